@@ -1,0 +1,137 @@
+"""One small dataclass per model; `name` picks the module of the same name in `anomalynet/models/`. Never imports torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class ModelConfig:
+    """What every model has: a name."""
+
+    name: str
+    """The model, or the path of your own: `./mine.py`."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Deep(ModelConfig):
+    """What every classifying network has."""
+
+    head: int = 64
+    """Width of the fully connected layer before the two classes."""
+    dropout: float = 0.2
+    """Share of that layer dropped in training (Table 1)."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Convolutional(Deep):
+    """What every network with a convolutional stage has."""
+
+    channels: int = 64
+    """Feature maps of the convolution."""
+    kernel: int = 3
+    """Steps the convolution sees, odd."""
+    pool: int = 2
+    """Steps that max pooling merges; 1 = no pooling."""
+    convolution: Literal["1d", "2d"] = "1d"
+    """`1d` over time; `2d` over (time, channel), the literal eq. 9."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class CNN(Convolutional):
+    """Convolution, pooling, fully connected (§3.2.3)."""
+
+    name: str = "cnn"
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class LSTM(Deep):
+    """LSTM over the window (§3.2.2)."""
+
+    name: str = "lstm"
+    hidden: int = 64
+    """Width of the LSTM state."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class CNNLSTM(Convolutional):
+    """Convolution, then LSTM: the hybrid without autoencoder and attention."""
+
+    name: str = "cnn_lstm"
+    hidden: int = 64
+    """Width of the LSTM state."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Hybrid(Convolutional):
+    """Autoencoder beside CNN → LSTM → attention (§3.2, Fig. 1); each part can be switched off."""
+
+    name: str = "hybrid"
+    hidden: int = 64
+    """Width of the LSTM state."""
+    cnn: bool = True
+    """Off: the LSTM reads the window itself. Not off together with `lstm`."""
+    lstm: bool = True
+    """Off: the last CNN step stands for the last LSTM state. Not off together with `cnn`."""
+    attention: bool = True
+    """Off: the mean over time stands for the context vector."""
+    attention_axis: Literal["time", "channel"] = "time"
+    """What eq. 10–12 weigh: time steps (the paper), or feature channels."""
+    autoencoder_depth: int = 2
+    """Layers of the encoder; 0 removes the autoencoder."""
+    autoencoder_placement: Literal["parallel", "inline"] = "parallel"
+    """`parallel` beside the sequence stage; `inline` in front of it, per step."""
+    latent: int = 32
+    """Width of the latent space."""
+    reconstruct: Literal["all", "normal"] = "normal"
+    """Which windows the autoencoder learns from."""
+    reconstruction_weight: float = 0.5
+    """λ: weight of the reconstruction error in the loss."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Autoencoder(ModelConfig):
+    """Reconstruction error alone (§3.2.1), trained on windows not labelled as attack; needs no label."""
+
+    name: str = "autoencoder"
+    depth: int = 2
+    """Layers of the encoder, at least 1."""
+    latent: int = 32
+    """Width of the latent space."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Logistic(ModelConfig):
+    """Logistic regression on window statistics."""
+
+    name: str = "logistic"
+    strength: float = 1.0
+    """Inverse of the L2 penalty."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class RandomForest(ModelConfig):
+    """Random forest on window statistics."""
+
+    name: str = "random_forest"
+    trees: int = 200
+    """Number of trees."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class GradientBoosting(ModelConfig):
+    """Histogram gradient boosting on window statistics."""
+
+    name: str = "gradient_boosting"
+    iterations: int = 100
+    """Number of boosting rounds."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class IsolationForest(ModelConfig):
+    """Isolation forest on window statistics; trained on windows not labelled as attack, needs no label."""
+
+    name: str = "isolation_forest"
+    trees: int = 200
+    """Number of trees."""

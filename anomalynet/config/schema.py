@@ -1,0 +1,126 @@
+"""The typed configuration: every key, its default, its unit and its consequence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from anomalynet.config.model import ModelConfig
+
+SCHEMA_VERSION = 1
+
+NON_SEMANTIC = ("hardware", "data.root")
+"""Keys that say where and how a run is computed, never what: they do not enter the run's identity."""
+
+SplitPolicy = Literal["auto", "group", "blocked", "group_blocked", "held_out_types", "given", "random"]
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class SplitConfig:
+    """How recordings become training, validation and test parts. A split never cuts through a window."""
+
+    policy: SplitPolicy = "auto"
+    """`group` holds whole series out, k-fold; `blocked` cuts each series into time blocks with a purge gap;
+    `group_blocked` tests unseen series in a later block; `held_out_types` tests kinds of incident never trained on;
+    `given` reads the data's own `split` column; `random` leaks, warns, and marks every table it touches;
+    `auto` is `given` where the data brings a split, else `group` where there are at least two groups a fold, else `blocked`."""
+    folds: int = 5
+    """Number of folds. Each labelled step is tested in exactly one of them (`group`, `blocked`)."""
+    fold: int = 0
+    """Which fold is the test part, 0 … folds-1. With `blocked`, fold 0 tests the latest block."""
+    assignment: int = 0
+    """Seed of the assignment of groups to folds. The experiments set it to the run's seed: spread covers both."""
+    validation_fraction: float = 0.25
+    """Share of the groups outside the test part that choose checkpoint and threshold."""
+    interleave: int = 1
+    """Blocks per fold (`blocked`). 1 is contiguous in time; more interleave the parts, which is easier, and said in the tables."""
+    purge: int | None = None
+    """Steps dropped between blocks of different parts. Empty means one window."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class DataConfig:
+    """Which recordings, and how they become windows."""
+
+    name: str = "generated"
+    """A data set: `anomalynet data ls`, or a name given to `anomalynet data import`."""
+    root: str | None = None
+    """Folder that holds the files. Empty: the data folder (./data, or ANOMALYNET_DATA). Not part of the run's identity."""
+    subset: str | None = None
+    """One part of a collection: the device of TON_IoT, the network of LWSNDR."""
+    window: int = 32
+    """Steps a window, T."""
+    stride: int = 1
+    """Steps between the starts of training windows. Evaluation always scores every step."""
+    label_step: Literal["last", "any", "majority"] = "last"
+    """Which step of a training window carries its label. `last` is causal; evaluation is always per time step."""
+    calibration_rows: int = 100
+    """First readings of each series, assumed normal, whose mean and deviation normalise it; consumed, never trained on
+    or scored. 0: no calibration; the training part's statistics alone normalise."""
+    clip: float = 20.0
+    """Bound on calibrated readings, in deviations of the commissioning phase; keeps a constant channel finite."""
+    mask_channel: bool = True
+    """Adds a channel with the share of missing sensors at each step (0 all heard … 1 silence)."""
+    max_gap: int = 10
+    """Longest silence, in steps, that is laid on the grid as masked steps. A longer one ends the segment: no window crosses it."""
+    one_class: Literal["refuse", "allow"] = "refuse"
+    """What to do with a validation or test part in which every labelled step has one class."""
+    split: SplitConfig = field(default_factory=SplitConfig)
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class TrainingConfig:
+    """Table 1 of the paper, and what it leaves open."""
+
+    epochs: int = 100
+    """Largest number of passes over the training windows."""
+    batch_size: int = 32
+    """Windows a step, over all devices together."""
+    optimizer: Literal["adam"] = "adam"
+    """The paper's optimiser."""
+    learning_rate: float = 0.001
+    """Step size of the optimiser."""
+    loss: Literal["mse", "cross_entropy"] = "mse"
+    """`mse` is the Brier score: squared error between softmax and one-hot."""
+    monitor: str = "validation/average_precision"
+    """Metric that chooses the checkpoint and stops early; computed on the validation part, never on the test part."""
+    patience: int = 10
+    """Epochs without improvement after which training stops."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class EvaluationConfig:
+    """How scores become decisions. Everything here is computed on the validation part."""
+
+    threshold: Literal["f1", "balanced_accuracy", "fixed", "alarm_budget"] = "f1"
+    """Rule: best attack F1, best balanced accuracy, `fixed_threshold`, or an alarm budget that needs no label."""
+    fixed_threshold: float = 0.5
+    """The threshold of the rule `fixed`."""
+    alarms_per_day: float = 24.0
+    """Alarms a day over all series that `alarm_budget` accepts on validation steps not labelled as attack. An alarm is a
+    contiguous run of steps at or above the threshold."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class HardwareConfig:
+    """Where a run is computed. Not part of its identity."""
+
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """`auto` takes CUDA, then MPS, then the CPU."""
+    devices: int = 1
+    """Devices that train one run together (DDP)."""
+    threads: int = 1
+    """CPU threads a process. More than one slows runs that share the cores."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Config:
+    """One run, completely described."""
+
+    seed: int = 0
+    """Seeds weights, shuffling, dropout and the data that is generated; 0 counts."""
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    hardware: HardwareConfig = field(default_factory=HardwareConfig)

@@ -1,0 +1,68 @@
+"""The canonical telemetry table: what every source gives and everything after it reads.
+
+Columns of `Telemetry.frame`, sorted by (series, time):
+
+=========  ==================  =====================================================================
+series     String              one continuous recording (a run, a device, a mote)
+time       Datetime("us")      UTC, or an offset from 1970-01-01 where the source has no clock
+label      Int8, nullable      1 attack, 0 normal, null unlabelled
+incident   Int32, nullable     number of the labelled event, a key of `Telemetry.incidents`
+kind       String, nullable    type of the incident, where the source knows it
+split      String, nullable    optional: train | validation | test, where the source brings a split
+<channel>  Float32, nullable   one column a channel, unit in `Telemetry.channels`; null = not heard
+=========  ==================  =====================================================================
+
+The mask is made from the nulls when the frame is laid on its grid (`data/prepare.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+RESERVED = ("series", "time", "label", "incident", "kind", "split")
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One sensor channel: its column name and its unit ("1" where it has none, "" where it is unknown)."""
+
+    name: str
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One labelled event, with what annotators said of it (§3.1.6); `severity` 1–4."""
+
+    type: str | None = None
+    cause: str | None = None
+    impact: str | None = None
+    severity: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Recordings in canonical form, and what is known of them.
+
+    Attributes:
+        frame: lazy, with the columns of this module's table; collecting it whole is never required.
+        channels: in column order.
+        period: expected seconds between readings; None where readings are events without a grid.
+        groups: series → group; series of one group never stand in different parts of a split. A series that is not named is its own group.
+        train_only: series that train and calibrate but are never scored (SKAB's anomaly-free run).
+        incidents: number → event.
+        counts: what the loader met and mended, for `data info` (rows, duplicates, padded fields, …).
+        warnings: what a reader of any table made from this data must know.
+    """
+
+    frame: pl.LazyFrame
+    channels: tuple[Channel, ...]
+    period: float | None
+    groups: Mapping[str, str] = field(default_factory=dict)
+    train_only: frozenset[str] = frozenset()
+    incidents: Mapping[int, Incident] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,57 @@
+"""What a finished run says of itself: `result.json`, and the columns of `scores.parquet`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+RESULT_VERSION = 1
+
+SCORES_COLUMNS = ("series", "time", "split", "label", "incident", "kind", "score", "threshold")
+"""One row a step of the validation and test parts, sorted by (split, series, time). `score` is null where the step was
+missed (warm-up, purge); `label` is null where the data has none. Types as in `data/telemetry.py`; score, threshold Float64."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class PartSummary:
+    """One part of the split, as the run saw it."""
+
+    series: tuple[str, ...]
+    windows: int
+    steps: int
+    labelled: int
+    attack: int
+    missed: int
+    """Labelled steps without a score (warm-up of the window, purge gaps)."""
+    missed_attack: int
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Result:
+    """`result.json`: written last and atomically; a run without it is unfinished. Holds no time of day and no duration."""
+
+    id: str
+    experiment: str
+    model: str
+    data: str
+    """Data set, with its subset: `skab`, `ton_iot/fridge`."""
+    fingerprint: str
+    seed: int
+    split: str
+    """The policy as it was carried out, never `auto`, with what changes its meaning: `blocked (interleaved ×20)`."""
+    folds: int
+    fold: int
+    assignment: int
+    parts: dict[str, PartSummary]
+    """train, validation, test."""
+    epochs: int | None
+    """Epochs run; null for models without epochs."""
+    best_epoch: int | None
+    parameters: int | None
+    threshold: float
+    threshold_rule: str
+    probability: bool
+    """Whether the score is a probability, so that 0.5 means something."""
+    metrics: dict[str, float | None]
+    """`validation/<name>` and `test/<name>`, names of `metrics/suite.py`; null where undefined."""
+    warnings: tuple[str, ...] = ()
+    version: int = field(default=RESULT_VERSION)
