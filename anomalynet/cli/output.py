@@ -1,0 +1,36 @@
+"""Tables and JSON on stdout: rich on a terminal, plain elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_table(rows: Sequence[Mapping[str, object]], title: str | None = None) -> None:
+    """Print rows that share their keys as a table; tab separated when stdout is not a terminal."""
+    if not rows:
+        return
+    headings = list(rows[0])
+    cells = [["" if row.get(key) is None else str(row[key]) for key in headings] for row in rows]
+    if not sys.stdout.isatty():
+        if title:
+            print(f"# {title}")
+        for line in (headings, *cells):
+            print("\t".join(line))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for line in cells:
+        table.add_row(*(Text(cell) for cell in line))
+    Console().print(table)
