@@ -1,0 +1,42 @@
+"""A run's identity: what it computes, on which data; never where or how fast."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from anomalynet.config.schema import NON_SEMANTIC, SCHEMA_VERSION, Config
+
+
+def flatten(config: Config) -> dict[str, Any]:
+    """Dotted key → value, over the full resolved configuration."""
+    flat: dict[str, Any] = {}
+
+    def walk(tree: dict[str, Any], prefix: str) -> None:
+        for key, value in tree.items():
+            if isinstance(value, dict):
+                walk(value, f"{prefix}{key}.")
+            else:
+                flat[prefix + key] = value
+
+    walk(asdict(config), "")
+    return flat
+
+
+def canonical(config: Config) -> str:
+    """The part of a configuration that decides results, as JSON with sorted keys."""
+    semantic = {
+        key: value for key, value in flatten(config).items() if not any(key == skip or key.startswith(f"{skip}.") for skip in NON_SEMANTIC)
+    }
+    if config.model.name.endswith(".py"):
+        semantic["model.name"] = Path(config.model.name).name
+        semantic["model.source"] = hashlib.sha256(Path(config.model.name).read_bytes()).hexdigest()
+    return json.dumps({"schema": SCHEMA_VERSION, "config": semantic}, sort_keys=True)
+
+
+def run_id(config: Config, fingerprint: str) -> str:
+    """Ten hex digits: the SHA-256 of the resolved configuration, the schema version and the data's fingerprint."""
+    return hashlib.sha256(f"{canonical(config)}\n{fingerprint}".encode()).hexdigest()[:10]

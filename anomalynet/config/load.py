@@ -1,0 +1,185 @@
+"""Schema defaults → `extends` chain → the file → `key=value`: one frozen Config, or every problem at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from anomalynet.config import check, locate
+from anomalynet.config.leaves import Leaf, read_overrides, read_yaml
+from anomalynet.config.models import model_class, model_names
+from anomalynet.config.schema import Config, DataConfig
+from anomalynet.errors import ConfigError, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A resolved configuration, the experiment's name, and where each value that is not a default came from."""
+
+    config: Config
+    name: str
+    origins: dict[str, str]
+
+
+def load(experiment: str, overrides: Sequence[str] = (), axis: dict[str, object] | None = None) -> Loaded:
+    """The configuration of an experiment (a name or a path of a YAML file).
+
+    Args:
+        experiment: name or path.
+        overrides: `key=value` arguments; they win over everything.
+        axis: values that a sweep gives; they win over the files.
+
+    Raises:
+        UsageError: no such experiment.
+        ConfigError: every problem, with file, line and the nearest valid key.
+    """
+    path = locate.find("experiments", experiment)
+    levels = _chain(path)
+    levels.append([Leaf(key, value, "the sweep") for key, value in (axis or {}).items()])
+    levels.append(read_overrides(overrides))
+    return _resolve(levels, path.stem)
+
+
+def load_data_config(name: str, overrides: Sequence[str] = ()) -> DataConfig:
+    """The data section alone, for commands that need no model: `name` and `data.key=value` arguments."""
+    leaves = read_overrides(overrides)
+    strangers = [Problem(leaf.where, "only keys of the data section count here") for leaf in leaves if not leaf.key.startswith("data.")]
+    if strangers:
+        raise ConfigError(strangers)
+    model = Leaf("model.name", "cnn", "the command")
+    return _resolve([[model, Leaf("data.name", name, f"argument {name!r}")], leaves], name).config.data
+
+
+def _chain(path: Path) -> list[list[Leaf]]:
+    """The leaves of each file, the remotest parent first."""
+    levels: list[list[Leaf]] = []
+    visited: list[Path] = []
+    while True:
+        if path.resolve() in visited:
+            raise ConfigError([Problem(str(path), "`extends` leads back to itself")])
+        visited.append(path.resolve())
+        leaves = read_yaml(path)
+        parents = [leaf for leaf in leaves if leaf.key == "extends"]
+        levels.insert(0, [leaf for leaf in leaves if leaf.key != "extends"])
+        if not parents:
+            return levels
+        where, target = parents[0].where, parents[0].value
+        parent = path.parent / str(target)
+        if not parent.is_file():
+            near = difflib.get_close_matches(str(target), [other.name for other in path.parent.glob("*.yaml")], n=1)
+            raise ConfigError([Problem(where, f"extends {target!r}, which is not in {path.parent}", near[0] if near else None)])
+        path = parent
+
+
+def _resolve(levels: list[list[Leaf]], name: str) -> Loaded:
+    problems: list[Problem] = []
+    model_leaf = _model_leaf(levels)
+    if model_leaf is None:
+        raise ConfigError([Problem(name, "no model is named: set model.name")])
+    try:
+        chosen = model_class(str(model_leaf.value))
+    except KeyError:
+        near = difflib.get_close_matches(str(model_leaf.value), model_names(), n=1)
+        problems.append(Problem(model_leaf.where, f"unknown model {model_leaf.value!r}", near[0] if near else None))
+        chosen = model_class("hybrid")
+    tree = _tree(Config(model=chosen()))
+    known = _leaf_keys(tree)
+    origins: dict[str, str] = {}
+    for leaf in _effective(levels, str(model_leaf.value)):
+        if problem := _apply(tree, known, leaf):
+            problems.append(problem)
+        else:
+            origins[leaf.key] = leaf.where
+    dangling = _interpolation_problems(tree, origins)
+    if dangling:
+        raise ConfigError(problems + dangling)
+    config = OmegaConf.to_object(tree)
+    assert isinstance(config, Config)
+    problems += [Problem(origins.get(key, key), f"{key}: {what}") for key, what in check.violations(config)]
+    if problems:
+        raise ConfigError(problems)
+    return Loaded(config, name, origins)
+
+
+def _model_leaf(levels: list[list[Leaf]]) -> Leaf | None:
+    named = [leaf for level in levels for leaf in level if leaf.key == "model.name"]
+    return named[-1] if named else None
+
+
+def _effective(levels: list[list[Leaf]], model: str) -> list[Leaf]:
+    """All leaves in order, without the model keys of a file that describes another model."""
+    kept: list[Leaf] = []
+    current: str | None = None
+    for level in levels:
+        current = next((str(leaf.value) for leaf in reversed(level) if leaf.key == "model.name"), current)
+        kept.extend(leaf for leaf in level if not leaf.key.startswith("model.") or current in (None, model))
+    return kept
+
+
+def _tree(defaults: Config) -> DictConfig:
+    tree = OmegaConf.structured(defaults)
+    for node in (tree, *(tree[field.name] for field in fields(defaults)), tree.data.split):
+        if isinstance(node, DictConfig):
+            OmegaConf.set_readonly(node, None if node is not tree else False)
+    assert isinstance(tree, DictConfig)
+    return tree
+
+
+def _leaf_keys(tree: DictConfig, prefix: str = "") -> list[str]:
+    keys: list[str] = []
+    for key in tree:
+        child = tree._get_node(key)
+        keys += _leaf_keys(child, f"{prefix}{key}.") if isinstance(child, DictConfig) else [f"{prefix}{key}"]
+    return keys
+
+
+def _apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
+    if leaf.key not in known:
+        inside = [key for key in known if key.startswith(leaf.key + ".")]
+        if inside:
+            return Problem(leaf.where, f"{leaf.key!r} is a section, not a value", inside[0])
+        return Problem(leaf.where, f"unknown key {leaf.key!r}", nearest_key(leaf.key, known))
+    try:
+        OmegaConf.update(tree, leaf.key, leaf.value, merge=False)
+    except OmegaConfBaseException as error:
+        what = str(error).splitlines()[0]
+        choices = _choices(tree, leaf.key)
+        near = difflib.get_close_matches(str(leaf.value), choices, n=1) if choices else []
+        return Problem(leaf.where, f"{leaf.key}: {what[0].lower()}{what[1:]}", near[0] if near else None)
+    return None
+
+
+def nearest_key(key: str, known: Sequence[str]) -> str | None:
+    """The valid key that was probably meant: the same name in another section, else the nearest spelling."""
+    name = key.rpartition(".")[2]
+    names = [other.rpartition(".")[2] for other in known]
+    for cutoff_name in (name, *difflib.get_close_matches(name, names, n=1, cutoff=0.75)):
+        homes = [other for other in known if other.rpartition(".")[2] == cutoff_name]
+        if homes:
+            return max(homes, key=lambda other: difflib.SequenceMatcher(None, key, other).ratio())
+    near = difflib.get_close_matches(key, known, n=1)
+    return near[0] if near else None
+
+
+def _choices(tree: DictConfig, key: str) -> list[str]:
+    section, _, name = key.rpartition(".")
+    owner: Any = OmegaConf.get_type(OmegaConf.select(tree, section) if section else tree)
+    if not is_dataclass(owner):
+        return []
+    return [str(choice) for choice in getattr(get_type_hints(owner)[name], "__args__", ()) if isinstance(choice, str)]
+
+
+def _interpolation_problems(tree: DictConfig, origins: dict[str, str]) -> list[Problem]:
+    problems = []
+    for key, where in origins.items():
+        try:
+            OmegaConf.select(tree, key, throw_on_resolution_failure=True)
+        except OmegaConfBaseException as error:
+            problems.append(Problem(where, f"{key}: {str(error).splitlines()[0]}"))
+    return problems

@@ -1,0 +1,53 @@
+"""Where experiments and sweeps are found: the working folder, the checkout, or what the wheel ships."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Literal
+
+from anomalynet.errors import UsageError
+
+Kind = Literal["experiments", "sweeps"]
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def folders(kind: Kind) -> list[Path]:
+    """Existing folders that hold experiments or sweeps, nearest first."""
+    candidates = [Path.cwd() / kind, _PACKAGE.parent / kind, _PACKAGE / "_shipped" / kind]
+    return [folder for folder in dict.fromkeys(candidates) if folder.is_dir()]
+
+
+def files(kind: Kind) -> dict[str, Path]:
+    """Every YAML file of a kind by its name; a nearer folder wins."""
+    found: dict[str, Path] = {}
+    for folder in folders(kind):
+        for path in sorted(folder.glob("*.yaml")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def find(kind: Kind, name: str) -> Path:
+    """The YAML file for a name or a path.
+
+    Raises:
+        UsageError: no such file; names the nearest.
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if path.is_file():
+            return path
+        raise UsageError(f"{name}: no such file", f"`anomalynet ls {kind}` lists what is shipped")
+    known = files(kind)
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise UsageError(f"there is no {kind[:-1]} {name!r}", f"{hint}`anomalynet ls {kind}` lists them; a path ends in .yaml")
+
+
+def summary(path: Path) -> str:
+    """The first comment line of a YAML file, without its name."""
+    first = path.read_text(encoding="utf-8").split("\n", 1)[0]
+    return first.lstrip("# ").split(" — ", 1)[-1] if first.startswith("#") else ""

@@ -1,0 +1,80 @@
+"""A configuration as text: YAML, with origins, as a difference, or the documentation of every key."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import yaml
+
+from anomalynet.config import model, schema
+from anomalynet.config.identity import flatten
+from anomalynet.config.load import Loaded
+
+
+def scalar(value: object) -> str:
+    """A value as it stands in YAML."""
+    return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True).removesuffix("...\n").strip()
+
+
+def as_yaml(loaded: Loaded, *, origin: bool = False) -> str:
+    """The full configuration; with `origin`, each line says where its value came from."""
+    lines: list[str] = []
+    open_sections: list[str] = []
+    for key, value in flatten(loaded.config).items():
+        *sections, name = key.split(".")
+        for depth, section in enumerate(sections):
+            if open_sections[depth : depth + 1] != [section]:
+                open_sections[depth:] = [section]
+                lines.append(f"{'  ' * depth}{section}:")
+        open_sections[len(sections) :] = []
+        line = f"{'  ' * len(sections)}{name}: {scalar(value)}"
+        lines.append(f"{line:<44}  # {loaded.origins.get(key, 'default')}" if origin else line)
+    return "\n".join(lines) + "\n"
+
+
+def difference(left: Loaded, right: Loaded) -> list[dict[str, object]]:
+    """One row a key whose values differ; a key that one model lacks is empty there."""
+    a, b = flatten(left.config), flatten(right.config)
+    return [
+        {"key": key, left.name: scalar(a[key]) if key in a else None, right.name: scalar(b[key]) if key in b else None}
+        for key in dict.fromkeys([*a, *b])
+        if a.get(key, _ABSENT) != b.get(key, _ABSENT)
+    ]
+
+
+_ABSENT = object()
+
+
+def documentation(model_name: str) -> list[dict[str, object]]:
+    """One row a key: its type, its default and what it means, read from the schema's docstrings."""
+    texts = {**_field_docstrings(schema), **_field_docstrings(model)}
+    from anomalynet.config.models import model_class
+
+    rows: list[dict[str, object]] = []
+
+    def walk(instance: Any, prefix: str) -> None:
+        for field in fields(instance):
+            value = getattr(instance, field.name)
+            if is_dataclass(value):
+                walk(value, f"{prefix}{field.name}.")
+                continue
+            text = next((texts[c.__name__, field.name] for c in type(instance).__mro__ if (c.__name__, field.name) in texts), "")
+            kind = str(field.type).replace("Literal[", "").replace("]", "") if "Literal" in str(field.type) else str(field.type)
+            rows.append({"key": prefix + field.name, "type": kind, "default": scalar(value), "meaning": text})
+
+    walk(schema.Config(model=model_class(model_name)()), "")
+    return rows
+
+
+def _field_docstrings(module: Any) -> dict[tuple[str, str], str]:
+    found: dict[tuple[str, str], str] = {}
+    for node in ast.parse(inspect.getsource(module)).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for statement, after in zip(node.body, node.body[1:], strict=False):
+            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and isinstance(after, ast.Expr):
+                found[node.name, statement.target.id] = " ".join(str(ast.literal_eval(after.value)).split())
+    return found

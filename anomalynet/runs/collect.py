@@ -1,0 +1,59 @@
+"""Every finished run below a folder, and finding one by the start of its id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from anomalynet.errors import UsageError
+from anomalynet.runs.files import read_json
+from anomalynet.runs.folder import RunFolder
+from anomalynet.runs.schema import Result
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A finished run: its result, its folder, how long it took, and the hash of the code that made it."""
+
+    result: Result
+    folder: Path
+    timings: dict[str, float]
+    code: str
+    config: dict[str, Any]
+
+
+def load_results(runs: Path) -> list[RunRecord]:
+    """Finished runs below `runs`, sorted by experiment, fold and seed; unfinished ones are left out."""
+    records = [load_record(RunFolder(path.parent)) for path in runs.glob("*/*/result.json") if RunFolder(path.parent).finished]
+    return sorted(records, key=lambda record: (record.result.experiment, record.result.fold, record.result.seed, record.result.id))
+
+
+def load_record(folder: RunFolder) -> RunRecord:
+    """One finished run."""
+    return RunRecord(
+        result=folder.read_result(),
+        folder=folder.path,
+        timings=read_json(folder.timings),
+        code=str(read_json(folder.environment).get("code", "")),
+        config=yaml.safe_load(folder.config.read_text(encoding="utf-8")),
+    )
+
+
+def find_run(run: str, runs: Path) -> RunFolder:
+    """A run by its folder, or by the start of its id.
+
+    Raises:
+        UsageError: none or several match.
+    """
+    if (Path(run) / "config.yaml").is_file():
+        return RunFolder(Path(run))
+    matches = sorted(path for path in runs.glob("*/*/") if path.name.startswith(run) and (path / "config.yaml").is_file())
+    if len(matches) == 1:
+        return RunFolder(matches[0])
+    if matches:
+        listed = ", ".join(f"{path.parent.name}/{path.name}" for path in matches[:5])
+        raise UsageError(f"{run!r} could be any of {listed}", "give more digits")
+    raise UsageError(f"there is no run {run!r} in {runs}", "`anomalynet ls runs` lists them; --runs names another folder")

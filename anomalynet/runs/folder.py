@@ -1,0 +1,135 @@
+"""A run's folder: where each of its files lies, and the lock that lets one process at a time work in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from anomalynet.errors import RunError
+from anomalynet.runs.files import read_json, write_json
+from anomalynet.runs.schema import RESULT_VERSION, PartSummary, Result
+
+
+class Busy(RunError):
+    """Another process works in this run's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """`runs/<experiment>/<id>/` and its files."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration, origins as comments."""
+        return self.path / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, hardware, data and code that the run saw."""
+        return self.path / "environment.json"
+
+    @property
+    def progress(self) -> Path:
+        """One JSON line an epoch."""
+        return self.path / "progress.jsonl"
+
+    @property
+    def last(self) -> Path:
+        """Checkpoint after the last finished epoch, to resume from."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """The model of the epoch that validation chose, with its threshold in result.json."""
+        return self.path / "checkpoints" / "best.ckpt"
+
+    @property
+    def classical(self) -> Path:
+        """A classical model, in skops' format."""
+        return self.path / "checkpoints" / "best.skops"
+
+    @property
+    def scores(self) -> Path:
+        """A score for each step of the validation and test parts."""
+        return self.path / "scores.parquet"
+
+    @property
+    def timings(self) -> Path:
+        """Durations, apart from the result so that results compare byte by byte."""
+        return self.path / "timings.json"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has a result that this version can read."""
+        return read_json(self.path / "result.json").get("version") == RESULT_VERSION
+
+    def write_result(self, result: Result) -> None:
+        """Mark the run as finished; the last thing written."""
+        write_json(self.path / "result.json", asdict(result))
+
+    def read_result(self) -> Result:
+        """What the finished run found.
+
+        Raises:
+            RunError: the run is not finished, or another version wrote it.
+        """
+        raw = read_json(self.path / "result.json")
+        if raw.get("version") != RESULT_VERSION:
+            raise RunError(f"{self.path}: no finished run", "the command that started it continues it")
+        parts = {name: PartSummary(**{**part, "series": tuple(part["series"])}) for name, part in raw["parts"].items()}
+        known = {field.name for field in fields(Result)}
+        values: dict[str, Any] = {key: value for key, value in raw.items() if key in known}
+        return Result(**{**values, "parts": parts, "warnings": tuple(raw["warnings"])})
+
+    def append_progress(self, line: dict[str, object]) -> None:
+        """Add one epoch to progress.jsonl."""
+        with self.progress.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def read_progress(self) -> list[dict[str, Any]]:
+        """The epochs so far; a line cut by a kill is left out."""
+        lines = []
+        try:
+            for text in self.progress.read_text(encoding="utf-8").splitlines():
+                try:
+                    lines.append(json.loads(text))
+                except ValueError:
+                    break
+        except FileNotFoundError:
+            pass
+        return lines
+
+    @contextmanager
+    def locked(self, *, wait: bool) -> Iterator[None]:
+        """Work in the folder alone; the lock goes with the process, however it ends.
+
+        Raises:
+            Busy: another process has it and `wait` is off; says which.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / ".lock", timeout=-1 if wait else 0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise Busy(f"{self.path}: {self.holder()} works on this run") from None
+        try:
+            write_json(self.path / ".holder.json", {"pid": os.getpid(), "host": socket.gethostname()})
+            yield
+        finally:
+            (self.path / ".holder.json").unlink(missing_ok=True)
+            lock.release()
+
+    def holder(self) -> str:
+        """Who has the lock, as far as is known."""
+        who = read_json(self.path / ".holder.json")
+        return f"process {who['pid']} on {who['host']}" if {"pid", "host"} <= who.keys() else "another process"
