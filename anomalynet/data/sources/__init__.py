@@ -1,0 +1,122 @@
+"""Data sets by name: each module here that has `INFO` is one, and each set imported into the data folder is one."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from functools import cache
+from pathlib import Path
+from typing import Protocol, cast
+
+from anomalynet.config.schema import DataConfig
+from anomalynet.data.folder import data_folder
+from anomalynet.data.sources import _fingerprint
+from anomalynet.data.sources._info import SourceInfo
+from anomalynet.data.telemetry import Telemetry
+from anomalynet.errors import DataError
+
+
+class Source(Protocol):
+    """What a module in this folder offers; writing one is all it takes to add a data set."""
+
+    INFO: SourceInfo
+
+    def files(self, root: Path, subset: str | None) -> list[Path]:
+        """Return the files of the subset that stand in `root`; none if this is not their folder."""
+        ...
+
+    def load(self, root: Path, subset: str | None, seed: int) -> Telemetry:
+        """Read them."""
+        ...
+
+
+@cache
+def built_in() -> dict[str, Source]:
+    """Return the modules of this folder that are sources, by name."""
+    modules = (importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
+    sources = (cast(Source, module) for module in modules if hasattr(module, "INFO"))
+    return {source.INFO.name: source for source in sources}
+
+
+def names() -> list[str]:
+    """Return every name that `data.name` can take: the built-in sources, then the imported sets of the data folder."""
+    from anomalynet.data.sources import table
+
+    return [*sorted(built_in()), *table.names(data_folder())]
+
+
+def info(name: str) -> SourceInfo:
+    """Return what is known of a data set without reading it. Raises DataError on an unknown name."""
+    return _source(DataConfig(name=name)).INFO
+
+
+def load(config: DataConfig, seed: int) -> Telemetry:
+    """Read a data set into canonical form.
+
+    Args:
+        config: `name`, `root` and `subset` are used.
+        seed: of what is generated; other sources ignore it.
+
+    Raises:
+        DataError: unknown name or subset, no files, or files that are not what they should be.
+    """
+    source = _source(config)
+    return source.load(locate(config), config.subset, seed)
+
+
+def fingerprint(config: DataConfig, seed: int) -> str:
+    """Return the SHA-256 that stands for a data set's content, without parsing it. Raises DataError as `load`."""
+    source = _source(config)
+    if source.INFO.generated:
+        code = Path(str(importlib.import_module(source.load.__module__).__file__))
+        return _fingerprint.of_text(f"{source.INFO.name} {seed} {_fingerprint.of_file(code)}")
+    root = locate(config)
+    return _fingerprint.of_files(root, source.files(root, config.subset))
+
+
+def locate(config: DataConfig) -> Path:
+    """Return the folder that holds a data set's files: `data.root`, or a folder of the set's name in it.
+
+    Raises:
+        DataError: there are no such files, or the collection needs a subset.
+    """
+    source = _source(config)
+    about = source.INFO
+    _check_subset(about, config.subset)
+    base = Path(config.root) if config.root is not None else data_folder()
+    if about.generated:
+        return base
+    candidates = [folder / inner for folder in (base, base / about.name) for inner in about.folders]
+    for candidate in candidates:
+        if source.files(candidate, config.subset):
+            return candidate
+    what = f"{about.name}/{config.subset}" if config.subset else about.name
+    looked = base if config.root is not None else base / about.name
+    raise DataError(f"no files of {what} in {looked}", f"anomalynet data fetch {about.name}, or name their folder: data.root=FOLDER")
+
+
+def _check_subset(about: SourceInfo, subset: str | None) -> None:
+    parts = ", ".join(about.subsets)
+    if subset is None and about.needs_subset:
+        raise DataError(f"{about.name} is a collection; one part of it must be named: {parts}", f"data.subset={about.subsets[0]}")
+    if subset is not None and not about.subsets:
+        raise DataError(f"{about.name} has no subsets, but data.subset is {subset!r}", "leave data.subset empty")
+    if subset is not None and subset not in about.subsets:
+        raise DataError(f"{about.name} has no subset {subset!r}; it has {parts}", _nearest(subset, about.subsets, "data.subset="))
+
+
+def _source(config: DataConfig) -> Source:
+    from anomalynet.data.sources import table
+
+    source = built_in().get(config.name)
+    if source is None:
+        source = table.find(config.name, Path(config.root) if config.root is not None else data_folder())
+    if source is None:
+        raise DataError(f"no data set named {config.name!r}", _nearest(config.name, names(), "data.name="))
+    return source
+
+
+def _nearest(word: str, known: list[str] | tuple[str, ...], prefix: str) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {prefix}{close[0]}?" if close else f"known: {', '.join(known)}"

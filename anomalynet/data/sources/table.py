@@ -1,0 +1,85 @@
+"""Imported sets: what `anomalynet data import` wrote into the data folder, read lazily."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from anomalynet.data.sources._info import SourceInfo
+from anomalynet.data.telemetry import Channel, Incident, Telemetry
+from anomalynet.errors import DataError
+
+DESCRIPTION = "dataset.json"
+TELEMETRY = "telemetry.parquet"
+VERSION = 1
+
+
+@dataclass(slots=True)
+class Imported:
+    """One imported set, as a source."""
+
+    INFO: SourceInfo
+
+    def files(self, root: Path, subset: str | None) -> list[Path]:
+        """Return the table and its description, if they stand in `root`."""
+        paths = [root / DESCRIPTION, root / TELEMETRY]
+        return paths if all(path.is_file() for path in paths) else []
+
+    def load(self, root: Path, subset: str | None, seed: int) -> Telemetry:
+        """Scan the table; nothing is read until somebody asks. Raises DataError on a damaged description."""
+        described = _describe(root / DESCRIPTION)
+        try:
+            channels = tuple(Channel(each["name"], each["unit"]) for each in described["channels"])
+            return Telemetry(
+                frame=pl.scan_parquet(root / TELEMETRY),
+                channels=channels,
+                period=described["period"],
+                incidents={int(number): Incident(**what) for number, what in described["incidents"].items()},
+                counts=described["counts"],
+                warnings=tuple(described["warnings"]),
+            )
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise _damaged(root / DESCRIPTION) from error
+
+
+def names(folder: Path) -> list[str]:
+    """Return the names of the sets imported into `folder`."""
+    return sorted(path.parent.name for path in folder.glob(f"*/{DESCRIPTION}"))
+
+
+def find(name: str, folder: Path) -> Imported | None:
+    """Return the imported set of this name that stands in `folder` or is `folder`, None if there is none."""
+    for candidate in (folder / name, folder):
+        path = candidate / DESCRIPTION
+        if path.is_file():
+            described = _describe(path)
+            if described.get("name") == name:
+                return Imported(_info(described, path))
+    return None
+
+
+def _info(described: dict[str, Any], path: Path) -> SourceInfo:
+    period, warnings = described.get("period"), described.get("warnings", [])
+    if not isinstance(period, int | float | None) or not isinstance(warnings, list):
+        raise _damaged(path)
+    title = f"imported from {described.get('file', 'a table')}"
+    return SourceInfo(str(described["name"]), title, licence="your own", period=period, warnings=tuple(map(str, warnings)))
+
+
+# the description is JSON of this program's own making; its values are checked where they are used
+def _describe(path: Path) -> dict[str, Any]:
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path) from error
+    if not isinstance(described, dict) or described.get("version") != VERSION:
+        raise _damaged(path)
+    return described
+
+
+def _damaged(path: Path) -> DataError:
+    return DataError(f"{path}: damaged, or written by another version", "import the table again with --replace")
