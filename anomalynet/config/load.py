@@ -133,7 +133,7 @@ def _tree(defaults: Config) -> DictConfig:
 
 def _leaf_keys(tree: DictConfig, prefix: str = "") -> list[str]:
     keys: list[str] = []
-    for key in tree:
+    for key in map(str, tree):
         child = tree._get_node(key)
         keys += _leaf_keys(child, f"{prefix}{key}.") if isinstance(child, DictConfig) else [f"{prefix}{key}"]
     return keys

@@ -10,7 +10,7 @@ from typing import Literal
 class ModelConfig:
     """What every model has: a name."""
 
-    name: str
+    name: str = ""
     """The model, or the path of your own: `./mine.py`."""
 
 

@@ -65,4 +65,4 @@ def user_module(path: str) -> ModuleType:
 def _by_name() -> dict[str, type[ModelConfig]]:
     classes = [value for value in vars(shipped).values() if isinstance(value, type) and issubclass(value, ModelConfig)]
     named = ((found, next(field.default for field in fields(found) if field.name == "name")) for found in classes)
-    return {default: found for found, default in named if isinstance(default, str)}
+    return {default: found for found, default in named if isinstance(default, str) and default}

@@ -12,11 +12,13 @@ import yaml
 from anomalynet.config import model, schema
 from anomalynet.config.identity import flatten
 from anomalynet.config.load import Loaded
+from anomalynet.config.models import model_class
 
 
 def scalar(value: object) -> str:
     """A value as it stands in YAML."""
-    return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True).removesuffix("...\n").strip()
+    text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True)
+    return text.removesuffix("...\n").strip()
 
 
 def as_yaml(loaded: Loaded, *, origin: bool = False) -> str:
@@ -51,8 +53,6 @@ _ABSENT = object()
 def documentation(model_name: str) -> list[dict[str, object]]:
     """One row a key: its type, its default and what it means, read from the schema's docstrings."""
     texts = {**_field_docstrings(schema), **_field_docstrings(model)}
-    from anomalynet.config.models import model_class
-
     rows: list[dict[str, object]] = []
 
     def walk(instance: Any, prefix: str) -> None:

@@ -18,7 +18,7 @@ from anomalynet.runs.files import read_json, write_json
 from anomalynet.runs.schema import RESULT_VERSION, PartSummary, Result
 
 
-class Busy(RunError):
+class BusyError(RunError):
     """Another process works in this run's folder."""
 
 
@@ -114,14 +114,14 @@ class RunFolder:
         """Work in the folder alone; the lock goes with the process, however it ends.
 
         Raises:
-            Busy: another process has it and `wait` is off; says which.
+            BusyError: another process has it and `wait` is off; says which.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / ".lock", timeout=-1 if wait else 0)
         try:
             lock.acquire()
         except Timeout:
-            raise Busy(f"{self.path}: {self.holder()} works on this run") from None
+            raise BusyError(f"{self.path}: {self.holder()} works on this run") from None
         try:
             write_json(self.path / ".holder.json", {"pid": os.getpid(), "host": socket.gethostname()})
             yield
