@@ -6,9 +6,11 @@ import polars as pl
 
 from anomalynet.data.telemetry import Incident
 
+LEADING = ("series", "time", "label", "incident", "kind")
+
 
 def number_incidents(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, Incident]]:
-    """Number each unbroken stretch of label 1 within a series; a change of `kind` begins a new one.
+    """Number each unbroken stretch of label 1 within a series; where a stretch has several kinds, each is an incident.
 
     Args:
         frame: sorted by (series, time), with the columns series, time, label and kind.
@@ -17,13 +19,14 @@ def number_incidents(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, Incid
         the frame in canonical column order with the column `incident` (Int32, null outside), and the table number → incident.
     """
     attack = (pl.col("label") == 1).fill_null(False)
-    begins = attack & pl.any_horizontal(
-        ~attack.shift(1, fill_value=False),
-        pl.col("series").ne_missing(pl.col("series").shift(1)),
-        pl.col("kind").ne_missing(pl.col("kind").shift(1)),
+    begins = attack & (~attack.shift(1, fill_value=False) | pl.col("series").ne_missing(pl.col("series").shift(1)))
+    marked = frame.with_columns(stretch=pl.when(attack).then(begins.cum_sum()))
+    found = (
+        marked.filter(attack)
+        .select("stretch", "kind")
+        .unique(maintain_order=True)
+        .with_columns(incident=pl.int_range(pl.len(), dtype=pl.Int32))
     )
-    number = begins.cast(pl.Int32).cum_sum() - 1
-    numbered = frame.with_columns(incident=pl.when(attack).then(number).otherwise(None).cast(pl.Int32))
-    kinds = numbered.filter(begins).select("incident", "kind").rows()
-    leading = ("series", "time", "label", "incident", "kind")
-    return numbered.select(*leading, pl.exclude(leading)), {number: Incident(type=kind) for number, kind in kinds}
+    numbered = marked.join(found, on=["stretch", "kind"], how="left", nulls_equal=True, maintain_order="left")
+    incidents = {number: Incident(type=kind) for number, kind in found.select("incident", "kind").rows()}
+    return numbered.select(*LEADING, pl.exclude(*LEADING, "stretch")), incidents

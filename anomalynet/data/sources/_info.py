@@ -18,6 +18,7 @@ class SourceInfo:
         subsets: parts that `data.subset` can name.
         needs_subset: whether one part must be named, because the parts do not share their channels.
         folders: folders below the root, tried in this order, that may hold the files.
+        by_hand: how to get the files where nobody but their authors may hand them out; empty elsewhere.
         generated: made from the seed; there are no files.
         warnings: true of every table made from this data.
     """
@@ -30,5 +31,6 @@ class SourceInfo:
     subsets: tuple[str, ...] = ()
     needs_subset: bool = False
     folders: tuple[str, ...] = (".",)
+    by_hand: str = ""
     generated: bool = False
     warnings: tuple[str, ...] = ()

@@ -45,6 +45,12 @@ OTHER_KINDS = (
     "hot water",
 )
 """What happens in `other/1` … `other/14`, by the data set's own readme."""
+COMMIT = "b2c0d46c2971dcbfe71e26087b6d231998bb91c2"
+
+
+def url(file: str) -> str:
+    """Return the pinned address of a file; its commit holds exactly the bytes of `skab.sha256`."""
+    return f"https://raw.githubusercontent.com/waico/SKAB/{COMMIT}/data/{file}"
 
 
 def files(root: Path, subset: str | None) -> list[Path]:

@@ -1,0 +1,141 @@
+"""Verified downloads: a pinned commit, a SHA-256 a file, and nothing half done."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from anomalynet.data.folder import data_folder
+from anomalynet.data.sources import _fingerprint, built_in, info
+from anomalynet.errors import DataError
+
+RETRIES = 2
+TIMEOUT = 30.0
+"""Seconds without an answer after which a download has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Where a data set's files are, how many came now, and how many were there and verified."""
+
+    folder: Path
+    fetched: int
+    present: int
+
+
+def fetch(name: str) -> Fetched:
+    """Download a data set into the data folder, unless its files are there already.
+
+    Files arrive in a hidden folder beside their place and move only when all are verified, so that no part of a data set is
+    ever taken for the whole; an interrupted download continues. Progress goes to stderr.
+
+    Raises:
+        DataError: nothing to fetch, no connection, a file that is not the published one, or one of yours in the way.
+    """
+    about = info(name)
+    folder = data_folder() / name
+    source = built_in().get(name)
+    url = getattr(source, "url", None)
+    if about.by_hand:
+        raise DataError(
+            f"{name} may not be handed out by this program", f"{about.by_hand} to {folder}; or name their folder: data.root=FOLDER"
+        )
+    if url is None or source is None:
+        raise DataError(f"{name} needs no download", f"anomalynet data info {name}")
+    hashes = manifest(name)
+    missing = [file for file in hashes if not _verified(folder / file, hashes[file])]
+    if missing:
+        _download(name, folder, {file: url(file) for file in missing}, hashes)
+    return Fetched(folder, len(missing), len(hashes) - len(missing))
+
+
+def manifest(name: str) -> dict[str, str]:
+    """Return file → SHA-256 of a built-in source, from `sources/<name>.sha256`, which `sha256sum -c` reads too."""
+    text = Path(__file__).parent.joinpath("sources", f"{name}.sha256").read_text(encoding="utf-8")
+    return {file: digest for digest, file in (line.split("  ", 1) for line in text.splitlines())}
+
+
+def _verified(path: Path, digest: str) -> bool:
+    if not path.exists():
+        return False
+    if _fingerprint.of_file(path) != digest:
+        raise DataError(
+            f"{path}: not the published file, SHA-256 differs", "move it away and fetch again, or use it as it is with data.root=FOLDER"
+        )
+    return True
+
+
+def _download(name: str, folder: Path, urls: Mapping[str, str], hashes: Mapping[str, str]) -> None:
+    from filelock import FileLock
+
+    staging = folder.with_name(f".{name}.partial")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{name}.lock")):
+        shelf = _pooch().create(
+            path=staging, base_url="", registry={file: hashes[file] for file in urls}, urls=dict(urls), retry_if_failed=RETRIES
+        )
+        downloader = _pooch().HTTPDownloader(timeout=TIMEOUT)
+        try:
+            with _progress(urls, name) as files:
+                for file in files:
+                    _get(shelf, downloader, file, urls[file], folder)
+        except BaseException:
+            _discard_empty(staging)
+            raise
+        for file in urls:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (staging / file).replace(folder / file)
+        shutil.rmtree(staging)
+
+
+def _get(shelf: Any, downloader: Any, file: str, url: str, folder: Path) -> None:
+    import requests
+
+    try:
+        shelf.fetch(file, downloader=downloader)
+    except requests.RequestException as error:
+        response = error.response
+        why = f"the server answered {response.status_code}" if response is not None else "no connection"
+        raise DataError(
+            f"{url}: {why}", f"put the files into {folder} by hand ({file} and so on), or name the folder that holds them: data.root=FOLDER"
+        ) from error
+    except ValueError as error:
+        raise DataError(
+            f"{url}: refused and removed: SHA-256 is not that of the published file", "try again later, or report it"
+        ) from error
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written: {error.strerror}", "choose another data folder with ANOMALYNET_DATA") from error
+
+
+def _pooch() -> ModuleType:
+    import pooch
+
+    pooch.get_logger().setLevel("ERROR")
+    return pooch
+
+
+@contextmanager
+def _progress(files: Iterable[str], name: str) -> Iterator[Iterable[str]]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    listed = list(files)
+    if not sys.stderr.isatty():
+        print(f"fetching {len(listed)} files of {name}", file=sys.stderr)
+        yield listed
+        return
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        yield progress.track(listed, description=f"fetching {name}")
+
+
+def _discard_empty(staging: Path) -> None:
+    """Remove empty folders, bottom up; what was verified stays for the next attempt."""
+    for path in sorted((path for path in [staging, *staging.rglob("*")] if path.is_dir()), reverse=True):
+        if not any(path.iterdir()):
+            path.rmdir()

