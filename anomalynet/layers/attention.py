@@ -1,0 +1,45 @@
+"""Scaled dot-product attention of one query over a sequence."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+
+class Attention(nn.Module):
+    """Weighs the parts of a sequence by how well they answer to a query, and returns the weights as an explanation.
+
+    q = W_q · query, k = W_k · part, v = W_v · part (each with a bias), α = softmax(q·k / √width), context = Σ α v. Along
+    `time` the parts are the steps (eq. 11 sums over t = 1…T); along `channel` they are the features, each described by its
+    course over time, an ablation.
+
+    Args:
+        width: features of the sequence, of the query and of the context.
+        steps: length of the sequence; only `channel` depends on it.
+        axis: what is weighed.
+
+    Source: §3.2.4, eq. 10–12.
+    """
+
+    def __init__(self, width: int, steps: int, axis: Literal["time", "channel"] = "time") -> None:
+        super().__init__()
+        self.axis = axis
+        part = width if axis == "time" else steps
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(part, width)
+        self.value = nn.Linear(part, width)
+        self.scale = 1.0 / sqrt(width)
+
+    def forward(self, query: Tensor, sequence: Tensor) -> tuple[Tensor, Tensor]:
+        """Context (batch, width) and weights (batch, parts), which sum to 1, for a query (batch, width) and a sequence (batch, steps, width).
+
+        All float32.
+        """
+        parts = sequence if self.axis == "time" else sequence.transpose(1, 2)
+        energy = torch.bmm(self.key(parts), self.query(query).unsqueeze(2)).squeeze(2) * self.scale
+        weights = torch.softmax(energy, dim=1)
+        context = torch.bmm(weights.unsqueeze(1), self.value(parts)).squeeze(1)
+        return context, weights

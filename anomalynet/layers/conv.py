@@ -1,0 +1,49 @@
+"""Convolution over the window: in time (default), or in (time, channel) as eq. 9 stands."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+
+class Convolution(nn.Module):
+    """Convolution with the window's length kept, ReLU, max pooling over time.
+
+    Both kinds are cross-correlations, as eq. 9 is. `1d` sees all features of `kernel` steps at once. `2d` slides a
+    `kernel` × `kernel` square over (time, channel), one plane a feature map, and merges maps and channels to the same
+    output width with one linear layer, so that what follows is the same network. Pooling keeps an incomplete last group:
+    the window's last step carries the label and always reaches the output.
+
+    Args:
+        features: width of the input.
+        channels: width of the output.
+        kernel: steps the convolution sees, odd.
+        pool: steps that max pooling merges; 1 = no pooling.
+        kind: `1d` or `2d`.
+
+    Source: §3.2.3, eq. 9.
+    """
+
+    def __init__(self, features: int, channels: int, kernel: int, pool: int, kind: Literal["1d", "2d"]) -> None:
+        super().__init__()
+        self.planar = kind == "2d"
+        self.convolution: nn.Module
+        self.pool: nn.Module
+        if self.planar:
+            self.convolution = nn.Conv2d(1, channels, kernel, padding=kernel // 2)
+            self.pool = nn.MaxPool2d((pool, 1), ceil_mode=True)
+            self.merge = nn.Linear(channels * features, channels)
+        else:
+            self.convolution = nn.Conv1d(features, channels, kernel, padding=kernel // 2)
+            self.pool = nn.MaxPool1d(pool, ceil_mode=True)
+        self.activation = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Feature maps (batch, ⌈time / pool⌉, channels) of x (batch, time, features), float32."""
+        if self.planar:
+            maps: Tensor = self.pool(self.activation(self.convolution(x.unsqueeze(1))))
+            merged: Tensor = self.merge(maps.permute(0, 2, 1, 3).flatten(2))
+            return merged
+        sequence: Tensor = self.pool(self.activation(self.convolution(x.transpose(1, 2))))
+        return sequence.transpose(1, 2)

@@ -1,0 +1,51 @@
+"""Reconstruction error alone (§3.2.1): an unsupervised detector that needs no label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
+
+from torch import Tensor
+
+from anomalynet.config import model as configs
+from anomalynet.errors import ConfigError, Problem
+from anomalynet.layers.autoencoder import Autoencoder as Layer
+from anomalynet.models._detector import Detector, Output
+
+if TYPE_CHECKING:
+    from anomalynet.config.schema import Config
+    from anomalynet.data.windows import WindowShape
+
+
+class Autoencoder(Detector):
+    """The hybrid's autoencoder by itself; its score is the mean squared error over the flattened, normalised window.
+
+    Raises:
+        ConfigError: a depth below 1.
+
+    Source: §3.2.1.
+    """
+
+    trains_on: ClassVar[Literal["labelled", "not_attack"]] = "not_attack"
+    probability: ClassVar[bool] = False
+
+    def __init__(self, config: Config, shape: WindowShape) -> None:
+        super().__init__(config, shape)
+        settings = cast("configs.Autoencoder", config.model)
+        if settings.depth < 1:
+            raise ConfigError([Problem("model.depth", f"must be at least 1, is {settings.depth}")])
+        self.autoencoder = Layer(shape.steps * shape.channels, settings.latent, settings.depth)
+
+    def forward(self, x: Tensor) -> Output:
+        """Reconstruction and error of windows x (batch, time, channel), float32."""
+        x = self.normalise(x)
+        reconstruction = self.autoencoder(x.flatten(1))[1].view_as(x)
+        return Output(reconstruction=reconstruction, error=(reconstruction - x).square().mean(dim=1))
+
+    def losses(self, output: Output, target: Tensor) -> Tensor:
+        """Reconstruction error (batch,) of windows not labelled as attack, 0 for the others."""
+        return self.scores(output) * (target <= 0)
+
+    def scores(self, output: Output) -> Tensor:
+        """Reconstruction error (batch,), mean over steps and channels, in squared deviations."""
+        assert output.error is not None
+        return output.error.mean(dim=1)

@@ -1,0 +1,24 @@
+"""Convolution, pooling, fully connected (§3.2.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from anomalynet.config import model as configs
+from anomalynet.layers.sequence import SequenceStage
+from anomalynet.models._classifier import SequenceClassifier, convolution
+
+if TYPE_CHECKING:
+    from anomalynet.config.schema import Config
+    from anomalynet.data.windows import WindowShape
+
+
+class CNN(SequenceClassifier):
+    """The last convolved step and the mean over time, classified.
+
+    Source: §3.2.3, eq. 9.
+    """
+
+    def __init__(self, config: Config, shape: WindowShape) -> None:
+        settings = cast("configs.CNN", config.model)
+        super().__init__(config, shape, SequenceStage(convolution(settings, shape.channels), None, None, settings.channels))

@@ -1,0 +1,26 @@
+"""Convolution, then LSTM: the hybrid without autoencoder and attention."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from anomalynet.config import model as configs
+from anomalynet.layers.recurrent import Recurrent
+from anomalynet.layers.sequence import SequenceStage
+from anomalynet.models._classifier import SequenceClassifier, convolution
+
+if TYPE_CHECKING:
+    from anomalynet.config.schema import Config
+    from anomalynet.data.windows import WindowShape
+
+
+class CNNLSTM(SequenceClassifier):
+    """The last LSTM state over convolved steps and the mean of all states, classified.
+
+    Source: §4, Tables 2–5 (CNN-LSTM).
+    """
+
+    def __init__(self, config: Config, shape: WindowShape) -> None:
+        settings = cast("configs.CNNLSTM", config.model)
+        stage = SequenceStage(convolution(settings, shape.channels), Recurrent(settings.channels, settings.hidden), None, settings.hidden)
+        super().__init__(config, shape, stage)

@@ -1,0 +1,101 @@
+"""Autoencoder beside CNN → LSTM → attention (§3.2, Fig. 1); every part can be switched off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor
+
+from anomalynet.config import model as configs
+from anomalynet.errors import ConfigError, Problem
+from anomalynet.layers.attention import Attention
+from anomalynet.layers.autoencoder import Autoencoder
+from anomalynet.layers.head import Head
+from anomalynet.layers.recurrent import Recurrent
+from anomalynet.layers.sequence import SequenceStage
+from anomalynet.models._classifier import convolution
+from anomalynet.models._detector import Detector, Output
+
+if TYPE_CHECKING:
+    from anomalynet.config.schema import Config
+    from anomalynet.data.windows import WindowShape
+
+
+class Hybrid(Detector):
+    """The paper's network: what the sequence stage sees, and what an autoencoder finds unusual, classified together.
+
+    `parallel`: the autoencoder reads the flattened window; its latent vector and log1p of its error per channel stand beside
+    the sequence features. `inline`: an autoencoder per step (channels → latent) stands in front of the sequence stage, which
+    reads the latent vectors; its decoder serves the loss alone. Gradients of the classifier reach the encoder in both.
+
+    The loss adds λ times the reconstruction's squared error over the windows that `reconstruct` admits; `normal` leaves out
+    those labelled as attack.
+
+    Raises:
+        ConfigError: both sequence parts are off, or a part has an impossible size.
+
+    Source: §3.2, Fig. 1, which is not readable; the arrangement is not in the paper.
+    """
+
+    def __init__(self, config: Config, shape: WindowShape) -> None:
+        super().__init__(config, shape)
+        self.settings = settings = cast("configs.Hybrid", config.model)
+        _check(settings)
+        self.inline = settings.autoencoder_depth > 0 and settings.autoencoder_placement == "inline"
+        self.sequence = _sequence_stage(settings, settings.latent if self.inline else shape.channels, shape.steps)
+        features = self.sequence.out_features
+        self.autoencoder: Autoencoder | None = None
+        if self.inline:
+            self.autoencoder = Autoencoder(shape.channels, settings.latent, settings.autoencoder_depth)
+        elif settings.autoencoder_depth > 0:
+            self.autoencoder = Autoencoder(shape.steps * shape.channels, settings.latent, settings.autoencoder_depth)
+            features += settings.latent + shape.channels
+        self.head = Head(features, settings.head, settings.dropout)
+
+    def forward(self, x: Tensor) -> Output:
+        """Logits, attention weights, reconstruction and error, where there are such parts, of windows x (batch, time, channel), float32."""
+        x = self.normalise(x)
+        if self.autoencoder is None:
+            features, attention = self.sequence(x)
+            return Output(logits=self.head(features), attention=attention)
+        latent, rebuilt = self.autoencoder(x if self.inline else x.flatten(1))
+        reconstruction = rebuilt.view_as(x)
+        error = (reconstruction - x).square().mean(dim=1)
+        features, attention = self.sequence(latent if self.inline else x)
+        if not self.inline:
+            features = torch.cat([features, latent, torch.log1p(error)], dim=1)
+        return Output(self.head(features), reconstruction, error, attention)
+
+    def losses(self, output: Output, target: Tensor) -> Tensor:
+        """Classification loss plus λ · reconstruction error (batch,)."""
+        losses = super().losses(output, target)
+        if output.error is None:
+            return losses
+        reconstruction = output.error.mean(dim=1)
+        if self.settings.reconstruct == "normal":
+            reconstruction = reconstruction * (target <= 0)
+        return losses + self.settings.reconstruction_weight * reconstruction
+
+
+def _check(settings: configs.Hybrid) -> None:
+    problems = []
+    if not settings.cnn and not settings.lstm:
+        problems.append(Problem("model.cnn, model.lstm", "both sequence parts are off; switch one of them on"))
+    if settings.autoencoder_depth < 0:
+        problems.append(Problem("model.autoencoder_depth", f"must be 0 (no autoencoder) or more, is {settings.autoencoder_depth}"))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _sequence_stage(settings: configs.Hybrid, features: int, steps: int) -> SequenceStage:
+    stage = recurrent = attention = None
+    if settings.cnn:
+        stage = convolution(settings, features)
+        features, steps = settings.channels, -(-steps // settings.pool)
+    if settings.lstm:
+        recurrent = Recurrent(features, settings.hidden)
+        features = settings.hidden
+    if settings.attention:
+        attention = Attention(features, steps, settings.attention_axis)
+    return SequenceStage(stage, recurrent, attention, features)

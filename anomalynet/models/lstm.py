@@ -1,0 +1,25 @@
+"""LSTM over the window (§3.2.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from anomalynet.config import model as configs
+from anomalynet.layers.recurrent import Recurrent
+from anomalynet.layers.sequence import SequenceStage
+from anomalynet.models._classifier import SequenceClassifier
+
+if TYPE_CHECKING:
+    from anomalynet.config.schema import Config
+    from anomalynet.data.windows import WindowShape
+
+
+class LSTM(SequenceClassifier):
+    """The last state and the mean of all states, classified.
+
+    Source: §3.2.2, eq. 3–8.
+    """
+
+    def __init__(self, config: Config, shape: WindowShape) -> None:
+        settings = cast("configs.LSTM", config.model)
+        super().__init__(config, shape, SequenceStage(None, Recurrent(shape.channels, settings.hidden), None, settings.hidden))
