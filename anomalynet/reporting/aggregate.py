@@ -1,0 +1,134 @@
+"""From the scores of an arm's runs to mean ± spread: folds of a repetition are pooled, repetitions are averaged.
+
+Pooling asks each labelled step once, with the threshold of its own fold. Scores of different folds need not share a scale (reconstruction
+errors, isolation forest), so ranking metrics are also given as the mean of per-fold values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from anomalynet.errors import RunError
+from anomalynet.reporting.arms import Arm, Repetition
+from anomalynet.reporting.paper import eq13
+from anomalynet.reporting.statistics import NAN, point_metrics, ranking_metrics
+from anomalynet.runs.collect import RunRecord
+
+RUN_METRICS = ("event_recall", "detection_delay", "false_alarms_per_day")
+"""Metrics of whole incidents, taken from `result.json` and averaged over folds."""
+
+RULE = """\
+A *repetition* is one seed with one assignment of groups to folds. Its folds are pooled step by step, each with the threshold that its own \
+validation part chose, and the metrics are computed once from the pool; *mean ± spread* is the mean and the sample standard deviation over \
+repetitions, *n* their number. A repetition that lacks a fold is left out of the mean as long as another is complete; an arm without any \
+complete repetition is shown from the folds it has. Both are marked † and say what is missing. Pooled AUROC and average precision compare \
+scores across folds, which means little for scores without a common scale (autoencoder, isolation forest): the fold mean, the mean of the \
+per-fold values, stands beside them. Event recall, detection delay and false alarms a day are averages over the runs. A metric that is \
+undefined in a fold or repetition (one class, nothing detected) is left out of that average, and n says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Mean and sample standard deviation of the values that are defined, and how many they are; NaN where they do not suffice."""
+
+    mean: float
+    spread: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArmMetrics:
+    """An arm with the metrics of each counted repetition, keyed by (seed, assignment): shares as fractions, times in seconds."""
+
+    arm: Arm
+    values: dict[tuple[int, int], dict[str, float]]
+
+    def summary(self, metric: str) -> Summary:
+        """The metric over this arm's counted repetitions."""
+        return summarise(values.get(metric, NAN) for values in self.values.values())
+
+
+def summarise(values: Iterable[float]) -> Summary:
+    """Mean ± sample standard deviation of the defined values."""
+    defined = np.array([value for value in values if not math.isnan(value)])
+    mean = float(defined.mean()) if len(defined) else NAN
+    spread = float(defined.std(ddof=1)) if len(defined) > 1 else NAN
+    return Summary(mean, spread, len(defined))
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The labelled, scored test steps of one run or several: arrays of shape (steps,)."""
+
+    labels: NDArray[np.int8]
+    scores: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
+
+
+def read_test_scores(record: RunRecord) -> Scored:
+    """Read what a run says of its test part; missed and unlabelled steps are not in it.
+
+    Raises:
+        RunError: `scores.parquet` is absent, damaged, or lacks a column.
+    """
+    path = record.folder / "scores.parquet"
+    try:
+        frame = (
+            pl.scan_parquet(path, glob=False)
+            .filter((pl.col("split") == "test") & pl.col("label").is_not_null() & pl.col("score").is_not_null() & pl.col("score").is_not_nan())
+            .select(pl.col("label").cast(pl.Int8), pl.col("score").cast(pl.Float64), pl.col("threshold").cast(pl.Float64))
+            .collect()
+        )
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(f"{path}: cannot be read: {reason}", "move this run's folder away and give the same command again") from None
+    return Scored(frame["label"].to_numpy(), frame["score"].to_numpy(), frame["threshold"].to_numpy())
+
+
+def _mean(values: Iterable[float]) -> float:
+    return summarise(values).mean
+
+
+def repetition_metrics(repetition: Repetition) -> dict[str, float]:
+    """Every metric of one repetition: pooled, by fold, of incidents, and the paper's recipe."""
+    folds = [read_test_scores(record) for record in repetition.records]
+    results = [record.result for record in repetition.records]
+    pooled = point_metrics(
+        np.concatenate([fold.labels for fold in folds]),
+        np.concatenate([fold.scores for fold in folds]),
+        np.concatenate([fold.thresholds for fold in folds]),
+        probability=all(result.probability for result in results),
+    )
+    ranked = [ranking_metrics(fold.labels, fold.scores) for fold in folds]
+    of_runs = {name: [result.metrics.get(f"test/{name}") for result in results] for name in RUN_METRICS}
+    recipe = eq13(100 * pooled["precision_normal"], 100 * pooled["precision_attack"])
+    return {
+        **pooled,
+        "auroc_fold_mean": _mean(fold["auroc"] for fold in ranked),
+        "average_precision_fold_mean": _mean(fold["average_precision"] for fold in ranked),
+        **{name: _mean(NAN if value is None else value for value in values) for name, values in of_runs.items()},
+        **{name: value / 100 for name, value in recipe.items()},
+        "missed": float(sum(result.parts["test"].missed for result in results)),
+        "missed_attack": float(sum(result.parts["test"].missed_attack for result in results)),
+    }
+
+
+def aggregate(arms: Sequence[Arm]) -> tuple[ArmMetrics, ...]:
+    """Compute the metrics of every arm, one repetition's scores in memory at a time.
+
+    Raises:
+        RunError: a run's scores cannot be read.
+    """
+    return tuple(ArmMetrics(arm, {(one.seed, one.assignment): repetition_metrics(one) for one in arm.counted}) for arm in arms)
+
+
+def difference(one: ArmMetrics, other: ArmMetrics, metric: str) -> Summary:
+    """`one` minus `other` over the repetitions that both have; n = 0 where they share none."""
+    shared = one.values.keys() & other.values.keys()
+    return summarise(one.values[key].get(metric, NAN) - other.values[key].get(metric, NAN) for key in sorted(shared))

@@ -1,0 +1,185 @@
+"""Runs of one data set, sorted into arms: one experiment, one configuration, any number of repetitions and folds."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from anomalynet.config.schema import NON_SEMANTIC
+from anomalynet.errors import UsageError
+from anomalynet.reporting import paper
+from anomalynet.runs.collect import RunRecord
+
+ExpectedRun = tuple[str, int, int]
+"""(experiment, seed, fold)"""
+
+ExpectedRuns = Collection[ExpectedRun]
+"""What a sweep wants to have run, so that a report can say what is not there yet."""
+
+REPEATED = ("seed", "data.split.fold", "data.split.assignment", *NON_SEMANTIC)
+"""Keys that differ between the runs of one arm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """The folds of one (seed, assignment); every labelled step of the data is tested once when none is missing."""
+
+    seed: int
+    assignment: int
+    records: tuple[RunRecord, ...]
+    missing: tuple[int, ...]
+    """Folds that have not been run."""
+
+    @property
+    def label(self) -> str:
+        """The seed, with the assignment of groups to folds where it is not the seed's."""
+        return str(self.seed) if self.seed == self.assignment else f"{self.seed} (assignment {self.assignment})"
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What one row of a table is made from."""
+
+    name: str
+    """Unique in a report: the experiment, and what tells it from others of the same name."""
+    experiment: str
+    difference: str
+    repetitions: tuple[Repetition, ...]
+    duplicates: tuple[str, ...] = field(default=())
+    """Ids of runs left out because another run has their seed, assignment and fold."""
+
+    @property
+    def title(self) -> str:
+        """How tables and figures name it."""
+        title = paper.TITLES.get(self.experiment, self.experiment.replace("_", " ").capitalize())
+        return f"{title} ({self.difference})" if self.difference else title
+
+    @property
+    def records(self) -> tuple[RunRecord, ...]:
+        """Its finished runs, by repetition and fold."""
+        return tuple(record for repetition in self.repetitions for record in repetition.records)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no repetition lacks a fold."""
+        return not any(repetition.missing for repetition in self.repetitions)
+
+    @property
+    def counted(self) -> tuple[Repetition, ...]:
+        """The repetitions that are averaged: the complete ones, or where there is none whatever has been run."""
+        run = tuple(repetition for repetition in self.repetitions if repetition.records)
+        return tuple(repetition for repetition in run if not repetition.missing) or run
+
+    @property
+    def status(self) -> str:
+        """`complete`, or how many runs are there and what is missing."""
+        if self.complete:
+            return "complete"
+        lost = sum(len(repetition.missing) for repetition in self.repetitions)
+        gaps = [
+            f"seed {repetition.label} lacks fold{'s' if len(repetition.missing) > 1 else ''} {', '.join(map(str, repetition.missing))}"
+            for repetition in self.repetitions
+            if repetition.missing
+        ]
+        return f"incomplete: {len(self.records)} of {len(self.records) + lost} runs ({'; '.join(gaps)})"
+
+    @property
+    def kind(self) -> str:
+        """`paper`: a row of the paper's tables; `deep`: another network that classifies; `other`: classical or without labels."""
+        if self.experiment in paper.TITLES and all(_as_published(record.config) for record in self.records):
+            return "paper"
+        is_network = any(record.result.epochs is not None and record.result.probability for record in self.records)
+        return "deep" if is_network else "other"
+
+
+def _as_published(config: Mapping[str, object]) -> bool:
+    """Whether every part of the hybrid is on: widths may differ, switches may not."""
+    model = config.get("model")
+    if not isinstance(model, Mapping):
+        return True
+    return model.get("autoencoder_depth") != 0 and not any(model.get(part) is False for part in ("cnn", "lstm", "attention"))
+
+
+def flatten(config: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (dotted key, value as JSON) of a nested configuration."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
+
+
+def _variant(record: RunRecord) -> tuple[tuple[str, str], ...]:
+    """What the runs of an arm share."""
+    own = tuple(f"{key}." for key in REPEATED)
+    return tuple(sorted((key, value) for key, value in flatten(record.config) if not f"{key}.".startswith(own)))
+
+
+def _difference(variant: Mapping[str, str], others: Sequence[Mapping[str, str]]) -> str:
+    keys = sorted({key for other in others for key in other} | set(variant))
+    return ", ".join(f"{key}={variant.get(key, '–')}" for key in keys if len({other.get(key) for other in others}) > 1)
+
+
+def _repetitions(experiment: str, records: Sequence[RunRecord], expected: ExpectedRuns) -> tuple[tuple[Repetition, ...], tuple[str, ...]]:
+    """Group an arm's runs by repetition, with what is missing; also the ids of runs that stand in another's place."""
+    wanted: dict[int, set[int]] = defaultdict(set)
+    for name, seed, fold in expected:
+        if name == experiment:
+            wanted[seed].add(fold)
+    found: dict[tuple[int, int], dict[int, RunRecord]] = defaultdict(dict)
+    duplicates = []
+    for record in sorted(records, key=lambda record: record.result.id):
+        folds = found[record.result.seed, record.result.assignment]
+        if record.result.fold in folds:
+            duplicates.append(record.result.id)
+        else:
+            folds[record.result.fold] = record
+    seeds = {seed for seed, _ in found}
+    for seed in wanted.keys() - seeds:
+        found[seed, seed] = {}
+    repetitions = []
+    for (seed, assignment), folds in sorted(found.items()):
+        all_folds = wanted.get(seed) or set(range(max((record.result.folds for record in folds.values()), default=0)))
+        runs = tuple(folds[fold] for fold in sorted(folds))
+        repetitions.append(Repetition(seed, assignment, runs, tuple(sorted(all_folds - set(folds)))))
+    return tuple(repetitions), tuple(duplicates)
+
+
+def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> tuple[Arm, ...]:
+    """Sort the runs of one data set into arms: the paper's four first, in its order, then by name.
+
+    Two configurations of one experiment are two arms, named by what differs, so that runs of other epochs or another split are never
+    averaged. Run ids decide between two runs of one place, so the order of `records` does not matter.
+
+    Raises:
+        UsageError: the runs are of several data sets.
+    """
+    data = sorted({record.result.data for record in records})
+    if len(data) > 1:
+        raise UsageError(f"a report is of one data set, these runs are of {', '.join(data)}", "anomalynet report --data NAME")
+    wanted = expected or ()
+    variants: dict[str, dict[tuple[tuple[str, str], ...], list[RunRecord]]] = defaultdict(lambda: defaultdict(list))
+    for name in {name for name, _, _ in wanted}:
+        variants[name] = defaultdict(list)
+    for record in records:
+        variants[record.result.experiment][_variant(record)].append(record)
+    found = []
+    for experiment, groups in variants.items():
+        for variant, group in groups.items() or [((), [])]:
+            difference = _difference(dict(variant), [dict(other) for other in groups])
+            repetitions, duplicates = _repetitions(experiment, group, wanted)
+            name = f"{experiment} [{difference}]" if difference else experiment
+            found.append(Arm(name, experiment, difference, repetitions, duplicates))
+    order = list(paper.TITLES)
+    return tuple(sorted(found, key=lambda arm: (order.index(arm.experiment) if arm.experiment in order else len(order), arm.name)))
+
+
+def odd_code(arms_: Sequence[Arm]) -> tuple[str, frozenset[str]]:
+    """The code hash that made most of the runs, and the names of arms that hold runs made by other code."""
+    counts = Counter(record.code for arm in arms_ for record in arm.records)
+    if len(counts) < 2:
+        return next(iter(counts), ""), frozenset()
+    usual = min(counts, key=lambda code: (-counts[code], code))
+    return usual, frozenset(arm.name for arm in arms_ if any(record.code != usual for record in arm.records))

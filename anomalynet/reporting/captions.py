@@ -1,0 +1,115 @@
+"""What stands under every table and figure, so that none can be read without its split, its prevalence and its gaps."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting.arms import Arm, odd_code
+from anomalynet.reporting.measures import MEASURES
+
+INCOMPLETE, OTHER_CODE = "†", "‡"
+
+
+def split_text(arm: Arm) -> str:
+    """The split as it was carried out."""
+    return "; ".join(sorted({record.result.split for record in arm.records}))
+
+
+def folds_text(arm: Arm) -> str:
+    """How many folds were tested, or which of how many."""
+    folds = max((record.result.folds for record in arm.records), default=0)
+    run = sorted({record.result.fold for record in arm.records})
+    return str(folds) if run == list(range(folds)) else f"{', '.join(map(str, run))} of {folds}"
+
+
+def seeds_text(arm: Arm) -> str:
+    """The repetitions that are averaged."""
+    return ", ".join(repetition.label for repetition in arm.counted)
+
+
+def prevalence(metrics: ArmMetrics) -> float:
+    """Share of attack among the scored test steps, percent; NaN without runs."""
+    return 100 * metrics.summary("prevalence").mean
+
+
+def warnings(arms: Iterable[Arm]) -> tuple[str, ...]:
+    """What the runs warn of, each warning once."""
+    return tuple(sorted({warning for arm in arms for record in arm.records for warning in record.result.warnings}))
+
+
+def marks(arms: Sequence[Arm]) -> dict[str, str]:
+    """Signs behind the name of an arm that is incomplete, or holds runs of other code."""
+    _, other = odd_code(arms)
+    return {arm.name: (INCOMPLETE if not arm.complete else "") + (OTHER_CODE if arm.name in other else "") for arm in arms}
+
+
+def notes(arms: Sequence[Arm], all_arms: Sequence[Arm]) -> tuple[str, ...]:
+    """What the signs mean, for those arms of a table that have one."""
+    usual, other = odd_code(all_arms)
+    incomplete = [f"{INCOMPLETE} {arm.title} is {arm.status}." for arm in arms if not arm.complete]
+    codes = [
+        f"{OTHER_CODE} {arm.title}: {sum(record.code != usual for record in arm.records)} of {len(arm.records)} runs were made by another "
+        f"version of the code than most ({usual[:10] or 'unknown'}): move their folders away and run them again before comparing."
+        for arm in arms
+        if arm.name in other
+    ]
+    return (*incomplete, *codes)
+
+
+def _distinct(metrics: Sequence[ArmMetrics], text: Callable[[ArmMetrics], str]) -> str:
+    """One value for all, or each value with the arms it holds for."""
+    holders: dict[str, list[str]] = defaultdict(list)
+    for one in metrics:
+        holders[text(one)].append(one.arm.title)
+    if len(holders) == 1:
+        return next(iter(holders))
+    return "; ".join(f"{value} [{', '.join(names)}]" for value, names in holders.items())
+
+
+def _missed(metrics: ArmMetrics) -> str:
+    all_, attack = metrics.summary("missed").mean, metrics.summary("missed_attack").mean
+    return f"{all_:.0f} a repetition, {attack:.0f} of them attack"
+
+
+def facts(metrics: Sequence[ArmMetrics]) -> str:
+    """Data, split, folds, repetitions, prevalence and missed steps of a table's arms, in one line."""
+    run = [one for one in metrics if one.values]
+    if not run:
+        return "No run of these models is there yet."
+    data = run[0].arm.records[0].result.data
+    return (
+        f"Data: {data}. Split: {_distinct(run, lambda one: split_text(one.arm))}; "
+        f"folds: {_distinct(run, lambda one: folds_text(one.arm))}; "
+        f"seeds of the repetitions: {_distinct(run, lambda one: seeds_text(one.arm))}. "
+        f"Test part: {_distinct(run, lambda one: f'{prevalence(one):.2f} % attack')}. "
+        f"Labelled steps that could not be scored: {_distinct(run, _missed)}."
+    )
+
+
+def short_facts(metrics: Sequence[ArmMetrics]) -> str:
+    """The same for the foot of a figure."""
+    run = [one for one in metrics if one.values]
+    if not run:
+        return "no runs yet"
+    parts = [
+        run[0].arm.records[0].result.data,
+        "split " + " / ".join(sorted({split_text(one.arm) for one in run})),
+        "folds " + " / ".join(sorted({folds_text(one.arm) for one in run})),
+        "seeds " + " / ".join(sorted({seeds_text(one.arm) for one in run})),
+        " / ".join(sorted({f"{prevalence(one):.2f} % attack" for one in run})),
+    ]
+    if any(not one.arm.complete for one in metrics):
+        parts.append(f"{INCOMPLETE} incomplete")
+    if warnings(one.arm for one in run):
+        parts.append("read the report's warnings")
+    return " · ".join(parts)
+
+
+def summary_text(metric: str, mean: float | None, spread: float | None) -> str:
+    """`mean ± spread` in the metric's format."""
+    measure = MEASURES[metric]
+    if mean is None:
+        return "–"
+    return measure.text(mean) + (f" ± {measure.text(spread)}" if spread is not None else "")

@@ -1,0 +1,165 @@
+"""Figures 2–6 as the paper has them: grouped bars and confusion matrices, drawn from the tables; the same rows give the same bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+
+from anomalynet.reporting.captions import marks, short_facts
+from anomalynet.reporting.tables import Row, Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "anomalynet",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "hatch.linewidth": 0.6,
+}
+SERIES = (
+    ("paper, printed", "#D9D9D9", "////"),
+    ("paper, repaired", "#0072B2", ""),
+    ("ours, mean ± spread", "#E69F00", ""),
+)
+"""Okabe–Ito colours, told apart without colour by hatch, lightness and place."""
+
+BAR = 0.27
+
+BARS = {
+    "figure_2_precision": ("table_2_precision", {"precision_normal": "Normal", "precision_attack": "Attack"}),
+    "figure_3_recall": ("table_3_recall", {"recall_normal": "Normal", "recall_attack": "Attack"}),
+    "figure_4_f1": ("table_4_f1", {"f1_normal": "Normal", "f1_attack": "Attack"}),
+    "figure_5_accuracy": (
+        "table_5_accuracy",
+        {
+            "accuracy": "Accuracy",
+            "balanced_accuracy": "Balanced accuracy",
+            "eq13_accuracy_normal": "“Accuracy (Normal)”, eq. 13 recipe",
+            "eq13_accuracy_attack": "“Accuracy (Attack)”, eq. 13 recipe",
+        },
+    ),
+}
+"""File name → table, metric of each panel → its title."""
+
+TITLES = {
+    "figure_2_precision": "Figure 2. Precision",
+    "figure_3_recall": "Figure 3. Recall",
+    "figure_4_f1": "Figure 4. F1",
+    "figure_5_accuracy": "Figure 5. Accuracy",
+    "figure_6_confusion": "Figure 6. Confusion matrices",
+}
+
+
+def _names(table: Table) -> list[str]:
+    signs = marks([one.arm for one in table.models])
+    return [one.arm.title.replace(" (", "\n(").replace(", ", ",\n") + signs[one.arm.name] for one in table.models]
+
+
+def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
+    """One panel: three bars a model, ours with its spread."""
+    for index, (label, colour, hatch) in enumerate(SERIES):
+        values = [(row.printed, row.repaired, row.mean)[index] for row in rows]
+        places = [place + (index - 1) * BAR for place in range(len(rows))]
+        heights = [value or 0.0 for value in values]
+        axes.bar(places, heights, BAR, label=label, color=colour, hatch=hatch, edgecolor="#404040", linewidth=0.5)
+        spreads = [(row.spread or 0.0) if index == 2 else 0.0 for row in rows]
+        for place, value, spread in zip(places, values, spreads, strict=True):
+            if spread:
+                axes.errorbar(place, value or 0.0, spread, color="black", capsize=2.5, linewidth=0.9)
+            text = "no run" if value is None and index == 2 else "" if value is None else f"{value:.1f}"
+            axes.text(place, (value or 0.0) + spread + 1.5, text, ha="center", va="bottom", fontsize=6.5, rotation=90)
+    axes.set_xticks(range(len(rows)), names)
+    axes.tick_params(axis="x", length=0)
+    axes.set_ylim(0, 118)
+    axes.set_yticks(range(0, 101, 20))
+    axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
+
+
+def _foot(figure: Figure, table: Table, title: str) -> None:
+    figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
+    figure.supxlabel(short_facts(table.models), fontsize=7, color="#404040", x=0.012, ha="left")
+
+
+def draw_bars(table: Table, panels: dict[str, str], title: str) -> Figure:
+    """Printed, repaired and ours for each model, a panel a metric, percent."""
+    from matplotlib.figure import Figure
+
+    columns = 2
+    lines = len(panels) // columns
+    figure = Figure(figsize=(max(9.0, 2.1 * len(table.models)), 0.9 + 2.7 * lines), layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False)
+    for axes, (metric, name) in zip(grid.flat, panels.items(), strict=True):
+        _bars(axes, [table.row(one.arm.name, metric) for one in table.models], _names(table))
+        axes.set_title(name, loc="left", fontsize=9.5)
+        axes.set_ylabel("percent")
+    handles, labels = grid.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False)
+    _foot(figure, table, title)
+    return figure
+
+
+def _matrix(axes: Axes, counts: Sequence[float | None], empty: str) -> None:
+    """One confusion matrix, (true negatives, false positives, false negatives, true positives), shaded by share of the true class."""
+    axes.set_xticks([0, 1], ["no alarm", "alarm"])
+    axes.set_yticks([0, 1], ["Normal", "Attack"])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    cells = [[count or 0.0 for count in counts[:2]], [count or 0.0 for count in counts[2:]]]
+    shares = [[100 * count / max(sum(line), 1e-9) for count in line] for line in cells]
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=115)
+    if None in counts:
+        axes.text(0.5, 0.5, empty, ha="center", va="center", color="#404040")
+        return
+    for line in range(2):
+        for column in range(2):
+            share, count = shares[line][column], f"{cells[line][column]:,.0f}".replace(",", " ")
+            colour = "white" if share > 60 else "black"
+            axes.text(column, line, f"{share:.2f} %\n{count}", ha="center", va="center", color=colour, fontsize=8)
+
+
+def draw_confusion(table: Table, title: str) -> Figure:
+    """A column a model: the paper's repaired matrix above, ours (mean counts of a repetition) below."""
+    from matplotlib.figure import Figure
+
+    models = table.models
+    figure = Figure(figsize=(max(9.0, 2.3 * len(models)), 5.6), layout="constrained")
+    grid = figure.subplots(2, len(models), squeeze=False)
+    for column, (one, name) in enumerate(zip(models, _names(table), strict=True)):
+        rows = [table.row(one.arm.name, metric) for metric in table.metrics]
+        _matrix(grid[0][column], [row.repaired for row in rows], "not in the paper")
+        _matrix(grid[1][column], [row.mean for row in rows], "no run")
+        grid[0][column].set_title(name, fontsize=9.5)
+    grid[0][0].set_ylabel("paper, repaired\n(per 10 000 windows)")
+    grid[1][0].set_ylabel("ours\n(mean steps a repetition)")
+    _foot(figure, table, title)
+    return figure
+
+
+def _encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
+    """(suffix, bytes), without the date and program version that would differ between machines."""
+    for suffix, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
+        target = io.BytesIO()
+        figure.savefig(target, format=suffix, dpi=150, metadata=metadata)
+        yield suffix, target.getvalue()
+
+
+def draw_all(tables: Sequence[Table]) -> dict[str, bytes]:
+    """Every figure as file name → content, SVG and PNG."""
+    by_name = {table.name: table for table in tables}
+    files = {}
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a user's matplotlibrc must not change the bytes
+        matplotlib.rcParams.update(STYLE)
+        figures = {name: draw_bars(by_name[table], panels, TITLES[name]) for name, (table, panels) in BARS.items()}
+        figures["figure_6_confusion"] = draw_confusion(by_name["confusion"], TITLES["figure_6_confusion"])
+        for name, figure in figures.items():
+            files.update({f"{name}.{suffix}": content for suffix, content in _encode(figure)})
+    return files

@@ -1,0 +1,64 @@
+"""Which model came out ahead, in sentences computed from the tables; the hybrid is the one whose claim is checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from anomalynet.reporting.aggregate import ArmMetrics, difference
+from anomalynet.reporting.captions import split_text, summary_text
+from anomalynet.reporting.measures import MEASURES
+
+JUDGED = ("f1_attack", "balanced_accuracy", "average_precision_fold_mean")
+"""A decision that favours attack, one that favours no class, and a ranking that needs no threshold."""
+
+
+def _comparable(models: Sequence[ArmMetrics], subject: ArmMetrics | None) -> list[ArmMetrics]:
+    """Those with complete runs, under the subject's split if there is one: another split is another question."""
+    complete = [one for one in models if one.values and one.arm.complete]
+    if subject is None:
+        return complete
+    return [one for one in complete if split_text(one.arm) == split_text(subject.arm)]
+
+
+def _value(one: ArmMetrics, metric: str) -> str:
+    summary, scale = one.summary(metric), MEASURES[metric].scale
+    spread = None if math.isnan(summary.spread) else summary.spread * scale
+    return f"{summary_text(metric, summary.mean * scale, spread)} %, n = {summary.n}"
+
+
+def _lead(ahead: ArmMetrics, behind: ArmMetrics, metric: str) -> str:
+    """How far one is ahead, paired by repetition where they share any."""
+    paired, scale = difference(ahead, behind, metric), MEASURES[metric].scale
+    if not paired.n:
+        gap = ahead.summary(metric).mean - behind.summary(metric).mean
+        return f"{ahead.arm.title} by {gap * scale:.2f} points (no shared repetition)"
+    spread = "" if math.isnan(paired.spread) else f" ± {paired.spread * scale:.2f}"
+    return f"{ahead.arm.title} by {paired.mean * scale:.2f}{spread} points over {paired.n} shared repetition{'s' if paired.n > 1 else ''}"
+
+
+def _sentence(metric: str, ranked: Sequence[ArmMetrics], subject: ArmMetrics | None) -> str:
+    title, best = MEASURES[metric].title, ranked[0]
+    text = f"**{title}**: best of {len(ranked)} models is {best.arm.title} ({_value(best, metric)})."
+    if subject is None or subject not in ranked:
+        return text
+    if best is subject:
+        return f"{text} The next, {ranked[1].arm.title}, has {_value(ranked[1], metric)}; ahead of it: {_lead(subject, ranked[1], metric)}."
+    place = ranked.index(subject)
+    ahead = "; ".join(_lead(other, subject, metric) for other in ranked[:place])
+    return f"{text} {subject.arm.title} has {_value(subject, metric)} and **loses**; ahead of it: {ahead}."
+
+
+def best_models(models: Sequence[ArmMetrics]) -> tuple[str, ...]:
+    """One sentence a judged metric; says plainly what the hybrid loses to. Means and spreads only, no claim of significance."""
+    subject = next((one for one in models if one.arm.experiment == "hybrid" and one.arm.kind == "paper" and one.values), None)
+    candidates = _comparable(models, subject)
+    sentences = []
+    for metric in JUDGED:
+        ranked = [one for one in candidates if not math.isnan(one.summary(metric).mean)]
+        ranked.sort(key=lambda one: (-one.summary(metric).mean, one.arm.name))
+        if len(ranked) > 1:
+            sentences.append(_sentence(metric, ranked, subject))
+    if subject is not None and subject not in candidates:
+        sentences.append(f"{subject.arm.title} is incomplete and takes no part in this comparison.")
+    return tuple(sentences)
