@@ -1,0 +1,98 @@
+"""Batches of windows as plain iterables: one gather a chunk, then views; cut by rank, and exact under any number of ranks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from anomalynet.data.prepared import Int64
+from anomalynet.data.windows import CHUNK_BYTES, Windows
+
+
+class Batch(NamedTuple):
+    """Windows that are learned from, or scored, together.
+
+    Attributes:
+        x: float32 (batch, time, channel).
+        target: int64 (batch,): 1 attack, 0 normal, -1 unlabelled.
+        weight: float32 (batch,): `(weight * loss).sum()`, averaged over ranks, is the mean loss of the global batch.
+    """
+
+    x: Tensor
+    target: Tensor
+    weight: Tensor
+
+
+class TrainBatches:
+    """Every training window once an epoch, in an order that depends on (seed, epoch) alone.
+
+    Each global batch is cut by rank; a rank that gets fewer windows is padded with windows of weight 0, so that all ranks
+    step equally often on tensors of equal shape.
+
+    Args:
+        windows: what is trained on.
+        batch_size: windows a global batch, over all ranks together.
+        seed: of the order.
+        epoch: gives the current epoch when an iteration starts.
+        rank, world: which of how many processes this is.
+    """
+
+    def __init__(self, windows: Windows, batch_size: int, seed: int, epoch: Callable[[], int], rank: int = 0, world: int = 1) -> None:
+        self.windows, self.batch_size, self.seed, self.epoch, self.rank, self.world = windows, batch_size, seed, epoch, rank, world
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.windows) / self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = np.arange(len(self.windows), dtype=np.int32)
+        np.random.default_rng([self.seed, self.epoch()]).shuffle(order)
+        steps, channels = self.windows.shape
+        window_bytes = 4 * steps * channels
+        share = math.ceil(self.batch_size / self.world)
+        batches_a_chunk = max(1, CHUNK_BYTES // (share * window_bytes))
+        for first in range(0, len(order), batches_a_chunk * self.batch_size):
+            chunk = order[first : first + batches_a_chunk * self.batch_size]
+            cuts = [self._cut(chunk[start : start + self.batch_size]) for start in range(0, len(chunk), self.batch_size)]
+            ids = np.concatenate([own for own, _ in cuts])
+            x = torch.from_numpy(self.windows.gather(ids))
+            target = torch.from_numpy(self.windows.targets(ids).astype(np.int64))
+            start = 0
+            for own, weight in cuts:
+                stop = start + len(own)
+                yield Batch(x[start:stop], target[start:stop], weight)
+                start = stop
+
+    def _cut(self, ids: np.ndarray[tuple[int], np.dtype[np.int32]]) -> tuple[Int64, Tensor]:
+        """This rank's windows of a global batch, and their weights."""
+        share = math.ceil(len(ids) / self.world)
+        own = ids[self.rank * share : (self.rank + 1) * share].astype(np.int64)
+        weight = torch.zeros(share)
+        weight[: len(own)] = self.world / len(ids)
+        return np.concatenate([own, np.repeat(ids[:1].astype(np.int64), share - len(own))]), weight
+
+
+class OrderedBatches:
+    """All windows in row order, in big batches, the same on every rank: evaluation counts each window once.
+
+    Args:
+        windows: what is scored.
+        batch_size: windows a batch.
+    """
+
+    def __init__(self, windows: Windows, batch_size: int = 1024) -> None:
+        self.windows, self.batch_size = windows, batch_size
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.windows) / self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for start in range(0, len(self.windows), self.batch_size):
+            ids = np.arange(start, min(start + self.batch_size, len(self.windows)), dtype=np.int64)
+            x = torch.from_numpy(self.windows.gather(ids))
+            target = torch.from_numpy(self.windows.targets(ids).astype(np.int64))
+            yield Batch(x, target, torch.full((len(ids),), 1 / len(ids)))

@@ -1,0 +1,67 @@
+"""Pieces of segments that belong to one part, cut at times and kept apart by a purge gap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from anomalynet.data.prepared import PARTS, Int8, Int64, Prepared, Segment
+from anomalynet.data.ranges import Ranges
+
+TRAIN, VALIDATION, TEST, NONE = 0, 1, 2, -1
+
+
+class Pieces:
+    """Collects which rows belong to which part, segment by segment."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[int, int, int]] = []
+
+    def add(self, cuts: Sequence[int], parts: Sequence[int]) -> None:
+        """Add one segment: the rows from `cuts[i]` to `cuts[i+1]` have part `parts[i]`; neighbours of one part are joined."""
+        first = len(self._found)
+        for start, stop, part in zip(cuts[:-1], cuts[1:], parts, strict=True):
+            if start >= stop or part == NONE:
+                continue
+            last = self._found[-1] if len(self._found) > first else None
+            if last is not None and last[1:] == (start, part):
+                self._found[-1] = (last[0], stop, part)
+            else:
+                self._found.append((start, stop, part))
+
+    def ranges(self) -> dict[str, Ranges]:
+        """The rows of each part."""
+        return {name: Ranges.of((start, stop) for start, stop, part in self._found if part == code) for code, name in enumerate(PARTS)}
+
+
+def cut_by_time(prepared: Prepared, parts_of: Callable[[Segment], Int8], edges_of: Callable[[list[Segment]], Int64]) -> dict[str, Ranges]:
+    """Cut each series at times: its rows from `edges_of(...)[i]` to `edges_of(...)[i+1]` have part `parts_of(...)[i]`."""
+    series: dict[str, list[Segment]] = {}
+    for segment in prepared.segments:
+        series.setdefault(segment.series, []).append(segment)
+    pieces = Pieces()
+    for segments in series.values():
+        edges, parts = edges_of(segments), parts_of(segments[0]).tolist()
+        for segment in segments:
+            inner = segment.start + np.searchsorted(prepared.times[segment.start : segment.stop], edges[1:-1], side="left")
+            pieces.add([segment.start, *inner.tolist(), segment.stop], parts)
+    return pieces.ranges()
+
+
+def with_purge(prepared: Prepared, territory: Mapping[str, Ranges], purge: int) -> dict[str, Ranges]:
+    """Drop `purge` rows at each border, from the part that matters less: training, then validation; the test part loses none."""
+    from_test = _widened(prepared, territory["test"], purge)
+    from_validation = _widened(prepared, territory["validation"], purge)
+    return {
+        "train": territory["train"].without(from_test).without(from_validation),
+        "validation": territory["validation"].without(from_test),
+        "test": territory["test"],
+    }
+
+
+def _widened(prepared: Prepared, ranges: Ranges, rows: int) -> Ranges:
+    """Ranges with so many more rows on both sides, within their series."""
+    owner = prepared.series_of(ranges.starts)
+    first, last = prepared.series_starts[owner], prepared.series_starts[owner + 1]
+    return Ranges(np.maximum(ranges.starts - rows, first), np.minimum(ranges.stops + rows, last))

@@ -1,0 +1,102 @@
+"""Commissioning calibration: each series is normalised by the mean and deviation of its own first readings."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from anomalynet.data.arrayfile import ArrayFile, read_rows
+from anomalynet.data.layout import Layout
+from anomalynet.data.prepared import Float32, Float64, Int64
+
+BLOCK = 1 << 22
+"""Numbers in memory at a time while calibrating."""
+
+
+def calibrate(raw: Path, layout: Layout, calibration_rows: int) -> tuple[Float64, Float64]:
+    """Mean and population deviation of each series' first readings; only values that were heard count.
+
+    The deviation is at least 1e-6·max(1, |mean|), so that a constant channel stays finite. A sensor never heard in those rows
+    was not commissioned: mean 0 and infinite scale make it read 0 throughout the series. So do series that are too short.
+
+    Returns: mean and scale, float64 (series, sensor).
+    """
+    series = len(layout.names)
+    values = np.load(raw, mmap_mode="r")
+    channels = values.shape[1]
+    del values
+    mean = np.zeros((series, channels))
+    scale = np.full((series, channels), np.inf)
+    rows = np.concatenate(layout.commissioning)
+    whole = np.array(sorted(layout.commissioned), np.int64)
+    owner = np.searchsorted(layout.edges, rows, side="right") - 1
+    table = rows[np.isin(owner, whole)].reshape(len(whole), calibration_rows)
+    block = max(1, BLOCK // (calibration_rows * channels))
+    for first in range(0, len(whole), block):
+        # Mapped anew for each block: pages that were touched are given back.
+        readings = np.load(raw, mmap_mode="r")[table[first : first + block]].astype(np.float64)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a sensor that was never heard
+            found, deviation = np.nanmean(readings, axis=1), np.nanstd(readings, axis=1)
+        silent = np.isnan(found)
+        numbers = whole[first : first + block]
+        mean[numbers] = np.where(silent, 0.0, found)
+        scale[numbers] = np.where(silent, np.inf, np.maximum(deviation, 1e-6 * np.maximum(1.0, np.abs(found))))
+    return mean, scale
+
+
+def hold(values: Float32, starts: Int64, before: Float32) -> Float32:
+    """Replace what was not heard by the last value heard of that channel in the series; NaN remains before the first.
+
+    Args:
+        values: float32 (step, channel) with NaN.
+        starts: steps at which another series starts, ascending.
+        before: float32 (channel,), the filled step before the first one; NaN where there is none.
+    """
+    if not np.isnan(values).any():
+        return values
+    extended = np.concatenate([before[None], values])
+    steps = np.arange(len(extended))
+    last = np.maximum.accumulate(np.where(np.isnan(extended), 0, steps[:, None]), axis=0)
+    begin = np.zeros(len(extended), np.int64)
+    begin[starts + 1] = starts + 1
+    begin = np.maximum.accumulate(begin)
+    held = np.take_along_axis(extended, last, axis=0)
+    held[last < begin[:, None]] = np.nan
+    filled: Float32 = held[1:]
+    return filled
+
+
+def finish(raw: Path, target: Path, layout: Layout, mean: Float64, scale: Float64, clip: float, mask_channel: bool) -> None:
+    """Hold, calibrate and clip the raw values in bounded memory, and add the mask channel.
+
+    Args:
+        raw: the `raw.npy` of `grid.lay`.
+        target: receives float32 (step, channel), finite everywhere.
+        mean: float64 (series, sensor); without rows where there is no calibration: then the values stay as they are, and the steps
+            before a channel's first value take that value.
+        scale: likewise.
+        clip: bound on calibrated values, in deviations.
+        mask_channel: adds the share of sensors missing at each step as the last channel.
+    """
+    edges = layout.edges
+    width = len(layout.first[0])
+    first = np.nan_to_num(np.array(layout.first))
+    before = np.full(width, np.nan, np.float32)
+    with ArrayFile(target, "<f4", width + mask_channel) as file:
+        for start, values in read_rows(raw, width):
+            rows = np.arange(start, start + len(values))
+            owner = np.searchsorted(edges, rows, side="right") - 1
+            inside = edges[np.searchsorted(edges, start) : np.searchsorted(edges, start + len(values))]
+            missing = np.isnan(values).mean(axis=1, dtype=np.float32)
+            held = hold(values, inside - start, before)
+            before = held[-1].copy()
+            if len(mean):
+                finished = np.nan_to_num(np.clip((held - mean[owner]) / scale[owner], -clip, clip), nan=0.0)
+            else:
+                finished = np.where(np.isnan(held), first[owner], held)
+            if mask_channel:
+                finished = np.concatenate([finished, missing[:, None]], axis=1)
+            file.append(finished.astype(np.float32))

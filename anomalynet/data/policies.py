@@ -1,0 +1,207 @@
+"""The split policies: each cuts segments into the rows of three parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from anomalynet.config.schema import DataConfig
+from anomalynet.data.blocks import NONE, TEST, TRAIN, VALIDATION, Pieces, cut_by_time, with_purge
+from anomalynet.data.prepared import PARTS, Int8, Int64, Prepared, Segment
+from anomalynet.data.ranges import Ranges, runs_of
+from anomalynet.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What a policy made: `parts` for windows, `territory` for the books; see `split.Split`."""
+
+    policy: str
+    label: str
+    parts: Mapping[str, Ranges]
+    territory: Mapping[str, Ranges]
+    warnings: tuple[str, ...] = ()
+
+
+def choose(prepared: Prepared, config: DataConfig) -> str:
+    """The policy that `auto` stands for."""
+    if prepared.has_split:
+        return "given"
+    return "group" if len(_groups(prepared)) >= 2 * config.split.folds else "blocked"
+
+
+def _groups(prepared: Prepared) -> list[str]:
+    """Groups that may be tested, in order of their first series."""
+    return list(dict.fromkeys(segment.group for segment in prepared.segments if not segment.train_only))
+
+
+def _assign_groups(prepared: Prepared, config: DataConfig) -> dict[str, int]:
+    """Group → part, k-fold. Raises: DataError for fewer groups than folds, or too few to have three parts."""
+    groups, chosen = _groups(prepared), config.split
+    if len(groups) < max(chosen.folds, 3):
+        raise DataError(
+            f"data.split.policy=group: {len(groups)} groups of series cannot make {chosen.folds} folds and three parts",
+            "use fewer data.split.folds (3 groups at least), or data.split.policy=blocked",
+        )
+    order = np.random.default_rng(chosen.assignment).permutation(len(groups))
+    folds = np.array_split(order, chosen.folds)
+    test = folds[chosen.fold].tolist()
+    # Validation starts behind the test fold, so that it moves with it.
+    rest = np.concatenate([*folds[chosen.fold + 1 :], *folds[: chosen.fold]]).tolist()
+    count = min(max(1, round(chosen.validation_fraction * len(rest))), len(rest) - 1)
+    parts = dict.fromkeys((groups[number] for number in rest[count:]), TRAIN)
+    return (
+        parts
+        | dict.fromkeys((groups[number] for number in rest[:count]), VALIDATION)
+        | dict.fromkeys((groups[number] for number in test), TEST)
+    )
+
+
+def _part_of(segment: Segment, parts: Mapping[str, int]) -> int:
+    """Part of a segment's group; a train-only series whose group is held out is left out, for it may overlap it in time."""
+    part = parts.get(segment.group, TRAIN)
+    return NONE if segment.train_only and part != TRAIN else part
+
+
+def group(prepared: Prepared, config: DataConfig) -> Cut:
+    """Whole series are held out; series of one group stay together."""
+    parts = _assign_groups(prepared, config)
+    pieces = Pieces()
+    for segment in prepared.segments:
+        pieces.add([segment.start, segment.stop], [_part_of(segment, parts)])
+    ranges = pieces.ranges()
+    return Cut("group", "group", ranges, ranges)
+
+
+def _purge(config: DataConfig) -> int:
+    purge = config.window if config.split.purge is None else config.split.purge
+    if purge < config.window:
+        raise DataError(
+            f"data.split.purge={purge} is shorter than data.window={config.window}: parts would not lie apart",
+            "leave data.split.purge empty, or give at least one window",
+        )
+    return purge
+
+
+def blocked(prepared: Prepared, config: DataConfig) -> Cut:
+    """Each series is cut into blocks of equal time; folds take them in turn from the latest, with a purge gap at every border."""
+    chosen, purge = config.split, _purge(config)
+    if chosen.folds < 3:
+        raise DataError(f"data.split.policy=blocked needs 3 folds at least, not {chosen.folds}: test, validation and training blocks")
+    if chosen.interleave < 1:
+        raise DataError(f"data.split.interleave={chosen.interleave} must be 1 or more")
+    count = chosen.folds * chosen.interleave
+    from_latest = (count - 1 - np.arange(count)) % chosen.folds
+    parts = np.where(from_latest == chosen.fold, TEST, np.where(from_latest == (chosen.fold + 1) % chosen.folds, VALIDATION, TRAIN)).astype(
+        np.int8
+    )
+    train_only = np.full(count, TRAIN, np.int8)
+
+    def edges(segments: list[Segment]) -> Int64:
+        first, last = int(prepared.times[segments[0].start]), int(prepared.times[segments[-1].stop - 1])
+        return np.array([first + (last + 1 - first) * i // count for i in range(count + 1)], np.int64)
+
+    territory = cut_by_time(prepared, lambda segment: train_only if segment.train_only else parts, edges)
+    label = "blocked" if chosen.interleave == 1 else f"blocked (interleaved ×{chosen.interleave})"
+    return Cut("blocked", label, with_purge(prepared, territory, purge), territory)
+
+
+def group_blocked(prepared: Prepared, config: DataConfig) -> Cut:
+    """Unseen groups in a later block: training groups before 60 % of the time, validation groups to 80 %, test groups after it."""
+    groups, purge = _assign_groups(prepared, config), _purge(config)
+    first = min(int(prepared.times[segment.start]) for segment in prepared.segments)
+    last = max(int(prepared.times[segment.stop - 1]) for segment in prepared.segments) + 1
+    edges = np.array([first, first + (last - first) * 3 // 5, first + (last - first) * 4 // 5, last], np.int64)
+
+    def parts(segment: Segment) -> Int8:
+        own = _part_of(segment, groups)
+        return np.array([block if block == own else NONE for block in (TRAIN, VALIDATION, TEST)], np.int8)
+
+    territory = cut_by_time(prepared, parts, lambda _: edges)
+    # The border is one of time, between different series: the earlier part gives way there too.
+    trimmed = dict(territory)
+    for name, edge in (("train", edges[1]), ("validation", edges[2])):
+        near: list[tuple[int, int]] = []
+        for start, stop in zip(territory[name].starts.tolist(), territory[name].stops.tolist(), strict=True):
+            series_stop = int(prepared.series_starts[prepared.series_of(np.array([start]))[0] + 1])
+            if stop < series_stop and prepared.times[stop] >= edge:
+                near.append((max(start, stop - purge), stop))
+        trimmed[name] = territory[name].without(Ranges.of(near))
+    return Cut("group_blocked", "group_blocked", trimmed, territory)
+
+
+def held_out_types(prepared: Prepared, config: DataConfig) -> Cut:
+    """Kinds of incident in the test part are never trained or validated on, and no other kind is tested."""
+    chosen = config.split
+    kinds = [code for code in range(len(prepared.kind_names)) if bool(((prepared.kinds == code) & (prepared.labels == 1)).any())]
+    if len(kinds) < max(chosen.folds, 2):
+        raise DataError(
+            f"data.split.policy=held_out_types: {len(kinds)} kinds of incident cannot make {chosen.folds} folds",
+            f"use data.split.folds={len(kinds)}" if len(kinds) > 1 else "the data must name at least two kinds of incident",
+        )
+    dealt = np.array_split(np.random.default_rng(chosen.assignment).permutation(kinds), chosen.folds)
+    held = dealt[chosen.fold].tolist()
+    by_group = len(_groups(prepared)) >= max(chosen.folds, 3)
+    cut = group(prepared, config) if by_group else blocked(prepared, config)
+    held_rows = runs_of(np.flatnonzero(np.isin(prepared.kinds, held)))
+    other_rows = runs_of(np.flatnonzero(np.isin(prepared.kinds, [kind for kind in kinds if kind not in held])))
+
+    def keep(ranges: Mapping[str, Ranges]) -> dict[str, Ranges]:
+        return {name: ranges[name].without(other_rows if name == "test" else held_rows) for name in PARTS}
+
+    names = ", ".join(prepared.kind_names[kind] for kind in held)
+    label = f"held_out_types ({'by group' if by_group else cut.label})"
+    warning = f"held-out kinds of incident in fold {chosen.fold}: {names}"
+    return Cut("held_out_types", label, keep(cut.parts), keep(cut.territory), (warning,))
+
+
+def given(prepared: Prepared, config: DataConfig) -> Cut:
+    """The split that the source brought."""
+    absent = [
+        name for code, name in enumerate(PARTS) if not any((prepared.splits[s.start : s.stop] == code).any() for s in prepared.segments)
+    ]
+    if absent:
+        raise DataError(
+            f"data.split.policy=given: the split column of {config.name} names no {' and no '.join(absent)} rows",
+            f"its values must be {', '.join(PARTS)}; or choose another data.split.policy",
+        )
+    pieces = Pieces()
+    for segment in prepared.segments:
+        codes = prepared.splits[segment.start : segment.stop]
+        firsts = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist()]
+        parts = [TRAIN if segment.train_only and codes[first] != NONE else int(codes[first]) for first in firsts]
+        pieces.add([segment.start + cut for cut in (*firsts, len(codes))], parts)
+    ranges = pieces.ranges()
+    return Cut("given", "given", ranges, ranges)
+
+
+def random(prepared: Prepared, config: DataConfig) -> Cut:
+    """Every window falls anywhere: neighbours that share rows stand in different parts. It leaks; it is here to show how much."""
+    chosen = config.split
+    scored = Ranges.of((segment.start, segment.stop) for segment in prepared.segments if not segment.train_only).rows()
+    dealt = np.random.default_rng(chosen.assignment).permutation(len(scored))
+    fold = np.empty(len(scored), np.int64)
+    fold[dealt] = np.arange(len(scored)) % chosen.folds
+    inside = np.random.default_rng([chosen.assignment, chosen.fold]).random(len(scored)) < chosen.validation_fraction
+    part = np.where(fold == chosen.fold, TEST, np.where(inside, VALIDATION, TRAIN))
+    rows: list[Int64] = [scored[part == code] for code in (TRAIN, VALIDATION, TEST)]
+    always = Ranges.of((segment.start, segment.stop) for segment in prepared.segments if segment.train_only).rows()
+    rows[TRAIN] = np.sort(np.concatenate([rows[TRAIN], always]))
+    first = prepared.segment_starts
+
+    def windows(ends: Int64, stride: int) -> Ranges:
+        starts = ends - config.window + 1
+        whole = starts >= first[np.searchsorted(first, ends, side="right") - 1]
+        return Ranges(starts[whole][::stride], ends[whole][::stride] + 1)
+
+    parts = {name: windows(rows[code], config.stride if code == TRAIN else 1) for code, name in enumerate(PARTS)}
+    territory = {name: runs_of(rows[code]) for code, name in enumerate(PARTS)}
+    return Cut(
+        "random",
+        "random (LEAKS)",
+        parts,
+        territory,
+        ("random split: overlapping windows stand in different parts; its numbers mean nothing",),
+    )

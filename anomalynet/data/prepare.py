@@ -1,0 +1,150 @@
+"""Recordings prepared once into a memory-mapped cache that all processes share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from anomalynet.config.schema import DataConfig
+from anomalynet.data import sources
+from anomalynet.data.calibration import calibrate, finish
+from anomalynet.data.folder import data_folder
+from anomalynet.data.grid import lay
+from anomalynet.data.layout import Layout
+from anomalynet.data.prepared import FORMAT, MASK, Description, Prepared, Segment, describe, open_prepared, sizes
+from anomalynet.data.telemetry import Channel, Telemetry
+from anomalynet.errors import DataError
+
+__all__ = ["Prepared", "Segment", "prepare"]
+
+
+def prepare(config: DataConfig, seed: int) -> Prepared:
+    """Lay recordings on their grid and calibrate them, or open what an earlier call prepared.
+
+    The folder is built by one process at a time, beside its place, and moved there whole; a torn one is built again.
+
+    Args:
+        config: window, stride, label step and split do not matter here.
+        seed: of data that is generated.
+
+    Raises: DataError if the data cannot be read, or no series is longer than the calibration.
+    """
+    from filelock import FileLock
+
+    fingerprint = sources.fingerprint(config, seed)
+    folder = data_folder() / "prepared" / cache_key(config, fingerprint)
+    found = open_prepared(folder)
+    if found is not None:
+        return found
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        found = open_prepared(folder)
+        if found is None:
+            building = folder.with_suffix(".building")
+            _remove(building)
+            building.mkdir()
+            try:
+                build(sources.load(config, seed), config, fingerprint, building)
+                _remove(folder)
+                building.replace(folder)
+            finally:
+                _remove(building)
+            found = open_prepared(folder)
+    if found is None:
+        raise DataError(f"{folder} cannot be read after it was written", "check the disk's free space")
+    return found
+
+
+def cache_key(config: DataConfig, fingerprint: str) -> str:
+    """Name of the prepared folder: 16 hex digits of a SHA-256 over the data and every key that changes the arrays."""
+    parts = [FORMAT, fingerprint, config.name, config.subset, config.calibration_rows, config.clip, config.mask_channel, config.max_gap]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Path) -> None:
+    """Write a prepared folder, in memory bounded by a chunk of rows.
+
+    Raises: DataError if the data is empty, unsorted, or no series is longer than the calibration.
+    """
+    layout = lay(telemetry, folder, config.max_gap, config.calibration_rows)
+    segments = _segments(layout, telemetry, config.calibration_rows > 0)
+    short = len(layout.names) - len(layout.commissioned) if config.calibration_rows else 0
+    if not segments:
+        raise DataError(
+            f"no series of {config.name} has more than data.calibration_rows={config.calibration_rows} readings",
+            "lower data.calibration_rows; 0 normalises with the training part's statistics",
+        )
+    raw = folder / "raw.npy"
+    if config.calibration_rows:
+        mean, scale = calibrate(raw, layout, config.calibration_rows)
+    else:
+        mean = scale = np.empty((0, len(telemetry.channels)))
+    finish(raw, folder / "values.npy", layout, mean, scale, config.clip, config.mask_channel)
+    raw.unlink()
+    np.save(folder / "series_starts.npy", layout.edges)
+    np.save(folder / "calibration_mean.npy", mean)
+    np.save(folder / "calibration_scale.npy", scale)
+    channels = [*telemetry.channels, Channel(MASK, "share")] if config.mask_channel else list(telemetry.channels)
+    counts = {
+        "readings": layout.observed,
+        "steps laid into gaps": layout.laid,
+        "gaps too long to lay": len(layout.breaks),
+        "series": len(layout.names),
+        "series too short to calibrate": short,
+        "attack readings used for calibration": layout.commissioning_attacks,
+    }
+    describe(
+        folder,
+        Description(
+            format=FORMAT,
+            fingerprint=fingerprint,
+            series=layout.names,
+            segments=segments,
+            channels=[(channel.name, channel.unit) for channel in channels],
+            kind_names=list(layout.kinds),
+            incidents={str(number): asdict(incident) for number, incident in telemetry.incidents.items()},
+            period=telemetry.period,
+            has_split=bool((np.load(folder / "splits.npy") >= 0).any()),
+            counts={**telemetry.counts, **counts},
+            warnings=[*telemetry.warnings, *_warnings(layout, config, short, int(np.isinf(scale[sorted(layout.commissioned)]).sum()))],
+            bytes=sizes(folder),
+        ),
+    )
+
+
+def _segments(layout: Layout, telemetry: Telemetry, calibrated: bool) -> list[tuple[int, str, bool, int, int]]:
+    """(series, group, train only, start, stop) of every stretch without a long gap, after the commissioning rows."""
+    edges = layout.edges
+    cuts = np.unique(np.concatenate([edges, np.array(layout.breaks, np.int64)]))
+    owners = np.searchsorted(edges, cuts[:-1], side="right") - 1
+    found = []
+    for owner, start, stop in zip(owners.tolist(), cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
+        if calibrated:
+            start = max(start, layout.commissioned.get(owner, stop))  # noqa: PLW2901
+        if start < stop:
+            name = layout.names[owner]
+            found.append((owner, telemetry.groups.get(name, name), name in telemetry.train_only, start, stop))
+    return found
+
+
+def _warnings(layout: Layout, config: DataConfig, short: int, silent: int) -> list[str]:
+    found = []
+    if short:
+        found.append(
+            f"{short} of {len(layout.names)} series have too few readings for data.calibration_rows={config.calibration_rows}: not used"
+        )
+    if layout.commissioning_attacks:
+        found.append(f"{layout.commissioning_attacks} calibration readings are labelled attack: the commissioning phase is not normal")
+    if silent:
+        found.append(f"{silent} sensors were never heard in their series' calibration readings: they read 0 there")
+    return found
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)

@@ -1,0 +1,172 @@
+"""Prepared recordings: memory-mapped arrays, one row a step, and what is known of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from anomalynet.data.telemetry import Channel, Incident
+
+FORMAT = 1
+"""Version of the folder's layout: it enters the cache key, so another layout never reads this one."""
+
+MASK = "missing"
+"""Name of the mask channel."""
+
+COLUMNS: Mapping[str, str] = {
+    "values": "<f4",
+    "labels": "|i1",
+    "times": "<i8",
+    "incidents": "<i4",
+    "kinds": "<i2",
+    "splits": "|i1",
+    "observed": "|b1",
+}
+PARTS = ("train", "validation", "test")
+
+Int8 = npt.NDArray[np.int8]
+Int16 = npt.NDArray[np.int16]
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+Bool = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Rows `start` … `stop`-1 of one series without a long gap and without calibration rows: no window leaves them."""
+
+    series: str
+    group: str
+    train_only: bool
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Recordings laid on their grid, calibrated and ready for windows; every array is a memory map shared by all processes.
+
+    Attributes:
+        values: float32 (step, channel); the mask channel, if any, is last.
+        labels: int8 (step,): 1 attack, 0 normal, -1 unlabelled.
+        times: int64 (step,), microseconds since 1970-01-01 UTC.
+        incidents: int32 (step,): key of `incident_table`, -1 none.
+        kinds: int16 (step,): position in `kind_names`, -1 none.
+        splits: int8 (step,): position in `PARTS`, -1 none; the split that the source brought.
+        observed: bool (step,): False where the step was laid into a gap.
+        segments: in row order.
+        series: names, in row order; series `i` has the rows `series_starts[i]` … `series_starts[i+1]`-1.
+        series_starts: int64 (series+1,).
+        calibration_mean: float64 (series, sensor), of each series' commissioning rows; empty without calibration.
+        calibration_scale: likewise, the deviation; infinite where a sensor was never heard in those rows.
+        channels: of `values`, in order.
+        period: expected seconds between steps; None for events.
+    """
+
+    values: Float32
+    labels: Int8
+    times: Int64
+    incidents: Int32
+    kinds: Int16
+    splits: Int8
+    observed: Bool
+    segments: tuple[Segment, ...]
+    series: tuple[str, ...]
+    series_starts: Int64
+    calibration_mean: Float64
+    calibration_scale: Float64
+    channels: tuple[Channel, ...]
+    kind_names: tuple[str, ...]
+    incident_table: Mapping[int, Incident]
+    period: float | None
+    fingerprint: str
+    has_split: bool
+    counts: Mapping[str, int]
+    warnings: tuple[str, ...]
+
+    @cached_property
+    def segment_starts(self) -> Int64:
+        """First row of each segment, int64 (segment,)."""
+        return np.array([segment.start for segment in self.segments], np.int64)
+
+    @cached_property
+    def segment_stops(self) -> Int64:
+        """Row after the last of each segment, int64 (segment,)."""
+        return np.array([segment.stop for segment in self.segments], np.int64)
+
+    @property
+    def mask(self) -> int | None:
+        """Position of the mask channel, None where there is none."""
+        return len(self.channels) - 1 if self.channels and self.channels[-1].name == MASK else None
+
+    def series_of(self, rows: Int64) -> Int64:
+        """Positions in `series` of the given rows, int64 like `rows`."""
+        return np.searchsorted(self.series_starts, rows, side="right").astype(np.int64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """`prepared.json`: everything of `Prepared` that is no large array; `bytes` tells whole files from torn ones."""
+
+    format: int
+    fingerprint: str
+    series: list[str]
+    segments: list[tuple[int, str, bool, int, int]]
+    channels: list[tuple[str, str]]
+    kind_names: list[str]
+    incidents: dict[str, dict[str, str | int | None]]
+    period: float | None
+    has_split: bool
+    counts: dict[str, int]
+    warnings: list[str]
+    bytes: dict[str, int]
+
+
+SMALL = ("series_starts", "calibration_mean", "calibration_scale")
+
+
+def describe(folder: Path, description: Description) -> None:
+    """Write `prepared.json`: last, so that a folder without it is unfinished."""
+    (folder / "prepared.json").write_text(json.dumps(asdict(description)), encoding="utf-8")
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """Bytes of each array file in a prepared folder."""
+    return {name: (folder / f"{name}.npy").stat().st_size for name in (*COLUMNS, *SMALL)}
+
+
+def open_prepared(folder: Path) -> Prepared | None:
+    """Open a prepared folder; None where it is absent, unfinished, torn or of another layout, so that it is built again."""
+    try:
+        read = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
+        description = Description(**read)
+        if description.format != FORMAT or sizes(folder) != description.bytes:
+            return None
+        # Copy-on-write: torch warns of read-only arrays, and nobody may change the file.
+        large = {name: np.load(folder / f"{name}.npy", mmap_mode="c", allow_pickle=False) for name in COLUMNS}
+        small = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in SMALL}
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    names = description.series
+    return Prepared(
+        **large,
+        **small,
+        segments=tuple(Segment(names[i], group, train_only, start, stop) for i, group, train_only, start, stop in description.segments),
+        series=tuple(names),
+        channels=tuple(Channel(name, unit) for name, unit in description.channels),
+        kind_names=tuple(description.kind_names),
+        incident_table={int(number): Incident(**incident) for number, incident in description.incidents.items()},  # type: ignore[arg-type]
+        period=description.period,
+        fingerprint=description.fingerprint,
+        has_split=description.has_split,
+        counts=description.counts,
+        warnings=tuple(description.warnings),
+    )

@@ -1,0 +1,132 @@
+"""Recordings cut into training, validation and test parts that share no row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from anomalynet.config.schema import DataConfig
+from anomalynet.data import policies
+from anomalynet.data.policies import Cut
+from anomalynet.data.prepared import PARTS, Int64, Prepared
+from anomalynet.data.ranges import Ranges
+from anomalynet.data.windows import Windows
+from anomalynet.errors import DataError
+
+POLICIES = {
+    "group": policies.group,
+    "blocked": policies.blocked,
+    "group_blocked": policies.group_blocked,
+    "held_out_types": policies.held_out_types,
+    "given": policies.given,
+    "random": policies.random,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Labelled steps of a part that no window ends on: a window's warm-up, purge gaps, short ranges."""
+
+    rows: Int64
+    labelled: int
+    attack: int
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A split that was carried out.
+
+    Attributes:
+        label: the policy as it was carried out, never `auto`, with what changes its meaning.
+        parts: part → row ranges a window must lie in wholly.
+        territory: part → all rows that belong to it, scored or missed; ascending, no row twice, no row in two parts.
+        warnings: what a reader of any number from this split must know.
+    """
+
+    prepared: Prepared
+    window: int
+    label: str
+    parts: Mapping[str, Ranges]
+    territory: Mapping[str, Ranges]
+    warnings: tuple[str, ...]
+
+    def scored(self, part: str) -> Int64:
+        """Rows that a window ends on, with stride 1: int64, ascending."""
+        return np.sort(Windows(self.prepared, self.parts[part], self.window).ends())
+
+    def missed(self, part: str) -> Missed:
+        """Labelled steps of the part's territory that are not scored."""
+        rows = np.setdiff1d(self.territory[part].rows(), self.scored(part), assume_unique=True)
+        labels = self.prepared.labels[rows]
+        labelled = labels >= 0
+        return Missed(rows[labelled], int(labelled.sum()), int((labels == 1).sum()))
+
+
+def split(prepared: Prepared, config: DataConfig) -> Split:
+    """Cut prepared recordings by `config.split`.
+
+    Raises: DataError if the policy cannot be carried out on this data, no window fits a part, or (unless `one_class` is `allow`)
+        the scored steps of the validation or test part have one class.
+    """
+    chosen = config.split
+    if not 0 <= chosen.fold < chosen.folds:
+        raise DataError(f"data.split.fold={chosen.fold} is not one of the {chosen.folds} folds", f"choose 0 … {chosen.folds - 1}")
+    if chosen.folds < 2 and chosen.policy not in ("given", "group_blocked"):
+        raise DataError(f"data.split.folds={chosen.folds}: a split needs at least 2 folds")
+    name = policies.choose(prepared, config) if chosen.policy == "auto" else chosen.policy
+    cut = POLICIES[name](prepared, config)
+    found = Split(prepared, config.window, cut.label, cut.parts, cut.territory, (*prepared.warnings, *cut.warnings))
+    warnings = [*found.warnings, *_usable(found, cut, config)]
+    return Split(prepared, config.window, cut.label, cut.parts, cut.territory, tuple(warnings))
+
+
+def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
+    """What is wrong but permitted, as warnings.
+
+    Raises: DataError for what is not permitted.
+    """
+    warnings = []
+    short = _short(found.prepared, config.window)
+    if short:
+        warnings.append(f"{short} series are shorter than one window of {config.window} steps after calibration: never scored")
+    any_labels = bool((found.prepared.labels >= 0).any())
+    for part in PARTS:
+        rows = found.scored(part)
+        if len(rows) == 0:
+            raise DataError(
+                f"split {cut.label}: no window of {config.window} steps fits the {part} part of fold {config.split.fold}",
+                "shorten data.window, use fewer data.split.folds or less data.split.interleave, or lower data.calibration_rows",
+            )
+        if part == "train" or not any_labels:
+            continue
+        labels = found.prepared.labels[rows]
+        normal, attack = int((labels == 0).sum()), int((labels == 1).sum())
+        if normal and attack:
+            continue
+        only = f"{attack} attack and {normal} normal"
+        message = f"split {cut.label}: the {part} part of fold {config.split.fold} has one class ({only} labelled steps)"
+        if config.one_class == "refuse":
+            raise DataError(message, _one_class_advice(cut.policy, config))
+        warnings.append(message)
+    return warnings
+
+
+def _one_class_advice(policy: str, config: DataConfig) -> str:
+    allow = "or permit it with data.one_class=allow"
+    if policy == "blocked" and config.split.interleave == 1:
+        return (
+            "a chronological split cannot test this data: its classes lie at different times; interleave the blocks with "
+            f"data.split.interleave=20 (easier, and said in every table), {allow}"
+        )
+    if policy == "blocked":
+        return f"raise data.split.interleave, {allow}"
+    return f"use another data.split.policy, fold or data.split.assignment, fewer data.split.folds, {allow}"
+
+
+def _short(prepared: Prepared, window: int) -> int:
+    longest: dict[str, int] = dict.fromkeys(prepared.series, 0)
+    for segment in prepared.segments:
+        longest[segment.series] = max(longest[segment.series], segment.stop - segment.start)
+    return sum(0 < length < window for length in longest.values())
