@@ -34,9 +34,9 @@ class Attention(nn.Module):
         self.scale = 1.0 / sqrt(width)
 
     def forward(self, query: Tensor, sequence: Tensor) -> tuple[Tensor, Tensor]:
-        """Context (batch, width) and weights (batch, parts), which sum to 1, for a query (batch, width) and a sequence (batch, steps, width).
+        """Context (batch, width) and weights (batch, parts), which sum to 1.
 
-        All float32.
+        The query is (batch, width), the sequence (batch, steps, width), all float32.
         """
         parts = sequence if self.axis == "time" else sequence.transpose(1, 2)
         energy = torch.bmm(self.key(parts), self.query(query).unsqueeze(2)).squeeze(2) * self.scale

@@ -86,6 +86,8 @@ def alarm_budget(labels: Labels, scores: Scores, series: npt.NDArray[np.integer]
     steadily as a threshold rises, because runs break apart: hence from which on. Where even the largest score is too much,
     just above it.
     """
+    if not period > 0:
+        raise DataError("an alarm budget counts alarms a day, and how long a step lasts is not known", "give the data set a period")
     scored = ~np.isnan(scores)
     admitted = scored & (labels != 1)
     if not admitted.any():

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
-import sys
-from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from anomalynet.config.models import user_module
 from anomalynet.errors import ConfigError, Problem, UsageError
 
 if TYPE_CHECKING:
@@ -32,11 +30,15 @@ def build(config: Config, shape: WindowShape) -> Detector | Classical:
         ConfigError: no such model, or a model that these settings cannot make.
         UsageError: a model file of the user's that cannot be used.
     """
-    return model_class(config.model.name)(config, shape)
+    return model_type(config)(config, shape)
 
 
-def model_class(name: str) -> type[Detector] | type[Classical]:
-    """The class of a model, by its name or by the path of the user's own file (`./mine.py`)."""
+def model_type(config: Config) -> type[Detector] | type[Classical]:
+    """The class of a run's model: says what it trains on, and whether its score is a probability, before it is built.
+
+    Raises: as `build`.
+    """
+    name = config.model.name
     if name.endswith(".py"):
         return load_user_model(Path(name))
     if name not in available():
@@ -45,44 +47,12 @@ def model_class(name: str) -> type[Detector] | type[Classical]:
 
 
 def load_user_model(path: Path) -> type[Detector] | type[Classical]:
-    """The one subclass of Detector or Classical that the file at `path` defines.
+    """The one subclass of Detector or Classical that the user's file at `path` defines.
 
     Raises:
         UsageError: no such file, an exception while it was read, or not exactly one such class.
     """
-    path = path.expanduser().resolve()
-    if not path.is_file():
-        raise UsageError(f"{path}: no such model file", "give the path of a Python file, or one of " + ", ".join(available()))
-    name = f"anomalynet_user_{path.stem}_{sha256(path.read_bytes()).hexdigest()[:10]}"
-    module = sys.modules.get(name)
-    if module is None:
-        module = _execute(path, name)
-    return _the_class(module, str(path))
-
-
-def _execute(path: Path, name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up by name
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        what = f"{path}:{_line(error, path)}: {type(error).__name__}: {error}"
-        raise UsageError(what, "the model file must import without error") from error
-    return module
-
-
-def _line(error: Exception, path: Path) -> int | str:
-    if isinstance(error, SyntaxError):
-        return error.lineno or "?"
-    trace, line = error.__traceback__, 0
-    while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename) == path:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line or "?"
+    return _the_class(user_module(str(path)), str(path))
 
 
 def _the_class(module: ModuleType, where: str) -> type[Detector] | type[Classical]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from anomalynet.data.statistics import statistics
 from anomalynet.errors import DataError, RunError
 
 if TYPE_CHECKING:
@@ -66,8 +67,6 @@ class Classical:
 
     def score(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Scores (n,) of windows x (n, time, channel): the larger, the more an attack."""
-        from anomalynet.data.statistics import statistics
-
         chunks = [self._scores(statistics(x[start : start + CHUNK])) for start in range(0, len(x), CHUNK)]
         return np.concatenate(chunks) if chunks else np.empty(0)
 

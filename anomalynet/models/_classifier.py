@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, cast
 from torch import Tensor
 
 from anomalynet.config.model import Convolutional, Deep
-from anomalynet.errors import ConfigError, Problem
 from anomalynet.layers.conv import Convolution
 from anomalynet.layers.head import Head
 from anomalynet.layers.sequence import SequenceStage
@@ -37,16 +36,5 @@ class SequenceClassifier(Detector):
 
 
 def convolution(settings: Convolutional, features: int) -> Convolution:
-    """The convolutional stage as configured, over `features` inputs.
-
-    Raises:
-        ConfigError: the kernel is even, so that no padding keeps the window's length, or the pool is not positive.
-    """
-    problems = []
-    if settings.kernel < 1 or settings.kernel % 2 == 0:
-        problems.append(Problem("model.kernel", f"must be odd and positive, is {settings.kernel}"))
-    if settings.pool < 1:
-        problems.append(Problem("model.pool", f"must be at least 1 (no pooling), is {settings.pool}"))
-    if problems:
-        raise ConfigError(problems)
+    """The convolutional stage as configured, over `features` inputs."""
     return Convolution(features, settings.channels, settings.kernel, settings.pool, settings.convolution)

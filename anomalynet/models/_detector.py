@@ -59,8 +59,8 @@ class Detector(L.LightningModule):
         super().__init__()
         self.config = config
         self.shape = shape
-        self.threshold = inf
-        """Score from which a step is an attack, chosen on validation; infinite until then. Part of the state dict, in double precision."""
+        self.threshold = torch.tensor(inf, dtype=torch.float64)
+        """Score from which a step is an attack, chosen on validation; infinite until then. Float64, on the CPU, in the state dict."""
         self.register_buffer("mean", torch.zeros(shape.channels))
         self.register_buffer("scale", torch.ones(shape.channels))
         self._loss_sum = torch.zeros(())
@@ -145,11 +145,11 @@ class Detector(L.LightningModule):
 
     def get_extra_state(self) -> Tensor:
         """The threshold for the state dict: not a buffer, because a buffer moves to the device and MPS has no double precision."""
-        return torch.tensor(self.threshold, dtype=torch.float64)
+        return self.threshold.clone()
 
     def set_extra_state(self, state: Tensor) -> None:
         """Takes the threshold from a state dict."""
-        self.threshold = float(state)
+        self.threshold = state.detach().cpu().clone()
 
 
 def classification_loss(logits: Tensor, target: Tensor, kind: Literal["mse", "cross_entropy"]) -> Tensor:
