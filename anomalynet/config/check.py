@@ -10,6 +10,7 @@ from anomalynet.config.schema import Config
 
 _AT_LEAST = {
     "seed": 0,
+    "data.world": 0,
     "data.window": 2,
     "data.stride": 1,
     "data.calibration_rows": 0,
@@ -49,7 +50,6 @@ def value_of(config: object, key: str) -> Any:
 def violations(config: Config) -> Iterator[tuple[str, str]]:
     """Every key whose value cannot be used, and why."""
     yield from _bounds(config)
-    yield from _monitor(config)
     split, model = config.data.split, config.model
     if split.fold >= split.folds:
         yield "data.split.fold", f"must be below data.split.folds = {split.folds}, not {split.fold}"
@@ -76,11 +76,3 @@ def _bounds(config: Config) -> Iterator[tuple[str, str]]:
     for key in _SHARES:
         if not 0 < value_of(config, key) < 1:
             yield key, f"must lie between 0 and 1, not {value_of(config, key)}"
-
-
-def _monitor(config: Config) -> Iterator[tuple[str, str]]:
-    monitor = config.training.monitor
-    if monitor.startswith("test/"):
-        yield "training.monitor", "the test part never chooses anything; monitor a validation/ metric"
-    elif not monitor.startswith("validation/"):
-        yield "training.monitor", f"must be a validation/ metric, not {monitor!r}"

@@ -48,6 +48,8 @@ class DataConfig:
     """Folder that holds the files. Empty: the data folder (./data, or ANOMALYNET_DATA). Not part of the run's identity."""
     subset: str | None = None
     """One part of a collection: the device of TON_IoT, the network of LWSNDR."""
+    world: int = 0
+    """Seed of data that is generated; other data has one world."""
     window: int = 32
     """Steps a window, T."""
     stride: int = 1
@@ -82,7 +84,7 @@ class TrainingConfig:
     """Step size of the optimiser."""
     loss: Literal["mse", "cross_entropy"] = "mse"
     """`mse` is the Brier score: squared error between softmax and one-hot."""
-    monitor: str = "validation/average_precision"
+    monitor: Literal["validation/average_precision", "validation/auroc", "validation/loss"] = "validation/average_precision"
     """Metric that chooses the checkpoint and stops early; computed on the validation part, never on the test part."""
     patience: int = 10
     """Epochs without improvement after which training stops."""
@@ -118,7 +120,7 @@ class Config:
     """One run, completely described."""
 
     seed: int = 0
-    """Seeds weights, shuffling, dropout and the data that is generated; 0 counts."""
+    """Seeds weights, shuffling and dropout; 0 counts."""
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig
     training: TrainingConfig = field(default_factory=TrainingConfig)

@@ -89,7 +89,7 @@ class RunFolder:
         parts = {name: PartSummary(**{**part, "series": tuple(part["series"])}) for name, part in raw["parts"].items()}
         known = {field.name for field in fields(Result)}
         values: dict[str, Any] = {key: value for key, value in raw.items() if key in known}
-        return Result(**{**values, "parts": parts, "warnings": tuple(raw["warnings"])})
+        return Result(**{**values, "parts": parts, "warnings": tuple(raw["warnings"]), "channels": tuple(raw["channels"])})
 
     def append_progress(self, line: dict[str, object]) -> None:
         """Add one epoch to progress.jsonl."""

@@ -35,6 +35,8 @@ class Result:
     data: str
     """Data set, with its subset: `skab`, `ton_iot/fridge`."""
     fingerprint: str
+    channels: tuple[str, ...]
+    """What the model reads, in order; the mask channel, if any, is last."""
     seed: int
     split: str
     """The policy as it was carried out, never `auto`, with what changes its meaning: `blocked (interleaved ×20)`."""

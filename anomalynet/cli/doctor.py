@@ -1,0 +1,96 @@
+"""`anomalynet doctor`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from anomalynet.cli.arguments import add_json
+from anomalynet.cli.output import print_json, print_table
+
+SUMMARY = "say what machine, versions, data and keys were found, and what is missing"
+
+PACKAGES = ("torch", "lightning", "torchmetrics", "optuna", "wandb", "omegaconf", "polars", "scikit-learn", "matplotlib")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Examine; exit code 1 where something needed is missing."""
+    rows = [*_machine(), *_packages(), *_devices(), *_data(), *_keys()]
+    if args.json:
+        print_json(rows)
+    else:
+        print_table(rows)
+    return int(any(row["state"] == "missing" for row in rows))
+
+
+def _row(what: str, found: object, state: str = "ok", advice: str = "") -> dict[str, object]:
+    return {"what": what, "found": found, "state": state, "advice": advice}
+
+
+def _machine() -> list[dict[str, object]]:
+    disk = shutil.disk_usage(Path.cwd()).free / 2**30
+    return [
+        _row("python", platform.python_version(), "ok" if sys.version_info >= (3, 11) else "missing", "needs 3.11 or newer"),
+        _row("system", platform.platform()),
+        _row("cores", os.cpu_count()),
+        _row("free disk", f"{disk:.0f} GiB", "ok" if disk > 2 else "low", "" if disk > 2 else "runs and prepared data need room"),
+    ]
+
+
+def _packages() -> list[dict[str, object]]:
+    rows = []
+    for name in PACKAGES:
+        try:
+            rows.append(_row(name, version(name)))
+        except PackageNotFoundError:
+            rows.append(_row(name, None, "missing", f"pip install {name}"))
+    return rows
+
+
+def _devices() -> list[dict[str, object]]:
+    if importlib.util.find_spec("torch") is None:
+        return []
+    import torch
+
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    if gpus:
+        return [_row(f"cuda:{index}", name) for index, name in enumerate(gpus)]
+    if torch.backends.mps.is_available():
+        return [_row("mps", platform.processor())]
+    return [_row("accelerator", "none", "ok", f"runs use the CPU ({torch.backends.cpu.get_cpu_capability()}), one thread each")]
+
+
+def _data() -> list[dict[str, object]]:
+    from anomalynet.cli.data import present
+    from anomalynet.data.folder import data_folder
+    from anomalynet.data.sources import names
+
+    rows = [_row("data folder", data_folder())]
+    for name in names():
+        there = present(name)
+        rows.append(
+            _row(
+                f"data {name}",
+                "there" if there else "not there",
+                "ok" if there else "absent",
+                "" if there else f"anomalynet data fetch {name}",
+            )
+        )
+    return rows
+
+
+def _keys() -> list[dict[str, object]]:
+    netrc = Path.home() / ".netrc"
+    has_key = bool(os.environ.get("WANDB_API_KEY")) or (netrc.is_file() and "api.wandb.ai" in netrc.read_text(errors="ignore"))
+    return [_row("Weights & Biases key", "there" if has_key else "none", "ok" if has_key else "absent", "" if has_key else "wandb login")]

@@ -1,0 +1,92 @@
+"""`anomalynet VERB`: one file a verb in this folder; nothing heavy is imported before a verb runs."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from anomalynet import __version__
+from anomalynet.errors import AnomalynetError, UsageError
+
+VERBS = ("reproduce", "train", "test", "report", "audit", "data", "ls", "show", "doctor")
+"""In the order in which a user meets them."""
+
+EPILOG = """\
+a session:
+  anomalynet reproduce                               every model of the paper on the generated data, then the report
+  anomalynet data fetch skab                         real data, verified
+  anomalynet audit skab                              what gives its labels away without any sensor
+  anomalynet train hybrid data.name=skab             one run; the same command again continues it
+  anomalynet test 3f2a data.name=mine                its detector and threshold on other data
+
+key=value changes what is computed, --flags how the command behaves.
+exit codes: 0 done, 1 some runs failed, 2 usage or configuration, 3 regression, 4 nothing to compare, 130 interrupted"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors as short as ours, with the nearest valid verb."""
+
+    def error(self, message: str) -> NoReturn:
+        if "invalid choice" in message and "VERB" in message:
+            given = message.split("'")[1]
+            near = difflib.get_close_matches(given, VERBS, n=1)
+            message = f"there is no verb {given!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+        self.exit(2, f"{self.prog}: {message}\n  → {self.prog} --help\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every verb."""
+    parser = _Parser(
+        prog="anomalynet",
+        description="Experiments, ablations and honest evaluation for anomaly detection in IoT sensor networks.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"anomalynet {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=_Parser)
+    for verb in VERBS:
+        module = importlib.import_module(f"anomalynet.cli.{verb}")
+        text = module.SUMMARY
+        child = verbs.add_parser(verb, help=text, description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+        module.add_arguments(child)
+        if child.get_default("run") is None:
+            child.set_defaults(run=module.run)
+    return parser
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse a command line; `key=value` may stand anywhere."""
+    parser = build_parser()
+    args, rest = parser.parse_known_args(argv)
+    if rest:
+        strange = [text for text in rest if text.startswith("-") or "=" not in text or not hasattr(args, "overrides")]
+        if strange:
+            parser.error(f"unrecognised: {' '.join(strange)}")
+        args.overrides = [*args.overrides, *rest]
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = parse(argv)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+    except AnomalynetError as error:
+        if args.debug:
+            raise
+        print(f"anomalynet: {error}" if isinstance(error, UsageError) else error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; what was done is kept, the same command continues", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code

@@ -1,0 +1,54 @@
+"""`anomalynet test`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from anomalynet.cli.arguments import add_json, add_overrides, add_runs
+from anomalynet.cli.output import print_json, print_table
+
+SUMMARY = "evaluate a finished run on other data, with its own threshold"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("run_id", metavar="RUN", help="a run's folder, or the start of its id (`anomalynet ls runs`)")
+    add_overrides(parser)
+    add_runs(parser)
+    add_json(parser)
+    parser.epilog = "data.name=… and other data.* keys choose the data; without them the run's own test part is scored again."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Test."""
+    from anomalynet.config.leaves import read_overrides
+    from anomalynet.errors import UsageError
+    from anomalynet.runs.collect import find_run
+
+    strangers = [leaf.key for leaf in read_overrides(args.overrides) if not leaf.key.startswith(("data.", "hardware."))]
+    if strangers:
+        raise UsageError(f"{strangers[0]}: a finished run's model and threshold cannot change", "only data.* and hardware.* count")
+    find_run(args.run_id, args.runs)
+
+    from anomalynet.runs.files import write_json
+    from anomalynet.training.finished import evaluate_on, open_run
+
+    finished = open_run(args.run_id, args.runs)
+    tested = evaluate_on(finished, args.overrides)
+    folder = finished.folder.path / "tests" / f"{tested.data}-{tested.fingerprint[:10]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    tested.scores.write_parquet(folder / "scores.parquet")
+    record = {"run": finished.result.id, "data": tested.data, "threshold": finished.result.threshold, "metrics": tested.metrics}
+    write_json(folder / "result.json", record)
+    if args.json:
+        print_json({"folder": str(folder), **record})
+        return 0
+    rows = [{"metric": name, "value": "undefined" if value is None else f"{value:.4f}"} for name, value in tested.metrics.items()]
+    print_table(
+        rows, title=f"{finished.result.experiment} {finished.result.id} on {tested.data}, threshold {finished.result.threshold:.4g}"
+    )
+    if tested.scores["label"].null_count() == tested.scores.height:
+        print("the data has no label; scores and alarms are in scores.parquet", file=sys.stderr)
+    print(folder)
+    return 0

@@ -1,0 +1,110 @@
+"""What happens after each epoch: choose the best model, allow an exact resume, say how it goes."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any, Protocol
+
+import lightning as L
+from lightning.pytorch.callbacks import Checkpoint
+
+from anomalynet.errors import RunError
+from anomalynet.runs.files import read_json, write_json
+from anomalynet.runs.folder import RunFolder
+
+
+class Listener(Protocol):
+    """Who wants to know how training goes."""
+
+    def epoch(self, line: dict[str, Any], epochs: int) -> None:
+        """An epoch of at most `epochs` is done; `line` is its line of progress.jsonl."""
+
+    def step(self, epoch: int, step: int, steps: int) -> None:
+        """A step of an epoch is done."""
+
+
+class Checkpoints(Checkpoint):
+    """Keeps the best epoch on validation and the last one, and stops when patience is over.
+
+    The state travels inside the checkpoint, and best is written before last: after a kill at any moment the same
+    command repeats at most one epoch, with the same numbers. A `Checkpoint`, because Lightning calls those after the
+    module's own hook, which logs the loss.
+    """
+
+    def __init__(self, folder: RunFolder, monitor: str, patience: int) -> None:
+        self.folder, self.monitor, self.patience = folder, monitor, patience
+        self.maximise = not monitor.endswith("loss")
+        self.best: float | None = None
+        self.best_epoch: int | None = None
+        self.epochs = 0
+        self.lines: list[dict[str, Any]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """What an exact resume needs; Lightning puts it into each checkpoint."""
+        return {"best": self.best, "best_epoch": self.best_epoch, "epochs": self.epochs, "lines": self.lines}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue where a checkpoint stood."""
+        self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]
+        self.epochs, self.lines = state_dict["epochs"], state_dict["lines"]
+
+    @property
+    def patience_over(self) -> bool:
+        """Whether the monitored metric has not improved for `patience` epochs."""
+        return self.best_epoch is not None and self.epochs - 1 - self.best_epoch >= self.patience
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Save best, then last; then stop if patience is over."""
+        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        if self.monitor not in values:
+            known = ", ".join(sorted(name for name in values if name.startswith("validation/")))
+            raise RunError(f"training.monitor: {self.monitor} is not defined on this validation part", f"it has {known}")
+        value = values[self.monitor]
+        if not math.isfinite(values.get("train/loss", 0.0)):
+            raise RunError(f"the training loss is {values['train/loss']} in epoch {trainer.current_epoch}", "lower training.learning_rate")
+        improved = math.isfinite(value) and (self.best is None or (value > self.best if self.maximise else value < self.best))
+        if improved:
+            self.best, self.best_epoch = value, trainer.current_epoch
+        self.epochs = trainer.current_epoch + 1
+        self.lines.append({"epoch": trainer.current_epoch, **{name: values[name] for name in sorted(values)}, "best": improved})
+        if improved or self.best_epoch is None:
+            trainer.save_checkpoint(self.folder.best, weights_only=True)
+        trainer.save_checkpoint(self.folder.last)
+        trainer.should_stop = self.patience_over
+
+
+class Progress(Checkpoint):
+    """Writes progress.jsonl and training seconds, and tells the listener. On rank 0 alone; comes after `Checkpoints`."""
+
+    def __init__(self, folder: RunFolder, checkpoints: Checkpoints, listener: Listener | None) -> None:
+        self.folder, self.checkpoints, self.listener = folder, checkpoints, listener
+        self.since = 0.0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """After a resume, progress.jsonl says what the checkpoint knows, no more."""
+        self.since = time.perf_counter()
+        if trainer.is_global_zero:
+            self.folder.progress.unlink(missing_ok=True)
+            if not self.checkpoints.lines:
+                self.folder.timings.unlink(missing_ok=True)
+            for line in self.checkpoints.lines:
+                self.folder.append_progress(line)
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Tell the listener."""
+        if self.listener and trainer.is_global_zero:
+            self.listener.step(trainer.current_epoch, batch_idx + 1, int(trainer.num_training_batches))
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Note the epoch that `Checkpoints` has just saved."""
+        if not trainer.is_global_zero:
+            return
+        now = time.perf_counter()
+        seconds = read_json(self.folder.timings).get("train_seconds", 0.0) + now - self.since
+        self.since = now
+        write_json(self.folder.timings, {"train_seconds": seconds})
+        line = self.checkpoints.lines[-1]
+        self.folder.append_progress(line)
+        if self.listener:
+            self.listener.epoch(line, trainer.max_epochs or 0)

@@ -1,0 +1,110 @@
+"""Scores windows, maps them back to time steps, chooses the threshold on validation, and computes the metrics."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+
+from anomalynet.config.schema import EvaluationConfig
+from anomalynet.data.windows import Windows
+from anomalynet.metrics.evaluate import point_metrics
+from anomalynet.metrics.events import event_metrics
+from anomalynet.metrics.threshold import choose_threshold
+from anomalynet.models._classical import Classical
+from anomalynet.models._detector import Detector
+from anomalynet.runs.schema import SCORES_COLUMNS
+
+CHUNK = 1024
+"""Windows scored at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A score for each window, in order: float64 (window,); and how long scoring took, in seconds."""
+
+    scores: NDArray[np.float64]
+    seconds: float
+
+
+def score(model: Detector | Classical, windows: Windows) -> Scored:
+    """Score every window with a trained model."""
+    window_bytes = 4 * windows.shape.steps * windows.shape.channels
+    started = time.perf_counter()
+    parts = [_score(model, windows.gather(chunk)) for chunk in windows.chunks(CHUNK * window_bytes)]
+    return Scored(np.concatenate(parts) if parts else np.empty(0), time.perf_counter() - started)
+
+
+def _score(model: Detector | Classical, x: NDArray[np.float32]) -> NDArray[np.float64]:
+    if isinstance(model, Classical):
+        return model.score(x)
+    scores: NDArray[np.float64] = model.score(torch.from_numpy(x).to(model.device)).double().cpu().numpy()
+    return scores
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps of one part, ordered by series and time, each array (step,).
+
+    Attributes:
+        labels: int8, 1 attack, 0 normal, -1 unlabelled.
+        incidents: int32, number of the labelled event, -1 none.
+        series: number of the series.
+        times: int64, microseconds.
+        scores: float64, NaN where a step was missed.
+    """
+
+    labels: NDArray[np.int8]
+    incidents: NDArray[np.int32]
+    series: NDArray[np.integer]
+    times: NDArray[np.int64]
+    scores: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, table: pl.DataFrame) -> Steps:
+        """From a table with the columns series, time, label, incident and score."""
+        return cls(
+            labels=table["label"].fill_null(-1).to_numpy(),
+            incidents=table["incident"].fill_null(-1).to_numpy(),
+            series=table["series"].rle_id().to_numpy(),
+            times=table["time"].cast(pl.Int64).to_numpy(),
+            scores=table["score"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
+        )
+
+    @property
+    def step_seconds(self) -> float:
+        """Seconds a step stands for: the median time between neighbouring steps of a series."""
+        gaps = np.diff(self.times)[self.series[1:] == self.series[:-1]]
+        return float(np.median(gaps)) / 1e6 if len(gaps) else float("nan")
+
+
+def threshold(config: EvaluationConfig, validation: pl.DataFrame) -> float:
+    """The decision threshold, from the steps of the validation part alone."""
+    steps = Steps.of(validation)
+    return choose_threshold(config, steps.labels, steps.scores, steps.series, steps.step_seconds)
+
+
+def metrics(table: pl.DataFrame, limit: float, *, probability: bool) -> dict[str, float | None]:
+    """Point and event metrics of one part's steps; None where undefined (one class, no label)."""
+    steps = Steps.of(table)
+    values = point_metrics(steps.labels, steps.scores, limit, probability)
+    values |= event_metrics(
+        labels=steps.labels,
+        scores=steps.scores,
+        threshold=limit,
+        incidents=steps.incidents,
+        series=steps.series,
+        times=steps.times,
+        step_seconds=steps.step_seconds,
+    )
+    return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
+
+
+def scores_table(parts: list[pl.DataFrame], limit: float) -> pl.DataFrame:
+    """The rows of scores.parquet (`runs/schema.py`)."""
+    table = pl.concat(parts).with_columns(pl.lit(limit).alias("threshold")).select(SCORES_COLUMNS)
+    return table.sort("split", "series", "time", maintain_order=True)

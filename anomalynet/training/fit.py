@@ -1,0 +1,129 @@
+"""Trains one model: a network by Lightning, a classical model by scikit-learn."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import lightning as L
+import numpy as np
+import torch
+
+from anomalynet.config.schema import Config
+from anomalynet.data.module import TelemetryDataModule
+from anomalynet.data.statistics import statistics
+from anomalynet.errors import DataError, RunError
+from anomalynet.models import build
+from anomalynet.models._classical import Classical
+from anomalynet.models._detector import Detector
+from anomalynet.runs.files import write_json
+from anomalynet.runs.folder import RunFolder
+from anomalynet.training.callbacks import Checkpoints, Listener, Progress
+from anomalynet.training.reproducibility import quiet_lightning, seed_everything
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A trained model, as validation chose it."""
+
+    model: Detector | Classical
+    epochs: int | None
+    best_epoch: int | None
+
+
+def fit_classical(config: Config, module: TelemetryDataModule, model: Classical, folder: RunFolder) -> Fitted:
+    """Fit a scikit-learn model on the statistics of every training window, and store it.
+
+    Raises:
+        DataError: the training windows have one class where the model needs two.
+    """
+    windows = module.windows("train")
+    ids = np.arange(len(windows))
+    target = windows.targets(ids)
+    if model.trains_on == "labelled" and len(np.unique(target)) < 2:
+        raise DataError("the training windows are of one class", "an unsupervised model (autoencoder, isolation_forest) needs no label")
+    started = time.perf_counter()
+    model.fit(np.concatenate([statistics(windows.gather(chunk)) for chunk in windows.chunks()]), target, config.seed)
+    write_json(folder.timings, {"train_seconds": time.perf_counter() - started})
+    folder.classical.parent.mkdir(parents=True, exist_ok=True)
+    return Fitted(model, epochs=None, best_epoch=None)
+
+
+def fit_network(config: Config, module: TelemetryDataModule, model: Detector, folder: RunFolder, listener: Listener | None) -> Fitted:
+    """Train a network until its epochs or its patience are over; continues from the last finished epoch.
+
+    Under DDP every rank comes through here; the ranks above 0 have nothing to do afterwards.
+    """
+    folder.best.parent.mkdir(parents=True, exist_ok=True)
+    checkpoints = Checkpoints(folder, config.training.monitor, config.training.patience)
+    resume = _resumable(folder, checkpoints)
+    if checkpoints.epochs < config.training.epochs and not checkpoints.patience_over:
+        with quiet_lightning():
+            trainer = _trainer(config, [checkpoints, Progress(folder, checkpoints, listener)])
+            trainer.fit(model, datamodule=module, ckpt_path=str(folder.last) if resume else None, weights_only=True)
+        if trainer.interrupted:
+            raise KeyboardInterrupt
+    load_network(model, folder)
+    return Fitted(model, checkpoints.epochs, checkpoints.best_epoch)
+
+
+def load_network(model: Detector, folder: RunFolder) -> None:
+    """Put the weights of the best epoch into a network of the same shape."""
+    try:
+        checkpoint = torch.load(folder.best, weights_only=True, map_location="cpu")
+    except (OSError, RuntimeError, ValueError) as error:
+        raise RunError(f"{folder.best}: no readable checkpoint: {error}", "delete the run's folder and train again") from None
+    model.load_state_dict(checkpoint["state_dict"])
+    model.eval()
+
+
+def store_threshold(model: Detector | Classical, limit: float, folder: RunFolder) -> None:
+    """Put the threshold beside the weights that it belongs to."""
+    if isinstance(model, Classical):
+        model.threshold = limit
+        model.save(folder.classical)
+        return
+    model.threshold.fill_(limit)
+    checkpoint = torch.load(folder.best, weights_only=True, map_location="cpu")
+    checkpoint["state_dict"] = model.state_dict()
+    temporary = folder.best.with_suffix(".tmp")
+    torch.save(checkpoint, temporary)
+    temporary.replace(folder.best)
+
+
+def build_model(config: Config, module: TelemetryDataModule) -> Detector | Classical:
+    """The model of a configuration, its weights drawn from the run's seed and its normalisation fitted on the training part."""
+    seed_everything(config.seed)
+    model = build(config, module.shape)
+    if isinstance(model, Detector):
+        model.fit_normalisation(*module.normalisation())
+    return model
+
+
+def _resumable(folder: RunFolder, checkpoints: Checkpoints) -> bool:
+    """Read how far an interrupted run came; a checkpoint that cannot be read starts it afresh."""
+    if not folder.last.exists():
+        return False
+    try:
+        state = torch.load(folder.last, weights_only=True, map_location="cpu")
+        checkpoints.load_state_dict(state["callbacks"][checkpoints.state_key])
+    except Exception:
+        folder.last.unlink()
+        return False
+    return True
+
+
+def _trainer(config: Config, callbacks: list[L.Callback]) -> L.Trainer:
+    devices = config.hardware.devices
+    return L.Trainer(
+        accelerator="gpu" if config.hardware.accelerator == "cuda" else config.hardware.accelerator,
+        devices=devices,
+        strategy="ddp" if devices > 1 else "auto",
+        max_epochs=config.training.epochs,
+        callbacks=callbacks,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )

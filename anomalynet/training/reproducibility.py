@@ -1,0 +1,89 @@
+"""Seeds, threads and the record of the environment: what makes a run repeatable, and what it ran on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import random
+import subprocess
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from anomalynet.config.schema import Config
+from anomalynet.runs.code import code_hash
+
+_PACKAGES = ("anomalynet", "torch", "lightning", "torchmetrics", "scikit-learn", "polars", "numpy", "omegaconf")
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch. Called before a model is built; 0 is a seed like any other."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def prepare_process(config: Config) -> None:
+    """Set threads and exact kernels. On CPUs one thread a process is the fastest when several runs share the cores."""
+    torch.set_num_threads(config.hardware.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's notes and tips off the screen: what a user must know, we say; its errors are exceptions."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.ERROR)
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def environment(config: Config, fingerprint: str) -> dict[str, object]:
+    """What the run saw: versions, hardware, data and code."""
+    return {
+        "code": code_hash(),
+        "commit": _commit(),
+        "data": {"name": config.data.name, "subset": config.data.subset, "root": config.data.root, "fingerprint": fingerprint},
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+        "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+        "threads": config.hardware.threads,
+        "devices": config.hardware.devices,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except ImportError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of the checkout, `+` where tracked files differ from it; None outside a checkout of ours."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+        dirty = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=root, check=False).returncode != 0
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+" if dirty else "")

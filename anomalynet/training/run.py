@@ -1,0 +1,131 @@
+"""One run from configuration to result: the same for every model, on the command line and in a sweep."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from anomalynet.config.identity import run_id
+from anomalynet.config.load import Loaded
+from anomalynet.config.schema import Config
+from anomalynet.config.show import as_yaml
+from anomalynet.data import sources
+from anomalynet.data.module import TelemetryDataModule
+from anomalynet.models import model_type
+from anomalynet.models._classical import Classical
+from anomalynet.models._detector import Detector
+from anomalynet.runs.files import read_json, write_json, write_text
+from anomalynet.runs.folder import RunFolder
+from anomalynet.runs.schema import Result
+from anomalynet.training import evaluate
+from anomalynet.training.callbacks import Listener
+from anomalynet.training.fit import Fitted, build_model, fit_classical, fit_network, store_threshold
+from anomalynet.training.reproducibility import environment, prepare_process
+
+PARTS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
+SCORED: tuple[Literal["validation", "test"], ...] = ("validation", "test")
+"""The parts whose steps are scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What `train` did: the run's folder and result, and whether it was there already."""
+
+    folder: RunFolder
+    result: Result
+    was_done: bool
+
+
+def planned_folder(loaded: Loaded, runs: Path) -> RunFolder:
+    """Where a configuration's run lives, known before its data is parsed."""
+    fingerprint = sources.fingerprint(loaded.config.data, loaded.config.seed)
+    return RunFolder(runs / loaded.name / run_id(loaded.config, fingerprint))
+
+
+def train(loaded: Loaded, runs: Path, *, listener: Listener | None = None, wait: bool = True) -> Outcome | None:
+    """Train, evaluate and store one run; does nothing where it is done, continues where it was cut.
+
+    Returns:
+        None on ranks above 0 under DDP: they have trained, and rank 0 reports.
+
+    Raises:
+        BusyError: another process works on it, and `wait` is off.
+        DataError, RunError: the data or the training cannot be used; says why.
+    """
+    folder = planned_folder(loaded, runs)
+    if int(os.environ.get("LOCAL_RANK", "0")) > 0:
+        _fit(loaded.config, folder, listener)
+        return None
+    if folder.finished:
+        return Outcome(folder, folder.read_result(), was_done=True)
+    with folder.locked(wait=wait):
+        if folder.finished:
+            return Outcome(folder, folder.read_result(), was_done=True)
+        write_text(folder.config, as_yaml(loaded, origin=True))
+        module, fitted = _fit(loaded.config, folder, listener)
+        result = _evaluate(loaded, folder, module, fitted)
+    return Outcome(folder, result, was_done=False)
+
+
+def _fit(config: Config, folder: RunFolder, listener: Listener | None) -> tuple[TelemetryDataModule, Fitted]:
+    prepare_process(config)
+    module = TelemetryDataModule(config, train_target=model_type(config).trains_on)
+    module.prepare_data()
+    module.setup()
+    if int(os.environ.get("LOCAL_RANK", "0")) == 0:
+        write_json(folder.environment, environment(config, module.prepared.fingerprint))
+    model = build_model(config, module)
+    if isinstance(model, Classical):
+        return module, fit_classical(config, module, model, folder)
+    return module, fit_network(config, module, model, folder, listener)
+
+
+def _evaluate(loaded: Loaded, folder: RunFolder, module: TelemetryDataModule, fitted: Fitted) -> Result:
+    config, model = loaded.config, fitted.model
+    scored = {part: evaluate.score(model, module.windows(part)) for part in SCORED}
+    steps = {part: module.steps(part, scored[part].scores) for part in SCORED}
+    limit = evaluate.threshold(config.evaluation, steps["validation"])
+    store_threshold(model, limit, folder)
+    evaluate.scores_table(list(steps.values()), limit).write_parquet(folder.scores)
+    metrics = {
+        f"{part}/{name}": value
+        for part in SCORED
+        for name, value in evaluate.metrics(steps[part], limit, probability=model.probability).items()
+    }
+    data, split = config.data, config.data.split
+    result = Result(
+        id=folder.path.name,
+        experiment=loaded.name,
+        model=config.model.name,
+        data=f"{data.name}/{data.subset}" if data.subset else data.name,
+        fingerprint=module.prepared.fingerprint,
+        channels=tuple(channel.name for channel in module.prepared.channels),
+        seed=config.seed,
+        split=module.split.label,
+        folds=split.folds,
+        fold=split.fold,
+        assignment=split.assignment,
+        parts={part: module.summary(part) for part in PARTS},
+        epochs=fitted.epochs,
+        best_epoch=fitted.best_epoch,
+        parameters=_parameters(model),
+        threshold=limit,
+        threshold_rule=config.evaluation.threshold,
+        probability=model.probability,
+        metrics=metrics,
+        warnings=module.split.warnings,
+    )
+    seconds = sum(part.seconds for part in scored.values())
+    windows = sum(len(part.scores) for part in scored.values())
+    timings = {"score_seconds": seconds, "microseconds_per_window": 1e6 * seconds / max(windows, 1)}
+    write_json(folder.timings, read_json(folder.timings) | timings)
+    folder.write_result(result)
+    return result
+
+
+def _parameters(model: Detector | Classical) -> int:
+    if isinstance(model, Classical):
+        return model.parameters
+    return sum(weights.numel() for weights in model.parameters() if weights.requires_grad)
