@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from anomalynet.data.folder import data_folder
@@ -113,7 +112,7 @@ def _get(shelf: Any, downloader: Any, file: str, url: str, folder: Path) -> None
         raise DataError(f"{folder}: cannot be written: {error.strerror}", "choose another data folder with ANOMALYNET_DATA") from error
 
 
-def _pooch() -> ModuleType:
+def _pooch() -> Any:
     import pooch
 
     pooch.get_logger().setLevel("ERROR")

@@ -20,7 +20,7 @@ def number_incidents(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, Incid
     """
     attack = (pl.col("label") == 1).fill_null(False)
     begins = attack & (~attack.shift(1, fill_value=False) | pl.col("series").ne_missing(pl.col("series").shift(1)))
-    marked = frame.with_columns(stretch=pl.when(attack).then(begins.cum_sum()))
+    marked = frame.drop("incident", strict=False).with_columns(stretch=pl.when(attack).then(begins.cum_sum()))
     found = (
         marked.filter(attack)
         .select("stretch", "kind")

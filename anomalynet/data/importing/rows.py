@@ -1,0 +1,198 @@
+"""A table on disk as rows of text or typed columns, each row with its line; structural faults are found here."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import polars as pl
+
+from anomalynet.errors import DataError
+
+ROW = "row"
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+BATCH = 50_000
+"""Rows of a quoted CSV that are in memory at a time."""
+FOREIGN = {
+    b"\x1f\x8b": "compressed: unpack it first",
+    b"PK": "a spreadsheet or archive: save the sheet as CSV",
+    b"\xff\xfe": "UTF-16: save it as UTF-8",
+    b"\xfe\xff": "UTF-16: save it as UTF-8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table whose columns are named by position ("0", "1", …) beside `row`: the line of a CSV, the row number of a Parquet file."""
+
+    path: Path
+    names: tuple[str, ...]
+    frame: pl.LazyFrame
+    is_text: bool
+
+    def where(self, row: int) -> str:
+        """Return the place of a row for a message."""
+        return f"{self.path}:{row}" if self.is_text else f"{self.path}: row {row}"
+
+
+def open_rows(path: Path, separator: str | None, staging: Path) -> Rows:
+    """Open a CSV (whatever its separator, BOM, line ends and quotes) or Parquet file; text is laid down below `staging`.
+
+    Memory stays bounded whatever the size of the file.
+
+    Raises:
+        DataError: missing, empty, header only, ragged, not UTF-8, duplicate or missing names, not a table.
+    """
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(4)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    if start == b"PAR1":
+        return _open_parquet(path)
+    if path.suffix.lower() in (".parquet", ".pq"):
+        raise DataError(f"{path}: not a Parquet file", "a CSV may have any other name")
+    for magic, what in FOREIGN.items():
+        if start.startswith(magic):
+            raise DataError(f"{path}: not a CSV but {what}")
+    quoted = _inspect(path)
+    line, header = _header_line(path)
+    separator = separator or _sniff(path, header)
+    names = tuple(name.strip() for name in next(csv.reader([header], delimiter=separator)))
+    _check_names(path, line, names)
+    parts = staging / "rows"
+    parts.mkdir()
+    if quoted:
+        _lay_down_quoted(path, line, separator, len(names), parts)
+    else:
+        _lay_down(path, line, separator, len(names), parts)
+    frame = pl.scan_parquet(parts / "*.parquet")
+    if not frame.select(pl.len()).collect().item():
+        raise DataError(f"{path}: a header, but no rows below it")
+    return Rows(path, names, frame, is_text=True)
+
+
+def _open_parquet(path: Path) -> Rows:
+    try:
+        frame = pl.scan_parquet(path)
+        names = tuple(frame.collect_schema().names())
+        height = frame.select(pl.len()).collect().item()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from error
+    if not height:
+        raise DataError(f"{path}: no rows")
+    if len({name.strip() for name in names}) < len(names):
+        raise DataError(f"{path}: two columns have the same name but for spaces: {', '.join(map(repr, names))}", "rename one of them")
+    numbered = frame.rename({name: str(index) for index, name in enumerate(names)}).with_row_index(ROW, 1).cast({ROW: pl.Int64})
+    return Rows(path, tuple(name.strip() for name in names), numbered, is_text=False)
+
+
+def _inspect(path: Path) -> bool:
+    """Read all bytes once; return whether there are quotes. Raises DataError on an empty file or bytes that are not UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    lines, size, quoted, carriage = 1, 0, False, False
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            try:
+                decoder.decode(chunk)
+            except UnicodeDecodeError as error:
+                bad = lines + error.object[: error.start].count(b"\n")
+                raise DataError(
+                    f"{path}:{bad}: not UTF-8 (byte 0x{error.object[error.start]:02x})",
+                    "save it as UTF-8: iconv -f latin1 -t utf-8 OLD > NEW",
+                ) from error
+            size += len(chunk)
+            lines += chunk.count(b"\n")
+            quoted |= b'"' in chunk
+            carriage |= b"\r" in chunk
+    if not size:
+        raise DataError(f"{path}: empty")
+    if carriage and lines == 1:
+        raise DataError(f"{path}: lines end in CR alone", "save it with LF or CRLF line ends")
+    return quoted
+
+
+def _header_line(path: Path) -> tuple[int, str]:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        for number, line in enumerate(stream, 1):
+            if line.strip():
+                return number, line.rstrip("\r\n")
+    raise DataError(f"{path}: empty")
+
+
+def _sniff(path: Path, header: str) -> str:
+    fields = {separator: len(next(csv.reader([header], delimiter=separator))) for separator in SEPARATORS}
+    best = max(fields, key=lambda separator: fields[separator])
+    if fields[best] == 1:
+        raise DataError(
+            f"{path}: one column only, {header.strip()!r}; none of {', '.join(SEPARATORS.values())} separates it", "name it: --separator"
+        )
+    return best
+
+
+def _check_names(path: Path, line: int, names: tuple[str, ...]) -> None:
+    if all(_is_number(name) for name in names):
+        raise DataError(f"{path}:{line}: the first line is data, not a header", "write the names of the columns above it")
+    twice = [name for name, count in Counter(names).items() if count > 1 and name]
+    if twice:
+        raise DataError(f"{path}:{line}: two columns are named {twice[0]!r}", "rename one of them")
+    if "" in names:
+        raise DataError(f"{path}:{line}: column {names.index('') + 1} has no name", "name it in the header")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _lay_down(path: Path, header: int, separator: str, width: int, parts: Path) -> None:
+    """Split lines without quotes, streaming; this keeps each row's line number, which no CSV reader does."""
+    lines = pl.scan_lines(path, name="text", row_index_name=ROW, row_index_offset=1).cast({ROW: pl.Int64}).filter(pl.col(ROW) > header)
+    lines = lines.with_columns(pl.col("text").str.strip_chars_end("\r")).filter(pl.col("text").str.strip_chars() != "")
+    fields = pl.col("text").str.count_matches(separator, literal=True) + 1
+    ragged = lines.select(ROW, fields.alias("fields")).filter(pl.col("fields") != width).head(1).collect()
+    if ragged.height:
+        _refuse_ragged(path, ragged[ROW][0], ragged["fields"][0], width)
+    split = pl.col("text").str.splitn(separator, width).struct.rename_fields([str(index) for index in range(width)])
+    rows = lines.select(ROW, split.alias("fields")).unnest("fields").with_columns(pl.exclude(ROW).str.strip_chars())
+    rows.sink_parquet(parts / f"{0:08}.parquet", compression="lz4")
+
+
+def _lay_down_quoted(path: Path, header: int, separator: str, width: int, parts: Path) -> None:
+    schema = {ROW: pl.Int64, **{str(index): pl.String for index in range(width)}}
+    pl.DataFrame(schema=schema).write_parquet(parts / f"{0:08}.parquet")
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        rows = _quoted_rows(path, csv.reader(stream, delimiter=separator), header, width)
+        for number in range(1, 1 << 30):
+            batch = list(islice(rows, BATCH))
+            if not batch:
+                return
+            pl.DataFrame(batch, schema=schema, orient="row").write_parquet(parts / f"{number:08}.parquet", compression="lz4")
+
+
+def _quoted_rows(path: Path, reader: Iterator[list[str]], header: int, width: int) -> Iterator[tuple[int | str, ...]]:
+    line = 1
+    while True:
+        try:
+            fields = next(reader, None)
+        except csv.Error as error:
+            raise DataError(f"{path}:{line}: {error}") from error
+        if fields is None:
+            return
+        if line > header and any(field.strip() for field in fields):
+            if len(fields) != width:
+                _refuse_ragged(path, line, len(fields), width)
+            yield (line, *(field.strip() for field in fields))
+        line = int(getattr(reader, "line_num", line)) + 1
+
+
+def _refuse_ragged(path: Path, line: int, fields: int, width: int) -> None:
+    raise DataError(f"{path}:{line}: {fields} fields, the header has {width}", "mend the line, or name the separator: --separator")

@@ -1,0 +1,88 @@
+"""Writing an imported set: all of it or nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from anomalynet.data.folder import data_folder
+from anomalynet.data.sources import built_in
+from anomalynet.data.sources.table import DESCRIPTION, TELEMETRY, VERSION
+from anomalynet.data.telemetry import Channel, Incident
+from anomalynet.errors import DataError
+
+ROW_GROUP = 262_144
+TAKEN = ("prepared",)
+
+
+def target(name: str, replace: bool) -> Path:
+    """Return the folder of a set to be imported.
+
+    Raises:
+        DataError: the name is no name, is taken, or its folder is not an imported set's.
+    """
+    if not re.fullmatch(r"[a-z0-9_-]+", name):
+        raise DataError(f"{name!r} is not a name for a data set", "small letters, digits, _ and - only: --name my-building")
+    if name in built_in() or name in TAKEN:
+        raise DataError(f"{name!r} is taken by this program", "choose another --name")
+    folder = data_folder() / name
+    if folder.exists():
+        if not (folder / DESCRIPTION).is_file():
+            raise DataError(f"{folder}: exists, and is not an imported set", "choose another --name")
+        if not replace:
+            raise DataError(f"a data set {name!r} exists in {folder}", "--replace overwrites it; or choose another --name")
+    return folder
+
+
+@contextmanager
+def staging(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `folder`, gone afterwards; so is the data folder, if it was not there and stays empty."""
+    parent = folder.parent
+    existed = parent.exists()
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
+    except OSError as error:
+        raise DataError(f"{parent}: cannot be written: {error.strerror}", "choose another data folder with ANOMALYNET_DATA") from error
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if not existed and not any(parent.iterdir()):
+            parent.rmdir()
+
+
+def describe(*, name: str, file: Path, digest: str, channels: list[Channel], period: float | None,
+             incidents: dict[int, Incident], counts: dict[str, int], warnings: list[str]) -> dict[str, Any]:  # fmt: skip
+    """Return what stands in `dataset.json`: no path of this machine and no time of day, so that the same import is the same set."""
+    return {
+        "version": VERSION,
+        "name": name,
+        "file": file.name,
+        "sha256": digest,
+        "period": period,
+        "channels": [asdict(channel) for channel in channels],
+        "incidents": {str(number): asdict(incident) for number, incident in incidents.items()},
+        "counts": counts,
+        "warnings": warnings,
+    }
+
+
+def write(folder: Path, temporary: Path, frame: pl.LazyFrame, description: dict[str, Any]) -> None:
+    """Write table and description below `temporary`, then put them in place of `folder` in one step each."""
+    fresh = temporary / "set"
+    fresh.mkdir()
+    frame.sink_parquet(fresh / TELEMETRY, row_group_size=ROW_GROUP, maintain_order=True)
+    (fresh / DESCRIPTION).write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if folder.exists():
+        folder.replace(temporary / "old")
+    fresh.replace(folder)
