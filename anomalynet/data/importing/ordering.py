@@ -14,7 +14,7 @@ REGULAR_WIDTH = 0.1
 
 
 def order(rows: Rows, keys: pl.DataFrame, request: ImportRequest) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Sort keys by (series, time), stably, and thin out repeated times as asked (`mean` gives them one label, and leaves their readings to be averaged).
+    """Sort keys by (series, time), stably, and thin out repeated times; `mean` gives them one label here, their mean later.
 
     Args:
         rows: for the places of what is refused.

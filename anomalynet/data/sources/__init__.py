@@ -51,6 +51,13 @@ def info(name: str) -> SourceInfo:
     return _source(DataConfig(name=name)).INFO
 
 
+def is_there(name: str) -> bool:
+    """Return whether a data set's files stand in the data folder, or need not."""
+    source = _source(DataConfig(name=name))
+    subsets = (None, *source.INFO.subsets)
+    return source.INFO.generated or any(_find(source, data_folder(), subset) for subset in subsets)
+
+
 def load(config: DataConfig, seed: int) -> Telemetry:
     """Read a data set into canonical form.
 
@@ -87,13 +94,17 @@ def locate(config: DataConfig) -> Path:
     base = Path(config.root) if config.root is not None else data_folder()
     if about.generated:
         return base
-    candidates = [folder / inner for folder in (base, base / about.name) for inner in about.folders]
-    for candidate in candidates:
-        if source.files(candidate, config.subset):
-            return candidate
+    found = _find(source, base, config.subset)
+    if found is not None:
+        return found
     what = f"{about.name}/{config.subset}" if config.subset else about.name
     looked = base if config.root is not None else base / about.name
     raise DataError(f"no files of {what} in {looked}", f"anomalynet data fetch {about.name}, or name their folder: data.root=FOLDER")
+
+
+def _find(source: Source, base: Path, subset: str | None) -> Path | None:
+    candidates = (folder / inner for folder in (base / source.INFO.name, base) for inner in source.INFO.folders)
+    return next((candidate for candidate in candidates if source.files(candidate, subset)), None)
 
 
 def _check_subset(about: SourceInfo, subset: str | None) -> None:

@@ -171,6 +171,7 @@ def _frame(
     device: int, values: Values, numbers: NDArray[np.int32], heard: NDArray[np.bool_], incidents: dict[int, Incident]
 ) -> pl.DataFrame:
     """Lay one device's heard readings out in canonical form."""
+    values = np.maximum(values, [-np.inf, 0, 0, -np.inf, 0])
     readings = {channel.name: values[:, index].round(2).astype(np.float32) for index, channel in enumerate(CHANNELS)}
     incident = pl.col("incident")
     frame = pl.DataFrame({"incident": numbers, **readings}).with_columns(
