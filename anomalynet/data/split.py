@@ -25,6 +25,12 @@ POLICIES = {
 }
 
 
+class OneClassError(DataError):
+    """The validation or test part has one class; `chronological` where contiguous blocks of time are the reason."""
+
+    chronological = False
+
+
 @dataclass(frozen=True, slots=True)
 class Missed:
     """Labelled steps of a part that no window ends on: a window's warm-up, purge gaps, short ranges."""
@@ -108,7 +114,9 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
         only = f"{attack} attack and {normal} normal"
         message = f"split {cut.label}: the {part} part of fold {config.split.fold} has one class ({only} labelled steps)"
         if config.one_class == "refuse":
-            raise DataError(message, _one_class_advice(cut.policy, config))
+            error = OneClassError(message, _one_class_advice(cut.policy, config))
+            error.chronological = cut.policy == "blocked" and config.split.interleave == 1
+            raise error
         warnings.append(message)
     return warnings
 

@@ -1,0 +1,101 @@
+"""`anomalynet audit`: how far labels can be told without looking at the sensors."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from anomalynet.cli.arguments import add_json, add_overrides
+from anomalynet.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from anomalynet.config.schema import DataConfig
+    from anomalynet.data.audit import AuditResult
+
+SUMMARY = "show what gives a data set's labels away: position, time, gaps, single channels"
+
+EPILOG = """\
+examples:
+  anomalynet audit skab data.root=/path/to/SKAB
+  anomalynet audit ton_iot data.subset=fridge data.calibration_rows=0
+  anomalynet audit mine data.split.policy=blocked --json > audit.json"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.epilog = EPILOG
+    parser.add_argument("name", metavar="NAME", help="a data set of `anomalynet data ls`")
+    add_overrides(parser)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of generated data and of the probes (default: 0)")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Audit a data set, or each subset of a collection whose subsets share no channels."""
+    from anomalynet.config.load import load_data_config
+    from anomalynet.data import sources
+    from anomalynet.data.audit import audit
+
+    config = load_data_config(args.name, args.overrides)
+    info = sources.info(config.name)
+    configs = [replace(config, subset=subset) for subset in info.subsets] if info.needs_subset and config.subset is None else [config]
+    results = []
+    for each in configs:
+        found = audit(each, args.seed, progress=_reporter(each))
+        results.append(found)
+        if not args.json:
+            _print(found)
+    if args.json:
+        print_json([found.to_dict() for found in results])
+    return 0
+
+
+def _reporter(config: DataConfig) -> Callable[[str], None]:
+    """Progress on stderr: one line that is rewritten on a terminal, one line a fold elsewhere."""
+    name = config.name if config.subset is None else f"{config.name}/{config.subset}"
+    folds: set[str] = set()
+
+    def report(line: str) -> None:
+        fold = line.split(":", maxsplit=1)[0]
+        if sys.stderr.isatty():
+            print(f"\r\x1b[Kaudit {name}: {line}", end="", file=sys.stderr, flush=True)
+        elif fold not in folds:
+            print(f"audit {name}: {fold}", file=sys.stderr, flush=True)
+        folds.add(fold)
+
+    return report
+
+
+def _print(found: AuditResult) -> None:
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    if found.refused:
+        print(f"{found.data}: a chronological split is refused: {found.refused}")
+        both = sum(day.normal > 0 and day.attack > 0 for day in found.days)
+        print(
+            f"{both or 'none'} of {len(found.days)} days {'has' if both < 2 else 'have'} both classes; interleaved blocks are what remains"
+        )
+        print_table([{"day": day.day, "normal": day.normal, "attack": day.attack} for day in found.days])
+    title = (
+        f"{found.data}: {found.split}, {found.folds} folds pooled, windows of {found.window} steps, "
+        f"{found.steps:,} test steps, {found.prevalence:.1%} attack"
+    )
+    rows: list[dict[str, object]] = [
+        {
+            "probe": probe.probe,
+            "sees": {"nothing": "no sensor", "channel": "one channel", "everything": "every channel"}[probe.sees],
+            "AUROC": "–" if probe.auroc is None else f"{probe.auroc:.3f}",
+            "accuracy at 0.5": f"{probe.accuracy:.1%}",
+            "majority": f"{found.majority:.1%}",
+            "verdict": probe.verdict or "–",
+        }
+        for probe in found.probes
+    ]
+    print_table(rows, title=title)
+    print(f"rule: {found.rule}")
+    for warning in found.warnings:
+        print(f"warning: {warning}")
+    print()

@@ -1,0 +1,148 @@
+"""The leakage audit: how far the labels can be told without looking at the sensors, on the same windows and split as the models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from anomalynet.config.schema import DataConfig
+from anomalynet.data.prepare import prepare
+from anomalynet.data.prepared import Float64, Int64, Prepared
+from anomalynet.data.probes import RULE, ProbeResult, features, fit_and_score, judge, probes
+from anomalynet.data.split import OneClassError, Split, split
+from anomalynet.data.windows import Windows
+from anomalynet.errors import DataError
+
+TRAINED, SCORED = 10_000, 40_000
+"""Most windows a fold that a probe learns from, and is tested on: evenly spaced ones beyond that."""
+
+INTERLEAVE = 20
+"""Blocks a fold where a chronological split is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Labelled steps of one day (UTC)."""
+
+    day: str
+    normal: int
+    attack: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditResult:
+    """What an audit found.
+
+    Attributes:
+        data: data set, with its subset: `ton_iot/fridge`.
+        split: the policy as it was carried out.
+        refused: why a chronological split was refused; None where it was not, or not tried.
+        days: labelled steps by day and class, where a chronological split was refused.
+        steps: test steps scored, over all folds.
+        prevalence: share of attack among them.
+        majority: accuracy of always saying the commoner class.
+    """
+
+    data: str
+    fingerprint: str
+    split: str
+    folds: int
+    assignment: int
+    window: int
+    calibration_rows: int
+    refused: str | None
+    days: tuple[Day, ...]
+    steps: int
+    prevalence: float
+    majority: float
+    rule: str
+    probes: tuple[ProbeResult, ...]
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def audit(config: DataConfig, seed: int, progress: Callable[[str], None] = lambda line: None) -> AuditResult:
+    """Fit every probe on every fold and pool the test steps of all folds.
+
+    Where a chronological split is refused for its classes, blocks are interleaved instead, and the result says so.
+
+    Args:
+        config: data and split; `split.fold` does not matter.
+        seed: of generated data and of the probes.
+        progress: is told what is going on, one line a call.
+
+    Raises: DataError if the data cannot be read or split, or has no labels.
+    """
+    prepared = prepare(config, seed)
+    if not (prepared.labels >= 0).any():
+        raise DataError(f"{config.name} has no labels: there is nothing that could leak")
+    refused = None
+    try:
+        folds = _folds(prepared, config)
+    except OneClassError as error:
+        if not error.chronological:
+            raise
+        refused = error.message
+        # A block without one class is no reason to stop here: the folds are pooled.
+        config = replace(config, one_class="allow", split=replace(config.split, policy="blocked", interleave=INTERLEAVE))
+        folds = _folds(prepared, config)
+    every = probes(prepared)
+    scores: list[list[Float64]] = [[] for _ in every]
+    targets: list[Int64] = []
+    for number, found in enumerate(folds):
+        train = Windows(prepared, found.parts["train"], config.window, config.stride, config.label_step).select((0, 1))
+        test = Windows(prepared, found.parts["test"], config.window).select((0, 1))
+        if len(train) == 0 or len(test) == 0:
+            continue
+        chosen, scored = _spaced(len(train), TRAINED), _spaced(len(test), SCORED)
+        seen, unseen = features(train, chosen), features(test, scored)
+        target = train.targets(chosen).astype(np.int64)
+        targets.append(test.targets(scored).astype(np.int64))
+        for position, probe in enumerate(every):
+            progress(f"fold {number + 1}/{len(folds)}: {probe.name}")
+            scores[position].append(fit_and_score(seen[:, probe.columns], target, unseen[:, probe.columns], seed))
+    truth = np.concatenate(targets)
+    prevalence = float(truth.mean())
+    return AuditResult(
+        data=config.name if config.subset is None else f"{config.name}/{config.subset}",
+        fingerprint=prepared.fingerprint,
+        split=folds[0].label,
+        folds=len(folds),
+        assignment=config.split.assignment,
+        window=config.window,
+        calibration_rows=config.calibration_rows,
+        refused=refused,
+        days=_days(prepared) if refused else (),
+        steps=len(truth),
+        prevalence=prevalence,
+        majority=max(prevalence, 1 - prevalence),
+        rule=RULE,
+        probes=tuple(judge(probe, truth, np.concatenate(found)) for probe, found in zip(every, scores, strict=True)),
+        warnings=tuple(dict.fromkeys(warning for found in folds for warning in found.warnings)),
+    )
+
+
+def _folds(prepared: Prepared, config: DataConfig) -> list[Split]:
+    """Every fold; a policy without folds has one."""
+    first = split(prepared, replace(config, split=replace(config.split, fold=0)))
+    count = 1 if first.label == "given" else config.split.folds
+    return [first, *(split(prepared, replace(config, split=replace(config.split, fold=fold))) for fold in range(1, count))]
+
+
+def _spaced(count: int, most: int) -> Int64:
+    return np.arange(0, count, max(1, -(-count // most)), dtype=np.int64)
+
+
+def _days(prepared: Prepared) -> tuple[Day, ...]:
+    labels = np.asarray(prepared.labels)
+    labelled = (labels >= 0) & prepared.observed
+    table = pl.DataFrame({"day": pl.Series(prepared.times[labelled]).cast(pl.Datetime("us")).dt.date(), "attack": labels[labelled] == 1})
+    days = table.group_by("day").agg(pl.col("attack").sum(), pl.len()).sort("day")
+    return tuple(Day(str(day), count - attack, attack) for day, attack, count in days.iter_rows())
