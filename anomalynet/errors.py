@@ -58,3 +58,9 @@ class RunError(AnomalynetError):
     """A run that failed, or whose folder cannot be used."""
 
     exit_code = 1
+
+
+class NothingToCompareError(AnomalynetError):
+    """A question about results that are not there."""
+
+    exit_code = 4

@@ -78,10 +78,11 @@ def read_test_scores(record: RunRecord) -> Scored:
         RunError: `scores.parquet` is absent, damaged, or lacks a column.
     """
     path = record.folder / "scores.parquet"
+    scored = pl.col("score").is_not_null() & pl.col("score").is_not_nan()
     try:
         frame = (
             pl.scan_parquet(path, glob=False)
-            .filter((pl.col("split") == "test") & pl.col("label").is_not_null() & pl.col("score").is_not_null() & pl.col("score").is_not_nan())
+            .filter((pl.col("split") == "test") & pl.col("label").is_not_null() & scored)
             .select(pl.col("label").cast(pl.Int8), pl.col("score").cast(pl.Float64), pl.col("threshold").cast(pl.Float64))
             .collect()
         )

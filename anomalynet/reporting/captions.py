@@ -21,7 +21,7 @@ def folds_text(arm: Arm) -> str:
     """How many folds were tested, or which of how many."""
     folds = max((record.result.folds for record in arm.records), default=0)
     run = sorted({record.result.fold for record in arm.records})
-    return str(folds) if run == list(range(folds)) else f"{', '.join(map(str, run))} of {folds}"
+    return str(folds) if run == list(range(folds)) else f"fold{'s' if len(run) > 1 else ''} {', '.join(map(str, run))} of {folds}"
 
 
 def seeds_text(arm: Arm) -> str:
@@ -59,13 +59,13 @@ def notes(arms: Sequence[Arm], all_arms: Sequence[Arm]) -> tuple[str, ...]:
 
 
 def _distinct(metrics: Sequence[ArmMetrics], text: Callable[[ArmMetrics], str]) -> str:
-    """One value for all, or each value with the arms it holds for."""
+    """What holds for most arms, then the exceptions by name."""
     holders: dict[str, list[str]] = defaultdict(list)
     for one in metrics:
         holders[text(one)].append(one.arm.title)
-    if len(holders) == 1:
-        return next(iter(holders))
-    return "; ".join(f"{value} [{', '.join(names)}]" for value, names in holders.items())
+    usual = max(holders, key=lambda value: len(holders[value]))
+    exceptions = [f"{', '.join(names)}: {value}" for value, names in holders.items() if value != usual]
+    return f"{usual} [{'; '.join(exceptions)}]" if exceptions else usual
 
 
 def _missed(metrics: ArmMetrics) -> str:

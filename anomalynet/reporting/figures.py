@@ -114,14 +114,14 @@ def _matrix(axes: Axes, counts: Sequence[float | None], empty: str) -> None:
     axes.spines[:].set_visible(False)
     cells = [[count or 0.0 for count in counts[:2]], [count or 0.0 for count in counts[2:]]]
     shares = [[100 * count / max(sum(line), 1e-9) for count in line] for line in cells]
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=115)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
     if None in counts:
         axes.text(0.5, 0.5, empty, ha="center", va="center", color="#404040")
         return
     for line in range(2):
         for column in range(2):
             share, count = shares[line][column], f"{cells[line][column]:,.0f}".replace(",", " ")
-            colour = "white" if share > 60 else "black"
+            colour = "white" if share > 75 else "black"
             axes.text(column, line, f"{share:.2f} %\n{count}", ha="center", va="center", color=colour, fontsize=8)
 
 
@@ -130,13 +130,15 @@ def draw_confusion(table: Table, title: str) -> Figure:
     from matplotlib.figure import Figure
 
     models = table.models
-    figure = Figure(figsize=(max(9.0, 2.3 * len(models)), 5.6), layout="constrained")
+    figure = Figure(figsize=(max(9.0, 2.1 * len(models)), 5.0), layout="constrained")
     grid = figure.subplots(2, len(models), squeeze=False)
     for column, (one, name) in enumerate(zip(models, _names(table), strict=True)):
         rows = [table.row(one.arm.name, metric) for metric in table.metrics]
         _matrix(grid[0][column], [row.repaired for row in rows], "not in the paper")
         _matrix(grid[1][column], [row.mean for row in rows], "no run")
         grid[0][column].set_title(name, fontsize=9.5)
+        for axes in grid[:, column] if column else ():
+            axes.set_yticklabels([])
     grid[0][0].set_ylabel("paper, repaired\n(per 10 000 windows)")
     grid[1][0].set_ylabel("ours\n(mean steps a repetition)")
     _foot(figure, table, title)

@@ -14,8 +14,8 @@ JUDGED = ("f1_attack", "balanced_accuracy", "average_precision_fold_mean")
 
 
 def _comparable(models: Sequence[ArmMetrics], subject: ArmMetrics | None) -> list[ArmMetrics]:
-    """Those with complete runs, under the subject's split if there is one: another split is another question."""
-    complete = [one for one in models if one.values and one.arm.complete]
+    """Those with a complete repetition, under the subject's split if there is one: another split is another question."""
+    complete = [one for one in models if one.values and not any(repetition.missing for repetition in one.arm.counted)]
     if subject is None:
         return complete
     return [one for one in complete if split_text(one.arm) == split_text(subject.arm)]
@@ -60,5 +60,5 @@ def best_models(models: Sequence[ArmMetrics]) -> tuple[str, ...]:
         if len(ranked) > 1:
             sentences.append(_sentence(metric, ranked, subject))
     if subject is not None and subject not in candidates:
-        sentences.append(f"{subject.arm.title} is incomplete and takes no part in this comparison.")
+        sentences.append(f"{subject.arm.title} has no complete repetition and takes no part in this comparison.")
     return tuple(sentences)

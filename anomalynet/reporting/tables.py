@@ -147,7 +147,8 @@ def training_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
             section = "model" if parameter == "dropout" else "training"
             used = {str(record.config.get(section, {}).get(parameter, "–")) for record in one.arm.records}
             rows.append({"model": one.arm.name, "parameter": parameter, "paper": str(printed), "used": ", ".join(sorted(used))})
-        ran = f"{min(epochs):.0f}–{max(epochs):.0f}, mean {summarise(epochs).mean:.1f}"
+        several = f"{min(epochs):.0f}–{max(epochs):.0f}, mean {summarise(epochs).mean:.1f}"
+        ran = several if len(set(epochs)) > 1 else f"{epochs[0]:.0f}"
         rows.append({"model": one.arm.name, "parameter": "epochs run", "paper": "", "used": ran})
     return rows
 

@@ -1,0 +1,74 @@
+"""The leakage audit in a report: what trivial probes reach on the same windows, beside what the models reach."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting.markdown import grid
+from anomalynet.reporting.tables import to_csv
+
+AuditResult = Mapping[str, Any]
+"""`anomalynet.data.audit.AuditResult` as it was stored: plain values."""
+
+COLUMNS = ("data", "probe", "sees", "auroc", "accuracy", "majority", "verdict", "split", "prevalence", "steps", "folds")
+SEES = {"nothing": "no sensor", "channel": "one channel", "everything": "every channel"}
+
+
+def csv(audit: AuditResult | None) -> str:
+    """The probes, one line each, shares as fractions; a header alone without an audit."""
+    lines = [{**audit, **probe} for probe in audit["probes"]] if audit else []
+    return to_csv(COLUMNS, ([line.get(column) for column in COLUMNS] for line in lines))
+
+
+def _best_auroc(models: Sequence[ArmMetrics]) -> float:
+    found = [one.summary("auroc").mean for one in models]
+    return max((value for value in found if not math.isnan(value)), default=math.nan)
+
+
+def warnings(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> tuple[str, ...]:
+    """What the audit warns of, and which probe without any sensor ranks at least as well as every model."""
+    if not audit:
+        return ()
+    blind = [probe for probe in audit["probes"] if probe["sees"] == "nothing" and probe["auroc"] is not None]
+    best = _best_auroc(models)
+    ahead = [f"{probe['probe']} {100 * probe['auroc']:.2f} %" for probe in blind if probe["auroc"] >= best]
+    told = [f"A probe that sees no sensor ranks at least as well as the best model (AUROC, pooled, {100 * best:.2f} %): {', '.join(ahead)}."]
+    leaks = [f"{probe['probe']} (AUROC {100 * probe['auroc']:.2f} %)" for probe in blind if probe["verdict"]]
+    given = [f"The labels can be told without looking at a sensor, from {', '.join(leaks)}: see the leakage audit."]
+    known = {warning for one in models for record in one.arm.records for warning in record.result.warnings}
+    new = [warning for warning in audit["warnings"] if warning not in known]
+    return (*new, *(given if leaks else ()), *(told if ahead else ()))
+
+
+def section(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> str:
+    """The probes as a table, or how to get them."""
+    records = [record for one in models for record in one.arm.records]
+    if not audit:
+        return f"The audit has not been run; `anomalynet audit {records[0].result.data.split('/', maxsplit=1)[0]}` runs it."
+    lines = [
+        [
+            probe["probe"],
+            SEES.get(probe["sees"], probe["sees"]),
+            "–" if probe["auroc"] is None else f"{100 * probe['auroc']:.2f}",
+            f"{100 * probe['accuracy']:.2f}",
+            probe["verdict"] or "–",
+        ]
+        for probe in audit["probes"]
+    ]
+    caption = (
+        f"> **What each probe reaches that sees no more than its name says**, percent. Data: {audit['data']}. Split: {audit['split']}; "
+        f"folds: {audit['folds']}, pooled; assignment {audit['assignment']}; windows of {audit['window']} steps. Test part: {audit['steps']} "
+        f"steps, {100 * audit['prevalence']:.2f} % attack; always saying the commoner class is right in {100 * audit['majority']:.2f} %. "
+        f"Rule: {audit['rule']}. Numbers: [audit.csv](tables/audit.csv)."
+    )
+    notes = [f"> ⚠ {warning}" for warning in audit["warnings"]]
+    if audit["refused"]:
+        both = sum(day["normal"] > 0 and day["attack"] > 0 for day in audit["days"])
+        notes.append(f"> A chronological split is refused: {audit['refused']} {both} of {len(audit['days'])} days have both classes.")
+    if audit["fingerprint"] not in {record.result.fingerprint for record in records}:
+        notes.append("> The audit saw another version of the data than the runs: run it again.")
+    table = grid(["Probe", "sees", "AUROC", "Accuracy at 0.5", "verdict"], lines, "llrrl")
+    return table + "\n\n" + "\n>\n".join([caption, *notes])

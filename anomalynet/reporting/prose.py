@@ -1,0 +1,97 @@
+"""The sentences of a report: what was run, and why the paper's numbers cannot be taken as printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anomalynet.reporting import captions, paper
+from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting.arms import Arm, flatten
+
+HOW_TO_READ = (
+    "*printed* is what the paper shows. *repaired* is the one confusion matrix per model, at 71.37 % attack, that the "
+    "consistent cells of its "
+    "tables imply; an asterisk marks a printed number that the repair had to change. *ours* is what the runs listed at the end give. "
+    "The paper names no data set, split, seed or spread, so printed and ours are different measurements, not a reproduction "
+    "that could fail or "
+    "succeed by a tenth of a point."
+)
+
+SHOWN_SETTINGS = {
+    "data.window": "window of {} steps",
+    "data.label_step": "label of the {} step",
+    "data.calibration_rows": "first {} readings of a series calibrate it and are not scored",
+    "training.epochs": "at most {} epochs",
+    "evaluation.threshold": "threshold rule {}",
+}
+
+
+def _settings(arms: Sequence[Arm]) -> str:
+    """The settings a reader asks for first, as the runs had them."""
+    values: dict[str, set[str]] = {key: set() for key in SHOWN_SETTINGS}
+    for arm in arms:
+        for record in arm.records:
+            for key, value in flatten(record.config):
+                if key in values and not (key.startswith("training.") and record.result.epochs is None):
+                    values[key].add(value)
+    return "; ".join(text.format(" or ".join(sorted(values[key]))) for key, text in SHOWN_SETTINGS.items() if values[key])
+
+
+def abstract(models: Sequence[ArmMetrics]) -> str:
+    """Data, split, prevalence, seeds, folds and models in one paragraph."""
+    arms = [one.arm for one in models]
+    records = [record for arm in arms for record in arm.records]
+    prints = sorted({record.result.fingerprint[:10] for record in records})
+    version = f"fingerprint {prints[0]}" if len(prints) == 1 else f"{len(prints)} fingerprints, see the appendix"
+    run = ", ".join(arm.title for arm in arms if arm.records)
+    settings = _settings(arms)
+    return (
+        f"{len(records)} runs of {sum(bool(arm.records) for arm in arms)} models ({run}) on `{records[0].result.data}` ({version}). "
+        f"{captions.facts(models)}{f' Settings: {settings}.' if settings else ''}"
+    )
+
+
+def _listed(numbers: Sequence[float], digits: int = 2) -> str:
+    return ", ".join(f"{number:.{digits}f}" for number in numbers)
+
+
+def precision_note() -> str:
+    """Why the attack precisions are repaired, and what is assumed for the hybrid."""
+    numbers, three = paper.load(), ("cnn", "lstm", "cnn_lstm")
+    normal = _listed([numbers.implied_prevalence(model, "normal") for model in three])
+    attack = _listed([numbers.implied_prevalence(model, "attack") for model in three], 1)
+    return (
+        f"Why *repaired*: one class's precision and both recalls determine the share of attack in the test set. The normal rows "
+        f"of CNN, LSTM and "
+        f"CNN-LSTM give {normal} %: one test set. Their printed attack precisions would need {attack} %. At 71.37 % they must be "
+        f"the repaired "
+        f"values, one digit off each, and then the printed attack F1s follow to 0.01. The hybrid's own normal row implies "
+        f"{numbers.implied_prevalence('hybrid', 'normal'):.1f} % attack; its repaired row takes the others' 71.37 %, which is an "
+        f"assumption."
+    )
+
+
+RECALL_NOTE = "The paper's recalls are taken as printed: together with the prevalence they are what the repair starts from."
+
+F1_NOTE = (
+    "An F1 lies between its precision and its recall. The printed attack F1s of LSTM, CNN-LSTM and hybrid lie above both, "
+    "the hybrid's normal F1 "
+    "below both; with the repaired precisions they fit, but for the hybrid's normal F1, which changes too."
+)
+
+
+def accuracy_note() -> str:
+    """How the paper makes an accuracy per class, with its own arithmetic done again."""
+    numbers = paper.load()
+    cells, headline = numbers.printed_cells["hybrid"], numbers.headline_accuracy
+    recipe = paper.eq13(cells["precision_normal"], cells["precision_attack"])
+    return (
+        "One classifier has one accuracy. The paper's accuracies per class are made from precisions alone, for the hybrid "
+        f"{cells['precision_normal']}/{cells['precision_normal'] + 100 - cells['precision_attack']:.2f} = "
+        f"{recipe['eq13_accuracy_normal']:.2f} (printed {cells['accuracy_normal']}) and "
+        f"{cells['precision_attack']}/{cells['precision_attack'] + 100 - cells['precision_normal']:.2f} = "
+        f"{recipe['eq13_accuracy_attack']:.2f} (printed {cells['accuracy_attack']}); the same recipe does not give the other models' "
+        "printed values. *Repaired* is the recipe on the repaired precisions. It stands here under its own name, *eq. 13 recipe*, next to "
+        "overall and balanced accuracy and the recalls, which do mean something. The paper's headline accuracy of the hybrid is "
+        f"{headline['abstract']}, {headline['calculation']} and {headline['table_5']} in three places."
+    )

@@ -1,0 +1,160 @@
+"""Arms, repetitions and their means, by hand."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from anomalynet.errors import RunError, UsageError
+from anomalynet.reporting.aggregate import aggregate, difference, read_test_scores, summarise
+from anomalynet.reporting.arms import arms, odd_code
+from tests.reporting.synthetic import record, suite, write_scores
+
+
+def test_folds_are_pooled_each_with_its_own_threshold(tmp_path: Path) -> None:
+    low = record(tmp_path, fold=0, labels=[0, 0, 1, 1], scores=[0.1, 0.3, 0.2, 0.9], threshold=0.25, probability=False)
+    high = record(tmp_path, fold=1, labels=[0, 1], scores=[10.0, 30.0], threshold=20.0, probability=False)
+    (metrics,) = aggregate(arms([low, high]))
+    values = metrics.values[0, 0]
+    # fold 0: one true negative, one false positive, one false negative, one true positive; fold 1 is right twice
+    assert [values[name] for name in ("true_negatives", "false_positives", "false_negatives", "true_positives")] == [2, 1, 1, 2]
+    assert values["accuracy"] == pytest.approx(4 / 6)
+    assert values["precision_attack"] == pytest.approx(2 / 3)
+    assert values["auroc_fold_mean"] == pytest.approx((0.75 + 1.0) / 2)
+    # pooled, fold 1's normal step outranks both attacks of fold 0: (1 + 2 + 3) of 9 pairs
+    assert values["auroc"] == pytest.approx(6 / 9)
+    assert values["missed"] == 4
+    assert values["missed_attack"] == 2
+    assert math.isnan(values["accuracy_at_half"])
+
+
+def test_average_precision_fold_mean_by_hand(tmp_path: Path) -> None:
+    first = record(tmp_path, fold=0, labels=[0, 1, 1], scores=[0.8, 0.9, 0.7])
+    second = record(tmp_path, fold=1, labels=[0, 1], scores=[0.2, 0.9])
+    (metrics,) = aggregate(arms([first, second]))
+    assert metrics.summary("average_precision_fold_mean").mean == pytest.approx(((1 + 2 / 3) / 2 + 1) / 2)
+
+
+def test_mean_and_spread_are_over_repetitions(tmp_path: Path) -> None:
+    good = record(tmp_path, seed=0, folds=1, labels=[0, 0, 1, 1], scores=[0.1, 0.2, 0.8, 0.9])
+    poor = record(tmp_path, seed=1, folds=1, labels=[0, 0, 1, 1], scores=[0.1, 0.7, 0.3, 0.9])
+    (metrics,) = aggregate(arms([good, poor]))
+    summary = metrics.summary("accuracy")
+    assert (summary.mean, summary.n) == (0.75, 2)
+    assert summary.spread == pytest.approx(math.sqrt(0.125))
+
+
+def test_undefined_values_are_left_out_and_counted() -> None:
+    summary = summarise([1.0, math.nan, 3.0])
+    assert (summary.mean, summary.n) == (2.0, 2)
+    assert summary.spread == pytest.approx(math.sqrt(2))
+    assert math.isnan(summarise([math.nan]).mean)
+    assert math.isnan(summarise([1.0]).spread)
+
+
+def test_metrics_of_incidents_are_means_over_runs(tmp_path: Path) -> None:
+    values: list[dict[str, float | None]] = [
+        {"test/event_recall": 1.0, "test/detection_delay": None, "test/false_alarms_per_day": 2.0},
+        {"test/event_recall": 0.5, "test/detection_delay": 8.0, "test/false_alarms_per_day": 4.0},
+    ]
+    (metrics,) = aggregate(arms([record(tmp_path, fold=fold, metrics=values[fold]) for fold in range(2)]))
+    assert metrics.summary("event_recall").mean == 0.75
+    assert metrics.summary("detection_delay").mean == 8.0
+    assert metrics.summary("false_alarms_per_day").mean == 3.0
+
+
+def test_validation_missed_and_unlabelled_steps_take_no_part(tmp_path: Path) -> None:
+    run = record(tmp_path, labels=[0, 1, None, 1, 0], scores=[0.1, 0.9, 0.9, None, math.nan])
+    assert read_test_scores(run).scores.tolist() == [0.1, 0.9]
+    write_scores(run.folder / "scores.parquet", [0, 1], [0.1, 0.9], 0.5, split="validation")
+    assert read_test_scores(run).labels.tolist() == []
+
+
+@pytest.mark.parametrize("damage", ["absent", "truncated"])
+def test_scores_that_cannot_be_read_are_named(tmp_path: Path, damage: str) -> None:
+    run = record(tmp_path)
+    path = run.folder / "scores.parquet"
+    if damage == "absent":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(RunError, match="scores.parquet: cannot be read"):
+        aggregate(arms([run]))
+
+
+def test_a_repetition_that_lacks_a_fold_is_marked_and_left_out(tmp_path: Path) -> None:
+    whole = [record(tmp_path, seed=0, fold=fold, folds=3, skill=2.0) for fold in range(3)]
+    part = [record(tmp_path, seed=1, fold=fold, folds=3, skill=-5.0) for fold in (0, 2)]
+    (arm,) = arms([*part, *whole])
+    assert not arm.complete
+    assert arm.status == "incomplete: 5 of 6 runs (seed 1 lacks fold 1)"
+    assert [repetition.seed for repetition in arm.counted] == [0]
+    (alone,) = aggregate(arms(whole))
+    (metrics,) = aggregate([arm])
+    assert metrics.values == alone.values
+
+
+def test_without_any_complete_repetition_what_there_is_is_shown(tmp_path: Path) -> None:
+    (arm,) = arms([record(tmp_path, fold=0, folds=5)])
+    assert arm.status == "incomplete: 1 of 5 runs (seed 0 lacks folds 1, 2, 3, 4)"
+    assert aggregate([arm])[0].summary("accuracy").n == 1
+
+
+def test_what_a_sweep_expects_decides_what_is_missing(tmp_path: Path) -> None:
+    runs = [record(tmp_path, "cnn", seed=0, fold=0, folds=5)]
+    complete, absent = arms(runs, [("cnn", 0, 0), ("hybrid", 0, 0), ("hybrid", 1, 0)])
+    assert complete.status == "complete"
+    assert absent.status == "incomplete: 0 of 2 runs (seed 0 lacks fold 0; seed 1 lacks fold 0)"
+    (arm,) = arms(runs, [("cnn", 0, 0), ("cnn", 3, 0), ("cnn", 3, 1)])
+    assert arm.status == "incomplete: 1 of 3 runs (seed 3 lacks folds 0, 1)"
+
+
+def test_two_configurations_of_one_experiment_are_two_arms(tmp_path: Path) -> None:
+    short = record(tmp_path / "a", config={"training": {"epochs": 3}})
+    long = record(tmp_path / "b", config={"training": {"epochs": 30}})
+    assert [arm.name for arm in arms([long, short])] == ["cnn [training.epochs=3]", "cnn [training.epochs=30]"]
+
+
+def test_hardware_and_root_make_no_arm(tmp_path: Path) -> None:
+    one = record(tmp_path / "a", fold=0, config={"hardware": {"devices": 1}, "data": {"window": 32, "root": "/here"}})
+    two = record(tmp_path / "b", fold=1, config={"hardware": {"devices": 2}, "data": {"window": 32, "root": "/there"}})
+    assert [arm.status for arm in arms([one, two])] == ["complete"]
+
+
+def test_two_runs_of_one_place_are_not_averaged(tmp_path: Path) -> None:
+    one, two = record(tmp_path / "a", folds=1), record(tmp_path / "b", folds=1)
+    (arm,) = arms([one, two])
+    assert len(arm.records) == 1
+    assert arm.duplicates == (two.result.id,)
+
+
+def test_kinds_of_arms(tmp_path: Path) -> None:
+    runs = [
+        *(record(tmp_path, name) for name in ("cnn", "my_network")),
+        record(tmp_path / "off", "hybrid", config={"model": {"name": "hybrid", "attention": False}}),
+        record(tmp_path, "autoencoder", probability=False),
+        record(tmp_path, "logistic", epochs=None),
+    ]
+    kinds = {arm.experiment: arm.kind for arm in arms(runs)}
+    assert kinds == {"cnn": "paper", "hybrid": "deep", "my_network": "deep", "autoencoder": "other", "logistic": "other"}
+
+
+def test_runs_of_two_data_sets_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="mine, skab"):
+        arms([record(tmp_path, data="skab"), record(tmp_path, fold=1, data="mine")])
+
+
+def test_runs_of_other_code_are_found(tmp_path: Path) -> None:
+    runs = [*suite(tmp_path, ["cnn", "lstm"], seeds=1), record(tmp_path, "hybrid", code="new")]
+    assert odd_code(arms(runs)) == ("c0de" * 16, frozenset({"hybrid"}))
+    assert odd_code(arms(runs[:-1]))[1] == frozenset()
+
+
+def test_difference_is_paired_by_repetition(tmp_path: Path) -> None:
+    worse = [record(tmp_path, "cnn", seed=seed, folds=1, labels=[0, 1], scores=[0.6, 0.9]) for seed in (0, 1)]
+    better = [record(tmp_path, "lstm", seed=seed, folds=1, labels=[0, 1], scores=[0.1, 0.9]) for seed in (1, 2)]
+    cnn, lstm = aggregate(arms([*worse, *better]))
+    assert difference(lstm, cnn, "accuracy").mean == 0.5
+    assert difference(lstm, cnn, "accuracy").n == 1

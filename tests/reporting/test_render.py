@@ -1,0 +1,192 @@
+"""A whole report from synthetic runs: schema, honesty, bytes."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from anomalynet.errors import NothingToCompareError, RunError
+from anomalynet.reporting import paper
+from anomalynet.reporting.figures import TITLES
+from anomalynet.reporting.render import write_report
+from anomalynet.reporting.tables import COLUMNS, PAPER_TABLES
+from anomalynet.runs.collect import RunRecord
+from tests.reporting.synthetic import record, suite
+
+MODELS = ("cnn", "lstm", "cnn_lstm", "hybrid", "autoencoder", "logistic", "random_forest")
+LEAK = "random split: every number leaks"
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[RunRecord]:
+    return suite(tmp_path_factory.mktemp("runs"), MODELS, seeds=2)
+
+
+@pytest.fixture(scope="module")
+def report(runs: list[RunRecord], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(runs, tmp_path_factory.mktemp("report") / "toy")
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_the_same_runs_in_any_order_give_the_same_bytes(report: Path, runs: list[RunRecord], tmp_path: Path) -> None:
+    again = write_report(list(reversed(runs)), tmp_path)
+    assert snapshot(again.parent) == snapshot(report.parent)
+
+
+@pytest.mark.parametrize("name", [*PAPER_TABLES, "classical_and_unsupervised", "ranking_and_incidents"])
+def test_tables_are_tidy(report: Path, name: str) -> None:
+    table = rows(report.parent / "tables" / f"{name}.csv")
+    assert tuple(table[0]) == COLUMNS
+    assert COLUMNS[:13] == tuple("table model data metric printed repaired mean spread n split prevalence seeds folds".split())
+    assert len({(row["model"], row["data"], row["metric"]) for row in table}) == len(table)
+    for row in table:
+        assert (row["table"], row["data"], row["split"], row["seeds"], row["folds"]) == (name, "toy", "group", "0, 1", "2")
+        assert (row["status"], float(row["prevalence"])) == ("complete", pytest.approx(100 / 3, abs=1e-4))
+
+
+def test_paper_tables_hold_the_papers_cells(report: Path) -> None:
+    for name, (_, metrics) in PAPER_TABLES.items():
+        table = rows(report.parent / "tables" / f"{name}.csv")
+        assert [(row["model"], row["metric"]) for row in table] == [(model, metric) for model in paper.TITLES for metric in metrics]
+        for row in table:
+            printed, repaired = (source(row["model"], row["metric"]) for source in (paper.load().printed, paper.load().repaired))
+            assert (float(row["printed"]) if row["printed"] else None) == printed
+            assert float(row["repaired"]) == pytest.approx(repaired, abs=5e-5)
+            assert int(row["n"]) == 2
+
+
+def test_other_models_have_no_numbers_of_the_paper(report: Path) -> None:
+    table = rows(report.parent / "tables" / "classical_and_unsupervised.csv")
+    assert {row["model"] for row in table} == {"autoencoder", "logistic", "random_forest"}
+    assert not any(row["printed"] or row["repaired"] for row in table)
+
+
+def test_training_parameters_stand_beside_table_1(report: Path) -> None:
+    used = {(row["model"], row["parameter"]): row for row in rows(report.parent / "tables" / "table_1_training.csv")}
+    assert used["hybrid", "epochs"]["paper"] == "100"
+    assert used["hybrid", "epochs"]["used"] == "10"
+    assert used["hybrid", "epochs run"]["used"] == "7"
+    assert used["hybrid", "dropout"]["used"] == "0.2"
+    assert not any(model == "logistic" for model, _ in used)
+
+
+def test_cost_is_a_table_of_its_own(report: Path) -> None:
+    cost = {row["model"]: row for row in rows(report.parent / "tables" / "cost.csv")}
+    assert float(cost["cnn"]["train_seconds"]) == 10.5
+    assert float(cost["cnn"]["microseconds_per_window"]) == 50
+    assert (cost["cnn"]["parameters"], cost["cnn"]["runs"], cost["cnn"]["score_seconds"]) == ("1000", "4", "")
+
+
+def test_figures_are_there_as_svg_and_png(report: Path) -> None:
+    for name in TITLES:
+        svg = report.parent / "figures" / f"{name}.svg"
+        assert ElementTree.parse(svg).getroot().tag.endswith("svg")
+        assert b"<dc:date>" not in svg.read_bytes()
+        assert (report.parent / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_link_leads_to_a_file(report: Path) -> None:
+    links = re.findall(r"\]\(([^)]+)\)", report.read_text(encoding="utf-8"))
+    assert len(links) > 10
+    assert all((report.parent / link).is_file() for link in links)
+
+
+def test_every_caption_names_split_folds_seeds_and_prevalence(report: Path) -> None:
+    captions = [line for line in report.read_text(encoding="utf-8").splitlines() if line.startswith("> **")]
+    assert len(captions) == 1 + 4 + 5 + 2
+    for caption in captions:
+        assert "Split: group; folds: 2; seeds of the repetitions: 0, 1. Test part: 33.33 % attack. Labelled steps" in caption
+
+
+def test_the_report_says_that_the_hybrid_loses(report: Path) -> None:
+    text = report.read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("- **")]
+    assert len(lines) == 3
+    assert all("Random forest" in line and "Hybrid has" in line and "**loses**" in line for line in lines)
+    assert "over 2 shared repetitions" in lines[0]
+
+
+def test_a_winning_hybrid_is_named_with_the_runner_up(tmp_path: Path) -> None:
+    text = write_report(suite(tmp_path / "runs", ["random_forest", "hybrid"], seeds=2), tmp_path / "out").read_text(encoding="utf-8")
+    assert "best of 2 models is Hybrid" in text
+    assert "The next, Random forest, has" in text
+    assert "loses" not in text
+
+
+def test_a_warning_stands_on_top_and_in_each_caption_that_it_touches(runs: list[RunRecord], tmp_path: Path) -> None:
+    leaking = [record(tmp_path / "runs", "mine", fold=fold, split="random (LEAKS)", warnings=(LEAK,)) for fold in range(2)]
+    text = write_report([*runs, *leaking], tmp_path / "out").read_text(encoding="utf-8")
+    assert text.index(f"**Warning.** {LEAK}") < text.index("## Which model is ahead")
+    blocks = {block.split(".**")[0]: block for block in text.split("\n\n") if block.startswith("> **") and "Warning" not in block}
+    untouched = [title for title, block in blocks.items() if f"⚠ {LEAK}" not in block]
+    assert untouched == ["> **Classical and unsupervised models"]
+    assert "Split: group [Mine: random (LEAKS)]" in blocks["> **Table 2. Precision, percent"]
+    assert "best of 7 models" in text, "a run under another split is not compared"
+
+
+def test_an_incomplete_arm_is_marked(runs: list[RunRecord], tmp_path: Path) -> None:
+    lacking = [run for run in runs if (run.result.experiment, run.result.seed, run.result.fold) != ("lstm", 1, 0)]
+    path = write_report(lacking, tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert "| **LSTM**† |" in text
+    assert text.count("† LSTM is incomplete: 3 of 4 runs (seed 1 lacks fold 0).") > 10
+    lstm = [row for row in rows(tmp_path / "tables" / "table_2_precision.csv") if row["model"] == "lstm"]
+    assert {(row["n"], row["seeds"], row["status"]) for row in lstm} == {("1", "0", "incomplete: 3 of 4 runs (seed 1 lacks fold 0)")}
+
+
+def test_runs_of_other_code_are_marked(runs: list[RunRecord], tmp_path: Path) -> None:
+    other = [record(tmp_path / "runs", "mine", fold=fold, code="0ther") for fold in range(2)]
+    text = write_report([*runs, *other], tmp_path / "out").read_text(encoding="utf-8")
+    assert "| **Mine**‡ |" in text
+    assert "‡ Mine: 2 of 2 runs were made by another version of the code" in text
+
+
+def test_the_papers_rows_stand_even_where_nothing_was_run(tmp_path: Path) -> None:
+    expected = [(name, 0, 0) for name in paper.TITLES]
+    path = write_report([record(tmp_path / "runs", "cnn", folds=1)], tmp_path / "out", expected)
+    table = rows(tmp_path / "out" / "tables" / "table_4_f1.csv")
+    hybrid = next(row for row in table if (row["model"], row["metric"]) == ("hybrid", "f1_attack"))
+    assert (hybrid["printed"], hybrid["mean"], hybrid["n"]) == ("98.4000", "", "0")
+    assert hybrid["status"] == "incomplete: 0 of 1 runs (seed 0 lacks fold 0)"
+    assert "nothing to compare" in path.read_text(encoding="utf-8")
+
+
+def test_probes_stand_in_the_report_and_warn_when_they_are_ahead(runs: list[RunRecord], tmp_path: Path) -> None:
+    audit = {"split": "group", "probes": [{"probe": "position", "auroc": 1.0, "accuracy": 0.94}, {"probe": "time step", "auroc": 0.5}]}
+    text = write_report(runs, tmp_path, audit=audit).read_text(encoding="utf-8")
+    assert "| position | 100.00 | 94.00 |" in text
+    assert "A trivial probe ranks at least as well as the best model" in text
+    assert rows(tmp_path / "tables" / "audit.csv")[1] == {"probe": "time step", "auroc": "0.5000", "accuracy": ""}
+
+
+def test_other_files_stay_and_a_failure_leaves_the_old_report(runs: list[RunRecord], tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("mine", encoding="utf-8")
+    write_report(runs, tmp_path)
+    before = snapshot(tmp_path)
+    broken = record(tmp_path / "runs", "mine")
+    (broken.folder / "scores.parquet").unlink()
+    with pytest.raises(RunError):
+        write_report([*runs, broken], tmp_path)
+    after = snapshot(tmp_path)
+    assert {name: after[name] for name in before} == before
+    assert before["notes.md"] == b"mine"
+    assert not any(name.endswith(".tmp") for name in after)
+
+
+def test_no_run_is_nothing_to_compare(tmp_path: Path) -> None:
+    with pytest.raises(NothingToCompareError) as caught:
+        write_report([], tmp_path / "out")
+    assert caught.value.exit_code == 4
+    assert not (tmp_path / "out").exists()
