@@ -35,18 +35,28 @@ class Pieces:
         return {name: Ranges.of((start, stop) for start, stop, part in self._found if part == code) for code, name in enumerate(PARTS)}
 
 
-def cut_by_time(prepared: Prepared, parts_of: Callable[[Segment], Int8], edges_of: Callable[[list[Segment]], Int64]) -> dict[str, Ranges]:
-    """Cut each series at times: its rows from `edges_of(...)[i]` to `edges_of(...)[i+1]` have part `parts_of(...)[i]`."""
+def cut_series(prepared: Prepared, parts_of: Callable[[Segment], Int8], cuts_of: Callable[[int, int], Int64]) -> dict[str, Ranges]:
+    """Cut each series between its first and last usable row.
+
+    Args:
+        parts_of: any segment of a series → the part of each of its blocks.
+        cuts_of: (first row, row after the last) of a series → the rows at which a new block starts.
+    """
     series: dict[str, list[Segment]] = {}
     for segment in prepared.segments:
         series.setdefault(segment.series, []).append(segment)
     pieces = Pieces()
     for segments in series.values():
-        edges, parts = edges_of(segments), parts_of(segments[0]).tolist()
+        parts, cuts = parts_of(segments[0]).tolist(), cuts_of(segments[0].start, segments[-1].stop)
         for segment in segments:
-            inner = segment.start + np.searchsorted(prepared.times[segment.start : segment.stop], edges[1:-1], side="left")
+            inner = np.clip(cuts, segment.start, segment.stop)
             pieces.add([segment.start, *inner.tolist(), segment.stop], parts)
     return pieces.ranges()
+
+
+def at_times(prepared: Prepared, start: int, stop: int, times: Int64) -> Int64:
+    """The first row at or after each time among the rows of a series."""
+    return start + np.searchsorted(prepared.times[start:stop], times, side="left").astype(np.int64)
 
 
 def with_purge(prepared: Prepared, territory: Mapping[str, Ranges], purge: int) -> dict[str, Ranges]:

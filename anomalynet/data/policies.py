@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from anomalynet.config.schema import DataConfig
-from anomalynet.data.blocks import NONE, TEST, TRAIN, VALIDATION, Pieces, cut_by_time, with_purge
+from anomalynet.data.blocks import NONE, TEST, TRAIN, VALIDATION, Pieces, at_times, cut_series, with_purge
 from anomalynet.data.prepared import PARTS, Int8, Int64, Prepared, Segment
 from anomalynet.data.ranges import Ranges, runs_of
 from anomalynet.errors import DataError
@@ -86,7 +86,10 @@ def _purge(config: DataConfig) -> int:
 
 
 def blocked(prepared: Prepared, config: DataConfig) -> Cut:
-    """Each series is cut into blocks of equal time; folds take them in turn from the latest, with a purge gap at every border."""
+    """Each series is cut into blocks of equal time; folds take them in turn from the latest, with a purge gap at every border.
+
+    Events without a grid come in bursts, which would leave blocks of equal time empty: their blocks have equally many readings.
+    """
     chosen, purge = config.split, _purge(config)
     if chosen.folds < 3:
         raise DataError(f"data.split.policy=blocked needs 3 folds at least, not {chosen.folds}: test, validation and training blocks")
@@ -99,11 +102,14 @@ def blocked(prepared: Prepared, config: DataConfig) -> Cut:
     )
     train_only = np.full(count, TRAIN, np.int8)
 
-    def edges(segments: list[Segment]) -> Int64:
-        first, last = int(prepared.times[segments[0].start]), int(prepared.times[segments[-1].stop - 1])
-        return np.array([first + (last + 1 - first) * i // count for i in range(count + 1)], np.int64)
+    def cuts(start: int, stop: int) -> Int64:
+        inner = np.arange(1, count)
+        if prepared.period is None:
+            return start + (stop - start) * inner // count
+        first, last = int(prepared.times[start]), int(prepared.times[stop - 1]) + 1
+        return at_times(prepared, start, stop, first + (last - first) * inner // count)
 
-    territory = cut_by_time(prepared, lambda segment: train_only if segment.train_only else parts, edges)
+    territory = cut_series(prepared, lambda segment: train_only if segment.train_only else parts, cuts)
     label = "blocked" if chosen.interleave == 1 else f"blocked (interleaved ×{chosen.interleave})"
     return Cut("blocked", label, with_purge(prepared, territory, purge), territory)
 
@@ -119,7 +125,7 @@ def group_blocked(prepared: Prepared, config: DataConfig) -> Cut:
         own = _part_of(segment, groups)
         return np.array([block if block == own else NONE for block in (TRAIN, VALIDATION, TEST)], np.int8)
 
-    territory = cut_by_time(prepared, parts, lambda _: edges)
+    territory = cut_series(prepared, parts, lambda start, stop: at_times(prepared, start, stop, edges[1:-1]))
     # The border is one of time, between different series: the earlier part gives way there too.
     trimmed = dict(territory)
     for name, edge in (("train", edges[1]), ("validation", edges[2])):
