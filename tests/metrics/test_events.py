@@ -1,0 +1,93 @@
+"""Incidents and alarms by hand."""
+
+from __future__ import annotations
+
+from math import isnan, nan
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anomalynet.metrics.events import event_metrics
+
+SECOND = 1_000_000
+
+
+def _metrics(
+    scores: list[float],
+    labels: list[int],
+    incidents: list[int] | None = None,
+    series: list[int] | None = None,
+    period: float = 3600.0,
+    times: list[int] | None = None,
+) -> dict[str, float]:
+    number = len(scores)
+    return event_metrics(
+        labels=np.array(labels, dtype=np.int8),
+        scores=np.array(scores, dtype=np.float64),
+        threshold=0.5,
+        incidents=np.array(incidents or [-1] * number, dtype=np.int32),
+        series=np.array(series or [0] * number, dtype=np.int32),
+        times=(np.array(times) if times else np.arange(number)) * int(period * SECOND),
+        step_seconds=period,
+    )
+
+
+def test_recall_and_delay_of_three_incidents() -> None:
+    #          normal  incident 0: third step  incident 1: missed  incident 2: at once
+    scores = [0.0, 0.1, 0.2, 0.9, 0.9, 0.0, 0.1, 0.1, 0.0, 0.5, 0.0]
+    incidents = [-1, 0, 0, 0, 0, -1, 1, 1, -1, 2, 2]
+    labels = [int(number >= 0) for number in incidents]
+    values = _metrics(scores, labels, incidents)
+    assert values["event_recall"] == pytest.approx(2 / 3)
+    assert values["detection_delay"] == pytest.approx((2 * 3600 + 0) / 2)
+    assert values["false_alarms_per_day"] == 0
+
+
+def test_an_incident_without_a_scored_step_is_missed() -> None:
+    values = _metrics([nan, nan, 0.9], [1, 1, 1], [0, 0, 1])
+    assert values["event_recall"] == 0.5
+
+
+def test_an_incident_that_several_series_share_is_one() -> None:
+    values = _metrics([0.0, 0.0, 0.0, 0.9], [1, 1, 1, 1], [7, 7, 7, 7], [0, 0, 1, 1], times=[0, 1, 0, 1])
+    assert values["event_recall"] == 1.0
+    assert values["detection_delay"] == 3600
+
+
+def test_false_alarms_are_runs_that_touch_no_attack() -> None:
+    scores = [0.9, 0.9, 0.0, 0.9, 0.9, 0.9, 0.0, 0.9]
+    labels = [0, 0, 0, 0, 1, 0, 0, -1]
+    assert _metrics(scores, labels)["false_alarms_per_day"] == pytest.approx(2 / (8 / 24))
+
+
+def test_series_and_missed_steps_end_a_run() -> None:
+    assert _metrics([0.9, 0.9], [0, 0], series=[0, 1])["false_alarms_per_day"] == pytest.approx(2 / (2 / 24))
+    assert _metrics([0.9, nan, 0.9], [0, 0, 0])["false_alarms_per_day"] == pytest.approx(2 / (2 / 24)), "a missed step is no scored time"
+
+
+def test_undefined_without_incidents_or_scored_time() -> None:
+    values = _metrics([0.1], [0])
+    assert isnan(values["event_recall"]) and isnan(values["detection_delay"])
+    assert isnan(_metrics([nan], [0])["false_alarms_per_day"])
+    assert isnan(_metrics([0.1], [1], [0])["detection_delay"])
+
+
+STEPS = st.lists(st.tuples(st.integers(0, 1), st.booleans(), st.booleans()), min_size=1, max_size=40)
+
+
+@given(STEPS)
+def test_false_alarms_equal_a_plain_loop(steps: list[tuple[int, bool, bool]]) -> None:
+    steps = sorted(steps, key=lambda step: step[0])
+    series, alarmed, attack = ([step[part] for step in steps] for part in range(3))
+    false, touched, open_ = 0, False, False
+    for i in range(len(steps)):
+        if open_ and (not alarmed[i] or series[i] != series[i - 1]):
+            false, open_ = false + (not touched), False
+        if alarmed[i]:
+            touched = attack[i] or (touched and open_)
+            open_ = True
+    false += open_ and not touched
+    values = _metrics([float(a) for a in alarmed], [int(a) for a in attack], series=[int(s) for s in series])
+    assert values["false_alarms_per_day"] == pytest.approx(false / (len(steps) / 24))

@@ -1,0 +1,115 @@
+"""Threshold rules against brute force over every candidate."""
+
+from __future__ import annotations
+
+from math import inf, nan, nextafter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import balanced_accuracy_score, f1_score
+
+from anomalynet.config.schema import EvaluationConfig
+from anomalynet.errors import DataError
+from anomalynet.metrics.threshold import alarm_budget, best_balanced_accuracy, best_f1, choose_threshold
+
+VALUES = [0.0, 0.1, 0.25, 0.3, 0.5, 0.75, 1.0, 1000.0]
+LABELLED = st.lists(st.tuples(st.sampled_from([0, 1, -1]), st.sampled_from([*VALUES, nan])), min_size=1, max_size=25)
+SERIES = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([0, 1, -1]), st.sampled_from([*VALUES, nan])), min_size=1, max_size=30)
+
+
+def _known(steps: list[tuple[int, float]]) -> tuple[np.ndarray, np.ndarray]:
+    known = [(label, score) for label, score in steps if label >= 0 and score == score]
+    return np.array([label for label, _ in known]), np.array([score for _, score in known])
+
+
+@given(LABELLED)
+def test_f1_and_balanced_accuracy_are_the_best_there_are(steps: list[tuple[int, float]]) -> None:
+    labels, scores = np.array([label for label, _ in steps]), np.array([score for _, score in steps])
+    truth, known = _known(steps)
+    if len(set(truth.tolist())) < 2:
+        return
+    for rule, quality in ((best_f1, f1_score), (best_balanced_accuracy, balanced_accuracy_score)):
+        candidates = np.unique(known)
+        values = [quality(truth, known >= candidate) for candidate in candidates]
+        chosen = rule(labels, scores)
+        assert quality(truth, known >= chosen) == pytest.approx(max(values))
+        smallest = min(candidate for candidate, value in zip(candidates, values, strict=True) if value >= max(values) - 1e-12)
+        assert np.array_equal(known >= chosen, known >= smallest), "of equally good ones the smallest"
+
+
+def test_the_threshold_stands_in_the_middle_of_the_gap() -> None:
+    assert best_f1(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9])) == 0.5
+    assert best_balanced_accuracy(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9])) == 0.5
+
+
+def test_neighbouring_doubles_are_told_apart() -> None:
+    low = 0.5
+    high = nextafter(low, 1.0)
+    chosen = best_f1(np.array([0, 1]), np.array([low, high]))
+    assert low < chosen <= high
+
+
+def test_without_attacks_no_alarm_is_right_and_without_labels_the_rule_is_refused() -> None:
+    scores = np.array([0.1, 0.7])
+    assert best_f1(np.array([0, 0]), scores) == nextafter(0.7, inf)
+    assert best_f1(np.array([1, 1]), scores) == 0.1
+    with pytest.raises(DataError, match="no labelled step"):
+        best_f1(np.array([-1, -1]), scores)
+
+
+def _alarms(series: np.ndarray, labels: np.ndarray, scores: np.ndarray, threshold: float) -> int:
+    count, before = 0, None
+    for number, label, score in zip(series, labels, scores, strict=True):
+        alarmed = label != 1 and score >= threshold
+        count += bool(alarmed and before != (number, True))
+        before = (number, bool(alarmed))
+    return count
+
+
+@given(SERIES, st.integers(0, 6))
+def test_alarm_budget_equals_brute_force(steps: list[tuple[int, int, float]], budget: int) -> None:
+    steps = sorted(steps, key=lambda step: step[0])
+    series, labels, scores = (np.array([step[part] for step in steps]) for part in range(3))
+    admitted = (labels != 1) & ~np.isnan(scores)
+    if not admitted.any():
+        with pytest.raises(DataError, match="alarm budget"):
+            alarm_budget(labels, scores, series, 60.0, 1.0)
+        return
+    days = np.sum(~np.isnan(scores)) * 86400.0 / 86400.0
+    allowed = [
+        candidate
+        for candidate in np.unique(scores[admitted])
+        if all(_alarms(series, labels, scores, other) <= budget for other in np.unique(scores[admitted]) if other >= candidate)
+    ]
+    expected = min(allowed) if allowed else nextafter(float(np.max(scores[admitted])), inf)
+    assert alarm_budget(labels, scores, series, 86400.0, budget / days) == expected
+
+
+def test_alarm_budget_counts_days_of_all_series() -> None:
+    # Two series of half a day: one day in all. Four peaks; two alarms are allowed.
+    scores = np.array([0.9, 0.0, 0.8, 0.0, 0.7, 0.0, 0.6, 0.0])
+    series = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    assert alarm_budget(np.full(8, -1), scores, series, 86400 / 8, 2.0) == 0.8
+    assert alarm_budget(np.full(8, -1), scores, series, 86400 / 8, 0.5) == nextafter(0.9, inf)
+
+
+def test_more_alarms_below_a_broken_run_are_not_overlooked() -> None:
+    # At 0.1 everything is one alarm; at 0.5 the run has broken into three. One alarm a day: 0.1 would do, but not from there on.
+    scores = np.array([0.5, 0.1, 0.6, 0.1, 0.7])
+    assert alarm_budget(np.zeros(5, int), scores, np.zeros(5, int), 86400 / 5, 1.0) == 0.7
+
+
+def test_an_unknown_period_is_refused() -> None:
+    with pytest.raises(DataError, match="how long a step lasts"):
+        alarm_budget(np.zeros(2, int), np.zeros(2), np.zeros(2, int), nan, 1.0)
+
+
+def test_rules_by_their_configured_name() -> None:
+    labels, scores, series = np.array([0, 1, 1, 0]), np.array([0.1, 0.6, 0.8, 0.7]), np.zeros(4, int)
+    chosen = {
+        rule: choose_threshold(EvaluationConfig(threshold=rule, fixed_threshold=0.42, alarms_per_day=0), labels, scores, series, 1.0)
+        for rule in ("f1", "balanced_accuracy", "fixed", "alarm_budget")
+    }
+    assert chosen == {"f1": pytest.approx(0.35), "balanced_accuracy": pytest.approx(0.35), "fixed": 0.42, "alarm_budget": nextafter(0.7, inf)}
