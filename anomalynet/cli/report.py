@@ -17,7 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="folder of the report (default: the name of the data set)")
     add_runs(parser)
-    parser.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR", help="where the report's folder is put (default: reports)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("reports"), metavar="DIR", help="where the report's folder is put (default: reports)"
+    )
     parser.add_argument("--data", metavar="NAME", help="one data set, or one subset (`ton_iot/fridge`); without it each gets a report")
     add_json(parser)
     parser.epilog = "Reads result files only: nothing is trained. Missing folds are marked, never guessed."

@@ -148,7 +148,7 @@ def _repetitions(experiment: str, records: Sequence[RunRecord], expected: Expect
 
 
 def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> tuple[Arm, ...]:
-    """Sort the runs of one data set into arms: the paper's four first, in its order, then by name.
+    """Sort the runs of one data set into arms: the paper's four first, in its order and run or not, then by name.
 
     Two configurations of one experiment are two arms, named by what differs, so that runs of other epochs or another split are never
     averaged. Run ids decide between two runs of one place, so the order of `records` does not matter.
@@ -161,7 +161,7 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
         raise UsageError(f"a report is of one data set, these runs are of {', '.join(data)}", "anomalynet report --data NAME")
     wanted = expected or ()
     variants: dict[str, dict[tuple[tuple[str, str], ...], list[RunRecord]]] = defaultdict(lambda: defaultdict(list))
-    for name in {name for name, _, _ in wanted}:
+    for name in {*paper.TITLES, *(name for name, _, _ in wanted)}:
         variants[name] = defaultdict(list)
     for record in records:
         variants[record.result.experiment][_variant(record)].append(record)

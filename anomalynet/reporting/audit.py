@@ -35,7 +35,9 @@ def warnings(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> tuple[s
     blind = [probe for probe in audit["probes"] if probe["sees"] == "nothing" and probe["auroc"] is not None]
     best = _best_auroc(models)
     ahead = [f"{probe['probe']} {100 * probe['auroc']:.2f} %" for probe in blind if probe["auroc"] >= best]
-    told = [f"A probe that sees no sensor ranks at least as well as the best model (AUROC, pooled, {100 * best:.2f} %): {', '.join(ahead)}."]
+    told = [
+        f"A probe that sees no sensor ranks at least as well as the best model (AUROC, pooled, {100 * best:.2f} %): {', '.join(ahead)}."
+    ]
     leaks = [f"{probe['probe']} (AUROC {100 * probe['auroc']:.2f} %)" for probe in blind if probe["verdict"]]
     given = [f"The labels can be told without looking at a sensor, from {', '.join(leaks)}: see the leakage audit."]
     known = {warning for one in models for record in one.arm.records for warning in record.result.warnings}
@@ -59,8 +61,9 @@ def section(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> str:
         for probe in audit["probes"]
     ]
     caption = (
-        f"> **What each probe reaches that sees no more than its name says**, percent. Data: {audit['data']}. Split: {audit['split']}; "
-        f"folds: {audit['folds']}, pooled; assignment {audit['assignment']}; windows of {audit['window']} steps. Test part: {audit['steps']} "
+        "> **What each probe reaches that sees no more than its name says**, percent. "
+        f"Data: {audit['data']}. Split: {audit['split']}; folds: {audit['folds']}, pooled; assignment {audit['assignment']}; "
+        f"windows of {audit['window']} steps. Test part: {audit['steps']} "
         f"steps, {100 * audit['prevalence']:.2f} % attack; always saying the commoner class is right in {100 * audit['majority']:.2f} %. "
         f"Rule: {audit['rule']}. Numbers: [audit.csv](tables/audit.csv)."
     )

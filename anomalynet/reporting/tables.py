@@ -132,7 +132,7 @@ def other_tables(models: Sequence[ArmMetrics], data: str) -> tuple[Table, ...]:
     others = [one for one in models if one.arm.kind == "other"]
     return (
         _table("classical_and_unsupervised", "Classical and unsupervised models", DECISIONS, others, data),
-        _table("ranking_and_incidents", "Ranking and incidents, all models", RANKING, models, data),
+        _table("ranking_and_incidents", "Ranking and incidents, all models", RANKING, [one for one in models if one.arm.repetitions], data),
     )
 
 
@@ -160,6 +160,8 @@ def cost_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
     """Parameters and durations, mean ± spread over runs: alone in depending on the machine, so kept apart from all other tables."""
     rows = []
     for one in models:
+        if not one.arm.records:
+            continue
         parameters = sorted({record.result.parameters for record in one.arm.records if record.result.parameters is not None})
         costs = {name: summarise(record.timings[name] for record in one.arm.records if name in record.timings) for name in COSTS}
         row = {"model": one.arm.name, "runs": str(len(one.arm.records)), "parameters": " / ".join(map(str, parameters))}

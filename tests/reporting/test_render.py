@@ -36,6 +36,12 @@ def report(runs: list[RunRecord], tmp_path_factory: pytest.TempPathFactory) -> P
     return write_report(runs, tmp_path_factory.mktemp("report") / "toy")
 
 
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes most of a report's time, and has its own tests."""
+    monkeypatch.setattr("anomalynet.reporting.render.draw_all", lambda tables: {})
+
+
 def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
@@ -49,11 +55,11 @@ def test_the_same_runs_in_any_order_give_the_same_bytes(report: Path, runs: list
 def test_tables_are_tidy(report: Path, name: str) -> None:
     table = rows(report.parent / "tables" / f"{name}.csv")
     assert tuple(table[0]) == COLUMNS
-    assert COLUMNS[:13] == tuple("table model data metric printed repaired mean spread n split prevalence seeds folds".split())
+    assert ",".join(COLUMNS[:13]) == "table,model,data,metric,printed,repaired,mean,spread,n,split,prevalence,seeds,folds"
     assert len({(row["model"], row["data"], row["metric"]) for row in table}) == len(table)
     for row in table:
         assert (row["table"], row["data"], row["split"], row["seeds"], row["folds"]) == (name, "toy", "group", "0, 1", "2")
-        assert (row["status"], float(row["prevalence"])) == ("complete", pytest.approx(100 / 3, abs=1e-4))
+        assert (row["status"], row["prevalence"]) == ("complete", "33.3333")
 
 
 def test_paper_tables_hold_the_papers_cells(report: Path) -> None:
@@ -118,6 +124,7 @@ def test_the_report_says_that_the_hybrid_loses(report: Path) -> None:
     assert "over 2 shared repetitions" in lines[0]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_winning_hybrid_is_named_with_the_runner_up(tmp_path: Path) -> None:
     text = write_report(suite(tmp_path / "runs", ["random_forest", "hybrid"], seeds=2), tmp_path / "out").read_text(encoding="utf-8")
     assert "best of 2 models is Hybrid" in text
@@ -125,6 +132,7 @@ def test_a_winning_hybrid_is_named_with_the_runner_up(tmp_path: Path) -> None:
     assert "loses" not in text
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_warning_stands_on_top_and_in_each_caption_that_it_touches(runs: list[RunRecord], tmp_path: Path) -> None:
     leaking = [record(tmp_path / "runs", "mine", fold=fold, split="random (LEAKS)", warnings=(LEAK,)) for fold in range(2)]
     text = write_report([*runs, *leaking], tmp_path / "out").read_text(encoding="utf-8")
@@ -136,6 +144,7 @@ def test_a_warning_stands_on_top_and_in_each_caption_that_it_touches(runs: list[
     assert "best of 7 models" in text, "a run under another split is not compared"
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_an_incomplete_arm_is_marked(runs: list[RunRecord], tmp_path: Path) -> None:
     lacking = [run for run in runs if (run.result.experiment, run.result.seed, run.result.fold) != ("lstm", 1, 0)]
     path = write_report(lacking, tmp_path)
@@ -146,6 +155,7 @@ def test_an_incomplete_arm_is_marked(runs: list[RunRecord], tmp_path: Path) -> N
     assert {(row["n"], row["seeds"], row["status"]) for row in lstm} == {("1", "0", "incomplete: 3 of 4 runs (seed 1 lacks fold 0)")}
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_runs_of_other_code_are_marked(runs: list[RunRecord], tmp_path: Path) -> None:
     other = [record(tmp_path / "runs", "mine", fold=fold, code="0ther") for fold in range(2)]
     text = write_report([*runs, *other], tmp_path / "out").read_text(encoding="utf-8")
@@ -153,6 +163,7 @@ def test_runs_of_other_code_are_marked(runs: list[RunRecord], tmp_path: Path) ->
     assert "‡ Mine: 2 of 2 runs were made by another version of the code" in text
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_papers_rows_stand_even_where_nothing_was_run(tmp_path: Path) -> None:
     expected = [(name, 0, 0) for name in paper.TITLES]
     path = write_report([record(tmp_path / "runs", "cnn", folds=1)], tmp_path / "out", expected)
@@ -163,14 +174,43 @@ def test_the_papers_rows_stand_even_where_nothing_was_run(tmp_path: Path) -> Non
     assert "nothing to compare" in path.read_text(encoding="utf-8")
 
 
+AUDIT: dict[str, object] = {
+    "data": "toy",
+    "fingerprint": "f" * 64,
+    "split": "group",
+    "folds": 2,
+    "assignment": 0,
+    "window": 32,
+    "refused": None,
+    "days": [],
+    "steps": 120,
+    "prevalence": 1 / 3,
+    "majority": 2 / 3,
+    "rule": "above 0.6",
+    "probes": [
+        {"probe": "row position", "sees": "nothing", "auroc": 1.0, "accuracy": 0.94, "verdict": "leak"},
+        {"probe": "time step", "sees": "nothing", "auroc": None, "accuracy": 0.6, "verdict": ""},
+        {"probe": "all channels", "sees": "everything", "auroc": 1.0, "accuracy": 0.99, "verdict": ""},
+    ],
+    "warnings": ["the audit's own warning"],
+}
+
+
+@pytest.mark.usefixtures("no_figures")
 def test_probes_stand_in_the_report_and_warn_when_they_are_ahead(runs: list[RunRecord], tmp_path: Path) -> None:
-    audit = {"split": "group", "probes": [{"probe": "position", "auroc": 1.0, "accuracy": 0.94}, {"probe": "time step", "auroc": 0.5}]}
-    text = write_report(runs, tmp_path, audit=audit).read_text(encoding="utf-8")
-    assert "| position | 100.00 | 94.00 |" in text
-    assert "A trivial probe ranks at least as well as the best model" in text
-    assert rows(tmp_path / "tables" / "audit.csv")[1] == {"probe": "time step", "auroc": "0.5000", "accuracy": ""}
+    text = write_report(runs, tmp_path, audit=AUDIT).read_text(encoding="utf-8")
+    assert "| row position | no sensor | 100.00 | 94.00 | leak |" in text
+    top = text[: text.index("## Which model is ahead")]
+    assert "> **Warning.** the audit's own warning" in top
+    assert "The labels can be told without looking at a sensor, from row position (AUROC 100.00 %)" in top
+    assert re.search(r"ranks at least as well as the best model \(AUROC, pooled, 9\d\.\d\d %\): row position 100\.00 %\.", top)
+    second = rows(tmp_path / "tables" / "audit.csv")[1]
+    assert (second["probe"], second["auroc"], second["accuracy"], second["split"]) == ("time step", "", "0.6000", "group")
+    assert "another version of the data" not in text
+    assert "another version of the data" in write_report(runs, tmp_path, audit={**AUDIT, "fingerprint": "0"}).read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_other_files_stay_and_a_failure_leaves_the_old_report(runs: list[RunRecord], tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("mine", encoding="utf-8")
     write_report(runs, tmp_path)

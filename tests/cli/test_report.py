@@ -1,0 +1,85 @@
+"""`anomalynet report` on a folder of runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import yaml
+
+from anomalynet.cli import report
+from anomalynet.errors import NothingToCompareError, UsageError
+from tests.reporting.synthetic import record
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The verb with `--runs` and `--out` below a temporary folder, without drawing."""
+    monkeypatch.setattr("anomalynet.reporting.render.draw_all", lambda tables: {})
+
+    def call(*arguments: str) -> int:
+        parser = argparse.ArgumentParser()
+        report.add_arguments(parser)
+        return report.run(parser.parse_args([*arguments, "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "reports")]))
+
+    return call
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    """Runs of two data sets as the trainer leaves them."""
+    for experiment, data in (("cnn", "skab"), ("lstm", "ton_iot/fridge")):
+        made = record(tmp_path / "runs", experiment, data=data, folds=1)
+        (made.folder / "config.yaml").write_text(yaml.safe_dump(made.config), encoding="utf-8")
+        for name, value in (("result", asdict(made.result)), ("timings", made.timings), ("environment", {"code": made.code})):
+            (made.folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("stored")
+def test_each_data_set_gets_a_report(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(row["data"], row["runs"], Path(row["report"]).relative_to(tmp_path)) for row in listed] == [
+        ("skab", 1, Path("reports/skab/report.md")),
+        ("ton_iot/fridge", 1, Path("reports/ton_iot-fridge/report.md")),
+    ]
+    assert "# Report on skab" in (tmp_path / "reports/skab/report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_collection_or_a_subset_can_be_chosen_and_named(run: Run, tmp_path: Path) -> None:
+    assert run("mine", "--data", "ton_iot") == 0
+    assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == ["mine"]
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("name", ["../elsewhere", "a/b", "..", ""])
+def test_a_name_never_leads_out_of_the_folder(run: Run, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="no name for a folder"):
+        run(name, "--data", "skab")
+    assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.usefixtures("stored")
+def test_one_name_for_two_data_sets_is_refused(run: Run) -> None:
+    with pytest.raises(UsageError, match="skab, ton_iot/fridge"):
+        run("mine")
+
+
+def test_without_runs_the_next_command_is_named(run: Run) -> None:
+    with pytest.raises(NothingToCompareError, match="anomalynet train EXPERIMENT") as caught:
+        run()
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.usefixtures("stored")
+def test_data_without_runs_names_those_that_have_some(run: Run) -> None:
+    with pytest.raises(NothingToCompareError, match="one of skab, ton_iot/fridge"):
+        run("--data", "nowhere")
