@@ -1,3 +1,43 @@
-"""IoT-AnomalyNet: experiments, ablations and honest evaluation for anomaly detection in IoT sensor networks."""
+"""IoT-AnomalyNet: experiments, ablations and honest evaluation for anomaly detection in IoT sensor networks.
+
+    from anomalynet import load_config, open_run, TelemetryDataModule, train
+
+    loaded = load_config("hybrid", ["training.epochs=5"])       # .config, .name, .origins
+    outcome = train(loaded, "runs")                             # .result, .folder; the same again is done already
+    run = open_run(outcome.result.id)                           # .config, .result, .scores, .data
+    x = run.data.windows("test").gather([0, 1, 2])              # float32 (window, time, channel)
+    run.detector.score(torch.from_numpy(x))                     # (window,)
+
+Nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anomalynet.config.load import load as load_config
+    from anomalynet.data.module import TelemetryDataModule
+    from anomalynet.training.finished import evaluate_on, open_run
+    from anomalynet.training.run import train
 
 __version__ = "0.1.0"
+
+__all__ = ["TelemetryDataModule", "__version__", "evaluate_on", "load_config", "open_run", "train"]
+
+_HOMES = {
+    "load_config": ("anomalynet.config.load", "load"),
+    "TelemetryDataModule": ("anomalynet.data.module", "TelemetryDataModule"),
+    "open_run": ("anomalynet.training.finished", "open_run"),
+    "evaluate_on": ("anomalynet.training.finished", "evaluate_on"),
+    "train": ("anomalynet.training.run", "train"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'anomalynet' has no attribute {name!r}")
+    from importlib import import_module
+
+    module, attribute = _HOMES[name]
+    return getattr(import_module(module), attribute)

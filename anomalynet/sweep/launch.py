@@ -8,12 +8,15 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from anomalynet.config.identity import run_id
+from anomalynet.data import sources
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.plan import PlannedRun
 
@@ -33,6 +36,23 @@ class Job:
     reason: str = ""
     attempts: int = 0
     was_done: bool = False
+    seconds: float | None = None
+    """How long it took in this launch."""
+
+
+def jobs_of(planned: Sequence[PlannedRun], runs: Path) -> list[Job]:
+    """The planned runs with the folders that their identities give them; the data is fingerprinted, not parsed."""
+    prints: dict[tuple[object, ...], str] = {}
+    jobs = []
+    for run in planned:
+        data = run.loaded.config.data
+        key = (data.name, data.subset, data.root, data.world)
+        if key not in prints:
+            prints[key] = sources.fingerprint(data, data.world)
+        folder = RunFolder(runs / run.loaded.name / run_id(run.loaded.config, prints[key]))
+        done = folder.finished
+        jobs.append(Job(run, folder, state="done" if done else "waiting", was_done=done))
+    return jobs
 
 
 @dataclass
@@ -57,9 +77,7 @@ class Launch:
     def run(self, watch: Callable[[], None], interval: float = 0.5) -> None:
         """Work until every job is done or failed; calls `watch` every `interval` seconds. A KeyboardInterrupt ends all workers."""
         for job in self.jobs:
-            if job.folder.finished:
-                job.state, job.was_done = "done", True
-            else:
+            if job.state != "done":
                 self._queue.put(job)
         threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(min(self.slots, self._queue.qsize()))]
         try:
@@ -83,9 +101,11 @@ class Launch:
             except queue.Empty:
                 break
             job.state, job.attempts = "running", job.attempts + 1
+            started = time.monotonic()
             reply = worker.ask(
                 {"experiment": job.run.experiment, "overrides": list(self.overrides), "axis": job.run.axis, "runs": str(self.runs)}
             )
+            job.seconds = time.monotonic() - started
             if reply is None and self._stop.is_set():
                 job.state = "waiting"
             elif reply is None:

@@ -40,7 +40,7 @@ class Outcome:
 
 def planned_folder(loaded: Loaded, runs: Path) -> RunFolder:
     """Where a configuration's run lives, known before its data is parsed."""
-    fingerprint = sources.fingerprint(loaded.config.data, loaded.config.seed)
+    fingerprint = sources.fingerprint(loaded.config.data, loaded.config.data.world)
     return RunFolder(runs / loaded.name / run_id(loaded.config, fingerprint))
 
 

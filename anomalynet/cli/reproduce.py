@@ -1,0 +1,123 @@
+"""`anomalynet reproduce`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anomalynet.cli.arguments import add_json, add_overrides, add_runs
+from anomalynet.cli.output import print_json
+
+if TYPE_CHECKING:
+    from anomalynet.sweep.estimate import Cost
+    from anomalynet.sweep.launch import Job
+    from anomalynet.sweep.plan import Sweep
+
+SUMMARY = "train every model of the paper and the traditional ones, and write the report: Tables 2-5 beside ours"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    add_overrides(parser)
+    parser.add_argument("--data", metavar="NAME", help="data set (`anomalynet data ls`; default: generated)")
+    parser.add_argument("--models", metavar="a,b", help="only these experiments")
+    parser.add_argument(
+        "--preset", choices=("quick", "full"), default="quick", help="few epochs and 3 seeds, or up to 100 epochs and 5 seeds"
+    )
+    add_runs(parser)
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the report (default: reports/<data>, quick: reports/<data>-quick)"
+    )
+    parser.add_argument(
+        "--slots", type=int, default=max(1, min(2, os.cpu_count() or 1)), metavar="N", help="runs at a time (default: %(default)s)"
+    )
+    add_json(parser)
+    parser.epilog = "The same command again continues where it was. It is the sweep sweeps/paper_models.yaml and the report of its runs."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Reproduce."""
+    from dataclasses import replace
+
+    from anomalynet.cli.sweep_progress import duration
+    from anomalynet.errors import UsageError
+    from anomalynet.sweep import estimate
+    from anomalynet.sweep.launch import jobs_of
+    from anomalynet.sweep.plan import experiment_names, plan, read_sweep
+
+    if args.slots < 1:
+        raise UsageError("--slots must be at least 1")
+    sweep = read_sweep("paper_models", args.preset)
+    if args.models:
+        sweep = replace(sweep, experiments=experiment_names(args.models, sweep))
+    overrides = [*([f"data.name={args.data}"] if args.data else []), *args.overrides]
+    jobs = jobs_of(plan(sweep, overrides), args.runs)
+    data = jobs[0].run.loaded.config.data
+    name = f"{data.name}/{data.subset}" if data.subset else data.name
+    _say(
+        f"{len(jobs)} runs on {name}, {sum(job.state == 'done' for job in jobs)} done, {args.slots} at a time, one thread each, in {args.runs}"
+    )
+    if args.preset == "full":
+        costs = estimate.measured(args.runs, name)
+        if estimate.unmeasured(jobs, costs):
+            _say("measuring one epoch of each model")
+            costs = _measure(sweep, overrides, args.runs / ".estimate", args.slots, name) | costs
+        _say(f"at most {duration(estimate.at_most(jobs, costs, args.slots))}, less where training stops early")
+    try:
+        _work(jobs, overrides, args.runs, args.slots)
+    except KeyboardInterrupt:
+        _say("interrupted: finished runs and epochs are kept, the same command continues")
+        raise
+    failed = [job for job in jobs if job.state == "failed"]
+    for job in failed:
+        _say(f"failed: {job.run.loaded.name} {job.folder.path}: {job.reason}")
+    if not any(job.state == "done" for job in jobs):
+        return 1
+    path = _report(jobs, overrides, args, name)
+    if args.json:
+        print_json({"report": str(path), "runs": len(jobs), "failed": len(failed)})
+    else:
+        print(path)
+    return 1 if failed else 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _work(jobs: list[Job], overrides: list[str], runs: Path, slots: int) -> None:
+    from anomalynet.cli.sweep_progress import SweepProgress
+    from anomalynet.sweep.launch import Launch
+
+    with SweepProgress(jobs, slots) as progress:
+        Launch(jobs, overrides, runs, slots).run(progress)
+
+
+def _measure(sweep: Sweep, overrides: list[str], runs: Path, slots: int, name: str) -> dict[str, Cost]:
+    """One epoch of each experiment on the first fold, in a folder of their own that no report reads."""
+    from dataclasses import replace
+
+    from anomalynet.sweep import estimate
+    from anomalynet.sweep.launch import jobs_of
+    from anomalynet.sweep.plan import plan
+
+    short = replace(sweep, seeds=sweep.seeds[:1], folds=[0])
+    overrides = [*overrides, "training.epochs=1"]
+    jobs = jobs_of(plan(short, overrides), runs)
+    _work(jobs, overrides, runs, slots)
+    return estimate.measured(runs, name)
+
+
+def _report(jobs: list[Job], overrides: list[str], args: argparse.Namespace, name: str) -> Path:
+    from anomalynet.cli.audit import stored_audit
+    from anomalynet.reporting.render import write_report
+    from anomalynet.runs.collect import load_record
+
+    slug = name.replace("/", "-")
+    out = args.out or Path("reports") / (slug if args.preset == "full" else f"{slug}-{args.preset}")
+    records = [load_record(job.folder) for job in jobs if job.state == "done"]
+    expected = [(job.run.loaded.name, job.run.loaded.config.seed, job.run.loaded.config.data.split.fold) for job in jobs]
+    return write_report(records, out, expected=expected, audit=stored_audit(jobs[0].run.loaded.config.data, args.runs))

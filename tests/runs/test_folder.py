@@ -1,0 +1,122 @@
+"""Run folders: results that survive a kill, and one process at a time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from anomalynet.errors import RunError, UsageError
+from anomalynet.runs.collect import find_run, load_results
+from anomalynet.runs.files import read_json, write_json
+from anomalynet.runs.folder import BusyError, RunFolder
+from anomalynet.runs.schema import PartSummary, Result
+
+PART = PartSummary(series=("a", "b"), windows=3, steps=9, labelled=9, attack=2, missed=1, missed_attack=0)
+
+
+def result(**changes: object) -> Result:
+    values: dict[str, object] = {
+        "id": "0123456789", "experiment": "cnn", "model": "cnn", "data": "generated", "fingerprint": "f", "channels": ("x",),
+        "seed": 0, "split": "group", "folds": 5, "fold": 0, "assignment": 0, "parts": {"test": PART}, "epochs": 2, "best_epoch": 1,
+        "parameters": 10, "threshold": 0.5, "threshold_rule": "f1", "probability": True,
+        "metrics": {"test/auroc": 0.75, "test/mcc": None}, "warnings": ("w",),
+    }  # fmt: skip
+    return Result(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def finished(runs: Path, name: str, **changes: object) -> RunFolder:
+    folder = RunFolder(runs / "cnn" / name)
+    folder.path.mkdir(parents=True)
+    folder.config.write_text("seed: 0\n")
+    folder.write_result(result(id=name, **changes))
+    return folder
+
+
+def test_a_result_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    folder = finished(tmp_path, "0123456789")
+    assert folder.finished
+    assert folder.read_result() == result()
+
+
+def test_an_unfinished_run_says_so(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert not folder.finished
+    with pytest.raises(RunError, match="no finished run"):
+        folder.read_result()
+
+
+def test_a_result_of_another_version_counts_as_unfinished(tmp_path: Path) -> None:
+    folder = finished(tmp_path, "0123456789", version=0)
+    assert not folder.finished
+    assert load_results(tmp_path) == []
+
+
+def test_nan_is_no_json(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"x": 1})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "a.json", {"x": float("nan")})
+    assert read_json(tmp_path / "a.json") == {"x": 1}
+
+
+def test_progress_leaves_out_the_line_that_a_kill_cut(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.append_progress({"epoch": 0})
+    with folder.progress.open("a") as file:
+        file.write('{"epoch": 1, "train/lo')
+    assert folder.read_progress() == [{"epoch": 0}]
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from anomalynet.runs.folder import RunFolder
+with RunFolder(Path(sys.argv[1])).locked(wait=True):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_two_processes_never_work_in_one_folder_and_a_kill_frees_it(tmp_path: Path) -> None:
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        folder = RunFolder(tmp_path)
+        with pytest.raises(BusyError, match=f"process {holder.pid} on"), folder.locked(wait=False):
+            pass
+    finally:
+        holder.kill()
+        holder.wait()
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            with folder.locked(wait=False):
+                break
+        except BusyError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_a_run_is_found_by_the_start_of_its_id(tmp_path: Path) -> None:
+    finished(tmp_path, "abc1230000")
+    finished(tmp_path, "abd0000000")
+    assert find_run("abc", tmp_path).path.name == "abc1230000"
+    assert find_run(str(tmp_path / "cnn" / "abd0000000"), tmp_path).path.name == "abd0000000"
+    with pytest.raises(UsageError, match="could be any of"):
+        find_run("ab", tmp_path)
+    with pytest.raises(UsageError, match="there is no run"):
+        find_run("zz", tmp_path)
+
+
+def test_collected_results_have_config_and_timings(tmp_path: Path) -> None:
+    folder = finished(tmp_path, "0123456789", seed=3)
+    write_json(folder.timings, {"train_seconds": 1.5})
+    write_json(folder.environment, {"code": "c0de"})
+    (record,) = load_results(tmp_path)
+    assert (record.result.seed, record.timings, record.code, record.config) == (3, {"train_seconds": 1.5}, "c0de", {"seed": 0})
+    assert json.loads((folder.path / "result.json").read_text())["version"] == 1
