@@ -68,7 +68,8 @@ class Grid:
         if steps > rows:
             nth = np.arange(steps) - (place - missing)[source] + 1
             share = nth / (missing + 1)[source]
-            laid["times"] = before["times"][source] + np.rint(share * step[source]).astype(np.int64)
+            between = before["times"][source] + np.rint(share * step[source]).astype(np.int64)
+            laid["times"] = np.where(observed, laid["times"], between)
         laid["observed"] = observed
         values = self._values(frame)
         laid["values"] = np.full((steps, values.shape[1]), np.nan, np.float32)
