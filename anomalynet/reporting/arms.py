@@ -112,8 +112,8 @@ def flatten(config: Mapping[str, object], prefix: str = "") -> Iterator[tuple[st
 
 
 def _variant(record: RunRecord) -> tuple[tuple[str, str], ...]:
-    """What the runs of an arm share."""
-    own = tuple(f"{key}." for key in REPEATED)
+    """What the runs of an arm share; models without epochs do not read the training section."""
+    own = tuple(f"{key}." for key in (*REPEATED, *(("training",) if record.result.epochs is None else ())))
     return tuple(sorted((key, value) for key, value in flatten(record.config) if not f"{key}.".startswith(own)))
 
 
@@ -130,7 +130,8 @@ def _repetitions(experiment: str, records: Sequence[RunRecord], expected: Expect
             wanted[seed].add(fold)
     found: dict[tuple[int, int], dict[int, RunRecord]] = defaultdict(dict)
     duplicates = []
-    for record in sorted(records, key=lambda record: record.result.id):
+    codes = Counter(record.code for record in records)
+    for record in sorted(records, key=lambda record: (-codes[record.code], record.code, record.result.id)):
         folds = found[record.result.seed, record.result.assignment]
         if record.result.fold in folds:
             duplicates.append(record.result.id)
@@ -151,7 +152,8 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
     """Sort the runs of one data set into arms: the paper's four first, in its order and run or not, then by name.
 
     Two configurations of one experiment are two arms, named by what differs, so that runs of other epochs or another split are never
-    averaged. Run ids decide between two runs of one place, so the order of `records` does not matter.
+    averaged. Of two runs of one place the one made by the commoner code counts, then the lower id, so the order of
+    `records` does not matter.
 
     Raises:
         UsageError: the runs are of several data sets.

@@ -24,6 +24,11 @@ def folds_text(arm: Arm) -> str:
     return str(folds) if run == list(range(folds)) else f"fold{'s' if len(run) > 1 else ''} {', '.join(map(str, run))} of {folds}"
 
 
+def _folds(arm: Arm) -> str:
+    text = folds_text(arm)
+    return text if " of " in text else f"{text} fold{'s' if text != '1' else ''}"
+
+
 def seeds_text(arm: Arm) -> str:
     """The repetitions that are averaged."""
     return ", ".join(repetition.label for repetition in arm.counted)
@@ -77,14 +82,15 @@ def facts(metrics: Sequence[ArmMetrics]) -> str:
     """Data, split, folds, repetitions, prevalence and missed steps of a table's arms, in one line."""
     run = [one for one in metrics if one.values]
     if not run:
-        return "No run of these models is there yet."
+        return "None of these models has been run yet."
+    absent = ", ".join(one.arm.title for one in metrics if not one.values)
     data = run[0].arm.records[0].result.data
     return (
         f"Data: {data}. Split: {_distinct(run, lambda one: split_text(one.arm))}; "
-        f"folds: {_distinct(run, lambda one: folds_text(one.arm))}; "
+        f"{_distinct(run, lambda one: _folds(one.arm))}; "
         f"seeds of the repetitions: {_distinct(run, lambda one: seeds_text(one.arm))}. "
         f"Test part: {_distinct(run, lambda one: f'{prevalence(one):.2f} % attack')}. "
-        f"Labelled steps that could not be scored: {_distinct(run, _missed)}."
+        f"Labelled steps that could not be scored: {_distinct(run, _missed)}.{f' Not run: {absent}.' if absent else ''}"
     )
 
 
@@ -96,7 +102,7 @@ def short_facts(metrics: Sequence[ArmMetrics]) -> str:
     parts = [
         run[0].arm.records[0].result.data,
         "split " + " / ".join(sorted({split_text(one.arm) for one in run})),
-        "folds " + " / ".join(sorted({folds_text(one.arm) for one in run})),
+        " / ".join(sorted({_folds(one.arm) for one in run})),
         "seeds " + " / ".join(sorted({seeds_text(one.arm) for one in run})),
         " / ".join(sorted({f"{prevalence(one):.2f} % attack" for one in run})),
     ]

@@ -45,8 +45,10 @@ def abstract(models: Sequence[ArmMetrics]) -> str:
     version = f"fingerprint {prints[0]}" if len(prints) == 1 else f"{len(prints)} fingerprints, see the appendix"
     run = ", ".join(arm.title for arm in arms if arm.records)
     settings = _settings(arms)
+    models_run = sum(bool(arm.records) for arm in arms)
+    counted = f"{len(records)} run{'s' if len(records) > 1 else ''} of {models_run} model{'s' if models_run > 1 else ''}"
     return (
-        f"{len(records)} runs of {sum(bool(arm.records) for arm in arms)} models ({run}) on `{records[0].result.data}` ({version}). "
+        f"{counted} ({run}) on `{records[0].result.data}` ({version}). "
         f"{captions.facts(models)}{f' Settings: {settings}.' if settings else ''}"
     )
 

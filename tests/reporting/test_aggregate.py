@@ -125,6 +125,11 @@ def test_two_configurations_of_one_experiment_are_two_arms(tmp_path: Path) -> No
     assert [arm.name for arm in arms([long, short])] == ["cnn [training.epochs=3]", "cnn [training.epochs=5]"]
 
 
+def test_epochs_make_no_arm_of_a_model_without_any(tmp_path: Path) -> None:
+    runs = [record(tmp_path / str(n), "logistic", fold=n, epochs=None, config={"training": {"epochs": n}}) for n in range(2)]
+    assert [(arm.name, arm.status) for arm in arms(runs)] == [("logistic", "complete")]
+
+
 def test_hardware_and_root_make_no_arm(tmp_path: Path) -> None:
     one = record(tmp_path / "a", fold=0, config={"hardware": {"devices": 1}, "data": {"window": 32, "root": "/here"}})
     two = record(tmp_path / "b", fold=1, config={"hardware": {"devices": 2}, "data": {"window": 32, "root": "/there"}})
@@ -136,6 +141,13 @@ def test_two_runs_of_one_place_are_not_averaged(tmp_path: Path) -> None:
     (arm,) = arms([one, two])
     assert len(arm.records) == 1
     assert arm.duplicates == (two.result.id,)
+
+
+def test_of_two_runs_of_one_place_the_commoner_code_counts(tmp_path: Path) -> None:
+    old = record(tmp_path / "a", fold=0, code="0ld")
+    new = [record(tmp_path / "b", fold=fold, code="new") for fold in range(2)]
+    (arm,) = arms([old, *new])
+    assert [run.code for run in arm.records] == ["new", "new"]
 
 
 def test_kinds_of_arms(tmp_path: Path) -> None:
