@@ -37,13 +37,12 @@ def import_table(request: ImportRequest) -> ImportReport:
     with store.staging(folder) as temporary:
         rows = open_rows(request.file, request.separator, temporary)
         roles = assign(rows, request)
-        null = (*values.NULLS, *request.null)
-        counts, warnings = values.check_sensors(rows, roles.channels, null)
+        sensors, counts, warnings = values.read_sensors(rows, roles.channels, (*values.NULLS, *request.null))
         keys = _keys(rows, roles, request, counts)
         keys, changed = ordering.order(rows, keys, request)
         counts |= changed
         keys, incidents = _incidents(keys, request, temporary, counts, warnings)
-        frame = _lay_out(rows, roles, keys, null, request, temporary)
+        frame = _lay_out(rows, roles, sensors, keys, request, temporary)
         if request.duplicates == "mean":
             keys = _once(keys)
         period = request.period or (ordering.period(keys) if request.time else 1.0)
@@ -138,10 +137,12 @@ def _incidents(
     return keys, {**given.incidents, **{number + shift: incident for number, incident in found.items()}}
 
 
-def _lay_out(rows: Rows, roles: Roles, keys: pl.DataFrame, null: tuple[str, ...], request: ImportRequest, temporary: Path) -> pl.LazyFrame:
+def _lay_out(
+    rows: Rows, roles: Roles, sensors: dict[int, pl.Expr], keys: pl.DataFrame, request: ImportRequest, temporary: Path
+) -> pl.LazyFrame:
     """Return the canonical table; readings stay on disk where their order does."""
     readings = temporary / "readings.parquet"
-    columns = [values.number(rows, index, null).cast(pl.Float32).alias(channel.name) for index, channel in roles.channels.items()]
+    columns = [sensors[index].cast(pl.Float32).alias(channel.name) for index, channel in roles.channels.items()]
     rows.frame.select(columns).sink_parquet(readings, maintain_order=True, compression="lz4")
     names = [channel.name for channel in roles.channels.values()]
     split = ["split"] if roles.split is not None else []

@@ -55,6 +55,9 @@ def read_clock(rows: Rows, index: int) -> Clock:
 
 def _numeric(rows: Rows, index: int) -> Clock | None:
     """Read epoch or elapsed seconds, None if some time is no number."""
+    first = rows.frame.select(text(rows, index).drop_nulls().head(1).cast(pl.Float64, strict=False)).collect()
+    if first.to_series().null_count():
+        return None
     value = text(rows, index).cast(pl.Float64, strict=False)
     said = text(rows, index)
     facts = rows.frame.select(

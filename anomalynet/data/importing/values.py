@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isnan
 
 import polars as pl
 
@@ -18,6 +18,7 @@ UNLABELLED = ("-999",)
 NORMAL = ("0", "false", "normal", "benign", "no", "ok")
 ATTACK = ("1", "true", "attack", "anomaly", "anomalous", "abnormal", "malicious", "yes", "fault")
 SPLITS = {"train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
+SWITCH = {"true": "1", "false": "0"}
 LARGEST = 3.4028234e38
 """Of a 32-bit float."""
 
@@ -36,50 +37,70 @@ def text(rows: Rows, index: int, null: Sequence[str] = NULLS) -> pl.Expr:
     return pl.when(column.is_in(list(null))).then(None).otherwise(column)
 
 
-def number(rows: Rows, index: int, null: Sequence[str]) -> pl.Expr:
-    """Return a column as Float64; true and false are 1 and 0; null where it is missing or cannot be understood."""
-    values = text(rows, index, null).str.to_lowercase().replace({"true": "1", "false": "0"}).cast(pl.Float64, strict=False).fill_nan(None)
-    if not _is_text(rows, index):
-        values = pl.col(str(index)).cast(pl.Float64).fill_nan(None)
-    missing = [value for value in map(_number, null) if value is not None]
-    return pl.when(values.is_in(missing)).then(None).otherwise(values) if missing else values
+def read_sensors(rows: Rows, channels: dict[int, Channel], null: Sequence[str]) -> tuple[dict[int, pl.Expr], dict[str, int], list[str]]:
+    """Return each sensor as Float64 (null where it is missing), counts, and warnings on empty and constant sensors.
 
-
-def check_sensors(rows: Rows, channels: dict[int, Channel], null: Sequence[str]) -> tuple[dict[str, int], list[str]]:
-    """Make sure that every sensor is a number throughout; return counts and warnings on missing and constant ones.
+    Numbers are read first; only cells that are none are looked at as words.
 
     Raises:
         DataError: text or an infinite value; names the first line.
     """
+    schema = rows.frame.collect_schema()
     for index, channel in channels.items():
-        dtype = rows.frame.collect_schema()[str(index)]
+        dtype = schema[str(index)]
         if not (_is_text(rows, index) or dtype.is_numeric() or dtype == pl.Boolean):
             raise DataError(f"{rows.path}: sensor {channel.name!r} is of type {dtype}, not a number", f"--ignore {channel.name}")
-    queries = []
-    for index in channels:
-        value = number(rows, index, null)
-        said = text(rows, index, (*null, "nan", "NaN", "NAN")).is_not_null()
-        unread = said & value.is_null() & ~text(rows, index).is_in(list(null)) & ~_missing_number(rows, index, null)
-        queries += [
-            pl.col(ROW).filter(unread).min().alias(f"unread {index}"),
-            pl.col(ROW).filter(value.abs() > LARGEST).min().alias(f"infinite {index}"),
-            value.is_null().sum().alias(f"null {index}"),
-            value.min().alias(f"min {index}"),
-            value.max().alias(f"max {index}"),
-        ]
-    facts = rows.frame.select(queries).collect(engine="streaming").row(0, named=True)
-    _refuse_text(rows, channels, {index: facts[f"unread {index}"] for index in channels if facts[f"unread {index}"] is not None})
+    unread, wordy = _words_among_numbers(rows, channels, null)
+    _refuse_text(rows, channels, unread)
+    sensors = {index: _number(rows, index, null, index in wordy) for index in channels}
+    words = ("null", "low", "high")
+    asked = [(value.null_count(), value.min(), value.max()) for value in sensors.values()]
+    flat = [
+        one.alias(f"{word} {index}") for index, three in zip(sensors, asked, strict=True) for word, one in zip(words, three, strict=True)
+    ]
+    facts = rows.frame.select(flat).collect(engine="streaming").row(0, named=True)
+    missing, warnings = 0, []
     for index, channel in channels.items():
-        if (row := facts[f"infinite {index}"]) is not None:
-            cell = value_at(rows, index, row)
-            raise DataError(f"{rows.where(row)}: sensor {channel.name!r} is {cell!r}: not a finite reading", f"--null {cell}")
-    warnings = []
-    for index, channel in channels.items():
-        low, high = facts[f"min {index}"], facts[f"max {index}"]
+        count, low, high = (facts[f"{word} {index}"] for word in words)
+        missing += count
         if low is None or low == high:
             warnings.append(f"sensor {channel.name!r} " + ("has no reading at all" if low is None else f"is constant ({low:g})"))
-    missing = sum(facts[f"null {index}"] for index in channels)
-    return ({"missing readings": missing} if missing else {}), warnings
+        if low is not None and max(-low, high) > LARGEST:
+            row = rows.frame.filter(sensors[index].abs() > LARGEST).select(pl.col(ROW).min()).collect(engine="streaming").item()
+            cell = value_at(rows, index, row)
+            raise DataError(f"{rows.where(row)}: sensor {channel.name!r} is {cell!r}: not a finite reading", f"--null {cell}")
+    return sensors, ({"missing readings": missing} if missing else {}), warnings
+
+
+def _words_among_numbers(rows: Rows, channels: dict[int, Channel], null: Sequence[str]) -> tuple[dict[int, int], set[int]]:
+    """Return the first row with text that is no number of each sensor that has some, and the sensors that say true or false."""
+    unread: dict[int, int] = {}
+    wordy: set[int] = set()
+    for index in channels:
+        if not _is_text(rows, index):
+            continue
+        word = text(rows, index, null)
+        cells = (
+            rows.frame.filter(pl.col(str(index)).cast(pl.Float64, strict=False).is_null())
+            .select(ROW, word.alias("word"))
+            .drop_nulls("word")
+        )
+        switch = pl.col("word").str.to_lowercase().is_in(list(SWITCH))
+        rest, switches = cells.select(pl.col(ROW).filter(~switch).min(), switch.sum().alias("switches")).collect(engine="streaming").row(0)
+        if rest is not None:
+            unread[index] = rest
+        if switches:
+            wordy.add(index)
+    return unread, wordy
+
+
+def _number(rows: Rows, index: int, null: Sequence[str], wordy: bool) -> pl.Expr:
+    column = pl.col(str(index))
+    if wordy:
+        column = column.str.to_lowercase().replace(SWITCH)
+    value = column.cast(pl.Float64, strict=False).fill_nan(None)
+    missing = [number for number in map(_as_number, null) if number is not None]
+    return pl.when(value.is_in(missing)).then(None).otherwise(value) if missing else value
 
 
 def _refuse_text(rows: Rows, channels: dict[int, Channel], unread: dict[int, int]) -> None:
@@ -105,7 +126,7 @@ def label(rows: Rows, index: int, words: Words) -> pl.Expr:
     mapping: dict[str, int] = {}
     unknown = []
     for word in found:
-        if word in words.unlabelled or (_number(word) is not None and _number(word) in map(_number, words.unlabelled)):
+        if word in words.unlabelled or (_as_number(word) is not None and _as_number(word) in map(_as_number, words.unlabelled)):
             continue
         meaning = _meaning(word)
         if meaning is None:
@@ -152,23 +173,18 @@ def _distinct(rows: Rows, index: int, null: Iterable[str]) -> dict[str, tuple[in
 
 
 def _meaning(word: str) -> int | None:
-    value = _number(word)
+    value = _as_number(word)
     if value is not None:
         return int(value) if value in (0.0, 1.0) else None
     return 0 if word.lower() in NORMAL else 1 if word.lower() in ATTACK else None
 
 
-def _number(word: str) -> float | None:
+def _as_number(word: str) -> float | None:
     try:
         value = float(word)
     except ValueError:
         return None
-    return value if isfinite(value) else None
-
-
-def _missing_number(rows: Rows, index: int, null: Sequence[str]) -> pl.Expr:
-    missing = [value for value in map(_number, null) if value is not None]
-    return text(rows, index).cast(pl.Float64, strict=False).is_in(missing).fill_null(False)
+    return None if isnan(value) else value
 
 
 def _is_text(rows: Rows, index: int) -> bool:
