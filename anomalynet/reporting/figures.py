@@ -71,10 +71,11 @@ def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
         heights = [value or 0.0 for value in values]
         axes.bar(places, heights, BAR, label=label, color=colour, hatch=hatch, edgecolor="#404040", linewidth=0.5)
         spreads = [(row.spread or 0.0) if index == 2 else 0.0 for row in rows]
-        for place, value, spread in zip(places, values, spreads, strict=True):
+        for row, place, value, spread in zip(rows, places, values, spreads, strict=True):
             if spread:
                 axes.errorbar(place, value or 0.0, spread, color="black", capsize=2.5, linewidth=0.9)
-            text = "no run" if value is None and index == 2 else "" if value is None else f"{value:.1f}"
+            absent = ("undefined" if row.seeds else "no run") if index == 2 else ""
+            text = absent if value is None else f"{value:.1f}"
             axes.text(place, (value or 0.0) + spread + 1.5, text, ha="center", va="bottom", fontsize=6.5, rotation=90)
     axes.set_xticks(range(len(rows)), names)
     axes.tick_params(axis="x", length=0)
