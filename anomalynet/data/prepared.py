@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from anomalynet.data.telemetry import Channel, Incident
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's layout: it enters the cache key, so another layout never reads this one."""
 
 MASK = "missing"

@@ -1,0 +1,84 @@
+"""Small telemetry for tests, prepared without a source."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from anomalynet.config.schema import DataConfig
+from anomalynet.data.prepare import Prepared, build
+from anomalynet.data.prepared import open_prepared
+from anomalynet.data.telemetry import Channel, Incident, Telemetry
+
+Value = float | None
+
+
+@dataclass
+class Recording:
+    """One series: seconds, one list of values a channel, labels, and what else a source may know."""
+
+    name: str
+    seconds: Sequence[float]
+    values: Sequence[Sequence[Value]]
+    labels: Sequence[int | None] = ()
+    kinds: Sequence[str | None] = ()
+    splits: Sequence[str | None] = ()
+    incidents: Sequence[int | None] = ()
+
+
+@dataclass
+class Facts:
+    """What a source says beside the frame."""
+
+    period: float | None = 1.0
+    groups: Mapping[str, str] = field(default_factory=dict)
+    train_only: frozenset[str] = frozenset()
+    incidents: Mapping[int, Incident] = field(default_factory=dict)
+
+
+def telemetry(recordings: Sequence[Recording], facts: Facts | None = None) -> Telemetry:
+    """Canonical telemetry of some recordings; channels are called a, b, c, …"""
+    facts = facts or Facts()
+    frames = []
+    for one in recordings:
+        rows = len(one.seconds)
+        frames.append(
+            pl.DataFrame(
+                {
+                    "series": [one.name] * rows,
+                    "time": pl.Series([round(second * 1e6) for second in one.seconds], dtype=pl.Int64).cast(pl.Datetime("us")),
+                    "label": pl.Series(one.labels or [None] * rows, dtype=pl.Int8),
+                    "incident": pl.Series(one.incidents or [None] * rows, dtype=pl.Int32),
+                    "kind": pl.Series(one.kinds or [None] * rows, dtype=pl.String),
+                    **({"split": pl.Series(one.splits, dtype=pl.String)} if one.splits else {}),
+                    **{chr(97 + number): pl.Series(column, dtype=pl.Float32) for number, column in enumerate(one.values)},
+                }
+            )
+        )
+    channels = tuple(Channel(chr(97 + number), "1") for number in range(len(recordings[0].values)))
+    frame = pl.concat(frames).lazy()
+    return Telemetry(frame, channels, facts.period, facts.groups, facts.train_only, facts.incidents)
+
+
+def prepared(recordings: Sequence[Recording], config: DataConfig | None = None, facts: Facts | None = None) -> Prepared:
+    """Recordings, prepared in a folder of their own; calibration is off unless `config` says otherwise."""
+    folder = Path(tempfile.mkdtemp(prefix="anomalynet-test-"))
+    try:
+        build(telemetry(recordings, facts), config or DataConfig(calibration_rows=0), "fingerprint", folder)
+        found = open_prepared(folder)
+    finally:
+        for file in folder.iterdir():
+            file.unlink()  # what is mapped stays readable
+        folder.rmdir()
+    assert found is not None
+    return found
+
+
+def steady(name: str, rows: int, labels: Sequence[int | None] = (), first: float = 0.0) -> Recording:
+    """One reading a second; channel a counts rows, channel b is its square root."""
+    numbers = [float(row) for row in range(rows)]
+    return Recording(name, [first + number for number in numbers], [numbers, [number**0.5 for number in numbers]], labels)

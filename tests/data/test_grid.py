@@ -1,0 +1,108 @@
+"""Silence becomes masked steps, a long silence ends a segment, and no reading is lost."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anomalynet.config.schema import DataConfig
+from anomalynet.data import grid
+from anomalynet.data.telemetry import Incident
+from anomalynet.errors import DataError
+from tests.data.build import Facts, Recording, prepared
+
+RAW = DataConfig(calibration_rows=0, max_gap=3)
+Step = tuple[float, int, bool, list[float], float]
+
+
+def naive(recording: Recording, period: float | None, max_gap: int) -> tuple[list[Step], list[int]]:
+    """(time, label, observed, values, missing share) of every step, and the steps at which a segment starts; one row at a time."""
+    steps: list[Step] = []
+    starts = [0]
+    held = [next((value for value in column if value is not None), 0.0) for column in recording.values]
+    for row, second in enumerate(recording.seconds):
+        if row and period is not None and second - recording.seconds[row - 1] > 1.5 * period:
+            gap = second - recording.seconds[row - 1]
+            missing = round(gap / period) - 1
+            if missing > max_gap:
+                starts.append(len(steps))
+            else:
+                before = steps[-1]
+                steps += [(recording.seconds[row - 1] + k * gap / (missing + 1), before[1], False, list(held), 1.0) for k in range(1, missing + 1)]
+        heard = [column[row] for column in recording.values]
+        held = [old if new is None else new for old, new in zip(held, heard, strict=True)]
+        label = recording.labels[row]
+        steps.append((second, -1 if label is None else label, True, list(held), heard.count(None) / len(heard)))
+    return steps, starts
+
+
+@st.composite
+def recordings(draw: st.DrawFn) -> list[Recording]:
+    found = []
+    for number in range(draw(st.integers(1, 4))):
+        steps = draw(st.lists(st.sampled_from([0.0, 0.4, 1.0, 1.0, 1.0, 1.2, 1.75, 2.0, 3.2, 4.0, 6.0, 9.0]), max_size=12))
+        seconds = np.cumsum([5.0, *steps]).tolist()
+        value = st.none() | st.integers(-9, 9).map(float)
+        values = [draw(st.lists(value, min_size=len(seconds), max_size=len(seconds))) for _ in range(2)]
+        labels = draw(st.lists(st.sampled_from([None, 0, 1]), min_size=len(seconds), max_size=len(seconds)))
+        found.append(Recording(f"s{number}", seconds, values, labels))
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(recordings(), st.integers(1, 7), st.sampled_from([1.0, None]))
+def test_grid_equals_a_row_by_row_reference_whatever_the_chunk(found: list[Recording], chunk: int, period: float | None) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grid, "CHUNK", chunk)
+        result = prepared(found, RAW, Facts(period=period))
+    expected, starts = [], []
+    for one in found:
+        steps, firsts = naive(one, period, RAW.max_gap)
+        starts += [len(expected) + first for first in firsts]
+        expected += steps
+    assert [segment.start for segment in result.segments] == starts
+    assert np.abs(result.times - np.array([step[0] * 1e6 for step in expected])).max() <= 1
+    assert result.labels.tolist() == [step[1] for step in expected]
+    assert result.observed.tolist() == [step[2] for step in expected]
+    assert np.array_equal(result.values[:, :2], np.array([step[3] for step in expected], np.float32))
+    assert np.array_equal(result.values[:, 2], np.array([step[4] for step in expected], np.float32))
+    assert result.counts["readings"] == sum(len(one.seconds) for one in found) == int(result.observed.sum())
+
+
+def test_a_gap_by_hand() -> None:
+    one = Recording("s", [0, 1, 4.1, 5], [[1.0, 2.0, 7.0, None]], [0, 1, 0, 0], kinds=[None, "dos", None, None], incidents=[None, 4, None, None])
+    found = prepared([one], RAW)
+    assert found.values.tolist() == [[1, 0], [2, 0], [2, 1], [2, 1], [7, 0], [7, 1]]
+    assert found.labels.tolist() == [0, 1, 1, 1, 0, 0]
+    assert found.incidents.tolist() == [-1, 4, 4, 4, -1, -1]
+    assert [None if kind < 0 else found.kind_names[kind] for kind in found.kinds] == [None, "dos", "dos", "dos", None, None]
+    assert found.times.tolist() == [0, 1_000_000, 2_033_333, 3_066_667, 4_100_000, 5_000_000]
+    assert found.counts["steps laid into gaps"] == 2
+
+
+def test_kinds_come_from_incidents_where_the_rows_name_none() -> None:
+    one = Recording("s", [0, 1, 2], [[1.0, 2.0, 3.0]], [0, 1, 0], incidents=[None, 7, None])
+    found = prepared([one], RAW, Facts(incidents={7: Incident(type="jamming")}))
+    assert found.kind_names == ("jamming",) and found.kinds.tolist() == [-1, 0, -1]
+
+
+def test_without_mask_channel_laid_steps_are_still_known() -> None:
+    found = prepared([Recording("s", [0, 2], [[1.0, 2.0]], [0, 0])], DataConfig(calibration_rows=0, mask_channel=False))
+    assert found.values.tolist() == [[1], [1], [2]] and found.observed.tolist() == [True, False, True] and found.mask is None
+
+
+def test_values_that_are_no_numbers_are_not_heard() -> None:
+    found = prepared([Recording("s", [0, 1, 2], [[1.0, math.inf, math.nan]], [0, 0, 0])], RAW)
+    assert found.values.tolist() == [[1, 0], [1, 1], [1, 1]]
+
+
+def test_series_that_come_back_or_run_backwards_are_refused() -> None:
+    a, b = Recording("a", [0, 1], [[1.0, 1.0]]), Recording("b", [0, 1], [[1.0, 1.0]])
+    with pytest.raises(DataError, match=r"series 'a' do not stand together"):
+        prepared([a, b, a], RAW)
+    with pytest.raises(DataError, match=r"time runs backwards in series 'c'"):
+        prepared([a, Recording("c", [3, 2], [[1.0, 1.0]])], RAW)

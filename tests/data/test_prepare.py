@@ -1,0 +1,118 @@
+"""The prepared cache: built once, shared, rebuilt when torn or when the data is another."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from anomalynet.config.schema import DataConfig, SplitConfig
+from anomalynet.data import prepare as module
+from anomalynet.data import sources
+from anomalynet.data.prepare import prepare
+from anomalynet.data.telemetry import Telemetry
+from tests.data.build import steady, telemetry
+
+CONFIG = DataConfig(name="mine", calibration_rows=2)
+
+
+class Source:
+    """Stands for `data.sources`; counts how often the data was read."""
+
+    def __init__(self) -> None:
+        self.content = "one"
+        self.rows = 20
+        self.reads = 0
+
+    def fingerprint(self, config: DataConfig, seed: int) -> str:
+        return self.content
+
+    def load(self, config: DataConfig, seed: int) -> Telemetry:
+        self.reads += 1
+        return telemetry([steady("s", self.rows, [0] * self.rows)])
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Source:
+    found = Source()
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path))
+    monkeypatch.setattr(sources, "fingerprint", found.fingerprint)
+    monkeypatch.setattr(sources, "load", found.load)
+    return found
+
+
+def test_built_once_and_read_again(source: Source) -> None:
+    first, second = prepare(CONFIG, 0), prepare(replace(CONFIG, window=7, split=SplitConfig(fold=3)), 0)
+    assert source.reads == 1
+    assert isinstance(second.values, np.memmap) and np.array_equal(first.values, second.values)
+    assert second.segments == first.segments and second.channels == first.channels
+    assert np.array_equal(first.calibration_mean, [[0.5, 0.5]])
+
+
+def test_writing_to_it_never_reaches_the_file(source: Source) -> None:
+    first = prepare(CONFIG, 0)
+    first.values[:] = 70
+    assert not (prepare(CONFIG, 0).values == 70).any()
+
+
+def test_other_content_or_other_preparation_is_another_cache(source: Source) -> None:
+    prepare(CONFIG, 0)
+    source.content, source.rows = "two", 30
+    assert len(prepare(CONFIG, 0).values) == 30
+    assert prepare(replace(CONFIG, mask_channel=False), 0).values.shape == (30, 2)
+    assert source.reads == 3
+
+
+@pytest.mark.parametrize("harm", ["cut", "gone", "no description", "broken description"])
+def test_a_torn_cache_is_built_again(source: Source, tmp_path: Path, harm: str) -> None:
+    whole = np.array(prepare(CONFIG, 0).values)
+    folder = next(path for path in (tmp_path / "prepared").iterdir() if path.is_dir())
+    values, description = folder / "values.npy", folder / "prepared.json"
+    if harm == "cut":
+        values.write_bytes(values.read_bytes()[:-4])
+    elif harm == "gone":
+        (folder / "labels.npy").unlink()
+    elif harm == "no description":
+        description.unlink()
+    else:
+        description.write_text("{")
+    assert np.array_equal(prepare(CONFIG, 0).values, whole)
+    assert source.reads == 2
+
+
+def test_a_failure_leaves_nothing_behind(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "finish", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        prepare(CONFIG, 0)
+    assert not [path for path in (tmp_path / "prepared").iterdir() if path.is_dir()]
+
+
+def test_two_processes_prepare_it_once(tmp_path: Path) -> None:
+    script = """
+import sys, time
+from pathlib import Path
+from anomalynet.config.schema import DataConfig
+from anomalynet.data import sources
+from anomalynet.data.prepare import prepare
+from tests.data.build import steady, telemetry
+
+def load(config, seed):
+    with open(sys.argv[1], "a") as log:
+        log.write("read\\n")
+    time.sleep(0.5)
+    return telemetry([steady("s", 20, [0] * 20)])
+
+sources.fingerprint, sources.load = (lambda config, seed: "one"), load
+print(float(prepare(DataConfig(name="mine", calibration_rows=0), 0).values.sum()))
+"""
+    log = tmp_path / "log"
+    environment = {"ANOMALYNET_DATA": str(tmp_path), "PATH": "", "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", script, str(log)]
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    printed = {process.communicate(timeout=60)[0] for process in both}
+    assert [process.returncode for process in both] == [0, 0]
+    assert len(printed) == 1 and log.read_text() == "read\n"
