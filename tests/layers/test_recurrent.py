@@ -17,9 +17,9 @@ def test_lstm_gates_by_hand() -> None:
     width, features = 4, 3
     layer = Recurrent(features, width)
     x = torch.randn(2, 5, features)
-    lstm = layer.lstm
-    on_input, on_state = lstm.weight_ih_l0.detach().numpy(), lstm.weight_hh_l0.detach().numpy()
-    bias = (lstm.bias_ih_l0 + lstm.bias_hh_l0).detach().numpy()
+    weights = {name: value.detach().numpy() for name, value in layer.lstm.named_parameters()}
+    on_input, on_state = weights["weight_ih_l0"], weights["weight_hh_l0"]
+    bias = weights["bias_ih_l0"] + weights["bias_hh_l0"]
     state, cell, expected = np.zeros((2, width)), np.zeros((2, width)), []
     for t in range(5):
         gates = x[:, t].numpy() @ on_input.T + state @ on_state.T + bias

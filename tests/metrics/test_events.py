@@ -81,12 +81,12 @@ STEPS = st.lists(st.tuples(st.integers(0, 1), st.booleans(), st.booleans()), min
 def test_false_alarms_equal_a_plain_loop(steps: list[tuple[int, bool, bool]]) -> None:
     steps = sorted(steps, key=lambda step: step[0])
     series, alarmed, attack = ([step[part] for step in steps] for part in range(3))
-    false, touched, open_ = 0, False, False
+    false, touched, open_ = 0, 0, False
     for i in range(len(steps)):
         if open_ and (not alarmed[i] or series[i] != series[i - 1]):
             false, open_ = false + (not touched), False
         if alarmed[i]:
-            touched = attack[i] or (touched and open_)
+            touched = attack[i] + (touched if open_ else 0)
             open_ = True
     false += open_ and not touched
     values = _metrics([float(a) for a in alarmed], [int(a) for a in attack], series=[int(s) for s in series])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, nan, nextafter
+from math import inf, isnan, nan, nextafter
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ SERIES = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([0, 1, -1]), st.s
 
 
 def _known(steps: list[tuple[int, float]]) -> tuple[np.ndarray, np.ndarray]:
-    known = [(label, score) for label, score in steps if label >= 0 and score == score]
+    known = [(label, score) for label, score in steps if label >= 0 and not isnan(score)]
     return np.array([label for label, _ in known]), np.array([score for _, score in known])
 
 
@@ -112,4 +112,9 @@ def test_rules_by_their_configured_name() -> None:
         rule: choose_threshold(EvaluationConfig(threshold=rule, fixed_threshold=0.42, alarms_per_day=0), labels, scores, series, 1.0)
         for rule in ("f1", "balanced_accuracy", "fixed", "alarm_budget")
     }
-    assert chosen == {"f1": pytest.approx(0.35), "balanced_accuracy": pytest.approx(0.35), "fixed": 0.42, "alarm_budget": nextafter(0.7, inf)}
+    assert chosen == {
+        "f1": pytest.approx(0.35),
+        "balanced_accuracy": pytest.approx(0.35),
+        "fixed": 0.42,
+        "alarm_budget": nextafter(0.7, inf),
+    }

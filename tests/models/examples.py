@@ -16,6 +16,8 @@ from anomalynet.models import build
 from anomalynet.models._classical import Classical
 from anomalynet.models._detector import Detector
 
+torch.set_num_threads(1)  # two threads on two busy cores are a hundred times slower
+
 SHAPE = WindowShape(32, 8)
 SMALL = {"trees": 20, "iterations": 20}
 """Options that make a model quick to fit where it has them."""
@@ -28,18 +30,19 @@ def pairs() -> dict[str, type[configs.ModelConfig]]:
     return {name: found for found, name in defaults.items() if isinstance(name, str) and name}
 
 
-def configuration(name: str, seed: int = 0, training: dict[str, Any] | None = None, **options: object) -> Config:
+def configuration(name: str, seed: int = 0, training: dict[str, Any] | None = None, **options: Any) -> Config:
     """A run of a model by name, with options of that model."""
-    return Config(seed=seed, model=pairs()[name](**options), training=TrainingConfig(**(training or {})))  # type: ignore[arg-type]
+    return Config(seed=seed, model=pairs()[name](**options), training=TrainingConfig(**(training or {})))
 
 
 def small(name: str, seed: int = 0) -> Config:
     """A run of a model by name that is quick to fit."""
     known = {field.name for field in fields(pairs()[name])}
-    return configuration(name, seed, **{key: value for key, value in SMALL.items() if key in known})
+    options: dict[str, Any] = {key: value for key, value in SMALL.items() if key in known}
+    return configuration(name, seed, **options)
 
 
-def network(name: str, shape: WindowShape = SHAPE, seed: int = 0, **options: object) -> Detector:
+def network(name: str, shape: WindowShape = SHAPE, seed: int = 0, **options: Any) -> Detector:
     """A network with the weights of a seed, in evaluation mode."""
     torch.manual_seed(seed)
     model = build(configuration(name, seed, **options), shape)

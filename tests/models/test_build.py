@@ -1,0 +1,93 @@
+"""Finding a model by its name or in a file of the user's own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from anomalynet.config.model import ModelConfig
+from anomalynet.config.schema import Config
+from anomalynet.errors import ConfigError, UsageError
+from anomalynet.models import available, build, load_user_model
+from anomalynet.models._detector import Detector
+from tests.models.examples import SHAPE, windows
+
+MINE = """
+from dataclasses import dataclass
+
+from torch import nn
+
+from anomalynet.config.model import ModelConfig
+from anomalynet.models._detector import Detector, Output
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Config(ModelConfig):
+    width: int = 3
+
+
+class Mine(Detector):
+    def __init__(self, config, shape):
+        super().__init__(config, shape)
+        width = config.model.width
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(shape.steps * shape.channels, width), nn.Linear(width, 2))
+
+    def forward(self, x):
+        return Output(logits=self.layers(self.normalise(x)))
+"""
+
+
+def test_a_users_own_file_is_a_model_like_ours(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(MINE)
+    found = load_user_model(path)
+    settings = sys.modules[found.__module__].Config(name=str(path), width=5)
+    model = build(Config(model=settings), SHAPE)
+    assert isinstance(model, Detector) and type(model) is found
+    assert sum(weights.numel() for weights in model.parameters()) == 256 * 5 + 5 + 5 * 2 + 2
+    assert torch.isfinite(model.score(windows(2)[0])).all()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("x = 1\n", "exactly one class .* has none"),
+        (MINE + "\n\nclass Other(Mine):\n    pass\n", "has Mine, Other"),
+        ("\nimport no_such_module\n", ":2: ModuleNotFoundError"),
+    ],
+)
+def test_a_file_that_is_no_model_is_refused_with_the_reason(tmp_path: Path, source: str, message: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(source)
+    with pytest.raises(UsageError, match=message):
+        load_user_model(path)
+
+
+def test_helpers_start_with_an_underscore(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(MINE + "\n\nclass _Base(Detector):\n    pass\n")
+    assert load_user_model(path).__name__ == "Mine"
+
+
+def test_a_missing_file_and_an_unknown_name(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no file"):
+        load_user_model(tmp_path / "none.py")
+    with pytest.raises(ConfigError, match="no model 'transformer'"):
+        build(Config(model=ModelConfig(name="transformer")), SHAPE)
+
+
+def test_names_are_the_files() -> None:
+    assert available() == [
+        "autoencoder",
+        "cnn",
+        "cnn_lstm",
+        "gradient_boosting",
+        "hybrid",
+        "isolation_forest",
+        "logistic",
+        "lstm",
+        "random_forest",
+    ]
