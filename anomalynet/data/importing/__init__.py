@@ -82,7 +82,7 @@ def _keys(rows: Rows, roles: Roles, request: ImportRequest, counts: dict[str, in
         label = values.label(rows, roles.label, words)
     elif roles.kind is not None:
         label = values.label_from_kind(rows, roles.kind, words)
-    clock = read_clock(rows, roles.time) if roles.time is not None else None
+    clock = read_clock(rows, roles.time, alone=roles.series is None) if roles.time is not None else None
     none = pl.lit(None, pl.String)
     keys = rows.frame.select(
         ROW,

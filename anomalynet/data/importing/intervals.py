@@ -82,7 +82,7 @@ def mark(keys: pl.DataFrame, intervals: Intervals) -> pl.DataFrame:
 
 
 def _time(rows: Rows, index: int, zone: str | None) -> pl.Series:
-    clock = read_clock(rows, index)
+    clock = read_clock(rows, index, alone=False)
     keys = rows.frame.select(ROW, clock.time.alias("time"), pl.int_range(pl.len()).alias("series")).collect()
     return (to_utc(rows, keys, zone)[0] if zone and clock.local else keys)["time"]
 

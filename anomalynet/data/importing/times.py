@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -30,8 +29,8 @@ class Clock:
     local: bool
 
 
-def read_clock(rows: Rows, index: int) -> Clock:
-    """Find out how a column writes time.
+def read_clock(rows: Rows, index: int, alone: bool) -> Clock:
+    """Find out how a column writes time. `alone` says that the table is one recording, in which no time should stand twice.
 
     Raises:
         DataError: missing or unreadable times, times of day without a date, day and month in doubt.
@@ -45,7 +44,7 @@ def read_clock(rows: Rows, index: int) -> Clock:
     elif dtype == pl.Date:
         clock = Clock(raw.cast(pl.Datetime("us")), local=True)
     else:
-        clock = _numeric(rows, index) or _offset(rows, index) or _written(rows, index)
+        clock = _numeric(rows, index, alone) or _offset(rows, index) or _written(rows, index)
     bad = rows.frame.filter(clock.time.is_null()).select(pl.col(ROW).min()).collect(engine="streaming").item()
     if bad is not None:
         value = value_at(rows, index, bad)
@@ -53,7 +52,7 @@ def read_clock(rows: Rows, index: int) -> Clock:
     return clock
 
 
-def _numeric(rows: Rows, index: int) -> Clock | None:
+def _numeric(rows: Rows, index: int, alone: bool) -> Clock | None:
     """Read epoch or elapsed seconds, None if some time is no number."""
     first = rows.frame.select(text(rows, index).drop_nulls().head(1).cast(pl.Float64, strict=False)).collect()
     if first.to_series().null_count():
@@ -66,7 +65,7 @@ def _numeric(rows: Rows, index: int) -> Clock | None:
     ).collect().row(0, named=True)  # fmt: skip
     if facts["read"] < max(facts["said"], 1):
         return None
-    if facts["largest"] <= 24 and not facts["broken"] and not facts["negative"] and facts["distinct"] < facts["rows"]:
+    if alone and facts["largest"] in (23, 24) and not facts["broken"] and not facts["negative"] and facts["distinct"] < facts["rows"]:
         _refuse_time_of_day(rows, index)
     unit = next(unit for bound, unit in EPOCHS if facts["largest"] < bound)
     whole = text(rows, index).cast(pl.Int64, strict=False)
@@ -134,8 +133,8 @@ def _refuse_time_of_day(rows: Rows, index: int) -> None:
 def check_zone(name: str) -> None:
     """Raise DataError unless `name` is a time zone."""
     try:
-        ZoneInfo(name)
-    except (ValueError, OSError) as error:
+        pl.Series([0]).cast(pl.Datetime("us")).dt.replace_time_zone(name)
+    except pl.exceptions.PolarsError as error:
         raise DataError(f"no time zone {name!r}", "an IANA name, such as Europe/Berlin") from error
 
 

@@ -1,0 +1,110 @@
+"""`anomalynet data`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from anomalynet.cli import main as cli
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(cli, "VERBS", ("data",))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    path = tmp_path / "room.csv"
+    path.write_text("t,room,temp,state\n0,a,20,0\n60,a,21,1\n120,a,22,0\n0,b,20,0\n60,b,NA,-5\n120,b,19,0\n")
+    return path
+
+
+IMPORT = ["--name", "rooms", "--time", "t", "--series", "room", "--label", "state", "--units", "temp=°C", "--unlabelled", "-5"]
+
+
+def test_ls_names_every_set(capsys: pytest.CaptureFixture[str], csv: Path) -> None:
+    assert cli.main(["data", "import", str(csv), *IMPORT]) == 0
+    capsys.readouterr()
+    assert cli.main(["data", "ls", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert list(rows) == ["generated", "lwsndr", "skab", "ton_iot", "rooms"]
+    assert [rows[name]["there"] for name in rows] == ["yes", "no", "no", "no", "yes"]
+    assert rows["skab"]["licence"] == "GPL-3.0"
+
+
+def test_import_then_info(capsys: pytest.CaptureFixture[str], csv: Path) -> None:
+    assert cli.main(["data", "import", str(csv), *IMPORT, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["counts"] == {"rows": 6, "missing readings": 1, "unlabelled rows": 1}
+    assert cli.main(["data", "info", "rooms", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["series"], facts["rows"], facts["period"], facts["labelled"], facts["attack"]) == (2, 6, 60.0, 5, 1)
+    assert facts["prevalence"] == pytest.approx(0.2) and facts["begins"] == "0 s" and facts["ends"] == "120 s"
+    (channel,) = facts["channels"]
+    assert channel == {"name": "temp", "unit": "°C", "minimum": 19.0, "mean": pytest.approx(20.4), "maximum": 22.0, "missing": 1}
+    assert facts["incidents"] == [{"type": None, "incidents": 1, "rows": 1}]
+
+
+def test_info_as_a_table_and_warnings_aside(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["data", "info", "generated"]) == 0
+    printed = capsys.readouterr()
+    assert "series\t24" in printed.out and "# incidents" in printed.out and "temperature\t°C" in printed.out
+    assert "says nothing about real networks" in printed.err and "warning" not in printed.out
+
+
+def test_info_of_a_collection_names_its_parts(capsys: pytest.CaptureFixture[str], real_data: Path) -> None:
+    assert cli.main(["data", "info", "ton_iot"]) == 0
+    assert "garage_door; gps_tracker" in capsys.readouterr().out
+    assert cli.main(["data", "info", "ton_iot", "data.subset=weather", f"data.root={real_data}", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["rows"] == 39_260 and [channel["name"] for channel in facts["channels"]] == ["temperature", "pressure", "humidity"]
+
+
+def test_bad_input_is_one_message_and_code_2(capsys: pytest.CaptureFixture[str], csv: Path, home: Path) -> None:
+    csv.write_text(csv.read_text() + "180,b,warm,0\n")
+    assert cli.main(["data", "import", str(csv), *IMPORT]) == 2
+    printed = capsys.readouterr()
+    assert (
+        printed.out == ""
+        and printed.err
+        == f"{csv}:8: sensor 'temp' is 'warm', not a number\n  → --ignore temp, or --null 'warm' if it means a missing reading\n"
+    )
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "said"),
+    [
+        (["data", "info", "nowhere"], 2, "no data set named 'nowhere'"),
+        (["data", "info", "skab"], 2, "anomalynet data fetch skab"),
+        (["data", "fetch", "ton_iot"], 2, "research.unsw.edu.au"),
+    ],
+)
+def test_errors(capsys: pytest.CaptureFixture[str], argv: list[str], code: int, said: str) -> None:
+    assert cli.main(argv) == code
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--units", "temp"], "'temp' is not name=unit"),
+        (["--separator", "::"], "'::' is not one character"),
+        (["--unsorted", "perhaps"], "--unsorted"),
+    ],
+)
+def test_usage_errors(capsys: pytest.CaptureFixture[str], csv: Path, more: list[str], said: str) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["data", "import", str(csv), "--name", "rooms", *more])
+    assert stopped.value.code == 2 and said in capsys.readouterr().err
+
+
+def test_help_of_import_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["data", "import", "--help"])
+    assert stopped.value.code == 0 and "--incidents FILE" in capsys.readouterr().out

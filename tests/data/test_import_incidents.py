@@ -1,0 +1,97 @@
+"""Annotators' intervals: rows inside become incidents; bad intervals are named with their line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anomalynet.config.schema import DataConfig
+from anomalynet.data import sources
+from anomalynet.data.importing import import_table
+from anomalynet.data.importing.request import ImportReport, ImportRequest
+from anomalynet.data.telemetry import Incident
+from anomalynet.errors import DataError
+
+ROWS = "t,node,y,v\n" + "".join(f"2020-01-01 00:0{minute}:00,{node},{int(minute == 8)},{minute}\n" for node in "ab" for minute in range(10))
+HEAD = "start,end,type,cause,impact,severity,series\n"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def put(folder: Path, intervals: str, **asked: Any) -> ImportReport:
+    (folder / "t.csv").write_text(ROWS)
+    (folder / "i.csv").write_text(intervals)
+    request: dict[str, Any] = {
+        "file": folder / "t.csv",
+        "name": "mine",
+        "time": "t",
+        "series": "node",
+        "incidents": folder / "i.csv",
+        **asked,
+    }
+    return import_table(ImportRequest(**request))
+
+
+def test_intervals_label_rows_and_carry_what_annotators_said(tmp_path: Path) -> None:
+    text = (
+        HEAD + "2020-01-01 00:02:00,2020-01-01 00:03:30,jam,attack,availability,3,a\n2020-01-01 00:01:00,2020-01-01 00:01:00,drift,,,,b\n"
+    )
+    report = put(tmp_path, text, ignore=("y",))
+    telemetry = sources.load(DataConfig(name="mine"), 0)
+    frame = telemetry.frame.collect()
+    assert frame["label"].to_list() == [0, 0, 1, 1, 0, 0, 0, 0, 0, 0] + [0, 1] + [0] * 8
+    assert frame["incident"].to_list() == [None, None, 0, 0] + [None] * 6 + [None, 1] + [None] * 8
+    assert frame["kind"].drop_nulls().to_list() == ["jam", "jam", "drift"]
+    assert telemetry.incidents == {0: Incident("jam", "attack", "availability", 3), 1: Incident("drift", None, None, None)}
+    assert report.incidents == 2
+
+
+def test_without_a_series_column_an_interval_means_all_series(tmp_path: Path) -> None:
+    put(tmp_path, "start,end\n2020-01-01 00:02:00,2020-01-01 00:02:00\n", ignore=("y",))
+    frame = sources.load(DataConfig(name="mine"), 0).frame.collect()
+    assert frame["incident"].to_list() == 2 * ([None, None, 0] + [None] * 7)
+
+
+def test_labels_outside_intervals_stay_and_are_numbered_on(tmp_path: Path) -> None:
+    report = put(tmp_path, HEAD + "2020-01-01 00:02:00,2020-01-01 00:03:00,jam,,,,a\n", label="y")
+    frame = sources.load(DataConfig(name="mine"), 0).frame.collect()
+    assert frame["incident"].to_list() == [None, None, 0, 0, None, None, None, None, 1, None] + [None] * 8 + [2, None]
+    assert report.counts["rows labelled normal inside an incident"] == 2 and report.incidents == 3
+
+
+def test_an_interval_without_a_reading_is_warned_of(tmp_path: Path) -> None:
+    report = put(tmp_path, HEAD + "2021-01-01 00:02:00,2021-01-01 00:03:00,jam,,,,a\n", label="y")
+    assert "1 of 1 incidents hold no reading" in report.warnings
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("2020-01-01 00:03:00,2020-01-01 00:02:00,,,,,a\n", r"i\.csv:2: ends at 2020-01-01 00:02:00, before it starts"),
+        ("2020-01-01 00:01:00,2020-01-01 00:02:00,,,,,c\n", r"i\.csv:2: series 'c' is not in the data"),
+        ("2020-01-01 00:01:00,2020-01-01 00:02:00,,,,5,a\n", r"i\.csv:2: severity is '5'"),
+        ("2020-01-01 00:01:00,2020-01-01 00:02:00,,,,high,a\n", r"i\.csv:2: severity is 'high'"),
+        (
+            "2020-01-01 00:01:00,2020-01-01 00:04:00,,,,,a\n2020-01-01 00:03:00,2020-01-01 00:05:00,,,,,a\n",
+            r"i\.csv:3: overlaps with the incident of line 2 in series 'a'",
+        ),
+        ("2020-01-01 00:01:00,later,,,,,a\n", r"i\.csv:2: time 'end' is 'later', which cannot be read"),
+    ],
+)
+def test_bad_intervals(tmp_path: Path, home: Path, rows: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        put(tmp_path, HEAD + rows, ignore=("y",))
+    assert not home.exists()
+
+
+def test_columns_of_the_incidents_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no column 'end'"):
+        put(tmp_path, "start,stop\n1,2\n")
+    with pytest.raises(DataError, match="column 'colour' is not known"):
+        put(tmp_path, "start,end,colour\n1,2,red\n")

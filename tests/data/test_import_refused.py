@@ -1,0 +1,127 @@
+"""Importing tables: what is refused, with one message that says where and what to do, and nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anomalynet.data.importing import import_table
+from anomalynet.data.importing.request import ImportRequest
+from anomalynet.errors import DataError
+
+HEAD = "time,temp,label\n2020-01-01 00:00:00,1,0\n2020-01-01 00:00:01,2,1\n"
+BERLIN = {"time": "time", "timezone": "Europe/Berlin"}
+NAMED: dict[str, Any] = {"time": "time", "label": "label"}
+HUGE = "time,temp,label\n2020-01-01 00:00:00,{},0\n2020-01-01 00:00:01,2,1\n"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "message", "advice"),
+    [
+        ("", {}, "t.csv: empty", None),
+        ("\n\n", {}, "t.csv: empty", None),
+        ("time,temp,label\n", NAMED, "t.csv: a header, but no rows below it", None),
+        ("1,2\n3,4\n", {}, "t.csv:1: the first line is data, not a header", None),
+        ("just words\nand more\n", {}, "t.csv: one column only", "--separator"),
+        ("a,a\n1,2\n", {}, "t.csv:1: two columns are named 'a'", "rename"),
+        ("a,,c\n1,2,3\n", {}, "t.csv:1: column 2 has no name", None),
+        (HEAD, {"time": "tme"}, "no column 'tme' (--time)", "did you mean 'time'?"),
+        (HEAD, {**NAMED, "channels": ("temq",)}, "no column 'temq' (--channels)", "did you mean 'temp'?"),
+        (HEAD, {**NAMED, "ignore": ("label",)}, "column 'label' is both --label and --ignore", None),
+        (HEAD, {"time": "time"}, "column 'label' has a reserved name", "--label label"),
+        (HEAD.replace("label", "Label"), {"time": "time"}, "column 'Label' has a reserved name", "--label Label"),
+        (HEAD.replace("label", "attack"), {"time": "time"}, "column 'attack' looks like a label", "--channels"),
+        (HEAD, {**NAMED, "ignore": ("temp",)}, "no sensor is left", "--channels"),
+        (HEAD + "2020-01-01 00:00:02,warm,1\n", NAMED, "t.csv:4: sensor 'temp' is 'warm', not a number", "--ignore temp, or --null 'warm'"),
+        (HEAD.replace(",", ";") + "2020-01-01 00:00:02;1,5;1\n", NAMED, "t.csv:4: sensor 'temp' is '1,5'", "decimal points"),
+        (HUGE.format("inf"), NAMED, "t.csv:2: sensor 'temp' is 'inf': not a finite reading", "--null inf"),
+        (HUGE.format("1e39"), NAMED, "t.csv:2: sensor 'temp' is '1e39': not a finite reading", None),
+        (HEAD + "2020-01-01 00:00:02,1\n", NAMED, "t.csv:4: 2 fields, the header has 3", "mend the line"),
+        (HEAD + '2020-01-01 00:00:02,"1",0,7\n', NAMED, "t.csv:4: 4 fields, the header has 3", "mend the line"),
+        (HEAD + "2020-01-01 00:00:02,1,2\n", NAMED, "t.csv:4: label column 'label' has 3 values: '0' (1 rows)", "--unlabelled '2'"),
+        (HEAD + "2020-01-01 00:00:02,1,ddos\n", NAMED, "'ddos' (1 rows)", "--kind label instead of --label"),
+        (HEAD + "yesterday,1,1\n", NAMED, "t.csv:4: time 'time' is 'yesterday', which cannot be read", None),
+        (HEAD + ",1,1\n", NAMED, "t.csv:4: time 'time' is '', which cannot be read", None),
+        (HEAD.replace("2020-01-01 ", ""), NAMED, "time 'time' has a time of day without a date", "--period"),
+        ("time,temp\n0,1\n1,1\n23,2\n0,3\n1,4\n", {"time": "time"}, "time 'time' has a time of day without a date", "--period"),
+        ("time,temp\n01/02/2020,1\n02/02/2020,2\n", {"time": "time"}, "every date reads day first and month first", "YYYY-MM-DD"),
+        (HEAD + "2020-01-01 00:00:00,3,1\n", NAMED, "t.csv:4: time goes back to 2020-01-01 00:00:00", "--unsorted sort"),
+        (HEAD + "2020-01-01 00:00:01,3,1\n", NAMED, "t.csv:4: time 2020-01-01 00:00:01 stands twice", "--duplicates first, last, mean"),
+        ("time,temp\n2020-03-29 01:00,1\n2020-03-29 02:30,1\n", BERLIN, "t.csv:3: 2020-03-29 02:30:00 did not", None),
+        ("time,temp\n1577836800,1\n1577836801,1\n", BERLIN, "times carry their own offset", None),
+        (HEAD, {**NAMED, "timezone": "Europe/Berln"}, "no time zone 'Europe/Berln'", "Europe/Berlin"),
+        (HEAD, {**NAMED, "period": 0.0}, "the period is 0 s", "--period"),
+        ("time,node,temp\n1,a,1\n2,,1\n", {"time": "time", "series": "node"}, "t.csv:3: series 'node' is empty", None),
+        ("time,part,temp\n1,train,1\n2,later,1\n", {"time": "time", "split": "part"}, "t.csv:3: split is 'later'", "validation"),
+        (HEAD, {**NAMED, "name": "../escape"}, "'../escape' is not a name", "--name"),
+        (HEAD, {**NAMED, "name": "skab"}, "'skab' is taken", "--name"),
+        (HEAD, {**NAMED, "name": "prepared"}, "'prepared' is taken", "--name"),
+    ],
+)  # fmt: skip
+def test_one_message_and_nothing_written(
+    tmp_path: Path, home: Path, text: str, asked: dict[str, Any], message: str, advice: str | None
+) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text(text)
+    with pytest.raises(DataError) as refused:
+        import_table(ImportRequest(**{"file": file, "name": "mine", **asked}))
+    assert message in refused.value.message and refused.value.exit_code == 2
+    assert "\n" not in refused.value.message
+    if advice is not None:
+        assert advice in str(refused.value.next_step)
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", b"time,temp\n1,2\n2,21\xb0\n", r"t\.csv:3: not UTF-8 \(byte 0xb0\)"),
+        ("t.parquet", b"time,temp\n1,2\n", r"t\.parquet: not a Parquet file"),
+        ("t.parquet", b"PAR1 and nothing else", r"t\.parquet: not a readable Parquet file"),
+        ("t.csv", "a,b\n1,2\n".encode("utf-16"), r"t\.csv: not a CSV but UTF-16"),
+        ("t.csv.gz", b"\x1f\x8b\x08\x00", r"not a CSV but compressed"),
+        ("t.xlsx", b"PK\x03\x04", r"not a CSV but a spreadsheet"),
+        ("t.csv", b"a,b\r1,2\r", r"lines end in CR alone"),
+    ],
+)
+def test_files_that_are_no_table(tmp_path: Path, home: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        import_table(ImportRequest(file=tmp_path / name, name="mine"))
+    assert not home.exists()
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere\.csv: cannot be read"):
+        import_table(ImportRequest(file=tmp_path / "nowhere.csv", name="mine"))
+
+
+def test_an_existing_set_survives(tmp_path: Path, home: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text(HEAD)
+    import_table(ImportRequest(file=file, name="mine", **NAMED))
+    before = {path: path.read_bytes() for path in (home / "mine").iterdir()}
+    with pytest.raises(DataError, match=r"a data set 'mine' exists"):
+        import_table(ImportRequest(file=file, name="mine", **NAMED))
+    file.write_text(HEAD + "nonsense\n")
+    with pytest.raises(DataError, match="1 fields"):
+        import_table(ImportRequest(file=file, name="mine", replace=True, **NAMED))
+    assert {path: path.read_bytes() for path in (home / "mine").iterdir()} == before
+    assert [path.name for path in home.iterdir()] == ["mine"]
+
+
+def test_a_folder_that_is_no_imported_set_is_never_replaced(tmp_path: Path, home: Path) -> None:
+    (home / "mine").mkdir(parents=True)
+    (home / "mine/thesis.txt").write_text("dear")
+    (tmp_path / "t.csv").write_text(HEAD)
+    with pytest.raises(DataError, match="is not an imported set"):
+        import_table(ImportRequest(file=tmp_path / "t.csv", name="mine", replace=True, **NAMED))
+    assert (home / "mine/thesis.txt").read_text() == "dear"
