@@ -1,4 +1,7 @@
-"""A model is a file: `model.name` picks the module here, or a file of the user's own, and the one class in it."""
+"""A model is a file: `model.name` picks the module here, or a file of the user's own, and the one class in it.
+
+A user's own model imports what it extends from here: `from anomalynet.models import Detector, Output`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import importlib
 import inspect
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anomalynet.config.models import user_module
 from anomalynet.errors import ConfigError, Problem, UsageError
@@ -15,7 +18,18 @@ if TYPE_CHECKING:
     from anomalynet.config.schema import Config
     from anomalynet.data.windows import WindowShape
     from anomalynet.models._classical import Classical
-    from anomalynet.models._detector import Detector
+    from anomalynet.models._detector import Detector, Output
+
+__all__ = ["Classical", "Detector", "Output", "available", "build", "load_user_model", "model_type"]
+
+_HOMES = {"Classical": "_classical", "Detector": "_detector", "Output": "_detector"}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports torch or scikit-learn only for those who ask."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def available() -> list[str]:

@@ -60,7 +60,8 @@ class Detector(L.LightningModule):
         self.config = config
         self.shape = shape
         self.threshold = torch.tensor(inf, dtype=torch.float64)
-        """Score from which a step is an attack, chosen on validation; infinite until then. Float64, on the CPU, in the state dict."""
+        """Score from which a step is an attack, chosen on validation; infinite until then. Float64, on the CPU, in the state
+        dict; compare it with scores in double precision."""
         self.register_buffer("mean", torch.zeros(shape.channels))
         self.register_buffer("scale", torch.ones(shape.channels))
         self._loss_sum = torch.zeros(())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,8 +12,7 @@ import torch
 from anomalynet.config.model import ModelConfig
 from anomalynet.config.schema import Config
 from anomalynet.errors import ConfigError, UsageError
-from anomalynet.models import available, build, load_user_model
-from anomalynet.models._detector import Detector
+from anomalynet.models import Detector, available, build, load_user_model
 from tests.models.examples import SHAPE, windows
 
 MINE = """
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from anomalynet.config.model import ModelConfig
-from anomalynet.models._detector import Detector, Output
+from anomalynet.models import Detector, Output
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -91,3 +91,8 @@ def test_names_are_the_files() -> None:
         "lstm",
         "random_forest",
     ]
+
+
+def test_listing_models_loads_no_library() -> None:
+    code = "import sys, anomalynet.models as m; m.available(); sys.exit(bool({'torch', 'sklearn', 'lightning'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
