@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import add_json, add_overrides
+from anomalynet.cli.arguments import add_json, add_overrides, add_runs
 from anomalynet.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="a data set of `anomalynet data ls`")
     add_overrides(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of generated data and of the probes (default: 0)")
+    add_runs(parser)
     add_json(parser)
 
 
@@ -38,13 +39,15 @@ def run(args: argparse.Namespace) -> int:
     from anomalynet.config.load import load_data_config
     from anomalynet.data import sources
     from anomalynet.data.audit import audit
+    from anomalynet.runs.audits import write_audit
 
     config = load_data_config(args.name, args.overrides)
     info = sources.info(config.name)
     configs = [replace(config, subset=subset) for subset in info.subsets] if info.needs_subset and config.subset is None else [config]
     results = []
     for each in configs:
-        found = audit(each, args.seed, progress=_reporter(each))
+        found = audit(each, args.seed, progress=reporter(each))
+        write_audit(args.runs, found.to_dict())
         results.append(found)
         if not args.json:
             _print(found)
@@ -53,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _reporter(config: DataConfig) -> Callable[[str], None]:
+def reporter(config: DataConfig) -> Callable[[str], None]:
     """Progress on stderr: one line that is rewritten on a terminal, one line a fold elsewhere."""
     name = config.name if config.subset is None else f"{config.name}/{config.subset}"
     folds: set[str] = set()

@@ -72,12 +72,23 @@ def _devices() -> list[dict[str, object]]:
 
 
 def _data() -> list[dict[str, object]]:
-    from anomalynet.cli.data import present
+    from anomalynet.config.schema import DataConfig
+    from anomalynet.data import sources
     from anomalynet.data.folder import data_folder
-    from anomalynet.data.sources import names
+    from anomalynet.errors import DataError
+
+    def present(name: str) -> bool:
+        about = sources.info(name)
+        for subset in about.subsets if about.needs_subset else (None,):
+            try:
+                sources.locate(DataConfig(name=name, subset=subset))
+            except DataError:
+                continue
+            return True
+        return False
 
     rows = [_row("data folder", data_folder())]
-    for name in names():
+    for name in sources.names():
         there = present(name)
         rows.append(
             _row(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
 from anomalynet.cli.arguments import add_json, add_runs
 from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import NothingToCompareError, UsageError
+from anomalynet.runs.audits import read_audit, slug
 
 SUMMARY = "write the paper's tables and figures from finished runs"
 
@@ -23,11 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="NAME", help="one data set, or one subset (`ton_iot/fridge`); without it each gets a report")
     add_json(parser)
     parser.epilog = "Reads result files only: nothing is trained. Missing folds are marked, never guessed."
-
-
-def slug(data: str) -> str:
-    """The name of a data set as a folder or file name."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", data).strip(".-") or "data"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,13 +43,11 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"one name for reports on {', '.join(chosen)}", f"anomalynet report {args.name} --data {chosen[0]}")
 
     from anomalynet.reporting.render import write_report
-    from anomalynet.runs.files import read_json
 
     rows: list[dict[str, object]] = []
     for data in chosen:
         own = [record for record in records if record.result.data == data]
-        audit = read_json(args.runs / "audit" / f"{slug(data)}.json") or None
-        path = write_report(own, args.out / (args.name or slug(data)), audit=audit)
+        path = write_report(own, args.out / (args.name or slug(data)), audit=read_audit(args.runs, data))
         rows.append({"data": data, "runs": len(own), "report": str(path)})
     if args.json:
         print_json(rows)

@@ -6,12 +6,14 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anomalynet.cli.arguments import add_json, add_overrides, add_runs
 from anomalynet.cli.output import print_json
 
 if TYPE_CHECKING:
+    from anomalynet.config.schema import DataConfig
+    from anomalynet.runs.schema import Result
     from anomalynet.sweep.estimate import Cost
     from anomalynet.sweep.launch import Job
     from anomalynet.sweep.plan import Sweep
@@ -57,9 +59,8 @@ def run(args: argparse.Namespace) -> int:
     jobs = jobs_of(plan(sweep, overrides), args.runs)
     data = jobs[0].run.loaded.config.data
     name = f"{data.name}/{data.subset}" if data.subset else data.name
-    _say(
-        f"{len(jobs)} runs on {name}, {sum(job.state == 'done' for job in jobs)} done, {args.slots} at a time, one thread each, in {args.runs}"
-    )
+    done = sum(job.state == "done" for job in jobs)
+    _say(f"{len(jobs)} runs on {name}, {done} done, {args.slots} at a time, one thread each, in {args.runs}")
     if args.preset == "full":
         costs = estimate.measured(args.runs, name)
         if estimate.unmeasured(jobs, costs):
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         _say(f"failed: {job.run.loaded.name} {job.folder.path}: {job.reason}")
     if not any(job.state == "done" for job in jobs):
         return 1
-    path = _report(jobs, overrides, args, name)
+    path = _report(jobs, args, name)
     if args.json:
         print_json({"report": str(path), "runs": len(jobs), "failed": len(failed)})
     else:
@@ -111,13 +112,29 @@ def _measure(sweep: Sweep, overrides: list[str], runs: Path, slots: int, name: s
     return estimate.measured(runs, name)
 
 
-def _report(jobs: list[Job], overrides: list[str], args: argparse.Namespace, name: str) -> Path:
-    from anomalynet.cli.audit import stored_audit
+def _report(jobs: list[Job], args: argparse.Namespace, name: str) -> Path:
     from anomalynet.reporting.render import write_report
+    from anomalynet.runs.audits import slug
     from anomalynet.runs.collect import load_record
 
-    slug = name.replace("/", "-")
-    out = args.out or Path("reports") / (slug if args.preset == "full" else f"{slug}-{args.preset}")
+    out = args.out or Path("reports") / (slug(name) if args.preset == "full" else f"{slug(name)}-{args.preset}")
     records = [load_record(job.folder) for job in jobs if job.state == "done"]
     expected = [(job.run.loaded.name, job.run.loaded.config.seed, job.run.loaded.config.data.split.fold) for job in jobs]
-    return write_report(records, out, expected=expected, audit=stored_audit(jobs[0].run.loaded.config.data, args.runs))
+    return write_report(records, out, expected=expected, audit=_audit(jobs[0].run.loaded.config.data, records[0].result, args.runs))
+
+
+def _audit(config: DataConfig, result: Result, runs: Path) -> dict[str, Any] | None:
+    """The leakage audit of the data and split that were trained on: the one beside the runs if it is of these, else made now."""
+    from anomalynet.cli.audit import reporter
+    from anomalynet.data.audit import audit
+    from anomalynet.runs.audits import read_audit, write_audit
+
+    if result.parts["test"].labelled == 0:
+        return None
+    there = read_audit(runs, result.data)
+    wanted = {"fingerprint": result.fingerprint, "split": result.split, "folds": config.split.folds, "window": config.window}
+    wanted["calibration_rows"] = config.calibration_rows
+    if there is None or any(there[key] != value for key, value in wanted.items()):
+        there = audit(config, config.world, progress=reporter(config)).to_dict()
+        write_audit(runs, there)
+    return there

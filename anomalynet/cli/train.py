@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from anomalynet.cli.arguments import add_json, add_overrides, add_runs
@@ -30,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
 
     overrides = [*args.overrides, *([f"hardware.devices={args.devices}"] if args.devices else [])]
     loaded = load(args.experiment, overrides)
-    print(f"{loaded.name}: preparing", file=sys.stderr, flush=True)
+    if "LOCAL_RANK" not in os.environ:
+        print(f"{loaded.name}: preparing", file=sys.stderr, flush=True)
 
     from anomalynet.cli.progress import TrainingProgress
     from anomalynet.runs.folder import BusyError

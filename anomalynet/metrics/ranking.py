@@ -17,7 +17,7 @@ def auroc(scores: Tensor, labels: Tensor) -> float:
 
     Source: not in the paper.
     """
-    return _compute(BinaryAUROC(normalization=None), scores, labels)
+    return _compute(BinaryAUROC(normalization=None, sync_on_compute=False), scores, labels)
 
 
 def average_precision(scores: Tensor, labels: Tensor) -> float:
@@ -25,7 +25,7 @@ def average_precision(scores: Tensor, labels: Tensor) -> float:
 
     Source: not in the paper.
     """
-    return _compute(BinaryAveragePrecision(normalization=None), scores, labels)
+    return _compute(BinaryAveragePrecision(normalization=None, sync_on_compute=False), scores, labels)
 
 
 def _compute(metric: BinaryAUROC | BinaryAveragePrecision, scores: Tensor, labels: Tensor) -> float:

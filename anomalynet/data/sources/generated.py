@@ -23,7 +23,7 @@ LENGTHS = (40, 110)
 LOSS = (0.01, 0.02)
 BLOCK = 5
 """A silence lets one reading in so many through."""
-MAGNITUDES = (0.4, 8.0)
+MAGNITUDES = (1.0, 10.0)
 """From subtle to blunt, in deviations of the sensor's own noise."""
 KINDS = ("bias", "drift", "stuck", "spikes", "noise", "replay", "silence")
 ATTACKS = ("replay", "silence")
@@ -106,9 +106,9 @@ def _signals(rng: np.random.Generator) -> Values:
         noise[:, step] = 0.8 * noise[:, step - 1] + shocks[:, step] if step else rng.normal(size=(DEVICES, 4))
         present = present ^ (rng.random(DEVICES) < 1 / 40)
         occupied[:, step] = present
-    temperature = 21 + 1.5 * room[:, 1:2] + 2 * daily
-    humidity = 45 + 5 * room[:, 2:3] - 6 * daily
-    light = 60 + 10 * room[:, 3:4] + 250 * np.clip(daily, 0, None) + 120 * occupied
+    temperature = 21 + 1.5 * room[:, 1:2] + 0.5 * daily
+    humidity = 45 + 5 * room[:, 2:3] - 1.5 * daily
+    light = 60 + 10 * room[:, 3:4] + 40 * np.clip(daily, 0, None) + 120 * occupied
     sound = 35 + 2 * room[:, 4:5] + 8 * occupied
     motion = ((rng.random(occupied.shape) < 0.7) & (occupied > 0)).astype(float)
     smooth = np.stack([temperature, humidity, light, sound], axis=-1) + noise * NOISE
