@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on two busy cores are a hundred times slower
+
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True, scope="session")
+def data_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder of the session's own, so that no test writes to the user's; what is prepared once serves all tests."""
+    folder = tmp_path_factory.mktemp("data")
+    os.environ["ANOMALYNET_DATA"] = str(folder)
+    return folder
 
 
 @pytest.fixture

@@ -52,6 +52,16 @@ def quiet_lightning() -> Iterator[None]:
                 logger.setLevel(level)
 
 
+@contextmanager
+def no_denormals() -> Iterator[None]:
+    """Flush numbers too small for float32's precision to zero: on separable data they make a CPU step several times slower."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
 def environment(config: Config, fingerprint: str) -> dict[str, object]:
     """What the run saw: versions, hardware, data and code."""
     return {
