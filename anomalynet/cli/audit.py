@@ -78,9 +78,7 @@ def _print(found: AuditResult) -> None:
     if found.refused:
         print(f"{found.data}: a chronological split is refused: {found.refused}")
         both = sum(day.normal > 0 and day.attack > 0 for day in found.days)
-        print(
-            f"{both or 'none'} of {len(found.days)} days {'has' if both < 2 else 'have'} both classes; interleaved blocks are what remains"
-        )
+        print(f"days with both classes: {both or 'none'} of {len(found.days)}; interleaved blocks are what remains")
         print_table([{"day": day.day, "normal": day.normal, "attack": day.attack} for day in found.days])
     title = (
         f"{found.data}: {found.split}, {found.folds} folds pooled, windows of {found.window} steps, "

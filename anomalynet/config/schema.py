@@ -59,6 +59,9 @@ class DataConfig:
     calibration_rows: int = 100
     """First readings of each series, assumed normal, whose mean and deviation normalise it; consumed, never trained on
     or scored. 0: no calibration; the training part's statistics alone normalise."""
+    calibration_floor: float = 0.01
+    """Smallest deviation that divides calibrated readings, in the channel's unit. Below it a sensor that is quiet while it is
+    commissioned would have its later noise blown up; a large floor only centres, for models normalise by the training part as well."""
     clip: float = 20.0
     """Bound on calibrated readings, in deviations of the commissioning phase; keeps a constant channel finite."""
     mask_channel: bool = True

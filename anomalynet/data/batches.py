@@ -10,8 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anomalynet.data.prepared import Int64
+from anomalynet.data.prepared import Int32, Int64
 from anomalynet.data.windows import CHUNK_BYTES, Windows
+
+SHUFFLED = 1 << 20
+"""Windows shuffled at a time."""
 
 
 class Batch(NamedTuple):
@@ -49,14 +52,12 @@ class TrainBatches:
         return math.ceil(len(self.windows) / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        order = np.arange(len(self.windows), dtype=np.int32)
-        np.random.default_rng([self.seed, self.epoch()]).shuffle(order)
         steps, channels = self.windows.shape
         window_bytes = 4 * steps * channels
         share = math.ceil(self.batch_size / self.world)
         batches_a_chunk = max(1, CHUNK_BYTES // (share * window_bytes))
-        for first in range(0, len(order), batches_a_chunk * self.batch_size):
-            chunk = order[first : first + batches_a_chunk * self.batch_size]
+        size = batches_a_chunk * self.batch_size
+        for chunk in (order[first : first + size] for order in self._order() for first in range(0, len(order), size)):
             cuts = [self._cut(chunk[start : start + self.batch_size]) for start in range(0, len(chunk), self.batch_size)]
             ids = np.concatenate([own for own, _ in cuts])
             x = torch.from_numpy(self.windows.gather(ids))
@@ -67,7 +68,24 @@ class TrainBatches:
                 yield Batch(x[start:stop], target[start:stop], weight)
                 start = stop
 
-    def _cut(self, ids: np.ndarray[tuple[int], np.dtype[np.int32]]) -> tuple[Int64, Tensor]:
+    def _order(self) -> Iterator[Int32]:
+        """The numbers of all windows in random order, in pieces of whole batches.
+
+        Dealing numbers into groups at random, and shuffling each group, is a uniform permutation that never stands in memory whole.
+        """
+        random, count = np.random.default_rng([self.seed, self.epoch()]), len(self.windows)
+        groups = math.ceil(count / max(SHUFFLED, count / 256))
+        dealt = random.integers(0, groups, count, dtype=np.uint8) if groups > 1 else np.zeros(count, np.uint8)
+        rest = np.empty(0, np.int32)
+        for group in range(groups):
+            ids = np.flatnonzero(dealt == group).astype(np.int32)
+            random.shuffle(ids)
+            ids = np.concatenate([rest, ids])
+            whole = len(ids) if group == groups - 1 else len(ids) // self.batch_size * self.batch_size
+            rest = ids[whole:]
+            yield ids[:whole]
+
+    def _cut(self, ids: Int32) -> tuple[Int64, Tensor]:
         """This rank's windows of a global batch, and their weights."""
         share = math.ceil(len(ids) / self.world)
         own = ids[self.rank * share : (self.rank + 1) * share].astype(np.int64)

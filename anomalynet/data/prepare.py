@@ -62,7 +62,8 @@ def prepare(config: DataConfig, seed: int) -> Prepared:
 
 def cache_key(config: DataConfig, fingerprint: str) -> str:
     """Name of the prepared folder: 16 hex digits of a SHA-256 over the data and every key that changes the arrays."""
-    parts = [FORMAT, fingerprint, config.name, config.subset, config.calibration_rows, config.clip, config.mask_channel, config.max_gap]
+    keys = (config.name, config.subset, config.calibration_rows, config.calibration_floor, config.clip, config.mask_channel, config.max_gap)
+    parts = [FORMAT, fingerprint, *keys]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -81,7 +82,7 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
         )
     raw = folder / "raw.npy"
     if config.calibration_rows:
-        mean, scale = calibrate(raw, layout, config.calibration_rows)
+        mean, scale = calibrate(raw, layout, config.calibration_rows, config.calibration_floor)
     else:
         mean = scale = np.empty((0, len(telemetry.channels)))
     finish(raw, folder / "values.npy", layout, mean, scale, config.clip, config.mask_channel)

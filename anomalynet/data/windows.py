@@ -87,10 +87,11 @@ class Windows:
 
     def select(self, targets: Iterable[int]) -> Windows:
         """The windows with one of these targets, as ranges again: labels come in runs, so no array of windows is needed."""
-        keep: Bool = np.isin(self.targets(), list(targets))
-        if keep.all():
+        wanted = list(targets)
+        kept: list[Bool] = [np.isin(self.targets(piece), wanted) for piece in self.chunks(CHUNK_BYTES // 8)]
+        if all(piece.all() for piece in kept):
             return self
-        ids = np.flatnonzero(keep).astype(np.int64)
+        ids = np.flatnonzero(np.concatenate(kept)).astype(np.int64)
         # A run of windows becomes one range, unless it crosses from one range into the next.
         inside = np.searchsorted(self._firsts, ids, side="right") - 1
         runs = runs_of(ids + inside)

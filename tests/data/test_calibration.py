@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from anomalynet.data import arrayfile
 from anomalynet.errors import DataError
 from tests.data.build import Recording, prepared
 
-THREE = DataConfig(calibration_rows=3, clip=5.0)
+THREE = DataConfig(calibration_rows=3, calibration_floor=0.0, clip=5.0)
 
 
 def test_by_hand() -> None:
@@ -36,9 +38,16 @@ def test_constant_and_silent_sensors_stay_finite() -> None:
 def test_small_deviations_of_large_readings_keep_their_digits() -> None:
     readings = [1e6, 1e6 + 0.25, 1e6 - 0.25, 1e6 + 0.25]
     found = prepared([Recording("s", range(4), [readings], [0] * 4)], THREE)
-    assert np.isclose(found.calibration_scale[0, 0], max(np.std(readings[:3]), 1.0))  # the floor, 1e-6 of the mean
+    assert np.isclose(found.calibration_scale[0, 0], 1.0)  # the floor, 1e-6 of the mean
     few = [1e3, 1e3 + 0.25, 1e3 - 0.25, 1e3 + 0.25]
     assert np.isclose(prepared([Recording("s", range(4), [few], [0] * 4)], THREE).calibration_scale[0, 0], np.std(few[:3]), rtol=1e-9)
+
+
+def test_a_deviation_below_the_floor_does_not_divide() -> None:
+    one = Recording("s", range(4), [[1.0, 1.002, 0.998, 1.5], [0.0, 4.0, 8.0, 4.0]], [0] * 4)
+    found = prepared([one], replace(THREE, calibration_floor=0.1))
+    assert np.allclose(found.calibration_scale, np.array([[0.1, np.sqrt(32 / 3)]]))
+    assert np.allclose(found.values[3], [5, 0, 0], atol=1e-5)
 
 
 def test_every_series_has_its_own_whatever_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +66,8 @@ def test_every_series_has_its_own_whatever_the_chunk(monkeypatch: pytest.MonkeyP
 
 
 def test_short_series_are_counted_and_a_set_of_them_is_refused() -> None:
-    short, long = Recording("short", range(3), [[1.0, 2.0, 3.0]], [0] * 3), Recording("long", range(5), [[1.0, 2.0, 3.0, 4.0, 5.0]], [0] * 5)
+    short = Recording("short", range(3), [[1.0, 2.0, 3.0]], [0] * 3)
+    long = Recording("long", range(5), [[1.0, 2.0, 3.0, 4.0, 5.0]], [0] * 5)
     found = prepared([short, long, Recording("shorter", [0], [[1.0]], [0])], THREE)
     assert [segment.series for segment in found.segments] == ["long"]
     assert found.counts["series too short to calibrate"] == 1

@@ -32,7 +32,8 @@ def naive(recording: Recording, period: float | None, max_gap: int) -> tuple[lis
                 starts.append(len(steps))
             else:
                 before = steps[-1]
-                steps += [(recording.seconds[row - 1] + k * gap / (missing + 1), before[1], False, list(held), 1.0) for k in range(1, missing + 1)]
+                for k in range(1, missing + 1):
+                    steps.append((recording.seconds[row - 1] + k * gap / (missing + 1), before[1], False, list(held), 1.0))
         heard = [column[row] for column in recording.values]
         held = [old if new is None else new for old, new in zip(held, heard, strict=True)]
         label = recording.labels[row]
@@ -59,7 +60,8 @@ def test_grid_equals_a_row_by_row_reference_whatever_the_chunk(found: list[Recor
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grid, "CHUNK", chunk)
         result = prepared(found, RAW, Facts(period=period))
-    expected, starts = [], []
+    expected: list[Step] = []
+    starts: list[int] = []
     for one in found:
         steps, firsts = naive(one, period, RAW.max_gap)
         starts += [len(expected) + first for first in firsts]
@@ -74,7 +76,8 @@ def test_grid_equals_a_row_by_row_reference_whatever_the_chunk(found: list[Recor
 
 
 def test_a_gap_by_hand() -> None:
-    one = Recording("s", [0, 1, 4.1, 5], [[1.0, 2.0, 7.0, None]], [0, 1, 0, 0], kinds=[None, "dos", None, None], incidents=[None, 4, None, None])
+    kinds, incidents = [None, "dos", None, None], [None, 4, None, None]
+    one = Recording("s", [0, 1, 4.1, 5], [[1.0, 2.0, 7.0, None]], [0, 1, 0, 0], kinds, incidents=incidents)
     found = prepared([one], RAW)
     assert found.values.tolist() == [[1, 0], [2, 0], [2, 1], [2, 1], [7, 0], [7, 1]]
     assert found.labels.tolist() == [0, 1, 1, 1, 0, 0]

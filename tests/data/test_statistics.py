@@ -15,8 +15,18 @@ def test_every_statistic_against_numpy() -> None:
         for channel in range(3):
             x = windows[window, :, channel].astype(float)
             expected = [
-                x.mean(), x.std(), x.min(), x.max(), np.median(x), np.quantile(x, 0.25), np.quantile(x, 0.75), x[0], x[-1],
-                np.polyfit(time, x, 1)[0], np.abs(np.diff(x)).mean(), x[-1] - x.mean(),
+                x.mean(),
+                x.std(),
+                x.min(),
+                x.max(),
+                np.median(x),
+                np.quantile(x, 0.25),
+                np.quantile(x, 0.75),
+                x[0],
+                x[-1],
+                np.polyfit(time, x, 1)[0],
+                np.abs(np.diff(x)).mean(),
+                x[-1] - x.mean(),
             ]
             assert np.allclose(found[window, channel], expected, atol=1e-5)
     assert len(names) == 12 and found.dtype == np.float32

@@ -14,15 +14,15 @@ from anomalynet.data.windows import Windows
 from tests.data.build import Recording, prepared, steady
 
 LABELS = np.random.default_rng(1).choice([-1, 0, 0, 0, 1, 1], 90)
-ROWS = prepared([Recording("s", range(90), [np.sqrt(np.arange(90)).tolist(), np.arange(90.0).tolist()], [None if x < 0 else int(x) for x in LABELS])])
+VALUES = [np.sqrt(np.arange(90)).tolist(), np.arange(90.0).tolist()]
+ROWS = prepared([Recording("s", range(90), VALUES, [None if x < 0 else int(x) for x in LABELS])])
 ranges = st.lists(st.tuples(st.integers(0, 90), st.integers(0, 90)), max_size=6).map(Ranges.of)
 
 
 def naive(found: Ranges, window: int, stride: int) -> list[int]:
     """First rows of all windows."""
-    return [
-        first for start, stop in zip(found.starts.tolist(), found.stops.tolist(), strict=True) for first in range(start, stop - window + 1, stride)
-    ]
+    pairs = zip(found.starts.tolist(), found.stops.tolist(), strict=True)
+    return [first for start, stop in pairs for first in range(start, stop - window + 1, stride)]
 
 
 def naive_target(first: int, window: int, label_step: str) -> int:

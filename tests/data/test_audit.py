@@ -1,0 +1,107 @@
+"""The audit finds leaks that were planted, and those that the real sets have."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from anomalynet.cli.main import main
+from anomalynet.config.schema import DataConfig, SplitConfig
+from anomalynet.data import sources
+from anomalynet.data.audit import AuditResult, audit
+from anomalynet.data.telemetry import Telemetry
+from anomalynet.errors import DataError
+from tests.data.build import Facts, Recording, telemetry
+
+CONFIG = DataConfig(name="mine", window=4, calibration_rows=0, split=SplitConfig(folds=3))
+
+
+def use(monkeypatch: pytest.MonkeyPatch, folder: Path, found: list[Recording], period: float | None = 1.0) -> None:
+    """Make `found` the data."""
+
+    def load(config: DataConfig, seed: int) -> Telemetry:
+        return telemetry(found, Facts(period=period))
+
+    monkeypatch.setenv("ANOMALYNET_DATA", str(folder))
+    monkeypatch.setattr(sources, "load", load)
+    monkeypatch.setattr(sources, "fingerprint", lambda config, seed: "one")
+
+
+def verdicts(found: AuditResult) -> set[str]:
+    return {probe.probe for probe in found.probes if probe.verdict}
+
+
+def auroc(found: AuditResult, name: str) -> float:
+    value = next(probe.auroc for probe in found.probes if probe.probe == name)
+    assert value is not None
+    return value
+
+
+def noise(seed: int, rows: int) -> list[float | None]:
+    return list(map(float, np.random.default_rng(seed).normal(size=rows)))
+
+
+def test_planted_leaks_and_nothing_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    recordings = []
+    for number in range(6):
+        labels = (random.random(120) < 0.5).astype(int)
+        # Channel b is the label; attacks come after a longer step.
+        seconds = np.cumsum(np.where(labels == 1, 1.3, 1.0)).tolist()
+        recordings.append(Recording(f"s{number}", seconds, [noise(number, 120), labels.astype(float).tolist()], labels.tolist()))
+    use(monkeypatch, tmp_path, recordings)
+    found = audit(CONFIG, 0)
+    assert verdicts(found) == {"time step", "b"}
+    assert auroc(found, "b") == 1 and auroc(found, "all channels") == 1 and 0.4 < auroc(found, "a") < 0.6
+    assert found.steps == 6 * 117 and found.split == "group" and found.refused is None
+    assert json.loads(json.dumps(found.to_dict()))["probes"][0]["probe"] == "row position"
+
+
+def test_position_and_missingness(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    labels: list[int | None] = [int(60 <= row < 90) for row in range(120)]
+    silence = [None if label else 0.0 for label in labels]
+    recordings = [Recording(f"s{number}", range(120), [noise(number, 120), silence], labels) for number in range(6)]
+    use(monkeypatch, tmp_path, recordings)
+    found = audit(CONFIG, 0)
+    assert {"row position", "fraction of the recording", "missingness"} <= verdicts(found)
+    assert found.majority == pytest.approx(87 / 117)
+
+
+def test_classes_at_different_times_are_refused_and_interleaved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    day = 86_400.0
+    seconds = [row * 200.0 for row in range(400)] + [day * 3 + row * 150 for row in range(500)]
+    use(monkeypatch, tmp_path, [Recording("s", seconds, [noise(0, 900)], [0] * 400 + [1] * 500)], period=None)
+    found = audit(CONFIG, 0)
+    assert found.refused is not None and "one class" in found.refused and found.split == "blocked (interleaved ×20)"
+    assert [(day.normal, day.attack) for day in found.days] == [(400, 0), (0, 500)]
+    assert auroc(found, "time step") > 0.95
+
+
+def test_data_without_labels_has_nothing_to_leak(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    use(monkeypatch, tmp_path, [Recording("s", range(50), [noise(0, 50)])])
+    with pytest.raises(DataError, match="no labels"):
+        audit(CONFIG, 0)
+
+
+def test_skab_by_row_position(real_data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path))
+    found = audit(DataConfig(name="skab", root=str(real_data), stride=3), 0)
+    position = found.probes[0]
+    assert position.probe == "row position" and position.verdict
+    assert 0.91 < auroc(found, "row position") < 0.95 and 0.93 < position.accuracy < 0.96
+    assert auroc(found, "fraction of the recording") == pytest.approx(0.95, abs=0.01)
+
+
+def test_ton_iot_by_time_step(real_data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path))
+    options = ["data.subset=fridge", f"data.root={real_data / 'ton_iot'}", "data.calibration_rows=0", "data.stride=5"]
+    assert main(["audit", "ton_iot", *options]) == 0
+    printed, told = capsys.readouterr()
+    assert "a chronological split is refused" in printed and "days with both classes: none of 8" in printed
+    assert "blocked (interleaved ×20)" in printed and "fold 5/5" in told
+    rows = {line.split("\t")[0]: line.split("\t") for line in printed.splitlines()}
+    assert 0.98 < float(rows["time step"][2]) < 1 and rows["time step"][-1] == "gives the label away"
+    assert float(rows["fridge_temperature"][2]) < 0.55
