@@ -8,7 +8,8 @@ from pathlib import Path
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     """`key=value …`"""
-    parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="change a key of the configuration (`anomalynet show --keys`)")
+    text = "change a key of the configuration (`anomalynet show --keys`)"
+    parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help=text)
 
 
 def add_runs(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from anomalynet.config import locate
@@ -63,7 +63,7 @@ def read_sweep(name: str, preset: str) -> Sweep:
     problems += _list_problems(values)
     if (design := values.get("design")) and design.value != "factorial":
         problems.append(Problem(design.where, f"unknown design {design.value!r}", "factorial"))
-    if "experiments" not in values:
+    if "experiments" not in values and not problems:
         problems.append(Problem(path.name, "names no experiments"))
     if problems:
         raise ConfigError(problems)
@@ -105,18 +105,29 @@ def plan(sweep: Sweep, overrides: Sequence[str] = ()) -> list[PlannedRun]:
     runs: list[PlannedRun] = []
     arms = [dict(zip(sweep.axes, values, strict=True)) for values in itertools.product(*sweep.axes.values())]
     for seed, experiment, arm in itertools.product(sweep.seeds, sweep.experiments, arms):
+        axis = {**sweep.settings, **arm, "seed": seed}
         try:
-            base = {**sweep.settings, **arm, "seed": seed}
-            folds = sweep.folds if sweep.folds is not None else range(load(experiment, overrides, base).config.data.split.folds)
-            for fold in folds:
-                axis = {**base, "data.split.fold": fold}
-                runs.append(PlannedRun(experiment, axis, load(experiment, overrides, axis)))
+            first = load(experiment, overrides, axis)
         except ConfigError as error:
             problems |= {str(problem): problem for problem in error.problems}
+            continue
+        every = range(first.config.data.split.folds)
+        for fold in every if sweep.folds is None else sweep.folds:
+            if fold not in every:
+                what = f"folds: there is no fold {fold} of {len(every)}"
+                problems[what] = Problem(sweep.name, what)
+            runs.append(PlannedRun(experiment, {**axis, "data.split.fold": fold}, _on_fold(first, fold)))
     if problems:
         raise ConfigError(list(problems.values()))
     unique = {(run.experiment, str(run.loaded.config)): run for run in runs}
     return list(unique.values())
+
+
+def _on_fold(loaded: Loaded, fold: int) -> Loaded:
+    """The same configuration on another fold; resolving it again would cost most of a plan's time."""
+    data = loaded.config.data
+    config = replace(loaded.config, data=replace(data, split=replace(data.split, fold=fold)))
+    return replace(loaded, config=config, origins={**loaded.origins, "data.split.fold": "the sweep"})
 
 
 def experiment_names(text: str, sweep: Sweep) -> list[str]:

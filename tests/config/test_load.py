@@ -33,7 +33,8 @@ def test_every_shipped_experiment_loads_and_names_its_own_model(name: str) -> No
 def test_table_1_of_the_paper_is_the_default() -> None:
     config = load("hybrid").config
     training = config.training
-    assert (training.optimizer, training.learning_rate, training.batch_size, training.epochs, training.loss) == ("adam", 0.001, 32, 100, "mse")
+    assert (training.optimizer, training.learning_rate, training.batch_size) == ("adam", 0.001, 32)
+    assert (training.epochs, training.loss) == (100, "mse")
     assert isinstance(config.model, Hybrid)
     assert config.model.dropout == 0.2
 
@@ -87,7 +88,7 @@ def test_every_problem_at_once_with_file_line_and_suggestion(tmp_path: Path) -> 
     ],
 )
 def test_each_mistake_has_one_clear_message(tmp_path: Path, text: str, what: str) -> None:
-    with pytest.raises(ConfigError, match=".*") as caught:
+    with pytest.raises(ConfigError) as caught:
         load(written(tmp_path, text))
     assert what in str(caught.value)
 
@@ -109,7 +110,7 @@ def test_the_assignment_of_folds_follows_the_seed_unless_it_is_set() -> None:
 def test_the_data_section_alone() -> None:
     config = load_data_config("skab", ["data.window=16"])
     assert (config.name, config.window) == ("skab", 16)
-    with pytest.raises(ConfigError, match="only keys of the data section"):
+    with pytest.raises(ConfigError, match=r"only keys of the data section"):
         load_data_config("skab", ["training.epochs=3"])
 
 

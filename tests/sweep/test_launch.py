@@ -1,0 +1,137 @@
+"""Workers: nothing is lost when one dies, nothing leaks from one run into the next, nothing outlives the parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from anomalynet.sweep.launch import ATTEMPTS, Job, Launch, jobs_of
+from anomalynet.sweep.plan import PlannedRun, plan, read_sweep
+from anomalynet.training.run import train
+from tests.training.small import SHORT, identical
+
+OVERRIDES = [text for text in SHORT if not text.startswith("model.")]
+
+
+def planned(*experiments: str, extra: list[str] | None = None, folds: tuple[int, ...] = (0,)) -> list[PlannedRun]:
+    runs = plan(read_sweep("paper_models", "quick"), [*OVERRIDES, *(extra or [])])
+    return [
+        run for run in runs if run.experiment in experiments and run.loaded.config.seed == 0 and run.loaded.config.data.split.fold in folds
+    ]
+
+
+def launched(runs: list[PlannedRun], folder: Path, slots: int = 1, extra: list[str] | None = None) -> list[Job]:
+    jobs = jobs_of(runs, folder)
+    Launch(jobs, [*OVERRIDES, *(extra or [])], folder, slots).run(lambda: None, interval=0.05)
+    return jobs
+
+
+def test_a_run_after_another_in_a_worker_is_the_run_alone(tmp_path: Path) -> None:
+    runs = planned("cnn", "hybrid", "logistic")
+    jobs = launched(runs, tmp_path / "worker")
+    assert [job.state for job in jobs] == ["done"] * 3
+    for run, job in zip(runs, jobs, strict=True):
+        if run.experiment == "hybrid":
+            alone = train(run.loaded, tmp_path / "alone")
+            assert alone is not None
+            assert alone.folder.path.name == job.folder.path.name
+            assert identical(alone.folder, job.folder)
+
+
+def test_what_is_done_is_not_repeated(tmp_path: Path) -> None:
+    runs = planned("logistic", "gradient_boosting", folds=(0, 1))
+    first = launched(runs, tmp_path, slots=2)
+    times = [(job.folder.path / "result.json").stat().st_mtime_ns for job in first]
+    again = launched(runs, tmp_path, slots=2)
+    assert all(job.was_done for job in again)
+    assert not any(job.was_done for job in first)
+    assert times == [(job.folder.path / "result.json").stat().st_mtime_ns for job in again]
+
+
+def test_a_run_that_fails_says_why_and_costs_no_other(tmp_path: Path) -> None:
+    extra = ["data.name=absent"]
+    good = planned("logistic")
+    with pytest.raises(Exception, match="absent"):
+        jobs_of(planned("cnn", extra=extra), tmp_path)
+    bad = Job(planned("cnn", extra=["training.learning_rate=1e38"])[0], jobs_of(good, tmp_path / "bad")[0].folder)
+    jobs = [bad, *jobs_of(good, tmp_path)]
+    bad.run.axis["training.learning_rate"] = 1e38
+    bad.run.axis["training.loss"] = "cross_entropy"
+    Launch(jobs, OVERRIDES, tmp_path, 1).run(lambda: None, interval=0.05)
+    assert [job.state for job in jobs] == ["failed", "done"]
+    assert "training loss is" in bad.reason
+
+
+def children(pid: int) -> list[int]:
+    """The worker processes that any thread of a process has started."""
+    listed = [child for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+    return [int(child) for child in listed if b"anomalynet.sweep.worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc to find the worker")
+
+
+@needs_proc
+def test_a_killed_worker_costs_its_run_a_retry(tmp_path: Path) -> None:
+    extra = ["training.epochs=8"]
+    runs = planned("hybrid", extra=extra)
+    jobs = jobs_of(runs, tmp_path)
+    killed: list[int] = []
+
+    def kill_once() -> None:
+        if not killed and len(jobs[0].folder.read_progress()) >= 2:
+            killed.extend(children(os.getpid()))
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+
+    Launch(jobs, [*OVERRIDES, *extra], tmp_path, 1).run(kill_once, interval=0.02)
+    assert len(killed) == 1
+    assert (jobs[0].state, jobs[0].attempts) == ("done", 2)
+    whole = train(runs[0].loaded, tmp_path / "whole")
+    assert whole is not None
+    assert identical(whole.folder, jobs[0].folder)
+
+
+@needs_proc
+def test_a_run_whose_workers_always_die_fails(tmp_path: Path) -> None:
+    jobs = jobs_of(planned("hybrid", extra=["training.epochs=50"]), tmp_path)
+
+    def kill_always() -> None:
+        if (jobs[0].folder.path / "config.yaml").exists():
+            for pid in children(os.getpid()):
+                os.kill(pid, signal.SIGKILL)
+
+    Launch(jobs, [*OVERRIDES, "training.epochs=50"], tmp_path, 1).run(kill_always, interval=0.02)
+    assert (jobs[0].state, jobs[0].attempts) == ("failed", ATTEMPTS)
+    assert "the worker died" in jobs[0].reason
+
+
+@needs_proc
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_no_worker_outlives_its_parent_and_the_same_command_continues(tmp_path: Path, how: signal.Signals) -> None:
+    arguments = ["--models", "hybrid", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "report"), "--slots", "2", *OVERRIDES]
+    command = [sys.executable, "-m", "anomalynet", "reproduce", *arguments]
+    parent = subprocess.Popen([*command, "training.epochs=3"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "runs").glob("hybrid/*/result.json")):
+        assert parent.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    workers = children(parent.pid)
+    assert len(workers) == 2
+    parent.send_signal(how)
+    _, error = parent.communicate(timeout=60)
+    assert parent.returncode == (130 if how == signal.SIGINT else -9), error
+    while any(Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2] for pid in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    done = subprocess.run([*command, "training.epochs=3"], capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stderr.split(" runs on generated, ")[1].split(" done")[0]) >= 1
+    assert (tmp_path / "report" / "report.md").is_file()

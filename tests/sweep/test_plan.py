@@ -1,0 +1,89 @@
+"""A sweep is the list of runs that should exist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from anomalynet.config import locate
+from anomalynet.errors import ConfigError, UsageError
+from anomalynet.runs.files import write_json
+from anomalynet.sweep.estimate import Cost, at_most, measured, unmeasured
+from anomalynet.sweep.launch import jobs_of
+from anomalynet.sweep.plan import plan, read_sweep
+
+
+def written(folder: Path, text: str) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", sorted(locate.files("sweeps")))
+@pytest.mark.parametrize("preset", ["quick", "full"])
+def test_every_shipped_sweep_plans(name: str, preset: str) -> None:
+    runs = plan(read_sweep(name, preset))
+    assert runs
+    assert len({str((run.loaded.name, run.loaded.config)) for run in runs}) == len(runs)
+
+
+def test_paper_models_is_models_by_folds_by_seeds() -> None:
+    quick, full = (plan(read_sweep("paper_models", preset)) for preset in ("quick", "full"))
+    assert (len(quick), len(full)) == (9 * 5 * 3, 9 * 5 * 5)
+    assert {run.loaded.config.training.epochs for run in full} == {100}
+    assert all(run.loaded.config.data.split.assignment == run.loaded.config.seed for run in quick)
+    repetitions = [run.loaded.config.seed for run in quick]
+    assert repetitions == sorted(repetitions)
+
+
+def test_axes_multiply_and_the_command_line_wins(tmp_path: Path) -> None:
+    text = "experiments: [hybrid]\nseeds: [4]\nfolds: [0, 2]\naxes: {model.attention: [true, false], data.window: [16, 32]}\n"
+    runs = plan(read_sweep(written(tmp_path, text), "quick"), ["training.epochs=3", "data.window=8"])
+    assert len(runs) == 4
+    assert {run.loaded.config.data.window for run in runs} == {8}
+    assert {run.loaded.config.training.epochs for run in runs} == {3}
+    assert {(run.loaded.config.seed, run.loaded.config.data.split.fold) for run in runs} == {(4, 0), (4, 2)}
+
+
+def test_all_folds_are_those_of_the_configuration() -> None:
+    runs = plan(read_sweep("paper_models", "quick"), ["data.split.folds=3"])
+    assert {run.loaded.config.data.split.fold for run in runs} == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("experiment: [cnn]", "mine.yaml:1: unknown key 'experiment'; did you mean 'experiments'?"),
+        ("experiments: cnn", "mine.yaml:1: experiments: expected a list"),
+        ("experiments: [cnn]\nseeds: [a]", "mine.yaml:2: seeds: expected a list of int"),
+        ("experiments: [cnn]\ndesign: fractorial", "mine.yaml:2: unknown design 'fractorial'; did you mean 'factorial'?"),
+        ("seeds: [0]", "names no experiments"),
+        ("experiments: [cnn]\nfolds: [5]", "there is no fold 5 of 5"),
+        ("experiments: [cnn]\naxes: {model.kernl: [3]}", "unknown key 'model.kernl'; did you mean 'model.kernel'?"),
+    ],
+)
+def test_each_mistake_has_one_clear_message(tmp_path: Path, text: str, what: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        plan(read_sweep(written(tmp_path, text), "quick"))
+    assert what in str(caught.value)
+    assert len(caught.value.problems) == 1
+
+
+def test_an_unknown_preset_names_those_there_are() -> None:
+    with pytest.raises(UsageError, match="full, quick"):
+        read_sweep("paper_models", "slow")
+
+
+def test_an_estimate_is_what_was_measured_times_what_is_left(tmp_path: Path) -> None:
+    for name, epochs, seconds in (("cnn", 4, 8.0), ("logistic", None, 3.0)):
+        folder = tmp_path / name / "0123456789"
+        write_json(folder / "result.json", {"version": 1, "experiment": name, "data": "generated", "epochs": epochs})
+        write_json(folder / "timings.json", {"train_seconds": seconds, "score_seconds": 0.0})
+    costs = measured(tmp_path, "generated")
+    assert costs == {"cnn": Cost(2.0, True), "logistic": Cost(3.0, False)}
+    planned = [run for run in plan(read_sweep("paper_models", "full")) if run.experiment in ("cnn", "logistic", "lstm")]
+    jobs = jobs_of(planned, tmp_path)
+    assert unmeasured(jobs, costs) == ["lstm"]
+    assert at_most(jobs, costs, 2) == (25 * 100 * 2.0 + 25 * 3.0) / 2
+    assert measured(tmp_path, "skab") == {}
