@@ -13,7 +13,7 @@ from torch import Tensor
 from anomalynet.data.prepared import Int32, Int64
 from anomalynet.data.windows import CHUNK_BYTES, Windows
 
-SHUFFLED = 1 << 20
+SHUFFLED = 1 << 18
 """Windows shuffled at a time."""
 
 
@@ -78,7 +78,9 @@ class TrainBatches:
         dealt = random.integers(0, groups, count, dtype=np.uint8) if groups > 1 else np.zeros(count, np.uint8)
         rest = np.empty(0, np.int32)
         for group in range(groups):
-            ids = np.flatnonzero(dealt == group).astype(np.int32)
+            ids = np.concatenate(
+                [np.flatnonzero(dealt[at : at + SHUFFLED] == group).astype(np.int32) + at for at in range(0, count, SHUFFLED)]
+            )
             random.shuffle(ids)
             ids = np.concatenate([rest, ids])
             whole = len(ids) if group == groups - 1 else len(ids) // self.batch_size * self.batch_size
