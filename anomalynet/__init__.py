@@ -6,7 +6,7 @@
     outcome = train(loaded, "runs")                             # .result, .folder; the same again is done already
     run = open_run(outcome.result.id)                           # .config, .result, .scores, .data
     x = run.data.windows("test").gather([0, 1, 2])              # float32 (window, time, channel)
-    run.detector.score(torch.from_numpy(x))                     # (window,)
+    run.score(x)                                                # float64 (window,); run.detector is the model itself
 
 Nothing heavy is imported before it is used.
 """

@@ -35,11 +35,12 @@ def score(model: Detector | Classical, windows: Windows) -> Scored:
     """Score every window with a trained model."""
     window_bytes = 4 * windows.shape.steps * windows.shape.channels
     started = time.perf_counter()
-    parts = [_score(model, windows.gather(chunk)) for chunk in windows.chunks(CHUNK * window_bytes)]
+    parts = [score_windows(model, windows.gather(chunk)) for chunk in windows.chunks(CHUNK * window_bytes)]
     return Scored(np.concatenate(parts) if parts else np.empty(0), time.perf_counter() - started)
 
 
-def _score(model: Detector | Classical, x: NDArray[np.float32]) -> NDArray[np.float64]:
+def score_windows(model: Detector | Classical, x: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Scores (window,) of windows x (window, time, channel)."""
     if isinstance(model, Classical):
         return model.score(x)
     scores: NDArray[np.float64] = model.score(torch.from_numpy(x).to(model.device)).double().cpu().numpy()

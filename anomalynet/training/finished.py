@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from anomalynet.config.load import load
 from anomalynet.config.schema import Config
@@ -51,13 +53,17 @@ class FinishedRun:
 
     @cached_property
     def detector(self) -> Detector | Classical:
-        """The trained model; `score(x)` takes windows of calibrated readings, float32 (batch, time, channel)."""
+        """The trained model, its best epoch on validation, and its threshold."""
         model = build(self.config, WindowShape(self.config.data.window, len(self.result.channels)))
         if isinstance(model, Classical):
             model.load(self.folder.classical)
         else:
             load_network(model, self.folder)
         return model
+
+    def score(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Scores (window,) of windows x (window, time, channel) of calibrated readings: the larger, the more an attack."""
+        return evaluate.score_windows(self.detector, x)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,85 @@
+"""What holds for the whole package: floors, light start-up, no pickle."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "anomalynet"
+FLOORS = {
+    "errors": 0, "config": 1, "runs": 1, "simulation": 1, "data": 2, "layers": 2, "metrics": 2, "models": 3, "training": 4,
+    "sweep": 5, "reporting": 5, "detection": 5, "cli": 6, "__init__": 6, "__main__": 6,
+}  # fmt: skip
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path) -> list[tuple[str, int]]:
+    """Every module that a file imports, anywhere in it, with the line."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found += [(node.module, node.lineno), *((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)]
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_from_its_own_or_lower_floors(path: Path) -> None:
+    own = FLOORS[path.relative_to(PACKAGE).parts[0].removesuffix(".py")]
+    for name, line in imports(path):
+        parts = name.split(".")
+        if parts[0] == "anomalynet" and len(parts) > 1 and parts[1] in FLOORS:
+            assert FLOORS[parts[1]] <= own, f"{path}:{line} reaches up to {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_pickle_and_no_unsafe_load(path: Path) -> None:
+    assert not [name for name, _ in imports(path) if name.split(".")[0] in ("pickle", "cloudpickle", "joblib", "shelve", "marshal")]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+            assert "weights_only=True" in ast.unparse(node)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "np.load":
+            assert "allow_pickle=True" not in ast.unparse(node)
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """Top-level packages that a command has imported when it ends."""
+    code = (
+        "import sys, json\nfrom anomalynet.cli.main import main\n"
+        "try:\n    main(json.loads(sys.argv[1]))\nexcept SystemExit:\n    pass\n"
+        "sys.stdout = sys.stderr\nprint(json.dumps(sorted({name.split('.')[0] for name in sys.modules})), file=sys.__stdout__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, json.dumps(arguments)], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+HEAVY = {"torch", "lightning", "polars", "sklearn", "matplotlib", "scipy", "optuna", "wandb", "torchmetrics"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("ls",), ("ls", "experiments"), ("show", "hybrid"), ("show", "cnn", "hybrid"), ("train", "--help")]
+)
+def test_a_reading_command_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    assert loaded_by(*arguments) & HEAVY == set()
+
+
+@pytest.mark.parametrize("package", ["reporting", "sweep"])
+def test_what_reads_result_files_needs_no_torch(package: str) -> None:
+    names = [path.stem for path in (PACKAGE / package).glob("*.py") if path.stem not in ("__init__", "__main__")]
+    code = f"import sys\nfrom anomalynet.{package} import {', '.join(names)}\nprint('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_the_public_names_are_there_and_typed() -> None:
+    import anomalynet
+
+    assert all(getattr(anomalynet, name) is not None for name in anomalynet.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = anomalynet.nothing
+    assert (PACKAGE / "py.typed").exists()

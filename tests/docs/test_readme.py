@@ -1,0 +1,75 @@
+"""What the README tells a user to type works, in its order, in one folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from anomalynet.cli.main import VERBS
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\S*) ?(.*?)\n(.*?)^```", README, re.S | re.M)
+SHELL = [(note, text) for kind, note, text in BLOCKS if kind == "sh"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder, with the sensor table that the README speaks of."""
+    folder = tmp_path_factory.mktemp("user")
+    rng = np.random.default_rng(0)
+    steps = np.tile(np.arange(1200), 2)
+    columns = {"device": np.repeat(["pump", "fan"], 1200), "time": 1_700_000_000 + 60 * steps}
+    pl.DataFrame({**columns, "temperature": 20 + rng.normal(size=2400), "vibration": rng.normal(size=2400)}).write_csv(
+        folder / "sensors.csv"
+    )
+    return folder
+
+
+def run(command: str, folder: Path) -> str:
+    """Run one line as the user would, with this interpreter's anomalynet."""
+    environment = {**os.environ, "ANOMALYNET_DATA": str(folder / "data"), "PYTHONPATH": str(Path(__file__).parents[2])}
+    words = shlex.split(command)
+    assert words[0] == "anomalynet"
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_first_two_shell_blocks_are_one_pasteable_line_each() -> None:
+    for (_, text), end in zip(SHELL[:2], ("anomalynet reproduce", "pytest -n 2"), strict=True):
+        assert text.count("\n") == 1
+        assert text.startswith("python3 -m venv .venv && .venv/bin/pip install")
+        assert text.strip().endswith(end)
+
+
+def test_every_command_works_in_the_order_of_the_readme(folder: Path) -> None:
+    for kind, note, text in BLOCKS:
+        if note.startswith("file="):
+            (folder / note.removeprefix("file=")).write_text(text)
+        elif kind == "sh" and (note, text) not in SHELL[:2] and note != "no-test":
+            for line in text.splitlines():
+                run(line, folder)
+        elif note == "run":
+            environment = {**os.environ, "ANOMALYNET_DATA": str(folder / "data"), "PYTHONPATH": str(Path(__file__).parents[2])}
+            done = subprocess.run([sys.executable, "-c", text], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            assert "shape:" in done.stdout
+    alarms = [pl.read_parquet(path) for path in folder.glob("runs/autoencoder/*/scores.parquet")]
+    assert len(alarms) == 1
+    assert {"series", "time", "score", "threshold"} <= set(alarms[0].columns)
+    assert alarms[0]["score"].is_not_null().any()
+
+
+def test_every_verb_is_in_the_readme() -> None:
+    for verb in VERBS:
+        assert f"anomalynet {verb}" in README or f"`{verb}" in README
