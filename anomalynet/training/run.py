@@ -38,13 +38,13 @@ class Outcome:
     was_done: bool
 
 
-def planned_folder(loaded: Loaded, runs: Path) -> RunFolder:
+def planned_folder(loaded: Loaded, runs: str | Path) -> RunFolder:
     """Where a configuration's run lives, known before its data is parsed."""
     fingerprint = sources.fingerprint(loaded.config.data, loaded.config.data.world)
-    return RunFolder(runs / loaded.name / run_id(loaded.config, fingerprint))
+    return RunFolder(Path(runs) / loaded.name / run_id(loaded.config, fingerprint))
 
 
-def train(loaded: Loaded, runs: Path, *, listener: Listener | None = None, wait: bool = True) -> Outcome | None:
+def train(loaded: Loaded, runs: str | Path, *, listener: Listener | None = None, wait: bool = True) -> Outcome | None:
     """Train, evaluate and store one run; does nothing where it is done, continues where it was cut.
 
     Returns:
