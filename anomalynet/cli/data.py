@@ -9,6 +9,7 @@ from typing import Any
 
 from anomalynet.cli.arguments import add_json, add_overrides
 from anomalynet.cli.output import print_json, print_table
+from anomalynet.errors import DataError
 
 SUMMARY = "list, inspect, fetch and import data sets"
 
@@ -77,8 +78,12 @@ def _ls(args: argparse.Namespace) -> int:
 
     rows: list[dict[str, object]] = []
     for name in sources.names():
-        info = sources.info(name)
-        rows.append({"name": name, "there": "yes" if sources.is_there(name) else "no", "licence": info.licence, "what": info.title})
+        try:
+            info = sources.info(name)
+            there = "yes" if sources.is_there(name) else "no"
+            rows.append({"name": name, "there": there, "licence": info.licence, "what": info.title})
+        except DataError as error:
+            rows.append({"name": name, "there": "damaged", "licence": "", "what": error.message})
     print_json(rows) if args.json else print_table(rows)
     return 0
 

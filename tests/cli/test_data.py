@@ -37,6 +37,13 @@ def test_ls_names_every_set(capsys: pytest.CaptureFixture[str], csv: Path) -> No
     assert rows["skab"]["licence"] == "GPL-3.0"
 
 
+def test_ls_survives_a_damaged_set(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    (home / "broken").mkdir(parents=True)
+    (home / "broken/dataset.json").write_text("{")
+    assert cli.main(["data", "ls"]) == 0
+    assert "broken\tdamaged" in capsys.readouterr().out
+
+
 def test_import_then_info(capsys: pytest.CaptureFixture[str], csv: Path) -> None:
     assert cli.main(["data", "import", str(csv), *IMPORT, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -101,6 +101,21 @@ def test_parquet_gives_the_same_as_csv(tmp_path: Path) -> None:
     assert table(import_table(request)).equals(plain)
 
 
+def test_words_in_parquet_are_read_as_words(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"t": [0, 1], "v": [" 1.5", "NA"], "w": pl.Series(["7", "8"], dtype=pl.Categorical), "y": [False, True]})
+    frame.write_parquet(tmp_path / "table.parquet")
+    request = ImportRequest(file=tmp_path / "table.parquet", name="mine", time="t", label="y")
+    assert table(import_table(request)).select("v", "w", "label").rows() == [(1.5, 7.0, 0), (None, 8.0, 1)]
+
+
+def test_true_and_false_are_one_and_zero(tmp_path: Path) -> None:
+    assert table(put(tmp_path, "t,door\n0,true\n1,False\n2,1\n3,NA\n", time="t"))["door"].to_list() == [1, 0, 1, None]
+
+
+def test_null_words_may_be_infinite(tmp_path: Path) -> None:
+    assert table(put(tmp_path, "t,v\n0,inf\n1,2\n2,1e39\n", time="t", null=("inf", "1e39")))["v"].to_list() == [None, 2, None]
+
+
 def test_integers_that_become_decimals_late(tmp_path: Path) -> None:
     rows = "".join(f"{step},{step}\n" for step in range(3_000))
     report = put(tmp_path, f"t,v\n{rows}3000,0.25\n", time="t")
@@ -238,7 +253,7 @@ def test_a_damaged_description_is_said_so(tmp_path: Path, home: Path) -> None:
     put(tmp_path, PLAIN, time="time", label="label")
     description = json.loads((home / "mine/dataset.json").read_text())
     (home / "mine/dataset.json").write_text(json.dumps({**description, "channels": [{"nom": 1}]}))
-    with pytest.raises(DataError, match=r"dataset\.json: damaged"):
+    with pytest.raises(DataError, match=r"dataset\.json: missing, damaged"):
         sources.load(DataConfig(name="mine"), 0)
 
 

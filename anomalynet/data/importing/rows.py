@@ -88,6 +88,8 @@ def _open_parquet(path: Path) -> Rows:
         raise DataError(f"{path}: no rows")
     if len({name.strip() for name in names}) < len(names):
         raise DataError(f"{path}: two columns have the same name but for spaces: {', '.join(map(repr, names))}", "rename one of them")
+    words = [name for name, dtype in frame.collect_schema().items() if isinstance(dtype, pl.String | pl.Categorical | pl.Enum)]
+    frame = frame.with_columns(pl.col(words).cast(pl.String).str.strip_chars())
     numbered = frame.rename({name: str(index) for index, name in enumerate(names)}).with_row_index(ROW, 1).cast({ROW: pl.Int64})
     return Rows(path, tuple(name.strip() for name in names), numbered, is_text=False)
 

@@ -83,6 +83,12 @@ def write(folder: Path, temporary: Path, frame: pl.LazyFrame, description: dict[
     fresh.mkdir()
     frame.sink_parquet(fresh / TELEMETRY, row_group_size=ROW_GROUP, maintain_order=True)
     (fresh / DESCRIPTION).write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    old = temporary / "old"
     if folder.exists():
-        folder.replace(temporary / "old")
-    fresh.replace(folder)
+        folder.replace(old)
+    try:
+        fresh.replace(folder)
+    except OSError:
+        if old.exists():
+            old.replace(folder)
+        raise

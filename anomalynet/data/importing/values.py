@@ -188,4 +188,4 @@ def _as_number(word: str) -> float | None:
 
 
 def _is_text(rows: Rows, index: int) -> bool:
-    return rows.frame.collect_schema()[str(index)] in (pl.String, pl.Categorical)
+    return rows.frame.collect_schema()[str(index)] == pl.String

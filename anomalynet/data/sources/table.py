@@ -25,9 +25,13 @@ class Imported:
     INFO: SourceInfo
 
     def files(self, root: Path, subset: str | None) -> list[Path]:
-        """Return the table and its description, if they stand in `root`."""
-        paths = [root / DESCRIPTION, root / TELEMETRY]
-        return paths if all(path.is_file() for path in paths) else []
+        """Return the table and its description, if they stand in `root`. Raises DataError on one without the other."""
+        description, telemetry = root / DESCRIPTION, root / TELEMETRY
+        if not description.is_file():
+            return []
+        if not telemetry.is_file():
+            raise _damaged(telemetry)
+        return [description, telemetry]
 
     def load(self, root: Path, subset: str | None, seed: int) -> Telemetry:
         """Scan the table; nothing is read until somebody asks. Raises DataError on a damaged description."""
@@ -82,4 +86,4 @@ def _describe(path: Path) -> dict[str, Any]:
 
 
 def _damaged(path: Path) -> DataError:
-    return DataError(f"{path}: damaged, or written by another version", "import the table again with --replace")
+    return DataError(f"{path}: missing, damaged, or written by another version", "import the table again with --replace")
