@@ -21,7 +21,7 @@ def test_motes_of_two_networks_are_apart_and_readings_five_seconds(tmp_path: Pat
     assert frame["series"].unique().sort().to_list() == ["multi-hop/1", "single-hop/1", "single-hop/2"]
     single = frame.filter(pl.col("series") == "single-hop/1")
     assert single["time"].to_list() == [datetime(1970, 1, 1), datetime(1970, 1, 1, 0, 0, 5)]
-    assert single["kind"].to_list() == [None, "steam"]
+    assert single["kind"].to_list() == [None, "introduced event"]
     assert [(channel.name, channel.unit) for channel in telemetry.channels] == [("humidity", "%"), ("temperature", "°C")]
     one = sources.load(DataConfig(name="lwsndr", root=str(tmp_path), subset="multi-hop"), 0)
     assert one.frame.collect()["series"].to_list() == ["multi-hop/1"]
