@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("name", metavar="NAME", help="a data set of `anomalynet data ls`")
     add_overrides(parser)
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of generated data and of the probes (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the probes (default: 0)")
     add_runs(parser)
     add_json(parser)
 

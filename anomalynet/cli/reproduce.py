@@ -135,6 +135,6 @@ def _audit(config: DataConfig, result: Result, runs: Path) -> dict[str, Any] | N
     wanted = {"fingerprint": result.fingerprint, "split": result.split, "folds": config.split.folds, "window": config.window}
     wanted["calibration_rows"] = config.calibration_rows
     if there is None or any(there[key] != value for key, value in wanted.items()):
-        there = audit(config, config.world, progress=reporter(config)).to_dict()
+        there = audit(config, progress=reporter(config)).to_dict()
         write_audit(runs, there)
     return there

@@ -57,13 +57,13 @@ class DataConfig:
     label_step: Literal["last", "any", "majority"] = "last"
     """Which step of a training window carries its label. `last` is causal; evaluation is always per time step."""
     calibration_rows: int = 100
-    """First readings of each series, assumed normal, whose mean and deviation normalise it; consumed, never trained on
-    or scored. 0: no calibration; the training part's statistics alone normalise."""
-    calibration_floor: float = 0.01
-    """Smallest deviation that divides calibrated readings, in the channel's unit. Below it a sensor that is quiet while it is
-    commissioned would have its later noise blown up; a large floor only centres, for models normalise by the training part as well."""
+    """First readings of each series, assumed normal, that calibrate it; consumed, never trained on or scored. 0: no
+    calibration; the training part's statistics alone normalise."""
+    calibration: Literal["offset", "deviation"] = "offset"
+    """What those readings give. `offset`: their mean is the sensor's zero; the training part gives the scale. `deviation`:
+    their deviation is the scale too, which blows up the later noise of a sensor that was quiet while it was commissioned."""
     clip: float = 20.0
-    """Bound on calibrated readings, in deviations of the commissioning phase; keeps a constant channel finite."""
+    """Bound on readings that were divided by their own deviation; keeps a constant channel finite."""
     mask_channel: bool = True
     """Adds a channel with the share of missing sensors at each step (0 all heard … 1 silence)."""
     max_gap: int = 10

@@ -68,19 +68,19 @@ class AuditResult:
         return asdict(self)
 
 
-def audit(config: DataConfig, seed: int, progress: Callable[[str], None] = lambda line: None) -> AuditResult:
+def audit(config: DataConfig, seed: int = 0, progress: Callable[[str], None] = lambda line: None) -> AuditResult:
     """Fit every probe on every fold and pool the test steps of all folds.
 
     Where a chronological split is refused for its classes, blocks are interleaved instead, and the result says so.
 
     Args:
         config: data and split; `split.fold` does not matter.
-        seed: of generated data and of the probes.
+        seed: of the probes.
         progress: is told what is going on, one line a call.
 
     Raises: DataError if the data cannot be read or split, or has no labels.
     """
-    prepared = prepare(config, seed)
+    prepared = prepare(config)
     if not (prepared.labels >= 0).any():
         raise DataError(f"{config.name} has no labels: there is nothing that could leak")
     refused = None

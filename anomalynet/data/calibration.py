@@ -15,12 +15,11 @@ BLOCK = 1 << 22
 """Numbers in memory at a time while calibrating."""
 
 
-def calibrate(raw: Path, layout: Layout, calibration_rows: int, floor: float) -> tuple[Float64, Float64]:
-    """Mean and population deviation of each series' first readings; only values that were heard count.
+def calibrate(raw: Path, layout: Layout, calibration_rows: int, *, divide: bool) -> tuple[Float64, Float64]:
+    """Mean of each series' first readings, and with `divide` their population deviation, else 1; only values that were heard count.
 
-    The deviation is at least `floor` and 1e-6·max(1, |mean|), so that a quiet or constant channel stays useful and finite. A sensor
-    never heard in those rows was not commissioned: mean 0 and infinite scale make it read 0 throughout the series. So do series that
-    are too short.
+    The deviation is at least 1e-6·max(1, |mean|), so that a constant channel stays finite. A sensor never heard in those rows was
+    not commissioned: mean 0 and infinite scale make it read 0 throughout the series. So do series that are too short.
 
     Returns: mean and scale, float64 (series, sensor).
     """
@@ -44,7 +43,8 @@ def calibrate(raw: Path, layout: Layout, calibration_rows: int, floor: float) ->
         silent = np.isnan(found)
         numbers = whole[first : first + block]
         mean[numbers] = np.where(silent, 0.0, found)
-        scale[numbers] = np.where(silent, np.inf, np.maximum(np.maximum(deviation, floor), 1e-6 * np.maximum(1.0, np.abs(found))))
+        spread = np.maximum(deviation, 1e-6 * np.maximum(1.0, np.abs(found))) if divide else np.ones_like(found)
+        scale[numbers] = np.where(silent, np.inf, spread)
     return mean, scale
 
 

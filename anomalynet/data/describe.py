@@ -20,7 +20,7 @@ def about(name: str) -> dict[str, Any]:
     return {**known, "warnings": list(info.warnings)}
 
 
-def describe(config: DataConfig, seed: int = 0) -> dict[str, Any]:
+def describe(config: DataConfig) -> dict[str, Any]:
     """Return what a data set holds: series, steps, channels, time range, prevalence, incidents, groups, counts, warnings.
 
     The table is read in a stream; memory does not grow with it.
@@ -28,7 +28,7 @@ def describe(config: DataConfig, seed: int = 0) -> dict[str, Any]:
     Raises:
         DataError: as `sources.load`.
     """
-    telemetry = sources.load(config, seed)
+    telemetry = sources.load(config)
     frame = telemetry.frame
     summary = frame.select(
         pl.col("series").n_unique().alias("series"),
@@ -60,7 +60,7 @@ def describe(config: DataConfig, seed: int = 0) -> dict[str, Any]:
         "train_only": sorted(telemetry.train_only),
         "counts": dict(telemetry.counts),
         "warnings": list(telemetry.warnings),
-        "fingerprint": sources.fingerprint(config, seed),
+        "fingerprint": sources.fingerprint(config),
     }
 
 

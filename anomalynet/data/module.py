@@ -49,7 +49,7 @@ class TelemetryDataModule(L.LightningDataModule):
         if self._windows:
             return
         data = self.config.data
-        self.prepared = prepare(data, self.config.seed)
+        self.prepared = prepare(data)
         self.split = split(self.prepared, data)
         found = {part: Windows(self.prepared, self.split.parts[part], data.window) for part in ("validation", "test")}
         train = Windows(self.prepared, self.split.parts["train"], data.window, data.stride, data.label_step)

@@ -16,27 +16,27 @@ from anomalynet.data.calibration import calibrate, finish
 from anomalynet.data.folder import data_folder
 from anomalynet.data.grid import lay
 from anomalynet.data.layout import Layout
-from anomalynet.data.prepared import FORMAT, MASK, Description, Prepared, Segment, describe, open_prepared, sizes
-from anomalynet.data.telemetry import Channel, Telemetry
+from anomalynet.data.prepared import FORMAT, Description, Prepared, Segment, describe, open_prepared, sizes
+from anomalynet.data.telemetry import MASK, Channel, Telemetry
 from anomalynet.errors import DataError
+from anomalynet.runs.code import code_hash
 
 __all__ = ["Prepared", "Segment", "prepare"]
 
 
-def prepare(config: DataConfig, seed: int) -> Prepared:
+def prepare(config: DataConfig) -> Prepared:
     """Lay recordings on their grid and calibrate them, or open what an earlier call prepared.
 
     The folder is built by one process at a time, beside its place, and moved there whole; a torn one is built again.
 
     Args:
         config: window, stride, label step and split do not matter here.
-        seed: of data that is generated.
 
     Raises: DataError if the data cannot be read, or no series is longer than the calibration.
     """
     from filelock import FileLock
 
-    fingerprint = sources.fingerprint(config, seed)
+    fingerprint = sources.fingerprint(config)
     folder = data_folder() / "prepared" / cache_key(config, fingerprint)
     found = open_prepared(folder)
     if found is not None:
@@ -49,7 +49,7 @@ def prepare(config: DataConfig, seed: int) -> Prepared:
             _remove(building)
             building.mkdir()
             try:
-                build(sources.load(config, seed), config, fingerprint, building)
+                build(sources.load(config), config, fingerprint, building)
                 _remove(folder)
                 building.replace(folder)
             finally:
@@ -61,9 +61,9 @@ def prepare(config: DataConfig, seed: int) -> Prepared:
 
 
 def cache_key(config: DataConfig, fingerprint: str) -> str:
-    """Name of the prepared folder: 16 hex digits of a SHA-256 over the data and every key that changes the arrays."""
-    keys = (config.name, config.subset, config.calibration_rows, config.calibration_floor, config.clip, config.mask_channel, config.max_gap)
-    parts = [FORMAT, fingerprint, *keys]
+    """Name of the prepared folder: 16 hex digits of a SHA-256 over the data, the code that reads it and what changes the arrays."""
+    keys = (config.name, config.subset, config.calibration_rows, config.calibration, config.clip, config.mask_channel, config.max_gap)
+    parts = [FORMAT, code_hash(("data",)), fingerprint, *keys]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -80,12 +80,12 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
             f"no series of {config.name} has more than data.calibration_rows={config.calibration_rows} readings",
             "lower data.calibration_rows; 0 normalises with the training part's statistics",
         )
-    raw = folder / "raw.npy"
+    raw, divide = folder / "raw.npy", config.calibration == "deviation"
     if config.calibration_rows:
-        mean, scale = calibrate(raw, layout, config.calibration_rows, config.calibration_floor)
+        mean, scale = calibrate(raw, layout, config.calibration_rows, divide=divide)
     else:
         mean = scale = np.empty((0, len(telemetry.channels)))
-    finish(raw, folder / "values.npy", layout, mean, scale, config.clip, config.mask_channel)
+    finish(raw, folder / "values.npy", layout, mean, scale, config.clip if divide else np.inf, config.mask_channel)
     raw.unlink()
     np.save(folder / "series_starts.npy", layout.edges)
     np.save(folder / "calibration_mean.npy", mean)

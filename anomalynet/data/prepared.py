@@ -11,13 +11,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from anomalynet.data.telemetry import Channel, Incident
+from anomalynet.data.telemetry import MASK, Channel, Incident
 
 FORMAT = 2
 """Version of the folder's layout: it enters the cache key, so another layout never reads this one."""
-
-MASK = "missing"
-"""Name of the mask channel."""
 
 COLUMNS: Mapping[str, str] = {
     "values": "<f4",

@@ -24,6 +24,9 @@ import polars as pl
 
 RESERVED = ("series", "time", "label", "incident", "kind", "split")
 
+MASK = "missing"
+"""Name of the channel that `data/prepare.py` adds; no sensor may have it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:

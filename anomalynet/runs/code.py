@@ -10,11 +10,11 @@ _DECIDES = ("simulation", "data", "layers", "models", "metrics", "training")
 
 
 @cache
-def code_hash() -> str:
-    """Ten hex digits over the sources of the packages that decide results."""
+def code_hash(folders: tuple[str, ...] = _DECIDES) -> str:
+    """Ten hex digits over the sources of some packages; by default of all that decide results."""
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for folder in _DECIDES:
+    for folder in folders:
         for path in sorted((package / folder).rglob("*.py")):
             digest.update(f"{path.relative_to(package).as_posix()}\0".encode())
             digest.update(path.read_bytes())

@@ -48,7 +48,7 @@ def jobs_of(planned: Sequence[PlannedRun], runs: Path) -> list[Job]:
         data = run.loaded.config.data
         key = (data.name, data.subset, data.root, data.world)
         if key not in prints:
-            prints[key] = sources.fingerprint(data, data.world)
+            prints[key] = sources.fingerprint(data)
         folder = RunFolder(runs / run.loaded.name / run_id(run.loaded.config, prints[key]))
         done = folder.finished
         jobs.append(Job(run, folder, state="done" if done else "waiting", was_done=done))

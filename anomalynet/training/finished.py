@@ -98,7 +98,7 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
     """
     loaded = load(str(run.folder.config), overrides)
     prepare_process(loaded.config)
-    prepared = prepare(loaded.config.data, loaded.config.data.world)
+    prepared = prepare(loaded.config.data)
     channels = tuple(channel.name for channel in prepared.channels)
     if channels != run.result.channels:
         raise DataError(

@@ -40,7 +40,7 @@ class Outcome:
 
 def planned_folder(loaded: Loaded, runs: str | Path) -> RunFolder:
     """Where a configuration's run lives, known before its data is parsed."""
-    fingerprint = sources.fingerprint(loaded.config.data, loaded.config.data.world)
+    fingerprint = sources.fingerprint(loaded.config.data)
     return RunFolder(Path(runs) / loaded.name / run_id(loaded.config, fingerprint))
 
 

@@ -23,12 +23,12 @@ CONFIG = DataConfig(name="mine", window=4, calibration_rows=0, split=SplitConfig
 def use(monkeypatch: pytest.MonkeyPatch, folder: Path, found: list[Recording], period: float | None = 1.0) -> None:
     """Make `found` the data."""
 
-    def load(config: DataConfig, seed: int) -> Telemetry:
+    def load(config: DataConfig) -> Telemetry:
         return telemetry(found, Facts(period=period))
 
     monkeypatch.setenv("ANOMALYNET_DATA", str(folder))
     monkeypatch.setattr(sources, "load", load)
-    monkeypatch.setattr(sources, "fingerprint", lambda config, seed: "one")
+    monkeypatch.setattr(sources, "fingerprint", lambda config: "one")
 
 
 def verdicts(found: AuditResult) -> set[str]:

@@ -12,7 +12,7 @@ from anomalynet.data import arrayfile
 from anomalynet.errors import DataError
 from tests.data.build import Recording, prepared
 
-THREE = DataConfig(calibration_rows=3, calibration_floor=0.0, clip=5.0)
+THREE = DataConfig(calibration_rows=3, calibration="deviation", clip=5.0)
 
 
 def test_by_hand() -> None:
@@ -43,11 +43,11 @@ def test_small_deviations_of_large_readings_keep_their_digits() -> None:
     assert np.isclose(prepared([Recording("s", range(4), [few], [0] * 4)], THREE).calibration_scale[0, 0], np.std(few[:3]), rtol=1e-9)
 
 
-def test_a_deviation_below_the_floor_does_not_divide() -> None:
-    one = Recording("s", range(4), [[1.0, 1.002, 0.998, 1.5], [0.0, 4.0, 8.0, 4.0]], [0] * 4)
-    found = prepared([one], replace(THREE, calibration_floor=0.1))
-    assert np.allclose(found.calibration_scale, np.array([[0.1, np.sqrt(32 / 3)]]))
-    assert np.allclose(found.values[3], [5, 0, 0], atol=1e-5)
+def test_an_offset_leaves_the_units_and_is_not_clipped() -> None:
+    one = Recording("s", range(4), [[1.0, 1.5, 2.0, 90.0], [None, None, None, 4.0]], [0] * 4)
+    found = prepared([one], replace(THREE, calibration="offset"))
+    assert found.calibration_scale[0, 0] == 1 and np.isinf(found.calibration_scale[0, 1])
+    assert found.values[:, :2].tolist() == [[-0.5, 0], [0, 0], [0.5, 0], [88.5, 0]]
 
 
 def test_every_series_has_its_own_whatever_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,12 +36,12 @@ def put(folder: Path, text: str | bytes, **asked: Any) -> ImportReport:
 
 
 def table(report: ImportReport) -> pl.DataFrame:
-    return sources.load(DataConfig(name=report.name), 0).frame.collect()
+    return sources.load(DataConfig(name=report.name)).frame.collect()
 
 
 def test_a_plain_table(tmp_path: Path) -> None:
     report = put(tmp_path, PLAIN, time="time", label="label", units=(("temp", "°C"),))
-    telemetry = sources.load(DataConfig(name="mine"), 0)
+    telemetry = sources.load(DataConfig(name="mine"))
     expected = pl.DataFrame(
         {
             "series": ["mine"] * 3,
@@ -187,7 +187,7 @@ def test_series_split_and_kind(tmp_path: Path) -> None:
         ("b", 1, 1, "flood", "test", 2.0),
         ("b", None, None, None, "test", 2.0),
     ]
-    assert sources.load(DataConfig(name="mine"), 0).incidents[1].type == "flood"
+    assert sources.load(DataConfig(name="mine")).incidents[1].type == "flood"
 
 
 def test_unsorted_rows_are_sorted_when_asked_and_counted(tmp_path: Path) -> None:
@@ -234,19 +234,19 @@ def test_a_column_that_looks_like_a_label_can_be_chosen_as_a_sensor(tmp_path: Pa
 
 def test_the_same_import_is_the_same_set_and_says_nothing_of_this_machine(tmp_path: Path, home: Path) -> None:
     put(tmp_path, PLAIN, time="time", label="label")
-    first = sources.fingerprint(DataConfig(name="mine"), 0)
+    first = sources.fingerprint(DataConfig(name="mine"))
     put(tmp_path, PLAIN, time="time", label="label", replace=True)
-    assert sources.fingerprint(DataConfig(name="mine"), 0) == first
+    assert sources.fingerprint(DataConfig(name="mine")) == first
     assert str(tmp_path) not in (home / "mine/dataset.json").read_text()
     put(tmp_path, PLAIN.replace("1.5", "1.6"), time="time", label="label", replace=True)
-    assert sources.fingerprint(DataConfig(name="mine"), 0) != first
+    assert sources.fingerprint(DataConfig(name="mine")) != first
 
 
 def test_root_finds_an_imported_set_elsewhere(tmp_path: Path, home: Path) -> None:
     put(tmp_path, PLAIN, time="time", label="label")
     home.rename(tmp_path / "other")
     for root in (tmp_path / "other", tmp_path / "other/mine"):
-        assert sources.load(DataConfig(name="mine", root=str(root)), 0).frame.collect().height == 3
+        assert sources.load(DataConfig(name="mine", root=str(root))).frame.collect().height == 3
 
 
 def test_a_damaged_description_is_said_so(tmp_path: Path, home: Path) -> None:
@@ -254,7 +254,7 @@ def test_a_damaged_description_is_said_so(tmp_path: Path, home: Path) -> None:
     description = json.loads((home / "mine/dataset.json").read_text())
     (home / "mine/dataset.json").write_text(json.dumps({**description, "channels": [{"nom": 1}]}))
     with pytest.raises(DataError, match=r"dataset\.json: missing, damaged"):
-        sources.load(DataConfig(name="mine"), 0)
+        sources.load(DataConfig(name="mine"))
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

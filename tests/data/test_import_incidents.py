@@ -43,7 +43,7 @@ def test_intervals_label_rows_and_carry_what_annotators_said(tmp_path: Path) -> 
         HEAD + "2020-01-01 00:02:00,2020-01-01 00:03:30,jam,attack,availability,3,a\n2020-01-01 00:01:00,2020-01-01 00:01:00,drift,,,,b\n"
     )
     report = put(tmp_path, text, ignore=("y",))
-    telemetry = sources.load(DataConfig(name="mine"), 0)
+    telemetry = sources.load(DataConfig(name="mine"))
     frame = telemetry.frame.collect()
     assert frame["label"].to_list() == [0, 0, 1, 1, 0, 0, 0, 0, 0, 0] + [0, 1] + [0] * 8
     assert frame["incident"].to_list() == [None, None, 0, 0] + [None] * 6 + [None, 1] + [None] * 8
@@ -54,13 +54,13 @@ def test_intervals_label_rows_and_carry_what_annotators_said(tmp_path: Path) -> 
 
 def test_without_a_series_column_an_interval_means_all_series(tmp_path: Path) -> None:
     put(tmp_path, "start,end\n2020-01-01 00:02:00,2020-01-01 00:02:00\n", ignore=("y",))
-    frame = sources.load(DataConfig(name="mine"), 0).frame.collect()
+    frame = sources.load(DataConfig(name="mine")).frame.collect()
     assert frame["incident"].to_list() == 2 * ([None, None, 0] + [None] * 7)
 
 
 def test_labels_outside_intervals_stay_and_are_numbered_on(tmp_path: Path) -> None:
     report = put(tmp_path, HEAD + "2020-01-01 00:02:00,2020-01-01 00:03:00,jam,,,,a\n", label="y")
-    frame = sources.load(DataConfig(name="mine"), 0).frame.collect()
+    frame = sources.load(DataConfig(name="mine")).frame.collect()
     assert frame["incident"].to_list() == [None, None, 0, 0, None, None, None, None, 1, None] + [None] * 8 + [2, None]
     assert report.counts["rows labelled normal inside an incident"] == 2 and report.incidents == 3
 

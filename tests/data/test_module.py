@@ -33,10 +33,10 @@ def recordings(rows: int = 40) -> list[Recording]:
 def use(monkeypatch: pytest.MonkeyPatch, folder: Path, found: list[Recording]) -> None:
     """Make `found` the data."""
 
-    def load(config: DataConfig, seed: int) -> Telemetry:
+    def load(config: DataConfig) -> Telemetry:
         return telemetry(found)
 
-    def fingerprint(config: DataConfig, seed: int) -> str:
+    def fingerprint(config: DataConfig) -> str:
         return str(hash(str(found)))
 
     monkeypatch.setenv("ANOMALYNET_DATA", str(folder))

@@ -28,10 +28,10 @@ class Source:
         self.rows = 20
         self.reads = 0
 
-    def fingerprint(self, config: DataConfig, seed: int) -> str:
+    def fingerprint(self, config: DataConfig) -> str:
         return self.content
 
-    def load(self, config: DataConfig, seed: int) -> Telemetry:
+    def load(self, config: DataConfig) -> Telemetry:
         self.reads += 1
         return telemetry([steady("s", self.rows, [0] * self.rows)])
 
@@ -46,7 +46,7 @@ def source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Source:
 
 
 def test_built_once_and_read_again(source: Source) -> None:
-    first, second = prepare(CONFIG, 0), prepare(replace(CONFIG, window=7, split=SplitConfig(fold=3)), 0)
+    first, second = prepare(CONFIG), prepare(replace(CONFIG, window=7, split=SplitConfig(fold=3)))
     assert source.reads == 1
     assert isinstance(second.values, np.memmap) and np.array_equal(first.values, second.values)
     assert second.segments == first.segments and second.channels == first.channels
@@ -54,22 +54,22 @@ def test_built_once_and_read_again(source: Source) -> None:
 
 
 def test_writing_to_it_never_reaches_the_file(source: Source) -> None:
-    first = prepare(CONFIG, 0)
+    first = prepare(CONFIG)
     first.values[:] = 70
-    assert not (prepare(CONFIG, 0).values == 70).any()
+    assert not (prepare(CONFIG).values == 70).any()
 
 
 def test_other_content_or_other_preparation_is_another_cache(source: Source) -> None:
-    prepare(CONFIG, 0)
+    prepare(CONFIG)
     source.content, source.rows = "two", 30
-    assert len(prepare(CONFIG, 0).values) == 30
-    assert prepare(replace(CONFIG, mask_channel=False), 0).values.shape == (30, 2)
+    assert len(prepare(CONFIG).values) == 30
+    assert prepare(replace(CONFIG, mask_channel=False)).values.shape == (30, 2)
     assert source.reads == 3
 
 
 @pytest.mark.parametrize("harm", ["cut", "gone", "no description", "broken description"])
 def test_a_torn_cache_is_built_again(source: Source, tmp_path: Path, harm: str) -> None:
-    whole = np.array(prepare(CONFIG, 0).values)
+    whole = np.array(prepare(CONFIG).values)
     folder = next(path for path in (tmp_path / "prepared").iterdir() if path.is_dir())
     values, description = folder / "values.npy", folder / "prepared.json"
     if harm == "cut":
@@ -80,14 +80,14 @@ def test_a_torn_cache_is_built_again(source: Source, tmp_path: Path, harm: str) 
         description.unlink()
     else:
         description.write_text("{")
-    assert np.array_equal(prepare(CONFIG, 0).values, whole)
+    assert np.array_equal(prepare(CONFIG).values, whole)
     assert source.reads == 2
 
 
 def test_a_failure_leaves_nothing_behind(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "finish", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        prepare(CONFIG, 0)
+        prepare(CONFIG)
     assert not [path for path in (tmp_path / "prepared").iterdir() if path.is_dir()]
 
 
@@ -100,14 +100,14 @@ from anomalynet.data import sources
 from anomalynet.data.prepare import prepare
 from tests.data.build import steady, telemetry
 
-def load(config, seed):
+def load(config):
     with open(sys.argv[1], "a") as log:
         log.write("read\\n")
     time.sleep(0.5)
     return telemetry([steady("s", 20, [0] * 20)])
 
-sources.fingerprint, sources.load = (lambda config, seed: "one"), load
-print(float(prepare(DataConfig(name="mine", calibration_rows=0), 0).values.sum()))
+sources.fingerprint, sources.load = (lambda config: "one"), load
+print(float(prepare(DataConfig(name="mine", calibration_rows=0)).values.sum()))
 """
     log = tmp_path / "log"
     environment = {"ANOMALYNET_DATA": str(tmp_path), "PATH": "", "PYTHONPATH": str(Path(__file__).parents[2])}

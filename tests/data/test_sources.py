@@ -27,7 +27,7 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 
 def test_a_subset_of_a_set_without_any_is_refused() -> None:
     with pytest.raises(DataError, match="generated has no subsets"):
-        sources.load(DataConfig(subset="fridge"), 0)
+        sources.load(DataConfig(subset="fridge"))
 
 
 def test_hashes_are_kept_and_noticed_when_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,9 +36,9 @@ def test_hashes_are_kept_and_noticed_when_a_file_changes(tmp_path: Path, monkeyp
     folder.mkdir()
     (folder / "single-hop.csv").write_text("a")
     config = DataConfig(name="lwsndr", root=str(folder))
-    first = sources.fingerprint(config, 0)
+    first = sources.fingerprint(config)
     assert (tmp_path / "home/.fingerprints.json").is_file()
     (tmp_path / "home/.fingerprints.json").write_text("not json")
-    assert sources.fingerprint(config, 0) == first
+    assert sources.fingerprint(config) == first
     (folder / "single-hop.csv").write_text("ab")
-    assert sources.fingerprint(config, 0) != first
+    assert sources.fingerprint(config) != first

@@ -14,7 +14,7 @@ from anomalynet.data.telemetry import RESERVED, Telemetry
 
 
 def make(seed: int) -> tuple[Telemetry, pl.DataFrame]:
-    telemetry = sources.load(DataConfig(), seed)
+    telemetry = sources.load(DataConfig(world=seed))
     return telemetry, telemetry.frame.collect()
 
 
@@ -39,8 +39,8 @@ def test_same_seed_same_set_and_zero_counts() -> None:
     assert make(0)[1].equals(make(0)[1])
     assert not make(0)[1].equals(make(1)[1])
     config = DataConfig()
-    assert sources.fingerprint(config, 0) == sources.fingerprint(config, 0)
-    assert sources.fingerprint(config, 0) != sources.fingerprint(config, 1)
+    assert sources.fingerprint(config) == sources.fingerprint(config)
+    assert sources.fingerprint(config) != sources.fingerprint(DataConfig(world=1))
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -38,7 +38,7 @@ def small(tmp_path: Path) -> Path:
 
 
 def test_overlapping_runs_are_one_group_also_over_a_third(small: Path) -> None:
-    telemetry = sources.load(DataConfig(name="skab", root=str(small)), 0)
+    telemetry = sources.load(DataConfig(name="skab", root=str(small)))
     # 0 and 2 share second 4, 2 and 10 second 6, 10 and 11 second 8
     assert set(telemetry.groups.values()) == {"other/10"}
     assert set(telemetry.groups) == {"valve1/0", "other/2", "other/10", "other/11"}
@@ -50,7 +50,7 @@ def test_overlapping_runs_are_one_group_also_over_a_third(small: Path) -> None:
 
 
 def test_labels_incidents_and_channels(small: Path) -> None:
-    telemetry = sources.load(DataConfig(name="skab", root=str(small)), 0)
+    telemetry = sources.load(DataConfig(name="skab", root=str(small)))
     frame = telemetry.frame.collect()
     assert "changepoint" not in frame.columns and len(telemetry.channels) == 8
     valve = frame.filter(pl.col("series") == "valve1/0")
@@ -64,7 +64,7 @@ def test_labels_incidents_and_channels(small: Path) -> None:
 @pytest.mark.parametrize("layout", ["itself", "data", "skab", "skab/data"])
 def test_root_may_be_the_folder_or_its_parents(tmp_path: Path, layout: str) -> None:
     write_run(tmp_path if layout == "itself" else tmp_path / layout, "valve2/0", 0, [0, 1])
-    telemetry = sources.load(DataConfig(name="skab", root=str(tmp_path)), 0)
+    telemetry = sources.load(DataConfig(name="skab", root=str(tmp_path)))
     assert telemetry.frame.collect()["series"].unique().to_list() == ["valve2/0"]
 
 
@@ -73,7 +73,7 @@ def test_a_comma_separated_copy_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "valve1/0.csv"
     path.write_text(path.read_text().replace(";", ","))
     with pytest.raises(DataError, match=r"0\.csv:1: no column 'datetime'"):
-        sources.load(DataConfig(name="skab", root=str(tmp_path)), 0)
+        sources.load(DataConfig(name="skab", root=str(tmp_path)))
 
 
 def test_a_broken_number_is_named_with_its_line(tmp_path: Path) -> None:
@@ -83,27 +83,27 @@ def test_a_broken_number_is_named_with_its_line(tmp_path: Path) -> None:
     lines[2] = lines[2].replace("0.5", "half", 1)
     path.write_text("\n".join(lines))
     with pytest.raises(DataError, match=r"0\.csv:3: Accelerometer1RMS is 'half', not a number"):
-        sources.load(DataConfig(name="skab", root=str(tmp_path)), 0)
+        sources.load(DataConfig(name="skab", root=str(tmp_path)))
 
 
 def test_missing_files_name_the_folder_and_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no files of skab in .*\n.*data fetch skab.*data\.root=FOLDER"):
-        sources.load(DataConfig(name="skab", root=str(tmp_path / "nowhere")), 0)
+        sources.load(DataConfig(name="skab", root=str(tmp_path / "nowhere")))
 
 
 def test_the_fingerprint_follows_the_bytes_not_the_place(small: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     config = DataConfig(name="skab", root=str(small))
-    before = sources.fingerprint(config, 0)
-    assert sources.fingerprint(config, 1) == before
+    before = sources.fingerprint(config)
+    assert sources.fingerprint(config) == before
     copy = tmp_path_factory.mktemp("copy") / "skab"
     small.rename(copy)
-    assert sources.fingerprint(DataConfig(name="skab", root=str(copy)), 0) == before
+    assert sources.fingerprint(DataConfig(name="skab", root=str(copy))) == before
     (copy / "valve1/0.csv").write_bytes((copy / "valve1/0.csv").read_bytes().replace(b"0.5", b"0.6"))
-    assert sources.fingerprint(DataConfig(name="skab", root=str(copy)), 0) != before
+    assert sources.fingerprint(DataConfig(name="skab", root=str(copy))) != before
 
 
 def test_the_real_files(real_data: Path) -> None:
-    telemetry = sources.load(DataConfig(name="skab", root=str(real_data)), 0)
+    telemetry = sources.load(DataConfig(name="skab", root=str(real_data)))
     frame = telemetry.frame.collect()
     assert frame["series"].n_unique() == 35 and len(telemetry.channels) == 8
     labelled = frame.filter(pl.col("label") == 1)["series"].n_unique()

@@ -14,7 +14,7 @@ from anomalynet.errors import DataError
 
 
 def load(root: Path, subset: str | None) -> tuple[pl.DataFrame, dict[str, int], tuple[str, ...]]:
-    telemetry = sources.load(DataConfig(name="ton_iot", root=str(root), subset=subset), 0)
+    telemetry = sources.load(DataConfig(name="ton_iot", root=str(root), subset=subset))
     return telemetry.frame.collect(), dict(telemetry.counts), telemetry.warnings
 
 
@@ -91,7 +91,7 @@ def test_the_collection_wants_a_device(tmp_path: Path) -> None:
     ],
 )
 def test_the_real_files(real_data: Path, device: str, rows: int, attack: int, channels: int, duplicates: int) -> None:
-    telemetry = sources.load(DataConfig(name="ton_iot", root=str(real_data), subset=device), 0)
+    telemetry = sources.load(DataConfig(name="ton_iot", root=str(real_data), subset=device))
     frame = telemetry.frame.collect()
     assert (frame.height, frame["label"].sum(), len(telemetry.channels)) == (rows, attack, channels)
     assert telemetry.counts["duplicate rows"] == duplicates

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.data.importing.rows import Rows
-from anomalynet.data.telemetry import RESERVED, Channel
+from anomalynet.data.telemetry import MASK, RESERVED, Channel
 from anomalynet.errors import DataError
 
 TELLING = ("label", "labels", "anomaly", "anomalies", "is_anomaly", "attack", "is_attack", "class", "target", "outlier", "ground_truth")
@@ -63,7 +63,7 @@ def assign(rows: Rows, request: ImportRequest) -> Roles:
 
 def _check_sensor(rows: Rows, name: str, chosen: bool) -> None:
     option = next((word for word in ("time", "label", "series", "kind", "split") if word == name.lower()), None)
-    if name in RESERVED or (not chosen and name.lower() in RESERVED):
+    if name in (*RESERVED, MASK) or (not chosen and name.lower() in RESERVED):
         what = f"name it with --{option} {name}, or leave it out with --ignore {name}" if option else f"--ignore {name}, or rename it"
         raise DataError(f"{rows.path}: column {name!r} has a reserved name and cannot be a sensor", what)
     if not chosen and name.lower() in TELLING:

@@ -58,26 +58,25 @@ def is_there(name: str) -> bool:
     return source.INFO.generated or any(_find(source, data_folder(), subset) for subset in subsets)
 
 
-def load(config: DataConfig, seed: int) -> Telemetry:
+def load(config: DataConfig) -> Telemetry:
     """Read a data set into canonical form.
 
     Args:
-        config: `name`, `root` and `subset` are used.
-        seed: of what is generated; other sources ignore it.
+        config: `name`, `root` and `subset` are used, and `world` by what is generated.
 
     Raises:
         DataError: unknown name or subset, no files, or files that are not what they should be.
     """
     source = _source(config)
-    return source.load(locate(config), config.subset, seed)
+    return source.load(locate(config), config.subset, config.world)
 
 
-def fingerprint(config: DataConfig, seed: int) -> str:
+def fingerprint(config: DataConfig) -> str:
     """Return the SHA-256 that stands for a data set's content, without parsing it. Raises DataError as `load`."""
     source = _source(config)
     if source.INFO.generated:
         code = Path(str(importlib.import_module(source.load.__module__).__file__))
-        return _fingerprint.of_text(f"{source.INFO.name} {seed} {_fingerprint.of_file(code)}")
+        return _fingerprint.of_text(f"{source.INFO.name} {config.world} {_fingerprint.of_file(code)}")
     root = locate(config)
     return _fingerprint.of_files(root, source.files(root, config.subset))
 
