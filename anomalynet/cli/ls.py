@@ -38,7 +38,7 @@ def _named(kind: str) -> list[dict[str, object]]:
     if kind == "models":
         return [{"name": name, "what": (model_class(name).__doc__ or "").split("\n")[0]} for name in model_names()]
     files = locate.files("experiments" if kind == "experiments" else "sweeps")
-    return [{"name": name, "what": locate.summary(path)} for name, path in files.items()]
+    return [{"name": name, "what": locate.summary(path)} for name, path in files.items() if name != "base"]
 
 
 def _runs(args: argparse.Namespace) -> list[dict[str, object]]:

@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     name = f"{data.name}/{data.subset}" if data.subset else data.name
     done = sum(job.state == "done" for job in jobs)
     _say(f"{len(jobs)} runs on {name}, {done} done, {args.slots} at a time, one thread each, in {args.runs}")
+    _try_splits(jobs)
     if args.preset == "full":
         costs = estimate.measured(args.runs, name)
         if estimate.unmeasured(jobs, costs):
@@ -87,6 +88,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def _try_splits(jobs: list[Job]) -> None:
+    """Prepare the data and cut every split that the runs will need: what is refused, is refused before the first run."""
+    from anomalynet.data.prepare import prepare
+    from anomalynet.data.split import split
+
+    for config in dict.fromkeys(job.run.loaded.config.data for job in jobs if job.state != "done"):
+        split(prepare(config), config)
 
 
 def _work(jobs: list[Job], overrides: list[str], runs: Path, slots: int) -> None:

@@ -114,11 +114,18 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
         only = f"{attack} attack and {normal} normal"
         message = f"split {cut.label}: the {part} part of fold {config.split.fold} has one class ({only} labelled steps)"
         if config.one_class == "refuse":
-            error = OneClassError(message, _one_class_advice(cut.policy, config))
-            error.chronological = cut.policy == "blocked" and config.split.interleave == 1
+            everywhere = len(np.unique(found.prepared.labels[found.prepared.labels >= 0])) == 1
+            error = OneClassError(message, ONE_CLASS_EVERYWHERE if everywhere else _one_class_advice(cut.policy, config))
+            error.chronological = cut.policy == "blocked" and config.split.interleave == 1 and not everywhere
             raise error
         warnings.append(message)
     return warnings
+
+
+ONE_CLASS_EVERYWHERE = (
+    "the whole data set has this one class: data.one_class=allow scores it with a model that needs no attacks "
+    "(autoencoder, isolation_forest), without metrics"
+)
 
 
 def _one_class_advice(policy: str, config: DataConfig) -> str:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from anomalynet.data.statistics import statistics
-from anomalynet.errors import DataError, RunError
+from anomalynet.errors import RunError
 
 if TYPE_CHECKING:
     from anomalynet.config.schema import Config
@@ -52,16 +52,7 @@ class Classical:
         raise NotImplementedError
 
     def fit(self, features: npt.NDArray[np.float32], target: npt.NDArray[np.integer], seed: int) -> None:
-        """Learns from window statistics (n, features) and targets (n,): 1 attack, 0 normal.
-
-        Raises:
-            DataError: only one class to learn from.
-        """
-        if self.trains_on == "labelled" and len(np.unique(target)) < 2:
-            raise DataError(
-                f"the training part has one class only; {self.config.model.name} learns from both",
-                "choose another fold or split, or a model that needs no label: isolation_forest, autoencoder",
-            )
+        """Learns from window statistics (n, features) and targets (n,): 1 attack, 0 normal."""
         with threadpool_limits(1):
             self.fitted = self.estimator(seed).fit(features, target)
 

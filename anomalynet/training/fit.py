@@ -32,18 +32,11 @@ class Fitted:
 
 
 def fit_classical(config: Config, module: TelemetryDataModule, model: Classical, folder: RunFolder) -> Fitted:
-    """Fit a scikit-learn model on the statistics of every training window, and store it.
-
-    Raises:
-        DataError: the training windows have one class where the model needs two.
-    """
+    """Fit a scikit-learn model on the statistics of every training window, and store it."""
     windows = module.windows("train")
-    ids = np.arange(len(windows))
-    target = windows.targets(ids)
-    if model.trains_on == "labelled" and len(np.unique(target)) < 2:
-        raise DataError("the training windows are of one class", "an unsupervised model (autoencoder, isolation_forest) needs no label")
     started = time.perf_counter()
-    model.fit(np.concatenate([statistics(windows.gather(chunk)) for chunk in windows.chunks()]), target, config.seed)
+    features = np.concatenate([statistics(windows.gather(chunk)) for chunk in windows.chunks()])
+    model.fit(features, windows.targets(), config.seed)
     write_json(folder.timings, {"train_seconds": time.perf_counter() - started})
     folder.classical.parent.mkdir(parents=True, exist_ok=True)
     return Fitted(model, epochs=None, best_epoch=None)
@@ -92,9 +85,15 @@ def store_threshold(model: Detector | Classical, limit: float, folder: RunFolder
 
 
 def build_model(config: Config, module: TelemetryDataModule) -> Detector | Classical:
-    """The model of a configuration, its weights drawn from the run's seed and its normalisation fitted on the training part."""
+    """The model of a configuration, its weights drawn from the run's seed and its normalisation fitted on the training part.
+
+    Raises:
+        DataError: the training windows have one class where the model needs two.
+    """
     seed_everything(config.seed)
     model = build(config, module.shape)
+    if model.trains_on == "labelled" and len(np.unique(module.windows("train").targets())) < 2:
+        raise DataError("the training windows are of one class", "an unsupervised model (autoencoder, isolation_forest) needs no label")
     if isinstance(model, Detector):
         model.fit_normalisation(*module.normalisation())
     return model

@@ -9,7 +9,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from anomalynet.data.statistics import statistics
-from anomalynet.errors import DataError, RunError
+from anomalynet.errors import RunError
 from anomalynet.models import _classical
 from tests.models.examples import classical, windows
 
@@ -36,12 +36,6 @@ def test_an_isolation_forest_needs_no_label_and_finds_bursts() -> None:
     model.fit(FEATURES[TARGET == 0], np.full(32, -1), 0)
     scores = model.score(X.numpy())
     assert scores[TARGET == 1].mean() > scores[TARGET == 0].mean()
-
-
-@pytest.mark.parametrize("name", ["logistic", "random_forest", "gradient_boosting"])
-def test_one_class_is_refused(name: str) -> None:
-    with pytest.raises(DataError, match="one class only"):
-        classical(name).fit(FEATURES, np.zeros(64, dtype=np.int8), 0)
 
 
 def test_chunks_do_not_change_scores(monkeypatch: pytest.MonkeyPatch) -> None:

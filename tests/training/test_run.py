@@ -16,13 +16,15 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
+from anomalynet.data.importing import import_table
+from anomalynet.data.importing.request import ImportRequest
 from anomalynet.errors import DataError, RunError
 from anomalynet.metrics.threshold import best_f1
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import SCORES_COLUMNS
 from anomalynet.training.finished import evaluate_on, open_run
 from anomalynet.training.run import Outcome, planned_folder, train
-from tests.training.small import SHORT, identical, imported, short, weights
+from tests.training.small import SHORT, identical, imported, short, table, weights
 
 
 def trained(experiment: str, runs: Path, *overrides: str) -> Outcome:
@@ -177,6 +179,20 @@ def test_patience_stops_and_is_not_forgotten(tmp_path: Path) -> None:
 def test_a_loss_that_is_not_finite_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="training loss is"):
         train(short("cnn", "training.learning_rate=1e38", "training.loss=cross_entropy"), tmp_path)
+
+
+def test_data_of_one_class_is_refused_by_the_name_of_the_option_and_scored_with_it(tmp_path: Path) -> None:
+    file = table(tmp_path / "calm.csv")
+    pl.read_csv(file).with_columns(pl.lit(0).alias("attack")).write_csv(file)
+    import_table(ImportRequest(file=file, name="calm", time="time", series="device", label="attack", split="part", replace=True))
+    with pytest.raises(DataError, match=r"data\.one_class=allow"):
+        train(short("autoencoder", "data.name=calm"), tmp_path)
+    for experiment in ("cnn", "random_forest"):
+        with pytest.raises(DataError, match="training windows are of one class"):
+            train(short(experiment, "data.name=calm", "data.one_class=allow"), tmp_path)
+    outcome = trained("autoencoder", tmp_path, "data.name=calm", "data.one_class=allow")
+    assert outcome.result.metrics["test/auroc"] is None
+    assert any("has one class" in warning for warning in outcome.result.warnings)
 
 
 def test_data_without_labels_trains_the_autoencoder_and_gives_alarms(tmp_path: Path) -> None:
