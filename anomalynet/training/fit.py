@@ -19,7 +19,7 @@ from anomalynet.models._detector import Detector
 from anomalynet.runs.files import write_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.training.callbacks import Checkpoints, Listener, Progress
-from anomalynet.training.reproducibility import no_denormals, quiet_lightning, seed_everything
+from anomalynet.training.reproducibility import interruptible, no_denormals, quiet_lightning, seed_everything
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,9 @@ def fit_network(config: Config, module: TelemetryDataModule, model: Detector, fo
     checkpoints = Checkpoints(folder, config.training.monitor, config.training.patience)
     resume = _resumable(folder, checkpoints)
     if checkpoints.epochs < config.training.epochs and not checkpoints.patience_over:
-        with quiet_lightning(), no_denormals():
+        with quiet_lightning(), no_denormals(), interruptible():
             trainer = _trainer(config, [checkpoints, Progress(folder, checkpoints, listener)])
             trainer.fit(model, datamodule=module, ckpt_path=str(folder.last) if resume else None, weights_only=True)
-        if trainer.interrupted:
-            raise KeyboardInterrupt
     load_network(model, folder)
     return Fitted(model, checkpoints.epochs, checkpoints.best_epoch)
 

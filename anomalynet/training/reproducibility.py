@@ -6,6 +6,7 @@ import logging
 import os
 import platform
 import random
+import signal
 import subprocess
 import warnings
 from collections.abc import Iterator
@@ -50,6 +51,19 @@ def quiet_lightning() -> Iterator[None]:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C be a KeyboardInterrupt: Lightning turns it into an exit, and ignores the next ones for good."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as ending:
+        if not isinstance(ending.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, before)
+        raise KeyboardInterrupt from None
 
 
 @contextmanager

@@ -120,7 +120,8 @@ def command(runs: Path, *extra: str) -> list[str]:
     return [sys.executable, "-m", "anomalynet", "train", "hybrid", *SHORT, "training.epochs=6", "--runs", str(runs), *extra]
 
 
-def test_a_killed_run_continues_to_the_same_bits(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_a_run_cut_in_the_middle_continues_to_the_same_bits(tmp_path: Path, how: signal.Signals, code: int) -> None:
     whole = trained("hybrid", tmp_path / "whole", "training.epochs=6")
     folder = planned_folder(short("hybrid", "training.epochs=6"), tmp_path / "cut")
     process = subprocess.Popen(command(tmp_path / "cut"), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
@@ -129,8 +130,8 @@ def test_a_killed_run_continues_to_the_same_bits(tmp_path: Path) -> None:
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    os.kill(process.pid, how)
+    assert process.wait(60) == code
     assert not folder.finished
     reached = len(folder.read_progress())
     assert 2 <= reached < 6
