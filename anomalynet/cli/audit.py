@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
 def reporter(config: DataConfig) -> Callable[[str], None]:
     """Progress on stderr: one line that is rewritten on a terminal, one line a fold elsewhere."""
-    name = config.name if config.subset is None else f"{config.name}/{config.subset}"
+    name = config.title
     folds: set[str] = set()
 
     def report(line: str) -> None:

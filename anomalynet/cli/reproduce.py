@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     overrides = [*([f"data.name={args.data}"] if args.data else []), *args.overrides]
     jobs = jobs_of(plan(sweep, overrides), args.runs)
     data = jobs[0].run.loaded.config.data
-    name = f"{data.name}/{data.subset}" if data.subset else data.name
+    name = data.title
     done = sum(job.state == "done" for job in jobs)
     _say(f"{len(jobs)} runs on {name}, {done} done, {args.slots} at a time, one thread each, in {args.runs}")
     _try_splits(jobs)
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         _say("interrupted: finished runs and epochs are kept, the same command continues")
         raise
-    failed = [job for job in jobs if job.state == "failed"]
+    failed = [job for job in jobs if job.state != "done"]
     for job in failed:
         _say(f"failed: {job.run.loaded.name} {job.folder.path}: {job.reason}")
     if not any(job.state == "done" for job in jobs):
@@ -136,15 +136,13 @@ def _report(jobs: list[Job], args: argparse.Namespace, name: str) -> Path:
 def _audit(config: DataConfig, result: Result, runs: Path) -> dict[str, Any] | None:
     """The leakage audit of the data and split that were trained on: the one beside the runs if it is of these, else made now."""
     from anomalynet.cli.audit import reporter
-    from anomalynet.data.audit import audit
+    from anomalynet.data.audit import audit, identity
     from anomalynet.runs.audits import read_audit, write_audit
 
     if result.parts["test"].labelled == 0:
         return None
     there = read_audit(runs, result.data)
-    wanted = {"fingerprint": result.fingerprint, "split": result.split, "folds": config.split.folds, "window": config.window}
-    wanted["calibration_rows"] = config.calibration_rows
-    if there is None or any(there[key] != value for key, value in wanted.items()):
+    if there is None or there.get("identity") != identity(config, 0, result.fingerprint):
         there = audit(config, progress=reporter(config)).to_dict()
         write_audit(runs, there)
     return there

@@ -17,30 +17,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overrides(parser)
     add_runs(parser)
     add_json(parser)
-    parser.epilog = "data.name=… and other data.* keys choose the data; without them the run's own test part is scored again."
+    parser.epilog = (
+        "data.name, data.root, data.subset and data.world choose the data; without them the run's own test part is scored again."
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Test."""
-    from anomalynet.config.leaves import read_overrides
-    from anomalynet.errors import UsageError
+    from anomalynet.runs.audits import slug
     from anomalynet.runs.collect import find_run
+    from anomalynet.runs.files import write_json
 
-    strangers = [leaf.key for leaf in read_overrides(args.overrides) if not leaf.key.startswith(("data.", "hardware."))]
-    if strangers:
-        raise UsageError(f"{strangers[0]}: a finished run's model and threshold cannot change", "only data.* and hardware.* count")
     find_run(args.run_id, args.runs)
 
-    from anomalynet.runs.files import write_json
     from anomalynet.training.finished import evaluate_on, open_run
 
     finished = open_run(args.run_id, args.runs)
     tested = evaluate_on(finished, args.overrides)
-    folder = finished.folder.path / "tests" / f"{tested.data}-{tested.fingerprint[:10]}"
+    folder = finished.folder.path / "tests" / f"{slug(tested.data)}-{tested.fingerprint[:10]}"
     folder.mkdir(parents=True, exist_ok=True)
     tested.scores.write_parquet(folder / "scores.parquet")
     record = {"run": finished.result.id, "data": tested.data, "threshold": finished.result.threshold, "metrics": tested.metrics}
     write_json(folder / "result.json", record)
+    for warning in tested.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     if args.json:
         print_json({"folder": str(folder), **record})
         return 0

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """Train."""
     from anomalynet.config.load import load
 
-    overrides = [*args.overrides, *([f"hardware.devices={args.devices}"] if args.devices else [])]
+    overrides = [*args.overrides, *([f"hardware.devices={args.devices}"] if args.devices is not None else [])]
     loaded = load(args.experiment, overrides)
     if "LOCAL_RANK" not in os.environ:
         print(f"{loaded.name}: preparing", file=sys.stderr, flush=True)

@@ -19,6 +19,8 @@ _AT_LEAST = {
     "data.split.fold": 0,
     "data.split.assignment": 0,
     "data.split.interleave": 1,
+    "data.split.purge": 1,
+    "model.reconstruction_weight": 0,
     "training.epochs": 1,
     "training.batch_size": 1,
     "training.patience": 1,
@@ -51,6 +53,10 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
     """Every key whose value cannot be used, and why."""
     yield from _bounds(config)
     split, model = config.data.split, config.model
+    if config.seed >= 2**32:
+        yield "seed", f"must be below 2^32, not {config.seed}"
+    if not math.isfinite(config.evaluation.fixed_threshold):
+        yield "evaluation.fixed_threshold", f"must be finite, not {config.evaluation.fixed_threshold}"
     if split.fold >= split.folds:
         yield "data.split.fold", f"must be below data.split.folds = {split.folds}, not {split.fold}"
     dropout = getattr(model, "dropout", 0.0)

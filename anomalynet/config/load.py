@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -145,6 +146,8 @@ def _apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
         if inside:
             return Problem(leaf.where, f"{leaf.key!r} is a section, not a value", inside[0])
         return Problem(leaf.where, f"unknown key {leaf.key!r}", nearest_key(leaf.key, known))
+    if isinstance(leaf.value, str) and re.search(r"\$\{(?![\w.]+\})", leaf.value):
+        return Problem(leaf.where, f"{leaf.key}: {leaf.value!r}: only ${{another.key}} can be filled in")
     try:
         OmegaConf.update(tree, leaf.key, leaf.value, merge=False)
     except OmegaConfBaseException as error:

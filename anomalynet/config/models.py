@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib.util
 import sys
 from dataclasses import fields, is_dataclass
@@ -35,17 +36,18 @@ def model_class(name: str) -> type[ModelConfig]:
 
 
 def user_module(path: str) -> ModuleType:
-    """Import a user's own model file.
+    """Import a user's own model file; what is imported already is known by its content, so that an edited file counts anew.
 
     Raises:
         UsageError: no such file, or it cannot be imported; says in which line.
     """
     file = Path(path).resolve()
-    name = f"anomalynet_user_{file.stem}_{abs(hash(str(file))):x}"
-    if name in sys.modules:
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else ""
+    name = f"anomalynet_user_{file.stem}_{digest}"
+    if digest and name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)
-    if not file.is_file() or spec is None or spec.loader is None:
+    if not digest or spec is None or spec.loader is None:
         near = difflib.get_close_matches(file.name, [other.name for other in file.parent.glob("*.py")], n=1)
         raise UsageError(f"model.name: there is no file {path}", f"did you mean {near[0]}?" if near else None)
     module = importlib.util.module_from_spec(spec)

@@ -35,7 +35,7 @@ class SplitConfig:
     interleave: int = 1
     """Blocks per fold (`blocked`). 1 is contiguous in time; more interleave the parts, which is easier, and said in the tables."""
     purge: int | None = None
-    """Steps dropped between blocks of different parts. Empty means one window."""
+    """Steps dropped between blocks of different parts. Empty: one window, or data.max_gap if that is longer."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -67,10 +67,16 @@ class DataConfig:
     mask_channel: bool = True
     """Adds a channel with the share of missing sensors at each step (0 all heard … 1 silence)."""
     max_gap: int = 10
-    """Longest silence, in steps, that is laid on the grid as masked steps. A longer one ends the segment: no window crosses it."""
+    """Longest silence, in steps, that is laid on the grid as masked steps; a longer one ends the segment: no window crosses it.
+    A sensor that is silent alone holds its last value as long, then reads its zero."""
     one_class: Literal["refuse", "allow"] = "refuse"
     """What to do with a validation or test part in which every labelled step has one class."""
     split: SplitConfig = field(default_factory=SplitConfig)
+
+    @property
+    def title(self) -> str:
+        """The data set with its subset: `skab`, `ton_iot/fridge`."""
+        return f"{self.name}/{self.subset}" if self.subset else self.name
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -16,6 +18,7 @@ from anomalynet.data.probes import RULE, ProbeResult, features, fit_and_score, j
 from anomalynet.data.split import OneClassError, Split, split
 from anomalynet.data.windows import Windows
 from anomalynet.errors import DataError
+from anomalynet.runs.code import code_hash
 
 TRAINED, SCORED = 10_000, 40_000
 """Most windows a fold that a probe learns from, and is tested on: evenly spaced ones beyond that."""
@@ -39,6 +42,7 @@ class AuditResult:
 
     Attributes:
         data: data set, with its subset: `ton_iot/fridge`.
+        identity: of this audit, `identity(config, seed, fingerprint)`.
         split: the policy as it was carried out.
         refused: why a chronological split was refused; None where it was not, or not tried.
         days: labelled steps by day and class, where a chronological split was refused.
@@ -49,6 +53,7 @@ class AuditResult:
 
     data: str
     fingerprint: str
+    identity: str
     split: str
     folds: int
     assignment: int
@@ -81,6 +86,7 @@ def audit(config: DataConfig, seed: int = 0, progress: Callable[[str], None] = l
     Raises: DataError if the data cannot be read or split, or has no labels.
     """
     prepared = prepare(config)
+    asked = identity(config, seed, prepared.fingerprint)
     if not (prepared.labels >= 0).any():
         raise DataError(f"{config.name} has no labels: there is nothing that could leak")
     refused = None
@@ -111,8 +117,9 @@ def audit(config: DataConfig, seed: int = 0, progress: Callable[[str], None] = l
     truth = np.concatenate(targets)
     prevalence = float(truth.mean())
     return AuditResult(
-        data=config.name if config.subset is None else f"{config.name}/{config.subset}",
+        data=config.title,
         fingerprint=prepared.fingerprint,
+        identity=asked,
         split=folds[0].label,
         folds=len(folds),
         assignment=config.split.assignment,
@@ -127,6 +134,13 @@ def audit(config: DataConfig, seed: int = 0, progress: Callable[[str], None] = l
         probes=tuple(judge(probe, truth, np.concatenate(found)) for probe, found in zip(every, scores, strict=True)),
         warnings=tuple(dict.fromkeys(warning for found in folds for warning in found.warnings)),
     )
+
+
+def identity(config: DataConfig, seed: int, fingerprint: str) -> str:
+    """Ten hex digits of everything that an audit depends on, the code that reads and splits the data included."""
+    asked = {**asdict(config), "root": None, "split": {**asdict(config.split), "fold": None}}
+    parts = [asked, seed, fingerprint, code_hash(("data",))]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def _folds(prepared: Prepared, config: DataConfig) -> list[Split]:

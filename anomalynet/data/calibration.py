@@ -48,56 +48,53 @@ def calibrate(raw: Path, layout: Layout, calibration_rows: int, *, divide: bool)
     return mean, scale
 
 
-def hold(values: Float32, starts: Int64, before: Float32) -> Float32:
-    """Replace what was not heard by the last value heard of that channel in the series; NaN remains before the first.
+def hold(values: Float32, starts: Int64, before: Float32, longest: int) -> Float32:
+    """Replace what was not heard by the last value heard of that channel in the series, for at most `longest` steps; NaN remains
+    elsewhere. A value held longer would reach across the purge gap of a split.
 
     Args:
         values: float32 (step, channel) with NaN.
         starts: steps at which another series starts, ascending.
-        before: float32 (channel,), the filled step before the first one; NaN where there is none.
+        before: float32 (step, channel) with NaN, the `longest` steps before the first one, or fewer.
     """
     if not np.isnan(values).any():
         return values
-    extended = np.concatenate([before[None], values])
+    extended = np.concatenate([before, values])
     steps = np.arange(len(extended))
-    last = np.maximum.accumulate(np.where(np.isnan(extended), 0, steps[:, None]), axis=0)
+    last = np.maximum.accumulate(np.where(np.isnan(extended), -1, steps[:, None]), axis=0)
     begin = np.zeros(len(extended), np.int64)
-    begin[starts + 1] = starts + 1
-    begin = np.maximum.accumulate(begin)
-    held = np.take_along_axis(extended, last, axis=0)
+    begin[starts + len(before)] = starts + len(before)
+    begin = np.maximum(np.maximum.accumulate(begin), steps - longest)
+    held = np.take_along_axis(extended, np.maximum(last, 0), axis=0)
     held[last < begin[:, None]] = np.nan
-    filled: Float32 = held[1:]
+    filled: Float32 = held[len(before) :]
     return filled
 
 
-def finish(raw: Path, target: Path, layout: Layout, mean: Float64, scale: Float64, clip: float, mask_channel: bool) -> None:
+def finish(raw: Path, target: Path, layout: Layout, mean: Float64, scale: Float64, clip: float, longest: int, mask_channel: bool) -> None:
     """Hold, calibrate and clip the raw values in bounded memory, and add the mask channel.
 
     Args:
         raw: the `raw.npy` of `grid.lay`.
         target: receives float32 (step, channel), finite everywhere.
-        mean: float64 (series, sensor); without rows where there is no calibration: then the values stay as they are, and the steps
-            before a channel's first value take that value.
+        mean: float64 (series, sensor); without rows where there is no calibration: then the values stay as they are.
         scale: likewise.
         clip: bound on calibrated values, in deviations.
+        longest: steps that a value is held; after them, and before the first value, a sensor reads 0.
         mask_channel: adds the share of sensors missing at each step as the last channel.
     """
     edges = layout.edges
-    width = len(layout.first[0])
-    first = np.nan_to_num(np.array(layout.first))
-    before = np.full(width, np.nan, np.float32)
+    width = int(np.load(raw, mmap_mode="r").shape[1])
+    before = np.empty((0, width), np.float32)
     with ArrayFile(target, "<f4", width + mask_channel) as file:
         for start, values in read_rows(raw, width):
             rows = np.arange(start, start + len(values))
             owner = np.searchsorted(edges, rows, side="right") - 1
             inside = edges[np.searchsorted(edges, start) : np.searchsorted(edges, start + len(values))]
             missing = np.isnan(values).mean(axis=1, dtype=np.float32)
-            held = hold(values, inside - start, before)
-            before = held[-1].copy()
-            if len(mean):
-                finished = np.nan_to_num(np.clip((held - mean[owner]) / scale[owner], -clip, clip), nan=0.0)
-            else:
-                finished = np.where(np.isnan(held), first[owner], held)
+            held = hold(values, inside - start, before, longest)
+            before = np.concatenate([before, values])[-longest:].copy() if longest else before
+            finished = np.nan_to_num(np.clip((held - mean[owner]) / scale[owner], -clip, clip) if len(mean) else held, nan=0.0)
             if mask_channel:
                 finished = np.concatenate([finished, missing[:, None]], axis=1)
             file.append(finished.astype(np.float32))

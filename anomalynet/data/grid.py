@@ -12,7 +12,7 @@ import polars as pl
 
 from anomalynet.data.arrayfile import CHUNK, ArrayFile
 from anomalynet.data.layout import Layout
-from anomalynet.data.prepared import COLUMNS, PARTS, Bool, Float32, Float64, Int64
+from anomalynet.data.prepared import COLUMNS, PARTS, Bool, Float32, Int64
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.errors import DataError
 
@@ -79,7 +79,6 @@ class Grid:
         layout.starts += (layout.rows + place[starts]).tolist()
         layout.breaks += (layout.rows + place[broken]).tolist()
         self._commission(starts, rows, place, columns["labels"])
-        self._first_values(values, starts)
         layout.rows += steps
         layout.observed += rows
         layout.laid += steps - rows
@@ -136,28 +135,6 @@ class Grid:
         done = np.flatnonzero(rank == count - 1)
         number = len(layout.names) - len(starts) - 1 + np.searchsorted(starts, done, side="right")
         layout.commissioned.update(zip(number.tolist(), (layout.rows + place[done] + 1).tolist(), strict=True))
-
-    def _first_values(self, values: Float32, starts: Int64) -> None:
-        """Note the first value heard of each channel in each series."""
-        first = self.layout.first
-        before = len(first)
-        first += [np.full(values.shape[1], np.nan) for _ in starts]
-        if before and np.isnan(first[before - 1]).any():
-            _first_in(values[: starts[0] if len(starts) else len(values)], first[before - 1])
-        stops = np.append(starts[1:], len(values))
-        for number in range(len(starts)):
-            _first_in(values[starts[number] : stops[number]], first[before + number])
-
-
-def _first_in(values: Float32, first: Float64) -> None:
-    if len(values) == 0:
-        return
-    unknown = np.isnan(first)
-    first[unknown] = values[0][unknown]
-    for channel in np.flatnonzero(np.isnan(first)):
-        heard = np.flatnonzero(~np.isnan(values[:, channel]))
-        if len(heard):
-            first[channel] = values[heard[0], channel]
 
 
 def _column(frame: pl.DataFrame, name: str, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from anomalynet.data.prepared import Float64, Int64
+from anomalynet.data.prepared import Int64
 
 
 @dataclass
@@ -27,8 +27,6 @@ class Layout:
     """Series → row after its last commissioning row; absent where the series is too short."""
     commissioning_attacks: int = 0
     kinds: dict[str, int] = field(default_factory=dict)
-    first: list[Float64] = field(default_factory=list)
-    """Per series, the first value heard of each channel; NaN where none was."""
 
     @property
     def edges(self) -> Int64:

@@ -25,7 +25,7 @@ class TelemetryDataModule(L.LightningDataModule):
 
     Args:
         config: of the run; its data, seed and batch size matter here.
-        train_target: which training windows are used: `labelled` (target 0 or 1), or all `not_attack` (target 0 or unlabelled).
+        train_target: which training windows are used: `labelled` (target 0 or 1), or all without a step labelled as attack.
 
     Attributes, after `setup`:
         prepared: the recordings.
@@ -53,7 +53,10 @@ class TelemetryDataModule(L.LightningDataModule):
         self.split = split(self.prepared, data)
         found = {part: Windows(self.prepared, self.split.parts[part], data.window) for part in ("validation", "test")}
         train = Windows(self.prepared, self.split.parts["train"], data.window, data.stride, data.label_step)
-        found["train"] = train.select((0, 1) if self.train_target == "labelled" else (-1, 0))
+        if self.train_target == "not_attack":
+            found["train"] = Windows(self.prepared, self.split.parts["train"], data.window, data.stride, "any").select((-1, 0))
+        else:
+            found["train"] = train.select((0, 1))
         if len(found["train"]) == 0:
             wanted = "labelled" if self.train_target == "labelled" else "normal or unlabelled"
             raise DataError(
@@ -107,14 +110,23 @@ class TelemetryDataModule(L.LightningDataModule):
 
         Returns: the columns series, time, split, label, incident, kind, score of `runs.schema.SCORES_COLUMNS`.
         """
-        rows = np.sort(self.split.territory[part].rows())
-        column = np.full(len(rows), np.nan)
-        column[np.searchsorted(rows, self._windows[part].ends())] = scores
-        return (
-            step_table(self.prepared, rows)
-            .with_columns(pl.lit(part).alias("split"), pl.Series("score", column).fill_nan(None))
-            .select("series", "time", "split", "label", "incident", "kind", "score")
-        )
+        return scored_steps(self.prepared, np.sort(self.split.territory[part].rows()), self._windows[part], scores, part)
+
+
+def scored_steps(prepared: Prepared, rows: Int64, windows: Windows, scores: Float64, part: Part) -> pl.DataFrame:
+    """Some rows with the scores of the windows that end on them, null where none does; columns as in `TelemetryDataModule.steps`.
+
+    Args:
+        rows: ascending int64 (step,), among them each window's last.
+        scores: float64 (window,).
+    """
+    column = np.full(len(rows), np.nan)
+    column[np.searchsorted(rows, windows.ends())] = scores
+    return (
+        step_table(prepared, rows)
+        .with_columns(pl.lit(part).alias("split"), pl.Series("score", column).fill_nan(None))
+        .select("series", "time", "split", "label", "incident", "kind", "score")
+    )
 
 
 def step_table(prepared: Prepared, rows: Int64) -> pl.DataFrame:

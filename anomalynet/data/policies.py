@@ -76,11 +76,12 @@ def group(prepared: Prepared, config: DataConfig) -> Cut:
 
 
 def _purge(config: DataConfig) -> int:
-    purge = config.window if config.split.purge is None else config.split.purge
-    if purge < config.window:
+    least = max(config.window, config.max_gap)  # a value is held for max_gap steps
+    purge = least if config.split.purge is None else config.split.purge
+    if purge < least:
         raise DataError(
-            f"data.split.purge={purge} is shorter than data.window={config.window}: parts would not lie apart",
-            "leave data.split.purge empty, or give at least one window",
+            f"data.split.purge={purge}: parts would not lie apart by data.window={config.window} and data.max_gap={config.max_gap}",
+            f"leave data.split.purge empty, or give at least {least}",
         )
     return purge
 

@@ -85,7 +85,7 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
         mean, scale = calibrate(raw, layout, config.calibration_rows, divide=divide)
     else:
         mean = scale = np.empty((0, len(telemetry.channels)))
-    finish(raw, folder / "values.npy", layout, mean, scale, config.clip if divide else np.inf, config.mask_channel)
+    finish(raw, folder / "values.npy", layout, mean, scale, config.clip if divide else np.inf, config.max_gap, config.mask_channel)
     raw.unlink()
     np.save(folder / "series_starts.npy", layout.edges)
     np.save(folder / "calibration_mean.npy", mean)

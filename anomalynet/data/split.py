@@ -97,6 +97,7 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
     short = _short(found.prepared, config.window)
     if short:
         warnings.append(f"{short} series are shorter than one window of {config.window} steps after calibration: never scored")
+    warnings += _shared_incidents(found)
     any_labels = bool((found.prepared.labels >= 0).any())
     for part in PARTS:
         rows = found.scored(part)
@@ -120,6 +121,15 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
             raise error
         warnings.append(message)
     return warnings
+
+
+def _shared_incidents(found: Split) -> list[str]:
+    """Incidents that stand in the training part and in another: several series saw them, or a block border cuts them."""
+    numbers = [set(np.unique(found.prepared.incidents[found.parts[part].rows()]).tolist()) - {-1} for part in PARTS]
+    shared = numbers[0] & (numbers[1] | numbers[2])
+    if not shared:
+        return []
+    return [f"{len(shared)} incidents stand in the training part and in another: what a model learned of them helps it there"]
 
 
 ONE_CLASS_EVERYWHERE = (

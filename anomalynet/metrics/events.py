@@ -25,8 +25,8 @@ def event_metrics(
 
     - event_recall: share of incidents with at least one alarmed step; an incident of which no step was scored is missed.
     - detection_delay: seconds from an incident's first step among these to its first alarmed one, median over the detected.
-    - false_alarms_per_day: alarms that touch no step labelled as attack, by the scored time. An alarm is a run of
-      neighbouring steps at or above the threshold; the end of a series or a step without a score ends it.
+    - false_alarms_per_day: alarms outside attacks, by the scored time. As in the alarm budget, an alarm is a run of neighbouring
+      steps at or above the threshold; an attack, the end of a series or a step without a score ends it.
 
     Args:
         labels: (n,) 1 attack, 0 normal, -1 unlabelled.
@@ -64,10 +64,6 @@ def _incidents(incidents: Integers, times: npt.NDArray[np.int64], alarmed: npt.N
 
 
 def _false_alarms(alarmed: npt.NDArray[np.bool_], labels: Integers, series: Integers) -> int:
-    if len(alarmed) == 0:
-        return 0
-    continues = alarmed[1:] & alarmed[:-1] & (series[1:] == series[:-1])
-    starts = alarmed & np.concatenate([[True], ~continues])
-    run = np.cumsum(starts) - 1
-    touches_attack = np.bincount(run[alarmed & (labels == 1)], minlength=int(starts.sum())) > 0
-    return int((~touches_attack).sum())
+    false = alarmed & (labels != 1)
+    goes_on = false[1:] & false[:-1] & (series[1:] == series[:-1])
+    return int(false.sum() - goes_on.sum())

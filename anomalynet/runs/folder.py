@@ -59,6 +59,11 @@ class RunFolder:
         return self.path / "checkpoints" / "best.skops"
 
     @property
+    def model_file(self) -> Path:
+        """The user's own model file as it was trained; absent for our models."""
+        return self.path / "model.py"
+
+    @property
     def scores(self) -> Path:
         """A score for each step of the validation and test parts."""
         return self.path / "scores.parquet"
@@ -116,7 +121,10 @@ class RunFolder:
         Raises:
             BusyError: another process has it and `wait` is off; says which.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be made: {error.strerror}", "--runs names a folder that you may write to") from None
         lock = FileLock(self.path / ".lock", timeout=-1 if wait else 0)
         try:
             lock.acquire()

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 RESULT_VERSION = 1
 
-SCORES_COLUMNS = ("series", "time", "split", "label", "incident", "kind", "score", "threshold")
+SCORES_COLUMNS = ("series", "time", "split", "label", "incident", "kind", "score", "threshold", "alarm")
 """One row a step of the validation and test parts, sorted by (split, series, time). `score` is null where the step was
-missed (warm-up, purge); `label` is null where the data has none. Types as in `data/telemetry.py`; score, threshold Float64."""
+missed (warm-up, purge); `label` is null where the data has none; `alarm` is score >= threshold, null where missed. Types as in
+`data/telemetry.py`; score, threshold Float64, alarm Boolean."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

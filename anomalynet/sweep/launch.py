@@ -93,8 +93,7 @@ class Launch:
                 worker.end()
 
     def _serve(self) -> None:
-        worker = _Worker(self.runs)
-        self._workers.add(worker)
+        worker = self._hire()
         while not self._stop.is_set():
             try:
                 job = self._queue.get_nowait()
@@ -106,47 +105,59 @@ class Launch:
                 {"experiment": job.run.experiment, "overrides": list(self.overrides), "axis": job.run.axis, "runs": str(self.runs)}
             )
             job.seconds = time.monotonic() - started
-            if reply is None and self._stop.is_set():
+            if reply is not None:
+                self._settle(job, reply)
+            elif self._stop.is_set():
                 job.state = "waiting"
-            elif reply is None:
-                reason = worker.last_words()
-                self._workers.discard(worker)
-                worker.end()
-                worker = _Worker(self.runs)
-                self._workers.add(worker)
-                if job.attempts < ATTEMPTS:
-                    job.state = "waiting"
-                    self._queue.put(job)
-                else:
-                    job.state, job.reason = "failed", f"the worker died: {reason}"
-            elif reply["failed"]:
-                job.state, job.reason = "failed", reply["failed"]
             else:
-                job.state, job.was_done = "done", reply["was_done"]
-        worker.end()
+                self._settle(job, {"died": worker.last_words()})
+                self._dismiss(worker)
+                worker = self._hire()
+        self._dismiss(worker)
+
+    def _settle(self, job: Job, reply: dict[str, Any]) -> None:
+        """Note how a job ended, or queue it again where its worker died or another command works on it."""
+        if reply.get("busy"):
+            job.state, job.attempts = "waiting", job.attempts - 1
+            self._queue.put(job)
+            self._stop.wait(0.5)
+        elif "died" in reply and job.attempts < ATTEMPTS:
+            job.state = "waiting"
+            self._queue.put(job)
+        elif "died" in reply:
+            job.state, job.reason = "failed", f"the worker died: {reply['died']}"
+        elif reply["failed"]:
+            job.state, job.reason = "failed", reply["failed"]
+        else:
+            job.state, job.was_done = "done", reply["was_done"]
+
+    def _hire(self) -> _Worker:
+        worker = _Worker()
+        self._workers.add(worker)
+        return worker
+
+    def _dismiss(self, worker: _Worker) -> None:
         self._workers.discard(worker)
+        worker.end()
 
 
 class _Worker:
     """A worker process, started with its first job; its pipe is its life line."""
 
-    def __init__(self, runs: Path) -> None:
+    def __init__(self) -> None:
         self.process: subprocess.Popen[str] | None = None
         self.words: deque[str] = deque(maxlen=20)
 
     def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
         """Hand over a job and wait for its reply; None where the process died."""
-        process = self.process = self.process or self._start()
-        assert process.stdin and process.stdout
         try:
+            process = self.process = self.process or self._start()
+            assert process.stdin and process.stdout
             process.stdin.write(json.dumps(job) + "\n")
             process.stdin.flush()
-            line = process.stdout.readline()
+            reply: dict[str, Any] = json.loads(process.stdout.readline())
         except (OSError, ValueError):
-            line = ""
-        if not line:
             return None
-        reply: dict[str, Any] = json.loads(line)
         return reply
 
     def _start(self) -> subprocess.Popen[str]:

@@ -35,10 +35,13 @@ def _read(jobs: queue.Queue[str]) -> None:
 def _work(job: dict[str, Any]) -> dict[str, Any]:
     from anomalynet.config.load import load
     from anomalynet.errors import AnomalynetError
+    from anomalynet.runs.folder import BusyError
     from anomalynet.training.run import train
 
     try:
-        outcome = train(load(job["experiment"], job["overrides"], job["axis"]), Path(job["runs"]))
+        outcome = train(load(job["experiment"], job["overrides"], job["axis"]), Path(job["runs"]), wait=False)
+    except BusyError:
+        return {"failed": None, "busy": True}
     except AnomalynetError as error:
         return {"failed": str(error)}
     except Exception as error:
@@ -46,7 +49,7 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
 
         traceback.print_exc()
         return {"failed": f"{type(error).__name__}: {error}"}
-    return {"failed": None, "was_done": outcome is not None and outcome.was_done}
+    return {"failed": None, "busy": False, "was_done": outcome is not None and outcome.was_done}
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
 from anomalynet.errors import RunError
+from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import read_json, write_json
 from anomalynet.runs.folder import RunFolder
 
@@ -42,7 +43,13 @@ class Checkpoints(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """What an exact resume needs; Lightning puts it into each checkpoint."""
-        return {"best": self.best, "best_epoch": self.best_epoch, "epochs": self.epochs, "lines": self.lines}
+        return {
+            "code": code_hash(),
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "epochs": self.epochs,
+            "lines": self.lines,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue where a checkpoint stood."""

@@ -107,5 +107,6 @@ def metrics(table: pl.DataFrame, limit: float, *, probability: bool) -> dict[str
 
 def scores_table(parts: list[pl.DataFrame], limit: float) -> pl.DataFrame:
     """The rows of scores.parquet (`runs/schema.py`)."""
-    table = pl.concat(parts).with_columns(pl.lit(limit).alias("threshold")).select(SCORES_COLUMNS)
+    alarm = pl.col("score") >= limit
+    table = pl.concat(parts).with_columns(pl.lit(limit).alias("threshold"), alarm.alias("alarm")).select(SCORES_COLUMNS)
     return table.sort("split", "series", "time", maintain_order=True)

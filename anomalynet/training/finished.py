@@ -11,14 +11,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from anomalynet.config.load import load
+from anomalynet.config.leaves import read_overrides
+from anomalynet.config.load import Loaded, load
 from anomalynet.config.schema import Config
-from anomalynet.data.module import TelemetryDataModule, step_table
+from anomalynet.data.module import TelemetryDataModule, scored_steps
 from anomalynet.data.prepare import prepare
-from anomalynet.data.prepared import Prepared
+from anomalynet.data.prepared import PARTS, Bool, Int64, Prepared
 from anomalynet.data.ranges import Ranges
 from anomalynet.data.windows import Windows, WindowShape
-from anomalynet.errors import DataError
+from anomalynet.errors import DataError, UsageError
 from anomalynet.models import build, model_type
 from anomalynet.models._classical import Classical
 from anomalynet.models._detector import Detector
@@ -28,6 +29,9 @@ from anomalynet.runs.schema import Result
 from anomalynet.training import evaluate
 from anomalynet.training.fit import load_network
 from anomalynet.training.reproducibility import prepare_process
+
+OTHER_DATA = ("data.name", "data.root", "data.subset", "data.world")
+"""What may differ from the run when its detector is tested: which data."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,11 @@ class Tested:
     metrics: dict[str, float | None]
     data: str
     fingerprint: str
+    warnings: tuple[str, ...]
 
 
 def open_run(run: str | Path, runs: str | Path = "runs") -> FinishedRun:
-    """Open a run by its folder or the start of its id.
+    """Open a run by its folder or the start of its id. A run of a user's own model executes the model file that lies in its folder.
 
     Raises:
         UsageError: no such run, or several.
@@ -85,18 +90,37 @@ def open_run(run: str | Path, runs: str | Path = "runs") -> FinishedRun:
     """
     folder = find_run(str(run), Path(runs))
     result = folder.read_result()
-    return FinishedRun(folder, load(str(folder.config)).config, result)
+    return FinishedRun(folder, _load(folder).config, result)
+
+
+def _load(folder: RunFolder, overrides: Sequence[str] = ()) -> Loaded:
+    """A run's configuration, with the model file that was trained, not what has become of it since."""
+    own = [f"model.name={folder.model_file}"] if folder.model_file.exists() else []
+    return load(str(folder.config), [*own, *overrides])
 
 
 def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
     """Score other data with a run's detector, calibration rule and threshold; nothing is chosen anew.
 
-    The run's own data is scored on its test part alone, because the rest trained it; other data is scored whole.
+    The run's own data is scored on its test part alone, because the rest trained it; other data is scored whole, without the
+    steps that stand in the run's own training or validation part.
+
+    Args:
+        run: with its own data still there, or overlaps with it cannot be told.
+        overrides: `data.name=…`, `data.root=…`, `data.subset=…`, `data.world=…`.
 
     Raises:
+        UsageError: another key; window, calibration and threshold belong to the detector.
         DataError: the data has other channels than the run reads.
     """
-    loaded = load(str(run.folder.config), overrides)
+    keys = [leaf.key for leaf in read_overrides(overrides)]
+    strangers = [key for key in keys if key not in OTHER_DATA]
+    if strangers:
+        raise UsageError(
+            f"{strangers[0]}: a finished run keeps its model, window and threshold", f"what may change: {', '.join(OTHER_DATA)}"
+        )
+    elsewhere = ["data.root=null", "data.subset=null"] if "data.name" in keys else []
+    loaded = _load(run.folder, [*elsewhere, *overrides])
     prepare_process(loaded.config)
     prepared = prepare(loaded.config.data)
     channels = tuple(channel.name for channel in prepared.channels)
@@ -105,21 +129,39 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
             f"the run reads the channels {', '.join(run.result.channels)}; {loaded.config.data.name} has {', '.join(channels)}",
             "test on data with the same channels in the same order",
         )
-    own = prepared.fingerprint == run.result.fingerprint
-    windows = run.data.windows("test") if own else Windows(prepared, _whole(prepared), loaded.config.data.window)
-    scores = evaluate.score(run.detector, windows).scores
-    if own:
-        table = run.data.steps("test", scores)
+    limit, warnings = run.result.threshold, list(prepared.warnings)
+    if prepared.fingerprint == run.result.fingerprint:
+        table = run.data.steps("test", evaluate.score(run.detector, run.data.windows("test")).scores)
     else:
-        table = step_table(prepared, windows.ends()).with_columns(pl.lit("test").alias("split"), pl.Series("score", scores))
-    limit = run.result.threshold
+        scored = [segment for segment in prepared.segments if not segment.train_only]
+        whole = Ranges.of((segment.start, segment.stop) for segment in scored)
+        windows, rows = Windows(prepared, whole, loaded.config.data.window), whole.rows()
+        table = scored_steps(prepared, rows, windows, evaluate.score(run.detector, windows).scores, "test")
+        seen = _seen(run, prepared, rows)
+        if seen.any():
+            warnings.append(f"{int(seen.sum())} of {len(rows)} steps trained the run or chose its threshold: they are left out")
+            table = table.filter(~seen)
     return Tested(
         scores=evaluate.scores_table([table], limit),
         metrics=evaluate.metrics(table, limit, probability=run.result.probability),
-        data=loaded.config.data.name,
+        data=loaded.config.data.title,
         fingerprint=prepared.fingerprint,
+        warnings=tuple(warnings),
     )
 
 
-def _whole(prepared: Prepared) -> Ranges:
-    return Ranges(prepared.segment_starts, prepared.segment_stops)
+def _seen(run: FinishedRun, prepared: Prepared, rows: Int64) -> Bool:
+    """Which rows stand, by time and readings, in the run's training or validation part, bool (row,); none where its data is gone."""
+    try:
+        own = run.data
+    except DataError:
+        return np.zeros(len(rows), np.bool_)
+    known = np.concatenate([own.split.territory[part].rows() for part in PARTS if part != "test"])
+
+    def content(of: Prepared, some: Int64) -> pl.DataFrame:
+        return pl.DataFrame(of.values[some]).with_columns(pl.Series("time", of.times[some]))
+
+    found = content(prepared, rows).with_row_index("row").join(content(own.prepared, known), on=pl.all().exclude("row"), how="semi")
+    seen = np.zeros(len(rows), np.bool_)
+    seen[found["row"].to_numpy()] = True
+    return seen

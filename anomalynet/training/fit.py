@@ -16,6 +16,7 @@ from anomalynet.errors import DataError, RunError
 from anomalynet.models import build
 from anomalynet.models._classical import Classical
 from anomalynet.models._detector import Detector
+from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import write_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.training.callbacks import Checkpoints, Listener, Progress
@@ -62,9 +63,10 @@ def load_network(model: Detector, folder: RunFolder) -> None:
     """Put the weights of the best epoch into a network of the same shape."""
     try:
         checkpoint = torch.load(folder.best, weights_only=True, map_location="cpu")
-    except (OSError, RuntimeError, ValueError) as error:
-        raise RunError(f"{folder.best}: no readable checkpoint: {error}", "delete the run's folder and train again") from None
-    model.load_state_dict(checkpoint["state_dict"])
+        model.load_state_dict(checkpoint["state_dict"])
+    except Exception as error:  # a torn file, or weights of another shape, show in many ways
+        what = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RunError(f"{folder.best}: no checkpoint of this model: {what}", "delete the run's folder and train again") from None
     model.eval()
 
 
@@ -98,22 +100,29 @@ def build_model(config: Config, module: TelemetryDataModule) -> Detector | Class
 
 
 def _resumable(folder: RunFolder, checkpoints: Checkpoints) -> bool:
-    """Read how far an interrupted run came; a checkpoint that cannot be read starts it afresh."""
+    """Read how far an interrupted run came; a checkpoint that cannot be read, or that other code made, starts it afresh."""
     if not folder.last.exists():
         return False
     try:
-        state = torch.load(folder.last, weights_only=True, map_location="cpu")
-        checkpoints.load_state_dict(state["callbacks"][checkpoints.state_key])
-    except Exception:
+        state = torch.load(folder.last, weights_only=True, map_location="cpu")["callbacks"][checkpoints.state_key]
+    except Exception:  # a torn file shows in many ways
+        state = {}
+    if state.get("code") != code_hash():
         folder.last.unlink()
         return False
+    checkpoints.load_state_dict(state)
     return True
 
 
 def _trainer(config: Config, callbacks: list[L.Callback]) -> L.Trainer:
-    devices = config.hardware.devices
+    devices, accelerator = config.hardware.devices, config.hardware.accelerator
+    there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if accelerator in there and there[accelerator] < devices:
+        raise RunError(
+            f"hardware.accelerator={accelerator}: {there[accelerator]} of {devices} devices found", "`anomalynet doctor` lists them"
+        )
     return L.Trainer(
-        accelerator="gpu" if config.hardware.accelerator == "cuda" else config.hardware.accelerator,
+        accelerator="gpu" if accelerator == "cuda" else accelerator,
         devices=devices,
         strategy="ddp" if devices > 1 else "auto",
         max_epochs=config.training.epochs,

@@ -64,6 +64,8 @@ def train(loaded: Loaded, runs: str | Path, *, listener: Listener | None = None,
         if folder.finished:
             return Outcome(folder, folder.read_result(), was_done=True)
         write_text(folder.config, as_yaml(loaded, origin=True))
+        if loaded.config.model.name.endswith(".py"):
+            write_text(folder.model_file, Path(loaded.config.model.name).read_text(encoding="utf-8"))
         module, fitted = _fit(loaded.config, folder, listener)
         result = _evaluate(loaded, folder, module, fitted)
     return Outcome(folder, result, was_done=False)
@@ -94,12 +96,12 @@ def _evaluate(loaded: Loaded, folder: RunFolder, module: TelemetryDataModule, fi
         for part in SCORED
         for name, value in evaluate.metrics(steps[part], limit, probability=model.probability).items()
     }
-    data, split = config.data, config.data.split
+    split = config.data.split
     result = Result(
         id=folder.path.name,
         experiment=loaded.name,
         model=config.model.name,
-        data=f"{data.name}/{data.subset}" if data.subset else data.name,
+        data=config.data.title,
         fingerprint=module.prepared.fingerprint,
         channels=tuple(channel.name for channel in module.prepared.channels),
         seed=config.seed,

@@ -17,7 +17,7 @@ from anomalynet.data.telemetry import Telemetry
 from anomalynet.errors import DataError
 from tests.data.build import Facts, Recording, telemetry
 
-CONFIG = DataConfig(name="mine", window=4, calibration_rows=0, split=SplitConfig(folds=3))
+CONFIG = DataConfig(name="mine", window=4, max_gap=4, calibration_rows=0, split=SplitConfig(folds=3))
 
 
 def use(monkeypatch: pytest.MonkeyPatch, folder: Path, found: list[Recording], period: float | None = 1.0) -> None:

@@ -13,7 +13,7 @@ from anomalynet.config.schema import DataConfig
 from anomalynet.data import grid
 from anomalynet.data.telemetry import Incident
 from anomalynet.errors import DataError
-from tests.data.build import Facts, Recording, prepared
+from tests.data.build import Facts, Recording, Value, prepared
 
 RAW = DataConfig(calibration_rows=0, max_gap=3)
 Step = tuple[float, int, bool, list[float], float]
@@ -23,7 +23,15 @@ def naive(recording: Recording, period: float | None, max_gap: int) -> tuple[lis
     """(time, label, observed, values, missing share) of every step, and the steps at which a segment starts; one row at a time."""
     steps: list[Step] = []
     starts = [0]
-    held = [next((value for value in column if value is not None), 0.0) for column in recording.values]
+    held, age = [0.0] * len(recording.values), [max_gap] * len(recording.values)
+
+    def heard_now(values: list[Value]) -> list[float]:
+        for channel, value in enumerate(values):
+            age[channel] = 0 if value is not None else age[channel] + 1
+            held[channel] = value if value is not None else held[channel] if age[channel] <= max_gap else 0.0
+        return list(held)
+
+    silence: list[Value] = [None] * len(held)
     for row, second in enumerate(recording.seconds):
         if row and period is not None and second - recording.seconds[row - 1] > 1.5 * period:
             gap = second - recording.seconds[row - 1]
@@ -33,11 +41,10 @@ def naive(recording: Recording, period: float | None, max_gap: int) -> tuple[lis
             else:
                 before = steps[-1]
                 for k in range(1, missing + 1):
-                    steps.append((recording.seconds[row - 1] + k * gap / (missing + 1), before[1], False, list(held), 1.0))
+                    steps.append((recording.seconds[row - 1] + k * gap / (missing + 1), before[1], False, heard_now(silence), 1.0))
         heard = [column[row] for column in recording.values]
-        held = [old if new is None else new for old, new in zip(held, heard, strict=True)]
         label = recording.labels[row]
-        steps.append((second, -1 if label is None else label, True, list(held), heard.count(None) / len(heard)))
+        steps.append((second, -1 if label is None else label, True, heard_now(heard), heard.count(None) / len(heard)))
     return steps, starts
 
 

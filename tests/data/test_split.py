@@ -21,7 +21,8 @@ WINDOW = 4
 
 
 def config(calibration_rows: int = 0, one_class: Any = "allow", stride: int = 1, **keys: Any) -> DataConfig:
-    return DataConfig(window=WINDOW, calibration_rows=calibration_rows, one_class=one_class, stride=stride, split=SplitConfig(**keys))
+    parts = SplitConfig(**keys)
+    return DataConfig(window=WINDOW, max_gap=WINDOW, calibration_rows=calibration_rows, one_class=one_class, stride=stride, split=parts)
 
 
 def mixed(rows: int, every: int = 7) -> list[int | None]:
@@ -195,7 +196,7 @@ def test_random_is_marked() -> None:
     [
         ([steady("s", 100, mixed(100))], {"policy": "group"}, "1 groups of series cannot make 5 folds"),
         ([steady("s", 100, mixed(100))], {"fold": 5}, "fold=5 is not one of the 5 folds"),
-        ([steady("s", 100, mixed(100))], {"policy": "blocked", "purge": 3}, "purge=3 is shorter than data.window=4"),
+        ([steady("s", 100, mixed(100))], {"policy": "blocked", "purge": 3}, "purge=3: parts would not lie apart by data.window=4"),
         ([steady("s", 15, mixed(15))], {"policy": "blocked"}, "no window of 4 steps fits the"),
         ([steady("s", 100, mixed(100))], {"policy": "held_out_types"}, "0 kinds of incident cannot make 5 folds"),
         ([steady("s", 100, mixed(100))], {"policy": "given"}, "names no train and no validation and no test rows"),

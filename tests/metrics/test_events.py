@@ -56,10 +56,13 @@ def test_an_incident_that_several_series_share_is_one() -> None:
     assert values["detection_delay"] == 3600
 
 
-def test_false_alarms_are_runs_that_touch_no_attack() -> None:
+def test_false_alarms_are_runs_outside_attacks_so_the_constant_alarm_is_no_perfect_detector() -> None:
     scores = [0.9, 0.9, 0.0, 0.9, 0.9, 0.9, 0.0, 0.9]
     labels = [0, 0, 0, 0, 1, 0, 0, -1]
-    assert _metrics(scores, labels)["false_alarms_per_day"] == pytest.approx(2 / (8 / 24))
+    assert _metrics(scores, labels)["false_alarms_per_day"] == pytest.approx(4 / (8 / 24))
+    always, perfect = _metrics([0.9] * 8, labels), _metrics([float(label == 1) for label in labels], labels)
+    assert always["false_alarms_per_day"] == pytest.approx(2 / (8 / 24))
+    assert perfect["false_alarms_per_day"] == 0
 
 
 def test_series_and_missed_steps_end_a_run() -> None:
@@ -81,13 +84,10 @@ STEPS = st.lists(st.tuples(st.integers(0, 1), st.booleans(), st.booleans()), min
 def test_false_alarms_equal_a_plain_loop(steps: list[tuple[int, bool, bool]]) -> None:
     steps = sorted(steps, key=lambda step: step[0])
     series, alarmed, attack = ([step[part] for step in steps] for part in range(3))
-    false, touched, open_ = 0, 0, False
+    false, before = 0, None
     for i in range(len(steps)):
-        if open_ and (not alarmed[i] or series[i] != series[i - 1]):
-            false, open_ = false + (not touched), False
-        if alarmed[i]:
-            touched = attack[i] + (touched if open_ else 0)
-            open_ = True
-    false += open_ and not touched
+        mine = series[i] if alarmed[i] and not attack[i] else None
+        false += mine is not None and mine != before
+        before = mine
     values = _metrics([float(a) for a in alarmed], [int(a) for a in attack], series=[int(s) for s in series])
     assert values["false_alarms_per_day"] == pytest.approx(false / (len(steps) / 24))

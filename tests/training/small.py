@@ -40,14 +40,14 @@ def identical(left: RunFolder, right: RunFolder) -> bool:
     return same_weights and same_scores and texts[0] == texts[1]
 
 
-def table(path: Path, *, test_factor: float = 1.0, labels: bool = True) -> Path:
-    """A CSV of six devices whose attacks shift one sensor; the last two devices are the test part, scaled by `test_factor`."""
+def table(path: Path, *, test_factor: float = 1.0, shift: float = 0.0, labels: bool = True) -> Path:
+    """A CSV of six devices whose attacks shift one sensor; the last two are the test part, scaled by `test_factor`; all start at `shift`."""
     rng = np.random.default_rng(3)
     frames = []
     for device in range(6):
         steps = np.arange(300)
         attack = (steps % 100 >= 70).astype(int)
-        level = rng.normal(size=(300, 2)) + 3.0 * attack[:, None] * np.array([1.0, 0.0])
+        level = rng.normal(size=(300, 2)) + 3.0 * attack[:, None] * np.array([1.0, 0.0]) + shift * steps[:, None]
         factor = test_factor if device >= 4 else 1.0
         part = ["train", "train", "train", "validation", "test", "test"][device]
         columns = {"device": [f"d{device}"] * 300, "time": 1_700_000_000 + 10 * steps, "a": factor * level[:, 0], "b": factor * level[:, 1]}
@@ -56,9 +56,9 @@ def table(path: Path, *, test_factor: float = 1.0, labels: bool = True) -> Path:
     return path
 
 
-def imported(folder: Path, name: str, *, test_factor: float = 1.0, labels: bool = True) -> str:
+def imported(folder: Path, name: str, *, test_factor: float = 1.0, shift: float = 0.0, labels: bool = True) -> str:
     """Import `table` and return its name."""
-    file = table(folder / f"{name}.csv", test_factor=test_factor, labels=labels)
+    file = table(folder / f"{name}.csv", test_factor=test_factor, shift=shift, labels=labels)
     request = ImportRequest(
         file=file, name=name, time="time", series="device", label="attack" if labels else None, split="part", replace=True
     )

@@ -18,7 +18,7 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from anomalynet.data.importing import import_table
 from anomalynet.data.importing.request import ImportRequest
-from anomalynet.errors import DataError, RunError
+from anomalynet.errors import DataError, RunError, UsageError
 from anomalynet.metrics.threshold import best_f1
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import SCORES_COLUMNS
@@ -229,7 +229,14 @@ def test_other_data_is_scored_whole_with_the_runs_own_threshold(tmp_path: Path) 
     run = open_run(outcome.folder.path)
     tested = evaluate_on(run, [f"data.name={other}"])
     assert tested.scores["threshold"].unique().to_list() == [outcome.result.threshold]
-    assert tested.scores["series"].n_unique() == 6
+    # The first four devices are the same file's training and validation part: scoring them would flatter the run.
+    assert tested.scores["series"].unique().sort().to_list() == ["d4", "d5"]
+    assert any("trained the run or chose its threshold" in warning for warning in tested.warnings)
+    assert tested.scores["score"].null_count() == 2 * 31
+    elsewhere = evaluate_on(run, [f"data.name={imported(tmp_path, 'elsewhere', shift=1.0)}"])
+    assert elsewhere.scores["series"].n_unique() == 6
+    with pytest.raises(UsageError, match="keeps its model, window and threshold"):
+        evaluate_on(run, ["data.window=8"])
     with pytest.raises(DataError, match="the run reads the channels a, b"):
         evaluate_on(run, ["data.name=generated"])
 
