@@ -89,4 +89,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        if args.debug:
+            raise
+        print(f"anomalynet: unexpected {type(error).__name__}: {error}\n  → please report it with the output of --debug", file=sys.stderr)
+        return 1
     return code

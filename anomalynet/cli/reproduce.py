@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
     from anomalynet.cli.sweep_progress import duration
     from anomalynet.errors import UsageError
+    from anomalynet.runs.code import made_by_other_code
     from anomalynet.sweep import estimate
     from anomalynet.sweep.launch import jobs_of
     from anomalynet.sweep.plan import experiment_names, plan, read_sweep
@@ -61,6 +62,9 @@ def run(args: argparse.Namespace) -> int:
     name = data.title
     done = sum(job.state == "done" for job in jobs)
     _say(f"{len(jobs)} runs on {name}, {done} done, {args.slots} at a time, one thread each, in {args.runs}")
+    stale = [job.folder.path for job in jobs if job.state == "done" and made_by_other_code(job.folder.environment)]
+    if stale:
+        _say(f"warning: other code made {len(stale)} of them, such as {stale[0]}; delete their folders to train them by this code")
     _try_splits(jobs)
     if args.preset == "full":
         costs = estimate.measured(args.runs, name)

@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{loaded.name}: preparing", file=sys.stderr, flush=True)
 
     from anomalynet.cli.progress import TrainingProgress
+    from anomalynet.runs.code import made_by_other_code
     from anomalynet.runs.folder import BusyError
     from anomalynet.training.run import planned_folder, train
 
@@ -51,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if outcome.was_done:
         print(f"{outcome.folder.path} is done already; another seed, key or data set makes another run", file=sys.stderr)
+        if made_by_other_code(outcome.folder.environment):
+            print(f"warning: other code made it; delete {outcome.folder.path} to train it by this code", file=sys.stderr)
     result = outcome.result
     for warning in result.warnings:
         print(f"warning: {warning}", file=sys.stderr)

@@ -112,9 +112,10 @@ def flatten(config: Mapping[str, object], prefix: str = "") -> Iterator[tuple[st
 
 
 def _variant(record: RunRecord) -> tuple[tuple[str, str], ...]:
-    """What the runs of an arm share; models without epochs do not read the training section."""
+    """What the runs of an arm share, the data's content too; models without epochs do not read the training section."""
     own = tuple(f"{key}." for key in (*REPEATED, *(("training",) if record.result.epochs is None else ())))
-    return tuple(sorted((key, value) for key, value in flatten(record.config) if not f"{key}.".startswith(own)))
+    read = ("data fingerprint", record.result.fingerprint[:10])
+    return tuple(sorted([read, *((key, value) for key, value in flatten(record.config) if not f"{key}.".startswith(own))]))
 
 
 def _difference(variant: Mapping[str, str], others: Sequence[Mapping[str, str]]) -> str:
@@ -151,8 +152,8 @@ def _repetitions(experiment: str, records: Sequence[RunRecord], expected: Expect
 def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> tuple[Arm, ...]:
     """Sort the runs of one data set into arms: the paper's four first, in its order and run or not, then by name.
 
-    Two configurations of one experiment are two arms, named by what differs, so that runs of other epochs or another split are never
-    averaged. Of two runs of one place the one made by the commoner code counts, then the lower id, so the order of
+    Two configurations of one experiment are two arms, named by what differs, so that runs of other epochs, another split or data that
+    has changed are never averaged. Of two runs of one place the one made by the commoner code counts, then the lower id, so the order of
     `records` does not matter.
 
     Raises:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.arms import Arm, odd_code
 from anomalynet.reporting.measures import MEASURES
+from anomalynet.runs.code import code_hash
 
 INCOMPLETE, OTHER_CODE = "†", "‡"
 
@@ -60,7 +61,11 @@ def notes(arms: Sequence[Arm], all_arms: Sequence[Arm]) -> tuple[str, ...]:
         for arm in arms
         if arm.name in other
     ]
-    return (*incomplete, *codes)
+    now = code_hash()
+    stale = (
+        [f"The runs were made by code {usual[:10]}, this program is {now}: its numbers may be others."] if usual not in ("", now) else []
+    )
+    return (*incomplete, *codes, *stale)
 
 
 def _distinct(metrics: Sequence[ArmMetrics], text: Callable[[ArmMetrics], str]) -> str:

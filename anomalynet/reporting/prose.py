@@ -21,6 +21,7 @@ SHOWN_SETTINGS = {
     "data.window": "window of {} steps",
     "data.label_step": "label of the {} step",
     "data.calibration_rows": "first {} readings of a series calibrate it and are not scored",
+    "data.calibration": "calibration by {}",
     "training.epochs": "at most {} epochs",
     "evaluation.threshold": "threshold rule {}",
 }

@@ -6,7 +6,14 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from anomalynet.runs.files import read_json
+
 _DECIDES = ("simulation", "data", "layers", "models", "metrics", "training")
+
+
+def made_by_other_code(environment: Path) -> bool:
+    """Whether a run's `environment.json` names other code than this."""
+    return read_json(environment).get("code") not in (None, code_hash())
 
 
 @cache

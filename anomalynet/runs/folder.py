@@ -91,10 +91,13 @@ class RunFolder:
         raw = read_json(self.path / "result.json")
         if raw.get("version") != RESULT_VERSION:
             raise RunError(f"{self.path}: no finished run", "the command that started it continues it")
-        parts = {name: PartSummary(**{**part, "series": tuple(part["series"])}) for name, part in raw["parts"].items()}
         known = {field.name for field in fields(Result)}
         values: dict[str, Any] = {key: value for key, value in raw.items() if key in known}
-        return Result(**{**values, "parts": parts, "warnings": tuple(raw["warnings"]), "channels": tuple(raw["channels"])})
+        try:
+            parts = {name: PartSummary(**{**part, "series": tuple(part["series"])}) for name, part in raw["parts"].items()}
+            return Result(**{**values, "parts": parts, "warnings": tuple(raw["warnings"]), "channels": tuple(raw["channels"])})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RunError(f"{self.path / 'result.json'}: not a result: {error!r}", "delete the run's folder and train again") from None
 
     def append_progress(self, line: dict[str, object]) -> None:
         """Add one epoch to progress.jsonl."""

@@ -220,3 +220,41 @@ def test_one_class() -> None:
 def test_short_series_are_said() -> None:
     rows = prepared([steady(f"s{number}", 20, mixed(20)) for number in range(10)] + [steady("short", 3, [0] * 3)])
     assert any("1 series are shorter than one window" in warning for warning in split(rows, config()).warnings)
+
+
+def test_a_train_only_series_is_never_scored_and_validation_moves_with_the_fold() -> None:
+    rows = prepared([steady(f"s{number}", 40, mixed(40)) for number in range(10)], facts=Facts(train_only=frozenset({"s3"})))
+    tested: list[str] = []
+    chosen = set()
+    for fold in range(3):
+        found = split(rows, config(policy="group", folds=3, fold=fold))
+        names = {part: {rows.series[i] for i in rows.series_of(found.territory[part].rows())} for part in PARTS}
+        assert "s3" not in names["validation"] | names["test"]
+        tested += names["test"]
+        chosen.add(frozenset(names["validation"]))
+    assert sorted(tested) == sorted({f"s{number}" for number in range(10)} - {"s3"})
+    assert len(chosen) == 3
+
+
+def test_an_incident_that_several_series_saw_is_told_when_it_stands_in_two_parts() -> None:
+    shared = [7 if label else None for label in mixed(40)]
+    apart = [steady(f"s{number}", 40, mixed(40)) for number in range(9)]
+    together = [replace(one, incidents=shared) for one in apart]
+    for recordings, told in ((apart, False), (together, True)):
+        warnings = split(prepared(recordings), config(policy="group", folds=3)).warnings
+        assert any("1 incidents stand in the training part and in another" in warning for warning in warnings) is told
+
+
+@pytest.mark.parametrize("calibration_rows", [0, 5])
+def test_no_test_reading_reaches_a_training_window_even_where_a_sensor_falls_silent(calibration_rows: int) -> None:
+    def windows(changed: float) -> list[Any]:
+        value: list[float | None] = [float(row) if (row < 90 and row not in range(20)) or row >= 150 else None for row in range(200)]
+        value[89] = changed
+        one = Recording("s", range(200), [[float(row) for row in range(200)], value], mixed(200))
+        rows = prepared([one], replace(config(calibration_rows=calibration_rows), max_gap=WINDOW))
+        found = split(rows, config(calibration_rows=calibration_rows, policy="blocked", folds=5, fold=2))
+        assert any(start <= 89 < stop for start, stop in spans(found, "test"))
+        train = Windows(rows, found.parts["train"], WINDOW)
+        return [train.gather(np.arange(len(train))).tolist(), [value.tolist() for value in train.moments()]]
+
+    assert windows(89.0) == windows(1e6)

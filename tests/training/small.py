@@ -41,7 +41,7 @@ def identical(left: RunFolder, right: RunFolder) -> bool:
 
 
 def table(path: Path, *, test_factor: float = 1.0, shift: float = 0.0, labels: bool = True) -> Path:
-    """A CSV of six devices whose attacks shift one sensor; the last two, the test part, are scaled by `test_factor`; all drift by `shift`."""
+    """A CSV of six devices whose attacks shift one sensor; the last two, the test part, are scaled; all drift by `shift` a step."""
     rng = np.random.default_rng(3)
     frames = []
     for device in range(6):

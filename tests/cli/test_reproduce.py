@@ -1,0 +1,56 @@
+"""`anomalynet reproduce`: what is refused is refused before the first run, and its audit is of the data it trained on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from anomalynet.cli.main import main
+from anomalynet.config.schema import DataConfig, SplitConfig
+from anomalynet.data.audit import identity
+from anomalynet.data.importing import import_table
+from anomalynet.data.importing.request import ImportRequest
+from tests.training.small import table
+
+
+def test_a_split_that_must_be_refused_is_refused_before_the_first_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    steps = 600
+    file = tmp_path / "late.csv"
+    pl.DataFrame({"time": range(steps), "a": range(steps), "label": [int(step >= 400) for step in range(steps)]}).write_csv(file)
+    import_table(ImportRequest(file=file, name="late", time="time", label="label"))
+    code = main(["reproduce", "--data", "late", "--models", "logistic", "--runs", str(tmp_path / "runs"), "data.calibration_rows=20"])
+    assert code == 2
+    assert "data.split.interleave=20" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_report_of_one_model_of_own_data_then_nothing_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    request = ImportRequest(file=table(tmp_path / "own.csv"), name="mill", time="time", series="device", label="attack", ignore=("part",))
+    import_table(request)
+    arguments = ["reproduce", "--data", "mill", "--models", "logistic", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "report")]
+    keys = ["data.split.folds=3", "data.split.policy=group", "data.calibration_rows=20", "data.stride=4"]
+    assert main([*arguments, *keys]) == 0
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert "9 runs of 1 model (Logistic)" in text
+    assert "Not run: CNN, LSTM, CNN-LSTM, Hybrid" in text
+    assert "row position" in text
+    assert "calibration by offset" in text
+    capsys.readouterr()
+    assert main([*arguments, *keys, "--json"]) == 0
+    assert "9 runs on mill, 9 done" in capsys.readouterr().err
+    assert (tmp_path / "report" / "report.md").read_text() == text
+
+
+def test_an_audit_is_known_by_everything_it_depends_on_but_the_fold_and_the_place() -> None:
+    config = DataConfig(name="skab")
+    own = identity(config, 0, "f")
+    assert identity(replace(config, root="/elsewhere", split=SplitConfig(fold=3)), 0, "f") == own
+    others = [
+        replace(config, calibration="deviation"),
+        replace(config, mask_channel=False),
+        replace(config, split=SplitConfig(interleave=20)),
+    ]
+    assert len({own, identity(config, 1, "f"), identity(config, 0, "g"), *(identity(other, 0, "f") for other in others)}) == 6
