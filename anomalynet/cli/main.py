@@ -25,7 +25,7 @@ a session:
   anomalynet test 3f2a data.name=mine                its detector and threshold on other data
 
 key=value changes what is computed, --flags how the command behaves.
-exit codes: 0 done, 1 some runs failed, 2 usage or configuration, 3 regression, 4 nothing to compare, 130 interrupted"""
+exit codes: 0 done, 1 some runs failed, 2 usage, configuration or data, 4 nothing to compare, 130 interrupted"""
 
 
 class _Parser(argparse.ArgumentParser):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 
 def print_json(value: object) -> None:
@@ -34,3 +35,11 @@ def print_table(rows: Sequence[Mapping[str, object]], title: str | None = None) 
     for line in cells:
         table.add_row(*(Text(cell) for cell in line))
     Console().print(table)
+
+
+def alarms(scores: Path) -> str:
+    """How many test steps of a scores.parquet are alarms, and where they are."""
+    import polars as pl
+
+    test = pl.read_parquet(scores).filter(pl.col("split") == "test", pl.col("score").is_not_null())
+    return f"{test['alarm'].sum()} of {test.height} test steps are alarms: the column `alarm` of {scores}"

@@ -54,7 +54,12 @@ def run(args: argparse.Namespace) -> int:
     if args.slots < 1:
         raise UsageError("--slots must be at least 1")
     sweep = read_sweep("paper_models", args.preset)
-    if args.models:
+    chosen = [text for text in args.overrides if text.startswith(("seed=", "data.split.fold="))]
+    if chosen:
+        raise UsageError(
+            f"{chosen[0]}: seeds and folds are the sweep's", "`anomalynet train` takes one; sweeps/paper_models.yaml names them"
+        )
+    if args.models is not None:
         sweep = replace(sweep, experiments=experiment_names(args.models, sweep))
     overrides = [*([f"data.name={args.data}"] if args.data else []), *args.overrides]
     jobs = jobs_of(plan(sweep, overrides), args.runs)

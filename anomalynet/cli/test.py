@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from anomalynet.cli.arguments import add_json, add_overrides, add_runs
-from anomalynet.cli.output import print_json, print_table
+from anomalynet.cli.output import alarms, print_json, print_table
 
 SUMMARY = "evaluate a finished run on other data, with its own threshold"
 
@@ -44,11 +44,12 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"folder": str(folder), **record})
         return 0
-    rows = [{"metric": name, "value": "undefined" if value is None else f"{value:.4f}"} for name, value in tested.metrics.items()]
-    print_table(
-        rows, title=f"{finished.result.experiment} {finished.result.id} on {tested.data}, threshold {finished.result.threshold:.4g}"
-    )
+    result = finished.result
+    title = f"{result.experiment} {result.id} on {tested.data}, threshold {result.threshold:.4g}"
     if tested.scores["label"].null_count() == tested.scores.height:
-        print("the data has no label; scores and alarms are in scores.parquet", file=sys.stderr)
+        print(f"{title}\nno labels, so no metrics; {alarms(folder / 'scores.parquet')}")
+        return 0
+    rows = [{"metric": name, "value": "undefined" if value is None else f"{value:.4f}"} for name, value in tested.metrics.items()]
+    print_table(rows, title=title)
     print(folder)
     return 0

@@ -7,7 +7,7 @@ import os
 import sys
 
 from anomalynet.cli.arguments import add_json, add_overrides, add_runs
-from anomalynet.cli.output import print_json, print_table
+from anomalynet.cli.output import alarms, print_json, print_table
 
 SUMMARY = "train one experiment, choose its threshold on validation, and test it"
 
@@ -63,7 +63,11 @@ def run(args: argparse.Namespace) -> int:
         print_json({"folder": str(outcome.folder.path), "was_done": outcome.was_done, **asdict(result)})
         return 0
     rows = [{"metric": name, **{part: _text(result.metrics.get(f"{part}/{name}")) for part in ("validation", "test")}} for name in METRICS]
-    print_table(rows, title=f"{result.experiment} {result.id} on {result.data}, split {result.split}, threshold {result.threshold:.4g}")
+    title = f"{result.experiment} {result.id} on {result.data}, split {result.split}, threshold {result.threshold:.4g}"
+    if result.parts["test"].labelled:
+        print_table(rows, title=title)
+    else:
+        print(f"{title}\nno labels, so no metrics; {alarms(outcome.folder.scores)}")
     print(f"{outcome.folder.path}")
     return 0
 

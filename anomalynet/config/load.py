@@ -41,48 +41,57 @@ def load(experiment: str, overrides: Sequence[str] = (), axis: dict[str, object]
         ConfigError: every problem, with file, line and the nearest valid key.
     """
     path = locate.find("experiments", experiment)
-    levels = _chain(path)
+    levels, problems = _chain(path)
     levels.append([Leaf(key, value, "the sweep") for key, value in (axis or {}).items()])
     levels.append(read_overrides(overrides))
-    return _resolve(levels, path.stem)
+    return _resolve(levels, path.stem, problems)
 
 
 def load_data_config(name: str, overrides: Sequence[str] = ()) -> DataConfig:
-    """The data section alone, for commands that need no model: `name` and `data.key=value` arguments."""
+    """The data section of base.yaml, for commands that need no model, with `name` and `data.key=value` arguments."""
     leaves = read_overrides(overrides)
     strangers = [Problem(leaf.where, "only keys of the data section count here") for leaf in leaves if not leaf.key.startswith("data.")]
     if strangers:
         raise ConfigError(strangers)
-    model = Leaf("model.name", "cnn", "the command")
-    return _resolve([[model, Leaf("data.name", name, f"argument {name!r}")], leaves], name).config.data
+    shared, problems = _chain(locate.find("experiments", "base"))
+    own = [Leaf("model.name", "cnn", "the command"), Leaf("data.name", name, f"argument {name!r}")]
+    return _resolve([*shared, own, leaves], name, problems).config.data
 
 
-def _chain(path: Path) -> list[list[Leaf]]:
-    """The leaves of each file, the remotest parent first."""
+def _chain(path: Path) -> tuple[list[list[Leaf]], list[Problem]]:
+    """The leaves of each file, the remotest parent first; and what is wrong with `extends`."""
     levels: list[list[Leaf]] = []
     visited: list[Path] = []
     while True:
-        if path.resolve() in visited:
-            raise ConfigError([Problem(str(path), "`extends` leads back to itself")])
         visited.append(path.resolve())
         leaves = read_yaml(path)
-        parents = [leaf for leaf in leaves if leaf.key == "extends"]
         levels.insert(0, [leaf for leaf in leaves if leaf.key != "extends"])
-        if not parents:
-            return levels
-        where, target = parents[0].where, parents[0].value
-        parent = path.parent / str(target)
-        if not parent.is_file():
-            near = difflib.get_close_matches(str(target), [other.name for other in path.parent.glob("*.yaml")], n=1)
-            raise ConfigError([Problem(where, f"extends {target!r}, which is not in {path.parent}", near[0] if near else None)])
+        named = next((leaf for leaf in leaves if leaf.key == "extends"), None)
+        if named is None:
+            return levels, []
+        parent = _parent(path, str(named.value))
+        if parent is None:
+            known = [*(other.name for other in path.parent.glob("*.yaml") if other != path), *locate.files("experiments")]
+            near = difflib.get_close_matches(str(named.value), known, n=1)
+            what = f"extends {named.value!r}, which is neither in {path.parent} nor an experiment"
+            return levels, [Problem(named.where, what, near[0] if near else None)]
+        if parent.resolve() in visited:
+            return levels, [Problem(named.where, "`extends` leads back to itself")]
         path = parent
 
 
-def _resolve(levels: list[list[Leaf]], name: str) -> Loaded:
-    problems: list[Problem] = []
+def _parent(path: Path, target: str) -> Path | None:
+    """The file that `extends` means: beside the file, or an experiment by its name."""
+    beside = path.parent / target
+    if beside.is_file():
+        return beside
+    return locate.files("experiments").get(target.removesuffix(".yaml"))
+
+
+def _resolve(levels: list[list[Leaf]], name: str, problems: list[Problem]) -> Loaded:
     model_leaf = _model_leaf(levels)
     if model_leaf is None:
-        raise ConfigError([Problem(name, "no model is named: set model.name")])
+        raise ConfigError(problems or [Problem(name, "no model is named: set model.name, or extend an experiment that does")])
     try:
         chosen = model_class(str(model_leaf.value))
     except KeyError:
@@ -102,7 +111,7 @@ def _resolve(levels: list[list[Leaf]], name: str) -> Loaded:
         raise ConfigError(problems + dangling)
     config = OmegaConf.to_object(tree)
     assert isinstance(config, Config)
-    problems += [Problem(origins.get(key, key), f"{key}: {what}") for key, what in check.violations(config)]
+    problems += [Problem(origins.get(key, "default"), f"{key}: {what}") for key, what in check.violations(config)]
     if problems:
         raise ConfigError(problems)
     return Loaded(config, name, origins)

@@ -56,12 +56,18 @@ def user_module(path: str) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        trace = error.__traceback__
-        while trace and trace.tb_next:
-            trace = trace.tb_next
-        line = trace.tb_lineno if trace else 0
-        raise UsageError(f"{path}:{line}: {type(error).__name__}: {error}", "mend your model file") from None
+        raise in_user_file(path, error) from None
     return module
+
+
+def in_user_file(path: str, error: Exception) -> UsageError:
+    """An exception as one message that names the last line of the user's model file on its way."""
+    line, trace = getattr(error, "lineno", None), error.__traceback__
+    while trace:
+        if Path(trace.tb_frame.f_code.co_filename) == Path(path).resolve():
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return UsageError(f"{path}:{line or 1}: {type(error).__name__}: {error}", "mend your model file")
 
 
 def _by_name() -> dict[str, type[ModelConfig]]:

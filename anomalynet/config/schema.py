@@ -23,7 +23,7 @@ class SplitConfig:
     """`group` holds whole series out, k-fold; `blocked` cuts each series into time blocks with a purge gap;
     `group_blocked` tests unseen series in a later block; `held_out_types` tests kinds of incident never trained on;
     `given` reads the data's own `split` column; `random` leaks, warns, and marks every table it touches;
-    `auto` is `given` where the data brings a split, else `group` where there are at least two groups a fold, else `blocked`."""
+    `auto` is `given` where the data brings a split, else `group` where there are as many groups as folds, else `blocked`."""
     folds: int = 5
     """Number of folds. Each labelled step is tested in exactly one of them (`group`, `blocked`)."""
     fold: int = 0

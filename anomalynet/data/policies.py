@@ -29,7 +29,7 @@ def choose(prepared: Prepared, config: DataConfig) -> str:
     """The policy that `auto` stands for."""
     if prepared.has_split:
         return "given"
-    return "group" if len(_groups(prepared)) >= 2 * config.split.folds else "blocked"
+    return "group" if len(_groups(prepared)) >= config.split.folds else "blocked"
 
 
 def _groups(prepared: Prepared) -> list[str]:

@@ -116,7 +116,7 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
         message = f"split {cut.label}: the {part} part of fold {config.split.fold} has one class ({only} labelled steps)"
         if config.one_class == "refuse":
             everywhere = len(np.unique(found.prepared.labels[found.prepared.labels >= 0])) == 1
-            error = OneClassError(message, ONE_CLASS_EVERYWHERE if everywhere else _one_class_advice(cut.policy, config))
+            error = OneClassError(message, ONE_CLASS_EVERYWHERE if everywhere else _one_class_advice(cut.policy, config, found))
             error.chronological = cut.policy == "blocked" and config.split.interleave == 1 and not everywhere
             raise error
         warnings.append(message)
@@ -138,8 +138,11 @@ ONE_CLASS_EVERYWHERE = (
 )
 
 
-def _one_class_advice(policy: str, config: DataConfig) -> str:
+def _one_class_advice(policy: str, config: DataConfig, found: Split) -> str:
     allow = "or permit it with data.one_class=allow"
+    groups = len({segment.group for segment in found.prepared.segments if not segment.train_only})
+    if policy == "blocked" and groups >= 3:
+        allow = f"or hold whole series out with data.split.policy=group data.split.folds={min(groups, config.split.folds)}, {allow}"
     if policy == "blocked" and config.split.interleave == 1:
         return (
             "a chronological split cannot test this data: its classes lie at different times; interleave the blocks with "

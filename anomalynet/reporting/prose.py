@@ -22,6 +22,7 @@ SHOWN_SETTINGS = {
     "data.label_step": "label of the {} step",
     "data.calibration_rows": "first {} readings of a series calibrate it and are not scored",
     "data.calibration": "calibration by {}",
+    "data.stride": "every {}. training window, every test step",
     "training.epochs": "at most {} epochs",
     "evaluation.threshold": "threshold rule {}",
 }

@@ -164,7 +164,11 @@ def cost_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
             continue
         parameters = sorted({record.result.parameters for record in one.arm.records if record.result.parameters is not None})
         costs = {name: summarise(record.timings[name] for record in one.arm.records if name in record.timings) for name in COSTS}
-        row = {"model": one.arm.name, "runs": str(len(one.arm.records)), "parameters": " / ".join(map(str, parameters))}
+        row = {
+            "model": one.arm.name,
+            "runs": str(len(one.arm.records)),
+            "parameters": f"{min(parameters)} … {max(parameters)}" if len(parameters) > 1 else "".join(map(str, parameters)),
+        }
         for name, cost in costs.items():
             row |= {name: _number(_defined(cost.mean)), f"{name}_spread": _number(_defined(cost.spread))}
         rows.append(row)

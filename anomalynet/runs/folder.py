@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from anomalynet.errors import RunError
+from anomalynet.errors import RunError, UsageError
 from anomalynet.runs.files import read_json, write_json
 from anomalynet.runs.schema import RESULT_VERSION, PartSummary, Result
 
@@ -127,7 +127,7 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunError(f"{self.path}: cannot be made: {error.strerror}", "--runs names a folder that you may write to") from None
+            raise UsageError(f"{self.path}: cannot be made: {error.strerror}", "--runs names a folder that you may write to") from None
         lock = FileLock(self.path / ".lock", timeout=-1 if wait else 0)
         try:
             lock.acquire()

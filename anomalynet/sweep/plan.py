@@ -133,6 +133,8 @@ def _on_fold(loaded: Loaded, fold: int) -> Loaded:
 def experiment_names(text: str, sweep: Sweep) -> list[str]:
     """`a,b` as experiments, each of which must exist."""
     names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError("no experiment is named", "`anomalynet ls experiments` lists them")
     for name in names:
         locate.find("experiments", name)
     return [Path(name).stem if name in sweep.experiments else name for name in names]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ import torch
 from anomalynet.config.schema import Config
 from anomalynet.data.module import TelemetryDataModule
 from anomalynet.data.statistics import statistics
-from anomalynet.errors import DataError, RunError
+from anomalynet.errors import DataError, RunError, UsageError
 from anomalynet.models import build
 from anomalynet.models._classical import Classical
 from anomalynet.models._detector import Detector
@@ -116,10 +117,11 @@ def _resumable(folder: RunFolder, checkpoints: Checkpoints) -> bool:
 
 def _trainer(config: Config, callbacks: list[L.Callback]) -> L.Trainer:
     devices, accelerator = config.hardware.devices, config.hardware.accelerator
-    there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if accelerator in there and there[accelerator] < devices:
-        raise RunError(
-            f"hardware.accelerator={accelerator}: {there[accelerator]} of {devices} devices found", "`anomalynet doctor` lists them"
+    there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": os.cpu_count() or 1}
+    chosen = accelerator if accelerator != "auto" else next(kind for kind in there if there[kind])
+    if there[chosen] < devices:
+        raise UsageError(
+            f"hardware.devices={devices}: this machine has {there[chosen]} for {chosen}", "`anomalynet doctor` says what there is"
         )
     return L.Trainer(
         accelerator="gpu" if accelerator == "cuda" else accelerator,

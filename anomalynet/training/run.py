@@ -9,6 +9,7 @@ from typing import Literal
 
 from anomalynet.config.identity import run_id
 from anomalynet.config.load import Loaded
+from anomalynet.config.models import in_user_file
 from anomalynet.config.schema import Config
 from anomalynet.config.show import as_yaml
 from anomalynet.data import sources
@@ -66,8 +67,13 @@ def train(loaded: Loaded, runs: str | Path, *, listener: Listener | None = None,
         write_text(folder.config, as_yaml(loaded, origin=True))
         if loaded.config.model.name.endswith(".py"):
             write_text(folder.model_file, Path(loaded.config.model.name).read_text(encoding="utf-8"))
-        module, fitted = _fit(loaded.config, folder, listener)
-        result = _evaluate(loaded, folder, module, fitted)
+        try:
+            module, fitted = _fit(loaded.config, folder, listener)
+            result = _evaluate(loaded, folder, module, fitted)
+        except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, NotImplementedError) as error:
+            if not loaded.config.model.name.endswith(".py"):
+                raise
+            raise in_user_file(loaded.config.model.name, error) from error
     return Outcome(folder, result, was_done=False)
 
 

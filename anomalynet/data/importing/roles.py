@@ -10,7 +10,20 @@ from anomalynet.data.importing.rows import Rows
 from anomalynet.data.telemetry import MASK, RESERVED, Channel
 from anomalynet.errors import DataError
 
-TELLING = ("label", "labels", "anomaly", "anomalies", "is_anomaly", "attack", "is_attack", "class", "target", "outlier", "ground_truth")
+TELLING = (
+    "label",
+    "labels",
+    "anomaly",
+    "anomalies",
+    "is_anomaly",
+    "attack",
+    "is_attack",
+    "class",
+    "target",
+    "outlier",
+    "changepoint",
+    "ground_truth",
+)
 """Names of columns that are never sensors: taken as one, they give the label away."""
 
 
