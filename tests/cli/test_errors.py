@@ -1,0 +1,87 @@
+"""Every mistake on the command line is one message, the right exit code, and no traceback."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from anomalynet.cli.main import main
+
+BROKEN = """from dataclasses import dataclass
+from torch import nn
+from anomalynet.config.model import ModelConfig
+from anomalynet.models import Detector, Output
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Config(ModelConfig):
+    width: int = 3
+
+class Net(Detector):
+    def __init__(self, config, shape):
+        super().__init__(config, shape)
+        self.layer = nn.Linear(5, 2)
+    def forward(self, x):
+        return Output(logits=self.layer(x.flatten(1)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ("trian cnn", 2, "there is no verb 'trian'; did you mean 'train'?"),
+        ("train cnnn", 2, "did you mean 'cnn'?"),
+        ("train cnn training.epoch=3 seed=x", 2, "unknown key 'training.epoch'; did you mean 'training.epochs'?"),
+        ("train cnn seed=4294967296", 2, "must be below 2^32"),
+        ("train cnn --devices 0", 2, "must be at least 1, not 0"),
+        ("train cnn --devices 999", 2, "hardware.devices=999: this machine has"),
+        ("train cnn evaluation.fixed_threshold=.nan", 2, "must be finite"),
+        ("train cnn data.name=${oc.env:HOME}", 2, "only ${another.key} can be filled in"),
+        ("train cnn data.name=skap", 2, "did you mean data.name=skab?"),
+        ("train cnn --runs taken", 2, "cannot be made"),
+        ("train cnn model.name=./broken.py", 2, "./broken.py:15: RuntimeError: mat1 and mat2"),
+        ("train extended.yaml", 2, "extended.yaml:2: unknown key 'training.epoch'"),
+        ("train lost.yaml", 2, "lost.yaml:1: extends 'hybird', which is neither in . nor an experiment; did you mean 'hybrid'?"),
+        ("test zz", 2, "there is no run 'zz'"),
+        ("report --runs nowhere", 4, "no finished run"),
+        ("reproduce --models=", 2, "no experiment is named"),
+        ("reproduce seed=3", 2, "seeds and folds are the sweep's"),
+        ("show a b c", 2, "name one experiment, or two"),
+        ("audit nothing", 2, "no data set named 'nothing'"),
+        ("ls sweps", 2, "invalid choice: 'sweps'"),
+    ],
+)
+def test_a_mistake_is_one_message(
+    arguments: str, code: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("taken").write_text("a file")
+    Path("broken.py").write_text(BROKEN)
+    Path("extended.yaml").write_text("extends: hybrid\ntraining: {epoch: 3}\n")
+    Path("lost.yaml").write_text("extends: hybird\nmodel: {name: cnn}\n")
+    try:
+        found = main(arguments.split())
+    except SystemExit as ending:
+        found = ending.code if isinstance(ending.code, int) else -1
+    error = capsys.readouterr().err
+    assert (found, "Traceback" in error) == (code, False), error
+    assert message in error
+    assert Path("taken").read_text() == "a file"
+
+
+def test_extends_finds_an_experiment_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text("extends: hybrid\nmodel: {latent: 16}\n")
+    assert main(["show", "hybrid", "mine.yaml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"key": "model.latent", "hybrid": "32", "mine": "16"}]
+
+
+def test_what_is_not_expected_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("anomalynet.config.locate.files", lambda kind: 1 / 0)
+    assert main(["ls", "experiments"]) == 1
+    assert capsys.readouterr().err.startswith("anomalynet: unexpected ZeroDivisionError")
+    with pytest.raises(ZeroDivisionError):
+        main(["--debug", "ls", "experiments"])
