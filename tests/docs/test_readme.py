@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from anomalynet.cli.main import VERBS
+from tests.docs import results
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\S*) ?(.*?)\n(.*?)^```", README, re.S | re.M)
@@ -73,3 +74,7 @@ def test_every_command_works_in_the_order_of_the_readme(folder: Path) -> None:
 def test_every_verb_is_in_the_readme() -> None:
     for verb in VERBS:
         assert f"anomalynet {verb}" in README or f"`{verb}" in README
+
+
+def test_the_results_are_those_of_the_committed_reports() -> None:
+    assert results.written(README) == README, "python -m tests.docs.results writes them"
