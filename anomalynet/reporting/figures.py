@@ -122,7 +122,7 @@ def _matrix(axes: Axes, counts: Sequence[float | None], empty: str) -> None:
     for line in range(2):
         for column in range(2):
             share, count = shares[line][column], f"{cells[line][column]:,.0f}".replace(",", " ")
-            colour = "white" if share > 75 else "black"
+            colour = "white" if share > 55 else "black"
             axes.text(column, line, f"{share:.2f} %\n{count}", ha="center", va="center", color=colour, fontsize=8)
 
 

@@ -77,4 +77,7 @@ def test_every_verb_is_in_the_readme() -> None:
 
 
 def test_the_results_are_those_of_the_committed_reports() -> None:
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "reports"], cwd=results.ROOT, check=False).returncode
+    if changed:
+        pytest.skip("reports/ differs from what is committed: `python -m tests.docs.results` puts it into the README")
     assert results.written(README) == README, "python -m tests.docs.results writes them"
