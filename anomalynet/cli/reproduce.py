@@ -60,11 +60,10 @@ def run(args: argparse.Namespace) -> int:
             f"{chosen[0]}: seeds and folds are the sweep's", "`anomalynet train` takes one; sweeps/paper_models.yaml names them"
         )
     if args.models is not None:
-        sweep = replace(sweep, experiments=experiment_names(args.models, sweep))
+        sweep = replace(sweep, experiments=experiment_names(args.models))
     overrides = [*([f"data.name={args.data}"] if args.data else []), *args.overrides]
     jobs = jobs_of(plan(sweep, overrides), args.runs)
-    data = jobs[0].run.loaded.config.data
-    name = data.title
+    name = jobs[0].run.loaded.config.data.title
     done = sum(job.state == "done" for job in jobs)
     _say(f"{len(jobs)} runs on {name}, {done} done, {args.slots} at a time, one thread each, in {args.runs}")
     stale = [job.folder.path for job in jobs if job.state == "done" and made_by_other_code(job.folder.environment)]
@@ -77,11 +76,7 @@ def run(args: argparse.Namespace) -> int:
             _say("measuring one epoch of each model")
             costs = _measure(sweep, overrides, args.runs / ".estimate", args.slots, name) | costs
         _say(f"at most {duration(estimate.at_most(jobs, costs, args.slots))}, less where training stops early")
-    try:
-        _work(jobs, overrides, args.runs, args.slots)
-    except KeyboardInterrupt:
-        _say("interrupted: finished runs and epochs are kept, the same command continues")
-        raise
+    _work(jobs, overrides, args.runs, args.slots)
     failed = [job for job in jobs if job.state != "done"]
     for job in failed:
         _say(f"failed: {job.run.loaded.name} {job.folder.path}: {job.reason}")

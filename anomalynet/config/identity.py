@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,14 @@ from anomalynet.config.schema import NON_SEMANTIC, SCHEMA_VERSION, Config
 
 def flatten(config: Config) -> dict[str, Any]:
     """Dotted key → value, over the full resolved configuration."""
+    return flatten_tree(asdict(config))
+
+
+def flatten_tree(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted key → value of nested sections, such as a run's `config.yaml`."""
     flat: dict[str, Any] = {}
-
-    def walk(tree: dict[str, Any], prefix: str) -> None:
-        for key, value in tree.items():
-            if isinstance(value, dict):
-                walk(value, f"{prefix}{key}.")
-            else:
-                flat[prefix + key] = value
-
-    walk(asdict(config), "")
+    for key, value in tree.items():
+        flat |= flatten_tree(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
     return flat
 
 

@@ -94,11 +94,6 @@ class Prepared:
         """First row of each segment, int64 (segment,)."""
         return np.array([segment.start for segment in self.segments], np.int64)
 
-    @cached_property
-    def segment_stops(self) -> Int64:
-        """Row after the last of each segment, int64 (segment,)."""
-        return np.array([segment.stop for segment in self.segments], np.int64)
-
     @property
     def mask(self) -> int | None:
         """Position of the mask channel, None where there is none."""

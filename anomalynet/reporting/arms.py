@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from anomalynet.config.identity import flatten_tree
 from anomalynet.config.schema import NON_SEMANTIC
 from anomalynet.errors import UsageError
 from anomalynet.reporting import paper
@@ -102,20 +103,16 @@ def _as_published(config: Mapping[str, object]) -> bool:
     return model.get("autoencoder_depth") != 0 and not any(model.get(part) is False for part in ("cnn", "lstm", "attention"))
 
 
-def flatten(config: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield (dotted key, value as JSON) of a nested configuration."""
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
+def settings(config: Mapping[str, object]) -> dict[str, str]:
+    """Dotted key → value as text, of a run's configuration."""
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in flatten_tree(config).items()}
 
 
 def _variant(record: RunRecord) -> tuple[tuple[str, str], ...]:
     """What the runs of an arm share, the data's content too; models without epochs do not read the training section."""
     own = tuple(f"{key}." for key in (*REPEATED, *(("training",) if record.result.epochs is None else ())))
     read = ("data fingerprint", record.result.fingerprint[:10])
-    return tuple(sorted([read, *((key, value) for key, value in flatten(record.config) if not f"{key}.".startswith(own))]))
+    return tuple(sorted([read, *((key, value) for key, value in settings(record.config).items() if not f"{key}.".startswith(own))]))
 
 
 def _difference(variant: Mapping[str, str], others: Sequence[Mapping[str, str]]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from anomalynet.reporting import captions, paper
 from anomalynet.reporting.aggregate import ArmMetrics
-from anomalynet.reporting.arms import Arm, flatten
+from anomalynet.reporting.arms import Arm, settings
 
 HOW_TO_READ = (
     "*printed* is what the paper shows. *repaired* is the one confusion matrix per model, at 71.37 % attack, that the "
@@ -33,7 +33,7 @@ def _settings(arms: Sequence[Arm]) -> str:
     values: dict[str, set[str]] = {key: set() for key in SHOWN_SETTINGS}
     for arm in arms:
         for record in arm.records:
-            for key, value in flatten(record.config):
+            for key, value in settings(record.config).items():
                 if key in values and not (key.startswith("training.") and record.result.epochs is None):
                     values[key].add(value)
     return "; ".join(text.format(" or ".join(sorted(values[key]))) for key, text in SHOWN_SETTINGS.items() if values[key])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from anomalynet.config import locate
 from anomalynet.config.leaves import Leaf, read_yaml
@@ -130,11 +129,11 @@ def _on_fold(loaded: Loaded, fold: int) -> Loaded:
     return replace(loaded, config=config, origins={**loaded.origins, "data.split.fold": "the sweep"})
 
 
-def experiment_names(text: str, sweep: Sweep) -> list[str]:
+def experiment_names(text: str) -> list[str]:
     """`a,b` as experiments, each of which must exist."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise UsageError("no experiment is named", "`anomalynet ls experiments` lists them")
     for name in names:
         locate.find("experiments", name)
-    return [Path(name).stem if name in sweep.experiments else name for name in names]
+    return names

@@ -51,7 +51,6 @@ class FinishedRun:
     def data(self) -> TelemetryDataModule:
         """The data module that the run was trained with."""
         module = TelemetryDataModule(self.config, train_target=model_type(self.config).trains_on)
-        module.prepare_data()
         module.setup()
         return module
 

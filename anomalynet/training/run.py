@@ -80,7 +80,6 @@ def train(loaded: Loaded, runs: str | Path, *, listener: Listener | None = None,
 def _fit(config: Config, folder: RunFolder, listener: Listener | None) -> tuple[TelemetryDataModule, Fitted]:
     prepare_process(config)
     module = TelemetryDataModule(config, train_target=model_type(config).trains_on)
-    module.prepare_data()
     module.setup()
     if int(os.environ.get("LOCAL_RANK", "0")) == 0:
         write_json(folder.environment, environment(config, module.prepared.fingerprint))

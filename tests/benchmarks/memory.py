@@ -37,11 +37,12 @@ STAGES = {
     "open and read every row": (OPEN, TOUCH),
     "the same with all windows, and targets": (
         WINDOW,
-        TOUCH + "; w = Windows(p, Ranges(p.segment_starts, p.segment_stops), 32); t = w.select((0, 1)); x = t.gather(np.arange(1024))",
+        TOUCH
+        + "; w = Windows(p, Ranges.of((s.start, s.stop) for s in p.segments), 32); t = w.select((0, 1)); x = t.gather(np.arange(1024))",
     ),
     "the same with an epoch's shuffled order": (
         WINDOW + "; import torch; from anomalynet.data.batches import TrainBatches",
-        TOUCH + "; w = Windows(p, Ranges(p.segment_starts, p.segment_stops), 32).select((0, 1)); "
+        TOUCH + "; w = Windows(p, Ranges.of((s.start, s.stop) for s in p.segments), 32).select((0, 1)); "
         "order = sum(len(part) for part in TrainBatches(w, 32, 0, lambda: 0)._order()); assert order == len(w)",
     ),
 }
