@@ -1,0 +1,152 @@
+"""What the parts of the simulator hand to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+
+DRAWS = 32
+"""Uniform numbers a frame: 8 for each of up to 4 attempts (5 backoffs, fading ×2, error)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """Anything that transmits in a cell: a node, or an attacker's radio.
+
+    Attributes:
+        name: of the node; an attacker has its own.
+        times: float64 (frame,), ascending: seconds at which the medium access is given frame k.
+        build: (k, retries of the frame before) → the MAC frame's bytes (PSDU), FCS included.
+        power: float64 (frame,): mean power at the gateway in dBm, fading not included.
+        draws: float64 (frame, DRAWS) uniform in [0, 1): row k belongs to frame k.
+        polite: False transmits at once and once, without listening or waiting for an acknowledgement.
+    """
+
+    name: str
+    times: Float64
+    build: Callable[[int, int], bytes]
+    power: Float64
+    draws: Float64
+    polite: bool = True
+
+
+class Disturber(Protocol):
+    """A source of interference that is not decoded: foreign traffic, a jammer."""
+
+    def during(self, start: float, stop: float) -> Sequence[tuple[float, float, float]]:
+        """(from, to, power at the gateway in mW) of every stretch of interference within a transmission [start, stop) seconds."""
+        ...
+
+    def heard(self, start: float, stop: float, station: int) -> bool:
+        """Whether a station that listens during [start, stop) finds the channel busy because of it."""
+        ...
+
+
+class Reception(NamedTuple):
+    """One frame that the gateway received to its end, intact or not."""
+
+    time: float
+    """Seconds: its end."""
+    station: int
+    frame: int
+    attempt: int
+    rssi: float
+    """dBm, of signal and fading."""
+    snr: float
+    """dB against noise and interference, mean over the frame."""
+    psdu: bytes
+    """As received, bit errors included."""
+    intact: bool
+    """Whether the FCS agrees with the bytes."""
+
+
+@dataclass(slots=True)
+class RadioLog:
+    """What happened on the air of one cell.
+
+    Attributes:
+        receptions: by time. Duplicates (lost acknowledgements) stand twice.
+        retries: station → int8 (frame,): repetitions of each frame, -1 where it never went out (channel busy, no duty cycle left).
+        counts: sent, received, duplicates, corrupted, undetected, channel_busy, unacknowledged, collided.
+    """
+
+    receptions: list[Reception] = field(default_factory=list)
+    retries: list[npt.NDArray[np.int8]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One radio cell's geometry.
+
+    Attributes:
+        number: of the cell.
+        names: of its nodes, `node-0007`; the MAC address of a node is its number + 1.
+        numbers: int64 (node,), over the whole deployment.
+        positions: float64 (node, 2), metres within the cell; x to width, y to height.
+        gateway: float64 (2,).
+        rooms: int64 (node,), the room that a node stands in.
+        room_positions: float64 (room, 2).
+    """
+
+    number: int
+    names: tuple[str, ...]
+    numbers: Int64
+    positions: Float64
+    gateway: Float64
+    rooms: Int64
+    room_positions: Float64
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One injected event, as placed; `severity` is measured afterwards from its effect.
+
+    Attributes:
+        number: of the incident, unique in the world.
+        type: a key of `incidents.TYPES`; `variant` tells apart ways of one type (`ramp`, `periodic`, `fire`).
+        cell: where it happens.
+        nodes: positions of the touched nodes within the cell, ascending.
+        start, end: seconds.
+        magnitude: in multiples of a typical effect; `scenario.incidents.subtle` … `blunt`.
+        position: float64 (2,), metres: where a jammer, attacker, fire or obstacle stands.
+        severity: 1-4; 0 before it is measured.
+    """
+
+    number: int
+    type: str
+    variant: str
+    cell: int
+    nodes: tuple[int, ...]
+    start: float
+    end: float
+    magnitude: float
+    position: tuple[float, float]
+    severity: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """Everything that one cell brought about.
+
+    Attributes:
+        cell: its geometry.
+        frames: column → array (reception,), see `gateway.COLUMNS`.
+        incidents: with severity.
+        nodes: column → array (node,), see `cell.NODE_COLUMNS`.
+        counts: of the radio, and what the incidents did.
+    """
+
+    cell: Cell
+    frames: Mapping[str, npt.NDArray[np.generic] | list[bytes]]
+    incidents: tuple[Incident, ...]
+    nodes: Mapping[str, npt.NDArray[np.generic] | list[str]]
+    counts: Mapping[str, int]
