@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -202,3 +203,28 @@ class Scenario:
     climate: ClimateConfig = field(default_factory=ClimateConfig)
     background: BackgroundConfig = field(default_factory=BackgroundConfig)
     incidents: IncidentsConfig = field(default_factory=IncidentsConfig)
+
+
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
+
+
+def seconds(duration: str) -> float:
+    """Seconds of a duration such as 90s, 30min, 24h, 7d; a bare number is seconds.
+
+    Raises:
+        ValueError: it is not a duration.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|d|)\s*", str(duration))
+    if found is None:
+        raise ValueError(f"{duration!r} is not a duration: 90s, 30min, 24h or 7d")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def frame_period(scenario: Scenario) -> float:
+    """Seconds between two frames of a node: the length of a slot."""
+    return scenario.sampling.period * scenario.sampling.transmit_every
+
+
+def slots(scenario: Scenario) -> int:
+    """Whole frame periods in the simulated time."""
+    return int(seconds(scenario.duration) / frame_period(scenario) + 1e-9)
