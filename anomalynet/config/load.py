@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -98,15 +98,15 @@ def _resolve(levels: list[list[Leaf]], name: str, problems: list[Problem]) -> Lo
         near = difflib.get_close_matches(str(model_leaf.value), model_names(), n=1)
         problems.append(Problem(model_leaf.where, f"unknown model {model_leaf.value!r}", near[0] if near else None))
         chosen = model_class("hybrid")
-    tree = _tree(Config(model=chosen()))
-    known = _leaf_keys(tree)
+    tree = structured(Config(model=chosen()))
+    known = leaf_keys(tree)
     origins: dict[str, str] = {}
     for leaf in _effective(levels, str(model_leaf.value)):
-        if problem := _apply(tree, known, leaf):
+        if problem := apply(tree, known, leaf):
             problems.append(problem)
         else:
             origins[leaf.key] = leaf.where
-    dangling = _interpolation_problems(tree, origins)
+    dangling = interpolation_problems(tree, origins)
     if dangling:
         raise ConfigError(problems + dangling)
     config = OmegaConf.to_object(tree)
@@ -132,24 +132,39 @@ def _effective(levels: list[list[Leaf]], model: str) -> list[Leaf]:
     return kept
 
 
-def _tree(defaults: Config) -> DictConfig:
+def structured(defaults: object) -> DictConfig:
+    """A frozen schema object as a tree that `apply` may change."""
     tree = OmegaConf.structured(defaults)
-    for node in (tree, *(tree[field.name] for field in fields(defaults)), tree.data.split):
-        if isinstance(node, DictConfig):
-            OmegaConf.set_readonly(node, None if node is not tree else False)
     assert isinstance(tree, DictConfig)
+    _thaw(tree)
     return tree
 
 
-def _leaf_keys(tree: DictConfig, prefix: str = "") -> list[str]:
+def _thaw(node: DictConfig) -> None:
+    OmegaConf.set_readonly(node, False)
+    for key in node:
+        child = node._get_node(key)
+        if isinstance(child, DictConfig):
+            _thaw(child)
+
+
+def leaf_keys(tree: DictConfig, prefix: str = "") -> list[str]:
+    """Every dotted key that takes a value, in the schema's order."""
     keys: list[str] = []
     for key in map(str, tree):
         child = tree._get_node(key)
-        keys += _leaf_keys(child, f"{prefix}{key}.") if isinstance(child, DictConfig) else [f"{prefix}{key}"]
+        keys += leaf_keys(child, f"{prefix}{key}.") if isinstance(child, DictConfig) else [f"{prefix}{key}"]
     return keys
 
 
-def _apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
+def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
+    """Set one leaf of a tree; or what is wrong with it, with the nearest valid key or choice.
+
+    Args:
+        tree: of `structured`; changed in place.
+        known: its `leaf_keys`.
+        leaf: what to set.
+    """
     if leaf.key not in known:
         inside = [key for key in known if key.startswith(leaf.key + ".")]
         if inside:
@@ -187,7 +202,8 @@ def _choices(tree: DictConfig, key: str) -> list[str]:
     return [str(choice) for choice in getattr(get_type_hints(owner)[name], "__args__", ()) if isinstance(choice, str)]
 
 
-def _interpolation_problems(tree: DictConfig, origins: dict[str, str]) -> list[Problem]:
+def interpolation_problems(tree: DictConfig, origins: dict[str, str]) -> list[Problem]:
+    """Every `${another.key}` among the keys of `origins` (key → where it is set) that cannot be filled in."""
     problems = []
     for key, where in origins.items():
         try:
