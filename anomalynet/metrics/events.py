@@ -23,16 +23,18 @@ def event_metrics(
 ) -> dict[str, float]:
     """Event recall, detection delay and false alarms per day of steps ordered by (series, time), NaN where undefined.
 
-    - event_recall: share of incidents with at least one alarmed step; an incident of which no step was scored is missed.
+    Only incidents with a step labelled 1 are to be detected, and only by such steps; alarms during any other incident are false.
+
+    - event_recall: share of those incidents with at least one alarmed step; an incident of which no step was scored is missed.
     - detection_delay: seconds from an incident's first step among these to its first alarmed one, median over the detected.
-    - false_alarms_per_day: alarms outside attacks, by the scored time. As in the alarm budget, an alarm is a run of neighbouring
-      steps at or above the threshold; an attack, the end of a series or a step without a score ends it.
+    - false_alarms_per_day: alarms outside the steps labelled 1, by the scored time. As in the alarm budget, an alarm is a run of
+      neighbouring steps at or above the threshold; a step labelled 1, the end of a series or a step without a score ends it.
 
     Args:
-        labels: (n,) 1 attack, 0 normal, -1 unlabelled.
+        labels: (n,) 1 positive class (attack, unless `data.label` says otherwise), 0 the rest, -1 unlabelled.
         scores: (n,) NaN where a step was missed.
         threshold: a step is alarmed where its score is at or above it.
-        incidents: (n,) number of the labelled event, -1 none. Series that share a number saw the same event.
+        incidents: (n,) number of the event, whatever its label, -1 none. Series that share a number saw the same event.
         series: (n,) number of the series.
         times: (n,) microseconds.
         step_seconds: seconds a step stands for.
@@ -40,7 +42,7 @@ def event_metrics(
     Source: not in the paper.
     """
     alarmed = scores >= threshold  # NaN is never
-    recall, delay = _incidents(incidents, times, alarmed)
+    recall, delay = _incidents(np.where(labels == 1, incidents, -1), times, alarmed)
     days = int((~np.isnan(scores)).sum()) * step_seconds / SECONDS_A_DAY
     return {
         "event_recall": recall,

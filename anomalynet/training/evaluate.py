@@ -52,8 +52,8 @@ class Steps:
     """The steps of one part, ordered by series and time, each array (step,).
 
     Attributes:
-        labels: int8, 1 attack, 0 normal, -1 unlabelled.
-        incidents: int32, number of the labelled event, -1 none.
+        labels: int8, 1 positive class, 0 the rest, -1 unlabelled.
+        incidents: int32, number of the event, whatever its label, -1 none.
         series: number of the series.
         times: int64, microseconds.
         scores: float64, NaN where a step was missed.

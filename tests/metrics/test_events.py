@@ -65,6 +65,22 @@ def test_false_alarms_are_runs_outside_attacks_so_the_constant_alarm_is_no_perfe
     assert perfect["false_alarms_per_day"] == 0
 
 
+def test_an_incident_that_is_not_the_positive_class_is_nothing_to_detect() -> None:
+    #         attack 0: not detected   fault 1: alarmed, false      attack 2: detected at its second step
+    scores = [0.1, 0.1, 0.0, 0.9, 0.9, 0.9, 0.0, 0.1, 0.9]
+    incidents = [0, 0, -1, 1, 1, 1, -1, 2, 2]
+    labels = [1, 1, 0, 0, 0, 0, 0, 1, 1]
+    values = _metrics(scores, labels, incidents)
+    assert values["event_recall"] == 0.5
+    assert values["detection_delay"] == 3600
+    assert values["false_alarms_per_day"] == pytest.approx(1 / (9 / 24))
+
+
+def test_faults_alone_leave_recall_undefined() -> None:
+    values = _metrics([0.9, 0.9], [0, 0], [3, 3])
+    assert isnan(values["event_recall"]) and isnan(values["detection_delay"])
+
+
 def test_series_and_missed_steps_end_a_run() -> None:
     assert _metrics([0.9, 0.9], [0, 0], series=[0, 1])["false_alarms_per_day"] == pytest.approx(2 / (2 / 24))
     assert _metrics([0.9, nan, 0.9], [0, 0, 0])["false_alarms_per_day"] == pytest.approx(2 / (2 / 24)), "a missed step is no scored time"
