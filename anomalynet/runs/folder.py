@@ -69,6 +69,11 @@ class RunFolder:
         return self.path / "scores.parquet"
 
     @property
+    def incidents(self) -> Path:
+        """What is known of the incidents that touch the test part; absent in runs of earlier versions."""
+        return self.path / "incidents.json"
+
+    @property
     def timings(self) -> Path:
         """Durations, apart from the result so that results compare byte by byte."""
         return self.path / "timings.json"

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 RESULT_VERSION = 1
 
 SCORES_COLUMNS = ("series", "time", "split", "label", "incident", "kind", "score", "threshold", "alarm")
-"""One row a step of the validation and test parts, sorted by (split, series, time). `score` is null where the step was
+"""One row a step of the validation and test parts, sorted by (split, series, time). `incident` and `kind` name any incident, attack or
+not; `label` is 1 in those of the positive class (`data.label`). `score` is null where the step was
 missed (warm-up, purge); `label` is null where the data has none; `alarm` is score >= threshold, null where missed. Types as in
 `data/telemetry.py`; score, threshold Float64, alarm Boolean."""
 
@@ -54,6 +55,8 @@ class Result:
     threshold_rule: str
     probability: bool
     """Whether the score is a probability, so that 0.5 means something."""
+    world: int | None = None
+    """Seed of the simulated world; null where the data has one world only."""
     metrics: dict[str, float | None]
     """`validation/<name>` and `test/<name>`, names of `metrics/suite.py`; null where undefined."""
     warnings: tuple[str, ...] = ()

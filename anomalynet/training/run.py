@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
+
+import polars as pl
 
 from anomalynet.config.identity import run_id
 from anomalynet.config.load import Loaded
@@ -14,11 +17,14 @@ from anomalynet.config.schema import Config
 from anomalynet.config.show import as_yaml
 from anomalynet.data import sources
 from anomalynet.data.module import TelemetryDataModule
+from anomalynet.data.telemetry import Incident
+from anomalynet.data.worlds import world_of
 from anomalynet.models import model_type
 from anomalynet.models._classical import Classical
 from anomalynet.models._detector import Detector
 from anomalynet.runs.files import read_json, write_json, write_text
 from anomalynet.runs.folder import RunFolder
+from anomalynet.runs.incidents import IncidentNote, write_incidents
 from anomalynet.runs.schema import Result
 from anomalynet.training import evaluate
 from anomalynet.training.callbacks import Listener
@@ -96,6 +102,7 @@ def _evaluate(loaded: Loaded, folder: RunFolder, module: TelemetryDataModule, fi
     limit = evaluate.threshold(config.evaluation, steps["validation"])
     store_threshold(model, limit, folder)
     evaluate.scores_table(list(steps.values()), limit).write_parquet(folder.scores)
+    write_incidents(folder.incidents, _notes(steps["test"], module.prepared.incident_table))
     metrics = {
         f"{part}/{name}": value
         for part in SCORED
@@ -114,6 +121,7 @@ def _evaluate(loaded: Loaded, folder: RunFolder, module: TelemetryDataModule, fi
         folds=split.folds,
         fold=split.fold,
         assignment=split.assignment,
+        world=world_of(config.data),
         parts={part: module.summary(part) for part in PARTS},
         epochs=fitted.epochs,
         best_epoch=fitted.best_epoch,
@@ -130,6 +138,12 @@ def _evaluate(loaded: Loaded, folder: RunFolder, module: TelemetryDataModule, fi
     write_json(folder.timings, read_json(folder.timings) | timings)
     folder.write_result(result)
     return result
+
+
+def _notes(steps: pl.DataFrame, known: Mapping[int, Incident]) -> dict[int, IncidentNote]:
+    """What is known of the incidents that touch some steps."""
+    numbers = steps["incident"].drop_nulls().unique().to_list()
+    return {number: IncidentNote(**asdict(known[number])) for number in numbers if number in known}
 
 
 def _parameters(model: Detector | Classical) -> int:

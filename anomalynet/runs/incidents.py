@@ -1,0 +1,70 @@
+"""`incidents.json` of a run: what is known of the incidents that touch its test part, so that reports need result files alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from anomalynet.errors import RunError
+from anomalynet.runs.files import write_json
+
+SEVERITIES = (1, 2, 3, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentNote:
+    """One incident as annotators or the simulator describe it; None where they do not say. Severities as in §3.1.6."""
+
+    type: str | None = None
+    cause: str | None = None
+    layer: str | None = None
+    impact: str | None = None
+    severity: int | None = None
+
+
+def write_incidents(path: Path, incidents: Mapping[int, IncidentNote]) -> None:
+    """Write them by number."""
+    write_json(path, {str(number): asdict(note) for number, note in sorted(incidents.items())})
+
+
+def read_incidents(path: Path) -> dict[int, IncidentNote]:
+    """Read them by number; empty where there is no such file, as in runs of earlier versions.
+
+    Raises:
+        RunError: the file is damaged, or holds a number, text or severity that cannot be; says which.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise _damaged(path, str(error)) from None
+    if not isinstance(found, dict):
+        raise _damaged(path, "not an object")
+    return {_number(path, number): _note(path, number, note) for number, note in found.items()}
+
+
+def _number(path: Path, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 2**31):
+        raise _damaged(path, f"{text!r} is no number of an incident")
+    return int(text)
+
+
+def _note(path: Path, number: str, note: Any) -> IncidentNote:
+    if not isinstance(note, dict):
+        raise _damaged(path, f"incident {number} is not an object")
+    known = {field.name: note.get(field.name) for field in fields(IncidentNote)}
+    severity = known["severity"]
+    if severity is not None and (type(severity) is not int or severity not in SEVERITIES):
+        raise _damaged(path, f"incident {number}: severity {severity!r} is none of 1-4")
+    for name, value in known.items():
+        if name != "severity" and not isinstance(value, str | None):
+            raise _damaged(path, f"incident {number}: {name} {value!r} is no text")
+    return IncidentNote(**known)
+
+
+def _damaged(path: Path, what: str) -> RunError:
+    return RunError(f"{path}: cannot be read: {what}", "move this run's folder away and give the same command again")

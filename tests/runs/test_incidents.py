@@ -1,0 +1,47 @@
+"""`incidents.json`: what was written comes back, and what cannot be is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from anomalynet.errors import RunError
+from anomalynet.runs.incidents import IncidentNote, read_incidents, write_incidents
+
+JAMMING = IncidentNote(type="jamming", cause="attack", layer="radio", impact="frames are lost", severity=3)
+
+
+def test_notes_come_back_as_they_were_written(tmp_path: Path) -> None:
+    path = tmp_path / "incidents.json"
+    write_incidents(path, {200001: IncidentNote(), 7: JAMMING})
+    assert read_incidents(path) == {7: JAMMING, 200001: IncidentNote()}
+
+
+def test_a_run_of_an_earlier_version_has_none(tmp_path: Path) -> None:
+    assert read_incidents(tmp_path / "incidents.json") == {}
+
+
+def test_a_later_versions_keys_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "incidents.json").write_text('{"3": {"type": "drift", "colour": "red"}}')
+    assert read_incidents(tmp_path / "incidents.json") == {3: IncidentNote(type="drift")}
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('{"3": {"severity": 5}}', "incident 3: severity 5 is none of 1-4"),
+        ('{"3": {"severity": true}}', "severity True is none of 1-4"),
+        ('{"3": {"type": 4}}', "incident 3: type 4 is no text"),
+        ('{"-3": {}}', "'-3' is no number"),
+        ('{"99999999999": {}}', "'99999999999' is no number"),
+        ('{"3": 1}', "incident 3 is not an object"),
+        ("[]", "not an object"),
+        ('{"3": {"ty', "cannot be read"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(tmp_path: Path, text: str, what: str) -> None:
+    (tmp_path / "incidents.json").write_text(text)
+    with pytest.raises(RunError) as caught:
+        read_incidents(tmp_path / "incidents.json")
+    assert what in str(caught.value)
