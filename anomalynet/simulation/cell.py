@@ -1,0 +1,141 @@
+"""One radio cell from geometry to gateway log: the shard of a simulated world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from anomalynet.simulation import disturbers, relay
+from anomalynet.simulation.attackers import Victim, attacker
+from anomalynet.simulation.clocks import Life, live
+from anomalynet.simulation.frames import builder
+from anomalynet.simulation.gateway import Heard, hear, in_service, table
+from anomalynet.simulation.incidents import TYPES
+from anomalynet.simulation.links import audible, to_gateway
+from anomalynet.simulation.placement import place
+from anomalynet.simulation.plan import plan
+from anomalynet.simulation.radio import draws_needed, on_air
+from anomalynet.simulation.records import Cell, CellResult, Float64, Incident, Int64, RadioLog, Station
+from anomalynet.simulation.scenario import Scenario, frame_period, seconds, slots
+from anomalynet.simulation.sensors import NOISE, measure, quantise
+from anomalynet.simulation.severity import measured
+from anomalynet.simulation.streams import stream
+from anomalynet.simulation.surroundings import surroundings, with_events
+from anomalynet.simulation.values import distort
+
+OBSTACLE = 6.0
+"""dB at magnitude 1 that an obstacle takes from the links behind it."""
+
+
+def simulate_cell(
+    scenario: Scenario,
+    number: int,
+    *,
+    incidents: Sequence[Incident] | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> CellResult:
+    """Simulate one cell.
+
+    Args:
+        number: of the cell, 0 …; cells share the weather and nothing else.
+        incidents: in place of the planned ones; empty for a world without any. What they do not touch is the same with and without them.
+        progress: is told the simulated seconds.
+
+    Returns: gateway log, incidents with severity, nodes, counts.
+    """
+    cell = place(scenario, number)
+    chosen = plan(scenario, cell) if incidents is None else tuple(incidents)
+    world = surroundings(scenario, cell)
+    expected = quantise(measure(scenario, cell, world))
+    lives = [live(scenario, cell, node, [one for one in chosen if node in one.nodes]) for node in range(len(cell.names))]
+    readings = distort(scenario, cell, measure(scenario, cell, with_events(scenario, cell, world, chosen)), chosen)
+    readings = quantise(_noisy(scenario, cell, readings, lives))
+    power = _obstructed(scenario, chosen, to_gateway(scenario, cell))
+    stations = [_node(scenario, cell, node, life, readings[node], power[node]) for node, life in enumerate(lives)]
+    hostile = [one for one in chosen if TYPES[one.type].layer == "link"]
+    victims = [Victim(one.nodes[0], lives[one.nodes[0]], readings[one.nodes[0]]) for one in hostile]
+    stations += [attacker(scenario, cell, one, victim) for one, victim in zip(hostile, victims, strict=True)]
+    until = seconds(scenario.duration)
+    physical = [one for one in chosen if TYPES[one.type].layer == "physical" and one.type != "shadowing_outage"]
+    log = on_air(
+        scenario.radio,
+        stations,
+        audible(scenario, cell, np.array([one.position for one in hostile])),
+        [*disturbers.background(scenario, cell, until), *(disturbers.of_incident(scenario, cell, one) for one in physical)],
+        until,
+        lambda station, frame, attempt: stream(scenario.seed, "cell", number, "bits", stations[station].name, frame, attempt),
+        progress,
+    )
+    frame_slots = [np.flatnonzero(life.alive) for life in lives] + [np.arange(len(one.times)) for one in stations[len(lives) :]]
+    heard = hear(log, frame_slots)
+    up = in_service(scenario, cell, heard.time)
+    heard, relayed = relay.forward(scenario, heard.take(np.flatnonzero(up)), chosen)
+    heard = heard.take(np.flatnonzero(heard.time < until))
+    columns = table(scenario, heard)
+    phase = np.array([np.median(life.times - np.arange(len(life.times)) * frame_period(scenario)) for life in lives])
+    return CellResult(
+        cell,
+        columns,
+        measured(scenario, cell, chosen, columns, expected, phase),
+        _nodes(scenario, cell, lives, log, heard, power),
+        {**log.counts, **relayed, "lost while the gateway restarted": int((~up).sum())},
+    )
+
+
+def _noisy(scenario: Scenario, cell: Cell, readings: Float64, lives: Sequence[Life]) -> Float64:
+    """Readings with the further noise of sensors whose battery runs low, (node, slot, 5)."""
+    found = readings.copy()
+    for node, life in enumerate(lives):
+        extra = np.sqrt(np.maximum(life.noise**2 - 1, 0))
+        if extra.any():
+            draws = stream(scenario.seed, "cell", cell.number, "node", int(cell.numbers[node]), "low battery").normal(
+                size=(len(extra), len(NOISE))
+            )
+            found[node] += draws * extra[:, None] * NOISE
+    return found
+
+
+def _obstructed(scenario: Scenario, incidents: Sequence[Incident], power: Float64) -> Float64:
+    """Link powers with the loss behind obstacles, dBm (node, slot)."""
+    period = frame_period(scenario)
+    for incident in incidents:
+        if incident.type == "shadowing_outage":
+            power[list(incident.nodes), int(incident.start / period) : int(np.ceil(incident.end / period))] -= OBSTACLE * incident.magnitude
+    return power
+
+
+def _node(scenario: Scenario, cell: Cell, node: int, life: Life, readings: Float64, power: Float64) -> Station:
+    sent, number = life.alive, int(cell.numbers[node])
+    draws = stream(scenario.seed, "cell", cell.number, "node", number, "radio").random(
+        (slots(scenario), draws_needed(scenario.radio)), np.float32
+    )
+    build = builder(number + 1, cell.number + 1, life.sequence[sent], life.clock[sent], readings[sent])
+    return Station(cell.names[node], life.times[sent], build, power[sent], draws[sent])
+
+
+def _nodes(
+    scenario: Scenario, cell: Cell, lives: Sequence[Life], log: RadioLog, heard: Heard, power: Float64
+) -> dict[str, Float64 | Int64 | list[str]]:
+    """The columns of the table of nodes: see `store.NODES`."""
+    count = len(cell.names)
+    own = heard.intact & (heard.station < count)
+    pairs = np.unique(np.stack([heard.station[own], heard.slot[own]], axis=1), axis=0)
+    return {
+        "node": list(cell.names),
+        "number": cell.numbers,
+        "cell": np.full(count, cell.number),
+        "x": cell.positions[:, 0],
+        "y": cell.positions[:, 1],
+        "distance": np.hypot(*(cell.positions - cell.gateway).T),
+        "room": cell.rooms,
+        "gateway_x": np.full(count, cell.gateway[0]),
+        "gateway_y": np.full(count, cell.gateway[1]),
+        "link": power.mean(axis=1),
+        "expected": np.full(count, slots(scenario)),
+        "sent": np.array([int((log.retries[node] >= 0).sum()) for node in range(count)]),
+        "received": np.bincount(pairs[:, 0], minlength=count),
+        "clock_error": np.array([life.error for life in lives]),
+        "battery_start": np.array([life.battery[0] for life in lives]),
+        "battery_end": np.array([life.battery[1] for life in lives]),
+    }

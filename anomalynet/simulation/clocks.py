@@ -1,0 +1,108 @@
+"""A node's life: its clock, its battery, its restarts; and so when it sends, under which number and with which time stamp."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from anomalynet.simulation.records import Bool, Cell, Float64, Incident, Int64
+from anomalynet.simulation.scenario import Scenario, frame_period, slots
+from anomalynet.simulation.streams import stream
+
+SKEW = 2.0e-3
+"""Relative clock error at magnitude 1 of a faulty oscillator."""
+RESET_JUMP = 1.5
+"""Seconds at magnitude 1 by which sending shifts after a clock reset."""
+SILENT = 0.35
+"""Rate of lost slots of an intermittent node: share 1 - exp(-0.35 magnitude)."""
+REBOOT_SLOTS = 3
+"""Most slots that a restart costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What a node does in each slot.
+
+    Attributes:
+        alive: bool (slot,): it sends a frame.
+        times: float64 (slot,), seconds at which the frame goes to the radio, ascending.
+        clock: float64 (slot,), the node's own seconds at that moment.
+        sequence: int64 (slot,), number of the frame since the node's last start; meaningless where it is silent.
+        noise: float64 (slot,), factor on the sensors' noise: 1, more with a low battery.
+        error: of the clock, parts per million.
+        battery: state of charge at the beginning and the end, as shares.
+    """
+
+    alive: Bool
+    times: Float64
+    clock: Float64
+    sequence: Int64
+    noise: Float64
+    error: float
+    battery: tuple[float, float]
+
+
+def live(scenario: Scenario, cell: Cell, node: int, incidents: Sequence[Incident]) -> Life:
+    """A node's life, with the incidents that touch it.
+
+    The clock runs at (1 + ppm·10⁻⁶), is set by each beacon, and decides when the node sends. Ordinary restarts cost a few frames and begin
+    the sequence anew.
+
+    Source: §3.1.3-3.1.4; clock and battery models are not in the paper
+    """
+    count, period = slots(scenario), frame_period(scenario)
+    rng = stream(scenario.seed, "cell", cell.number, "node", int(cell.numbers[node]), "life")
+    error = float(rng.uniform(-1, 1)) * scenario.node.clock_error
+    phase, charge = float(rng.uniform(0.05, 0.85)) * period, float(rng.uniform(0.5, 1.0))
+    jitter = np.abs(rng.normal(0, scenario.node.clock_jitter, count))
+    begin = np.arange(count) * period
+    since_beacon = begin % scenario.node.beacon_period
+    offset = -error * 1e-6 * since_beacon
+    local = begin + phase
+    alive, restarts = np.ones(count, np.bool_), np.zeros(count, np.bool_)
+    for slot in np.flatnonzero(rng.random(count) < scenario.background.reboots_per_day * period / 86400):
+        alive[slot : slot + 1 + slot % REBOOT_SLOTS] = False
+        restarts[min(slot + 1 + slot % REBOOT_SLOTS, count - 1)] = True
+    noise, drained = np.ones(count), 0.0
+    for incident in incidents:
+        during = slice(int(np.ceil(incident.start / period)), int(np.ceil(incident.end / period)))
+        after = min(during.stop, count - 1)
+        draws = stream(scenario.seed, "incident", incident.number, "node").random((during.stop - during.start, 2))
+        share = (begin[during] - incident.start) / (incident.end - incident.start)
+        sign = 1.0 if draws[0, 0] < 0.5 else -1.0
+        if incident.type == "crash":
+            alive[during], restarts[after] = False, True
+        elif incident.type == "intermittent":
+            alive[during] &= draws[:, 0] >= 1 - np.exp(-SILENT * incident.magnitude)
+        elif incident.type == "battery_depletion":
+            empty = 0.5 * incident.magnitude * share
+            noise[during] = 1 + 3 * empty.clip(max=1)
+            resets = (empty >= 0.5) & (draws[:, 0] < 0.1)
+            alive[during] &= ~resets & (empty < 1)
+            restarts[during] |= np.concatenate([[False], resets[:-1]])
+            restarts[after] = True
+            drained += charge * min(1.0, 0.5 * incident.magnitude)
+        elif incident.variant == "skew":
+            offset[during] += sign * SKEW * incident.magnitude * (begin[during] - incident.start)
+        elif incident.variant == "reset":
+            offset[during] += RESET_JUMP * incident.magnitude
+            local[during] -= incident.start
+    times = np.maximum.accumulate(np.maximum(begin + phase + offset + jitter, 0.0) + np.arange(count) * 1e-9)
+    used = _consumption(scenario) * count * period / 3600 / scenario.node.battery + drained
+    return Life(alive, times, local, _sequence(alive, restarts), noise, error, (charge, max(0.0, charge - used)))
+
+
+def _sequence(alive: Bool, restarts: Bool) -> Int64:
+    """Frames counted since the last restart."""
+    sent = np.cumsum(alive) - alive
+    base = np.maximum.accumulate(np.where(restarts, sent, 0))
+    return (sent - base).astype(np.int64)
+
+
+def _consumption(scenario: Scenario) -> float:
+    """Mean current in mA: one frame of 37 bytes on the air, listening before it and for its acknowledgement, and sleep; no repetitions."""
+    node, period = scenario.node, frame_period(scenario)
+    sending, listening = 37 * 32e-6, 128e-6 + 192e-6 + 11 * 32e-6
+    return (node.transmit_current * sending + node.receive_current * listening) / period + node.sleep_current

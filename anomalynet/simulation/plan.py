@@ -1,0 +1,140 @@
+"""Places incidents in time and space: which nodes, when, how strong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from anomalynet.simulation import disturbers
+from anomalynet.simulation.incidents import TOUCHED, TYPES, Kind, chosen
+from anomalynet.simulation.links import to_gateway
+from anomalynet.simulation.propagation import noise_dbm
+from anomalynet.simulation.records import Bool, Cell, Float64, Incident
+from anomalynet.simulation.scenario import Scenario, frame_period, seconds
+from anomalynet.simulation.streams import stream
+
+MARGIN = 300.0
+"""Seconds between two incidents of one node."""
+ATTEMPTS = 60
+"""Places and times that are tried for one incident before it is given up."""
+PER_CELL = 100_000
+"""Incident numbers a cell."""
+GOLDEN = (5**0.5 - 1) / 2
+SECTOR = np.deg2rad(20)
+"""Half the angle under which an obstacle is seen from the gateway."""
+ROBUST = 8.0
+"""dB of mean SINR above which a link takes no harm from interference: its fading seldom reaches down to the first errors, at 1 dB."""
+
+
+def plan(scenario: Scenario, cell: Cell) -> tuple[Incident, ...]:
+    """Place the incidents of one cell, by time.
+
+    Each type touches nodes for about the same number of times, by the weight of its cause; the incidents of one type are spread evenly over
+    the simulated time (golden-ratio sequence over all cells), so that no stretch of time lacks a type. Durations and magnitudes are
+    log-uniform. No node has two incidents at once, none starts in the quiet hours, and a place that cannot be found is given up.
+
+    Source: §3.1.6; the placement is not in the paper
+    """
+    settings = scenario.incidents
+    kinds = chosen(settings.only)
+    weights = {"attack": settings.attack, "fault": settings.fault, "environment": settings.environment}
+    first, last = settings.quiet_hours * 3600, seconds(scenario.duration) - settings.minimum_minutes * 60
+    if last <= first or settings.per_node_day <= 0:
+        return ()
+    shares = {name: weights[kind.cause] / sum(other.cause == kind.cause for other in kinds.values()) for name, kind in kinds.items()}
+    total = sum(shares.values())
+    touches = settings.per_node_day * len(cell.names) * (last - first) / 86400
+    power = to_gateway(scenario, cell)
+    busy: list[list[tuple[float, float]]] = [[] for _ in cell.names]
+    placed: list[Incident] = []
+    order = sorted(kinds, key=lambda name: -_touched(kinds[name], cell))  # what needs many nodes at once finds its place first
+    for name in order:
+        expected = touches * shares[name] / total / _touched(kinds[name], cell) if total else 0.0
+        rng = stream(scenario.seed, "cell", cell.number, "incidents", name)
+        count = int(expected) + int(rng.random() < expected % 1)
+        phase = float(stream(scenario.seed, "incidents", name).random())
+        for number in range(count):
+            even = (phase + (cell.number * max(1, int(expected)) + number) * GOLDEN) % 1
+            for attempt in range(ATTEMPTS):
+                moment = (even + 0.02 * attempt * float(rng.normal())) % 1
+                found = _draw(scenario, cell, name, rng, first + moment * (last - first), power)
+                if all(_free(busy[node], found) for node in found.nodes):
+                    placed.append(found)
+                    for node in found.nodes:
+                        busy[node].append((found.start, found.end))
+                    break
+    placed.sort(key=lambda incident: (incident.start, incident.type, incident.nodes))
+    return tuple(_numbered(cell, placed))
+
+
+def _numbered(cell: Cell, placed: Iterable[Incident]) -> Iterable[Incident]:
+    from dataclasses import replace
+
+    return (replace(incident, number=cell.number * PER_CELL + position) for position, incident in enumerate(placed))
+
+
+def _touched(kind: Kind, cell: Cell) -> float:
+    return min(float(len(cell.names)), TOUCHED.get(kind.reach, float(len(cell.names))))
+
+
+def _free(busy: list[tuple[float, float]], incident: Incident) -> bool:
+    return all(incident.start >= end + MARGIN or incident.end + MARGIN <= start for start, end in busy)
+
+
+def _draw(scenario: Scenario, cell: Cell, name: str, rng: np.random.Generator, start: float, power: Float64) -> Incident:
+    """An incident of a type about a moment, wherever it may fall."""
+    settings, kind = scenario.incidents, TYPES[name]
+    minutes = np.exp(rng.uniform(np.log(settings.minimum_minutes), np.log(settings.maximum_minutes)))
+    magnitude = float(np.exp(rng.uniform(np.log(settings.subtle), np.log(settings.blunt))))
+    period = frame_period(scenario)
+    start = float(np.floor(start / period) * period)
+    end = min(start + float(np.ceil(60 * minutes / period) * period), seconds(scenario.duration))
+    variant = str(rng.choice(kind.variants))
+    position = rng.random(2) * [scenario.deployment.width, scenario.deployment.height]
+    node = int(rng.integers(len(cell.names)))
+    count = int(rng.integers(1, 5))
+    if kind.reach == "room":
+        position = cell.room_positions[cell.rooms[node]] + rng.normal(0, 2.0, 2)
+    found = Incident(0, name, variant, cell.number, (), start, end, magnitude, (float(position[0]), float(position[1])))
+    part = power[:, int(start / period) : max(int(end / period), int(start / period) + 1)]
+    nodes = _nodes(scenario, cell, kind, found, node, count, part.mean(axis=1))
+    return Incident(0, name, variant, cell.number, nodes, start, end, magnitude, found.position)
+
+
+def _nodes(scenario: Scenario, cell: Cell, kind: Kind, incident: Incident, node: int, count: int, power: Float64) -> tuple[int, ...]:
+    """Which nodes it touches, one at least; `node` is where it begins."""
+    everyone = np.arange(len(cell.names))
+    if incident.variant == "coordinated" or kind.reach == "neighbours":
+        distance = np.hypot(*(cell.positions - cell.positions[node]).T)
+        most = count + 2 if incident.variant == "coordinated" else count
+        touched = np.sort(np.argsort(distance, kind="stable")[:most])
+    elif kind.reach == "room":
+        touched = everyone[cell.rooms == cell.rooms[node]]
+    elif kind.reach == "sector":
+        angle = np.arctan2(*(cell.positions - cell.gateway).T)
+        away = np.abs((angle - angle[node] + np.pi) % (2 * np.pi) - np.pi)
+        touched = everyone[away <= SECTOR]
+    elif kind.reach == "radio":
+        touched = everyone[in_reach(scenario, cell, incident, power)]
+    else:
+        touched = everyone if kind.reach == "cell" else everyone[[node]]
+    return tuple(touched.tolist())
+
+
+def in_reach(scenario: Scenario, cell: Cell, incident: Incident, power: Float64) -> Bool:
+    """Nodes that interference can harm: their link falls below `ROBUST`, or their carrier sense finds the channel busy.
+
+    Args:
+        power: float64 (node,), mean power at the gateway in dBm. The weakest link counts always.
+
+    Returns: bool (node,).
+    """
+    at_gateway, heard_by = disturbers.reach(scenario, cell, incident.position, disturbers.power_of(incident))
+    noise = noise_dbm(scenario.radio.bandwidth, scenario.radio.noise_figure)
+    sinr = power - 10 * np.log10(10 ** (noise / 10) + 10 ** (at_gateway / 10))
+    touched: Bool = sinr < ROBUST
+    if incident.variant != "reactive":
+        touched |= heard_by
+    touched[int(np.argmin(sinr))] = True
+    return touched
