@@ -11,6 +11,8 @@ from anomalynet.config.schema import Config
 _AT_LEAST = {
     "seed": 0,
     "data.world": 0,
+    "data.neighbours": 1,
+    "data.quality.hampel_window": 3,
     "data.window": 2,
     "data.stride": 1,
     "data.calibration_rows": 0,
@@ -38,7 +40,7 @@ _AT_LEAST = {
     "model.trees": 1,
     "model.iterations": 1,
 }
-_POSITIVE = ("data.clip", "training.learning_rate", "model.strength")
+_POSITIVE = ("data.clip", "data.quality.hampel_threshold", "training.learning_rate", "model.strength")
 _SHARES = ("data.split.validation_fraction",)
 
 

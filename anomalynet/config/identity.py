@@ -33,6 +33,8 @@ def canonical(config: Config) -> str:
     if config.model.name.endswith(".py"):
         semantic["model.name"] = Path(config.model.name).name
         semantic["model.source"] = hashlib.sha256(Path(config.model.name).read_bytes()).hexdigest()
+    if config.data.name.endswith(".yaml"):
+        semantic["data.name"] = Path(config.data.name).name  # what the file says is in the data's fingerprint
     return json.dumps({"schema": SCHEMA_VERSION, "config": semantic}, sort_keys=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from anomalynet.config.model import ModelConfig
@@ -23,7 +24,8 @@ class SplitConfig:
     """`group` holds whole series out, k-fold; `blocked` cuts each series into time blocks with a purge gap;
     `group_blocked` tests unseen series in a later block; `held_out_types` tests kinds of incident never trained on;
     `given` reads the data's own `split` column; `random` leaks, warns, and marks every table it touches;
-    `auto` is `given` where the data brings a split, else `group` where there are as many groups as folds, else `blocked`."""
+    `auto` is `given` where the data brings a split, `group_blocked` for simulated networks, whose nodes share time and incidents,
+    else `group` where there are as many groups as folds, else `blocked`."""
     folds: int = 5
     """Number of folds. Each labelled step is tested in exactly one of them (`group`, `blocked`)."""
     fold: int = 0
@@ -39,17 +41,51 @@ class SplitConfig:
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
+class QualityConfig:
+    """What happens to readings before they become windows (§3.1.4). Everything looks at the past only, as a gateway could."""
+
+    checksum: bool = True
+    """Drops the reading of a frame whose own CRC-32 does not fit. Simulated data only, like the two below."""
+    deduplicate: bool = True
+    """Drops a frame that came a short while ago with the same node and sequence number: its acknowledgement was lost."""
+    reorder: bool = True
+    """Puts the frames that arrive in one slot back in the order of their sequence numbers; else the last to arrive counts."""
+    range_check: bool = True
+    """Values that the sensor cannot measure become missing, where the data says what it can."""
+    outliers: Literal["keep", "hampel"] = "keep"
+    """`hampel`: a value far from the median of the sensor's last readings becomes missing. It removes short attacks, too."""
+    hampel_window: int = 15
+    """Readings that the median is taken of."""
+    hampel_threshold: float = 6.0
+    """Distance from the median, in robust standard deviations (1.4826 × median absolute deviation), beyond which a value is dropped."""
+    impute: Literal["hold", "zero"] = "hold"
+    """What stands for a missing value. `hold`: the sensor's last value for at most max_gap steps, then its zero. `zero`: its zero."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
 class DataConfig:
     """Which recordings, and how they become windows."""
 
     name: str = "generated"
-    """A data set: `anomalynet data ls`, or a name given to `anomalynet data import`."""
+    """A data set (`anomalynet data ls`), a name given to `anomalynet data import`, the YAML file of a scenario, or `simulated`, a world in
+    `root`."""
     root: str | None = None
     """Folder that holds the files. Empty: the data folder (./data, or ANOMALYNET_DATA). Not part of the run's identity."""
+    scenario: str | None = None
+    """Changes to a simulated scenario, `key=value` separated by spaces: `duration=6h deployment.nodes=8`."""
     subset: str | None = None
     """One part of a collection: the device of TON_IoT, the network of LWSNDR."""
     world: int = 0
-    """Seed of data that is generated; other data has one world."""
+    """Seed of a simulated scenario: another world is another deployment, weather and course of incidents. Other data has one world."""
+    label: Literal["attack", "any", "fault", "environment"] = "attack"
+    """Which incidents are the positive class: those of one cause, or of any. Labels without a known cause count as attacks."""
+    view: Literal["node", "neighbours", "cell"] = "node"
+    """What a window shows. `node`: its own sensors; `neighbours`: those of the nearest nodes, too; `cell`: of the whole radio cell."""
+    neighbours: int = 3
+    """How many nearest nodes the view `neighbours` adds."""
+    link_channels: bool = True
+    """Adds what the gateway knows of a simulated node's link: rssi, snr, gaps in the sequence numbers, time between frames, retries."""
+    quality: QualityConfig = field(default_factory=QualityConfig)
     window: int = 32
     """Steps a window, T."""
     stride: int = 1
@@ -76,7 +112,8 @@ class DataConfig:
     @property
     def title(self) -> str:
         """The data set with its subset: `skab`, `ton_iot/fridge`."""
-        return f"{self.name}/{self.subset}" if self.subset else self.name
+        name = Path(self.name).stem if self.name.endswith(".yaml") else self.name
+        return f"{name}/{self.subset}" if self.subset else name
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

@@ -5,8 +5,8 @@ Columns of `Telemetry.frame`, sorted by (series, time):
 =========  ==================  =====================================================================
 series     String              one continuous recording (a run, a device, a mote)
 time       Datetime("us")      UTC, or an offset from 1970-01-01 where the source has no clock
-label      Int8, nullable      1 attack, 0 normal, null unlabelled
-incident   Int32, nullable     number of the labelled event, a key of `Telemetry.incidents`
+label      Int8, nullable      1 attack (or what `data.label` names), 0 normal, null unlabelled
+incident   Int32, nullable     number of the event, whatever its cause and label; a key of `Telemetry.incidents`
 kind       String, nullable    type of the incident, where the source knows it
 split      String, nullable    optional: train | validation | test, where the source brings a split
 <channel>  Float32, nullable   one column a channel, unit in `Telemetry.channels`; null = not heard
@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from anomalynet.config.schema import SplitPolicy
+
 RESERVED = ("series", "time", "label", "incident", "kind", "split")
 
 MASK = "missing"
@@ -30,20 +32,29 @@ MASK = "missing"
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One sensor channel: its column name and its unit ("1" where it has none, "" where it is unknown)."""
+    """One sensor channel.
+
+    Attributes:
+        name: of its column.
+        unit: "1" where it has none, "" where it is unknown.
+        minimum, maximum: what the sensor can measure, ends included; None where that is unknown.
+    """
 
     name: str
     unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One labelled event, with what annotators said of it (§3.1.6); `severity` 1–4."""
+    """One event, with what annotators said of it (§3.1.6); `severity` 1–4, `cause` attack, fault or environment where it is known."""
 
     type: str | None = None
     cause: str | None = None
     impact: str | None = None
     severity: int | None = None
+    layer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,10 @@ class Telemetry:
         incidents: number → event.
         counts: what the loader met and mended, for `data info` (rows, duplicates, padded fields, …).
         warnings: what a reader of any table made from this data must know.
+        parts: lazy frames whose concatenation is `frame`, such as one a radio cell: no series stands in two, and the neighbours of a
+            series stand in its part. Empty: not told.
+        neighbours: series → the other series of its radio cell, nearest first; empty where that is unknown.
+        policy: the split that `auto` stands for; None where the number of groups decides.
     """
 
     frame: pl.LazyFrame
@@ -69,3 +84,6 @@ class Telemetry:
     incidents: Mapping[int, Incident] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    parts: tuple[pl.LazyFrame, ...] = ()
+    neighbours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    policy: SplitPolicy | None = None

@@ -70,7 +70,7 @@ def describe(*, name: str, file: Path, digest: str, channels: list[Channel], per
         "file": file.name,
         "sha256": digest,
         "period": period,
-        "channels": [asdict(channel) for channel in channels],
+        "channels": [{"name": channel.name, "unit": channel.unit} for channel in channels],
         "incidents": {str(number): asdict(incident) for number, incident in incidents.items()},
         "counts": counts,
         "warnings": warnings,
