@@ -11,11 +11,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from anomalynet.config.identity import run_id
+from anomalynet.config.schema import DataConfig, SplitConfig
 from anomalynet.data import sources
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.plan import PlannedRun
@@ -42,14 +43,14 @@ class Job:
 
 def jobs_of(planned: Sequence[PlannedRun], runs: Path) -> list[Job]:
     """The planned runs with the folders that their identities give them; the data is fingerprinted, not parsed."""
-    prints: dict[tuple[object, ...], str] = {}
+    prints: dict[DataConfig, str] = {}
     jobs = []
     for run in planned:
         data = run.loaded.config.data
-        key = (data.name, data.subset, data.root, data.world)
-        if key not in prints:
-            prints[key] = sources.fingerprint(data)
-        folder = RunFolder(runs / run.loaded.name / run_id(run.loaded.config, prints[key]))
+        whole = replace(data, split=SplitConfig())
+        if whole not in prints:
+            prints[whole] = sources.fingerprint(data)
+        folder = RunFolder(runs / run.loaded.name / run_id(run.loaded.config, prints[whole]))
         done = folder.finished
         jobs.append(Job(run, folder, state="done" if done else "waiting", was_done=done))
     return jobs

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from anomalynet.config import locate
+from anomalynet.config.load import load
 from anomalynet.errors import ConfigError, UsageError
 from anomalynet.runs.files import write_json
 from anomalynet.sweep.estimate import Cost, at_most, measured, unmeasured
@@ -30,11 +32,39 @@ def test_every_shipped_sweep_plans(name: str, preset: str) -> None:
 
 def test_paper_models_is_models_by_folds_by_seeds() -> None:
     quick, full = (plan(read_sweep("paper_models", preset)) for preset in ("quick", "full"))
-    assert (len(quick), len(full)) == (9 * 5 * 3, 9 * 5 * 5)
+    assert (len(quick), len(full)) == (9 * 5 * 3, 9 * 5 * 5 * 3)
+    assert {run.loaded.config.data.world for run in full} == {0, 1, 2}
     assert {run.loaded.config.training.epochs for run in full} == {100}
     assert all(run.loaded.config.data.split.assignment == run.loaded.config.seed for run in quick)
     repetitions = [run.loaded.config.seed for run in quick]
     assert repetitions == sorted(repetitions)
+
+
+REAL = "data.name=skab"
+
+
+def test_worlds_multiply_simulated_data_alone(tmp_path: Path) -> None:
+    sweep = read_sweep(written(tmp_path, "experiments: [cnn, logistic]\nseeds: [0, 1]\nfolds: [0, 2]\nworlds: [0, 5]"), "quick")
+    runs = plan(sweep)
+    assert [run.expected for run in runs[:6]] == [
+        *(("cnn", 0, fold, 0) for fold in (0, 2)), *(("logistic", 0, fold, 0) for fold in (0, 2)),
+        *(("cnn", 0, fold, 5) for fold in (0, 2)),
+    ]  # fmt: skip
+    assert len(runs) == 2 * 2 * 2 * 2
+    assert all(run.axis["data.world"] == run.loaded.config.data.world for run in runs)
+    assert all(run.loaded.config == load(run.experiment, [], run.axis).config for run in runs)
+    real = plan(sweep, [REAL])
+    assert len(real) == 2 * 2 * 2
+    assert {run.expected[3] for run in real} == {None}
+    assert all("data.world" not in run.axis for run in real)
+
+
+def test_a_world_of_the_command_line_wins(tmp_path: Path) -> None:
+    sweep = read_sweep(written(tmp_path, "experiments: [cnn]\nfolds: [0]\nworlds: [0, 1, 2]"), "quick")
+    (run,) = plan(sweep, ["data.world=7"])
+    assert run.expected == ("cnn", 0, 0, 7)
+    (run,) = plan(replace(sweep, worlds=None))
+    assert run.expected == ("cnn", 0, 0, 0)
 
 
 def test_axes_multiply_and_the_command_line_wins(tmp_path: Path) -> None:
@@ -58,6 +88,8 @@ def test_all_folds_are_those_of_the_configuration() -> None:
         ("experiments: cnn", "mine.yaml:1: experiments: expected a list"),
         ("experiments: [cnn]\nseeds: [a]", "mine.yaml:2: seeds: expected a list of int"),
         ("experiments: [cnn]\ndesign: fractorial", "mine.yaml:2: unknown design 'fractorial'; did you mean 'factorial'?"),
+        ("experiments: [cnn]\nworlds: [0, -1]", "mine.yaml:2: worlds: a world is at least 0, not [0, -1]"),
+        ("experiments: [cnn]\nworlds: [a]", "mine.yaml:2: worlds: expected a list of int"),
         ("seeds: [0]", "names no experiments"),
         ("experiments: [cnn]\nfolds: [5]", "there is no fold 5 of 5"),
         ("experiments: [cnn]\naxes: {model.kernl: [3]}", "unknown key 'model.kernl'; did you mean 'model.kernel'?"),
@@ -85,5 +117,5 @@ def test_an_estimate_is_what_was_measured_times_what_is_left(tmp_path: Path) -> 
     planned = [run for run in plan(read_sweep("paper_models", "full")) if run.experiment in ("cnn", "logistic", "lstm")]
     jobs = jobs_of(planned, tmp_path)
     assert unmeasured(jobs, costs) == ["lstm"]
-    assert at_most(jobs, costs, 2) == (25 * 100 * 2.0 + 25 * 3.0) / 2
+    assert at_most(jobs, costs, 2) == 3 * (25 * 100 * 2.0 + 25 * 3.0) / 2
     assert measured(tmp_path, "skab") == {}
