@@ -1,0 +1,65 @@
+"""Frame bytes, by hand and there and back."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anomalynet.simulation.crc import fcs
+from anomalynet.simulation.frames import LENGTH, builder, parse, sealed, tampered
+
+READINGS = np.array([[-3.25, 71.5, 2.0, 20345.0, 55.3]])
+
+
+def frame(address: int = 8, sequence: int = 70_000, clock: float = 12.345, repetitions: int = 3) -> bytes:
+    return builder(address, 1, np.array([sequence]), np.array([clock]), READINGS)(0, repetitions)
+
+
+def test_every_byte_stands_where_the_table_says() -> None:
+    found = frame()
+    body = bytes.fromhex("6188 70 0100 0000 0800 7011 03 39300000 bbfe ee1b 794f 2902 02")
+    assert found[:25] == body
+    assert found[25:29] == zlib.crc32(body[9:]).to_bytes(4, "little")
+    assert found[29:] == fcs(found[:29]).to_bytes(2, "little")
+    assert len(found) == LENGTH == 31
+
+
+@given(
+    st.integers(1, 65535),
+    st.integers(0, 2**20),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 7),
+    st.tuples(st.integers(-4000, 8500), st.integers(0, 10000), st.integers(0, 255), st.integers(0, 65535), st.integers(200, 1200)),
+)
+def test_what_is_built_is_read_back(address: int, sequence: int, clock: int, repetitions: int, counts: tuple[int, ...]) -> None:
+    readings = np.array([counts]) / [100.0, 100.0, 1.0, 1.0, 10.0]
+    read = parse([builder(address, 3, np.array([sequence]), np.array([clock / 1000]), readings)(0, repetitions)])
+    assert read["source"][0] == address
+    assert read["sequence"][0] == sequence % 65536
+    assert read["clock"][0] == clock / 1000
+    assert read["retries"][0] == repetitions
+    names = ("temperature", "humidity", "motion", "light", "sound")
+    assert np.allclose([read[name][0] for name in names], readings[0], rtol=1e-6, atol=1e-6)
+    assert read["checksum"][0]
+
+
+@given(st.binary(min_size=8, max_size=8).filter(any))
+def test_a_tampered_frame_fits_its_fcs_and_not_its_crc(change: bytes) -> None:
+    original = frame()
+    changed = tampered(original, change)
+    assert fcs(changed[:-2]).to_bytes(2, "little") == changed[-2:]
+    assert changed[:16] == original[:16]
+    assert changed[16:24] != original[16:24]
+    assert not parse([changed])["checksum"][0]
+    assert tampered(changed, change) == original
+
+
+def test_a_frame_of_another_length_has_no_source_and_no_readings() -> None:
+    read = parse([frame(), sealed(bytes(125))])
+    assert read["source"].tolist() == [8, -1]
+    assert np.isnan(read["temperature"][1])
+    assert read["checksum"].tolist() == [True, False]
+    assert len(parse([])["source"]) == 0

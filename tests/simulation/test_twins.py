@@ -1,0 +1,223 @@
+"""Each incident type in a world, and the same world without it: equal before the onset, and after it only what the layer implies changes."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from anomalynet.simulation.cell import simulate_cell
+from anomalynet.simulation.incidents import TYPES
+from anomalynet.simulation.records import CellResult
+from tests.simulation.small import END, NODES, PERIOD, START, incident, scenario
+
+READINGS = ("temperature", "humidity", "motion", "light", "sound")
+Columns = dict[str, npt.NDArray[Any]]
+
+
+@cache
+def twin() -> CellResult:
+    """The world without any incident."""
+    return simulate_cell(scenario(), 0, incidents=())
+
+
+def world(type_: str, **details: Any) -> CellResult:
+    """The world with one incident."""
+    return simulate_cell(scenario(), 0, incidents=(incident(type_, **details),))
+
+
+def columns(result: CellResult, start: float = 0.0, end: float = np.inf, node: int | None = None) -> Columns:
+    """Frames that arrived in [start, end), of a node by the address that they claim; without it also the broken and the foreign ones."""
+    epoch = np.datetime64("2026-01-05T08:00", "us").astype(np.int64)
+    frames: Columns = {name: np.asarray(column, dtype=object if name == "frame" else None) for name, column in result.frames.items()}
+    frames["time"] = (frames["arrival"] - epoch) / 1e6
+    chosen = (frames["time"] >= start) & (frames["time"] < end)
+    if node is not None:
+        chosen &= (frames["source"] == node + 1) & frames["fcs"]
+    return {name: column[chosen] for name, column in frames.items()}
+
+
+def accepted(result: CellResult, node: int, start: float = START, end: float = END) -> int:
+    """Slots in which a valid frame of a node arrived."""
+    found = columns(result, start, end, node)
+    return len(np.unique(found["time"][found["checksum"]] // PERIOD))
+
+
+def same(left: Columns, right: Columns) -> bool:
+    return all(len(left[name]) == len(right[name]) and np.array_equal(left[name], right[name]) for name in ("arrival", "rssi", "frame"))
+
+
+VARIANTS = [(name, variant) for name, kind in TYPES.items() for variant in kind.variants]
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_before_the_onset_both_worlds_are_the_same_to_the_byte_and_after_it_they_are_not(name: str, variant: str) -> None:
+    nodes = tuple(range(NODES)) if TYPES[name].reach in ("cell", "radio", "room") else (3,)
+    changed = world(name, variant=variant, nodes=nodes, magnitude=8.0)
+    assert same(columns(twin(), end=START), columns(changed, end=START))
+    assert not same(columns(twin(), START), columns(changed, START))
+
+
+@pytest.mark.parametrize("name", ["bias", "gain", "drift", "stuck_at", "spike", "noise", "clipping", "false_data_injection"])
+def test_a_sensor_or_firmware_changes_the_readings_of_its_node_and_nothing_on_the_air(name: str) -> None:
+    changed = world(name, variant=TYPES[name].variants[0], magnitude=8.0)
+    before, after = columns(twin()), columns(changed)
+    assert np.array_equal(before["arrival"], after["arrival"])
+    assert np.array_equal(before["sequence"][before["fcs"]], after["sequence"][after["fcs"]])
+    touched = after["fcs"] & (after["source"] == 4) & (after["time"] >= START) & (after["time"] < END + PERIOD)
+    different = np.any([before[reading] != after[reading] for reading in READINGS], axis=0) & after["fcs"]
+    assert different[touched].mean() > 0.2
+    assert not different[~touched & after["fcs"]].any()
+    assert after["checksum"][touched].all()
+
+
+def test_a_process_event_is_measured_by_several_sensors_of_the_room() -> None:
+    position = tuple(float(value) for value in twin().cell.positions[3])
+    event = incident("process_event", variant="fire", nodes=(3,), magnitude=8.0)
+    changed = simulate_cell(
+        scenario(), 0, incidents=(type(event)(**{name: getattr(event, name) for name in event.__slots__} | {"position": position}),)
+    )
+    before, after = columns(twin(), START, END, 3), columns(changed, START, END, 3)
+    common, left, right = np.intersect1d(before["sequence"], after["sequence"], return_indices=True)
+    assert len(common) > 40
+    warmer = after["temperature"][right] - before["temperature"][left]
+    drier = before["humidity"][left] - after["humidity"][right]
+    assert warmer.max() > 2
+    assert drier[warmer > 2].min() > 0
+
+
+@pytest.mark.parametrize("variant", ["constant", "periodic", "reactive"])
+def test_jamming_lowers_delivery_more_the_stronger_it_is_and_leaves_values_alone(variant: str) -> None:
+    nodes = tuple(range(NODES))
+    without, weak, strong = (
+        sum(accepted(result, node) for node in nodes)
+        for result in (
+            twin(),
+            world("jamming", variant=variant, nodes=nodes, magnitude=0.5),
+            world("jamming", variant=variant, nodes=nodes, magnitude=20.0),
+        )
+    )
+    assert strong < weak <= without
+    assert strong < 0.75 * without
+
+
+def test_interference_comes_in_bursts_and_costs_less_than_a_jammer_of_the_same_strength() -> None:
+    nodes = tuple(range(NODES))
+    lost = [sum(accepted(result, node) for node in nodes) for result in (twin(), world("interference", nodes=nodes, magnitude=20.0))]
+    assert 0.2 * lost[0] < lost[1] < 0.99 * lost[0]
+
+
+def test_an_obstacle_weakens_the_links_behind_it_alone() -> None:
+    changed = world("shadowing_outage", magnitude=1.0)
+    before, after = columns(twin(), START, END, 3), columns(changed, START, END, 3)
+    assert np.median(before["rssi"]) - np.median(after["rssi"]) == pytest.approx(6.0, abs=1.5)
+    assert accepted(world("shadowing_outage", magnitude=8.0), 3) < 0.2 * accepted(twin(), 3)
+    other = columns(twin(), START, END, 5), columns(changed, START, END, 5)
+    assert np.median(other[0]["rssi"]) == pytest.approx(np.median(other[1]["rssi"]), abs=0.5)
+
+
+def test_a_flooder_fills_the_air_with_frames_of_no_known_node() -> None:
+    changed = world("flooding", nodes=tuple(range(NODES)), magnitude=8.0)
+    foreign = columns(changed, START, END)
+    assert (foreign["source"] == -1).sum() > 1000
+    assert not (columns(twin())["source"][columns(twin())["fcs"]] == -1).any()
+
+
+def test_a_spoofer_sends_valid_frames_with_the_next_sequence_number_and_other_readings() -> None:
+    changed = world("spoofing", magnitude=8.0)
+    found = columns(changed, START, END, 3)
+    numbers, counts = np.unique(found["sequence"], return_counts=True)
+    assert found["checksum"].all()
+    assert (counts >= 2).mean() > 0.8
+    assert len(found["sequence"]) > 1.5 * len(columns(twin(), START, END, 3)["sequence"])
+    assert len(numbers) > 40
+    assert any(
+        np.abs(np.diff(found[name].astype(float))).mean() > 3 * np.abs(np.diff(columns(twin(), START, END, 3)[name].astype(float))).mean()
+        for name in READINGS
+    )
+
+
+def test_a_replay_is_plausible_and_out_of_sequence_and_time() -> None:
+    found = columns(world("replay", magnitude=8.0), START, END, 3)
+    stale = found["arrival"] - found["sent"] > 600e6
+    assert stale.sum() > 30
+    assert found["checksum"].all()
+    assert (np.diff(found["sequence"].astype(int)) < -10).sum() > 20
+    earlier = columns(twin(), 0, END, 3)
+    old = {frame[7:11] + frame[12:25] for frame in earlier["frame"]}  # the repetitions field is not the recorder's to know
+    assert all(frame[7:11] + frame[12:25] in old for frame in found["frame"][stale])
+
+
+def test_tampering_passes_the_fcs_and_fails_the_crc() -> None:
+    found = columns(world("tampering", magnitude=8.0), START, END, 3)
+    assert found["fcs"].all()
+    assert (~found["checksum"]).mean() > 0.9
+    assert columns(twin(), START, END, 3)["checksum"].all()
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"), [("black_hole", 0.0, 0.0), ("gray_hole", 0.6, 0.95), ("selective_forwarding", 0.1, 0.95)]
+)
+def test_a_relay_drops_frames_that_were_acknowledged(name: str, least: float, most: float) -> None:
+    changed = world(name, magnitude=0.6 if name == "gray_hole" else 8.0)
+    share = accepted(changed, 3) / accepted(twin(), 3)
+    assert least <= share <= most
+    assert changed.nodes["sent"][3] == twin().nodes["sent"][3]
+    following = columns(changed, END, END + 3600, 3)
+    assert following["retries"].mean() == columns(twin(), END, END + 3600, 3)["retries"].mean()
+
+
+def test_delayed_frames_arrive_late_and_unchanged() -> None:
+    found, earlier = columns(world("delay", magnitude=4.0), START + 60, END, 3), columns(twin(), START, END, 3)
+    common, late, usual = np.intersect1d(found["sequence"], earlier["sequence"], return_indices=True)
+    seconds = (found["arrival"][late] - earlier["arrival"][usual]) / 1e6
+    assert 0.8 * 40 <= seconds.min() <= seconds.max() <= 1.2 * 40
+    assert len(common) > 40
+    assert {frame[16:24] for frame in found["frame"]} <= {frame[16:24] for frame in earlier["frame"]}
+
+
+def test_a_crashed_node_is_silent_and_begins_anew() -> None:
+    changed = world("crash")
+    assert accepted(changed, 3, START + PERIOD, END) == 0
+    assert accepted(changed, 3, END, END + 3600) > 100
+    assert columns(changed, END, END + 10 * PERIOD, 3)["sequence"].min() == 0
+
+
+def test_an_intermittent_node_loses_the_share_that_its_magnitude_says() -> None:
+    usual = accepted(twin(), 3)
+    assert accepted(world("intermittent", magnitude=2.0), 3) / usual == pytest.approx(np.exp(-0.7), abs=0.2)
+
+
+def test_a_dying_battery_raises_the_noise_then_restarts_then_falls_silent() -> None:
+    changed = world("battery_depletion", magnitude=4.0)
+    half = START + (END - START) / 2
+    assert accepted(changed, 3, half + PERIOD, END) == 0
+    assert changed.nodes["battery_end"][3] == 0
+    assert twin().nodes["battery_end"][3] > 0.3
+    found, usual = columns(changed, START, half, 3), columns(twin(), START, half, 3)
+    assert np.diff(found["temperature"]).std() > 1.3 * np.diff(usual["temperature"]).std()
+
+
+def test_a_skewed_clock_drifts_away_from_its_moment_of_sending() -> None:
+    found, usual = columns(world("clock", variant="skew", magnitude=4.0), START, END, 3), columns(twin(), START, END, 3)
+    _, drifted, straight = np.intersect1d(found["sequence"], usual["sequence"], return_indices=True)
+    away = np.abs(found["arrival"][drifted] - usual["arrival"][straight]) / 1e6
+    assert away[-1] == pytest.approx(2.0e-3 * 4.0 * (END - START), rel=0.1)
+    assert np.array_equal(found["sent"][drifted], usual["sent"][straight])
+
+
+def test_a_reset_clock_stamps_from_zero() -> None:
+    found = columns(world("clock", variant="reset", magnitude=4.0), START, END, 3)
+    stamp = (found["sent"] - np.datetime64("2026-01-05T08:00", "us").astype(np.int64)) / 1e6
+    assert stamp.min() < PERIOD
+    assert stamp.max() < END - START + PERIOD
+
+
+def test_severity_grows_with_the_effect() -> None:
+    for name, variant in (("bias", ""), ("gray_hole", ""), ("delay", ""), ("jamming", "constant")):
+        nodes = tuple(range(NODES)) if name == "jamming" else (3,)
+        levels = [world(name, variant=variant, nodes=nodes, magnitude=size).incidents[0].severity for size in (0.1, 30.0)]
+        assert levels[0] <= 2 < levels[1] <= 4, name
