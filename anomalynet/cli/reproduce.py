@@ -133,7 +133,7 @@ def _report(jobs: list[Job], args: argparse.Namespace, name: str) -> Path:
 
     out = args.out or Path("reports") / (slug(name) if args.preset == "full" else f"{slug(name)}-{args.preset}")
     records = [load_record(job.folder) for job in jobs if job.state == "done"]
-    expected = [(job.run.loaded.name, job.run.loaded.config.seed, job.run.loaded.config.data.split.fold) for job in jobs]
+    expected = [job.run.expected for job in jobs]
     return write_report(records, out, expected=expected, audit=_audit(jobs[0].run.loaded.config.data, records[0].result, args.runs))
 
 

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from anomalynet.errors import RunError
-from anomalynet.reporting.arms import Arm, Repetition
+from anomalynet.reporting.arms import Arm, Repetition, RepetitionKey
 from anomalynet.reporting.paper import eq13
 from anomalynet.reporting.statistics import NAN, point_metrics, ranking_metrics
 from anomalynet.runs.collect import RunRecord
@@ -24,8 +24,8 @@ RUN_METRICS = ("event_recall", "detection_delay", "false_alarms_per_day")
 """Metrics of whole incidents, taken from `result.json` and averaged over folds."""
 
 RULE = """\
-A *repetition* is one seed with one assignment of groups to folds. Its folds are pooled step by step, each with the threshold that its own \
-validation part chose, and the metrics are computed once from the pool; *mean ± spread* is the mean and the sample standard deviation over \
+A *repetition* is one seed with one assignment of groups to folds, in one world where the data is simulated. Its folds are pooled step \
+by step, each with the threshold that its own validation part chose, and the metrics are computed once from the pool; *mean ± spread* is the mean and the sample standard deviation over \
 repetitions, *n* their number. A repetition that lacks a fold is left out of the mean as long as another is complete; an arm without any \
 complete repetition is shown from the folds it has. Both are marked † and say what is missing. Pooled AUROC and average precision compare \
 scores across folds, which means little for scores without a common scale (autoencoder, isolation forest): the fold mean, the mean of the \
@@ -44,10 +44,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class ArmMetrics:
-    """An arm with the metrics of each counted repetition, keyed by (seed, assignment): shares as fractions, times in seconds."""
+    """An arm with the metrics of each counted repetition: shares as fractions, times in seconds."""
 
     arm: Arm
-    values: dict[tuple[int, int], dict[str, float]]
+    values: dict[RepetitionKey, dict[str, float]]
 
     def summary(self, metric: str) -> Summary:
         """The metric over this arm's counted repetitions."""
@@ -126,10 +126,15 @@ def aggregate(arms: Sequence[Arm]) -> tuple[ArmMetrics, ...]:
     Raises:
         RunError: a run's scores cannot be read.
     """
-    return tuple(ArmMetrics(arm, {(one.seed, one.assignment): repetition_metrics(one) for one in arm.counted}) for arm in arms)
+    return tuple(ArmMetrics(arm, {one.key: repetition_metrics(one) for one in arm.counted}) for arm in arms)
+
+
+def in_world(metrics: ArmMetrics, world: int, metric: str) -> Summary:
+    """A metric over the repetitions of one simulated world."""
+    return summarise(values.get(metric, NAN) for (_, _, own), values in metrics.values.items() if own == world)
 
 
 def difference(one: ArmMetrics, other: ArmMetrics, metric: str) -> Summary:
     """`one` minus `other` over the repetitions that both have; n = 0 where they share none."""
     shared = one.values.keys() & other.values.keys()
-    return summarise(one.values[key].get(metric, NAN) - other.values[key].get(metric, NAN) for key in sorted(shared))
+    return summarise(one.values[key].get(metric, NAN) - other.values[key].get(metric, NAN) for key in sorted(shared, key=str))

@@ -13,25 +13,38 @@ from anomalynet.errors import UsageError
 from anomalynet.reporting import paper
 from anomalynet.runs.collect import RunRecord
 
-ExpectedRun = tuple[str, int, int]
-"""(experiment, seed, fold)"""
+ExpectedRun = tuple[str, int, int, int | None]
+"""(experiment, seed, fold, world); the world is None where the data has one only"""
+
+RepetitionKey = tuple[int, int, int | None]
+"""(seed, assignment, world)"""
 
 ExpectedRuns = Collection[ExpectedRun]
 """What a sweep wants to have run, so that a report can say what is not there yet."""
 
-REPEATED = ("seed", "data.split.fold", "data.split.assignment", *NON_SEMANTIC)
+Variant = tuple[tuple[str, str], ...]
+"""Sorted (key, value) pairs that tell one arm from another."""
+
+REPEATED = ("seed", "data.split.fold", "data.split.assignment", "data.world", *NON_SEMANTIC)
 """Keys that differ between the runs of one arm."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repetition:
-    """The folds of one (seed, assignment); every labelled step of the data is tested once when none is missing."""
+    """The folds of one (seed, assignment, world); every labelled step of the world is tested once when none is missing."""
 
     seed: int
     assignment: int
+    world: int | None
+    """Seed of the simulated world; None for data of which there is one."""
     records: tuple[RunRecord, ...]
     missing: tuple[int, ...]
     """Folds that have not been run."""
+
+    @property
+    def key(self) -> RepetitionKey:
+        """What it is known by within its arm."""
+        return self.seed, self.assignment, self.world
 
     @property
     def label(self) -> str:
@@ -74,13 +87,18 @@ class Arm:
         return tuple(repetition for repetition in run if not repetition.missing) or run
 
     @property
+    def worlds(self) -> tuple[int, ...]:
+        """The simulated worlds of its runs, ascending; none for data of which there is one."""
+        return tuple(sorted({one.world for one in self.repetitions if one.records and one.world is not None}))
+
+    @property
     def status(self) -> str:
         """`complete`, or how many runs are there and what is missing."""
         if self.complete:
             return "complete"
         lost = sum(len(repetition.missing) for repetition in self.repetitions)
         gaps = [
-            f"seed {repetition.label} lacks fold{'s' if len(repetition.missing) > 1 else ''} {', '.join(map(str, repetition.missing))}"
+            f"{_place(repetition)} lacks fold{'s' if len(repetition.missing) > 1 else ''} {', '.join(map(str, repetition.missing))}"
             for repetition in self.repetitions
             if repetition.missing
         ]
@@ -93,6 +111,10 @@ class Arm:
             return "paper"
         is_network = any(record.result.epochs is not None and record.result.probability for record in self.records)
         return "deep" if is_network else "other"
+
+
+def _place(repetition: Repetition) -> str:
+    return f"seed {repetition.label}" + ("" if repetition.world is None else f", world {repetition.world},")
 
 
 def _as_published(config: Mapping[str, object]) -> bool:
@@ -108,11 +130,29 @@ def settings(config: Mapping[str, object]) -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in flatten_tree(config).items()}
 
 
-def _variant(record: RunRecord) -> tuple[tuple[str, str], ...]:
-    """What the runs of an arm share, the data's content too; models without epochs do not read the training section."""
+def _variant(record: RunRecord) -> Variant:
+    """What the runs of an arm share; models without epochs do not read the training section."""
     own = tuple(f"{key}." for key in (*REPEATED, *(("training",) if record.result.epochs is None else ())))
-    read = ("data fingerprint", record.result.fingerprint[:10])
-    return tuple(sorted([read, *((key, value) for key, value in settings(record.config).items() if not f"{key}.".startswith(own))]))
+    return tuple(sorted((key, value) for key, value in settings(record.config).items() if not f"{key}.".startswith(own)))
+
+
+def _of_same_data(variants: Mapping[Variant, list[RunRecord]]) -> dict[Variant, list[RunRecord]]:
+    """Split variants whose data has changed: each world has its own content, but one world has one content only.
+
+    Which content of one world belongs with which of another cannot be told, so that there every content is a variant.
+    """
+    found: dict[Variant, list[RunRecord]] = {}
+    for variant, records in variants.items():
+        contents = {(record.result.world, record.result.fingerprint[:10]) for record in records}
+        changed = len(contents) > len({world for world, _ in contents})
+        if not changed:
+            found[variant] = records
+            continue
+        for world, content in sorted(contents, key=str):
+            named = {"data fingerprint": content, **({} if world is None else {"data.world": str(world)})}
+            own = [record for record in records if (record.result.world, record.result.fingerprint[:10]) == (world, content)]
+            found[tuple(sorted({**dict(variant), **named}.items()))] = own
+    return found
 
 
 def _difference(variant: Mapping[str, str], others: Sequence[Mapping[str, str]]) -> str:
@@ -122,36 +162,40 @@ def _difference(variant: Mapping[str, str], others: Sequence[Mapping[str, str]])
 
 def _repetitions(experiment: str, records: Sequence[RunRecord], expected: ExpectedRuns) -> tuple[tuple[Repetition, ...], tuple[str, ...]]:
     """Group an arm's runs by repetition, with what is missing; also the ids of runs that stand in another's place."""
-    wanted: dict[int, set[int]] = defaultdict(set)
-    for name, seed, fold in expected:
+    wanted: dict[tuple[int, int | None], set[int]] = defaultdict(set)
+    for name, seed, fold, world in expected:
         if name == experiment:
-            wanted[seed].add(fold)
-    found: dict[tuple[int, int], dict[int, RunRecord]] = defaultdict(dict)
+            wanted[seed, world].add(fold)
+    found: dict[RepetitionKey, dict[int, RunRecord]] = defaultdict(dict)
     duplicates = []
     codes = Counter(record.code for record in records)
     for record in sorted(records, key=lambda record: (-codes[record.code], record.code, record.result.id)):
-        folds = found[record.result.seed, record.result.assignment]
+        folds = found[record.result.seed, record.result.assignment, record.result.world]
         if record.result.fold in folds:
             duplicates.append(record.result.id)
         else:
             folds[record.result.fold] = record
-    seeds = {seed for seed, _ in found}
-    for seed in wanted.keys() - seeds:
-        found[seed, seed] = {}
+    for seed, world in wanted.keys() - {(seed, world) for seed, _, world in found}:
+        found[seed, seed, world] = {}
     repetitions = []
-    for (seed, assignment), folds in sorted(found.items()):
-        all_folds = wanted.get(seed) or set(range(max((record.result.folds for record in folds.values()), default=0)))
+    for (seed, assignment, world), folds in sorted(found.items(), key=lambda item: _in_order(item[0])):
+        all_folds = wanted.get((seed, world)) or set(range(max((record.result.folds for record in folds.values()), default=0)))
         runs = tuple(folds[fold] for fold in sorted(folds))
-        repetitions.append(Repetition(seed, assignment, runs, tuple(sorted(all_folds - set(folds)))))
+        repetitions.append(Repetition(seed, assignment, world, runs, tuple(sorted(all_folds - set(folds)))))
     return tuple(repetitions), tuple(duplicates)
+
+
+def _in_order(key: RepetitionKey) -> tuple[int, int, int]:
+    seed, assignment, world = key
+    return -1 if world is None else world, seed, assignment
 
 
 def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> tuple[Arm, ...]:
     """Sort the runs of one data set into arms: the paper's four first, in its order and run or not, then by name.
 
     Two configurations of one experiment are two arms, named by what differs, so that runs of other epochs, another split or data that
-    has changed are never averaged. Of two runs of one place the one made by the commoner code counts, then the lower id, so the order of
-    `records` does not matter.
+    has changed are never averaged; worlds of one scenario are repetitions of one arm. Of two runs of one place the one made by the
+    commoner code counts, then the lower id, so the order of `records` does not matter.
 
     Raises:
         UsageError: the runs are of several data sets.
@@ -160,13 +204,14 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
     if len(data) > 1:
         raise UsageError(f"a report is of one data set, these runs are of {', '.join(data)}", "anomalynet report --data NAME")
     wanted = expected or ()
-    variants: dict[str, dict[tuple[tuple[str, str], ...], list[RunRecord]]] = defaultdict(lambda: defaultdict(list))
-    for name in {*paper.TITLES, *(name for name, _, _ in wanted)}:
+    variants: dict[str, dict[Variant, list[RunRecord]]] = defaultdict(lambda: defaultdict(list))
+    for name in {*paper.TITLES, *(name for name, *_ in wanted)}:
         variants[name] = defaultdict(list)
     for record in records:
         variants[record.result.experiment][_variant(record)].append(record)
     found = []
-    for experiment, groups in variants.items():
+    for experiment, differing in variants.items():
+        groups = _of_same_data(differing)
         for variant, group in groups.items() or [((), [])]:
             difference = _difference(dict(variant), [dict(other) for other in groups])
             repetitions, duplicates = _repetitions(experiment, group, wanted)

@@ -9,6 +9,7 @@ from typing import Any
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.markdown import grid
 from anomalynet.reporting.tables import to_csv
+from anomalynet.runs.collect import RunRecord
 
 AuditResult = Mapping[str, Any]
 """`anomalynet.data.audit.AuditResult` as it was stored: plain values."""
@@ -45,6 +46,12 @@ def warnings(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> tuple[s
     return (*new, *(given if leaks else ()), *(told if ahead else ()))
 
 
+def _world(audit: AuditResult, records: Sequence[RunRecord]) -> str:
+    """Which of the runs' simulated worlds was audited."""
+    worlds = {record.result.world for record in records if record.result.fingerprint == audit["fingerprint"]} - {None}
+    return f", world {worlds.pop()}" if len(worlds) == 1 else ""
+
+
 def section(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> str:
     """The probes as a table, or how to get them."""
     records = [record for one in models for record in one.arm.records]
@@ -62,7 +69,8 @@ def section(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> str:
     ]
     caption = (
         "> **What each probe reaches that sees no more than its name says**, percent. "
-        f"Data: {audit['data']}. Split: {audit['split']}; folds: {audit['folds']}, pooled; assignment {audit['assignment']}; "
+        f"Data: {audit['data']}{_world(audit, records)}. Split: {audit['split']}; folds: {audit['folds']}, pooled; "
+        f"assignment {audit['assignment']}; "
         f"windows of {audit['window']} steps. Test part: {audit['steps']} "
         f"steps, {100 * audit['prevalence']:.2f} % attack; always saying the commoner class is right in {100 * audit['majority']:.2f} %. "
         f"Rule: {audit['rule']}. Numbers: [audit.csv](tables/audit.csv)."

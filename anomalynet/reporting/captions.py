@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting.aggregate import ArmMetrics, in_world
 from anomalynet.reporting.arms import Arm, odd_code
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.runs.code import code_hash
@@ -31,13 +32,33 @@ def _folds(arm: Arm) -> str:
 
 
 def seeds_text(arm: Arm) -> str:
-    """The repetitions that are averaged."""
-    return ", ".join(repetition.label for repetition in arm.counted)
+    """The seeds of the repetitions that are averaged."""
+    return ", ".join(dict.fromkeys(repetition.label for repetition in arm.counted))
+
+
+def worlds_text(arm: Arm) -> str:
+    """The simulated worlds of the repetitions that are averaged; nothing for data of which there is one."""
+    return ", ".join(str(world) for world in sorted({one.world for one in arm.counted if one.world is not None}))
+
+
+def _places(arm: Arm) -> str:
+    """Seeds, and the worlds they were run in."""
+    worlds = worlds_text(arm)
+    return seeds_text(arm) + (f"; world{'s' if ',' in worlds else ''} {worlds}" if worlds else "")
 
 
 def prevalence(metrics: ArmMetrics) -> float:
     """Share of attack among the scored test steps, percent; NaN without runs."""
     return 100 * metrics.summary("prevalence").mean
+
+
+def prevalence_text(metrics: ArmMetrics) -> str:
+    """The same in words: from the lowest to the highest world's where they differ."""
+    worlds = [100 * in_world(metrics, world, "prevalence").mean for world in metrics.arm.worlds]
+    shares = sorted({f"{share:.2f}" for share in worlds if not math.isnan(share)}, key=float)
+    if len(shares) < 2:
+        return f"{prevalence(metrics):.2f} % attack"
+    return f"{shares[0]} to {shares[-1]} % attack in {len(worlds)} worlds"
 
 
 def warnings(arms: Iterable[Arm]) -> tuple[str, ...]:
@@ -93,8 +114,8 @@ def facts(metrics: Sequence[ArmMetrics]) -> str:
     return (
         f"Data: {data}. Split: {_distinct(run, lambda one: split_text(one.arm))}; "
         f"{_distinct(run, lambda one: _folds(one.arm))}; "
-        f"seeds of the repetitions: {_distinct(run, lambda one: seeds_text(one.arm))}. "
-        f"Test part: {_distinct(run, lambda one: f'{prevalence(one):.2f} % attack')}. "
+        f"seeds of the repetitions: {_distinct(run, lambda one: _places(one.arm))}. "
+        f"Test part: {_distinct(run, prevalence_text)}. "
         f"Labelled steps that could not be scored: {_distinct(run, _missed)}.{f' Not run: {absent}.' if absent else ''}"
     )
 
@@ -108,8 +129,8 @@ def short_facts(metrics: Sequence[ArmMetrics]) -> str:
         run[0].arm.records[0].result.data,
         "split " + " / ".join(sorted({split_text(one.arm) for one in run})),
         " / ".join(sorted({_folds(one.arm) for one in run})),
-        "seeds " + " / ".join(sorted({seeds_text(one.arm) for one in run})),
-        " / ".join(sorted({f"{prevalence(one):.2f} % attack" for one in run})),
+        "seeds " + " / ".join(sorted({_places(one.arm) for one in run})),
+        " / ".join(sorted({prevalence_text(one) for one in run})),
     ]
     if any(not one.arm.complete for one in metrics):
         parts.append(f"{INCOMPLETE} incomplete")

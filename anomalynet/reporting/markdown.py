@@ -91,7 +91,7 @@ def runs(arms: Sequence[Arm]) -> str:
             str(record.result.fold),
             "–" if record.result.epochs is None else f"{record.result.epochs} ({(record.result.best_epoch or 0) + 1})",
             f"{record.result.threshold:.4g} ({record.result.threshold_rule})",
-            f"`{record.result.fingerprint[:10]}`",
+            f"`{record.result.fingerprint[:10]}`" + ("" if record.result.world is None else f", world {record.result.world}"),
             f"`{record.code[:10]}`" if record.code else "unknown",
         ]
         for arm in arms

@@ -18,6 +18,9 @@ HOW_TO_READ = (
 )
 
 SHOWN_SETTINGS = {
+    "data.scenario": "changes to the scenario: {}",
+    "data.label": "positive class, called attack here: {}",
+    "data.view": "view of a {}",
     "data.window": "window of {} steps",
     "data.label_step": "label of the {} step",
     "data.calibration_rows": "first {} readings of a series calibrate it and are not scored",
@@ -34,7 +37,7 @@ def _settings(arms: Sequence[Arm]) -> str:
     for arm in arms:
         for record in arm.records:
             for key, value in settings(record.config).items():
-                if key in values and not (key.startswith("training.") and record.result.epochs is None):
+                if key in values and value != "null" and not (key.startswith("training.") and record.result.epochs is None):
                     values[key].add(value)
     return "; ".join(text.format(" or ".join(sorted(values[key]))) for key, text in SHOWN_SETTINGS.items() if values[key])
 
@@ -44,7 +47,9 @@ def abstract(models: Sequence[ArmMetrics]) -> str:
     arms = [one.arm for one in models]
     records = [record for arm in arms for record in arm.records]
     prints = sorted({record.result.fingerprint[:10] for record in records})
-    version = f"fingerprint {prints[0]}" if len(prints) == 1 else f"{len(prints)} fingerprints, see the appendix"
+    worlds = {world for arm in arms for world in arm.worlds}
+    several = f"{len(prints)} fingerprints, {'one a world' if len(prints) == len(worlds) else 'see the appendix'}"
+    version = f"fingerprint {prints[0]}" if len(prints) == 1 else several
     run = ", ".join(arm.title for arm in arms if arm.records)
     settings = _settings(arms)
     models_run = sum(bool(arm.records) for arm in arms)

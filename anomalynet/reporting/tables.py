@@ -32,6 +32,7 @@ class Row:
     folds: str
     unit: str
     status: str
+    worlds: str
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
@@ -113,6 +114,7 @@ def metric_row(table: str, one: ArmMetrics, data: str, metric: str) -> Row:
         folds=captions.folds_text(one.arm) if one.values else "",
         unit=measure.unit,
         status=one.arm.status if one.arm.repetitions else "not run",
+        worlds=captions.worlds_text(one.arm),
     )
 
 

@@ -46,6 +46,8 @@ def record(
     skill: float = 2.0,
     data: str = "toy",
     split: str = "group",
+    world: int | None = None,
+    fingerprint: str = "f" * 64,
     code: str = "c0de" * 16,
     epochs: int | None = 7,
     probability: bool = True,
@@ -54,7 +56,7 @@ def record(
     config: dict[str, Any] | None = None,
 ) -> RunRecord:
     """A finished run in `runs/<experiment>/<id>/`; without `scores` they are drawn, `skill` deviations apart."""
-    run_id = f"{experiment[:4]}{seed:02d}{fold:02d}"
+    run_id = f"{experiment[:4]}{seed:02d}{fold:02d}" + ("" if world is None else f"{world:02d}")
     folder = runs / experiment / run_id
     folder.mkdir(parents=True)
     if labels is None or scores is None:
@@ -66,13 +68,14 @@ def record(
         experiment=experiment,
         model=experiment,
         data=data,
-        fingerprint="f" * 64,
+        fingerprint=fingerprint,
         channels=("pressure", "mask"),
         seed=seed,
         split=split,
         folds=folds,
         fold=fold,
         assignment=seed,
+        world=world,
         parts={"train": PART, "validation": PART, "test": PART},
         epochs=epochs,
         best_epoch=None if epochs is None else epochs - 1,
@@ -85,7 +88,7 @@ def record(
     )
     settings = {"data": {"window": 32}, "training": {"epochs": 10, "learning_rate": 0.001}, "model": {"name": experiment, "dropout": 0.2}}
     own: dict[str, Any] = {**settings, **(config or {}), "seed": seed}
-    own["data"] = {**own["data"], "split": {"policy": split, "fold": fold, "assignment": seed}}
+    own["data"] = {**own["data"], "world": world or 0, "split": {"policy": split, "fold": fold, "assignment": seed}}
     return RunRecord(result, folder, {"train_seconds": 10.0 + fold, "microseconds_per_window": 50.0}, code, own)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from anomalynet.errors import RunError, UsageError
 from anomalynet.reporting.aggregate import aggregate, difference, read_test_scores, summarise
 from anomalynet.reporting.arms import Arm, ExpectedRuns, odd_code
 from anomalynet.reporting.arms import arms as all_arms
+from anomalynet.reporting.captions import prevalence_text, seeds_text, worlds_text
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record, suite, write_scores
 
@@ -25,7 +27,7 @@ def test_folds_are_pooled_each_with_its_own_threshold(tmp_path: Path) -> None:
     low = record(tmp_path, fold=0, labels=[0, 0, 1, 1], scores=[0.1, 0.3, 0.2, 0.9], threshold=0.25, probability=False)
     high = record(tmp_path, fold=1, labels=[0, 1], scores=[10.0, 30.0], threshold=20.0, probability=False)
     (metrics,) = aggregate(arms([low, high]))
-    values = metrics.values[0, 0]
+    values = metrics.values[0, 0, None]
     # fold 0: one true negative, one false positive, one false negative, one true positive; fold 1 is right twice
     assert [values[name] for name in ("true_negatives", "false_positives", "false_negatives", "true_positives")] == [2, 1, 1, 2]
     assert values["accuracy"] == pytest.approx(4 / 6)
@@ -112,10 +114,10 @@ def test_without_any_complete_repetition_what_there_is_is_shown(tmp_path: Path) 
 
 def test_what_a_sweep_expects_decides_what_is_missing(tmp_path: Path) -> None:
     runs = [record(tmp_path, "cnn", seed=0, fold=0, folds=5)]
-    complete, absent = arms(runs, [("cnn", 0, 0), ("hybrid", 0, 0), ("hybrid", 1, 0)])
+    complete, absent = arms(runs, [("cnn", 0, 0, None), ("hybrid", 0, 0, None), ("hybrid", 1, 0, None)])
     assert complete.status == "complete"
     assert absent.status == "incomplete: 0 of 2 runs (seed 0 lacks fold 0; seed 1 lacks fold 0)"
-    (arm,) = arms(runs, [("cnn", 0, 0), ("cnn", 3, 0), ("cnn", 3, 1)])
+    (arm,) = arms(runs, [("cnn", 0, 0, None), ("cnn", 3, 0, None), ("cnn", 3, 1, None)])
     assert arm.status == "incomplete: 1 of 3 runs (seed 3 lacks folds 0, 1)"
 
 
@@ -188,3 +190,57 @@ def test_the_papers_models_have_an_arm_without_any_run(tmp_path: Path) -> None:
         ("cnn_lstm", "paper", 0),
         ("hybrid", "paper", 0),
     ]
+
+
+def in_worlds(runs: Path, worlds: int = 2, seeds: int = 1, **more: Any) -> list[RunRecord]:
+    """Runs of one fold in several worlds, each with its own content."""
+    return [
+        record(runs, seed=seed, folds=1, world=world, fingerprint=f"{world}" * 64, **more)
+        for world in range(worlds) for seed in range(seeds)
+    ]  # fmt: skip
+
+
+def test_worlds_are_repetitions_of_one_arm(tmp_path: Path) -> None:
+    (arm,) = arms(in_worlds(tmp_path, worlds=2, seeds=2))
+    assert (arm.name, arm.status, arm.worlds) == ("cnn", "complete", (0, 1))
+    assert [repetition.key for repetition in arm.repetitions] == [(0, 0, 0), (1, 1, 0), (0, 0, 1), (1, 1, 1)]
+    (metrics,) = aggregate([arm])
+    assert metrics.summary("accuracy").n == 4
+    assert (seeds_text(arm), worlds_text(arm)) == ("0, 1", "0, 1")
+
+
+def test_a_world_whose_content_has_changed_is_another_arm(tmp_path: Path) -> None:
+    old = record(tmp_path / "old", folds=1, world=1, fingerprint="a" * 64)
+    found = arms([*in_worlds(tmp_path), old])
+    assert [arm.name for arm in found] == [
+        "cnn [data fingerprint=0000000000, data.world=0]",
+        "cnn [data fingerprint=1111111111, data.world=1]",
+        "cnn [data fingerprint=aaaaaaaaaa, data.world=1]",
+    ]
+    assert [len(arm.records) for arm in found] == [1, 1, 1]
+
+
+def test_changed_data_of_one_world_is_another_arm(tmp_path: Path) -> None:
+    runs = [record(tmp_path / name, folds=1, fingerprint=name * 64) for name in ("a", "b")]
+    assert [arm.name for arm in arms(runs)] == [f"cnn [data fingerprint={name * 10}]" for name in ("a", "b")]
+
+
+def test_a_world_that_a_sweep_expects_is_missed(tmp_path: Path) -> None:
+    (arm,) = arms(in_worlds(tmp_path, worlds=1), [("cnn", 0, 0, 0), ("cnn", 0, 0, 2)])
+    assert arm.status == "incomplete: 1 of 2 runs (seed 0, world 2, lacks fold 0)"
+
+
+def test_differences_are_paired_within_a_world(tmp_path: Path) -> None:
+    worse = in_worlds(tmp_path, worlds=2, labels=[0, 1], scores=[0.6, 0.9])
+    better = [record(tmp_path, "lstm", folds=1, world=1, fingerprint="1" * 64, labels=[0, 1], scores=[0.1, 0.9])]
+    cnn, lstm = aggregate(arms([*worse, *better]))
+    assert difference(lstm, cnn, "accuracy").n == 1
+
+
+def test_prevalence_is_told_from_the_lowest_to_the_highest_world(tmp_path: Path) -> None:
+    low = record(tmp_path, folds=1, world=0, fingerprint="0" * 64, labels=[0, 0, 0, 1], scores=[0.1, 0.1, 0.1, 0.9])
+    high = record(tmp_path, folds=1, world=1, fingerprint="1" * 64, labels=[0, 1], scores=[0.1, 0.9])
+    (metrics,) = aggregate(arms([low, high]))
+    assert prevalence_text(metrics) == "25.00 to 50.00 % attack in 2 worlds"
+    (alone,) = aggregate(arms([low]))
+    assert prevalence_text(alone) == "25.00 % attack"

@@ -167,7 +167,7 @@ def test_runs_of_other_code_are_marked(runs: list[RunRecord], tmp_path: Path) ->
 
 @pytest.mark.usefixtures("no_figures")
 def test_the_papers_rows_stand_even_where_nothing_was_run(tmp_path: Path) -> None:
-    expected = [(name, 0, 0) for name in paper.TITLES]
+    expected = [(name, 0, 0, None) for name in paper.TITLES]
     path = write_report([record(tmp_path / "runs", "cnn", folds=1)], tmp_path / "out", expected)
     table = rows(tmp_path / "out" / "tables" / "table_4_f1.csv")
     hybrid = next(row for row in table if (row["model"], row["metric"]) == ("hybrid", "f1_attack"))
