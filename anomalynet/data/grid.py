@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from anomalynet.config.schema import QualityConfig
 from anomalynet.data.arrayfile import CHUNK, ArrayFile
 from anomalynet.data.layout import Layout
 from anomalynet.data.prepared import COLUMNS, PARTS, Bool, Float32, Int64
+from anomalynet.data.quality import Cleaner
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.errors import DataError
 
@@ -24,8 +26,9 @@ class Grid:
     them become steps without any value (NaN here), with interpolated time and everything else held from the reading before.
     """
 
-    def __init__(self, telemetry: Telemetry, max_gap: int, calibration_rows: int) -> None:
+    def __init__(self, telemetry: Telemetry, max_gap: int, calibration_rows: int, quality: QualityConfig) -> None:
         self.layout = Layout()
+        self.cleaner = Cleaner(telemetry.channels, quality)
         self._channels = [channel.name for channel in telemetry.channels]
         self._period = None if telemetry.period is None else telemetry.period * 1e6
         self._max_gap = max_gap
@@ -71,7 +74,7 @@ class Grid:
             between = before["times"][source] + np.rint(share * step[source]).astype(np.int64)
             laid["times"] = np.where(observed, laid["times"], between)
         laid["observed"] = observed
-        values = self._values(frame)
+        values = self.cleaner.clean(self._values(frame), np.flatnonzero(new))
         laid["values"] = np.full((steps, values.shape[1]), np.nan, np.float32)
         laid["values"][place] = values
 
@@ -147,18 +150,19 @@ def _codes(names: pl.Series, table: dict[str, int], dtype: type[pl.DataType]) ->
     return names.replace_strict(table, default=-1, return_dtype=dtype).fill_null(-1).to_numpy()
 
 
-def lay(telemetry: Telemetry, folder: Path, max_gap: int, calibration_rows: int) -> Layout:
-    """Lay recordings on their grid, in bounded memory, into one `.npy` file a column.
+def lay(telemetry: Telemetry, folder: Path, max_gap: int, calibration_rows: int, quality: QualityConfig) -> Layout:
+    """Clean recordings and lay them on their grid, in bounded memory, into one `.npy` file a column.
 
     Args:
         telemetry: lazy frame sorted by (series, time).
         folder: receives `raw.npy` (values with NaN where nothing was heard) and every other file of `prepared.COLUMNS`.
         max_gap: longest silence, in steps, that becomes masked steps.
         calibration_rows: first readings of each series to note.
+        quality: what is dropped before.
 
     Raises: DataError if the frame is empty, unsorted, or a series comes back later.
     """
-    grid = Grid(telemetry, max_gap, calibration_rows)
+    grid = Grid(telemetry, max_gap, calibration_rows, quality)
     with ExitStack() as stack:
         files = {
             name: stack.enter_context(
@@ -177,4 +181,5 @@ def lay(telemetry: Telemetry, folder: Path, max_gap: int, calibration_rows: int)
                         files[name].append(column)
     if grid.layout.rows == 0:
         raise DataError("the data has no rows")
+    grid.layout.dropped = grid.cleaner.counts
     return grid.layout

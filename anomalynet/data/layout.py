@@ -27,6 +27,8 @@ class Layout:
     """Series → row after its last commissioning row; absent where the series is too short."""
     commissioning_attacks: int = 0
     kinds: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    """Values that the quality stage dropped, by reason."""
 
     @property
     def edges(self) -> Int64:

@@ -29,6 +29,8 @@ def choose(prepared: Prepared, config: DataConfig) -> str:
     """The policy that `auto` stands for."""
     if prepared.has_split:
         return "given"
+    if prepared.policy is not None:
+        return prepared.policy
     return "group" if len(_groups(prepared)) >= config.split.folds else "blocked"
 
 
@@ -41,8 +43,9 @@ def _assign_groups(prepared: Prepared, config: DataConfig) -> dict[str, int]:
     """Group → part, k-fold. Raises: DataError for fewer groups than folds, or too few to have three parts."""
     groups, chosen = _groups(prepared), config.split
     if len(groups) < max(chosen.folds, 3):
+        policy = (prepared.policy or "group") if chosen.policy == "auto" else chosen.policy
         raise DataError(
-            f"data.split.policy=group: {len(groups)} groups of series cannot make {chosen.folds} folds and three parts",
+            f"data.split.policy={policy}: {len(groups)} groups of series cannot make {chosen.folds} folds and three parts",
             "use fewer data.split.folds (3 groups at least), or data.split.policy=blocked",
         )
     order = np.random.default_rng(chosen.assignment).permutation(len(groups))

@@ -63,7 +63,8 @@ def prepare(config: DataConfig) -> Prepared:
 def cache_key(config: DataConfig, fingerprint: str) -> str:
     """Name of the prepared folder: 16 hex digits of a SHA-256 over the data, the code that reads it and what changes the arrays."""
     keys = (config.name, config.subset, config.calibration_rows, config.calibration, config.clip, config.mask_channel, config.max_gap)
-    parts = [FORMAT, code_hash(("data",)), fingerprint, *keys]
+    shown = (config.label, config.view, config.neighbours, config.link_channels, asdict(config.quality))
+    parts = [FORMAT, code_hash(("data",)), fingerprint, *keys, *shown]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -72,7 +73,7 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
 
     Raises: DataError if the data is empty, unsorted, or no series is longer than the calibration.
     """
-    layout = lay(telemetry, folder, config.max_gap, config.calibration_rows)
+    layout = lay(telemetry, folder, config.max_gap, config.calibration_rows, config.quality)
     segments = _segments(layout, telemetry, config.calibration_rows > 0)
     short = len(layout.names) - len(layout.commissioned) if config.calibration_rows else 0
     if not segments:
@@ -85,7 +86,8 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
         mean, scale = calibrate(raw, layout, config.calibration_rows, divide=divide)
     else:
         mean = scale = np.empty((0, len(telemetry.channels)))
-    finish(raw, folder / "values.npy", layout, mean, scale, config.clip if divide else np.inf, config.max_gap, config.mask_channel)
+    longest = config.max_gap if config.quality.impute == "hold" else 0
+    finish(raw, folder / "values.npy", layout, mean, scale, config.clip if divide else np.inf, longest, config.mask_channel)
     raw.unlink()
     np.save(folder / "series_starts.npy", layout.edges)
     np.save(folder / "calibration_mean.npy", mean)
@@ -110,8 +112,9 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
             kind_names=list(layout.kinds),
             incidents={str(number): asdict(incident) for number, incident in telemetry.incidents.items()},
             period=telemetry.period,
+            policy=telemetry.policy,
             has_split=bool((np.load(folder / "splits.npy") >= 0).any()),
-            counts={**telemetry.counts, **counts},
+            counts={**telemetry.counts, **layout.dropped, **counts},
             warnings=[*telemetry.warnings, *_warnings(layout, config, short, int(np.isinf(scale[sorted(layout.commissioned)]).sum()))],
             bytes=sizes(folder),
         ),

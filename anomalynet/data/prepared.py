@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from anomalynet.config.schema import SplitPolicy
 from anomalynet.data.telemetry import MASK, Channel, Incident
 
-FORMAT = 2
+FORMAT = 3
 """Version of the folder's layout: it enters the cache key, so another layout never reads this one."""
 
 COLUMNS: Mapping[str, str] = {
@@ -66,6 +67,7 @@ class Prepared:
         calibration_scale: likewise, the deviation; infinite where a sensor was never heard in those rows.
         channels: of `values`, in order.
         period: expected seconds between steps; None for events.
+        policy: the split that `auto` stands for; None where the number of groups decides.
     """
 
     values: Float32
@@ -84,6 +86,7 @@ class Prepared:
     kind_names: tuple[str, ...]
     incident_table: Mapping[int, Incident]
     period: float | None
+    policy: SplitPolicy | None
     fingerprint: str
     has_split: bool
     counts: Mapping[str, int]
@@ -116,6 +119,7 @@ class Description:
     kind_names: list[str]
     incidents: dict[str, dict[str, str | int | None]]
     period: float | None
+    policy: SplitPolicy | None
     has_split: bool
     counts: dict[str, int]
     warnings: list[str]
@@ -157,6 +161,7 @@ def open_prepared(folder: Path) -> Prepared | None:
         kind_names=tuple(description.kind_names),
         incident_table={int(number): Incident(**incident) for number, incident in description.incidents.items()},  # type: ignore[arg-type]
         period=description.period,
+        policy=description.policy,
         fingerprint=description.fingerprint,
         has_split=description.has_split,
         counts=description.counts,

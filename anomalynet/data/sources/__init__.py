@@ -1,4 +1,4 @@
-"""Data sets by name: each module here that has `INFO` is one, and each set imported into the data folder is one."""
+"""Data sets by name: the simulator's presets, each module here that has `INFO`, and each set imported into the data folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Source(Protocol):
         """Return the files of the subset that stand in `root`; none if this is not their folder."""
         ...
 
-    def load(self, root: Path, subset: str | None, seed: int) -> Telemetry:
+    def load(self, root: Path, subset: str | None) -> Telemetry:
         """Read them."""
         ...
 
@@ -40,58 +40,83 @@ def built_in() -> dict[str, Source]:
 
 
 def names() -> list[str]:
-    """Return every name that `data.name` can take: the built-in sources, then the imported sets of the data folder."""
-    from anomalynet.data.sources import table
+    """Return the names that `data.name` can take: the simulator's presets, the built-in sources, the imported sets of the data folder."""
+    from anomalynet.data.sources import simulated, table
 
-    return [*sorted(built_in()), *table.names(data_folder())]
+    return [*simulated.names(), *sorted(built_in()), *table.names(data_folder())]
 
 
 def info(name: str) -> SourceInfo:
     """Return what is known of a data set without reading it. Raises DataError on an unknown name."""
+    from anomalynet.data.sources import simulated
+
+    if simulated.knows(name):
+        return simulated.info(name)
     return _source(DataConfig(name=name)).INFO
 
 
 def is_there(name: str) -> bool:
     """Return whether a data set's files stand in the data folder, or need not."""
+    from anomalynet.data.sources import simulated
+
+    if simulated.knows(name):
+        return simulated.info(name).generated
     source = _source(DataConfig(name=name))
     subsets = (None, *source.INFO.subsets)
-    return source.INFO.generated or any(_find(source, data_folder(), subset) for subset in subsets)
+    return name == "generated" or any(_find(source, data_folder(), subset) for subset in subsets)
 
 
 def load(config: DataConfig) -> Telemetry:
-    """Read a data set into canonical form.
+    """Read a data set into canonical form, labelled by `config.label` and with the channels of `config.view`.
 
     Args:
-        config: `name`, `root` and `subset` are used, and `world` by what is generated.
+        config: what says which data, and `label`, `view`, `neighbours`, `link_channels` and what `quality` says of frames.
 
     Raises:
-        DataError: unknown name or subset, no files, or files that are not what they should be.
+        DataError: unknown name or subset, no files, files that are not what they should be, or a label or view that the data cannot give.
     """
-    source = _source(config)
-    return source.load(locate(config), config.subset, config.world)
+    from anomalynet.data.gateway import SENSOR_CHANNELS
+    from anomalynet.data.labels import relabel
+    from anomalynet.data.sources import simulated
+    from anomalynet.data.view import widen
+
+    root = locate(config)
+    if config.name == "generated":
+        return built_in()["generated"].load(root, None, config.world)  # type: ignore[call-arg]
+    found = simulated.load(config) if simulated.knows(config.name) else _source(config).load(root, config.subset)
+    return widen(relabel(found, config.label, config.title), config.view, config.neighbours, SENSOR_CHANNELS, config.title)
 
 
 def fingerprint(config: DataConfig) -> str:
     """Return the SHA-256 that stands for a data set's content, without parsing it. Raises DataError as `load`."""
-    source = _source(config)
-    if source.INFO.generated:
-        code = Path(str(importlib.import_module(source.load.__module__).__file__))
-        return _fingerprint.of_text(f"{source.INFO.name} {config.world} {_fingerprint.of_file(code)}")
+    from anomalynet.data.sources import simulated
+
     root = locate(config)
-    return _fingerprint.of_files(root, source.files(root, config.subset))
+    if simulated.knows(config.name):
+        return simulated.fingerprint(config)
+    if config.name == "generated":
+        return _fingerprint.of_text(f"generated {config.world}")
+    return _fingerprint.of_files(root, _source(config).files(root, config.subset))
 
 
 def locate(config: DataConfig) -> Path:
     """Return the folder that holds a data set's files: `data.root`, or a folder of the set's name in it.
 
     Raises:
-        DataError: there are no such files, or the collection needs a subset.
+        DataError: there are no such files, the collection needs a subset, or a key does not go with this data.
     """
+    from anomalynet.data.sources import simulated
+
+    base = Path(config.root) if config.root is not None else data_folder()
+    if simulated.knows(config.name):
+        _check_subset(simulated.info(config.name), config.subset)
+        return base
     source = _source(config)
     about = source.INFO
     _check_subset(about, config.subset)
-    base = Path(config.root) if config.root is not None else data_folder()
-    if about.generated:
+    if config.scenario is not None:
+        raise DataError(f"data.scenario changes simulated data, which {about.name} is not", "leave data.scenario empty")
+    if config.name == "generated":
         return base
     found = _find(source, base, config.subset)
     if found is not None:

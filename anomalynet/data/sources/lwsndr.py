@@ -44,7 +44,7 @@ def files(root: Path, subset: str | None) -> list[Path]:
     return [root / f"{name}.csv" for name in wanted if (root / f"{name}.csv").is_file()]
 
 
-def load(root: Path, subset: str | None, seed: int) -> Telemetry:
+def load(root: Path, subset: str | None) -> Telemetry:
     """Read one network or both; mote 1 of one is not mote 1 of the other.
 
     Raises:

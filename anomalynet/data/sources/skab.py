@@ -58,7 +58,7 @@ def files(root: Path, subset: str | None) -> list[Path]:
     return [path for folder in FOLDERS for path in sorted((root / folder).glob("*.csv"))]
 
 
-def load(root: Path, subset: str | None, seed: int) -> Telemetry:
+def load(root: Path, subset: str | None) -> Telemetry:
     """Read all runs; runs that share time stamps form one group, and the anomaly-free run only trains.
 
     Raises:

@@ -33,7 +33,7 @@ class Imported:
             raise _damaged(telemetry)
         return [description, telemetry]
 
-    def load(self, root: Path, subset: str | None, seed: int) -> Telemetry:
+    def load(self, root: Path, subset: str | None) -> Telemetry:
         """Scan the table; nothing is read until somebody asks. Raises DataError on a damaged description."""
         described = _describe(root / DESCRIPTION)
         try:

@@ -56,7 +56,7 @@ def files(root: Path, subset: str | None) -> list[Path]:
     return sorted(named, key=lambda path: not path.stem.lower().startswith("train_test"))[:1]
 
 
-def load(root: Path, subset: str | None, seed: int) -> Telemetry:
+def load(root: Path, subset: str | None) -> Telemetry:
     """Read one device: events without a grid, repeated rows counted and kept.
 
     Words become 0 and 1 after stripping, since padding and spelling alone give the label away
