@@ -160,6 +160,8 @@ class ClimateConfig:
     """Standard deviation in K of what the weather adds, over hours."""
     humidity: float = 65.0
     """Relative humidity in % at the mean temperature; it follows from the vapour in the air."""
+    latitude: float = 45.0
+    """Degrees north: with the date, the length of the day."""
     indoor: float = 0.0
     """Share of indoor climate: 0 outdoors, 1 heated and closed."""
     indoor_temperature: float = 21.0
@@ -178,8 +180,8 @@ class ClimateConfig:
     """Sound level in dB of machines while they run; 0 none."""
     people: float = 3.0
     """Mean number of people in a room in the busiest hour."""
-    rhythm: str = "street"
-    """Hourly rhythm of people: `street`, `shifts` (factory) or `ward` (hospital)."""
+    rhythm: Literal["street", "shifts", "ward"] = "street"
+    """Hourly rhythm of people: passers-by, factory or hospital; how long one stays goes with it."""
     correlation_length: float = 25.0
     """Metres over which neighbours measure the same."""
 

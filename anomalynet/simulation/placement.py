@@ -1,0 +1,99 @@
+"""Where nodes, rooms and gateways stand (§3.1.3: coverage, density, dispersion)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from anomalynet.simulation.records import Cell, Float64
+from anomalynet.simulation.scenario import DeploymentConfig, Scenario
+from anomalynet.simulation.streams import stream
+
+SENSING_RADIUS = 15.0
+"""Metres within which a node is taken to sense what happens, for `coverage`."""
+MARGIN = 1.0
+"""Metres that nodes keep from the edge of the area."""
+RASTER = 2.0
+"""Metres between the points at which coverage is measured."""
+
+
+def cells(scenario: Scenario) -> int:
+    """Radio cells of a deployment: as few as `cell_nodes` allows.
+
+    Source: not in the paper
+    """
+    return -(-scenario.deployment.nodes // scenario.deployment.cell_nodes)
+
+
+def place(scenario: Scenario, cell: int) -> Cell:
+    """Place one cell's nodes; the sizes of two cells differ by one node at most.
+
+    Args:
+        cell: 0 … `cells(scenario)` - 1.
+
+    Source: §3.1.3
+    """
+    deployment, count = scenario.deployment, cells(scenario)
+    first, after = (deployment.nodes * number // count for number in (cell, cell + 1))
+    numbers = np.arange(first, after, dtype=np.int64)
+    rng = stream(scenario.seed, "cell", cell, "placement")
+    area = np.array([deployment.width, deployment.height])
+    rooms = _lattice(deployment, deployment.rooms)
+    rooms = rooms + rng.uniform(-0.25, 0.25, rooms.shape) * area / np.ceil(np.sqrt(deployment.rooms))
+    rooms = np.clip(rooms, MARGIN, area - MARGIN)
+    if deployment.placement == "clustered":
+        room_of = rng.permutation(np.arange(len(numbers)) % deployment.rooms)
+        positions = rooms[room_of] + rng.normal(0.0, deployment.cluster_radius, (len(numbers), 2))
+    else:
+        regular = deployment.placement == "grid"
+        positions = _lattice(deployment, len(numbers)) if regular else rng.random((len(numbers), 2)) * area
+        room_of = np.argmin(distances(positions, rooms), axis=1)
+    return Cell(
+        number=cell,
+        names=tuple(f"node-{number:04d}" for number in numbers),
+        numbers=numbers,
+        positions=np.clip(positions, MARGIN, area - MARGIN),
+        gateway=area / 2,
+        rooms=room_of.astype(np.int64),
+        room_positions=rooms,
+    )
+
+
+def distances(first: Float64, second: Float64) -> Float64:
+    """Metres between two sets of points, float64 (n, 2) and (m, 2): float64 (n, m)."""
+    between: Float64 = np.hypot(*(first[:, None] - second[None]).transpose(2, 0, 1))
+    return between
+
+
+def coverage(scenario: Scenario) -> dict[str, float]:
+    """How well the deployment covers its area.
+
+    Returns: `density` in nodes per hectare; `coverage`, the share of the area within `SENSING_RADIUS` of a node of its cell;
+        `nearest`, the mean distance in metres to the nearest node of the same cell (0 where no cell has two nodes); `dispersion`, that
+        distance over its expectation for random places (Clark and Evans): below 1 clustered, above 1 regular.
+
+    Source: §3.1.3 names the three; the measures are not in the paper
+    """
+    deployment, count = scenario.deployment, cells(scenario)
+    hectares = count * deployment.width * deployment.height / 1e4
+    across, up = (np.arange(RASTER / 2, side, RASTER) for side in (deployment.width, deployment.height))
+    raster = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
+    covered, nearest = [], []
+    for number in range(count):
+        positions = place(scenario, number).positions
+        covered.append(float(np.mean(distances(raster, positions).min(axis=1) <= SENSING_RADIUS)))
+        if len(positions) > 1:
+            nearest += np.sort(distances(positions, positions), axis=1)[:, 1].tolist()
+    mean = float(np.mean(nearest)) if nearest else 0.0
+    density = deployment.nodes / hectares
+    return {"density": density, "coverage": float(np.mean(covered)), "nearest": mean, "dispersion": mean / 50.0 * density**0.5}
+
+
+def _lattice(deployment: DeploymentConfig, points: int) -> Float64:
+    """`points` places in rows of near-square fields, float64 (point, 2); the last row spreads what is left."""
+    columns = max(1, round(np.sqrt(points * deployment.width / deployment.height)))
+    rows = -(-points // columns)
+    index = np.arange(points)
+    row = index // columns
+    in_row = np.minimum(columns, points - row * columns)
+    x = (index % columns + 0.5) / in_row * deployment.width
+    return np.stack([x, (row + 0.5) / rows * deployment.height], axis=1)
