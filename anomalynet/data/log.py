@@ -68,7 +68,7 @@ def read_log(frames: Path, names: list[str], scenario: Scenario, quality: Qualit
         "frames": raw.height,
         "frames with a wrong FCS": raw.height - intact.height,
         "frames of no node": intact.height - known.height,
-        "frames after the last slot": known.height - heard.height,
+        "frames outside the simulated time": known.height - heard.height,
         "frames with a wrong CRC-32": heard.height - int(heard["checksum"].sum()),
         "repeated frames": int(repeated["repeated"].sum()),
         "frames out of order": int(kept["behind"].is_between(-NEAR, -1).sum()),
