@@ -12,6 +12,7 @@ import numpy.typing as npt
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
+Draws = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 DRAWS = 32
 """Uniform numbers a frame: 8 for each of up to 4 attempts (5 backoffs, fading ×2, error)."""
@@ -26,7 +27,7 @@ class Station:
         times: float64 (frame,), ascending: seconds at which the medium access is given frame k.
         build: (k, retries of the frame before) → the MAC frame's bytes (PSDU), FCS included.
         power: float64 (frame,): mean power at the gateway in dBm, fading not included.
-        draws: float64 (frame, DRAWS) uniform in [0, 1): row k belongs to frame k.
+        draws: float32 or float64 (frame, at least `radio.draws_needed`) uniform in [0, 1): row k belongs to frame k.
         polite: False transmits at once and once, without listening or waiting for an acknowledgement.
     """
 
@@ -34,7 +35,7 @@ class Station:
     times: Float64
     build: Callable[[int, int], bytes]
     power: Float64
-    draws: Float64
+    draws: Draws
     polite: bool = True
 
 

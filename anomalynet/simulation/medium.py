@@ -1,0 +1,255 @@
+"""The air of an IEEE 802.15.4 cell: who hears what, and what the gateway's receiver makes of it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from anomalynet.simulation.crc import intact
+from anomalynet.simulation.error_rate import error_density
+from anomalynet.simulation.propagation import noise_dbm
+from anomalynet.simulation.records import Bool, Disturber, RadioLog, Reception
+from anomalynet.simulation.scenario import RadioConfig
+
+BIT = 4e-6
+"""Seconds of a bit; 32 µs a byte."""
+HEADER = 6
+"""Bytes on the air before the PSDU: preamble 4, start of frame 1, length 1."""
+MAX_PSDU = 127
+"""Bytes."""
+TURNAROUND = 192e-6
+"""Seconds between listening and sending, 12 symbols."""
+ACK_BITS = 8 * (HEADER + 5)
+"""Of an acknowledgement on the air."""
+ACK_TIME = ACK_BITS * BIT
+LONGEST = (HEADER + MAX_PSDU) * 8 * BIT + 2 * TURNAROUND + ACK_TIME
+"""Seconds after its end in which a transmission can still matter to another one."""
+SYNCHRONISATION = -5.0
+"""dB of signal against noise and interference below which a receiver does not lock on to a frame: a bit in thirteen would be wrong. ns-3
+has the same limit, after IEEE 802.15.4-2006, annex E."""
+
+Stretch = tuple[float, float, float]
+"""From, to (seconds), and the interference in between (mW)."""
+Piece = tuple[float, float]
+"""Bits, and the noise and interference in mW while they last."""
+
+
+class Transmission:
+    """A frame on the air during [start, stop) seconds; `released` is when a gateway that locked on to it listens again."""
+
+    __slots__ = ("attempt", "dbm", "frame", "locked", "milliwatt", "order", "psdu", "released", "start", "station", "stop")
+
+    def __init__(self, station: int, frame: int, attempt: int, start: float, seconds: float, psdu: bytes, dbm: float) -> None:
+        self.station = station
+        self.frame = frame
+        self.attempt = attempt
+        self.start = start
+        self.stop = self.released = start + seconds
+        self.psdu = psdu
+        self.dbm = dbm
+        self.milliwatt: float = 10.0 ** (dbm * 0.1)
+        self.order = 0
+        self.locked: bool | None = None
+
+
+def airtime(psdu: bytes) -> float:
+    """Seconds that a frame is on the air.
+
+    Raises:
+        ValueError: the frame is longer than the standard's 127 bytes.
+
+    Source: not in the paper; IEEE 802.15.4, 2.4 GHz O-QPSK
+    """
+    if len(psdu) > MAX_PSDU:
+        raise ValueError(f"a frame of {len(psdu)} bytes; IEEE 802.15.4 allows {MAX_PSDU}")
+    return (len(psdu) + HEADER) * 8 * BIT
+
+
+def disturbance(disturbers: Sequence[Disturber], start: float, stop: float) -> list[Stretch]:
+    """Every stretch of interference by disturbers within [start, stop), clipped to it."""
+    found = [stretch for disturber in disturbers for stretch in disturber.during(start, stop)]
+    return [(max(begin, start), min(end, stop), power) for begin, end, power in found if begin < stop and start < end]
+
+
+def pieces(start: float, stop: float, noise: float, stretches: Sequence[Stretch]) -> list[Piece]:
+    """Cut [start, stop) where the interference changes: bits (not whole) and total noise in mW of each piece, in order."""
+    if not stretches:
+        return [((stop - start) / BIT, noise)]
+    edges = sorted({start, stop, *(begin for begin, _, _ in stretches), *(end for _, end, _ in stretches)})
+    return [
+        ((after - before) / BIT, noise + sum(power for begin, end, power in stretches if begin <= before and after <= end))
+        for before, after in itertools.pairwise(edges)
+    ]
+
+
+def first_error(draw: float, parts: Sequence[tuple[float, float]]) -> int | None:
+    """Position of the first wrong bit, or None, from one uniform draw in [0, 1).
+
+    Args:
+        draw: below the probability that any bit is wrong, one is; the draw also says which is the first.
+        parts: (bits, -ln(1 - BER)) of consecutive pieces.
+
+    Source: not in the paper; inverse of the distribution of independent errors
+    """
+    budget = -math.log1p(-draw)
+    position = 0.0
+    for bits, density in parts:
+        if bits * density > budget:
+            return int(position + budget / density)
+        budget -= bits * density
+        position += bits
+    return None
+
+
+def flip(psdu: bytes, first: int, parts: Sequence[tuple[float, float]], rng: np.random.Generator) -> bytes:
+    """The frame with bit errors: one at `first`, none before, each later bit at its piece's rate.
+
+    Args:
+        psdu: as sent.
+        first: bit on the air, the synchronisation header's 48 included; a byte's lowest bit comes first.
+        parts: as for `first_error`.
+        rng: consumed by one uniform draw for each bit on the air.
+    """
+    size = 8 * (HEADER + len(psdu))
+    edges = np.cumsum([bits for bits, _ in parts])
+    densities = np.array([density for _, density in parts])
+    piece = np.minimum(np.searchsorted(edges, np.arange(size), side="right"), len(parts) - 1)
+    wrong = rng.random(size) < -np.expm1(-densities[piece])
+    wrong[:first] = False
+    wrong[first] = True
+    mask = np.packbits(wrong[8 * HEADER :], bitorder="little")
+    return (np.frombuffer(psdu, np.uint8) ^ mask).tobytes()
+
+
+class Medium:
+    """What is on the air of a cell, and the gateway that listens to it; writes the log.
+
+    The gateway locks on to the first frame that it can synchronise to and stays with it to its end: a stronger frame that comes later
+    spoils the first and is lost too. It is deaf from the end of a frame that it acknowledges to the end of the acknowledgement. A frame is
+    logged if the gateway locked on to it and the 6 bytes before the PSDU came without a wrong bit; what follows may be wrong, and the check
+    sequence shows it.
+
+    Args:
+        radio: receiver and noise.
+        hears: bool (station, station): the first notices the second.
+        disturbers: add to the noise.
+        corrupt: (station, frame, attempt) → stream for the positions of wrong bits.
+        log: receptions and counts are written there.
+
+    Source: not in the paper; IEEE 802.15.4-2006
+    """
+
+    def __init__(
+        self,
+        radio: RadioConfig,
+        hears: Bool,
+        disturbers: Sequence[Disturber],
+        corrupt: Callable[[int, int, int], np.random.Generator],
+        log: RadioLog,
+    ) -> None:
+        self._hears: list[list[bool]] = (hears & ~np.eye(len(hears), dtype=np.bool_)).tolist()
+        self._disturbers = tuple(disturbers)
+        self._noise_dbm = noise_dbm(radio.bandwidth, radio.noise_figure)
+        self._noise = 10.0 ** (self._noise_dbm * 0.1)
+        self._corrupt = corrupt
+        self._receptions = log.receptions
+        self.counts = log.counts
+        self._air: deque[Transmission] = deque()
+        self._ack = (-1.0, -1.0)
+        self._latest: dict[int, int] = {}
+
+    def busy(self, station: int, start: float, stop: float) -> bool:
+        """Whether a station that listens during [start, stop) finds the channel in use, by the gateway, a station or a disturber."""
+        return (self._ack[0] < stop and start < self._ack[1]) or self._disturbed(station, start, stop)
+
+    def send(self, sent: Transmission, now: float) -> None:
+        """Put a frame on the air; it may start later than now."""
+        air = self._air
+        while air and air[0].stop < now - LONGEST:
+            air.popleft()
+        air.append(sent)
+        self.counts["sent"] += 1
+        sent.order = self.counts["sent"]
+
+    def receive(self, sent: Transmission, draw: float) -> bool:
+        """The end of a frame: logs what the gateway made of it.
+
+        Args:
+            sent: put on the air before; now is its `stop`.
+            draw: uniform in [0, 1), decides about bit errors.
+
+        Returns: whether it arrived intact.
+        """
+        counts = self.counts
+        stretches: list[Stretch] = []
+        overlapped = False
+        if len(self._air) > 1 or self._disturbers:
+            stretches = self._interference(sent)
+            overlapped = bool(stretches)
+            stretches += disturbance(self._disturbers, sent.start, sent.stop)
+        parts = pieces(sent.start, sent.stop, self._noise, stretches)
+        errors = [(bits, error_density(sent.dbm - 10.0 * math.log10(noise))) for bits, noise in parts]
+        first = first_error(draw, errors)
+        if not self._locks(sent) or (first is not None and first < 8 * HEADER):
+            counts["missed"] += 1
+            counts["collided"] += overlapped
+            return False
+        psdu = sent.psdu if first is None else flip(sent.psdu, first, errors, self._corrupt(sent.station, sent.frame, sent.attempt))
+        good = intact(psdu)
+        mean = parts[0][1] if len(parts) == 1 else sum(bits * noise for bits, noise in parts) / sum(bits for bits, _ in parts)
+        snr = sent.dbm - 10.0 * math.log10(mean)
+        self._receptions.append(Reception(sent.stop, sent.station, sent.frame, sent.attempt, sent.dbm, snr, psdu, good))
+        if not good:
+            counts["corrupted"] += 1
+            counts["collided"] += overlapped
+            return False
+        counts["received"] += 1
+        counts["undetected"] += first is not None
+        counts["duplicates"] += self._latest.get(sent.station) == sent.frame
+        self._latest[sent.station] = sent.frame
+        return True
+
+    def acknowledge(self, sent: Transmission) -> None:
+        """The gateway turns round and acknowledges a frame that has just ended."""
+        begin = sent.stop + TURNAROUND
+        self._ack = (begin, begin + ACK_TIME)
+        sent.released = begin + ACK_TIME
+
+    def acknowledged(self, sent: Transmission, draw: float) -> bool:
+        """Whether the acknowledgement that ends now reached the sender: over the same link, with the same fading.
+
+        What the sender's carrier sense notices meanwhile spoils it.
+        """
+        density = error_density(sent.dbm - self._noise_dbm)
+        return ACK_BITS * density <= -math.log1p(-draw) and not self._disturbed(sent.station, sent.stop + TURNAROUND, sent.released)
+
+    def _disturbed(self, station: int, start: float, stop: float) -> bool:
+        row = self._hears[station]
+        for other in self._air:
+            if other.start < stop and start < other.stop and row[other.station]:
+                return True
+        return any(disturber.heard(start, stop, station) for disturber in self._disturbers)
+
+    def _interference(self, sent: Transmission) -> list[Stretch]:
+        return [
+            (max(other.start, sent.start), min(other.stop, sent.stop), other.milliwatt)
+            for other in self._air
+            if other.start < sent.stop and sent.start < other.stop and other is not sent
+        ]
+
+    def _locks(self, sent: Transmission) -> bool:
+        """Whether the gateway, at the start of a frame, was free and could synchronise to it; decided once."""
+        if sent.locked is None:
+            place = (sent.start, sent.order)
+            earlier = [other for other in self._air if (other.start, other.order) < place and sent.start < other.released]
+            sent.locked = not any(self._locks(other) for other in earlier) and self._snr_at_start(sent) >= SYNCHRONISATION
+        return sent.locked
+
+    def _snr_at_start(self, sent: Transmission) -> float:
+        stretches = self._interference(sent) + disturbance(self._disturbers, sent.start, sent.stop)
+        noise = self._noise + sum(power for begin, _, power in stretches if begin <= sent.start)
+        return sent.dbm - 10.0 * math.log10(noise)
