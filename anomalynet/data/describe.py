@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from anomalynet.config.schema import DataConfig
+from anomalynet.config.schema import DataConfig, QualityConfig
 from anomalynet.data import sources
-from anomalynet.data.telemetry import Telemetry
+from anomalynet.data.arrayfile import CHUNK
+from anomalynet.data.quality import Cleaner
+from anomalynet.data.telemetry import Incident, Telemetry
 
 
 def about(name: str) -> dict[str, Any]:
@@ -54,11 +57,12 @@ def describe(config: DataConfig) -> dict[str, Any]:
         "labelled": labelled,
         "attack": attack,
         "prevalence": attack / labelled if labelled else None,
+        "auto_split": telemetry.policy,
         "channels": _channels(telemetry),
         "incidents": _incidents(telemetry),
         "groups": [sorted(members) for members in groups.values()],
         "train_only": sorted(telemetry.train_only),
-        "counts": dict(telemetry.counts),
+        "counts": {**telemetry.counts, **_dropped(telemetry, config.quality)},
         "warnings": list(telemetry.warnings),
         "fingerprint": sources.fingerprint(config),
     }
@@ -84,16 +88,47 @@ def _channels(telemetry: Telemetry) -> list[dict[str, Any]]:
         ]
     facts = telemetry.frame.select(asked).collect(engine="streaming").row(0, named=True)
     words = ("minimum", "mean", "maximum", "missing")
-    return [{**asdict(channel), **{word: facts[f"{word} {channel.name}"] for word in words}} for channel in telemetry.channels]
+    return [
+        {"name": channel.name, "unit": channel.unit, **{word: facts[f"{word} {channel.name}"] for word in words}}
+        for channel in telemetry.channels
+    ]
+
+
+def _dropped(telemetry: Telemetry, quality: QualityConfig) -> dict[str, int]:
+    """Values that the quality stage drops from the readings, by reason."""
+    cleaner = Cleaner(telemetry.channels, quality)
+    if not cleaner.counts:
+        return {}
+    last: str | None = None
+    for frame in telemetry.frame.collect_batches(chunk_size=CHUNK, maintain_order=True):
+        for part in frame.iter_slices(CHUNK):
+            new = (part["series"] != part["series"].shift(1, fill_value=last)).fill_null(True)
+            values = part.select(pl.col(channel.name).cast(pl.Float32) for channel in telemetry.channels).to_numpy(writable=True)
+            cleaner.clean(values, np.flatnonzero(new.to_numpy()))
+            last = part["series"][-1]
+    return cleaner.counts
 
 
 def _incidents(telemetry: Telemetry) -> list[dict[str, Any]]:
-    """Return one row a type of incident: how many, and how many rows they hold."""
+    """Return one row a type of incident: how many, how many rows they hold, and what is known of them."""
     rows = telemetry.frame.drop_nulls("incident").group_by("incident").agg(pl.len()).collect(engine="streaming")
     held = dict(rows.rows())
     kinds: dict[str | None, list[int]] = {}
     for number, incident in telemetry.incidents.items():
-        kinds.setdefault(incident.type, []).append(held.get(number, 0))
+        kinds.setdefault(incident.type, []).append(number)
+    told = [word for word in ("cause", "layer", "impact", "severity") if any(getattr(one, word) for one in telemetry.incidents.values())]
     return [
-        {"type": kind, "incidents": len(sizes), "rows": sum(sizes)} for kind, sizes in sorted(kinds.items(), key=lambda item: str(item[0]))
+        {
+            "type": kind,
+            "incidents": len(numbers),
+            "rows": sum(held.get(number, 0) for number in numbers),
+            **{word: _said(word, [telemetry.incidents[number] for number in numbers]) for word in told},
+        }
+        for kind, numbers in sorted(kinds.items(), key=lambda item: str(item[0]))
     ]
+
+
+def _said(word: str, incidents: list[Incident]) -> str:
+    """Return what some incidents say of one thing; of severities, how many there are of each."""
+    found = Counter(value for one in incidents if (value := getattr(one, word)) is not None)
+    return ", ".join(f"{value}: {count}" if word == "severity" else str(value) for value, count in sorted(found.items()))

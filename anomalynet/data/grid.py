@@ -109,7 +109,6 @@ class Grid:
         values = np.empty((len(frame), len(self._channels)), np.float32)
         for position, name in enumerate(self._channels):
             values[:, position] = frame[name].cast(pl.Float32).to_numpy()
-        values[~np.isfinite(values)] = np.nan
         return values
 
     def _series_starts(self, names: pl.Series) -> Bool:

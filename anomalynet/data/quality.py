@@ -38,7 +38,7 @@ class Cleaner:
         self._age = 0
 
     def clean(self, values: Float32, starts: Int64) -> Float32:
-        """Return readings without what is to be dropped; NaN stands for missing.
+        """Return readings without what is to be dropped and what is no number; NaN stands for missing.
 
         Args:
             values: float32 (reading, channel) with NaN; changed in place.
@@ -46,6 +46,7 @@ class Cleaner:
 
         Source: §3.1.4; Hampel's rule is not in the paper
         """
+        values[~np.isfinite(values)] = np.nan
         if OUTSIDE in self.counts:
             outside = (values < self._least) | (values > self._most)
             self.counts[OUTSIDE] += int(outside.sum())

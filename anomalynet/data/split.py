@@ -98,6 +98,10 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
     if short:
         warnings.append(f"{short} series are shorter than one window of {config.window} steps after calibration: never scored")
     warnings += _shared_incidents(found)
+    if config.view != "node" and cut.policy != "group_blocked":
+        warnings.append(
+            f"data.view={config.view}: a window shows other nodes, so that readings of one part may stand in windows of another"
+        )
     any_labels = bool((found.prepared.labels >= 0).any())
     for part in PARTS:
         rows = found.scored(part)
@@ -150,6 +154,11 @@ def _one_class_advice(policy: str, config: DataConfig, found: Split) -> str:
         )
     if policy == "blocked":
         return f"raise data.split.interleave, {allow}"
+    if policy == "group_blocked":
+        return (
+            "its test part is the last fifth of the time, of a fold of the series: use fewer data.split.folds, another "
+            f"data.split.assignment, data of a longer time (simulated: data.scenario='duration=96h'), {allow}"
+        )
     return f"use another data.split.policy, fold or data.split.assignment, fewer data.split.folds, {allow}"
 
 

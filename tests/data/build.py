@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from anomalynet.config.schema import DataConfig
+from anomalynet.config.schema import DataConfig, SplitPolicy
 from anomalynet.data.prepare import Prepared, build
 from anomalynet.data.prepared import open_prepared
 from anomalynet.data.telemetry import Channel, Incident, Telemetry
@@ -38,6 +38,7 @@ class Facts:
     groups: Mapping[str, str] = field(default_factory=dict)
     train_only: frozenset[str] = frozenset()
     incidents: Mapping[int, Incident] = field(default_factory=dict)
+    policy: SplitPolicy | None = None
 
 
 def telemetry(recordings: Sequence[Recording], facts: Facts | None = None) -> Telemetry:
@@ -61,7 +62,7 @@ def telemetry(recordings: Sequence[Recording], facts: Facts | None = None) -> Te
         )
     channels = tuple(Channel(chr(97 + number), "1") for number in range(len(recordings[0].values)))
     frame = pl.concat(frames).lazy()
-    return Telemetry(frame, channels, facts.period, facts.groups, facts.train_only, facts.incidents)
+    return Telemetry(frame, channels, facts.period, facts.groups, facts.train_only, facts.incidents, policy=facts.policy)
 
 
 def prepared(recordings: Sequence[Recording], config: DataConfig | None = None, facts: Facts | None = None) -> Prepared:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anomalynet.config.schema import DataConfig, SplitConfig
+from anomalynet.config.schema import DataConfig, QualityConfig, SplitConfig
 from anomalynet.data import prepare as module
 from anomalynet.data import sources
 from anomalynet.data.prepare import prepare
@@ -65,6 +65,10 @@ def test_other_content_or_other_preparation_is_another_cache(source: Source) -> 
     assert len(prepare(CONFIG).values) == 30
     assert prepare(replace(CONFIG, mask_channel=False)).values.shape == (30, 2)
     assert source.reads == 3
+    others = ({"label": "any"}, {"view": "cell"}, {"neighbours": 2}, {"link_channels": False}, {"quality": QualityConfig(impute="zero")})
+    for number, keys in enumerate(others):
+        prepare(replace(CONFIG, **keys))  # type: ignore[arg-type]
+        assert source.reads == 4 + number
 
 
 @pytest.mark.parametrize("harm", ["cut", "gone", "no description", "broken description"])

@@ -183,6 +183,20 @@ def test_auto() -> None:
     assert split(prepared([steady("s", 100, mixed(100))]), config()).label == "blocked"
     brought = [replace(one, splits=[("train", "validation", "test")[number % 3]] * 20) for number, one in enumerate(ten)]
     assert split(prepared(brought), config()).label == "given"
+    simulated = Facts(policy="group_blocked")
+    hundred = [steady(f"s{number}", 100, mixed(100)) for number in range(10)]
+    assert split(prepared(hundred, facts=simulated), config()).label == "group_blocked"
+    assert split(prepared(brought, facts=simulated), config()).label == "given"
+    with pytest.raises(DataError, match=r"data.split.policy=group_blocked: 2 groups of series cannot make 5 folds"):
+        split(prepared(hundred[:2], facts=simulated), config())
+
+
+def test_a_view_of_other_nodes_is_told_where_parts_share_time() -> None:
+    rows = prepared([steady(f"s{number}", 100, mixed(100)) for number in range(10)])
+    for policy, told in (("group", True), ("group_blocked", False)):
+        for view in ("node", "cell"):
+            warnings = split(rows, replace(config(policy=policy), view=view)).warnings
+            assert any("a window shows other nodes" in warning for warning in warnings) is (told and view == "cell")
 
 
 def test_random_is_marked() -> None:
@@ -214,6 +228,9 @@ def test_one_class() -> None:
         split(rows, config(one_class="refuse", policy="blocked"))
     assert caught.value.chronological and "data.split.interleave=20" in str(caught.value)
     assert any("one class" in warning for warning in split(rows, config(policy="blocked")).warnings)
+    late = prepared([steady(f"s{number}", 100, [0, 1] * 40 + [0] * 20) for number in range(5)])
+    with pytest.raises(OneClassError, match=r"the test part of fold 0 has one class .*\n.*data.scenario='duration=96h'"):
+        split(late, config(one_class="refuse", policy="group_blocked"))
     assert split(prepared([steady("s", 100)]), config(one_class="refuse", policy="blocked")).missed("test").labelled == 0
 
 

@@ -1,0 +1,135 @@
+"""Simulated worlds as data: a folder of one, and presets that are simulated once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from anomalynet.config.schema import DataConfig, QualityConfig
+from anomalynet.data import sources
+from anomalynet.data.describe import describe
+from anomalynet.data.prepare import prepare
+from anomalynet.errors import DataError
+from tests.data.world import frame, incident, node, write_world
+
+NODES = [node(0, x=0), node(1, x=10), node(2, x=4), node(3, cell=1), node(4, cell=1, y=3)]
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataConfig:
+    """A world of two cells: node-0002 is silent in a jamming, node-0003 tells lies, node-0004 sends one value that cannot be."""
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "home"))
+    first = [frame(f"node-{n:04d}", 10 * slot + n + 1, slot) for slot in range(10) for n in range(3) if n != 2 or not 3 <= slot < 7]
+    second = [
+        frame(f"node-{n:04d}", 10 * slot + n, slot, temperature=200.0 if n == 4 and slot == 6 else 5.0)
+        for slot in range(10)
+        for n in (3, 4)
+    ]
+    incidents = [
+        incident(1, ["node-0002"], 30, 70),
+        {**incident(100_000, ["node-0003"], 50, 60, "bias", "fault"), "cell": 1, "severity": 4, "layer": "sensor", "impact": "integrity"},
+    ]
+    folder = write_world(tmp_path / "world", [first, second], NODES, incidents)
+    return DataConfig(name="simulated", root=str(folder), calibration_rows=2, window=2)
+
+
+def test_a_folder_by_hand(config: DataConfig) -> None:
+    found = sources.load(config)
+    frame = found.frame.collect()
+    assert frame["series"].unique(maintain_order=True).to_list() == [f"node-{n:04d}" for n in range(5)] and frame.height == 50
+    jammed = frame.filter(pl.col("series") == "node-0002")
+    assert jammed["label"].to_list() == [0, 0, 0, 1, 1, 1, 1, 0, 0, 0] and jammed["temperature"].null_count() == 4
+    assert jammed["kind"].to_list() == [None] * 3 + ["jamming"] * 4 + [None] * 3
+    assert found.period == 10 and found.policy == "group_blocked" and len(found.parts) == 2
+    assert found.incidents[100_000].cause == "fault" and found.incidents[100_000].layer == "sensor" and found.incidents[1].severity == 2
+    assert found.neighbours["node-0000"] == ("node-0002", "node-0001") and found.neighbours["node-0003"] == ("node-0004",)
+    assert found.counts["frames"] == 46 and found.counts["slots without a reading"] == 4 and found.counts["nodes"] == 5
+    temperature = found.channels[0]
+    assert (temperature.name, temperature.unit, temperature.minimum, temperature.maximum) == ("temperature", "°C", -40, 85)
+    assert [channel.name for channel in found.channels[5:]] == ["rssi", "snr", "sequence_gap", "inter_arrival", "retries"]
+    assert len(sources.load(replace(config, link_channels=False)).channels) == 5
+
+
+def test_prepared_with_its_cells_side_by_side(config: DataConfig) -> None:
+    found = prepare(replace(config, view="cell", max_gap=1))
+    names = [channel.name for channel in found.channels]
+    assert names[10:15] == ["temperature.1", "humidity.1", "motion.1", "light.1", "sound.1"] and len(names) == 10 + 2 * 5 + 1
+    assert [(segment.series, segment.stop - segment.start) for segment in found.segments] == [(f"node-{n:04d}", 8) for n in range(5)]
+    # node-0000 beside node-0002: °C since commissioning (mean of slots 0 and 1), held for one step of its silence, then 0.
+    rows = slice(0, 10)
+    assert found.values[rows, 0].tolist() == [slot - 0.5 for slot in range(10)]
+    assert found.values[rows, names.index("temperature.1")].tolist() == [-0.5, 0.5, 1.5, 1.5, 0, 0, 0, 6.5, 7.5, 8.5]
+    assert found.counts["values outside the sensor's range"] == 2  # node-0004's own, and what node-0003 sees of it
+    mask = found.values[found.series_starts[3] : found.series_starts[4], -1]
+    assert mask[1] == pytest.approx(5 / 20) and mask[6] == pytest.approx(6 / 20)  # the cell lacks a third node, then one value more
+
+
+@pytest.mark.parametrize(("label", "rows"), [("attack", 4), ("any", 5), ("fault", 1)])
+def test_labels_change_the_class_not_the_incident(config: DataConfig, label: Any, rows: int) -> None:
+    found = prepare(replace(config, label=label))
+    assert int((found.labels == 1).sum()) == rows and int((found.labels == 0).sum()) == 50 - rows
+    assert int((found.incidents == 1).sum()) == 4 and int((found.incidents == 100_000).sum()) == 1
+    assert set(found.kind_names) == {"jamming", "bias"}
+
+
+def test_a_cause_that_the_world_lacks(config: DataConfig) -> None:
+    with pytest.raises(DataError, match=r"data.label=environment: no incident of simulated has the cause environment"):
+        prepare(replace(config, label="environment"))
+
+
+def test_facts(config: DataConfig) -> None:
+    facts = describe(config)
+    assert facts["incidents"] == [
+        {"type": "bias", "incidents": 1, "rows": 1, "cause": "fault", "layer": "sensor", "impact": "integrity", "severity": "4: 1"},
+        {
+            "type": "jamming",
+            "incidents": 1,
+            "rows": 4,
+            "cause": "attack",
+            "layer": "physical",
+            "impact": "availability",
+            "severity": "2: 1",
+        },
+    ]
+    assert facts["counts"]["values outside the sensor's range"] == 1 and facts["counts"]["frames"] == 46
+    assert facts["attack"] == 4 and facts["auto_split"] == "group_blocked"
+    unchecked = describe(replace(config, quality=QualityConfig(range_check=False)))
+    assert "values outside the sensor's range" not in unchecked["counts"]
+
+
+def test_an_edited_file_is_refused_and_another_world_is_another_fingerprint(config: DataConfig, tmp_path: Path) -> None:
+    other = write_world(tmp_path / "other", [[], []], NODES)
+    assert sources.fingerprint(config) != sources.fingerprint(replace(config, root=str(other)))
+    copy = write_world(tmp_path / "copy", [[], []], NODES)
+    assert sources.fingerprint(replace(config, root=str(copy))) == sources.fingerprint(replace(config, root=str(other)))
+    log = Path(str(config.root)) / "frames/cell-0001.parquet"
+    content = bytearray(log.read_bytes())
+    content[100] ^= 1
+    log.write_bytes(bytes(content))
+    with pytest.raises(DataError, match=r"cell-0001.parquet.*edited or damaged"):
+        sources.load(config)
+
+
+def test_an_empty_world_is_silence(config: DataConfig, tmp_path: Path) -> None:
+    found = prepare(replace(config, root=str(write_world(tmp_path / "other", [[], []], NODES))))
+    assert not found.values[:, :-1].any() and (found.values[:, -1] == 1).all() and np.isfinite(found.values).all()
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"root": None}, r"data.name=simulated needs the folder of a world\n.*data.root=DIR"),
+        ({"scenario": "duration=6h"}, r"data.scenario changes a scenario that is simulated here"),
+        ({"subset": "cell-0"}, "simulated has no subsets"),
+        ({"name": "nowhere.yaml"}, "nowhere.yaml: no such file"),
+        ({"name": "lwsndr", "scenario": "duration=6h"}, "data.scenario changes simulated data, which lwsndr is not"),
+    ],
+)
+def test_refusals(config: DataConfig, keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        sources.load(replace(config, **keys))
