@@ -194,7 +194,7 @@ class Medium:
         parts = pieces(sent.start, sent.stop, self._noise, stretches)
         errors = [(bits, error_density(sent.dbm - 10.0 * math.log10(noise))) for bits, noise in parts]
         first = first_error(draw, errors)
-        if not self._locks(sent) or (first is not None and first < 8 * HEADER):
+        if not self._locks(sent, parts[0][1]) or (first is not None and first < 8 * HEADER):
             counts["missed"] += 1
             counts["collided"] += overlapped
             return False
@@ -241,15 +241,15 @@ class Medium:
             if other.start < sent.stop and sent.start < other.stop and other is not sent
         ]
 
-    def _locks(self, sent: Transmission) -> bool:
-        """Whether the gateway, at the start of a frame, was free and could synchronise to it; decided once."""
+    def _locks(self, sent: Transmission, noise: float | None = None) -> bool:
+        """Whether the gateway, at the start of a frame, was free and could synchronise to it against `noise` in mW; decided once."""
         if sent.locked is None:
             place = (sent.start, sent.order)
             earlier = [other for other in self._air if (other.start, other.order) < place and sent.start < other.released]
-            sent.locked = not any(self._locks(other) for other in earlier) and self._snr_at_start(sent) >= SYNCHRONISATION
+            noise = self._noise_at_start(sent) if noise is None else noise
+            sent.locked = sent.dbm - 10.0 * math.log10(noise) >= SYNCHRONISATION and not any(self._locks(other) for other in earlier)
         return sent.locked
 
-    def _snr_at_start(self, sent: Transmission) -> float:
+    def _noise_at_start(self, sent: Transmission) -> float:
         stretches = self._interference(sent) + disturbance(self._disturbers, sent.start, sent.stop)
-        noise = self._noise + sum(power for begin, _, power in stretches if begin <= sent.start)
-        return sent.dbm - 10.0 * math.log10(noise)
+        return self._noise + sum(power for begin, _, power in stretches if begin <= sent.start)

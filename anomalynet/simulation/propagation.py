@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from anomalynet.simulation.records import Float64
+from anomalynet.simulation.records import Draws, Float64
 
 BOLTZMANN = 1.380649e-23
 """J/K."""
@@ -59,7 +59,7 @@ def noise_dbm(bandwidth: float, noise_figure: float) -> float:
     return 10.0 * math.log10(BOLTZMANN * TEMPERATURE * bandwidth * 1000.0) + noise_figure
 
 
-def fading_gain(kind: Literal["none", "rayleigh", "rician"], k_factor: float, first: Float64, second: Float64) -> Float64:
+def fading_gain(kind: Literal["none", "rayleigh", "rician"], k_factor: float, first: Draws, second: Draws) -> Float64:
     """Power gain of small-scale fading, mean 1, from two uniform draws in [0, 1).
 
     Args:
