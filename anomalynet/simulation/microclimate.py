@@ -27,8 +27,8 @@ DARK = 0.002
 """Daylight as a share of noon's below which lamps are lit; each room's own switch differs by about 30 %."""
 HOLD = 600.0
 """Seconds that lamps stay on after the last person has left (`occupied`)."""
-HEARING = 8.0
-"""Metres from another room's middle at which its sounds are 3 dB weaker than in it."""
+HEARING = (8.0, 2.0)
+"""Metres from another room's middle at which its sounds are 3 dB weaker than in it: in the open, and through walls."""
 
 
 def energy(level: Float64 | float) -> Float64:
@@ -64,9 +64,9 @@ def light_at(scenario: Scenario, cell: Cell, times: Float64, air: Weather, peopl
     shade = 0.15 * over_nodes(scenario, cell, times, "shade", 1200.0)
     thresholds = DARK * np.exp(stream(scenario.seed, "cell", cell.number, "lamps").normal(0, 0.3, len(people)))
     lit = lamps_lit(climate, times, air.daylight, people, thresholds)
-    daylight = climate.daylight * air.daylight * np.exp(0.25 * exposure[0] + shade)
-    lamplight = climate.lamps * np.exp(0.25 * exposure[1])
-    return np.where(lit[cell.rooms], daylight + lamplight, daylight)
+    daylight: Float64 = climate.daylight * air.daylight * np.exp(0.25 * exposure[0] + shade)
+    lamplight: Float64 = climate.lamps * np.exp(0.25 * exposure[1])
+    return daylight + np.where(lit[cell.rooms], lamplight, 0.0)
 
 
 def lamps_lit(climate: ClimateConfig, times: Float64, daylight: Float64, people: Float64, thresholds: Float64) -> Bool:
@@ -98,4 +98,5 @@ def sound_at(scenario: Scenario, cell: Cell, times: Float64, air: Weather, peopl
         source = source + running * energy(climate.machine_sound)
     away = distances(cell.positions, cell.room_positions)
     away[np.arange(len(away)), cell.rooms] = 0.0
-    return level(energy(climate.background_sound + murmur) + (1 / (1 + (away / HEARING) ** 2)) @ source * energy(loudness))
+    reach = (1 - climate.indoor) * HEARING[0] + climate.indoor * HEARING[1]
+    return level(energy(climate.background_sound + murmur) + (1 / (1 + (away / reach) ** 2)) @ source * energy(loudness))

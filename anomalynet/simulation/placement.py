@@ -39,7 +39,8 @@ def place(scenario: Scenario, cell: int) -> Cell:
     area = np.array([deployment.width, deployment.height])
     rooms = _lattice(deployment, deployment.rooms)
     rooms = rooms + rng.uniform(-0.25, 0.25, rooms.shape) * area / np.ceil(np.sqrt(deployment.rooms))
-    rooms = np.clip(rooms, MARGIN, area - MARGIN)
+    margin = np.minimum(MARGIN, area / 2)
+    rooms = np.clip(rooms, margin, area - margin)
     if deployment.placement == "clustered":
         room_of = rng.permutation(np.arange(len(numbers)) % deployment.rooms)
         positions = rooms[room_of] + rng.normal(0.0, deployment.cluster_radius, (len(numbers), 2))
@@ -51,7 +52,7 @@ def place(scenario: Scenario, cell: int) -> Cell:
         number=cell,
         names=tuple(f"node-{number:04d}" for number in numbers),
         numbers=numbers,
-        positions=np.clip(positions, MARGIN, area - MARGIN),
+        positions=np.clip(positions, margin, area - margin),
         gateway=area / 2,
         rooms=room_of.astype(np.int64),
         room_positions=rooms,

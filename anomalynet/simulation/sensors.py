@@ -17,7 +17,7 @@ RANGES = np.array([(-40.0, 85.0), (0.0, 100.0), (0.0, 255.0), (0.0, 65535.0), (2
 """Smallest and largest reading of each sensor: °C, %, motions, lx, dB."""
 STEPS_PER_UNIT = np.array([100.0, 100.0, 1.0, 1.0, 10.0])
 """Steps of each sensor in one unit: 0.01 °C, 0.01 %, 1, 1 lx, 0.1 dB."""
-NOISE = np.array([0.05, 0.25, 0.0, 1.0, 0.6])
+NOISE = np.array([0.05, 0.25, 0.0, 0.5, 0.6])
 """Standard deviation of each sensor's noise; light has `LIGHT_NOISE` besides, motion only the randomness of counting."""
 LIGHT_NOISE = 0.01
 """Standard deviation of the light sensor's noise as a share of the reading."""

@@ -13,8 +13,6 @@ from anomalynet.simulation.scenario import Scenario
 from anomalynet.simulation.streams import stream
 
 HOUR = 3600.0
-WARMEST = 15.0
-"""Hour of the day at which the daily rhythm of temperature is highest."""
 FORGETS = 12 * HOUR
 """Seconds over which temperature, vapour and cloud cover change with the weather."""
 PASSING = 480.0
@@ -76,6 +74,16 @@ def clear_sky(scenario: Scenario, times: Float64) -> Float64:
     return np.where(degrees > -12, share, 0.0)
 
 
+def daily_rhythm(hours: Float64) -> Float64:
+    """Deviation of the air temperature from its mean, about -1 … 1: lowest at 5 o'clock, highest at half past two, quicker up than down.
+
+    Source: not in the paper
+    """
+    turn = 2 * np.pi * hours / 24
+    wave: Float64 = np.cos(turn - 2 * np.pi * 15 / 24) + 0.25 * np.cos(2 * turn - 2 * np.pi * 14 / 12)
+    return wave
+
+
 def weather(scenario: Scenario, times: Float64) -> Weather:
     """The weather at given seconds; the same for every cell of a world.
 
@@ -89,9 +97,8 @@ def weather(scenario: Scenario, times: Float64) -> Weather:
     passing = wander(stream(scenario.seed, "weather", "clouds"), len(points), 1, PASSING)
     warmth, moisture, cover, wind = resample(slow, times)
     clouds = 1 / (1 + np.exp(-2.5 * (cover + 0.7 * resample(passing, times)[0])))
-    rhythm = np.cos(2 * np.pi * (week_hours(scenario, times) - WARMEST) / 24)
     return Weather(
-        temperature=climate.temperature + climate.daily_swing * rhythm + climate.weather * warmth,
+        temperature=climate.temperature + climate.daily_swing * daily_rhythm(week_hours(scenario, times)) + climate.weather * warmth,
         vapour=climate.humidity / 100 * saturation(climate.temperature) * np.exp(0.1 * moisture),
         daylight=clear_sky(scenario, times) * (1 - CLOUD_LOSS * clouds),
         wind=wind,
