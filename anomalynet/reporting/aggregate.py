@@ -25,12 +25,13 @@ RUN_METRICS = ("event_recall", "detection_delay", "false_alarms_per_day")
 
 RULE = """\
 A *repetition* is one seed with one assignment of groups to folds, in one world where the data is simulated. Its folds are pooled step \
-by step, each with the threshold that its own validation part chose, and the metrics are computed once from the pool; *mean ± spread* is the mean and the sample standard deviation over \
-repetitions, *n* their number. A repetition that lacks a fold is left out of the mean as long as another is complete; an arm without any \
-complete repetition is shown from the folds it has. Both are marked † and say what is missing. Pooled AUROC and average precision compare \
-scores across folds, which means little for scores without a common scale (autoencoder, isolation forest): the fold mean, the mean of the \
-per-fold values, stands beside them. Event recall, detection delay and false alarms a day are averages over the runs. A metric that is \
-undefined in a fold or repetition (one class, nothing detected) is left out of that average, and n says so."""
+by step, each with the threshold that its own validation part chose, and the metrics are computed once from the pool; *mean ± spread* is \
+the mean and the sample standard deviation over repetitions, *n* their number. A repetition that lacks a fold is left out of the mean as \
+long as another is complete; an arm without any complete repetition is shown from the folds it has. Both are marked † and say what is \
+missing. Pooled AUROC and average precision compare scores across folds, which means little for scores without a common scale \
+(autoencoder, isolation forest): the fold mean, the mean of the per-fold values, stands beside them. Event recall, detection delay and \
+false alarms a day are averages over the runs. A metric that is undefined in a fold or repetition (one class, nothing detected) is left \
+out of that average, and n says so."""
 
 
 @dataclass(frozen=True, slots=True)

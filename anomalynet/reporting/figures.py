@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
@@ -146,8 +147,17 @@ def draw_confusion(table: Table, title: str) -> Figure:
     return figure
 
 
-def _encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
-    """(suffix, bytes), without the date and program version that would differ between machines."""
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw as every figure of a report is drawn: a user's matplotlibrc must not change the bytes."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
+    """(suffix, bytes) as SVG and PNG, without the date and program version that would differ between machines."""
     for suffix, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
         target = io.BytesIO()
         figure.savefig(target, format=suffix, dpi=150, metadata=metadata)
@@ -158,11 +168,9 @@ def draw_all(tables: Sequence[Table]) -> dict[str, bytes]:
     """Every figure as file name → content, SVG and PNG."""
     by_name = {table.name: table for table in tables}
     files = {}
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # a user's matplotlibrc must not change the bytes
-        matplotlib.rcParams.update(STYLE)
+    with style():
         figures = {name: draw_bars(by_name[table], panels, TITLES[name]) for name, (table, panels) in BARS.items()}
         figures["figure_6_confusion"] = draw_confusion(by_name["confusion"], TITLES["figure_6_confusion"])
         for name, figure in figures.items():
-            files.update({f"{name}.{suffix}": content for suffix, content in _encode(figure)})
+            files.update({f"{name}.{suffix}": content for suffix, content in encode(figure)})
     return files

@@ -51,12 +51,13 @@ def matrix(table: Table, signs: Mapping[str, str]) -> str:
         repetitions = len(one.values)
         cells = [_ours(row) + (f" (n = {row.n})" if 0 < row.n < repetitions else "") for row in rows]
         lines.append([f"**{one.arm.title}**{signs[one.arm.name]}", *cells, str(repetitions)])
-    titles = [MEASURES[metric].title + _unit(MEASURES[metric].unit) for metric in table.metrics]
+    titles = [MEASURES[metric].title + unit(MEASURES[metric].unit) for metric in table.metrics]
     return grid(["Model", *titles, "n"], lines, "l" + "r" * (len(titles) + 1))
 
 
-def _unit(unit: str) -> str:
-    return f", {unit}" if unit in ("s", "%") else ""
+def unit(name: str) -> str:
+    """A unit as it follows a metric's title."""
+    return f", {name}" if name in ("s", "%") else ""
 
 
 def training(rows: Sequence[Mapping[str, str]], arms: Sequence[Arm]) -> str:

@@ -9,11 +9,13 @@ from typing import Any
 
 from anomalynet.errors import NothingToCompareError
 from anomalynet.reporting import audit as audits
-from anomalynet.reporting import captions, markdown, prose
+from anomalynet.reporting import captions, incident_figure, incident_tables, markdown, prose, worlds
 from anomalynet.reporting.aggregate import RULE, ArmMetrics, aggregate
 from anomalynet.reporting.arms import ExpectedRuns, arms
 from anomalynet.reporting.figures import TITLES, draw_all
 from anomalynet.reporting.findings import best_models
+from anomalynet.reporting.incidents import IncidentTable
+from anomalynet.reporting.incidents import incident_tables as count_incidents
 from anomalynet.reporting.tables import COSTS, Table, cost_rows, other_tables, paper_tables, table_csv, to_csv, training_rows
 from anomalynet.runs.collect import RunRecord
 
@@ -80,6 +82,38 @@ def _other_sections(tables: Mapping[str, Table], everything: Sequence[ArmMetrics
     return parts
 
 
+def _incident_sections(tables: Sequence[IncidentTable], everything: Sequence[ArmMetrics]) -> list[str]:
+    """Nothing where no type of incident is known."""
+    if not tables:
+        return []
+    run = [one for one in everything if one.arm.records]
+    signs = captions.marks([one.arm for one in everything])
+    title = f"{incident_figure.TITLE}, percent of scored steps"
+    figure = f"![{title}, {captions.short_facts(run)}](figures/{incident_figure.NAME}.svg)\n\n{_caption(title, run, everything)}"
+    parts = ["## By incident", incident_tables.NOTE, figure]
+    for table in tables:
+        title = incident_tables.TITLES[table.name]
+        parts += [
+            f"### {title}",
+            "Incidents detected, percent:",
+            incident_tables.detected(table, signs),
+            "Steps alarmed, percent:",
+            incident_tables.alarmed(table, signs),
+            incident_tables.counts_text(table),
+            _caption(f"{title} of incident", run, everything, f"{table.name}.csv"),
+        ]
+    return parts
+
+
+def _world_section(everything: Sequence[ArmMetrics]) -> list[str]:
+    """Nothing where there are not several worlds."""
+    if not worlds.several(everything):
+        return []
+    run = [one for one in everything if one.values]
+    signs = captions.marks([one.arm for one in everything])
+    return ["## Spread over worlds", worlds.NOTE, worlds.section(run, signs), _caption("Spread over worlds", run, everything, "worlds.csv")]
+
+
 def _document(
     title: str,
     tables: Mapping[str, Table],
@@ -87,6 +121,7 @@ def _document(
     costs: Sequence[Mapping[str, str]],
     everything: Sequence[ArmMetrics],
     audit: Mapping[str, Any] | None,
+    incidents: Sequence[IncidentTable],
 ) -> str:
     all_arms = [one.arm for one in everything]
     run_warnings = captions.warnings(all_arms)
@@ -112,6 +147,8 @@ def _document(
         RULE,
         *_paper_sections(tables, training, everything),
         *_other_sections(tables, everything),
+        *_incident_sections(incidents, everything),
+        *_world_section(everything),
         "## Leakage audit",
         audits.section(audit, everything),
         "## Cost",
@@ -138,6 +175,11 @@ def _replace(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def _drawn(tables: Sequence[Table], incidents: Sequence[IncidentTable], models: Sequence[ArmMetrics]) -> dict[str, bytes]:
+    by_type = {name: content for table in incidents[:1] for name, content in incident_figure.draw(table, models).items()}
+    return draw_all(tables) | by_type
+
+
 def write_report(
     records: Sequence[RunRecord],
     out: Path,
@@ -151,20 +193,21 @@ def write_report(
 
     Args:
         records: finished runs, all of one data set, in any order.
-        expected: the (experiment, seed, fold) that a sweep wants; without it, every fold of every seed that has a run.
+        expected: the (experiment, seed, fold, world) that a sweep wants; without it, every fold of every seed that has a run.
         audit: the leakage audit's result for this data set, None where it has not been run.
         title: heading; by default the name of the data set.
 
     Raises:
         NothingToCompareError: there is no run.
         UsageError: the runs are of several data sets.
-        RunError: the scores of a run cannot be read.
+        RunError: the scores or the incidents of a run cannot be read.
     """
     if not records:
         raise NothingToCompareError("a report needs at least one finished run", "anomalynet train EXPERIMENT")
     data = records[0].result.data
     models = aggregate(arms(records, expected))
     tables = {table.name: table for table in (*paper_tables(models, data), *other_tables(models, data))}
+    incidents = count_incidents([one.arm for one in models])
     training, costs = training_rows(models), cost_rows(models)
     files = {f"tables/{name}.csv": table_csv(table).encode() for name, table in tables.items()}
     titled = [{"table": "table_1_training", "data": data, **row} for row in training]
@@ -172,8 +215,11 @@ def write_report(
     priced = [{"data": data, **row} for row in costs]
     files["tables/cost.csv"] = _csv(COST_COLUMNS, priced)
     files["tables/audit.csv"] = audits.csv(audit).encode()
-    files |= {f"figures/{name}": content for name, content in draw_all(list(tables.values())).items()}
-    files["report.md"] = _document(title or f"Report on {data}", tables, training, costs, models, audit).encode()
+    files |= {f"tables/{table.name}.csv": incident_tables.csv(table, models, data).encode() for table in incidents}
+    if worlds.several(models):
+        files["tables/worlds.csv"] = worlds.csv(models, data).encode()
+    files |= {f"figures/{name}": content for name, content in _drawn(list(tables.values()), incidents, models).items()}
+    files["report.md"] = _document(title or f"Report on {data}", tables, training, costs, models, audit, incidents).encode()
     for name, content in files.items():
         _replace(out / name, content)
     return out / "report.md"

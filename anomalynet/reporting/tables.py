@@ -89,7 +89,8 @@ RANKING = (
 )
 
 
-def _defined(value: float, scale: float = 1.0) -> float | None:
+def defined(value: float, scale: float = 1.0) -> float | None:
+    """A value for a table, None where it is NaN."""
     return None if math.isnan(value) else value * scale
 
 
@@ -105,11 +106,11 @@ def metric_row(table: str, one: ArmMetrics, data: str, metric: str) -> Row:
         metric=metric,
         printed=numbers.printed(one.arm.experiment, metric) if is_paper else None,
         repaired=numbers.repaired(one.arm.experiment, metric) if is_paper else None,
-        mean=_defined(summary.mean, measure.scale),
-        spread=_defined(summary.spread, measure.scale),
+        mean=defined(summary.mean, measure.scale),
+        spread=defined(summary.spread, measure.scale),
         n=summary.n,
         split=captions.split_text(one.arm),
-        prevalence=_defined(captions.prevalence(one)),
+        prevalence=defined(captions.prevalence(one)),
         seeds=captions.seeds_text(one.arm),
         folds=captions.folds_text(one.arm) if one.values else "",
         unit=measure.unit,
@@ -172,7 +173,7 @@ def cost_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
             "parameters": f"{min(parameters)} … {max(parameters)}" if len(parameters) > 1 else "".join(map(str, parameters)),
         }
         for name, cost in costs.items():
-            row |= {name: _number(_defined(cost.mean)), f"{name}_spread": _number(_defined(cost.spread))}
+            row |= {name: _number(defined(cost.mean)), f"{name}_spread": _number(defined(cost.spread))}
         rows.append(row)
     return rows
 
