@@ -29,6 +29,7 @@ class Effect:
         light: lx.
         sound: energy, as a multiple of the background's.
         motion: motions a minute.
+        people: how many come.
         lamps: whether lamps that are off come on, to a share that grows with the magnitude.
         burst: multiple of sound and motion during the first `BURST` seconds; afterwards they cease and the place is still.
     """
@@ -38,15 +39,16 @@ class Effect:
     light: float = 0.0
     sound: float = 0.0
     motion: float = 0.0
+    people: float = 0.0
     lamps: bool = False
     burst: float = 0.0
 
 
 EFFECTS = {
-    "fire": Effect(temperature=1.5, vapour=0.1, light=20.0, sound=2.0),
+    "fire": Effect(temperature=1.5, vapour=0.1, light=20.0, sound=5.0),
     "leak": Effect(temperature=-0.25, vapour=0.5, sound=1.0),
-    "fall": Effect(sound=2.0, motion=1.0, burst=4.0),
-    "crowd": Effect(temperature=0.15, vapour=0.1, sound=4.0, motion=2.0, lamps=True),
+    "fall": Effect(sound=4.0, motion=0.4, burst=10.0),
+    "crowd": Effect(temperature=0.15, vapour=0.1, people=2.0, lamps=True),
 }
 """Effect of each variant per unit of magnitude: about the ordinary short-term variation of what it changes most."""
 

@@ -104,9 +104,10 @@ def _apply(scenario: Scenario, cell: Cell, changed: Surroundings, incident: Inci
         still = (times >= incident.start + BURST) & (times < incident.end)
         changed.motion[part] *= np.where(still, 1 / (1 + size), 1.0)
         minutes = min(minutes, BURST / 60)
-    changed.motion[part] += size * effect.motion * strength * minutes
-    added = size * effect.sound * strength * energy(scenario.climate.background_sound)
+    changed.motion[part] += size * (effect.motion + DETECTIONS * effect.people) * strength * minutes
+    climate = scenario.climate
+    added = size * strength * (effect.sound * energy(climate.background_sound) + effect.people * energy(climate.person_sound))
     changed.sound[part] = np.where(added > 0, level(energy(changed.sound[part]) + added), changed.sound[part])
     if effect.lamps:
-        missing = np.maximum(scenario.climate.lamps - changed.light[part], 0.0)
+        missing = np.maximum(climate.lamps - changed.light[part], 0.0)
         changed.light[part] += missing * strength * np.minimum(size / 2, 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ GAIN = 0.25
 """Logarithm of the gain of magnitude 1."""
 SPIKES = 0.1
 """Share of the slots of an incident in which a spike falls."""
+BELIEVABLE = 4.0
+"""Largest magnitude of injected data: 2 K, 8 %, 12 dB off the truth."""
 GENTLE = 0.1
 """Share of its duration in which an injected offset sets in, and in which it is taken back."""
 
@@ -44,9 +47,9 @@ class Target:
 
     Attributes:
         values: float64 (node, slot), within the incident only.
-        step: the signed effect in the sensor's unit: ± magnitude × typical.
+        step: the signed effect in the sensor's unit: strength × typical.
         strength: the signed magnitude.
-        mean, low, high: float64 (node, 1), of the node's readings over the whole simulated time.
+        mean: float64 (node, 1), of the node's readings over the whole simulated time.
         progress: float64 (slot,), 0 at the first slot to 1 at the last.
         draws: float64 (slot, 3), uniform in [0, 1).
         normal: float64 (slot, node), standard normal.
@@ -56,8 +59,6 @@ class Target:
     step: float
     strength: float
     mean: Float64
-    low: Float64
-    high: Float64
     progress: Float64
     draws: Float64
     normal: Float64
@@ -99,12 +100,17 @@ INJECTIONS: dict[str, Callable[[Target], Float64]] = {
     "scale": _gain,
     "coordinated": lambda target: target.values + target.step * _gently(target.progress),
 }
-"""False data injection: what the attacker sends instead, before it is kept within what the node has ever read."""
+"""False data injection: an offset that sets in gently, a ramp with it as its mean, a gain; `coordinated` is one offset on all nodes."""
 
 
 def _gently(progress: Float64) -> Float64:
     share: Float64 = np.minimum(np.minimum(progress, 1 - progress) / GENTLE, 1.0)
     return share
+
+
+def believable(magnitude: float) -> float:
+    """The magnitude that an attacker who wants to be believed turns a magnitude into: nearly the same below 1, never above `BELIEVABLE`."""
+    return BELIEVABLE * math.tanh(magnitude / BELIEVABLE)
 
 
 def covered(scenario: Scenario, incident: Incident) -> slice:
@@ -147,20 +153,18 @@ def distort(scenario: Scenario, cell: Cell, readings: Float64, incidents: Sequen
         if effect is None or count == 0:
             continue
         nodes = list(incident.nodes)
+        size = believable(incident.magnitude) if injected else incident.magnitude
         for sensor, sign in touched(scenario, incident).items():
             rng = stream(scenario.seed, "incident", incident.number, "values", sensor)
-            whole = readings[nodes, :, sensor]
+            whole, strength = readings[nodes, :, sensor], sign * size
             target = Target(
                 values=whole[:, part],
-                step=sign * incident.magnitude * float(unit[sensor]),
-                strength=sign * incident.magnitude,
+                step=strength * float(unit[sensor]),
+                strength=strength,
                 mean=whole.mean(axis=1, keepdims=True),
-                low=whole.min(axis=1, keepdims=True),
-                high=whole.max(axis=1, keepdims=True),
                 progress=np.linspace(0.0, 1.0, count),
                 draws=rng.random((count, 3)),
                 normal=rng.standard_normal((count, len(nodes))),
             )
-            values = effect(target)
-            result[nodes, part, sensor] = np.clip(values, target.low, target.high) if injected else values
+            result[nodes, part, sensor] = effect(target)
     return result
