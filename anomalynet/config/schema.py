@@ -104,7 +104,8 @@ class DataConfig:
     """Adds a channel with the share of missing sensors at each step (0 all heard … 1 silence)."""
     max_gap: int = 10
     """Longest silence, in steps, that is laid on the grid as masked steps; a longer one ends the segment: no window crosses it.
-    A sensor that is silent alone holds its last value as long, then reads its zero."""
+    A sensor that is silent alone holds its last value as long, then reads its zero. Simulated data has a row for every step, heard or
+    not: its silences end no segment."""
     one_class: Literal["refuse", "allow"] = "refuse"
     """What to do with a validation or test part in which every labelled step has one class."""
     split: SplitConfig = field(default_factory=SplitConfig)

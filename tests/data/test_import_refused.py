@@ -63,6 +63,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("time,part,temp\n1,train,1\n2,later,1\n", {"time": "time", "split": "part"}, "t.csv:3: split is 'later'", "validation"),
         (HEAD, {**NAMED, "name": "../escape"}, "'../escape' is not a name", "--name"),
         (HEAD, {**NAMED, "name": "skab"}, "'skab' is taken", "--name"),
+        (HEAD, {**NAMED, "name": "smart_city"}, "'smart_city' is taken", "--name"),
+        (HEAD, {**NAMED, "name": "simulated"}, "'simulated' is taken", "--name"),
         (HEAD, {**NAMED, "name": "prepared"}, "'prepared' is taken", "--name"),
     ],
 )  # fmt: skip

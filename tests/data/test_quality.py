@@ -34,7 +34,7 @@ def test_the_range_includes_its_ends() -> None:
     values = column(-40, 85, -40.01, 85.01, nan, 20)
     limited = Channel("temperature", "°C", -40.0, 85.0)
     found, count = cleaned(values, QualityConfig(), limited)
-    assert np.array_equal(found, [np.float32(-40), 85, nan, nan, nan, 20], equal_nan=True) and count == 2
+    assert np.array_equal(found, np.array([-40, 85, nan, nan, nan, 20]), equal_nan=True) and count == 2
     assert cleaned(values, QualityConfig(range_check=False), limited)[1] == 0
     assert cleaned(values, QualityConfig(), Channel("temperature"))[1] == 0
     assert cleaned(values, QualityConfig(), Channel("temperature", minimum=0.0))[1] == 2

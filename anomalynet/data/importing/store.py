@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from anomalynet.data.folder import data_folder
-from anomalynet.data.sources import built_in
+from anomalynet.data.sources import built_in, simulated
 from anomalynet.data.sources.table import DESCRIPTION, TELEMETRY, VERSION
 from anomalynet.data.telemetry import Channel, Incident
 from anomalynet.errors import DataError
@@ -32,7 +32,7 @@ def target(name: str, replace: bool) -> Path:
     """
     if not re.fullmatch(r"[a-z0-9_-]+", name):
         raise DataError(f"{name!r} is not a name for a data set", "small letters, digits, _ and - only: --name my-building")
-    if name in built_in() or name in TAKEN:
+    if name in built_in() or simulated.knows(name) or name in TAKEN:
         raise DataError(f"{name!r} is taken by this program", "choose another --name")
     folder = data_folder() / name
     if folder.exists():
