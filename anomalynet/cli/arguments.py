@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from anomalynet.errors import UsageError
+
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     """`key=value …`"""
@@ -20,3 +22,26 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
 def add_json(parser: argparse.ArgumentParser) -> None:
     """`--json`"""
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def data_set(name: str) -> tuple[str, list[str]]:
+    """What `NAME|DIR` means: a data set, or the folder of a simulated world.
+
+    Where a folder has the name of a data set, the data set is meant; `./NAME` is the folder.
+
+    Returns:
+        the value of `data.name`, and the `key=value` arguments that go with it.
+
+    Raises:
+        UsageError: a folder that is named by its path holds no finished world.
+    """
+    from anomalynet.data import sources
+
+    folder = Path(name)
+    if name in sources.names() or not folder.is_dir():
+        return name, []
+    missing = next((file for file in ("scenario.yaml", "manifest.json") if not (folder / file).is_file()), None)
+    if missing:
+        hint = "the `anomalynet simulate` that made it finishes it" if missing == "manifest.json" else "`anomalynet simulate` makes one"
+        raise UsageError(f"{name}: not the folder of a finished world, it has no {missing}", hint)
+    return "simulated", [f"data.root={name}"]

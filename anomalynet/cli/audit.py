@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import add_json, add_overrides, add_runs
+from anomalynet.cli.arguments import add_json, add_overrides, add_runs, data_set
 from anomalynet.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.epilog = EPILOG
-    parser.add_argument("name", metavar="NAME", help="a data set of `anomalynet data ls`")
+    parser.add_argument("name", metavar="NAME|DIR", help="a data set of `anomalynet data ls`, or a folder of `anomalynet simulate`")
     add_overrides(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the probes (default: 0)")
     add_runs(parser)
@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
     from anomalynet.data.audit import audit
     from anomalynet.runs.audits import write_audit
 
-    config = load_data_config(args.name, args.overrides)
+    name, place = data_set(args.name)
+    config = load_data_config(name, [*place, *args.overrides])
     info = sources.info(config.name)
     configs = [replace(config, subset=subset) for subset in info.subsets] if info.needs_subset and config.subset is None else [config]
     results = []

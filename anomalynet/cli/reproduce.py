@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anomalynet.cli.arguments import add_json, add_overrides, add_runs
+from anomalynet.cli.arguments import add_json, add_overrides, add_runs, data_set
 from anomalynet.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -24,14 +25,18 @@ SUMMARY = "train every model of the paper and the traditional ones, and write th
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add_overrides(parser)
-    parser.add_argument("--data", metavar="NAME", help="data set (`anomalynet data ls`; default: generated)")
+    told = "data set (`anomalynet data ls`; default: smart_city), or a folder of `anomalynet simulate`"
+    parser.add_argument("--data", metavar="NAME|DIR", help=told)
     parser.add_argument("--models", metavar="a,b", help="only these experiments")
     parser.add_argument(
-        "--preset", choices=("quick", "full"), default="quick", help="few epochs and 3 seeds, or up to 100 epochs and 5 seeds"
+        "--preset", choices=("quick", "full"), default="quick", help="few epochs and 3 seeds, or up to 100 epochs, 5 seeds and 3 worlds"
     )
     add_runs(parser)
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder of the report (default: reports/<data>, quick: reports/<data>-quick)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of the report (default: reports/<data>, with the split's policy where one is given, and -quick)",
     )
     parser.add_argument(
         "--slots", type=int, default=max(1, min(2, os.cpu_count() or 1)), metavar="N", help="runs at a time (default: %(default)s)"
@@ -61,7 +66,10 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.models is not None:
         sweep = replace(sweep, experiments=experiment_names(args.models))
-    overrides = [*([f"data.name={args.data}"] if args.data else []), *args.overrides]
+    overrides = list(args.overrides)
+    if args.data:
+        data, place = data_set(args.data)
+        overrides = [f"data.name={data}", *place, *overrides]
     jobs = jobs_of(plan(sweep, overrides), args.runs)
     name = jobs[0].run.loaded.config.data.title
     done = sum(job.state == "done" for job in jobs)
@@ -82,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         _say(f"failed: {job.run.loaded.name} {job.folder.path}: {job.reason}")
     if not any(job.state == "done" for job in jobs):
         return 1
-    path = _report(jobs, args, name)
+    path = _report(jobs, args)
     if args.json:
         print_json({"report": str(path), "runs": len(jobs), "failed": len(failed)})
     else:
@@ -119,22 +127,34 @@ def _measure(sweep: Sweep, overrides: list[str], runs: Path, slots: int, name: s
     from anomalynet.sweep.launch import jobs_of
     from anomalynet.sweep.plan import plan
 
-    short = replace(sweep, seeds=sweep.seeds[:1], folds=[0])
+    short = replace(sweep, seeds=sweep.seeds[:1], worlds=sweep.worlds and sweep.worlds[:1], folds=[0])
     overrides = [*overrides, "training.epochs=1"]
     jobs = jobs_of(plan(short, overrides), runs)
     _work(jobs, overrides, runs, slots)
     return estimate.measured(runs, name)
 
 
-def _report(jobs: list[Job], args: argparse.Namespace, name: str) -> Path:
+def _report(jobs: list[Job], args: argparse.Namespace) -> Path:
     from anomalynet.reporting.render import write_report
-    from anomalynet.runs.audits import slug
     from anomalynet.runs.collect import load_record
 
-    out = args.out or Path("reports") / (slug(name) if args.preset == "full" else f"{slug(name)}-{args.preset}")
+    config = jobs[0].run.loaded.config.data
+    out = args.out or Path("reports") / _report_name(config, args.overrides, args.preset)
     records = [load_record(job.folder) for job in jobs if job.state == "done"]
     expected = [job.run.expected for job in jobs]
-    return write_report(records, out, expected=expected, audit=_audit(jobs[0].run.loaded.config.data, records[0].result, args.runs))
+    return write_report(records, out, expected=expected, audit=_audit(config, records[0].result, args.runs))
+
+
+def _report_name(config: DataConfig, overrides: Sequence[str], preset: str) -> str:
+    """The data, the split's policy if the command names one, and the preset: another setting never overwrites a report."""
+    from anomalynet.runs.audits import slug
+
+    if config.name == "simulated" and config.root is not None:
+        data = Path(config.root).resolve().name
+    else:
+        data = Path(config.name).stem if config.name.endswith(".yaml") else config.title
+    policy = [config.split.policy] if any(text.startswith("data.split.policy=") for text in overrides) else []
+    return "-".join([slug(data), *policy, *([preset] if preset != "full" else [])])
 
 
 def _audit(config: DataConfig, result: Result, runs: Path) -> dict[str, Any] | None:

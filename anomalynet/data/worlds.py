@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from anomalynet.config.schema import DataConfig
-from anomalynet.data import sources
-from anomalynet.errors import DataError
+from anomalynet.data.sources import simulated
 
 
 def world_of(config: DataConfig) -> int | None:
-    """The seed of the world that is generated for this data; None for recordings, of which there is one."""
-    try:
-        generated = sources.info(config.name).generated
-    except DataError:
-        return None  # a set imported into another folder, which only data.root names
-    return config.world if generated else None
+    """The seed of the world that is simulated for this data; None for recordings and folders of a world, of which there is one."""
+    made_here = simulated.knows(config.name) and config.name != simulated.FOLDER
+    return config.world if made_here else None

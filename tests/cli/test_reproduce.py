@@ -8,11 +8,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from anomalynet.cli.arguments import data_set
 from anomalynet.cli.main import main
+from anomalynet.cli.reproduce import _report_name
 from anomalynet.config.schema import DataConfig, SplitConfig
 from anomalynet.data.audit import identity
 from anomalynet.data.importing import import_table
 from anomalynet.data.importing.request import ImportRequest
+from anomalynet.errors import UsageError
 from tests.training.small import table
 
 
@@ -54,3 +57,39 @@ def test_an_audit_is_known_by_everything_it_depends_on_but_the_fold_and_the_plac
         replace(config, split=SplitConfig(interleave=20)),
     ]
     assert len({own, identity(config, 1, "f"), identity(config, 0, "g"), *(identity(other, 0, "f") for other in others)}) == 6
+
+
+@pytest.mark.parametrize(
+    ("config", "overrides", "preset", "name"),
+    [
+        (DataConfig(name="smart_city"), [], "quick", "smart_city-quick"),
+        (DataConfig(name="smart_city"), ["data.window=16"], "full", "smart_city"),
+        (
+            DataConfig(name="smart_city", split=SplitConfig(policy="held_out_types")), ["data.split.policy=held_out_types"], "quick",
+            "smart_city-held_out_types-quick",
+        ),
+        (DataConfig(name="ton_iot", subset="fridge"), [], "full", "ton_iot-fridge"),
+        (DataConfig(name="places/harbour.yaml"), [], "quick", "harbour-quick"),
+        (DataConfig(name="simulated", root="worlds/city 3"), [], "full", "city-3"),
+    ],
+)  # fmt: skip
+def test_another_setting_never_overwrites_a_report(config: DataConfig, overrides: list[str], preset: str, name: str) -> None:
+    assert _report_name(config, overrides, preset) == name
+
+
+def test_a_data_set_is_named_or_is_the_folder_of_a_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert data_set("skab") == ("skab", [])
+    assert data_set("nowhere") == ("nowhere", [])
+    for folder in ("mine", "skab"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "scenario.yaml").touch()
+    with pytest.raises(UsageError, match=r"mine: not the folder of a finished world, it has no manifest\.json"):
+        data_set("mine")
+    for folder in ("mine", "skab"):
+        (tmp_path / folder / "manifest.json").touch()
+    assert data_set("mine") == ("simulated", ["data.root=mine"])
+    assert data_set("skab") == ("skab", [])
+    assert data_set("./skab") == ("simulated", ["data.root=./skab"])
+    with pytest.raises(UsageError, match=r"it has no scenario\.yaml"):
+        data_set(str(tmp_path))

@@ -15,6 +15,8 @@ from anomalynet.sweep.estimate import Cost, at_most, measured, unmeasured
 from anomalynet.sweep.launch import jobs_of
 from anomalynet.sweep.plan import plan, read_sweep
 
+SIMULATED, REAL = "data.name=smart_city", "data.name=skab"
+
 
 def written(folder: Path, text: str) -> str:
     path = folder / "mine.yaml"
@@ -31,7 +33,7 @@ def test_every_shipped_sweep_plans(name: str, preset: str) -> None:
 
 
 def test_paper_models_is_models_by_folds_by_seeds() -> None:
-    quick, full = (plan(read_sweep("paper_models", preset)) for preset in ("quick", "full"))
+    quick, full = (plan(read_sweep("paper_models", preset), [SIMULATED]) for preset in ("quick", "full"))
     assert (len(quick), len(full)) == (9 * 5 * 3, 9 * 5 * 5 * 3)
     assert {run.loaded.config.data.world for run in full} == {0, 1, 2}
     assert {run.loaded.config.training.epochs for run in full} == {100}
@@ -40,19 +42,16 @@ def test_paper_models_is_models_by_folds_by_seeds() -> None:
     assert repetitions == sorted(repetitions)
 
 
-REAL = "data.name=skab"
-
-
 def test_worlds_multiply_simulated_data_alone(tmp_path: Path) -> None:
     sweep = read_sweep(written(tmp_path, "experiments: [cnn, logistic]\nseeds: [0, 1]\nfolds: [0, 2]\nworlds: [0, 5]"), "quick")
-    runs = plan(sweep)
+    runs = plan(sweep, [SIMULATED])
     assert [run.expected for run in runs[:6]] == [
         *(("cnn", 0, fold, 0) for fold in (0, 2)), *(("logistic", 0, fold, 0) for fold in (0, 2)),
         *(("cnn", 0, fold, 5) for fold in (0, 2)),
     ]  # fmt: skip
     assert len(runs) == 2 * 2 * 2 * 2
     assert all(run.axis["data.world"] == run.loaded.config.data.world for run in runs)
-    assert all(run.loaded.config == load(run.experiment, [], run.axis).config for run in runs)
+    assert all(run.loaded.config == load(run.experiment, [SIMULATED], run.axis).config for run in runs)
     real = plan(sweep, [REAL])
     assert len(real) == 2 * 2 * 2
     assert {run.expected[3] for run in real} == {None}
@@ -61,9 +60,9 @@ def test_worlds_multiply_simulated_data_alone(tmp_path: Path) -> None:
 
 def test_a_world_of_the_command_line_wins(tmp_path: Path) -> None:
     sweep = read_sweep(written(tmp_path, "experiments: [cnn]\nfolds: [0]\nworlds: [0, 1, 2]"), "quick")
-    (run,) = plan(sweep, ["data.world=7"])
+    (run,) = plan(sweep, [SIMULATED, "data.world=7"])
     assert run.expected == ("cnn", 0, 0, 7)
-    (run,) = plan(replace(sweep, worlds=None))
+    (run,) = plan(replace(sweep, worlds=None), [SIMULATED])
     assert run.expected == ("cnn", 0, 0, 0)
 
 
@@ -114,7 +113,7 @@ def test_an_estimate_is_what_was_measured_times_what_is_left(tmp_path: Path) -> 
         write_json(folder / "timings.json", {"train_seconds": seconds, "score_seconds": 0.0})
     costs = measured(tmp_path, "generated")
     assert costs == {"cnn": Cost(2.0, True), "logistic": Cost(3.0, False)}
-    planned = [run for run in plan(read_sweep("paper_models", "full")) if run.experiment in ("cnn", "logistic", "lstm")]
+    planned = [run for run in plan(read_sweep("paper_models", "full"), [SIMULATED]) if run.experiment in ("cnn", "logistic", "lstm")]
     jobs = jobs_of(planned, tmp_path)
     assert unmeasured(jobs, costs) == ["lstm"]
     assert at_most(jobs, costs, 2) == 3 * (25 * 100 * 2.0 + 25 * 3.0) / 2
