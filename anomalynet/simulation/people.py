@@ -44,14 +44,14 @@ def occupancy(scenario: Scenario, cell: Cell, times: Float64) -> Float64:
     """People in each room at given seconds, evenly spaced: float64 (room, sample) of whole numbers.
 
     Immigration and death: people arrive as a Poisson process whose rate follows the hour and the weekday, and leave after an exponential
-    time. A room is busier than another throughout.
+    time. A room is busier than another throughout, by a log-normal factor of mean 1 (σ 0.3).
 
     Source: not in the paper
     """
     stay, step = STAY[scenario.climate.rhythm], float(times[1] - times[0]) if len(times) > 1 else 1.0
     path = ("cell", cell.number, "people")
     rooms = len(cell.room_positions)
-    popular = np.exp(stream(scenario.seed, *path).normal(0, 0.3, rooms)) * scenario.climate.people
+    popular = np.exp(stream(scenario.seed, *path).normal(-0.045, 0.3, rooms)) * scenario.climate.people
     arrivals = stream(scenario.seed, *path, "arrivals").poisson(popular * activity(scenario, times)[:, None] * step / stay)
     arrivals[0] = stream(scenario.seed, *path, "first").poisson(popular * activity(scenario, times[:1]))
     sample, room = (np.repeat(axis.ravel(), arrivals.ravel()) for axis in np.indices(arrivals.shape))

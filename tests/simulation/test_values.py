@@ -1,0 +1,197 @@
+"""Sensor faults and false data, each by value."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from anomalynet.simulation.incidents import TYPES
+from anomalynet.simulation.placement import place
+from anomalynet.simulation.records import Float64, Incident
+from anomalynet.simulation.scenario import ClimateConfig, SamplingConfig, Scenario
+from anomalynet.simulation.sensors import LIGHT, measure
+from anomalynet.simulation.surroundings import surroundings
+from anomalynet.simulation.values import ALWAYS_VARIED, FAULTS, INJECTIONS, TYPICAL, believable, covered, distort, touched, typical
+
+SCENARIO = Scenario(duration="24h")
+CELL = place(SCENARIO, 0)
+READINGS = measure(SCENARIO, CELL, surroundings(SCENARIO, CELL))
+INSIDE = slice(1200, 1260)
+"""Slots of an incident from the tenth hour, for half an hour."""
+
+
+def incident(type_: str, variant: str = "", magnitude: float = 2.0, nodes: tuple[int, ...] = (4,), number: int = 5) -> Incident:
+    return Incident(number, type_, variant, 0, nodes, 36000.0, 37800.0, magnitude, (0.0, 0.0))
+
+
+def change(one: Incident) -> dict[int, Float64]:
+    """Sensor → difference (node, slot) within the incident, of the touched sensors."""
+    difference = distort(SCENARIO, CELL, READINGS, [one]) - READINGS
+    return {sensor: difference[list(one.nodes), INSIDE, sensor] for sensor in touched(SCENARIO, one)}
+
+
+ALL = [(name, "") for name in FAULTS] + [("false_data_injection", variant) for variant in INJECTIONS]
+
+
+def test_every_fault_of_a_sensor_and_every_variant_of_false_data_is_known() -> None:
+    assert set(FAULTS) == {name for name, kind in TYPES.items() if kind.layer == "sensor"}
+    assert set(INJECTIONS) == set(TYPES["false_data_injection"].variants)
+
+
+@pytest.mark.parametrize(("name", "variant"), ALL)
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_only_the_touched_sensors_nodes_and_slots_change(name: str, variant: str, number: int) -> None:
+    one = incident(name, variant, nodes=(4, 9), number=number)
+    before = READINGS.tobytes()
+    after = distort(SCENARIO, CELL, READINGS, [one])
+    assert READINGS.tobytes() == before
+    different = after != READINGS
+    assert not np.delete(different, [4, 9], axis=0).any()
+    assert not np.delete(different, np.r_[INSIDE], axis=1).any()
+    assert set(np.flatnonzero(different.any(axis=(0, 1)))) <= set(touched(SCENARIO, one))
+    assert different[4].any() and different[9].any()
+
+
+@pytest.mark.parametrize("magnitude", [0.5, 8.0])
+def test_a_bias_adds_magnitude_times_typical(magnitude: float) -> None:
+    one = incident("bias", magnitude=magnitude)
+    signs = touched(SCENARIO, one)
+    for sensor, difference in change(one).items():
+        assert difference == pytest.approx(np.full((1, 60), signs[sensor] * magnitude * typical(SCENARIO)[sensor]))
+
+
+def test_a_gain_stretches_or_squeezes_about_the_nodes_mean() -> None:
+    one = incident("gain", magnitude=3.0)
+    after, signs = distort(SCENARIO, CELL, READINGS, [one]), touched(SCENARIO, one)
+    for sensor, sign in signs.items():
+        mean = READINGS[4, :, sensor].mean()
+        assert (after[4, INSIDE, sensor] - mean) / (READINGS[4, INSIDE, sensor] - mean) == pytest.approx(np.full(60, np.exp(sign * 0.75)))
+
+
+def test_a_drift_grows_from_nothing_with_the_bias_as_its_mean() -> None:
+    one = incident("drift")
+    for sensor, difference in change(one).items():
+        size = 2.0 * typical(SCENARIO)[sensor] * touched(SCENARIO, one)[sensor]
+        assert difference[0, 0] == pytest.approx(0) and difference[0, -1] == pytest.approx(2 * size)
+        assert difference.mean() == pytest.approx(size)
+        assert np.diff(difference[0]) == pytest.approx(np.full(59, 2 * size / 59))
+
+
+def test_a_stuck_sensor_repeats_its_first_reading() -> None:
+    one = incident("stuck_at")
+    after = distort(SCENARIO, CELL, READINGS, [one])
+    for sensor in touched(SCENARIO, one):
+        assert (after[4, INSIDE, sensor] == READINGS[4, INSIDE.start, sensor]).all()
+
+
+def test_spikes_are_rare_large_and_to_both_sides() -> None:
+    found = [
+        difference[0] / (2.0 * TYPICAL[sensor])
+        for number in range(40)
+        for sensor, difference in change(incident("spike", number=number)).items()
+        if sensor != LIGHT
+    ]
+    sizes = np.concatenate([one[np.abs(one) > 1e-9] for one in found])
+    assert all(np.abs(one[30]) > 1 for one in found)  # one at least, in the middle
+    assert ((np.abs(sizes) > 2 - 1e-9) & (np.abs(sizes) < 3 + 1e-9)).all()
+    assert len(sizes) / (60 * len(found)) == pytest.approx(0.1 + 0.9 / 60, abs=0.02)
+    assert (sizes > 0).mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_noise_has_the_step_as_its_deviation_and_no_mean() -> None:
+    sizes = np.concatenate(
+        [
+            difference[0] / (2.0 * typical(SCENARIO)[sensor])
+            for number in range(20)
+            for sensor, difference in change(incident("noise", number=number)).items()
+        ]
+    )
+    assert sizes.std() == pytest.approx(1.0, abs=0.05) and sizes.mean() == pytest.approx(0.0, abs=0.06)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_clipping_cuts_on_one_side_at_a_level_that_deepens_with_the_magnitude(number: int) -> None:
+    one = incident("clipping", number=number)
+    after = distort(SCENARIO, CELL, READINGS, [one])
+    for sensor, sign in touched(SCENARIO, one).items():
+        values = READINGS[4, INSIDE, sensor]
+        limit = values.mean() - sign * 0.5 * 2.0 * typical(SCENARIO)[sensor]
+        assert after[4, INSIDE, sensor] == pytest.approx(np.minimum(values, limit) if sign > 0 else np.maximum(values, limit))
+
+
+@pytest.mark.parametrize("variant", ["bias", "coordinated"])
+def test_injected_offsets_set_in_gently_are_believable_and_end_at_the_truth(variant: str) -> None:
+    one = incident("false_data_injection", variant, magnitude=8.0, nodes=(1, 2, 3))
+    for sensor, difference in change(one).items():
+        offset = touched(SCENARIO, one)[sensor] * 4 * np.tanh(2) * typical(SCENARIO)[sensor]
+        assert difference[:, 6:54] == pytest.approx(np.full((3, 48), offset))
+        assert difference[:, [0, -1]] == pytest.approx(np.zeros((3, 2)), abs=1e-9)
+        assert difference[:, 3] == pytest.approx(np.full(3, offset * 3 / 5.9))  # a tenth of 59 steps to its height
+
+
+def test_injected_ramps_have_the_offset_as_their_mean() -> None:
+    one = incident("false_data_injection", "ramp", magnitude=1.0)
+    for sensor, difference in change(one).items():
+        assert difference.mean() == pytest.approx(touched(SCENARIO, one)[sensor] * 4 * np.tanh(0.25) * typical(SCENARIO)[sensor])
+        assert difference[0, 0] == 0
+
+
+def test_injected_scales_are_gains() -> None:
+    one = incident("false_data_injection", "scale", magnitude=1.0)
+    after = distort(SCENARIO, CELL, READINGS, [one])
+    for sensor, sign in touched(SCENARIO, one).items():
+        mean = READINGS[4, :, sensor].mean()
+        factor = np.exp(sign * np.tanh(0.25))
+        assert after[4, INSIDE, sensor] - mean == pytest.approx(factor * (READINGS[4, INSIDE, sensor] - mean))
+
+
+def test_subtle_injections_are_what_they_say_and_blunt_ones_are_bounded() -> None:
+    assert believable(0.5) == pytest.approx(0.5, rel=0.01)
+    assert 3.8 < believable(8.0) < 4 and believable(100.0) <= 4
+
+
+def test_typical_light_goes_with_the_place() -> None:
+    assert typical(SCENARIO)[LIGHT] == pytest.approx(0.02 * 20_000 + 0.1 * 20)
+    ward = replace(SCENARIO, climate=ClimateConfig(daylight=350.0, lamps=250.0))
+    assert typical(ward)[LIGHT] == pytest.approx(0.02 * 350 + 0.1 * 250)
+    assert np.delete(typical(ward), LIGHT).tolist() == [0.5, 2.0, 2.0, 3.0]
+
+
+def test_one_to_five_sensors_are_touched_one_of_them_never_at_rest() -> None:
+    found = [touched(SCENARIO, incident("bias", number=number)) for number in range(300)]
+    assert {len(one) for one in found} == {1, 2, 3, 4, 5}
+    assert all(set(one) & set(ALWAYS_VARIED) for one in found)
+    signs = [sign for one in found for sign in one.values()]
+    assert set(signs) == {-1.0, 1.0} and abs(np.mean(signs)) < 0.1
+    assert {sensor for one in found for sensor in one} == set(range(5))
+
+
+def test_slots_are_covered_by_their_middle() -> None:
+    assert covered(SCENARIO, incident("bias")) == INSIDE
+    assert covered(SCENARIO, replace(incident("bias"), start=36014.0, end=36016.0)) == slice(1200, 1201)
+    assert covered(SCENARIO, replace(incident("bias"), start=36016.0, end=36044.0)) == slice(1201, 1201)
+    minute = replace(SCENARIO, sampling=SamplingConfig(period=20.0, transmit_every=3))
+    assert covered(minute, incident("bias")) == slice(600, 630)
+
+
+def test_incidents_that_reach_beyond_the_end_or_cover_no_slot_are_no_harm() -> None:
+    late = replace(incident("bias"), start=86370.0, end=90000.0)
+    assert (distort(SCENARIO, CELL, READINGS, [late]) != READINGS).any(axis=(0, 2)).nonzero()[0].tolist() == [2879]
+    short = replace(incident("spike"), start=36016.0, end=36044.0)
+    assert np.array_equal(distort(SCENARIO, CELL, READINGS, [short]), READINGS)
+
+
+def test_another_incident_changes_nothing_here_and_other_types_nothing_at_all() -> None:
+    one, other = incident("spike"), incident("noise", nodes=(7,), number=6)
+    alone, both = (distort(SCENARIO, CELL, READINGS, chosen) for chosen in ([one], [one, other]))
+    assert np.array_equal(alone[4], both[4]) and not np.array_equal(alone[7], both[7])
+    rest = [name for name, kind in TYPES.items() if name not in FAULTS and name != "false_data_injection"]
+    assert np.array_equal(distort(SCENARIO, CELL, READINGS, [incident(name) for name in rest]), READINGS)
+
+
+def test_draws_depend_on_the_seed_and_the_number() -> None:
+    noise = [change(incident("noise", number=number)) for number in (1, 1, 2)]
+    first, again, other = (next(iter(one.values())) for one in noise)
+    assert first.tobytes() == again.tobytes() and not np.array_equal(first, other)
