@@ -1,0 +1,80 @@
+"""A run tells what is known of its test part's incidents, and its metrics and report keep attacks from other events."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from anomalynet.data.importing import import_table
+from anomalynet.data.importing.request import ImportRequest
+from anomalynet.reporting.render import write_report
+from anomalynet.runs.collect import load_record
+from anomalynet.runs.incidents import IncidentNote, read_incidents
+from anomalynet.training.run import Outcome, train
+from tests.training.small import short, table
+
+START = 1_700_000_000
+ATTACK = IncidentNote(type="jamming", cause="attack", impact="availability", severity=3)
+FAULT = IncidentNote(type="drift", cause="fault", severity=1)
+
+
+@pytest.fixture
+def outcome(tmp_path: Path) -> Outcome:
+    """A run on six devices, each with three attacks that shift a sensor and two faults that change nothing."""
+    lines = []
+    for device in range(6):
+        for note, firsts, steps in ((ATTACK, (70, 170, 270), 30), (FAULT, (110, 210), 20)):
+            for first in firsts:
+                start, end = (datetime.fromtimestamp(START + 10 * step, UTC).isoformat() for step in (first, first + steps - 1))
+                lines.append([start, end, note.type, note.cause, note.impact, note.severity, f"d{device}"])
+    with (tmp_path / "annotated.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["start", "end", "type", "cause", "impact", "severity", "series"], *lines])
+    file_ = table(tmp_path / "own.csv")
+    import_table(
+        ImportRequest(file=file_, name="annotated", time="time", series="device", split="part", ignore=("attack",),
+                      incidents=tmp_path / "annotated.csv", replace=True)
+    )  # fmt: skip
+    found = train(short("logistic", "data.name=annotated", "data.calibration_rows=20"), tmp_path / "runs")
+    assert found is not None
+    return found
+
+
+def test_a_run_notes_the_incidents_of_its_test_part(outcome: Outcome) -> None:
+    scores = pl.read_parquet(outcome.folder.scores).filter(pl.col("split") == "test")
+    notes = read_incidents(outcome.folder.incidents)
+    assert sorted(notes) == sorted(scores["incident"].drop_nulls().unique().to_list())
+    assert list(notes.values()) == 2 * [*3 * [ATTACK], *2 * [FAULT]]
+    attacks = scores.filter(pl.col("label") == 1)["incident"].unique()
+    assert {notes[number] for number in attacks} == {ATTACK}
+    assert outcome.result.world is None
+
+
+def test_faults_are_neither_recalled_nor_excused(outcome: Outcome) -> None:
+    scores = pl.read_parquet(outcome.folder.scores).filter(pl.col("split") == "test")
+    alarm = scores["alarm"].fill_null(False)
+    attack = (scores["label"] == 1).fill_null(False)
+    found = scores.filter(alarm & attack)["incident"].n_unique() / scores.filter(attack)["incident"].n_unique()
+    assert outcome.result.metrics["test/event_recall"] == pytest.approx(found)
+    false = (alarm & ~attack).to_numpy()
+    series = scores["series"].to_numpy()
+    begins = int(false.sum() - (false[1:] & false[:-1] & (series[1:] == series[:-1])).sum())
+    assert begins > 0
+    days = scores["score"].drop_nulls().len() * 10 / 86400
+    assert outcome.result.metrics["test/false_alarms_per_day"] == pytest.approx(begins / days)
+
+
+def test_the_reports_rows_add_up_to_the_runs_scores(outcome: Outcome, tmp_path: Path) -> None:
+    write_report([load_record(outcome.folder)], tmp_path / "report")
+    scores = pl.read_parquet(outcome.folder.scores).filter((pl.col("split") == "test") & pl.col("label").is_not_null())
+    for name in ("by_type", "by_cause", "by_severity"):
+        rows = pl.read_csv(tmp_path / "report" / "tables" / f"{name}.csv")
+        assert (rows["steps"].sum(), rows["missed"].sum()) == (scores.height, scores["score"].null_count())
+        summary = outcome.result.parts["test"]
+        assert (rows["steps"].sum(), rows["missed"].sum()) == (summary.labelled, summary.missed)
+        assert rows.filter(pl.col("label") == 1)["steps"].sum() == summary.attack
+    drift = pl.read_csv(tmp_path / "report" / "tables" / "by_type.csv").row(by_predicate=pl.col("type") == "drift", named=True)
+    assert (drift["label"], drift["cause"], drift["incidents"], drift["detected"]) == (0, "fault", 4, None)
