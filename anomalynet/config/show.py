@@ -16,8 +16,9 @@ from anomalynet.config.models import model_class
 
 
 def scalar(value: object) -> str:
-    """A value as it stands in YAML."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True)
+    """A value as it stands in YAML, on one line."""
+    style = '"' if isinstance(value, str) and "\n" in value else None
+    text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=float("inf"), default_style=style)
     return text.removesuffix("...\n").strip()
 
 

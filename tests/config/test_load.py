@@ -128,8 +128,10 @@ def test_identity_covers_defaults_that_no_file_names() -> None:
     assert run_id(load("cnn", ["data.max_gap=11"]).config, "d") != run_id(load("cnn").config, "d")
 
 
-def test_a_shown_configuration_loads_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scenario", ["duration=6h " * 20, "duration=6h\n\ndeployment.nodes=8", "start='2026' # no comment"])
+def test_a_shown_configuration_loads_again(tmp_path: Path, scenario: str) -> None:
     loaded = load("hybrid", ["seed=4", "data.split.purge=40"])
+    loaded = replace(loaded, config=replace(loaded.config, data=replace(loaded.config.data, scenario=scenario)))
     again = load(written(tmp_path, as_yaml(loaded, origin=True)))
     assert again.config == loaded.config
 
