@@ -13,7 +13,7 @@ SENSING_RADIUS = 15.0
 MARGIN = 1.0
 """Metres that nodes keep from the edge of the area."""
 RASTER = 2.0
-"""Metres between the points at which coverage is measured."""
+"""Metres, at most, between the points at which coverage is measured."""
 
 
 def cells(scenario: Scenario) -> int:
@@ -76,8 +76,8 @@ def coverage(scenario: Scenario) -> dict[str, float]:
     """
     deployment, count = scenario.deployment, cells(scenario)
     hectares = count * deployment.width * deployment.height / 1e4
-    across, up = (np.arange(RASTER / 2, side, RASTER) for side in (deployment.width, deployment.height))
-    raster = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
+    across, up = (int(np.ceil(side / RASTER)) for side in (deployment.width, deployment.height))
+    raster = (np.indices((across, up)).reshape(2, -1).T + 0.5) * [deployment.width / across, deployment.height / up]
     covered, nearest = [], []
     for number in range(count):
         positions = place(scenario, number).positions

@@ -62,6 +62,10 @@ def test_coverage_of_one_node_by_hand() -> None:
     assert found["nearest"] == 0.0
 
 
+def test_the_smallest_area_is_covered() -> None:
+    assert coverage(deployed(nodes=2, width=1.0, height=0.5))["coverage"] == 1.0
+
+
 def test_four_nodes_in_the_quarters_are_as_far_apart_as_can_be() -> None:
     found = coverage(deployed(nodes=4, placement="grid", width=100.0, height=100.0))
     assert found["nearest"] == 50.0
