@@ -67,6 +67,15 @@ def test_temperature_lags_by_its_housing() -> None:
     assert change[:, 102] == pytest.approx(np.full(15, 10 * (1 - np.exp(-1))))  # three periods of 30 s are its 90 s
 
 
+def test_the_membrane_feels_the_vapour_at_its_own_warmth_and_lags() -> None:
+    world = constant()
+    world.temperature[:, 100:] += 10
+    change = (measure(DAY, CELL, world) - measure(DAY, CELL, constant()))[..., HUMIDITY]
+    dry, warmed = 100 * 12 / float(saturation(20.0)), 100 * 12 / float(saturation(20 + 10 * (1 - np.exp(-1 / 3))))
+    assert not change[:, :100].any()
+    assert change[:, 100] == pytest.approx(np.full(15, (warmed - dry) * (1 - np.exp(-1))))  # one period of 30 s is its time constant
+
+
 @pytest.mark.parametrize("expected", [0.05, 1.0, 4.0])
 def test_motions_are_counted_at_their_mean_less_the_blind_time(expected: float) -> None:
     counts = measure(DAY, CELL, constant(motion=expected))[..., MOTION]
