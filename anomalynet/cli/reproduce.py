@@ -106,8 +106,13 @@ def _try_splits(jobs: list[Job]) -> None:
     """Prepare the data and cut every split that the runs will need: what is refused, is refused before the first run."""
     from anomalynet.data.prepare import prepare
     from anomalynet.data.split import split
+    from anomalynet.data.worlds import world_of
 
+    told: set[int | None] = set()
     for config in dict.fromkeys(job.run.loaded.config.data for job in jobs if job.state != "done"):
+        if (world := world_of(config)) not in told:
+            _say(f"preparing {config.title}" + ("" if world is None else f", world {world}"))
+            told.add(world)
         split(prepare(config), config)
 
 

@@ -31,7 +31,7 @@ REPEATED = ("seed", "data.split.fold", "data.split.assignment", "data.world", *N
 
 @dataclass(frozen=True, slots=True)
 class Repetition:
-    """The folds of one (seed, assignment, world); every labelled step of the world is tested once when none is missing."""
+    """The folds of one (seed, assignment, world); no step is tested by two of them."""
 
     seed: int
     assignment: int

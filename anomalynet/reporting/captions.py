@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
@@ -61,9 +62,43 @@ def prevalence_text(metrics: ArmMetrics) -> str:
     return f"{shares[0]} to {shares[-1]} % attack in {len(worlds)} worlds"
 
 
+SEVERAL = 3
+"""Most endings that one warning is shown with."""
+
+
 def warnings(arms: Iterable[Arm]) -> tuple[str, ...]:
-    """What the runs warn of, each warning once."""
-    return tuple(sorted({warning for arm in arms for record in arm.records for warning in record.result.warnings}))
+    """What the runs warn of, each warning once: those that differ in numbers alone are one, with the range of each number."""
+    alike: dict[str, set[str]] = defaultdict(set)
+    for text in {warning for arm in arms for record in arm.records for warning in record.result.warnings}:
+        alike[_NUMBER.sub("#", text)].add(text)
+    endings: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for texts in alike.values():
+        head, colon, _ = _in_one(texts).partition(": ")
+        endings[_NUMBER.sub("#", head), colon].append(_in_one(texts))
+    found = []
+    for (_, colon), told in endings.items():
+        if colon and len(told) > SEVERAL:
+            heads = {text.partition(": ")[0] for text in told}
+            found.append(f"{_in_one(heads)}: {len(told)} different ones, each in its run's result.json")
+        else:
+            found += told
+    return tuple(sorted(found))
+
+
+_NUMBER = re.compile(r"(?<![\w.,])\d+(?!\w|[.,]\d)")
+"""A whole number that stands alone: no part of a name, of a decimal number or of 1,234."""
+
+
+def _in_one(texts: Iterable[str]) -> str:
+    """Texts that are alike but for their whole numbers, as one: `2 to 5 incidents`."""
+    known = sorted(texts)
+    columns = iter(zip(*([int(number) for number in _NUMBER.findall(text)] for text in known), strict=True))
+
+    def span(_: re.Match[str]) -> str:
+        numbers = next(columns)
+        return str(numbers[0]) if min(numbers) == max(numbers) else f"{min(numbers)} to {max(numbers)}"
+
+    return _NUMBER.sub(span, known[0])
 
 
 def marks(arms: Sequence[Arm]) -> dict[str, str]:
