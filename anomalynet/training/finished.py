@@ -30,7 +30,7 @@ from anomalynet.training import evaluate
 from anomalynet.training.fit import load_network
 from anomalynet.training.reproducibility import prepare_process
 
-OTHER_DATA = ("data.name", "data.root", "data.subset", "data.world")
+OTHER_DATA = ("data.name", "data.root", "data.subset", "data.world", "data.scenario")
 """What may differ from the run when its detector is tested: which data."""
 
 
@@ -106,7 +106,7 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
 
     Args:
         run: with its own data still there, or overlaps with it cannot be told.
-        overrides: `data.name=…`, `data.root=…`, `data.subset=…`, `data.world=…`.
+        overrides: `data.name=…`, `data.root=…`, `data.subset=…`, `data.world=…`, `data.scenario=…`.
 
     Raises:
         UsageError: another key; window, calibration and threshold belong to the detector.
