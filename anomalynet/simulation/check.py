@@ -11,8 +11,6 @@ from typing import Any
 from anomalynet.simulation.incidents import TYPES
 from anomalynet.simulation.scenario import Scenario, frame_period, seconds
 
-RHYTHMS = ("street", "shifts", "ward")
-
 LONGEST = 49 * 86400
 """Seconds after which the 32-bit milliseconds of a frame's clock would begin again."""
 
@@ -96,8 +94,6 @@ def violations(scenario: Scenario) -> Iterator[Violation]:
             yield low, f"must not exceed {high} = {_value(scenario, high)}, but is {_value(scenario, low)}", None
     if scenario.radio.duty_cycle > 1:
         yield "radio.duty_cycle", f"is a share and must not exceed 1, not {scenario.radio.duty_cycle}", None
-    if scenario.climate.rhythm not in RHYTHMS:
-        yield "climate.rhythm", f"{scenario.climate.rhythm!r} is none of {', '.join(RHYTHMS)}", _nearest(scenario.climate.rhythm, RHYTHMS)
     yield from _times(scenario)
     yield from _incidents(scenario)
 

@@ -1,0 +1,269 @@
+"""The folder of a simulated world: its tables, its manifest, and how they are written and read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from anomalynet.errors import DataError
+from anomalynet.runs.files import write_json
+from anomalynet.simulation.incidents import TYPES
+from anomalynet.simulation.load import load_scenario
+from anomalynet.simulation.records import CellResult
+from anomalynet.simulation.scenario import SENSORS, Scenario
+
+FORMAT = 1
+"""Grows when a file of the folder changes its meaning."""
+
+MANIFEST, SCENARIO, INCIDENTS_FILE, NODES_FILE = "manifest.json", "scenario.yaml", "incidents.parquet", "nodes.parquet"
+
+_TIME = pl.Datetime("us")
+
+FRAMES: dict[str, pl.DataType | type[pl.DataType]] = {
+    "arrival": _TIME,
+    "source": pl.Int32,
+    "node": pl.String,
+    "sequence": pl.UInt16,
+    "retries": pl.UInt8,
+    "sent": _TIME,
+    **{name: pl.Float32 for name, _ in SENSORS},
+    "rssi": pl.Float32,
+    "snr": pl.Float32,
+    "lqi": pl.UInt8,
+    "fcs": pl.Boolean,
+    "checksum": pl.Boolean,
+    "frame": pl.Binary,
+}
+"""A row for each frame that a gateway received, in the order of arrival. `source` is the address in the frame, -1 in a frame of another
+format; `node` the node of the cell with that address, null where there is none; `sent` the sender's clock; `frame` the bytes received."""
+
+NODES: dict[str, pl.DataType | type[pl.DataType]] = {
+    "node": pl.String,
+    "number": pl.Int64,
+    "cell": pl.Int32,
+    **dict.fromkeys(("x", "y", "distance"), pl.Float64),
+    "room": pl.Int32,
+    **dict.fromkeys(("gateway_x", "gateway_y", "link"), pl.Float64),
+    **dict.fromkeys(("expected", "sent", "received"), pl.Int64),
+    **dict.fromkeys(("clock_error", "battery_start", "battery_end"), pl.Float64),
+}
+"""A row a node. `link` is the mean received power, `expected` the slots, `sent` the frames that went on the air, `received` the distinct
+frames that the gateway heard intact."""
+
+INCIDENTS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "id": pl.Int32,
+    **dict.fromkeys(("type", "variant", "cause", "layer", "impact"), pl.String),
+    "severity": pl.Int8,
+    "cell": pl.Int32,
+    "nodes": pl.List(pl.String),
+    "start": _TIME,
+    "end": _TIME,
+    **dict.fromkeys(("magnitude", "x", "y"), pl.Float64),
+}
+"""A row an incident. `x`, `y`: where a jammer, an attacker, a fire or an obstacle stands."""
+
+UNITS = {
+    **dict(SENSORS),
+    "rssi": "dBm", "snr": "dB", "link": "dBm", "x": "m", "y": "m", "distance": "m", "gateway_x": "m", "gateway_y": "m",
+    "clock_error": "ppm", "battery_start": "share", "battery_end": "share", "magnitude": "typical effects of the type",
+    "arrival": "UTC", "sent": "UTC by the node's clock", "start": "UTC", "end": "UTC",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a finished world is, written last.
+
+    Attributes:
+        format: `FORMAT`.
+        versions: program → version that made it; `code` is a hash of the simulator's sources.
+        scenario: the resolved parameters.
+        units: column → unit.
+        counts: of the whole world.
+        files: path in the folder → sha256 (hexadecimal), bytes, rows (null for the scenario).
+    """
+
+    format: int
+    versions: Mapping[str, str]
+    scenario: Mapping[str, Any]
+    units: Mapping[str, str]
+    counts: Mapping[str, float]
+    files: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A world as it stands in its folder.
+
+    Attributes:
+        folder: where.
+        manifest: counts, units, hashes.
+        scenario: its parameters.
+        frames: gateway logs of all cells, lazily, columns `FRAMES`.
+        telemetry: canonical telemetry of all cells, lazily; None where the world was made without.
+        nodes: columns `NODES`, by number.
+        incidents: columns `INCIDENTS`, by id.
+    """
+
+    folder: Path
+    manifest: Manifest
+    scenario: Scenario
+    frames: pl.LazyFrame
+    telemetry: pl.LazyFrame | None
+    nodes: pl.DataFrame
+    incidents: pl.DataFrame
+
+
+def partition(table: str, cell: int) -> str:
+    """The path in the folder of one cell's part of `frames` or `telemetry`."""
+    return f"{table}/cell-{cell:04d}.parquet"
+
+
+def frames_table(result: CellResult) -> pl.DataFrame:
+    """A cell's gateway log, columns `FRAMES`."""
+    names = dict(zip((result.cell.numbers + 1).tolist(), result.cell.names, strict=True))
+    columns = {name: pl.Series(name, values) for name, values in result.frames.items()}
+    node = columns["source"].replace_strict(names, default=None, return_dtype=pl.String)
+    return pl.DataFrame({**columns, "node": node}).select(pl.col(name).cast(dtype) for name, dtype in FRAMES.items())
+
+
+def nodes_table(result: CellResult) -> pl.DataFrame:
+    """A cell's nodes, columns `NODES`."""
+    return pl.DataFrame(dict(result.nodes)).select(pl.col(name).cast(dtype) for name, dtype in NODES.items())
+
+
+def incidents_table(result: CellResult, start: str) -> pl.DataFrame:
+    """A cell's incidents, columns `INCIDENTS`; `start` is the scenario's first moment."""
+    epoch = datetime.fromisoformat(start)
+    rows = [
+        {
+            **{key: value for key, value in asdict(incident).items() if key in INCIDENTS},
+            "id": incident.number,
+            **{key: getattr(TYPES[incident.type], key) for key in ("cause", "layer", "impact")},
+            "nodes": [result.cell.names[node] for node in incident.nodes],
+            "start": epoch + timedelta(seconds=incident.start),
+            "end": epoch + timedelta(seconds=incident.end),
+            "x": incident.position[0],
+            "y": incident.position[1],
+        }
+        for incident in result.incidents
+    ]
+    return pl.DataFrame(rows, schema=INCIDENTS)
+
+
+def write_parquet(folder: Path, name: str, table: pl.DataFrame) -> dict[str, Any]:
+    """Write a table atomically; the same rows give the same bytes.
+
+    Returns: as `facts_of`.
+    """
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    table.rechunk().write_parquet(temporary, compression="zstd", compression_level=3, statistics=True, row_group_size=262_144)
+    temporary.replace(path)
+    return facts_of(path, table.height)
+
+
+def facts_of(path: Path, rows: int | None = None) -> dict[str, Any]:
+    """sha256, bytes and rows of a file, as the manifest keeps them."""
+    return {"sha256": sha256(path), "bytes": path.stat().st_size, "rows": rows}
+
+
+def is_as(path: Path, facts: Mapping[str, Any]) -> bool:
+    """Whether a file has the size and the SHA-256 of its facts. Raises OSError."""
+    return path.stat().st_size == int(facts["bytes"]) and sha256(path) == str(facts["sha256"])
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Mark a world as finished; the last thing written."""
+    write_json(folder / MANIFEST, asdict(manifest))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a finished world; no other file is looked at.
+
+    Raises:
+        DataError: there is none, it cannot be read, or another version wrote it.
+    """
+    path = folder / MANIFEST
+    again = "simulate the world again into an empty folder, or restore the file"
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if (folder / SCENARIO).is_file():
+            command = f"anomalynet simulate {folder / SCENARIO} --out {folder}"
+            raise DataError(f"{folder}: the simulation of this world was cut off (no {MANIFEST})", f"{command} continues it") from None
+        raise DataError(f"{folder}: no simulated world (no {MANIFEST})", "anomalynet simulate SCENARIO --out DIR makes one") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise DataError(f"{path}: damaged: not JSON ({error})", again) from None
+    if isinstance(raw, dict) and raw.get("format", FORMAT) != FORMAT:
+        raise DataError(f"{path}: format {raw['format']}, but this version reads format {FORMAT}", "simulate the world again")
+    try:
+        manifest = Manifest(**raw)
+        sound = all({"sha256", "bytes", "rows"} <= facts.keys() for facts in manifest.files.values()) and NODES_FILE in manifest.files
+    except (TypeError, AttributeError):
+        sound = False
+    if not sound:
+        raise DataError(f"{path}: damaged: keys are missing or of the wrong type", again)
+    return manifest
+
+
+def read_world(folder: Path, *, verify: bool = True) -> World:
+    """Open a finished world.
+
+    Args:
+        verify: compare every file with its SHA-256 in the manifest; otherwise only its size.
+
+    Raises:
+        DataError: no finished world, or the first file that is missing, edited or damaged.
+    """
+    manifest = read_manifest(folder)
+    for name, facts in manifest.files.items():
+        _check(folder / name, facts, verify)
+    tables = {table: [folder / name for name in manifest.files if name.startswith(f"{table}/")] for table in ("frames", "telemetry")}
+    return World(
+        folder,
+        manifest,
+        load_scenario(str(folder / SCENARIO)),
+        pl.scan_parquet(tables["frames"]),
+        pl.scan_parquet(tables["telemetry"]) if tables["telemetry"] else None,
+        pl.read_parquet(folder / NODES_FILE),
+        pl.read_parquet(folder / INCIDENTS_FILE),
+    )
+
+
+def _check(path: Path, facts: Mapping[str, Any], verify: bool) -> None:
+    try:
+        same = is_as(path, facts) if verify else path.stat().st_size == facts["bytes"]
+    except OSError as error:
+        raise DataError(f"{path}: listed in {MANIFEST}, but cannot be read: {error.strerror}", "restore it, or simulate again") from None
+    if not same:
+        raise DataError(f"{path}: not the file that was simulated: edited or damaged", "restore it, or simulate the world again")
+
+
+def write_csv(folder: Path, nodes: pl.DataFrame, incidents: pl.DataFrame, telemetry: Sequence[Path]) -> None:
+    """Copies as CSV in `folder/csv`: nodes, incidents (their nodes separated by spaces), and the telemetry of each cell.
+
+    They are for other programs to read; nothing here reads them and the manifest does not list them.
+    """
+    target = folder / "csv"
+    target.mkdir(exist_ok=True)
+    nodes.write_csv(target / "nodes.csv")
+    incidents.with_columns(pl.col("nodes").list.join(" ")).write_csv(target / "incidents.csv")
+    for path in telemetry:
+        pl.scan_parquet(path).sink_csv(target / f"telemetry-{path.stem}.csv")

@@ -1,0 +1,171 @@
+"""Simulates a whole world into a folder: all cells, then what is known of all of them."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import polars as pl
+from filelock import FileLock, Timeout
+
+from anomalynet import __version__
+from anomalynet.config.identity import flatten_tree
+from anomalynet.errors import ConfigError, RunError, UsageError
+from anomalynet.runs.code import code_hash
+from anomalynet.runs.files import write_text
+from anomalynet.simulation.load import as_yaml, canonical, load_scenario
+from anomalynet.simulation.part import PARTS, Part, Refine, make_part, read_part
+from anomalynet.simulation.placement import cells, coverage
+from anomalynet.simulation.pool import make_parts
+from anomalynet.simulation.scenario import Scenario, seconds, slots
+from anomalynet.simulation.store import (
+    FORMAT,
+    INCIDENTS_FILE,
+    MANIFEST,
+    NODES_FILE,
+    SCENARIO,
+    UNITS,
+    Manifest,
+    facts_of,
+    partition,
+    read_world,
+    write_csv,
+    write_manifest,
+    write_parquet,
+)
+
+LOCK = ".lock"
+
+
+def simulate(
+    scenario: Scenario,
+    folder: Path,
+    *,
+    workers: int = 1,
+    csv: bool = False,
+    progress: Callable[[float], None] | None = None,
+    refine: Refine | None = None,
+) -> Manifest:
+    """Simulate every cell of a scenario into a folder; see `store` for its files.
+
+    The same scenario gives the same bytes, whatever the number of workers. A simulation that was cut off goes on with the cells that are
+    not finished; a finished world is verified and left as it is.
+
+    Args:
+        folder: new, empty, or of this very scenario.
+        workers: processes; one works in this one.
+        csv: also write copies as CSV.
+        progress: is told the simulated seconds, summed over the cells.
+        refine: makes the telemetry of a cell from its gateway log; without it there is none.
+
+    Raises:
+        UsageError: the folder holds something else, or another process works in it. Nothing was changed.
+        DataError: the folder holds this world, finished, but damaged.
+        RunError: a worker died.
+    """
+    claim(scenario, folder)
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            if not (folder / MANIFEST).is_file():
+                parts = _all_parts(scenario, folder, workers, refine, progress or _nobody)
+                _finish(scenario, folder, parts)
+            world = read_world(folder)
+            if csv:
+                write_csv(folder, world.nodes, world.incidents, [folder / name for name in world.manifest.files if "telemetry/" in name])
+            shutil.rmtree(folder / PARTS, ignore_errors=True)
+    except Timeout:
+        raise UsageError(f"{folder}: another process simulates into it", "wait for it, or name another folder") from None
+    return world.manifest
+
+
+def claim(scenario: Scenario, folder: Path) -> None:
+    """Make a folder this scenario's, or find that it is. Raises UsageError where it holds anything else; nothing is changed then."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        strangers = [path for path in folder.iterdir() if path.name not in (LOCK, f".{SCENARIO}.tmp")]
+        if not strangers:
+            write_text(folder / SCENARIO, as_yaml(scenario))
+            return
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written to: {error.strerror}", "--out names a new or empty folder") from None
+    elsewhere = "nothing was changed; --out names a new or empty folder"
+    if not (folder / SCENARIO).is_file():
+        raise UsageError(f"{folder} holds {strangers[0].name} and no simulated world", elsewhere)
+    try:
+        present = load_scenario(str(folder / SCENARIO))
+    except ConfigError as error:
+        raise UsageError(f"{folder} holds a world whose scenario cannot be read: {error.message}", elsewhere) from None
+    if canonical(present) != canonical(scenario):
+        here, asked = flatten_tree(asdict(present)), flatten_tree(asdict(scenario))
+        changed = [f"{key} is {here[key]} there, {asked[key]} here" for key in here if here[key] != asked[key] and key != "name"]
+        more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
+        raise UsageError(f"{folder} holds another world: {'; '.join(changed[:3])}{more}", elsewhere)
+
+
+def _nobody(seconds: float) -> None:
+    """No one listens."""
+
+
+def _all_parts(scenario: Scenario, folder: Path, workers: int, refine: Refine | None, progress: Callable[[float], None]) -> list[Part]:
+    """Every cell's part, in the order of cells; those that are not there are simulated."""
+    count, duration = cells(scenario), seconds(scenario.duration)
+    done = {number: read_part(folder, number, refine) for number in range(count)}
+    pending = [number for number, part in done.items() if part is None]
+    at = {number: 0.0 if part is None else duration for number, part in done.items()}
+
+    def told(number: int, reached: float) -> None:
+        at[number] = min(reached, duration)
+        progress(sum(at.values()))
+
+    progress(sum(at.values()))
+    if workers > 1 and len(pending) > 1:
+        make_parts(folder, pending, workers, refine, told)
+    else:
+        for number in pending:
+            make_part(folder, scenario, number, refine, partial(told, number))
+            told(number, duration)
+    parts = [done[number] or read_part(folder, number, refine) for number in range(count)]
+    found = [part for part in parts if part is not None]
+    if len(found) < count:
+        raise RunError(f"{folder}: the program or a file changed while it was simulated", "the same command simulates those cells again")
+    return found
+
+
+def _finish(scenario: Scenario, folder: Path, parts: Sequence[Part]) -> None:
+    """Write what is known of the whole world."""
+    nodes = pl.concat([part.nodes for part in parts]).sort("number")
+    incidents = pl.concat([part.incidents for part in parts]).sort("id")
+    files = {name: facts for part in parts for name, facts in part.files.items()}
+    files |= {
+        NODES_FILE: write_parquet(folder, NODES_FILE, nodes),
+        INCIDENTS_FILE: write_parquet(folder, INCIDENTS_FILE, incidents),
+        SCENARIO: facts_of(folder / SCENARIO),
+    }
+    radio: Counter[str] = Counter()
+    for part in parts:
+        radio.update(part.counts)
+    expected, sent, received = (int(nodes[name].sum()) for name in ("expected", "sent", "received"))
+    counts = {
+        "nodes": nodes.height,
+        "cells": len(parts),
+        "slots": slots(scenario),
+        "frames": sum(files[partition("frames", number)]["rows"] for number in range(len(parts))),
+        "expected": expected,
+        "sent": sent,
+        "received": received,
+        "delivered": received / expected,
+        "incidents": incidents.height,
+        **{f"incidents, {cause}": int((incidents["cause"] == cause).sum()) for cause in ("attack", "fault", "environment")},
+        **coverage(scenario),
+        **{f"radio: {name}": count for name, count in sorted(radio.items())},
+    }
+    programs = {name: version(name) for name in ("numpy", "polars", "simpy")}
+    versions = {"anomalynet": __version__, "code": code_hash(("simulation", "data")), "python": platform.python_version(), **programs}
+    manifest = Manifest(FORMAT, versions, asdict(scenario), UNITS, counts, dict(sorted(files.items())))
+    write_manifest(folder, manifest)
