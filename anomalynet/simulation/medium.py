@@ -252,4 +252,4 @@ class Medium:
 
     def _noise_at_start(self, sent: Transmission) -> float:
         stretches = self._interference(sent) + disturbance(self._disturbers, sent.start, sent.stop)
-        return self._noise + sum(power for begin, _, power in stretches if begin <= sent.start)
+        return math.fsum([self._noise, *(power for begin, _, power in stretches if begin <= sent.start)])

@@ -1,0 +1,74 @@
+"""Small radio networks for tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from anomalynet.simulation.crc import fcs
+from anomalynet.simulation.propagation import path_loss
+from anomalynet.simulation.radio import draws_needed
+from anomalynet.simulation.records import Bool, Float64, Station
+from anomalynet.simulation.scenario import RadioConfig
+from anomalynet.simulation.streams import stream
+
+
+def frame(size: int, fill: int = 0) -> bytes:
+    """A PSDU of `size` bytes with a valid check sequence."""
+    body = bytes([fill]) * (size - 2)
+    return body + fcs(body).to_bytes(2, "little")
+
+
+def station(
+    times: npt.ArrayLike,
+    power: float | Float64,
+    *,
+    radio: RadioConfig,
+    psdu: bytes = frame(31),
+    draws: float | None = None,
+    seed: int = 0,
+    polite: bool = True,
+    name: str = "node",
+) -> Station:
+    """A station that sends one frame again and again.
+
+    Args:
+        draws: every uniform draw; None draws them from `seed` and `name`.
+    """
+    at = np.asarray(times, np.float64)
+    shape = (len(at), draws_needed(radio))
+    uniforms = stream(seed, name).random(shape) if draws is None else np.full(shape, draws)
+    return Station(name, at, lambda k, retries: psdu, np.broadcast_to(np.asarray(power, np.float64), at.shape), uniforms, polite)
+
+
+def corrupt(station: int, frame: int, attempt: int) -> np.random.Generator:
+    """The stream for wrong bits."""
+    return stream(0, "corrupt", station, frame, attempt)
+
+
+def everyone(count: int, hear: bool = True) -> Bool:
+    """All hear each other, or nobody hears anybody."""
+    return np.full((count, count), hear)
+
+
+def star(
+    nodes: int, seconds: float, period: float, *, radio: RadioConfig, size: int, square: bool = False, seed: int = 0
+) -> tuple[list[Station], Bool]:
+    """Nodes around the gateway, each sending regularly from a moment of its own; no shadowing.
+
+    Args:
+        square: uniform on a square of 120 m, not on a disc of 120 m radius.
+
+    Returns: the stations, and who hears whom.
+    """
+    rng = stream(seed, "star", nodes)
+    first, second = rng.random((2, nodes))
+    places = 120.0 * (first - 0.5 + 1j * (second - 0.5)) if square else 120.0 * np.sqrt(first) * np.exp(2j * np.pi * second)
+    power = radio.transmit_power - path_loss(np.abs(places), radio.exponent, radio.reference_loss)
+    between = radio.transmit_power - path_loss(np.abs(places[:, None] - places), radio.exponent, radio.reference_loss)
+    count = round(seconds / period)
+    stations = [
+        station((np.arange(count) + rng.random()) * period, power[i], radio=radio, psdu=frame(size), seed=seed, name=f"node-{i}")
+        for i in range(nodes)
+    ]
+    return stations, between > radio.carrier_sense
