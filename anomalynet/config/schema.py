@@ -66,7 +66,7 @@ class QualityConfig:
 class DataConfig:
     """Which recordings, and how they become windows."""
 
-    name: str = "generated"
+    name: str = "smart_city"
     """A data set (`anomalynet data ls`), a name given to `anomalynet data import`, the YAML file of a scenario, or `simulated`, a world in
     `root`."""
     root: str | None = None

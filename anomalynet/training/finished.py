@@ -118,7 +118,7 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
         raise UsageError(
             f"{strangers[0]}: a finished run keeps its model, window and threshold", f"what may change: {', '.join(OTHER_DATA)}"
         )
-    elsewhere = ["data.root=null", "data.subset=null"] if "data.name" in keys else []
+    elsewhere = ["data.root=null", "data.subset=null", "data.scenario=null"] if "data.name" in keys else []
     loaded = _load(run.folder, [*elsewhere, *overrides])
     prepare_process(loaded.config)
     prepared = prepare(loaded.config.data)
@@ -150,7 +150,10 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
 
 
 def _seen(run: FinishedRun, prepared: Prepared, rows: Int64) -> Bool:
-    """Which rows stand, by time and readings, in the run's training or validation part, bool (row,); none where its data is gone."""
+    """Which rows stand, by time and readings, in the run's training or validation part, bool (row,); none where its data is gone.
+
+    A step at which nothing was heard looks like any other, and is in no part.
+    """
     try:
         own = run.data
     except DataError:
@@ -158,9 +161,8 @@ def _seen(run: FinishedRun, prepared: Prepared, rows: Int64) -> Bool:
     known = np.concatenate([own.split.territory[part].rows() for part in PARTS if part != "test"])
 
     def content(of: Prepared, some: Int64) -> pl.DataFrame:
-        return pl.DataFrame(of.values[some]).with_columns(pl.Series("time", of.times[some]))
+        return pl.DataFrame(of.values[some]).with_columns(pl.Series("time", of.times[some]), pl.Series("row", some))
 
-    found = content(prepared, rows).with_row_index("row").join(content(own.prepared, known), on=pl.all().exclude("row"), how="semi")
-    seen = np.zeros(len(rows), np.bool_)
-    seen[found["row"].to_numpy()] = True
-    return seen
+    found = content(prepared, rows).join(content(own.prepared, known), on=pl.all().exclude("row"), how="semi")["row"].to_numpy()
+    heard = np.ones(len(found), np.bool_) if prepared.mask is None else prepared.values[found, prepared.mask] < 1
+    return np.isin(rows, found[heard])

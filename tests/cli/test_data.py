@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from anomalynet.cli import main as cli
+from tests.tiny import TINY
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +33,8 @@ def test_ls_names_every_set(capsys: pytest.CaptureFixture[str], csv: Path) -> No
     capsys.readouterr()
     assert cli.main(["data", "ls", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    assert list(rows) == ["generated", "lwsndr", "skab", "ton_iot", "rooms"]
-    assert [rows[name]["there"] for name in rows] == ["yes", "no", "no", "no", "yes"]
+    assert list(rows) == ["healthcare", "industrial", "smart_city", "lwsndr", "skab", "ton_iot", "rooms"]
+    assert [rows[name]["there"] for name in rows] == ["yes"] * 3 + ["no"] * 3 + ["yes"]
     assert rows["skab"]["licence"] == "GPL-3.0"
 
 
@@ -58,10 +59,10 @@ def test_import_then_info(capsys: pytest.CaptureFixture[str], csv: Path) -> None
 
 
 def test_info_as_a_table_and_warnings_aside(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["data", "info", "generated"]) == 0
+    assert cli.main(["data", "info", "smart_city", f"data.scenario={TINY}"]) == 0
     printed = capsys.readouterr()
-    assert "series\t24" in printed.out and "# incidents" in printed.out and "temperature\t°C" in printed.out
-    assert "says nothing about real networks" in printed.err and "warning" not in printed.out
+    assert "series\t12" in printed.out and "# incidents" in printed.out and "temperature\t°C" in printed.out
+    assert "a simulated network" in printed.err and "warning" not in printed.out
 
 
 def test_info_of_a_collection_names_its_parts(capsys: pytest.CaptureFixture[str], real_data: Path) -> None:

@@ -71,7 +71,7 @@ def test_short_series_are_counted_and_a_set_of_them_is_refused() -> None:
     found = prepared([short, long, Recording("shorter", [0], [[1.0]], [0])], THREE)
     assert [segment.series for segment in found.segments] == ["long"]
     assert found.counts["series too short to calibrate"] == 1
-    with pytest.raises(DataError, match=r"no series of generated has more than data.calibration_rows=3 readings"):
+    with pytest.raises(DataError, match=r"no series of smart_city has more than data.calibration_rows=3 readings"):
         prepared([short], THREE)
 
 

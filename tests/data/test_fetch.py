@@ -115,8 +115,8 @@ def test_a_file_of_yours_is_not_overwritten(home: Path, asked: list[str]) -> Non
 def test_what_cannot_be_fetched_says_why(home: Path) -> None:
     with pytest.raises(DataError, match=r"may not be handed out(.|\n)*research\.unsw\.edu\.au(.|\n)*ton_iot"):
         fetch("ton_iot")
-    with pytest.raises(DataError, match="generated needs no download"):
-        fetch("generated")
+    with pytest.raises(DataError, match="smart_city needs no download"):
+        fetch("smart_city")
     with pytest.raises(DataError, match=r"did you mean data\.name=skab"):
         fetch("skabb")
 

@@ -12,9 +12,9 @@ from anomalynet.data.folder import data_folder
 from anomalynet.errors import DataError
 
 
-def test_names_are_the_modules_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_are_the_presets_and_the_modules_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path))
-    assert sources.names() == ["generated", "lwsndr", "skab", "ton_iot"]
+    assert sources.names() == ["healthcare", "industrial", "smart_city", "lwsndr", "skab", "ton_iot"]
     assert data_folder() == tmp_path
     monkeypatch.delenv("ANOMALYNET_DATA")
     assert data_folder() == Path("data")
@@ -26,7 +26,7 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 
 
 def test_a_subset_of_a_set_without_any_is_refused() -> None:
-    with pytest.raises(DataError, match="generated has no subsets"):
+    with pytest.raises(DataError, match="smart_city has no subsets"):
         sources.load(DataConfig(subset="fridge"))
 
 

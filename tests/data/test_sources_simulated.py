@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from anomalynet.config.schema import DataConfig, QualityConfig
+from anomalynet.config.identity import run_id
+from anomalynet.config.model import CNN
+from anomalynet.config.schema import Config, DataConfig, QualityConfig, SplitConfig
 from anomalynet.data import sources
 from anomalynet.data.describe import describe
 from anomalynet.data.prepare import prepare
-from anomalynet.errors import DataError
+from anomalynet.data.sources import simulated
+from anomalynet.data.split import split
+from anomalynet.errors import ConfigError, DataError
+from anomalynet.simulation.scenario import frame_period
 from tests.data.world import frame, incident, node, write_world
+from tests.tiny import TINY
 
 NODES = [node(0, x=0), node(1, x=10), node(2, x=4), node(3, cell=1), node(4, cell=1, y=3)]
 
@@ -133,3 +141,88 @@ def test_an_empty_world_is_silence(config: DataConfig, tmp_path: Path) -> None:
 def test_refusals(config: DataConfig, keys: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         sources.load(replace(config, **keys))
+
+
+SMALL = DataConfig(name="smart_city", scenario="deployment.nodes=4 duration=2h sampling.period=60 incidents.only=jamming crash", world=3)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path))
+    return tmp_path
+
+
+def test_a_preset_is_simulated_once_under_a_name_known_before(home: Path) -> None:
+    name = sources.fingerprint(SMALL)
+    assert not (home / "simulated").exists()
+    first = sources.load(SMALL)
+    folder = home / "simulated" / name[:16]
+    assert simulated.world_folder(SMALL) == folder and (folder / "manifest.json").is_file()
+    made = (folder / "manifest.json").stat().st_mtime_ns
+    again = sources.load(replace(SMALL, label="any"))
+    assert (folder / "manifest.json").stat().st_mtime_ns == made
+    frame = first.frame.collect()
+    assert frame.drop("label").equals(again.frame.collect().drop("label")) and frame.height == 4 * 120
+    assert first.period == 60 and simulated.scenario_of(SMALL).incidents.only == "jamming crash"
+    # The folder's own telemetry is the same table, made by the default quality stage.
+    assert frame.equals(pl.read_parquet(folder / "telemetry/*.parquet"))
+
+
+def test_what_makes_another_world() -> None:
+    same = (replace(SMALL, label="any"), replace(SMALL, link_channels=False), replace(SMALL, view="cell", window=7))
+    assert {sources.fingerprint(one) for one in same} == {sources.fingerprint(SMALL)}
+    other = (replace(SMALL, world=4), replace(SMALL, scenario="duration=2h"), replace(SMALL, name="industrial"))
+    assert len({sources.fingerprint(one) for one in (SMALL, *other)}) == 4
+    spaced = "  deployment.nodes=4   duration=2h sampling.period=60   incidents.only=jamming crash "
+    assert sources.fingerprint(replace(SMALL, scenario=spaced)) == sources.fingerprint(SMALL)
+
+
+def test_a_scenario_of_ones_own_is_data_and_runs_know_it_by_what_it_says(home: Path) -> None:
+    (home / "mine.yaml").write_text("duration: 2h\nsampling: {period: 60}\ndeployment: {nodes: 2}\n")
+    config = DataConfig(name=str(home / "mine.yaml"))
+    assert sources.load(config).frame.collect().height == 2 * 120 and config.title == "mine"
+    before = sources.fingerprint(config)
+    (home / "mine.yaml").write_text("duration: 3h\nsampling: {period: 60}\ndeployment: {nodes: 2}\n")
+    assert sources.fingerprint(config) != before
+    (home / "elsewhere").mkdir()
+    moved = (home / "mine.yaml").rename(home / "elsewhere/mine.yaml")
+    runs = [Config(model=CNN(), data=DataConfig(name=str(path))) for path in (home / "mine.yaml", moved)]
+    assert run_id(runs[0], "data") == run_id(runs[1], "data")
+
+
+def test_mistakes_in_a_scenario_have_one_message() -> None:
+    with pytest.raises(ConfigError, match=r"data.scenario, argument 'duratoin=2h': unknown key 'duratoin'; did you mean 'duration'"):
+        sources.fingerprint(replace(SMALL, scenario="duratoin=2h"))
+    with pytest.raises(DataError, match=r"the seed of a world is data.world\n.*data.world=3"):
+        sources.fingerprint(replace(SMALL, scenario="duration=2h seed=9"))
+
+
+def test_two_processes_simulate_a_world_once(home: Path) -> None:
+    script = """
+from anomalynet.config.schema import DataConfig
+from anomalynet.data.sources import simulated
+folder = simulated.world_folder(DataConfig(scenario="deployment.nodes=4 deployment.cell_nodes=2 duration=2h"))
+print((folder / "manifest.json").stat().st_mtime_ns)
+"""
+    both = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    printed = {process.communicate(timeout=120)[0] for process in both}
+    assert [process.returncode for process in both] == [0, 0] and len(printed) == 1
+
+
+@pytest.mark.parametrize("name", ["smart_city", "industrial", "healthcare"])
+def test_every_preset_is_told_and_needs_no_files(name: str) -> None:
+    about = sources.info(name)
+    assert about.generated and sources.is_there(name) and about.title and about.licence
+    assert about.period == frame_period(simulated.scenario_of(DataConfig(name=name)))
+    assert name in sources.names() and not sources.info("simulated").generated
+
+
+def test_the_tiny_world_of_the_tests_has_both_classes_everywhere() -> None:
+    prepared = prepare(DataConfig(scenario=TINY, calibration_rows=50))
+    for assignment in range(6):
+        for fold in range(3):
+            cut = split(
+                prepared, DataConfig(scenario=TINY, calibration_rows=50, split=SplitConfig(folds=3, fold=fold, assignment=assignment))
+            )
+            assert cut.label == "group_blocked"
+            assert all(set(prepared.labels[cut.scored(part)].tolist()) == {0, 1} for part in ("train", "validation", "test"))

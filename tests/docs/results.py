@@ -10,7 +10,7 @@ import polars as pl
 ROOT = Path(__file__).parents[2]
 REPORTS = {
     "skab-quick": "anomalynet reproduce --data skab",
-    "generated-quick": "anomalynet reproduce",
+    "smart_city-quick": "anomalynet reproduce",
 }
 """Committed report → the command that regenerates it."""
 

@@ -21,7 +21,7 @@ PART = PartSummary(series=("a", "b"), windows=3, steps=9, labelled=9, attack=2, 
 
 def result(**changes: object) -> Result:
     values: dict[str, object] = {
-        "id": "0123456789", "experiment": "cnn", "model": "cnn", "data": "generated", "fingerprint": "f", "channels": ("x",),
+        "id": "0123456789", "experiment": "cnn", "model": "cnn", "data": "smart_city", "fingerprint": "f", "channels": ("x",),
         "seed": 0, "split": "group", "folds": 5, "fold": 0, "assignment": 0, "parts": {"test": PART}, "epochs": 2, "best_epoch": 1,
         "parameters": 10, "threshold": 0.5, "threshold_rule": "f1", "probability": True,
         "metrics": {"test/auroc": 0.75, "test/mcc": None}, "warnings": ("w",),

@@ -133,5 +133,5 @@ def test_no_worker_outlives_its_parent_and_the_same_command_continues(tmp_path: 
         time.sleep(0.05)
     done = subprocess.run([*command, "training.epochs=3"], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert int(done.stderr.split(" runs on generated, ")[1].split(" done")[0]) >= 1
+    assert int(done.stderr.split(" runs on smart_city, ")[1].split(" done")[0]) >= 1
     assert (tmp_path / "report" / "report.md").is_file()

@@ -109,9 +109,9 @@ def test_an_unknown_preset_names_those_there_are() -> None:
 def test_an_estimate_is_what_was_measured_times_what_is_left(tmp_path: Path) -> None:
     for name, epochs, seconds in (("cnn", 4, 8.0), ("logistic", None, 3.0)):
         folder = tmp_path / name / "0123456789"
-        write_json(folder / "result.json", {"version": 1, "experiment": name, "data": "generated", "epochs": epochs})
+        write_json(folder / "result.json", {"version": 1, "experiment": name, "data": "smart_city", "epochs": epochs})
         write_json(folder / "timings.json", {"train_seconds": seconds, "score_seconds": 0.0})
-    costs = measured(tmp_path, "generated")
+    costs = measured(tmp_path, "smart_city")
     assert costs == {"cnn": Cost(2.0, True), "logistic": Cost(3.0, False)}
     planned = [run for run in plan(read_sweep("paper_models", "full"), [SIMULATED]) if run.experiment in ("cnn", "logistic", "lstm")]
     jobs = jobs_of(planned, tmp_path)

@@ -12,16 +12,20 @@ from anomalynet.config.load import Loaded, load
 from anomalynet.data.importing import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.runs.folder import RunFolder
+from tests.tiny import TINY
 
 torch.set_num_threads(1)
 
-SHORT = ("data.stride=8", "data.split.folds=3", "training.epochs=2", "model.head=8")
-"""Seconds instead of minutes, on the generated set."""
+WORLD = (f"data.scenario={TINY}", "data.calibration_rows=50")
+SHORT = (*WORLD, "data.stride=8", "data.split.folds=3", "training.epochs=2", "model.head=8")
+"""Seconds instead of minutes, on a tiny simulated world."""
 
 
 def short(experiment: str, *overrides: str) -> Loaded:
-    """An experiment on the generated set, cut short."""
+    """An experiment cut short, on the tiny world unless other data is named."""
     own = [text for text in SHORT if not text.startswith("model.") or experiment in ("cnn", "lstm", "cnn_lstm", "hybrid")]
+    if any(text.startswith("data.name=") for text in overrides):
+        own = [text for text in own if text not in WORLD]
     return load(experiment, [*own, *overrides])
 
 

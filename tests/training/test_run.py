@@ -24,6 +24,7 @@ from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import SCORES_COLUMNS
 from anomalynet.training.finished import evaluate_on, open_run
 from anomalynet.training.run import Outcome, planned_folder, train
+from tests.tiny import TINY
 from tests.training.small import SHORT, identical, imported, short, table, weights
 
 
@@ -238,7 +239,7 @@ def test_other_data_is_scored_whole_with_the_runs_own_threshold(tmp_path: Path) 
     with pytest.raises(UsageError, match="keeps its model, window and threshold"):
         evaluate_on(run, ["data.window=8"])
     with pytest.raises(DataError, match="the run reads the channels a, b"):
-        evaluate_on(run, ["data.name=generated"])
+        evaluate_on(run, ["data.name=smart_city", f"data.scenario={TINY}"])
 
 
 def test_the_best_checkpoint_holds_the_threshold(tmp_path: Path) -> None:

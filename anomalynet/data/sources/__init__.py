@@ -63,7 +63,7 @@ def is_there(name: str) -> bool:
         return simulated.info(name).generated
     source = _source(DataConfig(name=name))
     subsets = (None, *source.INFO.subsets)
-    return name == "generated" or any(_find(source, data_folder(), subset) for subset in subsets)
+    return any(_find(source, data_folder(), subset) for subset in subsets)
 
 
 def load(config: DataConfig) -> Telemetry:
@@ -81,8 +81,6 @@ def load(config: DataConfig) -> Telemetry:
     from anomalynet.data.view import widen
 
     root = locate(config)
-    if config.name == "generated":
-        return built_in()["generated"].load(root, None, config.world)  # type: ignore[call-arg]
     found = simulated.load(config) if simulated.knows(config.name) else _source(config).load(root, config.subset)
     return widen(relabel(found, config.label, config.title), config.view, config.neighbours, SENSOR_CHANNELS, config.title)
 
@@ -94,8 +92,6 @@ def fingerprint(config: DataConfig) -> str:
     root = locate(config)
     if simulated.knows(config.name):
         return simulated.fingerprint(config)
-    if config.name == "generated":
-        return _fingerprint.of_text(f"generated {config.world}")
     return _fingerprint.of_files(root, _source(config).files(root, config.subset))
 
 
@@ -116,8 +112,6 @@ def locate(config: DataConfig) -> Path:
     _check_subset(about, config.subset)
     if config.scenario is not None:
         raise DataError(f"data.scenario changes simulated data, which {about.name} is not", "leave data.scenario empty")
-    if config.name == "generated":
-        return base
     found = _find(source, base, config.subset)
     if found is not None:
         return found

@@ -13,13 +13,13 @@ class SourceInfo:
         name: what `data.name` says.
         title: one line.
         licence: of the recordings, not of this program.
-        url: the home of the recordings; empty where they are generated.
+        url: the home of the recordings; empty where they are simulated.
         period: expected seconds between readings, None for events without a grid.
         subsets: parts that `data.subset` can name.
         needs_subset: whether one part must be named, because the parts do not share their channels.
         folders: folders below the root, tried in this order, that may hold the files.
         by_hand: how to get the files where nobody but their authors may hand them out; empty elsewhere.
-        generated: made from the seed; there are no files.
+        generated: simulated from the seed `data.world`; there are no files.
         warnings: true of every table made from this data.
     """
 
