@@ -12,6 +12,9 @@ from anomalynet.simulation.records import Bool, Float64, Station
 from anomalynet.simulation.scenario import RadioConfig
 from anomalynet.simulation.streams import stream
 
+LIKE_NS3 = RadioConfig(fading="none", bandwidth=5e6, noise_figure=0.0, carrier_sense=-112.0)
+"""ns-3's noise; there a radio that receives is busy, and it receives what is above -5 dB of signal to noise."""
+
 
 def frame(size: int, fill: int = 0) -> bytes:
     """A PSDU of `size` bytes with a valid check sequence."""
@@ -53,13 +56,13 @@ def everyone(count: int, hear: bool = True) -> Bool:
 
 def star(
     nodes: int, seconds: float, period: float, *, radio: RadioConfig, size: int, square: bool = False, seed: int = 0
-) -> tuple[list[Station], Bool]:
+) -> tuple[list[Station], Bool, npt.NDArray[np.complex128]]:
     """Nodes around the gateway, each sending regularly from a moment of its own; no shadowing.
 
     Args:
         square: uniform on a square of 120 m, not on a disc of 120 m radius.
 
-    Returns: the stations, and who hears whom.
+    Returns: the stations, who hears whom, and complex128 (node,): places in metres from the gateway.
     """
     rng = stream(seed, "star", nodes)
     first, second = rng.random((2, nodes))
@@ -71,4 +74,4 @@ def star(
         station((np.arange(count) + rng.random()) * period, power[i], radio=radio, psdu=frame(size), seed=seed, name=f"node-{i}")
         for i in range(nodes)
     ]
-    return stations, between > radio.carrier_sense
+    return stations, between > radio.carrier_sense, places

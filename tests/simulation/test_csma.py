@@ -196,7 +196,7 @@ def test_acknowledgements_get_lost_on_weak_links() -> None:
 
 def test_every_transmission_is_accounted_for() -> None:
     radio = replace(RADIO, fading="rayleigh", carrier_sense=-97.0)
-    stations, hears = star(20, 60.0, 0.1, radio=radio, size=60)
+    stations, hears, _ = star(20, 60.0, 0.1, radio=radio, size=60)
     log = on_air(radio, stations, hears, (), 60.0, corrupt)
     counts = log.counts
     assert counts["sent"] == counts["received"] + counts["corrupted"] + counts["missed"]
@@ -226,7 +226,7 @@ def test_frames_are_told_the_retries_of_the_frame_before() -> None:
 
 def test_equal_inputs_give_equal_logs_and_the_future_does_not_reach_back() -> None:
     radio = replace(RADIO, fading="rician")
-    stations, hears = star(15, 60.0, 0.5, radio=radio, size=31)
+    stations, hears, _ = star(15, 60.0, 0.5, radio=radio, size=31)
     first, again = (on_air(radio, stations, hears, (), 60.0, corrupt) for _ in range(2))
     assert first.receptions == again.receptions
     assert first.counts == again.counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +14,8 @@ from scipy.stats import beta
 from anomalynet.simulation.error_rate import bit_error_rate, error_density, packet_error_rate
 from anomalynet.simulation.medium import first_error, flip
 from anomalynet.simulation.radio import on_air
-from anomalynet.simulation.scenario import RadioConfig
 from anomalynet.simulation.streams import stream
-from tests.simulation.network import corrupt, everyone, frame, station
+from tests.simulation.network import LIKE_NS3, corrupt, everyone, frame, station
 
 TABLE = [
     (-5, 7.5172e-2, 0.9999963, 1, 1),
@@ -94,7 +94,7 @@ def test_wrong_bits_start_at_the_first_and_come_at_the_rate_of_their_piece() -> 
 def test_lost_frames_end_to_end_as_in_ns3(point: tuple[float, float, float], size: int) -> None:
     """Within the 99.9 % interval (Clopper-Pearson) of ns-3's 4,000 frames; our own 20,000 leave little noise of their own."""
     power, lost = point[0], round(4000 * point[1 if size == 31 else 2])
-    radio = RadioConfig(fading="none", bandwidth=5e6, noise_figure=0.0, acknowledge=False)
+    radio = replace(LIKE_NS3, acknowledge=False)
     count = 20_000
     one = station(np.arange(count) * 0.1, power, radio=radio, psdu=frame(size), name=f"{power}")
     log = on_air(radio, [one], everyone(1), [], count, corrupt)

@@ -9,10 +9,7 @@ from anomalynet.simulation.propagation import path_loss
 from anomalynet.simulation.radio import on_air
 from anomalynet.simulation.scenario import RadioConfig
 from anomalynet.simulation.streams import stream
-from tests.simulation.network import corrupt, frame, star, station
-
-LIKE_NS3 = RadioConfig(fading="none", bandwidth=5e6, noise_figure=0.0, carrier_sense=-106.6)
-"""In ns-3 a radio that receives is busy, down to its sensitivity."""
+from tests.simulation.network import LIKE_NS3, corrupt, frame, star, station
 
 
 @pytest.mark.parametrize("square", [False, True], ids=["disc", "square"])
@@ -21,7 +18,7 @@ LIKE_NS3 = RadioConfig(fading="none", bandwidth=5e6, noise_figure=0.0, carrier_s
 )
 def test_frames_received_in_a_star_as_in_ns3(nodes: int, seconds: float, period: float, received: int, square: bool) -> None:
     """Within 1 % of what ns-3's gateway received, duplicates included."""
-    stations, hears = star(nodes, seconds, period, radio=LIKE_NS3, size=31, square=square)
+    stations, hears, _ = star(nodes, seconds, period, radio=LIKE_NS3, size=31, square=square)
     log = on_air(LIKE_NS3, stations, hears, (), seconds, corrupt)
     assert log.counts["offered"] == round(nodes * seconds / period)
     assert log.counts["received"] == pytest.approx(received, rel=0.01)
