@@ -9,9 +9,10 @@ from collections.abc import Generator, Sequence
 import numpy as np
 import simpy
 
+from anomalynet.simulation.bits import disturbance
 from anomalynet.simulation.crc import intact
 from anomalynet.simulation.lora import NOISE, required_snr, time_on_air
-from anomalynet.simulation.medium import Transmission, disturbance
+from anomalynet.simulation.medium import Transmission
 from anomalynet.simulation.propagation import fading_gain
 from anomalynet.simulation.records import Disturber, RadioLog, Reception, Station
 from anomalynet.simulation.scenario import RadioConfig

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from anomalynet.simulation.bits import BIT, HEADER, Stretch, disturbance, first_error, flip, pieces
 from anomalynet.simulation.crc import intact
 from anomalynet.simulation.error_rate import error_density
 from anomalynet.simulation.propagation import noise_dbm
 from anomalynet.simulation.records import Bool, Disturber, RadioLog, Reception
 from anomalynet.simulation.scenario import RadioConfig
 
-BIT = 4e-6
-"""Seconds of a bit; 32 µs a byte."""
-HEADER = 6
-"""Bytes on the air before the PSDU: preamble 4, start of frame 1, length 1."""
 MAX_PSDU = 127
 """Bytes."""
 TURNAROUND = 192e-6
@@ -31,11 +27,6 @@ LONGEST = (HEADER + MAX_PSDU) * 8 * BIT + 2 * TURNAROUND + ACK_TIME
 SYNCHRONISATION = -5.0
 """dB of signal against noise and interference below which a receiver does not lock on to a frame: a bit in thirteen would be wrong. ns-3
 has the same limit, after IEEE 802.15.4-2006, annex E."""
-
-Stretch = tuple[float, float, float]
-"""From, to (seconds), and the interference in between (mW)."""
-Piece = tuple[float, float]
-"""Bits, and the noise and interference in mW while they last."""
 
 
 class Transmission:
@@ -67,62 +58,6 @@ def airtime(psdu: bytes) -> float:
     if len(psdu) > MAX_PSDU:
         raise ValueError(f"a frame of {len(psdu)} bytes; IEEE 802.15.4 allows {MAX_PSDU}")
     return (len(psdu) + HEADER) * 8 * BIT
-
-
-def disturbance(disturbers: Sequence[Disturber], start: float, stop: float) -> list[Stretch]:
-    """Every stretch of interference by disturbers within [start, stop), clipped to it."""
-    found = [stretch for disturber in disturbers for stretch in disturber.during(start, stop)]
-    return [(max(begin, start), min(end, stop), power) for begin, end, power in found if begin < stop and start < end]
-
-
-def pieces(start: float, stop: float, noise: float, stretches: Sequence[Stretch]) -> list[Piece]:
-    """Cut [start, stop) where the interference changes: bits (not whole) and total noise in mW of each piece, in order."""
-    if not stretches:
-        return [((stop - start) / BIT, noise)]
-    edges = sorted({start, stop, *(begin for begin, _, _ in stretches), *(end for _, end, _ in stretches)})
-    return [
-        ((after - before) / BIT, noise + sum(power for begin, end, power in stretches if begin <= before and after <= end))
-        for before, after in itertools.pairwise(edges)
-    ]
-
-
-def first_error(draw: float, parts: Sequence[tuple[float, float]]) -> int | None:
-    """Position of the first wrong bit, or None, from one uniform draw in [0, 1).
-
-    Args:
-        draw: below the probability that any bit is wrong, one is; the draw also says which is the first.
-        parts: (bits, -ln(1 - BER)) of consecutive pieces.
-
-    Source: not in the paper; inverse of the distribution of independent errors
-    """
-    budget = -math.log1p(-draw)
-    position = 0.0
-    for bits, density in parts:
-        if bits * density > budget:
-            return int(position + budget / density)
-        budget -= bits * density
-        position += bits
-    return None
-
-
-def flip(psdu: bytes, first: int, parts: Sequence[tuple[float, float]], rng: np.random.Generator) -> bytes:
-    """The frame with bit errors: one at `first`, none before, each later bit at its piece's rate.
-
-    Args:
-        psdu: as sent.
-        first: bit on the air, the synchronisation header's 48 included; a byte's lowest bit comes first.
-        parts: as for `first_error`.
-        rng: consumed by one uniform draw for each bit on the air.
-    """
-    size = 8 * (HEADER + len(psdu))
-    edges = np.cumsum([bits for bits, _ in parts])
-    densities = np.array([density for _, density in parts])
-    piece = np.minimum(np.searchsorted(edges, np.arange(size), side="right"), len(parts) - 1)
-    wrong = rng.random(size) < -np.expm1(-densities[piece])
-    wrong[:first] = False
-    wrong[first] = True
-    mask = np.packbits(wrong[8 * HEADER :], bitorder="little")
-    return (np.frombuffer(psdu, np.uint8) ^ mask).tobytes()
 
 
 class Medium:

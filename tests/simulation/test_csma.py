@@ -7,6 +7,7 @@ backoff slots are 0.32. With every draw 0 the backoffs are 0.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -245,6 +246,16 @@ def test_frames_from_the_end_on_do_not_exist_and_progress_is_told() -> None:
     assert len(log.retries[0]) == 2
     assert told == sorted(told)
     assert told[-1] == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize("kind", ["ieee802154", "lora", "ideal"])
+@pytest.mark.parametrize("polite", [True, False])
+def test_a_station_without_frames_and_a_cell_without_stations(kind: Literal["ieee802154", "lora", "ideal"], polite: bool) -> None:
+    radio = replace(RADIO, kind=kind)
+    log = run(station([], STRONG, radio=radio, polite=polite), radio=radio)
+    assert seen(log) == {}
+    assert [len(kept) for kept in log.retries] == [0]
+    assert run(radio=radio).receptions == []
 
 
 def test_single_precision_draws_are_taken() -> None:

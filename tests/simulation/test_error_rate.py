@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
+from anomalynet.simulation.bits import first_error, flip
 from anomalynet.simulation.error_rate import bit_error_rate, error_density, packet_error_rate
-from anomalynet.simulation.medium import first_error, flip
 from anomalynet.simulation.radio import on_air
 from anomalynet.simulation.streams import stream
 from tests.simulation.network import LIKE_NS3, corrupt, everyone, frame, station
@@ -87,6 +87,10 @@ def test_wrong_bits_start_at_the_first_and_come_at_the_rate_of_their_piece() -> 
     assert wrong[:500].sum() == 0
     assert wrong[500] == 400
     assert wrong[501:].mean() / 400 == pytest.approx(-math.expm1(-0.05), rel=0.03)
+
+
+def test_a_first_error_that_rounding_puts_behind_the_frame_is_its_last_bit() -> None:
+    assert flip(bytes(10), 128, [(128.0001, 1e-9)], stream(0, "flips")) == bytes(9) + b"\x80"
 
 
 @pytest.mark.parametrize("size", [31, 111])
