@@ -59,6 +59,12 @@ def test_of_overlapping_frames_one_six_decibel_stronger_survives(second: float, 
     assert log.counts["collided"] == 2 - len(arrived)
 
 
+def test_a_frame_must_be_stronger_than_all_that_overlap_it_together() -> None:
+    # Two of -107 dBm are one of -104: 4 dB below, not 6.
+    log = run(*(station([0.01 * i], power, radio=LORA, name=f"{i}") for i, power in enumerate((-100.0, -107.0, -107.0))))
+    assert log.counts["collided"] == 3
+
+
 def test_frames_that_follow_each_other_do_not_collide() -> None:
     log = run(station([0.0], -100.0, radio=LORA), station([AIRTIME + 1e-6], -60.0, radio=LORA, name="other"))
     assert log.counts["received"] == 2
