@@ -252,3 +252,11 @@ def test_result_and_progress_hold_no_durations(tmp_path: Path) -> None:
     for path in (folder.path / "result.json", folder.progress):
         assert "seconds" not in path.read_text()
     assert json.loads(folder.timings.read_text()).keys() == {"train_seconds", "score_seconds", "microseconds_per_window"}
+
+
+def test_another_world_is_scored_whole_also_where_both_are_silent(tmp_path: Path) -> None:
+    run = open_run(trained("logistic", tmp_path).folder.path)
+    tested = evaluate_on(run, ["data.world=1"])
+    assert tested.scores.height == 12 * (1080 - 50)
+    assert not any("trained the run" in warning for warning in tested.warnings)
+    assert tested.fingerprint != run.result.fingerprint
