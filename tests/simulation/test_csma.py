@@ -198,9 +198,9 @@ def test_acknowledgements_get_lost_on_weak_links() -> None:
 def test_a_wrong_bit_before_the_psdu_leaves_nothing_to_log_and_one_in_it_a_broken_frame() -> None:
     radio = replace(RADIO, acknowledge=False)
     log = run(station(np.arange(9000) * 0.01, noise_dbm(2e6, 8.0) - 1.0, radio=radio), radio=radio)
-    # BER 1.1489e-3: 1 - (1 - BER)^48 = 0.05369, and of the 248 bits after them (1 - BER)^48 · (1 - (1 - BER)^248) = 0.2348.
-    assert log.counts["missed"] / 9000 == pytest.approx(0.05369, abs=0.0095)
-    assert log.counts["corrupted"] / 9000 == pytest.approx(0.2348, abs=0.018)
+    # BER 1.1489e-3: 1 - (1 - BER)^48 = 0.05368, and of the 248 bits after them (1 - BER)^48 · (1 - (1 - BER)^248) = 0.2347.
+    assert log.counts["missed"] / 9000 == pytest.approx(0.05368, abs=0.0095)
+    assert log.counts["corrupted"] / 9000 == pytest.approx(0.2347, abs=0.018)
     assert log.counts["undetected"] == 0
 
 
