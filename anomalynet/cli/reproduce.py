@@ -147,19 +147,23 @@ def _report(jobs: list[Job], args: argparse.Namespace) -> Path:
     out = args.out or Path("reports") / _report_name(config, args.overrides, args.preset)
     records = [load_record(job.folder) for job in jobs if job.state == "done"]
     expected = [job.run.expected for job in jobs]
-    return write_report(records, out, expected=expected, audit=_audit(config, records[0].result, args.runs))
+    audit = _audit(config, records[0].result, args.runs)
+    return write_report(records, out, expected=expected, audit=audit, title=f"Report on {_data_name(config)}")
+
+
+def _data_name(config: DataConfig) -> str:
+    """The data set; of a world's folder or a scenario file, what that is called."""
+    if config.name == "simulated" and config.root is not None:
+        return Path(config.root).resolve().name
+    return Path(config.name).stem if config.name.endswith(".yaml") else config.title
 
 
 def _report_name(config: DataConfig, overrides: Sequence[str], preset: str) -> str:
     """The data, the split's policy if the command names one, and the preset: another setting never overwrites a report."""
     from anomalynet.runs.audits import slug
 
-    if config.name == "simulated" and config.root is not None:
-        data = Path(config.root).resolve().name
-    else:
-        data = Path(config.name).stem if config.name.endswith(".yaml") else config.title
     policy = [config.split.policy] if any(text.startswith("data.split.policy=") for text in overrides) else []
-    return "-".join([slug(data), *policy, *([preset] if preset != "full" else [])])
+    return "-".join([slug(_data_name(config)), *policy, *([preset] if preset != "full" else [])])
 
 
 def _audit(config: DataConfig, result: Result, runs: Path) -> dict[str, Any] | None:
