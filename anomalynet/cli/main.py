@@ -13,12 +13,13 @@ from typing import NoReturn
 from anomalynet import __version__
 from anomalynet.errors import AnomalynetError, UsageError
 
-VERBS = ("reproduce", "train", "test", "report", "audit", "data", "ls", "show", "doctor")
+VERBS = ("reproduce", "train", "test", "report", "audit", "data", "simulate", "ls", "show", "doctor")
 """In the order in which a user meets them."""
 
 EPILOG = """\
 a session:
   anomalynet reproduce                               every model of the paper on the generated data, then the report
+  anomalynet simulate smart_city duration=24h --out worlds/city    a sensor network with attacks and faults
   anomalynet data fetch skab                         real data, verified
   anomalynet audit skab                              what gives its labels away without any sensor
   anomalynet train hybrid data.name=skab             one run; the same command again continues it

@@ -6,7 +6,6 @@ import importlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,9 @@ from anomalynet.simulation.store import (
 
 Refine = Callable[[Path, pl.DataFrame, pl.DataFrame, Scenario], pl.DataFrame]
 """(gateway log of a cell, its nodes, its incidents, the scenario) → its telemetry. A module's function, so that other processes find it."""
+
+CODE = ("simulation", "data")
+"""The packages that make a world and its telemetry."""
 
 PARTS = "parts"
 """Folder in a world's folder that remembers the finished cells until all are."""
@@ -56,7 +58,7 @@ def make_part(
         telemetry = partition("telemetry", number)
         files[telemetry] = write_parquet(folder, telemetry, refine(folder / name, nodes, incidents, scenario))
     note = {
-        "code": _code(),
+        "code": code_hash(CODE),
         "refine": name_of(refine),
         "files": files,
         "counts": dict(result.counts),
@@ -69,7 +71,7 @@ def make_part(
 def read_part(folder: Path, number: int, refine: Refine | None) -> Part | None:
     """What a finished cell left; None where it is to be simulated: not finished, its files damaged, or made by another program."""
     note = read_json(_note(folder, number))
-    if note.get("code") != _code() or note["refine"] != name_of(refine):
+    if note.get("code") != code_hash(CODE) or note["refine"] != name_of(refine):
         return None
     try:
         sound = all(is_as(folder / name, facts) for name, facts in note["files"].items())
@@ -92,11 +94,6 @@ def by_name(name: str | None) -> Refine | None:
     module, _, function = name.partition(":")
     found: Refine = getattr(importlib.import_module(module), function)
     return found
-
-
-@cache
-def _code() -> str:
-    return code_hash(("simulation", "data"))
 
 
 def _note(folder: Path, number: int) -> Path:

@@ -20,7 +20,7 @@ from anomalynet.errors import ConfigError, RunError, UsageError
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import write_text
 from anomalynet.simulation.load import as_yaml, canonical, load_scenario
-from anomalynet.simulation.part import PARTS, Part, Refine, make_part, read_part
+from anomalynet.simulation.part import CODE, PARTS, Part, Refine, make_part, read_part
 from anomalynet.simulation.placement import cells, coverage
 from anomalynet.simulation.pool import make_parts
 from anomalynet.simulation.scenario import Scenario, seconds, slots
@@ -166,6 +166,6 @@ def _finish(scenario: Scenario, folder: Path, parts: Sequence[Part]) -> None:
         **{f"radio: {name}": count for name, count in sorted(radio.items())},
     }
     programs = {name: version(name) for name in ("numpy", "polars", "simpy")}
-    versions = {"anomalynet": __version__, "code": code_hash(("simulation", "data")), "python": platform.python_version(), **programs}
+    versions = {"anomalynet": __version__, "code": code_hash(CODE), "python": platform.python_version(), **programs}
     manifest = Manifest(FORMAT, versions, asdict(scenario), UNITS, counts, dict(sorted(files.items())))
     write_manifest(folder, manifest)
