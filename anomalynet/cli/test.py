@@ -18,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_runs(parser)
     add_json(parser)
     parser.epilog = (
-        "data.name, data.root, data.subset and data.world choose the data; without them the run's own test part is scored again."
+        "data.name, data.root, data.subset, data.world and data.scenario choose the data; "
+        "without them the run's own test part is scored again."
     )
 
 
