@@ -71,9 +71,7 @@ def run(args: argparse.Namespace) -> int:
     with SimulationProgress(scenario.name, cells(scenario), seconds(scenario.duration)) as progress:
         manifest = simulate(scenario, args.out, workers=args.workers, csv=args.csv, progress=progress, refine=telemetry_of_cell)
     if was_there:
-        other = (
-            "" if manifest.versions.get("code") == code_hash(CODE) else ", though by another version of the program: delete it to renew it"
-        )
+        other = ", but made by another version of this program" if manifest.versions.get("code") != code_hash(CODE) else ""
         print(f"{args.out}: complete and sound already{other}", file=sys.stderr)
     if args.json:
         print_json({"folder": str(args.out), **manifest.counts})

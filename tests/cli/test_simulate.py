@@ -1,0 +1,85 @@
+"""`anomalynet simulate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from anomalynet.cli.main import main
+from anomalynet.cli.simulate_progress import SimulationProgress
+
+TINY = ["smart_city", "deployment.nodes=4", "deployment.cell_nodes=2", "duration=3h", "sampling.period=60", "incidents.quiet_hours=0.2"]
+
+
+def test_the_presets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "--list", "--json"]) == 0
+    assert [row["scenario"] for row in json.loads(capsys.readouterr().out)] == ["healthcare", "industrial", "smart_city"]
+
+
+def test_a_world_its_csv_and_its_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "world"
+    assert main(["simulate", *TINY, "--out", str(folder), "--csv", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["folder"] == str(folder)
+    assert (facts["nodes"], facts["cells"], facts["slots"], facts["expected"]) == (4, 2, 180, 720)
+    telemetry = pl.read_csv(folder / "csv/telemetry-cell-0001.csv", infer_schema_length=None)
+    assert telemetry.height == 360
+    assert telemetry["temperature"].count() <= facts["received"]
+    incidents = pl.read_csv(folder / "csv/incidents.csv", infer_schema_length=None)
+    assert incidents.height == facts["incidents"] > 0
+    assert set(" ".join(incidents["nodes"]).split()) <= set(pl.read_csv(folder / "csv/nodes.csv")["node"])
+    assert main(["simulate", *TINY, "--out", str(folder)]) == 0
+    told = capsys.readouterr()
+    assert told.err == f"{folder}: complete and sound already\n"
+    assert told.out.splitlines()[0] == str(folder) and "readings expected\t720" in told.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "simulate needs a scenario"),
+        ("seed=3", "'seed=3' changes a scenario, but none is named"),
+        ("smart_cty --out x", "did you mean 'smart_city'?"),
+        ("smart_city", "simulate needs a folder for the world"),
+        ("smart_city --out x --workers 0", "--workers must be at least 1, not 0"),
+        (
+            "smart_city sampling.period=-30 --out x",
+            "argument 'sampling.period=-30': sampling.period: must be positive and finite, not -30.0",
+        ),
+        ("smart_city duration=24x radio.kind=wifi --out x", "'24x' is not a duration"),
+        ("smart_city --out x --wrokers 2", "unrecognised: --wrokers"),
+    ],
+)
+def test_a_mistake_is_one_message(
+    arguments: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = main(["simulate", *arguments.split()])
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    told = capsys.readouterr()
+    assert code == 2 and message in told.err and "Traceback" not in told.err and told.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_world_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "world"
+    assert main(["simulate", *TINY, "--out", str(folder)]) == 0
+    (folder / "manifest.json").write_text("{")
+    assert main(["simulate", *TINY, "--out", str(folder)]) == 2
+    assert "manifest.json: damaged: not JSON" in capsys.readouterr().err
+
+
+def test_progress_elsewhere_than_on_a_terminal_is_a_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = iter([0.0, 0.0, 1.0, 20.0, 21.0])
+    monkeypatch.setattr("anomalynet.cli.simulate_progress.time.monotonic", lambda: next(times))
+    with SimulationProgress("city", 2, 36_000.0) as progress:
+        for reached in (36_000.0, 37_000.0, 54_000.0, 55_000.0):
+            progress(reached)
+    assert capsys.readouterr().err == "city, 2 cells: 75 % of 20.0 h simulated, about 20 s left\n"

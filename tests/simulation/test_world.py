@@ -1,0 +1,220 @@
+"""Worlds in folders: the same bytes however they are made, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+import pytest
+from filelock import FileLock
+
+from anomalynet.errors import UsageError
+from anomalynet.simulation import part
+from anomalynet.simulation.load import load_scenario
+from anomalynet.simulation.scenario import Scenario
+from anomalynet.simulation.store import read_world
+from anomalynet.simulation.world import LOCK, simulate
+
+SMALL = ("deployment.nodes=7", "deployment.cell_nodes=3", "duration=2h", "sampling.period=60", "incidents.quiet_hours=0.2")
+"""Three cells with incidents, in a tenth of a second."""
+COMMAND = [sys.executable, "-m", "anomalynet", "simulate", "smart_city"]
+
+
+def small(*overrides: str) -> Scenario:
+    return load_scenario("smart_city", [*SMALL, "incidents.per_node_day=40", *overrides])
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Path in the folder → bytes, of everything but the lock."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != LOCK}
+
+
+def counted(frames: Path, nodes: pl.DataFrame, incidents: pl.DataFrame, scenario: Scenario) -> pl.DataFrame:
+    """A stand-in for the quality stage."""
+    return pl.DataFrame({"frames": [pl.read_parquet(frames).height], "nodes": [nodes.height], "seed": [scenario.seed]})
+
+
+def test_one_seed_is_one_world_in_any_process_and_with_any_number_of_workers(tmp_path: Path) -> None:
+    for name, workers in (("here", 1), ("two", 2)):
+        simulate(small(), tmp_path / name, workers=workers, refine=counted)
+    script = (
+        "import sys; from pathlib import Path; from tests.simulation.test_world import counted, simulate, small\n"
+        "simulate(small(), Path(sys.argv[1]), refine=counted)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "elsewhere")], check=True)
+    here = contents(tmp_path / "here")
+    assert sorted(here) == [
+        *(f"frames/cell-000{number}.parquet" for number in range(3)),
+        "incidents.parquet",
+        "manifest.json",
+        "nodes.parquet",
+        "scenario.yaml",
+        *(f"telemetry/cell-000{number}.parquet" for number in range(3)),
+    ]
+    assert contents(tmp_path / "two") == here
+    assert contents(tmp_path / "elsewhere") == here
+
+
+def test_another_seed_is_another_world(tmp_path: Path) -> None:
+    worlds = []
+    for seed in (0, 1):
+        simulate(small(f"seed={seed}"), tmp_path / str(seed))
+        worlds.append(read_world(tmp_path / str(seed)))
+    one, other = worlds
+    assert not one.nodes["x"].equals(other.nodes["x"])
+    assert not one.frames.collect()["temperature"].equals(other.frames.collect()["temperature"])
+
+
+def test_what_the_tables_say_agrees(tmp_path: Path) -> None:
+    reached: list[float] = []
+    manifest = simulate(small(), tmp_path / "world", progress=reached.append, refine=counted)
+    world = read_world(tmp_path / "world")
+    frames, counts = world.frames.collect(), manifest.counts
+    assert reached[0] == 0.0 and reached[-1] == 3 * 7200.0 and reached == sorted(reached)
+    assert world.nodes["node"].to_list() == [f"node-000{number}" for number in range(7)]
+    assert world.nodes.group_by("cell").len().sort("cell")["len"].to_list() == [2, 2, 3]
+    assert (counts["nodes"], counts["cells"], counts["slots"], counts["expected"]) == (7, 3, 120, 840)
+    assert counts["frames"] == frames.height == sum(manifest.files[f"frames/cell-000{number}.parquet"]["rows"] for number in range(3))
+    assert counts["delivered"] == world.nodes["received"].sum() / 840
+    assert counts["incidents"] == world.incidents.height > 3
+    assert world.incidents["id"].is_unique().all() and world.incidents["id"].is_sorted()
+    assert (world.incidents["id"] // 100_000 == world.incidents["cell"]).all()
+    sound = frames.filter("fcs")
+    mapped = sound.drop_nulls("node").select(pl.col("source") - 1 == pl.col("node").str.slice(5).cast(pl.Int32))
+    assert mapped.to_series().all() and mapped.height > 0.9 * sound.height
+    assert world.telemetry is not None
+    assert world.telemetry.collect()["frames"].sum() == frames.height
+
+
+def test_every_incident_stands_inside_the_world(tmp_path: Path) -> None:
+    simulate(small(), tmp_path / "world")
+    world = read_world(tmp_path / "world")
+    cells = dict(world.nodes.select("node", "cell").rows())
+    touched = world.incidents.explode("nodes")
+    assert (touched["nodes"].replace_strict(cells) == touched["cell"]).all()
+    begin, end = (pl.lit(moment).str.to_datetime() for moment in ("2026-04-13T00:00", "2026-04-13T02:00"))
+    assert world.incidents.select(((pl.col("start") >= begin) & (pl.col("end") <= end) & (pl.col("start") < pl.col("end"))).all()).item()
+
+
+def test_a_finished_world_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = simulate(small(), tmp_path)
+    monkeypatch.setattr(part, "simulate_cell", None)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
+    assert simulate(small("name=renamed"), tmp_path) == first
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")} == before
+
+
+@contextmanager
+def cut_off(folder: Path, workers: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A simulation of four cells that was started and is killed, at the latest here, once its first cell is finished."""
+    arguments = ["deployment.nodes=24", "deployment.cell_nodes=6", "duration=12h", "--out", str(folder), "--workers", str(workers)]
+    process = subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while not list(folder.glob("parts/cell-*.json")):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_kill_9_loses_nothing_that_was_finished(tmp_path: Path) -> None:
+    folder, whole = tmp_path / "cut", tmp_path / "whole"
+    with cut_off(folder, workers=1):
+        finished = {
+            path: path.stat().st_mtime_ns for path in folder.glob("frames/*.parquet") if (folder / "parts" / f"{path.stem}.json").exists()
+        }
+        assert 1 <= len(finished) < 4 and not (folder / "manifest.json").exists()
+    arguments = ["deployment.nodes=24", "deployment.cell_nodes=6", "duration=12h"]
+    for target in (folder, whole):
+        subprocess.run([*COMMAND, *arguments, "--out", str(target)], check=True, capture_output=True)
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    assert contents(folder) == contents(whole)
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for processes in /proc")
+def test_workers_die_with_their_parent(tmp_path: Path) -> None:
+    def working() -> list[str]:
+        return [path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if named(path)]
+
+    def named(path: Path) -> bool:
+        try:
+            return str(tmp_path).encode() in path.read_bytes()
+        except OSError:
+            return False
+
+    with cut_off(tmp_path / "world", workers=2):
+        deadline = time.monotonic() + 20
+        while working() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert working() == []
+
+
+def test_a_worker_that_dies_is_one_message_and_the_rest_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match=r"a worker of the simulation ended: cell \d: ValueError: no such cell"):
+        simulate(small(), tmp_path, workers=2, refine=failing)
+    assert not (tmp_path / "manifest.json").exists()
+
+
+def failing(frames: Path, nodes: pl.DataFrame, incidents: pl.DataFrame, scenario: Scenario) -> pl.DataFrame:
+    raise ValueError("no such cell")
+
+
+def test_a_cell_that_was_edited_in_between_is_simulated_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate(small(), tmp_path / "whole")
+    made: list[int] = []
+
+    def counting(scenario: Scenario, number: int, **options: object) -> object:
+        made.append(number)
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        return real(scenario, number)
+
+    real = part.simulate_cell
+    monkeypatch.setattr(part, "simulate_cell", counting)
+    with pytest.raises(KeyboardInterrupt):
+        simulate(small(), tmp_path / "cut")
+    (tmp_path / "cut/frames/cell-0001.parquet").write_bytes(b"edited")
+    simulate(small(), tmp_path / "cut")
+    assert made == [0, 1, 2, 1, 2]
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+
+def test_a_folder_that_holds_anything_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    simulate(small(), tmp_path / "world")
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis/chapter.tex").write_text("years of work")
+    (tmp_path / "file").write_text("a file")
+    before = contents(tmp_path)
+    refusals = {
+        "world": "holds another world: seed is 0 there, 5 here\n.*nothing was changed",
+        "thesis": r"thesis holds chapter\.tex and no simulated world\n.*nothing was changed",
+        "file": "file: cannot be written to: File exists",
+    }
+    for name, told in refusals.items():
+        with pytest.raises(UsageError, match=told):
+            simulate(small("seed=5"), tmp_path / name)
+    assert contents(tmp_path) == before
+
+
+def test_two_simulations_into_one_folder_are_told_apart(tmp_path: Path) -> None:
+    with FileLock(tmp_path / LOCK), pytest.raises(UsageError, match="another process simulates into it"):
+        simulate(small(), tmp_path)
+
+
+def test_threads_do_not_change_the_bytes(tmp_path: Path) -> None:
+    for threads in ("1", "4"):
+        environment = {**os.environ, "POLARS_MAX_THREADS": threads}
+        subprocess.run([*COMMAND, *SMALL, "--out", str(tmp_path / threads)], env=environment, check=True, capture_output=True)
+    assert contents(tmp_path / "1") == contents(tmp_path / "4")
