@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -109,12 +110,25 @@ def test_a_frame_with_a_wrong_crc_32_is_not_remembered(tmp_path: Path) -> None:
     assert counts(tmp_path, log)["repeated frames"] == 0
 
 
-def test_a_number_long_ago_is_no_repetition(tmp_path: Path) -> None:
-    near, far = [frame(NODE, 1, 0), frame(NODE, 99, 0)], [frame(NODE, 0, 0), frame(NODE, 99.99, 0)]
-    assert counts(tmp_path, near)["repeated frames"] == 1
-    assert counts(tmp_path, far)["repeated frames"] == 1
-    short = [frame(NODE, 0, 0), frame(NODE, 100.0, 0)]  # after the last slot: not in the log of these slots
-    assert counts(tmp_path, short)["frames outside the simulated time"] == 1 and counts(tmp_path, short)["repeated frames"] == 0
+@pytest.mark.parametrize(("between", "repeated"), [(15, 1), (16, 0)])
+def test_the_memory_is_of_sixteen_frames(tmp_path: Path, between: int, repeated: int) -> None:
+    log = [frame(NODE, 1, 0), *(frame(NODE, 2 + n, 100 + n) for n in range(between)), frame(NODE, 30, 0)]
+    assert counts(tmp_path, log)["repeated frames"] == repeated
+
+
+@pytest.mark.parametrize(("second", "repeated"), [(101.0, 1), (101.01, 0)])
+def test_the_memory_is_of_ten_slots(tmp_path: Path, second: float, repeated: int) -> None:
+    path = frames_file(tmp_path / "log.parquet", [frame(NODE, 1, 0), frame(NODE, second, 0)])
+    longer = replace(BY_HAND, duration="200s")
+    assert read_log(path, [NODE], longer, QualityConfig()).counts["repeated frames"] == repeated
+    # Each repetition refreshes it.
+    path = frames_file(tmp_path / "log.parquet", [frame(NODE, at_, 0) for at_ in (1, 60, 120, 180)])
+    assert read_log(path, [NODE], longer, QualityConfig()).counts["repeated frames"] == 3
+
+
+def test_a_frame_outside_the_simulated_time_is_counted_alone(tmp_path: Path) -> None:
+    found = counts(tmp_path, [frame(NODE, 0, 0), frame(NODE, 100.0, 0)])
+    assert found["frames outside the simulated time"] == 1 and found["repeated frames"] == 0
 
 
 def test_frames_of_a_slot_find_their_order(tmp_path: Path) -> None:
@@ -123,11 +137,12 @@ def test_frames_of_a_slot_find_their_order(tmp_path: Path) -> None:
         frame(NODE, 11, 0), frame(NODE, 12, 65535),  # across the end of the numbers
         frame(NODE, 21, 300), frame(NODE, 22, 2),  # too far apart: the node restarted, the later one counts
         frame(NODE, 31, 7), frame(NODE, 32, 9), frame(NODE, 33, 8),
+        frame(NODE, 41, 30), frame(NODE, 42, 14), frame(NODE, 51, 31), frame(NODE, 52, 14),  # 16 apart and 17 apart
     ]  # fmt: skip
-    assert of(rows(tmp_path, log), "temperature")[:4] == [25, 20, 22, 29]
-    assert of(rows(tmp_path, log, reorder=False), "temperature")[:4] == [24, 65555, 22, 28]
-    # 4 behind 5, 0 behind 4, 65535 behind 0, 8 behind 9; 2 is too far behind 300 to be out of order.
-    assert counts(tmp_path, log)["frames out of order"] == 4
+    assert of(rows(tmp_path, log, deduplicate=False), "temperature")[:6] == [25, 20, 22, 29, 50, 34]
+    assert of(rows(tmp_path, log, reorder=False, deduplicate=False), "temperature")[:6] == [24, 65555, 22, 28, 34, 34]
+    # 4 behind 5, 0 behind 4, 65535 behind 0, 8 behind 9, 14 behind 30; 2 is too far behind 300, 14 behind 31, to be out of order.
+    assert counts(tmp_path, log, deduplicate=False)["frames out of order"] == 5
 
 
 def test_a_late_frame_counts_where_it_arrives(tmp_path: Path) -> None:
