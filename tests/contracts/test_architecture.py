@@ -63,7 +63,16 @@ HEAVY = {"torch", "lightning", "polars", "sklearn", "matplotlib", "scipy", "optu
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("ls",), ("ls", "experiments"), ("show", "hybrid"), ("show", "cnn", "hybrid"), ("train", "--help")]
+    "arguments",
+    [
+        ("--help",),
+        ("ls",),
+        ("ls", "experiments"),
+        ("show", "hybrid"),
+        ("show", "cnn", "hybrid"),
+        ("train", "--help"),
+        ("simulate", "--list"),
+    ],
 )
 def test_a_reading_command_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert loaded_by(*arguments) & HEAVY == set()

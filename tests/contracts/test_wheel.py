@@ -1,4 +1,4 @@
-"""An installed wheel brings the experiments and sweeps along."""
+"""An installed wheel brings the experiments, sweeps and scenarios along."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def test_experiments_and_sweeps_are_found_without_the_checkout(tmp_path: Path) -> None:
+def test_experiments_sweeps_and_scenarios_are_found_without_the_checkout(tmp_path: Path) -> None:
     pytest.importorskip("hatchling", reason="hatchling builds the wheel: pip install -e '.[dev]'")
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=ROOT, check=True, capture_output=True
@@ -20,8 +20,10 @@ def test_experiments_and_sweeps_are_found_without_the_checkout(tmp_path: Path) -
     (wheel,) = tmp_path.glob("*.whl")
     installed = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(installed)
-    code = "import sys; sys.path.insert(0, 'site'); from anomalynet.cli.main import main; main(['show', 'hybrid', '--origin'])"
+    code = "import sys; sys.path.insert(0, 'site'); from anomalynet.cli.main import main; "
+    code += "main(['show', 'hybrid', '--origin']); main(['simulate', '--list'])"
     shown = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "_shipped/experiments/base.yaml" in shown.stdout
+    assert "smart_city\tstreets and squares" in shown.stdout
     shipped = {path.name for path in (installed / "anomalynet/_shipped").rglob("*.yaml")}
     assert shipped == {path.name for kind in ("experiments", "sweeps") for path in (ROOT / kind).glob("*.yaml")}

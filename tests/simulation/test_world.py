@@ -17,6 +17,7 @@ from filelock import FileLock
 
 from anomalynet.errors import UsageError
 from anomalynet.simulation import part
+from anomalynet.simulation.cell import simulate_cell
 from anomalynet.simulation.load import load_scenario
 from anomalynet.simulation.scenario import Scenario
 from anomalynet.simulation.store import read_world
@@ -181,7 +182,7 @@ def test_a_cell_that_was_edited_in_between_is_simulated_again(tmp_path: Path, mo
             raise KeyboardInterrupt
         return real(scenario, number)
 
-    real = part.simulate_cell
+    real = simulate_cell
     monkeypatch.setattr(part, "simulate_cell", counting)
     with pytest.raises(KeyboardInterrupt):
         simulate(small(), tmp_path / "cut")

@@ -1,0 +1,125 @@
+"""Pictures of a simulated world's network: where its nodes stand and how much of what they send arrives (§3.1.3-3.1.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from anomalynet.reporting.figures import encode, style
+from anomalynet.reporting.recordings import draw_day, draw_incidents
+from anomalynet.simulation.placement import place
+from anomalynet.simulation.store import World
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+    from matplotlib.figure import Figure
+
+PANELS = 6
+"""Most cells on one map."""
+NAMED = 60
+"""Most nodes whose names stand under the axis."""
+GREY = "#707070"
+
+
+def draw_world(world: World) -> dict[str, bytes]:
+    """Every picture of a world as file name → content, SVG and PNG; the same world gives the same bytes.
+
+    The day of signals is left out where the world was made without telemetry, the incidents where there are none.
+    """
+    pictures: dict[str, Callable[[World], Figure]] = {"node_map": draw_map, "delivery": draw_delivery}
+    if world.telemetry is not None:
+        pictures["signals"] = draw_day
+    if world.incidents.height:
+        pictures["incidents"] = draw_incidents
+    files = {}
+    with style():
+        for name, draw in pictures.items():
+            files.update({f"{name}.{suffix}": content for suffix, content in encode(draw(world))})
+    return files
+
+
+def delivery(nodes: pl.DataFrame) -> pl.Series:
+    """Percent of a node's readings that arrived intact, float64 (node,)."""
+    return 100 * nodes["received"] / nodes["expected"]
+
+
+def draw_map(world: World) -> Figure:
+    """A panel a cell in metres: nodes coloured by delivery, rooms, gateway."""
+    from matplotlib.figure import Figure
+
+    cells = world.nodes["cell"].unique().sort().to_list()
+    shown = cells[:PANELS]
+    columns = len(shown) if len(shown) <= 3 else -(-len(shown) // 2)
+    lines = -(-len(shown) // columns)
+    area = world.scenario.deployment
+    height = 4.2 * min(max(area.height / area.width, 0.4), 1.6)
+    figure = Figure(figsize=(max(4.2 * columns + 1.2, 7.0), height * lines + 1.1), layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+    lowest = min(90.0, 10.0 * float(np.floor(np.min(delivery(world.nodes).to_numpy()) / 10)))
+    for axes, cell in zip(grid.flat, shown, strict=False):
+        points = _cell(axes, world, cell, lowest)
+    for axes in grid.flat[len(shown) :]:
+        axes.set_visible(False)
+    for axes in grid[-1]:
+        axes.set_xlabel("metres")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("metres")
+    bar = figure.colorbar(points, ax=grid, shrink=0.8, aspect=30)
+    bar.set_label(f"readings that arrived intact, percent (scale from {lowest:.0f})")
+    left_out = f"; {len(cells) - PANELS} more cells are not shown" if len(cells) > PANELS else ""
+    title = f"{world.scenario.name}, seed {world.scenario.seed}: {world.nodes.height} nodes in {len(cells)} cells{left_out}"
+    figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
+    handles, labels = grid.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=3, frameon=False)
+    return figure
+
+
+def _cell(axes: Axes, world: World, cell: int, lowest: float) -> PathCollection:
+    nodes = world.nodes.filter(pl.col("cell") == cell)
+    area = world.scenario.deployment
+    rooms = place(world.scenario, cell).room_positions
+    axes.scatter(rooms[:, 0], rooms[:, 1], marker="s", s=420, color="#EDEDED", linewidths=0, label="room or square", zorder=1)
+    axes.scatter(nodes["gateway_x"][0], nodes["gateway_y"][0], marker="^", s=130, color="black", label="gateway", zorder=3)
+    points = axes.scatter(
+        nodes["x"], nodes["y"], c=delivery(nodes), cmap="cividis", vmin=lowest, vmax=100, s=60, edgecolors="black", linewidths=0.6, clip_on=False,
+        label="node, with its number", zorder=4,
+    )  # fmt: skip
+    for number, x, y in nodes.select("number", "x", "y").iter_rows():
+        axes.annotate(str(number), (x, y), xytext=(5, 4), textcoords="offset points", fontsize=7.5, zorder=5)
+    axes.set_xlim(0, area.width)
+    axes.set_ylim(0, area.height)
+    axes.set_aspect("equal")
+    axes.grid(color="#E5E5E5", linewidth=0.6)
+    axes.set_title(f"cell {cell}, {nodes.height} nodes", loc="left", fontsize=9.5)
+    return points
+
+
+def draw_delivery(world: World) -> Figure:
+    """Two panels over the nodes, weakest link first: percent delivered, and the mean received power."""
+    from matplotlib.figure import Figure
+
+    nodes = world.nodes.sort("link", "number")
+    places = np.arange(nodes.height)
+    figure = Figure(figsize=(9.5, 5.6), layout="constrained")
+    share, power = figure.subplots(2, 1, sharex=True)
+    share.bar(places, delivery(nodes), color="#0072B2", width=0.8)
+    share.set_ylim(0, 100)
+    share.set_ylabel("delivered\n(percent of readings)")
+    total = 100 * int(nodes["received"].sum()) / int(nodes["expected"].sum())
+    share.axhline(total, color="#D55E00", linewidth=1.2, linestyle="--", label=f"all nodes: {total:.1f} %")
+    share.legend(loc="lower right", framealpha=1.0)
+    power.plot(places, nodes["link"], "o", color="#E69F00", markeredgecolor="black", markeredgewidth=0.5, markersize=5)
+    power.set_ylabel("mean received power\n(dBm)")
+    power.set_xlabel("node, weakest link first")
+    power.margins(y=0.12)
+    if nodes.height <= NAMED:
+        power.set_xticks(places, [str(number) for number in nodes["number"]], fontsize=7.5, rotation=90 if nodes.height > 30 else 0)
+    for axes in (share, power):
+        axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
+    share.set_xlim(-0.7, nodes.height - 0.3)
+    figure.suptitle(f"{world.scenario.name}: what arrives, and how strong", x=0.012, ha="left", fontsize=11, fontweight="bold")
+    return figure
