@@ -5,16 +5,23 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from anomalynet.cli.arguments import add_json, add_overrides
+from anomalynet.cli.arguments import add_json, add_overrides, data_set
 from anomalynet.cli.output import print_json, print_table
-from anomalynet.errors import DataError
+from anomalynet.cli.simulate import facts as world_facts
+from anomalynet.cli.world_info import cells, draw, incidents, open_world
+from anomalynet.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from anomalynet.simulation.store import World
 
 SUMMARY = "list, inspect, fetch and import data sets"
 
 EPILOG = """\
 examples:
+  anomalynet data info smart_city                    simulated now, if it was not yet; with pictures
+  anomalynet data info worlds/city --figures pictures
   anomalynet data info skab data.root=/path/to/SKAB
   anomalynet data fetch skab
   anomalynet data import room.csv --name room --time timestamp --series device --label attack --units temp=°C,rh=%
@@ -26,9 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
     add_json(actions.add_parser("ls", help="list the data sets that data.name can take"))
-    info = actions.add_parser("info", help="say what a data set holds, and what was met and mended in it")
-    info.add_argument("name", metavar="NAME")
+    info = actions.add_parser("info", help="say what a data set holds, and what was met and mended in it; draw a simulated network")
+    info.add_argument("name", metavar="NAME|DIR", help="a data set of `anomalynet data ls`, or a folder of `anomalynet simulate`")
     add_overrides(info)
+    info.add_argument("--figures", type=Path, metavar="DIR", help="where a simulated network is drawn (default: the world's own folder)")
     add_json(info)
     fetch = actions.add_parser("fetch", help="download a data set, verified, into the data folder")
     fetch.add_argument("name", metavar="NAME")
@@ -93,21 +101,38 @@ def _info(args: argparse.Namespace) -> int:
     from anomalynet.data import sources
     from anomalynet.data.describe import about, describe
 
-    config = load_data_config(args.name, args.overrides)
+    name, place = data_set(args.name)
+    config = load_data_config(name, [*place, *args.overrides])
+    world = open_world(config)
+    if world is None and args.figures is not None:
+        raise UsageError(f"--figures draws simulated networks; {config.name} is none")
     whole = sources.info(config.name).needs_subset and config.subset is None
     facts = about(config.name) if whole else describe(config)
+    figures = [] if world is None else draw(world, args.figures)
+    if world is not None:
+        facts["incidents"] = incidents(world, facts["incidents"])
     if args.json:
-        print_json(facts)
+        print_json(facts if world is None else {**facts, **_network(world, figures)})
         return 0
     tables = {key: facts.pop(key, []) for key in ("channels", "incidents")}
     counts = facts.pop("counts", {})
     print_table([{"": key, "value": _plain(value)} for key, value in facts.items() if key != "warnings" and value not in (None, [], "")])
+    if world is not None:
+        print_table([{"world": key, "value": value} for key, value in world_facts(world.manifest).items()])
+        tables["cells"] = cells(world)
     for title, rows in tables.items():
         print_table([{key: _plain(value) for key, value in row.items()} for row in rows], title=title)
     print_table([{"met and mended": what, "count": number} for what, number in counts.items()])
+    for path in figures:
+        print(path)
     for warning in facts["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
     return 0
+
+
+def _network(world: World, figures: list[Path]) -> dict[str, Any]:
+    drawn = [str(path) for path in figures]
+    return {"world": str(world.folder), "network": dict(world.manifest.counts), "nodes": world.nodes.to_dicts(), "figures": drawn}
 
 
 def _fetch(args: argparse.Namespace) -> int:

@@ -85,8 +85,8 @@ def _cell(axes: Axes, world: World, cell: int, lowest: float) -> PathCollection:
     axes.scatter(rooms[:, 0], rooms[:, 1], marker="s", s=420, color="#EDEDED", linewidths=0, label="room or square", zorder=1)
     axes.scatter(nodes["gateway_x"][0], nodes["gateway_y"][0], marker="^", s=130, color="black", label="gateway", zorder=3)
     points = axes.scatter(
-        nodes["x"], nodes["y"], c=delivery(nodes), cmap="cividis", vmin=lowest, vmax=100, s=60, edgecolors="black", linewidths=0.6, clip_on=False,
-        label="node, with its number", zorder=4,
+        nodes["x"], nodes["y"], c=delivery(nodes), cmap="cividis", vmin=lowest, vmax=100, s=60,
+        edgecolors="black", linewidths=0.6, clip_on=False, label="node, with its number", zorder=4,
     )  # fmt: skip
     for number, x, y in nodes.select("number", "x", "y").iter_rows():
         axes.annotate(str(number), (x, y), xytext=(5, 4), textcoords="offset points", fontsize=7.5, zorder=5)

@@ -83,3 +83,31 @@ def test_progress_elsewhere_than_on_a_terminal_is_a_line_now_and_then(
         for reached in (36_000.0, 37_000.0, 54_000.0, 55_000.0):
             progress(reached)
     assert capsys.readouterr().err == "city, 2 cells: 75 % of 20.0 h simulated, about 20 s left\n"
+
+
+def test_data_info_shows_the_network_and_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "world"
+    assert main(["simulate", *TINY, "--out", str(folder), "--json"]) == 0
+    counts = json.loads(capsys.readouterr().out)
+    assert main(["data", "info", str(folder), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert {key: facts["network"][key] for key in ("nodes", "received", "coverage")} == {
+        key: counts[key] for key in ("nodes", "received", "coverage")
+    }
+    assert [row["node"] for row in facts["nodes"]] == ["node-0000", "node-0001", "node-0002", "node-0003"]
+    assert sum(row["incidents"] for row in facts["incidents"]) == counts["incidents"]
+    for row in facts["incidents"]:
+        assert sum(row[f"severity {grade}"] for grade in range(1, 5)) == row["incidents"]
+        assert 10 <= row["median minutes"] <= 46
+        assert row["rows"] > 0 and row["cause"] in ("attack", "fault", "environment")
+    assert [Path(path).name for path in facts["figures"]] == [
+        f"{name}.{kind}" for name in ("node_map", "delivery", "signals", "incidents") for kind in ("svg", "png")
+    ]
+    assert all(Path(path).parent == folder / "figures" and Path(path).stat().st_size > 1000 for path in facts["figures"])
+    assert main(["simulate", *TINY, "--out", str(folder)]) == 0, "pictures in its folder do not make it another world"
+    capsys.readouterr()
+    assert main(["data", "info", str(folder), "--figures", str(tmp_path / "elsewhere")]) == 0
+    out = capsys.readouterr().out
+    assert str(tmp_path / "elsewhere/node_map.png") in out and "# cells" in out and "4 in 2 cells" in out
+    assert main(["data", "info", "skab", "--figures", str(tmp_path)]) == 2
+    assert "--figures draws simulated networks; skab is none" in capsys.readouterr().err
