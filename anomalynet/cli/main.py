@@ -18,7 +18,7 @@ VERBS = ("reproduce", "train", "test", "report", "audit", "data", "simulate", "l
 
 EPILOG = """\
 a session:
-  anomalynet reproduce                               every model of the paper on the generated data, then the report
+  anomalynet reproduce                               every model of the paper on a simulated network, then the report
   anomalynet simulate smart_city --out worlds/city   a sensor network with labelled attacks and faults
   anomalynet data fetch skab                         real data, verified
   anomalynet audit skab                              what gives its labels away without any sensor

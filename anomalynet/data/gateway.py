@@ -21,7 +21,8 @@ LINK_CHANNELS = (
     Channel("inter_arrival", "s"),
     Channel("retries", "1"),
 )
-"""Of the last frame of a slot with a good FCS: `sequence_gap` is 0 where its number follows that of the frame before."""
+"""Of the last frame of a slot with a good FCS: `sequence_gap` is 0 where its number follows that of the last frame of
+the slot in which the node was heard before, and `inter_arrival` is the time since then."""
 
 
 def telemetry_of_cell(

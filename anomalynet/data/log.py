@@ -29,8 +29,8 @@ class Log:
     """A cell's frames after the quality stage.
 
     Attributes:
-        heard: every frame of a known node with a good FCS, in order of arrival; `slot`, `node_row` (the node's position in the cell),
-            and the link channels are added.
+        heard: the last frame of a known node with a good FCS in each slot, with `slot`, `node_row` (the node's position in the cell) and
+            the link channels.
         kept: those whose reading counts, in the order in which they count.
         counts: what was met, whether or not the stage drops it.
     """
@@ -59,8 +59,7 @@ def read_log(frames: Path, names: list[str], scenario: Scenario, quality: Qualit
     slot = (pl.col("arrival").to_physical() - epoch(scenario)).floordiv(period)
     placed = known.with_columns(slot=slot, node_row=pl.col("node").replace_strict(names, range(len(names)), return_dtype=pl.Int64))
     inside = placed.filter(pl.col("slot").is_between(0, slots(scenario) - 1)).sort("arrival", maintain_order=True)
-    heard = _with_link(inside, period)
-    repeated = _repeated(heard.filter("checksum") if quality.checksum else heard, period)
+    repeated = _repeated(inside.filter("checksum") if quality.checksum else inside, period)
     kept = repeated.filter(~pl.col("repeated")) if quality.deduplicate else repeated
     kept = kept.with_columns(behind=_behind(pl.col("sequence"), pl.col("sequence").shift(1).over("node_row")))
     silent = len(names) * slots(scenario) - kept.select("node_row", "slot").n_unique()
@@ -68,8 +67,8 @@ def read_log(frames: Path, names: list[str], scenario: Scenario, quality: Qualit
         "frames": raw.height,
         "frames with a wrong FCS": raw.height - intact.height,
         "frames of no node": intact.height - known.height,
-        "frames outside the simulated time": known.height - heard.height,
-        "frames with a wrong CRC-32": heard.height - int(heard["checksum"].sum()),
+        "frames outside the simulated time": known.height - inside.height,
+        "frames with a wrong CRC-32": inside.height - int(inside["checksum"].sum()),
         "repeated frames": int(repeated["repeated"].sum()),
         "frames out of order": int(kept["behind"].is_between(-NEAR, -1).sum()),
         "frames later than a slot by the node's clock": kept.filter(
@@ -78,7 +77,7 @@ def read_log(frames: Path, names: list[str], scenario: Scenario, quality: Qualit
         "slots expected": len(names) * slots(scenario),
         "slots without a reading": silent,
     }
-    return Log(heard, _ordered(kept) if quality.reorder else kept, counts)
+    return Log(_with_link(inside, period), _ordered(kept) if quality.reorder else kept, counts)
 
 
 def _behind(number: pl.Expr, before: pl.Expr) -> pl.Expr:
@@ -86,8 +85,9 @@ def _behind(number: pl.Expr, before: pl.Expr) -> pl.Expr:
     return (number.cast(pl.Int32) - before.cast(pl.Int32) + 98_304) % 65_536 - 32_768
 
 
-def _with_link(heard: pl.DataFrame, period: int) -> pl.DataFrame:
-    """Add what a frame says of its link, against the frame of its node that was heard before, repetitions included."""
+def _with_link(frames: pl.DataFrame, period: int) -> pl.DataFrame:
+    """What the last frame of each slot says of its link, against the last frame of the slot in which its node was heard before."""
+    heard = frames.unique(["node_row", "slot"], keep="last", maintain_order=True)
     before = pl.col("sequence", "arrival").shift(1).over("node_row").name.prefix("last_")
     waited = (pl.col("arrival") - pl.col("last_arrival")).dt.total_microseconds() / 1e6
     ahead = _behind(pl.col("sequence"), pl.col("last_sequence")) - 1

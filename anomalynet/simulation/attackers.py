@@ -14,7 +14,7 @@ from anomalynet.simulation.radio import draws_needed
 from anomalynet.simulation.records import Cell, Float64, Incident, Int64, Station
 from anomalynet.simulation.scenario import Scenario, frame_period, slots
 from anomalynet.simulation.streams import stream
-from anomalynet.simulation.values import TYPICAL
+from anomalynet.simulation.values import typical
 
 FLOOD = 4.0
 """Frames of 127 bytes a second at magnitude 1."""
@@ -62,9 +62,10 @@ def attacker(scenario: Scenario, cell: Cell, incident: Incident, victim: Victim)
         times = victim.life.times[wanted] + behind[wanted - first]
         build = _replaying(cell, victim, wanted - back)
     else:
-        touched = rng.random(TYPICAL.shape) < 0.6
+        ordinary = typical(scenario)
+        touched = rng.random(ordinary.shape) < 0.6
         touched[int(rng.integers(len(touched)))] = True
-        shift = touched * rng.choice([-1.0, 1.0], len(touched)) * incident.magnitude * TYPICAL
+        shift = touched * rng.choice([-1.0, 1.0], len(touched)) * incident.magnitude * ordinary
         times = victim.life.times[during] + behind
         build = builder(
             _address(cell, victim.node), cell.number + 1, victim.life.sequence[during] + 1, victim.life.clock[during] + period,

@@ -73,11 +73,10 @@ def simulate_cell(
     heard, relayed = relay.forward(scenario, heard.take(np.flatnonzero(up)), chosen)
     heard = heard.take(np.flatnonzero(heard.time < until))
     columns = table(scenario, heard)
-    phase = np.array([np.median(life.times - np.arange(len(life.times)) * frame_period(scenario)) for life in lives])
     return CellResult(
         cell,
         columns,
-        measured(scenario, cell, chosen, columns, expected, phase),
+        measured(scenario, cell, chosen, columns, expected),
         _nodes(scenario, cell, lives, log, heard, power),
         {**log.counts, **relayed, "lost while the gateway restarted": int((~up).sum())},
     )

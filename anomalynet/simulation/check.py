@@ -27,8 +27,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "radio.shadowing": (0, 40),
     "radio.rician_k": (-40, 60),
     "radio.noise_figure": (0, 60),
-    "radio.retries": (0, 3),
-    "radio.backoffs": (0, 4),
+    "radio.retries": (0, 7),
+    "radio.backoffs": (0, 5),
     "radio.minimum_exponent": (0, 8),
     "radio.maximum_exponent": (0, 8),
     "radio.carrier_sense": (-200, 60),
@@ -53,6 +53,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "climate.weather": (0, 40),
     "climate.humidity": (0, 100),
     "climate.indoor": (0, 1),
+    "climate.latitude": (-90, 90),
     "climate.indoor_temperature": (-60, 60),
     "climate.daylight": (0, math.inf),
     "climate.lamps": (0, math.inf),
@@ -61,7 +62,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "climate.machine_sound": (0, 140),
     "climate.people": (0, math.inf),
 }
-"""Key → least and largest value, both allowed. Retries and backoffs end where a frame's random numbers do (`records.DRAWS`)."""
+"""Key → least and largest value, both allowed."""
 
 _POSITIVE = (
     "deployment.width", "deployment.height", "sampling.period", "radio.bandwidth", "radio.shadowing_time", "radio.duty_cycle",

@@ -17,6 +17,8 @@ RESET_JUMP = 1.5
 """Seconds at magnitude 1 by which sending shifts after a clock reset."""
 SILENT = 0.35
 """Rate of lost slots of an intermittent node: share 1 - exp(-0.35 magnitude)."""
+LEAST_APART = 0.02
+"""Seconds between two frames that a node gives to its radio, whatever its clock does."""
 REBOOT_SLOTS = 3
 """Most slots that a restart costs."""
 
@@ -60,12 +62,13 @@ def live(scenario: Scenario, cell: Cell, node: int, incidents: Sequence[Incident
     begin = np.arange(count) * period
     since_beacon = begin % scenario.node.beacon_period
     offset = -error * 1e-6 * since_beacon
-    local = begin + phase
+    local: Float64 = np.asarray(begin + phase, np.float64)
     alive, restarts = np.ones(count, np.bool_), np.zeros(count, np.bool_)
-    for slot in np.flatnonzero(rng.random(count) < scenario.background.reboots_per_day * period / 86400):
+    for slot in np.flatnonzero(rng.random(count) < scenario.background.reboots_per_day * period / 86400).tolist():
         alive[slot : slot + 1 + slot % REBOOT_SLOTS] = False
         restarts[min(slot + 1 + slot % REBOOT_SLOTS, count - 1)] = True
-    noise, drained = np.ones(count), 0.0
+    noise: Float64 = np.ones(count)
+    drained = 0.0
     for incident in incidents:
         during = slice(int(np.ceil(incident.start / period)), int(np.ceil(incident.end / period)))
         after = min(during.stop, count - 1)
@@ -89,16 +92,17 @@ def live(scenario: Scenario, cell: Cell, node: int, incidents: Sequence[Incident
         elif incident.variant == "reset":
             offset[during] += RESET_JUMP * incident.magnitude
             local[during] -= incident.start
-    times = np.maximum.accumulate(np.maximum(begin + phase + offset + jitter, 0.0) + np.arange(count) * 1e-9)
+    apart = np.arange(count) * LEAST_APART
+    times = np.maximum.accumulate(np.maximum(begin + phase + offset + jitter, 0.0) - apart) + apart
     used = _consumption(scenario) * count * period / 3600 / scenario.node.battery + drained
     return Life(alive, times, local, _sequence(alive, restarts), noise, error, (charge, max(0.0, charge - used)))
 
 
 def _sequence(alive: Bool, restarts: Bool) -> Int64:
     """Frames counted since the last restart."""
-    sent = np.cumsum(alive) - alive
+    sent: Int64 = np.cumsum(alive) - alive
     base = np.maximum.accumulate(np.where(restarts, sent, 0))
-    return (sent - base).astype(np.int64)
+    return sent - base
 
 
 def _consumption(scenario: Scenario) -> float:

@@ -14,9 +14,6 @@ Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 Draws = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
-DRAWS = 32
-"""Uniform numbers a frame: 8 for each of up to 4 attempts (5 backoffs, fading ×2, error)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Station:

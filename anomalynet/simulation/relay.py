@@ -13,7 +13,7 @@ from anomalynet.simulation.scenario import Scenario, frame_period
 from anomalynet.simulation.streams import stream
 
 HELD = 10.0
-"""Seconds at magnitude 1 for which a delaying relay holds a frame, less or more by a fifth."""
+"""Seconds at magnitude 1 for which a delaying relay holds a frame, less or more by a twentieth."""
 DROPPED, CHOSEN, REWRITTEN = 0.4, 1.0, 0.7
 """Rates of dropped (gray hole), dropped if interesting (selective forwarding) and tampered frames: shares 1 - exp(-rate magnitude)."""
 
@@ -41,7 +41,7 @@ def forward(scenario: Scenario, heard: Heard, incidents: Sequence[Incident]) -> 
             rows = np.flatnonzero((heard.station == node) & (heard.time >= incident.start) & (heard.time < incident.end))
             own = draws[position, np.clip(heard.slot[rows] - first + 1, 0, span - 1)]
             if incident.type == "delay":
-                arrival[rows] += HELD * incident.magnitude * (0.8 + 0.4 * own[:, 1])
+                arrival[rows] += HELD * incident.magnitude * (0.95 + 0.1 * own[:, 1])
                 counts["delayed by a relay"] += len(rows)
             elif incident.type == "tampering":
                 for row in rows[own[:, 0] < 1 - np.exp(-REWRITTEN * incident.magnitude)].tolist():
@@ -67,8 +67,9 @@ def _interesting(heard: Heard) -> Bool:
     from anomalynet.simulation.frames import parse
 
     read = parse(heard.frames)
-    found: Bool = np.asarray(read["motion"] > 0)
+    motion, sound = np.asarray(read["motion"], np.float64), np.asarray(read["sound"], np.float64)
+    found: Bool = motion > 0
     for station in np.unique(heard.station):
         own = heard.station == station
-        found[own] |= read["sound"][own] > np.nanmedian(read["sound"][own]) if np.isfinite(read["sound"][own]).any() else False
+        found[own] |= sound[own] > np.median(sound[own])  # NaN, a frame that is not ours, is greater than nothing
     return found

@@ -52,7 +52,7 @@ class RadioConfig:
     """Path loss at 1 m in dB (40.05 at 2.4 GHz; LoRa at 868 MHz: 31.2)."""
     exponent: float = 3.0
     """Path loss exponent: 1.8 (line of sight) to 3.5 (cluttered)."""
-    shadowing: float = 4.0
+    shadowing: float = 6.0
     """Standard deviation in dB of the log-normal shadowing of a link; 0 none."""
     shadowing_time: float = 1800.0
     """Time constant in seconds with which the shadowing of a link to the gateway forgets."""
@@ -90,8 +90,8 @@ class NodeConfig:
 
     clock_error: float = 40.0
     """Largest deviation of a node's clock in parts per million."""
-    clock_jitter: float = 0.002
-    """Standard deviation in seconds of the moment of sending."""
+    clock_jitter: float = 1.0
+    """Spread in seconds of the moment of sending, half-normal: nodes wait at random, or those of one phase would always collide."""
     beacon_period: float = 3600.0
     """Seconds between the beacons that set the clocks."""
     battery: float = 2500.0
@@ -114,11 +114,11 @@ class BackgroundConfig:
     """Mean duration of such a burst."""
     interference_power: float = -88.0
     """Median power at the gateway in dBm; each burst has its own, with 6 dB standard deviation."""
-    outages_per_day: float = 2.0
+    outages_per_day: float = 4.0
     """Restarts of a gateway a day."""
     outage_seconds: float = 90.0
     """Mean duration of a restart; nothing is received."""
-    reboots_per_day: float = 0.5
+    reboots_per_day: float = 2.0
     """Restarts of a node a day: a few lost frames, and its sequence numbers start again."""
 
 
@@ -126,7 +126,7 @@ class BackgroundConfig:
 class IncidentsConfig:
     """Labelled events (§3.1.6): how many, of what kind, how strong."""
 
-    per_node_day: float = 10.0
+    per_node_day: float = 16.0
     """Incidents a day that touch a node, on average, over all types."""
     minimum_minutes: float = 10.0
     """Shortest incident."""
@@ -138,7 +138,7 @@ class IncidentsConfig:
     """Smallest magnitude, in multiples of a typical effect: below what a person would see."""
     blunt: float = 8.0
     """Largest magnitude; magnitudes are log-uniform between the two, chosen before any model was trained."""
-    attack: float = 1.0
+    attack: float = 1.5
     """Weight of attacks in the mix."""
     fault: float = 1.0
     """Weight of faults in the mix."""

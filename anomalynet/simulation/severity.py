@@ -10,16 +10,16 @@ import numpy.typing as npt
 
 from anomalynet.simulation.records import Bool, Cell, Float64, Incident
 from anomalynet.simulation.scenario import SENSORS, Scenario, frame_period, slots
-from anomalynet.simulation.values import TYPICAL
+from anomalynet.simulation.values import typical
 
 DEVIATION = (1.0, 3.0, 6.0)
 """Largest deviation of a sensor, root mean square, in multiples of its ordinary variation, at which severity 2, 3, 4 begin."""
 LOSS = (0.1, 0.3, 0.7)
 """Likewise the share of readings lost beyond the node's usual loss."""
 LATENESS = (0.25, 1.0, 2.5)
-"""Likewise the mean lateness in slots beyond the usual."""
-WIDE = 120.0
-"""Node-minutes from which an incident is one step more severe."""
+"""Likewise the median age of a reading at its arrival, by its own time stamp, in slots."""
+BRIEF, WIDE = 30.0, 120.0
+"""Node-minutes below which no incident is of severity 4, and from which one is a step more severe."""
 
 
 def measured(
@@ -28,14 +28,12 @@ def measured(
     incidents: tuple[Incident, ...],
     columns: Mapping[str, npt.NDArray[np.generic] | list[bytes]],
     expected: Float64,
-    phase: Float64,
 ) -> tuple[Incident, ...]:
     """The incidents with their severity: the worst of deviation, loss and lateness, and one step more where many nodes suffer for long.
 
     Args:
         columns: of the gateway log.
         expected: float64 (node, slot, 5), what would have been measured without any incident.
-        phase: float64 (node,), seconds into its slot at which a node sends.
 
     Source: not in the paper, which asks for groups by severity and gives no rule
     """
@@ -51,15 +49,15 @@ def measured(
     delivered = np.zeros((len(cell.names), count), np.bool_)
     delivered[node, slot] = True
     usual = _usual(delivered, incidents, period)
-    late = arrival - slot * period - phase[node]
+    late = arrival - (np.asarray(columns["sent"], np.int64)[good] - epoch) / 1e6
+    ordinary = typical(scenario)
     found = []
     for incident in incidents:
         span = slice(int(incident.start // period), int(np.ceil(incident.end / period)))
         during = np.isin(node, incident.nodes) & (arrival >= incident.start) & (arrival < incident.end)
         lost = max(float(usual[member] - delivered[member, span].mean()) for member in incident.nodes)
-        found.append(
-            replace(incident, severity=_level(incident, lost, read[during] - expected[node[during], slot[during]], late[during], period))
-        )
+        away = (read[during] - expected[node[during], slot[during]]) / ordinary
+        found.append(replace(incident, severity=_level(incident, lost, away, late[during] / period)))
     return tuple(found)
 
 
@@ -71,9 +69,9 @@ def _usual(delivered: Bool, incidents: tuple[Incident, ...], period: float) -> F
     return np.array([own[calm].mean() if calm.any() else 1.0 for own, calm in zip(delivered, free, strict=True)])
 
 
-def _level(incident: Incident, lost: float, difference: Float64, late: Float64, period: float) -> int:
-    deviation = float(np.sqrt(((difference / TYPICAL) ** 2).mean(axis=0)).max()) if len(difference) else 0.0
-    lateness = float(np.abs(late).mean()) / period if len(late) else 0.0
+def _level(incident: Incident, lost: float, away: Float64, late: Float64) -> int:
+    deviation = float(np.sqrt((away**2).mean(axis=0)).max()) if len(away) else 0.0
+    lateness = float(np.median(np.abs(late))) if len(late) else 0.0
     worst = max(sum(value >= limit for limit in limits) for value, limits in ((deviation, DEVIATION), (lost, LOSS), (lateness, LATENESS)))
-    wide = len(incident.nodes) * (incident.end - incident.start) / 60 >= WIDE
-    return min(4, 1 + worst + int(wide and worst > 0))
+    suffered = len(incident.nodes) * (incident.end - incident.start) / 60
+    return min(4 if suffered >= BRIEF else 3, 1 + worst + int(suffered >= WIDE and worst > 0))

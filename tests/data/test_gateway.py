@@ -56,8 +56,8 @@ def test_link_channels_by_hand(tmp_path: Path) -> None:
         frame(NODE, 51, 60000, checksum=False),
     ]
     found = rows(tmp_path, log)
-    assert of(found, "sequence_gap")[:6] == [None, 0, None, -1, -2, -50]
-    assert of(found, "inter_arrival")[:6] == [None, 11, None, 1, 8, 10]
+    assert of(found, "sequence_gap")[:6] == [None, 0, None, 3, -2, -50]
+    assert of(found, "inter_arrival")[:6] == [None, 11, None, 21, 8, 10]
     assert of(found, "retries")[:6] == [2, 0, None, 0, 0, 0]
     assert of(found, "rssi")[:3] == [-60.5, -70, None] and of(found, "snr")[0] == 9
     # The CRC-32 condemns the reading, not the link.

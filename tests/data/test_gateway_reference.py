@@ -27,6 +27,7 @@ def reference(frames: list[tuple[float, dict[str, Any]]], quality: QualityConfig
     rows: dict[tuple[str, int], Row] = {(name, slot): {} for name in NAMES for slot in range(10)}
     for name in NAMES:
         last: tuple[float, int] | None = None
+        newest: tuple[float, int] | None = None
         met: dict[int, tuple[int, float]] = {}
         place = -1
         slots: dict[int, list[tuple[int, float]]] = {}
@@ -34,11 +35,13 @@ def reference(frames: list[tuple[float, dict[str, Any]]], quality: QualityConfig
             if one["node"] != name or not one["fcs"] or not 0 <= time < 100:
                 continue
             slot, sequence = int(time // 10), one["sequence"]
+            if newest is not None and newest[0] // 10 < slot:
+                last = newest
             link = rows[name, slot]
             link["rssi"] = one["rssi"]
             link["sequence_gap"] = None if last is None else max(-50, min(50, ahead(sequence, last[1]) - 1))
             link["inter_arrival"] = None if last is None else min(100.0, time - last[0])
-            last = (time, sequence)
+            newest = (time, sequence)
             if quality.checksum and not one["checksum"]:
                 continue
             place += 1

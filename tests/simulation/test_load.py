@@ -75,7 +75,7 @@ def test_every_problem_is_told_at_once_with_its_line_and_the_nearest_valid_word(
         ("duration=5s", "is shorter than one frame period (sampling.period × sampling.transmit_every = 30 s)"),
         ("start=yesterday", "'yesterday' is not a time such as 2026-01-05T00:00"),
         ("start='2026-01-05T00:00+01:00'", "is UTC already and takes no offset"),
-        ("radio.retries=4", "must be between 0 and 3, not 4"),
+        ("radio.retries=8", "must be between 0 and 7, not 8"),
         ("radio.duty_cycle=1.5", "must not exceed 1"),
         ("radio.minimum_exponent=6", "must not exceed radio.maximum_exponent = 5, but is 6"),
         ("incidents.subtle=9", "must not exceed incidents.blunt = 8.0, but is 9.0"),
