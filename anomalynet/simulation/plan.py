@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from anomalynet.simulation import disturbers
 from anomalynet.simulation.incidents import TOUCHED, TYPES, Kind, chosen
 from anomalynet.simulation.links import to_gateway
+from anomalynet.simulation.placement import cells
 from anomalynet.simulation.propagation import noise_dbm
 from anomalynet.simulation.records import Bool, Cell, Float64, Incident
 from anomalynet.simulation.scenario import Scenario, frame_period, seconds
@@ -55,7 +57,7 @@ def plan(scenario: Scenario, cell: Cell) -> tuple[Incident, ...]:
         count = int(expected) + int(rng.random() < expected % 1)
         phase = float(stream(scenario.seed, "incidents", name).random())
         for number in range(count):
-            even = (phase + (cell.number * max(1, int(expected)) + number) * GOLDEN) % 1
+            even = (phase + (number * cells(scenario) + cell.number) * GOLDEN) % 1
             for attempt in range(ATTEMPTS):
                 moment = (even + 0.02 * attempt * float(rng.normal())) % 1
                 found = _draw(scenario, cell, name, rng, first + moment * (last - first), power)
@@ -69,8 +71,6 @@ def plan(scenario: Scenario, cell: Cell) -> tuple[Incident, ...]:
 
 
 def _numbered(cell: Cell, placed: Iterable[Incident]) -> Iterable[Incident]:
-    from dataclasses import replace
-
     return (replace(incident, number=cell.number * PER_CELL + position) for position, incident in enumerate(placed))
 
 

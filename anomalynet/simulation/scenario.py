@@ -108,11 +108,11 @@ class NodeConfig:
 class BackgroundConfig:
     """What goes wrong in a healthy network: none of it is an incident, so that loss alone is not an attack."""
 
-    interference_per_day: float = 40.0
+    interference_per_day: float = 120.0
     """Bursts of foreign traffic (Wi-Fi) a day and cell."""
     interference_seconds: float = 60.0
     """Mean duration of such a burst."""
-    interference_power: float = -88.0
+    interference_power: float = -84.0
     """Median power at the gateway in dBm; each burst has its own, with 6 dB standard deviation."""
     outages_per_day: float = 4.0
     """Restarts of a gateway a day."""
@@ -142,7 +142,7 @@ class IncidentsConfig:
     """Weight of attacks in the mix."""
     fault: float = 1.0
     """Weight of faults in the mix."""
-    environment: float = 1.0
+    environment: float = 1.5
     """Weight of environmental incidents in the mix."""
     only: str | None = None
     """Types that occur, separated by spaces; empty: all."""

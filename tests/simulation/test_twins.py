@@ -1,4 +1,4 @@
-"""Each incident type in a world, and the same world without it: equal before the onset, and after it only what the layer implies changes."""
+"""Each incident type in a world, and the same world without it: equal before the onset; after it what the layer implies changes."""
 
 from __future__ import annotations
 
