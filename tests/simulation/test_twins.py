@@ -198,7 +198,7 @@ def test_a_dying_battery_raises_the_noise_then_restarts_then_falls_silent() -> N
     half = START + (END - START) / 2
     assert accepted(changed, 3, half + PERIOD, END) == 0
     assert changed.nodes["battery_end"][3] == 0
-    assert twin().nodes["battery_end"][3] > 0.3
+    assert np.asarray(twin().nodes["battery_end"], np.float64)[3] > 0.3
     found, usual = columns(changed, START, half, 3), columns(twin(), START, half, 3)
     assert np.diff(found["temperature"]).std() > 1.3 * np.diff(usual["temperature"]).std()
 
