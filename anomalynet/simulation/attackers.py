@@ -16,7 +16,7 @@ from anomalynet.simulation.scenario import Scenario, frame_period, slots
 from anomalynet.simulation.streams import stream
 from anomalynet.simulation.values import typical
 
-FLOOD = 4.0
+FLOOD = 12.0
 """Frames of 127 bytes a second at magnitude 1."""
 FLOOD_BYTES = 127
 REPLAYED = 0.7
@@ -34,8 +34,8 @@ class Victim:
     readings: Float64
 
 
-def attacker(scenario: Scenario, cell: Cell, incident: Incident, victim: Victim) -> Station:
-    """The radio behind a spoofing, replay or flooding incident.
+def attacker(scenario: Scenario, cell: Cell, incident: Incident, victim: Victim) -> tuple[Station, Int64]:
+    """The radio behind a spoofing, replay or flooding incident, and int64 (frame,), the slots that its readings are of.
 
     - spoofing: after each frame of the victim, one under its address with the next sequence number and shifted readings; the victim's own
       next frame then looks like a duplicate.
@@ -55,25 +55,26 @@ def attacker(scenario: Scenario, cell: Cell, incident: Incident, victim: Victim)
         times = np.sort(rng.uniform(incident.start, incident.end, count))
         junk = sealed(rng.bytes(FLOOD_BYTES - 2))
         build = lambda frame, repetitions: junk  # noqa: E731
+        slots_read = (times // period).astype(np.int64)
     elif incident.type == "replay":
         wanted = during[rng.random(len(during)) < 1 - np.exp(-REPLAYED * incident.magnitude)]
         back = int(rng.integers(min(len(during), first), first + 1))
         wanted = wanted[victim.life.alive[wanted - back]]
         times = victim.life.times[wanted] + behind[wanted - first]
-        build = _replaying(cell, victim, wanted - back)
+        build, slots_read = _replaying(cell, victim, wanted - back), wanted - back
     else:
         ordinary = typical(scenario)
         touched = rng.random(ordinary.shape) < 0.6
         touched[int(rng.integers(len(touched)))] = True
         shift = touched * rng.choice([-1.0, 1.0], len(touched)) * incident.magnitude * ordinary
-        times = victim.life.times[during] + behind
+        times, slots_read = victim.life.times[during] + behind, during
         build = builder(
             _address(cell, victim.node), cell.number + 1, victim.life.sequence[during] + 1, victim.life.clock[during] + period,
             victim.readings[during] + shift,
         )  # fmt: skip
     power = between(scenario, np.array([incident.position]), cell.gateway[None], ATTACKER_POWER)[0, 0]
     draws = stream(scenario.seed, "incident", incident.number, "radio").random((len(times), draws_needed(scenario.radio)), np.float32)
-    return Station(f"{incident.type}-{incident.number}", times, build, np.full(len(times), power), draws, polite=False)
+    return Station(f"{incident.type}-{incident.number}", times, build, np.full(len(times), power), draws, polite=False), slots_read
 
 
 def _address(cell: Cell, node: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,13 +20,24 @@ from anomalynet.simulation.radio import draws_needed, on_air
 from anomalynet.simulation.records import Cell, CellResult, Float64, Incident, Int64, RadioLog, Station
 from anomalynet.simulation.scenario import Scenario, frame_period, seconds, slots
 from anomalynet.simulation.sensors import NOISE, measure, quantise
-from anomalynet.simulation.severity import measured
+from anomalynet.simulation.severity import arrived, measured
 from anomalynet.simulation.streams import stream
-from anomalynet.simulation.surroundings import surroundings, with_events
+from anomalynet.simulation.surroundings import Surroundings, surroundings, with_events
 from anomalynet.simulation.values import distort
 
 OBSTACLE = 6.0
 """dB at magnitude 1 that an obstacle takes from the links behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How things went in a cell: its nodes' lives, its radio, its gateway's log, link powers in dBm (node, slot), and counts."""
+
+    lives: list[Life]
+    log: RadioLog
+    heard: Heard
+    power: Float64
+    counts: dict[str, int]
 
 
 def simulate_cell(
@@ -35,7 +47,7 @@ def simulate_cell(
     incidents: Sequence[Incident] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> CellResult:
-    """Simulate one cell.
+    """Simulate one cell, and once more without incidents, which tells their severity.
 
     Args:
         number: of the cell, 0 …; cells share the weather and nothing else.
@@ -47,39 +59,47 @@ def simulate_cell(
     cell = place(scenario, number)
     chosen = plan(scenario, cell) if incidents is None else tuple(incidents)
     world = surroundings(scenario, cell)
-    expected = quantise(measure(scenario, cell, world))
-    lives = [live(scenario, cell, node, [one for one in chosen if node in one.nodes]) for node in range(len(cell.names))]
-    readings = distort(scenario, cell, measure(scenario, cell, with_events(scenario, cell, world, chosen)), chosen)
+    half = seconds(scenario.duration) / 2
+    course = _course(scenario, cell, world, chosen, progress and (lambda moment: progress(moment / 2 if chosen else moment)))
+    columns = table(scenario, course.heard)
+    if chosen:
+        calm = _course(scenario, cell, world, (), progress and (lambda moment: progress(half + moment / 2)))
+        without = arrived(scenario, cell, calm.heard, table(scenario, calm.heard))
+        chosen = measured(scenario, chosen, arrived(scenario, cell, course.heard, columns), without)
+    return CellResult(cell, columns, chosen, _nodes(scenario, cell, course), course.counts)
+
+
+def _course(
+    scenario: Scenario, cell: Cell, world: Surroundings, incidents: Sequence[Incident], progress: Callable[[float], None] | None
+) -> Course:
+    """Let things take their course with some incidents."""
+    lives = [live(scenario, cell, node, [one for one in incidents if node in one.nodes]) for node in range(len(cell.names))]
+    readings = distort(scenario, cell, measure(scenario, cell, with_events(scenario, cell, world, incidents)), incidents)
     readings = quantise(_noisy(scenario, cell, readings, lives))
-    power = _obstructed(scenario, chosen, to_gateway(scenario, cell))
+    power = _obstructed(scenario, incidents, to_gateway(scenario, cell))
     stations = [_node(scenario, cell, node, life, readings[node], power[node]) for node, life in enumerate(lives)]
-    hostile = [one for one in chosen if TYPES[one.type].layer == "link"]
-    victims = [Victim(one.nodes[0], lives[one.nodes[0]], readings[one.nodes[0]]) for one in hostile]
-    stations += [attacker(scenario, cell, one, victim) for one, victim in zip(hostile, victims, strict=True)]
+    frame_slots = [np.flatnonzero(life.alive) for life in lives]
+    hostile = [one for one in incidents if TYPES[one.type].layer == "link"]
+    for one in hostile:
+        station, read = attacker(scenario, cell, one, Victim(one.nodes[0], lives[one.nodes[0]], readings[one.nodes[0]]))
+        stations.append(station)
+        frame_slots.append(read)
     until = seconds(scenario.duration)
-    physical = [one for one in chosen if TYPES[one.type].layer == "physical" and one.type != "shadowing_outage"]
+    physical = [one for one in incidents if TYPES[one.type].layer == "physical" and one.type != "shadowing_outage"]
     log = on_air(
         scenario.radio,
         stations,
         audible(scenario, cell, np.array([one.position for one in hostile])),
         [*disturbers.background(scenario, cell, until), *(disturbers.of_incident(scenario, cell, one) for one in physical)],
         until,
-        lambda station, frame, attempt: stream(scenario.seed, "cell", number, "bits", stations[station].name, frame, attempt),
+        lambda station, frame, attempt: stream(scenario.seed, "cell", cell.number, "bits", stations[station].name, frame, attempt),
         progress,
     )
-    frame_slots = [np.flatnonzero(life.alive) for life in lives] + [np.arange(len(one.times)) for one in stations[len(lives) :]]
     heard = hear(log, frame_slots)
     up = in_service(scenario, cell, heard.time)
-    heard, relayed = relay.forward(scenario, heard.take(np.flatnonzero(up)), chosen)
+    heard, relayed = relay.forward(scenario, heard.take(np.flatnonzero(up)), incidents)
     heard = heard.take(np.flatnonzero(heard.time < until))
-    columns = table(scenario, heard)
-    return CellResult(
-        cell,
-        columns,
-        measured(scenario, cell, chosen, columns, expected),
-        _nodes(scenario, cell, lives, log, heard, power),
-        {**log.counts, **relayed, "lost while the gateway restarted": int((~up).sum())},
-    )
+    return Course(lives, log, heard, power, {**log.counts, **relayed, "lost while the gateway restarted": int((~up).sum())})
 
 
 def _noisy(scenario: Scenario, cell: Cell, readings: Float64, lives: Sequence[Life]) -> Float64:
@@ -113,11 +133,9 @@ def _node(scenario: Scenario, cell: Cell, node: int, life: Life, readings: Float
     return Station(cell.names[node], life.times[sent], build, power[sent], draws[sent])
 
 
-def _nodes(
-    scenario: Scenario, cell: Cell, lives: Sequence[Life], log: RadioLog, heard: Heard, power: Float64
-) -> dict[str, Float64 | Int64 | list[str]]:
+def _nodes(scenario: Scenario, cell: Cell, course: Course) -> dict[str, Float64 | Int64 | list[str]]:
     """The columns of the table of nodes: see `store.NODES`."""
-    count = len(cell.names)
+    count, heard = len(cell.names), course.heard
     own = heard.intact & (heard.station < count)
     pairs = np.unique(np.stack([heard.station[own], heard.slot[own]], axis=1), axis=0)
     return {
@@ -130,11 +148,11 @@ def _nodes(
         "room": cell.rooms,
         "gateway_x": np.full(count, cell.gateway[0]),
         "gateway_y": np.full(count, cell.gateway[1]),
-        "link": power.mean(axis=1),
+        "link": course.power.mean(axis=1),
         "expected": np.full(count, slots(scenario)),
-        "sent": np.array([int((log.retries[node] >= 0).sum()) for node in range(count)]),
+        "sent": np.array([int((course.log.retries[node] >= 0).sum()) for node in range(count)]),
         "received": np.bincount(pairs[:, 0], minlength=count),
-        "clock_error": np.array([life.error for life in lives]),
-        "battery_start": np.array([life.battery[0] for life in lives]),
-        "battery_end": np.array([life.battery[1] for life in lives]),
+        "clock_error": np.array([life.error for life in course.lives]),
+        "battery_start": np.array([life.battery[0] for life in course.lives]),
+        "battery_end": np.array([life.battery[1] for life in course.lives]),
     }

@@ -15,6 +15,10 @@ SKEW = 2.0e-3
 """Relative clock error at magnitude 1 of a faulty oscillator."""
 RESET_JUMP = 1.5
 """Seconds at magnitude 1 by which sending shifts after a clock reset."""
+LOW = 0.1
+"""State of charge below which the voltage falls; how far, 0 to 1, is what a node suffers from."""
+NOISIER, RESETS = 3.0, 0.1
+"""A low battery's further noise of the sensors, as a factor when it is empty, and the share of slots with a reset in its lower half."""
 SILENT = 0.35
 """Rate of lost slots of an intermittent node: share 1 - exp(-0.35 magnitude)."""
 LEAST_APART = 0.02
@@ -57,8 +61,10 @@ def live(scenario: Scenario, cell: Cell, node: int, incidents: Sequence[Incident
     count, period = slots(scenario), frame_period(scenario)
     rng = stream(scenario.seed, "cell", cell.number, "node", int(cell.numbers[node]), "life")
     error = float(rng.uniform(-1, 1)) * scenario.node.clock_error
-    phase, charge = float(rng.uniform(0.05, 0.85)) * period, float(rng.uniform(0.5, 1.0))
-    jitter = np.abs(rng.normal(0, scenario.node.clock_jitter, count))
+    # A frame goes out after the last measurement that it carries, and before the slot ends.
+    phase = period - scenario.sampling.period * float(rng.uniform(0.2, 0.95))
+    charge = float(rng.uniform(0.5, 1.0))
+    jitter = np.abs(rng.normal(0, scenario.node.clock_jitter * scenario.sampling.period, count))
     begin = np.arange(count) * period
     since_beacon = begin % scenario.node.beacon_period
     offset = -error * 1e-6 * since_beacon
@@ -67,10 +73,11 @@ def live(scenario: Scenario, cell: Cell, node: int, incidents: Sequence[Incident
     for slot in np.flatnonzero(rng.random(count) < scenario.background.reboots_per_day * period / 86400).tolist():
         alive[slot : slot + 1 + slot % REBOOT_SLOTS] = False
         restarts[min(slot + 1 + slot % REBOOT_SLOTS, count - 1)] = True
-    noise: Float64 = np.ones(count)
+    drain = _consumption(scenario) * period / 3600 / scenario.node.battery
+    low = ((LOW - (charge - drain * np.arange(count))) / LOW).clip(0, 1)
     drained = 0.0
     for incident in incidents:
-        during = slice(int(np.ceil(incident.start / period)), int(np.ceil(incident.end / period)))
+        during = slice(int(np.ceil(incident.start / period)), min(int(np.ceil(incident.end / period)), count))
         after = min(during.stop, count - 1)
         draws = stream(scenario.seed, "incident", incident.number, "node").random((during.stop - during.start, 2))
         share = (begin[during] - incident.start) / (incident.end - incident.start)
@@ -80,11 +87,7 @@ def live(scenario: Scenario, cell: Cell, node: int, incidents: Sequence[Incident
         elif incident.type == "intermittent":
             alive[during] &= draws[:, 0] >= 1 - np.exp(-SILENT * incident.magnitude)
         elif incident.type == "battery_depletion":
-            empty = 0.5 * incident.magnitude * share
-            noise[during] = 1 + 3 * empty.clip(max=1)
-            resets = (empty >= 0.5) & (draws[:, 0] < 0.1)
-            alive[during] &= ~resets & (empty < 1)
-            restarts[during] |= np.concatenate([[False], resets[:-1]])
+            low[during] = np.maximum(low[during], (0.5 * incident.magnitude * share).clip(max=1))
             restarts[after] = True
             drained += charge * min(1.0, 0.5 * incident.magnitude)
         elif incident.variant == "skew":
@@ -94,8 +97,12 @@ def live(scenario: Scenario, cell: Cell, node: int, incidents: Sequence[Incident
             local[during] -= incident.start
     apart = np.arange(count) * LEAST_APART
     times = np.maximum.accumulate(np.maximum(begin + phase + offset + jitter, 0.0) - apart) + apart
-    used = _consumption(scenario) * count * period / 3600 / scenario.node.battery + drained
-    return Life(alive, times, local, _sequence(alive, restarts), noise, error, (charge, max(0.0, charge - used)))
+    resets = (low >= 0.5) & (rng.random(count) < RESETS)
+    alive &= ~resets & (low < 1)
+    restarts[1:] |= resets[:-1]
+    return Life(
+        alive, times, local, _sequence(alive, restarts), 1 + NOISIER * low, error, (charge, max(0.0, charge - drain * count - drained))
+    )
 
 
 def _sequence(alive: Bool, restarts: Bool) -> Int64:

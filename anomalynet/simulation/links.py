@@ -35,7 +35,8 @@ def audible(scenario: Scenario, cell: Cell, others: Float64) -> Bool:
     """
     nodes = len(cell.names)
     places = np.concatenate([cell.positions, others.reshape(-1, 2)])
-    power = between(scenario, places, places, scenario.radio.transmit_power)
+    power = between(scenario, places, places, 0.0)
+    power += np.where(np.arange(len(places)) < nodes, scenario.radio.transmit_power, ATTACKER_POWER)[None]  # of who sends
     draws = np.triu(stream(scenario.seed, "cell", cell.number, "pairs").normal(size=(nodes, nodes)), 1)
     power[:nodes, :nodes] -= scenario.radio.shadowing * (draws + draws.T)
     heard: Bool = power > scenario.radio.carrier_sense

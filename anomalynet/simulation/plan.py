@@ -18,6 +18,8 @@ from anomalynet.simulation.streams import stream
 
 MARGIN = 300.0
 """Seconds between two incidents of one node."""
+AFTERMATH = {"process_event": 1200.0}
+"""Seconds until the traces of an event have gone: warmth and vapour fade with 300 s."""
 ATTEMPTS = 60
 """Places and times that are tried for one incident before it is given up."""
 PER_CELL = 100_000
@@ -39,7 +41,7 @@ def plan(scenario: Scenario, cell: Cell) -> tuple[Incident, ...]:
     Source: §3.1.6; the placement is not in the paper
     """
     settings = scenario.incidents
-    kinds = chosen(settings.only)
+    kinds = {name: kind for name, kind in chosen(settings.only).items() if not _without_effect(scenario, name, kind)}
     weights = {"attack": settings.attack, "fault": settings.fault, "environment": settings.environment}
     first, last = settings.quiet_hours * 3600, seconds(scenario.duration) - settings.minimum_minutes * 60
     if last <= first or settings.per_node_day <= 0:
@@ -64,7 +66,7 @@ def plan(scenario: Scenario, cell: Cell) -> tuple[Incident, ...]:
                 if all(_free(busy[node], found) for node in found.nodes):
                     placed.append(found)
                     for node in found.nodes:
-                        busy[node].append((found.start, found.end))
+                        busy[node].append((found.start, found.end + AFTERMATH.get(name, 0.0)))
                     break
     placed.sort(key=lambda incident: (incident.start, incident.type, incident.nodes))
     return tuple(_numbered(cell, placed))
@@ -72,6 +74,11 @@ def plan(scenario: Scenario, cell: Cell) -> tuple[Incident, ...]:
 
 def _numbered(cell: Cell, placed: Iterable[Incident]) -> Iterable[Incident]:
     return (replace(incident, number=cell.number * PER_CELL + position) for position, incident in enumerate(placed))
+
+
+def _without_effect(scenario: Scenario, name: str, kind: Kind) -> bool:
+    """On an ideal radio nothing can be jammed, shadowed or flooded."""
+    return scenario.radio.kind == "ideal" and (kind.layer == "physical" or name == "flooding")
 
 
 def _touched(kind: Kind, cell: Cell) -> float:

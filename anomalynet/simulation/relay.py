@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from anomalynet.simulation.frames import LENGTH, tampered
+from anomalynet.simulation.frames import LENGTH, parse, tampered
 from anomalynet.simulation.gateway import Heard
 from anomalynet.simulation.records import Bool, Incident
 from anomalynet.simulation.scenario import Scenario, frame_period
@@ -64,8 +64,6 @@ def forward(scenario: Scenario, heard: Heard, incidents: Sequence[Incident]) -> 
 
 def _interesting(heard: Heard) -> Bool:
     """Frames that report motion, or a sound above the median of their sender."""
-    from anomalynet.simulation.frames import parse
-
     read = parse(heard.frames)
     motion, sound = np.asarray(read["motion"], np.float64), np.asarray(read["sound"], np.float64)
     found: Bool = motion > 0

@@ -90,8 +90,8 @@ class NodeConfig:
 
     clock_error: float = 40.0
     """Largest deviation of a node's clock in parts per million."""
-    clock_jitter: float = 1.0
-    """Spread in seconds of the moment of sending, half-normal: nodes wait at random, or those of one phase would always collide."""
+    clock_jitter: float = 0.03
+    """Spread of the moment of sending in sampling periods, half-normal: without it, nodes of one phase would always collide."""
     beacon_period: float = 3600.0
     """Seconds between the beacons that set the clocks."""
     battery: float = 2500.0

@@ -257,7 +257,7 @@ def _check(path: Path, facts: Mapping[str, Any], verify: bool) -> None:
 
 
 def write_csv(folder: Path, nodes: pl.DataFrame, incidents: pl.DataFrame, telemetry: Sequence[Path]) -> None:
-    """Copies as CSV in `folder/csv`: nodes, incidents (their nodes separated by spaces), and the telemetry of each cell.
+    """Copies as CSV in `folder/csv`: nodes, incidents (their nodes separated by spaces), frames (bytes as hexadecimal), telemetry.
 
     They are for other programs to read; nothing here reads them and the manifest does not list them.
     """
@@ -267,3 +267,5 @@ def write_csv(folder: Path, nodes: pl.DataFrame, incidents: pl.DataFrame, teleme
     incidents.with_columns(pl.col("nodes").list.join(" ")).write_csv(target / "incidents.csv")
     for path in telemetry:
         pl.scan_parquet(path).sink_csv(target / f"telemetry-{path.stem}.csv")
+    for path in sorted((folder / "frames").glob("*.parquet")):
+        pl.scan_parquet(path).with_columns(pl.col("frame").bin.encode("hex")).sink_csv(target / f"frames-{path.stem}.csv")

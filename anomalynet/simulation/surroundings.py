@@ -43,9 +43,9 @@ class Surroundings:
 
 
 def sample_times(scenario: Scenario) -> Float64:
-    """Middles of all sampling periods in seconds, float64 (slot · transmit_every,)."""
+    """Beginnings of all sampling periods in seconds, float64 (slot · transmit_every,): a frame is sent after what it carries."""
     count = slots(scenario) * scenario.sampling.transmit_every
-    return (np.arange(count, dtype=np.float64) + 0.5) * scenario.sampling.period
+    return np.arange(count, dtype=np.float64) * scenario.sampling.period
 
 
 def surroundings(scenario: Scenario, cell: Cell) -> Surroundings:

@@ -1,0 +1,122 @@
+"""A whole cell: what a healthy network loses, and what severity and labels rest on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from anomalynet.simulation.cell import simulate_cell
+from anomalynet.simulation.incidents import TYPES
+from anomalynet.simulation.links import ATTACKER_POWER, audible, between, to_gateway
+from anomalynet.simulation.placement import place
+from anomalynet.simulation.plan import plan
+from anomalynet.simulation.records import CellResult
+from tests.simulation.small import NODES, incident, scenario
+
+QUIET = (
+    "background.interference_per_day=0",
+    "background.outages_per_day=0",
+    "background.reboots_per_day=0",
+    "radio.fading=none",
+    "radio.shadowing=0",
+)
+
+
+def received(result: CellResult) -> int:
+    return int(np.asarray(result.nodes["received"], np.int64).sum())
+
+
+def test_a_quiet_network_loses_nothing_and_each_trouble_of_a_healthy_one_costs_something() -> None:
+    near = ("deployment.width=40", "deployment.height=40")
+    slots = 480 * NODES
+    assert received(simulate_cell(scenario(*QUIET, *near), 0, incidents=())) == slots
+    for trouble in (
+        "background.interference_per_day=400 background.interference_power=-50",
+        "background.outages_per_day=48",
+        "background.reboots_per_day=48",
+        "radio.shadowing=20",
+        "radio.transmit_power=-30 radio.fading=rayleigh",
+    ):
+        assert received(simulate_cell(scenario(*QUIET, *near, *trouble.split()), 0, incidents=())) < 0.99 * slots, trouble
+
+
+def test_an_incident_without_strength_is_of_severity_1_whatever_else_goes_wrong() -> None:
+    for name in ("flooding", "interference", "jamming", "gray_hole", "intermittent", "bias", "delay", "shadowing_outage"):
+        nothing = incident(name, variant=TYPES[name].variants[0], nodes=tuple(range(NODES)), magnitude=1e-9)
+        assert simulate_cell(scenario(), 0, incidents=(nothing,)).incidents[0].severity == 1, name
+
+
+def test_a_flooder_costs_its_neighbours_repetitions_or_frames() -> None:
+    flood = incident("flooding", nodes=tuple(range(NODES)), magnitude=8.0)
+    with_, without = (simulate_cell(scenario(), 0, incidents=one) for one in ((flood,), ()))
+    during = [np.asarray(result.frames["retries"], np.float64)[np.asarray(result.frames["source"]) > 0] for result in (with_, without)]
+    assert during[0].sum() > 1.2 * during[1].sum() or received(with_) < 0.99 * received(without)
+
+
+def test_shadowing_forgets_with_its_time_constant() -> None:
+    slow = scenario("radio.shadowing=6", "radio.shadowing_time=600", "duration=48h")
+    power = to_gateway(slow, place(slow, 0))
+    power -= power.mean(axis=1, keepdims=True)
+    lag = float((power[:, 1:] * power[:, :-1]).mean() / (power**2).mean())
+    assert lag == pytest.approx(np.exp(-30 / 600), abs=0.02)
+    assert power.std() == pytest.approx(6, rel=0.2)
+
+
+def test_carrier_sense_reaches_as_far_as_the_sender_is_strong_and_shadowing_is_the_same_both_ways() -> None:
+    plain = scenario("radio.shadowing=0", "radio.transmit_power=-3")
+    cell = place(plain, 0)
+    other = cell.positions[[0]] + 20.0
+    heard = audible(plain, cell, other)
+    distance_power = between(plain, cell.positions, other, ATTACKER_POWER)[:, 0]
+    assert heard[:NODES, NODES].tolist() == (distance_power > plain.radio.carrier_sense).tolist()
+    assert heard[NODES, :NODES].tolist() == (distance_power - 3 > plain.radio.carrier_sense).tolist()
+    shadowed = audible(scenario("radio.shadowing=12"), cell, other)[:NODES, :NODES]
+    assert (shadowed == shadowed.T).all()
+    assert (shadowed != audible(scenario("radio.shadowing=0"), cell, other)[:NODES, :NODES]).any()
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("sampling.period=37",),
+        ("sampling.period=2", "duration=30min", "incidents.quiet_hours=0.1"),
+        ("duration=5h", "sampling.period=10", "sampling.transmit_every=3"),
+    ],
+)
+def test_odd_periods_work_and_an_ideal_radio_fills_every_slot(overrides: tuple[str, ...]) -> None:
+    for seed in range(3):
+        odd = scenario(*overrides, f"seed={seed}", "incidents.per_node_day=40")
+        simulate_cell(odd, 0)
+        ideal = scenario(*QUIET, *overrides, f"seed={seed}", "radio.kind=ideal")
+        result = simulate_cell(ideal, 0, incidents=())
+        period = ideal.sampling.period * ideal.sampling.transmit_every
+        arrival = np.asarray(result.frames["arrival"], np.int64) / 1e6 - np.datetime64(ideal.start, "s").astype(np.int64)
+        places = set(zip(np.asarray(result.frames["source"]).tolist(), (arrival // period).astype(int).tolist(), strict=True))
+        assert len(places) == int(np.asarray(result.nodes["expected"], np.int64).sum())
+
+
+def test_nothing_is_planned_that_an_ideal_radio_would_not_notice() -> None:
+    ideal = scenario("radio.kind=ideal", "duration=48h")
+    kinds = {one.type for one in plan(ideal, place(ideal, 0))}
+    assert kinds.isdisjoint({"jamming", "interference", "shadowing_outage", "flooding"})
+    assert {"replay", "black_hole", "crash"} <= kinds
+
+
+def test_the_share_of_touched_node_time_follows_the_weights_of_the_causes() -> None:
+    long = scenario(
+        "duration=14d",
+        "deployment.nodes=15",
+        "deployment.cell_nodes=15",
+        "incidents.attack=2",
+        "incidents.fault=1",
+        "incidents.environment=0",
+    )
+    planned = plan(long, place(long, 0))
+    touches = {
+        cause: sum(len(one.nodes) for one in planned if TYPES[one.type].cause == cause) for cause in ("attack", "fault", "environment")
+    }
+    assert touches["environment"] == 0
+    assert touches["attack"] / touches["fault"] == pytest.approx(2.0, rel=0.35)
+    assert planned == plan(replace(long, name="another name"), place(long, 0))
