@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,8 +143,8 @@ def _report(jobs: list[Job], args: argparse.Namespace) -> Path:
     from anomalynet.runs.collect import load_record
 
     config = jobs[0].run.loaded.config.data
-    out = args.out or Path("reports") / _report_name(config, args.overrides, args.preset)
     records = [load_record(job.folder) for job in jobs if job.state == "done"]
+    out = args.out or Path("reports") / _report_name(config, args, records[0].result.fingerprint)
     expected = [job.run.expected for job in jobs]
     audit = _audit(config, records[0].result, args.runs)
     return write_report(records, out, expected=expected, audit=audit, title=f"Report on {_data_name(config)}")
@@ -158,12 +157,22 @@ def _data_name(config: DataConfig) -> str:
     return Path(config.name).stem if config.name.endswith(".yaml") else config.title
 
 
-def _report_name(config: DataConfig, overrides: Sequence[str], preset: str) -> str:
-    """The data, the split's policy if the command names one, and the preset: another setting never overwrites a report."""
+PLAIN = ("data.name=", "data.root=", "data.subset=", "data.split.policy=", "hardware.")
+"""Arguments that a report's name tells already, or that change nothing in it."""
+
+
+def _report_name(config: DataConfig, args: argparse.Namespace, fingerprint: str) -> str:
+    """The data, the split's policy if the command names one, the preset, and six digits of whatever else is asked or, of a world's folder,
+    of its content: another setting never overwrites a report."""
+    import hashlib
+
     from anomalynet.runs.audits import slug
 
-    policy = [config.split.policy] if any(text.startswith("data.split.policy=") for text in overrides) else []
-    return "-".join([slug(_data_name(config)), *policy, *([preset] if preset != "full" else [])])
+    policy = [config.split.policy] if any(text.startswith("data.split.policy=") for text in args.overrides) else []
+    other = [*(text for text in args.overrides if not text.startswith(PLAIN)), *([args.models] if args.models else [])]
+    other += [fingerprint] if config.name == "simulated" else []
+    digits = [hashlib.sha256(" ".join(sorted(other)).encode()).hexdigest()[:6]] if other else []
+    return "-".join([slug(_data_name(config)), *policy, *([args.preset] if args.preset != "full" else []), *digits])
 
 
 def _audit(config: DataConfig, result: Result, runs: Path) -> dict[str, Any] | None:

@@ -155,9 +155,10 @@ def _one_class_advice(policy: str, config: DataConfig, found: Split) -> str:
     if policy == "blocked":
         return f"raise data.split.interleave, {allow}"
     if policy == "group_blocked":
+        longer = "" if config.name == "simulated" else " (simulated: data.scenario='duration=96h')"
         return (
             "its test part is the last fifth of the time, of a fold of the series: use fewer data.split.folds, another "
-            f"data.split.assignment, data of a longer time (simulated: data.scenario='duration=96h'), {allow}"
+            f"data.split.assignment, data of a longer time{longer}, {allow}"
         )
     return f"use another data.split.policy, fold or data.split.assignment, fewer data.split.folds, {allow}"
 

@@ -42,7 +42,8 @@ FRAMES: dict[str, pl.DataType | type[pl.DataType]] = {
     "frame": pl.Binary,
 }
 """A row for each frame that a gateway received, in the order of arrival. `source` is the address in the frame, -1 in a frame of another
-format; `node` the node of the cell with that address, null where there is none; `sent` the sender's clock; `frame` the bytes received."""
+format, of which nothing else was read (null); `node` the node of the cell with that address, null where there is none; `sent` the sender's
+clock; `frame` the bytes received."""
 
 NODES: dict[str, pl.DataType | type[pl.DataType]] = {
     "node": pl.String,
@@ -55,7 +56,7 @@ NODES: dict[str, pl.DataType | type[pl.DataType]] = {
     **dict.fromkeys(("clock_error", "battery_start", "battery_end"), pl.Float64),
 }
 """A row a node. `link` is the mean received power, `expected` the slots, `sent` the frames that went on the air, `received` the distinct
-frames that the gateway heard intact."""
+frames that the gateway heard intact, late ones too. `battery_end` is 0 where the battery ran empty, even if it was replaced then."""
 
 INCIDENTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "id": pl.Int32,
@@ -73,7 +74,8 @@ UNITS = {
     **dict(SENSORS),
     "rssi": "dBm", "snr": "dB", "link": "dBm", "x": "m", "y": "m", "distance": "m", "gateway_x": "m", "gateway_y": "m",
     "clock_error": "ppm", "battery_start": "share", "battery_end": "share", "magnitude": "typical effects of the type",
-    "arrival": "UTC", "sent": "UTC by the node's clock", "start": "UTC", "end": "UTC",
+    "arrival": "UTC", "sent": "UTC by the node's clock", "start": "UTC", "end": "UTC", "time": "UTC, beginning of the slot",
+    "sequence_gap": "frames", "inter_arrival": "s", "lqi": "0 to 255", "severity": "1 to 4", "label": "1 attack, 0 anything else",
 }  # fmt: skip
 
 
@@ -131,7 +133,9 @@ def frames_table(result: CellResult) -> pl.DataFrame:
     names = dict(zip((result.cell.numbers + 1).tolist(), result.cell.names, strict=True))
     columns = {name: pl.Series(name, values) for name, values in result.frames.items()}
     node = columns["source"].replace_strict(names, default=None, return_dtype=pl.String)
-    return pl.DataFrame({**columns, "node": node}).select(pl.col(name).cast(dtype) for name, dtype in FRAMES.items())
+    frames = pl.DataFrame({**columns, "node": node}).select(pl.col(name).cast(dtype) for name, dtype in FRAMES.items())
+    known = pl.when(pl.col("source") >= 0).then(pl.col("sequence", "retries", "sent"))
+    return frames.with_columns(known, pl.col(name for name, _ in SENSORS).fill_nan(None))
 
 
 def nodes_table(result: CellResult) -> pl.DataFrame:
@@ -253,7 +257,9 @@ def _check(path: Path, facts: Mapping[str, Any], verify: bool) -> None:
     except OSError as error:
         raise DataError(f"{path}: listed in {MANIFEST}, but cannot be read: {error.strerror}", "restore it, or simulate again") from None
     if not same:
-        raise DataError(f"{path}: not the file that was simulated: edited or damaged", "restore it, or simulate the world again")
+        raise DataError(
+            f"{path}: not the file that was simulated: edited or damaged", "restore it, or simulate the world again into an empty folder"
+        )
 
 
 def write_csv(folder: Path, nodes: pl.DataFrame, incidents: pl.DataFrame, telemetry: Sequence[Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,18 +64,37 @@ def test_an_audit_is_known_by_everything_it_depends_on_but_the_fold_and_the_plac
     ("config", "overrides", "preset", "name"),
     [
         (DataConfig(name="smart_city"), [], "quick", "smart_city-quick"),
-        (DataConfig(name="smart_city"), ["data.window=16"], "full", "smart_city"),
+        (DataConfig(name="smart_city"), ["hardware.threads=2"], "full", "smart_city"),
         (
             DataConfig(name="smart_city", split=SplitConfig(policy="held_out_types")), ["data.split.policy=held_out_types"], "quick",
             "smart_city-held_out_types-quick",
         ),
         (DataConfig(name="ton_iot", subset="fridge"), [], "full", "ton_iot-fridge"),
         (DataConfig(name="places/harbour.yaml"), [], "quick", "harbour-quick"),
-        (DataConfig(name="simulated", root="worlds/city 3"), [], "full", "city-3"),
     ],
 )  # fmt: skip
 def test_another_setting_never_overwrites_a_report(config: DataConfig, overrides: list[str], preset: str, name: str) -> None:
-    assert _report_name(config, overrides, preset) == name
+    args = argparse.Namespace(overrides=overrides, preset=preset, models=None)
+    assert _report_name(config, args, "f" * 64) == name
+
+
+def test_other_settings_and_other_worlds_have_reports_of_their_own() -> None:
+    def name(config: DataConfig, *overrides: str, models: str | None = None, fingerprint: str = "a") -> str:
+        return _report_name(config, argparse.Namespace(overrides=list(overrides), preset="quick", models=models), fingerprint)
+
+    city, world = DataConfig(name="smart_city"), DataConfig(name="simulated", root="worlds/city")
+    every = [
+        name(city),
+        name(city, "data.label=any"),
+        name(city, "data.label=any", models="cnn"),
+        name(city, "data.label=fault"),
+        name(world),
+        name(world, fingerprint="b"),
+    ]
+    assert len(set(every)) == len(every)
+    assert name(city, "data.root=elsewhere", "hardware.threads=2") == name(city) == "smart_city-quick"
+    assert name(world).startswith("city-quick-")
+    assert name(DataConfig(name="simulated", root="worlds/city 3")).startswith("city-3-quick-")
 
 
 def test_a_data_set_is_named_or_is_the_folder_of_a_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

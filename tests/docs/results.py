@@ -9,8 +9,9 @@ import polars as pl
 
 ROOT = Path(__file__).parents[2]
 REPORTS = {
-    "skab-quick": "anomalynet reproduce --data skab",
     "smart_city-quick": "anomalynet reproduce",
+    "smart_city-held_out_types-quick": "anomalynet reproduce data.split.policy=held_out_types",
+    "skab-quick": "anomalynet reproduce --data skab data.stride=3 --out reports/skab-quick",
 }
 """Committed report → the command that regenerates it."""
 
