@@ -88,14 +88,25 @@ def _cell(axes: Axes, world: World, cell: int, lowest: float) -> PathCollection:
         nodes["x"], nodes["y"], c=delivery(nodes), cmap="cividis", vmin=lowest, vmax=100, s=60,
         edgecolors="black", linewidths=0.6, clip_on=False, label="node, with its number", zorder=4,
     )  # fmt: skip
-    for number, x, y in nodes.select("number", "x", "y").iter_rows():
-        axes.annotate(str(number), (x, y), xytext=(5, 4), textcoords="offset points", fontsize=7.5, zorder=5)
+    _number_nodes(axes, nodes, reach=0.03 * area.width)
     axes.set_xlim(0, area.width)
     axes.set_ylim(0, area.height)
     axes.set_aspect("equal")
     axes.grid(color="#E5E5E5", linewidth=0.6)
     axes.set_title(f"cell {cell}, {nodes.height} nodes", loc="left", fontsize=9.5)
     return points
+
+
+def _number_nodes(axes: Axes, nodes: pl.DataFrame, reach: float) -> None:
+    """Write each node's number at the corner of its marker that is farthest from other nodes and numbers, `reach` metres away."""
+    taken = nodes.select("x", "y").to_numpy()
+    for index, number in enumerate(nodes["number"]):
+        corners = taken[index] + reach * np.array([[1, 1], [-1, 1], [1, -1], [-1, -1]])
+        others = np.delete(taken, index, axis=0)
+        room = np.hypot(*(corners[:, None] - others[None]).transpose(2, 0, 1)).min(axis=1) if len(others) else np.ones(4)
+        x, y = corners[int(np.argmax(np.minimum(room, 3 * reach)))]
+        axes.annotate(str(number), (x, y), ha="center", va="center", fontsize=7.5, zorder=5, annotation_clip=False)
+        taken = np.concatenate([taken, [[x, y]]])
 
 
 def draw_delivery(world: World) -> Figure:
@@ -111,7 +122,7 @@ def draw_delivery(world: World) -> Figure:
     share.set_ylabel("delivered\n(percent of readings)")
     total = 100 * int(nodes["received"].sum()) / int(nodes["expected"].sum())
     share.axhline(total, color="#D55E00", linewidth=1.2, linestyle="--", label=f"all nodes: {total:.1f} %")
-    share.legend(loc="lower right", framealpha=1.0)
+    share.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
     power.plot(places, nodes["link"], "o", color="#E69F00", markeredgecolor="black", markeredgewidth=0.5, markersize=5)
     power.set_ylabel("mean received power\n(dBm)")
     power.set_xlabel("node, weakest link first")
