@@ -11,8 +11,8 @@ from anomalynet.simulation.clocks import Life
 from anomalynet.simulation.frames import builder, sealed
 from anomalynet.simulation.links import ATTACKER_POWER, between
 from anomalynet.simulation.radio import draws_needed
-from anomalynet.simulation.records import Cell, Float64, Incident, Int64, Station
-from anomalynet.simulation.scenario import Scenario, frame_period, slots
+from anomalynet.simulation.records import Cell, Float64, Incident, Int64, Station, covered
+from anomalynet.simulation.scenario import Scenario, frame_period
 from anomalynet.simulation.streams import stream
 from anomalynet.simulation.values import typical
 
@@ -46,8 +46,9 @@ def attacker(scenario: Scenario, cell: Cell, incident: Incident, victim: Victim)
     """
     period = frame_period(scenario)
     rng = stream(scenario.seed, "incident", incident.number, "attacker")
-    first, last = int(np.ceil(incident.start / period)), min(int(np.ceil(incident.end / period)), slots(scenario))
-    during = np.arange(first, last)
+    slots_within = covered(scenario, incident)
+    first = slots_within.start
+    during = np.arange(first, slots_within.stop)
     behind = rng.uniform(*BEHIND, len(during))
     build: Callable[[int, int], bytes]
     if incident.type == "flooding":

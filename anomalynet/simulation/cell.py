@@ -17,8 +17,8 @@ from anomalynet.simulation.links import audible, to_gateway
 from anomalynet.simulation.placement import place
 from anomalynet.simulation.plan import plan
 from anomalynet.simulation.radio import draws_needed, on_air
-from anomalynet.simulation.records import Cell, CellResult, Float64, Incident, Int64, RadioLog, Station
-from anomalynet.simulation.scenario import Scenario, frame_period, seconds, slots
+from anomalynet.simulation.records import Cell, CellResult, Float64, Incident, Int64, RadioLog, Station, covered
+from anomalynet.simulation.scenario import Scenario, seconds, slots
 from anomalynet.simulation.sensors import NOISE, measure, quantise
 from anomalynet.simulation.severity import arrived, measured
 from anomalynet.simulation.streams import stream
@@ -117,10 +117,9 @@ def _noisy(scenario: Scenario, cell: Cell, readings: Float64, lives: Sequence[Li
 
 def _obstructed(scenario: Scenario, incidents: Sequence[Incident], power: Float64) -> Float64:
     """Link powers with the loss behind obstacles, dBm (node, slot)."""
-    period = frame_period(scenario)
     for incident in incidents:
         if incident.type == "shadowing_outage":
-            power[list(incident.nodes), int(incident.start / period) : int(np.ceil(incident.end / period))] -= OBSTACLE * incident.magnitude
+            power[list(incident.nodes), covered(scenario, incident)] -= OBSTACLE * incident.magnitude
     return power
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomalynet.simulation.records import Bool, Cell, Float64, Incident, Int64
+from anomalynet.simulation.records import Bool, Cell, Float64, Incident, Int64, covered
 from anomalynet.simulation.scenario import Scenario, frame_period, slots
 from anomalynet.simulation.streams import stream
 
@@ -77,7 +77,7 @@ def live(scenario: Scenario, cell: Cell, node: int, incidents: Sequence[Incident
     low = ((LOW - (charge - drain * np.arange(count))) / LOW).clip(0, 1)
     drained = 0.0
     for incident in incidents:
-        during = slice(int(np.ceil(incident.start / period)), min(int(np.ceil(incident.end / period)), count))
+        during = covered(scenario, incident)
         after = min(during.stop, count - 1)
         draws = stream(scenario.seed, "incident", incident.number, "node").random((during.stop - during.start, 2))
         share = (begin[during] - incident.start) / (incident.end - incident.start)

@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from anomalynet.simulation.scenario import Scenario, frame_period, slots
+
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
@@ -131,15 +133,22 @@ class Incident:
     severity: int = 0
 
 
+def covered(scenario: Scenario, incident: Incident) -> slice:
+    """The slots whose middle lies within [start, end) of an incident, and within the simulated time."""
+    period = frame_period(scenario)
+    first, after = (max(0, int(np.ceil(moment / period - 0.5))) for moment in (incident.start, incident.end))
+    return slice(first, min(after, slots(scenario)))
+
+
 @dataclass(frozen=True, slots=True)
 class CellResult:
     """Everything that one cell brought about.
 
     Attributes:
         cell: its geometry.
-        frames: column → array (reception,), see `gateway.COLUMNS`.
+        frames: column → array (reception,), see `store.FRAMES`.
         incidents: with severity.
-        nodes: column → array (node,), see `cell.NODE_COLUMNS`.
+        nodes: column → array (node,), see `store.NODES`.
         counts: of the radio, and what the incidents did.
     """
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalynet.simulation.gateway import Heard
-from anomalynet.simulation.records import Cell, Float64, Incident
+from anomalynet.simulation.records import Cell, Float64, Incident, covered
 from anomalynet.simulation.scenario import SENSORS, Scenario, frame_period, slots
 from anomalynet.simulation.values import typical
 
@@ -57,12 +57,11 @@ def measured(scenario: Scenario, incidents: tuple[Incident, ...], happened: Arri
 
     Source: not in the paper, which asks for groups by severity and gives no rule
     """
-    period, ordinary = frame_period(scenario), typical(scenario)
+    ordinary = typical(scenario)
     found = []
     for incident in incidents:
-        part = np.ix_(
-            np.array(incident.nodes), np.arange(int(incident.start // period), min(int(np.ceil(incident.end / period)), slots(scenario)))
-        )
+        within = covered(scenario, incident)
+        part = np.ix_(np.array(incident.nodes), np.arange(within.start, within.stop))
         there, expected = np.isfinite(happened.age[part]), np.isfinite(without.age[part])
         both = there & expected
         away = ((happened.readings[part] - without.readings[part]) / ordinary)[both]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomalynet.simulation.records import Cell, Float64, Incident
-from anomalynet.simulation.scenario import Scenario, frame_period
+from anomalynet.simulation.records import Cell, Float64, Incident, covered
+from anomalynet.simulation.scenario import Scenario
 from anomalynet.simulation.sensors import HUMIDITY, LIGHT, SOUND, TEMPERATURE
 from anomalynet.simulation.streams import stream
 
@@ -111,13 +111,6 @@ def _gently(progress: Float64) -> Float64:
 def believable(magnitude: float) -> float:
     """The magnitude that an attacker who wants to be believed turns a magnitude into: nearly the same below 1, never above `BELIEVABLE`."""
     return BELIEVABLE * math.tanh(magnitude / BELIEVABLE)
-
-
-def covered(scenario: Scenario, incident: Incident) -> slice:
-    """The slots whose middle lies within [start, end) of an incident."""
-    period = frame_period(scenario)
-    first, after = (max(0, int(np.ceil(moment / period - 0.5))) for moment in (incident.start, incident.end))
-    return slice(first, after)
 
 
 def touched(scenario: Scenario, incident: Incident) -> dict[int, float]:

@@ -9,11 +9,11 @@ import pytest
 
 from anomalynet.simulation.incidents import TYPES
 from anomalynet.simulation.placement import place
-from anomalynet.simulation.records import Float64, Incident
+from anomalynet.simulation.records import Float64, Incident, covered
 from anomalynet.simulation.scenario import ClimateConfig, SamplingConfig, Scenario
 from anomalynet.simulation.sensors import LIGHT, measure
 from anomalynet.simulation.surroundings import surroundings
-from anomalynet.simulation.values import ALWAYS_VARIED, FAULTS, INJECTIONS, TYPICAL, believable, covered, distort, touched, typical
+from anomalynet.simulation.values import ALWAYS_VARIED, FAULTS, INJECTIONS, TYPICAL, believable, distort, touched, typical
 
 SCENARIO = Scenario(duration="24h")
 CELL = place(SCENARIO, 0)
