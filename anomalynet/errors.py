@@ -60,6 +60,12 @@ class RunError(AnomalynetError):
     exit_code = 1
 
 
+class StoppedError(AnomalynetError):
+    """A run that was asked to stop, and did: what it trained is kept."""
+
+    exit_code = 130
+
+
 class NothingToCompareError(AnomalynetError):
     """A question about results that are not there."""
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from anomalynet.sweep.launch import Job
+from anomalynet.sweep.jobs import Job
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class SweepProgress:
     """Watches the jobs of a sweep; use as a context manager and call it to refresh."""
 
-    def __init__(self, jobs: Sequence[Job], slots: int) -> None:
-        self.jobs, self.slots = jobs, slots
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.jobs = list(jobs)
         self.live = sys.stderr.isatty()
         self._said: set[int] = set()
         self._started = time.monotonic()
@@ -48,8 +48,7 @@ class SweepProgress:
                     print(self._line(job), file=sys.stderr, flush=True)
 
     def _line(self, job: Job) -> str:
-        config = job.run.loaded.config
-        what = f"[{len(self._said)}/{len(self.jobs)}] {job.run.loaded.name} seed {config.seed} fold {config.data.split.fold}"
+        what = f"[{len(self._said)}/{len(self.jobs)}] {job.run.arm.name} {job.run.place}"
         if job.state == "failed":
             return f"{what} FAILED: {job.reason.splitlines()[0]}"
         return f"{what} done in {job.seconds or 0:.0f} s{self._left()}"
@@ -66,19 +65,18 @@ class SweepProgress:
 
         finished = sum(job.state in ("done", "failed") for job in self.jobs)
         table = Table(title=f"{finished} of {len(self.jobs)} runs{self._left()}", title_justify="left")
-        for heading in ("experiment", "done", "failed", "running"):
+        for heading in ("arm", "done", "failed", "running"):
             table.add_column(heading)
-        for name in dict.fromkeys(job.run.loaded.name for job in self.jobs):
-            mine = [job for job in self.jobs if job.run.loaded.name == name]
+        for name in dict.fromkeys(job.run.arm.name for job in self.jobs):
+            mine = [job for job in self.jobs if job.run.arm.name == name]
             running = ", ".join(self._where(job) for job in mine if job.state == "running")
             failed = sum(job.state == "failed" for job in mine)
             table.add_row(name, f"{sum(job.state == 'done' for job in mine)}/{len(mine)}", str(failed or ""), running)
         return table
 
     def _where(self, job: Job) -> str:
-        config = job.run.loaded.config
         epochs = len(job.folder.read_progress())
-        return f"seed {config.seed} fold {config.data.split.fold}" + (f" epoch {epochs}/{config.training.epochs}" if epochs else "")
+        return job.run.place + (f" epoch {epochs}/{job.run.loaded.config.training.epochs}" if epochs else "")
 
 
 def duration(seconds: float) -> str:

@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_runs(parser)
     parser.add_argument("--devices", type=int, metavar="N", help="devices that train this run together (DDP)")
     parser.add_argument("--no-wait", action="store_true", help="do not wait where another process works on this run: say who has it")
+    parser.add_argument(
+        "--life-line", action="store_true", help=argparse.SUPPRESS
+    )  # ends when stdin closes: a sweep's run on several devices
     add_json(parser)
     parser.epilog = "The same command again continues an interrupted run, and does nothing for a finished one."
 
@@ -29,6 +32,10 @@ def run(args: argparse.Namespace) -> int:
     """Train."""
     from anomalynet.config.load import load
 
+    if args.life_line:
+        from anomalynet.sweep.command import end_with_stdin
+
+        end_with_stdin()
     overrides = [*args.overrides, *([f"hardware.devices={args.devices}"] if args.devices is not None else [])]
     loaded = load(args.experiment, overrides)
     if "LOCAL_RANK" not in os.environ:

@@ -36,6 +36,7 @@ _AT_LEAST = {
     "model.hidden": 1,
     "model.latent": 1,
     "model.autoencoder_depth": 0,
+    "model.matched_depth": 0,
     "model.depth": 1,
     "model.trees": 1,
     "model.iterations": 1,
@@ -68,6 +69,8 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
         yield "model.kernel", "must be odd"
     if getattr(model, "cnn", True) is False and getattr(model, "lstm", True) is False:
         yield "model.lstm", "model.cnn and model.lstm cannot both be off: nothing would read the sequence"
+    if getattr(model, "matched_depth", 0) and getattr(model, "autoencoder_depth", 0):
+        yield "model.matched_depth", "stands for an autoencoder that is not there: it needs model.autoencoder_depth = 0"
     if getattr(model, "pool", 1) > config.data.window:
         yield "model.pool", f"must not exceed data.window = {config.data.window}"
 

@@ -41,7 +41,7 @@ def load(experiment: str, overrides: Sequence[str] = (), axis: dict[str, object]
         ConfigError: every problem, with file, line and the nearest valid key.
     """
     path = locate.find("experiments", experiment)
-    levels, problems = _chain(path)
+    levels, problems = chain(path)
     levels.append([Leaf(key, value, "the sweep") for key, value in (axis or {}).items()])
     levels.append(read_overrides(overrides))
     return _resolve(levels, path.stem, problems)
@@ -53,13 +53,13 @@ def load_data_config(name: str, overrides: Sequence[str] = ()) -> DataConfig:
     strangers = [Problem(leaf.where, "only keys of the data section count here") for leaf in leaves if not leaf.key.startswith("data.")]
     if strangers:
         raise ConfigError(strangers)
-    shared, problems = _chain(locate.find("experiments", "base"))
+    shared, problems = chain(locate.find("experiments", "base"))
     own = [Leaf("model.name", "cnn", "the command"), Leaf("data.name", name, f"argument {name!r}")]
     return _resolve([*shared, own, leaves], name, problems).config.data
 
 
-def _chain(path: Path) -> tuple[list[list[Leaf]], list[Problem]]:
-    """The leaves of each file, the remotest parent first; and what is wrong with `extends`."""
+def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf]], list[Problem]]:
+    """The leaves of a file and of each that it extends, the remotest first; and what is wrong with `extends`."""
     levels: list[list[Leaf]] = []
     visited: list[Path] = []
     while True:
@@ -69,23 +69,23 @@ def _chain(path: Path) -> tuple[list[list[Leaf]], list[Problem]]:
         named = next((leaf for leaf in leaves if leaf.key == "extends"), None)
         if named is None:
             return levels, []
-        parent = _parent(path, str(named.value))
+        parent = _parent(path, str(named.value), kind)
         if parent is None:
-            known = [*(other.name for other in path.parent.glob("*.yaml") if other != path), *locate.files("experiments")]
+            known = [*(other.name for other in path.parent.glob("*.yaml") if other != path), *locate.files(kind)]
             near = difflib.get_close_matches(str(named.value), known, n=1)
-            what = f"extends {named.value!r}, which is neither in {path.parent} nor an experiment"
+            what = f"extends {named.value!r}, which is neither in {path.parent} nor among the {kind}"
             return levels, [Problem(named.where, what, near[0] if near else None)]
         if parent.resolve() in visited:
             return levels, [Problem(named.where, "`extends` leads back to itself")]
         path = parent
 
 
-def _parent(path: Path, target: str) -> Path | None:
-    """The file that `extends` means: beside the file, or an experiment by its name."""
+def _parent(path: Path, target: str, kind: locate.Kind) -> Path | None:
+    """The file that `extends` means: beside the file, or one of its kind by name."""
     beside = path.parent / target
     if beside.is_file():
         return beside
-    return locate.files("experiments").get(target.removesuffix(".yaml"))
+    return locate.files(kind).get(target.removesuffix(".yaml"))
 
 
 def _resolve(levels: list[list[Leaf]], name: str, problems: list[Problem]) -> Loaded:

@@ -84,6 +84,8 @@ class Hybrid(Convolutional):
     """`parallel` beside the sequence stage; `inline` in front of it, per step."""
     latent: int = 32
     """Width of the latent space."""
+    matched_depth: int = 0
+    """Without an autoencoder: the other parts grow until the network has as many parameters as with one of this depth; 0 leaves them."""
     reconstruct: Literal["all", "normal"] = "normal"
     """Which windows the autoencoder learns from."""
     reconstruction_weight: float = 0.5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -40,8 +42,11 @@ class Hybrid(Detector):
 
     def __init__(self, config: Config, shape: WindowShape) -> None:
         super().__init__(config, shape)
-        self.settings = settings = cast("configs.Hybrid", config.model)
+        settings = cast("configs.Hybrid", config.model)
         _check(settings)
+        if settings.matched_depth > 0:
+            settings = _matched(config, settings, shape)
+        self.settings = settings
         self.inline = settings.autoencoder_depth > 0 and settings.autoencoder_placement == "inline"
         self.sequence = _sequence_stage(settings, settings.latent if self.inline else shape.channels, shape.steps)
         features = self.sequence.out_features
@@ -86,6 +91,26 @@ def _check(settings: configs.Hybrid) -> None:
         problems.append(Problem("model.autoencoder_depth", f"must be 0 (no autoencoder) or more, is {settings.autoencoder_depth}"))
     if problems:
         raise ConfigError(problems)
+
+
+def _matched(config: Config, settings: configs.Hybrid, shape: WindowShape) -> configs.Hybrid:
+    """Wider convolution, LSTM and head, all by one factor, for about as many parameters as with an autoencoder of `matched_depth`.
+
+    Counted on networks without storage, which draw no random numbers.
+    """
+
+    def count(tried: configs.Hybrid) -> int:
+        with torch.device("meta"):
+            return sum(weights.numel() for weights in Hybrid(replace(config, model=tried), shape).parameters())
+
+    def wider(extra: int) -> configs.Hybrid:
+        scale = 1 + extra / max(settings.channels, settings.hidden, settings.head)
+        sizes = {name: round(getattr(settings, name) * scale) for name in ("channels", "hidden", "head")}
+        return replace(settings, matched_depth=0, **sizes)
+
+    target = count(replace(settings, matched_depth=0, autoencoder_depth=settings.matched_depth))
+    extra = next(extra for extra in itertools.count() if count(wider(extra)) >= target)
+    return min((wider(near) for near in (max(extra - 1, 0), extra)), key=lambda tried: abs(count(tried) - target))
 
 
 def _sequence_stage(settings: configs.Hybrid, features: int, steps: int) -> SequenceStage:

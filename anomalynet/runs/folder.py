@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from anomalynet.errors import RunError, UsageError
+from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.files import read_json, write_json
 from anomalynet.runs.schema import RESULT_VERSION, PartSummary, Result
 
@@ -77,6 +79,16 @@ class RunFolder:
     def timings(self) -> Path:
         """Durations, apart from the result so that results compare byte by byte."""
         return self.path / "timings.json"
+
+    @property
+    def failed(self) -> Path:
+        """Why a sweep gave the run up; absent where it did not, and as soon as it is tried again."""
+        return self.path / "failed.json"
+
+    @property
+    def stop(self) -> Path:
+        """A request, by its mere presence, to stop after the current epoch."""
+        return self.path / ".stop"
 
     @property
     def finished(self) -> bool:
@@ -144,6 +156,36 @@ class RunFolder:
         finally:
             (self.path / ".holder.json").unlink(missing_ok=True)
             lock.release()
+
+    def renew(self) -> None:
+        """Empty the folder if its run was finished by other code.
+
+        Raises:
+            BusyError: another process works in it.
+        """
+        with self.locked(wait=False):
+            if self.finished and made_by_other_code(self.environment):
+                self._clear()
+
+    def _clear(self) -> None:
+        (self.path / "result.json").unlink()  # first: cut here, the run is unfinished, not damaged
+        for path in self.path.iterdir():
+            if path.name not in (".lock", ".holder.json"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    @property
+    def running(self) -> bool:
+        """Whether a process works on it, as far as can be told without taking the lock: one of another host is taken at its word."""
+        who = read_json(self.path / ".holder.json")
+        if who.get("host") != socket.gethostname():
+            return bool(who)
+        try:
+            os.kill(int(who["pid"]), 0)
+        except (ProcessLookupError, KeyError, ValueError):
+            return False
+        except PermissionError:
+            return True
+        return True
 
     def holder(self) -> str:
         """Who has the lock, as far as is known."""

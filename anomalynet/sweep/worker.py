@@ -13,6 +13,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from anomalynet.sweep.command import in_processes_of_its_own
+
 
 def main() -> None:
     """Take jobs until stdin closes."""
@@ -21,7 +23,7 @@ def main() -> None:
     jobs: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_read, args=(jobs,), daemon=True).start()
     while True:
-        reply = _work(json.loads(jobs.get()))
+        reply = {**work(json.loads(jobs.get())), "memory": _memory()}
         replies.write(json.dumps(reply) + "\n")
         replies.flush()
 
@@ -32,16 +34,25 @@ def _read(jobs: queue.Queue[str]) -> None:
     os._exit(0)
 
 
-def _work(job: dict[str, Any]) -> dict[str, Any]:
+def work(job: dict[str, Any]) -> dict[str, Any]:
+    """Carry out one job (`Job.message`), and say how it ended: plain values."""
     from anomalynet.config.load import load
-    from anomalynet.errors import AnomalynetError
-    from anomalynet.runs.folder import BusyError
-    from anomalynet.training.run import train
+    from anomalynet.errors import AnomalynetError, StoppedError
+    from anomalynet.runs.folder import BusyError, RunFolder
 
     try:
-        outcome = train(load(job["experiment"], job["overrides"], job["axis"]), Path(job["runs"]), wait=False)
+        if job["renew"]:
+            RunFolder(Path(job["folder"])).renew()
+        if job["devices"] > 1:
+            return in_processes_of_its_own(job)
+
+        from anomalynet.training.run import train
+
+        outcome = train(load(job["experiment"], job["overrides"], job["axis"]), job["runs"], wait=False)
     except BusyError:
         return {"failed": None, "busy": True}
+    except StoppedError:
+        return {"failed": None, "stopped": True}
     except AnomalynetError as error:
         return {"failed": str(error)}
     except Exception as error:
@@ -49,7 +60,17 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
 
         traceback.print_exc()
         return {"failed": f"{type(error).__name__}: {error}"}
-    return {"failed": None, "busy": False, "was_done": outcome is not None and outcome.was_done}
+    return {"failed": None, "was_done": outcome is not None and outcome.was_done}
+
+
+def _memory() -> int:
+    """Bytes that this process holds, or on systems without /proc the most it has held."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":

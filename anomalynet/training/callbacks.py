@@ -26,7 +26,9 @@ class Listener(Protocol):
 
 
 class Checkpoints(Checkpoint):
-    """Keeps the best epoch on validation and the last one, and stops when patience is over.
+    """Keeps the best epoch on validation and the last one, and stops when patience is over or somebody asks for it.
+
+    A request is a file in the run's folder that rank 0 alone looks for: the ranks of a run stop together or not at all.
 
     The state travels inside the checkpoint, and best is written before last: after a kill at any moment the same
     command repeats at most one epoch, with the same numbers. A `Checkpoint`, because Lightning calls those after the
@@ -39,6 +41,7 @@ class Checkpoints(Checkpoint):
         self.best: float | None = None
         self.best_epoch: int | None = None
         self.epochs = 0
+        self.stopped = False
         self.lines: list[dict[str, Any]] = []
 
     def state_dict(self) -> dict[str, Any]:
@@ -78,7 +81,9 @@ class Checkpoints(Checkpoint):
         if improved or self.best_epoch is None:
             trainer.save_checkpoint(self.folder.best, weights_only=True)
         trainer.save_checkpoint(self.folder.last)
-        trainer.should_stop = self.patience_over
+        asked = trainer.is_global_zero and self.folder.stop.exists()
+        self.stopped = trainer.strategy.reduce_boolean_decision(asked, all=False)
+        trainer.should_stop = self.patience_over or self.stopped
 
 
 class Progress(Checkpoint):

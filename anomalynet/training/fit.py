@@ -13,7 +13,7 @@ import torch
 from anomalynet.config.schema import Config
 from anomalynet.data.module import TelemetryDataModule
 from anomalynet.data.statistics import statistics
-from anomalynet.errors import DataError, RunError, UsageError
+from anomalynet.errors import DataError, RunError, StoppedError, UsageError
 from anomalynet.models import build
 from anomalynet.models._classical import Classical
 from anomalynet.models._detector import Detector
@@ -55,7 +55,11 @@ def fit_network(config: Config, module: TelemetryDataModule, model: Detector, fo
     if checkpoints.epochs < config.training.epochs and not checkpoints.patience_over:
         with quiet_lightning(), no_denormals(), interruptible():
             trainer = _trainer(config, [checkpoints, Progress(folder, checkpoints, listener)])
+            if config.hardware.compile:
+                model.compile()
             trainer.fit(model, datamodule=module, ckpt_path=str(folder.last) if resume else None, weights_only=True)
+    if checkpoints.stopped and checkpoints.epochs < config.training.epochs and not checkpoints.patience_over:
+        raise StoppedError(f"stopped on request after epoch {checkpoints.epochs}", "the same command continues")
     load_network(model, folder)
     return Fitted(model, checkpoints.epochs, checkpoints.best_epoch)
 
@@ -134,4 +138,5 @@ def _trainer(config: Config, callbacks: list[L.Callback]) -> L.Trainer:
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
+        precision=config.training.precision,
     )

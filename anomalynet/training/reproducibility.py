@@ -88,6 +88,7 @@ def environment(config: Config, fingerprint: str) -> dict[str, object]:
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
         "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+        "visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "threads": config.hardware.threads,
         "devices": config.hardware.devices,
     }

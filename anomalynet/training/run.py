@@ -70,6 +70,8 @@ def train(loaded: Loaded, runs: str | Path, *, listener: Listener | None = None,
     with folder.locked(wait=wait):
         if folder.finished:
             return Outcome(folder, folder.read_result(), was_done=True)
+        folder.stop.unlink(missing_ok=True)
+        folder.failed.unlink(missing_ok=True)
         write_text(folder.config, as_yaml(loaded, origin=True))
         if loaded.config.model.name.endswith(".py"):
             write_text(folder.model_file, Path(loaded.config.model.name).read_text(encoding="utf-8"))

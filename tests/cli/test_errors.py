@@ -42,7 +42,7 @@ class Net(Detector):
         ("train cnn --runs taken", 2, "cannot be made"),
         ("train cnn model.name=./broken.py", 2, "./broken.py:15: RuntimeError: mat1 and mat2"),
         ("train extended.yaml", 2, "extended.yaml:2: unknown key 'training.epoch'"),
-        ("train lost.yaml", 2, "lost.yaml:1: extends 'hybird', which is neither in . nor an experiment; did you mean 'hybrid'?"),
+        ("train lost.yaml", 2, "lost.yaml:1: extends 'hybird', which is neither in . nor among the experiments; did you mean 'hybrid'?"),
         ("test zz", 2, "there is no run 'zz'"),
         ("report --runs nowhere", 4, "no finished run"),
         ("reproduce --models=", 2, "no experiment is named"),

@@ -23,6 +23,8 @@ class FakeTrainer:
         self.callback_metrics: dict[str, float] = {}
         self.current_epoch = 0
         self.should_stop = False
+        self.is_global_zero = True
+        self.strategy = SimpleNamespace(reduce_boolean_decision=lambda decision, all: decision)
         self.saved: list[str] = []
 
     def save_checkpoint(self, path: Path, weights_only: bool = False) -> None:

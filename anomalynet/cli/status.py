@@ -1,0 +1,152 @@
+"""`anomalynet status`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from anomalynet.cli.arguments import add_json, add_runs
+from anomalynet.cli.output import print_json, print_table
+from anomalynet.errors import NothingToCompareError, UsageError
+
+if TYPE_CHECKING:
+    from anomalynet.runs.standing import Standing, SweepStanding
+
+SUMMARY = "say how sweeps stand: running, done, failed and why, stale, and the time left; also from another terminal"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help="sweeps, or the start of their reports' names; every one without it")
+    parser.add_argument("--watch", action="store_true", help="show it until interrupted or all is done")
+    parser.add_argument("--every", type=float, default=2.0, metavar="S", help="seconds between two looks with --watch (default: 2)")
+    add_runs(parser)
+    add_json(parser)
+    parser.epilog = "Reads files only: it disturbs nobody's work."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show how the sweeps stand."""
+    found = _standings(args)
+    if args.json:
+        print_json([_plain(sweep) for sweep in found])
+        return 0
+    if args.watch:
+        _watch(args)
+        return 0
+    for sweep in found:
+        _print(sweep)
+    return 0
+
+
+def _standings(args: argparse.Namespace) -> list[SweepStanding]:
+    from anomalynet.runs.standing import standing
+    from anomalynet.runs.sweeps import read_sweeps
+
+    records = read_sweeps(args.runs)
+    if not records:
+        raise NothingToCompareError(
+            f"{args.runs}: no sweep was started here", "`anomalynet sweep NAME` starts one, --runs names another folder"
+        )
+    chosen = [record for record in records if not args.names or any(record.label.startswith(name) for name in args.names)]
+    if not chosen:
+        raise UsageError(
+            f"no sweep {args.names[0]!r} was started in {args.runs}", f"there are {', '.join(record.label for record in records)}"
+        )
+    return [standing(record, args.runs) for record in chosen]
+
+
+def _rows(sweep: SweepStanding) -> list[dict[str, object]]:
+    """One row an arm."""
+    rows: list[dict[str, object]] = []
+    for arm in dict.fromkeys(one.run.arm for one in sweep.runs):
+        own = [one for one in sweep.runs if one.run.arm == arm]
+        counts = {state: sum(one.state == state for one in own) for state in ("done", "stale", "failed", "waiting")}
+        running = "; ".join(_where(one) for one in own if one.state == "running")
+        rows.append({"arm": arm, "runs": len(own), **{state: number or None for state, number in counts.items()}, "running": running})
+    return rows
+
+
+def _where(one: Standing) -> str:
+    best = "" if one.best is None else f" best {one.best:.4f}"
+    return f"{one.run.place} epoch {one.epoch}/{one.run.epochs}{best}"
+
+
+def _headline(sweep: SweepStanding) -> str:
+    from anomalynet.cli.sweep_progress import duration
+
+    counts = {state: sum(one.state == state for one in sweep.runs) for state in ("done", "stale", "failed", "running", "waiting")}
+    told = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
+    left = "" if sweep.seconds_left is None else f", about {duration(sweep.seconds_left)} left"
+    wanted = f", {sweep.record.trials} trials wanted" if sweep.record.trials else ""
+    return f"{sweep.record.label}: {len(sweep.runs)} runs{wanted}: {told or 'none yet'}{left}"
+
+
+def _failures(sweep: SweepStanding) -> list[str]:
+    return [f"failed: {one.run.arm} {one.run.place} {one.run.experiment}/{one.run.id}: {one.reason}" for one in sweep.runs if one.reason]
+
+
+def _print(sweep: SweepStanding) -> None:
+    print_table(_rows(sweep), title=_headline(sweep))
+    for text in _failures(sweep):
+        print(text)
+    if any(one.state == "stale" for one in sweep.runs):
+        print(f"stale runs were made by other code: `anomalynet sweep {sweep.record.sweep} --rerun stale` makes them again")
+
+
+def _watch(args: argparse.Namespace) -> None:
+    """Redraw on a terminal, print headlines elsewhere, until nothing is left to do."""
+    if not sys.stdout.isatty():
+        while True:
+            found = _standings(args)
+            for sweep in found:
+                print(_headline(sweep), flush=True)
+            if not _busy(found):
+                return
+            time.sleep(args.every)
+
+    from rich.console import Group
+    from rich.live import Live
+    from rich.table import Table
+    from rich.text import Text
+
+    def drawn(found: Sequence[SweepStanding]) -> Group:
+        parts: list[Table | Text] = []
+        for sweep in found:
+            rows = _rows(sweep)
+            table = Table(title=_headline(sweep), title_justify="left")
+            for heading in rows[0] if rows else ():
+                table.add_column(heading)
+            for row in rows:
+                table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
+            parts += [table, *(Text(text) for text in _failures(sweep))]
+        return Group(*parts)
+
+    found = _standings(args)
+    with Live(drawn(found), auto_refresh=False) as live:
+        while _busy(found):
+            time.sleep(args.every)
+            found = _standings(args)
+            live.update(drawn(found), refresh=True)
+
+
+def _busy(found: Sequence[SweepStanding]) -> bool:
+    return any(one.state in ("running", "waiting") for sweep in found for one in sweep.runs)
+
+
+def _plain(sweep: SweepStanding) -> dict[str, Any]:
+    record = sweep.record
+    return {
+        "label": record.label, "sweep": record.sweep, "preset": record.preset, "overrides": list(record.overrides), "report": record.report,
+        "trials": record.trials, "seconds_left": sweep.seconds_left,
+        "runs": [
+            {
+                "number": one.run.number, "arm": one.run.arm, "place": one.run.place, "experiment": one.run.experiment, "id": one.run.id,
+                "state": one.state, "epoch": one.epoch, "epochs": one.run.epochs, "best": one.best, "reason": one.reason or None,
+            }
+            for one in sweep.runs
+        ],
+    }  # fmt: skip

@@ -1,0 +1,95 @@
+"""`anomalynet sweep`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anomalynet.cli.arguments import add_json, add_overrides, add_runs
+from anomalynet.cli.launching import add_launch, label_of, overrides_of, say, slots_of, work
+from anomalynet.cli.output import print_json
+from anomalynet.errors import UsageError
+
+if TYPE_CHECKING:
+    from anomalynet.sweep.jobs import Job
+
+SUMMARY = "train every run that a sweep wants, compare its arms, and write the report"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("name", metavar="NAME", help="a sweep (`anomalynet ls sweeps`) or the path of a YAML file")
+    add_overrides(parser)
+    parser.add_argument("--preset", default="quick", metavar="quick|full", help="how much is run (default: quick)")
+    add_launch(parser)
+    add_runs(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the report (default: reports/<sweep>-<data>-<preset>)")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--plan", action="store_true", help="only say what would be run, what is done, and how long the rest takes")
+    shown.add_argument("--print", action="store_true", help="only print one shell command a run that is not done, for schedulers")
+    shown.add_argument("--as", dest="form", choices=("wandb",), help="only print the sweep as Weights & Biases writes one")
+    parser.add_argument("--only", metavar="N|N-M,…", help="only the runs of these numbers, as --plan counts them; no report")
+    told = "run `failed` runs once more, or finished ones that other code made (`stale`)"
+    parser.add_argument("--rerun", choices=("failed", "stale"), action="append", default=[], help=told)
+    parser.add_argument("--trials", type=int, metavar="N", help="trials of a search in all, instead of the file's")
+    parser.add_argument("--storage", metavar="URL", help="database of a search that several machines share (default: a file in --runs)")
+    add_json(parser)
+    parser.epilog = (
+        "A sweep is the list of runs that should exist: the same command again continues it, and does nothing for what is done.\n"
+        "Ctrl-C lets the epochs under way end; a second one stops at once. Nothing is lost either way. `anomalynet status` follows it."
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Sweep."""
+    from anomalynet.sweep.file import read_sweep
+
+    sweep, overrides = read_sweep(args.name, args.preset), overrides_of(args)
+    if sweep.design != "search" and (args.trials is not None or args.storage is not None):
+        raise UsageError(f"{sweep.name} is no search: it has no --trials or --storage")
+    if sweep.design == "search":
+        raise UsageError("search: not there yet")
+
+    from anomalynet.cli import sweep_plan
+    from anomalynet.sweep.jobs import jobs_of
+    from anomalynet.sweep.plan import plan
+
+    jobs = jobs_of(plan(sweep, overrides), args.runs, args.rerun)
+    numbers = sweep_plan.numbers(args.only, len(jobs))
+    chosen = [jobs[number - 1] for number in numbers]
+    slots = slots_of(args, jobs)
+    label = label_of(sweep, jobs, overrides)
+    if args.plan:
+        sweep_plan.show(args, dict(zip(numbers, chosen, strict=True)), slots)
+        return 0
+    if args.print:
+        sweep_plan.print_commands(chosen, args.runs)
+        return 0
+
+    from anomalynet.cli.sweep_report import announce, is_current, keep_record, mark_reported, report
+
+    announce(sweep, jobs, args.runs, slots)
+    out = args.out or Path("reports") / label
+    record = keep_record(sweep, args, jobs, label, overrides, slots, out)
+    work(args, chosen, slots, group=label)
+    failed = [job for job in chosen if job.state == "failed"]
+    for job in failed:
+        say(f"failed: {job.run.arm.name} {job.run.place} {job.folder.path}: {job.reason.splitlines()[-1] if job.reason else ''}")
+    if failed:
+        say("`--rerun failed` tries them again")
+    if args.only is None and any(job.state == "done" for job in jobs):
+        if not is_current(record, jobs, out):
+            report(sweep, jobs, args.runs, out)
+            mark_reported(record, jobs, args.runs)
+        _finish(args, out, jobs)
+    return int(bool(failed))
+
+
+def _finish(args: argparse.Namespace, out: Path, jobs: list[Job]) -> None:
+    path = out / "report.md"
+    if args.json:
+        states = {state: sum(job.state == state for job in jobs) for state in ("done", "failed")}
+        print_json({"report": str(path), "runs": len(jobs), **states})
+    else:
+        print(path)

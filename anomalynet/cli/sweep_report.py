@@ -1,0 +1,124 @@
+"""From the jobs of a sweep to its report, and the record of both beside the runs."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomalynet.cli.launching import data_name, say
+from anomalynet.runs.code import code_hash
+from anomalynet.runs.sweeps import SweepRecord, SweepRun, read_sweep_record, write_sweep
+
+if TYPE_CHECKING:
+    from anomalynet.config.schema import DataConfig
+    from anomalynet.runs.schema import Result
+    from anomalynet.sweep.file import Sweep
+    from anomalynet.sweep.jobs import Job
+    from anomalynet.sweep.slots import Slot
+
+
+def announce(sweep: Sweep, jobs: Sequence[Job], runs: Path, slots: Sequence[Slot]) -> None:
+    """Say what stands before the first run, and warn of runs that other code made."""
+    done = sum(job.state == "done" for job in jobs)
+    failed = sum(job.state == "failed" for job in jobs)
+    told = f"{len(jobs)} runs on {data_name(jobs)}, {done} done, {f'{failed} failed earlier, ' if failed else ''}{len(slots)} at a time"
+    say(f"{told}, {'one thread each, ' if slots[0].gpus is None else ''}in {runs}")
+    stale = [job.folder.path for job in jobs if job.state == "done" and job.stale]
+    if stale:
+        say(
+            f"warning: other code made {len(stale)} of them, such as {stale[0]}; `anomalynet sweep {sweep.name} --rerun stale` repeats them"
+        )
+
+
+def keep_record(
+    sweep: Sweep, args: argparse.Namespace, jobs: Sequence[Job], label: str, overrides: Sequence[str], slots: Sequence[Slot], out: Path
+) -> SweepRecord:
+    """Note what this command wants, for `status`; what the last one has reported is kept."""
+    last = read_sweep_record(args.runs, label)
+    record = SweepRecord(
+        label=label,
+        sweep=args.name if args.name.endswith((".yaml", ".yml")) else sweep.name,
+        preset=sweep.preset,
+        overrides=tuple(overrides),
+        slots=len(slots),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        report=str(out),
+        runs=tuple(
+            SweepRun(
+                number, job.run.loaded.name, job.folder.path.name, job.run.arm.name, job.run.place, job.run.loaded.config.training.epochs
+            )
+            for number, job in enumerate(jobs, 1)
+        ),
+        reported=last.reported if last else "",
+    )
+    write_sweep(args.runs, record)
+    return record
+
+
+def is_current(record: SweepRecord, jobs: Sequence[Job], out: Path) -> bool:
+    """Whether the report that lies in `out` was made from these very results by this code."""
+    return (out / "report.md").is_file() and record.reported == _digest(jobs, out)
+
+
+def mark_reported(record: SweepRecord, jobs: Sequence[Job], runs: Path) -> None:
+    """Note what the report was made from."""
+    write_sweep(runs, replace(record, reported=_digest(jobs, Path(record.report))))
+
+
+def _digest(jobs: Sequence[Job], out: Path) -> str:
+    digest = hashlib.sha256(f"{code_hash(('reporting',))} {code_hash()} {out}".encode())
+    for job in jobs:
+        digest.update(f"{job.folder.path.name} {job.state} {job.run.arm.name}".encode())
+        if job.state == "done":
+            digest.update((job.folder.path / "result.json").read_bytes() + job.folder.environment.read_bytes())
+    return digest.hexdigest()
+
+
+def report(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path) -> Path:
+    """Write the report of a sweep's finished runs: the paper's tables where it compares experiments, else its ablation."""
+    from anomalynet.runs.collect import load_record
+
+    done = [job for job in jobs if job.state == "done"]
+    records = {job.folder.path: load_record(job.folder) for job in done}
+    title = data_name(jobs)
+    if not sweep.axes and not sweep.extras:
+        from anomalynet.reporting.render import write_report
+
+        audit = _audit(done[0].run.loaded.config.data, records[done[0].folder.path].result, runs)
+        expected = [job.run.expected for job in jobs]
+        return write_report(list(records.values()), out, expected=expected, audit=audit, title=f"Report on {title}")
+
+    from anomalynet.reporting.ablation import Ablation, AblationArm, write_ablation
+    from anomalynet.sweep.axes import levels
+
+    arms = []
+    for arm in {job.run.arm.name: job.run.arm for job in jobs}.values():
+        own = [job for job in jobs if job.run.arm.name == arm.name]
+        finished = tuple(records[job.folder.path] for job in own if job.state == "done")
+        failed = sum(job.state == "failed" for job in own)
+        arms.append(AblationArm(arm.name, arm.levels, arm.on_axes, arm.reference, finished, len(own), failed))
+    axes = {key: levels(axis) for key, axis in sweep.axes.items()}
+    if len(sweep.experiments) > 1:
+        axes = {"experiment": list(sweep.experiments), **axes}
+    ablation = Ablation(sweep.name, sweep.question, sweep.design, axes, sweep.metric, tuple(arms))
+    return write_ablation(ablation, out, f"{sweep.name} on {title}")
+
+
+def _audit(config: DataConfig, result: Result, runs: Path) -> dict[str, Any] | None:
+    """The leakage audit of the data and split that were trained on: the one beside the runs if it is of these, else made now."""
+    from anomalynet.cli.audit import reporter
+    from anomalynet.data.audit import audit, identity
+    from anomalynet.runs.audits import read_audit, write_audit
+
+    if result.parts["test"].labelled == 0:
+        return None
+    there = read_audit(runs, result.data)
+    if there is None or there.get("identity") != identity(config, 0, result.fingerprint):
+        there = audit(config, progress=reporter(config)).to_dict()
+        write_audit(runs, there)
+    return there

@@ -1,0 +1,111 @@
+"""What a sweep varies: each axis is a key with a list of levels, or a range of numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from anomalynet.config.leaves import Leaf
+from anomalynet.errors import Problem
+
+Levels = list[object]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Numbers from `low` to `high`, both included; whole numbers where both are.
+
+    A search draws from it. Other designs take every `step`, or `count` numbers at even distances (`log`: even ratios).
+    """
+
+    low: float
+    high: float
+    step: float | None = None
+    count: int | None = None
+    log: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether it holds whole numbers."""
+        return all(isinstance(value, int) for value in (self.low, self.high, self.step or 0))
+
+    def levels(self) -> Levels:
+        """Every number of it, for designs that try all."""
+        if self.step is not None:
+            steps = math.floor((self.high - self.low) / self.step + 1e-9)
+            return [self._number(self.low + self.step * place) for place in range(steps + 1)]
+        assert self.count is not None
+        shares = [place / max(self.count - 1, 1) for place in range(self.count)]
+        if self.log:
+            return list(dict.fromkeys(self._number(self.low * (self.high / self.low) ** share) for share in shares))
+        return list(dict.fromkeys(self._number(self.low + (self.high - self.low) * share) for share in shares))
+
+    def _number(self, value: float) -> object:
+        return round(value) if self.whole else float(f"{value:.12g}")
+
+
+Axis = Levels | Range
+_PARTS = {"low": float, "high": float, "step": float, "count": int, "log": bool}
+
+
+def read_axes(leaves: Mapping[str, Leaf], *, search: bool) -> tuple[dict[str, Axis], list[Problem]]:
+    """The axes among a sweep file's leaves, `axes.<key>` and `axes.<key>.low`, in their order, and what is wrong with them.
+
+    Args:
+        leaves: by key.
+        search: whether ranges are drawn from, so that they need neither step nor count.
+    """
+    axes: dict[str, Axis] = {}
+    problems: list[Problem] = []
+    ranges: dict[str, dict[str, Leaf]] = {}
+    for full, leaf in leaves.items():
+        if not full.startswith("axes."):
+            continue
+        key, _, part = full.removeprefix("axes.").rpartition(".")
+        if part in _PARTS and not isinstance(leaf.value, list):
+            ranges.setdefault(key, {})[part] = leaf
+            axes.setdefault(key, [])
+        elif isinstance(leaf.value, list) and leaf.value:
+            axes[full.removeprefix("axes.")] = leaf.value
+        else:
+            problems.append(Problem(leaf.where, f"{full}: expected a list or {{low: …, high: …}}, not {leaf.value!r}"))
+    for key, parts in ranges.items():
+        problem = _range_problem(key, parts, search=search)
+        if problem:
+            problems.append(problem)
+        else:
+            axes[key] = Range(**{name: leaf.value for name, leaf in parts.items()})  # type: ignore[arg-type]
+    return axes, problems
+
+
+def _range_problem(key: str, parts: Mapping[str, Leaf], *, search: bool) -> Problem | None:
+    where = next(iter(parts.values())).where
+    for name, leaf in parts.items():
+        kind = _PARTS[name]
+        if not (type(leaf.value) is kind or (kind is float and type(leaf.value) is int)):
+            return Problem(leaf.where, f"axes.{key}.{name}: expected {kind.__name__}, not {leaf.value!r}")
+    if {"low", "high"} - parts.keys():
+        return Problem(where, f"axes.{key}: a range has `low` and `high`")
+    values = {name: leaf.value for name, leaf in parts.items()}
+    low, high, step, count, log = (values.get(name) for name in _PARTS)
+    assert isinstance(low, int | float)
+    assert isinstance(high, int | float)
+    if not low < high:
+        return Problem(where, f"axes.{key}: low = {low} is not below high = {high}")
+    if log and low <= 0:
+        return Problem(where, f"axes.{key}: a logarithmic range starts above 0, not at {low}")
+    if log and step is not None:
+        return Problem(where, f"axes.{key}: a logarithmic range has a `count`, no `step`")
+    if isinstance(step, int | float) and step <= 0:
+        return Problem(where, f"axes.{key}: step must be positive, not {step}")
+    if isinstance(count, int) and count < 2:
+        return Problem(where, f"axes.{key}: count must be at least 2, not {count}")
+    if not search and (step is None) == (count is None):
+        return Problem(where, f"axes.{key}: a range that is tried whole has either `step` or `count`")
+    return None
+
+
+def levels(axis: Axis) -> Levels:
+    """Every level of an axis."""
+    return axis.levels() if isinstance(axis, Range) else axis
