@@ -67,10 +67,9 @@ def launcher(args: argparse.Namespace, slots: Sequence[Slot], group: str) -> Lau
 
 
 def work(args: argparse.Namespace, jobs: list[Job], slots: Sequence[Slot], group: str) -> None:
-    """Prepare the data, then carry out the jobs that are waiting; does nothing where none is."""
+    """Carry out the jobs that are waiting; does nothing where none is."""
     if not any(job.state == "waiting" for job in jobs):
         return
-    try_splits(jobs)
 
     from anomalynet.cli.sweep_progress import SweepProgress
 
@@ -79,13 +78,17 @@ def work(args: argparse.Namespace, jobs: list[Job], slots: Sequence[Slot], group
 
 
 def try_splits(jobs: Sequence[Job]) -> None:
-    """Prepare the data and cut every split that the runs will need: what is refused, is refused before the first run."""
+    """Prepare the data and cut every split that waiting runs will need: what is refused, is refused before the first run."""
+    waiting = dict.fromkeys(job.run.loaded.config.data for job in jobs if job.state == "waiting")
+    if not waiting:
+        return
+
     from anomalynet.data.prepare import prepare
     from anomalynet.data.split import split
     from anomalynet.data.worlds import world_of
 
     told: set[int | None] = set()
-    for config in dict.fromkeys(job.run.loaded.config.data for job in jobs if job.state == "waiting"):
+    for config in waiting:
         if (world := world_of(config)) not in told:
             say(f"preparing {config.title}" + ("" if world is None else f", world {world}"))
             told.add(world)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.cli.arguments import add_json, add_overrides, add_runs
-from anomalynet.cli.launching import add_launch, label_of, overrides_of, say, slots_of, work
+from anomalynet.cli.launching import add_launch, label_of, overrides_of, say, slots_of, try_splits, work
 from anomalynet.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     label = label_of(sweep, jobs, overrides, [args.models] if args.models else [])
     announce(sweep, jobs, args.runs, slots)
     out = args.out or Path("reports") / label
+    try_splits(jobs)
     keep_record(sweep, args, jobs, label, overrides, slots, out)
     if args.preset == "full" and estimate.left(jobs):
         data = jobs[0].run.loaded.config.data.title

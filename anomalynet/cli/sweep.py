@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.cli.arguments import add_json, add_overrides, add_runs
-from anomalynet.cli.launching import add_launch, label_of, overrides_of, say, slots_of, work
+from anomalynet.cli.launching import add_launch, label_of, overrides_of, say, slots_of, try_splits, work
 from anomalynet.cli.output import print_json
 from anomalynet.errors import UsageError
 
@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
     announce(sweep, jobs, args.runs, slots)
     out = args.out or Path("reports") / label
+    try_splits(chosen)
     record = keep_record(sweep, args, jobs, label, overrides, slots, out)
     work(args, chosen, slots, group=label)
     failed = [job for job in chosen if job.state == "failed"]

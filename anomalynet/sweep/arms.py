@@ -35,6 +35,8 @@ def arms(sweep: Sweep, overrides: Sequence[str] = ()) -> list[Arm]:
     Raises:
         ConfigError, UsageError: an experiment that cannot be loaded.
     """
+    if sweep.design == "search":
+        return []
     several = len(sweep.experiments) > 1
     found: list[Arm] = []
     for experiment in sweep.experiments:

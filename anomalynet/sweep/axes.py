@@ -72,6 +72,8 @@ def read_axes(leaves: Mapping[str, Leaf], *, search: bool) -> tuple[dict[str, Ax
             problems.append(Problem(leaf.where, f"{full}: expected a list or {{low: …, high: …}}, not {leaf.value!r}"))
     for key, parts in ranges.items():
         problem = _range_problem(key, parts, search=search)
+        if axes[key]:
+            problem = Problem(next(iter(parts.values())).where, f"axes.{key} is a list already, here or in the file that is extended")
         if problem:
             problems.append(problem)
         else:

@@ -58,7 +58,7 @@ def end_with_stdin() -> None:
     """End this process at once when its stdin closes: whoever started it is gone."""
 
     def watch() -> None:
-        while sys.stdin.buffer.read(1):
+        while os.read(0, 1):  # sys.stdin would be locked when the interpreter ends, which aborts
             pass
         os._exit(1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from anomalynet.config.leaves import Leaf
@@ -56,7 +56,8 @@ def read_search(leaves: Mapping[str, Leaf], used: bool) -> tuple[SearchSettings,
         used: whether the design is a search; elsewhere the section is a mistake.
     """
     problems = [] if used else [Problem(leaf.where, f"{key} means something with `design: search` only") for key, leaf in leaves.items()]
-    given = {key.removeprefix("search."): leaf for key, leaf in leaves.items()}
+    known = {field.name for field in fields(SearchSettings)}
+    given = {name: leaf for key, leaf in leaves.items() if (name := key.removeprefix("search.")) in known}
     values: dict[str, Any] = {name: leaf.value for name, leaf in given.items()}
     for name in {"trials", "batch", "seed"} & values.keys():
         least = 0 if name == "seed" else 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +10,16 @@ import polars as pl
 import pytest
 
 from anomalynet.cli.arguments import data_set
+from anomalynet.cli.launching import label_of
 from anomalynet.cli.main import main
-from anomalynet.cli.reproduce import _report_name
 from anomalynet.config.schema import DataConfig, SplitConfig
 from anomalynet.data.audit import identity
 from anomalynet.data.importing import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.errors import UsageError
+from anomalynet.sweep.file import read_sweep
+from anomalynet.sweep.jobs import jobs_of
+from anomalynet.sweep.plan import plan
 from tests.training.small import table
 
 
@@ -60,41 +63,44 @@ def test_an_audit_is_known_by_everything_it_depends_on_but_the_fold_and_the_plac
     assert len({own, identity(config, 1, "f"), identity(config, 0, "g"), *(identity(other, 0, "f") for other in others)}) == 6
 
 
+def labelled(*overrides: str, sweep: str = "paper_models", preset: str = "quick", models: tuple[str, ...] = ()) -> str:
+    read = replace(read_sweep(sweep, preset), seeds=[0])
+    return label_of(read, jobs_of(plan(read, overrides), Path("runs")), overrides, models)
+
+
 @pytest.mark.parametrize(
-    ("config", "overrides", "preset", "name"),
+    ("sweep", "overrides", "preset", "name"),
     [
-        (DataConfig(name="smart_city"), [], "quick", "smart_city-quick"),
-        (DataConfig(name="smart_city"), ["hardware.threads=2"], "full", "smart_city"),
-        (
-            DataConfig(name="smart_city", split=SplitConfig(policy="held_out_types")), ["data.split.policy=held_out_types"], "quick",
-            "smart_city-held_out_types-quick",
-        ),
-        (DataConfig(name="ton_iot", subset="fridge"), [], "full", "ton_iot-fridge"),
-        (DataConfig(name="places/harbour.yaml"), [], "quick", "harbour-quick"),
+        ("paper_models", (), "quick", "smart_city-quick"),
+        ("paper_models", ("hardware.threads=2",), "full", "smart_city"),
+        ("paper_models", ("data.split.policy=held_out_types",), "quick", "smart_city-held_out_types-quick"),
+        ("components", ("data.name=healthcare",), "quick", "components-healthcare-quick"),
+        ("components", (), "full", "components-smart_city"),
     ],
-)  # fmt: skip
-def test_another_setting_never_overwrites_a_report(config: DataConfig, overrides: list[str], preset: str, name: str) -> None:
-    args = argparse.Namespace(overrides=overrides, preset=preset, models=None)
-    assert _report_name(config, args, "f" * 64) == name
+)
+def test_a_report_is_named_by_its_sweep_data_and_preset(sweep: str, overrides: tuple[str, ...], preset: str, name: str) -> None:
+    assert labelled(*overrides, sweep=sweep, preset=preset) == name
 
 
-def test_other_settings_and_other_worlds_have_reports_of_their_own() -> None:
-    def name(config: DataConfig, *overrides: str, models: str | None = None, fingerprint: str = "a") -> str:
-        return _report_name(config, argparse.Namespace(overrides=list(overrides), preset="quick", models=models), fingerprint)
-
-    city, world = DataConfig(name="smart_city"), DataConfig(name="simulated", root="worlds/city")
+def test_other_settings_and_other_worlds_have_reports_of_their_own(tmp_path: Path) -> None:
     every = [
-        name(city),
-        name(city, "data.label=any"),
-        name(city, "data.label=any", models="cnn"),
-        name(city, "data.label=fault"),
-        name(world),
-        name(world, fingerprint="b"),
+        labelled(),
+        labelled("data.label=any"),
+        labelled("data.label=any", models=("cnn",)),
+        labelled("data.label=fault"),
+        labelled(sweep="components"),
+        labelled("data.label=any", sweep="components"),
     ]
     assert len(set(every)) == len(every)
-    assert name(city, "data.root=elsewhere", "hardware.threads=2") == name(city) == "smart_city-quick"
-    assert name(world).startswith("city-quick-")
-    assert name(DataConfig(name="simulated", root="worlds/city 3")).startswith("city-3-quick-")
+    worlds = []
+    for seed in (0, 1):
+        root = tmp_path / "city 3"
+        scenario = ["duration=6h", "deployment.nodes=4", "deployment.cell_nodes=4", f"seed={seed}"]
+        assert main(["simulate", "smart_city", *scenario, "--out", str(root)]) == 0
+        worlds.append(labelled("data.name=simulated", f"data.root={root}"))
+        shutil.rmtree(root)
+    assert len(set(worlds)) == 2
+    assert all(world.startswith("city-3-quick-") for world in worlds)
 
 
 def test_a_data_set_is_named_or_is_the_folder_of_a_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

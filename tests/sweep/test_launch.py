@@ -7,12 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from anomalynet.sweep.launch import ATTEMPTS, Job, Launch, jobs_of
-from anomalynet.sweep.plan import PlannedRun, plan, read_sweep
+from anomalynet.errors import DataError
+from anomalynet.sweep.file import read_sweep
+from anomalynet.sweep.jobs import Job, jobs_of
+from anomalynet.sweep.launch import ATTEMPTS, Launch
+from anomalynet.sweep.plan import PlannedRun, plan
+from anomalynet.sweep.slots import Slot
 from anomalynet.training.run import train
 from tests.training.small import SHORT, identical
 
@@ -20,16 +26,18 @@ OVERRIDES = [text for text in SHORT if not text.startswith("model.")]
 
 
 def planned(*experiments: str, extra: list[str] | None = None, folds: tuple[int, ...] = (0,)) -> list[PlannedRun]:
-    runs = plan(read_sweep("paper_models", "quick"), [*OVERRIDES, *(extra or [])])
-    return [
-        run for run in runs if run.experiment in experiments and run.loaded.config.seed == 0 and run.loaded.config.data.split.fold in folds
-    ]
+    sweep = replace(read_sweep("paper_models", "quick"), experiments=list(experiments), seeds=[0], folds=list(folds))
+    return plan(sweep, [*OVERRIDES, *(extra or [])])
 
 
-def launched(runs: list[PlannedRun], folder: Path, slots: int = 1, extra: list[str] | None = None) -> list[Job]:
-    jobs = jobs_of(runs, folder)
-    Launch(jobs, [*OVERRIDES, *(extra or [])], folder, slots).run(lambda: None, interval=0.05)
+def launch(jobs: list[Job], slots: int = 1, watch: Callable[[], None] = lambda: None) -> list[Job]:
+    with Launch([Slot()] * slots) as launch:
+        launch.run(jobs, watch, interval=0.02)
     return jobs
+
+
+def launched(runs: list[PlannedRun], folder: Path, slots: int = 1) -> list[Job]:
+    return launch(jobs_of(runs, folder), slots)
 
 
 def test_a_run_after_another_in_a_worker_is_the_run_alone(tmp_path: Path) -> None:
@@ -37,7 +45,7 @@ def test_a_run_after_another_in_a_worker_is_the_run_alone(tmp_path: Path) -> Non
     jobs = launched(runs, tmp_path / "worker")
     assert [job.state for job in jobs] == ["done"] * 3
     for run, job in zip(runs, jobs, strict=True):
-        if run.experiment == "hybrid":
+        if run.arm.experiment == "hybrid":
             alone = train(run.loaded, tmp_path / "alone")
             assert alone is not None
             assert alone.folder.path.name == job.folder.path.name
@@ -55,17 +63,15 @@ def test_what_is_done_is_not_repeated(tmp_path: Path) -> None:
 
 
 def test_a_run_that_fails_says_why_and_costs_no_other(tmp_path: Path) -> None:
-    extra = ["data.name=absent"]
-    good = planned("logistic")
-    with pytest.raises(Exception, match="absent"):
-        jobs_of(planned("cnn", extra=extra), tmp_path)
-    bad = Job(planned("cnn", extra=["training.learning_rate=1e38"])[0], jobs_of(good, tmp_path / "bad")[0].folder)
-    jobs = [bad, *jobs_of(good, tmp_path)]
-    bad.run.axis["training.learning_rate"] = 1e38
-    bad.run.axis["training.loss"] = "cross_entropy"
-    Launch(jobs, OVERRIDES, tmp_path, 1).run(lambda: None, interval=0.05)
+    with pytest.raises(DataError, match="absent"):
+        jobs_of(planned("cnn", extra=["data.name=absent"]), tmp_path)
+    diverging = ["training.learning_rate=1e38", "training.loss=cross_entropy"]
+    jobs = launch(jobs_of([*planned("cnn", extra=diverging), *planned("logistic")], tmp_path))
     assert [job.state for job in jobs] == ["failed", "done"]
-    assert "training loss is" in bad.reason
+    assert "training loss is" in jobs[0].reason
+    again = jobs_of([job.run for job in jobs], tmp_path)
+    assert [(job.state, job.reason) for job in again] == [("failed", jobs[0].reason), ("done", "")]
+    assert [job.state for job in jobs_of([job.run for job in jobs], tmp_path, again=["failed"])] == ["waiting", "done"]
 
 
 def children(pid: int) -> list[int]:
@@ -90,7 +96,7 @@ def test_a_killed_worker_costs_its_run_a_retry(tmp_path: Path) -> None:
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
 
-    Launch(jobs, [*OVERRIDES, *extra], tmp_path, 1).run(kill_once, interval=0.02)
+    launch(jobs, watch=kill_once)
     assert len(killed) == 1
     assert (jobs[0].state, jobs[0].attempts) == ("done", 2)
     whole = train(runs[0].loaded, tmp_path / "whole")
@@ -107,9 +113,9 @@ def test_a_run_whose_workers_always_die_fails(tmp_path: Path) -> None:
             for pid in children(os.getpid()):
                 os.kill(pid, signal.SIGKILL)
 
-    Launch(jobs, [*OVERRIDES, "training.epochs=50"], tmp_path, 1).run(kill_always, interval=0.02)
+    launch(jobs, watch=kill_always)
     assert (jobs[0].state, jobs[0].attempts) == ("failed", ATTEMPTS)
-    assert "the worker died" in jobs[0].reason
+    assert jobs[0].reason == "the worker died 2 times, last: killed by SIGKILL"
 
 
 @needs_proc

@@ -11,9 +11,11 @@ from anomalynet.config import locate
 from anomalynet.config.load import load
 from anomalynet.errors import ConfigError, UsageError
 from anomalynet.runs.files import write_json
+from anomalynet.sweep.arms import arms
 from anomalynet.sweep.estimate import Cost, at_most, measured, unmeasured
-from anomalynet.sweep.launch import jobs_of
-from anomalynet.sweep.plan import plan, read_sweep
+from anomalynet.sweep.file import read_sweep
+from anomalynet.sweep.jobs import jobs_of
+from anomalynet.sweep.plan import plan
 
 SIMULATED, REAL = "data.name=smart_city", "data.name=skab"
 
@@ -24,11 +26,16 @@ def written(folder: Path, text: str) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("name", sorted(locate.files("sweeps")))
+@pytest.mark.parametrize("name", sorted(set(locate.files("sweeps")) - {"base"}))
 @pytest.mark.parametrize("preset", ["quick", "full"])
 def test_every_shipped_sweep_plans(name: str, preset: str) -> None:
-    runs = plan(read_sweep(name, preset))
+    sweep = read_sweep(name, preset)
+    if sweep.design == "search":
+        assert plan(sweep) == []
+        return
+    runs = plan(sweep)
     assert runs
+    assert sum(arm.reference for arm in arms(sweep)) == 1
     assert len({str((run.loaded.name, run.loaded.config)) for run in runs}) == len(runs)
 
 
@@ -51,7 +58,7 @@ def test_worlds_multiply_simulated_data_alone(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert len(runs) == 2 * 2 * 2 * 2
     assert all(run.axis["data.world"] == run.loaded.config.data.world for run in runs)
-    assert all(run.loaded.config == load(run.experiment, [SIMULATED], run.axis).config for run in runs)
+    assert all(run.loaded.config == load(run.arm.experiment, [SIMULATED], run.axis).config for run in runs)
     real = plan(sweep, [REAL])
     assert len(real) == 2 * 2 * 2
     assert {run.expected[3] for run in real} == {None}
@@ -83,9 +90,16 @@ def test_all_folds_are_those_of_the_configuration() -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("experiment: [cnn]", "mine.yaml:1: unknown key 'experiment'; did you mean 'experiments'?"),
+        ("experimint: [cnn]", "mine.yaml:1: unknown key 'experimint'; did you mean 'experiment'?"),
         ("experiments: cnn", "mine.yaml:1: experiments: expected a list"),
         ("experiments: [cnn]\nseeds: [a]", "mine.yaml:2: seeds: expected a list of int"),
+        ("experiment: [cnn]", "mine.yaml:1: experiment: expected a name, not ['cnn']"),
+        ("experiments: [cnn]\nexclude: {a: 1}", "mine.yaml:2: unknown key 'exclude.a'"),
+        ("experiments: [cnn]\nexclude: [a]", "mine.yaml:2: exclude: expected a list of dict, not ['a']"),
+        ("experiments: [cnn]\nreport: {metric: test/ap}", "mine.yaml:2: report.metric: unknown metric 'test/ap'"),
+        ("experiments: [cnn]\nsearch: {trials: 3}", "mine.yaml:2: search.trials means something with `design: search` only"),
+        ("experiments: [cnn]\naxes: {data.window: 8}", "mine.yaml:2: axes.data.window: expected a list or {low: …, high: …}, not 8"),
+        ("extends: bse.yaml", "mine.yaml:1: extends 'bse.yaml', which is neither in"),
         ("experiments: [cnn]\ndesign: fractorial", "mine.yaml:2: unknown design 'fractorial'; did you mean 'factorial'?"),
         ("experiments: [cnn]\nworlds: [0, -1]", "mine.yaml:2: worlds: a world is at least 0, not [0, -1]"),
         ("experiments: [cnn]\nworlds: [a]", "mine.yaml:2: worlds: expected a list of int"),
@@ -113,7 +127,7 @@ def test_an_estimate_is_what_was_measured_times_what_is_left(tmp_path: Path) -> 
         write_json(folder / "timings.json", {"train_seconds": seconds, "score_seconds": 0.0})
     costs = measured(tmp_path, "smart_city")
     assert costs == {"cnn": Cost(2.0, True), "logistic": Cost(3.0, False)}
-    planned = [run for run in plan(read_sweep("paper_models", "full"), [SIMULATED]) if run.experiment in ("cnn", "logistic", "lstm")]
+    planned = [run for run in plan(read_sweep("paper_models", "full"), [SIMULATED]) if run.arm.experiment in ("cnn", "logistic", "lstm")]
     jobs = jobs_of(planned, tmp_path)
     assert unmeasured(jobs, costs) == ["lstm"]
     assert at_most(jobs, costs, 2) == 3 * (25 * 100 * 2.0 + 25 * 3.0) / 2

@@ -1,0 +1,59 @@
+"""Slots: which worker sees which device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from anomalynet.errors import UsageError
+from anomalynet.runs.files import read_json
+from anomalynet.sweep.jobs import jobs_of
+from anomalynet.sweep.launch import Launch
+from anomalynet.sweep.slots import Slot, cpu_slots, gpu_slots, gpus_here
+from tests.sweep.test_launch import planned
+
+
+def test_gpus_are_dealt_out_one_a_slot_several_times_or_in_groups() -> None:
+    assert gpu_slots(["0", "1"]) == [Slot(("0",)), Slot(("1",))]
+    assert gpu_slots(["0", "1"], runs_per_gpu=2) == [Slot(("0",)), Slot(("1",))] * 2
+    assert gpu_slots(["0", "1", "2", "3", "4"], devices=2) == [Slot(("0", "1")), Slot(("2", "3"))]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "options", "what"),
+    [
+        (["0", "0"], {}, "named twice"),
+        (["0"], {"devices": 2}, "wants 2 devices"),
+        ([], {}, "wants 1 devices"),
+        (["0", "1"], {"devices": 2, "runs_per_gpu": 2}, "has them alone"),
+        (["0"], {"runs_per_gpu": 0}, "at least 1"),
+    ],
+)
+def test_what_cannot_be_dealt_out_is_refused(gpus: list[str], options: dict[str, int], what: str) -> None:
+    with pytest.raises(UsageError, match=what):
+        gpu_slots(gpus, **options)
+
+
+def test_slots_on_the_cpu_leave_devices_alone() -> None:
+    assert cpu_slots(3) == [Slot()] * 3
+    assert "CUDA_VISIBLE_DEVICES" not in Slot().environment
+    with pytest.raises(UsageError, match="at least 1"):
+        cpu_slots(0)
+
+
+def test_the_gpus_of_this_machine_are_those_that_the_user_lets_us_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-5f")
+    assert gpus_here() == ["3", "GPU-5f"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert gpus_here() == []
+
+
+def test_each_worker_sees_its_own_devices_alone(tmp_path: Path) -> None:
+    """With devices that are not there: what a worker may see is decided before it starts."""
+    jobs = jobs_of(planned("logistic", "gradient_boosting", folds=(0, 1, 2)), tmp_path)
+    with Launch(gpu_slots(["5", "7"])) as launch:
+        launch.run(jobs, lambda: None, interval=0.05)
+    seen = [read_json(job.folder.environment)["visible_devices"] for job in jobs]
+    assert [job.state for job in jobs] == ["done"] * 6
+    assert set(seen) == {"5", "7"}

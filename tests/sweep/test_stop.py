@@ -1,0 +1,170 @@
+"""Stopping: asked runs end after their epoch and keep it, insistence ends them at once, and a stale run is made again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from anomalynet.errors import StoppedError
+from anomalynet.runs.files import read_json, write_json
+from anomalynet.runs.folder import RunFolder
+from anomalynet.sweep import local
+from anomalynet.sweep.jobs import jobs_of
+from anomalynet.sweep.launch import Launch
+from anomalynet.sweep.slots import Slot
+from anomalynet.training.run import planned_folder, train
+from tests.sweep.test_launch import OVERRIDES, children, launch, needs_proc, planned
+from tests.training.small import SHORT, identical, short
+
+LONG = "training.epochs=60", "training.patience=60"
+
+
+def wait_for_epochs(folder: RunFolder, epochs: int) -> None:
+    deadline = time.monotonic() + 120
+    while len(folder.read_progress()) < epochs:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_run_that_is_asked_to_stop_keeps_its_epoch_and_continues_as_if_nothing_had_been(tmp_path: Path) -> None:
+    loaded = short("hybrid", "training.epochs=5")
+    folder = planned_folder(loaded, tmp_path / "stopped")
+
+    def ask() -> None:
+        wait_for_epochs(folder, 2)
+        folder.stop.touch()
+
+    asked = threading.Thread(target=ask)
+    asked.start()
+    with pytest.raises(StoppedError, match="stopped on request after epoch"):
+        train(loaded, tmp_path / "stopped")
+    asked.join()
+    assert 2 <= len(folder.read_progress()) < 5
+    assert not folder.finished
+    done, whole = train(loaded, tmp_path / "stopped"), train(loaded, tmp_path / "whole")
+    assert done is not None
+    assert whole is not None
+    assert identical(done.folder, whole.folder)
+    assert not folder.stop.exists()
+
+
+def test_a_request_in_the_last_epoch_stops_nothing(tmp_path: Path) -> None:
+    loaded = short("cnn", "training.epochs=1")
+    folder = planned_folder(loaded, tmp_path)
+
+    class Asks:
+        def epoch(self, line: object, epochs: int) -> None: ...
+
+        def step(self, epoch: int, step: int, steps: int) -> None:
+            folder.stop.touch()
+
+    outcome = train(loaded, tmp_path, listener=Asks())
+    assert outcome is not None
+    assert outcome.folder.finished
+
+
+@needs_proc
+@pytest.mark.parametrize("insist", [False, True], ids=["asked", "insisted"])
+def test_ctrl_c_in_a_sweep(tmp_path: Path, insist: bool) -> None:
+    arguments = ["--models", "hybrid", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "report"), "--slots", "1"]
+    command = [sys.executable, "-m", "anomalynet", "reproduce", *arguments, *OVERRIDES, *LONG]
+    parent = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not (progress := list((tmp_path / "runs").glob("hybrid/*/progress.jsonl"))):
+        assert parent.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    folder = RunFolder(progress[0].parent)
+    workers = children(parent.pid)
+    os.killpg(parent.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    if insist:
+        time.sleep(0.1)
+        os.killpg(parent.pid, signal.SIGINT)
+    _, error = parent.communicate(timeout=60)
+    assert parent.returncode == 130, error
+    assert "Ctrl-C again stops at once" in error
+    assert folder.last.exists()
+    assert not folder.finished
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+
+
+def test_a_worker_whose_memory_has_grown_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hired: list[local.LocalWorker] = []
+
+    def hire(slot: Slot) -> local.LocalWorker:
+        hired.append(local.LocalWorker(slot))
+        return hired[-1]
+
+    def carry_out(folder: Path) -> None:
+        hired.clear()
+        jobs = jobs_of(planned("logistic", folds=(0, 1, 2)), folder)
+        with Launch([Slot()], hire=hire) as launched:
+            launched.run(jobs, lambda: None, interval=0.05)
+        assert [job.state for job in jobs] == ["done"] * 3
+
+    carry_out(tmp_path / "one")
+    assert len(hired) == 1
+    monkeypatch.setattr(local, "GROWTH", -(1 << 40))
+    carry_out(tmp_path / "each")
+    assert len(hired) == 3
+    assert not any(worker.process and worker.process.poll() is None for worker in hired)
+
+
+def test_stale_runs_are_made_again_on_request_and_only_then(tmp_path: Path) -> None:
+    first = launch(jobs_of(planned("logistic", "cnn"), tmp_path))
+    whole = shutil.copytree(first[0].folder.path, tmp_path / "kept" / first[0].folder.path.name)
+    old = first[0].folder
+    write_json(old.environment, {**read_json(old.environment), "code": "0123456789"})
+    (old.path / "of the old run").touch()
+    runs = [job.run for job in first]
+    assert [(job.state, job.stale) for job in jobs_of(runs, tmp_path)] == [("done", True), ("done", False)]
+    again = jobs_of(runs, tmp_path, again=["stale"])
+    assert [job.state for job in again] == ["waiting", "done"]
+    launch(again)
+    assert [(job.state, job.stale, job.was_done) for job in again] == [("done", False, False), ("done", False, True)]
+    assert not (old.path / "of the old run").exists()
+    assert (old.path / "result.json").read_bytes() == (whole / "result.json").read_bytes()
+    stamp = (old.path / "result.json").stat().st_mtime_ns
+    stale = jobs_of(runs, tmp_path, again=["stale"])
+    stale[0].state, stale[0].stale = "waiting", True  # another command saw it before it was made again
+    launch(stale)
+    assert (old.path / "result.json").stat().st_mtime_ns == stamp
+
+
+def test_a_run_on_two_devices_in_a_sweep_is_the_run_on_one(tmp_path: Path) -> None:
+    """In processes of its own, as Lightning starts them; dropout is off, because its streams differ by device."""
+    extra = ["model.dropout=0", "training.epochs=1", "hardware.accelerator=cpu"]
+    (alone,) = launch(jobs_of(planned("hybrid", extra=extra), tmp_path / "one"))
+    (together,) = launch(jobs_of(planned("hybrid", extra=[*extra, "hardware.devices=2"]), tmp_path / "two"))
+    assert (together.state, together.reason) == ("done", "")
+    assert together.folder.path.name == alone.folder.path.name
+    assert read_json(together.folder.environment)["devices"] == 2
+    one, two = alone.folder.read_result(), together.folder.read_result()
+    assert two.parts == one.parts
+    assert two.metrics == pytest.approx(one.metrics, abs=2e-3)
+    again = launch(jobs_of([together.run], tmp_path / "two"))
+    assert again[0].was_done
+
+
+def test_what_goes_wrong_on_two_devices_is_said(tmp_path: Path) -> None:
+    (job,) = launch(jobs_of(planned("hybrid", extra=["hardware.devices=99", "hardware.accelerator=cpu"]), tmp_path))
+    assert job.state == "failed"
+    assert "hardware.devices=99: this machine has" in job.reason
+
+
+def test_a_command_with_a_life_line_ends_with_its_stdin(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "anomalynet", "train", "hybrid", *SHORT, *LONG, "--runs", str(tmp_path), "--life-line"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    wait_for_epochs(planned_folder(short("hybrid", *LONG), tmp_path), 1)
+    assert process.poll() is None
+    assert process.stdin
+    process.stdin.close()
+    assert process.wait(30) == 1
