@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anomalynet.cli.arguments import add_json, add_runs
 from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.runs.audits import read_audit, slug
 
-SUMMARY = "write the paper's tables and figures from finished runs"
+if TYPE_CHECKING:
+    from anomalynet.runs.sweeps import SweepRecord
+
+SUMMARY = "write the paper's tables and figures, or a sweep's comparison of its arms, from finished runs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("name", nargs="?", metavar="NAME", help="folder of the report (default: the name of the data set)")
+    told = "a sweep that was started, or else the folder of a report on all runs of a data set (default: the data set's name)"
+    parser.add_argument("name", nargs="?", metavar="NAME", help=told)
     add_runs(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("reports"), metavar="DIR", help="where the report's folder is put (default: reports)"
@@ -26,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write one report a data set."""
+    """Write the reports of a sweep, or one a data set."""
+    if started := _started(args):
+        return _sweeps(args, started)
     if args.name is not None and slug(args.name) != args.name:
         raise UsageError(f"{args.name!r} is no name for a folder: letters, digits, '.', '_' and '-' only", "--out says where it is put")
 
@@ -49,6 +56,40 @@ def run(args: argparse.Namespace) -> int:
         own = [record for record in records if record.result.data == data]
         path = write_report(own, args.out / (args.name or slug(data)), audit=read_audit(args.runs, data))
         rows.append({"data": data, "runs": len(own), "report": str(path)})
+    if args.json:
+        print_json(rows)
+    else:
+        print_table(rows)
+    return 0
+
+
+def _started(args: argparse.Namespace) -> list[SweepRecord]:
+    """The sweeps that NAME means: by their own name, or by that of their report."""
+    from anomalynet.config import locate
+    from anomalynet.runs.sweeps import read_sweeps
+
+    records = read_sweeps(args.runs)
+    found = [record for record in records if args.name in (record.sweep, record.label)]
+    if not found and args.name in locate.files("sweeps"):
+        raise NothingToCompareError(f"the sweep {args.name} was not started in {args.runs}", f"anomalynet sweep {args.name}")
+    return found
+
+
+def _sweeps(args: argparse.Namespace, records: list[SweepRecord]) -> int:
+    from anomalynet.cli.sweep_report import report
+    from anomalynet.sweep.file import read_sweep
+    from anomalynet.sweep.jobs import jobs_of
+    from anomalynet.sweep.plan import plan
+
+    rows: list[dict[str, object]] = []
+    for record in records:
+        sweep = read_sweep(record.sweep, record.preset)
+        jobs = jobs_of(plan(sweep, record.overrides), args.runs)
+        done = sum(job.state == "done" for job in jobs)
+        if not done:
+            raise NothingToCompareError(f"{record.label}: no finished run", f"anomalynet sweep {record.sweep}")
+        path = report(sweep, jobs, args.runs, args.out / record.label)
+        rows.append({"sweep": record.label, "runs": done, "report": str(path)})
     if args.json:
         print_json(rows)
     else:

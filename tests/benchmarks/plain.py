@@ -1,6 +1,6 @@
 """The plain way to train one run, for comparison: a fresh process, Lightning's defaults, two threads, an item at a time.
 
-`python -m tests.benchmarks.plain SEED FOLD EPOCHS` trains the hybrid on the default data as the preset `quick` does, and scores its test part.
+`python -m tests.benchmarks.plain SEED FOLD EPOCHS` trains the hybrid on the default data as the preset `quick` does, and tests it.
 """
 
 from __future__ import annotations
