@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from anomalynet.reporting.ablation_design import Ablation, AblationArm
-from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
+from anomalynet.reporting.aggregate import ArmMetrics, summarise
 from anomalynet.reporting.arms import Arm, repetitions_of
 from anomalynet.reporting.clusters import SeriesKey, clusters
 from anomalynet.reporting.series_scores import SeriesScores, read_series
@@ -55,9 +56,13 @@ class MeasuredArm:
         failed = f", {self.design.failed} failed" if self.design.failed else ""
         return f"{len(self.runs)} of {max(self.design.expected, len(self.runs))} runs{failed}" if self.runs else f"not run{failed}"
 
+    def run_metric(self, place: Place, metric: str) -> float:
+        """What the run of a place says of its test part; NaN where it is undefined."""
+        return _run_metric(self.runs[place], metric)
+
     def undefined(self, metric: str) -> int:
         """Runs whose metric is undefined."""
-        return sum(record.result.metrics.get(f"test/{metric}") is None for record in self.runs.values())
+        return sum(math.isnan(self.run_metric(place, metric)) for place in self.runs)
 
 
 def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey, SeriesKey]]:
@@ -102,30 +107,23 @@ def _place(record: RunRecord) -> Place:
     return result.seed, result.fold, result.assignment, result.world
 
 
+def _run_metric(record: RunRecord, metric: str) -> float:
+    value = record.result.metrics.get(f"test/{metric}")
+    return NAN if value is None else value
+
+
 def _metrics(arm: Arm, metric: str, scores: Mapping[Place, SeriesScores]) -> ArmMetrics:
     values = {}
     for one in arm.counted:
         tests = [record.result.parts["test"] for record in one.records]
         steps = [scores[_place(record)] for record in one.records]
         values[one.key] = {
-            **{name: summarise(run_metric(record, name) for record in one.records).mean for name in dict.fromkeys((metric, *OTHERS))},
+            **{name: summarise(_run_metric(record, name) for record in one.records).mean for name in dict.fromkeys((metric, *OTHERS))},
             "prevalence": ratio(sum(part.attack for part in steps), sum(part.scored for part in steps)),
             "missed": float(sum(part.missed for part in tests)),
             "missed_attack": float(sum(part.missed_attack for part in tests)),
         }
     return ArmMetrics(arm, values)
-
-
-def run_metric(record: RunRecord, metric: str) -> float:
-    """What a run's result says of its test part; NaN where it is undefined."""
-    value = record.result.metrics.get(f"test/{metric}")
-    return NAN if value is None else value
-
-
-def paired(one: MeasuredArm, other: MeasuredArm, metric: str) -> Summary:
-    """Run metric of `one` minus `other`'s over the places that both have run."""
-    shared = sorted(one.runs.keys() & other.runs.keys(), key=str)
-    return summarise(run_metric(one.runs[place], metric) - run_metric(other.runs[place], metric) for place in shared)
 
 
 def series_differences(one: MeasuredArm, other: MeasuredArm) -> dict[SeriesKey, float]:
@@ -140,8 +138,3 @@ def series_differences(one: MeasuredArm, other: MeasuredArm) -> dict[SeriesKey, 
         for key in mine.keys() & theirs.keys():
             pairs[key].append(mine[key] - theirs[key])
     return {key: summarise(values).mean for key, values in pairs.items()}
-
-
-def marked(arms: Sequence[MeasuredArm]) -> Sequence[MeasuredArm]:
-    """The arms that lack runs."""
-    return [arm for arm in arms if not arm.complete]
