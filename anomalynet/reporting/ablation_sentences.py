@@ -91,15 +91,20 @@ def arm_sentence(one: Comparison, metric: str) -> str:
     return contrast_text(one.arm.name, one.contrast, metric, one.contrast.verdict(metric))
 
 
+def effect_verdict(one: Effect, metric: str) -> str:
+    """Of an interaction, what the two changes do together."""
+    verdict = "not run" if one.contrast is None else one.contrast.verdict(metric)
+    return TOGETHER.get(verdict, verdict) if len(one.changes) > 1 else verdict
+
+
 def effect_sentence(one: Effect, metric: str) -> str:
     """A main effect or an interaction, with what it is averaged over."""
     if one.contrast is None:
         return f"{one.label}: no {'pair' if len(one.changes) == 1 else 'square'} of arms to compare has been run."
-    verdict = one.contrast.verdict(metric)
     over = f"{one.label}, mean over {counted(one.matched, 'combination')}"
     if one.matched < one.wanted:
         over += f" of {one.wanted}"
-    return contrast_text(over, one.contrast, metric, TOGETHER.get(verdict, verdict) if len(one.changes) > 1 else verdict)
+    return contrast_text(over, one.contrast, metric, effect_verdict(one, metric))
 
 
 def notice(contrasts: Sequence[Contrast], noun: str) -> str:

@@ -9,7 +9,7 @@ from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting import captions
 from anomalynet.reporting.ablation_arms import OTHERS, MeasuredArm
 from anomalynet.reporting.ablation_design import level_text
-from anomalynet.reporting.ablation_sentences import p_text, signed, unit_text
+from anomalynet.reporting.ablation_sentences import effect_verdict, p_text, signed, unit_text
 from anomalynet.reporting.aggregate import Summary
 from anomalynet.reporting.comparison import Comparison, reference_of, run_difference
 from anomalynet.reporting.contrasts import Contrast
@@ -108,7 +108,7 @@ def _verdict(one: Contrast | None, metric: str, otherwise: str) -> str:
     return otherwise if one is None else one.verdict(metric)
 
 
-def tests_csv(comparisons: Sequence[Comparison], metric: str) -> str:
+def comparisons_csv(comparisons: Sequence[Comparison], metric: str) -> str:
     """One line an arm."""
     return to_csv(
         TEST_COLUMNS,
@@ -134,7 +134,7 @@ def effects_csv(effects: Iterable[Effect], metric: str) -> str:
             *numbers,
             one.matched,
             one.wanted,
-            _verdict(one.contrast, metric, "not run"),
+            effect_verdict(one, metric),
         ]
 
     return to_csv(EFFECT_COLUMNS, map(row, effects))
@@ -181,7 +181,7 @@ def _contrast_line(label: str, one: Contrast | None, metric: str, otherwise: str
     return [label, signed(one.mean, metric), interval, p_text(one.p), p_text(one.adjusted), *numbers, one.verdict(metric)]
 
 
-def tests_table(comparisons: Sequence[Comparison], metric: str, signs: Mapping[str, str]) -> str:
+def comparisons_table(comparisons: Sequence[Comparison], metric: str, signs: Mapping[str, str]) -> str:
     """One line an arm."""
     lines = [_contrast_line(f"**{one.arm.name}**{signs[one.arm.name]}", one.contrast, metric, one.why_not) for one in comparisons]
     return grid(["Arm", f"difference, {unit_text(metric)}", *CONTRAST_HEADER], lines, "lrrrrrrrl")
@@ -191,6 +191,6 @@ def effects_table(effects: Sequence[Effect], metric: str) -> str:
     """One line a main effect or interaction."""
     lines = []
     for one in effects:
-        label, *numbers = _contrast_line(f"**{one.label}**", one.contrast, metric, "not run")
-        lines.append([label, f"{one.matched} of {one.wanted}", *numbers])
+        label, *numbers, _ = _contrast_line(f"**{one.label}**", one.contrast, metric, "")
+        lines.append([label, f"{one.matched} of {one.wanted}", *numbers, effect_verdict(one, metric)])
     return grid(["Effect", "combinations", f"difference, {unit_text(metric)}", *CONTRAST_HEADER], lines, "lrrrrrrrrl")

@@ -15,12 +15,11 @@ from anomalynet.reporting.figures import TITLES, draw_all
 from anomalynet.reporting.findings import best_models
 from anomalynet.reporting.incidents import IncidentTable
 from anomalynet.reporting.incidents import incident_tables as count_incidents
-from anomalynet.reporting.tables import COSTS, Table, cost_rows, other_tables, paper_tables, table_csv, to_csv, training_rows
+from anomalynet.reporting.tables import COST_COLUMNS, COSTS, Table, cost_rows, other_tables, paper_tables, table_csv, to_csv, training_rows
 from anomalynet.reporting.write import write_files
 from anomalynet.runs.collect import RunRecord
 
 TRAINING_COLUMNS = ("table", "model", "data", "parameter", "paper", "used")
-COST_COLUMNS = ("model", "data", "runs", "parameters", *(column for name in COSTS for column in (name, f"{name}_spread")))
 
 
 def _caption(title: str, models: Sequence[ArmMetrics], everything: Sequence[ArmMetrics], csv: str | None = None) -> str:

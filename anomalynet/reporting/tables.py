@@ -158,6 +158,7 @@ def training_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
 
 
 COSTS = {"train_seconds": "training, s a run", "score_seconds": "scoring, s a run", "microseconds_per_window": "inference, µs a window"}
+COST_COLUMNS = ("model", "data", "runs", "parameters", *(column for name in COSTS for column in (name, f"{name}_spread")))
 
 
 def parameters_text(arm: Arm) -> str:
