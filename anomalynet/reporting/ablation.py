@@ -14,7 +14,7 @@ from anomalynet.reporting import ablation_tables as tables
 from anomalynet.reporting import captions, markdown
 from anomalynet.reporting.ablation_arms import MeasuredArm, measure
 from anomalynet.reporting.ablation_axes import AxisView, axis_view
-from anomalynet.reporting.ablation_design import Ablation, AblationArm
+from anomalynet.reporting.ablation_design import Ablation, AblationArm, level_text
 from anomalynet.reporting.arms import odd_code
 from anomalynet.reporting.comparison import Comparison, compare, reference_of
 from anomalynet.reporting.effects import Effect, interactions, main_effects
@@ -160,14 +160,29 @@ def _notice(contrasts: Iterable[Comparison] | Iterable[Effect], noun: str) -> li
     return [f"> **{text}**"] if text else []
 
 
+def _base(contrasts: Iterable[Comparison] | Iterable[Effect], noun: str) -> list[str]:
+    text = sentences.base([one.contrast for one in contrasts if one.contrast is not None], noun)
+    return [text] if text else []
+
+
+def _named(reference: MeasuredArm) -> str:
+    levels = ", ".join(f"{axis}={level_text(level)}" for axis, level in reference.design.levels.items())
+    name = "the reference" if reference.name == "reference" else reference.name
+    return f"{name} ({levels})" if levels and levels != name else name
+
+
 def _findings(found: _Found) -> list[str]:
     """The sentences that a reader came for."""
     metric, reference = found.metric, reference_of(found.arms)
-    against = f"Against {reference.name}, by {METRICS[metric].title}:" if reference else "There is no reference."
+    against = f"Against {_named(reference)}, by {METRICS[metric].title}:" if reference else "There is no reference."
     parts = [against, *_bullets(sentences.arm_sentence(one, metric) for one in found.comparisons), *_notice(found.comparisons, "arm")]
     for heading, noun, effects in (("Main effects", "main effect", found.main), ("Interactions", "interaction", found.interactions)):
         if effects:
-            parts += [f"{heading}:", *_bullets(sentences.effect_sentence(one, metric) for one in effects), *_notice(effects, noun)]
+            parts += [
+                f"{heading}:",
+                *_bullets(sentences.effect_sentence(one, metric) for one in effects if one.wanted),
+                *_notice(effects, noun),
+            ]
     return parts
 
 
@@ -189,11 +204,17 @@ def _document(found: _Found, title: str) -> str:
         _caption("Arms", arms, "arms.csv"),
         "## Tests over series",
         tables.comparisons_table(found.comparisons, metric, found.signs) if found.comparisons else "There is no arm beside the reference.",
+        *_base(found.comparisons, "arm"),
         _caption(f"{name} of each test series, arm minus reference", arms, "tests.csv"),
         *(_figure(figures.DIFFERENCES, f"{name}: each arm against the reference", arms) if found.comparisons else []),
     ]
     if found.ablation.design == "factorial":
-        parts += ["## Main effects and interactions", tables.effects_table(effects, metric), _caption("Effects", arms, "effects.csv")]
+        parts += [
+            "## Main effects and interactions",
+            tables.effects_table(effects, metric),
+            *_base(found.main, "main effect"),
+            _caption("Effects", arms, "effects.csv"),
+        ]
     parts.append("## Axes")
     for view in found.views:
         parts += [

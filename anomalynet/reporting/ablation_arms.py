@@ -46,7 +46,7 @@ class MeasuredArm:
     @property
     def complete(self) -> bool:
         """Whether every run that the sweep wants is there."""
-        return len(self.runs) >= self.design.expected and self.metrics.arm.complete
+        return bool(self.runs) and len(self.runs) >= self.design.expected and self.metrics.arm.complete
 
     @property
     def status(self) -> str:

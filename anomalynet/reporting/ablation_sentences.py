@@ -32,7 +32,7 @@ HOW_TO_READ = (
     "A series where it is undefined (one class only) is left out and counted. Series that saw the same incident are one cluster, whose "
     f"value is the mean of its series. Over clusters: mean, 95 % bootstrap percentile interval ({RESAMPLES:,} resamples), and a two-sided "
     f"sign-flip p (all assignments of signs up to {EXACT} clusters, else {FLIPS:,} random ones), with Holm's correction over the arms "
-    "(and separately over main effects and over interactions). So many clusters allow no p below 2/2ⁿ; with few of them the interval is "
+    "(and separately over main effects and over interactions). *n* clusters allow no p below 2/2ⁿ, and with few of them the interval is "
     "too narrow as well. *Better* and *worse* stand only where Holm's p is below 0.05 and the interval leaves zero out. The mean over "
     "clusters weighs each cluster alike and need not equal the difference over runs. {better} is better."
 )
@@ -93,18 +93,39 @@ def arm_sentence(one: Comparison, metric: str) -> str:
 
 def effect_verdict(one: Effect, metric: str) -> str:
     """Of an interaction, what the two changes do together."""
-    verdict = "not run" if one.contrast is None else one.contrast.verdict(metric)
+    if one.contrast is None:
+        return "not run" if one.wanted else "not in the sweep"
+    verdict = one.contrast.verdict(metric)
     return TOGETHER.get(verdict, verdict) if len(one.changes) > 1 else verdict
 
 
 def effect_sentence(one: Effect, metric: str) -> str:
     """A main effect or an interaction, with what it is averaged over."""
     if one.contrast is None:
-        return f"{one.label}: no {'pair' if len(one.changes) == 1 else 'square'} of arms to compare has been run."
+        return f"{one.label}: {effect_verdict(one, metric)}."
     over = f"{one.label}, mean over {counted(one.matched, 'combination')}"
     if one.matched < one.wanted:
         over += f" of {one.wanted}"
     return contrast_text(over, one.contrast, metric, effect_verdict(one, metric))
+
+
+def _floor_text(p: float) -> str:
+    return f"{p:.2g}" if p >= 0.0001 else f"{p:.5f}"
+
+
+def base(contrasts: Sequence[Contrast], noun: str) -> str:
+    """On how many witnesses the tests of a family rest at most, and how low a p these allow."""
+    most = max(contrasts, key=lambda one: one.clusters, default=None)
+    if most is None or most.clusters < 2:
+        return ""
+    series, cluster = counted(most.series, "series"), counted(most.clusters, "cluster")
+    return f"{series} in {cluster} allow no p below {_floor_text(most.smallest)}{_raised(contrasts, noun)}."
+
+
+def _raised(contrasts: Sequence[Contrast], noun: str) -> str:
+    asked = [one for one in contrasts if one.clusters >= 2]
+    lowest = min(one.reachable for one in asked)
+    return f", which Holm over {len(asked)} {noun}s makes {_floor_text(lowest)}" if len(asked) > 1 else ""
 
 
 def notice(contrasts: Sequence[Contrast], noun: str) -> str:
@@ -115,9 +136,7 @@ def notice(contrasts: Sequence[Contrast], noun: str) -> str:
     advice = "More worlds, or more recordings that share no incident, could change that; more seeds cannot."
     if most.clusters < 2:
         return f"No {noun} can be tested: the test series form {counted(most.clusters, 'cluster')}. {advice}"
-    asked = sum(one.clusters >= 2 for one in contrasts)
-    raised = f", which Holm over {asked} {noun}s makes {p_text(most.reachable)}" if asked > 1 else ""
     return (
-        f"No {noun} can pass {LEVEL}: {counted(most.series, 'series')} in {counted(most.clusters, 'cluster')} allow no p below "
-        f"{p_text(most.smallest)}{raised}, whatever the runs had found. Intervals are shown, but nothing here is evidence. {advice}"
+        f"No {noun} can pass {LEVEL}, whatever the runs had found: {base(contrasts, noun)} Intervals are shown, but nothing here is "
+        f"evidence. {advice}"
     )

@@ -148,7 +148,7 @@ def arms_table(arms: Sequence[MeasuredArm], metric: str, signs: Mapping[str, str
         gap = run_difference(arm, reference, metric)
         first, *others = (_mean(arm, name) for name in names)
         runs = f"{len(arm.runs)} of {arm.design.expected}"
-        label = f"**{arm.name}**{signs[arm.name]}" + (" (reference)" if arm is reference else "")
+        label = f"**{arm.name}**{signs[arm.name]}" + (" (reference)" if arm is reference and arm.name != "reference" else "")
         lines.append(
             [label, runs, str(len(arm.metrics.values)), first, _gap(gap, metric), *others, parameters_text(arm.metrics.arm) or "–"]
         )
