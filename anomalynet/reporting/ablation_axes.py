@@ -20,12 +20,14 @@ class Point:
         values: of each repetition, averaged over the arms that are shown here; NaN where it is undefined.
         reference: whether this is the reference's level.
         extra: whether this is an arm outside the axes.
+        incomplete: whether an arm that is shown here lacks runs.
     """
 
     label: str
     values: Mapping[RepetitionKey, float]
     reference: bool = False
     extra: bool = False
+    incomplete: bool = False
 
     @property
     def summary(self) -> Summary:
@@ -65,13 +67,17 @@ def axis_view(ablation: Ablation, axis: str, arms: Sequence[MeasuredArm], metric
     usual, points, shown = ablation.usual(axis), [], []
     for level, own in by_level.items():
         group = [arm for rest, arm in sorted(own.items()) if rest in shared or not shared]
-        points.append(Point(level, _averaged(group, metric), reference=level == usual))
+        points.append(Point(level, _averaged(group, metric), reference=level == usual, incomplete=_lacking(group)))
         shown += group
     for arm in arms:
         if not arm.design.on_axes and axis in arm.design.levels:
-            points.append(Point(arm.name, _averaged([arm], metric), extra=True))
+            points.append(Point(arm.name, _averaged([arm], metric), extra=True, incomplete=_lacking([arm])))
             shown.append(arm)
     return AxisView(axis, tuple(points), tuple(shown), len(shared), bool(shared) or not run)
+
+
+def _lacking(arms: Sequence[MeasuredArm]) -> bool:
+    return any(not arm.complete for arm in arms)
 
 
 def _averaged(arms: Sequence[MeasuredArm], metric: str) -> dict[RepetitionKey, float]:

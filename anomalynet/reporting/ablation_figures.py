@@ -98,7 +98,8 @@ def _point(axes: Axes, place: int, point: Point, scale: float) -> None:
 
 def _tick(point: Point) -> str:
     name = "\n".join(textwrap.wrap(point.label, 14)) or point.label
-    return f"{name}\n(reference)" if point.reference else name
+    sign = INCOMPLETE if point.incomplete else ""
+    return f"{name}{sign}" + ("\n(reference)" if point.reference else "")
 
 
 def _difference_figure(comparisons: Sequence[Comparison], metric: str) -> Figure:
@@ -123,7 +124,7 @@ def _difference_figure(comparisons: Sequence[Comparison], metric: str) -> Figure
 def _difference(axes: Axes, place: int, one: Comparison, metric: str) -> None:
     """A line of the forest; what was found stands at its right."""
     scale, found = MEASURES[metric].scale, one.contrast
-    verdict = one.why_not if found is None else found.verdict(metric)
+    verdict = one.why_not.partition(",")[0] if found is None else found.verdict(metric)
     if found is not None and found.clusters:
         colour = VERDICTS.get(verdict, LEVEL if found.testable else GREY)
         if found.clusters > 1:

@@ -59,10 +59,11 @@ def signed(value: float, metric: str) -> str:
 
 
 def p_text(p: float) -> str:
-    """Two decimals; below 0.1 three digits, so that no p is rounded across 0.05."""
+    """Two decimals, below 0.1 three digits; no p is rounded across the level."""
     if math.isnan(p):
         return "–"
-    return "< 0.0001" if p < 0.0001 else f"{p:.2f}" if p >= 0.1 else f"{p:.3g}"
+    text = "< 0.0001" if p < 0.0001 else f"{p:.2f}" if p >= 0.1 else f"{p:.3g}"
+    return f"< {LEVEL}" if text == str(LEVEL) and p < LEVEL else text
 
 
 def counted(number: int, noun: str) -> str:
@@ -110,7 +111,7 @@ def effect_sentence(one: Effect, metric: str) -> str:
 
 
 def _floor_text(p: float) -> str:
-    return f"{p:.2g}" if p >= 0.0001 else f"{p:.5f}"
+    return f"{p:.3g}" if p >= 0.0001 else f"{p:.5f}"
 
 
 def base(contrasts: Sequence[Contrast], noun: str) -> str:

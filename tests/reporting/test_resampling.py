@@ -88,8 +88,7 @@ def test_holm_keeps_the_order_and_only_raises(p: list[float], random: Random) ->
     assert np.all(adjusted <= 1)
     assert np.all(np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0)
     assert adjusted.min() == pytest.approx(min(1.0, len(p) * min(p)))
-    places = np.arange(len(p))
-    random.shuffle(places)
+    places = random.sample(range(len(p)), len(p))
     assert np.array_equal(holm(np.array(p)[places]), adjusted[places])
 
 
