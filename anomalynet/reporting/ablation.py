@@ -157,7 +157,8 @@ def _bullets(lines: Iterable[str]) -> list[str]:
 
 def _notice(contrasts: Iterable[Comparison] | Iterable[Effect], noun: str) -> list[str]:
     text = sentences.notice([one.contrast for one in contrasts if one.contrast is not None], noun)
-    return [f"> **{text}**"] if text else []
+    claim, _, reason = text.partition(": ")
+    return [f"> **{claim}:** {reason}"] if text else []
 
 
 def _base(contrasts: Iterable[Comparison] | Iterable[Effect], noun: str) -> list[str]:

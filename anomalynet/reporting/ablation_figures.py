@@ -110,14 +110,18 @@ def _difference_figure(comparisons: Sequence[Comparison], metric: str) -> Figure
     axes.axvline(0, color=REFERENCE, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     for place, one in enumerate(comparisons):
         _difference(axes, place, one, metric)
-    axes.set_yticks(range(len(comparisons)), [one.arm.name + ("" if one.arm.complete else INCOMPLETE) for one in comparisons])
+    names = ["\n".join(textwrap.wrap(one.arm.name, 44)) + ("" if one.arm.complete else INCOMPLETE) for one in comparisons]
+    axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(len(comparisons) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     better = "right" if MEASURES[metric].higher_is_better else "left"
     axes.set_xlabel(f"difference from the reference, {unit_text(metric)} ({better} of 0 is better)")
     axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
-    axes.set_title("mean over clusters of test series, 95 % interval; filled: Holm-adjusted p < 0.05", loc="left", fontsize=8.5)
-    _frame(figure, f"{METRICS[metric].title}: each arm against the reference", [one.arm for one in comparisons])
+    title, note = (
+        f"{METRICS[metric].title}: each arm against the reference",
+        "mean over clusters of test series, 95 % interval; filled: better or worse",
+    )
+    _frame(figure, title, [one.arm for one in comparisons], note)
     return figure
 
 
@@ -136,11 +140,11 @@ def _difference(axes: Axes, place: int, one: Comparison, metric: str) -> None:
     axes.annotate(verdict, (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=7.5, annotation_clip=False)
 
 
-def _frame(figure: Figure, title: str, arms: Sequence[MeasuredArm]) -> None:
+def _frame(figure: Figure, title: str, arms: Sequence[MeasuredArm], note: str = "") -> None:
     """Title above; below, what must be known to read the figure."""
     figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
     facts = short_facts([arm.metrics for arm in arms])
     if INCOMPLETE not in facts and any(not arm.complete for arm in arms):
         facts += f" · {INCOMPLETE} incomplete"
     foot = "\n".join(textwrap.wrap(facts, int(figure.get_figwidth() * CHARACTERS_AN_INCH)))
-    figure.supxlabel(foot, fontsize=7, color="#404040", x=0.012, ha="left")
+    figure.supxlabel(f"{note}\n{foot}".strip(), fontsize=7, color="#404040", x=0.012, ha="left")

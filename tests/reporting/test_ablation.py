@@ -106,7 +106,7 @@ def test_series_that_share_an_incident_are_one_witness(tmp_path: Path) -> None:
     test = rows(tmp_path / "out/tables/tests.csv")[0]
     assert (test["series"], test["clusters"], test["smallest_p"], test["verdict"]) == ("8", "5", "0.0625", "cannot be tested")
     assert findings(report)[0].endswith("(p = 0.0625, Holm 0.0625): cannot be tested, 5 clusters.")
-    notice = "No arm can pass 0.05, whatever the runs had found: 8 series in 5 clusters allow no p below 0.0625."
+    notice = "No arm can pass 0.05, whatever the runs had found:** 8 series in 5 clusters allow no p below 0.0625."
     assert f"> **{notice}" in report.read_text(encoding="utf-8")
 
 
