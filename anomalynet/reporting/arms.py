@@ -63,10 +63,14 @@ class Arm:
     repetitions: tuple[Repetition, ...]
     duplicates: tuple[str, ...] = field(default=())
     """Ids of runs left out because another run has their seed, assignment and fold."""
+    heading: str = ""
+    """How tables and figures name it where that is not by its experiment."""
 
     @property
     def title(self) -> str:
         """How tables and figures name it."""
+        if self.heading:
+            return self.heading
         title = paper.TITLES.get(self.experiment, self.experiment.replace("_", " ").capitalize())
         return f"{title} ({self.difference})" if self.difference else title
 
@@ -160,7 +164,7 @@ def _difference(variant: Mapping[str, str], others: Sequence[Mapping[str, str]])
     return ", ".join(f"{key}={variant.get(key, '–')}" for key in keys if len({other.get(key) for other in others}) > 1)
 
 
-def _repetitions(experiment: str, records: Sequence[RunRecord], expected: ExpectedRuns) -> tuple[tuple[Repetition, ...], tuple[str, ...]]:
+def repetitions_of(experiment: str, records: Sequence[RunRecord], expected: ExpectedRuns) -> tuple[tuple[Repetition, ...], tuple[str, ...]]:
     """Group an arm's runs by repetition, with what is missing; also the ids of runs that stand in another's place."""
     wanted: dict[tuple[int, int | None], set[int]] = defaultdict(set)
     for name, seed, fold, world in expected:
@@ -214,7 +218,7 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
         groups = _of_same_data(differing)
         for variant, group in groups.items() or [((), [])]:
             difference = _difference(dict(variant), [dict(other) for other in groups])
-            repetitions, duplicates = _repetitions(experiment, group, wanted)
+            repetitions, duplicates = repetitions_of(experiment, group, wanted)
             name = f"{experiment} [{difference}]" if difference else experiment
             found.append(Arm(name, experiment, difference, repetitions, duplicates))
     order = list(paper.TITLES)

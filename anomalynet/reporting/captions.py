@@ -15,6 +15,11 @@ from anomalynet.runs.code import code_hash
 INCOMPLETE, OTHER_CODE = "†", "‡"
 
 
+def data_text(arm: Arm) -> str:
+    """The data set of its runs."""
+    return "; ".join(sorted({record.result.data for record in arm.records}))
+
+
 def split_text(arm: Arm) -> str:
     """The split as it was carried out."""
     return "; ".join(sorted({record.result.split for record in arm.records}))
@@ -145,9 +150,8 @@ def facts(metrics: Sequence[ArmMetrics]) -> str:
     if not run:
         return "None of these models has been run yet."
     absent = ", ".join(one.arm.title for one in metrics if not one.values)
-    data = run[0].arm.records[0].result.data
     return (
-        f"Data: {data}. Split: {_distinct(run, lambda one: split_text(one.arm))}; "
+        f"Data: {_distinct(run, lambda one: data_text(one.arm))}. Split: {_distinct(run, lambda one: split_text(one.arm))}; "
         f"{_distinct(run, lambda one: _folds(one.arm))}; "
         f"seeds of the repetitions: {_distinct(run, lambda one: _places(one.arm))}. "
         f"Test part: {_distinct(run, prevalence_text)}. "
@@ -161,7 +165,7 @@ def short_facts(metrics: Sequence[ArmMetrics]) -> str:
     if not run:
         return "no runs yet"
     parts = [
-        run[0].arm.records[0].result.data,
+        " / ".join(sorted({data_text(one.arm) for one in run})),
         "split " + " / ".join(sorted({split_text(one.arm) for one in run})),
         " / ".join(sorted({_folds(one.arm) for one in run})),
         "seeds " + " / ".join(sorted({_places(one.arm) for one in run})),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,11 @@ from anomalynet.reporting.figures import TITLES, draw_all
 from anomalynet.reporting.findings import best_models
 from anomalynet.reporting.incidents import IncidentTable
 from anomalynet.reporting.incidents import incident_tables as count_incidents
-from anomalynet.reporting.tables import COSTS, Table, cost_rows, other_tables, paper_tables, table_csv, to_csv, training_rows
+from anomalynet.reporting.tables import COST_COLUMNS, COSTS, Table, cost_rows, other_tables, paper_tables, table_csv, to_csv, training_rows
+from anomalynet.reporting.write import write_files
 from anomalynet.runs.collect import RunRecord
 
 TRAINING_COLUMNS = ("table", "model", "data", "parameter", "paper", "used")
-COST_COLUMNS = ("model", "data", "runs", "parameters", *(column for name in COSTS for column in (name, f"{name}_spread")))
 
 
 def _caption(title: str, models: Sequence[ArmMetrics], everything: Sequence[ArmMetrics], csv: str | None = None) -> str:
@@ -165,16 +164,6 @@ def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> bytes:
     return to_csv(columns, ([row[column] for column in columns] for row in rows)).encode()
 
 
-def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _drawn(tables: Sequence[Table], incidents: Sequence[IncidentTable], models: Sequence[ArmMetrics]) -> dict[str, bytes]:
     by_type = {name: content for table in incidents[:1] for name, content in incident_figure.draw(table, models).items()}
     return draw_all(tables) | by_type
@@ -220,6 +209,4 @@ def write_report(
         files["tables/worlds.csv"] = worlds.csv(models, data).encode()
     files |= {f"figures/{name}": content for name, content in _drawn(list(tables.values()), incidents, models).items()}
     files["report.md"] = _document(title or f"Report on {data}", tables, training, costs, models, audit, incidents).encode()
-    for name, content in files.items():
-        _replace(out / name, content)
-    return out / "report.md"
+    return write_files(out, files)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 
 from anomalynet.reporting import captions, paper
 from anomalynet.reporting.aggregate import ArmMetrics, summarise
+from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.measures import MEASURES
 
 
@@ -157,6 +158,13 @@ def training_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
 
 
 COSTS = {"train_seconds": "training, s a run", "score_seconds": "scoring, s a run", "microseconds_per_window": "inference, µs a window"}
+COST_COLUMNS = ("model", "data", "runs", "parameters", *(column for name in COSTS for column in (name, f"{name}_spread")))
+
+
+def parameters_text(arm: Arm) -> str:
+    """Parameters of an arm's models, from the fewest to the most where its runs differ; nothing for models without."""
+    known = sorted({record.result.parameters for record in arm.records if record.result.parameters is not None})
+    return f"{known[0]} … {known[-1]}" if len(known) > 1 else "".join(map(str, known))
 
 
 def cost_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
@@ -165,12 +173,11 @@ def cost_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
     for one in models:
         if not one.arm.records:
             continue
-        parameters = sorted({record.result.parameters for record in one.arm.records if record.result.parameters is not None})
         costs = {name: summarise(record.timings[name] for record in one.arm.records if name in record.timings) for name in COSTS}
         row = {
             "model": one.arm.name,
             "runs": str(len(one.arm.records)),
-            "parameters": f"{min(parameters)} … {max(parameters)}" if len(parameters) > 1 else "".join(map(str, parameters)),
+            "parameters": parameters_text(one.arm),
         }
         for name, cost in costs.items():
             row |= {name: _number(defined(cost.mean)), f"{name}_spread": _number(defined(cost.spread))}

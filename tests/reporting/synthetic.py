@@ -16,16 +16,24 @@ from anomalynet.runs.schema import PartSummary, Result
 PART = PartSummary(series=("a",), windows=60, steps=64, labelled=62, attack=20, missed=2, missed_attack=1)
 
 
-def write_scores(path: Path, labels: Sequence[int | None], scores: Sequence[float | None], threshold: float, split: str = "test") -> None:
-    """Write `scores.parquet` with one series."""
+def write_scores(
+    path: Path,
+    labels: Sequence[int | None],
+    scores: Sequence[float | None],
+    threshold: float,
+    split: str = "test",
+    series: Sequence[str] | None = None,
+    incidents: Sequence[int | None] | None = None,
+) -> None:
+    """Write `scores.parquet`; one series without incidents unless each step names its own."""
     n = len(labels)
     pl.DataFrame(
         {
-            "series": ["a"] * n,
+            "series": series or ["a"] * n,
             "time": pl.Series(range(n), dtype=pl.Int64).cast(pl.Datetime("us")),
             "split": [split] * n,
             "label": pl.Series(labels, dtype=pl.Int8),
-            "incident": pl.Series([None] * n, dtype=pl.Int32),
+            "incident": pl.Series(incidents or [None] * n, dtype=pl.Int32),
             "kind": pl.Series([None] * n, dtype=pl.String),
             "score": pl.Series(scores, dtype=pl.Float64),
             "threshold": [threshold] * n,
@@ -54,6 +62,9 @@ def record(
     warnings: tuple[str, ...] = (),
     metrics: dict[str, float | None] | None = None,
     config: dict[str, Any] | None = None,
+    series: Sequence[str] | None = None,
+    incidents: Sequence[int | None] | None = None,
+    timings: dict[str, float] | None = None,
 ) -> RunRecord:
     """A finished run in `runs/<experiment>/<id>/`; without `scores` they are drawn, `skill` deviations apart."""
     run_id = f"{experiment[:4]}{seed:02d}{fold:02d}" + ("" if world is None else f"{world:02d}")
@@ -62,7 +73,7 @@ def record(
     if labels is None or scores is None:
         drawn = _draw(seed * 100 + fold, skill)
         labels, scores = drawn[0].tolist(), drawn[1].tolist()
-    write_scores(folder / "scores.parquet", labels, scores, threshold)
+    write_scores(folder / "scores.parquet", labels, scores, threshold, series=series, incidents=incidents)
     result = Result(
         id=run_id,
         experiment=experiment,
@@ -89,7 +100,7 @@ def record(
     settings = {"data": {"window": 32}, "training": {"epochs": 10, "learning_rate": 0.001}, "model": {"name": experiment, "dropout": 0.2}}
     own: dict[str, Any] = {**settings, **(config or {}), "seed": seed}
     own["data"] = {**own["data"], "world": world or 0, "split": {"policy": split, "fold": fold, "assignment": seed}}
-    return RunRecord(result, folder, {"train_seconds": 10.0 + fold, "microseconds_per_window": 50.0}, code, own)
+    return RunRecord(result, folder, timings or {"train_seconds": 10.0 + fold, "microseconds_per_window": 50.0}, code, own)
 
 
 def _draw(seed: int, skill: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -1,0 +1,116 @@
+"""What an ablation asks: axes with levels, the arms at their crossings, and one arm that all others are compared with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from anomalynet.errors import UsageError
+from anomalynet.metrics.suite import METRICS
+from anomalynet.runs.collect import RunRecord
+
+NOT_OF_STEPS = ("event_recall", "detection_delay", "false_alarms_per_day", "prevalence")
+"""Metrics that the scores of a series' steps do not determine, or that judge nothing."""
+
+Crossing = tuple[str, ...]
+"""A level of each axis, as text, in the order of the axes."""
+
+
+@dataclass(frozen=True, slots=True)
+class AblationArm:
+    """One configuration of a sweep.
+
+    Attributes:
+        name: unique label, such as `model.attention=false`.
+        levels: the level of every axis; of an arm outside the axes only the keys that it sets.
+        on_axes: False for an arm that is no point of the axes, such as one of equal size.
+        reference: whether the others are compared with it.
+        records: finished runs, in any order.
+        expected: how many runs the sweep wants.
+        failed: how many of those not there have failed.
+    """
+
+    name: str
+    levels: dict[str, object]
+    on_axes: bool
+    reference: bool
+    records: tuple[RunRecord, ...]
+    expected: int
+    failed: int = 0
+
+    def level(self, axis: str) -> str | None:
+        """Its level of an axis as text, None where it sets none."""
+        return level_text(self.levels[axis]) if axis in self.levels else None
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """A sweep that asks what a part or a setting is worth.
+
+    Attributes:
+        name: the sweep's.
+        question: one line.
+        design: `one_at_a_time` or `factorial`.
+        axes: dotted key → levels, in order.
+        metric: `test/` and the name of a metric that the scores of single steps determine.
+        arms: in the order of the tables.
+    """
+
+    name: str
+    question: str
+    design: str
+    axes: dict[str, list[object]]
+    metric: str
+    arms: tuple[AblationArm, ...]
+
+    @property
+    def measured(self) -> str:
+        """The metric without its part.
+
+        Raises:
+            UsageError: no test metric, or one that steps do not determine.
+        """
+        part, _, name = self.metric.partition("/")
+        known = [one for one in METRICS if one not in NOT_OF_STEPS]
+        if part != "test" or name not in known:
+            raise UsageError(f"{self.name}: arms cannot be compared by {self.metric!r}", f"one of test/ and {', '.join(known)}")
+        return name
+
+    @property
+    def reference(self) -> AblationArm | None:
+        """The arm that the others are compared with; None where no arm is.
+
+        Raises:
+            UsageError: several arms claim it.
+        """
+        found = [arm for arm in self.arms if arm.reference]
+        if len(found) > 1:
+            raise UsageError(f"{self.name}: several arms are the reference: {', '.join(arm.name for arm in found)}", "name one of them")
+        return found[0] if found else None
+
+    def levels(self, axis: str) -> list[str]:
+        """Levels of an axis as text, in its order; the reference's comes first where the axis does not list it."""
+        listed = [level_text(level) for level in self.axes[axis]]
+        usual = self.usual(axis)
+        return listed if usual is None or usual in listed else [usual, *listed]
+
+    def usual(self, axis: str) -> str | None:
+        """The reference's level of an axis as text."""
+        return self.reference.level(axis) if self.reference else None
+
+    @property
+    def crossings(self) -> Mapping[Crossing, AblationArm]:
+        """The arms on the axes by their levels."""
+        on_axes = [arm for arm in self.arms if arm.on_axes]
+        return {tuple(level_text(arm.levels[axis]) for axis in self.axes): arm for arm in reversed(on_axes)}
+
+
+def level_text(level: object) -> str:
+    """A level as a configuration shows it: `true`, `0.001`, `hybrid`."""
+    return level if isinstance(level, str) else json.dumps(level)
+
+
+def moved(crossing: Crossing, place: int, level: str) -> Crossing:
+    """The crossing with another level of the axis at `place`."""
+    return (*crossing[:place], level, *crossing[place + 1 :])

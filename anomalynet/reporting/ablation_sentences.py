@@ -1,0 +1,143 @@
+"""What an ablation found, in sentences that claim no more than the clusters allow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from anomalynet.metrics.suite import METRICS
+from anomalynet.reporting.comparison import Comparison
+from anomalynet.reporting.contrasts import BETTER, LEVEL, NO_EVIDENCE, UNTESTABLE, WORSE, Contrast
+from anomalynet.reporting.effects import Effect
+from anomalynet.reporting.measures import MEASURES
+from anomalynet.reporting.resampling import EXACT, FLIPS, RESAMPLES
+
+SHORT = {"average_precision": "AP", "auroc": "AUROC", "mcc": "MCC"}
+
+TOGETHER = {
+    BETTER: "together better than the sum of both",
+    WORSE: "together worse than the sum of both",
+    NO_EVIDENCE: "no evidence of an interaction",
+}
+"""What a verdict means of an interaction."""
+
+HOW_TO_READ = (
+    "*Mean ± spread*: a repetition is one seed with one assignment of groups to folds, in one world where the data is simulated; its value "
+    "is the mean over its folds of what each run found, and the spread is the sample standard deviation over repetitions, *n* their "
+    "number. A repetition that lacks a fold is left out as long as another is complete. *Difference*: arm minus reference, run by run of "
+    "the same seed, fold, assignment and world; mean ± sample standard deviation over those pairs. An undefined metric is left out, and n "
+    "says so.\n\n"
+    "*Test*: seeds repeat the training, not the data, so they are no independent witnesses. {title} is computed again for each test "
+    "series of each run, with the run's threshold, and averaged over the runs that both arms have; the difference is taken per series. "
+    "A series where it is undefined (one class only) is left out and counted. Series that saw the same incident are one cluster, whose "
+    f"value is the mean of its series. Over clusters: mean, 95 % bootstrap percentile interval ({RESAMPLES:,} resamples), and a two-sided "
+    f"sign-flip p (all assignments of signs up to {EXACT} clusters, else {FLIPS:,} random ones), with Holm's correction over the arms "
+    "(and separately over main effects and over interactions). *n* clusters allow no p below 2/2ⁿ, and with few of them the interval is "
+    "too narrow as well. *Better* and *worse* stand only where Holm's p is below 0.05 and the interval leaves zero out. The mean over "
+    "clusters weighs each cluster alike and need not equal the difference over runs. {better} is better."
+)
+
+
+def how_to_read(metric: str) -> str:
+    """The rules of the tables, for one metric."""
+    return HOW_TO_READ.format(title=METRICS[metric].title, better="Higher" if MEASURES[metric].higher_is_better else "Lower")
+
+
+def unit_text(metric: str) -> str:
+    """What a difference is counted in: `points AP`, `MCC`."""
+    short = SHORT.get(metric, METRICS[metric].title)
+    return f"points {short}" if MEASURES[metric].unit == "%" else short
+
+
+def signed(value: float, metric: str) -> str:
+    """A difference with its sign, shares in percent points; a dash where it is undefined."""
+    measure = MEASURES[metric]
+    if math.isnan(value):
+        return "–"
+    text = measure.text(abs(value) * measure.scale)
+    return text if float(text) == 0 else ("+" if value > 0 else "−") + text
+
+
+def p_text(p: float) -> str:
+    """Two decimals, below 0.1 three digits; no p is rounded across the level."""
+    if math.isnan(p):
+        return "–"
+    text = "< 0.0001" if p < 0.0001 else f"{p:.2f}" if p >= 0.1 else f"{p:.3g}"
+    return f"< {LEVEL}" if text == str(LEVEL) and p < LEVEL else text
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 cluster`, `2 clusters`; series stay as they are."""
+    return f"{number} {noun}" + ("" if number == 1 or noun.endswith("s") else "s")
+
+
+def contrast_text(label: str, one: Contrast, metric: str, verdict: str) -> str:
+    """The sentence of one contrast, as far as its clusters carry it."""
+    if verdict == UNTESTABLE:
+        verdict = f"{UNTESTABLE}, {counted(one.clusters, 'cluster')}"
+    if not one.clusters:
+        return f"{label}: {verdict}."
+    number = f"{signed(one.mean, metric)} {unit_text(metric)}"
+    if one.clusters < 2:
+        return f"{label}: {number}: {verdict}."
+    p, adjusted = (text if text.startswith("<") else f"= {text}" for text in (p_text(one.p), p_text(one.adjusted)))
+    interval = f"{signed(one.low, metric)} to {signed(one.high, metric)}"
+    return f"{label}: {number}, 95 % interval {interval} (p {p}, Holm {adjusted.removeprefix('= ')}): {verdict}."
+
+
+def arm_sentence(one: Comparison, metric: str) -> str:
+    """An arm against the reference."""
+    if one.contrast is None:
+        return f"{one.arm.name}: {one.why_not}."
+    return contrast_text(one.arm.name, one.contrast, metric, one.contrast.verdict(metric))
+
+
+def effect_verdict(one: Effect, metric: str) -> str:
+    """Of an interaction, what the two changes do together."""
+    if one.contrast is None:
+        return "not run" if one.wanted else "not in the sweep"
+    verdict = one.contrast.verdict(metric)
+    return TOGETHER.get(verdict, verdict) if len(one.changes) > 1 else verdict
+
+
+def effect_sentence(one: Effect, metric: str) -> str:
+    """A main effect or an interaction, with what it is averaged over."""
+    if one.contrast is None:
+        return f"{one.label}: {effect_verdict(one, metric)}."
+    over = f"{one.label}, mean over {counted(one.matched, 'combination')}"
+    if one.matched < one.wanted:
+        over += f" of {one.wanted}"
+    return contrast_text(over, one.contrast, metric, effect_verdict(one, metric))
+
+
+def _floor_text(p: float) -> str:
+    return f"{p:.3g}" if p >= 0.0001 else f"{p:.5f}"
+
+
+def base(contrasts: Sequence[Contrast], noun: str) -> str:
+    """On how many witnesses the tests of a family rest at most, and how low a p these allow."""
+    most = max(contrasts, key=lambda one: one.clusters, default=None)
+    if most is None or most.clusters < 2:
+        return ""
+    series, cluster = counted(most.series, "series"), counted(most.clusters, "cluster")
+    return f"{series} in {cluster} allow no p below {_floor_text(most.smallest)}{_raised(contrasts, noun)}."
+
+
+def _raised(contrasts: Sequence[Contrast], noun: str) -> str:
+    asked = [one for one in contrasts if one.clusters >= 2]
+    lowest = min(one.reachable for one in asked)
+    return f", which Holm over {len(asked)} {noun}s makes {_floor_text(lowest)}" if len(asked) > 1 else ""
+
+
+def notice(contrasts: Sequence[Contrast], noun: str) -> str:
+    """Why no arm (main effect, interaction) can pass, whatever was measured; nothing where one could."""
+    if not contrasts or any(one.testable for one in contrasts):
+        return ""
+    most = max(contrasts, key=lambda one: one.clusters)
+    advice = "More worlds, or more recordings that share no incident, could change that; more seeds cannot."
+    if most.clusters < 2:
+        return f"No {noun} can be tested: the test series form {counted(most.clusters, 'cluster')}. {advice}"
+    return (
+        f"No {noun} can pass {LEVEL}, whatever the runs had found: {base(contrasts, noun)} Intervals are shown, but nothing here is "
+        f"evidence. {advice}"
+    )

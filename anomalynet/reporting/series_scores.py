@@ -1,0 +1,83 @@
+"""A metric of each test series of a run, and the incidents that the series saw; one reading of the scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from anomalynet.errors import RunError
+from anomalynet.reporting.aggregate import Scored
+from anomalynet.reporting.statistics import NAN, point_metrics, ranking_metrics
+from anomalynet.runs.collect import RunRecord
+
+RANKING = ("auroc", "average_precision")
+
+OF_ONE_CLASS = (
+    "recall_normal", "recall_attack", "accuracy", "accuracy_at_half", "true_negatives", "false_positives", "false_negatives",
+    "true_positives",
+)  # fmt: skip
+"""Metrics that mean something where only one class was seen. Others need both: an F1 of a series without attack would be defined only
+where there is a false alarm."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesScores:
+    """What a report keeps of a run's scores.
+
+    Attributes:
+        values: series → the metric over its labelled, scored test steps, a fraction or a count; NaN where it is undefined.
+        incidents: (series, number of an incident) of every test step in an incident, labelled or not, scored or not.
+        scored: labelled, scored test steps.
+        attack: those of label 1.
+    """
+
+    values: dict[str, float]
+    incidents: frozenset[tuple[str, int]]
+    scored: int
+    attack: int
+
+
+def read_series(record: RunRecord, metric: str) -> SeriesScores:
+    """Compute a metric for each series of a run's test part, with the run's own threshold.
+
+    Raises:
+        RunError: `scores.parquet` is absent, damaged, or lacks a column.
+    """
+    path = record.folder / "scores.parquet"
+    columns = (
+        pl.col("series").cast(pl.String),
+        pl.col("label").cast(pl.Int8),
+        pl.col("incident").cast(pl.Int64),
+        pl.col("score").cast(pl.Float64),
+        pl.col("threshold").cast(pl.Float64),
+    )
+    try:
+        test = pl.scan_parquet(path, glob=False).filter(pl.col("split") == "test").select(columns).collect()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(f"{path}: cannot be read: {reason}", "move this run's folder away and give the same command again") from None
+    touched = test.select("series", "incident").drop_nulls().unique()
+    scored = test.filter(pl.col("label").is_not_null() & pl.col("score").is_not_null() & pl.col("score").is_not_nan())
+    parts = scored.partition_by("series", as_dict=True)
+    found = {str(key[0]): series_metric(metric, _arrays(part), record.result.probability) for key, part in parts.items()}
+    return SeriesScores(
+        values={name: found.get(name, NAN) for name in sorted(test["series"].unique())},
+        incidents=frozenset(touched.iter_rows()),
+        scored=scored.height,
+        attack=int((scored["label"] == 1).sum()),
+    )
+
+
+def _arrays(part: pl.DataFrame) -> Scored:
+    return Scored(part["label"].to_numpy(), part["score"].to_numpy(), part["threshold"].to_numpy())
+
+
+def series_metric(metric: str, steps: Scored, probability: bool) -> float:
+    """A metric of one series; NaN where it is undefined, or means nothing because one class was seen only."""
+    if metric not in OF_ONE_CLASS and len(np.unique(steps.labels)) < 2:
+        return NAN
+    if metric in RANKING:
+        return ranking_metrics(steps.labels, steps.scores)[metric]
+    return point_metrics(steps.labels, steps.scores, steps.thresholds, probability)[metric]

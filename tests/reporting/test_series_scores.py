@@ -1,0 +1,74 @@
+"""A metric of each series, by hand and against scikit-learn."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+
+from anomalynet.errors import RunError
+from anomalynet.reporting.series_scores import read_series
+from tests.reporting.synthetic import record, write_scores
+
+REFERENCES = {
+    "average_precision": average_precision_score,
+    "auroc": roc_auc_score,
+    "f1_attack": lambda labels, scores: f1_score(labels, scores >= 0.5),
+}
+
+
+@pytest.mark.parametrize("metric", REFERENCES)
+def test_each_series_is_scored_alone(tmp_path: Path, metric: str) -> None:
+    random = np.random.default_rng(2)
+    series, labels, scores = random.choice(["a", "b", "c"], 300), random.integers(0, 2, 300), random.random(300).round(2)
+    found = read_series(record(tmp_path, labels=labels.tolist(), scores=scores.tolist(), series=series.tolist()), metric)
+    expected = {name: REFERENCES[metric](labels[series == name], scores[series == name]) for name in "abc"}
+    assert found.values == pytest.approx(expected)
+    assert (found.scored, found.attack) == (300, labels.sum())
+
+
+def test_missed_and_unlabelled_steps_do_not_count_but_their_incidents_do(tmp_path: Path) -> None:
+    run = record(
+        tmp_path,
+        labels=[1, 0, 1, None, 0, 1],
+        scores=[0.9, 0.1, None, 0.7, float("nan"), 0.2],
+        series=["a", "a", "a", "a", "b", "b"],
+        incidents=[4, None, 5, 6, None, 7],
+    )
+    found = read_series(run, "recall_attack")
+    assert found.values == {"a": 1.0, "b": 0.0}
+    assert found.incidents == {("a", 4), ("a", 5), ("a", 6), ("b", 7)}
+    assert (found.scored, found.attack) == (3, 2)
+
+
+def test_one_class_leaves_a_metric_undefined_unless_it_is_of_that_class(tmp_path: Path) -> None:
+    run = record(tmp_path, labels=[0, 0, 0, 1, 0], scores=[0.9, 0.1, 0.1, 0.8, 0.3], series=["a", "a", "a", "b", "b"])
+    for metric in ("average_precision", "auroc", "f1_attack", "balanced_accuracy", "precision_normal"):
+        found = read_series(run, metric).values
+        assert math.isnan(found["a"]), "an F1 of 0 for one false alarm would count false alarms only where there are some"
+        assert found["b"] == 1.0
+    assert read_series(run, "false_positives").values == {"a": 1.0, "b": 0.0}
+    assert read_series(run, "recall_normal").values == pytest.approx({"a": 2 / 3, "b": 1.0})
+
+
+def test_a_series_that_was_never_scored_is_there_without_a_value(tmp_path: Path) -> None:
+    run = record(tmp_path, labels=[1, 0, 1], scores=[0.9, 0.1, None], series=["a", "a", "b"])
+    found = read_series(run, "average_precision").values
+    assert (found["a"], math.isnan(found["b"])) == (1.0, True)
+
+
+def test_validation_steps_are_not_read(tmp_path: Path) -> None:
+    run = record(tmp_path)
+    write_scores(run.folder / "scores.parquet", [0, 1], [0.1, 0.9], 0.5, split="validation", incidents=[1, 2])
+    found = read_series(run, "auroc")
+    assert (found.values, found.incidents, found.scored) == ({}, frozenset(), 0)
+
+
+def test_scores_that_cannot_be_read_are_the_runs_fault(tmp_path: Path) -> None:
+    run = record(tmp_path)
+    (run.folder / "scores.parquet").write_bytes(b"half a fi")
+    with pytest.raises(RunError, match=r"scores\.parquet: cannot be read"):
+        read_series(run, "auroc")
