@@ -68,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
 
     from anomalynet.cli.sweep_report import announce, is_current, keep_record, mark_reported, report
+    from anomalynet.runs.standing import brief
 
     announce(sweep, jobs, args.runs, slots)
     out = args.out or Path("reports") / label
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     work(args, chosen, slots, group=label)
     failed = [job for job in chosen if job.state == "failed"]
     for job in failed:
-        say(f"failed: {job.run.arm.name} {job.run.place} {job.folder.path}: {job.reason.splitlines()[-1] if job.reason else ''}")
+        say(f"failed: {job.run.arm.name} {job.run.place} {job.folder.path}: {brief(job.reason)}")
     if failed:
         say("`--rerun failed` tries them again")
     if args.only is None and any(job.state == "done" for job in jobs):

@@ -69,12 +69,18 @@ def _of(run: SweepRun, folder: RunFolder) -> Standing:
     if folder.running:
         return Standing(run, "running", len(lines), _best(lines), "", None)
     failure = read_json(folder.failed)
-    reason = (str(failure.get("reason", "")).strip().splitlines() or ["no reason was given"])[-1].strip() if failure else ""
+    reason = brief(str(failure.get("reason", ""))) if failure else ""
     return Standing(run, "failed" if failure else "waiting", len(lines), _best(lines), reason, None)
+
+
+def brief(reason: str) -> str:
+    """The last line of why a run failed; what the user can do about it, which may follow, is in its folder."""
+    lines = [line.strip() for line in reason.splitlines() if line.strip() and not line.strip().startswith("→")]
+    return lines[-1] if lines else "no reason was given"
 
 
 def _best(lines: list[dict[str, Any]]) -> float | None:
     """The average precision on validation, or where there is none the loss, of the epoch that is kept."""
-    kept = next((line for line in reversed(lines) if line.get("best")), {})
+    kept: dict[str, Any] = next((line for line in reversed(lines) if line.get("best")), {})
     value = kept.get("validation/average_precision", kept.get("validation/loss"))
     return None if value is None else float(value)

@@ -29,7 +29,7 @@ def runs(tmp_path: Path) -> Path:
         write_json(folder / "result.json", {"version": 1})
         write_json(folder / "timings.json", {"train_seconds": seconds - 1, "score_seconds": 1.0})
         write_json(folder / "environment.json", {"code": code_hash() if run == "done" else "0123456789"})
-    write_json(tmp_path / "hybrid" / "fails" / "failed.json", {"reason": "it broke\n  because of this\n", "attempts": 1})
+    write_json(tmp_path / "hybrid" / "fails" / "failed.json", {"reason": "it broke\n  because of this\n  → mend it", "attempts": 1})
     for run, pid in (("runs", os.getpid()), ("dead", 2**22 + 1)):
         folder = tmp_path / "hybrid" / run
         write_json(folder / ".holder.json", {"pid": pid, "host": socket.gethostname()})

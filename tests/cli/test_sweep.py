@@ -1,0 +1,206 @@
+"""`anomalynet sweep` as a user runs it: plan, continue, repair; and the same report whatever happened on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from anomalynet.cli.main import main
+from anomalynet.cli.sweep_plan import numbers
+from anomalynet.errors import UsageError
+from anomalynet.runs.files import read_json, write_json
+from tests.sweep.test_launch import children, needs_proc
+from tests.training.small import SHORT
+
+SWEEP = """\
+# small — does attention help?
+experiment: hybrid
+design: one_at_a_time
+folds: [0, 1]
+axes: {model.attention: [true, false], model.pool: [1, 2]}
+presets: {quick: {training.epochs: 2}}
+"""
+
+MODEL = '''
+import os, signal
+from dataclasses import dataclass
+from pathlib import Path
+from torch import nn
+from anomalynet.config.model import ModelConfig
+from anomalynet.models import Detector, Output
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Config(ModelConfig):
+    width: int = 4
+
+class Linear(Detector):
+    """One layer that breaks in two ways, as long as the file `broken` lies beside it."""
+    def __init__(self, config, shape):
+        super().__init__(config, shape)
+        self.layer = nn.Linear(shape.steps * shape.channels, 2)
+    def forward(self, x):
+        if Path("broken").exists() and self.config.model.width == 5:
+            raise RuntimeError("the wheel came off")
+        if Path("broken").exists() and self.config.model.width == 6:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Output(logits=self.layer(self.normalise(x).flatten(1)))
+'''
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a small sweep."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(SWEEP)
+    return tmp_path
+
+
+def command(*arguments: str, sweep: str = "small.yaml") -> list[str]:
+    """The small sweep on the tiny world."""
+    keys = [text for text in SHORT if not text.startswith(("training.epochs", "model."))]
+    return ["sweep", sweep, *keys, "--slots", "1", "--out", "report", *arguments]
+
+
+def report() -> dict[str, bytes]:
+    """The report's files, those of durations apart."""
+    files = {path.relative_to("report").as_posix(): path.read_bytes() for path in Path("report").rglob("*") if path.is_file()}
+    return {name: content for name, content in files.items() if "cost" not in name}
+
+
+def results() -> list[Path]:
+    return sorted(Path("runs").glob("*/*/result.json"))
+
+
+def test_numbers_of_runs() -> None:
+    assert numbers(None, 3) == [1, 2, 3]
+    assert numbers("3, 1-2,2", 3) == [1, 2, 3]
+    for text in ("0", "4", "2-5", "a", "1-", "-1", "3-2"):
+        with pytest.raises(UsageError, match="--only"):
+            numbers(text, 3)
+
+
+def test_from_the_plan_to_the_report_and_then_nothing_to_do(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command("--plan", "--json")) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["arms"], plan["left"], plan["seconds_left"], plan["unmeasured"]) == (3, 6, None, ["hybrid"])
+    assert not Path("runs").exists()
+    assert [(run["run"], run["arm"], run["fold"]) for run in plan["runs"][:3]] == [
+        (1, "reference", 0), (2, "reference", 1), (3, "model.attention=false", 0),
+    ]  # fmt: skip
+    assert main(command("--print", "--only", "3")) == 0
+    line = capsys.readouterr().out.strip()
+    assert main(shlex.split(line)[1:]) == 0
+    assert [path.parent.name for path in results()] == [plan["runs"][2]["id"]]
+    assert main(command("--only", "1,3")) == 0
+    assert [path.parent.name for path in results()] == sorted(run["id"] for run in plan["runs"] if run["run"] in (1, 3))
+    assert not Path("report").exists()
+    assert main(command()) == 0
+    assert len(results()) == 6
+    text = Path("report/report.md").read_text()
+    assert "does attention help?" in text
+    assert "model.attention=false" in text
+    first, stamps = report(), [path.stat().st_mtime_ns for path in (*results(), Path("report/report.md"))]
+    capsys.readouterr()
+    assert main(command("--json")) == 0
+    assert json.loads(capsys.readouterr().out) == {"report": "report/report.md", "runs": 6, "done": 6, "failed": 0}
+    assert [path.stat().st_mtime_ns for path in (*results(), Path("report/report.md"))] == stamps
+    removed = results()[0].parent
+    shutil.rmtree(removed)
+    assert main(command("--plan", "--json")) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert [run["id"] for run in plan["runs"] if run["state"] != "done"] == [removed.name]
+    assert plan["seconds_left"] > 0
+    assert main(command()) == 0
+    assert [path.stat().st_mtime_ns == stamp for path, stamp in zip(results(), stamps, strict=False)] == [False, *[True] * 5]
+    assert report() == first
+    assert main(["report", "small.yaml", "--out", "again"]) == 0
+    (again,) = Path("again").iterdir()
+    assert (again / "report.md").read_bytes() == first["report.md"]
+
+
+def test_runs_of_other_code_are_told_and_made_again_on_request(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command("--only", "1,2")) == 0
+    old = results()[0].parent / "environment.json"
+    write_json(old, {**read_json(old), "code": "0123456789"})
+    capsys.readouterr()
+    assert main(["status", "--json"]) == 0
+    (sweep,) = json.loads(capsys.readouterr().out)
+    assert sorted(run["state"] for run in sweep["runs"]) == ["done", "stale", *["waiting"] * 4]
+    assert main(command("--only", "1,2")) == 0
+    assert "other code made 1 of them" in capsys.readouterr().err
+    stamps = [path.stat().st_mtime_ns for path in results()]
+    assert main(command("--only", "1,2", "--rerun", "stale")) == 0
+    assert [path.stat().st_mtime_ns == stamp for path, stamp in zip(results(), stamps, strict=True)] == [False, True]
+
+
+def test_an_arm_that_raises_and_one_that_dies_cost_no_other(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine.py").write_text(MODEL)
+    Path("mine.yaml").write_text("extends: base.yaml\nmodel: {name: ./mine.py}\n")
+    Path("breaks.yaml").write_text("experiment: mine.yaml\ndesign: one_at_a_time\nfolds: [0]\naxes: {model.width: [4, 5, 6, 7]}\n")
+    Path("broken").touch()
+    breaking = [*command("training.epochs=1", sweep="breaks.yaml")]
+    assert main(breaking) == 1
+    error = capsys.readouterr().err
+    assert "`--rerun failed` tries them again" in error
+    assert main(["status", "--json"]) == 0
+    (sweep,) = json.loads(capsys.readouterr().out)
+    found = {run["arm"]: (run["state"], run["reason"]) for run in sweep["runs"]}
+    assert found["reference"][0] == found["model.width=7"][0] == "done"
+    assert found["model.width=5"][0] == found["model.width=6"][0] == "failed"
+    assert found["model.width=5"][1].endswith("RuntimeError: the wheel came off")
+    assert found["model.width=6"][1] == "the worker died 2 times, last: killed by SIGKILL"
+    assert main(breaking) == 1
+    Path("broken").unlink()
+    assert main(breaking) == 1
+    assert main([*breaking, "--rerun", "failed"]) == 0
+    assert len(results()) == 4
+    assert not list(Path("runs").glob("*/*/failed.json"))
+
+
+@needs_proc
+def test_killed_again_and_again_it_reports_what_an_undisturbed_sweep_does(here: Path) -> None:
+    whole = subprocess.run([sys.executable, "-m", "anomalynet", *command()], capture_output=True, text=True, check=False, timeout=300)
+    assert whole.returncode == 0, whole.stderr
+    first = report()
+    shutil.rmtree("runs")
+    shutil.rmtree("report")
+
+    def started(until: int) -> subprocess.Popen[bytes]:
+        """The sweep, as soon as it has trained `until` epochs in all."""
+        process = subprocess.Popen([sys.executable, "-m", "anomalynet", *command()], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while sum(path.read_bytes().count(b"\n") for path in Path("runs").glob("*/*/progress.jsonl")) < until and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        return process
+
+    parent = started(3)
+    parent.kill()
+    parent.wait()
+    assert len(results()) < 6
+    again = started(5)
+    for pid in children(again.pid):
+        os.kill(pid, signal.SIGKILL)
+    assert again.wait(120) == 0
+    assert len(results()) == 6
+    assert report() == first
+
+
+def test_two_commands_at_once_share_the_work(here: Path) -> None:
+    both = [
+        subprocess.Popen([sys.executable, "-m", "anomalynet", *command()], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = [process.communicate(timeout=300)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert len(results()) == 6
+    assert sum(text.count(" done in ") for text in told) == 6
