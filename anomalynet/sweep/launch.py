@@ -65,12 +65,14 @@ class Launch:
         overrides: `key=value` arguments of the command line.
         runs: folder of the runs.
         slots: worker processes.
+        group: name of the sweep, for W&B.
     """
 
     jobs: Sequence[Job]
     overrides: Sequence[str]
     runs: Path
     slots: int
+    group: str | None = None
     _queue: queue.Queue[Job] = field(default_factory=queue.Queue)
     _workers: set[_Worker] = field(default_factory=set)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -102,9 +104,8 @@ class Launch:
                 break
             job.state, job.attempts = "running", job.attempts + 1
             started = time.monotonic()
-            reply = worker.ask(
-                {"experiment": job.run.experiment, "overrides": list(self.overrides), "axis": job.run.axis, "runs": str(self.runs)}
-            )
+            what = {"experiment": job.run.experiment, "overrides": list(self.overrides), "axis": job.run.axis}
+            reply = worker.ask({**what, "runs": str(self.runs), "group": self.group})
             job.seconds = time.monotonic() - started
             if reply is not None:
                 self._settle(job, reply)

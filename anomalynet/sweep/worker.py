@@ -39,7 +39,8 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
     from anomalynet.training.run import train
 
     try:
-        outcome = train(load(job["experiment"], job["overrides"], job["axis"]), Path(job["runs"]), wait=False)
+        loaded = load(job["experiment"], job["overrides"], job["axis"])
+        outcome = train(loaded, Path(job["runs"]), wait=False, group=job.get("group"))
     except BusyError:
         return {"failed": None, "busy": True}
     except AnomalynetError as error:

@@ -1,0 +1,195 @@
+"""The training side of tracking: starts the W&B process, feeds it through a pipe, and never waits for it while training."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomalynet.config.load import Loaded
+from anomalynet.config.schema import Config
+from anomalynet.tracking.record import Record, read_record
+
+if TYPE_CHECKING:
+    from anomalynet.training.callbacks import Listener
+
+COMMAND = (sys.executable, "-m", "anomalynet.tracking.process")
+PATIENCE = 20.0
+"""Seconds that the end of a run waits for W&B."""
+BACKLOG = 10_000
+"""Epochs that may wait for W&B before they are dropped."""
+SYNC = "`anomalynet sync` uploads what is missing"
+
+
+@contextmanager
+def tracked(loaded: Loaded, folder: Path, listener: Listener | None, group: str | None) -> Iterator[Listener | None]:
+    """Tell W&B of the run that is trained inside, where the configuration asks for it; yields who listens to the training.
+
+    Only for the process of rank 0. What goes wrong is said on stderr; in a sweep (`group`) only in `tracking.json`: hundreds of runs
+    would say the same.
+    """
+    if loaded.config.tracking != "wandb" or os.environ.get("WANDB_MODE") == "disabled":
+        yield listener
+        return
+    tracker = Tracker(folder, described(loaded, folder, group), quiet=group is not None)
+    try:
+        yield Both(listener, tracker)
+    except BaseException:
+        tracker.finish(exit_code=1)
+        raise
+    tracker.finish(exit_code=0)
+
+
+def described(loaded: Loaded, folder: Path, group: str | None) -> dict[str, Any]:
+    """What W&B should know of a run before its first epoch."""
+    config = loaded.config
+    policy = config.data.split.policy
+    return {
+        "job_type": "train",
+        "id": folder.name,
+        "name": f"{loaded.name} {folder.name}",
+        "group": group,
+        "tags": [Path(config.model.name).stem, config.data.title, *([policy] if policy != "auto" else [])],
+        "config": {"experiment": loaded.name, "run_id": folder.name, **_plain(config)},
+    }
+
+
+def _plain(config: Config) -> dict[str, Any]:
+    return {key: value for key, value in asdict(config).items() if key != "tracking"}
+
+
+class Both:
+    """Two listeners as one."""
+
+    def __init__(self, first: Listener | None, tracker: Tracker) -> None:
+        self.first, self.tracker = first, tracker
+
+    def epoch(self, line: dict[str, Any], epochs: int) -> None:
+        """Tell both."""
+        self.tracker.send({"epoch": line})
+        if self.first:
+            self.first.epoch(line, epochs)
+
+    def step(self, epoch: int, step: int, steps: int) -> None:
+        """W&B is not told of steps."""
+        if self.first:
+            self.first.step(epoch, step, steps)
+
+
+class Tracker:
+    """A process that talks to W&B, and the queue that leads to it.
+
+    The process has a session of its own, so that Ctrl-C does not reach it: it ends cleanly when its stdin closes, which is when
+    this process is gone.
+    """
+
+    def __init__(self, folder: Path, run: Mapping[str, Any], *, quiet: bool = False, patience: float | None = None) -> None:
+        self.folder, self.quiet, self.patience = folder, quiet, PATIENCE if patience is None else patience
+        self.run_id = str(run["id"])
+        self.warning = ""
+        self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue(BACKLOG)
+        self._process: subprocess.Popen[str] | None = None
+        (folder / "wandb").mkdir(parents=True, exist_ok=True)
+        try:
+            with (folder / "wandb" / "tracking.log").open("a", encoding="utf-8") as log:
+                self._process = subprocess.Popen(
+                    COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=_env(folder), start_new_session=True
+                )
+        except OSError as error:
+            self._warn(f"cannot be started: {error}")
+            return
+        self._threads = [threading.Thread(target=target, args=(self._process,), daemon=True) for target in (self._feed, self._listen)]
+        for thread in self._threads:
+            thread.start()
+        self.send({"run": dict(run), "folder": str(folder), "pid": os.getpid()})
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Put a message on its way; one that finds no room is dropped, for training must not wait."""
+        try:
+            self._queue.put_nowait(message)
+        except queue.Full:
+            self._warn(f"does not keep up; some epochs are missing there, see {self.folder / 'progress.jsonl'}")
+
+    def finish(self, exit_code: int) -> None:
+        """Say how the run ended, and give W&B a bounded time to write it down."""
+        process = self._process
+        if process is None:
+            return
+        self.send({"finish": exit_code})
+        self._close()
+        try:
+            status = process.wait(self.patience)
+            if status:
+                self._warn(f"ended with status {status}, see {self.folder / 'wandb' / 'tracking.log'}; the run is not harmed")
+        except subprocess.TimeoutExpired:
+            self._kill(process)
+            self._warn(f"was not done {self.patience:.0f} s after the run; {SYNC}")
+        except BaseException:
+            self._kill(process)
+            raise
+        for thread in self._threads:
+            thread.join(1.0)
+
+    def _close(self) -> None:
+        try:
+            self._queue.put_nowait(None)
+        except queue.Full:
+            assert self._process is not None
+            self._kill(self._process)  # it has not read for thousands of epochs
+
+    def _kill(self, process: subprocess.Popen[str]) -> None:
+        try:
+            os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+        except OSError:
+            pass  # it has just ended
+        process.wait()
+
+    def _feed(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin
+        try:
+            while (message := self._queue.get()) is not None:
+                process.stdin.write(json.dumps(message) + "\n")
+                process.stdin.flush()
+            process.stdin.close()
+        except OSError:
+            pass  # it is gone: `finish` says so
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout
+        for line in process.stdout:
+            if not self.quiet:
+                print(line.rstrip(), file=sys.stderr, flush=True)
+
+    def _warn(self, what: str) -> None:
+        if self.warning:
+            return
+        self.warning = f"W&B {what}"
+        record = read_record(self.folder) or Record(self.run_id)
+        record.warning = self.warning
+        record.write(self.folder)
+        if not self.quiet:
+            print(f"warning: {self.warning}", file=sys.stderr, flush=True)
+
+
+def _env(folder: Path) -> dict[str, str]:
+    """The child's environment: W&B's files in the run's folder, no reports to its makers, one thread."""
+    own = {
+        "WANDB_DIR": str(folder.resolve()),
+        "WANDB_DATA_DIR": str(folder.resolve() / "wandb" / "staging"),
+        "WANDB_CACHE_DIR": str(folder.resolve() / "wandb" / "cache"),
+        "WANDB_ERROR_REPORTING": "false",
+        "WANDB_SILENT": "true",
+        "POLARS_MAX_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    inherited = {key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"}  # another process's connection
+    return {**inherited, **own}
