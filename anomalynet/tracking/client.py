@@ -9,18 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from anomalynet.config.load import Loaded
-from anomalynet.config.schema import Config
 from anomalynet.tracking.record import Record, read_record
-
-if TYPE_CHECKING:
-    from anomalynet.training.callbacks import Listener
 
 COMMAND = (sys.executable, "-m", "anomalynet.tracking.process")
 PATIENCE = 20.0
@@ -28,61 +22,6 @@ PATIENCE = 20.0
 BACKLOG = 10_000
 """Epochs that may wait for W&B before they are dropped."""
 SYNC = "`anomalynet sync` uploads what is missing"
-
-
-@contextmanager
-def tracked(loaded: Loaded, folder: Path, listener: Listener | None, group: str | None) -> Iterator[Listener | None]:
-    """Tell W&B of the run that is trained inside, where the configuration asks for it; yields who listens to the training.
-
-    Only for the process of rank 0. What goes wrong is said on stderr; in a sweep (`group`) only in `tracking.json`: hundreds of runs
-    would say the same.
-    """
-    if loaded.config.tracking != "wandb" or os.environ.get("WANDB_MODE") == "disabled":
-        yield listener
-        return
-    tracker = Tracker(folder, described(loaded, folder, group), quiet=group is not None)
-    try:
-        yield Both(listener, tracker)
-    except BaseException:
-        tracker.finish(exit_code=1)
-        raise
-    tracker.finish(exit_code=0)
-
-
-def described(loaded: Loaded, folder: Path, group: str | None) -> dict[str, Any]:
-    """What W&B should know of a run before its first epoch."""
-    config = loaded.config
-    policy = config.data.split.policy
-    return {
-        "job_type": "train",
-        "id": folder.name,
-        "name": f"{loaded.name} {folder.name}",
-        "group": group,
-        "tags": [Path(config.model.name).stem, config.data.title, *([policy] if policy != "auto" else [])],
-        "config": {"experiment": loaded.name, "run_id": folder.name, **_plain(config)},
-    }
-
-
-def _plain(config: Config) -> dict[str, Any]:
-    return {key: value for key, value in asdict(config).items() if key != "tracking"}
-
-
-class Both:
-    """Two listeners as one."""
-
-    def __init__(self, first: Listener | None, tracker: Tracker) -> None:
-        self.first, self.tracker = first, tracker
-
-    def epoch(self, line: dict[str, Any], epochs: int) -> None:
-        """Tell both."""
-        self.tracker.send({"epoch": line})
-        if self.first:
-            self.first.epoch(line, epochs)
-
-    def step(self, epoch: int, step: int, steps: int) -> None:
-        """W&B is not told of steps."""
-        if self.first:
-            self.first.step(epoch, step, steps)
 
 
 class Tracker:
@@ -147,21 +86,17 @@ class Tracker:
             self._kill(self._process)  # it has not read for thousands of epochs
 
     def _kill(self, process: subprocess.Popen[str]) -> None:
-        try:
+        with suppress(OSError):  # it may have just ended
             os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
-        except OSError:
-            pass  # it has just ended
         process.wait()
 
     def _feed(self, process: subprocess.Popen[str]) -> None:
         assert process.stdin
-        try:
+        with suppress(OSError):  # it is gone: `finish` says so
             while (message := self._queue.get()) is not None:
                 process.stdin.write(json.dumps(message) + "\n")
                 process.stdin.flush()
             process.stdin.close()
-        except OSError:
-            pass  # it is gone: `finish` says so
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout

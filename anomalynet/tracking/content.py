@@ -52,7 +52,7 @@ def confusion(result: Result) -> list[list[Any]]:
 
 
 def precision_recall(labels: NDArray[np.integer], scores: NDArray[np.float64]) -> tuple[list[float], list[float]]:
-    """Recall and precision at the thresholds between different scores (step,), thinned evenly to at most POINTS; empty without both classes."""
+    """Recall and precision at each different score (step,), thinned evenly to at most POINTS; empty without both classes."""
     if not 0 < labels.sum() < len(labels):
         return [], []
     order = np.argsort(-scores, kind="stable")
@@ -90,5 +90,5 @@ def model(folder: RunFolder, result: Result) -> wandb.Artifact | None:
 
 def rows_table(rows: Sequence[Mapping[str, Any]]) -> wandb.Table:
     """Rows as a table, with every key that any of them has."""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    return wandb.Table(columns=columns, data=[[row.get(key) for key in columns] for row in rows], allow_mixed_types=True)
+    columns: list[str | int] = list(dict.fromkeys(key for row in rows for key in row))
+    return wandb.Table(columns=columns, data=[[row.get(str(key)) for key in columns] for row in rows], allow_mixed_types=True)

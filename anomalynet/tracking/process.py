@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 LONGEST_FAREWELL = 60.0
@@ -22,10 +23,8 @@ def main() -> int:
         os.nice(5)  # training comes first where cores are few
 
     def say(text: str) -> None:
-        try:
+        with suppress(OSError):  # nobody may be there to read it
             print(text, file=answers, flush=True)
-        except OSError:
-            pass  # nobody is there to read it
 
     from anomalynet.tracking.session import Session
 

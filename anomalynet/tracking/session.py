@@ -26,7 +26,9 @@ class Session:
         self.folder, self.say = RunFolder(folder), say
         self.run, reason = _begin(folder, run, pid)
         self.record = read_record(folder) or Record(self.run.id)
-        self.record.id, self.record.warning = self.run.id, ""
+        if self.record.id != self.run.id:
+            self.record.id, self.record.next_epoch = self.run.id, 0
+        self.record.warning = ""
         mode = "offline" if self.run.offline else "online"
         self.part = Part(str(Path(self.run.settings.sync_dir).relative_to(folder.resolve())), mode, reason)
         self.record.parts.append(self.part)

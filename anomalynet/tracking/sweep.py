@@ -37,7 +37,14 @@ def track_sweep(name: str, rows: Sequence[Mapping[str, Any]], report_folder: Pat
     known = read_record(folder)
     if known and known.id == identity and known.parts and known.parts[-1].finished:
         return folder
-    run = {"job_type": "sweep", "id": identity, "name": name, "group": name, "tags": ["sweep"], "config": {"sweep": name, "runs": len(plain)}}
+    run = {
+        "job_type": "sweep",
+        "id": identity,
+        "name": name,
+        "group": name,
+        "tags": ["sweep"],
+        "config": {"sweep": name, "runs": len(plain)},
+    }
     tracker = Tracker(folder, run, patience=PATIENCE)
     tracker.send({"rows": plain, "report": str(report_folder.resolve()) if report_folder else None})
     tracker.finish(exit_code=0)

@@ -26,7 +26,7 @@ from anomalynet.runs.files import read_json, write_json, write_text
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.incidents import IncidentNote, write_incidents
 from anomalynet.runs.schema import Result
-from anomalynet.tracking.client import tracked
+from anomalynet.tracking.run import catch_up, tracked
 from anomalynet.training import evaluate
 from anomalynet.training.callbacks import Listener
 from anomalynet.training.fit import Fitted, build_model, fit_classical, fit_network, store_threshold
@@ -71,6 +71,7 @@ def train(
         _fit(loaded.config, folder, listener)
         return None
     if folder.finished:
+        catch_up(loaded, folder, group)
         return Outcome(folder, folder.read_result(), was_done=True)
     with folder.locked(wait=wait):
         if folder.finished:
@@ -79,7 +80,7 @@ def train(
         if loaded.config.model.name.endswith(".py"):
             write_text(folder.model_file, Path(loaded.config.model.name).read_text(encoding="utf-8"))
         try:
-            with tracked(loaded, folder.path, listener, group) as listeners:
+            with tracked(loaded, folder, listener, group) as listeners:
                 module, fitted = _fit(loaded.config, folder, listeners)
                 result = _evaluate(loaded, folder, module, fitted)
         except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, NotImplementedError) as error:
