@@ -37,14 +37,15 @@ class Tracker:
         self.warning = ""
         self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue(BACKLOG)
         self._process: subprocess.Popen[str] | None = None
-        (folder / "wandb").mkdir(parents=True, exist_ok=True)
         try:
+            (folder / "wandb").mkdir(parents=True, exist_ok=True)
             with (folder / "wandb" / "tracking.log").open("a", encoding="utf-8") as log:
                 self._process = subprocess.Popen(
                     COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=_env(folder), start_new_session=True
                 )
         except OSError as error:
             self._warn(f"cannot be started: {error}")
+            self._note()
             return
         self._threads = [threading.Thread(target=target, args=(self._process,), daemon=True) for target in (self._feed, self._listen)]
         for thread in self._threads:
@@ -77,6 +78,7 @@ class Tracker:
             raise
         for thread in self._threads:
             thread.join(1.0)
+        self._note()
 
     def _close(self) -> None:
         try:
@@ -92,11 +94,13 @@ class Tracker:
 
     def _feed(self, process: subprocess.Popen[str]) -> None:
         assert process.stdin
-        with suppress(OSError):  # it is gone: `finish` says so
+        try:
             while (message := self._queue.get()) is not None:
                 process.stdin.write(json.dumps(message) + "\n")
                 process.stdin.flush()
             process.stdin.close()
+        except OSError:
+            self._warn(f"is gone, see {self.folder / 'wandb' / 'tracking.log'}; the run is not harmed")
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
@@ -105,14 +109,20 @@ class Tracker:
                 print(line.rstrip(), file=sys.stderr, flush=True)
 
     def _warn(self, what: str) -> None:
+        """Say the first thing that went wrong."""
         if self.warning:
             return
         self.warning = f"W&B {what}"
-        record = read_record(self.folder) or Record(self.run_id)
-        record.warning = self.warning
-        record.write(self.folder)
         if not self.quiet:
             print(f"warning: {self.warning}", file=sys.stderr, flush=True)
+
+    def _note(self) -> None:
+        """Keep the warning in `tracking.json`, which is the other process's while it lives."""
+        if self.warning:
+            record = read_record(self.folder) or Record(self.run_id)
+            record.warning = self.warning
+            with suppress(OSError):
+                record.write(self.folder)
 
 
 def _env(folder: Path) -> dict[str, str]:
