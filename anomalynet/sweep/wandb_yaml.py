@@ -84,6 +84,9 @@ def _parameter(values: Any) -> dict[str, Any]:
     kind = "log_uniform_values" if values.get("log") else "uniform"
     if whole and not values.get("log") and step in (None, 1):
         return {"distribution": "int_uniform", "min": low, "max": high}
+    if step is not None and not values.get("log"):  # W&B rounds to multiples of the step, which need not start at `low`
+        count = int((high - low) / step + 1e-9) + 1
+        return {"values": [low + step * number for number in range(count)]}
     if step is None and not whole:
         return {"distribution": kind, "min": low, "max": high}
     return {"distribution": f"q_{kind}", "q": step or 1, "min": low, "max": high}

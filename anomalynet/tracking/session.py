@@ -97,9 +97,9 @@ def _begin(folder: Path, run: Mapping[str, Any], pid: int) -> tuple[wandb.Run, s
 
 def _init(run: Mapping[str, Any], mode: Any, pid: int) -> wandb.Run:
     agent = bool(os.environ.get("WANDB_SWEEP_ID"))  # a W&B sweep gives each run its id and project
-    settings = wandb.Settings(
-        console="off", silent=True, init_timeout=INIT_TIMEOUT, x_stats_pid=pid, x_transaction_log_flush_interval=1.0, save_code=False
-    )
+    settings = wandb.Settings(console="off", silent=True, x_stats_pid=pid, x_transaction_log_flush_interval=1.0, save_code=False)
+    if "WANDB_INIT_TIMEOUT" not in os.environ:
+        settings.init_timeout = INIT_TIMEOUT
     return wandb.init(
         mode=mode,
         project=None if agent else wandb.setup().settings.project or PROJECT,

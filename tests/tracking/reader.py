@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+SPEC = find_spec("wandb")
+assert SPEC and SPEC.origin
+CORE = Path(SPEC.origin).parent / "bin" / "wandb-core"
+"""What `wandb leet inspect` calls, a second faster."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ def parts(folder: Path) -> list[Path]:
 
 def read(part: Path) -> Read:
     """Read one of W&B's folders."""
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(part)]
+    (file,) = part.glob("*.wandb")
+    command = [str(CORE), "leet", "inspect", "--no-observability", "--json", "--run-file", str(file), str(part.parent)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return Read([json.loads(line) for line in done.stdout.splitlines()])
