@@ -11,7 +11,6 @@ from typing import Any
 import wandb
 
 from anomalynet.runs.folder import RunFolder
-from anomalynet.tracking import content
 from anomalynet.tracking.record import Part, Record, read_record
 
 PROJECT = "anomalynet"
@@ -49,6 +48,8 @@ class Session:
 
     def sweep(self, rows: Sequence[Mapping[str, Any]], report: str | None) -> None:
         """Log a sweep's table and report."""
+        from anomalynet.tracking import content
+
         self.run.log({"runs": content.rows_table(rows)}, step=0)
         if report and Path(report).is_dir():
             artifact = wandb.Artifact(f"report-{Path(report).resolve().name}", "report")
@@ -66,6 +67,8 @@ class Session:
             self.record.write(self.folder.path)
 
     def _result(self) -> None:
+        from anomalynet.tracking import content  # not before training is over: Polars takes time to import
+
         result = self.folder.read_result()
         for old in self.folder.read_progress():  # the last epochs, where the run was killed between training and testing
             if old["epoch"] >= self.record.next_epoch:
