@@ -41,7 +41,13 @@ class Tracker:
             (folder / "wandb").mkdir(parents=True, exist_ok=True)
             with (folder / "wandb" / "tracking.log").open("a", encoding="utf-8") as log:
                 self._process = subprocess.Popen(
-                    COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=_env(folder), start_new_session=True
+                    COMMAND,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    env=environment(folder),
+                    start_new_session=True,
                 )
         except OSError as error:
             self._warn(f"cannot be started: {error}")
@@ -125,8 +131,8 @@ class Tracker:
                 record.write(self.folder)
 
 
-def _env(folder: Path) -> dict[str, str]:
-    """The child's environment: W&B's files in the run's folder, no reports to its makers, one thread."""
+def environment(folder: Path) -> dict[str, str]:
+    """The environment of W&B's processes: its files in the run's folder, no reports to its makers, one thread."""
     own = {
         "WANDB_DIR": str(folder.resolve()),
         "WANDB_DATA_DIR": str(folder.resolve() / "wandb" / "staging"),

@@ -42,7 +42,7 @@ class Session:
         number = int(line["epoch"])
         missed = [old for old in self.folder.read_progress() if self.record.next_epoch <= old["epoch"] < number]
         for one in (*missed, line):
-            self.run.log(dict(one), step=int(one["epoch"]))
+            self.run.log(dict(one), step=int(one["epoch"]), commit=True)
         self.record.next_epoch = number + 1
         self.record.write(self.folder.path)
 
@@ -73,10 +73,10 @@ class Session:
         for old in self.folder.read_progress():  # the last epochs, where the run was killed between training and testing
             if old["epoch"] >= self.record.next_epoch:
                 self.epoch(old)
-        self.run.log(content.charts(self.folder, result), step=result.epochs or 0)
         self.run.summary.update({**result.metrics, **content.facts(self.folder, result)})
         if result.split[:64] not in (self.run.tags or ()):
             self.run.tags = (*(self.run.tags or ()), result.split[:64])
+        self.run.log(content.charts(self.folder, result), step=result.epochs or 0)
         self.run.log_artifact(content.data_manifest(result))
         if model := content.model(self.folder, result):
             self.run.log_artifact(model, aliases=["best"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -12,7 +11,8 @@ from typing import Literal
 
 from anomalynet.errors import UsageError
 from anomalynet.runs.folder import BusyError, RunFolder
-from anomalynet.tracking.record import FILE, pending
+from anomalynet.tracking.client import environment
+from anomalynet.tracking.record import FILE, pending, read_record
 
 WANDB = (sys.executable, "-m", "wandb")
 
@@ -52,19 +52,22 @@ def upload(folder: Path, timeout: float) -> Upload:
 
 def _upload(name: str, folder: Path, timeout: float) -> Upload:
     parts = pending(folder)
-    said = _sync(parts, timeout)
+    said = _sync(folder, parts, timeout)
     left = pending(folder)
     if not left:
+        if record := read_record(folder):
+            record.warning = ""
+            record.write(folder)
         return Upload(name, "synced", len(parts))
     if "No API key" in said:
         raise UsageError("there is no W&B API key", "`wandb login` stores one, or set WANDB_API_KEY")
     return Upload(name, "failed", len(left), _reason(said))
 
 
-def _sync(parts: list[Path], timeout: float) -> str:
+def _sync(folder: Path, parts: list[Path], timeout: float) -> str:
     """Run `wandb sync` and return what it said; its output goes through a file, for W&B's own process may hold a pipe open."""
     command = [*WANDB, "sync", "--include-online", *(str(part) for part in parts)]
-    env = {**os.environ, "WANDB_ERROR_REPORTING": "false"}
+    env = {**environment(folder), "WANDB_SILENT": "false"}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         try:
             subprocess.run(
