@@ -13,7 +13,7 @@ from typing import NoReturn
 from anomalynet import __version__
 from anomalynet.errors import AnomalynetError, UsageError
 
-VERBS = ("reproduce", "train", "test", "sweep", "status", "report", "audit", "data", "simulate", "ls", "show", "doctor")
+VERBS = ("reproduce", "train", "test", "sweep", "status", "report", "audit", "data", "simulate", "ls", "show", "sync", "doctor")
 """In the order in which a user meets them."""
 
 EPILOG = """\

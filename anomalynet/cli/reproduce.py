@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from anomalynet.cli.sweep_progress import duration
-    from anomalynet.cli.sweep_report import announce, keep_record, report
+    from anomalynet.cli.sweep_report import announce, keep_record, report, track
     from anomalynet.sweep import estimate
     from anomalynet.sweep.file import read_sweep
     from anomalynet.sweep.jobs import jobs_of
@@ -78,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
     if len(failed) == len(jobs):
         return 1
     path = report(sweep, jobs, args.runs, out)
+    track(label, jobs, args.runs, out)
     if args.json:
         print_json({"report": str(path), "runs": len(jobs), "failed": len(failed)})
     else:

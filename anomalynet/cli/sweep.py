@@ -48,6 +48,11 @@ def run(args: argparse.Namespace) -> int:
     sweep, overrides = read_sweep(args.name, args.preset), overrides_of(args)
     if sweep.design != "search" and (args.trials is not None or args.storage is not None):
         raise UsageError(f"{sweep.name} is no search: it has no --trials or --storage")
+    if args.form == "wandb":
+        from anomalynet.sweep.wandb_yaml import as_wandb
+
+        print(as_wandb(sweep, overrides), end="")
+        return 0
     if sweep.design == "search":
         raise UsageError("search: not there yet")
 
@@ -67,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         sweep_plan.print_commands(chosen, args.runs)
         return 0
 
-    from anomalynet.cli.sweep_report import announce, is_current, keep_record, mark_reported, report
+    from anomalynet.cli.sweep_report import announce, is_current, keep_record, mark_reported, report, track
     from anomalynet.runs.standing import brief
 
     announce(sweep, jobs, args.runs, slots)
@@ -84,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
         if not is_current(record, jobs, out):
             report(sweep, jobs, args.runs, out)
             mark_reported(record, jobs, args.runs)
+        track(label, jobs, args.runs, out)
         _finish(args, out, jobs)
     return int(bool(failed))
 

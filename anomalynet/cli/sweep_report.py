@@ -109,6 +109,28 @@ def report(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path) -> Path:
     return write_ablation(ablation, out, f"{sweep.name} on {title}")
 
 
+SHOWN = ("test/average_precision", "test/auroc", "test/f1_attack", "test/balanced_accuracy", "validation/average_precision")
+"""Metrics of the table in Weights & Biases."""
+
+
+def track(label: str, jobs: Sequence[Job], runs: Path, out: Path) -> None:
+    """Where runs are tracked: tell W&B of the sweep, and the user of what W&B did not get."""
+    if jobs[0].run.loaded.config.tracking != "wandb":
+        return
+    from anomalynet.tracking.record import notes
+    from anomalynet.tracking.sweep import track_sweep
+
+    rows: list[dict[str, object]] = []
+    for job in jobs:
+        experiment, seed, fold, world = job.run.expected
+        place = {"arm": job.run.arm.name, "experiment": experiment, "seed": seed, "fold": fold, "world": world, "run": job.folder.path.name}
+        metrics = job.folder.read_result().metrics if job.state == "done" else {}
+        rows.append({**place, "state": job.state, **{name: metrics.get(name) for name in SHOWN}})
+    folder = track_sweep(label, rows, out, runs)
+    for note in notes([*(job.folder.path for job in jobs), *([folder] if folder else [])]):
+        say(f"{note}; `anomalynet sync` uploads later")
+
+
 def _audit(config: DataConfig, result: Result, runs: Path) -> dict[str, Any] | None:
     """The leakage audit of the data and split that were trained on: the one beside the runs if it is of these, else made now."""
     from anomalynet.cli.audit import reporter

@@ -21,9 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_runs(parser)
     parser.add_argument("--devices", type=int, metavar="N", help="devices that train this run together (DDP)")
     parser.add_argument("--no-wait", action="store_true", help="do not wait where another process works on this run: say who has it")
-    parser.add_argument(
-        "--life-line", action="store_true", help=argparse.SUPPRESS
-    )  # ends when stdin closes: a sweep's run on several devices
+    parser.add_argument("--group", metavar="NAME", help="name under which Weights & Biases groups the run, as a sweep's name does")
+    parser.add_argument("--life-line", action="store_true", help=argparse.SUPPRESS)  # for sweeps: end when stdin closes
     add_json(parser)
     parser.epilog = "The same command again continues an interrupted run, and does nothing for a finished one."
 
@@ -49,12 +48,12 @@ def run(args: argparse.Namespace) -> int:
     folder = planned_folder(loaded, args.runs)
     with TrainingProgress(f"{loaded.name} {folder.path.name}") as progress:
         try:
-            outcome = train(loaded, args.runs, listener=progress, wait=False)
+            outcome = train(loaded, args.runs, listener=progress, wait=False, group=args.group)
         except BusyError as busy:
             if args.no_wait:
                 raise
             print(f"{busy}; waiting for it", file=sys.stderr, flush=True)
-            outcome = train(loaded, args.runs, listener=progress, wait=True)
+            outcome = train(loaded, args.runs, listener=progress, wait=True, group=args.group)
     if outcome is None:
         return 0
     if outcome.was_done:

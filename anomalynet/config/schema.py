@@ -10,7 +10,7 @@ from anomalynet.config.model import ModelConfig
 
 SCHEMA_VERSION = 1
 
-NON_SEMANTIC = ("hardware", "data.root")
+NON_SEMANTIC = ("hardware", "data.root", "tracking")
 """Keys that say where and how a run is computed, never what: they do not enter the run's identity."""
 
 SplitPolicy = Literal["auto", "group", "blocked", "group_blocked", "held_out_types", "given", "random"]
@@ -177,3 +177,5 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
+    tracking: Literal["disabled", "wandb"] = "disabled"
+    """`wandb` shows the run in Weights & Biases, offline where there is no key or no network. Not part of the run's identity."""

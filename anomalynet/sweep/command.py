@@ -39,7 +39,7 @@ def in_processes_of_its_own(job: Mapping[str, Any]) -> dict[str, Any]:
     was_done = folder.finished
     command = [
         sys.executable, "-m", "anomalynet", "train", job["experiment"], *arguments(job["axis"], job["overrides"]),
-        "--runs", job["runs"], "--no-wait", "--life-line",
+        "--runs", job["runs"], "--no-wait", "--life-line", *(["--group", job["group"]] if job["group"] else []),
     ]  # fmt: skip
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr

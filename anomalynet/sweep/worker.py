@@ -48,7 +48,8 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
 
         from anomalynet.training.run import train
 
-        outcome = train(load(job["experiment"], job["overrides"], job["axis"]), job["runs"], wait=False)
+        loaded = load(job["experiment"], job["overrides"], job["axis"])
+        outcome = train(loaded, job["runs"], wait=False, group=job["group"])
     except BusyError:
         return {"failed": None, "busy": True}
     except StoppedError:

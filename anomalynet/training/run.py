@@ -26,6 +26,7 @@ from anomalynet.runs.files import read_json, write_json, write_text
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.incidents import IncidentNote, write_incidents
 from anomalynet.runs.schema import Result
+from anomalynet.tracking.run import catch_up, tracked
 from anomalynet.training import evaluate
 from anomalynet.training.callbacks import Listener
 from anomalynet.training.fit import Fitted, build_model, fit_classical, fit_network, store_threshold
@@ -51,8 +52,12 @@ def planned_folder(loaded: Loaded, runs: str | Path) -> RunFolder:
     return RunFolder(Path(runs) / loaded.name / run_id(loaded.config, fingerprint))
 
 
-def train(loaded: Loaded, runs: str | Path, *, listener: Listener | None = None, wait: bool = True) -> Outcome | None:
+def train(
+    loaded: Loaded, runs: str | Path, *, listener: Listener | None = None, wait: bool = True, group: str | None = None
+) -> Outcome | None:
     """Train, evaluate and store one run; does nothing where it is done, continues where it was cut.
+
+    `group` is the name of the sweep that it belongs to, for W&B.
 
     Returns:
         None on ranks above 0 under DDP: they have trained, and rank 0 reports.
@@ -66,6 +71,7 @@ def train(loaded: Loaded, runs: str | Path, *, listener: Listener | None = None,
         _fit(loaded.config, folder, listener)
         return None
     if folder.finished:
+        catch_up(loaded, folder, group)
         return Outcome(folder, folder.read_result(), was_done=True)
     with folder.locked(wait=wait):
         if folder.finished:
@@ -76,8 +82,9 @@ def train(loaded: Loaded, runs: str | Path, *, listener: Listener | None = None,
         if loaded.config.model.name.endswith(".py"):
             write_text(folder.model_file, Path(loaded.config.model.name).read_text(encoding="utf-8"))
         try:
-            module, fitted = _fit(loaded.config, folder, listener)
-            result = _evaluate(loaded, folder, module, fitted)
+            with tracked(loaded, folder, listener, group) as listeners:
+                module, fitted = _fit(loaded.config, folder, listeners)
+                result = _evaluate(loaded, folder, module, fitted)
         except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, NotImplementedError) as error:
             if not loaded.config.model.name.endswith(".py"):
                 raise

@@ -1,0 +1,146 @@
+"""The training side of tracking: starts the W&B process, feeds it through a pipe, and never waits for it while training."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from anomalynet.tracking.record import Record, read_record
+
+COMMAND = (sys.executable, "-m", "anomalynet.tracking.process")
+PATIENCE = 20.0
+"""Seconds that the end of a run waits for W&B."""
+BACKLOG = 10_000
+"""Epochs that may wait for W&B before they are dropped."""
+SYNC = "`anomalynet sync` uploads what is missing"
+
+
+class Tracker:
+    """A process that talks to W&B, and the queue that leads to it.
+
+    The process has a session of its own, so that Ctrl-C does not reach it: it ends cleanly when its stdin closes, which is when
+    this process is gone.
+    """
+
+    def __init__(self, folder: Path, run: Mapping[str, Any], *, quiet: bool = False, patience: float | None = None) -> None:
+        self.folder, self.quiet, self.patience = folder, quiet, PATIENCE if patience is None else patience
+        self.run_id = str(run["id"])
+        self.warning = ""
+        self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue(BACKLOG)
+        self._process: subprocess.Popen[str] | None = None
+        try:
+            (folder / "wandb").mkdir(parents=True, exist_ok=True)
+            with (folder / "wandb" / "tracking.log").open("a", encoding="utf-8") as log:
+                self._process = subprocess.Popen(
+                    COMMAND,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    env=environment(folder),
+                    start_new_session=True,
+                )
+        except OSError as error:
+            self._warn(f"cannot be started: {error}")
+            self._note()
+            return
+        self._threads = [threading.Thread(target=target, args=(self._process,), daemon=True) for target in (self._feed, self._listen)]
+        for thread in self._threads:
+            thread.start()
+        self.send({"run": dict(run), "folder": str(folder), "pid": os.getpid()})
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Put a message on its way; one that finds no room is dropped, for training must not wait."""
+        try:
+            self._queue.put_nowait(message)
+        except queue.Full:
+            self._warn(f"does not keep up; some epochs are missing there, see {self.folder / 'progress.jsonl'}")
+
+    def finish(self, exit_code: int) -> None:
+        """Say how the run ended, and give W&B a bounded time to write it down."""
+        process = self._process
+        if process is None:
+            return
+        self.send({"finish": exit_code})
+        self._close()
+        try:
+            status = process.wait(self.patience)
+            if status:
+                self._warn(f"ended with status {status}, see {self.folder / 'wandb' / 'tracking.log'}; the run is not harmed")
+        except subprocess.TimeoutExpired:
+            self._kill(process)
+            self._warn(f"was not done {self.patience:.0f} s after the run; {SYNC}")
+        except BaseException:
+            self._kill(process)
+            raise
+        for thread in self._threads:
+            thread.join(1.0)
+        self._note()
+
+    def _close(self) -> None:
+        try:
+            self._queue.put_nowait(None)
+        except queue.Full:
+            assert self._process is not None
+            self._kill(self._process)  # it has not read for thousands of epochs
+
+    def _kill(self, process: subprocess.Popen[str]) -> None:
+        with suppress(OSError):  # it may have just ended
+            os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+        process.wait()
+
+    def _feed(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin
+        try:
+            while (message := self._queue.get()) is not None:
+                process.stdin.write(json.dumps(message) + "\n")
+                process.stdin.flush()
+            process.stdin.close()
+        except OSError:
+            self._warn(f"is gone, see {self.folder / 'wandb' / 'tracking.log'}; the run is not harmed")
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout
+        for line in process.stdout:
+            if not self.quiet:
+                print(line.rstrip(), file=sys.stderr, flush=True)
+
+    def _warn(self, what: str) -> None:
+        """Say the first thing that went wrong."""
+        if self.warning:
+            return
+        self.warning = f"W&B {what}"
+        if not self.quiet:
+            print(f"warning: {self.warning}", file=sys.stderr, flush=True)
+
+    def _note(self) -> None:
+        """Keep the warning in `tracking.json`, which is the other process's while it lives."""
+        if self.warning:
+            record = read_record(self.folder) or Record(self.run_id)
+            record.warning = self.warning
+            with suppress(OSError):
+                record.write(self.folder)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment of W&B's processes: its files in the run's folder, no reports to its makers, one thread."""
+    own = {
+        "WANDB_DIR": str(folder.resolve()),
+        "WANDB_DATA_DIR": str(folder.resolve() / "wandb" / "staging"),
+        "WANDB_CACHE_DIR": str(folder.resolve() / "wandb" / "cache"),
+        "WANDB_ERROR_REPORTING": "false",
+        "WANDB_SILENT": "true",
+        "POLARS_MAX_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    inherited = {key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"}  # another process's connection
+    return {**inherited, **own}

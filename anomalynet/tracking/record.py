@@ -1,0 +1,69 @@
+"""`tracking.json` in a run's folder: what W&B was told so far, where its files lie, and what went wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from anomalynet.runs.files import read_json, write_json
+
+FILE = "tracking.json"
+
+
+@dataclass(slots=True)
+class Part:
+    """One time that W&B was told of the run: a run that was interrupted and continued has several."""
+
+    folder: str
+    """W&B's own folder, below the run's."""
+    mode: str
+    """`online` or `offline`."""
+    reason: str = ""
+    """Why it is offline."""
+    finished: bool = False
+    """Whether W&B has written, or online sent, everything."""
+
+
+@dataclass(slots=True)
+class Record:
+    """The content of `tracking.json`."""
+
+    id: str
+    """W&B's id of the run: ours, but for runs that a W&B agent started."""
+    next_epoch: int = 0
+    """The first epoch that W&B was not told."""
+    warning: str = ""
+    parts: list[Part] = field(default_factory=list)
+
+    def write(self, folder: Path) -> None:
+        """Store it in a run's folder."""
+        write_json(folder / FILE, asdict(self))
+
+
+def read_record(folder: Path) -> Record | None:
+    """A folder's record; None where it was never tracked, or the file cannot be read."""
+    raw = read_json(folder / FILE)
+    try:
+        return Record(**{**raw, "parts": [Part(**part) for part in raw["parts"]]})
+    except (KeyError, TypeError):
+        return None
+
+
+def pending(folder: Path) -> list[Path]:
+    """The parts of a run that W&B's server does not have, oldest first."""
+    record = read_record(folder)
+    parts = [folder / part.folder for part in record.parts if part.mode == "offline" or not part.finished] if record else []
+    return [part for part in parts if any(part.glob("*.wandb")) and not any(part.glob("*.wandb.synced"))]
+
+
+def notes(folders: Iterable[Path]) -> list[str]:
+    """What to tell of the tracking of many runs, each thing once, with the number of runs it holds for."""
+    said: Counter[str] = Counter()
+    for folder in folders:
+        if record := read_record(folder):
+            reasons = {part.reason for part in record.parts if part.mode == "offline"} if pending(folder) else set()
+            said.update(f"offline ({reason})" for reason in reasons)
+            said.update([record.warning] if record.warning else [])
+    return [f"W&B: {count} {'run' if count == 1 else 'runs'}: {what}" for what, count in said.items()]

@@ -1,0 +1,117 @@
+"""One W&B run, from `wandb.init` to `finish`; only the tracking process imports it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import wandb
+
+from anomalynet.runs.folder import RunFolder
+from anomalynet.tracking.record import Part, Record, read_record
+
+PROJECT = "anomalynet"
+INIT_TIMEOUT = 10.0
+"""Seconds that W&B's server has to answer before the run goes on offline."""
+
+
+class Session:
+    """A W&B run of one run's folder, continued where the folder says it stood."""
+
+    def __init__(self, folder: Path, run: Mapping[str, Any], *, pid: int, say: Callable[[str], None]) -> None:
+        self.folder, self.say = RunFolder(folder), say
+        self.run, reason = _begin(folder, run, pid)
+        self.record = read_record(folder) or Record(self.run.id)
+        if self.record.id != self.run.id:
+            self.record.id, self.record.next_epoch = self.run.id, 0
+        self.record.warning = ""
+        mode = "offline" if self.run.offline else "online"
+        self.part = Part(str(Path(self.run.settings.sync_dir).relative_to(folder.resolve())), mode, reason)
+        self.record.parts.append(self.part)
+        self.record.write(folder)
+        if reason:
+            say(f"W&B is offline: {reason}; `anomalynet sync` uploads the run later")
+        elif self.run.url:
+            say(f"W&B: {self.run.url}")
+
+    def epoch(self, line: Mapping[str, Any]) -> None:
+        """Log an epoch, and before it those that a kill kept from us: `progress.jsonl` has them, from the checkpoint."""
+        number = int(line["epoch"])
+        missed = [old for old in self.folder.read_progress() if self.record.next_epoch <= old["epoch"] < number]
+        for one in (*missed, line):
+            self.run.log(dict(one), step=int(one["epoch"]), commit=True)
+        self.record.next_epoch = number + 1
+        self.record.write(self.folder.path)
+
+    def sweep(self, rows: Sequence[Mapping[str, Any]], report: str | None) -> None:
+        """Log a sweep's table and report."""
+        from anomalynet.tracking import content
+
+        self.run.log({"runs": content.rows_table(rows)}, step=0)
+        if report and Path(report).is_dir():
+            artifact = wandb.Artifact(f"report-{Path(report).resolve().name}", "report")
+            artifact.add_dir(report, skip_cache=True)
+            self.run.log_artifact(artifact)
+
+    def finish(self, exit_code: int) -> None:
+        """Log what the finished run found, and end it."""
+        try:
+            if exit_code == 0 and self.folder.finished:
+                self._result()
+        finally:
+            self.run.finish(exit_code=exit_code)
+            self.part.finished = True
+            self.record.write(self.folder.path)
+
+    def _result(self) -> None:
+        from anomalynet.tracking import content  # not before training is over: Polars takes time to import
+
+        result = self.folder.read_result()
+        for old in self.folder.read_progress():  # the last epochs, where the run was killed between training and testing
+            if old["epoch"] >= self.record.next_epoch:
+                self.epoch(old)
+        self.run.summary.update({**result.metrics, **content.facts(self.folder, result)})
+        if result.split[:64] not in (self.run.tags or ()):
+            self.run.tags = (*(self.run.tags or ()), result.split[:64])
+        self.run.log(content.charts(self.folder, result), step=result.epochs or 0)
+        self.run.log_artifact(content.data_manifest(result))
+        if model := content.model(self.folder, result):
+            self.run.log_artifact(model, aliases=["best"])
+
+
+def _begin(folder: Path, run: Mapping[str, Any], pid: int) -> tuple[wandb.Run, str]:
+    """Start the run online, or else offline; and why offline."""
+    before = set((folder / "wandb").glob("run-*"))
+    settings = wandb.setup().settings
+    if settings.mode in ("offline", "dryrun"):
+        return _init(run, "offline", pid), "WANDB_MODE=offline"
+    try:
+        return _init(run, "online", pid), ""
+    except Exception as error:  # no key, no network, a wrong key, a server that does not answer
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        wandb.teardown()  # the failed attempt still holds the run's id
+        for stub in set((folder / "wandb").glob("run-*")) - before:
+            shutil.rmtree(stub, ignore_errors=True)
+    return _init(run, "offline", pid), reason
+
+
+def _init(run: Mapping[str, Any], mode: Any, pid: int) -> wandb.Run:
+    agent = bool(os.environ.get("WANDB_SWEEP_ID"))  # a W&B sweep gives each run its id and project
+    settings = wandb.Settings(console="off", silent=True, x_stats_pid=pid, x_transaction_log_flush_interval=1.0, save_code=False)
+    if "WANDB_INIT_TIMEOUT" not in os.environ:
+        settings.init_timeout = INIT_TIMEOUT
+    return wandb.init(
+        mode=mode,
+        project=None if agent else wandb.setup().settings.project or PROJECT,
+        id=None if agent else run["id"],
+        resume=None if agent else "allow",
+        name=run["name"],
+        group=run["group"],
+        job_type=run["job_type"],
+        tags=[tag[:64] for tag in run["tags"]],
+        config=run["config"],
+        settings=settings,
+    )

@@ -1,0 +1,102 @@
+"""What a W&B server is sent: at once, and by `anomalynet sync`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anomalynet.cli.main import main
+from anomalynet.runs.folder import RunFolder
+from anomalynet.tracking.client import Tracker
+from anomalynet.tracking.record import notes, pending, read_record
+from anomalynet.training.run import train
+from tests.tracking.reader import parts
+from tests.tracking.server import Server, wandb_server
+from tests.training.small import short
+
+RUN = {"job_type": "train", "id": "abc1234567", "name": "n", "group": "a-sweep", "tags": [], "config": {}}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server, and a key for it."""
+    with wandb_server() as found:
+        monkeypatch.setenv("WANDB_BASE_URL", found.url)
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        yield found
+
+
+def epochs(server: Server, run: str) -> list[dict[str, Any]]:
+    """The epochs that a server has of a run."""
+    rows = [row for _, row in sorted(server.history[run].items()) if "epoch" in row]
+    return [{key: value for key, value in row.items() if not key.startswith("_")} for row in rows]
+
+
+def progress(folder: Path, count: int) -> RunFolder:
+    """A run's folder with so many epochs."""
+    run = RunFolder(folder / "runs" / "hybrid" / "abc1234567")
+    run.path.mkdir(parents=True)
+    run.config.touch()
+    for epoch in range(count):
+        run.append_progress({"epoch": epoch, "validation/loss": 1.0 / (epoch + 1)})
+    return run
+
+
+def test_a_run_is_sent_while_it_is_trained(tmp_path: Path, server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+    outcome = train(short("cnn", "tracking=wandb"), tmp_path)
+    assert outcome
+    name = outcome.folder.path.name
+    assert epochs(server, name) == outcome.folder.read_progress()
+    assert server.exit_codes == {name: 0}
+    assert {f"data-{outcome.result.fingerprint[:10]}", f"model-{name}"} <= set(server.artifacts)
+    first = server.upserts[0]
+    assert (first["name"], first["project"], first["jobType"], first["tags"]) == (name, "anomalynet", "train", ["cnn", "smart_city"])
+    assert json.loads(first["config"])["training"]["value"]["epochs"] == 2
+    record = read_record(outcome.folder.path)
+    assert record and [(part.mode, part.reason, part.finished) for part in record.parts] == [("online", "", True)]
+    assert not record.warning
+    assert not pending(outcome.folder.path)
+    assert f"W&B: {server.url}/us/anomalynet/runs/{name}\n" in capfd.readouterr().err
+
+
+def test_offline_parts_of_a_run_become_one_run(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = progress(tmp_path, 4)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    for told, code in (((0, 1), 1), ((2, 3), 0)):
+        tracker = Tracker(run.path, RUN, quiet=True)
+        for epoch in told:
+            tracker.send({"epoch": run.read_progress()[epoch]})
+        tracker.finish(code)
+    monkeypatch.delenv("WANDB_MODE")
+    assert server.asked == []
+    assert len(pending(run.path)) == 2
+    assert main(["sync", "--runs", str(tmp_path / "runs"), "--timeout", "60"]) == 0
+    assert epochs(server, "abc1234567") == run.read_progress()
+    assert server.exit_codes == {"abc1234567": 0}
+    assert {upsert["groupName"] for upsert in server.upserts} - {None} == {"a-sweep"}
+    assert not pending(run.path)
+
+
+def test_a_run_whose_network_is_gone_at_its_end_is_uploaded_later(tmp_path: Path, server: Server) -> None:
+    run = progress(tmp_path, 3)
+    tracker = Tracker(run.path, RUN, quiet=True, patience=30)
+    tracker.send({"epoch": run.read_progress()[0]})
+    while not epochs(server, "abc1234567"):
+        assert tracker._process and tracker._process.poll() is None
+    server.awake.clear()
+    for epoch in (1, 2):
+        tracker.send({"epoch": run.read_progress()[epoch]})
+    tracker.patience = 5.0
+    tracker.finish(0)
+    record = read_record(run.path)
+    assert record and "was not done 5 s after the run" in record.warning
+    assert pending(run.path) == parts(run.path)
+    server.awake.set()
+    assert main(["sync", "--runs", str(tmp_path / "runs"), "--timeout", "60"]) == 0
+    assert {line["epoch"]: line for line in epochs(server, "abc1234567")} == {line["epoch"]: line for line in run.read_progress()}
+    assert not pending(run.path)
+    assert not notes([run.path])

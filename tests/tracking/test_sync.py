@@ -1,0 +1,132 @@
+"""`anomalynet sync`: which parts it uploads, in which order, for how long, and what it says."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from anomalynet.cli.main import main
+from anomalynet.runs.folder import RunFolder
+from anomalynet.tracking import upload
+from anomalynet.tracking.record import Part, Record, pending
+
+STUB = """\
+import json, sys, time
+from pathlib import Path
+with open({calls!r}, "a") as file:
+    file.write(json.dumps(sys.argv[1:]) + "\\n")
+what = {what!r}
+if what == "hang":
+    time.sleep(600)
+if what == "no key":
+    sys.exit("wandb: ERROR No API key configured. Use `wandb login` to log in.")
+for path in map(Path, sys.argv[3:]):
+    if what == "half" and path != Path(sys.argv[3]):
+        print("wandb: ERROR Failed to upload: 403 Forbidden")
+        break
+    (file,) = path.glob("*.wandb")
+    file.with_suffix(".wandb.synced").touch()
+print("wandb: Done.")
+"""
+
+
+def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str = "") -> Path:
+    """Put a program in the place of `wandb`, that notes how it is called."""
+    calls, script = tmp_path / "calls.jsonl", tmp_path / "wandb_stub.py"
+    script.write_text(STUB.format(calls=str(calls), what=what))
+    monkeypatch.setattr(upload, "WANDB", (sys.executable, str(script)))
+    return calls
+
+
+def run(runs: Path, name: str, *kinds: str) -> Path:
+    """A tracked run; each part is `offline`, `online` or `broken` (online, cut short)."""
+    folder = runs / "hybrid" / name
+    record = Record(name)
+    for number, kind in enumerate(kinds):
+        stem = f"{'offline-run' if kind == 'offline' else 'run'}-2026010{number}_000000-{name}"
+        (folder / "wandb" / stem).mkdir(parents=True)
+        (folder / "wandb" / stem / f"run-{name}.wandb").touch()
+        record.parts.append(Part(f"wandb/{stem}", "offline" if kind == "offline" else "online", finished=kind != "broken"))
+    (folder / "config.yaml").touch()
+    record.write(folder)
+    return folder
+
+
+def calls_of(path: Path) -> list[list[str]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_the_parts_of_a_run_go_into_one_command_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = stub(tmp_path, monkeypatch)
+    two = run(tmp_path / "runs", "aaaa", "offline", "online", "broken", "offline")
+    one = run(tmp_path / "runs", "bbbb", "offline")
+    run(tmp_path / "runs", "cccc", "online")
+    assert main(["sync", "--runs", str(tmp_path / "runs"), "--json"]) == 0
+    names = [
+        ["offline-run-20260100_000000-aaaa", "run-20260102_000000-aaaa", "offline-run-20260103_000000-aaaa"],
+        ["offline-run-20260100_000000-bbbb"],
+    ]
+    assert calls_of(calls) == [
+        ["sync", "--include-online", *(str(folder / "wandb" / name) for name in parts)]
+        for folder, parts in zip((two, one), names, strict=True)
+    ]
+    assert pending(two) == pending(one) == []
+
+
+def test_it_says_what_became_of_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    calls = stub(tmp_path, monkeypatch, "half")
+    run(tmp_path / "runs", "aaaa", "offline", "offline")
+    run(tmp_path / "runs", "bbbb", "offline")
+    run(tmp_path / "runs", "cccc", "online")
+    busy = run(tmp_path / "runs", "dddd", "broken")
+    with RunFolder(busy).locked(wait=False):
+        assert main(["sync", "--runs", str(tmp_path / "runs"), "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert [(one["run"], one["state"], one["parts"], one["reason"]) for one in said] == [
+        ("hybrid/aaaa", "failed", 1, "Failed to upload: 403 Forbidden"),
+        ("hybrid/bbbb", "synced", 1, ""),
+        ("hybrid/cccc", "nothing to do", 0, ""),
+        ("hybrid/dddd", "running", 0, "it is still being trained"),
+    ]
+    assert len(calls_of(calls)) == 2
+    stub(tmp_path, monkeypatch)
+    assert main(["sync", "aa", "--runs", str(tmp_path / "runs")]) == 0
+    assert "hybrid/aaaa\tsynced\t1" in capsys.readouterr().out
+    assert calls_of(calls)[-1][2:] == [str(tmp_path / "runs" / "hybrid" / "aaaa" / "wandb" / "offline-run-20260101_000000-aaaa")]
+
+
+def test_an_upload_that_never_ends_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub(tmp_path, monkeypatch, "hang")
+    folder = run(tmp_path, "aaaa", "offline")
+    assert upload.upload(folder, timeout=0.5) == upload.Upload("hybrid/aaaa", "failed", 1, "not done after 0 s")
+
+
+def test_without_a_key_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    calls = stub(tmp_path, monkeypatch, "no key")
+    run(tmp_path, "aaaa", "offline")
+    run(tmp_path, "bbbb", "offline")
+    assert main(["sync", "--runs", str(tmp_path)]) == 2
+    assert "there is no W&B API key\n  → `wandb login` stores one, or set WANDB_API_KEY" in capsys.readouterr().err
+    assert len(calls_of(calls)) == 1
+
+
+def test_wandb_itself_says_that_there_is_no_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(tmp_path, "aaaa", "offline")
+    assert main(["sync", "--runs", str(tmp_path)]) == 2
+    assert "there is no W&B API key" in capsys.readouterr().err
+
+
+def test_a_sweep_is_uploaded_too_and_nothing_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stub(tmp_path, monkeypatch)
+    assert main(["sync", "--runs", str(tmp_path / "none")]) == 0
+    assert "tracking=wandb" in capsys.readouterr().err
+    run(tmp_path / "elsewhere", "aaaa", "offline").rename(tmp_path / "components")
+    (tmp_path / "runs" / ".sweeps").mkdir(parents=True)
+    (tmp_path / "components").rename(tmp_path / "runs" / ".sweeps" / "components")
+    assert main(["sync", "--runs", str(tmp_path / "runs"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["run"] == "sweeps/components"

@@ -1,0 +1,167 @@
+"""Whatever happens to W&B, its process or the network, the run is done, and the user is told."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from anomalynet.runs.folder import RunFolder
+from anomalynet.tracking import client
+from anomalynet.tracking.record import pending, read_record
+from anomalynet.tracking.sweep import track_sweep
+from anomalynet.training.run import planned_folder, train
+from tests.tracking.reader import parts, read
+from tests.training.small import SHORT, short
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """The address of a server that accepts every connection and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        accepted = []
+
+        def accept() -> None:
+            try:
+                while True:
+                    accepted.append(server.accept())
+            except OSError:
+                pass
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        for connection, _ in accepted:
+            connection.close()
+
+
+def test_a_killed_and_continued_run_has_two_parts_and_every_epoch_once(tmp_path: Path) -> None:
+    arguments = [text for text in SHORT if not text.startswith("training.epochs")]
+    command = [sys.executable, "-m", "anomalynet", "train", "hybrid", *arguments, "training.epochs=12", "tracking=wandb"]
+    loaded = short("hybrid", "training.epochs=12", "tracking=wandb")
+    folder = planned_folder(loaded, tmp_path)
+    process = subprocess.Popen([*command, "--runs", str(tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and len(folder.read_progress()) < 2:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 2 <= len(folder.read_progress()) < 12
+    while time.monotonic() < deadline and not ((record := read_record(folder.path)) and record.parts[0].finished):
+        time.sleep(0.05)
+    first = read(parts(folder.path)[0])
+    assert first.exit_code == 1
+    outcome = train(loaded, tmp_path, group="quiet")
+    assert outcome and not outcome.was_done
+    first, second = (read(part) for part in parts(folder.path))
+    assert {first.run["run_id"], second.run["run_id"]} == {folder.path.name}
+    assert first.epochs and second.epochs
+    assert first.epochs + second.epochs == folder.read_progress()
+    assert second.exit_code == 0
+    assert len(pending(folder.path)) == 2
+
+
+def test_a_server_that_never_answers_costs_no_run(
+    tmp_path: Path, silent_server: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    started: dict[str, float] = {}
+
+    class Watch:
+        def epoch(self, line: dict[str, object], epochs: int) -> None:
+            pass
+
+        def step(self, epoch: int, step: int, steps: int) -> None:
+            started.setdefault(loaded.config.tracking, time.monotonic() - since)
+
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    monkeypatch.setenv("WANDB_BASE_URL", silent_server)
+    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "3")
+    for tracking in ("disabled", "wandb"):
+        loaded, since = short("cnn", f"tracking={tracking}"), time.monotonic()
+        outcome = train(loaded, tmp_path / tracking, listener=Watch())
+        whole = time.monotonic() - since
+        assert outcome and outcome.folder.finished
+    assert outcome
+    assert started["wandb"] < started["disabled"] + 20
+    assert whole < 60
+    record = read_record(outcome.folder.path)
+    assert record and [(part.mode, part.finished) for part in record.parts] == [("offline", True)]
+    (part,) = parts(outcome.folder.path)
+    assert part.name.startswith("offline-run-")
+    assert read(part).epochs == outcome.folder.read_progress()
+    said = capfd.readouterr()
+    assert f"W&B is offline: {record.parts[0].reason}; `anomalynet sync` uploads the run later\n" in said.err
+    assert said.out == ""
+
+
+def test_a_process_that_crashes_at_once_costs_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "wandb.py").write_text("raise RuntimeError('this W&B is broken')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"))
+    outcome = train(short("cnn", "tracking=wandb"), tmp_path)
+    assert outcome and outcome.folder.finished
+    log = outcome.folder.path / "wandb" / "tracking.log"
+    assert "this W&B is broken" in log.read_text()
+    said = capfd.readouterr().err
+    assert said.count("warning: W&B") == 1
+    assert str(log) in said
+    record = read_record(outcome.folder.path)
+    assert record and "the run is not harmed" in record.warning
+
+
+@pytest.mark.parametrize(
+    ("epochs", "warning"), [(2, "was not done 0 s after the run"), (3 * client.BACKLOG, "does not keep up")], ids=["few", "many"]
+)
+def test_a_process_that_hangs_never_makes_training_wait(epochs: int, warning: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "COMMAND", (sys.executable, "-c", "import time; time.sleep(600)"))
+    tracker = client.Tracker(tmp_path, {"id": "abc"}, quiet=True, patience=0.3)
+    since = time.monotonic()
+    for number in range(epochs):  # many: more than the pipe and the queue hold
+        tracker.send({"epoch": {"epoch": number, "validation/loss": 0.5}})
+    assert time.monotonic() - since < 5
+    tracker.finish(0)
+    assert time.monotonic() - since < 15
+    assert tracker._process and tracker._process.returncode == -signal.SIGKILL
+    record = read_record(tmp_path)
+    assert record and warning in record.warning
+
+
+def test_a_sweep_has_a_run_of_its_own_once(tmp_path: Path) -> None:
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "report.md").write_text("# Results\n")
+    rows: list[dict[str, object]] = [{"id": "a", "test/auroc": 0.5}, {"id": "b", "test/auroc": None, "note": "failed"}]
+    folder = track_sweep("components", rows, tmp_path / "report", tmp_path / "runs")
+    assert folder
+    (part,) = parts(folder)
+    wandb = read(part)
+    assert (wandb.run["job_type"], wandb.run["run_group"], wandb.exit_code) == ("sweep", "components", 0)
+    (table,) = (part / "files" / "media" / "table").glob("runs*.json")
+    assert '"a"' in table.read_text() and '"failed"' in table.read_text()
+    assert wandb.artifacts["report-report"]["type"] == "report"
+    assert [entry["path"] for entry in wandb.artifacts["report-report"]["manifest"]["contents"]] == ["report.md"]
+    assert pending(folder) == [part]
+    assert track_sweep("components", rows, tmp_path / "report", tmp_path / "runs") == folder
+    assert parts(folder) == [part]
+    track_sweep("components", rows[:1], None, tmp_path / "runs")
+    assert len({read(one).run["run_id"] for one in parts(folder)}) == 2
+
+
+def test_a_run_goes_on_where_the_checkpoint_knows_an_epoch_that_wandb_was_not_told(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    for epoch in range(3):
+        folder.append_progress({"epoch": epoch, "validation/loss": 1.0 / (epoch + 1)})
+    run: dict[str, object] = {"job_type": "train", "id": "abc1234567", "name": "n", "group": None, "tags": [], "config": {}}
+    for told in (0, 2):
+        tracker = client.Tracker(folder.path, run, quiet=True)
+        tracker.send({"epoch": folder.read_progress()[told]})
+        tracker.finish(0)
+    assert [line["epoch"] for part in parts(folder.path) for line in read(part).epochs] == [0, 1, 2]
