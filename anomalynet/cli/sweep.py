@@ -49,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
     if sweep.design != "search" and (args.trials is not None or args.storage is not None):
         raise UsageError(f"{sweep.name} is no search: it has no --trials or --storage")
     if sweep.design == "search":
-        raise UsageError("search: not there yet")
+        from anomalynet.cli import sweep_search
+
+        return sweep_search.run(args, sweep, overrides)
 
     from anomalynet.cli import sweep_plan
     from anomalynet.sweep.jobs import jobs_of

@@ -37,9 +37,9 @@ PART = PartSummary(series=("a",), windows=60, steps=64, labelled=62, attack=20, 
 def worth(axis: dict[str, Any]) -> float:
     """The made-up average precision of a run: smooth in the numbers, a little different in each seed, fold and world."""
     rate = math.log10(float(axis.get("training.learning_rate", 0.001)))
-    value = 0.9 - 0.1 * (rate + 2.7) ** 2 - 0.4 * (float(axis.get("model.dropout", 0.2)) - 0.15) ** 2
+    value: float = 0.9 - 0.1 * (rate + 2.7) ** 2 - 0.4 * (float(axis.get("model.dropout", 0.2)) - 0.15) ** 2
     value -= 0.05 * abs(float(axis.get("model.hidden", 64)) - 80) / 64 + (0.03 if axis.get("model.attention") is False else 0.0)
-    return value - 0.01 * axis["seed"] - 0.003 * axis["data.split.fold"] - 0.02 * axis.get("data.world", 0)
+    return value - 0.01 * int(axis["seed"]) - 0.003 * int(axis["data.split.fold"]) - 0.02 * int(axis.get("data.world", 0))
 
 
 class FakeWorker:
