@@ -211,13 +211,13 @@ def _reported(command: Command, known: Sequence[FrozenTrial], chosen: Sequence[i
 
 
 def _repetitions(base: Sequence[Job]) -> str:
-    """`seed 0; folds 0, 1; world 0`"""
+    """`seed 0 × folds 0, 1 × world 0`"""
     every = [job.run.expected for job in base]
     parts = []
     for name, values in (("seed", [one[1] for one in every]), ("fold", [one[2] for one in every]), ("world", [one[3] for one in every])):
         known = sorted({value for value in values if value is not None})
         parts += [f"{name}{'s' if len(known) > 1 else ''} {', '.join(map(str, known))}"] if known else []
-    return "; ".join(parts)
+    return " × ".join(parts)
 
 
 def _show(args: argparse.Namespace, search: Search | None, sweep: Sweep, base: Sequence[Job], slots: Sequence[Slot]) -> None:

@@ -75,6 +75,6 @@ def _of(run: SweepRun, folder: RunFolder) -> Standing:
 
 def _best(lines: list[dict[str, Any]]) -> float | None:
     """The average precision on validation, or where there is none the loss, of the epoch that is kept."""
-    kept = next((line for line in reversed(lines) if line.get("best")), {})
+    kept: dict[str, Any] = next((line for line in reversed(lines) if line.get("best")), {})
     value = kept.get("validation/average_precision", kept.get("validation/loss"))
     return None if value is None else float(value)
