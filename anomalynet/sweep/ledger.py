@@ -194,8 +194,13 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
         journal.parent.mkdir(parents=True, exist_ok=True)
         lock = JournalFileOpenLock(str(journal), grace_period=5)  # a process that is killed while it holds it blocks others so long
         return optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
-    try:
-        return optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None)
-    except Exception as error:  # each driver has its own errors
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"--storage {url}: cannot be opened: {reason}", "an SQLAlchemy URL, such as sqlite:///search.db") from None
+    options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None
+    for attempt in range(3):
+        try:
+            return optuna.storages.RDBStorage(url, engine_kwargs=options)
+        except Exception as error:  # each driver has its own errors
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            if attempt == 2 or not ("UNIQUE" in reason or "exists" in reason):
+                raise UsageError(f"--storage {url}: cannot be opened: {reason}", "an SQLAlchemy URL, such as sqlite:///search.db") from None
+            time.sleep(1.0)  # another command was just making the tables
+    raise AssertionError

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from anomalynet.config.schema import DataConfig
 from anomalynet.errors import AnomalynetError, StoppedError
 from anomalynet.sweep import space
 from anomalynet.sweep.arms import Arm
@@ -92,6 +93,7 @@ class Search:
     ready: Callable[[Sequence[Job]], None] = lambda jobs: None
     exhausted: bool = False
     """Whether every point has been tried, so that there are fewer trials than wanted."""
+    _prints: dict[DataConfig, str] = field(default_factory=dict)
 
     def run(self, launch: Launch, watcher: Watcher) -> None:
         """Carry out trials until there are as many as wanted; those that other commands work on are left to them.
@@ -134,7 +136,7 @@ class Search:
             ConfigError: values that make no configuration.
         """
         arm = Arm(f"trial {place}", self.sweep.experiments[0], dict(params), dict(params))
-        return jobs_of(plan(self.sweep, self.overrides, wanted=[arm]), self.runs, again)
+        return jobs_of(plan(self.sweep, self.overrides, wanted=[arm]), self.runs, again, self._prints)
 
     def _claim(self) -> list[Trial]:
         """The trials of one batch that are to be run: those that nobody works on any more, and new ones up to the batch's end."""
