@@ -25,7 +25,7 @@ TITLES = {
     "pareto": "What one objective costs in another",
 }
 ENOUGH = {"history": 1, "importances": 5, "slices": 3, "parallel": 3, "pareto": 2}
-"""Complete trials without which a figure would say nothing."""
+"""Complete trials without which a figure would say nothing; importances need two for each value besides."""
 
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#999999"
 COLUMNS = 4
@@ -62,8 +62,9 @@ def draw(drawn: Drawn) -> tuple[dict[str, bytes], dict[str, str]]:
     complete = len(drawn.of("COMPLETE"))
     makers = {"history": _history, "importances": _importances, "slices": _slices, "parallel": _parallel}
     for name, make in makers.items() if len(drawn.names) == 1 else [("pareto", _pareto)]:
-        if complete < ENOUGH[name]:
-            missing[name] = f"it needs {ENOUGH[name]} complete trials, and there {'is' if complete == 1 else 'are'} {complete}"
+        enough = max(ENOUGH[name], 2 * len(drawn.space)) if name == "importances" else ENOUGH[name]
+        if complete < enough:
+            missing[name] = f"it needs {enough} complete trials, and there {'is' if complete == 1 else 'are'} {complete}"
             continue
         try:
             with style():
