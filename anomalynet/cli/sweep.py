@@ -54,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
         print(as_wandb(sweep, overrides), end="")
         return 0
     if sweep.design == "search":
-        raise UsageError("search: not there yet")
+        from anomalynet.cli import sweep_search
+
+        return sweep_search.run(args, sweep, overrides)
 
     from anomalynet.cli import sweep_plan
     from anomalynet.sweep.jobs import jobs_of

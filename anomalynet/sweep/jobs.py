@@ -55,15 +55,18 @@ class Job:
         }
 
 
-def jobs_of(planned: Sequence[PlannedRun], runs: Any, again: Sequence[Again] = ()) -> list[Job]:
+def jobs_of(
+    planned: Sequence[PlannedRun], runs: Any, again: Sequence[Again] = (), prints: dict[DataConfig, str] | None = None
+) -> list[Job]:
     """The planned runs with the folders that their identities give them; the data is fingerprinted, not parsed.
 
     Args:
         planned: of `plan`.
         runs: folder of the runs.
         again: which runs are wanted once more: `failed` ones, finished ones that other code made (`stale`).
+        prints: fingerprints that are known, which is added to; by default none is.
     """
-    prints: dict[DataConfig, str] = {}
+    prints = {} if prints is None else prints
     jobs = []
     for run in planned:
         data = run.loaded.config.data

@@ -1,0 +1,229 @@
+"""Writes the report of a search: `report.md`, `tables/trials.csv`, `figures/*`; the same trials and runs give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from anomalynet.metrics.suite import METRICS
+from anomalynet.reporting import captions, markdown
+from anomalynet.reporting.aggregate import RULE, ArmMetrics, aggregate
+from anomalynet.reporting.arms import arms
+from anomalynet.reporting.measures import MEASURES
+from anomalynet.reporting.search_figures import TITLES, Drawn, draw
+from anomalynet.reporting.tables import defined, to_csv
+from anomalynet.runs.collect import RunRecord
+from anomalynet.runs.files import write_bytes
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+TEST = (
+    "average_precision", "average_precision_fold_mean", "auroc", "f1_attack", "precision_attack", "recall_attack", "event_recall",
+    "false_alarms_per_day", "detection_delay",
+)  # fmt: skip
+"""Test metrics that are told of the chosen trials."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOutcome:
+    """A search as it stands.
+
+    Attributes:
+        name: of the sweep.
+        question: of the sweep's file.
+        settings: how it was searched, in words.
+        repetitions: the seeds, folds and worlds that a value is the mean of, in words.
+        objectives: what it was judged by, `validation/<metric>`, `latency` or `parameters`.
+        directions: `maximize` or `minimize` for each.
+        wanted: how many trials there should be.
+        trials: those that there are, in order of place.
+        space: what was varied.
+        best: places of the best trial, or of the Pareto front.
+        records: the finished runs of each of these.
+        configurations: the file of each of these, from which it can be trained again, relative to the report.
+        exhausted: whether every point was tried.
+    """
+
+    name: str
+    question: str
+    settings: str
+    repetitions: str
+    objectives: Sequence[str]
+    directions: Sequence[Literal["maximize", "minimize"]]
+    wanted: int
+    trials: Sequence[FrozenTrial]
+    space: Mapping[str, BaseDistribution]
+    best: Sequence[int]
+    records: Mapping[int, Sequence[RunRecord]]
+    configurations: Mapping[int, str]
+    exhausted: bool = False
+
+
+def write_search_report(outcome: SearchOutcome, out: Path, title: str) -> Path:
+    """Write the report of a search into the folder `out`, and return the path of its `report.md`, which is replaced last.
+
+    Raises:
+        RunError: the scores of a chosen trial's run cannot be read.
+    """
+    chosen = {place: _test(outcome.records[place]) for place in outcome.best}
+    figures, missing = _figures(outcome)
+    files = {f"figures/{name}": content for name, content in figures.items()}
+    files["tables/trials.csv"] = _csv(outcome).encode()
+    files["report.md"] = _document(outcome, title, chosen, figures, missing).encode()
+    for name, content in files.items():
+        write_bytes(out / name, content)
+    return out / "report.md"
+
+
+def objective_title(objective: str) -> str:
+    """An objective as readers see it, with its unit."""
+    if objective == "latency":
+        return "Latency, µs a window"
+    if objective == "parameters":
+        return "Trained weights"
+    name = objective.removeprefix("validation/")
+    return "Loss on validation" if name == "loss" else f"{METRICS[name].title} on validation{markdown.unit(MEASURES[name].unit)}"
+
+
+def objective_scale(objective: str) -> float:
+    """What a value is multiplied with for readers: shares are percent."""
+    name = objective.removeprefix("validation/")
+    return MEASURES[name].scale if name in MEASURES else 1.0
+
+
+def objective_text(objective: str, value: float) -> str:
+    """A value as readers see it, without its unit."""
+    if objective == "parameters":
+        return f"{value:.0f}"
+    name = objective.removeprefix("validation/")
+    return MEASURES[name].text(value * MEASURES[name].scale) if name in METRICS else f"{value:.4g}"
+
+
+def _test(records: Sequence[RunRecord]) -> ArmMetrics:
+    """The test metrics of one trial's runs; each place that was run is all that was asked for."""
+    results = [record.result for record in records]
+    expected = [(result.experiment, result.seed, result.fold, result.world) for result in results]
+    found = [arm for arm in arms(records, expected) if arm.records]
+    return aggregate(found[:1])[0]
+
+
+def _figures(outcome: SearchOutcome) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Drawn from a copy in memory whose values are as readers see them."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(directions=outcome.directions)
+    scales = [objective_scale(objective) for objective in outcome.objectives]
+    for trial in outcome.trials:
+        values = [value * scale for value, scale in zip(trial.values, scales, strict=True)] if trial.values else None
+        shown = optuna.trial.create_trial(state=trial.state, values=values, params=dict(trial.params), distributions=trial.distributions)
+        study.add_trial(shown)
+    return draw(Drawn(study, [objective_title(objective) for objective in outcome.objectives], outcome.space, outcome.best))
+
+
+def _document(
+    outcome: SearchOutcome, title: str, chosen: Mapping[int, ArmMetrics], figures: Mapping[str, bytes], missing: Mapping[str, str]
+) -> str:
+    warnings = captions.warnings([one.arm for one in chosen.values()])
+    parts = [
+        f"# {title}",
+        *([outcome.question[0].upper() + outcome.question[1:]] if outcome.question else []),
+        _standing(outcome),
+        *(f"> **Warning.** {warning}" for warning in warnings),
+        "## Best" if len(outcome.objectives) == 1 else "## Pareto front",
+        *_best(outcome, chosen),
+    ]
+    shown = [name for name in TITLES if f"search_{name}.svg" in figures]
+    if shown or missing:
+        parts.append("## Figures")
+    parts += [f"![{TITLES[name]}](figures/search_{name}.svg)\n\n{_caption(outcome, name)}" for name in shown]
+    parts += [f"No figure “{TITLES[name]}”: {reason}." for name, reason in missing.items()]
+    parts += ["## Every trial", _trials(outcome), "Numbers: [trials.csv](tables/trials.csv)."]
+    failed = [(place, trial) for place, trial in enumerate(outcome.trials) if trial.state.name == "FAIL"]
+    if failed:
+        parts.append("\n".join(f"- Trial {place} failed: {_reason(trial)}" for place, trial in failed))
+    return "\n\n".join(parts) + "\n"
+
+
+def _standing(outcome: SearchOutcome) -> str:
+    words = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "under way"}
+    counts = {word: sum(trial.state.name == state for trial in outcome.trials) for state, word in words.items()}
+    told = ", ".join(f"{number} {word}" for word, number in counts.items() if number) or "none yet"
+    end = " There are no more points: all have been tried." if outcome.exhausted else ""
+    judged = " and ".join(objective_title(objective) for objective in outcome.objectives)
+    return (
+        f"{len(outcome.trials)} of {outcome.wanted} trials: {told}.{end} {outcome.settings} Judged by {judged}: the mean over "
+        f"{outcome.repetitions}. Values of trials are of the validation part, and the best of many is better there than it will be "
+        "elsewhere; the test part was looked at for the chosen trial alone, after it was chosen."
+    )
+
+
+def _best(outcome: SearchOutcome, chosen: Mapping[int, ArmMetrics]) -> list[str]:
+    if not chosen:
+        return ["No trial is complete."]
+    parts = []
+    for place, metrics in chosen.items():
+        trial = outcome.trials[place]
+        values = ", ".join(
+            f"{objective_title(objective)}: {objective_text(objective, value)}"
+            for objective, value in zip(outcome.objectives, trial.values, strict=True)
+        )
+        file = outcome.configurations.get(place)
+        trained = f" `anomalynet train` takes it from [{file}]({file})." if file else ""
+        parts.append(f"**Trial {place}.** {values}.{trained}")
+        parts.append(markdown.grid(["Value", "chosen"], [[f"`{key}`", _plain(value)] for key, value in trial.params.items()], "lr"))
+        parts.append(_tested(metrics))
+        parts.append(f"> **Test metrics of trial {place}.** {captions.facts([metrics])}")
+    return [*parts, RULE]
+
+
+def _tested(metrics: ArmMetrics) -> str:
+    rows = []
+    for name in TEST:
+        summary, measure = metrics.summary(name), MEASURES[name]
+        mean, spread = defined(summary.mean, measure.scale), defined(summary.spread, measure.scale)
+        rows.append([measure.title + markdown.unit(measure.unit), captions.summary_text(name, mean, spread), str(summary.n)])
+    return markdown.grid(["On the test part", "mean ± spread", "n"], rows, "lrr")
+
+
+def _caption(outcome: SearchOutcome, name: str) -> str:
+    complete = sum(trial.state.name == "COMPLETE" for trial in outcome.trials)
+    few = " With so few trials this is a hint at most." if name == "importances" and complete < 10 * len(outcome.space) else ""
+    return f"> **{TITLES[name]}.** Validation part, mean over {outcome.repetitions}; {complete} complete trials.{few}"
+
+
+def _trials(outcome: SearchOutcome) -> str:
+    header = ["Trial", "state", *(objective_title(objective) for objective in outcome.objectives), *(f"`{key}`" for key in outcome.space)]
+    rows = []
+    for place, trial in enumerate(outcome.trials):
+        values = trial.values or [None] * len(outcome.objectives)
+        shown = ["–" if value is None else objective_text(name, value) for name, value in zip(outcome.objectives, values, strict=True)]
+        mark = "**" if place in outcome.best else ""
+        rows.append([f"{mark}{place}{mark}", trial.state.name.lower(), *shown, *(_plain(trial.params[key]) for key in outcome.space)])
+    return markdown.grid(header, rows, "rl" + "r" * (len(header) - 2))
+
+
+def _csv(outcome: SearchOutcome) -> str:
+    header = ["trial", "state", *outcome.objectives, *outcome.space, "runs", "reason"]
+    rows = []
+    for place, trial in enumerate(outcome.trials):
+        values = trial.values or [None] * len(outcome.objectives)
+        runs = " ".join(trial.user_attrs.get("runs", []))
+        own = [_plain(trial.params[key]) for key in outcome.space]
+        rows.append(
+            [place, trial.state.name.lower(), *("" if value is None else repr(value) for value in values), *own, runs, _reason(trial)]
+        )
+    return to_csv(header, rows)
+
+
+def _reason(trial: FrozenTrial) -> str:
+    lines = str(trial.user_attrs.get("reason", "")).strip().splitlines()
+    return lines[0] if lines else ""
+
+
+def _plain(value: object) -> str:
+    return {True: "true", False: "false", None: "null"}.get(value, "") if value is None or isinstance(value, bool) else f"{value}"

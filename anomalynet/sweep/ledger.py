@@ -1,0 +1,206 @@
+"""The trials of a search in an Optuna storage: who works on which, and which trial holds which place.
+
+A trial is written whole, with its values and its owner, before anything is run; killed at any moment, a search leaves trials that say who
+has them and what they are. A place is held by the first trial written for it, or by one that says that it replaces the holder.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from anomalynet.errors import UsageError
+from anomalynet.sweep.search_settings import SearchSettings
+from anomalynet.sweep.space import Params
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
+
+BEAT = 30.0
+"""Seconds after which an owner says again that it lives."""
+SILENCE = 120.0
+"""Seconds of silence after which an owner counts as dead; one on this machine does as soon as its process is gone."""
+
+
+class Ledger:
+    """One search in a storage.
+
+    Args:
+        storage: of `open_storage`.
+        name: of the study; it is made where it is not there.
+        settings: give the directions.
+        lock: a file that keeps two commands on this machine from proposing at once.
+    """
+
+    def __init__(self, storage: BaseStorage, name: str, settings: SearchSettings, lock: Path) -> None:
+        import optuna
+
+        self.storage, self.name = storage, name
+        study = optuna.create_study(study_name=name, storage=storage, directions=settings.directions, load_if_exists=True)
+        if study.metric_names is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # experimental, and read by optuna-dashboard alone
+                study.set_metric_names(list(settings.objectives))
+        self._study = study._study_id
+        self._lock = lock
+        self._token = uuid.uuid4().hex
+        self._beaten = time.monotonic()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Propose alone; the lock goes with the process."""
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._lock):
+            yield
+
+    def trials(self) -> list[FrozenTrial]:
+        """The holder of each place, in order."""
+        held: dict[int, FrozenTrial] = {}
+        for trial in self.storage.get_all_trials(self._study, deepcopy=False):
+            place = place_of(trial)
+            if place is None:
+                continue
+            if place not in held or trial.user_attrs.get("replaces") == held[place].number:
+                held[place] = trial
+            elif not trial.state.is_finished():
+                self._give_up(trial, surplus=True)
+        return [held[place] for place in sorted(held)]
+
+    def add(
+        self, place: int, params: Params, distributions: Mapping[str, BaseDistribution], attributes: Mapping[str, object] | None = None
+    ) -> FrozenTrial | None:
+        """Write a trial of ours; None where somebody on another machine took its place first."""
+        from optuna.trial import TrialState, create_trial
+
+        known = {"place": place, **self._owner(), **(attributes or {})}
+        trial = create_trial(state=TrialState.RUNNING, params=params, distributions=dict(distributions), user_attrs=known)
+        number = self.storage.get_trial(self.storage.create_new_trial(self._study, trial)).number
+        return next((held for held in self.trials() if held.number == number), None)
+
+    def adopt(self, trial: FrozenTrial) -> FrozenTrial:
+        """Make a trial ours whose owner is dead."""
+        for key, value in self._owner().items():
+            self.storage.set_trial_user_attr(trial._trial_id, key, value)
+        return self.storage.get_trial(trial._trial_id)
+
+    def orphaned(self, trial: FrozenTrial) -> bool:
+        """Whether a trial is under way and nobody works on it."""
+        if trial.state.is_finished():
+            return False
+        owner = trial.user_attrs.get("owner") or {}
+        if owner.get("token") == self._token:
+            return False
+        if owner.get("host") == socket.gethostname() and not _lives(int(owner.get("pid", 0))):
+            return True
+        return time.time() - float(trial.user_attrs.get("beat", 0.0)) > SILENCE
+
+    def beat(self, trials: Sequence[FrozenTrial]) -> None:
+        """Say that the owner of trials lives; cheap to call often."""
+        if time.monotonic() - self._beaten < BEAT:
+            return
+        self._beaten = time.monotonic()
+        for trial in trials:
+            if not self.storage.get_trial(trial._trial_id).state.is_finished():
+                self.storage.set_trial_user_attr(trial._trial_id, "beat", time.time())
+
+    def complete(self, trial: FrozenTrial, values: Sequence[float], judged: Judged) -> None:
+        """The runs of a trial are done."""
+        from optuna.trial import TrialState
+
+        self._end(trial, TrialState.COMPLETE, values, judged)
+
+    def prune(self, trial: FrozenTrial, judged: Judged) -> None:
+        """A trial was given up early; its last value is kept, as Optuna does."""
+        from optuna.trial import TrialState
+
+        last = judged[0][max(judged[0])] if judged[0] else None
+        self._end(trial, TrialState.PRUNED, None if last is None else [last], judged)
+
+    def fail(self, trial: FrozenTrial, reason: str) -> None:
+        """A trial has no value."""
+        self._give_up(trial, reason=reason)
+
+    def _give_up(self, trial: FrozenTrial, **attributes: object) -> None:
+        from optuna.trial import TrialState
+
+        self._end(trial, TrialState.FAIL, None, ({}, {}), **attributes)
+
+    def _end(self, trial: FrozenTrial, state: object, values: Sequence[float] | None, judged: Judged, **attributes: object) -> None:
+        """Note what is known, then the state; does nothing where another command was first."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        number, (steps, marks) = trial._trial_id, judged
+        try:
+            for step, value in steps.items():
+                self.storage.set_trial_intermediate_value(number, step, value)
+            for key, mark in marks.items():
+                self.storage.set_trial_system_attr(number, key, mark)
+            for key, attribute in attributes.items():
+                self.storage.set_trial_user_attr(number, key, attribute)
+            self.storage.set_trial_state_values(number, state, values)  # type: ignore[arg-type]
+        except UpdateFinishedTrialError:
+            pass
+
+    def _owner(self) -> dict[str, object]:
+        return {"owner": {"host": socket.gethostname(), "pid": os.getpid(), "token": self._token}, "beat": time.time()}
+
+
+Judged = tuple[Mapping[int, float], Mapping[str, float]]
+"""Values by step, and the pruner's own notes."""
+
+
+def place_of(trial: FrozenTrial) -> int | None:
+    """The place in its search that a trial was written for, from 0; None of one that somebody else wrote."""
+    place = trial.user_attrs.get("place")
+    return place if isinstance(place, int) else None
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process of this machine is there; this very one had another token when it began the trial, so that was another."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def open_storage(url: str | None, journal: Path) -> BaseStorage:
+    """A database, or by default a journal file; the file is locked for milliseconds at a time.
+
+    Raises:
+        UsageError: a database that cannot be opened.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if url is None:
+        from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        lock = JournalFileOpenLock(str(journal), grace_period=5)  # a process that is killed while it holds it blocks others so long
+        return optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
+    options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None
+    for attempt in range(3):
+        try:
+            return optuna.storages.RDBStorage(url, engine_kwargs=options)
+        except Exception as error:  # each driver has its own errors
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            if attempt == 2 or not ("UNIQUE" in reason or "exists" in reason):
+                raise UsageError(f"--storage {url}: cannot be opened: {reason}", "an SQLAlchemy URL, such as sqlite:///search.db") from None
+            time.sleep(1.0)  # another command was just making the tables
+    raise AssertionError

@@ -1,0 +1,78 @@
+"""Whether a trial is given up early: a function of the trials before it and of its own values in order, never of when one looks.
+
+The pruner works on a copy in memory of the trials before, so that an interrupted search decides again as it had decided.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from anomalynet.sweep.search_settings import SearchSettings
+from anomalynet.sweep.space import Params
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.pruners import BasePruner
+    from optuna.trial import FrozenTrial
+
+WARM_UP = 2
+"""Epochs that the median pruner lets pass: the first say little."""
+
+
+class Judge:
+    """The pruner of one trial.
+
+    Args:
+        settings: with a pruner.
+        history: every trial before it, in order; those that it must not know of are running ones.
+        params: its values.
+        distributions: its space.
+        epochs: the most that its first run can have.
+        name: of the study, by which Hyperband deals out its brackets.
+    """
+
+    def __init__(
+        self,
+        settings: SearchSettings,
+        history: Sequence[FrozenTrial],
+        params: Params,
+        distributions: Mapping[str, BaseDistribution],
+        epochs: int,
+        name: str,
+    ) -> None:
+        import optuna
+
+        self.pruner = _pruner(settings, epochs)
+        storage = optuna.storages.InMemoryStorage()
+        self.study = optuna.create_study(study_name=name, storage=storage, directions=settings.directions, pruner=self.pruner)
+        self.study.add_trials(history)
+        running = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING, params=params, distributions=dict(distributions))
+        self._storage, self._id = storage, storage.create_new_trial(self.study._study_id, running)
+        self.seen: dict[int, float] = {}
+
+    def prune(self, step: int, value: float) -> bool:
+        """Take the value of the next step, and say whether to give up."""
+        self.seen[step] = value
+        self._storage.set_trial_intermediate_value(self._id, step, value)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return self.pruner.prune(self.study, self._storage.get_trial(self._id))
+
+    @property
+    def marks(self) -> dict[str, float]:
+        """What the pruner noted of the trial, which it wants to know when it judges later ones."""
+        return dict(self._storage.get_trial(self._id).system_attrs)
+
+
+def _pruner(settings: SearchSettings, epochs: int) -> BasePruner:
+    from optuna import pruners
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if settings.pruner == "hyperband":
+            return pruners.HyperbandPruner(min_resource=1, max_resource=max(epochs, 1))
+        if settings.pruner == "wilcoxon":
+            return pruners.WilcoxonPruner()
+        return pruners.MedianPruner(n_warmup_steps=WARM_UP)

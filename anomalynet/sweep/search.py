@@ -1,0 +1,249 @@
+"""A search: Optuna proposes trials, the launcher carries out their runs, and their mean on validation is told back.
+
+Only this process asks and tells: a run on several devices cannot draw a trial a rank. What is proposed depends on the trials before
+alone, and a trial is written before it is run, so that the same command continues a search that was killed, to the same end.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from anomalynet.config.schema import DataConfig
+from anomalynet.errors import AnomalynetError, StoppedError
+from anomalynet.sweep import space
+from anomalynet.sweep.arms import Arm
+from anomalynet.sweep.file import Sweep
+from anomalynet.sweep.jobs import Again, Job, jobs_of
+from anomalynet.sweep.launch import Launch
+from anomalynet.sweep.ledger import Judged, Ledger, place_of
+from anomalynet.sweep.objectives import run_value, trial_values
+from anomalynet.sweep.plan import plan
+from anomalynet.sweep.proposals import propose
+from anomalynet.sweep.pruning import Judge
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+
+class Watcher(Protocol):
+    """Who wants to know how a search goes."""
+
+    def began(self, trials: Sequence[Trial]) -> None:
+        """Trials are about to be run."""
+
+    def look(self) -> None:
+        """Half a second has passed."""
+
+    def ended(self, trial: Trial) -> None:
+        """A trial has been told."""
+
+
+@dataclass(slots=True)
+class Trial:
+    """A trial that this command carries out."""
+
+    frozen: FrozenTrial
+    place: int
+    """From 0; the name of the trial."""
+    params: space.Params
+    jobs: list[Job] = field(default_factory=list)
+    judge: Judge | None = None
+    pruned: bool = False
+    reason: str = ""
+    """Why it failed."""
+    values: list[float] | None = None
+
+    @property
+    def judged(self) -> Judged:
+        """What a pruner saw and noted."""
+        return (self.judge.seen, self.judge.marks) if self.judge else ({}, {})
+
+    def cancel(self) -> None:
+        """Let no further run begin, and ask those under way to end after their epoch."""
+        for job in self.jobs:
+            if job.state == "waiting":
+                job.state = "stopped"
+            elif job.state == "running":  # asked again at each look: a run that is just beginning clears old requests
+                job.folder.path.mkdir(parents=True, exist_ok=True)
+                job.folder.stop.touch()
+
+
+@dataclass(slots=True)
+class Search:
+    """What a search needs to go on.
+
+    Attributes:
+        sweep: with `design: search`, checked by `check`.
+        overrides: `key=value` arguments.
+        runs: folder of the runs.
+        ledger: where its trials are.
+        total: how many trials there should be, those of earlier commands included.
+        ready: told the runs of a trial before they begin; what it refuses fails the trial.
+    """
+
+    sweep: Sweep
+    overrides: Sequence[str]
+    runs: Path
+    ledger: Ledger
+    total: int
+    ready: Callable[[Sequence[Job]], None] = lambda jobs: None
+    exhausted: bool = False
+    """Whether every point has been tried, so that there are fewer trials than wanted."""
+    _prints: dict[DataConfig, str] = field(default_factory=dict)
+
+    def run(self, launch: Launch, watcher: Watcher) -> None:
+        """Carry out trials until there are as many as wanted; those that other commands work on are left to them.
+
+        Raises:
+            StoppedError: somebody asked a run to stop.
+        """
+        while batch := self._claim():
+            watcher.began(batch)
+
+            def look(under_way: Sequence[Trial] = batch) -> None:
+                for trial in under_way:
+                    self._judge(trial)
+                self.ledger.beat([trial.frozen for trial in under_way])
+                watcher.look()
+
+            look()
+            launch.run([job for trial in batch for job in trial.jobs], look)
+            for trial in batch:
+                self._tell(trial)
+                watcher.ended(trial)
+
+    def renew(self, again: Sequence[Again]) -> None:
+        """Put new trials with the same values in the place of those that failed, or of finished ones whose runs other code made."""
+        with self.ledger.alone():
+            for trial in self.ledger.trials()[: self.total]:
+                if trial.state.is_finished() and self._wanted_again(trial, again):
+                    kept = {"runs": trial.user_attrs.get("runs", []), "again": list(again), "replaces": trial.number}
+                    self.ledger.add(_place(trial), dict(trial.params), trial.distributions, {**kept, "owner": None, "beat": 0.0})
+
+    def _wanted_again(self, trial: FrozenTrial, again: Sequence[Again]) -> bool:
+        if trial.state.name == "FAIL":
+            return "failed" in again
+        return "stale" in again and any(job.stale for job in self.jobs(_place(trial), trial.params))
+
+    def jobs(self, place: int, params: space.Params, again: Sequence[Again] = ()) -> list[Job]:
+        """The runs of a trial.
+
+        Raises:
+            ConfigError: values that make no configuration.
+        """
+        arm = Arm(f"trial {place}", self.sweep.experiments[0], dict(params), dict(params))
+        return jobs_of(plan(self.sweep, self.overrides, wanted=[arm]), self.runs, again, self._prints)
+
+    def _claim(self) -> list[Trial]:
+        """The trials of one batch that are to be run: those that nobody works on any more, and new ones up to the batch's end."""
+        size = self.sweep.search.batch
+        claimed: list[FrozenTrial] = []
+        with self.ledger.alone():
+            known = self.ledger.trials()
+            lost = [trial for trial in known[: self.total] if self.ledger.orphaned(trial)]
+            batch = (_place(lost[0]) if lost else len(known)) // size
+            claimed = [self.ledger.adopt(trial) for trial in lost if _place(trial) // size == batch]
+            while len(known) < min((batch + 1) * size, self.total):
+                new = self._proposed(known)
+                if new is None and self.exhausted:
+                    break
+                claimed += [new] if new else []
+                known = self.ledger.trials()
+                batch = batch if claimed else len(known) // size
+        return [self._prepared(trial, known) for trial in claimed]
+
+    def _proposed(self, known: Sequence[FrozenTrial]) -> FrozenTrial | None:
+        """The next trial, written; None where there is none, or where a command on another machine has just written one there."""
+        place = len(known)
+        params = propose(self.sweep, self._before(known, place), place)
+        if params is None:
+            self.exhausted = True
+            return None
+        try:
+            runs = [f"{job.folder.path.parent.name}/{job.folder.path.name}" for job in self.jobs(place, params)]
+        except AnomalynetError:
+            runs = []  # said when the trial is carried out
+        return self.ledger.add(place, params, space.distributions(self.sweep.axes), {"runs": runs})
+
+    def _before(self, known: Sequence[FrozenTrial], place: int) -> list[FrozenTrial]:
+        """What a trial may know: those before its batch, and of those in its batch what they try."""
+        from optuna.trial import TrialState, create_trial
+
+        batch = place // self.sweep.search.batch * self.sweep.search.batch
+        return [
+            trial
+            if number < batch and trial.state.is_finished()
+            else create_trial(state=TrialState.RUNNING, params=dict(trial.params), distributions=trial.distributions)
+            for number, trial in enumerate(known[:place])
+        ]
+
+    def _prepared(self, frozen: FrozenTrial, known: Sequence[FrozenTrial]) -> Trial:
+        settings = self.sweep.search
+        trial = Trial(frozen, _place(frozen), dict(frozen.params))
+        try:
+            trial.jobs = self.jobs(trial.place, trial.params, frozen.user_attrs.get("again", ()))
+            self.ready(trial.jobs)
+        except AnomalynetError as error:
+            trial.jobs, trial.reason = [], str(error)
+            return trial
+        if settings.pruner != "none":
+            before, epochs = self._before(known, trial.place), trial.jobs[0].run.loaded.config.training.epochs
+            trial.judge = Judge(settings, before, trial.params, frozen.distributions, epochs, self.ledger.name)
+        return trial
+
+    def _judge(self, trial: Trial) -> None:
+        """Show the pruner whatever is new, in order; then end what need not go on."""
+        if trial.judge and not trial.pruned:
+            seen = trial.judge.seen
+            new = [(step, value) for step, value in self._steps(trial) if step not in seen]
+            trial.pruned = any(trial.judge.prune(step, value) for step, value in new)
+        if trial.pruned or any(job.state == "failed" for job in trial.jobs):
+            trial.cancel()
+
+    def _steps(self, trial: Trial) -> list[tuple[int, float]]:
+        """The values so far: each epoch of the first run, or for Wilcoxon's test each finished run, up to the first that is not."""
+        objective, first = self.sweep.search.objectives[0], trial.jobs[0]
+        if self.sweep.search.pruner == "wilcoxon":
+            finished = itertools.takewhile(lambda job: job.state == "done", trial.jobs)
+            return [(number, value) for number, job in enumerate(finished) if (value := _known(job, objective)) is not None]
+        lines = [] if first.stale and first.state == "waiting" else first.folder.read_progress()
+        return [(int(line["epoch"]), float(line[objective])) for line in lines if objective in line]
+
+    def _tell(self, trial: Trial) -> None:
+        self._judge(trial)
+        failed = next((job for job in trial.jobs if job.state == "failed"), None)
+        if trial.pruned:
+            for job in trial.jobs:
+                job.folder.stop.unlink(missing_ok=True)
+            self.ledger.prune(trial.frozen, trial.judged)
+            return
+        if failed:
+            trial.reason = f"{failed.run.place}: {failed.reason}"
+        elif any(job.state != "done" for job in trial.jobs):
+            raise StoppedError(f"trial {trial.place}: a run was asked to stop", "the same command continues it")
+        if not trial.reason:
+            try:
+                trial.values = trial_values([job.folder for job in trial.jobs], self.sweep.search.objectives)
+            except AnomalynetError as error:
+                trial.reason = str(error)
+        if trial.values is None:
+            self.ledger.fail(trial.frozen, trial.reason)
+        else:
+            self.ledger.complete(trial.frozen, trial.values, trial.judged)
+
+
+def _place(trial: FrozenTrial) -> int:
+    place = place_of(trial)
+    assert place is not None
+    return place
+
+
+def _known(job: Job, objective: str) -> float | None:
+    try:
+        return run_value(job.folder, objective)
+    except AnomalynetError:
+        return None

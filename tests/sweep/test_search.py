@@ -1,0 +1,262 @@
+"""A search goes on after any interruption as if there had been none, never doubles a trial, and is judged by means over its runs."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from anomalynet.errors import ConfigError, StoppedError, UsageError
+from anomalynet.runs.folder import RunFolder
+from anomalynet.sweep import space
+from anomalynet.sweep.file import read_sweep
+from anomalynet.sweep.launch import Launch
+from anomalynet.sweep.ledger import open_storage
+from anomalynet.sweep.search import Search
+from anomalynet.sweep.slots import Slot
+from anomalynet.sweep.study import best, check
+from tests.sweep.fake import SPACE, FakeWorker, Quiet, carried_out, search_of, story, sweep_of, worth
+
+TRIALS = 20
+FINITE = "experiment: hybrid\ndesign: search\nfolds: [0]\naxes: "
+
+
+def process(folder: Path, settings: str, pause: float = 0.0, slots: int = 1, url: str | None = None) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.sweep.fake", str(folder), settings, str(pause), str(slots), *([url] if url else [])]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def points(search: Search) -> list[str]:
+    return [space.key_of(trial.params) for trial in search.ledger.trials()]
+
+
+def every_number(search: Search) -> list[int]:
+    """Of all trials in the storage, held or not."""
+    return [trial.number for trial in search.ledger.storage.get_all_trials(search.ledger._study)]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "{trials: 20, sampler: random}",
+        "{trials: 20, sampler: tpe}",
+        "{trials: 20, sampler: cmaes}",
+        "{trials: 14, sampler: gp}",
+        "{trials: 20, sampler: tpe, batch: 3}",
+        "{trials: 20, sampler: tpe, pruner: median}",
+        "{trials: 20, sampler: tpe, pruner: hyperband, batch: 2}",
+    ],
+)
+def test_a_search_that_is_killed_again_and_again_ends_as_one_that_was_not(tmp_path: Path, settings: str) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    whole = carried_out(search_of(tmp_path / "whole", sweep_of(tmp_path / "whole", settings)))
+    draw, kills = random.Random(settings), 0
+    for _ in range(4):
+        one = process(tmp_path / "killed", settings, pause=0.01)
+        assert one.stdout
+        assert one.stdout.readline() == "ready\n"
+        time.sleep(draw.uniform(0.05, 0.6))
+        if one.poll() is None:
+            one.send_signal(signal.SIGKILL)
+            kills += 1
+        one.communicate()
+    assert kills >= 2
+    again = carried_out(search_of(tmp_path / "killed", sweep_of(tmp_path / "killed", settings)))
+    assert len(story(again)) == whole.total
+    assert story(again) == story(whole)
+    assert len(set(points(again))) == whole.total
+    assert every_number(again) == list(range(whole.total))
+    directions = whole.sweep.search.directions
+    assert best(again.ledger.trials(), directions) == best(whole.ledger.trials(), directions)
+    if "pruner" in settings:
+        assert {"COMPLETE", "PRUNED"} == {state for state, _, _ in story(whole)}
+
+
+@pytest.mark.parametrize("url", [None, "sqlite:///{folder}/search.db"])
+def test_two_commands_at_once_share_the_trials_and_make_no_more(tmp_path: Path, url: str | None) -> None:
+    where = url.format(folder=tmp_path) if url else None
+    settings = "{trials: 20, sampler: tpe, batch: 2}"
+    both = [process(tmp_path, settings, pause=0.02, url=where) for _ in range(2)]
+    for one in both:
+        _, error = one.communicate(timeout=120)
+        assert one.returncode == 0, error
+    found = search_of(tmp_path, sweep_of(tmp_path, settings), where)
+    assert [state for state, _, _ in story(found)] == ["COMPLETE"] * TRIALS
+    assert len(set(points(found))) == TRIALS
+    assert len(every_number(found)) == TRIALS
+    assert {trial.user_attrs["owner"]["pid"] for trial in found.ledger.trials()} == {one.pid for one in both}
+
+
+def test_a_database_holds_what_a_journal_holds(tmp_path: Path) -> None:
+    settings = "{trials: 8}"
+    chosen = sweep_of(tmp_path, settings)
+    journal = carried_out(search_of(tmp_path, chosen))
+    database = carried_out(search_of(tmp_path, chosen, f"sqlite:///{tmp_path}/search.db"))
+    assert story(database) == story(journal)
+    with pytest.raises(UsageError, match="cannot be opened"):
+        open_storage("nonsense", tmp_path / "x.journal")
+
+
+def test_the_number_of_trials_is_a_total(tmp_path: Path) -> None:
+    chosen = sweep_of(tmp_path, "{trials: 4, sampler: random}")
+    carried_out(search_of(tmp_path, chosen))
+    worker = FakeWorker(Slot())
+    again = search_of(tmp_path, chosen)
+    with Launch([Slot()], hire=lambda slot: worker) as launch:
+        again.run(launch, Quiet())
+        assert worker.asked == []
+        search_of(tmp_path, chosen, total=6).run(launch, Quiet())
+    assert len(worker.asked) == 2
+    assert len(story(again)) == 6
+
+
+def test_another_space_is_another_search_whose_runs_are_shared(tmp_path: Path) -> None:
+    first = carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 3, sampler: random}")))
+    worker = FakeWorker(Slot())
+    other = search_of(tmp_path, sweep_of(tmp_path, "{trials: 3, sampler: random, objectives: [validation/average_precision, parameters]}"))
+    assert other.ledger.name != first.ledger.name
+    with Launch([Slot()], hire=lambda slot: worker) as launch:
+        other.run(launch, Quiet())
+    assert worker.asked == []
+    assert [params for _, params, _ in story(other)] == [params for _, params, _ in story(first)]
+
+
+def test_neither_slots_nor_speed_decide_what_is_tried(tmp_path: Path) -> None:
+    settings = "{trials: 9, batch: 3}"
+    (tmp_path / "one").mkdir()
+    (tmp_path / "three").mkdir()
+    one = carried_out(search_of(tmp_path / "one", sweep_of(tmp_path / "one", settings)))
+    three = carried_out(search_of(tmp_path / "three", sweep_of(tmp_path / "three", settings)), slots=3, pause=0.01)
+    assert story(one) == story(three)
+
+
+def test_a_trial_is_worth_the_mean_over_seeds_folds_and_worlds(tmp_path: Path) -> None:
+    places = "seeds: [0, 3]\nfolds: [0, 2]\nworlds: [0, 5]\n"
+    settings = "{trials: 3, sampler: random, objectives: [validation/average_precision, latency, parameters]}"
+    found = carried_out(search_of(tmp_path, sweep_of(tmp_path, settings, SPACE.replace("seeds: [0]\nfolds: [0]\n", places))), slots=2)
+    for trial in found.ledger.trials():
+        every = [
+            worth({**trial.params, "seed": seed, "data.split.fold": fold, "data.world": world})
+            for seed in (0, 3)
+            for fold in (0, 2)
+            for world in (0, 5)
+        ]
+        hidden = trial.params["model.hidden"]
+        assert trial.values == pytest.approx([sum(every) / 8, 10 + hidden / 10, 1000 * hidden], rel=1e-12)
+        assert len(trial.user_attrs["runs"]) == 8
+
+
+def test_the_loss_is_that_of_the_epoch_that_was_kept(tmp_path: Path) -> None:
+    found = carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 1, objectives: [validation/loss]}")))
+    trial = found.ledger.trials()[0]
+    kept = worth({**trial.params, "seed": 0, "data.split.fold": 0}) * (1 - 0.5**6)
+    assert trial.values == [pytest.approx(1 - kept)]
+
+
+def test_a_grid_is_the_product_in_order_and_ends(tmp_path: Path) -> None:
+    axes = FINITE + "{model.hidden: {low: 16, high: 48, step: 16}, model.attention: [true, false]}\n"
+    text = axes + "exclude: [{model.hidden: 32, model.attention: false}]\n"
+    found = carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 50, sampler: grid}", text)))
+    expected = [(16, True), (16, False), (32, True), (48, True), (48, False)]
+    assert [(params["model.hidden"], params["model.attention"]) for _, params, _ in story(found)] == expected
+    assert found.exhausted
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "gp"])
+def test_a_finite_space_is_tried_once_and_whole(tmp_path: Path, sampler: str) -> None:
+    axes = FINITE + "{model.hidden: {low: 16, high: 64, step: 16}, model.attention: [true, false]}\n"
+    found = carried_out(search_of(tmp_path, sweep_of(tmp_path, f"{{trials: 50, sampler: {sampler}}}", axes)))
+    assert found.exhausted
+    assert len(set(points(found))) == len(points(found)) == 8
+
+
+def test_a_failed_trial_counts_until_it_is_tried_again_in_its_place(tmp_path: Path) -> None:
+    chosen = sweep_of(tmp_path, "{trials: 6, sampler: random}")
+    found = carried_out(search_of(tmp_path, chosen), fails=("model.hidden", 128))
+    states = [state for state, _, _ in story(found)]
+    params = [params for _, params, _ in story(found)]
+    assert states == ["FAIL" if one["model.hidden"] == 128 else "COMPLETE" for one in params]
+    assert {"FAIL", "COMPLETE"} == set(states)
+    failed = states.index("FAIL")
+    assert "it was told to" in found.ledger.trials()[failed].user_attrs["reason"]
+    carried_out(search_of(tmp_path, chosen))
+    assert [state for state, _, _ in story(found)] == states
+    again = search_of(tmp_path, chosen)
+    again.renew(["failed"])
+    carried_out(again)
+    assert [state for state, _, _ in story(again)] == ["COMPLETE"] * 6
+    assert [params for _, params, _ in story(again)] == params
+
+
+def test_trials_whose_runs_other_code_made_are_made_again_on_request(tmp_path: Path) -> None:
+    chosen = sweep_of(tmp_path, "{trials: 2, sampler: random}")
+    found = carried_out(search_of(tmp_path, chosen))
+    folder = RunFolder(found.runs / found.ledger.trials()[1].user_attrs["runs"][0])
+    folder.environment.write_text('{"code": "another"}')
+    worker = FakeWorker(Slot())
+    again = search_of(tmp_path, chosen)
+    again.renew(["stale"])
+    with Launch([Slot()], hire=lambda slot: worker) as launch:
+        again.run(launch, Quiet())
+    assert [job["renew"] for job in worker.asked] == [True]
+    assert story(again) == story(found)
+
+
+def test_values_that_make_no_configuration_fail_their_trial_alone(tmp_path: Path) -> None:
+    axes = FINITE + "{model.cnn: [true, false], model.lstm: [true, false], model.attention: [false]}\n"
+    found = carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 4, sampler: grid}", axes)))
+    states = [state for state, _, _ in story(found)]
+    assert states.count("COMPLETE") >= 2
+    bad = [trial for trial in found.ledger.trials() if trial.state.name == "FAIL"]
+    assert all("model" in trial.user_attrs["reason"] for trial in bad)
+
+
+def test_a_stop_that_somebody_else_asked_for_leaves_the_trial_to_the_next_command(tmp_path: Path) -> None:
+    chosen = sweep_of(tmp_path, "{trials: 2, sampler: random}")
+    found = search_of(tmp_path, chosen)
+
+    class Nosy(Quiet):
+        def look(self) -> None:
+            for path in (tmp_path / "runs").glob("hybrid/*"):
+                RunFolder(path).stop.touch()
+
+    with Launch([Slot()], hire=lambda slot: FakeWorker(slot, pause=0.2)) as launch, pytest.raises(StoppedError, match="trial 0"):
+        found.run(launch, Nosy())
+    assert [state for state, _, _ in story(found)] == ["RUNNING"]
+    carried_out(search_of(tmp_path, chosen))
+    assert [state for state, _, _ in story(found)] == ["COMPLETE"] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "error", "message"),
+    [
+        (SPACE, "{objectives: [test/auroc]}", ConfigError, "a leak"),
+        (SPACE, "{sampler: cmaes, objectives: [validation/auroc, latency]}", UsageError, "one objective"),
+        (SPACE, "{sampler: grid}", UsageError, "axes.model.dropout"),
+        (SPACE.replace("model.hidden", "model.hiden"), "{trials: 1}", ConfigError, "model.hidden"),
+        (SPACE.replace("experiment: hybrid", "experiments: [cnn, lstm]"), "{trials: 1}", UsageError, "one experiment"),
+        (SPACE + "arms: {mine: {model.cnn: false}}\n", "{trials: 1}", UsageError, "no `arms`"),
+        ("experiment: hybrid\ndesign: search\n", "{trials: 1}", UsageError, "nothing to try"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(tmp_path: Path, text: str, settings: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        check(sweep_of(tmp_path, settings, text), [])
+
+
+def test_an_argument_that_fixes_an_axis_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"model\.hidden: it is an axis"):
+        check(read_sweep("tune_hybrid", "quick"), ["model.hidden=32"])
+
+
+def test_nobody_stores_a_pickle(tmp_path: Path) -> None:
+    carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 12, sampler: cmaes}")))
+    text = (tmp_path / "runs" / ".search" / "mine.journal").read_text()
+    assert "cma:" not in text
+    assert "optimizer" not in text

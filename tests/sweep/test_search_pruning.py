@@ -1,0 +1,87 @@
+"""What is pruned follows from the trials before and the values in order; a pruned trial's runs stop after their epoch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from anomalynet.runs.folder import RunFolder
+from anomalynet.sweep.launch import Launch
+from anomalynet.sweep.slots import Slot
+from tests.sweep.fake import EPOCHS, SPACE, FakeWorker, Quiet, carried_out, search_of, story, sweep_of
+
+MEDIAN = "{trials: 16, sampler: random, pruner: median}"
+
+
+def test_a_pruned_run_stops_early_and_the_decision_is_that_of_one_who_looks_too_late(tmp_path: Path) -> None:
+    """Slow epochs are caught under way, quick runs are over before anybody looks: both are pruned alike."""
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "quick").mkdir()
+    slow = search_of(tmp_path / "slow", sweep_of(tmp_path / "slow", MEDIAN))
+    with Launch([Slot()], hire=lambda slot: FakeWorker(slot, pause=0.15)) as launch:
+        real = launch.run
+        launch.run = lambda jobs, watch, interval=0.02: real(jobs, watch, 0.02)  # type: ignore[method-assign]
+        slow.run(launch, Quiet())
+    quick = carried_out(search_of(tmp_path / "quick", sweep_of(tmp_path / "quick", MEDIAN)))
+    assert story(slow) == story(quick)
+    pruned = [trial for trial in slow.ledger.trials() if trial.state.name == "PRUNED"]
+    assert pruned
+    for trial in pruned:
+        folder = RunFolder(slow.runs / trial.user_attrs["runs"][0])
+        assert not folder.finished
+        assert len(folder.read_progress()) < EPOCHS
+        assert not folder.stop.exists()
+        assert trial.values == [trial.intermediate_values[max(trial.intermediate_values)]]
+
+
+def test_a_pruned_trial_is_worse_than_the_median_of_those_before_it(tmp_path: Path) -> None:
+    trials = carried_out(search_of(tmp_path, sweep_of(tmp_path, MEDIAN))).ledger.trials()
+    for place, trial in enumerate(trials):
+        step = max(trial.intermediate_values)
+        before = [other.intermediate_values[step] for other in trials[:place] if other.state.name == "COMPLETE"]
+        best = max(trial.intermediate_values.values())
+        below = len(before) >= 5 and best < sorted(before)[len(before) // 2]
+        if trial.state.name == "PRUNED":
+            assert len(before) >= 5
+            assert best < sorted(before)[(len(before)) // 2]
+        elif len(before) % 2:
+            assert not below
+
+
+def test_runs_that_wait_are_not_begun_for_a_trial_that_is_pruned(tmp_path: Path) -> None:
+    text = SPACE.replace("seeds: [0]\n", "seeds: [0, 1, 2]\n")
+    worker = FakeWorker(Slot(), pause=0.08)
+    found = search_of(tmp_path, sweep_of(tmp_path, "{trials: 10, sampler: random, pruner: median}", text))
+    with Launch([Slot()], hire=lambda slot: worker) as launch:
+        real = launch.run
+        launch.run = lambda jobs, watch, interval=0.02: real(jobs, watch, 0.02)  # type: ignore[method-assign]
+        found.run(launch, Quiet())
+    pruned = sum(state == "PRUNED" for state, _, _ in story(found))
+    assert pruned
+    assert len(worker.asked) == 3 * (10 - pruned) + pruned
+
+
+def test_wilcoxon_compares_finished_runs_with_the_best_trials(tmp_path: Path) -> None:
+    text = SPACE.replace("seeds: [0]\nfolds: [0]\n", "seeds: [0, 1]\nfolds: [0, 1, 2, 3]\n")
+    found = carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 8, sampler: random, pruner: wilcoxon}", text)), slots=2)
+    trials = found.ledger.trials()
+    assert trials[0].state.name == "COMPLETE"
+    assert list(trials[0].intermediate_values) == list(range(8))
+    best = trials[0].value
+    assert best is not None
+    for trial in trials[1:]:
+        if trial.state.name == "PRUNED":
+            steps = len(trial.intermediate_values)
+            assert 2 <= steps <= 8
+            assert sum(trial.intermediate_values.values()) / steps < best
+        else:
+            assert trial.value is not None
+            best = max(best, trial.value)
+    assert any(trial.state.name == "PRUNED" for trial in trials)
+
+
+@pytest.mark.parametrize("pruner", ["median", "hyperband"])
+def test_several_objectives_are_not_pruned(tmp_path: Path, pruner: str) -> None:
+    with pytest.raises(Exception, match="several objectives"):
+        sweep_of(tmp_path, f"{{pruner: {pruner}, objectives: [validation/auroc, latency]}}")
