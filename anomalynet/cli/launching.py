@@ -48,6 +48,12 @@ def slots_of(args: argparse.Namespace, jobs: Sequence[Job]) -> list[Slot]:
     from anomalynet.sweep.slots import cpu_slots, gpu_slots, gpus_here
 
     hardware = jobs[0].run.loaded.config.hardware
+    if args.on == "ray":
+        from anomalynet.sweep.on_ray import connect, ray_slots
+
+        if args.gpus is not None:
+            raise UsageError("--gpus names GPUs of this machine, and Ray those of its cluster", "leave it out; --slots bounds the runs")
+        return ray_slots(connect(), args.slots, hardware, args.runs_per_gpu)
     if args.gpus is not None:
         if args.slots is not None:
             raise UsageError("--slots and --gpus exclude each other", "--runs-per-gpu puts several runs on each GPU")
@@ -62,7 +68,9 @@ def launcher(args: argparse.Namespace, slots: Sequence[Slot], group: str) -> Lau
     from anomalynet.sweep.launch import Launch
 
     if args.on == "ray":
-        raise UsageError("--on ray: not there yet")
+        from anomalynet.sweep.on_ray import RayCluster, connect
+
+        return Launch(slots, group=group, hire=RayCluster(connect(), say).hire, say=say)
     return Launch(slots, group=group, say=say)
 
 
