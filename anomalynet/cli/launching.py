@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,15 +64,19 @@ def slots_of(args: argparse.Namespace, jobs: Sequence[Job]) -> list[Slot]:
     return gpu_slots(here, args.runs_per_gpu, hardware.devices) if here else cpu_slots(args.slots, hardware.devices)
 
 
-def launcher(args: argparse.Namespace, slots: Sequence[Slot], group: str) -> Launch:
-    """Workers for a command, not started yet."""
+@contextmanager
+def launcher(args: argparse.Namespace, slots: Sequence[Slot], group: str) -> Iterator[Launch]:
+    """Workers for a command, started with their first runs."""
     from anomalynet.sweep.launch import Launch
 
     if args.on == "ray":
-        from anomalynet.sweep.on_ray import RayCluster, connect
+        from anomalynet.sweep.on_ray import RayCluster, session
 
-        return Launch(slots, group=group, hire=RayCluster(connect(), say).hire, say=say)
-    return Launch(slots, group=group, say=say)
+        with session() as ray, Launch(slots, group=group, hire=RayCluster(ray, say).hire, say=say) as launch:
+            yield launch
+    else:
+        with Launch(slots, group=group, say=say) as launch:
+            yield launch
 
 
 def work(args: argparse.Namespace, jobs: list[Job], slots: Sequence[Slot], group: str) -> None:

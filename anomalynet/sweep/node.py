@@ -21,7 +21,7 @@ from anomalynet.data import sources
 from anomalynet.errors import AnomalynetError
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import write_bytes, write_text
-from anomalynet.runs.folder import BusyError, RunFolder
+from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.local import LocalWorker
 from anomalynet.sweep.slots import Slot
 
@@ -52,7 +52,7 @@ def program() -> str:
 
 
 def runs_of_node() -> Path:
-    """Where a node keeps the runs under way: `$ANOMALYNET_RAY_RUNS`, else in the user's cache."""
+    """Where a node keeps the runs under way, each process in a folder of its own: `$ANOMALYNET_RAY_RUNS`, else in the user's cache."""
     return Path(os.environ.get("ANOMALYNET_RAY_RUNS") or Path.home() / ".cache" / "anomalynet" / "ray-runs").absolute()
 
 
@@ -60,7 +60,8 @@ class Node:
     """Takes one run at a time; `news` may be asked meanwhile, from another thread."""
 
     def __init__(self) -> None:
-        self.runs = runs_of_node()
+        self.place = runs_of_node() / f"{socket.gethostname()}-{os.getpid()}"
+        self.runs = self.place / "runs"
         self.folder: RunFolder | None = None
         self.worker: LocalWorker | None = None
 
@@ -72,14 +73,14 @@ class Node:
             data: the sender's data folder, used where it exists here and the node's own ANOMALYNET_DATA names no other.
         """
         os.environ.update(environment)
-        os.environ.setdefault("ANOMALYNET_DATA", data if Path(data).is_dir() else str(self.runs.parent / "data"))
-        place = self.runs / ".files" / str(os.getpid())
-        place.mkdir(parents=True, exist_ok=True)
-        os.chdir(place)
+        os.environ.setdefault("ANOMALYNET_DATA", data if Path(data).is_dir() else str(self.place.parent / "data"))
+        _clear_away(self.place.parent)
+        self.runs.mkdir(parents=True)
+        os.chdir(self.place)
         command = [sys.executable, "-c", "from anomalynet.sweep.node import program; print(program())"]
         told = subprocess.run(command, capture_output=True, text=True, check=False)
         code = (told.stdout if told.returncode == 0 else told.stderr).strip().splitlines()
-        return {"host": socket.gethostname(), "code": code[-1] if code else "", "runs": str(self.runs)}
+        return {"host": socket.gethostname(), "code": code[-1] if code else ""}
 
     def work(self, order: Order) -> dict[str, Any]:
         """Carry out a run; what a worker replies, with the run's `files`, or `unfit`: why this node cannot do it."""
@@ -89,21 +90,14 @@ class Node:
         if unfit := _unfit(config, order):
             return {"unfit": unfit}
         folder = RunFolder(self.runs / order["experiment"] / order["id"])
-        try:
-            with folder.locked(wait=False):
-                _empty(folder)
-                for name, content in order["state"].items():
-                    write_bytes(folder.path / name, content)
-        except BusyError:
-            return {"failed": None, "busy": True}
+        for name, content in order["state"].items():
+            write_bytes(folder.path / name, content)
         self.folder = folder
         reply = self._train(config, folder, order)
-        if reply.get("busy"):
-            return reply
         names = sorted(path.relative_to(folder.path).as_posix() for path in folder.path.rglob("*") if path.is_file())
         files = read_files(folder, (name for name in names if not name.startswith(".") and name != "config.yaml"))
         self.folder = None
-        _empty(folder)
+        shutil.rmtree(folder.path)
         return {**reply, "files": files}
 
     def _train(self, config: Path, folder: RunFolder, order: Order) -> dict[str, Any]:
@@ -162,7 +156,9 @@ def _unfit(config: Path, order: Order) -> str:
     return "" if found == order["id"] else f"the configuration comes to the run {found} here, not {order['id']}"
 
 
-def _empty(folder: RunFolder) -> None:
-    for path in folder.path.iterdir():
-        if path.name not in (".lock", ".holder.json"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+def _clear_away(folder: Path) -> None:
+    """Remove what processes of this host left here that were killed."""
+    for left in folder.glob(f"{socket.gethostname()}-*"):
+        pid = int(left.name.rpartition("-")[2])
+        if pid == os.getpid() or not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(left, ignore_errors=True)

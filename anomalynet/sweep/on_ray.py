@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,17 @@ def connect() -> Any:
             where = os.environ.get("RAY_ADDRESS", "this machine's address")
             raise UsageError(f"--on ray: no cluster at {where}: {_first_line(error)}", "RAY_ADDRESS=HOST:PORT names another") from None
     return ray
+
+
+@contextlib.contextmanager
+def session() -> Iterator[Any]:
+    """`connect`, and let go of the cluster afterwards. Ray's listener prints to stdout, where results belong, so that is closed meanwhile."""
+    ray = connect()
+    try:
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+            yield ray
+    finally:
+        ray.shutdown()
 
 
 def ray_slots(ray: Any, count: int | None, hardware: HardwareConfig, runs_per_gpu: int = 1) -> list[Slot]:
@@ -179,8 +190,12 @@ class RayWorker:
                 cause = getattr(error, "cause", None) or error
                 raise RunError(f"{self._host or 'a node of the Ray cluster'}: {type(cause).__name__}: {_first_line(cause)}") from None
             except self.ray.exceptions.RayError as error:
-                self._words, self.spent = f"{self._host or 'a node'}: {_first_line(error)}", True
-                return None if isinstance(error, self.ray.exceptions.OutOfMemoryError) else {"failed": None, "lost": self._words}
+                where, self.spent = self._host or "a node of the Ray cluster", True
+                if isinstance(error, self.ray.exceptions.OutOfMemoryError):
+                    self._words = f"{where} ran out of memory"
+                    return None
+                self.cluster.say(f"{where} was lost; its run {folder.path.name} goes back to the queue")
+                return {"failed": None, "lost": f"{where}, {type(error).__name__}"}
 
     def _carry_out(self, job: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
         folder.stop.unlink(missing_ok=True)
