@@ -68,7 +68,7 @@ def connect() -> Any:
 
 @contextlib.contextmanager
 def session() -> Iterator[Any]:
-    """`connect`, and let go of the cluster afterwards. Ray's listener prints to stdout, where results belong, so that is closed meanwhile."""
+    """`connect`, and let go of the cluster afterwards. Ray prints notices to stdout, where results belong: closed meanwhile."""
     ray = connect()
     try:
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):

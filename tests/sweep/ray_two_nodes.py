@@ -8,84 +8,59 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
-from ray.cluster_utils import Cluster
-
+from anomalynet.sweep import on_ray
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.launch import Launch
-from anomalynet.sweep.on_ray import RayCluster, connect, ray_slots
 from anomalynet.sweep.plan import plan
 from tests.training.small import SHORT
 
-SWEEP = """
-experiments: [cnn, logistic]
-seeds: [0, 1]
-folds: [0, 1]
-"""
-OVERRIDES = [*(text for text in SHORT if not text.startswith("model.")), "training.epochs=6"]
-ADDRESS = "127.0.0.2"  # 127.0.0.1 hangs where a driver connects
+SWEEP = "experiments: [hybrid, logistic]\nseeds: [0]\nfolds: [0, 1, 2]\n"
+OVERRIDES = [*(text for text in SHORT if not text.startswith(("model.", "training."))), "training.epochs=12", "training.patience=12"]
+ADDRESS = "127.0.0.2"  # Ray binds the machine's own address, and a driver cannot connect to 127.0.0.1
 
 
 def main(folder: Path) -> None:
-    """Sweep on two nodes, and kill the first one whose folder shows an epoch."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "node_ip_address": ADDRESS, "include_dashboard": False})
+    """Sweep on two nodes, each with folders of its own, and kill the first one where a run has come home with an epoch."""
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": 0, "node_ip_address": ADDRESS, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     places = [folder / "node0", folder / "node1"]
     nodes = [
         cluster.add_node(
-            num_cpus=1, node_ip_address=ADDRESS, env_vars={"ANOMALYNET_RAY_RUNS": str(place), "ANOMALYNET_DATA": str(place / "data")}
+            num_cpus=1,
+            node_ip_address=ADDRESS,
+            env_vars={"ANOMALYNET_RAY_RUNS": str(place / "runs"), "ANOMALYNET_DATA": str(place / "data")},
         )
         for place in places
     ]
     os.environ["RAY_ADDRESS"] = cluster.address
+    on_ray.POLL = 0.1
     jobs = jobs_of(plan(read_sweep(str(folder / "mine.yaml"), "quick"), OVERRIDES), folder / "runs")
-    used: set[int] = set()
+    used: set[str] = set()
+    seen = {"running": False, "epochs": 0}
     removed: list[int] = []
-    states: set[str] = set()
-    epochs: list[int] = []
-    began = time.monotonic()
 
     def watch() -> None:
-        at_work = {
-            number
-            for number, place in enumerate(places)
-            for path in place.glob("*/runs/cnn/*/progress.jsonl")
-            if path.read_text().count("\n") >= 2
-        }
-        used.update(at_work)
-        states.update(str((job.state, job.folder.running)) for job in jobs if job.state == "running")
-        epochs.append(
-            max(len(job.folder.read_progress()) for job in jobs if job.state == "running")
-            if "running" in [job.state for job in jobs]
-            else 0
-        )
-        if len(used) == 2 and at_work and not removed:
-            removed.append(min(at_work))
-            cluster.remove_node(nodes[removed[0]], allow_graceful=False)
-            print("removed", removed, time.monotonic() - began, file=sys.stderr)
+        under_way = {run.name: number for number, place in enumerate(places) for run in place.glob("runs/*/runs/hybrid/*")}
+        used.update(places[number].name for number in under_way.values())
+        for job in jobs:
+            epochs = len(job.folder.read_progress())
+            if job.state == "running" and epochs and not removed and len(used) == 2 and job.folder.path.name in under_way:
+                seen.update(running=job.folder.running, epochs=epochs)
+                removed.append(under_way[job.folder.path.name])
+                cluster.remove_node(nodes[removed[0]], allow_graceful=False)
 
-    ray = connect()
-    slots = ray_slots(ray, None, jobs[0].run.loaded.config.hardware)
-    print("connected", time.monotonic() - began, file=sys.stderr)
-    with Launch(slots, hire=RayCluster(ray).hire) as launch:
-        launch.run(jobs, watch, interval=0.05)
-    print("done", time.monotonic() - began, file=sys.stderr)
-    facts = {
-        "slots": len(slots),
-        "removed": removed,
-        "states": {job.folder.path.name: job.state for job in jobs},
-        "attempts": [job.attempts for job in jobs],
-        "losses": [job.losses for job in jobs],
-        "seconds": [job.seconds for job in jobs],
-        "epochs": sorted(set(epochs)),
-        "running": sorted(states),
-    }
-    print(json.dumps(facts))
-    ray.shutdown()
+    with on_ray.session() as ray:
+        slots = on_ray.ray_slots(ray, None, jobs[0].run.loaded.config.hardware)
+        with Launch(slots, hire=on_ray.RayCluster(ray).hire) as launch:
+            launch.run(jobs, watch, interval=0.02)
     cluster.shutdown()
-    print("end", time.monotonic() - began, file=sys.stderr)
+    facts = {"slots": len(slots), "nodes": sorted(used), "seen": seen, "losses": [job.losses for job in jobs]}
+    print(json.dumps({**facts, "attempts": [job.attempts for job in jobs]}))
 
 
 if __name__ == "__main__":
