@@ -70,7 +70,8 @@ def launcher(args: argparse.Namespace, slots: Sequence[Slot], group: str) -> Ite
     from anomalynet.sweep.launch import Launch
 
     if args.on == "ray":
-        from anomalynet.sweep.on_ray import RayCluster, session
+        from anomalynet.sweep.on_ray import session
+        from anomalynet.sweep.ray_worker import RayCluster
 
         with session() as ray, Launch(slots, group=group, hire=RayCluster(ray, say).hire, say=say) as launch:
             yield launch

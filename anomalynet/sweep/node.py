@@ -11,44 +11,18 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from anomalynet.config.identity import run_id
 from anomalynet.config.load import load
 from anomalynet.data import sources
 from anomalynet.errors import AnomalynetError
-from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import write_bytes, write_text
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.local import LocalWorker
 from anomalynet.sweep.slots import Slot
-
-STATE = ("checkpoints/last.ckpt", "checkpoints/best.ckpt", "timings.json", "progress.jsonl")
-"""What another node needs to continue a run. Read in this order, best is never older than last: last can always be continued."""
-_SAME = ("config", "data", "layers", "metrics", "models", "runs", "simulation", "sweep", "training")
-
-
-class Order(TypedDict):
-    """A run as it travels to a node."""
-
-    experiment: str
-    id: str
-    """The run's id as it was planned; the node must come to the same."""
-    fingerprint: str
-    """The data's, as planned."""
-    files: dict[str, str]
-    """Text files for the node's working folder: `<experiment>.yaml`, fully resolved, and the user's own files that it names."""
-    state: dict[str, bytes]
-    """Files that the run continues from; empty for a fresh start."""
-    devices: int
-    group: str | None
-
-
-def program() -> str:
-    """Ten hex digits over the code that a node must have in common with whoever sends it runs."""
-    return code_hash(_SAME)
+from anomalynet.sweep.travel import STATE, Order, read_files
 
 
 def runs_of_node() -> Path:
@@ -77,7 +51,7 @@ class Node:
         _clear_away(self.place.parent)
         self.runs.mkdir(parents=True)
         os.chdir(self.place)
-        command = [sys.executable, "-c", "from anomalynet.sweep.node import program; print(program())"]
+        command = [sys.executable, "-c", "from anomalynet.sweep.travel import program; print(program())"]
         told = subprocess.run(command, capture_output=True, text=True, check=False)
         code = (told.stdout if told.returncode == 0 else told.stderr).strip().splitlines()
         return {"host": socket.gethostname(), "code": code[-1] if code else ""}
@@ -130,17 +104,6 @@ class Node:
         except FileNotFoundError:
             return seen, {}
         return (stamp, read_files(folder, STATE)) if stamp != seen else (seen, {})
-
-
-def read_files(folder: RunFolder, names: Iterable[str]) -> dict[str, bytes]:
-    """Those of some files that are there."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = (folder.path / name).read_bytes()
-        except FileNotFoundError:
-            continue
-    return found
 
 
 def _unfit(config: Path, order: Order) -> str:
