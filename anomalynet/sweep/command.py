@@ -58,7 +58,7 @@ def end_with_stdin() -> None:
     """End this process at once when its stdin closes: whoever started it is gone."""
 
     def watch() -> None:
-        while sys.stdin.buffer.read(1):
+        while os.read(sys.stdin.fileno(), 1):  # not the buffered stdin: its lock, held while this waits, makes Python abort at exit
             pass
         os._exit(1)
 

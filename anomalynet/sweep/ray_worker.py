@@ -25,6 +25,7 @@ POLL = 2.0
 """Seconds between two looks at a run under way."""
 PLACING = 5.0
 """Seconds that a run waits for its worker to be placed before it goes back to the queue, where another slot may take it."""
+SAME_CODE = "install the same anomalynet on every node of the cluster"
 NO_ROOM = 60.0
 """Seconds without any worker on a cluster that has no node large enough, after which that is an error."""
 
@@ -107,6 +108,9 @@ class RayWorker:
                 cause = getattr(error, "cause", None) or error
                 raise RunError(f"{self._host or 'a node of the Ray cluster'}: {type(cause).__name__}: {first_line(cause)}") from None
             except self.ray.exceptions.RayError as error:
+                if "raised in its creation task" in str(error):  # what it imports is not there
+                    told = f"a node of the Ray cluster cannot start a worker: {str(error).strip().splitlines()[-1]}"
+                    raise RunError(told, SAME_CODE) from None
                 where, self.spent = self._host or "a node of the Ray cluster", True
                 if isinstance(error, self.ray.exceptions.OutOfMemoryError):
                     self._words = f"{where} ran out of memory"
@@ -143,7 +147,7 @@ class RayWorker:
             hello = self.ray.get(self._hello)
             if hello["code"] != program():
                 what = f"{hello['host']} has other code ({hello['code']}) than this machine ({program()})"
-                raise RunError(what, "install the same anomalynet on every node of the cluster")
+                raise RunError(what, SAME_CODE)
             self._host = hello["host"]
             self.cluster.placed(self, True)
         return True

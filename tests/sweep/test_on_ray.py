@@ -128,7 +128,9 @@ def test_other_code_on_a_node_ends_the_sweep_and_fails_no_run(scripted: type[Scr
 @pytest.mark.parametrize(
     ("set_up", "message"),
     [({"reply": {"unfit": "no files of skab"}}, "node1 cannot do the runs of this sweep: no files of skab"),
-     ({"errors": [RayTaskError("no space left")]}, "node1: RayTaskError: no space left")],
+     ({"errors": [RayTaskError("no space left")]}, "node1: RayTaskError: no space left"),
+     ({"errors": [ActorDiedError("an error raised in its creation task, \nModuleNotFoundError: No module named 'anomalynet'")]},
+      "cannot start a worker: ModuleNotFoundError: No module named 'anomalynet'\n  → install the same anomalynet on every node")],
 )  # fmt: skip
 def test_a_node_that_cannot_work_ends_the_sweep(scripted: type[Scripted], tmp_path: Path, set_up: dict[str, Any], message: str) -> None:
     for name, value in set_up.items():
