@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,12 @@ def slots_of(args: argparse.Namespace, jobs: Sequence[Job]) -> list[Slot]:
     from anomalynet.sweep.slots import cpu_slots, gpu_slots, gpus_here
 
     hardware = jobs[0].run.loaded.config.hardware
+    if args.on == "ray":
+        from anomalynet.sweep.on_ray import connect, ray_slots
+
+        if args.gpus is not None:
+            raise UsageError("--gpus names GPUs of this machine, and Ray those of its cluster", "leave it out; --slots bounds the runs")
+        return ray_slots(connect(), args.slots, hardware, args.runs_per_gpu)
     if args.gpus is not None:
         if args.slots is not None:
             raise UsageError("--slots and --gpus exclude each other", "--runs-per-gpu puts several runs on each GPU")
@@ -57,13 +64,20 @@ def slots_of(args: argparse.Namespace, jobs: Sequence[Job]) -> list[Slot]:
     return gpu_slots(here, args.runs_per_gpu, hardware.devices) if here else cpu_slots(args.slots, hardware.devices)
 
 
-def launcher(args: argparse.Namespace, slots: Sequence[Slot], group: str) -> Launch:
-    """Workers for a command, not started yet."""
+@contextmanager
+def launcher(args: argparse.Namespace, slots: Sequence[Slot], group: str) -> Iterator[Launch]:
+    """Workers for a command, started with their first runs."""
     from anomalynet.sweep.launch import Launch
 
     if args.on == "ray":
-        raise UsageError("--on ray: not there yet")
-    return Launch(slots, group=group, say=say)
+        from anomalynet.sweep.on_ray import session
+        from anomalynet.sweep.ray_worker import RayCluster
+
+        with session() as ray, Launch(slots, group=group, hire=RayCluster(ray, say).hire, say=say) as launch:
+            yield launch
+    else:
+        with Launch(slots, group=group, say=say) as launch:
+            yield launch
 
 
 def work(args: argparse.Namespace, jobs: list[Job], slots: Sequence[Slot], group: str) -> None:

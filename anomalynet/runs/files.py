@@ -9,6 +9,11 @@ from typing import Any
 
 
 def write_text(path: Path, text: str) -> None:
+    """Replace a text file atomically."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Replace a file atomically."""
     write_bytes(path, text.encode())
 

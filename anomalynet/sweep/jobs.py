@@ -28,6 +28,8 @@ class Job:
     reason: str = ""
     """Why it failed."""
     attempts: int = 0
+    losses: int = 0
+    """How often the machine was lost that it ran on."""
     was_done: bool = False
     """Whether it was done before this launch."""
     stale: bool = False

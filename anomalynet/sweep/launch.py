@@ -9,12 +9,15 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
+from anomalynet.errors import AnomalynetError
 from anomalynet.sweep.jobs import Job
 from anomalynet.sweep.local import LocalWorker, Worker
 from anomalynet.sweep.slots import Slot
 
 ATTEMPTS = 2
 """How often a run is tried whose worker dies under it."""
+LOSSES = 10
+"""How often a run is tried again because the machine was lost that it ran on, which is not its fault."""
 PATIENCE = 20.0
 """Seconds that runs have to reach the end of their epoch after the first Ctrl-C."""
 
@@ -42,6 +45,7 @@ class Launch:
         self._queue: queue.Queue[Job] = queue.Queue()
         self._workers: dict[int, Worker] = {}
         self._stop = threading.Event()
+        self._error: Exception | None = None
 
     def __enter__(self) -> Launch:
         return self
@@ -52,7 +56,11 @@ class Launch:
             worker.end()
 
     def run(self, jobs: Sequence[Job], watch: Callable[[], None], interval: float = 0.5) -> None:
-        """Work until every job is done, failed or stopped; calls `watch` every `interval` seconds."""
+        """Work until every job is done, failed or stopped; calls `watch` every `interval` seconds.
+
+        Raises:
+            AnomalynetError: a worker cannot work at all. The runs under way are asked to stop, as on Ctrl-C.
+        """
         for job in jobs:
             if job.state == "waiting":
                 self._queue.put(job)
@@ -64,11 +72,17 @@ class Launch:
             while any(thread.is_alive() for thread in threads):
                 watch()
                 self._wait(threads, interval)
+                self._raise()
             watch()
-        except KeyboardInterrupt:
+            self._raise()
+        except (KeyboardInterrupt, AnomalynetError):
             self._stop.set()
             self._wind_down([job for job in jobs if job.state == "running"], threads)
             raise
+
+    def _raise(self) -> None:
+        if self._error:
+            raise self._error
 
     def _wait(self, threads: Sequence[threading.Thread], seconds: float) -> None:
         """Return after some seconds, or as soon as all threads have ended."""
@@ -87,22 +101,32 @@ class Launch:
     def _serve(self, place: int) -> None:
         while not self._stop.is_set():
             try:
-                job = self._queue.get_nowait()
+                job = self._queue.get(timeout=0.2)
             except queue.Empty:
-                return
-            if job.state != "waiting":  # cancelled meanwhile
-                continue
-            worker = self._worker(place)
-            job.state, job.attempts = "running", job.attempts + 1
-            started = time.monotonic()
-            reply = worker.ask(job.message(self.group))
-            job.seconds = time.monotonic() - started
-            if reply is None and self._stop.is_set():
-                job.state = "waiting"
-                return
-            self._settle(job, {"died": worker.last_words()} if reply is None else reply)
-            if reply is None or worker.spent:
-                self._workers.pop(place).end()
+                if not self._queue.unfinished_tasks:
+                    return
+                continue  # another slot may yet give its run back
+            try:
+                if job.state == "waiting":  # else cancelled meanwhile
+                    self._carry_out(job, place)
+            except Exception as error:
+                job.state, self._error = "waiting", error
+                self._stop.set()
+            finally:
+                self._queue.task_done()
+
+    def _carry_out(self, job: Job, place: int) -> None:
+        worker = self._worker(place)
+        job.state, job.attempts = "running", job.attempts + 1
+        started = time.monotonic()
+        reply = worker.ask(job.message(self.group))
+        job.seconds = time.monotonic() - started
+        if reply is None and self._stop.is_set():
+            job.state = "waiting"
+            return
+        self._settle(job, {"died": worker.last_words()} if reply is None else reply)
+        if reply is None or worker.spent:
+            self._workers.pop(place).end()
 
     def _worker(self, place: int) -> Worker:
         if place not in self._workers:
@@ -115,6 +139,11 @@ class Launch:
             job.state, job.attempts = "waiting", job.attempts - 1
             self._queue.put(job)
             self._stop.wait(0.5)
+        elif "lost" in reply and job.losses < LOSSES:
+            job.state, job.attempts, job.losses = "waiting", job.attempts - 1, job.losses + 1
+            self._queue.put(job)
+        elif "lost" in reply:
+            job.fail(f"its machine was lost {job.losses + 1} times, last: {reply['lost']}")
         elif reply.get("stopped"):
             job.state = "stopped"
         elif "died" in reply and job.attempts < ATTEMPTS:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from anomalynet.errors import UsageError
 
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+"""Variables that bound a run's threads on CPUs; 1 unless the user's own says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -24,7 +27,7 @@ class Slot:
     @property
     def environment(self) -> dict[str, str]:
         """What its worker's environment has beside ours: one thread on CPUs unless the user's own says otherwise."""
-        threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS") if name not in os.environ}
+        threads = {name: "1" for name in THREADS if name not in os.environ}
         return threads if self.gpus is None else {**threads, "CUDA_VISIBLE_DEVICES": ",".join(self.gpus), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 

@@ -1,0 +1,67 @@
+"""A sweep on a Ray cluster of two nodes on one machine, one of which is killed while a run is under way on it.
+
+A program of its own, so that the test can start it in an empty network namespace. Prints what it saw as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from anomalynet.sweep import on_ray, ray_worker
+from anomalynet.sweep.file import read_sweep
+from anomalynet.sweep.jobs import jobs_of
+from anomalynet.sweep.launch import Launch
+from anomalynet.sweep.plan import plan
+from tests.training.small import SHORT
+
+SWEEP = "experiments: [hybrid, logistic]\nseeds: [0]\nfolds: [0, 1, 2]\n"
+OVERRIDES = [*(text for text in SHORT if not text.startswith(("model.", "training."))), "training.epochs=12", "training.patience=12"]
+ADDRESS = "127.0.0.2"  # Ray binds the machine's own address, and a driver cannot connect to 127.0.0.1
+
+
+def main(folder: Path) -> None:
+    """Sweep on two nodes, each with folders of its own, and kill the first one where a run has come home with an epoch."""
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": 0, "node_ip_address": ADDRESS, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    places = [folder / "node0", folder / "node1"]
+    nodes = [
+        cluster.add_node(
+            num_cpus=1,
+            node_ip_address=ADDRESS,
+            env_vars={"ANOMALYNET_RAY_RUNS": str(place / "runs"), "ANOMALYNET_DATA": str(place / "data")},
+        )
+        for place in places
+    ]
+    os.environ["RAY_ADDRESS"] = cluster.address
+    ray_worker.POLL = 0.1
+    jobs = jobs_of(plan(read_sweep(str(folder / "mine.yaml"), "quick"), OVERRIDES), folder / "runs")
+    used: set[str] = set()
+    seen = {"running": False, "epochs": 0}
+    removed: list[int] = []
+
+    def watch() -> None:
+        under_way = {run.name: number for number, place in enumerate(places) for run in place.glob("runs/*/runs/hybrid/*")}
+        used.update(places[number].name for number in under_way.values())
+        for job in jobs:
+            epochs = len(job.folder.read_progress())
+            if job.state == "running" and epochs and not removed and len(used) == 2 and job.folder.path.name in under_way:
+                seen.update(running=job.folder.running, epochs=epochs)
+                removed.append(under_way[job.folder.path.name])
+                cluster.remove_node(nodes[removed[0]], allow_graceful=False)
+
+    with on_ray.session() as ray:
+        slots = on_ray.ray_slots(ray, None, jobs[0].run.loaded.config.hardware)
+        with Launch(slots, hire=ray_worker.RayCluster(ray).hire) as launch:
+            launch.run(jobs, watch, interval=0.02)
+    cluster.shutdown()
+    facts = {"slots": len(slots), "nodes": sorted(used), "seen": seen, "losses": [job.losses for job in jobs]}
+    print(json.dumps({**facts, "attempts": [job.attempts for job in jobs]}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
