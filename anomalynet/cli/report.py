@@ -83,6 +83,12 @@ def _sweeps(args: argparse.Namespace, records: list[SweepRecord]) -> int:
 
     rows: list[dict[str, object]] = []
     for record in records:
+        if record.trials is not None:
+            from anomalynet.cli.sweep_search import report_again
+
+            path = report_again(record, args.runs, args.out / record.label)
+            rows.append({"sweep": record.label, "runs": len(record.runs), "report": str(path)})
+            continue
         sweep = read_sweep(record.sweep, record.preset)
         jobs = jobs_of(plan(sweep, record.overrides), args.runs)
         done = sum(job.state == "done" for job in jobs)

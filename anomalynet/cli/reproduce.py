@@ -65,11 +65,10 @@ def run(args: argparse.Namespace) -> int:
     try_splits(jobs)
     keep_record(sweep, args, jobs, label, overrides, slots, out)
     if args.preset == "full" and estimate.left(jobs):
-        data = jobs[0].run.loaded.config.data.title
-        costs = estimate.measured(args.runs, data)
+        costs = estimate.measured(args.runs, jobs)
         if estimate.unmeasured(jobs, costs):
             say("measuring one epoch of each model")
-            costs = _measure(args, sweep, overrides, slots, data) | costs
+            costs = _measure(args, sweep, overrides, slots) | costs
         say(f"at most {duration(estimate.at_most(jobs, costs, len(slots)))}, less where training stops early")
     work(args, jobs, slots, group=label)
     failed = [job for job in jobs if job.state != "done"]
@@ -86,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _measure(args: argparse.Namespace, sweep: Sweep, overrides: list[str], slots: Sequence[Slot], data: str) -> dict[str, Cost]:
+def _measure(args: argparse.Namespace, sweep: Sweep, overrides: list[str], slots: Sequence[Slot]) -> dict[str, Cost]:
     """One epoch of each experiment on the first fold, in a folder of their own that no report reads."""
     from dataclasses import replace
 
@@ -96,5 +95,6 @@ def _measure(args: argparse.Namespace, sweep: Sweep, overrides: list[str], slots
 
     short = replace(sweep, seeds=sweep.seeds[:1], worlds=sweep.worlds and sweep.worlds[:1], folds=[0])
     runs = args.runs / ".estimate"
-    work(args, jobs_of(plan(short, [*overrides, "training.epochs=1"]), runs, again=["failed"]), slots, group="estimate")
-    return estimate.measured(runs, data)
+    jobs = jobs_of(plan(short, [*overrides, "training.epochs=1"]), runs, again=["failed"])
+    work(args, jobs, slots, group="estimate")
+    return estimate.measured(runs, jobs)

@@ -42,7 +42,7 @@ def show(args: argparse.Namespace, jobs: Mapping[int, Job], slots: Sequence[Slot
 
     every = list(jobs.values())
     left = estimate.left(every)
-    costs = estimate.measured(args.runs, every[0].run.loaded.config.data.title)
+    costs = estimate.measured(args.runs, every)
     unknown = estimate.unmeasured(every, costs)
     seconds = estimate.at_most(every, costs, len(slots))
     rows = [

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from anomalynet.cli.launching import data_name, label_of, launcher, say, slots_of, try_splits
 from anomalynet.cli.output import print_json, print_table
 from anomalynet.cli.sweep_progress import duration
-from anomalynet.errors import UsageError
+from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.runs.code import code_hash, made_by_other_code
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.sweeps import SweepRecord, SweepRun, read_sweep_record, write_sweep
 from anomalynet.sweep import study
 from anomalynet.sweep.best import write_best
-from anomalynet.sweep.file import Sweep
+from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Job
 from anomalynet.sweep.ledger import Ledger, open_storage
 from anomalynet.sweep.search import Search
@@ -69,6 +69,26 @@ def run(args: argparse.Namespace, sweep: Sweep, overrides: list[str]) -> int:
         _show(args, search, sweep, base, slots)
         return 0
     return _carry_out(Command(args, search, base, slots, label, args.out or Path("reports") / label))
+
+
+def report_again(record: SweepRecord, runs: Path, out: Path) -> Path:
+    """Write the report of a search that was started, from its journal and its runs.
+
+    Raises:
+        NothingToCompareError: its trials lie in a database that only its own command knows.
+    """
+    sweep, overrides = read_sweep(record.sweep, record.preset), list(record.overrides)
+    base = study.base_jobs(sweep, overrides, runs)
+    place = runs / study.FOLDER / record.label
+    journal = place.with_name(f"{place.name}.journal")
+    if not journal.is_file():
+        raise NothingToCompareError(f"{record.label}: no trials in {journal}", f"anomalynet sweep {record.sweep} --storage URL")
+    ledger = Ledger(open_storage(None, journal), study.study_name(sweep, base), sweep.search, place.with_name(f"{place.name}.lock"))
+    search = Search(sweep, overrides, runs, ledger, record.trials or sweep.search.trials)
+    args = argparse.Namespace(name=record.sweep, runs=runs)
+    known = ledger.trials()
+    command = Command(args, search, base, [Slot()] * record.slots, record.label, out)
+    return _reported(command, known, study.best(known, sweep.search.directions))
 
 
 def _carry_out(command: Command) -> int:
@@ -229,7 +249,7 @@ def _show(args: argparse.Namespace, search: Search | None, sweep: Sweep, base: S
     left = max(total - sum(trial.state.is_finished() for trial in known), 0)
     wanted = [replace(job, state="waiting") for job in base]
     at_once = min(len(slots), len(base) * sweep.search.batch)
-    costs = estimate.measured(args.runs, base[0].run.loaded.config.data.title)
+    costs = estimate.measured(args.runs, wanted)
     seconds = None if estimate.unmeasured(wanted, costs) else left * estimate.at_most(wanted, costs, at_once)
     rows = [_plain(place, trial, sweep) for place, trial in enumerate(known)]
     chosen = study.best(known, sweep.search.directions)

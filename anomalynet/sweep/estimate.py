@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from anomalynet.config.check import value_of
+from anomalynet.config.leaves import read_yaml
 from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.jobs import Job
@@ -26,17 +28,33 @@ def _seconds(folder: RunFolder) -> float | None:
     return timings["train_seconds"] + timings.get("score_seconds", 0.0) if "train_seconds" in timings else None
 
 
-def measured(runs: Path, data: str) -> dict[str, Cost]:
-    """The cost of each experiment that has finished runs on a data set."""
-    seconds: dict[str, list[float]] = defaultdict(list)
-    epochs: dict[str, bool] = {}
-    for path in runs.glob("*/*/result.json"):
-        result = read_json(path)
-        if result.get("data") == data and (spent := _seconds(RunFolder(path.parent))) is not None:
-            name = result["experiment"]
-            epochs[name] = result["epochs"] is not None
-            seconds[name].append(spent / (result["epochs"] or 1))
-    return {name: Cost(sum(values) / len(values), epochs[name]) for name, values in seconds.items()}
+COUNTS = ("data.scenario", "data.window", "data.stride", "data.view", "training.batch_size")
+"""Keys that change how much work an epoch is, on the same data set."""
+ENOUGH = 5
+"""Runs of an experiment that are looked into."""
+
+
+def measured(runs: Path, jobs: Sequence[Job]) -> dict[str, Cost]:
+    """The cost of each experiment of some jobs that has finished runs on their data, with epochs as large as theirs."""
+    wanted = {job.run.loaded.name: job for job in jobs}
+    costs = {}
+    for name, job in wanted.items():
+        config = job.run.loaded.config
+        same = [value_of(config, key) for key in COUNTS]
+        seconds: list[float] = []
+        for path in sorted((runs / name).glob("*/result.json")):
+            result, spent = read_json(path), _seconds(RunFolder(path.parent))
+            if result.get("data") == config.data.title and spent is not None and _counts(RunFolder(path.parent)) == same:
+                seconds.append(spent / (result["epochs"] or 1))
+                costs[name] = Cost(sum(seconds) / len(seconds), result["epochs"] is not None)
+            if len(seconds) == ENOUGH:
+                break
+    return costs
+
+
+def _counts(folder: RunFolder) -> list[object]:
+    flat = {leaf.key: leaf.value for leaf in read_yaml(folder.config)}
+    return [flat.get(key) for key in COUNTS]
 
 
 def left(jobs: Sequence[Job]) -> list[Job]:

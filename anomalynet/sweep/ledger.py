@@ -7,6 +7,7 @@ has them and what they are. A place is held by the first trial written for it, o
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 import uuid
@@ -201,6 +202,9 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
         except Exception as error:  # each driver has its own errors
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             if attempt == 2 or not ("UNIQUE" in reason or "exists" in reason):
-                raise UsageError(f"--storage {url}: cannot be opened: {reason}", "an SQLAlchemy URL, such as sqlite:///search.db") from None
+                shown = re.sub(r"//([^:/@]*):[^@]*@", r"//\1:***@", url)  # a password is nobody's business
+                raise UsageError(
+                    f"--storage {shown}: cannot be opened: {reason}", "an SQLAlchemy URL, such as sqlite:///search.db"
+                ) from None
             time.sleep(1.0)  # another command was just making the tables
     raise AssertionError

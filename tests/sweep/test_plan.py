@@ -121,14 +121,17 @@ def test_an_unknown_preset_names_those_there_are() -> None:
 
 
 def test_an_estimate_is_what_was_measured_times_what_is_left(tmp_path: Path) -> None:
-    for name, epochs, seconds in (("cnn", 4, 8.0), ("logistic", None, 3.0)):
-        folder = tmp_path / name / "0123456789"
-        write_json(folder / "result.json", {"version": 1, "experiment": name, "data": "smart_city", "epochs": epochs})
-        write_json(folder / "timings.json", {"train_seconds": seconds, "score_seconds": 0.0})
-    costs = measured(tmp_path, "smart_city")
-    assert costs == {"cnn": Cost(2.0, True), "logistic": Cost(3.0, False)}
     planned = [run for run in plan(read_sweep("paper_models", "full"), [SIMULATED]) if run.arm.experiment in ("cnn", "logistic", "lstm")]
     jobs = jobs_of(planned, tmp_path)
+    for name, epochs, seconds, stride in (("cnn", 4, 8.0, 3), ("cnn", 4, 80.0, 8), ("logistic", None, 3.0, 3)):
+        folder = tmp_path / name / f"{stride:010}"
+        write_json(folder / "result.json", {"version": 1, "experiment": name, "data": "smart_city", "epochs": epochs})
+        write_json(folder / "timings.json", {"train_seconds": seconds, "score_seconds": 0.0})
+        text = f"data: {{scenario: null, window: 32, stride: {stride}, view: node}}\ntraining: {{batch_size: 32}}\n"
+        (folder / "config.yaml").write_text(text)
+    costs = measured(tmp_path, jobs)
+    assert costs == {"cnn": Cost(2.0, True), "logistic": Cost(3.0, False)}
     assert unmeasured(jobs, costs) == ["lstm"]
     assert at_most(jobs, costs, 2) == 3 * (25 * 100 * 2.0 + 25 * 3.0) / 2
-    assert measured(tmp_path, "skab") == {}
+    other = jobs_of(plan(read_sweep("paper_models", "quick"), ["data.name=healthcare"]), tmp_path)
+    assert measured(tmp_path, other) == {}
