@@ -95,6 +95,6 @@ def _measure(args: argparse.Namespace, sweep: Sweep, overrides: list[str], slots
 
     short = replace(sweep, seeds=sweep.seeds[:1], worlds=sweep.worlds and sweep.worlds[:1], folds=[0])
     runs = args.runs / ".estimate"
-    jobs = jobs_of(plan(short, [*overrides, "training.epochs=1"]), runs, again=["failed"])
+    jobs = jobs_of(plan(short, [*overrides, "training.epochs=1", "tracking=disabled"]), runs, again=["failed"])
     work(args, jobs, slots, group="estimate")
     return estimate.measured(runs, jobs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,20 +114,25 @@ SHOWN = ("test/average_precision", "test/auroc", "test/f1_attack", "test/balance
 
 
 def track(label: str, jobs: Sequence[Job], runs: Path, out: Path) -> None:
-    """Where runs are tracked: tell W&B of the sweep, and the user of what W&B did not get."""
+    """Where runs are tracked: tell W&B of the sweep's runs and its report, and the user of what W&B did not get."""
     if jobs[0].run.loaded.config.tracking != "wandb":
         return
-    from anomalynet.tracking.record import notes
-    from anomalynet.tracking.sweep import track_sweep
-
     rows: list[dict[str, object]] = []
     for job in jobs:
         experiment, seed, fold, world = job.run.expected
         place = {"arm": job.run.arm.name, "experiment": experiment, "seed": seed, "fold": fold, "world": world, "run": job.folder.path.name}
         metrics = job.folder.read_result().metrics if job.state == "done" else {}
         rows.append({**place, "state": job.state, **{name: metrics.get(name) for name in SHOWN}})
+    track_rows(label, rows, [job.folder.path for job in jobs], runs, out)
+
+
+def track_rows(label: str, rows: Sequence[Mapping[str, object]], folders: Sequence[Path], runs: Path, out: Path) -> None:
+    """Tell W&B of a sweep by a table of its own, and the user of what W&B did not get of the runs in `folders`."""
+    from anomalynet.tracking.record import notes
+    from anomalynet.tracking.sweep import track_sweep
+
     folder = track_sweep(label, rows, out, runs)
-    for note in notes([*(job.folder.path for job in jobs), *([folder] if folder else [])]):
+    for note in notes([*folders, *([folder] if folder else [])]):
         say(f"{note}; `anomalynet sync` uploads later")
 
 

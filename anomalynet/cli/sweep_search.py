@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from anomalynet.cli.launching import data_name, label_of, launcher, say, slots_of, try_splits
 from anomalynet.cli.output import print_json, print_table
 from anomalynet.cli.sweep_progress import duration
+from anomalynet.cli.sweep_report import track_rows
 from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.runs.code import code_hash, made_by_other_code
 from anomalynet.runs.folder import RunFolder
@@ -120,6 +121,11 @@ def _carry_out(command: Command) -> int:
     _warn_of_other_code(known, command)
     chosen = study.best(known, command.sweep.search.directions)
     path = _reported(command, known, chosen)
+    if command.base[0].run.loaded.config.tracking == "wandb":
+        folders = [folder.path for trial in known for folder in _folders(command, trial)]
+        track_rows(
+            command.label, [_plain(place, trial, command.sweep) for place, trial in enumerate(known)], folders, args.runs, command.out
+        )
     if args.json:
         states = {name: sum(trial.state.name == name for trial in known) for name in ("COMPLETE", "PRUNED", "FAIL", "RUNNING")}
         found = [_plain(place, known[place], command.sweep) for place in chosen]
