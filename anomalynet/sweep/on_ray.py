@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 from anomalynet.config.schema import HardwareConfig
 from anomalynet.errors import UsageError
 from anomalynet.sweep.slots import Slot
+
+OTHER = "RAY_ADDRESS=HOST:PORT names another cluster; without it, this machine's is used or started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,42 @@ def connect() -> Any:
     except ImportError:
         raise UsageError("--on ray: Ray is not installed", "pip install 'anomalynet[ray]'") from None
     if not ray.is_initialized():
+        address = _address()
         try:
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+            ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         except (ConnectionError, RuntimeError, ValueError) as error:
-            where = os.environ.get("RAY_ADDRESS", "this machine's address")
-            raise UsageError(f"--on ray: no cluster at {where}: {first_line(error)}", "RAY_ADDRESS=HOST:PORT names another") from None
+            raise UsageError(f"--on ray: no cluster at {address or 'this machine'}: {first_line(error)}", OTHER) from None
     return ray
+
+
+def _address() -> str | None:
+    """What `ray.init` is to be told. Ray itself waits for minutes where a cluster is gone, so that is found out first.
+
+    Raises:
+        UsageError: nothing answers at RAY_ADDRESS.
+    """
+    if named := os.environ.get("RAY_ADDRESS"):
+        if not _answers(named):
+            raise UsageError(f"--on ray: nothing answers at RAY_ADDRESS={named}", OTHER)
+        return named
+    base = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    try:
+        last = (Path(base) / "ray" / "ray_current_cluster").read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    return None if _answers(last) else "local"
+
+
+def _answers(address: str) -> bool:
+    """Whether something listens at HOST:PORT; what is no such address is Ray's to judge."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or "://" in address:
+        return True
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

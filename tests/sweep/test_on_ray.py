@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -232,6 +233,29 @@ def test_without_ray_there_is_one_message(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"Ray is not installed\n  → pip install 'anomalynet\[ray\]'"):
         on_ray.connect()
+
+
+def test_a_cluster_that_is_gone_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    ray = SimpleNamespace(is_initialized=lambda: False, init=lambda **options: told.append(options["address"]))
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    on_ray.connect()
+    record = tmp_path / "ray" / "ray_current_cluster"
+    record.parent.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        alive = f"127.0.0.1:{server.getsockname()[1]}"
+        record.write_text(alive)
+        on_ray.connect()
+        monkeypatch.setenv("RAY_ADDRESS", alive)
+        on_ray.connect()
+    assert told == [None, None, alive]
+    with pytest.raises(UsageError, match=f"nothing answers at RAY_ADDRESS={alive}"):
+        on_ray.connect()
+    monkeypatch.delenv("RAY_ADDRESS")
+    on_ray.connect()
+    assert told[3:] == ["local"]
 
 
 def test_an_order_holds_no_path_of_this_machine_but_the_datas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
