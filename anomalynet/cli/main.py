@@ -24,6 +24,8 @@ a session:
   anomalynet audit skab                              what gives its labels away without any sensor
   anomalynet train hybrid data.name=skab             one run; the same command again continues it
   anomalynet test 3f2a data.name=mine                its detector and threshold on other data
+  anomalynet sweep components                        what each part of the hybrid contributes
+  anomalynet status --watch                          how sweeps stand, from any terminal
 
 key=value changes what is computed, --flags how the command behaves.
 exit codes: 0 done, 1 some runs failed, 2 usage, configuration or data, 4 nothing to compare, 130 interrupted"""
