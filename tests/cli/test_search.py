@@ -83,7 +83,7 @@ def test_a_search_from_its_file_to_its_report(tmp_path: Path, capsys: pytest.Cap
 def test_a_pareto_front_has_a_file_a_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     search = "{trials: 4, sampler: random, objectives: [validation/average_precision, parameters]}"
-    file = written(tmp_path, search).replace("folds: [0, 1]", "folds: [0]")
+    file = written(tmp_path, search, FILE.replace("folds: [0, 1]", "folds: [0]"))
     assert main(["sweep", file, "--out", "report", *SHORT, "training.epochs=1"]) == 0
     table = pl.read_csv("report/tables/trials.csv")
     points = list(zip(table["validation/average_precision"], table["parameters"], strict=True))
