@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
             _say("measuring one epoch of each model")
             costs = _measure(sweep, overrides, args.runs / ".estimate", args.slots, name) | costs
         _say(f"at most {duration(estimate.at_most(jobs, costs, args.slots))}, less where training stops early")
-    _work(jobs, overrides, args.runs, args.slots)
+    _work(jobs, overrides, args.runs, args.slots, sweep.name)
     failed = [job for job in jobs if job.state != "done"]
     for job in failed:
         _say(f"failed: {job.run.loaded.name} {job.folder.path}: {job.reason}")
@@ -115,12 +115,12 @@ def _try_splits(jobs: list[Job]) -> None:
         split(prepare(config), config)
 
 
-def _work(jobs: list[Job], overrides: list[str], runs: Path, slots: int) -> None:
+def _work(jobs: list[Job], overrides: list[str], runs: Path, slots: int, group: str | None = None) -> None:
     from anomalynet.cli.sweep_progress import SweepProgress
     from anomalynet.sweep.launch import Launch
 
     with SweepProgress(jobs, slots) as progress:
-        Launch(jobs, overrides, runs, slots).run(progress)
+        Launch(jobs, overrides, runs, slots, group).run(progress)
 
 
 def _measure(sweep: Sweep, overrides: list[str], runs: Path, slots: int, name: str) -> dict[str, Cost]:
@@ -132,7 +132,7 @@ def _measure(sweep: Sweep, overrides: list[str], runs: Path, slots: int, name: s
     from anomalynet.sweep.plan import plan
 
     short = replace(sweep, seeds=sweep.seeds[:1], worlds=sweep.worlds and sweep.worlds[:1], folds=[0])
-    overrides = [*overrides, "training.epochs=1"]
+    overrides = [*overrides, "training.epochs=1", "tracking=disabled"]
     jobs = jobs_of(plan(short, overrides), runs)
     _work(jobs, overrides, runs, slots)
     return estimate.measured(runs, name)
