@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from anomalynet.cli.sweep_progress import duration
 from anomalynet.config.show import scalar
-from anomalynet.sweep.search import Search, Trial
-from anomalynet.sweep.study import best
+from anomalynet.sweep.search.loop import Search, Trial
+from anomalynet.sweep.search.study import best
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

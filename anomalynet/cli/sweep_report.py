@@ -93,7 +93,7 @@ def report(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path) -> Path:
         expected = [job.run.expected for job in jobs]
         return write_report(list(records.values()), out, expected=expected, audit=audit, title=f"Report on {title}")
 
-    from anomalynet.reporting.ablation import Ablation, AblationArm, write_ablation
+    from anomalynet.reporting.ablation.document import Ablation, AblationArm, write_ablation
     from anomalynet.sweep.axes import levels
 
     arms = []

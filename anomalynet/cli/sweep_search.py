@@ -18,14 +18,14 @@ from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.runs.code import code_hash, made_by_other_code
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.sweeps import SweepRecord, SweepRun, read_sweep_record, write_sweep
-from anomalynet.sweep import study
-from anomalynet.sweep.best import write_best
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Job
-from anomalynet.sweep.ledger import Ledger, open_storage
-from anomalynet.sweep.search import Search
+from anomalynet.sweep.search import study
+from anomalynet.sweep.search.best import write_best
+from anomalynet.sweep.search.ledger import Ledger, open_storage
+from anomalynet.sweep.search.loop import Search
+from anomalynet.sweep.search.space import distributions
 from anomalynet.sweep.slots import Slot
-from anomalynet.sweep.space import distributions
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

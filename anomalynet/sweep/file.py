@@ -14,7 +14,7 @@ from anomalynet.config.load import chain, nearest_key
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.metrics.suite import METRICS
 from anomalynet.sweep.axes import Axis, read_axes
-from anomalynet.sweep.search_settings import SearchSettings, read_search
+from anomalynet.sweep.search.settings import SearchSettings, read_search
 
 Design = Literal["one_at_a_time", "factorial", "search"]
 

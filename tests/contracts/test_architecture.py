@@ -73,6 +73,10 @@ HEAVY = {"torch", "lightning", "polars", "sklearn", "matplotlib", "scipy", "optu
         ("show", "cnn", "hybrid"),
         ("train", "--help"),
         ("simulate", "--list"),
+        ("ls", "sweeps"),
+        ("status", "--runs", "nowhere"),
+        ("sweep", "--help"),
+        ("sync", "--help"),
     ],
 )
 def test_a_reading_command_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
@@ -81,8 +85,8 @@ def test_a_reading_command_loads_nothing_heavy(arguments: tuple[str, ...]) -> No
 
 @pytest.mark.parametrize("package", ["reporting", "sweep"])
 def test_what_reads_result_files_needs_no_torch(package: str) -> None:
-    names = [path.stem for path in (PACKAGE / package).glob("*.py") if path.stem not in ("__init__", "__main__")]
-    code = f"import sys\nfrom anomalynet.{package} import {', '.join(names)}\nprint('torch' in sys.modules)"
+    files = [path.relative_to(PACKAGE.parent).with_suffix("") for path in sorted((PACKAGE / package).rglob("*.py"))]
+    code = f"import sys\nimport {', '.join('.'.join(file.parts) for file in files)}\nprint('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting import captions
-from anomalynet.reporting.ablation_arms import OTHERS, MeasuredArm
-from anomalynet.reporting.ablation_design import level_text
-from anomalynet.reporting.ablation_sentences import effect_verdict, p_text, signed, unit_text
+from anomalynet.reporting.ablation.arms import OTHERS, MeasuredArm
+from anomalynet.reporting.ablation.comparison import Comparison, reference_of, run_difference
+from anomalynet.reporting.ablation.contrasts import Contrast
+from anomalynet.reporting.ablation.design import level_text
+from anomalynet.reporting.ablation.effects import Effect
+from anomalynet.reporting.ablation.sentences import effect_verdict, p_text, signed, unit_text
 from anomalynet.reporting.aggregate import Summary
-from anomalynet.reporting.comparison import Comparison, reference_of, run_difference
-from anomalynet.reporting.contrasts import Contrast
-from anomalynet.reporting.effects import Effect
 from anomalynet.reporting.markdown import grid, unit
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.tables import defined, parameters_text, to_csv

@@ -11,7 +11,7 @@ import random
 from collections.abc import Mapping, Sequence
 
 from anomalynet.sweep.axes import Axis, Range
-from anomalynet.sweep.space import Params
+from anomalynet.sweep.search.space import Params
 
 Told = tuple[Mapping[str, object], float]
 """A trial's values and its loss: the less, the better."""

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from anomalynet.metrics.suite import METRICS
-from anomalynet.reporting.ablation_axes import AxisView, Point
-from anomalynet.reporting.ablation_sentences import p_text, signed, unit_text
+from anomalynet.reporting.ablation.axes import AxisView, Point
+from anomalynet.reporting.ablation.comparison import Comparison
+from anomalynet.reporting.ablation.contrasts import BETTER, WORSE
+from anomalynet.reporting.ablation.sentences import p_text, signed, unit_text
 from anomalynet.reporting.captions import INCOMPLETE, short_facts
-from anomalynet.reporting.comparison import Comparison
-from anomalynet.reporting.contrasts import BETTER, WORSE
 from anomalynet.reporting.figures import encode, style
 from anomalynet.reporting.markdown import unit
 from anomalynet.reporting.measures import MEASURES
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from anomalynet.reporting.ablation_arms import MeasuredArm
+    from anomalynet.reporting.ablation.arms import MeasuredArm
 
 DIFFERENCES = "differences"
 

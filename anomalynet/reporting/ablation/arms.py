@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from anomalynet.reporting.ablation_design import Ablation, AblationArm
+from anomalynet.reporting.ablation.clusters import SeriesKey, clusters
+from anomalynet.reporting.ablation.design import Ablation, AblationArm
+from anomalynet.reporting.ablation.series_scores import SeriesScores, read_series
 from anomalynet.reporting.aggregate import ArmMetrics, summarise
 from anomalynet.reporting.arms import Arm, repetitions_of
-from anomalynet.reporting.clusters import SeriesKey, clusters
-from anomalynet.reporting.series_scores import SeriesScores, read_series
 from anomalynet.reporting.statistics import NAN, ratio
 from anomalynet.runs.collect import RunRecord
 

@@ -13,21 +13,21 @@ import pytest
 
 from anomalynet.errors import ConfigError, StoppedError, UsageError
 from anomalynet.runs.folder import RunFolder
-from anomalynet.sweep import space
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.launch import Launch
-from anomalynet.sweep.ledger import open_storage
-from anomalynet.sweep.search import Search
+from anomalynet.sweep.search import space
+from anomalynet.sweep.search.ledger import open_storage
+from anomalynet.sweep.search.loop import Search
+from anomalynet.sweep.search.study import best, check
 from anomalynet.sweep.slots import Slot
-from anomalynet.sweep.study import best, check
-from tests.sweep.fake import SPACE, FakeWorker, Quiet, carried_out, search_of, story, sweep_of, worth
+from tests.sweep.search.fake import SPACE, FakeWorker, Quiet, carried_out, search_of, story, sweep_of, worth
 
 TRIALS = 20
 FINITE = "experiment: hybrid\ndesign: search\nfolds: [0]\naxes: "
 
 
 def process(folder: Path, settings: str, pause: float = 0.0, slots: int = 1, url: str | None = None) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.sweep.fake", str(folder), settings, str(pause), str(slots), *([url] if url else [])]
+    command = [sys.executable, "-m", "tests.sweep.search.fake", str(folder), settings, str(pause), str(slots), *([url] if url else [])]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

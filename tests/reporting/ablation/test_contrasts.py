@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from anomalynet.reporting.ablation_sentences import base, contrast_text, notice, p_text, signed
-from anomalynet.reporting.clusters import SeriesKey
-from anomalynet.reporting.contrasts import Contrast, contrast, family
+from anomalynet.reporting.ablation.clusters import SeriesKey
+from anomalynet.reporting.ablation.contrasts import Contrast, contrast, family
+from anomalynet.reporting.ablation.sentences import base, contrast_text, notice, p_text, signed
 
 NAN = float("nan")
 

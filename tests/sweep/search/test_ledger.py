@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from anomalynet.sweep import space
 from anomalynet.sweep.launch import Launch
-from anomalynet.sweep.ledger import SILENCE, Ledger, open_storage
+from anomalynet.sweep.search import space
+from anomalynet.sweep.search.ledger import SILENCE, Ledger, open_storage
 from anomalynet.sweep.slots import Slot
-from tests.sweep.fake import FakeWorker, Quiet, carried_out, search_of, story, sweep_of
+from tests.sweep.search.fake import FakeWorker, Quiet, carried_out, search_of, story, sweep_of
 
 SETTINGS = "{trials: 3, sampler: random}"
 PARAMS: space.Params = {"model.hidden": 32, "model.attention": True, "model.dropout": 0.1, "training.learning_rate": 0.001}
@@ -55,7 +55,7 @@ def test_a_trial_is_taken_over_only_from_the_dead(tmp_path: Path, host: str | No
 
 
 def test_a_live_owner_says_so_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomalynet.sweep.ledger.BEAT", 0.0)
+    monkeypatch.setattr("anomalynet.sweep.search.ledger.BEAT", 0.0)
     search = search_of(tmp_path, sweep_of(tmp_path, SETTINGS))
     beats: list[float] = []
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from anomalynet.config.leaves import read_overrides
 from anomalynet.config.load import load
 from anomalynet.errors import ConfigError, Problem, UsageError
-from anomalynet.sweep import space
 from anomalynet.sweep.arms import Arm
 from anomalynet.sweep.axes import Range
 from anomalynet.sweep.file import Sweep
 from anomalynet.sweep.jobs import Job, jobs_of
 from anomalynet.sweep.plan import plan
+from anomalynet.sweep.search import space
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -8,16 +8,14 @@ from pathlib import Path
 
 from anomalynet.errors import NothingToCompareError
 from anomalynet.metrics.suite import METRICS
-from anomalynet.reporting import ablation_figures as figures
-from anomalynet.reporting import ablation_sentences as sentences
-from anomalynet.reporting import ablation_tables as tables
 from anomalynet.reporting import captions, markdown
-from anomalynet.reporting.ablation_arms import MeasuredArm, measure
-from anomalynet.reporting.ablation_axes import AxisView, axis_view
-from anomalynet.reporting.ablation_design import Ablation, AblationArm, level_text
+from anomalynet.reporting.ablation import figures, sentences, tables
+from anomalynet.reporting.ablation.arms import MeasuredArm, measure
+from anomalynet.reporting.ablation.axes import AxisView, axis_view
+from anomalynet.reporting.ablation.comparison import Comparison, compare, reference_of
+from anomalynet.reporting.ablation.design import Ablation, AblationArm, level_text
+from anomalynet.reporting.ablation.effects import Effect, interactions, main_effects
 from anomalynet.reporting.arms import odd_code
-from anomalynet.reporting.comparison import Comparison, compare, reference_of
-from anomalynet.reporting.effects import Effect, interactions, main_effects
 from anomalynet.reporting.tables import COST_COLUMNS, COSTS, cost_rows, to_csv
 from anomalynet.reporting.write import write_files
 

@@ -12,10 +12,10 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from anomalynet.sweep import space
-from anomalynet.sweep.evolution import evolve
 from anomalynet.sweep.file import Sweep
-from anomalynet.sweep.space import Params
+from anomalynet.sweep.search import space
+from anomalynet.sweep.search.evolution import evolve
+from anomalynet.sweep.search.space import Params
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler

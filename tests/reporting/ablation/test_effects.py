@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalynet.reporting.ablation_arms import MeasuredArm, measure
-from anomalynet.reporting.ablation_axes import axis_view
-from anomalynet.reporting.ablation_design import Ablation, AblationArm
-from anomalynet.reporting.ablation_sentences import effect_sentence
+from anomalynet.reporting.ablation.arms import MeasuredArm, measure
+from anomalynet.reporting.ablation.axes import axis_view
+from anomalynet.reporting.ablation.clusters import SeriesKey
+from anomalynet.reporting.ablation.design import Ablation, AblationArm
+from anomalynet.reporting.ablation.effects import Effect, interactions, main_effects
+from anomalynet.reporting.ablation.sentences import effect_sentence
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.arms import Arm
-from anomalynet.reporting.clusters import SeriesKey
-from anomalynet.reporting.effects import Effect, interactions, main_effects
 from tests.reporting.ablations import arm, factorial, recalls, run
 
 AXES: dict[str, list[object]] = {"model.attention": [True, False], "model.depth": [2, 1, 0]}

@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from anomalynet.reporting.clusters import SeriesKey, in_order
+from anomalynet.reporting.ablation.clusters import SeriesKey, in_order
+from anomalynet.reporting.ablation.resampling import bootstrap_interval, holm, sign_flip_p, smallest_p
 from anomalynet.reporting.measures import MEASURES
-from anomalynet.reporting.resampling import bootstrap_interval, holm, sign_flip_p, smallest_p
 from anomalynet.reporting.statistics import NAN
 
 LEVEL = 0.05

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from anomalynet.reporting.ablation_arms import MeasuredArm, series_differences
+from anomalynet.reporting.ablation.arms import MeasuredArm, series_differences
+from anomalynet.reporting.ablation.clusters import SeriesKey
+from anomalynet.reporting.ablation.contrasts import Contrast, contrast, family
 from anomalynet.reporting.aggregate import Summary, summarise
-from anomalynet.reporting.clusters import SeriesKey
-from anomalynet.reporting.contrasts import Contrast, contrast, family
 
 
 @dataclass(frozen=True, slots=True)

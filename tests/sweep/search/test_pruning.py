@@ -9,7 +9,7 @@ import pytest
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.launch import Launch
 from anomalynet.sweep.slots import Slot
-from tests.sweep.fake import EPOCHS, SPACE, FakeWorker, Quiet, carried_out, search_of, story, sweep_of
+from tests.sweep.search.fake import EPOCHS, SPACE, FakeWorker, Quiet, carried_out, search_of, story, sweep_of
 
 MEDIAN = "{trials: 16, sampler: random, pruner: median}"
 

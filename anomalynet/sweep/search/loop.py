@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from anomalynet.config.schema import DataConfig
 from anomalynet.errors import AnomalynetError, StoppedError
-from anomalynet.sweep import space
 from anomalynet.sweep.arms import Arm
 from anomalynet.sweep.file import Sweep
 from anomalynet.sweep.jobs import Again, Job, jobs_of
 from anomalynet.sweep.launch import Launch
-from anomalynet.sweep.ledger import Judged, Ledger, place_of
-from anomalynet.sweep.objectives import run_value, trial_values
 from anomalynet.sweep.plan import plan
-from anomalynet.sweep.proposals import propose
-from anomalynet.sweep.pruning import Judge
+from anomalynet.sweep.search import space
+from anomalynet.sweep.search.ledger import Judged, Ledger, place_of
+from anomalynet.sweep.search.objectives import run_value, trial_values
+from anomalynet.sweep.search.proposals import propose
+from anomalynet.sweep.search.pruning import Judge
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -9,8 +9,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from anomalynet.sweep.search_settings import SearchSettings
-from anomalynet.sweep.space import Params
+from anomalynet.sweep.search.settings import SearchSettings
+from anomalynet.sweep.search.space import Params
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 
 from anomalynet.metrics.suite import METRICS
-from anomalynet.reporting.comparison import Comparison
-from anomalynet.reporting.contrasts import BETTER, LEVEL, NO_EVIDENCE, UNTESTABLE, WORSE, Contrast
-from anomalynet.reporting.effects import Effect
+from anomalynet.reporting.ablation.comparison import Comparison
+from anomalynet.reporting.ablation.contrasts import BETTER, LEVEL, NO_EVIDENCE, UNTESTABLE, WORSE, Contrast
+from anomalynet.reporting.ablation.effects import Effect
+from anomalynet.reporting.ablation.resampling import EXACT, FLIPS, RESAMPLES
 from anomalynet.reporting.measures import MEASURES
-from anomalynet.reporting.resampling import EXACT, FLIPS, RESAMPLES
 
 SHORT = {"average_precision": "AP", "auroc": "AUROC", "mcc": "MCC"}
 

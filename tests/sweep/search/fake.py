@@ -14,10 +14,10 @@ from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import PartSummary, Result
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.launch import Launch
-from anomalynet.sweep.ledger import Ledger, open_storage
-from anomalynet.sweep.search import Search, Trial
+from anomalynet.sweep.search.ledger import Ledger, open_storage
+from anomalynet.sweep.search.loop import Search, Trial
+from anomalynet.sweep.search.study import base_jobs, check, study_name
 from anomalynet.sweep.slots import Slot
-from anomalynet.sweep.study import base_jobs, check, study_name
 
 SPACE = """\
 experiment: hybrid

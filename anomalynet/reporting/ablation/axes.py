@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from anomalynet.reporting.ablation_arms import MeasuredArm
-from anomalynet.reporting.ablation_design import Ablation, Crossing
+from anomalynet.reporting.ablation.arms import MeasuredArm
+from anomalynet.reporting.ablation.design import Ablation, Crossing
 from anomalynet.reporting.aggregate import Summary, summarise
 from anomalynet.reporting.arms import RepetitionKey
 

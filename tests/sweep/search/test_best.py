@@ -6,9 +6,9 @@ from pathlib import Path
 
 from anomalynet.config.load import load
 from anomalynet.sweep.arms import Arm
-from anomalynet.sweep.best import write_best
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.plan import plan
+from anomalynet.sweep.search.best import write_best
 
 
 def test_the_best_file_is_the_configuration_of_its_trial(tmp_path: Path) -> None:

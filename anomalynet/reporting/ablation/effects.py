@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from anomalynet.reporting.ablation_arms import MeasuredArm, series_differences
-from anomalynet.reporting.ablation_design import Ablation, Crossing, moved
-from anomalynet.reporting.clusters import SeriesKey
-from anomalynet.reporting.contrasts import Contrast, contrast, family
+from anomalynet.reporting.ablation.arms import MeasuredArm, series_differences
+from anomalynet.reporting.ablation.clusters import SeriesKey
+from anomalynet.reporting.ablation.contrasts import Contrast, contrast, family
+from anomalynet.reporting.ablation.design import Ablation, Crossing, moved
 from anomalynet.reporting.statistics import NAN
 
 Differences = dict[SeriesKey, float]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import permutation_test
 
-from anomalynet.reporting.resampling import EXACT, bootstrap_interval, holm, sign_flip_p, smallest_p
+from anomalynet.reporting.ablation.resampling import EXACT, bootstrap_interval, holm, sign_flip_p, smallest_p
 
 DIFFERENCES = st.lists(st.integers(-50, 50).map(lambda value: value / 10), min_size=2, max_size=9)
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from anomalynet.errors import UsageError
-from anomalynet.sweep.search_settings import SearchSettings
-from anomalynet.sweep.space import Params
+from anomalynet.sweep.search.settings import SearchSettings
+from anomalynet.sweep.search.space import Params
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -1,0 +1,1 @@
+"""The report of an ablation: arms against a reference, tested over recordings; `document.py` is where to begin."""
