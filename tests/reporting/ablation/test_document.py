@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import pytest
 
 from anomalynet.errors import NothingToCompareError, UsageError
-from anomalynet.reporting import ablation as module
+from anomalynet.reporting.ablation import document as module
 from anomalynet.reporting.ablation.document import Ablation, AblationArm, write_ablation
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.ablations import arm, one_at_a_time, recalls, run
