@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from anomalynet.errors import StoppedError
 from anomalynet.runs.files import read_json, write_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep import local
-from anomalynet.sweep.jobs import jobs_of
+from anomalynet.sweep.jobs import Job, jobs_of
 from anomalynet.sweep.launch import Launch
 from anomalynet.sweep.slots import Slot
 from anomalynet.training.run import planned_folder, train
@@ -103,40 +102,43 @@ def test_a_worker_whose_memory_has_grown_is_replaced(tmp_path: Path, monkeypatch
         hired.append(local.LocalWorker(slot))
         return hired[-1]
 
-    def carry_out(folder: Path) -> None:
-        hired.clear()
-        jobs = jobs_of(planned("logistic", folds=(0, 1, 2)), folder)
-        with Launch([Slot()], hire=hire) as launched:
-            launched.run(jobs, lambda: None, interval=0.05)
-        assert [job.state for job in jobs] == ["done"] * 3
-
-    carry_out(tmp_path / "one")
-    assert len(hired) == 1
-    monkeypatch.setattr(local, "GROWTH", -(1 << 40))
-    carry_out(tmp_path / "each")
-    assert len(hired) == 3
-    assert not any(worker.process and worker.process.poll() is None for worker in hired)
+    jobs = jobs_of(planned("logistic", folds=(0, 1, 2)), tmp_path)
+    with Launch([Slot()], hire=hire) as launched:
+        launched.run(jobs[:2], lambda: None, interval=0.05)
+        assert len(hired) == 1
+        monkeypatch.setattr(local, "GROWTH", -(1 << 40))
+        assert hired[0].spent
+        launched.run(jobs[2:], lambda: None, interval=0.05)
+        assert not launched._workers
+    assert [job.state for job in jobs] == ["done"] * 3
+    assert hired[0].process
+    assert hired[0].process.poll() is not None
 
 
 def test_stale_runs_are_made_again_on_request_and_only_then(tmp_path: Path) -> None:
-    first = launch(jobs_of(planned("logistic", "cnn"), tmp_path))
-    whole = shutil.copytree(first[0].folder.path, tmp_path / "kept" / first[0].folder.path.name)
-    old = first[0].folder
-    write_json(old.environment, {**read_json(old.environment), "code": "0123456789"})
-    (old.path / "of the old run").touch()
-    runs = [job.run for job in first]
-    assert [(job.state, job.stale) for job in jobs_of(runs, tmp_path)] == [("done", True), ("done", False)]
-    again = jobs_of(runs, tmp_path, again=["stale"])
-    assert [job.state for job in again] == ["waiting", "done"]
-    launch(again)
-    assert [(job.state, job.stale, job.was_done) for job in again] == [("done", False, False), ("done", False, True)]
-    assert not (old.path / "of the old run").exists()
-    assert (old.path / "result.json").read_bytes() == (whole / "result.json").read_bytes()
-    stamp = (old.path / "result.json").stat().st_mtime_ns
-    stale = jobs_of(runs, tmp_path, again=["stale"])
-    stale[0].state, stale[0].stale = "waiting", True  # another command saw it before it was made again
-    launch(stale)
-    assert (old.path / "result.json").stat().st_mtime_ns == stamp
+    runs = planned("logistic", "gradient_boosting")
+    with Launch([Slot()]) as launched:
+
+        def carry_out(jobs: list[Job]) -> list[Job]:
+            launched.run(jobs, lambda: None, interval=0.05)
+            return jobs
+
+        old = carry_out(jobs_of(runs, tmp_path))[0].folder
+        whole = (old.path / "result.json").read_bytes()
+        write_json(old.environment, {**read_json(old.environment), "code": "0123456789"})
+        (old.path / "of the old run").touch()
+        assert [(job.state, job.stale) for job in jobs_of(runs, tmp_path)] == [("done", True), ("done", False)]
+        again = jobs_of(runs, tmp_path, again=["stale"])
+        assert [job.state for job in again] == ["waiting", "done"]
+        carry_out(again)
+        assert [(job.state, job.stale, job.was_done) for job in again] == [("done", False, False), ("done", False, True)]
+        assert not (old.path / "of the old run").exists()
+        assert (old.path / "result.json").read_bytes() == whole
+        stamp = (old.path / "result.json").stat().st_mtime_ns
+        stale = jobs_of(runs, tmp_path, again=["stale"])
+        stale[0].state, stale[0].stale = "waiting", True  # another command saw it before it was made again
+        carry_out(stale)
+        assert (old.path / "result.json").stat().st_mtime_ns == stamp
 
 
 def test_a_run_on_two_devices_in_a_sweep_is_the_run_on_one(tmp_path: Path) -> None:
