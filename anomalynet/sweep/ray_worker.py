@@ -26,8 +26,11 @@ POLL = 2.0
 PLACING = 5.0
 """Seconds that a run waits for its worker to be placed before it goes back to the queue, where another slot may take it."""
 SAME_CODE = "install the same anomalynet on every node of the cluster"
+AGAIN = "`ray status` says what it has; the same command continues"
+SILENT = 15.0
+"""Seconds without any worker after which the user is told what is waited for."""
 NO_ROOM = 60.0
-"""Seconds without any worker on a cluster that has no node large enough, after which that is an error."""
+"""Seconds without any worker after which it is an error that none has room, or that none starts."""
 
 
 class RayCluster:
@@ -53,23 +56,28 @@ class RayCluster:
 
     def placed(self, worker: RayWorker, there: bool) -> None:
         """Note that a worker has a place, or has none any more."""
+        if there or id(worker) in self._placed:
+            self._empty_since = time.monotonic()
         (self._placed.add if there else self._placed.discard)(id(worker))
-        self._empty_since = time.monotonic()
 
-    def check(self, slot: RaySlot) -> None:
-        """Say once that the cluster is taken; the runs wait as long as it could carry them.
+    def check(self, slot: RaySlot, failure: str = "") -> None:
+        """Say once that no worker has a place yet; the runs wait as long as the cluster could carry them.
+
+        Args:
+            slot: what is waited for.
+            failure: how a worker ended before it had begun, as it does where Ray places it on a node that it does not know to be gone.
 
         Raises:
-            RunError: no worker has a place, and no living node is large enough for one.
+            RunError: for a while no worker has had a place, and no living node is large enough for one or every start fails.
         """
-        if self._placed or time.monotonic() - self._empty_since < PLACING:
-            return
-        if room(self.ray, slot):
-            if not self._told:
-                self.say(f"waiting for {slot} of the Ray cluster, which others use")
+        seconds = 0.0 if self._placed else time.monotonic() - self._empty_since
+        if seconds > NO_ROOM and failure:
+            raise RunError(f"no worker starts on the Ray cluster: {failure}", AGAIN)
+        if seconds > NO_ROOM and not room(self.ray, slot):
+            raise RunError(f"no node of the Ray cluster has {slot} for a run", AGAIN)
+        if seconds > SILENT and not self._told:
+            self.say(f"waiting for a place on the Ray cluster: {slot} for a run")
             self._told = True
-        elif time.monotonic() - self._empty_since > NO_ROOM:
-            raise RunError(f"no node of the Ray cluster has {slot} for a run", "`ray status` says what it has; the same command continues")
 
 
 class RayWorker:
@@ -111,12 +119,15 @@ class RayWorker:
                 if "raised in its creation task" in str(error):  # what it imports is not there
                     told = f"a node of the Ray cluster cannot start a worker: {str(error).strip().splitlines()[-1]}"
                     raise RunError(told, SAME_CODE) from None
-                where, self.spent = self._host or "a node of the Ray cluster", True
+                self.spent = True
+                if self._host is None:
+                    self.cluster.check(self.slot, failure=first_line(error))
+                    return {"failed": None, "busy": True}
                 if isinstance(error, self.ray.exceptions.OutOfMemoryError):
-                    self._words = f"{where} ran out of memory"
+                    self._words = f"{self._host} ran out of memory"
                     return None
-                self.cluster.say(f"{where} was lost; its run {folder.path.name} goes back to the queue")
-                return {"failed": None, "lost": f"{where}, {type(error).__name__}"}
+                self.cluster.say(f"{self._host} was lost; its run {folder.path.name} goes back to the queue")
+                return {"failed": None, "lost": f"{self._host}, {type(error).__name__}"}
 
     def _carry_out(self, job: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
         folder.stop.unlink(missing_ok=True)

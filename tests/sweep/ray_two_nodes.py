@@ -43,6 +43,7 @@ def main(folder: Path) -> None:
     used: set[str] = set()
     seen = {"running": False, "epochs": 0}
     removed: list[int] = []
+    said: list[str] = []
 
     def watch() -> None:
         under_way = {run.name: number for number, place in enumerate(places) for run in place.glob("runs/*/runs/hybrid/*")}
@@ -56,11 +57,11 @@ def main(folder: Path) -> None:
 
     with on_ray.session() as ray:
         slots = on_ray.ray_slots(ray, None, jobs[0].run.loaded.config.hardware)
-        with Launch(slots, hire=ray_worker.RayCluster(ray).hire) as launch:
+        with Launch(slots, hire=ray_worker.RayCluster(ray, said.append).hire) as launch:
             launch.run(jobs, watch, interval=0.02)
     cluster.shutdown()
     facts = {"slots": len(slots), "nodes": sorted(used), "seen": seen, "losses": [job.losses for job in jobs]}
-    print(json.dumps({**facts, "attempts": [job.attempts for job in jobs]}))
+    print(json.dumps({**facts, "said": said, "attempts": [job.attempts for job in jobs]}))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ class Scripted:
     code = program()
     errors: ClassVar[list[Exception]] = []
     """Raised by the next runs, one each."""
+    starts: ClassVar[list[Exception]] = []
+    """Raised by the next workers instead of a greeting, one each."""
     reply: ClassVar[dict[str, Any]] = {}
     stop_asked = threading.Event()
     seen: ClassVar[list[bool]] = []
@@ -49,6 +51,8 @@ class Scripted:
     runs: ClassVar[Path]
 
     def hello(self, environment: dict[str, str], data: str) -> dict[str, str]:
+        if self.starts:
+            raise self.starts.pop(0)
         return {"host": "node1", "code": self.code}
 
     def work(self, order: Order) -> dict[str, Any]:
@@ -67,7 +71,9 @@ class Scripted:
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[Scripted]:
-    kind = type("Again", (Scripted,), {"errors": [], "reply": {}, "seen": [], "stop_asked": threading.Event(), "runs": tmp_path})
+    kind = type(
+        "Again", (Scripted,), {"errors": [], "starts": [], "reply": {}, "seen": [], "stop_asked": threading.Event(), "runs": tmp_path}
+    )
     monkeypatch.setattr(ray_worker, "Node", kind)
     monkeypatch.setattr(ray_worker, "POLL", 0.05)
     monkeypatch.setattr(ray_worker, "PLACING", 0.3)
@@ -75,6 +81,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[Scripted]:
 
 
 def jobs_in(folder: Path, folds: int = 1) -> list[Job]:
+    folder.mkdir(exist_ok=True)
     sweep = folder / "mine.yaml"
     sweep.write_text(f"experiments: [hybrid]\nseeds: [0]\nfolds: {list(range(folds))}\n")
     return jobs_of(plan(read_sweep(str(sweep), "quick"), OVERRIDES), folder)
@@ -130,7 +137,7 @@ def test_other_code_on_a_node_ends_the_sweep_and_fails_no_run(scripted: type[Scr
     ("set_up", "message"),
     [({"reply": {"unfit": "no files of skab"}}, "node1 cannot do the runs of this sweep: no files of skab"),
      ({"errors": [RayTaskError("no space left")]}, "node1: RayTaskError: no space left"),
-     ({"errors": [ActorDiedError("an error raised in its creation task, \nModuleNotFoundError: No module named 'anomalynet'")]},
+     ({"starts": [ActorDiedError("an error raised in its creation task, \nModuleNotFoundError: No module named 'anomalynet'")]},
       "cannot start a worker: ModuleNotFoundError: No module named 'anomalynet'\n  → install the same anomalynet on every node")],
 )  # fmt: skip
 def test_a_node_that_cannot_work_ends_the_sweep(scripted: type[Scripted], tmp_path: Path, set_up: dict[str, Any], message: str) -> None:
@@ -161,6 +168,22 @@ def test_a_lost_node_is_not_the_runs_fault(scripted: type[Scripted], tmp_path: P
     said = launched(ray, [job])
     assert (job.state, job.attempts, job.losses, len(ray.actors)) == ("done", 1, ATTEMPTS + 1, ATTEMPTS + 2)
     assert said == [f"node1 was lost; its run {job.folder.path.name} goes back to the queue"] * (ATTEMPTS + 1)
+
+
+def test_a_worker_placed_on_a_node_that_is_gone_costs_the_run_nothing(
+    scripted: type[Scripted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted.starts = [ActorDiedError("its node is dead")] * 2
+    (job,) = jobs_in(tmp_path)
+    ray = FakeRay(1)
+    assert launched(ray, [job]) == []
+    assert (job.state, job.attempts, job.losses, len(ray.actors)) == ("done", 1, 0, 3)
+    monkeypatch.setattr(ray_worker, "NO_ROOM", 0.5)
+    scripted.starts = [ActorDiedError("its node is dead")] * 100
+    (again,) = jobs_in(tmp_path / "again")
+    with pytest.raises(RunError, match="no worker starts on the Ray cluster: its node is dead"):
+        launched(ray, [again])
+    assert (again.state, again.losses) == ("waiting", 0)
 
 
 def test_a_run_whose_nodes_are_always_lost_fails(scripted: type[Scripted], tmp_path: Path) -> None:
@@ -206,8 +229,9 @@ def test_a_cluster_without_room_is_an_error_and_a_taken_one_is_waited_for(
         if len(calls) == 60:
             taken.places.release()
 
+    monkeypatch.setattr(ray_worker, "SILENT", 0.2)
     said = launched(taken, jobs, watch=free_it_later)
-    assert said == ["waiting for 1 CPU of the Ray cluster, which others use"]
+    assert said == ["waiting for a place on the Ray cluster: 1 CPU for a run"]
     assert [job.state for job in jobs] == ["done"]
 
 
