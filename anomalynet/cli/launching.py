@@ -50,7 +50,7 @@ def slots_of(args: argparse.Namespace, jobs: Sequence[Job]) -> list[Slot]:
 
     hardware = jobs[0].run.loaded.config.hardware
     if args.on == "ray":
-        from anomalynet.sweep.on_ray import connect, ray_slots
+        from anomalynet.sweep.cluster.session import connect, ray_slots
 
         if args.gpus is not None:
             raise UsageError("--gpus names GPUs of this machine, and Ray those of its cluster", "leave it out; --slots bounds the runs")
@@ -70,8 +70,8 @@ def launcher(args: argparse.Namespace, slots: Sequence[Slot], group: str) -> Ite
     from anomalynet.sweep.launch import Launch
 
     if args.on == "ray":
-        from anomalynet.sweep.on_ray import session
-        from anomalynet.sweep.ray_worker import RayCluster
+        from anomalynet.sweep.cluster.session import session
+        from anomalynet.sweep.cluster.worker import RayCluster
 
         with session() as ray, Launch(slots, group=group, hire=RayCluster(ray, say).hire, say=say) as launch:
             yield launch

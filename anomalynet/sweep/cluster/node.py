@@ -20,9 +20,9 @@ from anomalynet.data import sources
 from anomalynet.errors import AnomalynetError
 from anomalynet.runs.files import write_bytes, write_text
 from anomalynet.runs.folder import RunFolder
+from anomalynet.sweep.cluster.travel import STATE, Order, read_files
 from anomalynet.sweep.local import LocalWorker
 from anomalynet.sweep.slots import Slot
-from anomalynet.sweep.travel import STATE, Order, read_files
 
 
 def runs_of_node() -> Path:
@@ -51,7 +51,7 @@ class Node:
         _clear_away(self.place.parent)
         self.runs.mkdir(parents=True)
         os.chdir(self.place)
-        command = [sys.executable, "-c", "from anomalynet.sweep.travel import program; print(program())"]
+        command = [sys.executable, "-c", "from anomalynet.sweep.cluster.travel import program; print(program())"]
         told = subprocess.run(command, capture_output=True, text=True, check=False)
         code = (told.stdout if told.returncode == 0 else told.stderr).strip().splitlines()
         return {"host": socket.gethostname(), "code": code[-1] if code else ""}

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from anomalynet.sweep import on_ray, ray_worker
+from anomalynet.sweep.cluster import session, worker
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.launch import Launch
@@ -38,7 +38,7 @@ def main(folder: Path) -> None:
         for place in places
     ]
     os.environ["RAY_ADDRESS"] = cluster.address
-    ray_worker.POLL = 0.1
+    worker.POLL = 0.1
     jobs = jobs_of(plan(read_sweep(str(folder / "mine.yaml"), "quick"), OVERRIDES), folder / "runs")
     used: set[str] = set()
     seen = {"running": False, "epochs": 0}
@@ -55,9 +55,9 @@ def main(folder: Path) -> None:
                 removed.append(under_way[job.folder.path.name])
                 cluster.remove_node(nodes[removed[0]], allow_graceful=False)
 
-    with on_ray.session() as ray:
-        slots = on_ray.ray_slots(ray, None, jobs[0].run.loaded.config.hardware)
-        with Launch(slots, hire=ray_worker.RayCluster(ray, said.append).hire) as launch:
+    with session.session() as ray:
+        slots = session.ray_slots(ray, None, jobs[0].run.loaded.config.hardware)
+        with Launch(slots, hire=worker.RayCluster(ray, said.append).hire) as launch:
             launch.run(jobs, watch, interval=0.02)
     cluster.shutdown()
     facts = {"slots": len(slots), "nodes": sorted(used), "seen": seen, "losses": [job.losses for job in jobs]}

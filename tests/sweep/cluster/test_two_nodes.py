@@ -19,7 +19,7 @@ from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.launch import Launch
 from anomalynet.sweep.plan import plan
 from anomalynet.sweep.slots import Slot
-from tests.sweep.ray_two_nodes import OVERRIDES, SWEEP
+from tests.sweep.cluster.two_nodes import OVERRIDES, SWEEP
 
 ALONE = ["unshare", "-rn"]
 """A network namespace of its own: Ray looks up names and asks for cloud metadata when it starts."""
@@ -43,7 +43,7 @@ def test_a_node_killed_in_mid_sweep_changes_no_byte(tmp_path: Path) -> None:
 
     with tempfile.TemporaryDirectory(prefix="ray") as short:  # a socket's path is at most 107 characters
         environment = {**os.environ, "RAY_TMPDIR": short, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
-        command = [*alone(), sys.executable, "-m", "tests.sweep.ray_two_nodes", str(tmp_path)]
+        command = [*alone(), sys.executable, "-m", "tests.sweep.cluster.two_nodes", str(tmp_path)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr[-4000:]
     facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

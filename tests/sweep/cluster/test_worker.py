@@ -19,17 +19,17 @@ from anomalynet.config.schema import HardwareConfig
 from anomalynet.errors import RunError, UsageError
 from anomalynet.runs.files import write_bytes
 from anomalynet.runs.folder import RunFolder
-from anomalynet.sweep import node, on_ray, ray_worker
+from anomalynet.sweep.cluster import node, session, worker
+from anomalynet.sweep.cluster.session import RaySlot, ray_slots
+from anomalynet.sweep.cluster.travel import STATE, Order, bring_home, order_of, program
+from anomalynet.sweep.cluster.worker import RayCluster
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import Job, jobs_of
 from anomalynet.sweep.launch import ATTEMPTS, LOSSES, Launch
-from anomalynet.sweep.on_ray import RaySlot, ray_slots
 from anomalynet.sweep.plan import plan
-from anomalynet.sweep.ray_worker import RayCluster
 from anomalynet.sweep.slots import THREADS
-from anomalynet.sweep.travel import STATE, Order, bring_home, order_of, program
 from anomalynet.training.run import train
-from tests.sweep.fake_ray import ActorDiedError, FakeRay, OutOfMemoryError, RayTaskError
+from tests.sweep.cluster.fake_ray import ActorDiedError, FakeRay, OutOfMemoryError, RayTaskError
 from tests.training.small import SHORT, identical
 
 OVERRIDES = [text for text in SHORT if not text.startswith("model.")]
@@ -74,9 +74,9 @@ def scripted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[Scripted]:
     kind = type(
         "Again", (Scripted,), {"errors": [], "starts": [], "reply": {}, "seen": [], "stop_asked": threading.Event(), "runs": tmp_path}
     )
-    monkeypatch.setattr(ray_worker, "Node", kind)
-    monkeypatch.setattr(ray_worker, "POLL", 0.05)
-    monkeypatch.setattr(ray_worker, "PLACING", 0.3)
+    monkeypatch.setattr(worker, "Node", kind)
+    monkeypatch.setattr(worker, "POLL", 0.05)
+    monkeypatch.setattr(worker, "PLACING", 0.3)
     return kind
 
 
@@ -101,7 +101,7 @@ def test_a_run_comes_home_with_its_result_last(scripted: type[Scripted], tmp_pat
         written.append(path.name)
         write_bytes(path, content)
 
-    monkeypatch.setattr("anomalynet.sweep.travel.write_bytes", noted)
+    monkeypatch.setattr("anomalynet.sweep.cluster.travel.write_bytes", noted)
     (job,) = jobs_in(tmp_path)
     ray = FakeRay(1)
     launched(ray, [job])
@@ -178,7 +178,7 @@ def test_a_worker_placed_on_a_node_that_is_gone_costs_the_run_nothing(
     ray = FakeRay(1)
     assert launched(ray, [job]) == []
     assert (job.state, job.attempts, job.losses, len(ray.actors)) == ("done", 1, 0, 3)
-    monkeypatch.setattr(ray_worker, "NO_ROOM", 0.5)
+    monkeypatch.setattr(worker, "NO_ROOM", 0.5)
     scripted.starts = [ActorDiedError("its node is dead")] * 100
     (again,) = jobs_in(tmp_path / "again")
     with pytest.raises(RunError, match="no worker starts on the Ray cluster: its node is dead"):
@@ -216,7 +216,7 @@ def test_where_one_of_two_workers_finds_no_place_the_other_does_all(scripted: ty
 def test_a_cluster_without_room_is_an_error_and_a_taken_one_is_waited_for(
     scripted: type[Scripted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_worker, "NO_ROOM", 0.5)
+    monkeypatch.setattr(worker, "NO_ROOM", 0.5)
     jobs = jobs_in(tmp_path)
     with pytest.raises(RunError, match="no node of the Ray cluster has 1 CPU for a run"):
         launched(FakeRay(places=0), jobs)
@@ -229,7 +229,7 @@ def test_a_cluster_without_room_is_an_error_and_a_taken_one_is_waited_for(
         if len(calls) == 60:
             taken.places.release()
 
-    monkeypatch.setattr(ray_worker, "SILENT", 0.2)
+    monkeypatch.setattr(worker, "SILENT", 0.2)
     said = launched(taken, jobs, watch=free_it_later)
     assert said == ["waiting for a place on the Ray cluster: 1 CPU for a run"]
     assert [job.state for job in jobs] == ["done"]
@@ -256,7 +256,7 @@ def test_slots_are_what_the_cluster_has() -> None:
 def test_without_ray_there_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"Ray is not installed\n  → pip install 'anomalynet\[ray\]'"):
-        on_ray.connect()
+        session.connect()
 
 
 def test_a_cluster_that_is_gone_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,20 +265,20 @@ def test_a_cluster_that_is_gone_is_not_waited_for(tmp_path: Path, monkeypatch: p
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    on_ray.connect()
+    session.connect()
     record = tmp_path / "ray" / "ray_current_cluster"
     record.parent.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as server:
         alive = f"127.0.0.1:{server.getsockname()[1]}"
         record.write_text(alive)
-        on_ray.connect()
+        session.connect()
         monkeypatch.setenv("RAY_ADDRESS", alive)
-        on_ray.connect()
+        session.connect()
     assert told == [None, None, alive]
     with pytest.raises(UsageError, match=f"nothing answers at RAY_ADDRESS={alive}"):
-        on_ray.connect()
+        session.connect()
     monkeypatch.delenv("RAY_ADDRESS")
-    on_ray.connect()
+    session.connect()
     assert told[3:] == ["local"]
 
 

@@ -16,10 +16,10 @@ from anomalynet.data.folder import data_folder
 from anomalynet.errors import RunError
 from anomalynet.runs.files import write_text
 from anomalynet.runs.folder import BusyError, RunFolder
-from anomalynet.sweep.node import Node
-from anomalynet.sweep.on_ray import RaySlot, first_line, room
+from anomalynet.sweep.cluster.node import Node
+from anomalynet.sweep.cluster.session import RaySlot, first_line, room
+from anomalynet.sweep.cluster.travel import bring_home, order_of, program
 from anomalynet.sweep.slots import THREADS, Slot
-from anomalynet.sweep.travel import bring_home, order_of, program
 
 POLL = 2.0
 """Seconds between two looks at a run under way."""
