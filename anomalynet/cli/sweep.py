@@ -48,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
     sweep, overrides = read_sweep(args.name, args.preset), overrides_of(args)
     if sweep.design != "search" and (args.trials is not None or args.storage is not None):
         raise UsageError(f"{sweep.name} is no search: it has no --trials or --storage")
+    if args.plan or args.print:
+        args.on = "local"  # what only tells needs no cluster
     if args.form == "wandb":
         from anomalynet.sweep.wandb_yaml import as_wandb
 
