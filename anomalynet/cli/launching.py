@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.cli.arguments import data_set
-from anomalynet.errors import UsageError
+from anomalynet.errors import StoppedError, UsageError
 
 if TYPE_CHECKING:
     from anomalynet.sweep.file import Sweep
@@ -89,6 +89,9 @@ def work(args: argparse.Namespace, jobs: list[Job], slots: Sequence[Slot], group
 
     with SweepProgress(jobs) as progress, launcher(args, slots, group) as launch:
         launch.run(jobs, progress)
+    stopped = sum(job.state == "stopped" for job in jobs)
+    if stopped:
+        raise StoppedError(f"{stopped} runs were asked to stop", "the same command continues")
 
 
 def try_splits(jobs: Sequence[Job]) -> None:
@@ -120,7 +123,10 @@ PLAIN = ("data.name=", "data.root=", "data.subset=", "data.split.policy=", "hard
 
 def label_of(sweep: Sweep, jobs: Sequence[Job], overrides: Sequence[str], extra: Sequence[str] = ()) -> str:
     """What a command's report is called: the sweep unless it is the paper's, the data, the split's policy if the command names one, the
-    preset, and six digits of whatever else is asked or, of a world's folder, of its content: another setting never overwrites a report."""
+    preset, and six digits of whatever else is asked or, of a world's folder, of its content.
+
+    Another setting on the command line never overwrites a report.
+    """
     import hashlib
 
     from anomalynet.data import sources

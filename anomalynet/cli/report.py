@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("reports"), metavar="DIR", help="where the report's folder is put (default: reports)"
     )
     parser.add_argument("--data", metavar="NAME", help="one data set, or one subset (`ton_iot/fridge`); without it each gets a report")
+    parser.add_argument("--storage", metavar="URL", help="database of a search that was started with it")
     add_json(parser)
     parser.epilog = "Reads result files only: nothing is trained. Missing folds are marked, never guessed."
 
@@ -86,12 +87,14 @@ def _sweeps(args: argparse.Namespace, records: list[SweepRecord]) -> int:
         if record.trials is not None:
             from anomalynet.cli.sweep_search import report_again
 
-            path = report_again(record, args.runs, args.out / record.label)
+            path = report_again(record, args.runs, args.out / record.label, args.storage)
             rows.append({"sweep": record.label, "runs": len(record.runs), "report": str(path)})
             continue
         sweep = read_sweep(record.sweep, record.preset)
         jobs = jobs_of(plan(sweep, record.overrides), args.runs)
         done = sum(job.state == "done" for job in jobs)
+        if not done and len(records) > 1:
+            continue
         if not done:
             raise NothingToCompareError(f"{record.label}: no finished run", f"anomalynet sweep {record.sweep}")
         path = report(sweep, jobs, args.runs, args.out / record.label)

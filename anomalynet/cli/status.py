@@ -21,7 +21,7 @@ SUMMARY = "say how sweeps stand: running, done, failed and why, stale, and the t
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="sweeps, or the start of their reports' names; every one without it")
-    parser.add_argument("--watch", action="store_true", help="show it until interrupted or all is done")
+    parser.add_argument("--watch", action="store_true", help="show it until interrupted, or nobody works on it any more")
     parser.add_argument("--every", type=float, default=2.0, metavar="S", help="seconds between two looks with --watch (default: 2)")
     add_runs(parser)
     add_json(parser)
@@ -51,7 +51,9 @@ def _standings(args: argparse.Namespace) -> list[SweepStanding]:
         raise NothingToCompareError(
             f"{args.runs}: no sweep was started here", "`anomalynet sweep NAME` starts one, --runs names another folder"
         )
-    chosen = [record for record in records if not args.names or any(record.label.startswith(name) for name in args.names)]
+    chosen = [
+        record for record in records if not args.names or any(name == record.sweep or record.label.startswith(name) for name in args.names)
+    ]
     if not chosen:
         raise UsageError(
             f"no sweep {args.names[0]!r} was started in {args.runs}", f"there are {', '.join(record.label for record in records)}"
@@ -64,7 +66,7 @@ def _rows(sweep: SweepStanding) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for arm in dict.fromkeys(one.run.arm for one in sweep.runs):
         own = [one for one in sweep.runs if one.run.arm == arm]
-        counts = {state: sum(one.state == state for one in own) for state in ("done", "stale", "failed", "waiting")}
+        counts = {state: sum(one.state == state for one in own) for state in ("done", "stale", "failed", "pruned", "waiting")}
         running = "; ".join(_where(one) for one in own if one.state == "running")
         rows.append({"arm": arm, "runs": len(own), **{state: number or None for state, number in counts.items()}, "running": running})
     return rows
@@ -78,7 +80,7 @@ def _where(one: Standing) -> str:
 def _headline(sweep: SweepStanding) -> str:
     from anomalynet.cli.sweep_progress import duration
 
-    counts = {state: sum(one.state == state for one in sweep.runs) for state in ("done", "stale", "failed", "running", "waiting")}
+    counts = {state: sum(one.state == state for one in sweep.runs) for state in ("done", "stale", "failed", "pruned", "running", "waiting")}
     told = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
     left = "" if sweep.seconds_left is None else f", about {duration(sweep.seconds_left)} left"
     wanted = f", {sweep.record.trials} trials wanted" if sweep.record.trials else ""
@@ -134,7 +136,8 @@ def _watch(args: argparse.Namespace) -> None:
 
 
 def _busy(found: Sequence[SweepStanding]) -> bool:
-    return any(one.state in ("running", "waiting") for sweep in found for one in sweep.runs)
+    """Whether somebody works on one of them."""
+    return any(sweep.busy and (sweep.record.active or any(one.state == "running" for one in sweep.runs)) for sweep in found)
 
 
 def _plain(sweep: SweepStanding) -> dict[str, Any]:

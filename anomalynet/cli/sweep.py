@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
     parser.epilog = (
         "A sweep is the list of runs that should exist: the same command again continues it, and does nothing for what is done.\n"
-        "Ctrl-C lets the epochs under way end; a second one stops at once. Nothing is lost either way. `anomalynet status` follows it."
+        "Ctrl-C gives the epochs under way 20 s to end; a second one stops at once. At most an epoch is lost.\n"
+        "`anomalynet status` follows it from any terminal."
     )
 
 
@@ -48,12 +49,14 @@ def run(args: argparse.Namespace) -> int:
     sweep, overrides = read_sweep(args.name, args.preset), overrides_of(args)
     if sweep.design != "search" and (args.trials is not None or args.storage is not None):
         raise UsageError(f"{sweep.name} is no search: it has no --trials or --storage")
+    if args.print and "stale" in args.rerun:
+        raise UsageError("--print gives commands that do nothing for a finished run", "leave out --rerun stale")
     if args.plan or args.print:
         args.on = "local"  # what only tells needs no cluster
     if args.form == "wandb":
         from anomalynet.sweep.wandb_yaml import as_wandb
 
-        print(as_wandb(sweep, overrides), end="")
+        print(as_wandb(sweep, overrides, args.name), end="")
         return 0
     if sweep.design == "search":
         from anomalynet.cli import sweep_search
@@ -73,16 +76,17 @@ def run(args: argparse.Namespace) -> int:
         sweep_plan.show(args, dict(zip(numbers, chosen, strict=True)), slots)
         return 0
     if args.print:
-        sweep_plan.print_commands(chosen, args.runs)
+        sweep_plan.print_commands(chosen, args.runs, label)
         return 0
 
-    from anomalynet.cli.sweep_report import announce, is_current, keep_record, mark_reported, report, track
+    from anomalynet.cli.sweep_report import announce, catch_up, is_current, keep_record, mark_reported, report, track
     from anomalynet.runs.standing import brief
 
     announce(sweep, jobs, args.runs, slots)
     out = args.out or Path("reports") / label
     try_splits(chosen)
     record = keep_record(sweep, args, jobs, label, overrides, slots, out)
+    catch_up(chosen, label)
     work(args, chosen, slots, group=label)
     failed = [job for job in chosen if job.state == "failed"]
     for job in failed:
@@ -90,9 +94,9 @@ def run(args: argparse.Namespace) -> int:
     if failed:
         say("`--rerun failed` tries them again")
     if args.only is None and any(job.state == "done" for job in jobs):
-        if not is_current(record, jobs, out):
+        if not is_current(record, sweep, jobs, out):
             report(sweep, jobs, args.runs, out)
-            mark_reported(record, jobs, args.runs)
+            mark_reported(record, sweep, jobs, args.runs)
         track(label, jobs, args.runs, out)
         _finish(args, out, jobs)
     return int(bool(failed))

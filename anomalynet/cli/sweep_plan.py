@@ -65,10 +65,10 @@ def show(args: argparse.Namespace, jobs: Mapping[int, Job], slots: Sequence[Slot
     print(told)
 
 
-def print_commands(jobs: Sequence[Job], runs: Path) -> None:
+def print_commands(jobs: Sequence[Job], runs: Path, group: str) -> None:
     """One shell command a run that is not done."""
     from anomalynet.sweep.command import shell_command
 
     for job in jobs:
         if job.state != "done":
-            print(shell_command(job, runs))
+            print(shell_command(job, runs, group))

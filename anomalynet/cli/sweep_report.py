@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -55,25 +57,27 @@ def keep_record(
             for number, job in enumerate(jobs, 1)
         ),
         reported=last.reported if last else "",
+        pid=os.getpid(),
+        host=socket.gethostname(),
     )
     write_sweep(args.runs, record)
     return record
 
 
-def is_current(record: SweepRecord, jobs: Sequence[Job], out: Path) -> bool:
-    """Whether the report that lies in `out` was made from these very results by this code."""
-    return (out / "report.md").is_file() and record.reported == _digest(jobs, out)
+def is_current(record: SweepRecord, sweep: Sweep, jobs: Sequence[Job], out: Path) -> bool:
+    """Whether the report that lies in `out` was made from these very results, to answer this question, by this code."""
+    return (out / "report.md").is_file() and record.reported == _digest(sweep, jobs, out)
 
 
-def mark_reported(record: SweepRecord, jobs: Sequence[Job], runs: Path) -> None:
+def mark_reported(record: SweepRecord, sweep: Sweep, jobs: Sequence[Job], runs: Path) -> None:
     """Note what the report was made from."""
-    write_sweep(runs, replace(record, reported=_digest(jobs, Path(record.report))))
+    write_sweep(runs, replace(record, reported=_digest(sweep, jobs, Path(record.report))))
 
 
-def _digest(jobs: Sequence[Job], out: Path) -> str:
-    digest = hashlib.sha256(f"{code_hash(('reporting',))} {code_hash()} {out}".encode())
+def _digest(sweep: Sweep, jobs: Sequence[Job], out: Path) -> str:
+    digest = hashlib.sha256(f"{code_hash(('reporting',))} {code_hash()} {out} {sweep}".encode())
     for job in jobs:
-        digest.update(f"{job.folder.path.name} {job.state} {job.run.arm.name}".encode())
+        digest.update(f"{job.folder.path.name} {job.state} {job.run.arm}".encode())
         if job.state == "done":
             digest.update((job.folder.path / "result.json").read_bytes() + job.folder.environment.read_bytes())
     return digest.hexdigest()
@@ -111,6 +115,18 @@ def report(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path) -> Path:
 
 SHOWN = ("test/average_precision", "test/auroc", "test/f1_attack", "test/balanced_accuracy", "validation/average_precision")
 """Metrics of the table in Weights & Biases."""
+
+
+def catch_up(jobs: Sequence[Job], label: str) -> None:
+    """Where runs are tracked: tell W&B of those that were finished before this command and that it does not know."""
+    done = [job for job in jobs if job.was_done and job.run.loaded.config.tracking == "wandb"]
+    if not done:
+        return
+    from anomalynet.tracking import run as tracking
+
+    for job in done:
+        with job.folder.locked(wait=True):
+            tracking.catch_up(job.run.loaded, job.folder, label)
 
 
 def track(label: str, jobs: Sequence[Job], runs: Path, out: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -72,22 +74,29 @@ def run(args: argparse.Namespace, sweep: Sweep, overrides: list[str]) -> int:
     return _carry_out(Command(args, search, base, slots, label, args.out or Path("reports") / label))
 
 
-def report_again(record: SweepRecord, runs: Path, out: Path) -> Path:
-    """Write the report of a search that was started, from its journal and its runs.
+def report_again(record: SweepRecord, runs: Path, out: Path, url: str | None) -> Path:
+    """Write the report of a search that was started, from its journal or database and its runs.
 
     Raises:
-        NothingToCompareError: its trials lie in a database that only its own command knows.
+        NothingToCompareError: it has no trials there, or its file, data or program has changed so that they are another search's.
     """
     sweep, overrides = read_sweep(record.sweep, record.preset), list(record.overrides)
     base = study.base_jobs(sweep, overrides, runs)
     place = runs / study.FOLDER / record.label
     journal = place.with_name(f"{place.name}.journal")
-    if not journal.is_file():
-        raise NothingToCompareError(f"{record.label}: no trials in {journal}", f"anomalynet sweep {record.sweep} --storage URL")
-    ledger = Ledger(open_storage(None, journal), study.study_name(sweep, base), sweep.search, place.with_name(f"{place.name}.lock"))
+    name = study.study_name(sweep, base)
+    if url is None and not journal.is_file():
+        raise NothingToCompareError(f"{record.label}: no trials in {journal}", "--storage names the database that they are in")
+    storage = open_storage(url, journal)
+    if name not in {one.study_name for one in storage.get_all_studies()}:
+        what = f"{record.label}: no trial of this search as its file, its data and this program are now"
+        raise NothingToCompareError(what, f"anomalynet sweep {record.sweep}")
+    ledger = Ledger(storage, name, sweep.search, place.with_name(f"{place.name}.lock"))
     search = Search(sweep, overrides, runs, ledger, record.trials or sweep.search.trials)
-    args = argparse.Namespace(name=record.sweep, runs=runs)
     known = ledger.trials()
+    if not known:
+        raise NothingToCompareError(f"{record.label}: no trial yet", f"anomalynet sweep {record.sweep}")
+    args = argparse.Namespace(name=record.sweep, runs=runs)
     command = Command(args, search, base, [Slot()] * record.slots, record.label, out)
     return _reported(command, known, study.best(known, sweep.search.directions))
 
@@ -168,7 +177,8 @@ def _keep_record(command: Command, known: Sequence[FrozenTrial]) -> SweepRecord:
         for name, where in zip(trial.user_attrs.get("runs", []), places, strict=False):
             experiment, _, run_id = name.partition("/")
             own = trial.params.get("training.epochs", epochs)
-            runs.append(SweepRun(len(runs) + 1, experiment, run_id, f"trial {place}", where, own))
+            closed = trial.state.is_finished()
+            runs.append(SweepRun(len(runs) + 1, experiment, run_id, f"trial {place}", where, own, closed))
     record = SweepRecord(
         label=command.label,
         sweep=args.name if args.name.endswith((".yaml", ".yml")) else command.sweep.name,
@@ -180,6 +190,8 @@ def _keep_record(command: Command, known: Sequence[FrozenTrial]) -> SweepRecord:
         runs=tuple(runs),
         trials=command.search.total,
         reported=last.reported if last else "",
+        pid=os.getpid(),
+        host=socket.gethostname(),
     )
     write_sweep(args.runs, record)
     return record
@@ -204,8 +216,12 @@ def _reported(command: Command, known: Sequence[FrozenTrial], chosen: Sequence[i
     digest = hashlib.sha256(f"{code_hash(('reporting', 'cli'))} {code_hash()} {command.out} {command.search.total}".encode())
     for trial in known:
         digest.update(repr((trial.state.name, trial.params, trial.values, trial.user_attrs.get("reason"))).encode())
-    for place in chosen:
-        for folder in _folders(command, known[place]):
+    here = {place: _folders(command, known[place]) for place in chosen}
+    for place, folders in here.items():
+        if not all(folder.finished for folder in folders):
+            say(f"trial {place} was run on another machine: its test metrics are not in the report")
+            here[place] = []
+        for folder in here[place]:
             digest.update((folder.path / "result.json").read_bytes() + folder.environment.read_bytes())
     record, path = _keep_record(command, known), command.out / "report.md"
     if path.is_file() and record.reported == digest.hexdigest():
@@ -227,7 +243,7 @@ def _reported(command: Command, known: Sequence[FrozenTrial], chosen: Sequence[i
         trials=known,
         space=distributions(sweep.axes),
         best=chosen,
-        records={place: [load_record(folder) for folder in _folders(command, known[place])] for place in chosen},
+        records={place: [load_record(folder) for folder in folders] for place, folders in here.items() if folders},
         configurations=files,
         exhausted=command.search.exhausted,
     )

@@ -14,8 +14,8 @@ from anomalynet.reporting.arms import arms
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.search_figures import TITLES, Drawn, draw
 from anomalynet.reporting.tables import defined, to_csv
+from anomalynet.reporting.write import write_files
 from anomalynet.runs.collect import RunRecord
-from anomalynet.runs.files import write_bytes
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -69,14 +69,12 @@ def write_search_report(outcome: SearchOutcome, out: Path, title: str) -> Path:
     Raises:
         RunError: the scores of a chosen trial's run cannot be read.
     """
-    chosen = {place: _test(outcome.records[place]) for place in outcome.best}
+    chosen = {place: _test(outcome.records[place]) for place in outcome.best if place in outcome.records}
     figures, missing = _figures(outcome)
     files = {f"figures/{name}": content for name, content in figures.items()}
     files["tables/trials.csv"] = _csv(outcome).encode()
     files["report.md"] = _document(outcome, title, chosen, figures, missing).encode()
-    for name, content in files.items():
-        write_bytes(out / name, content)
-    return out / "report.md"
+    return write_files(out, files)
 
 
 def objective_title(objective: str) -> str:
@@ -163,10 +161,10 @@ def _standing(outcome: SearchOutcome) -> str:
 
 
 def _best(outcome: SearchOutcome, chosen: Mapping[int, ArmMetrics]) -> list[str]:
-    if not chosen:
+    if not outcome.best:
         return ["No trial is complete."]
     parts = []
-    for place, metrics in chosen.items():
+    for place in outcome.best:
         trial = outcome.trials[place]
         values = ", ".join(
             f"{objective_title(objective)}: {objective_text(objective, value)}"
@@ -176,8 +174,11 @@ def _best(outcome: SearchOutcome, chosen: Mapping[int, ArmMetrics]) -> list[str]
         trained = f" `anomalynet train` takes it from [{file}]({file})." if file else ""
         parts.append(f"**Trial {place}.** {values}.{trained}")
         parts.append(markdown.grid(["Value", "chosen"], [[f"`{key}`", _plain(value)] for key, value in trial.params.items()], "lr"))
-        parts.append(_tested(metrics))
-        parts.append(f"> **Test metrics of trial {place}.** {captions.facts([metrics])}")
+        if place in chosen:
+            parts.append(_tested(chosen[place]))
+            parts.append(f"> **Test metrics of trial {place}.** {captions.facts([chosen[place]])}")
+        else:
+            parts.append("Its runs lie on another machine, and so do its test metrics.")
     return [*parts, RULE]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
+
+from anomalynet.runs.files import write_bytes
 
 
 def write_files(out: Path, files: Mapping[str, bytes]) -> Path:
@@ -13,14 +14,6 @@ def write_files(out: Path, files: Mapping[str, bytes]) -> Path:
     Returns:
         the path of the last one, which a reader opens first.
     """
-    last = out
     for name, content in files.items():
-        last = out / name
-        last.parent.mkdir(parents=True, exist_ok=True)
-        temporary = last.with_name(f".{last.name}.{os.getpid()}.tmp")
-        try:
-            temporary.write_bytes(content)
-            temporary.replace(last)
-        finally:
-            temporary.unlink(missing_ok=True)
-    return last
+        write_bytes(out / name, content)
+    return out / list(files)[-1]

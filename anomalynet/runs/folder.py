@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -18,6 +19,9 @@ from anomalynet.errors import RunError, UsageError
 from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.files import read_json, write_json
 from anomalynet.runs.schema import RESULT_VERSION, PartSummary, Result
+
+SILENCE = 3600.0
+"""Seconds without an epoch after which a run of another host counts as dead."""
 
 
 class BusyError(RunError):
@@ -157,37 +161,44 @@ class RunFolder:
             (self.path / ".holder.json").unlink(missing_ok=True)
             lock.release()
 
-    def renew(self) -> None:
-        """Empty the folder if its run was finished by other code.
+    def renew(self, *, finished: bool) -> None:
+        """Empty the folder if other code worked in it: of an unfinished run nothing could be used, a finished one goes only on request.
 
         Raises:
             BusyError: another process works in it.
         """
         with self.locked(wait=False):
-            if self.finished and made_by_other_code(self.environment):
+            if made_by_other_code(self.environment) and (finished or not self.finished):
                 self._clear()
 
     def _clear(self) -> None:
-        (self.path / "result.json").unlink()  # first: cut here, the run is unfinished, not damaged
+        (self.path / "result.json").unlink(missing_ok=True)  # first: cut here, the run is unfinished, not damaged
         for path in self.path.iterdir():
             if path.name not in (".lock", ".holder.json"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     @property
     def running(self) -> bool:
-        """Whether a process works on it, as far as can be told without taking the lock: one of another host is taken at its word."""
+        """Whether a process works on it, as far as can be told without taking the lock; one of another host that was silent for `SILENCE`
+        seconds is taken for dead."""
         who = read_json(self.path / ".holder.json")
-        if who.get("host") != socket.gethostname():
-            return bool(who)
-        try:
-            os.kill(int(who["pid"]), 0)
-        except (ProcessLookupError, KeyError, ValueError):
-            return False
-        except PermissionError:
-            return True
-        return True
+        if who.get("host") == socket.gethostname():
+            return is_alive(int(who.get("pid", 0)))
+        signs = [path.stat().st_mtime for path in (self.path / ".holder.json", self.progress) if path.exists()]
+        return bool(who) and max(signs, default=0.0) > time.time() - SILENCE
 
     def holder(self) -> str:
         """Who has the lock, as far as is known."""
         who = read_json(self.path / ".holder.json")
         return f"process {who['pid']} on {who['host']}" if {"pid", "host"} <= who.keys() else "another process"
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this host is there."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return pid > 0

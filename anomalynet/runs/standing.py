@@ -12,7 +12,7 @@ from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.sweeps import SweepRecord, SweepRun
 
-State = Literal["done", "stale", "failed", "running", "waiting"]
+State = Literal["done", "stale", "failed", "running", "waiting", "pruned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,23 @@ class SweepStanding:
                 by_arm[one.run.arm].append(one.seconds)
         every = [seconds for own in by_arm.values() for seconds in own]
         left = [one for one in self.runs if one.state in ("running", "waiting")]
-        if not every or not left:
+        if not every or not self.busy:
             return None
+        known = len({one.run.arm for one in self.runs})
         total = 0.0
+        if self.record.trials is not None and known:  # trials that have not been proposed yet
+            total = max(self.record.trials - known, 0) * len(self.runs) / known * sum(every) / len(every)
         for one in left:
             own = by_arm.get(one.run.arm) or every
             share = 1 - one.epoch / one.run.epochs if one.state == "running" else 1.0
             total += share * sum(own) / len(own)
         return total / self.record.slots
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is left to do: a run, or a trial that has not been proposed yet."""
+        trials = len({one.run.arm for one in self.runs})
+        return any(one.state in ("running", "waiting") for one in self.runs) or (self.record.trials or 0) > trials
 
 
 def standing(record: SweepRecord, runs: Path) -> SweepStanding:
@@ -61,16 +70,22 @@ def standing(record: SweepRecord, runs: Path) -> SweepStanding:
 
 def _of(run: SweepRun, folder: RunFolder) -> Standing:
     if folder.finished:
-        timings = read_json(folder.timings)
-        seconds = timings["train_seconds"] + timings.get("score_seconds", 0.0) if "train_seconds" in timings else None
         state: State = "stale" if made_by_other_code(folder.environment) else "done"
-        return Standing(run, state, run.epochs, None, "", seconds)
+        return Standing(run, state, run.epochs, None, "", seconds_of(folder))
     lines = folder.read_progress()
     if folder.running:
         return Standing(run, "running", len(lines), _best(lines), "", None)
     failure = read_json(folder.failed)
+    if run.closed and not failure:
+        return Standing(run, "pruned", len(lines), _best(lines), "", None)
     reason = brief(str(failure.get("reason", ""))) if failure else ""
     return Standing(run, "failed" if failure else "waiting", len(lines), _best(lines), reason, None)
+
+
+def seconds_of(folder: RunFolder) -> float | None:
+    """What a finished run took, evaluation included."""
+    timings = read_json(folder.timings)
+    return timings["train_seconds"] + timings.get("score_seconds", 0.0) if "train_seconds" in timings else None
 
 
 def brief(reason: str) -> str:

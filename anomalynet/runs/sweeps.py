@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from anomalynet.runs.files import read_json, write_json
-from anomalynet.runs.folder import RunFolder
+from anomalynet.runs.folder import RunFolder, is_alive
 
 FOLDER = ".sweeps"
 
@@ -23,6 +24,8 @@ class SweepRun:
     place: str
     """Seed, fold and world as text."""
     epochs: int
+    closed: bool = False
+    """Whether it will not be finished: its trial was pruned, or failed."""
 
     def folder(self, runs: Path) -> RunFolder:
         """Where it lives."""
@@ -49,6 +52,14 @@ class SweepRecord:
     """Trials that a search wants; None for other designs."""
     reported: str = ""
     """Digest of what the report was made from; empty where it has not been made."""
+    pid: int = 0
+    host: str = ""
+    """The process that carries it out, or did."""
+
+    @property
+    def active(self) -> bool:
+        """Whether that process is there; of another host it cannot be told."""
+        return self.host == socket.gethostname() and is_alive(self.pid)
 
 
 def write_sweep(runs: Path, record: SweepRecord) -> None:

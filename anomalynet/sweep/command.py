@@ -24,10 +24,10 @@ def arguments(axis: Mapping[str, object], overrides: Sequence[str]) -> list[str]
     return [*(f"{key}={scalar(value)}" for key, value in axis.items()), *overrides]
 
 
-def shell_command(job: Job, runs: Path) -> str:
+def shell_command(job: Job, runs: Path, group: str) -> str:
     """One run for a shell, to be started anywhere that sees the folder of the runs."""
     words = ["anomalynet", "train", job.run.arm.experiment, *arguments(job.run.axis, job.run.overrides), "--runs", str(runs)]
-    return shlex.join(words)
+    return shlex.join([*words, "--group", group])
 
 
 def in_processes_of_its_own(job: Mapping[str, Any]) -> dict[str, Any]:

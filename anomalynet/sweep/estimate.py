@@ -11,6 +11,7 @@ from anomalynet.config.check import value_of
 from anomalynet.config.leaves import read_yaml
 from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
+from anomalynet.runs.standing import seconds_of
 from anomalynet.sweep.jobs import Job
 
 
@@ -20,12 +21,6 @@ class Cost:
 
     seconds: float
     epochs: bool
-
-
-def _seconds(folder: RunFolder) -> float | None:
-    """What a finished run took, evaluation included."""
-    timings = read_json(folder.timings)
-    return timings["train_seconds"] + timings.get("score_seconds", 0.0) if "train_seconds" in timings else None
 
 
 COUNTS = ("data.scenario", "data.window", "data.stride", "data.view", "training.batch_size")
@@ -43,7 +38,7 @@ def measured(runs: Path, jobs: Sequence[Job]) -> dict[str, Cost]:
         same = [value_of(config, key) for key in COUNTS]
         seconds: list[float] = []
         for path in sorted((runs / name).glob("*/result.json")):
-            result, spent = read_json(path), _seconds(RunFolder(path.parent))
+            result, spent = read_json(path), seconds_of(RunFolder(path.parent))
             if result.get("data") == config.data.title and spent is not None and _counts(RunFolder(path.parent)) == same:
                 seconds.append(spent / (result["epochs"] or 1))
                 costs[name] = Cost(sum(seconds) / len(seconds), result["epochs"] is not None)
@@ -74,7 +69,7 @@ def at_most(jobs: Sequence[Job], costs: dict[str, Cost], slots: int) -> float:
     """
     own: dict[str, list[float]] = defaultdict(list)
     for job in jobs:
-        if job.state == "done" and (spent := _seconds(job.folder)) is not None:
+        if job.state == "done" and (spent := seconds_of(job.folder)) is not None:
             own[job.run.arm.name].append(spent)
     total = 0.0
     for job in left(jobs):

@@ -13,6 +13,7 @@ from anomalynet.config.leaves import Leaf
 from anomalynet.config.load import chain, nearest_key
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.metrics.suite import METRICS
+from anomalynet.reporting.ablation.design import NOT_OF_STEPS
 from anomalynet.sweep.axes import Axis, read_axes
 from anomalynet.sweep.search.settings import SearchSettings, read_search
 
@@ -131,7 +132,7 @@ def _metric_problem(values: Mapping[str, Leaf]) -> list[Problem]:
     if "report.metric" not in values:
         return []
     leaf = values["report.metric"]
-    known = [f"test/{name}" for name, metric in METRICS.items() if metric.direction is not None]
+    known = [f"test/{name}" for name in METRICS if name not in NOT_OF_STEPS]
     if leaf.value in known:
         return []
     near = difflib.get_close_matches(str(leaf.value), known, n=1)

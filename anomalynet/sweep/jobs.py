@@ -28,6 +28,10 @@ class Job:
     reason: str = ""
     """Why it failed."""
     attempts: int = 0
+    asked: bool = False
+    """Whether this launch asked it to stop."""
+    stops: int = 0
+    """How often it stopped because another command had asked."""
     losses: int = 0
     """How often the machine was lost that it ran on."""
     was_done: bool = False
@@ -42,6 +46,12 @@ class Job:
         self.state, self.reason = "failed", reason
         self.folder.path.mkdir(parents=True, exist_ok=True)
         write_json(self.folder.failed, {"reason": reason, "attempts": self.attempts})
+
+    def ask_to_stop(self) -> None:
+        """Ask whoever trains it to stop after the epoch under way."""
+        self.asked = True
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        self.folder.stop.touch()
 
     def message(self, group: str | None) -> dict[str, Any]:
         """What a worker is told: plain values."""

@@ -94,8 +94,7 @@ class Launch:
         if running:
             self.say("stopping after the epochs under way; Ctrl-C again stops at once")
         for job in running:
-            job.folder.path.mkdir(parents=True, exist_ok=True)
-            job.folder.stop.touch()
+            job.ask_to_stop()
         self._wait(threads, PATIENCE)
 
     def _serve(self, place: int) -> None:
@@ -144,6 +143,9 @@ class Launch:
             self._queue.put(job)
         elif "lost" in reply:
             job.fail(f"its machine was lost {job.losses + 1} times, last: {reply['lost']}")
+        elif reply.get("stopped") and not job.asked and job.stops < ATTEMPTS:  # a command that shares the run meant its own worker
+            job.state, job.attempts, job.stops = "waiting", job.attempts - 1, job.stops + 1
+            self._queue.put(job)
         elif reply.get("stopped"):
             job.state = "stopped"
         elif "died" in reply and job.attempts < ATTEMPTS:

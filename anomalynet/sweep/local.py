@@ -82,7 +82,9 @@ class LocalWorker:
 
     def last_words(self) -> str:
         """The signal that killed it, or the last line of its stderr."""
-        code = self.process.wait() if self.process else 0
+        if self.process is None:
+            return "it could not be started"
+        code = self.process.wait()
         if code < 0:
             return f"killed by {signal.Signals(-code).name}"
         return self._words[-1] if self._words else f"exit status {code}"

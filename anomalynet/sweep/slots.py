@@ -32,7 +32,7 @@ class Slot:
 
 
 def cpu_slots(count: int | None, devices: int = 1) -> list[Slot]:
-    """`count` slots that share the CPU; by default one for two cores, two for more, fewer where a run takes several."""
+    """`count` slots that share the CPU; by default two where there are two cores or more, fewer where a run takes several devices."""
     if count is not None and count < 1:
         raise UsageError(f"--slots must be at least 1, not {count}")
     return [Slot()] * (count or max(1, min(2, os.cpu_count() or 1) // devices))

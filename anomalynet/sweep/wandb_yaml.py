@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from anomalynet.config.show import scalar
+from anomalynet.errors import UsageError
 from anomalynet.metrics.suite import METRICS
 from anomalynet.sweep.axes import Axis, Range, levels
 from anomalynet.sweep.file import Sweep
@@ -106,19 +107,27 @@ def _goal(metric: str) -> str:
     return "minimize" if smaller else "maximize"
 
 
-def as_wandb(sweep: Sweep, overrides: Sequence[str]) -> str:
-    """The YAML of a sweep that was read from its file.
+def as_wandb(sweep: Sweep, overrides: Sequence[str], given: str) -> str:
+    """The YAML of a sweep that was read from its file; a comment says what W&B's form of it leaves out.
+
+    Args:
+        sweep: as read.
+        overrides: `key=value` arguments.
+        given: how the sweep was named: agents call it by that.
 
     Raises:
         ConfigError: a configuration of the sweep that cannot be.
+        UsageError: a search over values that W&B cannot pass on.
     """
     search = sweep.design == "search"
     planned = plan(sweep, overrides)
     worlds = sorted({run.loaded.config.data.world for run in planned})
     axes: dict[str, Any] = {key: _plain(axis, search=search) for key, axis in sweep.axes.items()}
+    if search and not all(_expressible(_parameter(values)) for values in axes.values()):
+        raise UsageError(f"{sweep.name}: W&B cannot try empty values or lists", "anomalynet sweep can, without --as wandb")
     whole_product = sweep.design == "factorial" and not sweep.exclude and not sweep.extras
-    return wandb_sweep(
-        name=sweep.name,
+    text = wandb_sweep(
+        name=given,
         experiments=sweep.experiments,
         seeds=sweep.seeds,
         folds=sorted({run.loaded.config.data.split.fold for run in planned}),
@@ -130,6 +139,8 @@ def as_wandb(sweep: Sweep, overrides: Sequence[str]) -> str:
         preset=sweep.preset,
         overrides=overrides,
     )
+    lost = "# A trial here is one run and one objective; `anomalynet sweep` takes the mean over the sweep's seeds, folds and worlds.\n"
+    return (lost if search else "") + text
 
 
 def _plain(axis: Axis, *, search: bool) -> Any:

@@ -41,8 +41,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     from anomalynet.runs.folder import BusyError, RunFolder
 
     try:
-        if job["renew"]:
-            RunFolder(Path(job["folder"])).renew()
+        RunFolder(Path(job["folder"])).renew(finished=job["renew"])
         if job["devices"] > 1:
             return in_processes_of_its_own(job)
 

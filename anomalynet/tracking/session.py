@@ -14,6 +14,8 @@ from anomalynet.runs.folder import RunFolder
 from anomalynet.tracking.record import Part, Record, read_record
 
 PROJECT = "anomalynet"
+REPORT = ("report.md", "cost.md", "tables/*.csv", "figures/*.svg", "figures/*.png", "best.yaml", "pareto_*.yaml")
+"""What a report's folder holds of a report."""
 INIT_TIMEOUT = 10.0
 """Seconds that W&B's server has to answer before the run goes on offline."""
 
@@ -53,7 +55,9 @@ class Session:
         self.run.log({"runs": content.rows_table(rows)}, step=0)
         if report and Path(report).is_dir():
             artifact = wandb.Artifact(f"report-{Path(report).resolve().name}", "report")
-            artifact.add_dir(report, skip_cache=True)
+            for pattern in REPORT:  # other files may lie there, which are nobody's business
+                for path in sorted(Path(report).glob(pattern)):
+                    artifact.add_file(str(path), name=path.relative_to(report).as_posix(), skip_cache=True)
             self.run.log_artifact(artifact)
 
     def finish(self, exit_code: int) -> None:

@@ -59,9 +59,9 @@ def test_a_table_an_arm_then_what_failed_and_what_is_stale(runs: Path, capsys: p
     lines = asked(runs, capsys).splitlines()
     assert lines == [
         "# components-skab-quick: 6 runs: 1 done, 1 stale, 1 failed, 1 running, 2 waiting, about 19 s left",
-        "arm\truns\tdone\tstale\tfailed\twaiting\trunning",
-        "a\t2\t1\t1\t\t\t",
-        "b\t4\t\t\t1\t2\tseed 4 fold 0 epoch 2/4 best 0.2500",
+        "arm\truns\tdone\tstale\tfailed\tpruned\twaiting\trunning",
+        "a\t2\t1\t1\t\t\t\t",
+        "b\t4\t\t\t1\t\t2\tseed 4 fold 0 epoch 2/4 best 0.2500",
         "failed: b seed 3 fold 0 hybrid/fails: because of this",
         "stale runs were made by other code: `anomalynet sweep components --rerun stale` makes them again",
     ]
@@ -79,3 +79,17 @@ def test_a_record_that_cannot_be_read_hides_no_other(runs: Path) -> None:
     (runs / ".sweeps" / "torn.json").write_text('{"label": "torn", "ru')
     (runs / ".sweeps" / "strange.json").write_text('{"label": "strange"}')
     assert [record.label for record in read_sweeps(runs)] == ["components-skab-quick"]
+
+
+def test_watching_ends_where_nobody_works(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (runs / "hybrid" / "runs" / ".holder.json").unlink()
+    assert len(asked(runs, capsys, "--watch").splitlines()) == 1
+
+
+def test_a_pruned_run_is_not_waited_for_and_trials_to_come_are(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = (SweepRun(1, "hybrid", "done", "trial 0", "", 4, True), SweepRun(2, "hybrid", "pruned", "trial 1", "", 4, True))
+    record = SweepRecord("search", "tune", "quick", (), 2, "2026-01-02T03:04:06+00:00", "reports/y", own, trials=5)
+    write_sweep(runs, record)
+    (sweep,) = json.loads(asked(runs, capsys, "search", "--json"))
+    assert [run["state"] for run in sweep["runs"]] == ["done", "pruned"]
+    assert sweep["seconds_left"] == 3 * 10.0 / 2

@@ -113,6 +113,12 @@ def test_from_the_plan_to_the_report_and_then_nothing_to_do(here: Path, capsys: 
     assert main(command("--json")) == 0
     assert json.loads(capsys.readouterr().out) == {"report": "report/report.md", "runs": 6, "done": 6, "failed": 0}
     assert [path.stat().st_mtime_ns for path in (*results(), Path("report/report.md"))] == stamps
+    Path("small.yaml").write_text(SWEEP + "report: {metric: test/auroc}\n")
+    assert main(command()) == 0
+    assert "by AUROC" in Path("report/report.md").read_text()
+    Path("small.yaml").write_text(SWEEP)
+    assert main(command()) == 0
+    assert report() == first
     removed = results()[0].parent
     shutil.rmtree(removed)
     assert main(command("--plan", "--json")) == 0
@@ -186,8 +192,11 @@ def test_killed_again_and_again_it_reports_what_an_undisturbed_sweep_does(here: 
     parent.kill()
     parent.wait()
     assert len(results()) < 6
-    again = started(5)
-    for pid in children(again.pid):
+    done = sum(path.read_bytes().count(b"\n") for path in Path("runs").glob("*/*/progress.jsonl"))
+    again = started(done + 2)
+    workers = children(again.pid)
+    assert workers
+    for pid in workers:
         os.kill(pid, signal.SIGKILL)
     assert again.wait(120) == 0
     assert len(results()) == 6

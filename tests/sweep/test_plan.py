@@ -97,6 +97,7 @@ def test_all_folds_are_those_of_the_configuration() -> None:
         ("experiments: [cnn]\nexclude: {a: 1}", "mine.yaml:2: unknown key 'exclude.a'"),
         ("experiments: [cnn]\nexclude: [a]", "mine.yaml:2: exclude: expected a list of dict, not ['a']"),
         ("experiments: [cnn]\nreport: {metric: test/ap}", "mine.yaml:2: report.metric: unknown metric 'test/ap'"),
+        ("experiments: [cnn]\nreport: {metric: test/event_recall}", "mine.yaml:2: report.metric: unknown metric 'test/event_recall'"),
         ("experiments: [cnn]\nsearch: {trials: 3}", "mine.yaml:2: search.trials means something with `design: search` only"),
         ("experiments: [cnn]\naxes: {data.window: 8}", "mine.yaml:2: axes.data.window: expected a list or {low: …, high: …}, not 8"),
         ("extends: bse.yaml", "mine.yaml:1: extends 'bse.yaml', which is neither in"),

@@ -55,6 +55,23 @@ def test_a_run_that_is_asked_to_stop_keeps_its_epoch_and_continues_as_if_nothing
     assert not folder.stop.exists()
 
 
+def test_a_stop_that_another_command_asked_for_costs_the_run_nothing(tmp_path: Path) -> None:
+    (job,) = jobs_of(planned("hybrid", extra=["training.epochs=6"]), tmp_path / "shared")
+    touched: list[int] = []
+
+    def other() -> None:
+        if not touched and len(job.folder.read_progress()) >= 2:
+            touched.append(len(job.folder.read_progress()))
+            job.folder.stop.touch()
+
+    launch([job], watch=other)
+    assert touched
+    assert (job.state, job.stops, job.attempts) == ("done", 1, 1)
+    whole = train(job.run.loaded, tmp_path / "whole")
+    assert whole is not None
+    assert identical(whole.folder, job.folder)
+
+
 def test_a_request_in_the_last_epoch_stops_nothing(tmp_path: Path) -> None:
     loaded = short("cnn", "training.epochs=1")
     folder = planned_folder(loaded, tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
 from anomalynet.config.load import load
+from anomalynet.errors import UsageError
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.plan import plan
 from anomalynet.sweep.wandb_yaml import as_wandb, wandb_sweep
@@ -104,14 +106,14 @@ def test_a_metric_of_which_less_is_better_is_minimised() -> None:
 
 def test_a_sweep_file_as_it_stands() -> None:
     read = read_sweep("paper_models", "quick")
-    sweep = yaml.safe_load(as_wandb(read, ["data.name=skab"]))
+    sweep = yaml.safe_load(as_wandb(read, ["data.name=skab"], "paper_models"))
     assert sweep["parameters"]["only"]["values"][-1] == len(plan(read, ["data.name=skab"]))
     assert sweep["command"][1:5] == ["anomalynet", "sweep", "paper_models", "--preset"]
 
 
 def test_designs_of_shipped_sweeps() -> None:
     def written(name: str) -> dict[str, Any]:
-        parsed: dict[str, Any] = yaml.safe_load(as_wandb(read_sweep(name, "quick"), ["data.name=skab"]))
+        parsed: dict[str, Any] = yaml.safe_load(as_wandb(read_sweep(name, "quick"), ["data.name=skab"], name))
         return parsed
 
     assert set(written("components")["parameters"]) == {"only"}
@@ -122,3 +124,9 @@ def test_designs_of_shipped_sweeps() -> None:
     tuned = written("tune_hybrid")
     assert (tuned["method"], tuned["run_cap"], tuned["metric"]["name"]) == ("bayes", 30, "validation/average_precision")
     assert tuned["parameters"]["training.learning_rate"]["distribution"] == "log_uniform_values"
+
+
+def test_a_search_over_values_that_w_and_b_cannot_pass_on_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("experiment: cnn\ndesign: search\naxes: {data.split.purge: [null, 8]}\n")
+    with pytest.raises(UsageError, match="cannot try empty values"):
+        as_wandb(read_sweep(str(tmp_path / "mine.yaml"), ""), [], "mine.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -51,3 +52,49 @@ def test_a_run_on_two_devices_is_the_run_on_one(tmp_path: Path) -> None:
     a, b = weights(alone.folder.last), weights(together.last)
     for name in a:
         torch.testing.assert_close(a[name], b[name], rtol=1e-3, atol=1e-4)
+
+
+MODEL = '''
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from torch import nn
+from anomalynet.config.model import ModelConfig
+from anomalynet.models import Detector, Output
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Config(ModelConfig):
+    width: int = 4
+
+class Linear(Detector):
+    """One layer; each rank notes its weights after every epoch, and rank 0 finds a request to stop after the second."""
+    def __init__(self, config, shape):
+        super().__init__(config, shape)
+        self.layer = nn.Linear(shape.steps * shape.channels, 2)
+    def forward(self, x):
+        return Output(logits=self.layer(self.normalise(x).flatten(1)))
+    def on_validation_epoch_end(self):
+        super().on_validation_epoch_end()
+        weights = b"".join(value.detach().numpy().tobytes() for value in self.layer.parameters())
+        with open(f"rank{self.global_rank}.txt", "a") as file:
+            file.write(f"{self.current_epoch} {hashlib.sha256(weights).hexdigest()}\\n")
+        if self.global_rank == 0 and self.current_epoch == 1:
+            next(Path("runs").glob("mine/*")).joinpath(".stop").touch()
+'''
+
+
+def test_all_ranks_hold_the_same_weights_and_stop_in_the_same_epoch(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MODEL)
+    (tmp_path / "mine.yaml").write_text("extends: base.yaml\nmodel: {name: ./mine.py}\n")
+    options = [text for text in SHORT if not text.startswith(("model.", "training.epochs"))]
+    command = [sys.executable, "-m", "anomalynet", "train", "mine.yaml", *options, "training.epochs=9", "hardware.accelerator=cpu"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [*command, "--devices", "2"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 130, done.stderr
+    assert "stopped on request after epoch 2" in done.stderr
+    ranks = [(tmp_path / f"rank{rank}.txt").read_text().splitlines() for rank in (0, 1)]
+    assert ranks[0] == ranks[1]
+    assert [line.split()[0] for line in ranks[0]] == ["0", "1"]
+    assert len({line.split()[1] for line in ranks[0]}) == 2

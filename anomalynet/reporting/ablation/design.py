@@ -93,7 +93,8 @@ class Ablation:
         """Levels of an axis as text, in its order; the reference's comes first where the axis does not list it."""
         listed = [level_text(level) for level in self.axes[axis]]
         usual = self.usual(axis)
-        return listed if usual is None or usual in listed else [usual, *listed]
+        there = [arm.level(axis) for arm in self.arms if arm.on_axes]  # another experiment's own level may not be listed
+        return list(dict.fromkeys([*([usual] if usual is not None and usual not in listed else []), *listed, *filter(None, there)]))
 
     def usual(self, axis: str) -> str | None:
         """The reference's level of an axis as text."""

@@ -19,7 +19,7 @@ from anomalynet.config.load import load
 from anomalynet.data import sources
 from anomalynet.errors import AnomalynetError
 from anomalynet.runs.files import write_bytes, write_text
-from anomalynet.runs.folder import RunFolder
+from anomalynet.runs.folder import RunFolder, is_alive
 from anomalynet.sweep.cluster.travel import STATE, Order, read_files
 from anomalynet.sweep.local import LocalWorker
 from anomalynet.sweep.slots import Slot
@@ -122,6 +122,6 @@ def _unfit(config: Path, order: Order) -> str:
 def _clear_away(folder: Path) -> None:
     """Remove what processes of this host left here that were killed."""
     for left in folder.glob(f"{socket.gethostname()}-*"):
-        pid = int(left.name.rpartition("-")[2])
-        if pid == os.getpid() or not Path(f"/proc/{pid}").exists():
+        host, _, pid = left.name.rpartition("-")
+        if host == socket.gethostname() and pid.isdigit() and (int(pid) == os.getpid() or not is_alive(int(pid))):
             shutil.rmtree(left, ignore_errors=True)

@@ -53,7 +53,7 @@ def order_of(job: Mapping[str, Any], loaded: Loaded, folder: RunFolder) -> Order
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise UsageError(f"{name}: --on ray sends files that lie beneath the working folder", "name it relative to that folder")
     root = config.data.root and str(Path(config.data.root).absolute())
-    sent = replace(loaded, config=replace(config, data=replace(config.data, root=root)))
+    sent = replace(loaded, config=replace(config, data=replace(config.data, root=root), tracking="disabled"))  # it is tracked from home
     return Order(
         experiment=loaded.name,
         id=folder.path.name,

@@ -20,6 +20,7 @@ from anomalynet.sweep.cluster.node import Node
 from anomalynet.sweep.cluster.session import RaySlot, first_line, room
 from anomalynet.sweep.cluster.travel import bring_home, order_of, program
 from anomalynet.sweep.slots import THREADS, Slot
+from anomalynet.tracking.run import catch_up
 
 POLL = 2.0
 """Seconds between two looks at a run under way."""
@@ -104,8 +105,7 @@ class RayWorker:
         folder = RunFolder(Path(job["folder"]))
         with self._asked:
             try:
-                if job["renew"]:
-                    folder.renew()
+                folder.renew(finished=job["renew"])
                 with folder.locked(wait=False):
                     if folder.finished:
                         return {"failed": None, "was_done": True}
@@ -145,6 +145,8 @@ class RayWorker:
         if "unfit" in reply:
             raise RunError(f"{self._host} cannot do the runs of this sweep: {reply['unfit']}")
         bring_home(folder, reply.pop("files", {}))
+        if folder.finished:
+            catch_up(loaded, folder, job["group"])
         return reply
 
     def _has_place(self) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from anomalynet.config.schema import DataConfig
 from anomalynet.errors import AnomalynetError, StoppedError
+from anomalynet.runs.code import made_by_other_code
 from anomalynet.sweep.arms import Arm
 from anomalynet.sweep.file import Sweep
 from anomalynet.sweep.jobs import Again, Job, jobs_of
@@ -68,8 +69,7 @@ class Trial:
             if job.state == "waiting":
                 job.state = "stopped"
             elif job.state == "running":  # asked again at each look: a run that is just beginning clears old requests
-                job.folder.path.mkdir(parents=True, exist_ok=True)
-                job.folder.stop.touch()
+                job.ask_to_stop()
 
 
 @dataclass(slots=True)
@@ -210,7 +210,7 @@ class Search:
         if self.sweep.search.pruner == "wilcoxon":
             finished = itertools.takewhile(lambda job: job.state == "done", trial.jobs)
             return [(number, value) for number, job in enumerate(finished) if (value := _known(job, objective)) is not None]
-        lines = [] if first.stale and first.state == "waiting" else first.folder.read_progress()
+        lines = [] if made_by_other_code(first.folder.environment) else first.folder.read_progress()
         return [(int(line["epoch"]), float(line[objective])) for line in lines if objective in line]
 
     def _tell(self, trial: Trial) -> None:
