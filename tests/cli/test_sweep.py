@@ -121,6 +121,7 @@ def test_from_the_plan_to_the_report_and_then_nothing_to_do(here: Path, capsys: 
     assert report() == first
     removed = results()[0].parent
     shutil.rmtree(removed)
+    capsys.readouterr()
     assert main(command("--plan", "--json")) == 0
     plan = json.loads(capsys.readouterr().out)
     assert [run["id"] for run in plan["runs"] if run["state"] != "done"] == [removed.name]

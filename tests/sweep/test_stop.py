@@ -105,11 +105,13 @@ def test_ctrl_c_in_a_sweep(tmp_path: Path, insist: bool) -> None:
         time.sleep(0.1)
         os.killpg(parent.pid, signal.SIGINT)
     _, error = parent.communicate(timeout=60)
-    assert parent.returncode == 130, error
+    assert parent.returncode in ((130, -signal.SIGINT) if insist else (130,)), error  # the second may find it on its way out
     assert "Ctrl-C again stops at once" in error
     assert folder.last.exists()
     assert not folder.finished
-    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_worker_whose_memory_has_grown_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
