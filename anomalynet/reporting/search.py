@@ -156,7 +156,7 @@ def _standing(outcome: SearchOutcome) -> str:
     return (
         f"{len(outcome.trials)} of {outcome.wanted} trials: {told}.{end} {outcome.settings} Judged by {judged}: the mean over "
         f"{outcome.repetitions}. Values of trials are of the validation part, and the best of many is better there than it will be "
-        "elsewhere; the test part was looked at for the chosen trial alone, after it was chosen."
+        "elsewhere; test metrics are shown for the chosen trial alone, and chose nothing."
     )
 
 
