@@ -56,6 +56,8 @@ class Sweep:
     question: str = ""
     preset: str = ""
     """The preset it was read with; empty where the file has none."""
+    places: dict[str, str] = field(default_factory=dict)
+    """File and line of each key of a configuration that it sets."""
 
 
 def read_sweep(name: str, preset: str) -> Sweep:
@@ -75,10 +77,10 @@ def read_sweep(name: str, preset: str) -> Sweep:
     chosen = {key.removeprefix(prefix): leaf for key, leaf in leaves.items() if key.startswith(prefix)}
     values = {key: leaf for key, leaf in leaves.items() if not key.startswith("presets.")}
     values |= {key: chosen.pop(key) for key in list(chosen) if key in _WHOLE}
-    return _sweep(path, values, {key: leaf.value for key, leaf in chosen.items()}, preset if presets else "", problems)
+    return _sweep(path, values, chosen, preset if presets else "", problems)
 
 
-def _sweep(path: Path, values: dict[str, Leaf], settings: dict[str, object], preset: str, problems: list[Problem]) -> Sweep:
+def _sweep(path: Path, values: dict[str, Leaf], settings: dict[str, Leaf], preset: str, problems: list[Problem]) -> Sweep:
     unknown = [key for key in values if key not in _WHOLE and not key.startswith(_OPEN)]
     problems += [Problem(values[key].where, f"unknown key {key!r}", nearest_key(key, _WHOLE)) for key in unknown]
     problems += _shape_problems(values)
@@ -103,12 +105,13 @@ def _sweep(path: Path, values: dict[str, Leaf], settings: dict[str, object], pre
         axes=axes,
         exclude=_list(values, "exclude") or [],
         extras=_extras(values),
-        settings=settings,
+        settings={key: leaf.value for key, leaf in settings.items()},
         reference=_below(values, "report.reference."),
         metric=str(values["report.metric"].value) if "report.metric" in values else "test/average_precision",
         search=search,
         question=locate.summary(path),
         preset=preset,
+        places=_places(values, settings),
     )
 
 
@@ -118,6 +121,18 @@ def _list(values: Mapping[str, Leaf], key: str) -> Any:
 
 def _below(values: Mapping[str, Leaf], prefix: str) -> dict[str, object]:
     return {key.removeprefix(prefix): leaf.value for key, leaf in values.items() if key.startswith(prefix)}
+
+
+def _places(values: Mapping[str, Leaf], settings: Mapping[str, Leaf]) -> dict[str, str]:
+    found = {key: leaf.where for key, leaf in settings.items()}
+    for full, leaf in values.items():
+        start, _, key = full.partition(".")
+        if start == "axes":
+            found[key] = leaf.where
+            found[key.rpartition(".")[0]] = leaf.where  # of a range
+        elif start == "arms":
+            found[key.partition(".")[2]] = leaf.where
+    return found
 
 
 def _extras(values: Mapping[str, Leaf]) -> dict[str, dict[str, object]]:

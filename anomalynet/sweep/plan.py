@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -62,7 +63,8 @@ def plan(sweep: Sweep, overrides: Sequence[str] = (), wanted: Iterable[Arm] | No
             try:
                 first = PlannedRun(arm, axis, load(arm.experiment, overrides, axis), tuple(overrides))
             except ConfigError as error:
-                problems |= {str(problem): problem for problem in error.problems}
+                found = [_located(problem, sweep) for problem in error.problems]
+                problems |= {str(problem): problem for problem in found}
                 continue
             data = first.loaded.config.data
             every = range(data.split.folds)
@@ -80,6 +82,12 @@ def plan(sweep: Sweep, overrides: Sequence[str] = (), wanted: Iterable[Arm] | No
     for run in runs:
         unique.setdefault((run.arm.experiment, str(run.loaded.config)), run)
     return list(unique.values())
+
+
+def _located(problem: Problem, sweep: Sweep) -> Problem:
+    """A problem with a value of the sweep's, with the file and line that set it."""
+    named = [key for key in sweep.places if key and re.search(rf"(?<![\w.]){re.escape(key)}(?![\w.])", problem.what)]
+    return replace(problem, where=sweep.places[named[0]]) if problem.where == "the sweep" and named else problem
 
 
 def _placed(run: PlannedRun, fold: int, world: int | None) -> PlannedRun:

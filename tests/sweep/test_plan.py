@@ -106,7 +106,10 @@ def test_all_folds_are_those_of_the_configuration() -> None:
         ("experiments: [cnn]\nworlds: [a]", "mine.yaml:2: worlds: expected a list of int"),
         ("seeds: [0]", "names no experiments"),
         ("experiments: [cnn]\nfolds: [5]", "there is no fold 5 of 5"),
-        ("experiments: [cnn]\naxes: {model.kernl: [3]}", "unknown key 'model.kernl'; did you mean 'model.kernel'?"),
+        ("experiments: [cnn]\naxes: {model.kernl: [3]}", "mine.yaml:2: unknown key 'model.kernl'; did you mean 'model.kernel'?"),
+        ("experiments: [cnn]\naxes: {model.kernel: [3, 4]}", "mine.yaml:2: model.kernel: must be odd"),
+        ("experiments: [cnn]\narms: {other: {data.windw: 3}}", "mine.yaml:2: unknown key 'data.windw'; did you mean 'data.window'?"),
+        ("experiments: [cnn]\npresets: {quick: {model.pol: 3}}", "mine.yaml:2: unknown key 'model.pol'; did you mean 'model.pool'?"),
     ],
 )
 def test_each_mistake_has_one_clear_message(tmp_path: Path, text: str, what: str) -> None:
