@@ -63,7 +63,7 @@ def plain(rounds: int) -> None:
     ratios = []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            runs = hybrid(Path(folder), 2)
+            runs = hybrid(Path(folder), 4)
             started = time.perf_counter()
             with Launch([Slot(), Slot()]) as launch:
                 launch.run(runs, lambda: None, interval=0.05)
