@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     jobs = jobs_of(plan(sweep, overrides), args.runs, again=["failed"])
     slots = slots_of(args, jobs)
     label = label_of(sweep, jobs, overrides, [args.models] if args.models else [])
-    announce(sweep, jobs, args.runs, slots)
+    announce(jobs, args.runs, slots)
     out = args.out or Path("reports") / label
     try_splits(jobs)
     keep_record(sweep, args, jobs, label, overrides, slots, out)

@@ -96,7 +96,7 @@ def _print(sweep: SweepStanding) -> None:
     for text in _failures(sweep):
         print(text)
     if any(one.state == "stale" for one in sweep.runs):
-        print(f"stale runs were made by other code: `anomalynet sweep {sweep.record.sweep} --rerun stale` makes them again")
+        print("stale runs were made by other code: its command with --rerun stale makes them again")
 
 
 def _watch(args: argparse.Namespace) -> None:

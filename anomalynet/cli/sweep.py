@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     from anomalynet.cli.sweep_report import announce, catch_up, is_current, keep_record, mark_reported, report, track
     from anomalynet.runs.standing import brief
 
-    announce(sweep, jobs, args.runs, slots)
+    announce(jobs, args.runs, slots)
     out = args.out or Path("reports") / label
     try_splits(chosen)
     record = keep_record(sweep, args, jobs, label, overrides, slots, out)

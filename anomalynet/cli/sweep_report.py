@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from anomalynet.sweep.slots import Slot
 
 
-def announce(sweep: Sweep, jobs: Sequence[Job], runs: Path, slots: Sequence[Slot]) -> None:
+def announce(jobs: Sequence[Job], runs: Path, slots: Sequence[Slot]) -> None:
     """Say what stands before the first run, and warn of runs that other code made."""
     done = sum(job.state == "done" for job in jobs)
     failed = sum(job.state == "failed" for job in jobs)
@@ -32,9 +32,7 @@ def announce(sweep: Sweep, jobs: Sequence[Job], runs: Path, slots: Sequence[Slot
     say(f"{told}, {'one thread each, ' if slots[0].gpus is None else ''}in {runs}")
     stale = [job.folder.path for job in jobs if job.state == "done" and job.stale]
     if stale:
-        say(
-            f"warning: other code made {len(stale)} of them, such as {stale[0]}; `anomalynet sweep {sweep.name} --rerun stale` repeats them"
-        )
+        say(f"warning: other code made {len(stale)} of them, such as {stale[0]}; this command with --rerun stale makes them again")
 
 
 def keep_record(
@@ -65,7 +63,7 @@ def keep_record(
 
 
 def is_current(record: SweepRecord, sweep: Sweep, jobs: Sequence[Job], out: Path) -> bool:
-    """Whether the report that lies in `out` was made from these very results, to answer this question, by this code."""
+    """Whether the very report that lies in `out` was made from these results, to answer this question, by this code."""
     return (out / "report.md").is_file() and record.reported == _digest(sweep, jobs, out)
 
 
@@ -80,7 +78,14 @@ def _digest(sweep: Sweep, jobs: Sequence[Job], out: Path) -> str:
         digest.update(f"{job.folder.path.name} {job.state} {job.run.arm}".encode())
         if job.state == "done":
             digest.update((job.folder.path / "result.json").read_bytes() + job.folder.environment.read_bytes())
+    digest.update(content_of(out))
     return digest.hexdigest()
+
+
+def content_of(out: Path) -> bytes:
+    """The report that lies in a folder: another command may have written it since, from fewer runs. Empty where there is none."""
+    path = out / "report.md"
+    return path.read_bytes() if path.is_file() else b""
 
 
 def report(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path) -> Path:

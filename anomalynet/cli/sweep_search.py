@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from anomalynet.cli.launching import data_name, label_of, launcher, say, slots_of, try_splits
 from anomalynet.cli.output import print_json, print_table
 from anomalynet.cli.sweep_progress import duration
-from anomalynet.cli.sweep_report import track_rows
+from anomalynet.cli.sweep_report import content_of, track_rows
 from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.runs.code import code_hash, made_by_other_code
 from anomalynet.runs.folder import RunFolder
@@ -224,7 +224,7 @@ def _reported(command: Command, known: Sequence[FrozenTrial], chosen: Sequence[i
         for folder in here[place]:
             digest.update((folder.path / "result.json").read_bytes() + folder.environment.read_bytes())
     record, path = _keep_record(command, known), command.out / "report.md"
-    if path.is_file() and record.reported == digest.hexdigest():
+    if path.is_file() and record.reported == _with(digest.hexdigest(), command.out):
         return path
 
     from anomalynet.reporting.search import SearchOutcome, write_search_report
@@ -248,8 +248,13 @@ def _reported(command: Command, known: Sequence[FrozenTrial], chosen: Sequence[i
         exhausted=command.search.exhausted,
     )
     write_search_report(outcome, command.out, f"{sweep.name} on {data_name(command.base)}")
-    write_sweep(command.args.runs, replace(record, reported=digest.hexdigest()))
+    write_sweep(command.args.runs, replace(record, reported=_with(digest.hexdigest(), command.out)))
     return path
+
+
+def _with(digest: str, out: Path) -> str:
+    """A digest that holds the report in a folder, too."""
+    return hashlib.sha256(digest.encode() + content_of(out)).hexdigest()
 
 
 def _repetitions(base: Sequence[Job]) -> str:

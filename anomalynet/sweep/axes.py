@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anomalynet.config.leaves import Leaf
 from anomalynet.errors import Problem
@@ -64,7 +64,7 @@ def read_axes(leaves: Mapping[str, Leaf], *, search: bool) -> tuple[dict[str, Ax
             continue
         key, _, part = full.removeprefix("axes.").rpartition(".")
         if part in _PARTS and not isinstance(leaf.value, list):
-            ranges.setdefault(key, {})[part] = leaf
+            ranges.setdefault(key, {})[part] = _number_in(leaf)
             axes.setdefault(key, [])
         elif isinstance(leaf.value, list) and leaf.value:
             axes[full.removeprefix("axes.")] = leaf.value
@@ -79,6 +79,14 @@ def read_axes(leaves: Mapping[str, Leaf], *, search: bool) -> tuple[dict[str, Ax
         else:
             axes[key] = Range(**{name: leaf.value for name, leaf in parts.items()})  # type: ignore[arg-type]
     return axes, problems
+
+
+def _number_in(leaf: Leaf) -> Leaf:
+    """YAML takes `1e-4` for a text."""
+    try:
+        return replace(leaf, value=float(leaf.value)) if isinstance(leaf.value, str) else leaf
+    except ValueError:
+        return leaf
 
 
 def _range_problem(key: str, parts: Mapping[str, Leaf], *, search: bool) -> Problem | None:

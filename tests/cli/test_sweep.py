@@ -121,6 +121,9 @@ def test_from_the_plan_to_the_report_and_then_nothing_to_do(here: Path, capsys: 
     assert report() == first
     removed = results()[0].parent
     shutil.rmtree(removed)
+    assert main(["report", "small.yaml", "--out", "fewer"]) == 0
+    (fewer,) = Path("fewer").iterdir()
+    Path("report/report.md").write_bytes((fewer / "report.md").read_bytes())  # as `report` into the same folder does
     capsys.readouterr()
     assert main(command("--plan", "--json")) == 0
     plan = json.loads(capsys.readouterr().out)

@@ -83,3 +83,9 @@ def test_a_search_that_cannot_be_is_refused(tmp_path: Path, text: str, what: str
         read_sweep(str(path), "quick")
     assert what in str(caught.value)
     assert len(caught.value.problems) == 1
+
+
+def test_a_power_of_ten_is_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("experiment: cnn\naxes: {training.learning_rate: {low: 1e-4, high: 1e-2, count: 3, log: true}}\n")
+    assert levels(read_sweep(str(path), "").axes["training.learning_rate"]) == pytest.approx([1e-4, 1e-3, 1e-2])
