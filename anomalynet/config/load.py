@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -28,13 +28,19 @@ class Loaded:
     origins: dict[str, str]
 
 
-def load(experiment: str, overrides: Sequence[str] = (), axis: dict[str, object] | None = None) -> Loaded:
+def load(
+    experiment: str,
+    overrides: Sequence[str] = (),
+    axis: Mapping[str, object] | None = None,
+    places: Mapping[str, str] | None = None,
+) -> Loaded:
     """The configuration of an experiment (a name or a path of a YAML file).
 
     Args:
         experiment: name or path.
         overrides: `key=value` arguments; they win over everything.
         axis: values that a sweep gives; they win over the files.
+        places: where the sweep sets a key, file and line; `the sweep` where that is not known.
 
     Raises:
         UsageError: no such experiment.
@@ -42,7 +48,7 @@ def load(experiment: str, overrides: Sequence[str] = (), axis: dict[str, object]
     """
     path = locate.find("experiments", experiment)
     levels, problems = chain(path)
-    levels.append([Leaf(key, value, "the sweep") for key, value in (axis or {}).items()])
+    levels.append([Leaf(key, value, (places or {}).get(key, "the sweep")) for key, value in (axis or {}).items()])
     levels.append(read_overrides(overrides))
     return _resolve(levels, path.stem, problems)
 

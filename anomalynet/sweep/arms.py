@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from anomalynet.config.check import value_of
 from anomalynet.config.load import load
 from anomalynet.config.show import scalar
+from anomalynet.errors import ConfigError, Problem
 from anomalynet.sweep.axes import levels
 from anomalynet.sweep.file import Sweep
 
@@ -33,7 +34,7 @@ def arms(sweep: Sweep, overrides: Sequence[str] = ()) -> list[Arm]:
     """Every arm of a sweep, the reference first where there is one, those that make no sense left out; of a search, none.
 
     Raises:
-        ConfigError, UsageError: an experiment that cannot be loaded.
+        ConfigError, UsageError: an experiment that cannot be loaded, or no arm that is not excluded.
     """
     if sweep.design == "search":
         return []
@@ -51,6 +52,8 @@ def arms(sweep: Sweep, overrides: Sequence[str] = ()) -> list[Arm]:
         for label, values in sweep.extras.items():
             found.append(Arm(label, experiment, values, values, on_axes=False))
     kept = [arm for arm in found if not _excluded(arm, sweep.exclude)]
+    if not kept:
+        raise ConfigError([Problem(sweep.places.get("exclude", sweep.name), "exclude: every arm is excluded")])
     named = [_renamed(arm, several) for arm in kept]
     return sorted(named, key=lambda arm: not arm.reference)
 
@@ -60,7 +63,7 @@ def _base(sweep: Sweep, experiment: str, overrides: Sequence[str]) -> dict[str, 
     if not sweep.axes:
         return {}
     fixed = {key: value for key, value in sweep.reference.items() if key != "experiment"}
-    config = load(experiment, overrides, {**sweep.settings, **fixed}).config
+    config = load(experiment, overrides, {**sweep.settings, **fixed}, sweep.places).config
     return {key: fixed.get(key, value_of(config, key)) for key in sweep.axes}
 
 

@@ -49,6 +49,12 @@ Axis = Levels | Range
 _PARTS = {"low": float, "high": float, "step": float, "count": int, "log": bool}
 
 
+def axis_key(full: str, leaf: Leaf) -> tuple[str, str]:
+    """The key that `axes.<key>` or `axes.<key>.low` varies, and the part of a range that the leaf is; "" where it is none."""
+    key, _, part = full.removeprefix("axes.").rpartition(".")
+    return (key, part) if part in _PARTS and not isinstance(leaf.value, list) else (full.removeprefix("axes."), "")
+
+
 def read_axes(leaves: Mapping[str, Leaf], *, search: bool) -> tuple[dict[str, Axis], list[Problem]]:
     """The axes among a sweep file's leaves, `axes.<key>` and `axes.<key>.low`, in their order, and what is wrong with them.
 
@@ -62,12 +68,12 @@ def read_axes(leaves: Mapping[str, Leaf], *, search: bool) -> tuple[dict[str, Ax
     for full, leaf in leaves.items():
         if not full.startswith("axes."):
             continue
-        key, _, part = full.removeprefix("axes.").rpartition(".")
-        if part in _PARTS and not isinstance(leaf.value, list):
+        key, part = axis_key(full, leaf)
+        if part:
             ranges.setdefault(key, {})[part] = _number_in(leaf)
             axes.setdefault(key, [])
         elif isinstance(leaf.value, list) and leaf.value:
-            axes[full.removeprefix("axes.")] = leaf.value
+            axes[key] = leaf.value
         else:
             problems.append(Problem(leaf.where, f"{full}: expected a list or {{low: …, high: …}}, not {leaf.value!r}"))
     for key, parts in ranges.items():

@@ -14,7 +14,7 @@ from anomalynet.config.load import chain, nearest_key
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.ablation.design import NOT_OF_STEPS
-from anomalynet.sweep.axes import Axis, read_axes
+from anomalynet.sweep.axes import Axis, axis_key, read_axes
 from anomalynet.sweep.search.settings import SearchSettings, read_search
 
 Design = Literal["one_at_a_time", "factorial", "search"]
@@ -57,7 +57,7 @@ class Sweep:
     preset: str = ""
     """The preset it was read with; empty where the file has none."""
     places: dict[str, str] = field(default_factory=dict)
-    """File and line of each key of a configuration that it sets."""
+    """File and line of each key of a configuration that it sets, and of each key of its own."""
 
 
 def read_sweep(name: str, preset: str) -> Sweep:
@@ -70,6 +70,8 @@ def read_sweep(name: str, preset: str) -> Sweep:
     path = locate.find("sweeps", name)
     levels, problems = chain(path, "sweeps")
     leaves = {leaf.key: leaf for level in levels for leaf in level}
+    flat = [leaf for key, leaf in leaves.items() if key.startswith("presets.") and key.count(".") < 2 and leaf.value]
+    problems += [Problem(leaf.where, f"{leaf.key}: expected keys and values, not {leaf.value!r}") for leaf in flat]
     presets = {key.split(".")[1] for key in leaves if key.startswith("presets.")}
     if presets and preset not in presets:
         raise UsageError(f"{path.name} has no preset {preset!r}", f"it has {', '.join(sorted(presets))}")
@@ -83,7 +85,9 @@ def read_sweep(name: str, preset: str) -> Sweep:
 def _sweep(path: Path, values: dict[str, Leaf], settings: dict[str, Leaf], preset: str, problems: list[Problem]) -> Sweep:
     unknown = [key for key in values if key not in _WHOLE and not key.startswith(_OPEN)]
     problems += [Problem(values[key].where, f"unknown key {key!r}", nearest_key(key, _WHOLE)) for key in unknown]
-    problems += _shape_problems(values)
+    flat = [key for key in values if key.startswith("arms.") and key.count(".") < 2]
+    problems += [Problem(values[key].where, f"{key}: expected keys and values, not {values[key].value!r}") for key in flat]
+    problems += [*_shape_problems(values), *_exclude_problems(values)]
     design: Any = values["design"].value if "design" in values else "factorial"
     if design not in get_args(Design):
         near = difflib.get_close_matches(str(design), get_args(Design), n=1)
@@ -124,15 +128,10 @@ def _below(values: Mapping[str, Leaf], prefix: str) -> dict[str, object]:
 
 
 def _places(values: Mapping[str, Leaf], settings: Mapping[str, Leaf]) -> dict[str, str]:
-    found = {key: leaf.where for key, leaf in settings.items()}
-    for full, leaf in values.items():
-        start, _, key = full.partition(".")
-        if start == "axes":
-            found[key] = leaf.where
-            found[key.rpartition(".")[0]] = leaf.where  # of a range
-        elif start == "arms":
-            found[key.partition(".")[2]] = leaf.where
-    return found
+    found = {key.removeprefix("report.reference."): leaf.where for key, leaf in values.items()}
+    found |= {key: leaf.where for key, leaf in settings.items()}
+    found |= {key.split(".", 2)[2]: leaf.where for key, leaf in values.items() if key.startswith("arms.")}
+    return found | {axis_key(key, leaf)[0]: leaf.where for key, leaf in values.items() if key.startswith("axes.")}
 
 
 def _extras(values: Mapping[str, Leaf]) -> dict[str, dict[str, object]]:
@@ -152,6 +151,17 @@ def _metric_problem(values: Mapping[str, Leaf]) -> list[Problem]:
         return []
     near = difflib.get_close_matches(str(leaf.value), known, n=1)
     return [Problem(leaf.where, f"report.metric: unknown metric {leaf.value!r}", near[0] if near else None)]
+
+
+def _exclude_problems(values: Mapping[str, Leaf]) -> list[Problem]:
+    """Keys that no arm has: nothing would ever be excluded by them."""
+    leaf = values.get("exclude")
+    if leaf is None or not isinstance(leaf.value, list):
+        return []
+    varied = {axis_key(key, own)[0] for key, own in values.items() if key.startswith("axes.")}
+    known = sorted({"experiment", *varied, *(key.split(".", 2)[-1] for key in values if key.startswith("arms."))})
+    strange = dict.fromkeys(key for one in leaf.value if isinstance(one, dict) for key in one if key not in known)
+    return [Problem(leaf.where, f"exclude: no axis or arm sets {key!r}", nearest_key(str(key), known)) for key in strange]
 
 
 def _shape_problems(values: Mapping[str, Leaf]) -> list[Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -61,16 +60,15 @@ def plan(sweep: Sweep, overrides: Sequence[str] = (), wanted: Iterable[Arm] | No
         for arm in wanted:
             axis = {**sweep.settings, **arm.values, "seed": seed}
             try:
-                first = PlannedRun(arm, axis, load(arm.experiment, overrides, axis), tuple(overrides))
+                first = PlannedRun(arm, axis, load(arm.experiment, overrides, axis, sweep.places), tuple(overrides))
             except ConfigError as error:
-                found = [_located(problem, sweep) for problem in error.problems]
-                problems |= {str(problem): problem for problem in found}
+                problems |= {str(problem): problem for problem in error.problems}
                 continue
             data = first.loaded.config.data
             every = range(data.split.folds)
             folds = every if sweep.folds is None else sweep.folds
             problems |= {
-                what: Problem(sweep.name, what)
+                what: Problem(sweep.places.get("folds", sweep.name), what)
                 for what in (f"folds: there is no fold {fold} of {len(every)}" for fold in folds if fold not in every)
             }
             for world in worlds if worlds and world_of(data) is not None else [None]:
@@ -82,12 +80,6 @@ def plan(sweep: Sweep, overrides: Sequence[str] = (), wanted: Iterable[Arm] | No
     for run in runs:
         unique.setdefault((run.arm.experiment, str(run.loaded.config)), run)
     return list(unique.values())
-
-
-def _located(problem: Problem, sweep: Sweep) -> Problem:
-    """A problem with a value of the sweep's, with the file and line that set it."""
-    named = [key for key in sweep.places if key and re.search(rf"(?<![\w.]){re.escape(key)}(?![\w.])", problem.what)]
-    return replace(problem, where=sweep.places[named[0]]) if problem.where == "the sweep" and named else problem
 
 
 def _placed(run: PlannedRun, fold: int, world: int | None) -> PlannedRun:

@@ -97,6 +97,18 @@ def test_all_folds_are_those_of_the_configuration() -> None:
         ("experiments: [cnn]\nexclude: {a: 1}", "mine.yaml:2: unknown key 'exclude.a'"),
         ("experiments: [cnn]\nexclude: [a]", "mine.yaml:2: exclude: expected a list of dict, not ['a']"),
         ("experiments: [cnn]\nreport: {metric: test/ap}", "mine.yaml:2: report.metric: unknown metric 'test/ap'"),
+        ("experiments: [cnn]\nexclude: [{model.pool: 1}]\naxes: {model.pool: [1]}", "mine.yaml:2: exclude: every arm is excluded"),
+        (
+            "experiments: [cnn]\nexclude: [{model.pol: 1}]\naxes: {model.pool: [1, 2]}",
+            "mine.yaml:2: exclude: no axis or arm sets 'model.pol'; did you mean 'model.pool'?",
+        ),
+        ("experiments: [cnn]\narms: {wide: 3}", "mine.yaml:2: arms.wide: expected keys and values, not 3"),
+        ("experiments: [cnn]\npresets: {quick: 3}", "mine.yaml:2: presets.quick: expected keys and values, not 3"),
+        ("experiments: [cnn]\nfolds: [7]", "mine.yaml:2: folds: there is no fold 7 of 5"),
+        (
+            "experiment: cnn\ndesign: one_at_a_time\nreport: {reference: {model.pol: 1}}\naxes: {model.pool: [1, 2]}",
+            "mine.yaml:3: unknown key 'model.pol'; did you mean 'model.pool'?",
+        ),
         ("experiments: [cnn]\nreport: {metric: test/event_recall}", "mine.yaml:2: report.metric: unknown metric 'test/event_recall'"),
         ("experiments: [cnn]\nsearch: {trials: 3}", "mine.yaml:2: search.trials means something with `design: search` only"),
         ("experiments: [cnn]\naxes: {data.window: 8}", "mine.yaml:2: axes.data.window: expected a list or {low: …, high: …}, not 8"),

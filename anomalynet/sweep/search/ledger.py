@@ -194,7 +194,10 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
 
         journal.parent.mkdir(parents=True, exist_ok=True)
         lock = JournalFileOpenLock(str(journal), grace_period=5)  # a process that is killed while it holds it blocks others so long
-        return optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
+        try:
+            return optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
+        except (ValueError, KeyError) as error:
+            raise UsageError(f"{journal}: no journal of trials: {error}", "move it away; runs that are done are not repeated") from None
     options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None
     for attempt in range(3):
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from anomalynet.errors import UsageError
 from anomalynet.sweep.launch import Launch
 from anomalynet.sweep.search import space
 from anomalynet.sweep.search.ledger import SILENCE, Ledger, open_storage
@@ -66,3 +67,11 @@ def test_a_live_owner_says_so_again(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with Launch([Slot()], hire=lambda slot: FakeWorker(slot, pause=0.2)) as launch:
         search.run(launch, Listener())
     assert len(set(beats[:3])) > 1
+
+
+def test_a_journal_that_is_none_is_refused_and_left_alone(tmp_path: Path) -> None:
+    journal = tmp_path / "x.journal"
+    journal.write_text("garbage\nmore\n")
+    with pytest.raises(UsageError, match="no journal of trials"):
+        open_storage(None, journal)
+    assert journal.read_text() == "garbage\nmore\n"
