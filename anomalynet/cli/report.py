@@ -85,7 +85,7 @@ def _sweeps(args: argparse.Namespace, records: list[SweepRecord]) -> int:
     rows: list[dict[str, object]] = []
     for record in records:
         if record.trials is not None:
-            from anomalynet.cli.sweep_search import report_again
+            from anomalynet.cli.search_report import report_again
 
             path = report_again(record, args.runs, args.out / record.label, args.storage)
             rows.append({"sweep": record.label, "runs": len(record.runs), "report": str(path)})

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from anomalynet.cli.sweep_progress import duration
-    from anomalynet.cli.sweep_report import announce, keep_record, report, track
+    from anomalynet.cli.sweep_report import announce, keep_record, report, runs_of, track
     from anomalynet.sweep import estimate
     from anomalynet.sweep.file import read_sweep
     from anomalynet.sweep.jobs import jobs_of
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     announce(jobs, args.runs, slots)
     out = args.out or Path("reports") / label
     try_splits(jobs)
-    keep_record(sweep, args, jobs, label, overrides, slots, out)
+    keep_record(args, sweep, label, overrides, slots, out, runs_of(jobs))
     if args.preset == "full" and estimate.left(jobs):
         costs = estimate.measured(args.runs, jobs)
         if estimate.unmeasured(jobs, costs):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.sweep_progress import duration
+from anomalynet.cli.live import LiveTable
+from anomalynet.cli.sweep_progress import duration, where
 from anomalynet.config.show import scalar
 from anomalynet.sweep.search.loop import Search, Trial
 from anomalynet.sweep.search.study import best
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-class SearchProgress:
+class SearchProgress(LiveTable):
     """Watches a search; use as a context manager.
 
     Args:
@@ -28,25 +28,12 @@ class SearchProgress:
     """
 
     def __init__(self, search: Search, changed: Callable[[], object], text: Callable[[str, float], str]) -> None:
+        super().__init__()
         self.search, self.changed, self.text = search, changed, text
-        self.live = sys.stderr.isatty()
         self.under_way: list[Trial] = []
         self.known = search.ledger.trials()
         self._done = 0
         self._started = time.monotonic()
-
-    def __enter__(self) -> SearchProgress:
-        if self.live:
-            from rich.console import Console
-            from rich.live import Live
-
-            self._table = Live(console=Console(stderr=True), refresh_per_second=4)
-            self._table.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self.live:
-            self._table.stop()
 
     def began(self, trials: Sequence[Trial]) -> None:
         """Trials are about to be run."""
@@ -57,7 +44,7 @@ class SearchProgress:
     def look(self) -> None:
         """Half a second has passed."""
         if self.live:
-            self._table.update(self._drawn())
+            self.redraw(self._drawn())
 
     def ended(self, trial: Trial) -> None:
         """A trial has been told."""
@@ -101,7 +88,7 @@ class SearchProgress:
             table.add_column(heading)
         for trial in self.under_way:
             values = ", ".join(f"{key.rpartition('.')[2]}={scalar(value)}" for key, value in trial.params.items())
-            running = ", ".join(_where(trial, number) for number, job in enumerate(trial.jobs) if job.state == "running")
+            running = ", ".join(where(job) for job in trial.jobs if job.state == "running")
             done = sum(job.state == "done" for job in trial.jobs)
             table.add_row(str(trial.place), values, f"{done}/{len(trial.jobs)}", "pruned" if trial.pruned else running)
         return table
@@ -115,9 +102,3 @@ def best_text(known: Sequence[FrozenTrial], search: Search, values: Callable[[Se
     if len(search.sweep.search.objectives) > 1:
         return f", {len(places)} on the Pareto front"
     return f", best {values(known[places[0]].values)} (trial {places[0]})"
-
-
-def _where(trial: Trial, number: int) -> str:
-    job = trial.jobs[number]
-    epochs = len(job.folder.read_progress())
-    return job.run.place + (f" epoch {epochs}/{job.run.loaded.config.training.epochs}" if epochs else "")

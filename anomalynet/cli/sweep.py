@@ -79,13 +79,23 @@ def run(args: argparse.Namespace) -> int:
         sweep_plan.print_commands(chosen, args.runs, label)
         return 0
 
-    from anomalynet.cli.sweep_report import announce, catch_up, is_current, keep_record, mark_reported, report, track
+    from anomalynet.cli.sweep_report import (
+        announce,
+        catch_up,
+        is_current,
+        keep_record,
+        mark_reported,
+        report,
+        runs_of,
+        source_of,
+        track,
+    )
     from anomalynet.runs.standing import brief
 
     announce(jobs, args.runs, slots)
     out = args.out or Path("reports") / label
     try_splits(chosen)
-    record = keep_record(sweep, args, jobs, label, overrides, slots, out)
+    record = keep_record(args, sweep, label, overrides, slots, out, runs_of(jobs))
     catch_up(chosen, label)
     work(args, chosen, slots, group=label)
     failed = [job for job in chosen if job.state == "failed"]
@@ -94,9 +104,10 @@ def run(args: argparse.Namespace) -> int:
     if failed:
         say("`--rerun failed` tries them again")
     if args.only is None and any(job.state == "done" for job in jobs):
-        if not is_current(record, sweep, jobs, out):
+        source = source_of(sweep, jobs, out)
+        if not is_current(record, source):
             report(sweep, jobs, args.runs, out)
-            mark_reported(record, sweep, jobs, args.runs)
+            mark_reported(record, source, args.runs)
         track(label, jobs, args.runs, out)
         _finish(args, out, jobs)
     return int(bool(failed))

@@ -5,41 +5,28 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING
 
+from anomalynet.cli.live import LiveTable
 from anomalynet.sweep.jobs import Job
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
-class SweepProgress:
+class SweepProgress(LiveTable):
     """Watches the jobs of a sweep; use as a context manager and call it to refresh."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
+        super().__init__()
         self.jobs = list(jobs)
-        self.live = sys.stderr.isatty()
         self._said: set[int] = set()
         self._started = time.monotonic()
-
-    def __enter__(self) -> SweepProgress:
-        if self.live:
-            from rich.console import Console
-            from rich.live import Live
-
-            self._table = Live(console=Console(stderr=True), refresh_per_second=4)
-            self._table.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self.live:
-            self._table.stop()
 
     def __call__(self) -> None:
         """Show how it stands."""
         if self.live:
-            self._table.update(self._drawn())
+            self.redraw(self._drawn())
             return
         for number, job in enumerate(self.jobs):
             if job.state in ("done", "failed") and number not in self._said:
@@ -69,14 +56,16 @@ class SweepProgress:
             table.add_column(heading)
         for name in dict.fromkeys(job.run.arm.name for job in self.jobs):
             mine = [job for job in self.jobs if job.run.arm.name == name]
-            running = ", ".join(self._where(job) for job in mine if job.state == "running")
+            running = ", ".join(where(job) for job in mine if job.state == "running")
             failed = sum(job.state == "failed" for job in mine)
             table.add_row(name, f"{sum(job.state == 'done' for job in mine)}/{len(mine)}", str(failed or ""), running)
         return table
 
-    def _where(self, job: Job) -> str:
-        epochs = len(job.folder.read_progress())
-        return job.run.place + (f" epoch {epochs}/{job.run.loaded.config.training.epochs}" if epochs else "")
+
+def where(job: Job) -> str:
+    """Seed, fold and world of a run under way, and how many epochs it has come."""
+    epochs = len(job.folder.read_progress())
+    return job.run.place + (f" epoch {epochs}/{job.run.loaded.config.training.epochs}" if epochs else "")
 
 
 def duration(seconds: float) -> str:

@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from anomalynet.runs.sweeps import SweepRecord, SweepRun, read_sweep_record, wri
 
 if TYPE_CHECKING:
     from anomalynet.config.schema import DataConfig
+    from anomalynet.runs.folder import RunFolder
     from anomalynet.runs.schema import Result
     from anomalynet.sweep.file import Sweep
     from anomalynet.sweep.jobs import Job
@@ -36,9 +37,16 @@ def announce(jobs: Sequence[Job], runs: Path, slots: Sequence[Slot]) -> None:
 
 
 def keep_record(
-    sweep: Sweep, args: argparse.Namespace, jobs: Sequence[Job], label: str, overrides: Sequence[str], slots: Sequence[Slot], out: Path
+    args: argparse.Namespace,
+    sweep: Sweep,
+    label: str,
+    overrides: Sequence[str],
+    slots: Sequence[Slot],
+    out: Path,
+    runs: Iterable[SweepRun],
+    trials: int | None = None,
 ) -> SweepRecord:
-    """Note what this command wants, for `status`; what the last one has reported is kept."""
+    """Note what this command wants, for `status` and `report`; what the last one has reported is kept."""
     last = read_sweep_record(args.runs, label)
     record = SweepRecord(
         label=label,
@@ -48,12 +56,8 @@ def keep_record(
         slots=len(slots),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         report=str(out),
-        runs=tuple(
-            SweepRun(
-                number, job.run.loaded.name, job.folder.path.name, job.run.arm.name, job.run.place, job.run.loaded.config.training.epochs
-            )
-            for number, job in enumerate(jobs, 1)
-        ),
+        runs=tuple(runs),
+        trials=trials,
         reported=last.reported if last else "",
         pid=os.getpid(),
         host=socket.gethostname(),
@@ -62,30 +66,41 @@ def keep_record(
     return record
 
 
-def is_current(record: SweepRecord, sweep: Sweep, jobs: Sequence[Job], out: Path) -> bool:
-    """Whether the very report that lies in `out` was made from these results, to answer this question, by this code."""
-    return (out / "report.md").is_file() and record.reported == _digest(sweep, jobs, out)
+def runs_of(jobs: Sequence[Job]) -> Iterator[SweepRun]:
+    """The runs of a plan as its record has them."""
+    for number, job in enumerate(jobs, 1):
+        loaded = job.run.loaded
+        yield SweepRun(number, loaded.name, job.folder.path.name, job.run.arm.name, job.run.place, loaded.config.training.epochs)
 
 
-def mark_reported(record: SweepRecord, sweep: Sweep, jobs: Sequence[Job], runs: Path) -> None:
-    """Note what the report was made from."""
-    write_sweep(runs, replace(record, reported=_digest(sweep, jobs, Path(record.report))))
+def is_current(record: SweepRecord, source: str) -> bool:
+    """Whether the very report that lies in the record's folder was made from this source: another command may have written it since."""
+    return (Path(record.report) / "report.md").is_file() and record.reported == _stamp(record, source)
 
 
-def _digest(sweep: Sweep, jobs: Sequence[Job], out: Path) -> str:
+def mark_reported(record: SweepRecord, source: str, runs: Path) -> None:
+    """Note that the report that lies in the record's folder was made from a source."""
+    write_sweep(runs, replace(record, reported=_stamp(record, source)))
+
+
+def _stamp(record: SweepRecord, source: str) -> str:
+    path = Path(record.report) / "report.md"
+    return hashlib.sha256(source.encode() + (path.read_bytes() if path.is_file() else b"")).hexdigest()
+
+
+def source_of(sweep: Sweep, jobs: Sequence[Job], out: Path) -> str:
+    """A digest of all that a sweep's report is made from: the question, the results and the code."""
     digest = hashlib.sha256(f"{code_hash(('reporting',))} {code_hash()} {out} {sweep}".encode())
     for job in jobs:
         digest.update(f"{job.folder.path.name} {job.state} {job.run.arm}".encode())
         if job.state == "done":
-            digest.update((job.folder.path / "result.json").read_bytes() + job.folder.environment.read_bytes())
-    digest.update(content_of(out))
+            digest.update(made(job.folder))
     return digest.hexdigest()
 
 
-def content_of(out: Path) -> bytes:
-    """The report that lies in a folder: another command may have written it since, from fewer runs. Empty where there is none."""
-    path = out / "report.md"
-    return path.read_bytes() if path.is_file() else b""
+def made(folder: RunFolder) -> bytes:
+    """A finished run's result, and what made it."""
+    return (folder.path / "result.json").read_bytes() + folder.environment.read_bytes()
 
 
 def report(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path) -> Path:

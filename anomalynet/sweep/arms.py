@@ -43,19 +43,18 @@ def arms(sweep: Sweep, overrides: Sequence[str] = ()) -> list[Arm]:
     for experiment in sweep.experiments:
         base = _base(sweep, experiment, overrides)
         points = _one_at_a_time(sweep, base) if sweep.design == "one_at_a_time" else _factorial(sweep)
-        first = not several or sweep.reference.get("experiment", sweep.experiments[0]) == experiment
+        judge = not several or sweep.reference.get("experiment", sweep.experiments[0]) == experiment
         for point in points:
-            is_base = all(point[key] == base.get(key) for key in sweep.axes)
+            reference = judge and all(point[key] == base[key] for key in sweep.axes)
+            told = _told(point, base if sweep.design == "one_at_a_time" else {}) or (REFERENCE if reference and not several else "")
             own = {"experiment": experiment, **point} if several else point
-            name = _name(point, base if sweep.design == "one_at_a_time" else {})
-            found.append(Arm(name, experiment, point, own, reference=first and is_base))
+            found.append(Arm(_named(told, experiment, several), experiment, point, own, reference=reference))
         for label, values in sweep.extras.items():
-            found.append(Arm(label, experiment, values, values, on_axes=False))
+            found.append(Arm(_named(label, experiment, several), experiment, values, values, on_axes=False))
     kept = [arm for arm in found if not _excluded(arm, sweep.exclude)]
     if not kept:
         raise ConfigError([Problem(sweep.places.get("exclude", sweep.name), "exclude: every arm is excluded")])
-    named = [_renamed(arm, several) for arm in kept]
-    return sorted(named, key=lambda arm: not arm.reference)
+    return sorted(kept, key=lambda arm: not arm.reference)
 
 
 def _base(sweep: Sweep, experiment: str, overrides: Sequence[str]) -> dict[str, object]:
@@ -79,21 +78,17 @@ def _factorial(sweep: Sweep) -> list[dict[str, object]]:
     return [dict(zip(sweep.axes, point, strict=True)) for point in every]
 
 
-def _name(point: Mapping[str, object], base: Mapping[str, object]) -> str:
-    """What tells it apart: its levels that are not the base's."""
+def _told(point: Mapping[str, object], base: Mapping[str, object]) -> str:
+    """What tells a point apart: its levels that are not the base's."""
     return ", ".join(f"{key}={scalar(value)}" for key, value in point.items() if key not in base or value != base[key])
 
 
-def _renamed(arm: Arm, several: bool) -> Arm:
-    name = arm.name or (REFERENCE if arm.reference and not several else "")
-    if several:
-        name = f"{arm.experiment}: {name}" if name else arm.experiment
-    return Arm(name or arm.experiment, arm.experiment, arm.values, arm.levels, arm.on_axes, arm.reference)
+def _named(told: str, experiment: str, several: bool) -> str:
+    if several and told:
+        return f"{experiment}: {told}"
+    return told or experiment
 
 
 def _excluded(arm: Arm, exclude: Sequence[Mapping[str, object]]) -> bool:
     known = {"experiment": arm.experiment, **arm.values}
-    return any(all(known.get(key, _ABSENT) == value for key, value in one.items()) for one in exclude)
-
-
-_ABSENT = object()
+    return any(one.items() <= known.items() for one in exclude)

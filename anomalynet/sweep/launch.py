@@ -135,25 +135,29 @@ class Launch:
     def _settle(self, job: Job, reply: dict[str, Any]) -> None:
         """Note how a job ended, or queue it again where its worker died or another command works on it."""
         if reply.get("busy"):
-            job.state, job.attempts = "waiting", job.attempts - 1
-            self._queue.put(job)
+            self._again(job, counts=False)
             self._stop.wait(0.5)
         elif "lost" in reply and job.losses < LOSSES:
-            job.state, job.attempts, job.losses = "waiting", job.attempts - 1, job.losses + 1
-            self._queue.put(job)
+            job.losses += 1
+            self._again(job, counts=False)
         elif "lost" in reply:
             job.fail(f"its machine was lost {job.losses + 1} times, last: {reply['lost']}")
         elif reply.get("stopped") and not job.asked and job.stops < ATTEMPTS:  # a command that shares the run meant its own worker
-            job.state, job.attempts, job.stops = "waiting", job.attempts - 1, job.stops + 1
-            self._queue.put(job)
+            job.stops += 1
+            self._again(job, counts=False)
         elif reply.get("stopped"):
             job.state = "stopped"
         elif "died" in reply and job.attempts < ATTEMPTS:
-            job.state = "waiting"
-            self._queue.put(job)
+            self._again(job, counts=True)
         elif "died" in reply:
             job.fail(f"the worker died {job.attempts} times, last: {reply['died']}")
         elif reply["failed"]:
             job.fail(reply["failed"])
         else:
             job.state, job.was_done, job.stale = "done", reply["was_done"], False
+
+    def _again(self, job: Job, *, counts: bool) -> None:
+        """Put a job back into the queue; `counts`: as one that was tried."""
+        job.state = "waiting"
+        job.attempts -= not counts
+        self._queue.put(job)

@@ -70,6 +70,12 @@ def base_jobs(sweep: Sweep, overrides: Sequence[str], runs: Path) -> list[Job]:
     return jobs_of(plan(sweep, overrides, wanted=[Arm("base", sweep.experiments[0], {}, {})]), runs)
 
 
+def files_of(runs: Path, label: str) -> tuple[Path, Path]:
+    """The journal of a search, and the lock that lets one command at a time propose."""
+    folder = runs / FOLDER
+    return folder / f"{label}.journal", folder / f"{label}.lock"
+
+
 def study_name(sweep: Sweep, base: Sequence[Job]) -> str:
     """The sweep, and ten digits of what decides which trials come: the space, the settings, and the experiment's runs by identity.
 

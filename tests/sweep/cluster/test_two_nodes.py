@@ -49,7 +49,7 @@ def test_a_node_killed_in_mid_sweep_changes_no_byte(tmp_path: Path) -> None:
     facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     assert facts["slots"] == 2
     assert facts["nodes"] == ["node0", "node1"]
-    assert 1 <= sum(facts["losses"]) <= 3  # Ray may place a run on the node that is gone before it knows
+    assert sum(facts["losses"]) == 1
     assert facts["attempts"] == [1] * len(local)
     assert facts["seen"]["running"]
     assert facts["seen"]["epochs"] >= 1
