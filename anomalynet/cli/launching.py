@@ -58,10 +58,15 @@ def slots_of(args: argparse.Namespace, jobs: Sequence[Job]) -> list[Slot]:
     if args.gpus is not None:
         if args.slots is not None:
             raise UsageError("--slots and --gpus exclude each other", "--runs-per-gpu puts several runs on each GPU")
-        names = gpus_here() if args.gpus == "all" else [name.strip() for name in args.gpus.split(",") if name.strip()]
+        here = gpus_here()
+        names = here if args.gpus == "all" else [name.strip() for name in args.gpus.split(",") if name.strip()]
+        if not names:
+            raise UsageError(f"--gpus {args.gpus}: no GPU was found", "--slots N places runs on the CPU")
+        if not here:
+            say("warning: no GPU was found on this machine: unless torch finds one, runs are trained on the CPU")
         return gpu_slots(names, args.runs_per_gpu, hardware.devices)
-    here = gpus_here() if args.slots is None and hardware.accelerator in ("auto", "cuda") else []
-    return gpu_slots(here, args.runs_per_gpu, hardware.devices) if here else cpu_slots(args.slots, hardware.devices)
+    free = gpus_here() if args.slots is None and hardware.accelerator in ("auto", "cuda") else []
+    return gpu_slots(free, args.runs_per_gpu, hardware.devices) if free else cpu_slots(args.slots, hardware.devices)
 
 
 @contextmanager

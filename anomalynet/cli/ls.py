@@ -57,7 +57,7 @@ def _runs(args: argparse.Namespace) -> list[dict[str, object]]:
                 "data": result.get("data"),
                 "seed": result.get("seed"),
                 "fold": result.get("fold"),
-                "state": "done" if folder.finished else f"epoch {len(folder.read_progress())}",
+                "state": "done" if folder.finished else "failed" if folder.failed.is_file() else f"epoch {len(folder.read_progress())}",
                 "test/f1_attack": _rounded(metrics.get("test/f1_attack")),
                 "test/auroc": _rounded(metrics.get("test/auroc")),
             }

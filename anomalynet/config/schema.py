@@ -136,7 +136,7 @@ class TrainingConfig:
     patience: int = 10
     """Epochs without improvement after which training stops."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    """Numbers that training computes with. `bf16-mixed` is faster on recent GPUs, and another run: scores differ in the third digit."""
+    """Numbers that training computes with. `bf16-mixed` is for recent GPUs; its results differ, so it is another run."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -163,7 +163,7 @@ class HardwareConfig:
     threads: int = 1
     """CPU threads a process. More than one slows runs that share the cores."""
     compile: bool = False
-    """Lets torch.compile fuse the network. Worth it on a GPU with long runs; on a CPU it was slower, and starting takes up to a minute."""
+    """Lets torch.compile fuse the network. Starting takes longer; on a CPU training was slower."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

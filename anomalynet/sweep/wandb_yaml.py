@@ -55,8 +55,8 @@ def wandb_sweep(
     parameters = {key: _parameter(values) for key, values in axes.items() if key not in fixed}
     if design != "search":
         parameters |= {"seed": {"values": list(seeds)}, "data.split.fold": {"values": list(folds)}}
-    elif "seed" not in fixed:
-        parameters["seed"] = {"value": seeds[0]}
+    else:
+        parameters |= {"seed": {"value": seeds[0]}, "data.split.fold": {"value": folds[0]}}
     parameters = {key: value for key, value in parameters.items() if key not in fixed}
     if len(experiments) == 1 and design != "one_at_a_time" and all(map(_expressible, parameters.values())):
         always = [f"{key}={scalar(value)}" for key, value in settings.items() if key not in fixed | parameters.keys()]
@@ -130,7 +130,7 @@ def as_wandb(sweep: Sweep, overrides: Sequence[str], given: str) -> str:
         name=given,
         experiments=sweep.experiments,
         seeds=sweep.seeds,
-        folds=sorted({run.loaded.config.data.split.fold for run in planned}),
+        folds=(sweep.folds or [0]) if search else sorted({run.loaded.config.data.split.fold for run in planned}),
         axes={**axes, **({"data.world": worlds} if sweep.worlds and len(worlds) > 1 else {})},
         settings=sweep.settings,
         design="search" if search else "factorial" if whole_product else "one_at_a_time",

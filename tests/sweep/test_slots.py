@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from anomalynet.cli.main import main
 from anomalynet.errors import UsageError
 from anomalynet.runs.files import read_json
 from anomalynet.sweep.jobs import jobs_of
@@ -57,3 +58,11 @@ def test_each_worker_sees_its_own_devices_alone(tmp_path: Path) -> None:
     seen = [read_json(job.folder.environment)["visible_devices"] for job in jobs]
     assert [job.state for job in jobs] == ["done"] * 6
     assert set(seen) == {"5", "7"}
+
+
+def test_a_machine_without_gpus_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert main(["sweep", "components", "--gpus", "all", "--plan"]) == 2
+    assert "no GPU was found" in capsys.readouterr().err
+    assert main(["sweep", "components", "--gpus", "0", "--plan"]) == 0
+    assert "runs are trained on the CPU" in capsys.readouterr().err

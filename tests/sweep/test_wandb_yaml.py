@@ -97,6 +97,7 @@ def test_a_search_gives_ranges() -> None:
         "model.channels": {"distribution": "q_log_uniform_values", "q": 1, "min": 8, "max": 256},
         "data.window": {"values": [16, 32]},
         "seed": {"value": 0},
+        "data.split.fold": {"value": 0},
     }
 
 
