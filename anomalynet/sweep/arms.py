@@ -51,7 +51,7 @@ def arms(sweep: Sweep, overrides: Sequence[str] = ()) -> list[Arm]:
             found.append(Arm(_named(told, experiment, several), experiment, point, own, reference=reference))
         for label, values in sweep.extras.items():
             found.append(Arm(_named(label, experiment, several), experiment, values, values, on_axes=False))
-    kept = [arm for arm in found if not _excluded(arm, sweep.exclude)]
+    kept = [arm for arm in found if not sweep.excludes(arm.experiment, arm.values)]
     if not kept:
         raise ConfigError([Problem(sweep.places.get("exclude", sweep.name), "exclude: every arm is excluded")])
     return sorted(kept, key=lambda arm: not arm.reference)
@@ -87,8 +87,3 @@ def _named(told: str, experiment: str, several: bool) -> str:
     if several and told:
         return f"{experiment}: {told}"
     return told or experiment
-
-
-def _excluded(arm: Arm, exclude: Sequence[Mapping[str, object]]) -> bool:
-    known = {"experiment": arm.experiment, **arm.values}
-    return any(one.items() <= known.items() for one in exclude)

@@ -59,6 +59,11 @@ class Sweep:
     places: dict[str, str] = field(default_factory=dict)
     """File and line of each key of a configuration that it sets, and of each key of its own."""
 
+    def excludes(self, experiment: str, values: Mapping[str, object]) -> bool:
+        """Whether values of an experiment are a combination that makes no sense."""
+        known = {"experiment": experiment, **values}
+        return any(one.items() <= known.items() for one in self.exclude)
+
 
 def read_sweep(name: str, preset: str) -> Sweep:
     """Read a sweep by name or path, with one of its presets.

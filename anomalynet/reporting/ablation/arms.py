@@ -118,12 +118,17 @@ def _metrics(arm: Arm, metric: str, scores: Mapping[Place, SeriesScores]) -> Arm
         tests = [record.result.parts["test"] for record in one.records]
         steps = [scores[_place(record)] for record in one.records]
         values[one.key] = {
-            **{name: summarise(_run_metric(record, name) for record in one.records).mean for name in dict.fromkeys((metric, *OTHERS))},
+            **{name: summarise(_run_metric(record, name) for record in one.records).mean for name in shown_metrics(metric)},
             "prevalence": ratio(sum(part.attack for part in steps), sum(part.scored for part in steps)),
             "missed": float(sum(part.missed for part in tests)),
             "missed_attack": float(sum(part.missed_attack for part in tests)),
         }
     return ArmMetrics(arm, values)
+
+
+def shown_metrics(metric: str) -> tuple[str, ...]:
+    """The metric of comparison first."""
+    return tuple(dict.fromkeys((metric, *OTHERS)))
 
 
 def series_differences(one: MeasuredArm, other: MeasuredArm) -> dict[SeriesKey, float]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting import captions
-from anomalynet.reporting.ablation.arms import OTHERS, MeasuredArm
+from anomalynet.reporting.ablation.arms import MeasuredArm, shown_metrics
 from anomalynet.reporting.ablation.comparison import Comparison, reference_of, run_difference
 from anomalynet.reporting.ablation.contrasts import Contrast
 from anomalynet.reporting.ablation.design import level_text
@@ -40,11 +40,6 @@ EFFECT_COLUMNS = (
     "wanted",
     "verdict",
 )
-
-
-def shown_metrics(metric: str) -> tuple[str, ...]:
-    """The metric of comparison first."""
-    return tuple(dict.fromkeys((metric, *OTHERS)))
 
 
 def arms_csv(arms: Sequence[MeasuredArm], metric: str) -> str:

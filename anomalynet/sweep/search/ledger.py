@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from anomalynet.errors import UsageError
+from anomalynet.runs.folder import is_alive
 from anomalynet.sweep.search.settings import SearchSettings
 from anomalynet.sweep.search.space import Params
 
@@ -102,7 +103,8 @@ class Ledger:
         owner = trial.user_attrs.get("owner") or {}
         if owner.get("token") == self._token:
             return False
-        if owner.get("host") == socket.gethostname() and not _lives(int(owner.get("pid", 0))):
+        pid = int(owner.get("pid", 0))  # our own with another token was another process
+        if owner.get("host") == socket.gethostname() and (pid == os.getpid() or not is_alive(pid)):
             return True
         return time.time() - float(trial.user_attrs.get("beat", 0.0)) > SILENCE
 
@@ -165,19 +167,6 @@ def place_of(trial: FrozenTrial) -> int | None:
     """The place in its search that a trial was written for, from 0; None of one that somebody else wrote."""
     place = trial.user_attrs.get("place")
     return place if isinstance(place, int) else None
-
-
-def _lives(pid: int) -> bool:
-    """Whether a process of this machine is there; this very one had another token when it began the trial, so that was another."""
-    if pid == os.getpid():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def open_storage(url: str | None, journal: Path) -> BaseStorage:

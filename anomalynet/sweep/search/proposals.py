@@ -41,7 +41,7 @@ def propose(sweep: Sweep, history: Sequence[FrozenTrial], place: int) -> Params 
     tried = {space.key_of(trial.params) for trial in history}
     for attempt in range(ATTEMPTS):
         point = space.tidy(_drawn(sweep, history, _seed(sweep, place, attempt)), sweep.axes)
-        if space.key_of(point) not in tried and not space.excluded(sweep, point):
+        if space.key_of(point) not in tried and not sweep.excludes(sweep.experiments[0], point):
             return point
     return _untried(sweep, tried, _seed(sweep, place, ATTEMPTS))
 
@@ -88,6 +88,6 @@ def _untried(sweep: Sweep, tried: set[str], seed: int) -> Params | None:
     study = create_study(sampler=RandomSampler(seed=seed))
     for _ in range(1000):
         point = space.tidy(study.ask(space.distributions(sweep.axes)).params, sweep.axes)
-        if space.key_of(point) not in tried and not space.excluded(sweep, point):
+        if space.key_of(point) not in tried and not sweep.excludes(sweep.experiments[0], point):
             return point
     return None

@@ -67,12 +67,6 @@ def key_of(params: Mapping[str, object]) -> str:
     return json.dumps(params, sort_keys=True)
 
 
-def excluded(sweep: Sweep, params: Mapping[str, object]) -> bool:
-    """Whether the sweep's file says that this makes no sense."""
-    known = {"experiment": sweep.experiments[0], **params}
-    return any(all(key in known and known[key] == value for key, value in one.items()) for one in sweep.exclude)
-
-
 def every(sweep: Sweep) -> Iterator[Params]:
     """The points of a grid in their order, the last axis fastest, without those that make no sense.
 
@@ -86,7 +80,7 @@ def every(sweep: Sweep) -> Iterator[Params]:
             raise UsageError(f"axes.{key}: a grid takes a range whole: give it a `step` or a `count`", "or choose another search.sampler")
         levels.append(whole.levels() if isinstance(whole, Range) else whole)
     points = (dict(zip(sweep.axes, point, strict=True)) for point in itertools.product(*levels))
-    return (point for point in points if not excluded(sweep, point))
+    return (point for point in points if not sweep.excludes(sweep.experiments[0], point))
 
 
 def enumerable(sweep: Sweep) -> bool:
