@@ -25,7 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overrides(parser)
     parser.add_argument("--models", metavar="a,b", help="only these experiments")
     parser.add_argument(
-        "--preset", choices=("quick", "full"), default="quick", help="few epochs and 3 seeds, or up to 100 epochs, 5 seeds and 3 worlds"
+        "--preset",
+        choices=("quick", "full"),
+        default="quick",
+        help="few epochs and 3 seeds, or up to 100 epochs, 5 seeds, each in a world of its own",
     )
     add_launch(parser)
     add_runs(parser)
@@ -93,7 +96,7 @@ def _measure(args: argparse.Namespace, sweep: Sweep, overrides: list[str], slots
     from anomalynet.sweep.jobs import jobs_of
     from anomalynet.sweep.plan import plan
 
-    short = replace(sweep, seeds=sweep.seeds[:1], worlds=sweep.worlds and sweep.worlds[:1], folds=[0])
+    short = replace(sweep, seeds=sweep.seeds[:1], worlds=sweep.worlds[:1] if isinstance(sweep.worlds, list) else sweep.worlds, folds=[0])
     runs = args.runs / ".estimate"
     jobs = jobs_of(plan(short, [*overrides, "training.epochs=1", "tracking=disabled"]), runs, again=["failed"])
     work(args, jobs, slots, group="estimate")

@@ -110,7 +110,11 @@ class TelemetryDataModule(L.LightningDataModule):
 
         Returns: the columns series, time, split, label, incident, kind, score of `runs.schema.SCORES_COLUMNS`.
         """
-        return scored_steps(self.prepared, np.sort(self.split.territory[part].rows()), self._windows[part], scores, part)
+        return scored_steps(self.prepared, self.rows(part), self._windows[part], scores, part)
+
+    def rows(self, part: Part) -> Int64:
+        """Row of each step of a part, ascending: int64 (step,)."""
+        return np.sort(self.split.territory[part].rows())
 
 
 def scored_steps(prepared: Prepared, rows: Int64, windows: Windows, scores: Float64, part: Part) -> pl.DataFrame:

@@ -80,6 +80,16 @@ class RunFolder:
         return self.path / "incidents.json"
 
     @property
+    def architecture(self) -> Path:
+        """The network's parts, shapes and parameters; absent for models that are no networks."""
+        return self.path / "architecture.json"
+
+    @property
+    def explanations(self) -> Path:
+        """Attention and reconstruction error around some incidents; absent where the model has neither."""
+        return self.path / "explanations.parquet"
+
+    @property
     def timings(self) -> Path:
         """Durations, apart from the result so that results compare byte by byte."""
         return self.path / "timings.json"

@@ -12,6 +12,11 @@ not; `label` is 1 in those of the positive class (`data.label`). `score` is null
 missed (warm-up, purge); `label` is null where the data has none; `alarm` is score >= threshold, null where missed. Types as in
 `data/telemetry.py`; score, threshold Float64, alarm Boolean."""
 
+EXPLANATION_COLUMNS = ("incident", "series", "time", "reading", "error", "attention")
+"""`explanations.parquet`: one row a scored step around some incidents of the test part. `reading` is the step's last reading of each
+channel in deviations of the training part, `error` the reconstruction's squared error of each channel over the window, `attention` the
+weight of each part of the window; null where the network has no such part. Lists of Float32, the rest as in `scores.parquet`."""
+
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class PartSummary:

@@ -37,8 +37,9 @@ class Sweep:
     seeds: list[int]
     folds: list[int] | None
     """None: every fold of the configuration."""
-    worlds: list[int] | None = None
-    """Seeds of simulated worlds, each with every seed and fold. None: that of the configuration; other data has one world anyway."""
+    worlds: list[int] | Literal["seed"] | None = None
+    """Seeds of simulated worlds, each with every seed and fold. `seed`: each seed has a world of its own, the one of its number. None: that
+    of the configuration; other data has one world anyway."""
     design: Design = "factorial"
     """`one_at_a_time`: the reference, and each axis varied alone. `factorial`: every combination. `search`: Optuna proposes."""
     axes: dict[str, Axis] = field(default_factory=dict)
@@ -174,7 +175,7 @@ def _shape_problems(values: Mapping[str, Leaf]) -> list[Problem]:
     problems = []
     for key, kind in wanted.items():
         leaf = values.get(key)
-        if leaf is None or (key == "folds" and leaf.value == "all"):
+        if leaf is None or (key, leaf.value) in (("folds", "all"), ("worlds", "seed")):
             continue
         if not (isinstance(leaf.value, list) and leaf.value):
             problems.append(Problem(leaf.where, f"{key}: expected a list, not {leaf.value!r}"))

@@ -54,8 +54,9 @@ def plan(sweep: Sweep, overrides: Sequence[str] = (), wanted: Iterable[Arm] | No
     problems: dict[str, Problem] = {}
     runs: list[PlannedRun] = []
     wanted = arms(sweep, overrides) if wanted is None else list(wanted)
-    worlds = None if any(text.startswith("data.world=") for text in overrides) else sweep.worlds
+    asked = None if any(text.startswith("data.world=") for text in overrides) else sweep.worlds
     for seed in sweep.seeds:
+        worlds = [seed] if asked == "seed" else asked
         by_world: dict[int | None, list[PlannedRun]] = {}
         for arm in wanted:
             axis = {**sweep.settings, **arm.values, "seed": seed}

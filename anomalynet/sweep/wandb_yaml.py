@@ -125,7 +125,7 @@ def as_wandb(sweep: Sweep, overrides: Sequence[str], given: str) -> str:
     axes: dict[str, Any] = {key: _plain(axis, search=search) for key, axis in sweep.axes.items()}
     if search and not all(_expressible(_parameter(values)) for values in axes.values()):
         raise UsageError(f"{sweep.name}: W&B cannot try empty values or lists", "anomalynet sweep can, without --as wandb")
-    whole_product = sweep.design == "factorial" and not sweep.exclude and not sweep.extras
+    whole_product = sweep.design == "factorial" and not sweep.exclude and not sweep.extras and sweep.worlds != "seed"
     text = wandb_sweep(
         name=given,
         experiments=sweep.experiments,

@@ -22,6 +22,9 @@ from anomalynet.runs.schema import SCORES_COLUMNS
 CHUNK = 1024
 """Windows scored at once."""
 
+SINGLES = 50
+"""Windows whose scoring is timed one by one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -45,6 +48,17 @@ def score_windows(model: Detector | Classical, x: NDArray[np.float32]) -> NDArra
         return model.score(x)
     scores: NDArray[np.float64] = model.score(torch.from_numpy(x).to(model.device)).double().cpu().numpy()
     return scores
+
+
+def single_window_microseconds(model: Detector | Classical, windows: Windows) -> float | None:
+    """Median time to score one window by itself, after one that does not count; None without windows."""
+    known = [windows.gather(np.array([number])) for number in range(min(len(windows), SINGLES + 1))]
+    durations = []
+    for x in known:
+        started = time.perf_counter()
+        score_windows(model, x)
+        durations.append(1e6 * (time.perf_counter() - started))
+    return float(np.median(durations[1:])) if len(durations) > 1 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,9 @@ from anomalynet.runs.incidents import IncidentNote, write_incidents
 from anomalynet.runs.schema import Result
 from anomalynet.tracking.run import catch_up, tracked
 from anomalynet.training import evaluate
+from anomalynet.training.architecture import architecture
 from anomalynet.training.callbacks import Listener
+from anomalynet.training.explain import explanations
 from anomalynet.training.fit import Fitted, build_model, fit_classical, fit_network, store_threshold
 from anomalynet.training.reproducibility import environment, prepare_process
 
@@ -112,6 +114,8 @@ def _evaluate(loaded: Loaded, folder: RunFolder, module: TelemetryDataModule, fi
     store_threshold(model, limit, folder)
     evaluate.scores_table(list(steps.values()), limit).write_parquet(folder.scores)
     write_incidents(folder.incidents, _notes(steps["test"], module.prepared.incident_table))
+    if isinstance(model, Detector):
+        _describe(config, folder, module, model, steps["test"])
     metrics = {
         f"{part}/{name}": value
         for part in SCORED
@@ -143,10 +147,22 @@ def _evaluate(loaded: Loaded, folder: RunFolder, module: TelemetryDataModule, fi
     )
     seconds = sum(part.seconds for part in scored.values())
     windows = sum(len(part.scores) for part in scored.values())
-    timings = {"score_seconds": seconds, "microseconds_per_window": 1e6 * seconds / max(windows, 1)}
+    timings = {
+        "score_seconds": seconds,
+        "microseconds_per_window": 1e6 * seconds / max(windows, 1),
+        "microseconds_single": evaluate.single_window_microseconds(model, module.windows("test")),
+    }
     write_json(folder.timings, read_json(folder.timings) | timings)
     folder.write_result(result)
     return result
+
+
+def _describe(config: Config, folder: RunFolder, module: TelemetryDataModule, model: Detector, steps: pl.DataFrame) -> None:
+    """Store what a report shows of a network beside its scores."""
+    write_json(folder.architecture, architecture(config, module.shape))
+    found = explanations(model, module.windows("test"), module.rows("test"), steps, module.prepared.incident_table)
+    if found is not None:
+        found.write_parquet(folder.explanations)
 
 
 def _notes(steps: pl.DataFrame, known: Mapping[int, Incident]) -> dict[int, IncidentNote]:
