@@ -8,6 +8,7 @@ from typing import Any
 
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.markdown import grid
+from anomalynet.reporting.section import Section
 from anomalynet.reporting.tables import to_csv
 from anomalynet.runs.collect import RunRecord
 
@@ -18,8 +19,13 @@ COLUMNS = ("data", "probe", "sees", "auroc", "accuracy", "majority", "verdict", 
 SEES = {"nothing": "no sensor", "channel": "one channel", "everything": "every channel"}
 
 
-def csv(audit: AuditResult | None) -> str:
-    """The probes, one line each, shares as fractions; a header alone without an audit."""
+def audit_section(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> Section:
+    """The probes as a table, or how to get them; their CSV has a header alone without an audit."""
+    return Section(["## Leakage audit", _text(audit, models)], {"tables/audit.csv": _csv(audit).encode()})
+
+
+def _csv(audit: AuditResult | None) -> str:
+    """One line a probe, shares as fractions."""
     lines = [{**audit, **probe} for probe in audit["probes"]] if audit else []
     return to_csv(COLUMNS, ([line.get(column) for column in COLUMNS] for line in lines))
 
@@ -52,8 +58,7 @@ def _world(audit: AuditResult, records: Sequence[RunRecord]) -> str:
     return f", world {worlds.pop()}" if len(worlds) == 1 else ""
 
 
-def section(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> str:
-    """The probes as a table, or how to get them."""
+def _text(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> str:
     records = [record for one in models for record in one.arm.records]
     if not audit:
         return f"The audit has not been run; `anomalynet audit {records[0].result.data.split('/', maxsplit=1)[0]}` runs it."

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from anomalynet.reporting import captions
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, in_world, summarise
 from anomalynet.reporting.markdown import grid, unit
 from anomalynet.reporting.measures import MEASURES
+from anomalynet.reporting.section import Section, caption
 from anomalynet.reporting.tables import defined, to_csv
 
 HEADLINE = ("f1_attack", "balanced_accuracy", "auroc_fold_mean", "average_precision_fold_mean", "event_recall", "false_alarms_per_day")
@@ -36,11 +38,23 @@ def spread(one: ArmMetrics, metric: str, worlds: Sequence[int]) -> dict[str, Sum
     return {**found, BETWEEN: Summary(between.spread, between.spread, between.n), WITHIN: within}
 
 
-def csv(models: Sequence[ArmMetrics], data: str) -> str:
+def worlds_section(everything: Sequence[ArmMetrics], data: str) -> Section:
+    """Empty unless there are several worlds, and repetitions in at least one of them to compare with."""
+    worlds = several(everything)
+    run = [one for one in everything if one.values]
+    if not worlds or not any(len(own) > len({world for _, _, world in own}) for own in (one.values for one in run)):
+        return Section()
+    signs = captions.marks([one.arm for one in everything])
+    told = caption("Spread over worlds", run, everything, "worlds.csv")
+    return Section(
+        ["## Spread over worlds", NOTE, _grid(run, worlds, signs), told], {"tables/worlds.csv": _csv(run, worlds, data).encode()}
+    )
+
+
+def _csv(models: Sequence[ArmMetrics], worlds: Sequence[int], data: str) -> str:
     """One line a model, metric and quantity; shares in percent."""
-    worlds = several(models)
     lines = []
-    for one in (one for one in models if one.values):
+    for one in models:
         for metric in HEADLINE:
             measure = MEASURES[metric]
             for quantity, found in spread(one, metric, worlds).items():
@@ -48,11 +62,10 @@ def csv(models: Sequence[ArmMetrics], data: str) -> str:
     return to_csv(COLUMNS, lines)
 
 
-def section(models: Sequence[ArmMetrics], signs: Mapping[str, str]) -> str:
+def _grid(models: Sequence[ArmMetrics], worlds: Sequence[int], signs: Mapping[str, str]) -> str:
     """One line a model and metric."""
-    worlds = several(models)
     lines = []
-    for one in (one for one in models if one.values):
+    for one in models:
         for place, metric in enumerate(HEADLINE):
             measure = MEASURES[metric]
             cells = [measure.text(found.mean * measure.scale) for found in spread(one, metric, worlds).values()]

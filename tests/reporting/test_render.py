@@ -41,7 +41,7 @@ def report(runs: list[RunRecord], tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes most of a report's time, and has its own tests."""
-    monkeypatch.setattr("anomalynet.reporting.render.draw_all", lambda tables: {})
+    monkeypatch.setattr("anomalynet.reporting.paper_section.draw_all", lambda tables: {})
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
