@@ -11,6 +11,7 @@ from anomalynet.reporting import audit as audits
 from anomalynet.reporting import captions, markdown, prose
 from anomalynet.reporting.aggregate import RULE, ArmMetrics, aggregate
 from anomalynet.reporting.arms import ExpectedRuns, arms
+from anomalynet.reporting.claims.section import claims_section
 from anomalynet.reporting.findings import best_models
 from anomalynet.reporting.incident_section import incident_section
 from anomalynet.reporting.model_section import cost_section, model_section
@@ -49,6 +50,7 @@ def write_report(
     models = aggregate(arms(records, expected))
     sections = [
         _opening(models, audit, title or f"Report on {data}"),
+        claims_section(models, data),
         paper_section(models, data),
         model_section(models, data),
         incident_section(models, data),

@@ -39,8 +39,36 @@ class SeriesScores:
     attack: int
 
 
+@dataclass(frozen=True, slots=True)
+class SeriesSteps:
+    """A run's test part by series.
+
+    Attributes:
+        series: series → its labelled, scored test steps, none of them where it has none.
+        incidents: (series, number of an incident) of every test step in an incident, labelled or not, scored or not.
+    """
+
+    series: dict[str, Scored]
+    incidents: frozenset[tuple[str, int]]
+
+
 def read_series(record: RunRecord, metric: str) -> SeriesScores:
     """Compute a metric for each series of a run's test part, with the run's own threshold.
+
+    Raises:
+        RunError: `scores.parquet` is absent, damaged, or lacks a column.
+    """
+    steps = read_steps(record)
+    return SeriesScores(
+        values={name: series_metric(metric, part, record.result.probability) for name, part in steps.series.items()},
+        incidents=steps.incidents,
+        scored=sum(len(part.labels) for part in steps.series.values()),
+        attack=sum(int((part.labels == 1).sum()) for part in steps.series.values()),
+    )
+
+
+def read_steps(record: RunRecord) -> SeriesSteps:
+    """Read a run's test part by series, in order of their names.
 
     Raises:
         RunError: `scores.parquet` is absent, damaged, or lacks a column.
@@ -60,14 +88,9 @@ def read_series(record: RunRecord, metric: str) -> SeriesScores:
         raise RunError(f"{path}: cannot be read: {reason}", "move this run's folder away and give the same command again") from None
     touched = test.select("series", "incident").drop_nulls().unique()
     scored = test.filter(pl.col("label").is_not_null() & pl.col("score").is_not_null() & pl.col("score").is_not_nan())
-    parts = scored.partition_by("series", as_dict=True)
-    found = {str(key[0]): series_metric(metric, _arrays(part), record.result.probability) for key, part in parts.items()}
-    return SeriesScores(
-        values={name: found.get(name, NAN) for name in sorted(test["series"].unique())},
-        incidents=frozenset(touched.iter_rows()),
-        scored=scored.height,
-        attack=int((scored["label"] == 1).sum()),
-    )
+    parts = {str(key[0]): _arrays(part) for key, part in scored.partition_by("series", as_dict=True).items()}
+    names = sorted(test["series"].unique())
+    return SeriesSteps({name: parts.get(name, _arrays(scored.clear())) for name in names}, frozenset(touched.iter_rows()))
 
 
 def _arrays(part: pl.DataFrame) -> Scored:
@@ -76,7 +99,7 @@ def _arrays(part: pl.DataFrame) -> Scored:
 
 def series_metric(metric: str, steps: Scored, probability: bool) -> float:
     """A metric of one series; NaN where it is undefined, or means nothing because one class was seen only."""
-    if metric not in OF_ONE_CLASS and len(np.unique(steps.labels)) < 2:
+    if not len(steps.labels) or (metric not in OF_ONE_CLASS and len(np.unique(steps.labels)) < 2):
         return NAN
     if metric in RANKING:
         return ranking_metrics(steps.labels, steps.scores)[metric]

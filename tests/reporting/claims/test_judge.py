@@ -1,0 +1,111 @@
+"""Claims hold, fail or stay open by numbers that are known: each series has 100 attack steps and 20 normal ones."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from anomalynet.reporting.aggregate import aggregate
+from anomalynet.reporting.arms import arms
+from anomalynet.reporting.claims.evidence import gather
+from anomalynet.reporting.claims.judge import FAILS, HOLDS, OPEN, Judgement, judge
+from anomalynet.reporting.claims.ledger import Claim, claims
+from anomalynet.reporting.claims.section import claims_section
+from anomalynet.runs.collect import RunRecord
+from tests.reporting.ablations import recalls, run
+
+METRIC = "recall_attack"
+
+
+def ladder(runs: Path, base: Mapping[str, float], series: int = 8) -> list[RunRecord]:
+    """One run a model, whose recall in each series is its base, a hundredth more in every other series."""
+    return [run(runs, name, recalls(level, series=series)) for name, level in base.items()]
+
+
+def judged(records: list[RunRecord], *asked: Claim) -> tuple[Judgement, ...]:
+    return judge(asked, gather(aggregate(arms(records)), (METRIC,)))
+
+
+def beats(*pairs: tuple[str, str]) -> Claim:
+    return Claim("it is better", "nowhere", (METRIC,), beats=pairs)
+
+
+def test_a_clear_lead_holds_and_its_reverse_does_not(tmp_path: Path) -> None:
+    records = ladder(tmp_path, {"cnn": 0.4, "lstm": 0.5, "hybrid": 0.7})
+    up, down = judged(records, beats(("hybrid", "lstm"), ("lstm", "cnn")), beats(("cnn", "lstm"), ("hybrid", "cnn")))
+    assert up.verdict == HOLDS
+    assert [round(one.effect, 9) for one in up.findings] == [0.2, 0.1]
+    assert [one.clusters for one in up.findings] == [8, 8]
+    assert [one.p for one in up.findings] == [2 * 2 / 2**8] * 2  # all eight signs alike, either way; Holm over two
+    assert up.weakest.other == "cnn"
+    assert down.verdict == FAILS  # one comparison the other way is enough
+    assert [one.verdict for one in down.findings] == [FAILS, HOLDS]
+
+
+def test_series_that_share_an_incident_are_one_witness(tmp_path: Path) -> None:
+    shared = {f"s{place:02d}": place // 2 for place in range(8)}
+    records = [run(tmp_path, name, recalls(level), shared) for name, level in (("cnn", 0.4), ("hybrid", 0.7))]
+    (one,) = judged(records, beats(("hybrid", "cnn")))
+    assert one.verdict == OPEN
+    assert one.weakest.clusters == 4
+    assert "4 clusters cannot reach" in one.weakest.why
+
+
+def test_no_difference_is_no_evidence(tmp_path: Path) -> None:
+    swings = {f"s{place:02d}": 0.5 + (0.1 if place % 2 else -0.1) for place in range(8)}
+    records = [run(tmp_path, "cnn", dict.fromkeys(swings, 0.5)), run(tmp_path, "hybrid", swings)]
+    (one,) = judged(records, beats(("hybrid", "cnn")))
+    assert one.verdict == OPEN
+    assert one.weakest.effect == pytest.approx(0.0)
+    assert one.weakest.why == ""
+
+
+def test_a_model_that_was_not_run_leaves_the_claim_open(tmp_path: Path) -> None:
+    found = judged(ladder(tmp_path, {"hybrid": 0.7}), beats(("hybrid", "cnn")), Claim("x", "y", (METRIC,), model="lstm", value=0.5))
+    assert [one.verdict for one in found] == [OPEN, OPEN]
+    assert "cnn not run" in found[0].weakest.why
+    assert "lstm not run" in found[1].weakest.why
+
+
+def test_a_number_is_reached_or_missed_only_by_the_whole_interval(tmp_path: Path) -> None:
+    records = ladder(tmp_path, {"hybrid": 0.70})  # 0.70 and 0.71 by turns: 0.705 in all, and every interval lies between
+    reached, missed, inside = (
+        judged(records, Claim("x", "y", (METRIC,), model="hybrid", value=value))[0] for value in (0.699, 0.711, 0.705)
+    )
+    assert (reached.verdict, missed.verdict, inside.verdict) == (HOLDS, FAILS, OPEN)
+    assert reached.weakest.effect == pytest.approx(0.006)
+    assert -0.005 <= inside.weakest.low <= 0 <= inside.weakest.high <= 0.005
+
+
+def test_few_clusters_reach_no_number(tmp_path: Path) -> None:
+    records = [run(tmp_path, "hybrid", recalls(0.9, series=5))]
+    (one,) = judged(records, Claim("x", "y", (METRIC,), model="hybrid", value=0.5))
+    assert one.verdict == OPEN
+    assert "5 clusters" in one.weakest.why
+
+
+def test_the_ledger_of_a_report_says_what_the_csv_says(tmp_path: Path) -> None:
+    section = claims_section(aggregate(arms(ladder(tmp_path, {"cnn": 0.4, "lstm": 0.5, "cnn_lstm": 0.6, "hybrid": 0.7}))), "toy")
+    rows = list(csv.DictReader(section.files["tables/claims.csv"].decode().splitlines()))
+    known = {(row["claim"], row["metric"], row["other"]): row for row in rows}
+    order = next(claim for claim in claims() if claim.beats[:1] == (("hybrid", "cnn_lstm"),))
+    lead = known[order.claim, "accuracy", "cnn_lstm"]
+    assert (lead["verdict"], lead["comparison_verdict"]) == (HOLDS, HOLDS)
+    assert float(lead["effect"]) == pytest.approx(100 * 10 / 120, abs=1e-3)  # ten more of 120 steps are right
+    recall = next(row for row in rows if row["metric"] == "recall_attack")
+    assert (recall["verdict"], float(recall["claimed"])) == (FAILS, 97.85)
+    assert float(recall["effect"]) == pytest.approx(70.5 - 97.85)
+    text = "\n\n".join(section.parts)
+    assert "| Accuracy | **holds** | Hybrid − CNN-LSTM | +8.33 |" in text
+    assert "Hybrid 70.50 against 97.85 | −27.35 |" in text
+    assert "Hybrid − Random forest (random_forest not run" in text
+
+
+def test_every_shipped_claim_can_be_judged() -> None:
+    rows = claims()
+    assert len({row.claim for row in rows}) == len(rows)
+    assert all(bool(row.beats) != bool(row.model) for row in rows)
+    assert all(0 < row.value < 1 for row in rows if row.model)
