@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
 from anomalynet.cli.main import main
+from tests.tiny import TINY
 
 BROKEN = """from dataclasses import dataclass
 from torch import nn
@@ -35,7 +37,7 @@ class Net(Detector):
         ("train cnn training.epoch=3 seed=x", 2, "unknown key 'training.epoch'; did you mean 'training.epochs'?"),
         ("train cnn seed=4294967296", 2, "must be below 2^32"),
         ("train cnn --devices 0", 2, "must be at least 1, not 0"),
-        ("train cnn --devices 999", 2, "hardware.devices=999: this machine has"),
+        (f"train cnn --devices 999 data.scenario='{TINY}' data.calibration_rows=50", 2, "hardware.devices=999: this machine has"),
         ("train cnn evaluation.fixed_threshold=.nan", 2, "must be finite"),
         ("train cnn data.name=${oc.env:HOME}", 2, "only ${another.key} can be filled in"),
         ("train cnn data.name=skap", 2, "did you mean data.name=skab?"),
@@ -61,7 +63,7 @@ def test_a_mistake_is_one_message(
     Path("extended.yaml").write_text("extends: hybrid\ntraining: {epoch: 3}\n")
     Path("lost.yaml").write_text("extends: hybird\nmodel: {name: cnn}\n")
     try:
-        found = main(arguments.split())
+        found = main(shlex.split(arguments))
     except SystemExit as ending:
         found = ending.code if isinstance(ending.code, int) else -1
     error = capsys.readouterr().err
