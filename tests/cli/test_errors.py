@@ -28,6 +28,8 @@ class Net(Detector):
         return Output(logits=self.layer(x.flatten(1)))
 """
 
+SMALL = f"data.scenario='{TINY}' data.calibration_rows=50"
+
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
@@ -37,12 +39,12 @@ class Net(Detector):
         ("train cnn training.epoch=3 seed=x", 2, "unknown key 'training.epoch'; did you mean 'training.epochs'?"),
         ("train cnn seed=4294967296", 2, "must be below 2^32"),
         ("train cnn --devices 0", 2, "must be at least 1, not 0"),
-        (f"train cnn --devices 999 data.scenario='{TINY}' data.calibration_rows=50", 2, "hardware.devices=999: this machine has"),
+        (f"train cnn --devices 999 {SMALL}", 2, "hardware.devices=999: this machine has"),
         ("train cnn evaluation.fixed_threshold=.nan", 2, "must be finite"),
         ("train cnn data.name=${oc.env:HOME}", 2, "only ${another.key} can be filled in"),
         ("train cnn data.name=skap", 2, "did you mean data.name=skab?"),
         ("train cnn --runs taken", 2, "cannot be made"),
-        ("train cnn model.name=./broken.py", 2, "./broken.py:15: RuntimeError: mat1 and mat2"),
+        (f"train cnn model.name=./broken.py {SMALL}", 2, "./broken.py:15: RuntimeError: mat1 and mat2"),
         ("train extended.yaml", 2, "extended.yaml:2: unknown key 'training.epoch'"),
         ("train lost.yaml", 2, "lost.yaml:1: extends 'hybird', which is neither in . nor among the experiments; did you mean 'hybrid'?"),
         ("test zz", 2, "there is no run 'zz'"),
