@@ -10,12 +10,15 @@ from anomalynet.errors import NothingToCompareError
 from anomalynet.reporting import audit as audits
 from anomalynet.reporting import captions, incident_figure, incident_tables, markdown, prose, worlds
 from anomalynet.reporting.aggregate import RULE, ArmMetrics, aggregate
+from anomalynet.reporting.architecture.section import section as figure_1
 from anomalynet.reporting.arms import ExpectedRuns, arms
 from anomalynet.reporting.figures import TITLES, draw_all
 from anomalynet.reporting.findings import best_models
 from anomalynet.reporting.incidents import IncidentTable
 from anomalynet.reporting.incidents import incident_tables as count_incidents
+from anomalynet.reporting.section import Section
 from anomalynet.reporting.tables import COST_COLUMNS, COSTS, Table, cost_rows, other_tables, paper_tables, table_csv, to_csv, training_rows
+from anomalynet.reporting.timelines.section import section as timelines
 from anomalynet.reporting.write import write_files
 from anomalynet.runs.collect import RunRecord
 
@@ -37,11 +40,14 @@ def _figure(name: str, models: Sequence[ArmMetrics], everything: Sequence[ArmMet
     return f"![{title}, percent, {captions.short_facts(models)}](figures/{name}.svg)\n\n{_caption(title, models, everything)}"
 
 
-def _paper_sections(tables: Mapping[str, Table], training: Sequence[Mapping[str, str]], everything: Sequence[ArmMetrics]) -> list[str]:
+def _paper_sections(
+    tables: Mapping[str, Table], training: Sequence[Mapping[str, str]], everything: Sequence[ArmMetrics], figure_1: Section
+) -> list[str]:
     signs = captions.marks([one.arm for one in everything])
     networks = [one for one in everything if one.arm.name in {row["model"] for row in training}]
     parts = [
         "## The paper's tables and figures",
+        *figure_1.parts,
         "### Table 1. Training parameters",
         markdown.training(training, [one.arm for one in networks]) if networks else "No network has been trained yet.",
         _caption("Table 1. Training parameters, the paper's and those the runs had", networks, everything, "table_1_training.csv"),
@@ -121,6 +127,7 @@ def _document(
     everything: Sequence[ArmMetrics],
     audit: Mapping[str, Any] | None,
     incidents: Sequence[IncidentTable],
+    more: Mapping[str, Section],
 ) -> str:
     all_arms = [one.arm for one in everything]
     run_warnings = captions.warnings(all_arms)
@@ -144,9 +151,10 @@ def _document(
         "## How to read the tables",
         prose.HOW_TO_READ,
         RULE,
-        *_paper_sections(tables, training, everything),
+        *_paper_sections(tables, training, everything, more["figure_1"]),
         *_other_sections(tables, everything),
         *_incident_sections(incidents, everything),
+        *more["timelines"].parts,
         *_world_section(everything),
         "## Leakage audit",
         audits.section(audit, everything),
@@ -208,5 +216,7 @@ def write_report(
     if worlds.several(models):
         files["tables/worlds.csv"] = worlds.csv(models, data).encode()
     files |= {f"figures/{name}": content for name, content in _drawn(list(tables.values()), incidents, models).items()}
-    files["report.md"] = _document(title or f"Report on {data}", tables, training, costs, models, audit, incidents).encode()
+    more = {"figure_1": figure_1(models, data), "timelines": timelines(models, data)}
+    files |= {name: content for one in more.values() for name, content in one.files.items()}
+    files["report.md"] = _document(title or f"Report on {data}", tables, training, costs, models, audit, incidents, more).encode()
     return write_files(out, files)
