@@ -14,6 +14,7 @@ from anomalynet.reporting.timelines.timeline import Bools, Course, Floats, Timel
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
     from anomalynet.reporting.aggregate import ArmMetrics
 
@@ -60,17 +61,18 @@ def _figure(title: str, line: Timeline, models: Sequence[ArmMetrics]) -> Figure:
     heights |= {"error": channels} if line.error is not None else {}
     heights |= {"attention": 1.3, "profile": 1.3} if line.attention is not None and not line.by_feature else {}
     figure = Figure(figsize=(9.5, 1.1 + sum(heights.values()) * 1.12), layout="constrained")
-    panels = dict(zip(heights, figure.subplots(len(heights), 1, squeeze=False, height_ratios=list(heights.values()))[:, 0], strict=True))
-    _scores(panels["scores"], line, at)
-    _alarms(panels["alarms"], line, at)
+    grid = figure.subplots(len(heights), 2, squeeze=False, height_ratios=list(heights.values()), width_ratios=[1, 0.014])
+    panels, sides = (dict(zip(heights, column, strict=True)) for column in grid.T)
+    _scores(panels["scores"], sides["scores"], line, at)
+    _alarms(panels["alarms"], sides["alarms"], line, at)
     if line.reading is not None:
-        _heat(figure, panels["reading"], line, line.reading, at, "readings", "deviations")
+        _heat(panels["reading"], sides["reading"], line, line.reading, at)
     if line.error is not None:
-        _heat(figure, panels["error"], line, line.error, at, "error", "squared error")
+        _heat(panels["error"], sides["error"], line, line.error, at)
     shared = [axes for name, axes in panels.items() if name != "profile"]
     if "attention" in panels:
-        _attention(figure, panels["attention"], line, at)
-        _profile(panels["profile"], line)
+        _attention(panels["attention"], sides["attention"], line, at)
+        _profile(panels["profile"], sides["profile"], line)
     for axes in shared:
         axes.set_xlim(-0.5, at[-1] + 0.5)
         _clock(axes, line.seconds, at, named=axes is shared[-1])
@@ -89,26 +91,32 @@ def _spread(values: Floats, at: Floats) -> Floats:
     return found
 
 
-def _scores(axes: Axes, line: Timeline, at: Floats) -> None:
+def _scores(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
     for start, length in spans(line.during, at):
         axes.axvspan(start, start + length, color=SHADE, zorder=0, linewidth=0)
     beside = [course for course in line.others if course.probability] if line.subject.probability else []
     columns = np.arange(at[-1] + 1)
+    axes.plot(columns, _spread(line.subject.scores, at), color="black", linewidth=1.6, label=line.subject.title, zorder=3)
+    axes.axhline(line.threshold, color="black", linewidth=0.9, linestyle=(0, (5, 3)), label=f"its threshold, {line.threshold:.3g}")
     for course, colour in zip(beside, COLOURS * len(beside), strict=False):
         axes.plot(columns, _spread(course.scores, at), color=colour, linewidth=0.7, alpha=0.9, label=course.title)
-    axes.plot(columns, _spread(line.subject.scores, at), color="black", linewidth=1.6, label=line.subject.title)
-    axes.axhline(line.threshold, color="black", linewidth=0.9, linestyle=(0, (5, 3)), label=f"its threshold, {line.threshold:.3g}")
     axes.set_ylabel("score")
     axes.set_title("Scores (shaded: the incident)", loc="left", fontsize=9.5)
     if line.subject.probability:
         axes.set_ylim(-0.02, 1.02)
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(handles[::-1], labels[::-1], loc="upper left", bbox_to_anchor=(1.0, 1.05), frameon=False, fontsize=7)
+    _legend(axes, side)
 
 
-def _alarms(axes: Axes, line: Timeline, at: Floats) -> None:
+def _legend(axes: Axes, side: Axes) -> None:
+    """What the lines of a panel mean, beside it."""
+    side.axis("off")
+    side.legend(*axes.get_legend_handles_labels(), loc="upper left", frameon=False, fontsize=7, borderaxespad=0.0)
+
+
+def _alarms(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
     rows: list[tuple[str, Bools, str]] = [("labelled attack", line.labelled, "#A0A0A0")]
     rows += [(course.title, course.alarms, "#D55E00") for course in _everyone(line)]
+    side.axis("off")
     for place, (_, mask, colour) in enumerate(rows):
         axes.broken_barh(spans(mask, at), (place - 0.38, 0.76), facecolor=colour, linewidth=0)
     axes.set_yticks(range(len(rows)), [name for name, *_ in rows], fontsize=7)
@@ -122,31 +130,37 @@ def _everyone(line: Timeline) -> tuple[Course, ...]:
     return (line.subject, *line.others)
 
 
-def _heat(figure: Figure, axes: Axes, line: Timeline, values: Floats, at: Floats, what: str, unit: str) -> None:
+def _heat(axes: Axes, side: Axes, line: Timeline, values: Floats, at: Floats) -> None:
     """Channels over time: readings around zero, errors on a logarithmic scale."""
     from matplotlib.colors import LogNorm, Normalize
 
-    around = what == "readings"
-    norm = Normalize(-READING, READING) if around else LogNorm(*ERROR)
-    shown = _spread(values if around else np.maximum(values, 1e-12), at).T
-    image = axes.imshow(shown, cmap="PuOr_r" if around else "magma_r", norm=norm, aspect="auto", interpolation="nearest")
+    error = values is line.error
+    norm = LogNorm(*ERROR) if error else Normalize(-READING, READING)
+    shown = _spread(np.maximum(values, ERROR[0] / 10) if error else values, at).T
+    image = axes.imshow(shown, cmap="magma_r" if error else "PuOr_r", norm=norm, aspect="auto", interpolation="nearest")
     axes.set_yticks(range(len(line.channels)), line.channels, fontsize=7)
     axes.tick_params(axis="y", length=0)
-    titles = {"readings": "Readings, in deviations of the training part", "error": "Reconstruction error over the window, by channel"}
-    axes.set_title(titles[what], loc="left", fontsize=9.5)
-    figure.colorbar(image, ax=axes, extend="both", label=unit, fraction=0.05, pad=0.01)
+    title = "Reconstruction error over the window, by channel" if error else "Readings, in deviations of the training part"
+    axes.set_title(title, loc="left", fontsize=9.5)
+    _bar(image, axes, side, "squared error" if error else "deviations", extend="both")
 
 
-def _attention(figure: Figure, axes: Axes, line: Timeline, at: Floats) -> None:
+def _bar(image: AxesImage, axes: Axes, side: Axes, label: str, extend: str = "neither") -> None:
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.colorbar(image, cax=side, label=label, extend=extend)
+
+
+def _attention(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
     assert line.attention is not None
     shown = _spread(line.attention, at).T[::-1]
     image = axes.imshow(shown, cmap="Blues", vmin=0, aspect="auto", interpolation="nearest")
     axes.set_yticks([0, len(shown) - 1], ["newest", "oldest"], fontsize=7)
     axes.set_title("Attention over the window that ends at each step", loc="left", fontsize=9.5)
-    figure.colorbar(image, ax=axes, label="weight", fraction=0.05, pad=0.01)
+    _bar(image, axes, side, "weight")
 
 
-def _profile(axes: Axes, line: Timeline) -> None:
+def _profile(axes: Axes, side: Axes, line: Timeline) -> None:
     """Mean attention by part of the window, the newest at the right."""
     assert line.attention is not None
     parts = line.attention.shape[1]
@@ -162,7 +176,7 @@ def _profile(axes: Axes, line: Timeline) -> None:
     axes.set_ylim(bottom=0)
     axes.set_ylabel("mean weight")
     axes.set_title(f"Attention by part of the window ({parts} parts)", loc="left", fontsize=9.5)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.05), frameon=False, fontsize=7)
+    _legend(axes, side)
 
 
 def _clock(axes: Axes, seconds: Floats, at: Floats, named: bool) -> None:
