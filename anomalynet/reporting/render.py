@@ -12,6 +12,7 @@ from anomalynet.reporting import captions, incident_figure, incident_tables, mar
 from anomalynet.reporting.aggregate import RULE, ArmMetrics, aggregate
 from anomalynet.reporting.architecture.section import section as figure_1
 from anomalynet.reporting.arms import ExpectedRuns, arms
+from anomalynet.reporting.calibration.section import section as calibration
 from anomalynet.reporting.figures import TITLES, draw_all
 from anomalynet.reporting.findings import best_models
 from anomalynet.reporting.incidents import IncidentTable
@@ -154,6 +155,7 @@ def _document(
         *_paper_sections(tables, training, everything, more["figure_1"]),
         *_other_sections(tables, everything),
         *_incident_sections(incidents, everything),
+        *more["calibration"].parts,
         *more["timelines"].parts,
         *_world_section(everything),
         "## Leakage audit",
@@ -216,7 +218,7 @@ def write_report(
     if worlds.several(models):
         files["tables/worlds.csv"] = worlds.csv(models, data).encode()
     files |= {f"figures/{name}": content for name, content in _drawn(list(tables.values()), incidents, models).items()}
-    more = {"figure_1": figure_1(models, data), "timelines": timelines(models, data)}
+    more = {"figure_1": figure_1(models, data), "calibration": calibration(models, data), "timelines": timelines(models, data)}
     files |= {name: content for one in more.values() for name, content in one.files.items()}
     files["report.md"] = _document(title or f"Report on {data}", tables, training, costs, models, audit, incidents, more).encode()
     return write_files(out, files)
