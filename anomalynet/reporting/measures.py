@@ -39,7 +39,7 @@ MEASURES = {metric.name: _measure(metric) for metric in METRICS.values()} | {
     "eq13_accuracy_normal": Measure("eq. 13 recipe (normal)", "%", True),
     "eq13_accuracy_attack": Measure("eq. 13 recipe (attack)", "%", True),
     "brier": Measure("Brier score", "", False),
-    "brier_constant": Measure("of the share of attack", "", False),
+    "brier_constant": Measure("Brier score, share of attack alone", "", False),
     "ece": Measure("Calibration error, equal width", "%", False),
     "ece_equal_mass": Measure("Calibration error, equal mass", "%", False),
     "mean_score": Measure("Mean score", "%", False),

@@ -9,6 +9,8 @@ from typing import Any
 from anomalynet.errors import NothingToCompareError
 from anomalynet.reporting import audit as audits
 from anomalynet.reporting import captions, incident_figure, incident_tables, markdown, prose, worlds
+from anomalynet.reporting.ablations import AblationReport
+from anomalynet.reporting.ablations import section as ablation_section
 from anomalynet.reporting.aggregate import RULE, ArmMetrics, aggregate
 from anomalynet.reporting.architecture.section import section as figure_1
 from anomalynet.reporting.arms import ExpectedRuns, arms
@@ -129,6 +131,7 @@ def _document(
     audit: Mapping[str, Any] | None,
     incidents: Sequence[IncidentTable],
     more: Mapping[str, Section],
+    command: str | None,
 ) -> str:
     all_arms = [one.arm for one in everything]
     run_warnings = captions.warnings(all_arms)
@@ -143,7 +146,7 @@ def _document(
     ]
     parts = [
         f"# {title}",
-        prose.abstract(everything),
+        prose.abstract(everything, command),
         *([f"> **Warning.** {warning}" for warning in (*run_warnings, *audits.warnings(audit, everything))]),
         *(["\n".join(f"- {note}" for note in (*notes, *duplicates))] if notes or duplicates else []),
         "## Which model is ahead",
@@ -158,11 +161,12 @@ def _document(
         *more["calibration"].parts,
         *more["timelines"].parts,
         *_world_section(everything),
+        *more["ablations"].parts,
         "## Leakage audit",
         audits.section(audit, everything),
         "## Cost",
         markdown.cost(costs, {arm.name: arm.title for arm in all_arms}, COSTS),
-        "Mean ± standard deviation over runs, on the machine that ran them; no other table depends on it. "
+        "Mean ± standard deviation over runs, on the machine that ran them, and the sum over runs; no other table depends on it. "
         "Numbers: [cost.csv](tables/cost.csv).",
         "## Appendix: the runs",
         markdown.runs(all_arms),
@@ -185,6 +189,8 @@ def write_report(
     expected: ExpectedRuns | None = None,
     audit: Mapping[str, Any] | None = None,
     title: str | None = None,
+    ablations: Sequence[AblationReport] = (),
+    command: str | None = None,
 ) -> Path:
     """Write the report of one data set's runs into the folder `out`, and return the path of its `report.md`.
 
@@ -195,6 +201,8 @@ def write_report(
         expected: the (experiment, seed, fold, world) that a sweep wants; without it, every fold of every seed that has a run.
         audit: the leakage audit's result for this data set, None where it has not been run.
         title: heading; by default the name of the data set.
+        ablations: what sweeps on the same data have found.
+        command: what makes the report again, where that is known.
 
     Raises:
         NothingToCompareError: there is no run.
@@ -218,7 +226,12 @@ def write_report(
     if worlds.several(models):
         files["tables/worlds.csv"] = worlds.csv(models, data).encode()
     files |= {f"figures/{name}": content for name, content in _drawn(list(tables.values()), incidents, models).items()}
-    more = {"figure_1": figure_1(models, data), "calibration": calibration(models, data), "timelines": timelines(models, data)}
+    more = {
+        "ablations": ablation_section(ablations),
+        "figure_1": figure_1(models, data),
+        "calibration": calibration(models, data),
+        "timelines": timelines(models, data),
+    }
     files |= {name: content for one in more.values() for name, content in one.files.items()}
-    files["report.md"] = _document(title or f"Report on {data}", tables, training, costs, models, audit, incidents, more).encode()
+    files["report.md"] = _document(title or f"Report on {data}", tables, training, costs, models, audit, incidents, more, command).encode()
     return write_files(out, files)

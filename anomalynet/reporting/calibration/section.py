@@ -18,7 +18,7 @@ METRICS = ("brier", "brier_constant", "ece", "ece_equal_mass", "mean_score", "pr
 COLUMNS = ("model", "data", "bin", "low", "high", "steps", "score", "attack", "attack_lowest", "attack_highest")
 
 NOTE = (
-    "*Brier score*: mean squared difference between score and label; *of the share of attack*: what always saying the test part's own "
+    "*Brier score*: mean squared difference between score and label; *share of attack alone*: what always saying the test part's own "
     "share would have, so that a Brier score above it is worse than no model. *Calibration error*: how far the share of attack in a bin of "
     f"scores is from their mean, averaged over steps; {BINS} bins of equal width, or with equally many steps each. Lower is better in all "
     "four. Where the *mean score* is far from the *share of attack* (prevalence), scores are too high or too low as a whole. Folds are "
