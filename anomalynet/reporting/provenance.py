@@ -34,7 +34,8 @@ def _sentence(name: str, values: Iterable[str]) -> str:
     if len(counts) < 2:
         return f"{name}: {next(iter(counts))}." if counts else ""
     ordered = sorted(counts, key=lambda value: (-counts[value], value))
-    return f"{name}: {'; '.join(f'{value} ({counts[value]} runs)' for value in ordered)}."
+    told = "; ".join(f"{value} ({_counted(counts[value], 'run')})" for value in ordered)
+    return f"{name}: {told}."
 
 
 def _machine(environment: Mapping[str, Any]) -> str:

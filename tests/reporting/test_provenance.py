@@ -39,7 +39,7 @@ def test_different_machines_and_codes_are_counted(tmp_path: Path) -> None:
     ]
     text = provenance(runs)
     assert "Hardware: 2 CPU cores (AVX2), 2 × H100, Linux-6; 4 threads and 1 device a run (2 runs); 2 CPU cores (AVX2), no GPU" in text
-    assert "Code: `c0dec0dec0` (2 runs); `0ther` (1 runs)." in text
+    assert "Code: `c0dec0dec0` (2 runs); `0ther` (1 run)." in text
     assert provenance(list(reversed(runs))) == text
 
 
