@@ -50,12 +50,15 @@ def run(args: argparse.Namespace) -> int:
     if args.name is not None and len(chosen) > 1:
         raise UsageError(f"one name for reports on {', '.join(chosen)}", f"anomalynet report {args.name} --data {chosen[0]}")
 
+    from anomalynet.reporting.ablations import ablation_reports
     from anomalynet.reporting.render import write_report
 
     rows: list[dict[str, object]] = []
     for data in chosen:
         own = [record for record in records if record.result.data == data]
-        path = write_report(own, args.out / (args.name or slug(data)), audit=read_audit(args.runs, data))
+        out, command = args.out / (args.name or slug(data)), " ".join(["anomalynet report", *filter(None, [args.name]), f"--data {data}"])
+        beside = ablation_reports(args.runs, out, data)
+        path = write_report(own, out, audit=read_audit(args.runs, data), ablations=beside, command=command)
         rows.append({"data": data, "runs": len(own), "report": str(path)})
     if args.json:
         print_json(rows)
@@ -97,7 +100,7 @@ def _sweeps(args: argparse.Namespace, records: list[SweepRecord]) -> int:
             continue
         if not done:
             raise NothingToCompareError(f"{record.label}: no finished run", f"anomalynet sweep {record.sweep}")
-        path = report(sweep, jobs, args.runs, args.out / record.label)
+        path = report(sweep, jobs, args.runs, args.out / record.label, record.overrides)
         rows.append({"sweep": record.label, "runs": done, "report": str(path)})
     if args.json:
         print_json(rows)

@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         say(f"failed: {job.run.loaded.name} {job.folder.path}: {job.reason}")
     if len(failed) == len(jobs):
         return 1
-    path = report(sweep, jobs, args.runs, out)
+    path = report(sweep, jobs, args.runs, out, overrides)
     track(label, jobs, args.runs, out)
     if args.json:
         print_json({"report": str(path), "runs": len(jobs), "failed": len(failed)})

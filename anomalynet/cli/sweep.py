@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     if args.only is None and any(job.state == "done" for job in jobs):
         source = source_of(sweep, jobs, out)
         if not is_current(record, source):
-            report(sweep, jobs, args.runs, out)
+            report(sweep, jobs, args.runs, out, overrides)
             mark_reported(record, source, args.runs)
         track(label, jobs, args.runs, out)
         _finish(args, out, jobs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shlex
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -103,7 +104,19 @@ def made(folder: RunFolder) -> bytes:
     return (folder.path / "result.json").read_bytes() + folder.environment.read_bytes()
 
 
-def report(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path) -> Path:
+def command_of(sweep: Sweep, overrides: Sequence[str]) -> str:
+    """The command that makes a sweep's runs and its report again; of a path that only this machine has, the name."""
+
+    def shown(override: str) -> str:
+        key, _, value = override.partition("=")
+        return f"{key}=…/{Path(value).name}" if Path(value).is_absolute() else override
+
+    verb = ["reproduce"] if sweep.name == "paper_models" else ["sweep", sweep.name]
+    preset = ["--preset", sweep.preset] if sweep.preset else []
+    return shlex.join(["anomalynet", *verb, *preset, *map(shown, overrides)])
+
+
+def report(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path, overrides: Sequence[str]) -> Path:
     """Write the report of a sweep's finished runs: the paper's tables where it compares experiments, else its ablation."""
     from anomalynet.runs.collect import load_record
 
@@ -111,11 +124,15 @@ def report(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path) -> Path:
     records = {job.folder.path: load_record(job.folder) for job in done}
     title = data_name(jobs)
     if not sweep.axes and not sweep.extras:
+        from anomalynet.reporting.ablations import ablation_reports
         from anomalynet.reporting.render import write_report
 
         audit = _audit(done[0].run.loaded.config.data, records[done[0].folder.path].result, runs)
         expected = [job.run.expected for job in jobs]
-        return write_report(list(records.values()), out, expected=expected, audit=audit, title=f"Report on {title}")
+        known, command = list(records.values()), command_of(sweep, overrides)
+        ablations = ablation_reports(runs, out, known[0].result.data)
+        title = f"Report on {title}"
+        return write_report(known, out, expected=expected, audit=audit, title=title, ablations=ablations, command=command)
 
     from anomalynet.reporting.ablation.document import Ablation, AblationArm, write_ablation
     from anomalynet.sweep.axes import levels

@@ -74,7 +74,7 @@ def cost(rows: Sequence[Mapping[str, str]], titles: Mapping[str, str], headings:
     """Parameters and durations, one line a model."""
 
     def cell(row: Mapping[str, str], name: str) -> str:
-        mean, spread = row[name], row[f"{name}_spread"]
+        mean, spread = row[name], row.get(f"{name}_spread", "")
         return "–" if not mean else f"{float(mean):.2f}" + (f" ± {float(spread):.2f}" if spread else "")
 
     lines = [[titles[row["model"]], row["parameters"] or "–", *(cell(row, name) for name in headings), row["runs"]] for row in rows]

@@ -38,6 +38,11 @@ MEASURES = {metric.name: _measure(metric) for metric in METRICS.values()} | {
     "average_precision_fold_mean": Measure("Average precision, fold mean", "%", True),
     "eq13_accuracy_normal": Measure("eq. 13 recipe (normal)", "%", True),
     "eq13_accuracy_attack": Measure("eq. 13 recipe (attack)", "%", True),
+    "brier": Measure("Brier score", "", False),
+    "brier_constant": Measure("Brier score, share of attack alone", "", False),
+    "ece": Measure("Calibration error, equal width", "%", False),
+    "ece_equal_mass": Measure("Calibration error, equal mass", "%", False),
+    "mean_score": Measure("Mean score", "%", False),
 }
 for _name in ("auroc", "average_precision"):
     MEASURES[_name] = replace(MEASURES[_name], title=f"{MEASURES[_name].title}, pooled")

@@ -10,7 +10,8 @@ from anomalynet.reporting.section import Section, caption
 from anomalynet.reporting.tables import COST_COLUMNS, COSTS, cost_rows, other_tables, table_csv, to_csv
 
 COST_NOTE = (
-    "Mean ± standard deviation over runs, on the machine that ran them; no other table depends on it. Numbers: [cost.csv](tables/cost.csv)."
+    "Mean ± standard deviation over runs, on the machine that ran them, and the sum over runs; no other table depends on it. "
+    "Numbers: [cost.csv](tables/cost.csv)."
 )
 
 

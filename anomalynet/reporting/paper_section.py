@@ -1,4 +1,4 @@
-"""The section "The paper's tables and figures": Tables 1–5 and Figures 2–6, printed, repaired and ours."""
+"""The section "The paper's tables and figures": Tables 1–5 and Figures 1–6, printed, repaired and ours."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from anomalynet.reporting import captions, markdown, prose
 from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting.architecture.section import figure_1_section
 from anomalynet.reporting.figures import TITLES, draw_all
 from anomalynet.reporting.section import Section, caption, figure
 from anomalynet.reporting.tables import paper_tables, table_csv, to_csv, training_rows
@@ -19,8 +20,10 @@ def paper_section(everything: Sequence[ArmMetrics], data: str) -> Section:
     signs = captions.marks([one.arm for one in everything])
     training = training_rows(everything)
     networks = [one for one in everything if one.arm.name in {row["model"] for row in training}]
+    drawn_graph = figure_1_section(everything, data)
     parts = [
         "## The paper's tables and figures",
+        *drawn_graph.parts,
         "### Table 1. Training parameters",
         markdown.training(training, [one.arm for one in networks]) if networks else "No network has been trained yet.",
         caption("Table 1. Training parameters, the paper's and those the runs had", networks, everything, "table_1_training.csv"),
@@ -41,7 +44,7 @@ def paper_section(everything: Sequence[ArmMetrics], data: str) -> Section:
         figure("figure_6_confusion", TITLES["figure_6_confusion"], tables["confusion"].models, everything),
         "Numbers: [confusion.csv](tables/confusion.csv).",
     ]
-    files = {f"tables/{name}.csv": table_csv(table).encode() for name, table in tables.items()}
+    files = {**drawn_graph.files, **{f"tables/{name}.csv": table_csv(table).encode() for name, table in tables.items()}}
     rows = ({"table": "table_1_training", "data": data, **row} for row in training)
     files["tables/table_1_training.csv"] = to_csv(TRAINING_COLUMNS, ([row[column] for column in TRAINING_COLUMNS] for row in rows)).encode()
     return Section(parts, files | {f"figures/{name}": content for name, content in draw_all(list(tables.values())).items()})

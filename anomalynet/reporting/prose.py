@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from anomalynet.reporting import captions, paper
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.arms import Arm, settings
+from anomalynet.reporting.provenance import provenance
 
 HOW_TO_READ = (
     "*printed* is what the paper shows. *repaired* is the one confusion matrix per model, at 71.37 % attack, that the "
@@ -42,8 +43,8 @@ def _settings(arms: Sequence[Arm]) -> str:
     return "; ".join(text.format(" or ".join(sorted(values[key]))) for key, text in SHOWN_SETTINGS.items() if values[key])
 
 
-def abstract(models: Sequence[ArmMetrics]) -> str:
-    """Data, split, prevalence, seeds, folds and models in one paragraph."""
+def abstract(models: Sequence[ArmMetrics], command: str | None = None) -> str:
+    """Data, split, prevalence, seeds, folds and models in one paragraph; hardware, versions, code, time and command in another."""
     arms = [one.arm for one in models]
     records = [record for arm in arms for record in arm.records]
     prints = sorted({record.result.fingerprint[:10] for record in records})
@@ -54,9 +55,10 @@ def abstract(models: Sequence[ArmMetrics]) -> str:
     settings = _settings(arms)
     models_run = sum(bool(arm.records) for arm in arms)
     counted = f"{len(records)} run{'s' if len(records) > 1 else ''} of {models_run} model{'s' if models_run > 1 else ''}"
+    made = provenance(records, command)
     return (
         f"{counted} ({run}) on `{records[0].result.data}` ({version}). "
-        f"{captions.facts(models)}{f' Settings: {settings}.' if settings else ''}"
+        f"{captions.facts(models)}{f' Settings: {settings}.' if settings else ''}" + (f"\n\n{made}" if made else "")
     )
 
 

@@ -9,14 +9,17 @@ from typing import Any
 from anomalynet.errors import NothingToCompareError
 from anomalynet.reporting import audit as audits
 from anomalynet.reporting import captions, markdown, prose
+from anomalynet.reporting.ablations import AblationReport, ablations_section
 from anomalynet.reporting.aggregate import RULE, ArmMetrics, aggregate
 from anomalynet.reporting.arms import ExpectedRuns, arms
+from anomalynet.reporting.calibration.section import calibration_section
 from anomalynet.reporting.claims.section import claims_section
 from anomalynet.reporting.findings import best_models
 from anomalynet.reporting.incident_section import incident_section
 from anomalynet.reporting.model_section import cost_section, model_section
 from anomalynet.reporting.paper_section import paper_section
 from anomalynet.reporting.section import Section
+from anomalynet.reporting.timelines.section import timelines_section
 from anomalynet.reporting.worlds import worlds_section
 from anomalynet.reporting.write import write_files
 from anomalynet.runs.collect import RunRecord
@@ -28,6 +31,8 @@ def write_report(
     expected: ExpectedRuns | None = None,
     audit: Mapping[str, Any] | None = None,
     title: str | None = None,
+    ablations: Sequence[AblationReport] = (),
+    command: str | None = None,
 ) -> Path:
     """Write the report of one data set's runs into the folder `out`, and return the path of its `report.md`.
 
@@ -38,6 +43,8 @@ def write_report(
         expected: the (experiment, seed, fold, world) that a sweep wants; without it, every fold of every seed that has a run.
         audit: the leakage audit's result for this data set, None where it has not been run.
         title: heading; by default the name of the data set.
+        ablations: what sweeps on the same data have found.
+        command: what makes the report again, where that is known.
 
     Raises:
         NothingToCompareError: there is no run.
@@ -49,12 +56,15 @@ def write_report(
     data = records[0].result.data
     models = aggregate(arms(records, expected))
     sections = [
-        _opening(models, audit, title or f"Report on {data}"),
+        _opening(models, audit, title or f"Report on {data}", command),
         claims_section(models, data),
         paper_section(models, data),
         model_section(models, data),
         incident_section(models, data),
+        calibration_section(models, data),
+        timelines_section(models, data),
         worlds_section(models, data),
+        ablations_section(ablations),
         audits.audit_section(audit, models),
         cost_section(models, data),
         Section(["## Appendix: the runs", markdown.runs([one.arm for one in models])]),
@@ -64,7 +74,7 @@ def write_report(
     return write_files(out, files | {"report.md": f"{text}\n".encode()})
 
 
-def _opening(models: Sequence[ArmMetrics], audit: Mapping[str, Any] | None, title: str) -> Section:
+def _opening(models: Sequence[ArmMetrics], audit: Mapping[str, Any] | None, title: str, command: str | None) -> Section:
     """What was run, what to be warned of, which model is ahead, and how to read the rest."""
     all_arms = [one.arm for one in models]
     duplicates = [
@@ -79,7 +89,7 @@ def _opening(models: Sequence[ArmMetrics], audit: Mapping[str, Any] | None, titl
     return Section(
         [
             f"# {title}",
-            prose.abstract(models),
+            prose.abstract(models, command),
             *(f"> **Warning.** {warning}" for warning in (*captions.warnings(all_arms), *audits.warnings(audit, models))),
             *(["\n".join(f"- {note}" for note in notes)] if notes else []),
             "## Which model is ahead",

@@ -12,6 +12,7 @@ from anomalynet.reporting import captions, paper
 from anomalynet.reporting.aggregate import ArmMetrics, summarise
 from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.measures import MEASURES
+from anomalynet.runs.collect import RunRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +158,17 @@ def training_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
     return rows
 
 
-COSTS = {"train_seconds": "training, s a run", "score_seconds": "scoring, s a run", "microseconds_per_window": "inference, µs a window"}
-COST_COLUMNS = ("model", "data", "runs", "parameters", *(column for name in COSTS for column in (name, f"{name}_spread")))
+COSTS = {
+    "train_seconds": "training, s a run",
+    "score_seconds": "scoring, s a run",
+    "microseconds_per_window": "inference in batches, µs a window",
+    "microseconds_single": "inference of one window alone, µs",
+    "device_seconds": "device time of all runs, s",
+}
+TOTALS = ("device_seconds",)
+"""Sums over runs, which have no spread."""
+_PRICES = (column for name in COSTS for column in ((name,) if name in TOTALS else (name, f"{name}_spread")))
+COST_COLUMNS = ("model", "data", "runs", "parameters", *_PRICES)
 
 
 def parameters_text(arm: Arm) -> str:
@@ -173,7 +183,8 @@ def cost_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
     for one in models:
         if not one.arm.records:
             continue
-        costs = {name: summarise(record.timings[name] for record in one.arm.records if name in record.timings) for name in COSTS}
+        means = [name for name in COSTS if name not in TOTALS]
+        costs = {name: summarise(record.timings[name] for record in one.arm.records if name in record.timings) for name in means}
         row = {
             "model": one.arm.name,
             "runs": str(len(one.arm.records)),
@@ -181,8 +192,18 @@ def cost_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
         }
         for name, cost in costs.items():
             row |= {name: _number(defined(cost.mean)), f"{name}_spread": _number(defined(cost.spread))}
+        timed = [seconds for record in one.arm.records if (seconds := device_seconds(record)) is not None]
+        row["device_seconds"] = _number(sum(timed) if timed else None)
         rows.append(row)
     return rows
+
+
+def device_seconds(record: RunRecord) -> float | None:
+    """How long a run kept devices busy: training on each of its devices, and scoring on one; None where it does not say."""
+    if "train_seconds" not in record.timings:
+        return None
+    devices = record.config.get("hardware", {}).get("devices", 1)
+    return float(devices * record.timings["train_seconds"] + record.timings.get("score_seconds", 0.0))
 
 
 def _number(value: float | None) -> str:

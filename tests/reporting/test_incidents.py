@@ -150,7 +150,7 @@ def test_the_report_shows_them_with_their_figure(tmp_path: Path) -> None:
     records = [run(tmp_path / "runs", name, fold=fold) for name in ("cnn", "logistic") for fold in range(2)]
     path = write_report(records, tmp_path / "out")
     text = path.read_text(encoding="utf-8")
-    section = text[text.index("## By incident") : text.index("## Leakage audit")]
+    section = text[text.index("## By incident") : text.index("## Calibration")]
     assert "| black hole | attack | 1 | 1 | 2 | 2 | 0.0 | 0.0 |" in section
     assert "| jamming | attack | 1 | 2 | 6 | 1 | 20.0 | 20.0 |" in section
     assert "| crash | fault | 0 | 1 | 2 | 0 | 50.0 | 50.0 |" in section

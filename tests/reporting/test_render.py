@@ -13,9 +13,11 @@ import pytest
 
 from anomalynet.errors import NothingToCompareError, RunError
 from anomalynet.reporting import paper
+from anomalynet.reporting.aggregate import aggregate
+from anomalynet.reporting.arms import arms
 from anomalynet.reporting.figures import TITLES
 from anomalynet.reporting.render import write_report
-from anomalynet.reporting.tables import COLUMNS, PAPER_TABLES
+from anomalynet.reporting.tables import COLUMNS, PAPER_TABLES, cost_rows
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record, suite
 
@@ -95,6 +97,17 @@ def test_cost_is_a_table_of_its_own(report: Path) -> None:
     assert float(cost["cnn"]["train_seconds"]) == 10.5
     assert float(cost["cnn"]["microseconds_per_window"]) == 50
     assert (cost["cnn"]["parameters"], cost["cnn"]["runs"], cost["cnn"]["score_seconds"]) == ("1000", "4", "")
+    assert cost["cnn"]["microseconds_single"] == "", "runs of earlier versions do not say"
+    assert float(cost["cnn"]["device_seconds"]) == 2 * (10 + 11)
+    assert "| CNN | 1000 | 10.50 ± 0.58 | – | 50.00 ± 0.00 | – | 42.00 | 4 |" in report.read_text(encoding="utf-8")
+
+
+def test_device_time_counts_every_device_and_latency_of_one_window_has_a_column(tmp_path: Path) -> None:
+    timings = {"train_seconds": 100.0, "score_seconds": 3.0, "microseconds_per_window": 8.0, "microseconds_single": 120.0}
+    two = record(tmp_path, "cnn", fold=0, timings=timings, config={"hardware": {"devices": 2}})
+    one = record(tmp_path, "cnn", fold=1, timings={**timings, "microseconds_single": 140.0}, config={"hardware": {"devices": 1}})
+    row = next(row for row in cost_rows(aggregate(arms([two, one]))) if row["model"] == "cnn")
+    assert (row["device_seconds"], row["microseconds_single"], row["microseconds_single_spread"]) == ("306.0000", "130.0000", "14.1421")
 
 
 def test_figures_are_there_as_svg_and_png(report: Path) -> None:
@@ -113,7 +126,7 @@ def test_every_link_leads_to_a_file(report: Path) -> None:
 
 def test_every_caption_names_split_folds_seeds_and_prevalence(report: Path) -> None:
     captions = [line for line in report.read_text(encoding="utf-8").splitlines() if line.startswith("> **")]
-    assert len(captions) == 1 + 1 + 4 + 5 + 2
+    assert len(captions) == 1 + 1 + 4 + 5 + 2 + 2
     for caption in captions:
         assert "Split: group; 2 folds; seeds of the repetitions: 0, 1. Test part: 33.33 % attack. Labelled steps" in caption
 

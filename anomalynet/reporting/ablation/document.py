@@ -15,6 +15,7 @@ from anomalynet.reporting.ablation.axes import AxisView, axis_view
 from anomalynet.reporting.ablation.comparison import Comparison, compare, reference_of
 from anomalynet.reporting.ablation.design import Ablation, AblationArm, level_text
 from anomalynet.reporting.ablation.effects import Effect, interactions, main_effects
+from anomalynet.reporting.ablation.findings import findings_csv
 from anomalynet.reporting.arms import odd_code
 from anomalynet.reporting.tables import COST_COLUMNS, COSTS, cost_rows, to_csv
 from anomalynet.reporting.write import write_files
@@ -68,6 +69,8 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
         "tables/arms.csv": tables.arms_csv(found.arms, found.metric).encode(),
         "tables/tests.csv": tables.comparisons_csv(found.comparisons, found.metric).encode(),
     }
+    told = (found.main, found.interactions, _against(found), _notes(found))
+    files["tables/findings.csv"] = findings_csv(ablation, found.arms, found.comparisons, *told).encode()
     if ablation.design == "factorial":
         files["tables/effects.csv"] = tables.effects_csv((*found.main, *found.interactions), found.metric).encode()
     files |= {f"figures/{name}": content for name, content in _drawn(found).items()}
@@ -104,8 +107,8 @@ def _cost_csv(found: _Found, costs: Sequence[Mapping[str, str]]) -> str:
 def _cost(title: str, costs: Sequence[Mapping[str, str]]) -> str:
     table = markdown.cost(costs, {row["model"]: row["model"] for row in costs}, COSTS)
     note = (
-        "Mean ± standard deviation over runs, on the machine that ran them; nothing in [report.md](report.md) depends on it. "
-        "Numbers: [cost.csv](tables/cost.csv)."
+        "Mean ± standard deviation over runs, on the machine that ran them, and the sum over runs; nothing in [report.md](report.md) "
+        "depends on it. Numbers: [cost.csv](tables/cost.csv)."
     )
     return f"# {title}: cost\n\n{table}\n\n{note}\n"
 
@@ -170,11 +173,19 @@ def _named(reference: MeasuredArm) -> str:
     return f"{name} ({levels})" if levels and levels != name else name
 
 
+def _against(found: _Found) -> str:
+    reference = reference_of(found.arms)
+    return f"Against {_named(reference)}, by {METRICS[found.metric].title}:" if reference else "There is no reference."
+
+
 def _findings(found: _Found) -> list[str]:
     """The sentences that a reader came for."""
-    metric, reference = found.metric, reference_of(found.arms)
-    against = f"Against {_named(reference)}, by {METRICS[metric].title}:" if reference else "There is no reference."
-    parts = [against, *_bullets(sentences.arm_sentence(one, metric) for one in found.comparisons), *_notice(found.comparisons, "arm")]
+    metric = found.metric
+    parts = [
+        _against(found),
+        *_bullets(sentences.arm_sentence(one, metric) for one in found.comparisons),
+        *_notice(found.comparisons, "arm"),
+    ]
     for heading, noun, effects in (("Main effects", "main effect", found.main), ("Interactions", "interaction", found.interactions)):
         if effects:
             parts += [

@@ -1,0 +1,101 @@
+"""The ablations on the same data: what each asks and found, in the words of its own report."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from anomalynet.errors import RunError
+from anomalynet.reporting.ablation.findings import AGAINST, ARM, COLUMNS, FACTS, INTERACTION, MAIN, NOTICE
+from anomalynet.reporting.section import Section
+from anomalynet.runs.files import read_json
+from anomalynet.runs.sweeps import SweepRecord, read_sweeps
+
+TITLE = "Ablations"
+PAPER = "paper_models"
+"""The sweep of this very report."""
+
+NOTE = (
+    "Sweeps that change one part of the hybrid or of the data at a time and were started beside these runs. Each sentence is its report's: "
+    "difference from the reference, interval and verdict of a test over recordings. They have their own repetitions and presets, so their "
+    "numbers are not those of the tables above."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AblationReport:
+    """A sweep that was started on some data: its name, its report's folder, None where there is none, and the link to it from a report."""
+
+    label: str
+    sweep: str
+    folder: Path | None
+    link: str
+
+
+def ablation_reports(runs: Path, out: Path, data: str) -> tuple[AblationReport, ...]:
+    """The ablations on a data set that have a finished run, by name.
+
+    A report is looked for beside `out` first, then where the sweep has put it; only one beside `out` gets a link.
+    """
+    found = []
+    for record in read_sweeps(runs):
+        if record.trials is not None or record.sweep == PAPER or data not in _data(record, runs):
+            continue
+        beside, told = out.parent / record.label, Path(record.report)
+        folder = next((place for place in (beside, told) if (place / "tables" / "findings.csv").is_file()), None)
+        link = f"../{record.label}/report.md" if folder == beside else ""
+        found.append(AblationReport(record.label, record.sweep, folder, link))
+    return tuple(sorted(found, key=lambda one: one.label))
+
+
+def _data(record: SweepRecord, runs: Path) -> set[str]:
+    """The data sets of a sweep's finished runs."""
+    return {str(read_json(run.folder(runs).path / "result.json").get("data", "")) for run in record.runs}
+
+
+def ablations_section(reports: Sequence[AblationReport]) -> Section:
+    """A heading an ablation; nothing where none was started.
+
+    Raises:
+        RunError: the findings of a report are damaged.
+    """
+    if not reports:
+        return Section()
+    return Section([f"## {TITLE}", NOTE, *(part for one in reports for part in _ablation(one))])
+
+
+def _ablation(one: AblationReport) -> Iterator[str]:
+    yield f"### {one.label}"
+    if one.folder is None:
+        yield f"Started, and without a report that this version can quote: `anomalynet report {one.sweep}` writes it."
+        return
+    rows = _read(one.folder / "tables" / "findings.csv")
+    if question := rows[0]["question"]:
+        yield f"*{question}*"
+    yield from (row["sentence"] for row in rows if row["family"] == AGAINST)
+    for family, heading in ((ARM, ""), (MAIN, "Main effects:"), (INTERACTION, "Interactions:")):
+        told = [f"- {row['sentence']}" for row in rows if row["family"] == family]
+        yield from ([heading] if heading and told else [])
+        yield from (["\n".join(told)] if told else [])
+    yield from (f"> {row['sentence']}" for row in rows if row["family"] == NOTICE)
+    rest = [row["sentence"] for row in rows if row["family"] not in (AGAINST, ARM, MAIN, INTERACTION, NOTICE, FACTS)]
+    facts = " ".join(row["sentence"] for row in rows if row["family"] == FACTS)
+    where = f" Tables and figures: [its report]({one.link})." if one.link else ""
+    yield "\n>\n".join(f"> {line}" for line in (f"**{one.label}.** {facts}{where}", *rest))
+
+
+def _read(path: Path) -> list[Mapping[str, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error) as error:
+        raise _damaged(path, str(error)) from None
+    if not rows or any(None in row.values() for row in rows) or tuple(rows[0]) != COLUMNS:
+        raise _damaged(path, f"not the columns {', '.join(COLUMNS)}")
+    return list(rows)
+
+
+def _damaged(path: Path, what: str) -> RunError:
+    return RunError(f"{path}: cannot be read: {what}", f"delete {path.parent.parent} and give `anomalynet report` with the sweep's name")

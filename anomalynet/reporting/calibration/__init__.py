@@ -1,0 +1,1 @@
+"""How far scores that are called probabilities may be read as such."""
