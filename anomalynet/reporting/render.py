@@ -15,6 +15,7 @@ from anomalynet.reporting.figures import TITLES, draw_all
 from anomalynet.reporting.findings import best_models
 from anomalynet.reporting.incidents import IncidentTable
 from anomalynet.reporting.incidents import incident_tables as count_incidents
+from anomalynet.reporting.paper_audit import paper_audit_section
 from anomalynet.reporting.tables import COST_COLUMNS, COSTS, Table, cost_rows, other_tables, paper_tables, table_csv, to_csv, training_rows
 from anomalynet.reporting.write import write_files
 from anomalynet.runs.collect import RunRecord
@@ -145,6 +146,7 @@ def _document(
         prose.HOW_TO_READ,
         RULE,
         *_paper_sections(tables, training, everything),
+        *paper_audit_section().parts,
         *_other_sections(tables, everything),
         *_incident_sections(incidents, everything),
         *_world_section(everything),
@@ -204,6 +206,7 @@ def write_report(
     priced = [{"data": data, **row} for row in costs]
     files["tables/cost.csv"] = _csv(COST_COLUMNS, priced)
     files["tables/audit.csv"] = audits.csv(audit).encode()
+    files |= paper_audit_section().files
     files |= {f"tables/{table.name}.csv": incident_tables.csv(table, models, data).encode() for table in incidents}
     if worlds.several(models):
         files["tables/worlds.csv"] = worlds.csv(models, data).encode()
