@@ -105,10 +105,10 @@ def _one_test_set() -> list[str]:
     needed = _listed([f"{of[model, 'attack'].prevalence:.1f}" for model in normal.agree])
     shared = "no two agree" if len(attack.agree) == 1 else f"{len(attack.agree)} agree"
     return [
-        f"**One test set, by the normal rows.** One class's precision and both recalls determine the share of attack. The normal rows of "
+        f"*One test set, by the normal rows.* One class's precision and both recalls determine the share of attack. The normal rows of "
         f"{agree} give {points} %. Within their rounding they share {span(normal.prevalence, 'percent')}: one test set, "
         f"{common_prevalence()} % attack. {others}, which no test set of the others has.",
-        f"**None by the attack rows.** With their printed attack precisions {agree} would need {needed} % attack; "
+        f"*None by the attack rows.* With their printed attack precisions {agree} would need {needed} % attack; "
         f"of the {len(audit().rows)} rows {shared}.",
     ]
 
@@ -125,7 +125,7 @@ def _repairs() -> list[str]:
             ways = [" with ".join(f"{one.column} {one.printed} → {one.value}" for one in repair) for repair in row.repairs]
             told.append(f"{title} needs {len(row.repairs[0])} other cells: {'; or '.join(ways)}.")
     return [
-        f"**One cell a row.** Replacing a single cell makes these rows possible, and no other single cell does: {_listed(single)}. "
+        f"*One cell a row.* Replacing a single cell makes these rows possible, and no other single cell does: {_listed(single)}. "
         f"The printed F1s then follow within their rounding. {' '.join(told)} Its repaired row takes the others' {common_prevalence()} % "
         f"instead, which is an assumption."
     ]
@@ -142,7 +142,7 @@ def _impossible_f1() -> list[str]:
     for verdict, text in said.items():
         where = [f"{paper.TITLES[row.model]} ({class_})" for row in audit().rows for class_, found in row.f1.items() if found == verdict]
         told += [f"{text}: {_listed(where)}"] if where else []
-    return [f"**Impossible F1.** Printed {'; '.join(told)}."] if told else []
+    return [f"*Impossible F1.* Printed {'; '.join(told)}."] if told else []
 
 
 def _recipe() -> list[str]:
@@ -155,10 +155,11 @@ def _recipe() -> list[str]:
     elsewhere = [one for model, found in audit().recipes.items() if model != "hybrid" for one in found if one.recipe == "precisions alone"]
     furthest = max(100 * abs(float(sum(one.made) / 2) - float(one.printed.low + one.printed.high) / 2) for one in elsewhere)
     return [
-        f"**Accuracy from precisions alone.** One classifier has one accuracy; eq. 13 as used makes one a class and never looks at a "
+        f"*Accuracy from precisions alone.* One classifier has one accuracy; eq. 13 as used makes one a class and never looks at a "
         f"recall. For the hybrid it gives {made[0]:.2f} (printed {printed[0]}) and {made[1]:.2f} (printed {printed[1]}), mean "
-        f"{sum(made) / 2:.2f} (printed {headline['calculation']}, then {headline['abstract']}). Of the {len(tried)} accuracies in Table 5 it gives "
-        f"{sum(one.fits for one in tried) or 'none'} within rounding; for the other models it is off by up to {furthest:.1f} points."
+        f"{sum(made) / 2:.2f} (printed {headline['calculation']}, then {headline['abstract']}). "
+        f"Of the {len(tried)} accuracies in Table 5 it gives {sum(one.fits for one in tried) or 'none'} within rounding; for the other "
+        f"models it is off by up to {furthest:.1f} points."
     ]
 
 
@@ -202,8 +203,8 @@ def paper_audit_section() -> Section:
         table,
         f"Implied prevalence: what the class's printed precision and both printed recalls give. Implied precision: at "
         f"{common_prevalence()} % attack with the printed recalls. Numbers: [paper_audit.csv]({CSV}).",
-        f"Repaired confusion matrices per {WINDOWS:,} windows at {common_prevalence()} % attack, from the printed recalls. Tables 2–5 take the "
-        f"hybrid's repaired cells from these whole counts, which may change a last digit.",
+        f"Repaired confusion matrices per {WINDOWS:,} windows at {common_prevalence()} % attack, from the printed recalls. Tables 2–5 "
+        f"take the hybrid's repaired cells from these whole counts, which may change a last digit.",
         counts,
     ]
     lines = [(one.model, one.class_, one.prevalence, *(100 * float(end) for end in one.bounds), one.printed, one.implied) for one in found]

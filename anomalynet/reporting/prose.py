@@ -76,8 +76,8 @@ def precision_note() -> str:
 RECALL_NOTE = "The paper's recalls are taken as printed: together with the prevalence they are what the repair starts from."
 
 F1_NOTE = (
-    "An F1 lies between its precision and its recall; some printed ones do not. With the repaired precisions they fit, but for the hybrid's "
-    f"normal F1, which changes too. {AUDITED}"
+    "An F1 lies between its precision and its recall; some printed ones do not. With the repaired precisions they fit, but for the "
+    f"hybrid's normal F1, which changes too. {AUDITED}"
 )
 
 
@@ -86,7 +86,7 @@ def accuracy_note() -> str:
     headline = paper.load().headline_accuracy
     return (
         "One classifier has one accuracy. The paper's accuracies per class are made from precisions alone, and not even that recipe gives "
-        "the printed values. *Repaired* is the recipe on the repaired precisions. It stands here under its own name, *eq. 13 recipe*, next to "
-        "overall and balanced accuracy and the recalls, which do mean something. The paper's headline accuracy of the hybrid is "
+        "the printed values. *Repaired* is the recipe on the repaired precisions. It stands here under its own name, *eq. 13 recipe*, next "
+        "to overall and balanced accuracy and the recalls, which do mean something. The paper's headline accuracy of the hybrid is "
         f"{headline['abstract']}, {headline['calculation']} and {headline['table_5']} in three places. {AUDITED}"
     )

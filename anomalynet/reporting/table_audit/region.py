@@ -16,13 +16,11 @@ from heapq import heappop, heappush
 from anomalynet.reporting.table_audit.cells import COUNTS, RATIOS, Cell
 from anomalynet.reporting.table_audit.cone import ORTHANT, Cone, Interval, Vector, dot, plane
 
-ALARMS: tuple[Vector, Vector] = ((0, 1, 0, 1), (1, 1, 1, 1))
-"""Share of matrices' alarms: what MCC needs beside the prevalence."""
+RECALLS = (RATIOS["recall_normal"], RATIOS["recall_attack"])
+PRECISIONS = (RATIOS["precision_normal"], RATIOS["precision_attack"])
+SPLIT_BY = {"balanced_accuracy": RECALLS, "mcc": (*RECALLS, *PRECISIONS)}
+"""What a curved metric is made of: half the recalls' sum; MCC² = (recalls' sum − 1)·(precisions' sum − 1), both of MCC's sign."""
 
-SPLIT_BY = {
-    "balanced_accuracy": (RATIOS["recall_normal"], RATIOS["recall_attack"]),
-    "mcc": (RATIOS["prevalence"], ALARMS),
-}
 UNDEFINED: tuple[tuple[Vector, tuple[str, ...]], ...] = (
     ((1, 1, 0, 0), ("balanced_accuracy", "mcc")),
     ((0, 0, 1, 1), ("balanced_accuracy", "mcc")),
@@ -30,6 +28,9 @@ UNDEFINED: tuple[tuple[Vector, tuple[str, ...]], ...] = (
     ((1, 0, 1, 0), ("mcc",)),
 )
 """Sums that may be 0, and what is undefined then."""
+
+Ratio = tuple[Vector, Vector]
+"""Numerator and denominator."""
 
 GRID = 1 << 40
 BOXES, REFINED = 120, 12
@@ -72,29 +73,35 @@ def solve(cells: Iterable[Cell], narrow: bool = False) -> Region:
     if not all(cell.possible for cell in given):
         return Region(())
     cone = ORTHANT
-    for condition in _conditions(given):
+    for condition in conditions(given):
         cone = cone.cut(condition)
         if not cone.rays:
             return Region(())
-    positive = [RATIOS[cell.column][1] for cell in given if cell.column in RATIOS and not cell.may_be_undefined]
+    positive = sums_above_zero(given)
     curved = [cell for cell in given if cell.column in SPLIT_BY]
     if not curved:
-        return Region((cone,) if _defines(cone, positive) else ())
+        return Region((cone,) if defines(cone, positive) else ())
     cones = _enclose(cone, curved, positive, narrow)
     for total, lost in UNDEFINED:
         left = [cell for cell in curved if cell.column not in lost]
         face = cone.cut((-total[0], -total[1], -total[2], -total[3]))
         if face.rays and len(left) < len(curved):
             cones += _enclose(face, left, positive, narrow)
-    return Region(tuple(one for one in cones if _defines(one, positive)))
+    return Region(tuple(one for one in cones if defines(one, positive)))
 
 
-def _defines(cone: Cone, positive: Sequence[Vector]) -> bool:
+def sums_above_zero(cells: Sequence[Cell]) -> list[Vector]:
+    """The denominators of ratios that are printed as something that 0/0 is not."""
+    return [RATIOS[cell.column][1] for cell in cells if cell.column in RATIOS and not cell.may_be_undefined]
+
+
+def defines(cone: Cone, positive: Sequence[Vector]) -> bool:
     """Whether some matrix of the cone has all these sums above 0: the sum of its rays does, if any does."""
     return all(any(dot(total, ray) for ray, _ in cone.rays) for total in positive)
 
 
-def _conditions(cells: Sequence[Cell]) -> list[Vector]:
+def conditions(cells: Sequence[Cell]) -> list[Vector]:
+    """What ratios and counts demand of (tn, fp, fn, tp)."""
     found = []
     for cell in cells:
         if cell.column in RATIOS:
@@ -119,7 +126,7 @@ def _enclose(cone: Cone, curved: Sequence[Cell], positive: Sequence[Vector], nar
     while todo and seen < (REFINED if possible else BOXES):
         seen += 1
         part = _contract(heappop(todo)[2], curved)
-        if part is None or not _defines(part, positive):
+        if part is None or not defines(part, positive):
             continue
         possible = possible or _reached(part, curved)
         if possible and not narrow:
@@ -134,40 +141,45 @@ def _enclose(cone: Cone, curved: Sequence[Cell], positive: Sequence[Vector], nar
 def _contract(cone: Cone, curved: Sequence[Cell]) -> Cone | None:
     """Cut away what the curved metrics exclude given the present ranges; None where nothing is left."""
     for cell in curved:
-        first, second = (cone.range(*ratio) for ratio in SPLIT_BY[cell.column])
-        if first is None or second is None:
-            return None
-        if cell.column == "mcc":
-            share = _share_found(first, second, cell)
-            cone = _between(cone, (COUNTS["tp"], COUNTS["n"]), share)
+        if cell.column == "balanced_accuracy":
+            cone = _cut_sum(cone, RECALLS, (2 * cell.low, 2 * cell.high))
         else:
-            one, other = SPLIT_BY[cell.column]
-            cone = _between(cone, one, (2 * cell.low - second[1], 2 * cell.high - second[0]))
-            cone = _between(cone, other, (2 * cell.low - first[1], 2 * cell.high - first[0]))
+            for own, other in ((RECALLS, PRECISIONS), (PRECISIONS, RECALLS)):
+                if (found := _sum(cone, own)) is None or (bounds := _partner(found[0] - 1, found[1] - 1, cell.low, cell.high)) is None:
+                    return None
+                cone = _cut_sum(cone, other, (bounds[0] + 1, bounds[1] + 1))
         if not cone.rays:
             return None
     return cone
 
 
-def _between(cone: Cone, ratio: tuple[Vector, Vector], bounds: Interval) -> Cone:
-    """Cut to bounds that are first widened to a coarse grid, so that whole numbers stay short."""
-    low, high = Fraction(math.floor(bounds[0] * GRID), GRID), Fraction(math.ceil(bounds[1] * GRID), GRID)
-    return cone.cut(plane(*ratio, low, 1)).cut(plane(*ratio, high, -1))
+def _sum(cone: Cone, ratios: tuple[Ratio, Ratio]) -> Interval | None:
+    """Bounds of the sum of two ratios; None where no matrix defines both."""
+    one, other = (cone.range(*ratio) for ratio in ratios)
+    return (one[0] + other[0], one[1] + other[1]) if one and other else None
 
 
-def _share_found(prevalence: Interval, alarms: Interval, cell: Cell) -> Interval:
-    """Between which shares tp lies: tp = prevalence·alarms + MCC·√(prevalence(1 − prevalence)·alarms(1 − alarms))."""
-    deviations = [(_deviation(*bounds)) for bounds in (prevalence, alarms)]
-    least, most = deviations[0][0] * deviations[1][0], deviations[0][1] * deviations[1][1]
-    low, high = float(cell.low), float(cell.high)
-    below, above = min(low * least, low * most), max(high * least, high * most)
-    rounding = Fraction(1, 10**9)  # far more than the square roots can be wrong
-    return prevalence[0] * alarms[0] + Fraction(below) - rounding, prevalence[1] * alarms[1] + Fraction(above) + rounding
+def _cut_sum(cone: Cone, ratios: tuple[Ratio, Ratio], bounds: Interval) -> Cone:
+    """Keep what the sum of two ratios allows; bounds are widened to a coarse grid, so that whole numbers stay short."""
+    for ratio, partner in (ratios, ratios[::-1]):
+        found = cone.range(*partner)
+        if found is None:
+            return Cone((), 0)
+        low, high = math.floor((bounds[0] - found[1]) * GRID), math.ceil((bounds[1] - found[0]) * GRID)
+        cone = cone.cut(plane(*ratio, Fraction(low, GRID), 1)).cut(plane(*ratio, Fraction(high, GRID), -1))
+    return cone
 
 
-def _deviation(low: Fraction, high: Fraction) -> tuple[float, float]:
-    ends = [math.sqrt(float(share * (1 - share))) for share in (low, high)]
-    return min(ends), 0.5 if low <= Fraction(1, 2) <= high else max(ends)
+def _partner(least: Fraction, most: Fraction, low: Fraction, high: Fraction) -> Interval | None:
+    """Bounds of y, of the sign of x, where least ≤ x ≤ most and the root of x·y with their sign is between low and high; None: there is none."""
+    if high < 0:
+        mirrored = _partner(-most, -least, -high, -low)
+        return (-mirrored[1], -mirrored[0]) if mirrored else None
+    if low > 0:
+        return (low * low / most, high * high / least if least > 0 else Fraction(1)) if most > 0 else None
+    below = Fraction(0) if least > 0 else low * low / most if most < 0 else Fraction(-1)
+    above = Fraction(0) if most < 0 else high * high / least if least > 0 else Fraction(1)
+    return below, above
 
 
 def _reached(cone: Cone, curved: Sequence[Cell]) -> bool:
@@ -231,23 +243,18 @@ def _halves(cone: Cone, curved: Sequence[Cell]) -> list[Cone]:
 
 
 def _balanced(cone: Cone) -> Interval | None:
-    ranges = [cone.range(*RATIOS[name]) for name in ("recall_normal", "recall_attack")]
-    if ranges[0] is None or ranges[1] is None:
-        return None
-    return (ranges[0][0] + ranges[1][0]) / 2, (ranges[0][1] + ranges[1][1]) / 2
+    found = _sum(cone, RECALLS)
+    return (found[0] / 2, found[1] / 2) if found else None
 
 
 def _mcc(cone: Cone) -> Interval | None:
-    """Bounds of MCC, whose square is (recalls' sum − 1)·(precisions' sum − 1), both of its sign."""
-    found = [cone.range(*RATIOS[name]) for name in ("recall_normal", "recall_attack", "precision_normal", "precision_attack")]
-    known = [one for one in found if one is not None]
-    if len(known) < 4:
+    found = _sum(cone, RECALLS), _sum(cone, PRECISIONS)
+    if found[0] is None or found[1] is None:
         return None
-    factors = [(a[0] + b[0] - 1, a[1] + b[1] - 1) for a, b in (known[:2], known[2:])]
-    low, high = (max(low for low, _ in factors), min(high for _, high in factors))
-    rounding = Fraction(1, 10**9)
-    least = _root(factors[0][0], factors[1][0]) if low > 0 else -_root(-factors[0][0], -factors[1][0])
-    most = -_root(-factors[0][1], -factors[1][1]) if high < 0 else _root(factors[0][1], factors[1][1])
+    (a, b), (c, d) = ((low - 1, high - 1) for low, high in (found[0], found[1]))
+    least = _root(a, c) if min(a, c) > 0 else -_root(-a, -c)
+    most = -_root(-b, -d) if max(b, d) < 0 else _root(b, d)
+    rounding = Fraction(1, 10**9)  # far more than a square root can be wrong
     return max(least - rounding, Fraction(-1)), min(most + rounding, Fraction(1))
 
 

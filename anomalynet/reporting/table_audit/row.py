@@ -9,8 +9,8 @@ from typing import Literal
 
 from anomalynet.reporting.table_audit import digits
 from anomalynet.reporting.table_audit.cells import COUNTS, METRICS, PER_CLASS, RATIOS, Cell, Rounding
-from anomalynet.reporting.table_audit.cone import Interval
-from anomalynet.reporting.table_audit.region import solve
+from anomalynet.reporting.table_audit.cone import ORTHANT, Cone, Interval
+from anomalynet.reporting.table_audit.region import conditions, defines, solve, sums_above_zero
 
 Cells = Mapping[str, Cell]
 F1 = Literal["above", "below", "not the mean"]
@@ -99,14 +99,11 @@ def _f1(cells: Cells, class_: str) -> F1 | None:
 
 def _conflicts(cells: Cells) -> Iterator[tuple[str, ...]]:
     """Every smallest set of ratios that exclude each other; one set where balanced accuracy, MCC or counts are needed."""
-    found: list[tuple[str, ...]] = []
-    ratios = [name for name in cells if name in RATIOS or not cells[name].possible]
-    for size in range(1, HELLY + 1):
-        for names in combinations(ratios, size):
-            if not any(set(known) <= set(names) for known in found) and solve([cells[name] for name in names]).empty:
-                found.append(names)
-    if found:
-        yield from found
+    yield from (impossible := [(name,) for name, cell in cells.items() if not cell.possible])
+    ratios = [cell for name, cell in cells.items() if name in RATIOS and cell.possible]
+    found = [set(names) for names in _excluding(ratios, ORTHANT, ())]
+    yield from (tuple(name for name in cells if name in names) for names in found if not any(other < names for other in found))
+    if found or impossible:
         return
     needed = list(cells)
     for name in list(cells):
@@ -116,6 +113,18 @@ def _conflicts(cells: Cells) -> Iterator[tuple[str, ...]]:
     yield tuple(needed)
 
 
+def _excluding(ratios: Sequence[Cell], cone: Cone, taken: tuple[Cell, ...]) -> Iterator[tuple[str, ...]]:
+    """Sets of up to four cells, `taken` among them, that no matrix of the cone gives; no set that begins like another."""
+    for place, cell in enumerate(ratios):
+        now, part = (*taken, cell), cone
+        for condition in conditions([cell]):
+            part = part.cut(condition)
+        if not part.rays or not defines(part, sums_above_zero(now)):
+            yield tuple(one.column for one in now)
+        elif len(now) < HELLY:
+            yield from _excluding(ratios[place + 1 :], part, now)
+
+
 def _repairs(cells: Cells, conflicts: Sequence[tuple[str, ...]], rounding: Rounding) -> tuple[tuple[Replacement, ...], ...]:
     """The smallest sets of cells without which the rest can be true. A set must touch every conflict."""
     touched = [name for name in cells if any(name in conflict for conflict in conflicts)]
@@ -123,7 +132,8 @@ def _repairs(cells: Cells, conflicts: Sequence[tuple[str, ...]], rounding: Round
         found = []
         for names in combinations(touched, size):
             rest = {name: cell for name, cell in cells.items() if name not in names}
-            if all(set(names) & set(conflict) for conflict in conflicts) and not (region := solve(rest.values(), narrow=True)).empty:
+            if all(set(names) & set(conflict) for conflict in conflicts) and not solve(rest.values()).empty:
+                region = solve(rest.values(), narrow=True)
                 needed = {name: region.range(name) if name not in COUNTS else None for name in names}
                 found.append(tuple(_replacement(cells[name], rest, needed[name], rounding) for name in names))
         if found:
