@@ -39,6 +39,7 @@ def plain(audit: TableAudit) -> dict[str, Any]:
     return {
         "table": audit.name,
         "unit": audit.unit,
+        "reread": audit.reread,
         "rounding": audit.rounding,
         "possible": audit.possible,
         "rows": [_row(row) for row in audit.rows],

@@ -129,7 +129,7 @@ def _mapped(text: str, name: str, suffix: str, under: str | None, problems: list
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
-        problems.append(Problem(where, f"not YAML: {getattr(error, 'problem', None) or type(error).__name__}"))
+        problems.append(Problem(where, f"not YAML: {getattr(error, 'problem', None) or type(error).__unique_}"))
         return
     if under is not None and isinstance(root, yaml.MappingNode):
         root = next((value for key, value in root.value if key.value == under), root)
@@ -158,6 +158,7 @@ def _column(heading: str) -> str:
 def _checked(lines: Sequence[Line], name: str, problems: list[Problem]) -> PrintedTable:
     rows: list[PrintedRow] = []
     ignored: dict[str, str] = {}
+    models: set[str] = set()
     for line, pairs in lines:
         where, model = f"{name}:{line}", ""
         cells: dict[str, str] = {}
@@ -175,8 +176,9 @@ def _checked(lines: Sequence[Line], name: str, problems: list[Problem]) -> Print
                 problems += [Problem(where, f"{column}: {what}") for what in [_wrong(column, text)] if what]
         if not any(_column(heading) == "model" for heading, _ in pairs):
             problems.append(Problem(where, "no column `model`"))
-        taken = model in {row.model for row in rows}
-        rows.append(PrintedRow(f"{model} (line {line})" if taken or not model else model, line, cells))
+        unique = f"{model} (line {line})" if model in models else model or f"row {len(rows) + 1}"
+        models.add(unique)
+        rows.append(PrintedRow(unique, line, cells))
     if not problems and not any(row.cells for row in rows):
         told = f"; its columns are {', '.join(ignored)}" if ignored else ""
         problems.append(Problem(name, f"holds no row with a metric of a confusion matrix{told}"))

@@ -171,7 +171,10 @@ def _cut_sum(cone: Cone, ratios: tuple[Ratio, Ratio], bounds: Interval) -> Cone:
 
 
 def _partner(least: Fraction, most: Fraction, low: Fraction, high: Fraction) -> Interval | None:
-    """Bounds of y, of the sign of x, where least ≤ x ≤ most and the root of x·y with their sign is between low and high; None: there is none."""
+    """Bounds of y where least ≤ x ≤ most, y has the sign of x, and the root of x·y with that sign lies between low and high.
+
+    None where there is no such y.
+    """
     if high < 0:
         mirrored = _partner(-most, -least, -high, -low)
         return (-mirrored[1], -mirrored[0]) if mirrored else None

@@ -9,7 +9,7 @@ from typing import Literal
 
 from anomalynet.reporting.table_audit import digits
 from anomalynet.reporting.table_audit.cells import COUNTS, METRICS, PER_CLASS, RATIOS, Cell, Rounding
-from anomalynet.reporting.table_audit.cone import ORTHANT, Cone, Interval
+from anomalynet.reporting.table_audit.cone import ORTHANT, Cone, Interval, Vector
 from anomalynet.reporting.table_audit.region import conditions, defines, solve, sums_above_zero
 
 Cells = Mapping[str, Cell]
@@ -78,6 +78,11 @@ def audit_row(model: str, line: int, cells: Cells, rounding: Rounding = "half") 
     return RowAudit(model, line, cells, conflicts, repairs, implied, f1, region.range("prevalence"), readings)
 
 
+def excluded(cells: Cells) -> bool:
+    """Whether it is proven that no confusion matrix gives a row's cells."""
+    return solve(cell for column, cell in cells.items() if column not in PER_CLASS).empty
+
+
 def implied_prevalence(cells: Cells, class_: str) -> Interval | None:
     """Share of attack that one class's precision and both recalls allow; None where one is missing or they exclude each other."""
     used = [cells[name] for name in (f"precision_{class_}", "recall_normal", "recall_attack") if name in cells]
@@ -101,7 +106,7 @@ def _conflicts(cells: Cells) -> Iterator[tuple[str, ...]]:
     """Every smallest set of ratios that exclude each other; one set where balanced accuracy, MCC or counts are needed."""
     yield from (impossible := [(name,) for name, cell in cells.items() if not cell.possible])
     ratios = [cell for name, cell in cells.items() if name in RATIOS and cell.possible]
-    found = [set(names) for names in _excluding(ratios, ORTHANT, ())]
+    found = [set(names) for names in _excluding(ratios, ORTHANT, (), ())]
     yield from (tuple(name for name in cells if name in names) for names in found if not any(other < names for other in found))
     if found or impossible:
         return
@@ -113,16 +118,16 @@ def _conflicts(cells: Cells) -> Iterator[tuple[str, ...]]:
     yield tuple(needed)
 
 
-def _excluding(ratios: Sequence[Cell], cone: Cone, taken: tuple[Cell, ...]) -> Iterator[tuple[str, ...]]:
+def _excluding(ratios: Sequence[Cell], cone: Cone, taken: tuple[str, ...], positive: Sequence[Vector]) -> Iterator[tuple[str, ...]]:
     """Sets of up to four cells, `taken` among them, that no matrix of the cone gives; no set that begins like another."""
     for place, cell in enumerate(ratios):
-        now, part = (*taken, cell), cone
+        names, sums, part = (*taken, cell.column), [*positive, *sums_above_zero([cell])], cone
         for condition in conditions([cell]):
             part = part.cut(condition)
-        if not part.rays or not defines(part, sums_above_zero(now)):
-            yield tuple(one.column for one in now)
-        elif len(now) < HELLY:
-            yield from _excluding(ratios[place + 1 :], part, now)
+        if not part.rays or not defines(part, sums):
+            yield names
+        elif len(names) < HELLY:
+            yield from _excluding(ratios[place + 1 :], part, names, sums)
 
 
 def _repairs(cells: Cells, conflicts: Sequence[tuple[str, ...]], rounding: Rounding) -> tuple[tuple[Replacement, ...], ...]:

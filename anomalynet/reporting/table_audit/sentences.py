@@ -36,6 +36,8 @@ def lines(audit: TableAudit) -> Iterator[str]:
         f"{audit.name}: {len(audit.rows)} rows, {audit.unit}, rounding {audit.rounding}: "
         + (f"{len(wrong)} cannot be true" if wrong else "nothing that cannot be true")
     )
+    if audit.reread:
+        yield f"{audit.reread}; --unit decides how it is read"
     for row in audit.rows:
         yield f"{row.model} (line {row.line}): {'can be true' if row.possible else 'cannot be true'}"
         yield from (f"  {text}" for text in row_lines(row, audit.unit))

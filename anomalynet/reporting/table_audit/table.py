@@ -10,7 +10,7 @@ from anomalynet.reporting.table_audit.cells import COUNTS, Cell, Rounding, Unit,
 from anomalynet.reporting.table_audit.cone import Interval
 from anomalynet.reporting.table_audit.read import PrintedRow, PrintedTable
 from anomalynet.reporting.table_audit.recipes import Recipe, recipes
-from anomalynet.reporting.table_audit.row import RowAudit, audit_row
+from anomalynet.reporting.table_audit.row import RowAudit, audit_row, excluded
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class TableAudit:
 
     name: str
     unit: Unit
+    reread: str
+    """What the likelier reading of its units says, where another one was taken because it raises no alarm."""
     rounding: Rounding
     rows: tuple[RowAudit, ...]
     agreements: tuple[Agreement, ...]
@@ -62,16 +64,13 @@ def audit_table(table: PrintedTable, unit: Unit | None = None, rounding: Roundin
 
     Source: not in the paper.
     """
-    chosen: TableAudit | None = None
-    for reading, mcc in _units(table.rows, unit):
-        rows = tuple(audit_row(row.model, row.line, _cells(row, reading, mcc, rounding), rounding) for row in table.rows)
-        made = {row.model: found for row in rows if (found := recipes(row.cells))}
-        audit = TableAudit(table.name, reading, rounding, rows, tuple(_agreements(rows)), made, table.ignored)
-        if audit.possible:
-            return audit
-        chosen = chosen or audit
-    assert chosen is not None
-    return chosen
+    readings = [(units, [(row, _cells(row, *units, rounding)) for row in table.rows]) for units in _units(table.rows, unit)]
+    free = (one for one in readings if len(readings) > 1 and not any(excluded(cells) for _, cells in one[1]))
+    units, read = next(free, readings[0])
+    reread = "" if units == readings[0][0] else f"with shares as {readings[0][0][0]} and MCC as {readings[0][0][1]} it cannot be true"
+    rows = tuple(audit_row(row.model, row.line, cells, rounding) for row, cells in read)
+    made = {row.model: found for row in rows if (found := recipes(row.cells))}
+    return TableAudit(table.name, units[0], reread, rounding, rows, tuple(_agreements(rows)), made, table.ignored)
 
 
 def _units(rows: Sequence[PrintedRow], unit: Unit | None) -> Iterator[tuple[Unit, Unit]]:

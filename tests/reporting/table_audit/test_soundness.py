@@ -64,11 +64,11 @@ def test_random_tables_of_all_magnitudes_raise_no_alarm() -> None:
 
 def test_most_false_cells_of_full_tables_are_proven_false() -> None:
     rng, found = random.Random(1), 0
-    for _ in range(100):
+    for _ in range(40):
         matrix = tuple(rng.randint(100, 10_000) for _ in range(4))
         printed = honest.cells(matrix, METRICS, 2)
         column = rng.choice([name for name in METRICS if name != "mcc"])
         value = float(printed[column])
         printed[column] = f"{value + (2 if value < 98 else -2):.2f}"
         found += not honest.audited(printed).possible
-    assert found == 100
+    assert found == 40
