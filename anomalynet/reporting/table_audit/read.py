@@ -129,7 +129,7 @@ def _mapped(text: str, name: str, suffix: str, under: str | None, problems: list
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
-        problems.append(Problem(where, f"not YAML: {getattr(error, 'problem', None) or type(error).__unique_}"))
+        problems.append(Problem(where, f"not YAML: {getattr(error, 'problem', None) or type(error).__name__}"))
         return
     if under is not None and isinstance(root, yaml.MappingNode):
         root = next((value for key, value in root.value if key.value == under), root)

@@ -33,7 +33,7 @@ Ratio = tuple[Vector, Vector]
 """Numerator and denominator."""
 
 GRID = 1 << 40
-BOXES, REFINED = 120, 12
+BOXES, REFINED = 48, 12
 """Most parts examined to exclude a matrix, and to narrow what is left."""
 
 
