@@ -13,7 +13,22 @@ from typing import NoReturn
 from anomalynet import __version__
 from anomalynet.errors import AnomalynetError, UsageError
 
-VERBS = ("reproduce", "train", "test", "sweep", "status", "report", "audit", "data", "simulate", "ls", "show", "sync", "doctor")
+VERBS = (
+    "reproduce",
+    "train",
+    "test",
+    "sweep",
+    "status",
+    "report",
+    "audit",
+    "audit-table",
+    "data",
+    "simulate",
+    "ls",
+    "show",
+    "sync",
+    "doctor",
+)
 """In the order in which a user meets them."""
 
 EPILOG = """\
@@ -22,13 +37,14 @@ a session:
   anomalynet simulate smart_city --out worlds/city   a sensor network with labelled attacks and faults
   anomalynet data fetch skab                         real data, verified
   anomalynet audit skab                              what gives its labels away without any sensor
+  anomalynet audit-table table_3.csv                 whether a published table of results can be true
   anomalynet train hybrid data.name=skab             one run; the same command again continues it
   anomalynet test 3f2a data.name=mine                its detector and threshold on other data
   anomalynet sweep components                        what each part of the hybrid contributes
   anomalynet status --watch                          how sweeps stand, from any terminal
 
 key=value changes what is computed, --flags how the command behaves.
-exit codes: 0 done, 1 some runs failed, 2 usage, configuration or data, 4 nothing to compare, 130 interrupted"""
+exit codes: 0 done, 1 some runs failed or a table cannot be true, 2 usage, configuration or data, 4 nothing to compare, 130 interrupted"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -54,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=_Parser)
     for verb in VERBS:
-        module = importlib.import_module(f"anomalynet.cli.{verb}")
+        module = importlib.import_module(f"anomalynet.cli.{verb.replace('-', '_')}")
         text = module.SUMMARY
         child = verbs.add_parser(verb, help=text, description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
         module.add_arguments(child)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from anomalynet.reporting import captions, paper
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.arms import Arm, settings
+from anomalynet.reporting.paper_audit import common_prevalence
 from anomalynet.reporting.provenance import provenance
 
 HOW_TO_READ = (
@@ -62,47 +63,32 @@ def abstract(models: Sequence[ArmMetrics], command: str | None = None) -> str:
     )
 
 
-def _listed(numbers: Sequence[float], digits: int = 2) -> str:
-    return ", ".join(f"{number:.{digits}f}" for number in numbers)
+AUDITED = "*The paper's tables, audited* below has the numbers."
 
 
 def precision_note() -> str:
     """Why the attack precisions are repaired, and what is assumed for the hybrid."""
-    numbers, three = paper.load(), ("cnn", "lstm", "cnn_lstm")
-    normal = _listed([numbers.implied_prevalence(model, "normal") for model in three])
-    attack = _listed([numbers.implied_prevalence(model, "attack") for model in three], 1)
     return (
-        f"Why *repaired*: one class's precision and both recalls determine the share of attack in the test set. The normal rows "
-        f"of CNN, LSTM and "
-        f"CNN-LSTM give {normal} %: one test set. Their printed attack precisions would need {attack} %. At 71.37 % they must be "
-        f"the repaired "
-        f"values, one digit off each, and then the printed attack F1s follow to 0.01. The hybrid's own normal row implies "
-        f"{numbers.implied_prevalence('hybrid', 'normal'):.1f} % attack; its repaired row takes the others' 71.37 %, which is an "
-        f"assumption."
+        f"Why *repaired*: the normal rows of CNN, LSTM and CNN-LSTM imply one test set with {common_prevalence()} % attack, which their "
+        f"printed attack precisions contradict. There they must be the repaired values, one digit off each. That the hybrid had the same "
+        f"test set is an assumption: its own normal row implies another. {AUDITED}"
     )
 
 
 RECALL_NOTE = "The paper's recalls are taken as printed: together with the prevalence they are what the repair starts from."
 
 F1_NOTE = (
-    "An F1 lies between its precision and its recall. The printed attack F1s of LSTM, CNN-LSTM and hybrid lie above both, "
-    "the hybrid's normal F1 "
-    "below both; with the repaired precisions they fit, but for the hybrid's normal F1, which changes too."
+    "An F1 lies between its precision and its recall; some printed ones do not. With the repaired precisions they fit, but for the "
+    f"hybrid's normal F1, which changes too. {AUDITED}"
 )
 
 
 def accuracy_note() -> str:
-    """How the paper makes an accuracy per class, with its own arithmetic done again."""
-    numbers = paper.load()
-    cells, headline = numbers.printed_cells["hybrid"], numbers.headline_accuracy
-    recipe = paper.eq13(cells["precision_normal"], cells["precision_attack"])
+    """How the paper makes an accuracy per class, and its headline."""
+    headline = paper.load().headline_accuracy
     return (
-        "One classifier has one accuracy. The paper's accuracies per class are made from precisions alone, for the hybrid "
-        f"{cells['precision_normal']}/{cells['precision_normal'] + 100 - cells['precision_attack']:.2f} = "
-        f"{recipe['eq13_accuracy_normal']:.2f} (printed {cells['accuracy_normal']}) and "
-        f"{cells['precision_attack']}/{cells['precision_attack'] + 100 - cells['precision_normal']:.2f} = "
-        f"{recipe['eq13_accuracy_attack']:.2f} (printed {cells['accuracy_attack']}); the same recipe does not give the other models' "
-        "printed values. *Repaired* is the recipe on the repaired precisions. It stands here under its own name, *eq. 13 recipe*, next to "
-        "overall and balanced accuracy and the recalls, which do mean something. The paper's headline accuracy of the hybrid is "
-        f"{headline['abstract']}, {headline['calculation']} and {headline['table_5']} in three places."
+        "One classifier has one accuracy. The paper's accuracies per class are made from precisions alone, and not even that recipe gives "
+        "the printed values. *Repaired* is the recipe on the repaired precisions. It stands here under its own name, *eq. 13 recipe*, next "
+        "to overall and balanced accuracy and the recalls, which do mean something. The paper's headline accuracy of the hybrid is "
+        f"{headline['abstract']}, {headline['calculation']} and {headline['table_5']} in three places. {AUDITED}"
     )

@@ -17,6 +17,7 @@ from anomalynet.reporting.claims.section import claims_section
 from anomalynet.reporting.findings import best_models
 from anomalynet.reporting.incident_section import incident_section
 from anomalynet.reporting.model_section import cost_section, model_section
+from anomalynet.reporting.paper_audit import paper_audit_section
 from anomalynet.reporting.paper_section import paper_section
 from anomalynet.reporting.section import Section
 from anomalynet.reporting.timelines.section import timelines_section
@@ -59,6 +60,7 @@ def write_report(
         _opening(models, audit, title or f"Report on {data}", command),
         claims_section(models, data),
         paper_section(models, data),
+        paper_audit_section(),
         model_section(models, data),
         incident_section(models, data),
         calibration_section(models, data),

@@ -77,6 +77,7 @@ HEAVY = {"torch", "lightning", "polars", "sklearn", "matplotlib", "scipy", "optu
         ("status", "--runs", "nowhere"),
         ("sweep", "--help"),
         ("sync", "--help"),
+        ("audit-table", "--help"),
     ],
 )
 def test_a_reading_command_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:

@@ -1,0 +1,211 @@
+"""The paper's Tables 2–5, audited: a section of a report, every number of it computed from what the paper prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from anomalynet.reporting import paper
+from anomalynet.reporting.markdown import grid
+from anomalynet.reporting.section import Section
+from anomalynet.reporting.statistics import Confusion, ratio
+from anomalynet.reporting.table_audit import TableAudit, audit_table, parse
+from anomalynet.reporting.table_audit.cone import Interval
+from anomalynet.reporting.table_audit.sentences import span
+from anomalynet.reporting.table_audit.table import Agreement
+from anomalynet.reporting.tables import to_csv
+
+WINDOWS = 10_000
+CLASSES = ("normal", "attack")
+CSV = "tables/paper_audit.csv"
+COLUMNS = ("model", "class", "implied_prevalence", "least", "most", "printed_precision", "implied_precision")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one class's precision says of the test set, and what it must be on the common one; percent."""
+
+    model: str
+    class_: str
+    prevalence: float
+    """From the cells as printed."""
+    bounds: Interval
+    """The same within their rounding, as a fraction."""
+    printed: float
+    implied: float
+
+
+@cache
+def audit() -> TableAudit:
+    """The printed tables as `anomalynet audit-table` sees them."""
+    text = files("anomalynet.reporting").joinpath("paper_tables.yaml").read_text(encoding="utf-8")
+    return audit_table(parse(text, "paper_tables.yaml", ".yaml", under="printed"), unit="percent")
+
+
+@cache
+def common_prevalence() -> float:
+    """Share of attack, percent with two decimals: the mean of the normal rows that can be of one test set."""
+    agree = _agreement("normal").agree
+    return round(sum(paper.load().implied_prevalence(model, "normal") for model in agree) / len(agree), 2)
+
+
+def _agreement(class_: str) -> Agreement:
+    return next(one for one in audit().agreements if one.reading == class_)
+
+
+def repaired_shares(model: str) -> tuple[float, float, float, float]:
+    """Shares of tn, fp, fn, tp that the printed recalls give at the common prevalence."""
+    cells, attack = paper.load().printed_cells[model], common_prevalence() / 100
+    kept, found = cells["recall_normal"] / 100, cells["recall_attack"] / 100
+    return (1 - attack) * kept, (1 - attack) * (1 - kept), attack * (1 - found), attack * found
+
+
+def repaired_matrix(model: str) -> Confusion:
+    """The same as whole counts per 10 000 windows that add up to the classes' sizes."""
+    tn, _, _, tp = (round(WINDOWS * share) for share in repaired_shares(model))
+    attack = round(WINDOWS * common_prevalence() / 100)
+    return Confusion(tn, WINDOWS - attack - tn, attack - tp, tp)
+
+
+def implied_precision(model: str, class_: str) -> float:
+    """A class's precision at the common prevalence with the printed recalls, percent."""
+    tn, fp, fn, tp = repaired_shares(model)
+    return 100 * (ratio(tn, tn + fn) if class_ == "normal" else ratio(tp, tp + fp))
+
+
+def readings() -> list[Reading]:
+    """One for each model and class."""
+    numbers = paper.load()
+    return [
+        Reading(
+            model=row.model,
+            class_=class_,
+            prevalence=numbers.implied_prevalence(row.model, class_),
+            bounds=row.readings[class_],
+            printed=numbers.printed_cells[row.model][f"precision_{class_}"],
+            implied=implied_precision(row.model, class_),
+        )
+        for row in audit().rows
+        for class_ in CLASSES
+    ]
+
+
+def _listed(found: list[str]) -> str:
+    return f"{', '.join(found[:-1])} and {found[-1]}" if len(found) > 1 else "".join(found)
+
+
+def _one_test_set() -> list[str]:
+    """Which rows share a test set, by each class."""
+    normal, attack = (_agreement(class_) for class_ in CLASSES)
+    of = {(one.model, one.class_): one for one in readings()}
+    agree = _listed([paper.TITLES[model] for model in normal.agree])
+    points = _listed([f"{of[model, 'normal'].prevalence:.2f}" for model in normal.agree])
+    others = "; ".join(f"{paper.TITLES[model]}'s own gives {of[model, 'normal'].prevalence:.1f} %" for model in normal.others)
+    needed = _listed([f"{of[model, 'attack'].prevalence:.1f}" for model in normal.agree])
+    shared = "no two agree" if len(attack.agree) == 1 else f"{len(attack.agree)} agree"
+    return [
+        f"*One test set, by the normal rows.* One class's precision and both recalls determine the share of attack. The normal rows of "
+        f"{agree} give {points} %. Within their rounding they share {span(normal.prevalence, 'percent')}: one test set, "
+        f"{common_prevalence()} % attack. {others}, which no test set of the others has.",
+        f"*None by the attack rows.* With their printed attack precisions {agree} would need {needed} % attack; "
+        f"of the {len(audit().rows)} rows {shared}.",
+    ]
+
+
+def _repairs() -> list[str]:
+    """What must be replaced in each row, and whether a slip explains it."""
+    single, told = [], []
+    for row in audit().rows:
+        title = paper.TITLES[row.model]
+        if len(row.repairs) == 1 and len(row.repairs[0]) == 1:
+            one = row.repairs[0][0]
+            single.append(f"{title} {one.column} {one.printed} → {one.value}{f' ({one.slip})' if one.slip else ''}")
+        elif row.repairs:
+            ways = [" with ".join(f"{one.column} {one.printed} → {one.value}" for one in repair) for repair in row.repairs]
+            told.append(f"{title} needs {len(row.repairs[0])} other cells: {'; or '.join(ways)}.")
+    return [
+        f"*One cell a row.* Replacing a single cell makes these rows possible, and no other single cell does: {_listed(single)}. "
+        f"The printed F1s then follow within their rounding. {' '.join(told)} Its repaired row takes the others' {common_prevalence()} % "
+        f"instead, which is an assumption."
+    ]
+
+
+def _impossible_f1() -> list[str]:
+    """F1 that no precision and recall give, by how it lies to them."""
+    said = {
+        "above": "above both its precision and its recall",
+        "below": "below both",
+        "not the mean": "between them, but not their harmonic mean",
+    }
+    told = []
+    for verdict, text in said.items():
+        where = [f"{paper.TITLES[row.model]} ({class_})" for row in audit().rows for class_, found in row.f1.items() if found == verdict]
+        told += [f"{text}: {_listed(where)}"] if where else []
+    return [f"*Impossible F1.* Printed {'; '.join(told)}."] if told else []
+
+
+def _recipe() -> list[str]:
+    """Eq. 13 as the paper uses it."""
+    numbers = paper.load()
+    cells, headline = numbers.printed_cells["hybrid"], numbers.headline_accuracy
+    made = list(paper.eq13(cells["precision_normal"], cells["precision_attack"]).values())
+    printed = cells["accuracy_normal"], cells["accuracy_attack"]
+    tried = [one for found in audit().recipes.values() for one in found if one.recipe == "precisions alone"]
+    elsewhere = [one for model, found in audit().recipes.items() if model != "hybrid" for one in found if one.recipe == "precisions alone"]
+    furthest = max(100 * abs(float(sum(one.made) / 2) - float(one.printed.low + one.printed.high) / 2) for one in elsewhere)
+    return [
+        f"*Accuracy from precisions alone.* One classifier has one accuracy; eq. 13 as used makes one a class and never looks at a "
+        f"recall. For the hybrid it gives {made[0]:.2f} (printed {printed[0]}) and {made[1]:.2f} (printed {printed[1]}), mean "
+        f"{sum(made) / 2:.2f} (printed {headline['calculation']}, then {headline['abstract']}). "
+        f"Of the {len(tried)} accuracies in Table 5 it gives {sum(one.fits for one in tried) or 'none'} within rounding; for the other "
+        f"models it is off by up to {furthest:.1f} points."
+    ]
+
+
+def paper_audit_section() -> Section:
+    """The findings, the prevalence that each precision implies, and the repaired matrices; the same bytes every time.
+
+    Source: §4, Tables 2–5, eq. 13.
+    """
+    wrong = [paper.TITLES[row.model] for row in audit().rows if not row.possible]
+    found = readings()
+    table = grid(
+        ["Model", "Class", "implied prevalence, %", "within rounding", "printed precision", "implied precision"],
+        [
+            [
+                paper.TITLES[one.model],
+                one.class_,
+                f"{one.prevalence:.2f}",
+                span(one.bounds, "percent").removesuffix(" %"),
+                f"{one.printed:.2f}",
+                f"{one.implied:.2f}",
+            ]
+            for one in found
+        ],
+        "llrrrr",
+    )
+    matrices = [(paper.TITLES[model], repaired_matrix(model)) for model in paper.TITLES]
+    counts = grid(
+        ["Model", "true negatives", "false positives", "false negatives", "true positives"],
+        [
+            [title, *(str(count) for count in (m.true_negatives, m.false_positives, m.false_negatives, m.true_positives))]
+            for title, m in matrices
+        ],
+        "lrrrr",
+    )
+    findings = [*_one_test_set(), *_repairs(), *_impossible_f1(), *_recipe()]
+    parts = [
+        "## The paper's tables, audited",
+        f"For {_listed(wrong)} no confusion matrix gives the printed row within its rounding; that is proven, not estimated "
+        f"(`anomalynet audit-table --paper`).",
+        "\n".join(f"- {finding}" for finding in findings),
+        table,
+        f"Implied prevalence: what the class's printed precision and both printed recalls give. Implied precision: at "
+        f"{common_prevalence()} % attack with the printed recalls. Numbers: [paper_audit.csv]({CSV}).",
+        f"Repaired confusion matrices per {WINDOWS:,} windows at {common_prevalence()} % attack, from the printed recalls. Tables 2–5 "
+        f"take the hybrid's repaired cells from these whole counts, which may change a last digit.",
+        counts,
+    ]
+    lines = [(one.model, one.class_, one.prevalence, *(100 * float(end) for end in one.bounds), one.printed, one.implied) for one in found]
+    return Section(parts, {CSV: to_csv(COLUMNS, lines).encode()})

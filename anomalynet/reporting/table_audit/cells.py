@@ -1,0 +1,110 @@
+"""The cells of a result table: what each means in terms of a confusion matrix, and which values a printed number allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import Literal
+
+from anomalynet.reporting.table_audit.cone import Vector
+
+Unit = Literal["percent", "fraction"]
+Rounding = Literal["half", "truncate"]
+
+RATIOS: dict[str, tuple[Vector, Vector]] = {
+    "precision_normal": ((1, 0, 0, 0), (1, 0, 1, 0)),
+    "precision_attack": ((0, 0, 0, 1), (0, 1, 0, 1)),
+    "recall_normal": ((1, 0, 0, 0), (1, 1, 0, 0)),
+    "recall_attack": ((0, 0, 0, 1), (0, 0, 1, 1)),
+    "f1_normal": ((2, 0, 0, 0), (2, 1, 1, 0)),
+    "f1_attack": ((0, 0, 0, 2), (0, 1, 1, 2)),
+    "accuracy": ((1, 0, 0, 1), (1, 1, 1, 1)),
+    "prevalence": ((0, 0, 1, 1), (1, 1, 1, 1)),
+}
+"""Metrics that are a ratio of sums of (tn, fp, fn, tp): numerator and denominator. Attack is the positive class."""
+
+CURVED = ("balanced_accuracy", "mcc")
+"""Metrics that are not."""
+
+METRICS = (*(name for name in RATIOS if name != "prevalence"), *CURVED, "prevalence")
+COUNTS: dict[str, Vector] = {"tn": (1, 0, 0, 0), "fp": (0, 1, 0, 0), "fn": (0, 0, 1, 0), "tp": (0, 0, 0, 1), "n": (1, 1, 1, 1)}
+PER_CLASS = ("accuracy_normal", "accuracy_attack")
+"""Columns that some tables have and that no confusion matrix defines."""
+
+ALIASES = {
+    "specificity": "recall_normal",
+    "tnr": "recall_normal",
+    "sensitivity": "recall_attack",
+    "tpr": "recall_attack",
+    "ppv": "precision_attack",
+    "npv": "precision_normal",
+    "total": "n",
+}
+COLUMNS = (*METRICS, *COUNTS, *PER_CLASS)
+
+MISSING = frozenset({"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "~"})
+
+SLACK = Fraction(1, 10**6)
+"""How much further than its rounding a share may be off: metrics computed in 32 bits are wrong by up to 2·10⁻⁷."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A printed number and the values it allows, as a fraction (a count: that count)."""
+
+    column: str
+    text: str
+    unit: Unit
+    low: Fraction
+    high: Fraction
+
+    @property
+    def possible(self) -> bool:
+        """Whether the number lies where its metric can lie."""
+        return self.column in COUNTS or (self.high >= (-1 if self.column == "mcc" else 0) and self.low <= 1)
+
+    @property
+    def may_be_undefined(self) -> bool:
+        """Whether it may stand for 0/0: programs print 0, 1 or a half for it, or nothing; 95.31 % is the share of something."""
+        return any(self.low <= convention <= self.high for convention in (0, Fraction(1, 2), 1))
+
+
+def number(text: str) -> Decimal | None:
+    """The number that a cell shows, `%` or not; None where it shows none."""
+    try:
+        found = Decimal(text.strip().removesuffix("%").strip())
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() and abs(found.adjusted()) < 30 else None
+
+
+def missing(text: str) -> bool:
+    """Whether a cell says that it holds nothing."""
+    return text.strip().lower() in MISSING
+
+
+def cell(column: str, text: str, unit: Unit, rounding: Rounding) -> Cell:
+    """Read a printed number.
+
+    Args:
+        column: one of `COLUMNS`.
+        text: the number as printed: its decimals say how far it was rounded.
+        unit: of the number, unless it has a `%`.
+        rounding: `half` allows half a unit of the last decimal either way, `truncate` a unit away from zero.
+
+    Raises:
+        ValueError: the text is no number.
+    """
+    shown = number(text)
+    if shown is None:
+        raise ValueError(text)
+    if column in COUNTS:
+        return Cell(column, text, unit, Fraction(shown), Fraction(shown))
+    own: Unit = "percent" if text.strip().endswith("%") else unit
+    scale = 100 if own == "percent" else 1
+    exponent = shown.as_tuple().exponent
+    value, step = Fraction(shown) / scale, Fraction(10) ** int(exponent) / scale
+    below = step / 2 if rounding == "half" else step if value <= 0 else Fraction(0)
+    above = step / 2 if rounding == "half" else step if value >= 0 else Fraction(0)
+    return Cell(column, text, own, value - below - SLACK, value + above + SLACK)

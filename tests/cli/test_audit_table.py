@@ -1,0 +1,50 @@
+"""`anomalynet audit-table`: exit codes, JSON, messages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from anomalynet.cli.main import main
+
+
+def test_the_papers_tables_exit_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit-table", "--paper", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [row["possible"] for row in found["rows"]] == [False] * 4
+    assert found["rows"][0]["repairs"][0][0] | {"needed": 0} == {
+        "column": "precision_attack",
+        "printed": "93.86",
+        "value": "98.86",
+        "needed": 0,
+        "slip": "one digit differs",
+    }
+    assert main(["audit-table", "--paper"]) == 1
+    assert "possible with precision_attack 98.86 for 93.86 (98.85 to 98.87 %; one digit differs)" in capsys.readouterr().out
+
+
+def test_a_table_that_can_be_true_exits_with_0_and_tells_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("model,precision_normal,recall_normal,recall_attack\ncnn,76.69,97.47,88.11\n")
+    assert main(["audit-table", str(path)]) == 0
+    assert "precision_attack 98.85 to 98.87 %" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "name one table"),
+        ("x.csv --paper", "name one table"),
+        ("--paper --unit fraction", "in percent"),
+        ("nowhere.csv", "nowhere.csv: cannot be read: No such file"),
+        ("table.xlsx", "table.xlsx: not a table that can be audited"),
+    ],
+)
+def test_a_mistake_exits_with_2(
+    arguments: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["audit-table", *arguments.split()]) == 2
+    assert message in capsys.readouterr().err
