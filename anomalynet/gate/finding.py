@@ -18,7 +18,7 @@ class Finding:
 
     Attributes:
         part: which part of the gate.
-        experiment, metric: what was compared; of a golden a quantity such as `train/loss`.
+        experiment, metric: what was compared; of a golden a quantity such as `train/loss by epoch`.
         verdict: one of this module's words.
         before, now: means, or of a golden with several values the one that differs most.
         low, high: 95 % interval of the difference, where there is one.

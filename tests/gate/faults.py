@@ -56,12 +56,11 @@ def heavy_dropout(patch: pytest.MonkeyPatch) -> None:
 
 def shifted_labels(patch: pytest.MonkeyPatch) -> None:
     """A window carries the label of the step before its last."""
-    real = Windows.ends
 
-    def targets(self: Windows, ids: Any = None) -> Any:
-        return self.prepared.labels[real(self, ids) - 1]
+    def targets(self: Windows, ids: Any) -> Any:
+        return np.asarray(self.prepared.labels[self.ends(ids) - 1])
 
-    patch.setattr(Windows, "targets", targets)
+    patch.setattr(Windows, "_targets", targets)
 
 
 def leaked_threshold(patch: pytest.MonkeyPatch) -> None:
@@ -132,7 +131,7 @@ FAULTS = {
     "labels": Fault(shifted_labels, "cnn"),
     "threshold": Fault(leaked_threshold, "cnn"),
     "normalisation": Fault(normalised_by_all, "autoencoder"),
-    "frozen_lstm": Fault(frozen_lstm, "lstm"),
-    "channels": Fault(shuffled_channels, "cnn_lstm"),
+    "frozen_lstm": Fault(frozen_lstm, "hybrid"),
+    "channels": Fault(shuffled_channels, "cnn"),
     "learning_rate": Fault(fast_learning, "cnn"),
 }
