@@ -32,12 +32,12 @@ def summarise(folder: RunFolder) -> Values:
     Returns: 9 digits of each value, null where a metric is undefined.
     """
     result = folder.read_result()
-    values: Values = {"windows": [part.windows for part in result.parts.values()]}
+    values: Values = {"windows": [float(part.windows) for part in result.parts.values()]}
     lines = folder.read_progress()
     for name in sorted(set().union(*lines) - {"epoch", "best"} if lines else ()):
         values[f"{name} by epoch"] = [_rounded(line.get(name)) for line in lines]
     if result.best_epoch is not None:
-        values["best epoch"] = [result.best_epoch]
+        values["best epoch"] = [float(result.best_epoch)]
     values |= _scores(folder.scores)
     values["threshold"] = [_rounded(result.threshold)]
     return values | _metrics(result)
