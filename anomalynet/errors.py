@@ -70,3 +70,9 @@ class NothingToCompareError(AnomalynetError):
     """A question about results that are not there."""
 
     exit_code = 4
+
+
+class RegressionError(AnomalynetError):
+    """Something that became worse than the baseline says."""
+
+    exit_code = 3

@@ -20,6 +20,7 @@ VERBS = (
     "sweep",
     "status",
     "report",
+    "check",
     "audit",
     "audit-table",
     "data",
@@ -42,9 +43,11 @@ a session:
   anomalynet test 3f2a data.name=mine                its detector and threshold on other data
   anomalynet sweep components                        what each part of the hybrid contributes
   anomalynet status --watch                          how sweeps stand, from any terminal
+  anomalynet check                                   whether the models became worse than the committed baseline
 
 key=value changes what is computed, --flags how the command behaves.
-exit codes: 0 done, 1 some runs failed or a table cannot be true, 2 usage, configuration or data, 4 nothing to compare, 130 interrupted"""
+exit codes: 0 done, 1 some runs failed or a table cannot be true, 2 usage, configuration or data, 3 regression,
+4 nothing to compare, 130 interrupted"""
 
 
 class _Parser(argparse.ArgumentParser):

@@ -5,7 +5,8 @@
 True tables are made from random confusion matrices of all magnitudes up to a million, any columns, 0 to 3 decimals, every rounding, in
 percent and as fractions; an alarm on one is an error. False tables are made from matrices of 100 to 10,000 a count, two decimals in
 percent; one cell is moved by 2 to 10 points (MCC by 0.02 to 0.1), and the share of proven ones is printed by column, for full tables and
-for partial ones (about half of the columns, at least four). A partial table may stay possible with the false cell: then nothing can be proven.
+for partial ones (about half of the columns, at least four). A partial table may stay possible with the false cell: then nothing can be
+proven.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "anomalynet"
 FLOORS = {
     "errors": 0, "config": 1, "runs": 1, "simulation": 1, "data": 2, "layers": 2, "metrics": 2, "models": 3, "training": 4,
     "tracking": 4,
-    "sweep": 5, "reporting": 5, "detection": 5, "cli": 6, "__init__": 6, "__main__": 6,
+    "sweep": 5, "reporting": 5, "gate": 5, "detection": 5, "cli": 6, "__init__": 6, "__main__": 6,
 }  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -76,6 +76,8 @@ HEAVY = {"torch", "lightning", "polars", "sklearn", "matplotlib", "scipy", "optu
         ("ls", "sweeps"),
         ("status", "--runs", "nowhere"),
         ("sweep", "--help"),
+        ("check", "--help"),
+        ("check", "--history"),
         ("sync", "--help"),
         ("audit-table", "--help"),
     ],
@@ -84,7 +86,7 @@ def test_a_reading_command_loads_nothing_heavy(arguments: tuple[str, ...]) -> No
     assert loaded_by(*arguments) & HEAVY == set()
 
 
-@pytest.mark.parametrize("package", ["reporting", "sweep"])
+@pytest.mark.parametrize("package", ["reporting", "sweep", "gate"])
 def test_what_reads_result_files_needs_no_torch(package: str) -> None:
     files = [path.relative_to(PACKAGE.parent).with_suffix("") for path in sorted((PACKAGE / package).rglob("*.py"))]
     code = f"import sys\nimport {', '.join('.'.join(file.parts) for file in files)}\nprint('torch' in sys.modules)"

@@ -1,0 +1,212 @@
+"""`anomalynet check`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anomalynet.cli.arguments import add_json, add_overrides
+from anomalynet.cli.output import print_json, print_table
+from anomalynet.errors import NothingToCompareError, RegressionError, RunError, StoppedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from anomalynet.gate.asked import Asked
+    from anomalynet.gate.baseline import Baseline
+    from anomalynet.gate.finding import Part
+    from anomalynet.gate.render import Answer
+    from anomalynet.gate.verdict import Measured
+    from anomalynet.sweep.jobs import Job
+
+SUMMARY = "train afresh and compare with the committed baseline: exit code 3 where something became worse"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    add_overrides(parser)
+    default = Path("reports/baseline.json")
+    parser.add_argument("--against", type=Path, default=default, metavar="FILE", help=f"the baseline (default: {default})")
+    parser.add_argument(
+        "--update", metavar="REASON", help="put what is measured now into the baseline, with this reason, and compare nothing"
+    )
+    parser.add_argument("--history", action="store_true", help="only show how the metrics went from update to update; nothing is trained")
+    parser.add_argument("--only", choices=("golden", "statistical"), help="one part of the check")
+    parser.add_argument("--experiments", metavar="a,b", help="only these experiments")
+    parser.add_argument("--golden", default="golden", metavar="SWEEP", help="sweep of the goldens (default: golden)")
+    parser.add_argument("--sweep", default="smoke", metavar="SWEEP", help="sweep of the statistical part (default: smoke)")
+    parser.add_argument("--slots", type=int, metavar="N", help="runs at a time on the CPU (default: one or two by the cores)")
+    parser.add_argument(
+        "--runs", type=Path, metavar="DIR", help="keep the runs in this folder, which must be empty (default: none is kept)"
+    )
+    told = "folder for check.md and check.json; with --history the figure's file, .svg or .png"
+    parser.add_argument("--out", type=Path, metavar="PATH", help=told)
+    add_json(parser)
+    parser.set_defaults(on="local")
+    parser.epilog = (
+        "Goldens: 20 optimiser steps of each experiment, every number compared. Statistical: the smoke sweep, run by run with its like.\n"
+        "Every run is trained anew, whatever was trained before. key=value may only say how: hardware.threads=2.\n"
+        "exit codes: 0 no regression, 3 regression, 4 nothing to compare, 1 a run failed, 2 usage"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check, update or show."""
+    from anomalynet.gate.asked import asked, refuse_gaps, refuse_unknown
+    from anomalynet.gate.baseline import read_baseline
+
+    wanted = [name.strip() for name in args.experiments.split(",") if name.strip()] if args.experiments is not None else None
+    _refuse_misuse(args, wanted)
+    if args.history:
+        return _history(args, wanted)
+    sweeps: dict[Part, str] = {"golden": args.golden, "statistical": args.sweep}
+    if args.update is None:
+        baseline: Baseline | None = read_baseline(args.against)
+    else:
+        baseline = read_baseline(args.against) if args.against.exists() else None
+    parts = asked({part: name for part, name in sweeps.items() if args.only in (None, part)}, wanted)
+    if baseline is not None and args.update is None:
+        refuse_gaps(parts, baseline, wanted)
+    else:
+        refuse_unknown(parts, wanted)
+    measured = _trained(args, parts, baseline)
+    if args.update is not None:
+        return _update(args, parts, baseline, measured, whole=wanted is None)
+    assert baseline is not None
+    return _answer(args, baseline, measured)
+
+
+def _refuse_misuse(args: argparse.Namespace, wanted: Sequence[str] | None) -> None:
+    strange = [text for text in args.overrides if not text.startswith("hardware.")]
+    if strange:
+        raise UsageError(
+            f"{strange[0]}: what is trained is the baseline's", "only hardware.… can be set; --golden and --sweep name other sweeps"
+        )
+    if args.update is not None and not args.update.strip():
+        raise UsageError("--update needs a reason", 'anomalynet check --update "why the numbers changed"')
+    if args.update is not None and args.history:
+        raise UsageError("--update and --history exclude each other")
+    if wanted == []:
+        raise UsageError("--experiments names none")
+    if args.history and args.out is not None and args.out.suffix not in (".svg", ".png"):
+        raise UsageError(f"--out {args.out}: the figure is an .svg or a .png file")
+    if args.runs is not None and (args.runs.is_file() or (args.runs.is_dir() and any(args.runs.iterdir()))):
+        raise UsageError(f"--runs {args.runs}: not an empty folder, and a check takes no run that is there", "name another folder")
+
+
+def _trained(args: argparse.Namespace, parts: Sequence[Asked], baseline: Baseline | None) -> Measured:
+    """Train every run in a folder of its own, and read what the comparison needs."""
+    import tempfile
+
+    from anomalynet.cli.launching import say, work
+    from anomalynet.gate.baseline import DEFAULTS
+    from anomalynet.gate.measure import failures, measured
+    from anomalynet.sweep.slots import cpu_slots
+
+    with tempfile.TemporaryDirectory(prefix="anomalynet-check-") as temporary:
+        runs = args.runs or Path(temporary)
+        jobs: dict[Part, list[Job]] = {one.part: one.jobs(runs, args.overrides) for one in parts}
+        every = [job for own in jobs.values() for job in own]
+        slots = cpu_slots(args.slots)
+        say(f"{len(every)} runs afresh, {min(len(slots), len(every))} at a time")
+        try:
+            work(args, every, slots, group="check")
+        except KeyboardInterrupt:
+            raise StoppedError("interrupted: nothing was compared and nothing written", "the same command starts afresh") from None
+        limits = baseline.tolerances if baseline is not None else DEFAULTS
+        found = measured(jobs, limits.metrics)
+        if found is None:
+            raise RunError("every run failed\n" + "\n".join(failure.sentence() for failure in failures(jobs)))
+        return found
+
+
+def _update(args: argparse.Namespace, parts: Sequence[Asked], old: Baseline | None, measured: Measured, *, whole: bool) -> int:
+    from datetime import UTC, datetime
+
+    from anomalynet.cli.launching import say
+    from anomalynet.gate.baseline import write_baseline
+    from anomalynet.gate.history import short
+    from anomalynet.gate.update import updated
+
+    if measured.failed:
+        raise RunError("\n".join(failure.sentence() for failure in measured.failed), f"{args.against} is as it was")
+    names = {one.part: [Path(name).stem for name in one.sweep.experiments] for one in parts} if whole else {}
+    new = updated(old, measured, args.update.strip(), f"{datetime.now(UTC):%Y-%m-%d}", names)
+    write_baseline(args.against, new)
+    told = {"baseline": str(args.against), "update": len(new.history), "environment": measured.environment, "commit": measured.commit}
+    if args.json:
+        print_json(told)
+    else:
+        say(f"update {len(new.history)}: {measured.environment}, commit {short(measured.commit) or 'unknown'}")
+        print(args.against)
+    return 0
+
+
+def _answer(args: argparse.Namespace, baseline: Baseline, measured: Measured) -> int:
+    """Print, annotate and write what was found.
+
+    Raises:
+        RegressionError, RunError, NothingToCompareError: by the exit code.
+    """
+    from anomalynet.gate import render
+    from anomalynet.gate.verdict import exit_code, findings
+
+    found = findings(measured, baseline)
+    answer = render.Answer(str(args.against), measured.environment, found, baseline.history, exit_code(found))
+    if args.json:
+        print_json(render.as_json(answer))
+    else:
+        print_table(render.rows(answer))
+        print(answer.verdict())
+    _tell_github(answer, os.environ, to_stderr=args.json)
+    if args.out is not None:
+        from anomalynet.runs.files import write_json, write_text
+
+        write_text(args.out / "check.md", render.markdown(answer))
+        write_json(args.out / "check.json", render.as_json(answer))
+    bad = [finding.sentence() for finding in render.shown(found) if finding.verdict in render.BAD]
+    hint = 'if it is meant: anomalynet check --update "reason"'
+    if answer.exit_code == RegressionError.exit_code:
+        raise RegressionError("\n".join(bad), hint)
+    if answer.exit_code == RunError.exit_code:
+        raise RunError("\n".join(bad))
+    if answer.exit_code == NothingToCompareError.exit_code:
+        raise NothingToCompareError("\n".join(bad) or answer.verdict(), hint)
+    return 0
+
+
+def _tell_github(answer: Answer, environment: Mapping[str, str], *, to_stderr: bool) -> None:
+    """Annotations on the pull request, and the summary of the job; nothing outside GitHub Actions."""
+    from anomalynet.gate import render
+
+    if environment.get("GITHUB_ACTIONS") == "true":
+        for line in render.github_lines(answer.findings):
+            print(line, file=sys.stderr if to_stderr else sys.stdout)
+    if summary := environment.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(render.markdown(answer) + "\n")
+
+
+def _history(args: argparse.Namespace, wanted: Sequence[str] | None) -> int:
+    from anomalynet.gate import history
+    from anomalynet.gate.baseline import read_baseline
+
+    baseline = read_baseline(args.against)
+    known = {name for name, _ in history.series(baseline.history)}
+    for name in wanted or ():
+        if name not in known:
+            raise NothingToCompareError(f"{args.against}: its history has no {name!r}", f"it has {', '.join(sorted(known))}")
+    if args.out is not None:
+        from anomalynet.gate.figure import draw_history
+        from anomalynet.runs.files import write_bytes
+
+        write_bytes(args.out, draw_history(baseline.history, wanted)[args.out.suffix.removeprefix(".")])
+    if args.json:
+        print_json([history.entry_json(entry, wanted) for entry in baseline.history])
+        return 0
+    print_table(history.updates(baseline.history), title="updates")
+    print_table(history.rows(baseline.history, wanted), title="metrics")
+    return 0

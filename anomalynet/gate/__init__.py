@@ -1,0 +1,1 @@
+"""The regression gate: trains afresh and compares with a committed baseline."""

@@ -1,0 +1,97 @@
+"""What the gate trains: two sweeps, in a folder that holds nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from anomalynet.config import locate
+from anomalynet.errors import NothingToCompareError, UsageError
+from anomalynet.gate.baseline import Baseline
+from anomalynet.gate.finding import Part
+from anomalynet.sweep.file import Sweep, read_sweep
+from anomalynet.sweep.jobs import Job, jobs_of
+from anomalynet.sweep.plan import plan
+
+PRESET = "quick"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One part of the gate: its sweep, and the experiments of it that are wanted now."""
+
+    part: Part
+    sweep: Sweep
+    experiments: list[str]
+
+    def jobs(self, runs: Path, overrides: Sequence[str]) -> list[Job]:
+        """Its runs, each of which will be trained: `runs` must hold none."""
+        from dataclasses import replace
+
+        if not self.experiments:
+            return []
+        return jobs_of(plan(replace(self.sweep, experiments=self.experiments), overrides), runs / self.part)
+
+
+def asked(sweeps: dict[Part, str], wanted: Sequence[str] | None) -> list[Asked]:
+    """The parts with their sweeps.
+
+    Args:
+        sweeps: part → name or path of its sweep.
+        wanted: only these experiments; all without.
+
+    Raises:
+        NothingToCompareError: a sweep names an experiment that is gone.
+        UsageError: no such sweep, one that is no list of runs, or a wanted experiment that none has.
+    """
+    found = []
+    for part, name in sweeps.items():
+        sweep = read_sweep(name, PRESET)
+        if sweep.axes or sweep.extras or sweep.design == "search":
+            raise UsageError(
+                f"{name}: the gate compares experiments, and this sweep varies something else", "leave out axes, arms and search"
+            )
+        gone = [one for one in sweep.experiments if not one.endswith((".yaml", ".yml")) and one not in locate.files("experiments")]
+        if gone and (wanted is None or set(gone) & set(wanted)):
+            raise NothingToCompareError(f"{gone[0]}: sweep {name} names this experiment, and it is gone", _settle(name))
+        found.append(Asked(part, sweep, [one for one in sweep.experiments if wanted is None or Path(one).stem in wanted]))
+    return found
+
+
+def refuse_gaps(parts: Sequence[Asked], baseline: Baseline, wanted: Sequence[str] | None) -> None:
+    """Refuse what cannot be compared before anything is trained.
+
+    Raises:
+        NothingToCompareError: the baseline has an experiment that the sweep lacks, or the other way round.
+        UsageError: a wanted experiment that neither has.
+    """
+    known: set[str] = set()
+    problems = []
+    for one in parts:
+        recorded = {name for environment in baseline.environments.values() for name in getattr(environment, one.part)}
+        named = {Path(name).stem for name in one.sweep.experiments}
+        known |= recorded | named
+        chosen = recorded | named if wanted is None else set(wanted)
+        problems += [
+            f"{name}: in the baseline ({one.part}), gone from sweep {one.sweep.name}" for name in sorted((recorded - named) & chosen)
+        ]
+        problems += [f"{name}: in sweep {one.sweep.name}, not in the baseline ({one.part})" for name in sorted((named - recorded) & chosen)]
+    _refuse_unknown(wanted, known)
+    if problems:
+        raise NothingToCompareError("\n".join(problems), _settle(parts[0].sweep.name))
+
+
+def refuse_unknown(parts: Sequence[Asked], wanted: Sequence[str] | None) -> None:
+    """Refuse experiments that no sweep of the gate has."""
+    _refuse_unknown(wanted, {Path(name).stem for one in parts for name in one.sweep.experiments})
+
+
+def _refuse_unknown(wanted: Sequence[str] | None, known: set[str]) -> None:
+    for name in wanted or ():
+        if name not in known:
+            raise UsageError(f"the gate has no experiment {name!r}", f"it has {', '.join(sorted(known))}")
+
+
+def _settle(sweep: str) -> str:
+    return f'if that is meant, take it out of the sweep {sweep} and give `anomalynet check --update "reason"`'

@@ -1,0 +1,154 @@
+"""`reports/baseline.json`: what the code last proved, on which machines, with which tolerances, and how it came there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from anomalynet.errors import NothingToCompareError, UsageError
+from anomalynet.gate.plain import build, dump, parse
+from anomalynet.runs.files import write_text
+
+VERSION = 1
+
+Values = dict[str, list[float | None]]
+"""Quantity → its values, in the order of the pipeline; null where undefined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerances:
+    """How far a number may lie from the baseline's.
+
+    Attributes:
+        golden: absolute and relative, for goldens of the same environment.
+        elsewhere: the same for goldens of another environment, whose kernels add in another order.
+        metrics: of the statistical part: metric → the mean loss that is no regression yet, in the metric's own unit.
+    """
+
+    golden: float
+    elsewhere: float
+    metrics: dict[str, float]
+
+
+DEFAULTS = Tolerances(
+    golden=1e-5,
+    elsewhere=1e-3,
+    metrics={"test/average_precision": 0.02, "test/auroc": 0.02, "test/f1_attack": 0.03, "test/false_alarms_per_day": 5.0},
+)
+"""Of a first baseline; from then on those that stand in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """An experiment after exactly 20 optimiser steps. `update` is the number of the entry in `history` that brought it, from 1."""
+
+    update: int
+    code: str
+    run: str
+    values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class RunMetrics:
+    """One run of the statistical part; `metrics` by full name, null where undefined."""
+
+    seed: int
+    fold: int
+    world: int | None
+    metrics: dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The runs of one experiment in the statistical part."""
+
+    update: int
+    code: str
+    runs: list[RunMetrics]
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What was measured under one torch version and CPU capability, by experiment."""
+
+    golden: dict[str, Golden] = field(default_factory=dict)
+    statistical: dict[str, Repeated] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One update: when (a date), at which commit, why, where, by which code, and the metrics' means by experiment."""
+
+    date: str
+    commit: str | None
+    reason: str
+    environment: str
+    code: str
+    means: dict[str, dict[str, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The whole file."""
+
+    version: int
+    tolerances: Tolerances
+    environments: dict[str, Environment]
+    history: list[Entry]
+
+
+def read_baseline(path: Path) -> Baseline:
+    """Read a baseline.
+
+    Raises:
+        NothingToCompareError: there is none.
+        UsageError: it is damaged; says where, with the line where it is no JSON.
+
+    Source: not in the paper.
+    """
+    repair = (
+        f"`git checkout -- {path}` brings the committed one back; `anomalynet check --update REASON` makes another once it is moved away"
+    )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NothingToCompareError(f"{path}: there is no baseline", '`anomalynet check --update "first baseline"` makes one') from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}", repair) from None
+    try:
+        value = parse(text, str(path))
+        if isinstance(value, dict) and value.get("version") != VERSION:
+            raise UsageError(f"{path}: its version is {value.get('version')!r}, this program reads {VERSION}")
+        baseline: Baseline = build(Baseline, value, str(path))
+        _check(baseline, path)
+    except UsageError as error:
+        raise UsageError(error.message, repair) from None
+    return baseline
+
+
+def _check(baseline: Baseline, path: Path) -> None:
+    """What types alone do not say."""
+    limits = {"golden": baseline.tolerances.golden, "elsewhere": baseline.tolerances.elsewhere, **baseline.tolerances.metrics}
+    for name, limit in limits.items():
+        if not limit >= 0:
+            raise UsageError(f"{path}: tolerances: {name} must be at least 0, not {limit}")
+    for key, environment in baseline.environments.items():
+        for kind in (environment.golden, environment.statistical):
+            for experiment, record in kind.items():
+                if not 1 <= record.update <= len(baseline.history):
+                    told = f"update {record.update} is none of the {len(baseline.history)} in history"
+                    raise UsageError(f"{path}: environments.{key}: {experiment}: {told}")
+
+
+def write_baseline(path: Path, baseline: Baseline) -> None:
+    """Replace the file whole.
+
+    Raises:
+        UsageError: it cannot be written.
+
+    Source: not in the paper.
+    """
+    try:
+        write_text(path, dump(baseline))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}", "--against names another file") from None

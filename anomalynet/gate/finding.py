@@ -1,0 +1,67 @@
+"""What the gate says of one number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Part = Literal["golden", "statistical"]
+PARTS: tuple[Part, ...] = ("golden", "statistical")
+
+REGRESSION, IMPROVEMENT, SAME, NO_EVIDENCE = "regression", "improvement", "same", "no evidence of a change"
+UNTESTABLE, GONE, NEW, FAILED = "cannot be tested", "gone", "not in the baseline", "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One experiment and metric, then and now.
+
+    Attributes:
+        part: which part of the gate.
+        experiment, metric: what was compared; of a golden a quantity such as `train/loss by epoch`.
+        verdict: one of this module's words.
+        before, now: means, or of a golden with several values the one that differs most.
+        low, high: 95 % interval of the difference, where there is one.
+        tolerance: what was allowed.
+        note: what else a reader must know.
+    """
+
+    part: Part
+    experiment: str
+    metric: str
+    verdict: str
+    before: float | None = None
+    now: float | None = None
+    low: float | None = None
+    high: float | None = None
+    tolerance: float | None = None
+    note: str = ""
+
+    @property
+    def difference(self) -> float | None:
+        """Now less before."""
+        return None if self.before is None or self.now is None else self.now - self.before
+
+    def sentence(self) -> str:
+        """For a message: experiment, metric and size."""
+        size = "" if self.difference is None else f" {number(self.before)} → {number(self.now)} ({self.difference:+.3g}"
+        size += f", interval {interval(self)}" if size and self.low is not None else ""
+        size += f", tolerance {self.tolerance:g})" if size and self.tolerance is not None else ")" if size else ""
+        return f"{self.experiment}: {self.metric}{size}: {self.verdict}" + (f" ({self.note})" if self.note else "")
+
+
+def noted(finding: Finding, note: str) -> Finding:
+    """A finding with something more to know."""
+    return replace(finding, note="; ".join(filter(None, [finding.note, note])))
+
+
+def number(value: float | None) -> str:
+    """A value with five digits; `undefined` for none."""
+    return "undefined" if value is None else f"{value:.5g}"
+
+
+def interval(finding: Finding) -> str:
+    """`[low, high]`, empty where there is none."""
+    if finding.low is None or finding.high is None:
+        return ""
+    return f"[{finding.low:+.3g}, {finding.high:+.3g}]"

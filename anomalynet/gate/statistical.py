@@ -1,0 +1,84 @@
+"""Is a model worse than it was? The same seeds, folds and worlds then and now, as pairs; a world is one witness.
+
+Runs in one world see the same incidents, so that their differences are no independent ones: pairs of a world are averaged, and worlds are
+what the bootstrap draws. Data that has one world only is judged over seeds, and the verdict is about that data alone.
+
+Source: not in the paper. Bootstrap percentile interval: Efron (1979).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+
+from anomalynet.gate.baseline import RunMetrics
+from anomalynet.gate.finding import GONE, IMPROVEMENT, NEW, NO_EVIDENCE, REGRESSION, SAME, UNTESTABLE, Finding
+from anomalynet.metrics.suite import METRICS
+from anomalynet.reporting.ablation.resampling import bootstrap_interval, smallest_p
+
+LEVEL = 0.05
+
+Place = tuple[int, int, int | None]
+"""(seed, fold, world)"""
+
+
+def compare(experiment: str, metric: str, before: Sequence[RunMetrics], now: Sequence[RunMetrics], tolerance: float) -> Finding:
+    """A regression only where the mean loss exceeds the tolerance and the interval leaves zero out; improvements alike.
+
+    With fewer witnesses than let any paired test come below 5 % (six), nothing is said but that.
+
+    Args:
+        experiment, metric: what is compared, the metric by its full name.
+        before, now: runs of the baseline and of this code.
+        tolerance: in the metric's own unit.
+    """
+    then, current = ({_place(run): run.metrics.get(metric) for run in runs} for runs in (before, now))
+    shared = [place for place in then if place in current]
+    pairs = {place: (a, b) for place in shared if (a := then[place]) is not None and (b := current[place]) is not None}
+    undefined = sum((then[place] is None) != (current[place] is None) for place in shared)
+    told = [f"{undefined} pairs undefined on one side"] if undefined else []
+    told += [f"{lost} runs of the baseline are not there any more"] if (lost := len(then) - len(shared)) else []
+    absent = next((word for word, runs in ((GONE, now), (NEW, before)) if not any(metric in run.metrics for run in runs)), None)
+    if absent:
+        return Finding("statistical", experiment, metric, absent)
+    clusters = _clusters({place: b - a for place, (a, b) in pairs.items()})
+    first = _mean(_clusters({place: a for place, (a, _) in pairs.items()}))
+    second = _mean(_clusters({place: b for place, (_, b) in pairs.items()}))
+    verdict, low, high = UNTESTABLE, None, None
+    if smallest_p(len(clusters)) < LEVEL:
+        low, high = bootstrap_interval(clusters)
+        verdict = _verdict(metric, _mean(clusters) or 0.0, low, high, tolerance)
+        verdict = SAME if not any(clusters) else verdict
+    else:
+        told.insert(0, f"with {len(pairs)} pairs in {len(clusters)} worlds or seeds")
+    return Finding("statistical", experiment, metric, verdict, first, second, low, high, tolerance, "; ".join(told))
+
+
+def _verdict(metric: str, mean: float, low: float, high: float, tolerance: float) -> str:
+    if abs(mean) <= tolerance or low <= 0 <= high:
+        return NO_EVIDENCE
+    higher_is_better = METRICS[metric.partition("/")[2]].direction == "max"
+    return IMPROVEMENT if (mean > 0) is higher_is_better else REGRESSION
+
+
+def _place(run: RunMetrics) -> Place:
+    return run.seed, run.fold, run.world
+
+
+def _clusters(values: dict[Place, float]) -> list[float]:
+    """Mean of each world, or of each seed where there is one world only, in their order."""
+    members: dict[tuple[int, int], list[float]] = defaultdict(list)
+    for (seed, _, world), value in values.items():
+        members[(0, seed) if world is None else (1, world)].append(value)
+    return [math.fsum(own) / len(own) for _, own in sorted(members.items())]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None
+
+
+def means(runs: Sequence[RunMetrics]) -> dict[str, float | None]:
+    """Mean of each metric over worlds; null where it is defined in none."""
+    names = list(dict.fromkeys(name for run in runs for name in run.metrics))
+    return {name: _mean(_clusters({_place(run): v for run in runs if (v := run.metrics.get(name)) is not None})) for name in names}

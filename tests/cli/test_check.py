@@ -1,0 +1,172 @@
+"""`anomalynet check` as a user runs it, on a small table of the tests."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from anomalynet.cli.main import main
+from anomalynet.gate.baseline import read_baseline
+from tests.gate.training import in_process
+from tests.training.small import imported
+
+SETTINGS = "{data.name: gate_cli, data.calibration_rows: 50, data.stride: 4}"
+GOLDEN = f"experiments: [logistic]\nfolds: [0]\npresets: {{quick: {SETTINGS}}}\n"
+SMOKE = f"experiments: [logistic]\nseeds: [0, 1, 2, 3, 4, 5]\nfolds: [0]\npresets: {{quick: {SETTINGS}}}\n"
+COMMAND = ("check", "--golden", "golden.yaml", "--sweep", "smoke.yaml", "--against", "baseline.json", "--slots", "1")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two small sweeps and their baseline."""
+    folder = tmp_path_factory.mktemp("made")
+    imported(folder, "gate_cli")
+    (folder / "golden.yaml").write_text(GOLDEN)
+    (folder / "smoke.yaml").write_text(SMOKE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        in_process(patch)
+        assert main([*COMMAND, "--update", "first"]) == 0
+    return folder
+
+
+@pytest.fixture
+def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a copy of them."""
+    for name in ("golden.yaml", "smoke.yaml", "baseline.json"):
+        shutil.copy(made / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for variable in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(variable, raising=False)
+    in_process(monkeypatch)
+    return tmp_path
+
+
+def worse(folder: Path) -> None:
+    """A baseline that was better than what is trained."""
+    path = folder / "baseline.json"
+    raw = json.loads(path.read_text())
+    for environment in raw["environments"].values():
+        for place, run in enumerate(environment["statistical"]["logistic"]["runs"]):
+            run["metrics"]["test/auroc"] += 0.1 + 0.001 * place
+    path.write_text(json.dumps(raw))
+
+
+def test_nothing_changed_then_a_loss_with_table_annotations_summary_and_files(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main([*COMMAND]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert rows[0] == ["part", "experiment", "metric", "baseline", "now", "difference", "interval", "verdict", "history"]
+    assert [row[7] for row in rows[1:-1]] == ["same"] * 5
+    assert rows[-1][0].startswith("no regression (5 comparisons with baseline.json, torch ")
+    worse(here)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(here / "summary"))
+    assert main([*COMMAND, "--only", "statistical", "--json", "--out", "out"]) == 3
+    told = capsys.readouterr()
+    answer = json.loads(told.out)
+    assert answer["exit_code"] == 3
+    assert answer == json.loads((here / "out/check.json").read_text())
+    (bad,) = [one for one in answer["findings"] if one["verdict"] == "regression"]
+    assert (bad["experiment"], bad["metric"]) == ("logistic", "test/auroc")
+    assert bad["difference"] == pytest.approx(-0.1025)
+    assert bad["low"] < -0.1025 < bad["high"] < 0
+    assert "::error title=statistical regression logistic::logistic: test/auroc " in told.err
+    assert ", interval [-0.104, -0.101], tolerance 0.02): regression" in told.err
+    summary = (here / "summary").read_text()
+    assert summary.strip() == (here / "out/check.md").read_text().strip()
+    assert "❌ 1 regression" in summary
+    assert "| statistical | logistic | test/auroc |" in summary
+
+
+def test_every_run_is_trained_afresh_in_a_folder_that_must_be_empty(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*COMMAND, "--only", "golden", "--runs", "kept"]) == 0
+    assert len(list(here.glob("kept/golden/logistic/*/result.json"))) == 1
+    assert "1 runs afresh" in capsys.readouterr().err
+    assert main([*COMMAND, "--only", "golden", "--runs", "kept"]) == 2
+    assert "a check takes no run that is there" in capsys.readouterr().err
+    assert sorted(path.name for path in here.iterdir() if path.is_dir()) == ["kept"]
+
+
+def test_an_experiment_that_went_or_came_is_nothing_to_compare(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "golden.yaml").write_text(GOLDEN.replace("logistic", "random_forest"))
+    assert main([*COMMAND]) == 4
+    told = capsys.readouterr()
+    assert "logistic: in the baseline (golden), gone from sweep golden" in told.err
+    assert "random_forest: in sweep golden, not in the baseline (golden)" in told.err
+    assert "--update" in told.err
+    (here / "golden.yaml").write_text(GOLDEN.replace("logistic", "removed"))
+    assert main([*COMMAND]) == 4
+    assert "removed: sweep golden.yaml names this experiment, and it is gone" in capsys.readouterr().err
+    (here / "golden.yaml").write_text(GOLDEN)
+    text = (here / "baseline.json").read_text()
+    (here / "baseline.json").write_text(text.replace('"test/auroc": 0.02', '"test/old": 1', 1))
+    assert main([*COMMAND, "--only", "statistical"]) == 4
+    assert "logistic: test/old: gone" in capsys.readouterr().err
+    (here / "baseline.json").unlink()
+    assert main([*COMMAND]) == 4
+    assert "baseline.json: there is no baseline" in capsys.readouterr().err
+
+
+def test_update_keeps_the_history_and_an_experiment_taken_out_goes(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (here / "baseline.json").read_bytes()
+    assert main([*COMMAND, "--update", "  "]) == 2
+    assert "--update needs a reason" in capsys.readouterr().err
+    assert (here / "baseline.json").read_bytes() == before
+    two = SMOKE.replace("[logistic]", "[isolation_forest]").replace("[0, 1, 2, 3, 4, 5]", "[0]")
+    (here / "smoke.yaml").write_text(two)
+    assert main([*COMMAND, "--only", "statistical", "--update", "another model"]) == 0
+    baseline = read_baseline(here / "baseline.json")
+    assert [entry.reason for entry in baseline.history] == ["first", "another model"]
+    (environment,) = baseline.environments.values()
+    assert (set(environment.golden), set(environment.statistical)) == ({"logistic"}, {"isolation_forest"})
+    capsys.readouterr()
+    assert main([*COMMAND, "--history", "--json"]) == 0
+    assert [list(entry["means"]) for entry in json.loads(capsys.readouterr().out)] == [["logistic"], ["isolation_forest"]]
+    assert main([*COMMAND, "--history", "--out", "history.svg", "--experiments", "logistic"]) == 0
+    assert "isolation_forest" not in capsys.readouterr().out
+    assert b"logistic" in (here / "history.svg").read_bytes()
+
+
+def test_a_run_that_fails_passes_no_gate_and_changes_no_baseline(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (here / "baseline.json").read_bytes()
+    monkeypatch.setattr("anomalynet.training.evaluate.threshold", lambda *_: 1 / 0)
+    assert main([*COMMAND, "--only", "golden"]) == 1
+    assert "logistic: run of seed 0 fold 0: failed (ZeroDivisionError: division by zero)" in capsys.readouterr().err
+    assert main([*COMMAND, "--update", "broken"]) == 1
+    assert (here / "baseline.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--experiments", "hybird"], "the gate has no experiment 'hybird'"),
+        (["data.stride=2"], "data.stride=2: what is trained is the baseline's"),
+        (["--golden", "nowhere"], "there is no sweep 'nowhere'"),
+        (["--golden", "attention"], "varies something else"),
+        (["--history", "--out", "history.pdf"], "the figure is an .svg or a .png file"),
+        (["--slots", "0"], "--slots must be at least 1"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_trained(
+    arguments: list[str], told: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*COMMAND, *arguments]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_ctrl_c_writes_nothing_and_says_so(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    before = (here / "baseline.json").read_bytes()
+    monkeypatch.setattr("anomalynet.sweep.launch.Launch.run", interrupted)
+    assert main([*COMMAND, "--update", "never"]) == 130
+    assert "nothing was compared and nothing written" in capsys.readouterr().err
+    assert (here / "baseline.json").read_bytes() == before

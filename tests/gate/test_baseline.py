@@ -1,0 +1,108 @@
+"""The baseline's file: what is written is read again, and what a hand broke is told with its place."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anomalynet.errors import NothingToCompareError, UsageError
+from anomalynet.gate.baseline import DEFAULTS, Baseline, Entry, Environment, Golden, Repeated, RunMetrics, read_baseline, write_baseline
+from anomalynet.gate.plain import build, dump, parse
+from anomalynet.gate.update import updated
+from anomalynet.gate.verdict import Measured
+
+AP = "test/average_precision"
+ROOT = Path(__file__).parents[2]
+
+
+def small() -> Baseline:
+    golden = Golden(1, "code", "run", {"threshold": [0.5], "test/f1_attack": [None]})
+    repeated = Repeated(1, "code", [RunMetrics(0, 0, None, {AP: 0.4})])
+    history = [Entry("2026-01-05", None, "ünïcode | first", "torch 2.13, AVX2", "code", {"cnn": {AP: 0.4}})]
+    return Baseline(1, DEFAULTS, {"torch 2.13, AVX2": Environment({"cnn": golden}, {"cnn": repeated})}, history)
+
+
+def test_written_and_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "reports" / "baseline.json"
+    write_baseline(path, small())
+    assert read_baseline(path) == small()
+    assert json.loads(path.read_text()) == json.loads(dump(small()))
+    assert '"threshold": [0.5]' in path.read_text()
+
+
+VALUES = st.dictionaries(
+    st.text(max_size=5), st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False), max_size=4), max_size=3
+)
+
+
+@given(VALUES)
+def test_any_values_survive(values: dict[str, list[float | None]]) -> None:
+    own = replace(small(), environments={"e": Environment({"cnn": Golden(1, "c", "r", values)}, {})})
+    assert build(Baseline, parse(dump(own), "f"), "f") == own
+
+
+DAMAGE = {
+    '"version": 1,': ('"version": 1', r"baseline.json:3: not valid JSON: .*\(column"),
+    '"version": 1': ('"version": 2', "its version is 2, this program reads 1"),
+    '"golden": 1e-05': ('"golden": "small"', r"baseline.json.tolerances.golden: expected a number, not 'small'"),
+    '"elsewhere": 0.001': ('"elsewhere": -1', "tolerances: elsewhere must be at least 0, not -1"),
+    '"threshold": [0.5]': ('"threshold": 0.5', r"environments.torch 2.13, AVX2.golden.cnn.values.threshold: expected a list, not 0.5"),
+    '"seed": 0': ('"sead": 0', r"statistical.cnn.runs\[0\] lacks key 'seed'"),
+    '"reason":': ('"extra": 1, "reason":', r"history\[0\] has the unknown key 'extra'"),
+    '"fold": 0': ('"fold": true', r"fold: expected a whole number, not True"),
+    f'"{AP}": 0.4': (f'"{AP}": NaN', "NaN is no number of JSON"),
+    '"run": "run"': ('"run": "run", "run": "other"', "key 'run' stands twice"),
+    '"update": 1': ('"update": 2', "cnn: update 2 is none of the 1 in history"),
+}
+
+
+@pytest.mark.parametrize("place", DAMAGE)
+def test_damage_is_told_in_one_message_with_its_place(place: str, tmp_path: Path) -> None:
+    path = tmp_path / "baseline.json"
+    broken, told = DAMAGE[place]
+    text = dump(small())
+    assert place in text
+    path.write_text(text.replace(place, broken, 1))
+    with pytest.raises(UsageError, match=told) as caught:
+        read_baseline(path)
+    assert "git checkout" in str(caught.value)
+    path.write_text("[]")
+    with pytest.raises(UsageError, match="expected an object"):
+        read_baseline(path)
+    with pytest.raises(NothingToCompareError, match="no baseline"):
+        read_baseline(tmp_path / "none.json")
+
+
+def measured(environment: str, code: str, *golden: str, statistical: tuple[str, ...] = ()) -> Measured:
+    runs = {name: [RunMetrics(0, 0, 0, {AP: 0.6})] for name in statistical}
+    return Measured(environment, code, "abc", {name: ("new", {"threshold": [0.7]}) for name in golden}, runs, ())
+
+
+def test_an_update_keeps_other_environments_experiments_tolerances_and_history() -> None:
+    own = replace(small(), tolerances=replace(DEFAULTS, golden=1e-4))
+    new = updated(own, measured("torch 2.13, AVX512", "other", "lstm", statistical=("cnn",)), "why not", "2026-02-03", {})
+    assert new.environments["torch 2.13, AVX2"] == own.environments["torch 2.13, AVX2"]
+    assert new.environments["torch 2.13, AVX512"].golden == {"lstm": Golden(2, "other", "new", {"threshold": [0.7]})}
+    assert new.tolerances.golden == 1e-4
+    assert new.history[0] == own.history[0]
+    assert (new.history[1].reason, new.history[1].commit, new.history[1].means) == ("why not", "abc", {"cnn": {AP: 0.6}})
+    again = updated(new, measured("torch 2.13, AVX2", "third", "cnn"), "x", "2026-02-03", {"golden": ["cnn"]})
+    assert again.environments["torch 2.13, AVX2"].golden["cnn"].update == 3
+    assert again.environments["torch 2.13, AVX512"].golden == {}  # lstm is no experiment of the goldens any more
+    assert again.environments["torch 2.13, AVX512"].statistical == new.environments["torch 2.13, AVX512"].statistical
+
+
+def test_the_committed_baseline_is_whole() -> None:
+    from anomalynet.sweep.file import read_sweep
+
+    baseline = read_baseline(ROOT / "reports" / "baseline.json")
+    assert dump(baseline) == (ROOT / "reports" / "baseline.json").read_text(encoding="utf-8")
+    last = baseline.environments[baseline.history[-1].environment]
+    assert set(last.golden) == set(read_sweep("golden", "quick").experiments)
+    assert set(last.statistical) == set(read_sweep("smoke", "quick").experiments)
+    assert all(set(run.metrics) == set(baseline.tolerances.metrics) for one in last.statistical.values() for run in one.runs)

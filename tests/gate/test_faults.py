@@ -1,0 +1,93 @@
+"""Planted faults are caught by the goldens, and honest re-runs are not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from anomalynet.cli.main import main
+from anomalynet.data.importing import import_table
+from anomalynet.data.importing.request import ImportRequest
+from tests.gate.faults import FAULTS
+from tests.gate.training import in_process
+from tests.training.small import table
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ("check", "--only", "golden", "--slots", "1", "--experiments")
+
+
+@pytest.fixture(scope="module")
+def baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Goldens of this machine, by this code."""
+    path = tmp_path_factory.mktemp("gate") / "baseline.json"
+    experiments = ",".join(sorted({fault.experiment for fault in FAULTS.values()}))
+    with pytest.MonkeyPatch.context() as patch:
+        in_process(patch)
+        assert main([*GOLDEN, experiments, "--against", str(path), "--update", "for tests"]) == 0
+    return path
+
+
+FIRST = {
+    "attention_axis": "train/loss by epoch",
+    "dropout": "train/loss by epoch",
+    "labels": "train/loss by epoch",
+    "threshold": "threshold",
+    "normalisation": "train/loss by epoch",
+    "frozen_lstm": "train/loss by epoch",
+    "channels": "train/loss by epoch",
+    "learning_rate": "train/loss by epoch",
+}
+"""The first quantity along the pipeline that each fault changes."""
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_a_regression_with_experiment_metric_and_size(
+    name: str, baseline: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fault = FAULTS[name]
+    in_process(monkeypatch)
+    fault.apply(monkeypatch)
+    assert main([*GOLDEN, fault.experiment, "--against", str(baseline), "--json"]) == 3
+    told = capsys.readouterr()
+    found = json.loads(told.out)["findings"]
+    assert (found[0]["experiment"], found[0]["metric"]) == (fault.experiment, FIRST[name])
+    assert abs(found[0]["difference"]) > 1e-3
+    line = next(line for line in told.err.splitlines() if line.startswith(f"{fault.experiment}: {FIRST[name]} "))
+    assert f"({found[0]['difference']:+.3g}, tolerance 1e-05): regression" in line
+
+
+def test_workers_of_their_own_carry_a_fault_and_the_exit_code(baseline: Path) -> None:
+    command = [sys.executable, "-m", "tests.gate.faulty", "threshold", *GOLDEN, "cnn", "--against", str(baseline)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert "cnn: threshold " in done.stderr
+    assert "loss" not in done.stdout
+
+
+def test_other_threads_and_another_order_of_rows_raise_no_alarm_and_other_values_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_process(monkeypatch)
+    sweep = tmp_path / "plant.yaml"
+    settings = "{data.name: gate_rows, training.epochs: 2, data.calibration_rows: 50, data.stride: 4}"
+    sweep.write_text(f"experiments: [cnn]\nfolds: [0]\npresets: {{quick: {settings}}}\n")
+    rows = pl.read_csv(table(tmp_path / "rows.csv"))
+    command = [*GOLDEN, "cnn", "--golden", str(sweep), "--against", str(tmp_path / "baseline.json")]
+
+    def imported(frame: pl.DataFrame) -> None:
+        frame.write_csv(tmp_path / "rows.csv")
+        columns = {"time": "time", "series": "device", "label": "attack", "split": "part"}
+        import_table(ImportRequest(file=tmp_path / "rows.csv", name="gate_rows", unsorted="sort", replace=True, **columns))
+
+    imported(rows)
+    assert main([*command, "--update", "rows in order"]) == 0
+    assert main([*command, "hardware.threads=2"]) == 0
+    imported(rows.sample(fraction=1.0, shuffle=True, seed=1))
+    assert main(command) == 0
+    imported(rows.with_columns(pl.col("a") * 1.01 + 0.1 * pl.col("b")))
+    assert main(command) == 3

@@ -1,0 +1,68 @@
+"""How the metrics went, and which record of the baseline fits."""
+
+from __future__ import annotations
+
+import pytest
+
+from anomalynet.errors import NothingToCompareError
+from anomalynet.gate.baseline import Entry, Golden
+from anomalynet.gate.environment import key_of, match
+from anomalynet.gate.figure import draw_history
+from anomalynet.gate.history import course, rows, short, sparkline
+
+
+def entry(commit: str | None, **means: float | None) -> Entry:
+    return Entry("2026-01-05", commit, "why", "torch 2.13, AVX2", "c", {name: {"test/auroc": value} for name, value in means.items()})
+
+
+def test_a_sparkline_by_hand() -> None:
+    assert sparkline([0.0, 0.5, 1.0]) == "▁▅█"
+    assert sparkline([3.0, 3.0]) == "▄▄"
+    assert sparkline([None, 1.0, 2.0]) == "·▁█"
+    assert sparkline([]) == ""
+
+
+def test_an_update_that_did_not_measure_an_experiment_is_no_point_of_it() -> None:
+    history = [entry("a" * 40, cnn=0.5), entry(None, lstm=0.9), entry("b" * 40 + "+", cnn=0.7)]
+    assert course(history, "cnn", "test/auroc") == [0.5, 0.7]
+    (cnn, lstm) = rows(history)
+    assert (cnn["history"], cnn["first"], cnn["last"], cnn["updates"]) == ("▁█", "0.5000", "0.7000", 2)
+    assert (lstm["experiment"], lstm["history"]) == ("lstm", "▄")
+    assert rows(history, ["lstm"]) == [lstm]
+    assert (short(None), short("b" * 40 + "+")) == ("", "bbbbbbbb+")
+
+
+def test_the_figure_names_commits_and_repeats_byte_by_byte() -> None:
+    history = [entry("a" * 40, cnn=0.5), entry("b" * 40, cnn=0.7, lstm=0.2)]
+    drawn = draw_history(history)
+    assert drawn == draw_history(history)
+    assert drawn["png"].startswith(b"\x89PNG")
+    text = drawn["svg"].decode()
+    assert all(f"<!-- {word}" in text for word in ("cnn", "lstm", "AUROC (test)", "aaaaaaaa", "bbbbbbbb"))
+    with pytest.raises(NothingToCompareError):
+        draw_history([entry(None)])
+
+
+def test_the_environment_is_torchs_minor_version_and_the_capability() -> None:
+    assert key_of({"packages": {"torch": "2.13.0+cpu"}, "cpu": "AVX512"}) == "torch 2.13, AVX512"
+
+
+def golden(update: int, code: str) -> Golden:
+    return Golden(update, code, "r", {})
+
+
+def test_the_same_environment_wins_unless_the_code_has_moved_on_elsewhere() -> None:
+    here, there, older = "torch 2.13, AVX512", "torch 2.13, AVX2", "torch 2.12, AVX512"
+    assert match({}, here) is None
+    same = match({here: golden(1, "a"), there: golden(2, "a")}, here)
+    assert same is not None
+    assert (same.key, same.exact) == (here, True)
+    moved = match({here: golden(1, "a"), there: golden(2, "b")}, here)
+    assert moved is not None
+    assert (moved.key, moved.exact) == (there, False)
+    near = match({there: golden(1, "a"), older: golden(2, "a")}, here)
+    assert near is not None
+    assert near.key == there
+    far = match({"torch 2.11, AVX2": golden(1, "a"), older: golden(1, "a")}, here)
+    assert far is not None
+    assert far.key == older
