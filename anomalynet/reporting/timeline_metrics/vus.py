@@ -46,7 +46,7 @@ def vus(labels: Integers, scores: Floats, stretch: Integers, max_buffer: int, th
         stretch: (n,) number of the stretch; neither ranges nor buffers reach beyond one.
         max_buffer: widest buffer, in steps, both sides together.
         thresholds: None: every distinct score. A number: so many scores, evenly spaced by rank, as the authors take 250 of them, which
-            makes the curve of a rare class coarse.
+            makes the curve of a rare class coarse. At least 2.
 
     Source: not in the paper. Paparrizos, Boniol, Palpanas, Tsay, Elmore, Franklin: Volume Under the Surface, PVLDB 15(11), 2022; as the
     authors' package vus 0.0.6 computes it. (aeon 1.6 takes positives that do not depend on the threshold, buffers that begin on the
@@ -74,23 +74,37 @@ def _ranks(scores: Floats, thresholds: int | None) -> tuple[NDArray[np.int64], i
     return np.searchsorted(-limits, -scores, side="left"), thresholds
 
 
+def _bends(ranks: NDArray[np.int64], levels: int) -> NDArray[np.bool_]:
+    """(levels,) where curves can bend: thresholds that raise a step of attack or of a buffer, and those before; others lie on lines."""
+    bends = np.zeros(levels + 1, dtype=np.bool_)
+    bends[ranks] = True
+    bends[:-1] |= bends[1:]
+    bends[levels - 1] = True
+    return bends[:-1]
+
+
 class _Surface:
     """What all widths share; widths are asked in ascending order."""
 
     def __init__(
         self, attack: NDArray[np.bool_], rank: NDArray[np.int64], levels: int, real: Ranges, stretch: Integers, reach: int
     ) -> None:
-        self.attack, self.rank, self.levels, self.real, self.stretch = attack, rank, levels, real, stretch
+        self.attack, self.real, self.stretch = attack, real, stretch
         self.steps, self.positives = len(rank), int(attack.sum())
-        self.raised = np.cumsum(np.bincount(rank, minlength=levels)).astype(np.float64)
-        self.core = np.cumsum(np.bincount(rank[attack], minlength=levels)).astype(np.float64)
-        self.nearest, self.second, self.near_rank = self._buffers(reach)
-        self.first = np.minimum.reduceat(np.append(rank, levels), np.stack([real.starts, real.stops], axis=1).ravel())[::2]
+        self.nearest, self.second, near = self._buffers(reach)
+        bends = _bends(np.append(rank[attack], rank[near]), levels)
+        place = np.cumsum(bends) - 1
+        self.rank, self.levels = place[rank], int(bends.sum())
+        self.near_rank = self.rank[near]
+        self.raised = np.cumsum(np.bincount(rank, minlength=levels))[bends].astype(np.float64)
+        self.core = np.cumsum(np.bincount(self.rank[attack], minlength=self.levels)).astype(np.float64)
+        borders = np.stack([real.starts, real.stops], axis=1).ravel()
+        self.first = np.minimum.reduceat(np.append(self.rank, self.levels), borders)[::2]
         self.reach = 0
         self.existence = self._existence()
 
     def _buffers(self, reach: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Of the normal steps within reach of a range, nearest first: distance to the nearest and second nearest edge, and their rank."""
+        """The normal steps within reach of a range, nearest first: distance to the nearest and the second nearest edge, and position."""
         starts, lasts, far = self.real.starts, self.real.stops - 1, self.steps + reach
         normal = np.flatnonzero(~self.attack)
         after = np.searchsorted(starts, normal)
@@ -106,7 +120,7 @@ class _Surface:
         found = np.stack([distance(edge, which[near], steps) for edge, which in edges])
         found.sort(axis=0)
         order = np.argsort(found[0], kind="stable")
-        return found[0][order], found[1][order], self.rank[steps[order]]
+        return found[0][order], found[1][order], steps[order]
 
     def _existence(self) -> Floats:
         """(levels,) share of the ranges, joined where buffers overlap, with an alarm at each threshold."""
