@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from anomalynet.reporting.timeline_metrics.stretches import Booleans, Floats
 
 
-def random_detector(scores: Floats, alarms: Booleans, seed: int) -> tuple[Floats, Booleans]:
+def random_detector(scores: Floats, alarms: Booleans, seed: int | Sequence[int]) -> tuple[Floats, Booleans]:
     """Uniform scores on the steps that a model scored, and as many alarms as it raises, at the steps with the highest of them.
 
     The threshold is so that it alarms as often as the model: what the model's metrics say beyond its habit of alarming is the difference.

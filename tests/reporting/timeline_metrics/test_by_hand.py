@@ -24,7 +24,7 @@ def steps(text: str) -> NDArray[np.int8]:
 
 
 def alarms(text: str) -> NDArray[np.bool_]:
-    return np.array(list(text)) == "1"
+    return steps(text).astype(np.bool_)
 
 
 def one(text: str) -> NDArray[np.int64]:
