@@ -102,23 +102,16 @@ def _section(metric: str, comparison: Comparison, blocks: Blocks, ranking: Ranki
         return Section([heading, "No block has a value of every model.", *gone])
     order = sorted(range(len(titles)), key=lambda one: (ranking.mean[one], one))
     lines = [
-        [
-            f"**{titles[one]}**",
-            f"{ranking.mean[one]:.2f}",
-            *(_valued(metric, row[one], place[one]) for row, place in _rows(blocks, ranking)),
-        ]
-        for one in order
+        [block, *(_valued(metric, row[one], place[one]) for one in order)]
+        for block, row, place in zip(blocks.names, blocks.values.tolist(), ranking.ranks.tolist(), strict=True)
     ]
+    lines.append(["**Mean rank**", *(f"**{ranking.mean[one]:.2f}**" for one in order)])
     name = f"ranks_{metric}"
     foot = f"{len(blocks.names)} block{'s' if len(blocks.names) > 1 else ''}: {'; '.join(blocks.names)}"
     title = f"Mean ranks by {measure.title}"
     parts = [
         heading,
-        grid(
-            ["Model", "Mean rank", *(f"{block}{unit(measure.unit)} (rank)" for block in blocks.names)],
-            lines,
-            "l" + "r" * (len(blocks.names) + 1),
-        ),
+        grid([f"Block{unit(measure.unit)} (rank)", *(titles[one] for one in order)], lines, "l" + "r" * len(order)),
         *gone,
         verdict(ranking, len(blocks.names), titles),
         f"![{title}, {foot}](figures/{name}.svg)",
@@ -126,10 +119,6 @@ def _section(metric: str, comparison: Comparison, blocks: Blocks, ranking: Ranki
     ]
     files = diagram.draw(name, ranking, titles, title, foot)
     return Section(parts, {f"figures/{file}": content for file, content in files.items()})
-
-
-def _rows(blocks: Blocks, ranking: Ranking) -> list[tuple[list[float], list[float]]]:
-    return list(zip(blocks.values.tolist(), ranking.ranks.tolist(), strict=True))
 
 
 def _valued(metric: str, value: float, place: float) -> str:

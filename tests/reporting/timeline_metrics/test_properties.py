@@ -41,7 +41,7 @@ def joined(own: list[Part]) -> tuple[NDArray[np.int8], NDArray[np.bool_], NDArra
 
 
 @given(parts(fewest=2))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_ranges_and_zones_of_series_are_averaged_by_their_number(own: list[Part]) -> None:
     labels, raised, _, stretch = joined(own)
     alone = [(part[0], part[1], np.zeros(len(part[0]), dtype=np.int64)) for part in own]
@@ -63,7 +63,7 @@ def test_ranges_and_zones_of_series_are_averaged_by_their_number(own: list[Part]
 
 
 @given(parts(), st.integers(0, 9), st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_order_of_series_does_not_matter(own: list[Part], buffer: int, random: object) -> None:
     mixed = list(own)
     random.shuffle(mixed)  # type: ignore[attr-defined]
@@ -77,7 +77,7 @@ def test_the_order_of_series_does_not_matter(own: list[Part], buffer: int, rando
 
 
 @given(parts())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_vus_without_a_buffer_is_auroc_and_average_precision_where_one_range_is_found_first(own: list[Part]) -> None:
     """With one range of one step, the share of ranges met is the recall itself: nothing is left of ranges."""
     labels, _, scores, stretch = joined(own)
@@ -89,7 +89,7 @@ def test_vus_without_a_buffer_is_auroc_and_average_precision_where_one_range_is_
 
 
 @given(parts(), st.integers(0, 12))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_only_the_order_of_scores_counts_and_perfect_scores_are_perfect(own: list[Part], buffer: int) -> None:
     labels, _, scores, stretch = joined(own)
     found, stretched = vus(labels, scores, stretch, buffer), vus(labels, np.exp(scores) * 1e3, stretch, buffer)
@@ -99,7 +99,7 @@ def test_only_the_order_of_scores_counts_and_perfect_scores_are_perfect(own: lis
 
 
 @given(parts(), st.lists(st.floats(0, 30), min_size=1, max_size=4), st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_budgets_and_delays_are_those_of_a_run(own: list[Part], budgets: list[float], random: object) -> None:
     labels, _, scores, series = joined(own)
     chance: Callable[[], float] = random.random  # type: ignore[attr-defined]
