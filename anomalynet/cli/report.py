@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.runs.audits import read_audit, slug
 
 if TYPE_CHECKING:
+    from anomalynet.runs.collect import RunRecord
     from anomalynet.runs.sweeps import SweepRecord
 
 SUMMARY = "write the paper's tables and figures, or a sweep's comparison of its arms, from finished runs"
@@ -28,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="NAME", help="one data set, or one subset (`ton_iot/fridge`); without it each gets a report")
     parser.add_argument("--storage", metavar="URL", help="database of a search that was started with it")
     add_json(parser)
-    parser.epilog = "Reads result files only: nothing is trained. Missing folds are marked, never guessed."
+    parser.epilog = (
+        "Reads result files only: nothing is trained. Missing folds are marked, never guessed. Runs on several data sets are compared too."
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -60,11 +64,24 @@ def run(args: argparse.Namespace) -> int:
         beside = ablation_reports(args.runs, out, data)
         path = write_report(own, out, audit=read_audit(args.runs, data), ablations=beside, command=command)
         rows.append({"data": data, "runs": len(own), "report": str(path)})
+    if args.name is None:
+        rows += _comparison({data: [record for record in records if record.result.data == data] for data in chosen}, args.out)
     if args.json:
         print_json(rows)
     else:
         print_table(rows)
     return 0
+
+
+def _comparison(records: Mapping[str, Sequence[RunRecord]], out: Path) -> list[dict[str, object]]:
+    """The row of the comparison over data sets; none where there is too little to compare, or a data set has its folder."""
+    from anomalynet.reporting.comparison.blocks import comparable
+    from anomalynet.reporting.comparison.document import COMPARISON, write_comparison
+
+    if not comparable(records) or COMPARISON in map(slug, records):
+        return []
+    path = write_comparison(records, out / COMPARISON)
+    return [{"data": f"{len(records)} compared", "runs": sum(map(len, records.values())), "report": str(path)}]
 
 
 def _started(args: argparse.Namespace) -> list[SweepRecord]:

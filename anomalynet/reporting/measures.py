@@ -43,6 +43,23 @@ MEASURES = {metric.name: _measure(metric) for metric in METRICS.values()} | {
     "ece": Measure("Calibration error, equal width", "%", False),
     "ece_equal_mass": Measure("Calibration error, equal mass", "%", False),
     "mean_score": Measure("Mean score", "%", False),
+    "vus_pr": Measure("VUS-PR", "%", True),
+    "vus_roc": Measure("VUS-ROC", "%", True),
+    "range_f1": Measure("Range F1", "%", True),
+    "range_precision": Measure("Range precision", "%", True),
+    "range_recall": Measure("Range recall", "%", True),
+    "affiliation_precision": Measure("Affiliation precision", "%", True),
+    "affiliation_recall": Measure("Affiliation recall", "%", True),
+    "affiliation_unjudged": Measure("Alarmed steps in no affiliation zone", "%", False),
+    "event_recall_at_1": Measure("Event recall at 1 false alarm a day", "%", True),
+    "event_recall_at_10": Measure("Event recall at 10 false alarms a day", "%", True),
+    "delay_p10": Measure("Delay, 10 % of the detected", "s", False),
+    "delay_p50": Measure("Delay, 50 % of the detected", "s", False),
+    "delay_p90": Measure("Delay, 90 % of the detected", "s", False),
+    "undetected": Measure("Incidents undetected", "%", False),
+    "pa_f1": Measure("PA-F1", "%", True),
+    "pa_20": Measure("PA%20", "%", True),
+    "pa_area": Measure("PA%K, mean over K", "%", True),
 }
 for _name in ("auroc", "average_precision"):
     MEASURES[_name] = replace(MEASURES[_name], title=f"{MEASURES[_name].title}, pooled")

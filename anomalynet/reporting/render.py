@@ -20,6 +20,7 @@ from anomalynet.reporting.model_section import cost_section, model_section
 from anomalynet.reporting.paper_audit import paper_audit_section
 from anomalynet.reporting.paper_section import paper_section
 from anomalynet.reporting.section import Section
+from anomalynet.reporting.timeline_section import timeline_section
 from anomalynet.reporting.timelines.section import timelines_section
 from anomalynet.reporting.worlds import worlds_section
 from anomalynet.reporting.write import write_files
@@ -62,6 +63,7 @@ def write_report(
         paper_section(models, data),
         paper_audit_section(),
         model_section(models, data),
+        timeline_section(models, data),
         incident_section(models, data),
         calibration_section(models, data),
         timelines_section(models, data),

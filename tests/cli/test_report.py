@@ -31,14 +31,19 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return call
 
 
+def store(runs: Path, experiment: str, data: str, seed: int = 0) -> None:
+    """A run as the trainer leaves it."""
+    made = record(runs, experiment, data=data, seed=seed, folds=1)
+    (made.folder / "config.yaml").write_text(yaml.safe_dump(made.config), encoding="utf-8")
+    for name, value in (("result", asdict(made.result)), ("timings", made.timings), ("environment", {"code": made.code})):
+        (made.folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
+
+
 @pytest.fixture
 def stored(tmp_path: Path) -> Path:
-    """Runs of two data sets as the trainer leaves them."""
+    """Runs of two data sets."""
     for experiment, data in (("cnn", "skab"), ("lstm", "ton_iot/fridge")):
-        made = record(tmp_path / "runs", experiment, data=data, folds=1)
-        (made.folder / "config.yaml").write_text(yaml.safe_dump(made.config), encoding="utf-8")
-        for name, value in (("result", asdict(made.result)), ("timings", made.timings), ("environment", {"code": made.code})):
-            (made.folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
+        store(tmp_path / "runs", experiment, data)
     return tmp_path
 
 
@@ -51,6 +56,18 @@ def test_each_data_set_gets_a_report(run: Run, tmp_path: Path, capsys: pytest.Ca
         ("ton_iot/fridge", 1, Path("reports/ton_iot-fridge/report.md")),
     ]
     assert "# Report on skab" in (tmp_path / "reports/skab/report.md").read_text(encoding="utf-8")
+
+
+def test_models_that_two_data_sets_have_are_compared(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed, data in enumerate(("skab", "lwsndr")):
+        for experiment in ("cnn", "lstm", "hybrid"):
+            store(tmp_path / "runs", experiment, data, seed)
+    assert run("--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed[-1] == {"data": "2 compared", "runs": 6, "report": str(tmp_path / "reports" / "comparison" / "report.md")}
+    assert Path(listed[-1]["report"]).read_text(encoding="utf-8").startswith("# 3 models on 2 data sets\n")
+    assert run("--data", "skab") == 0
+    assert "compared" not in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("stored")

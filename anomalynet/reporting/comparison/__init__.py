@@ -1,0 +1,1 @@
+"""Models over several data sets: ranks, tests, critical-difference diagrams."""

@@ -1,0 +1,108 @@
+"""What is compared: a value of every model in every block; a block is a data set, or each simulated world of one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalynet.reporting.aggregate import ArmMetrics, aggregate, in_world
+from anomalynet.reporting.arms import Arm, arms
+from anomalynet.runs.collect import RunRecord
+
+FEWEST_DATA, FEWEST_MODELS = 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Models that every data set has, with their metrics there.
+
+    Attributes:
+        models: data set → experiment → its metrics; the same experiments, in the same order, everywhere.
+        left_out: sentences on experiments that are not compared.
+    """
+
+    models: Mapping[str, Mapping[str, ArmMetrics]]
+    left_out: tuple[str, ...]
+
+    @property
+    def experiments(self) -> tuple[str, ...]:
+        """Those compared."""
+        return tuple(next(iter(self.models.values())))
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """How tables name them."""
+        return {name: one.arm.title for name, one in next(iter(self.models.values())).items()}  # an only arm has no difference in it
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Values (blocks, models) of a metric, and sentences on blocks without one for every model."""
+
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+    left_out: tuple[str, ...]
+
+
+def comparable(records: Mapping[str, Sequence[RunRecord]]) -> bool:
+    """Whether there are data sets, and experiments with one configuration in each, enough to compare."""
+    return len(records) >= FEWEST_DATA and len(_chosen(_arms(records))[0]) >= FEWEST_MODELS
+
+
+def compared(records: Mapping[str, Sequence[RunRecord]]) -> Comparison:
+    """Compute the metrics of each data set's models; an experiment with several configurations in one data set is left out.
+
+    Raises:
+        RunError: a run's scores cannot be read.
+    """
+    found = _arms(records)
+    kept, left_out = _chosen(found)
+    models = {data: aggregate([own[name][0] for name in kept]) for data, own in found.items()}
+    return Comparison({data: dict(zip(kept, own, strict=True)) for data, own in models.items()}, left_out)
+
+
+def _arms(records: Mapping[str, Sequence[RunRecord]]) -> dict[str, dict[str, list[Arm]]]:
+    """Data set → experiment → its arms that have runs."""
+    found: dict[str, dict[str, list[Arm]]] = {}
+    for data in sorted(records):
+        own = found.setdefault(data, {})
+        for arm in arms(records[data]):
+            if arm.records:
+                own.setdefault(arm.experiment, []).append(arm)
+    return found
+
+
+def _chosen(found: Mapping[str, Mapping[str, Sequence[Arm]]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The experiments with one arm in every data set, and why others are not compared."""
+    kept, left_out = [], []
+    for name in dict.fromkeys(name for own in found.values() for name in own):
+        absent = [data for data, own in found.items() if name not in own]
+        several = [data for data, own in found.items() if len(own.get(name, ())) > 1]
+        if absent:
+            left_out.append(f"`{name}` has no run on {', '.join(absent)}.")
+        elif several:
+            left_out.append(f"`{name}` has runs of several configurations on {', '.join(several)}: which to compare cannot be told.")
+        else:
+            kept.append(name)
+    return tuple(kept), tuple(left_out)
+
+
+def blocks_of(comparison: Comparison, metric: str) -> Blocks:
+    """A metric's mean over the repetitions of each block; a block in which a model has no value is left out for all."""
+    names, rows, left_out = [], [], []
+    for data, models in comparison.models.items():
+        worlds = sorted({world for one in models.values() for world in one.arm.worlds})
+        for world in worlds if len(worlds) > 1 else [None]:
+            name = data if world is None else f"{data}, world {world}"
+            row = [one.summary(metric).mean if world is None else in_world(one, world, metric).mean for one in models.values()]
+            undefined = [title for title, value in zip(comparison.titles.values(), row, strict=True) if math.isnan(value)]
+            if undefined:
+                left_out.append(f"{name} (no value: {', '.join(undefined)})")
+                continue
+            names.append(name)
+            rows.append(row)
+    return Blocks(tuple(names), np.array(rows, dtype=np.float64).reshape(len(rows), len(comparison.experiments)), tuple(left_out))

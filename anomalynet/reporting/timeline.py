@@ -1,0 +1,232 @@
+"""The metrics of detection over time of every repetition, and of two detectors that see nothing, from `scores.parquet` alone.
+
+A labelled step without a score raises no alarm, and an attack on it goes undetected: alarms are judged on every labelled step. How scores
+rank can only be asked of scored steps, as AUROC does: there a step without a score ends a stretch. A step without a label ends a stretch
+everywhere, and its alarms count in a budget alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from anomalynet.errors import RunError
+from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
+from anomalynet.reporting.arms import Repetition, RepetitionKey
+from anomalynet.reporting.timeline_metrics.adjusted import adjusted
+from anomalynet.reporting.timeline_metrics.affiliation import affiliation
+from anomalynet.reporting.timeline_metrics.baselines import always_on, random_detector
+from anomalynet.reporting.timeline_metrics.budget import delay_quantile, detection_delays, event_recall_at_budgets, undetected
+from anomalynet.reporting.timeline_metrics.ranges import range_f1, range_precision, range_recall
+from anomalynet.reporting.timeline_metrics.stretches import Booleans, Floats, Integers, Value, ranges, stretches
+from anomalynet.reporting.timeline_metrics.vus import vus
+from anomalynet.runs.collect import RunRecord
+
+MODEL, RANDOM, ALWAYS_ON = "model", "random", "always on"
+DETECTORS = (MODEL, RANDOM, ALWAYS_ON)
+
+BUDGETS = (0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0, 150.0, 200.0)
+"""False alarms a day at which the curve of event recall is read."""
+
+WIDEST_BUFFER = 100
+"""Steps. VUS grows ranges by up to their median length, at most this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The test part of a run, ordered by (series, time), arrays of shape (steps,).
+
+    Attributes:
+        labels: int8, 1 attack, 0 normal, -1 unlabelled.
+        scores: float64, NaN where a step was missed.
+        alarms: bool, false where a step was missed.
+        incidents: number of the event, -1 none.
+        series: number of the series.
+        times: int64, microseconds.
+        step_seconds: median time between neighbouring steps of a series; NaN where there are none.
+    """
+
+    labels: NDArray[np.int8]
+    scores: Floats
+    alarms: Booleans
+    incidents: Integers
+    series: Integers
+    times: NDArray[np.int64]
+    step_seconds: float
+
+    def stretches(self, of: Booleans) -> NDArray[np.int64]:
+        """Stretches of some of the steps, one number for each of these."""
+        return stretches(self.series[of], self.times[of], self.step_seconds)
+
+
+def read_steps(record: RunRecord) -> Steps:
+    """Read a run's test part.
+
+    Raises:
+        RunError: `scores.parquet` is absent, damaged, or lacks a column.
+    """
+    path = record.folder / "scores.parquet"
+    score = pl.col("score").cast(pl.Float64).fill_null(np.nan)
+    try:
+        table = (
+            pl.scan_parquet(path, glob=False)
+            .filter(pl.col("split") == "test")
+            .select(
+                pl.col("label").cast(pl.Int8).fill_null(-1),
+                score,
+                (score.is_not_nan() & (score >= pl.col("threshold"))).alias("alarm"),
+                pl.col("incident").cast(pl.Int64).fill_null(-1),
+                pl.col("series").rle_id().cast(pl.Int64),
+                pl.col("time").cast(pl.Int64),
+            )
+            .collect()
+        )
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(f"{path}: cannot be read: {reason}", "move this run's folder away and give the same command again") from None
+    labels, scores, alarms, incidents, series, times = (column.to_numpy() for column in table)
+    gaps = np.diff(times)[series[1:] == series[:-1]]
+    step_seconds = float(np.median(gaps)) / 1e6 if len(gaps) else float("nan")
+    return Steps(labels, scores, alarms, incidents, series, times, step_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What a detector reached in one repetition.
+
+    Attributes:
+        values: name in `measures.MEASURES` → value as a fraction or in seconds.
+        curve: event recall at each of `BUDGETS`.
+        delays: (incidents of all folds,) seconds, inf where undetected.
+        alarm_share: share of the scored steps that are alarmed.
+    """
+
+    values: Mapping[str, Value]
+    curve: tuple[float, ...]
+    delays: Floats
+    alarm_share: float
+
+
+def detection(folds: Sequence[Steps]) -> Detection:
+    """Judge the folds of a repetition.
+
+    What judges alarms is computed once from the steps, ranges and incidents of all folds, each alarmed by its own threshold. What judges
+    scores (VUS, budgets) is computed for each fold, because scores of different folds need not share a scale, and averaged. An incident
+    that several folds test is several.
+    """
+    volumes = [_volumes(fold) for fold in folds]
+    recalls = [_at_budgets(fold) for fold in folds]
+    delays = np.concatenate([detection_delays(fold.labels, fold.alarms, fold.incidents, fold.times) for fold in folds])
+    at = {budget: _mean(recall[place] for recall in recalls) for place, budget in enumerate(BUDGETS)}
+    scored = sum(int((~np.isnan(fold.scores)).sum()) for fold in folds)
+    values = {
+        "vus_pr": _mean(pr for pr, _ in volumes),
+        "vus_roc": _mean(roc for _, roc in volumes),
+        **_of_alarms(folds),
+        "event_recall_at_1": at[1.0],
+        "event_recall_at_10": at[10.0],
+        "delay_p10": delay_quantile(delays, 0.1),
+        "delay_p50": delay_quantile(delays, 0.5),
+        "delay_p90": delay_quantile(delays, 0.9),
+        "undetected": undetected(delays),
+    }
+    share = sum(int(fold.alarms.sum()) for fold in folds) / scored if scored else float("nan")
+    return Detection(values, tuple(value.value for value in at.values()), delays, share)
+
+
+def _mean(values: Iterable[Value]) -> Value:
+    """Of the defined ones; where there is none, the first reason."""
+    given = list(values)
+    mean = summarise(value.value for value in given).mean
+    return Value(mean, given[0].reason if np.isnan(mean) else "")
+
+
+def _volumes(fold: Steps) -> tuple[Value, Value]:
+    labelled = fold.labels >= 0
+    lengths = ranges(fold.labels[labelled] == 1, fold.stretches(labelled)).lengths
+    widest = min(int(np.median(lengths)), WIDEST_BUFFER) if len(lengths) else 0
+    known = labelled & ~np.isnan(fold.scores)
+    found = vus(fold.labels[known], fold.scores[known], fold.stretches(known), widest)
+    return found.pr, found.roc
+
+
+def _at_budgets(fold: Steps) -> tuple[Value, ...]:
+    return event_recall_at_budgets(
+        labels=fold.labels, scores=fold.scores, incidents=fold.incidents, series=fold.series,
+        step_seconds=fold.step_seconds, budgets=BUDGETS,
+    )  # fmt: skip
+
+
+def _of_alarms(folds: Sequence[Steps]) -> dict[str, Value]:
+    labels, alarms, stretch = [], [], []
+    last = 0
+    for fold in folds:
+        labelled = fold.labels >= 0
+        labels.append(fold.labels[labelled])
+        alarms.append(fold.alarms[labelled])
+        stretch.append(fold.stretches(labelled) + last)
+        last += len(fold.labels)
+    steps = np.concatenate(labels), np.concatenate(alarms), np.concatenate(stretch)
+    near, paid = affiliation(*steps), adjusted(*steps)
+    return {
+        "range_f1": range_f1(*steps),
+        "range_precision": range_precision(*steps),
+        "range_recall": range_recall(*steps),
+        "affiliation_precision": near.precision,
+        "affiliation_recall": near.recall,
+        "affiliation_unjudged": near.unjudged,
+        "pa_f1": paid.f1,
+        "pa_20": paid.at_20,
+        "pa_area": paid.area,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ArmTimeline:
+    """An arm with what its model, and detectors that see nothing on the same steps, reached in each counted repetition."""
+
+    model: ArmMetrics
+    found: Mapping[str, Mapping[RepetitionKey, Detection]]
+
+    def summary(self, detector: str, metric: str) -> Summary:
+        """A metric over repetitions."""
+        return summarise(one.values[metric].value for one in self.found[detector].values())
+
+    def reasons(self, detector: str, metric: str) -> str:
+        """Why it is undefined in some repetitions; nothing where it is not."""
+        return "; ".join(sorted({one.values[metric].reason for one in self.found[detector].values()} - {""}))
+
+    @property
+    def alarm_share(self) -> float:
+        """Share of the scored steps that the model alarms, mean over repetitions."""
+        return summarise(one.alarm_share for one in self.found[MODEL].values()).mean
+
+
+def timeline_of(model: ArmMetrics) -> ArmTimeline:
+    """Judge every counted repetition of an arm, one repetition's scores in memory at a time.
+
+    The random detector draws the same scores for all models of a seed and fold, and alarms in each fold as often as the model.
+
+    Raises:
+        RunError: a run's scores cannot be read.
+    """
+    found: dict[str, dict[RepetitionKey, Detection]] = {detector: {} for detector in DETECTORS}
+    for repetition in model.arm.counted:
+        for detector, folds in _detectors(repetition).items():
+            found[detector][repetition.key] = detection(folds)
+    return ArmTimeline(model, found)
+
+
+def _detectors(repetition: Repetition) -> dict[str, list[Steps]]:
+    parts = [(record.result, read_steps(record)) for record in repetition.records]
+    random = [random_detector(part.scores, part.alarms, (result.seed, result.fold)) for result, part in parts]
+    constant = [always_on(part.scores) for _, part in parts]
+    return {
+        MODEL: [part for _, part in parts],
+        RANDOM: [replace(part, scores=scores, alarms=alarms) for (_, part), (scores, alarms) in zip(parts, random, strict=True)],
+        ALWAYS_ON: [replace(part, scores=scores, alarms=alarms) for (_, part), (scores, alarms) in zip(parts, constant, strict=True)],
+    }

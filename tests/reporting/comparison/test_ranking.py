@@ -1,0 +1,95 @@
+"""Ranks and tests over blocks, against Demšar's example, SciPy, and by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import chi2, friedmanchisquare, wilcoxon
+
+from anomalynet.reporting.comparison.ranking import LEVEL, rank
+from anomalynet.reporting.comparison.verdicts import fewest_blocks, verdict
+
+DEMSAR = np.array(
+    [
+        [0.763, 0.768, 0.771, 0.798], [0.599, 0.591, 0.590, 0.569], [0.954, 0.971, 0.968, 0.967], [0.628, 0.661, 0.654, 0.657],
+        [0.882, 0.888, 0.886, 0.898], [0.936, 0.931, 0.916, 0.931], [0.661, 0.668, 0.609, 0.685], [0.583, 0.583, 0.563, 0.625],
+        [0.775, 0.838, 0.866, 0.875], [1.000, 1.000, 1.000, 1.000], [0.940, 0.962, 0.965, 0.962], [0.619, 0.666, 0.614, 0.669],
+        [0.972, 0.981, 0.97501, 0.975], [0.957, 0.978, 0.946, 0.970],
+    ]
+)  # fmt: skip
+"""AUC of C4.5, C4.5+m, C4.5+cf and C4.5+m+cf on 14 data sets (Demšar 2006, Table 6). Two are printed as 0.975, with ranks 2 and 3."""
+
+
+def test_demsar_2006() -> None:
+    found = rank(DEMSAR, higher_is_better=True)
+    assert found.mean == pytest.approx([3.143, 2.000, 2.893, 1.964], abs=5e-4)  # as printed there
+    blocks, models = DEMSAR.shape
+    uncorrected = 12 * blocks / (models * (models + 1)) * ((found.mean**2).sum() - models * (models + 1) ** 2 / 4)
+    assert uncorrected == pytest.approx(9.28, abs=5e-3)  # as printed there
+    ties = sum(int(count) ** 3 - int(count) for row in DEMSAR for count in np.unique(row, return_counts=True)[1])
+    assert found.statistic == pytest.approx(uncorrected / (1 - ties / (blocks * models * (models**2 - 1))))
+    assert (found.statistic, found.p) == tuple(map(float, friedmanchisquare(*DEMSAR.T)))
+    first = found.pairs[0]  # C4.5 against C4.5+m: 2 better, 1 of 14 equal twice
+    assert (first.better, first.worse) == (2, 10)
+    assert first.p == float(wilcoxon(DEMSAR[:, 0] - DEMSAR[:, 1]).pvalue)
+    raw = sorted(pair.p for pair in found.pairs)
+    assert min(pair.adjusted for pair in found.pairs) == pytest.approx(raw[0] * 6)
+    assert found.least_adjusted == pytest.approx(6 * 2.0**-13)
+
+
+def test_three_models_by_hand() -> None:
+    """The first is best in every one of six blocks; the others take turns."""
+    values = np.array([[9.0, 1.0, 2.0], [9.5, 4.0, 3.0], [8.0, 1.5, 3.5], [7.0, 5.0, 4.0], [9.0, 2.0, 4.5], [6.0, 5.5, 3.0]])
+    found = rank(values, higher_is_better=True)
+    assert found.mean.tolist() == [1.0, 2.5, 2.5]
+    assert found.statistic == pytest.approx(12 * 6 / 12 * (1 + 6.25 + 6.25) - 3 * 6 * 4)
+    assert found.p == pytest.approx(math.exp(-found.statistic / 2))  # χ² of two degrees
+    assert found.least_p == pytest.approx(float(chi2.sf(12, 2)))
+    one, two, three = found.pairs
+    assert [(pair.better, pair.worse) for pair in found.pairs] == [(6, 0), (6, 0), (3, 3)]
+    assert (one.p, two.p) == (2 * 2**-6, 2 * 2**-6)
+    assert one.difference == pytest.approx((values[:, 0] - values[:, 1]).mean())
+    assert one.adjusted == pytest.approx(3 * 2**-5)
+    assert three.adjusted == three.p
+    assert found.cliques() == [(0, 1, 2)]  # 0.094 is above the level
+    assert "No pair can be told apart: with 6 blocks Wilcoxon's p is at least 0.0312, and Holm over 3 pairs makes that 0.0938" in verdict(
+        found, 6, ["A", "B", "C"]
+    )
+    assert "7 blocks are the fewest" in verdict(found, 6, ["A", "B", "C"])
+    reverse = rank(-values, higher_is_better=False)
+    np.testing.assert_array_equal(reverse.ranks, found.ranks)
+    assert [(pair.better, pair.worse) for pair in reverse.pairs] == [(6, 0), (6, 0), (3, 3)]
+
+
+def test_with_blocks_enough_the_best_is_told_apart() -> None:
+    random = np.random.default_rng(0)
+    values = np.stack([random.random(12) + 2, random.random(12), random.random(12)], axis=1)
+    found = rank(values, higher_is_better=True)
+    assert found.p < LEVEL
+    assert [found.differ(0, 1), found.differ(0, 2), found.differ(2, 1)] == [True, True, False]
+    assert found.cliques() == [tuple(sorted((1, 2), key=lambda one: found.mean[one]))]
+    text = verdict(found, 12, ["A", "B", "C"])
+    assert text.endswith("Told apart: A over B, A over C.")
+    assert "rough" not in text
+
+
+@pytest.mark.parametrize("pairs", [1, 3, 6, 10, 36])
+def test_the_fewest_blocks_are_the_fewest(pairs: int) -> None:
+    fewest = fewest_blocks(pairs)
+    assert pairs * 2.0 ** (1 - fewest) < LEVEL <= pairs * 2.0 ** (2 - fewest)
+    best = np.arange(fewest, dtype=np.float64) + 1
+    assert float(wilcoxon(best).pvalue) == 2.0 ** (1 - fewest)
+
+
+def test_what_cannot_be_tested() -> None:
+    alone = rank(np.array([[1.0, 2.0, 3.0]]), higher_is_better=True)
+    assert math.isnan(alone.p)
+    assert all(math.isnan(pair.p) for pair in alone.pairs)
+    assert alone.mean.tolist() == [3.0, 2.0, 1.0]
+    assert verdict(alone, 1, ["A", "B", "C"]).startswith("One block is no sample")
+    equal = rank(np.ones((4, 3)), higher_is_better=True)
+    assert math.isnan(equal.statistic)
+    assert [pair.p for pair in equal.pairs] == [1.0, 1.0, 1.0]
+    assert verdict(equal, 4, ["A", "B", "C"]) == "All models have the same value in every block: there is nothing to test."
