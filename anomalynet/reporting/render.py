@@ -14,14 +14,14 @@ from anomalynet.reporting.aggregate import RULE, ArmMetrics, aggregate
 from anomalynet.reporting.arms import ExpectedRuns, arms
 from anomalynet.reporting.calibration.section import calibration_section
 from anomalynet.reporting.claims.section import claims_section
+from anomalynet.reporting.explanations.section import explanations_section
 from anomalynet.reporting.findings import best_models
 from anomalynet.reporting.incident_section import incident_section
 from anomalynet.reporting.model_section import cost_section, model_section
+from anomalynet.reporting.over_time.section import over_time_section
 from anomalynet.reporting.paper_audit import paper_audit_section
 from anomalynet.reporting.paper_section import paper_section
 from anomalynet.reporting.section import Section
-from anomalynet.reporting.timeline_section import timeline_section
-from anomalynet.reporting.timelines.section import timelines_section
 from anomalynet.reporting.worlds import worlds_section
 from anomalynet.reporting.write import write_files
 from anomalynet.runs.collect import RunRecord
@@ -63,10 +63,10 @@ def write_report(
         paper_section(models, data),
         paper_audit_section(),
         model_section(models, data),
-        timeline_section(models, data),
+        over_time_section(models, data),
         incident_section(models, data),
         calibration_section(models, data),
-        timelines_section(models, data),
+        explanations_section(models, data),
         worlds_section(models, data),
         ablations_section(ablations),
         audits.audit_section(audit, models),

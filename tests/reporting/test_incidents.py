@@ -48,6 +48,8 @@ def run(
     kinds = [None if number is None else NOTES[number].type for _, number, _ in rows]
     pl.DataFrame(
         {
+            "series": ["a"] * len(rows),
+            "time": pl.Series([1_000_000 * second for second in range(len(rows))]).cast(pl.Datetime("us")),
             "split": ["test"] * len(rows),
             "label": pl.Series([label for label, _, _ in rows], dtype=pl.Int8),
             "incident": pl.Series([number for _, number, _ in rows], dtype=pl.Int32),

@@ -126,7 +126,7 @@ def test_every_link_leads_to_a_file(report: Path) -> None:
 
 def test_every_caption_names_split_folds_seeds_and_prevalence(report: Path) -> None:
     captions = [line for line in report.read_text(encoding="utf-8").splitlines() if line.startswith("> **")]
-    assert len(captions) == 1 + 1 + 4 + 5 + 2 + 2
+    assert len(captions) == 1 + 1 + 4 + 5 + 2 + 2 + 3
     for caption in captions:
         assert "Split: group; 2 folds; seeds of the repetitions: 0, 1. Test part: 33.33 % attack. Labelled steps" in caption
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anomalynet.reporting import captions, timeline_figure, timeline_tables
+from anomalynet.reporting import captions
 from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting.over_time import figure as drawing
+from anomalynet.reporting.over_time import tables
+from anomalynet.reporting.over_time.measured import MODEL, RANDOM, WIDEST_BUFFER, ArmTimeline, timeline_of
 from anomalynet.reporting.section import Section, caption, figure
-from anomalynet.reporting.timeline import MODEL, RANDOM, WIDEST_BUFFER, ArmTimeline, timeline_of
 
 TITLE, ADJUSTED_TITLE = "Detection over time", "Point-adjusted, for comparison with papers that use it"
 
@@ -32,7 +34,7 @@ recall at a budget are means over folds, whose scores need not share a scale; al
 all folds of a repetition, an incident that several folds test being several. Mean ± standard deviation over repetitions."""
 
 
-def timeline_section(models: Sequence[ArmMetrics], data: str) -> Section:
+def over_time_section(models: Sequence[ArmMetrics], data: str) -> Section:
     """Tables, figure and CSV of detection over time, for the models that have runs; nothing where none has.
 
     Args:
@@ -47,24 +49,24 @@ def timeline_section(models: Sequence[ArmMetrics], data: str) -> Section:
         return Section()
     timelines = [timeline_of(one) for one in run]
     signs = captions.marks([one.arm for one in models])
-    reasons = timeline_tables.reasons(timelines)
+    reasons = tables.reasons(timelines)
     parts = [
         f"## {TITLE}",
         NOTE,
-        timeline_tables.main_table(timelines, signs),
+        tables.main_table(timelines, signs),
         *(["\n".join(f"- {reason}" for reason in reasons)] if reasons else []),
         caption(TITLE, run, models, "timeline.csv"),
-        figure(timeline_figure.NAME, timeline_figure.TITLE, run, models),
+        figure(drawing.NAME, drawing.TITLE, run, models),
         "Numbers: [timeline_budgets.csv](tables/timeline_budgets.csv).",
         f"### {ADJUSTED_TITLE}",
         _inflated(timelines),
-        timeline_tables.adjusted_table(timelines, signs),
+        tables.adjusted_table(timelines, signs),
         caption(ADJUSTED_TITLE, run, models, "timeline.csv"),
     ]
     files = {
-        "tables/timeline.csv": timeline_tables.csv(timelines, data).encode(),
-        "tables/timeline_budgets.csv": timeline_tables.curves_csv(timelines, data).encode(),
-        **{f"figures/{name}": content for name, content in timeline_figure.draw(timelines).items()},
+        "tables/timeline.csv": tables.csv(timelines, data).encode(),
+        "tables/timeline_budgets.csv": tables.curves_csv(timelines, data).encode(),
+        **{f"figures/{name}": content for name, content in drawing.draw(timelines).items()},
     }
     return Section(parts, files)
 

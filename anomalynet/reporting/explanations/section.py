@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting.explanations.examples import BEST, MIDDLE, RULE, WORST, Example, choose, examples, read_explanations
+from anomalynet.reporting.explanations.figure import draw
+from anomalynet.reporting.explanations.numbers import Numbers, numbers, sentence
+from anomalynet.reporting.explanations.timeline import Timeline, timeline
 from anomalynet.reporting.section import Section, figure
 from anomalynet.reporting.tables import defined, to_csv
-from anomalynet.reporting.timelines.examples import BEST, MIDDLE, RULE, WORST, Example, choose, examples, read_explanations
-from anomalynet.reporting.timelines.figure import draw
-from anomalynet.reporting.timelines.numbers import Numbers, numbers, sentence
-from anomalynet.reporting.timelines.timeline import Timeline, timeline
 from anomalynet.runs.incidents import read_incidents
 
 HEADINGS = {BEST: "The incident found best", MIDDLE: "The incident in the middle", WORST: "The incident found worst"}
@@ -24,7 +24,7 @@ CAUTION = (
 )
 
 
-def timelines_section(models: Sequence[ArmMetrics], data: str) -> Section:
+def explanations_section(models: Sequence[ArmMetrics], data: str) -> Section:
     """Timelines of the hybrid, else of the first model that has any; nothing where no run explains an incident.
 
     Raises:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anomalynet.reporting.captions import short_facts
+from anomalynet.reporting.explanations.timeline import Bools, Course, Floats, Timeline
 from anomalynet.reporting.figures import encode, style
-from anomalynet.reporting.timelines.timeline import Bools, Course, Floats, Timeline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,6 +1,6 @@
 """Seconds and peak memory of every metric of detection over time, by the number of steps, one process and one thread each.
 
-    python tests/benchmarks/timeline_metrics.py [--steps 100000 300000 1000000] [--buffer 100]
+    python tests/benchmarks/range_metrics.py [--steps 100000 300000 1000000] [--buffer 100]
 
 One series with 10 % attack in ranges of about 100 steps and continuous scores. Peak memory is above that of the inputs; seconds of
 the processor are what is left of a machine that others use too.
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PREPARED = "labels, scores, alarms, stretch = inputs({steps})"
-IMPORT = "from tests.benchmarks.timeline_metrics import inputs; from anomalynet.reporting.timeline_metrics"
+IMPORT = "from tests.benchmarks.range_metrics import inputs; from anomalynet.reporting.range_metrics"
 METRICS = {
     "VUS, every score a threshold": (".vus import vus", "vus(labels, scores, stretch, {buffer})"),
     "VUS, 250 thresholds": (".vus import vus", "vus(labels, scores, stretch, {buffer}, 250)"),

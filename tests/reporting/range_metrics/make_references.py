@@ -3,7 +3,7 @@
     python3.11 -m venv /tmp/references
     /tmp/references/bin/pip install numpy==2.3.5 scikit-learn==1.9.1 pandas tqdm aeon==1.6.0
     /tmp/references/bin/pip install --no-deps vus==0.0.6 prts==1.0.0.3 tsadmetrics==1.0.16
-    /tmp/references/bin/python tests/reporting/timeline_metrics/make_references.py
+    /tmp/references/bin/python tests/reporting/range_metrics/make_references.py
 
 vus has VUS (the authors' package) and affiliation (Huet's own code), prts and aeon have range-based precision and recall, tsadmetrics has
 PA-F1 and PA%K. `null` is where a package fails or divides by zero, or says of itself that it is undefined.

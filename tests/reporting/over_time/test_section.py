@@ -15,10 +15,10 @@ import pytest
 from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import ArmMetrics, aggregate
 from anomalynet.reporting.arms import arms
+from anomalynet.reporting.over_time.measured import ALWAYS_ON, BUDGETS, MODEL, RANDOM, ArmTimeline, detection, read_steps, timeline_of
+from anomalynet.reporting.over_time.section import over_time_section
+from anomalynet.reporting.over_time.tables import ALL, COLUMNS, beside
 from anomalynet.reporting.section import Section
-from anomalynet.reporting.timeline import ALWAYS_ON, BUDGETS, MODEL, RANDOM, ArmTimeline, detection, read_steps, timeline_of
-from anomalynet.reporting.timeline_section import timeline_section
-from anomalynet.reporting.timeline_tables import ALL, COLUMNS, beside
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record
 
@@ -150,7 +150,7 @@ def test_the_section(tmp_path: Path) -> None:
         *(run(tmp_path, name, fold=fold, scores=LATE if fold else EARLY) for name in ("cnn", "logistic") for fold in range(2)),
         *(run(tmp_path, "isolation_forest", fold=fold, scores=quiet) for fold in range(2)),
     ]
-    section = timeline_section(aggregate(arms(records)), "toy")
+    section = over_time_section(aggregate(arms(records)), "toy")
     text = "\n\n".join(section.parts)
     assert text.startswith("## Detection over time\n\n")
     lines = [line for line in text.splitlines() if line.startswith("| **CNN**")]
@@ -175,12 +175,12 @@ def test_the_section(tmp_path: Path) -> None:
     curve = list(csv.DictReader(io.StringIO(section.files["tables/timeline_budgets.csv"].decode())))
     assert [row["false_alarms_per_day"] for row in curve[: len(BUDGETS)]] == [f"{budget:g}" for budget in BUDGETS]
     assert ElementTree.fromstring(section.files["figures/timeline.svg"]).tag.endswith("svg")
-    again = timeline_section(aggregate(arms(list(reversed(records)))), "toy")
+    again = over_time_section(aggregate(arms(list(reversed(records)))), "toy")
     assert (list(again.parts), dict(again.files)) == (list(section.parts), dict(section.files))
 
 
 def test_nothing_without_runs(tmp_path: Path) -> None:
-    assert timeline_section([one for one in aggregate(arms([run(tmp_path)])) if not one.values], "toy") == Section()
+    assert over_time_section([one for one in aggregate(arms([run(tmp_path)])) if not one.values], "toy") == Section()
 
 
 def test_the_twins_are_those_of_the_model_that_alarms_middlingly(tmp_path: Path) -> None:

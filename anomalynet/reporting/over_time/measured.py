@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
 from anomalynet.reporting.arms import Repetition, RepetitionKey
-from anomalynet.reporting.timeline_metrics.adjusted import adjusted
-from anomalynet.reporting.timeline_metrics.affiliation import affiliation
-from anomalynet.reporting.timeline_metrics.baselines import always_on, random_detector
-from anomalynet.reporting.timeline_metrics.budget import delay_quantile, detection_delays, event_recall_at_budgets, undetected
-from anomalynet.reporting.timeline_metrics.ranges import range_f1, range_precision, range_recall
-from anomalynet.reporting.timeline_metrics.stretches import Booleans, Floats, Integers, Value, ranges, stretches
-from anomalynet.reporting.timeline_metrics.vus import vus
+from anomalynet.reporting.range_metrics.adjusted import adjusted
+from anomalynet.reporting.range_metrics.affiliation import affiliation
+from anomalynet.reporting.range_metrics.baselines import always_on, random_detector
+from anomalynet.reporting.range_metrics.budget import delay_quantile, detection_delays, event_recall_at_budgets, undetected
+from anomalynet.reporting.range_metrics.ranges import range_f1, range_precision, range_recall
+from anomalynet.reporting.range_metrics.stretches import Booleans, Floats, Integers, Value, ranges, stretches
+from anomalynet.reporting.range_metrics.vus import vus
 from anomalynet.runs.collect import RunRecord
 
 MODEL, RANDOM, ALWAYS_ON = "model", "random", "always on"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalynet.reporting.timeline_metrics.stretches import (
+from anomalynet.reporting.range_metrics.stretches import (
     NO_ATTACK,
     NO_NORMAL,
     Floats,

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from anomalynet.reporting.aggregate import ArmMetrics
-from anomalynet.reporting.timelines.examples import Example, read_explanations, read_series
+from anomalynet.reporting.explanations.examples import Example, read_explanations, read_series
 from anomalynet.runs.collect import RunRecord
 
 Floats = NDArray[np.float64]

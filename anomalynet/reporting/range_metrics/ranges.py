@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from anomalynet.reporting.timeline_metrics.stretches import (
+from anomalynet.reporting.range_metrics.stretches import (
     NO_ALARM,
     NO_ATTACK,
     Booleans,

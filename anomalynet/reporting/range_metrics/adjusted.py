@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomalynet.reporting.timeline_metrics.stretches import NO_ATTACK, Booleans, Integers, Value, ranges, sums, undefined
+from anomalynet.reporting.range_metrics.stretches import NO_ATTACK, Booleans, Integers, Value, ranges, sums, undefined
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from anomalynet.reporting import captions
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
 from anomalynet.reporting.markdown import grid, unit
 from anomalynet.reporting.measures import MEASURES
+from anomalynet.reporting.over_time.measured import ALWAYS_ON, BUDGETS, DETECTORS, MODEL, RANDOM, ArmTimeline
 from anomalynet.reporting.tables import defined, to_csv
-from anomalynet.reporting.timeline import ALWAYS_ON, BUDGETS, DETECTORS, MODEL, RANDOM, ArmTimeline
 
 SHOWN = (
     "vus_pr", "vus_roc", "range_f1", "range_precision", "range_recall", "affiliation_precision", "affiliation_recall",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomalynet.reporting.timeline_metrics.stretches import (
+from anomalynet.reporting.range_metrics.stretches import (
     NO_ALARM,
     NO_ATTACK,
     Booleans,

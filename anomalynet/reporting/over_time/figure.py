@@ -9,14 +9,14 @@ import numpy as np
 
 from anomalynet.reporting.captions import marks, short_facts
 from anomalynet.reporting.figures import encode, style
-from anomalynet.reporting.timeline import ALWAYS_ON, BUDGETS, MODEL, RANDOM, ArmTimeline
-from anomalynet.reporting.timeline_tables import beside, curve
+from anomalynet.reporting.over_time.measured import ALWAYS_ON, BUDGETS, MODEL, RANDOM, ArmTimeline
+from anomalynet.reporting.over_time.tables import beside, curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from anomalynet.reporting.timeline_metrics.stretches import Floats
+    from anomalynet.reporting.range_metrics.stretches import Floats
 
 NAME, TITLE = "timeline", "Event recall by false alarms a day, and by delay"
 

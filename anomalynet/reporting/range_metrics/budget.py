@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalynet.reporting.timeline_metrics.stretches import Booleans, Floats, Integers, Value, undefined
+from anomalynet.reporting.range_metrics.stretches import Booleans, Floats, Integers, Value, undefined
 
 SECONDS_A_DAY = 86400.0
 NO_INCIDENT, NONE_DETECTED, NOTHING_SCORED = "no incident of the positive class", "no incident detected", "no scored step"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomalynet.reporting.timelines.timeline import Bools, Floats, Timeline
+from anomalynet.reporting.explanations.timeline import Bools, Floats, Timeline
 
 NAMED = 2
 """Channels that a sentence names."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from anomalynet.reporting.timeline_metrics.stretches import Booleans, Floats
+from anomalynet.reporting.range_metrics.stretches import Booleans, Floats
 
 
 def random_detector(scores: Floats, alarms: Booleans, seed: int | Sequence[int]) -> tuple[Floats, Booleans]:

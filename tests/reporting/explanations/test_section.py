@@ -18,11 +18,11 @@ import pytest
 from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import ArmMetrics, aggregate
 from anomalynet.reporting.arms import arms
-from anomalynet.reporting.timelines.examples import Example, choose, examples
-from anomalynet.reporting.timelines.figure import places, spans
-from anomalynet.reporting.timelines.numbers import numbers, sentence
-from anomalynet.reporting.timelines.section import timelines_section
-from anomalynet.reporting.timelines.timeline import timeline
+from anomalynet.reporting.explanations.examples import Example, choose, examples
+from anomalynet.reporting.explanations.figure import places, spans
+from anomalynet.reporting.explanations.numbers import numbers, sentence
+from anomalynet.reporting.explanations.section import explanations_section
+from anomalynet.reporting.explanations.timeline import timeline
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.schema import EXPLANATION_COLUMNS
 from tests.reporting.synthetic import record
@@ -73,7 +73,7 @@ def write(
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes most of the time."""
-    monkeypatch.setattr("anomalynet.reporting.timelines.section.draw", lambda name, *_: {})
+    monkeypatch.setattr("anomalynet.reporting.explanations.section.draw", lambda name, *_: {})
 
 
 def course(*during: float) -> list[float]:
@@ -145,11 +145,11 @@ def test_other_models_of_the_same_place_stand_beside(tmp_path: Path) -> None:
     line = timeline(*the_only(runs))
     assert [(one.title, one.alarms.nonzero()[0].tolist()) for one in line.others] == [("CNN", [5]), ("Autoencoder", [4, 5])]
     assert line.others[0].scores.tolist() == course(0.3, 0.6, 0.3)
-    found = timelines_section(measured(*runs), "toy")
+    found = explanations_section(measured(*runs), "toy")
     svg = found.files["figures/timeline_best.svg"].decode()
     for name in ("CNN", "Hybrid", "its threshold, 0.5", "pressure", "Attention by part of the window (4 parts)"):
         assert f"<!-- {name} -->" in svg
-    assert found == timelines_section(measured(*reversed(runs)), "toy"), "the order of runs does not matter"
+    assert found == explanations_section(measured(*reversed(runs)), "toy"), "the order of runs does not matter"
     assert svg.count("<!-- Autoencoder -->") == 1, "a score that is no probability is in the alarms alone"
 
 
@@ -160,7 +160,7 @@ def test_the_section_names_rule_run_and_incident(tmp_path: Path) -> None:
         write(tmp_path, "hybrid", {3: course(0.9, 0.4, 0.4)}, fold=1),
         write(tmp_path, "cnn", {1: course(0.6, 0.6, 0.6)}, code="0ther"),
     ]
-    found = timelines_section(measured(*runs), "toy")
+    found = explanations_section(measured(*runs), "toy")
     text = "\n\n".join(found.parts)
     assert "Of these 3 incidents of Hybrid (2 runs;" in text
     assert "> **The incident found best: flood (number 1, severity 2) on s1.** Run `hybrid/hybr0000`. 67 % of its 3" in text
@@ -173,21 +173,21 @@ def test_the_section_names_rule_run_and_incident(tmp_path: Path) -> None:
     assert cells["best", "squared error", "pressure"] == ("0.2500", "2.5000")
     assert cells["best", "attention on the newest 1 of 4 parts", ""] == ("40.0000", "80.0000")
     assert cells["worst", "delay of the first alarm", ""] == ("", "")
-    assert found == timelines_section(measured(*reversed(runs)), "toy")
+    assert found == explanations_section(measured(*reversed(runs)), "toy")
 
 
 @pytest.mark.usefixtures("no_figures")
 def test_without_a_hybrid_another_network_is_shown_and_without_files_nothing(tmp_path: Path) -> None:
     other = write(tmp_path, "autoencoder", {1: course(9.0, 9.0, 9.0)}, attention=False, probability=False)
-    assert "Run `autoencoder/auto0000`" in "\n".join(timelines_section(measured(other), "toy").parts)
-    assert timelines_section(measured(write(tmp_path, "hybrid", {1: course(0.9, 0.9, 0.9)}, explained=False)), "toy").parts == ()
+    assert "Run `autoencoder/auto0000`" in "\n".join(explanations_section(measured(other), "toy").parts)
+    assert explanations_section(measured(write(tmp_path, "hybrid", {1: course(0.9, 0.9, 0.9)}, explained=False)), "toy").parts == ()
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     run = write(tmp_path, "hybrid", {1: course(0.9, 0.9, 0.9)})
     (run.folder / "explanations.parquet").write_bytes(b"PAR1 cut")
     with pytest.raises(RunError, match=r"explanations\.parquet: cannot be read"):
-        timelines_section(measured(run), "toy")
+        explanations_section(measured(run), "toy")
 
 
 def test_a_gap_is_an_empty_column() -> None:

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from anomalynet.metrics.events import event_metrics
 from anomalynet.metrics.threshold import alarm_budget
+from anomalynet.reporting.range_metrics.adjusted import adjusted
+from anomalynet.reporting.range_metrics.affiliation import affiliation
+from anomalynet.reporting.range_metrics.budget import delay_quantile, detection_delays, event_recall_at_budgets
+from anomalynet.reporting.range_metrics.ranges import range_precision, range_recall
+from anomalynet.reporting.range_metrics.stretches import Value, ranges
+from anomalynet.reporting.range_metrics.vus import vus
 from anomalynet.reporting.statistics import ranking_metrics
-from anomalynet.reporting.timeline_metrics.adjusted import adjusted
-from anomalynet.reporting.timeline_metrics.affiliation import affiliation
-from anomalynet.reporting.timeline_metrics.budget import delay_quantile, detection_delays, event_recall_at_budgets
-from anomalynet.reporting.timeline_metrics.ranges import range_precision, range_recall
-from anomalynet.reporting.timeline_metrics.stretches import Value, ranges
-from anomalynet.reporting.timeline_metrics.vus import vus
 
 Part = tuple[NDArray[np.int8], NDArray[np.bool_], NDArray[np.float64]]
 

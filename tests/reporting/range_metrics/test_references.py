@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from anomalynet.reporting.timeline_metrics.adjusted import adjusted
-from anomalynet.reporting.timeline_metrics.affiliation import affiliation
-from anomalynet.reporting.timeline_metrics.ranges import range_precision, range_recall
-from anomalynet.reporting.timeline_metrics.stretches import Value
-from anomalynet.reporting.timeline_metrics.vus import PUBLISHED_THRESHOLDS, Volumes, vus
+from anomalynet.reporting.range_metrics.adjusted import adjusted
+from anomalynet.reporting.range_metrics.affiliation import affiliation
+from anomalynet.reporting.range_metrics.ranges import range_precision, range_recall
+from anomalynet.reporting.range_metrics.stretches import Value
+from anomalynet.reporting.range_metrics.vus import PUBLISHED_THRESHOLDS, Volumes, vus
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("references.json").read_text())
 NEAR = 1e-6
