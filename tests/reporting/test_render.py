@@ -44,6 +44,7 @@ def report(runs: list[RunRecord], tmp_path_factory: pytest.TempPathFactory) -> P
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes most of a report's time, and has its own tests."""
     monkeypatch.setattr("anomalynet.reporting.render.draw_all", lambda tables: {})
+    monkeypatch.setattr("anomalynet.reporting.calibration.section.draw", lambda *_: {})
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
