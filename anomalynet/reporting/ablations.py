@@ -18,9 +18,9 @@ PAPER = "paper_models"
 """The sweep of this very report."""
 
 NOTE = (
-    "Sweeps that change one part of the hybrid or of the data at a time and were started beside these runs. Each sentence is its report's: "
-    "difference from the reference, interval and verdict of a test over recordings. They have their own repetitions and presets, so their "
-    "numbers are not those of the tables above."
+    "Sweeps on the same data that were started beside these runs, each with a question of its own. The sentences are their reports': "
+    "difference from the reference, interval, and verdict of a test over recordings. They have their own repetitions and presets, so "
+    "their numbers are not those of the tables above."
 )
 
 

@@ -63,22 +63,22 @@ def _both(line: Timeline, values: Floats) -> Floats:
 
 def sentence(line: Timeline, found: Numbers) -> str:
     """What the figure shows, no more."""
-    told = [f"{100 * found.alarmed:.0f} % of its {line.example.steps} scored steps are alarmed"]
-    if not math.isnan(found.delay):
-        told[0] += f", the first {found.delay:g} s after its first scored step"
+    shown = int(line.during.sum())
+    cut = f" (the first {shown} are shown)" if shown < line.example.steps else ""
+    first = "" if math.isnan(found.delay) else f", the first {found.delay:g} s after its first scored step"
+    told = [f"{100 * found.alarmed:.0f} % of its {line.example.steps} scored steps{cut} are alarmed{first}"]
     rises = {name: after - before for name, (before, after) in found.error.items() if after > before}
     highest = sorted(rises, key=lambda name: -rises[name])[:NAMED]
     if highest:
-        told.append(
-            "the error rose most in " + " and ".join(f"{name} ({_pair(*found.error[name])})" for name in highest) + " before → during"
-        )
+        named = " and ".join(f"{name} ({_pair(*found.error[name])})" for name in highest)
+        told.append(f"from before to during the incident the error rose most in {named}")
     elif found.error and not any(math.isnan(before) for before, _ in found.error.values()):
         told.append("no channel's error rose")
     if not math.isnan(found.attention[1]):
         share = f"{100 * found.attention[1]:.0f} % of the attention falls on the newest {found.newest} of {found.parts} parts of the window"
         before = "" if math.isnan(found.attention[0]) else f" (before: {100 * found.attention[0]:.0f} %)"
         told.append(f"{share}{before}")
-    return f"{'; '.join(told)}.".capitalize() if told[0][0].isalpha() else f"{'; '.join(told)}."
+    return f"{'; '.join(told)}."
 
 
 def _pair(before: float, after: float) -> str:

@@ -118,8 +118,9 @@ def test_the_sentence_is_the_mean_before_and_during(tmp_path: Path) -> None:
     assert (found.newest, found.parts) == (1, 4)
     assert found.attention == pytest.approx((0.4, 0.8))
     assert sentence(line, found) == (
-        "67 % of its 3 scored steps are alarmed, the first 30 s after its first scored step; the error rose most in pressure (0.25 → 2.5) "
-        "and mask (1 → 1.5) before → during; 80 % of the attention falls on the newest 1 of 4 parts of the window (before: 40 %)."
+        "67 % of its 3 scored steps are alarmed, the first 30 s after its first scored step; from before to during the incident the error "
+        "rose most in pressure (0.25 → 2.5) and mask (1 → 1.5); 80 % of the attention falls on the newest 1 of 4 parts of the window "
+        "(before: 40 %)."
     )
 
 
@@ -128,6 +129,7 @@ def test_a_network_without_attention_or_error_says_nothing_of_them(tmp_path: Pat
     assert line.attention is None
     assert math.isnan(numbers(line).delay)
     assert "attention" not in sentence(line, numbers(line))
+    assert "100 scored steps (the first 3 are shown)" in sentence(replace(line, example=replace(line.example, steps=100)), numbers(line))
     quiet = replace(line, error=None)
     assert sentence(quiet, numbers(quiet)) == "0 % of its 3 scored steps are alarmed."
     falling = replace(line, error=np.linspace(2.0, 1.0, STEPS)[:, None].repeat(2, axis=1))
