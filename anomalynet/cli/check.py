@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anomalynet.cli import check_report
 from anomalynet.cli.arguments import add_json, add_overrides
-from anomalynet.cli.output import print_json, print_table
-from anomalynet.errors import NothingToCompareError, RegressionError, RunError, StoppedError, UsageError
+from anomalynet.errors import AnomalynetError, RunError, StoppedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from anomalynet.gate.asked import Asked
     from anomalynet.gate.baseline import Baseline
     from anomalynet.gate.finding import Part
-    from anomalynet.gate.render import Answer
     from anomalynet.gate.verdict import Measured
     from anomalynet.sweep.jobs import Job
 
@@ -55,28 +53,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check, update or show."""
-    from anomalynet.gate.asked import asked, refuse_gaps, refuse_unknown
-    from anomalynet.gate.baseline import read_baseline
-
     wanted = [name.strip() for name in args.experiments.split(",") if name.strip()] if args.experiments is not None else None
     _refuse_misuse(args, wanted)
     if args.history:
-        return _history(args, wanted)
-    sweeps: dict[Part, str] = {"golden": args.golden, "statistical": args.sweep}
-    if args.update is None:
-        baseline: Baseline | None = read_baseline(args.against)
-    else:
-        baseline = read_baseline(args.against) if args.against.exists() else None
-    parts = asked({part: name for part, name in sweeps.items() if args.only in (None, part)}, wanted)
-    if baseline is not None and args.update is None:
-        refuse_gaps(parts, baseline, wanted)
-    else:
-        refuse_unknown(parts, wanted)
+        return check_report.history(args, wanted)
+    try:
+        baseline, parts = _prepared(args, wanted)
+    except AnomalynetError as error:
+        check_report.tell_github_of(error, os.environ)
+        raise
     measured = _trained(args, parts, baseline)
     if args.update is not None:
-        return _update(args, parts, baseline, measured, whole=wanted is None)
+        return check_report.update(args, parts, baseline, measured, whole=wanted is None)
     assert baseline is not None
-    return _answer(args, baseline, measured)
+    return check_report.answer(args, baseline, measured)
+
+
+def _prepared(args: argparse.Namespace, wanted: Sequence[str] | None) -> tuple[Baseline | None, list[Asked]]:
+    """The baseline, of an update None where there is none yet, and what is to be trained; what cannot be compared is refused here."""
+    from anomalynet.gate.asked import asked, refuse_gaps, refuse_unknown
+    from anomalynet.gate.baseline import read_baseline
+
+    baseline = read_baseline(args.against) if args.update is None or args.against.exists() else None
+    sweeps: dict[Part, str] = {"golden": args.golden, "statistical": args.sweep}
+    parts = asked({part: name for part, name in sweeps.items() if args.only in (None, part)}, wanted)
+    if baseline is None or args.update is not None:
+        refuse_unknown(parts, wanted)
+    else:
+        refuse_gaps(parts, baseline, wanted)
+    return baseline, parts
 
 
 def _refuse_misuse(args: argparse.Namespace, wanted: Sequence[str] | None) -> None:
@@ -121,92 +126,3 @@ def _trained(args: argparse.Namespace, parts: Sequence[Asked], baseline: Baselin
         if found is None:
             raise RunError("every run failed\n" + "\n".join(failure.sentence() for failure in failures(jobs)))
         return found
-
-
-def _update(args: argparse.Namespace, parts: Sequence[Asked], old: Baseline | None, measured: Measured, *, whole: bool) -> int:
-    from datetime import UTC, datetime
-
-    from anomalynet.cli.launching import say
-    from anomalynet.gate.baseline import write_baseline
-    from anomalynet.gate.history import short
-    from anomalynet.gate.update import updated
-
-    if measured.failed:
-        raise RunError("\n".join(failure.sentence() for failure in measured.failed), f"{args.against} is as it was")
-    names = {one.part: [Path(name).stem for name in one.sweep.experiments] for one in parts} if whole else {}
-    new = updated(old, measured, args.update.strip(), f"{datetime.now(UTC):%Y-%m-%d}", names)
-    write_baseline(args.against, new)
-    told = {"baseline": str(args.against), "update": len(new.history), "environment": measured.environment, "commit": measured.commit}
-    if args.json:
-        print_json(told)
-    else:
-        say(f"update {len(new.history)}: {measured.environment}, commit {short(measured.commit) or 'unknown'}")
-        print(args.against)
-    return 0
-
-
-def _answer(args: argparse.Namespace, baseline: Baseline, measured: Measured) -> int:
-    """Print, annotate and write what was found.
-
-    Raises:
-        RegressionError, RunError, NothingToCompareError: by the exit code.
-    """
-    from anomalynet.gate import render
-    from anomalynet.gate.verdict import exit_code, findings
-
-    found = findings(measured, baseline)
-    answer = render.Answer(str(args.against), measured.environment, found, baseline.history, exit_code(found))
-    if args.json:
-        print_json(render.as_json(answer))
-    else:
-        print_table(render.rows(answer))
-        print(answer.verdict())
-    _tell_github(answer, os.environ, to_stderr=args.json)
-    if args.out is not None:
-        from anomalynet.runs.files import write_json, write_text
-
-        write_text(args.out / "check.md", render.markdown(answer))
-        write_json(args.out / "check.json", render.as_json(answer))
-    bad = [finding.sentence() for finding in render.shown(found) if finding.verdict in render.BAD]
-    hint = 'if it is meant: anomalynet check --update "reason"'
-    if answer.exit_code == RegressionError.exit_code:
-        raise RegressionError("\n".join(bad), hint)
-    if answer.exit_code == RunError.exit_code:
-        raise RunError("\n".join(bad))
-    if answer.exit_code == NothingToCompareError.exit_code:
-        raise NothingToCompareError("\n".join(bad) or answer.verdict(), hint)
-    return 0
-
-
-def _tell_github(answer: Answer, environment: Mapping[str, str], *, to_stderr: bool) -> None:
-    """Annotations on the pull request, and the summary of the job; nothing outside GitHub Actions."""
-    from anomalynet.gate import render
-
-    if environment.get("GITHUB_ACTIONS") == "true":
-        for line in render.github_lines(answer.findings):
-            print(line, file=sys.stderr if to_stderr else sys.stdout)
-    if summary := environment.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(render.markdown(answer) + "\n")
-
-
-def _history(args: argparse.Namespace, wanted: Sequence[str] | None) -> int:
-    from anomalynet.gate import history
-    from anomalynet.gate.baseline import read_baseline
-
-    baseline = read_baseline(args.against)
-    known = {name for name, _ in history.series(baseline.history)}
-    for name in wanted or ():
-        if name not in known:
-            raise NothingToCompareError(f"{args.against}: its history has no {name!r}", f"it has {', '.join(sorted(known))}")
-    if args.out is not None:
-        from anomalynet.gate.figure import draw_history
-        from anomalynet.runs.files import write_bytes
-
-        write_bytes(args.out, draw_history(baseline.history, wanted)[args.out.suffix.removeprefix(".")])
-    if args.json:
-        print_json([history.entry_json(entry, wanted) for entry in baseline.history])
-        return 0
-    print_table(history.updates(baseline.history), title="updates")
-    print_table(history.rows(baseline.history, wanted), title="metrics")
-    return 0

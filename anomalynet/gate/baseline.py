@@ -7,6 +7,7 @@ from pathlib import Path
 
 from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.gate.plain import build, dump, parse
+from anomalynet.metrics.suite import METRICS
 from anomalynet.runs.files import write_text
 
 VERSION = 1
@@ -132,6 +133,10 @@ def _check(baseline: Baseline, path: Path) -> None:
     for name, limit in limits.items():
         if not limit >= 0:
             raise UsageError(f"{path}: tolerances: {name} must be at least 0, not {limit}")
+    for name in baseline.tolerances.metrics:
+        metric = METRICS.get(name.partition("/")[2])
+        if metric is not None and metric.direction is None:
+            raise UsageError(f"{path}: tolerances.metrics: {name} describes the data, and is neither better nor worse")
     for key, environment in baseline.environments.items():
         for kind in (environment.golden, environment.statistical):
             for experiment, record in kind.items():

@@ -118,10 +118,14 @@ def github_lines(findings: Sequence[Finding]) -> Iterator[str]:
 
 
 def _command(level: str, finding: Finding) -> str:
-    title = f"{finding.part} {finding.verdict} {finding.experiment}"
+    return command(level, f"{finding.part} {finding.verdict} {finding.experiment}", finding.sentence())
+
+
+def command(level: str, title: str, text: str) -> str:
+    """One of GitHub's workflow commands, escaped as its runner reads it."""
     for sign, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"), (":", "%3A"), (",", "%2C")):
         title = title.replace(sign, code)
-    text = finding.sentence().replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return f"::{level} title={title}::{text}"
 
 

@@ -1,6 +1,6 @@
 """What the regression gate catches, and whether it cries wolf: planted faults and honest re-runs.
 
-    python tests/benchmarks/gate.py [--reruns N] [--no-statistical] [--experiments a,b]
+    python -m tests.benchmarks.gate [--reruns N] [--no-statistical] [--experiments a,b]
 
 A baseline is made first, of this code on this machine. Each fault of `tests/gate/faults.py` is then planted into the experiment that it
 concerns, and both parts of the check are asked. The re-runs change nothing but threads (the workers' environment, `hardware.threads`) and

@@ -92,10 +92,14 @@ def test_every_run_is_trained_afresh_in_a_folder_that_must_be_empty(here: Path, 
     assert sorted(path.name for path in here.iterdir() if path.is_dir()) == ["kept"]
 
 
-def test_an_experiment_that_went_or_came_is_nothing_to_compare(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_experiment_that_went_or_came_is_nothing_to_compare(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (here / "golden.yaml").write_text(GOLDEN.replace("logistic", "random_forest"))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
     assert main([*COMMAND]) == 4
     told = capsys.readouterr()
+    assert "::error title=anomalynet check::logistic: in the baseline (golden), gone from sweep golden%0Arandom_forest: " in told.err
     assert "logistic: in the baseline (golden), gone from sweep golden" in told.err
     assert "random_forest: in sweep golden, not in the baseline (golden)" in told.err
     assert "--update" in told.err

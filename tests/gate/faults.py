@@ -20,7 +20,7 @@ from anomalynet.data.module import TelemetryDataModule
 from anomalynet.data.windows import Windows
 from anomalynet.layers import attention, head, recurrent
 from anomalynet.models._detector import Detector
-from anomalynet.training import evaluate, run
+from anomalynet.training import evaluate
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +65,18 @@ def shifted_labels(patch: pytest.MonkeyPatch) -> None:
 
 def leaked_threshold(patch: pytest.MonkeyPatch) -> None:
     """The threshold is chosen on the test part."""
-    real_metrics, real_threshold = TelemetryDataModule.steps, evaluate.threshold
+    real_steps, real_threshold = TelemetryDataModule.steps, evaluate.threshold
     seen: dict[str, pl.DataFrame] = {}
 
     def steps(self: TelemetryDataModule, part: Any, scores: Any) -> pl.DataFrame:
-        seen[part] = real_metrics(self, part, scores)
+        seen[part] = real_steps(self, part, scores)
         return seen[part]
 
     def threshold(config: EvaluationConfig, validation: pl.DataFrame) -> float:
         return real_threshold(config, seen["test"])
 
     patch.setattr(TelemetryDataModule, "steps", steps)
-    patch.setattr(run.evaluate, "threshold", threshold)
+    patch.setattr(evaluate, "threshold", threshold)
 
 
 def normalised_by_all(patch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from typing import Any
 
 import pytest
 
 from anomalynet.cli.main import main as anomalynet
-from anomalynet.sweep import local, worker
+from anomalynet.sweep import worker
 
 VARIABLE = "ANOMALYNET_TEST_FAULT"
 
@@ -17,13 +18,13 @@ VARIABLE = "ANOMALYNET_TEST_FAULT"
 def main(name: str, arguments: list[str]) -> int:
     """Run one command whose workers are started as this module instead of `anomalynet.sweep.worker`."""
     os.environ[VARIABLE] = name
-    real = local.subprocess.Popen
+    real = subprocess.Popen
 
     def popen(command: list[str], **options: Any) -> Any:
         return real([__spec__.name if word == worker.__name__ else word for word in command], **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local.subprocess, "Popen", popen)
+        patch.setattr(subprocess, "Popen", popen)
         return anomalynet(arguments)
 
 

@@ -51,6 +51,7 @@ DAMAGE = {
     '"version": 1': ('"version": 2', "its version is 2, this program reads 1"),
     '"golden": 1e-05': ('"golden": "small"', r"baseline.json.tolerances.golden: expected a number, not 'small'"),
     '"elsewhere": 0.001': ('"elsewhere": -1', "tolerances: elsewhere must be at least 0, not -1"),
+    '"test/auroc": 0.02': ('"test/prevalence": 0.02', "test/prevalence describes the data"),
     '"threshold": [0.5]': ('"threshold": 0.5', r"environments.torch 2.13, AVX2.golden.cnn.values.threshold: expected a list, not 0.5"),
     '"seed": 0': ('"sead": 0', r"statistical.cnn.runs\[0\] lacks key 'seed'"),
     '"reason":': ('"extra": 1, "reason":', r"history\[0\] has the unknown key 'extra'"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 
 from anomalynet.cli.main import main
 from anomalynet.data.importing import import_table
@@ -28,8 +29,15 @@ def baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     experiments = ",".join(sorted({fault.experiment for fault in FAULTS.values()}))
     with pytest.MonkeyPatch.context() as patch:
         in_process(patch)
-        assert main([*GOLDEN, experiments, "--against", str(path), "--update", "for tests"]) == 0
+        kept = ["--runs", str(path.with_name("runs"))]
+        assert main([*GOLDEN, experiments, "--against", str(path), *kept, "--update", "for tests"]) == 0
     return path
+
+
+def test_a_golden_is_exactly_twenty_optimiser_steps_of_any_network(baseline: Path) -> None:
+    files = list(baseline.with_name("runs").glob("golden/*/*/checkpoints/last.ckpt"))
+    assert len(files) == len({fault.experiment for fault in FAULTS.values()})
+    assert [torch.load(file, weights_only=True)["global_step"] for file in files] == [20] * len(files)
 
 
 FIRST = {
@@ -81,8 +89,10 @@ def test_other_threads_and_another_order_of_rows_raise_no_alarm_and_other_values
 
     def imported(frame: pl.DataFrame) -> None:
         frame.write_csv(tmp_path / "rows.csv")
-        columns = {"time": "time", "series": "device", "label": "attack", "split": "part"}
-        import_table(ImportRequest(file=tmp_path / "rows.csv", name="gate_rows", unsorted="sort", replace=True, **columns))
+        file, name = tmp_path / "rows.csv", "gate_rows"
+        import_table(
+            ImportRequest(file=file, name=name, time="time", series="device", label="attack", split="part", unsorted="sort", replace=True)
+        )
 
     imported(rows)
     assert main([*command, "--update", "rows in order"]) == 0

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-WORKFLOW: dict[str, Any] = yaml.safe_load((ROOT / ".github/workflows/metrics.yml").read_text(encoding="utf-8"))
+WORKFLOW: dict[Any, Any] = yaml.safe_load((ROOT / ".github/workflows/metrics.yml").read_text(encoding="utf-8"))
 STEPS: list[dict[str, Any]] = WORKFLOW["jobs"]["check"]["steps"]
 
 
