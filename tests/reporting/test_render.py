@@ -44,6 +44,8 @@ def report(runs: list[RunRecord], tmp_path_factory: pytest.TempPathFactory) -> P
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes most of a report's time, and has its own tests."""
     monkeypatch.setattr("anomalynet.reporting.paper_section.draw_all", lambda tables: {})
+    monkeypatch.setattr("anomalynet.reporting.calibration.section.draw", lambda *_: {})
+    monkeypatch.setattr("anomalynet.reporting.over_time.section.drawing.draw", lambda *_: {})
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
