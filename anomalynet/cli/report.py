@@ -6,12 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import add_json, add_runs
+from anomalynet.cli.arguments import add_format, add_json, add_runs, forms_of
 from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.runs.audits import read_audit, slug
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anomalynet.reporting.forms import Form
     from anomalynet.runs.sweeps import SweepRecord
 
 SUMMARY = "write the paper's tables and figures, or a sweep's comparison of its arms, from finished runs"
@@ -27,14 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", metavar="NAME", help="one data set, or one subset (`ton_iot/fridge`); without it each gets a report")
     parser.add_argument("--storage", metavar="URL", help="database of a search that was started with it")
+    add_format(parser)
     add_json(parser)
     parser.epilog = "Reads result files only: nothing is trained. Missing folds are marked, never guessed."
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the reports of a sweep, or one a data set."""
+    forms = forms_of(args)
     if started := _started(args):
-        return _sweeps(args, started)
+        return _sweeps(args, started, forms)
     if args.name is not None and slug(args.name) != args.name:
         raise UsageError(f"{args.name!r} is no name for a folder: letters, digits, '.', '_' and '-' only", "--out says where it is put")
 
@@ -50,12 +55,15 @@ def run(args: argparse.Namespace) -> int:
     if args.name is not None and len(chosen) > 1:
         raise UsageError(f"one name for reports on {', '.join(chosen)}", f"anomalynet report {args.name} --data {chosen[0]}")
 
+    from anomalynet.reporting.forms import wanted
     from anomalynet.reporting.render import write_report
 
     rows: list[dict[str, object]] = []
     for data in chosen:
         own = [record for record in records if record.result.data == data]
-        path = write_report(own, args.out / (args.name or slug(data)), audit=read_audit(args.runs, data))
+        out = args.out / (args.name or slug(data))
+        with wanted(forms, out) as path:
+            write_report(own, out, audit=read_audit(args.runs, data))
         rows.append({"data": data, "runs": len(own), "report": str(path)})
     if args.json:
         print_json(rows)
@@ -76,7 +84,7 @@ def _started(args: argparse.Namespace) -> list[SweepRecord]:
     return found
 
 
-def _sweeps(args: argparse.Namespace, records: list[SweepRecord]) -> int:
+def _sweeps(args: argparse.Namespace, records: list[SweepRecord], forms: Sequence[Form]) -> int:
     from anomalynet.cli.sweep_report import report
     from anomalynet.sweep.file import read_sweep
     from anomalynet.sweep.jobs import jobs_of
@@ -87,7 +95,7 @@ def _sweeps(args: argparse.Namespace, records: list[SweepRecord]) -> int:
         if record.trials is not None:
             from anomalynet.cli.search_report import report_again
 
-            path = report_again(record, args.runs, args.out / record.label, args.storage)
+            path = report_again(record, args.runs, args.out / record.label, args.storage, forms)
             rows.append({"sweep": record.label, "runs": len(record.runs), "report": str(path)})
             continue
         sweep = read_sweep(record.sweep, record.preset)
@@ -97,7 +105,7 @@ def _sweeps(args: argparse.Namespace, records: list[SweepRecord]) -> int:
             continue
         if not done:
             raise NothingToCompareError(f"{record.label}: no finished run", f"anomalynet sweep {record.sweep}")
-        path = report(sweep, jobs, args.runs, args.out / record.label)
+        path = report(sweep, jobs, args.runs, args.out / record.label, forms)
         rows.append({"sweep": record.label, "runs": done, "report": str(path)})
     if args.json:
         print_json(rows)

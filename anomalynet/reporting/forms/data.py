@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import io
 
-TEXT = ("table", "model", "arm", "data", "metric", "parameter", "paper", "used", "split", "seeds", "folds", "worlds", "unit", "status", "reason")
+TEXT = (
+    "table",
+    "model",
+    "arm",
+    "data",
+    "metric",
+    "parameter",
+    "paper",
+    "used",
+    "split",
+    "seeds",
+    "folds",
+    "worlds",
+    "unit",
+    "status",
+    "reason",
+)
 """Columns that are text even where all of it looks like numbers, so that a column has one type in every report."""
 
 
@@ -20,7 +36,9 @@ def parquet(csv: bytes) -> bytes:
     """
     import polars as pl
 
-    frame = pl.read_csv(csv, infer_schema_length=None, null_values=[""], schema_overrides=dict.fromkeys(_header(csv) & set(TEXT), pl.String))
+    frame = pl.read_csv(
+        csv, infer_schema_length=None, null_values=[""], schema_overrides=dict.fromkeys(_header(csv) & set(TEXT), pl.String)
+    )
     empty = [column.name for column in frame if column.null_count() == frame.height]
     target = io.BytesIO()
     frame.with_columns(pl.lit(None).alias(name) for name in empty).write_parquet(target, compression="zstd", statistics=True)

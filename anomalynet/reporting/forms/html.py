@@ -37,7 +37,9 @@ def html(text: str, files: Mapping[str, bytes]) -> str:
     contents = [(block.node.tag, names[id(block)], plain(block.node)) for block in headings if block.node.tag in ("h2", "h3")]
     title = next((plain(block.node) for block in headings), "Report")
     style, script = (_source(name) for name in ("page.css", "page.js"))
-    policy = f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'; form-action 'none'"
+    )
     page = _environment().get_template("page.html")
     wide = any(block.get("wide") for block in shown)
     return page.render(title=title, policy=policy, style=Markup(style), script=Markup(script), contents=contents, blocks=shown, wide=wide)

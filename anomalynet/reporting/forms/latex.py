@@ -9,16 +9,16 @@ from markdown_it.tree import SyntaxTreeNode as Node
 
 from anomalynet.reporting.forms.characters import escaped
 from anomalynet.reporting.forms.document import Block, blocks, grid, links, plain, slugs, title_of
-from anomalynet.reporting.forms.longtable import PORTRAIT, longtable
+from anomalynet.reporting.forms.latex_table import PORTRAIT, table
 
-PREAMBLE = r"""% latexmk -pdf makes a PDF of this file. To use a table elsewhere, copy its longtable; it needs booktabs, longtable and array.
+PREAMBLE = r"""% latexmk -pdf makes a PDF of this file. A table copied from it needs array, booktabs, caption and, if long, longtable.
 \documentclass[10pt,a4paper]{article}
 \usepackage[utf8]{inputenc}
 \usepackage[a4paper,margin=22mm]{geometry}
 \usepackage{array,booktabs,longtable,graphicx,pdflscape}
 \usepackage{caption}
 \usepackage[hidelinks]{hyperref}
-\captionsetup{labelformat=empty,labelsep=none,justification=raggedright,singlelinecheck=false,font=footnotesize}
+\captionsetup{labelformat=empty,labelsep=none,justification=raggedright,singlelinecheck=false,font=footnotesize,hypcap=false}
 \newcommand{\warningsign}{\ensuremath{\triangle}\hspace{-0.58em}\raisebox{0.1ex}{\tiny\bfseries !}\hspace{0.35em}}
 \setcounter{secnumdepth}{0}
 \setlength{\parindent}{0pt}
@@ -26,9 +26,6 @@ PREAMBLE = r"""% latexmk -pdf makes a PDF of this file. To use a table elsewhere
 \setlength{\emergencystretch}{4em}
 \setlength{\LTleft}{0pt}
 \setlength{\LTright}{\fill}
-\renewcommand{\topfraction}{0.9}
-\renewcommand{\textfraction}{0.05}
-\renewcommand{\floatpagefraction}{0.8}
 """
 UNBROKEN = 15
 """Letters up to which a word is kept together, even where it is a key such as `model.attention`."""
@@ -48,7 +45,11 @@ def latex(text: str, files: Mapping[str, bytes]) -> str:
     parts = blocks(text)
     titled = [block for block in parts if block.caption]
     names = dict(zip(map(id, titled), slugs(_name(block) for block in titled), strict=True))
-    body = "\n\n".join(_block(block, names.get(id(block), ""), files) for block in parts)
+    written = [_block(block, names.get(id(block), ""), files) for block in parts]
+    first = next((place for place, block in enumerate(parts) if block.kind == "heading" and block.node.tag == "h2"), None)
+    if first is not None:
+        written.insert(first, r"\tableofcontents")
+    body = "\n\n".join(written)
     return f"{PREAMBLE}\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
 
@@ -107,7 +108,7 @@ def _in_address(found: re.Match[str]) -> str:
 
 def _block(block: Block, name: str, files: Mapping[str, bytes]) -> str:
     if block.kind == "table":
-        return "\n\n".join([longtable(grid(block.node), _caption(block, f"tab:{name}"), inline), *_notes(block)])
+        return "\n\n".join([table(grid(block.node), _caption(block, f"tab:{name}"), inline), *_notes(block)])
     if block.kind == "figure":
         return _figure(block, name, files)
     return _plain_block(block.node)
@@ -116,7 +117,7 @@ def _block(block: Block, name: str, files: Mapping[str, bytes]) -> str:
 def _plain_block(node: Node) -> str:
     if node.type == "heading":
         if node.tag == "h1":
-            return f"\\title{{{inline(node.children)}}}\n\\author{{}}\n\\date{{}}\n\\maketitle\n\\tableofcontents"
+            return f"\\title{{{inline(node.children)}}}\n\\author{{}}\n\\date{{}}\n\\maketitle"
         return rf"\{SECTIONS.get(node.tag, 'subsubsection')}{{{inline(node.children)}}}"
     if node.type in ("fence", "code_block"):
         lines = r"\\".join(rf"\texttt{{{code(line)}}}" for line in node.content.rstrip("\n").split("\n"))
@@ -137,10 +138,10 @@ def _inside(node: Node) -> str:
 
 
 def _caption(block: Block, label: str) -> str:
-    """The caption of a table or figure: the first paragraph of the quote below it; empty where there is none."""
+    """What follows \\caption of a table or figure: the first paragraph of the quote below it; empty where there is none."""
     if not block.caption:
         return ""
-    return rf"\caption[{{{escaped(title_of(block.caption))}}}]{{{inline(block.caption.children[0].children)}}}\label{{{label}}}"
+    return rf"[{{{escaped(title_of(block.caption))}}}]{{{inline(block.caption.children[0].children)}}}\label{{{label}}}"
 
 
 def _notes(block: Block) -> Iterator[str]:
@@ -161,11 +162,11 @@ def _figure(block: Block, name: str, files: Mapping[str, bytes]) -> str:
     points = min(float(natural.group(1)) if natural else PORTRAIT, PORTRAIT)
     return "\n".join(
         [
-            r"\begin{figure}[!htbp]",
+            r"\begin{minipage}{\linewidth}",
             f"% {alternative}",
             rf"\includegraphics[width={points:.0f}pt,height=0.72\textheight,keepaspectratio]{{{file}}}",
-            *([_caption(block, f"fig:{name}")] if block.caption else []),
+            *([rf"\captionof{{figure}}{_caption(block, f'fig:{name}')}"] if block.caption else []),
             *_notes(block),
-            r"\end{figure}",
+            r"\end{minipage}\par\medskip",
         ]
     )

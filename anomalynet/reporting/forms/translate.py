@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 from anomalynet.reporting.forms import Form
-
-PLACES: Mapping[Form, str] = {"html": "report.html", "md": "report.md", "latex": "report.tex", "csv": "tables"}
-"""What a reader opens of each form, in the folder of the report."""
-
-
-def present(out: Path) -> set[Form]:
-    """The forms in which a folder holds a report."""
-    found: set[Form] = {form for form, place in PLACES.items() if form != "csv" and (out / place).is_file()}
-    return found | {"csv"} if any((out / PLACES["csv"]).glob("*.parquet")) else found
 
 
 def translate(files: Mapping[str, bytes], forms: Collection[Form]) -> dict[str, bytes]:
