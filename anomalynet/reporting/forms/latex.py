@@ -108,7 +108,7 @@ def _in_address(found: re.Match[str]) -> str:
 
 def _block(block: Block, name: str, files: Mapping[str, bytes]) -> str:
     if block.kind == "table":
-        return "\n\n".join([table(grid(block.node), _caption(block, f"tab:{name}"), inline), *_notes(block)])
+        return table(grid(block.node), _caption(block, f"tab:{name}"), "".join(_notes(block)), inline)
     if block.kind == "figure":
         return _figure(block, name, files)
     return _plain_block(block.node)

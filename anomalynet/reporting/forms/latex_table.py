@@ -37,7 +37,7 @@ class _Column:
     broken: bool
 
 
-def table(cells: Grid, caption: str, inline: Inline) -> str:
+def table(cells: Grid, caption: str, notes: str, inline: Inline) -> str:
     r"""A booktabs table in the largest type in which it fits.
 
     A table that is long goes over several pages, turned where an upright one is too narrow for it; any other stays on one. What does not
@@ -46,6 +46,7 @@ def table(cells: Grid, caption: str, inline: Inline) -> str:
     Args:
         cells: of the table.
         caption: `{…}\label{…}`, what follows `\caption`, or nothing.
+        notes: what stands below it, or nothing.
         inline: how the content of a cell is written.
 
     Source: not in the paper.
@@ -61,7 +62,8 @@ def table(cells: Grid, caption: str, inline: Inline) -> str:
         size, line = "scriptsize", LANDSCAPE if long else PORTRAIT
         parts = list(_split(columns, size, line))
     write = _pages if long or any(column.broken for column in columns) else _box
-    written = [write(cells, part, "" if number else caption, inline, size) for number, part in enumerate(parts)]
+    texts = [(caption if part is parts[0] else "", notes if part is parts[-1] else "") for part in parts]
+    written = [write(cells, part, text, inline, size) for part, text in zip(parts, texts, strict=True)]
     text = "\n\n".join([rf"\begingroup\{size}\setlength{{\tabcolsep}}{{{GAP / 2:.0f}pt}}\setlength{{\LTcapwidth}}{{\linewidth}}", *written])
     return f"\\begin{{landscape}}\n{text}\n\\endgroup\n\\end{{landscape}}" if line == LANDSCAPE else f"{text}\n\\endgroup"
 
@@ -109,26 +111,23 @@ def _split(columns: Sequence[_Column], size: str, line: float) -> Iterator[list[
     yield own
 
 
-def _pages(cells: Grid, columns: Sequence[_Column], caption: str, inline: Inline, size: str) -> str:
+def _pages(cells: Grid, columns: Sequence[_Column], texts: tuple[str, str], inline: Inline, size: str) -> str:
     heading = f"\\toprule\n{_heading(columns)}\n\\midrule"
+    caption, notes = texts
     top = [rf"\caption{caption} \\"] if caption else []
     start = rf"\begin{{longtable}}{{{_shape(columns, size)}}}"
     ends = [rf"{heading}", r"\endfirsthead", heading, r"\endhead", r"\bottomrule", r"\endfoot"]
-    return "\n".join([start, *top, *ends, *_rows(cells, columns, inline), r"\end{longtable}"])
+    return "\n".join([start, *top, *ends, *_rows(cells, columns, inline), r"\end{longtable}", notes])
 
 
-def _box(cells: Grid, columns: Sequence[_Column], caption: str, inline: Inline, size: str) -> str:
+def _box(cells: Grid, columns: Sequence[_Column], texts: tuple[str, str], inline: Inline, size: str) -> str:
     """With its caption as one block, which no page ends in."""
+    caption, notes = texts
     top = [rf"\captionof{{table}}{caption}"] if caption else []
-    start = [
-        r"\begin{minipage}{\linewidth}",
-        *top,
-        rf"\begin{{tabular}}{{{_shape(columns, size)}}}",
-        r"\toprule",
-        _heading(columns),
-        r"\midrule",
-    ]
-    return "\n".join([*start, *_rows(cells, columns, inline), r"\bottomrule", r"\end{tabular}", r"\end{minipage}\par\medskip"])
+    below = [rf"\par\smallskip{notes}"] if notes else []
+    head = [rf"\begin{{tabular}}{{{_shape(columns, size)}}}", r"\toprule", _heading(columns), r"\midrule"]
+    body = [*head, *_rows(cells, columns, inline), r"\bottomrule", r"\end{tabular}"]
+    return "\n".join([r"\begin{minipage}{\linewidth}", *top, *body, *below, r"\end{minipage}\par\medskip"])
 
 
 def _rows(cells: Grid, columns: Sequence[_Column], inline: Inline) -> Iterator[str]:
