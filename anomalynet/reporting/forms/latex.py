@@ -156,15 +156,15 @@ def _figure(block: Block, name: str, files: Mapping[str, bytes]) -> str:
     stem = source.rpartition(".")[0]
     file = next((f"{stem}.{suffix}" for suffix in ("pdf", "png") if f"{stem}.{suffix}" in files), None)
     alternative = escaped(plain(block.node))
-    if file is None:
-        return rf"\emph{{{alternative}}}"
     natural = re.search(rb'<svg[^>]* width="([\d.]+)pt"', files.get(f"{stem}.svg", b""))
     points = min(float(natural.group(1)) if natural else PORTRAIT, PORTRAIT)
     return "\n".join(
         [
             r"\begin{minipage}{\linewidth}",
             f"% {alternative}",
-            rf"\includegraphics[width={points:.0f}pt,height=0.72\textheight,keepaspectratio]{{{file}}}",
+            rf"\includegraphics[width={points:.0f}pt,height=0.72\textheight,keepaspectratio]{{{file}}}"
+            if file
+            else rf"\emph{{{alternative}}}",
             *([rf"\captionof{{figure}}{_caption(block, f'fig:{name}')}"] if block.caption else []),
             *_notes(block),
             r"\end{minipage}\par\medskip",
