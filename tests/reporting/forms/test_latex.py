@@ -140,7 +140,8 @@ SIGNS = " ".join(character for character in KNOWN if character not in "\\|`<*[]_
 
 TORTURE = f"""{SAMPLE}
 Keys `training.learning_rate=0.001,model.autoencoder_depth=2,data.split.policy=group_blocked` and
-model.autoencoder_depth=2,model.attention=true,model.cnn=true,model.lstm=true,training.loss=mse or --flags, "quotes", 'others', `a--b`, {SIGNS} Zürich 東
+model.autoencoder_depth=2,model.attention=true,model.cnn=true,model.lstm=true,training.loss=mse or --flags, "quotes", 'others', `a--b`,
+{SIGNS} Zürich 東
 
 {_table([f"Model number {place}" for place in range(30)], [["**row**", *["100.25 ± 10.50"] * 29]] * 3)}
 
