@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anomalynet.errors import UsageError
+
+if TYPE_CHECKING:
+    from anomalynet.reporting.forms import Form
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +26,30 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
 def add_json(parser: argparse.ArgumentParser) -> None:
     """`--json`"""
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """`--format FORM[,FORM]`"""
+    told = "forms of the report: html, md, latex, csv (with Parquet), or all; several with commas or by repeating (default: md)"
+    parser.add_argument("--format", action="append", default=[], metavar="FORM", help=told)
+
+
+def forms_of(args: argparse.Namespace) -> list[Form]:
+    """The forms that `--format` asks for, in its order.
+
+    Raises:
+        UsageError: there is no such form.
+    """
+    from anomalynet.reporting.forms import PLACES
+
+    named = [name.strip() for text in args.format for name in text.split(",") if name.strip()]
+    forms: dict[Form, None] = {}
+    for name in named or ["md"]:
+        found = [form for form in PLACES if name in (form, "all")]
+        if not found:
+            raise UsageError(f"there is no form {name!r} of a report", f"--format is one or several of {', '.join(PLACES)}, or all")
+        forms |= dict.fromkeys(found)
+    return list(forms)
 
 
 def data_set(name: str) -> tuple[str, list[str]]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import add_json, add_runs
+from anomalynet.cli.arguments import add_format, add_json, add_runs, forms_of
 from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.runs.audits import read_audit, slug
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from anomalynet.reporting.forms import Form
     from anomalynet.runs.collect import RunRecord
     from anomalynet.runs.sweeps import SweepRecord
 
@@ -29,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", metavar="NAME", help="one data set, or one subset (`ton_iot/fridge`); without it each gets a report")
     parser.add_argument("--storage", metavar="URL", help="database of a search that was started with it")
+    add_format(parser)
     add_json(parser)
     parser.epilog = (
         "Reads result files only: nothing is trained. Missing folds are marked, never guessed. Runs on several data sets are compared too."
@@ -37,8 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the reports of a sweep, or one a data set."""
+    forms = forms_of(args)
     if started := _started(args):
-        return _sweeps(args, started)
+        return _sweeps(args, started, forms)
     if args.name is not None and slug(args.name) != args.name:
         raise UsageError(f"{args.name!r} is no name for a folder: letters, digits, '.', '_' and '-' only", "--out says where it is put")
 
@@ -55,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"one name for reports on {', '.join(chosen)}", f"anomalynet report {args.name} --data {chosen[0]}")
 
     from anomalynet.reporting.ablations import ablation_reports
+    from anomalynet.reporting.forms import wanted
     from anomalynet.reporting.render import write_report
 
     rows: list[dict[str, object]] = []
@@ -62,10 +67,11 @@ def run(args: argparse.Namespace) -> int:
         own = [record for record in records if record.result.data == data]
         out, command = args.out / (args.name or slug(data)), " ".join(["anomalynet report", *filter(None, [args.name]), f"--data {data}"])
         beside = ablation_reports(args.runs, out, data)
-        path = write_report(own, out, audit=read_audit(args.runs, data), ablations=beside, command=command)
+        with wanted(forms, out) as path:
+            write_report(own, out, audit=read_audit(args.runs, data), ablations=beside, command=command)
         rows.append({"data": data, "runs": len(own), "report": str(path)})
     if args.name is None:
-        rows += _comparison({data: [record for record in records if record.result.data == data] for data in chosen}, args.out)
+        rows += _comparison({data: [record for record in records if record.result.data == data] for data in chosen}, args.out, forms)
     if args.json:
         print_json(rows)
     else:
@@ -73,14 +79,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _comparison(records: Mapping[str, Sequence[RunRecord]], out: Path) -> list[dict[str, object]]:
+def _comparison(records: Mapping[str, Sequence[RunRecord]], out: Path, forms: Sequence[Form]) -> list[dict[str, object]]:
     """The row of the comparison over data sets; none where there is too little to compare, or a data set has its folder."""
     from anomalynet.reporting.comparison.blocks import comparable
     from anomalynet.reporting.comparison.document import COMPARISON, write_comparison
 
     if not comparable(records) or COMPARISON in map(slug, records):
         return []
-    path = write_comparison(records, out / COMPARISON)
+    from anomalynet.reporting.forms import wanted
+
+    with wanted(forms, out / COMPARISON) as path:
+        write_comparison(records, out / COMPARISON)
     return [{"data": f"{len(records)} compared", "runs": sum(map(len, records.values())), "report": str(path)}]
 
 
@@ -96,7 +105,7 @@ def _started(args: argparse.Namespace) -> list[SweepRecord]:
     return found
 
 
-def _sweeps(args: argparse.Namespace, records: list[SweepRecord]) -> int:
+def _sweeps(args: argparse.Namespace, records: list[SweepRecord], forms: Sequence[Form]) -> int:
     from anomalynet.cli.sweep_report import report
     from anomalynet.sweep.file import read_sweep
     from anomalynet.sweep.jobs import jobs_of
@@ -107,7 +116,7 @@ def _sweeps(args: argparse.Namespace, records: list[SweepRecord]) -> int:
         if record.trials is not None:
             from anomalynet.cli.search_report import report_again
 
-            path = report_again(record, args.runs, args.out / record.label, args.storage)
+            path = report_again(record, args.runs, args.out / record.label, args.storage, forms)
             rows.append({"sweep": record.label, "runs": len(record.runs), "report": str(path)})
             continue
         sweep = read_sweep(record.sweep, record.preset)
@@ -117,7 +126,7 @@ def _sweeps(args: argparse.Namespace, records: list[SweepRecord]) -> int:
             continue
         if not done:
             raise NothingToCompareError(f"{record.label}: no finished run", f"anomalynet sweep {record.sweep}")
-        path = report(sweep, jobs, args.runs, args.out / record.label, record.overrides)
+        path = report(sweep, jobs, args.runs, args.out / record.label, record.overrides, forms)
         rows.append({"sweep": record.label, "runs": done, "report": str(path)})
     if args.json:
         print_json(rows)

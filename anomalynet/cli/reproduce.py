@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import add_json, add_overrides, add_runs
+from anomalynet.cli.arguments import add_format, add_json, add_overrides, add_runs, forms_of
 from anomalynet.cli.launching import add_launch, label_of, overrides_of, say, slots_of, try_splits, work
 from anomalynet.cli.output import print_json
 
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the report (default: reports/<data>, with the split's policy where one is given, and -quick)",
     )
+    add_format(parser)
     add_json(parser)
     parser.epilog = (
         "The same command again continues where it was, and tries failed runs again. It is the sweep sweeps/paper_models.yaml and the "
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
     args.name = "paper_models"
     sweep, overrides = read_sweep(args.name, args.preset), overrides_of(args)
+    forms = forms_of(args)
     if args.models is not None:
         sweep = replace(sweep, experiments=experiment_names(args.models))
     jobs = jobs_of(plan(sweep, overrides), args.runs, again=["failed"])
@@ -79,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         say(f"failed: {job.run.loaded.name} {job.folder.path}: {job.reason}")
     if len(failed) == len(jobs):
         return 1
-    path = report(sweep, jobs, args.runs, out, overrides)
+    path = report(sweep, jobs, args.runs, out, overrides, forms)
     track(label, jobs, args.runs, out)
     if args.json:
         print_json({"report": str(path), "runs": len(jobs), "failed": len(failed)})

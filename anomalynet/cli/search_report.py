@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.cli.launching import data_name, say
-from anomalynet.cli.sweep_report import made
+from anomalynet.cli.sweep_report import SOURCES, made
 from anomalynet.errors import NothingToCompareError
+from anomalynet.reporting.forms import wanted
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.sweeps import SweepRecord
@@ -24,6 +25,8 @@ from anomalynet.sweep.search.space import distributions
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
+    from anomalynet.reporting.forms import Form
+
 
 def folders_of(search: Search, trial: FrozenTrial) -> list[RunFolder]:
     """The folders of a trial's runs, there or not."""
@@ -32,7 +35,7 @@ def folders_of(search: Search, trial: FrozenTrial) -> list[RunFolder]:
 
 def source_of(search: Search, out: Path, known: Sequence[FrozenTrial], chosen: Sequence[int]) -> str:
     """A digest of all that a search's report is made from: the trials, the results of the chosen ones and the code."""
-    digest = hashlib.sha256(f"{code_hash(('reporting', 'cli'))} {code_hash()} {out} {search.total}".encode())
+    digest = hashlib.sha256(f"{code_hash(('reporting', 'cli'), SOURCES)} {code_hash()} {out} {search.total}".encode())
     for trial in known:
         digest.update(repr((trial.state.name, trial.params, trial.values, trial.user_attrs.get("reason"))).encode())
     for place in chosen:
@@ -41,8 +44,14 @@ def source_of(search: Search, out: Path, known: Sequence[FrozenTrial], chosen: S
     return digest.hexdigest()
 
 
-def report(search: Search, base: Sequence[Job], out: Path, known: Sequence[FrozenTrial], chosen: Sequence[int]) -> Path:
-    """Write the report and the best configurations."""
+def report(
+    search: Search, base: Sequence[Job], out: Path, known: Sequence[FrozenTrial], chosen: Sequence[int], forms: Sequence[Form]
+) -> Path:
+    """Write the report and the best configurations.
+
+    Returns:
+        the path of the report's first form.
+    """
     from anomalynet.reporting.search import SearchOutcome, write_search_report
     from anomalynet.runs.collect import load_record
 
@@ -69,10 +78,12 @@ def report(search: Search, base: Sequence[Job], out: Path, known: Sequence[Froze
         configurations=files,
         exhausted=search.exhausted,
     )
-    return write_search_report(outcome, out, f"{sweep.name} on {data_name(base)}")
+    with wanted(forms, out) as path:
+        write_search_report(outcome, out, f"{sweep.name} on {data_name(base)}")
+    return path
 
 
-def report_again(record: SweepRecord, runs: Path, out: Path, url: str | None) -> Path:
+def report_again(record: SweepRecord, runs: Path, out: Path, url: str | None, forms: Sequence[Form]) -> Path:
     """Write the report of a search that was started, from its journal or database and its runs.
 
     Raises:
@@ -92,7 +103,7 @@ def report_again(record: SweepRecord, runs: Path, out: Path, url: str | None) ->
     known = search.ledger.trials()
     if not known:
         raise NothingToCompareError(f"{record.label}: no trial yet", f"anomalynet sweep {record.sweep}")
-    return report(search, base, out, known, study.best(known, sweep.search.directions))
+    return report(search, base, out, known, study.best(known, sweep.search.directions), forms)
 
 
 def _repetitions(base: Sequence[Job]) -> str:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import add_json, add_overrides, add_runs
+from anomalynet.cli.arguments import add_format, add_json, add_overrides, add_runs, forms_of
 from anomalynet.cli.launching import add_launch, label_of, overrides_of, say, slots_of, try_splits, work
 from anomalynet.cli.output import print_json
 from anomalynet.errors import UsageError
@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rerun", choices=("failed", "stale"), action="append", default=[], help=told)
     parser.add_argument("--trials", type=int, metavar="N", help="trials of a search in all, instead of the file's")
     parser.add_argument("--storage", metavar="URL", help="database of a search that several machines share (default: a file in --runs)")
+    add_format(parser)
     add_json(parser)
     parser.epilog = (
         "A sweep is the list of runs that should exist: the same command again continues it, and does nothing for what is done.\n"
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     """Sweep."""
     from anomalynet.sweep.file import read_sweep
 
-    sweep, overrides = read_sweep(args.name, args.preset), overrides_of(args)
+    sweep, overrides, forms = read_sweep(args.name, args.preset), overrides_of(args), forms_of(args)
     if sweep.design != "search" and (args.trials is not None or args.storage is not None):
         raise UsageError(f"{sweep.name} is no search: it has no --trials or --storage")
     if args.print and "stale" in args.rerun:
@@ -90,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
         source_of,
         track,
     )
+    from anomalynet.reporting.forms import PLACES
     from anomalynet.runs.standing import brief
 
     announce(jobs, args.runs, slots)
@@ -105,16 +107,15 @@ def run(args: argparse.Namespace) -> int:
         say("`--rerun failed` tries them again")
     if args.only is None and any(job.state == "done" for job in jobs):
         source = source_of(sweep, jobs, out)
-        if not is_current(record, source):
-            report(sweep, jobs, args.runs, out, overrides)
+        if not is_current(record, source, forms):
+            report(sweep, jobs, args.runs, out, overrides, forms)
             mark_reported(record, source, args.runs)
         track(label, jobs, args.runs, out)
-        _finish(args, out, jobs)
+        _finish(args, out / PLACES[forms[0]], jobs)
     return int(bool(failed))
 
 
-def _finish(args: argparse.Namespace, out: Path, jobs: list[Job]) -> None:
-    path = out / "report.md"
+def _finish(args: argparse.Namespace, path: Path, jobs: list[Job]) -> None:
     if args.json:
         states = {state: sum(job.state == state for job in jobs) for state in ("done", "failed")}
         print_json({"report": str(path), "runs": len(jobs), **states})

@@ -14,16 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalynet.cli.launching import data_name, say
+from anomalynet.reporting.forms import present, wanted
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.sweeps import SweepRecord, SweepRun, read_sweep_record, write_sweep
 
 if TYPE_CHECKING:
     from anomalynet.config.schema import DataConfig
+    from anomalynet.reporting.forms import Form
     from anomalynet.runs.folder import RunFolder
     from anomalynet.runs.schema import Result
     from anomalynet.sweep.file import Sweep
     from anomalynet.sweep.jobs import Job
     from anomalynet.sweep.slots import Slot
+
+
+SOURCES = (".py", ".html", ".css", ".js")
+"""What reports are made by."""
 
 
 def announce(jobs: Sequence[Job], runs: Path, slots: Sequence[Slot]) -> None:
@@ -74,9 +80,10 @@ def runs_of(jobs: Sequence[Job]) -> Iterator[SweepRun]:
         yield SweepRun(number, loaded.name, job.folder.path.name, job.run.arm.name, job.run.place, loaded.config.training.epochs)
 
 
-def is_current(record: SweepRecord, source: str) -> bool:
-    """Whether the very report that lies in the record's folder was made from this source: another command may have written it since."""
-    return (Path(record.report) / "report.md").is_file() and record.reported == _stamp(record, source)
+def is_current(record: SweepRecord, source: str, forms: Sequence[Form]) -> bool:
+    """Whether the very report that lies in the record's folder, in all of these forms, was made from this source: another command may have
+    written it since."""
+    return {"md", *forms} <= present(Path(record.report)) and record.reported == _stamp(record, source)
 
 
 def mark_reported(record: SweepRecord, source: str, runs: Path) -> None:
@@ -91,7 +98,7 @@ def _stamp(record: SweepRecord, source: str) -> str:
 
 def source_of(sweep: Sweep, jobs: Sequence[Job], out: Path) -> str:
     """A digest of all that a sweep's report is made from: the question, the results and the code."""
-    digest = hashlib.sha256(f"{code_hash(('reporting',))} {code_hash()} {out} {sweep}".encode())
+    digest = hashlib.sha256(f"{code_hash(('reporting',), SOURCES)} {code_hash()} {out} {sweep}".encode())
     for job in jobs:
         digest.update(f"{job.folder.path.name} {job.state} {job.run.arm}".encode())
         if job.state == "done":
@@ -116,8 +123,18 @@ def command_of(sweep: Sweep, overrides: Sequence[str]) -> str:
     return shlex.join(["anomalynet", *verb, *preset, *map(shown, overrides)])
 
 
-def report(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path, overrides: Sequence[str]) -> Path:
-    """Write the report of a sweep's finished runs: the paper's tables where it compares experiments, else its ablation."""
+def report(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path, overrides: Sequence[str], forms: Sequence[Form]) -> Path:
+    """Write the report of a sweep's finished runs: the paper's tables where it compares experiments, else its ablation.
+
+    Returns:
+        the path of its first form.
+    """
+    with wanted(forms, out) as path:
+        _write(sweep, jobs, runs, out, overrides)
+    return path
+
+
+def _write(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path, overrides: Sequence[str]) -> None:
     from anomalynet.runs.collect import load_record
 
     done = [job for job in jobs if job.state == "done"]
@@ -132,7 +149,8 @@ def report(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path, overrides: 
         known, command = list(records.values()), command_of(sweep, overrides)
         ablations = ablation_reports(runs, out, known[0].result.data)
         title = f"Report on {title}"
-        return write_report(known, out, expected=expected, audit=audit, title=title, ablations=ablations, command=command)
+        write_report(known, out, expected=expected, audit=audit, title=title, ablations=ablations, command=command)
+        return
 
     from anomalynet.reporting.ablation.document import Ablation, AblationArm, write_ablation
     from anomalynet.sweep.axes import levels
@@ -147,7 +165,7 @@ def report(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path, overrides: 
     if len(sweep.experiments) > 1:
         axes = {"experiment": list(sweep.experiments), **axes}
     ablation = Ablation(sweep.name, sweep.question, sweep.design, axes, sweep.metric, tuple(arms))
-    return write_ablation(ablation, out, f"{sweep.name} on {title}")
+    write_ablation(ablation, out, f"{sweep.name} on {title}")
 
 
 SHOWN = ("test/average_precision", "test/auroc", "test/f1_attack", "test/balanced_accuracy", "validation/average_precision")

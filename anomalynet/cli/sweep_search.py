@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.cli import search_plan
+from anomalynet.cli.arguments import forms_of
 from anomalynet.cli.launching import data_name, label_of, launcher, say, slots_of, try_splits
 from anomalynet.cli.output import print_json
 from anomalynet.cli.search_report import folders_of, report, source_of
 from anomalynet.cli.sweep_report import is_current, keep_record, mark_reported, track_rows
 from anomalynet.errors import UsageError
+from anomalynet.reporting.forms import PLACES, Form
 from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.sweeps import SweepRecord, SweepRun
 from anomalynet.sweep.file import Sweep
@@ -38,6 +40,8 @@ class Command:
     slots: list[Slot]
     label: str
     out: Path
+    forms: list[Form]
+    """Those in which the report is wanted."""
 
     @property
     def sweep(self) -> Sweep:
@@ -47,6 +51,7 @@ class Command:
 
 def run(args: argparse.Namespace, sweep: Sweep, overrides: list[str]) -> int:
     """Search, and write the report."""
+    forms = forms_of(args)
     if args.print or args.only:
         raise UsageError(f"{sweep.name} is a search: its runs are not known before", "--plan says how far it is")
     if args.trials is not None and args.trials < 1:
@@ -64,7 +69,7 @@ def run(args: argparse.Namespace, sweep: Sweep, overrides: list[str]) -> int:
     if args.plan:
         search_plan.show(args, search, sweep, base, slots)
         return 0
-    return _carry_out(Command(args, search, base, slots, label, args.out or Path("reports") / label))
+    return _carry_out(Command(args, search, base, slots, label, args.out or Path("reports") / label, forms))
 
 
 def _carry_out(command: Command) -> int:
@@ -97,14 +102,14 @@ def _carry_out(command: Command) -> int:
     _warn_of_other_code(known, command)
     chosen = study.best(known, command.sweep.search.directions)
     source = source_of(search, command.out, known, chosen)
-    if not is_current(record, source):
-        report(search, command.base, command.out, known, chosen)
+    if not is_current(record, source, command.forms):
+        report(search, command.base, command.out, known, chosen, command.forms)
         mark_reported(record, source, args.runs)
     if command.base[0].run.loaded.config.tracking == "wandb":
         folders = [folder.path for trial in known for folder in folders_of(search, trial)]
         rows = [search_plan.row(place, trial, command.sweep) for place, trial in enumerate(known)]
         track_rows(command.label, rows, folders, args.runs, command.out)
-    path = command.out / "report.md"
+    path = command.out / PLACES[command.forms[0]]
     if args.json:
         states = {name: sum(trial.state.name == name for trial in known) for name in ("COMPLETE", "PRUNED", "FAIL", "RUNNING")}
         found = [search_plan.row(place, known[place], command.sweep) for place in chosen]

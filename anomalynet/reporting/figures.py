@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 
 from anomalynet.reporting.captions import marks, short_facts
+from anomalynet.reporting.forms import current
 from anomalynet.reporting.tables import Row, Table
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "anomalynet",
+    "pdf.fonttype": 42,
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.spines.top": False,
@@ -25,6 +27,13 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "hatch.linewidth": 0.6,
 }
+METADATA: dict[str, dict[Any, Any]] = {
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""Each kind of file that a figure is written as, and what is left out of it."""
+
 SERIES = (
     ("paper, printed", "#D9D9D9", "////"),
     ("paper, repaired", "#0072B2", ""),
@@ -157,8 +166,10 @@ def style() -> Iterator[None]:
 
 
 def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
-    """(suffix, bytes) as SVG and PNG, without the date and program version that would differ between machines."""
-    for suffix, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
+    """(suffix, bytes) as SVG, PNG and, for LaTeX, PDF, without the date and program version that would differ between machines."""
+    for suffix, metadata in METADATA.items():
+        if suffix == "pdf" and "latex" not in current():
+            continue
         target = io.BytesIO()
         figure.savefig(target, format=suffix, dpi=150, metadata=metadata)
         yield suffix, target.getvalue()

@@ -17,12 +17,12 @@ def made_by_other_code(environment: Path) -> bool:
 
 
 @cache
-def code_hash(folders: tuple[str, ...] = _DECIDES) -> str:
+def code_hash(folders: tuple[str, ...] = _DECIDES, suffixes: tuple[str, ...] = (".py",)) -> str:
     """Ten hex digits over the sources of some packages; by default of all that decide results."""
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for folder in folders:
-        for path in sorted((package / folder).rglob("*.py")):
+        for path in sorted(path for path in (package / folder).rglob("*") if path.suffix in suffixes):
             digest.update(f"{path.relative_to(package).as_posix()}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:10]

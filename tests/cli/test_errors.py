@@ -49,6 +49,13 @@ SMALL = f"data.scenario='{TINY}' data.calibration_rows=50"
         ("train lost.yaml", 2, "lost.yaml:1: extends 'hybird', which is neither in . nor among the experiments; did you mean 'hybrid'?"),
         ("test zz", 2, "there is no run 'zz'"),
         ("report --runs nowhere", 4, "no finished run"),
+        (
+            "report --format html,pdf",
+            2,
+            "there is no form 'pdf' of a report\n  → --format is one or several of html, md, latex, csv, or all",
+        ),
+        ("sweep components --format docx", 2, "there is no form 'docx'"),
+        ("reproduce --format docx", 2, "there is no form 'docx'"),
         ("reproduce --models=", 2, "no experiment is named"),
         ("reproduce seed=3", 2, "seeds and folds are the sweep's"),
         ("show a b c", 2, "name one experiment, or two"),

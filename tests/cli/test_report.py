@@ -71,6 +71,30 @@ def test_models_that_two_data_sets_have_are_compared(run: Run, tmp_path: Path, c
 
 
 @pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize(
+    "arguments, first, files",
+    [
+        ([], "report.md", {"report.md"}),
+        (["--format", "html,md"], "report.html", {"report.md", "report.html"}),
+        (["--format", "csv", "--format", "latex"], "tables", {"report.md", "report.tex"}),
+        (["--format", "all"], "report.html", {"report.md", "report.html", "report.tex"}),
+    ],
+)
+def test_a_report_has_the_forms_that_are_asked_for_and_the_path_of_the_first_is_printed(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], first: str, files: set[str]
+) -> None:
+    run("plain", "--data", "skab")
+    capsys.readouterr()
+    assert run("mine", "--data", "skab", "--json", *arguments) == 0
+    assert json.loads(capsys.readouterr().out)[0]["report"] == str(tmp_path / "reports/mine" / first)
+    mine = tmp_path / "reports/mine"
+    assert {path.name for path in mine.iterdir() if path.is_file()} == files
+    assert (mine / "report.md").read_bytes() == (tmp_path / "reports/plain/report.md").read_bytes()
+    parquet = {path.stem for path in (mine / "tables").glob("*.parquet")}
+    assert parquet == ({path.stem for path in (mine / "tables").glob("*.csv")} if {"csv", "all"} & {*arguments} else set())
+
+
+@pytest.mark.usefixtures("stored")
 def test_a_collection_or_a_subset_can_be_chosen_and_named(run: Run, tmp_path: Path) -> None:
     assert run("mine", "--data", "ton_iot") == 0
     assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == ["mine"]

@@ -74,6 +74,16 @@ def test_a_search_from_its_file_to_its_report(tmp_path: Path, capsys: pytest.Cap
     assert main(command) == 0
     assert {path: content for path, (content, _) in files.items()} == {path: path.read_bytes() for path in files}
     capsys.readouterr()
+    assert main([*command, "--format", "html,csv"]) == 0
+    assert capsys.readouterr().out == "report/report.html\n"
+    assert 'href="best.yaml"' in Path("report/report.html").read_text()
+    assert (
+        pl.read_parquet("report/tables/trials.parquet")["validation/average_precision"].to_list()
+        == table["validation/average_precision"].to_list()
+    )
+    assert main(["report", "mine", "--out", "again", "--format", "latex"]) == 0
+    assert capsys.readouterr().out.strip().endswith("/report.tex")
+    assert Path("report/report.md").read_text() == report
     assert main([*command, "--plan", "--json", "--trials", "5"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert (plan["wanted"], plan["left"], plan["best"]) == (5, 3, [best["trial"]])

@@ -76,6 +76,20 @@ def report() -> dict[str, bytes]:
     return {name: content for name, content in files.items() if "cost" not in name}
 
 
+def check_pages(first: dict[str, bytes], capsys: pytest.CaptureFixture[str]) -> None:
+    """A finished sweep's report gets its pages when they are asked for, once, and nothing else changes."""
+    assert main(command("--format", "html")) == 0
+    assert capsys.readouterr().out == "report/report.html\n"
+    assert 'href="cost.html"' in Path("report/report.html").read_text()
+    assert 'href="report.html"' in Path("report/cost.html").read_text()
+    assert {name: content for name, content in report().items() if name in first} == first
+    written = Path("report/report.html").stat().st_mtime_ns
+    assert main(command("--format", "html,md")) == 0
+    assert Path("report/report.html").stat().st_mtime_ns == written, "it was there"
+    for name in ("report", "cost"):
+        Path(f"report/{name}.html").unlink()
+
+
 def results() -> list[Path]:
     return sorted(Path("runs").glob("*/*/result.json"))
 
@@ -113,6 +127,7 @@ def test_from_the_plan_to_the_report_and_then_nothing_to_do(here: Path, capsys: 
     assert main(command("--json")) == 0
     assert json.loads(capsys.readouterr().out) == {"report": "report/report.md", "runs": 6, "done": 6, "failed": 0}
     assert [path.stat().st_mtime_ns for path in (*results(), Path("report/report.md"))] == stamps
+    check_pages(first, capsys)
     Path("small.yaml").write_text(SWEEP + "report: {metric: test/auroc}\n")
     assert main(command()) == 0
     assert "by AUROC" in Path("report/report.md").read_text()

@@ -25,5 +25,7 @@ def test_experiments_sweeps_and_scenarios_are_found_without_the_checkout(tmp_pat
     shown = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "_shipped/experiments/base.yaml" in shown.stdout
     assert "smart_city\tstreets and squares" in shown.stdout
+    page = Path("anomalynet/reporting/forms/page")
+    assert {path.name for path in (installed / page).iterdir()} == {"page.html", "page.css", "page.js"}
     shipped = {path.name for path in (installed / "anomalynet/_shipped").rglob("*.yaml")}
     assert shipped == {path.name for kind in ("experiments", "sweeps") for path in (ROOT / kind).glob("*.yaml")}

@@ -1,0 +1,105 @@
+"""A report's Markdown as blocks, from which HTML and LaTeX are made."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from markdown_it import MarkdownIt
+from markdown_it.tree import SyntaxTreeNode as Node
+
+PARSER = MarkdownIt("commonmark", {"html": False}).enable("table")
+"""CommonMark and tables; HTML in it is text, so that no name in the data becomes a script."""
+
+LONG = 30
+"""Rows from which a table is not shown in full at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of a document.
+
+    Attributes:
+        kind: a table, a figure (a paragraph that is one image), a caption without either, or the parser's own name of it.
+        node: as parsed; of a figure, the image.
+        caption: the block quote right below a table or figure.
+    """
+
+    kind: str
+    node: Node
+    caption: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table's cells; `right` says of each column whether it is set flush right."""
+
+    header: Sequence[Node]
+    rows: Sequence[Sequence[Node]]
+    right: Sequence[bool]
+
+    @property
+    def grouped(self) -> bool:
+        """Whether rows without a name belong to the named one above."""
+        return any(not plain(row[0]) for row in self.rows)
+
+
+def blocks(text: str) -> list[Block]:
+    """A document in its order, each caption with what it is under."""
+    found: list[Block] = []
+    for node in Node(PARSER.parse(text)).children:
+        if node.type == "blockquote" and found and found[-1].kind in ("table", "figure") and not (found[-1].caption or is_warning(node)):
+            found[-1] = replace(found[-1], caption=node)
+        elif node.type == "paragraph" and [child.type for child in node.children[0].children] == ["image"]:
+            found.append(Block("figure", node.children[0].children[0]))
+        else:
+            found.append(Block(node.type, node))
+    return found
+
+
+def is_warning(quote: Node) -> bool:
+    """Whether a block quote is a warning about the whole report."""
+    return plain(quote).startswith("Warning.")
+
+
+def grid(table: Node) -> Grid:
+    """The cells of a table."""
+    lines = [line.children for section in table.children for line in section.children]
+    right = [cell.attrs.get("style") == "text-align:right" for cell in lines[0]]
+    return Grid(lines[0], lines[1:], right)
+
+
+def plain(node: Node) -> str:
+    """A node's text without its marks."""
+    if node.type in ("softbreak", "hardbreak"):
+        return " "
+    if not node.children:
+        return node.content if node.type in ("text", "code_inline", "image", "fence", "code_block") else ""
+    return "".join(plain(child) for child in node.children)
+
+
+def title_of(caption: Node) -> str:
+    """What a caption begins with in bold, without its full stop."""
+    strong = next((node for node in caption.walk() if node.type == "strong"), None)
+    return plain(strong).removesuffix(".") if strong else ""
+
+
+def links(node: Node) -> Iterator[str]:
+    """Where a node's links lead."""
+    return (str(one.attrs["href"]) for one in node.walk() if one.type == "link")
+
+
+def slugs(texts: Iterable[str]) -> list[str]:
+    """A name in letters, digits and hyphens for each text, no two the same."""
+    found: list[str] = []
+    for text in texts:
+        ascii_ = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+        own = base = re.sub(r"[^a-z0-9]+", "-", ascii_).strip("-") or "part"
+        number = 1
+        while own in found:
+            number += 1
+            own = f"{base}-{number}"
+        found.append(own)
+    return found
