@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset",
         choices=("quick", "full"),
         default="quick",
-        help="few epochs and 3 seeds, or up to 100 epochs, 5 seeds, each in a world of its own",
+        help="few epochs and 3 seeds, or up to 100 epochs, 4 seeds, each in a world of its own",
     )
     add_launch(parser)
     add_runs(parser)
