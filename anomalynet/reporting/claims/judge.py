@@ -20,6 +20,7 @@ Verdict = Literal["holds", "does not hold", "no evidence"]
 HOLDS: Verdict = "holds"
 FAILS: Verdict = "does not hold"
 OPEN: Verdict = "no evidence"
+FEW = "too few"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Finding:
         p: two-sided sign-flip p over clusters, Holm-adjusted within the claim; NaN with a number, where the interval decides alone.
         clusters: witnesses.
         verdict: of this comparison alone.
-        why: why there is no evidence where the witnesses or the runs do not suffice.
+        why: why nothing could be found: `FEW` clusters to reach p < 0.05 whatever the data, or a model that was not run, or in several
+            configurations.
     """
 
     subject: str
@@ -89,9 +91,9 @@ def _compared(subject: str, other: str, one: Contrast, metric: str, evidence: Ev
     verdict = {BETTER: HOLDS, WORSE: FAILS}.get(one.verdict(metric), OPEN)
     why = ""
     if missing:
-        why = f"{' and '.join(missing)} not run, or in several configurations"
+        why = f"{' and '.join(missing)}: no single arm"
     elif not one.testable:
-        why = f"{one.clusters} clusters cannot reach p < {LEVEL} here"
+        why = FEW
     return Finding(subject, other, one.mean, one.low, one.high, one.adjusted, one.clusters, verdict, why)
 
 
@@ -101,9 +103,9 @@ def _value(claim: Claim, metric: str, evidence: Evidence) -> Finding:
     value, low, high = share_interval(metric, counts)
     verdict, why = OPEN, ""
     if not len(counts):
-        why = f"{claim.model} not run, or in several configurations"
+        why = f"{claim.model}: no single arm"
     elif not smallest_p(len(counts)) < LEVEL:
-        why = f"an interval over {len(counts)} clusters is too narrow to trust"
+        why = FEW
     elif math.isnan(low):
         why = "undefined"
     elif low >= claim.value:

@@ -32,7 +32,8 @@ NOTE = (
     "Holm-adjusted sign-flip p below 0.05 and a 95 % bootstrap interval over clusters above zero; one comparison that is as clear the "
     "other way refutes it. A claimed number is compared with the share over the pooled decisions of all runs, with an interval from "
     "drawing whole clusters: reached where the whole interval is at or above it, missed where it is below. At 71.37 % attack (the paper's "
-    "share) precision and accuracy are what the recalls found here would give. Average precision is no metric of the paper; it needs no "
+    "share) precision and accuracy are what the recalls found here would give. *Too few* clusters cannot reach p < 0.05 whatever the data "
+    "say, and their interval is too narrow to trust; *no single arm*: a model was not run, or in several configurations. Average precision is no metric of the paper; it needs no "
     "threshold."
 )
 
@@ -97,9 +98,9 @@ def _cells(finding: Finding, one: Judgement, titles: Mapping[str, str]) -> list[
     else:
         reached = "–" if math.isnan(finding.effect) else f"{100 * (finding.effect + one.claim.value):.2f}"
         compared = f"{subject} {reached} against {100 * one.claim.value:.2f}"
-    why = f" ({finding.why})" if finding.why else ""
+    clusters = str(finding.clusters) + (f" ({finding.why})" if finding.why else "")
     interval = "–" if math.isnan(finding.low) else f"{signed(finding.low, 'accuracy')} to {signed(finding.high, 'accuracy')}"
-    return [compared + why, signed(finding.effect, "accuracy"), interval, p_text(finding.p), str(finding.clusters)]
+    return [compared, signed(finding.effect, "accuracy"), interval, p_text(finding.p), clusters]
 
 
 def _named(experiment: str, titles: Mapping[str, str]) -> str:
