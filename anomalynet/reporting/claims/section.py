@@ -33,8 +33,8 @@ NOTE = (
     "other way refutes it. A claimed number is compared with the share over the pooled decisions of all runs, with an interval from "
     "drawing whole clusters: reached where the whole interval is at or above it, missed where it is below. At 71.37 % attack (the paper's "
     "share) precision and accuracy are what the recalls found here would give. *Too few* clusters cannot reach p < 0.05 whatever the data "
-    "say, and their interval is too narrow to trust; *no single arm*: a model was not run, or in several configurations. Average precision is no metric of the paper; it needs no "
-    "threshold."
+    "say, and their interval is too narrow to trust; *no single arm*: a model was not run, or in several configurations. Average "
+    "precision is no metric of the paper; it needs no threshold."
 )
 
 
