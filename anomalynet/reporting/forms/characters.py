@@ -20,12 +20,14 @@ _TEXT = {
 }  # fmt: skip
 _MATH = {
     "±": r"\pm", "×": r"\times", "·": r"\cdot", "−": "-", "→": r"\to", "←": r"\leftarrow", "↑": r"\uparrow", "↓": r"\downarrow",
-    "≥": r"\geq", "≤": r"\leq", "≠": r"\neq", "≈": r"\approx", "∞": r"\infty", "√": r"\surd", "°": r"^\circ", "²": "^2", "³": "^3",
-    "⁻": "^-", "⁶": "^6", "ⁿ": "^n", "₀": "_0", "₁": "_1", "₋": "_-", "ₖ": "_k", "⌈": r"\lceil", "⌉": r"\rceil", "∈": r"\in",
+    "≥": r"\geq", "≤": r"\leq", "≠": r"\neq", "≈": r"\approx", "∞": r"\infty", "√": r"\surd", "°": r"^\circ",
+    "⌈": r"\lceil", "⌉": r"\rceil", "∈": r"\in",
     "Σ": r"\Sigma", "Δ": r"\Delta", "Ω": r"\Omega", "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\varepsilon",
     "θ": r"\theta", "λ": r"\lambda", "µ": r"\mu", "μ": r"\mu", "π": r"\pi", "ρ": r"\rho", "σ": r"\sigma", "τ": r"\tau", "φ": r"\varphi",
     "χ": r"\chi", "ω": r"\omega",
 }  # fmt: skip
+_MATH |= {character: f"^{{{plain}}}" for character, plain in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True)}
+_MATH |= {character: f"_{{{plain}}}" for character, plain in zip("₀₁₂₃₄₅₆₇₈₉₊₋ₖ", "0123456789+-k", strict=True)}
 _ACCENTS = {
     "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u", "\u0307": ".", "\u0308": '"', "\u030a": "r",
     "\u030b": "H", "\u030c": "v", "\u0327": "c",
