@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ SUMMARY = "write the paper's tables and figures, or a sweep's comparison of its 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    told = "a sweep that was started, or else the folder of a report on all runs of a data set (default: the data set's name)"
+    told = "a sweep that was started, a data set, or with --data the name of the report's folder"
     parser.add_argument("name", nargs="?", metavar="NAME", help=told)
     add_runs(parser)
     parser.add_argument(
@@ -52,11 +53,15 @@ def run(args: argparse.Namespace) -> int:
     if not records:
         raise NothingToCompareError(f"{args.runs}: no finished run", "`anomalynet train EXPERIMENT` makes one, --runs names another folder")
     found = sorted({record.result.data for record in records})
+    if args.name is not None and args.data is None:
+        args.data = _data_set(args, found)
+        args.name = None
     chosen = [data for data in found if args.data in (None, data, data.split("/", maxsplit=1)[0])]
     if not chosen:
         raise NothingToCompareError(f"{args.runs}: no finished run on {args.data!r}", f"--data is one of {', '.join(found)}")
     if args.name is not None and len(chosen) > 1:
         raise UsageError(f"one name for reports on {', '.join(chosen)}", f"anomalynet report {args.name} --data {chosen[0]}")
+    everything = args.data is None
 
     from anomalynet.reporting.ablations import ablation_reports
     from anomalynet.reporting.forms import wanted
@@ -70,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         with wanted(forms, out) as path:
             write_report(own, out, audit=read_audit(args.runs, data), ablations=beside, command=command)
         rows.append({"data": data, "runs": len(own), "report": str(path)})
-    if args.name is None:
+    if everything:
         rows += _comparison({data: [record for record in records if record.result.data == data] for data in chosen}, args.out, forms)
     if args.json:
         print_json(rows)
@@ -91,6 +96,23 @@ def _comparison(records: Mapping[str, Sequence[RunRecord]], out: Path, forms: Se
     with wanted(forms, out / COMPARISON) as path:
         write_comparison(records, out / COMPARISON)
     return [{"data": f"{len(records)} compared", "runs": sum(map(len, records.values())), "report": str(path)}]
+
+
+def _data_set(args: argparse.Namespace, found: Sequence[str]) -> str:
+    """The data set, or the collection of some, that NAME means.
+
+    Raises:
+        UsageError: none; names what there is.
+    """
+    from anomalynet.runs.sweeps import read_sweeps
+
+    known = {name: data for data in found for name in (data, slug(data), data.split("/", maxsplit=1)[0])}
+    if args.name in known:
+        return args.name if args.name in {data.split("/", maxsplit=1)[0] for data in found} else known[args.name]
+    names = [*known, *(record.label for record in read_sweeps(args.runs))]
+    near = difflib.get_close_matches(args.name, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(dict.fromkeys(names))}"
+    raise UsageError(f"no sweep {args.name!r} was started in {args.runs}, and no run there is on such data", hint)
 
 
 def _started(args: argparse.Namespace) -> list[SweepRecord]:

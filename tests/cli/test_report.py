@@ -89,7 +89,8 @@ def test_a_report_has_the_forms_that_are_asked_for_and_the_path_of_the_first_is_
     assert json.loads(capsys.readouterr().out)[0]["report"] == str(tmp_path / "reports/mine" / first)
     mine = tmp_path / "reports/mine"
     assert {path.name for path in mine.iterdir() if path.is_file()} == files
-    assert (mine / "report.md").read_bytes() == (tmp_path / "reports/plain/report.md").read_bytes()
+    text = (mine / "report.md").read_text(encoding="utf-8").replace("anomalynet report mine", "anomalynet report plain")
+    assert text == (tmp_path / "reports/plain/report.md").read_text(encoding="utf-8")
     parquet = {path.stem for path in (mine / "tables").glob("*.parquet")}
     assert parquet == ({path.stem for path in (mine / "tables").glob("*.csv")} if {"csv", "all"} & {*arguments} else set())
 
@@ -109,9 +110,26 @@ def test_a_name_never_leads_out_of_the_folder(run: Run, tmp_path: Path, name: st
 
 
 @pytest.mark.usefixtures("stored")
-def test_one_name_for_two_data_sets_is_refused(run: Run) -> None:
-    with pytest.raises(UsageError, match="skab, ton_iot/fridge"):
+@pytest.mark.parametrize("name, folder", [("skab", "skab"), ("ton_iot", "ton_iot-fridge"), ("ton_iot-fridge", "ton_iot-fridge")])
+def test_a_name_alone_is_a_data_set(run: Run, tmp_path: Path, name: str, folder: str) -> None:
+    assert run(name) == 0
+    assert [path.name for path in (tmp_path / "reports").iterdir()] == [folder]
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_name_of_nothing_writes_nothing_and_names_the_nearest(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no sweep 'scab' was started") as caught:
+        run("scab")
+    assert caught.value.next_step == "did you mean skab?"
+    with pytest.raises(UsageError):
         run("mine")
+    assert not (tmp_path / "reports").exists()
+
+
+def test_one_name_for_two_data_sets_is_refused(run: Run, stored: Path) -> None:
+    store(stored / "runs", "cnn", "ton_iot/weather", seed=1)
+    with pytest.raises(UsageError, match="ton_iot/fridge, ton_iot/weather"):
+        run("mine", "--data", "ton_iot")
 
 
 def test_without_runs_the_next_command_is_named(run: Run) -> None:
