@@ -1,6 +1,6 @@
 """What the regression gate catches, and whether it cries wolf: planted faults and honest re-runs.
 
-    python -m tests.benchmarks.gate [--reruns N] [--no-statistical] [--experiments a,b]
+    python -m tests.benchmarks.gate [--reruns N] [--no-faults] [--no-statistical] [--experiments a,b]
 
 A baseline is made first, of this code on this machine. Each fault of `tests/gate/faults.py` is then planted into the experiment that it
 concerns, and both parts of the check are asked. The re-runs change nothing but threads (the workers' environment, `hardware.threads`) and
@@ -111,6 +111,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--reruns", type=int, default=20)
+    parser.add_argument("--no-faults", action="store_true")
     parser.add_argument("--no-statistical", action="store_true")
     parser.add_argument("--experiments", default="cnn,lstm,cnn_lstm,hybrid,autoencoder")
     args = parser.parse_args()
@@ -124,7 +125,8 @@ def main() -> None:
             since = time.perf_counter()
             assert check("--against", str(baseline), "--experiments", args.experiments, *only, "--update", "benchmark")[0] == 0
             print(f"baseline in {time.perf_counter() - since:.0f} s, one run at a time", flush=True)
-        faults(baseline, parts)
+        if not args.no_faults:
+            faults(baseline, parts)
         reruns(args.reruns, folder, baseline, args.experiments, not args.no_statistical)
 
 
