@@ -50,6 +50,8 @@ def worlds_text(arm: Arm) -> str:
 def _places(arm: Arm) -> str:
     """Seeds, and the worlds they were run in."""
     worlds = worlds_text(arm)
+    if "," in worlds and all(one.seed == one.world for one in arm.counted):
+        return f"{seeds_text(arm)}, each in the world of its number"
     return seeds_text(arm) + (f"; world{'s' if ',' in worlds else ''} {worlds}" if worlds else "")
 
 

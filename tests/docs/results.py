@@ -9,9 +9,9 @@ import polars as pl
 
 ROOT = Path(__file__).parents[2]
 REPORTS = {
-    "smart_city-quick": "anomalynet reproduce",
+    "smart_city": "anomalynet reproduce --preset full",
+    "skab": "anomalynet reproduce --preset full --data skab",
     "smart_city-held_out_types-quick": "anomalynet reproduce data.split.policy=held_out_types",
-    "skab-quick": "anomalynet reproduce --data skab data.stride=3 --out reports/skab-quick",
 }
 """Committed report → the command that regenerates it."""
 
@@ -24,6 +24,9 @@ METRICS = {
     "f1_attack": "F1 (attack)", "accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy",
     "auroc_fold_mean": "AUROC, fold mean", "average_precision_fold_mean": "AP, fold mean",
 }  # fmt: skip
+
+
+VERDICTS = {"holds": "hold", "does not hold": "do not hold", "no evidence": "without evidence"}
 
 
 def block() -> str:
@@ -43,13 +46,23 @@ def _section(name: str, command: str) -> str:
     one = rows["hybrid", "f1_attack"]
     probes = {probe["probe"]: probe for probe in pl.read_csv(folder / "audit.csv").iter_rows(named=True)}
     blind = probes["row position"]
+    worlds = ", each in the world of its number" if "," in str(one["worlds"]) and one["worlds"] == one["seeds"] else ""
     return (
         f"`{command}` ([report](reports/{name}/report.md)): {one['data']}, split by {one['split']}, {one['folds']} folds pooled, test part "
         f"{one['prevalence']:.1f} % attack; percent, mean ± spread over {one['n']} repetitions (seed and assignment of folds "
-        f"{one['seeds']}), few epochs. A probe that sees the row position and no sensor reaches {100 * blind['accuracy']:.1f} % accuracy "
-        f"and AUROC {100 * blind['auroc']:.1f} %.\n\n"
+        f"{one['seeds']}{worlds}){', few epochs' if name.endswith('-quick') else ''}. A probe that sees the row position and no sensor "
+        f"reaches {100 * blind['accuracy']:.1f} % accuracy and AUROC {100 * blind['auroc']:.1f} %.{_claims(folder)}\n\n"
         f"| | {' | '.join(METRICS.values())} |\n|---|{'---:|' * len(METRICS)}\n" + "\n".join(lines) + "\n"
     )
+
+
+def _claims(folder: Path) -> str:
+    """How many of the paper's claims hold there, each by one metric or several; nothing in reports of earlier versions."""
+    if not (folder / "claims.csv").is_file():
+        return ""
+    judged = pl.read_csv(folder / "claims.csv").unique(["claim", "metric"])["verdict"].to_list()
+    counts = ", ".join(f"{judged.count(verdict)} {told}" for verdict, told in VERDICTS.items())
+    return f" Of the paper's claims, {len(judged)} questions in all: {counts}."
 
 
 def written(readme: str) -> str:

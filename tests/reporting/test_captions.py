@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from anomalynet.reporting.aggregate import aggregate
 from anomalynet.reporting.arms import arms
-from anomalynet.reporting.captions import warnings
+from anomalynet.reporting.captions import facts, warnings
 from tests.reporting.synthetic import record
 
 
@@ -27,3 +28,11 @@ def test_one_warning_with_many_endings_says_how_many(tmp_path: Path) -> None:
     assert few == ("held out in fold 0: jamming", "held out in fold 1: replay")
     many = told(tmp_path / "many", *(f"held out in fold {fold}: {kind}" for fold, kind in enumerate(("a", "b", "c", "d"))))
     assert many == ("held out in fold 0 to 3: 4 different ones, each in its run's result.json",)
+
+
+def test_seeds_and_worlds_that_go_together_are_told_together(tmp_path: Path) -> None:
+    crossed = [record(tmp_path / "crossed", seed=seed, world=world, folds=1) for seed in (0, 1) for world in (0, 1)]
+    paired = [record(tmp_path / "paired", seed=place, world=place, folds=1) for place in (0, 1)]
+    cnn = [aggregate(arms(records))[:1] for records in (crossed, paired)]
+    assert "seeds of the repetitions: 0, 1; worlds 0, 1." in facts(cnn[0])
+    assert "seeds of the repetitions: 0, 1, each in the world of its number." in facts(cnn[1])
