@@ -59,7 +59,9 @@ def test_a_commit_that_changes_one_model_is_stopped_with_annotation_summary_and_
     experiment.write_text(text.replace("hidden: 64", "hidden: 63"))
     codes = carried_out(clone, ANOMALYNET_CHECK_ARGS="--only golden --experiments lstm,autoencoder --slots 1")
     log = (clone / "log0").read_text()
-    assert codes == [3, 0], log
+    assert codes == [3, 0, 0], log
+    report = (clone / "check/golden/smart_city/report.html").read_text()
+    assert "<h1" in report and "Autoencoder" in report
     (line,) = [line for line in log.splitlines() if line.startswith("::error") and "train/loss" in line]
     assert line.startswith("::error title=golden regression lstm::lstm: train/loss by epoch ")
     assert "its configuration or data changed" in line
