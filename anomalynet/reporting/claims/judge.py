@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from anomalynet.reporting.ablation.contrasts import BETTER, LEVEL, WORSE, Contrast, contrast, family
+from anomalynet.reporting.ablation.contrasts import LEVEL, WORSE, Contrast, contrast, family
 from anomalynet.reporting.ablation.resampling import smallest_p
 from anomalynet.reporting.claims.evidence import Evidence
 from anomalynet.reporting.claims.ledger import Claim
@@ -31,8 +31,9 @@ class Finding:
         subject: experiment that the claim favours.
         other: the experiment it is compared with, empty where it is compared with a number.
         effect: mean over clusters of the difference; with a number, the value minus it.
-        low, high: 95 % bootstrap interval over clusters.
-        p: two-sided sign-flip p over clusters, Holm-adjusted within the claim; NaN with a number, where the interval decides alone.
+        low, high: 95 % interval over clusters: of pairs by bootstrap, of a number by jackknife.
+        p: two-sided sign-flip p over clusters; NaN with a number, where the interval decides alone.
+        adjusted: the same after Holm's correction over the claim's comparisons.
         clusters: witnesses.
         verdict: of this comparison alone.
         why: why nothing could be found: `FEW` clusters to reach p < 0.05 whatever the data, or a model that was not run, or in several
@@ -45,6 +46,7 @@ class Finding:
     low: float
     high: float
     p: float
+    adjusted: float
     clusters: int
     verdict: Verdict
     why: str = ""
@@ -81,20 +83,23 @@ def judge(claims: Sequence[Claim], evidence: Evidence) -> tuple[Judgement, ...]:
 
 
 def _pairs(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]:
-    """Paired by series; Holm over the claim's own comparisons."""
+    """Paired by series. That *all* are better needs no correction: each must pass by itself. That *any* is worse does: Holm."""
     contrasts = family([contrast(evidence.differences(*pair, metric), evidence.clusters) for pair in claim.beats])
     return tuple(_compared(*pair, one, metric, evidence) for pair, one in zip(claim.beats, contrasts, strict=True))
 
 
 def _compared(subject: str, other: str, one: Contrast, metric: str, evidence: Evidence) -> Finding:
     missing = [name for name in (subject, other) if name not in evidence.values]
-    verdict = {BETTER: HOLDS, WORSE: FAILS}.get(one.verdict(metric), OPEN)
-    why = ""
+    verdict, why = OPEN, ""
+    if one.p < LEVEL and one.low > 0:
+        verdict = HOLDS
+    elif one.verdict(metric) == WORSE:
+        verdict = FAILS
     if missing:
         why = f"{' and '.join(missing)}: no single arm"
-    elif not one.testable:
+    elif not one.smallest < LEVEL:
         why = FEW
-    return Finding(subject, other, one.mean, one.low, one.high, one.adjusted, one.clusters, verdict, why)
+    return Finding(subject, other, one.mean, one.low, one.high, one.p, one.adjusted, one.clusters, verdict, why)
 
 
 def _value(claim: Claim, metric: str, evidence: Evidence) -> Finding:
@@ -113,4 +118,4 @@ def _value(claim: Claim, metric: str, evidence: Evidence) -> Finding:
     elif high < claim.value:
         verdict = FAILS
     effect, low, high = (one - claim.value for one in (value, low, high))
-    return Finding(claim.model, "", effect, low, high, math.nan, len(counts), verdict, why)
+    return Finding(claim.model, "", effect, low, high, math.nan, math.nan, len(counts), verdict, why)

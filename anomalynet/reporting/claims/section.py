@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from anomalynet.reporting.ablation.sentences import p_text, signed
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.claims.evidence import gather
-from anomalynet.reporting.claims.judge import FAILS, HOLDS, OPEN, Finding, Judgement, judge
+from anomalynet.reporting.claims.judge import FAILS, FEW, HOLDS, OPEN, Finding, Judgement, judge
 from anomalynet.reporting.claims.ledger import claims
 from anomalynet.reporting.claims.shares import SHARES
 from anomalynet.reporting.markdown import grid
@@ -19,22 +19,22 @@ from anomalynet.reporting.tables import defined, to_csv
 
 COLUMNS = (
     "table", "data", "claim", "source", "metric", "verdict", "subject", "other", "claimed", "effect", "low", "high", "p", "clusters",
-    "comparison_verdict", "why",
+    "comparison_verdict", "why", "holm",
 )  # fmt: skip
 """Numbers in percent or percent points; p as a fraction."""
 
-NUMBERS = ("Difference, points", "95 % interval", "p (Holm)", "Clusters")
+NUMBERS = ("Difference, points", "95 % interval", "p", "Holm", "Clusters")
 
 NOTE = (
-    "What the paper claims, judged on this data. *Holds* and *does not hold* stand only where the data carries it; everything else is *no "
-    "evidence*, which is not a refutation. A comparison of models is the difference of the metric in each test series, averaged over the "
-    "runs that both models have; series that saw the same incident are one cluster. A claim holds where every comparison has a "
-    "Holm-adjusted sign-flip p below 0.05 and a 95 % bootstrap interval over clusters above zero; one comparison that is as clear the "
-    "other way refutes it. A claimed number is compared with the share over the pooled decisions of all runs, with an interval from "
-    "drawing whole clusters: reached where the whole interval is at or above it, missed where it is below. At 71.37 % attack (the paper's "
-    "share) precision and accuracy are what the recalls found here would give. *Too few* clusters cannot reach p < 0.05 whatever the data "
-    "say, and their interval is too narrow to trust; *no single arm*: a model was not run, or in several configurations. Average "
-    "precision is no metric of the paper; it needs no threshold."
+    "What the paper claims, judged on this data. *Holds* and *does not hold* stand only where the data carries it; everything else is *no"
+    " evidence*, which is not a refutation. A comparison of models is the difference of the metric in each test series, averaged over the"
+    " runs that both models have; series that saw the same incident are one cluster. A claim holds where every comparison has a sign-flip"
+    " p below 0.05 and a 95 % bootstrap interval over clusters above zero: that all pass needs no correction. One comparison that is as "
+    "clear the other way, after Holm's correction over the claim's comparisons, refutes it. A claimed number is compared with the share "
+    "over the pooled decisions of all runs; its interval leaves out one cluster at a time (jackknife, Student's t): reached where the "
+    "whole interval is at or above the number, missed where it is below. At 71.37 % attack (the paper's share) precision and accuracy are"
+    " what the recalls found here would give. *Too few* clusters cannot reach p < 0.05 whatever the data say; *no single arm*: a model "
+    "was not run, or in several configurations. Average precision is no metric of the paper; it needs no threshold."
 )
 
 
@@ -65,7 +65,11 @@ def claims_section(everything: Sequence[ArmMetrics], data: str) -> Section:
 
 def _summary(found: Sequence[Judgement]) -> str:
     counts = {verdict: sum(one.verdict == verdict for one in found) for verdict in (HOLDS, FAILS, OPEN)}
-    told = f"**{counts[HOLDS]} hold, {counts[FAILS]} do not hold, of {counts[OPEN]} there is no evidence**"
+    few = sum(one.verdict == OPEN and one.weakest.why == FEW for one in found)
+    lacking = sum(one.verdict == OPEN and one.weakest.why not in ("", FEW) for one in found)
+    reasons = [f"{few} for too few clusters"] * bool(few) + [f"{lacking} for a model that is not there"] * bool(lacking)
+    why = f" ({', '.join(reasons)})" if reasons else ""
+    told = f"**{counts[HOLDS]} hold, {counts[FAILS]} do not hold, of {counts[OPEN]} there is no evidence**{why}"
     return f"{len({one.claim.claim for one in found})} claims, each by one metric or several, are {len(found)} questions: {told}."
 
 
@@ -80,7 +84,7 @@ def _ledger(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:
         again = place > 0 and found[place - 1].claim is one.claim
         name = "" if again else f"**{one.claim.claim}** ({one.claim.source})"
         lines.append([name, _title(one.metric), f"**{one.verdict}**", *_cells(one.weakest, one, titles)])
-    return grid(["Claim", "Metric", "Verdict", "Decided by", *NUMBERS], lines, "llllrrrr")
+    return grid(["Claim", "Metric", "Verdict", "Decided by", *NUMBERS], lines, "llllrrrrr")
 
 
 def _comparisons(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:
@@ -88,7 +92,7 @@ def _comparisons(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:
     for one in (one for one in found if one.claim.beats):
         for place, finding in enumerate(one.findings):
             lines.append([_title(one.metric) if place == 0 else "", *_cells(finding, one, titles), finding.verdict])
-    return grid(["Metric", "Comparison", *NUMBERS, "this alone"], lines, "llrrrrl")
+    return grid(["Metric", "Comparison", *NUMBERS, "this alone"], lines, "llrrrrrl")
 
 
 def _cells(finding: Finding, one: Judgement, titles: Mapping[str, str]) -> list[str]:
@@ -100,7 +104,7 @@ def _cells(finding: Finding, one: Judgement, titles: Mapping[str, str]) -> list[
         compared = f"{subject} {reached} against {100 * one.claim.value:.2f}"
     clusters = str(finding.clusters) + (f" ({finding.why})" if finding.why else "")
     interval = "–" if math.isnan(finding.low) else f"{signed(finding.low, 'accuracy')} to {signed(finding.high, 'accuracy')}"
-    return [compared, signed(finding.effect, "accuracy"), interval, p_text(finding.p), clusters]
+    return [compared, signed(finding.effect, "accuracy"), interval, p_text(finding.p), p_text(finding.adjusted), clusters]
 
 
 def _named(experiment: str, titles: Mapping[str, str]) -> str:
@@ -113,7 +117,7 @@ def _csv(found: Sequence[Judgement], data: str) -> str:
             "claims", data, one.claim.claim, one.claim.source, one.metric, one.verdict, finding.subject, finding.other,
             None if finding.other else 100 * one.claim.value,
             *(defined(value, 100) for value in (finding.effect, finding.low, finding.high)),
-            defined(finding.p), finding.clusters, finding.verdict, finding.why,
+            defined(finding.p), finding.clusters, finding.verdict, finding.why, defined(finding.adjusted),
         ]
         for one in found
         for finding in one.findings

@@ -1,4 +1,4 @@
-"""Shares that a confusion matrix determines, for many resamples of clusters at once."""
+"""Shares that a confusion matrix determines, for many sets of counts at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalynet.metrics.suite import PAPER_PREVALENCE
-from anomalynet.reporting.ablation.resampling import RESAMPLES
 
 Floats = NDArray[np.float64]
 
@@ -55,25 +54,30 @@ SHARES: dict[str, tuple[str, Callable[[Floats], Floats]]] = {
 A share at the paper's prevalence is what both recalls would give where 71.37 % of the steps are attacks."""
 
 
-def share_interval(metric: str, clusters: Floats, seed: int = 0) -> tuple[float, float, float]:
-    """A share over all clusters, and its 95 % bootstrap percentile interval: whole clusters are drawn, their counts summed.
+def share_interval(metric: str, clusters: Floats) -> tuple[float, float, float]:
+    """A share over all clusters, and its 95 % interval by the jackknife: each cluster is left out once, Student's t for the few there are.
+
+    A percentile bootstrap over so few is too narrow: of recalls that differ between 8 clusters it misses the truth on either side in 6 %
+    instead of 2.5 %, this in 3 % (a test repeats it).
 
     Args:
         metric: one of `SHARES`.
         clusters: float64 (cluster, 4), counts of each cluster.
-        seed: of the resamples.
 
     Returns:
-        value, low, high; NaN where undefined, the interval with fewer than two clusters.
+        value, low, high; NaN where undefined, the interval with fewer than two clusters or where it is undefined without one of them.
+
+    Source: not in the paper; Tukey (1958).
     """
-    share = SHARES[metric][1]
-    if not len(clusters):
+    from scipy.special import stdtrit
+
+    share, n = SHARES[metric][1], len(clusters)
+    if not n:
         return np.nan, np.nan, np.nan
-    value = float(share(clusters.sum(axis=0)))
-    if len(clusters) < 2:
+    total = clusters.sum(axis=0)
+    value = float(share(total))
+    if n < 2:
         return value, np.nan, np.nan
-    drawn = np.random.default_rng(seed).integers(0, len(clusters), size=(RESAMPLES, len(clusters)))
-    found = share(clusters[drawn].sum(axis=1))
-    found = found[~np.isnan(found)]
-    low, high = np.quantile(found, [0.025, 0.975]) if len(found) else (np.nan, np.nan)
-    return value, float(low), float(high)
+    pseudo = n * value - (n - 1) * share(total - clusters)
+    half = float(stdtrit(n - 1, 0.975) * pseudo.std(ddof=1) / np.sqrt(n))
+    return value, float(pseudo.mean()) - half, float(pseudo.mean()) + half

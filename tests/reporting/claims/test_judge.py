@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def test_a_clear_lead_holds_and_its_reverse_does_not(tmp_path: Path) -> None:
     assert up.verdict == HOLDS
     assert [round(one.effect, 9) for one in up.findings] == [0.2, 0.1]
     assert [one.clusters for one in up.findings] == [8, 8]
-    assert [one.p for one in up.findings] == [2 * 2 / 2**8] * 2  # all eight signs alike, either way; Holm over two
+    assert [one.p for one in up.findings] == [2 / 2**8] * 2  # all eight signs alike, either way
+    assert [one.adjusted for one in up.findings] == [2 * 2 / 2**8] * 2  # Holm over two
     assert up.weakest.other == "cnn"
     assert down.verdict == FAILS  # one comparison the other way is enough
     assert [one.verdict for one in down.findings] == [FAILS, HOLDS]
@@ -52,6 +54,17 @@ def test_series_that_share_an_incident_are_one_witness(tmp_path: Path) -> None:
     assert one.verdict == OPEN
     assert one.weakest.clusters == 4
     assert one.weakest.why == FEW
+
+
+def test_that_all_are_better_needs_no_correction_but_that_any_is_worse_does(tmp_path: Path) -> None:
+    models = {"hybrid": 0.7, "a": 0.6, "b": 0.6, "c": 0.6}
+    six = ladder(tmp_path / "six", models, series=6)  # six witnesses: p 2/64 by itself, three times that after Holm
+    up, down = judged(six, beats(*(("hybrid", other) for other in "abc")), beats(*((other, "hybrid") for other in "abc")))
+    assert up.findings[0].p == 2 / 64
+    assert up.findings[0].adjusted == 3 * 2 / 64
+    assert (up.verdict, down.verdict) == (HOLDS, OPEN)
+    eight = ladder(tmp_path / "eight", models)
+    assert judged(eight, beats(*((other, "hybrid") for other in "abc")))[0].verdict == FAILS
 
 
 def test_no_difference_is_no_evidence(tmp_path: Path) -> None:
@@ -70,13 +83,12 @@ def test_a_model_that_was_not_run_leaves_the_claim_open(tmp_path: Path) -> None:
 
 
 def test_a_number_is_reached_or_missed_only_by_the_whole_interval(tmp_path: Path) -> None:
-    records = ladder(tmp_path, {"hybrid": 0.70})  # 0.70 and 0.71 by turns: 0.705 in all, and every interval lies between
-    reached, missed, inside = (
-        judged(records, Claim("x", "y", (METRIC,), model="hybrid", value=value))[0] for value in (0.699, 0.711, 0.705)
-    )
+    records = ladder(tmp_path, {"hybrid": 0.70})  # 0.70 and 0.71 by turns: 0.705 in all
+    half = 2.364624 * 0.01 * math.sqrt(8 / 7) / 2 / math.sqrt(8)  # Student's t for seven degrees of freedom: 0.00447
+    reached, missed, inside = (judged(records, Claim("x", "y", (METRIC,), model="hybrid", value=value))[0] for value in (0.7, 0.71, 0.705))
     assert (reached.verdict, missed.verdict, inside.verdict) == (HOLDS, FAILS, OPEN)
-    assert reached.weakest.effect == pytest.approx(0.006)
-    assert -0.005 <= inside.weakest.low <= 0 <= inside.weakest.high <= 0.005
+    assert reached.weakest.effect == pytest.approx(0.005)
+    assert (inside.weakest.low, inside.weakest.high) == pytest.approx((-half, half), rel=1e-6)
 
 
 def test_few_clusters_reach_no_number(tmp_path: Path) -> None:
@@ -100,7 +112,7 @@ def test_the_ledger_of_a_report_says_what_the_csv_says(tmp_path: Path) -> None:
     text = "\n\n".join(section.parts)
     assert "| Accuracy | **holds** | Hybrid − CNN-LSTM | +8.33 |" in text
     assert "Hybrid 70.50 against 97.85 | −27.35 |" in text
-    assert "| Hybrid − Random forest | – | – | – | 0 (random_forest: no single arm) |" in text
+    assert "| Hybrid − Random forest | – | – | – | – | 0 (random_forest: no single arm) |" in text
 
 
 def test_every_shipped_claim_can_be_judged() -> None:

@@ -37,13 +37,27 @@ def test_shares_are_the_metrics_of_other_tables(counts: list[int]) -> None:
         assert value == pytest.approx(expected, nan_ok=True)
 
 
-def test_an_interval_draws_whole_clusters() -> None:
+def test_the_jackknife_of_a_share_by_hand() -> None:
     alike = np.tile(COUNTS, (7, 1))
-    assert share_interval("accuracy", alike) == (0.85, 0.85, 0.85)
-    two = np.array([[0.0, 0.0, 0.0, 10.0], [0.0, 0.0, 10.0, 0.0]])  # all found, nothing found
-    assert share_interval("recall_attack", two) == (0.5, 0.0, 1.0)
-    value, low, _ = share_interval("recall_attack", two[:1])
-    assert value == 1.0 and math.isnan(low)
+    assert share_interval("accuracy", alike) == pytest.approx((0.85, 0.85, 0.85))
+    three = np.array([[0.0, 0.0, 100 - found, found] for found in (50.0, 60.0, 70.0)])  # equal sizes: the mean of the recalls
+    value, low, high = share_interval("recall_attack", three)
+    half = 4.302653 * 0.1 / math.sqrt(3)  # Student's t for two degrees of freedom
+    assert (value, low, high) == pytest.approx((0.6, 0.6 - half, 0.6 + half), abs=1e-6)
+    value, low, _ = share_interval("recall_attack", three[:1])
+    assert value == 0.5 and math.isnan(low)
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    missed = 0
+    for _ in range(1000):
+        size = rng.integers(50, 400, 8)
+        found = rng.binomial(size, np.clip(rng.normal(0.7, 0.1, 8), 0, 1))
+        counts = np.stack([np.zeros(8), np.zeros(8), size - found, found], axis=1).astype(np.float64)
+        _, low, high = share_interval("recall_attack", counts)
+        missed += not low <= 0.7 <= high
+    assert 30 <= missed <= 75  # 5 % are 50, with a deviation of 7
 
 
 def test_no_decision_is_undefined() -> None:
