@@ -8,6 +8,7 @@ from anomalynet.reporting import captions, markdown, prose
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.architecture.section import figure_1_section
 from anomalynet.reporting.figures import TITLES, draw_all
+from anomalynet.reporting.majority import majority_sentence
 from anomalynet.reporting.section import Section, caption, figure
 from anomalynet.reporting.tables import paper_tables, table_csv, to_csv, training_rows
 
@@ -38,6 +39,7 @@ def paper_section(everything: Sequence[ArmMetrics], data: str) -> Section:
         table = tables[name]
         told = caption(f"{table.title}, percent", table.models, everything, f"{name}.csv")
         parts += [f"### {table.title}", markdown.comparison(table, signs), told, note]
+        parts += [beside] if name == "table_5_accuracy" and (beside := majority_sentence(everything)) else []
         parts.append(figure(drawn, f"{TITLES[drawn]}, percent", table.models, everything))
     parts += [
         "### Confusion matrices",

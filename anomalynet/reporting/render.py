@@ -17,6 +17,7 @@ from anomalynet.reporting.claims.section import claims_section
 from anomalynet.reporting.explanations.section import explanations_section
 from anomalynet.reporting.findings import best_models
 from anomalynet.reporting.incident_section import incident_section
+from anomalynet.reporting.majority import majority_sentence
 from anomalynet.reporting.model_section import cost_section, model_section
 from anomalynet.reporting.over_time.section import over_time_section
 from anomalynet.reporting.paper_audit import paper_audit_section
@@ -90,6 +91,7 @@ def _opening(models: Sequence[ArmMetrics], audit: Mapping[str, Any] | None, titl
     findings = [f"- {sentence}" for sentence in best_models(models)] or [
         "Fewer than two models have a complete repetition: nothing to compare."
     ]
+    findings += [f"- {sentence}"] if (sentence := majority_sentence(models)) else []
     return Section(
         [
             f"# {title}",

@@ -23,7 +23,7 @@ def caption(title: str, models: Sequence[ArmMetrics], everything: Sequence[ArmMe
     source = f" Numbers: [{csv}](tables/{csv})." if csv else ""
     lines = [" ".join(filter(None, (f"**{title}.**", note, f"{captions.facts(models)}{source}")))]
     lines += captions.notes(shown, [one.arm for one in everything])
-    lines += [f"⚠ {warning}" for warning in captions.warnings(shown)]
+    lines += [" ".join(f"⚠ {warning}" for warning in told)] if (told := captions.warnings(shown)) else []
     return "\n>\n".join(f"> {line}" for line in lines)
 
 

@@ -11,6 +11,7 @@ from anomalynet.reporting.claims.evidence import gather
 from anomalynet.reporting.claims.judge import FAILS, FEW, HOLDS, OPEN, Finding, Judgement, judge
 from anomalynet.reporting.claims.ledger import claims
 from anomalynet.reporting.claims.shares import SHARES
+from anomalynet.reporting.majority import majority_sentence
 from anomalynet.reporting.markdown import grid
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.paper import TITLES
@@ -58,6 +59,7 @@ def claims_section(everything: Sequence[ArmMetrics], data: str) -> Section:
             "Each comparison of models that these rest on:",
             _comparisons(found, titles),
             NOTE,
+            *([beside] if (beside := majority_sentence(everything)) else []),
         ],
         {"tables/claims.csv": _csv(found, data).encode()},
     )
