@@ -31,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the table")
     parser.add_argument("--paper", action="store_true", help="audit the printed Tables 2–5 of the paper instead")
     parser.add_argument("--unit", choices=("percent", "fraction"), help="of the shares (default: percent if any exceeds 1)")
+    told = "the class of plain precision, recall and F1 (default: not audited; means over classes are of none)"
+    parser.add_argument("--of", choices=("attack", "normal"), help=told)
     told = "half (up, even or down) or truncate (default: half)"
     parser.add_argument("--rounding", choices=("half", "truncate"), default="half", help=told)
     add_json(parser)
@@ -40,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
     """Audit one table."""
     if (args.file is None) != args.paper:
         raise UsageError("name one table: a FILE, or --paper", "anomalynet audit-table FILE")
-    if args.paper and (args.unit == "fraction" or args.rounding != "half"):
-        raise UsageError("--paper is in percent and rounded half", "anomalynet audit-table --paper")
+    if args.paper and (args.unit == "fraction" or args.rounding != "half" or args.of):
+        raise UsageError("--paper is in percent, rounded half, and names its classes", "anomalynet audit-table --paper")
 
     from anomalynet.reporting.table_audit.plain import plain
     from anomalynet.reporting.table_audit.read import read_table
@@ -53,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
         found = audit()
     else:
-        found = audit_table(read_table(args.file), args.unit, args.rounding)
+        found = audit_table(read_table(args.file, args.of), args.unit, args.rounding)
     if args.json:
         print_json(plain(found))
     else:

@@ -148,7 +148,7 @@ def _sweeps(args: argparse.Namespace, records: list[SweepRecord], forms: Sequenc
             continue
         if not done:
             raise NothingToCompareError(f"{record.label}: no finished run", f"anomalynet sweep {record.sweep}")
-        path = report(sweep, jobs, args.runs, args.out / record.label, record.overrides, forms)
+        path = report(sweep, jobs, args.runs, args.out / record.label, record.overrides, forms, audits=False)
         rows.append({"sweep": record.label, "runs": done, "report": str(path)})
     if args.json:
         print_json(rows)

@@ -48,3 +48,32 @@ def test_a_mistake_exits_with_2(
     monkeypatch.chdir(tmp_path)
     assert main(["audit-table", *arguments.split()]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_plain_headings_are_read_as_the_class_that_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "usual.csv"
+    path.write_text("model,Precision,Recall,F1-score,Accuracy\nSVM,95.1,93.2,97.0,96.0\n")
+    assert main(["audit-table", str(path)]) == 0
+    _, second, *_ = capsys.readouterr().out.splitlines()
+    assert second.startswith("not audited: Precision (of which class? --of attack reads it so)")
+    assert main(["audit-table", str(path), "--of", "attack"]) == 1
+    assert "f1_attack 97.0 lies above both precision_attack 95.1 and recall_attack 93.2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "text, arguments, told",
+    [
+        ("model,precision_attack,recall_attack,f1_attack\nX,-5,93.2,94.1", [], "precision_attack -5 lies outside the range"),
+        ("model,precision_attack,recall_attack,f1_attack\nX,105,93.2,94.1", [], "precision_attack 105 lies outside the range"),
+        ("model,accuracy,mcc\nX,0.95,1.2", ["--unit", "fraction"], "mcc 1.2 lies outside the range"),
+    ],
+)
+def test_a_number_that_no_metric_can_be_is_told_as_that(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, arguments: list[str], told: str
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    assert main(["audit-table", str(path), *arguments]) == 1
+    shown = capsys.readouterr().out
+    assert told in shown
+    assert "harmonic" not in shown

@@ -27,15 +27,16 @@ COLUMNS = (
 NUMBERS = ("Difference, points", "95 % interval", "p", "Holm", "Clusters")
 
 NOTE = (
-    "What the paper claims, judged on this data. *Holds* and *does not hold* stand only where the data carries it; everything else is *no"
-    " evidence*, which is not a refutation. A comparison of models is the difference of the metric in each test series, averaged over the"
-    " runs that both models have; series that saw the same incident are one cluster. A claim holds where every comparison has a sign-flip"
-    " p below 0.05 and a 95 % bootstrap interval over clusters above zero: that all pass needs no correction. One comparison that is as "
-    "clear the other way, after Holm's correction over the claim's comparisons, refutes it. A claimed number is compared with the share "
-    "over the pooled decisions of all runs; its interval leaves out one cluster at a time (jackknife, Student's t): reached where the "
-    "whole interval is at or above the number, missed where it is below. At 71.37 % attack (the paper's share) precision and accuracy are"
-    " what the recalls found here would give. *Too few* clusters cannot reach p < 0.05 whatever the data say; *no single arm*: a model "
-    "was not run, or in several configurations. Average precision is no metric of the paper; it needs no threshold."
+    "What the paper claims, judged on this data; a line shows the comparison that speaks most against the claim. *Holds* and *does not "
+    "hold* stand only where the data carries it; everything else is *no evidence*, which is not a refutation. A comparison of models is "
+    "the difference of the metric in each test series, averaged over the runs that both models have; series that saw the same incident "
+    "are one cluster. A claim holds where every comparison has a sign-flip p below 0.05 and a 95 % bootstrap interval over clusters above"
+    " zero: that all pass needs no correction. One comparison that is as clear the other way, after Holm's correction over the claim's "
+    "comparisons, refutes it. A claimed number is compared with the share over the pooled decisions of all runs; its interval leaves out "
+    "one cluster at a time (jackknife, Student's t): reached where the whole interval is at or above the number, missed where it is "
+    "below. At 71.37 % attack (the paper's share) precision and accuracy are what the recalls found here would give. *Too few* clusters "
+    "cannot reach p < 0.05 whatever the data say; *no single arm*: a model was not run, or in several configurations. Average precision "
+    "is no metric of the paper; it needs no threshold."
 )
 
 
@@ -85,8 +86,8 @@ def _ledger(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:
     for place, one in enumerate(found):
         again = place > 0 and found[place - 1].claim is one.claim
         name = "" if again else f"**{one.claim.claim}** ({one.claim.source})"
-        lines.append([name, _title(one.metric), f"**{one.verdict}**", *_cells(one.weakest, one, titles)])
-    return grid(["Claim", "Metric", "Verdict", "Decided by", *NUMBERS], lines, "llllrrrrr")
+        lines.append([name, f"**{one.verdict}**", _title(one.metric), *_cells(one.weakest, one, titles)])
+    return grid(["Claim", "Verdict", "Metric", "Decided by", *NUMBERS], lines, "llllrrrrr")
 
 
 def _comparisons(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:

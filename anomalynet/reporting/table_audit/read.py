@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import yaml
 
@@ -43,8 +44,15 @@ Line = tuple[int, Sequence[tuple[str, str]]]
 """A row's line, and its (heading, text) pairs in order."""
 
 
-def read_table(path: Path) -> PrintedTable:
+PLAIN = ("precision", "recall", "f1", "f1_score")
+"""Headings that name a metric but no class."""
+
+
+def read_table(path: Path, of: Literal["attack", "normal"] | None = None) -> PrintedTable:
     """Read a table; the file's ending says its format.
+
+    `of` is the class whose precision, recall and F1 stand under headings that name none. Means over classes are of none: their F1 need not
+    lie between them.
 
     Raises:
         DataError: the file cannot be read, or holds no such table; every problem, one line each.
@@ -59,10 +67,10 @@ def read_table(path: Path) -> PrintedTable:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text (byte {error.start})", "save it as UTF-8") from error
-    return parse(text, path.name if path.parent == Path() else str(path), path.suffix.lower())
+    return parse(text, path.name if path.parent == Path() else str(path), path.suffix.lower(), of=of)
 
 
-def parse(text: str, name: str, suffix: str, under: str | None = None) -> PrintedTable:
+def parse(text: str, name: str, suffix: str, under: str | None = None, of: Literal["attack", "normal"] | None = None) -> PrintedTable:
     """Read the text of a table.
 
     Args:
@@ -70,6 +78,7 @@ def parse(text: str, name: str, suffix: str, under: str | None = None) -> Printe
         name: of the file, for messages.
         suffix: one of `FORMATS`.
         under: in YAML, the key below which the rows stand.
+        of: as in `read_table`.
 
     Raises:
         DataError: as in `read_table`.
@@ -79,7 +88,8 @@ def parse(text: str, name: str, suffix: str, under: str | None = None) -> Printe
         lines = list(_mapped(text, name, suffix, under, problems))
     else:
         lines = list(_gridded(text, name, suffix, problems))
-    table = _checked(lines, name, problems)
+    named = [(line, [(_named(heading, of), cell) for heading, cell in pairs]) for line, pairs in lines]
+    table = _checked(named, name, problems)
     if problems:
         raise DataError("\n".join(map(str, problems)), f"columns: model, {', '.join(COLUMNS)}; any of them may be missing")
     return table
@@ -155,6 +165,12 @@ def _column(heading: str) -> str:
     return ALIASES.get(name, name)
 
 
+def _named(heading: str, of: str | None) -> str:
+    """A heading with the class that it leaves out."""
+    name = _column(heading)
+    return f"{name.removesuffix('_score')}_{of}" if of and name in PLAIN else heading
+
+
 def _checked(lines: Sequence[Line], name: str, problems: list[Problem]) -> PrintedTable:
     rows: list[PrintedRow] = []
     ignored: dict[str, str] = {}
@@ -168,7 +184,8 @@ def _checked(lines: Sequence[Line], name: str, problems: list[Problem]) -> Print
                 model = text
             elif column not in COLUMNS:
                 near = difflib.get_close_matches(column, COLUMNS, n=1, cutoff=0.8)
-                ignored[heading] = f"{heading} (did you mean {near[0]}?)" if near else heading
+                told = "of which class? --of attack reads it so" if column in PLAIN else f"did you mean {near[0]}?" if near else ""
+                ignored[heading] = f"{heading} ({told})" if told else heading
             elif column in cells:
                 problems.append(Problem(where, f"two cells for {column}"))
             elif not missing(text):

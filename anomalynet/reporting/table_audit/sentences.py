@@ -38,19 +38,23 @@ def lines(audit: TableAudit) -> Iterator[str]:
     )
     if audit.reread:
         yield f"{audit.reread}; --unit decides how it is read"
+    if audit.ignored:
+        yield f"not audited: {', '.join(audit.ignored)}"
     for row in audit.rows:
         yield f"{row.model} (line {row.line}): {'can be true' if row.possible else 'cannot be true'}"
         yield from (f"  {text}" for text in row_lines(row, audit.unit))
         yield from (f"  {text}" for text in recipe_lines(audit.recipes.get(row.model, ())))
     yield from (agreement_text(one, audit.unit) for one in audit.agreements)
-    if audit.ignored:
-        yield f"not audited: {', '.join(audit.ignored)}"
 
 
 def row_lines(row: RowAudit, unit: Unit) -> Iterator[str]:
     """What is known of a row."""
-    yield from (_f1(row, class_) for class_ in row.f1)
-    rest = [names for names in row.conflicts if not any(f1_cells(class_) >= set(names) for class_ in row.f1)]
+    outside = {name for name, cell in row.cells.items() if not cell.possible}
+    yield from (f"{name} {row.cells[name].text} lies outside the range of any such number" for name in row.cells if name in outside)
+    means = [class_ for class_ in row.f1 if not f1_cells(class_) & outside]
+    yield from (_f1(row, class_) for class_ in means)
+    rest = [names for names in row.conflicts if not outside & set(names)]
+    rest = [names for names in rest if not any(f1_cells(class_) >= set(names) for class_ in means)]
     shown = sorted(rest, key=lambda names: (not _both_readings(names), len(names)))[:SHOWN]
     yield from (contradiction(row, names, unit) for names in shown)
     if len(rest) > len(shown):
@@ -71,8 +75,6 @@ def _both_readings(names: Sequence[str]) -> bool:
 def contradiction(row: RowAudit, names: Sequence[str], unit: Unit) -> str:
     """Why a set of cells cannot be true together."""
     given = {name: f"{name} {row.cells[name].text}" for name in names}
-    if len(names) == 1 and not row.cells[names[0]].possible:
-        return f"{given[names[0]]} lies outside the range of any such number"
     if _both_readings(names):
         of = {class_: span(row.readings[class_], unit) for class_ in ("normal", "attack") if class_ in row.readings}
         if len(of) == 2:

@@ -87,7 +87,7 @@ def _units(rows: Sequence[PrintedRow], unit: Unit | None) -> Iterator[tuple[Unit
     shares: Sequence[Unit] = [unit] if unit else ["percent"] if exceed(shares=True) else ["fraction", "percent"]
     for own in shares:
         if exceed(shares=False):
-            yield own, "percent"
+            yield own, unit or "percent"
         else:
             yield own, "fraction"
             if own == "percent":

@@ -110,7 +110,7 @@ def test_the_ledger_of_a_report_says_what_the_csv_says(tmp_path: Path) -> None:
     assert (recall["verdict"], float(recall["claimed"])) == (FAILS, 97.85)
     assert float(recall["effect"]) == pytest.approx(70.5 - 97.85)
     text = "\n\n".join(section.parts)
-    assert "| Accuracy | **holds** | Hybrid − CNN-LSTM | +8.33 |" in text
+    assert "| **holds** | Accuracy | Hybrid − CNN-LSTM | +8.33 |" in text
     assert "Hybrid 70.50 against 97.85 | −27.35 |" in text
     assert "| Hybrid − Random forest | – | – | – | – | 0 (random_forest: no single arm) |" in text
 
