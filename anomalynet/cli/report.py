@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     rows: list[dict[str, object]] = []
     for data in chosen:
         own = [record for record in records if record.result.data == data]
-        out, command = args.out / (args.name or slug(data)), " ".join(["anomalynet report", *filter(None, [args.name]), f"--data {data}"])
+        out, command = args.out / (args.name or slug(data)), _command(args, data)
         beside = ablation_reports(args.runs, out, data)
         with wanted(forms, out) as path:
             write_report(own, out, audit=read_audit(args.runs, data), ablations=beside, command=command)
@@ -82,6 +83,15 @@ def run(args: argparse.Namespace) -> int:
     else:
         print_table(rows)
     return 0
+
+
+def _command(args: argparse.Namespace, data: str) -> str:
+    """The command that writes one data set's report again; of a path that only this machine has, the name."""
+    places = (("--runs", args.runs, Path("runs")), ("--out", args.out, Path("reports")))
+    given = [
+        text for flag, path, usual in places if path != usual for text in (flag, f"…/{path.name}" if path.is_absolute() else str(path))
+    ]
+    return shlex.join(["anomalynet", "report", *filter(None, [args.name]), "--data", data, *given])
 
 
 def _comparison(records: Mapping[str, Sequence[RunRecord]], out: Path, forms: Sequence[Form]) -> list[dict[str, object]]:

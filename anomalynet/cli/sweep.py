@@ -106,10 +106,9 @@ def run(args: argparse.Namespace) -> int:
     if failed:
         say("`--rerun failed` tries them again")
     if args.only is None and any(job.state == "done" for job in jobs):
-        source = source_of(sweep, jobs, out)
-        if not is_current(record, source, forms):
+        if not is_current(record, source_of(sweep, jobs, out, args.runs), forms):
             report(sweep, jobs, args.runs, out, overrides, forms)
-            mark_reported(record, source, args.runs)
+            mark_reported(record, source_of(sweep, jobs, out, args.runs), args.runs)  # anew: the report may have made the audit
         track(label, jobs, args.runs, out)
         _finish(args, out / PLACES[forms[0]], jobs)
     return int(bool(failed))

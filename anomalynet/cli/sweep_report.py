@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalynet.cli.launching import data_name, say
+from anomalynet.errors import RunError
 from anomalynet.reporting.forms import present, wanted
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.sweeps import SweepRecord, SweepRun, read_sweep_record, write_sweep
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from anomalynet.sweep.slots import Slot
 
 
-SOURCES = (".py", ".html", ".css", ".js")
+SOURCES = (".py", ".html", ".css", ".js", ".yaml")
 """What reports are made by."""
 
 
@@ -96,14 +97,28 @@ def _stamp(record: SweepRecord, source: str) -> str:
     return hashlib.sha256(source.encode() + (path.read_bytes() if path.is_file() else b"")).hexdigest()
 
 
-def source_of(sweep: Sweep, jobs: Sequence[Job], out: Path) -> str:
-    """A digest of all that a sweep's report is made from: the question, the results and the code."""
+def source_of(sweep: Sweep, jobs: Sequence[Job], out: Path, runs: Path) -> str:
+    """A digest of all that a sweep's report is made from: the question, the results, the code, and where the report quotes them, the
+    audit and the findings of ablations beside it."""
     digest = hashlib.sha256(f"{code_hash(('reporting',), SOURCES)} {code_hash()} {out} {sweep}".encode())
     for job in jobs:
         digest.update(f"{job.folder.path.name} {job.state} {job.run.arm}".encode())
         if job.state == "done":
             digest.update(made(job.folder))
+    if not sweep.axes and not sweep.extras:
+        for data in sorted({job.folder.read_result().data for job in jobs if job.state == "done"}):
+            for path in _quoted(runs, out, data):
+                digest.update(f"{path.name} ".encode() + (path.read_bytes() if path.is_file() else b""))
     return digest.hexdigest()
+
+
+def _quoted(runs: Path, out: Path, data: str) -> Iterator[Path]:
+    """The files beside the runs of a data set that a report of them quotes."""
+    from anomalynet.reporting.ablations import FINDINGS, ablation_reports
+    from anomalynet.runs.audits import audit_path
+
+    yield audit_path(runs, data)
+    yield from (one.folder / FINDINGS if one.folder else Path(one.label) for one in ablation_reports(runs, out, data))
 
 
 def made(folder: RunFolder) -> bytes:
@@ -221,7 +236,10 @@ def _audit(config: DataConfig, result: Result, runs: Path) -> dict[str, Any] | N
 
     if result.parts["test"].labelled == 0:
         return None
-    there = read_audit(runs, result.data)
+    try:
+        there = read_audit(runs, result.data)
+    except RunError:
+        there = None  # damaged: it is made again
     if there is None or there.get("identity") != identity(config, 0, result.fingerprint):
         there = audit(config, progress=reporter(config)).to_dict()
         write_audit(runs, there)

@@ -17,6 +17,9 @@ TITLE = "Ablations"
 PAPER = "paper_models"
 """The sweep of this very report."""
 
+FINDINGS = Path("tables", "findings.csv")
+"""Where a report keeps what it found, below its folder."""
+
 NOTE = (
     "Sweeps on the same data that were started beside these runs, each with a question of its own. The sentences are their reports': "
     "difference from the reference, interval, and verdict of a test over recordings. They have their own repetitions and presets, so "
@@ -44,7 +47,7 @@ def ablation_reports(runs: Path, out: Path, data: str) -> tuple[AblationReport, 
         if record.trials is not None or record.sweep == PAPER or data not in _data(record, runs):
             continue
         beside, told = out.parent / record.label, Path(record.report)
-        folder = next((place for place in (beside, told) if (place / "tables" / "findings.csv").is_file()), None)
+        folder = next((place for place in (beside, told) if (place / FINDINGS).is_file()), None)
         link = f"../{record.label}/report.md" if folder == beside else ""
         found.append(AblationReport(record.label, record.sweep, folder, link))
     return tuple(sorted(found, key=lambda one: one.label))
@@ -71,7 +74,7 @@ def _ablation(one: AblationReport) -> Iterator[str]:
     if one.folder is None:
         yield f"Started, and without a report that this version can quote: `anomalynet report {one.sweep}` writes it."
         return
-    rows = _read(one.folder / "tables" / "findings.csv")
+    rows = _read(one.folder / FINDINGS)
     if question := rows[0]["question"]:
         yield f"*{question}*"
     yield from (row["sentence"] for row in rows if row["family"] == AGAINST)

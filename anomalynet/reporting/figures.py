@@ -165,8 +165,28 @@ def style() -> Iterator[None]:
         yield
 
 
+DIGITS = 6
+"""Decimals of a place, a fraction of the figure."""
+
+
+def _settle(figure: Figure) -> None:
+    """Arrange the figure once and round every place.
+
+    The solver of constrained layouts orders its variables by their addresses in memory, so that the last digits of its result differ from
+    process to process, and matplotlib's SVG names clips by all digits of their borders.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position([round(value, DIGITS) for value in axes.get_position(original=True).bounds])
+    for text in figure.texts:
+        across, up = text.get_position()
+        text.set_position((round(across, DIGITS), round(up, DIGITS)))
+
+
 def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
     """(suffix, bytes) as SVG, PNG and, for LaTeX, PDF, without the date and program version that would differ between machines."""
+    _settle(figure)
     for suffix, metadata in METADATA.items():
         if suffix == "pdf" and "latex" not in current():
             continue

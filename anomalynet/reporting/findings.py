@@ -27,30 +27,45 @@ def _value(one: ArmMetrics, metric: str) -> str:
     return f"{summary_text(metric, summary.mean * scale, spread)} %, n = {summary.n}"
 
 
+def _gap(one: ArmMetrics, other: ArmMetrics, metric: str) -> float:
+    """By how much the mean of one is above that of another, over shared repetitions where there are any."""
+    paired = difference(one, other, metric)
+    return paired.mean if paired.n else one.summary(metric).mean - other.summary(metric).mean
+
+
+def _points(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
 def _lead(ahead: ArmMetrics, behind: ArmMetrics, metric: str) -> str:
     """How far one is ahead, paired by repetition where they share any."""
     paired, scale = difference(ahead, behind, metric), MEASURES[metric].scale
+    gap = _points(_gap(ahead, behind, metric) * scale)
     if not paired.n:
-        gap = ahead.summary(metric).mean - behind.summary(metric).mean
-        return f"{ahead.arm.title} by {gap * scale:.2f} points (no shared repetition)"
+        return f"{ahead.arm.title} by {gap} points (no shared repetition)"
     spread = "" if math.isnan(paired.spread) else f" ± {paired.spread * scale:.2f}"
-    return f"{ahead.arm.title} by {paired.mean * scale:.2f}{spread} points over {paired.n} shared repetition{'s' if paired.n > 1 else ''}"
+    return f"{ahead.arm.title} by {gap}{spread} points over {paired.n} shared repetition{'s' if paired.n > 1 else ''}"
 
 
 def _sentence(metric: str, ranked: Sequence[ArmMetrics], subject: ArmMetrics | None) -> str:
+    """What is best by its own mean, and who is ahead of the subject where both were measured."""
     title, best = MEASURES[metric].title, ranked[0]
     text = f"**{title}**: best of {len(ranked)} models is {best.arm.title} ({_value(best, metric)})."
     if subject is None or subject not in ranked:
         return text
-    if best is subject:
-        return f"{text} The next, {ranked[1].arm.title}, has {_value(ranked[1], metric)}; ahead of it: {_lead(subject, ranked[1], metric)}."
-    place = ranked.index(subject)
-    ahead = "; ".join(_lead(other, subject, metric) for other in ranked[:place])
-    return f"{text} {subject.arm.title} has {_value(subject, metric)} and **loses**; ahead of it: {ahead}."
+    gaps = {one.arm.name: _gap(one, subject, metric) for one in ranked if one is not subject}
+    others = sorted((one for one in ranked if one is not subject), key=lambda one: (-gaps[one.arm.name], one.arm.name))
+    ahead = [one for one in others if gaps[one.arm.name] > 0]
+    own = "" if best is subject else f" {subject.arm.title} has {_value(subject, metric)}"
+    if not ahead:
+        nearest = f"the next, {others[0].arm.title}, has {_value(others[0], metric)}; ahead of it: {_lead(subject, others[0], metric)}."
+        return f"{text}{own}; {nearest}" if own else f"{text} T{nearest[1:]}"
+    behind = f"{own} and **is behind**" if own else f" {subject.arm.title} **is behind** over shared repetitions"
+    return f"{text}{behind}; ahead of it: {'; '.join(_lead(one, subject, metric) for one in ahead)}."
 
 
 def best_models(models: Sequence[ArmMetrics]) -> tuple[str, ...]:
-    """One sentence a judged metric; says plainly what the hybrid loses to. Means and spreads only, no claim of significance."""
+    """One sentence a judged metric; says plainly what the hybrid is behind. Means and spreads only, no claim of significance."""
     subject = next((one for one in models if one.arm.experiment == "hybrid" and one.arm.kind == "paper" and one.values), None)
     candidates = _comparable(models, subject)
     sentences = []

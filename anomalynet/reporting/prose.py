@@ -29,6 +29,8 @@ SHOWN_SETTINGS = {
     "data.calibration": "calibration by {}",
     "data.stride": "every {}. training window, every test step",
     "training.epochs": "at most {} epochs",
+    "training.patience": "stopped early after {} epochs without improvement",
+    "training.monitor": "best epoch by {}",
     "evaluation.threshold": "threshold rule {}",
 }
 

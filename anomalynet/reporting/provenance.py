@@ -11,6 +11,9 @@ from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 
+REPORT = "anomalynet report"
+"""A command that trains nothing."""
+
 
 def provenance(records: Sequence[RunRecord], command: str | None = None) -> str:
     """Hardware, versions, code, device time and the command that makes it all again, as sentences.
@@ -23,7 +26,7 @@ def provenance(records: Sequence[RunRecord], command: str | None = None) -> str:
         _sentence("Software", (_software(one) for one in environments if one)),
         _sentence("Code", (f"`{record.code[:10]}`" for record in records if record.code)),
         _time(records),
-        f"`{command}` makes it again." if command else "",
+        f"`{command}` {'writes this report' if command.startswith(REPORT) else 'makes it'} again." if command else "",
     ]
     return " ".join(filter(None, told))
 

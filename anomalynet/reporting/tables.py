@@ -85,8 +85,6 @@ RANKING = (
     "mcc",
     "precision_at_paper_prevalence",
     "accuracy_at_half",
-    "event_recall",
-    "detection_delay",
     "false_alarms_per_day",
 )
 

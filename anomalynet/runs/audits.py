@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from anomalynet.runs.files import read_json, write_json
+from anomalynet.errors import RunError
+from anomalynet.runs.files import write_json
+
+NUMBER = (int, float)
+KINDS: dict[str, tuple[type, ...]] = {
+    "data": (str,), "fingerprint": (str,), "split": (str,), "folds": (int,), "assignment": (int,), "window": (int,),
+    "refused": (str, type(None)), "days": (list,), "steps": (int,), "prevalence": NUMBER, "majority": NUMBER, "rule": (str,),
+    "probes": (list,), "warnings": (list,),
+}  # fmt: skip
+PROBE: dict[str, tuple[type, ...]] = {
+    "probe": (str,), "sees": (str,), "auroc": (*NUMBER, type(None)), "accuracy": NUMBER, "verdict": (str, type(None)),
+}  # fmt: skip
+DAY: dict[str, tuple[type, ...]] = {"normal": (int,), "attack": (int,)}
+"""What a report reads of an audit, of each probe and of each day, and of which kinds it may be."""
 
 
 def slug(data: str) -> str:
@@ -16,14 +30,45 @@ def slug(data: str) -> str:
 
 
 def read_audit(runs: Path, data: str) -> dict[str, Any] | None:
-    """The last audit of a data set, as `AuditResult.to_dict` gave it; None where there is none."""
-    return read_json(_path(runs, data)) or None
+    """The last audit of a data set, as `AuditResult.to_dict` gave it; None where there is none.
+
+    Raises:
+        RunError: its file is damaged.
+    """
+    path = audit_path(runs, data)
+    if not path.is_file():
+        return None
+    try:
+        audit = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path, data, str(error)) from None
+    wrong = _wrong(audit, KINDS) or next(filter(None, (_wrong(probe, PROBE) for probe in audit["probes"])), "")
+    wrong = wrong or next(filter(None, (_wrong(day, DAY) for day in audit["days"])), "")
+    if wrong:
+        raise _damaged(path, data, wrong)
+    return dict(audit)
+
+
+def _wrong(value: object, kinds: Mapping[str, tuple[type, ...]]) -> str:
+    """What a report would stumble over; nothing where there is nothing."""
+    if not isinstance(value, dict):
+        return f"{value!r} is no object"
+    lacking = [key for key in kinds if key not in value]
+    if lacking:
+        return f"it lacks {', '.join(lacking)}"
+    odd = [key for key, kind in kinds.items() if not isinstance(value[key], kind)]
+    return f"{odd[0]} cannot be {value[odd[0]]!r}" if odd else ""
+
+
+def _damaged(path: Path, data: str, what: str) -> RunError:
+    return RunError(f"{path}: not an audit's result: {what}", f"`anomalynet audit {data.split('/', maxsplit=1)[0]}` makes it again")
 
 
 def write_audit(runs: Path, audit: Mapping[str, Any]) -> None:
     """Keep an audit in place of the last one of its data set."""
-    write_json(_path(runs, str(audit["data"])), audit)
+    write_json(audit_path(runs, str(audit["data"])), audit)
 
 
-def _path(runs: Path, data: str) -> Path:
+def audit_path(runs: Path, data: str) -> Path:
+    """Where the audit of a data set is kept."""
     return runs / "audit" / f"{slug(data)}.json"

@@ -8,10 +8,12 @@ from typing import Any
 
 import yaml
 
-from anomalynet.errors import UsageError
+from anomalynet.errors import RunError, UsageError
 from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import Result
+
+HINT = "move this run's folder away and give the same command again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +34,29 @@ def load_results(runs: Path) -> list[RunRecord]:
 
 
 def load_record(folder: RunFolder) -> RunRecord:
-    """One finished run."""
+    """One finished run.
+
+    Raises:
+        RunError: its result or its configuration cannot be read.
+    """
     return RunRecord(
         result=folder.read_result(),
         folder=folder.path,
         timings=read_json(folder.timings),
         code=str(read_json(folder.environment).get("code", "")),
-        config=yaml.safe_load(folder.config.read_text(encoding="utf-8")),
+        config=_read_config(folder.config),
     )
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        told = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise RunError(f"{path}: cannot be read: {told}", HINT) from None
+    if not isinstance(config, dict):
+        raise RunError(f"{path}: not a configuration", HINT)
+    return config
 
 
 def find_run(run: str, runs: Path) -> RunFolder:

@@ -70,7 +70,8 @@ def _counts(axes: Axes, one: Calibrated) -> None:
     """Steps by bin on a logarithmic scale: most scores are near zero."""
     pooled = one.pooled
     axes.bar(pooled.edges[:-1], pooled.steps, np.diff(pooled.edges), align="edge", color=GREY, edgecolor="#404040", linewidth=0.4)
-    axes.set_yscale("log")
-    axes.set_ylim(bottom=0.7)
+    if pooled.steps.any():
+        axes.set_yscale("log")
+        axes.set_ylim(bottom=0.7)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xticks(np.linspace(0, 1, 6))

@@ -44,11 +44,11 @@ def explanations_section(models: Sequence[ArmMetrics], data: str) -> Section:
         shown = [one for one in models if one.arm.title in titles]
         title = f"{HEADINGS[name]}: {_named(example)}"
         note = f"Run `{example.record.result.experiment}/{example.record.result.id}`. {sentence(line, found)}"
-        parts.append(figure(f"timeline_{name}", title, shown, models, note=note))
-        files |= {f"figures/{file}": content for file, content in draw(f"timeline_{name}", title, line, shown).items()}
+        parts.append(figure(f"example_{name}", title, shown, models, note=note))
+        files |= {f"figures/{file}": content for file, content in draw(f"example_{name}", title, line, shown).items()}
         rows += _rows(name, subject, data, line, found)
-    files["tables/timelines.csv"] = to_csv(COLUMNS, rows).encode()
-    parts.append("Numbers: [timelines.csv](tables/timelines.csv).")
+    files["tables/examples.csv"] = to_csv(COLUMNS, rows).encode()
+    parts.append("Numbers: [examples.csv](tables/examples.csv).")
     return Section(parts, files)
 
 

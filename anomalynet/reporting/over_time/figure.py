@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from anomalynet.reporting.range_metrics.stretches import Floats
 
-NAME, TITLE = "timeline", "Event recall by false alarms a day, and by delay"
+NAME, TITLE = "over_time", "Event recall by false alarms a day, and by delay"
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
 MARKERS = "osD^vP*X<>hd"
@@ -37,6 +37,7 @@ def _figure(timelines: Sequence[ArmTimeline]) -> Figure:
     figure = Figure(figsize=(12.0, max(4.6, 1.6 + 0.2 * len(timelines))), layout="constrained")
     budgets, delays = figure.subplots(1, 2, sharey=True)
     for one, detector, shown in _lines(timelines):
+        # the always-on detector has no value at any budget: here it is in the legend alone
         budgets.plot(BUDGETS, [100 * at.mean for at in curve(one, detector)], **shown)
         _within(delays, np.concatenate([found.delays for found in one.found[detector].values()]), shown)
     budgets.set_xscale("log")

@@ -22,7 +22,7 @@ from anomalynet.reporting.range_metrics.affiliation import affiliation
 from anomalynet.reporting.range_metrics.baselines import always_on, random_detector
 from anomalynet.reporting.range_metrics.budget import delay_quantile, detection_delays, event_recall_at_budgets, undetected
 from anomalynet.reporting.range_metrics.ranges import range_f1, range_precision, range_recall
-from anomalynet.reporting.range_metrics.stretches import Booleans, Floats, Integers, Value, ranges, stretches
+from anomalynet.reporting.range_metrics.stretches import Booleans, Floats, Integers, Value, ranges, stretches, undefined
 from anomalynet.reporting.range_metrics.vus import vus
 from anomalynet.runs.collect import RunRecord
 
@@ -31,6 +31,8 @@ DETECTORS = (MODEL, RANDOM, ALWAYS_ON)
 
 BUDGETS = (0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0, 150.0, 200.0)
 """False alarms a day at which the curve of event recall is read."""
+
+ONE_ALARM = "one score for every step: a stretch is one alarm"
 
 WIDEST_BUFFER = 100
 """Steps. VUS grows ranges by up to their median length, at most this."""
@@ -109,6 +111,12 @@ class Detection:
     curve: tuple[float, ...]
     delays: Floats
     alarm_share: float
+
+
+def _without_budgets(found: Detection) -> Detection:
+    """Of a detector with one score for every step a budget says nothing: all its alarms of a stretch count as one."""
+    values = {name: undefined(ONE_ALARM) if name.startswith("event_recall_at_") else value for name, value in found.values.items()}
+    return replace(found, values=values, curve=(float("nan"),) * len(BUDGETS))
 
 
 def detection(folds: Sequence[Steps]) -> Detection:
@@ -217,7 +225,8 @@ def timeline_of(model: ArmMetrics) -> ArmTimeline:
     found: dict[str, dict[RepetitionKey, Detection]] = {detector: {} for detector in DETECTORS}
     for repetition in model.arm.counted:
         for detector, folds in _detectors(repetition).items():
-            found[detector][repetition.key] = detection(folds)
+            judged = detection(folds)
+            found[detector][repetition.key] = _without_budgets(judged) if detector == ALWAYS_ON else judged
     return ArmTimeline(model, found)
 
 

@@ -25,7 +25,7 @@ may reach more than 50 % of VUS-ROC.
 ones a recall near 100 %. It does not see alarms in a recording without attack; the CSV says what share they are.
 - *Event recall at 1 and 10 false alarms a day*: at the lowest threshold from which on, upwards, the *test* part raises no more. A \
 diagnosis, never an operating point: no operator has these thresholds. A day is one of one series; neighbouring alarmed steps are one \
-alarm, so that in short recordings to be always on may be a cheap alarm.
+alarm. By this count to be always on is one cheap alarm a recording, so that line has no value here.
 - *Delay*: from an incident's first step to its first alarm, at the run's own threshold, within which 50 % and 90 % of the *detected* \
 incidents are. Read it beside the share undetected: who finds only what is easy is fast.
 
@@ -55,17 +55,17 @@ def over_time_section(models: Sequence[ArmMetrics], data: str) -> Section:
         NOTE,
         tables.main_table(timelines, signs),
         *(["\n".join(f"- {reason}" for reason in reasons)] if reasons else []),
-        caption(TITLE, run, models, "timeline.csv"),
+        caption(TITLE, run, models, "over_time.csv"),
         figure(drawing.NAME, drawing.TITLE, run, models),
-        "Numbers: [timeline_budgets.csv](tables/timeline_budgets.csv).",
+        "Numbers: [over_time_budgets.csv](tables/over_time_budgets.csv).",
         f"### {ADJUSTED_TITLE}",
         _inflated(timelines),
         tables.adjusted_table(timelines, signs),
-        caption(ADJUSTED_TITLE, run, models, "timeline.csv"),
+        caption(ADJUSTED_TITLE, run, models, "over_time.csv"),
     ]
     files = {
-        "tables/timeline.csv": tables.csv(timelines, data).encode(),
-        "tables/timeline_budgets.csv": tables.curves_csv(timelines, data).encode(),
+        "tables/over_time.csv": tables.csv(timelines, data).encode(),
+        "tables/over_time_budgets.csv": tables.curves_csv(timelines, data).encode(),
         **{f"figures/{name}": content for name, content in drawing.draw(timelines).items()},
     }
     return Section(parts, files)

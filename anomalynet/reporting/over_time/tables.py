@@ -93,7 +93,7 @@ def csv(timelines: Sequence[ArmTimeline], data: str) -> str:
         for detector in DETECTORS:
             for metric in ALL:
                 summary = one.summary(detector, metric)
-                own = ["timeline", one.model.arm.name, data, detector, metric, *_scaled(metric, summary), summary.n]
+                own = ["over_time", one.model.arm.name, data, detector, metric, *_scaled(metric, summary), summary.n]
                 lines.append([*own, one.reasons(detector, metric), *facts[:4], MEASURES[metric].unit, *facts[4:]])
     return to_csv(COLUMNS, lines)
 
@@ -114,7 +114,7 @@ def curve(one: ArmTimeline, detector: str) -> list[Summary]:
 def curves_csv(timelines: Sequence[ArmTimeline], data: str) -> str:
     """One line a model, detector and budget; shares in percent."""
     lines = [
-        ["timeline_budgets", one.model.arm.name, data, detector, f"{budget:g}", defined(at.mean, 100), defined(at.spread, 100), at.n]
+        ["over_time_budgets", one.model.arm.name, data, detector, f"{budget:g}", defined(at.mean, 100), defined(at.spread, 100), at.n]
         for one in timelines
         for detector in DETECTORS
         for budget, at in zip(BUDGETS, curve(one, detector), strict=True)

@@ -148,7 +148,7 @@ def test_other_models_of_the_same_place_stand_beside(tmp_path: Path) -> None:
     assert [(one.title, one.alarms.nonzero()[0].tolist()) for one in line.others] == [("CNN", [5]), ("Autoencoder", [4, 5])]
     assert line.others[0].scores.tolist() == course(0.3, 0.6, 0.3)
     found = explanations_section(measured(*runs), "toy")
-    svg = found.files["figures/timeline_best.svg"].decode()
+    svg = found.files["figures/example_best.svg"].decode()
     for name in ("CNN", "Hybrid", "its threshold, 0.5", "pressure", "Attention by part of the window (4 parts)"):
         assert f"<!-- {name} -->" in svg
     assert found == explanations_section(measured(*reversed(runs)), "toy"), "the order of runs does not matter"
@@ -169,7 +169,7 @@ def test_the_section_names_rule_run_and_incident(tmp_path: Path) -> None:
     assert "> **The incident found worst: flood (number 2, severity 2) on s2.** Run `hybrid/hybr0000`. 0 % of its 3" in text
     assert "![The incident in the middle: flood (number 3, severity 2) on s3, toy" in text
     assert text.count("‡ CNN: 1 of 1 runs were made by another version of the code") == 1, "where it is shown"
-    rows = list(csv.DictReader(io.StringIO(found.files["tables/timelines.csv"].decode())))
+    rows = list(csv.DictReader(io.StringIO(found.files["tables/examples.csv"].decode())))
     cells = {(row["example"], row["quantity"], row["channel"]): (row["before"], row["during"]) for row in rows}
     assert cells["middle", "steps alarmed", ""] == ("", "33.3333")
     assert cells["best", "squared error", "pressure"] == ("0.2500", "2.5000")
