@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -94,9 +95,19 @@ def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
 
 
+CHARACTERS_AN_INCH = 17.5
+"""Of a foot that fit into an inch of a figure's width."""
+
+
+def foot(figure: Figure, facts: str, note: str = "") -> None:
+    """Data, split and warnings under a figure, below a note, in as many lines as they need."""
+    text = textwrap.fill(facts, int(CHARACTERS_AN_INCH * figure.get_figwidth()))
+    figure.supxlabel(f"{note}\n{text}".strip(), fontsize=7, color="#404040", x=0.012, ha="left")
+
+
 def _foot(figure: Figure, table: Table, title: str) -> None:
     figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
-    figure.supxlabel(short_facts(table.models), fontsize=7, color="#404040", x=0.012, ha="left")
+    foot(figure, short_facts(table.models))
 
 
 def draw_bars(table: Table, panels: dict[str, str], title: str) -> Figure:
@@ -178,7 +189,8 @@ def _settle(figure: Figure) -> None:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
-        axes.set_position([round(value, DIGITS) for value in axes.get_position(original=True).bounds])
+        left, bottom, width, height = (round(value, DIGITS) for value in axes.get_position(original=True).bounds)
+        axes.set_position((left, bottom, width, height))
     for text in figure.texts:
         across, up = text.get_position()
         text.set_position((round(across, DIGITS), round(up, DIGITS)))

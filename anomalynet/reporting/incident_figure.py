@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from anomalynet.reporting.captions import marks, short_facts
-from anomalynet.reporting.figures import encode, style
+from anomalynet.reporting.figures import encode, foot, style
 from anomalynet.reporting.incidents import CAUSES, Group, IncidentTable
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _figure(table: IncidentTable, models: Sequence[ArmMetrics]) -> Figure:
         axes.set_xticks(range(len(names)), names if place == 0 else [], rotation=40, ha="left", rotation_mode="anchor")
         figure.colorbar(image, ax=axes, fraction=0.03, pad=0.01, label="steps alarmed, %")
     figure.suptitle(f"{TITLE} (cause, number of incidents), percent of scored steps", x=0.012, ha="left", fontsize=11, fontweight="bold")
-    figure.supxlabel(short_facts(models), fontsize=7, color="#404040", x=0.012, ha="left")
+    foot(figure, short_facts(models))
     return figure
 
 

@@ -28,8 +28,16 @@ class RunRecord:
 
 
 def load_results(runs: Path) -> list[RunRecord]:
-    """Finished runs below `runs`, sorted by experiment, fold and seed; unfinished ones are left out."""
-    records = [load_record(RunFolder(path.parent)) for path in runs.glob("*/*/result.json") if RunFolder(path.parent).finished]
+    """Finished runs below `runs`, sorted by experiment, fold and seed; unfinished ones are left out.
+
+    Raises:
+        RunError: a file of a run is damaged.
+    """
+    written = sorted(runs.glob("*/*/result.json"))
+    damaged = [path for path in written if not read_json(path)]
+    if damaged:
+        raise RunError(f"{damaged[0]}: cannot be read", HINT)
+    records = [load_record(RunFolder(path.parent)) for path in written if RunFolder(path.parent).finished]
     return sorted(records, key=lambda record: (record.result.experiment, record.result.fold, record.result.seed, record.result.id))
 
 

@@ -13,7 +13,7 @@ from anomalynet.reporting.ablation.comparison import Comparison
 from anomalynet.reporting.ablation.contrasts import BETTER, WORSE
 from anomalynet.reporting.ablation.sentences import p_text, signed, unit_text
 from anomalynet.reporting.captions import INCOMPLETE, short_facts
-from anomalynet.reporting.figures import encode, style
+from anomalynet.reporting.figures import encode, foot, style
 from anomalynet.reporting.markdown import unit
 from anomalynet.reporting.measures import MEASURES
 
@@ -28,9 +28,6 @@ DIFFERENCES = "differences"
 REFERENCE, LEVEL, EXTRA, GREY = "#0072B2", "#404040", "#D55E00", "#8C8C8C"
 VERDICTS = {BETTER: "#009E73", WORSE: "#D55E00"}
 """Okabe–Ito colours; verdicts are also told by filled markers and by words."""
-
-CHARACTERS_AN_INCH = 17
-"""Of the foot's small print."""
 
 
 def axis_name(axis: str) -> str:
@@ -146,5 +143,4 @@ def _frame(figure: Figure, title: str, arms: Sequence[MeasuredArm], note: str = 
     facts = short_facts([arm.metrics for arm in arms])
     if INCOMPLETE not in facts and any(not arm.complete for arm in arms):
         facts += f" · {INCOMPLETE} incomplete"
-    foot = "\n".join(textwrap.wrap(facts, int(figure.get_figwidth() * CHARACTERS_AN_INCH)))
-    figure.supxlabel(f"{note}\n{foot}".strip(), fontsize=7, color="#404040", x=0.012, ha="left")
+    foot(figure, facts, note)

@@ -9,7 +9,7 @@ import numpy as np
 
 from anomalynet.reporting.calibration.measured import Calibrated
 from anomalynet.reporting.captions import marks, short_facts
-from anomalynet.reporting.figures import encode, style
+from anomalynet.reporting.figures import encode, foot, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +49,7 @@ def _figure(title: str, models: Sequence[Calibrated]) -> Figure:
         for axes in (grid[2 * (place // columns)][place % columns], grid[2 * (place // columns) + 1][place % columns]):
             axes.axis("off")
     figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
-    figure.supxlabel(short_facts([one.metrics for one in models]), fontsize=7, color="#404040", x=0.012, ha="left")
+    foot(figure, short_facts([one.metrics for one in models]))
     return figure
 
 

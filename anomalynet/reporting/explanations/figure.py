@@ -9,7 +9,7 @@ import numpy as np
 
 from anomalynet.reporting.captions import short_facts
 from anomalynet.reporting.explanations.timeline import Bools, Course, Floats, Timeline
-from anomalynet.reporting.figures import encode, style
+from anomalynet.reporting.figures import encode, foot, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +80,7 @@ def _figure(title: str, line: Timeline, models: Sequence[ArmMetrics]) -> Figure:
             for edge in (start, start + length) if axes is not panels["scores"] else ():
                 axes.axvline(edge, color="black", linewidth=0.7, linestyle=(0, (2, 2)))
     figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
-    figure.supxlabel(short_facts(models), fontsize=7, color="#404040", x=0.012, ha="left")
+    foot(figure, short_facts(models))
     return figure
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomalynet.reporting.captions import marks, short_facts
-from anomalynet.reporting.figures import encode, style
+from anomalynet.reporting.figures import encode, foot, style
 from anomalynet.reporting.over_time.measured import ALWAYS_ON, BUDGETS, MODEL, RANDOM, ArmTimeline
 from anomalynet.reporting.over_time.tables import beside, curve
 
@@ -52,7 +52,7 @@ def _figure(timelines: Sequence[ArmTimeline]) -> Figure:
         axes.grid(color="#E5E5E5", linewidth=0.6)
     figure.legend(*budgets.get_legend_handles_labels(), loc="outside right upper", frameon=False)
     figure.suptitle(TITLE, x=0.012, ha="left", fontsize=11, fontweight="bold")
-    figure.supxlabel(short_facts([one.model for one in timelines]), fontsize=7, color="#404040", x=0.012, ha="left")
+    foot(figure, short_facts([one.model for one in timelines]))
     return figure
 
 
