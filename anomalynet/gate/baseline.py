@@ -38,9 +38,9 @@ class Tolerances:
 DEFAULTS = Tolerances(
     golden=1e-5,
     elsewhere=1e-3,
-    metrics={"test/average_precision": 0.02, "test/auroc": 0.02, "test/f1_attack": 0.03, "test/false_alarms_per_day": 5.0},
+    metrics={"test/average_precision": 0.03, "test/auroc": 0.03, "test/f1_attack": 0.03, "test/false_alarms_per_day": 10.0},
 )
-"""Of a first baseline; from then on those that stand in the file."""
+"""Of a first baseline; from then on those that stand in the file. What they leave of false alarms: `statistical.py`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ DAMAGE = {
     '"version": 2': ('"version": 1', "its version is 1, this program reads 2"),
     '"golden": 1e-05': ('"golden": "small"', r"baseline.json.tolerances.golden: expected a number, not 'small'"),
     '"elsewhere": 0.001': ('"elsewhere": -1', "tolerances: elsewhere must be at least 0, not -1"),
-    '"test/auroc": 0.02': ('"test/prevalence": 0.02', "test/prevalence describes the data"),
+    '"test/auroc": 0.03': ('"test/prevalence": 0.03', "test/prevalence describes the data"),
     '"test/auroc":': ('"test/auorc":', r"baseline.json: tolerances.metrics: there is no metric 'test/auorc'; did you mean 'test/auroc'\?"),
     '"test/f1_attack": 0.03': ('"auroc": 0.03', "there is no metric 'auroc'; did you mean 'test/auroc'"),
     '"threshold": [0.5]': ('"threshold": 0.5', r"environments.torch 2.13, AVX2.golden.cnn.values.threshold: expected a list, not 0.5"),

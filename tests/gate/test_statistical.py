@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 import pytest
 
-from anomalynet.gate.baseline import RunMetrics
+from anomalynet.gate.baseline import RunMetrics, read_baseline
 from anomalynet.gate.finding import GONE, IMPROVEMENT, NEW, NO_EVIDENCE, REGRESSION, SAME, UNTESTABLE, Finding
 from anomalynet.gate.statistical import compare, means
 from anomalynet.gate.verdict import exit_code
 from anomalynet.reporting.ablation.resampling import bootstrap_interval, sign_flip_p
+from tests.benchmarks.gate_alarms import ALARMS, AP, rate, rates
 
-AP, ALARMS = "test/average_precision", "test/false_alarms_per_day"
+ROOT = Path(__file__).parents[2]
 
 
 def runs(values: list[float | None], metric: str = AP, worlds: bool = True) -> list[RunMetrics]:
@@ -32,8 +36,16 @@ def test_loss_tolerance_and_interval_together_decide() -> None:
     assert judged([-own for own in drops]).verdict == IMPROVEMENT
     assert judged([0.0] * 6).verdict == SAME
     uneven = [-0.09, -0.09, -0.06, -0.06, -0.05, 0.01, 0.01, 0.01]
-    assert bootstrap_interval(uneven)[1] < 0 < 0.05 < sign_flip_p(uneven)
+    assert bootstrap_interval(uneven)[1] < 0
+    assert sign_flip_p(uneven) == 0.0625
     assert judged(uneven).verdict == NO_EVIDENCE
+
+
+def test_a_check_without_any_change_rarely_cries_wolf() -> None:
+    assert rate(AP, 1.0, 0.0, 4000) < 0.0235 + 3 * math.sqrt(0.0235 / 4000)
+    found = rates(2000, read_baseline(ROOT / "reports" / "baseline.json").tolerances.metrics)
+    assert len(found) == 28
+    assert sum(found.values()) < 0.05
 
 
 def test_the_direction_is_the_metrics_own() -> None:
