@@ -45,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
     parser.set_defaults(on="local")
     parser.epilog = (
-        "Goldens: 20 optimiser steps of each experiment, every number compared. Statistical: the smoke sweep, run by run with its like.\n"
+        "Goldens: 20 optimiser steps of each network, classical models whole; losses, metrics and 64 scores a part are compared.\n"
+        "Statistical: the smoke sweep, each run with its like of the baseline.\n"
         "Every run is trained anew, whatever was trained before. key=value may only say how: hardware.threads=2.\n"
         "exit codes: 0 no regression, 3 regression, 4 nothing to compare, 1 a run failed, 2 usage"
     )
@@ -59,10 +60,11 @@ def run(args: argparse.Namespace) -> int:
         return check_report.history(args, wanted)
     try:
         baseline, parts = _prepared(args, wanted)
+        measured = _trained(args, parts, baseline)
     except AnomalynetError as error:
-        check_report.tell_github_of(error, os.environ)
+        if not isinstance(error, StoppedError):
+            check_report.tell_github_of(error, os.environ)
         raise
-    measured = _trained(args, parts, baseline)
     if args.update is not None:
         return check_report.update(args, parts, baseline, measured, whole=wanted is None)
     assert baseline is not None
@@ -98,8 +100,19 @@ def _refuse_misuse(args: argparse.Namespace, wanted: Sequence[str] | None) -> No
         raise UsageError("--experiments names none")
     if args.history and args.out is not None and args.out.suffix not in (".svg", ".png"):
         raise UsageError(f"--out {args.out}: the figure is an .svg or a .png file")
+    if args.out is not None and args.update is None:
+        _refuse_place(args.out, folder=not args.history)
     if args.runs is not None and (args.runs.is_file() or (args.runs.is_dir() and any(args.runs.iterdir()))):
         raise UsageError(f"--runs {args.runs}: not an empty folder, and a check takes no run that is there", "name another folder")
+
+
+def _refuse_place(out: Path, *, folder: bool) -> None:
+    """Refuse what could not be written once everything is trained."""
+    if out.exists() and out.is_dir() is not folder:
+        raise UsageError(f"--out {out}: {'is a file, and check.md and check.json go into a folder' if folder else 'is a folder'}")
+    place = next(one for one in (out, *out.absolute().parents) if one.exists())
+    if not (place.is_dir() or place == out) or not os.access(place, os.W_OK):
+        raise UsageError(f"--out {out}: nothing can be written at {place}", "name another place")
 
 
 def _trained(args: argparse.Namespace, parts: Sequence[Asked], baseline: Baseline | None) -> Measured:

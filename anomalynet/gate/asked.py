@@ -54,7 +54,10 @@ def asked(sweeps: dict[Part, str], wanted: Sequence[str] | None) -> list[Asked]:
             )
         gone = [one for one in sweep.experiments if not one.endswith((".yaml", ".yml")) and one not in locate.files("experiments")]
         if gone and (wanted is None or set(gone) & set(wanted)):
-            raise NothingToCompareError(f"{gone[0]}: sweep {name} names this experiment, and it is gone", _settle(name))
+            raise NothingToCompareError(
+                f"{gone[0]}: sweep {name} names this experiment, and it is gone",
+                f'take it out of sweep {name}; then `anomalynet check --only {part} --update "reason"` takes it out of the baseline',
+            )
         found.append(Asked(part, sweep, [one for one in sweep.experiments if wanted is None or Path(one).stem in wanted]))
     return found
 
@@ -67,19 +70,23 @@ def refuse_gaps(parts: Sequence[Asked], baseline: Baseline, wanted: Sequence[str
         UsageError: a wanted experiment that neither has.
     """
     known: set[str] = set()
-    problems = []
+    problems, steps = [], []
     for one in parts:
         recorded = {name for environment in baseline.environments.values() for name in getattr(environment, one.part)}
         named = {Path(name).stem for name in one.sweep.experiments}
         known |= recorded | named
         chosen = recorded | named if wanted is None else set(wanted)
-        problems += [
-            f"{name}: in the baseline ({one.part}), gone from sweep {one.sweep.name}" for name in sorted((recorded - named) & chosen)
-        ]
-        problems += [f"{name}: in sweep {one.sweep.name}, not in the baseline ({one.part})" for name in sorted((named - recorded) & chosen)]
+        gone, new = sorted((recorded - named) & chosen), sorted((named - recorded) & chosen)
+        problems += [f"{name}: in the baseline ({one.part}), gone from sweep {one.sweep.name}" for name in gone]
+        problems += [f"{name}: in sweep {one.sweep.name}, not in the baseline ({one.part})" for name in new]
+        same = f"the same command with --only {one.part}"
+        if gone:
+            steps.append(f'{", ".join(gone)}: {same} --update "reason", without --experiments, takes it out of the baseline')
+        if new:
+            steps.append(f'{", ".join(new)}: {same} --experiments {",".join(new)} --update "reason" adds it to the baseline')
     _refuse_unknown(wanted, known)
     if problems:
-        raise NothingToCompareError("\n".join(problems), _settle(parts[0].sweep.name))
+        raise NothingToCompareError("\n".join(problems), "if that is meant, for\n    " + "\n    ".join(steps))
 
 
 def refuse_unknown(parts: Sequence[Asked], wanted: Sequence[str] | None) -> None:
@@ -91,7 +98,3 @@ def _refuse_unknown(wanted: Sequence[str] | None, known: set[str]) -> None:
     for name in wanted or ():
         if name not in known:
             raise UsageError(f"the gate has no experiment {name!r}", f"it has {', '.join(sorted(known))}")
-
-
-def _settle(sweep: str) -> str:
-    return f'if that is meant, take it out of the sweep {sweep} and give `anomalynet check --update "reason"`'

@@ -15,9 +15,13 @@ R = TypeVar("R", Golden, Repeated)
 
 
 def key_of(environment: Mapping[str, Any]) -> str:
-    """`torch 2.13, AVX512`: torch's minor version and the CPU capability whose kernels it took, from a run's `environment.json`."""
-    version = str(environment["packages"]["torch"]).partition("+")[0]
-    return f"torch {'.'.join(version.split('.')[:2])}, {environment['cpu']}"
+    """`torch 2.13, scikit-learn 1.9, AVX512`: minor versions of what trains, and the CPU capability whose kernels torch took.
+
+    Args:
+        environment: a run's `environment.json`.
+    """
+    packages = [f"{name} {'.'.join(str(environment['packages'][name]).split('.')[:2])}" for name in ("torch", "scikit-learn")]
+    return ", ".join([*packages, str(environment["cpu"])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +34,10 @@ class Match(Generic[R]):
 
 
 def match(records: Mapping[str, R], key: str) -> Match[R] | None:
-    """The record to compare with: that of the same environment, unless later updates elsewhere were made by other code.
+    """The record to compare with: that of the same environment, unless a later update elsewhere had other code, configuration or data.
 
-    Else the nearest of those by the latest code: the same torch, then the same capability, then the last updated. None without records.
+    Else the nearest of those like the latest: the same torch, then scikit-learn, then capability, then the last updated. None without
+    records. An older record of other code or another configuration proves nothing of what the repository holds now.
 
     Args:
         records: of one experiment, by environment.
@@ -41,11 +46,10 @@ def match(records: Mapping[str, R], key: str) -> Match[R] | None:
     if not records:
         return None
     latest = max(records.values(), key=lambda record: record.update)
-    fit = {name: record for name, record in records.items() if record.code == latest.code}
-    torch, _, capability = key.partition(", ")
+    fit = {name: record for name, record in records.items() if (record.code, record.run) == (latest.code, latest.run)}
 
-    def nearness(name: str) -> tuple[bool, bool, bool, int, str]:
-        return name == key, name.startswith(f"{torch},"), name.endswith(f", {capability}"), fit[name].update, name
+    def nearness(name: str) -> tuple[list[bool], int, str]:
+        return [own in name.split(", ") for own in key.split(", ")], fit[name].update, name
 
     chosen = max(fit, key=nearness)
     return Match(fit[chosen], chosen, chosen == key)

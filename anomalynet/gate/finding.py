@@ -11,6 +11,9 @@ PARTS: tuple[Part, ...] = ("golden", "statistical")
 REGRESSION, IMPROVEMENT, SAME, NO_EVIDENCE = "regression", "improvement", "same", "no evidence of a change"
 UNTESTABLE, GONE, NEW, FAILED = "cannot be tested", "gone", "not in the baseline", "failed"
 
+OTHER_RUN = "its configuration or data changed, too"
+"""Note of a comparison of runs whose ids differ."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

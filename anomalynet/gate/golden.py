@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from anomalynet.gate.baseline import Golden, Values
-from anomalynet.gate.finding import GONE, NEW, REGRESSION, SAME, Finding, noted
+from anomalynet.gate.baseline import PARTS_OF_DATA, Golden, Tolerances, Values
+from anomalynet.gate.finding import GONE, NEW, OTHER_RUN, REGRESSION, SAME, Finding, noted
+from anomalynet.metrics.suite import METRICS
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import Result
 
@@ -19,6 +20,13 @@ SAMPLE = 64
 RANKS = ("auroc", "average_precision")
 RANK_STEP = 1e-4
 """Tolerance, at least, of metrics made of ranks: two scores that differ by rounding change places, which moved AUROC by 1.6e-5."""
+
+CROSSINGS = 2
+"""Scores of a part that may cross a threshold under other kernels: each moves every metric made of counts by a whole step."""
+
+COUNTS = ("true_negatives", "false_positives", "false_negatives", "true_positives")
+UNCOUNTED = ("auroc", "average_precision", "accuracy_at_half", "prevalence")
+"""Metrics that the threshold does not enter."""
 
 
 def summarise(folder: RunFolder) -> Values:
@@ -65,28 +73,38 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.9g}")
 
 
-def compare(experiment: str, record: Golden, now: Values, tolerance: float, run: str, note: str = "") -> list[Finding]:
+def compare(experiment: str, record: Golden, now: Values, limits: Tolerances, run: str, elsewhere: str = "") -> list[Finding]:
     """One finding where all agrees; else one for each quantity that does not, first those that are computed first.
 
-    Two values agree where |now - before| ≤ tolerance · (1 + |before|).
+    Two values agree where |now - before| ≤ tolerance · (1 + |before|), whose tolerance is at least 1e-4 for metrics made of ranks. Against
+    another environment one or two scores of a part may cross the threshold; what the counts decide is then not compared.
 
     Args:
         experiment: its name.
         record: of the baseline.
         now: of `summarise`.
-        tolerance: absolute and relative.
+        limits: of the baseline.
         run: id of the run now; another than the record's means another configuration or other data.
-        note: what a reader must know of the comparison.
+        elsewhere: the environment of the record where it is another.
     """
-    changed = [_finding(experiment, name, values, now[name], tolerance) for name, values in record.values.items() if name in now]
+    tolerance = limits.elsewhere if elsewhere else limits.golden
+    note = f"against {elsewhere}" if elsewhere else ""
+    excused = _crossed(record.values, now) if elsewhere else set()
+    changed = [
+        _finding(experiment, name, values, now[name], tolerance)
+        for name, values in record.values.items()
+        if name in now and name not in excused
+    ]
     found = [finding for finding in changed if finding is not None]
     found += [Finding("golden", experiment, name, GONE) for name in record.values if name not in now]
     found += [Finding("golden", experiment, name, NEW) for name in now if name not in record.values]
     if not found:
-        count = sum(map(len, now.values()))
+        count = sum(len(values) for name, values in now.items() if name not in excused)
+        if excused:
+            note += f"; {len(excused)} not compared, for up to {CROSSINGS} scores crossed a threshold"
         return [Finding("golden", experiment, f"all {count} values", SAME, tolerance=tolerance, note=note)]
     if run != record.run:
-        note = "; ".join(filter(None, ["its configuration or data changed, too", note]))
+        note = "; ".join(filter(None, [OTHER_RUN, note]))
     return [noted(finding, note) for finding in found]
 
 
@@ -104,7 +122,24 @@ def _finding(experiment: str, name: str, before: Sequence[float | None], now: Se
     return Finding("golden", experiment, name, REGRESSION, before[at], now[at], tolerance=tolerance, note=note)
 
 
-def _deviation(before: float | None, now: float | None) -> float:
+def _crossed(before: Values, now: Values) -> set[str]:
+    """The metrics that no more than `CROSSINGS` scores on the other side of a threshold have moved."""
+    excused: set[str] = set()
+    for part in PARTS_OF_DATA:
+        names = [f"{part}/{name}" for name in COUNTS]
+        if not all(before.get(name, [None])[0] is not None and now.get(name, [None])[0] is not None for name in names):
+            continue
+        counts = [before[name][0] or 0.0 for name in names]
+        moved = max(abs((now[name][0] or 0.0) - count) for name, count in zip(names, counts, strict=True))
+        if 0 < moved <= CROSSINGS:
+            excused |= {f"{part}/{name}" for name in METRICS if name not in UNCOUNTED} & before.keys() & now.keys()
+        half = f"{part}/accuracy_at_half"
+        if half in before and half in now and 0 < _deviation(before[half][0], now[half][0], 0) * sum(counts) <= CROSSINGS + 1e-6:
+            excused.add(half)
+    return excused
+
+
+def _deviation(before: float | None, now: float | None, relative: int = 1) -> float:
     if before is None or now is None:
         return 0.0 if before is now else float("inf")
-    return abs(now - before) / (1 + abs(before))
+    return abs(now - before) / (1 + relative * abs(before))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from anomalynet.gate import golden
@@ -31,17 +32,19 @@ def measured(jobs: Mapping[Part, Sequence[Job]], metrics: Iterable[str]) -> Meas
     for job in done.get("golden", []):
         goldens[job.run.loaded.name] = job.folder.path.name, golden.summarise(job.folder)
     repeated: dict[str, list[RunMetrics]] = {}
+    ids: dict[str, list[str]] = {}
     for job in done.get("statistical", []):
         values = job.folder.read_result().metrics
         _, seed, fold, world = job.run.expected
         kept = {name: _rounded(values[name]) for name in metrics if name in values}
         repeated.setdefault(job.run.loaded.name, []).append(RunMetrics(seed, fold, world, kept))
+        ids.setdefault(job.run.loaded.name, []).append(job.folder.path.name)
     return Measured(
         environment=key_of(environment),
         code=str(environment["code"]),
         commit=environment.get("commit"),
         golden=goldens,
-        statistical=repeated,
+        statistical={name: (_digest(ids[name]), runs) for name, runs in repeated.items()},
         failed=failures(jobs),
     )
 
@@ -54,6 +57,10 @@ def failures(jobs: Mapping[Part, Sequence[Job]]) -> list[Finding]:
         for job in own
         if job.state == "failed"
     ]
+
+
+def _digest(ids: Sequence[str]) -> str:
+    return hashlib.sha256(" ".join(sorted(ids)).encode()).hexdigest()[:10]
 
 
 def _rounded(value: float | None) -> float | None:

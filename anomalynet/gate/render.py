@@ -96,9 +96,11 @@ def markdown(answer: Answer) -> str:
         lines += ["| " + " | ".join(_escaped(str(cell)) for cell in row.values()) + " |" for row in table]
     lines += [
         "",
-        "Goldens: 20 optimiser steps of each experiment, every value compared. Statistical: means over the runs of the smoke sweep;",
+        "Goldens: 20 optimiser steps of each network, classical models whole; losses, metrics and 64 scores a part are compared.",
+        "Statistical: means over the runs of the smoke sweep; a regression is a mean loss beyond the tolerance whose 95 % bootstrap",
+        "interval over worlds leaves zero out and whose sign-flip p is below 0.05.",
+        "",
     ]
-    lines += ["a regression is a mean loss beyond the tolerance whose 95 % bootstrap interval over worlds leaves zero out.", ""]
     return "\n".join(lines)
 
 

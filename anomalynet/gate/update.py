@@ -29,7 +29,7 @@ def updated(baseline: Baseline | None, measured: Measured, reason: str, date: st
     own = environments.get(measured.environment, Environment())
     environments[measured.environment] = Environment({**own.golden, **goldens}, {**own.statistical, **repeated})
     environments = {key: _without_gone(one, whole) for key, one in sorted(environments.items())}
-    means_now = {name: means(runs) for name, runs in measured.statistical.items()}
+    means_now = {name: means(runs) for name, (_, runs) in measured.statistical.items()}
     history.append(Entry(date, measured.commit, reason, measured.environment, measured.code, means_now))
     return Baseline(VERSION, DEFAULTS if baseline is None else baseline.tolerances, environments, history)
 

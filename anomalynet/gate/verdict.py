@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from anomalynet.gate import golden, statistical
 from anomalynet.gate.baseline import Baseline, Golden, Repeated, RunMetrics, Values
 from anomalynet.gate.environment import match
-from anomalynet.gate.finding import FAILED, GONE, NEW, REGRESSION, UNTESTABLE, Finding, noted
-from anomalynet.metrics.suite import METRICS
+from anomalynet.gate.finding import FAILED, GONE, NEW, OTHER_RUN, REGRESSION, UNTESTABLE, Finding, noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class Measured:
         code: hash of the code that decides results.
         commit: None outside a checkout, `+` where it was changed.
         golden: experiment → (id of its run, values).
-        statistical: experiment → its runs.
+        statistical: experiment → (digest of its runs' ids, its runs).
         failed: runs that gave nothing.
     """
 
@@ -29,7 +28,7 @@ class Measured:
     code: str
     commit: str | None
     golden: Mapping[str, tuple[str, Values]]
-    statistical: Mapping[str, Sequence[RunMetrics]]
+    statistical: Mapping[str, tuple[str, Sequence[RunMetrics]]]
     failed: Sequence[Finding]
 
 
@@ -47,20 +46,19 @@ def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
         if one is None:
             found.append(Finding("golden", name, "all values", NEW))
             continue
-        told = "" if one.exact else f"against {one.key}"
-        found += golden.compare(name, one.record, values, limits.golden if one.exact else limits.elsewhere, run, told)
-    for name, runs in measured.statistical.items():
+        found += golden.compare(name, one.record, values, limits, run, "" if one.exact else one.key)
+    for name, (run, runs) in measured.statistical.items():
         other = match(
             {key: own.statistical[name] for key, own in baseline.environments.items() if name in own.statistical}, measured.environment
         )
         for metric, tolerance in limits.metrics.items():
-            if METRICS.get(metric.partition("/")[2]) is None:
-                found.append(Finding("statistical", name, metric, GONE))
-            elif other is None:
+            if other is None:
                 found.append(Finding("statistical", name, metric, NEW))
-            else:
-                one_finding = statistical.compare(name, metric, other.record.runs, runs, tolerance)
-                found.append(one_finding if other.exact else noted(one_finding, f"against {other.key}"))
+                continue
+            one_finding = statistical.compare(name, metric, other.record.runs, runs, tolerance)
+            if run != other.record.run:
+                one_finding = noted(one_finding, OTHER_RUN)
+            found.append(one_finding if other.exact else noted(one_finding, f"against {other.key}"))
     return found
 
 
@@ -77,5 +75,5 @@ def exit_code(found: Sequence[Finding]) -> int:
 def record(measured: Measured, update: int) -> tuple[dict[str, Golden], dict[str, Repeated]]:
     """What was measured as a baseline keeps it, of the update of this number."""
     goldens = {name: Golden(update, measured.code, run, values) for name, (run, values) in measured.golden.items()}
-    repeated = {name: Repeated(update, measured.code, list(runs)) for name, runs in measured.statistical.items()}
+    repeated = {name: Repeated(update, measured.code, run, list(runs)) for name, (run, runs) in measured.statistical.items()}
     return goldens, repeated

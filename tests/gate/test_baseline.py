@@ -22,9 +22,9 @@ ROOT = Path(__file__).parents[2]
 
 def small() -> Baseline:
     golden = Golden(1, "code", "run", {"threshold": [0.5], "test/f1_attack": [None]})
-    repeated = Repeated(1, "code", [RunMetrics(0, 0, None, {AP: 0.4})])
+    repeated = Repeated(1, "code", "digest", [RunMetrics(0, 0, None, {AP: 0.4})])
     history = [Entry("2026-01-05", None, "ünïcode | first", "torch 2.13, AVX2", "code", {"cnn": {AP: 0.4}})]
-    return Baseline(1, DEFAULTS, {"torch 2.13, AVX2": Environment({"cnn": golden}, {"cnn": repeated})}, history)
+    return Baseline(2, DEFAULTS, {"torch 2.13, AVX2": Environment({"cnn": golden}, {"cnn": repeated})}, history)
 
 
 def test_written_and_read_again(tmp_path: Path) -> None:
@@ -47,11 +47,13 @@ def test_any_values_survive(values: dict[str, list[float | None]]) -> None:
 
 
 DAMAGE = {
-    '"version": 1,': ('"version": 1', r"baseline.json:3: not valid JSON: .*\(column"),
-    '"version": 1': ('"version": 2', "its version is 2, this program reads 1"),
+    '"version": 2,': ('"version": 2', r"baseline.json:3: not valid JSON: .*\(column"),
+    '"version": 2': ('"version": 1', "its version is 1, this program reads 2"),
     '"golden": 1e-05': ('"golden": "small"', r"baseline.json.tolerances.golden: expected a number, not 'small'"),
     '"elsewhere": 0.001': ('"elsewhere": -1', "tolerances: elsewhere must be at least 0, not -1"),
-    '"test/auroc": 0.02': ('"test/prevalence": 0.02', "test/prevalence describes the data"),
+    '"test/auroc": 0.03': ('"test/prevalence": 0.03', "test/prevalence describes the data"),
+    '"test/auroc":': ('"test/auorc":', r"baseline.json: tolerances.metrics: there is no metric 'test/auorc'; did you mean 'test/auroc'\?"),
+    '"test/f1_attack": 0.03': ('"auroc": 0.03', "there is no metric 'auroc'; did you mean 'test/auroc'"),
     '"threshold": [0.5]': ('"threshold": 0.5', r"environments.torch 2.13, AVX2.golden.cnn.values.threshold: expected a list, not 0.5"),
     '"seed": 0': ('"sead": 0', r"statistical.cnn.runs\[0\] lacks key 'seed'"),
     '"reason":': ('"extra": 1, "reason":', r"history\[0\] has the unknown key 'extra'"),
@@ -80,7 +82,7 @@ def test_damage_is_told_in_one_message_with_its_place(place: str, tmp_path: Path
 
 
 def measured(environment: str, code: str, *golden: str, statistical: tuple[str, ...] = ()) -> Measured:
-    runs = {name: [RunMetrics(0, 0, 0, {AP: 0.6})] for name in statistical}
+    runs = {name: ("ids", [RunMetrics(0, 0, 0, {AP: 0.6})]) for name in statistical}
     return Measured(environment, code, "abc", {name: ("new", {"threshold": [0.7]}) for name in golden}, runs, ())
 
 

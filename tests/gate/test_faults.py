@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,16 @@ def test_workers_of_their_own_carry_a_fault_and_the_exit_code(baseline: Path) ->
     assert done.returncode == 3, done.stderr
     assert "cnn: threshold " in done.stderr
     assert "loss" not in done.stdout
+
+
+def test_another_cpu_capability_is_another_environment_and_no_alarm(baseline: Path) -> None:
+    command = [sys.executable, "-m", "anomalynet", *GOLDEN, "autoencoder", "--against", str(baseline), "--json"]
+    environment = {**os.environ, "ATEN_CPU_CAPABILITY": "default"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["environment"].endswith(", DEFAULT")
+    assert [one["verdict"] for one in answer["findings"]] == ["same"]
 
 
 def test_other_threads_and_another_order_of_rows_raise_no_alarm_and_other_values_do(

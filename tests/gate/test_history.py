@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from anomalynet.errors import NothingToCompareError
-from anomalynet.gate.baseline import Entry, Golden
-from anomalynet.gate.environment import key_of, match
+from anomalynet.gate.baseline import Entry, Golden, Repeated
+from anomalynet.gate.environment import Match, key_of, match
 from anomalynet.gate.figure import draw_history
 from anomalynet.gate.history import course, rows, short, sparkline
 
@@ -43,16 +43,17 @@ def test_the_figure_names_commits_and_repeats_byte_by_byte() -> None:
         draw_history([entry(None)])
 
 
-def test_the_environment_is_torchs_minor_version_and_the_capability() -> None:
-    assert key_of({"packages": {"torch": "2.13.0+cpu"}, "cpu": "AVX512"}) == "torch 2.13, AVX512"
+def test_the_environment_is_the_minor_versions_and_the_capability() -> None:
+    packages = {"torch": "2.13.0+cpu", "scikit-learn": "1.9.1"}
+    assert key_of({"packages": packages, "cpu": "AVX512"}) == "torch 2.13, scikit-learn 1.9, AVX512"
 
 
-def golden(update: int, code: str) -> Golden:
-    return Golden(update, code, "r", {})
+def golden(update: int, code: str, run: str = "r") -> Golden:
+    return Golden(update, code, run, {})
 
 
 def test_the_same_environment_wins_unless_the_code_has_moved_on_elsewhere() -> None:
-    here, there, older = "torch 2.13, AVX512", "torch 2.13, AVX2", "torch 2.12, AVX512"
+    here, there, older = "torch 2.13, sk 1.9, AVX512", "torch 2.13, sk 1.9, AVX2", "torch 2.12, sk 1.9, AVX512"
     assert match({}, here) is None
     same = match({here: golden(1, "a"), there: golden(2, "a")}, here)
     assert same is not None
@@ -60,9 +61,14 @@ def test_the_same_environment_wins_unless_the_code_has_moved_on_elsewhere() -> N
     moved = match({here: golden(1, "a"), there: golden(2, "b")}, here)
     assert moved is not None
     assert (moved.key, moved.exact) == (there, False)
+    configured = match({here: golden(1, "a"), there: golden(2, "a", "another YAML")}, here)
+    assert configured is not None
+    assert (configured.key, configured.exact) == (there, False)
+    repeated = {here: Repeated(1, "a", "ids", []), there: Repeated(2, "a", "other ids", [])}
+    assert match(repeated, here) == Match(repeated[there], there, exact=False)
     near = match({there: golden(1, "a"), older: golden(2, "a")}, here)
     assert near is not None
     assert near.key == there
-    far = match({"torch 2.11, AVX2": golden(1, "a"), older: golden(1, "a")}, here)
+    far = match({"torch 2.11, sk 1.9, AVX2": golden(1, "a"), older: golden(1, "a")}, here)
     assert far is not None
     assert far.key == older

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 import pytest
 
-from anomalynet.gate.baseline import RunMetrics
+from anomalynet.gate.baseline import RunMetrics, read_baseline
 from anomalynet.gate.finding import GONE, IMPROVEMENT, NEW, NO_EVIDENCE, REGRESSION, SAME, UNTESTABLE, Finding
 from anomalynet.gate.statistical import compare, means
-from anomalynet.reporting.ablation.resampling import bootstrap_interval
+from anomalynet.gate.verdict import exit_code
+from anomalynet.reporting.ablation.resampling import bootstrap_interval, sign_flip_p
+from tests.benchmarks.gate_alarms import ALARMS, AP, rate, rates
 
-AP, ALARMS = "test/average_precision", "test/false_alarms_per_day"
+ROOT = Path(__file__).parents[2]
 
 
 def runs(values: list[float | None], metric: str = AP, worlds: bool = True) -> list[RunMetrics]:
@@ -30,6 +35,17 @@ def test_loss_tolerance_and_interval_together_decide() -> None:
     assert judged([-0.4, 0.3, -0.3, 0.2, -0.2, 0.1]).verdict == NO_EVIDENCE
     assert judged([-own for own in drops]).verdict == IMPROVEMENT
     assert judged([0.0] * 6).verdict == SAME
+    uneven = [-0.09, -0.09, -0.06, -0.06, -0.05, 0.01, 0.01, 0.01]
+    assert bootstrap_interval(uneven)[1] < 0
+    assert sign_flip_p(uneven) == 0.0625
+    assert judged(uneven).verdict == NO_EVIDENCE
+
+
+def test_a_check_without_any_change_rarely_cries_wolf() -> None:
+    assert rate(AP, 1.0, 0.0, 4000) < 0.0235 + 3 * math.sqrt(0.0235 / 4000)
+    found = rates(2000, read_baseline(ROOT / "reports" / "baseline.json").tolerances.metrics)
+    assert len(found) == 28
+    assert sum(found.values()) < 0.05
 
 
 def test_the_direction_is_the_metrics_own() -> None:
@@ -41,6 +57,8 @@ def test_the_direction_is_the_metrics_own() -> None:
 def test_too_few_witnesses_are_said_and_never_guessed() -> None:
     found = judged([-0.3] * 5)
     assert (found.verdict, found.low, found.note) == (UNTESTABLE, None, "with 5 pairs in 5 worlds or seeds")
+    fewer = compare("cnn", AP, runs([0.5] * 6), runs([0.5] * 5), 0.02)
+    assert (fewer.verdict, fewer.note[:33]) == (GONE, "with 5 pairs in 5 worlds or seeds")
     folds = [RunMetrics(0, fold, 0, {AP: 0.5}) for fold in range(10)]
     worse = [RunMetrics(0, fold, 0, {AP: 0.1}) for fold in range(10)]
     assert compare("cnn", AP, folds, worse, 0.02).note == "with 10 pairs in 1 worlds or seeds"
@@ -60,7 +78,19 @@ def test_pairs_that_are_missing_or_undefined_are_counted_and_order_is_no_matter(
     found = compare("cnn", AP, before, now, 0.02)
     assert (found.verdict, found.before) == (REGRESSION, 0.5)
     assert found.now == pytest.approx(0.4)
-    assert found.note == "1 pairs undefined on one side; 1 runs of the baseline are not there any more"
+    assert found.note == "undefined in 1 of 7 runs, before in 0; 1 runs of the baseline are not there any more"
+
+
+def test_a_metric_undefined_in_more_runs_than_before_is_gone_and_no_pass() -> None:
+    never = compare("cnn", AP, runs([0.5] * 8), runs([None] * 8), 0.02)
+    assert (never.verdict, never.now) == (GONE, None)
+    assert never.note == "with 0 pairs in 0 worlds or seeds; undefined in 8 of 8 runs, before in 0"
+    assert exit_code([never]) == 4
+    once = compare("cnn", AP, runs([0.5] * 8), runs([None, *[0.5] * 7]), 0.02)
+    assert (once.verdict, once.note) == (GONE, "undefined in 1 of 8 runs, before in 0")
+    both = compare("cnn", AP, runs([None, *[0.5] * 7]), runs([*[0.5] * 7, None]), 0.02)
+    assert (both.verdict, both.note) == (SAME, "")
+    assert compare("cnn", AP, runs([None, *[0.5] * 7]), runs([0.5] * 8), 0.02).verdict == SAME
 
 
 def test_a_metric_that_one_side_lacks() -> None:
