@@ -131,7 +131,7 @@ def _started(args: argparse.Namespace) -> list[SweepRecord]:
     from anomalynet.runs.sweeps import read_sweeps
 
     records = read_sweeps(args.runs)
-    found = [record for record in records if args.name in (record.sweep, record.label)]
+    found = [record for record in records if args.name in (record.sweep, Path(record.sweep).stem, record.label)]
     if not found and args.name and (args.name in locate.files("sweeps") or args.name.endswith((".yaml", ".yml"))):
         raise NothingToCompareError(f"the sweep {args.name} was not started in {args.runs}", f"anomalynet sweep {args.name}")
     return found
