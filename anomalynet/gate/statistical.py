@@ -6,8 +6,8 @@ what the bootstrap draws. Data that has one world only is judged over seeds, and
 False alarms: over few worlds the bootstrap interval alone is too narrow, so the exact sign-flip test must agree. With eight worlds it calls
 a change that is none a regression in at most 2.35 % of comparisons (six of 256 assignments of signs). A correction over the 28 comparisons
 of a check could never be passed, for the lowest p is 0.0078; the tolerances do that work. Where weights, shuffling and dropout alone were
-drawn again, simulated differences of the observed spread gave at most 0.9 % a comparison and 3.0 % a check
-(`python -m tests.benchmarks.gate_alarms`); tolerances of 0.02, 0.02, 0.03 and 5 a day would have given 11.5 %.
+drawn again, simulated differences of the observed spread gave at most 1.0 % a comparison and 3.3 % a check
+(`python -m tests.benchmarks.gate_alarms`); tolerances of 0.02, 0.02, 0.03 and 5 a day would have given 12.3 %.
 
 Source: not in the paper. Bootstrap percentile interval: Efron (1979); sign-flip test: Fisher (1935).
 """
