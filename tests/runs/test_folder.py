@@ -120,3 +120,16 @@ def test_collected_results_have_config_and_timings(tmp_path: Path) -> None:
     (record,) = load_results(tmp_path)
     assert (record.result.seed, record.timings, record.code, record.config) == (3, {"train_seconds": 1.5}, "c0de", {"seed": 0})
     assert json.loads((folder.path / "result.json").read_text())["version"] == 1
+
+
+@pytest.mark.parametrize("content", [None, "a: [", "- 1", b"\xff"])
+def test_a_run_whose_configuration_cannot_be_read_is_named(tmp_path: Path, content: str | bytes | None) -> None:
+    folder = RunFolder(tmp_path / "cnn" / "0123456789")
+    folder.write_result(result())
+    if content is not None:
+        folder.config.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(RunError) as caught:
+        load_results(tmp_path)
+    assert str(caught.value).startswith(f"{folder.config}: ")
+    assert "\n" not in caught.value.message
+    assert caught.value.next_step
