@@ -58,6 +58,20 @@ def test_each_data_set_gets_a_report(run: Run, tmp_path: Path, capsys: pytest.Ca
     assert "# Report on skab" in (tmp_path / "reports/skab/report.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    "given, told",
+    [
+        ([], "anomalynet report --data skab"),
+        (["mine", "--runs", "runs", "--out", "reports"], "anomalynet report mine --data skab"),
+        (["--runs", "old/runs", "--out", "/home/me/mine"], "anomalynet report --data skab --runs old/runs --out '…/mine'"),
+    ],
+)
+def test_the_command_names_the_folders_that_were_given(given: list[str], told: str) -> None:
+    parser = argparse.ArgumentParser()
+    report.add_arguments(parser)
+    assert report._command(parser.parse_args(given), "skab") == told
+
+
 def test_models_that_two_data_sets_have_are_compared(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for seed, data in enumerate(("skab", "lwsndr")):
         for experiment in ("cnn", "lstm", "hybrid"):

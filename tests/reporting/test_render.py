@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -20,6 +22,9 @@ from anomalynet.reporting.findings import best_models
 from anomalynet.reporting.render import write_report
 from anomalynet.reporting.tables import COLUMNS, PAPER_TABLES, cost_rows
 from anomalynet.runs.collect import RunRecord
+from anomalynet.runs.folder import RunFolder
+from tests.reporting.architecture.test_section import trace
+from tests.reporting.explanations.test_section import write as write_explained
 from tests.reporting.synthetic import record, suite
 
 MODELS = ("cnn", "lstm", "cnn_lstm", "hybrid", "autoencoder", "logistic", "random_forest")
@@ -53,9 +58,35 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def test_the_same_runs_in_any_order_give_the_same_bytes(report: Path, runs: list[RunRecord], tmp_path: Path) -> None:
-    again = write_report(list(reversed(runs)), tmp_path)
-    assert snapshot(again.parent) == snapshot(report.parent)
+WRITE = """
+import sys
+from pathlib import Path
+from anomalynet.reporting.forms import wanted
+from anomalynet.reporting.render import write_report
+from anomalynet.runs.collect import load_results
+runs, out, reverse = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "reverse"
+with wanted(("html", "md", "latex", "csv"), out):
+    write_report(sorted(load_results(runs), key=lambda record: record.result.id, reverse=reverse), out)
+"""
+
+
+def test_the_same_runs_in_any_order_and_process_give_the_same_bytes(tmp_path: Path) -> None:
+    """All forms, of runs with an architecture and explanations, by processes whose sets have other orders."""
+    scores = {1: [0.1] * 4 + [0.9] * 3 + [0.2] * 3, 2: [0.3] * 5 + [0.8] * 5, 3: [0.2] * 10}
+    for fold in range(2):
+        write_explained(tmp_path / "runs", "cnn", scores, fold=fold, explained=False)
+        trace(write_explained(tmp_path / "runs", "hybrid", scores, fold=fold))
+    for made in (RunFolder(path) for path in (tmp_path / "runs").glob("*/*")):
+        name = made.path.parent.name
+        made.write_result(replace(record(tmp_path / "twins", name, fold=int(made.path.name[-2:])).result, epochs=3))
+        made.config.write_text(f"model: {{name: {name}}}\n", encoding="utf-8")
+    found = []
+    for seed, order in (("1", "forward"), ("7", "reverse")):
+        arguments = [sys.executable, "-c", WRITE, str(tmp_path / "runs"), str(tmp_path / seed), order]
+        subprocess.run(arguments, cwd=Path(__file__).parents[2], env={**os.environ, "PYTHONHASHSEED": seed}, check=True)
+        found.append(snapshot(tmp_path / seed))
+    assert {"report.md", "report.html", "report.tex", "figures/example_best.svg", "figures/figure_1_architecture.svg"} <= found[0].keys()
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("name", [*PAPER_TABLES, "classical_and_unsupervised", "ranking_and_incidents"])

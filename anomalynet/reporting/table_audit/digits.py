@@ -20,8 +20,8 @@ def slips(printed: Cell, needed: Interval, rounding: Rounding) -> Iterator[tuple
     """Every value within `needed` (fractions) that one slip makes of the printed one, nearest to the middle first, and the slip's name."""
     centre = (needed[0] + needed[1]) / 2
     found = []
-    if printed.text.lstrip().startswith(("-", "−")):
-        return  # a digit cures no sign: what is possible is never below zero
+    if printed.column != "mcc" and printed.text.lstrip().startswith(("-", "−")):
+        return  # no digit cures a sign
     for text, name in dict(_variants(printed.text)).items():
         one = read(printed, text, rounding)
         if one.low <= needed[1] and one.high >= needed[0]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from anomalynet.errors import DataError
 from anomalynet.reporting.table_audit import audit_table, parse, read_table
+from anomalynet.reporting.table_audit.cells import cell
+from anomalynet.reporting.table_audit.digits import ONE_DIGIT, slips
 from anomalynet.reporting.table_audit.sentences import lines
 
 TABLES = {
@@ -66,6 +69,15 @@ def test_two_neighbouring_digits_exchanged_are_told() -> None:
     repairs = {one.column: one for (one,) in audit_table(table).rows[0].repairs}
     assert (repairs["accuracy"].value, repairs["accuracy"].slip) == ("85.00", "two digits exchanged")
     assert {name: one.value for name, one in repairs.items()} == {"accuracy": "85.00", "recall_normal": "36.00", "recall_attack": "26.00"}
+
+
+def test_no_digit_cures_a_sign() -> None:
+    table = parse("model,prevalence,recall_normal,recall_attack,accuracy\nA,50.00,90.00,-5.00,45.00\n", "t.csv", ".csv")
+    repairs = {one.column: one for (one,) in audit_table(table).rows[0].repairs}
+    # accuracy is the mean of both recalls: 2 · 45 − 90 = 0, by rounding at most 0.03; the middle of that
+    assert (repairs["recall_attack"].value, repairs["recall_attack"].slip) == ("0.01", None)
+    needed = Fraction(-62, 100)
+    assert list(slips(cell("mcc", "-0.52", "fraction", "half"), (needed, needed), "half")) == [("-0.62", ONE_DIGIT)], "MCC has a sign"
 
 
 def test_rows_of_two_test_sets_are_no_alarm_but_are_told() -> None:
