@@ -104,4 +104,4 @@ def numbers(markdown: str) -> list[str]:
 
 
 def _text(cell: str) -> str:
-    return cell.replace("\\|", "|").replace("\\*", "\0").replace("**", "").replace("`", "").replace("\0", "*").strip()
+    return cell.replace("\\|", "|").replace("\\*", "\0").replace("*", "").replace("`", "").replace("\0", "*").strip()
