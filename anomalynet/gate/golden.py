@@ -43,16 +43,16 @@ def summarise(folder: RunFolder) -> Values:
     values: Values = {"windows": [float(part.windows) for part in result.parts.values()]}
     lines = folder.read_progress()
     for name in sorted(set().union(*lines) - {"epoch", "best"} if lines else ()):
-        values[f"{name} by epoch"] = [_rounded(line.get(name)) for line in lines]
+        values[f"{name} by epoch"] = [rounded(line.get(name)) for line in lines]
     if result.best_epoch is not None:
         values["best epoch"] = [float(result.best_epoch)]
     values |= _scores(folder.scores)
-    values["threshold"] = [_rounded(result.threshold)]
+    values["threshold"] = [rounded(result.threshold)]
     return values | _metrics(result)
 
 
 def _metrics(result: Result) -> Values:
-    return {name: [_rounded(value)] for name, value in sorted(result.metrics.items())}
+    return {name: [rounded(value)] for name, value in sorted(result.metrics.items())}
 
 
 def _scores(path: Path) -> Values:
@@ -64,12 +64,13 @@ def _scores(path: Path) -> Values:
     for part in ("validation", "test"):
         scores = table.filter(pl.col("split") == part)["score"].to_numpy()
         chosen = np.linspace(0, max(len(scores) - 1, 0), min(SAMPLE, len(scores))).round().astype(np.int64)
-        values[f"{part} scores"] = [_rounded(value) for value in scores[chosen].tolist()]
-        values[f"{part} scores, mean and deviation"] = [_rounded(float(scores.mean())), _rounded(float(scores.std()))]
+        values[f"{part} scores"] = [rounded(value) for value in scores[chosen].tolist()]
+        values[f"{part} scores, mean and deviation"] = [rounded(float(scores.mean())), rounded(float(scores.std()))]
     return values
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
+    """Nine digits, as a baseline keeps them."""
     return None if value is None else float(f"{value:.9g}")
 
 

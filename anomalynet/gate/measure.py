@@ -36,7 +36,7 @@ def measured(jobs: Mapping[Part, Sequence[Job]], metrics: Iterable[str]) -> Meas
     for job in done.get("statistical", []):
         values = job.folder.read_result().metrics
         _, seed, fold, world = job.run.expected
-        kept = {name: _rounded(values[name]) for name in metrics if name in values}
+        kept = {name: golden.rounded(values[name]) for name in metrics if name in values}
         repeated.setdefault(job.run.loaded.name, []).append(RunMetrics(seed, fold, world, kept))
         ids.setdefault(job.run.loaded.name, []).append(job.folder.path.name)
     return Measured(
@@ -61,7 +61,3 @@ def failures(jobs: Mapping[Part, Sequence[Job]]) -> list[Finding]:
 
 def _digest(ids: Sequence[str]) -> str:
     return hashlib.sha256(" ".join(sorted(ids)).encode()).hexdigest()[:10]
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.9g}")

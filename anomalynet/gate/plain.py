@@ -37,6 +37,8 @@ def parse(text: str, name: str) -> Any:
 
     try:
         return json.loads(text, object_pairs_hook=unique, parse_constant=refused)
+    except RecursionError:
+        raise UsageError(f"{name}: nested too deeply") from None
     except json.JSONDecodeError as error:
         raise UsageError(f"{name}:{error.lineno}: not valid JSON: {error.msg} (column {error.colno})") from None
 

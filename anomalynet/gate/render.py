@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from anomalynet.gate.baseline import Entry
 from anomalynet.gate.finding import FAILED, GONE, IMPROVEMENT, NEW, PARTS, REGRESSION, UNTESTABLE, Finding, interval, number
 from anomalynet.gate.history import course, sparkline
+from anomalynet.reporting.markdown import grid
 
 SHOWN = 3
 """Quantities of one experiment's golden that a table shows; JSON has all."""
@@ -92,8 +93,7 @@ def markdown(answer: Answer) -> str:
     table = rows(answer)
     lines = ["## anomalynet check", "", f"{'❌' if answer.exit_code else '✅'} {answer.verdict()}", ""]
     if table:
-        lines += ["| " + " | ".join(table[0]) + " |", "|---|---|---|---:|---:|---:|---|---|---|"]
-        lines += ["| " + " | ".join(_escaped(str(cell)) for cell in row.values()) + " |" for row in table]
+        lines.append(grid(list(table[0]), ([str(cell) for cell in row.values()] for row in table), "lllrrrlll"))
     lines += [
         "",
         "Goldens: 20 optimiser steps of each network, classical models whole; losses, metrics and 64 scores a part are compared.",
@@ -102,10 +102,6 @@ def markdown(answer: Answer) -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|").replace("\n", " ")
 
 
 def github_lines(findings: Sequence[Finding]) -> Iterator[str]:

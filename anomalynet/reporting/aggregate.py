@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from anomalynet.errors import RunError
 from anomalynet.reporting.arms import Arm, Repetition, RepetitionKey
 from anomalynet.reporting.paper import eq13
+from anomalynet.reporting.scores import SCORED, read_test_part
 from anomalynet.reporting.statistics import NAN, point_metrics, ranking_metrics
 from anomalynet.runs.collect import RunRecord
 
@@ -78,18 +78,8 @@ def read_test_scores(record: RunRecord) -> Scored:
     Raises:
         RunError: `scores.parquet` is absent, damaged, or lacks a column.
     """
-    path = record.folder / "scores.parquet"
-    scored = pl.col("score").is_not_null() & pl.col("score").is_not_nan()
-    try:
-        frame = (
-            pl.scan_parquet(path, glob=False)
-            .filter((pl.col("split") == "test") & pl.col("label").is_not_null() & scored)
-            .select(pl.col("label").cast(pl.Int8), pl.col("score").cast(pl.Float64), pl.col("threshold").cast(pl.Float64))
-            .collect()
-        )
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(f"{path}: cannot be read: {reason}", "move this run's folder away and give the same command again") from None
+    columns = (pl.col("label").cast(pl.Int8), pl.col("score").cast(pl.Float64), pl.col("threshold").cast(pl.Float64))
+    frame = read_test_part(record, lambda steps: steps.filter(pl.col("label").is_not_null() & SCORED).select(columns))
     return Scored(frame["label"].to_numpy(), frame["score"].to_numpy(), frame["threshold"].to_numpy())
 
 

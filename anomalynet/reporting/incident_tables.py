@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from anomalynet.reporting import captions
 from anomalynet.reporting.aggregate import ArmMetrics, Summary
 from anomalynet.reporting.incidents import Counted, Group, IncidentTable
 from anomalynet.reporting.markdown import grid
-from anomalynet.reporting.tables import defined, to_csv
+from anomalynet.reporting.tables import FACTS, defined, facts, to_csv
 
 COLUMNS = (
     "table", "model", "data", "label", "type", "cause", "severity", "incidents", "steps", "missed", "detected", "detected_spread",
-    "detected_n", "alarmed", "alarmed_spread", "alarmed_n", "split", "prevalence", "seeds", "folds", "status", "worlds",
+    "detected_n", "alarmed", "alarmed_spread", "alarmed_n", *FACTS,
 )  # fmt: skip
 """Shares in percent; `detected` is empty where an alarm is not right, `type`, `cause` and `severity` where the table does not ask."""
 
@@ -32,15 +31,11 @@ def csv(table: IncidentTable, models: Sequence[ArmMetrics], data: str) -> str:
     by_name = {one.arm.name: one for one in models}
     lines = []
     for arm in table.arms:
-        one = by_name[arm.name]
-        facts = [
-            captions.split_text(arm), defined(captions.prevalence(one)), captions.seeds_text(arm), captions.folds_text(arm),
-            arm.status, captions.worlds_text(arm),
-        ]  # fmt: skip
+        beside = facts(by_name[arm.name])
         for group in table.groups:
             if (cell := table.cells.get((arm.name, group))) is not None:
                 own = [int(group.positive), group.type, group.cause, group.severity, cell.incidents, cell.steps, cell.missed]
-                lines.append([table.name, arm.name, data, *own, *_percent(cell.detected), *_percent(cell.alarmed), *facts])
+                lines.append([table.name, arm.name, data, *own, *_percent(cell.detected), *_percent(cell.alarmed), *beside])
     return to_csv(COLUMNS, lines)
 
 

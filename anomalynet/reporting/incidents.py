@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 
 import polars as pl
 
-from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import Summary, summarise
 from anomalynet.reporting.arms import Arm
+from anomalynet.reporting.scores import SCORED, read_test_part
 from anomalynet.reporting.statistics import ratio
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.incidents import IncidentNote, read_incidents
@@ -70,24 +70,14 @@ def count_steps(record: RunRecord) -> pl.DataFrame:
     Raises:
         RunError: `scores.parquet` or `incidents.json` cannot be read.
     """
-    path = record.folder / "scores.parquet"
-    scored = pl.col("score").is_not_null() & pl.col("score").is_not_nan()
     positive = (pl.col("label") == 1).alias("positive")
-    try:
-        found = (
-            pl.scan_parquet(path, glob=False)
-            .filter((pl.col("split") == "test") & pl.col("label").is_not_null())
-            .group_by("incident", "kind", positive)
-            .agg(
-                pl.len().cast(pl.Int64).alias("steps"),
-                scored.sum().cast(pl.Int64).alias("scored"),
-                (scored & (pl.col("score") >= pl.col("threshold"))).sum().cast(pl.Int64).alias("alarmed"),
-            )
-            .collect()
-        )
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(f"{path}: cannot be read: {reason}", "move this run's folder away and give the same command again") from None
+    counts = (
+        pl.len().cast(pl.Int64).alias("steps"),
+        SCORED.sum().cast(pl.Int64).alias("scored"),
+        (SCORED & (pl.col("score") >= pl.col("threshold"))).sum().cast(pl.Int64).alias("alarmed"),
+    )
+    labelled = pl.col("label").is_not_null()
+    found = read_test_part(record, lambda steps: steps.filter(labelled).group_by("incident", "kind", positive).agg(counts))
     return _described(found, read_incidents(record.folder / "incidents.json"))
 
 

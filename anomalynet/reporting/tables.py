@@ -94,6 +94,18 @@ def defined(value: float, scale: float = 1.0) -> float | None:
     return None if math.isnan(value) else value * scale
 
 
+FACTS = ("split", "prevalence", "seeds", "folds", "status", "worlds")
+
+
+def facts(one: ArmMetrics) -> tuple[object, ...]:
+    """What must stand beside every number of an arm that has runs, as `FACTS` names it."""
+    arm = one.arm
+    return (
+        captions.split_text(arm), defined(captions.prevalence(one)), captions.seeds_text(arm), captions.folds_text(arm), arm.status,
+        captions.worlds_text(arm),
+    )  # fmt: skip
+
+
 def metric_row(table: str, one: ArmMetrics, data: str, metric: str) -> Row:
     """An arm's row of a table, with the paper's numbers where it has any."""
     measure, summary = MEASURES[metric], one.summary(metric)

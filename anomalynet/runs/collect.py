@@ -13,7 +13,8 @@ from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import Result
 
-HINT = "move this run's folder away and give the same command again"
+MOVE_AWAY = "move this run's folder away and give the same command again"
+"""What to do with a run that is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def load_results(runs: Path) -> list[RunRecord]:
     written = sorted(runs.glob("*/*/result.json"))
     damaged = [path for path in written if not read_json(path)]
     if damaged:
-        raise RunError(f"{damaged[0]}: cannot be read", HINT)
+        raise RunError(f"{damaged[0]}: cannot be read", MOVE_AWAY)
     records = [load_record(RunFolder(path.parent)) for path in written if RunFolder(path.parent).finished]
     return sorted(records, key=lambda record: (record.result.experiment, record.result.fold, record.result.seed, record.result.id))
 
@@ -61,9 +62,9 @@ def _read_config(path: Path) -> dict[str, Any]:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         told = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
-        raise RunError(f"{path}: cannot be read: {told}", HINT) from None
+        raise RunError(f"{path}: cannot be read: {told}", MOVE_AWAY) from None
     if not isinstance(config, dict):
-        raise RunError(f"{path}: not a configuration", HINT)
+        raise RunError(f"{path}: not a configuration", MOVE_AWAY)
     return config
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalynet.errors import RunError
+from anomalynet.runs.collect import MOVE_AWAY
 from anomalynet.runs.files import write_json
 
 SEVERITIES = (1, 2, 3, 4)
@@ -67,4 +68,4 @@ def _note(path: Path, number: str, note: Any) -> IncidentNote:
 
 
 def _damaged(path: Path, what: str) -> RunError:
-    return RunError(f"{path}: cannot be read: {what}", "move this run's folder away and give the same command again")
+    return RunError(f"{path}: cannot be read: {what}", MOVE_AWAY)

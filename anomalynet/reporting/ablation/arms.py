@@ -83,7 +83,7 @@ def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey
     found = []
     for design in ablation.arms:
         arm = _arm(design, tested)
-        runs = {_place(record): record for record in arm.records}
+        runs = {place_of(record): record for record in arm.records}
         scores = {place: read_series(record, metric) for place, record in runs.items()}
         touched |= {((place[-1], name), number) for place, one in scores.items() for name, number in one.incidents}
         series = {place: {(place[-1], name): value for name, value in one.values.items()} for place, one in scores.items()}
@@ -102,7 +102,8 @@ def _arm(design: AblationArm, tested: Mapping[int, set[int]]) -> Arm:
     return Arm(design.name, design.name, "", tuple(known), duplicates, heading=design.name)
 
 
-def _place(record: RunRecord) -> Place:
+def place_of(record: RunRecord) -> Place:
+    """Where a run is."""
     result = record.result
     return result.seed, result.fold, result.assignment, result.world
 
@@ -116,7 +117,7 @@ def _metrics(arm: Arm, metric: str, scores: Mapping[Place, SeriesScores]) -> Arm
     values = {}
     for one in arm.counted:
         tests = [record.result.parts["test"] for record in one.records]
-        steps = [scores[_place(record)] for record in one.records]
+        steps = [scores[place_of(record)] for record in one.records]
         values[one.key] = {
             **{name: summarise(_run_metric(record, name) for record in one.records).mean for name in shown_metrics(metric)},
             "prevalence": ratio(sum(part.attack for part in steps), sum(part.scored for part in steps)),
@@ -132,14 +133,21 @@ def shown_metrics(metric: str) -> tuple[str, ...]:
 
 
 def series_differences(one: MeasuredArm, other: MeasuredArm) -> dict[SeriesKey, float]:
-    """Series metric of `one` minus `other`'s, paired by run and averaged over them.
+    """Series metric of `one` minus `other`'s, as `paired_differences` takes it."""
+    return paired_differences(one.series, other.series)
+
+
+def paired_differences(
+    one: Mapping[Place, Mapping[SeriesKey, float]], other: Mapping[Place, Mapping[SeriesKey, float]]
+) -> dict[SeriesKey, float]:
+    """A metric of each series minus another's, paired by run and averaged over them.
 
     Returns:
         each series that both tested in a shared place; NaN where no such pair is defined.
     """
     pairs: dict[SeriesKey, list[float]] = defaultdict(list)
-    for place in sorted(one.series.keys() & other.series.keys(), key=str):
-        mine, theirs = one.series[place], other.series[place]
+    for place in sorted(one.keys() & other.keys(), key=str):
+        mine, theirs = one[place], other[place]
         for key in mine.keys() & theirs.keys():
             pairs[key].append(mine[key] - theirs[key])
     return {key: summarise(values).mean for key, values in pairs.items()}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import Scored
+from anomalynet.reporting.scores import SCORED, read_test_part
 from anomalynet.reporting.statistics import NAN, point_metrics, ranking_metrics
 from anomalynet.runs.collect import RunRecord
 
@@ -73,7 +73,6 @@ def read_steps(record: RunRecord) -> SeriesSteps:
     Raises:
         RunError: `scores.parquet` is absent, damaged, or lacks a column.
     """
-    path = record.folder / "scores.parquet"
     columns = (
         pl.col("series").cast(pl.String),
         pl.col("label").cast(pl.Int8),
@@ -81,13 +80,9 @@ def read_steps(record: RunRecord) -> SeriesSteps:
         pl.col("score").cast(pl.Float64),
         pl.col("threshold").cast(pl.Float64),
     )
-    try:
-        test = pl.scan_parquet(path, glob=False).filter(pl.col("split") == "test").select(columns).collect()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(f"{path}: cannot be read: {reason}", "move this run's folder away and give the same command again") from None
+    test = read_test_part(record, lambda steps: steps.select(columns))
     touched = test.select("series", "incident").drop_nulls().unique()
-    scored = test.filter(pl.col("label").is_not_null() & pl.col("score").is_not_null() & pl.col("score").is_not_nan())
+    scored = test.filter(pl.col("label").is_not_null() & SCORED)
     parts = {str(key[0]): _arrays(part) for key, part in scored.partition_by("series", as_dict=True).items()}
     names = sorted(test["series"].unique())
     return SeriesSteps({name: parts.get(name, _arrays(scored.clear())) for name in names}, frozenset(touched.iter_rows()))

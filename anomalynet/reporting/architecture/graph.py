@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalynet.errors import RunError
+from anomalynet.runs.collect import MOVE_AWAY
 from anomalynet.runs.folder import RunFolder
 
 INPUT, OUTPUT = "input window", "score of the window"
@@ -71,7 +72,7 @@ def read_network(folder: Path) -> Network | None:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         what = f"{path}: not the graph of a network: {error!r}"
-        raise RunError(what, "move this run's folder away and give the same command again") from None
+        raise RunError(what, MOVE_AWAY) from None
 
 
 def _network(raw: dict[str, Any]) -> Network:

@@ -10,7 +10,7 @@ from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.claims.evidence import gather
 from anomalynet.reporting.claims.judge import FAILS, FEW, HOLDS, OPEN, Finding, Judgement, judge
 from anomalynet.reporting.claims.ledger import claims
-from anomalynet.reporting.claims.shares import SHARES
+from anomalynet.reporting.claims.shares import AT_PAPER_PREVALENCE
 from anomalynet.reporting.majority import majority_sentence
 from anomalynet.reporting.markdown import grid
 from anomalynet.reporting.measures import MEASURES
@@ -77,7 +77,7 @@ def _summary(found: Sequence[Judgement]) -> str:
 
 
 def _title(metric: str) -> str:
-    return SHARES[metric][0] if metric in SHARES else MEASURES[metric].title.removesuffix(", pooled")
+    return AT_PAPER_PREVALENCE.get(metric) or MEASURES[metric].title.removesuffix(", pooled")
 
 
 def _ledger(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:

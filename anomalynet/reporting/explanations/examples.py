@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting.scores import read, read_test_part
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import EXPLANATION_COLUMNS
@@ -53,7 +53,7 @@ def read_explanations(record: RunRecord) -> pl.DataFrame | None:
     path = RunFolder(record.folder).explanations
     if not path.is_file():
         return None
-    return _read(pl.scan_parquet(path, glob=False).select(EXPLANATION_COLUMNS), str(path))
+    return read(path, lambda frame: frame.select(EXPLANATION_COLUMNS))
 
 
 def read_series(record: RunRecord, series: str) -> pl.DataFrame:
@@ -62,18 +62,8 @@ def read_series(record: RunRecord, series: str) -> pl.DataFrame:
     Raises:
         RunError: the scores are damaged.
     """
-    path = RunFolder(record.folder).scores
     columns = ("time", "label", "incident", "kind", "score", "threshold")
-    steps = pl.scan_parquet(path, glob=False).filter((pl.col("split") == "test") & (pl.col("series") == series)).select(columns)
-    return _read(steps, str(path))
-
-
-def _read(frame: pl.LazyFrame, path: str) -> pl.DataFrame:
-    try:
-        return frame.collect()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(f"{path}: cannot be read: {reason}", "move this run's folder away and give the same command again") from None
+    return read_test_part(record, lambda steps: steps.filter(pl.col("series") == series).select(columns))
 
 
 def examples(one: ArmMetrics) -> list[Example]:

@@ -14,7 +14,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
 from anomalynet.reporting.arms import Repetition, RepetitionKey
 from anomalynet.reporting.range_metrics.adjusted import adjusted
@@ -24,6 +23,7 @@ from anomalynet.reporting.range_metrics.budget import delay_quantile, detection_
 from anomalynet.reporting.range_metrics.ranges import range_f1, range_precision, range_recall
 from anomalynet.reporting.range_metrics.stretches import Booleans, Floats, Integers, Value, ranges, stretches, undefined
 from anomalynet.reporting.range_metrics.vus import vus
+from anomalynet.reporting.scores import read_test_part
 from anomalynet.runs.collect import RunRecord
 
 MODEL, RANDOM, ALWAYS_ON = "model", "random", "always on"
@@ -71,25 +71,16 @@ def read_steps(record: RunRecord) -> Steps:
     Raises:
         RunError: `scores.parquet` is absent, damaged, or lacks a column.
     """
-    path = record.folder / "scores.parquet"
     score = pl.col("score").cast(pl.Float64).fill_null(np.nan)
-    try:
-        table = (
-            pl.scan_parquet(path, glob=False)
-            .filter(pl.col("split") == "test")
-            .select(
-                pl.col("label").cast(pl.Int8).fill_null(-1),
-                score,
-                (score.is_not_nan() & (score >= pl.col("threshold"))).alias("alarm"),
-                pl.col("incident").cast(pl.Int64).fill_null(-1),
-                pl.col("series").rle_id().cast(pl.Int64),
-                pl.col("time").cast(pl.Int64),
-            )
-            .collect()
-        )
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(f"{path}: cannot be read: {reason}", "move this run's folder away and give the same command again") from None
+    columns = (
+        pl.col("label").cast(pl.Int8).fill_null(-1),
+        score,
+        (score.is_not_nan() & (score >= pl.col("threshold"))).alias("alarm"),
+        pl.col("incident").cast(pl.Int64).fill_null(-1),
+        pl.col("series").rle_id().cast(pl.Int64),
+        pl.col("time").cast(pl.Int64),
+    )
+    table = read_test_part(record, lambda steps: steps.select(columns))
     labels, scores, alarms, incidents, series, times = (column.to_numpy() for column in table)
     gaps = np.diff(times)[series[1:] == series[:-1]]
     step_seconds = float(np.median(gaps)) / 1e6 if len(gaps) else float("nan")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from anomalynet.reporting import captions
-from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
+from anomalynet.reporting.aggregate import Summary, summarise
 from anomalynet.reporting.markdown import grid, unit
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.over_time.measured import ALWAYS_ON, BUDGETS, DETECTORS, MODEL, RANDOM, ArmTimeline
-from anomalynet.reporting.tables import defined, to_csv
+from anomalynet.reporting.tables import defined, facts, to_csv
 
 SHOWN = (
     "vus_pr", "vus_roc", "range_f1", "range_precision", "range_recall", "affiliation_precision", "affiliation_recall",
@@ -89,21 +89,13 @@ def csv(timelines: Sequence[ArmTimeline], data: str) -> str:
     """One line a model, detector and metric; shares in percent."""
     lines: list[list[object]] = []
     for one in timelines:
-        facts = _facts(one.model)
+        *beside, status, worlds = facts(one.model)
         for detector in DETECTORS:
             for metric in ALL:
                 summary = one.summary(detector, metric)
                 own = ["over_time", one.model.arm.name, data, detector, metric, *_scaled(metric, summary), summary.n]
-                lines.append([*own, one.reasons(detector, metric), *facts[:4], MEASURES[metric].unit, *facts[4:]])
+                lines.append([*own, one.reasons(detector, metric), *beside, MEASURES[metric].unit, status, worlds])
     return to_csv(COLUMNS, lines)
-
-
-def _facts(one: ArmMetrics) -> list[object]:
-    arm = one.arm
-    return [
-        captions.split_text(arm), defined(captions.prevalence(one)), captions.seeds_text(arm), captions.folds_text(arm), arm.status,
-        captions.worlds_text(arm),
-    ]  # fmt: skip
 
 
 def curve(one: ArmTimeline, detector: str) -> list[Summary]:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalynet.metrics.events import SECONDS_A_DAY
 from anomalynet.reporting.range_metrics.stretches import Booleans, Floats, Integers, Value, undefined
 
-SECONDS_A_DAY = 86400.0
 NO_INCIDENT, NONE_DETECTED, NOTHING_SCORED = "no incident of the positive class", "no incident detected", "no scored step"
 
 
