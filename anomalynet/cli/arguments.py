@@ -38,12 +38,14 @@ def forms_of(args: argparse.Namespace) -> list[Form]:
     """The forms that `--format` asks for, in its order.
 
     Raises:
-        UsageError: there is no such form.
+        UsageError: there is no such form, or none is named.
     """
     from anomalynet.reporting.forms import PLACES
 
     named = [name.strip() for text in args.format for name in text.split(",") if name.strip()]
     forms: dict[Form, None] = {}
+    if args.format and not named:
+        raise UsageError("--format names no form of a report", f"--format is one or several of {', '.join(PLACES)}, or all")
     for name in named or ["md"]:
         found = [form for form in PLACES if name in (form, "all")]
         if not found:

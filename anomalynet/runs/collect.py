@@ -51,7 +51,7 @@ def load_record(folder: RunFolder) -> RunRecord:
     return RunRecord(
         result=folder.read_result(),
         folder=folder.path,
-        timings=read_json(folder.timings),
+        timings={name: value for name, value in read_json(folder.timings).items() if isinstance(value, int | float)},
         code=str(read_json(folder.environment).get("code", "")),
         config=_read_config(folder.config),
     )

@@ -126,7 +126,10 @@ class RunFolder:
         values: dict[str, Any] = {key: value for key, value in raw.items() if key in known}
         try:
             parts = {name: PartSummary(**{**part, "series": tuple(part["series"])}) for name, part in raw["parts"].items()}
-            return Result(**{**values, "parts": parts, "warnings": tuple(raw["warnings"]), "channels": tuple(raw["channels"])})
+            metrics = dict(raw["metrics"].items())
+            return Result(
+                **{**values, "parts": parts, "metrics": metrics, "warnings": tuple(raw["warnings"]), "channels": tuple(raw["channels"])}
+            )
         except (KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{self.path / 'result.json'}: not a result: {error!r}", "delete the run's folder and train again") from None
 

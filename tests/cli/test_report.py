@@ -146,6 +146,16 @@ def test_one_name_for_two_data_sets_is_refused(run: Run, stored: Path) -> None:
         run("mine", "--data", "ton_iot")
 
 
+@pytest.mark.usefixtures("stored")
+def test_a_form_that_is_none_and_a_place_that_is_no_folder_are_refused(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--format names no form"):
+        run("--format", ",")
+    (tmp_path / "reports").write_text("mine")
+    with pytest.raises(UsageError, match="cannot be written to: Not a directory"):
+        run("--data", "skab")
+    assert (tmp_path / "reports").read_text() == "mine"
+
+
 def test_without_runs_the_next_command_is_named(run: Run) -> None:
     with pytest.raises(NothingToCompareError, match="anomalynet train EXPERIMENT") as caught:
         run()
