@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from anomalynet.data.prepared import Float32
+Float32 = npt.NDArray[np.float32]
 
 names = (
     "mean",
