@@ -32,4 +32,5 @@ def carried_scores(model: HybridCausal, windows: Windows) -> NDArray[np.float64]
         x = prepared.values[np.minimum(rows, starts[:, None] + lengths[:, None] - 1)]  # a segment that is over repeats its last step
         scores, state = model.advance(torch.from_numpy(x).to(model.device), state)
         found[:, first : first + size] = scores.double().cpu().numpy()
-    return found[of, ends - starts[of]]
+    scores: NDArray[np.float64] = found[of, ends - starts[of]]
+    return scores
