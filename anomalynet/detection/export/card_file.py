@@ -55,11 +55,13 @@ def files(contract: Contract, parity: Parity, losses: Mapping[str, Loss], refuse
     told = f"`{next(iter(losses))}` was compared with the run's model on {parity.windows} windows: largest difference {sizes}"
     if parity.calibration is not None:
         told += f", {parity.calibration:.1e} where it calibrates readings itself"
+    if parity.carried is not None:
+        told += f", {parity.carried:.1e} over the whole test part with its state carried"
     return [
         "## Files",
         table(("file", "variant", "bytes", "µs a window", "largest difference", "other alarms", *heads), rows),
-        f"µs a window: median on one thread of the machine that exported, one window at a time. Differences and other alarms are those "
-        f"to the scores that the run stored; scores above 1 differ relative to themselves. {told}; more than {TOLERANCE:g} is not exported.",
+        f"µs a window: median on one thread of the machine that exported, one at a time. Differences and other alarms are those to the "
+        f"scores that the run stored; scores above 1 differ relative to themselves. {told}; more than {TOLERANCE:g} is not exported.",
         *(f"There is no variant {name}: {why}." for name, why in refused.items()),
     ]
 

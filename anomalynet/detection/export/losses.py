@@ -41,9 +41,8 @@ class Loss:
     metrics: dict[str, float | None]
 
 
-def measure(run: FinishedRun, content: bytes, variant: str, limit: float) -> Loss:
-    """Score every validation and test window with a file; `limit` is its threshold."""
-    session = Session(content)
+def measure(run: FinishedRun, session: Session, size: int, variant: str, limit: float) -> Loss:
+    """Score every validation and test window with a file of `size` bytes; `limit` is its threshold."""
     metrics: dict[str, float | None] = {}
     differences, alarms, steps = [], 0, 0
     for part in PARTS:
@@ -55,7 +54,7 @@ def measure(run: FinishedRun, content: bytes, variant: str, limit: float) -> Los
         known = evaluate.metrics(run.data.steps(part, found), limit, probability=run.result.probability)
         metrics |= {f"{part}/{name}": known[name] for name in MEASURED}
     timed = max((run.data.windows(part) for part in PARTS), key=len)
-    return Loss(variant, len(content), session.microseconds(timed), float(np.max(differences)), alarms, steps, metrics)
+    return Loss(variant, size, session.microseconds(timed), float(np.max(differences)), alarms, steps, metrics)
 
 
 def stored_scores(run: FinishedRun, part: Literal["validation", "test"]) -> Float64:

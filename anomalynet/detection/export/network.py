@@ -18,32 +18,48 @@ EXAMPLES = 3
 """Windows that the graph is traced with: with 1 the exporter takes the batch for a constant."""
 
 
-class WindowGraph(nn.Module):
-    """What the file computes from a device's readings; calibrates as `data.calibration.finish` does, in float64.
+class Calibration(nn.Module):
+    """What `data.calibration.finish` does, in float64 likewise.
 
     Args:
-        detector: trained, in evaluation mode.
         bounds: float64 (channels,): bound on each calibrated channel, infinite where there is none.
     """
 
     bounds: Tensor
 
+    def __init__(self, bounds: np.ndarray) -> None:
+        super().__init__()
+        self.bounded = bool(np.isfinite(bounds).any())
+        self.register_buffer("bounds", torch.from_numpy(bounds))
+
+    def forward(self, readings: Tensor, offset: Tensor, scale: Tensor) -> Tensor:
+        """Calibrated readings, finite, of readings (…, channels) with NaN, both float32; offset and scale are float64."""
+        calibrated = (readings.double() - offset) / scale
+        if self.bounded:
+            calibrated = torch.clamp(calibrated, -self.bounds, self.bounds)
+        return torch.where(calibrated.isnan(), 0.0, calibrated).float()
+
+
+class WindowGraph(nn.Module):
+    """What the file computes from the last readings of a device.
+
+    Args:
+        detector: trained, in evaluation mode.
+        bounds: as in `Calibration`.
+    """
+
     def __init__(self, detector: Detector, bounds: np.ndarray) -> None:
         super().__init__()
         self.detector = detector
-        self.bounded = bool(np.isfinite(bounds).any())
-        self.register_buffer("bounds", torch.from_numpy(bounds))
+        self.calibration = Calibration(bounds)
 
     def forward(self, readings: Tensor, offset: Tensor, scale: Tensor) -> tuple[Tensor, ...]:
         """Score (batch,), then error and attention where the network has them, of readings (batch, window, channels) float32 with NaN.
 
         offset and scale: float64 (batch, channels).
         """
-        calibrated = (readings.double() - offset[:, None]) / scale[:, None]
-        if self.bounded:
-            calibrated = torch.clamp(calibrated, -self.bounds, self.bounds)
-        output = self.detector(torch.where(calibrated.isnan(), 0.0, calibrated).float())
-        return (self.detector.scores(output), *(value for value in _parts(output).values()))
+        output = self.detector(self.calibration(readings, offset[:, None], scale[:, None]))
+        return (self.detector.scores(output), *_parts(output).values())
 
 
 def _parts(output: Output) -> dict[str, Tensor]:
@@ -60,7 +76,7 @@ def window_graph(detector: Detector, bounds: np.ndarray) -> tuple[onnx.ModelProt
 
     Args:
         detector: trained.
-        bounds: as in `WindowGraph`.
+        bounds: as in `Calibration`.
 
     Raises: RunError if the exporter does not know what the network does.
     """

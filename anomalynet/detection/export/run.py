@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx
 
+from anomalynet.data.statistics import names
 from anomalynet.detection.contract import Contract
 from anomalynet.detection.export.card import card
 from anomalynet.detection.export.classical import classical_graph
@@ -15,12 +16,14 @@ from anomalynet.detection.export.describe import bounds, contract
 from anomalynet.detection.export.losses import Loss, measure
 from anomalynet.detection.export.network import window_graph
 from anomalynet.detection.export.paths import Paths
-from anomalynet.detection.export.session import Session
+from anomalynet.detection.export.step import OUTPUTS, carried, step_graph
+from anomalynet.detection.export.step_session import open_session
 from anomalynet.detection.export.tidy import finished, fold
 from anomalynet.detection.export.variants import NAMES, ImpossibleError, variant
 from anomalynet.detection.export.verify import Parity, compare
 from anomalynet.errors import RunError
 from anomalynet.models._classical import Classical
+from anomalynet.models.hybrid_causal import HybridCausal
 from anomalynet.runs.files import write_bytes, write_text
 from anomalynet.training.finished import FinishedRun
 from anomalynet.training.reproducibility import prepare_process
@@ -76,7 +79,7 @@ def export(run: FinishedRun, paths: Paths, variants: Sequence[str] = (), tell: C
     tell("exporting and comparing with the run's model")
     graph, described = _graph(run)
     contents = {"float32": finished(graph, described)}
-    parity = compare(run, Session(contents["float32"]))
+    parity = compare(run, open_session(contents["float32"], described.form))
     refused: dict[str, str] = {}
     for name in variants:
         try:
@@ -87,7 +90,7 @@ def export(run: FinishedRun, paths: Paths, variants: Sequence[str] = (), tell: C
     losses = {}
     for name, content in contents.items():
         tell(f"scoring the validation and test part with {name}")
-        losses[name] = measure(run, content, name, described.threshold)
+        losses[name] = measure(run, open_session(content, described.form), len(content), name, described.threshold)
     files = {name: paths.of(name) for name in contents}
     told = card(run, described, parity, {files[name].name: loss for name, loss in losses.items()}, refused)
     for name in reversed(contents):  # the model itself last: where it is, all is
@@ -99,7 +102,10 @@ def export(run: FinishedRun, paths: Paths, variants: Sequence[str] = (), tell: C
 def _graph(run: FinishedRun) -> tuple[onnx.ModelProto, Contract]:
     model = run.detector
     if isinstance(model, Classical):
-        features = 12 * len(run.result.channels)
+        features = len(names) * len(run.result.channels)
         return fold(classical_graph(model, features)), contract(run, "statistics", ("score",))
+    if isinstance(model, HybridCausal):
+        graph = step_graph(model, bounds(run))
+        return fold(graph), contract(run, "step", OUTPUTS, carried(model), model.settings.hidden)
     graph, outputs = window_graph(model, bounds(run))
     return fold(graph), contract(run, "window", outputs)

@@ -20,10 +20,16 @@ REPEATS = 300
 
 
 class Session:
-    """A graph of the form `window` or `statistics`.
+    """A graph of the form `window` or `statistics`; `StepSession` is that of the form `step`.
 
     Args:
         content: the file's bytes.
+
+    Attributes:
+        names: of all outputs.
+        outputs: without those of the state.
+        shapes: of one device in each input.
+        statistics: whether it reads statistics of a window.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -31,15 +37,22 @@ class Session:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
         self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        self.outputs = tuple(output.name for output in self._session.get_outputs())
-        self.statistics = self._session.get_inputs()[0].name == "features"
+        inputs = self._session.get_inputs()
+        self.names = tuple(output.name for output in self._session.get_outputs())
+        self.outputs = tuple(name for name in self.names if not name.endswith("_next"))
+        self.shapes = {given.name: tuple(given.shape[1:]) for given in inputs}
+        self.statistics = inputs[0].name == "features"
+
+    def infer(self, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Every output by name."""
+        return dict(zip(self.names, self._session.run(list(self.names), feed), strict=True))
 
     def run(self, readings: Float32, offset: Float64 | None = None, scale: Float64 | None = None) -> dict[str, np.ndarray]:
         """Outputs by name of windows (batch, window, channels); of calibrated ones without `offset` and `scale` (batch, channels)."""
         feed = self.inputs(readings)
         if offset is not None and scale is not None:
             feed |= {"offset": offset, "scale": scale}
-        return dict(zip(self.outputs, self._session.run(list(self.outputs), feed), strict=True))
+        return self.infer(feed)
 
     def inputs(self, readings: Float32) -> dict[str, np.ndarray]:
         """What the graph is given for calibrated windows."""
@@ -57,12 +70,9 @@ class Session:
     def microseconds(self, windows: Windows) -> float:
         """Median time to score one window by itself, what is fed to the graph made beforehand."""
         feeds = [self.inputs(windows.gather(np.array([number % len(windows)]))) for number in range(REPEATS)]
-        names = list(self.outputs)
-        for feed in feeds[: REPEATS // 10]:
-            self._session.run(names, feed)
         durations = []
         for feed in feeds:
             started = time.perf_counter()
-            self._session.run(names, feed)
+            self.infer(feed)
             durations.append(time.perf_counter() - started)
-        return 1e6 * float(np.median(durations))
+        return 1e6 * float(np.median(durations[REPEATS // 10 :]))

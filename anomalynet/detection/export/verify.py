@@ -12,6 +12,8 @@ from anomalynet.data.windows import Windows
 from anomalynet.detection.export.session import Session
 from anomalynet.errors import RunError
 from anomalynet.models._classical import Classical
+from anomalynet.models.hybrid_causal import HybridCausal
+from anomalynet.training import evaluate
 from anomalynet.training.finished import FinishedRun
 
 TOLERANCE = 1e-5
@@ -32,17 +34,19 @@ class Parity:
         batches: size of the batches → difference of calibrated windows, over all outputs.
         between: difference of scores between these sizes.
         calibration: difference where the graph calibrates readings itself, some of them missing; None for the form `statistics`.
+        carried: difference of the scores of the whole test part, the state carried through its segments; None for other forms than `step`.
     """
 
     windows: int
     batches: dict[int, float]
     between: float
     calibration: float | None
+    carried: float | None
 
     @property
     def worst(self) -> float:
         """The largest difference to the run's model; NaN if one is."""
-        return float(np.max([*self.batches.values(), self.calibration or 0.0]))
+        return float(np.max([*self.batches.values(), self.calibration or 0.0, self.carried or 0.0]))
 
 
 def compare(run: FinishedRun, session: Session) -> Parity:
@@ -62,6 +66,7 @@ def compare(run: FinishedRun, session: Session) -> Parity:
         batches={size: _difference(outputs, expected) for size, outputs in found.items()},
         between=_difference({"score": found[1]["score"]}, {"score": found[7]["score"]}),
         calibration=None if session.statistics else _calibration(run, session, windows, ends),
+        carried=_carried(run, session),
     )
     if not parity.worst <= TOLERANCE:  # also where it is not a number
         raise RunError(
@@ -84,7 +89,16 @@ def _expected(run: FinishedRun, windows: Float32) -> dict[str, np.ndarray]:
     with torch.no_grad():
         output = model(torch.from_numpy(windows))
         found = {"score": model.scores(output), "error": output.error, "attention": output.attention}
+        if isinstance(model, HybridCausal) and output.reconstruction is not None:
+            found["error"] = (output.reconstruction - model.normalise(torch.from_numpy(windows))).square()[:, -1]  # of the step alone
     return {name: value.double().numpy() for name, value in found.items() if value is not None}
+
+
+def _carried(run: FinishedRun, session: Session) -> float | None:
+    model, windows = run.detector, run.data.windows("test")
+    if not isinstance(model, HybridCausal):
+        return None
+    return difference(session.scores(windows), evaluate.score(model, windows).scores)
 
 
 def _batched(session: Session, windows: Float32, size: int) -> dict[str, np.ndarray]:
