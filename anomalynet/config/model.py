@@ -93,6 +93,25 @@ class Hybrid(Convolutional):
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
+class HybridCausal(Deep):
+    """The hybrid made for streams: an autoencoder per step, causal convolution, LSTM, attention over the last T states."""
+
+    name: str = "hybrid_causal"
+    channels: int = 64
+    """Feature maps of the convolution."""
+    kernel: int = 3
+    """Steps the convolution sees: the present one and those before it."""
+    hidden: int = 64
+    """Width of the LSTM state."""
+    autoencoder_depth: int = 2
+    """Layers of the encoder, at least 1."""
+    latent: int = 8
+    """Width of a step's latent space."""
+    reconstruction_weight: float = 0.5
+    """λ: weight of the reconstruction error in the loss."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
 class Autoencoder(ModelConfig):
     """Reconstruction error alone (§3.2.1), trained on windows not labelled as attack; needs no label."""
 

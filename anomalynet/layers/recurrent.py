@@ -23,3 +23,8 @@ class Recurrent(nn.Module):
         """The state after every step (batch, time, hidden) of x (batch, time, features), float32."""
         states: Tensor = self.lstm(x)[0]
         return states
+
+    def carry(self, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The states (batch, time, hidden) as `forward`, but from a state: hidden and cell (batch, hidden); and what they become."""
+        states, (last, memory) = self.lstm(x, (hidden.unsqueeze(0), cell.unsqueeze(0)))
+        return states, last[0], memory[0]

@@ -52,6 +52,8 @@ class Detector(L.LightningModule):
     """Windows it learns from: those with a label, or those not labelled as attack."""
     probability: ClassVar[bool] = True
     """Whether its score is a probability of attack."""
+    carries_state: ClassVar[bool] = False
+    """Whether it reads a recording step by step with a state that goes on, instead of window by window: it has `start` and `advance`."""
     mean: Tensor
     scale: Tensor
 

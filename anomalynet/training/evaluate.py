@@ -17,7 +17,9 @@ from anomalynet.metrics.events import event_metrics
 from anomalynet.metrics.threshold import choose_threshold
 from anomalynet.models._classical import Classical
 from anomalynet.models._detector import Detector
+from anomalynet.models.hybrid_causal import HybridCausal
 from anomalynet.runs.schema import SCORES_COLUMNS
+from anomalynet.training.carried import carried_scores
 
 CHUNK = 1024
 """Windows scored at once."""
@@ -35,9 +37,11 @@ class Scored:
 
 
 def score(model: Detector | Classical, windows: Windows) -> Scored:
-    """Score every window with a trained model."""
+    """Score every window with a trained model; one that carries its state reads the windows' segments instead."""
     window_bytes = 4 * windows.shape.steps * windows.shape.channels
     started = time.perf_counter()
+    if isinstance(model, HybridCausal):
+        return Scored(carried_scores(model, windows), time.perf_counter() - started)
     parts = [score_windows(model, windows.gather(chunk)) for chunk in windows.chunks(CHUNK * window_bytes)]
     return Scored(np.concatenate(parts) if parts else np.empty(0), time.perf_counter() - started)
 

@@ -29,6 +29,8 @@ SCHEMA = dict(zip(EXPLANATION_COLUMNS, (pl.Int32(), pl.String(), pl.Datetime("us
 def explanations(model: Detector, windows: Windows, rows: Int64, steps: pl.DataFrame, known: Mapping[int, Incident]) -> pl.DataFrame | None:
     """What a network saw around the first incident of some types, on the series that it touched longest.
 
+    A network that carries its state is asked as if each window began a segment.
+
     Args:
         windows: of the test part, one for each step that was scored.
         rows: (step,) the row of each step, ascending.

@@ -25,7 +25,9 @@ def parse(parser: Parser, document: object) -> Message | None:
     return parser.parse("topic", json.dumps(document).encode())
 
 
-@pytest.mark.parametrize("time", ["2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", "2026-01-01", 1767225600, 1767225600.0, "1767225600"])
+@pytest.mark.parametrize(
+    "time", ["2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", "2026-01-01", 1767225600, 1767225600.0, "1767225600"]
+)
 @pytest.mark.parametrize(
     "rest",
     [{"values": {"temperature": 21, "humidity": 0.5}}, {"values": [21.0, 0.5]}, {"temperature": 21.0, "humidity": 0.5, "label": 1}],
@@ -109,8 +111,10 @@ def test_what_cannot_be_read_is_counted(parser: Parser, payload: bytes, kind: st
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.sampled_from(("device", "time", "values", "gateway", "readings", "temperature", "x")), inner, max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(("device", "time", "values", "gateway", "readings", "temperature", "x")), inner, max_size=6)
+    ),
     max_leaves=12,
 )
 

@@ -86,6 +86,7 @@ def test_names_are_the_files() -> None:
         "cnn_lstm",
         "gradient_boosting",
         "hybrid",
+        "hybrid_causal",
         "isolation_forest",
         "logistic",
         "lstm",

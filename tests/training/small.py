@@ -23,7 +23,7 @@ SHORT = (*WORLD, "data.stride=8", "data.split.folds=3", "training.epochs=2", "mo
 
 def short(experiment: str, *overrides: str) -> Loaded:
     """An experiment cut short, on the tiny world unless other data is named."""
-    own = [text for text in SHORT if not text.startswith("model.") or experiment in ("cnn", "lstm", "cnn_lstm", "hybrid")]
+    own = [text for text in SHORT if not text.startswith("model.") or experiment in ("cnn", "lstm", "cnn_lstm", "hybrid", "hybrid_causal")]
     if any(text.startswith("data.name=") for text in overrides):
         own = [text for text in own if text not in WORLD]
     return load(experiment, [*own, *overrides])

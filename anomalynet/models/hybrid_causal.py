@@ -1,0 +1,160 @@
+"""The hybrid made for streams: a reading costs one step, because its state is carried instead of the window read again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from anomalynet.config import model as configs
+from anomalynet.errors import ConfigError, Problem
+from anomalynet.layers.autoencoder import Autoencoder
+from anomalynet.layers.causal import CausalConvolution, StateAttention
+from anomalynet.layers.head import Head
+from anomalynet.layers.recurrent import Recurrent
+from anomalynet.models._detector import Detector, Output
+
+if TYPE_CHECKING:
+    from anomalynet.config.schema import Config
+    from anomalynet.data.windows import WindowShape
+
+
+class State(NamedTuple):
+    """What the network remembers of a segment, float32; zeros where it starts.
+
+    Attributes:
+        tail: (batch, kernel - 1, channel), the last normalised readings.
+        hidden: (batch, hidden), the LSTM's state.
+        cell: (batch, hidden), its memory.
+        states: (batch, steps - 1, hidden), the last LSTM states, oldest first.
+    """
+
+    tail: Tensor
+    hidden: Tensor
+    cell: Tensor
+    states: Tensor
+
+
+class HybridCausal(Detector):
+    """Autoencoder per step beside causal convolution → LSTM → attention over the last T states.
+
+    Evaluated and used by `advance`: a segment is read once, from its start, and every step from the T-th on is scored. A window that
+    `score` sees by itself counts as the start of a segment.
+
+    Trained on windows, judged at their last step. Half of them start empty, the others with what the LSTM held after the windows of the
+    batch before: whatever they were, so that it learns to live with a memory that is older than any window. An epoch starts with none.
+
+    Raises:
+        ConfigError: a part has an impossible size.
+
+    Source: §3.2 for the parts; their arrangement in time is not in the paper.
+    """
+
+    carries_state: ClassVar[bool] = True
+
+    def __init__(self, config: Config, shape: WindowShape) -> None:
+        super().__init__(config, shape)
+        settings = cast("configs.HybridCausal", config.model)
+        for name in ("autoencoder_depth", "kernel"):
+            if getattr(settings, name) < 1:
+                raise ConfigError([Problem(f"model.{name}", f"must be at least 1, is {getattr(settings, name)}")])
+        self.settings = settings
+        self.autoencoder = Autoencoder(shape.channels, settings.latent, settings.autoencoder_depth)
+        self.convolution = CausalConvolution(shape.channels, settings.channels, settings.kernel)
+        self.recurrent = Recurrent(settings.channels, settings.hidden)
+        self.attention = StateAttention(settings.hidden)
+        self.head = Head(2 * settings.hidden + settings.latent + shape.channels, settings.head, settings.dropout)
+        self._memory: tuple[Tensor, Tensor] | None = None
+
+    def forward(self, x: Tensor) -> Output:
+        """Logits, attention weights, reconstruction and error of windows x (batch, time, channel), float32, from an empty state."""
+        x = self.normalise(x)
+        latent, reconstruction = self.autoencoder(x)
+        error = (reconstruction - x).square()
+        maps = self.convolution(x)
+        states = self._remembering(maps) if self.training else self.recurrent(maps)
+        context, weights = self.attention(states[:, -1], states)
+        logits = self.head(torch.cat([states[:, -1], context, latent[:, -1], torch.log1p(error[:, -1])], dim=-1))
+        return Output(logits, reconstruction, error.mean(dim=1), weights)
+
+    def on_train_epoch_start(self) -> None:
+        """Forgets the batch before: a resumed run trains like one that was never cut."""
+        super().on_train_epoch_start()
+        self._memory = None
+
+    def _remembering(self, maps: Tensor) -> Tensor:
+        """States (batch, time, hidden) of maps (batch, time, channels), every other window from a state of the batch before."""
+        hidden = cell = maps.new_zeros(len(maps), self.settings.hidden)
+        if self._memory is not None and len(self._memory[0]) >= len(maps):
+            odd = (torch.arange(len(maps), device=maps.device) % 2).unsqueeze(1).to(maps.dtype)
+            hidden, cell = (held[: len(maps)] * odd for held in self._memory)
+        states, hidden, cell = self.recurrent.carry(maps, hidden, cell)
+        self._memory = hidden.detach(), cell.detach()
+        return states
+
+    def losses(self, output: Output, target: Tensor) -> Tensor:
+        """Classification loss plus λ · reconstruction error (batch,) of windows not labelled as attack."""
+        assert output.error is not None
+        return super().losses(output, target) + self.settings.reconstruction_weight * output.error.mean(dim=1) * (target <= 0)
+
+    def start(self, batch: int) -> State:
+        """The state at the start of a segment."""
+        settings, like = self.settings, self.mean
+        return State(
+            tail=like.new_zeros(batch, settings.kernel - 1, self.shape.channels),
+            hidden=like.new_zeros(batch, settings.hidden),
+            cell=like.new_zeros(batch, settings.hidden),
+            states=like.new_zeros(batch, self.shape.steps - 1, settings.hidden),
+        )
+
+    @torch.no_grad()
+    def advance(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Scores (batch, time) of the next steps x (batch, time, channel) of a segment, float32, and the state after them.
+
+        The first T - 1 scores of a segment mean nothing: attention has fewer states than it was trained with.
+        """
+        x = self.normalise(x)
+        latent, reconstruction = self.autoencoder(x)
+        states, hidden, cell = self.recurrent.carry(self.convolution(x, state.tail), state.hidden, state.cell)
+        known = torch.cat([state.states, states], dim=1)
+        context, _ = self.attention(states, known.unfold(1, self.shape.steps, 1).transpose(2, 3))
+        error = torch.log1p((reconstruction - x).square())
+        logits = self.head(torch.cat([states, context, latent, error], dim=-1))
+        tail = torch.cat([state.tail, x], dim=1)[:, x.shape[1] :]
+        return torch.softmax(logits, dim=-1)[..., 1], State(tail, hidden, cell, known[:, x.shape[1] :])
+
+    def step(self, x: Tensor, tail: Tensor, hidden: Tensor, cell: Tensor, states: Tensor, slot: Tensor) -> dict[str, Tensor]:
+        """One step with its state in the caller's hands, for export; the same numbers as `advance`.
+
+        Attention does not ask for the order of states, so that a state overwrites the oldest one in place.
+
+        Args:
+            x: (batch, channel), in the units that the network reads.
+            tail, hidden, cell: as in `State`.
+            states: (batch, steps, hidden), the last states in any order.
+            slot: (batch, steps), 1 at the place of the oldest of them, whose turn is over, 0 elsewhere.
+
+        Returns:
+            score (batch,), error (batch, channel) of this step, attention (batch, steps) by place in `states` with the new state in the
+            slot, and tail_next, hidden_next, cell_next; hidden_next is the new state.
+        """
+        x = self.normalise(x)
+        latent, reconstruction = self.autoencoder(x)
+        error = (reconstruction - x).square()
+        _, hidden, cell = self.recurrent.carry(self.convolution(x.unsqueeze(1), tail), hidden, cell)
+        direction = self.attention.direction(hidden)
+        earlier = (states @ direction.unsqueeze(-1)).squeeze(-1)
+        energies = earlier + slot * ((hidden * direction).sum(dim=-1, keepdim=True) - earlier)
+        weights = torch.softmax(energies, dim=-1)
+        own = (weights * slot).sum(dim=-1, keepdim=True)
+        mixed = ((weights * (1 - slot)).unsqueeze(-2) @ states).squeeze(-2) + own * hidden
+        features = torch.cat([hidden, self.attention.value(mixed), latent, torch.log1p(error)], dim=-1)
+        return {
+            "score": torch.softmax(self.head(features), dim=-1)[:, 1],
+            "error": error,
+            "attention": weights,
+            "tail_next": torch.cat([tail, x.unsqueeze(1)], dim=1)[:, 1:],
+            "hidden_next": hidden,
+            "cell_next": cell,
+        }
