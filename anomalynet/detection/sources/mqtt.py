@@ -136,7 +136,7 @@ class MqttSource:
         self.connected = False
         if str(reason) == "Session taken over":
             self._fail("another client has connected with this client id, give each detector its own --client-id")
-        elif not self._closing:
+        elif not self._closing and self._failure is None:
             self._notices.add("connection lost", f"{self._where}: {reason}; connecting again")
             self._short = self._short + 1 if time.monotonic() - self._began < SHORT else 0
             if self._short == SHORT_ONES:
