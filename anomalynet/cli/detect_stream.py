@@ -7,10 +7,10 @@ import signal
 from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from anomalynet.cli.detect import make_engine
 from anomalynet.cli.output import print_json
-from anomalynet.detection.contract import Contract
 from anomalynet.detection.drift import Drift, described
 from anomalynet.detection.messages import Parser
 from anomalynet.detection.monitor import Monitor
@@ -25,6 +25,9 @@ from anomalynet.detection.sources import Source
 from anomalynet.detection.sources.follow import Followed, Stdin
 from anomalynet.detection.status import Status
 from anomalynet.detection.watch import Watch, line
+
+if TYPE_CHECKING:
+    from anomalynet.detection.engine import Engine
 
 
 class _Stop:
@@ -76,7 +79,7 @@ def _service(args: argparse.Namespace) -> Service:
         sinks=sinks(args.alarms or ([] if args.json else ["-"]), client_id, notices),
         scores=scores,
         state=state,
-        patience=_patience(args.patience, contract),
+        patience=_patience(args.patience, engine),
         drift=Drift(contract) if args.metrics or args.watch or args.drift_every else None,
         drift_every=args.drift_every or 60.0,
         tell_drift=lambda measures: to_stderr(described(measures)) if args.drift_every else None,
@@ -88,13 +91,14 @@ def _service(args: argparse.Namespace) -> Service:
     )
 
 
-def _patience(seconds: float, contract: Contract) -> Patience | None:
+def _patience(seconds: float, engine: Engine) -> Patience | None:
     """None where silence means nothing: readings are events."""
+    contract = engine.contract
     if not seconds or not contract.period:
         return None
     if contract.breaks:  # a longer silence ends the segment: nothing more is scored then
-        return Patience(seconds, contract.period, (contract.max_gap + 3) * contract.period)
-    return Patience(seconds, contract.period)
+        return Patience(seconds, contract.period, engine.clocks, (contract.max_gap + 3) * contract.period)
+    return Patience(seconds, contract.period, engine.clocks)
 
 
 def _source(args: argparse.Namespace, client_id: str, notices: Notices) -> Source:
