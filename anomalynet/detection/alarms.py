@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isnan
 
 from anomalynet.errors import UsageError
 
@@ -47,7 +48,7 @@ class AlarmRule:
         Raises: UsageError if the threshold is no number, or hysteresis has no meaning.
         """
         found = threshold if self.threshold is None else self.threshold
-        if found != found:
+        if isnan(found):
             raise UsageError("the threshold is no number")
         if self.clear == 1:
             return found, found

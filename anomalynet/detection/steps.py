@@ -56,7 +56,11 @@ def joined(parts: Sequence[Steps], channels: int) -> Steps:
         empty = np.empty(0, np.int64)
         return Steps(empty, empty, np.empty(0, np.bool_), np.empty((0, channels), np.float32), np.empty(0))
     return Steps(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("row", "time", "observed", "values", "score")),
+        row=np.concatenate([part.row for part in parts]),
+        time=np.concatenate([part.time for part in parts]),
+        observed=np.concatenate([part.observed for part in parts]),
+        values=np.concatenate([part.values for part in parts]),
+        score=np.concatenate([part.score for part in parts]),
         error=_joined(parts, "error"),
         attention=_joined(parts, "attention"),
     )
