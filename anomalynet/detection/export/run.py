@@ -13,7 +13,7 @@ from anomalynet.detection.contract import Contract
 from anomalynet.detection.export.card import card
 from anomalynet.detection.export.classical import classical_graph
 from anomalynet.detection.export.describe import bounds, contract
-from anomalynet.detection.export.losses import Loss, measure
+from anomalynet.detection.export.losses import Loss, latencies, measure
 from anomalynet.detection.export.network import window_graph
 from anomalynet.detection.export.paths import Paths
 from anomalynet.detection.export.step import OUTPUTS, carried, step_graph
@@ -87,10 +87,12 @@ def export(run: FinishedRun, paths: Paths, variants: Sequence[str] = (), tell: C
             contents[NAMES[name]] = finished(smaller, replace(described, variant=NAMES[name]))
         except ImpossibleError as error:
             refused[name] = error.message
+    sessions = {name: open_session(content, described.form) for name, content in contents.items()}
+    times = latencies(run, sessions)
     losses = {}
-    for name, content in contents.items():
+    for name, session in sessions.items():
         tell(f"scoring the validation and test part with {name}")
-        losses[name] = measure(run, open_session(content, described.form), len(content), name, described.threshold)
+        losses[name] = measure(run, session, len(contents[name]), name, described.threshold, times[name])
     files = {name: paths.of(name) for name in contents}
     told = card(run, described, parity, {files[name].name: loss for name, loss in losses.items()}, refused)
     for name in reversed(contents):  # the model itself last: where it is, all is

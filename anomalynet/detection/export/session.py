@@ -15,7 +15,7 @@ from anomalynet.data.windows import Windows
 BATCH = 1024
 """Windows scored at once."""
 
-REPEATS = 300
+REPEATS = 200
 """Windows whose scoring is timed one by one."""
 
 
