@@ -36,7 +36,7 @@ class Preparation:
         sensors, channels = len(contract.sensors), len(contract.channels)
         self.cleaner = Cleaner(contract, table)
         self.sensors, self._channels, self._hold = sensors, channels, contract.hold
-        self._wanted, self._divide = contract.calibration_rows, contract.calibration == "deviation"
+        self.wanted, self._divide = contract.calibration_rows, contract.calibration == "deviation"
         self._rows_without_reading = not contract.breaks
         self._mask = contract.mask
         self._bound = contract.clip
@@ -45,7 +45,7 @@ class Preparation:
         table.add("age", np.int32, (sensors,), fill=LONG_AGO)
         table.add("offset", np.float64, (channels,))
         table.add("scale", np.float64, (channels,), fill=1)
-        if self._wanted:
+        if self.wanted:
             table.add("calibrated", np.int32)
         self._commissioning: dict[int, Array] = {}
 
@@ -60,7 +60,7 @@ class Preparation:
         elif self._rows_without_reading:
             self.cleaner.silent(rows)
         held = self._held(rows, values)
-        ready = self._commission(rows, values) if self._wanted else None
+        ready = self._commission(rows, values) if self.wanted else None
         table = self._table
         calibrated = (held - table["offset"][rows]) / table["scale"][rows]
         if self._bound is not None:
@@ -74,7 +74,7 @@ class Preparation:
     def calibrating(self) -> Array:
         """Bool (devices,): whose calibration is not complete."""
         rows = self._table.rows
-        return self._table["calibrated"][:rows] < self._wanted if self._wanted else np.zeros(rows, np.bool_)
+        return self._table["calibrated"][:rows] < self.wanted if self.wanted else np.zeros(rows, np.bool_)
 
     def forget_silence(self, rows: Array, steps: Array) -> None:
         """The last `steps` steps of these devices were none: the silence became too long to be steps, and values are held across it."""
@@ -82,7 +82,7 @@ class Preparation:
 
     def commissioning(self) -> Array:
         """Float32 (device, reading, sensor): the first readings of those that `calibrating` tells, zeros where there is none yet."""
-        empty = np.empty((0, self._wanted, self.sensors), np.float32)
+        empty = np.empty((0, self.wanted, self.sensors), np.float32)
         return np.concatenate([empty, *(self._buffer(row)[None] for row in np.flatnonzero(self.calibrating()).tolist())])
 
     def resume(self, commissioning: Array) -> None:
@@ -92,7 +92,7 @@ class Preparation:
     def _buffer(self, row: int) -> Array:
         """First readings of a device: in memory until it is calibrated, so that a fleet costs little."""
         if row not in self._commissioning:
-            self._commissioning[row] = np.zeros((self._wanted, self.sensors), np.float32)
+            self._commissioning[row] = np.zeros((self.wanted, self.sensors), np.float32)
         return self._commissioning[row]
 
     def _held(self, rows: Array, values: Array | None) -> Array:
@@ -113,7 +113,7 @@ class Preparation:
     def _commission(self, rows: Array, values: Array | None) -> Array | None:
         table = self._table
         count = table["calibrated"][rows]
-        ready = count >= self._wanted
+        ready = count >= self.wanted
         if ready.all():
             return None
         if values is None and not self._rows_without_reading:
@@ -123,7 +123,7 @@ class Preparation:
         for row, place, reading in zip(first.tolist(), at.tolist(), read, strict=True):
             self._buffer(row)[place] = reading
         table["calibrated"][first] = at + 1
-        complete = first[at + 1 == self._wanted]
+        complete = first[at + 1 == self.wanted]
         if len(complete):
             self._calibrate(complete)
         return np.asarray(ready)
