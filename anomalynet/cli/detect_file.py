@@ -50,6 +50,7 @@ def detect_file(args: argparse.Namespace) -> int:
     try:
         for messages in _batches(recording.messages()):
             take(engine.process(messages), messages)
+        take(engine.finish(), [])
         done = True
     finally:
         if scores is not None:

@@ -26,10 +26,8 @@ class Engine:
 
     A device belongs to the source whose reading of it was the last that counted; that source's clock tells when it is silent.
 
-    How messages are grouped into calls changes nothing but the last digits of scores, which depend on how many the network sees at once.
-
     Args:
-        max_devices: further ones are refused and counted; so are sources.
+        max_devices: further ones are refused and counted.
         allowed: the devices that may be; None: any.
         lateness: seconds that a source's readings may come after its clock has passed them.
 

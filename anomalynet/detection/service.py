@@ -115,7 +115,9 @@ class Service:
         self._look()
 
     def close(self) -> None:
-        """Finish in good order: what is kept can go on later."""
+        """Finish in good order: what is kept can go on later; without a state, nothing will."""
+        if self.state is None:
+            self._put(self.engine.finish(), [], [])
         for sink in self.sinks:
             sink.close()
         if self.state is not None:

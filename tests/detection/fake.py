@@ -30,6 +30,7 @@ class FakeEngine:
         self.counts: Counter[str] = Counter()
         self.last: dict[str, list[float]] = {}
         self.ticks: list[tuple[str, int]] = []
+        self.finished = False
 
     def process(self, messages: Sequence[Message]) -> Outcome:
         rows, times, scores, events = [], [], [], []
@@ -52,6 +53,10 @@ class FakeEngine:
                 if score >= THRESHOLD and not before >= THRESHOLD:
                     events.append(event(reading.device, reading.time, score))
         return Outcome(_steps(rows, times, scores), events)
+
+    def finish(self) -> Outcome:
+        self.finished = True
+        return Outcome(_steps([], [], []), [])
 
     def states(self) -> dict[str, int]:
         return {"scoring": len(self.names)}

@@ -214,3 +214,13 @@ def test_a_silent_source_is_ticked_and_a_replay_ticks_it_the_same(tmp_path: Path
     now = 2060.0
     again.turn()
     assert replayed.ticks[1:] == [("t", 1_560_000_000)]
+
+
+def test_without_a_state_the_end_is_the_end(tmp_path: Path) -> None:
+    made = service(tmp_path, [[STEPS[0]]], state=False)
+    run(made, 1)
+    made.close()
+    engine: Any = made.engine
+    source: Any = made.source
+    assert engine.finished
+    assert source.closed
