@@ -19,7 +19,7 @@ from anomalynet.detection.export.paths import Paths
 from anomalynet.detection.export.step import OUTPUTS, carried, step_graph
 from anomalynet.detection.export.step_session import open_session
 from anomalynet.detection.export.tidy import finished, fold
-from anomalynet.detection.export.variants import NAMES, ImpossibleError, variant
+from anomalynet.detection.export.variants import NAMES, variant
 from anomalynet.detection.export.verify import Parity, compare
 from anomalynet.errors import RunError
 from anomalynet.models._classical import Classical
@@ -79,15 +79,17 @@ def export(run: FinishedRun, paths: Paths, variants: Sequence[str] = (), tell: C
     tell("exporting and comparing with the run's model")
     graph, described = _graph(run)
     contents = {"float32": finished(graph, described)}
-    parity = compare(run, open_session(contents["float32"], described.form))
+    sessions = {"float32": open_session(contents["float32"], described.form)}
+    parity = compare(run, sessions["float32"])
     refused: dict[str, str] = {}
     for name in variants:
+        kind = NAMES[name]
         try:
-            smaller = variant(graph, NAMES[name])
-            contents[NAMES[name]] = finished(smaller, replace(described, variant=NAMES[name]))
-        except ImpossibleError as error:
+            content = finished(variant(graph, kind), replace(described, variant=kind))
+            sessions[kind] = open_session(content, described.form)
+            contents[kind] = content
+        except RunError as error:
             refused[name] = error.message
-    sessions = {name: open_session(content, described.form) for name, content in contents.items()}
     times = latencies(run, sessions)
     losses = {}
     for name, session in sessions.items():
