@@ -26,6 +26,7 @@ VERBS = (
     "data",
     "simulate",
     "export",
+    "detect",
     "ls",
     "show",
     "sync",
@@ -43,6 +44,7 @@ a session:
   anomalynet train hybrid data.name=skab             one run; the same command again continues it
   anomalynet test 3f2a data.name=mine                its detector and threshold on other data
   anomalynet export 3f2a --out model.onnx            the same detector as a file, for `anomalynet detect`
+  anomalynet detect readings.csv --model model.onnx  an exported model on readings: a file, or live with --mqtt
   anomalynet sweep components                        what each part of the hybrid contributes
   anomalynet status --watch                          how sweeps stand, from any terminal
   anomalynet check                                   whether the models became worse than the committed baseline
@@ -113,6 +115,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except ModuleNotFoundError as error:
+        if args.debug or error.name is None or error.name.startswith("anomalynet"):
+            raise
+        print(f"anomalynet: this needs the package {error.name}\n  → pip install anomalynet, without --no-deps", file=sys.stderr)
+        return 2
     except Exception as error:
         if args.debug:
             raise
