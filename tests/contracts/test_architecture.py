@@ -81,6 +81,7 @@ HEAVY = {"torch", "lightning", "polars", "sklearn", "matplotlib", "scipy", "optu
         ("sync", "--help"),
         ("audit-table", "--help"),
         ("detect", "--help"),
+        ("export", "nothing", "--out", "model.onnx"),
     ],
 )
 def test_a_reading_command_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
