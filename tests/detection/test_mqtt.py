@@ -124,7 +124,7 @@ def test_a_detector_killed_three_times_during_traffic(broker: Broker, tmp_path: 
     code, _, err = detector.end()
     assert code == 0, err
     assert_nothing_lost_or_doubled(tmp_path)
-    assert not online(broker.port)
+    until(lambda: not online(broker.port), "the detector is offline")
 
 
 def test_a_broker_killed_twice_once_while_it_alone_has_the_messages(broker: Broker, tmp_path: Path, model: Path) -> None:
