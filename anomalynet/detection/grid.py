@@ -119,7 +119,7 @@ class Grid:
         off = np.abs(clock - times) > self._near
         if np.count_nonzero(off):
             heard_at = np.where(off, clock, times)
-        earlier = np.count_nonzero(heard_at < table["heard_at"][rows]) > 0
+        earlier = bool(np.count_nonzero(heard_at < table["heard_at"][rows]))
         table["heard_at"][rows] = heard_at
         return earlier
 
