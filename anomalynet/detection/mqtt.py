@@ -1,0 +1,120 @@
+"""What every MQTT connection here shares: the address, credentials from the environment, the client."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from anomalynet.errors import UsageError
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import Client
+    from paho.mqtt.reasoncodes import ReasonCode
+
+VARIABLES = "ANOMALYNET_MQTT_USERNAME, _PASSWORD, _CA, _CERT, _KEY"
+
+FINAL = frozenset(
+    (
+        "Bad user name or password",
+        "Not authorized",
+        "Bad authentication method",
+        "Banned",
+        "Client identifier not valid",
+        "Unsupported protocol version",
+        "Server moved",
+        "Use another server",
+    )
+)
+"""Refusals of a broker that trying again does not change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """`mqtt[s]://host[:port]/topic`; `tls` is what the s says."""
+
+    host: str
+    port: int
+    topic: str
+    tls: bool
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def address(url: str) -> Address:
+    """Read an address.
+
+    Raises:
+        UsageError: it is none, has no topic, or holds credentials (which are not repeated).
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), None, None
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        raise UsageError("an MQTT address with a user name or password: it would be seen in process lists and logs", f"set {VARIABLES}")
+    if parts.scheme not in ("mqtt", "mqtts") or not host:
+        raise UsageError(f"{url}: not an MQTT address", "mqtt://host[:port]/topic, or mqtts:// for TLS")
+    tls = parts.scheme == "mqtts"
+    topic = unquote(url.partition("://")[2].partition("/")[2])  # by hand: `#` is a wildcard here, not a fragment
+    if not topic:
+        raise UsageError(f"{url}: names no topic", f"{url.rstrip('/')}/sensors/#")
+    return Address(host, port or (8883 if tls else 1883), topic, tls)
+
+
+def make_client(where: Address, client_id: str, *, clean_start: bool = True, manual_ack: bool = False) -> Client:
+    """A client of MQTT 5 with the environment's credentials, that reconnects by itself after 1 … 30 s.
+
+    Raises:
+        UsageError: paho-mqtt is not installed, or a certificate cannot be read.
+    """
+    try:
+        from paho.mqtt.client import Client
+        from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+    except ImportError:
+        raise UsageError("MQTT needs the package paho-mqtt", "pip install 'anomalynet[stream]'") from None
+
+    client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=manual_ack)
+    client.reconnect_delay_set(1, 30)
+    environment = os.environ
+    if user := environment.get("ANOMALYNET_MQTT_USERNAME"):
+        client.username_pw_set(user, environment.get("ANOMALYNET_MQTT_PASSWORD"))
+    if where.tls:
+        client.tls_set_context(_tls(environment))
+    return client
+
+
+def final(error: BaseException | ReasonCode | None) -> str | None:
+    """Why a connection will never come about; None where trying again may help."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    if error is None or isinstance(error, BaseException):
+        return None
+    return f"it refuses this client: {error}" if str(error) in FINAL else None
+
+
+def connection_error() -> BaseException | None:
+    """The error that paho is handling while it calls `on_connect_fail`, which it does not pass on."""
+    return sys.exc_info()[1]
+
+
+def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:
+    authority = environment.get("ANOMALYNET_MQTT_CA")
+    certificate, key = environment.get("ANOMALYNET_MQTT_CERT"), environment.get("ANOMALYNET_MQTT_KEY")
+    try:
+        context = ssl.create_default_context(cafile=authority)
+    except OSError as error:
+        raise UsageError(f"ANOMALYNET_MQTT_CA: {authority}: {error.strerror or 'no certificate'}", "name a PEM file") from None
+    if certificate:
+        try:
+            context.load_cert_chain(certificate, key)
+        except OSError as error:
+            what = f"ANOMALYNET_MQTT_CERT, _KEY: {certificate}: {error.strerror or 'no certificate with its key'}"
+            raise UsageError(what, "name PEM files") from None
+    return context
