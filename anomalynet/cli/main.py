@@ -25,6 +25,7 @@ VERBS = (
     "audit-table",
     "data",
     "simulate",
+    "export",
     "ls",
     "show",
     "sync",
@@ -41,6 +42,7 @@ a session:
   anomalynet audit-table table_3.csv                 whether a published table of results can be true
   anomalynet train hybrid data.name=skab             one run; the same command again continues it
   anomalynet test 3f2a data.name=mine                its detector and threshold on other data
+  anomalynet export 3f2a --out model.onnx            the same detector as a file, for `anomalynet detect`
   anomalynet sweep components                        what each part of the hybrid contributes
   anomalynet status --watch                          how sweeps stand, from any terminal
   anomalynet check                                   whether the models became worse than the committed baseline

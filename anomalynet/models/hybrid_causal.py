@@ -39,8 +39,11 @@ class State(NamedTuple):
 class HybridCausal(Detector):
     """Autoencoder per step beside causal convolution → LSTM → attention over the last T states.
 
-    Trained on windows, each from an empty state and judged at its last step. Evaluated and used by `advance`: a segment is read once,
-    from its start, and every step from the T-th on is scored. A window that `score` sees by itself counts as the start of a segment.
+    Evaluated and used by `advance`: a segment is read once, from its start, and every step from the T-th on is scored. A window that
+    `score` sees by itself counts as the start of a segment.
+
+    Trained on windows, judged at their last step. Half of them start empty, the others with what the LSTM held after the windows of the
+    batch before: whatever they were, so that it learns to live with a memory that is older than any window. An epoch starts with none.
 
     Raises:
         ConfigError: a part has an impossible size.
@@ -62,16 +65,33 @@ class HybridCausal(Detector):
         self.recurrent = Recurrent(settings.channels, settings.hidden)
         self.attention = StateAttention(settings.hidden)
         self.head = Head(2 * settings.hidden + settings.latent + shape.channels, settings.head, settings.dropout)
+        self._memory: tuple[Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Output:
         """Logits, attention weights, reconstruction and error of windows x (batch, time, channel), float32, from an empty state."""
         x = self.normalise(x)
         latent, reconstruction = self.autoencoder(x)
         error = (reconstruction - x).square()
-        states = self.recurrent(self.convolution(x))
+        maps = self.convolution(x)
+        states = self._remembering(maps) if self.training else self.recurrent(maps)
         context, weights = self.attention(states[:, -1], states)
         logits = self.head(torch.cat([states[:, -1], context, latent[:, -1], torch.log1p(error[:, -1])], dim=-1))
         return Output(logits, reconstruction, error.mean(dim=1), weights)
+
+    def on_train_epoch_start(self) -> None:
+        """Forgets the batch before: a resumed run trains like one that was never cut."""
+        super().on_train_epoch_start()
+        self._memory = None
+
+    def _remembering(self, maps: Tensor) -> Tensor:
+        """States (batch, time, hidden) of maps (batch, time, channels), every other window from a state of the batch before."""
+        hidden = cell = maps.new_zeros(len(maps), self.settings.hidden)
+        if self._memory is not None and len(self._memory[0]) >= len(maps):
+            odd = (torch.arange(len(maps), device=maps.device) % 2).unsqueeze(1).to(maps.dtype)
+            hidden, cell = (held[: len(maps)] * odd for held in self._memory)
+        states, hidden, cell = self.recurrent.carry(maps, hidden, cell)
+        self._memory = hidden.detach(), cell.detach()
+        return states
 
     def losses(self, output: Output, target: Tensor) -> Tensor:
         """Classification loss plus λ · reconstruction error (batch,) of windows not labelled as attack."""

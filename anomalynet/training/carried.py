@@ -30,7 +30,7 @@ def carried_scores(model: HybridCausal, windows: Windows) -> NDArray[np.float64]
     for first in range(0, found.shape[1], size):
         rows = starts[:, None] + np.arange(first, min(first + size, found.shape[1]))
         x = prepared.values[np.minimum(rows, starts[:, None] + lengths[:, None] - 1)]  # a segment that is over repeats its last step
-        scores, state = model.advance(torch.from_numpy(x).to(model.device), state)
-        found[:, first : first + size] = scores.double().cpu().numpy()
+        read, state = model.advance(torch.from_numpy(x).to(model.device), state)
+        found[:, first : first + size] = read.double().cpu().numpy()
     scores: NDArray[np.float64] = found[of, ends - starts[of]]
     return scores

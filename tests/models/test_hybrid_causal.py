@@ -87,3 +87,19 @@ def test_the_loss_by_hand() -> None:
 def test_an_impossible_size_is_refused(option: str) -> None:
     with pytest.raises(ConfigError, match=f"model.{option}: must be at least 1, is 0"):
         _model(**{option: 0})
+
+
+def test_every_other_training_window_starts_with_the_memory_of_the_batch_before() -> None:
+    model = _model().train()
+    first, second = windows(4, WindowShape(STEPS, CHANNELS), seed=1)[0], windows(4, WindowShape(STEPS, CHANNELS), seed=2)[0]
+    with torch.no_grad():
+        model(first)
+        maps = model.convolution(model.normalise(second))
+        found = model._remembering(maps)
+        _, hidden, cell = model.recurrent.carry(model.convolution(model.normalise(first)), torch.zeros(4, 64), torch.zeros(4, 64))
+        empty, remembered = model.recurrent(maps), model.recurrent.carry(maps, hidden, cell)[0]
+        torch.testing.assert_close(found[[0, 2]], empty[[0, 2]])
+        torch.testing.assert_close(found[[1, 3]], remembered[[1, 3]])
+        assert not torch.allclose(found[[1, 3]], empty[[1, 3]])
+        model(first[:2])
+        torch.testing.assert_close(model._remembering(maps), empty)  # a batch larger than the one before starts empty

@@ -1,0 +1,124 @@
+"""The contract of a run: what training knew of its data and its score, for a detector that knows nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from anomalynet.data import sources
+from anomalynet.data.prepared import Float32, Float64, Prepared
+from anomalynet.data.sources import simulated
+from anomalynet.detection.contract import Contract, Reference, Sensor
+from anomalynet.runs.files import read_json
+from anomalynet.training.finished import FinishedRun
+
+LICENCE = "Apache-2.0"
+"""Of the exported file, as of the program."""
+
+HAIR = 1e-6
+"""Most that the threshold gives way, of one above 1 relative to it."""
+
+ROWS = 100_000
+"""Training steps that the reference quantiles of a channel are taken of, evenly spaced."""
+
+
+def bounds(run: FinishedRun) -> np.ndarray:
+    """Bound on each calibrated channel, float64 (channels,); infinite where `data.calibration.finish` clips nothing."""
+    data, prepared = run.config.data, run.data.prepared
+    divided = data.calibration_rows > 0 and data.calibration == "deviation"
+    found = np.full(len(prepared.channels), data.clip if divided else np.inf)
+    if prepared.mask is not None:
+        found[prepared.mask] = np.inf
+    return found
+
+
+def contract(
+    run: FinishedRun,
+    form: Literal["window", "step", "statistics"],
+    outputs: tuple[str, ...],
+    carried: Mapping[str, tuple[int, ...]] | None = None,
+    width: int = 0,
+) -> Contract:
+    """The contract of a run's file, in its `float32` variant.
+
+    Args:
+        outputs: of the graph.
+        carried, width: the state of the form `step`.
+
+    Raises: DataError if the run's data is gone.
+    """
+    config, result, prepared = run.config, run.result, run.data.prepared
+    data, quality = config.data, config.data.quality
+    bound = bounds(run)
+    axis: Literal["time", "channel"] = getattr(config.model, "attention_axis", "time")
+    return Contract(
+        run=result.id,
+        experiment=result.experiment,
+        model=Path(result.model).stem,
+        data=result.data,
+        fingerprint=result.fingerprint,
+        code=str(read_json(run.folder.environment).get("code", "")),
+        seed=result.seed,
+        split=result.split,
+        licence=LICENCE,
+        form=form,
+        sensors=tuple(Sensor(**asdict(channel)) for channel in sources.load(data).channels),
+        mask=prepared.mask is not None,
+        window=data.window,
+        period=prepared.period,
+        max_gap=data.max_gap,
+        breaks=not simulated.knows(data.name),
+        hold=data.max_gap if quality.impute == "hold" else 0,
+        calibration_rows=data.calibration_rows,
+        calibration=data.calibration,
+        clip=float(bound.min()) if np.isfinite(bound).any() else None,
+        range_check=quality.range_check,
+        outliers=quality.outliers,
+        hampel_window=quality.hampel_window,
+        hampel_threshold=quality.hampel_threshold,
+        threshold=threshold(run),
+        threshold_rule=result.threshold_rule,
+        probability=result.probability,
+        outputs=outputs,
+        attention_axis=axis if "attention" in outputs else None,
+        carried=carried or {},
+        width=width,
+        metrics=result.metrics,
+        warnings=tuple(dict.fromkeys((*prepared.warnings, *result.warnings))),
+        reference=_reference(run, prepared),
+    )
+
+
+def threshold(run: FinishedRun) -> float:
+    """The run's threshold, a hair lower: some rules choose a score itself, which the graph computes to about 1e-7.
+
+    At most half the way to the next smaller validation score, so that no other of these becomes an alarm.
+    """
+    limit, scores = run.result.threshold, _validation(run)
+    below = float(np.max(scores[scores < limit], initial=-np.inf))
+    return limit - min((limit - below) / 2, HAIR * max(1.0, abs(limit)))
+
+
+def _validation(run: FinishedRun) -> Float64:
+    """The stored scores of the validation part, float64 (window,)."""
+    return run.scores.filter(run.scores["split"] == "validation")["score"].drop_nulls().to_numpy()
+
+
+def _reference(run: FinishedRun, prepared: Prepared) -> Reference:
+    validation = _validation(run)
+    rows = run.data.windows("train").ranges.merged().rows()
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), ROWS)).astype(np.int64)]
+    names = [channel.name for channel in prepared.channels]
+    values = prepared.values[rows]
+    return Reference(
+        scores=_quantiles(validation) if len(validation) else (),
+        channels={name: _quantiles(values[:, position]) for position, name in enumerate(names)},
+    )
+
+
+def _quantiles(values: Float32 | Float64) -> tuple[float, ...]:
+    return tuple(np.quantile(values.astype(np.float64), np.linspace(0, 1, 101)).tolist())

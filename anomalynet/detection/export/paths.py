@@ -1,0 +1,64 @@
+"""Where an export's files lie, and whether they may be written. Standard library alone: asked before anything heavy is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from anomalynet.errors import UsageError
+
+SUFFIX = {"float32": ".onnx", "int8": ".int8.onnx", "float16": ".fp16.onnx"}
+"""Variant of the contract → end of its file's name."""
+
+VARIANTS = ("int8", "fp16")
+"""What `--variants` can name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The files that belong to `--out`."""
+
+    out: Path
+
+    def of(self, variant: str) -> Path:
+        """The file of a variant, as the contract names it."""
+        return self.out.with_name(self.out.stem + SUFFIX[variant])
+
+    @property
+    def card(self) -> Path:
+        """The model card."""
+        return self.out.with_suffix(".md")
+
+
+def named(text: str) -> tuple[str, ...]:
+    """The variants in `int8,fp16`, each once.
+
+    Raises: UsageError if there is no such variant.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    strange = [name for name in names if name not in VARIANTS]
+    if strange:
+        raise UsageError(f"--variants: there is no variant {strange[0]!r}", f"there are {', '.join(VARIANTS)}; several with commas")
+    return names
+
+
+def checked(out: Path, variants: Sequence[str], *, replace: bool) -> Paths:
+    """The files of `--out`.
+
+    Raises: UsageError if the name does not end in .onnx, the folder cannot be written to, or a file is there and `replace` is off.
+    """
+    if out.suffix != ".onnx" or out.is_dir():
+        raise UsageError(f"{out}: not the name of an ONNX file", "--out model.onnx")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{out.parent}: cannot be made: {error.strerror}", "--out names a file in a folder that you may write to"
+        ) from None
+    paths = Paths(out)
+    kept = ["float32", *("float16" if name == "fp16" else name for name in variants)]
+    there = [path for path in (*map(paths.of, kept), paths.card) if path.exists()]
+    if there and not replace:
+        raise UsageError(f"{there[0]} is there already", "another name for --out, or --replace")
+    return paths

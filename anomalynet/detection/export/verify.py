@@ -1,0 +1,137 @@
+"""Whether a graph says what the run's own model says, on real windows of the run. Nothing is exported that was not compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from anomalynet.data.prepared import Float32, Int64
+from anomalynet.data.windows import Windows
+from anomalynet.detection.export.session import Session
+from anomalynet.errors import RunError
+from anomalynet.models._classical import Classical
+from anomalynet.models.hybrid_causal import HybridCausal
+from anomalynet.training import evaluate
+from anomalynet.training.finished import FinishedRun
+
+TOLERANCE = 1e-5
+"""Largest difference that passes, of an output above 1 relative to it."""
+
+SAMPLE = 256
+"""Windows compared of each part, evenly spaced."""
+
+BATCHES = (1, 7)
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """Largest differences between a graph and the run's model, of outputs above 1 relative to them.
+
+    Attributes:
+        windows: how many were compared.
+        batches: size of the batches → difference of calibrated windows, over all outputs.
+        between: difference of scores between these sizes.
+        calibration: difference where the graph calibrates readings itself, some of them missing; None for the form `statistics`.
+        carried: difference of the scores of the whole test part, the state carried through its segments; None for other forms than `step`.
+    """
+
+    windows: int
+    batches: dict[int, float]
+    between: float
+    calibration: float | None
+    carried: float | None
+
+    @property
+    def worst(self) -> float:
+        """The largest difference to the run's model; NaN if one is."""
+        return float(np.max([*self.batches.values(), self.calibration or 0.0, self.carried or 0.0]))
+
+
+def compare(run: FinishedRun, session: Session) -> Parity:
+    """Compare a graph with the run's model on windows of its validation and test part.
+
+    Raises: RunError if they differ by more than `TOLERANCE`.
+    """
+    sampled = [_sample(run.data.windows(part)) for part in ("validation", "test")]
+    windows = np.concatenate([values for values, _ in sampled])
+    ends = np.concatenate([rows for _, rows in sampled])
+    if not len(windows):
+        raise RunError(f"{run.folder.path}: no window of the validation or test part to compare the exported model on")
+    expected = _expected(run, windows)
+    found = {size: _batched(session, windows, size) for size in BATCHES}
+    parity = Parity(
+        windows=len(windows),
+        batches={size: _difference(outputs, expected) for size, outputs in found.items()},
+        between=_difference({"score": found[1]["score"]}, {"score": found[7]["score"]}),
+        calibration=None if session.statistics else _calibration(run, session, windows, ends),
+        carried=_carried(run, session),
+    )
+    if not parity.worst <= TOLERANCE:  # also where it is not a number
+        raise RunError(
+            f"{run.folder.path}: the exported model differs from the run's by {parity.worst:.2g}, more than {TOLERANCE:g}",
+            "nothing was written; is the model deterministic, and does it score each window by itself?",
+        )
+    return parity
+
+
+def _sample(windows: Windows) -> tuple[Float32, Int64]:
+    numbers = np.unique(np.linspace(0, len(windows) - 1, SAMPLE).astype(np.int64)) if len(windows) else np.empty(0, np.int64)
+    return windows.gather(numbers), windows.ends(numbers)
+
+
+def _expected(run: FinishedRun, windows: Float32) -> dict[str, np.ndarray]:
+    """What the run's model says, one batch."""
+    model = run.detector
+    if isinstance(model, Classical):
+        return {"score": model.score(windows)}
+    with torch.no_grad():
+        output = model(torch.from_numpy(windows))
+        found = {"score": model.scores(output), "error": output.error, "attention": output.attention}
+        if isinstance(model, HybridCausal) and output.reconstruction is not None:
+            found["error"] = (output.reconstruction - model.normalise(torch.from_numpy(windows))).square()[:, -1]  # of the step alone
+    return {name: value.double().numpy() for name, value in found.items() if value is not None}
+
+
+def _carried(run: FinishedRun, session: Session) -> float | None:
+    model, windows = run.detector, run.data.windows("test")
+    if not isinstance(model, HybridCausal):
+        return None
+    return difference(session.scores(windows), evaluate.score(model, windows).scores)
+
+
+def _batched(session: Session, windows: Float32, size: int) -> dict[str, np.ndarray]:
+    parts = [session.run(windows[start : start + size]) for start in range(0, len(windows), size)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in session.outputs}
+
+
+def _calibration(run: FinishedRun, session: Session, windows: Float32, ends: Int64) -> float:
+    """The difference on readings in the units of the data, one in ten missing, that NumPy calibrates in float64 as the data was."""
+    from anomalynet.detection.export.describe import bounds
+
+    prepared = run.data.prepared
+    offset, scale = np.zeros((len(windows), windows.shape[2])), np.ones((len(windows), windows.shape[2]))
+    if len(prepared.calibration_mean):
+        sensors = prepared.calibration_mean.shape[1]
+        series = prepared.series_of(ends)
+        offset[:, :sensors], scale[:, :sensors] = prepared.calibration_mean[series], prepared.calibration_scale[series]
+    heard = np.isfinite(scale)
+    readings = (windows * np.where(heard, scale, 1.0)[:, None] + offset[:, None]).astype(np.float32)
+    readings[np.random.default_rng(0).random(readings.shape) < 0.1] = np.nan
+    limit = bounds(run)
+    calibrated = np.nan_to_num(np.clip((readings - offset[:, None]) / scale[:, None], -limit, limit), nan=0.0).astype(np.float32)
+    return _difference(session.run(readings, offset, scale), _expected(run, calibrated))
+
+
+def _difference(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> float:
+    if found.keys() != expected.keys():
+        return float("nan")
+    return float(np.max([difference(found[name], expected[name]) for name in found]))
+
+
+def difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """Largest difference, of values above 1 relative to them; NaN where the shapes differ or a value is NaN."""
+    if found.shape != expected.shape:
+        return float("nan")
+    return float(np.max(np.abs(found - expected) / np.maximum(1.0, np.abs(expected)), initial=0.0))
