@@ -1,4 +1,4 @@
-"""A mosquitto of a test's own, on a free port, that can be killed and started again with what it had kept."""
+"""A mosquitto of a test's own with the shipped configuration, on a free port, that can be killed and started again with what it had kept."""
 
 from __future__ import annotations
 
@@ -10,20 +10,11 @@ import subprocess
 import time
 from pathlib import Path
 
+import anomalynet
+
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 
-CONFIGURATION = """\
-listener {port} 127.0.0.1
-allow_anonymous true
-persistence true
-persistence_location {folder}/
-autosave_on_changes true
-autosave_interval 1
-max_queued_messages 0
-max_queued_bytes 1073741824
-max_inflight_messages 0
-message_size_limit 16777216
-"""
+SHIPPED = Path(anomalynet.__file__).parent / "detection/mosquitto.conf"
 
 
 class Broker:
@@ -31,7 +22,7 @@ class Broker:
 
     Args:
         folder: holds its configuration and what it keeps.
-        more: further lines of the configuration; a setting that is there already is replaced.
+        more: further lines of the configuration; they replace settings of the same name.
     """
 
     def __init__(self, folder: Path, more: str = "") -> None:
@@ -40,9 +31,9 @@ class Broker:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
         self._configuration = folder / "mosquitto.conf"
-        lines = CONFIGURATION.format(port=self.port, folder=folder).splitlines()
-        named = {line.split()[0] for line in more.splitlines()}
-        lines = [line for line in lines if line.split()[0] not in named] + more.splitlines()
+        own = [f"listener {self.port} 127.0.0.1", f"persistence_location {folder}/", *more.splitlines()]
+        named = {line.split()[0] for line in own}
+        lines = [line for line in SHIPPED.read_text().splitlines() if line and line.split()[0] not in named] + own
         if os.geteuid() == 0:
             lines.append("user root")  # or it cannot write to a folder of ours
         self._configuration.write_text("\n".join(lines) + "\n")

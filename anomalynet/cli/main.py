@@ -26,6 +26,7 @@ VERBS = (
     "data",
     "simulate",
     "export",
+    "detect",
     "ls",
     "show",
     "sync",
@@ -43,6 +44,7 @@ a session:
   anomalynet train hybrid data.name=skab             one run; the same command again continues it
   anomalynet test 3f2a data.name=mine                its detector and threshold on other data
   anomalynet export 3f2a --out model.onnx            the same detector as a file, for `anomalynet detect`
+  anomalynet detect readings.csv --model model.onnx  an exported model on readings: a file, or live with --mqtt
   anomalynet sweep components                        what each part of the hybrid contributes
   anomalynet status --watch                          how sweeps stand, from any terminal
   anomalynet check                                   whether the models became worse than the committed baseline

@@ -1,0 +1,112 @@
+"""`anomalynet detect FILE`: a recording from its first row to its last."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from anomalynet.cli.detect import make_engine
+from anomalynet.cli.output import print_json
+from anomalynet.detection.contract import Contract
+from anomalynet.detection.evaluation import Evaluation
+from anomalynet.detection.messages import Parser
+from anomalynet.detection.notices import Notices
+from anomalynet.detection.readings import Message
+from anomalynet.detection.sinks.scores import ScoresFile
+from anomalynet.detection.sinks.targets import sinks
+from anomalynet.detection.sources.file import Recording
+from anomalynet.detection.status import Status
+
+BATCH = 4096
+"""Readings that are scored together."""
+
+
+def detect_file(args: argparse.Namespace) -> int:
+    """Score the file, write what was asked for, and summarise."""
+    began = time.monotonic()
+    engine = make_engine(args)
+    contract, notices, status = engine.model.contract, Notices(), Status()
+    sensors = [sensor.name for sensor in contract.sensors]
+    recording = Recording(args.file, Parser(sensors, notices, args.max_message), contract.period)
+    scores = ScoresFile(args.scores, replace=True) if args.scores is not None else None
+    targets = sinks(args.alarms or ([] if args.json else ["-"]), contract.run, notices)
+    for target in targets:
+        target.start()
+    opened: list[tuple[str, int]] = []
+    done = False
+
+    def take(outcome: Any, messages: list[Message]) -> None:
+        status.add(messages, outcome, engine.names)
+        opened.extend((event.device, event.time) for event in outcome.events if event.kind == "alarm")
+        if scores is not None:
+            scores.put(engine.names, outcome.steps)
+        for target in targets:
+            target.put(outcome.events)
+
+    try:
+        for messages in _batches(recording.messages()):
+            take(engine.process(messages), messages)
+        take(engine.finish(), [])
+        done = True
+    finally:
+        if scores is not None:
+            scores.close(done)
+        for target in targets:
+            target.close()
+    evaluation = recording.labels.evaluate(opened) if recording.labels is not None else None
+    rejected = dict(notices.counts + engine.counts)
+    summary = _summary(status, len(engine.names), rejected, contract, evaluation)
+    if args.json:
+        print_json(summary)
+    else:
+        _tell(summary, time.monotonic() - began, evaluation)
+    return 0
+
+
+def _batches(messages: Iterable[Message]) -> Iterator[list[Message]]:
+    batch: list[Message] = []
+    size = 0
+    for message in messages:
+        batch.append(message)
+        size += len(message.readings)
+        if size >= BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _summary(status: Status, devices: int, rejected: dict[str, int], contract: Contract, evaluation: Evaluation | None) -> dict[str, Any]:
+    return {
+        "run": contract.run,
+        "model": contract.model,
+        "devices": devices,
+        "readings": status.readings,
+        "steps": status.steps,
+        "scored": status.scores,
+        "alarms": status.alarms,
+        "cleared": status.cleared,
+        "rejected": rejected,
+        "evaluation": evaluation.to_json() if evaluation is not None else None,
+    }
+
+
+def _tell(summary: dict[str, Any], seconds: float, evaluation: Evaluation | None) -> None:
+    lines = [
+        f"{summary['devices']} devices, {summary['readings']} readings, {summary['scored']} of {summary['steps']} steps scored, "
+        f"{summary['alarms']} alarms in {seconds:.1f} s"
+    ]
+    if summary["readings"] and not summary["scored"]:
+        lines.append("nothing was scored: the recording is shorter than the model's calibration and window")
+    lines += [f"  {count} {kind}" for kind, count in sorted(summary["rejected"].items())]
+    if evaluation is not None:
+        for name, kind in sorted(evaluation.kinds.items()):
+            delay = kind.to_json()["median_delay"]
+            late = "" if delay is None else f", median delay {delay:g} s"
+            lines.append(f"  {name}: {kind.detected} of {kind.incidents} incidents detected{late}")
+        rate = evaluation.false_per_day
+        lines.append(f"  {evaluation.false_alarms} false alarms" + ("" if rate is None else f", {rate:.3g} a day"))
+    print("\n".join(lines), file=sys.stderr)

@@ -1,0 +1,111 @@
+"""`anomalynet detect --follow` and `--mqtt`: until the stream ends or somebody stops it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from types import FrameType
+
+from anomalynet.cli.detect import make_engine
+from anomalynet.cli.output import print_json
+from anomalynet.detection.clocks import Clocks
+from anomalynet.detection.contract import Contract
+from anomalynet.detection.drift import Drift, described
+from anomalynet.detection.messages import Parser
+from anomalynet.detection.monitor import Monitor
+from anomalynet.detection.mqtt import address
+from anomalynet.detection.notices import Notices, to_stderr
+from anomalynet.detection.service import Service
+from anomalynet.detection.sinks.scores import ScoresFile
+from anomalynet.detection.sinks.targets import sinks
+from anomalynet.detection.snapshots import State
+from anomalynet.detection.sources import Source
+from anomalynet.detection.sources.follow import Followed, Stdin
+from anomalynet.detection.status import Status
+from anomalynet.detection.watch import Watch, line
+
+
+class _Stop:
+    """Set by the signals that end a detector; the loop looks after each turn."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._caught)
+
+    def _caught(self, number: int, frame: FrameType | None) -> None:
+        self.signal = number
+
+
+def detect_stream(args: argparse.Namespace) -> int:
+    """Detect until the end, and leave everything in good order."""
+    service, stop = _service(args), _Stop()
+    status = service.status
+    watch = Watch(status, service.engine.rule_threshold) if args.watch else None
+    try:
+        service.resume()
+        with watch or nullcontext():
+            while stop.signal is None and not service.source.ended:
+                service.turn()
+                if watch:
+                    watch.refresh()
+    except BaseException:
+        service.abandon()
+        raise
+    service.close()
+    if args.json:
+        print_json(status.to_json())
+    else:
+        to_stderr(line(status, 0.0))
+    return 130 if stop.signal == signal.SIGINT else 0
+
+
+def _service(args: argparse.Namespace) -> Service:
+    engine, notices, status = make_engine(args), Notices(), Status()
+    contract = engine.model.contract
+    client_id = args.client_id or f"anomalynet-{contract.run}"
+    scores = ScoresFile(args.scores) if args.scores is not None else None
+    state = State(args.state, _identity(contract), notices, args.fsync) if args.state is not None else None
+    return Service(
+        engine=engine,
+        source=_source(args, client_id, notices),
+        parser=Parser([sensor.name for sensor in contract.sensors], notices, args.max_message),
+        sinks=sinks(args.alarms or ([] if args.json else ["-"]), client_id, notices),
+        scores=scores,
+        state=state,
+        clocks=Clocks(args.patience, contract.period) if args.patience and contract.period else None,
+        drift=Drift(contract) if args.metrics or args.watch or args.drift_every else None,
+        drift_every=args.drift_every or 60.0,
+        tell_drift=lambda measures: to_stderr(described(measures)) if args.drift_every else None,
+        monitor=Monitor(status, args.metrics) if args.metrics else None,
+        status=status,
+        redelivers=args.mqtt is not None,
+        snapshot_every=args.snapshot_every,
+    )
+
+
+def _source(args: argparse.Namespace, client_id: str, notices: Notices) -> Source:
+    if args.follow == "-":
+        return Stdin(args.max_message, sys.stdin.fileno())
+    if args.follow is not None:
+        return Followed(Path(args.follow), args.max_message)
+    from anomalynet.detection.sources.mqtt import MqttSource
+
+    status_topic = args.status_topic or f"anomalynet/{client_id}/status"
+    where = address(args.mqtt)
+    return MqttSource(
+        where,
+        client_id,
+        session_expiry=args.session_expiry,
+        status_topic=status_topic,
+        max_bytes=args.max_message,
+        notices=notices,
+    )
+
+
+def _identity(contract: Contract) -> str:
+    return json.dumps([contract.run, contract.fingerprint, contract.variant])

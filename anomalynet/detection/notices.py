@@ -1,0 +1,38 @@
+"""Counts of what went wrong, by kind, and one line on stderr for the first of each kind: a flood of bad input fills no log."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+
+EXAMPLE = 80
+"""Characters of an example that are shown."""
+
+
+def printable(example: object) -> str:
+    """A short example in one line of ASCII, whatever was in it."""
+    if isinstance(example, bytes | bytearray | memoryview):
+        example = bytes(example[: 4 * EXAMPLE]).decode("utf-8", "backslashreplace")
+    text = str(example)
+    return (text[:EXAMPLE] + ("…" if len(text) > EXAMPLE else "")).encode("unicode_escape").decode().replace("\\u2026", "...")
+
+
+def to_stderr(line: str) -> None:
+    """Print one line."""
+    print(line, file=sys.stderr, flush=True)
+
+
+class Notices:
+    """Counts by kind; thread safe as far as `Counter` is: every kind is counted from one thread."""
+
+    def __init__(self, log: Callable[[str], None] = to_stderr) -> None:
+        self.counts: Counter[str] = Counter()
+        self.log = log
+
+    def add(self, kind: str, example: object = None, count: int = 1) -> None:
+        """Count, and log the first one with its example."""
+        if kind not in self.counts:
+            shown = "" if example is None else f": {printable(example)}"
+            self.log(f"{kind}{shown} (further ones are only counted)")
+        self.counts[kind] += count

@@ -1,0 +1,233 @@
+"""The loop of a running detector: collect, keep, read, score, deliver, acknowledge. In this order nothing is lost and nothing doubled."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from anomalynet.detection.clocks import Clocks
+from anomalynet.detection.drift import Drift
+from anomalynet.detection.journal import Entry
+from anomalynet.detection.messages import Parser
+from anomalynet.detection.monitor import Monitor
+from anomalynet.detection.readings import Message
+from anomalynet.detection.sinks import Sink
+from anomalynet.detection.sinks.scores import ScoresFile
+from anomalynet.detection.snapshots import State
+from anomalynet.detection.sources import Raw, Source
+from anomalynet.detection.status import Status
+
+if TYPE_CHECKING:
+    from anomalynet.detection.engine import Engine, Outcome
+
+BATCH = 1000
+"""Payloads of one turn at most."""
+
+WAIT = 0.02
+"""Seconds that a turn waits for something to come."""
+
+REMEMBERED = 20_000
+"""Newest payloads that are recognised when a broker sends them again; more than it may send unacknowledged."""
+
+SLOW = 1.0
+"""Seconds between looks at what is slow to find out: devices by state."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Service:
+    """Joins the parts; use `resume` once, then `turn` again and again, then `close`.
+
+    Attributes:
+        redelivers: the source may send a payload twice, so those seen lately are remembered. A second copy would otherwise look like a
+            device whose clock went back.
+        snapshot_every, drift_every: seconds; None: never.
+    """
+
+    engine: Engine
+    source: Source
+    parser: Parser
+    sinks: Sequence[Sink]
+    scores: ScoresFile | None = None
+    state: State | None = None
+    clocks: Clocks | None = None
+    drift: Drift | None = None
+    monitor: Monitor | None = None
+    status: Status = field(default_factory=Status)
+    redelivers: bool = False
+    snapshot_every: float = 30.0
+    drift_every: float | None = None
+    tell_drift: Callable[[dict[str, Any]], None] = lambda measures: None
+    _seen: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
+    _place: bytes = b""
+    _slow: float = 0.0
+    _snapshot: float = 0.0
+    _drifted: float = 0.0
+
+    def resume(self) -> None:
+        """Load the state, make again what its journal holds, and start the source.
+
+        Raises:
+            UsageError: the state is damaged, or another model's.
+        """
+        if self.state is not None:
+            arrays, own, batches = self.state.load()
+            if arrays:
+                self.engine.restore(arrays)
+                self._restore(own)
+            for batch in batches:
+                for entry in batch:
+                    if entry.kind == "message":
+                        self._remember(entry.name, entry.content)
+                self._apply(batch, live=False)
+            self.state.snapshot(self.engine.snapshot(), self._own())
+        for sink in self.sinks:
+            sink.start()
+        now = time.time()
+        if self.clocks is not None:
+            self.clocks.restarted(now)
+        self.source.start(self._place)
+        self._snapshot = self._drifted = time.monotonic()
+
+    def turn(self) -> None:
+        """Collect what came, and do everything with it."""
+        raws = self.source.collect(BATCH, WAIT)
+        now = time.time()
+        entries = [Entry("message", raw.source, raw.payload or b"", raw.arrived) for raw in raws if self._is_new(raw)]
+        if self.clocks is not None:
+            entries += [Entry("tick", name, str(clock).encode(), now) for name, clock in self.clocks.due(now)]
+        for sink in self.sinks:
+            entries += [Entry("delivered", sink.name, key.encode()) for key in sink.delivered()]
+        if raws and raws[-1].place:
+            entries.append(Entry("place", "", raws[-1].place))
+        if entries:
+            if self.state is not None:
+                self.state.append(entries)
+            self._apply(entries)
+        self.source.acknowledge(raws)
+        self._look()
+
+    def close(self) -> None:
+        """Finish in good order: what is kept can go on later; without a state, nothing will."""
+        if self.state is None:
+            self._put(self.engine.finish(), [], [])
+        for sink in self.sinks:
+            sink.close()
+        if self.state is not None:
+            self.state.snapshot(self.engine.snapshot(), self._own(), wait=True)
+            self.state.close()
+        if self.scores is not None:
+            self.scores.close()
+        self.source.close()
+        self._look(at_once=True)
+        if self.monitor is not None:
+            self.monitor.close()
+
+    def abandon(self) -> None:
+        """Stop after an error: the state on disk is what the next start goes on from."""
+        self.source.close()
+
+    def _is_new(self, raw: Raw) -> bool:
+        if raw.payload is None:
+            self.parser.notices.add("too large", f"on {raw.source}")
+            return False
+        if self._remember(raw.source, raw.payload):
+            return True
+        self.parser.notices.add("repeated", f"on {raw.source}")
+        return False
+
+    def _remember(self, source: str, payload: bytes) -> bool:
+        """Whether it is new."""
+        if not self.redelivers:
+            return True
+        digest = blake2b(payload, digest_size=8, key=source.encode()[-64:]).digest()
+        new = digest not in self._seen
+        self._seen[digest] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return new
+
+    def _apply(self, entries: Sequence[Entry], live: bool = True) -> None:
+        """What a batch does to the state: the same live and from the journal."""
+        messages, arrived = [], []
+        for entry in entries:
+            if entry.kind == "message":
+                message = self.parser.parse(entry.name, entry.content)
+                if message is not None:
+                    messages.append(message)
+                    arrived.append(entry.time)
+                    self._hear(message, entry.time)
+            elif entry.kind == "tick":
+                messages.append(Message(entry.name, (), int(entry.content)))
+            elif entry.kind == "place":
+                self._place = entry.content
+            else:
+                for sink in self.sinks:
+                    if sink.name == entry.name:
+                        sink.forget(entry.content.decode())
+        if messages:
+            self._put(self.engine.process(messages), messages, arrived if live else [])
+
+    def _put(self, outcome: Outcome, messages: Sequence[Message], arrived: Sequence[float]) -> None:
+        now = time.time()
+        self.status.add(messages, outcome, self.engine.names)
+        if self.drift is not None:
+            self.drift.add(outcome.steps)
+        if self.scores is not None:
+            self.scores.put(self.engine.names, outcome.steps)
+        for sink in self.sinks:
+            sink.put(outcome.events)
+        for message, came in zip(messages, arrived, strict=False):
+            if (clock := _clock(message)) is not None:
+                self.status.lag = now - clock / 1e6
+                if self.monitor is not None:
+                    self.monitor.observe(now - came, max(0.0, self.status.lag))
+
+    def _hear(self, message: Message, now: float) -> None:
+        clock = _clock(message)
+        if self.clocks is not None and clock is not None:
+            self.clocks.heard(message.source, clock, now)
+
+    def _look(self, at_once: bool = False) -> None:
+        now = time.monotonic()
+        status = self.status
+        status.turned, status.connected = now, self.source.connected
+        if at_once or now - self._slow >= SLOW:
+            self._slow = now
+            status.states = self.engine.states()
+            counts = self.parser.notices.counts + self.engine.counts
+            status.rejected = dict(counts)
+        if self.drift is not None and self.drift_every is not None and now - self._drifted >= self.drift_every:
+            self._drifted = now
+            status.drift = self.drift.measure()
+            self.tell_drift(status.drift)
+        if self.state is not None and now - self._snapshot >= self.snapshot_every and not at_once:
+            self._snapshot = now
+            self.state.snapshot(self.engine.snapshot(), self._own())
+
+    def _own(self) -> dict[str, Any]:
+        return {
+            "place": self._place.decode(),
+            "seen": b"".join(self._seen).hex(),
+            "clocks": self.clocks.to_json() if self.clocks is not None else {},
+            "pending": {sink.name: sink.pending() for sink in self.sinks},
+            "scores": [str(self.scores.path.resolve()), self.scores.size] if self.scores is not None else None,
+        }
+
+    def _restore(self, own: dict[str, Any]) -> None:
+        self._place = own["place"].encode()
+        seen = bytes.fromhex(own["seen"])
+        self._seen = OrderedDict((seen[at : at + 8], None) for at in range(0, len(seen), 8))
+        if self.clocks is not None:
+            self.clocks.restore(own["clocks"])
+        for sink in self.sinks:
+            sink.restore(own["pending"].get(sink.name, []))
+        if self.scores is not None and own["scores"] and own["scores"][0] == str(self.scores.path.resolve()):
+            self.scores.cut(own["scores"][1])
+
+
+def _clock(message: Message) -> int | None:
+    return message.clock if message.clock is not None else max((reading.time for reading in message.readings), default=None)

@@ -1,0 +1,112 @@
+"""Delivery in the background, for sinks behind a network: in order, again and again until it works, at least once."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from anomalynet.detection.alarms import Event
+from anomalynet.detection.notices import Notices
+from anomalynet.detection.sinks import key
+
+MOST = 10_000
+"""Events that wait; the oldest goes when another one comes."""
+
+LONGEST_PAUSE = 60.0
+"""Seconds between attempts; the first pause is one second, each further one twice as long."""
+
+FAREWELL = 5.0
+"""Seconds in which `close` lets waiting events go out."""
+
+
+class RefusedError(Exception):
+    """The receiver understood an event and does not take it: sending it again would not help."""
+
+
+class Delivery:
+    """One sink's queue and thread.
+
+    Args:
+        send: delivers one event, given its key and JSON; raises OSError or RefusedError where it cannot.
+        end: called last, on `send`'s thread.
+    """
+
+    def __init__(self, name: str, send: Callable[[str, str], None], notices: Notices, end: Callable[[], None] = lambda: None) -> None:
+        self.name = name
+        self._send, self._notices, self._end = send, notices, end
+        self._waiting: OrderedDict[str, str] = OrderedDict()
+        self._delivered: list[str] = []
+        self._change = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name=f"delivery to {name}", daemon=True)
+
+    def put(self, events: Sequence[Event]) -> None:
+        """See `Sink`."""
+        self._add({key(event): event.to_json() for event in events})
+
+    def forget(self, key: str) -> None:
+        """See `Sink`."""
+        self._waiting.pop(key, None)
+
+    def start(self) -> None:
+        """See `Sink`."""
+        self._thread.start()
+
+    def pending(self) -> list[str]:
+        """See `Sink`."""
+        with self._change:
+            return list(self._waiting.values())
+
+    def restore(self, pending: Sequence[str]) -> None:
+        """See `Sink`."""
+        events = [json.loads(line) for line in pending]
+        self._add({f"{event['id']}-{event['kind']}": line for event, line in zip(events, pending, strict=True)})
+
+    def delivered(self) -> list[str]:
+        """See `Sink`."""
+        with self._change:
+            done, self._delivered = self._delivered, []
+            return done
+
+    def close(self) -> None:
+        """See `Sink`."""
+        with self._change:
+            self._closing = True
+            self._change.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(FAREWELL)
+
+    def _add(self, lines: dict[str, str]) -> None:
+        with self._change:
+            self._waiting.update(lines)
+            while len(self._waiting) > MOST:
+                self._waiting.popitem(last=False)
+                self._notices.add(f"alarms dropped, too many wait for {self.name}")
+            self._change.notify_all()
+
+    def _run(self) -> None:
+        pause = 1.0
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._waiting or self._closing)
+                if not self._waiting:
+                    break
+                name, line = next(iter(self._waiting.items()))
+            try:
+                self._send(name, line)
+            except OSError as error:
+                self._notices.add(f"delivery to {self.name} failed", error)
+                with self._change:
+                    if self._change.wait_for(lambda: self._closing, pause):
+                        break
+                pause = min(2 * pause, LONGEST_PAUSE)
+                continue
+            except RefusedError as error:
+                self._notices.add(f"alarm refused by {self.name}", error)
+            pause = 1.0
+            with self._change:
+                self._waiting.pop(name, None)
+                self._delivered.append(name)
+        self._end()

@@ -1,0 +1,50 @@
+"""Alarms as messages of an MQTT broker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anomalynet.detection.mqtt import address, connection_error, final, make_client
+from anomalynet.detection.notices import Notices
+from anomalynet.detection.sinks.delivery import Delivery
+from anomalynet.errors import UsageError
+
+TIMEOUT = 10.0
+"""Seconds until a message that the broker has not acknowledged is sent again."""
+
+
+def mqtt(url: str, client_id: str, notices: Notices) -> Delivery:
+    """A sink that publishes each event with QoS 1 to the address's topic; one that is published again has the same id.
+
+    Raises:
+        UsageError: not such an address, or one with wildcards.
+    """
+    where = address(url)
+    if "#" in where.topic or "+" in where.topic:
+        raise UsageError(f"{url}: alarms are published to one topic, without wildcards", "mqtt://host/alarms")
+    client = make_client(where, client_id)
+
+    def connect_failed(client: Any, userdata: Any) -> None:
+        error = connection_error()
+        notices.add("connection for alarms failed", f"{where}: {final(error) or error}; trying again")
+
+    client.on_connect_fail = connect_failed
+    client.connect_async(where.host, where.port, keepalive=30, clean_start=True)
+    client.loop_start()
+
+    def send(key: str, line: str) -> None:
+        if not client.is_connected():
+            raise OSError("not connected")
+        published = client.publish(where.topic, line, qos=1)
+        try:
+            published.wait_for_publish(TIMEOUT)
+        except (RuntimeError, ValueError) as error:
+            raise OSError(str(error)) from None
+        if not published.is_published():
+            raise OSError("not acknowledged")
+
+    def end() -> None:
+        client.disconnect()
+        client.loop_stop()
+
+    return Delivery(f"MQTT {where}", send, notices, end)

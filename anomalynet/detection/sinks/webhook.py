@@ -1,0 +1,67 @@
+"""Alarms as POST requests."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib.parse import urlsplit
+
+from anomalynet.detection.notices import Notices
+from anomalynet.detection.sinks.delivery import Delivery, RefusedError
+from anomalynet.errors import UsageError
+
+TIMEOUT = 10.0
+"""Seconds for each step of a request."""
+
+REFUSED = frozenset((400, 410, 413, 422))
+
+TOKEN = "ANOMALYNET_WEBHOOK_TOKEN"
+
+LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect would turn POST into GET, and take the token to another host."""
+
+    def redirect_request(self, *args: Any, **named: Any) -> None:
+        return None
+
+
+def webhook(url: str, notices: Notices) -> Delivery:
+    """A sink that POSTs each event as JSON; `Idempotency-Key` is the same when one is sent again. The token is sent as a bearer's.
+
+    Raises:
+        UsageError: no URL, one with credentials, or a token that would travel in clear text.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        parts, host = urlsplit(""), None
+    if parts.username or parts.password:
+        raise UsageError("a webhook URL with credentials: it would be seen in process lists and logs", f"set {TOKEN}")
+    if parts.scheme not in ("http", "https") or not host:
+        raise UsageError("--alarms: not a URL of a webhook", "https://host/path")
+    token = os.environ.get(TOKEN)
+    if token and parts.scheme == "http" and host not in LOCAL:
+        raise UsageError(f"webhook {host}: {TOKEN} would be sent in clear text", "use https://")
+    headers = {"Content-Type": "application/json", "User-Agent": "anomalynet"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    opener = urllib.request.build_opener(_NoRedirect)
+
+    def send(key: str, line: str) -> None:
+        request = urllib.request.Request(url, line.encode(), headers | {"Idempotency-Key": key}, method="POST")
+        try:
+            with opener.open(request, timeout=TIMEOUT) as answer:
+                answer.read(1 << 16)
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code in REFUSED:
+                raise RefusedError(f"HTTP {error.code}") from None
+            raise OSError(f"HTTP {error.code}") from None
+        except http.client.HTTPException as error:
+            raise OSError(type(error).__name__) from None
+
+    return Delivery(f"webhook {host}", send, notices)

@@ -1,0 +1,157 @@
+"""A recording in a file, read once: CSV, JSON lines, or Parquet where polars is installed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from anomalynet.detection.evaluation import Labels
+from anomalynet.detection.messages import Parser
+from anomalynet.detection.readings import Message, Reading
+from anomalynet.detection.sources.lines import Lines
+from anomalynet.detection.sources.rows import messages
+from anomalynet.detection.times import microseconds
+from anomalynet.errors import DataError, UsageError
+
+Row = Mapping[str, Any]
+
+NO_POLARS = "reading Parquet needs the package polars"
+
+
+class Recording:
+    """One file of readings, perhaps with labels.
+
+    Args:
+        path: `.csv`, `.jsonl` (also `.ndjson`, `.json`) or `.parquet`. Columns `device` or `series`, `time`, one a channel, and perhaps
+            `label`, `incident` and `kind`. An empty cell is a missing value.
+
+    Raises:
+        UsageError: there is no such file, or another kind of file.
+    """
+
+    def __init__(self, path: Path, parser: Parser, period: float | None) -> None:
+        if not path.is_file():
+            raise UsageError(f"{path}: no such file", "anomalynet data rows NAME --out FILE writes a data set's readings")
+        readers: dict[str, Callable[[], Iterator[Row]]] = {".csv": self._csv, ".parquet": self._parquet}
+        self._rows = readers.get(path.suffix.lower())
+        if self._rows is None and path.suffix.lower() not in (".jsonl", ".ndjson", ".json"):
+            raise UsageError(f"{path}: not a kind of file that is read", "name a file .csv, .jsonl or .parquet")
+        self.path, self._parser, self._period = path, parser, period
+        self.labels: Labels | None = None
+        """Filled while the messages are read; None as long as no row had a label."""
+
+    def messages(self) -> Iterator[Message]:
+        """Every message of the file.
+
+        Raises:
+            DataError: the file is damaged, or lacks a column.
+        """
+        if self._rows is None:
+            return self._lines()
+        return messages(self._readings(self._rows()), self.path.name, self._period)
+
+    def _readings(self, rows: Iterator[Row]) -> Iterator[Reading]:
+        header = next(rows, {})
+        name = next((name for name in ("device", "series") if name in header), None)
+        if name is None or "time" not in header:
+            raise DataError(f"{self.path}: has no column {'time' if name else 'device'}", "columns: device, time, one a channel")
+        sensors = self._parser.sensors
+        if missing := [sensor for sensor in sensors if sensor not in header]:
+            raise DataError(f"{self.path}: has no column {missing[0]!r}", f"the model reads {', '.join(sensors)}")
+        notices = self._parser.notices
+        for row in rows:
+            device, time = row[name], microseconds(row["time"])
+            if not isinstance(device, str) or not device or not device.isprintable():
+                notices.add("bad device", device)
+            elif time is None:
+                notices.add("bad time", row["time"])
+            else:
+                yield Reading(device, time, tuple(self._number(row[sensor]) for sensor in sensors))
+                self._label(device, time, row)
+
+    def _label(self, device: str, time: int, row: Row) -> None:
+        if row.get("label") in (None, ""):
+            return
+        if self.labels is None:
+            self.labels = Labels()
+        incident, kind = row.get("incident"), row.get("kind")
+        label = 1 if row["label"] in ("1", 1, True, "1.0", "true") else 0
+        self.labels.add(device, time, label, None if incident in (None, "") else str(incident), kind or None)
+
+    def _number(self, cell: Any) -> float:
+        if cell is None or cell == "":
+            return math.nan
+        try:
+            return float(cell)
+        except (TypeError, ValueError):
+            self._parser.notices.add("not a number", cell)
+            return math.nan
+
+    def _csv(self) -> Iterator[Row]:
+        """The header as a row of its own, then the rows."""
+        csv.field_size_limit(self._parser.max_bytes)
+        try:
+            with self.path.open(newline="", encoding="utf-8-sig") as file:
+                reader = csv.reader(file)
+                header = next(reader, [])
+                yield dict.fromkeys(header)
+                for cells in reader:
+                    if len(cells) == len(header):
+                        yield dict(zip(header, cells, strict=True))
+                    elif cells:
+                        self._parser.notices.add("wrong number of cells", f"line {reader.line_num}")
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise DataError(f"{self.path}: not a CSV file: {error}", "save it as CSV in UTF-8") from None
+
+    def _parquet(self) -> Iterator[Row]:
+        try:
+            import polars as pl
+        except ImportError:
+            raise UsageError(f"{self.path}: {NO_POLARS}", "pip install polars, or give a .csv or .jsonl file") from None
+        try:
+            frame = pl.scan_parquet(self.path)
+            schema = frame.collect_schema()
+            yield dict.fromkeys(schema.names())
+            if schema.get("time", pl.Null).is_temporal():
+                frame = frame.with_columns(pl.col("time").cast(pl.Datetime("us")).to_physical() / 1e6)
+            for part in frame.collect_batches(chunk_size=1 << 15, maintain_order=True):
+                yield from part.iter_rows(named=True)
+        except pl.exceptions.PolarsError as error:
+            raise DataError(f"{self.path}: not a Parquet file of readings: {error}", "anomalynet data rows writes one") from None
+
+    def _lines(self) -> Iterator[Message]:
+        return _regrouped(self._parsed(), self.path.name, self._period)
+
+    def _parsed(self) -> Iterator[Message]:
+        lines = Lines(self._parser.max_bytes)
+        with self.path.open("rb") as file:
+            while chunk := file.read(1 << 18):
+                for line, _ in lines.feed(chunk):
+                    yield from self._parse(line)
+            for line, _ in lines.rest():
+                yield from self._parse(line)
+
+    def _parse(self, line: bytes | None) -> Iterator[Message]:
+        if line is None:
+            self._parser.notices.add("too large", f"a line of more than {self._parser.max_bytes} bytes")
+        elif line.strip() and (message := self._parser.parse(self.path.name, line)):
+            yield message
+            if b'"label"' in line and len(message.readings) == 1:  # only such lines are parsed twice
+                self._label(message.readings[0].device, message.readings[0].time, json.loads(line))
+
+
+def _regrouped(parsed: Iterator[Message], source: str, period: float | None) -> Iterator[Message]:
+    """Gateways' messages as they are, if the first one names its gateway; else the readings as rows of a table."""
+    first = next(parsed, None)
+    if first is None:
+        return
+    everything = chain([first], parsed)
+    if first.source != source:
+        yield from everything
+    else:
+        yield from messages(chain.from_iterable(message.readings for message in everything), source, period)

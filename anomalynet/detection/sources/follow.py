@@ -1,0 +1,142 @@
+"""JSON lines from a file that grows, or from stdin."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from anomalynet.detection.sources import Raw
+from anomalynet.detection.sources.lines import Lines
+
+CHUNK = 1 << 18
+
+PAUSE = 0.05
+"""Seconds between looks at a file that does not grow."""
+
+
+class Stdin:
+    """JSON lines from a pipe; ends with it."""
+
+    connected = True
+
+    def __init__(self, longest: int, descriptor: int = 0) -> None:
+        self._lines = Lines(longest)
+        self._descriptor = descriptor
+        self.ended = False
+        self._ready: list[Raw] = []
+
+    def start(self, place: bytes) -> None:
+        """A pipe has no places."""
+
+    def collect(self, limit: int, seconds: float) -> list[Raw]:
+        """See `Source`."""
+        if not self._ready and not self.ended and select.select([self._descriptor], [], [], seconds)[0]:
+            chunk = os.read(self._descriptor, CHUNK)
+            self.ended = not chunk
+            lines = self._lines.feed(chunk) if chunk else self._lines.rest()
+            arrived = time.time()
+            self._ready = [Raw("stdin", line, arrived) for line, _ in lines if line is None or line.strip()]
+        batch, self._ready = self._ready[:limit], self._ready[limit:]
+        return batch
+
+    def acknowledge(self, batch: Sequence[Raw]) -> None:
+        """A pipe keeps nothing."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class Followed:
+    """JSON lines of a file as they are appended; waits for a file that is not there yet.
+
+    A file that was rotated (the path names another one) is read to its end, then the new one from its beginning; one that became
+    shorter was truncated and is read from its beginning.
+    """
+
+    ended = False
+
+    def __init__(self, path: Path, longest: int) -> None:
+        self._path = path
+        self._longest = longest
+        self._file: int | None = None
+        self._lines = Lines(longest)
+        self._inode = 0
+        self._start: dict[str, int] = {}
+        self._ready: list[Raw] = []
+
+    @property
+    def connected(self) -> bool:
+        """Whether the file is there."""
+        return self._file is not None
+
+    def start(self, place: bytes) -> None:
+        """Remember where to go on, if it will be the same file."""
+        self._start = json.loads(place) if place else {}
+
+    def collect(self, limit: int, seconds: float) -> list[Raw]:
+        """See `Source`."""
+        until = time.monotonic() + seconds
+        while not self._ready and not self._read():
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            time.sleep(min(PAUSE, left))
+        batch, self._ready = self._ready[:limit], self._ready[limit:]
+        return batch
+
+    def acknowledge(self, batch: Sequence[Raw]) -> None:
+        """A file keeps everything."""
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _read(self) -> bool:
+        """Read one chunk; whether there was anything."""
+        if self._file is None and not self._open():
+            return False
+        assert self._file is not None
+        size = os.fstat(self._file).st_size
+        if size < self._lines.offset:  # truncated
+            os.lseek(self._file, 0, os.SEEK_SET)
+            self._lines = Lines(self._longest)
+        if chunk := os.read(self._file, CHUNK):
+            self._keep(self._lines.feed(chunk))
+            return True
+        if self._rotated():
+            self._keep(self._lines.rest())
+            self.close()
+            return True
+        return False
+
+    def _open(self) -> bool:
+        try:
+            self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        status = os.fstat(self._file)
+        self._inode = status.st_ino
+        self._lines = Lines(self._longest)
+        if self._start.get("inode") == status.st_ino and self._start["offset"] <= status.st_size:
+            self._lines.offset = os.lseek(self._file, self._start["offset"], os.SEEK_SET)
+        self._start = {}
+        return True
+
+    def _rotated(self) -> bool:
+        try:
+            return self._path.stat().st_ino != self._inode
+        except OSError:
+            return False
+
+    def _keep(self, lines: list[tuple[bytes | None, int]]) -> None:
+        arrived, source = time.time(), self._path.name
+        for line, offset in lines:
+            if line is None or line.strip():
+                place = json.dumps({"inode": self._inode, "offset": offset}).encode()
+                self._ready.append(Raw(source, line, arrived, place=place))

@@ -1,0 +1,147 @@
+"""Every form of a message gives its readings; everything else is counted by kind and never raises."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anomalynet.detection.messages import Parser
+from anomalynet.detection.notices import Notices
+from anomalynet.detection.readings import Message, Reading
+
+NEW_YEAR = 1_767_225_600_000_000  # 2026-01-01 in µs
+
+
+@pytest.fixture
+def parser() -> Parser:
+    return Parser(("temperature", "humidity"), Notices(lambda line: None), max_bytes=1000)
+
+
+def parse(parser: Parser, document: object) -> Message | None:
+    return parser.parse("topic", json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    "time", ["2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", "2026-01-01", 1767225600, 1767225600.0, "1767225600"]
+)
+@pytest.mark.parametrize(
+    "rest",
+    [{"values": {"temperature": 21, "humidity": 0.5}}, {"values": [21.0, 0.5]}, {"temperature": 21.0, "humidity": 0.5, "label": 1}],
+)
+def test_one_reading_in_each_form(parser: Parser, time: object, rest: dict[str, object]) -> None:
+    assert parse(parser, {"device": "n1", "time": time, **rest}) == Message("topic", (Reading("n1", NEW_YEAR, (21.0, 0.5)),))
+    assert not parser.notices.counts
+
+
+def test_a_batch_has_its_gateway_as_source_and_its_time_as_clock(parser: Parser) -> None:
+    readings = [{"device": 7, "values": [1, 2]}, {"device": "b", "time": 1767225599.5, "values": [3, 4]}]
+    found = parse(parser, {"gateway": "g", "time": "2026-01-01T00:00:00Z", "sequence": 3, "readings": readings})
+    expected = (Reading("7", NEW_YEAR, (1.0, 2.0)), Reading("b", NEW_YEAR - 500_000, (3.0, 4.0)))
+    assert found == Message("g", expected, NEW_YEAR)
+
+
+def test_a_batch_keeps_its_good_readings(parser: Parser) -> None:
+    found = parse(parser, {"readings": [{"device": "a", "values": [1, 2]}, 3, {"device": "a", "time": 5, "values": [1, 2]}]})
+    assert found == Message("topic", (Reading("a", 5_000_000, (1.0, 2.0)),), None)
+    assert parser.notices.counts == {"no time": 1, "not an object": 1}
+
+
+@pytest.mark.parametrize("values", [{}, None, {"temperature": None, "humidity": None}])
+def test_a_device_that_says_nothing_is_a_reading_without_values(parser: Parser, values: object) -> None:
+    found = parse(parser, {"device": "a", "time": 1, "values": values})
+    assert found is not None
+    assert all(map(math.isnan, found.readings[0].values))
+    assert not parser.notices.counts
+
+
+@pytest.mark.parametrize("value", ['"21.5"', "NaN", "Infinity", "true", "[1]", "1e39", "1" + 400 * "0"])
+def test_what_is_no_number_is_missing_and_counted(parser: Parser, value: str) -> None:
+    found = parser.parse("t", f'{{"device": "a", "time": 1, "values": {{"temperature": {value}, "humidity": 2}}}}'.encode())
+    assert found is not None
+    assert math.isnan(found.readings[0].values[0])
+    assert found.readings[0].values[1] == 2.0
+    assert parser.notices.counts == {"not a number": 1}
+
+
+def test_unknown_channels_are_ignored_and_counted(parser: Parser) -> None:
+    found = parse(parser, {"device": "a", "time": 1, "temperature": 1, "pressure": 3, "wind": 4})
+    assert found is not None
+    assert found.readings[0].values[0] == 1.0
+    assert parser.notices.counts == {"unknown channel": 2}
+
+
+@pytest.mark.parametrize(
+    ("payload", "kind"),
+    [
+        (b"{", "malformed JSON"),
+        (b"\xff\xfe", "malformed JSON"),
+        (b"[" * 900, "malformed JSON"),
+        (b"", "malformed JSON"),
+        (b'{"device": "a", "time": ' + b"1" * 900 + b"}", "bad time"),
+        (b"[]", "not an object"),
+        (b"3", "not an object"),
+        (b" " * 1001, "too large"),
+        (b'{"time": 1}', "no device"),
+        (b'{"device": null, "time": 1}', "bad device"),
+        (b'{"device": "", "time": 1}', "bad device"),
+        (b'{"device": "a\\nb", "time": 1}', "bad device"),
+        (b'{"device": "\\ud800", "time": 1}', "bad device"),
+        (b'{"device": "' + b"x" * 129 + b'", "time": 1}', "bad device"),
+        (b'{"device": "a"}', "no time"),
+        (b'{"device": "a", "time": null}', "bad time"),
+        (b'{"device": "a", "time": "noon"}', "bad time"),
+        (b'{"device": "a", "time": -1}', "bad time"),
+        (b'{"device": "a", "time": 1767225600000}', "bad time"),
+        (b'{"device": "a", "time": NaN}', "bad time"),
+        (b'{"device": "a", "time": true}', "bad time"),
+        (b'{"device": "a", "time": 1, "values": [1]}', "wrong channel count"),
+        (b'{"device": "a", "time": 1, "values": 3}', "bad values"),
+        (b'{"gateway": {}, "device": "a", "time": 1}', "bad gateway"),
+        (b'{"gateway": "g", "time": 1, "readings": {}}', "readings are no list"),
+    ],
+)
+def test_what_cannot_be_read_is_counted(parser: Parser, payload: bytes, kind: str) -> None:
+    assert parser.parse("topic", payload) is None
+    assert parser.notices.counts == {kind: 1}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(("device", "time", "values", "gateway", "readings", "temperature", "x")), inner, max_size=6)
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_no_document_raises_and_every_reading_is_whole(document: object) -> None:
+    parser = Parser(("temperature", "humidity"), Notices(lambda line: None))
+    found = parser.parse("topic", json.dumps(document).encode())
+    assert found is not None or sum(parser.notices.counts.values()) > 0
+    for reading in found.readings if found else ():
+        assert reading.device
+        assert len(reading.values) == 2
+        assert reading.time >= 0
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_raise(payload: bytes) -> None:
+    assert Parser(("a",), Notices(lambda line: None)).parse("topic", payload) is None
+
+
+def test_one_line_a_kind_with_a_short_printable_example() -> None:
+    told: list[str] = []
+    parser = Parser(("a",), Notices(told.append))
+    for _ in range(1000):
+        parser.parse("topic", b"\x1b[31m\n" + b"x" * 500)
+    assert parser.notices.counts == {"malformed JSON": 1000}
+    assert len(told) == 1
+    assert told[0].startswith("malformed JSON: \\x1b[31m\\nxxx")
+    assert told[0].isprintable()
+    assert len(told[0]) < 200
