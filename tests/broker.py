@@ -1,4 +1,4 @@
-"""A mosquitto of a test's own with the shipped configuration, on a free port, that can be killed and started again with what it had kept."""
+"""A mosquitto of a test's own with the shipped configuration, that can be killed and started again with what it had kept."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def exported(experiment: str, folder: Path, *overrides: str) -> Path:
 
 def anomalynet(*arguments: str) -> str:
     """Run a command to its end and return its stdout; what it says on stderr is shown where it fails."""
-    done = subprocess.run([sys.executable, "-m", "anomalynet", *arguments], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "anomalynet", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"anomalynet {' '.join(arguments)}\n{done.stderr}")
     return done.stdout
