@@ -10,6 +10,7 @@ from anomalynet.cli.arguments import add_json
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
+    from anomalynet.detection.contract import Contract
     from anomalynet.detection.engine import Engine
 
 SUMMARY = "find anomalies with an exported model: in a file, a growing file, or live over MQTT"
@@ -92,8 +93,8 @@ def run(args: argparse.Namespace) -> int:
     return detect_stream(args)
 
 
-def make_engine(args: argparse.Namespace) -> Engine:
-    """The engine that the arguments describe.
+def make_engine(args: argparse.Namespace) -> tuple[Engine, Contract]:
+    """The engine that the arguments describe, and what its model says of itself.
 
     Raises:
         UsageError: the model, the rule or the list of devices cannot be used.
@@ -110,12 +111,12 @@ def make_engine(args: argparse.Namespace) -> Engine:
         try:
             allowed = set(args.devices.read_text(encoding="utf-8").split("\n")) - {""}
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(
-                f"{args.devices}: {getattr(error, 'strerror', 'not text')}", "--devices names a file, one device a line"
-            ) from None
+            why = getattr(error, "strerror", None) or "not text"
+            raise UsageError(f"{args.devices}: {why}", "--devices names a file, one device a line") from None
     k, n = args.hits
     rule = AlarmRule(threshold=args.threshold, clear=args.clear, k=k, n=n, cool_down=args.cool_down)
-    return Engine(Model(args.model), rule, max_devices=args.max_devices, allowed=allowed, lateness=args.lateness)
+    model = Model(args.model)
+    return Engine(model, rule, max_devices=args.max_devices, allowed=allowed, lateness=args.lateness), model.contract
 
 
 def _hits(text: str) -> tuple[int, int]:

@@ -27,8 +27,8 @@ BATCH = 4096
 def detect_file(args: argparse.Namespace) -> int:
     """Score the file, write what was asked for, and summarise."""
     began = time.monotonic()
-    engine = make_engine(args)
-    contract, notices, status = engine.model.contract, Notices(), Status()
+    engine, contract = make_engine(args)
+    notices, status = Notices(), Status()
     sensors = [sensor.name for sensor in contract.sensors]
     recording = Recording(args.file, Parser(sensors, notices, args.max_message), contract.period)
     scores = ScoresFile(args.scores, replace=True) if args.scores is not None else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import signal
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
@@ -45,7 +44,7 @@ def detect_stream(args: argparse.Namespace) -> int:
     """Detect until the end, and leave everything in good order."""
     service, stop = _service(args), _Stop()
     status = service.status
-    watch = Watch(status, service.engine.rule_threshold) if args.watch else None
+    watch = Watch(status, service.threshold) if args.watch else None
     try:
         service.resume()
         with watch or nullcontext():
@@ -65,8 +64,8 @@ def detect_stream(args: argparse.Namespace) -> int:
 
 
 def _service(args: argparse.Namespace) -> Service:
-    engine, notices, status = make_engine(args), Notices(), Status()
-    contract = engine.model.contract
+    engine, contract = make_engine(args)
+    notices, status = Notices(), Status()
     client_id = args.client_id or f"anomalynet-{contract.run}"
     scores = ScoresFile(args.scores) if args.scores is not None else None
     state = State(args.state, _identity(contract), notices, args.fsync) if args.state is not None else None
@@ -83,6 +82,7 @@ def _service(args: argparse.Namespace) -> Service:
         tell_drift=lambda measures: to_stderr(described(measures)) if args.drift_every else None,
         monitor=Monitor(status, args.metrics) if args.metrics else None,
         status=status,
+        threshold=contract.threshold if args.threshold is None else args.threshold,
         redelivers=args.mqtt is not None,
         snapshot_every=args.snapshot_every,
     )
@@ -90,7 +90,7 @@ def _service(args: argparse.Namespace) -> Service:
 
 def _source(args: argparse.Namespace, client_id: str, notices: Notices) -> Source:
     if args.follow == "-":
-        return Stdin(args.max_message, sys.stdin.fileno())
+        return Stdin(args.max_message)
     if args.follow is not None:
         return Followed(Path(args.follow), args.max_message)
     from anomalynet.detection.sources.mqtt import MqttSource

@@ -44,6 +44,7 @@ class Service:
     Attributes:
         redelivers: the source may send a payload twice, so those seen lately are remembered. A second copy would otherwise look like a
             device whose clock went back.
+        threshold: of scores, for the view.
         snapshot_every, drift_every: seconds; None: never.
     """
 
@@ -56,6 +57,7 @@ class Service:
     clocks: Clocks | None = None
     drift: Drift | None = None
     monitor: Monitor | None = None
+    threshold: float = 0.0
     status: Status = field(default_factory=Status)
     redelivers: bool = False
     snapshot_every: float = 30.0

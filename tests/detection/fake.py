@@ -67,7 +67,7 @@ class FakeEngine:
                 rows.append(self.names.index(reading.device))
                 times.append(reading.time)
                 scores.append(score)
-                if score >= THRESHOLD > before:
+                if score >= THRESHOLD and not before >= THRESHOLD:
                     events.append(event(reading.device, reading.time, score))
         return Outcome(_steps(rows, times, scores), events)
 

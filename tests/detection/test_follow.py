@@ -1,0 +1,110 @@
+"""Lines of files that grow, are rotated and truncated, and of pipes: each whole line once, in order, in bounded memory."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anomalynet.detection.sources import Raw
+from anomalynet.detection.sources.follow import Followed, Stdin
+from anomalynet.detection.sources.lines import Lines
+
+
+def all_of(source: Followed) -> list[Raw]:
+    found = []
+    while batch := source.collect(2, 0.0):
+        found += batch
+    return found
+
+
+def payloads(source: Followed) -> list[bytes | None]:
+    return [raw.payload for raw in all_of(source)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "readings.jsonl"
+
+
+def followed(path: Path, place: bytes = b"") -> Followed:
+    source = Followed(path, longest=100)
+    source.start(place)
+    return source
+
+
+def test_lines_as_they_are_appended_and_no_half_ones(path: Path) -> None:
+    source = followed(path)
+    assert payloads(source) == []
+    assert not source.connected
+    path.write_bytes(b"one\r\ntwo\n\nth")
+    assert payloads(source) == [b"one", b"two"]
+    assert source.connected
+    with path.open("ab") as file:
+        file.write(b"ree\n" + b"x" * 101 + b"\nfour\n")
+    assert payloads(source) == [b"three", None, b"four"]
+
+
+def test_a_rotated_file_is_read_to_its_end_then_the_new_one(path: Path) -> None:
+    path.write_bytes(b"one\n")
+    source = followed(path)
+    assert payloads(source) == [b"one"]
+    with path.open("ab") as file:
+        path.rename(path.with_suffix(".1"))
+        file.write(b"two\nlast")
+    path.write_bytes(b"new\n")
+    assert payloads(source) == [b"two", b"last", b"new"]
+
+
+def test_a_truncated_file_begins_anew(path: Path) -> None:
+    path.write_bytes(b"one\ntwo\nhalf")
+    source = followed(path)
+    assert payloads(source) == [b"one", b"two"]
+    path.write_bytes(b"new\n")
+    assert payloads(source) == [b"new"]
+
+
+def test_a_place_is_where_the_next_process_goes_on(path: Path) -> None:
+    path.write_bytes(b"one\ntwo\nthree\n")
+    places = [raw.place for raw in all_of(followed(path))]
+    assert payloads(followed(path, places[0])) == [b"two", b"three"]
+    assert payloads(followed(path, places[2])) == []
+    path.rename(path.with_suffix(".1"))
+    path.write_bytes(b"new and longer than the place\n")
+    assert payloads(followed(path, places[2])) == [b"new and longer than the place"]
+
+
+def test_a_pipe_ends_with_its_last_line() -> None:
+    reader, writer = os.pipe()
+    source = Stdin(100, reader)
+
+    def write() -> None:
+        for part in (b"one\ntw", b"o\n", b"three"):
+            os.write(writer, part)
+        os.close(writer)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    found: list[Raw] = []
+    while not source.ended or found[-1:] == []:
+        found += source.collect(2, 1.0)
+    found += source.collect(2, 0.0)
+    thread.join()
+    os.close(reader)
+    assert [raw.payload for raw in found] == [b"one", b"two", b"three"]
+
+
+@given(lines=st.lists(st.binary(max_size=12).filter(lambda line: b"\n" not in line and not line.endswith(b"\r"))), data=st.data())
+def test_chunks_do_not_matter(lines: list[bytes], data: st.DataObject) -> None:
+    content = b"".join(line + b"\n" for line in lines)
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(content)))))
+    cutter, found = Lines(8), []
+    for first, last in zip([0, *cuts], [*cuts, len(content)], strict=True):
+        found += cutter.feed(content[first:last])
+    assert [line for line, _ in found] == [line if len(line) <= 8 else None for line in lines]
+    assert [offset for _, offset in found] == [sum(len(line) + 1 for line in lines[: count + 1]) for count in range(len(lines))]
+    assert cutter.rest() == []

@@ -1,0 +1,226 @@
+"""The loop: the same outcome whether it was killed or not, each event delivered, each payload acknowledged after it was kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anomalynet.detection.alarms import Event
+from anomalynet.detection.clocks import Clocks
+from anomalynet.detection.messages import Parser
+from anomalynet.detection.notices import Notices
+from anomalynet.detection.service import Service
+from anomalynet.detection.sinks import key
+from anomalynet.detection.sinks.json_lines import JsonLines
+from anomalynet.detection.sinks.scores import ScoresFile
+from anomalynet.detection.snapshots import State
+from anomalynet.detection.sources import Raw
+from tests.detection.fake import FakeEngine
+
+
+class Scripted:
+    """Gives one list of payloads a turn, and notes what is acknowledged."""
+
+    connected = True
+    ended = False
+
+    def __init__(self, turns: Sequence[Sequence[bytes | None]]) -> None:
+        self.turns = [list(turn) for turn in turns]
+        self.acknowledged: list[bytes | None] = []
+        self.closed = False
+
+    def start(self, place: bytes) -> None:
+        self.place = place
+
+    def collect(self, limit: int, seconds: float) -> list[Raw]:
+        return [Raw("t", payload, 0.0) for payload in (self.turns.pop(0) if self.turns else [])]
+
+    def acknowledge(self, batch: Sequence[Raw]) -> None:
+        self.acknowledged += [raw.payload for raw in batch]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Kept:
+    """A sink that delivers when told to."""
+
+    name = "kept"
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, str] = {}
+        self.sent: list[str] = []
+        self.fresh: list[str] = []
+
+    def put(self, events: Sequence[Event]) -> None:
+        self.waiting |= {key(event): event.to_json() for event in events}
+
+    def forget(self, key: str) -> None:
+        self.waiting.pop(key, None)
+
+    def start(self) -> None: ...
+
+    def pending(self) -> list[str]:
+        return list(self.waiting.values())
+
+    def restore(self, pending: Sequence[str]) -> None:
+        for text in pending:
+            event = json.loads(text)
+            self.waiting[f"{event['id']}-{event['kind']}"] = text
+
+    def delivered(self) -> list[str]:
+        fresh, self.fresh = self.fresh, []
+        return fresh
+
+    def deliver(self) -> None:
+        self.fresh += self.waiting
+        self.sent += self.waiting
+        self.waiting.clear()
+
+    def close(self) -> None: ...
+
+
+def payload(device: str, time: int, value: float) -> bytes:
+    return json.dumps({"device": device, "time": time, "values": [value]}).encode()
+
+
+def service(folder: Path, turns: Sequence[Sequence[bytes | None]], sink: Any = None, state: bool = True, **more: Any) -> Service:
+    notices = Notices(lambda line: None)
+    sinks = [JsonLines(folder / "alarms.jsonl"), *([sink] if sink else [])]
+    kept = State(folder / "state", "m", notices) if state else None
+    scores = ScoresFile(folder / "scores.csv")
+    engine: Any = FakeEngine()
+    parser = Parser(("a",), notices)
+    return Service(engine=engine, source=Scripted(turns), parser=parser, sinks=sinks, scores=scores, state=kept, redelivers=True, **more)
+
+
+def run(made: Service, turns: int) -> None:
+    made.resume()
+    for _ in range(turns):
+        made.turn()
+
+
+def kill(made: Service) -> None:
+    """What the system does for a killed process: locks go, files stay as they are."""
+    assert made.state is not None
+    if made.state._writing is not None:
+        made.state._writing.join()
+    made.state._unlock()
+
+
+STEPS = [payload(device, time, 20.0 * (time % 3 == 0)) for time in range(12) for device in "ab"]
+
+
+def outcome(folder: Path) -> tuple[str, str]:
+    return (folder / "alarms.jsonl").read_text(), (folder / "scores.csv").read_text()
+
+
+KILL = st.tuples(st.integers(0, 4), st.booleans(), st.booleans())
+"""Turns until then; whether the last one's acknowledgement was lost; whether snapshots are taken."""
+
+
+@settings(deadline=None, max_examples=40)
+@given(cuts=st.sets(st.integers(1, len(STEPS) - 1), max_size=8), kills=st.lists(KILL, max_size=5))
+def test_killed_anywhere_it_goes_on_as_if_nothing_had_been(
+    tmp_path_factory: pytest.TempPathFactory, cuts: set[int], kills: list[tuple[int, bool, bool]]
+) -> None:
+    turns = [STEPS[first:last] for first, last in pairwise([0, *sorted(cuts), len(STEPS)])]
+    undisturbed, disturbed = tmp_path_factory.mktemp("undisturbed"), tmp_path_factory.mktemp("disturbed")
+    run(whole := service(undisturbed, turns), len(turns))
+    whole.close()
+
+    left = list(turns)
+    for wanted, unheard, snapshots in kills:
+        done = min(wanted, len(left))
+        run(made := service(disturbed, left, snapshot_every=0.0 if snapshots else 1e9), done)
+        kill(made)
+        left = left[max(0, done - unheard) :]  # a broker sends again what it does not know to be kept
+    run(final := service(disturbed, left), len(left))
+    final.close()
+    assert outcome(disturbed) == outcome(undisturbed)
+    assert len((undisturbed / "alarms.jsonl").read_text().splitlines()) == 8
+
+
+def test_payloads_are_acknowledged_after_they_are_kept_and_not_when_they_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = service(tmp_path, [[STEPS[0]], [STEPS[1]]])
+    run(made, 1)
+    source: Any = made.source
+    assert source.acknowledged == [STEPS[0]]
+    monkeypatch.setattr("os.pwrite", lambda file, content, at: 0)
+    with pytest.raises(Exception, match="journal"):
+        made.turn()
+    assert source.acknowledged == [STEPS[0]]
+
+
+def test_what_is_sent_twice_is_scored_once_and_acknowledged_twice(tmp_path: Path) -> None:
+    made = service(tmp_path, [[STEPS[0], STEPS[0]], [STEPS[0], STEPS[1]]], state=False)
+    run(made, 2)
+    source: Any = made.source
+    assert source.acknowledged == [STEPS[0], STEPS[0], STEPS[0], STEPS[1]]
+    assert made.parser.notices.counts == {"repeated": 2}
+    assert made.status.readings == 2
+
+
+def test_what_is_too_large_is_acknowledged_and_counted(tmp_path: Path) -> None:
+    made = service(tmp_path, [[None, STEPS[0]]])
+    run(made, 1)
+    source: Any = made.source
+    assert source.acknowledged == [None, STEPS[0]]
+    assert made.parser.notices.counts == {"too large": 1}
+
+
+@pytest.mark.parametrize("snapshot_every", [0.0, 1e9])
+@pytest.mark.parametrize("delivered", [True, False])
+def test_an_event_is_delivered_by_the_next_process_only_if_it_was_not(tmp_path: Path, delivered: bool, snapshot_every: float) -> None:
+    first = Kept()
+    made = service(tmp_path, [[STEPS[0]], [], []], first, snapshot_every=snapshot_every)
+    run(made, 1)
+    assert len(first.waiting) == 1
+    if delivered:
+        first.deliver()
+    made.turn()
+    made.turn()
+    kill(made)
+    second = Kept()
+    service(tmp_path, [], second).resume()
+    assert len(second.waiting) == (0 if delivered else 1)
+
+
+def test_a_silent_source_is_ticked_and_a_replay_ticks_it_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("anomalynet.detection.service.time.time", lambda: now)
+    monkeypatch.setattr(Scripted, "collect", lambda self, limit, seconds: [Raw("t", each, now) for each in self.turns.pop(0)])
+    made = service(tmp_path, [[payload("a", 500, 1.0)], [], [], []], clocks=Clocks(60.0, 10.0))
+    run(made, 1)
+    for now in (1059.0, 1060.0, 1062.0):  # noqa: B007  read by the clock
+        made.turn()
+    engine: Any = made.engine
+    assert engine.ticks == [("t", 560_000_000)]
+    kill(made)
+    again = service(tmp_path, [[], [], []], clocks=Clocks(60.0, 10.0))
+    now = 2000.0
+    again.resume()
+    replayed: Any = again.engine
+    assert replayed.ticks == [("t", 560_000_000)]
+    again.turn()
+    assert replayed.ticks[1:] == []  # what waits at the broker may still come
+    now = 2060.0
+    again.turn()
+    assert replayed.ticks[1:] == [("t", 1_560_000_000)]
+
+
+def test_without_a_state_the_end_is_the_end(tmp_path: Path) -> None:
+    made = service(tmp_path, [[STEPS[0]]], state=False)
+    run(made, 1)
+    made.close()
+    engine: Any = made.engine
+    source: Any = made.source
+    assert engine.finished
+    assert source.closed

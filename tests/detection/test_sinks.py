@@ -1,0 +1,206 @@
+"""Alarms arrive once in files, at least once behind a network, in order, and no secret goes astray."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anomalynet.detection.notices import Notices
+from anomalynet.detection.sinks import delivery
+from anomalynet.detection.sinks.delivery import Delivery
+from anomalynet.detection.sinks.json_lines import JsonLines
+from anomalynet.detection.sinks.targets import sinks
+from anomalynet.detection.sinks.webhook import webhook
+from anomalynet.errors import RunError, UsageError
+from tests.detection.fake import event
+
+FIRST, SECOND = event("a", 1, 11.0), event("b", 2, 12.0)
+
+
+def until(condition: Callable[[], object]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not come about in ten seconds")
+
+
+def test_a_file_keeps_each_event_once_over_restarts(tmp_path: Path) -> None:
+    path = tmp_path / "alarms.jsonl"
+    for events in ([FIRST], [FIRST, SECOND], [SECOND, SECOND, event("a", 1, 11.0, "cleared")]):
+        sink = JsonLines(path)
+        sink.put(events)
+        sink.close()
+    assert [(line["id"], line["kind"]) for line in map(json.loads, path.read_text().splitlines())] == [
+        (FIRST.id, "alarm"),
+        (SECOND.id, "alarm"),
+        (FIRST.id, "cleared"),
+    ]
+
+
+def test_torn_at_every_byte_of_its_last_line_it_is_made_whole(tmp_path: Path) -> None:
+    whole = (FIRST.to_json() + "\n" + SECOND.to_json() + "\n").encode()
+    for length in range(len(FIRST.to_json()) + 1, len(whole)):
+        path = tmp_path / "alarms.jsonl"
+        path.write_bytes(whole[:length])
+        sink = JsonLines(path)
+        sink.put([FIRST, SECOND])
+        sink.close()
+        assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("content", [b"notes\n", b"notes", b"[]\n", b'{"id": 1}\n', b"\xff\n"])
+def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "alarms.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="holds no alarms"):
+        JsonLines(path)
+    assert path.read_bytes() == content
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = JsonLines(tmp_path / "alarms.jsonl")
+    sink.put([FIRST])
+    monkeypatch.setattr("os.pwrite", lambda file, content, at: 3)
+    with pytest.raises(RunError, match="not written whole"):
+        sink.put([SECOND])
+    monkeypatch.undo()
+    assert (tmp_path / "alarms.jsonl").read_text() == FIRST.to_json() + "\n"
+
+
+def test_delivery_tries_again_in_order_and_tells_what_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.01)
+    tried: list[str] = []
+
+    def send(key: str, line: str) -> None:
+        tried.append(key)
+        if len(tried) < 3:
+            raise OSError("away")
+
+    told: list[str] = []
+    notices = Notices(told.append)
+    sink = Delivery("x", send, notices)
+    sink.put([FIRST, SECOND])
+    assert len(sink.pending()) == 2
+    sink.start()
+    until(lambda: not sink.pending())
+    keys = [f"{FIRST.id}-alarm", f"{SECOND.id}-alarm"]
+    assert tried == [keys[0], keys[0], keys[0], keys[1]]
+    assert sink.delivered() == keys
+    assert sink.delivered() == []
+    assert notices.counts == {"delivery to x failed": 2}
+    assert told == ["delivery to x failed: away (further ones are only counted)"]
+
+
+def test_the_queue_is_bounded_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MOST", 2)
+    notices = Notices(lambda line: None)
+    sink = Delivery("x", lambda key, line: None, notices)
+    sink.put([event("a", time, 11.0) for time in range(5)])
+    assert [json.loads(line)["time"] for line in sink.pending()] == [3, 4]
+    assert notices.counts == {"alarms dropped, too many wait for x": 3}
+
+
+def test_what_another_process_left_is_delivered_unless_it_was_already() -> None:
+    sent: list[str] = []
+    sink = Delivery("x", lambda key, line: sent.append(line), Notices(lambda line: None))
+    sink.restore([FIRST.to_json(), SECOND.to_json()])
+    sink.forget(f"{FIRST.id}-alarm")
+    sink.start()
+    until(lambda: sent)
+    sink.close()
+    assert sent == [SECOND.to_json()]
+
+
+class Receiver:
+    """A webhook's other end: answers the given codes, then 200."""
+
+    def __init__(self, *codes: int) -> None:
+        self.requests: list[tuple[str, dict[str, str], Any]] = []
+        answers = list(codes)
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                receiver.requests.append((self.path, dict(self.headers), body))
+                code = answers.pop(0) if answers else 200
+                self.send_response(code)
+                if code == 302:
+                    self.send_header("Location", "/elsewhere")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_GET = do_POST
+
+            def log_message(self, format: str, *values: Any) -> None: ...
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook/private"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def receivers() -> Iterator[Callable[..., Receiver]]:
+    made: list[Receiver] = []
+
+    def make(*codes: int) -> Receiver:
+        made.append(Receiver(*codes))
+        return made[-1]
+
+    yield make
+    for receiver in made:
+        receiver.server.shutdown()
+        receiver.server.server_close()
+
+
+def test_a_webhook_gets_json_with_the_token_and_a_key_that_repeats(
+    receivers: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setenv("ANOMALYNET_WEBHOOK_TOKEN", "s3cret")
+    receiver, told = receivers(503, 302, 429), []
+    notices = Notices(told.append)
+    sink = webhook(receiver.url, notices)
+    sink.put([FIRST])
+    sink.start()
+    until(lambda: not sink.pending())
+    sink.close()
+    assert [path for path, _, _ in receiver.requests] == ["/hook/private"] * 4  # a redirect is not followed
+    for _, headers, body in receiver.requests:
+        assert headers["Authorization"] == "Bearer s3cret"
+        assert headers["Idempotency-Key"] == f"{FIRST.id}-alarm"
+        assert body == json.loads(FIRST.to_json())
+    assert list(notices.counts.values()) == [3]
+    assert "s3cret" not in "".join([*told, *notices.counts])
+    assert "private" not in "".join([*told, *notices.counts])
+
+
+def test_what_a_webhook_refuses_for_good_is_counted_and_not_sent_again(receivers: Callable[..., Receiver]) -> None:
+    receiver, notices = receivers(422), Notices(lambda line: None)
+    sink = webhook(receiver.url, notices)
+    sink.put([FIRST, SECOND])
+    sink.start()
+    until(lambda: not sink.pending())
+    assert [body["id"] for _, _, body in receiver.requests] == [FIRST.id, SECOND.id]
+    assert notices.counts == {"alarm refused by webhook 127.0.0.1": 1}
+
+
+def test_a_token_is_not_sent_in_clear_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANOMALYNET_WEBHOOK_TOKEN", "s3cret")
+    with pytest.raises(UsageError, match="clear text") as refused:
+        webhook("http://example.org/x", Notices())
+    assert "s3cret" not in str(refused.value)
+
+
+def test_each_target_is_one_sink(tmp_path: Path) -> None:
+    file = str(tmp_path / "a.jsonl")
+    made = sinks(["-", file, "https://host/x", file], "c", Notices())
+    assert [sink.name for sink in made] == ["-", file, "webhook host"]
