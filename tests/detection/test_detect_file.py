@@ -84,7 +84,11 @@ def test_scores_of_every_step_and_the_same_again(tmp_path: Path, capsys: pytest.
         assert run(capsys, file, "--scores", scores, "--alarms", alarms)[0] == 0
         lines = scores.read_text().splitlines()
         if kind == "csv":
-            assert lines[:3] == ["device,time,observed,score", "n1,2026-01-01T00:00:00.000000Z,1,1.0", "n2,2026-01-01T00:00:00.000000Z,1,1.0"]
+            assert lines[:3] == [
+                "device,time,observed,score",
+                "n1,2026-01-01T00:00:00.000000Z,1,1.0",
+                "n2,2026-01-01T00:00:00.000000Z,1,1.0",
+            ]
             assert lines[3] == "n1,2026-01-01T00:01:00.000000Z,1,"
         else:
             assert json.loads(lines[2]) == {"device": "n1", "time": "2026-01-01T00:01:00.000000Z", "observed": True, "score": None}
