@@ -43,6 +43,12 @@ class Broker:
         """The address of a topic."""
         return f"mqtt://127.0.0.1:{self.port}/{topic}"
 
+    @property
+    def pid(self) -> int:
+        """Of the running broker."""
+        assert self.process is not None
+        return self.process.pid
+
     def start(self) -> None:
         """Start it and wait until it answers."""
         assert MOSQUITTO is not None

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from math import isnan
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from anomalynet.detection.contract import Contract
+from anomalynet.detection.publish import Publisher
 from anomalynet.detection.times import iso
+
+CONNECTIONS = 4
+"""Of a publishing process; a gateway keeps to one, so that its messages stay in order."""
 
 BURST = 5
 """Steps in which a device reads far off."""
@@ -57,3 +65,26 @@ class Fleet:
             ]
             document = {"gateway": gateway, "time": stamp, "sequence": sequence, "readings": readings}
             yield gateway, json.dumps(document, separators=(",", ":")).encode()
+
+
+def publish(fleet: tuple[Contract, int, int], url: str, warm: int, seconds: int, began: Synchronized[float], sent: Path) -> None:
+    """Publish `warm` steps at once, wait until `began` is known, then one step a second, the gateways spread over it.
+
+    Args:
+        fleet: contract, devices, gateways.
+        began: wall-clock time at which living begins; 0 until then.
+        sent: receives the messages, one a line.
+    """
+    made = Fleet(*fleet)
+    with ExitStack() as stack:
+        file = stack.enter_context(sent.open("wb"))
+        connections = [stack.enter_context(Publisher(url)) for _ in range(CONNECTIONS)]
+        for step in range(warm + seconds):
+            messages = list(made.messages(made.step(), 1_000_000 * step, step))
+            while step >= warm and not began.value:
+                time.sleep(0.01)
+            for number, (_, payload) in enumerate(messages):
+                if step >= warm:
+                    time.sleep(max(began.value + step - warm + number / len(messages) - time.time(), 0))
+                connections[number % CONNECTIONS](payload.decode())
+                file.write(payload + b"\n")
