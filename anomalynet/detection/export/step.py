@@ -1,4 +1,8 @@
-"""A network of the form `step` as a graph: it is given one reading and its state, and gives the score and the state after it."""
+"""A network of the form `step` as a graph: it is given one reading and its state, and gives the score and the state after it.
+
+The same numbers as `HybridCausal.step`, up to rounding, with its products merged: ONNX Runtime's LSTM and Conv operators cost more for
+a single step than one matrix product each.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from anomalynet.detection.export.network import EXAMPLES, Calibration, trace
 from anomalynet.models.hybrid_causal import HybridCausal
@@ -26,13 +31,48 @@ class StepGraph(nn.Module):
         super().__init__()
         self.detector = detector
         self.calibration = Calibration(bounds)
+        convolution, lstm, attention = detector.convolution.convolution, detector.recurrent.lstm, detector.attention
+        self.seen = nn.Parameter(convolution.weight.permute(0, 2, 1).flatten(1))  # (channels, kernel · features), oldest step first
+        on_input, on_state, bias, more = (weights.detach() for weights in lstm.parameters())
+        self.gates = nn.Parameter(_sigmoids_first(torch.cat([on_input, on_state], dim=1)))
+        self.gate_bias = nn.Parameter(_sigmoids_first(bias + more))
+        self.asked = nn.Parameter(attention.key.weight.T @ attention.query.weight * attention.scale)
+        self.asked_bias = nn.Parameter(attention.query.bias @ attention.key.weight * attention.scale)
 
     def forward(
         self, reading: Tensor, offset: Tensor, scale: Tensor, tail: Tensor, hidden: Tensor, cell: Tensor, states: Tensor, slot: Tensor
     ) -> tuple[Tensor, ...]:
         """`OUTPUTS`, then the state after the step, of a reading (batch, channels) float32 with NaN; the rest as in `HybridCausal.step`."""
-        found = self.detector.step(self.calibration(reading, offset, scale), tail, hidden, cell, states, slot)
-        return tuple(found[name] for name in (*OUTPUTS, *(f"{name}_next" for name in carried(self.detector))))
+        network = self.detector
+        x = network.normalise(self.calibration(reading, offset, scale))
+        latent, reconstruction = network.autoencoder(x)
+        error = (reconstruction - x).square()
+        seen = torch.cat([tail.flatten(1), x], dim=1)
+        maps = F.relu(F.linear(seen, self.seen, network.convolution.convolution.bias))
+        hidden, cell = self._lstm(maps, hidden, cell)
+        direction = F.linear(hidden, self.asked, self.asked_bias)
+        earlier = (states @ direction.unsqueeze(-1)).squeeze(-1)
+        weights = torch.softmax(torch.where(slot > 0, (hidden * direction).sum(dim=-1, keepdim=True), earlier), dim=-1)
+        own = (weights * slot).sum(dim=-1, keepdim=True)
+        mixed = ((weights * (1 - slot)).unsqueeze(-2) @ states).squeeze(-2) + own * hidden
+        features = torch.cat([hidden, network.attention.value(mixed), latent, torch.log1p(error)], dim=-1)
+        score = torch.softmax(network.head(features), dim=-1)[:, 1]
+        return score, error, weights, seen[:, x.shape[1] :].view_as(tail), hidden, cell
+
+    def _lstm(self, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """Eq. 3–8 with one product for all gates."""
+        width = hidden.shape[1]
+        gates = F.linear(torch.cat([x, hidden], dim=1), self.gates, self.gate_bias)
+        opened = torch.sigmoid(gates[:, : 3 * width])
+        enter, forget, leave = opened[:, :width], opened[:, width : 2 * width], opened[:, 2 * width :]
+        cell = forget * cell + enter * torch.tanh(gates[:, 3 * width :])
+        return leave * torch.tanh(cell), cell
+
+
+def _sigmoids_first(gates: Tensor) -> Tensor:
+    """Rows of torch's input, forget, candidate and output gates, with the candidate last."""
+    enter, forget, candidate, leave = gates.chunk(4)
+    return torch.cat([enter, forget, leave, candidate])
 
 
 def carried(detector: HybridCausal) -> dict[str, tuple[int, ...]]:
