@@ -10,7 +10,6 @@ from anomalynet.cli.arguments import add_json
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
-    from anomalynet.detection.contract import Contract
     from anomalynet.detection.engine import Engine
 
 SUMMARY = "find anomalies with an exported model: in a file, a growing file, or live over MQTT"
@@ -93,18 +92,15 @@ def run(args: argparse.Namespace) -> int:
     return detect_stream(args)
 
 
-def make_engine(args: argparse.Namespace) -> tuple[Engine, Contract]:
-    """The engine that the arguments describe, and what its model says of itself.
+def make_engine(args: argparse.Namespace) -> Engine:
+    """The engine that the arguments describe.
 
     Raises:
         UsageError: the model, the rule or the list of devices cannot be used.
     """
-    try:
-        from anomalynet.detection.model import Model
-    except ImportError as error:
-        raise UsageError(f"detecting needs the package {error.name}", "pip install 'anomalynet[stream]'") from None
     from anomalynet.detection.alarms import AlarmRule
     from anomalynet.detection.engine import Engine
+    from anomalynet.detection.model import Model
 
     allowed = None
     if args.devices is not None:
@@ -115,13 +111,12 @@ def make_engine(args: argparse.Namespace) -> tuple[Engine, Contract]:
             raise UsageError(f"{args.devices}: {why}", "--devices names a file, one device a line") from None
     k, n = args.hits
     rule = AlarmRule(threshold=args.threshold, clear=args.clear, k=k, n=n, cool_down=args.cool_down)
-    model = Model(args.model)
-    return Engine(model, rule, max_devices=args.max_devices, allowed=allowed, lateness=args.lateness), model.contract
+    return Engine(Model(args.model), rule, max_devices=args.max_devices, allowed=allowed, lateness=args.lateness)
 
 
 def _hits(text: str) -> tuple[int, int]:
     k, _, n = text.partition("/")
-    if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n) <= 1000):
+    if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n) <= 63):
         raise argparse.ArgumentTypeError(f"{text!r} is not K/N, like 3/5")
     return int(k), int(n)
 

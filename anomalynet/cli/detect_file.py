@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -27,8 +28,8 @@ BATCH = 4096
 def detect_file(args: argparse.Namespace) -> int:
     """Score the file, write what was asked for, and summarise."""
     began = time.monotonic()
-    engine, contract = make_engine(args)
-    notices, status = Notices(), Status()
+    engine, notices, status = make_engine(args), Notices(), Status()
+    contract = engine.contract
     sensors = [sensor.name for sensor in contract.sensors]
     recording = Recording(args.file, Parser(sensors, notices, args.max_message), contract.period)
     scores = ScoresFile(args.scores, replace=True) if args.scores is not None else None
@@ -57,7 +58,7 @@ def detect_file(args: argparse.Namespace) -> int:
         for target in targets:
             target.close()
     evaluation = recording.labels.evaluate(opened) if recording.labels is not None else None
-    rejected = dict(notices.counts + engine.counts)
+    rejected = dict(notices.counts + Counter(engine.counts))
     summary = _summary(status, len(engine.names), rejected, contract, evaluation)
     if args.json:
         print_json(summary)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,13 +10,12 @@ from types import FrameType
 
 from anomalynet.cli.detect import make_engine
 from anomalynet.cli.output import print_json
-from anomalynet.detection.clocks import Clocks
-from anomalynet.detection.contract import Contract
 from anomalynet.detection.drift import Drift, described
 from anomalynet.detection.messages import Parser
 from anomalynet.detection.monitor import Monitor
 from anomalynet.detection.mqtt import address
 from anomalynet.detection.notices import Notices, to_stderr
+from anomalynet.detection.patience import Patience
 from anomalynet.detection.service import Service
 from anomalynet.detection.sinks.scores import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
@@ -64,11 +62,11 @@ def detect_stream(args: argparse.Namespace) -> int:
 
 
 def _service(args: argparse.Namespace) -> Service:
-    engine, contract = make_engine(args)
-    notices, status = Notices(), Status()
+    engine, notices, status = make_engine(args), Notices(), Status()
+    contract = engine.contract
     client_id = args.client_id or f"anomalynet-{contract.run}"
     scores = ScoresFile(args.scores) if args.scores is not None else None
-    state = State(args.state, _identity(contract), notices, args.fsync) if args.state is not None else None
+    state = State(args.state, f"{contract.run} {engine.model.fingerprint}", notices, args.fsync) if args.state is not None else None
     return Service(
         engine=engine,
         source=_source(args, client_id, notices),
@@ -76,7 +74,7 @@ def _service(args: argparse.Namespace) -> Service:
         sinks=sinks(args.alarms or ([] if args.json else ["-"]), client_id, notices),
         scores=scores,
         state=state,
-        clocks=Clocks(args.patience, contract.period) if args.patience and contract.period else None,
+        patience=Patience(args.patience, contract.period) if args.patience and contract.period else None,
         drift=Drift(contract) if args.metrics or args.watch or args.drift_every else None,
         drift_every=args.drift_every or 60.0,
         tell_drift=lambda measures: to_stderr(described(measures)) if args.drift_every else None,
@@ -105,7 +103,3 @@ def _source(args: argparse.Namespace, client_id: str, notices: Notices) -> Sourc
         max_bytes=args.max_message,
         notices=notices,
     )
-
-
-def _identity(contract: Contract) -> str:
-    return json.dumps([contract.run, contract.fingerprint, contract.variant])

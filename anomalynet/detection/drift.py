@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from anomalynet.detection.contract import Contract
+from anomalynet.detection.steps import Steps
 
 WINDOW = 10_000
 """Newest steps that are compared."""
@@ -68,16 +68,14 @@ class Drift:
         self._ring = np.full((window, len(self._references)), np.nan, np.float32)
         self._next = 0
 
-    def add(self, steps: Any) -> None:
+    def add(self, steps: Steps) -> None:
         """Take over the scored steps of one outcome."""
         scored = np.flatnonzero(np.isfinite(steps.score))[-len(self._ring) :]
         if not len(scored):
             return
         places = (self._next + np.arange(len(scored))) % len(self._ring)
         self._ring[places, 0] = steps.score[scored]
-        values = getattr(steps, "values", None)
-        if values is not None:
-            self._ring[places, 1:] = values[scored]
+        self._ring[places, 1:] = steps.values[scored]
         self._next = int(places[-1]) + 1
 
     def measure(self) -> dict[str, Measure]:

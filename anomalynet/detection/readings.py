@@ -1,4 +1,4 @@
-"""What reaches the detector."""
+"""What a detector is given: readings of devices, in the messages that brought them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One reading of one device.
+    """What one device reported at one time.
 
     Attributes:
-        time: µs since 1970 UTC.
-        values: one a sensor of the contract, in its order; NaN = missing. All NaN is a valid reading: the device
-            is there, nothing was heard.
+        time: microseconds since 1970, UTC.
+        values: one a sensor of the contract, in its order; NaN = missing. All NaN says that the device is there and nothing was heard.
     """
 
     device: str
@@ -22,11 +21,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Readings that came together.
+    """Readings that arrived together.
 
     Attributes:
-        source: gateway, topic or file: readings of one source come in order, and its clock ticks its devices.
-        clock: µs: event time up to which this source is known to be complete; None: newest time of its readings.
+        source: gateway, topic or file. Its readings come in order, and its clock tells which of its devices are silent.
+        clock: microseconds up to which this source is known to be complete; None: the newest time of the readings.
     """
 
     source: str

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from anomalynet.detection.clocks import Clocks
 from anomalynet.detection.drift import Drift
 from anomalynet.detection.journal import Entry
 from anomalynet.detection.messages import Parser
 from anomalynet.detection.monitor import Monitor
+from anomalynet.detection.patience import Patience
 from anomalynet.detection.readings import Message
 from anomalynet.detection.sinks import Sink
 from anomalynet.detection.sinks.scores import ScoresFile
 from anomalynet.detection.snapshots import State
 from anomalynet.detection.sources import Raw, Source
 from anomalynet.detection.status import Status
+from anomalynet.detection.steps import Outcome
 
 if TYPE_CHECKING:
-    from anomalynet.detection.engine import Engine, Outcome
+    from anomalynet.detection.engine import Engine
 
 BATCH = 1000
 """Payloads of one turn at most."""
@@ -54,7 +55,7 @@ class Service:
     sinks: Sequence[Sink]
     scores: ScoresFile | None = None
     state: State | None = None
-    clocks: Clocks | None = None
+    patience: Patience | None = None
     drift: Drift | None = None
     monitor: Monitor | None = None
     threshold: float = 0.0
@@ -89,8 +90,8 @@ class Service:
         for sink in self.sinks:
             sink.start()
         now = time.time()
-        if self.clocks is not None:
-            self.clocks.restarted(now)
+        if self.patience is not None:
+            self.patience.restarted(now)
         self.source.start(self._place)
         self._snapshot = self._drifted = time.monotonic()
 
@@ -99,8 +100,8 @@ class Service:
         raws = self.source.collect(BATCH, WAIT)
         now = time.time()
         entries = [Entry("message", raw.source, raw.payload or b"", raw.arrived) for raw in raws if self._is_new(raw)]
-        if self.clocks is not None:
-            entries += [Entry("tick", name, str(clock).encode(), now) for name, clock in self.clocks.due(now)]
+        if self.patience is not None:
+            entries += [Entry("tick", name, str(clock).encode(), now) for name, clock in self.patience.due(now)]
         for sink in self.sinks:
             entries += [Entry("delivered", sink.name, key.encode()) for key in sink.delivered()]
         if raws and raws[-1].place:
@@ -190,8 +191,8 @@ class Service:
 
     def _hear(self, message: Message, now: float) -> None:
         clock = _clock(message)
-        if self.clocks is not None and clock is not None:
-            self.clocks.heard(message.source, clock, now)
+        if self.patience is not None and clock is not None:
+            self.patience.heard(message.source, clock, now)
 
     def _look(self, at_once: bool = False) -> None:
         now = time.monotonic()
@@ -200,8 +201,7 @@ class Service:
         if at_once or now - self._slow >= SLOW:
             self._slow = now
             status.states = self.engine.states()
-            counts = self.parser.notices.counts + self.engine.counts
-            status.rejected = dict(counts)
+            status.rejected = dict(self.parser.notices.counts + Counter(self.engine.counts))
         if self.drift is not None and self.drift_every is not None and now - self._drifted >= self.drift_every:
             self._drifted = now
             status.drift = self.drift.measure()
@@ -214,7 +214,7 @@ class Service:
         return {
             "place": self._place.decode(),
             "seen": b"".join(self._seen).hex(),
-            "clocks": self.clocks.to_json() if self.clocks is not None else {},
+            "behind": self.patience.to_json() if self.patience is not None else {},
             "pending": {sink.name: sink.pending() for sink in self.sinks},
             "scores": [str(self.scores.path.resolve()), self.scores.size] if self.scores is not None else None,
         }
@@ -223,8 +223,8 @@ class Service:
         self._place = own["place"].encode()
         seen = bytes.fromhex(own["seen"])
         self._seen = OrderedDict((seen[at : at + 8], None) for at in range(0, len(seen), 8))
-        if self.clocks is not None:
-            self.clocks.restore(own["clocks"])
+        if self.patience is not None:
+            self.patience.restore(own["behind"])
         for sink in self.sinks:
             sink.restore(own["pending"].get(sink.name, []))
         if self.scores is not None and own["scores"] and own["scores"][0] == str(self.scores.path.resolve()):

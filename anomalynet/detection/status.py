@@ -6,17 +6,15 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from anomalynet.detection.alarms import Event
 from anomalynet.detection.drift import Measure
+from anomalynet.detection.events import Event
 from anomalynet.detection.readings import Message
-
-if TYPE_CHECKING:
-    from anomalynet.detection.engine import Outcome
+from anomalynet.detection.steps import Outcome
 
 STALE = 15.0
 """Seconds after which a loop that has not turned is stuck."""

@@ -1,8 +1,8 @@
-"""Points in time: int64 microseconds since 1970 UTC inside, ISO 8601 or epoch seconds outside."""
+"""Times as messages and tables write them → int64 microseconds since 1970 UTC."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -31,8 +31,3 @@ def microseconds(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < LATEST:
         return None
     return round(value * 1_000_000)
-
-
-def iso(time: int) -> str:
-    """ISO 8601 in UTC of microseconds; the fraction is left out where it is zero."""
-    return (EPOCH + timedelta(microseconds=time)).isoformat().replace("+00:00", "Z")

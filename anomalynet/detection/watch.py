@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from anomalynet.detection.alarms import Event
+from anomalynet.detection.events import Event, iso
 from anomalynet.detection.status import Status
-from anomalynet.detection.times import iso
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

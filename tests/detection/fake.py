@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from anomalynet.detection.alarms import Event
+from anomalynet.detection.events import Event, event_id
 from anomalynet.detection.readings import Message
+from anomalynet.detection.steps import Outcome, Steps
 
 THRESHOLD = 10.0
 
 
-@dataclass
-class Steps:
-    row: npt.NDArray[np.int64]
-    time: npt.NDArray[np.int64]
-    observed: npt.NDArray[np.bool_]
-    score: npt.NDArray[np.float64]
-    values: npt.NDArray[np.float32] | None = None
-
-
-@dataclass
-class Outcome:
-    steps: Steps
-    events: list[Event]
-
-
-def event(device: str, time: int, score: float, kind: str = "alarm") -> Event:
+def event(device: str, time: int, score: float, kind: Literal["alarm", "cleared"] = "alarm") -> Event:
     """As the engine makes them: the id comes from device and time."""
-    name = hashlib.sha256(f"run|{device}|{time}".encode()).hexdigest()[:16]
-    return Event(kind=kind, id=name, device=device, time=time, score=score, threshold=THRESHOLD, channels=(), steps=())
+    return Event(kind=kind, id=event_id("run", device, time), device=device, time=time, score=score, threshold=THRESHOLD)
 
 
 class FakeEngine:
@@ -86,4 +69,6 @@ class FakeEngine:
 
 
 def _steps(rows: list[int], times: list[int], scores: list[float]) -> Steps:
-    return Steps(np.array(rows, np.int64), np.array(times, np.int64), np.ones(len(rows), np.bool_), np.array(scores, np.float64))
+    score = np.array(scores, np.float64)
+    values = score.astype(np.float32)[:, None]
+    return Steps(np.array(rows, np.int64), np.array(times, np.int64), np.ones(len(rows), np.bool_), score, values)

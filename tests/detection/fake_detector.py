@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 from anomalynet.cli import detect
@@ -46,8 +47,10 @@ def contract(**changes: Any) -> Contract:
     return Contract(**(made | changes))
 
 
-def make_engine(args: Any) -> tuple[Any, Contract]:
-    return FakeEngine(), contract()
+def make_engine(args: Any) -> Any:
+    engine: Any = FakeEngine()
+    engine.contract, engine.model = contract(), SimpleNamespace(fingerprint="f")
+    return engine
 
 
 if __name__ == "__main__":

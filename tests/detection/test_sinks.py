@@ -104,7 +104,7 @@ def test_the_queue_is_bounded_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatc
     notices = Notices(lambda line: None)
     sink = Delivery("x", lambda key, line: None, notices)
     sink.put([event("a", time, 11.0) for time in range(5)])
-    assert [json.loads(line)["time"] for line in sink.pending()] == [3, 4]
+    assert [json.loads(line)["id"] for line in sink.pending()] == [event("a", time, 11.0).id for time in (3, 4)]
     assert notices.counts == {"alarms dropped, too many wait for x": 3}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from anomalynet.detection.alarms import Event
+from anomalynet.detection.events import Event
 
 
 class Sink(Protocol):

@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from anomalynet.detection.alarms import Event
+from anomalynet.detection.events import Event
 from anomalynet.detection.notices import Notices
 from anomalynet.detection.sinks import key
 

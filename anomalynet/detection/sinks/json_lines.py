@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from anomalynet.detection.alarms import Event
+from anomalynet.detection.events import Event
 from anomalynet.detection.sinks import key
 from anomalynet.errors import RunError, UsageError
 

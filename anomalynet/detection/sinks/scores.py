@@ -9,10 +9,10 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from anomalynet.detection.steps import Steps
 from anomalynet.errors import RunError, UsageError
 
 HEADER = b"device,time,observed,score\n"
@@ -54,13 +54,13 @@ class ScoresFile:
             os.ftruncate(self._file, size)
             self.size = size
 
-    def put(self, names: Sequence[str], steps: Any) -> None:
+    def put(self, names: Sequence[str], steps: Steps) -> None:
         """Append the steps of one outcome.
 
         Raises:
             RunError: the file cannot be written.
         """
-        if not len(steps.time):
+        if not len(steps):
             return
         times = np.datetime_as_string(steps.time.astype("datetime64[us]"), timezone="UTC").tolist()
         scores = [None if math.isnan(score) else round(score, 9) for score in steps.score.tolist()]

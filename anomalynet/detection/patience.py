@@ -19,16 +19,16 @@ class _Source:
     ticked: float = -math.inf  # wall clock of its last tick
 
 
-class Clocks:
+class Patience:
     """Knows when each source was heard.
 
     Args:
-        patience: seconds of silence, by wall clock, before a source is ticked.
+        seconds: of silence, by wall clock, before a source is ticked.
         period: seconds between readings: a silent source is ticked twice in it, at most once a second.
     """
 
-    def __init__(self, patience: float, period: float) -> None:
-        self._patience, self._every = patience, max(1.0, period / 2)
+    def __init__(self, seconds: float, period: float) -> None:
+        self._patience, self._every = seconds, max(1.0, period / 2)
         self._sources: OrderedDict[str, _Source] = OrderedDict()  # longest silent first
         self._looked = -math.inf
 

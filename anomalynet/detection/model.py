@@ -1,0 +1,72 @@
+"""An exported model, loaded: ONNX Runtime on the CPU, and the contract."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from anomalynet.detection import contract
+from anomalynet.errors import UsageError
+
+
+class Model:
+    """A file that `anomalynet export` wrote.
+
+    Args:
+        threads: that one call of the network uses; they wait without spinning.
+
+    Attributes:
+        contract: what the file says of itself.
+        fingerprint: SHA-256 of the file.
+
+    Raises: UsageError if there is no such file, it is no exported model, or ONNX Runtime is missing or refuses it.
+    """
+
+    def __init__(self, path: Path, *, threads: int = 1) -> None:
+        self.path = path
+        try:
+            import onnxruntime
+        except ImportError:
+            raise UsageError("ONNX Runtime is not installed", "pip install 'anomalynet[stream]'") from None
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}", "anomalynet export RUN --out model.onnx") from None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = 4  # what it refuses is told below
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions have no common class
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UsageError(f"{path}: ONNX Runtime cannot load it: {reason}", "export the run again") from None
+        self.fingerprint = hashlib.sha256(content).hexdigest()
+        self.contract = contract.read(self._session.get_modelmeta().custom_metadata_map, str(path))
+        self.outputs = tuple(output.name for output in self._session.get_outputs())
+        _check(self.contract, {given.name for given in self._session.get_inputs()}, set(self.outputs), str(path))
+
+    def run(self, feed: Mapping[str, npt.NDArray[Any]], names: Sequence[str] | None = None) -> dict[str, npt.NDArray[Any]]:
+        """Outputs by name; all without `names`.
+
+        Args:
+            feed: C-contiguous arrays by name, as the contract describes.
+        """
+        wanted = self.outputs if names is None else names
+        return dict(zip(wanted, self._session.run(wanted, feed), strict=True))
+
+
+def _check(found: contract.Contract, inputs: set[str], outputs: set[str], where: str) -> None:
+    state = set(found.carried)
+    expected = {
+        "window": {"readings", "offset", "scale"},
+        "step": {"reading", "offset", "scale", "states", "slot", *state},
+        "statistics": {"features"},
+    }[found.form]
+    needed = set(found.outputs) | ({f"{name}_next" for name in state} | {"hidden_next"} if found.form == "step" else set())
+    if inputs != expected or not needed <= outputs or "score" not in found.outputs:
+        raise UsageError(f"{where}: its network does not have the inputs and outputs that its metadata says", "export the run again")

@@ -1,0 +1,103 @@
+"""A Mosquitto of a test's own, on a free port, with the configuration that the package ships; and the processes around it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import anomalynet.detection
+
+ROOT = Path(__file__).parent.parent.parent
+
+SHIPPED = Path(anomalynet.detection.__file__).parent / "mosquitto.conf"
+
+needs_mosquitto = pytest.mark.skipif(shutil.which("mosquitto") is None, reason="the program mosquitto is not installed")
+
+
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+    """Wait; fail with `what` did not happen."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        time.sleep(0.02)
+
+
+class Broker:
+    """Started at once; `kill` is -9, `start` begins again with what is on the disk.
+
+    Args:
+        changes: setting → value in place of the shipped one, or beside it.
+    """
+
+    def __init__(self, folder: Path, **changes: str) -> None:
+        self.port = free_port()
+        changes = {"listener": f"{self.port} 127.0.0.1", "persistence_location": f"{folder}/", "user": "root"} | changes
+        kept = [line for line in SHIPPED.read_text().splitlines() if line.partition(" ")[0] not in changes]
+        self._file = folder / "mosquitto.conf"
+        first = [f"{name} {value}" for name, value in changes.items() if name == "listener"]  # what follows is this listener's
+        self._file.write_text("\n".join([*first, *kept, *(f"{name} {value}" for name, value in changes.items() if name != "listener"), ""]))
+        self._log = folder / "mosquitto.log"
+        self.start()
+
+    def start(self) -> None:
+        """Start, and wait until it listens."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(["mosquitto", "-c", str(self._file)], stdout=log, stderr=log)
+        until(self._listens, f"mosquitto starts ({self._log})")
+
+    def kill(self) -> None:
+        """Kill -9."""
+        self._process.kill()
+        self._process.wait()
+
+    def _listens(self) -> bool:
+        assert self._process.poll() is None, self._log.read_text()
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
+
+
+class Detector:
+    """`anomalynet detect` with the fake engine as a process."""
+
+    def __init__(self, *arguments: object, environment: dict[str, str] | None = None, feed: bool = False) -> None:
+        command = [sys.executable, "-m", "tests.detection.fake_detector", "detect", "--model", "none", *map(str, arguments)]
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=os.environ | (environment or {}),
+            stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def kill(self) -> None:
+        """Kill -9."""
+        self.process.kill()
+        self.process.communicate()
+
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
+        """Send a signal (0: none) and wait: exit code, stdout, stderr."""
+        if number:
+            self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=30)
+        return self.process.returncode, out, err

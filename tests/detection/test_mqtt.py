@@ -1,0 +1,293 @@
+"""Detecting over MQTT with a real broker and real processes, killed with -9: nothing is lost and no alarm is doubled."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.detection.broker import Broker, Detector, free_port, needs_mosquitto, until
+from tests.detection.fake import event
+
+pytestmark = needs_mosquitto
+
+DEVICES = [f"d{number}" for number in range(10)]
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    made = Broker(tmp_path)
+    yield made
+    made.kill()
+
+
+class Publisher:
+    """Publishes with QoS 1, and goes on by itself when the broker is back."""
+
+    def __init__(self, port: int) -> None:
+        self.client = Client(CallbackAPIVersion.VERSION2, "publisher", protocol=MQTTProtocolVersion.MQTTv5)
+        self.client.reconnect_delay_set(1, 1)
+        self.client.on_publish = lambda *_: setattr(self, "published", self.published + 1)
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+        self.sent = self.published = 0
+
+    def publish(self, topic: str, document: object) -> None:
+        payload = document if isinstance(document, bytes) else json.dumps(document).encode()
+        self.client.publish(topic, payload, qos=1)
+        self.sent += 1
+
+    def step(self, time: int) -> None:
+        """One gateway's message: every device quiet, but every fourth step one alarms."""
+        readings = [{"device": name, "values": [20.0 if time % 40 == 4 * at else 1.0]} for at, name in enumerate(DEVICES)]
+        self.publish("sensors/g", {"gateway": "g", "time": time, "sequence": time, "readings": readings})
+
+    def wait(self) -> None:
+        until(lambda: self.published == self.sent, "everything is published")
+
+    def close(self) -> None:
+        self.wait()
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+STEPS = range(1, 401)
+
+EXPECTED = {event(DEVICES[time % 40 // 4], time * 1_000_000, 20.0).id for time in STEPS if time % 4 == 0}
+
+
+def ids(path: Path) -> list[str]:
+    return [json.loads(line)["id"] for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def arguments(port: int, folder: Path) -> list[object]:
+    url = f"mqtt://127.0.0.1:{port}/sensors/%23"
+    outputs = ["--alarms", folder / "alarms.jsonl", "--scores", folder / "scores.csv"]
+    return ["--mqtt", url, "--state", folder / "state", "--snapshot-every", "0.3", "--patience", "0", *outputs]
+
+
+def complete(folder: Path) -> bool:
+    scores = folder / "scores.csv"
+    return scores.exists() and len(scores.read_text().splitlines()) >= 1 + len(STEPS) * len(DEVICES)
+
+
+def assert_nothing_lost_or_doubled(folder: Path) -> None:
+    assert sorted(ids(folder / "alarms.jsonl")) == sorted(EXPECTED)
+    steps = [tuple(line.split(",")[:2]) for line in (folder / "scores.csv").read_text().splitlines()[1:]]
+    assert len(steps) == len(set(steps)) == len(STEPS) * len(DEVICES)
+
+
+def online(port: int) -> bool:
+    """Whether the retained status says so."""
+    found: list[bytes] = []
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    client.on_message = lambda client, userdata, message: found.append(message.payload)
+    client.connect("127.0.0.1", port)
+    client.subscribe("anomalynet/anomalynet-abc123/status")
+    for _ in range(20):
+        client.loop(0.05)
+    client.disconnect()
+    return found[-1:] == [b"online"]
+
+
+def test_a_detector_killed_three_times_during_traffic(broker: Broker, tmp_path: Path) -> None:
+    detector = Detector(*arguments(broker.port, tmp_path))
+    until(lambda: online(broker.port), "the detector is online")
+    publisher = Publisher(broker.port)
+    for time in STEPS:
+        publisher.step(time)
+        if time % 100 == 50 and time < 350:
+            until(lambda: len(ids(tmp_path / "alarms.jsonl")) > 5, "alarms come")
+            detector.kill()
+        elif time % 100 == 70 and time < 370:  # twenty messages wait at the broker
+            detector = Detector(*arguments(broker.port, tmp_path))
+    publisher.close()
+    until(lambda: complete(tmp_path), "everything is scored")
+    code, _, err = detector.end()
+    assert code == 0, err
+    assert_nothing_lost_or_doubled(tmp_path)
+    assert not online(broker.port)
+
+
+def test_a_broker_killed_during_traffic(broker: Broker, tmp_path: Path) -> None:
+    detector = Detector(*arguments(broker.port, tmp_path))
+    until(lambda: online(broker.port), "the detector is online")
+    publisher = Publisher(broker.port)
+    for time in STEPS:
+        if time == 200:
+            publisher.wait()
+            broker.kill()
+            broker.start()
+        publisher.step(time)
+    publisher.close()
+    until(lambda: complete(tmp_path), "everything is scored")
+    code, _, err = detector.end(signal.SIGINT)
+    assert code == 130, err
+    assert "connection lost" in err
+    assert_nothing_lost_or_doubled(tmp_path)
+
+
+def test_it_waits_for_a_broker_that_is_not_there_yet(tmp_path: Path) -> None:
+    port = free_port()
+    detector = Detector("--mqtt", f"mqtt://127.0.0.1:{port}/x", "--metrics", metrics := free_port())
+
+    def health() -> int:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/healthz") as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    until(lambda: health() == 503, "the detector is not healthy")
+    broker = Broker(tmp_path, listener=f"{port} 127.0.0.1")
+    until(lambda: health() == 200, "the detector is healthy")
+    assert detector.end()[0] == 0
+    broker.kill()
+
+
+def test_what_is_malformed_is_counted_and_the_rest_is_scored(broker: Broker, tmp_path: Path) -> None:
+    metrics = free_port()
+    detector = Detector(*arguments(broker.port, tmp_path), "--metrics", metrics, "--max-message", 1000)
+    until(lambda: online(broker.port), "the detector is online")
+    publisher = Publisher(broker.port)
+    for payload in (b"{", b"[]", b'{"time": 1}', b"x" * 5000, b'{"device": "d", "time": 1, "values": ["1"]}'):
+        publisher.publish("sensors/x", payload)
+    publisher.publish("sensors/x", {"device": "d", "time": 2, "values": [11.0]})
+
+    def counts() -> dict[tuple[str, ...], float]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics") as answer:
+            families = text_string_to_metric_families(answer.read().decode())
+            return {(each.name, *each.labels.values()): each.value for family in families for each in family.samples}
+
+    until(lambda: counts().get(("anomalynet_rejected_total", "not a number")), "the last bad one is counted")
+    until(lambda: counts()["anomalynet_alarms_total",] == 1, "the alarm is counted")
+    found = counts()
+    rejected = {name[1]: value for name, value in found.items() if name[0] == "anomalynet_rejected_total"}
+    assert rejected == dict.fromkeys(("malformed JSON", "not an object", "no device", "too large", "not a number"), 1.0)
+    assert found["anomalynet_readings_total",] == 2
+    assert found["anomalynet_latency_seconds_count",] == 2
+    assert found["anomalynet_devices", "scoring"] == 1
+    publisher.close()
+    code, _, err = detector.end()
+    assert code == 0
+    assert err.count("malformed JSON") == 1
+
+
+def test_alarms_are_published(broker: Broker, tmp_path: Path) -> None:
+    heard: list[dict[str, Any]] = []
+    listener = Publisher(broker.port)
+    listener.client.on_message = lambda client, userdata, message: heard.append(json.loads(message.payload))
+    listener.client.subscribe("alarms", qos=1)
+    detector = Detector("--mqtt", f"mqtt://127.0.0.1:{broker.port}/sensors/+", "--alarms", f"mqtt://127.0.0.1:{broker.port}/alarms")
+    until(lambda: online(broker.port), "the detector is online")
+    listener.publish("sensors/1", {"device": "d", "time": 1, "values": [11.0]})
+    until(lambda: heard, "the alarm is heard")
+    assert heard[0]["id"] == event("d", 1_000_000, 11.0).id
+    listener.close()
+    assert detector.end()[0] == 0
+
+
+def test_two_detectors_with_one_client_id(broker: Broker) -> None:
+    first = Detector("--mqtt", f"mqtt://127.0.0.1:{broker.port}/x")
+    until(lambda: online(broker.port), "the detector is online")
+    second = Detector("--mqtt", f"mqtt://127.0.0.1:{broker.port}/x")
+    code, out, err = first.end(0)
+    assert (code, out) == (2, "")
+    assert "another client has connected with this client id" in err
+    assert second.end()[0] == 0
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Path:
+    """`ca`, `other` (authorities), `server`, `client` (signed by ca): .crt and .key."""
+
+    def openssl(*arguments: object) -> None:
+        subprocess.run(["openssl", *map(str, arguments)], cwd=tmp_path, check=True, capture_output=True)
+
+    for name in ("ca", "other"):
+        openssl(
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            2,
+            "-subj",
+            f"/CN={name}",
+            "-keyout",
+            f"{name}.key",
+            "-out",
+            f"{name}.crt",
+        )
+    for name in ("server", "client"):
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        (tmp_path / f"{name}.ext").write_text("subjectAltName=IP:127.0.0.1\n")
+        signed = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", 2, "-extfile", f"{name}.ext")
+        openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.crt")
+    return tmp_path
+
+
+SECRET = "s3cret-word"
+
+
+def test_tls_with_certificates_and_a_password(certificates: Path) -> None:
+    passwords = certificates / "passwords"
+    subprocess.run(["mosquitto_passwd", "-b", "-c", str(passwords), "me", SECRET], check=True, capture_output=True)
+    broker = Broker(
+        certificates,
+        allow_anonymous="false",
+        password_file=str(passwords),
+        cafile=str(certificates / "ca.crt"),
+        certfile=str(certificates / "server.crt"),
+        keyfile=str(certificates / "server.key"),
+        require_certificate="true",
+    )
+    url = f"mqtts://127.0.0.1:{broker.port}/x"
+    good = {
+        "ANOMALYNET_MQTT_USERNAME": "me",
+        "ANOMALYNET_MQTT_PASSWORD": SECRET,
+        "ANOMALYNET_MQTT_CA": str(certificates / "ca.crt"),
+        "ANOMALYNET_MQTT_CERT": str(certificates / "client.crt"),
+        "ANOMALYNET_MQTT_KEY": str(certificates / "client.key"),
+    }
+    metrics = free_port()
+    detector = Detector("--mqtt", url, "--metrics", metrics, environment=good)
+
+    def healthz() -> str:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/healthz") as answer:
+                return str(answer.read(), "utf-8")
+        except OSError:
+            return ""
+
+    until(healthz, "the detector is healthy")
+    assert SECRET not in healthz()
+    code, out, err = detector.end()
+    assert code == 0, err
+    assert SECRET not in out + err
+
+    for change, told in [
+        ({"ANOMALYNET_MQTT_CA": str(certificates / "other.crt")}, "its certificate is not trusted"),
+        ({"ANOMALYNET_MQTT_PASSWORD": "wr0ng-word"}, "it refuses this client: Not authorized"),
+        ({"ANOMALYNET_MQTT_CA": str(certificates / "none.crt")}, "ANOMALYNET_MQTT_CA"),
+        ({"ANOMALYNET_MQTT_KEY": str(certificates / "server.key")}, "ANOMALYNET_MQTT_CERT"),
+    ]:
+        code, out, err = Detector("--mqtt", url, environment=good | change).end(0)
+        assert (code, out) == (2, ""), err
+        assert told in err
+        assert err.count("\n") == 2, err
+        assert SECRET not in err
+        assert "wr0ng-word" not in err
+    broker.kill()
