@@ -105,7 +105,7 @@ def replay(args: argparse.Namespace) -> int:
 
 def _document(one: Sent, sequence: int, shift: int) -> str:
     """A gateway's message as JSON; `shift` in µs moves its times."""
-    from anomalynet.detection.times import iso
+    from anomalynet.detection.events import iso
 
     readings = [{"device": device, "time": iso(time + shift), "values": values} for device, time, values in one.readings]
     document = {"gateway": one.gateway, "time": iso(one.time + shift), "sequence": sequence, "readings": readings}

@@ -35,7 +35,7 @@ from tests.benchmarks.models import exported
 from tests.benchmarks.process import Detector, cpu_seconds
 from tests.benchmarks.scores_file import Arrivals, account
 from tests.benchmarks.traffic import Fleet, publish
-from tests.broker import Broker
+from tests.detection.broker import Broker
 
 BROKER_KILLED, BROKER_AWAY, DETECTOR_KILLED = 20, 10, 30
 """Seconds."""
@@ -107,35 +107,38 @@ def load(args: argparse.Namespace, folder: Path) -> None:
     warm = warm_up(contract)
     total = warm + args.seconds
     scores, alarms, sent = folder / "scores.csv", folder / "alarms.jsonl", folder / "sent.jsonl"
-    with Broker(folder) as broker:
-        where = ["--mqtt", broker.url("fleet"), "--model", str(model), "--state", str(folder / "state"), "--threshold", str(limit)]
-        detector = Detector([*where, "--scores", str(scores), "--alarms", str(alarms), "--snapshot-every", "10"], folder / "detector.log")
-        arrivals = Arrivals(scores)
-        began = multiprocessing.Value("d", 0.0)
-        fleet = (contract, args.devices, args.gateways)
-        publisher = multiprocessing.Process(target=publish, args=(fleet, broker.url("fleet"), warm, args.seconds, began, sent))
-        time.sleep(3)  # the detector's subscription
-        started = time.time()
-        publisher.start()
-        arrivals.wait_for(warm * args.devices)
-        speed = warm * args.devices / (time.time() - started)
-        began.value = time.time() + 1
-        cpu, broker_cpu = detector.seconds(), cpu_seconds(broker.pid)
-        Thread(target=disturb, args=(args, began.value, broker, detector)).start()
-        publisher.join()
-        late = time.time() - began.value - args.seconds
-        arrivals.wait_for(total * args.devices)
-        lasted = time.time() - began.value
-        cpu, broker_cpu = detector.seconds() - cpu, cpu_seconds(broker.pid) - (0 if args.kill_broker else broker_cpu)
-        rejected = {name: count for name, count in detector.metrics().items() if "rejected" in name and "created" not in name}
-        memory, code = detector.memory(), detector.stop()
-        arrivals.stop()
+    broker = Broker(folder)
+    where = ["--mqtt", broker.url("fleet"), "--model", str(model), "--state", str(folder / "state"), "--threshold", str(limit)]
+    detector = Detector([*where, "--scores", str(scores), "--alarms", str(alarms), "--snapshot-every", "10"], folder / "detector.log")
+    arrivals = Arrivals(scores)
+    processes = multiprocessing.get_context("spawn")
+    began = processes.Value("d", 0.0)
+    fleet = (contract, args.devices, args.gateways)
+    publisher = processes.Process(target=publish, args=(fleet, broker.url("fleet"), warm, args.seconds, began, sent))
+    time.sleep(3)  # the detector's subscription
+    started = time.time()
+    publisher.start()
+    arrivals.wait_for(warm * args.devices)
+    speed = warm * args.devices / (time.time() - started)
+    began.value = time.time() + 1
+    cpu, broker_cpu = detector.seconds(), cpu_seconds(broker.pid)
+    disturber = Thread(target=disturb, args=(args, began.value, broker, detector))
+    disturber.start()
+    publisher.join()
+    disturber.join()
+    late = time.time() - began.value - args.seconds
+    arrivals.wait_for(total * args.devices)
+    lasted = time.time() - began.value
+    cpu, broker_cpu = detector.seconds() - cpu, cpu_seconds(broker.pid) - (0 if args.kill_broker else broker_cpu)
+    rejected = {name: count for name, count in detector.metrics().items() if "rejected" in name and "created" not in name}
+    memory, code = detector.memory(), detector.stop()
+    broker.kill()
+    arrivals.stop()
     print(f"{contract.experiment} ({contract.form}), {args.devices:,} devices, {args.gateways} gateways, {args.seconds} s")
     print(f"warm-up: {speed:,.0f} readings/s through publisher, broker, journal, detector and file of scores")
     print(f"lag: {arrivals.lags(began.value, warm, args.devices, args.gateways)}; the publisher ended {late:.1f} s late")
-    print(
-        f"detector: {100 * cpu / lasted:.0f} % of a core, {memory / 1e6:.0f} MB, exit code {code}; broker: {100 * broker_cpu / lasted:.0f} %"
-    )
+    print(f"detector: {100 * cpu / lasted:.0f} % of a core, {memory / 1e6:.0f} MB, exit code {code}")
+    print(f"broker: {100 * broker_cpu / lasted:.0f} % of a core")
     print(f"readings: {account(scores, args.devices, total)}; {arrivals.agreement()}; refused: {rejected or 'none'}")
     found, expected = alarm_ids(alarms), undisturbed(model, sent, folder, limit)
     same = "the same as undisturbed" if set(found) == expected else f"NOT the same: {len(set(found) ^ expected)} differ"

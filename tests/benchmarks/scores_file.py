@@ -13,6 +13,9 @@ import polars as pl
 LOOK = 0.005
 """Seconds between looks at the file."""
 
+PATIENCE = 60.0
+"""Seconds without a step after which no further one is expected."""
+
 
 class Arrivals:
     """Follows the file from now on, also when a restarted detector shortens it to write steps again."""
@@ -21,13 +24,14 @@ class Arrivals:
         self._path = path
         self._chunks: list[tuple[float, bytes]] = []
         self._size = self._lines = 0
+        self._newest = time.time()
         self._stopped = Event()
         self._thread = Thread(target=self._follow, daemon=True)
         self._thread.start()
 
     def wait_for(self, steps: int) -> None:
-        """Wait until so many steps that were heard stand in the file."""
-        while self._lines < steps:
+        """Wait until so many steps that were heard stand in the file, or nothing comes any more."""
+        while self._lines < steps and time.time() - self._newest < PATIENCE:
             time.sleep(LOOK)
 
     def stop(self) -> None:
@@ -68,7 +72,8 @@ class Arrivals:
                 file.seek(self._size)
                 chunk = file.read()
             if chunk:
-                self._chunks.append((time.time(), chunk))
+                self._newest = time.time()
+                self._chunks.append((self._newest, chunk))
                 self._size += len(chunk)
                 self._lines += chunk.count(b"Z,1,")
             if last:

@@ -136,8 +136,8 @@ def half_space_trees(contract: Contract, batch: int) -> Call:
         nonlocal turn
         for _ in range(batch):
             turn = (turn + 1) % len(readings)
-            trees.score_one(readings[turn])
-            trees.learn_one(readings[turn])
+            trees.score_one(readings[turn])  # type: ignore[no-untyped-call]
+            trees.learn_one(readings[turn])  # type: ignore[no-untyped-call]
         return None
 
     for _ in range(600 // batch):

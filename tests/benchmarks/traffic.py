@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from anomalynet.detection.contract import Contract
 from anomalynet.detection.publish import Publisher
-from anomalynet.detection.times import iso
+from anomalynet.detection.events import iso
 
 CONNECTIONS = 4
 """Of a publishing process; a gateway keeps to one, so that its messages stay in order."""
@@ -51,7 +51,7 @@ class Fleet:
         self._walk = 0.98 * self._walk + 0.2 * random.normal(size=shape)
         self._left = np.where(random.random(shape[0]) < self._bursts, BURST, np.maximum(self._left - 1, 0))
         off = np.where(self._left > 0, 20.0, 0.0)[:, None]
-        values = self._middle + self._width * (self._walk + off)
+        values: npt.NDArray[np.float64] = self._middle + self._width * (self._walk + off)
         values[random.random(shape) < self._missing] = np.nan
         return values.round(4)
 

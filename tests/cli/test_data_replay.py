@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from anomalynet.cli import main as cli
-from tests.broker import MOSQUITTO, Broker
-
-needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="needs mosquitto")
+from tests.detection.broker import Broker, needs_mosquitto
+from tests.detection.listener import Listener
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +25,15 @@ def rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_text("t,room,temp,state\n0,a,20,0\n60,a,21,1\n120,a,22,0\n0,b,NA,0\n60,b,NA,0\n120,b,19,0\n")
     named = ["--name", "rooms", "--time", "t", "--series", "room", "--label", "state", "--period", "60"]
     assert cli.main(["data", "import", str(path), *named]) == 0
+
+
+@contextmanager
+def broken_off(broker: Broker) -> Iterator[Broker]:
+    """Ends a broker."""
+    try:
+        yield broker
+    finally:
+        broker.kill()
 
 
 def lines(text: str) -> list[dict[str, object]]:
@@ -95,7 +105,7 @@ def test_wrong_addresses_are_told_without_their_password(url: str, capsys: pytes
 def test_a_broker_that_refuses_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANOMALYNET_MQTT_USERNAME", "me")
     monkeypatch.setenv("ANOMALYNET_MQTT_PASSWORD", "hunter2")
-    with Broker(tmp_path, "allow_anonymous false") as broker:
+    with broken_off(Broker(tmp_path, allow_anonymous="false")) as broker:
         assert cli.main(["data", "replay", "rooms", "--mqtt", broker.url("t"), "--speed", "0"]) == 2
     error = capsys.readouterr().err
     assert "it refuses this client: Not authorized" in error and "hunter2" not in error
@@ -104,9 +114,8 @@ def test_a_broker_that_refuses_is_told_at_once(tmp_path: Path, capsys: pytest.Ca
 @needs_mosquitto
 def test_every_message_arrives_although_the_broker_is_killed(tmp_path: Path) -> None:
     from anomalynet.detection.publish import Publisher
-    from tests.listener import Listener
 
-    with Broker(tmp_path) as broker, Listener(broker.port, "t") as listener:
+    with broken_off(Broker(tmp_path)) as broker, Listener(broker.port, "t") as listener:
 
         def restart() -> None:
             broker.kill()

@@ -68,6 +68,15 @@ class Broker:
         self._process.kill()
         self._process.wait()
 
+    @property
+    def pid(self) -> int:
+        """Of the broker as it runs now."""
+        return self._process.pid
+
+    def url(self, topic: str) -> str:
+        """The address of a topic."""
+        return f"mqtt://127.0.0.1:{self.port}/{topic}"
+
     def _listens(self) -> bool:
         assert self._process.poll() is None, self._log.read_text()
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
