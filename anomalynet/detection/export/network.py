@@ -110,6 +110,7 @@ def trace(module: nn.Module, examples: tuple[Tensor, ...], inputs: tuple[str, ..
                 dynamic_shapes=tuple({0: batch} for _ in examples),
                 opset_version=OPSET,
                 dynamo=True,
+                optimize=False,  # `tidy.fold` does
                 verbose=False,
             )
     except Exception as error:  # whatever a user's own network does that has no counterpart

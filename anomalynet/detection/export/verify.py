@@ -19,7 +19,7 @@ from anomalynet.training.finished import FinishedRun
 TOLERANCE = 1e-5
 """Largest difference that passes, of an output above 1 relative to it."""
 
-SAMPLE = 256
+SAMPLE = 128
 """Windows compared of each part, evenly spaced."""
 
 BATCHES = (1, 7)

@@ -1,0 +1,54 @@
+"""Tiny runs and what they were exported to, made once for all tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from anomalynet.detection.export.paths import checked
+from anomalynet.detection.export.run import Exported, export
+from anomalynet.training.finished import FinishedRun, open_run
+from anomalynet.training.run import train
+from tests.training.small import short
+
+
+@dataclass(frozen=True)
+class Made:
+    """A run and its files, variants included."""
+
+    run: FinishedRun
+    exported: Exported
+
+    @property
+    def file(self) -> Path:
+        """The float32 file."""
+        return self.exported.files["float32"]
+
+
+OVERRIDES = {
+    "cnn": ("data.calibration=deviation", "data.clip=3", "model.channels=8"),
+    "lstm": ("data.mask_channel=false", "evaluation.threshold=alarm_budget"),
+    "random_forest": ("model.trees=20",),
+    "gradient_boosting": ("model.iterations=20", "data.calibration_rows=0"),
+    "isolation_forest": ("model.trees=20",),
+}
+"""What each run tries beside its model."""
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, data_home: Path) -> Callable[[str], Made]:
+    """A tiny run of an experiment, exported."""
+    folder = tmp_path_factory.mktemp("exports")
+
+    @cache
+    def make(experiment: str) -> Made:
+        outcome = train(short(experiment, *OVERRIDES.get(experiment, ())), folder / "runs")
+        assert outcome is not None
+        run = open_run(outcome.folder.path)
+        return Made(run, export(run, checked(folder / f"{experiment}.onnx", ("int8", "fp16"), replace=False), ("int8", "fp16")))
+
+    return make

@@ -1,0 +1,53 @@
+"""Smaller files are smaller, say what they are, and their loss is told as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from anomalynet.detection.contract import read
+from anomalynet.detection.export.step_session import open_session
+from anomalynet.metrics.ranking import average_precision
+from tests.detection.export.alone import Alone
+from tests.detection.export.conftest import Made
+
+TYPES = {"int8": onnx.TensorProto.INT8, "float16": onnx.TensorProto.FLOAT16}
+
+
+@pytest.mark.parametrize("kind", ["int8", "float16"])
+@pytest.mark.parametrize("experiment", ["hybrid", "autoencoder", "hybrid_causal"])
+def test_weights_are_stored_in_the_type_that_the_contract_names(experiment: str, kind: str, made: Callable[[str], Made]) -> None:
+    files = made(experiment).exported.files
+    weights = onnx.load(files[kind]).graph.initializer
+    small = sum(np.prod(one.dims) for one in weights if one.data_type == TYPES[kind])
+    large = sum(np.prod(one.dims) for one in weights if one.data_type == onnx.TensorProto.FLOAT)
+    assert small > 10 * large
+    assert Alone(files[kind]).contract == replace(Alone(files["float32"]).contract, variant=kind)  # type: ignore[arg-type]
+    assert files[kind].stat().st_size < (0.65 if kind == "float16" else 0.5) * files["float32"].stat().st_size
+
+
+@pytest.mark.parametrize("kind", ["int8", "float16"])
+def test_a_loss_is_that_of_the_files_own_scores(kind: str, made: Callable[[str], Made]) -> None:
+    run, exported = made("autoencoder").run, made("autoencoder").exported
+    loss, windows = exported.losses[kind], run.data.windows("test")
+    found = open_session(exported.files[kind].read_bytes(), "window").scores(windows)
+    expected = run.score(windows.gather(np.arange(len(windows))))
+    worst = np.max(np.abs(found - expected) / np.maximum(1, np.abs(expected)))
+    assert 0 < worst <= loss.difference
+    target = torch.from_numpy(windows.targets())
+    precision = average_precision(torch.from_numpy(found)[target >= 0], target[target >= 0])
+    assert loss.metrics["test/average_precision"] == pytest.approx(float(precision))
+    assert loss.steps == len(windows) + len(run.data.windows("validation"))
+
+
+def test_a_classical_model_has_no_variants_and_says_so(made: Callable[[str], Made]) -> None:
+    exported = made("random_forest").exported
+    assert exported.refused.keys() == {"int8", "fp16"}
+    assert list(exported.files) == ["float32"]
+    assert "There is no variant int8: a classical model has no matrices to make smaller." in exported.card.read_text()
+    assert read(Alone(exported.files["float32"]).metadata, "").variant == "float32"
