@@ -71,4 +71,4 @@ class FakeEngine:
 def _steps(rows: list[int], times: list[int], scores: list[float]) -> Steps:
     score = np.array(scores, np.float64)
     values = score.astype(np.float32)[:, None]
-    return Steps(np.array(rows, np.int64), np.array(times, np.int64), np.ones(len(rows), np.bool_), score, values)
+    return Steps(np.array(rows, np.int64), np.array(times, np.int64), np.ones(len(rows), np.bool_), values, score)

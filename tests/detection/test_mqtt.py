@@ -34,12 +34,12 @@ class Publisher:
     """Publishes with QoS 1, and goes on by itself when the broker is back."""
 
     def __init__(self, port: int) -> None:
+        self.sent = self.published = 0
         self.client = Client(CallbackAPIVersion.VERSION2, "publisher", protocol=MQTTProtocolVersion.MQTTv5)
         self.client.reconnect_delay_set(1, 1)
         self.client.on_publish = lambda *_: setattr(self, "published", self.published + 1)
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
-        self.sent = self.published = 0
 
     def publish(self, topic: str, document: object) -> None:
         payload = document if isinstance(document, bytes) else json.dumps(document).encode()
@@ -90,7 +90,7 @@ def online(port: int) -> bool:
     """Whether the retained status says so."""
     found: list[bytes] = []
     client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-    client.on_message = lambda client, userdata, message: found.append(message.payload)
+    client.on_message = lambda client, userdata, message: found.append(bytes(message.payload))
     client.connect("127.0.0.1", port)
     client.subscribe("anomalynet/anomalynet-abc123/status")
     for _ in range(20):
@@ -215,24 +215,12 @@ def certificates(tmp_path: Path) -> Path:
     def openssl(*arguments: object) -> None:
         subprocess.run(["openssl", *map(str, arguments)], cwd=tmp_path, check=True, capture_output=True)
 
-    for name in ("ca", "other"):
-        openssl(
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            2,
-            "-subj",
-            f"/CN={name}",
-            "-keyout",
-            f"{name}.key",
-            "-out",
-            f"{name}.crt",
-        )
-    for name in ("server", "client"):
-        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+    for name in ("ca", "other", "server", "client"):
+        new = ("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key")
+        if name in ("ca", "other"):
+            openssl(*new, "-x509", "-days", 2, "-out", f"{name}.crt")
+            continue
+        openssl(*new, "-out", f"{name}.csr")
         (tmp_path / f"{name}.ext").write_text("subjectAltName=IP:127.0.0.1\n")
         signed = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", 2, "-extfile", f"{name}.ext")
         openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.crt")

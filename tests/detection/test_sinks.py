@@ -138,7 +138,7 @@ class Receiver:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            do_GET = do_POST
+            do_GET = do_POST  # noqa: N815
 
             def log_message(self, format: str, *values: Any) -> None: ...
 
@@ -166,7 +166,8 @@ def test_a_webhook_gets_json_with_the_token_and_a_key_that_repeats(
 ) -> None:
     monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.01)
     monkeypatch.setenv("ANOMALYNET_WEBHOOK_TOKEN", "s3cret")
-    receiver, told = receivers(503, 302, 429), []
+    receiver = receivers(503, 302, 429)
+    told: list[str] = []
     notices = Notices(told.append)
     sink = webhook(receiver.url, notices)
     sink.put([FIRST])
