@@ -3,7 +3,7 @@
 # pip install 'anomalynet[export,stream]'.
 #
 #   make live                     trains a quick hybrid_causal first, once
-#   make live MODEL=mine.onnx     a model of your own for data like SCENARIO's
+#   make live MODEL=mine.onnx     a model of your own, for the channels of `smart_city`
 #   make live WORLD=8 SPEED=60    another network; a minute of it in a second
 #
 # The same by hand, a terminal each:
@@ -18,9 +18,7 @@ SPEED ?= 600
 PORT ?= 18830
 LIVE ?= live
 MODEL ?= $(LIVE)/model.onnx
-SCENARIO ?= deployment.nodes=36 deployment.cell_nodes=12 duration=4d incidents.quiet_hours=2 incidents.per_node_day=3
 
-DATA = "data.scenario=$(SCENARIO)"
 TOPIC = mqtt://127.0.0.1:$(PORT)/readings
 
 # As root, mosquitto would become a user that cannot write here.
@@ -32,11 +30,11 @@ live: $(MODEL)
 	@mkdir -p $(LIVE)/broker
 	@sed $(BROKER) anomalynet/detection/mosquitto.conf > $(LIVE)/mosquitto.conf
 	@mosquitto -c $(LIVE)/mosquitto.conf 2> $(LIVE)/broker.log & broker=$$!; \
-	(sleep 3; exec $(ANOMALYNET) data replay smart_city $(DATA) data.world=$(WORLD) --mqtt $(TOPIC) --speed $(SPEED) --shift 2> $(LIVE)/replay.log) & \
+	(sleep 3; exec $(ANOMALYNET) data replay smart_city data.world=$(WORLD) --mqtt $(TOPIC) --speed $(SPEED) --shift 2> $(LIVE)/replay.log) & \
 	replay=$$!; trap 'kill $$replay $$broker 2> /dev/null' EXIT; trap 'exit 130' INT TERM; \
 	$(ANOMALYNET) detect --mqtt $(TOPIC) --model $(MODEL) --hits 3/5 --alarms $(LIVE)/alarms.jsonl --watch
 
 $(LIVE)/model.onnx:
 	@mkdir -p $(LIVE)
-	$(ANOMALYNET) train hybrid_causal $(DATA) training.epochs=15 training.batch_size=128 data.stride=8 > $(LIVE)/trained
+	$(ANOMALYNET) train hybrid_causal data.label=any data.stride=8 training.epochs=10 training.batch_size=128 > $(LIVE)/trained
 	$(ANOMALYNET) export "$$(tail -n 1 $(LIVE)/trained)" --out $@

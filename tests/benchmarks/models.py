@@ -15,7 +15,7 @@ def exported(experiment: str, folder: Path, *overrides: str) -> Path:
     if not path.exists():
         keys = [f"data.scenario={TINY}", "data.split.folds=3", "training.epochs=1", *overrides]
         run = anomalynet("train", experiment, *keys, "--runs", str(folder / "runs")).strip().splitlines()[-1]
-        anomalynet("export", run, "--out", str(path))
+        anomalynet("export", run, "--out", str(path), "--replace")
     return path
 
 
