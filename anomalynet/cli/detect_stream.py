@@ -40,7 +40,8 @@ class _Stop:
 
 def detect_stream(args: argparse.Namespace) -> int:
     """Detect until the end, and leave everything in good order."""
-    service, stop = _service(args), _Stop()
+    stop = _Stop()
+    service = _service(args)
     status = service.status
     watch = Watch(status, service.threshold) if args.watch else None
     try:

@@ -30,6 +30,9 @@ DEVICES, GATEWAYS = 1000, 20
 STRANGERS = 350
 """Device ids that never come again, in each second."""
 
+START = 1_767_225_600_000_000
+"""2026 in µs."""
+
 HUGE_EVERY = 10
 """Seconds between messages of 10 MB."""
 
@@ -80,7 +83,7 @@ def feed(detector: Detector, fleet: Fleet, mischief: Mischief, seconds: float, r
     began, memory, step, looked, told = time.monotonic(), [], 0, 0.0, 0.0
     each = DEVICES / rate  # seconds of wall clock a step of the fleet
     while (now := time.monotonic() - began) < seconds:
-        event = 1_000_000 * step
+        event = START + 1_000_000 * step
         lines = [payload + b"\n" for _, payload in fleet.messages(fleet.step(), event, step)]
         lines += [mischief.line(event) for _ in range(len(lines))]
         lines.append(mischief.strangers(event, round(STRANGERS * each)))

@@ -116,20 +116,16 @@ def test_every_message_arrives_although_the_broker_is_killed(tmp_path: Path) -> 
     from anomalynet.detection.publish import Publisher
 
     with broken_off(Broker(tmp_path)) as broker, Listener(broker.port, "t") as listener:
-
-        def restart() -> None:
-            broker.kill()
-            time.sleep(0.5)
-            broker.start()
-
         with Publisher(broker.url("t")) as send:
             for number in range(50):
                 send(str(number))
             listener.wait_for({str(number) for number in range(50)})
-            away = threading.Thread(target=restart)
-            away.start()
+            broker.settle()
+            broker.kill()
+            back = threading.Timer(1.0, broker.start)
+            back.start()
             for number in range(50, 3000):
                 send(str(number))
-            away.join()
+            back.join()
         listener.wait_for({str(number) for number in range(3000)})
     assert list(dict.fromkeys(listener.payloads)) == [str(number) for number in range(3000)]

@@ -47,8 +47,8 @@ class Broker:
         changes: setting → value in place of the shipped one, or beside it.
     """
 
-    def __init__(self, folder: Path, **changes: str) -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path, port: int | None = None, **changes: str) -> None:
+        self.port = port or free_port()
         changes = {"listener": f"{self.port} 127.0.0.1", "persistence_location": f"{folder}/", "user": "root"} | changes
         kept = [line for line in SHIPPED.read_text().splitlines() if line.partition(" ")[0] not in changes]
         self._file = folder / "mosquitto.conf"
@@ -76,6 +76,15 @@ class Broker:
     def url(self, topic: str) -> str:
         """The address of a topic."""
         return f"mqtt://127.0.0.1:{self.port}/{topic}"
+
+    def restart(self) -> None:
+        """Kill -9, then start."""
+        self.kill()
+        self.start()
+
+    def settle(self) -> None:
+        """Wait until everything is on the disk: Mosquitto acknowledges a message shortly before it is there."""
+        time.sleep(0.5)
 
     def _listens(self) -> bool:
         assert self._process.poll() is None, self._log.read_text()

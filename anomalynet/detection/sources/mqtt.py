@@ -19,6 +19,9 @@ RECEIVE_MAXIMUM = 2000
 INBOX_BYTES = 64 << 20
 """What may wait for the detector before the connection is held up."""
 
+SHORT, SHORT_ONES = 5.0, 4
+"""So many connections in a row shorter than so many seconds: brokers do not always say that another client has taken the session."""
+
 OVERHEAD = 400
 """Bytes of a waiting message beside its payload, about."""
 
@@ -44,6 +47,7 @@ class MqttSource:
         self._connection = 0  # acknowledgements are valid on the connection that delivered
         self._acknowledging = threading.RLock()
         self._failure: str | None = None
+        self._began, self._short = 0.0, 0
         self._closing = False
         self.connected = False
         self._client = make_client(where, client_id, clean_start=False, manual_ack=True)
@@ -114,6 +118,7 @@ class MqttSource:
         from paho.mqtt.subscribeoptions import SubscribeOptions
 
         self.connected = True
+        self._began = time.monotonic()
         client.publish(self._status, "online", qos=1, retain=True)
         options = SubscribeOptions(qos=1, noLocal=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
         client.subscribe(self._where.topic, options=options)
@@ -131,8 +136,11 @@ class MqttSource:
         self.connected = False
         if str(reason) == "Session taken over":
             self._fail("another client has connected with this client id, give each detector its own --client-id")
-        elif not self._closing:
+        elif not self._closing and self._failure is None:
             self._notices.add("connection lost", f"{self._where}: {reason}; connecting again")
+            self._short = self._short + 1 if time.monotonic() - self._began < SHORT else 0
+            if self._short == SHORT_ONES:
+                self._notices.add("connections end soon", "another client may use this client id, give each detector its own --client-id")
 
     def _on_subscribe(self, client: Any, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:
         if reasons and reasons[0].is_failure:

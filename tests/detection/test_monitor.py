@@ -1,0 +1,152 @@
+"""Metrics as Prometheus reads them, health, drift and the live view: numbers by hand and against scipy."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from anomalynet.detection.contract import Reference
+from anomalynet.detection.drift import FEWEST, Drift, Measure, described, psi
+from anomalynet.detection.monitor import Monitor
+from anomalynet.detection.readings import Message, Reading
+from anomalynet.detection.status import STALE, Status
+from anomalynet.detection.steps import Outcome, Steps
+from anomalynet.detection.watch import Watch, line, sparkline
+from tests.detection.fake import FakeEngine, event
+from tests.detection.fake_detector import contract
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def steps(scores: Any) -> Steps:
+    score = np.asarray(scores, np.float64)
+    count = len(score)
+    return Steps(np.zeros(count, np.int64), np.arange(count), np.ones(count, np.bool_), score.astype(np.float32)[:, None], score)
+
+
+def test_metrics_and_health() -> None:
+    status = Status(connected=True)
+    monitor = Monitor(status, "0")
+    engine = FakeEngine()
+    messages = [Message("g", tuple(Reading(f"secret-{n}", 1, (value,)) for n, value in enumerate((1.0, 20.0, np.nan))))]
+    status.add(messages, engine.process(messages), engine.names)
+    status.states, status.rejected = {"scoring": 3}, {"malformed JSON": 4, 'a "kind"\n': 1}
+    status.drift = {"score": Measure(0.5, 0.25, None, 1000)}
+    monitor.observe(0.003, 2.0)
+    code, text = get(monitor.port, "/metrics")
+    found = {(each.name, *each.labels.values()): each.value for family in text_string_to_metric_families(text) for each in family.samples}
+    expected = {
+        ("anomalynet_messages_total",): 1,
+        ("anomalynet_readings_total",): 3,
+        ("anomalynet_steps_total",): 3,
+        ("anomalynet_scores_total",): 2,
+        ("anomalynet_alarms_total",): 1,
+        ("anomalynet_rejected_total", "malformed JSON"): 4,
+        ("anomalynet_rejected_total", 'a "kind"\n'): 1,
+        ("anomalynet_devices", "scoring"): 3,
+        ("anomalynet_connected",): 1,
+        ("anomalynet_drift", "psi", "score"): 0.5,
+        ("anomalynet_drift", "ks", "score"): 0.25,
+        ("anomalynet_latency_seconds_bucket", "0.0025"): 0,
+        ("anomalynet_latency_seconds_bucket", "0.005"): 1,
+        ("anomalynet_lag_seconds_sum",): 2.0,
+    }
+    assert code == 200
+    assert {name: found.get(name) for name in expected} == expected
+    assert "secret" not in text
+    code, text = get(monitor.port, "/healthz")
+    assert (code, json.loads(text)["healthy"]) == (200, True)
+    assert "secret" not in text
+    status.connected = False
+    assert get(monitor.port, "/healthz")[0] == 503
+    status.connected, status.turned = True, time.monotonic() - STALE - 1
+    assert get(monitor.port, "/healthz")[0] == 503
+    assert get(monitor.port, "/other")[0] == 404
+    monitor.close()
+
+
+def test_psi_by_hand() -> None:
+    reference = np.arange(101.0)
+    assert psi(np.tile(reference, 3), reference) == pytest.approx(0.0, abs=1e-12)
+    half = psi(np.arange(51.0), reference)  # values 0 … 50: five whole tenths, and one value of the sixth or none
+    edges = np.quantile(reference, np.linspace(0.1, 0.9, 9))
+    seen = np.maximum(np.histogram(np.arange(51.0) - 1e-9, [-np.inf, *edges, np.inf])[0] / 51, 1e-4)
+    expected = np.histogram(reference - 1e-9, [-np.inf, *edges, np.inf])[0] / 101
+    assert half == pytest.approx(float(((seen - expected) * np.log(seen / expected)).sum()))
+    assert half > 0.25
+
+
+def test_psi_of_a_constant_reference() -> None:
+    assert psi(np.zeros(100), np.zeros(101)) == pytest.approx(0.0, abs=1e-7)
+    assert psi(np.ones(100), np.zeros(101)) > 0.25
+
+
+def test_drift_keeps_the_newest_steps_and_agrees_with_scipy() -> None:
+    from scipy.stats import ks_2samp
+
+    reference = tuple(np.linspace(0, 1, 101).tolist())
+    drift = Drift(contract(reference=Reference(scores=reference, channels={"a": reference})), window=1000)
+    generator = np.random.default_rng(0)
+    drift.add(steps(generator.random(FEWEST - 1)))
+    assert drift.measure() == {}
+    drift.add(steps(generator.random(700) + 5))  # leaves the ring again
+    shifted = generator.random(1000) * 0.5
+    for part in np.split(shifted, 7 * [0] + [300, 301, 640]):
+        drift.add(steps([np.nan, *part, np.nan]))
+    found = drift.measure()
+    assert set(found) == {"score", "a"}
+    expected = ks_2samp(shifted.astype(np.float32), reference, method="asymp")
+    assert found["a"].ks == pytest.approx(expected.statistic)
+    assert found["a"].p_value == pytest.approx(expected.pvalue)
+    assert found["score"].psi == pytest.approx(psi(shifted.astype(np.float32).astype(np.float64), np.array(reference)))
+    assert found["score"].steps == 1000
+    drift.add(steps(np.arange(5000.0)))
+    assert drift.measure()["score"].steps == 1000
+    assert "score" in described(found)
+
+
+def test_without_scipy_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    drift = Drift(contract(), window=1000)
+    drift.add(steps(np.arange(1000.0)))
+    found = drift.measure()
+    assert (found["score"].ks, found["score"].p_value) == (None, None)
+    assert "scipy is not installed" in described(found)
+
+
+def test_the_view_shows_the_highest_scores_and_what_happened(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.console import Console
+
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    status = Status(connected=True, states={"scoring": 20, "silent": 0}, lag=0.25, rejected={"late": 2})
+    status.add([], Outcome(steps([]), [event("d3", 0, 13.0)]), [f"d{number}" for number in range(20)])
+    status.last[:20] = np.arange(20.0)
+    status.last[19] = np.nan
+    watch = Watch(status, 10.0)
+    watch._history.append(status.last.copy())
+    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console.print(watch._table(12.3))
+    text = console.export_text()
+    shown = [row.split("│")[1].strip() for row in text.splitlines() if row.startswith("│")]
+    assert shown == [f"d{number}" for number in range(18, 10, -1)]
+    assert "1970-01-01T00:00:00Z alarm d3 score 13" in text
+    assert line(status, 12.3) == "20 scoring; 12 readings/s, 0 scores, 1 alarms, lag 0.2 s, 2 rejected"
+
+
+@pytest.mark.parametrize(("values", "shown"), [([0, 7, 13], "▁▄▇"), ([0, np.nan, 16], "▁ █"), ([5, 5], "▁▁"), ([], ""), ([np.nan], " ")])
+def test_sparklines(values: list[float], shown: str) -> None:
+    assert sparkline(np.array(values, np.float64), 16.0 if 5 not in values else 5.0) == shown
