@@ -80,6 +80,7 @@ HEAVY = {"torch", "lightning", "polars", "sklearn", "matplotlib", "scipy", "optu
         ("check", "--history"),
         ("sync", "--help"),
         ("audit-table", "--help"),
+        ("export", "nothing", "--out", "model.onnx"),
     ],
 )
 def test_a_reading_command_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:

@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.ensemble import IsolationForest as Forest
+from onnx import helper
+from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
+from anomalynet.detection.export.by_hand import OPSETS, constant, float32_below, isolation_forest, logistic, statistics_model
 from anomalynet.detection.export.packages import quiet
 from anomalynet.errors import RunError
 from anomalynet.models._classical import Classical
-
-OPSETS = {"": 17, "ai.onnx.ml": 3}
 
 
 def classical_graph(model: Classical, features: int) -> onnx.ModelProto:
@@ -27,15 +28,12 @@ def classical_graph(model: Classical, features: int) -> onnx.ModelProto:
 
     Raises: RunError if there is no converter for the estimator.
     """
-    if isinstance(model.fitted, Forest):
-        return _isolation_forest(model.fitted, features)
-    return _classifier(model.fitted, features)
-
-
-def float32_below(thresholds: np.ndarray) -> np.ndarray:
-    """The largest float32 at or below each float64 threshold: a float32 x has the same answer to x <= t."""
-    near = thresholds.astype(np.float32)
-    return np.where(near > thresholds, np.nextafter(near, np.float32(-np.inf)), near)
+    fitted = model.fitted
+    if isinstance(fitted, IsolationForest):
+        return isolation_forest(fitted, features)
+    if isinstance(fitted, Pipeline) and [type(step) for _, step in fitted.steps] == [StandardScaler, LogisticRegression]:
+        return logistic(fitted, features)
+    return _classifier(fitted, features)
 
 
 def _classifier(fitted: Any, features: int) -> onnx.ModelProto:
@@ -59,59 +57,5 @@ def _classifier(fitted: Any, features: int) -> onnx.ModelProto:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RunError(f"skl2onnx cannot convert a {type(fitted).__name__}: {what}") from None
     probabilities = model.graph.output[1].name
-    nodes = [*model.graph.node, _constant("attack", np.int64(1)), helper.make_node("Gather", [probabilities, "attack"], ["score"], axis=1)]
-    return _model(nodes, features, list(model.graph.initializer), list(model.opset_import))
-
-
-def _isolation_forest(fitted: Forest, features: int) -> onnx.ModelProto:
-    """One ensemble that adds up the path lengths: skl2onnx computes each of them, in thousands of nodes.
-
-    The score is 2 ** (-paths / (trees · c)), c the mean path length in a tree of as many samples as each was grown from.
-    """
-    from sklearn.ensemble._iforest import _average_path_length
-
-    trees: dict[str, list[Any]] = {
-        name: [] for name in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids")
-    }
-    leaves: dict[str, list[Any]] = {name: [] for name in ("treeids", "nodeids", "ids", "weights")}
-    lengths = zip(fitted._decision_path_lengths, fitted._average_path_length_per_tree, strict=True)
-    for number, (grown, used, (depths, rest)) in enumerate(zip(fitted.estimators_, fitted.estimators_features_, lengths, strict=True)):
-        tree = grown.tree_
-        leaf = tree.children_left < 0
-        nodes = np.arange(tree.node_count)
-        trees["treeids"] += [number] * tree.node_count
-        trees["nodeids"] += nodes.tolist()
-        trees["featureids"] += np.where(leaf, 0, used[np.maximum(tree.feature, 0)]).tolist()
-        trees["values"] += np.where(leaf, 0.0, float32_below(tree.threshold)).tolist()
-        trees["modes"] += np.where(leaf, "LEAF", "BRANCH_LEQ").tolist()
-        trees["truenodeids"] += np.where(leaf, 0, tree.children_left).tolist()
-        trees["falsenodeids"] += np.where(leaf, 0, tree.children_right).tolist()
-        leaves["treeids"] += [number] * int(leaf.sum())
-        leaves["nodeids"] += nodes[leaf].tolist()
-        leaves["ids"] += [0] * int(leaf.sum())
-        leaves["weights"] += (depths + rest - 1.0)[leaf].tolist()
-    attributes: Any = {f"nodes_{name}": values for name, values in trees.items()} | {
-        f"target_{name}": values for name, values in leaves.items()
-    }
-    whole = len(fitted.estimators_) * float(_average_path_length([fitted._max_samples])[0])
-    nodes_ = [
-        helper.make_node("TreeEnsembleRegressor", ["features"], ["paths"], domain="ai.onnx.ml", n_targets=1, **attributes),
-        _constant("negative whole", np.float32(-whole)),
-        _constant("two", np.float32(2)),
-        _constant("one axis", np.array([-1], np.int64)),
-        helper.make_node("Div", ["paths", "negative whole"], ["share"]),
-        helper.make_node("Pow", ["two", "share"], ["scores"]),
-        helper.make_node("Reshape", ["scores", "one axis"], ["score"]),
-    ]
-    return _model(nodes_, features, [], [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()])
-
-
-def _constant(name: str, value: Any) -> onnx.NodeProto:
-    return helper.make_node("Constant", [], [name], value=onnx.numpy_helper.from_array(np.asarray(value), name))
-
-
-def _model(nodes: list[Any], features: int, initializers: list[Any], opsets: list[Any]) -> onnx.ModelProto:
-    taken = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", features])
-    given = helper.make_tensor_value_info("score", TensorProto.FLOAT, ["batch"])
-    graph = helper.make_graph(nodes, "anomalynet", [taken], [given], initializers)
-    return helper.make_model(graph, opset_imports=opsets, ir_version=10)
+    nodes = [*model.graph.node, constant("attack", np.int64(1)), helper.make_node("Gather", [probabilities, "attack"], ["score"], axis=1)]
+    return statistics_model(nodes, features, list(model.graph.initializer), list(model.opset_import))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from anomalynet.data.calibration import finish
 from anomalynet.data.layout import Layout
-from anomalynet.detection.export.classical import float32_below
+from anomalynet.detection.export.by_hand import float32_below
 from anomalynet.detection.export.network import Calibration, trace, window_graph
 from anomalynet.detection.export.session import Session
 from anomalynet.detection.export.tidy import fold
@@ -50,8 +50,7 @@ def test_the_graph_calibrates_a_file_of_readings_bit_for_bit_as_the_data_was(bou
     "options",
     [
         {"autoencoder_placement": "inline", "attention_axis": "channel", "pool": 1},
-        {"lstm": False, "convolution": "2d", "autoencoder_depth": 0},
-        {"cnn": False, "attention": False},
+        {"lstm": False, "convolution": "2d", "autoencoder_depth": 0, "attention": False},
     ],
     ids=str,
 )
