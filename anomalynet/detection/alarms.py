@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
+import numpy as np
+
+from anomalynet.detection.clocks import NEVER
+from anomalynet.detection.events import ChannelShare, Event, StepShare, event_id
+from anomalynet.detection.table import Array, Table
 from anomalynet.errors import UsageError
 
 LONGEST = 63
 """Most steps that a rule looks back: the answers stand in the bits of one number."""
+
+Reasons = tuple[tuple[ChannelShare, ...], tuple[StepShare, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,12 +24,13 @@ class AlarmRule:
     """A scored step is a hit where its score is at or above the threshold; steps of a silent device are scored, too.
 
     An alarm is raised at a hit that makes `k` hits among the last `n` scored steps of the segment, unless one stands or its cool-down
-    runs. It is cleared at the `n`-th scored step in a row below `clear` × threshold, or where the segment ends. With the defaults an
-    alarm is a run of hits.
+    runs. It is cleared at the `n`-th scored step in a row below the threshold - (1 - `clear`) · |threshold|, or where the segment
+    ends. With the defaults an alarm is a run of hits.
 
     Attributes:
         threshold: None: the contract's.
-        clear: share of the threshold, 0 … 1; 1 = no hysteresis. No other is possible for a threshold that is not above 0.
+        clear: share of a threshold above 0, at which a score begins to count as quiet; 1 = no hysteresis. Below 0 it lowers the
+            threshold by the same distance, where a share would raise it; a threshold of 0 has no hysteresis.
         cool_down: seconds after an alarm was cleared in which its device raises no other.
     """
 
@@ -35,22 +45,73 @@ class AlarmRule:
             raise UsageError(f"{self.k} of {self.n} steps make no alarm", f"1 <= k <= n <= {LONGEST}")
         if not 0 < self.clear <= 1:
             raise UsageError(f"an alarm cannot clear at {self.clear:g} times the threshold", "a share above 0, at most 1")
-        if not 0 <= self.cool_down < float("inf"):
-            raise UsageError(f"a cool-down of {self.cool_down:g} seconds is none", "0 or more")
+        if not 0 <= self.cool_down < 1e10:
+            raise UsageError(f"a cool-down cannot take {self.cool_down:g} seconds", "0 or more")
+        if self.threshold is not None and np.isnan(self.threshold):
+            raise UsageError("the threshold is no number", "a number, or none for the model's own")
 
-    def resolved(self, threshold: float) -> tuple[float, float]:
-        """The threshold, and the score below which a step is quiet.
+
+class Alarms:
+    """The rule, and what it knows of each device.
+
+    Args:
+        threshold: the contract's.
+        names: of the devices, by number.
+    """
+
+    def __init__(self, rule: AlarmRule, threshold: float, run: str, names: Callable[[int], str], table: Table) -> None:
+        self.threshold = threshold if rule.threshold is None else rule.threshold
+        self._quiet = self.threshold - (1 - rule.clear) * abs(self.threshold) if rule.clear < 1 else self.threshold
+        self._rule, self._run, self._name, self._table = rule, run, names, table
+        self._mask, self._cool_down = np.uint64((1 << rule.n) - 1), round(rule.cool_down * 1e6)
+        table.add("hits", np.uint64)  # the last bit is the last scored step's
+        table.add("quiet", np.int32)
+        table.add("raised", np.int64, fill=NEVER)
+        table.add("until", np.int64, fill=NEVER)
+        table.add("score", np.float64, fill=np.nan)
+
+    def standing(self) -> Array:
+        """Bool (devices,): whose alarm is not cleared."""
+        return np.asarray(self._table["raised"][: self._table.rows] != NEVER)
+
+    def update(self, rows: Array, times: Array, scores: Array, reasons: Callable[[int], Reasons]) -> list[Event]:
+        """Take a scored step of distinct devices.
 
         Args:
-            threshold: the contract's.
-
-        Raises: UsageError if the threshold is no number, or hysteresis has no meaning.
+            times: int64 (n,) microseconds.
+            scores: float64 (n,).
+            reasons: what an alarm of the i-th of them names.
         """
-        found = threshold if self.threshold is None else self.threshold
-        if found != found:
-            raise UsageError("the threshold is no number")
-        if self.clear == 1:
-            return found, found
-        if found <= 0:
-            raise UsageError(f"the threshold is {found:g}, and a share of it is no lower score", "leave `clear` at 1")
-        return found, self.clear * found
+        table, rule = self._table, self._rule
+        hit = scores >= self.threshold
+        hits = ((table["hits"][rows] << np.uint64(1)) | hit) & self._mask
+        quiet = np.where(scores < self._quiet, np.minimum(table["quiet"][rows] + 1, rule.n), 0)
+        table["hits"][rows], table["quiet"][rows], table["score"][rows] = hits, quiet, scores
+        standing = table["raised"][rows] != NEVER
+        raised = hit & ~standing
+        cleared = standing & (quiet >= rule.n)
+        if not raised.any() and not cleared.any():
+            return []
+        raised &= (np.bitwise_count(hits) >= rule.k) & (times >= table["until"][rows])
+        table["raised"][rows[raised]] = times[raised]
+        events = [self._event("alarm", int(rows[at]), int(times[at]), reasons(int(at))) for at in np.flatnonzero(raised)]
+        return events + self._clear(rows[cleared], times[cleared], "quiet")
+
+    def end(self, rows: Array, times: Array) -> list[Event]:
+        """The segments of these devices have ended; `times` int64 (n,), of their last steps."""
+        standing = self._table["raised"][rows] != NEVER
+        events = self._clear(rows[standing], times[standing], "silent")
+        self._table["hits"][rows], self._table["quiet"][rows] = 0, 0
+        return events
+
+    def _clear(self, rows: Array, times: Array, reason: Literal["quiet", "silent"]) -> list[Event]:
+        events = [self._event("cleared", row, time, ((), ()), reason) for row, time in zip(rows.tolist(), times.tolist(), strict=True)]
+        self._table["raised"][rows], self._table["until"][rows] = NEVER, times + self._cool_down
+        return events
+
+    def _event(
+        self, kind: Literal["alarm", "cleared"], row: int, time: int, reasons: Reasons, reason: Literal["", "quiet", "silent"] = ""
+    ) -> Event:
+        name, score = self._name(row), round(float(self._table["score"][row]), 6)
+        began = int(self._table["raised"][row])
+        return Event(kind, event_id(self._run, name, began), name, time, score, self.threshold, reason, *reasons)

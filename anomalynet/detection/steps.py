@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from anomalynet.detection.events import Event
-
-Array = npt.NDArray[Any]
+from anomalynet.detection.table import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +53,13 @@ def joined(parts: Sequence[Steps], channels: int) -> Steps:
         empty = np.empty(0, np.int64)
         return Steps(empty, empty, np.empty(0, np.bool_), np.empty((0, channels), np.float32), np.empty(0))
     return Steps(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("row", "time", "observed", "values", "score")),
-        error=_joined(parts, "error"),
-        attention=_joined(parts, "attention"),
+        np.concatenate([part.row for part in parts]),
+        np.concatenate([part.time for part in parts]),
+        np.concatenate([part.observed for part in parts]),
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.score for part in parts]),
+        _joined(parts, "error"),
+        _joined(parts, "attention"),
     )
 
 

@@ -1,0 +1,103 @@
+"""One device, by hand: its readings in, scored steps out.
+
+    from pathlib import Path
+    from anomalynet.detection.detector import Detector
+
+    detector = Detector(Path("model.onnx"))
+    for time, values in readings:  # datetime, {"temperature": 21.5, "humidity": None}
+        for step in detector.push(time, values):
+            print(step.time, step.score)
+        for event in detector.events:  # alarms raised or cleared by this reading
+            print(event.to_json())
+
+A reading after a silence comes back with the steps that the silence was, scored like all others. `tick` tells the detector that time
+goes on although nothing comes. For many devices use `engine.Engine`: it scores them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from anomalynet.detection.alarms import AlarmRule
+from anomalynet.detection.engine import Engine
+from anomalynet.detection.events import START, Event
+from anomalynet.detection.model import Model
+from anomalynet.detection.readings import Message, Reading
+from anomalynet.detection.steps import Outcome
+from anomalynet.errors import UsageError
+
+NAME = "device"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the device.
+
+    Attributes:
+        time: UTC.
+        observed: False where a reading was expected and none came.
+        score: None while the device is being calibrated or its window is not full.
+    """
+
+    time: datetime
+    observed: bool
+    score: float | None
+
+
+class Detector:
+    """A model and one device's state.
+
+    Args:
+        model: the file that `anomalynet export` wrote.
+        rule: when scores become an alarm; the default raises one at each step at or above the model's threshold.
+
+    Attributes:
+        events: alarms that the last call raised or cleared.
+        engine: what does the work; its `counts` tell which readings were refused, `snapshot` and `restore` keep its state.
+
+    Raises: UsageError if the file cannot be used.
+    """
+
+    def __init__(self, model: Path, rule: AlarmRule | None = None) -> None:
+        self.engine = Engine(Model(model), rule or AlarmRule(), max_devices=1)
+        self.events: list[Event] = []
+        self._sensors = tuple(sensor.name for sensor in self.engine.contract.sensors)
+
+    def push(self, time: datetime, values: Mapping[str, float | None] | Sequence[float | None]) -> list[Step]:
+        """Take a reading; nothing comes back where it was refused, as one whose time is not after the last one's is.
+
+        Args:
+            time: UTC where it names no zone.
+            values: by sensor, those that are absent are missing; or in the order of the contract. None and NaN are missing.
+
+        Raises: UsageError if a sensor is unknown, or the number of values is not that of the sensors.
+        """
+        if isinstance(values, Mapping):
+            unknown = [name for name in values if name not in self._sensors]
+            if unknown:
+                raise UsageError(f"the model has no sensor {unknown[0]!r}", f"it has {', '.join(self._sensors)}")
+            values = [values.get(name) for name in self._sensors]
+        if len(values) != len(self._sensors):
+            raise UsageError(f"{len(values)} values for {len(self._sensors)} sensors", f"in this order: {', '.join(self._sensors)}")
+        reading = Reading(NAME, _microseconds(time), tuple(np.nan if value is None else float(value) for value in values))
+        return self._steps(self.engine.process([Message(NAME, (reading,))]))
+
+    def tick(self, time: datetime) -> list[Step]:
+        """Say that no reading before `time` comes any more: the steps that were missed for certain."""
+        return self._steps(self.engine.process([Message(NAME, (), _microseconds(time))]))
+
+    def _steps(self, outcome: Outcome) -> list[Step]:
+        self.events = outcome.events
+        steps = outcome.steps
+        facts = zip(steps.time.tolist(), steps.observed.tolist(), steps.score.tolist(), strict=True)
+        return [Step(START + timedelta(microseconds=time), seen, None if np.isnan(score) else score) for time, seen, score in facts]
+
+
+def _microseconds(time: datetime) -> int:
+    gone = (time if time.tzinfo else time.replace(tzinfo=UTC)) - START
+    return (gone.days * 86_400 + gone.seconds) * 1_000_000 + gone.microseconds

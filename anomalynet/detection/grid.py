@@ -1,0 +1,151 @@
+"""Readings laid on the expected grid as they come: the rules of `anomalynet.data.grid`, told without knowing what comes next."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from anomalynet.detection.clocks import NEVER
+from anomalynet.detection.contract import Contract
+from anomalynet.detection.table import Array, Table
+
+DAY = 86_400_000_000
+"""Microseconds."""
+
+SET_BACK = 3
+"""Readings in a row, of increasing times before the last one, that mean that the device's clock was set back."""
+
+DUPLICATE, LATE, BACK = "duplicate", "late", "time went back"
+"""Why a reading is refused."""
+
+
+class Placed(NamedTuple):
+    """Readings of distinct devices, against the grid.
+
+    Attributes:
+        accepted: bool, which of them count.
+        missing: int64, steps without a reading before each accepted one that are still to be laid.
+        gap: int64, all steps without a reading since the one before, those that a clock laid included.
+        starts: bool, where a segment starts.
+        refused: how many were refused, by kind.
+    """
+
+    accepted: Array
+    missing: Array
+    gap: Array
+    starts: Array
+    refused: dict[str, int]
+
+
+class Grid:
+    """The last reading of each device, and the steps laid since; `ended` where it is known that the silence is too long for a segment.
+
+    Silence is counted from the time of the reading. Where the clock of its source was far from that when it came, more than 1.5 periods,
+    from that clock: a device whose own clock is wrong, or whose readings are handed in later, is not silent.
+    """
+
+    def __init__(self, contract: Contract, table: Table) -> None:
+        self.period = None if contract.period is None else contract.period * 1e6
+        self.max_gap, self.breaks = contract.max_gap, contract.breaks
+        self.far = max(DAY, int(2 * contract.max_gap * (self.period or 0)))
+        self._table = table
+        table.add("last", np.int64, fill=NEVER)
+        table.add("heard_at", np.int64, fill=-NEVER)
+        table.add("laid", np.int64)
+        table.add("ended", np.bool_, fill=True)  # none has started
+        table.add("back", np.int8)
+        table.add("back_time", np.int64, fill=NEVER)
+
+    def place(self, rows: Array, times: Array) -> Placed | None:
+        """Say which readings count and what is missing before them; None: all count, and nothing is missing.
+
+        Args:
+            rows: of distinct devices.
+            times: int64 microseconds.
+        """
+        table = self._table
+        step = times - table["last"][rows]
+        limit = self.far if self.period is None else 1.5 * self.period
+        usual = (step > 0) & (step <= limit) & (table["laid"][rows] == 0) & ~table["ended"][rows]
+        if usual.all():
+            return None
+        return self._unusual(rows, times, step)
+
+    def _unusual(self, rows: Array, times: Array, step: Array) -> Placed:
+        table = self._table
+        laid, ended, first = table["laid"][rows], table["ended"][rows], table["last"][rows] == NEVER
+        missing, broken = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.bool_)
+        if self.period is not None:
+            late = (step > 1.5 * self.period) & ~first
+            missing[late] = np.rint(step[late] / self.period).astype(np.int64) - 1
+            ahead = (missing - laid) * self.period > self.far
+            broken = missing > self.max_gap if self.breaks else ahead | (ended & (missing >= laid))
+        back, duplicate = (step < 0) & ~first, step == 0
+        taken = ~broken & ((missing < laid) | ended) & (step > 0) & ~first
+        set_back = self._set_back(rows, times, back)
+        accepted = set_back | ~(back | duplicate | taken)
+        starts = first | broken | set_back
+        missing[starts] = 0
+        refused = {DUPLICATE: int(duplicate.sum()), LATE: int(taken.sum()), BACK: int((back & ~set_back).sum())}
+        return Placed(accepted, np.where(starts, 0, missing - laid)[accepted], missing[accepted], starts[accepted], refused)
+
+    def _set_back(self, rows: Array, times: Array, back: Array) -> Array:
+        """Where the last reading is the one whose time was wrong."""
+        table = self._table
+        again = back & (table["back"][rows] > 0) & (times > table["back_time"][rows])
+        count = np.where(back, np.where(again, table["back"][rows] + 1, 1), 0).astype(np.int8)
+        found = count >= SET_BACK
+        table["back"][rows] = np.where(found, 0, count)
+        table["back_time"][rows] = times
+        return np.asarray(found)
+
+    def read(self, rows: Array, times: Array, clock: Array) -> bool:
+        """Take accepted readings as the last ones.
+
+        Args:
+            clock: int64 (n,), of the source of each after the message that brought it.
+
+        Returns: whether silence is now counted from an earlier time than before.
+        """
+        table = self._table
+        table["last"][rows], table["laid"][rows], table["ended"][rows], table["back"][rows] = times, 0, False, 0
+        if self.period is None:
+            return False
+        heard_at = np.where(np.abs(clock - times) > 1.5 * self.period, clock, times)
+        earlier = bool((heard_at < table["heard_at"][rows]).any())
+        table["heard_at"][rows] = heard_at
+        return earlier
+
+    def lay(self, rows: Array) -> Array:
+        """Times int64 of the next missing step of these devices, as far as is known before the next reading."""
+        table = self._table
+        assert self.period is not None
+        table["laid"][rows] += 1
+        return np.asarray(self.newest(rows))
+
+    def newest(self, rows: Array) -> Array:
+        """Times int64 of the last steps of these devices."""
+        silent = np.rint(self._table["laid"][rows] * (self.period or 0.0)).astype(np.int64)
+        return np.asarray(self._table["last"][rows] + silent)
+
+    def end(self, rows: Array) -> None:
+        """The segments of these devices are over; the next reading starts another."""
+        self._table["ended"][rows] = True
+
+    def missed(self, rows: Array, clock: Array | int) -> tuple[Array, Array]:
+        """How many steps are certainly missing and not yet laid when nothing before `clock` comes any more; and whose segment ends."""
+        table = self._table
+        assert self.period is not None
+        elapsed, laid, ended = clock - table["heard_at"][rows], table["laid"][rows], table["ended"][rows]
+        missing = np.where(elapsed > 1.5 * self.period, np.rint(elapsed / self.period).astype(np.int64) - 1, 0)
+        over = missing > self.max_gap if self.breaks else np.zeros(len(rows), np.bool_)
+        missing[over] = self.max_gap
+        return np.where(ended, 0, np.maximum(missing - laid, 0)), over & ~ended
+
+    def next_due(self, rows: Array) -> Array:
+        """Microseconds before which none of these devices can have missed another step."""
+        table = self._table
+        assert self.period is not None
+        due = table["heard_at"][rows] + ((table["laid"][rows] + 1.5) * self.period).astype(np.int64) - 1
+        return np.where(table["ended"][rows], -NEVER, due)

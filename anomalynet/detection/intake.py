@@ -1,0 +1,147 @@
+"""Messages as arrays: devices and sources by number, without the readings that cannot be taken."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from anomalynet.detection.clocks import LONGEST_NAME as LONGEST_SOURCE
+from anomalynet.detection.clocks import NEVER, Clocks
+from anomalynet.detection.readings import Message, Reading
+from anomalynet.detection.table import Array
+
+EARLIEST, LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""Microseconds: years 1 … 9999, which can be written as dates."""
+
+LONGEST_NAME = 128
+"""Characters of a device's name."""
+
+UNKNOWN, UNNAMED = -1, -2
+"""Numbers of a source that brought nothing yet, and of one whose name is too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Readings of some messages, in order.
+
+    Attributes:
+        sources: number of each message's source; below 0 where there is none.
+        clocks: microseconds, what each message says of its source's clock; NEVER: nothing.
+        ends: number of readings up to and with each message.
+        rows: int64 (reading,), the device.
+        times: int64 (reading,), microseconds.
+        values: float32 (reading, sensor).
+    """
+
+    sources: list[int]
+    clocks: list[int]
+    ends: list[int]
+    rows: Array
+    times: Array
+    values: Array
+
+
+class Intake:
+    """Numbers devices as they come.
+
+    Attributes:
+        names: of the devices, by number.
+        refused: readings that were not taken, by kind.
+        owners: the sources of the devices that are new since the engine took this list.
+    """
+
+    def __init__(self, clocks: Clocks, sensors: int, most: int, allowed: Collection[str] | None) -> None:
+        self.names: list[str] = []
+        self.refused: Counter[str] = Counter()
+        self.owners: list[int] = []
+        self._rows: dict[str, int] = {}
+        self._clocks, self._sensors, self._most = clocks, sensors, most
+        self._allowed = None if allowed is None else frozenset(allowed)
+
+    def read(self, messages: Sequence[Message]) -> Batch:
+        """Number devices and sources, and drop what cannot be taken."""
+        sources, clocks, ends = [], [], []
+        rows: list[int] = []
+        times: list[int] = []
+        values: list[tuple[float, ...]] = []
+        for message in messages:
+            source, before = self._source(message.source), len(rows)
+            for reading in message.readings:
+                row = self._rows.get(reading.device, -1)
+                fault = self._fault(source, row, reading)
+                if fault is not None:
+                    self.refused[fault] += 1
+                    continue
+                if source == UNKNOWN:
+                    source = self._clocks.add(message.source)
+                if row < 0:
+                    row = self._rows[reading.device] = len(self.names)
+                    self.names.append(reading.device)
+                    self.owners.append(source)
+                rows.append(row)
+                times.append(reading.time)
+                values.append(reading.values)
+            sources.append(source)
+            clocks.append(_clock(message.clock, times[before:]))
+            ends.append(len(rows))
+        with np.errstate(over="ignore"):  # what float32 cannot hold is missing
+            table = np.array(values, np.float32).reshape(-1, self._sensors)
+        return Batch(sources, clocks, ends, np.array(rows, np.int64), np.array(times, np.int64), table)
+
+    def restore(self, names: Sequence[str], refused: Mapping[str, int]) -> None:
+        """Know these devices and no others."""
+        self.names, self.owners, self.refused = list(names), [], Counter(refused)
+        self._rows = {name: row for row, name in enumerate(names)}
+
+    def _source(self, name: str) -> int:
+        number = self._clocks.number(name)
+        if number is not None:
+            return number
+        return UNKNOWN if len(name) <= LONGEST_SOURCE else UNNAMED
+
+    def _fault(self, source: int, row: int, reading: Reading) -> str | None:
+        """Why a reading cannot be taken."""
+        if source == UNNAMED:
+            return "source name too long"
+        if len(reading.values) != self._sensors:
+            return "wrong number of values"
+        if not EARLIEST <= reading.time <= LATEST:
+            return "impossible time"
+        if row >= 0:
+            return None
+        if self._allowed is not None and reading.device not in self._allowed:
+            return "unknown device"
+        if len(reading.device) > LONGEST_NAME:
+            return "device name too long"
+        return "too many devices" if len(self.names) >= self._most else None
+
+
+def _clock(told: int | None, times: Sequence[int]) -> int:
+    if told is not None:
+        return told if EARLIEST <= told <= LATEST else NEVER
+    return max(times, default=NEVER)
+
+
+def rounds(rows: Array) -> Iterator[Array]:
+    """Places of readings such that each round holds a device at most once, ascending, and a device's rounds are in order.
+
+    Args:
+        rows: int64 (reading,), the device of each.
+    """
+    if len(rows) == 1:
+        yield np.zeros(1, np.int64)
+        return
+    order = np.argsort(rows, kind="stable")
+    ordered, place = rows[order], np.arange(len(rows))
+    first = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    if first.all():
+        yield order
+        return
+    nth = place - np.maximum.accumulate(np.where(first, place, 0))
+    by_round = order[np.argsort(nth, kind="stable")]
+    stops = np.cumsum(np.bincount(nth)).tolist()
+    for start, stop in zip([0, *stops[:-1]], stops, strict=True):
+        yield by_round[start:stop]

@@ -1,0 +1,111 @@
+"""What happens at a step, whether a reading came or not: prepare, score, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from anomalynet.detection import reasons
+from anomalynet.detection.alarms import AlarmRule, Alarms, Reasons
+from anomalynet.detection.events import Event
+from anomalynet.detection.model import Model
+from anomalynet.detection.preparation import Preparation, Prepared
+from anomalynet.detection.scoring import scorer
+from anomalynet.detection.steps import Steps
+from anomalynet.detection.table import Array, Table
+
+
+class Pipeline:
+    """Takes steps of distinct devices and keeps what became of them until `taken`.
+
+    Args:
+        name: of a device, by number.
+    """
+
+    def __init__(self, model: Model, rule: AlarmRule, name: Callable[[int], str], table: Table) -> None:
+        contract = model.contract
+        self.preparation = Preparation(contract, table)
+        self._scorer = scorer(model, table)
+        self._times = reasons.Times(contract, table)
+        self._alarms = Alarms(rule, contract.threshold, contract.run, name, table)
+        self._contract, self._table = contract, table
+        self._steps: list[Steps] = []
+        self._events: list[Event] = []
+
+    def step(self, rows: Array, times: Array, values: Array | None) -> None:
+        """The next step of each of these devices.
+
+        Args:
+            rows: int64 (n,), ascending.
+            times: int64 (n,), microseconds.
+            values: float32 (n, sensors), changed in place; None: nothing came.
+        """
+        prepared = self.preparation.advance(rows, values)
+        if prepared.ready is None:
+            ready, outputs = self._score(rows, times, prepared)
+        else:
+            inside = np.flatnonzero(prepared.ready)
+            part = Prepared(prepared.held[inside], prepared.calibrated[inside], None)
+            ready, outputs = self._score(rows[inside], times[inside], part)
+            ready = inside if ready is None else inside[ready]
+        known = {name: value if ready is None else _spread(value, ready, len(rows)) for name, value in outputs.items()}
+        observed = np.full(len(rows), values is not None)
+        score = known["score"].astype(np.float64) if known else np.full(len(rows), np.nan)
+        made = Steps(rows, times, observed, prepared.calibrated, score, known.get("error"), known.get("attention"))
+        self._steps.append(made)
+        self._judge(made, ready)
+
+    def start(self, rows: Array, times: Array, laid: Array) -> None:
+        """The next step of these devices is the first of a segment.
+
+        Args:
+            times: int64 (n,) of their last steps.
+            laid: int64 (n,), how many of these were laid for a silence that turned out to be none of the grid's.
+        """
+        self.end(rows, times)
+        if self._contract.breaks:
+            self.preparation.forget_silence(rows, laid)
+        self._scorer.start(rows)
+
+    def end(self, rows: Array, times: Array) -> None:
+        """The segments of these devices end; `times` int64 (n,) of their last steps."""
+        self._events += self._alarms.end(rows, times)
+
+    def states(self) -> tuple[Array, Array, Array]:
+        """Bool (devices,) each: is being calibrated, has no full window, has an alarm."""
+        filling = self._table["steps"][: self._table.rows] < self._contract.window
+        return self.preparation.calibrating(), filling, self._alarms.standing()
+
+    def taken(self) -> tuple[list[Steps], list[Event]]:
+        """What was made since the last call."""
+        found = self._steps, self._events
+        self._steps, self._events = [], []
+        return found
+
+    def _score(self, rows: Array, times: Array, prepared: Prepared) -> tuple[Array | None, dict[str, Array]]:
+        """Places of the scored among these, None: all; and the network's outputs for them."""
+        if not len(rows):
+            return rows, {}
+        scored = self._scorer.push(rows, prepared)
+        self._times.note(rows, times)
+        return None if scored.ready is None else np.flatnonzero(scored.ready), scored.outputs
+
+    def _judge(self, made: Steps, ready: Array | None) -> None:
+        if ready is not None and not len(ready):
+            return
+        some = slice(None) if ready is None else ready
+        places = range(len(made)) if ready is None else ready.tolist()
+        self._events += self._alarms.update(made.row[some], made.time[some], made.score[some], lambda at: self._reasons(made, places[at]))
+
+    def _reasons(self, made: Steps, at: int) -> Reasons:
+        error, attention = made.error, made.attention
+        channels = () if error is None else reasons.channels(self._contract.channels, error[at])
+        steps = self._times.shares(int(made.row[at]), attention[at]) if attention is not None and self._times.known else ()
+        return channels, steps
+
+
+def _spread(values: Array, places: Array, count: int) -> Array:
+    found = np.full((count, *values.shape[1:]), np.nan, values.dtype)
+    found[places] = values
+    return found
