@@ -10,6 +10,7 @@ from types import FrameType
 
 from anomalynet.cli.detect import make_engine
 from anomalynet.cli.output import print_json
+from anomalynet.detection.contract import Contract
 from anomalynet.detection.drift import Drift, described
 from anomalynet.detection.messages import Parser
 from anomalynet.detection.monitor import Monitor
@@ -75,7 +76,7 @@ def _service(args: argparse.Namespace) -> Service:
         sinks=sinks(args.alarms or ([] if args.json else ["-"]), client_id, notices),
         scores=scores,
         state=state,
-        patience=Patience(args.patience, contract.period) if args.patience and contract.period else None,
+        patience=_patience(args.patience, contract),
         drift=Drift(contract) if args.metrics or args.watch or args.drift_every else None,
         drift_every=args.drift_every or 60.0,
         tell_drift=lambda measures: to_stderr(described(measures)) if args.drift_every else None,
@@ -85,6 +86,15 @@ def _service(args: argparse.Namespace) -> Service:
         redelivers=args.mqtt is not None,
         snapshot_every=args.snapshot_every,
     )
+
+
+def _patience(seconds: float, contract: Contract) -> Patience | None:
+    """None where silence means nothing: readings are events."""
+    if not seconds or not contract.period:
+        return None
+    if contract.breaks:  # a longer silence ends the segment: nothing more is scored then
+        return Patience(seconds, contract.period, (contract.max_gap + 3) * contract.period)
+    return Patience(seconds, contract.period)
 
 
 def _source(args: argparse.Namespace, client_id: str, notices: Notices) -> Source:

@@ -115,6 +115,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except ModuleNotFoundError as error:
+        if args.debug or error.name is None or error.name.startswith("anomalynet"):
+            raise
+        print(f"anomalynet: this needs the package {error.name}\n  → pip install anomalynet, without --no-deps", file=sys.stderr)
+        return 2
     except Exception as error:
         if args.debug:
             raise

@@ -47,7 +47,7 @@ class Engine:
         contract, table = model.contract, Table()
         self._table, self._max_devices = table, max_devices
         self._lateness = round(lateness * 1e6)
-        self._grid = Grid(contract, table)
+        self._grid = Grid(contract, table, self._lateness)
         self._clocks = Clocks(self._grid.far)
         self._intake = Intake(self._clocks, len(contract.sensors), max_devices, allowed)
         self._pipeline = Pipeline(model, rule, lambda row: self.names[row], table)
@@ -170,7 +170,9 @@ class Engine:
         """
         if self._grid.period is not None and owner is None:
             self._lay_missed(rows, before - self._lateness)
-        placed = self._grid.place(rows, times)
+        foreign = np.zeros(len(rows), np.bool_) if owner is None else self._table["owner"][rows] != owner
+        transfer = bool(foreign.any())
+        placed = self._grid.place(rows, times, np.where(foreign, NEVER, clock) if transfer else clock)
         if placed is not None:
             self._intake.refused.update({kind: count for kind, count in placed.refused.items() if count})
             rows, times, values, clock = (array[placed.accepted] for array in (rows, times, values, clock))
@@ -184,7 +186,6 @@ class Engine:
                 between = self._table["last"][rows[some]] + np.rint(share * step[some]).astype(np.int64)
                 self._pipeline.step(rows[some], between, None)
         earlier = self._grid.read(rows, times, clock)
-        transfer = owner is not None and bool((self._table["owner"][rows] != owner).any())
         if transfer:
             self._table["owner"][rows] = owner
         if earlier or transfer or placed is not None:

@@ -41,12 +41,16 @@ class Placed(NamedTuple):
 class Grid:
     """The last reading of each device, and the steps laid since; `ended` where it is known that the silence is too long for a segment.
 
-    Silence is counted from the time of the reading. Where the clock of its source was far from that when it came, more than 1.5 periods,
-    from that clock: a device whose own clock is wrong, or whose readings are handed in later, is not silent.
+    Silence is counted from the time of the reading. Where the clock of its source was more than 1.5 periods and the lateness from that
+    when it came, it is counted from that clock: a device whose own clock is wrong, or whose readings are handed in later, is not silent.
+
+    Args:
+        lateness: microseconds that readings of a source may come after its clock has passed them.
     """
 
-    def __init__(self, contract: Contract, table: Table) -> None:
+    def __init__(self, contract: Contract, table: Table, lateness: int) -> None:
         self.period = None if contract.period is None else contract.period * 1e6
+        self._near = 1.5 * (self.period or 0) + lateness
         self.max_gap, self.breaks = contract.max_gap, contract.breaks
         self.far = max(DAY, int(2 * contract.max_gap * (self.period or 0)))
         self._table = table
@@ -57,12 +61,13 @@ class Grid:
         table.add("back", np.int8)
         table.add("back_time", np.int64, fill=NEVER)
 
-    def place(self, rows: Array, times: Array) -> Placed | None:
+    def place(self, rows: Array, times: Array, clock: Array) -> Placed | None:
         """Say which readings count and what is missing before them; None: all count, and nothing is missing.
 
         Args:
             rows: of distinct devices.
-            times: int64 microseconds.
+            times: int64 (n,) microseconds.
+            clock: int64 (n,), of the source of each after the message that brought it; NEVER where the device is another source's.
         """
         table = self._table
         step = times - table["last"][rows]
@@ -70,9 +75,9 @@ class Grid:
         usual = (step > 0) & (step <= limit) & (table["laid"][rows] == 0) & ~table["ended"][rows]
         if usual.all():
             return None
-        return self._unusual(rows, times, step)
+        return self._unusual(rows, times, clock, step)
 
-    def _unusual(self, rows: Array, times: Array, step: Array) -> Placed:
+    def _unusual(self, rows: Array, times: Array, clock: Array, step: Array) -> Placed:
         table = self._table
         laid, ended, first = table["laid"][rows], table["ended"][rows], table["last"][rows] == NEVER
         missing, broken = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.bool_)
@@ -84,6 +89,7 @@ class Grid:
         back, duplicate = (step < 0) & ~first, step == 0
         taken = ~broken & ((missing < laid) | ended) & (step > 0) & ~first
         set_back = self._set_back(rows, times, back)
+        table["heard_at"][rows[back]] = np.maximum(table["heard_at"][rows], clock)[back]  # whatever its clock says, it is not silent
         accepted = set_back | ~(back | duplicate | taken)
         starts = first | broken | set_back
         missing[starts] = 0
@@ -101,10 +107,7 @@ class Grid:
         return np.asarray(found)
 
     def read(self, rows: Array, times: Array, clock: Array) -> bool:
-        """Take accepted readings as the last ones.
-
-        Args:
-            clock: int64 (n,), of the source of each after the message that brought it.
+        """Take accepted readings as the last ones; `clock` of the sources that brought them.
 
         Returns: whether silence is now counted from an earlier time than before.
         """
@@ -112,7 +115,7 @@ class Grid:
         table["last"][rows], table["laid"][rows], table["ended"][rows], table["back"][rows] = times, 0, False, 0
         if self.period is None:
             return False
-        heard_at = np.where(np.abs(clock - times) > 1.5 * self.period, clock, times)
+        heard_at = np.where(np.abs(clock - times) > self._near, clock, times)
         earlier = bool((heard_at < table["heard_at"][rows]).any())
         table["heard_at"][rows] = heard_at
         return earlier

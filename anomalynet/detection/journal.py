@@ -61,6 +61,8 @@ class Journal:
         if not content.startswith(MAGIC):
             content = MAGIC
             path.write_bytes(MAGIC)
+            if sync:
+                _sync_folder(path.parent)
         self.size = len(content) - _torn(content)
         self._file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         os.ftruncate(self._file, self.size)
@@ -122,6 +124,13 @@ def _bodies(content: bytes) -> Iterator[memoryview]:
             return
         yield body
         at += FRAME.size + length
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
 
 
 def _torn(content: bytes) -> int:

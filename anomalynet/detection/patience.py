@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+DAY = 86_400.0
+
 MOST = 100_000
 """Sources that are watched; further ones are not."""
 
@@ -25,10 +27,11 @@ class Patience:
     Args:
         seconds: of silence, by wall clock, before a source is ticked.
         period: seconds between readings: a silent source is ticked twice in it, at most once a second.
+        most: seconds of silence after which a source is forgotten: nothing follows from further ticks.
     """
 
-    def __init__(self, seconds: float, period: float) -> None:
-        self._patience, self._every = seconds, max(1.0, period / 2)
+    def __init__(self, seconds: float, period: float, most: float = DAY) -> None:
+        self._patience, self._every, self._most = seconds, max(1.0, period / 2), seconds + most
         self._sources: OrderedDict[str, _Source] = OrderedDict()  # longest silent first
         self._looked = -math.inf
 
@@ -49,6 +52,8 @@ class Patience:
             return []
         self._looked = now
         found = []
+        while self._sources and now - next(iter(self._sources.values())).heard > self._most:
+            self._sources.popitem(last=False)
         for name, source in self._sources.items():
             if now - source.heard < self._patience:
                 break

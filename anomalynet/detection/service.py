@@ -86,7 +86,8 @@ class Service:
                     if entry.kind == "message":
                         self._remember(entry.name, entry.content)
                 self._apply(batch, live=False)
-            self.state.snapshot(self.engine.snapshot(), self._own())
+            # the first one stands before anything is written: it knows where the scores began
+            self.state.snapshot(self.engine.snapshot(), self._own(), wait=not arrays)
         for sink in self.sinks:
             sink.start()
         now = time.time()

@@ -68,6 +68,8 @@ class State:
         Raises:
             UsageError: every snapshot is damaged.
         """
+        for left in self.folder.glob(".snapshot-*.tmp"):
+            left.unlink()  # by a process that was killed
         snapshots, journals = self._numbers("snapshot-*.npz"), self._numbers("journal-*.log")
         last = max([0, *journals, *snapshots])
         self._number = last

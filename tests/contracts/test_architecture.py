@@ -80,6 +80,7 @@ HEAVY = {"torch", "lightning", "polars", "sklearn", "matplotlib", "scipy", "optu
         ("check", "--history"),
         ("sync", "--help"),
         ("audit-table", "--help"),
+        ("detect", "--help"),
         ("export", "nothing", "--out", "model.onnx"),
     ],
 )

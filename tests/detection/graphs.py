@@ -78,7 +78,7 @@ def content(found: Contract) -> bytes:
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     helper.set_model_props(made, {KEY: found.to_json()})
     onnx.checker.check_model(made)
-    return made.SerializeToString()
+    return bytes(made.SerializeToString())
 
 
 def _window(found: Contract) -> onnx.GraphProto:

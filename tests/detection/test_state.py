@@ -84,6 +84,7 @@ def test_a_state_that_never_had_a_snapshot_is_its_journal(tmp_path: Path) -> Non
 def test_killed_while_a_snapshot_is_written_both_journals_are_read(folder: Path) -> None:
     (folder / "snapshot-00000003.npz").rename(folder / ".snapshot-00000003.tmp")
     assert after(folder) == (6, [6, 7, 8, 9])
+    assert not list(folder.glob(".*"))
 
 
 def test_of_another_model_refused(folder: Path) -> None:

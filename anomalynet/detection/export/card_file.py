@@ -60,8 +60,8 @@ def files(contract: Contract, parity: Parity, losses: Mapping[str, Loss], refuse
     return [
         "## Files",
         table(("file", "variant", "bytes", "µs a window", "largest difference", "other alarms", *heads), rows),
-        f"µs a window: median on one thread of the machine that exported, one at a time. Differences and other alarms are those to the "
-        f"scores that the run stored; scores above 1 differ relative to themselves. {told}; more than {TOLERANCE:g} is not exported.",
+        f"µs a window: median, one window at a time on one thread of the machine that exported. Differences and other alarms are those "
+        f"to the scores that the run stored; those above 1 differ relative to themselves. {told}; more than {TOLERANCE:g} is not exported.",
         *(f"There is no variant {name}: {why}." for name, why in refused.items()),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from anomalynet.training.finished import FinishedRun
 
 PARTS: tuple[Literal["validation", "test"], ...] = ("validation", "test")
 MEASURED = ("average_precision", "f1_attack")
+ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Loss:
     Attributes:
         variant: `float32`, `float16`, `int8`.
         bytes: of the file.
-        microseconds: median time to score one window by itself.
+        microseconds: to score one window by itself.
         difference: largest difference to a stored score of the run, of scores above 1 relative to it.
         alarms: steps that are an alarm for the file and none for the run, or the other way round.
         steps: that were compared.
@@ -41,7 +43,15 @@ class Loss:
     metrics: dict[str, float | None]
 
 
-def measure(run: FinishedRun, session: Session, size: int, variant: str, limit: float) -> Loss:
+def latencies(run: FinishedRun, sessions: Mapping[str, Session]) -> dict[str, float]:
+    """Microseconds to score one window by itself: the median, in the quickest of some rounds, which the files take in turn so that
+    another load of the machine does not fall on one of them."""
+    windows = max((run.data.windows(part) for part in PARTS), key=len)
+    rounds = [{name: session.microseconds(windows) for name, session in sessions.items()} for _ in range(ROUNDS)]
+    return {name: min(found[name] for found in rounds) for name in sessions}
+
+
+def measure(run: FinishedRun, session: Session, size: int, variant: str, limit: float, microseconds: float) -> Loss:
     """Score every validation and test window with a file of `size` bytes; `limit` is its threshold."""
     metrics: dict[str, float | None] = {}
     differences, alarms, steps = [], 0, 0
@@ -53,8 +63,7 @@ def measure(run: FinishedRun, session: Session, size: int, variant: str, limit: 
         steps += len(found)
         known = evaluate.metrics(run.data.steps(part, found), limit, probability=run.result.probability)
         metrics |= {f"{part}/{name}": known[name] for name in MEASURED}
-    timed = max((run.data.windows(part) for part in PARTS), key=len)
-    return Loss(variant, size, session.microseconds(timed), float(np.max(differences)), alarms, steps, metrics)
+    return Loss(variant, size, microseconds, float(np.max(differences)), alarms, steps, metrics)
 
 
 def stored_scores(run: FinishedRun, part: Literal["validation", "test"]) -> Float64:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,12 +51,9 @@ def checked(out: Path, variants: Sequence[str], *, replace: bool) -> Paths:
     """
     if out.suffix != ".onnx" or out.is_dir():
         raise UsageError(f"{out}: not the name of an ONNX file", "--out model.onnx")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"{out.parent}: cannot be made: {error.strerror}", "--out names a file in a folder that you may write to"
-        ) from None
+    nearest = next(folder for folder in out.absolute().parents if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise UsageError(f"{out}: cannot be written in {nearest}", "--out names a file in a folder that you may write to")
     paths = Paths(out)
     kept = ["float32", *("float16" if name == "fp16" else name for name in variants)]
     there = [path for path in (*map(paths.of, kept), paths.card) if path.exists()]

@@ -13,13 +13,13 @@ from anomalynet.detection.contract import Contract
 from anomalynet.detection.export.card import card
 from anomalynet.detection.export.classical import classical_graph
 from anomalynet.detection.export.describe import bounds, contract
-from anomalynet.detection.export.losses import Loss, measure
+from anomalynet.detection.export.losses import Loss, latencies, measure
 from anomalynet.detection.export.network import window_graph
 from anomalynet.detection.export.paths import Paths
 from anomalynet.detection.export.step import OUTPUTS, carried, step_graph
 from anomalynet.detection.export.step_session import open_session
 from anomalynet.detection.export.tidy import finished, fold
-from anomalynet.detection.export.variants import NAMES, ImpossibleError, variant
+from anomalynet.detection.export.variants import NAMES, variant
 from anomalynet.detection.export.verify import Parity, compare
 from anomalynet.errors import RunError
 from anomalynet.models._classical import Classical
@@ -79,18 +79,22 @@ def export(run: FinishedRun, paths: Paths, variants: Sequence[str] = (), tell: C
     tell("exporting and comparing with the run's model")
     graph, described = _graph(run)
     contents = {"float32": finished(graph, described)}
-    parity = compare(run, open_session(contents["float32"], described.form))
+    sessions = {"float32": open_session(contents["float32"], described.form)}
+    parity = compare(run, sessions["float32"])
     refused: dict[str, str] = {}
     for name in variants:
+        kind = NAMES[name]
         try:
-            smaller = variant(graph, NAMES[name])
-            contents[NAMES[name]] = finished(smaller, replace(described, variant=NAMES[name]))
-        except ImpossibleError as error:
+            content = finished(variant(graph, kind), replace(described, variant=kind))
+            sessions[kind] = open_session(content, described.form)
+            contents[kind] = content
+        except RunError as error:
             refused[name] = error.message
+    times = latencies(run, sessions)
     losses = {}
-    for name, content in contents.items():
+    for name, session in sessions.items():
         tell(f"scoring the validation and test part with {name}")
-        losses[name] = measure(run, open_session(content, described.form), len(content), name, described.threshold)
+        losses[name] = measure(run, session, len(contents[name]), name, described.threshold, times[name])
     files = {name: paths.of(name) for name in contents}
     told = card(run, described, parity, {files[name].name: loss for name, loss in losses.items()}, refused)
     for name in reversed(contents):  # the model itself last: where it is, all is

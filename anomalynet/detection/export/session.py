@@ -11,11 +11,12 @@ import onnxruntime
 from anomalynet.data.prepared import Float32, Float64
 from anomalynet.data.statistics import statistics
 from anomalynet.data.windows import Windows
+from anomalynet.errors import RunError
 
 BATCH = 1024
 """Windows scored at once."""
 
-REPEATS = 300
+REPEATS = 200
 """Windows whose scoring is timed one by one."""
 
 
@@ -24,6 +25,8 @@ class Session:
 
     Args:
         content: the file's bytes.
+
+    Raises: RunError if ONNX Runtime refuses the graph.
 
     Attributes:
         names: of all outputs.
@@ -36,7 +39,11 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
-        self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        try:
+            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions have no common class
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise RunError(f"ONNX Runtime cannot load the exported graph: {reason}") from None
         inputs = self._session.get_inputs()
         self.names = tuple(output.name for output in self._session.get_outputs())
         self.outputs = tuple(name for name in self.names if not name.endswith("_next"))

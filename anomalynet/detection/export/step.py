@@ -47,8 +47,8 @@ class StepGraph(nn.Module):
         x = network.normalise(self.calibration(reading, offset, scale))
         latent, reconstruction = network.autoencoder(x)
         error = (reconstruction - x).square()
-        seen = torch.cat([tail.flatten(1), x], dim=1)
-        maps = F.relu(F.linear(seen, self.seen, network.convolution.convolution.bias))
+        seen = torch.cat([tail, x.unsqueeze(1)], dim=1)
+        maps = F.relu(F.linear(seen.flatten(1), self.seen, network.convolution.convolution.bias))
         hidden, cell = self._lstm(maps, hidden, cell)
         direction = F.linear(hidden, self.asked, self.asked_bias)
         earlier = (states @ direction.unsqueeze(-1)).squeeze(-1)
@@ -57,7 +57,7 @@ class StepGraph(nn.Module):
         mixed = ((weights * (1 - slot)).unsqueeze(-2) @ states).squeeze(-2) + own * hidden
         features = torch.cat([hidden, network.attention.value(mixed), latent, torch.log1p(error)], dim=-1)
         score = torch.softmax(network.head(features), dim=-1)[:, 1]
-        return score, error, weights, seen[:, x.shape[1] :].view_as(tail), hidden, cell
+        return score, error, weights, seen[:, 1:], hidden, cell
 
     def _lstm(self, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         """Eq. 3–8 with one product for all gates."""

@@ -48,7 +48,8 @@ class Delivery:
 
     def forget(self, key: str) -> None:
         """See `Sink`."""
-        self._waiting.pop(key, None)
+        with self._change:
+            self._waiting.pop(key, None)
 
     def start(self) -> None:
         """See `Sink`."""

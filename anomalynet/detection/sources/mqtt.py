@@ -22,6 +22,9 @@ INBOX_BYTES = 64 << 20
 SHORT, SHORT_ONES = 5.0, 4
 """So many connections in a row shorter than so many seconds: brokers do not always say that another client has taken the session."""
 
+FEW = 4
+"""After a larger batch the next one is given time to gather: else the network's thread waits for the interpreter at each message."""
+
 OVERHEAD = 400
 """Bytes of a waiting message beside its payload, about."""
 
@@ -43,6 +46,7 @@ class MqttSource:
         self._where, self._expiry, self._status, self._max_bytes, self._notices = where, session_expiry, status_topic, max_bytes, notices
         self._inbox: deque[Raw] = deque()
         self._bytes = 0
+        self._busy = False
         self._room = threading.Condition()
         self._connection = 0  # acknowledgements are valid on the connection that delivered
         self._acknowledging = threading.RLock()
@@ -75,12 +79,15 @@ class MqttSource:
         Raises:
             UsageError: the broker refuses this client for good.
         """
-        if not self._inbox and self._failure is None:
+        if self._busy:
+            time.sleep(seconds)
+        elif not self._inbox and self._failure is None:
             with self._room:
                 self._room.wait_for(lambda: self._inbox or self._failure, seconds)
         if self._failure is not None:
             raise UsageError(f"MQTT broker {self._where}: {self._failure}", "set ANOMALYNET_MQTT_USERNAME, _PASSWORD, _CA, _CERT, _KEY")
         batch = [self._inbox.popleft() for _ in range(min(limit, len(self._inbox)))]
+        self._busy = len(batch) > FEW
         with self._room:
             self._bytes -= sum(map(_size, batch))
             self._room.notify_all()

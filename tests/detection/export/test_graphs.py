@@ -17,7 +17,10 @@ from anomalynet.data.layout import Layout
 from anomalynet.detection.export.by_hand import float32_below
 from anomalynet.detection.export.network import Calibration, trace, window_graph
 from anomalynet.detection.export.session import Session
+from anomalynet.detection.export.step import step_graph
+from anomalynet.detection.export.step_session import StepSession
 from anomalynet.detection.export.tidy import fold
+from anomalynet.models.hybrid_causal import HybridCausal
 from tests.models.examples import SHAPE, network, windows
 
 UNBOUNDED = np.full(SHAPE.channels, np.inf)
@@ -67,6 +70,20 @@ def test_every_form_of_the_hybrid_passes_the_exporter_with_all_its_outputs(optio
         found = session.run(x[:batch].numpy())
         for name in outputs:
             np.testing.assert_allclose(found[name], expected[name][:batch].numpy(), atol=1e-5, rtol=1e-5)
+
+
+def test_a_step_at_a_time_reads_a_window_as_the_network_does_without_a_tail_too() -> None:
+    model = network("hybrid_causal", kernel=1)
+    assert isinstance(model, HybridCausal)
+    x = windows(5)[0]
+    session = StepSession(fold(step_graph(model, UNBOUNDED)).SerializeToString())
+    assert session.shapes["tail"] == (0, SHAPE.channels)
+    found = session.run(x.numpy())
+    with torch.no_grad():
+        output = model(x)
+    assert output.attention is not None
+    np.testing.assert_allclose(found["score"], model.scores(output).numpy(), atol=1e-6)
+    np.testing.assert_allclose(found["attention"], output.attention.numpy(), atol=1e-6)
 
 
 @given(st.floats(width=32, allow_nan=False), st.floats(-1e30, 1e30), st.booleans())

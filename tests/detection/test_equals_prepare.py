@@ -1,0 +1,169 @@
+"""A stream is laid, cleaned, held and calibrated as `prepare` does it, bit for bit, however it is cut."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anomalynet.config.schema import DataConfig, QualityConfig
+from anomalynet.data.prepare import build
+from anomalynet.data.prepared import Prepared, open_prepared
+from anomalynet.data.telemetry import Channel
+from anomalynet.detection.alarms import AlarmRule
+from anomalynet.detection.contract import Contract, Sensor
+from anomalynet.detection.engine import Engine
+from anomalynet.detection.readings import Message, Reading
+from anomalynet.detection.steps import Steps
+from anomalynet.detection.steps import joined as join
+from tests.data.build import Facts, Recording, telemetry
+from tests.detection.graphs import SECOND, contract, model
+
+LIMITS = (Channel("a", "1", -5.0, 5.0), Channel("b", "1"))
+
+CONFIGS = st.builds(
+    DataConfig,
+    calibration_rows=st.sampled_from([0, 1, 4]),
+    calibration=st.sampled_from(["offset", "deviation"]),
+    clip=st.sampled_from([1.0, 5.0]),
+    mask_channel=st.booleans(),
+    max_gap=st.integers(0, 3),
+    quality=st.builds(
+        QualityConfig,
+        range_check=st.booleans(),
+        outliers=st.sampled_from(["keep", "hampel"]),
+        hampel_window=st.integers(2, 5),
+        hampel_threshold=st.sampled_from([1.0, 3.0]),
+        impute=st.sampled_from(["hold", "zero"]),
+    ),
+)
+
+VALUES = st.none() | st.sampled_from([0.0, 1.0, 1.5, -7.0, 90.0, float("inf")]) | st.floats(-6, 6, width=32)
+
+
+@st.composite
+def recordings(draw: st.DrawFn, steps: st.SearchStrategy[float]) -> list[Recording]:
+    found = []
+    for number in range(draw(st.integers(1, 3))):
+        seconds = np.cumsum([5.0, *draw(st.lists(steps, min_size=5, max_size=14))]).tolist()
+        values = [draw(st.lists(VALUES, min_size=len(seconds), max_size=len(seconds))) for _ in LIMITS]
+        found.append(Recording(f"s{number}", seconds, values))
+    return found
+
+
+def offline(found: list[Recording], config: DataConfig, period: float | None) -> Prepared:
+    with tempfile.TemporaryDirectory() as folder:
+        build(replace(telemetry(found, Facts(period=period)), channels=LIMITS), config, "f", Path(folder))
+        result = open_prepared(Path(folder))
+        assert result is not None
+        return result
+
+
+def of_config(config: DataConfig, period: float | None, **changes: Any) -> Contract:
+    quality = config.quality
+    divided = config.calibration_rows > 0 and config.calibration == "deviation"
+    return contract(
+        sensors=tuple(Sensor(name=one.name, minimum=one.minimum, maximum=one.maximum) for one in LIMITS),
+        mask=config.mask_channel,
+        period=period,
+        max_gap=config.max_gap,
+        hold=config.max_gap if quality.impute == "hold" else 0,
+        calibration_rows=config.calibration_rows,
+        calibration=config.calibration,
+        clip=config.clip if divided else None,
+        range_check=quality.range_check,
+        outliers=quality.outliers,
+        hampel_window=quality.hampel_window,
+        hampel_threshold=quality.hampel_threshold,
+        **changes,
+    )
+
+
+@cache
+def _folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="anomalynet-test-"))
+
+
+def engine(found: Contract) -> Engine:
+    return Engine(model(_folder(), found), AlarmRule())
+
+
+def messages(found: list[Recording], silent: bool = True) -> list[Message]:
+    """One a reading, by time; each device is its own source. Without `silent`, rows that say nothing are not sent but for the first."""
+    sent = []
+    for one in found:
+        for row, (second, *values) in enumerate(zip(one.seconds, *one.values, strict=True)):
+            if silent or row == 0 or any(value is not None for value in values):
+                reading = Reading(one.name, round(second * SECOND), tuple(np.nan if value is None else value for value in values))
+                sent.append(Message(one.name, (reading,)))
+    return sorted(sent, key=lambda message: message.readings[0].time)
+
+
+def streamed(found: Engine, sent: list[Message], size: int) -> Steps:
+    parts = [found.process(sent[first : first + size]).steps for first in range(0, len(sent), size)]
+    return join(parts, len(found.contract.channels))
+
+
+def assert_equal(found: Engine, steps: Steps, expected: Prepared) -> None:
+    """The same steps; the same values in segments; scores exactly from the second step of each segment on."""
+    scored = np.zeros(len(expected.times), np.bool_)
+    inside = scored.copy()
+    for segment in expected.segments:
+        inside[segment.start : segment.stop] = True
+        scored[segment.start + 1 : segment.stop] = True
+    for number, (start, stop) in enumerate(pairwise(expected.series_starts)):
+        here = steps.row == found.names.index(expected.series[number])
+        assert np.array_equal(steps.time[here], expected.times[start:stop])
+        assert np.array_equal(np.isnan(steps.score[here]), ~scored[start:stop])
+        values = steps.values[here][inside[start:stop]]
+        assert np.array_equal(values, expected.values[start:stop][inside[start:stop]])
+        assert values.dtype == expected.values.dtype
+
+
+STEPS = st.sampled_from([0.4, 1.0, 1.0, 1.0, 1.2, 1.5, 1.75, 2.0, 2.5, 3.2, 4.0, 6.0, 9.0])
+
+
+@settings(max_examples=150, deadline=None)
+@given(recordings(STEPS), CONFIGS, st.sampled_from([1.0, None]), st.integers(1, 20))
+def test_recordings(found: list[Recording], config: DataConfig, period: float | None, size: int) -> None:
+    detector = engine(of_config(config, period))
+    steps = streamed(detector, messages(found), size)
+    expected = offline(found, config, period)
+    assert np.array_equal(np.sort(steps.observed), np.sort(expected.observed))
+    assert_equal(detector, steps, expected)
+    assert detector.counts == {}
+
+
+@settings(max_examples=100, deadline=None)
+@given(recordings(st.just(1.0)), CONFIGS, st.integers(1, 20))
+def test_simulated_data_whose_silent_slots_are_not_sent(found: list[Recording], config: DataConfig, size: int) -> None:
+    detector = engine(of_config(config, 1.0, breaks=False))
+    steps = streamed(detector, messages(found, silent=False), size)
+    ends = [Message(one.name, (), round((one.seconds[-1] + 1) * SECOND)) for one in found]
+    steps = join([steps, detector.process(ends).steps], len(detector.contract.channels))
+    assert_equal(detector, steps, offline(found, config, 1.0))
+
+
+@settings(max_examples=100, deadline=None)
+@given(recordings(STEPS), CONFIGS, st.integers(1, 20))
+def test_steps_that_a_clock_lays_early_change_no_reading_after_them(found: list[Recording], config: DataConfig, size: int) -> None:
+    detector = engine(of_config(config, 1.0))
+    steps = streamed(detector, [replace(message, source="gateway") for message in messages(found)], size)
+    expected = offline(found, config, 1.0)
+    for number, name in enumerate(expected.series):
+        own = (steps.row == detector.names.index(name)) & steps.observed
+        rows = np.arange(expected.series_starts[number], expected.series_starts[number + 1])
+        rows = rows[expected.observed[rows]]
+        assert np.array_equal(steps.time[own], expected.times[rows])
+        inside = np.concatenate([np.zeros(0, np.int64), *(np.arange(one.start, one.stop) for one in expected.segments)])
+        known = np.isin(rows, inside)
+        assert np.array_equal(steps.values[own][known], expected.values[rows][known])
+        second = np.concatenate([np.zeros(0, np.int64), *(np.arange(one.start + 1, one.stop) for one in expected.segments)])
+        assert np.array_equal(~np.isnan(steps.score[own]), np.isin(rows, second))
