@@ -1,4 +1,4 @@
-"""`anomalynet data`: list, inspect, fetch and import data sets."""
+"""`anomalynet data`: list, inspect, fetch, import, write and replay data sets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomalynet.cli import data_replay
 from anomalynet.cli.arguments import add_json, add_overrides, data_set
 from anomalynet.cli.output import print_json, print_table
 from anomalynet.cli.simulate import facts as world_facts
@@ -16,7 +17,7 @@ from anomalynet.errors import DataError, UsageError
 if TYPE_CHECKING:
     from anomalynet.simulation.store import World
 
-SUMMARY = "list, inspect, fetch and import data sets"
+SUMMARY = "list, inspect, fetch, import, write and replay data sets"
 
 EPILOG = """\
 examples:
@@ -25,7 +26,9 @@ examples:
   anomalynet data info skab data.root=/path/to/SKAB
   anomalynet data fetch skab
   anomalynet data import room.csv --name room --time timestamp --series device --label attack --units temp=°C,rh=%
-  anomalynet data import room.csv --name room --time timestamp --incidents annotated.csv"""
+  anomalynet data import room.csv --name room --time timestamp --incidents annotated.csv
+  anomalynet data rows smart_city data.world=7 --out city.csv
+  anomalynet data replay smart_city data.world=7 --mqtt mqtt://localhost/readings --speed 600 --shift"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(info)
     fetch = actions.add_parser("fetch", help="download a data set, verified, into the data folder")
     fetch.add_argument("name", metavar="NAME")
+    data_replay.add_rows(actions.add_parser("rows", help=data_replay.ROWS))
+    data_replay.add_replay(actions.add_parser("replay", help=data_replay.REPLAY))
     _add_import(actions.add_parser("import", help="make a CSV, TSV or Parquet file a data set of its own"))
 
 
@@ -78,7 +83,9 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do one of the actions."""
-    return {"ls": _ls, "info": _info, "fetch": _fetch, "import": _import}[args.action](args)
+    return {"ls": _ls, "info": _info, "fetch": _fetch, "import": _import, "rows": data_replay.rows, "replay": data_replay.replay}[
+        args.action
+    ](args)
 
 
 def _ls(args: argparse.Namespace) -> int:

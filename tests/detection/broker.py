@@ -68,6 +68,15 @@ class Broker:
         self._process.kill()
         self._process.wait()
 
+    @property
+    def pid(self) -> int:
+        """Of the broker as it runs now."""
+        return self._process.pid
+
+    def url(self, topic: str) -> str:
+        """The address of a topic."""
+        return f"mqtt://127.0.0.1:{self.port}/{topic}"
+
     def restart(self) -> None:
         """Kill -9, then start."""
         self.kill()

@@ -1,0 +1,40 @@
+# `make live`: a detector at work in this terminal. A simulated network that its model never saw runs in accelerated time, its gateways publish
+# to an MQTT broker that starts with the target, and alarms show as they come. Ctrl-C stops everything. Needs mosquitto and
+# pip install 'anomalynet[export,stream]'.
+#
+#   make live                     trains a quick hybrid_causal first, once
+#   make live MODEL=mine.onnx     a model of your own, for the channels of `smart_city`
+#   make live WORLD=8 SPEED=60    another network; a minute of it in a second
+#
+# The same by hand, a terminal each:
+#
+#   mosquitto -c mosquitto.conf                                  (a copy of anomalynet/detection/mosquitto.conf, its CHANGE lines changed)
+#   anomalynet detect --mqtt mqtt://127.0.0.1:18830/readings --model model.onnx --watch
+#   anomalynet data replay smart_city data.world=7 --mqtt mqtt://127.0.0.1:18830/readings --speed 600 --shift
+
+ANOMALYNET ?= anomalynet
+WORLD ?= 7
+SPEED ?= 600
+PORT ?= 18830
+LIVE ?= live
+MODEL ?= $(LIVE)/model.onnx
+
+TOPIC = mqtt://127.0.0.1:$(PORT)/readings
+
+# As root, mosquitto would become a user that cannot write here.
+BROKER = -e 's|^listener .*|listener $(PORT) 127.0.0.1|' -e 's|^persistence_location .*|persistence_location $(abspath $(LIVE))/broker/|' \
+  -e "\$$a user $$(id -un)"
+
+.PHONY: live
+live: $(MODEL)
+	@mkdir -p $(LIVE)/broker
+	@sed $(BROKER) anomalynet/detection/mosquitto.conf > $(LIVE)/mosquitto.conf
+	@mosquitto -c $(LIVE)/mosquitto.conf 2> $(LIVE)/broker.log & broker=$$!; \
+	(sleep 3; exec $(ANOMALYNET) data replay smart_city data.world=$(WORLD) --mqtt $(TOPIC) --speed $(SPEED) --shift 2> $(LIVE)/replay.log) & \
+	replay=$$!; trap 'kill $$replay $$broker 2> /dev/null' EXIT; trap 'exit 130' INT TERM; \
+	$(ANOMALYNET) detect --mqtt $(TOPIC) --model $(MODEL) --hits 3/5 --alarms $(LIVE)/alarms.jsonl --watch
+
+$(LIVE)/model.onnx:
+	@mkdir -p $(LIVE)
+	$(ANOMALYNET) train hybrid_causal data.label=any data.stride=8 training.epochs=10 training.batch_size=128 > $(LIVE)/trained
+	$(ANOMALYNET) export "$$(tail -n 1 $(LIVE)/trained)" --out $@

@@ -1,0 +1,102 @@
+"""Messages to one topic of an MQTT broker: each one arrives, however often the connection is lost in between."""
+
+from __future__ import annotations
+
+import sys
+from threading import Condition
+from types import TracebackType
+from typing import Any, Self
+
+from anomalynet.detection.mqtt import VARIABLES, address, connection_error, final, make_client
+from anomalynet.errors import UsageError
+
+MOST = 1000
+"""Messages that wait for their acknowledgement before `send` waits too."""
+
+
+class Publisher:
+    """Publishes with QoS 1 inside a `with`; leaving it waits until everything was acknowledged.
+
+    Args:
+        url: `mqtt[s]://host[:port]/topic`.
+
+    Raises:
+        UsageError: not such an address, or the broker refuses this client for good (from any method).
+    """
+
+    def __init__(self, url: str) -> None:
+        self._where = address(url)
+        if "#" in self._where.topic or "+" in self._where.topic:
+            raise UsageError(f"{url}: messages are published to one topic, without wildcards", "mqtt://host/readings")
+        self._client = make_client(self._where, "")
+        self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_publish = self._on_publish
+        self._change = Condition()
+        self._waiting = 0
+        self._connected = self._closing = False
+        self._failure: str | None = None
+
+    def __enter__(self) -> Self:
+        self._client.connect_async(self._where.host, self._where.port, keepalive=30)
+        self._client.loop_start()
+        self._wait(lambda: self._connected)
+        return self
+
+    def __call__(self, payload: str) -> None:
+        """Publish one message; waits while too many are on their way."""
+        self._wait(lambda: self._waiting < MOST)
+        with self._change:
+            self._waiting += 1
+        self._client.publish(self._where.topic, payload, qos=1)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                self._wait(lambda: self._waiting == 0)
+        finally:
+            self._closing = True
+            self._client.disconnect()
+            self._client.loop_stop()
+
+    def _wait(self, until: Any) -> None:
+        with self._change:
+            while not self._failure and not until():
+                self._change.wait(1.0)
+        if self._failure:
+            raise UsageError(f"MQTT broker {self._where}: {self._failure}", f"set {VARIABLES}")
+
+    def _notify(self, **state: Any) -> None:
+        with self._change:
+            for name, value in state.items():
+                setattr(self, name, value)
+            self._change.notify_all()
+
+    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        if not reason.is_failure:
+            self._notify(_connected=True)
+        elif why := final(reason):
+            self._notify(_failure=why)
+        else:
+            _tell(f"MQTT broker {self._where}: {reason}; trying again")
+
+    def _on_connect_fail(self, client: Any, userdata: Any) -> None:
+        error = connection_error()
+        if why := final(error):
+            self._notify(_failure=why)
+        else:
+            _tell(f"MQTT broker {self._where}: {error}; trying again")
+
+    def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        if not self._closing:
+            _tell(f"MQTT broker {self._where}: {reason}; connecting again")
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
+        if reason.is_failure:
+            self._notify(_failure=f"it refuses a message: {reason}")
+        self._notify(_waiting=self._waiting - 1)
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,124 @@
+"""Canonical telemetry as the table that a detector reads, in a file or in order of time, in bounded memory."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from anomalynet.data.telemetry import Telemetry
+from anomalynet.errors import DataError, UsageError
+
+SUFFIXES = (".csv", ".jsonl", ".parquet")
+
+IN_MEMORY = 1 << 20
+"""Rows that are sorted by time at once."""
+
+
+def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFrame:
+    """The table with the columns device, time (UTC), one a channel (Float32, null = missing), label, incident, kind.
+
+    Args:
+        telemetry: its order of rows is kept.
+        series: those to take; all without it.
+
+    Raises:
+        DataError: one of them is not there, or a channel has the name of another column.
+    """
+    names = [channel.name for channel in telemetry.channels]
+    for name in {"device", "gateway"} & set(names):
+        raise DataError(f"a channel is called {name!r}, which is another column of a detector's table", "import the data with another name")
+    frame = telemetry.frame
+    if series:
+        frame = frame.filter(pl.col("series").is_in(list(series)))
+        _check_series(telemetry, frame, series)
+    known = frame.collect_schema().names()
+    types = {number: one.type for number, one in telemetry.incidents.items() if one.type is not None}
+    incident = pl.col("incident") if "incident" in known else pl.lit(None, pl.Int32)
+    kinds = [pl.col("kind")] if "kind" in known else []
+    kinds += [incident.replace_strict(types, default=None, return_dtype=pl.String)] if types else []
+    return frame.select(
+        pl.col("series").alias("device"),
+        pl.col("time").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+        *(pl.when(pl.col(name).is_finite()).then(pl.col(name).cast(pl.Float32)).alias(name) for name in names),
+        pl.col("label").cast(pl.Int8),
+        incident.alias("incident"),
+        (pl.coalesce(kinds) if kinds else pl.lit(None, pl.String)).alias("kind"),
+    )
+
+
+def _check_series(telemetry: Telemetry, frame: pl.LazyFrame, series: Sequence[str]) -> None:
+    missing = set(series) - set(frame.select("series").unique().collect(engine="streaming")["series"])
+    for name in sorted(missing):
+        every = telemetry.frame.select("series").unique().collect(engine="streaming")["series"].to_list()
+        near = difflib.get_close_matches(name, every, n=1) or sorted(every)[:3]
+        raise DataError(f"there is no series {name!r}", f"such as {', '.join(near)}; there are {len(every)}")
+
+
+def ordered(frame: pl.LazyFrame, keys: Sequence[str], scratch: Path) -> pl.LazyFrame:
+    """The rows sorted by keys, the first of which is an integer or a time, made piece by piece when it is read.
+
+    Args:
+        scratch: a folder that receives a copy of the rows and must stay until the result was read.
+    """
+    copy = scratch / "rows.parquet"
+    frame.sink_parquet(copy, row_group_size=1 << 16)
+    rows = pl.scan_parquet(copy)
+    key = pl.col(keys[0]).to_physical().cast(pl.Int64)
+    first, last = rows.select(key.min().alias("first"), key.max().alias("last")).collect().row(0)
+    if first is None:
+        return rows
+    schema = rows.collect_schema()
+    pieces = [pl.defer(partial(_sorted, copy, keys, span), schema=schema) for span in _spans(rows.select(key), keys[0], first, last)]
+    return pl.concat(pieces)
+
+
+def _spans(keys: pl.LazyFrame, name: str, first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Ranges of a key, ends included, none with more rows than fit in memory unless it is a single value."""
+    rows = keys.filter(pl.col(name).is_between(first, last)).select(pl.len()).collect().item()
+    middle = (first + last) // 2
+    if rows > IN_MEMORY and first < last:
+        yield from _spans(keys, name, first, middle)
+        yield from _spans(keys, name, middle + 1, last)
+    elif rows:
+        yield first, last
+
+
+def _sorted(copy: Path, keys: Sequence[str], span: tuple[int, int]) -> pl.DataFrame:
+    rows = pl.scan_parquet(copy)
+    kind = rows.collect_schema()[keys[0]]
+    first, last = (pl.lit(end).cast(kind) for end in span)
+    return rows.filter(pl.col(keys[0]).is_between(first, last)).sort(keys, maintain_order=True).collect()
+
+
+def write_rows(frame: pl.LazyFrame, path: Path, order: Literal["device", "time"], scratch: Path) -> None:
+    """Write a detector's table as `.csv` (missing = empty), `.jsonl` (missing = null) or `.parquet`, atomically.
+
+    Args:
+        frame: of `detector_rows`, sorted by device.
+        scratch: a folder for a copy while rows are put in the order of time.
+
+    Raises:
+        UsageError: the file has another ending, or its folder cannot be written.
+    """
+    if path.suffix not in SUFFIXES:
+        raise UsageError(f"{path}: a table is written as {', '.join(SUFFIXES)}", f"--out {path.stem or 'rows'}.csv")
+    if order == "time":
+        frame = ordered(frame, ["time", "device"], scratch)
+    if path.suffix != ".parquet":
+        frame = frame.with_columns(pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sink = {".csv": frame.sink_csv, ".jsonl": frame.sink_ndjson, ".parquet": frame.sink_parquet}[path.suffix]
+        sink(temporary)  # type: ignore[operator]
+        temporary.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}", "name a file in a folder that can be written") from None
+    finally:
+        temporary.unlink(missing_ok=True)

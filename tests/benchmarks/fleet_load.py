@@ -1,0 +1,167 @@
+"""10,000 devices at one reading a second behind 100 gateways, through mosquitto, to a detector on the same machine.
+
+    python -m tests.benchmarks.fleet_load [--experiment hybrid] [--kill-broker | --kill-detector] [--devices N] [--seconds N] [--folder DIR]
+
+First as many readings as commission the devices and fill their windows, as fast as they are taken; then the fleet lives. A lag counts from
+the moment at which a gateway was to publish to the moment at which a step stands in the file of scores; a publisher that is late counts
+against the detector. At the end every reading is looked for in that file, and the alarms are compared with those of the same messages
+through a pipe, which nothing disturbs. `--kill-broker`: kill -9 after 20 s, started again 10 s later. `--kill-detector`: kill -9 after
+30 s, started again at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import onnx
+
+from anomalynet.detection.alarms import AlarmRule
+from anomalynet.detection.contract import KEY, Contract
+from anomalynet.detection.engine import Engine
+from anomalynet.detection.messages import Parser
+from anomalynet.detection.model import Model
+from anomalynet.detection.notices import Notices
+from tests.benchmarks.models import exported
+from tests.benchmarks.process import Detector, cpu_seconds
+from tests.benchmarks.scores_file import Arrivals, account
+from tests.benchmarks.traffic import Fleet, publish
+from tests.detection.broker import Broker
+
+BROKER_KILLED, BROKER_AWAY, DETECTOR_KILLED = 20, 10, 30
+"""Seconds."""
+
+
+def one_second(model: Path, folder: Path) -> Path:
+    """The model with a period of one second; the world that it learned from has another."""
+    path = folder / f"{model.stem}-1s.onnx"
+    graph = onnx.load(model)
+    (entry,) = (entry for entry in graph.metadata_props if entry.key == KEY)
+    entry.value = replace(Model(model).contract, period=1.0).to_json()
+    onnx.save(graph, path)
+    return path
+
+
+def threshold(model: Path) -> float:
+    """A score that one step in a thousand of such a fleet reaches, so that there are alarms."""
+    engine = Engine(Model(model), AlarmRule())
+    fleet = Fleet(engine.contract, 50, 1, seed=99)
+    parser = Parser([sensor.name for sensor in engine.contract.sensors], Notices())
+    scores = []
+    for step in range(warm_up(engine.contract) + 200):
+        found = [parser.parse(gateway, payload) for gateway, payload in fleet.messages(fleet.step(), 1_000_000 * step, step)]
+        scores.append(engine.process([message for message in found if message]).steps.score)
+    return float(np.nanquantile(np.concatenate(scores), 0.999))
+
+
+def warm_up(contract: Contract) -> int:
+    """Readings of a device before its first score."""
+    return contract.calibration_rows + contract.window
+
+
+def disturb(args: argparse.Namespace, began: float, broker: Broker, detector: Detector) -> None:
+    """Kill what is to be killed when its time has come."""
+
+    def at(second: float) -> None:
+        time.sleep(max(began + second - time.time(), 0))
+
+    if args.kill_broker:
+        at(BROKER_KILLED)
+        broker.kill()
+        at(BROKER_KILLED + BROKER_AWAY)
+        broker.start()
+    if args.kill_detector:
+        at(DETECTOR_KILLED)
+        detector.kill()
+        detector.start()
+
+
+def alarm_ids(path: Path) -> list[str]:
+    """Of the alarms in a file, as often as they stand there."""
+    events = (json.loads(line) for line in path.read_text().splitlines())
+    return [event["id"] for event in events if event["kind"] == "alarm"]
+
+
+def undisturbed(model: Path, sent: Path, folder: Path, limit: float) -> set[str]:
+    """Alarms of the same messages through a pipe."""
+    command = [sys.executable, "-m", "anomalynet", "detect", "--follow", "-", "--model", str(model), "--threshold", str(limit)]
+    with sent.open("rb") as messages:
+        alarms = folder / "undisturbed.jsonl"
+        subprocess.run([*command, "--alarms", str(alarms), "--state", str(folder / "other"), "--patience", "0"], stdin=messages, check=True)
+    return set(alarm_ids(alarms))
+
+
+def load(args: argparse.Namespace, folder: Path) -> None:
+    """Run it all and print what came of it."""
+    model = one_second(args.model or exported(args.experiment, args.folder or folder), folder)
+    contract, limit = Model(model).contract, threshold(model)
+    warm = warm_up(contract)
+    total = warm + args.seconds
+    scores, alarms, sent = folder / "scores.csv", folder / "alarms.jsonl", folder / "sent.jsonl"
+    broker = Broker(folder)
+    where = ["--mqtt", broker.url("fleet"), "--model", str(model), "--state", str(folder / "state"), "--threshold", str(limit)]
+    detector = Detector([*where, "--scores", str(scores), "--alarms", str(alarms), "--snapshot-every", "10"], folder / "detector.log")
+    arrivals = Arrivals(scores)
+    processes = multiprocessing.get_context("spawn")
+    began = processes.Value("d", 0.0)
+    fleet = (contract, args.devices, args.gateways)
+    publisher = processes.Process(target=publish, args=(fleet, broker.url("fleet"), warm, args.seconds, began, sent))
+    time.sleep(3)  # the detector's subscription
+    started = time.time()
+    publisher.start()
+    arrivals.wait_for(warm * args.devices)
+    speed = warm * args.devices / (time.time() - started)
+    began.value = time.time() + 1
+    cpu, broker_cpu = detector.seconds(), cpu_seconds(broker.pid)
+    disturber = Thread(target=disturb, args=(args, began.value, broker, detector))
+    disturber.start()
+    publisher.join()
+    disturber.join()
+    late = time.time() - began.value - args.seconds
+    arrivals.wait_for(total * args.devices)
+    lasted = time.time() - began.value
+    cpu, broker_cpu = detector.seconds() - cpu, cpu_seconds(broker.pid) - (0 if args.kill_broker else broker_cpu)
+    rejected = {name: count for name, count in detector.metrics().items() if "rejected" in name and "created" not in name}
+    memory, code = detector.memory(), detector.stop()
+    broker.kill()
+    arrivals.stop()
+    print(f"{contract.experiment} ({contract.form}), {args.devices:,} devices, {args.gateways} gateways, {args.seconds} s")
+    print(f"warm-up: {speed:,.0f} readings/s through publisher, broker, journal, detector and file of scores")
+    print(f"lag: {arrivals.lags(began.value, warm, args.devices, args.gateways)}; the publisher ended {late:.1f} s late")
+    print(f"detector: {100 * cpu / lasted:.0f} % of a core, {memory / 1e6:.0f} MB, exit code {code}")
+    print(f"broker: {100 * broker_cpu / lasted:.0f} % of a core")
+    print(f"readings: {account(scores, args.devices, total)}; {arrivals.agreement()}; refused: {rejected or 'none'}")
+    found, expected = alarm_ids(alarms), undisturbed(model, sent, folder, limit)
+    same = "the same as undisturbed" if set(found) == expected else f"NOT the same: {len(set(found) ^ expected)} differ"
+    print(f"alarms: {len(found):,}, {len(found) - len(set(found))} of them doubled; {same} ({len(expected):,})")
+    if log := (folder / "detector.log").read_text().strip():
+        print(f"the detector said:\n{log}")
+
+
+def main() -> None:
+    """Read the arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--experiment", default="hybrid")
+    parser.add_argument("--model", type=Path, help="an exported model instead of a quick one of the experiment")
+    parser.add_argument("--devices", type=int, default=10_000)
+    parser.add_argument("--gateways", type=int, default=100)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--kill-broker", action="store_true")
+    parser.add_argument("--kill-detector", action="store_true")
+    parser.add_argument("--folder", type=Path, help="keeps the quick models between calls")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        load(args, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""What a reading costs: eager PyTorch, the exported models, the whole engine, and two detectors of other libraries, on one thread.
+
+    python -m tests.benchmarks.streaming [--rounds N] [--folder DIR]
+
+Arms take turns in every round, so that ratios hold when the machine's speed drifts. `window` reads the last 32 steps for every reading,
+`step` carries its state. The engine's rows hold everything from a message on: grid, calibration, buffers, the model, the alarm rule.
+For the line of river: `pip install river`; it is left out where river is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before the libraries below start their threads
+
+import numpy as np
+import onnxruntime
+import torch
+
+from anomalynet.detection.contract import Contract, read
+
+Call = Callable[[], object]
+FLEET = 64
+WARM = 40
+
+
+def session(path: Path) -> tuple[onnxruntime.InferenceSession, Contract]:
+    """As a detector opens it: one thread that does not spin."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    found = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return found, read(found.get_modelmeta().custom_metadata_map, str(path))
+
+
+def eager(experiment: str, contract: Contract, batch: int) -> Call:
+    """A network of the experiment's sizes on windows."""
+    from anomalynet.config.load import load
+    from anomalynet.data.windows import WindowShape
+    from anomalynet.models import build
+    from anomalynet.models._detector import Detector
+
+    shape = WindowShape(contract.window, len(contract.channels))
+    network = build(load(experiment).config, shape)
+    assert isinstance(network, Detector)
+    network.eval()
+    windows = torch.from_numpy(np.random.default_rng(0).normal(size=(batch, *shape)).astype(np.float32))
+
+    def call() -> object:
+        with torch.inference_mode():
+            return network.score(windows)
+
+    return call
+
+
+def window(path: Path, batch: int) -> Call:
+    """The exported network on windows."""
+    model, contract = session(path)
+    channels = len(contract.channels)
+    readings = np.random.default_rng(0).normal(size=(batch, contract.window, channels)).astype(np.float32)
+    feed = {"readings": readings, "offset": np.zeros((batch, channels)), "scale": np.ones((batch, channels))}
+    return lambda: model.run(None, feed)
+
+
+def step(path: Path, batch: int) -> Call:
+    """The exported network on the next reading of each device, its state in buffers that are bound once."""
+    model, contract = session(path)
+    channels = len(contract.channels)
+    random = np.random.default_rng(0)
+    state = {name: np.zeros((batch, *shape), np.float32) for name, shape in contract.carried.items()}
+    states, slot = np.zeros((batch, contract.window, contract.width), np.float32), np.zeros((batch, contract.window), np.float32)
+    reading = random.normal(size=(batch, channels)).astype(np.float32)
+    inputs = {"reading": reading, "offset": np.zeros((batch, channels)), "scale": np.ones((batch, channels))}
+    inputs |= {**state, "states": states, "slot": slot}
+    names = [output.name for output in model.get_outputs()]
+    outputs = dict(zip(names, model.run(names, inputs), strict=True))
+    binding = model.io_binding()
+    for name, array in inputs.items():
+        binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
+    for name, array in outputs.items():
+        binding.bind_ortvalue_output(name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
+    place = 0
+
+    def call() -> object:
+        nonlocal place
+        slot[:, place], place = 0, (place + 1) % contract.window
+        slot[:, place] = 1
+        model.run_with_iobinding(binding)
+        for name, array in state.items():
+            array[:] = outputs[f"{name}_next"]
+        states[:, place] = outputs["hidden_next"]
+        return outputs["score"]
+
+    return call
+
+
+def engine(path: Path, devices: int) -> Call:
+    """Messages of one gateway with a reading a device, through the whole engine."""
+    from anomalynet.detection.alarms import AlarmRule
+    from anomalynet.detection.engine import Engine
+    from anomalynet.detection.model import Model
+    from anomalynet.detection.readings import Message, Reading
+
+    model = Model(path)
+    contract = model.contract
+    whole, random, moment = Engine(model, AlarmRule()), np.random.default_rng(0), 0
+    names = [f"node-{number}" for number in range(devices)]
+    values = [tuple(row) for row in random.normal(size=(devices, len(contract.sensors))).tolist()]
+
+    def call() -> object:
+        nonlocal moment
+        moment += round((contract.period or 1) * 1e6)
+        readings = tuple(Reading(name, moment, row) for name, row in zip(names, values, strict=True))
+        return whole.process([Message("gateway", readings, moment)])
+
+    for _ in range(contract.calibration_rows + contract.window):
+        call()
+    return call
+
+
+def half_space_trees(contract: Contract, batch: int) -> Call:
+    """River's half-space trees: score a reading, then learn it, as its documentation does."""
+    from river.anomaly import HalfSpaceTrees
+
+    trees = HalfSpaceTrees(n_trees=25, height=15, window_size=250, seed=0)
+    rows = np.random.default_rng(0).uniform(size=(4096, len(contract.sensors))).tolist()
+    readings = [{sensor.name: value for sensor, value in zip(contract.sensors, row, strict=True)} for row in rows]
+    turn = 0
+
+    def call() -> object:
+        nonlocal turn
+        for _ in range(batch):
+            turn = (turn + 1) % len(readings)
+            trees.score_one(readings[turn])  # type: ignore[no-untyped-call]
+            trees.learn_one(readings[turn])  # type: ignore[no-untyped-call]
+        return None
+
+    for _ in range(600 // batch):
+        call()  # until there is a reference window to score with
+    return call
+
+
+def isolation_forest(contract: Contract, batch: int) -> Call:
+    """scikit-learn's isolation forest on the statistics of windows, taken from the windows each time."""
+    from sklearn.ensemble import IsolationForest
+
+    from anomalynet.data.statistics import statistics
+
+    windows = np.random.default_rng(0).normal(size=(1024, contract.window, len(contract.channels))).astype(np.float32)
+    forest = IsolationForest(random_state=0).fit(statistics(windows))
+    some = windows[:batch]
+    return lambda: forest.score_samples(statistics(some))
+
+
+def measure(arms: dict[str, Call], rounds: int, devices: int) -> dict[str, np.ndarray]:
+    """Microseconds a reading of each call, arm by arm; the faster an arm, the more calls it makes in a round."""
+    calls = {}
+    for name, call in arms.items():
+        started = time.perf_counter()
+        for _ in range(WARM):
+            call()
+        calls[name] = int(np.clip(0.1 / ((time.perf_counter() - started) / WARM), 4, 400))
+    found: dict[str, list[float]] = {name: [] for name in arms}
+    for _ in range(rounds):
+        for name, call in arms.items():
+            for _ in range(calls[name]):
+                started = time.perf_counter()
+                call()
+                found[name].append((time.perf_counter() - started) / devices)
+    return {name: 1e6 * np.array(durations) for name, durations in found.items()}
+
+
+def show(measured: dict[str, np.ndarray], devices: int) -> None:
+    """Print a row an arm."""
+    median = {name: float(np.median(durations)) for name, durations in measured.items()}
+    against = [name for name in ("eager hybrid", "eager hybrid_causal", "river half-space trees") if name in median]
+    print(f"\n{devices} device{'s' * (devices > 1)}, one reading each: µs a reading")
+    print(f"{'':34} {'p50':>9} {'p99':>9} {'readings/s':>12}" + "".join(f"  {'× ' + name:>24}" for name in against))
+    for name, durations in measured.items():
+        ratios = "".join(f"  {median[other] / median[name]:24.1f}" for other in against)
+        print(f"{name:34} {median[name]:9.1f} {np.percentile(durations, 99):9.1f} {1e6 / durations.mean():12,.0f}{ratios}")
+
+
+def main() -> None:
+    """Measure and print."""
+    from tests.benchmarks.models import exported
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--folder", type=Path, help="keeps the quick models between calls")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as scratch:
+        hybrid, causal = (exported(name, args.folder or Path(scratch)) for name in ("hybrid", "hybrid_causal"))
+        contract = session(hybrid)[1]
+        for devices in (1, FLEET):
+            arms: dict[str, Call] = {
+                "eager hybrid": eager("hybrid", contract, devices),
+                "eager hybrid_causal": eager("hybrid_causal", contract, devices),
+                "window: hybrid": window(hybrid, devices),
+                "step: hybrid_causal": step(causal, devices),
+                "whole engine, window: hybrid": engine(hybrid, devices),
+                "whole engine, step: hybrid_causal": engine(causal, devices),
+                "isolation forest of scikit-learn": isolation_forest(contract, devices),
+            }
+            try:
+                arms["river half-space trees"] = half_space_trees(contract, devices)
+            except ImportError:
+                print("river is not installed (pip install river): its line is left out")
+            show(measure(arms, args.rounds, devices), devices)
+
+
+if __name__ == "__main__":
+    main()
