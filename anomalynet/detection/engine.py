@@ -137,7 +137,8 @@ class Engine:
         """Messages with a device that, at one time or other in this batch, belongs to another source."""
         if len(batch.sources) == 1:
             return set()  # `_take` sees to it
-        counts = np.diff(batch.ends, prepend=0)
+        ends = np.array(batch.ends, np.int64)
+        counts = ends - np.concatenate([np.zeros(1, np.int64), ends])[:-1]
         foreign = self._table["owner"][batch.rows] != np.repeat(np.array(batch.sources, np.int32), counts)
         if not foreign.any():
             return set()
