@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
@@ -25,6 +26,7 @@ from anomalynet.detection.sources import Source
 from anomalynet.detection.sources.follow import Followed, Stdin
 from anomalynet.detection.status import Status
 from anomalynet.detection.watch import Watch, line
+from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
     from anomalynet.detection.engine import Engine
@@ -62,7 +64,7 @@ def detect_stream(args: argparse.Namespace) -> int:
     if args.json:
         print_json(status.to_json())
     else:
-        to_stderr(line(status, 0.0))
+        to_stderr(line(status, status.readings / (time.time() - status.started)))
     return 130 if stop.signal == signal.SIGINT else 0
 
 
@@ -105,6 +107,9 @@ def _source(args: argparse.Namespace, client_id: str, notices: Notices) -> Sourc
     if args.follow == "-":
         return Stdin(args.max_message)
     if args.follow is not None:
+        if args.follow.endswith((".csv", ".parquet")):
+            hint = "for a file that is complete: anomalynet detect FILE"
+            raise UsageError(f"--follow {args.follow}: what is followed is JSON lines", hint)
         return Followed(Path(args.follow), args.max_message)
     from anomalynet.detection.sources.mqtt import MqttSource
 

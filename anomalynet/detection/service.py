@@ -122,8 +122,8 @@ class Service:
             self.state.close()
         if self.scores is not None:
             self.scores.close()
-        self.source.close()
         self._look(at_once=True)
+        self.source.close()
         if self.monitor is not None:
             self.monitor.close()
 

@@ -164,6 +164,7 @@ def test_a_failure_leaves_the_old_scores(tmp_path: Path, run: Run) -> None:
         (("x.csv", "--state", "s"), "--state goes with"),
         (("--mqtt", "mqtt://me:secret@host/topic"), "ANOMALYNET_MQTT_USERNAME"),
         (("--mqtt", "mqtt://host"), "names no topic"),
+        (("--follow", "rows.csv"), "what is followed is JSON lines"),
         (("--mqtt", "http://host/x"), "not an MQTT address"),
         (("--mqtt", "mqtt://host:99999/x"), "not an MQTT address"),
         (("--follow", "-", "--alarms", "https://me:secret@host/x"), "ANOMALYNET_WEBHOOK_TOKEN"),
