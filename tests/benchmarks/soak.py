@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from anomalynet.detection.contract import Contract
-from anomalynet.detection.model import Model
 from anomalynet.detection.events import iso
+from anomalynet.detection.model import Model
 from tests.benchmarks.models import exported
 from tests.benchmarks.process import Detector
 from tests.benchmarks.traffic import Fleet

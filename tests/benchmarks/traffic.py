@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalynet.detection.contract import Contract
-from anomalynet.detection.publish import Publisher
 from anomalynet.detection.events import iso
+from anomalynet.detection.publish import Publisher
 
 CONNECTIONS = 4
 """Of a publishing process; a gateway keeps to one, so that its messages stay in order."""
