@@ -18,8 +18,8 @@ from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
     from anomalynet.config.schema import DataConfig
-    from anomalynet.data.replay import Sent
     from anomalynet.data.telemetry import Telemetry
+    from anomalynet.replay.messages import Sent
 
 ROWS = "write a data set's rows as a table that `anomalynet detect FILE` reads"
 REPLAY = "send a data set's readings by event time, as its gateways would have, to an MQTT broker or stdout"
@@ -61,7 +61,7 @@ def rows(args: argparse.Namespace) -> int:
     Raises:
         UsageError: the file is there already, or cannot be written.
     """
-    from anomalynet.data.rows import detector_rows, write_rows
+    from anomalynet.replay.rows import detector_rows, write_rows
 
     if args.out.exists() and not args.replace:
         raise UsageError(f"{args.out}: is there already", "--replace, or another name")
@@ -79,9 +79,9 @@ def replay(args: argparse.Namespace) -> int:
     Raises:
         UsageError: the address or its broker does not do.
     """
-    from anomalynet.data.replay import gateways, messages
-    from anomalynet.data.rows import detector_rows
-    from anomalynet.detection.publish import Publisher
+    from anomalynet.replay.messages import gateways, messages
+    from anomalynet.replay.publish import Publisher
+    from anomalynet.replay.rows import detector_rows
 
     with ExitStack() as stack:
         send: Callable[[str], None] = stack.enter_context(Publisher(args.mqtt)) if args.mqtt else _print

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import signal
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from anomalynet.cli.detect import make_engine
 from anomalynet.cli.output import print_json
-from anomalynet.detection.contract import Contract
 from anomalynet.detection.drift import Drift, described
 from anomalynet.detection.messages import Parser
 from anomalynet.detection.monitor import Monitor
@@ -25,6 +26,10 @@ from anomalynet.detection.sources import Source
 from anomalynet.detection.sources.follow import Followed, Stdin
 from anomalynet.detection.status import Status
 from anomalynet.detection.watch import Watch, line
+from anomalynet.errors import UsageError
+
+if TYPE_CHECKING:
+    from anomalynet.detection.engine import Engine
 
 
 class _Stop:
@@ -59,7 +64,7 @@ def detect_stream(args: argparse.Namespace) -> int:
     if args.json:
         print_json(status.to_json())
     else:
-        to_stderr(line(status, 0.0))
+        to_stderr(line(status, status.readings / (time.time() - status.started)))
     return 130 if stop.signal == signal.SIGINT else 0
 
 
@@ -76,7 +81,7 @@ def _service(args: argparse.Namespace) -> Service:
         sinks=sinks(args.alarms or ([] if args.json else ["-"]), client_id, notices),
         scores=scores,
         state=state,
-        patience=_patience(args.patience, contract),
+        patience=_patience(args.patience, engine),
         drift=Drift(contract) if args.metrics or args.watch or args.drift_every else None,
         drift_every=args.drift_every or 60.0,
         tell_drift=lambda measures: to_stderr(described(measures)) if args.drift_every else None,
@@ -88,19 +93,23 @@ def _service(args: argparse.Namespace) -> Service:
     )
 
 
-def _patience(seconds: float, contract: Contract) -> Patience | None:
+def _patience(seconds: float, engine: Engine) -> Patience | None:
     """None where silence means nothing: readings are events."""
+    contract = engine.contract
     if not seconds or not contract.period:
         return None
     if contract.breaks:  # a longer silence ends the segment: nothing more is scored then
-        return Patience(seconds, contract.period, (contract.max_gap + 3) * contract.period)
-    return Patience(seconds, contract.period)
+        return Patience(seconds, contract.period, engine.clocks, (contract.max_gap + 3) * contract.period)
+    return Patience(seconds, contract.period, engine.clocks)
 
 
 def _source(args: argparse.Namespace, client_id: str, notices: Notices) -> Source:
     if args.follow == "-":
         return Stdin(args.max_message)
     if args.follow is not None:
+        if args.follow.endswith((".csv", ".parquet")):
+            hint = "for a file that is complete: anomalynet detect FILE"
+            raise UsageError(f"--follow {args.follow}: what is followed is JSON lines", hint)
         return Followed(Path(args.follow), args.max_message)
     from anomalynet.detection.sources.mqtt import MqttSource
 

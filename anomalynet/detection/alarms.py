@@ -65,7 +65,7 @@ class Alarms:
         self._rule, self._run, self._name, self._table = rule, run, names, table
         self._mask, self._cool_down = np.uint64((1 << rule.n) - 1), round(rule.cool_down * 1e6)
         table.add("hits", np.uint64)  # the last bit is the last scored step's
-        table.add("quiet", np.int32)
+        table.add("quiet", np.int32)  # steps in a row since the alarm
         table.add("raised", np.int64, fill=NEVER)
         table.add("until", np.int64, fill=NEVER)
         table.add("score", np.float64, fill=np.nan)
@@ -84,15 +84,19 @@ class Alarms:
         """
         table, rule = self._table, self._rule
         hit = scores >= self.threshold
-        hits = ((table["hits"][rows] << np.uint64(1)) | hit) & self._mask
-        quiet = np.where(scores < self._quiet, np.minimum(table["quiet"][rows] + 1, rule.n), 0)
-        table["hits"][rows], table["quiet"][rows], table["score"][rows] = hits, quiet, scores
         standing = table["raised"][rows] != NEVER
+        table["score"][rows] = scores
+        if rule.n > 1:
+            table["hits"][rows] = ((table["hits"][rows] << np.uint64(1)) | hit) & self._mask
         raised = hit & ~standing
-        cleared = standing & (quiet >= rule.n)
-        if not raised.any() and not cleared.any():
+        if not np.count_nonzero(raised | standing):
             return []
-        raised &= (np.bitwise_count(hits) >= rule.k) & (times >= table["until"][rows])
+        if rule.n > 1:
+            raised &= np.bitwise_count(table["hits"][rows]) >= rule.k
+        raised &= times >= table["until"][rows]
+        quiet = np.where(scores < self._quiet, table["quiet"][rows] + 1, 0) * standing
+        table["quiet"][rows] = quiet
+        cleared = quiet >= rule.n
         table["raised"][rows[raised]] = times[raised]
         events = [self._event("alarm", int(rows[at]), int(times[at]), reasons(int(at))) for at in np.flatnonzero(raised)]
         return events + self._clear(rows[cleared], times[cleared], "quiet")

@@ -46,7 +46,7 @@ class Engine:
         self.model, self.contract, self.rule = model, model.contract, rule
         contract, table = model.contract, Table()
         self._table, self._max_devices = table, max_devices
-        self._lateness = round(lateness * 1e6)
+        self._lateness, self._channels = round(lateness * 1e6), len(contract.channels)
         self._grid = Grid(contract, table, self._lateness)
         self._clocks = Clocks(self._grid.far)
         self._intake = Intake(self._clocks, len(contract.sensors), max_devices, allowed)
@@ -135,7 +135,10 @@ class Engine:
 
     def _transfers(self, batch: Batch) -> set[int]:
         """Messages with a device that, at one time or other in this batch, belongs to another source."""
-        counts = np.diff(batch.ends, prepend=0)
+        if len(batch.sources) == 1:
+            return set()  # `_take` sees to it
+        ends = np.array(batch.ends, np.int64)
+        counts = ends - np.concatenate([np.zeros(1, np.int64), ends])[:-1]
         foreign = self._table["owner"][batch.rows] != np.repeat(np.array(batch.sources, np.int32), counts)
         if not foreign.any():
             return set()
@@ -150,28 +153,30 @@ class Engine:
         sources = batch.sources[first:last]
         if stop > start:
             rows, times, values = batch.rows[start:stop], batch.times[start:stop], batch.values[start:stop]
-            of = np.repeat(np.arange(first, last), np.diff(batch.ends[first:last], prepend=start))
-            earlier, clock = np.array(before)[of], np.array(after)[of]
-            owner = sources[0] if last - first == 1 else None
+            if last - first == 1:
+                earlier, clock, owner = None, np.array([after[first]]).repeat(len(rows)), sources[0]
+            else:
+                of = np.repeat(np.arange(first, last), np.diff(batch.ends[first:last], prepend=start))
+                earlier, clock, owner = np.array(before)[of], np.array(after)[of], None
             for some in rounds(rows):
-                self._read(rows[some], times[some], values[some], earlier[some], clock[some], owner)
+                self._read(rows[some], times[some], values[some], None if earlier is None else earlier[some], clock[some], owner)
         if jumped:
             self._end_behind(sources[0])
         elif self._grid.period is not None:
             self._tick({source for source in sources if source >= 0}, self._lateness)
 
-    def _read(self, rows: Array, times: Array, values: Array, before: Array, clock: Array, owner: int | None) -> None:
+    def _read(self, rows: Array, times: Array, values: Array, before: Array | None, clock: Array, owner: int | None) -> None:
         """Readings of distinct devices.
 
         Args:
-            before: the source's clock before the message of each.
+            before: the source's clock before the message of each; None: its steps are laid up to there.
             clock: after it.
             owner: the source of all; None: those that the devices belong to.
         """
-        if self._grid.period is not None and owner is None:
+        if self._grid.period is not None and before is not None:
             self._lay_missed(rows, before - self._lateness)
-        foreign = np.zeros(len(rows), np.bool_) if owner is None else self._table["owner"][rows] != owner
-        transfer = bool(foreign.any())
+        foreign = self._table["owner"][rows] != (self._table["owner"][rows] if owner is None else owner)
+        transfer = np.count_nonzero(foreign) > 0
         placed = self._grid.place(rows, times, np.where(foreign, NEVER, clock) if transfer else clock)
         if placed is not None:
             self._intake.refused.update({kind: count for kind, count in placed.refused.items() if count})
@@ -204,9 +209,14 @@ class Engine:
         due = [source for source in sources if clocks.now[source] - lateness > clocks.due[source]]
         if not due:
             return
+        owner = self._table["owner"][: self._table.rows]
+        if len(due) == 1:
+            rows = np.flatnonzero(owner == due[0])
+            self._lay_missed(rows, clocks.now[due[0]] - lateness)
+            clocks.due[due[0]] = int(self._grid.next_due(rows).min(initial=-NEVER))
+            return
         now = np.full(len(clocks), NEVER)
         now[due] = [clocks.now[source] - lateness for source in due]
-        owner = self._table["owner"][: self._table.rows]
         rows = np.flatnonzero(now[owner] != NEVER)
         self._lay_missed(rows, now[owner[rows]])
         found = np.full(len(clocks), -NEVER)
@@ -214,7 +224,7 @@ class Engine:
         for source in due:
             clocks.due[source] = int(found[source])
 
-    def _lay_missed(self, rows: Array, clock: Array) -> None:
+    def _lay_missed(self, rows: Array, clock: Array | int) -> None:
         steps, over = self._grid.missed(rows, clock)
         for nth in range(1, int(steps.max(initial=0)) + 1):
             some = rows[steps >= nth]
@@ -241,4 +251,4 @@ class Engine:
 
     def _outcome(self) -> Outcome:
         steps, events = self._pipeline.taken()
-        return Outcome(joined(steps, len(self.contract.channels)), events)
+        return Outcome(joined(steps, self._channels), events)

@@ -73,7 +73,7 @@ class Grid:
         step = times - table["last"][rows]
         limit = self.far if self.period is None else 1.5 * self.period
         usual = (step > 0) & (step <= limit) & (table["laid"][rows] == 0) & ~table["ended"][rows]
-        if usual.all():
+        if np.count_nonzero(usual) == len(usual):
             return None
         return self._unusual(rows, times, clock, step)
 
@@ -115,8 +115,11 @@ class Grid:
         table["last"][rows], table["laid"][rows], table["ended"][rows], table["back"][rows] = times, 0, False, 0
         if self.period is None:
             return False
-        heard_at = np.where(np.abs(clock - times) > self._near, clock, times)
-        earlier = bool((heard_at < table["heard_at"][rows]).any())
+        heard_at = times
+        off = np.abs(clock - times) > self._near
+        if np.count_nonzero(off):
+            heard_at = np.where(off, clock, times)
+        earlier = bool(np.count_nonzero(heard_at < table["heard_at"][rows]))
         table["heard_at"][rows] = heard_at
         return earlier
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 DAY = 86_400.0
+
+LOOK = 0.25
+"""Seconds between looks for silent sources."""
 
 MOST = 100_000
 """Sources that are watched; further ones are not."""
 
 
+Clocks = Callable[[], Mapping[str, int]]
+"""Gives each source's event time in µs, as the engine believes it: it is not misled by one wrong time stamp."""
+
+
 @dataclass(slots=True)
 class _Source:
     heard: float  # wall clock
-    behind: float  # seconds by which its event time is behind the wall clock
+    behind: float | None = None  # seconds by which its event time is behind the wall clock, once that is settled
     ticked: float = -math.inf  # wall clock of its last tick
 
 
@@ -27,50 +33,69 @@ class Patience:
     Args:
         seconds: of silence, by wall clock, before a source is ticked.
         period: seconds between readings: a silent source is ticked twice in it, at most once a second.
+        clocks: of the engine.
         most: seconds of silence after which a source is forgotten: nothing follows from further ticks.
     """
 
-    def __init__(self, seconds: float, period: float, most: float = DAY) -> None:
+    def __init__(self, seconds: float, period: float, clocks: Clocks, most: float = DAY) -> None:
         self._patience, self._every, self._most = seconds, max(1.0, period / 2), seconds + most
+        self._clocks = clocks
         self._sources: OrderedDict[str, _Source] = OrderedDict()  # longest silent first
         self._looked = -math.inf
 
-    def heard(self, source: str, clock: int, now: float) -> None:
-        """A message of this source came.
-
-        Args:
-            clock: its event time, µs.
-            now: wall clock in seconds.
-        """
+    def heard(self, source: str, now: float) -> None:
+        """A message of this source came; `now` is the wall clock in seconds."""
         if source in self._sources or len(self._sources) < MOST:
-            self._sources[source] = _Source(now, now - clock / 1e6)
+            self._sources[source] = _Source(now)
             self._sources.move_to_end(source)
+
+    def ticked(self, source: str, clock: int, now: float) -> None:
+        """Another process ticked it: a tick of the journal."""
+        if source in self._sources:
+            self._sources[source].behind = now - clock / 1e6
 
     def due(self, now: float) -> list[tuple[str, int]]:
         """Silent sources, each with its clock: its newest event time and the wall time since then, µs."""
-        if 0 <= now - self._looked < 0.25:
+        if 0 <= now - self._looked < LOOK:
             return []
         self._looked = now
-        found = []
         while self._sources and now - next(iter(self._sources.values())).heard > self._most:
             self._sources.popitem(last=False)
+        silent = []
         for name, source in self._sources.items():
             if now - source.heard < self._patience:
                 break
             if abs(now - source.ticked) >= self._every:
-                source.ticked = now
-                found.append((name, int((now - source.behind) * 1e6)))
+                silent.append((name, source))
+        found = []
+        clocks = self._clocks() if silent else {}
+        for name, source in silent:
+            source.ticked = now
+            behind = self._behind(name, source, clocks)
+            if behind is not None:
+                source.behind = behind
+                found.append((name, int((now - behind) * 1e6)))
         return found
 
     def to_json(self) -> dict[str, float]:
         """What a restarted detector needs: how far each source is behind the wall clock."""
-        return {name: source.behind for name, source in self._sources.items()}
+        clocks = self._clocks()
+        known = {name: self._behind(name, source, clocks) for name, source in self._sources.items()}
+        return {name: behind for name, behind in known.items() if behind is not None}
 
-    def restore(self, behind: Mapping[str, Any]) -> None:
-        """Take over what another process knew; `restarted` counts their silence anew."""
-        self._sources = OrderedDict((name, _Source(-math.inf, float(seconds))) for name, seconds in behind.items())
+    def restore(self, behind: Mapping[str, float]) -> None:
+        """Take over what another process knew."""
+        self._sources = OrderedDict((name, _Source(-math.inf, seconds)) for name, seconds in behind.items())
 
     def restarted(self, now: float) -> None:
         """Nobody listened before: give what waits at the broker time to arrive before anything is called silent."""
-        for source in self._sources.values():
+        clocks = self._clocks()
+        for name, source in self._sources.items():
+            source.behind = self._behind(name, source, clocks)
             source.heard = now
+
+    def _behind(self, name: str, source: _Source, clocks: Mapping[str, int]) -> float | None:
+        if source.behind is not None:
+            return source.behind
+        clock = clocks.get(name, -1)
+        return source.heard - clock / 1e6 if clock >= 0 else None

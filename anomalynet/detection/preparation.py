@@ -38,7 +38,7 @@ class Preparation:
         self.sensors, self._channels, self._hold = sensors, channels, contract.hold
         self.wanted, self._divide = contract.calibration_rows, contract.calibration == "deviation"
         self._rows_without_reading = not contract.breaks
-        self._mask = contract.mask
+        self._mask, self._ones = contract.mask, np.ones(sensors, np.float32)
         self._bound = contract.clip
         self._table = table
         table.add("value", np.float32, (sensors,), fill=np.nan)
@@ -62,7 +62,7 @@ class Preparation:
         held = self._held(rows, values)
         ready = self._commission(rows, values) if self.wanted else None
         table = self._table
-        calibrated = (held - table["offset"][rows]) / table["scale"][rows]
+        calibrated = (held - table.take("offset", rows)) / table.take("scale", rows)
         if self._bound is not None:
             sensors = calibrated[:, : self.sensors]
             np.minimum(np.maximum(sensors, -self._bound, out=sensors), self._bound, out=sensors)
@@ -98,23 +98,25 @@ class Preparation:
     def _held(self, rows: Array, values: Array | None) -> Array:
         table = self._table
         found = np.empty((len(rows), self._channels), np.float32)
-        held, age = table["value"][rows], table["age"][rows] + 1
+        held, age = table.take("value", rows), table.take("age", rows)
+        age += 1
         if values is not None:
             missing = np.isnan(values)
             np.copyto(held, values, where=~missing)
             age *= missing
-            table["value"][rows] = held
-        table["age"][rows] = age
-        found[:, : self.sensors] = np.where(age <= self._hold, held, np.nan)
+            table.put("value", rows, held)
+        table.put("age", rows, age)
+        held[age > self._hold] = np.nan
+        found[:, : self.sensors] = held
         if self._mask:
-            found[:, -1] = 1 if values is None else missing.mean(axis=1, dtype=np.float32)
+            found[:, -1] = 1 if values is None else missing.dot(self._ones) / np.float32(self.sensors)
         return found
 
     def _commission(self, rows: Array, values: Array | None) -> Array | None:
         table = self._table
         count = table["calibrated"][rows]
         ready = count >= self.wanted
-        if ready.all():
+        if np.count_nonzero(ready) == len(ready):
             return None
         if values is None and not self._rows_without_reading:
             return np.asarray(ready)

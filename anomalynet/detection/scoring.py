@@ -64,7 +64,7 @@ class WindowScorer:
         count = before + 1
         steps[rows] = count
         ready = count >= self._window
-        if not ready.all():
+        if np.count_nonzero(ready) < len(ready):
             rows, count = rows[ready], count[ready]
             return Scored(ready, self._score(rows, count))
         return Scored(None, self._score(rows, count))
@@ -78,7 +78,7 @@ class WindowScorer:
         windows = table["ring"][rows[:, None], oldest_first]
         if self._statistics:
             return self._model.run({"features": statistics(windows)}, self._outputs)
-        feed = {"readings": windows, "offset": table["offset"][rows], "scale": table["scale"][rows]}
+        feed = {"readings": windows, "offset": table.take("offset", rows), "scale": table.take("scale", rows)}
         return self._model.run(feed, self._outputs)
 
 
@@ -106,7 +106,7 @@ class StepScorer:
         outputs = joined([self._run(rows[piece], before[piece], step.held[piece]) for piece in pieces])
         self._table["steps"][rows] = before + 1
         ready = before >= self._window - 1
-        if ready.all():
+        if np.count_nonzero(ready) == len(ready):
             return Scored(None, outputs)
         return Scored(ready, {name: value[ready] for name, value in outputs.items()})
 

@@ -101,17 +101,14 @@ class Service:
         raws = self.source.collect(BATCH, WAIT)
         now = time.time()
         entries = [Entry("message", raw.source, raw.payload or b"", raw.arrived) for raw in raws if self._is_new(raw)]
-        if self.patience is not None:
-            entries += [Entry("tick", name, str(clock).encode(), now) for name, clock in self.patience.due(now)]
         for sink in self.sinks:
             entries += [Entry("delivered", sink.name, key.encode()) for key in sink.delivered()]
         if raws and raws[-1].place:
             entries.append(Entry("place", "", raws[-1].place))
-        if entries:
-            if self.state is not None:
-                self.state.append(entries)
-            self._apply(entries)
+        self._keep(entries)
         self.source.acknowledge(raws)
+        if self.patience is not None:
+            self._keep([Entry("tick", name, str(clock).encode(), now) for name, clock in self.patience.due(now)])
         self._look()
 
     def close(self) -> None:
@@ -125,8 +122,8 @@ class Service:
             self.state.close()
         if self.scores is not None:
             self.scores.close()
-        self.source.close()
         self._look(at_once=True)
+        self.source.close()
         if self.monitor is not None:
             self.monitor.close()
 
@@ -154,6 +151,12 @@ class Service:
             self._seen.popitem(last=False)
         return new
 
+    def _keep(self, entries: Sequence[Entry]) -> None:
+        if entries:
+            if self.state is not None:
+                self.state.append(entries)
+            self._apply(entries)
+
     def _apply(self, entries: Sequence[Entry], live: bool = True) -> None:
         """What a batch does to the state: the same live and from the journal."""
         messages, arrived = [], []
@@ -163,9 +166,12 @@ class Service:
                 if message is not None:
                     messages.append(message)
                     arrived.append(entry.time)
-                    self._hear(message, entry.time)
+                    if self.patience is not None:
+                        self.patience.heard(message.source, entry.time)
             elif entry.kind == "tick":
                 messages.append(Message(entry.name, (), int(entry.content)))
+                if self.patience is not None:
+                    self.patience.ticked(entry.name, int(entry.content), entry.time)
             elif entry.kind == "place":
                 self._place = entry.content
             else:
@@ -189,11 +195,6 @@ class Service:
                 self.status.lag = now - clock / 1e6
                 if self.monitor is not None:
                     self.monitor.observe(now - came, max(0.0, self.status.lag))
-
-    def _hear(self, message: Message, now: float) -> None:
-        clock = _clock(message)
-        if self.patience is not None and clock is not None:
-            self.patience.heard(message.source, clock, now)
 
     def _look(self, at_once: bool = False) -> None:
         now = time.monotonic()

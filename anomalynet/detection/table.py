@@ -35,6 +35,20 @@ class Table:
     def __getitem__(self, name: str) -> Array:
         return self._arrays[name]
 
+    def take(self, name: str, rows: Array) -> Array:
+        """Some rows of a column, copied."""
+        array = self._arrays[name]
+        if len(rows) == 1:  # a slice costs a fifth
+            return array[(row := int(rows[0])) : row + 1].copy()
+        return array.take(rows, axis=0)
+
+    def put(self, name: str, rows: Array, values: Array) -> None:
+        """Overwrite some rows of a column."""
+        if len(rows) == 1:
+            self._arrays[name][int(rows[0])] = values[0]
+        else:
+            self._arrays[name][rows] = values
+
     def grow(self, rows: int) -> None:
         """Have `rows` devices."""
         self.rows = rows

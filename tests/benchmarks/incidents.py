@@ -23,14 +23,14 @@ import polars as pl
 
 from anomalynet.config.load import load_data_config
 from anomalynet.data import sources
-from anomalynet.data.replay import Sent, gateways, messages
-from anomalynet.data.rows import detector_rows
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.detection.alarms import AlarmRule
 from anomalynet.detection.engine import Engine
 from anomalynet.detection.evaluation import Evaluation, Labels
 from anomalynet.detection.model import Model
 from anomalynet.detection.readings import Message, Reading
+from anomalynet.replay.messages import Sent, gateways, messages
+from anomalynet.replay.rows import detector_rows
 from anomalynet.simulation.incidents import TYPES
 
 BATCH = 64

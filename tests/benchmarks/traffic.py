@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from anomalynet.detection.contract import Contract
 from anomalynet.detection.events import iso
-from anomalynet.detection.publish import Publisher
+from anomalynet.replay.publish import Publisher
 
 CONNECTIONS = 4
 """Of a publishing process; a gateway keeps to one, so that its messages stay in order."""

@@ -113,7 +113,7 @@ def test_a_broker_that_refuses_is_told_at_once(tmp_path: Path, capsys: pytest.Ca
 
 @needs_mosquitto
 def test_every_message_arrives_although_the_broker_is_killed(tmp_path: Path) -> None:
-    from anomalynet.detection.publish import Publisher
+    from anomalynet.replay.publish import Publisher
 
     with broken_off(Broker(tmp_path)) as broker, Listener(broker.port, "t") as listener:
         with Publisher(broker.url("t")) as send:

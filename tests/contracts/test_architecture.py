@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "anomalynet"
 FLOORS = {
     "errors": 0, "config": 1, "runs": 1, "simulation": 1, "data": 2, "layers": 2, "metrics": 2, "models": 3, "training": 4,
     "tracking": 4,
-    "sweep": 5, "reporting": 5, "gate": 5, "detection": 5, "cli": 6, "__init__": 6, "__main__": 6,
+    "sweep": 5, "reporting": 5, "gate": 5, "detection": 5, "replay": 5, "cli": 6, "__init__": 6, "__main__": 6,
 }  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

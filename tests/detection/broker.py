@@ -94,10 +94,10 @@ class Broker:
 
 
 class Detector:
-    """`anomalynet detect` with the fake engine as a process."""
+    """`anomalynet detect` as a process."""
 
-    def __init__(self, *arguments: object, environment: dict[str, str] | None = None, feed: bool = False) -> None:
-        command = [sys.executable, "-m", "tests.detection.fake_detector", "detect", "--model", "none", *map(str, arguments)]
+    def __init__(self, model: Path, *arguments: object, environment: dict[str, str] | None = None, feed: bool = False) -> None:
+        command = [sys.executable, "-m", "anomalynet", "detect", "--model", str(model), *map(str, arguments)]
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,

@@ -19,7 +19,7 @@ THRESHOLD = 10.0
 
 def event(device: str, time: int, score: float, kind: Literal["alarm", "cleared"] = "alarm") -> Event:
     """As the engine makes them: the id comes from device and time."""
-    return Event(kind=kind, id=event_id("run", device, time), device=device, time=time, score=score, threshold=THRESHOLD)
+    return Event(kind=kind, id=event_id("r1", device, time), device=device, time=time, score=score, threshold=THRESHOLD)
 
 
 class FakeEngine:
@@ -31,6 +31,7 @@ class FakeEngine:
         self.last: dict[str, list[float]] = {}
         self.ticks: list[tuple[str, int]] = []
         self.finished = False
+        self.sources: dict[str, int] = {}
 
     def process(self, messages: Sequence[Message]) -> Outcome:
         rows, times, scores, events = [], [], [], []
@@ -38,6 +39,7 @@ class FakeEngine:
             if not message.readings and message.clock is not None:
                 self.ticks.append((message.source, message.clock))
             for reading in message.readings:
+                self.sources[message.source] = reading.time
                 if reading.device not in self.last:
                     self.names.append(reading.device)
                     self.last[reading.device] = [-1, 0.0]
@@ -57,6 +59,9 @@ class FakeEngine:
     def finish(self) -> Outcome:
         self.finished = True
         return Outcome(_steps([], [], []), [])
+
+    def clocks(self) -> dict[str, int]:
+        return dict(self.sources)
 
     def states(self) -> dict[str, int]:
         return {"scoring": len(self.names)}

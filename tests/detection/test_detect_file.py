@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from anomalynet.cli import detect
 from anomalynet.cli.main import main
-from tests.detection.fake_detector import make_engine
 
 ROWS: list[dict[str, Any]] = [
     {"device": device, "time": f"2026-01-01T00:0{minute}:00Z", "a": value, "label": label, "incident": number, "kind": kind}
@@ -26,13 +24,6 @@ ROWS: list[dict[str, Any]] = [
         ("n2", 2, 1.0, 1, 6, "drift"),  # never found
     ]
 ]
-
-
-@pytest.fixture(autouse=True)
-def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detect, "make_engine", make_engine)
-    for name in ("detect_file", "detect_stream"):
-        monkeypatch.delitem(sys.modules, f"anomalynet.cli.{name}", raising=False)
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -48,40 +39,49 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    code = main(["detect", "--model", "model.onnx", *map(str, arguments)])
-    out, err = capsys.readouterr()
-    return code, out, err
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], model: Path) -> Run:
+    """Exit code, stdout, stderr of `anomalynet detect` with these arguments."""
+
+    def detect(*arguments: object) -> tuple[int, str, str]:
+        code = main(["detect", "--model", str(model), *map(str, arguments)])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return detect
 
 
 @pytest.mark.parametrize("order", ["by time", "by device"])
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-def test_alarms_and_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, order: str) -> None:
+def test_alarms_and_evaluation(tmp_path: Path, run: Run, kind: str, order: str) -> None:
     rows = ROWS if order == "by time" else sorted(ROWS, key=lambda row: str(row["device"]))
-    code, out, err = run(capsys, write(tmp_path / f"rows.{kind}", rows))
+    code, out, err = run(write(tmp_path / f"rows.{kind}", rows))
     assert code == 0
-    events = [json.loads(line) for line in out.splitlines()]
+    events = [event for event in map(json.loads, out.splitlines()) if event["kind"] == "alarm"]
     assert sorted((event["device"], event["score"]) for event in events) == [("n1", 12.5), ("n2", 99.0)]
-    assert "2 devices, 6 readings, 5 of 6 steps scored, 2 alarms" in err
+    assert "2 devices, 6 readings, 6 of 6 steps scored, 2 alarms" in err
     assert "crash: 1 of 1 incidents detected, median delay 60 s" in err
     assert "drift: 0 of 1 incidents detected\n" in err
     assert "1 false alarms, 720 a day" in err  # one in two minutes
 
 
-def test_the_summary_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, write(tmp_path / "rows.csv", ROWS), "--json", "--alarms", tmp_path / "alarms.jsonl")
+def test_the_summary_as_json(tmp_path: Path, run: Run) -> None:
+    code, out, _ = run(write(tmp_path / "rows.csv", ROWS), "--json", "--alarms", tmp_path / "alarms.jsonl")
     assert code == 0
     summary = json.loads(out)
     assert summary["evaluation"]["kinds"]["crash"] == {"incidents": 1, "detected": 1, "median_delay": 60.0}
-    assert (summary["readings"], summary["scored"], summary["alarms"], summary["rejected"]) == (6, 5, 2, {})
-    assert len((tmp_path / "alarms.jsonl").read_text().splitlines()) == 2
+    assert (summary["readings"], summary["scored"], summary["alarms"], summary["rejected"]) == (6, 6, 2, {})
+    assert len((tmp_path / "alarms.jsonl").read_text().splitlines()) == 3  # one is cleared
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_scores_of_every_step_and_the_same_again(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+def test_scores_of_every_step_and_the_same_again(tmp_path: Path, run: Run, kind: str) -> None:
     file, scores, alarms = write(tmp_path / "rows.csv", ROWS), tmp_path / f"scores.{kind}", tmp_path / "alarms.jsonl"
     for _ in range(2):
-        assert run(capsys, file, "--scores", scores, "--alarms", alarms)[0] == 0
+        assert run(file, "--scores", scores, "--alarms", alarms)[0] == 0
         lines = scores.read_text().splitlines()
         if kind == "csv":
             assert lines[:3] == [
@@ -89,28 +89,28 @@ def test_scores_of_every_step_and_the_same_again(tmp_path: Path, capsys: pytest.
                 "n1,2026-01-01T00:00:00.000000Z,1,1.0",
                 "n2,2026-01-01T00:00:00.000000Z,1,1.0",
             ]
-            assert lines[3] == "n1,2026-01-01T00:01:00.000000Z,1,"
+            assert lines[3] == "n1,2026-01-01T00:01:00.000000Z,1,0.0"
         else:
-            assert json.loads(lines[2]) == {"device": "n1", "time": "2026-01-01T00:01:00.000000Z", "observed": True, "score": None}
+            assert json.loads(lines[2]) == {"device": "n1", "time": "2026-01-01T00:01:00.000000Z", "observed": True, "score": 0.0}
         assert len(lines) == 6 + (kind == "csv")
-        assert len(alarms.read_text().splitlines()) == 2
+        assert len(alarms.read_text().splitlines()) == 3
 
 
-def test_a_file_without_labels_is_not_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_without_labels_is_not_evaluated(tmp_path: Path, run: Run) -> None:
     rows = [{"series": row["device"], "time": row["time"], "a": row["a"]} for row in ROWS]
-    code, _, err = run(capsys, write(tmp_path / "rows.csv", rows))
+    code, _, err = run(write(tmp_path / "rows.csv", rows))
     assert code == 0
     assert "incidents" not in err
 
 
-def test_cells_that_cannot_be_read_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cells_that_cannot_be_read_are_counted(tmp_path: Path, run: Run) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("device,time,a\nn1,1,5\nn1,2,warm\nn1,noon,5\n,3,5\nn1,4\n\nn1,5,6\n")
-    code, out, _ = run(capsys, file, "--json")
+    code, out, _ = run(file, "--json")
     assert code == 0
     summary = json.loads(out)
     assert summary["rejected"] == {"not a number": 1, "bad time": 1, "bad device": 1, "wrong number of cells": 1}
-    assert (summary["readings"], summary["scored"]) == (3, 2)
+    assert (summary["readings"], summary["scored"]) == (3, 3)
 
 
 @pytest.mark.parametrize(
@@ -126,12 +126,10 @@ def test_cells_that_cannot_be_read_are_counted(tmp_path: Path, capsys: pytest.Ca
         ("rows.parquet", b"hello", "not a Parquet file"),
     ],
 )
-def test_one_message_for_what_is_no_recording(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes | None, told: str
-) -> None:
+def test_one_message_for_what_is_no_recording(tmp_path: Path, run: Run, name: str, content: bytes | None, told: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    code, out, err = run(capsys, tmp_path / name)
+    code, out, err = run(tmp_path / name)
     assert (code, out) == (2, "")
     assert told in err
     assert "→" in err
@@ -139,21 +137,21 @@ def test_one_message_for_what_is_no_recording(
 
 
 @pytest.mark.parametrize("option", ["--alarms", "--scores"])
-def test_a_file_that_is_not_ours_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
+def test_a_file_that_is_not_ours_is_left_as_it_is(tmp_path: Path, run: Run, option: str) -> None:
     own = tmp_path / "notes.csv"
     own.write_text("my notes\nwithout an end")
-    code, _, err = run(capsys, write(tmp_path / "rows.csv", ROWS), option, own)
+    code, _, err = run(write(tmp_path / "rows.csv", ROWS), option, own)
     assert code == 2
     assert "is there and holds no" in err
     assert own.read_text() == "my notes\nwithout an end"
 
 
-def test_a_failure_leaves_the_old_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_leaves_the_old_scores(tmp_path: Path, run: Run) -> None:
     scores, bad = tmp_path / "scores.csv", tmp_path / "bad.csv"
-    run(capsys, write(tmp_path / "rows.csv", ROWS), "--scores", scores)
+    run(write(tmp_path / "rows.csv", ROWS), "--scores", scores)
     before = scores.read_text()
     bad.write_bytes(b"device,time,a\nn1,1,1\n\xff")
-    assert run(capsys, bad, "--scores", scores)[0] == 2
+    assert run(bad, "--scores", scores)[0] == 2
     assert scores.read_text() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.csv", "rows.csv", "scores.csv"]
 
@@ -166,14 +164,15 @@ def test_a_failure_leaves_the_old_scores(tmp_path: Path, capsys: pytest.CaptureF
         (("x.csv", "--state", "s"), "--state goes with"),
         (("--mqtt", "mqtt://me:secret@host/topic"), "ANOMALYNET_MQTT_USERNAME"),
         (("--mqtt", "mqtt://host"), "names no topic"),
+        (("--follow", "rows.csv"), "what is followed is JSON lines"),
         (("--mqtt", "http://host/x"), "not an MQTT address"),
         (("--mqtt", "mqtt://host:99999/x"), "not an MQTT address"),
         (("--follow", "-", "--alarms", "https://me:secret@host/x"), "ANOMALYNET_WEBHOOK_TOKEN"),
         (("--follow", "-", "--metrics", "nowhere"), "--metrics [HOST:]PORT"),
     ],
 )
-def test_arguments_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], told: str) -> None:
-    code, out, err = run(capsys, *arguments)
+def test_arguments_that_cannot_be(tmp_path: Path, run: Run, arguments: tuple[str, ...], told: str) -> None:
+    code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert told in err
     assert "secret" not in err

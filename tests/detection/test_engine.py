@@ -287,3 +287,8 @@ def test_another_models_state_and_a_damaged_one_are_refused() -> None:
         with pytest.raises(UsageError, match="damaged"):
             engine.restore(broken)
     assert rows(engine, message("s", reading("d", 1)))[0][:3] == ("d", 1, True)
+
+
+def test_no_message_makes_no_step() -> None:
+    outcome = make().process([])
+    assert len(outcome.steps) == 0 and outcome.events == []

@@ -20,8 +20,8 @@ from anomalynet.detection.readings import Message, Reading
 from anomalynet.detection.status import STALE, Status
 from anomalynet.detection.steps import Outcome, Steps
 from anomalynet.detection.watch import Watch, line, sparkline
+from tests.detection.conftest import echo
 from tests.detection.fake import FakeEngine, event
-from tests.detection.fake_detector import contract
 
 
 def get(port: int, path: str) -> tuple[int, str]:
@@ -99,7 +99,7 @@ def test_drift_keeps_the_newest_steps_and_agrees_with_scipy() -> None:
     from scipy.stats import ks_2samp
 
     reference = tuple(np.linspace(0, 1, 101).tolist())
-    drift = Drift(contract(reference=Reference(scores=reference, channels={"a": reference})), window=1000)
+    drift = Drift(echo(reference=Reference(scores=reference, channels={"a": reference})), window=1000)
     generator = np.random.default_rng(0)
     drift.add(steps(generator.random(FEWEST - 1)))
     assert drift.measure() == {}
@@ -121,7 +121,7 @@ def test_drift_keeps_the_newest_steps_and_agrees_with_scipy() -> None:
 
 def test_without_scipy_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy.stats", None)
-    drift = Drift(contract(), window=1000)
+    drift = Drift(echo(), window=1000)
     drift.add(steps(np.arange(1000.0)))
     found = drift.measure()
     assert (found["score"].ks, found["score"].p_value) == (None, None)

@@ -13,47 +13,67 @@ def at(seconds: float) -> int:
 
 
 def test_a_silent_source_is_ticked_from_its_patience_on_with_the_time_since() -> None:
-    made = Patience(60.0, 10.0)
-    made.heard("a", at(500), 1000.0)
-    made.heard("b", at(700), 1030.0)
+    clocks = {"a": at(500), "b": at(700)}
+    made = Patience(60.0, 10.0, lambda: clocks)
+    made.heard("a", 1000.0)
+    made.heard("b", 1030.0)
     assert made.due(1059.9) == []
-    assert made.due(1060.2) == [("a", at(560.2))]
+    assert made.due(1060.25) == [("a", at(560.25))]
+    clocks["a"] = at(560.25)  # the engine's clock follows the tick
     assert made.due(1065.1) == []  # half a period is not over
-    assert made.due(1065.4) == [("a", at(565.4))]
+    assert made.due(1065.5) == [("a", at(565.5))]
     assert made.due(1090.0) == [("a", at(590)), ("b", at(760))]
-    made.heard("a", at(600), 1095.0)
+    made.heard("a", 1095.0)
+    clocks |= {"a": at(600), "b": at(760)}
     assert made.due(1100.0) == [("b", at(770))]
+    assert made.due(1155.5) == [("b", at(825.5)), ("a", at(660.5))]
+
+
+def test_a_source_that_the_engine_does_not_know_is_not_ticked() -> None:
+    made = Patience(60.0, 10.0, lambda: {"b": -(1 << 62)})
+    made.heard("a", 1000.0)
+    made.heard("b", 1000.0)
+    assert made.due(1100.0) == []
+    assert made.to_json() == {}
 
 
 def test_a_source_is_forgotten_after_the_longest_silence_that_matters() -> None:
-    made = Patience(60.0, 10.0, most=100.0)
-    made.heard("a", 0, 1000.0)
+    made = Patience(60.0, 10.0, lambda: {"a": 0}, most=100.0)
+    made.heard("a", 1000.0)
     assert made.due(1160.0) == [("a", at(160))]
     assert made.due(1160.5) == []
     assert made.to_json() == {}
 
 
 def test_another_process_knows_how_far_each_is_behind_but_waits_anew() -> None:
-    first = Patience(60.0, 10.0)
-    first.heard("a", at(500), 1000.0)
-    second = Patience(60.0, 10.0)
+    first = Patience(60.0, 10.0, lambda: {"a": at(500)})
+    first.heard("a", 1000.0)
+    second = Patience(60.0, 10.0, lambda: {"a": at(2000)})
     second.restore(first.to_json())
     second.restarted(5000.0)
     assert second.due(5059.0) == []
     assert second.due(5060.0) == [("a", at(4560))]
 
 
+def test_a_tick_of_the_journal_settles_how_far_it_is_behind() -> None:
+    made = Patience(60.0, 10.0, lambda: {"a": at(570)})
+    made.heard("a", 1000.0)
+    made.ticked("a", at(570), 1070.0)
+    made.restarted(5000.0)
+    assert made.due(5060.0) == [("a", at(4560))]
+
+
 def test_the_number_of_sources_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "MOST", 3)
-    made = Patience(60.0, 10.0)
+    made = Patience(60.0, 10.0, lambda: {str(number): 0 for number in range(10)})
     for number in range(10):
-        made.heard(str(number), 0, 1000.0)
+        made.heard(str(number), 1000.0)
     assert list(made.to_json()) == ["0", "1", "2"]
 
 
 def test_a_wall_clock_that_is_set_back_ticks_nobody() -> None:
-    made = Patience(60.0, 10.0)
-    made.heard("a", at(500), 1000.0)
+    made = Patience(60.0, 10.0, lambda: {"a": at(500)})
+    made.heard("a", 1000.0)
     assert made.due(1060.0) == [("a", at(560))]
     assert made.due(900.0) == []
     assert made.due(1066.0) == [("a", at(566))]

@@ -197,14 +197,14 @@ def test_a_silent_source_is_ticked_and_a_replay_ticks_it_the_same(tmp_path: Path
     now = 1000.0
     monkeypatch.setattr("anomalynet.detection.service.time.time", lambda: now)
     monkeypatch.setattr(Scripted, "collect", lambda self, limit, seconds: [Raw("t", each, now) for each in self.turns.pop(0)])
-    made = service(tmp_path, [[payload("a", 500, 1.0)], [], [], []], patience=Patience(60.0, 10.0))
+    made = service(tmp_path, [[payload("a", 500, 1.0)], [], [], []], patience=Patience(60.0, 10.0, lambda: {"t": 500_000_000}))
     run(made, 1)
     for now in (1059.0, 1060.0, 1062.0):  # noqa: B007  read by the clock
         made.turn()
     engine: Any = made.engine
     assert engine.ticks == [("t", 560_000_000)]
     kill(made)
-    again = service(tmp_path, [[], [], []], patience=Patience(60.0, 10.0))
+    again = service(tmp_path, [[], [], []], patience=Patience(60.0, 10.0, lambda: {"t": 500_000_000}))
     now = 2000.0
     again.resume()
     replayed: Any = again.engine

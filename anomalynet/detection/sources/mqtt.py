@@ -101,13 +101,14 @@ class MqttSource:
                     self._client.ack(raw.token[1], 1)
 
     def close(self) -> None:
-        """Say "offline" and disconnect; the session stays."""
+        """Disconnect, and let the broker say "offline"; the session stays."""
         with self._room:
             self._closing = True
             self._room.notify_all()
-        if self.connected:
-            self._client.publish(self._status, "offline", qos=1, retain=True).wait_for_publish(2)
-        self._client.disconnect()
+        from paho.mqtt.packettypes import PacketTypes
+        from paho.mqtt.reasoncodes import ReasonCode
+
+        self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
         self._client.loop_stop()
 
     def _fail(self, why: str) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 
 from anomalynet.data.arrayfile import CHUNK
-from anomalynet.data.rows import ordered
 from anomalynet.data.telemetry import Telemetry
+from anomalynet.replay.rows import ordered
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from anomalynet.data import rows
-from anomalynet.data.rows import detector_rows, ordered, write_rows
 from anomalynet.data.telemetry import Channel, Incident
 from anomalynet.errors import DataError, UsageError
+from anomalynet.replay import rows
+from anomalynet.replay.rows import detector_rows, ordered, write_rows
 from tests.data.build import Facts, Recording, telemetry
 
 TWO = telemetry(

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anomalynet.data import rows
-from anomalynet.data.replay import Sent, gateways, messages
-from anomalynet.data.rows import detector_rows
 from anomalynet.data.telemetry import Telemetry
+from anomalynet.replay import rows
+from anomalynet.replay.messages import Sent, gateways, messages
+from anomalynet.replay.rows import detector_rows
 from tests.data.build import Facts, Recording, telemetry
 
 MINUTE = 60_000_000

@@ -1,0 +1,1 @@
+"""A data set as what a detector reads: a table, or messages by event time."""
