@@ -3,7 +3,8 @@
     python -m tests.benchmarks.incidents --model model.onnx [--world N] [--scenario 'duration=7d …'] [--label any] [--hits 1/1 --hits 3/5]
 
 Streams the simulated world through the exported model and the real engine, as its gateways would have sent it, and prints Markdown.
-`silent` is the share of an incident's steps in which nothing was heard: where it is 100 %, silence is all there is to detect.
+`silent` is the share of an incident's steps in which nothing was heard: where it is 100 %, silence is all there is to detect. `chance` is
+the share of incidents in which a false alarm would have fallen anyway, at the rate at which they come in unlabelled time.
 A delay counts from the first labelled step on any device to the first alarm inside the incident; an alarm that stands already when an
 incident begins does not detect it.
 """
@@ -14,6 +15,7 @@ import argparse
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -49,11 +51,31 @@ def stream(telemetry: Telemetry, rows: pl.LazyFrame, sensors: tuple[str, ...]) -
             if len(batch) == BATCH:
                 yield batch
                 batch = []
-        yield batch
+        if batch:
+            yield batch
 
 
-def evaluate(engines: dict[str, Engine], telemetry: Telemetry) -> tuple[dict[str, Evaluation], dict[str, float]]:
-    """Each engine's evaluation, and the share of silent steps of each type."""
+@dataclass(slots=True)
+class Truth:
+    """What the world holds: labels, and steps of all devices: normal ones, those of each incident, and silent ones of each type."""
+
+    labels: Labels = field(default_factory=Labels)
+    normal: int = 0
+    incidents: dict[str, Counter[int]] = field(default_factory=dict)
+    silent: Counter[str] = field(default_factory=Counter)
+
+    def silence(self, kind: str) -> float:
+        """Share of a type's steps in which nothing was heard."""
+        return self.silent[kind] / self.incidents[kind].total()
+
+    def chance(self, kind: str, false_alarms: int) -> float:
+        """Share of a type's incidents that so many alarms would meet without looking."""
+        steps = np.array(list(self.incidents[kind].values()))
+        return float(np.mean(1 - np.exp(-steps * false_alarms / max(self.normal, 1))))
+
+
+def evaluate(engines: dict[str, Engine], telemetry: Telemetry) -> tuple[dict[str, Evaluation], Truth]:
+    """Each engine's evaluation, and what it was compared with."""
     rows = detector_rows(telemetry)
     contract = next(iter(engines.values())).contract
     alarms: dict[str, list[tuple[str, int]]] = {name: [] for name in engines}
@@ -62,31 +84,34 @@ def evaluate(engines: dict[str, Engine], telemetry: Telemetry) -> tuple[dict[str
             alarms[name] += [(event.device, event.time) for event in engine.process(batch).events if event.kind == "alarm"]
     for name, engine in engines.items():
         alarms[name] += [(event.device, event.time) for event in engine.finish().events if event.kind == "alarm"]
-    labels, steps, silent = Labels(), Counter[str](), Counter[str]()
+    truth = Truth()
     heard = pl.any_horizontal(pl.col(sensor.name).is_not_null() for sensor in contract.sensors)
     columns = rows.select("device", pl.col("time").to_physical(), "label", "incident", "kind", heard.alias("heard"))
     for frame in columns.collect_batches(maintain_order=True):
         for device, time, label, incident, kind, was_heard in frame.iter_rows():
-            labels.add(device, time, label, None if incident is None else str(incident), kind)
+            truth.labels.add(device, time, label, None if incident is None else str(incident), kind)
             if label == 1:
-                steps[kind] += 1
-                silent[kind] += not was_heard
-    return {name: labels.evaluate(found) for name, found in alarms.items()}, {kind: silent[kind] / steps[kind] for kind in steps}
+                truth.incidents.setdefault(kind, Counter())[incident] += 1
+                truth.silent[kind] += not was_heard
+            else:
+                truth.normal += label == 0
+    return {name: truth.labels.evaluate(found) for name, found in alarms.items()}, truth
 
 
-def show(found: dict[str, Evaluation], silent: dict[str, float], devices: int) -> None:
+def show(found: dict[str, Evaluation], truth: Truth, devices: int) -> None:
     """Print the tables."""
-    heads = [f"detected {name} | delay (min) {name}" for name in found]
+    heads = [f"detected {name} | chance (%) | delay (min)" for name in found]
     print(f"| type | cause | silent (%) | incidents | {' | '.join(heads)} |")
-    print("|:--|:--|--:|--:|" + "--:|--:|" * len(found))
-    for kind in [name for name in TYPES if name in silent]:
+    print("|:--|:--|--:|--:|" + "--:|--:|--:|" * len(found))
+    for kind in [name for name in TYPES if name in truth.incidents]:
         cells = []
         for evaluation in found.values():
             one = evaluation.kinds[kind]
             share = one.detected / one.incidents
-            cells += [f"{one.detected} ({100 * share:.0f} %)", f"{np.median(one.delays) / 60:.0f}" if one.delays else "–"]
+            chance = 100 * truth.chance(kind, evaluation.false_alarms)
+            cells += [f"{one.detected} ({100 * share:.0f} %)", f"{chance:.0f}", f"{np.median(one.delays) / 60:.0f}" if one.delays else "–"]
         count = next(iter(found.values())).kinds[kind].incidents
-        print(f"| {kind} | {TYPES[kind].cause} | {100 * silent[kind]:.0f} | {count} | {' | '.join(cells)} |")
+        print(f"| {kind} | {TYPES[kind].cause} | {100 * truth.silence(kind):.0f} | {count} | {' | '.join(cells)} |")
     print("\n| alarm rule | alarms | false | false a day | false a device and day | incidents detected |")
     print("|:--|--:|--:|--:|--:|--:|")
     for name, evaluation in found.items():
@@ -105,7 +130,8 @@ def main() -> None:
     parser.add_argument("--scenario", help="changes of the scenario, as data.scenario")
     parser.add_argument("--label", choices=("attack", "any", "fault", "environment"), default="any", help="incidents to detect")
     parser.add_argument("--hits", action="append", help="alarm rules K/N (default: 1/1 and 3/5)")
-    parser.add_argument("--clear", type=float, default=1.0)
+    parser.add_argument("--threshold", type=float, help="score from which a step is anomalous (default: the model's)")
+    parser.add_argument("--clear", type=float, default=1.0, help="share of the threshold below which a score is quiet")
     args = parser.parse_args()
     keys = [f"data.world={args.world}", f"data.label={args.label}", *([f"data.scenario={args.scenario}"] if args.scenario else [])]
     telemetry = sources.load(load_data_config(args.name, keys))
@@ -113,13 +139,14 @@ def main() -> None:
     engines = {}
     for hits in args.hits or ("1/1", "3/5"):
         k, n = map(int, hits.split("/"))
-        engines[f"{k} of {n}"] = Engine(model, AlarmRule(k=k, n=n, clear=args.clear))
-    found, silent = evaluate(engines, telemetry)
+        engines[f"{k} of {n}"] = Engine(model, AlarmRule(threshold=args.threshold, k=k, n=n, clear=args.clear))
+    found, truth = evaluate(engines, telemetry)
     engine = next(iter(engines.values()))
     contract = model.contract
+    rule = f"threshold {contract.threshold:.4g} ({contract.threshold_rule})" if args.threshold is None else f"threshold {args.threshold:g}"
     print(f"{contract.experiment} {contract.run} on {args.name}, world {args.world}: {len(engine.names)} devices, "
-          f"{next(iter(found.values())).days:.1f} days, threshold {contract.threshold:.4g} ({contract.threshold_rule})\n")  # fmt: skip
-    show(found, silent, len(engine.names))
+          f"{next(iter(found.values())).days:.1f} days, {rule}\n")  # fmt: skip
+    show(found, truth, len(engine.names))
     print("\nrefused readings: " + (", ".join(f"{count} {kind}" for kind, count in engine.counts.items()) or "none"))
 
 
