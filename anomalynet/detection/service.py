@@ -174,7 +174,7 @@ class Service:
                     self.patience.ticked(entry.name, int(entry.content), entry.time)
             elif entry.kind == "place":
                 self._place = entry.content
-            else:
+            elif not live:
                 for sink in self.sinks:
                     if sink.name == entry.name:
                         sink.forget(entry.content.decode())

@@ -52,9 +52,8 @@ class Scripted:
 class Kept:
     """A sink that delivers when told to."""
 
-    name = "kept"
-
-    def __init__(self) -> None:
+    def __init__(self, name: str = "kept") -> None:
+        self.name = name
         self.waiting: dict[str, str] = {}
         self.sent: list[str] = []
         self.fresh: list[str] = []
@@ -191,6 +190,30 @@ def test_an_event_is_delivered_by_the_next_process_only_if_it_was_not(tmp_path: 
     second = Kept()
     service(tmp_path, [], second).resume()
     assert len(second.waiting) == (0 if delivered else 1)
+
+
+def test_what_one_sink_delivered_another_one_still_has_to_deliver(tmp_path: Path) -> None:
+    first, second = Kept("one"), Kept("another")
+    made = service(tmp_path, [[STEPS[0]], [], []], first, snapshot_every=1e9)
+    made.sinks = [first, second]
+    run(made, 1)
+    first.deliver()
+    made.turn()
+    assert len(second.waiting) == 1
+    kill(made)
+    again = service(tmp_path, [])
+    again.sinks = first, second = [Kept("one"), Kept("another")]
+    again.resume()
+    assert (len(first.waiting), len(second.waiting)) == (0, 1)
+
+
+def test_a_delivery_is_forgotten_only_by_the_process_after_it(tmp_path: Path) -> None:
+    sink = Kept()
+    made = service(tmp_path, [[STEPS[0]], []], sink)
+    run(made, 1)
+    sink.fresh += sink.waiting  # delivered, and the same event waits again
+    made.turn()
+    assert len(sink.waiting) == 1
 
 
 def test_a_silent_source_is_ticked_and_a_replay_ticks_it_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,7 +191,8 @@ def test_what_a_webhook_refuses_for_good_is_counted_and_not_sent_again(receivers
     sink.start()
     until(lambda: not sink.pending())
     assert [body["id"] for _, _, body in receiver.requests] == [FIRST.id, SECOND.id]
-    assert notices.counts == {"alarm refused by webhook 127.0.0.1": 1}
+    assert notices.counts == {f"alarm refused by {sink.name}": 1}
+    assert sink.name.startswith("webhook 127.0.0.1 ")
 
 
 def test_a_token_is_not_sent_in_clear_text(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,5 +204,8 @@ def test_a_token_is_not_sent_in_clear_text(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_each_target_is_one_sink(tmp_path: Path) -> None:
     file = str(tmp_path / "a.jsonl")
-    made = sinks(["-", file, "https://host/x", file], "c", Notices())
-    assert [sink.name for sink in made] == ["-", file, "webhook host"]
+    made = sinks(["-", file, "https://host/x", file, "https://host/y", "mqtt://host/x", "mqtt://host/y"], "c", Notices())
+    names = [sink.name for sink in made]
+    assert [name.rpartition(" ")[0] for name in names] == ["", "", "webhook host", "webhook host", "MQTT host:1883", "MQTT host:1883"]
+    assert names[:2] == ["-", file]
+    assert len(set(names)) == 6  # a name is what a snapshot and the journal know a sink by

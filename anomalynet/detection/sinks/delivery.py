@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections import OrderedDict
@@ -19,6 +20,11 @@ LONGEST_PAUSE = 60.0
 
 FAREWELL = 5.0
 """Seconds in which `close` lets waiting events go out."""
+
+
+def named(place: str, target: str) -> str:
+    """A sink's name: where alarms go, without what may be secret in the target, and different for each target."""
+    return f"{place} {hashlib.sha256(target.encode(errors='surrogateescape')).hexdigest()[:8]}"
 
 
 class RefusedError(Exception):

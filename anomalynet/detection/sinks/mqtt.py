@@ -6,7 +6,7 @@ from typing import Any
 
 from anomalynet.detection.mqtt import address, connection_error, final, make_client
 from anomalynet.detection.notices import Notices
-from anomalynet.detection.sinks.delivery import Delivery
+from anomalynet.detection.sinks.delivery import Delivery, named
 from anomalynet.errors import UsageError
 
 TIMEOUT = 10.0
@@ -47,4 +47,4 @@ def mqtt(url: str, client_id: str, notices: Notices) -> Delivery:
         client.disconnect()
         client.loop_stop()
 
-    return Delivery(f"MQTT {where}", send, notices, end)
+    return Delivery(named(f"MQTT {where}", url), send, notices, end)

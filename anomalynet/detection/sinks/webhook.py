@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from anomalynet.detection.notices import Notices
-from anomalynet.detection.sinks.delivery import Delivery, RefusedError
+from anomalynet.detection.sinks.delivery import Delivery, RefusedError, named
 from anomalynet.errors import UsageError
 
 TIMEOUT = 10.0
@@ -64,4 +64,4 @@ def webhook(url: str, notices: Notices) -> Delivery:
         except http.client.HTTPException as error:
             raise OSError(type(error).__name__) from None
 
-    return Delivery(f"webhook {host}", send, notices)
+    return Delivery(named(f"webhook {host}", url), send, notices)
