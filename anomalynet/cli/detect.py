@@ -78,9 +78,13 @@ def _stream(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect."""
+    from anomalynet.detection.addresses import refuse_credentials
+
     given = [name for name in ("file", "follow", "mqtt") if getattr(args, name) is not None]
     if len(given) != 1:
         raise UsageError("name one of FILE, --follow and --mqtt", "anomalynet detect --help")
+    if file := args.file or args.follow:
+        refuse_credentials(str(file), "ANOMALYNET_MQTT_USERNAME, _PASSWORD")
     if args.file is not None:
         if args.state is not None:
             raise UsageError("--state goes with --follow and --mqtt", "a file in parts: … | anomalynet detect --follow - --state DIR")

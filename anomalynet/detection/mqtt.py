@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from anomalynet.detection.addresses import refuse_credentials, scheme
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,13 +53,12 @@ def address(url: str) -> Address:
     Raises:
         UsageError: it is none, has no topic, or holds credentials (which are not repeated).
     """
+    refuse_credentials(url if scheme(url) else f"mqtt://{url}", VARIABLES)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         parts, host, port = urlsplit(""), None, None
-    if "@" in url.partition("://")[2].partition("/")[0]:
-        raise UsageError("an MQTT address with a user name or password: it would be seen in process lists and logs", f"set {VARIABLES}")
     if parts.scheme not in ("mqtt", "mqtts") or not host:
         raise UsageError(f"{url}: not an MQTT address", "mqtt://host[:port]/topic, or mqtts:// for TLS")
     tls = parts.scheme == "mqtts"

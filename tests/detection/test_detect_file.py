@@ -156,18 +156,27 @@ def test_a_failure_leaves_the_old_scores(tmp_path: Path, run: Run) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.csv", "rows.csv", "scores.csv"]
 
 
+WITH_CREDENTIALS = ["mqtt://me:secret@host/topic", "MQTTS://me:secret@host/x", "me:secret@host/x", "mqtt:/me:secret@host/x"]
+
+WITH_CREDENTIALS_OF_A_WEBHOOK = ["https://me:secret@host/x", "HTTPS://secret@host/x", "https:/me:secret@host/x", "https://host/x@secret"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         ((), "name one of FILE, --follow and --mqtt"),
         (("x.csv", "--follow", "-"), "name one of FILE, --follow and --mqtt"),
         (("x.csv", "--state", "s"), "--state goes with"),
-        (("--mqtt", "mqtt://me:secret@host/topic"), "ANOMALYNET_MQTT_USERNAME"),
+        *((("--mqtt", text), "ANOMALYNET_MQTT_USERNAME") for text in WITH_CREDENTIALS),
+        *((("--follow", "-", "--alarms", text), "ANOMALYNET_MQTT_USERNAME") for text in WITH_CREDENTIALS),
+        *((("--follow", "-", "--alarms", text), "ANOMALYNET_WEBHOOK_TOKEN") for text in WITH_CREDENTIALS_OF_A_WEBHOOK),
+        (("mqtt://me:secret@host/topic",), "an address with credentials"),
+        (("--follow", "-", "--alarms", "ftp://host/secret"), "neither of MQTT nor of a webhook"),
+        (("--follow", "-", "--alarms", "https:/host/secret"), "not a URL of a webhook"),
         (("--mqtt", "mqtt://host"), "names no topic"),
         (("--follow", "rows.csv"), "what is followed is JSON lines"),
         (("--mqtt", "http://host/x"), "not an MQTT address"),
         (("--mqtt", "mqtt://host:99999/x"), "not an MQTT address"),
-        (("--follow", "-", "--alarms", "https://me:secret@host/x"), "ANOMALYNET_WEBHOOK_TOKEN"),
         (("--follow", "-", "--metrics", "nowhere"), "--metrics [HOST:]PORT"),
     ],
 )

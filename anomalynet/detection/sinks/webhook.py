@@ -9,6 +9,7 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
+from anomalynet.detection.addresses import LOCAL, refuse_credentials
 from anomalynet.detection.notices import Notices
 from anomalynet.detection.sinks.delivery import Delivery, RefusedError, named
 from anomalynet.errors import UsageError
@@ -19,8 +20,6 @@ TIMEOUT = 10.0
 REFUSED = frozenset((400, 410, 413, 422))
 
 TOKEN = "ANOMALYNET_WEBHOOK_TOKEN"
-
-LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -36,13 +35,12 @@ def webhook(url: str, notices: Notices) -> Delivery:
     Raises:
         UsageError: no URL, one with credentials, or a token that would travel in clear text.
     """
+    refuse_credentials(url, TOKEN)
     try:
         parts = urlsplit(url)
         host = parts.hostname
     except ValueError:
         parts, host = urlsplit(""), None
-    if parts.username or parts.password:
-        raise UsageError("a webhook URL with credentials: it would be seen in process lists and logs", f"set {TOKEN}")
     if parts.scheme not in ("http", "https") or not host:
         raise UsageError("--alarms: not a URL of a webhook", "https://host/path")
     token = os.environ.get(TOKEN)
