@@ -202,6 +202,51 @@ def test_a_token_is_not_sent_in_clear_text(monkeypatch: pytest.MonkeyPatch) -> N
     assert "s3cret" not in str(refused.value)
 
 
+@pytest.mark.parametrize("token", ["s3cret\nX-Other: 1", "s3cret\u00e4", "s3\0cret"])
+def test_a_token_that_is_none_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    monkeypatch.setattr("os.environ", {"ANOMALYNET_WEBHOOK_TOKEN": token})
+    with pytest.raises(UsageError, match="ANOMALYNET_WEBHOOK_TOKEN") as refused:
+        webhook("https://example.org/x", Notices())
+    assert "cret" not in str(refused.value)
+
+
+def test_a_line_end_behind_a_token_is_not_part_of_it(receivers: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANOMALYNET_WEBHOOK_TOKEN", "s3cret\n")
+    receiver = receivers()
+    sink = webhook(receiver.url, Notices(lambda line: None))
+    sink.put([FIRST])
+    sink.start()
+    until(lambda: not sink.pending())
+    assert receiver.requests[0][1]["Authorization"] == "Bearer s3cret"
+
+
+@pytest.mark.parametrize(
+    "rest", ["host/secrét", "host/a secret", "host:99999/secret", "host:0/secret", "host:x/secret", "[::1/secret", "/secret"]
+)
+def test_a_url_that_cannot_be_requested_is_refused_and_not_shown(rest: str) -> None:
+    with pytest.raises(UsageError, match="not a URL") as refused:
+        webhook(f"https://{rest}", Notices())
+    assert "secr" not in str(refused.value)
+
+
+def test_delivery_survives_what_nobody_expected_and_tells_only_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.01)
+    sent: list[str] = []
+
+    def send(key: str, line: str) -> None:
+        sent.append(key)
+        if len(sent) == 1:
+            raise ValueError("Invalid header value b'Bearer s3cret'")
+
+    told: list[str] = []
+    sink = Delivery("x", send, Notices(told.append))
+    sink.put([FIRST])
+    sink.start()
+    until(lambda: not sink.pending())
+    assert len(sent) == 2
+    assert told == ["delivery to x failed: ValueError (further ones are only counted)"]
+
+
 def test_each_target_is_one_sink(tmp_path: Path) -> None:
     file = str(tmp_path / "a.jsonl")
     made = sinks(["-", file, "https://host/x", file, "https://host/y", "mqtt://host/x", "mqtt://host/y"], "c", Notices())

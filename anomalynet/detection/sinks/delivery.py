@@ -103,15 +103,15 @@ class Delivery:
                 name, line = next(iter(self._waiting.items()))
             try:
                 self._send(name, line)
-            except OSError as error:
-                self._notices.add(f"delivery to {self.name} failed", error)
+            except RefusedError as error:
+                self._notices.add(f"alarm refused by {self.name}", error)
+            except Exception as error:  # the thread lives on, and what it did not expect may repeat a secret
+                self._notices.add(f"delivery to {self.name} failed", error if isinstance(error, OSError) else type(error).__name__)
                 with self._change:
                     if self._change.wait_for(lambda: self._closing, pause):
                         break
                 pause = min(2 * pause, LONGEST_PAUSE)
                 continue
-            except RefusedError as error:
-                self._notices.add(f"alarm refused by {self.name}", error)
             pause = 1.0
             with self._change:
                 self._waiting.pop(name, None)

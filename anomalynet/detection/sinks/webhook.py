@@ -33,18 +33,13 @@ def webhook(url: str, notices: Notices) -> Delivery:
     """A sink that POSTs each event as JSON; `Idempotency-Key` is the same when one is sent again. The token is sent as a bearer's.
 
     Raises:
-        UsageError: no URL, one with credentials, or a token that would travel in clear text.
+        UsageError: no URL, one with credentials, or a token that is none or would travel in clear text; nothing of them is shown.
     """
-    refuse_credentials(url, TOKEN)
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        parts, host = urlsplit(""), None
-    if parts.scheme not in ("http", "https") or not host:
-        raise UsageError("--alarms: not a URL of a webhook", "https://host/path")
-    token = os.environ.get(TOKEN)
-    if token and parts.scheme == "http" and host not in LOCAL:
+    host, scheme = _checked(url)
+    token = os.environ.get(TOKEN, "").strip()
+    if not (token.isascii() and token.isprintable()):
+        raise UsageError(f"{TOKEN}: holds what no header can: other than printable ASCII", "set it to the token alone")
+    if token and scheme == "http" and host not in LOCAL:
         raise UsageError(f"webhook {host}: {TOKEN} would be sent in clear text", "use https://")
     headers = {"Content-Type": "application/json", "User-Agent": "anomalynet"} | ({"Authorization": f"Bearer {token}"} if token else {})
     opener = urllib.request.build_opener(_NoRedirect)
@@ -63,3 +58,17 @@ def webhook(url: str, notices: Notices) -> Delivery:
             raise OSError(type(error).__name__) from None
 
     return Delivery(named(f"webhook {host}", url), send, notices)
+
+
+def _checked(url: str) -> tuple[str, str]:
+    """Host and scheme of what can be requested."""
+    refuse_credentials(url, TOKEN)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    # what urllib would refuse, and repeat, when there is an alarm to send
+    if not host or port == 0 or not url.isascii() or not url.isprintable() or " " in url or parts.scheme not in ("http", "https"):
+        raise UsageError("--alarms: not a URL of a webhook", "https://host[:port]/path; other characters as %XX")
+    return host, parts.scheme
