@@ -33,7 +33,7 @@ def detect_file(args: argparse.Namespace) -> int:
     sensors = [sensor.name for sensor in contract.sensors]
     recording = Recording(args.file, Parser(sensors, notices, args.max_message), contract.period)
     scores = ScoresFile(args.scores, replace=True) if args.scores is not None else None
-    targets = sinks(args.alarms or ([] if args.json else ["-"]), contract.run, notices)
+    targets = sinks(args.alarms or ([] if args.json else ["-"]), notices)
     for target in targets:
         target.start()
     opened: list[tuple[str, int]] = []

@@ -78,7 +78,7 @@ def _service(args: argparse.Namespace) -> Service:
         engine=engine,
         source=_source(args, client_id, notices),
         parser=Parser([sensor.name for sensor in contract.sensors], notices, args.max_message),
-        sinks=sinks(args.alarms or ([] if args.json else ["-"]), client_id, notices),
+        sinks=sinks(args.alarms or ([] if args.json else ["-"]), notices, address(args.mqtt) if args.mqtt else None),
         scores=scores,
         state=state,
         patience=_patience(args.patience, engine),

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from anomalynet.detection.addresses import refuse_credentials, scheme
+from anomalynet.detection.addresses import LOCAL, refuse_credentials, scheme
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
     from paho.mqtt.reasoncodes import ReasonCode
 
-VARIABLES = "ANOMALYNET_MQTT_USERNAME, _PASSWORD, _CA, _CERT, _KEY"
+READINGS, ALARMS = "ANOMALYNET_MQTT", "ANOMALYNET_ALARMS"
+"""Variables `…_USERNAME` and `…_PASSWORD`: of the readings' broker, and of another one for alarms."""
+
+VARIABLES = f"{READINGS}_USERNAME, _PASSWORD, _CA, _CERT, _KEY"
 
 FINAL = frozenset(
     (
@@ -68,11 +71,14 @@ def address(url: str) -> Address:
     return Address(host, port or (8883 if tls else 1883), topic, tls)
 
 
-def make_client(where: Address, client_id: str, *, clean_start: bool = True, manual_ack: bool = False) -> Client:
+def make_client(where: Address, client_id: str, *, credentials: str = READINGS, manual_ack: bool = False) -> Client:
     """A client of MQTT 5 with the environment's credentials, that reconnects by itself after 1 … 30 s.
 
+    Args:
+        credentials: `READINGS` or `ALARMS`: whose user name and password.
+
     Raises:
-        UsageError: paho-mqtt is not installed, or a certificate cannot be read.
+        UsageError: paho-mqtt is not installed, a certificate cannot be read, or a password would be sent in clear text.
     """
     try:
         from paho.mqtt.client import Client
@@ -83,8 +89,11 @@ def make_client(where: Address, client_id: str, *, clean_start: bool = True, man
     client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=manual_ack)
     client.reconnect_delay_set(1, 30)
     environment = os.environ
-    if user := environment.get("ANOMALYNET_MQTT_USERNAME"):
-        client.username_pw_set(user, environment.get("ANOMALYNET_MQTT_PASSWORD"))
+    if user := environment.get(f"{credentials}_USERNAME"):
+        password = environment.get(f"{credentials}_PASSWORD")
+        if password and not where.tls and where.host not in LOCAL:
+            raise UsageError(f"MQTT broker {where}: {credentials}_PASSWORD would be sent in clear text", "use mqtts://")
+        client.username_pw_set(user, password)
     if where.tls:
         client.tls_set_context(_tls(environment))
     return client

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from anomalynet.detection.mqtt import address, make_client
 from anomalynet.detection.notices import Notices
 from anomalynet.detection.sinks import delivery
 from anomalynet.detection.sinks.delivery import Delivery
@@ -247,9 +248,32 @@ def test_delivery_survives_what_nobody_expected_and_tells_only_its_kind(monkeypa
     assert told == ["delivery to x failed: ValueError (further ones are only counted)"]
 
 
+@pytest.mark.parametrize(("target", "user"), [("mqtt://localhost:1884/x", "of alarms"), ("mqtt://localhost/x", "of readings")])
+def test_only_their_own_broker_gets_the_credentials_of_readings(monkeypatch: pytest.MonkeyPatch, target: str, user: str) -> None:
+    for kind in ("readings", "alarms"):
+        name = {"readings": "MQTT", "alarms": "ALARMS"}[kind]
+        monkeypatch.setenv(f"ANOMALYNET_{name}_USERNAME", f"of {kind}")
+        monkeypatch.setenv(f"ANOMALYNET_{name}_PASSWORD", "s3cret")
+    used: list[str] = []
+    monkeypatch.setattr("paho.mqtt.client.Client.username_pw_set", lambda client, name, password: used.append(name))
+    monkeypatch.setattr("paho.mqtt.client.Client.loop_start", lambda client: None)
+    sinks([target], Notices(), address("mqtt://localhost/sensors/#"))
+    assert used == [user]
+
+
+def test_a_password_is_not_sent_in_clear_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANOMALYNET_MQTT_USERNAME", "me")
+    monkeypatch.setenv("ANOMALYNET_MQTT_PASSWORD", "s3cret")
+    with pytest.raises(UsageError, match="clear text") as refused:
+        make_client(address("mqtt://example.org/x"), "")
+    assert "s3cret" not in str(refused.value)
+    make_client(address("mqtts://example.org/x"), "")
+    make_client(address("mqtt://127.0.0.1/x"), "")
+
+
 def test_each_target_is_one_sink(tmp_path: Path) -> None:
     file = str(tmp_path / "a.jsonl")
-    made = sinks(["-", file, "https://host/x", file, "https://host/y", "mqtt://host/x", "mqtt://host/y"], "c", Notices())
+    made = sinks(["-", file, "https://host/x", file, "https://host/y", "mqtt://host/x", "mqtt://host/y"], Notices(lambda line: None))
     names = [sink.name for sink in made]
     assert [name.rpartition(" ")[0] for name in names] == ["", "", "webhook host", "webhook host", "MQTT host:1883", "MQTT host:1883"]
     assert names[:2] == ["-", file]

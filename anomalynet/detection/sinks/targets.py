@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from anomalynet.detection.addresses import refuse_credentials, scheme
-from anomalynet.detection.mqtt import VARIABLES
+from anomalynet.detection.mqtt import VARIABLES, Address
 from anomalynet.detection.notices import Notices
 from anomalynet.detection.sinks import Sink
 from anomalynet.detection.sinks.json_lines import JsonLines, StandardOutput
@@ -15,26 +14,26 @@ from anomalynet.detection.sinks.webhook import TOKEN, webhook
 from anomalynet.errors import UsageError
 
 
-def sinks(targets: Sequence[str], client: str, notices: Notices) -> list[Sink]:
+def sinks(targets: Sequence[str], notices: Notices, readings: Address | None = None) -> list[Sink]:
     """One sink a target: `-`, a file, `mqtt[s]://…` or `http[s]://…`.
 
     Args:
-        client: start of the MQTT client id of sinks.
+        readings: the broker that they come from, if they do.
 
     Raises:
         UsageError: a target cannot be used.
     """
-    return [_sink(target, client, notices) for target in dict.fromkeys(targets)]
+    return [_sink(target, notices, readings) for target in dict.fromkeys(targets)]
 
 
-def _sink(target: str, client: str, notices: Notices) -> Sink:
+def _sink(target: str, notices: Notices, readings: Address | None) -> Sink:
     if target == "-":
         return StandardOutput()
     kind = scheme(target)
     if kind in ("mqtt", "mqtts"):
         from anomalynet.detection.sinks.mqtt import mqtt
 
-        return mqtt(target, f"anomalynet-{client}-alarms-{hashlib.sha256(target.encode()).hexdigest()[:8]}", notices)
+        return mqtt(target, notices, readings)
     if kind in ("http", "https"):
         return webhook(target, notices)
     refuse_credentials(target, f"{VARIABLES}, {TOKEN}")
