@@ -58,7 +58,7 @@ def detect_file(args: argparse.Namespace) -> int:
         for target in targets:
             target.close()
     evaluation = recording.labels.evaluate(opened) if recording.labels is not None else None
-    rejected = dict(notices.counts + Counter(engine.counts))
+    rejected = dict(notices.snapshot() + Counter(engine.counts))
     summary = _summary(status, len(engine.names), rejected, contract, evaluation)
     if args.json:
         print_json(summary)

@@ -203,7 +203,7 @@ class Service:
         if at_once or now - self._slow >= SLOW:
             self._slow = now
             status.states = self.engine.states()
-            status.rejected = dict(self.parser.notices.counts + Counter(self.engine.counts))
+            status.rejected = dict(self.parser.notices.snapshot() + Counter(self.engine.counts))
         if self.drift is not None and self.drift_every is not None and now - self._drifted >= self.drift_every:
             self._drifted = now
             status.drift = self.drift.measure()
