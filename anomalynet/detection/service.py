@@ -15,7 +15,7 @@ from anomalynet.detection.messages import Parser
 from anomalynet.detection.monitor import Monitor
 from anomalynet.detection.patience import Patience
 from anomalynet.detection.readings import Message
-from anomalynet.detection.sinks import Sink
+from anomalynet.detection.sinks import Sink, check_delivered
 from anomalynet.detection.sinks.scores import ScoresFile
 from anomalynet.detection.snapshots import State
 from anomalynet.detection.sources import Raw, Source
@@ -112,7 +112,11 @@ class Service:
         self._look()
 
     def close(self) -> None:
-        """Finish in good order: what is kept can go on later; without a state, nothing will."""
+        """Finish in good order: what is kept can go on later; without a state, nothing will.
+
+        Raises:
+            RunError: there is no state, and alarms were not delivered.
+        """
         if self.state is None:
             self._put(self.engine.finish(), [], [])
         for sink in self.sinks:
@@ -126,6 +130,8 @@ class Service:
         self.source.close()
         if self.monitor is not None:
             self.monitor.close()
+        if self.state is None:
+            check_delivered(self.sinks)
 
     def abandon(self) -> None:
         """Stop after an error: the state on disk is what the next start goes on from."""

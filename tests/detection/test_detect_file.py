@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from anomalynet.cli import detect_file
 from anomalynet.cli.main import main
+from anomalynet.detection.sinks import delivery, targets
+from anomalynet.detection.sinks.delivery import Delivery
+from tests.detection.broker import free_port
 
 ROWS: list[dict[str, Any]] = [
     {"device": device, "time": f"2026-01-01T00:0{minute}:00Z", "a": value, "label": label, "incident": number, "kind": kind}
@@ -94,6 +99,34 @@ def test_scores_of_every_step_and_the_same_again(tmp_path: Path, run: Run, kind:
             assert json.loads(lines[2]) == {"device": "n1", "time": "2026-01-01T00:01:00.000000Z", "observed": True, "score": 0.0}
         assert len(lines) == 6 + (kind == "csv")
         assert len(alarms.read_text().splitlines()) == 3
+
+
+def test_alarms_that_nobody_takes_are_a_failure_and_the_rest_is_done(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "STALL", 0.1)
+    dead = f"http://127.0.0.1:{free_port()}/hook"
+    scores, alarms = tmp_path / "scores.csv", tmp_path / "alarms.jsonl"
+    code, out, err = run(write(tmp_path / "rows.csv", ROWS), "--alarms", dead, "--alarms", alarms, "--scores", scores)
+    assert (code, out) == (1, "")
+    assert "3 alarms were not delivered" in err
+    assert "→" in err
+    assert len(alarms.read_text().splitlines()) == 3
+    assert len(scores.read_text().splitlines()) == 7
+
+
+def test_more_alarms_than_a_queue_holds_wait_for_a_slow_receiver(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MOST", 10)
+    monkeypatch.setattr(detect_file, "EVENTS", 10)
+    sent: list[str] = []
+
+    def send(key: str, line: str) -> None:
+        time.sleep(0.001)
+        sent.append(key)
+
+    monkeypatch.setattr(targets, "webhook", lambda url, notices: Delivery("slow", send, notices))
+    rows = [{"device": f"n{number}", "time": 60, "a": 20.0} for number in range(100)]
+    code, _, err = run(write(tmp_path / "rows.csv", rows), "--alarms", "https://host/x")
+    assert code == 0, err
+    assert len(set(sent)) == 100
 
 
 def test_a_file_without_labels_is_not_evaluated(tmp_path: Path, run: Run) -> None:

@@ -22,6 +22,7 @@ from anomalynet.detection.sinks.json_lines import JsonLines
 from anomalynet.detection.sinks.scores import ScoresFile
 from anomalynet.detection.snapshots import State
 from anomalynet.detection.sources import Raw
+from anomalynet.errors import RunError
 from tests.detection.fake import FakeEngine
 
 
@@ -77,6 +78,11 @@ class Kept:
     def delivered(self) -> list[str]:
         fresh, self.fresh = self.fresh, []
         return fresh
+
+    def drain(self) -> None: ...
+
+    def undelivered(self) -> int:
+        return len(self.waiting)
 
     def deliver(self) -> None:
         self.fresh += self.waiting
@@ -246,4 +252,13 @@ def test_without_a_state_the_end_is_the_end(tmp_path: Path) -> None:
     engine: Any = made.engine
     source: Any = made.source
     assert engine.finished
+    assert source.closed
+
+
+def test_without_a_state_alarms_that_were_not_delivered_are_a_failure(tmp_path: Path) -> None:
+    made = service(tmp_path, [[STEPS[0]]], Kept(), state=False)
+    run(made, 1)
+    with pytest.raises(RunError, match="kept: 1 alarms were not delivered"):
+        made.close()
+    source: Any = made.source
     assert source.closed

@@ -107,6 +107,30 @@ def test_the_queue_is_bounded_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatc
     sink.put([event("a", time, 11.0) for time in range(5)])
     assert [json.loads(line)["id"] for line in sink.pending()] == [event("a", time, 11.0).id for time in (3, 4)]
     assert notices.counts == {"alarms dropped, too many wait for x": 3}
+    assert sink.undelivered() == 5
+
+
+def test_draining_waits_while_something_arrives_and_once_for_what_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "STALL", 0.3)
+    monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.01)
+    away = False
+
+    def send(key: str, line: str) -> None:
+        if away:
+            raise OSError("away")
+        time.sleep(0.05)
+
+    sink = Delivery("x", send, Notices(lambda line: None))
+    sink.start()
+    sink.put([event("a", time, 11.0) for time in range(20)])
+    sink.drain()
+    assert sink.undelivered() == 0
+    away = True
+    sink.put([FIRST, SECOND])
+    sink.drain()
+    monkeypatch.setattr(delivery, "STALL", 1e6)
+    sink.drain()  # at once
+    assert sink.undelivered() == 2
 
 
 def test_what_another_process_left_is_delivered_unless_it_was_already() -> None:
@@ -193,6 +217,7 @@ def test_what_a_webhook_refuses_for_good_is_counted_and_not_sent_again(receivers
     until(lambda: not sink.pending())
     assert [body["id"] for _, _, body in receiver.requests] == [FIRST.id, SECOND.id]
     assert notices.counts == {f"alarm refused by {sink.name}": 1}
+    assert sink.undelivered() == 1
     assert sink.name.startswith("webhook 127.0.0.1 ")
 
 

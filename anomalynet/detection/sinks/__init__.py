@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from anomalynet.detection.events import Event
+from anomalynet.errors import RunError
 
 
 class Sink(Protocol):
@@ -31,8 +32,25 @@ class Sink(Protocol):
     def delivered(self) -> list[str]:
         """Keys of the events delivered since the last call."""
 
+    def drain(self) -> None:
+        """Wait as long as events are being delivered: where nothing is lost by waiting, and the queue is to stay short."""
+
+    def undelivered(self) -> int:
+        """Number of events that wait, were dropped, or were refused."""
+
     def close(self) -> None:
         """Deliver what is quickly delivered, and stop."""
+
+
+def check_delivered(sinks: Sequence[Sink]) -> None:
+    """For the end of what nothing goes on from: after `close`.
+
+    Raises:
+        RunError: alarms were not delivered.
+    """
+    for sink in sinks:
+        if count := sink.undelivered():
+            raise RunError(f"{sink.name}: {count} alarms were not delivered", "the same command sends all of them again, with the same ids")
 
 
 def key(event: Event) -> str:

@@ -21,6 +21,9 @@ LONGEST_PAUSE = 60.0
 FAREWELL = 5.0
 """Seconds in which `close` lets waiting events go out."""
 
+STALL = 15.0
+"""Seconds without any delivery after which `drain` does not wait: more than one attempt takes to fail."""
+
 
 def named(place: str, target: str) -> str:
     """A sink's name: where alarms go, without what may be secret in the target, and different for each target."""
@@ -45,7 +48,8 @@ class Delivery:
         self._waiting: OrderedDict[str, str] = OrderedDict()
         self._delivered: list[str] = []
         self._change = threading.Condition()
-        self._closing = False
+        self._closing = self._stalled = False
+        self._lost = self._done = 0
         self._thread = threading.Thread(target=self._run, name=f"delivery to {name}", daemon=True)
 
     def put(self, events: Sequence[Event]) -> None:
@@ -77,6 +81,18 @@ class Delivery:
             done, self._delivered = self._delivered, []
             return done
 
+    def drain(self) -> None:
+        """See `Sink`."""
+        with self._change:
+            while self._waiting and not self._stalled:
+                before = self._done
+                self._stalled = not self._change.wait_for(lambda: self._done > before, STALL)  # noqa: B023  called in this turn
+
+    def undelivered(self) -> int:
+        """See `Sink`."""
+        with self._change:
+            return len(self._waiting) + self._lost
+
     def close(self) -> None:
         """See `Sink`."""
         with self._change:
@@ -90,6 +106,7 @@ class Delivery:
             self._waiting.update(lines)
             while len(self._waiting) > MOST:
                 self._waiting.popitem(last=False)
+                self._lost += 1
                 self._notices.add(f"alarms dropped, too many wait for {self.name}")
             self._change.notify_all()
 
@@ -105,6 +122,8 @@ class Delivery:
                 self._send(name, line)
             except RefusedError as error:
                 self._notices.add(f"alarm refused by {self.name}", error)
+                with self._change:
+                    self._lost += 1
             except Exception as error:  # the thread lives on, and what it did not expect may repeat a secret
                 self._notices.add(f"delivery to {self.name} failed", error if isinstance(error, OSError) else type(error).__name__)
                 with self._change:
@@ -116,4 +135,6 @@ class Delivery:
             with self._change:
                 self._waiting.pop(name, None)
                 self._delivered.append(name)
+                self._done += 1
+                self._change.notify_all()
         self._end()

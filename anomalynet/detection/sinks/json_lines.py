@@ -44,6 +44,13 @@ class StandardOutput:
         """Nothing."""
         return []
 
+    def drain(self) -> None:
+        """Nothing waits."""
+
+    def undelivered(self) -> int:
+        """None."""
+        return 0
+
     def close(self) -> None:
         """Nothing to close."""
 
