@@ -87,7 +87,7 @@ class Service:
                         self._remember(entry.name, entry.content)
                 self._apply(batch, live=False)
             # the first one stands before anything is written: it knows where the scores began
-            self.state.snapshot(self.engine.snapshot(), self._own(), wait=not arrays)
+            self._snap(self.state, wait=not arrays)
         for sink in self.sinks:
             sink.start()
         now = time.time()
@@ -119,6 +119,7 @@ class Service:
         """
         if self.state is None:
             self._put(self.engine.finish(), [], [])
+        self._sync()
         for sink in self.sinks:
             sink.close()
         if self.state is not None:
@@ -216,7 +217,19 @@ class Service:
             self.tell_drift(status.drift)
         if self.state is not None and now - self._snapshot >= self.snapshot_every and not at_once:
             self._snapshot = now
-            self.state.snapshot(self.engine.snapshot(), self._own())
+            self._snap(self.state)
+
+    def _snap(self, state: State, wait: bool = False) -> None:
+        self._sync()
+        state.snapshot(self.engine.snapshot(), self._own(), wait)
+
+    def _sync(self) -> None:
+        """What the next snapshot says is done must not be lost with the power."""
+        if self.state is not None and self.state.sync:
+            for sink in self.sinks:
+                sink.sync()
+            if self.scores is not None:
+                self.scores.sync()
 
     def _own(self) -> dict[str, Any]:
         return {

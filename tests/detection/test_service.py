@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -81,6 +82,8 @@ class Kept:
 
     def drain(self) -> None: ...
 
+    def sync(self) -> None: ...
+
     def undelivered(self) -> int:
         return len(self.waiting)
 
@@ -96,10 +99,12 @@ def payload(device: str, time: int, value: float) -> bytes:
     return json.dumps({"device": device, "time": time, "values": [value]}).encode()
 
 
-def service(folder: Path, turns: Sequence[Sequence[bytes | None]], sink: Any = None, state: bool = True, **more: Any) -> Service:
+def service(
+    folder: Path, turns: Sequence[Sequence[bytes | None]], sink: Any = None, state: bool = True, sync: bool = False, **more: Any
+) -> Service:
     notices = Notices(lambda line: None)
     sinks = [JsonLines(folder / "alarms.jsonl"), *([sink] if sink else [])]
-    kept = State(folder / "state", "m", notices) if state else None
+    kept = State(folder / "state", "m", notices, sync) if state else None
     scores = ScoresFile(folder / "scores.csv")
     engine: Any = FakeEngine()
     parser = Parser(("a",), notices)
@@ -162,6 +167,26 @@ def test_payloads_are_acknowledged_after_they_are_kept_and_not_when_they_cannot_
     with pytest.raises(Exception, match="journal"):
         made.turn()
     assert source.acknowledged == [STEPS[0]]
+
+
+def test_alarms_and_scores_are_on_the_disk_before_the_snapshot_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def fsync(file: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{file}").readlink().name)
+        real(file)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    made = service(tmp_path, [[STEPS[0]], []], sync=True, snapshot_every=1e9)
+    run(made, 1)
+    synced.clear()
+    made.snapshot_every = 0.0
+    made.turn()
+    made.close()
+    first = synced.index(next(name for name in synced if name.endswith(".tmp")))
+    assert {"alarms.jsonl", "scores.csv", tmp_path.name} <= set(synced[:first])
+    assert "state" in synced[first:]  # its new name
 
 
 def test_what_is_sent_twice_is_scored_once_and_acknowledged_twice(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from anomalynet.detection.mqtt import address, make_client
 from anomalynet.detection.notices import Notices
-from anomalynet.detection.sinks import delivery
+from anomalynet.detection.sinks import delivery, json_lines
 from anomalynet.detection.sinks.delivery import Delivery
 from anomalynet.detection.sinks.json_lines import JsonLines
 from anomalynet.detection.sinks.targets import sinks
@@ -44,6 +44,18 @@ def test_a_file_keeps_each_event_once_over_restarts(tmp_path: Path) -> None:
         (SECOND.id, "alarm"),
         (FIRST.id, "cleared"),
     ]
+
+
+def test_of_a_long_file_the_newest_events_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_lines, "REMEMBERED", 3)
+    events = [event("a", time, 11.0) for time in range(10)]
+    sink = JsonLines(tmp_path / "alarms.jsonl")
+    for each in events:
+        sink.put([each])
+    assert list(sink._keys) == [f"{each.id}-alarm" for each in events[-3:]]
+    again = JsonLines(tmp_path / "alarms.jsonl")
+    again.put(events[-3:])
+    assert len((tmp_path / "alarms.jsonl").read_text().splitlines()) == 10
 
 
 def test_torn_at_every_byte_of_its_last_line_it_is_made_whole(tmp_path: Path) -> None:

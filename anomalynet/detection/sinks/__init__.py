@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -38,6 +39,9 @@ class Sink(Protocol):
     def undelivered(self) -> int:
         """Number of events that wait, were dropped, or were refused."""
 
+    def sync(self) -> None:
+        """What was put into a file survives a power cut from now on."""
+
     def close(self) -> None:
         """Deliver what is quickly delivered, and stop."""
 
@@ -56,3 +60,13 @@ def check_delivered(sinks: Sequence[Sink]) -> None:
 def key(event: Event) -> str:
     """What tells an event from every other one; a repeated delivery has the same."""
     return f"{event.id}-{event.kind}"
+
+
+def key_of(line: str | bytes) -> str:
+    """The same of an event as JSON.
+
+    Raises:
+        ValueError, TypeError, KeyError: it is none.
+    """
+    event = json.loads(line)
+    return f"{event['id']}-{event['kind']}"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from anomalynet.detection.events import Event
 from anomalynet.detection.notices import Notices
-from anomalynet.detection.sinks import key
+from anomalynet.detection.sinks import key, key_of
 
 MOST = 10_000
 """Events that wait; the oldest goes when another one comes."""
@@ -72,8 +71,7 @@ class Delivery:
 
     def restore(self, pending: Sequence[str]) -> None:
         """See `Sink`."""
-        events = [json.loads(line) for line in pending]
-        self._add({f"{event['id']}-{event['kind']}": line for event, line in zip(events, pending, strict=True)})
+        self._add({key_of(line): line for line in pending})
 
     def delivered(self) -> list[str]:
         """See `Sink`."""
@@ -92,6 +90,9 @@ class Delivery:
         """See `Sink`."""
         with self._change:
             return len(self._waiting) + self._lost
+
+    def sync(self) -> None:
+        """What waits is in the snapshot."""
 
     def close(self) -> None:
         """See `Sink`."""
