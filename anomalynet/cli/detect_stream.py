@@ -110,7 +110,7 @@ def _source(args: argparse.Namespace, client_id: str, notices: Notices) -> Sourc
         if args.follow.endswith((".csv", ".parquet")):
             hint = "for a file that is complete: anomalynet detect FILE"
             raise UsageError(f"--follow {args.follow}: what is followed is JSON lines", hint)
-        return Followed(Path(args.follow), args.max_message)
+        return Followed(Path(args.follow), args.max_message, notices)
     from anomalynet.detection.sources.mqtt import MqttSource
 
     status_topic = args.status_topic or f"anomalynet/{client_id}/status"
