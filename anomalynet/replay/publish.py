@@ -95,7 +95,9 @@ class Publisher:
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             self._notify(_failure=f"it refuses a message: {reason}")
-        self._notify(_waiting=self._waiting - 1)
+        with self._change:
+            self._waiting -= 1
+            self._change.notify_all()
 
 
 def _tell(text: str) -> None:
