@@ -129,6 +129,14 @@ def test_more_alarms_than_a_queue_holds_wait_for_a_slow_receiver(tmp_path: Path,
     assert len(set(sent)) == 100
 
 
+def test_kinds_of_incidents_are_whatever_their_json_is(tmp_path: Path, run: Run) -> None:
+    kinds = ["x", 7, ["x"], {"a": 1}]
+    rows = [{"device": f"n{at}", "time": 60, "values": [20.0], "label": 1, "incident": at, "kind": kind} for at, kind in enumerate(kinds)]
+    code, out, err = run(write(tmp_path / "rows.jsonl", rows), "--json")
+    assert code == 0, err
+    assert list(json.loads(out)["evaluation"]["kinds"]) == ["7", "['x']", "x", "{'a': 1}"]
+
+
 def test_a_file_without_labels_is_not_evaluated(tmp_path: Path, run: Run) -> None:
     rows = [{"series": row["device"], "time": row["time"], "a": row["a"]} for row in ROWS]
     code, _, err = run(write(tmp_path / "rows.csv", rows))
