@@ -71,6 +71,18 @@ def address(url: str) -> Address:
     return Address(host, port or (8883 if tls else 1883), topic, tls)
 
 
+def one_topic(url: str) -> Address:
+    """Read an address to publish to.
+
+    Raises:
+        UsageError: as `address`, or its topic has wildcards.
+    """
+    where = address(url)
+    if "#" in where.topic or "+" in where.topic:
+        raise UsageError(f"{url}: messages are published to one topic, without wildcards", "mqtt://host/topic")
+    return where
+
+
 def make_client(where: Address, client_id: str, *, credentials: str = READINGS, manual_ack: bool = False) -> Client:
     """A client of MQTT 5 with the environment's credentials, that reconnects by itself after 1 … 30 s.
 

@@ -18,7 +18,7 @@ from anomalynet.detection.messages import Parser
 from anomalynet.detection.notices import Notices
 from anomalynet.detection.patience import Patience
 from anomalynet.detection.service import Service
-from anomalynet.detection.sinks import key
+from anomalynet.detection.sinks import key, key_of
 from anomalynet.detection.sinks.json_lines import JsonLines
 from anomalynet.detection.sinks.scores import ScoresFile
 from anomalynet.detection.snapshots import State
@@ -73,8 +73,7 @@ class Kept:
 
     def restore(self, pending: Sequence[str]) -> None:
         for text in pending:
-            event = json.loads(text)
-            self.waiting[f"{event['id']}-{event['kind']}"] = text
+            self.waiting[key_of(text)] = text
 
     def delivered(self) -> list[str]:
         fresh, self.fresh = self.fresh, []

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from anomalynet.detection.mqtt import ALARMS, READINGS, Address, address, connection_error, final, make_client
+from anomalynet.detection.mqtt import ALARMS, READINGS, Address, connection_error, final, make_client, one_topic
 from anomalynet.detection.notices import Notices
 from anomalynet.detection.sinks.delivery import Delivery, named
-from anomalynet.errors import UsageError
 
 TIMEOUT = 10.0
 """Seconds until a message that the broker has not acknowledged is sent again."""
@@ -22,9 +21,7 @@ def mqtt(url: str, notices: Notices, readings: Address | None = None) -> Deliver
     Raises:
         UsageError: not such an address, or one with wildcards.
     """
-    where = address(url)
-    if "#" in where.topic or "+" in where.topic:
-        raise UsageError(f"{url}: alarms are published to one topic, without wildcards", "mqtt://host/alarms")
+    where = one_topic(url)
     same = readings is not None and (where.host, where.port) == (readings.host, readings.port)
     client = make_client(where, "", credentials=READINGS if same else ALARMS)
 
