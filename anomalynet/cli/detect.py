@@ -22,7 +22,8 @@ EPILOG = """\
 a reading in JSON: {"device": "n1", "time": "2026-01-01T00:00:00Z", "values": {"temperature": 21.5, "humidity": null}}
 a gateway's:       {"gateway": "g1", "time": "2026-01-01T00:00:00Z", "readings": [...]}
 
-credentials only from the environment: ANOMALYNET_MQTT_USERNAME, _PASSWORD, _CA, _CERT, _KEY, ANOMALYNET_WEBHOOK_TOKEN
+credentials only from the environment: ANOMALYNET_MQTT_USERNAME, _PASSWORD, _CA, _CERT, _KEY, ANOMALYNET_WEBHOOK_TOKEN,
+ANOMALYNET_ALARMS_USERNAME, _PASSWORD for alarms to another broker than that of --mqtt; to other hosts passwords go by mqtts:// only
 exit codes: 0 done or asked to stop (SIGTERM), 1 something could not be written, 2 usage or a refusal of the broker, 130 interrupted"""
 
 
@@ -78,9 +79,13 @@ def _stream(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect."""
+    from anomalynet.detection.addresses import refuse_credentials
+
     given = [name for name in ("file", "follow", "mqtt") if getattr(args, name) is not None]
     if len(given) != 1:
         raise UsageError("name one of FILE, --follow and --mqtt", "anomalynet detect --help")
+    if file := args.file or args.follow:
+        refuse_credentials(str(file), "ANOMALYNET_MQTT_USERNAME, _PASSWORD")
     if args.file is not None:
         if args.state is not None:
             raise UsageError("--state goes with --follow and --mqtt", "a file in parts: … | anomalynet detect --follow - --state DIR")

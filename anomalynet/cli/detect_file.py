@@ -16,6 +16,7 @@ from anomalynet.detection.evaluation import Evaluation
 from anomalynet.detection.messages import Parser
 from anomalynet.detection.notices import Notices
 from anomalynet.detection.readings import Message
+from anomalynet.detection.sinks import check_delivered
 from anomalynet.detection.sinks.scores import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.sources.file import Recording
@@ -23,6 +24,10 @@ from anomalynet.detection.status import Status
 
 BATCH = 65_536
 """Readings that are scored together: many, so that a file sorted by device has steps of several devices for one call of the network."""
+
+
+EVENTS = 1000
+"""Events that wait for a sink at once: a recording is in no hurry, and none is to be dropped."""
 
 
 def detect_file(args: argparse.Namespace) -> int:
@@ -33,7 +38,7 @@ def detect_file(args: argparse.Namespace) -> int:
     sensors = [sensor.name for sensor in contract.sensors]
     recording = Recording(args.file, Parser(sensors, notices, args.max_message), contract.period)
     scores = ScoresFile(args.scores, replace=True) if args.scores is not None else None
-    targets = sinks(args.alarms or ([] if args.json else ["-"]), contract.run, notices)
+    targets = sinks(args.alarms or ([] if args.json else ["-"]), notices)
     for target in targets:
         target.start()
     opened: list[tuple[str, int]] = []
@@ -45,7 +50,9 @@ def detect_file(args: argparse.Namespace) -> int:
         if scores is not None:
             scores.put(engine.names, outcome.steps)
         for target in targets:
-            target.put(outcome.events)
+            for first in range(0, len(outcome.events), EVENTS):
+                target.put(outcome.events[first : first + EVENTS])
+                target.drain()
 
     try:
         for messages in _batches(recording.messages()):
@@ -58,12 +65,13 @@ def detect_file(args: argparse.Namespace) -> int:
         for target in targets:
             target.close()
     evaluation = recording.labels.evaluate(opened) if recording.labels is not None else None
-    rejected = dict(notices.counts + Counter(engine.counts))
+    rejected = dict(notices.snapshot() + Counter(engine.counts))
     summary = _summary(status, len(engine.names), rejected, contract, evaluation)
     if args.json:
         print_json(summary)
     else:
         _tell(summary, time.monotonic() - began, evaluation)
+    check_delivered(targets)
     return 0
 
 

@@ -78,7 +78,7 @@ def _service(args: argparse.Namespace) -> Service:
         engine=engine,
         source=_source(args, client_id, notices),
         parser=Parser([sensor.name for sensor in contract.sensors], notices, args.max_message),
-        sinks=sinks(args.alarms or ([] if args.json else ["-"]), client_id, notices),
+        sinks=sinks(args.alarms or ([] if args.json else ["-"]), notices, address(args.mqtt) if args.mqtt else None),
         scores=scores,
         state=state,
         patience=_patience(args.patience, engine),
@@ -110,7 +110,7 @@ def _source(args: argparse.Namespace, client_id: str, notices: Notices) -> Sourc
         if args.follow.endswith((".csv", ".parquet")):
             hint = "for a file that is complete: anomalynet detect FILE"
             raise UsageError(f"--follow {args.follow}: what is followed is JSON lines", hint)
-        return Followed(Path(args.follow), args.max_message)
+        return Followed(Path(args.follow), args.max_message, notices)
     from anomalynet.detection.sources.mqtt import MqttSource
 
     status_topic = args.status_topic or f"anomalynet/{client_id}/status"

@@ -18,17 +18,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
 from anomalynet.detection.alarms import AlarmRule
 from anomalynet.detection.engine import Engine
-from anomalynet.detection.events import START, Event
+from anomalynet.detection.events import Event
 from anomalynet.detection.model import Model
 from anomalynet.detection.readings import Message, Reading
 from anomalynet.detection.steps import Outcome
+from anomalynet.detection.times import EPOCH, since_epoch
 from anomalynet.errors import UsageError
 
 NAME = "device"
@@ -84,20 +85,15 @@ class Detector:
             values = [values.get(name) for name in self._sensors]
         if len(values) != len(self._sensors):
             raise UsageError(f"{len(values)} values for {len(self._sensors)} sensors", f"in this order: {', '.join(self._sensors)}")
-        reading = Reading(NAME, _microseconds(time), tuple(np.nan if value is None else float(value) for value in values))
+        reading = Reading(NAME, since_epoch(time), tuple(np.nan if value is None else float(value) for value in values))
         return self._steps(self.engine.process([Message(NAME, (reading,))]))
 
     def tick(self, time: datetime) -> list[Step]:
         """Say that no reading before `time` comes any more: the steps that were missed for certain."""
-        return self._steps(self.engine.process([Message(NAME, (), _microseconds(time))]))
+        return self._steps(self.engine.process([Message(NAME, (), since_epoch(time))]))
 
     def _steps(self, outcome: Outcome) -> list[Step]:
         self.events = outcome.events
         steps = outcome.steps
         facts = zip(steps.time.tolist(), steps.observed.tolist(), steps.score.tolist(), strict=True)
-        return [Step(START + timedelta(microseconds=time), seen, None if np.isnan(score) else score) for time, seen, score in facts]
-
-
-def _microseconds(time: datetime) -> int:
-    gone = (time if time.tzinfo else time.replace(tzinfo=UTC)) - START
-    return (gone.days * 86_400 + gone.seconds) * 1_000_000 + gone.microseconds
+        return [Step(EPOCH + timedelta(microseconds=time), seen, None if np.isnan(score) else score) for time, seen, score in facts]

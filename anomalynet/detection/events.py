@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal, NamedTuple
+
+from anomalynet.detection.times import EPOCH
 
 TOP = 3
 """Channels and steps that an event names."""
-
-START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ChannelShare(NamedTuple):
@@ -79,4 +79,4 @@ def event_id(run: str, device: str, time: int) -> str:
 
 def iso(time: int) -> str:
     """Microseconds since 1970 as `2026-01-01T00:00:00Z`, with a fraction where there is one."""
-    return (START + timedelta(microseconds=time)).replace(tzinfo=None).isoformat() + "Z"
+    return (EPOCH + timedelta(microseconds=time)).replace(tzinfo=None).isoformat() + "Z"

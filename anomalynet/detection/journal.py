@@ -5,7 +5,6 @@ A frame that was not written whole (the process was killed, the disk full) ends 
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from anomalynet.errors import RunError
+from anomalynet.detection.appended import Appended
 
 MAGIC = b"anomalynet journal 1\n"
 
@@ -55,17 +54,20 @@ class Journal:
     """
 
     def __init__(self, path: Path, sync: bool = False) -> None:
-        self.path = path
-        self._sync = sync
         content = path.read_bytes() if path.exists() else b""
-        if not content.startswith(MAGIC):
-            content = MAGIC
-            path.write_bytes(MAGIC)
+        whole = len(content) - _torn(content) if content.startswith(MAGIC) else 0
+        self._sync = sync
+        self._file = Appended(path)
+        self._file.cut(whole)
+        if not whole:
+            self._file.append(MAGIC)
             if sync:
-                _sync_folder(path.parent)
-        self.size = len(content) - _torn(content)
-        self._file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        os.ftruncate(self._file, self.size)
+                self._file.sync()
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self._file.size
 
     def append(self, batch: Sequence[Entry]) -> None:
         """Write one batch.
@@ -74,21 +76,11 @@ class Journal:
             RunError: it could not be written whole; the journal is as before.
         """
         body = b"".join(map(_packed, batch))
-        frame = FRAME.pack(len(body), zlib.crc32(body)) + body
-        try:
-            written = os.pwrite(self._file, frame, self.size)
-            if written < len(frame):
-                raise OSError(f"{written} of {len(frame)} bytes written")
-            if self._sync:
-                os.fdatasync(self._file)
-        except OSError as error:
-            os.ftruncate(self._file, self.size)
-            raise RunError(f"{self.path}: {error.strerror or error}", "make room; the same command continues") from None
-        self.size += len(frame)
+        self._file.append(FRAME.pack(len(body), zlib.crc32(body)) + body, self._sync)
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._file)
+        self._file.close()
 
 
 def batches(path: Path) -> Iterator[list[Entry]]:
@@ -124,13 +116,6 @@ def _bodies(content: bytes) -> Iterator[memoryview]:
             return
         yield body
         at += FRAME.size + length
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    os.fsync(descriptor)
-    os.close(descriptor)
 
 
 def _torn(content: bytes) -> int:

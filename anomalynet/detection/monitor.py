@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -65,8 +66,13 @@ class Monitor:
                 """A scrape every few seconds is no news."""
 
         host, _, port = where.rpartition(":")
+        host = host.strip("[]") or "127.0.0.1"
+
+        class Server(ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
         try:
-            self._server = ThreadingHTTPServer((host.strip("[]") or "127.0.0.1", int(port)), Handler)
+            self._server = Server((host, int(port)), Handler)
         except (OSError, ValueError, OverflowError) as error:
             raise UsageError(f"--metrics {where}: {getattr(error, 'strerror', None) or error}", "--metrics [HOST:]PORT") from None
         self._server.daemon_threads = True

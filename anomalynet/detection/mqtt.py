@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from anomalynet.detection.addresses import LOCAL, refuse_credentials, scheme
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
     from paho.mqtt.reasoncodes import ReasonCode
 
-VARIABLES = "ANOMALYNET_MQTT_USERNAME, _PASSWORD, _CA, _CERT, _KEY"
+READINGS, ALARMS = "ANOMALYNET_MQTT", "ANOMALYNET_ALARMS"
+"""Variables `…_USERNAME` and `…_PASSWORD`: of the readings' broker, and of another one for alarms."""
+
+VARIABLES = f"{READINGS}_USERNAME, _PASSWORD, _CA, _CERT, _KEY"
 
 FINAL = frozenset(
     (
@@ -52,13 +56,12 @@ def address(url: str) -> Address:
     Raises:
         UsageError: it is none, has no topic, or holds credentials (which are not repeated).
     """
+    refuse_credentials(url if scheme(url) else f"mqtt://{url}", VARIABLES)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         parts, host, port = urlsplit(""), None, None
-    if "@" in url.partition("://")[2].partition("/")[0]:
-        raise UsageError("an MQTT address with a user name or password: it would be seen in process lists and logs", f"set {VARIABLES}")
     if parts.scheme not in ("mqtt", "mqtts") or not host:
         raise UsageError(f"{url}: not an MQTT address", "mqtt://host[:port]/topic, or mqtts:// for TLS")
     tls = parts.scheme == "mqtts"
@@ -68,11 +71,26 @@ def address(url: str) -> Address:
     return Address(host, port or (8883 if tls else 1883), topic, tls)
 
 
-def make_client(where: Address, client_id: str, *, clean_start: bool = True, manual_ack: bool = False) -> Client:
-    """A client of MQTT 5 with the environment's credentials, that reconnects by itself after 1 … 30 s.
+def one_topic(url: str) -> Address:
+    """Read an address to publish to.
 
     Raises:
-        UsageError: paho-mqtt is not installed, or a certificate cannot be read.
+        UsageError: as `address`, or its topic has wildcards.
+    """
+    where = address(url)
+    if "#" in where.topic or "+" in where.topic:
+        raise UsageError(f"{url}: messages are published to one topic, without wildcards", "mqtt://host/topic")
+    return where
+
+
+def make_client(where: Address, client_id: str, *, credentials: str = READINGS, manual_ack: bool = False) -> Client:
+    """A client of MQTT 5 with the environment's credentials, that reconnects by itself after 1 … 30 s.
+
+    Args:
+        credentials: `READINGS` or `ALARMS`: whose user name and password.
+
+    Raises:
+        UsageError: paho-mqtt is not installed, a certificate cannot be read, or a password would be sent in clear text.
     """
     try:
         from paho.mqtt.client import Client
@@ -83,8 +101,11 @@ def make_client(where: Address, client_id: str, *, clean_start: bool = True, man
     client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=manual_ack)
     client.reconnect_delay_set(1, 30)
     environment = os.environ
-    if user := environment.get("ANOMALYNET_MQTT_USERNAME"):
-        client.username_pw_set(user, environment.get("ANOMALYNET_MQTT_PASSWORD"))
+    if user := environment.get(f"{credentials}_USERNAME"):
+        password = environment.get(f"{credentials}_PASSWORD")
+        if password and not where.tls and where.host not in LOCAL:
+            raise UsageError(f"MQTT broker {where}: {credentials}_PASSWORD would be sent in clear text", "use mqtts://")
+        client.username_pw_set(user, password)
     if where.tls:
         client.tls_set_context(_tls(environment))
     return client

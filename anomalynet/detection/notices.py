@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable
 
@@ -24,15 +25,23 @@ def to_stderr(line: str) -> None:
 
 
 class Notices:
-    """Counts by kind; thread safe as far as `Counter` is: every kind is counted from one thread."""
+    """Counts by kind; `add` and `snapshot` from any thread."""
 
     def __init__(self, log: Callable[[str], None] = to_stderr) -> None:
         self.counts: Counter[str] = Counter()
         self.log = log
+        self._lock = threading.Lock()
 
     def add(self, kind: str, example: object = None, count: int = 1) -> None:
         """Count, and log the first one with its example."""
-        if kind not in self.counts:
+        with self._lock:
+            new = kind not in self.counts
+            self.counts[kind] += count
+        if new:
             shown = "" if example is None else f": {printable(example)}"
             self.log(f"{kind}{shown} (further ones are only counted)")
-        self.counts[kind] += count
+
+    def snapshot(self) -> Counter[str]:
+        """A copy of the counts."""
+        with self._lock:
+            return self.counts.copy()

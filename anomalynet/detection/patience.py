@@ -12,8 +12,8 @@ DAY = 86_400.0
 LOOK = 0.25
 """Seconds between looks for silent sources."""
 
-MOST = 100_000
-"""Sources that are watched; further ones are not."""
+SPARE = 10_000
+"""Sources beside those that the engine knows: names that anybody can make up, forgotten from time to time."""
 
 
 Clocks = Callable[[], Mapping[str, int]]
@@ -42,12 +42,12 @@ class Patience:
         self._clocks = clocks
         self._sources: OrderedDict[str, _Source] = OrderedDict()  # longest silent first
         self._looked = -math.inf
+        self._room = SPARE
 
     def heard(self, source: str, now: float) -> None:
         """A message of this source came; `now` is the wall clock in seconds."""
-        if source in self._sources or len(self._sources) < MOST:
-            self._sources[source] = _Source(now)
-            self._sources.move_to_end(source)
+        self._sources[source] = _Source(now)
+        self._sources.move_to_end(source)
 
     def ticked(self, source: str, clock: int, now: float) -> None:
         """Another process ticked it: a tick of the journal."""
@@ -59,6 +59,7 @@ class Patience:
         if 0 <= now - self._looked < LOOK:
             return []
         self._looked = now
+        self._forget_unknown()
         while self._sources and now - next(iter(self._sources.values())).heard > self._most:
             self._sources.popitem(last=False)
         silent = []
@@ -89,10 +90,18 @@ class Patience:
 
     def restarted(self, now: float) -> None:
         """Nobody listened before: give what waits at the broker time to arrive before anything is called silent."""
+        self._forget_unknown()
         clocks = self._clocks()
         for name, source in self._sources.items():
             source.behind = self._behind(name, source, clocks)
             source.heard = now
+
+    def _forget_unknown(self) -> None:
+        """Between batches: the engine knows every source that brought a reading it took."""
+        if len(self._sources) > self._room:
+            clocks = self._clocks()
+            self._sources = OrderedDict((name, source) for name, source in self._sources.items() if name in clocks)
+            self._room = 2 * len(self._sources) + SPARE
 
     def _behind(self, name: str, source: _Source, clocks: Mapping[str, int]) -> float | None:
         if source.behind is not None:

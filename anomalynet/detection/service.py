@@ -15,7 +15,7 @@ from anomalynet.detection.messages import Parser
 from anomalynet.detection.monitor import Monitor
 from anomalynet.detection.patience import Patience
 from anomalynet.detection.readings import Message
-from anomalynet.detection.sinks import Sink
+from anomalynet.detection.sinks import Sink, check_delivered
 from anomalynet.detection.sinks.scores import ScoresFile
 from anomalynet.detection.snapshots import State
 from anomalynet.detection.sources import Raw, Source
@@ -87,7 +87,7 @@ class Service:
                         self._remember(entry.name, entry.content)
                 self._apply(batch, live=False)
             # the first one stands before anything is written: it knows where the scores began
-            self.state.snapshot(self.engine.snapshot(), self._own(), wait=not arrays)
+            self._snap(self.state, wait=not arrays)
         for sink in self.sinks:
             sink.start()
         now = time.time()
@@ -112,9 +112,14 @@ class Service:
         self._look()
 
     def close(self) -> None:
-        """Finish in good order: what is kept can go on later; without a state, nothing will."""
+        """Finish in good order: what is kept can go on later; without a state, nothing will.
+
+        Raises:
+            RunError: there is no state, and alarms were not delivered.
+        """
         if self.state is None:
             self._put(self.engine.finish(), [], [])
+        self._sync()
         for sink in self.sinks:
             sink.close()
         if self.state is not None:
@@ -126,6 +131,8 @@ class Service:
         self.source.close()
         if self.monitor is not None:
             self.monitor.close()
+        if self.state is None:
+            check_delivered(self.sinks)
 
     def abandon(self) -> None:
         """Stop after an error: the state on disk is what the next start goes on from."""
@@ -174,7 +181,7 @@ class Service:
                     self.patience.ticked(entry.name, int(entry.content), entry.time)
             elif entry.kind == "place":
                 self._place = entry.content
-            else:
+            elif not live:
                 for sink in self.sinks:
                     if sink.name == entry.name:
                         sink.forget(entry.content.decode())
@@ -203,14 +210,26 @@ class Service:
         if at_once or now - self._slow >= SLOW:
             self._slow = now
             status.states = self.engine.states()
-            status.rejected = dict(self.parser.notices.counts + Counter(self.engine.counts))
+            status.rejected = dict(self.parser.notices.snapshot() + Counter(self.engine.counts))
         if self.drift is not None and self.drift_every is not None and now - self._drifted >= self.drift_every:
             self._drifted = now
             status.drift = self.drift.measure()
             self.tell_drift(status.drift)
         if self.state is not None and now - self._snapshot >= self.snapshot_every and not at_once:
             self._snapshot = now
-            self.state.snapshot(self.engine.snapshot(), self._own())
+            self._snap(self.state)
+
+    def _snap(self, state: State, wait: bool = False) -> None:
+        self._sync()
+        state.snapshot(self.engine.snapshot(), self._own(), wait)
+
+    def _sync(self) -> None:
+        """What the next snapshot says is done must not be lost with the power."""
+        if self.state is not None and self.state.sync:
+            for sink in self.sinks:
+                sink.sync()
+            if self.scores is not None:
+                self.scores.sync()
 
     def _own(self) -> dict[str, Any]:
         return {

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from anomalynet.detection.appended import sync_folder
 from anomalynet.detection.journal import Entry, Journal, batches
 from anomalynet.detection.notices import Notices
 from anomalynet.errors import RunError, UsageError
@@ -34,14 +35,14 @@ class State:
     Args:
         folder: made if it is not there; locked while this object lives.
         model: what must be the same for the state to have a meaning.
-        sync: see `Journal`.
+        sync: see `Journal`; what a snapshot says is done elsewhere must be on the disk before it.
 
     Raises:
         UsageError: another detector uses the folder, or it belongs to another model.
     """
 
     def __init__(self, folder: Path, model: str, notices: Notices, sync: bool = False) -> None:
-        self.folder, self._notices, self._sync = folder, notices, sync
+        self.folder, self._notices, self.sync = folder, notices, sync
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -58,6 +59,8 @@ class State:
             raise UsageError(f"{folder}: the state of another model", "give each model its own --state")
         if not owner.exists():
             write_json(owner, {"model": model})
+            if sync:
+                sync_folder(folder.parent)
         self._number = 0
         self._journal: Journal | None = None
         self._writing: threading.Thread | None = None
@@ -88,7 +91,7 @@ class State:
     def append(self, batch: Sequence[Entry]) -> None:
         """Keep a batch: after `load` and its replay."""
         if self._journal is None:
-            self._journal = Journal(self._file(self._number), self._sync)
+            self._journal = Journal(self._file(self._number), self.sync)
         self._journal.append(batch)
 
     def snapshot(self, arrays: Arrays, own: Mapping[str, Any], wait: bool = False) -> None:
@@ -105,7 +108,7 @@ class State:
             return
         number = self._number + 1
         content = {**arrays, OWN: np.frombuffer(json.dumps(own).encode(), np.uint8)}
-        journal = Journal(self._file(number), self._sync)
+        journal = Journal(self._file(number), self.sync)
         if self._journal is not None:
             self._journal.close()
         self._number, self._journal = number, journal
@@ -130,6 +133,8 @@ class State:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self._snapshot(number))
+            if self.sync:
+                sync_folder(self.folder)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             self._notices.add("snapshot not written, the journal goes on", error)

@@ -10,6 +10,12 @@ LATEST = 7_258_118_400
 """2200-01-01 in seconds: a larger number is taken for milliseconds by mistake, and refused."""
 
 
+def since_epoch(moment: datetime) -> int:
+    """Exact microseconds; UTC where the moment names no zone."""
+    gone = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH
+    return (gone.days * 86_400 + gone.seconds) * 1_000_000 + gone.microseconds
+
+
 def microseconds(value: object) -> int | None:
     """What a message or a table calls a time; None if it is none.
 
@@ -18,15 +24,14 @@ def microseconds(value: object) -> int | None:
     """
     if isinstance(value, str):
         try:
-            since = datetime.fromisoformat(value)
+            moment = datetime.fromisoformat(value)
         except ValueError:
             try:
                 value = float(value)
             except ValueError:
                 return None
         else:
-            gone = (since if since.tzinfo else since.replace(tzinfo=UTC)) - EPOCH
-            found = (gone.days * 86_400 + gone.seconds) * 1_000_000 + gone.microseconds
+            found = since_epoch(moment)
             return found if 0 <= found < LATEST * 1_000_000 else None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < LATEST:
         return None

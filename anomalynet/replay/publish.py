@@ -7,7 +7,7 @@ from threading import Condition
 from types import TracebackType
 from typing import Any, Self
 
-from anomalynet.detection.mqtt import VARIABLES, address, connection_error, final, make_client
+from anomalynet.detection.mqtt import VARIABLES, connection_error, final, make_client, one_topic
 from anomalynet.errors import UsageError
 
 MOST = 1000
@@ -25,9 +25,7 @@ class Publisher:
     """
 
     def __init__(self, url: str) -> None:
-        self._where = address(url)
-        if "#" in self._where.topic or "+" in self._where.topic:
-            raise UsageError(f"{url}: messages are published to one topic, without wildcards", "mqtt://host/readings")
+        self._where = one_topic(url)
         self._client = make_client(self._where, "")
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
@@ -95,7 +93,9 @@ class Publisher:
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             self._notify(_failure=f"it refuses a message: {reason}")
-        self._notify(_waiting=self._waiting - 1)
+        with self._change:
+            self._waiting -= 1
+            self._change.notify_all()
 
 
 def _tell(text: str) -> None:

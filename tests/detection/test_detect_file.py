@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from anomalynet.cli import detect_file
 from anomalynet.cli.main import main
+from anomalynet.detection.sinks import delivery, targets
+from anomalynet.detection.sinks.delivery import Delivery
+from tests.detection.broker import free_port
 
 ROWS: list[dict[str, Any]] = [
     {"device": device, "time": f"2026-01-01T00:0{minute}:00Z", "a": value, "label": label, "incident": number, "kind": kind}
@@ -96,6 +101,42 @@ def test_scores_of_every_step_and_the_same_again(tmp_path: Path, run: Run, kind:
         assert len(alarms.read_text().splitlines()) == 3
 
 
+def test_alarms_that_nobody_takes_are_a_failure_and_the_rest_is_done(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "STALL", 0.1)
+    dead = f"http://127.0.0.1:{free_port()}/hook"
+    scores, alarms = tmp_path / "scores.csv", tmp_path / "alarms.jsonl"
+    code, out, err = run(write(tmp_path / "rows.csv", ROWS), "--alarms", dead, "--alarms", alarms, "--scores", scores)
+    assert (code, out) == (1, "")
+    assert "3 alarms were not delivered" in err
+    assert "→" in err
+    assert len(alarms.read_text().splitlines()) == 3
+    assert len(scores.read_text().splitlines()) == 7
+
+
+def test_more_alarms_than_a_queue_holds_wait_for_a_slow_receiver(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MOST", 10)
+    monkeypatch.setattr(detect_file, "EVENTS", 10)
+    sent: list[str] = []
+
+    def send(key: str, line: str) -> None:
+        time.sleep(0.001)
+        sent.append(key)
+
+    monkeypatch.setattr(targets, "webhook", lambda url, notices: Delivery("slow", send, notices))
+    rows = [{"device": f"n{number}", "time": 60, "a": 20.0} for number in range(100)]
+    code, _, err = run(write(tmp_path / "rows.csv", rows), "--alarms", "https://host/x")
+    assert code == 0, err
+    assert len(set(sent)) == 100
+
+
+def test_kinds_of_incidents_are_whatever_their_json_is(tmp_path: Path, run: Run) -> None:
+    kinds = ["x", 7, ["x"], {"a": 1}]
+    rows = [{"device": f"n{at}", "time": 60, "values": [20.0], "label": 1, "incident": at, "kind": kind} for at, kind in enumerate(kinds)]
+    code, out, err = run(write(tmp_path / "rows.jsonl", rows), "--json")
+    assert code == 0, err
+    assert list(json.loads(out)["evaluation"]["kinds"]) == ["7", "['x']", "x", "{'a': 1}"]
+
+
 def test_a_file_without_labels_is_not_evaluated(tmp_path: Path, run: Run) -> None:
     rows = [{"series": row["device"], "time": row["time"], "a": row["a"]} for row in ROWS]
     code, _, err = run(write(tmp_path / "rows.csv", rows))
@@ -156,18 +197,27 @@ def test_a_failure_leaves_the_old_scores(tmp_path: Path, run: Run) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.csv", "rows.csv", "scores.csv"]
 
 
+WITH_CREDENTIALS = ["mqtt://me:secret@host/topic", "MQTTS://me:secret@host/x", "me:secret@host/x", "mqtt:/me:secret@host/x"]
+
+WITH_CREDENTIALS_OF_A_WEBHOOK = ["https://me:secret@host/x", "HTTPS://secret@host/x", "https:/me:secret@host/x", "https://host/x@secret"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         ((), "name one of FILE, --follow and --mqtt"),
         (("x.csv", "--follow", "-"), "name one of FILE, --follow and --mqtt"),
         (("x.csv", "--state", "s"), "--state goes with"),
-        (("--mqtt", "mqtt://me:secret@host/topic"), "ANOMALYNET_MQTT_USERNAME"),
+        *((("--mqtt", text), "ANOMALYNET_MQTT_USERNAME") for text in WITH_CREDENTIALS),
+        *((("--follow", "-", "--alarms", text), "ANOMALYNET_MQTT_USERNAME") for text in WITH_CREDENTIALS),
+        *((("--follow", "-", "--alarms", text), "ANOMALYNET_WEBHOOK_TOKEN") for text in WITH_CREDENTIALS_OF_A_WEBHOOK),
+        (("mqtt://me:secret@host/topic",), "an address with credentials"),
+        (("--follow", "-", "--alarms", "ftp://host/secret"), "neither of MQTT nor of a webhook"),
+        (("--follow", "-", "--alarms", "https:/host/secret"), "not a URL of a webhook"),
         (("--mqtt", "mqtt://host"), "names no topic"),
         (("--follow", "rows.csv"), "what is followed is JSON lines"),
         (("--mqtt", "http://host/x"), "not an MQTT address"),
         (("--mqtt", "mqtt://host:99999/x"), "not an MQTT address"),
-        (("--follow", "-", "--alarms", "https://me:secret@host/x"), "ANOMALYNET_WEBHOOK_TOKEN"),
         (("--follow", "-", "--metrics", "nowhere"), "--metrics [HOST:]PORT"),
     ],
 )

@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anomalynet.detection.journal import Entry, Journal, batches
+from anomalynet.detection.notices import Notices
 from anomalynet.detection.sources import Raw
 from anomalynet.detection.sources.follow import Followed, Stdin
 from anomalynet.detection.sources.lines import Lines
+from anomalynet.errors import UsageError
 
 
 def all_of(source: Followed) -> list[Raw]:
@@ -31,8 +34,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "readings.jsonl"
 
 
-def followed(path: Path, place: bytes = b"") -> Followed:
-    source = Followed(path, longest=100)
+def followed(path: Path, place: bytes = b"", notices: Notices | None = None) -> Followed:
+    source = Followed(path, 100, notices or Notices(lambda line: None))
     source.start(place)
     return source
 
@@ -76,6 +79,47 @@ def test_a_place_is_where_the_next_process_goes_on(path: Path) -> None:
     path.rename(path.with_suffix(".1"))
     path.write_bytes(b"new and longer than the place\n")
     assert payloads(followed(path, places[2])) == [b"new and longer than the place"]
+
+
+@pytest.mark.parametrize("length", [4, 1000])
+def test_another_file_with_the_same_inode_is_read_from_its_beginning(path: Path, length: int) -> None:
+    old = b"".join(b"%d\n" % number for number in range(length))
+    path.write_bytes(old)
+    place = all_of(followed(path))[-1].place
+    path.write_bytes(old + b"more\n")
+    assert payloads(followed(path, place)) == [b"more"]
+    path.write_bytes(b"new\n" + old)  # written in place: the inode stays
+    notices = Notices(lambda line: None)
+    assert payloads(followed(path, place, notices))[:2] == [b"new", b"0"]
+    assert notices.counts == {"file replaced while nobody read it": 1}
+
+
+def test_a_folder_is_refused(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(UsageError, match="is a folder"):
+        followed(path).collect(1, 0.0)
+
+
+def test_a_file_that_cannot_be_read_is_waited_for_but_not_silently(path: Path) -> None:
+    path.symlink_to(path)
+    told: list[str] = []
+    source = followed(path, notices=Notices(told.append))
+    assert payloads(source) == []
+    assert len(told) == 1
+    assert told[0].startswith(f"file cannot be read: {path}"[:100])
+    path.unlink()
+    path.write_bytes(b"one\n")
+    assert payloads(source) == [b"one"]
+
+
+def test_a_name_that_is_not_text_can_be_kept(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.jsonl")
+    path.write_bytes(b"one\n")
+    (raw,) = all_of(followed(path))
+    journal = Journal(tmp_path / "journal")
+    journal.append([Entry("message", raw.source, b"one")])
+    journal.close()
+    assert [[entry.name for entry in batch] for batch in batches(tmp_path / "journal")] == [["caf\\xe9.jsonl"]]
 
 
 def test_a_pipe_ends_with_its_last_line() -> None:

@@ -38,7 +38,7 @@ def test_torn_at_every_byte_the_whole_batches_before_it_remain_and_it_goes_on(wr
         alone.append(batch)
         ends.append(ends[-1] + alone.size - len(MAGIC))
         alone.close()
-        alone.path.unlink()
+        written.with_name("alone").unlink()
     assert ends[-1] == len(content)
     for length in range(len(content) + 1):
         written.write_bytes(content[:length])

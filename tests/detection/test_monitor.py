@@ -20,6 +20,7 @@ from anomalynet.detection.readings import Message, Reading
 from anomalynet.detection.status import STALE, Status
 from anomalynet.detection.steps import Outcome, Steps
 from anomalynet.detection.watch import Watch, line, sparkline
+from anomalynet.errors import UsageError
 from tests.detection.conftest import echo
 from tests.detection.fake import FakeEngine, event
 
@@ -76,6 +77,16 @@ def test_metrics_and_health() -> None:
     status.connected, status.turned = True, time.monotonic() - STALE - 1
     assert get(monitor.port, "/healthz")[0] == 503
     assert get(monitor.port, "/other")[0] == 404
+    monitor.close()
+
+
+def test_an_address_of_version_6() -> None:
+    try:
+        monitor = Monitor(Status(connected=True), "[::1]:0")
+    except UsageError:
+        pytest.skip("this machine has no IPv6")
+    with urllib.request.urlopen(f"http://[::1]:{monitor.port}/healthz") as answer:
+        assert answer.status == 200
     monitor.close()
 
 

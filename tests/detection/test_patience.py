@@ -63,12 +63,19 @@ def test_a_tick_of_the_journal_settles_how_far_it_is_behind() -> None:
     assert made.due(5060.0) == [("a", at(4560))]
 
 
-def test_the_number_of_sources_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "MOST", 3)
-    made = Patience(60.0, 10.0, lambda: {str(number): 0 for number in range(10)})
-    for number in range(10):
-        made.heard(str(number), 1000.0)
-    assert list(made.to_json()) == ["0", "1", "2"]
+def test_made_up_sources_are_forgotten_and_real_ones_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "SPARE", 10)
+    clocks = {f"real {number}": at(500) for number in range(30)}
+    made = Patience(60.0, 10.0, lambda: clocks)
+    for turn in range(100):
+        for number in range(100):
+            made.heard(f"made up {turn} {number}", 1000.0 + turn)
+        if turn < 30:
+            made.heard(f"real {turn}", 1000.0 + turn)
+        ticked = {name for name, _ in made.due(1000.0 + turn)}
+        assert ticked <= set(clocks)
+        assert len(made._sources) <= 2 * 30 + 10 + 101
+    assert set(made.to_json()) == set(clocks)
 
 
 def test_a_wall_clock_that_is_set_back_ticks_nobody() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -17,11 +18,12 @@ from anomalynet.detection.messages import Parser
 from anomalynet.detection.notices import Notices
 from anomalynet.detection.patience import Patience
 from anomalynet.detection.service import Service
-from anomalynet.detection.sinks import key
+from anomalynet.detection.sinks import key, key_of
 from anomalynet.detection.sinks.json_lines import JsonLines
 from anomalynet.detection.sinks.scores import ScoresFile
 from anomalynet.detection.snapshots import State
 from anomalynet.detection.sources import Raw
+from anomalynet.errors import RunError
 from tests.detection.fake import FakeEngine
 
 
@@ -52,9 +54,8 @@ class Scripted:
 class Kept:
     """A sink that delivers when told to."""
 
-    name = "kept"
-
-    def __init__(self) -> None:
+    def __init__(self, name: str = "kept") -> None:
+        self.name = name
         self.waiting: dict[str, str] = {}
         self.sent: list[str] = []
         self.fresh: list[str] = []
@@ -72,12 +73,18 @@ class Kept:
 
     def restore(self, pending: Sequence[str]) -> None:
         for text in pending:
-            event = json.loads(text)
-            self.waiting[f"{event['id']}-{event['kind']}"] = text
+            self.waiting[key_of(text)] = text
 
     def delivered(self) -> list[str]:
         fresh, self.fresh = self.fresh, []
         return fresh
+
+    def drain(self) -> None: ...
+
+    def sync(self) -> None: ...
+
+    def undelivered(self) -> int:
+        return len(self.waiting)
 
     def deliver(self) -> None:
         self.fresh += self.waiting
@@ -91,10 +98,12 @@ def payload(device: str, time: int, value: float) -> bytes:
     return json.dumps({"device": device, "time": time, "values": [value]}).encode()
 
 
-def service(folder: Path, turns: Sequence[Sequence[bytes | None]], sink: Any = None, state: bool = True, **more: Any) -> Service:
+def service(
+    folder: Path, turns: Sequence[Sequence[bytes | None]], sink: Any = None, state: bool = True, sync: bool = False, **more: Any
+) -> Service:
     notices = Notices(lambda line: None)
     sinks = [JsonLines(folder / "alarms.jsonl"), *([sink] if sink else [])]
-    kept = State(folder / "state", "m", notices) if state else None
+    kept = State(folder / "state", "m", notices, sync) if state else None
     scores = ScoresFile(folder / "scores.csv")
     engine: Any = FakeEngine()
     parser = Parser(("a",), notices)
@@ -159,6 +168,26 @@ def test_payloads_are_acknowledged_after_they_are_kept_and_not_when_they_cannot_
     assert source.acknowledged == [STEPS[0]]
 
 
+def test_alarms_and_scores_are_on_the_disk_before_the_snapshot_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def fsync(file: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{file}").readlink().name)
+        real(file)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    made = service(tmp_path, [[STEPS[0]], []], sync=True, snapshot_every=1e9)
+    run(made, 1)
+    synced.clear()
+    made.snapshot_every = 0.0
+    made.turn()
+    made.close()
+    first = synced.index(next(name for name in synced if name.endswith(".tmp")))
+    assert {"alarms.jsonl", "scores.csv", tmp_path.name} <= set(synced[:first])
+    assert "state" in synced[first:]  # its new name
+
+
 def test_what_is_sent_twice_is_scored_once_and_acknowledged_twice(tmp_path: Path) -> None:
     made = service(tmp_path, [[STEPS[0], STEPS[0]], [STEPS[0], STEPS[1]]], state=False)
     run(made, 2)
@@ -193,6 +222,30 @@ def test_an_event_is_delivered_by_the_next_process_only_if_it_was_not(tmp_path: 
     assert len(second.waiting) == (0 if delivered else 1)
 
 
+def test_what_one_sink_delivered_another_one_still_has_to_deliver(tmp_path: Path) -> None:
+    first, second = Kept("one"), Kept("another")
+    made = service(tmp_path, [[STEPS[0]], [], []], first, snapshot_every=1e9)
+    made.sinks = [first, second]
+    run(made, 1)
+    first.deliver()
+    made.turn()
+    assert len(second.waiting) == 1
+    kill(made)
+    again = service(tmp_path, [])
+    again.sinks = first, second = [Kept("one"), Kept("another")]
+    again.resume()
+    assert (len(first.waiting), len(second.waiting)) == (0, 1)
+
+
+def test_a_delivery_is_forgotten_only_by_the_process_after_it(tmp_path: Path) -> None:
+    sink = Kept()
+    made = service(tmp_path, [[STEPS[0]], []], sink)
+    run(made, 1)
+    sink.fresh += sink.waiting  # delivered, and the same event waits again
+    made.turn()
+    assert len(sink.waiting) == 1
+
+
 def test_a_silent_source_is_ticked_and_a_replay_ticks_it_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("anomalynet.detection.service.time.time", lambda: now)
@@ -223,4 +276,13 @@ def test_without_a_state_the_end_is_the_end(tmp_path: Path) -> None:
     engine: Any = made.engine
     source: Any = made.source
     assert engine.finished
+    assert source.closed
+
+
+def test_without_a_state_alarms_that_were_not_delivered_are_a_failure(tmp_path: Path) -> None:
+    made = service(tmp_path, [[STEPS[0]]], Kept(), state=False)
+    run(made, 1)
+    with pytest.raises(RunError, match="kept: 1 alarms were not delivered"):
+        made.close()
+    source: Any = made.source
     assert source.closed

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from anomalynet.detection.mqtt import address, make_client
 from anomalynet.detection.notices import Notices
-from anomalynet.detection.sinks import delivery
+from anomalynet.detection.sinks import delivery, json_lines
 from anomalynet.detection.sinks.delivery import Delivery
 from anomalynet.detection.sinks.json_lines import JsonLines
 from anomalynet.detection.sinks.targets import sinks
@@ -43,6 +44,18 @@ def test_a_file_keeps_each_event_once_over_restarts(tmp_path: Path) -> None:
         (SECOND.id, "alarm"),
         (FIRST.id, "cleared"),
     ]
+
+
+def test_of_a_long_file_the_newest_events_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_lines, "REMEMBERED", 3)
+    events = [event("a", time, 11.0) for time in range(10)]
+    sink = JsonLines(tmp_path / "alarms.jsonl")
+    for each in events:
+        sink.put([each])
+    assert list(sink._keys) == [f"{each.id}-alarm" for each in events[-3:]]
+    again = JsonLines(tmp_path / "alarms.jsonl")
+    again.put(events[-3:])
+    assert len((tmp_path / "alarms.jsonl").read_text().splitlines()) == 10
 
 
 def test_torn_at_every_byte_of_its_last_line_it_is_made_whole(tmp_path: Path) -> None:
@@ -106,6 +119,30 @@ def test_the_queue_is_bounded_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatc
     sink.put([event("a", time, 11.0) for time in range(5)])
     assert [json.loads(line)["id"] for line in sink.pending()] == [event("a", time, 11.0).id for time in (3, 4)]
     assert notices.counts == {"alarms dropped, too many wait for x": 3}
+    assert sink.undelivered() == 5
+
+
+def test_draining_waits_while_something_arrives_and_once_for_what_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "STALL", 0.3)
+    monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.01)
+    away = False
+
+    def send(key: str, line: str) -> None:
+        if away:
+            raise OSError("away")
+        time.sleep(0.05)
+
+    sink = Delivery("x", send, Notices(lambda line: None))
+    sink.start()
+    sink.put([event("a", time, 11.0) for time in range(20)])
+    sink.drain()
+    assert sink.undelivered() == 0
+    away = True
+    sink.put([FIRST, SECOND])
+    sink.drain()
+    monkeypatch.setattr(delivery, "STALL", 1e6)
+    sink.drain()  # at once
+    assert sink.undelivered() == 2
 
 
 def test_what_another_process_left_is_delivered_unless_it_was_already() -> None:
@@ -191,7 +228,9 @@ def test_what_a_webhook_refuses_for_good_is_counted_and_not_sent_again(receivers
     sink.start()
     until(lambda: not sink.pending())
     assert [body["id"] for _, _, body in receiver.requests] == [FIRST.id, SECOND.id]
-    assert notices.counts == {"alarm refused by webhook 127.0.0.1": 1}
+    assert notices.counts == {f"alarm refused by {sink.name}": 1}
+    assert sink.undelivered() == 1
+    assert sink.name.startswith("webhook 127.0.0.1 ")
 
 
 def test_a_token_is_not_sent_in_clear_text(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +240,78 @@ def test_a_token_is_not_sent_in_clear_text(monkeypatch: pytest.MonkeyPatch) -> N
     assert "s3cret" not in str(refused.value)
 
 
+@pytest.mark.parametrize("token", ["s3cret\nX-Other: 1", "s3cret\u00e4", "s3\0cret"])
+def test_a_token_that_is_none_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    monkeypatch.setattr("os.environ", {"ANOMALYNET_WEBHOOK_TOKEN": token})
+    with pytest.raises(UsageError, match="ANOMALYNET_WEBHOOK_TOKEN") as refused:
+        webhook("https://example.org/x", Notices())
+    assert "cret" not in str(refused.value)
+
+
+def test_a_line_end_behind_a_token_is_not_part_of_it(receivers: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANOMALYNET_WEBHOOK_TOKEN", "s3cret\n")
+    receiver = receivers()
+    sink = webhook(receiver.url, Notices(lambda line: None))
+    sink.put([FIRST])
+    sink.start()
+    until(lambda: not sink.pending())
+    assert receiver.requests[0][1]["Authorization"] == "Bearer s3cret"
+
+
+@pytest.mark.parametrize(
+    "rest", ["host/secrét", "host/a secret", "host:99999/secret", "host:0/secret", "host:x/secret", "[::1/secret", "/secret"]
+)
+def test_a_url_that_cannot_be_requested_is_refused_and_not_shown(rest: str) -> None:
+    with pytest.raises(UsageError, match="not a URL") as refused:
+        webhook(f"https://{rest}", Notices())
+    assert "secr" not in str(refused.value)
+
+
+def test_delivery_survives_what_nobody_expected_and_tells_only_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.01)
+    sent: list[str] = []
+
+    def send(key: str, line: str) -> None:
+        sent.append(key)
+        if len(sent) == 1:
+            raise ValueError("Invalid header value b'Bearer s3cret'")
+
+    told: list[str] = []
+    sink = Delivery("x", send, Notices(told.append))
+    sink.put([FIRST])
+    sink.start()
+    until(lambda: not sink.pending())
+    assert len(sent) == 2
+    assert told == ["delivery to x failed: ValueError (further ones are only counted)"]
+
+
+@pytest.mark.parametrize(("target", "user"), [("mqtt://localhost:1884/x", "of alarms"), ("mqtt://localhost/x", "of readings")])
+def test_only_their_own_broker_gets_the_credentials_of_readings(monkeypatch: pytest.MonkeyPatch, target: str, user: str) -> None:
+    for kind in ("readings", "alarms"):
+        name = {"readings": "MQTT", "alarms": "ALARMS"}[kind]
+        monkeypatch.setenv(f"ANOMALYNET_{name}_USERNAME", f"of {kind}")
+        monkeypatch.setenv(f"ANOMALYNET_{name}_PASSWORD", "s3cret")
+    used: list[str] = []
+    monkeypatch.setattr("paho.mqtt.client.Client.username_pw_set", lambda client, name, password: used.append(name))
+    monkeypatch.setattr("paho.mqtt.client.Client.loop_start", lambda client: None)
+    sinks([target], Notices(), address("mqtt://localhost/sensors/#"))
+    assert used == [user]
+
+
+def test_a_password_is_not_sent_in_clear_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANOMALYNET_MQTT_USERNAME", "me")
+    monkeypatch.setenv("ANOMALYNET_MQTT_PASSWORD", "s3cret")
+    with pytest.raises(UsageError, match="clear text") as refused:
+        make_client(address("mqtt://example.org/x"), "")
+    assert "s3cret" not in str(refused.value)
+    make_client(address("mqtts://example.org/x"), "")
+    make_client(address("mqtt://127.0.0.1/x"), "")
+
+
 def test_each_target_is_one_sink(tmp_path: Path) -> None:
     file = str(tmp_path / "a.jsonl")
-    made = sinks(["-", file, "https://host/x", file], "c", Notices())
-    assert [sink.name for sink in made] == ["-", file, "webhook host"]
+    made = sinks(["-", file, "https://host/x", file, "https://host/y", "mqtt://host/x", "mqtt://host/y"], Notices(lambda line: None))
+    names = [sink.name for sink in made]
+    assert [name.rpartition(" ")[0] for name in names] == ["", "", "webhook host", "webhook host", "MQTT host:1883", "MQTT host:1883"]
+    assert names[:2] == ["-", file]
+    assert len(set(names)) == 6  # a name is what a snapshot and the journal know a sink by

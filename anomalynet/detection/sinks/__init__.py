@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Protocol
 
 from anomalynet.detection.events import Event
+from anomalynet.errors import RunError
 
 
 class Sink(Protocol):
@@ -31,10 +33,40 @@ class Sink(Protocol):
     def delivered(self) -> list[str]:
         """Keys of the events delivered since the last call."""
 
+    def drain(self) -> None:
+        """Wait as long as events are being delivered: where nothing is lost by waiting, and the queue is to stay short."""
+
+    def undelivered(self) -> int:
+        """Number of events that wait, were dropped, or were refused."""
+
+    def sync(self) -> None:
+        """What was put into a file survives a power cut from now on."""
+
     def close(self) -> None:
         """Deliver what is quickly delivered, and stop."""
+
+
+def check_delivered(sinks: Sequence[Sink]) -> None:
+    """For the end of what nothing goes on from: after `close`.
+
+    Raises:
+        RunError: alarms were not delivered.
+    """
+    for sink in sinks:
+        if count := sink.undelivered():
+            raise RunError(f"{sink.name}: {count} alarms were not delivered", "the same command sends all of them again, with the same ids")
 
 
 def key(event: Event) -> str:
     """What tells an event from every other one; a repeated delivery has the same."""
     return f"{event.id}-{event.kind}"
+
+
+def key_of(line: str | bytes) -> str:
+    """The same of an event as JSON.
+
+    Raises:
+        ValueError, TypeError, KeyError: it is none.
+    """
+    event = json.loads(line)
+    return f"{event['id']}-{event['kind']}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from anomalynet.detection.events import Event
 from anomalynet.detection.notices import Notices
-from anomalynet.detection.sinks import key
+from anomalynet.detection.sinks import key, key_of
 
 MOST = 10_000
 """Events that wait; the oldest goes when another one comes."""
@@ -19,6 +19,14 @@ LONGEST_PAUSE = 60.0
 
 FAREWELL = 5.0
 """Seconds in which `close` lets waiting events go out."""
+
+STALL = 15.0
+"""Seconds without any delivery after which `drain` does not wait: more than one attempt takes to fail."""
+
+
+def named(place: str, target: str) -> str:
+    """A sink's name: where alarms go, without what may be secret in the target, and different for each target."""
+    return f"{place} {hashlib.sha256(target.encode(errors='surrogateescape')).hexdigest()[:8]}"
 
 
 class RefusedError(Exception):
@@ -39,7 +47,8 @@ class Delivery:
         self._waiting: OrderedDict[str, str] = OrderedDict()
         self._delivered: list[str] = []
         self._change = threading.Condition()
-        self._closing = False
+        self._closing = self._stalled = False
+        self._lost = self._done = 0
         self._thread = threading.Thread(target=self._run, name=f"delivery to {name}", daemon=True)
 
     def put(self, events: Sequence[Event]) -> None:
@@ -62,14 +71,28 @@ class Delivery:
 
     def restore(self, pending: Sequence[str]) -> None:
         """See `Sink`."""
-        events = [json.loads(line) for line in pending]
-        self._add({f"{event['id']}-{event['kind']}": line for event, line in zip(events, pending, strict=True)})
+        self._add({key_of(line): line for line in pending})
 
     def delivered(self) -> list[str]:
         """See `Sink`."""
         with self._change:
             done, self._delivered = self._delivered, []
             return done
+
+    def drain(self) -> None:
+        """See `Sink`."""
+        with self._change:
+            while self._waiting and not self._stalled:
+                before = self._done
+                self._stalled = not self._change.wait_for(lambda: self._done > before, STALL)  # noqa: B023  called in this turn
+
+    def undelivered(self) -> int:
+        """See `Sink`."""
+        with self._change:
+            return len(self._waiting) + self._lost
+
+    def sync(self) -> None:
+        """What waits is in the snapshot."""
 
     def close(self) -> None:
         """See `Sink`."""
@@ -84,6 +107,7 @@ class Delivery:
             self._waiting.update(lines)
             while len(self._waiting) > MOST:
                 self._waiting.popitem(last=False)
+                self._lost += 1
                 self._notices.add(f"alarms dropped, too many wait for {self.name}")
             self._change.notify_all()
 
@@ -97,17 +121,21 @@ class Delivery:
                 name, line = next(iter(self._waiting.items()))
             try:
                 self._send(name, line)
-            except OSError as error:
-                self._notices.add(f"delivery to {self.name} failed", error)
+            except RefusedError as error:
+                self._notices.add(f"alarm refused by {self.name}", error)
+                with self._change:
+                    self._lost += 1
+            except Exception as error:  # the thread lives on, and what it did not expect may repeat a secret
+                self._notices.add(f"delivery to {self.name} failed", error if isinstance(error, OSError) else type(error).__name__)
                 with self._change:
                     if self._change.wait_for(lambda: self._closing, pause):
                         break
                 pause = min(2 * pause, LONGEST_PAUSE)
                 continue
-            except RefusedError as error:
-                self._notices.add(f"alarm refused by {self.name}", error)
             pause = 1.0
             with self._change:
                 self._waiting.pop(name, None)
                 self._delivered.append(name)
+                self._done += 1
+                self._change.notify_all()
         self._end()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from anomalynet.detection.appended import Appended
 from anomalynet.detection.events import Event
-from anomalynet.detection.sinks import key
-from anomalynet.errors import RunError, UsageError
+from anomalynet.detection.sinks import key, key_of
+from anomalynet.errors import UsageError
 
 TAIL = 32 << 20
-"""Bytes at the end of the file whose events are known: far more than happens between two snapshots."""
+"""Bytes at the end of the file that are read at the start."""
+
+REMEMBERED = 100_000
+"""Newest events that are known to be in the file: far more than happen between two snapshots."""
 
 
 class StandardOutput:
@@ -44,6 +47,16 @@ class StandardOutput:
         """Nothing."""
         return []
 
+    def drain(self) -> None:
+        """Nothing waits."""
+
+    def undelivered(self) -> int:
+        """None."""
+        return 0
+
+    def sync(self) -> None:
+        """Nothing stays."""
+
     def close(self) -> None:
         """Nothing to close."""
 
@@ -61,22 +74,19 @@ class JsonLines(StandardOutput):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = str(path)
-        self._keys: set[str] = set()
+        self._keys: OrderedDict[str, None] = OrderedDict()
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._file = Appended(path)
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}", "name a file in a folder that is there") from None
-        size = os.fstat(self._file).st_size
-        tail = os.pread(self._file, TAIL, max(0, size - TAIL))
-        if size > TAIL:
+        tail = self._file.end(TAIL)
+        if self._file.size > TAIL:
             tail = tail[tail.find(b"\n") + 1 :]
         whole, _, torn = tail.rpartition(b"\n")
-        for line in whole.splitlines():
-            self._keys.add(self._key(line))
+        self._remember([self._key(line) for line in whole.splitlines()])
         if torn and not torn.startswith(b"{"):
             raise self._foreign()
-        self._size = size - len(torn)
-        os.ftruncate(self._file, self._size)
+        self._file.cut(self._file.size - len(torn))
 
     def put(self, events: Sequence[Event]) -> None:
         """Append those that are not there yet, by one `write`.
@@ -85,26 +95,26 @@ class JsonLines(StandardOutput):
             RunError: the file cannot be written.
         """
         new = {key(event): event for event in events if key(event) not in self._keys}
-        if not new:
-            return
-        lines = "".join(event.to_json() + "\n" for event in new.values()).encode()
-        try:
-            if os.pwrite(self._file, lines, self._size) < len(lines):
-                raise OSError("not written whole")
-        except OSError as error:
-            os.ftruncate(self._file, self._size)
-            raise RunError(f"{self.path}: {error.strerror or error}", "make room; the same command continues") from None
-        self._size += len(lines)
-        self._keys |= new.keys()
+        if new:
+            self._file.append("".join(event.to_json() + "\n" for event in new.values()).encode())
+            self._remember(new)
+
+    def sync(self) -> None:
+        """See `Sink`."""
+        self._file.sync()
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._file)
+        self._file.close()
+
+    def _remember(self, keys: Iterable[str]) -> None:
+        self._keys.update(dict.fromkeys(keys))
+        while len(self._keys) > REMEMBERED:
+            self._keys.popitem(last=False)
 
     def _key(self, line: bytes) -> str:
         try:
-            event = json.loads(line)
-            return f"{event['id']}-{event['kind']}"
+            return key_of(line)
         except (ValueError, TypeError, KeyError):
             raise self._foreign() from None
 

@@ -4,31 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
-from anomalynet.detection.mqtt import address, connection_error, final, make_client
+from anomalynet.detection.mqtt import ALARMS, READINGS, Address, connection_error, final, make_client, one_topic
 from anomalynet.detection.notices import Notices
-from anomalynet.detection.sinks.delivery import Delivery
-from anomalynet.errors import UsageError
+from anomalynet.detection.sinks.delivery import Delivery, named
 
 TIMEOUT = 10.0
 """Seconds until a message that the broker has not acknowledged is sent again."""
 
 
-def mqtt(url: str, client_id: str, notices: Notices) -> Delivery:
+def mqtt(url: str, notices: Notices, readings: Address | None = None) -> Delivery:
     """A sink that publishes each event with QoS 1 to the address's topic; one that is published again has the same id.
+
+    Args:
+        readings: where they come from; another broker does not get the credentials of that one.
 
     Raises:
         UsageError: not such an address, or one with wildcards.
     """
-    where = address(url)
-    if "#" in where.topic or "+" in where.topic:
-        raise UsageError(f"{url}: alarms are published to one topic, without wildcards", "mqtt://host/alarms")
-    client = make_client(where, client_id)
+    where = one_topic(url)
+    same = readings is not None and (where.host, where.port) == (readings.host, readings.port)
+    client = make_client(where, "", credentials=READINGS if same else ALARMS)
+
+    def connected(client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        if reason.is_failure:
+            notices.add("connection for alarms refused", f"{where}: {reason}; trying again")
 
     def connect_failed(client: Any, userdata: Any) -> None:
         error = connection_error()
         notices.add("connection for alarms failed", f"{where}: {final(error) or error}; trying again")
 
-    client.on_connect_fail = connect_failed
+    client.on_connect, client.on_connect_fail = connected, connect_failed
     client.connect_async(where.host, where.port, keepalive=30, clean_start=True)
     client.loop_start()
 
@@ -47,4 +52,4 @@ def mqtt(url: str, client_id: str, notices: Notices) -> Delivery:
         client.disconnect()
         client.loop_stop()
 
-    return Delivery(f"MQTT {where}", send, notices, end)
+    return Delivery(named(f"MQTT {where}", url), send, notices, end)

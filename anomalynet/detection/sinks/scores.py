@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from anomalynet.detection.appended import Appended
 from anomalynet.detection.steps import Steps
-from anomalynet.errors import RunError, UsageError
+from anomalynet.errors import UsageError
 
 HEADER = b"device,time,observed,score\n"
 
@@ -41,18 +42,25 @@ class ScoresFile:
                     if not file.read(len(begin)).startswith(begin):
                         raise UsageError(f"{path}: is there and holds no scores", "name another file")
             self._written = path.with_name(f".{path.name}.{os.getpid()}.tmp") if replace else path
-            self._file = os.open(self._written, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if replace else 0), 0o644)
+            self._file = Appended(self._written, told=path, empty=replace)
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}", "name a file in a folder that is there") from None
-        self.size = os.fstat(self._file).st_size
         if self._csv and not self.size:
-            self._append(HEADER)
+            self._file.append(HEADER)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self._file.size
 
     def cut(self, size: int) -> None:
         """Forget what was written behind this size: the same steps come again from the journal."""
         if 0 < size < self.size:
-            os.ftruncate(self._file, size)
-            self.size = size
+            self._file.cut(size)
+
+    def sync(self) -> None:
+        """What was put survives a power cut from now on."""
+        self._file.sync()
 
     def put(self, names: Sequence[str], steps: Steps) -> None:
         """Append the steps of one outcome.
@@ -72,22 +80,13 @@ class ScoresFile:
             for name, time, seen, score in lines:
                 shown = json.dumps({"device": name, "time": time, "observed": seen, "score": score}, ensure_ascii=False)
                 text.write(shown + "\n")
-        self._append(text.getvalue().encode())
+        self._file.append(text.getvalue().encode())
 
     def close(self, done: bool = True) -> None:
         """Close the file; a replacement takes its place if it is done, and goes if not."""
-        os.close(self._file)
+        self._file.close()
         if self._written != self.path:
             if done:
                 self._written.replace(self.path)
             else:
                 self._written.unlink()
-
-    def _append(self, content: bytes) -> None:
-        try:
-            if os.pwrite(self._file, content, self.size) < len(content):
-                raise OSError("not written whole")
-        except OSError as error:
-            os.ftruncate(self._file, self.size)
-            raise RunError(f"{self.path}: {error.strerror or error}", "make room; the same command continues") from None
-        self.size += len(content)

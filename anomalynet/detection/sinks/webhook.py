@@ -9,8 +9,9 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
+from anomalynet.detection.addresses import LOCAL, refuse_credentials
 from anomalynet.detection.notices import Notices
-from anomalynet.detection.sinks.delivery import Delivery, RefusedError
+from anomalynet.detection.sinks.delivery import Delivery, RefusedError, named
 from anomalynet.errors import UsageError
 
 TIMEOUT = 10.0
@@ -19,8 +20,6 @@ TIMEOUT = 10.0
 REFUSED = frozenset((400, 410, 413, 422))
 
 TOKEN = "ANOMALYNET_WEBHOOK_TOKEN"
-
-LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -34,19 +33,13 @@ def webhook(url: str, notices: Notices) -> Delivery:
     """A sink that POSTs each event as JSON; `Idempotency-Key` is the same when one is sent again. The token is sent as a bearer's.
 
     Raises:
-        UsageError: no URL, one with credentials, or a token that would travel in clear text.
+        UsageError: no URL, one with credentials, or a token that is none or would travel in clear text; nothing of them is shown.
     """
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        parts, host = urlsplit(""), None
-    if parts.username or parts.password:
-        raise UsageError("a webhook URL with credentials: it would be seen in process lists and logs", f"set {TOKEN}")
-    if parts.scheme not in ("http", "https") or not host:
-        raise UsageError("--alarms: not a URL of a webhook", "https://host/path")
-    token = os.environ.get(TOKEN)
-    if token and parts.scheme == "http" and host not in LOCAL:
+    host, scheme = _checked(url)
+    token = os.environ.get(TOKEN, "").strip()
+    if not (token.isascii() and token.isprintable()):
+        raise UsageError(f"{TOKEN}: holds what no header can: other than printable ASCII", "set it to the token alone")
+    if token and scheme == "http" and host not in LOCAL:
         raise UsageError(f"webhook {host}: {TOKEN} would be sent in clear text", "use https://")
     headers = {"Content-Type": "application/json", "User-Agent": "anomalynet"} | ({"Authorization": f"Bearer {token}"} if token else {})
     opener = urllib.request.build_opener(_NoRedirect)
@@ -64,4 +57,18 @@ def webhook(url: str, notices: Notices) -> Delivery:
         except http.client.HTTPException as error:
             raise OSError(type(error).__name__) from None
 
-    return Delivery(f"webhook {host}", send, notices)
+    return Delivery(named(f"webhook {host}", url), send, notices)
+
+
+def _checked(url: str) -> tuple[str, str]:
+    """Host and scheme of what can be requested."""
+    refuse_credentials(url, TOKEN)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    # what urllib would refuse, and repeat, when there is an alarm to send
+    if not host or port == 0 or not url.isascii() or not url.isprintable() or " " in url or parts.scheme not in ("http", "https"):
+        raise UsageError("--alarms: not a URL of a webhook", "https://host[:port]/path; other characters as %XX")
+    return host, parts.scheme

@@ -79,9 +79,9 @@ class Recording:
             return
         if self.labels is None:
             self.labels = Labels()
-        incident, kind = row.get("incident"), row.get("kind")
+        incident, kind = (None if row.get(name) in (None, "") else str(row[name]) for name in ("incident", "kind"))
         label = 1 if row["label"] in ("1", 1, True, "1.0", "true") else 0
-        self.labels.add(device, time, label, None if incident in (None, "") else str(incident), kind or None)
+        self.labels.add(device, time, label, incident, kind)
 
     def _number(self, cell: Any) -> float:
         if cell is None or cell == "":

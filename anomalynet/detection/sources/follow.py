@@ -5,14 +5,22 @@ from __future__ import annotations
 import json
 import os
 import select
+import stat
 import time
 from collections.abc import Sequence
+from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
+from anomalynet.detection.notices import Notices
 from anomalynet.detection.sources import Raw
 from anomalynet.detection.sources.lines import Lines
+from anomalynet.errors import UsageError
 
 CHUNK = 1 << 18
+
+BEGIN = 256
+"""Bytes by which a file is known again."""
 
 PAUSE = 0.05
 """Seconds between looks at a file that does not grow."""
@@ -54,18 +62,22 @@ class Followed:
     """JSON lines of a file as they are appended; waits for a file that is not there yet.
 
     A file that was rotated (the path names another one) is read to its end, then the new one from its beginning; one that became
-    shorter was truncated and is read from its beginning.
+    shorter was truncated and is read from its beginning. What the file before got while nobody read it is lost, and noticed.
+
+    Raises:
+        UsageError: it is a folder (from any method).
     """
 
     ended = False
 
-    def __init__(self, path: Path, longest: int) -> None:
-        self._path = path
-        self._longest = longest
+    def __init__(self, path: Path, longest: int, notices: Notices) -> None:
+        self._path, self._longest, self._notices = path, longest, notices
+        self._source = os.fsencode(path.name).decode("utf-8", "backslashreplace")
         self._file: int | None = None
         self._lines = Lines(longest)
         self._inode = 0
-        self._start: dict[str, int] = {}
+        self._begin = b""  # of the file, to know it again
+        self._start: dict[str, Any] = {}
         self._ready: list[Raw] = []
 
     @property
@@ -105,7 +117,7 @@ class Followed:
         size = os.fstat(self._file).st_size
         if size < self._lines.offset:  # truncated
             os.lseek(self._file, 0, os.SEEK_SET)
-            self._lines = Lines(self._longest)
+            self._lines, self._begin = Lines(self._longest), b""
         if chunk := os.read(self._file, CHUNK):
             self._keep(self._lines.feed(chunk))
             return True
@@ -118,15 +130,32 @@ class Followed:
     def _open(self) -> bool:
         try:
             self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            self._notices.add("file cannot be read", f"{self._path}: {error.strerror}; trying again")
             return False
         status = os.fstat(self._file)
-        self._inode = status.st_ino
+        if stat.S_ISDIR(status.st_mode):
+            raise UsageError(f"--follow {self._path}: is a folder", "name a file of JSON lines, or - for stdin")
+        self._inode, self._begin = status.st_ino, b""
         self._lines = Lines(self._longest)
-        if self._start.get("inode") == status.st_ino and self._start["offset"] <= status.st_size:
-            self._lines.offset = os.lseek(self._file, self._start["offset"], os.SEEK_SET)
-        self._start = {}
+        if self._start:
+            offset = self._start["offset"]
+            if self._start["inode"] == status.st_ino and offset <= status.st_size and self._start.get("begin") == self._digest(offset):
+                self._lines.offset = os.lseek(self._file, offset, os.SEEK_SET)
+            else:
+                self._notices.add("file replaced while nobody read it", f"{self._path}: read from its beginning")
+            self._start = {}
         return True
+
+    def _digest(self, offset: int) -> str:
+        """Of the first bytes before the offset: an inode alone may be a new file's."""
+        assert self._file is not None
+        wanted = min(offset, BEGIN)
+        if len(self._begin) < wanted:
+            self._begin = os.pread(self._file, wanted, 0)
+        return blake2b(self._begin[:wanted], digest_size=8).hexdigest()
 
     def _rotated(self) -> bool:
         try:
@@ -135,8 +164,8 @@ class Followed:
             return False
 
     def _keep(self, lines: list[tuple[bytes | None, int]]) -> None:
-        arrived, source = time.time(), self._path.name
+        arrived = time.time()
         for line, offset in lines:
             if line is None or line.strip():
-                place = json.dumps({"inode": self._inode, "offset": offset}).encode()
-                self._ready.append(Raw(source, line, arrived, place=place))
+                place = json.dumps({"inode": self._inode, "offset": offset, "begin": self._digest(offset)}).encode()
+                self._ready.append(Raw(self._source, line, arrived, place=place))

@@ -8,13 +8,16 @@ class Lines:
 
     Args:
         longest: bytes of a line; of a longer one nothing is kept.
+
+    Attributes:
+        offset: bytes so far, those of a line that is only begun included.
     """
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
         self._begun = bytearray()
         self._skipping = False
-        self.offset = 0  # bytes of whole lines so far
+        self.offset = 0
 
     def feed(self, chunk: bytes) -> list[tuple[bytes | None, int]]:
         """The lines that this chunk completes: content without its line end (None: too long), and the offset behind it."""

@@ -54,7 +54,7 @@ class MqttSource:
         self._began, self._short = 0.0, 0
         self._closing = False
         self.connected = False
-        self._client = make_client(where, client_id, clean_start=False, manual_ack=True)
+        self._client = make_client(where, client_id, manual_ack=True)
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
