@@ -93,13 +93,18 @@ class Alarms:
             return []
         if rule.n > 1:
             raised &= np.bitwise_count(table["hits"][rows]) >= rule.k
-        raised &= times >= table["until"][rows]
+        if self._cool_down:
+            raised &= times >= table["until"][rows]
         quiet = np.where(scores < self._quiet, table["quiet"][rows] + 1, 0) * standing
         table["quiet"][rows] = quiet
         cleared = quiet >= rule.n
         table["raised"][rows[raised]] = times[raised]
         events = [self._event("alarm", int(rows[at]), int(times[at]), reasons(int(at))) for at in np.flatnonzero(raised)]
         return events + self._clear(rows[cleared], times[cleared], "quiet")
+
+    def set_back(self, rows: Array) -> None:
+        """The clocks of these devices were set back: what was known of later times holds no more."""
+        self._table["until"][rows] = NEVER
 
     def end(self, rows: Array, times: Array) -> list[Event]:
         """The segments of these devices have ended; `times` int64 (n,), of their last steps."""

@@ -56,14 +56,16 @@ class Pipeline:
         self._steps.append(made)
         self._judge(made, ready)
 
-    def start(self, rows: Array, times: Array, laid: Array) -> None:
+    def start(self, rows: Array, times: Array, laid: Array, first: Array) -> None:
         """The next step of these devices is the first of a segment.
 
         Args:
             times: int64 (n,) of their last steps.
             laid: int64 (n,), how many of these were laid for a silence that turned out to be none of the grid's.
+            first: int64 (n,), times of the steps to come.
         """
         self.end(rows, times)
+        self._alarms.set_back(rows[first < times])
         if self._contract.breaks:
             self.preparation.forget_silence(rows, laid)
         self._scorer.start(rows)
