@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from anomalynet.detection.clocks import NEVER
-from anomalynet.detection.events import ChannelShare, Event, StepShare, event_id
+from anomalynet.detection.events import ChannelShare, Event, Reason, StepShare, event_id
 from anomalynet.detection.table import Array, Table
 from anomalynet.errors import UsageError
 
@@ -25,7 +25,7 @@ class AlarmRule:
 
     An alarm is raised at a hit that makes `k` hits among the last `n` scored steps of the segment, unless one stands or its cool-down
     runs. It is cleared at the `n`-th scored step in a row below the threshold - (1 - `clear`) · |threshold|, or where the segment
-    ends. With the defaults an alarm is a run of hits.
+    ends. A score that is no number counts as one below. With the defaults an alarm is a run of hits.
 
     Attributes:
         threshold: None: the contract's.
@@ -93,29 +93,32 @@ class Alarms:
             return []
         if rule.n > 1:
             raised &= np.bitwise_count(table["hits"][rows]) >= rule.k
-        raised &= times >= table["until"][rows]
-        quiet = np.where(scores < self._quiet, table["quiet"][rows] + 1, 0) * standing
+        if self._cool_down:
+            raised &= times >= table["until"][rows]
+        quiet = np.where(scores >= self._quiet, 0, table["quiet"][rows] + 1) * standing
         table["quiet"][rows] = quiet
         cleared = quiet >= rule.n
         table["raised"][rows[raised]] = times[raised]
         events = [self._event("alarm", int(rows[at]), int(times[at]), reasons(int(at))) for at in np.flatnonzero(raised)]
         return events + self._clear(rows[cleared], times[cleared], "quiet")
 
-    def end(self, rows: Array, times: Array) -> list[Event]:
+    def set_back(self, rows: Array) -> None:
+        """The clocks of these devices were set back: what was known of later times holds no more."""
+        self._table["until"][rows] = NEVER
+
+    def end(self, rows: Array, times: Array, reason: Literal["silent", "lost"] = "silent") -> list[Event]:
         """The segments of these devices have ended; `times` int64 (n,), of their last steps."""
         standing = self._table["raised"][rows] != NEVER
-        events = self._clear(rows[standing], times[standing], "silent")
+        events = self._clear(rows[standing], times[standing], reason)
         self._table["hits"][rows], self._table["quiet"][rows] = 0, 0
         return events
 
-    def _clear(self, rows: Array, times: Array, reason: Literal["quiet", "silent"]) -> list[Event]:
+    def _clear(self, rows: Array, times: Array, reason: Reason) -> list[Event]:
         events = [self._event("cleared", row, time, ((), ()), reason) for row, time in zip(rows.tolist(), times.tolist(), strict=True)]
         self._table["raised"][rows], self._table["until"][rows] = NEVER, times + self._cool_down
         return events
 
-    def _event(
-        self, kind: Literal["alarm", "cleared"], row: int, time: int, reasons: Reasons, reason: Literal["", "quiet", "silent"] = ""
-    ) -> Event:
+    def _event(self, kind: Literal["alarm", "cleared"], row: int, time: int, reasons: Reasons, reason: Reason = "") -> Event:
         name, score = self._name(row), round(float(self._table["score"][row]), 6)
         began = int(self._table["raised"][row])
         return Event(kind, event_id(self._run, name, began), name, time, score, self.threshold, reason, *reasons)

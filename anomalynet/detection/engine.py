@@ -60,7 +60,7 @@ class Engine:
         self._grid = Grid(contract, table, late)
         self._clocks = Clocks(self._grid.far)
         self._intake = Intake(self._clocks, len(contract.sensors), max_devices, allowed)
-        self._pipeline = Pipeline(model, rule, lambda row: self.names[row], table)
+        self._pipeline = Pipeline(model, rule, lambda row: self.names[row], table, self._intake.refused)
         self._following = Following(self._grid, self._clocks, self._pipeline, table, self._intake.refused, late)
 
     @property
@@ -70,7 +70,7 @@ class Engine:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Readings that were refused, by kind."""
+        """Readings that were refused, by kind; those of `state lost` were not: their values were too large for the network."""
         return dict(self._intake.refused)
 
     def clocks(self) -> Mapping[str, int]:

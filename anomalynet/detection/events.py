@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple
@@ -12,6 +13,9 @@ from anomalynet.detection.times import EPOCH
 
 TOP = 3
 """Channels and steps that an event names."""
+
+
+Reason = Literal["", "quiet", "silent", "lost"]
 
 
 class ChannelShare(NamedTuple):
@@ -37,8 +41,9 @@ class Event:
         id: 16 hex digits of a hash of run, device and the alarm's time: the same readings give the same id, and both events of an
             alarm have it.
         time: microseconds since 1970, of the step.
-        score: of that step, rounded to 6 digits; of the last scored step where the segment ended.
-        reason: of the end: `quiet`, or `silent` where the device's segment ended; empty for an alarm.
+        score: of that step, rounded to 6 digits; of the last scored step where the segment ended. JSON has null for what is no number.
+        reason: of the end: `quiet`, or `silent` where the device's segment ended, `lost` where the network's state was no number; empty for
+            an alarm.
         channels: those with the largest error.
         steps: those with most attention.
     """
@@ -49,7 +54,7 @@ class Event:
     time: int
     score: float
     threshold: float
-    reason: Literal["", "quiet", "silent"] = ""
+    reason: Reason = ""
     channels: tuple[ChannelShare, ...] = ()
     steps: tuple[StepShare, ...] = ()
 
@@ -60,7 +65,7 @@ class Event:
             "id": self.id,
             "device": self.device,
             "time": iso(self.time),
-            "score": self.score,
+            "score": self.score if math.isfinite(self.score) else None,
             "threshold": self.threshold,
         }
         if self.reason:

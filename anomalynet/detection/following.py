@@ -111,7 +111,7 @@ class Following:
             rows, times, values, clock = (array[placed.accepted] for array in (rows, times, values, clock))
             if not len(rows):
                 return
-            self._start(rows[placed.starts])
+            self._start(rows[placed.starts], times[placed.starts])
             step = times - self._table["last"][rows]
             for nth in range(int(placed.missing.max()), 0, -1):
                 some = placed.missing >= nth
@@ -126,10 +126,10 @@ class Following:
                 self._clocks.due[source] = NEVER
         self._pipeline.step(rows, times, values)
 
-    def _start(self, rows: Array) -> None:
-        """The next reading of these devices begins a segment."""
+    def _start(self, rows: Array, times: Array) -> None:
+        """The next reading of these devices, at these times, begins a segment."""
         if len(rows):
-            self._pipeline.start(rows, self._grid.newest(rows), self._table["laid"][rows])
+            self._pipeline.start(rows, self._grid.newest(rows), self._table["laid"][rows], times)
 
     def tick(self, sources: Collection[int], lateness: int) -> None:
         """Lay what the clocks of these sources make certain."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -21,15 +22,16 @@ class Pipeline:
 
     Args:
         name: of a device, by number.
+        counts: is added to, by kind.
     """
 
-    def __init__(self, model: Model, rule: AlarmRule, name: Callable[[int], str], table: Table) -> None:
+    def __init__(self, model: Model, rule: AlarmRule, name: Callable[[int], str], table: Table, counts: Counter[str]) -> None:
         contract = model.contract
         self.preparation = Preparation(contract, table)
         self._scorer = scorer(model, table)
         self._times = reasons.Times(contract, table)
         self._alarms = Alarms(rule, contract.threshold, contract.run, name, table)
-        self._contract, self._table = contract, table
+        self._contract, self._table, self._counts = contract, table, counts
         self._steps: list[Steps] = []
         self._events: list[Event] = []
 
@@ -56,14 +58,16 @@ class Pipeline:
         self._steps.append(made)
         self._judge(made, ready)
 
-    def start(self, rows: Array, times: Array, laid: Array) -> None:
+    def start(self, rows: Array, times: Array, laid: Array, first: Array) -> None:
         """The next step of these devices is the first of a segment.
 
         Args:
             times: int64 (n,) of their last steps.
             laid: int64 (n,), how many of these were laid for a silence that turned out to be none of the grid's.
+            first: int64 (n,), times of the steps to come.
         """
         self.end(rows, times)
+        self._alarms.set_back(rows[first < times])
         if self._contract.breaks:
             self.preparation.forget_silence(rows, laid)
         self._scorer.start(rows)
@@ -88,6 +92,9 @@ class Pipeline:
         if not len(rows):
             return rows, {}
         scored = self._scorer.push(rows, prepared)
+        if scored.lost is not None and (count := int(scored.lost.sum())):
+            self._counts["state lost"] += count
+            self._events += self._alarms.end(rows[scored.lost], times[scored.lost], "lost")
         self._times.note(rows, times)
         return None if scored.ready is None else np.flatnonzero(scored.ready), scored.outputs
 

@@ -21,10 +21,12 @@ class Scored(NamedTuple):
     Attributes:
         ready: bool (n,), where the window is full; None: everywhere.
         outputs: score, error and attention by name, (number of ready steps, …).
+        lost: bool (n,), whose state was no number after the step and is empty again; None: none of them.
     """
 
     ready: Array | None
     outputs: dict[str, Array]
+    lost: Array | None = None
 
 
 class Scorer(Protocol):
@@ -91,13 +93,14 @@ class StepScorer:
         self._window, self._carried = contract.window, tuple(contract.carried)
         self._outputs = contract.outputs
         self._wanted = tuple(dict.fromkeys((*contract.outputs, *(f"{name}_next" for name in self._carried), "hidden_next")))
+        self._columns = ("states", *map(_column, self._carried))
         self._slots = np.eye(contract.window, dtype=np.float32)
         for name, shape in contract.carried.items():
             table.add(_column(name), np.float32, shape)
         table.add("states", np.float32, (contract.window, contract.width))
 
     def start(self, rows: Array) -> None:
-        for name in ("steps", "states", *map(_column, self._carried)):
+        for name in ("steps", *self._columns):
             self._table[name][rows] = 0
 
     def push(self, rows: Array, step: Prepared) -> Scored:
@@ -105,10 +108,21 @@ class StepScorer:
         pieces = [slice(first, first + CHUNK) for first in range(0, len(rows), CHUNK)]
         outputs = joined([self._run(rows[piece], before[piece], step.held[piece]) for piece in pieces])
         self._table["steps"][rows] = before + 1
+        lost = self._lost(rows, outputs["score"])
         ready = before >= self._window - 1
         if np.count_nonzero(ready) == len(ready):
-            return Scored(None, outputs)
-        return Scored(ready, {name: value[ready] for name, value in outputs.items()})
+            return Scored(None, outputs, lost)
+        return Scored(ready, {name: value[ready] for name, value in outputs.items()}, lost)
+
+    def _lost(self, rows: Array, scores: Array) -> Array | None:
+        """Empty the states that are no numbers: they would stay so for ever. They give no score, which is quicker to see."""
+        if np.count_nonzero(np.isfinite(scores)) == len(scores):
+            return None
+        lost = np.zeros(len(rows), np.bool_)
+        for name in self._columns:
+            lost |= ~np.isfinite(self._table[name][rows]).reshape(len(rows), -1).all(axis=1)
+        self.start(rows[lost])
+        return lost
 
     def _run(self, rows: Array, before: Array, held: Array) -> dict[str, Array]:
         table, place = self._table, before % self._window

@@ -98,8 +98,15 @@ def test_the_end_of_a_segment_clears_and_forgets() -> None:
     assert judge([0, 1, 0, 1], ends=2, k=2, n=3) == []
 
 
-def test_scores_that_are_no_numbers_are_neither_hits_nor_quiet() -> None:
-    assert judge([1, NAN, 0]) == [("alarm", 0, ""), ("cleared", 2, "quiet")]
+def test_scores_that_are_no_numbers_are_no_hits_and_keep_no_alarm() -> None:
+    assert judge([NAN, 1, NAN, NAN, 1]) == [("alarm", 1, ""), ("cleared", 2, "quiet"), ("alarm", 4, "")]
+    assert judge([1, 1, NAN, 1, NAN, NAN], k=2, n=2, clear=0.8) == [("alarm", 1, ""), ("cleared", 5, "quiet")]
+
+
+def test_json_has_null_for_a_score_that_is_no_number() -> None:
+    for score in (NAN, float("inf")):
+        event = Event("alarm", "0", "d", 0, score, 1.0)
+        assert json.loads(event.to_json(), parse_constant=pytest.fail)["score"] is None
 
 
 @pytest.mark.parametrize(

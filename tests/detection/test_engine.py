@@ -164,6 +164,35 @@ def test_three_readings_that_agree_set_a_device_back() -> None:
     assert engine.counts == {"time went back": 2}
 
 
+@pytest.mark.parametrize("cool_down", [0.0, 60.0])
+def test_an_alarm_in_a_wrong_future_is_no_cool_down_for_the_time_after(cool_down: float) -> None:
+    engine = make(contract(window=1), AlarmRule(threshold=5, cool_down=cool_down))
+    wrong = [message("s", reading("d", 5 * DAY + second, a)) for second, a in enumerate([9, 1])]
+    assert [event.kind for event in engine.process(wrong).events] == ["alarm", "cleared"]
+    found = engine.process([message("s", reading("d", second, a)) for second, a in enumerate([1, 1, 1, 9, 1, 9])]).events
+    again = [("alarm", 5.0)] if not cool_down else []
+    assert [(event.kind, event.time / SECOND) for event in found] == [("alarm", 3.0), ("cleared", 4.0), *again]
+
+
+def test_a_standing_alarm_in_a_wrong_future_ends_where_the_clock_is_set_back() -> None:
+    engine = make(contract(window=1), AlarmRule(threshold=5, cool_down=60))
+    found = engine.process([message("s", reading("d", second, 9)) for second in (5 * DAY, 1, 2, 3)]).events
+    assert [(event.kind, event.time / SECOND) for event in found] == [("alarm", 5 * DAY), ("cleared", 5 * DAY), ("alarm", 3.0)]
+
+
+def test_a_state_that_is_no_number_is_emptied_and_its_alarm_cleared() -> None:
+    engine = make(contract(form="step"), AlarmRule(threshold=4))
+    sent = [message("s", reading("d", second, a), reading("e", second, 1)) for second, a in enumerate([2, 3, 3e38, 3e38, 1, 2, 3])]
+    outcome = engine.process(sent)
+    scores = [outcome.steps.score[outcome.steps.row == row].tolist() for row in (0, 1)]
+    # The sum of two readings of 3e38 is more than float32 holds; d begins again after it.
+    assert [np.isfinite(scores[0]).tolist(), scores[0][5:]] == [[False, True, True, False, False, True, True], [3, 6]]
+    assert scores[1][1:] == [2, 3, 4, 5, 6, 7]
+    found = [(event.kind, event.time // SECOND, event.reason) for event in outcome.events if event.device == "d"]
+    assert found == [("alarm", 1, ""), ("cleared", 3, "lost"), ("alarm", 3, ""), ("cleared", 5, "quiet"), ("alarm", 6, "")]
+    assert engine.counts == {"state lost": 1}
+
+
 def test_one_wrong_time_ticks_nobody_and_three_that_agree_do() -> None:
     engine = make(contract(breaks=False))
     rows(engine, message("s", reading("d", 0), reading("e", 0)))
