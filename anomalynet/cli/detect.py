@@ -53,7 +53,7 @@ def _alarms(parser: argparse.ArgumentParser) -> None:
     told = "after an alarm no other one of the same device (default: 0)"
     group.add_argument("--cool-down", type=_seconds, default=0.0, metavar="SECONDS", help=told)
     group.add_argument("--devices", type=Path, metavar="FILE", help="names of the devices that are listened to, one a line (default: all)")
-    group.add_argument("--max-devices", type=_count, default=100_000, metavar="N", help="further ones are refused (default: 100000)")
+    group.add_argument("--max-devices", type=_count, default=20_000, metavar="N", help="further ones are refused (default: 20000)")
     told = "how late a reading may come before its step counts as silent (default: 0)"
     group.add_argument("--lateness", type=_seconds, default=0.0, metavar="SECONDS", help=told)
 

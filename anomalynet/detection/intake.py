@@ -93,7 +93,9 @@ class Intake:
 
     def restore(self, names: Sequence[str], refused: Mapping[str, int]) -> None:
         """Know these devices and no others."""
-        self.names, self.owners, self.refused = list(names), [], Counter(refused)
+        self.names, self.owners = list(names), []
+        self.refused.clear()
+        self.refused.update(refused)
         self._rows = {name: row for row, name in enumerate(names)}
 
     def _source(self, name: str) -> int:

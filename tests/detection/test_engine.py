@@ -292,3 +292,18 @@ def test_another_models_state_and_a_damaged_one_are_refused() -> None:
 def test_no_message_makes_no_step() -> None:
     outcome = make().process([])
     assert len(outcome.steps) == 0 and outcome.events == []
+
+
+def test_sources_that_no_device_belongs_to_are_forgotten() -> None:
+    engine = make(max_devices=1)
+    for second in range(1500):
+        engine.process([message(f"session {second}", reading("d", second))])
+    assert len(engine.clocks()) < 1010 and engine.clocks()["session 1499"] == 1499 * SECOND
+    assert rows(engine, message("session 1499", clock=1501)) == [("d", 1500, False, 2)]
+    assert engine.counts == {}
+
+
+@pytest.mark.parametrize("settings", [{"lateness": -1.0}, {"lateness": float("nan")}, {"max_devices": 0}])
+def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        make(**settings)
