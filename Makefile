@@ -1,6 +1,6 @@
 # `make live`: a detector at work in this terminal. A simulated network that its model never saw runs in accelerated time, its gateways publish
-# to an MQTT broker that starts with the target, and alarms show as they come. Ctrl-C stops everything. Needs mosquitto and
-# pip install 'anomalynet[export,stream]'.
+# to an MQTT broker that starts with the target, and alarms show as they come; the lag is below zero, because the network's time runs
+# ahead. Ctrl-C stops everything. Needs mosquitto and pip install 'anomalynet[export,stream]'.
 #
 #   make live                     trains a quick hybrid_causal first, once
 #   make live MODEL=mine.onnx     a model of your own, for the channels of `smart_city`
@@ -27,7 +27,7 @@ BROKER = -e 's|^listener .*|listener $(PORT) 127.0.0.1|' -e 's|^persistence_loca
 
 .PHONY: live
 live: $(MODEL)
-	@mkdir -p $(LIVE)/broker
+	@rm -rf $(LIVE)/broker && mkdir -p $(LIVE)/broker
 	@sed $(BROKER) anomalynet/detection/mosquitto.conf > $(LIVE)/mosquitto.conf
 	@mosquitto -c $(LIVE)/mosquitto.conf 2> $(LIVE)/broker.log & broker=$$!; \
 	(sleep 3; exec $(ANOMALYNET) data replay smart_city data.world=$(WORLD) --mqtt $(TOPIC) --speed $(SPEED) --shift 2> $(LIVE)/replay.log) & \

@@ -13,7 +13,10 @@ import polars as pl
 LOOK = 0.005
 """Seconds between looks at the file."""
 
-PATIENCE = 60.0
+HEARD = b"Z,1,"
+"""In every line of a step that was heard, once: its time ends, it was observed."""
+
+PATIENCE = 40.0
 """Seconds without a step after which no further one is expected."""
 
 
@@ -73,9 +76,10 @@ class Arrivals:
                 chunk = file.read()
             if chunk:
                 self._newest = time.time()
+                edge = self._chunks[-1][1][1 - len(HEARD) :] if self._chunks else b""
+                self._lines += (edge + chunk).count(HEARD)
                 self._chunks.append((self._newest, chunk))
                 self._size += len(chunk)
-                self._lines += chunk.count(b"Z,1,")
             if last:
                 return
 
@@ -83,12 +87,11 @@ class Arrivals:
         while self._size > size:
             moment, chunk = self._chunks.pop()
             self._size -= len(chunk)
-            self._lines -= chunk.count(b"Z,1,")
             if self._size < size:
-                kept = chunk[: size - self._size]
-                self._chunks.append((moment, kept))
-                self._size += len(kept)
-                self._lines += kept.count(b"Z,1,")
+                self._chunks.append((moment, chunk[: size - self._size]))
+                self._size = size
+                break
+        self._lines = b"".join(chunk for _, chunk in self._chunks).count(HEARD)
 
 
 def read(content: Path | io.BytesIO) -> pl.DataFrame:
