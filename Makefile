@@ -23,14 +23,17 @@ TOPIC = mqtt://127.0.0.1:$(PORT)/readings
 
 # As root, mosquitto would become a user that cannot write here.
 BROKER = -e 's|^listener .*|listener $(PORT) 127.0.0.1|' -e 's|^persistence_location .*|persistence_location $(abspath $(LIVE))/broker/|' \
-  -e "\$$a user $$(id -un)"
+  -e "\$$a user $$(id -un)" $(LOG)
+# Subscriptions in its log tell when the detector listens.
+LOG = -e '$$a log_dest stderr' -e '$$a log_type error' -e '$$a log_type warning' -e '$$a log_type subscribe'
 
 .PHONY: live
 live: $(MODEL)
 	@rm -rf $(LIVE)/broker && mkdir -p $(LIVE)/broker
 	@sed $(BROKER) anomalynet/detection/mosquitto.conf > $(LIVE)/mosquitto.conf
 	@mosquitto -c $(LIVE)/mosquitto.conf 2> $(LIVE)/broker.log & broker=$$!; \
-	(sleep 3; exec $(ANOMALYNET) data replay smart_city data.world=$(WORLD) --mqtt $(TOPIC) --speed $(SPEED) --shift 2> $(LIVE)/replay.log) & \
+	(until grep -q ' readings$$' $(LIVE)/broker.log; do sleep 0.1; done; \
+	exec $(ANOMALYNET) data replay smart_city data.world=$(WORLD) --mqtt $(TOPIC) --speed $(SPEED) --shift 2> $(LIVE)/replay.log) & \
 	replay=$$!; trap 'kill $$replay $$broker 2> /dev/null' EXIT; trap 'exit 130' INT TERM; \
 	$(ANOMALYNET) detect --mqtt $(TOPIC) --model $(MODEL) --hits 3/5 --alarms $(LIVE)/alarms.jsonl --watch
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from anomalynet.detection.drift import Drift
@@ -15,6 +14,7 @@ from anomalynet.detection.messages import Parser
 from anomalynet.detection.monitor import Monitor
 from anomalynet.detection.patience import Patience
 from anomalynet.detection.readings import Message
+from anomalynet.detection.seen import Seen
 from anomalynet.detection.sinks import Sink, check_delivered
 from anomalynet.detection.sinks.scores import ScoresFile
 from anomalynet.detection.snapshots import State
@@ -30,9 +30,6 @@ BATCH = 1000
 
 WAIT = 0.02
 """Seconds that a turn waits for something to come."""
-
-REMEMBERED = 20_000
-"""Newest payloads that are recognised when a broker sends them again; more than it may send unacknowledged."""
 
 SLOW = 1.0
 """Seconds between looks at what is slow to find out: devices by state."""
@@ -64,7 +61,7 @@ class Service:
     snapshot_every: float = 30.0
     drift_every: float | None = None
     tell_drift: Callable[[dict[str, Any]], None] = lambda measures: None
-    _seen: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
+    _seen: Seen = field(default_factory=Seen)
     _place: bytes = b""
     _slow: float = 0.0
     _snapshot: float = 0.0
@@ -149,14 +146,7 @@ class Service:
 
     def _remember(self, source: str, payload: bytes) -> bool:
         """Whether it is new."""
-        if not self.redelivers:
-            return True
-        digest = blake2b(payload, digest_size=8, key=source.encode()[-64:]).digest()
-        new = digest not in self._seen
-        self._seen[digest] = None
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
-        return new
+        return not self.redelivers or self._seen.add(source, payload)
 
     def _keep(self, entries: Sequence[Entry]) -> None:
         if entries:
@@ -234,7 +224,7 @@ class Service:
     def _own(self) -> dict[str, Any]:
         return {
             "place": self._place.decode(),
-            "seen": b"".join(self._seen).hex(),
+            "seen": self._seen.to_hex(),
             "behind": self.patience.to_json() if self.patience is not None else {},
             "pending": {sink.name: sink.pending() for sink in self.sinks},
             "scores": [str(self.scores.path.resolve()), self.scores.size] if self.scores is not None else None,
@@ -242,8 +232,7 @@ class Service:
 
     def _restore(self, own: dict[str, Any]) -> None:
         self._place = own["place"].encode()
-        seen = bytes.fromhex(own["seen"])
-        self._seen = OrderedDict((seen[at : at + 8], None) for at in range(0, len(seen), 8))
+        self._seen.restore(own["seen"])
         if self.patience is not None:
             self.patience.restore(own["behind"])
         for sink in self.sinks:

@@ -6,7 +6,7 @@ First as many readings as commission the devices and fill their windows, as fast
 the moment at which a gateway was to publish to the moment at which a step stands in the file of scores; a publisher that is late counts
 against the detector. At the end every reading is looked for in that file, and the alarms are compared with those of the same messages
 through a pipe, which nothing disturbs. `--kill-broker`: kill -9 after 20 s, started again 10 s later. `--kill-detector`: kill -9 after
-30 s, started again at once.
+30 s, started again at once. Exit code 1: something is missing or doubled, or the alarms are not the same.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ def undisturbed(model: Path, sent: Path, folder: Path, limit: float) -> set[str]
     return set(alarm_ids(alarms))
 
 
-def load(args: argparse.Namespace, folder: Path) -> None:
-    """Run it all and print what came of it."""
+def load(args: argparse.Namespace, folder: Path) -> bool:
+    """Run it all and print what came of it. Returns: whether nothing is missing, nothing doubled, and the alarms are the same."""
     model = one_second(args.model or exported(args.experiment, args.folder or folder), folder)
     contract, limit = Model(model).contract, threshold(model)
     warm = warm_up(contract)
@@ -139,12 +139,15 @@ def load(args: argparse.Namespace, folder: Path) -> None:
     print(f"lag: {arrivals.lags(began.value, warm, args.devices, args.gateways)}; the publisher ended {late:.1f} s late")
     print(f"detector: {100 * cpu / lasted:.0f} % of a core, {memory / 1e6:.0f} MB, exit code {code}")
     print(f"broker: {100 * broker_cpu / lasted:.0f} % of a core")
-    print(f"readings: {account(scores, args.devices, total)}; {arrivals.agreement()}; refused: {rejected or 'none'}")
+    readings = account(scores, args.devices, total)
+    print(f"readings: {readings}; {arrivals.agreement()}; refused: {rejected or 'none'}")
     found, expected = alarm_ids(alarms), undisturbed(model, sent, folder, limit)
     same = "the same as undisturbed" if set(found) == expected else f"NOT the same: {len(set(found) ^ expected)} differ"
-    print(f"alarms: {len(found):,}, {len(found) - len(set(found))} of them doubled; {same} ({len(expected):,})")
+    doubled = len(found) - len(set(found))
+    print(f"alarms: {len(found):,}, {doubled} of them doubled; {same} ({len(expected):,})")
     if log := (folder / "detector.log").read_text().strip():
         print(f"the detector said:\n{log}")
+    return code == 0 and not readings.missing and not readings.doubled and not doubled and set(found) == expected
 
 
 def main() -> None:
@@ -162,7 +165,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keeps the quick models between calls")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        load(args, Path(folder))
+        good = load(args, Path(folder))
+    sys.exit(0 if good else 1)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 
@@ -100,11 +101,23 @@ def read(content: Path | io.BytesIO) -> pl.DataFrame:
     return table.with_columns(pl.col("time").str.to_datetime(time_unit="us", time_zone="UTC").to_physical(), pl.col("observed") == 1)
 
 
-def account(path: Path, devices: int, steps: int) -> str:
-    """Which of the readings of every device at the seconds 0 … `steps` - 1 stand in the file, and how often, in words."""
-    heard = read(path).filter("observed").with_columns(pl.col("time") // 1_000_000)
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Readings that were sent, and those of them that do not stand in the file, or more than once; steps of silence in it."""
+
+    sent: int
+    missing: int
+    doubled: int
+    silent: int
+
+    def __str__(self) -> str:
+        return f"{self.sent:,} sent, {self.missing} missing, {self.doubled} doubled, {self.silent} steps of silence"
+
+
+def account(path: Path, devices: int, steps: int) -> Account:
+    """Which of the readings of every device at the seconds 0 … `steps` - 1 stand in the file, and how often."""
+    table = read(path)
+    heard = table.filter("observed").with_columns(pl.col("time") // 1_000_000)
     once = heard.unique(["device", "time"])
-    expected = once.filter(pl.col("time").is_between(0, steps - 1))["time"].len()
-    silent = read(path).height - heard.height
-    missing = devices * steps - expected
-    return f"{devices * steps:,} sent, {missing} missing, {heard.height - once.height} doubled, {silent} steps of silence"
+    found = once.filter(pl.col("time").is_between(0, steps - 1)).height
+    return Account(devices * steps, devices * steps - found, heard.height - once.height, table.height - heard.height)

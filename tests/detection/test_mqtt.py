@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
@@ -234,76 +233,3 @@ def test_two_detectors_with_one_client_id_are_told_so(broker: Broker, model: Pat
     for detector in detectors:
         detector.process.terminate()
         assert detector.process.wait() == 0
-
-
-@pytest.fixture
-def certificates(tmp_path: Path) -> Path:
-    """`ca`, `other` (authorities), `server`, `client` (signed by ca): .crt and .key."""
-
-    def openssl(*arguments: object) -> None:
-        subprocess.run(["openssl", *map(str, arguments)], cwd=tmp_path, check=True, capture_output=True)
-
-    for name in ("ca", "other", "server", "client"):
-        new = ("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key")
-        if name in ("ca", "other"):
-            openssl(*new, "-x509", "-days", 2, "-out", f"{name}.crt")
-            continue
-        openssl(*new, "-out", f"{name}.csr")
-        (tmp_path / f"{name}.ext").write_text("subjectAltName=IP:127.0.0.1\n")
-        signed = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", 2, "-extfile", f"{name}.ext")
-        openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.crt")
-    return tmp_path
-
-
-SECRET = "s3cret-word"
-
-
-def test_tls_with_certificates_and_a_password(certificates: Path, model: Path) -> None:
-    passwords = certificates / "passwords"
-    subprocess.run(["mosquitto_passwd", "-b", "-c", str(passwords), "me", SECRET], check=True, capture_output=True)
-    broker = Broker(
-        certificates,
-        allow_anonymous="false",
-        password_file=str(passwords),
-        cafile=str(certificates / "ca.crt"),
-        certfile=str(certificates / "server.crt"),
-        keyfile=str(certificates / "server.key"),
-        require_certificate="true",
-    )
-    url = f"mqtts://127.0.0.1:{broker.port}/x"
-    good = {
-        "ANOMALYNET_MQTT_USERNAME": "me",
-        "ANOMALYNET_MQTT_PASSWORD": SECRET,
-        "ANOMALYNET_MQTT_CA": str(certificates / "ca.crt"),
-        "ANOMALYNET_MQTT_CERT": str(certificates / "client.crt"),
-        "ANOMALYNET_MQTT_KEY": str(certificates / "client.key"),
-    }
-    metrics = free_port()
-    detector = Detector(model, "--mqtt", url, "--metrics", metrics, environment=good)
-
-    def healthz() -> str:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/healthz") as answer:
-                return str(answer.read(), "utf-8")
-        except OSError:
-            return ""
-
-    until(healthz, "the detector is healthy")
-    assert SECRET not in healthz()
-    code, out, err = detector.end()
-    assert code == 0, err
-    assert SECRET not in out + err
-
-    for change, told in [
-        ({"ANOMALYNET_MQTT_CA": str(certificates / "other.crt")}, "its certificate is not trusted"),
-        ({"ANOMALYNET_MQTT_PASSWORD": "wr0ng-word"}, "it refuses this client: Not authorized"),
-        ({"ANOMALYNET_MQTT_CA": str(certificates / "none.crt")}, "ANOMALYNET_MQTT_CA"),
-        ({"ANOMALYNET_MQTT_KEY": str(certificates / "server.key")}, "ANOMALYNET_MQTT_CERT"),
-    ]:
-        code, out, err = Detector(model, "--mqtt", url, environment=good | change).end(0)
-        assert (code, out) == (2, ""), err
-        assert told in err
-        assert err.count("\n") == 2, err
-        assert SECRET not in err
-        assert "wr0ng-word" not in err
-    broker.kill()

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,7 +15,6 @@ from anomalynet.detection.sinks import delivery, json_lines
 from anomalynet.detection.sinks.delivery import Delivery
 from anomalynet.detection.sinks.json_lines import JsonLines
 from anomalynet.detection.sinks.targets import sinks
-from anomalynet.detection.sinks.webhook import webhook
 from anomalynet.errors import RunError, UsageError
 from tests.detection.fake import event
 
@@ -154,117 +150,6 @@ def test_what_another_process_left_is_delivered_unless_it_was_already() -> None:
     until(lambda: sent)
     sink.close()
     assert sent == [SECOND.to_json()]
-
-
-class Receiver:
-    """A webhook's other end: answers the given codes, then 200."""
-
-    def __init__(self, *codes: int) -> None:
-        self.requests: list[tuple[str, dict[str, str], Any]] = []
-        answers = list(codes)
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                receiver.requests.append((self.path, dict(self.headers), body))
-                code = answers.pop(0) if answers else 200
-                self.send_response(code)
-                if code == 302:
-                    self.send_header("Location", "/elsewhere")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            do_GET = do_POST  # noqa: N815
-
-            def log_message(self, format: str, *values: Any) -> None: ...
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook/private"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-@pytest.fixture
-def receivers() -> Iterator[Callable[..., Receiver]]:
-    made: list[Receiver] = []
-
-    def make(*codes: int) -> Receiver:
-        made.append(Receiver(*codes))
-        return made[-1]
-
-    yield make
-    for receiver in made:
-        receiver.server.shutdown()
-        receiver.server.server_close()
-
-
-def test_a_webhook_gets_json_with_the_token_and_a_key_that_repeats(
-    receivers: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.01)
-    monkeypatch.setenv("ANOMALYNET_WEBHOOK_TOKEN", "s3cret")
-    receiver = receivers(503, 302, 429)
-    told: list[str] = []
-    notices = Notices(told.append)
-    sink = webhook(receiver.url, notices)
-    sink.put([FIRST])
-    sink.start()
-    until(lambda: not sink.pending())
-    sink.close()
-    assert [path for path, _, _ in receiver.requests] == ["/hook/private"] * 4  # a redirect is not followed
-    for _, headers, body in receiver.requests:
-        assert headers["Authorization"] == "Bearer s3cret"
-        assert headers["Idempotency-Key"] == f"{FIRST.id}-alarm"
-        assert body == json.loads(FIRST.to_json())
-    assert list(notices.counts.values()) == [3]
-    assert "s3cret" not in "".join([*told, *notices.counts])
-    assert "private" not in "".join([*told, *notices.counts])
-
-
-def test_what_a_webhook_refuses_for_good_is_counted_and_not_sent_again(receivers: Callable[..., Receiver]) -> None:
-    receiver, notices = receivers(422), Notices(lambda line: None)
-    sink = webhook(receiver.url, notices)
-    sink.put([FIRST, SECOND])
-    sink.start()
-    until(lambda: not sink.pending())
-    assert [body["id"] for _, _, body in receiver.requests] == [FIRST.id, SECOND.id]
-    assert notices.counts == {f"alarm refused by {sink.name}": 1}
-    assert sink.undelivered() == 1
-    assert sink.name.startswith("webhook 127.0.0.1 ")
-
-
-def test_a_token_is_not_sent_in_clear_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANOMALYNET_WEBHOOK_TOKEN", "s3cret")
-    with pytest.raises(UsageError, match="clear text") as refused:
-        webhook("http://example.org/x", Notices())
-    assert "s3cret" not in str(refused.value)
-
-
-@pytest.mark.parametrize("token", ["s3cret\nX-Other: 1", "s3cret\u00e4", "s3\0cret"])
-def test_a_token_that_is_none_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
-    monkeypatch.setattr("os.environ", {"ANOMALYNET_WEBHOOK_TOKEN": token})
-    with pytest.raises(UsageError, match="ANOMALYNET_WEBHOOK_TOKEN") as refused:
-        webhook("https://example.org/x", Notices())
-    assert "cret" not in str(refused.value)
-
-
-def test_a_line_end_behind_a_token_is_not_part_of_it(receivers: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANOMALYNET_WEBHOOK_TOKEN", "s3cret\n")
-    receiver = receivers()
-    sink = webhook(receiver.url, Notices(lambda line: None))
-    sink.put([FIRST])
-    sink.start()
-    until(lambda: not sink.pending())
-    assert receiver.requests[0][1]["Authorization"] == "Bearer s3cret"
-
-
-@pytest.mark.parametrize(
-    "rest", ["host/secrét", "host/a secret", "host:99999/secret", "host:0/secret", "host:x/secret", "[::1/secret", "/secret"]
-)
-def test_a_url_that_cannot_be_requested_is_refused_and_not_shown(rest: str) -> None:
-    with pytest.raises(UsageError, match="not a URL") as refused:
-        webhook(f"https://{rest}", Notices())
-    assert "secr" not in str(refused.value)
 
 
 def test_delivery_survives_what_nobody_expected_and_tells_only_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:

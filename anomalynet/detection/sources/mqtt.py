@@ -127,7 +127,6 @@ class MqttSource:
 
         self.connected = True
         self._began = time.monotonic()
-        client.publish(self._status, "online", qos=1, retain=True)
         options = SubscribeOptions(qos=1, noLocal=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
         client.subscribe(self._where.topic, options=options)
 
@@ -153,6 +152,8 @@ class MqttSource:
     def _on_subscribe(self, client: Any, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:
         if reasons and reasons[0].is_failure:
             self._fail(f"it refuses to subscribe to {self._where.topic}: {reasons[0]}")
+        else:
+            client.publish(self._status, "online", qos=1, retain=True)
 
     def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
         payload: bytes | None = message.payload if len(message.payload) <= self._max_bytes else None
