@@ -9,8 +9,10 @@ import urllib.request
 from pathlib import Path
 
 from tests.detection.broker import ROOT, Broker, free_port, needs_mosquitto, until
-from tests.detection.test_mqtt import DEVICES, Publisher, ids
+from tests.detection.test_mqtt import DEVICES, Publisher, ids, online
 from tests.detection.test_stream import BLOCKED, HEAVY
+
+STEPS = 40
 
 
 @needs_mosquitto
@@ -21,24 +23,19 @@ def test_mqtt_metrics_and_state_run_without_anything_heavy(tmp_path: Path, model
     command = [sys.executable, "-c", BLOCKED.format(names=HEAVY), "detect", "--model", model, "--mqtt", url, *outputs, "--drift-every", "1"]
     running = subprocess.Popen(list(map(str, command)), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
+        until(lambda: online(broker.port), "the detector is online")
         publisher = Publisher(broker.port)
-        step = 0
-
-        def alarmed() -> bool:
-            nonlocal step
-            step += 1
+        for step in range(1, STEPS + 1):
             publisher.step(step)
-            return len(ids(alarms)) > 3
-
-        until(alarmed, "alarms come")
         publisher.close()
         until(lambda: list((tmp_path / "state").glob("*.npz")), "a snapshot is written")
 
         def counted() -> bool:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-                return f"anomalynet_readings_total {float(step * len(DEVICES))}\n" in answer.read().decode()
+                return f"anomalynet_readings_total {float(STEPS * len(DEVICES))}\n" in answer.read().decode()
 
         until(counted, "every reading is counted")
+        until(lambda: len(ids(alarms)) == len(DEVICES), "every device alarms once")
         running.send_signal(signal.SIGTERM)
         _, err = running.communicate(timeout=30)
         assert running.returncode == 0, err
