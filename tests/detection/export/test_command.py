@@ -24,12 +24,12 @@ from tests.training.small import short
 
 
 def test_another_process_writes_the_same_bytes_and_is_quiet(made: Callable[[str], Made], tmp_path: Path) -> None:
-    one = made("lstm")
-    out = tmp_path / "lstm.onnx"
+    one = made("autoencoder")
+    out = tmp_path / "autoencoder.onnx"
     command = ["export", str(one.run.folder.path), "--out", str(out), "--variants", "int8,fp16", "--json"]
     done = subprocess.run([sys.executable, "-m", "anomalynet", *command], capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
-    assert [Path(file["file"]).name for file in told["files"]] == ["lstm.onnx", "lstm.int8.onnx", "lstm.fp16.onnx"]
+    assert [Path(file["file"]).name for file in told["files"]] == ["autoencoder.onnx", "autoencoder.int8.onnx", "autoencoder.fp16.onnx"]
     for name, file in one.exported.files.items():
         assert (tmp_path / file.name).read_bytes() == file.read_bytes(), name
     assert told["parity"]["windows"] == one.exported.parity.windows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -59,10 +60,19 @@ def streamed(made: Made, seed: int, restarts: float = 0.0) -> tuple[Engine, Step
     return engine, joined([*parts, engine.process([end]).steps], len(engine.contract.channels))
 
 
+Streams = Callable[[str], tuple[Engine, Steps]]
+
+
+@pytest.fixture(scope="module")
+def whole(made: Callable[[str], Made]) -> Streams:
+    """The stream of an experiment's run without a restart."""
+    return cache(lambda experiment: streamed(made(experiment), seed=0))
+
+
 @pytest.mark.parametrize("experiment", available())
-def test_a_stream_gives_what_the_run_stored(experiment: str, made: Callable[[str], Made]) -> None:
+def test_a_stream_gives_what_the_run_stored(experiment: str, made: Callable[[str], Made], whole: Streams) -> None:
     run, prepared = made(experiment).run, made(experiment).run.data.prepared
-    engine, steps = streamed(made(experiment), seed=0)
+    engine, steps = whole(experiment)
     assert engine.counts == {}
     place = {(engine.names[row], time): at for at, (row, time) in enumerate(zip(steps.row.tolist(), steps.time.tolist(), strict=True))}
     owners = [prepared.series[number] for number in prepared.series_of(np.arange(len(prepared.times)))]
@@ -78,10 +88,10 @@ def test_a_stream_gives_what_the_run_stored(experiment: str, made: Callable[[str
     np.testing.assert_allclose(found, table["score"].to_numpy(), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("experiment", ["hybrid", "hybrid_causal", "random_forest"])
-def test_a_stream_gives_what_the_file_gives_in_batches(experiment: str, made: Callable[[str], Made]) -> None:
+@pytest.mark.parametrize("experiment", available())
+def test_a_stream_gives_what_the_file_gives_in_batches(experiment: str, made: Callable[[str], Made], whole: Streams) -> None:
     prepared = made(experiment).run.data.prepared
-    engine, steps = streamed(made(experiment), seed=1)
+    engine, steps = whole(experiment)
     place = {(engine.names[row], time): at for at, (row, time) in enumerate(zip(steps.row.tolist(), steps.time.tolist(), strict=True))}
     owners = [prepared.series[number] for number in prepared.series_of(np.arange(len(prepared.times)))]
     rows = np.concatenate([np.arange(one.start + engine.contract.window - 1, one.stop) for one in prepared.segments])[::11]
@@ -89,9 +99,9 @@ def test_a_stream_gives_what_the_file_gives_in_batches(experiment: str, made: Ca
     np.testing.assert_allclose(found, Alone(made(experiment).file).scores(prepared, rows, 7), atol=1e-6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("experiment", ["hybrid", "hybrid_causal", "random_forest"])
-def test_restarts_change_no_bit(experiment: str, made: Callable[[str], Made]) -> None:
-    _, steps = streamed(made(experiment), seed=2)
-    _, again = streamed(made(experiment), seed=2, restarts=0.1)
+@pytest.mark.parametrize("experiment", available())
+def test_restarts_change_no_bit(experiment: str, made: Callable[[str], Made], whole: Streams) -> None:
+    _, steps = whole(experiment)
+    _, again = streamed(made(experiment), seed=0, restarts=0.1)
     for name in ("row", "time", "observed", "values", "score"):
         assert getattr(steps, name).tobytes() == getattr(again, name).tobytes()
