@@ -34,10 +34,11 @@ live: $(MODEL)
 	@mosquitto -c $(LIVE)/mosquitto.conf 2> $(LIVE)/broker.log & broker=$$!; \
 	(until grep -q ' readings$$' $(LIVE)/broker.log; do sleep 0.1; done; \
 	exec $(ANOMALYNET) data replay smart_city data.world=$(WORLD) --mqtt $(TOPIC) --speed $(SPEED) --shift 2> $(LIVE)/replay.log) & \
-	replay=$$!; trap 'kill $$replay $$broker 2> /dev/null' EXIT; trap 'exit 130' INT TERM; \
-	$(ANOMALYNET) detect --mqtt $(TOPIC) --model $(MODEL) --hits 3/5 --alarms $(LIVE)/alarms.jsonl --watch
+	replay=$$!; $(ANOMALYNET) detect --mqtt $(TOPIC) --model $(MODEL) --hits 3/5 --alarms $(LIVE)/alarms.jsonl --watch & \
+	detector=$$!; trap 'kill $$detector 2> /dev/null; wait $$detector; kill $$replay $$broker 2> /dev/null' EXIT; trap 'exit 0' INT TERM HUP; wait $$detector
 
 $(LIVE)/model.onnx:
 	@mkdir -p $(LIVE)
+	@echo "training a quick hybrid_causal first: a few minutes, once"
 	$(ANOMALYNET) train hybrid_causal data.label=any data.stride=8 training.epochs=10 training.batch_size=128 > $(LIVE)/trained
 	$(ANOMALYNET) export "$$(tail -n 1 $(LIVE)/trained)" --out $@

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _alarms(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("alarms")
-    told = "a file of JSON lines, - (stdout, the default), mqtt[s]://host[:port]/topic or https://…; may be repeated"
+    told = "a file of JSON lines, - (stdout, the default; with --json none), mqtt[s]://host[:port]/topic or https://…; may be repeated"
     group.add_argument("--alarms", action="append", default=[], metavar="TARGET", help=told)
     group.add_argument("--scores", type=Path, metavar="FILE", help="write every step with its score, as .csv or .jsonl")
     group.add_argument("--threshold", type=float, metavar="SCORE", help="a score at or above it is anomalous (default: the model's)")
@@ -87,8 +87,10 @@ def run(args: argparse.Namespace) -> int:
     if file := args.file or args.follow:
         refuse_credentials(str(file), "ANOMALYNET_MQTT_USERNAME, _PASSWORD")
     if args.file is not None:
-        if args.state is not None:
-            raise UsageError("--state goes with --follow and --mqtt", "a file in parts: … | anomalynet detect --follow - --state DIR")
+        for name in ("state", "metrics", "watch", "drift_every", "fsync"):
+            if getattr(args, name):
+                told = f"--{name.replace('_', '-')} goes with --follow and --mqtt"
+                raise UsageError(told, "a file as a stream: … | anomalynet detect --follow -")
         from anomalynet.cli.detect_file import detect_file
 
         return detect_file(args)

@@ -21,6 +21,7 @@ from anomalynet.detection.sinks.scores import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.sources.file import Recording
 from anomalynet.detection.status import Status
+from anomalynet.errors import StoppedError
 
 BATCH = 65_536
 """Readings that are scored together: many, so that a file sorted by device has steps of several devices for one call of the network."""
@@ -59,6 +60,10 @@ def detect_file(args: argparse.Namespace) -> int:
             take(engine.process(messages), messages)
         take(engine.finish(), [])
         done = True
+    except KeyboardInterrupt:
+        raise StoppedError(
+            "interrupted: the scores were not written, alarms up to here were", "the same command starts from the beginning"
+        ) from None
     finally:
         if scores is not None:
             scores.close(done)
@@ -117,5 +122,5 @@ def _tell(summary: dict[str, Any], seconds: float, evaluation: Evaluation | None
             late = "" if delay is None else f", median delay {delay:g} s"
             lines.append(f"  {name}: {kind.detected} of {kind.incidents} incidents detected{late}")
         rate = evaluation.false_per_day
-        lines.append(f"  {evaluation.false_alarms} false alarms" + ("" if rate is None else f", {rate:.3g} a day"))
+        lines.append(f"  {evaluation.false_alarms} false alarms" + ("" if rate is None else f", {rate:,.1f} a day"))
     print("\n".join(lines), file=sys.stderr)

@@ -31,7 +31,7 @@ class Model:
         try:
             import onnxruntime
         except ImportError:
-            raise UsageError("ONNX Runtime is not installed", "pip install 'anomalynet[stream]'") from None
+            raise UsageError("ONNX Runtime is not installed", "pip install onnxruntime") from None
         try:
             content = path.read_bytes()
         except OSError as error:

@@ -33,7 +33,7 @@ class Monitor:
         try:
             from prometheus_client import CollectorRegistry, Histogram, generate_latest
         except ImportError:
-            raise UsageError("--metrics needs the package prometheus-client", "pip install 'anomalynet[stream]'") from None
+            raise UsageError("--metrics needs the package prometheus-client", "pip install prometheus-client") from None
         registry = CollectorRegistry()
         self._latency = Histogram(
             "anomalynet_latency_seconds", "From a message's arrival to its scores, one a message.", registry=registry, buckets=LATENCY
@@ -73,8 +73,10 @@ class Monitor:
 
         try:
             self._server = Server((host, int(port)), Handler)
-        except (OSError, ValueError, OverflowError) as error:
-            raise UsageError(f"--metrics {where}: {getattr(error, 'strerror', None) or error}", "--metrics [HOST:]PORT") from None
+        except (ValueError, OverflowError):
+            raise UsageError(f"--metrics {where}: {port!r} is no port", "--metrics [HOST:]PORT") from None
+        except OSError as error:
+            raise UsageError(f"--metrics {where}: {error.strerror or error}", "--metrics [HOST:]PORT") from None
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()

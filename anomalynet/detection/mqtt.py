@@ -96,7 +96,7 @@ def make_client(where: Address, client_id: str, *, credentials: str = READINGS, 
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
     except ImportError:
-        raise UsageError("MQTT needs the package paho-mqtt", "pip install 'anomalynet[stream]'") from None
+        raise UsageError("MQTT needs the package paho-mqtt", "pip install paho-mqtt") from None
 
     client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=manual_ack)
     client.reconnect_delay_set(1, 30)

@@ -70,7 +70,7 @@ def test_alarms_and_evaluation(tmp_path: Path, run: Run, kind: str, order: str) 
     assert "2 devices, 6 readings, 6 of 6 steps scored, 2 alarms" in err
     assert "crash: 1 of 1 incidents detected, median delay 60 s" in err
     assert "drift: 0 of 1 incidents detected\n" in err
-    assert "1 false alarms, 720 a day" in err  # one in two minutes
+    assert "1 false alarms, 720.0 a day" in err  # one in two minutes
 
 
 def test_the_summary_as_json(tmp_path: Path, run: Run) -> None:

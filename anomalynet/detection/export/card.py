@@ -24,8 +24,8 @@ def card(run: FinishedRun, contract: Contract, parity: Parity, losses: Mapping[s
     sections = [
         f"# {contract.model} on {contract.data}",
         f"`{file}` is the run `{contract.run}` of the experiment `{contract.experiment}`, exported by anomalynet for real-time detection. "
-        f"It reads the last {contract.window} steps of a device and gives each step a score: {_score(contract)}",
-        f"    anomalynet detect {file}",
+        f"{_reads(contract)} and gives each step a score: {_score(contract)}",
+        f"    anomalynet detect readings.csv --model {file}",
         "`anomalynet detect --help` says where readings can come from; the file needs no PyTorch.",
         *_data(run, contract),
         *_decision(contract),
@@ -35,6 +35,12 @@ def card(run: FinishedRun, contract: Contract, parity: Parity, losses: Mapping[s
         *_limits(run, contract, losses[file]),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _reads(contract: Contract) -> str:
+    if contract.form == "step":
+        return f"It reads a device step by step, carries a state on, pays attention to its last {contract.window} states,"
+    return f"It reads the last {contract.window} steps of a device"
 
 
 def _score(contract: Contract) -> str:
@@ -56,7 +62,7 @@ def _data(run: FinishedRun, contract: Contract) -> list[str]:
         "parts": steps,
         "seed": str(contract.seed),
         "world": None if run.result.world is None else str(run.result.world),
-        "code": f"`{contract.code}`",
+        "hash of the code": f"`{contract.code}`",
     }
     known = [(name, value) for name, value in rows.items() if value is not None]
     return ["## Trained on", table(("", ""), known)]

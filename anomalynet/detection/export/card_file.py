@@ -61,7 +61,9 @@ def files(contract: Contract, parity: Parity, losses: Mapping[str, Loss], refuse
         "## Files",
         table(("file", "variant", "bytes", "µs a window", "largest difference", "other alarms", *heads), rows),
         f"µs a window: median, one window at a time on one thread of the machine that exported. Differences and other alarms are those "
-        f"to the scores that the run stored; those above 1 differ relative to themselves. {told}; more than {TOLERANCE:g} is not exported.",
+        f"to the scores that the run stored; those above 1 differ relative to themselves. {told}; more than {TOLERANCE:g} is not exported. "
+        "The threshold in the file lies at most 1e-6 below the run's, so that rounding loses no alarm; a score between the two is an "
+        "other alarm.",
         *(f"There is no variant {name}: {why}." for name, why in refused.items()),
     ]
 
