@@ -13,6 +13,27 @@ from anomalynet.detection import contract
 from anomalynet.errors import UsageError
 
 
+def open_session(content: bytes, threads: int = 1) -> Any:
+    """An `onnxruntime.InferenceSession` on the CPU; its threads wait without spinning.
+
+    Raises:
+        UsageError: ONNX Runtime is missing.
+        ValueError: it refuses the file; says why in one line.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise UsageError("ONNX Runtime is not installed", "pip install onnxruntime") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 4  # the exception tells what it refuses
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions have no common class
+        raise ValueError(str(error).splitlines()[0] if str(error) else type(error).__name__) from None
+
+
 class Model:
     """A file that `anomalynet export` wrote.
 
@@ -29,22 +50,13 @@ class Model:
     def __init__(self, path: Path, *, threads: int = 1) -> None:
         self.path = path
         try:
-            import onnxruntime
-        except ImportError:
-            raise UsageError("ONNX Runtime is not installed", "pip install onnxruntime") from None
-        try:
             content = path.read_bytes()
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}", "anomalynet export RUN --out model.onnx") from None
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 4  # what it refuses is told below
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its exceptions have no common class
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UsageError(f"{path}: ONNX Runtime cannot load it: {reason}", "export the run again") from None
+            self._session = open_session(content, threads)
+        except ValueError as error:
+            raise UsageError(f"{path}: ONNX Runtime cannot load it: {error}", "export the run again") from None
         self.fingerprint = hashlib.sha256(content).hexdigest()
         self.contract = contract.read(self._session.get_modelmeta().custom_metadata_map, str(path))
         self.outputs = tuple(output.name for output in self._session.get_outputs())

@@ -23,6 +23,7 @@ import onnxruntime
 import torch
 
 from anomalynet.detection.contract import Contract, read
+from anomalynet.detection.model import open_session
 
 Call = Callable[[], object]
 FLEET = 64
@@ -30,11 +31,8 @@ WARM = 40
 
 
 def session(path: Path) -> tuple[onnxruntime.InferenceSession, Contract]:
-    """As a detector opens it: one thread that does not spin."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    found = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    """As a detector opens it."""
+    found = open_session(path.read_bytes())
     return found, read(found.get_modelmeta().custom_metadata_map, str(path))
 
 

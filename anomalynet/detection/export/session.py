@@ -6,11 +6,11 @@ import time
 from typing import cast
 
 import numpy as np
-import onnxruntime
 
 from anomalynet.data.prepared import Float32, Float64
 from anomalynet.data.statistics import statistics
 from anomalynet.data.windows import Windows
+from anomalynet.detection.model import open_session
 from anomalynet.errors import RunError
 
 BATCH = 1024
@@ -36,14 +36,10 @@ class Session:
     """
 
     def __init__(self, content: bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its exceptions have no common class
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise RunError(f"ONNX Runtime cannot load the exported graph: {reason}") from None
+            self._session = open_session(content)
+        except ValueError as error:
+            raise RunError(f"ONNX Runtime cannot load the exported graph: {error}") from None
         inputs = self._session.get_inputs()
         self.names = tuple(output.name for output in self._session.get_outputs())
         self.outputs = tuple(name for name in self.names if not name.endswith("_next"))

@@ -18,7 +18,7 @@ from tests.training.small import short
 
 @dataclass(frozen=True)
 class Made:
-    """A run and its files, variants included."""
+    """A run and its files; of some, variants too."""
 
     run: FinishedRun
     exported: Exported
@@ -38,6 +38,9 @@ OVERRIDES = {
 }
 """What each run tries beside its model."""
 
+VARIED = ("hybrid", "hybrid_causal", "autoencoder", "random_forest")
+"""Experiments whose variants are looked at; they take as long as the rest of an export."""
+
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory, data_home: Path) -> Callable[[str], Made]:
@@ -49,6 +52,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, data_home: Path) -> Callable[
         outcome = train(short(experiment, *OVERRIDES.get(experiment, ())), folder / "runs")
         assert outcome is not None
         run = open_run(outcome.folder.path)
-        return Made(run, export(run, checked(folder / f"{experiment}.onnx", ("int8", "fp16"), replace=False), ("int8", "fp16")))
+        variants = ("int8", "fp16") if experiment in VARIED else ()
+        return Made(run, export(run, checked(folder / f"{experiment}.onnx", variants, replace=False), variants))
 
     return make
