@@ -10,7 +10,7 @@ from anomalynet.cli.arguments import add_json
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
-    from anomalynet.detection.engine import Engine
+    from anomalynet.detection.core.engine import Engine
 
 SUMMARY = "find anomalies with an exported model: in a file, a growing file, or live over MQTT"
 
@@ -79,7 +79,7 @@ def _stream(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect."""
-    from anomalynet.detection.addresses import refuse_credentials
+    from anomalynet.detection.stream.addresses import refuse_credentials
 
     given = [name for name in ("file", "follow", "mqtt") if getattr(args, name) is not None]
     if len(given) != 1:
@@ -105,8 +105,8 @@ def make_engine(args: argparse.Namespace) -> Engine:
     Raises:
         UsageError: the model, the rule or the list of devices cannot be used.
     """
-    from anomalynet.detection.alarms import AlarmRule
-    from anomalynet.detection.engine import Engine
+    from anomalynet.detection.core.alarms import AlarmRule
+    from anomalynet.detection.core.engine import Engine
     from anomalynet.detection.model import Model
 
     allowed = None

@@ -13,14 +13,14 @@ from anomalynet.cli.detect import make_engine
 from anomalynet.cli.output import print_json
 from anomalynet.detection.contract import Contract
 from anomalynet.detection.evaluation import Evaluation
-from anomalynet.detection.messages import Parser
-from anomalynet.detection.notices import Notices
 from anomalynet.detection.readings import Message
 from anomalynet.detection.sinks import check_delivered
 from anomalynet.detection.sinks.scores import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.sources.file import Recording
-from anomalynet.detection.status import Status
+from anomalynet.detection.stream.messages import Parser
+from anomalynet.detection.stream.notices import Notices
+from anomalynet.detection.stream.status import Status
 from anomalynet.errors import StoppedError
 
 BATCH = 65_536

@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING
 
 from anomalynet.cli.detect import make_engine
 from anomalynet.cli.output import print_json
-from anomalynet.detection.drift import Drift, described
-from anomalynet.detection.messages import Parser
-from anomalynet.detection.monitor import Monitor
-from anomalynet.detection.mqtt import address
-from anomalynet.detection.notices import Notices, to_stderr
-from anomalynet.detection.patience import Patience
-from anomalynet.detection.service import Service
 from anomalynet.detection.sinks.scores import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
-from anomalynet.detection.snapshots import State
 from anomalynet.detection.sources import Source
 from anomalynet.detection.sources.follow import Followed, Stdin
-from anomalynet.detection.status import Status
-from anomalynet.detection.watch import Watch, line
+from anomalynet.detection.stream.drift import Drift, described
+from anomalynet.detection.stream.messages import Parser
+from anomalynet.detection.stream.monitor import Monitor
+from anomalynet.detection.stream.mqtt import address
+from anomalynet.detection.stream.notices import Notices, to_stderr
+from anomalynet.detection.stream.patience import Patience
+from anomalynet.detection.stream.service import Service
+from anomalynet.detection.stream.snapshots import State
+from anomalynet.detection.stream.status import Status
+from anomalynet.detection.stream.watch import Watch, line
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
-    from anomalynet.detection.engine import Engine
+    from anomalynet.detection.core.engine import Engine
 
 
 class _Stop:

@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
-from anomalynet.detection.alarms import AlarmRule
-from anomalynet.detection.engine import Engine
+from anomalynet.detection.core.alarms import AlarmRule
+from anomalynet.detection.core.engine import Engine
 from anomalynet.detection.events import Event
 from anomalynet.detection.model import Model
 from anomalynet.detection.readings import Message, Reading

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from anomalynet.detection.core.table import Array
 from anomalynet.detection.events import Event
-from anomalynet.detection.table import Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from threading import Condition
 from types import TracebackType
 from typing import Any, Self
 
-from anomalynet.detection.mqtt import VARIABLES, connection_error, final, make_client, one_topic
+from anomalynet.detection.stream.mqtt import VARIABLES, connection_error, final, make_client, one_topic
 from anomalynet.errors import UsageError
 
 MOST = 1000

@@ -21,8 +21,8 @@ import numpy as np
 import polars as pl
 
 from anomalynet.data import sources
-from anomalynet.detection.alarms import AlarmRule
-from anomalynet.detection.engine import Engine
+from anomalynet.detection.core.alarms import AlarmRule
+from anomalynet.detection.core.engine import Engine
 from anomalynet.detection.export.paths import checked
 from anomalynet.detection.export.run import export
 from anomalynet.detection.export.step_session import open_session

@@ -25,12 +25,12 @@ from threading import Thread
 import numpy as np
 import onnx
 
-from anomalynet.detection.alarms import AlarmRule
 from anomalynet.detection.contract import KEY, Contract
-from anomalynet.detection.engine import Engine
-from anomalynet.detection.messages import Parser
+from anomalynet.detection.core.alarms import AlarmRule
+from anomalynet.detection.core.engine import Engine
 from anomalynet.detection.model import Model
-from anomalynet.detection.notices import Notices
+from anomalynet.detection.stream.messages import Parser
+from anomalynet.detection.stream.notices import Notices
 from tests.benchmarks.models import exported
 from tests.benchmarks.process import Detector, cpu_seconds
 from tests.benchmarks.scores_file import Arrivals, account

@@ -24,8 +24,8 @@ import polars as pl
 from anomalynet.config.load import load_data_config
 from anomalynet.data import sources
 from anomalynet.data.telemetry import Telemetry
-from anomalynet.detection.alarms import AlarmRule
-from anomalynet.detection.engine import Engine
+from anomalynet.detection.core.alarms import AlarmRule
+from anomalynet.detection.core.engine import Engine
 from anomalynet.detection.evaluation import Evaluation, Labels
 from anomalynet.detection.model import Model
 from anomalynet.detection.readings import Message, Reading

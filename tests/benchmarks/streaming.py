@@ -99,8 +99,8 @@ def step(path: Path, batch: int) -> Call:
 
 def engine(path: Path, devices: int) -> Call:
     """Messages of one gateway with a reading a device, through the whole engine."""
-    from anomalynet.detection.alarms import AlarmRule
-    from anomalynet.detection.engine import Engine
+    from anomalynet.detection.core.alarms import AlarmRule
+    from anomalynet.detection.core.engine import Engine
     from anomalynet.detection.model import Model
     from anomalynet.detection.readings import Message, Reading
 

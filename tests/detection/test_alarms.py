@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalynet.detection.alarms import AlarmRule, Alarms
 from anomalynet.detection.contract import Sensor
-from anomalynet.detection.engine import Engine
+from anomalynet.detection.core.alarms import AlarmRule, Alarms
+from anomalynet.detection.core.engine import Engine
+from anomalynet.detection.core.table import Table
 from anomalynet.detection.events import Event
 from anomalynet.detection.readings import Message, Reading
-from anomalynet.detection.table import Table
 from anomalynet.errors import UsageError
 from anomalynet.metrics.events import event_metrics
 from tests.detection.graphs import SECOND, contract, model

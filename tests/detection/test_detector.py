@@ -11,8 +11,8 @@ import onnx
 import pytest
 from onnx import helper
 
-from anomalynet.detection.alarms import AlarmRule
 from anomalynet.detection.contract import KEY
+from anomalynet.detection.core.alarms import AlarmRule
 from anomalynet.detection.detector import Detector
 from anomalynet.detection.model import Model
 from anomalynet.errors import UsageError

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalynet.detection.alarms import AlarmRule
 from anomalynet.detection.contract import Contract
-from anomalynet.detection.engine import Engine
+from anomalynet.detection.core.alarms import AlarmRule
+from anomalynet.detection.core.engine import Engine
+from anomalynet.detection.core.table import Array
 from anomalynet.detection.events import Event
 from anomalynet.detection.readings import Message, Reading
 from anomalynet.detection.steps import Steps, joined
-from anomalynet.detection.table import Array
 from anomalynet.errors import UsageError
 from tests.detection.graphs import SECOND, contract, model
 

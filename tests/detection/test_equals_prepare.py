@@ -17,9 +17,9 @@ from anomalynet.config.schema import DataConfig, QualityConfig
 from anomalynet.data.prepare import build
 from anomalynet.data.prepared import Prepared, open_prepared
 from anomalynet.data.telemetry import Channel
-from anomalynet.detection.alarms import AlarmRule
 from anomalynet.detection.contract import Contract, Sensor
-from anomalynet.detection.engine import Engine
+from anomalynet.detection.core.alarms import AlarmRule
+from anomalynet.detection.core.engine import Engine
 from anomalynet.detection.readings import Message, Reading
 from anomalynet.detection.steps import Steps
 from anomalynet.detection.steps import joined as join

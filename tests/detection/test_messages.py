@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalynet.detection.messages import Parser
-from anomalynet.detection.notices import Notices
 from anomalynet.detection.readings import Message, Reading
+from anomalynet.detection.stream.messages import Parser
+from anomalynet.detection.stream.notices import Notices
 
 NEW_YEAR = 1_767_225_600_000_000  # 2026-01-01 in µs
 

@@ -14,12 +14,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from anomalynet.detection.contract import Reference
-from anomalynet.detection.drift import FEWEST, Drift, Measure, described, psi
-from anomalynet.detection.monitor import Monitor
 from anomalynet.detection.readings import Message, Reading
-from anomalynet.detection.status import STALE, Status
 from anomalynet.detection.steps import Outcome, Steps
-from anomalynet.detection.watch import Watch, line, sparkline
+from anomalynet.detection.stream.drift import FEWEST, Drift, Measure, described, psi
+from anomalynet.detection.stream.monitor import Monitor
+from anomalynet.detection.stream.status import STALE, Status
+from anomalynet.detection.stream.watch import Watch, line, sparkline
 from anomalynet.errors import UsageError
 from tests.detection.conftest import echo
 from tests.detection.fake import FakeEngine, event

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from anomalynet.detection import patience
-from anomalynet.detection.patience import Patience
+from anomalynet.detection.stream import patience
+from anomalynet.detection.stream.patience import Patience
 
 
 def at(seconds: float) -> int:

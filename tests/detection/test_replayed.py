@@ -13,13 +13,13 @@ from anomalynet.cli import main as cli
 from anomalynet.config.load import load_data_config
 from anomalynet.data.prepare import prepare
 from anomalynet.data.sources import load
-from anomalynet.detection.alarms import AlarmRule
 from anomalynet.detection.contract import Sensor
-from anomalynet.detection.engine import Engine
-from anomalynet.detection.messages import Parser
-from anomalynet.detection.notices import Notices
+from anomalynet.detection.core.alarms import AlarmRule
+from anomalynet.detection.core.engine import Engine
 from anomalynet.detection.readings import Message
 from anomalynet.detection.steps import joined
+from anomalynet.detection.stream.messages import Parser
+from anomalynet.detection.stream.notices import Notices
 from tests.detection.graphs import contract, model
 from tests.tiny import TINY
 

@@ -14,15 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomalynet.detection.events import Event
-from anomalynet.detection.messages import Parser
-from anomalynet.detection.notices import Notices
-from anomalynet.detection.patience import Patience
-from anomalynet.detection.service import Service
 from anomalynet.detection.sinks import key, key_of
 from anomalynet.detection.sinks.json_lines import JsonLines
 from anomalynet.detection.sinks.scores import ScoresFile
-from anomalynet.detection.snapshots import State
 from anomalynet.detection.sources import Raw
+from anomalynet.detection.stream.messages import Parser
+from anomalynet.detection.stream.notices import Notices
+from anomalynet.detection.stream.patience import Patience
+from anomalynet.detection.stream.service import Service
+from anomalynet.detection.stream.snapshots import State
 from anomalynet.errors import RunError
 from tests.detection.fake import FakeEngine
 
@@ -248,7 +248,7 @@ def test_a_delivery_is_forgotten_only_by_the_process_after_it(tmp_path: Path) ->
 
 def test_a_silent_source_is_ticked_and_a_replay_ticks_it_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("anomalynet.detection.service.time.time", lambda: now)
+    monkeypatch.setattr("anomalynet.detection.stream.service.time.time", lambda: now)
     monkeypatch.setattr(Scripted, "collect", lambda self, limit, seconds: [Raw("t", each, now) for each in self.turns.pop(0)])
     made = service(tmp_path, [[payload("a", 500, 1.0)], [], [], []], patience=Patience(60.0, 10.0, lambda: {"t": 500_000_000}))
     run(made, 1)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from anomalynet.detection.mqtt import address, make_client
-from anomalynet.detection.notices import Notices
 from anomalynet.detection.sinks import delivery, json_lines
 from anomalynet.detection.sinks.delivery import Delivery
 from anomalynet.detection.sinks.json_lines import JsonLines
 from anomalynet.detection.sinks.targets import sinks
+from anomalynet.detection.stream.mqtt import address, make_client
+from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import RunError, UsageError
 from tests.detection.fake import event
 

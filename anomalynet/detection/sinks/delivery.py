@@ -8,8 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from anomalynet.detection.events import Event
-from anomalynet.detection.notices import Notices
 from anomalynet.detection.sinks import key, key_of
+from anomalynet.detection.stream.notices import Notices
 
 MOST = 10_000
 """Events that wait; the oldest goes when another one comes."""

@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from anomalynet.detection.appended import Appended
 from anomalynet.detection.events import Event
 from anomalynet.detection.sinks import key, key_of
+from anomalynet.detection.stream.appended import Appended
 from anomalynet.errors import UsageError
 
 TAIL = 32 << 20

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from anomalynet.detection.mqtt import ALARMS, READINGS, Address, connection_error, final, make_client, one_topic
-from anomalynet.detection.notices import Notices
 from anomalynet.detection.sinks.delivery import Delivery, named
+from anomalynet.detection.stream.mqtt import ALARMS, READINGS, Address, connection_error, final, make_client, one_topic
+from anomalynet.detection.stream.notices import Notices
 
 TIMEOUT = 10.0
 """Seconds until a message that the broker has not acknowledged is sent again."""

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from anomalynet.detection.appended import Appended
 from anomalynet.detection.steps import Steps
+from anomalynet.detection.stream.appended import Appended
 from anomalynet.errors import UsageError
 
 HEADER = b"device,time,observed,score\n"

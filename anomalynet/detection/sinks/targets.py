@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from anomalynet.detection.addresses import refuse_credentials, scheme
-from anomalynet.detection.mqtt import VARIABLES, Address
-from anomalynet.detection.notices import Notices
 from anomalynet.detection.sinks import Sink
 from anomalynet.detection.sinks.json_lines import JsonLines, StandardOutput
 from anomalynet.detection.sinks.webhook import TOKEN, webhook
+from anomalynet.detection.stream.addresses import refuse_credentials, scheme
+from anomalynet.detection.stream.mqtt import VARIABLES, Address
+from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import UsageError
 
 

@@ -9,9 +9,9 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
-from anomalynet.detection.addresses import LOCAL, refuse_credentials
-from anomalynet.detection.notices import Notices
 from anomalynet.detection.sinks.delivery import Delivery, RefusedError, named
+from anomalynet.detection.stream.addresses import LOCAL, refuse_credentials
+from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import UsageError
 
 TIMEOUT = 10.0

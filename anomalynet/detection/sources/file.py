@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from anomalynet.detection.evaluation import Labels
-from anomalynet.detection.messages import Parser
 from anomalynet.detection.readings import Message, Reading
 from anomalynet.detection.sources.lines import Lines
 from anomalynet.detection.sources.rows import messages
+from anomalynet.detection.stream.messages import Parser
 from anomalynet.detection.times import microseconds
 from anomalynet.errors import DataError, UsageError
 

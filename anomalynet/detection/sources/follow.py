@@ -12,9 +12,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from anomalynet.detection.notices import Notices
 from anomalynet.detection.sources import Raw
 from anomalynet.detection.sources.lines import Lines
+from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import UsageError
 
 CHUNK = 1 << 18

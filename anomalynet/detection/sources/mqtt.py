@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from anomalynet.detection.mqtt import Address, connection_error, final, make_client
-from anomalynet.detection.notices import Notices
 from anomalynet.detection.sources import Raw
+from anomalynet.detection.stream.mqtt import Address, connection_error, final, make_client
+from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import UsageError
 
 RECEIVE_MAXIMUM = 2000

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from anomalynet.data import sources
-from anomalynet.detection.alarms import AlarmRule
-from anomalynet.detection.engine import Engine
+from anomalynet.detection.core.alarms import AlarmRule
+from anomalynet.detection.core.engine import Engine
 from anomalynet.detection.model import Model
 from anomalynet.detection.readings import Message, Reading
 from anomalynet.detection.steps import Steps, joined

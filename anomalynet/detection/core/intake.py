@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomalynet.detection.clocks import LONGEST_NAME as LONGEST_SOURCE
-from anomalynet.detection.clocks import NEVER, Clocks
+from anomalynet.detection.core.clocks import LONGEST_NAME as LONGEST_SOURCE
+from anomalynet.detection.core.clocks import NEVER, Clocks
+from anomalynet.detection.core.table import Array
 from anomalynet.detection.readings import Message, Reading
-from anomalynet.detection.table import Array
 
 EARLIEST, LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999
 """Microseconds: years 1 … 9999, which can be written as dates."""

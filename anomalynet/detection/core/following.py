@@ -8,11 +8,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from anomalynet.detection.clocks import NEVER, Clocks
-from anomalynet.detection.grid import Grid
-from anomalynet.detection.intake import Batch, rounds
-from anomalynet.detection.pipeline import Pipeline
-from anomalynet.detection.table import Array, Table
+from anomalynet.detection.core.clocks import NEVER, Clocks
+from anomalynet.detection.core.grid import Grid
+from anomalynet.detection.core.intake import Batch, rounds
+from anomalynet.detection.core.pipeline import Pipeline
+from anomalynet.detection.core.table import Array, Table
 
 
 class Following:

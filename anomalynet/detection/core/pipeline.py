@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from anomalynet.detection import reasons
-from anomalynet.detection.alarms import AlarmRule, Alarms, Reasons
+from anomalynet.detection.core import reasons
+from anomalynet.detection.core.alarms import AlarmRule, Alarms, Reasons
+from anomalynet.detection.core.preparation import Preparation, Prepared
+from anomalynet.detection.core.scoring import scorer
+from anomalynet.detection.core.table import Array, Table
 from anomalynet.detection.events import Event
 from anomalynet.detection.model import Model
-from anomalynet.detection.preparation import Preparation, Prepared
-from anomalynet.detection.scoring import scorer
 from anomalynet.detection.steps import Steps
-from anomalynet.detection.table import Array, Table
 
 
 class Pipeline:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from anomalynet.detection.clocks import NEVER
 from anomalynet.detection.contract import Contract
-from anomalynet.detection.table import Array, Table
+from anomalynet.detection.core.clocks import NEVER
+from anomalynet.detection.core.table import Array, Table
 
 DAY = 86_400_000_000
 """Microseconds."""

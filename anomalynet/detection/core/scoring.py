@@ -7,9 +7,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from anomalynet.data.statistics import statistics
+from anomalynet.detection.core.preparation import Prepared
+from anomalynet.detection.core.table import Array, Table
 from anomalynet.detection.model import Model
-from anomalynet.detection.preparation import Prepared
-from anomalynet.detection.table import Array, Table
 
 CHUNK = 256
 """Devices that one call of the network scores: larger calls cost no less a reading."""

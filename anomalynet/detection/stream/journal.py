@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from anomalynet.detection.appended import Appended
+from anomalynet.detection.stream.appended import Appended
 
 MAGIC = b"anomalynet journal 1\n"
 

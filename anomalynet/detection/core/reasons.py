@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from anomalynet.detection.contract import Contract
+from anomalynet.detection.core.table import Array, Table
 from anomalynet.detection.events import TOP, ChannelShare, StepShare
-from anomalynet.detection.table import Array, Table
 
 
 class Times:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalynet.detection.events import Event, iso
-from anomalynet.detection.status import Status
+from anomalynet.detection.stream.status import Status
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from anomalynet.detection.contract import Contract
-from anomalynet.detection.table import Array, Table
+from anomalynet.detection.core.table import Array, Table
 
 ROBUST = 1.4826
 """Median absolute deviation × this is the standard deviation of a normal distribution."""

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from anomalynet.detection.notices import Notices
 from anomalynet.detection.readings import Message, Reading
+from anomalynet.detection.stream.notices import Notices
 from anomalynet.detection.times import microseconds
 
 RESERVED = frozenset(("device", "time", "gateway", "sequence", "label", "incident", "kind"))

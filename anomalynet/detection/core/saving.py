@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from anomalynet.detection.core.preparation import Preparation
+from anomalynet.detection.core.table import Array, Table
 from anomalynet.detection.model import Model
-from anomalynet.detection.preparation import Preparation
-from anomalynet.detection.table import Array, Table
 from anomalynet.errors import UsageError
 
 VERSION = 1

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from anomalynet.detection.drift import Measure
 from anomalynet.detection.events import Event
 from anomalynet.detection.readings import Message
 from anomalynet.detection.steps import Outcome
+from anomalynet.detection.stream.drift import Measure
 
 STALE = 15.0
 """Seconds after which a loop that has not turned is stuck."""

@@ -6,17 +6,17 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from anomalynet.detection import saving
-from anomalynet.detection.alarms import AlarmRule
-from anomalynet.detection.clocks import Clocks
-from anomalynet.detection.following import Following
-from anomalynet.detection.grid import Grid
-from anomalynet.detection.intake import Intake
+from anomalynet.detection.core import saving
+from anomalynet.detection.core.alarms import AlarmRule
+from anomalynet.detection.core.clocks import Clocks
+from anomalynet.detection.core.following import Following
+from anomalynet.detection.core.grid import Grid
+from anomalynet.detection.core.intake import Intake
+from anomalynet.detection.core.pipeline import Pipeline
+from anomalynet.detection.core.table import Array, Table
 from anomalynet.detection.model import Model
-from anomalynet.detection.pipeline import Pipeline
 from anomalynet.detection.readings import Message
 from anomalynet.detection.steps import Outcome, joined
-from anomalynet.detection.table import Array, Table
 from anomalynet.errors import UsageError
 
 LONGEST_LATENESS = 365 * 86_400

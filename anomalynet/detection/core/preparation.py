@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from anomalynet.detection.cleaning import Cleaner
 from anomalynet.detection.contract import Contract
-from anomalynet.detection.table import Array, Table
+from anomalynet.detection.core.cleaning import Cleaner
+from anomalynet.detection.core.table import Array, Table
 
 LONG_AGO = 1 << 30
 """Steps: no value was ever heard."""

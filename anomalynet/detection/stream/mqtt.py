@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from anomalynet.detection.addresses import LOCAL, refuse_credentials, scheme
+from anomalynet.detection.stream.addresses import LOCAL, refuse_credentials, scheme
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:

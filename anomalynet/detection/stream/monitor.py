@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from anomalynet.detection.status import Status
+from anomalynet.detection.stream.status import Status
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""From messages to scores and alarms, many devices at a time: no wall clock, no files, no network."""
