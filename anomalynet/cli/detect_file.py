@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from anomalynet.cli.detect import make_engine
+from anomalynet.cli.detect_engine import make_engine
 from anomalynet.cli.output import print_json
 from anomalynet.detection.contract import Contract
 from anomalynet.detection.evaluation import Evaluation

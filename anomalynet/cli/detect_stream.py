@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.detect import make_engine
+from anomalynet.cli.detect_engine import make_engine
 from anomalynet.cli.output import print_json
 from anomalynet.detection.sinks.scores import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
