@@ -1,4 +1,4 @@
-"""Messages to one topic of an MQTT broker: each one arrives, however often the connection is lost in between."""
+"""Messages to one topic of an MQTT broker: each one arrives, in order, however often the connection is lost in between."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Publisher:
         self._client.on_publish = self._on_publish
         self._change = Condition()
         self._waiting = 0
-        self._connected = self._closing = False
+        self._connected = self._closing = self._again = False
         self._failure: str | None = None
 
     def __enter__(self) -> Self:
@@ -43,10 +43,13 @@ class Publisher:
         return self
 
     def __call__(self, payload: str) -> None:
-        """Publish one message; waits while too many are on their way."""
-        self._wait(lambda: self._waiting < MOST)
+        """Publish one message; waits while too many are on their way, and after a lost connection until all of them arrived.
+
+        paho sends those again when the connection is back, and a new message at that moment would overtake them.
+        """
+        self._wait(lambda: self._connected and self._waiting < (1 if self._again else MOST))
         with self._change:
-            self._waiting += 1
+            self._waiting, self._again = self._waiting + 1, not self._connected
         self._client.publish(self._where.topic, payload, qos=1)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -87,6 +90,7 @@ class Publisher:
             _tell(f"MQTT broker {self._where}: {error}; trying again")
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        self._notify(_connected=False, _again=True)
         if not self._closing:
             _tell(f"MQTT broker {self._where}: {reason}; connecting again")
 
