@@ -134,8 +134,8 @@ def half_space_trees(contract: Contract, batch: int) -> Call:
         nonlocal turn
         for _ in range(batch):
             turn = (turn + 1) % len(readings)
-            trees.score_one(readings[turn])  # type: ignore[no-untyped-call]
-            trees.learn_one(readings[turn])  # type: ignore[no-untyped-call]
+            trees.score_one(readings[turn])
+            trees.learn_one(readings[turn])
         return None
 
     for _ in range(600 // batch):
