@@ -16,6 +16,7 @@ MESSAGES = 20_000
 def test_acknowledgements_are_counted_while_messages_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("paho.mqtt.client.Client.publish", lambda *_, **__: None)
     publisher = Publisher("mqtt://127.0.0.1/x")
+    publisher._on_connect(None, None, None, SimpleNamespace(is_failure=False), None)
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
 
