@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LONGEST_NAME = 128
+"""Characters of a device's name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

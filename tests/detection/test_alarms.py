@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,17 @@ def test_json_has_null_for_a_score_that_is_no_number() -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", [{"k": 2}, {"k": 0, "n": 3}, {"n": 64}, {"clear": 0.0}, {"clear": 1.1}, {"cool_down": -1.0}, {"threshold": NAN}]
+    "rule",
+    [
+        {"k": 2},
+        {"k": 0, "n": 3},
+        {"n": 64},
+        {"clear": 0.0},
+        {"clear": 1.1},
+        {"cool_down": -1.0},
+        {"threshold": NAN},
+        {"threshold": -math.inf},
+    ],
 )
 def test_rules_that_mean_nothing_are_refused(rule: dict[str, Any]) -> None:
     with pytest.raises(UsageError):

@@ -47,8 +47,8 @@ class AlarmRule:
             raise UsageError(f"an alarm cannot clear at {self.clear:g} times the threshold", "a share above 0, at most 1")
         if not 0 <= self.cool_down < 1e10:
             raise UsageError(f"a cool-down cannot take {self.cool_down:g} seconds", "0 or more")
-        if self.threshold is not None and np.isnan(self.threshold):
-            raise UsageError("the threshold is no number", "a number, or none for the model's own")
+        if self.threshold is not None and not np.isfinite(self.threshold):
+            raise UsageError(f"a threshold of {self.threshold:g} is none", "a number, or none for the model's own")
 
 
 class Alarms:

@@ -11,13 +11,10 @@ import numpy as np
 from anomalynet.detection.core.clocks import LONGEST_NAME as LONGEST_SOURCE
 from anomalynet.detection.core.clocks import NEVER, Clocks
 from anomalynet.detection.core.table import Array
-from anomalynet.detection.readings import Message, Reading
+from anomalynet.detection.readings import LONGEST_NAME, Message, Reading
 
 EARLIEST, LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999
 """Microseconds: years 1 … 9999, which can be written as dates."""
-
-LONGEST_NAME = 128
-"""Characters of a device's name."""
 
 UNKNOWN, UNNAMED = -1, -2
 """Numbers of a source that brought nothing yet, and of one whose name is too long."""

@@ -6,14 +6,17 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from anomalynet.errors import UsageError
 
 SUFFIX = {"float32": ".onnx", "int8": ".int8.onnx", "float16": ".fp16.onnx"}
 """Variant of the contract → end of its file's name."""
 
-VARIANTS = ("int8", "fp16")
-"""What `--variants` can name."""
+Variant = Literal["int8", "float16"]
+
+VARIANTS: dict[str, Variant] = {"int8": "int8", "fp16": "float16"}
+"""What `--variants` and the file's name say, and what the contract says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def checked(out: Path, variants: Sequence[str], *, replace: bool) -> Paths:
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise UsageError(f"{out}: cannot be written in {nearest}", "--out names a file in a folder that you may write to")
     paths = Paths(out)
-    kept = ["float32", *("float16" if name == "fp16" else name for name in variants)]
+    kept = ["float32", *(VARIANTS[name] for name in variants)]
     there = [path for path in (*map(paths.of, kept), paths.card) if path.exists()]
     if there and not replace:
         raise UsageError(f"{there[0]} is there already", "another name for --out, or --replace")

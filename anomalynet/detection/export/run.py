@@ -15,11 +15,11 @@ from anomalynet.detection.export.classical import classical_graph
 from anomalynet.detection.export.describe import bounds, contract
 from anomalynet.detection.export.losses import Loss, latencies, measure
 from anomalynet.detection.export.network import window_graph
-from anomalynet.detection.export.paths import Paths
+from anomalynet.detection.export.paths import VARIANTS, Paths
 from anomalynet.detection.export.step import OUTPUTS, carried, step_graph
 from anomalynet.detection.export.step_session import open_session
 from anomalynet.detection.export.tidy import finished, fold
-from anomalynet.detection.export.variants import NAMES, variant
+from anomalynet.detection.export.variants import variant
 from anomalynet.detection.export.verify import Parity, compare
 from anomalynet.errors import RunError
 from anomalynet.models._classical import Classical
@@ -83,7 +83,7 @@ def export(run: FinishedRun, paths: Paths, variants: Sequence[str] = (), tell: C
     parity = compare(run, sessions["float32"])
     refused: dict[str, str] = {}
     for name in variants:
-        kind = NAMES[name]
+        kind = VARIANTS[name]
         try:
             content = finished(variant(graph, kind), replace(described, variant=kind))
             sessions[kind] = open_session(content, described.form)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 
 from anomalynet.data.prepared import Float32, Float64
 from anomalynet.data.windows import Windows
 from anomalynet.detection.export.session import REPEATS, Session
+from anomalynet.training.carried import touched
 
 SIDE_BY_SIDE = 64
 """Segments that are read at a time."""
@@ -31,20 +32,15 @@ class StepSession(Session):
 
     def scores(self, windows: Windows) -> Float64:
         """Scores (window,) of every window, its state carried from the start of its segment."""
-        prepared, ends = windows.prepared, windows.ends()
-        owner = np.searchsorted(prepared.segment_starts, ends, side="right") - 1
-        touched, of = np.unique(owner, return_inverse=True)
-        starts = prepared.segment_starts[touched]
-        lengths = np.zeros(len(touched), np.int64)
-        np.maximum.at(lengths, of, ends - starts[of] + 1)
-        found = np.empty((len(touched), int(lengths.max(initial=0))))
-        for first in range(0, len(touched), SIDE_BY_SIDE):
+        segments = touched(windows)
+        found = np.empty((len(segments.starts), segments.longest))
+        for first in range(0, len(found), SIDE_BY_SIDE):
             some = slice(first, first + SIDE_BY_SIDE)
-            stream = self.stream(len(starts[some]))
-            for step in range(int(lengths[some].max())):
-                rows = starts[some] + np.minimum(step, lengths[some] - 1)  # a segment that is over repeats its last step
-                found[some, step] = stream.advance(prepared.values[rows])["score"]
-        return cast(Float64, found[of, ends - starts[of]])
+            stream = self.stream(len(found[some]))
+            for step in range(int(segments.lengths[some].max())):
+                rows = segments.rows(np.array([step]), some)[:, 0]
+                found[some, step] = stream.advance(windows.prepared.values[rows])["score"]
+        return found[segments.of, segments.at]
 
     def microseconds(self, windows: Windows) -> float:
         """Median time of one step of one segment, its state prepared."""

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from anomalynet.detection.export.packages import quiet
+from anomalynet.detection.export.paths import Variant
 from anomalynet.errors import RunError
-
-Variant = Literal["int8", "float16"]
-
-NAMES: dict[str, Variant] = {"int8": "int8", "fp16": "float16"}
-"""What `--variants` and the file's name say, and what the contract says."""
-
 
 MADE_SMALLER = ("MatMul", "Gemm", "LSTM")
 """What int8 changes. A convolution is small, reads outliers that leave the other readings few digits, and is slower in 8 bits."""

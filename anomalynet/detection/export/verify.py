@@ -9,6 +9,7 @@ import torch
 
 from anomalynet.data.prepared import Float32, Int64
 from anomalynet.data.windows import Windows
+from anomalynet.detection.export.describe import bounds
 from anomalynet.detection.export.session import Session
 from anomalynet.errors import RunError
 from anomalynet.models._classical import Classical
@@ -108,8 +109,6 @@ def _batched(session: Session, windows: Float32, size: int) -> dict[str, np.ndar
 
 def _calibration(run: FinishedRun, session: Session, windows: Float32, ends: Int64) -> float:
     """The difference on readings in the units of the data, one in ten missing, that NumPy calibrates in float64 as the data was."""
-    from anomalynet.detection.export.describe import bounds
-
     prepared = run.data.prepared
     offset, scale = np.zeros((len(windows), windows.shape[2])), np.ones((len(windows), windows.shape[2]))
     if len(prepared.calibration_mean):

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from anomalynet.detection.readings import Message, Reading
+from anomalynet.detection.readings import LONGEST_NAME, Message, Reading
 from anomalynet.detection.stream.notices import Notices
 from anomalynet.detection.times import microseconds
 
@@ -16,9 +16,6 @@ RESERVED = frozenset(("device", "time", "gateway", "sequence", "label", "inciden
 
 LARGEST = 3.4028234663852886e38
 """Of float32: a larger number is not a reading."""
-
-MAX_NAME = 128
-"""Characters of a device's or gateway's name."""
 
 
 class Parser:
@@ -128,4 +125,4 @@ def _name(given: object) -> str | None:
     """A name that every output can hold on one line: text or a whole number."""
     if type(given) is int and abs(given) < 1 << 63:
         return str(given)
-    return given if isinstance(given, str) and 0 < len(given) <= MAX_NAME and given.isprintable() else None
+    return given if isinstance(given, str) and 0 < len(given) <= LONGEST_NAME and given.isprintable() else None

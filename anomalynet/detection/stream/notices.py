@@ -25,21 +25,28 @@ def to_stderr(line: str) -> None:
 
 
 class Notices:
-    """Counts by kind; `add` and `snapshot` from any thread."""
+    """Counts by kind; used from any thread."""
 
     def __init__(self, log: Callable[[str], None] = to_stderr) -> None:
         self.counts: Counter[str] = Counter()
-        self.log = log
+        self._log = log
+        self._told: set[str] = set()
         self._lock = threading.Lock()
 
     def add(self, kind: str, example: object = None, count: int = 1) -> None:
         """Count, and log the first one with its example."""
         with self._lock:
-            new = kind not in self.counts
             self.counts[kind] += count
+        self.tell(kind, example)
+
+    def tell(self, kind: str, example: object = None) -> None:
+        """Log the first of a kind that is counted elsewhere."""
+        with self._lock:
+            new = kind not in self._told
+            self._told.add(kind)
         if new:
             shown = "" if example is None else f": {printable(example)}"
-            self.log(f"{kind}{shown} (further ones are only counted)")
+            self._log(f"{kind}{shown} (further ones are only counted)")
 
     def snapshot(self) -> Counter[str]:
         """A copy of the counts."""

@@ -63,7 +63,6 @@ class Service:
     tell_drift: Callable[[dict[str, Any]], None] = lambda measures: None
     _seen: Seen = field(default_factory=Seen)
     _place: bytes = b""
-    _told: set[str] = field(default_factory=set)
     _slow: float = 0.0
     _snapshot: float = 0.0
     _drifted: float = 0.0
@@ -201,9 +200,8 @@ class Service:
         if at_once or now - self._slow >= SLOW:
             self._slow = now
             status.states = self.engine.states()
-            for kind in self.engine.counts.keys() - self._told:
-                self._told.add(kind)
-                self.parser.notices.log(f"{kind} (further ones are only counted)")
+            for kind in self.engine.counts:
+                self.parser.notices.tell(kind)
             status.rejected = dict(self.parser.notices.snapshot() + Counter(self.engine.counts))
         if self.drift is not None and self.drift_every is not None and now - self._drifted >= self.drift_every:
             self._drifted = now
