@@ -1,12 +1,13 @@
-"""IoT-AnomalyNet: experiments, ablations and honest evaluation for anomaly detection in IoT sensor networks.
+"""IoT-AnomalyNet: experiments, ablations and honest evaluation for anomaly detection in IoT sensor
+networks.
 
     from anomalynet import load_config, open_run, TelemetryDataModule, train
 
     loaded = load_config("hybrid", ["training.epochs=5"])       # .config, .name, .origins
-    outcome = train(loaded, "runs")                             # .result, .folder; the same again is done already
+    outcome = train(loaded, "runs")                             # .result, .folder; resumable
     run = open_run(outcome.result.id)                           # .config, .result, .scores, .data
     x = run.data.windows("test").gather([0, 1, 2])              # float32 (window, time, channel)
-    run.score(x)                                                # float64 (window,); run.detector is the model itself
+    run.score(x)                                                # float64 (window,)
 
 Nothing heavy is imported before it is used.
 """

@@ -27,7 +27,8 @@ class AnomalynetError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in a configuration: where it stands, what is wrong, and the nearest valid key or value."""
+    """One mistake in a configuration: where it stands, what is wrong, and the nearest valid key or
+    value."""
 
     where: str
     what: str

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on two busy cores are a hundred times slower
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # two threads on two busy cores are a hundred times slower
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True, scope="session")
 def data_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder of the session's own, so that no test writes to the user's; what is prepared once serves all tests."""
+    """A data folder of the session's own, so that no test writes to the user's; what is prepared
+    once serves all tests."""
     folder = tmp_path_factory.mktemp("data")
     os.environ["ANOMALYNET_DATA"] = str(folder)
     return folder
@@ -25,5 +28,8 @@ def real_data() -> Path:
     """The folder that holds `skab`, `lwsndr` and `ton_iot`; skips where it is not there."""
     folder = Path(os.environ.get("ANOMALYNET_TEST_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
-        pytest.skip(f"no real data in {folder}; set ANOMALYNET_TEST_DATA to a folder with skab, lwsndr and ton_iot")
+        pytest.skip(
+            f"no real data in {folder}; set ANOMALYNET_TEST_DATA to a folder with skab, lwsndr "
+            "and ton_iot"
+        )
     return folder

@@ -20,7 +20,13 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
 
 def add_runs(parser: argparse.ArgumentParser) -> None:
     """`--runs DIR`"""
-    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of the runs (default: runs)")
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        default=Path("runs"),
+        metavar="DIR",
+        help="folder of the runs (default: runs)",
+    )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +36,10 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def add_format(parser: argparse.ArgumentParser) -> None:
     """`--format FORM[,FORM]`"""
-    told = "forms of the report: html, md, latex, csv (with Parquet), or all; several with commas or by repeating (default: md)"
+    told = (
+        "forms of the report: html, md, latex, csv (with Parquet), or all; several with "
+        "commas or by repeating (default: md)"
+    )
     parser.add_argument("--format", action="append", default=[], metavar="FORM", help=told)
 
 
@@ -45,11 +54,17 @@ def forms_of(args: argparse.Namespace) -> list[Form]:
     named = [name.strip() for text in args.format for name in text.split(",") if name.strip()]
     forms: dict[Form, None] = {}
     if args.format and not named:
-        raise UsageError("--format names no form of a report", f"--format is one or several of {', '.join(PLACES)}, or all")
+        raise UsageError(
+            "--format names no form of a report",
+            f"--format is one or several of {', '.join(PLACES)}, or all",
+        )
     for name in named or ["md"]:
         found = [form for form in PLACES if name in (form, "all")]
         if not found:
-            raise UsageError(f"there is no form {name!r} of a report", f"--format is one or several of {', '.join(PLACES)}, or all")
+            raise UsageError(
+                f"there is no form {name!r} of a report",
+                f"--format is one or several of {', '.join(PLACES)}, or all",
+            )
         forms |= dict.fromkeys(found)
     return list(forms)
 
@@ -70,8 +85,14 @@ def data_set(name: str) -> tuple[str, list[str]]:
     folder = Path(name)
     if name in sources.names() or not folder.is_dir():
         return name, []
-    missing = next((file for file in ("scenario.yaml", "manifest.json") if not (folder / file).is_file()), None)
+    missing = next(
+        (file for file in ("scenario.yaml", "manifest.json") if not (folder / file).is_file()), None
+    )
     if missing:
-        hint = "the `anomalynet simulate` that made it finishes it" if missing == "manifest.json" else "`anomalynet simulate` makes one"
+        hint = (
+            "the `anomalynet simulate` that made it finishes it"
+            if missing == "manifest.json"
+            else "`anomalynet simulate` makes one"
+        )
         raise UsageError(f"{name}: not the folder of a finished world, it has no {missing}", hint)
     return "simulated", [f"data.root={name}"]

@@ -27,9 +27,15 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.epilog = EPILOG
-    parser.add_argument("name", metavar="NAME|DIR", help="a data set of `anomalynet data ls`, or a folder of `anomalynet simulate`")
+    parser.add_argument(
+        "name",
+        metavar="NAME|DIR",
+        help="a data set of `anomalynet data ls`, or a folder of `anomalynet simulate`",
+    )
     add_overrides(parser)
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the probes (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the probes (default: 0)"
+    )
     add_runs(parser)
     add_json(parser)
 
@@ -44,7 +50,11 @@ def run(args: argparse.Namespace) -> int:
     name, place = data_set(args.name)
     config = load_data_config(name, [*place, *args.overrides])
     info = sources.info(config.name)
-    configs = [replace(config, subset=subset) for subset in info.subsets] if info.needs_subset and config.subset is None else [config]
+    configs = (
+        [replace(config, subset=subset) for subset in info.subsets]
+        if info.needs_subset and config.subset is None
+        else [config]
+    )
     results = []
     for each in configs:
         found = audit(each, args.seed, progress=reporter(each))
@@ -79,16 +89,26 @@ def _print(found: AuditResult) -> None:
     if found.refused:
         print(f"{found.data}: a chronological split is refused: {found.refused}")
         both = sum(day.normal > 0 and day.attack > 0 for day in found.days)
-        print(f"days with both classes: {both or 'none'} of {len(found.days)}; interleaved blocks are what remains")
-        print_table([{"day": day.day, "normal": day.normal, "attack": day.attack} for day in found.days])
+        print(
+            f"days with both classes: {both or 'none'} of {len(found.days)}; interleaved blocks "
+            "are what remains"
+        )
+        print_table(
+            [{"day": day.day, "normal": day.normal, "attack": day.attack} for day in found.days]
+        )
     title = (
-        f"{found.data}: {found.split}, {found.folds} folds pooled, windows of {found.window} steps, "
+        f"{found.data}: {found.split}, {found.folds} folds pooled, windows of {found.window} "
+        "steps, "
         f"{found.steps:,} test steps, {found.prevalence:.1%} attack"
     )
     rows: list[dict[str, object]] = [
         {
             "probe": probe.probe,
-            "sees": {"nothing": "no sensor", "channel": "one channel", "everything": "every channel"}[probe.sees],
+            "sees": {
+                "nothing": "no sensor",
+                "channel": "one channel",
+                "everything": "every channel",
+            }[probe.sees],
             "AUROC": "–" if probe.auroc is None else f"{probe.auroc:.3f}",
             "accuracy at 0.5": f"{probe.accuracy:.1%}",
             "majority": f"{found.majority:.1%}",

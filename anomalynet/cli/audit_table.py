@@ -9,13 +9,19 @@ from anomalynet.cli.arguments import add_json
 from anomalynet.cli.output import print_json
 from anomalynet.errors import UsageError
 
-SUMMARY = "prove which rows of a published result table no confusion matrix can give, and what the missing cells must be"
+SUMMARY = (
+    "prove which rows of a published result table no confusion matrix can give, and what the "
+    "missing cells must be"
+)
 
 EPILOG = """\
-The file is CSV, TSV, Markdown, YAML or JSON: a column `model` and any of precision_normal, precision_attack, recall_normal (specificity),
-recall_attack (sensitivity), f1_normal, f1_attack, accuracy, balanced_accuracy, mcc, prevalence, tn, fp, fn, tp, n. Attack is the positive
-class, prevalence its share. A cell's decimals say how far it was rounded; an empty cell or `–` is missing. A row must be one confusion
-matrix: means over runs or folds need not fit one. An alarm is a proof; the lack of one proves nothing.
+The file is CSV, TSV, Markdown, YAML or JSON: a column `model` and any of
+precision_normal, precision_attack, recall_normal (specificity), recall_attack
+(sensitivity), f1_normal, f1_attack, accuracy, balanced_accuracy, mcc,
+prevalence, tn, fp, fn, tp, n. Attack is the positive class, prevalence its
+share. A cell's decimals say how far it was rounded; an empty cell or `–` is
+missing. A row must be one confusion matrix: means over runs or folds need not
+fit one. An alarm is a proof; the lack of one proves nothing.
 
 examples:
   anomalynet audit-table table_3.csv
@@ -29,9 +35,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.epilog = EPILOG
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the table")
-    parser.add_argument("--paper", action="store_true", help="audit the printed Tables 2–5 of the paper instead")
-    parser.add_argument("--unit", choices=("percent", "fraction"), help="of the shares (default: percent if any exceeds 1)")
-    told = "the class of plain precision, recall and F1 (default: not audited; means over classes are of none)"
+    parser.add_argument(
+        "--paper", action="store_true", help="audit the printed Tables 2–5 of the paper instead"
+    )
+    parser.add_argument(
+        "--unit",
+        choices=("percent", "fraction"),
+        help="of the shares (default: percent if any exceeds 1)",
+    )
+    told = (
+        "the class of plain precision, recall and F1 (default: not audited; means over "
+        "classes are of none)"
+    )
     parser.add_argument("--of", choices=("attack", "normal"), help=told)
     told = "half (up, even or down) or truncate (default: half)"
     parser.add_argument("--rounding", choices=("half", "truncate"), default="half", help=told)
@@ -43,7 +58,10 @@ def run(args: argparse.Namespace) -> int:
     if (args.file is None) != args.paper:
         raise UsageError("name one table: a FILE, or --paper", "anomalynet audit-table FILE")
     if args.paper and (args.unit == "fraction" or args.rounding != "half" or args.of):
-        raise UsageError("--paper is in percent, rounded half, and names its classes", "anomalynet audit-table --paper")
+        raise UsageError(
+            "--paper is in percent, rounded half, and names its classes",
+            "anomalynet audit-table --paper",
+        )
 
     from anomalynet.reporting.table_audit.plain import plain
     from anomalynet.reporting.table_audit.read import read_table

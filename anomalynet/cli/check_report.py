@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from anomalynet.gate.verdict import Measured
 
 
-def update(args: argparse.Namespace, parts: Sequence[Asked], old: Baseline | None, measured: Measured, *, whole: bool) -> int:
+def update(
+    args: argparse.Namespace,
+    parts: Sequence[Asked],
+    old: Baseline | None,
+    measured: Measured,
+    *,
+    whole: bool,
+) -> int:
     """Write the baseline with one more update.
 
     Args:
@@ -41,15 +48,30 @@ def update(args: argparse.Namespace, parts: Sequence[Asked], old: Baseline | Non
     from anomalynet.gate.update import updated
 
     if measured.failed:
-        raise RunError("\n".join(failure.sentence() for failure in measured.failed), f"{args.against} is as it was")
-    names = {one.part: [Path(name).stem for name in one.sweep.experiments] for one in parts} if whole else {}
+        raise RunError(
+            "\n".join(failure.sentence() for failure in measured.failed),
+            f"{args.against} is as it was",
+        )
+    names = (
+        {one.part: [Path(name).stem for name in one.sweep.experiments] for one in parts}
+        if whole
+        else {}
+    )
     new = updated(old, measured, args.update.strip(), f"{datetime.now(UTC):%Y-%m-%d}", names)
     write_baseline(args.against, new)
-    told = {"baseline": str(args.against), "update": len(new.history), "environment": measured.environment, "commit": measured.commit}
+    told = {
+        "baseline": str(args.against),
+        "update": len(new.history),
+        "environment": measured.environment,
+        "commit": measured.commit,
+    }
     if args.json:
         print_json(told)
     else:
-        say(f"update {len(new.history)}: {measured.environment}, commit {short(measured.commit) or 'unknown'}")
+        say(
+            f"update {len(new.history)}: {measured.environment}, commit "
+            f"{short(measured.commit) or 'unknown'}"
+        )
         print(args.against)
     return 0
 
@@ -64,7 +86,9 @@ def answer(args: argparse.Namespace, baseline: Baseline, measured: Measured) -> 
     from anomalynet.gate.verdict import exit_code, findings
 
     found = findings(measured, baseline)
-    told = render.Answer(str(args.against), measured.environment, found, baseline.history, exit_code(found))
+    told = render.Answer(
+        str(args.against), measured.environment, found, baseline.history, exit_code(found)
+    )
     if args.json:
         print_json(render.as_json(told))
     else:
@@ -88,7 +112,8 @@ def answer(args: argparse.Namespace, baseline: Baseline, measured: Measured) -> 
 
 
 def _tell_github(answer: Answer, environment: Mapping[str, str], *, to_stderr: bool) -> None:
-    """Annotations on the pull request, and the summary of the job; nothing outside GitHub Actions."""
+    """Annotations on the pull request, and the summary of the job; nothing outside GitHub
+    Actions."""
     from anomalynet.gate import render
 
     if environment.get("GITHUB_ACTIONS") == "true":
@@ -119,12 +144,16 @@ def history(args: argparse.Namespace, wanted: Sequence[str] | None) -> int:
     known = {name for name, _ in course.series(baseline.history)}
     for name in wanted or ():
         if name not in known:
-            raise NothingToCompareError(f"{args.against}: its history has no {name!r}", f"it has {', '.join(sorted(known))}")
+            raise NothingToCompareError(
+                f"{args.against}: its history has no {name!r}", f"it has {', '.join(sorted(known))}"
+            )
     if args.out is not None:
         from anomalynet.gate.figure import draw_history
         from anomalynet.runs.files import write_bytes
 
-        write_bytes(args.out, draw_history(baseline.history, wanted)[args.out.suffix.removeprefix(".")])
+        write_bytes(
+            args.out, draw_history(baseline.history, wanted)[args.out.suffix.removeprefix(".")]
+        )
     if args.json:
         print_json([course.entry_json(entry, wanted) for entry in baseline.history])
         return 0

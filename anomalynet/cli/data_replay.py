@@ -1,4 +1,5 @@
-"""`anomalynet data rows` and `data replay`: a data set as a detector's table, and as messages by event time."""
+"""`anomalynet data rows` and `data replay`: a data set as a detector's table, and as messages by
+event time."""
 
 from __future__ import annotations
 
@@ -22,14 +23,24 @@ if TYPE_CHECKING:
     from anomalynet.replay.messages import Sent
 
 ROWS = "write a data set's rows as a table that `anomalynet detect FILE` reads"
-REPLAY = "send a data set's readings by event time, as its gateways would have, to an MQTT broker or stdout"
+REPLAY = (
+    "send a data set's readings by event time, as its gateways would have, to an MQTT broker "
+    "or stdout"
+)
 
 
 def add_rows(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `data rows`."""
     _add_data(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".csv, .jsonl or .parquet")
-    parser.add_argument("--by", choices=("device", "time"), default="device", help="order of the rows (default: device)")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help=".csv, .jsonl or .parquet"
+    )
+    parser.add_argument(
+        "--by",
+        choices=("device", "time"),
+        default="device",
+        help="order of the rows (default: device)",
+    )
     parser.add_argument("--replace", action="store_true", help="overwrite the file")
 
 
@@ -37,22 +48,44 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `data replay`."""
     _add_data(parser)
     goal = parser.add_mutually_exclusive_group(required=True)
-    goal.add_argument("--mqtt", metavar="URL", help="mqtt://host[:port]/topic, or mqtts://; credentials: ANOMALYNET_MQTT_USERNAME, …")
+    goal.add_argument(
+        "--mqtt",
+        metavar="URL",
+        help="mqtt://host[:port]/topic, or mqtts://; credentials: ANOMALYNET_MQTT_USERNAME, …",
+    )
     goal.add_argument("--out", choices=("-",), help="- for one JSON line a message on stdout")
     parser.add_argument(
-        "--speed", type=_speed, default=1.0, metavar="N", help="event seconds a second; 0 = as fast as it goes (default: 1)"
+        "--speed",
+        type=_speed,
+        default=1.0,
+        metavar="N",
+        help="event seconds a second; 0 = as fast as it goes (default: 1)",
     )
     parser.add_argument(
-        "--from", dest="first", type=_moment, metavar="TIME", help="leave out what is before: ISO 8601, or seconds since 1970"
+        "--from",
+        dest="first",
+        type=_moment,
+        metavar="TIME",
+        help="leave out what is before: ISO 8601, or seconds since 1970",
     )
-    parser.add_argument("--to", dest="last", type=_moment, metavar="TIME", help="leave out what is after")
-    parser.add_argument("--shift", action="store_true", help="move times so that the replay starts now")
+    parser.add_argument(
+        "--to", dest="last", type=_moment, metavar="TIME", help="leave out what is after"
+    )
+    parser.add_argument(
+        "--shift", action="store_true", help="move times so that the replay starts now"
+    )
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME|DIR", help="a data set of `anomalynet data ls`, or a folder of `anomalynet simulate`")
+    parser.add_argument(
+        "name",
+        metavar="NAME|DIR",
+        help="a data set of `anomalynet data ls`, or a folder of `anomalynet simulate`",
+    )
     add_overrides(parser)
-    parser.add_argument("--series", type=_names, default=(), metavar="A,B", help="these series only")
+    parser.add_argument(
+        "--series", type=_names, default=(), metavar="A,B", help="these series only"
+    )
 
 
 def rows(args: argparse.Namespace) -> int:
@@ -84,14 +117,24 @@ def replay(args: argparse.Namespace) -> int:
     from anomalynet.replay.rows import detector_rows
 
     with ExitStack() as stack:
-        send: Callable[[str], None] = stack.enter_context(Publisher(args.mqtt)) if args.mqtt else _print
+        send: Callable[[str], None] = (
+            stack.enter_context(Publisher(args.mqtt)) if args.mqtt else _print
+        )
         config, telemetry = _load(args)
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="anomalynet-")))
         table = detector_rows(telemetry, args.series)
         _warn(telemetry)
         pace, sequence, readings = _Pace(args.speed), Counter[str](), 0
         shift: int | None = None if args.shift else 0
-        found = messages(table, telemetry.period, gateways(telemetry), config.title, scratch, first=args.first, last=args.last)
+        found = messages(
+            table,
+            telemetry.period,
+            gateways(telemetry),
+            config.title,
+            scratch,
+            first=args.first,
+            last=args.last,
+        )
         for one in found:
             if shift is None:
                 shift = round(time.time() * 1e6) - one.time
@@ -99,7 +142,10 @@ def replay(args: argparse.Namespace) -> int:
             send(_document(one, sequence[one.gateway], shift))
             sequence[one.gateway] += 1
             readings += len(one.readings)
-    print(f"{sequence.total():,} messages of {len(sequence):,} gateways, {readings:,} readings", file=sys.stderr)
+    print(
+        f"{sequence.total():,} messages of {len(sequence):,} gateways, {readings:,} readings",
+        file=sys.stderr,
+    )
     return 0
 
 
@@ -107,8 +153,16 @@ def _document(one: Sent, sequence: int, shift: int) -> str:
     """A gateway's message as JSON; `shift` in µs moves its times."""
     from anomalynet.detection.events import iso
 
-    readings = [{"device": device, "time": iso(time + shift), "values": values} for device, time, values in one.readings]
-    document = {"gateway": one.gateway, "time": iso(one.time + shift), "sequence": sequence, "readings": readings}
+    readings = [
+        {"device": device, "time": iso(time + shift), "values": values}
+        for device, time, values in one.readings
+    ]
+    document = {
+        "gateway": one.gateway,
+        "time": iso(one.time + shift),
+        "sequence": sequence,
+        "readings": readings,
+    }
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 

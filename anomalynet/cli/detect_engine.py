@@ -27,7 +27,15 @@ def make_engine(args: argparse.Namespace) -> Engine:
             allowed = set(args.devices.read_text(encoding="utf-8").split("\n")) - {""}
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "not text"
-            raise UsageError(f"{args.devices}: {why}", "--devices names a file, one device a line") from None
+            raise UsageError(
+                f"{args.devices}: {why}", "--devices names a file, one device a line"
+            ) from None
     k, n = args.hits
     rule = AlarmRule(threshold=args.threshold, clear=args.clear, k=k, n=n, cool_down=args.cool_down)
-    return Engine(Model(args.model), rule, max_devices=args.max_devices, allowed=allowed, lateness=args.lateness)
+    return Engine(
+        Model(args.model),
+        rule,
+        max_devices=args.max_devices,
+        allowed=allowed,
+        lateness=args.lateness,
+    )

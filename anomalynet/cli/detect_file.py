@@ -24,7 +24,8 @@ from anomalynet.detection.stream.status import Status
 from anomalynet.errors import StoppedError
 
 BATCH = 65_536
-"""Readings that are scored together: many, so that a file sorted by device has steps of several devices for one call of the network."""
+"""Readings that are scored together: many, so that a file sorted by device has steps of several
+devices for one call of the network."""
 
 
 EVENTS = 1000
@@ -47,7 +48,9 @@ def detect_file(args: argparse.Namespace) -> int:
 
     def take(outcome: Any, messages: list[Message]) -> None:
         status.add(messages, outcome, engine.names)
-        opened.extend((event.device, event.time) for event in outcome.events if event.kind == "alarm")
+        opened.extend(
+            (event.device, event.time) for event in outcome.events if event.kind == "alarm"
+        )
         if scores is not None:
             scores.put(engine.names, outcome.steps)
         for target in targets:
@@ -62,7 +65,8 @@ def detect_file(args: argparse.Namespace) -> int:
         done = True
     except KeyboardInterrupt:
         raise StoppedError(
-            "interrupted: the scores were not written, alarms up to here were", "the same command starts from the beginning"
+            "interrupted: the scores were not written, alarms up to here were",
+            "the same command starts from the beginning",
         ) from None
     finally:
         if scores is not None:
@@ -93,7 +97,13 @@ def _batches(messages: Iterable[Message]) -> Iterator[list[Message]]:
         yield batch
 
 
-def _summary(status: Status, devices: int, rejected: dict[str, int], contract: Contract, evaluation: Evaluation | None) -> dict[str, Any]:
+def _summary(
+    status: Status,
+    devices: int,
+    rejected: dict[str, int],
+    contract: Contract,
+    evaluation: Evaluation | None,
+) -> dict[str, Any]:
     return {
         "run": contract.run,
         "model": contract.model,
@@ -110,11 +120,14 @@ def _summary(status: Status, devices: int, rejected: dict[str, int], contract: C
 
 def _tell(summary: dict[str, Any], seconds: float, evaluation: Evaluation | None) -> None:
     lines = [
-        f"{summary['devices']} devices, {summary['readings']} readings, {summary['scored']} of {summary['steps']} steps scored, "
+        f"{summary['devices']} devices, {summary['readings']} readings, {summary['scored']} of "
+        f"{summary['steps']} steps scored, "
         f"{summary['alarms']} alarms in {seconds:.1f} s"
     ]
     if summary["readings"] and not summary["scored"]:
-        lines.append("nothing was scored: the recording is shorter than the model's calibration and window")
+        lines.append(
+            "nothing was scored: the recording is shorter than the model's calibration and window"
+        )
     lines += [f"  {count} {kind}" for kind, count in sorted(summary["rejected"].items())]
     if evaluation is not None:
         for name, kind in sorted(evaluation.kinds.items()):
@@ -122,5 +135,8 @@ def _tell(summary: dict[str, Any], seconds: float, evaluation: Evaluation | None
             late = "" if delay is None else f", median delay {delay:g} s"
             lines.append(f"  {name}: {kind.detected} of {kind.incidents} incidents detected{late}")
         rate = evaluation.false_per_day
-        lines.append(f"  {evaluation.false_alarms} false alarms" + ("" if rate is None else f", {rate:,.1f} a day"))
+        lines.append(
+            f"  {evaluation.false_alarms} false alarms"
+            + ("" if rate is None else f", {rate:,.1f} a day")
+        )
     print("\n".join(lines), file=sys.stderr)

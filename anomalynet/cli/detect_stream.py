@@ -73,12 +73,20 @@ def _service(args: argparse.Namespace) -> Service:
     contract = engine.contract
     client_id = args.client_id or f"anomalynet-{contract.run}"
     scores = ScoresFile(args.scores) if args.scores is not None else None
-    state = State(args.state, f"{contract.run} {engine.model.fingerprint}", notices, args.fsync) if args.state is not None else None
+    state = (
+        State(args.state, f"{contract.run} {engine.model.fingerprint}", notices, args.fsync)
+        if args.state is not None
+        else None
+    )
     return Service(
         engine=engine,
         source=_source(args, client_id, notices),
         parser=Parser([sensor.name for sensor in contract.sensors], notices, args.max_message),
-        sinks=sinks(args.alarms or ([] if args.json else ["-"]), notices, address(args.mqtt) if args.mqtt else None),
+        sinks=sinks(
+            args.alarms or ([] if args.json else ["-"]),
+            notices,
+            address(args.mqtt) if args.mqtt else None,
+        ),
         scores=scores,
         state=state,
         patience=_patience(args.patience, engine),
@@ -99,7 +107,9 @@ def _patience(seconds: float, engine: Engine) -> Patience | None:
     if not seconds or not contract.period:
         return None
     if contract.breaks:  # a longer silence ends the segment: nothing more is scored then
-        return Patience(seconds, contract.period, engine.clocks, (contract.max_gap + 3) * contract.period)
+        return Patience(
+            seconds, contract.period, engine.clocks, (contract.max_gap + 3) * contract.period
+        )
     return Patience(seconds, contract.period, engine.clocks)
 
 

@@ -16,7 +16,17 @@ from anomalynet.cli.output import print_json, print_table
 
 SUMMARY = "say what machine, versions, data and keys were found, and what is missing"
 
-PACKAGES = ("torch", "lightning", "torchmetrics", "optuna", "wandb", "omegaconf", "polars", "scikit-learn", "matplotlib")
+PACKAGES = (
+    "torch",
+    "lightning",
+    "torchmetrics",
+    "optuna",
+    "wandb",
+    "omegaconf",
+    "polars",
+    "scikit-learn",
+    "matplotlib",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,10 +51,20 @@ def _row(what: str, found: object, state: str = "ok", advice: str = "") -> dict[
 def _machine() -> list[dict[str, object]]:
     disk = shutil.disk_usage(Path.cwd()).free / 2**30
     return [
-        _row("python", platform.python_version(), "ok" if sys.version_info >= (3, 11) else "missing", "needs 3.11 or newer"),
+        _row(
+            "python",
+            platform.python_version(),
+            "ok" if sys.version_info >= (3, 11) else "missing",
+            "needs 3.11 or newer",
+        ),
         _row("system", platform.platform()),
         _row("cores", os.cpu_count()),
-        _row("free disk", f"{disk:.0f} GiB", "ok" if disk > 2 else "low", "" if disk > 2 else "runs and prepared data need room"),
+        _row(
+            "free disk",
+            f"{disk:.0f} GiB",
+            "ok" if disk > 2 else "low",
+            "" if disk > 2 else "runs and prepared data need room",
+        ),
     ]
 
 
@@ -68,7 +88,14 @@ def _devices() -> list[dict[str, object]]:
         return [_row(f"cuda:{index}", name) for index, name in enumerate(gpus)]
     if torch.backends.mps.is_available():
         return [_row("mps", platform.processor())]
-    return [_row("accelerator", "none", "ok", f"runs use the CPU ({torch.backends.cpu.get_cpu_capability()}), one thread each")]
+    return [
+        _row(
+            "accelerator",
+            "none",
+            "ok",
+            f"runs use the CPU ({torch.backends.cpu.get_cpu_capability()}), one thread each",
+        )
+    ]
 
 
 def _data() -> list[dict[str, object]]:
@@ -103,5 +130,14 @@ def _data() -> list[dict[str, object]]:
 
 def _keys() -> list[dict[str, object]]:
     netrc = Path.home() / ".netrc"
-    has_key = bool(os.environ.get("WANDB_API_KEY")) or (netrc.is_file() and "api.wandb.ai" in netrc.read_text(errors="ignore"))
-    return [_row("Weights & Biases key", "there" if has_key else "none", "ok" if has_key else "absent", "" if has_key else "wandb login")]
+    has_key = bool(os.environ.get("WANDB_API_KEY")) or (
+        netrc.is_file() and "api.wandb.ai" in netrc.read_text(errors="ignore")
+    )
+    return [
+        _row(
+            "Weights & Biases key",
+            "there" if has_key else "none",
+            "ok" if has_key else "absent",
+            "" if has_key else "wandb login",
+        )
+    ]

@@ -1,4 +1,5 @@
-"""What `sweep` and `reproduce` share: where runs are placed, what is refused before the first, and watching them."""
+"""What `sweep` and `reproduce` share: where runs are placed, what is refused before the first, and
+watching them."""
 
 from __future__ import annotations
 
@@ -21,13 +22,37 @@ if TYPE_CHECKING:
 
 def add_launch(parser: argparse.ArgumentParser) -> None:
     """`--data`, `--slots`, `--gpus`, `--runs-per-gpu`, `--devices`, `--on`"""
-    told = "data set (`anomalynet data ls`; default: smart_city), or a folder of `anomalynet simulate`"
+    told = (
+        "data set (`anomalynet data ls`; default: smart_city), or a folder of `anomalynet simulate`"
+    )
     parser.add_argument("--data", metavar="NAME|DIR", help=told)
-    parser.add_argument("--slots", type=int, metavar="N", help="runs at a time (default: every GPU, else one or two by the cores)")
-    parser.add_argument("--gpus", metavar="0,1", help="place runs on these GPUs, each of which one worker sees alone; `all`")
-    parser.add_argument("--runs-per-gpu", type=int, default=1, metavar="N", help="runs at a time on each GPU (default: 1)")
-    parser.add_argument("--devices", type=int, metavar="N", help="devices that train each run together (DDP)")
-    parser.add_argument("--on", choices=("local", "ray"), default="local", help="where runs are placed: here, or on a Ray cluster")
+    parser.add_argument(
+        "--slots",
+        type=int,
+        metavar="N",
+        help="runs at a time (default: every GPU, else one or two by the cores)",
+    )
+    parser.add_argument(
+        "--gpus",
+        metavar="0,1",
+        help="place runs on these GPUs, each of which one worker sees alone; `all`",
+    )
+    parser.add_argument(
+        "--runs-per-gpu",
+        type=int,
+        default=1,
+        metavar="N",
+        help="runs at a time on each GPU (default: 1)",
+    )
+    parser.add_argument(
+        "--devices", type=int, metavar="N", help="devices that train each run together (DDP)"
+    )
+    parser.add_argument(
+        "--on",
+        choices=("local", "ray"),
+        default="local",
+        help="where runs are placed: here, or on a Ray cluster",
+    )
 
 
 def overrides_of(args: argparse.Namespace) -> list[str]:
@@ -38,14 +63,22 @@ def overrides_of(args: argparse.Namespace) -> list[str]:
     """
     chosen = [text for text in args.overrides if text.startswith(("seed=", "data.split.fold="))]
     if chosen:
-        raise UsageError(f"{chosen[0]}: seeds and folds are the sweep's", "`anomalynet train` takes one; the sweep's file names them")
+        raise UsageError(
+            f"{chosen[0]}: seeds and folds are the sweep's",
+            "`anomalynet train` takes one; the sweep's file names them",
+        )
     data, place = data_set(args.data) if args.data else (None, [])
     named = [f"data.name={data}", *place] if data else []
-    return [*named, *args.overrides, *([f"hardware.devices={args.devices}"] if args.devices is not None else [])]
+    return [
+        *named,
+        *args.overrides,
+        *([f"hardware.devices={args.devices}"] if args.devices is not None else []),
+    ]
 
 
 def slots_of(args: argparse.Namespace, jobs: Sequence[Job]) -> list[Slot]:
-    """The slots that a command asks for, by default every GPU of the machine, else as many as the cores carry."""
+    """The slots that a command asks for, by default every GPU of the machine, else as many as the
+    cores carry."""
     from anomalynet.sweep.slots import cpu_slots, gpu_slots, gpus_here
 
     hardware = jobs[0].run.loaded.config.hardware
@@ -53,20 +86,39 @@ def slots_of(args: argparse.Namespace, jobs: Sequence[Job]) -> list[Slot]:
         from anomalynet.sweep.cluster.session import connect, ray_slots
 
         if args.gpus is not None:
-            raise UsageError("--gpus names GPUs of this machine, and Ray those of its cluster", "leave it out; --slots bounds the runs")
+            raise UsageError(
+                "--gpus names GPUs of this machine, and Ray those of its cluster",
+                "leave it out; --slots bounds the runs",
+            )
         return ray_slots(connect(), args.slots, hardware, args.runs_per_gpu)
     if args.gpus is not None:
         if args.slots is not None:
-            raise UsageError("--slots and --gpus exclude each other", "--runs-per-gpu puts several runs on each GPU")
+            raise UsageError(
+                "--slots and --gpus exclude each other",
+                "--runs-per-gpu puts several runs on each GPU",
+            )
         here = gpus_here()
-        names = here if args.gpus == "all" else [name.strip() for name in args.gpus.split(",") if name.strip()]
+        names = (
+            here
+            if args.gpus == "all"
+            else [name.strip() for name in args.gpus.split(",") if name.strip()]
+        )
         if not names:
-            raise UsageError(f"--gpus {args.gpus}: no GPU was found", "--slots N places runs on the CPU")
+            raise UsageError(
+                f"--gpus {args.gpus}: no GPU was found", "--slots N places runs on the CPU"
+            )
         if not here:
-            say("warning: no GPU was found on this machine: unless torch finds one, runs are trained on the CPU")
+            say(
+                "warning: no GPU was found on this machine: unless torch finds one, runs are "
+                "trained on the CPU"
+            )
         return gpu_slots(names, args.runs_per_gpu, hardware.devices)
     free = gpus_here() if args.slots is None and hardware.accelerator in ("auto", "cuda") else []
-    return gpu_slots(free, args.runs_per_gpu, hardware.devices) if free else cpu_slots(args.slots, hardware.devices)
+    return (
+        gpu_slots(free, args.runs_per_gpu, hardware.devices)
+        if free
+        else cpu_slots(args.slots, hardware.devices)
+    )
 
 
 @contextmanager
@@ -78,7 +130,10 @@ def launcher(args: argparse.Namespace, slots: Sequence[Slot], group: str) -> Ite
         from anomalynet.sweep.cluster.session import session
         from anomalynet.sweep.cluster.worker import RayCluster
 
-        with session() as ray, Launch(slots, group=group, hire=RayCluster(ray, say).hire, say=say) as launch:
+        with (
+            session() as ray,
+            Launch(slots, group=group, hire=RayCluster(ray, say).hire, say=say) as launch,
+        ):
             yield launch
     else:
         with Launch(slots, group=group, say=say) as launch:
@@ -100,7 +155,8 @@ def work(args: argparse.Namespace, jobs: list[Job], slots: Sequence[Slot], group
 
 
 def try_splits(jobs: Sequence[Job]) -> None:
-    """Prepare the data and cut every split that waiting runs will need: what is refused, is refused before the first run."""
+    """Prepare the data and cut every split that waiting runs will need: what is refused, is refused
+    before the first run."""
     waiting = dict.fromkeys(job.run.loaded.config.data for job in jobs if job.state == "waiting")
     if not waiting:
         return
@@ -126,9 +182,12 @@ PLAIN = ("data.name=", "data.root=", "data.subset=", "data.split.policy=", "hard
 """Arguments that a label tells already, or that change nothing in a report."""
 
 
-def label_of(sweep: Sweep, jobs: Sequence[Job], overrides: Sequence[str], extra: Sequence[str] = ()) -> str:
-    """What a command's report is called: the sweep unless it is the paper's, the data, the split's policy if the command names one, the
-    preset, and six digits of whatever else is asked or, of a world's folder, of its content.
+def label_of(
+    sweep: Sweep, jobs: Sequence[Job], overrides: Sequence[str], extra: Sequence[str] = ()
+) -> str:
+    """What a command's report is called: the sweep unless it is the paper's, the data, the split's
+    policy if the command names one, the preset, and six digits of whatever else is asked or, of a
+    world's folder, of its content.
 
     Another setting on the command line never overwrites a report.
     """
@@ -138,7 +197,11 @@ def label_of(sweep: Sweep, jobs: Sequence[Job], overrides: Sequence[str], extra:
     from anomalynet.runs.audits import slug
 
     config = jobs[0].run.loaded.config.data
-    policy = [config.split.policy] if any(text.startswith("data.split.policy=") for text in overrides) else []
+    policy = (
+        [config.split.policy]
+        if any(text.startswith("data.split.policy=") for text in overrides)
+        else []
+    )
     other = [*(text for text in overrides if not text.startswith(PLAIN)), *extra]
     other += [sources.fingerprint(config)] if config.name == "simulated" else []
     digits = [hashlib.sha256(" ".join(sorted(other)).encode()).hexdigest()[:6]] if other else []

@@ -1,4 +1,5 @@
-"""A table that is drawn again and again while work goes on: on a terminal's stderr, and nowhere else."""
+"""A table that is drawn again and again while work goes on: on a terminal's stderr, and nowhere
+else."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ if TYPE_CHECKING:
 
 
 class LiveTable:
-    """What progress displays share; use as a context manager. `live` says whether there is a terminal to draw on."""
+    """What progress displays share; use as a context manager. `live` says whether there is a
+    terminal to draw on."""
 
     def __init__(self) -> None:
         self.live = sys.stderr.isatty()
@@ -25,7 +27,12 @@ class LiveTable:
             self._table.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self.live:
             self._table.stop()
 

@@ -14,7 +14,9 @@ KINDS = ("experiments", "sweeps", "models", "runs")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("kind", nargs="?", choices=KINDS, help="what to list; everything without it")
+    parser.add_argument(
+        "kind", nargs="?", choices=KINDS, help="what to list; everything without it"
+    )
     add_runs(parser)
     add_json(parser)
 
@@ -36,9 +38,16 @@ def _named(kind: str) -> list[dict[str, object]]:
     from anomalynet.config.models import model_class, model_names
 
     if kind == "models":
-        return [{"name": name, "what": (model_class(name).__doc__ or "").split("\n")[0]} for name in model_names()]
+        return [
+            {"name": name, "what": (model_class(name).__doc__ or "").split("\n")[0]}
+            for name in model_names()
+        ]
     files = locate.files("experiments" if kind == "experiments" else "sweeps")
-    return [{"name": name, "what": locate.summary(path)} for name, path in files.items() if name != "base"]
+    return [
+        {"name": name, "what": locate.summary(path)}
+        for name, path in files.items()
+        if name != "base"
+    ]
 
 
 def _runs(args: argparse.Namespace) -> list[dict[str, object]]:
@@ -57,7 +66,11 @@ def _runs(args: argparse.Namespace) -> list[dict[str, object]]:
                 "data": result.get("data"),
                 "seed": result.get("seed"),
                 "fold": result.get("fold"),
-                "state": "done" if folder.finished else "failed" if folder.failed.is_file() else f"epoch {len(folder.read_progress())}",
+                "state": "done"
+                if folder.finished
+                else "failed"
+                if folder.failed.is_file()
+                else f"epoch {len(folder.read_progress())}",
                 "test/f1_attack": _rounded(metrics.get("test/f1_attack")),
                 "test/auroc": _rounded(metrics.get("test/auroc")),
             }

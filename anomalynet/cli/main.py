@@ -1,4 +1,5 @@
-"""`anomalynet VERB`: one file a verb in this folder; nothing heavy is imported before a verb runs."""
+"""`anomalynet VERB`: one file a verb in this folder; nothing heavy is imported before a verb
+runs."""
 
 from __future__ import annotations
 
@@ -36,22 +37,22 @@ VERBS = (
 
 EPILOG = """\
 a session:
-  anomalynet reproduce                               every model of the paper on a simulated network, then the report
-  anomalynet simulate smart_city --out worlds/city   a sensor network with labelled attacks and faults
+  anomalynet reproduce                               every model of the paper, then the report
+  anomalynet simulate smart_city --out worlds/city   a sensor network with labelled incidents
   anomalynet data fetch skab                         real data, verified
   anomalynet audit skab                              what gives its labels away without any sensor
-  anomalynet audit-table table_3.csv                 whether a published table of results can be true
+  anomalynet audit-table table_3.csv                 whether a published table can be true
   anomalynet train hybrid data.name=skab             one run; the same command again continues it
   anomalynet test 3f2a data.name=mine                its detector and threshold on other data
-  anomalynet export 3f2a --out model.onnx            the same detector as a file, for `anomalynet detect`
-  anomalynet detect readings.csv --model model.onnx  an exported model on readings: a file, or live with --mqtt
+  anomalynet export 3f2a --out model.onnx            the same detector as a file, for `detect`
+  anomalynet detect readings.csv --model model.onnx  an exported model on a file, or live (--mqtt)
   anomalynet sweep components                        what each part of the hybrid contributes
   anomalynet status --watch                          how sweeps stand, from any terminal
-  anomalynet check                                   whether the models became worse than the committed baseline
+  anomalynet check                                   whether models became worse than the baseline
 
 key=value changes what is computed, --flags how the command behaves.
-exit codes: 0 done, 1 some runs failed or a table cannot be true, 2 usage, configuration or data, 3 regression,
-4 nothing to compare, 130 interrupted"""
+exit codes: 0 done, 1 some runs failed or a table cannot be true, 2 usage,
+configuration or data, 3 regression, 4 nothing to compare, 130 interrupted"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -61,7 +62,9 @@ class _Parser(argparse.ArgumentParser):
         if "invalid choice" in message and "VERB" in message:
             given = message.split("'")[1]
             near = difflib.get_close_matches(given, VERBS, n=1)
-            message = f"there is no verb {given!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+            message = f"there is no verb {given!r}" + (
+                f"; did you mean {near[0]!r}?" if near else ""
+            )
         self.exit(2, f"{self.prog}: {message}\n  → {self.prog} --help\n")
 
 
@@ -69,7 +72,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of every verb."""
     parser = _Parser(
         prog="anomalynet",
-        description="Experiments, ablations and honest evaluation for anomaly detection in IoT sensor networks.",
+        description="Experiments, ablations and honest evaluation for anomaly detection in IoT "
+        "sensor networks.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -79,7 +83,9 @@ def build_parser() -> argparse.ArgumentParser:
     for verb in VERBS:
         module = importlib.import_module(f"anomalynet.cli.{verb.replace('-', '_')}")
         text = module.SUMMARY
-        child = verbs.add_parser(verb, help=text, description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+        child = verbs.add_parser(
+            verb, help=text, description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
         module.add_arguments(child)
         if child.get_default("run") is None:
             child.set_defaults(run=module.run)
@@ -91,7 +97,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = build_parser()
     args, rest = parser.parse_known_args(argv)
     if rest:
-        strange = [text for text in rest if text.startswith("-") or "=" not in text or not hasattr(args, "overrides")]
+        strange = [
+            text
+            for text in rest
+            if text.startswith("-") or "=" not in text or not hasattr(args, "overrides")
+        ]
         if strange:
             parser.error(f"unrecognised: {' '.join(strange)}")
         args.overrides = [*args.overrides, *rest]
@@ -118,11 +128,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if args.debug or error.name is None or error.name.startswith("anomalynet"):
             raise
-        print(f"anomalynet: this needs the package {error.name}\n  → pip install anomalynet, without --no-deps", file=sys.stderr)
+        print(
+            f"anomalynet: this needs the package {error.name}\n  → pip install anomalynet, "
+            "without --no-deps",
+            file=sys.stderr,
+        )
         return 2
     except Exception as error:
         if args.debug:
             raise
-        print(f"anomalynet: unexpected {type(error).__name__}: {error}\n  → please report it with the output of --debug", file=sys.stderr)
+        print(
+            f"anomalynet: unexpected {type(error).__name__}: {error}\n  → please report it with "
+            "the output of --debug",
+            file=sys.stderr,
+        )
         return 1
     return code

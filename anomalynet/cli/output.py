@@ -42,4 +42,7 @@ def alarms(scores: Path) -> str:
     import polars as pl
 
     test = pl.read_parquet(scores).filter(pl.col("split") == "test", pl.col("score").is_not_null())
-    return f"{test['alarm'].sum()} of {test.height} test steps are alarms: the column `alarm` of {scores}"
+    return (
+        f"{test['alarm'].sum()} of {test.height} test steps are alarms: the column `alarm` "
+        f"of {scores}"
+    )

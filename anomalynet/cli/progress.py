@@ -27,7 +27,13 @@ class TrainingProgress:
     def __enter__(self) -> TrainingProgress:
         if self.live:
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                Progress,
+                TextColumn,
+                TimeRemainingColumn,
+            )
 
             columns = (
                 TextColumn("{task.description}"),
@@ -42,7 +48,12 @@ class TrainingProgress:
             self._steps = self._bar.add_task("epoch", total=None, text="")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self.live:
             self._bar.stop()
 
@@ -56,6 +67,12 @@ class TrainingProgress:
     def epoch(self, line: dict[str, Any], epochs: int) -> None:
         """An epoch is done."""
         if self.live:
-            self._bar.update(self._epochs, completed=line["epoch"] + 1, total=epochs, text=described(line))
+            self._bar.update(
+                self._epochs, completed=line["epoch"] + 1, total=epochs, text=described(line)
+            )
         else:
-            print(f"{self.title} epoch {line['epoch'] + 1}/{epochs} {described(line)}", file=sys.stderr, flush=True)
+            print(
+                f"{self.title} epoch {line['epoch'] + 1}/{epochs} {described(line)}",
+                file=sys.stderr,
+                flush=True,
+            )

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.cli.arguments import add_format, add_json, add_overrides, add_runs, forms_of
-from anomalynet.cli.launching import add_launch, label_of, overrides_of, say, slots_of, try_splits, work
+from anomalynet.cli.launching import (
+    add_launch,
+    label_of,
+    overrides_of,
+    say,
+    slots_of,
+    try_splits,
+    work,
+)
 from anomalynet.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -17,7 +25,10 @@ if TYPE_CHECKING:
     from anomalynet.sweep.file import Sweep
     from anomalynet.sweep.slots import Slot
 
-SUMMARY = "train every model of the paper and the traditional ones, and write the report: Tables 2-5 beside ours"
+SUMMARY = (
+    "train every model of the paper and the traditional ones, and write the report: Tables "
+    "2-5 beside ours"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,12 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="folder of the report (default: reports/<data>, with the split's policy where one is given, and -quick)",
+        help="folder of the report (default: reports/<data>, with the split's policy where "
+        "one is given, and -quick)",
     )
     add_format(parser)
     add_json(parser)
     parser.epilog = (
-        "The same command again continues where it was, and tries failed runs again. It is the sweep sweeps/paper_models.yaml and the "
+        "The same command again continues where it was, and tries failed runs again. It is the "
+        "sweep sweeps/paper_models.yaml and the "
         "report of its runs."
     )
 
@@ -74,7 +87,10 @@ def run(args: argparse.Namespace) -> int:
         if estimate.unmeasured(jobs, costs):
             say("measuring one epoch of each model")
             costs = _measure(args, sweep, overrides, slots) | costs
-        say(f"at most {duration(estimate.at_most(jobs, costs, len(slots)))}, less where training stops early")
+        say(
+            f"at most {duration(estimate.at_most(jobs, costs, len(slots)))}, less where training "
+            "stops early"
+        )
     work(args, jobs, slots, group=label)
     failed = [job for job in jobs if job.state != "done"]
     for job in failed:
@@ -90,16 +106,26 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _measure(args: argparse.Namespace, sweep: Sweep, overrides: list[str], slots: Sequence[Slot]) -> dict[str, Cost]:
-    """One epoch of each experiment on the first fold, in a folder of their own that no report reads."""
+def _measure(
+    args: argparse.Namespace, sweep: Sweep, overrides: list[str], slots: Sequence[Slot]
+) -> dict[str, Cost]:
+    """One epoch of each experiment on the first fold, in a folder of their own that no report
+    reads."""
     from dataclasses import replace
 
     from anomalynet.sweep import estimate
     from anomalynet.sweep.jobs import jobs_of
     from anomalynet.sweep.plan import plan
 
-    short = replace(sweep, seeds=sweep.seeds[:1], worlds=sweep.worlds[:1] if isinstance(sweep.worlds, list) else sweep.worlds, folds=[0])
+    short = replace(
+        sweep,
+        seeds=sweep.seeds[:1],
+        worlds=sweep.worlds[:1] if isinstance(sweep.worlds, list) else sweep.worlds,
+        folds=[0],
+    )
     runs = args.runs / ".estimate"
-    jobs = jobs_of(plan(short, [*overrides, "training.epochs=1", "tracking=disabled"]), runs, again=["failed"])
+    jobs = jobs_of(
+        plan(short, [*overrides, "training.epochs=1", "tracking=disabled"]), runs, again=["failed"]
+    )
     work(args, jobs, slots, group="estimate")
     return estimate.measured(runs, jobs)

@@ -24,8 +24,15 @@ def at_once(sweep: Sweep, base: Sequence[Job], slots: Sequence[Slot]) -> int:
     return min(len(slots), len(base) * sweep.search.batch)
 
 
-def show(args: argparse.Namespace, search: Search | None, sweep: Sweep, base: Sequence[Job], slots: Sequence[Slot]) -> None:
-    """Every trial with its state, value and params; then how many are left, and how long they take as far as runs were measured."""
+def show(
+    args: argparse.Namespace,
+    search: Search | None,
+    sweep: Sweep,
+    base: Sequence[Job],
+    slots: Sequence[Slot],
+) -> None:
+    """Every trial with its state, value and params; then how many are left, and how long they take
+    as far as runs were measured."""
     from anomalynet.sweep import estimate
 
     known = search.ledger.trials() if search else []
@@ -34,14 +41,23 @@ def show(args: argparse.Namespace, search: Search | None, sweep: Sweep, base: Se
     wanted = [replace(job, state="waiting") for job in base]
     together = at_once(sweep, base, slots)
     costs = estimate.measured(args.runs, wanted)
-    seconds = None if estimate.unmeasured(wanted, costs) else left * estimate.at_most(wanted, costs, together)
+    seconds = (
+        None
+        if estimate.unmeasured(wanted, costs)
+        else left * estimate.at_most(wanted, costs, together)
+    )
     rows = [row(place, trial, sweep) for place, trial in enumerate(known)]
     chosen = study.best(known, sweep.search.directions)
     if args.json:
-        print_json({"trials": rows, "wanted": total, "left": left, "best": chosen, "seconds_left": seconds})
+        print_json(
+            {"trials": rows, "wanted": total, "left": left, "best": chosen, "seconds_left": seconds}
+        )
         return
     print_table(rows)
-    told = f"{total} trials of {len(base)} run{'s' if len(base) > 1 else ''}, {total - left} done, {left} left"
+    told = (
+        f"{total} trials of {len(base)} run{'s' if len(base) > 1 else ''}, {total - left} "
+        f"done, {left} left"
+    )
     if chosen:
         told += f", best: trial {', '.join(map(str, chosen))}"
     if left and seconds is None:
@@ -54,4 +70,9 @@ def show(args: argparse.Namespace, search: Search | None, sweep: Sweep, base: Se
 def row(place: int, trial: FrozenTrial, sweep: Sweep) -> dict[str, Any]:
     """A trial in a table: its place, state, values and params."""
     values = trial.values or [None] * len(sweep.search.objectives)
-    return {"trial": place, "state": trial.state.name.lower(), **dict(zip(sweep.search.objectives, values, strict=True)), **trial.params}
+    return {
+        "trial": place,
+        "state": trial.state.name.lower(),
+        **dict(zip(sweep.search.objectives, values, strict=True)),
+        **trial.params,
+    }

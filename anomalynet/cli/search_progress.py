@@ -27,7 +27,9 @@ class SearchProgress(LiveTable):
         text: writes an objective's value for people.
     """
 
-    def __init__(self, search: Search, changed: Callable[[], object], text: Callable[[str, float], str]) -> None:
+    def __init__(
+        self, search: Search, changed: Callable[[], object], text: Callable[[str, float], str]
+    ) -> None:
         super().__init__()
         self.search, self.changed, self.text = search, changed, text
         self.under_way: list[Trial] = []
@@ -55,7 +57,10 @@ class SearchProgress(LiveTable):
             seconds = sum(job.seconds or 0.0 for job in trial.jobs)
             took = f" in {duration(seconds)}" if seconds else ""
             print(
-                f"[{self._ended()}/{self.search.total}] {self._told(trial)}{took}{self._best()}{self._left()}", file=sys.stderr, flush=True
+                f"[{self._ended()}/{self.search.total}] "
+                f"{self._told(trial)}{took}{self._best()}{self._left()}",
+                file=sys.stderr,
+                flush=True,
             )
 
     def _ended(self) -> int:
@@ -69,7 +74,10 @@ class SearchProgress(LiveTable):
         return f"trial {trial.place} {self._values(trial.values)}"
 
     def _values(self, values: Sequence[float]) -> str:
-        return " / ".join(self.text(name, value) for name, value in zip(self.search.sweep.search.objectives, values, strict=True))
+        return " / ".join(
+            self.text(name, value)
+            for name, value in zip(self.search.sweep.search.objectives, values, strict=True)
+        )
 
     def _best(self) -> str:
         return best_text(self.known, self.search, self._values)
@@ -83,18 +91,30 @@ class SearchProgress(LiveTable):
     def _drawn(self) -> Table:
         from rich.table import Table
 
-        table = Table(title=f"{self._ended()} of {self.search.total} trials{self._best()}{self._left()}", title_justify="left")
+        table = Table(
+            title=f"{self._ended()} of {self.search.total} trials{self._best()}{self._left()}",
+            title_justify="left",
+        )
         for heading in ("trial", "values", "runs", "running"):
             table.add_column(heading)
         for trial in self.under_way:
-            values = ", ".join(f"{key.rpartition('.')[2]}={scalar(value)}" for key, value in trial.params.items())
+            values = ", ".join(
+                f"{key.rpartition('.')[2]}={scalar(value)}" for key, value in trial.params.items()
+            )
             running = ", ".join(where(job) for job in trial.jobs if job.state == "running")
             done = sum(job.state == "done" for job in trial.jobs)
-            table.add_row(str(trial.place), values, f"{done}/{len(trial.jobs)}", "pruned" if trial.pruned else running)
+            table.add_row(
+                str(trial.place),
+                values,
+                f"{done}/{len(trial.jobs)}",
+                "pruned" if trial.pruned else running,
+            )
         return table
 
 
-def best_text(known: Sequence[FrozenTrial], search: Search, values: Callable[[Sequence[float]], str]) -> str:
+def best_text(
+    known: Sequence[FrozenTrial], search: Search, values: Callable[[Sequence[float]], str]
+) -> str:
     """The best so far, in words that follow others."""
     places = best(known, search.sweep.search.directions)
     if not places:

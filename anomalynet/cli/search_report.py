@@ -33,11 +33,20 @@ def folders_of(search: Search, trial: FrozenTrial) -> list[RunFolder]:
     return [RunFolder(search.runs / name) for name in trial.user_attrs.get("runs", [])]
 
 
-def source_of(search: Search, out: Path, known: Sequence[FrozenTrial], chosen: Sequence[int]) -> str:
-    """A digest of all that a search's report is made from: the trials, the results of the chosen ones and the code."""
-    digest = hashlib.sha256(f"{code_hash(('reporting', 'cli'), SOURCES)} {code_hash()} {out} {search.total}".encode())
+def source_of(
+    search: Search, out: Path, known: Sequence[FrozenTrial], chosen: Sequence[int]
+) -> str:
+    """A digest of all that a search's report is made from: the trials, the results of the chosen
+    ones and the code."""
+    digest = hashlib.sha256(
+        f"{code_hash(('reporting', 'cli'), SOURCES)} {code_hash()} {out} {search.total}".encode()
+    )
     for trial in known:
-        digest.update(repr((trial.state.name, trial.params, trial.values, trial.user_attrs.get("reason"))).encode())
+        digest.update(
+            repr(
+                (trial.state.name, trial.params, trial.values, trial.user_attrs.get("reason"))
+            ).encode()
+        )
     for place in chosen:
         for folder in folders_of(search, known[place]):
             digest.update(made(folder) if folder.finished else b"elsewhere")
@@ -45,7 +54,12 @@ def source_of(search: Search, out: Path, known: Sequence[FrozenTrial], chosen: S
 
 
 def report(
-    search: Search, base: Sequence[Job], out: Path, known: Sequence[FrozenTrial], chosen: Sequence[int], forms: Sequence[Form]
+    search: Search,
+    base: Sequence[Job],
+    out: Path,
+    known: Sequence[FrozenTrial],
+    chosen: Sequence[int],
+    forms: Sequence[Form],
 ) -> Path:
     """Write the report and the best configurations.
 
@@ -62,7 +76,9 @@ def report(
             records[place] = [load_record(folder) for folder in folders]
         else:
             say(f"trial {place} was run on another machine: its test metrics are not in the report")
-    files = write_best(sweep, search.overrides, {place: known[place].params for place in chosen}, out)
+    files = write_best(
+        sweep, search.overrides, {place: known[place].params for place in chosen}, out
+    )
     outcome = SearchOutcome(
         name=sweep.name,
         question=sweep.question,
@@ -83,26 +99,43 @@ def report(
     return path
 
 
-def report_again(record: SweepRecord, runs: Path, out: Path, url: str | None, forms: Sequence[Form]) -> Path:
+def report_again(
+    record: SweepRecord, runs: Path, out: Path, url: str | None, forms: Sequence[Form]
+) -> Path:
     """Write the report of a search that was started, from its journal or database and its runs.
 
     Raises:
-        NothingToCompareError: it has no trials there, or its file, data or program has changed so that they are another search's.
+        NothingToCompareError: it has no trials there, or its file, data or program has changed so
+        that they are another search's.
     """
     sweep, overrides = read_sweep(record.sweep, record.preset), list(record.overrides)
     base = study.base_jobs(sweep, overrides, runs)
     journal, lock = study.files_of(runs, record.label)
     name = study.study_name(sweep, base)
     if url is None and not journal.is_file():
-        raise NothingToCompareError(f"{record.label}: no trials in {journal}", "--storage names the database that they are in")
+        raise NothingToCompareError(
+            f"{record.label}: no trials in {journal}",
+            "--storage names the database that they are in",
+        )
     storage = open_storage(url, journal)
     if name not in {one.study_name for one in storage.get_all_studies()}:
-        what = f"{record.label}: no trial of this search as its file, its data and this program are now"
+        what = (
+            f"{record.label}: no trial of this search as its file, its data and this program "
+            "are now"
+        )
         raise NothingToCompareError(what, f"anomalynet sweep {record.sweep}")
-    search = Search(sweep, overrides, runs, Ledger(storage, name, sweep.search, lock), record.trials or sweep.search.trials)
+    search = Search(
+        sweep,
+        overrides,
+        runs,
+        Ledger(storage, name, sweep.search, lock),
+        record.trials or sweep.search.trials,
+    )
     known = search.ledger.trials()
     if not known:
-        raise NothingToCompareError(f"{record.label}: no trial yet", f"anomalynet sweep {record.sweep}")
+        raise NothingToCompareError(
+            f"{record.label}: no trial yet", f"anomalynet sweep {record.sweep}"
+        )
     return report(search, base, out, known, study.best(known, sweep.search.directions), forms)
 
 
@@ -110,7 +143,13 @@ def _repetitions(base: Sequence[Job]) -> str:
     """`seed 0 × folds 0, 1 × world 0`"""
     every = [job.run.expected for job in base]
     parts = []
-    for name, values in (("seed", [one[1] for one in every]), ("fold", [one[2] for one in every]), ("world", [one[3] for one in every])):
+    for name, values in (
+        ("seed", [one[1] for one in every]),
+        ("fold", [one[2] for one in every]),
+        ("world", [one[3] for one in every]),
+    ):
         known = sorted({value for value in values if value is not None})
-        parts += [f"{name}{'s' if len(known) > 1 else ''} {', '.join(map(str, known))}"] if known else []
+        parts += (
+            [f"{name}{'s' if len(known) > 1 else ''} {', '.join(map(str, known))}"] if known else []
+        )
     return " × ".join(parts)

@@ -13,7 +13,12 @@ SUMMARY = "show the configuration of an experiment, where it came from, or how t
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("names", nargs="*", metavar="EXPERIMENT", help="one to show, or two to compare (names or paths); then key=value")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="EXPERIMENT",
+        help="one to show, or two to compare (names or paths); then key=value",
+    )
     parser.add_argument("--origin", action="store_true", help="say where each value came from")
     parser.add_argument("--keys", action="store_true", help="explain every key instead")
     add_json(parser)
@@ -34,7 +39,9 @@ def run(args: argparse.Namespace) -> int:
         print_json(rows) if args.json else print_table(rows)
         return 0
     if not 1 <= len(names) <= 2:
-        raise UsageError("name one experiment, or two to compare", "`anomalynet ls experiments` lists them")
+        raise UsageError(
+            "name one experiment, or two to compare", "`anomalynet ls experiments` lists them"
+        )
     loaded = [load(name, overrides) for name in names]
     if len(loaded) == 2:
         rows = show.difference(*loaded)
@@ -48,7 +55,9 @@ def run(args: argparse.Namespace) -> int:
         values = flatten(loaded[0].config)
         print_json(
             {
-                key: {"value": value, "origin": loaded[0].origins.get(key, "default")} if args.origin else value
+                key: {"value": value, "origin": loaded[0].origins.get(key, "default")}
+                if args.origin
+                else value
                 for key, value in values.items()
             }
         )

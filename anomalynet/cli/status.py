@@ -15,14 +15,32 @@ from anomalynet.errors import NothingToCompareError, UsageError
 if TYPE_CHECKING:
     from anomalynet.runs.standing import Standing, SweepStanding
 
-SUMMARY = "say how sweeps stand: running, done, failed and why, stale, and the time left; also from another terminal"
+SUMMARY = (
+    "say how sweeps stand: running, done, failed and why, stale, and the time left; also "
+    "from another terminal"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help="sweeps, or the start of their reports' names; every one without it")
-    parser.add_argument("--watch", action="store_true", help="show it until interrupted, or nobody works on it any more")
-    parser.add_argument("--every", type=float, default=2.0, metavar="S", help="seconds between two looks with --watch (default: 2)")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="sweeps, or the start of their reports' names; every one without it",
+    )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="show it until interrupted, or nobody works on it any more",
+    )
+    parser.add_argument(
+        "--every",
+        type=float,
+        default=2.0,
+        metavar="S",
+        help="seconds between two looks with --watch (default: 2)",
+    )
     add_runs(parser)
     add_json(parser)
     parser.epilog = "Reads files only: it disturbs nobody's work."
@@ -49,14 +67,19 @@ def _standings(args: argparse.Namespace) -> list[SweepStanding]:
     records = read_sweeps(args.runs)
     if not records:
         raise NothingToCompareError(
-            f"{args.runs}: no sweep was started here", "`anomalynet sweep NAME` starts one, --runs names another folder"
+            f"{args.runs}: no sweep was started here",
+            "`anomalynet sweep NAME` starts one, --runs names another folder",
         )
     chosen = [
-        record for record in records if not args.names or any(name == record.sweep or record.label.startswith(name) for name in args.names)
+        record
+        for record in records
+        if not args.names
+        or any(name == record.sweep or record.label.startswith(name) for name in args.names)
     ]
     if not chosen:
         raise UsageError(
-            f"no sweep {args.names[0]!r} was started in {args.runs}", f"there are {', '.join(record.label for record in records)}"
+            f"no sweep {args.names[0]!r} was started in {args.runs}",
+            f"there are {', '.join(record.label for record in records)}",
         )
     return [standing(record, args.runs) for record in chosen]
 
@@ -66,9 +89,19 @@ def _rows(sweep: SweepStanding) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for arm in dict.fromkeys(one.run.arm for one in sweep.runs):
         own = [one for one in sweep.runs if one.run.arm == arm]
-        counts = {state: sum(one.state == state for one in own) for state in ("done", "stale", "failed", "pruned", "waiting")}
+        counts = {
+            state: sum(one.state == state for one in own)
+            for state in ("done", "stale", "failed", "pruned", "waiting")
+        }
         running = "; ".join(_where(one) for one in own if one.state == "running")
-        rows.append({"arm": arm, "runs": len(own), **{state: number or None for state, number in counts.items()}, "running": running})
+        rows.append(
+            {
+                "arm": arm,
+                "runs": len(own),
+                **{state: number or None for state, number in counts.items()},
+                "running": running,
+            }
+        )
     return rows
 
 
@@ -80,7 +113,10 @@ def _where(one: Standing) -> str:
 def _headline(sweep: SweepStanding) -> str:
     from anomalynet.cli.sweep_progress import duration
 
-    counts = {state: sum(one.state == state for one in sweep.runs) for state in ("done", "stale", "failed", "pruned", "running", "waiting")}
+    counts = {
+        state: sum(one.state == state for one in sweep.runs)
+        for state in ("done", "stale", "failed", "pruned", "running", "waiting")
+    }
     told = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
     left = "" if sweep.seconds_left is None else f", about {duration(sweep.seconds_left)} left"
     wanted = f", {sweep.record.trials} trials wanted" if sweep.record.trials else ""
@@ -88,7 +124,11 @@ def _headline(sweep: SweepStanding) -> str:
 
 
 def _failures(sweep: SweepStanding) -> list[str]:
-    return [f"failed: {one.run.arm} {one.run.place} {one.run.experiment}/{one.run.id}: {one.reason}" for one in sweep.runs if one.reason]
+    return [
+        f"failed: {one.run.arm} {one.run.place} {one.run.experiment}/{one.run.id}: {one.reason}"
+        for one in sweep.runs
+        if one.reason
+    ]
 
 
 def _print(sweep: SweepStanding) -> None:
@@ -123,7 +163,9 @@ def _watch(args: argparse.Namespace) -> None:
             for heading in rows[0] if rows else ():
                 table.add_column(heading)
             for row in rows:
-                table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
+                table.add_row(
+                    *(Text("" if value is None else str(value)) for value in row.values())
+                )
             parts += [table, *(Text(text) for text in _failures(sweep))]
         return Group(*parts)
 
@@ -137,19 +179,35 @@ def _watch(args: argparse.Namespace) -> None:
 
 def _busy(found: Sequence[SweepStanding]) -> bool:
     """Whether somebody works on one of them."""
-    return any(sweep.busy and (sweep.record.active or any(one.state == "running" for one in sweep.runs)) for sweep in found)
+    return any(
+        sweep.busy and (sweep.record.active or any(one.state == "running" for one in sweep.runs))
+        for sweep in found
+    )
 
 
 def _plain(sweep: SweepStanding) -> dict[str, Any]:
     record = sweep.record
     return {
-        "label": record.label, "sweep": record.sweep, "preset": record.preset, "overrides": list(record.overrides), "report": record.report,
-        "trials": record.trials, "seconds_left": sweep.seconds_left,
+        "label": record.label,
+        "sweep": record.sweep,
+        "preset": record.preset,
+        "overrides": list(record.overrides),
+        "report": record.report,
+        "trials": record.trials,
+        "seconds_left": sweep.seconds_left,
         "runs": [
             {
-                "number": one.run.number, "arm": one.run.arm, "place": one.run.place, "experiment": one.run.experiment, "id": one.run.id,
-                "state": one.state, "epoch": one.epoch, "epochs": one.run.epochs, "best": one.best, "reason": one.reason or None,
+                "number": one.run.number,
+                "arm": one.run.arm,
+                "place": one.run.place,
+                "experiment": one.run.experiment,
+                "id": one.run.id,
+                "state": one.state,
+                "epoch": one.epoch,
+                "epochs": one.run.epochs,
+                "best": one.best,
+                "reason": one.reason or None,
             }
             for one in sweep.runs
         ],
-    }  # fmt: skip
+    }

@@ -1,4 +1,5 @@
-"""What a sweep would do: the plan as a table, the numbers of its runs, and its runs as shell commands."""
+"""What a sweep would do: the plan as a table, the numbers of its runs, and its runs as shell
+commands."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ def numbers(text: str | None, count: int) -> list[int]:
     for part in text.split(","):
         first, dash, last = part.partition("-")
         if not (first.strip().isdigit() and (last.strip().isdigit() if dash else True)):
-            raise UsageError(f"--only {text}: expected numbers of runs, such as 3 or 3,7-9", "--plan shows them")
+            raise UsageError(
+                f"--only {text}: expected numbers of runs, such as 3 or 3,7-9", "--plan shows them"
+            )
         found += range(int(first), int(last if dash else first) + 1)
     strange = [number for number in found if not 1 <= number <= count]
     if strange or not found:
@@ -37,7 +40,8 @@ def numbers(text: str | None, count: int) -> list[int]:
 
 
 def show(args: argparse.Namespace, jobs: Mapping[int, Job], slots: Sequence[Slot]) -> None:
-    """Every run with its arm, id and state; then how many are left, and how long they take as far as runs were measured."""
+    """Every run with its arm, id and state; then how many are left, and how long they take as far
+    as runs were measured."""
     from anomalynet.sweep import estimate
 
     every = list(jobs.values())
@@ -47,17 +51,33 @@ def show(args: argparse.Namespace, jobs: Mapping[int, Job], slots: Sequence[Slot
     seconds = estimate.at_most(every, costs, len(slots))
     rows = [
         {
-            "run": number, "arm": job.run.arm.name, "seed": job.run.expected[1], "fold": job.run.expected[2], "world": job.run.expected[3],
-            "id": job.folder.path.name, "state": "stale" if job.state == "done" and job.stale else job.state,
+            "run": number,
+            "arm": job.run.arm.name,
+            "seed": job.run.expected[1],
+            "fold": job.run.expected[2],
+            "world": job.run.expected[3],
+            "id": job.folder.path.name,
+            "state": "stale" if job.state == "done" and job.stale else job.state,
         }
         for number, job in jobs.items()
-    ]  # fmt: skip
+    ]
     arms = len({job.run.arm.name for job in every})
     if args.json:
-        print_json({"arms": arms, "runs": rows, "left": len(left), "seconds_left": None if unknown else seconds, "unmeasured": unknown})
+        print_json(
+            {
+                "arms": arms,
+                "runs": rows,
+                "left": len(left),
+                "seconds_left": None if unknown else seconds,
+                "unmeasured": unknown,
+            }
+        )
         return
     print_table(rows)
-    told = f"{len(every)} runs of {arms} arms, {sum(job.state == 'done' for job in every)} done, {len(left)} left"
+    told = (
+        f"{len(every)} runs of {arms} arms, {sum(job.state == 'done' for job in every)} "
+        f"done, {len(left)} left"
+    )
     if left and unknown:
         told += f"; time left unknown: no run of {', '.join(unknown)} has been measured"
     elif left:

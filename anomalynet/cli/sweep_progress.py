@@ -1,4 +1,5 @@
-"""A sweep under way, as one table: live on a terminal, a line a finished run elsewhere. On stderr."""
+"""A sweep under way, as one table: live on a terminal, a line a finished run elsewhere. On
+stderr."""
 
 from __future__ import annotations
 
@@ -51,21 +52,30 @@ class SweepProgress(LiveTable):
         from rich.table import Table
 
         finished = sum(job.state in ("done", "failed") for job in self.jobs)
-        table = Table(title=f"{finished} of {len(self.jobs)} runs{self._left()}", title_justify="left")
+        table = Table(
+            title=f"{finished} of {len(self.jobs)} runs{self._left()}", title_justify="left"
+        )
         for heading in ("arm", "done", "failed", "running"):
             table.add_column(heading)
         for name in dict.fromkeys(job.run.arm.name for job in self.jobs):
             mine = [job for job in self.jobs if job.run.arm.name == name]
             running = ", ".join(where(job) for job in mine if job.state == "running")
             failed = sum(job.state == "failed" for job in mine)
-            table.add_row(name, f"{sum(job.state == 'done' for job in mine)}/{len(mine)}", str(failed or ""), running)
+            table.add_row(
+                name,
+                f"{sum(job.state == 'done' for job in mine)}/{len(mine)}",
+                str(failed or ""),
+                running,
+            )
         return table
 
 
 def where(job: Job) -> str:
     """Seed, fold and world of a run under way, and how many epochs it has come."""
     epochs = len(job.folder.read_progress())
-    return job.run.place + (f" epoch {epochs}/{job.run.loaded.config.training.epochs}" if epochs else "")
+    return job.run.place + (
+        f" epoch {epochs}/{job.run.loaded.config.training.epochs}" if epochs else ""
+    )
 
 
 def duration(seconds: float) -> str:

@@ -37,11 +37,17 @@ def announce(jobs: Sequence[Job], runs: Path, slots: Sequence[Slot]) -> None:
     """Say what stands before the first run, and warn of runs that other code made."""
     done = sum(job.state == "done" for job in jobs)
     failed = sum(job.state == "failed" for job in jobs)
-    told = f"{len(jobs)} runs on {data_name(jobs)}, {done} done, {f'{failed} failed earlier, ' if failed else ''}{len(slots)} at a time"
+    told = (
+        f"{len(jobs)} runs on {data_name(jobs)}, {done} done, "
+        f"{f'{failed} failed earlier, ' if failed else ''}{len(slots)} at a time"
+    )
     say(f"{told}, {'one thread each, ' if slots[0].gpus is None else ''}in {runs}")
     stale = [job.folder.path for job in jobs if job.state == "done" and job.stale]
     if stale:
-        say(f"warning: other code made {len(stale)} of them, such as {stale[0]}; this command with --rerun stale makes them again")
+        say(
+            f"warning: other code made {len(stale)} of them, such as {stale[0]}; this command "
+            "with --rerun stale makes them again"
+        )
 
 
 def keep_record(
@@ -54,7 +60,8 @@ def keep_record(
     runs: Iterable[SweepRun],
     trials: int | None = None,
 ) -> SweepRecord:
-    """Note what this command wants, for `status` and `report`; what the last one has reported is kept."""
+    """Note what this command wants, for `status` and `report`; what the last one has reported is
+    kept."""
     last = read_sweep_record(args.runs, label)
     record = SweepRecord(
         label=label,
@@ -78,13 +85,22 @@ def runs_of(jobs: Sequence[Job]) -> Iterator[SweepRun]:
     """The runs of a plan as its record has them."""
     for number, job in enumerate(jobs, 1):
         loaded = job.run.loaded
-        yield SweepRun(number, loaded.name, job.folder.path.name, job.run.arm.name, job.run.place, loaded.config.training.epochs)
+        yield SweepRun(
+            number,
+            loaded.name,
+            job.folder.path.name,
+            job.run.arm.name,
+            job.run.place,
+            loaded.config.training.epochs,
+        )
 
 
 def is_current(record: SweepRecord, source: str, forms: Sequence[Form]) -> bool:
-    """Whether the very report that lies in the record's folder, in all of these forms, was made from this source: another command may have
-    written it since."""
-    return {"md", *forms} <= present(Path(record.report)) and record.reported == _stamp(record, source)
+    """Whether the very report that lies in the record's folder, in all of these forms, was made
+    from this source: another command may have written it since."""
+    return {"md", *forms} <= present(Path(record.report)) and record.reported == _stamp(
+        record, source
+    )
 
 
 def mark_reported(record: SweepRecord, source: str, runs: Path) -> None:
@@ -94,13 +110,17 @@ def mark_reported(record: SweepRecord, source: str, runs: Path) -> None:
 
 def _stamp(record: SweepRecord, source: str) -> str:
     path = Path(record.report) / "report.md"
-    return hashlib.sha256(source.encode() + (path.read_bytes() if path.is_file() else b"")).hexdigest()
+    return hashlib.sha256(
+        source.encode() + (path.read_bytes() if path.is_file() else b"")
+    ).hexdigest()
 
 
 def source_of(sweep: Sweep, jobs: Sequence[Job], out: Path, runs: Path) -> str:
-    """A digest of all that a sweep's report is made from: the question, the results, the code, and where the report quotes them, the
-    audit and the findings of ablations beside it."""
-    digest = hashlib.sha256(f"{code_hash(('reporting',), SOURCES)} {code_hash()} {out} {sweep}".encode())
+    """A digest of all that a sweep's report is made from: the question, the results, the code, and
+    where the report quotes them, the audit and the findings of ablations beside it."""
+    digest = hashlib.sha256(
+        f"{code_hash(('reporting',), SOURCES)} {code_hash()} {out} {sweep}".encode()
+    )
     for job in jobs:
         digest.update(f"{job.folder.path.name} {job.state} {job.run.arm}".encode())
         if job.state == "done":
@@ -108,7 +128,9 @@ def source_of(sweep: Sweep, jobs: Sequence[Job], out: Path, runs: Path) -> str:
     if not sweep.axes and not sweep.extras:
         for data in sorted({job.folder.read_result().data for job in jobs if job.state == "done"}):
             for path in _quoted(runs, out, data):
-                digest.update(f"{path.name} ".encode() + (path.read_bytes() if path.is_file() else b""))
+                digest.update(
+                    f"{path.name} ".encode() + (path.read_bytes() if path.is_file() else b"")
+                )
     return digest.hexdigest()
 
 
@@ -118,7 +140,10 @@ def _quoted(runs: Path, out: Path, data: str) -> Iterator[Path]:
     from anomalynet.runs.audits import audit_path
 
     yield audit_path(runs, data)
-    yield from (one.folder / FINDINGS if one.folder else Path(one.label) for one in ablation_reports(runs, out, data))
+    yield from (
+        one.folder / FINDINGS if one.folder else Path(one.label)
+        for one in ablation_reports(runs, out, data)
+    )
 
 
 def made(folder: RunFolder) -> bytes:
@@ -127,7 +152,8 @@ def made(folder: RunFolder) -> bytes:
 
 
 def command_of(sweep: Sweep, overrides: Sequence[str]) -> str:
-    """The command that makes a sweep's runs and its report again; of a path that only this machine has, the name."""
+    """The command that makes a sweep's runs and its report again; of a path that only this machine
+    has, the name."""
 
     def shown(override: str) -> str:
         key, _, value = override.partition("=")
@@ -139,11 +165,20 @@ def command_of(sweep: Sweep, overrides: Sequence[str]) -> str:
 
 
 def report(
-    sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path, overrides: Sequence[str], forms: Sequence[Form], *, audits: bool = True
+    sweep: Sweep,
+    jobs: Sequence[Job],
+    runs: Path,
+    out: Path,
+    overrides: Sequence[str],
+    forms: Sequence[Form],
+    *,
+    audits: bool = True,
 ) -> Path:
-    """Write the report of a sweep's finished runs: the paper's tables where it compares experiments, else its ablation.
+    """Write the report of a sweep's finished runs: the paper's tables where it compares
+    experiments, else its ablation.
 
-    `audits` lets it make the leakage audit of the data where none of it is there, which takes minutes.
+    `audits` lets it make the leakage audit of the data where none of it is there, which takes
+    minutes.
 
     Returns:
         the path of its first form.
@@ -153,7 +188,9 @@ def report(
     return path
 
 
-def _write(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path, overrides: Sequence[str], audits: bool) -> None:
+def _write(
+    sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path, overrides: Sequence[str], audits: bool
+) -> None:
     from anomalynet.runs.collect import load_record
 
     done = [job for job in jobs if job.state == "done"]
@@ -165,12 +202,24 @@ def _write(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path, overrides: 
         from anomalynet.runs.audits import read_audit
 
         result = records[done[0].folder.path].result
-        audit = _audit(done[0].run.loaded.config.data, result, runs) if audits else read_audit(runs, result.data)
+        audit = (
+            _audit(done[0].run.loaded.config.data, result, runs)
+            if audits
+            else read_audit(runs, result.data)
+        )
         expected = [job.run.expected for job in jobs]
         known, command = list(records.values()), command_of(sweep, overrides)
         ablations = ablation_reports(runs, out, known[0].result.data)
         title = f"Report on {title}"
-        write_report(known, out, expected=expected, audit=audit, title=title, ablations=ablations, command=command)
+        write_report(
+            known,
+            out,
+            expected=expected,
+            audit=audit,
+            title=title,
+            ablations=ablations,
+            command=command,
+        )
         return
 
     from anomalynet.reporting.ablation.document import Ablation, AblationArm, write_ablation
@@ -181,7 +230,11 @@ def _write(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path, overrides: 
         own = [job for job in jobs if job.run.arm.name == arm.name]
         finished = tuple(records[job.folder.path] for job in own if job.state == "done")
         failed = sum(job.state == "failed" for job in own)
-        arms.append(AblationArm(arm.name, arm.levels, arm.on_axes, arm.reference, finished, len(own), failed))
+        arms.append(
+            AblationArm(
+                arm.name, arm.levels, arm.on_axes, arm.reference, finished, len(own), failed
+            )
+        )
     axes = {key: levels(axis) for key, axis in sweep.axes.items()}
     if len(sweep.experiments) > 1:
         axes = {"experiment": list(sweep.experiments), **axes}
@@ -189,12 +242,19 @@ def _write(sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path, overrides: 
     write_ablation(ablation, out, f"{sweep.name} on {title}")
 
 
-SHOWN = ("test/average_precision", "test/auroc", "test/f1_attack", "test/balanced_accuracy", "validation/average_precision")
+SHOWN = (
+    "test/average_precision",
+    "test/auroc",
+    "test/f1_attack",
+    "test/balanced_accuracy",
+    "validation/average_precision",
+)
 """Metrics of the table in Weights & Biases."""
 
 
 def catch_up(jobs: Sequence[Job], label: str) -> None:
-    """Where runs are tracked: tell W&B of those that were finished before this command and that it does not know."""
+    """Where runs are tracked: tell W&B of those that were finished before this command and that it
+    does not know."""
     done = [job for job in jobs if job.was_done and job.run.loaded.config.tracking == "wandb"]
     if not done:
         return
@@ -206,20 +266,31 @@ def catch_up(jobs: Sequence[Job], label: str) -> None:
 
 
 def track(label: str, jobs: Sequence[Job], runs: Path, out: Path) -> None:
-    """Where runs are tracked: tell W&B of the sweep's runs and its report, and the user of what W&B did not get."""
+    """Where runs are tracked: tell W&B of the sweep's runs and its report, and the user of what W&B
+    did not get."""
     if jobs[0].run.loaded.config.tracking != "wandb":
         return
     rows: list[dict[str, object]] = []
     for job in jobs:
         experiment, seed, fold, world = job.run.expected
-        place = {"arm": job.run.arm.name, "experiment": experiment, "seed": seed, "fold": fold, "world": world, "run": job.folder.path.name}
+        place = {
+            "arm": job.run.arm.name,
+            "experiment": experiment,
+            "seed": seed,
+            "fold": fold,
+            "world": world,
+            "run": job.folder.path.name,
+        }
         metrics = job.folder.read_result().metrics if job.state == "done" else {}
         rows.append({**place, "state": job.state, **{name: metrics.get(name) for name in SHOWN}})
     track_rows(label, rows, [job.folder.path for job in jobs], runs, out)
 
 
-def track_rows(label: str, rows: Sequence[Mapping[str, object]], folders: Sequence[Path], runs: Path, out: Path) -> None:
-    """Tell W&B of a sweep by a table of its own, and the user of what W&B did not get of the runs in `folders`."""
+def track_rows(
+    label: str, rows: Sequence[Mapping[str, object]], folders: Sequence[Path], runs: Path, out: Path
+) -> None:
+    """Tell W&B of a sweep by a table of its own, and the user of what W&B did not get of the runs
+    in `folders`."""
     from anomalynet.tracking.record import notes
     from anomalynet.tracking.sweep import track_sweep
 
@@ -229,7 +300,8 @@ def track_rows(label: str, rows: Sequence[Mapping[str, object]], folders: Sequen
 
 
 def _audit(config: DataConfig, result: Result, runs: Path) -> dict[str, Any] | None:
-    """The leakage audit of the data and split that were trained on: the one beside the runs if it is of these, else made now."""
+    """The leakage audit of the data and split that were trained on: the one beside the runs if it
+    is of these, else made now."""
     from anomalynet.cli.audit import reporter
     from anomalynet.data.audit import audit, identity
     from anomalynet.runs.audits import read_audit, write_audit

@@ -53,7 +53,9 @@ def run(args: argparse.Namespace, sweep: Sweep, overrides: list[str]) -> int:
     """Search, and write the report."""
     forms = forms_of(args)
     if args.print or args.only:
-        raise UsageError(f"{sweep.name} is a search: its runs are not known before", "--plan says how far it is")
+        raise UsageError(
+            f"{sweep.name} is a search: its runs are not known before", "--plan says how far it is"
+        )
     if args.trials is not None and args.trials < 1:
         raise UsageError(f"--trials must be at least 1, not {args.trials}")
     study.check(sweep, overrides)
@@ -69,7 +71,9 @@ def run(args: argparse.Namespace, sweep: Sweep, overrides: list[str]) -> int:
     if args.plan:
         search_plan.show(args, search, sweep, base, slots)
         return 0
-    return _carry_out(Command(args, search, base, slots, label, args.out or Path("reports") / label, forms))
+    return _carry_out(
+        Command(args, search, base, slots, label, args.out or Path("reports") / label, forms)
+    )
 
 
 def _carry_out(command: Command) -> int:
@@ -80,8 +84,10 @@ def _carry_out(command: Command) -> int:
     ended = sum(trial.state.is_finished() for trial in known[: search.total])
     size = len(command.base)
     say(
-        f"{search.total} trials of {size} run{'s' if size > 1 else ''} on {data_name(command.base)}, {ended} done, "
-        f"{search_plan.at_once(command.sweep, command.base, command.slots)} at a time, in {args.runs}"
+        f"{search.total} trials of {size} run{'s' if size > 1 else ''} on "
+        f"{data_name(command.base)}, {ended} done, "
+        f"{search_plan.at_once(command.sweep, command.base, command.slots)} at a time, in "
+        f"{args.runs}"
     )
     record = _keep_record(command, known)
     if ended < search.total:
@@ -91,12 +97,18 @@ def _carry_out(command: Command) -> int:
     elsewhere = [trial for trial in known[: search.total] if not trial.state.is_finished()]
     for trial in elsewhere:
         owner = trial.user_attrs.get("owner") or {}
-        say(f"trial {trial.user_attrs['place']} is under way in process {owner.get('pid')} on {owner.get('host')}")
+        say(
+            f"trial {trial.user_attrs['place']} is under way in process {owner.get('pid')} on "
+            f"{owner.get('host')}"
+        )
     if search.exhausted:
         say(f"all {len(known)} points of the space have been tried")
     failed = [place for place, trial in enumerate(known) if trial.state.name == "FAIL"]
     for place in failed:
-        say(f"failed: trial {place}: {str(known[place].user_attrs.get('reason', '')).strip().splitlines()[0]}")
+        say(
+            f"failed: trial {place}: "
+            f"{str(known[place].user_attrs.get('reason', '')).strip().splitlines()[0]}"
+        )
     if failed:
         say("`--rerun failed` tries them again, with the same values and in the same places")
     _warn_of_other_code(known, command)
@@ -111,9 +123,19 @@ def _carry_out(command: Command) -> int:
         track_rows(command.label, rows, folders, args.runs, command.out)
     path = command.out / PLACES[command.forms[0]]
     if args.json:
-        states = {name: sum(trial.state.name == name for trial in known) for name in ("COMPLETE", "PRUNED", "FAIL", "RUNNING")}
+        states = {
+            name: sum(trial.state.name == name for trial in known)
+            for name in ("COMPLETE", "PRUNED", "FAIL", "RUNNING")
+        }
         found = [search_plan.row(place, known[place], command.sweep) for place in chosen]
-        print_json({"report": str(path), "trials": len(known), **{name.lower(): number for name, number in states.items()}, "best": found})
+        print_json(
+            {
+                "report": str(path),
+                "trials": len(known),
+                **{name.lower(): number for name, number in states.items()},
+                "best": found,
+            }
+        )
     else:
         print(path)
     return int(bool(failed))
@@ -128,7 +150,11 @@ def _work(command: Command) -> None:
     tried: set[object] = set()
 
     def ready(jobs: Sequence[Job]) -> None:
-        new = [job for job in jobs if job.state == "waiting" and job.run.loaded.config.data not in tried]
+        new = [
+            job
+            for job in jobs
+            if job.state == "waiting" and job.run.loaded.config.data not in tried
+        ]
         try_splits(new)
         tried.update(job.run.loaded.config.data for job in new)
 
@@ -136,7 +162,9 @@ def _work(command: Command) -> None:
     ready(waiting)  # what the data refuses, is refused before there is a trial
     search.ready = ready
     with (
-        SearchProgress(search, lambda: _keep_record(command, search.ledger.trials()), objective_text) as progress,
+        SearchProgress(
+            search, lambda: _keep_record(command, search.ledger.trials()), objective_text
+        ) as progress,
         launcher(command.args, command.slots, command.label) as launch,
     ):
         search.run(launch, progress)
@@ -145,7 +173,16 @@ def _work(command: Command) -> None:
 def _keep_record(command: Command, known: Sequence[FrozenTrial]) -> SweepRecord:
     """Note the runs so far, for `status`."""
     search, runs = command.search, _runs(command, known)
-    return keep_record(command.args, command.sweep, command.label, search.overrides, command.slots, command.out, runs, search.total)
+    return keep_record(
+        command.args,
+        command.sweep,
+        command.label,
+        search.overrides,
+        command.slots,
+        command.out,
+        runs,
+        search.total,
+    )
 
 
 def _runs(command: Command, known: Sequence[FrozenTrial]) -> Iterator[SweepRun]:
@@ -162,7 +199,13 @@ def _warn_of_other_code(known: Sequence[FrozenTrial], command: Command) -> None:
     stale = [
         place
         for place, trial in enumerate(known)
-        if trial.state.name == "COMPLETE" and any(made_by_other_code(folder.environment) for folder in folders_of(command.search, trial))
+        if trial.state.name == "COMPLETE"
+        and any(
+            made_by_other_code(folder.environment) for folder in folders_of(command.search, trial)
+        )
     ]
     if stale:
-        say(f"warning: other code made runs of {len(stale)} trials, such as trial {stale[0]}; `--rerun stale` repeats them")
+        say(
+            f"warning: other code made runs of {len(stale)} trials, such as trial {stale[0]}; "
+            "`--rerun stale` repeats them"
+        )

@@ -13,7 +13,11 @@ SUMMARY = "evaluate a finished run on other data, with its own threshold"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("run_id", metavar="RUN", help="a run's folder, or the start of its id (`anomalynet ls runs`)")
+    parser.add_argument(
+        "run_id",
+        metavar="RUN",
+        help="a run's folder, or the start of its id (`anomalynet ls runs`)",
+    )
     add_overrides(parser)
     add_runs(parser)
     add_json(parser)
@@ -38,7 +42,12 @@ def run(args: argparse.Namespace) -> int:
     folder = finished.folder.path / "tests" / f"{slug(tested.data)}-{tested.fingerprint[:10]}"
     folder.mkdir(parents=True, exist_ok=True)
     tested.scores.write_parquet(folder / "scores.parquet")
-    record = {"run": finished.result.id, "data": tested.data, "threshold": finished.result.threshold, "metrics": tested.metrics}
+    record = {
+        "run": finished.result.id,
+        "data": tested.data,
+        "threshold": finished.result.threshold,
+        "metrics": tested.metrics,
+    }
     write_json(folder / "result.json", record)
     for warning in tested.warnings:
         print(f"warning: {warning}", file=sys.stderr)
@@ -50,7 +59,10 @@ def run(args: argparse.Namespace) -> int:
     if tested.scores["label"].null_count() == tested.scores.height:
         print(f"{title}\nno labels, so no metrics; {alarms(folder / 'scores.parquet')}")
         return 0
-    rows = [{"metric": name, "value": "undefined" if value is None else f"{value:.4f}"} for name, value in tested.metrics.items()]
+    rows = [
+        {"metric": name, "value": "undefined" if value is None else f"{value:.4f}"}
+        for name, value in tested.metrics.items()
+    ]
     print_table(rows, title=title)
     print(folder)
     return 0

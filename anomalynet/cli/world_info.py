@@ -1,4 +1,5 @@
-"""What `anomalynet data info` says of simulated data beyond any data set: its network, its incidents, its pictures."""
+"""What `anomalynet data info` says of simulated data beyond any data set: its network, its
+incidents, its pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def open_world(config: DataConfig) -> World | None:
-    """The world behind simulated data, None of any other; a preset's world is simulated if it was not yet."""
+    """The world behind simulated data, None of any other; a preset's world is simulated if it was
+    not yet."""
     from anomalynet.data.sources import simulated
     from anomalynet.simulation.store import read_world
 
@@ -22,7 +24,8 @@ def open_world(config: DataConfig) -> World | None:
 
 
 def cells(world: World) -> list[dict[str, Any]]:
-    """A row a radio cell: nodes, percent delivered over all and of the worst node, weakest and strongest link in dBm."""
+    """A row a radio cell: nodes, percent delivered over all and of the worst node, weakest and
+    strongest link in dBm."""
     import polars as pl
 
     share = 100 * pl.col("received") / pl.col("expected")
@@ -39,7 +42,8 @@ def cells(world: World) -> list[dict[str, Any]]:
 
 
 def incidents(world: World, described: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A row a type of incident, in the order of the taxonomy: how many of each severity, nodes touched, median minutes, rows of telemetry.
+    """A row a type of incident, in the order of the taxonomy: how many of each severity, nodes
+    touched, median minutes, rows of telemetry.
 
     Args:
         described: `describe`'s incidents, which know the `rows` of each `type`.
@@ -48,13 +52,18 @@ def incidents(world: World, described: Sequence[Mapping[str, Any]]) -> list[dict
 
     from anomalynet.simulation.incidents import TYPES
 
-    severities = [(pl.col("severity") == grade).sum().alias(f"severity {grade}") for grade in range(1, 5)]
+    severities = [
+        (pl.col("severity") == grade).sum().alias(f"severity {grade}") for grade in range(1, 5)
+    ]
     table = world.incidents.group_by("type").agg(
         pl.col("cause", "layer", "impact").first(),
         pl.len().alias("incidents"),
         *severities,
         pl.col("nodes").list.len().mean().round(1).alias("nodes each"),
-        ((pl.col("end") - pl.col("start")).dt.total_seconds() / 60).median().round(1).alias("median minutes"),
+        ((pl.col("end") - pl.col("start")).dt.total_seconds() / 60)
+        .median()
+        .round(1)
+        .alias("median minutes"),
     )
     held = {row["type"]: row["rows"] for row in described}
     found = {row["type"]: {**row, "rows": held.get(row["type"], 0)} for row in table.to_dicts()}
@@ -62,7 +71,8 @@ def incidents(world: World, described: Sequence[Mapping[str, Any]]) -> list[dict
 
 
 def draw(world: World, folder: Path | None) -> list[Path]:
-    """Write the pictures of a world into a folder, by default its `figures`, and return their paths.
+    """Write the pictures of a world into a folder, by default its `figures`, and return their
+    paths.
 
     Raises:
         UsageError: the folder cannot be written to.
@@ -76,6 +86,9 @@ def draw(world: World, folder: Path | None) -> list[Path]:
             target.mkdir(parents=True, exist_ok=True)
             (target / name).write_bytes(content)
         except OSError as error:
-            raise UsageError(f"{target / name}: cannot be written: {error.strerror}", "--figures names a folder for the pictures") from None
+            raise UsageError(
+                f"{target / name}: cannot be written: {error.strerror}",
+                "--figures names a folder for the pictures",
+            ) from None
         paths.append(target / name)
     return paths

@@ -41,7 +41,12 @@ _AT_LEAST = {
     "model.trees": 1,
     "model.iterations": 1,
 }
-_POSITIVE = ("data.clip", "data.quality.hampel_threshold", "training.learning_rate", "model.strength")
+_POSITIVE = (
+    "data.clip",
+    "data.quality.hampel_threshold",
+    "training.learning_rate",
+    "model.strength",
+)
 _SHARES = ("data.split.validation_fraction",)
 
 
@@ -59,7 +64,10 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
     if config.seed >= 2**32:
         yield "seed", f"must be below 2^32, not {config.seed}"
     if not math.isfinite(config.evaluation.fixed_threshold):
-        yield "evaluation.fixed_threshold", f"must be finite, not {config.evaluation.fixed_threshold}"
+        yield (
+            "evaluation.fixed_threshold",
+            f"must be finite, not {config.evaluation.fixed_threshold}",
+        )
     if split.fold >= split.folds:
         yield "data.split.fold", f"must be below data.split.folds = {split.folds}, not {split.fold}"
     dropout = getattr(model, "dropout", 0.0)
@@ -68,9 +76,15 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
     if getattr(model, "kernel", 1) % 2 == 0:
         yield "model.kernel", "must be odd"
     if getattr(model, "cnn", True) is False and getattr(model, "lstm", True) is False:
-        yield "model.lstm", "model.cnn and model.lstm cannot both be off: nothing would read the sequence"
+        yield (
+            "model.lstm",
+            "model.cnn and model.lstm cannot both be off: nothing would read the sequence",
+        )
     if getattr(model, "matched_depth", 0) and getattr(model, "autoencoder_depth", 0):
-        yield "model.matched_depth", "stands for an autoencoder that is not there: it needs model.autoencoder_depth = 0"
+        yield (
+            "model.matched_depth",
+            "stands for an autoencoder that is not there: it needs model.autoencoder_depth = 0",
+        )
     if getattr(model, "pool", 1) > config.data.window:
         yield "model.pool", f"must not exceed data.window = {config.data.window}"
 

@@ -21,23 +21,32 @@ def flatten_tree(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Dotted key → value of nested sections, such as a run's `config.yaml`."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
-        flat |= flatten_tree(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+        flat |= (
+            flatten_tree(value, f"{prefix}{key}.")
+            if isinstance(value, Mapping)
+            else {prefix + key: value}
+        )
     return flat
 
 
 def canonical(config: Config) -> str:
     """The part of a configuration that decides results, as JSON with sorted keys."""
     semantic = {
-        key: value for key, value in flatten(config).items() if not any(key == skip or key.startswith(f"{skip}.") for skip in NON_SEMANTIC)
+        key: value
+        for key, value in flatten(config).items()
+        if not any(key == skip or key.startswith(f"{skip}.") for skip in NON_SEMANTIC)
     }
     if config.model.name.endswith(".py"):
         semantic["model.name"] = Path(config.model.name).name
         semantic["model.source"] = hashlib.sha256(Path(config.model.name).read_bytes()).hexdigest()
     if config.data.name.endswith(".yaml"):
-        semantic["data.name"] = Path(config.data.name).name  # what the file says is in the data's fingerprint
+        semantic["data.name"] = Path(
+            config.data.name
+        ).name  # what the file says is in the data's fingerprint
     return json.dumps({"schema": SCHEMA_VERSION, "config": semantic}, sort_keys=True)
 
 
 def run_id(config: Config, fingerprint: str) -> str:
-    """Ten hex digits: the SHA-256 of the resolved configuration, the schema version and the data's fingerprint."""
+    """Ten hex digits: the SHA-256 of the resolved configuration, the schema version and the data's
+    fingerprint."""
     return hashlib.sha256(f"{canonical(config)}\n{fingerprint}".encode()).hexdigest()[:10]

@@ -58,18 +58,26 @@ def read_yaml(path: Path) -> list[Leaf]:
     return found
 
 
-def _walk(loader: yaml.SafeLoader, node: yaml.MappingNode, prefix: str, name: str, problems: list[Problem]) -> Iterator[Leaf]:
+def _walk(
+    loader: yaml.SafeLoader, node: yaml.MappingNode, prefix: str, name: str, problems: list[Problem]
+) -> Iterator[Leaf]:
     seen: dict[str, int] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
         key = str(loader.construct_object(key_node, deep=True))
         if key in seen:
-            problems.append(Problem(f"{name}:{line}", f"key {prefix + key!r} stands already in line {seen[key]}"))
+            problems.append(
+                Problem(
+                    f"{name}:{line}", f"key {prefix + key!r} stands already in line {seen[key]}"
+                )
+            )
         seen[key] = line
         if isinstance(value_node, yaml.MappingNode) and value_node.value:
             yield from _walk(loader, value_node, f"{prefix}{key}.", name, problems)
         else:
-            yield Leaf(prefix + key, loader.construct_object(value_node, deep=True), f"{name}:{line}")
+            yield Leaf(
+                prefix + key, loader.construct_object(value_node, deep=True), f"{name}:{line}"
+            )
 
 
 def read_overrides(overrides: Sequence[str]) -> list[Leaf]:
@@ -83,7 +91,9 @@ def read_overrides(overrides: Sequence[str]) -> list[Leaf]:
     for text in overrides:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            problems.append(Problem(f"argument {text!r}", "expected key=value, such as training.epochs=5"))
+            problems.append(
+                Problem(f"argument {text!r}", "expected key=value, such as training.epochs=5")
+            )
             continue
         try:
             found.append(Leaf(key, yaml.safe_load(value) if value else None, f"argument {text!r}"))

@@ -1,4 +1,5 @@
-"""Schema defaults → `extends` chain → the file → `key=value`: one frozen Config, or every problem at once."""
+"""Schema defaults → `extends` chain → the file → `key=value`: one frozen Config, or every problem
+at once."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from anomalynet.errors import ConfigError, Problem
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A resolved configuration, the experiment's name, and where each value that is not a default came from."""
+    """A resolved configuration, the experiment's name, and where each value that is not a default
+    came from."""
 
     config: Config
     name: str
@@ -48,15 +50,25 @@ def load(
     """
     path = locate.find("experiments", experiment)
     levels, problems = chain(path)
-    levels.append([Leaf(key, value, (places or {}).get(key, "the sweep")) for key, value in (axis or {}).items()])
+    levels.append(
+        [
+            Leaf(key, value, (places or {}).get(key, "the sweep"))
+            for key, value in (axis or {}).items()
+        ]
+    )
     levels.append(read_overrides(overrides))
     return _resolve(levels, path.stem, problems)
 
 
 def load_data_config(name: str, overrides: Sequence[str] = ()) -> DataConfig:
-    """The data section of base.yaml, for commands that need no model, with `name` and `data.key=value` arguments."""
+    """The data section of base.yaml, for commands that need no model, with `name` and
+    `data.key=value` arguments."""
     leaves = read_overrides(overrides)
-    strangers = [Problem(leaf.where, "only keys of the data section count here") for leaf in leaves if not leaf.key.startswith("data.")]
+    strangers = [
+        Problem(leaf.where, "only keys of the data section count here")
+        for leaf in leaves
+        if not leaf.key.startswith("data.")
+    ]
     if strangers:
         raise ConfigError(strangers)
     shared, problems = chain(locate.find("experiments", "base"))
@@ -65,7 +77,8 @@ def load_data_config(name: str, overrides: Sequence[str] = ()) -> DataConfig:
 
 
 def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf]], list[Problem]]:
-    """The leaves of a file and of each that it extends, the remotest first; and what is wrong with `extends`."""
+    """The leaves of a file and of each that it extends, the remotest first; and what is wrong with
+    `extends`."""
     levels: list[list[Leaf]] = []
     visited: list[Path] = []
     while True:
@@ -77,9 +90,14 @@ def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf
             return levels, []
         parent = _parent(path, str(named.value), kind)
         if parent is None:
-            known = [*(other.name for other in path.parent.glob("*.yaml") if other != path), *locate.files(kind)]
+            known = [
+                *(other.name for other in path.parent.glob("*.yaml") if other != path),
+                *locate.files(kind),
+            ]
             near = difflib.get_close_matches(str(named.value), known, n=1)
-            what = f"extends {named.value!r}, which is neither in {path.parent} nor among the {kind}"
+            what = (
+                f"extends {named.value!r}, which is neither in {path.parent} nor among the {kind}"
+            )
             return levels, [Problem(named.where, what, near[0] if near else None)]
         if parent.resolve() in visited:
             return levels, [Problem(named.where, "`extends` leads back to itself")]
@@ -97,12 +115,23 @@ def _parent(path: Path, target: str, kind: locate.Kind) -> Path | None:
 def _resolve(levels: list[list[Leaf]], name: str, problems: list[Problem]) -> Loaded:
     model_leaf = _model_leaf(levels)
     if model_leaf is None:
-        raise ConfigError(problems or [Problem(name, "no model is named: set model.name, or extend an experiment that does")])
+        raise ConfigError(
+            problems
+            or [
+                Problem(
+                    name, "no model is named: set model.name, or extend an experiment that does"
+                )
+            ]
+        )
     try:
         chosen = model_class(str(model_leaf.value))
     except KeyError:
         near = difflib.get_close_matches(str(model_leaf.value), model_names(), n=1)
-        problems.append(Problem(model_leaf.where, f"unknown model {model_leaf.value!r}", near[0] if near else None))
+        problems.append(
+            Problem(
+                model_leaf.where, f"unknown model {model_leaf.value!r}", near[0] if near else None
+            )
+        )
         chosen = model_class("hybrid")
     tree = structured(Config(model=chosen()))
     known = leaf_keys(tree)
@@ -117,7 +146,10 @@ def _resolve(levels: list[list[Leaf]], name: str, problems: list[Problem]) -> Lo
         raise ConfigError(problems + dangling)
     config = OmegaConf.to_object(tree)
     assert isinstance(config, Config)
-    problems += [Problem(origins.get(key, "default"), f"{key}: {what}") for key, what in check.violations(config)]
+    problems += [
+        Problem(origins.get(key, "default"), f"{key}: {what}")
+        for key, what in check.violations(config)
+    ]
     if problems:
         raise ConfigError(problems)
     return Loaded(config, name, origins)
@@ -133,8 +165,12 @@ def _effective(levels: list[list[Leaf]], model: str) -> list[Leaf]:
     kept: list[Leaf] = []
     current: str | None = None
     for level in levels:
-        current = next((str(leaf.value) for leaf in reversed(level) if leaf.key == "model.name"), current)
-        kept.extend(leaf for leaf in level if not leaf.key.startswith("model.") or current in (None, model))
+        current = next(
+            (str(leaf.value) for leaf in reversed(level) if leaf.key == "model.name"), current
+        )
+        kept.extend(
+            leaf for leaf in level if not leaf.key.startswith("model.") or current in (None, model)
+        )
     return kept
 
 
@@ -159,7 +195,11 @@ def leaf_keys(tree: DictConfig, prefix: str = "") -> list[str]:
     keys: list[str] = []
     for key in map(str, tree):
         child = tree._get_node(key)
-        keys += leaf_keys(child, f"{prefix}{key}.") if isinstance(child, DictConfig) else [f"{prefix}{key}"]
+        keys += (
+            leaf_keys(child, f"{prefix}{key}.")
+            if isinstance(child, DictConfig)
+            else [f"{prefix}{key}"]
+        )
     return keys
 
 
@@ -177,19 +217,24 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
             return Problem(leaf.where, f"{leaf.key!r} is a section, not a value", inside[0])
         return Problem(leaf.where, f"unknown key {leaf.key!r}", nearest_key(leaf.key, known))
     if isinstance(leaf.value, str) and re.search(r"\$\{(?![\w.]+\})", leaf.value):
-        return Problem(leaf.where, f"{leaf.key}: {leaf.value!r}: only ${{another.key}} can be filled in")
+        return Problem(
+            leaf.where, f"{leaf.key}: {leaf.value!r}: only ${{another.key}} can be filled in"
+        )
     try:
         OmegaConf.update(tree, leaf.key, leaf.value, merge=False)
     except OmegaConfBaseException as error:
         what = str(error).splitlines()[0]
         choices = _choices(tree, leaf.key)
         near = difflib.get_close_matches(str(leaf.value), choices, n=1) if choices else []
-        return Problem(leaf.where, f"{leaf.key}: {what[0].lower()}{what[1:]}", near[0] if near else None)
+        return Problem(
+            leaf.where, f"{leaf.key}: {what[0].lower()}{what[1:]}", near[0] if near else None
+        )
     return None
 
 
 def nearest_key(key: str, known: Sequence[str]) -> str | None:
-    """The valid key that was probably meant: the same name in another section, else the nearest spelling."""
+    """The valid key that was probably meant: the same name in another section, else the nearest
+    spelling."""
     name = key.rpartition(".")[2]
     names = [other.rpartition(".")[2] for other in known]
     for cutoff_name in (name, *difflib.get_close_matches(name, names, n=1, cutoff=0.75)):
@@ -205,11 +250,16 @@ def _choices(tree: DictConfig, key: str) -> list[str]:
     owner: Any = OmegaConf.get_type(OmegaConf.select(tree, section) if section else tree)
     if not is_dataclass(owner):
         return []
-    return [str(choice) for choice in getattr(get_type_hints(owner)[name], "__args__", ()) if isinstance(choice, str)]
+    return [
+        str(choice)
+        for choice in getattr(get_type_hints(owner)[name], "__args__", ())
+        if isinstance(choice, str)
+    ]
 
 
 def interpolation_problems(tree: DictConfig, origins: dict[str, str]) -> list[Problem]:
-    """Every `${another.key}` among the keys of `origins` (key → where it is set) that cannot be filled in."""
+    """Every `${another.key}` among the keys of `origins` (key → where it is set) that cannot be
+    filled in."""
     problems = []
     for key, where in origins.items():
         try:

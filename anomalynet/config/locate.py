@@ -1,4 +1,5 @@
-"""Where experiments and sweeps are found: the working folder, the checkout, or what the wheel ships."""
+"""Where experiments and sweeps are found: the working folder, the checkout, or what the wheel
+ships."""
 
 from __future__ import annotations
 
@@ -44,7 +45,10 @@ def find(kind: Kind, name: str) -> Path:
         return known[name]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise UsageError(f"there is no {kind[:-1]} {name!r}", f"{hint}`anomalynet ls {kind}` lists them; a path ends in .yaml")
+    raise UsageError(
+        f"there is no {kind[:-1]} {name!r}",
+        f"{hint}`anomalynet ls {kind}` lists them; a path ends in .yaml",
+    )
 
 
 def summary(path: Path) -> str:

@@ -1,4 +1,5 @@
-"""One small dataclass per model; `name` picks the module of the same name in `anomalynet/models/`. Never imports torch."""
+"""One small dataclass per model; `name` picks the module of the same name in `anomalynet/models/`.
+Never imports torch."""
 
 from __future__ import annotations
 
@@ -85,7 +86,8 @@ class Hybrid(Convolutional):
     latent: int = 32
     """Width of the latent space."""
     matched_depth: int = 0
-    """Without an autoencoder: the other parts grow until the network has as many parameters as with one of this depth; 0 leaves them."""
+    """Without an autoencoder: the other parts grow until the network has as many parameters as with
+    one of this depth; 0 leaves them."""
     reconstruct: Literal["all", "normal"] = "normal"
     """Which windows the autoencoder learns from."""
     reconstruction_weight: float = 0.5
@@ -94,7 +96,8 @@ class Hybrid(Convolutional):
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class HybridCausal(Deep):
-    """The hybrid made for streams: an autoencoder per step, causal convolution, LSTM, attention over the last T states."""
+    """The hybrid made for streams: an autoencoder per step, causal convolution, LSTM, attention
+    over the last T states."""
 
     name: str = "hybrid_causal"
     channels: int = 64
@@ -113,7 +116,8 @@ class HybridCausal(Deep):
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Autoencoder(ModelConfig):
-    """Reconstruction error alone (§3.2.1), trained on windows not labelled as attack; needs no label."""
+    """Reconstruction error alone (§3.2.1), trained on windows not labelled as attack; needs no
+    label."""
 
     name: str = "autoencoder"
     depth: int = 2
@@ -151,7 +155,8 @@ class GradientBoosting(ModelConfig):
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class IsolationForest(ModelConfig):
-    """Isolation forest on window statistics; trained on windows not labelled as attack, needs no label."""
+    """Isolation forest on window statistics; trained on windows not labelled as attack, needs no
+    label."""
 
     name: str = "isolation_forest"
     trees: int = 200

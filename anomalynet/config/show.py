@@ -1,4 +1,5 @@
-"""A configuration as text: YAML, with origins, as a difference, or the documentation of every key."""
+"""A configuration as text: YAML, with origins, as a difference, or the documentation of every
+key."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ from anomalynet.config.models import model_class
 def scalar(value: object) -> str:
     """A value as it stands in YAML, on one line."""
     style = '"' if isinstance(value, str) and "\n" in value else None
-    text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=float("inf"), default_style=style)
+    text: str = yaml.safe_dump(
+        value, default_flow_style=True, allow_unicode=True, width=float("inf"), default_style=style
+    )
     return text.removesuffix("...\n").strip()
 
 
@@ -42,7 +45,11 @@ def difference(left: Loaded, right: Loaded) -> list[dict[str, object]]:
     """One row a key whose values differ; a key that one model lacks is empty there."""
     a, b = flatten(left.config), flatten(right.config)
     return [
-        {"key": key, left.name: scalar(a[key]) if key in a else None, right.name: scalar(b[key]) if key in b else None}
+        {
+            "key": key,
+            left.name: scalar(a[key]) if key in a else None,
+            right.name: scalar(b[key]) if key in b else None,
+        }
         for key in dict.fromkeys([*a, *b])
         if a.get(key, _ABSENT) != b.get(key, _ABSENT)
     ]
@@ -62,9 +69,27 @@ def documentation(model_name: str) -> list[dict[str, object]]:
             if is_dataclass(value):
                 walk(value, f"{prefix}{field.name}.")
                 continue
-            text = next((texts[c.__name__, field.name] for c in type(instance).__mro__ if (c.__name__, field.name) in texts), "")
-            kind = str(field.type).replace("Literal[", "").replace("]", "") if "Literal" in str(field.type) else str(field.type)
-            rows.append({"key": prefix + field.name, "type": kind, "default": scalar(value), "meaning": text})
+            text = next(
+                (
+                    texts[c.__name__, field.name]
+                    for c in type(instance).__mro__
+                    if (c.__name__, field.name) in texts
+                ),
+                "",
+            )
+            kind = (
+                str(field.type).replace("Literal[", "").replace("]", "")
+                if "Literal" in str(field.type)
+                else str(field.type)
+            )
+            rows.append(
+                {
+                    "key": prefix + field.name,
+                    "type": kind,
+                    "default": scalar(value),
+                    "meaning": text,
+                }
+            )
 
     walk(schema.Config(model=model_class(model_name)()), "")
     return rows
@@ -76,6 +101,12 @@ def _field_docstrings(module: Any) -> dict[tuple[str, str], str]:
         if not isinstance(node, ast.ClassDef):
             continue
         for statement, after in zip(node.body, node.body[1:], strict=False):
-            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and isinstance(after, ast.Expr):
-                found[node.name, statement.target.id] = " ".join(str(ast.literal_eval(after.value)).split())
+            if (
+                isinstance(statement, ast.AnnAssign)
+                and isinstance(statement.target, ast.Name)
+                and isinstance(after, ast.Expr)
+            ):
+                found[node.name, statement.target.id] = " ".join(
+                    str(ast.literal_eval(after.value)).split()
+                )
     return found

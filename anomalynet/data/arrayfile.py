@@ -37,7 +37,9 @@ class ArrayFile:
 
     def _header(self) -> None:
         shape = (self.rows,) if self._width is None else (self.rows, self._width)
-        np.lib.format.write_array_header_1_0(self._file, {"descr": self._dtype.str, "fortran_order": False, "shape": shape})
+        np.lib.format.write_array_header_1_0(
+            self._file, {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
+        )
 
     def append(self, rows: npt.NDArray[Any]) -> None:
         """Add rows at the end."""
@@ -47,7 +49,12 @@ class ArrayFile:
     def __enter__(self) -> ArrayFile:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if kind is None:
             self._file.flush()
             self._file.seek(0)
@@ -55,8 +62,11 @@ class ArrayFile:
         self._file.close()
 
 
-def read_rows(path: Path, width: int, rows: int = CHUNK) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    """Read a float32 file of `ArrayFile` in chunks, without mapping it: (first row, values (rows, width))."""
+def read_rows(
+    path: Path, width: int, rows: int = CHUNK
+) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+    """Read a float32 file of `ArrayFile` in chunks, without mapping it: (first row, values (rows,
+    width))."""
     with path.open("rb") as file:
         file.seek(HEADER)
         start = 0

@@ -1,4 +1,5 @@
-"""The leakage audit: how far the labels can be told without looking at the sensors, on the same windows and split as the models."""
+"""The leakage audit: how far the labels can be told without looking at the sensors, on the same
+windows and split as the models."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from anomalynet.errors import DataError
 from anomalynet.runs.code import code_hash
 
 TRAINED, SCORED = 10_000, 40_000
-"""Most windows a fold that a probe learns from, and is tested on: evenly spaced ones beyond that."""
+"""Most windows a fold that a probe learns from, and is tested on: evenly spaced ones beyond
+that."""
 
 INTERLEAVE = 20
 """Blocks a fold where a chronological split is refused."""
@@ -73,10 +75,13 @@ class AuditResult:
         return asdict(self)
 
 
-def audit(config: DataConfig, seed: int = 0, progress: Callable[[str], None] = lambda line: None) -> AuditResult:
+def audit(
+    config: DataConfig, seed: int = 0, progress: Callable[[str], None] = lambda line: None
+) -> AuditResult:
     """Fit every probe on every fold and pool the test steps of all folds.
 
-    Where a chronological split is refused for its classes, blocks are interleaved instead, and the result says so.
+    Where a chronological split is refused for its classes, blocks are interleaved instead, and the
+    result says so.
 
     Args:
         config: data and split; `split.fold` does not matter.
@@ -97,13 +102,19 @@ def audit(config: DataConfig, seed: int = 0, progress: Callable[[str], None] = l
             raise
         refused = error.message
         # A block without one class is no reason to stop here: the folds are pooled.
-        config = replace(config, one_class="allow", split=replace(config.split, policy="blocked", interleave=INTERLEAVE))
+        config = replace(
+            config,
+            one_class="allow",
+            split=replace(config.split, policy="blocked", interleave=INTERLEAVE),
+        )
         folds = _folds(prepared, config)
     every = probes(prepared)
     scores: list[list[Float64]] = [[] for _ in every]
     targets: list[Int64] = []
     for number, found in enumerate(folds):
-        train = Windows(prepared, found.parts["train"], config.window, config.stride, config.label_step).select((0, 1))
+        train = Windows(
+            prepared, found.parts["train"], config.window, config.stride, config.label_step
+        ).select((0, 1))
         test = Windows(prepared, found.parts["test"], config.window).select((0, 1))
         if len(train) == 0 or len(test) == 0:
             continue
@@ -113,7 +124,9 @@ def audit(config: DataConfig, seed: int = 0, progress: Callable[[str], None] = l
         targets.append(test.targets(scored).astype(np.int64))
         for position, probe in enumerate(every):
             progress(f"fold {number + 1}/{len(folds)}: {probe.name}")
-            scores[position].append(fit_and_score(seen[:, probe.columns], target, unseen[:, probe.columns], seed))
+            scores[position].append(
+                fit_and_score(seen[:, probe.columns], target, unseen[:, probe.columns], seed)
+            )
     truth = np.concatenate(targets)
     prevalence = float(truth.mean())
     return AuditResult(
@@ -131,13 +144,17 @@ def audit(config: DataConfig, seed: int = 0, progress: Callable[[str], None] = l
         prevalence=prevalence,
         majority=max(prevalence, 1 - prevalence),
         rule=RULE,
-        probes=tuple(judge(probe, truth, np.concatenate(found)) for probe, found in zip(every, scores, strict=True)),
+        probes=tuple(
+            judge(probe, truth, np.concatenate(found))
+            for probe, found in zip(every, scores, strict=True)
+        ),
         warnings=tuple(dict.fromkeys(warning for found in folds for warning in found.warnings)),
     )
 
 
 def identity(config: DataConfig, seed: int, fingerprint: str) -> str:
-    """Ten hex digits of everything that an audit depends on, the code that reads and splits the data included."""
+    """Ten hex digits of everything that an audit depends on, the code that reads and splits the
+    data included."""
     asked = {**asdict(config), "root": None, "split": {**asdict(config.split), "fold": None}}
     parts = [asked, seed, fingerprint, code_hash(("data",))]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
@@ -147,7 +164,13 @@ def _folds(prepared: Prepared, config: DataConfig) -> list[Split]:
     """Every fold; a policy without folds has one."""
     first = split(prepared, replace(config, split=replace(config.split, fold=0)))
     count = 1 if first.label == "given" else config.split.folds
-    return [first, *(split(prepared, replace(config, split=replace(config.split, fold=fold))) for fold in range(1, count))]
+    return [
+        first,
+        *(
+            split(prepared, replace(config, split=replace(config.split, fold=fold)))
+            for fold in range(1, count)
+        ),
+    ]
 
 
 def _spaced(count: int, most: int) -> Int64:
@@ -157,6 +180,11 @@ def _spaced(count: int, most: int) -> Int64:
 def _days(prepared: Prepared) -> tuple[Day, ...]:
     labels = np.asarray(prepared.labels)
     labelled = (labels >= 0) & prepared.observed
-    table = pl.DataFrame({"day": pl.Series(prepared.times[labelled]).cast(pl.Datetime("us")).dt.date(), "attack": labels[labelled] == 1})
+    table = pl.DataFrame(
+        {
+            "day": pl.Series(prepared.times[labelled]).cast(pl.Datetime("us")).dt.date(),
+            "attack": labels[labelled] == 1,
+        }
+    )
     days = table.group_by("day").agg(pl.col("attack").sum(), pl.len()).sort("day")
     return tuple(Day(str(day), count - attack, attack) for day, attack, count in days.iter_rows())

@@ -1,4 +1,5 @@
-"""Batches of windows as plain iterables: one gather a chunk, then views; cut by rank, and exact under any number of ranks."""
+"""Batches of windows as plain iterables: one gather a chunk, then views; cut by rank, and exact
+under any number of ranks."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ class Batch(NamedTuple):
     Attributes:
         x: float32 (batch, time, channel).
         target: int64 (batch,): 1 attack, 0 normal, -1 unlabelled.
-        weight: float32 (batch,): `(weight * loss).sum()`, averaged over ranks, is the mean loss of the global batch.
+        weight: float32 (batch,): `(weight * loss).sum()`, averaged over ranks, is the mean loss of
+        the global batch.
     """
 
     x: Tensor
@@ -34,8 +36,8 @@ class Batch(NamedTuple):
 class TrainBatches:
     """Every training window once an epoch, in an order that depends on (seed, epoch) alone.
 
-    Each global batch is cut by rank; a rank that gets fewer windows is padded with windows of weight 0, so that all ranks
-    step equally often on tensors of equal shape.
+    Each global batch is cut by rank; a rank that gets fewer windows is padded with windows of
+    weight 0, so that all ranks step equally often on tensors of equal shape.
 
     Args:
         windows: what is trained on.
@@ -45,8 +47,23 @@ class TrainBatches:
         rank, world: which of how many processes this is.
     """
 
-    def __init__(self, windows: Windows, batch_size: int, seed: int, epoch: Callable[[], int], rank: int = 0, world: int = 1) -> None:
-        self.windows, self.batch_size, self.seed, self.epoch, self.rank, self.world = windows, batch_size, seed, epoch, rank, world
+    def __init__(
+        self,
+        windows: Windows,
+        batch_size: int,
+        seed: int,
+        epoch: Callable[[], int],
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.windows, self.batch_size, self.seed, self.epoch, self.rank, self.world = (
+            windows,
+            batch_size,
+            seed,
+            epoch,
+            rank,
+            world,
+        )
 
     def __len__(self) -> int:
         return math.ceil(len(self.windows) / self.batch_size)
@@ -57,8 +74,15 @@ class TrainBatches:
         share = math.ceil(self.batch_size / self.world)
         batches_a_chunk = max(1, CHUNK_BYTES // (share * window_bytes))
         size = batches_a_chunk * self.batch_size
-        for chunk in (order[first : first + size] for order in self._order() for first in range(0, len(order), size)):
-            cuts = [self._cut(chunk[start : start + self.batch_size]) for start in range(0, len(chunk), self.batch_size)]
+        for chunk in (
+            order[first : first + size]
+            for order in self._order()
+            for first in range(0, len(order), size)
+        ):
+            cuts = [
+                self._cut(chunk[start : start + self.batch_size])
+                for start in range(0, len(chunk), self.batch_size)
+            ]
             ids = np.concatenate([own for own, _ in cuts])
             x = torch.from_numpy(self.windows.gather(ids))
             target = torch.from_numpy(self.windows.targets(ids).astype(np.int64))
@@ -71,19 +95,29 @@ class TrainBatches:
     def _order(self) -> Iterator[Int32]:
         """The numbers of all windows in random order, in pieces of whole batches.
 
-        Dealing numbers into groups at random, and shuffling each group, is a uniform permutation that never stands in memory whole.
+        Dealing numbers into groups at random, and shuffling each group, is a uniform permutation
+        that never stands in memory whole.
         """
         random, count = np.random.default_rng([self.seed, self.epoch()]), len(self.windows)
         groups = math.ceil(count / max(SHUFFLED, count / 256))
-        dealt = random.integers(0, groups, count, dtype=np.uint8) if groups > 1 else np.zeros(count, np.uint8)
+        dealt = (
+            random.integers(0, groups, count, dtype=np.uint8)
+            if groups > 1
+            else np.zeros(count, np.uint8)
+        )
         rest = np.empty(0, np.int32)
         for group in range(groups):
             ids = np.concatenate(
-                [np.flatnonzero(dealt[at : at + SHUFFLED] == group).astype(np.int32) + at for at in range(0, count, SHUFFLED)]
+                [
+                    np.flatnonzero(dealt[at : at + SHUFFLED] == group).astype(np.int32) + at
+                    for at in range(0, count, SHUFFLED)
+                ]
             )
             random.shuffle(ids)
             ids = np.concatenate([rest, ids])
-            whole = len(ids) if group == groups - 1 else len(ids) // self.batch_size * self.batch_size
+            whole = (
+                len(ids) if group == groups - 1 else len(ids) // self.batch_size * self.batch_size
+            )
             rest = ids[whole:]
             yield ids[:whole]
 
@@ -97,7 +131,8 @@ class TrainBatches:
 
 
 class OrderedBatches:
-    """All windows in row order, in big batches, the same on every rank: evaluation counts each window once.
+    """All windows in row order, in big batches, the same on every rank: evaluation counts each
+    window once.
 
     Args:
         windows: what is scored.

@@ -19,7 +19,8 @@ class Pieces:
         self._found: list[tuple[int, int, int]] = []
 
     def add(self, cuts: Sequence[int], parts: Sequence[int]) -> None:
-        """Add one segment: the rows from `cuts[i]` to `cuts[i+1]` have part `parts[i]`; neighbours of one part are joined."""
+        """Add one segment: the rows from `cuts[i]` to `cuts[i+1]` have part `parts[i]`; neighbours
+        of one part are joined."""
         first = len(self._found)
         for start, stop, part in zip(cuts[:-1], cuts[1:], parts, strict=True):
             if start >= stop or part == NONE:
@@ -32,10 +33,15 @@ class Pieces:
 
     def ranges(self) -> dict[str, Ranges]:
         """The rows of each part."""
-        return {name: Ranges.of((start, stop) for start, stop, part in self._found if part == code) for code, name in enumerate(PARTS)}
+        return {
+            name: Ranges.of((start, stop) for start, stop, part in self._found if part == code)
+            for code, name in enumerate(PARTS)
+        }
 
 
-def cut_series(prepared: Prepared, parts_of: Callable[[Segment], Int8], cuts_of: Callable[[int, int], Int64]) -> dict[str, Ranges]:
+def cut_series(
+    prepared: Prepared, parts_of: Callable[[Segment], Int8], cuts_of: Callable[[int, int], Int64]
+) -> dict[str, Ranges]:
     """Cut each series between its first and last usable row.
 
     Args:
@@ -59,8 +65,11 @@ def at_times(prepared: Prepared, start: int, stop: int, times: Int64) -> Int64:
     return start + np.searchsorted(prepared.times[start:stop], times, side="left").astype(np.int64)
 
 
-def with_purge(prepared: Prepared, territory: Mapping[str, Ranges], purge: int) -> dict[str, Ranges]:
-    """Drop `purge` rows at each border, from the part that matters less: training, then validation; the test part loses none."""
+def with_purge(
+    prepared: Prepared, territory: Mapping[str, Ranges], purge: int
+) -> dict[str, Ranges]:
+    """Drop `purge` rows at each border, from the part that matters less: training, then validation;
+    the test part loses none."""
     from_test = _widened(prepared, territory["test"], purge)
     from_validation = _widened(prepared, territory["validation"], purge)
     return {

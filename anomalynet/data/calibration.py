@@ -1,4 +1,5 @@
-"""Commissioning calibration: each series is normalised by the mean and deviation of its own first readings."""
+"""Commissioning calibration: each series is normalised by the mean and deviation of its own first
+readings."""
 
 from __future__ import annotations
 
@@ -15,11 +16,15 @@ BLOCK = 1 << 22
 """Numbers in memory at a time while calibrating."""
 
 
-def calibrate(raw: Path, layout: Layout, calibration_rows: int, *, divide: bool) -> tuple[Float64, Float64]:
-    """Mean of each series' first readings, and with `divide` their population deviation, else 1; only values that were heard count.
+def calibrate(
+    raw: Path, layout: Layout, calibration_rows: int, *, divide: bool
+) -> tuple[Float64, Float64]:
+    """Mean of each series' first readings, and with `divide` their population deviation, else 1;
+    only values that were heard count.
 
-    The deviation is at least 1e-6·max(1, |mean|), so that a constant channel stays finite. A sensor never heard in those rows was
-    not commissioned: mean 0 and infinite scale make it read 0 throughout the series. So do series that are too short.
+    The deviation is at least 1e-6·max(1, |mean|), so that a constant channel stays finite. A sensor
+    never heard in those rows was not commissioned: mean 0 and infinite scale make it read 0
+    throughout the series. So do series that are too short.
 
     Returns: mean and scale, float64 (series, sensor).
     """
@@ -43,19 +48,25 @@ def calibrate(raw: Path, layout: Layout, calibration_rows: int, *, divide: bool)
         silent = np.isnan(found)
         numbers = whole[first : first + block]
         mean[numbers] = np.where(silent, 0.0, found)
-        spread = np.maximum(deviation, 1e-6 * np.maximum(1.0, np.abs(found))) if divide else np.ones_like(found)
+        spread = (
+            np.maximum(deviation, 1e-6 * np.maximum(1.0, np.abs(found)))
+            if divide
+            else np.ones_like(found)
+        )
         scale[numbers] = np.where(silent, np.inf, spread)
     return mean, scale
 
 
 def hold(values: Float32, starts: Int64, before: Float32, longest: int) -> Float32:
-    """Replace what was not heard by the last value heard of that channel in the series, for at most `longest` steps; NaN remains
-    elsewhere. A value held longer would reach across the purge gap of a split.
+    """Replace what was not heard by the last value heard of that channel in the series, for at most
+    `longest` steps; NaN remains elsewhere. A value held longer would reach across the purge gap of
+    a split.
 
     Args:
         values: float32 (step, channel) with NaN.
         starts: steps at which another series starts, ascending.
-        before: float32 (step, channel) with NaN, the `longest` steps before the first one, or fewer.
+        before: float32 (step, channel) with NaN, the `longest` steps before the first one, or
+        fewer.
     """
     if not np.isnan(values).any():
         return values
@@ -71,16 +82,24 @@ def hold(values: Float32, starts: Int64, before: Float32, longest: int) -> Float
     return filled
 
 
-def finish(raw: Path, target: Path, layout: Layout, mean: Float64, scale: Float64, clip: float, longest: int, mask_channel: bool) -> None:
+def finish(
+    raw: Path,
+    target: Path,
+    layout: Layout,
+    mean: Float64,
+    scale: Float64,
+    clip: float,
+    longest: int,
+    mask_channel: bool,
+) -> None:
     """Hold, calibrate and clip the raw values in bounded memory, and add the mask channel.
 
     Args:
         raw: the `raw.npy` of `grid.lay`.
         target: receives float32 (step, channel), finite everywhere.
-        mean: float64 (series, sensor); without rows where there is no calibration: then the values stay as they are.
-        scale: likewise.
-        clip: bound on calibrated values, in deviations.
-        longest: steps that a value is held; after them, and before the first value, a sensor reads 0.
+        mean: float64 (series, sensor); without rows where there is no calibration: then the values
+        stay as they are. scale: likewise. clip: bound on calibrated values, in deviations. longest:
+        steps that a value is held; after them, and before the first value, a sensor reads 0.
         mask_channel: adds the share of sensors missing at each step as the last channel.
     """
     edges = layout.edges
@@ -90,11 +109,16 @@ def finish(raw: Path, target: Path, layout: Layout, mean: Float64, scale: Float6
         for start, values in read_rows(raw, width):
             rows = np.arange(start, start + len(values))
             owner = np.searchsorted(edges, rows, side="right") - 1
-            inside = edges[np.searchsorted(edges, start) : np.searchsorted(edges, start + len(values))]
+            inside = edges[
+                np.searchsorted(edges, start) : np.searchsorted(edges, start + len(values))
+            ]
             missing = np.isnan(values).mean(axis=1, dtype=np.float32)
             held = hold(values, inside - start, before, longest)
             before = np.concatenate([before, values])[-longest:].copy() if longest else before
-            finished = np.nan_to_num(np.clip((held - mean[owner]) / scale[owner], -clip, clip) if len(mean) else held, nan=0.0)
+            finished = np.nan_to_num(
+                np.clip((held - mean[owner]) / scale[owner], -clip, clip) if len(mean) else held,
+                nan=0.0,
+            )
             if mask_channel:
                 finished = np.concatenate([finished, missing[:, None]], axis=1)
             file.append(finished.astype(np.float32))

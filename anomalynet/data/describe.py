@@ -19,12 +19,19 @@ from anomalynet.data.telemetry import Incident, Telemetry
 def about(name: str) -> dict[str, Any]:
     """Return what is known of a data set without its files. Raises DataError on an unknown name."""
     info = sources.info(name)
-    known = {"name": name, "title": info.title, "licence": info.licence, "url": info.url, "subsets": list(info.subsets)}
+    known = {
+        "name": name,
+        "title": info.title,
+        "licence": info.licence,
+        "url": info.url,
+        "subsets": list(info.subsets),
+    }
     return {**known, "warnings": list(info.warnings)}
 
 
 def describe(config: DataConfig) -> dict[str, Any]:
-    """Return what a data set holds: series, steps, channels, time range, prevalence, incidents, groups, counts, warnings.
+    """Return what a data set holds: series, steps, channels, time range, prevalence, incidents,
+    groups, counts, warnings.
 
     The table is read in a stream; memory does not grow with it.
 
@@ -43,7 +50,11 @@ def describe(config: DataConfig) -> dict[str, Any]:
     )
     facts = summary.collect(engine="streaming").row(0, named=True)
     labelled, attack = facts.pop("labelled"), facts.pop("attack")
-    clock = _written if facts["begins"] is not None and facts["begins"] > datetime(1971, 1, 1) else _elapsed
+    clock = (
+        _written
+        if facts["begins"] is not None and facts["begins"] > datetime(1971, 1, 1)
+        else _elapsed
+    )
     groups: dict[str, list[str]] = {}
     for series, group in telemetry.groups.items():
         groups.setdefault(group, []).append(series)
@@ -89,7 +100,11 @@ def _channels(telemetry: Telemetry) -> list[dict[str, Any]]:
     facts = telemetry.frame.select(asked).collect(engine="streaming").row(0, named=True)
     words = ("minimum", "mean", "maximum", "missing")
     return [
-        {"name": channel.name, "unit": channel.unit, **{word: facts[f"{word} {channel.name}"] for word in words}}
+        {
+            "name": channel.name,
+            "unit": channel.unit,
+            **{word: facts[f"{word} {channel.name}"] for word in words},
+        }
         for channel in telemetry.channels
     ]
 
@@ -103,26 +118,41 @@ def _dropped(telemetry: Telemetry, quality: QualityConfig) -> dict[str, int]:
     for frame in telemetry.frame.collect_batches(chunk_size=CHUNK, maintain_order=True):
         for part in frame.iter_slices(CHUNK):
             new = (part["series"] != part["series"].shift(1, fill_value=last)).fill_null(True)
-            values = part.select(pl.col(channel.name).cast(pl.Float32) for channel in telemetry.channels).to_numpy(writable=True)
+            values = part.select(
+                pl.col(channel.name).cast(pl.Float32) for channel in telemetry.channels
+            ).to_numpy(writable=True)
             cleaner.clean(values, np.flatnonzero(new.to_numpy()))
             last = part["series"][-1]
     return cleaner.counts
 
 
 def _incidents(telemetry: Telemetry) -> list[dict[str, Any]]:
-    """Return one row a type of incident: how many, how many rows they hold, and what is known of them."""
-    rows = telemetry.frame.drop_nulls("incident").group_by("incident").agg(pl.len()).collect(engine="streaming")
+    """Return one row a type of incident: how many, how many rows they hold, and what is known of
+    them."""
+    rows = (
+        telemetry.frame.drop_nulls("incident")
+        .group_by("incident")
+        .agg(pl.len())
+        .collect(engine="streaming")
+    )
     held = dict(rows.rows())
     kinds: dict[str | None, list[int]] = {}
     for number, incident in telemetry.incidents.items():
         kinds.setdefault(incident.type, []).append(number)
-    told = [word for word in ("cause", "layer", "impact", "severity") if any(getattr(one, word) for one in telemetry.incidents.values())]
+    told = [
+        word
+        for word in ("cause", "layer", "impact", "severity")
+        if any(getattr(one, word) for one in telemetry.incidents.values())
+    ]
     return [
         {
             "type": kind,
             "incidents": len(numbers),
             "rows": sum(held.get(number, 0) for number in numbers),
-            **{word: _said(word, [telemetry.incidents[number] for number in numbers]) for word in told},
+            **{
+                word: _said(word, [telemetry.incidents[number] for number in numbers])
+                for word in told
+            },
         }
         for kind, numbers in sorted(kinds.items(), key=lambda item: str(item[0]))
     ]
@@ -131,4 +161,7 @@ def _incidents(telemetry: Telemetry) -> list[dict[str, Any]]:
 def _said(word: str, incidents: list[Incident]) -> str:
     """Return what some incidents say of one thing; of severities, how many there are of each."""
     found = Counter(value for one in incidents if (value := getattr(one, word)) is not None)
-    return ", ".join(f"{value}: {count}" if word == "severity" else str(value) for value, count in sorted(found.items()))
+    return ", ".join(
+        f"{value}: {count}" if word == "severity" else str(value)
+        for value, count in sorted(found.items())
+    )

@@ -31,11 +31,13 @@ class Fetched:
 def fetch(name: str) -> Fetched:
     """Download a data set into the data folder, unless its files are there already.
 
-    Files arrive in a hidden folder beside their place and move only when all are verified, so that no part of a data set is
-    ever taken for the whole; an interrupted download continues. Progress goes to stderr.
+    Files arrive in a hidden folder beside their place and move only when all are verified, so that
+    no part of a data set is ever taken for the whole; an interrupted download continues. Progress
+    goes to stderr.
 
     Raises:
-        DataError: nothing to fetch, no connection, a file that is not the published one, or one of yours in the way.
+        DataError: nothing to fetch, no connection, a file that is not the published one, or one of
+        yours in the way.
     """
     about = info(name)
     folder = data_folder() / name
@@ -43,7 +45,8 @@ def fetch(name: str) -> Fetched:
     url = getattr(source, "url", None)
     if about.by_hand:
         raise DataError(
-            f"{name} may not be handed out by this program", f"{about.by_hand} to {folder}; or name their folder: data.root=FOLDER"
+            f"{name} may not be handed out by this program",
+            f"{about.by_hand} to {folder}; or name their folder: data.root=FOLDER",
         )
     if url is None or source is None:
         raise DataError(f"{name} needs no download", f"anomalynet data info {name}")
@@ -55,7 +58,8 @@ def fetch(name: str) -> Fetched:
 
 
 def manifest(name: str) -> dict[str, str]:
-    """Return file → SHA-256 of a built-in source, from `sources/<name>.sha256`, which `sha256sum -c` reads too."""
+    """Return file → SHA-256 of a built-in source, from `sources/<name>.sha256`, which `sha256sum
+    -c` reads too."""
     text = Path(__file__).parent.joinpath("sources", f"{name}.sha256").read_text(encoding="utf-8")
     return {file: digest for digest, file in (line.split("  ", 1) for line in text.splitlines())}
 
@@ -65,7 +69,8 @@ def _verified(path: Path, digest: str) -> bool:
         return False
     if _fingerprint.of_file(path) != digest:
         raise DataError(
-            f"{path}: not the published file, SHA-256 differs", "move it away and fetch again, or use it as it is with data.root=FOLDER"
+            f"{path}: not the published file, SHA-256 differs",
+            "move it away and fetch again, or use it as it is with data.root=FOLDER",
         )
     return True
 
@@ -77,7 +82,11 @@ def _download(name: str, folder: Path, urls: Mapping[str, str], hashes: Mapping[
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f".{name}.lock")):
         shelf = _pooch().create(
-            path=staging, base_url="", registry={file: hashes[file] for file in urls}, urls=dict(urls), retry_if_failed=RETRIES
+            path=staging,
+            base_url="",
+            registry={file: hashes[file] for file in urls},
+            urls=dict(urls),
+            retry_if_failed=RETRIES,
         )
         downloader = _pooch().HTTPDownloader(timeout=TIMEOUT)
         try:
@@ -100,16 +109,26 @@ def _get(shelf: Any, downloader: Any, file: str, url: str, folder: Path) -> None
         shelf.fetch(file, downloader=downloader)
     except requests.RequestException as error:
         response = error.response
-        why = f"the server answered {response.status_code}" if response is not None else "no connection"
+        why = (
+            f"the server answered {response.status_code}"
+            if response is not None
+            else "no connection"
+        )
         raise DataError(
-            f"{url}: {why}", f"put the files into {folder} by hand ({file} and so on), or name the folder that holds them: data.root=FOLDER"
+            f"{url}: {why}",
+            f"put the files into {folder} by hand ({file} and so on), or name the folder that "
+            "holds them: data.root=FOLDER",
         ) from error
     except ValueError as error:
         raise DataError(
-            f"{url}: refused and removed: SHA-256 is not that of the published file", "try again later, or report it"
+            f"{url}: refused and removed: SHA-256 is not that of the published file",
+            "try again later, or report it",
         ) from error
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written: {error.strerror}", "choose another data folder with ANOMALYNET_DATA") from error
+        raise DataError(
+            f"{folder}: cannot be written: {error.strerror}",
+            "choose another data folder with ANOMALYNET_DATA",
+        ) from error
 
 
 def _pooch() -> Any:
@@ -135,6 +154,8 @@ def _progress(files: Iterable[str], name: str) -> Iterator[Iterable[str]]:
 
 def _discard_empty(staging: Path) -> None:
     """Remove empty folders, bottom up; what was verified stays for the next attempt."""
-    for path in sorted((path for path in [staging, *staging.rglob("*")] if path.is_dir()), reverse=True):
+    for path in sorted(
+        (path for path in [staging, *staging.rglob("*")] if path.is_dir()), reverse=True
+    ):
         if not any(path.iterdir()):
             path.rmdir()

@@ -9,7 +9,8 @@ from pathlib import Path
 def data_folder() -> Path:
     """Return the data folder, `$ANOMALYNET_DATA` or `./data`; it need not exist yet.
 
-    Fetched files stand in `<data folder>/<name>/`, imported sets in `<data folder>/<name>/` beside their `dataset.json`,
-    simulated worlds in `<data folder>/simulated/`, windows ready for training in `<data folder>/prepared/`.
+    Fetched files stand in `<data folder>/<name>/`, imported sets in `<data folder>/<name>/` beside
+    their `dataset.json`, simulated worlds in `<data folder>/simulated/`, windows ready for training
+    in `<data folder>/prepared/`.
     """
     return Path(os.environ.get("ANOMALYNET_DATA") or "data")

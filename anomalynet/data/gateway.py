@@ -1,4 +1,5 @@
-"""Telemetry of a radio cell from its gateway's log: every node and slot is a row, and silence is missing (§3.1.4)."""
+"""Telemetry of a radio cell from its gateway's log: every node and slot is a row, and silence is
+missing (§3.1.4)."""
 
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ from anomalynet.data.telemetry import Channel
 from anomalynet.simulation.scenario import SENSORS, Scenario, slots
 from anomalynet.simulation.sensors import RANGES
 
-SENSOR_CHANNELS = tuple(Channel(*named, *limits) for named, limits in zip(SENSORS, RANGES.tolist(), strict=True))
+SENSOR_CHANNELS = tuple(
+    Channel(*named, *limits) for named, limits in zip(SENSORS, RANGES.tolist(), strict=True)
+)
 LINK_CHANNELS = (
     Channel("rssi", "dBm"),
     Channel("snr", "dB"),
@@ -21,8 +24,9 @@ LINK_CHANNELS = (
     Channel("inter_arrival", "s"),
     Channel("retries", "1"),
 )
-"""Of the last frame of a slot with a good FCS: `sequence_gap` is 0 where its number follows that of the last frame of
-the slot in which the node was heard before, and `inter_arrival` is the time since then."""
+"""Of the last frame of a slot with a good FCS: `sequence_gap` is 0 where its number follows that of
+the last frame of the slot in which the node was heard before, and `inter_arrival` is the time since
+then."""
 
 
 def telemetry_of_cell(
@@ -36,8 +40,8 @@ def telemetry_of_cell(
 ) -> pl.DataFrame:
     """Make the canonical telemetry of one radio cell: every node and slot is a row, heard or not.
 
-    A row holds the last accepted reading that arrived in its slot. Its incident is the one that covers the slot's middle on that node,
-    whatever the cause; its label is 1 in an attack, else 0.
+    A row holds the last accepted reading that arrived in its slot. Its incident is the one that
+    covers the slot's middle on that node, whatever the cause; its label is 1 in an attack, else 0.
 
     Args:
         frames: the cell's gateway log, Parquet.
@@ -47,8 +51,8 @@ def telemetry_of_cell(
         quality: `checksum`, `deduplicate` and `reorder` count here; the defaults without it.
         link: whether to add `LINK_CHANNELS`.
 
-    Returns: sorted by (series, time), the columns of `telemetry.py`, sensors and link channels Float32.
-    Source: §3.1.4; memory and order are not in the paper
+    Returns: sorted by (series, time), the columns of `telemetry.py`, sensors and link channels
+    Float32. Source: §3.1.4; memory and order are not in the paper
     """
     names = sorted(nodes["node"].to_list())
     log = read_log(frames, names, scenario, quality or QualityConfig())
@@ -56,8 +60,12 @@ def telemetry_of_cell(
     size = len(names) * count
     found = pl.DataFrame(
         {
-            "series": pl.Series(np.repeat(np.arange(len(names)), count)).replace_strict(range(len(names)), names, return_dtype=pl.String),
-            "time": pl.Series(np.tile(epoch(scenario) + np.arange(count) * period, len(names))).cast(pl.Datetime("us")),
+            "series": pl.Series(np.repeat(np.arange(len(names)), count)).replace_strict(
+                range(len(names)), names, return_dtype=pl.String
+            ),
+            "time": pl.Series(
+                np.tile(epoch(scenario) + np.arange(count) * period, len(names))
+            ).cast(pl.Datetime("us")),
             **_incident_columns(incidents, names, scenario, size),
         }
     )
@@ -78,14 +86,18 @@ def _laid(frames: pl.DataFrame, names: list[str], count: int, size: int) -> list
     return found
 
 
-def _incident_columns(incidents: pl.DataFrame, names: list[str], scenario: Scenario, size: int) -> dict[str, pl.Series]:
+def _incident_columns(
+    incidents: pl.DataFrame, names: list[str], scenario: Scenario, size: int
+) -> dict[str, pl.Series]:
     """Label, incident and kind of every (node, slot)."""
     count, period = slots(scenario), microseconds(scenario)
     begin = epoch(scenario)
     places = {name: place for place, name in enumerate(names)}
     number, attack = np.full(size, -1, np.int32), np.zeros(size, np.int8)
     for one in incidents.with_columns(pl.col("start", "end").to_physical()).iter_rows(named=True):
-        first, last = (_slot_after_middle(one[edge] - begin, period, count) for edge in ("start", "end"))
+        first, last = (
+            _slot_after_middle(one[edge] - begin, period, count) for edge in ("start", "end")
+        )
         for node in one["nodes"]:
             if node in places:
                 rows = slice(places[node] * count + first, places[node] * count + last)

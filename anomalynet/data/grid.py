@@ -1,4 +1,5 @@
-"""Recordings laid on their expected grid: silence becomes masked steps, and a long silence ends a segment."""
+"""Recordings laid on their expected grid: silence becomes masked steps, and a long silence ends a
+segment."""
 
 from __future__ import annotations
 
@@ -22,38 +23,58 @@ from anomalynet.errors import DataError
 class Grid:
     """Lays chunks of a sorted telemetry frame on the grid and appends them to files.
 
-    Within a series, a time step longer than 1.5 periods means round(step / period) - 1 missing readings. Up to `max_gap` of
-    them become steps without any value (NaN here), with interpolated time and everything else held from the reading before.
+    Within a series, a time step longer than 1.5 periods means round(step / period) - 1 missing
+    readings. Up to `max_gap` of them become steps without any value (NaN here), with interpolated
+    time and everything else held from the reading before.
     """
 
-    def __init__(self, telemetry: Telemetry, max_gap: int, calibration_rows: int, quality: QualityConfig) -> None:
+    def __init__(
+        self, telemetry: Telemetry, max_gap: int, calibration_rows: int, quality: QualityConfig
+    ) -> None:
         self.layout = Layout()
         self.cleaner = Cleaner(telemetry.channels, quality)
         self._channels = [channel.name for channel in telemetry.channels]
         self._period = None if telemetry.period is None else telemetry.period * 1e6
         self._max_gap = max_gap
         self._calibration_rows = calibration_rows
-        self._types = {number: incident.type for number, incident in telemetry.incidents.items() if incident.type is not None}
+        self._types = {
+            number: incident.type
+            for number, incident in telemetry.incidents.items()
+            if incident.type is not None
+        }
         self._seen: set[str] = set()
         self._name: str | None = None
         self._rank = 0
-        self._last: dict[str, int] = {"times": 0, "labels": -1, "incidents": -1, "kinds": -1, "splits": -1}
+        self._last: dict[str, int] = {
+            "times": 0,
+            "labels": -1,
+            "incidents": -1,
+            "kinds": -1,
+            "splits": -1,
+        }
 
     def lay(self, frame: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
         """Lay one chunk of rows.
 
-        Returns: the columns of `prepared.COLUMNS`; `values` is float32 (step, sensor) with NaN where nothing was heard.
-        Raises: DataError if a series comes back later, or time runs backwards in it.
+        Returns: the columns of `prepared.COLUMNS`; `values` is float32 (step, sensor) with NaN
+        where nothing was heard. Raises: DataError if a series comes back later, or time runs
+        backwards in it.
         """
         layout, rows = self.layout, len(frame)
         columns = self._columns(frame)
         new = self._series_starts(frame["series"])
         times = columns["times"]
-        before = {name: np.concatenate([[self._last[name]], column[:-1]]).astype(column.dtype) for name, column in columns.items()}
+        before = {
+            name: np.concatenate([[self._last[name]], column[:-1]]).astype(column.dtype)
+            for name, column in columns.items()
+        }
         step = np.where(new, 0, times - before["times"])
         if (step < 0).any():
             row = int(np.flatnonzero(step < 0)[0])
-            raise DataError(f"time runs backwards in series {frame['series'][row]!r}", "sort the rows of each series by time")
+            raise DataError(
+                f"time runs backwards in series {frame['series'][row]!r}",
+                "sort the rows of each series by time",
+            )
         missing = np.zeros(rows, np.int64)
         if self._period is not None:
             late = step > 1.5 * self._period
@@ -66,7 +87,8 @@ class Grid:
         observed[place] = True
         source = np.repeat(np.arange(rows), missing + 1)
         laid: dict[str, npt.NDArray[Any]] = {
-            name: np.where(observed, column[source], before[name][source]) for name, column in columns.items()
+            name: np.where(observed, column[source], before[name][source])
+            for name, column in columns.items()
         }
         if steps > rows:
             nth = np.arange(steps) - (place - missing)[source] + 1
@@ -96,13 +118,19 @@ class Grid:
         }
         kinds = _column(frame, "kind", pl.String)
         if self._types and kinds.null_count():
-            types = _column(frame, "incident", pl.Int32).replace_strict(self._types, default=None, return_dtype=pl.String)
+            types = _column(frame, "incident", pl.Int32).replace_strict(
+                self._types, default=None, return_dtype=pl.String
+            )
             kinds = kinds.zip_with(kinds.is_not_null(), types)
         table = self.layout.kinds
         for name in sorted(kinds.drop_nulls().unique().to_list()):
             table.setdefault(name, len(table))
         found["kinds"] = _codes(kinds, table, pl.Int16)
-        found["splits"] = _codes(_column(frame, "split", pl.String), {part: code for code, part in enumerate(PARTS)}, pl.Int8)
+        found["splits"] = _codes(
+            _column(frame, "split", pl.String),
+            {part: code for code, part in enumerate(PARTS)},
+            pl.Int8,
+        )
         return found
 
     def _values(self, frame: pl.DataFrame) -> Float32:
@@ -116,13 +144,18 @@ class Grid:
         new[0] = names[0] != self._name
         for name in names.filter(pl.Series(new)).to_list():
             if name in self._seen:
-                raise DataError(f"the rows of series {name!r} do not stand together", "sort the rows by series, then by time")
+                raise DataError(
+                    f"the rows of series {name!r} do not stand together",
+                    "sort the rows by series, then by time",
+                )
             self._seen.add(name)
             self.layout.names.append(name)
         self._name = names[-1]
         return new
 
-    def _commission(self, starts: Int64, rows: int, place: Int64, labels: npt.NDArray[np.int8]) -> None:
+    def _commission(
+        self, starts: Int64, rows: int, place: Int64, labels: npt.NDArray[np.int8]
+    ) -> None:
         """Note which rows are the first readings of their series."""
         rank = np.arange(rows) + self._rank
         for_each = np.repeat(starts, np.diff(np.append(starts, rows)))
@@ -136,11 +169,17 @@ class Grid:
         layout.commissioning_attacks += int((labels[first] == 1).sum())
         done = np.flatnonzero(rank == count - 1)
         number = len(layout.names) - len(starts) - 1 + np.searchsorted(starts, done, side="right")
-        layout.commissioned.update(zip(number.tolist(), (layout.rows + place[done] + 1).tolist(), strict=True))
+        layout.commissioned.update(
+            zip(number.tolist(), (layout.rows + place[done] + 1).tolist(), strict=True)
+        )
 
 
 def _column(frame: pl.DataFrame, name: str, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
-    return frame[name].cast(dtype) if name in frame.columns else pl.repeat(None, len(frame), dtype=dtype, eager=True)
+    return (
+        frame[name].cast(dtype)
+        if name in frame.columns
+        else pl.repeat(None, len(frame), dtype=dtype, eager=True)
+    )
 
 
 def _codes(names: pl.Series, table: dict[str, int], dtype: type[pl.DataType]) -> npt.NDArray[Any]:
@@ -149,15 +188,17 @@ def _codes(names: pl.Series, table: dict[str, int], dtype: type[pl.DataType]) ->
     return names.replace_strict(table, default=-1, return_dtype=dtype).fill_null(-1).to_numpy()
 
 
-def lay(telemetry: Telemetry, folder: Path, max_gap: int, calibration_rows: int, quality: QualityConfig) -> Layout:
-    """Clean recordings and lay them on their grid, in bounded memory, into one `.npy` file a column.
+def lay(
+    telemetry: Telemetry, folder: Path, max_gap: int, calibration_rows: int, quality: QualityConfig
+) -> Layout:
+    """Clean recordings and lay them on their grid, in bounded memory, into one `.npy` file a
+    column.
 
     Args:
         telemetry: lazy frame sorted by (series, time).
-        folder: receives `raw.npy` (values with NaN where nothing was heard) and every other file of `prepared.COLUMNS`.
-        max_gap: longest silence, in steps, that becomes masked steps.
-        calibration_rows: first readings of each series to note.
-        quality: what is dropped before.
+        folder: receives `raw.npy` (values with NaN where nothing was heard) and every other file of
+        `prepared.COLUMNS`. max_gap: longest silence, in steps, that becomes masked steps.
+        calibration_rows: first readings of each series to note. quality: what is dropped before.
 
     Raises: DataError if the frame is empty, unsorted, or a series comes back later.
     """

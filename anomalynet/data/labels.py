@@ -16,11 +16,13 @@ Policy = Literal["attack", "any", "fault", "environment"]
 
 
 def relabel(telemetry: Telemetry, policy: Policy, name: str) -> Telemetry:
-    """Label rows by the cause of their incident; the columns `incident` and `kind` stay as they are.
+    """Label rows by the cause of their incident; the columns `incident` and `kind` stay as they
+    are.
 
-    `attack`: 1 in an incident whose cause is attack, 0 in one of another cause; where the cause is unknown, the source's label stands.
-    `any`: 1 in every incident and where the source says so. `fault`, `environment`: 1 in an incident of that cause, 0 in one of another;
-    what the source calls an attack without a cause is unlabelled, for it may be of any.
+    `attack`: 1 in an incident whose cause is attack, 0 in one of another cause; where the cause is
+    unknown, the source's label stands. `any`: 1 in every incident and where the source says so.
+    `fault`, `environment`: 1 in an incident of that cause, 0 in one of another; what the source
+    calls an attack without a cause is unlabelled, for it may be of any.
 
     Args:
         name: of the data, for the message.
@@ -28,7 +30,11 @@ def relabel(telemetry: Telemetry, policy: Policy, name: str) -> Telemetry:
     Raises:
         DataError: no incident has the cause.
     """
-    causes = {number: one.cause.lower() for number, one in telemetry.incidents.items() if one.cause and one.cause.lower() in CAUSES}
+    causes = {
+        number: one.cause.lower()
+        for number, one in telemetry.incidents.items()
+        if one.cause and one.cause.lower() in CAUSES
+    }
     if policy in ("fault", "environment") and policy not in causes.values():
         known = sorted(set(causes.values()))
         raise DataError(

@@ -11,7 +11,8 @@ from anomalynet.data.prepared import Int64
 
 @dataclass
 class Layout:
-    """What laying found out: where series start, where segments end, and where each series' commissioning rows stand."""
+    """What laying found out: where series start, where segments end, and where each series'
+    commissioning rows stand."""
 
     rows: int = 0
     observed: int = 0

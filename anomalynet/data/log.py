@@ -1,4 +1,5 @@
-"""A gateway's log, cleaned: bad and repeated frames go, and frames that overtook each other find their order (§3.1.4)."""
+"""A gateway's log, cleaned: bad and repeated frames go, and frames that overtook each other find
+their order (§3.1.4)."""
 
 from __future__ import annotations
 
@@ -13,15 +14,28 @@ from anomalynet.config.schema import QualityConfig
 from anomalynet.simulation.scenario import SENSORS, Scenario, frame_period, slots
 
 MEMORY_FRAMES, MEMORY_SLOTS = 16, 10
-"""A frame is taken for a repetition within so many frames of its node, and so many slots of time, after the last of its number."""
+"""A frame is taken for a repetition within so many frames of its node, and so many slots of time,
+after the last of its number."""
 
 NEAR = 16
-"""Sequence numbers further apart are not put in order: the node restarted, or the frame is not its own."""
+"""Sequence numbers further apart are not put in order: the node restarted, or the frame is not its
+own."""
 
 GAP, SILENCE = 50, 10
 """Bounds of the link channels: frames (sequence_gap) and slots (inter_arrival)."""
 
-_READ = ("arrival", "node", "sequence", "retries", "sent", *(name for name, _ in SENSORS), "rssi", "snr", "fcs", "checksum")
+_READ = (
+    "arrival",
+    "node",
+    "sequence",
+    "retries",
+    "sent",
+    *(name for name, _ in SENSORS),
+    "rssi",
+    "snr",
+    "fcs",
+    "checksum",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +43,8 @@ class Log:
     """A cell's frames after the quality stage.
 
     Attributes:
-        heard: the last frame of a known node with a good FCS in each slot, with `slot`, `node_row` (the node's position in the cell) and
+        heard: the last frame of a known node with a good FCS in each slot, with `slot`, `node_row`
+        (the node's position in the cell) and
             the link channels.
         kept: those whose reading counts, in the order in which they count.
         counts: what was met, whether or not the stage drops it.
@@ -57,11 +72,18 @@ def read_log(frames: Path, names: list[str], scenario: Scenario, quality: Qualit
     intact = raw.filter("fcs")
     known = intact.filter(pl.col("node").is_in(names))
     slot = (pl.col("arrival").to_physical() - epoch(scenario)).floordiv(period)
-    placed = known.with_columns(slot=slot, node_row=pl.col("node").replace_strict(names, range(len(names)), return_dtype=pl.Int64))
-    inside = placed.filter(pl.col("slot").is_between(0, slots(scenario) - 1)).sort("arrival", maintain_order=True)
+    placed = known.with_columns(
+        slot=slot,
+        node_row=pl.col("node").replace_strict(names, range(len(names)), return_dtype=pl.Int64),
+    )
+    inside = placed.filter(pl.col("slot").is_between(0, slots(scenario) - 1)).sort(
+        "arrival", maintain_order=True
+    )
     repeated = _repeated(inside.filter("checksum") if quality.checksum else inside, period)
     kept = repeated.filter(~pl.col("repeated")) if quality.deduplicate else repeated
-    kept = kept.with_columns(behind=_behind(pl.col("sequence"), pl.col("sequence").shift(1).over("node_row")))
+    kept = kept.with_columns(
+        behind=_behind(pl.col("sequence"), pl.col("sequence").shift(1).over("node_row"))
+    )
     silent = len(names) * slots(scenario) - kept.select("node_row", "slot").n_unique()
     counts = {
         "frames": raw.height,
@@ -81,12 +103,14 @@ def read_log(frames: Path, names: list[str], scenario: Scenario, quality: Qualit
 
 
 def _behind(number: pl.Expr, before: pl.Expr) -> pl.Expr:
-    """How far a sequence number is ahead of another, modulo 2^16 and signed: Int32, -32768 … 32767."""
+    """How far a sequence number is ahead of another, modulo 2^16 and signed: Int32, -32768 …
+    32767."""
     return (number.cast(pl.Int32) - before.cast(pl.Int32) + 98_304) % 65_536 - 32_768
 
 
 def _with_link(frames: pl.DataFrame, period: int) -> pl.DataFrame:
-    """What the last frame of each slot says of its link, against the last frame of the slot in which its node was heard before."""
+    """What the last frame of each slot says of its link, against the last frame of the slot in
+    which its node was heard before."""
     heard = frames.unique(["node_row", "slot"], keep="last", maintain_order=True)
     before = pl.col("sequence", "arrival").shift(1).over("node_row").name.prefix("last_")
     waited = (pl.col("arrival") - pl.col("last_arrival")).dt.total_microseconds() / 1e6
@@ -99,16 +123,20 @@ def _with_link(frames: pl.DataFrame, period: int) -> pl.DataFrame:
 
 
 def _repeated(frames: pl.DataFrame, period: int) -> pl.DataFrame:
-    """Mark the frames whose (node, sequence) was met within the memory; each repetition refreshes it."""
+    """Mark the frames whose (node, sequence) was met within the memory; each repetition refreshes
+    it."""
     place = pl.int_range(pl.len()).over("node_row").alias("place")
     same = ("node_row", "sequence")
     near = pl.col("place") - pl.col("place").shift(1).over(same) <= MEMORY_FRAMES
-    recent = pl.col("arrival") - pl.col("arrival").shift(1).over(same) <= pl.duration(microseconds=MEMORY_SLOTS * period)
+    recent = pl.col("arrival") - pl.col("arrival").shift(1).over(same) <= pl.duration(
+        microseconds=MEMORY_SLOTS * period
+    )
     return frames.with_columns(place).with_columns(repeated=(near & recent).fill_null(False))
 
 
 def _ordered(frames: pl.DataFrame) -> pl.DataFrame:
-    """Put the frames of a node and slot in the order of their numbers; those far from the last one come first, for they are not judged."""
+    """Put the frames of a node and slot in the order of their numbers; those far from the last one
+    come first, for they are not judged."""
     ahead = _behind(pl.col("sequence"), pl.col("sequence").last().over("node_row", "slot"))
     near = ahead.abs() <= NEAR
     keys = frames.with_columns(near=near, ahead=pl.when(near).then(ahead).otherwise(0))

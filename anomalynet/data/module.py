@@ -25,21 +25,25 @@ class TelemetryDataModule(L.LightningDataModule):
 
     Args:
         config: of the run; its data, seed and batch size matter here.
-        train_target: which training windows are used: `labelled` (target 0 or 1), or all without a step labelled as attack.
+        train_target: which training windows are used: `labelled` (target 0 or 1), or all without a
+        step labelled as attack.
 
     Attributes, after `setup`:
         prepared: the recordings.
         split: the parts.
         shape: of one window.
 
-    Raises: DataError (from `setup`) if the data cannot be read, split, or has no training window of `train_target`.
+    Raises: DataError (from `setup`) if the data cannot be read, split, or has no training window of
+    `train_target`.
     """
 
     prepared: Prepared
     split: Split
     shape: WindowShape
 
-    def __init__(self, config: Config, train_target: Literal["labelled", "not_attack"] = "labelled") -> None:
+    def __init__(
+        self, config: Config, train_target: Literal["labelled", "not_attack"] = "labelled"
+    ) -> None:
         super().__init__()
         self.config, self.train_target = config, train_target
         self._windows: dict[str, Windows] = {}
@@ -51,30 +55,47 @@ class TelemetryDataModule(L.LightningDataModule):
         data = self.config.data
         self.prepared = prepare(data)
         self.split = split(self.prepared, data)
-        found = {part: Windows(self.prepared, self.split.parts[part], data.window) for part in ("validation", "test")}
-        train = Windows(self.prepared, self.split.parts["train"], data.window, data.stride, data.label_step)
+        found = {
+            part: Windows(self.prepared, self.split.parts[part], data.window)
+            for part in ("validation", "test")
+        }
+        train = Windows(
+            self.prepared, self.split.parts["train"], data.window, data.stride, data.label_step
+        )
         if self.train_target == "not_attack":
-            found["train"] = Windows(self.prepared, self.split.parts["train"], data.window, data.stride, "any").select((-1, 0))
+            found["train"] = Windows(
+                self.prepared, self.split.parts["train"], data.window, data.stride, "any"
+            ).select((-1, 0))
         else:
             found["train"] = train.select((0, 1))
         if len(found["train"]) == 0:
             wanted = "labelled" if self.train_target == "labelled" else "normal or unlabelled"
             raise DataError(
                 f"none of the {len(train)} training windows of {data.name} is {wanted}",
-                "data without labels trains the experiments autoencoder and isolation_forest" if self.train_target == "labelled" else None,
+                "data without labels trains the experiments autoencoder and isolation_forest"
+                if self.train_target == "labelled"
+                else None,
             )
         self.shape = train.shape
         self._windows = found
 
     def windows(self, part: Part) -> Windows:
-        """Windows of a part: with the configured stride, label step and `train_target` for training; every step otherwise."""
+        """Windows of a part: with the configured stride, label step and `train_target` for
+        training; every step otherwise."""
         return self._windows[part]
 
     def train_dataloader(self) -> TrainBatches:
         """Batches in an order that depends on (seed, epoch) alone, cut by rank."""
         trainer = self.trainer
         rank, world = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
-        return TrainBatches(self._windows["train"], self.config.training.batch_size, self.config.seed, self._epoch, rank, world)
+        return TrainBatches(
+            self._windows["train"],
+            self.config.training.batch_size,
+            self.config.seed,
+            self._epoch,
+            rank,
+            world,
+        )
 
     def val_dataloader(self) -> OrderedBatches:
         """Validation windows in row order, the same on every rank."""
@@ -84,7 +105,8 @@ class TelemetryDataModule(L.LightningDataModule):
         return 0 if self.trainer is None else self.trainer.current_epoch
 
     def normalisation(self) -> tuple[Float32, Float32]:
-        """Mean and deviation of each channel over the training windows' rows, float32 (channel,)."""
+        """Mean and deviation of each channel over the training windows' rows, float32
+        (channel,)."""
         return self._windows["train"].moments()
 
     def summary(self, part: Part) -> PartSummary:
@@ -108,7 +130,8 @@ class TelemetryDataModule(L.LightningDataModule):
         Args:
             scores: float64 (window,), one a window of `windows(part)`, in order.
 
-        Returns: the columns series, time, split, label, incident, kind, score of `runs.schema.SCORES_COLUMNS`.
+        Returns: the columns series, time, split, label, incident, kind, score of
+        `runs.schema.SCORES_COLUMNS`.
         """
         return scored_steps(self.prepared, self.rows(part), self._windows[part], scores, part)
 
@@ -117,8 +140,11 @@ class TelemetryDataModule(L.LightningDataModule):
         return np.sort(self.split.territory[part].rows())
 
 
-def scored_steps(prepared: Prepared, rows: Int64, windows: Windows, scores: Float64, part: Part) -> pl.DataFrame:
-    """Some rows with the scores of the windows that end on them, null where none does; columns as in `TelemetryDataModule.steps`.
+def scored_steps(
+    prepared: Prepared, rows: Int64, windows: Windows, scores: Float64, part: Part
+) -> pl.DataFrame:
+    """Some rows with the scores of the windows that end on them, null where none does; columns as
+    in `TelemetryDataModule.steps`.
 
     Args:
         rows: ascending int64 (step,), among them each window's last.
@@ -135,7 +161,9 @@ def scored_steps(prepared: Prepared, rows: Int64, windows: Windows, scores: Floa
 
 def step_table(prepared: Prepared, rows: Int64) -> pl.DataFrame:
     """What is known of some rows: series, time, label, incident, kind; null where there is none."""
-    series = pl.Series("series", prepared.series, dtype=pl.String).gather(pl.Series(prepared.series_of(rows)))
+    series = pl.Series("series", prepared.series, dtype=pl.String).gather(
+        pl.Series(prepared.series_of(rows))
+    )
     kinds = prepared.kinds[rows]
     names = pl.Series("kind", [*prepared.kind_names, None], dtype=pl.String).gather(
         pl.Series(np.where(kinds < 0, len(prepared.kind_names), kinds).astype(np.int64))

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from anomalynet.config.schema import DataConfig
-from anomalynet.data.blocks import NONE, TEST, TRAIN, VALIDATION, Pieces, at_times, cut_series, with_purge
+from anomalynet.data.blocks import (
+    NONE,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Pieces,
+    at_times,
+    cut_series,
+    with_purge,
+)
 from anomalynet.data.prepared import PARTS, Int8, Int64, Prepared, Segment
 from anomalynet.data.ranges import Ranges, runs_of
 from anomalynet.errors import DataError
@@ -36,16 +45,20 @@ def choose(prepared: Prepared, config: DataConfig) -> str:
 
 def _groups(prepared: Prepared) -> list[str]:
     """Groups that may be tested, in order of their first series."""
-    return list(dict.fromkeys(segment.group for segment in prepared.segments if not segment.train_only))
+    return list(
+        dict.fromkeys(segment.group for segment in prepared.segments if not segment.train_only)
+    )
 
 
 def _assign_groups(prepared: Prepared, config: DataConfig) -> dict[str, int]:
-    """Group → part, k-fold. Raises: DataError for fewer groups than folds, or too few to have three parts."""
+    """Group → part, k-fold. Raises: DataError for fewer groups than folds, or too few to have three
+    parts."""
     groups, chosen = _groups(prepared), config.split
     if len(groups) < max(chosen.folds, 3):
         policy = (prepared.policy or "group") if chosen.policy == "auto" else chosen.policy
         raise DataError(
-            f"data.split.policy={policy}: {len(groups)} groups of series cannot make {chosen.folds} folds and three parts",
+            f"data.split.policy={policy}: {len(groups)} groups of series cannot make "
+            f"{chosen.folds} folds and three parts",
             "use fewer data.split.folds (3 groups at least), or data.split.policy=blocked",
         )
     order = np.random.default_rng(chosen.assignment).permutation(len(groups))
@@ -63,7 +76,8 @@ def _assign_groups(prepared: Prepared, config: DataConfig) -> dict[str, int]:
 
 
 def _part_of(segment: Segment, parts: Mapping[str, int]) -> int:
-    """Part of a segment's group; a train-only series whose group is held out is left out, for it may overlap it in time."""
+    """Part of a segment's group; a train-only series whose group is held out is left out, for it
+    may overlap it in time."""
     part = parts.get(segment.group, TRAIN)
     return NONE if segment.train_only and part != TRAIN else part
 
@@ -83,27 +97,35 @@ def _purge(config: DataConfig) -> int:
     purge = least if config.split.purge is None else config.split.purge
     if purge < least:
         raise DataError(
-            f"data.split.purge={purge}: parts would not lie apart by data.window={config.window} and data.max_gap={config.max_gap}",
+            f"data.split.purge={purge}: parts would not lie apart by data.window={config.window} "
+            f"and data.max_gap={config.max_gap}",
             f"leave data.split.purge empty, or give at least {least}",
         )
     return purge
 
 
 def blocked(prepared: Prepared, config: DataConfig) -> Cut:
-    """Each series is cut into blocks of equal time; folds take them in turn from the latest, with a purge gap at every border.
+    """Each series is cut into blocks of equal time; folds take them in turn from the latest, with a
+    purge gap at every border.
 
-    Events without a grid come in bursts, which would leave blocks of equal time empty: their blocks have equally many readings.
+    Events without a grid come in bursts, which would leave blocks of equal time empty: their blocks
+    have equally many readings.
     """
     chosen, purge = config.split, _purge(config)
     if chosen.folds < 3:
-        raise DataError(f"data.split.policy=blocked needs 3 folds at least, not {chosen.folds}: test, validation and training blocks")
+        raise DataError(
+            f"data.split.policy=blocked needs 3 folds at least, not {chosen.folds}: test, "
+            "validation and training blocks"
+        )
     if chosen.interleave < 1:
         raise DataError(f"data.split.interleave={chosen.interleave} must be 1 or more")
     count = chosen.folds * chosen.interleave
     from_latest = (count - 1 - np.arange(count)) % chosen.folds
-    parts = np.where(from_latest == chosen.fold, TEST, np.where(from_latest == (chosen.fold + 1) % chosen.folds, VALIDATION, TRAIN)).astype(
-        np.int8
-    )
+    parts = np.where(
+        from_latest == chosen.fold,
+        TEST,
+        np.where(from_latest == (chosen.fold + 1) % chosen.folds, VALIDATION, TRAIN),
+    ).astype(np.int8)
     train_only = np.full(count, TRAIN, np.int8)
 
     def cuts(start: int, stop: int) -> Int64:
@@ -113,28 +135,39 @@ def blocked(prepared: Prepared, config: DataConfig) -> Cut:
         first, last = int(prepared.times[start]), int(prepared.times[stop - 1]) + 1
         return at_times(prepared, start, stop, first + (last - first) * inner // count)
 
-    territory = cut_series(prepared, lambda segment: train_only if segment.train_only else parts, cuts)
+    territory = cut_series(
+        prepared, lambda segment: train_only if segment.train_only else parts, cuts
+    )
     label = "blocked" if chosen.interleave == 1 else f"blocked (interleaved ×{chosen.interleave})"
     return Cut("blocked", label, with_purge(prepared, territory, purge), territory)
 
 
 def group_blocked(prepared: Prepared, config: DataConfig) -> Cut:
-    """Unseen groups in a later block: training groups before 60 % of the time, validation groups to 80 %, test groups after it."""
+    """Unseen groups in a later block: training groups before 60 % of the time, validation groups to
+    80 %, test groups after it."""
     groups, purge = _assign_groups(prepared, config), _purge(config)
     first = min(int(prepared.times[segment.start]) for segment in prepared.segments)
     last = max(int(prepared.times[segment.stop - 1]) for segment in prepared.segments) + 1
-    edges = np.array([first, first + (last - first) * 3 // 5, first + (last - first) * 4 // 5, last], np.int64)
+    edges = np.array(
+        [first, first + (last - first) * 3 // 5, first + (last - first) * 4 // 5, last], np.int64
+    )
 
     def parts(segment: Segment) -> Int8:
         own = _part_of(segment, groups)
-        return np.array([block if block == own else NONE for block in (TRAIN, VALIDATION, TEST)], np.int8)
+        return np.array(
+            [block if block == own else NONE for block in (TRAIN, VALIDATION, TEST)], np.int8
+        )
 
-    territory = cut_series(prepared, parts, lambda start, stop: at_times(prepared, start, stop, edges[1:-1]))
+    territory = cut_series(
+        prepared, parts, lambda start, stop: at_times(prepared, start, stop, edges[1:-1])
+    )
     # The border is one of time, between different series: the earlier part gives way there too.
     trimmed = dict(territory)
     for name, edge in (("train", edges[1]), ("validation", edges[2])):
         near: list[tuple[int, int]] = []
-        for start, stop in zip(territory[name].starts.tolist(), territory[name].stops.tolist(), strict=True):
+        for start, stop in zip(
+            territory[name].starts.tolist(), territory[name].stops.tolist(), strict=True
+        ):
             series_stop = int(prepared.series_starts[prepared.series_of(np.array([start]))[0] + 1])
             if stop < series_stop and prepared.times[stop] >= edge:
                 near.append((max(start, stop - purge), stop))
@@ -143,23 +176,38 @@ def group_blocked(prepared: Prepared, config: DataConfig) -> Cut:
 
 
 def held_out_types(prepared: Prepared, config: DataConfig) -> Cut:
-    """Kinds of incident in the test part are never trained or validated on, and no other kind is tested."""
+    """Kinds of incident in the test part are never trained or validated on, and no other kind is
+    tested."""
     chosen = config.split
-    kinds = [code for code in range(len(prepared.kind_names)) if bool(((prepared.kinds == code) & (prepared.labels == 1)).any())]
+    kinds = [
+        code
+        for code in range(len(prepared.kind_names))
+        if bool(((prepared.kinds == code) & (prepared.labels == 1)).any())
+    ]
     if len(kinds) < max(chosen.folds, 2):
         raise DataError(
-            f"data.split.policy=held_out_types: {len(kinds)} kinds of incident cannot make {chosen.folds} folds",
-            f"use data.split.folds={len(kinds)}" if len(kinds) > 1 else "the data must name at least two kinds of incident",
+            f"data.split.policy=held_out_types: {len(kinds)} kinds of incident cannot make "
+            f"{chosen.folds} folds",
+            f"use data.split.folds={len(kinds)}"
+            if len(kinds) > 1
+            else "the data must name at least two kinds of incident",
         )
-    dealt = np.array_split(np.random.default_rng(chosen.assignment).permutation(kinds), chosen.folds)
+    dealt = np.array_split(
+        np.random.default_rng(chosen.assignment).permutation(kinds), chosen.folds
+    )
     held = dealt[chosen.fold].tolist()
     by_group = len(_groups(prepared)) >= max(chosen.folds, 3)
     cut = group(prepared, config) if by_group else blocked(prepared, config)
     held_rows = runs_of(np.flatnonzero(np.isin(prepared.kinds, held)))
-    other_rows = runs_of(np.flatnonzero(np.isin(prepared.kinds, [kind for kind in kinds if kind not in held])))
+    other_rows = runs_of(
+        np.flatnonzero(np.isin(prepared.kinds, [kind for kind in kinds if kind not in held]))
+    )
 
     def keep(ranges: Mapping[str, Ranges]) -> dict[str, Ranges]:
-        return {name: ranges[name].without(other_rows if name == "test" else held_rows) for name in PARTS}
+        return {
+            name: ranges[name].without(other_rows if name == "test" else held_rows)
+            for name in PARTS
+        }
 
     names = ", ".join(prepared.kind_names[kind] for kind in held)
     label = f"held_out_types ({'by group' if by_group else cut.label})"
@@ -170,34 +218,48 @@ def held_out_types(prepared: Prepared, config: DataConfig) -> Cut:
 def given(prepared: Prepared, config: DataConfig) -> Cut:
     """The split that the source brought."""
     absent = [
-        name for code, name in enumerate(PARTS) if not any((prepared.splits[s.start : s.stop] == code).any() for s in prepared.segments)
+        name
+        for code, name in enumerate(PARTS)
+        if not any((prepared.splits[s.start : s.stop] == code).any() for s in prepared.segments)
     ]
     if absent:
         raise DataError(
-            f"data.split.policy=given: the split column of {config.name} names no {' and no '.join(absent)} rows",
+            f"data.split.policy=given: the split column of {config.name} names no "
+            f"{' and no '.join(absent)} rows",
             f"its values must be {', '.join(PARTS)}; or choose another data.split.policy",
         )
     pieces = Pieces()
     for segment in prepared.segments:
         codes = prepared.splits[segment.start : segment.stop]
         firsts = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist()]
-        parts = [TRAIN if segment.train_only and codes[first] != NONE else int(codes[first]) for first in firsts]
+        parts = [
+            TRAIN if segment.train_only and codes[first] != NONE else int(codes[first])
+            for first in firsts
+        ]
         pieces.add([segment.start + cut for cut in (*firsts, len(codes))], parts)
     ranges = pieces.ranges()
     return Cut("given", "given", ranges, ranges)
 
 
 def random(prepared: Prepared, config: DataConfig) -> Cut:
-    """Every window falls anywhere: neighbours that share rows stand in different parts. It leaks; it is here to show how much."""
+    """Every window falls anywhere: neighbours that share rows stand in different parts. It leaks;
+    it is here to show how much."""
     chosen = config.split
-    scored = Ranges.of((segment.start, segment.stop) for segment in prepared.segments if not segment.train_only).rows()
+    scored = Ranges.of(
+        (segment.start, segment.stop) for segment in prepared.segments if not segment.train_only
+    ).rows()
     dealt = np.random.default_rng(chosen.assignment).permutation(len(scored))
     fold = np.empty(len(scored), np.int64)
     fold[dealt] = np.arange(len(scored)) % chosen.folds
-    inside = np.random.default_rng([chosen.assignment, chosen.fold]).random(len(scored)) < chosen.validation_fraction
+    inside = (
+        np.random.default_rng([chosen.assignment, chosen.fold]).random(len(scored))
+        < chosen.validation_fraction
+    )
     part = np.where(fold == chosen.fold, TEST, np.where(inside, VALIDATION, TRAIN))
     rows: list[Int64] = [scored[part == code] for code in (TRAIN, VALIDATION, TEST)]
-    always = Ranges.of((segment.start, segment.stop) for segment in prepared.segments if segment.train_only).rows()
+    always = Ranges.of(
+        (segment.start, segment.stop) for segment in prepared.segments if segment.train_only
+    ).rows()
     rows[TRAIN] = np.sort(np.concatenate([rows[TRAIN], always]))
     first = prepared.segment_starts
 
@@ -206,7 +268,10 @@ def random(prepared: Prepared, config: DataConfig) -> Cut:
         whole = starts >= first[np.searchsorted(first, ends, side="right") - 1]
         return Ranges(starts[whole][::stride], ends[whole][::stride] + 1)
 
-    parts = {name: windows(rows[code], config.stride if code == TRAIN else 1) for code, name in enumerate(PARTS)}
+    parts = {
+        name: windows(rows[code], config.stride if code == TRAIN else 1)
+        for code, name in enumerate(PARTS)
+    }
     territory = {name: runs_of(rows[code]) for code, name in enumerate(PARTS)}
     return Cut(
         "random",

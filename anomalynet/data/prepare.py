@@ -16,7 +16,15 @@ from anomalynet.data.calibration import calibrate, finish
 from anomalynet.data.folder import data_folder
 from anomalynet.data.grid import lay
 from anomalynet.data.layout import Layout
-from anomalynet.data.prepared import FORMAT, Description, Prepared, Segment, describe, open_prepared, sizes
+from anomalynet.data.prepared import (
+    FORMAT,
+    Description,
+    Prepared,
+    Segment,
+    describe,
+    open_prepared,
+    sizes,
+)
 from anomalynet.data.telemetry import MASK, Channel, Telemetry
 from anomalynet.errors import DataError
 from anomalynet.runs.code import code_hash
@@ -27,7 +35,8 @@ __all__ = ["Prepared", "Segment", "prepare"]
 def prepare(config: DataConfig) -> Prepared:
     """Lay recordings on their grid and calibrate them, or open what an earlier call prepared.
 
-    The folder is built by one process at a time, beside its place, and moved there whole; a torn one is built again.
+    The folder is built by one process at a time, beside its place, and moved there whole; a torn
+    one is built again.
 
     Args:
         config: window, stride, label step and split do not matter here.
@@ -56,14 +65,31 @@ def prepare(config: DataConfig) -> Prepared:
                 _remove(building)
             found = open_prepared(folder)
     if found is None:
-        raise DataError(f"{folder} cannot be read after it was written", "check the disk's free space")
+        raise DataError(
+            f"{folder} cannot be read after it was written", "check the disk's free space"
+        )
     return found
 
 
 def cache_key(config: DataConfig, fingerprint: str) -> str:
-    """Name of the prepared folder: 16 hex digits of a SHA-256 over the data, the code that reads it and what changes the arrays."""
-    keys = (config.name, config.subset, config.calibration_rows, config.calibration, config.clip, config.mask_channel, config.max_gap)
-    shown = (config.label, config.view, config.neighbours, config.link_channels, asdict(config.quality))
+    """Name of the prepared folder: 16 hex digits of a SHA-256 over the data, the code that reads it
+    and what changes the arrays."""
+    keys = (
+        config.name,
+        config.subset,
+        config.calibration_rows,
+        config.calibration,
+        config.clip,
+        config.mask_channel,
+        config.max_gap,
+    )
+    shown = (
+        config.label,
+        config.view,
+        config.neighbours,
+        config.link_channels,
+        asdict(config.quality),
+    )
     parts = [FORMAT, code_hash(("data",)), fingerprint, *keys, *shown]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -78,7 +104,8 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
     short = len(layout.names) - len(layout.commissioned) if config.calibration_rows else 0
     if not segments:
         raise DataError(
-            f"no series of {config.name} has more than data.calibration_rows={config.calibration_rows} readings",
+            f"no series of {config.name} has more than "
+            f"data.calibration_rows={config.calibration_rows} readings",
             "lower data.calibration_rows; 0 normalises with the training part's statistics",
         )
     raw, divide = folder / "raw.npy", config.calibration == "deviation"
@@ -87,12 +114,25 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
     else:
         mean = scale = np.empty((0, len(telemetry.channels)))
     longest = config.max_gap if config.quality.impute == "hold" else 0
-    finish(raw, folder / "values.npy", layout, mean, scale, config.clip if divide else np.inf, longest, config.mask_channel)
+    finish(
+        raw,
+        folder / "values.npy",
+        layout,
+        mean,
+        scale,
+        config.clip if divide else np.inf,
+        longest,
+        config.mask_channel,
+    )
     raw.unlink()
     np.save(folder / "series_starts.npy", layout.edges)
     np.save(folder / "calibration_mean.npy", mean)
     np.save(folder / "calibration_scale.npy", scale)
-    channels = [*telemetry.channels, Channel(MASK, "share")] if config.mask_channel else list(telemetry.channels)
+    channels = (
+        [*telemetry.channels, Channel(MASK, "share")]
+        if config.mask_channel
+        else list(telemetry.channels)
+    )
     counts = {
         "readings": layout.observed,
         "steps laid into gaps": layout.laid,
@@ -110,29 +150,43 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
             segments=segments,
             channels=[(channel.name, channel.unit) for channel in channels],
             kind_names=list(layout.kinds),
-            incidents={str(number): asdict(incident) for number, incident in telemetry.incidents.items()},
+            incidents={
+                str(number): asdict(incident) for number, incident in telemetry.incidents.items()
+            },
             period=telemetry.period,
             policy=telemetry.policy,
             has_split=bool((np.load(folder / "splits.npy") >= 0).any()),
             counts={**telemetry.counts, **layout.dropped, **counts},
-            warnings=[*telemetry.warnings, *_warnings(layout, config, short, int(np.isinf(scale[sorted(layout.commissioned)]).sum()))],
+            warnings=[
+                *telemetry.warnings,
+                *_warnings(
+                    layout, config, short, int(np.isinf(scale[sorted(layout.commissioned)]).sum())
+                ),
+            ],
             bytes=sizes(folder),
         ),
     )
 
 
-def _segments(layout: Layout, telemetry: Telemetry, calibrated: bool) -> list[tuple[int, str, bool, int, int]]:
-    """(series, group, train only, start, stop) of every stretch without a long gap, after the commissioning rows."""
+def _segments(
+    layout: Layout, telemetry: Telemetry, calibrated: bool
+) -> list[tuple[int, str, bool, int, int]]:
+    """(series, group, train only, start, stop) of every stretch without a long gap, after the
+    commissioning rows."""
     edges = layout.edges
     cuts = np.unique(np.concatenate([edges, np.array(layout.breaks, np.int64)]))
     owners = np.searchsorted(edges, cuts[:-1], side="right") - 1
     found = []
-    for owner, start, stop in zip(owners.tolist(), cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
+    for owner, start, stop in zip(
+        owners.tolist(), cuts[:-1].tolist(), cuts[1:].tolist(), strict=True
+    ):
         if calibrated:
             start = max(start, layout.commissioned.get(owner, stop))  # noqa: PLW2901
         if start < stop:
             name = layout.names[owner]
-            found.append((owner, telemetry.groups.get(name, name), name in telemetry.train_only, start, stop))
+            found.append(
+                (owner, telemetry.groups.get(name, name), name in telemetry.train_only, start, stop)
+            )
     return found
 
 
@@ -140,12 +194,19 @@ def _warnings(layout: Layout, config: DataConfig, short: int, silent: int) -> li
     found = []
     if short:
         found.append(
-            f"{short} of {len(layout.names)} series have too few readings for data.calibration_rows={config.calibration_rows}: not used"
+            f"{short} of {len(layout.names)} series have too few readings for "
+            f"data.calibration_rows={config.calibration_rows}: not used"
         )
     if layout.commissioning_attacks:
-        found.append(f"{layout.commissioning_attacks} calibration readings are labelled attack: the commissioning phase is not normal")
+        found.append(
+            f"{layout.commissioning_attacks} calibration readings are labelled attack: the "
+            "commissioning phase is not normal"
+        )
     if silent:
-        found.append(f"{silent} sensors were never heard in their series' calibration readings: they read 0 there")
+        found.append(
+            f"{silent} sensors were never heard in their series' calibration readings: they read "
+            "0 there"
+        )
     return found
 
 

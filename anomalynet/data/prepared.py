@@ -15,7 +15,8 @@ from anomalynet.config.schema import SplitPolicy
 from anomalynet.data.telemetry import MASK, Channel, Incident
 
 FORMAT = 3
-"""Version of the folder's layout: it enters the cache key, so another layout never reads this one."""
+"""Version of the folder's layout: it enters the cache key, so another layout never reads this
+one."""
 
 COLUMNS: Mapping[str, str] = {
     "values": "<f4",
@@ -39,7 +40,8 @@ Bool = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Rows `start` … `stop`-1 of one series without a long gap and without calibration rows: no window leaves them."""
+    """Rows `start` … `stop`-1 of one series without a long gap and without calibration rows: no
+    window leaves them."""
 
     series: str
     group: str
@@ -50,7 +52,8 @@ class Segment:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Recordings laid on their grid, calibrated and ready for windows; every array is a memory map shared by all processes.
+    """Recordings laid on their grid, calibrated and ready for windows; every array is a memory map
+    shared by all processes.
 
     Attributes:
         values: float32 (step, channel); the mask channel, if any, is last.
@@ -61,13 +64,12 @@ class Prepared:
         splits: int8 (step,): position in `PARTS`, -1 none; the split that the source brought.
         observed: bool (step,): False where the step was laid into a gap.
         segments: in row order.
-        series: names, in row order; series `i` has the rows `series_starts[i]` … `series_starts[i+1]`-1.
-        series_starts: int64 (series+1,).
-        calibration_mean: float64 (series, sensor), of each series' commissioning rows; empty without calibration.
-        calibration_scale: likewise, the deviation; infinite where a sensor was never heard in those rows.
-        channels: of `values`, in order.
-        period: expected seconds between steps; None for events.
-        policy: the split that `auto` stands for; None where the number of groups decides.
+        series: names, in row order; series `i` has the rows `series_starts[i]` …
+        `series_starts[i+1]`-1. series_starts: int64 (series+1,). calibration_mean: float64 (series,
+        sensor), of each series' commissioning rows; empty without calibration. calibration_scale:
+        likewise, the deviation; infinite where a sensor was never heard in those rows. channels: of
+        `values`, in order. period: expected seconds between steps; None for events. policy: the
+        split that `auto` stands for; None where the number of groups decides.
     """
 
     values: Float32
@@ -109,7 +111,8 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """`prepared.json`: everything of `Prepared` that is no large array; `bytes` tells whole files from torn ones."""
+    """`prepared.json`: everything of `Prepared` that is no large array; `bytes` tells whole files
+    from torn ones."""
 
     format: int
     fingerprint: str
@@ -140,14 +143,18 @@ def sizes(folder: Path) -> dict[str, int]:
 
 
 def open_prepared(folder: Path) -> Prepared | None:
-    """Open a prepared folder; None where it is absent, unfinished, torn or of another layout, so that it is built again."""
+    """Open a prepared folder; None where it is absent, unfinished, torn or of another layout, so
+    that it is built again."""
     try:
         read = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
         description = Description(**read)
         if description.format != FORMAT or sizes(folder) != description.bytes:
             return None
         # Copy-on-write: torch warns of read-only arrays, and nobody may change the file.
-        large = {name: np.load(folder / f"{name}.npy", mmap_mode="c", allow_pickle=False) for name in COLUMNS}
+        large = {
+            name: np.load(folder / f"{name}.npy", mmap_mode="c", allow_pickle=False)
+            for name in COLUMNS
+        }
         small = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in SMALL}
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -155,11 +162,17 @@ def open_prepared(folder: Path) -> Prepared | None:
     return Prepared(
         **large,
         **small,
-        segments=tuple(Segment(names[i], group, train_only, start, stop) for i, group, train_only, start, stop in description.segments),
+        segments=tuple(
+            Segment(names[i], group, train_only, start, stop)
+            for i, group, train_only, start, stop in description.segments
+        ),
         series=tuple(names),
         channels=tuple(Channel(name, unit) for name, unit in description.channels),
         kind_names=tuple(description.kind_names),
-        incident_table={int(number): Incident(**incident) for number, incident in description.incidents.items()},  # type: ignore[arg-type]
+        incident_table={
+            int(number): Incident(**incident)  # type: ignore[arg-type]
+            for number, incident in description.incidents.items()
+        },
         period=description.period,
         policy=description.policy,
         fingerprint=description.fingerprint,

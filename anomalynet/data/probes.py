@@ -16,7 +16,10 @@ BLIND = 0.8
 ALONE = 0.95
 """Largest harmless AUROC of a single channel."""
 
-RULE = f"a probe that sees no sensor gives the label away above AUROC {BLIND}, a single channel above {ALONE}"
+RULE = (
+    f"a probe that sees no sensor gives the label away above AUROC {BLIND}, a single channel "
+    f"above {ALONE}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,13 @@ def probes(prepared: Prepared) -> list[Probe]:
     first = 3 + 2 * width
     sensors = _sensors(prepared)
     for number in range(sensors):
-        found.append(Probe(prepared.channels[number].name, "channel", slice(first + number * width, first + (number + 1) * width)))
+        found.append(
+            Probe(
+                prepared.channels[number].name,
+                "channel",
+                slice(first + number * width, first + (number + 1) * width),
+            )
+        )
     return [*found, Probe("all channels", "everything", slice(first, first + sensors * width))]
 
 
@@ -75,7 +84,8 @@ def _sensors(prepared: Prepared) -> int:
 def features(windows: Windows, ids: Int64) -> Float64:
     """What all probes see of some windows: float64 (window, column).
 
-    The position is that of the window's last step; time steps, missing values and sensors are summarised by `statistics`.
+    The position is that of the window's last step; time steps, missing values and sensors are
+    summarised by `statistics`.
     """
     size = max(1, len(ids) // 20_000 + 1)
     return np.concatenate([_features(windows, part) for part in np.array_split(ids, size)])
@@ -93,7 +103,11 @@ def _features(windows: Windows, ids: Int64) -> Float64:
         steps = np.zeros((len(ids), 1, 1))
     values = windows.gather(ids)
     sensors = _sensors(prepared)
-    mask: Float32 = values[:, :, sensors:] if prepared.mask is not None else (~prepared.observed[rows]).astype(np.float32)[..., None]
+    mask: Float32 = (
+        values[:, :, sensors:]
+        if prepared.mask is not None
+        else (~prepared.observed[rows]).astype(np.float32)[..., None]
+    )
     return np.concatenate(
         [
             np.stack([position, position / length, seconds], axis=1),
@@ -111,7 +125,9 @@ def fit_and_score(train: Float64, target: Int64, test: Float64, seed: int) -> Fl
 
     if len(np.unique(target)) < 2:
         return np.full(len(test), float(target[0]))
-    model = HistGradientBoostingClassifier(max_iter=50, max_leaf_nodes=15, early_stopping=False, random_state=seed)
+    model = HistGradientBoostingClassifier(
+        max_iter=50, max_leaf_nodes=15, early_stopping=False, random_state=seed
+    )
     scores: Float64 = model.fit(train, target).predict_proba(test)[:, 1]
     return scores
 
@@ -123,4 +139,10 @@ def judge(probe: Probe, target: Int64, scores: Float64) -> ProbeResult:
     auroc = float(roc_auc_score(target, scores)) if len(np.unique(target)) == 2 else None
     limit = {"nothing": BLIND, "channel": ALONE, "everything": np.inf}[probe.sees]
     away = auroc is not None and auroc > limit
-    return ProbeResult(probe.name, probe.sees, auroc, float(((scores >= 0.5) == target).mean()), "gives the label away" if away else "")
+    return ProbeResult(
+        probe.name,
+        probe.sees,
+        auroc,
+        float(((scores >= 0.5) == target).mean()),
+        "gives the label away" if away else "",
+    )

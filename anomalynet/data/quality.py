@@ -1,4 +1,5 @@
-"""Readings that cannot be, or that stand alone, become missing: the same for every source (§3.1.4)."""
+"""Readings that cannot be, or that stand alone, become missing: the same for every source
+(§3.1.4)."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ class Cleaner:
         self._age = 0
 
     def clean(self, values: Float32, starts: Int64) -> Float32:
-        """Return readings without what is to be dropped and what is no number; NaN stands for missing.
+        """Return readings without what is to be dropped and what is no number; NaN stands for
+        missing.
 
         Args:
             values: float32 (reading, channel) with NaN; changed in place.
@@ -58,7 +60,8 @@ class Cleaner:
         return values
 
     def _outlying(self, values: Float32, starts: Int64) -> Bool:
-        """Values far from the median of the readings before them in the series, dropped ones included: a new level is soon believed."""
+        """Values far from the median of the readings before them in the series, dropped ones
+        included: a new level is soon believed."""
         width, rows = self._quality.hampel_window, len(values)
         history = np.concatenate([self._before, values])
         kept = len(history) - rows
@@ -71,11 +74,16 @@ class Cleaner:
         place = kept + np.arange(rows)[:, None] - back
         known = back <= np.minimum(age, width)[:, None]
         for channel in range(values.shape[1]):
-            window = np.where(known, history[np.maximum(place, 0), channel], np.nan).astype(np.float64)
+            window = np.where(known, history[np.maximum(place, 0), channel], np.nan).astype(
+                np.float64
+            )
             centre, heard = _median(window)
             spread, _ = _median(np.abs(window - centre[:, None]))
             with np.errstate(invalid="ignore"):
-                far = np.abs(values[:, channel] - centre) > self._quality.hampel_threshold * ROBUST * spread
+                far = (
+                    np.abs(values[:, channel] - centre)
+                    > self._quality.hampel_threshold * ROBUST * spread
+                )
             # A sensor that stood still, or was hardly heard, says nothing of how far is far.
             found[:, channel] = far & (spread > 0) & (2 * heard >= width)
         self._before = history[-width:].copy()
@@ -84,7 +92,8 @@ class Cleaner:
 
 
 def _median(window: Float64) -> tuple[Float64, Int64]:
-    """Median of each row without its NaN, NaN where nothing is left; and how many numbers it is of."""
+    """Median of each row without its NaN, NaN where nothing is left; and how many numbers it is
+    of."""
     ordered = np.sort(window, axis=1)  # NaN last
     count = (~np.isnan(window)).sum(axis=1)
     low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, window.shape[1] - 1)

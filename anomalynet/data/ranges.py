@@ -12,7 +12,8 @@ from anomalynet.data.prepared import Int64
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """Rows `starts[i]` … `stops[i]`-1 for each i; int64 (range,). A window lies wholly in one range."""
+    """Rows `starts[i]` … `stops[i]`-1 for each i; int64 (range,). A window lies wholly in one
+    range."""
 
     starts: Int64
     stops: Int64
@@ -34,7 +35,9 @@ class Ranges:
         """Every row, in order of the ranges: int64."""
         lengths = self.stops - self.starts
         first = np.cumsum(lengths) - lengths
-        rows: Int64 = np.arange(int(lengths.sum()), dtype=np.int64) + np.repeat(self.starts - first, lengths)
+        rows: Int64 = np.arange(int(lengths.sum()), dtype=np.int64) + np.repeat(
+            self.starts - first, lengths
+        )
         return rows
 
     def merged(self) -> Ranges:
@@ -55,7 +58,9 @@ class Ranges:
         pieces: list[tuple[int, int]] = []
         drop = drop.merged()
         firsts = np.searchsorted(drop.stops, self.starts, side="right")
-        for start, stop, at in zip(self.starts.tolist(), self.stops.tolist(), firsts.tolist(), strict=True):
+        for start, stop, at in zip(
+            self.starts.tolist(), self.stops.tolist(), firsts.tolist(), strict=True
+        ):
             while at < len(drop) and drop.starts[at] < stop:
                 pieces.append((start, int(drop.starts[at])))
                 start = int(drop.stops[at])  # noqa: PLW2901

@@ -26,14 +26,16 @@ POLICIES = {
 
 
 class OneClassError(DataError):
-    """The validation or test part has one class; `chronological` where contiguous blocks of time are the reason."""
+    """The validation or test part has one class; `chronological` where contiguous blocks of time
+    are the reason."""
 
     chronological = False
 
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """Labelled steps of a part that no window ends on: a window's warm-up, purge gaps, short ranges."""
+    """Labelled steps of a part that no window ends on: a window's warm-up, purge gaps, short
+    ranges."""
 
     rows: Int64
     labelled: int
@@ -47,8 +49,8 @@ class Split:
     Attributes:
         label: the policy as it was carried out, never `auto`, with what changes its meaning.
         parts: part → row ranges a window must lie in wholly.
-        territory: part → all rows that belong to it, scored or missed; ascending, no row twice, no row in two parts.
-        warnings: what a reader of any number from this split must know.
+        territory: part → all rows that belong to it, scored or missed; ascending, no row twice, no
+        row in two parts. warnings: what a reader of any number from this split must know.
     """
 
     prepared: Prepared
@@ -73,17 +75,28 @@ class Split:
 def split(prepared: Prepared, config: DataConfig) -> Split:
     """Cut prepared recordings by `config.split`.
 
-    Raises: DataError if the policy cannot be carried out on this data, no window fits a part, or (unless `one_class` is `allow`)
+    Raises: DataError if the policy cannot be carried out on this data, no window fits a part, or
+    (unless `one_class` is `allow`)
         the scored steps of the validation or test part have one class.
     """
     chosen = config.split
     if not 0 <= chosen.fold < chosen.folds:
-        raise DataError(f"data.split.fold={chosen.fold} is not one of the {chosen.folds} folds", f"choose 0 … {chosen.folds - 1}")
+        raise DataError(
+            f"data.split.fold={chosen.fold} is not one of the {chosen.folds} folds",
+            f"choose 0 … {chosen.folds - 1}",
+        )
     if chosen.folds < 2 and chosen.policy not in ("given", "group_blocked"):
         raise DataError(f"data.split.folds={chosen.folds}: a split needs at least 2 folds")
     name = policies.choose(prepared, config) if chosen.policy == "auto" else chosen.policy
     cut = POLICIES[name](prepared, config)
-    found = Split(prepared, config.window, cut.label, cut.parts, cut.territory, (*prepared.warnings, *cut.warnings))
+    found = Split(
+        prepared,
+        config.window,
+        cut.label,
+        cut.parts,
+        cut.territory,
+        (*prepared.warnings, *cut.warnings),
+    )
     warnings = [*found.warnings, *_usable(found, cut, config)]
     return Split(prepared, config.window, cut.label, cut.parts, cut.territory, tuple(warnings))
 
@@ -96,19 +109,25 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
     warnings = []
     short = _short(found.prepared, config.window)
     if short:
-        warnings.append(f"{short} series are shorter than one window of {config.window} steps after calibration: never scored")
+        warnings.append(
+            f"{short} series are shorter than one window of {config.window} steps after "
+            "calibration: never scored"
+        )
     warnings += _shared_incidents(found)
     if config.view != "node" and cut.policy != "group_blocked":
         warnings.append(
-            f"data.view={config.view}: a window shows other nodes, so that readings of one part may stand in windows of another"
+            f"data.view={config.view}: a window shows other nodes, so that readings of one part "
+            "may stand in windows of another"
         )
     any_labels = bool((found.prepared.labels >= 0).any())
     for part in PARTS:
         rows = found.scored(part)
         if len(rows) == 0:
             raise DataError(
-                f"split {cut.label}: no window of {config.window} steps fits the {part} part of fold {config.split.fold}",
-                "shorten data.window, use fewer data.split.folds or less data.split.interleave, or lower data.calibration_rows",
+                f"split {cut.label}: no window of {config.window} steps fits the {part} part of "
+                f"fold {config.split.fold}",
+                "shorten data.window, use fewer data.split.folds or less data.split.interleave, "
+                "or lower data.calibration_rows",
             )
         if part == "train" or not any_labels:
             continue
@@ -117,27 +136,45 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
         if normal and attack:
             continue
         only = f"{attack} attack and {normal} normal"
-        message = f"split {cut.label}: the {part} part of fold {config.split.fold} has one class ({only} labelled steps)"
+        message = (
+            f"split {cut.label}: the {part} part of fold {config.split.fold} has one class "
+            f"({only} labelled steps)"
+        )
         if config.one_class == "refuse":
             everywhere = len(np.unique(found.prepared.labels[found.prepared.labels >= 0])) == 1
-            error = OneClassError(message, ONE_CLASS_EVERYWHERE if everywhere else _one_class_advice(cut.policy, config, found))
-            error.chronological = cut.policy == "blocked" and config.split.interleave == 1 and not everywhere
+            error = OneClassError(
+                message,
+                ONE_CLASS_EVERYWHERE
+                if everywhere
+                else _one_class_advice(cut.policy, config, found),
+            )
+            error.chronological = (
+                cut.policy == "blocked" and config.split.interleave == 1 and not everywhere
+            )
             raise error
         warnings.append(message)
     return warnings
 
 
 def _shared_incidents(found: Split) -> list[str]:
-    """Incidents that stand in the training part and in another: several series saw them, or a block border cuts them."""
-    numbers = [set(np.unique(found.prepared.incidents[found.parts[part].rows()]).tolist()) - {-1} for part in PARTS]
+    """Incidents that stand in the training part and in another: several series saw them, or a block
+    border cuts them."""
+    numbers = [
+        set(np.unique(found.prepared.incidents[found.parts[part].rows()]).tolist()) - {-1}
+        for part in PARTS
+    ]
     shared = numbers[0] & (numbers[1] | numbers[2])
     if not shared:
         return []
-    return [f"{len(shared)} incidents stand in the training part and in another: what a model learned of them helps it there"]
+    return [
+        f"{len(shared)} incidents stand in the training part and in another: what a model "
+        "learned of them helps it there"
+    ]
 
 
 ONE_CLASS_EVERYWHERE = (
-    "the whole data set has this one class: data.one_class=allow scores it with a model that needs no attacks "
+    "the whole data set has this one class: data.one_class=allow scores it with a model that "
+    "needs no attacks "
     "(autoencoder, isolation_forest), without metrics"
 )
 
@@ -146,10 +183,14 @@ def _one_class_advice(policy: str, config: DataConfig, found: Split) -> str:
     allow = "or permit it with data.one_class=allow"
     groups = len({segment.group for segment in found.prepared.segments if not segment.train_only})
     if policy == "blocked" and groups >= 3:
-        allow = f"or hold whole series out with data.split.policy=group data.split.folds={min(groups, config.split.folds)}, {allow}"
+        allow = (
+            "or hold whole series out with data.split.policy=group "
+            f"data.split.folds={min(groups, config.split.folds)}, {allow}"
+        )
     if policy == "blocked" and config.split.interleave == 1:
         return (
-            "a chronological split cannot test this data: its classes lie at different times; interleave the blocks with "
+            "a chronological split cannot test this data: its classes lie at different times; "
+            "interleave the blocks with "
             f"data.split.interleave=20 (easier, and said in every table), {allow}"
         )
     if policy == "blocked":
@@ -157,10 +198,14 @@ def _one_class_advice(policy: str, config: DataConfig, found: Split) -> str:
     if policy == "group_blocked":
         longer = "" if config.name == "simulated" else " (simulated: data.scenario='duration=96h')"
         return (
-            "its test part is the last fifth of the time, of a fold of the series: use fewer data.split.folds, another "
+            "its test part is the last fifth of the time, of a fold of the series: use fewer "
+            "data.split.folds, another "
             f"data.split.assignment, data of a longer time{longer}, {allow}"
         )
-    return f"use another data.split.policy, fold or data.split.assignment, fewer data.split.folds, {allow}"
+    return (
+        "use another data.split.policy, fold or data.split.assignment, fewer "
+        f"data.split.folds, {allow}"
+    )
 
 
 def _short(prepared: Prepared, window: int) -> int:

@@ -26,7 +26,8 @@ names = (
 def statistics(windows: Float32) -> Float32:
     """Summarise windows.
 
-    Quartiles are interpolated linearly; the slope is the least-squares one, per step; the deviation is the population's.
+    Quartiles are interpolated linearly; the slope is the least-squares one, per step; the deviation
+    is the population's.
 
     Args:
         windows: float32 (window, time, channel).
@@ -38,7 +39,9 @@ def statistics(windows: Float32) -> Float32:
     centred_time = np.arange(steps, dtype=np.float32) - np.float32((steps - 1) / 2)
     spread = float((centred_time.astype(np.float64) ** 2).sum())
     mean = windows.mean(axis=1)
-    centred = windows - mean[:, None]  # about the mean: single precision keeps small deviations of large readings
+    centred = (
+        windows - mean[:, None]
+    )  # about the mean: single precision keeps small deviations of large readings
     ordered = np.sort(windows, axis=1)
     difference = np.abs(np.diff(windows, axis=1)).mean(axis=1) if steps > 1 else np.zeros_like(mean)
     first, last = windows[:, 0], windows[:, -1]
@@ -61,5 +64,7 @@ def _quantile(ordered: Float32, share: float) -> Float32:
     place = share * (ordered.shape[1] - 1)
     below = int(place)
     above = min(below + 1, ordered.shape[1] - 1)
-    between: Float32 = ordered[:, below] + np.float32(place - below) * (ordered[:, above] - ordered[:, below])
+    between: Float32 = ordered[:, below] + np.float32(place - below) * (
+        ordered[:, above] - ordered[:, below]
+    )
     return between

@@ -6,7 +6,7 @@ Columns of `Telemetry.frame`, sorted by (series, time):
 series     String              one continuous recording (a run, a device, a mote)
 time       Datetime("us")      UTC, or an offset from 1970-01-01 where the source has no clock
 label      Int8, nullable      1 attack (or what `data.label` names), 0 normal, null unlabelled
-incident   Int32, nullable     number of the event, whatever its cause and label; a key of `Telemetry.incidents`
+incident   Int32, nullable     number of the event, a key of `Telemetry.incidents`
 kind       String, nullable    type of the incident, where the source knows it
 split      String, nullable    optional: train | validation | test, where the source brings a split
 <channel>  Float32, nullable   one column a channel, unit in `Telemetry.channels`; null = not heard
@@ -48,7 +48,8 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One event, with what annotators said of it (§3.1.6); `severity` 1–4, `cause` attack, fault or environment where it is known."""
+    """One event, with what annotators said of it (§3.1.6); `severity` 1–4, `cause` attack, fault or
+    environment where it is known."""
 
     type: str | None = None
     cause: str | None = None
@@ -65,15 +66,15 @@ class Telemetry:
         frame: lazy, with the columns of this module's table; collecting it whole is never required.
         channels: in column order.
         period: expected seconds between readings; None where readings are events without a grid.
-        groups: series → group; series of one group never stand in different parts of a split. A series that is not named is its own group.
-        train_only: series that train and calibrate but are never scored (SKAB's anomaly-free run).
-        incidents: number → event.
-        counts: what the loader met and mended, for `data info` (rows, duplicates, padded fields, …).
-        warnings: what a reader of any table made from this data must know.
-        parts: lazy frames whose concatenation is `frame`, such as one a radio cell: no series stands in two, and the neighbours of a
+        groups: series → group; series of one group never stand in different parts of a split. A
+        series that is not named is its own group. train_only: series that train and calibrate but
+        are never scored (SKAB's anomaly-free run). incidents: number → event. counts: what the
+        loader met and mended, for `data info` (rows, duplicates, padded fields, …). warnings: what
+        a reader of any table made from this data must know. parts: lazy frames whose concatenation
+        is `frame`, such as one a radio cell: no series stands in two, and the neighbours of a
             series stand in its part. Empty: not told.
-        neighbours: series → the other series of its radio cell, nearest first; empty where that is unknown.
-        policy: the split that `auto` stands for; None where the number of groups decides.
+        neighbours: series → the other series of its radio cell, nearest first; empty where that is
+        unknown. policy: the split that `auto` stands for; None where the number of groups decides.
     """
 
     frame: pl.LazyFrame

@@ -1,4 +1,5 @@
-"""Windows over prepared rows, addressed by number: ranges and cumulative counts, never an array of windows."""
+"""Windows over prepared rows, addressed by number: ranges and cumulative counts, never an array of
+windows."""
 
 from __future__ import annotations
 
@@ -29,16 +30,29 @@ class Windows:
         ranges: row ranges a window must lie in wholly; they may overlap.
         window: steps a window.
         stride: steps between the starts of windows of one range.
-        label_step: which step carries the label: `last`, `any` attack step, or the `majority` of the labelled ones.
+        label_step: which step carries the label: `last`, `any` attack step, or the `majority` of
+        the labelled ones.
     """
 
     def __init__(
-        self, prepared: Prepared, ranges: Ranges, window: int, stride: int = 1, label_step: Literal["last", "any", "majority"] = "last"
+        self,
+        prepared: Prepared,
+        ranges: Ranges,
+        window: int,
+        stride: int = 1,
+        label_step: Literal["last", "any", "majority"] = "last",
     ) -> None:
         long = ranges.stops - ranges.starts >= window
         self.ranges = ranges if long.all() else Ranges(ranges.starts[long], ranges.stops[long])
-        self.prepared, self.window, self.stride, self.label_step = prepared, window, stride, label_step
-        self._firsts = np.concatenate([[0], np.cumsum((self.ranges.stops - self.ranges.starts - window) // stride + 1)]).astype(np.int64)
+        self.prepared, self.window, self.stride, self.label_step = (
+            prepared,
+            window,
+            stride,
+            label_step,
+        )
+        self._firsts = np.concatenate(
+            [[0], np.cumsum((self.ranges.stops - self.ranges.starts - window) // stride + 1)]
+        ).astype(np.int64)
 
     def __len__(self) -> int:
         return int(self._firsts[-1])
@@ -55,7 +69,8 @@ class Windows:
         return self.ranges.starts[inside] + (numbers - self._firsts[inside]) * self.stride
 
     def ends(self, ids: Int64 | None = None) -> Int64:
-        """Row of each window's last step, the one that its score belongs to: int64; all windows without `ids`."""
+        """Row of each window's last step, the one that its score belongs to: int64; all windows
+        without `ids`."""
         return self.starts(ids) + (self.window - 1)
 
     def gather(self, ids: Int64) -> Float32:
@@ -71,7 +86,8 @@ class Windows:
             yield np.arange(first, min(first + size, len(self)), dtype=np.int64)
 
     def targets(self, ids: Int64 | None = None) -> Int8:
-        """Label of each window by `label_step`: int8, 1 attack, 0 normal, -1 unlabelled; all windows without `ids`."""
+        """Label of each window by `label_step`: int8, 1 attack, 0 normal, -1 unlabelled; all
+        windows without `ids`."""
         pieces = self.chunks(CHUNK_BYTES // 8) if ids is None else [np.asarray(ids, np.int64)]
         return np.concatenate([np.empty(0, np.int8), *map(self._targets, pieces)])
 
@@ -86,9 +102,12 @@ class Windows:
         return np.where(labelled == 0, -1, 2 * attack > labelled).astype(np.int8)
 
     def select(self, targets: Iterable[int]) -> Windows:
-        """The windows with one of these targets, as ranges again: labels come in runs, so no array of windows is needed."""
+        """The windows with one of these targets, as ranges again: labels come in runs, so no array
+        of windows is needed."""
         wanted = list(targets)
-        kept: list[Bool] = [np.isin(self.targets(piece), wanted) for piece in self.chunks(CHUNK_BYTES // 8)]
+        kept: list[Bool] = [
+            np.isin(self.targets(piece), wanted) for piece in self.chunks(CHUNK_BYTES // 8)
+        ]
         if all(piece.all() for piece in kept):
             return self
         ids = np.flatnonzero(np.concatenate(kept)).astype(np.int64)
@@ -98,10 +117,13 @@ class Windows:
         lengths = runs.stops - runs.starts
         first = np.cumsum(lengths) - lengths
         starts, ends = self.starts(ids[first]), self.ends(ids[first + lengths - 1])
-        return Windows(self.prepared, Ranges(starts, ends + 1), self.window, self.stride, self.label_step)
+        return Windows(
+            self.prepared, Ranges(starts, ends + 1), self.window, self.stride, self.label_step
+        )
 
     def moments(self) -> tuple[Float32, Float32]:
-        """Mean and population deviation of every channel over the rows of these windows, each row once: float32 (channel,).
+        """Mean and population deviation of every channel over the rows of these windows, each row
+        once: float32 (channel,).
 
         The deviation of a constant channel is 1, which leaves it at 0 once centred.
         """
@@ -110,11 +132,16 @@ class Windows:
         count, mean, squares = 0, np.zeros(channels), np.zeros(channels)
         for start, stop in zip(rows.starts.tolist(), rows.stops.tolist(), strict=True):
             for first in range(start, stop, 1 << 17):
-                values = self.prepared.values[first : min(first + (1 << 17), stop)].astype(np.float64)
-                # Merged by Chan's rule: a sum of squares would lose small deviations around a large mean.
+                values = self.prepared.values[first : min(first + (1 << 17), stop)].astype(
+                    np.float64
+                )
+                # Merged by Chan's rule: a sum of squares would lose small deviations around a large
+                # mean.
                 size, centre = len(values), values.mean(axis=0)
                 shift = centre - mean
-                squares += ((values - centre) ** 2).sum(axis=0) + shift**2 * (count * size / (count + size))
+                squares += ((values - centre) ** 2).sum(axis=0) + shift**2 * (
+                    count * size / (count + size)
+                )
                 count += size
                 mean += shift * (size / count)
         deviation = np.sqrt(squares / max(count, 1))

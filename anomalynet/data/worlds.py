@@ -7,6 +7,7 @@ from anomalynet.data.sources import simulated
 
 
 def world_of(config: DataConfig) -> int | None:
-    """The seed of the world that is simulated for this data; None for recordings and folders of a world, of which there is one."""
+    """The seed of the world that is simulated for this data; None for recordings and folders of a
+    world, of which there is one."""
     made_here = simulated.knows(config.name) and config.name != simulated.FOLDER
     return config.world if made_here else None

@@ -1,1 +1,2 @@
-"""From a finished run to real-time detection: export to ONNX, and a detector that runs without torch."""
+"""From a finished run to real-time detection: export to ONNX, and a detector that runs without
+torch."""

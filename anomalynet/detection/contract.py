@@ -1,4 +1,5 @@
-"""What an exported model says of itself: everything that a detector needs beside the network, stored in the ONNX file's metadata."""
+"""What an exported model says of itself: everything that a detector needs beside the network,
+stored in the ONNX file's metadata."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ MASK = "missing"
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Sensor:
-    """One channel that a device reports; a value outside `minimum` … `maximum` (ends included, null = unbounded) counts as missing."""
+    """One channel that a device reports; a value outside `minimum` … `maximum` (ends included, null
+    = unbounded) counts as missing."""
 
     name: str
     unit: str = ""
@@ -31,11 +33,13 @@ class Sensor:
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Reference:
-    """Distributions that drift is measured against: 101 quantiles (0 %, 1 % … 100 %) each; empty where there are none.
+    """Distributions that drift is measured against: 101 quantiles (0 %, 1 % … 100 %) each; empty
+    where there are none.
 
     Attributes:
         scores: of the validation part.
-        channels: sensor or mask → quantiles of its calibrated readings over the training windows' steps.
+        channels: sensor or mask → quantiles of its calibrated readings over the training windows'
+        steps.
     """
 
     scores: tuple[float, ...] = ()
@@ -44,33 +48,39 @@ class Reference:
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Contract:
-    """How readings become what the network scores, and what its score means. The same rules as training used (`data/`).
+    """How readings become what the network scores, and what its score means. The same rules as
+    training used (`data/`).
 
-    Forms of the network, float32 unless said; the batch is free, `channels` are the sensors in order, then the mask if there is one:
+    Forms of the network, float32 unless said; the batch is free, `channels` are the sensors in
+    order, then the mask if there is one:
 
-    - `window`: inputs `readings` (batch, window, channels) in the units of the data, NaN where a sensor is missing and nothing is held,
-      `offset` and `scale` float64 (batch, channels), of the device's calibration: 0 and 1 for the mask, and where there is no calibration.
-    - `step`: inputs `reading` (batch, channels), `offset`, `scale` likewise, and the state: each tensor of `carried` under its name,
-      `states` (batch, window, width) and `slot` (batch, window), 1 at the place of `states` that this step takes and 0 elsewhere.
-      Outputs beside those below: `<name>_next` for each of `carried`; `hidden_next` is what the caller writes into the slot.
-    - `statistics`: input `features` (batch, 12 × channels), `data.statistics.statistics` of the calibrated window.
+    - `window`: inputs `readings` (batch, window, channels) in the units of the data, NaN where a
+      sensor is missing and nothing is held, `offset` and `scale` float64 (batch, channels), of the
+      device's calibration: 0 and 1 for the mask, and where there is no calibration.
+    - `step`: inputs `reading` (batch, channels), `offset`, `scale` likewise, and the state: each
+      tensor of `carried` under its name, `states` (batch, window, width) and `slot` (batch,
+      window), 1 at the place of `states` that this step takes and 0 elsewhere. Outputs beside those
+      below: `<name>_next` for each of `carried`; `hidden_next` is what the caller writes into the
+      slot.
+    - `statistics`: input `features` (batch, 12 × channels), `data.statistics.statistics` of the
+      calibrated window.
 
-    Outputs of all: `score` (batch,); where the network has them `error` (batch, channels), squared error of the reconstruction in squared
-    deviations, and `attention` (batch, parts): parts are steps after pooling, of `states` for the form `step`, or features.
+    Outputs of all: `score` (batch,); where the network has them `error` (batch, channels), squared
+    error of the reconstruction in squared deviations, and `attention` (batch, parts): parts are
+    steps after pooling, of `states` for the form `step`, or features.
 
     Attributes:
         licence: of the exported file, an SPDX name.
         period: expected seconds between readings; None where readings are events without a grid.
         max_gap: longest silence, in steps, that becomes steps without a reading.
-        breaks: whether a longer silence ends the segment; else every expected step is scored, however long the silence.
-        hold: steps that a missing sensor keeps its last value; then it reads its zero.
-        calibration_rows: first readings of a device that calibrate it; 0 = none.
-        clip: bound on readings divided by their own deviation (`calibration` deviation); None where there is none.
-        attention_axis: what the parts of `attention` are; None where there is none.
-        carried: form `step`: name → shape of one device's state tensor, zeros at the start of a segment.
-        width: form `step`: width of one of the last `window` states.
-        metrics: `validation/…` and `test/…` of the run.
-        variant: `float32`, `float16` or `int8`.
+        breaks: whether a longer silence ends the segment; else every expected step is scored,
+        however long the silence. hold: steps that a missing sensor keeps its last value; then it
+        reads its zero. calibration_rows: first readings of a device that calibrate it; 0 = none.
+        clip: bound on readings divided by their own deviation (`calibration` deviation); None where
+        there is none. attention_axis: what the parts of `attention` are; None where there is none.
+        carried: form `step`: name → shape of one device's state tensor, zeros at the start of a
+        segment. width: form `step`: width of one of the last `window` states. metrics:
+        `validation/…` and `test/…` of the run. variant: `float32`, `float16` or `int8`.
     """
 
     run: str
@@ -132,11 +142,17 @@ def read(metadata: Mapping[str, str], where: str) -> Contract:
         UsageError: the file has no contract, or one that this version cannot read.
     """
     if KEY not in metadata:
-        raise UsageError(f"{where}: not a model that `anomalynet export` wrote", "anomalynet export RUN --out model.onnx")
+        raise UsageError(
+            f"{where}: not a model that `anomalynet export` wrote",
+            "anomalynet export RUN --out model.onnx",
+        )
     try:
         raw: dict[str, Any] = json.loads(metadata[KEY])
         if raw["format"] != FORMAT:
-            raise UsageError(f"{where}: format {raw['format']} of an export, this version reads {FORMAT}", "export the run again")
+            raise UsageError(
+                f"{where}: format {raw['format']} of an export, this version reads {FORMAT}",
+                "export the run again",
+            )
         reference = raw["reference"]
         channels = {name: tuple(quantiles) for name, quantiles in reference["channels"].items()}
         raw |= {
@@ -148,4 +164,6 @@ def read(metadata: Mapping[str, str], where: str) -> Contract:
         }
         return Contract(**{name: raw[name] for name in (entry.name for entry in fields(Contract))})
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UsageError(f"{where}: its metadata is damaged: {error!r}", "export the run again") from None
+        raise UsageError(
+            f"{where}: its metadata is damaged: {error!r}", "export the run again"
+        ) from None

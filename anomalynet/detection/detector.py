@@ -10,8 +10,9 @@
         for event in detector.events:  # alarms raised or cleared by this reading
             print(event.to_json())
 
-A reading after a silence comes back with the steps that the silence was, scored like all others. `tick` tells the detector that time
-goes on although nothing comes. For many devices use `engine.Engine`: it scores them together.
+A reading after a silence comes back with the steps that the silence was, scored like all others.
+`tick` tells the detector that time goes on although nothing comes. For many devices use
+`engine.Engine`: it scores them together.
 """
 
 from __future__ import annotations
@@ -55,11 +56,13 @@ class Detector:
 
     Args:
         model: the file that `anomalynet export` wrote.
-        rule: when scores become an alarm; the default raises one at each step at or above the model's threshold.
+        rule: when scores become an alarm; the default raises one at each step at or above the
+        model's threshold.
 
     Attributes:
         events: alarms that the last call raised or cleared.
-        engine: what does the work; its `counts` tell which readings were refused, `snapshot` and `restore` keep its state.
+        engine: what does the work; its `counts` tell which readings were refused, `snapshot` and
+        `restore` keep its state.
 
     Raises: UsageError if the file cannot be used.
     """
@@ -69,31 +72,49 @@ class Detector:
         self.events: list[Event] = []
         self._sensors = tuple(sensor.name for sensor in self.engine.contract.sensors)
 
-    def push(self, time: datetime, values: Mapping[str, float | None] | Sequence[float | None]) -> list[Step]:
-        """Take a reading; nothing comes back where it was refused, as one whose time is not after the last one's is.
+    def push(
+        self, time: datetime, values: Mapping[str, float | None] | Sequence[float | None]
+    ) -> list[Step]:
+        """Take a reading; nothing comes back where it was refused, as one whose time is not after
+        the last one's is.
 
         Args:
             time: UTC where it names no zone.
-            values: by sensor, those that are absent are missing; or in the order of the contract. None and NaN are missing.
+            values: by sensor, those that are absent are missing; or in the order of the contract.
+            None and NaN are missing.
 
-        Raises: UsageError if a sensor is unknown, or the number of values is not that of the sensors.
+        Raises: UsageError if a sensor is unknown, or the number of values is not that of the
+        sensors.
         """
         if isinstance(values, Mapping):
             unknown = [name for name in values if name not in self._sensors]
             if unknown:
-                raise UsageError(f"the model has no sensor {unknown[0]!r}", f"it has {', '.join(self._sensors)}")
+                raise UsageError(
+                    f"the model has no sensor {unknown[0]!r}", f"it has {', '.join(self._sensors)}"
+                )
             values = [values.get(name) for name in self._sensors]
         if len(values) != len(self._sensors):
-            raise UsageError(f"{len(values)} values for {len(self._sensors)} sensors", f"in this order: {', '.join(self._sensors)}")
-        reading = Reading(NAME, since_epoch(time), tuple(np.nan if value is None else float(value) for value in values))
+            raise UsageError(
+                f"{len(values)} values for {len(self._sensors)} sensors",
+                f"in this order: {', '.join(self._sensors)}",
+            )
+        reading = Reading(
+            NAME,
+            since_epoch(time),
+            tuple(np.nan if value is None else float(value) for value in values),
+        )
         return self._steps(self.engine.process([Message(NAME, (reading,))]))
 
     def tick(self, time: datetime) -> list[Step]:
-        """Say that no reading before `time` comes any more: the steps that were missed for certain."""
+        """Say that no reading before `time` comes any more: the steps that were missed for
+        certain."""
         return self._steps(self.engine.process([Message(NAME, (), since_epoch(time))]))
 
     def _steps(self, outcome: Outcome) -> list[Step]:
         self.events = outcome.events
         steps = outcome.steps
         facts = zip(steps.time.tolist(), steps.observed.tolist(), steps.score.tolist(), strict=True)
-        return [Step(EPOCH + timedelta(microseconds=time), seen, None if np.isnan(score) else score) for time, seen, score in facts]
+        return [
+            Step(EPOCH + timedelta(microseconds=time), seen, None if np.isnan(score) else score)
+            for time, seen, score in facts
+        ]

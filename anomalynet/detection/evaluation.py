@@ -1,4 +1,5 @@
-"""How alarms meet labelled incidents: which were found, how late, and how many alarms there were for nothing."""
+"""How alarms meet labelled incidents: which were found, how late, and how many alarms there were
+for nothing."""
 
 from __future__ import annotations
 
@@ -17,8 +18,9 @@ class Kind:
 
     Attributes:
         incidents: labelled ones.
-        detected: those with an alarm that opened inside them, on a device that they are labelled on.
-        delays: of the detected ones, seconds from the first labelled step on any device to the first such alarm.
+        detected: those with an alarm that opened inside them, on a device that they are labelled
+        on. delays: of the detected ones, seconds from the first labelled step on any device to the
+        first such alarm.
     """
 
     incidents: int = 0
@@ -33,7 +35,8 @@ class Kind:
 
 @dataclass(slots=True)
 class Evaluation:
-    """Result of `Labels.evaluate`; `days` is the time from the first row to the last, of all devices together."""
+    """Result of `Labels.evaluate`; `days` is the time from the first row to the last, of all
+    devices together."""
 
     kinds: dict[str, Kind]
     alarms: int
@@ -48,26 +51,42 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """Numbers by their names."""
         kinds = {name: kind.to_json() for name, kind in sorted(self.kinds.items())}
-        numbers = {"alarms": self.alarms, "false_alarms": self.false_alarms, "days": self.days, "false_per_day": self.false_per_day}
+        numbers = {
+            "alarms": self.alarms,
+            "false_alarms": self.false_alarms,
+            "days": self.days,
+            "false_per_day": self.false_per_day,
+        }
         return {"kinds": kinds, **numbers}
 
 
 class Labels:
-    """Collects a recording's labels row by row, in memory that grows with the incidents, not with the rows.
+    """Collects a recording's labels row by row, in memory that grows with the incidents, not with
+    the rows.
 
-    An incident's time on a device reaches from its first step labelled 1 to its last. Steps labelled 1 that name no incident are one
-    incident each run of them on a device, of kind "unnamed".
+    An incident's time on a device reaches from its first step labelled 1 to its last. Steps
+    labelled 1 that name no incident are one incident each run of them on a device, of kind
+    "unnamed".
     """
 
     def __init__(self) -> None:
-        self._spans: dict[tuple[str, str], list[int]] = {}  # (device, incident) → first and last step
+        self._spans: dict[
+            tuple[str, str], list[int]
+        ] = {}  # (device, incident) → first and last step
         self._kinds: dict[str, str] = {}
         self._runs: dict[str, int] = {}
         self._inside: set[str] = set()
         self._first: int | None = None
         self._last = 0
 
-    def add(self, device: str, time: int, label: int | None, incident: str | None = None, kind: str | None = None) -> None:
+    def add(
+        self,
+        device: str,
+        time: int,
+        label: int | None,
+        incident: str | None = None,
+        kind: str | None = None,
+    ) -> None:
         """One row; those of a device in order of time. `label` None: unknown."""
         if self._first is None:
             self._first = self._last = time
@@ -86,7 +105,8 @@ class Labels:
     def evaluate(self, alarms: list[tuple[str, int]]) -> Evaluation:
         """Compare.
 
-        An alarm is false if its step is in no labelled time of its own device, whatever happens on others.
+        An alarm is false if its step is in no labelled time of its own device, whatever happens on
+        others.
 
         Args:
             alarms: (device, time of the step that opened it in µs).
@@ -100,7 +120,11 @@ class Labels:
         found: dict[str, int] = {}
         false = 0
         for device, time in alarms:
-            hit = [incident for first, last, incident in by_device.get(device, ()) if first <= time <= last]
+            hit = [
+                incident
+                for first, last, incident in by_device.get(device, ())
+                if first <= time <= last
+            ]
             false += not hit
             for incident in hit:
                 found[incident] = min(time, found.get(incident, time))

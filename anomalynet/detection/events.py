@@ -26,7 +26,8 @@ class ChannelShare(NamedTuple):
 
 
 class StepShare(NamedTuple):
-    """A span of steps, both ends included, and its share of the attention. Times in microseconds."""
+    """A span of steps, both ends included, and its share of the attention. Times in
+    microseconds."""
 
     first: int
     last: int
@@ -38,11 +39,13 @@ class Event:
     """An alarm of a device, or its end.
 
     Attributes:
-        id: 16 hex digits of a hash of run, device and the alarm's time: the same readings give the same id, and both events of an
+        id: 16 hex digits of a hash of run, device and the alarm's time: the same readings give the
+        same id, and both events of an
             alarm have it.
         time: microseconds since 1970, of the step.
-        score: of that step, rounded to 6 digits; of the last scored step where the segment ended. JSON has null for what is no number.
-        reason: of the end: `quiet`, or `silent` where the device's segment ended, `lost` where the network's state was no number; empty for
+        score: of that step, rounded to 6 digits; of the last scored step where the segment ended.
+        JSON has null for what is no number. reason: of the end: `quiet`, or `silent` where the
+        device's segment ended, `lost` where the network's state was no number; empty for
             an alarm.
         channels: those with the largest error.
         steps: those with most attention.
@@ -73,7 +76,10 @@ class Event:
         if self.channels:
             found["channels"] = [{"channel": name, "share": share} for name, share in self.channels]
         if self.steps:
-            found["steps"] = [{"first": iso(first), "last": iso(last), "share": share} for first, last, share in self.steps]
+            found["steps"] = [
+                {"first": iso(first), "last": iso(last), "share": share}
+                for first, last, share in self.steps
+            ]
         return json.dumps(found, ensure_ascii=False)
 
 

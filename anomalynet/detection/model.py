@@ -31,7 +31,9 @@ def open_session(content: bytes, threads: int = 1) -> Any:
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no common class
-        raise ValueError(str(error).splitlines()[0] if str(error) else type(error).__name__) from None
+        raise ValueError(
+            str(error).splitlines()[0] if str(error) else type(error).__name__
+        ) from None
 
 
 class Model:
@@ -44,7 +46,8 @@ class Model:
         contract: what the file says of itself.
         fingerprint: SHA-256 of the file.
 
-    Raises: UsageError if there is no such file, it is no exported model, or ONNX Runtime is missing or refuses it.
+    Raises: UsageError if there is no such file, it is no exported model, or ONNX Runtime is missing
+    or refuses it.
     """
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
@@ -52,17 +55,28 @@ class Model:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}", "anomalynet export RUN --out model.onnx") from None
+            raise UsageError(
+                f"{path}: {error.strerror}", "anomalynet export RUN --out model.onnx"
+            ) from None
         try:
             self._session = open_session(content, threads)
         except ValueError as error:
-            raise UsageError(f"{path}: ONNX Runtime cannot load it: {error}", "export the run again") from None
+            raise UsageError(
+                f"{path}: ONNX Runtime cannot load it: {error}", "export the run again"
+            ) from None
         self.fingerprint = hashlib.sha256(content).hexdigest()
         self.contract = contract.read(self._session.get_modelmeta().custom_metadata_map, str(path))
         self.outputs = tuple(output.name for output in self._session.get_outputs())
-        _check(self.contract, {given.name for given in self._session.get_inputs()}, set(self.outputs), str(path))
+        _check(
+            self.contract,
+            {given.name for given in self._session.get_inputs()},
+            set(self.outputs),
+            str(path),
+        )
 
-    def run(self, feed: Mapping[str, npt.NDArray[Any]], names: Sequence[str] | None = None) -> dict[str, npt.NDArray[Any]]:
+    def run(
+        self, feed: Mapping[str, npt.NDArray[Any]], names: Sequence[str] | None = None
+    ) -> dict[str, npt.NDArray[Any]]:
         """Outputs by name; all without `names`.
 
         Args:
@@ -79,6 +93,11 @@ def _check(found: contract.Contract, inputs: set[str], outputs: set[str], where:
         "step": {"reading", "offset", "scale", "states", "slot", *state},
         "statistics": {"features"},
     }[found.form]
-    needed = set(found.outputs) | ({f"{name}_next" for name in state} | {"hidden_next"} if found.form == "step" else set())
+    needed = set(found.outputs) | (
+        {f"{name}_next" for name in state} | {"hidden_next"} if found.form == "step" else set()
+    )
     if inputs != expected or not needed <= outputs or "score" not in found.outputs:
-        raise UsageError(f"{where}: its network does not have the inputs and outputs that its metadata says", "export the run again")
+        raise UsageError(
+            f"{where}: its network does not have the inputs and outputs that its metadata says",
+            "export the run again",
+        )

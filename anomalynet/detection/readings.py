@@ -14,7 +14,8 @@ class Reading:
 
     Attributes:
         time: microseconds since 1970, UTC.
-        values: one a sensor of the contract, in its order; NaN = missing. All NaN says that the device is there and nothing was heard.
+        values: one a sensor of the contract, in its order; NaN = missing. All NaN says that the
+        device is there and nothing was heard.
     """
 
     device: str
@@ -27,8 +28,9 @@ class Message:
     """Readings that arrived together.
 
     Attributes:
-        source: gateway, topic or file. Its readings come in order, and its clock tells which of its devices are silent.
-        clock: microseconds up to which this source is known to be complete; None: the newest time of the readings.
+        source: gateway, topic or file. Its readings come in order, and its clock tells which of its
+        devices are silent. clock: microseconds up to which this source is known to be complete;
+        None: the newest time of the readings.
     """
 
     source: str

@@ -19,10 +19,10 @@ class Steps:
         row: int64 (n,), number of the device; its name is `engine.names[row]`.
         time: int64 (n,), microseconds since 1970, UTC.
         observed: bool (n,), False where the device was silent and the grid expected a reading.
-        values: float32 (n, channels), calibrated as the network reads them; NaN while the device is being calibrated.
-        score: float64 (n,), NaN while the device is being calibrated or its window is not full.
-        error: float32 (n, channels), NaN likewise; None where the network has none.
-        attention: float32 (n, parts), likewise.
+        values: float32 (n, channels), calibrated as the network reads them; NaN while the device is
+        being calibrated. score: float64 (n,), NaN while the device is being calibrated or its
+        window is not full. error: float32 (n, channels), NaN likewise; None where the network has
+        none. attention: float32 (n, parts), likewise.
     """
 
     row: Array
@@ -51,7 +51,9 @@ def joined(parts: Sequence[Steps], channels: int) -> Steps:
         return parts[0]
     if not parts:
         empty = np.empty(0, np.int64)
-        return Steps(empty, empty, np.empty(0, np.bool_), np.empty((0, channels), np.float32), np.empty(0))
+        return Steps(
+            empty, empty, np.empty(0, np.bool_), np.empty((0, channels), np.float32), np.empty(0)
+        )
     return Steps(
         np.concatenate([part.row for part in parts]),
         np.concatenate([part.time for part in parts]),
@@ -69,5 +71,8 @@ def _joined(parts: Sequence[Steps], name: str) -> Array | None:
     width = next((value.shape[1] for value in known if value is not None), None)
     if width is None:
         return None
-    filled = [np.full((len(part), width), np.nan, np.float32) if value is None else value for part, value in zip(parts, known, strict=True)]
+    filled = [
+        np.full((len(part), width), np.nan, np.float32) if value is None else value
+        for part, value in zip(parts, known, strict=True)
+    ]
     return np.concatenate(filled)

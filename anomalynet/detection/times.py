@@ -20,7 +20,8 @@ def microseconds(value: object) -> int | None:
     """What a message or a table calls a time; None if it is none.
 
     Args:
-        value: ISO 8601 text (UTC where it names no zone), or seconds since 1970 UTC as a number or as text.
+        value: ISO 8601 text (UTC where it names no zone), or seconds since 1970 UTC as a number or
+        as text.
     """
     if isinstance(value, str):
         try:

@@ -31,7 +31,9 @@ class Asked:
 
         if not self.experiments:
             return []
-        return jobs_of(plan(replace(self.sweep, experiments=self.experiments), overrides), runs / self.part)
+        return jobs_of(
+            plan(replace(self.sweep, experiments=self.experiments), overrides), runs / self.part
+        )
 
 
 def asked(sweeps: dict[Part, str], wanted: Sequence[str] | None) -> list[Asked]:
@@ -43,22 +45,35 @@ def asked(sweeps: dict[Part, str], wanted: Sequence[str] | None) -> list[Asked]:
 
     Raises:
         NothingToCompareError: a sweep names an experiment that is gone.
-        UsageError: no such sweep, one that is no list of runs, or a wanted experiment that none has.
+        UsageError: no such sweep, one that is no list of runs, or a wanted experiment that none
+        has.
     """
     found = []
     for part, name in sweeps.items():
         sweep = read_sweep(name, PRESET)
         if sweep.axes or sweep.extras or sweep.design == "search":
             raise UsageError(
-                f"{name}: the gate compares experiments, and this sweep varies something else", "leave out axes, arms and search"
+                f"{name}: the gate compares experiments, and this sweep varies something else",
+                "leave out axes, arms and search",
             )
-        gone = [one for one in sweep.experiments if not one.endswith((".yaml", ".yml")) and one not in locate.files("experiments")]
+        gone = [
+            one
+            for one in sweep.experiments
+            if not one.endswith((".yaml", ".yml")) and one not in locate.files("experiments")
+        ]
         if gone and (wanted is None or set(gone) & set(wanted)):
             raise NothingToCompareError(
                 f"{gone[0]}: sweep {name} names this experiment, and it is gone",
-                f'take it out of sweep {name}; then `anomalynet check --only {part} --update "reason"` takes it out of the baseline',
+                f"take it out of sweep {name}; then `anomalynet check --only {part} --update "
+                '"reason"` takes it out of the baseline',
             )
-        found.append(Asked(part, sweep, [one for one in sweep.experiments if wanted is None or Path(one).stem in wanted]))
+        found.append(
+            Asked(
+                part,
+                sweep,
+                [one for one in sweep.experiments if wanted is None or Path(one).stem in wanted],
+            )
+        )
     return found
 
 
@@ -66,27 +81,44 @@ def refuse_gaps(parts: Sequence[Asked], baseline: Baseline, wanted: Sequence[str
     """Refuse what cannot be compared before anything is trained.
 
     Raises:
-        NothingToCompareError: the baseline has an experiment that the sweep lacks, or the other way round.
-        UsageError: a wanted experiment that neither has.
+        NothingToCompareError: the baseline has an experiment that the sweep lacks, or the other way
+        round. UsageError: a wanted experiment that neither has.
     """
     known: set[str] = set()
     problems, steps = [], []
     for one in parts:
-        recorded = {name for environment in baseline.environments.values() for name in getattr(environment, one.part)}
+        recorded = {
+            name
+            for environment in baseline.environments.values()
+            for name in getattr(environment, one.part)
+        }
         named = {Path(name).stem for name in one.sweep.experiments}
         known |= recorded | named
         chosen = recorded | named if wanted is None else set(wanted)
         gone, new = sorted((recorded - named) & chosen), sorted((named - recorded) & chosen)
-        problems += [f"{name}: in the baseline ({one.part}), gone from sweep {one.sweep.name}" for name in gone]
-        problems += [f"{name}: in sweep {one.sweep.name}, not in the baseline ({one.part})" for name in new]
+        problems += [
+            f"{name}: in the baseline ({one.part}), gone from sweep {one.sweep.name}"
+            for name in gone
+        ]
+        problems += [
+            f"{name}: in sweep {one.sweep.name}, not in the baseline ({one.part})" for name in new
+        ]
         same = f"the same command with --only {one.part}"
         if gone:
-            steps.append(f'{", ".join(gone)}: {same} --update "reason", without --experiments, takes it out of the baseline')
+            steps.append(
+                f'{", ".join(gone)}: {same} --update "reason", without --experiments, takes it '
+                "out of the baseline"
+            )
         if new:
-            steps.append(f'{", ".join(new)}: {same} --experiments {",".join(new)} --update "reason" adds it to the baseline')
+            steps.append(
+                f'{", ".join(new)}: {same} --experiments {",".join(new)} --update "reason" adds '
+                "it to the baseline"
+            )
     _refuse_unknown(wanted, known)
     if problems:
-        raise NothingToCompareError("\n".join(problems), "if that is meant, for\n    " + "\n    ".join(steps))
+        raise NothingToCompareError(
+            "\n".join(problems), "if that is meant, for\n    " + "\n    ".join(steps)
+        )
 
 
 def refuse_unknown(parts: Sequence[Asked], wanted: Sequence[str] | None) -> None:
@@ -97,4 +129,6 @@ def refuse_unknown(parts: Sequence[Asked], wanted: Sequence[str] | None) -> None
 def _refuse_unknown(wanted: Sequence[str] | None, known: set[str]) -> None:
     for name in wanted or ():
         if name not in known:
-            raise UsageError(f"the gate has no experiment {name!r}", f"it has {', '.join(sorted(known))}")
+            raise UsageError(
+                f"the gate has no experiment {name!r}", f"it has {', '.join(sorted(known))}"
+            )

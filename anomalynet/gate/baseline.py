@@ -1,4 +1,5 @@
-"""`reports/baseline.json`: what the code last proved, on which machines, with which tolerances, and how it came there."""
+"""`reports/baseline.json`: what the code last proved, on which machines, with which tolerances, and
+how it came there."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ class Tolerances:
     Attributes:
         golden: absolute and relative, for goldens of the same environment.
         elsewhere: the same for goldens of another environment, whose kernels add in another order.
-        metrics: of the statistical part: metric → the mean loss that is no regression yet, in the metric's own unit.
+        metrics: of the statistical part: metric → the mean loss that is no regression yet, in the
+        metric's own unit.
     """
 
     golden: float
@@ -38,14 +40,21 @@ class Tolerances:
 DEFAULTS = Tolerances(
     golden=1e-5,
     elsewhere=1e-3,
-    metrics={"test/average_precision": 0.03, "test/auroc": 0.03, "test/f1_attack": 0.03, "test/false_alarms_per_day": 10.0},
+    metrics={
+        "test/average_precision": 0.03,
+        "test/auroc": 0.03,
+        "test/f1_attack": 0.03,
+        "test/false_alarms_per_day": 10.0,
+    },
 )
-"""Of a first baseline; from then on those that stand in the file. What they leave of false alarms: `statistical.py`."""
+"""Of a first baseline; from then on those that stand in the file. What they leave of false alarms:
+`statistical.py`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """An experiment after exactly 20 optimiser steps. `update` is the number of the entry in `history` that brought it, from 1."""
+    """An experiment after exactly 20 optimiser steps. `update` is the number of the entry in
+    `history` that brought it, from 1."""
 
     update: int
     code: str
@@ -65,7 +74,8 @@ class RunMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The runs of one experiment in the statistical part; `run` stands for the ids of all, ten hex digits."""
+    """The runs of one experiment in the statistical part; `run` stands for the ids of all, ten hex
+    digits."""
 
     update: int
     code: str
@@ -75,7 +85,8 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What was measured under one version of torch and of scikit-learn and one CPU capability, by experiment."""
+    """What was measured under one version of torch and of scikit-learn and one CPU capability, by
+    experiment."""
 
     golden: dict[str, Golden] = field(default_factory=dict)
     statistical: dict[str, Repeated] = field(default_factory=dict)
@@ -83,7 +94,8 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One update: when (a date), at which commit, why, where, by which code, and the metrics' means by experiment."""
+    """One update: when (a date), at which commit, why, where, by which code, and the metrics' means
+    by experiment."""
 
     date: str
     commit: str | None
@@ -113,18 +125,24 @@ def read_baseline(path: Path) -> Baseline:
     Source: not in the paper.
     """
     repair = (
-        f"`git checkout -- {path}` brings the committed one back; `anomalynet check --update REASON` makes another once it is moved away"
+        f"`git checkout -- {path}` brings the committed one back; `anomalynet check --update "
+        "REASON` makes another once it is moved away"
     )
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise NothingToCompareError(f"{path}: there is no baseline", '`anomalynet check --update "first baseline"` makes one') from None
+        raise NothingToCompareError(
+            f"{path}: there is no baseline",
+            '`anomalynet check --update "first baseline"` makes one',
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}", repair) from None
     try:
         value = parse(text, str(path))
         if isinstance(value, dict) and value.get("version") != VERSION:
-            raise UsageError(f"{path}: its version is {value.get('version')!r}, this program reads {VERSION}")
+            raise UsageError(
+                f"{path}: its version is {value.get('version')!r}, this program reads {VERSION}"
+            )
         baseline: Baseline = build(Baseline, value, str(path))
         _check(baseline, path)
     except UsageError as error:
@@ -134,7 +152,11 @@ def read_baseline(path: Path) -> Baseline:
 
 def _check(baseline: Baseline, path: Path) -> None:
     """What types alone do not say."""
-    limits = {"golden": baseline.tolerances.golden, "elsewhere": baseline.tolerances.elsewhere, **baseline.tolerances.metrics}
+    limits = {
+        "golden": baseline.tolerances.golden,
+        "elsewhere": baseline.tolerances.elsewhere,
+        **baseline.tolerances.metrics,
+    }
     for name, limit in limits.items():
         if not limit >= 0:
             raise UsageError(f"{path}: tolerances: {name} must be at least 0, not {limit}")
@@ -144,7 +166,9 @@ def _check(baseline: Baseline, path: Path) -> None:
         for kind in (environment.golden, environment.statistical):
             for experiment, record in kind.items():
                 if not 1 <= record.update <= len(baseline.history):
-                    told = f"update {record.update} is none of the {len(baseline.history)} in history"
+                    told = (
+                        f"update {record.update} is none of the {len(baseline.history)} in history"
+                    )
                     raise UsageError(f"{path}: environments.{key}: {experiment}: {told}")
 
 
@@ -155,7 +179,10 @@ def _check_metric(name: str, path: Path) -> None:
         told = f"; did you mean {near[0]!r}?" if near else ""
         raise UsageError(f"{path}: tolerances.metrics: there is no metric {name!r}{told}")
     if METRICS[name.partition("/")[2]].direction is None:
-        raise UsageError(f"{path}: tolerances.metrics: {name} describes the data, and is neither better nor worse")
+        raise UsageError(
+            f"{path}: tolerances.metrics: {name} describes the data, and is neither better nor "
+            "worse"
+        )
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
@@ -169,4 +196,6 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
     try:
         write_text(path, dump(baseline))
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}", "--against names another file") from None
+        raise UsageError(
+            f"{path}: cannot be written: {error.strerror}", "--against names another file"
+        ) from None

@@ -1,4 +1,5 @@
-"""Which environment a run was computed in, and with which record of the baseline it can be compared.
+"""Which environment a run was computed in, and with which record of the baseline it can be
+compared.
 
 Source: not in the paper.
 """
@@ -15,18 +16,23 @@ R = TypeVar("R", Golden, Repeated)
 
 
 def key_of(environment: Mapping[str, Any]) -> str:
-    """`torch 2.13, scikit-learn 1.9, AVX512`: minor versions of what trains, and the CPU capability whose kernels torch took.
+    """`torch 2.13, scikit-learn 1.9, AVX512`: minor versions of what trains, and the CPU capability
+    whose kernels torch took.
 
     Args:
         environment: a run's `environment.json`.
     """
-    packages = [f"{name} {'.'.join(str(environment['packages'][name]).split('.')[:2])}" for name in ("torch", "scikit-learn")]
+    packages = [
+        f"{name} {'.'.join(str(environment['packages'][name]).split('.')[:2])}"
+        for name in ("torch", "scikit-learn")
+    ]
     return ", ".join([*packages, str(environment["cpu"])])
 
 
 @dataclass(frozen=True, slots=True)
 class Match(Generic[R]):
-    """A record of the baseline, the environment it is from, and whether that is the one asked for."""
+    """A record of the baseline, the environment it is from, and whether that is the one asked
+    for."""
 
     record: R
     key: str
@@ -34,10 +40,12 @@ class Match(Generic[R]):
 
 
 def match(records: Mapping[str, R], key: str) -> Match[R] | None:
-    """The record to compare with: that of the same environment, unless a later update elsewhere had other code, configuration or data.
+    """The record to compare with: that of the same environment, unless a later update elsewhere had
+    other code, configuration or data.
 
-    Else the nearest of those like the latest: the same torch, then scikit-learn, then capability, then the last updated. None without
-    records. An older record of other code or another configuration proves nothing of what the repository holds now.
+    Else the nearest of those like the latest: the same torch, then scikit-learn, then capability,
+    then the last updated. None without records. An older record of other code or another
+    configuration proves nothing of what the repository holds now.
 
     Args:
         records: of one experiment, by environment.
@@ -46,7 +54,11 @@ def match(records: Mapping[str, R], key: str) -> Match[R] | None:
     if not records:
         return None
     latest = max(records.values(), key=lambda record: record.update)
-    fit = {name: record for name, record in records.items() if (record.code, record.run) == (latest.code, latest.run)}
+    fit = {
+        name: record
+        for name, record in records.items()
+        if (record.code, record.run) == (latest.code, latest.run)
+    }
 
     def nearness(name: str) -> tuple[list[bool], int, str]:
         return [own in name.split(", ") for own in key.split(", ")], fit[name].update, name

@@ -8,7 +8,12 @@ from typing import Literal
 Part = Literal["golden", "statistical"]
 PARTS: tuple[Part, ...] = ("golden", "statistical")
 
-REGRESSION, IMPROVEMENT, SAME, NO_EVIDENCE = "regression", "improvement", "same", "no evidence of a change"
+REGRESSION, IMPROVEMENT, SAME, NO_EVIDENCE = (
+    "regression",
+    "improvement",
+    "same",
+    "no evidence of a change",
+)
 UNTESTABLE, GONE, NEW, FAILED = "cannot be tested", "gone", "not in the baseline", "failed"
 
 OTHER_RUN = "its configuration or data changed, too"
@@ -47,10 +52,22 @@ class Finding:
 
     def sentence(self) -> str:
         """For a message: experiment, metric and size."""
-        size = "" if self.difference is None else f" {number(self.before)} → {number(self.now)} ({self.difference:+.3g}"
+        size = (
+            ""
+            if self.difference is None
+            else f" {number(self.before)} → {number(self.now)} ({self.difference:+.3g}"
+        )
         size += f", interval {interval(self)}" if size and self.low is not None else ""
-        size += f", tolerance {self.tolerance:g})" if size and self.tolerance is not None else ")" if size else ""
-        return f"{self.experiment}: {self.metric}{size}: {self.verdict}" + (f" ({self.note})" if self.note else "")
+        size += (
+            f", tolerance {self.tolerance:g})"
+            if size and self.tolerance is not None
+            else ")"
+            if size
+            else ""
+        )
+        return f"{self.experiment}: {self.metric}{size}: {self.verdict}" + (
+            f" ({self.note})" if self.note else ""
+        )
 
 
 def noted(finding: Finding, note: str) -> Finding:

@@ -1,4 +1,5 @@
-"""Goldens: what a run computes in 20 optimiser steps, step by step along the pipeline, against what it computed before.
+"""Goldens: what a run computes in 20 optimiser steps, step by step along the pipeline, against what
+it computed before.
 
 Source: not in the paper.
 """
@@ -19,10 +20,12 @@ SAMPLE = 64
 
 RANKS = ("auroc", "average_precision")
 RANK_STEP = 1e-4
-"""Tolerance, at least, of metrics made of ranks: two scores that differ by rounding change places, which moved AUROC by 1.6e-5."""
+"""Tolerance, at least, of metrics made of ranks: two scores that differ by rounding change places,
+which moved AUROC by 1.6e-5."""
 
 CROSSINGS = 2
-"""Scores of a part that may cross a threshold under other kernels: each moves every metric made of counts by a whole step."""
+"""Scores of a part that may cross a threshold under other kernels: each moves every metric made of
+counts by a whole step."""
 
 COUNTS = ("true_negatives", "false_positives", "false_negatives", "true_positives")
 UNCOUNTED = ("auroc", "average_precision", "accuracy_at_half", "prevalence")
@@ -30,7 +33,8 @@ UNCOUNTED = ("auroc", "average_precision", "accuracy_at_half", "prevalence")
 
 
 def summarise(folder: RunFolder) -> Values:
-    """What is kept of a finished run: windows, losses, scores, threshold, metrics, in the order in which they are computed.
+    """What is kept of a finished run: windows, losses, scores, threshold, metrics, in the order in
+    which they are computed.
 
     The normalisation is in the losses and scores: no other number of a run is left out of it.
 
@@ -63,9 +67,16 @@ def _scores(path: Path) -> Values:
     values: Values = {}
     for part in ("validation", "test"):
         scores = table.filter(pl.col("split") == part)["score"].to_numpy()
-        chosen = np.linspace(0, max(len(scores) - 1, 0), min(SAMPLE, len(scores))).round().astype(np.int64)
+        chosen = (
+            np.linspace(0, max(len(scores) - 1, 0), min(SAMPLE, len(scores)))
+            .round()
+            .astype(np.int64)
+        )
         values[f"{part} scores"] = [rounded(value) for value in scores[chosen].tolist()]
-        values[f"{part} scores, mean and deviation"] = [rounded(float(scores.mean())), rounded(float(scores.std()))]
+        values[f"{part} scores, mean and deviation"] = [
+            rounded(float(scores.mean())),
+            rounded(float(scores.std())),
+        ]
     return values
 
 
@@ -74,11 +85,15 @@ def rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.9g}")
 
 
-def compare(experiment: str, record: Golden, now: Values, limits: Tolerances, run: str, elsewhere: str = "") -> list[Finding]:
-    """One finding where all agrees; else one for each quantity that does not, first those that are computed first.
+def compare(
+    experiment: str, record: Golden, now: Values, limits: Tolerances, run: str, elsewhere: str = ""
+) -> list[Finding]:
+    """One finding where all agrees; else one for each quantity that does not, first those that are
+    computed first.
 
-    Two values agree where |now - before| ≤ tolerance · (1 + |before|), whose tolerance is at least 1e-4 for metrics made of ranks. Against
-    another environment one or two scores of a part may cross the threshold; what the counts decide is then not compared.
+    Two values agree where |now - before| ≤ tolerance · (1 + |before|), whose tolerance is at least
+    1e-4 for metrics made of ranks. Against another environment one or two scores of a part may
+    cross the threshold; what the counts decide is then not compared.
 
     Args:
         experiment: its name.
@@ -97,45 +112,87 @@ def compare(experiment: str, record: Golden, now: Values, limits: Tolerances, ru
         if name in now and name not in excused
     ]
     found = [finding for finding in changed if finding is not None]
-    found += [Finding("golden", experiment, name, GONE) for name in record.values if name not in now]
+    found += [
+        Finding("golden", experiment, name, GONE) for name in record.values if name not in now
+    ]
     found += [Finding("golden", experiment, name, NEW) for name in now if name not in record.values]
     if not found:
         count = sum(len(values) for name, values in now.items() if name not in excused)
         if excused:
-            note += f"; {len(excused)} not compared, for up to {CROSSINGS} scores crossed a threshold"
-        return [Finding("golden", experiment, f"all {count} values", SAME, tolerance=tolerance, note=note)]
+            note += (
+                f"; {len(excused)} not compared, for up to {CROSSINGS} scores crossed a threshold"
+            )
+        return [
+            Finding(
+                "golden", experiment, f"all {count} values", SAME, tolerance=tolerance, note=note
+            )
+        ]
     if run != record.run:
         note = "; ".join(filter(None, [OTHER_RUN, note]))
     return [noted(finding, note) for finding in found]
 
 
-def _finding(experiment: str, name: str, before: Sequence[float | None], now: Sequence[float | None], tolerance: float) -> Finding | None:
+def _finding(
+    experiment: str,
+    name: str,
+    before: Sequence[float | None],
+    now: Sequence[float | None],
+    tolerance: float,
+) -> Finding | None:
     """The largest deviation of a quantity beyond the tolerance; None where there is none."""
     if len(before) != len(now):
-        return Finding("golden", experiment, name, REGRESSION, len(before), len(now), note="numbers of values", tolerance=0)
+        return Finding(
+            "golden",
+            experiment,
+            name,
+            REGRESSION,
+            len(before),
+            len(now),
+            note="numbers of values",
+            tolerance=0,
+        )
     if any(word in name for word in RANKS):
         tolerance = max(tolerance, RANK_STEP)
-    worst, at = max((_deviation(one, other), -at) for at, (one, other) in enumerate(zip(before, now, strict=True)))
+    worst, at = max(
+        (_deviation(one, other), -at)
+        for at, (one, other) in enumerate(zip(before, now, strict=True))
+    )
     if worst <= tolerance:
         return None
     at = -at
     note = f"value {at + 1} of {len(before)}" if len(before) > 1 else ""
-    return Finding("golden", experiment, name, REGRESSION, before[at], now[at], tolerance=tolerance, note=note)
+    return Finding(
+        "golden", experiment, name, REGRESSION, before[at], now[at], tolerance=tolerance, note=note
+    )
 
 
 def _crossed(before: Values, now: Values) -> set[str]:
-    """The metrics that no more than `CROSSINGS` scores on the other side of a threshold have moved."""
+    """The metrics that no more than `CROSSINGS` scores on the other side of a threshold have
+    moved."""
     excused: set[str] = set()
     for part in PARTS_OF_DATA:
         names = [f"{part}/{name}" for name in COUNTS]
-        if not all(before.get(name, [None])[0] is not None and now.get(name, [None])[0] is not None for name in names):
+        if not all(
+            before.get(name, [None])[0] is not None and now.get(name, [None])[0] is not None
+            for name in names
+        ):
             continue
         counts = [before[name][0] or 0.0 for name in names]
-        moved = max(abs((now[name][0] or 0.0) - count) for name, count in zip(names, counts, strict=True))
+        moved = max(
+            abs((now[name][0] or 0.0) - count) for name, count in zip(names, counts, strict=True)
+        )
         if 0 < moved <= CROSSINGS:
-            excused |= {f"{part}/{name}" for name in METRICS if name not in UNCOUNTED} & before.keys() & now.keys()
+            excused |= (
+                {f"{part}/{name}" for name in METRICS if name not in UNCOUNTED}
+                & before.keys()
+                & now.keys()
+            )
         half = f"{part}/accuracy_at_half"
-        if half in before and half in now and 0 < _deviation(before[half][0], now[half][0], 0) * sum(counts) <= CROSSINGS + 1e-6:
+        if (
+            half in before
+            and half in now
+            and 0 < _deviation(before[half][0], now[half][0], 0) * sum(counts) <= CROSSINGS + 1e-6
+        ):
             excused.add(half)
     return excused
 

@@ -15,7 +15,8 @@ ABSENT = "·"
 
 
 def sparkline(values: Sequence[float | None]) -> str:
-    """One block a value, the lowest ▁ and the highest █; all ▄ where they are equal, · where there is none."""
+    """One block a value, the lowest ▁ and the highest █; all ▄ where they are equal, · where there
+    is none."""
     known = [value for value in values if value is not None]
     if not known:
         return ABSENT * len(values)
@@ -36,7 +37,12 @@ def course(history: Sequence[Entry], experiment: str, metric: str) -> list[float
 
 def series(history: Sequence[Entry], wanted: Sequence[str] | None = None) -> list[tuple[str, str]]:
     """Every (experiment, metric) that some update has, in the order of their first appearance."""
-    found = [(name, metric) for entry in history for name, values in entry.means.items() for metric in values]
+    found = [
+        (name, metric)
+        for entry in history
+        for name, values in entry.means.items()
+        for metric in values
+    ]
     return [one for one in dict.fromkeys(found) if wanted is None or one[0] in wanted]
 
 
@@ -46,9 +52,24 @@ def rows(history: Sequence[Entry], wanted: Sequence[str] | None = None) -> list[
     for name, metric in series(history, wanted):
         values = course(history, name, metric)
         known = [value for value in values if value is not None]
-        ends = {"first": known[0], "last": known[-1], "lowest": min(known), "highest": max(known)} if known else {}
-        shown = {key: f"{ends[key]:.4f}" if key in ends else None for key in ("first", "last", "lowest", "highest")}
-        table.append({"experiment": name, "metric": metric, "updates": len(values), "history": sparkline(values), **shown})
+        ends = (
+            {"first": known[0], "last": known[-1], "lowest": min(known), "highest": max(known)}
+            if known
+            else {}
+        )
+        shown = {
+            key: f"{ends[key]:.4f}" if key in ends else None
+            for key in ("first", "last", "lowest", "highest")
+        }
+        table.append(
+            {
+                "experiment": name,
+                "metric": metric,
+                "updates": len(values),
+                "history": sparkline(values),
+                **shown,
+            }
+        )
     return table
 
 
@@ -73,5 +94,7 @@ def short(commit: str | None) -> str:
 
 def entry_json(entry: Entry, wanted: Sequence[str] | None = None) -> dict[str, object]:
     """An update for programs, with the means of the wanted experiments."""
-    means = {name: values for name, values in entry.means.items() if wanted is None or name in wanted}
+    means = {
+        name: values for name, values in entry.means.items() if wanted is None or name in wanted
+    }
     return {**asdict(entry), "means": means}

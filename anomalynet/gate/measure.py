@@ -52,7 +52,13 @@ def measured(jobs: Mapping[Part, Sequence[Job]], metrics: Iterable[str]) -> Meas
 def failures(jobs: Mapping[Part, Sequence[Job]]) -> list[Finding]:
     """One finding a run that failed."""
     return [
-        Finding(part, job.run.loaded.name, f"run of {job.run.place}", FAILED, note=job.reason.splitlines()[0] if job.reason else "")
+        Finding(
+            part,
+            job.run.loaded.name,
+            f"run of {job.run.place}",
+            FAILED,
+            note=job.reason.splitlines()[0] if job.reason else "",
+        )
         for part, own in jobs.items()
         for job in own
         if job.state == "failed"

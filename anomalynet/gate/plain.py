@@ -1,4 +1,5 @@
-"""Dataclasses from plain JSON values and back: what a person edited by hand is checked before it is used."""
+"""Dataclasses from plain JSON values and back: what a person edited by hand is checked before it is
+used."""
 
 from __future__ import annotations
 
@@ -29,7 +30,10 @@ def parse(text: str, name: str) -> Any:
         found = dict(pairs)
         if len(found) < len(pairs):
             keys = [key for key, _ in pairs]
-            raise UsageError(f"{name}: key {next(key for key in keys if keys.count(key) > 1)!r} stands twice in one object")
+            raise UsageError(
+                f"{name}: key {next(key for key in keys if keys.count(key) > 1)!r} stands twice "
+                "in one object"
+            )
         return found
 
     def refused(text: str) -> Any:
@@ -40,7 +44,9 @@ def parse(text: str, name: str) -> Any:
     except RecursionError:
         raise UsageError(f"{name}: nested too deeply") from None
     except json.JSONDecodeError as error:
-        raise UsageError(f"{name}:{error.lineno}: not valid JSON: {error.msg} (column {error.colno})") from None
+        raise UsageError(
+            f"{name}:{error.lineno}: not valid JSON: {error.msg} (column {error.colno})"
+        ) from None
 
 
 def build(kind: Any, value: Any, where: str) -> Any:
@@ -62,9 +68,15 @@ def build(kind: Any, value: Any, where: str) -> Any:
     if is_dataclass(kind) and isinstance(kind, type):
         return _dataclass(kind, value, where)
     if get_origin(kind) is dict:
-        return {key: build(get_args(kind)[1], own, f"{where}.{key}") for key, own in _checked(value, dict, where, "an object").items()}
+        return {
+            key: build(get_args(kind)[1], own, f"{where}.{key}")
+            for key, own in _checked(value, dict, where, "an object").items()
+        }
     if get_origin(kind) is list:
-        return [build(get_args(kind)[0], own, f"{where}[{at}]") for at, own in enumerate(_checked(value, list, where, "a list"))]
+        return [
+            build(get_args(kind)[0], own, f"{where}[{at}]")
+            for at, own in enumerate(_checked(value, list, where, "a list"))
+        ]
     if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
         raise UsageError(f"{where}: expected {_NAMES[kind]}, not {value!r}")
     return kind(value)
@@ -80,7 +92,10 @@ def _dataclass(kind: type, value: Any, where: str) -> Any:
     given = _checked(value, dict, where, "an object")
     hints = get_type_hints(kind)
     names = [field.name for field in fields(kind)]
-    for told, keys in (("lacks", set(names) - given.keys()), ("has the unknown", given.keys() - set(names))):
+    for told, keys in (
+        ("lacks", set(names) - given.keys()),
+        ("has the unknown", given.keys() - set(names)),
+    ):
         if keys:
             raise UsageError(f"{where} {told} key {min(keys)!r}")
     return kind(**{name: build(hints[name], given[name], f"{where}.{name}") for name in names})
@@ -100,7 +115,10 @@ def dump(value: Any) -> str:
 def _dump(value: Any, indent: str) -> str:
     deeper = indent + "  "
     if isinstance(value, dict) and any(isinstance(own, dict | list) for own in value.values()):
-        inner = [f"{deeper}{json.dumps(key, ensure_ascii=False)}: {_dump(own, deeper)}" for key, own in value.items()]
+        inner = [
+            f"{deeper}{json.dumps(key, ensure_ascii=False)}: {_dump(own, deeper)}"
+            for key, own in value.items()
+        ]
         return "{\n" + ",\n".join(inner) + f"\n{indent}}}"
     if isinstance(value, list) and any(isinstance(own, dict | list) for own in value):
         return "[\n" + ",\n".join(deeper + _dump(own, deeper) for own in value) + f"\n{indent}]"

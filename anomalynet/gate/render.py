@@ -6,7 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from anomalynet.gate.baseline import Entry
-from anomalynet.gate.finding import FAILED, GONE, IMPROVEMENT, NEW, PARTS, REGRESSION, UNTESTABLE, Finding, interval, number
+from anomalynet.gate.finding import (
+    FAILED,
+    GONE,
+    IMPROVEMENT,
+    NEW,
+    PARTS,
+    REGRESSION,
+    UNTESTABLE,
+    Finding,
+    interval,
+    number,
+)
 from anomalynet.gate.history import course, sparkline
 from anomalynet.reporting.markdown import grid
 
@@ -36,11 +47,33 @@ class Answer:
 
     def verdict(self) -> str:
         """One sentence."""
-        words = [(REGRESSION, "regression"), (FAILED, "failed run"), (GONE, "number gone"), (NEW, "number without baseline")]
-        told = [f"{count} {word}{'s' if count > 1 else ''}" for key, word in words if (count := self._count(key))]
-        fine = [f"{count} {word}" for key, word in ((IMPROVEMENT, "improved"), (UNTESTABLE, UNTESTABLE)) if (count := self._count(key))]
-        head = ", ".join(told) if told else "nothing could be compared" if self.exit_code else "no regression"
-        return "; ".join([head, *fine]) + f" ({len(self.findings)} comparisons with {self.baseline}, {self.environment})"
+        words = [
+            (REGRESSION, "regression"),
+            (FAILED, "failed run"),
+            (GONE, "number gone"),
+            (NEW, "number without baseline"),
+        ]
+        told = [
+            f"{count} {word}{'s' if count > 1 else ''}"
+            for key, word in words
+            if (count := self._count(key))
+        ]
+        fine = [
+            f"{count} {word}"
+            for key, word in ((IMPROVEMENT, "improved"), (UNTESTABLE, UNTESTABLE))
+            if (count := self._count(key))
+        ]
+        head = (
+            ", ".join(told)
+            if told
+            else "nothing could be compared"
+            if self.exit_code
+            else "no regression"
+        )
+        return (
+            "; ".join([head, *fine])
+            + f" ({len(self.findings)} comparisons with {self.baseline}, {self.environment})"
+        )
 
     def _count(self, verdict: str) -> int:
         return sum(finding.verdict == verdict for finding in self.findings)
@@ -50,8 +83,14 @@ def shown(findings: Sequence[Finding]) -> list[Finding]:
     """The findings, of each golden that changed only the first few and how many more there are."""
     kept: list[Finding] = []
     for part in PARTS:
-        for name in dict.fromkeys(finding.experiment for finding in findings if finding.part == part):
-            own = [finding for finding in findings if (finding.part, finding.experiment) == (part, name)]
+        for name in dict.fromkeys(
+            finding.experiment for finding in findings if finding.part == part
+        ):
+            own = [
+                finding
+                for finding in findings
+                if (finding.part, finding.experiment) == (part, name)
+            ]
             if part == "golden" and len(own) > SHOWN + 1:
                 more = Finding(part, name, f"and {len(own) - SHOWN} more", own[SHOWN].verdict)
                 own = [*own[:SHOWN], more]
@@ -91,13 +130,24 @@ def _line(answer: Answer, finding: Finding) -> str:
 def markdown(answer: Answer) -> str:
     """A summary for a pull request: the verdict, the table, the tolerances."""
     table = rows(answer)
-    lines = ["## anomalynet check", "", f"{'❌' if answer.exit_code else '✅'} {answer.verdict()}", ""]
+    lines = [
+        "## anomalynet check",
+        "",
+        f"{'❌' if answer.exit_code else '✅'} {answer.verdict()}",
+        "",
+    ]
     if table:
-        lines.append(grid(list(table[0]), ([str(cell) for cell in row.values()] for row in table), "lllrrrlll"))
+        lines.append(
+            grid(
+                list(table[0]), ([str(cell) for cell in row.values()] for row in table), "lllrrrlll"
+            )
+        )
     lines += [
         "",
-        "Goldens: 20 optimiser steps of each network, classical models whole; losses, metrics and 64 scores a part are compared.",
-        "Statistical: means over the runs of the smoke sweep; a regression is a mean loss beyond the tolerance whose 95 % bootstrap",
+        "Goldens: 20 optimiser steps of each network, classical models whole; losses, metrics "
+        "and 64 scores a part are compared.",
+        "Statistical: means over the runs of the smoke sweep; a regression is a mean loss beyond "
+        "the tolerance whose 95 % bootstrap",
         "interval over worlds leaves zero out and whose sign-flip p is below 0.05.",
         "",
     ]
@@ -105,7 +155,8 @@ def markdown(answer: Answer) -> str:
 
 
 def github_lines(findings: Sequence[Finding]) -> Iterator[str]:
-    """GitHub's workflow commands: an error for what fails the check, a notice for what improved or cannot be tested."""
+    """GitHub's workflow commands: an error for what fails the check, a notice for what improved or
+    cannot be tested."""
     for finding in shown(findings):
         if finding.verdict in BAD:
             yield _command("error", finding)
@@ -116,7 +167,9 @@ def github_lines(findings: Sequence[Finding]) -> Iterator[str]:
 
 
 def _command(level: str, finding: Finding) -> str:
-    return command(level, f"{finding.part} {finding.verdict} {finding.experiment}", finding.sentence())
+    return command(
+        level, f"{finding.part} {finding.verdict} {finding.experiment}", finding.sentence()
+    )
 
 
 def command(level: str, title: str, text: str) -> str:
@@ -129,7 +182,9 @@ def command(level: str, title: str, text: str) -> str:
 
 def as_json(answer: Answer) -> dict[str, object]:
     """Everything that was compared, for programs."""
-    findings = [{**asdict(finding), "difference": finding.difference} for finding in answer.findings]
+    findings = [
+        {**asdict(finding), "difference": finding.difference} for finding in answer.findings
+    ]
     return {
         "verdict": answer.verdict(),
         "exit_code": answer.exit_code,

@@ -1,15 +1,20 @@
-"""Is a model worse than it was? The same seeds, folds and worlds then and now, as pairs; a world is one witness.
+"""Is a model worse than it was? The same seeds, folds and worlds then and now, as pairs; a world is
+one witness.
 
-Runs in one world see the same incidents, so that their differences are no independent ones: pairs of a world are averaged, and worlds are
-what the bootstrap draws. Data that has one world only is judged over seeds, and the verdict is about that data alone.
+Runs in one world see the same incidents, so that their differences are no independent ones: pairs
+of a world are averaged, and worlds are what the bootstrap draws. Data that has one world only is
+judged over seeds, and the verdict is about that data alone.
 
-False alarms: over few worlds the bootstrap interval alone is too narrow, so the exact sign-flip test must agree. With eight worlds it calls
-a change that is none a regression in at most 2.35 % of comparisons (six of 256 assignments of signs). A correction over the 28 comparisons
-of a check could never be passed, for the lowest p is 0.0078; the tolerances do that work. Where weights, shuffling and dropout alone were
-drawn again, simulated differences of the observed spread gave at most 1.0 % a comparison and 3.3 % a check
-(`python -m tests.benchmarks.gate_alarms`); tolerances of 0.02, 0.02, 0.03 and 5 a day would have given 12.3 %.
+False alarms: over few worlds the bootstrap interval alone is too narrow, so the exact sign-flip
+test must agree. With eight worlds it calls a change that is none a regression in at most 2.35 % of
+comparisons (six of 256 assignments of signs). A correction over the 28 comparisons of a check could
+never be passed, for the lowest p is 0.0078; the tolerances do that work. Where weights, shuffling
+and dropout alone were drawn again, simulated differences of the observed spread gave at most 1.0 %
+a comparison and 3.3 % a check (`python -m tests.benchmarks.gate_alarms`); tolerances of 0.02, 0.02,
+0.03 and 5 a day would have given 12.3 %.
 
-Source: not in the paper. Bootstrap percentile interval: Efron (1979); sign-flip test: Fisher (1935).
+Source: not in the paper. Bootstrap percentile interval: Efron (1979); sign-flip test: Fisher
+(1935).
 """
 
 from __future__ import annotations
@@ -19,7 +24,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from anomalynet.gate.baseline import RunMetrics
-from anomalynet.gate.finding import GONE, IMPROVEMENT, NEW, NO_EVIDENCE, REGRESSION, SAME, UNTESTABLE, Finding
+from anomalynet.gate.finding import (
+    GONE,
+    IMPROVEMENT,
+    NEW,
+    NO_EVIDENCE,
+    REGRESSION,
+    SAME,
+    UNTESTABLE,
+    Finding,
+)
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.ablation.resampling import bootstrap_interval, sign_flip_p, smallest_p
 
@@ -29,24 +43,55 @@ Place = tuple[int, int, int | None]
 """(seed, fold, world)"""
 
 
-def compare(experiment: str, metric: str, before: Sequence[RunMetrics], now: Sequence[RunMetrics], tolerance: float) -> Finding:
-    """A regression only where the mean loss exceeds the tolerance, the interval leaves zero out and p is below 5 %; improvements alike.
+def compare(
+    experiment: str,
+    metric: str,
+    before: Sequence[RunMetrics],
+    now: Sequence[RunMetrics],
+    tolerance: float,
+) -> Finding:
+    """A regression only where the mean loss exceeds the tolerance, the interval leaves zero out and
+    p is below 5 %; improvements alike.
 
-    With fewer witnesses than let any paired test come below 5 % (six), nothing is said but that; where the baseline has enough, the
-    numbers are gone. So they are where the metric is undefined in more runs than before: that is no pass either.
+    With fewer witnesses than let any paired test come below 5 % (six), nothing is said but that;
+    where the baseline has enough, the numbers are gone. So they are where the metric is undefined
+    in more runs than before: that is no pass either.
 
     Args:
         experiment, metric: what is compared, the metric by its full name.
         before, now: runs of the baseline and of this code.
         tolerance: in the metric's own unit.
     """
-    then, current = ({_place(run): run.metrics.get(metric) for run in runs} for runs in (before, now))
+    then, current = (
+        {_place(run): run.metrics.get(metric) for run in runs} for runs in (before, now)
+    )
     shared = [place for place in then if place in current]
-    pairs = {place: (a, b) for place in shared if (a := then[place]) is not None and (b := current[place]) is not None}
-    missing, had_missing = (sum(side[place] is None for place in shared) for side in (current, then))
-    told = [f"undefined in {missing} of {len(shared)} runs, before in {had_missing}"] if missing != had_missing else []
-    told += [f"{lost} runs of the baseline are not there any more"] if (lost := len(then) - len(shared)) else []
-    absent = next((word for word, runs in ((GONE, now), (NEW, before)) if not any(metric in run.metrics for run in runs)), None)
+    pairs = {
+        place: (a, b)
+        for place in shared
+        if (a := then[place]) is not None and (b := current[place]) is not None
+    }
+    missing, had_missing = (
+        sum(side[place] is None for place in shared) for side in (current, then)
+    )
+    told = (
+        [f"undefined in {missing} of {len(shared)} runs, before in {had_missing}"]
+        if missing != had_missing
+        else []
+    )
+    told += (
+        [f"{lost} runs of the baseline are not there any more"]
+        if (lost := len(then) - len(shared))
+        else []
+    )
+    absent = next(
+        (
+            word
+            for word, runs in ((GONE, now), (NEW, before))
+            if not any(metric in run.metrics for run in runs)
+        ),
+        None,
+    )
     if absent:
         return Finding("statistical", experiment, metric, absent)
     clusters = _clusters({place: b - a for place, (a, b) in pairs.items()})
@@ -62,10 +107,23 @@ def compare(experiment: str, metric: str, before: Sequence[RunMetrics], now: Seq
         verdict = GONE if smallest_p(len(enough)) < LEVEL else UNTESTABLE
     if missing > had_missing and verdict != REGRESSION:
         verdict = GONE
-    return Finding("statistical", experiment, metric, verdict, first, second, low, high, tolerance, "; ".join(told))
+    return Finding(
+        "statistical",
+        experiment,
+        metric,
+        verdict,
+        first,
+        second,
+        low,
+        high,
+        tolerance,
+        "; ".join(told),
+    )
 
 
-def _verdict(metric: str, clusters: Sequence[float], low: float, high: float, tolerance: float) -> str:
+def _verdict(
+    metric: str, clusters: Sequence[float], low: float, high: float, tolerance: float
+) -> str:
     if not any(clusters):
         return SAME
     mean = math.fsum(clusters) / len(clusters)
@@ -94,4 +152,9 @@ def _mean(values: Sequence[float]) -> float | None:
 def means(runs: Sequence[RunMetrics]) -> dict[str, float | None]:
     """Mean of each metric over worlds; null where it is defined in none."""
     names = list(dict.fromkeys(name for run in runs for name in run.metrics))
-    return {name: _mean(_clusters({_place(run): v for run in runs if (v := run.metrics.get(name)) is not None})) for name in names}
+    return {
+        name: _mean(
+            _clusters({_place(run): v for run in runs if (v := run.metrics.get(name)) is not None})
+        )
+        for name in names
+    }

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from anomalynet.gate import golden, statistical
 from anomalynet.gate.baseline import Baseline, Golden, Repeated, RunMetrics, Values
 from anomalynet.gate.environment import match
-from anomalynet.gate.finding import FAILED, GONE, NEW, OTHER_RUN, REGRESSION, UNTESTABLE, Finding, noted
+from anomalynet.gate.finding import (
+    FAILED,
+    GONE,
+    NEW,
+    OTHER_RUN,
+    REGRESSION,
+    UNTESTABLE,
+    Finding,
+    noted,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,8 @@ class Measured:
 
 
 def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
-    """Every comparison of what was measured with the baseline, goldens first, each experiment in the order of its sweep.
+    """Every comparison of what was measured with the baseline, goldens first, each experiment in
+    the order of its sweep.
 
     Args:
         measured: of this code.
@@ -42,14 +52,26 @@ def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
     found = list(measured.failed)
     limits = baseline.tolerances
     for name, (run, values) in measured.golden.items():
-        one = match({key: own.golden[name] for key, own in baseline.environments.items() if name in own.golden}, measured.environment)
+        one = match(
+            {
+                key: own.golden[name]
+                for key, own in baseline.environments.items()
+                if name in own.golden
+            },
+            measured.environment,
+        )
         if one is None:
             found.append(Finding("golden", name, "all values", NEW))
             continue
         found += golden.compare(name, one.record, values, limits, run, "" if one.exact else one.key)
     for name, (run, runs) in measured.statistical.items():
         other = match(
-            {key: own.statistical[name] for key, own in baseline.environments.items() if name in own.statistical}, measured.environment
+            {
+                key: own.statistical[name]
+                for key, own in baseline.environments.items()
+                if name in own.statistical
+            },
+            measured.environment,
         )
         for metric, tolerance in limits.metrics.items():
             if other is None:
@@ -63,7 +85,8 @@ def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
 
 
 def exit_code(found: Sequence[Finding]) -> int:
-    """3 with a regression, else 1 with a failed run, else 4 where something, or everything, could not be compared, else 0."""
+    """3 with a regression, else 1 with a failed run, else 4 where something, or everything, could
+    not be compared, else 0."""
     verdicts = {finding.verdict for finding in found}
     if REGRESSION in verdicts:
         return 3
@@ -74,6 +97,12 @@ def exit_code(found: Sequence[Finding]) -> int:
 
 def record(measured: Measured, update: int) -> tuple[dict[str, Golden], dict[str, Repeated]]:
     """What was measured as a baseline keeps it, of the update of this number."""
-    goldens = {name: Golden(update, measured.code, run, values) for name, (run, values) in measured.golden.items()}
-    repeated = {name: Repeated(update, measured.code, run, list(runs)) for name, (run, runs) in measured.statistical.items()}
+    goldens = {
+        name: Golden(update, measured.code, run, values)
+        for name, (run, values) in measured.golden.items()
+    }
+    repeated = {
+        name: Repeated(update, measured.code, run, list(runs))
+        for name, (run, runs) in measured.statistical.items()
+    }
     return goldens, repeated

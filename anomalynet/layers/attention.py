@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 
 class Attention(nn.Module):
-    """Weighs the parts of a sequence by how well they answer to a query, and returns the weights as an explanation.
+    """Weighs the parts of a sequence by how well they answer to a query, and returns the weights as
+    an explanation.
 
-    q = W_q · query, k = W_k · part, v = W_v · part (each with a bias), α = softmax(q·k / √width), context = Σ α v. Along
-    `time` the parts are the steps (eq. 11 sums over t = 1…T); along `channel` they are the features, each described by its
-    course over time, an ablation.
+    q = W_q · query, k = W_k · part, v = W_v · part (each with a bias), α = softmax(q·k / √width),
+    context = Σ α v. Along `time` the parts are the steps (eq. 11 sums over t = 1…T); along
+    `channel` they are the features, each described by its course over time, an ablation.
 
     Args:
         width: features of the sequence, of the query and of the context.

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 def widths(features: int, latent: int, depth: int) -> list[int]:
     """Widths of the encoder's layers, input and latent space included: `depth + 1` numbers.
 
-    The hidden widths lie geometrically between input and latent space, each rounded to the nearest power of two (upwards
-    from the middle): 256 → 32 in two layers gives 256, 128, 32.
+    The hidden widths lie geometrically between input and latent space, each rounded to the nearest
+    power of two (upwards from the middle): 256 → 32 in two layers gives 256, 128, 32.
 
     Source: §3.2.1; the widths are not in the paper.
     """
@@ -24,8 +24,9 @@ def widths(features: int, latent: int, depth: int) -> list[int]:
 class Autoencoder(nn.Module):
     """Compresses its input to a latent vector and rebuilds it; what it cannot rebuild is unusual.
 
-    h = f(Wx + b) after each encoder layer with f = ReLU, x̂ = g(W'h + b') with g the identity in the last layer, because
-    readings are not bounded, and ReLU before it. At depth 0 a network has no autoencoder: it is not built.
+    h = f(Wx + b) after each encoder layer with f = ReLU, x̂ = g(W'h + b') with g the identity in
+    the last layer, because readings are not bounded, and ReLU before it. At depth 0 a network has
+    no autoencoder: it is not built.
 
     Args:
         features: width of the input, last axis.
@@ -38,11 +39,16 @@ class Autoencoder(nn.Module):
     def __init__(self, features: int, latent: int, depth: int) -> None:
         super().__init__()
         down = widths(features, latent, depth)
-        self.encoder = nn.Sequential(*(layer for pair in pairwise(down) for layer in (nn.Linear(*pair), nn.ReLU())))
-        mirrored = [layer for pair in pairwise(reversed(down)) for layer in (nn.Linear(*pair), nn.ReLU())]
+        self.encoder = nn.Sequential(
+            *(layer for pair in pairwise(down) for layer in (nn.Linear(*pair), nn.ReLU()))
+        )
+        mirrored = [
+            layer for pair in pairwise(reversed(down)) for layer in (nn.Linear(*pair), nn.ReLU())
+        ]
         self.decoder = nn.Sequential(*mirrored[:-1])
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The latent vector (…, latent) and the reconstruction (…, features) of x (…, features), float32."""
+        """The latent vector (…, latent) and the reconstruction (…, features) of x (…, features),
+        float32."""
         latent = self.encoder(x)
         return latent, self.decoder(latent)

@@ -1,4 +1,5 @@
-"""Layers that look back only, so that a detector can carry their state from step to step instead of reading the window again."""
+"""Layers that look back only, so that a detector can carry their state from step to step instead of
+reading the window again."""
 
 from __future__ import annotations
 
@@ -35,11 +36,12 @@ class CausalConvolution(nn.Module):
 
 
 class StateAttention(nn.Module):
-    """Scaled dot-product attention of a query over states, arranged so that a state needs no key or value of its own.
+    """Scaled dot-product attention of a query over states, arranged so that a state needs no key or
+    value of its own.
 
-    With k = W_k · s and v = W_v · s + b the energies q·k are (W_kᵀ q)·s, and the context Σ α v is W_v (Σ α s) + b: whoever carries the
-    states on pays two small products a step instead of two for every state. A bias of the keys would shift all energies alike, so
-    there is none.
+    With k = W_k · s and v = W_v · s + b the energies q·k are (W_kᵀ q)·s, and the context Σ α v is
+    W_v (Σ α s) + b: whoever carries the states on pays two small products a step instead of two for
+    every state. A bias of the keys would shift all energies alike, so there is none.
 
     Args:
         width: features of a state, of the query and of the context.
@@ -55,7 +57,8 @@ class StateAttention(nn.Module):
         self.scale = 1.0 / sqrt(width)
 
     def forward(self, query: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
-        """Context (…, width) and weights (…, steps), which sum to 1, of queries (…, width) over states (…, steps, width), float32."""
+        """Context (…, width) and weights (…, steps), which sum to 1, of queries (…, width) over
+        states (…, steps, width), float32."""
         energies = (states @ self.direction(query).unsqueeze(-1)).squeeze(-1)
         weights = torch.softmax(energies, dim=-1)
         return self.value((weights.unsqueeze(-2) @ states).squeeze(-2)), weights

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 class Convolution(nn.Module):
     """Convolution with the window's length kept, ReLU, max pooling over time.
 
-    Both kinds are cross-correlations, as eq. 9 is. `1d` sees all features of `kernel` steps at once. `2d` slides a
-    `kernel` × `kernel` square over (time, channel), one plane a feature map, and merges maps and channels to the same
-    output width with one linear layer, so that what follows is the same network. Pooling keeps an incomplete last group:
-    the window's last step carries the label and always reaches the output.
+    Both kinds are cross-correlations, as eq. 9 is. `1d` sees all features of `kernel` steps at
+    once. `2d` slides a `kernel` × `kernel` square over (time, channel), one plane a feature map,
+    and merges maps and channels to the same output width with one linear layer, so that what
+    follows is the same network. Pooling keeps an incomplete last group: the window's last step
+    carries the label and always reaches the output.
 
     Args:
         features: width of the input.
@@ -25,7 +26,9 @@ class Convolution(nn.Module):
     Source: §3.2.3, eq. 9.
     """
 
-    def __init__(self, features: int, channels: int, kernel: int, pool: int, kind: Literal["1d", "2d"]) -> None:
+    def __init__(
+        self, features: int, channels: int, kernel: int, pool: int, kind: Literal["1d", "2d"]
+    ) -> None:
         super().__init__()
         self.planar = kind == "2d"
         self.convolution: nn.Module

@@ -1,4 +1,5 @@
-"""The sequence stage that every classifier shares: convolution → LSTM → attention, each of which can be missing."""
+"""The sequence stage that every classifier shares: convolution → LSTM → attention, each of which
+can be missing."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from anomalynet.layers.recurrent import Recurrent
 class SequenceStage(nn.Module):
     """Reads a window step by step and describes it by its last step and a summary over time.
 
-    One stage for all models: that is what makes `cnn_lstm` the hybrid without autoencoder and attention, weight for weight.
+    One stage for all models: that is what makes `cnn_lstm` the hybrid without autoencoder and
+    attention, weight for weight.
 
     Args:
         convolution: or None, and the next part reads the window itself.
@@ -24,7 +26,13 @@ class SequenceStage(nn.Module):
     Source: §3.2, Fig. 1; what stands for a missing part is not in the paper.
     """
 
-    def __init__(self, convolution: Convolution | None, recurrent: Recurrent | None, attention: Attention | None, width: int) -> None:
+    def __init__(
+        self,
+        convolution: Convolution | None,
+        recurrent: Recurrent | None,
+        attention: Attention | None,
+        width: int,
+    ) -> None:
         super().__init__()
         self.convolution = convolution
         self.recurrent = recurrent
@@ -32,7 +40,8 @@ class SequenceStage(nn.Module):
         self.out_features = 2 * width
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Features (batch, 2 · width) of x (batch, time, features), float32, and attention's weights (batch, parts) if there is any."""
+        """Features (batch, 2 · width) of x (batch, time, features), float32, and attention's
+        weights (batch, parts) if there is any."""
         if self.convolution is not None:
             x = self.convolution(x)
         if self.recurrent is not None:

@@ -1,1 +1,2 @@
-"""How scores are judged: point by point, by their order, by incident; and how a score becomes a decision."""
+"""How scores are judged: point by point, by their order, by incident; and how a score becomes a
+decision."""

@@ -11,7 +11,8 @@ from anomalynet.metrics.suite import PAPER_PREVALENCE
 
 
 def confusion(predictions: Tensor, labels: Tensor) -> tuple[int, int, int, int]:
-    """True negatives, false positives, false negatives, true positives of predictions (n,) for labels (n,), integers 0 and 1."""
+    """True negatives, false positives, false negatives, true positives of predictions (n,) for
+    labels (n,), integers 0 and 1."""
     if len(labels) == 0:
         return 0, 0, 0, 0
     (tn, fp), (fn, tp) = binary_confusion_matrix(predictions, labels).tolist()
@@ -21,8 +22,9 @@ def confusion(predictions: Tensor, labels: Tensor) -> tuple[int, int, int, int]:
 def from_counts(tn: int, fp: int, fn: int, tp: int) -> dict[str, float]:
     """Every metric that the four counts determine; NaN where it is undefined.
 
-    A precision is undefined without predictions of the class, a recall without members, an F1 without either, balanced
-    accuracy and MCC where a class is missing, MCC also where one class is never predicted.
+    A precision is undefined without predictions of the class, a recall without members, an F1
+    without either, balanced accuracy and MCC where a class is missing, MCC also where one class is
+    never predicted.
 
     Source: §4 for precision, recall, F1 and accuracy; the rest is not in the paper.
     """
@@ -46,10 +48,14 @@ def from_counts(tn: int, fp: int, fn: int, tp: int) -> dict[str, float]:
     }
 
 
-def precision_at(recall: float, false_positive_rate: float, prevalence: float = PAPER_PREVALENCE) -> float:
-    """Precision of the attack class as it would be at another prevalence, with recall and false positive rate kept.
+def precision_at(
+    recall: float, false_positive_rate: float, prevalence: float = PAPER_PREVALENCE
+) -> float:
+    """Precision of the attack class as it would be at another prevalence, with recall and false
+    positive rate kept.
 
-    Why: precision follows prevalence, so two test sets compare only at the same one. NaN where a rate is, or nothing is predicted.
+    Why: precision follows prevalence, so two test sets compare only at the same one. NaN where a
+    rate is, or nothing is predicted.
 
     Source: not in the paper; the prevalence of 71.37 % is implied by its tables.
     """

@@ -21,23 +21,26 @@ def event_metrics(
     times: npt.NDArray[np.int64],
     step_seconds: float,
 ) -> dict[str, float]:
-    """Event recall, detection delay and false alarms per day of steps ordered by (series, time), NaN where undefined.
+    """Event recall, detection delay and false alarms per day of steps ordered by (series, time),
+    NaN where undefined.
 
-    Only incidents with a step labelled 1 are to be detected, and only by such steps; alarms during any other incident are false.
+    Only incidents with a step labelled 1 are to be detected, and only by such steps; alarms during
+    any other incident are false.
 
-    - event_recall: share of those incidents with at least one alarmed step; an incident of which no step was scored is missed.
-    - detection_delay: seconds from an incident's first step among these to its first alarmed one, median over the detected.
-    - false_alarms_per_day: alarms outside the steps labelled 1, by the scored time. As in the alarm budget, an alarm is a run of
-      neighbouring steps at or above the threshold; a step labelled 1, the end of a series or a step without a score ends it.
+    - event_recall: share of those incidents with at least one alarmed step; an incident of which no
+      step was scored is missed.
+    - detection_delay: seconds from an incident's first step among these to its first alarmed one,
+      median over the detected.
+    - false_alarms_per_day: alarms outside the steps labelled 1, by the scored time. As in the alarm
+      budget, an alarm is a run of neighbouring steps at or above the threshold; a step labelled 1,
+      the end of a series or a step without a score ends it.
 
     Args:
-        labels: (n,) 1 positive class (attack, unless `data.label` says otherwise), 0 the rest, -1 unlabelled.
-        scores: (n,) NaN where a step was missed.
-        threshold: a step is alarmed where its score is at or above it.
-        incidents: (n,) number of the event, whatever its label, -1 none. Series that share a number saw the same event.
-        series: (n,) number of the series.
-        times: (n,) microseconds.
-        step_seconds: seconds a step stands for.
+        labels: (n,) 1 positive class (attack, unless `data.label` says otherwise), 0 the rest, -1
+        unlabelled. scores: (n,) NaN where a step was missed. threshold: a step is alarmed where its
+        score is at or above it. incidents: (n,) number of the event, whatever its label, -1 none.
+        Series that share a number saw the same event. series: (n,) number of the series. times:
+        (n,) microseconds. step_seconds: seconds a step stands for.
 
     Source: not in the paper.
     """
@@ -51,7 +54,9 @@ def event_metrics(
     }
 
 
-def _incidents(incidents: Integers, times: npt.NDArray[np.int64], alarmed: npt.NDArray[np.bool_]) -> tuple[float, float]:
+def _incidents(
+    incidents: Integers, times: npt.NDArray[np.int64], alarmed: npt.NDArray[np.bool_]
+) -> tuple[float, float]:
     part = incidents >= 0
     numbers, of = np.unique(incidents[part], return_inverse=True)
     if len(numbers) == 0:

@@ -1,7 +1,8 @@
 """Metrics of the order of scores: the only place that builds torchmetrics' ranking metrics.
 
-torchmetrics applies a sigmoid to scores outside [0, 1], batch by batch: reconstruction errors saturate to ties, and each
-batch by a rule of its own. Its functional forms have no switch for it; the classes do.
+torchmetrics applies a sigmoid to scores outside [0, 1], batch by batch: reconstruction errors
+saturate to ties, and each batch by a rule of its own. Its functional forms have no switch for it;
+the classes do.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision
 
 
 def auroc(scores: Tensor, labels: Tensor) -> float:
-    """Area under the ROC curve of scores (n,), any range, for labels (n,), integers 1 attack, 0 normal; NaN where a class is missing.
+    """Area under the ROC curve of scores (n,), any range, for labels (n,), integers 1 attack, 0
+    normal; NaN where a class is missing.
 
     Source: not in the paper.
     """
@@ -21,11 +23,14 @@ def auroc(scores: Tensor, labels: Tensor) -> float:
 
 
 def average_precision(scores: Tensor, labels: Tensor) -> float:
-    """Average precision of scores (n,), any range, for labels (n,), integers 1 attack, 0 normal; NaN where a class is missing.
+    """Average precision of scores (n,), any range, for labels (n,), integers 1 attack, 0 normal;
+    NaN where a class is missing.
 
     Source: not in the paper.
     """
-    return _compute(BinaryAveragePrecision(normalization=None, sync_on_compute=False), scores, labels)
+    return _compute(
+        BinaryAveragePrecision(normalization=None, sync_on_compute=False), scores, labels
+    )
 
 
 def _compute(metric: BinaryAUROC | BinaryAveragePrecision, scores: Tensor, labels: Tensor) -> float:

@@ -1,7 +1,8 @@
-"""How scores become decisions: a step is an attack where its score is at or above the threshold. NumPy only.
+"""How scores become decisions: a step is an attack where its score is at or above the threshold.
+NumPy only.
 
-Every rule looks at every threshold there is: between two neighbouring scores all thresholds decide alike. Steps without a
-score (NaN) take no part.
+Every rule looks at every threshold there is: between two neighbouring scores all thresholds decide
+alike. Steps without a score (NaN) take no part.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ Scores = npt.NDArray[np.floating]
 SECONDS_A_DAY = 86400.0
 
 
-def choose_threshold(config: EvaluationConfig, labels: Labels, scores: Scores, series: npt.NDArray[np.integer], period: float) -> float:
+def choose_threshold(
+    config: EvaluationConfig,
+    labels: Labels,
+    scores: Scores,
+    series: npt.NDArray[np.integer],
+    period: float,
+) -> float:
     """The threshold by the configured rule, from validation steps alone.
 
     Args:
@@ -41,25 +48,34 @@ def choose_threshold(config: EvaluationConfig, labels: Labels, scores: Scores, s
 def best_f1(labels: Labels, scores: Scores) -> float:
     """Threshold with the largest F1 of the attack class.
 
-    Of equally good scores the smallest, then the middle between it and the next smaller score: the same decisions here, and
-    the widest margin elsewhere. Without any attack no alarm is right: just above the largest score.
+    Of equally good scores the smallest, then the middle between it and the next smaller score: the
+    same decisions here, and the widest margin elsewhere. Without any attack no alarm is right: just
+    above the largest score.
     """
     return _best(labels, scores, lambda tp, fp, attacks, _: 2 * tp / (tp + fp + attacks))
 
 
 def best_balanced_accuracy(labels: Labels, scores: Scores) -> float:
-    """Threshold with the largest mean of both classes' recalls; ties and missing attacks as in `best_f1`."""
-    return _best(labels, scores, lambda tp, fp, attacks, normals: tp * max(normals, 1) - fp * attacks)  # integers: ties are exact
+    """Threshold with the largest mean of both classes' recalls; ties and missing attacks as in
+    `best_f1`."""
+    return _best(
+        labels, scores, lambda tp, fp, attacks, normals: tp * max(normals, 1) - fp * attacks
+    )  # integers: ties are exact
 
 
 def _best(
-    labels: Labels, scores: Scores, quality: Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64], int, int], npt.NDArray[np.generic]]
+    labels: Labels,
+    scores: Scores,
+    quality: Callable[
+        [npt.NDArray[np.int64], npt.NDArray[np.int64], int, int], npt.NDArray[np.generic]
+    ],
 ) -> float:
     known = (labels >= 0) & ~np.isnan(scores)
     if not known.any():
         raise DataError(
             "no labelled step with a score to choose the threshold from",
-            "evaluation.threshold=alarm_budget needs no label; evaluation.threshold=fixed needs no data",
+            "evaluation.threshold=alarm_budget needs no label; evaluation.threshold=fixed needs "
+            "no data",
         )
     attack = labels[known] == 1
     values, at = np.unique(scores[known].astype(np.float64), return_inverse=True)
@@ -78,20 +94,33 @@ def _margin(values: npt.NDArray[np.float64], best: int) -> float:
     return float(middle if values[best - 1] < middle <= values[best] else values[best])
 
 
-def alarm_budget(labels: Labels, scores: Scores, series: npt.NDArray[np.integer], period: float, alarms_per_day: float) -> float:
-    """The smallest score from which on, upwards, no threshold raises more than `alarms_per_day` alarms; needs no label.
+def alarm_budget(
+    labels: Labels,
+    scores: Scores,
+    series: npt.NDArray[np.integer],
+    period: float,
+    alarms_per_day: float,
+) -> float:
+    """The smallest score from which on, upwards, no threshold raises more than `alarms_per_day`
+    alarms; needs no label.
 
-    An alarm is a contiguous run of steps at or above the threshold within a series; steps labelled as attack and steps
-    without a score end a run and are none. A day is 86,400 s of steps with a score. The number of alarms does not fall
-    steadily as a threshold rises, because runs break apart: hence from which on. Where even the largest score is too much,
-    just above it.
+    An alarm is a contiguous run of steps at or above the threshold within a series; steps labelled
+    as attack and steps without a score end a run and are none. A day is 86,400 s of steps with a
+    score. The number of alarms does not fall steadily as a threshold rises, because runs break
+    apart: hence from which on. Where even the largest score is too much, just above it.
     """
     if not period > 0:
-        raise DataError("an alarm budget counts alarms a day, and how long a step lasts is not known", "give the data set a period")
+        raise DataError(
+            "an alarm budget counts alarms a day, and how long a step lasts is not known",
+            "give the data set a period",
+        )
     scored = ~np.isnan(scores)
     admitted = scored & (labels != 1)
     if not admitted.any():
-        raise DataError("no step with a score that is not labelled as attack: an alarm budget has nothing to count on")
+        raise DataError(
+            "no step with a score that is not labelled as attack: an alarm budget has nothing to "
+            "count on"
+        )
     level = np.where(admitted, scores, -np.inf).astype(np.float64)
     before = np.concatenate([[-np.inf], level[:-1]])
     before[1:][series[1:] != series[:-1]] = -np.inf
@@ -108,5 +137,7 @@ def alarm_budget(labels: Labels, scores: Scores, series: npt.NDArray[np.integer]
     return float(values[over[-1] + 1])
 
 
-def _at_least(scores: npt.NDArray[np.float64], thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+def _at_least(
+    scores: npt.NDArray[np.float64], thresholds: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int64]:
     return len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left")

@@ -1,6 +1,8 @@
-"""A model is a file: `model.name` picks the module here, or a file of the user's own, and the one class in it.
+"""A model is a file: `model.name` picks the module here, or a file of the user's own, and the one
+class in it.
 
-A user's own model imports what it extends from here: `from anomalynet.models import Detector, Output`.
+A user's own model imports what it extends from here: `from anomalynet.models import Detector,
+Output`.
 """
 
 from __future__ import annotations
@@ -33,12 +35,16 @@ def __getattr__(name: str) -> Any:
 
 
 def available() -> list[str]:
-    """Names of the models that come with the package, sorted; found by their files, without importing one."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+    """Names of the models that come with the package, sorted; found by their files, without
+    importing one."""
+    return sorted(
+        path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_")
+    )
 
 
 def build(config: Config, shape: WindowShape) -> Detector | Classical:
-    """The untrained model of a run, for windows of a shape. Weights come from torch's global generator: seed it before.
+    """The untrained model of a run, for windows of a shape. Weights come from torch's global
+    generator: seed it before.
 
     Raises:
         ConfigError: no such model, or a model that these settings cannot make.
@@ -48,7 +54,8 @@ def build(config: Config, shape: WindowShape) -> Detector | Classical:
 
 
 def model_type(config: Config) -> type[Detector] | type[Classical]:
-    """The class of a run's model: says what it trains on, and whether its score is a probability, before it is built.
+    """The class of a run's model: says what it trains on, and whether its score is a probability,
+    before it is built.
 
     Raises: as `build`.
     """
@@ -56,7 +63,14 @@ def model_type(config: Config) -> type[Detector] | type[Classical]:
     if name.endswith(".py"):
         return load_user_model(Path(name))
     if name not in available():
-        raise ConfigError([Problem("model.name", f"no model {name!r}; there are {', '.join(available())}, or ./yours.py")])
+        raise ConfigError(
+            [
+                Problem(
+                    "model.name",
+                    f"no model {name!r}; there are {', '.join(available())}, or ./yours.py",
+                )
+            ]
+        )
     return _the_class(importlib.import_module(f"{__name__}.{name}"), f"anomalynet/models/{name}.py")
 
 

@@ -1,4 +1,5 @@
-"""What the scikit-learn baselines share: scores in chunks of bounded memory, and storage without pickle."""
+"""What the scikit-learn baselines share: scores in chunks of bounded memory, and storage without
+pickle."""
 
 from __future__ import annotations
 
@@ -19,14 +20,19 @@ if TYPE_CHECKING:
 CHUNK = 8192
 """Windows scored at a time: 32 steps × 8 channels are 8 MiB."""
 
-TRUSTED = ("sklearn.tree._tree.Tree", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor")
+TRUSTED = (
+    "sklearn.tree._tree.Tree",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+)
 """What a stored model may hold beside the types that skops itself trusts: the trees."""
 
 
 class Classical:
-    """A scikit-learn estimator on window statistics; a model is a subclass with an `estimator`, and what it changes of the rest.
+    """A scikit-learn estimator on window statistics; a model is a subclass with an `estimator`, and
+    what it changes of the rest.
 
-    One thread, and the run's seed as `random_state`: the same run gives the same model on any machine.
+    One thread, and the run's seed as `random_state`: the same run gives the same model on any
+    machine.
 
     Args:
         config: the run; `config.model` is the model's own dataclass.
@@ -44,21 +50,26 @@ class Classical:
         self.config = config
         self.shape = shape
         self.threshold = np.inf
-        """Score from which a step is an attack, chosen on validation; infinite until then. Stored with the model."""
+        """Score from which a step is an attack, chosen on validation; infinite until then. Stored
+        with the model."""
         self.fitted: Any = None
 
     def estimator(self, seed: int) -> Any:
         """The unfitted scikit-learn estimator."""
         raise NotImplementedError
 
-    def fit(self, features: npt.NDArray[np.float32], target: npt.NDArray[np.integer], seed: int) -> None:
+    def fit(
+        self, features: npt.NDArray[np.float32], target: npt.NDArray[np.integer], seed: int
+    ) -> None:
         """Learns from window statistics (n, features) and targets (n,): 1 attack, 0 normal."""
         with threadpool_limits(1):
             self.fitted = self.estimator(seed).fit(features, target)
 
     def score(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Scores (n,) of windows x (n, time, channel): the larger, the more an attack."""
-        chunks = [self._scores(statistics(x[start : start + CHUNK])) for start in range(0, len(x), CHUNK)]
+        chunks = [
+            self._scores(statistics(x[start : start + CHUNK])) for start in range(0, len(x), CHUNK)
+        ]
         return np.concatenate(chunks) if chunks else np.empty(0)
 
     def _scores(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -66,7 +77,8 @@ class Classical:
             return np.asarray(self.scores(features), dtype=np.float64)
 
     def scores(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.floating]:
-        """Scores (n,) of window statistics (n, features): the probability of attack, where the model has one."""
+        """Scores (n,) of window statistics (n, features): the probability of attack, where the
+        model has one."""
         return np.asarray(self.fitted.predict_proba(features)[:, 1])
 
     @property
@@ -75,7 +87,8 @@ class Classical:
         raise NotImplementedError
 
     def save(self, path: Path) -> None:
-        """Stores the fitted model and its threshold, in one step: an interrupted save leaves what was there."""
+        """Stores the fitted model and its threshold, in one step: an interrupted save leaves what
+        was there."""
         from skops.io import dump
 
         temporary = path.with_name(f".{path.name}.part")
@@ -86,16 +99,24 @@ class Classical:
         """Takes fitted model and threshold from a file that `save` wrote.
 
         Raises:
-            RunError: the file is not there, is damaged, or holds anything else than this kind of model.
+            RunError: the file is not there, is damaged, or holds anything else than this kind of
+            model.
         """
         from skops.io import load
 
         try:
             state = load(path, trusted=list(TRUSTED))
             fitted, threshold = state["fitted"], float(state["threshold"])
-        except Exception as error:  # skops reads an archive: what is wrong with it shows in many ways
-            raise RunError(f"{path}: not a stored {self.config.model.name} model: {error}", "train it again") from error
+        except (
+            Exception
+        ) as error:  # skops reads an archive: what is wrong with it shows in many ways
+            raise RunError(
+                f"{path}: not a stored {self.config.model.name} model: {error}", "train it again"
+            ) from error
         expected = type(self.estimator(0))
         if type(fitted) is not expected:
-            raise RunError(f"{path}: holds a {type(fitted).__name__}, a {self.config.model.name} model is a {expected.__name__}")
+            raise RunError(
+                f"{path}: holds a {type(fitted).__name__}, a {self.config.model.name} model is a "
+                f"{expected.__name__}"
+            )
         self.fitted, self.threshold = fitted, threshold

@@ -37,4 +37,6 @@ class SequenceClassifier(Detector):
 
 def convolution(settings: Convolutional, features: int) -> Convolution:
     """The convolutional stage as configured, over `features` inputs."""
-    return Convolution(features, settings.channels, settings.kernel, settings.pool, settings.convolution)
+    return Convolution(
+        features, settings.channels, settings.kernel, settings.pool, settings.convolution
+    )

@@ -1,4 +1,5 @@
-"""The LightningModule that every network is: normalisation, loss, scores, threshold, and a lean training loop around a `forward`."""
+"""The LightningModule that every network is: normalisation, loss, scores, threshold, and a lean
+training loop around a `forward`."""
 
 from __future__ import annotations
 
@@ -23,23 +24,27 @@ FUSED_ADAM = ("cpu", "cuda", "mps")
 
 
 class Output(NamedTuple):
-    """What a network says of a batch of windows; None where it has no such part. Readings and errors are normalised, float32."""
+    """What a network says of a batch of windows; None where it has no such part. Readings and
+    errors are normalised, float32."""
 
     logits: Tensor | None = None
     """(batch, 2): normal, attack."""
     reconstruction: Tensor | None = None
     """(batch, time, channel)."""
     error: Tensor | None = None
-    """(batch, channel): mean over time of the squared difference between reading and reconstruction."""
+    """(batch, channel): mean over time of the squared difference between reading and
+    reconstruction."""
     attention: Tensor | None = None
     """(batch, parts): the weights of eq. 11, parts are steps after pooling or features."""
 
 
 class Detector(L.LightningModule):
-    """A network that scores windows; a model is a subclass with a `forward`, and what it changes of the rest.
+    """A network that scores windows; a model is a subclass with a `forward`, and what it changes of
+    the rest.
 
-    Weights come from torch's global generator, which the caller seeds before building. Dropout is seeded again at the start
-    of every epoch from (seed, epoch, rank): a resumed run draws what the uninterrupted one would have drawn.
+    Weights come from torch's global generator, which the caller seeds before building. Dropout is
+    seeded again at the start of every epoch from (seed, epoch, rank): a resumed run draws what the
+    uninterrupted one would have drawn.
 
     Args:
         config: the run; `config.model` is the model's own dataclass.
@@ -53,7 +58,8 @@ class Detector(L.LightningModule):
     probability: ClassVar[bool] = True
     """Whether its score is a probability of attack."""
     carries_state: ClassVar[bool] = False
-    """Whether it reads a recording step by step with a state that goes on, instead of window by window: it has `start` and `advance`."""
+    """Whether it reads a recording step by step with a state that goes on, instead of window by
+    window: it has `start` and `advance`."""
     mean: Tensor
     scale: Tensor
 
@@ -62,8 +68,8 @@ class Detector(L.LightningModule):
         self.config = config
         self.shape = shape
         self.threshold = torch.tensor(inf, dtype=torch.float64)
-        """Score from which a step is an attack, chosen on validation; infinite until then. Float64, on the CPU, in the state
-        dict; compare it with scores in double precision."""
+        """Score from which a step is an attack, chosen on validation; infinite until then. Float64,
+        on the CPU, in the state dict; compare it with scores in double precision."""
         self.register_buffer("mean", torch.zeros(shape.channels))
         self.register_buffer("scale", torch.ones(shape.channels))
         self._loss_sum = torch.zeros(())
@@ -71,7 +77,8 @@ class Detector(L.LightningModule):
         self._validation: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def forward(self, x: Tensor) -> Output:
-        """What the network says of windows x (batch, time, channel), float32, in the units of the data."""
+        """What the network says of windows x (batch, time, channel), float32, in the units of the
+        data."""
         raise NotImplementedError
 
     def losses(self, output: Output, target: Tensor) -> Tensor:
@@ -91,11 +98,13 @@ class Detector(L.LightningModule):
 
     @torch.no_grad()
     def score(self, x: Tensor) -> Tensor:
-        """Score (batch,) of windows x (batch, time, channel), both float32; call `eval()` before, or dropout takes part."""
+        """Score (batch,) of windows x (batch, time, channel), both float32; call `eval()` before,
+        or dropout takes part."""
         return self.scores(self(x))
 
     def fit_normalisation(self, mean: np.ndarray, scale: np.ndarray) -> None:
-        """Takes mean and deviation (channel,) of the training part, in the units of the data; a constant channel is only centred."""
+        """Takes mean and deviation (channel,) of the training part, in the units of the data; a
+        constant channel is only centred."""
         self.mean.copy_(torch.as_tensor(mean, dtype=torch.float32))
         deviation = torch.as_tensor(scale, dtype=torch.float32)
         self.scale.copy_(torch.where(deviation < 1e-6, torch.ones_like(deviation), deviation))
@@ -110,7 +119,11 @@ class Detector(L.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Table 1's Adam, in its fused form where torch has one."""
-        return torch.optim.Adam(self.parameters(), lr=self.config.training.learning_rate, fused=self.device.type in FUSED_ADAM)
+        return torch.optim.Adam(
+            self.parameters(),
+            lr=self.config.training.learning_rate,
+            fused=self.device.type in FUSED_ADAM,
+        )
 
     def on_train_epoch_start(self) -> None:
         """Seeds dropout and empties the epoch's loss."""
@@ -120,7 +133,8 @@ class Detector(L.LightningModule):
         self._loss_steps = 0
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        """Weighted sum of the windows' losses: the mean over the global batch, on however many devices."""
+        """Weighted sum of the windows' losses: the mean over the global batch, on however many
+        devices."""
         loss = (self.losses(self(batch.x), batch.target) * batch.weight).sum()
         self._loss_sum += loss.detach()
         self._loss_steps += 1
@@ -133,21 +147,29 @@ class Detector(L.LightningModule):
     def validation_step(self, batch: Batch, _: int) -> None:
         """Keeps the scores: ranking metrics need the whole part. Every rank sees all of it."""
         output = self(batch.x)
-        self._validation.append((self.scores(output), self.losses(output, batch.target), batch.target))
+        self._validation.append(
+            (self.scores(output), self.losses(output, batch.target), batch.target)
+        )
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the mean loss over windows the model may learn from, and the ranking metrics where both classes are there."""
-        scores, losses, target = (torch.cat(parts).cpu() for parts in zip(*self._validation, strict=True))
+        """Logs the mean loss over windows the model may learn from, and the ranking metrics where
+        both classes are there."""
+        scores, losses, target = (
+            torch.cat(parts).cpu() for parts in zip(*self._validation, strict=True)
+        )
         self._validation.clear()
         self.log("validation/loss", losses[self.learns_from(target)].mean(), sync_dist=True)
         labelled = target >= 0
         scores, target = scores[labelled], target[labelled]
         if 0 < int(target.sum()) < len(target):
-            self.log("validation/average_precision", average_precision(scores, target), sync_dist=True)
+            self.log(
+                "validation/average_precision", average_precision(scores, target), sync_dist=True
+            )
             self.log("validation/auroc", auroc(scores, target), sync_dist=True)
 
     def get_extra_state(self) -> Tensor:
-        """The threshold for the state dict: not a buffer, because a buffer moves to the device and MPS has no double precision."""
+        """The threshold for the state dict: not a buffer, because a buffer moves to the device and
+        MPS has no double precision."""
         return self.threshold.clone()
 
     def set_extra_state(self, state: Tensor) -> None:
@@ -155,8 +177,11 @@ class Detector(L.LightningModule):
         self.threshold = state.detach().cpu().clone()
 
 
-def classification_loss(logits: Tensor, target: Tensor, kind: Literal["mse", "cross_entropy"]) -> Tensor:
-    """Loss (batch,) of logits (batch, 2) for target (batch,): 1 attack, 0 normal, -1 unlabelled, which costs nothing.
+def classification_loss(
+    logits: Tensor, target: Tensor, kind: Literal["mse", "cross_entropy"]
+) -> Tensor:
+    """Loss (batch,) of logits (batch, 2) for target (batch,): 1 attack, 0 normal, -1 unlabelled,
+    which costs nothing.
 
     `mse` is the squared error between softmax and one-hot, mean over the two classes.
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 class Autoencoder(Detector):
-    """The hybrid's autoencoder by itself; its score is the mean squared error over the flattened, normalised window.
+    """The hybrid's autoencoder by itself; its score is the mean squared error over the flattened,
+    normalised window.
 
     Raises:
         ConfigError: a depth below 1.
@@ -39,7 +40,9 @@ class Autoencoder(Detector):
         """Reconstruction and error of windows x (batch, time, channel), float32."""
         x = self.normalise(x)
         reconstruction = self.autoencoder(x.flatten(1))[1].view_as(x)
-        return Output(reconstruction=reconstruction, error=(reconstruction - x).square().mean(dim=1))
+        return Output(
+            reconstruction=reconstruction, error=(reconstruction - x).square().mean(dim=1)
+        )
 
     def losses(self, output: Output, target: Tensor) -> Tensor:
         """Reconstruction error (batch,) of windows not labelled as attack, 0 for the others."""

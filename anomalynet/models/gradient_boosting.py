@@ -11,7 +11,8 @@ from anomalynet.models._classical import Classical
 
 
 class GradientBoosting(Classical):
-    """scikit-learn's defaults, but a fixed number of rounds: its early stopping would hold windows out at random.
+    """scikit-learn's defaults, but a fixed number of rounds: its early stopping would hold windows
+    out at random.
 
     Source: not in the paper.
     """
@@ -19,7 +20,9 @@ class GradientBoosting(Classical):
     def estimator(self, seed: int) -> HistGradientBoostingClassifier:
         """The ensemble, unfitted."""
         rounds = cast("configs.GradientBoosting", self.config.model).iterations
-        return HistGradientBoostingClassifier(max_iter=rounds, early_stopping=False, random_state=seed)
+        return HistGradientBoostingClassifier(
+            max_iter=rounds, early_stopping=False, random_state=seed
+        )
 
     @property
     def parameters(self) -> int:

@@ -25,14 +25,16 @@ if TYPE_CHECKING:
 
 
 class Hybrid(Detector):
-    """The paper's network: what the sequence stage sees, and what an autoencoder finds unusual, classified together.
+    """The paper's network: what the sequence stage sees, and what an autoencoder finds unusual,
+    classified together.
 
-    `parallel`: the autoencoder reads the flattened window; its latent vector and log1p of its error per channel stand beside
-    the sequence features. `inline`: an autoencoder per step (channels → latent) stands in front of the sequence stage, which
-    reads the latent vectors; its decoder serves the loss alone. Gradients of the classifier reach the encoder in both.
+    `parallel`: the autoencoder reads the flattened window; its latent vector and log1p of its error
+    per channel stand beside the sequence features. `inline`: an autoencoder per step (channels →
+    latent) stands in front of the sequence stage, which reads the latent vectors; its decoder
+    serves the loss alone. Gradients of the classifier reach the encoder in both.
 
-    The loss adds λ times the reconstruction's squared error over the windows that `reconstruct` admits; `normal` leaves out
-    those labelled as attack.
+    The loss adds λ times the reconstruction's squared error over the windows that `reconstruct`
+    admits; `normal` leaves out those labelled as attack.
 
     Raises:
         ConfigError: both sequence parts are off, or a part has an impossible size.
@@ -48,18 +50,25 @@ class Hybrid(Detector):
             settings = _matched(config, settings, shape)
         self.settings = settings
         self.inline = settings.autoencoder_depth > 0 and settings.autoencoder_placement == "inline"
-        self.sequence = _sequence_stage(settings, settings.latent if self.inline else shape.channels, shape.steps)
+        self.sequence = _sequence_stage(
+            settings, settings.latent if self.inline else shape.channels, shape.steps
+        )
         features = self.sequence.out_features
         self.autoencoder: Autoencoder | None = None
         if self.inline:
-            self.autoencoder = Autoencoder(shape.channels, settings.latent, settings.autoencoder_depth)
+            self.autoencoder = Autoencoder(
+                shape.channels, settings.latent, settings.autoencoder_depth
+            )
         elif settings.autoencoder_depth > 0:
-            self.autoencoder = Autoencoder(shape.steps * shape.channels, settings.latent, settings.autoencoder_depth)
+            self.autoencoder = Autoencoder(
+                shape.steps * shape.channels, settings.latent, settings.autoencoder_depth
+            )
             features += settings.latent + shape.channels
         self.head = Head(features, settings.head, settings.dropout)
 
     def forward(self, x: Tensor) -> Output:
-        """Logits, attention weights, reconstruction and error, where there are such parts, of windows x (batch, time, channel), float32."""
+        """Logits, attention weights, reconstruction and error, where there are such parts, of
+        windows x (batch, time, channel), float32."""
         x = self.normalise(x)
         if self.autoencoder is None:
             features, attention = self.sequence(x)
@@ -86,31 +95,47 @@ class Hybrid(Detector):
 def _check(settings: configs.Hybrid) -> None:
     problems = []
     if not settings.cnn and not settings.lstm:
-        problems.append(Problem("model.cnn, model.lstm", "both sequence parts are off; switch one of them on"))
+        problems.append(
+            Problem("model.cnn, model.lstm", "both sequence parts are off; switch one of them on")
+        )
     if settings.autoencoder_depth < 0:
-        problems.append(Problem("model.autoencoder_depth", f"must be 0 (no autoencoder) or more, is {settings.autoencoder_depth}"))
+        problems.append(
+            Problem(
+                "model.autoencoder_depth",
+                f"must be 0 (no autoencoder) or more, is {settings.autoencoder_depth}",
+            )
+        )
     if problems:
         raise ConfigError(problems)
 
 
 def _matched(config: Config, settings: configs.Hybrid, shape: WindowShape) -> configs.Hybrid:
-    """Wider convolution, LSTM and head, all by one factor, for about as many parameters as with an autoencoder of `matched_depth`.
+    """Wider convolution, LSTM and head, all by one factor, for about as many parameters as with an
+    autoencoder of `matched_depth`.
 
     Counted on networks without storage, which draw no random numbers.
     """
 
     def count(tried: configs.Hybrid) -> int:
         with torch.device("meta"):
-            return sum(weights.numel() for weights in Hybrid(replace(config, model=tried), shape).parameters())
+            return sum(
+                weights.numel()
+                for weights in Hybrid(replace(config, model=tried), shape).parameters()
+            )
 
     def wider(extra: int) -> configs.Hybrid:
         scale = 1 + extra / max(settings.channels, settings.hidden, settings.head)
-        sizes = {name: round(getattr(settings, name) * scale) for name in ("channels", "hidden", "head")}
+        sizes = {
+            name: round(getattr(settings, name) * scale) for name in ("channels", "hidden", "head")
+        }
         return replace(settings, matched_depth=0, **sizes)
 
     target = count(replace(settings, matched_depth=0, autoencoder_depth=settings.matched_depth))
     extra = next(extra for extra in itertools.count() if count(wider(extra)) >= target)
-    return min((wider(near) for near in (max(extra - 1, 0), extra)), key=lambda tried: abs(count(tried) - target))
+    return min(
+        (wider(near) for near in (max(extra - 1, 0), extra)),
+        key=lambda tried: abs(count(tried) - target),
+    )
 
 
 def _sequence_stage(settings: configs.Hybrid, features: int, steps: int) -> SequenceStage:

@@ -1,4 +1,5 @@
-"""The hybrid made for streams: a reading costs one step, because its state is carried instead of the window read again."""
+"""The hybrid made for streams: a reading costs one step, because its state is carried instead of
+the window read again."""
 
 from __future__ import annotations
 
@@ -39,11 +40,12 @@ class State(NamedTuple):
 class HybridCausal(Detector):
     """Autoencoder per step beside causal convolution → LSTM → attention over the last T states.
 
-    Evaluated and used by `advance`: a segment is read once, from its start, and every step from the T-th on is scored. A window that
-    `score` sees by itself counts as the start of a segment.
+    Evaluated and used by `advance`: a segment is read once, from its start, and every step from the
+    T-th on is scored. A window that `score` sees by itself counts as the start of a segment.
 
-    Trained on windows, judged at their last step. Half of them start empty, the others with what the LSTM held after the windows of the
-    batch before: whatever they were, so that it learns to live with a memory that is older than any window. An epoch starts with none.
+    Trained on windows, judged at their last step. Half of them start empty, the others with what
+    the LSTM held after the windows of the batch before: whatever they were, so that it learns to
+    live with a memory that is older than any window. An epoch starts with none.
 
     Raises:
         ConfigError: a part has an impossible size.
@@ -58,24 +60,31 @@ class HybridCausal(Detector):
         settings = cast("configs.HybridCausal", config.model)
         for name in ("autoencoder_depth", "kernel"):
             if getattr(settings, name) < 1:
-                raise ConfigError([Problem(f"model.{name}", f"must be at least 1, is {getattr(settings, name)}")])
+                raise ConfigError(
+                    [Problem(f"model.{name}", f"must be at least 1, is {getattr(settings, name)}")]
+                )
         self.settings = settings
         self.autoencoder = Autoencoder(shape.channels, settings.latent, settings.autoencoder_depth)
         self.convolution = CausalConvolution(shape.channels, settings.channels, settings.kernel)
         self.recurrent = Recurrent(settings.channels, settings.hidden)
         self.attention = StateAttention(settings.hidden)
-        self.head = Head(2 * settings.hidden + settings.latent + shape.channels, settings.head, settings.dropout)
+        self.head = Head(
+            2 * settings.hidden + settings.latent + shape.channels, settings.head, settings.dropout
+        )
         self._memory: tuple[Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Output:
-        """Logits, attention weights, reconstruction and error of windows x (batch, time, channel), float32, from an empty state."""
+        """Logits, attention weights, reconstruction and error of windows x (batch, time, channel),
+        float32, from an empty state."""
         x = self.normalise(x)
         latent, reconstruction = self.autoencoder(x)
         error = (reconstruction - x).square()
         maps = self.convolution(x)
         states = self._remembering(maps) if self.training else self.recurrent(maps)
         context, weights = self.attention(states[:, -1], states)
-        logits = self.head(torch.cat([states[:, -1], context, latent[:, -1], torch.log1p(error[:, -1])], dim=-1))
+        logits = self.head(
+            torch.cat([states[:, -1], context, latent[:, -1], torch.log1p(error[:, -1])], dim=-1)
+        )
         return Output(logits, reconstruction, error.mean(dim=1), weights)
 
     def on_train_epoch_start(self) -> None:
@@ -84,7 +93,8 @@ class HybridCausal(Detector):
         self._memory = None
 
     def _remembering(self, maps: Tensor) -> Tensor:
-        """States (batch, time, hidden) of maps (batch, time, channels), every other window from a state of the batch before."""
+        """States (batch, time, hidden) of maps (batch, time, channels), every other window from a
+        state of the batch before."""
         hidden = cell = maps.new_zeros(len(maps), self.settings.hidden)
         if self._memory is not None and len(self._memory[0]) >= len(maps):
             odd = (torch.arange(len(maps), device=maps.device) % 2).unsqueeze(1).to(maps.dtype)
@@ -94,9 +104,12 @@ class HybridCausal(Detector):
         return states
 
     def losses(self, output: Output, target: Tensor) -> Tensor:
-        """Classification loss plus λ · reconstruction error (batch,) of windows not labelled as attack."""
+        """Classification loss plus λ · reconstruction error (batch,) of windows not labelled as
+        attack."""
         assert output.error is not None
-        return super().losses(output, target) + self.settings.reconstruction_weight * output.error.mean(dim=1) * (target <= 0)
+        return super().losses(
+            output, target
+        ) + self.settings.reconstruction_weight * output.error.mean(dim=1) * (target <= 0)
 
     def start(self, batch: int) -> State:
         """The state at the start of a segment."""
@@ -110,34 +123,45 @@ class HybridCausal(Detector):
 
     @torch.no_grad()
     def advance(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Scores (batch, time) of the next steps x (batch, time, channel) of a segment, float32, and the state after them.
+        """Scores (batch, time) of the next steps x (batch, time, channel) of a segment, float32,
+        and the state after them.
 
-        The first T - 1 scores of a segment mean nothing: attention has fewer states than it was trained with.
+        The first T - 1 scores of a segment mean nothing: attention has fewer states than it was
+        trained with.
         """
         x = self.normalise(x)
         latent, reconstruction = self.autoencoder(x)
-        states, hidden, cell = self.recurrent.carry(self.convolution(x, state.tail), state.hidden, state.cell)
+        states, hidden, cell = self.recurrent.carry(
+            self.convolution(x, state.tail), state.hidden, state.cell
+        )
         known = torch.cat([state.states, states], dim=1)
         context, _ = self.attention(states, known.unfold(1, self.shape.steps, 1).transpose(2, 3))
         error = torch.log1p((reconstruction - x).square())
         logits = self.head(torch.cat([states, context, latent, error], dim=-1))
         tail = torch.cat([state.tail, x], dim=1)[:, x.shape[1] :]
-        return torch.softmax(logits, dim=-1)[..., 1], State(tail, hidden, cell, known[:, x.shape[1] :])
+        return torch.softmax(logits, dim=-1)[..., 1], State(
+            tail, hidden, cell, known[:, x.shape[1] :]
+        )
 
-    def step(self, x: Tensor, tail: Tensor, hidden: Tensor, cell: Tensor, states: Tensor, slot: Tensor) -> dict[str, Tensor]:
+    def step(
+        self, x: Tensor, tail: Tensor, hidden: Tensor, cell: Tensor, states: Tensor, slot: Tensor
+    ) -> dict[str, Tensor]:
         """One step with its state in the caller's hands, for export; the same numbers as `advance`.
 
-        Attention does not ask for the order of states, so that a state overwrites the oldest one in place.
+        Attention does not ask for the order of states, so that a state overwrites the oldest one in
+        place.
 
         Args:
             x: (batch, channel), in the units that the network reads.
             tail, hidden, cell: as in `State`.
             states: (batch, steps, hidden), the last states in any order.
-            slot: (batch, steps), 1 at the place of the oldest of them, whose turn is over, 0 elsewhere.
+            slot: (batch, steps), 1 at the place of the oldest of them, whose turn is over, 0
+            elsewhere.
 
         Returns:
-            score (batch,), error (batch, channel) of this step, attention (batch, steps) by place in `states` with the new state in the
-            slot, and tail_next, hidden_next, cell_next; hidden_next is the new state.
+            score (batch,), error (batch, channel) of this step, attention (batch, steps) by place
+            in `states` with the new state in the slot, and tail_next, hidden_next, cell_next;
+            hidden_next is the new state.
         """
         x = self.normalise(x)
         latent, reconstruction = self.autoencoder(x)
@@ -149,7 +173,9 @@ class HybridCausal(Detector):
         weights = torch.softmax(energies, dim=-1)
         own = (weights * slot).sum(dim=-1, keepdim=True)
         mixed = ((weights * (1 - slot)).unsqueeze(-2) @ states).squeeze(-2) + own * hidden
-        features = torch.cat([hidden, self.attention.value(mixed), latent, torch.log1p(error)], dim=-1)
+        features = torch.cat(
+            [hidden, self.attention.value(mixed), latent, torch.log1p(error)], dim=-1
+        )
         return {
             "score": torch.softmax(self.head(features), dim=-1)[:, 1],
             "error": error,

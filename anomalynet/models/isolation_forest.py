@@ -13,7 +13,8 @@ from anomalynet.models._classical import Classical
 
 
 class IsolationForest(Classical):
-    """scikit-learn's defaults but for the number of trees; its score is between 0 and 1 and no probability.
+    """scikit-learn's defaults but for the number of trees; its score is between 0 and 1 and no
+    probability.
 
     Source: not in the paper.
     """
@@ -23,10 +24,15 @@ class IsolationForest(Classical):
 
     def estimator(self, seed: int) -> Estimator:
         """The forest, unfitted."""
-        return Estimator(n_estimators=cast("configs.IsolationForest", self.config.model).trees, n_jobs=1, random_state=seed)
+        return Estimator(
+            n_estimators=cast("configs.IsolationForest", self.config.model).trees,
+            n_jobs=1,
+            random_state=seed,
+        )
 
     def scores(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.floating]:
-        """Scores (n,) of window statistics (n, features): the fewer cuts isolate a window, the larger."""
+        """Scores (n,) of window statistics (n, features): the fewer cuts isolate a window, the
+        larger."""
         return np.asarray(-self.fitted.score_samples(features))
 
     @property

@@ -21,9 +21,9 @@ class Sent:
     """One message of a gateway.
 
     Attributes:
-        time: µs since 1970 UTC, the newest of its rows; where nothing was heard there are rows too, and the gateway's clock goes on.
-        gateway: who sends it.
-        readings: (device, time in µs, channel → value of what was heard).
+        time: µs since 1970 UTC, the newest of its rows; where nothing was heard there are rows too,
+        and the gateway's clock goes on. gateway: who sends it. readings: (device, time in µs,
+        channel → value of what was heard).
     """
 
     time: int
@@ -32,7 +32,8 @@ class Sent:
 
 
 def gateways(telemetry: Telemetry) -> dict[str, str]:
-    """Series → the gateway of its radio cell, where cells are known; cells are numbered in the order of the series."""
+    """Series → the gateway of its radio cell, where cells are known; cells are numbered in the
+    order of the series."""
     numbers: dict[frozenset[str], int] = {}
     cells = {name: frozenset((name, *others)) for name, others in telemetry.neighbours.items()}
     return {name: f"cell-{numbers.setdefault(cell, len(numbers))}" for name, cell in cells.items()}
@@ -50,7 +51,8 @@ def messages(
 ) -> Iterator[Sent]:
     """One message a gateway and period, or point in time where there is no period.
 
-    A row in which nothing was heard is silence and not sent, except the first of a device, which says that the device is there.
+    A row in which nothing was heard is silence and not sent, except the first of a device, which
+    says that the device is there.
 
     Args:
         rows: of `rows.detector_rows`.
@@ -64,20 +66,32 @@ def messages(
         rows = rows.filter(time >= first)
     if last is not None:
         rows = rows.filter(time <= last)
-    channels = [name for name in rows.collect_schema().names() if name not in ("device", "time", "label", "incident", "kind")]
+    channels = [
+        name
+        for name in rows.collect_schema().names()
+        if name not in ("device", "time", "label", "incident", "kind")
+    ]
     table = rows.select(
         (time if period is None else time // round(period * 1e6)).alias("step"),
-        pl.col("device").replace_strict(dict(cells), default=default, return_dtype=pl.String).alias("gateway"),
+        pl.col("device")
+        .replace_strict(dict(cells), default=default, return_dtype=pl.String)
+        .alias("gateway"),
         time.alias("time"),
         "device",
         # By way of text: the shortest decimal that is this float32, instead of seventeen digits.
         pl.col(channels).cast(pl.String).cast(pl.Float64),
     )
     seen: set[str] = set()
-    for (_, gateway), group in groupby(_each_row(ordered(table, ["step", "gateway", "time", "device"], scratch)), itemgetter(0, 1)):
+    for (_, gateway), group in groupby(
+        _each_row(ordered(table, ["step", "gateway", "time", "device"], scratch)), itemgetter(0, 1)
+    ):
         readings, newest = [], 0
         for _, _, newest, device, *values in group:
-            heard = {name: value for name, value in zip(channels, values, strict=True) if value is not None}
+            heard = {
+                name: value
+                for name, value in zip(channels, values, strict=True)
+                if value is not None
+            }
             if heard or device not in seen:
                 seen.add(device)
                 readings.append((device, newest, heard))

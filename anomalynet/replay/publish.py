@@ -1,4 +1,5 @@
-"""Messages to one topic of an MQTT broker: each one arrives, in order, however often the connection is lost in between."""
+"""Messages to one topic of an MQTT broker: each one arrives, in order, however often the connection
+is lost in between."""
 
 from __future__ import annotations
 
@@ -7,7 +8,13 @@ from threading import Condition
 from types import TracebackType
 from typing import Any, Self
 
-from anomalynet.detection.stream.mqtt import VARIABLES, connection_error, final, make_client, one_topic
+from anomalynet.detection.stream.mqtt import (
+    VARIABLES,
+    connection_error,
+    final,
+    make_client,
+    one_topic,
+)
 from anomalynet.errors import UsageError
 
 MOST = 1000
@@ -21,7 +28,8 @@ class Publisher:
         url: `mqtt[s]://host[:port]/topic`.
 
     Raises:
-        UsageError: not such an address, or the broker refuses this client for good (from any method).
+        UsageError: not such an address, or the broker refuses this client for good (from any
+        method).
     """
 
     def __init__(self, url: str) -> None:
@@ -43,16 +51,23 @@ class Publisher:
         return self
 
     def __call__(self, payload: str) -> None:
-        """Publish one message; waits while too many are on their way, and after a lost connection until all of them arrived.
+        """Publish one message; waits while too many are on their way, and after a lost connection
+        until all of them arrived.
 
-        paho sends those again when the connection is back, and a new message at that moment would overtake them.
+        paho sends those again when the connection is back, and a new message at that moment would
+        overtake them.
         """
         self._wait(lambda: self._connected and self._waiting < (1 if self._again else MOST))
         with self._change:
             self._waiting, self._again = self._waiting + 1, not self._connected
         self._client.publish(self._where.topic, payload, qos=1)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         try:
             if kind is None:
                 self._wait(lambda: self._waiting == 0)
@@ -74,7 +89,9 @@ class Publisher:
                 setattr(self, name, value)
             self._change.notify_all()
 
-    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+    def _on_connect(
+        self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
+    ) -> None:
         if not reason.is_failure:
             self._notify(_connected=True)
         elif why := final(reason):
@@ -89,12 +106,16 @@ class Publisher:
         else:
             _tell(f"MQTT broker {self._where}: {error}; trying again")
 
-    def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+    def _on_disconnect(
+        self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
+    ) -> None:
         self._notify(_connected=False, _again=True)
         if not self._closing:
             _tell(f"MQTT broker {self._where}: {reason}; connecting again")
 
-    def _on_publish(self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
+    def _on_publish(
+        self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any
+    ) -> None:
         if reason.is_failure:
             self._notify(_failure=f"it refuses a message: {reason}")
         with self._change:

@@ -1,4 +1,5 @@
-"""Canonical telemetry as the table that a detector reads, in a file or in order of time, in bounded memory."""
+"""Canonical telemetry as the table that a detector reads, in a file or in order of time, in bounded
+memory."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ IN_MEMORY = 1 << 20
 
 
 def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFrame:
-    """The table with the columns device, time (UTC), one a channel (Float32, null = missing), label, incident, kind.
+    """The table with the columns device, time (UTC), one a channel (Float32, null = missing),
+    label, incident, kind.
 
     Args:
         telemetry: its order of rows is kept.
@@ -32,20 +34,28 @@ def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFr
     """
     names = [channel.name for channel in telemetry.channels]
     for name in {"device", "gateway"} & set(names):
-        raise DataError(f"a channel is called {name!r}, which is another column of a detector's table", "import the data with another name")
+        raise DataError(
+            f"a channel is called {name!r}, which is another column of a detector's table",
+            "import the data with another name",
+        )
     frame = telemetry.frame
     if series:
         frame = frame.filter(pl.col("series").is_in(list(series)))
         _check_series(telemetry, frame, series)
     known = frame.collect_schema().names()
-    types = {number: one.type for number, one in telemetry.incidents.items() if one.type is not None}
+    types = {
+        number: one.type for number, one in telemetry.incidents.items() if one.type is not None
+    }
     incident = pl.col("incident") if "incident" in known else pl.lit(None, pl.Int32)
     kinds = [pl.col("kind")] if "kind" in known else []
     kinds += [incident.replace_strict(types, default=None, return_dtype=pl.String)] if types else []
     return frame.select(
         pl.col("series").alias("device"),
         pl.col("time").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
-        *(pl.when(pl.col(name).is_finite()).then(pl.col(name).cast(pl.Float32)).alias(name) for name in names),
+        *(
+            pl.when(pl.col(name).is_finite()).then(pl.col(name).cast(pl.Float32)).alias(name)
+            for name in names
+        ),
         pl.col("label").cast(pl.Int8),
         incident.alias("incident"),
         (pl.coalesce(kinds) if kinds else pl.lit(None, pl.String)).alias("kind"),
@@ -53,15 +63,25 @@ def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFr
 
 
 def _check_series(telemetry: Telemetry, frame: pl.LazyFrame, series: Sequence[str]) -> None:
-    missing = set(series) - set(frame.select("series").unique().collect(engine="streaming")["series"])
+    missing = set(series) - set(
+        frame.select("series").unique().collect(engine="streaming")["series"]
+    )
     for name in sorted(missing):
-        every = telemetry.frame.select("series").unique().collect(engine="streaming")["series"].to_list()
+        every = (
+            telemetry.frame.select("series")
+            .unique()
+            .collect(engine="streaming")["series"]
+            .to_list()
+        )
         near = difflib.get_close_matches(name, every, n=1) or sorted(every)[:3]
-        raise DataError(f"there is no series {name!r}", f"such as {', '.join(near)}; there are {len(every)}")
+        raise DataError(
+            f"there is no series {name!r}", f"such as {', '.join(near)}; there are {len(every)}"
+        )
 
 
 def ordered(frame: pl.LazyFrame, keys: Sequence[str], scratch: Path) -> pl.LazyFrame:
-    """The rows sorted by keys, the first of which is an integer or a time, made piece by piece when it is read.
+    """The rows sorted by keys, the first of which is an integer or a time, made piece by piece when
+    it is read.
 
     Args:
         scratch: a folder that receives a copy of the rows and must stay until the result was read.
@@ -74,12 +94,16 @@ def ordered(frame: pl.LazyFrame, keys: Sequence[str], scratch: Path) -> pl.LazyF
     if first is None:
         return rows
     schema = rows.collect_schema()
-    pieces = [pl.defer(partial(_sorted, copy, keys, span), schema=schema) for span in _spans(rows.select(key), keys[0], first, last)]
+    pieces = [
+        pl.defer(partial(_sorted, copy, keys, span), schema=schema)
+        for span in _spans(rows.select(key), keys[0], first, last)
+    ]
     return pl.concat(pieces)
 
 
 def _spans(keys: pl.LazyFrame, name: str, first: int, last: int) -> Iterator[tuple[int, int]]:
-    """Ranges of a key, ends included, none with more rows than fit in memory unless it is a single value."""
+    """Ranges of a key, ends included, none with more rows than fit in memory unless it is a single
+    value."""
     rows = keys.filter(pl.col(name).is_between(first, last)).select(pl.len()).collect().item()
     middle = (first + last) // 2
     if rows > IN_MEMORY and first < last:
@@ -93,11 +117,18 @@ def _sorted(copy: Path, keys: Sequence[str], span: tuple[int, int]) -> pl.DataFr
     rows = pl.scan_parquet(copy)
     kind = rows.collect_schema()[keys[0]]
     first, last = (pl.lit(end).cast(kind) for end in span)
-    return rows.filter(pl.col(keys[0]).is_between(first, last)).sort(keys, maintain_order=True).collect()
+    return (
+        rows.filter(pl.col(keys[0]).is_between(first, last))
+        .sort(keys, maintain_order=True)
+        .collect()
+    )
 
 
-def write_rows(frame: pl.LazyFrame, path: Path, order: Literal["device", "time"], scratch: Path) -> None:
-    """Write a detector's table as `.csv` (missing = empty), `.jsonl` (missing = null) or `.parquet`, atomically.
+def write_rows(
+    frame: pl.LazyFrame, path: Path, order: Literal["device", "time"], scratch: Path
+) -> None:
+    """Write a detector's table as `.csv` (missing = empty), `.jsonl` (missing = null) or
+    `.parquet`, atomically.
 
     Args:
         frame: of `detector_rows`, sorted by device.
@@ -107,7 +138,10 @@ def write_rows(frame: pl.LazyFrame, path: Path, order: Literal["device", "time"]
         UsageError: the file has another ending, or its folder cannot be written.
     """
     if path.suffix not in SUFFIXES:
-        raise UsageError(f"{path}: a table is written as {', '.join(SUFFIXES)}", f"--out {path.stem or 'rows'}.csv")
+        raise UsageError(
+            f"{path}: a table is written as {', '.join(SUFFIXES)}",
+            f"--out {path.stem or 'rows'}.csv",
+        )
     if order == "time":
         frame = ordered(frame, ["time", "device"], scratch)
     if path.suffix != ".parquet":
@@ -115,10 +149,16 @@ def write_rows(frame: pl.LazyFrame, path: Path, order: Literal["device", "time"]
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sink = {".csv": frame.sink_csv, ".jsonl": frame.sink_ndjson, ".parquet": frame.sink_parquet}[path.suffix]
+        sink = {
+            ".csv": frame.sink_csv,
+            ".jsonl": frame.sink_ndjson,
+            ".parquet": frame.sink_parquet,
+        }[path.suffix]
         sink(temporary)  # type: ignore[operator]
         temporary.replace(path)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}", "name a file in a folder that can be written") from None
+        raise UsageError(
+            f"{path}: {error.strerror or error}", "name a file in a folder that can be written"
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anomalynet.errors import RunError
-from anomalynet.reporting.ablation.findings import AGAINST, ARM, COLUMNS, FACTS, INTERACTION, MAIN, NOTICE
+from anomalynet.reporting.ablation.findings import (
+    AGAINST,
+    ARM,
+    COLUMNS,
+    FACTS,
+    INTERACTION,
+    MAIN,
+    NOTICE,
+)
 from anomalynet.reporting.section import Section
 from anomalynet.runs.files import read_json
 from anomalynet.runs.sweeps import SweepRecord, read_sweeps
@@ -21,15 +29,18 @@ FINDINGS = Path("tables", "findings.csv")
 """Where a report keeps what it found, below its folder."""
 
 NOTE = (
-    "Sweeps on the same data that were started beside these runs, each with a question of its own. The sentences are their reports': "
-    "difference from the reference, interval, and verdict of a test over recordings. They have their own repetitions and presets, so "
+    "Sweeps on the same data that were started beside these runs, each with a question of its "
+    "own. The sentences are their reports': "
+    "difference from the reference, interval, and verdict of a test over recordings. They have "
+    "their own repetitions and presets, so "
     "their numbers are not those of the tables above."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class AblationReport:
-    """A sweep that was started on some data: its name, its report's folder, None where there is none, and the link to it from a report."""
+    """A sweep that was started on some data: its name, its report's folder, None where there is
+    none, and the link to it from a report."""
 
     label: str
     sweep: str
@@ -40,7 +51,8 @@ class AblationReport:
 def ablation_reports(runs: Path, out: Path, data: str) -> tuple[AblationReport, ...]:
     """The ablations on a data set that have a finished run, by name.
 
-    A report is looked for beside `out` first, then where the sweep has put it; only one beside `out` gets a link.
+    A report is looked for beside `out` first, then where the sweep has put it; only one beside
+    `out` gets a link.
     """
     found = []
     for record in read_sweeps(runs):
@@ -55,7 +67,9 @@ def ablation_reports(runs: Path, out: Path, data: str) -> tuple[AblationReport, 
 
 def _data(record: SweepRecord, runs: Path) -> set[str]:
     """The data sets of a sweep's finished runs."""
-    return {str(read_json(run.folder(runs).path / "result.json").get("data", "")) for run in record.runs}
+    return {
+        str(read_json(run.folder(runs).path / "result.json").get("data", "")) for run in record.runs
+    }
 
 
 def ablations_section(reports: Sequence[AblationReport]) -> Section:
@@ -72,7 +86,10 @@ def ablations_section(reports: Sequence[AblationReport]) -> Section:
 def _ablation(one: AblationReport) -> Iterator[str]:
     yield f"### {one.label}"
     if one.folder is None:
-        yield f"Started, and without a report that this version can quote: `anomalynet report {one.sweep}` writes it."
+        yield (
+            "Started, and without a report that this version can quote: `anomalynet report "
+            f"{one.sweep}` writes it."
+        )
         return
     rows = _read(one.folder / FINDINGS)
     if question := rows[0]["question"]:
@@ -83,7 +100,11 @@ def _ablation(one: AblationReport) -> Iterator[str]:
         yield from ([heading] if heading and told else [])
         yield from (["\n".join(told)] if told else [])
     yield from (f"> {row['sentence']}" for row in rows if row["family"] == NOTICE)
-    rest = [row["sentence"] for row in rows if row["family"] not in (AGAINST, ARM, MAIN, INTERACTION, NOTICE, FACTS)]
+    rest = [
+        row["sentence"]
+        for row in rows
+        if row["family"] not in (AGAINST, ARM, MAIN, INTERACTION, NOTICE, FACTS)
+    ]
     facts = " ".join(row["sentence"] for row in rows if row["family"] == FACTS)
     where = f" Tables and figures: [its report]({one.link})." if one.link else ""
     yield "\n>\n".join(f"> {line}" for line in (f"**{one.label}.** {facts}{where}", *rest))
@@ -101,4 +122,7 @@ def _read(path: Path) -> list[Mapping[str, str]]:
 
 
 def _damaged(path: Path, what: str) -> RunError:
-    return RunError(f"{path}: cannot be read: {what}", f"delete {path.parent.parent} and give `anomalynet report` with the sweep's name")
+    return RunError(
+        f"{path}: cannot be read: {what}",
+        f"delete {path.parent.parent} and give `anomalynet report` with the sweep's name",
+    )

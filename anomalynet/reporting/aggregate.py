@@ -1,7 +1,9 @@
-"""From the scores of an arm's runs to mean ± spread: folds of a repetition are pooled, repetitions are averaged.
+"""From the scores of an arm's runs to mean ± spread: folds of a repetition are pooled, repetitions
+are averaged.
 
-Pooling asks each labelled step once, with the threshold of its own fold. Scores of different folds need not share a scale (reconstruction
-errors, isolation forest), so ranking metrics are also given as the mean of per-fold values.
+Pooling asks each labelled step once, with the threshold of its own fold. Scores of different folds
+need not share a scale (reconstruction errors, isolation forest), so ranking metrics are also given
+as the mean of per-fold values.
 """
 
 from __future__ import annotations
@@ -24,19 +26,23 @@ RUN_METRICS = ("event_recall", "detection_delay", "false_alarms_per_day")
 """Metrics of whole incidents, taken from `result.json` and averaged over folds."""
 
 RULE = """\
-A *repetition* is one seed with one assignment of groups to folds, in one world where the data is simulated. Its folds are pooled step \
-by step, each with the threshold that its own validation part chose, and the metrics are computed once from the pool; *mean ± spread* is \
-the mean and the sample standard deviation over repetitions, *n* their number. A repetition that lacks a fold is left out of the mean as \
-long as another is complete; an arm without any complete repetition is shown from the folds it has. Both are marked † and say what is \
-missing. Pooled AUROC and average precision compare scores across folds, which means little for scores without a common scale \
-(autoencoder, isolation forest): the fold mean, the mean of the per-fold values, stands beside them. Event recall, detection delay and \
-false alarms a day are averages over the runs. A metric that is undefined in a fold or repetition (one class, nothing detected) is left \
-out of that average, and n says so."""
+A *repetition* is one seed with one assignment of groups to folds, in one world where the data is \
+simulated. Its folds are pooled step by step, each with the threshold that its own validation part \
+chose, and the metrics are computed once from the pool; *mean ± spread* is the mean and the sample \
+standard deviation over repetitions, *n* their number. A repetition that lacks a fold is left out \
+of the mean as long as another is complete; an arm without any complete repetition is shown from \
+the folds it has. Both are marked † and say what is missing. Pooled AUROC and average precision \
+compare scores across folds, which means little for scores without a common scale (autoencoder, \
+isolation forest): the fold mean, the mean of the per-fold values, stands beside them. Event \
+recall, detection delay and false alarms a day are averages over the runs. A metric that is \
+undefined in a fold or repetition (one class, nothing detected) is left out of that average, and n \
+says so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Mean and sample standard deviation of the values that are defined, and how many they are; NaN where they do not suffice."""
+    """Mean and sample standard deviation of the values that are defined, and how many they are; NaN
+    where they do not suffice."""
 
     mean: float
     spread: float
@@ -78,9 +84,17 @@ def read_test_scores(record: RunRecord) -> Scored:
     Raises:
         RunError: `scores.parquet` is absent, damaged, or lacks a column.
     """
-    columns = (pl.col("label").cast(pl.Int8), pl.col("score").cast(pl.Float64), pl.col("threshold").cast(pl.Float64))
-    frame = read_test_part(record, lambda steps: steps.filter(pl.col("label").is_not_null() & SCORED).select(columns))
-    return Scored(frame["label"].to_numpy(), frame["score"].to_numpy(), frame["threshold"].to_numpy())
+    columns = (
+        pl.col("label").cast(pl.Int8),
+        pl.col("score").cast(pl.Float64),
+        pl.col("threshold").cast(pl.Float64),
+    )
+    frame = read_test_part(
+        record, lambda steps: steps.filter(pl.col("label").is_not_null() & SCORED).select(columns)
+    )
+    return Scored(
+        frame["label"].to_numpy(), frame["score"].to_numpy(), frame["threshold"].to_numpy()
+    )
 
 
 def _mean(values: Iterable[float]) -> float:
@@ -98,13 +112,18 @@ def repetition_metrics(repetition: Repetition) -> dict[str, float]:
         probability=all(result.probability for result in results),
     )
     ranked = [ranking_metrics(fold.labels, fold.scores) for fold in folds]
-    of_runs = {name: [result.metrics.get(f"test/{name}") for result in results] for name in RUN_METRICS}
+    of_runs = {
+        name: [result.metrics.get(f"test/{name}") for result in results] for name in RUN_METRICS
+    }
     recipe = eq13(100 * pooled["precision_normal"], 100 * pooled["precision_attack"])
     return {
         **pooled,
         "auroc_fold_mean": _mean(fold["auroc"] for fold in ranked),
         "average_precision_fold_mean": _mean(fold["average_precision"] for fold in ranked),
-        **{name: _mean(NAN if value is None else value for value in values) for name, values in of_runs.items()},
+        **{
+            name: _mean(NAN if value is None else value for value in values)
+            for name, values in of_runs.items()
+        },
         **{name: value / 100 for name, value in recipe.items()},
         "missed": float(sum(result.parts["test"].missed for result in results)),
         "missed_attack": float(sum(result.parts["test"].missed_attack for result in results)),
@@ -117,15 +136,22 @@ def aggregate(arms: Sequence[Arm]) -> tuple[ArmMetrics, ...]:
     Raises:
         RunError: a run's scores cannot be read.
     """
-    return tuple(ArmMetrics(arm, {one.key: repetition_metrics(one) for one in arm.counted}) for arm in arms)
+    return tuple(
+        ArmMetrics(arm, {one.key: repetition_metrics(one) for one in arm.counted}) for arm in arms
+    )
 
 
 def in_world(metrics: ArmMetrics, world: int, metric: str) -> Summary:
     """A metric over the repetitions of one simulated world."""
-    return summarise(values.get(metric, NAN) for (_, _, own), values in metrics.values.items() if own == world)
+    return summarise(
+        values.get(metric, NAN) for (_, _, own), values in metrics.values.items() if own == world
+    )
 
 
 def difference(one: ArmMetrics, other: ArmMetrics, metric: str) -> Summary:
     """`one` minus `other` over the repetitions that both have; n = 0 where they share none."""
     shared = one.values.keys() & other.values.keys()
-    return summarise(one.values[key].get(metric, NAN) - other.values[key].get(metric, NAN) for key in sorted(shared, key=str))
+    return summarise(
+        one.values[key].get(metric, NAN) - other.values[key].get(metric, NAN)
+        for key in sorted(shared, key=str)
+    )

@@ -1,4 +1,5 @@
-"""Runs of one data set, sorted into arms: one experiment, one configuration, any number of repetitions and folds."""
+"""Runs of one data set, sorted into arms: one experiment, one configuration, any number of
+repetitions and folds."""
 
 from __future__ import annotations
 
@@ -49,7 +50,11 @@ class Repetition:
     @property
     def label(self) -> str:
         """The seed, with the assignment of groups to folds where it is not the seed's."""
-        return str(self.seed) if self.seed == self.assignment else f"{self.seed} (assignment {self.assignment})"
+        return (
+            str(self.seed)
+            if self.seed == self.assignment
+            else f"{self.seed} (assignment {self.assignment})"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +91,17 @@ class Arm:
 
     @property
     def counted(self) -> tuple[Repetition, ...]:
-        """The repetitions that are averaged: the complete ones, or where there is none whatever has been run."""
+        """The repetitions that are averaged: the complete ones, or where there is none whatever has
+        been run."""
         run = tuple(repetition for repetition in self.repetitions if repetition.records)
         return tuple(repetition for repetition in run if not repetition.missing) or run
 
     @property
     def worlds(self) -> tuple[int, ...]:
         """The simulated worlds of its runs, ascending; none for data of which there is one."""
-        return tuple(sorted({one.world for one in self.repetitions if one.records and one.world is not None}))
+        return tuple(
+            sorted({one.world for one in self.repetitions if one.records and one.world is not None})
+        )
 
     @property
     def status(self) -> str:
@@ -102,23 +110,35 @@ class Arm:
             return "complete"
         lost = sum(len(repetition.missing) for repetition in self.repetitions)
         gaps = [
-            f"{_place(repetition)} lacks fold{'s' if len(repetition.missing) > 1 else ''} {', '.join(map(str, repetition.missing))}"
+            f"{_place(repetition)} lacks fold{'s' if len(repetition.missing) > 1 else ''} "
+            f"{', '.join(map(str, repetition.missing))}"
             for repetition in self.repetitions
             if repetition.missing
         ]
-        return f"incomplete: {len(self.records)} of {len(self.records) + lost} runs ({'; '.join(gaps)})"
+        return (
+            f"incomplete: {len(self.records)} of {len(self.records) + lost} runs "
+            f"({'; '.join(gaps)})"
+        )
 
     @property
     def kind(self) -> str:
-        """`paper`: a row of the paper's tables; `deep`: another network that classifies; `other`: classical or without labels."""
-        if self.experiment in paper.TITLES and all(_as_published(record.config) for record in self.records):
+        """`paper`: a row of the paper's tables; `deep`: another network that classifies; `other`:
+        classical or without labels."""
+        if self.experiment in paper.TITLES and all(
+            _as_published(record.config) for record in self.records
+        ):
             return "paper"
-        is_network = any(record.result.epochs is not None and record.result.probability for record in self.records)
+        is_network = any(
+            record.result.epochs is not None and record.result.probability
+            for record in self.records
+        )
         return "deep" if is_network else "other"
 
 
 def _place(repetition: Repetition) -> str:
-    return f"seed {repetition.label}" + ("" if repetition.world is None else f", world {repetition.world},")
+    return f"seed {repetition.label}" + (
+        "" if repetition.world is None else f", world {repetition.world},"
+    )
 
 
 def _as_published(config: Mapping[str, object]) -> bool:
@@ -126,24 +146,39 @@ def _as_published(config: Mapping[str, object]) -> bool:
     model = config.get("model")
     if not isinstance(model, Mapping):
         return True
-    return model.get("autoencoder_depth") != 0 and not any(model.get(part) is False for part in ("cnn", "lstm", "attention"))
+    return model.get("autoencoder_depth") != 0 and not any(
+        model.get(part) is False for part in ("cnn", "lstm", "attention")
+    )
 
 
 def settings(config: Mapping[str, object]) -> dict[str, str]:
     """Dotted key → value as text, of a run's configuration."""
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in flatten_tree(config).items()}
+    return {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in flatten_tree(config).items()
+    }
 
 
 def _variant(record: RunRecord) -> Variant:
     """What the runs of an arm share; models without epochs do not read the training section."""
-    own = tuple(f"{key}." for key in (*REPEATED, *(("training",) if record.result.epochs is None else ())))
-    return tuple(sorted((key, value) for key, value in settings(record.config).items() if not f"{key}.".startswith(own)))
+    own = tuple(
+        f"{key}." for key in (*REPEATED, *(("training",) if record.result.epochs is None else ()))
+    )
+    return tuple(
+        sorted(
+            (key, value)
+            for key, value in settings(record.config).items()
+            if not f"{key}.".startswith(own)
+        )
+    )
 
 
 def _of_same_data(variants: Mapping[Variant, list[RunRecord]]) -> dict[Variant, list[RunRecord]]:
-    """Split variants whose data has changed: each world has its own content, but one world has one content only.
+    """Split variants whose data has changed: each world has its own content, but one world has one
+    content only.
 
-    Which content of one world belongs with which of another cannot be told, so that there every content is a variant.
+    Which content of one world belongs with which of another cannot be told, so that there every
+    content is a variant.
     """
     found: dict[Variant, list[RunRecord]] = {}
     for variant, records in variants.items():
@@ -153,19 +188,33 @@ def _of_same_data(variants: Mapping[Variant, list[RunRecord]]) -> dict[Variant, 
             found[variant] = records
             continue
         for world, content in sorted(contents, key=str):
-            named = {"data fingerprint": content, **({} if world is None else {"data.world": str(world)})}
-            own = [record for record in records if (record.result.world, record.result.fingerprint[:10]) == (world, content)]
+            named = {
+                "data fingerprint": content,
+                **({} if world is None else {"data.world": str(world)}),
+            }
+            own = [
+                record
+                for record in records
+                if (record.result.world, record.result.fingerprint[:10]) == (world, content)
+            ]
             found[tuple(sorted({**dict(variant), **named}.items()))] = own
     return found
 
 
 def _difference(variant: Mapping[str, str], others: Sequence[Mapping[str, str]]) -> str:
     keys = sorted({key for other in others for key in other} | set(variant))
-    return ", ".join(f"{key}={variant.get(key, '–')}" for key in keys if len({other.get(key) for other in others}) > 1)
+    return ", ".join(
+        f"{key}={variant.get(key, '–')}"
+        for key in keys
+        if len({other.get(key) for other in others}) > 1
+    )
 
 
-def repetitions_of(experiment: str, records: Sequence[RunRecord], expected: ExpectedRuns) -> tuple[tuple[Repetition, ...], tuple[str, ...]]:
-    """Group an arm's runs by repetition, with what is missing; also the ids of runs that stand in another's place."""
+def repetitions_of(
+    experiment: str, records: Sequence[RunRecord], expected: ExpectedRuns
+) -> tuple[tuple[Repetition, ...], tuple[str, ...]]:
+    """Group an arm's runs by repetition, with what is missing; also the ids of runs that stand in
+    another's place."""
     wanted: dict[tuple[int, int | None], set[int]] = defaultdict(set)
     for name, seed, fold, world in expected:
         if name == experiment:
@@ -173,7 +222,9 @@ def repetitions_of(experiment: str, records: Sequence[RunRecord], expected: Expe
     found: dict[RepetitionKey, dict[int, RunRecord]] = defaultdict(dict)
     duplicates = []
     codes = Counter(record.code for record in records)
-    for record in sorted(records, key=lambda record: (-codes[record.code], record.code, record.result.id)):
+    for record in sorted(
+        records, key=lambda record: (-codes[record.code], record.code, record.result.id)
+    ):
         folds = found[record.result.seed, record.result.assignment, record.result.world]
         if record.result.fold in folds:
             duplicates.append(record.result.id)
@@ -182,10 +233,16 @@ def repetitions_of(experiment: str, records: Sequence[RunRecord], expected: Expe
     for seed, world in wanted.keys() - {(seed, world) for seed, _, world in found}:
         found[seed, seed, world] = {}
     repetitions = []
-    for (seed, assignment, world), folds in sorted(found.items(), key=lambda item: _in_order(item[0])):
-        all_folds = wanted.get((seed, world)) or set(range(max((record.result.folds for record in folds.values()), default=0)))
+    for (seed, assignment, world), folds in sorted(
+        found.items(), key=lambda item: _in_order(item[0])
+    ):
+        all_folds = wanted.get((seed, world)) or set(
+            range(max((record.result.folds for record in folds.values()), default=0))
+        )
         runs = tuple(folds[fold] for fold in sorted(folds))
-        repetitions.append(Repetition(seed, assignment, world, runs, tuple(sorted(all_folds - set(folds)))))
+        repetitions.append(
+            Repetition(seed, assignment, world, runs, tuple(sorted(all_folds - set(folds))))
+        )
     return tuple(repetitions), tuple(duplicates)
 
 
@@ -195,18 +252,23 @@ def _in_order(key: RepetitionKey) -> tuple[int, int, int]:
 
 
 def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> tuple[Arm, ...]:
-    """Sort the runs of one data set into arms: the paper's four first, in its order and run or not, then by name.
+    """Sort the runs of one data set into arms: the paper's four first, in its order and run or not,
+    then by name.
 
-    Two configurations of one experiment are two arms, named by what differs, so that runs of other epochs, another split or data that
-    has changed are never averaged; worlds of one scenario are repetitions of one arm. Of two runs of one place the one made by the
-    commoner code counts, then the lower id, so the order of `records` does not matter.
+    Two configurations of one experiment are two arms, named by what differs, so that runs of other
+    epochs, another split or data that has changed are never averaged; worlds of one scenario are
+    repetitions of one arm. Of two runs of one place the one made by the commoner code counts, then
+    the lower id, so the order of `records` does not matter.
 
     Raises:
         UsageError: the runs are of several data sets.
     """
     data = sorted({record.result.data for record in records})
     if len(data) > 1:
-        raise UsageError(f"a report is of one data set, these runs are of {', '.join(data)}", "anomalynet report --data NAME")
+        raise UsageError(
+            f"a report is of one data set, these runs are of {', '.join(data)}",
+            "anomalynet report --data NAME",
+        )
     wanted = expected or ()
     variants: dict[str, dict[Variant, list[RunRecord]]] = defaultdict(lambda: defaultdict(list))
     for name in {*paper.TITLES, *(name for name, *_ in wanted)}:
@@ -222,13 +284,24 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
             name = f"{experiment} [{difference}]" if difference else experiment
             found.append(Arm(name, experiment, difference, repetitions, duplicates))
     order = list(paper.TITLES)
-    return tuple(sorted(found, key=lambda arm: (order.index(arm.experiment) if arm.experiment in order else len(order), arm.name)))
+    return tuple(
+        sorted(
+            found,
+            key=lambda arm: (
+                order.index(arm.experiment) if arm.experiment in order else len(order),
+                arm.name,
+            ),
+        )
+    )
 
 
 def odd_code(arms_: Sequence[Arm]) -> tuple[str, frozenset[str]]:
-    """The code hash that made most of the runs, and the names of arms that hold runs made by other code."""
+    """The code hash that made most of the runs, and the names of arms that hold runs made by other
+    code."""
     counts = Counter(record.code for arm in arms_ for record in arm.records)
     if len(counts) < 2:
         return next(iter(counts), ""), frozenset()
     usual = min(counts, key=lambda code: (-counts[code], code))
-    return usual, frozenset(arm.name for arm in arms_ if any(record.code != usual for record in arm.records))
+    return usual, frozenset(
+        arm.name for arm in arms_ if any(record.code != usual for record in arm.records)
+    )

@@ -1,4 +1,5 @@
-"""What stands under every table and figure, so that none can be read without its split, its prevalence and its gaps."""
+"""What stands under every table and figure, so that none can be read without its split, its
+prevalence and its gaps."""
 
 from __future__ import annotations
 
@@ -29,7 +30,11 @@ def folds_text(arm: Arm) -> str:
     """How many folds were tested, or which of how many."""
     folds = max((record.result.folds for record in arm.records), default=0)
     run = sorted({record.result.fold for record in arm.records})
-    return str(folds) if run == list(range(folds)) else f"fold{'s' if len(run) > 1 else ''} {', '.join(map(str, run))} of {folds}"
+    return (
+        str(folds)
+        if run == list(range(folds))
+        else f"fold{'s' if len(run) > 1 else ''} {', '.join(map(str, run))} of {folds}"
+    )
 
 
 def _folds(arm: Arm) -> str:
@@ -43,8 +48,11 @@ def seeds_text(arm: Arm) -> str:
 
 
 def worlds_text(arm: Arm) -> str:
-    """The simulated worlds of the repetitions that are averaged; nothing for data of which there is one."""
-    return ", ".join(str(world) for world in sorted({one.world for one in arm.counted if one.world is not None}))
+    """The simulated worlds of the repetitions that are averaged; nothing for data of which there is
+    one."""
+    return ", ".join(
+        str(world) for world in sorted({one.world for one in arm.counted if one.world is not None})
+    )
 
 
 def _places(arm: Arm) -> str:
@@ -74,9 +82,12 @@ SEVERAL = 3
 
 
 def warnings(arms: Iterable[Arm]) -> tuple[str, ...]:
-    """What the runs warn of, each warning once: those that differ in numbers alone are one, with the range of each number."""
+    """What the runs warn of, each warning once: those that differ in numbers alone are one, with
+    the range of each number."""
     alike: dict[str, set[str]] = defaultdict(set)
-    for text in {warning for arm in arms for record in arm.records for warning in record.result.warnings}:
+    for text in {
+        warning for arm in arms for record in arm.records for warning in record.result.warnings
+    }:
         alike[_NUMBER.sub("#", text)].add(text)
     endings: dict[tuple[str, str], list[str]] = defaultdict(list)
     for texts in alike.values():
@@ -86,7 +97,9 @@ def warnings(arms: Iterable[Arm]) -> tuple[str, ...]:
     for (_, colon), told in endings.items():
         if colon and len(told) > SEVERAL:
             heads = {text.partition(": ")[0] for text in told}
-            found.append(f"{_in_one(heads)}: {len(told)} different ones, each in its run's result.json")
+            found.append(
+                f"{_in_one(heads)}: {len(told)} different ones, each in its run's result.json"
+            )
         else:
             found += told
     return tuple(sorted(found))
@@ -99,11 +112,15 @@ _NUMBER = re.compile(r"(?<![\w.,])\d+(?!\w|[.,]\d)")
 def _in_one(texts: Iterable[str]) -> str:
     """Texts that are alike but for their whole numbers, as one: `2 to 5 incidents`."""
     known = sorted(texts)
-    columns = iter(zip(*([int(number) for number in _NUMBER.findall(text)] for text in known), strict=True))
+    columns = iter(
+        zip(*([int(number) for number in _NUMBER.findall(text)] for text in known), strict=True)
+    )
 
     def span(_: re.Match[str]) -> str:
         numbers = next(columns)
-        return str(numbers[0]) if min(numbers) == max(numbers) else f"{min(numbers)} to {max(numbers)}"
+        return (
+            str(numbers[0]) if min(numbers) == max(numbers) else f"{min(numbers)} to {max(numbers)}"
+        )
 
     return _NUMBER.sub(span, known[0])
 
@@ -111,7 +128,11 @@ def _in_one(texts: Iterable[str]) -> str:
 def marks(arms: Sequence[Arm]) -> dict[str, str]:
     """Signs behind the name of an arm that is incomplete, or holds runs of other code."""
     _, other = odd_code(arms)
-    return {arm.name: (INCOMPLETE if not arm.complete else "") + (OTHER_CODE if arm.name in other else "") for arm in arms}
+    return {
+        arm.name: (INCOMPLETE if not arm.complete else "")
+        + (OTHER_CODE if arm.name in other else "")
+        for arm in arms
+    }
 
 
 def notes(arms: Sequence[Arm], all_arms: Sequence[Arm]) -> tuple[str, ...]:
@@ -119,14 +140,21 @@ def notes(arms: Sequence[Arm], all_arms: Sequence[Arm]) -> tuple[str, ...]:
     usual, other = odd_code(all_arms)
     incomplete = [f"{INCOMPLETE} {arm.title} is {arm.status}." for arm in arms if not arm.complete]
     codes = [
-        f"{OTHER_CODE} {arm.title}: {sum(record.code != usual for record in arm.records)} of {len(arm.records)} runs were made by another "
-        f"version of the code than most ({usual[:10] or 'unknown'}): move their folders away and run them again before comparing."
+        f"{OTHER_CODE} {arm.title}: {sum(record.code != usual for record in arm.records)} of "
+        f"{len(arm.records)} runs were made by another "
+        f"version of the code than most ({usual[:10] or 'unknown'}): move their folders away and "
+        "run them again before comparing."
         for arm in arms
         if arm.name in other
     ]
     now = code_hash()
     stale = (
-        [f"The runs were made by code {usual[:10]}, this program is {now}: its numbers may be others."] if usual not in ("", now) else []
+        [
+            f"The runs were made by code {usual[:10]}, this program is {now}: its numbers may be "
+            "others."
+        ]
+        if usual not in ("", now)
+        else []
     )
     return (*incomplete, *codes, *stale)
 
@@ -137,7 +165,9 @@ def _distinct(metrics: Sequence[ArmMetrics], text: Callable[[ArmMetrics], str]) 
     for one in metrics:
         holders[text(one)].append(one.arm.title)
     usual = max(holders, key=lambda value: len(holders[value]))
-    exceptions = [f"{', '.join(names)}: {value}" for value, names in holders.items() if value != usual]
+    exceptions = [
+        f"{', '.join(names)}: {value}" for value, names in holders.items() if value != usual
+    ]
     return f"{usual} [{'; '.join(exceptions)}]" if exceptions else usual
 
 
@@ -147,17 +177,20 @@ def _missed(metrics: ArmMetrics) -> str:
 
 
 def facts(metrics: Sequence[ArmMetrics]) -> str:
-    """Data, split, folds, repetitions, prevalence and missed steps of a table's arms, in one line."""
+    """Data, split, folds, repetitions, prevalence and missed steps of a table's arms, in one
+    line."""
     run = [one for one in metrics if one.values]
     if not run:
         return "None of these models has been run yet."
     absent = ", ".join(one.arm.title for one in metrics if not one.values)
     return (
-        f"Data: {_distinct(run, lambda one: data_text(one.arm))}. Split: {_distinct(run, lambda one: split_text(one.arm))}; "
+        f"Data: {_distinct(run, lambda one: data_text(one.arm))}. Split: "
+        f"{_distinct(run, lambda one: split_text(one.arm))}; "
         f"{_distinct(run, lambda one: _folds(one.arm))}; "
         f"seeds of the repetitions: {_distinct(run, lambda one: _places(one.arm))}. "
         f"Test part: {_distinct(run, prevalence_text)}. "
-        f"Labelled steps that could not be scored: {_distinct(run, _missed)}.{f' Not run: {absent}.' if absent else ''}"
+        "Labelled steps that could not be scored: "
+        f"{_distinct(run, _missed)}.{f' Not run: {absent}.' if absent else ''}"
     )
 
 

@@ -1,4 +1,5 @@
-"""Figures 2–6 as the paper has them: grouped bars and confusion matrices, drawn from the tables; the same rows give the same bytes."""
+"""Figures 2–6 as the paper has them: grouped bars and confusion matrices, drawn from the tables;
+the same rows give the same bytes."""
 
 from __future__ import annotations
 
@@ -45,7 +46,10 @@ SERIES = (
 BAR = 0.27
 
 BARS = {
-    "figure_2_precision": ("table_2_precision", {"precision_normal": "Normal", "precision_attack": "Attack"}),
+    "figure_2_precision": (
+        "table_2_precision",
+        {"precision_normal": "Normal", "precision_attack": "Attack"},
+    ),
     "figure_3_recall": ("table_3_recall", {"recall_normal": "Normal", "recall_attack": "Attack"}),
     "figure_4_f1": ("table_4_f1", {"f1_normal": "Normal", "f1_attack": "Attack"}),
     "figure_5_accuracy": (
@@ -71,7 +75,10 @@ TITLES = {
 
 def _names(table: Table) -> list[str]:
     signs = marks([one.arm for one in table.models])
-    return [one.arm.title.replace(" (", "\n(").replace(", ", ",\n") + signs[one.arm.name] for one in table.models]
+    return [
+        one.arm.title.replace(" (", "\n(").replace(", ", ",\n") + signs[one.arm.name]
+        for one in table.models
+    ]
 
 
 def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
@@ -80,14 +87,33 @@ def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
         values = [(row.printed, row.repaired, row.mean)[index] for row in rows]
         places = [place + (index - 1) * BAR for place in range(len(rows))]
         heights = [value or 0.0 for value in values]
-        axes.bar(places, heights, BAR, label=label, color=colour, hatch=hatch, edgecolor="#404040", linewidth=0.5)
+        axes.bar(
+            places,
+            heights,
+            BAR,
+            label=label,
+            color=colour,
+            hatch=hatch,
+            edgecolor="#404040",
+            linewidth=0.5,
+        )
         spreads = [(row.spread or 0.0) if index == 2 else 0.0 for row in rows]
         for row, place, value, spread in zip(rows, places, values, spreads, strict=True):
             if spread:
-                axes.errorbar(place, value or 0.0, spread, color="black", capsize=2.5, linewidth=0.9)
+                axes.errorbar(
+                    place, value or 0.0, spread, color="black", capsize=2.5, linewidth=0.9
+                )
             absent = ("undefined" if row.seeds else "no run") if index == 2 else ""
             text = absent if value is None else f"{value:.1f}"
-            axes.text(place, (value or 0.0) + spread + 1.5, text, ha="center", va="bottom", fontsize=6.5, rotation=90)
+            axes.text(
+                place,
+                (value or 0.0) + spread + 1.5,
+                text,
+                ha="center",
+                va="bottom",
+                fontsize=6.5,
+                rotation=90,
+            )
     axes.set_xticks(range(len(rows)), names)
     axes.tick_params(axis="x", length=0)
     axes.set_ylim(0, 118)
@@ -116,7 +142,9 @@ def draw_bars(table: Table, panels: dict[str, str], title: str) -> Figure:
 
     columns = 2
     lines = len(panels) // columns
-    figure = Figure(figsize=(max(9.0, 2.1 * len(table.models)), 0.9 + 2.7 * lines), layout="constrained")
+    figure = Figure(
+        figsize=(max(9.0, 2.1 * len(table.models)), 0.9 + 2.7 * lines), layout="constrained"
+    )
     grid = figure.subplots(lines, columns, squeeze=False)
     for axes, (metric, name) in zip(grid.flat, panels.items(), strict=True):
         _bars(axes, [table.row(one.arm.name, metric) for one in table.models], _names(table))
@@ -129,7 +157,8 @@ def draw_bars(table: Table, panels: dict[str, str], title: str) -> Figure:
 
 
 def _matrix(axes: Axes, counts: Sequence[float | None], empty: str) -> None:
-    """One confusion matrix, (true negatives, false positives, false negatives, true positives), shaded by share of the true class."""
+    """One confusion matrix, (true negatives, false positives, false negatives, true positives),
+    shaded by share of the true class."""
     axes.set_xticks([0, 1], ["no alarm", "alarm"])
     axes.set_yticks([0, 1], ["Normal", "Attack"])
     axes.tick_params(length=0)
@@ -144,11 +173,20 @@ def _matrix(axes: Axes, counts: Sequence[float | None], empty: str) -> None:
         for column in range(2):
             share, count = shares[line][column], f"{cells[line][column]:,.0f}".replace(",", " ")
             colour = "white" if share > 55 else "black"
-            axes.text(column, line, f"{share:.2f} %\n{count}", ha="center", va="center", color=colour, fontsize=8)
+            axes.text(
+                column,
+                line,
+                f"{share:.2f} %\n{count}",
+                ha="center",
+                va="center",
+                color=colour,
+                fontsize=8,
+            )
 
 
 def draw_confusion(table: Table, title: str) -> Figure:
-    """A column a model: the paper's repaired matrix above, ours (mean counts of a repetition) below."""
+    """A column a model: the paper's repaired matrix above, ours (mean counts of a repetition)
+    below."""
     from matplotlib.figure import Figure
 
     models = table.models
@@ -169,7 +207,8 @@ def draw_confusion(table: Table, title: str) -> Figure:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw as every figure of a report is drawn: a user's matplotlibrc must not change the bytes."""
+    """Draw as every figure of a report is drawn: a user's matplotlibrc must not change the
+    bytes."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
@@ -183,13 +222,16 @@ DIGITS = 6
 def _settle(figure: Figure) -> None:
     """Arrange the figure once and round every place.
 
-    The solver of constrained layouts orders its variables by their addresses in memory, so that the last digits of its result differ from
-    process to process, and matplotlib's SVG names clips by all digits of their borders.
+    The solver of constrained layouts orders its variables by their addresses in memory, so that the
+    last digits of its result differ from process to process, and matplotlib's SVG names clips by
+    all digits of their borders.
     """
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
-        left, bottom, width, height = (round(value, DIGITS) for value in axes.get_position(original=True).bounds)
+        left, bottom, width, height = (
+            round(value, DIGITS) for value in axes.get_position(original=True).bounds
+        )
         axes.set_position((left, bottom, width, height))
     for text in figure.texts:
         across, up = text.get_position()
@@ -197,7 +239,8 @@ def _settle(figure: Figure) -> None:
 
 
 def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
-    """(suffix, bytes) as SVG, PNG and, for LaTeX, PDF, without the date and program version that would differ between machines."""
+    """(suffix, bytes) as SVG, PNG and, for LaTeX, PDF, without the date and program version that
+    would differ between machines."""
     _settle(figure)
     for suffix, metadata in METADATA.items():
         if suffix == "pdf" and "latex" not in current():
@@ -212,8 +255,13 @@ def draw_all(tables: Sequence[Table]) -> dict[str, bytes]:
     by_name = {table.name: table for table in tables}
     files = {}
     with style():
-        figures = {name: draw_bars(by_name[table], panels, TITLES[name]) for name, (table, panels) in BARS.items()}
-        figures["figure_6_confusion"] = draw_confusion(by_name["confusion"], TITLES["figure_6_confusion"])
+        figures = {
+            name: draw_bars(by_name[table], panels, TITLES[name])
+            for name, (table, panels) in BARS.items()
+        }
+        figures["figure_6_confusion"] = draw_confusion(
+            by_name["confusion"], TITLES["figure_6_confusion"]
+        )
         for name, figure in figures.items():
             files.update({f"{name}.{suffix}": content for suffix, content in encode(figure)})
     return files

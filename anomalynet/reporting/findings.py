@@ -1,4 +1,5 @@
-"""Which model came out ahead, in sentences computed from the tables; the hybrid is the one whose claim is checked."""
+"""Which model came out ahead, in sentences computed from the tables; the hybrid is the one whose
+claim is checked."""
 
 from __future__ import annotations
 
@@ -10,12 +11,18 @@ from anomalynet.reporting.captions import split_text, summary_text
 from anomalynet.reporting.measures import MEASURES
 
 JUDGED = ("f1_attack", "balanced_accuracy", "average_precision_fold_mean")
-"""A decision that favours attack, one that favours no class, and a ranking that needs no threshold."""
+"""A decision that favours attack, one that favours no class, and a ranking that needs no
+threshold."""
 
 
 def _comparable(models: Sequence[ArmMetrics], subject: ArmMetrics | None) -> list[ArmMetrics]:
-    """Those with a complete repetition, under the subject's split if there is one: another split is another question."""
-    complete = [one for one in models if one.values and not any(repetition.missing for repetition in one.arm.counted)]
+    """Those with a complete repetition, under the subject's split if there is one: another split is
+    another question."""
+    complete = [
+        one
+        for one in models
+        if one.values and not any(repetition.missing for repetition in one.arm.counted)
+    ]
     if subject is None:
         return complete
     return [one for one in complete if split_text(one.arm) == split_text(subject.arm)]
@@ -28,7 +35,8 @@ def _value(one: ArmMetrics, metric: str) -> str:
 
 
 def _gap(one: ArmMetrics, other: ArmMetrics, metric: str) -> float:
-    """By how much the mean of one is above that of another, over shared repetitions where there are any."""
+    """By how much the mean of one is above that of another, over shared repetitions where there are
+    any."""
     paired = difference(one, other, metric)
     return paired.mean if paired.n else one.summary(metric).mean - other.summary(metric).mean
 
@@ -44,29 +52,54 @@ def _lead(ahead: ArmMetrics, behind: ArmMetrics, metric: str) -> str:
     if not paired.n:
         return f"{ahead.arm.title} by {gap} points (no shared repetition)"
     spread = "" if math.isnan(paired.spread) else f" ± {paired.spread * scale:.2f}"
-    return f"{ahead.arm.title} by {gap}{spread} points over {paired.n} shared repetition{'s' if paired.n > 1 else ''}"
+    return (
+        f"{ahead.arm.title} by {gap}{spread} points over {paired.n} shared "
+        f"repetition{'s' if paired.n > 1 else ''}"
+    )
 
 
 def _sentence(metric: str, ranked: Sequence[ArmMetrics], subject: ArmMetrics | None) -> str:
     """What is best by its own mean, and who is ahead of the subject where both were measured."""
     title, best = MEASURES[metric].title, ranked[0]
-    text = f"**{title}**: best of {len(ranked)} models is {best.arm.title} ({_value(best, metric)})."
+    text = (
+        f"**{title}**: best of {len(ranked)} models is {best.arm.title} ({_value(best, metric)})."
+    )
     if subject is None or subject not in ranked:
         return text
     gaps = {one.arm.name: _gap(one, subject, metric) for one in ranked if one is not subject}
-    others = sorted((one for one in ranked if one is not subject), key=lambda one: (-gaps[one.arm.name], one.arm.name))
+    others = sorted(
+        (one for one in ranked if one is not subject),
+        key=lambda one: (-gaps[one.arm.name], one.arm.name),
+    )
     ahead = [one for one in others if gaps[one.arm.name] > 0]
     own = "" if best is subject else f" {subject.arm.title} has {_value(subject, metric)}"
     if not ahead:
-        nearest = f"the next, {others[0].arm.title}, has {_value(others[0], metric)}; ahead of it: {_lead(subject, others[0], metric)}."
+        nearest = (
+            f"the next, {others[0].arm.title}, has {_value(others[0], metric)}; ahead of it: "
+            f"{_lead(subject, others[0], metric)}."
+        )
         return f"{text}{own}; {nearest}" if own else f"{text} T{nearest[1:]}"
-    behind = f"{own} and **is behind**" if own else f" {subject.arm.title} **is behind** over shared repetitions"
-    return f"{text}{behind}; ahead of it: {'; '.join(_lead(one, subject, metric) for one in ahead)}."
+    behind = (
+        f"{own} and **is behind**"
+        if own
+        else f" {subject.arm.title} **is behind** over shared repetitions"
+    )
+    return (
+        f"{text}{behind}; ahead of it: {'; '.join(_lead(one, subject, metric) for one in ahead)}."
+    )
 
 
 def best_models(models: Sequence[ArmMetrics]) -> tuple[str, ...]:
-    """One sentence a judged metric; says plainly what the hybrid is behind. Means and spreads only, no claim of significance."""
-    subject = next((one for one in models if one.arm.experiment == "hybrid" and one.arm.kind == "paper" and one.values), None)
+    """One sentence a judged metric; says plainly what the hybrid is behind. Means and spreads only,
+    no claim of significance."""
+    subject = next(
+        (
+            one
+            for one in models
+            if one.arm.experiment == "hybrid" and one.arm.kind == "paper" and one.values
+        ),
+        None,
+    )
     candidates = _comparable(models, subject)
     sentences = []
     for metric in JUDGED:
@@ -75,5 +108,7 @@ def best_models(models: Sequence[ArmMetrics]) -> tuple[str, ...]:
         if len(ranked) > 1:
             sentences.append(_sentence(metric, ranked, subject))
     if subject is not None and subject not in candidates:
-        sentences.append(f"{subject.arm.title} has no complete repetition and takes no part in this comparison.")
+        sentences.append(
+            f"{subject.arm.title} has no complete repetition and takes no part in this comparison."
+        )
     return tuple(sentences)

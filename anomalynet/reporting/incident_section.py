@@ -22,7 +22,11 @@ def incident_section(everything: Sequence[ArmMetrics], data: str) -> Section:
     run = [one for one in everything if one.arm.records]
     signs = captions.marks([one.arm for one in everything])
     title = f"{incident_figure.TITLE}, percent of scored steps"
-    parts = ["## By incident", incident_tables.NOTE, figure(incident_figure.NAME, title, run, everything)]
+    parts = [
+        "## By incident",
+        incident_tables.NOTE,
+        figure(incident_figure.NAME, title, run, everything),
+    ]
     for table in tables:
         heading = incident_tables.TITLES[table.name]
         parts += [
@@ -34,5 +38,15 @@ def incident_section(everything: Sequence[ArmMetrics], data: str) -> Section:
             incident_tables.counts_text(table),
             caption(f"{heading} of incident", run, everything, f"{table.name}.csv"),
         ]
-    files = {f"tables/{table.name}.csv": incident_tables.csv(table, everything, data).encode() for table in tables}
-    return Section(parts, files | {f"figures/{name}": content for name, content in incident_figure.draw(tables[0], everything).items()})
+    files = {
+        f"tables/{table.name}.csv": incident_tables.csv(table, everything, data).encode()
+        for table in tables
+    }
+    return Section(
+        parts,
+        files
+        | {
+            f"figures/{name}": content
+            for name, content in incident_figure.draw(tables[0], everything).items()
+        },
+    )

@@ -1,4 +1,5 @@
-"""What became of each kind of incident: every labelled step counted, scored or missed, alarmed or not."""
+"""What became of each kind of incident: every labelled step counted, scored or missed, alarmed or
+not."""
 
 from __future__ import annotations
 
@@ -23,11 +24,13 @@ GROUPINGS = {"by_type": ("type", "cause"), "by_cause": ("cause",), "by_severity"
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A row of a table: the labelled steps of one kind of incident; those of label 1 and 0 are never in one row.
+    """A row of a table: the labelled steps of one kind of incident; those of label 1 and 0 are
+    never in one row.
 
     Attributes:
         positive: whether the steps are labelled 1, so that an alarm is right there.
-        type, cause, severity: "" where the table does not tell apart by it; `NONE` outside incidents, `UNKNOWN` where nobody says.
+        type, cause, severity: "" where the table does not tell apart by it; `NONE` outside
+        incidents, `UNKNOWN` where nobody says.
     """
 
     positive: bool
@@ -39,7 +42,13 @@ class Group:
     def place(self) -> tuple[bool, bool, int, str, str]:
         """Sorts the positive class first, then by cause, and steps outside incidents last."""
         cause = CAUSES.index(self.cause) if self.cause in CAUSES else len(CAUSES)
-        return (not self.positive, NONE in (self.type, self.cause, self.severity), cause, self.type, self.severity)
+        return (
+            not self.positive,
+            NONE in (self.type, self.cause, self.severity),
+            cause,
+            self.type,
+            self.severity,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +59,8 @@ class Counted:
         incidents: distinct ones, over all worlds.
         steps: labelled, over folds and repetitions.
         missed: those of them without a score.
-        detected: share of the incidents with an alarmed step, over repetitions; undefined where alarms are not right.
-        alarmed: share of the scored steps that are alarmed, over repetitions.
+        detected: share of the incidents with an alarmed step, over repetitions; undefined where
+        alarms are not right. alarmed: share of the scored steps that are alarmed, over repetitions.
     """
 
     incidents: int
@@ -65,7 +74,8 @@ def count_steps(record: RunRecord) -> pl.DataFrame:
     """The labelled test steps of a run by incident and label.
 
     Returns:
-        incident (Int32, null outside), positive (Boolean), type, cause, severity (String), steps, scored, alarmed (Int64).
+        incident (Int32, null outside), positive (Boolean), type, cause, severity (String), steps,
+        scored, alarmed (Int64).
 
     Raises:
         RunError: `scores.parquet` or `incidents.json` cannot be read.
@@ -77,29 +87,48 @@ def count_steps(record: RunRecord) -> pl.DataFrame:
         (SCORED & (pl.col("score") >= pl.col("threshold"))).sum().cast(pl.Int64).alias("alarmed"),
     )
     labelled = pl.col("label").is_not_null()
-    found = read_test_part(record, lambda steps: steps.filter(labelled).group_by("incident", "kind", positive).agg(counts))
+    found = read_test_part(
+        record,
+        lambda steps: steps.filter(labelled).group_by("incident", "kind", positive).agg(counts),
+    )
     return _described(found, read_incidents(record.folder / "incidents.json"))
 
 
 def _described(found: pl.DataFrame, notes: Mapping[int, IncidentNote]) -> pl.DataFrame:
-    """With type, cause and severity; steps outside incidents say so, a type that no note gives is the step's kind."""
-    schema = {"incident": pl.Int32, "type": pl.String, "cause": pl.String, "layer": pl.String, "impact": pl.String, "severity": pl.Int64}
-    table = pl.DataFrame([{"incident": number, **asdict(note)} for number, note in notes.items()], schema=schema)
+    """With type, cause and severity; steps outside incidents say so, a type that no note gives is
+    the step's kind."""
+    schema = {
+        "incident": pl.Int32,
+        "type": pl.String,
+        "cause": pl.String,
+        "layer": pl.String,
+        "impact": pl.String,
+        "severity": pl.Int64,
+    }
+    table = pl.DataFrame(
+        [{"incident": number, **asdict(note)} for number, note in notes.items()], schema=schema
+    )
     outside = pl.col("incident").is_null() & pl.col("kind").is_null() & ~pl.col("positive")
 
     def told(known: pl.Expr, name: str) -> pl.Expr:
         return pl.when(outside).then(pl.lit(NONE)).otherwise(known.fill_null(UNKNOWN)).alias(name)
 
     return found.join(table, on="incident", how="left", maintain_order="left").select(
-        "incident", "positive",
-        told(pl.coalesce("type", "kind"), "type"), told(pl.col("cause"), "cause"), told(pl.col("severity").cast(pl.String), "severity"),
-        "steps", "scored", "alarmed",
-    )  # fmt: skip
+        "incident",
+        "positive",
+        told(pl.coalesce("type", "kind"), "type"),
+        told(pl.col("cause"), "cause"),
+        told(pl.col("severity").cast(pl.String), "severity"),
+        "steps",
+        "scored",
+        "alarmed",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentTable:
-    """The rows of one grouping in order, for each arm that has runs: `cells` has (arm's name, group) where the arm tested such steps."""
+    """The rows of one grouping in order, for each arm that has runs: `cells` has (arm's name,
+    group) where the arm tested such steps."""
 
     name: str
     arms: tuple[Arm, ...]
@@ -116,15 +145,25 @@ def incident_tables(arms: Sequence[Arm]) -> tuple[IncidentTable, ...]:
     """Count the steps of every arm that has runs, one run's scores at a time.
 
     Returns:
-        a table for each of `GROUPINGS` that says something: none where no type of incident is known; where nobody states a cause or a
-        severity, that table is left out.
+        a table for each of `GROUPINGS` that says something: none where no type of incident is
+        known; where nobody states a cause or a severity, that table is left out.
 
     Raises:
         RunError: a run's files cannot be read.
     """
     run = tuple(arm for arm in arms if arm.records)
-    counted = {arm.name: [(one.world, pl.concat([count_steps(record) for record in one.records])) for one in arm.counted] for arm in run}
-    known = [name for name, (first, *_) in GROUPINGS.items() if any(_says(steps[first]) for own in counted.values() for _, steps in own)]
+    counted = {
+        arm.name: [
+            (one.world, pl.concat([count_steps(record) for record in one.records]))
+            for one in arm.counted
+        ]
+        for arm in run
+    }
+    known = [
+        name
+        for name, (first, *_) in GROUPINGS.items()
+        if any(_says(steps[first]) for own in counted.values() for _, steps in own)
+    ]
     return tuple(_table(name, run, counted) for name in known) if "by_type" in known else ()
 
 
@@ -132,15 +171,23 @@ def _says(column: pl.Series) -> bool:
     return not set(column.unique()) <= {NONE, UNKNOWN}
 
 
-def _table(name: str, arms: tuple[Arm, ...], counted: Mapping[str, Sequence[tuple[int | None, pl.DataFrame]]]) -> IncidentTable:
+def _table(
+    name: str,
+    arms: tuple[Arm, ...],
+    counted: Mapping[str, Sequence[tuple[int | None, pl.DataFrame]]],
+) -> IncidentTable:
     keys = ("positive", *GROUPINGS[name])
     parts: dict[tuple[str, Group], list[tuple[int | None, pl.DataFrame]]] = {}
     for arm, repetitions in counted.items():
         for world, steps in repetitions:
             for key, part in steps.group_by(keys):
-                parts.setdefault((arm, Group(**dict(zip(keys, key, strict=True)))), []).append((world, part))
+                parts.setdefault((arm, Group(**dict(zip(keys, key, strict=True)))), []).append(
+                    (world, part)
+                )
     groups = sorted({group for _, group in parts}, key=lambda group: group.place)
-    return IncidentTable(name, arms, tuple(groups), {place: _counted(place[1], own) for place, own in parts.items()})
+    return IncidentTable(
+        name, arms, tuple(groups), {place: _counted(place[1], own) for place, own in parts.items()}
+    )
 
 
 def _counted(group: Group, parts: Sequence[tuple[int | None, pl.DataFrame]]) -> Counted:

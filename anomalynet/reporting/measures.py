@@ -1,4 +1,5 @@
-"""How each metric is named and scaled in tables: the suite's metrics, and those that only a report has; shares in percent."""
+"""How each metric is named and scaled in tables: the suite's metrics, and those that only a report
+has; shares in percent."""
 
 from __future__ import annotations
 

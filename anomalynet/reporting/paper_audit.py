@@ -1,4 +1,5 @@
-"""The paper's Tables 2–5, audited: a section of a report, every number of it computed from what the paper prints."""
+"""The paper's Tables 2–5, audited: a section of a report, every number of it computed from what the
+paper prints."""
 
 from __future__ import annotations
 
@@ -19,12 +20,21 @@ from anomalynet.reporting.tables import to_csv
 WINDOWS = 10_000
 CLASSES = ("normal", "attack")
 CSV = "tables/paper_audit.csv"
-COLUMNS = ("model", "class", "implied_prevalence", "least", "most", "printed_precision", "implied_precision")
+COLUMNS = (
+    "model",
+    "class",
+    "implied_prevalence",
+    "least",
+    "most",
+    "printed_precision",
+    "implied_precision",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one class's precision says of the test set, and what it must be on the common one; percent."""
+    """What one class's precision says of the test set, and what it must be on the common one;
+    percent."""
 
     model: str
     class_: str
@@ -45,9 +55,12 @@ def audit() -> TableAudit:
 
 @cache
 def common_prevalence() -> float:
-    """Share of attack, percent with two decimals: the mean of the normal rows that can be of one test set."""
+    """Share of attack, percent with two decimals: the mean of the normal rows that can be of one
+    test set."""
     agree = _agreement("normal").agree
-    return round(sum(paper.load().implied_prevalence(model, "normal") for model in agree) / len(agree), 2)
+    return round(
+        sum(paper.load().implied_prevalence(model, "normal") for model in agree) / len(agree), 2
+    )
 
 
 def _agreement(class_: str) -> Agreement:
@@ -101,14 +114,20 @@ def _one_test_set() -> list[str]:
     of = {(one.model, one.class_): one for one in readings()}
     agree = _listed([paper.TITLES[model] for model in normal.agree])
     points = _listed([f"{of[model, 'normal'].prevalence:.2f}" for model in normal.agree])
-    others = "; ".join(f"{paper.TITLES[model]}'s own gives {of[model, 'normal'].prevalence:.1f} %" for model in normal.others)
+    others = "; ".join(
+        f"{paper.TITLES[model]}'s own gives {of[model, 'normal'].prevalence:.1f} %"
+        for model in normal.others
+    )
     needed = _listed([f"{of[model, 'attack'].prevalence:.1f}" for model in normal.agree])
     shared = "no two agree" if len(attack.agree) == 1 else f"{len(attack.agree)} agree"
     return [
-        f"*One test set, by the normal rows.* One class's precision and both recalls determine the share of attack. The normal rows of "
-        f"{agree} give {points} %. Within their rounding they share {span(normal.prevalence, 'percent')}: one test set, "
+        "*One test set, by the normal rows.* One class's precision and both recalls determine "
+        "the share of attack. The normal rows of "
+        f"{agree} give {points} %. Within their rounding they share "
+        f"{span(normal.prevalence, 'percent')}: one test set, "
         f"{common_prevalence()} % attack. {others}, which no test set of the others has.",
-        f"*None by the attack rows.* With their printed attack precisions {agree} would need {needed} % attack; "
+        f"*None by the attack rows.* With their printed attack precisions {agree} would need "
+        f"{needed} % attack; "
         f"of the {len(audit().rows)} rows {shared}.",
     ]
 
@@ -120,13 +139,21 @@ def _repairs() -> list[str]:
         title = paper.TITLES[row.model]
         if len(row.repairs) == 1 and len(row.repairs[0]) == 1:
             one = row.repairs[0][0]
-            single.append(f"{title} {one.column} {one.printed} → {one.value}{f' ({one.slip})' if one.slip else ''}")
+            single.append(
+                f"{title} {one.column} {one.printed} → "
+                f"{one.value}{f' ({one.slip})' if one.slip else ''}"
+            )
         elif row.repairs:
-            ways = [" with ".join(f"{one.column} {one.printed} → {one.value}" for one in repair) for repair in row.repairs]
+            ways = [
+                " with ".join(f"{one.column} {one.printed} → {one.value}" for one in repair)
+                for repair in row.repairs
+            ]
             told.append(f"{title} needs {len(row.repairs[0])} other cells: {'; or '.join(ways)}.")
     return [
-        f"*One cell a row.* Replacing a single cell makes these rows possible, and no other single cell does: {_listed(single)}. "
-        f"The printed F1s then follow within their rounding. {' '.join(told)} Its repaired row takes the others' {common_prevalence()} % "
+        "*One cell a row.* Replacing a single cell makes these rows possible, and no other "
+        f"single cell does: {_listed(single)}. "
+        f"The printed F1s then follow within their rounding. {' '.join(told)} Its repaired row "
+        f"takes the others' {common_prevalence()} % "
         f"instead, which is an assumption."
     ]
 
@@ -140,7 +167,12 @@ def _impossible_f1() -> list[str]:
     }
     told = []
     for verdict, text in said.items():
-        where = [f"{paper.TITLES[row.model]} ({class_})" for row in audit().rows for class_, found in row.f1.items() if found == verdict]
+        where = [
+            f"{paper.TITLES[row.model]} ({class_})"
+            for row in audit().rows
+            for class_, found in row.f1.items()
+            if found == verdict
+        ]
         told += [f"{text}: {_listed(where)}"] if where else []
     return [f"*Impossible F1.* Printed {'; '.join(told)}."] if told else []
 
@@ -151,27 +183,52 @@ def _recipe() -> list[str]:
     cells, headline = numbers.printed_cells["hybrid"], numbers.headline_accuracy
     made = list(paper.eq13(cells["precision_normal"], cells["precision_attack"]).values())
     printed = cells["accuracy_normal"], cells["accuracy_attack"]
-    tried = [one for found in audit().recipes.values() for one in found if one.recipe == "precisions alone"]
-    elsewhere = [one for model, found in audit().recipes.items() if model != "hybrid" for one in found if one.recipe == "precisions alone"]
-    furthest = max(100 * abs(float(sum(one.made) / 2) - float(one.printed.low + one.printed.high) / 2) for one in elsewhere)
+    tried = [
+        one
+        for found in audit().recipes.values()
+        for one in found
+        if one.recipe == "precisions alone"
+    ]
+    elsewhere = [
+        one
+        for model, found in audit().recipes.items()
+        if model != "hybrid"
+        for one in found
+        if one.recipe == "precisions alone"
+    ]
+    furthest = max(
+        100 * abs(float(sum(one.made) / 2) - float(one.printed.low + one.printed.high) / 2)
+        for one in elsewhere
+    )
     return [
-        f"*Accuracy from precisions alone.* One classifier has one accuracy; eq. 13 as used makes one a class and never looks at a "
-        f"recall. For the hybrid it gives {made[0]:.2f} (printed {printed[0]}) and {made[1]:.2f} (printed {printed[1]}), mean "
+        "*Accuracy from precisions alone.* One classifier has one accuracy; eq. 13 as used "
+        "makes one a class and never looks at a "
+        f"recall. For the hybrid it gives {made[0]:.2f} (printed {printed[0]}) and {made[1]:.2f} "
+        f"(printed {printed[1]}), mean "
         f"{sum(made) / 2:.2f} (printed {headline['calculation']}, then {headline['abstract']}). "
-        f"Of the {len(tried)} accuracies in Table 5 it gives {sum(one.fits for one in tried) or 'none'} within rounding; for the other "
+        f"Of the {len(tried)} accuracies in Table 5 it gives "
+        f"{sum(one.fits for one in tried) or 'none'} within rounding; for the other "
         f"models it is off by up to {furthest:.1f} points."
     ]
 
 
 def paper_audit_section() -> Section:
-    """The findings, the prevalence that each precision implies, and the repaired matrices; the same bytes every time.
+    """The findings, the prevalence that each precision implies, and the repaired matrices; the same
+    bytes every time.
 
     Source: §4, Tables 2–5, eq. 13.
     """
     wrong = [paper.TITLES[row.model] for row in audit().rows if not row.possible]
     found = readings()
     table = grid(
-        ["Model", "Class", "implied prevalence, %", "within rounding", "printed precision", "implied precision"],
+        [
+            "Model",
+            "Class",
+            "implied prevalence, %",
+            "within rounding",
+            "printed precision",
+            "implied precision",
+        ],
         [
             [
                 paper.TITLES[one.model],
@@ -189,7 +246,18 @@ def paper_audit_section() -> Section:
     counts = grid(
         ["Model", "true negatives", "false positives", "false negatives", "true positives"],
         [
-            [title, *(str(count) for count in (m.true_negatives, m.false_positives, m.false_negatives, m.true_positives))]
+            [
+                title,
+                *(
+                    str(count)
+                    for count in (
+                        m.true_negatives,
+                        m.false_positives,
+                        m.false_negatives,
+                        m.true_positives,
+                    )
+                ),
+            ]
             for title, m in matrices
         ],
         "lrrrr",
@@ -197,15 +265,29 @@ def paper_audit_section() -> Section:
     findings = [*_one_test_set(), *_repairs(), *_impossible_f1(), *_recipe()]
     parts = [
         "## The paper's tables, audited",
-        f"For {_listed(wrong)} no confusion matrix gives the printed row within its rounding; that is proven, not estimated "
+        f"For {_listed(wrong)} no confusion matrix gives the printed row within its rounding; "
+        "that is proven, not estimated "
         f"(`anomalynet audit-table --paper`).",
         "\n".join(f"- {finding}" for finding in findings),
         table,
-        f"Implied prevalence: what the class's printed precision and both printed recalls give. Implied precision: at "
-        f"{common_prevalence()} % attack with the printed recalls. Numbers: [paper_audit.csv]({CSV}).",
-        f"Repaired confusion matrices per {WINDOWS:,} windows at {common_prevalence()} % attack, from the printed recalls. Tables 2–5 "
+        "Implied prevalence: what the class's printed precision and both printed recalls give. "
+        "Implied precision: at "
+        f"{common_prevalence()} % attack with the printed recalls. Numbers: "
+        f"[paper_audit.csv]({CSV}).",
+        f"Repaired confusion matrices per {WINDOWS:,} windows at {common_prevalence()} % attack, "
+        "from the printed recalls. Tables 2–5 "
         f"take the hybrid's repaired cells from these whole counts, which may change a last digit.",
         counts,
     ]
-    lines = [(one.model, one.class_, one.prevalence, *(100 * float(end) for end in one.bounds), one.printed, one.implied) for one in found]
+    lines = [
+        (
+            one.model,
+            one.class_,
+            one.prevalence,
+            *(100 * float(end) for end in one.bounds),
+            one.printed,
+            one.implied,
+        )
+        for one in found
+    ]
     return Section(parts, {CSV: to_csv(COLUMNS, lines).encode()})

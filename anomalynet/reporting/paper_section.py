@@ -1,4 +1,5 @@
-"""The section "The paper's tables and figures": Tables 1–5 and Figures 1–6, printed, repaired and ours."""
+"""The section "The paper's tables and figures": Tables 1–5 and Figures 1–6, printed, repaired and
+ours."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ TRAINING_COLUMNS = ("table", "model", "data", "parameter", "paper", "used")
 
 
 def paper_section(everything: Sequence[ArmMetrics], data: str) -> Section:
-    """Each table with its note and its figure; the paper's four models are there whether they have been run or not."""
+    """Each table with its note and its figure; the paper's four models are there whether they have
+    been run or not."""
     tables = {table.name: table for table in paper_tables(everything, data)}
     signs = captions.marks([one.arm for one in everything])
     training = training_rows(everything)
@@ -26,8 +28,15 @@ def paper_section(everything: Sequence[ArmMetrics], data: str) -> Section:
         "## The paper's tables and figures",
         *drawn_graph.parts,
         "### Table 1. Training parameters",
-        markdown.training(training, [one.arm for one in networks]) if networks else "No network has been trained yet.",
-        caption("Table 1. Training parameters, the paper's and those the runs had", networks, everything, "table_1_training.csv"),
+        markdown.training(training, [one.arm for one in networks])
+        if networks
+        else "No network has been trained yet.",
+        caption(
+            "Table 1. Training parameters, the paper's and those the runs had",
+            networks,
+            everything,
+            "table_1_training.csv",
+        ),
     ]
     shown = (
         ("table_2_precision", "figure_2_precision", prose.precision_note()),
@@ -39,14 +48,32 @@ def paper_section(everything: Sequence[ArmMetrics], data: str) -> Section:
         table = tables[name]
         told = caption(f"{table.title}, percent", table.models, everything, f"{name}.csv")
         parts += [f"### {table.title}", markdown.comparison(table, signs), told, note]
-        parts += [beside] if name == "table_5_accuracy" and (beside := majority_sentence(everything)) else []
+        parts += (
+            [beside]
+            if name == "table_5_accuracy" and (beside := majority_sentence(everything))
+            else []
+        )
         parts.append(figure(drawn, f"{TITLES[drawn]}, percent", table.models, everything))
     parts += [
         "### Confusion matrices",
-        figure("figure_6_confusion", TITLES["figure_6_confusion"], tables["confusion"].models, everything),
+        figure(
+            "figure_6_confusion",
+            TITLES["figure_6_confusion"],
+            tables["confusion"].models,
+            everything,
+        ),
         "Numbers: [confusion.csv](tables/confusion.csv).",
     ]
-    files = {**drawn_graph.files, **{f"tables/{name}.csv": table_csv(table).encode() for name, table in tables.items()}}
+    files = {
+        **drawn_graph.files,
+        **{f"tables/{name}.csv": table_csv(table).encode() for name, table in tables.items()},
+    }
     rows = ({"table": "table_1_training", "data": data, **row} for row in training)
-    files["tables/table_1_training.csv"] = to_csv(TRAINING_COLUMNS, ([row[column] for column in TRAINING_COLUMNS] for row in rows)).encode()
-    return Section(parts, files | {f"figures/{name}": content for name, content in draw_all(list(tables.values())).items()})
+    files["tables/table_1_training.csv"] = to_csv(
+        TRAINING_COLUMNS, ([row[column] for column in TRAINING_COLUMNS] for row in rows)
+    ).encode()
+    return Section(
+        parts,
+        files
+        | {f"figures/{name}": content for name, content in draw_all(list(tables.values())).items()},
+    )

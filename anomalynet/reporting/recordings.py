@@ -1,4 +1,5 @@
-"""Pictures of a simulated world's course: a day of one node's signals, and its incidents in time (§3.1.1, §3.1.6)."""
+"""Pictures of a simulated world's course: a day of one node's signals, and its incidents in time
+(§3.1.1, §3.1.6)."""
 
 from __future__ import annotations
 
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CAUSES = {"attack": ("#D55E00", "////"), "fault": ("#0072B2", "...."), "environment": ("#009E73", "")}
+CAUSES = {
+    "attack": ("#D55E00", "////"),
+    "fault": ("#0072B2", "...."),
+    "environment": ("#009E73", ""),
+}
 """Okabe–Ito colours, told apart without colour by hatch."""
 SEVERITIES = ("#FEE8C8", "#FDBB84", "#E34A33", "#7F0000")
 """Of severity 1–4: the darker, the graver."""
@@ -25,7 +30,8 @@ DAY = timedelta(days=1)
 
 
 def draw_day(world: World) -> Figure:
-    """The readings of one node over the first day: five panels, incidents shaded by cause; silence is a gap.
+    """The readings of one node over the first day: five panels, incidents shaded by cause; silence
+    is a gap.
 
     The node is that with the most types of incidents on the day; of several, the first.
     """
@@ -36,9 +42,17 @@ def draw_day(world: World) -> Figure:
     begin = datetime.fromisoformat(world.scenario.start)
     end = begin + min(DAY, timedelta(seconds=seconds(world.scenario.duration)))
     touched = world.incidents.filter(pl.col("start") < end).explode("nodes")
-    rich = touched.group_by("nodes").agg(pl.col("type").n_unique()).sort(["type", "nodes"], descending=[True, False])
+    rich = (
+        touched.group_by("nodes")
+        .agg(pl.col("type").n_unique())
+        .sort(["type", "nodes"], descending=[True, False])
+    )
     node = rich["nodes"][0] if rich.height else world.nodes["node"][0]
-    rows = world.telemetry.filter(pl.col("series") == node, pl.col("time") < end).sort("time").collect()
+    rows = (
+        world.telemetry.filter(pl.col("series") == node, pl.col("time") < end)
+        .sort("time")
+        .collect()
+    )
     own = touched.filter(pl.col("nodes") == node).sort("start")
     figure = Figure(figsize=(11.0, 9.0), layout="constrained")
     panels = figure.subplots(len(SENSORS), 1, sharex=True)
@@ -46,42 +60,70 @@ def draw_day(world: World) -> Figure:
         values = rows[name].to_numpy()
         axes.plot(rows["time"], values, color="#303030", linewidth=0.8)
         alone = alone_among_gaps(values)
-        axes.plot(rows["time"].to_numpy()[alone], values[alone], ".", color="#303030", markersize=2.5)
+        axes.plot(
+            rows["time"].to_numpy()[alone], values[alone], ".", color="#303030", markersize=2.5
+        )
         axes.set_ylabel("motion\n(detections)" if name == "motion" else f"{name}\n({unit})")
         axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
         for one in own.iter_rows(named=True):
             colour, hatch = CAUSES[one["cause"]]
             axes.axvspan(
-                one["start"], min(one["end"], end), facecolor=colour, edgecolor=colour, alpha=0.28, hatch=hatch, linewidth=0, zorder=0
+                one["start"],
+                min(one["end"], end),
+                facecolor=colour,
+                edgecolor=colour,
+                alpha=0.28,
+                hatch=hatch,
+                linewidth=0,
+                zorder=0,
             )
     for one in own.iter_rows(named=True):
         middle = one["start"] + (min(one["end"], end) - one["start"]) / 2
         name = f"{one['type']} {one['variant']}".strip().replace("_", " ")
         panels[0].annotate(
-            f"{name} ({one['severity']})", (middle, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3), textcoords="offset points",
-            rotation=55, fontsize=7.5, ha="left", va="bottom", rotation_mode="anchor",
-        )  # fmt: skip
+            f"{name} ({one['severity']})",
+            (middle, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 3),
+            textcoords="offset points",
+            rotation=55,
+            fontsize=7.5,
+            ha="left",
+            va="bottom",
+            rotation_mode="anchor",
+        )
     figure.align_ylabels(panels)
     _clock(panels[-1], begin, end)
     silent = rows[SENSORS[0][0]].null_count()
-    title = f"{world.scenario.name}, {node}: {begin:%A %Y-%m-%d}, a reading every {frame_period(world.scenario):g} s"
+    title = (
+        f"{world.scenario.name}, {node}: {begin:%A %Y-%m-%d}, a reading every "
+        f"{frame_period(world.scenario):g} s"
+    )
     figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
-    said = f"gaps: nothing was accepted ({silent} of {rows.height} slots); in brackets the severity, 1–4"
+    said = (
+        f"gaps: nothing was accepted ({silent} of {rows.height} slots); in brackets the "
+        "severity, 1–4"
+    )
     figure.supxlabel(said, fontsize=8.5, color="#404040", x=0.012, ha="left")
-    handles = [Patch(facecolor=colour, alpha=0.4, hatch=hatch, edgecolor=colour, label=cause) for cause, (colour, hatch) in CAUSES.items()]
+    handles = [
+        Patch(facecolor=colour, alpha=0.4, hatch=hatch, edgecolor=colour, label=cause)
+        for cause, (colour, hatch) in CAUSES.items()
+    ]
     figure.legend(handles=handles, loc="outside upper right", ncols=3, frameon=False)
     return figure
 
 
 def alone_among_gaps(values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
-    """Readings with a gap before and after, which a line would not show: bool like `values`, NaN being a gap."""
+    """Readings with a gap before and after, which a line would not show: bool like `values`, NaN
+    being a gap."""
     there = np.concatenate([[False], ~np.isnan(values), [False]])
     alone: npt.NDArray[np.bool_] = there[1:-1] & ~there[:-2] & ~there[2:]
     return alone
 
 
 def draw_incidents(world: World) -> Figure:
-    """A line a type, those that occur: when its incidents are, and how many there are of each severity."""
+    """A line a type, those that occur: when its incidents are, and how many there are of each
+    severity."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
@@ -94,14 +136,32 @@ def draw_incidents(world: World) -> Figure:
     for line, name in enumerate(types):
         own = world.incidents.filter(pl.col("type") == name)
         colour, _ = CAUSES[TYPES[name].cause]
-        spans: Any = [(start, stop - start) for start, stop in own.select("start", "end").iter_rows()]
-        course.broken_barh(spans, (line - 0.36, 0.72), facecolor=colour, edgecolor="black", linewidth=0.3, alpha=0.6)
+        spans: Any = [
+            (start, stop - start) for start, stop in own.select("start", "end").iter_rows()
+        ]
+        course.broken_barh(
+            spans,
+            (line - 0.36, 0.72),
+            facecolor=colour,
+            edgecolor="black",
+            linewidth=0.3,
+            alpha=0.6,
+        )
         left = 0
         for severity, shade in enumerate(SEVERITIES, 1):
             count = int((own["severity"] == severity).sum())
-            bars.barh(line, count, left=left, height=0.72, color=shade, edgecolor="black", linewidth=0.4)
+            bars.barh(
+                line, count, left=left, height=0.72, color=shade, edgecolor="black", linewidth=0.4
+            )
             left += count
-        bars.annotate(str(left), (left, line), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
+        bars.annotate(
+            str(left),
+            (left, line),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
     course.set_yticks(range(len(types)), [name.replace("_", " ") for name in types])
     course.set_ylim(len(types) - 0.4, -0.6)
     bars.tick_params(axis="y", length=0)
@@ -112,10 +172,29 @@ def draw_incidents(world: World) -> Figure:
         axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
     _clock(course, begin, end)
     course.set_xlabel(f"{course.get_xlabel()} (darker: several at once)")
-    figure.suptitle(f"{world.scenario.name}: {world.incidents.height} incidents", x=0.012, ha="left", fontsize=11, fontweight="bold")
-    handles = [Patch(facecolor=colour, alpha=0.6, edgecolor="black", label=cause) for cause, (colour, _) in CAUSES.items()]
-    handles += [Patch(facecolor=shade, edgecolor="black", label=f"severity {number}") for number, shade in enumerate(SEVERITIES, 1)]
-    figure.legend(handles=handles, loc="outside upper right", ncols=7, frameon=False, fontsize=8, columnspacing=1.0)
+    figure.suptitle(
+        f"{world.scenario.name}: {world.incidents.height} incidents",
+        x=0.012,
+        ha="left",
+        fontsize=11,
+        fontweight="bold",
+    )
+    handles = [
+        Patch(facecolor=colour, alpha=0.6, edgecolor="black", label=cause)
+        for cause, (colour, _) in CAUSES.items()
+    ]
+    handles += [
+        Patch(facecolor=shade, edgecolor="black", label=f"severity {number}")
+        for number, shade in enumerate(SEVERITIES, 1)
+    ]
+    figure.legend(
+        handles=handles,
+        loc="outside upper right",
+        ncols=7,
+        frameon=False,
+        fontsize=8,
+        columnspacing=1.0,
+    )
     return figure
 
 
@@ -126,5 +205,7 @@ def _clock(axes: Axes, begin: datetime, end: datetime) -> None:
     library: Any = dates  # its functions have no types
     axes.set_xlim(library.date2num(begin), library.date2num(end))
     axes.xaxis.set_major_locator(library.AutoDateLocator(minticks=5, maxticks=10))
-    axes.xaxis.set_major_formatter(library.DateFormatter("%H:%M" if end - begin <= DAY else "%a %H:%M"))
+    axes.xaxis.set_major_formatter(
+        library.DateFormatter("%H:%M" if end - begin <= DAY else "%a %H:%M")
+    )
     axes.set_xlabel("time of day, UTC" if end - begin <= DAY else "time, UTC")

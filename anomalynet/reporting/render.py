@@ -37,17 +37,19 @@ def write_report(
     ablations: Sequence[AblationReport] = (),
     command: str | None = None,
 ) -> Path:
-    """Write the report of one data set's runs into the folder `out`, and return the path of its `report.md`.
+    """Write the report of one data set's runs into the folder `out`, and return the path of its
+    `report.md`.
 
-    Everything is computed before the first file is replaced, and `report.md` is replaced last; other files in `out` stay as they are.
+    Everything is computed before the first file is replaced, and `report.md` is replaced last;
+    other files in `out` stay as they are.
 
     Args:
         records: finished runs, all of one data set, in any order.
-        expected: the (experiment, seed, fold, world) that a sweep wants; without it, every fold of every seed that has a run.
-        audit: the leakage audit's result for this data set, None where it has not been run.
-        title: heading; by default the name of the data set.
-        ablations: what sweeps on the same data have found.
-        command: what makes the report again, where that is known.
+        expected: the (experiment, seed, fold, world) that a sweep wants; without it, every fold of
+        every seed that has a run. audit: the leakage audit's result for this data set, None where
+        it has not been run. title: heading; by default the name of the data set. ablations: what
+        sweeps on the same data have found. command: what makes the report again, where that is
+        known.
 
     Raises:
         NothingToCompareError: there is no run.
@@ -55,7 +57,9 @@ def write_report(
         RunError: the scores or the incidents of a run cannot be read.
     """
     if not records:
-        raise NothingToCompareError("a report needs at least one finished run", "anomalynet train EXPERIMENT")
+        raise NothingToCompareError(
+            "a report needs at least one finished run", "anomalynet train EXPERIMENT"
+        )
     data = records[0].result.data
     models = aggregate(arms(records, expected))
     sections = [
@@ -79,11 +83,14 @@ def write_report(
     return write_files(out, files | {"report.md": f"{text}\n".encode()})
 
 
-def _opening(models: Sequence[ArmMetrics], audit: Mapping[str, Any] | None, title: str, command: str | None) -> Section:
+def _opening(
+    models: Sequence[ArmMetrics], audit: Mapping[str, Any] | None, title: str, command: str | None
+) -> Section:
     """What was run, what to be warned of, which model is ahead, and how to read the rest."""
     all_arms = [one.arm for one in models]
     duplicates = [
-        f"Left out, because another run has their configuration, seed and fold: {', '.join(arm.duplicates)}."
+        "Left out, because another run has their configuration, seed and fold: "
+        f"{', '.join(arm.duplicates)}."
         for arm in all_arms
         if arm.duplicates
     ]
@@ -96,11 +103,15 @@ def _opening(models: Sequence[ArmMetrics], audit: Mapping[str, Any] | None, titl
         [
             f"# {title}",
             prose.abstract(models, command),
-            *(f"> **Warning.** {warning}" for warning in (*captions.warnings(all_arms), *audits.warnings(audit, models))),
+            *(
+                f"> **Warning.** {warning}"
+                for warning in (*captions.warnings(all_arms), *audits.warnings(audit, models))
+            ),
             *(["\n".join(f"- {note}" for note in notes)] if notes else []),
             "## Which model is ahead",
             "\n".join(findings),
-            "Differences are means over shared repetitions with their standard deviation; nothing here is a claim of significance.",
+            "Differences are means over shared repetitions with their standard deviation; "
+            "nothing here is a claim of significance.",
             "## How to read the tables",
             prose.HOW_TO_READ,
             RULE,

@@ -1,4 +1,5 @@
-"""Reading the Parquet files of a run: what is asked of them, or one message that says which file is damaged."""
+"""Reading the Parquet files of a run: what is asked of them, or one message that says which file is
+damaged."""
 
 from __future__ import annotations
 
@@ -35,4 +36,7 @@ def read_test_part(record: RunRecord, query: Query) -> pl.DataFrame:
     Raises:
         RunError: `scores.parquet` is absent, damaged, or lacks a column.
     """
-    return read(RunFolder(record.folder).scores, lambda frame: query(frame.filter(pl.col("split") == "test")))
+    return read(
+        RunFolder(record.folder).scores,
+        lambda frame: query(frame.filter(pl.col("split") == "test")),
+    )

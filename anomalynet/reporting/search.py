@@ -1,4 +1,5 @@
-"""Writes the report of a search: `report.md`, `tables/trials.csv`, `figures/*`; the same trials and runs give the same bytes."""
+"""Writes the report of a search: `report.md`, `tables/trials.csv`, `figures/*`; the same trials and
+runs give the same bytes."""
 
 from __future__ import annotations
 
@@ -22,9 +23,16 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 TEST = (
-    "average_precision", "average_precision_fold_mean", "auroc", "f1_attack", "precision_attack", "recall_attack", "event_recall",
-    "false_alarms_per_day", "detection_delay",
-)  # fmt: skip
+    "average_precision",
+    "average_precision_fold_mean",
+    "auroc",
+    "f1_attack",
+    "precision_attack",
+    "recall_attack",
+    "event_recall",
+    "false_alarms_per_day",
+    "detection_delay",
+)
 """Test metrics that are told of the chosen trials."""
 
 
@@ -44,8 +52,8 @@ class SearchOutcome:
         space: what was varied.
         best: places of the best trial, or of the Pareto front.
         records: the finished runs of each of these.
-        configurations: the file of each of these, from which it can be trained again, relative to the report.
-        exhausted: whether every point was tried.
+        configurations: the file of each of these, from which it can be trained again, relative to
+        the report. exhausted: whether every point was tried.
     """
 
     name: str
@@ -64,12 +72,15 @@ class SearchOutcome:
 
 
 def write_search_report(outcome: SearchOutcome, out: Path, title: str) -> Path:
-    """Write the report of a search into the folder `out`, and return the path of its `report.md`, which is replaced last.
+    """Write the report of a search into the folder `out`, and return the path of its `report.md`,
+    which is replaced last.
 
     Raises:
         RunError: the scores of a chosen trial's run cannot be read.
     """
-    chosen = {place: _test(outcome.records[place]) for place in outcome.best if place in outcome.records}
+    chosen = {
+        place: _test(outcome.records[place]) for place in outcome.best if place in outcome.records
+    }
     figures, missing = _figures(outcome)
     files = {f"figures/{name}": content for name, content in figures.items()}
     files["tables/trials.csv"] = _csv(outcome).encode()
@@ -84,7 +95,11 @@ def objective_title(objective: str) -> str:
     if objective == "parameters":
         return "Trained weights"
     name = objective.removeprefix("validation/")
-    return "Loss on validation" if name == "loss" else f"{METRICS[name].title} on validation{markdown.unit(MEASURES[name].unit)}"
+    return (
+        "Loss on validation"
+        if name == "loss"
+        else f"{METRICS[name].title} on validation{markdown.unit(MEASURES[name].unit)}"
+    )
 
 
 def objective_scale(objective: str) -> float:
@@ -117,14 +132,34 @@ def _figures(outcome: SearchOutcome) -> tuple[dict[str, bytes], dict[str, str]]:
     study = optuna.create_study(directions=outcome.directions)
     scales = [objective_scale(objective) for objective in outcome.objectives]
     for trial in outcome.trials:
-        values = [value * scale for value, scale in zip(trial.values, scales, strict=True)] if trial.values else None
-        shown = optuna.trial.create_trial(state=trial.state, values=values, params=dict(trial.params), distributions=trial.distributions)
+        values = (
+            [value * scale for value, scale in zip(trial.values, scales, strict=True)]
+            if trial.values
+            else None
+        )
+        shown = optuna.trial.create_trial(
+            state=trial.state,
+            values=values,
+            params=dict(trial.params),
+            distributions=trial.distributions,
+        )
         study.add_trial(shown)
-    return draw(Drawn(study, [objective_title(objective) for objective in outcome.objectives], outcome.space, outcome.best))
+    return draw(
+        Drawn(
+            study,
+            [objective_title(objective) for objective in outcome.objectives],
+            outcome.space,
+            outcome.best,
+        )
+    )
 
 
 def _document(
-    outcome: SearchOutcome, title: str, chosen: Mapping[int, ArmMetrics], figures: Mapping[str, bytes], missing: Mapping[str, str]
+    outcome: SearchOutcome,
+    title: str,
+    chosen: Mapping[int, ArmMetrics],
+    figures: Mapping[str, bytes],
+    missing: Mapping[str, str],
 ) -> str:
     warnings = captions.warnings([one.arm for one in chosen.values()])
     parts = [
@@ -138,24 +173,36 @@ def _document(
     shown = [name for name in TITLES if f"search_{name}.svg" in figures]
     if shown or missing:
         parts.append("## Figures")
-    parts += [f"![{TITLES[name]}](figures/search_{name}.svg)\n\n{_caption(outcome, name)}" for name in shown]
+    parts += [
+        f"![{TITLES[name]}](figures/search_{name}.svg)\n\n{_caption(outcome, name)}"
+        for name in shown
+    ]
     parts += [f"No figure “{TITLES[name]}”: {reason}." for name, reason in missing.items()]
     parts += ["## Every trial", _trials(outcome), "Numbers: [trials.csv](tables/trials.csv)."]
-    failed = [(place, trial) for place, trial in enumerate(outcome.trials) if trial.state.name == "FAIL"]
+    failed = [
+        (place, trial) for place, trial in enumerate(outcome.trials) if trial.state.name == "FAIL"
+    ]
     if failed:
-        parts.append("\n".join(f"- Trial {place} failed: {_reason(trial)}" for place, trial in failed))
+        parts.append(
+            "\n".join(f"- Trial {place} failed: {_reason(trial)}" for place, trial in failed)
+        )
     return "\n\n".join(parts) + "\n"
 
 
 def _standing(outcome: SearchOutcome) -> str:
     words = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "under way"}
-    counts = {word: sum(trial.state.name == state for trial in outcome.trials) for state, word in words.items()}
+    counts = {
+        word: sum(trial.state.name == state for trial in outcome.trials)
+        for state, word in words.items()
+    }
     told = ", ".join(f"{number} {word}" for word, number in counts.items() if number) or "none yet"
     end = " There are no more points: all have been tried." if outcome.exhausted else ""
     judged = " and ".join(objective_title(objective) for objective in outcome.objectives)
     return (
-        f"{len(outcome.trials)} of {outcome.wanted} trials: {told}.{end} {outcome.settings} Judged by {judged}: the mean over "
-        f"{outcome.repetitions}. Values of trials are of the validation part, and the best of many is better there than it will be "
+        f"{len(outcome.trials)} of {outcome.wanted} trials: {told}.{end} {outcome.settings} "
+        f"Judged by {judged}: the mean over "
+        f"{outcome.repetitions}. Values of trials are of the validation part, and the best of "
+        "many is better there than it will be "
         "elsewhere; test metrics are shown for the chosen trial alone, and chose nothing."
     )
 
@@ -173,7 +220,13 @@ def _best(outcome: SearchOutcome, chosen: Mapping[int, ArmMetrics]) -> list[str]
         file = outcome.configurations.get(place)
         trained = f" `anomalynet train` takes it from [{file}]({file})." if file else ""
         parts.append(f"**Trial {place}.** {values}.{trained}")
-        parts.append(markdown.grid(["Value", "chosen"], [[f"`{key}`", _plain(value)] for key, value in trial.params.items()], "lr"))
+        parts.append(
+            markdown.grid(
+                ["Value", "chosen"],
+                [[f"`{key}`", _plain(value)] for key, value in trial.params.items()],
+                "lr",
+            )
+        )
         if place in chosen:
             parts.append(_tested(chosen[place]))
             parts.append(f"> **Test metrics of trial {place}.** {captions.facts([chosen[place]])}")
@@ -187,24 +240,52 @@ def _tested(metrics: ArmMetrics) -> str:
     for name in TEST:
         summary, measure = metrics.summary(name), MEASURES[name]
         mean, spread = defined(summary.mean, measure.scale), defined(summary.spread, measure.scale)
-        rows.append([measure.title + markdown.unit(measure.unit), captions.summary_text(name, mean, spread), str(summary.n)])
+        rows.append(
+            [
+                measure.title + markdown.unit(measure.unit),
+                captions.summary_text(name, mean, spread),
+                str(summary.n),
+            ]
+        )
     return markdown.grid(["On the test part", "mean ± spread", "n"], rows, "lrr")
 
 
 def _caption(outcome: SearchOutcome, name: str) -> str:
     complete = sum(trial.state.name == "COMPLETE" for trial in outcome.trials)
-    few = " With so few trials this is a hint at most." if name == "importances" and complete < 10 * len(outcome.space) else ""
-    return f"> **{TITLES[name]}.** Validation part, mean over {outcome.repetitions}; {complete} complete trials.{few}"
+    few = (
+        " With so few trials this is a hint at most."
+        if name == "importances" and complete < 10 * len(outcome.space)
+        else ""
+    )
+    return (
+        f"> **{TITLES[name]}.** Validation part, mean over {outcome.repetitions}; {complete} "
+        f"complete trials.{few}"
+    )
 
 
 def _trials(outcome: SearchOutcome) -> str:
-    header = ["Trial", "state", *(objective_title(objective) for objective in outcome.objectives), *(f"`{key}`" for key in outcome.space)]
+    header = [
+        "Trial",
+        "state",
+        *(objective_title(objective) for objective in outcome.objectives),
+        *(f"`{key}`" for key in outcome.space),
+    ]
     rows = []
     for place, trial in enumerate(outcome.trials):
         values = trial.values or [None] * len(outcome.objectives)
-        shown = ["–" if value is None else objective_text(name, value) for name, value in zip(outcome.objectives, values, strict=True)]
+        shown = [
+            "–" if value is None else objective_text(name, value)
+            for name, value in zip(outcome.objectives, values, strict=True)
+        ]
         mark = "**" if place in outcome.best else ""
-        rows.append([f"{mark}{place}{mark}", trial.state.name.lower(), *shown, *(_plain(trial.params[key]) for key in outcome.space)])
+        rows.append(
+            [
+                f"{mark}{place}{mark}",
+                trial.state.name.lower(),
+                *shown,
+                *(_plain(trial.params[key]) for key in outcome.space),
+            ]
+        )
     return markdown.grid(header, rows, "rl" + "r" * (len(header) - 2))
 
 
@@ -216,7 +297,14 @@ def _csv(outcome: SearchOutcome) -> str:
         runs = " ".join(trial.user_attrs.get("runs", []))
         own = [_plain(trial.params[key]) for key in outcome.space]
         rows.append(
-            [place, trial.state.name.lower(), *("" if value is None else repr(value) for value in values), *own, runs, _reason(trial)]
+            [
+                place,
+                trial.state.name.lower(),
+                *("" if value is None else repr(value) for value in values),
+                *own,
+                runs,
+                _reason(trial),
+            ]
         )
     return to_csv(header, rows)
 
@@ -227,4 +315,8 @@ def _reason(trial: FrozenTrial) -> str:
 
 
 def _plain(value: object) -> str:
-    return {True: "true", False: "false", None: "null"}.get(value, "") if value is None or isinstance(value, bool) else f"{value}"
+    return (
+        {True: "true", False: "false", None: "null"}.get(value, "")
+        if value is None or isinstance(value, bool)
+        else f"{value}"
+    )

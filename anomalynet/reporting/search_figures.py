@@ -1,4 +1,5 @@
-"""The figures of a search, drawn by Optuna's own visualisation; the same trials give the same bytes."""
+"""The figures of a search, drawn by Optuna's own visualisation; the same trials give the same
+bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ TITLES = {
     "pareto": "What one objective costs in another",
 }
 ENOUGH = {"history": 1, "importances": 5, "slices": 3, "parallel": 3, "pareto": 2}
-"""Complete trials without which a figure would say nothing; importances need two for each value besides."""
+"""Complete trials without which a figure would say nothing; importances need two for each value
+besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,18 @@ def draw(drawn: Drawn) -> tuple[dict[str, bytes], dict[str, str]]:
 
     files: dict[str, bytes] = {}
     missing: dict[str, str] = {}
-    complete = sum(trial.state.name == "COMPLETE" for trial in drawn.study.get_trials(deepcopy=False))
-    for name in ("history", "importances", "slices", "parallel") if len(drawn.names) == 1 else ("pareto",):
+    complete = sum(
+        trial.state.name == "COMPLETE" for trial in drawn.study.get_trials(deepcopy=False)
+    )
+    for name in (
+        ("history", "importances", "slices", "parallel") if len(drawn.names) == 1 else ("pareto",)
+    ):
         enough = max(ENOUGH[name], 2 * len(drawn.space)) if name == "importances" else ENOUGH[name]
         if complete < enough:
-            missing[name] = f"it needs {enough} complete trials, and there {'is' if complete == 1 else 'are'} {complete}"
+            missing[name] = (
+                f"it needs {enough} complete trials, and there "
+                f"{'is' if complete == 1 else 'are'} {complete}"
+            )
             continue
         try:
             files |= {f"search_{name}.{suffix}": content for suffix, content in _drawn(name, drawn)}
@@ -69,9 +78,12 @@ def _drawn(name: str, drawn: Drawn) -> list[tuple[str, bytes]]:
     from matplotlib import pyplot
 
     sizes = {
-        "history": (8.0, 4.0), "importances": (9.0, 1.4 + 0.4 * len(drawn.space)), "slices": (3.1 * len(drawn.space), 4.2),
-        "parallel": (2.0 * (len(drawn.space) + 2), 4.8), "pareto": (8.0, 4.6),
-    }  # fmt: skip
+        "history": (8.0, 4.0),
+        "importances": (9.0, 1.4 + 0.4 * len(drawn.space)),
+        "slices": (3.1 * len(drawn.space), 4.2),
+        "parallel": (2.0 * (len(drawn.space) + 2), 4.8),
+        "pareto": (8.0, 4.6),
+    }
     with style(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Optuna calls its figures experimental
         figure = _figure(name, drawn)
@@ -99,9 +111,13 @@ def _figure(name: str, drawn: Drawn) -> Figure:
     study, target = drawn.study, drawn.names[0]
     drawn_by: dict[str, Any] = {
         "history": lambda: plots.plot_optimization_history(study, target_name=target),
-        "importances": lambda: plots.plot_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), target_name=target),
+        "importances": lambda: plots.plot_param_importances(
+            study, evaluator=FanovaImportanceEvaluator(seed=0), target_name=target
+        ),
         "slices": lambda: plots.plot_slice(study, params=list(drawn.space), target_name=target),
-        "parallel": lambda: plots.plot_parallel_coordinate(study, params=list(drawn.space), target_name=target),
+        "parallel": lambda: plots.plot_parallel_coordinate(
+            study, params=list(drawn.space), target_name=target
+        ),
         "pareto": lambda: plots.plot_pareto_front(study, target_names=list(drawn.names)),
     }
     axes = np.ravel(drawn_by[name]())[0]

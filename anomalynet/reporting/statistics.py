@@ -1,4 +1,5 @@
-"""Point metrics in NumPy from labels, scores and thresholds: what `anomalynet.metrics` computes from tensors, again without torch."""
+"""Point metrics in NumPy from labels, scores and thresholds: what `anomalynet.metrics` computes
+from tensors, again without torch."""
 
 from __future__ import annotations
 
@@ -46,7 +47,12 @@ def ratio(part: float, whole: float) -> float:
 
 def decision_metrics(counts: Confusion) -> dict[str, float]:
     """Every metric that a confusion matrix determines, as fractions; NaN where undefined."""
-    tn, fp, fn, tp = counts.true_negatives, counts.false_positives, counts.false_negatives, counts.true_positives
+    tn, fp, fn, tp = (
+        counts.true_negatives,
+        counts.false_positives,
+        counts.false_negatives,
+        counts.true_positives,
+    )
     recall_normal, recall_attack = ratio(tn, tn + fp), ratio(tp, tp + fn)
     found = PAPER_PREVALENCE * recall_attack
     return {
@@ -58,8 +64,12 @@ def decision_metrics(counts: Confusion) -> dict[str, float]:
         "f1_attack": ratio(2 * tp, 2 * tp + fp + fn),
         "accuracy": ratio(tn + tp, tn + fp + fn + tp),
         "balanced_accuracy": (recall_normal + recall_attack) / 2,
-        "mcc": ratio(tp * tn - fp * fn, float((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)) ** 0.5),
-        "precision_at_paper_prevalence": ratio(found, found + (1 - PAPER_PREVALENCE) * (1 - recall_normal)),
+        "mcc": ratio(
+            tp * tn - fp * fn, float((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)) ** 0.5
+        ),
+        "precision_at_paper_prevalence": ratio(
+            found, found + (1 - PAPER_PREVALENCE) * (1 - recall_normal)
+        ),
         "true_negatives": float(tn),
         "false_positives": float(fp),
         "false_negatives": float(fn),
@@ -68,8 +78,11 @@ def decision_metrics(counts: Confusion) -> dict[str, float]:
     }
 
 
-def _curve(labels: NDArray[np.int8], scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """True and false positives at each distinct score taken as threshold, from the highest; both begin at (0, 0)."""
+def _curve(
+    labels: NDArray[np.int8], scores: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """True and false positives at each distinct score taken as threshold, from the highest; both
+    begin at (0, 0)."""
     order = np.argsort(-scores, kind="stable")
     ranked, attack = scores[order], labels[order] == 1
     last_of_tie = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
@@ -79,7 +92,8 @@ def _curve(labels: NDArray[np.int8], scores: NDArray[np.float64]) -> tuple[NDArr
 
 
 def ranking_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
-    """AUROC (ties count half) and average precision (step-wise, no interpolation); NaN with one class or undefined scores.
+    """AUROC (ties count half) and average precision (step-wise, no interpolation); NaN with one
+    class or undefined scores.
 
     Args:
         labels: (steps,) 0 normal, 1 attack.
@@ -97,14 +111,16 @@ def ranking_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
     }
 
 
-def point_metrics(labels: ArrayLike, scores: ArrayLike, thresholds: ArrayLike, probability: bool) -> dict[str, float]:
+def point_metrics(
+    labels: ArrayLike, scores: ArrayLike, thresholds: ArrayLike, probability: bool
+) -> dict[str, float]:
     """Compute every metric of single time steps, named as in `anomalynet.metrics`.
 
     Args:
         labels: (steps,) 0 normal, 1 attack.
         scores: (steps,) float64, higher is more anomalous.
-        thresholds: one threshold, or (steps,) so that pooled folds keep their own; a score at its threshold is an alarm.
-        probability: whether the score is one, so that 0.5 means something.
+        thresholds: one threshold, or (steps,) so that pooled folds keep their own; a score at its
+        threshold is an alarm. probability: whether the score is one, so that 0.5 means something.
 
     Source: §4; MCC, ranking and re-weighted precision are not in the paper.
     """

@@ -1,4 +1,5 @@
-"""Tidy tables: one row a model, data set and metric. Everything that a report shows as a number comes from these rows."""
+"""Tidy tables: one row a model, data set and metric. Everything that a report shows as a number
+comes from these rows."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from anomalynet.runs.collect import RunRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One model, data set and metric; shares in percent, the rest in `unit`. None: not there, or undefined."""
+    """One model, data set and metric; shares in percent, the rest in `unit`. None: not there, or
+    undefined."""
 
     table: str
     model: str
@@ -61,9 +63,19 @@ PAPER_TABLES = {
     "table_4_f1": ("Table 4. F1", ("f1_normal", "f1_attack")),
     "table_5_accuracy": (
         "Table 5. Accuracy",
-        ("accuracy", "balanced_accuracy", "recall_normal", "recall_attack", "eq13_accuracy_normal", "eq13_accuracy_attack"),
+        (
+            "accuracy",
+            "balanced_accuracy",
+            "recall_normal",
+            "recall_attack",
+            "eq13_accuracy_normal",
+            "eq13_accuracy_attack",
+        ),
     ),
-    "confusion": ("Confusion matrices", ("true_negatives", "false_positives", "false_negatives", "true_positives")),
+    "confusion": (
+        "Confusion matrices",
+        ("true_negatives", "false_positives", "false_negatives", "true_positives"),
+    ),
 }
 """Those with rows for the paper's models and other networks: file name → title, metrics."""
 
@@ -101,9 +113,13 @@ def facts(one: ArmMetrics) -> tuple[object, ...]:
     """What must stand beside every number of an arm that has runs, as `FACTS` names it."""
     arm = one.arm
     return (
-        captions.split_text(arm), defined(captions.prevalence(one)), captions.seeds_text(arm), captions.folds_text(arm), arm.status,
+        captions.split_text(arm),
+        defined(captions.prevalence(one)),
+        captions.seeds_text(arm),
+        captions.folds_text(arm),
+        arm.status,
         captions.worlds_text(arm),
-    )  # fmt: skip
+    )
 
 
 def metric_row(table: str, one: ArmMetrics, data: str, metric: str) -> Row:
@@ -131,37 +147,71 @@ def metric_row(table: str, one: ArmMetrics, data: str, metric: str) -> Row:
     )
 
 
-def _table(name: str, title: str, metrics: Sequence[str], models: Sequence[ArmMetrics], data: str) -> Table:
+def _table(
+    name: str, title: str, metrics: Sequence[str], models: Sequence[ArmMetrics], data: str
+) -> Table:
     rows = tuple(metric_row(name, one, data, metric) for one in models for metric in metrics)
     return Table(name, title, tuple(metrics), tuple(models), rows)
 
 
 def paper_tables(models: Sequence[ArmMetrics], data: str) -> tuple[Table, ...]:
-    """Tables 2–5 and the confusion matrices: the paper's models, run or not, then other networks."""
+    """Tables 2–5 and the confusion matrices: the paper's models, run or not, then other
+    networks."""
     networks = [one for one in models if one.arm.kind in ("paper", "deep")]
-    return tuple(_table(name, title, metrics, networks, data) for name, (title, metrics) in PAPER_TABLES.items())
+    return tuple(
+        _table(name, title, metrics, networks, data)
+        for name, (title, metrics) in PAPER_TABLES.items()
+    )
 
 
 def other_tables(models: Sequence[ArmMetrics], data: str) -> tuple[Table, ...]:
-    """The classical and unsupervised models as Tables 2–5 show networks, then ranking and incidents for all models."""
+    """The classical and unsupervised models as Tables 2–5 show networks, then ranking and incidents
+    for all models."""
     others = [one for one in models if one.arm.kind == "other"]
     return (
-        _table("classical_and_unsupervised", "Classical and unsupervised models", DECISIONS, others, data),
-        _table("ranking_and_incidents", "Ranking and incidents, all models", RANKING, [one for one in models if one.arm.repetitions], data),
+        _table(
+            "classical_and_unsupervised",
+            "Classical and unsupervised models",
+            DECISIONS,
+            others,
+            data,
+        ),
+        _table(
+            "ranking_and_incidents",
+            "Ranking and incidents, all models",
+            RANKING,
+            [one for one in models if one.arm.repetitions],
+            data,
+        ),
     )
 
 
 def training_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
-    """Table 1: the paper's training parameters beside those that each network's runs really had, and the epochs they ran."""
+    """Table 1: the paper's training parameters beside those that each network's runs really had,
+    and the epochs they ran."""
     rows = []
     for one in models:
-        epochs = [float(record.result.epochs) for record in one.arm.records if record.result.epochs is not None]
+        epochs = [
+            float(record.result.epochs)
+            for record in one.arm.records
+            if record.result.epochs is not None
+        ]
         if not epochs:
             continue
         for parameter, printed in paper.load().training.items():
             section = "model" if parameter == "dropout" else "training"
-            used = {str(record.config.get(section, {}).get(parameter, "–")) for record in one.arm.records}
-            rows.append({"model": one.arm.name, "parameter": parameter, "paper": str(printed), "used": ", ".join(sorted(used))})
+            used = {
+                str(record.config.get(section, {}).get(parameter, "–"))
+                for record in one.arm.records
+            }
+            rows.append(
+                {
+                    "model": one.arm.name,
+                    "parameter": parameter,
+                    "paper": str(printed),
+                    "used": ", ".join(sorted(used)),
+                }
+            )
         several = f"{min(epochs):.0f}–{max(epochs):.0f}, mean {summarise(epochs).mean:.1f}"
         ran = several if len(set(epochs)) > 1 else f"{epochs[0]:.0f}"
         rows.append({"model": one.arm.name, "parameter": "epochs run", "paper": "", "used": ran})
@@ -177,43 +227,62 @@ COSTS = {
 }
 TOTALS = ("device_seconds",)
 """Sums over runs, which have no spread."""
-_PRICES = (column for name in COSTS for column in ((name,) if name in TOTALS else (name, f"{name}_spread")))
+_PRICES = (
+    column for name in COSTS for column in ((name,) if name in TOTALS else (name, f"{name}_spread"))
+)
 COST_COLUMNS = ("model", "data", "runs", "parameters", *_PRICES)
 
 
 def parameters_text(arm: Arm) -> str:
-    """Parameters of an arm's models, from the fewest to the most where its runs differ; nothing for models without."""
-    known = sorted({record.result.parameters for record in arm.records if record.result.parameters is not None})
+    """Parameters of an arm's models, from the fewest to the most where its runs differ; nothing for
+    models without."""
+    known = sorted(
+        {record.result.parameters for record in arm.records if record.result.parameters is not None}
+    )
     return f"{known[0]} … {known[-1]}" if len(known) > 1 else "".join(map(str, known))
 
 
 def cost_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
-    """Parameters and durations, mean ± spread over runs: alone in depending on the machine, so kept apart from all other tables."""
+    """Parameters and durations, mean ± spread over runs: alone in depending on the machine, so kept
+    apart from all other tables."""
     rows = []
     for one in models:
         if not one.arm.records:
             continue
         means = [name for name in COSTS if name not in TOTALS]
-        costs = {name: summarise(record.timings[name] for record in one.arm.records if name in record.timings) for name in means}
+        costs = {
+            name: summarise(
+                record.timings[name] for record in one.arm.records if name in record.timings
+            )
+            for name in means
+        }
         row = {
             "model": one.arm.name,
             "runs": str(len(one.arm.records)),
             "parameters": parameters_text(one.arm),
         }
         for name, cost in costs.items():
-            row |= {name: _number(defined(cost.mean)), f"{name}_spread": _number(defined(cost.spread))}
-        timed = [seconds for record in one.arm.records if (seconds := device_seconds(record)) is not None]
+            row |= {
+                name: _number(defined(cost.mean)),
+                f"{name}_spread": _number(defined(cost.spread)),
+            }
+        timed = [
+            seconds for record in one.arm.records if (seconds := device_seconds(record)) is not None
+        ]
         row["device_seconds"] = _number(sum(timed) if timed else None)
         rows.append(row)
     return rows
 
 
 def device_seconds(record: RunRecord) -> float | None:
-    """How long a run kept devices busy: training on each of its devices, and scoring on one; None where it does not say."""
+    """How long a run kept devices busy: training on each of its devices, and scoring on one; None
+    where it does not say."""
     if "train_seconds" not in record.timings:
         return None
     devices = record.config.get("hardware", {}).get("devices", 1)
-    return float(devices * record.timings["train_seconds"] + record.timings.get("score_seconds", 0.0))
+    return float(
+        devices * record.timings["train_seconds"] + record.timings.get("score_seconds", 0.0)
+    )
 
 
 def _number(value: float | None) -> str:
@@ -226,7 +295,9 @@ def to_csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     for row in rows:
-        writer.writerow([_number(cell) if isinstance(cell, float) or cell is None else cell for cell in row])
+        writer.writerow(
+            [_number(cell) if isinstance(cell, float) or cell is None else cell for cell in row]
+        )
     return text.getvalue()
 
 

@@ -11,15 +11,24 @@ from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.section import Section, caption
 from anomalynet.reporting.tables import defined, to_csv
 
-HEADLINE = ("f1_attack", "balanced_accuracy", "auroc_fold_mean", "average_precision_fold_mean", "event_recall", "false_alarms_per_day")
+HEADLINE = (
+    "f1_attack",
+    "balanced_accuracy",
+    "auroc_fold_mean",
+    "average_precision_fold_mean",
+    "event_recall",
+    "false_alarms_per_day",
+)
 
 COLUMNS = ("model", "data", "metric", "quantity", "value", "n", "unit")
 
 BETWEEN, WITHIN = "deviation between worlds", "mean deviation within a world"
 
 NOTE = (
-    "*World n* is the mean over the repetitions in that world; *deviation between worlds* is the sample standard deviation of these means; "
-    "*mean deviation within a world* is that of the repetitions of one world, averaged over the worlds that have at least two. Where the "
+    "*World n* is the mean over the repetitions in that world; *deviation between worlds* is the "
+    "sample standard deviation of these means; "
+    "*mean deviation within a world* is that of the repetitions of one world, averaged over the "
+    "worlds that have at least two. Where the "
     "first is much larger than the second, another city changes more than another seed does."
 )
 
@@ -31,7 +40,8 @@ def several(models: Sequence[ArmMetrics]) -> tuple[int, ...]:
 
 
 def spread(one: ArmMetrics, metric: str, worlds: Sequence[int]) -> dict[str, Summary]:
-    """Quantity → value (its `mean`) and how many values it is made from: each world's mean, between the worlds, within a world."""
+    """Quantity → value (its `mean`) and how many values it is made from: each world's mean, between
+    the worlds, within a world."""
     found = {f"world {world}": in_world(one, world, metric) for world in worlds}
     between = summarise(each.mean for each in found.values())
     within = summarise(each.spread for each in found.values())
@@ -39,15 +49,19 @@ def spread(one: ArmMetrics, metric: str, worlds: Sequence[int]) -> dict[str, Sum
 
 
 def worlds_section(everything: Sequence[ArmMetrics], data: str) -> Section:
-    """Empty unless there are several worlds, and repetitions in at least one of them to compare with."""
+    """Empty unless there are several worlds, and repetitions in at least one of them to compare
+    with."""
     worlds = several(everything)
     run = [one for one in everything if one.values]
-    if not worlds or not any(len(own) > len({world for _, _, world in own}) for own in (one.values for one in run)):
+    if not worlds or not any(
+        len(own) > len({world for _, _, world in own}) for own in (one.values for one in run)
+    ):
         return Section()
     signs = captions.marks([one.arm for one in everything])
     told = caption("Spread over worlds", run, everything, "worlds.csv")
     return Section(
-        ["## Spread over worlds", NOTE, _grid(run, worlds, signs), told], {"tables/worlds.csv": _csv(run, worlds, data).encode()}
+        ["## Spread over worlds", NOTE, _grid(run, worlds, signs), told],
+        {"tables/worlds.csv": _csv(run, worlds, data).encode()},
     )
 
 
@@ -58,7 +72,17 @@ def _csv(models: Sequence[ArmMetrics], worlds: Sequence[int], data: str) -> str:
         for metric in HEADLINE:
             measure = MEASURES[metric]
             for quantity, found in spread(one, metric, worlds).items():
-                lines.append([one.arm.name, data, metric, quantity, defined(found.mean, measure.scale), found.n, measure.unit])
+                lines.append(
+                    [
+                        one.arm.name,
+                        data,
+                        metric,
+                        quantity,
+                        defined(found.mean, measure.scale),
+                        found.n,
+                        measure.unit,
+                    ]
+                )
     return to_csv(COLUMNS, lines)
 
 
@@ -68,7 +92,16 @@ def _grid(models: Sequence[ArmMetrics], worlds: Sequence[int], signs: Mapping[st
     for one in models:
         for place, metric in enumerate(HEADLINE):
             measure = MEASURES[metric]
-            cells = [measure.text(found.mean * measure.scale) for found in spread(one, metric, worlds).values()]
-            lines.append([f"**{one.arm.title}**{signs[one.arm.name]}" if place == 0 else "", measure.title + unit(measure.unit), *cells])
+            cells = [
+                measure.text(found.mean * measure.scale)
+                for found in spread(one, metric, worlds).values()
+            ]
+            lines.append(
+                [
+                    f"**{one.arm.title}**{signs[one.arm.name]}" if place == 0 else "",
+                    measure.title + unit(measure.unit),
+                    *cells,
+                ]
+            )
     header = ["Model", "Metric", *(f"world {world}" for world in worlds), BETWEEN, WITHIN]
     return grid(header, lines, "ll" + "r" * (len(worlds) + 2))

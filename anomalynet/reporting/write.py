@@ -12,7 +12,8 @@ from anomalynet.runs.files import write_bytes
 
 
 def write_files(out: Path, files: Mapping[str, bytes]) -> Path:
-    """Replace `files` (path below `out` → content) and their translations; everything is made before the first is replaced, others stay.
+    """Replace `files` (path below `out` → content) and their translations; everything is made
+    before the first is replaced, others stay.
 
     Returns:
         the path of the last of `files`, the document.
@@ -25,5 +26,7 @@ def write_files(out: Path, files: Mapping[str, bytes]) -> Path:
         for name, content in made.items():
             write_bytes(out / name, content)
     except OSError as error:
-        raise UsageError(f"{out}: cannot be written to: {error.strerror}", "--out names another folder") from None
+        raise UsageError(
+            f"{out}: cannot be written to: {error.strerror}", "--out names another folder"
+        ) from None
     return out / list(files)[-1]

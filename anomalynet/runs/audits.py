@@ -13,13 +13,28 @@ from anomalynet.runs.files import write_json
 
 NUMBER = (int, float)
 KINDS: dict[str, tuple[type, ...]] = {
-    "data": (str,), "fingerprint": (str,), "split": (str,), "folds": (int,), "assignment": (int,), "window": (int,),
-    "refused": (str, type(None)), "days": (list,), "steps": (int,), "prevalence": NUMBER, "majority": NUMBER, "rule": (str,),
-    "probes": (list,), "warnings": (list,),
-}  # fmt: skip
+    "data": (str,),
+    "fingerprint": (str,),
+    "split": (str,),
+    "folds": (int,),
+    "assignment": (int,),
+    "window": (int,),
+    "refused": (str, type(None)),
+    "days": (list,),
+    "steps": (int,),
+    "prevalence": NUMBER,
+    "majority": NUMBER,
+    "rule": (str,),
+    "probes": (list,),
+    "warnings": (list,),
+}
 PROBE: dict[str, tuple[type, ...]] = {
-    "probe": (str,), "sees": (str,), "auroc": (*NUMBER, type(None)), "accuracy": NUMBER, "verdict": (str, type(None)),
-}  # fmt: skip
+    "probe": (str,),
+    "sees": (str,),
+    "auroc": (*NUMBER, type(None)),
+    "accuracy": NUMBER,
+    "verdict": (str, type(None)),
+}
 DAY: dict[str, tuple[type, ...]] = {"normal": (int,), "attack": (int,)}
 """What a report reads of an audit, of each probe and of each day, and of which kinds it may be."""
 
@@ -42,7 +57,9 @@ def read_audit(runs: Path, data: str) -> dict[str, Any] | None:
         audit = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _damaged(path, data, str(error)) from None
-    wrong = _wrong(audit, KINDS) or next(filter(None, (_wrong(probe, PROBE) for probe in audit["probes"])), "")
+    wrong = _wrong(audit, KINDS) or next(
+        filter(None, (_wrong(probe, PROBE) for probe in audit["probes"])), ""
+    )
     wrong = wrong or next(filter(None, (_wrong(day, DAY) for day in audit["days"])), "")
     if wrong:
         raise _damaged(path, data, wrong)
@@ -61,7 +78,10 @@ def _wrong(value: object, kinds: Mapping[str, tuple[type, ...]]) -> str:
 
 
 def _damaged(path: Path, data: str, what: str) -> RunError:
-    return RunError(f"{path}: not an audit's result: {what}", f"`anomalynet audit {data.split('/', maxsplit=1)[0]}` makes it again")
+    return RunError(
+        f"{path}: not an audit's result: {what}",
+        f"`anomalynet audit {data.split('/', maxsplit=1)[0]}` makes it again",
+    )
 
 
 def write_audit(runs: Path, audit: Mapping[str, Any]) -> None:

@@ -19,7 +19,8 @@ MOVE_AWAY = "move this run's folder away and give the same command again"
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A finished run: its result, its folder, how long it took, and the hash of the code that made it."""
+    """A finished run: its result, its folder, how long it took, and the hash of the code that made
+    it."""
 
     result: Result
     folder: Path
@@ -29,7 +30,8 @@ class RunRecord:
 
 
 def load_results(runs: Path) -> list[RunRecord]:
-    """Finished runs below `runs`, sorted by experiment, fold and seed; unfinished ones are left out.
+    """Finished runs below `runs`, sorted by experiment, fold and seed; unfinished ones are left
+    out.
 
     Raises:
         RunError: a file of a run is damaged.
@@ -38,8 +40,18 @@ def load_results(runs: Path) -> list[RunRecord]:
     damaged = [path for path in written if not read_json(path)]
     if damaged:
         raise RunError(f"{damaged[0]}: cannot be read", MOVE_AWAY)
-    records = [load_record(RunFolder(path.parent)) for path in written if RunFolder(path.parent).finished]
-    return sorted(records, key=lambda record: (record.result.experiment, record.result.fold, record.result.seed, record.result.id))
+    records = [
+        load_record(RunFolder(path.parent)) for path in written if RunFolder(path.parent).finished
+    ]
+    return sorted(
+        records,
+        key=lambda record: (
+            record.result.experiment,
+            record.result.fold,
+            record.result.seed,
+            record.result.id,
+        ),
+    )
 
 
 def load_record(folder: RunFolder) -> RunRecord:
@@ -51,7 +63,11 @@ def load_record(folder: RunFolder) -> RunRecord:
     return RunRecord(
         result=folder.read_result(),
         folder=folder.path,
-        timings={name: value for name, value in read_json(folder.timings).items() if isinstance(value, int | float)},
+        timings={
+            name: value
+            for name, value in read_json(folder.timings).items()
+            if isinstance(value, int | float)
+        },
         code=str(read_json(folder.environment).get("code", "")),
         config=_read_config(folder.config),
     )
@@ -76,10 +92,17 @@ def find_run(run: str, runs: Path) -> RunFolder:
     """
     if (Path(run) / "config.yaml").is_file():
         return RunFolder(Path(run))
-    matches = sorted(path for path in runs.glob("*/*/") if path.name.startswith(run) and (path / "config.yaml").is_file())
+    matches = sorted(
+        path
+        for path in runs.glob("*/*/")
+        if path.name.startswith(run) and (path / "config.yaml").is_file()
+    )
     if len(matches) == 1:
         return RunFolder(matches[0])
     if matches:
         listed = ", ".join(f"{path.parent.name}/{path.name}" for path in matches[:5])
         raise UsageError(f"{run!r} could be any of {listed}", "give more digits")
-    raise UsageError(f"there is no run {run!r} in {runs}", "`anomalynet ls runs` lists them; --runs names another folder")
+    raise UsageError(
+        f"there is no run {run!r} in {runs}",
+        "`anomalynet ls runs` lists them; --runs names another folder",
+    )

@@ -1,4 +1,5 @@
-"""A run's folder: where each of its files lies, and the lock that lets one process at a time work in it."""
+"""A run's folder: where each of its files lies, and the lock that lets one process at a time work
+in it."""
 
 from __future__ import annotations
 
@@ -76,7 +77,8 @@ class RunFolder:
 
     @property
     def incidents(self) -> Path:
-        """What is known of the incidents that touch the test part; absent in runs of earlier versions."""
+        """What is known of the incidents that touch the test part; absent in runs of earlier
+        versions."""
         return self.path / "incidents.json"
 
     @property
@@ -86,7 +88,8 @@ class RunFolder:
 
     @property
     def explanations(self) -> Path:
-        """Attention and reconstruction error around some incidents; absent where the model has neither."""
+        """Attention and reconstruction error around some incidents; absent where the model has
+        neither."""
         return self.path / "explanations.parquet"
 
     @property
@@ -96,7 +99,8 @@ class RunFolder:
 
     @property
     def failed(self) -> Path:
-        """Why a sweep gave the run up; absent where it did not, and as soon as it is tried again."""
+        """Why a sweep gave the run up; absent where it did not, and as soon as it is tried
+        again."""
         return self.path / "failed.json"
 
     @property
@@ -121,17 +125,31 @@ class RunFolder:
         """
         raw = read_json(self.path / "result.json")
         if raw.get("version") != RESULT_VERSION:
-            raise RunError(f"{self.path}: no finished run", "the command that started it continues it")
+            raise RunError(
+                f"{self.path}: no finished run", "the command that started it continues it"
+            )
         known = {field.name for field in fields(Result)}
         values: dict[str, Any] = {key: value for key, value in raw.items() if key in known}
         try:
-            parts = {name: PartSummary(**{**part, "series": tuple(part["series"])}) for name, part in raw["parts"].items()}
+            parts = {
+                name: PartSummary(**{**part, "series": tuple(part["series"])})
+                for name, part in raw["parts"].items()
+            }
             metrics = dict(raw["metrics"].items())
             return Result(
-                **{**values, "parts": parts, "metrics": metrics, "warnings": tuple(raw["warnings"]), "channels": tuple(raw["channels"])}
+                **{
+                    **values,
+                    "parts": parts,
+                    "metrics": metrics,
+                    "warnings": tuple(raw["warnings"]),
+                    "channels": tuple(raw["channels"]),
+                }
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise RunError(f"{self.path / 'result.json'}: not a result: {error!r}", "delete the run's folder and train again") from None
+            raise RunError(
+                f"{self.path / 'result.json'}: not a result: {error!r}",
+                "delete the run's folder and train again",
+            ) from None
 
     def append_progress(self, line: dict[str, object]) -> None:
         """Add one epoch to progress.jsonl."""
@@ -161,21 +179,27 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"{self.path}: cannot be made: {error.strerror}", "--runs names a folder that you may write to") from None
+            raise UsageError(
+                f"{self.path}: cannot be made: {error.strerror}",
+                "--runs names a folder that you may write to",
+            ) from None
         lock = FileLock(self.path / ".lock", timeout=-1 if wait else 0)
         try:
             lock.acquire()
         except Timeout:
             raise BusyError(f"{self.path}: {self.holder()} works on this run") from None
         try:
-            write_json(self.path / ".holder.json", {"pid": os.getpid(), "host": socket.gethostname()})
+            write_json(
+                self.path / ".holder.json", {"pid": os.getpid(), "host": socket.gethostname()}
+            )
             yield
         finally:
             (self.path / ".holder.json").unlink(missing_ok=True)
             lock.release()
 
     def renew(self, *, finished: bool) -> None:
-        """Empty the folder if other code worked in it: of an unfinished run nothing could be used, a finished one goes only on request.
+        """Empty the folder if other code worked in it: of an unfinished run nothing could be used,
+        a finished one goes only on request.
 
         Raises:
             BusyError: another process works in it.
@@ -185,25 +209,35 @@ class RunFolder:
                 self._clear()
 
     def _clear(self) -> None:
-        (self.path / "result.json").unlink(missing_ok=True)  # first: cut here, the run is unfinished, not damaged
+        (self.path / "result.json").unlink(
+            missing_ok=True
+        )  # first: cut here, the run is unfinished, not damaged
         for path in self.path.iterdir():
             if path.name not in (".lock", ".holder.json"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     @property
     def running(self) -> bool:
-        """Whether a process works on it, as far as can be told without taking the lock; one of another host that was silent for `SILENCE`
-        seconds is taken for dead."""
+        """Whether a process works on it, as far as can be told without taking the lock; one of
+        another host that was silent for `SILENCE` seconds is taken for dead."""
         who = read_json(self.path / ".holder.json")
         if who.get("host") == socket.gethostname():
             return is_alive(int(who.get("pid", 0)))
-        signs = [path.stat().st_mtime for path in (self.path / ".holder.json", self.progress) if path.exists()]
+        signs = [
+            path.stat().st_mtime
+            for path in (self.path / ".holder.json", self.progress)
+            if path.exists()
+        ]
         return bool(who) and max(signs, default=0.0) > time.time() - SILENCE
 
     def holder(self) -> str:
         """Who has the lock, as far as is known."""
         who = read_json(self.path / ".holder.json")
-        return f"process {who['pid']} on {who['host']}" if {"pid", "host"} <= who.keys() else "another process"
+        return (
+            f"process {who['pid']} on {who['host']}"
+            if {"pid", "host"} <= who.keys()
+            else "another process"
+        )
 
 
 def is_alive(pid: int) -> bool:

@@ -1,4 +1,5 @@
-"""`incidents.json` of a run: what is known of the incidents that touch its test part, so that reports need result files alone."""
+"""`incidents.json` of a run: what is known of the incidents that touch its test part, so that
+reports need result files alone."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ SEVERITIES = (1, 2, 3, 4)
 
 @dataclass(frozen=True, slots=True)
 class IncidentNote:
-    """One incident as annotators or the simulator describe it; None where they do not say. Severities as in §3.1.6."""
+    """One incident as annotators or the simulator describe it; None where they do not say.
+    Severities as in §3.1.6."""
 
     type: str | None = None
     cause: str | None = None
@@ -35,7 +37,8 @@ def read_incidents(path: Path) -> dict[int, IncidentNote]:
     """Read them by number; empty where there is no such file, as in runs of earlier versions.
 
     Raises:
-        RunError: the file is damaged, or holds a number, text or severity that cannot be; says which.
+        RunError: the file is damaged, or holds a number, text or severity that cannot be; says
+        which.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

@@ -6,16 +6,29 @@ from dataclasses import dataclass, field
 
 RESULT_VERSION = 1
 
-SCORES_COLUMNS = ("series", "time", "split", "label", "incident", "kind", "score", "threshold", "alarm")
-"""One row a step of the validation and test parts, sorted by (split, series, time). `incident` and `kind` name any incident, attack or
-not; `label` is 1 in those of the positive class (`data.label`). `score` is null where the step was
-missed (warm-up, purge); `label` is null where the data has none; `alarm` is score >= threshold, null where missed. Types as in
-`data/telemetry.py`; score, threshold Float64, alarm Boolean."""
+SCORES_COLUMNS = (
+    "series",
+    "time",
+    "split",
+    "label",
+    "incident",
+    "kind",
+    "score",
+    "threshold",
+    "alarm",
+)
+"""One row a step of the validation and test parts, sorted by (split, series, time). `incident` and
+`kind` name any incident, attack or not; `label` is 1 in those of the positive class (`data.label`).
+`score` is null where the step was missed (warm-up, purge); `label` is null where the data has none;
+`alarm` is score >= threshold, null where missed. Types as in `data/telemetry.py`; score, threshold
+Float64, alarm Boolean."""
 
 EXPLANATION_COLUMNS = ("incident", "series", "time", "reading", "error", "attention")
-"""`explanations.parquet`: one row a scored step around some incidents of the test part. `reading` is the step's last reading of each
-channel in deviations of the training part, `error` the reconstruction's squared error of each channel over the window, `attention` the
-weight of each part of the window; null where the network has no such part. Lists of Float32, the rest as in `scores.parquet`."""
+"""`explanations.parquet`: one row a scored step around some incidents of the test part. `reading`
+is the step's last reading of each channel in deviations of the training part, `error` the
+reconstruction's squared error of each channel over the window, `attention` the weight of each part
+of the window; null where the network has no such part. Lists of Float32, the rest as in
+`scores.parquet`."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -34,7 +47,8 @@ class PartSummary:
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Result:
-    """`result.json`: written last and atomically; a run without it is unfinished. Holds no time of day and no duration."""
+    """`result.json`: written last and atomically; a run without it is unfinished. Holds no time of
+    day and no duration."""
 
     id: str
     experiment: str
@@ -46,7 +60,8 @@ class Result:
     """What the model reads, in order; the mask channel, if any, is last."""
     seed: int
     split: str
-    """The policy as it was carried out, never `auto`, with what changes its meaning: `blocked (interleaved ×20)`."""
+    """The policy as it was carried out, never `auto`, with what changes its meaning: `blocked
+    (interleaved ×20)`."""
     folds: int
     fold: int
     assignment: int

@@ -17,7 +17,8 @@ State = Literal["done", "stale", "failed", "running", "waiting", "pruned"]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One run: `epoch` have ended, `best` is its monitored metric's best value so far, `reason` the last line of why it failed."""
+    """One run: `epoch` have ended, `best` is its monitored metric's best value so far, `reason` the
+    last line of why it failed."""
 
     run: SweepRun
     state: State
@@ -30,14 +31,16 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class SweepStanding:
-    """All runs of a sweep; `seconds_left` is None as long as none was measured, or where nothing is left."""
+    """All runs of a sweep; `seconds_left` is None as long as none was measured, or where nothing is
+    left."""
 
     record: SweepRecord
     runs: tuple[Standing, ...]
 
     @property
     def seconds_left(self) -> float | None:
-        """What the unfinished runs take if each takes what its arm's finished runs took, or else all."""
+        """What the unfinished runs take if each takes what its arm's finished runs took, or else
+        all."""
         by_arm: dict[str, list[float]] = defaultdict(list)
         for one in self.runs:
             if one.seconds is not None:
@@ -49,7 +52,13 @@ class SweepStanding:
         known = len({one.run.arm for one in self.runs})
         total = 0.0
         if self.record.trials is not None and known:  # trials that have not been proposed yet
-            total = max(self.record.trials - known, 0) * len(self.runs) / known * sum(every) / len(every)
+            total = (
+                max(self.record.trials - known, 0)
+                * len(self.runs)
+                / known
+                * sum(every)
+                / len(every)
+            )
         for one in left:
             own = by_arm.get(one.run.arm) or every
             share = 1 - one.epoch / one.run.epochs if one.state == "running" else 1.0
@@ -60,7 +69,10 @@ class SweepStanding:
     def busy(self) -> bool:
         """Whether something is left to do: a run, or a trial that has not been proposed yet."""
         trials = len({one.run.arm for one in self.runs})
-        return any(one.state in ("running", "waiting") for one in self.runs) or (self.record.trials or 0) > trials
+        return (
+            any(one.state in ("running", "waiting") for one in self.runs)
+            or (self.record.trials or 0) > trials
+        )
 
 
 def standing(record: SweepRecord, runs: Path) -> SweepStanding:
@@ -85,17 +97,27 @@ def _of(run: SweepRun, folder: RunFolder) -> Standing:
 def seconds_of(folder: RunFolder) -> float | None:
     """What a finished run took, evaluation included."""
     timings = read_json(folder.timings)
-    return timings["train_seconds"] + timings.get("score_seconds", 0.0) if "train_seconds" in timings else None
+    return (
+        timings["train_seconds"] + timings.get("score_seconds", 0.0)
+        if "train_seconds" in timings
+        else None
+    )
 
 
 def brief(reason: str) -> str:
-    """The last line of why a run failed; what the user can do about it, which may follow, is in its folder."""
-    lines = [line.strip() for line in reason.splitlines() if line.strip() and not line.strip().startswith("→")]
+    """The last line of why a run failed; what the user can do about it, which may follow, is in its
+    folder."""
+    lines = [
+        line.strip()
+        for line in reason.splitlines()
+        if line.strip() and not line.strip().startswith("→")
+    ]
     return lines[-1] if lines else "no reason was given"
 
 
 def _best(lines: list[dict[str, Any]]) -> float | None:
-    """The average precision on validation, or where there is none the loss, of the epoch that is kept."""
+    """The average precision on validation, or where there is none the loss, of the epoch that is
+    kept."""
     kept: dict[str, Any] = next((line for line in reversed(lines) if line.get("best")), {})
     value = kept.get("validation/average_precision", kept.get("validation/loss"))
     return None if value is None else float(value)

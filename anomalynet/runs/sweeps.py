@@ -1,4 +1,5 @@
-"""What a sweep command asked for, kept beside the runs, so that `status` and `report` know it from any terminal."""
+"""What a sweep command asked for, kept beside the runs, so that `status` and `report` know it from
+any terminal."""
 
 from __future__ import annotations
 
@@ -70,7 +71,9 @@ def write_sweep(runs: Path, record: SweepRecord) -> None:
 def read_sweeps(runs: Path) -> list[SweepRecord]:
     """Every record, the latest command first; what cannot be read is left out."""
     found = [read_sweep_record(runs, path.stem) for path in sorted((runs / FOLDER).glob("*.json"))]
-    return sorted((record for record in found if record), key=lambda record: record.started, reverse=True)
+    return sorted(
+        (record for record in found if record), key=lambda record: record.started, reverse=True
+    )
 
 
 def read_sweep_record(runs: Path, label: str) -> SweepRecord | None:

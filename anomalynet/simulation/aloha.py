@@ -24,9 +24,11 @@ LONGEST = time_on_air(255, 12)
 class Air:
     """What is on the air of a LoRa cell, and its gateway.
 
-    The gateway demodulates any number of frames at once. A frame arrives if it is `radio.capture` dB above the sum of all frames that
-    overlap it, and above the spreading factor's smallest signal-to-noise ratio with the mean disturbance added to the noise. One that
-    arrives is intact: LoRa's error correction leaves a narrow range of signals that are read with errors, which is not modelled.
+    The gateway demodulates any number of frames at once. A frame arrives if it is `radio.capture`
+    dB above the sum of all frames that overlap it, and above the spreading factor's smallest
+    signal-to-noise ratio with the mean disturbance added to the noise. One that arrives is intact:
+    LoRa's error correction leaves a narrow range of signals that are read with errors, which is not
+    modelled.
 
     Source: not in the paper; capture model of Bor et al. 2016, Semtech SX1276 data sheet
     """
@@ -49,9 +51,15 @@ class Air:
 
     def receive(self, sent: Transmission) -> None:
         """The end of a frame, which is now: logs it if it arrived."""
-        others = [other.milliwatt for other in self._air if other.start < sent.stop and sent.start < other.stop and other is not sent]
+        others = [
+            other.milliwatt
+            for other in self._air
+            if other.start < sent.stop and sent.start < other.stop and other is not sent
+        ]
         stretches = disturbance(self._disturbers, sent.start, sent.stop)
-        mean = sum((end - begin) * power for begin, end, power in stretches) / (sent.stop - sent.start)
+        mean = sum((end - begin) * power for begin, end, power in stretches) / (
+            sent.stop - sent.start
+        )
         noise = self._noise + mean
         captured = sent.milliwatt >= self._capture * sum(others)
         if not captured or sent.dbm - 10.0 * math.log10(noise) < self._required:
@@ -60,14 +68,17 @@ class Air:
             return
         snr = sent.dbm - 10.0 * math.log10(noise + sum(others))
         good = intact(sent.psdu)
-        self._receptions.append(Reception(sent.stop, sent.station, sent.frame, 0, sent.dbm, snr, sent.psdu, good))
+        self._receptions.append(
+            Reception(sent.stop, sent.station, sent.frame, 0, sent.dbm, snr, sent.psdu, good)
+        )
         self.counts["received" if good else "corrupted"] += 1
 
 
 class Sender:
     """A station's LoRa radio. `run` is its SimPy process.
 
-    A frame whose time comes while the duty cycle forbids sending is dropped, not kept: the next one carries the newer reading.
+    A frame whose time comes while the duty cycle forbids sending is dropped, not kept: the next one
+    carries the newer reading.
 
     Args:
         env: clock.
@@ -80,7 +91,15 @@ class Sender:
     Source: not in the paper; ALOHA, ETSI EN 300 220 duty cycle
     """
 
-    def __init__(self, env: simpy.Environment, radio: RadioConfig, air: Air, number: int, station: Station, frames: int) -> None:
+    def __init__(
+        self,
+        env: simpy.Environment,
+        radio: RadioConfig,
+        air: Air,
+        number: int,
+        station: Station,
+        frames: int,
+    ) -> None:
         self._env = env
         self._air = air
         self._number = number

@@ -22,23 +22,28 @@ FLOOD_BYTES = 127
 REPLAYED = 0.7
 """Rate of replayed slots: share 1 - exp(-0.7 magnitude)."""
 BEHIND = (0.2, 1.0)
-"""Seconds after its victim's frame at which an attacker sends: within the same slot, so that its frame is the newer one."""
+"""Seconds after its victim's frame at which an attacker sends: within the same slot, so that its
+frame is the newer one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Victim:
-    """The node that an attacker imitates: its number in the cell, its life, its quantised readings float64 (slot, 5)."""
+    """The node that an attacker imitates: its number in the cell, its life, its quantised readings
+    float64 (slot, 5)."""
 
     node: int
     life: Life
     readings: Float64
 
 
-def attacker(scenario: Scenario, cell: Cell, incident: Incident, victim: Victim) -> tuple[Station, Int64]:
-    """The radio behind a spoofing, replay or flooding incident, and int64 (frame,), the slots that its readings are of.
+def attacker(
+    scenario: Scenario, cell: Cell, incident: Incident, victim: Victim
+) -> tuple[Station, Int64]:
+    """The radio behind a spoofing, replay or flooding incident, and int64 (frame,), the slots that
+    its readings are of.
 
-    - spoofing: after each frame of the victim, one under its address with the next sequence number and shifted readings; the victim's own
-      next frame then looks like a duplicate.
+    - spoofing: after each frame of the victim, one under its address with the next sequence number
+      and shifted readings; the victim's own next frame then looks like a duplicate.
     - replay: the bytes of an earlier frame of the victim, sequence and clock included.
     - flooding: long frames at random moments, without listening.
 
@@ -70,12 +75,26 @@ def attacker(scenario: Scenario, cell: Cell, incident: Incident, victim: Victim)
         shift = touched * rng.choice([-1.0, 1.0], len(touched)) * incident.magnitude * ordinary
         times, slots_read = victim.life.times[during] + behind, during
         build = builder(
-            _address(cell, victim.node), cell.number + 1, victim.life.sequence[during] + 1, victim.life.clock[during] + period,
+            _address(cell, victim.node),
+            cell.number + 1,
+            victim.life.sequence[during] + 1,
+            victim.life.clock[during] + period,
             victim.readings[during] + shift,
-        )  # fmt: skip
-    power = between(scenario, np.array([incident.position]), cell.gateway[None], ATTACKER_POWER)[0, 0]
-    draws = stream(scenario.seed, "incident", incident.number, "radio").random((len(times), draws_needed(scenario.radio)), np.float32)
-    return Station(f"{incident.type}-{incident.number}", times, build, np.full(len(times), power), draws, polite=False), slots_read
+        )
+    power = between(scenario, np.array([incident.position]), cell.gateway[None], ATTACKER_POWER)[
+        0, 0
+    ]
+    draws = stream(scenario.seed, "incident", incident.number, "radio").random(
+        (len(times), draws_needed(scenario.radio)), np.float32
+    )
+    return Station(
+        f"{incident.type}-{incident.number}",
+        times,
+        build,
+        np.full(len(times), power),
+        draws,
+        polite=False,
+    ), slots_read
 
 
 def _address(cell: Cell, node: int) -> int:
@@ -84,5 +103,11 @@ def _address(cell: Cell, node: int) -> int:
 
 def _replaying(cell: Cell, victim: Victim, sources: Int64) -> Callable[[int, int], bytes]:
     life = victim.life
-    recorded = builder(_address(cell, victim.node), cell.number + 1, life.sequence[sources], life.clock[sources], victim.readings[sources])
+    recorded = builder(
+        _address(cell, victim.node),
+        cell.number + 1,
+        life.sequence[sources],
+        life.clock[sources],
+        victim.readings[sources],
+    )
     return lambda frame, repetitions: recorded(frame, 0)

@@ -24,16 +24,27 @@ Piece = tuple[float, float]
 def disturbance(disturbers: Sequence[Disturber], start: float, stop: float) -> list[Stretch]:
     """Every stretch of interference by disturbers within [start, stop), clipped to it."""
     found = [stretch for disturber in disturbers for stretch in disturber.during(start, stop)]
-    return [(max(begin, start), min(end, stop), power) for begin, end, power in found if begin < stop and start < end]
+    return [
+        (max(begin, start), min(end, stop), power)
+        for begin, end, power in found
+        if begin < stop and start < end
+    ]
 
 
 def pieces(start: float, stop: float, noise: float, stretches: Sequence[Stretch]) -> list[Piece]:
-    """Cut [start, stop) where the interference changes: bits (not whole) and total noise in mW of each piece, in order."""
+    """Cut [start, stop) where the interference changes: bits (not whole) and total noise in mW of
+    each piece, in order."""
     if not stretches:
         return [((stop - start) / BIT, noise)]
-    edges = sorted({start, stop, *(begin for begin, _, _ in stretches), *(end for _, end, _ in stretches)})
+    edges = sorted(
+        {start, stop, *(begin for begin, _, _ in stretches), *(end for _, end, _ in stretches)}
+    )
     return [
-        ((after - before) / BIT, noise + sum(power for begin, end, power in stretches if begin <= before and after <= end))
+        (
+            (after - before) / BIT,
+            noise
+            + sum(power for begin, end, power in stretches if begin <= before and after <= end),
+        )
         for before, after in itertools.pairwise(edges)
     ]
 
@@ -42,8 +53,8 @@ def first_error(draw: float, parts: Sequence[tuple[float, float]]) -> int | None
     """Position of the first wrong bit, or None, from one uniform draw in [0, 1).
 
     Args:
-        draw: below the probability that any bit is wrong, one is; the draw also says which is the first.
-        parts: (bits, -ln(1 - BER)) of consecutive pieces.
+        draw: below the probability that any bit is wrong, one is; the draw also says which is the
+        first. parts: (bits, -ln(1 - BER)) of consecutive pieces.
 
     Source: not in the paper; inverse of the distribution of independent errors
     """
@@ -57,21 +68,24 @@ def first_error(draw: float, parts: Sequence[tuple[float, float]]) -> int | None
     return None
 
 
-def flip(psdu: bytes, first: int, parts: Sequence[tuple[float, float]], rng: np.random.Generator) -> bytes:
+def flip(
+    psdu: bytes, first: int, parts: Sequence[tuple[float, float]], rng: np.random.Generator
+) -> bytes:
     """The frame with bit errors: one at `first`, none before, each later bit at its piece's rate.
 
     Args:
         psdu: as sent.
-        first: bit on the air, the synchronisation header's 48 included; a byte's lowest bit comes first.
-        parts: as for `first_error`.
-        rng: consumed by one uniform draw for each bit on the air.
+        first: bit on the air, the synchronisation header's 48 included; a byte's lowest bit comes
+        first. parts: as for `first_error`. rng: consumed by one uniform draw for each bit on the
+        air.
     """
     size = 8 * (HEADER + len(psdu))
     edges = np.cumsum([bits for bits, _ in parts])
     densities = np.array([density for _, density in parts])
     piece = np.minimum(np.searchsorted(edges, np.arange(size), side="right"), len(parts) - 1)
     wrong = rng.random(size) < -np.expm1(-densities[piece])
-    # Late in a long simulation a frame's seconds are rounded, and its bits may be a hair more than they are.
+    # Late in a long simulation a frame's seconds are rounded, and its bits may be a hair more than
+    # they are.
     first = min(first, size - 1)
     wrong[:first] = False
     wrong[first] = True

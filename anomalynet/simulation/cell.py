@@ -17,7 +17,16 @@ from anomalynet.simulation.links import audible, to_gateway
 from anomalynet.simulation.placement import place
 from anomalynet.simulation.plan import plan
 from anomalynet.simulation.radio import draws_needed, on_air
-from anomalynet.simulation.records import Cell, CellResult, Float64, Incident, Int64, RadioLog, Station, covered
+from anomalynet.simulation.records import (
+    Cell,
+    CellResult,
+    Float64,
+    Incident,
+    Int64,
+    RadioLog,
+    Station,
+    covered,
+)
 from anomalynet.simulation.scenario import Scenario, seconds, slots
 from anomalynet.simulation.sensors import NOISE, measure, quantise
 from anomalynet.simulation.severity import arrived, measured
@@ -31,7 +40,8 @@ OBSTACLE = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How things went in a cell: its nodes' lives, its radio, its gateway's log, link powers in dBm (node, slot), and counts."""
+    """How things went in a cell: its nodes' lives, its radio, its gateway's log, link powers in dBm
+    (node, slot), and counts."""
 
     lives: list[Life]
     log: RadioLog
@@ -51,8 +61,8 @@ def simulate_cell(
 
     Args:
         number: of the cell, 0 …; cells share the weather and nothing else.
-        incidents: in place of the planned ones; empty for a world without any. What they do not touch is the same with and without them.
-        progress: is told the simulated seconds.
+        incidents: in place of the planned ones; empty for a world without any. What they do not
+        touch is the same with and without them. progress: is told the simulated seconds.
 
     Returns: gateway log, incidents with severity, nodes, counts.
     """
@@ -60,46 +70,86 @@ def simulate_cell(
     chosen = plan(scenario, cell) if incidents is None else tuple(incidents)
     world = surroundings(scenario, cell)
     half = seconds(scenario.duration) / 2
-    course = _course(scenario, cell, world, chosen, progress and (lambda moment: progress(moment / 2 if chosen else moment)))
+    course = _course(
+        scenario,
+        cell,
+        world,
+        chosen,
+        progress and (lambda moment: progress(moment / 2 if chosen else moment)),
+    )
     columns = table(scenario, course.heard)
     if chosen:
-        calm = _course(scenario, cell, world, (), progress and (lambda moment: progress(half + moment / 2)))
+        calm = _course(
+            scenario, cell, world, (), progress and (lambda moment: progress(half + moment / 2))
+        )
         without = arrived(scenario, cell, calm.heard, table(scenario, calm.heard))
         chosen = measured(scenario, chosen, arrived(scenario, cell, course.heard, columns), without)
     return CellResult(cell, columns, chosen, _nodes(scenario, cell, course), course.counts)
 
 
 def _course(
-    scenario: Scenario, cell: Cell, world: Surroundings, incidents: Sequence[Incident], progress: Callable[[float], None] | None
+    scenario: Scenario,
+    cell: Cell,
+    world: Surroundings,
+    incidents: Sequence[Incident],
+    progress: Callable[[float], None] | None,
 ) -> Course:
     """Let things take their course with some incidents."""
-    lives = [live(scenario, cell, node, [one for one in incidents if node in one.nodes]) for node in range(len(cell.names))]
-    readings = distort(scenario, cell, measure(scenario, cell, with_events(scenario, cell, world, incidents)), incidents)
+    lives = [
+        live(scenario, cell, node, [one for one in incidents if node in one.nodes])
+        for node in range(len(cell.names))
+    ]
+    readings = distort(
+        scenario,
+        cell,
+        measure(scenario, cell, with_events(scenario, cell, world, incidents)),
+        incidents,
+    )
     readings = quantise(_noisy(scenario, cell, readings, lives))
     power = _obstructed(scenario, incidents, to_gateway(scenario, cell))
-    stations = [_node(scenario, cell, node, life, readings[node], power[node]) for node, life in enumerate(lives)]
+    stations = [
+        _node(scenario, cell, node, life, readings[node], power[node])
+        for node, life in enumerate(lives)
+    ]
     frame_slots = [np.flatnonzero(life.alive) for life in lives]
     hostile = [one for one in incidents if TYPES[one.type].layer == "link"]
     for one in hostile:
-        station, read = attacker(scenario, cell, one, Victim(one.nodes[0], lives[one.nodes[0]], readings[one.nodes[0]]))
+        station, read = attacker(
+            scenario, cell, one, Victim(one.nodes[0], lives[one.nodes[0]], readings[one.nodes[0]])
+        )
         stations.append(station)
         frame_slots.append(read)
     until = seconds(scenario.duration)
-    physical = [one for one in incidents if TYPES[one.type].layer == "physical" and one.type != "shadowing_outage"]
+    physical = [
+        one
+        for one in incidents
+        if TYPES[one.type].layer == "physical" and one.type != "shadowing_outage"
+    ]
     log = on_air(
         scenario.radio,
         stations,
         audible(scenario, cell, np.array([one.position for one in hostile])),
-        [*disturbers.background(scenario, cell, until), *(disturbers.of_incident(scenario, cell, one) for one in physical)],
+        [
+            *disturbers.background(scenario, cell, until),
+            *(disturbers.of_incident(scenario, cell, one) for one in physical),
+        ],
         until,
-        lambda station, frame, attempt: stream(scenario.seed, "cell", cell.number, "bits", stations[station].name, frame, attempt),
+        lambda station, frame, attempt: stream(
+            scenario.seed, "cell", cell.number, "bits", stations[station].name, frame, attempt
+        ),
         progress,
     )
     heard = hear(log, frame_slots)
     up = in_service(scenario, cell, heard.time)
     heard, relayed = relay.forward(scenario, heard.take(np.flatnonzero(up)), incidents)
     heard = heard.take(np.flatnonzero(heard.time < until))
-    return Course(lives, log, heard, power, {**log.counts, **relayed, "lost while the gateway restarted": int((~up).sum())})
+    return Course(
+        lives,
+        log,
+        heard,
+        power,
+        {**log.counts, **relayed, "lost while the gateway restarted": int((~up).sum())},
+    )
 
 
 def _noisy(scenario: Scenario, cell: Cell, readings: Float64, lives: Sequence[Life]) -> Float64:
@@ -108,9 +158,9 @@ def _noisy(scenario: Scenario, cell: Cell, readings: Float64, lives: Sequence[Li
     for node, life in enumerate(lives):
         extra = np.sqrt(np.maximum(life.noise**2 - 1, 0))
         if extra.any():
-            draws = stream(scenario.seed, "cell", cell.number, "node", int(cell.numbers[node]), "low battery").normal(
-                size=(len(extra), len(NOISE))
-            )
+            draws = stream(
+                scenario.seed, "cell", cell.number, "node", int(cell.numbers[node]), "low battery"
+            ).normal(size=(len(extra), len(NOISE)))
             found[node] += draws * extra[:, None] * NOISE
     return found
 
@@ -119,20 +169,28 @@ def _obstructed(scenario: Scenario, incidents: Sequence[Incident], power: Float6
     """Link powers with the loss behind obstacles, dBm (node, slot)."""
     for incident in incidents:
         if incident.type == "shadowing_outage":
-            power[list(incident.nodes), covered(scenario, incident)] -= OBSTACLE * incident.magnitude
+            power[list(incident.nodes), covered(scenario, incident)] -= (
+                OBSTACLE * incident.magnitude
+            )
     return power
 
 
-def _node(scenario: Scenario, cell: Cell, node: int, life: Life, readings: Float64, power: Float64) -> Station:
+def _node(
+    scenario: Scenario, cell: Cell, node: int, life: Life, readings: Float64, power: Float64
+) -> Station:
     sent, number = life.alive, int(cell.numbers[node])
     draws = stream(scenario.seed, "cell", cell.number, "node", number, "radio").random(
         (slots(scenario), draws_needed(scenario.radio)), np.float32
     )
-    build = builder(number + 1, cell.number + 1, life.sequence[sent], life.clock[sent], readings[sent])
+    build = builder(
+        number + 1, cell.number + 1, life.sequence[sent], life.clock[sent], readings[sent]
+    )
     return Station(cell.names[node], life.times[sent], build, power[sent], draws[sent])
 
 
-def _nodes(scenario: Scenario, cell: Cell, course: Course) -> dict[str, Float64 | Int64 | list[str]]:
+def _nodes(
+    scenario: Scenario, cell: Cell, course: Course
+) -> dict[str, Float64 | Int64 | list[str]]:
     """The columns of the table of nodes: see `store.NODES`."""
     count, heard = len(cell.names), course.heard
     own = heard.intact & (heard.station < count)

@@ -65,10 +65,22 @@ _RANGES: dict[str, tuple[float, float]] = {
 """Key → least and largest value, both allowed."""
 
 _POSITIVE = (
-    "deployment.width", "deployment.height", "sampling.period", "radio.bandwidth", "radio.shadowing_time", "radio.duty_cycle",
-    "node.battery", "node.beacon_period", "background.interference_seconds", "background.outage_seconds",
-    "incidents.minimum_minutes", "incidents.maximum_minutes", "incidents.subtle", "incidents.blunt", "climate.correlation_length",
-)  # fmt: skip
+    "deployment.width",
+    "deployment.height",
+    "sampling.period",
+    "radio.bandwidth",
+    "radio.shadowing_time",
+    "radio.duty_cycle",
+    "node.battery",
+    "node.beacon_period",
+    "background.interference_seconds",
+    "background.outage_seconds",
+    "incidents.minimum_minutes",
+    "incidents.maximum_minutes",
+    "incidents.subtle",
+    "incidents.blunt",
+    "climate.correlation_length",
+)
 
 _ASCENDING = (
     ("radio.minimum_exponent", "radio.maximum_exponent"),
@@ -80,11 +92,14 @@ Violation = tuple[str, str, str | None]
 
 
 def violations(scenario: Scenario) -> Iterator[Violation]:
-    """(key, what is wrong with its value, nearest valid word) of every value that cannot be used."""
+    """(key, what is wrong with its value, nearest valid word) of every value that cannot be
+    used."""
     for key, (least, most) in _RANGES.items():
         value = _value(scenario, key)
         if not (least <= value <= most and math.isfinite(value)):
-            bounds = f"at least {least:g}" if math.isinf(most) else f"between {least:g} and {most:g}"
+            bounds = (
+                f"at least {least:g}" if math.isinf(most) else f"between {least:g} and {most:g}"
+            )
             yield key, f"must be {bounds}, not {value}", None
     for key in _POSITIVE:
         value = _value(scenario, key)
@@ -92,9 +107,18 @@ def violations(scenario: Scenario) -> Iterator[Violation]:
             yield key, f"must be positive and finite, not {value}", None
     for low, high in _ASCENDING:
         if _value(scenario, low) > _value(scenario, high):
-            yield low, f"must not exceed {high} = {_value(scenario, high)}, but is {_value(scenario, low)}", None
+            yield (
+                low,
+                f"must not exceed {high} = {_value(scenario, high)}, but is "
+                f"{_value(scenario, low)}",
+                None,
+            )
     if scenario.radio.duty_cycle > 1:
-        yield "radio.duty_cycle", f"is a share and must not exceed 1, not {scenario.radio.duty_cycle}", None
+        yield (
+            "radio.duty_cycle",
+            f"is a share and must not exceed 1, not {scenario.radio.duty_cycle}",
+            None,
+        )
     yield from _times(scenario)
     yield from _incidents(scenario)
 
@@ -120,7 +144,8 @@ def _times(scenario: Scenario) -> Iterator[Violation]:
     if not 0 < duration <= LONGEST:
         yield (
             "duration",
-            f"must be positive and at most 49d, where a frame's 32-bit clock ends, not {scenario.duration}",
+            "must be positive and at most 49d, where a frame's 32-bit clock ends, not "
+            f"{scenario.duration}",
             None,
         )
     elif 0 < duration < frame_period(scenario):
@@ -133,12 +158,17 @@ def _incidents(scenario: Scenario) -> Iterator[Violation]:
     if mix.per_node_day > 0 and mix.attack == mix.fault == mix.environment == 0:
         yield (
             "incidents.attack",
-            "attack, fault and environment all weigh 0; for no incidents set incidents.per_node_day=0",
+            "attack, fault and environment all weigh 0; for no incidents set "
+            "incidents.per_node_day=0",
             None,
         )
     for name in (mix.only or "").split():
         if name not in TYPES:
-            yield "incidents.only", f"there is no incident type {name!r}", _nearest(name, tuple(TYPES))
+            yield (
+                "incidents.only",
+                f"there is no incident type {name!r}",
+                _nearest(name, tuple(TYPES)),
+            )
 
 
 def _nearest(word: str, known: Sequence[str]) -> str | None:

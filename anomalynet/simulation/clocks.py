@@ -1,4 +1,5 @@
-"""A node's life: its clock, its battery, its restarts; and so when it sends, under which number and with which time stamp."""
+"""A node's life: its clock, its battery, its restarts; and so when it sends, under which number and
+with which time stamp."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ RESET_JUMP = 1.5
 LOW = 0.1
 """State of charge below which the voltage falls; how far, 0 to 1, is what a node suffers from."""
 NOISIER, RESETS = 3.0, 0.1
-"""A low battery's further noise of the sensors, as a factor when it is empty, and the share of slots with a reset in its lower half."""
+"""A low battery's further noise of the sensors, as a factor when it is empty, and the share of
+slots with a reset in its lower half."""
 SILENT = 0.35
 """Rate of lost slots of an intermittent node: share 1 - exp(-0.35 magnitude)."""
 LEAST_APART = 0.02
@@ -35,10 +37,10 @@ class Life:
         alive: bool (slot,): it sends a frame.
         times: float64 (slot,), seconds at which the frame goes to the radio, ascending.
         clock: float64 (slot,), the node's own seconds at that moment.
-        sequence: int64 (slot,), number of the frame since the node's last start; meaningless where it is silent.
-        noise: float64 (slot,), factor on the sensors' noise: 1, more with a low battery.
-        error: of the clock, parts per million.
-        battery: state of charge at the beginning and the end, as shares.
+        sequence: int64 (slot,), number of the frame since the node's last start; meaningless where
+        it is silent. noise: float64 (slot,), factor on the sensors' noise: 1, more with a low
+        battery. error: of the clock, parts per million. battery: state of charge at the beginning
+        and the end, as shares.
     """
 
     alive: Bool
@@ -53,8 +55,8 @@ class Life:
 def live(scenario: Scenario, cell: Cell, node: int, incidents: Sequence[Incident]) -> Life:
     """A node's life, with the incidents that touch it.
 
-    The clock runs at (1 + ppm·10⁻⁶), is set by each beacon, and decides when the node sends. Ordinary restarts cost a few frames and begin
-    the sequence anew.
+    The clock runs at (1 + ppm·10⁻⁶), is set by each beacon, and decides when the node sends.
+    Ordinary restarts cost a few frames and begin the sequence anew.
 
     Source: §3.1.3-3.1.4; clock and battery models are not in the paper
     """
@@ -70,7 +72,9 @@ def live(scenario: Scenario, cell: Cell, node: int, incidents: Sequence[Incident
     offset = -error * 1e-6 * since_beacon
     local: Float64 = np.asarray(begin + phase, np.float64)
     alive, restarts = np.ones(count, np.bool_), np.zeros(count, np.bool_)
-    for slot in np.flatnonzero(rng.random(count) < scenario.background.reboots_per_day * period / 86400).tolist():
+    for slot in np.flatnonzero(
+        rng.random(count) < scenario.background.reboots_per_day * period / 86400
+    ).tolist():
         alive[slot : slot + 1 + slot % REBOOT_SLOTS] = False
         restarts[min(slot + 1 + slot % REBOOT_SLOTS, count - 1)] = True
     drain = _consumption(scenario) * period / 3600 / scenario.node.battery
@@ -79,7 +83,9 @@ def live(scenario: Scenario, cell: Cell, node: int, incidents: Sequence[Incident
     for incident in incidents:
         during = covered(scenario, incident)
         after = min(during.stop, count - 1)
-        draws = stream(scenario.seed, "incident", incident.number, "node").random((during.stop - during.start, 2))
+        draws = stream(scenario.seed, "incident", incident.number, "node").random(
+            (during.stop - during.start, 2)
+        )
         share = (begin[during] - incident.start) / (incident.end - incident.start)
         sign = 1.0 if draws[0, 0] < 0.5 else -1.0
         if incident.type == "crash":
@@ -101,7 +107,13 @@ def live(scenario: Scenario, cell: Cell, node: int, incidents: Sequence[Incident
     alive &= ~resets & (low < 1)
     restarts[1:] |= resets[:-1]
     return Life(
-        alive, times, local, _sequence(alive, restarts), 1 + NOISIER * low, error, (charge, max(0.0, charge - drain * count - drained))
+        alive,
+        times,
+        local,
+        _sequence(alive, restarts),
+        1 + NOISIER * low,
+        error,
+        (charge, max(0.0, charge - drain * count - drained)),
     )
 
 
@@ -113,7 +125,10 @@ def _sequence(alive: Bool, restarts: Bool) -> Int64:
 
 
 def _consumption(scenario: Scenario) -> float:
-    """Mean current in mA: one frame of 37 bytes on the air, listening before it and for its acknowledgement, and sleep; no repetitions."""
+    """Mean current in mA: one frame of 37 bytes on the air, listening before it and for its
+    acknowledgement, and sleep; no repetitions."""
     node, period = scenario.node, frame_period(scenario)
     sending, listening = 37 * 32e-6, 128e-6 + 192e-6 + 11 * 32e-6
-    return (node.transmit_current * sending + node.receive_current * listening) / period + node.sleep_current
+    return (
+        node.transmit_current * sending + node.receive_current * listening
+    ) / period + node.sleep_current

@@ -10,7 +10,8 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 def fcs(data: bytes) -> int:
     """CRC-16/KERMIT (polynomial 0x1021 reflected, start 0); 0x2189 for b"123456789".
 
-    It is the mirror image of the CRC that `binascii.crc_hqx` computes in C. On the air its low byte goes first.
+    It is the mirror image of the CRC that `binascii.crc_hqx` computes in C. On the air its low byte
+    goes first.
 
     Source: not in the paper; IEEE 802.15.4, frame check sequence
     """
@@ -19,7 +20,8 @@ def fcs(data: bytes) -> int:
 
 
 def intact(psdu: bytes) -> bool:
-    """Whether a frame's last two bytes are the check sequence of those before: the CRC over all of them is then 0.
+    """Whether a frame's last two bytes are the check sequence of those before: the CRC over all of
+    them is then 0.
 
     Source: not in the paper; IEEE 802.15.4, frame check sequence
     """

@@ -1,4 +1,5 @@
-"""Medium access of IEEE 802.15.4 without beacons and slots: listen before talking, acknowledge, repeat."""
+"""Medium access of IEEE 802.15.4 without beacons and slots: listen before talking, acknowledge,
+repeat."""
 
 from __future__ import annotations
 
@@ -26,14 +27,16 @@ Steps = Generator[simpy.Event, None, None]
 
 
 def draws_per_attempt(radio: RadioConfig) -> int:
-    """Uniform draws of one attempt: a backoff each, two for the fading, one for the frame's errors, one for the acknowledgement's."""
+    """Uniform draws of one attempt: a backoff each, two for the fading, one for the frame's errors,
+    one for the acknowledgement's."""
     return radio.backoffs + 5
 
 
 class Sender:
     """A station's radio. `run` is its SimPy process.
 
-    Pauses after an acknowledgement (IFS) are not modelled: a station that has another frame waiting starts its backoff at once.
+    Pauses after an acknowledgement (IFS) are not modelled: a station that has another frame waiting
+    starts its backoff at once.
 
     Args:
         env: clock.
@@ -46,7 +49,15 @@ class Sender:
     Source: not in the paper; IEEE 802.15.4-2006, 7.5.1.4 and 7.5.6
     """
 
-    def __init__(self, env: simpy.Environment, radio: RadioConfig, medium: Medium, number: int, station: Station, frames: int) -> None:
+    def __init__(
+        self,
+        env: simpy.Environment,
+        radio: RadioConfig,
+        medium: Medium,
+        number: int,
+        station: Station,
+        frames: int,
+    ) -> None:
         self._env = env
         self._radio = radio
         self._medium = medium
@@ -57,7 +68,8 @@ class Sender:
         self._width = draws_per_attempt(radio)
         self._stride = station.draws.shape[1]
         self.retries = np.full(frames, -1, np.int8)
-        # Elements of a memoryview are plain floats, several times faster to read than those of an array, and no copy of the draws is made.
+        # Elements of a memoryview are plain floats, several times faster to read than those of an
+        # array, and no copy of the draws is made.
         self._times = np.ascontiguousarray(station.times, np.float64).data
         self._draws = np.ravel(station.draws).data
         columns = np.arange(self._attempts) * self._width + radio.backoffs + 1
@@ -129,7 +141,9 @@ class Sender:
         for frame in range(self._frames):
             yield env.timeout(max(self._times[frame] - env.now, 0.0))
             psdu = self._station.build(frame, 0)
-            sent = Transmission(self._number, frame, 0, env.now, airtime(psdu), psdu, self._dbm[frame])
+            sent = Transmission(
+                self._number, frame, 0, env.now, airtime(psdu), psdu, self._dbm[frame]
+            )
             self._medium.send(sent, env.now)
             self.retries[frame] = 0
             yield env.timeout(airtime(psdu))

@@ -13,7 +13,8 @@ from anomalynet.simulation.scenario import Scenario
 from anomalynet.simulation.streams import stream
 
 JAMMER_POWER = -14.0
-"""dBm at magnitude 1: a small battery-driven jammer; power grows with the square of the magnitude."""
+"""dBm at magnitude 1: a small battery-driven jammer; power grows with the square of the
+magnitude."""
 REACTION = 0.0003
 """Seconds after which a reactive jammer falls into a frame it has noticed."""
 PULSE, PAUSE = 0.5, 0.7
@@ -21,7 +22,8 @@ PULSE, PAUSE = 0.5, 0.7
 FOREIGN_POWER = -18.0
 """dBm at magnitude 1 of foreign traffic in our 2 MHz, out of a wider signal."""
 BURST, CALM = 1.5, 3.0
-"""Mean seconds of the Gilbert-Elliott states of foreign traffic; the calm ones shorten with the magnitude."""
+"""Mean seconds of the Gilbert-Elliott states of foreign traffic; the calm ones shorten with the
+magnitude."""
 
 
 class Bursts:
@@ -41,7 +43,10 @@ class Bursts:
         """See `records.Disturber`."""
         first = bisect.bisect_right(self._stops, start)
         last = bisect.bisect_left(self._starts, stop)
-        return [(max(start, self._starts[i]), min(stop, self._stops[i]), self._powers[i]) for i in range(first, last)]
+        return [
+            (max(start, self._starts[i]), min(stop, self._stops[i]), self._powers[i])
+            for i in range(first, last)
+        ]
 
     def heard(self, start: float, stop: float, station: int) -> bool:
         """See `records.Disturber`."""
@@ -51,7 +56,8 @@ class Bursts:
 
 
 class Reactive:
-    """A jammer that falls into every frame it notices between two moments: carrier sense never finds it.
+    """A jammer that falls into every frame it notices between two moments: carrier sense never
+    finds it.
 
     Args:
         start, stop: seconds.
@@ -78,8 +84,11 @@ def power_of(incident: Incident) -> float:
     return float(base + 20 * np.log10(incident.magnitude))
 
 
-def reach(scenario: Scenario, cell: Cell, position: tuple[float, float], power: float) -> tuple[float, Bool]:
-    """Power in dBm at the gateway, and which nodes' carrier sense notices a source at a position: bool (node,)."""
+def reach(
+    scenario: Scenario, cell: Cell, position: tuple[float, float], power: float
+) -> tuple[float, Bool]:
+    """Power in dBm at the gateway, and which nodes' carrier sense notices a source at a position:
+    bool (node,)."""
     place = np.array([position])
     at_nodes = between(scenario, place, cell.positions, power)[0]
     at_gateway = float(between(scenario, place, cell.gateway[None], power)[0, 0])
@@ -108,7 +117,8 @@ def of_incident(scenario: Scenario, cell: Cell, incident: Incident) -> Disturber
 
 
 def background(scenario: Scenario, cell: Cell, until: float) -> Sequence[Disturber]:
-    """Foreign traffic of a healthy network, heard by the gateway alone: bursts that begin at random, each with its own power."""
+    """Foreign traffic of a healthy network, heard by the gateway alone: bursts that begin at
+    random, each with its own power."""
     chosen = scenario.background
     rng = stream(scenario.seed, "cell", cell.number, "foreign")
     seconds = np.arange(0, until, 60.0)
@@ -118,4 +128,8 @@ def background(scenario: Scenario, cell: Cell, until: float) -> Sequence[Disturb
     begins = draws[:, 0] < chosen.interference_per_day / 1440
     starts = (seconds + 60 * draws[:, 1])[begins]
     stops = np.minimum(starts + extra[begins], np.append(starts[1:], np.inf))
-    return [Bursts(starts, stops, 10 ** (level[begins] / 10), np.zeros(len(cell.names), np.bool_))] if len(starts) else []
+    return (
+        [Bursts(starts, stops, 10 ** (level[begins] / 10), np.zeros(len(cell.names), np.bool_))]
+        if len(starts)
+        else []
+    )

@@ -31,7 +31,8 @@ class Effect:
         motion: motions a minute.
         people: how many come.
         lamps: whether lamps that are off come on, to a share that grows with the magnitude.
-        burst: multiple of sound and motion during the first `BURST` seconds; afterwards they cease and the place is still.
+        burst: multiple of sound and motion during the first `BURST` seconds; afterwards they cease
+        and the place is still.
     """
 
     temperature: float = 0.0
@@ -50,17 +51,20 @@ EFFECTS = {
     "fall": Effect(sound=4.0, motion=0.4, burst=10.0),
     "crowd": Effect(temperature=0.15, vapour=0.1, people=2.0, lamps=True),
 }
-"""Effect of each variant per unit of magnitude: about the ordinary short-term variation of what it changes most."""
+"""Effect of each variant per unit of magnitude: about the ordinary short-term variation of what it
+changes most."""
 
 
 def felt(cell: Cell, incident: Incident) -> Float64:
-    """Share of an event's effect that its nodes feel, float64 (touched node,): 1 where it is, a half at `DISTANCE`."""
+    """Share of an event's effect that its nodes feel, float64 (touched node,): 1 where it is, a
+    half at `DISTANCE`."""
     nodes = cell.positions[list(incident.nodes)]
     return 1 / (1 + (distances(nodes, np.array([incident.position]))[:, 0] / DISTANCE) ** 2)
 
 
 def envelope(times: Float64, start: float, end: float) -> tuple[Float64, Float64]:
-    """Strength of an event, 0 … 1, float64 (sample,) each: of what ends with it, and of what fades after it."""
+    """Strength of an event, 0 … 1, float64 (sample,) each: of what ends with it, and of what fades
+    after it."""
     onset = min(ONSET, (end - start) / 3)
     rise = 0.5 - 0.5 * np.cos(np.pi * np.clip((times - start) / onset, 0.0, 1.0))
     return rise * (times < end), rise * np.exp(-np.maximum(times - end, 0.0) / RECOVERY)

@@ -1,4 +1,5 @@
-"""Slow random fields in time and space, and the first-order recursion that they and the sensors' lag have in common."""
+"""Slow random fields in time and space, and the first-order recursion that they and the sensors'
+lag have in common."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ def recur(inputs: Float64, memory: Float64 | float) -> Float64:
 
 
 def lag(inputs: Float64, period: float, constant: Float64 | float) -> Float64:
-    """First-order response to inputs that are constant over a period: 63.2 % of a step after one time constant.
+    """First-order response to inputs that are constant over a period: 63.2 % of a step after one
+    time constant.
 
     Args:
         inputs: float64 (step, …).
@@ -45,7 +47,8 @@ def lag(inputs: Float64, period: float, constant: Float64 | float) -> Float64:
 
 
 def wander(rng: np.random.Generator, steps: int, width: int, constant: float) -> Float64:
-    """Independent AR(1) series of mean 0 and variance 1: float64 (step, width), correlation exp(−Δt/constant), Δt in units of `STEP`.
+    """Independent AR(1) series of mean 0 and variance 1: float64 (step, width), correlation
+    exp(−Δt/constant), Δt in units of `STEP`.
 
     Source: not in the paper
     """
@@ -56,7 +59,8 @@ def wander(rng: np.random.Generator, steps: int, width: int, constant: float) ->
 
 
 def grid(scenario: Scenario) -> Float64:
-    """Seconds of the points of a field, float64 (step,): from 0 to the end of the simulated time or just behind it."""
+    """Seconds of the points of a field, float64 (step,): from 0 to the end of the simulated time or
+    just behind it."""
     return np.arange(int(np.ceil(seconds(scenario.duration) / STEP)) + 1, dtype=np.float64) * STEP
 
 
@@ -68,8 +72,11 @@ def resample(values: Float64, times: Float64) -> Float64:
     return np.ascontiguousarray(between.T)
 
 
-def over_nodes(scenario: Scenario, cell: Cell, times: Float64, name: str, constant: float) -> Float64:
-    """A field of mean 0 and variance 1 over a cell's nodes: neighbours agree, with correlation exp(−distance/correlation_length).
+def over_nodes(
+    scenario: Scenario, cell: Cell, times: Float64, name: str, constant: float
+) -> Float64:
+    """A field of mean 0 and variance 1 over a cell's nodes: neighbours agree, with correlation
+    exp(−distance/correlation_length).
 
     Args:
         name: of the field; another name is another, independent field.
@@ -79,8 +86,12 @@ def over_nodes(scenario: Scenario, cell: Cell, times: Float64, name: str, consta
 
     Source: not in the paper
     """
-    together = np.exp(-distances(cell.positions, cell.positions) / scenario.climate.correlation_length)
-    root = np.linalg.cholesky(together + 1e-9 * np.eye(len(together)))  # two nodes may stand on one spot
+    together = np.exp(
+        -distances(cell.positions, cell.positions) / scenario.climate.correlation_length
+    )
+    root = np.linalg.cholesky(
+        together + 1e-9 * np.eye(len(together))
+    )  # two nodes may stand on one spot
     rng = stream(scenario.seed, "cell", cell.number, name)
     field: Float64 = root @ resample(wander(rng, len(grid(scenario)), len(root), constant), times)
     return field

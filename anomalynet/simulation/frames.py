@@ -20,7 +20,8 @@ offset  bytes  field, little endian
 29      2      FCS, CRC-16/KERMIT of everything before it
 ======  =====  ===================================================================
 
-The FCS is checked and made by every radio on the way, so whoever rewrites a frame makes it fit; the CRC-32 comes from the node.
+The FCS is checked and made by every radio on the way, so whoever rewrites a frame makes it fit; the
+CRC-32 comes from the node.
 """
 
 from __future__ import annotations
@@ -37,9 +38,20 @@ from anomalynet.simulation.records import Float64, Int64
 LENGTH = 31
 _BODY, _PAYLOAD, _RETRIES, _CRC = 25, 9, 11, 25
 _FIELDS: tuple[tuple[str, str], ...] = (
-    ("control", "<u2"), ("mac_sequence", "u1"), ("pan", "<u2"), ("destination", "<u2"), ("source", "<u2"), ("sequence", "<u2"),
-    ("retries", "u1"), ("clock", "<u4"), ("temperature", "<i2"), ("humidity", "<u2"), ("light", "<u2"), ("sound", "<u2"), ("motion", "u1"),
-)  # fmt: skip
+    ("control", "<u2"),
+    ("mac_sequence", "u1"),
+    ("pan", "<u2"),
+    ("destination", "<u2"),
+    ("source", "<u2"),
+    ("sequence", "<u2"),
+    ("retries", "u1"),
+    ("clock", "<u4"),
+    ("temperature", "<i2"),
+    ("humidity", "<u2"),
+    ("light", "<u2"),
+    ("sound", "<u2"),
+    ("motion", "u1"),
+)
 _DTYPE = np.dtype(list(_FIELDS))
 _WHOLE = np.dtype([*_FIELDS, ("crc", "<u4"), ("fcs", "<u2")])
 _UNITS = {"temperature": 100.0, "humidity": 100.0, "motion": 1.0, "light": 1.0, "sound": 10.0}
@@ -47,7 +59,9 @@ _UNITS = {"temperature": 100.0, "humidity": 100.0, "motion": 1.0, "light": 1.0, 
 _REPETITIONS = [bytes([number]) for number in range(256)]
 
 
-def builder(address: int, pan: int, sequence: Int64, clock: Float64, readings: Float64) -> Callable[[int, int], bytes]:
+def builder(
+    address: int, pan: int, sequence: Int64, clock: Float64, readings: Float64
+) -> Callable[[int, int], bytes]:
     """Return what makes a node's frames.
 
     Args:
@@ -71,7 +85,11 @@ def builder(address: int, pan: int, sequence: Int64, clock: Float64, readings: F
 
     def build(frame: int, repetitions: int) -> bytes:
         start = frame * _BODY
-        body = raw[start : start + _RETRIES] + _REPETITIONS[repetitions] + raw[start + _RETRIES + 1 : start + _BODY]
+        body = (
+            raw[start : start + _RETRIES]
+            + _REPETITIONS[repetitions]
+            + raw[start + _RETRIES + 1 : start + _BODY]
+        )
         return sealed(body + zlib.crc32(body[_PAYLOAD:]).to_bytes(4, "little"))
 
     return build
@@ -83,20 +101,27 @@ def sealed(frame: bytes) -> bytes:
 
 
 def tampered(psdu: bytes, change: bytes) -> bytes:
-    """Return a frame whose temperature, humidity, light, sound were overwritten by XOR with 8 bytes, under a new FCS and the old CRC-32."""
+    """Return a frame whose temperature, humidity, light, sound were overwritten by XOR with 8
+    bytes, under a new FCS and the old CRC-32."""
     payload = bytes(a ^ b for a, b in zip(psdu[16:24], change, strict=True))
     return sealed(psdu[:16] + payload + psdu[24:-2])
 
 
 def parse(frames: Sequence[bytes]) -> dict[str, npt.NDArray[np.generic]]:
-    """Read received frames; one of another length has source -1, no readings (NaN) and a wrong checksum.
+    """Read received frames; one of another length has source -1, no readings (NaN) and a wrong
+    checksum.
 
-    Returns: columns over the frames: source int32, sequence uint16, retries uint8, clock float64 (s), the five readings float32, and
+    Returns: columns over the frames: source int32, sequence uint16, retries uint8, clock float64
+    (s), the five readings float32, and
         checksum bool, whether the CRC-32 agrees.
     """
     ours = np.fromiter((len(frame) == LENGTH for frame in frames), np.bool_, len(frames))
-    rows = np.frombuffer(b"".join(frame if len(frame) == LENGTH else bytes(LENGTH) for frame in frames), _WHOLE)
-    sums = np.fromiter((zlib.crc32(frame[_PAYLOAD:_CRC]) for frame in frames), np.uint32, len(frames))
+    rows = np.frombuffer(
+        b"".join(frame if len(frame) == LENGTH else bytes(LENGTH) for frame in frames), _WHOLE
+    )
+    sums = np.fromiter(
+        (zlib.crc32(frame[_PAYLOAD:_CRC]) for frame in frames), np.uint32, len(frames)
+    )
     found: dict[str, npt.NDArray[np.generic]] = {
         "source": np.where(ours, rows["source"].astype(np.int32), -1),
         "sequence": rows["sequence"].astype(np.uint16),

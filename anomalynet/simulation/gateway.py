@@ -38,9 +38,14 @@ class Heard:
     intact: Bool
     frames: list[bytes]
 
-    def take(self, rows: Int64, time: Float64 | None = None, frames: list[bytes] | None = None) -> Heard:
+    def take(
+        self, rows: Int64, time: Float64 | None = None, frames: list[bytes] | None = None
+    ) -> Heard:
         """Some rows in a given order, with other arrival times or bytes."""
-        bytes_, times = self.frames if frames is None else frames, self.time if time is None else time
+        bytes_, times = (
+            self.frames if frames is None else frames,
+            self.time if time is None else time,
+        )
         return Heard(
             times[rows],
             self.station[rows],
@@ -65,15 +70,27 @@ def hear(log: RadioLog, slots_of: Sequence[Int64]) -> Heard:
     every = np.concatenate([*slots_of, np.empty(0, np.int64)])
     slot = every[bases[numbers[:, 0]] + numbers[:, 1]] if len(got) else np.empty(0, np.int64)
     intact = np.fromiter((one.intact for one in got), np.bool_, len(got))
-    return Heard(floats[:, 0], numbers[:, 0], slot, floats[:, 1], floats[:, 2], intact, [one.psdu for one in got])
+    return Heard(
+        floats[:, 0],
+        numbers[:, 0],
+        slot,
+        floats[:, 1],
+        floats[:, 2],
+        intact,
+        [one.psdu for one in got],
+    )
 
 
 def in_service(scenario: Scenario, cell: Cell, time: Float64) -> Bool:
-    """Whether the gateway was up at some moments: bool like `time`. Its restarts are part of a healthy network."""
+    """Whether the gateway was up at some moments: bool like `time`. Its restarts are part of a
+    healthy network."""
     chosen = scenario.background
     minutes = int(seconds(scenario.duration) / 60) + 1
     rng = stream(scenario.seed, "cell", cell.number, "outages")
-    begins, lengths = rng.random(minutes) < chosen.outages_per_day / 1440, rng.exponential(chosen.outage_seconds, minutes)
+    begins, lengths = (
+        rng.random(minutes) < chosen.outages_per_day / 1440,
+        rng.exponential(chosen.outage_seconds, minutes),
+    )
     up = np.ones(len(time), np.bool_)
     for minute in np.flatnonzero(begins):
         up &= (time < 60.0 * minute) | (time >= 60.0 * minute + lengths[minute])
@@ -83,7 +100,8 @@ def in_service(scenario: Scenario, cell: Cell, time: Float64) -> Bool:
 def table(scenario: Scenario, heard: Heard) -> Mapping[str, npt.NDArray[np.generic] | list[bytes]]:
     """The columns of the gateway log, each (frame,): see `store.FRAMES`.
 
-    `source`, `sequence`, `retries`, `sent` and the readings are what the frame says, right or wrong; `sent` is the node's clock.
+    `source`, `sequence`, `retries`, `sent` and the readings are what the frame says, right or
+    wrong; `sent` is the node's clock.
     """
     read = parse(heard.frames)
     epoch = np.datetime64(scenario.start, "us").astype(np.int64)

@@ -17,10 +17,13 @@ class Kind:
 
     Attributes:
         cause: whose doing it is.
-        layer: what is changed: the `environment` itself, a `sensor`, the node's `application` or the whole `node`, the `link`
-            (frames of an attacker's own), the `physical` channel, or the `network` behind the gateway's radio.
+        layer: what is changed: the `environment` itself, a `sensor`, the node's `application` or
+        the whole `node`, the `link`
+            (frames of an attacker's own), the `physical` channel, or the `network` behind the
+            gateway's radio.
         impact: what it harms first.
-        reach: which nodes it touches: one `node`; a `room`; up to four `neighbours`, of a node or behind one relay; the `sector` behind an
+        reach: which nodes it touches: one `node`; a `room`; up to four `neighbours`, of a node or
+        behind one relay; the `sector` behind an
             obstacle; those that `radio` interference can reach; the whole `cell`.
         variants: ways of doing it.
     """
@@ -34,10 +37,14 @@ class Kind:
 
 TYPES: dict[str, Kind] = {
     "spoofing": Kind("attack", "link", "integrity"),
-    "false_data_injection": Kind("attack", "application", "integrity", "node", ("bias", "ramp", "scale", "coordinated")),
+    "false_data_injection": Kind(
+        "attack", "application", "integrity", "node", ("bias", "ramp", "scale", "coordinated")
+    ),
     "replay": Kind("attack", "link", "integrity"),
     "tampering": Kind("attack", "network", "integrity", "neighbours"),
-    "jamming": Kind("attack", "physical", "availability", "radio", ("constant", "periodic", "reactive")),
+    "jamming": Kind(
+        "attack", "physical", "availability", "radio", ("constant", "periodic", "reactive")
+    ),
     "flooding": Kind("attack", "link", "availability", "cell"),
     "selective_forwarding": Kind("attack", "network", "availability", "neighbours"),
     "black_hole": Kind("attack", "network", "availability", "neighbours"),
@@ -56,12 +63,15 @@ TYPES: dict[str, Kind] = {
     "crash": Kind("fault", "node", "availability"),
     "interference": Kind("environment", "physical", "availability", "radio"),
     "shadowing_outage": Kind("environment", "physical", "availability", "sector"),
-    "process_event": Kind("environment", "environment", "safety", "room", ("fire", "leak", "fall", "crowd")),
+    "process_event": Kind(
+        "environment", "environment", "safety", "room", ("fire", "leak", "fall", "crowd")
+    ),
 }
 """Every type, in the order of reports."""
 
 TOUCHED = {"node": 1.0, "neighbours": 2.5, "room": 3.0, "sector": 2.0, "radio": 4.0}
-"""Nodes that an incident of each reach touches on average, for the number of incidents to plan; `cell` touches all."""
+"""Nodes that an incident of each reach touches on average, for the number of incidents to plan;
+`cell` touches all."""
 
 
 def chosen(only: str | None) -> dict[str, Kind]:

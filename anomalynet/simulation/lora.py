@@ -7,10 +7,17 @@ import math
 from anomalynet.errors import UsageError
 
 NOISE = -117.0
-"""dBm in 125 kHz, with the 6 dB noise figure of the data sheet's sensitivities; `radio.noise_figure` is for 802.15.4."""
+"""dBm in 125 kHz, with the 6 dB noise figure of the data sheet's sensitivities;
+`radio.noise_figure` is for 802.15.4."""
 
 
-def time_on_air(payload: int, spreading_factor: int, bandwidth: float = 125e3, coding_rate: int = 1, preamble: int = 8) -> float:
+def time_on_air(
+    payload: int,
+    spreading_factor: int,
+    bandwidth: float = 125e3,
+    coding_rate: int = 1,
+    preamble: int = 8,
+) -> float:
     """Seconds that a frame takes, with explicit header and CRC.
 
     Args:
@@ -24,12 +31,15 @@ def time_on_air(payload: int, spreading_factor: int, bandwidth: float = 125e3, c
     """
     symbol: float = 2**spreading_factor / bandwidth
     slow = symbol >= 0.016
-    groups = math.ceil((8 * payload - 4 * spreading_factor + 28 + 16) / (4 * (spreading_factor - 2 * slow)))
+    groups = math.ceil(
+        (8 * payload - 4 * spreading_factor + 28 + 16) / (4 * (spreading_factor - 2 * slow))
+    )
     return (preamble + 4.25 + 8 + max(groups * (coding_rate + 4), 0)) * symbol
 
 
 def required_snr(spreading_factor: int) -> float:
-    """Smallest ratio of signal to noise in dB that can be read: -7.5 at 7, 2.5 less with each factor more.
+    """Smallest ratio of signal to noise in dB that can be read: -7.5 at 7, 2.5 less with each
+    factor more.
 
     Raises:
         UsageError: the spreading factor is not 7-12.
@@ -37,7 +47,10 @@ def required_snr(spreading_factor: int) -> float:
     Source: not in the paper; Semtech SX1276 data sheet, table 13
     """
     if not 7 <= spreading_factor <= 12:
-        raise UsageError(f"radio.spreading_factor is {spreading_factor}; LoRa has 7 to 12", "choose one of 7 8 9 10 11 12")
+        raise UsageError(
+            f"radio.spreading_factor is {spreading_factor}; LoRa has 7 to 12",
+            "choose one of 7 8 9 10 11 12",
+        )
     return -7.5 - 2.5 * (spreading_factor - 7)
 
 

@@ -25,16 +25,38 @@ ACK_TIME = ACK_BITS * BIT
 LONGEST = (HEADER + MAX_PSDU) * 8 * BIT + 2 * TURNAROUND + ACK_TIME
 """Seconds after its end in which a transmission can still matter to another one."""
 SYNCHRONISATION = -5.0
-"""dB of signal against noise and interference below which a receiver does not lock on to a frame: a bit in thirteen would be wrong. ns-3
-has the same limit, after IEEE 802.15.4-2006, annex E."""
+"""dB of signal against noise and interference below which a receiver does not lock on to a frame: a
+bit in thirteen would be wrong. ns-3 has the same limit, after IEEE 802.15.4-2006, annex E."""
 
 
 class Transmission:
-    """A frame on the air during [start, stop) seconds; `released` is when a gateway that locked on to it listens again."""
+    """A frame on the air during [start, stop) seconds; `released` is when a gateway that locked on
+    to it listens again."""
 
-    __slots__ = ("attempt", "dbm", "frame", "locked", "milliwatt", "order", "psdu", "released", "start", "station", "stop")
+    __slots__ = (
+        "attempt",
+        "dbm",
+        "frame",
+        "locked",
+        "milliwatt",
+        "order",
+        "psdu",
+        "released",
+        "start",
+        "station",
+        "stop",
+    )
 
-    def __init__(self, station: int, frame: int, attempt: int, start: float, seconds: float, psdu: bytes, dbm: float) -> None:
+    def __init__(
+        self,
+        station: int,
+        frame: int,
+        attempt: int,
+        start: float,
+        seconds: float,
+        psdu: bytes,
+        dbm: float,
+    ) -> None:
         self.station = station
         self.frame = frame
         self.attempt = attempt
@@ -63,10 +85,11 @@ def airtime(psdu: bytes) -> float:
 class Medium:
     """What is on the air of a cell, and the gateway that listens to it; writes the log.
 
-    The gateway locks on to the first frame that it can synchronise to and stays with it to its end: a stronger frame that comes later
-    spoils the first and is lost too. It is deaf from the end of a frame that it acknowledges to the end of the acknowledgement. A frame is
-    logged if the gateway locked on to it and the 6 bytes before the PSDU came without a wrong bit; what follows may be wrong, and the check
-    sequence shows it.
+    The gateway locks on to the first frame that it can synchronise to and stays with it to its end:
+    a stronger frame that comes later spoils the first and is lost too. It is deaf from the end of a
+    frame that it acknowledges to the end of the acknowledgement. A frame is logged if the gateway
+    locked on to it and the 6 bytes before the PSDU came without a wrong bit; what follows may be
+    wrong, and the check sequence shows it.
 
     Args:
         radio: receiver and noise.
@@ -98,8 +121,11 @@ class Medium:
         self._latest: dict[int, int] = {}
 
     def busy(self, station: int, start: float, stop: float) -> bool:
-        """Whether a station that listens during [start, stop) finds the channel in use, by the gateway, a station or a disturber."""
-        return (self._ack[0] < stop and start < self._ack[1]) or self._disturbed(station, start, stop)
+        """Whether a station that listens during [start, stop) finds the channel in use, by the
+        gateway, a station or a disturber."""
+        return (self._ack[0] < stop and start < self._ack[1]) or self._disturbed(
+            station, start, stop
+        )
 
     def send(self, sent: Transmission, now: float) -> None:
         """Put a frame on the air; it may start later than now."""
@@ -127,17 +153,31 @@ class Medium:
             overlapped = bool(stretches)
             stretches += disturbance(self._disturbers, sent.start, sent.stop)
         parts = pieces(sent.start, sent.stop, self._noise, stretches)
-        errors = [(bits, error_density(sent.dbm - 10.0 * math.log10(noise))) for bits, noise in parts]
+        errors = [
+            (bits, error_density(sent.dbm - 10.0 * math.log10(noise))) for bits, noise in parts
+        ]
         first = first_error(draw, errors)
         if not self._locks(sent, parts[0][1]) or (first is not None and first < 8 * HEADER):
             counts["missed"] += 1
             counts["collided"] += overlapped
             return False
-        psdu = sent.psdu if first is None else flip(sent.psdu, first, errors, self._corrupt(sent.station, sent.frame, sent.attempt))
+        psdu = (
+            sent.psdu
+            if first is None
+            else flip(
+                sent.psdu, first, errors, self._corrupt(sent.station, sent.frame, sent.attempt)
+            )
+        )
         good = intact(psdu)
-        mean = parts[0][1] if len(parts) == 1 else sum(bits * noise for bits, noise in parts) / sum(bits for bits, _ in parts)
+        mean = (
+            parts[0][1]
+            if len(parts) == 1
+            else sum(bits * noise for bits, noise in parts) / sum(bits for bits, _ in parts)
+        )
         snr = sent.dbm - 10.0 * math.log10(mean)
-        self._receptions.append(Reception(sent.stop, sent.station, sent.frame, sent.attempt, sent.dbm, snr, psdu, good))
+        self._receptions.append(
+            Reception(sent.stop, sent.station, sent.frame, sent.attempt, sent.dbm, snr, psdu, good)
+        )
         if not good:
             counts["corrupted"] += 1
             counts["collided"] += overlapped
@@ -155,12 +195,15 @@ class Medium:
         sent.released = begin + ACK_TIME
 
     def acknowledged(self, sent: Transmission, draw: float) -> bool:
-        """Whether the acknowledgement that ends now reached the sender: over the same link, with the same fading.
+        """Whether the acknowledgement that ends now reached the sender: over the same link, with
+        the same fading.
 
         What the sender's carrier sense notices meanwhile spoils it.
         """
         density = error_density(sent.dbm - self._noise_dbm)
-        return ACK_BITS * density <= -math.log1p(-draw) and not self._disturbed(sent.station, sent.stop + TURNAROUND, sent.released)
+        return ACK_BITS * density <= -math.log1p(-draw) and not self._disturbed(
+            sent.station, sent.stop + TURNAROUND, sent.released
+        )
 
     def _disturbed(self, station: int, start: float, stop: float) -> bool:
         row = self._hears[station]
@@ -177,14 +220,23 @@ class Medium:
         ]
 
     def _locks(self, sent: Transmission, noise: float | None = None) -> bool:
-        """Whether the gateway, at the start of a frame, was free and could synchronise to it against `noise` in mW; decided once."""
+        """Whether the gateway, at the start of a frame, was free and could synchronise to it
+        against `noise` in mW; decided once."""
         if sent.locked is None:
             place = (sent.start, sent.order)
-            earlier = [other for other in self._air if (other.start, other.order) < place and sent.start < other.released]
+            earlier = [
+                other
+                for other in self._air
+                if (other.start, other.order) < place and sent.start < other.released
+            ]
             noise = self._noise_at_start(sent) if noise is None else noise
-            sent.locked = sent.dbm - 10.0 * math.log10(noise) >= SYNCHRONISATION and not any(self._locks(other) for other in earlier)
+            sent.locked = sent.dbm - 10.0 * math.log10(noise) >= SYNCHRONISATION and not any(
+                self._locks(other) for other in earlier
+            )
         return sent.locked
 
     def _noise_at_start(self, sent: Transmission) -> float:
         stretches = self._interference(sent) + disturbance(self._disturbers, sent.start, sent.stop)
-        return math.fsum([self._noise, *(power for begin, _, power in stretches if begin <= sent.start)])
+        return math.fsum(
+            [self._noise, *(power for begin, _, power in stretches if begin <= sent.start)]
+        )

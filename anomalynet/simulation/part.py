@@ -1,4 +1,5 @@
-"""One cell's share of a world: simulated, written, and remembered, so that a simulation that is cut off goes on with the next cell."""
+"""One cell's share of a world: simulated, written, and remembered, so that a simulation that is cut
+off goes on with the next cell."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ from anomalynet.simulation.store import (
 )
 
 Refine = Callable[[Path, pl.DataFrame, pl.DataFrame, Scenario], pl.DataFrame]
-"""(gateway log of a cell, its nodes, its incidents, the scenario) → its telemetry. A module's function, so that other processes find it."""
+"""(gateway log of a cell, its nodes, its incidents, the scenario) → its telemetry. A module's
+function, so that other processes find it."""
 
 CODE = ("simulation", "data")
 """The packages that make a world and its telemetry."""
@@ -38,7 +40,8 @@ PARTS = "parts"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a finished cell leaves beside its Parquet files: their facts, its counts, nodes and incidents."""
+    """What a finished cell leaves beside its Parquet files: their facts, its counts, nodes and
+    incidents."""
 
     files: dict[str, dict[str, Any]]
     counts: dict[str, int]
@@ -47,29 +50,39 @@ class Part:
 
 
 def make_part(
-    folder: Path, scenario: Scenario, number: int, refine: Refine | None, progress: Callable[[float], None] | None = None
+    folder: Path,
+    scenario: Scenario,
+    number: int,
+    refine: Refine | None,
+    progress: Callable[[float], None] | None = None,
 ) -> None:
-    """Simulate one cell and write its files into the world's folder, last the note that it is finished."""
+    """Simulate one cell and write its files into the world's folder, last the note that it is
+    finished."""
     result = simulate_cell(scenario, number, progress=progress)
     nodes, incidents = nodes_table(result), incidents_table(result, scenario.start)
     name = partition("frames", number)
     files = {name: write_parquet(folder, name, frames_table(result))}
     if refine is not None:
         telemetry = partition("telemetry", number)
-        files[telemetry] = write_parquet(folder, telemetry, refine(folder / name, nodes, incidents, scenario))
+        files[telemetry] = write_parquet(
+            folder, telemetry, refine(folder / name, nodes, incidents, scenario)
+        )
     note = {
         "code": code_hash(CODE),
         "refine": name_of(refine),
         "files": files,
         "counts": dict(result.counts),
         "nodes": nodes.to_dict(as_series=False),
-        "incidents": incidents.with_columns(pl.col("start", "end").to_physical()).to_dict(as_series=False),
+        "incidents": incidents.with_columns(pl.col("start", "end").to_physical()).to_dict(
+            as_series=False
+        ),
     }
     write_text(_note(folder, number), json.dumps(note))
 
 
 def read_part(folder: Path, number: int, refine: Refine | None) -> Part | None:
-    """What a finished cell left; None where it is to be simulated: not finished, its files damaged, or made by another program."""
+    """What a finished cell left; None where it is to be simulated: not finished, its files damaged,
+    or made by another program."""
     note = read_json(_note(folder, number))
     if note.get("code") != code_hash(CODE) or note["refine"] != name_of(refine):
         return None
@@ -79,7 +92,12 @@ def read_part(folder: Path, number: int, refine: Refine | None) -> Part | None:
         sound = False
     if not sound:
         return None
-    return Part(note["files"], note["counts"], pl.DataFrame(note["nodes"], schema=NODES), pl.DataFrame(note["incidents"], schema=INCIDENTS))
+    return Part(
+        note["files"],
+        note["counts"],
+        pl.DataFrame(note["nodes"], schema=NODES),
+        pl.DataFrame(note["incidents"], schema=INCIDENTS),
+    )
 
 
 def name_of(refine: Refine | None) -> str | None:

@@ -15,15 +15,41 @@ RHYTHMS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
         (12, 10, 8, 5, 3, 2, 4, 8, 20, 35, 50, 60, 60, 60, 60, 60, 55, 50, 50, 45, 40, 35, 30, 20),
     ),
     "shifts": (
-        (10, 10, 10, 10, 10, 30, 90, 100, 100, 60, 100, 100, 60, 90, 100, 90, 90, 90, 50, 90, 90, 80, 20, 10),
+        (
+            10,
+            10,
+            10,
+            10,
+            10,
+            30,
+            90,
+            100,
+            100,
+            60,
+            100,
+            100,
+            60,
+            90,
+            100,
+            90,
+            90,
+            90,
+            50,
+            90,
+            90,
+            80,
+            20,
+            10,
+        ),
         (3, 3, 3, 3, 3, 5, 10, 10, 10, 10, 10, 10, 10, 10, 5, 5, 5, 5, 3, 3, 3, 3, 3, 3),
     ),
     "ward": (
         (6, 4, 6, 4, 5, 15, 60, 90, 80, 100, 70, 75, 80, 50, 65, 80, 85, 75, 60, 50, 35, 20, 10, 6),
         (6, 4, 6, 4, 5, 10, 40, 60, 55, 50, 45, 55, 60, 45, 70, 85, 80, 65, 50, 40, 30, 20, 10, 6),
     ),
-}  # fmt: skip
-"""Percent of the busiest hour's people at each full hour, on weekdays and at the weekend; linear in between."""
+}
+"""Percent of the busiest hour's people at each full hour, on weekdays and at the weekend; linear in
+between."""
 STAY = {"street": 180.0, "shifts": 2700.0, "ward": 900.0}
 """Mean seconds that one stays in a room."""
 WORKING = 0.3
@@ -43,19 +69,33 @@ def activity(scenario: Scenario, times: Float64) -> Float64:
 def occupancy(scenario: Scenario, cell: Cell, times: Float64) -> Float64:
     """People in each room at given seconds, evenly spaced: float64 (room, sample) of whole numbers.
 
-    Immigration and death: people arrive as a Poisson process whose rate follows the hour and the weekday, and leave after an exponential
-    time. A room is busier than another throughout, by a log-normal factor of mean 1 (σ 0.3).
+    Immigration and death: people arrive as a Poisson process whose rate follows the hour and the
+    weekday, and leave after an exponential time. A room is busier than another throughout, by a
+    log-normal factor of mean 1 (σ 0.3).
 
     Source: not in the paper
     """
-    stay, step = STAY[scenario.climate.rhythm], float(times[1] - times[0]) if len(times) > 1 else 1.0
+    stay, step = (
+        STAY[scenario.climate.rhythm],
+        float(times[1] - times[0]) if len(times) > 1 else 1.0,
+    )
     path = ("cell", cell.number, "people")
     rooms = len(cell.room_positions)
-    popular = np.exp(stream(scenario.seed, *path).normal(-0.045, 0.3, rooms)) * scenario.climate.people
-    arrivals = stream(scenario.seed, *path, "arrivals").poisson(popular * activity(scenario, times)[:, None] * step / stay)
-    arrivals[0] = stream(scenario.seed, *path, "first").poisson(popular * activity(scenario, times[:1]))
-    sample, room = (np.repeat(axis.ravel(), arrivals.ravel()) for axis in np.indices(arrivals.shape))
-    before = stream(scenario.seed, *path, "moments").random(len(sample)) * (sample > 0)  # they came that share of a step before the sample
+    popular = (
+        np.exp(stream(scenario.seed, *path).normal(-0.045, 0.3, rooms)) * scenario.climate.people
+    )
+    arrivals = stream(scenario.seed, *path, "arrivals").poisson(
+        popular * activity(scenario, times)[:, None] * step / stay
+    )
+    arrivals[0] = stream(scenario.seed, *path, "first").poisson(
+        popular * activity(scenario, times[:1])
+    )
+    sample, room = (
+        np.repeat(axis.ravel(), arrivals.ravel()) for axis in np.indices(arrivals.shape)
+    )
+    before = stream(scenario.seed, *path, "moments").random(len(sample)) * (
+        sample > 0
+    )  # they came that share of a step before the sample
     stays = stream(scenario.seed, *path, "stays").exponential(stay / step, len(sample))
     left = sample + np.maximum(np.ceil(stays - before), 0.0).astype(np.int64)
     change = np.zeros((rooms, len(times) + 1))
@@ -66,7 +106,8 @@ def occupancy(scenario: Scenario, cell: Cell, times: Float64) -> Float64:
 
 
 def machines(scenario: Scenario, cell: Cell, times: Float64) -> Bool:
-    """Whether each room's machines run, bool (room, sample): during working hours, with stops of some minutes.
+    """Whether each room's machines run, bool (room, sample): during working hours, with stops of
+    some minutes.
 
     Source: not in the paper
     """
@@ -74,6 +115,8 @@ def machines(scenario: Scenario, cell: Cell, times: Float64) -> Bool:
     working = activity(scenario, times) > WORKING
     running = []
     for room in range(len(cell.room_positions)):
-        lengths = stream(scenario.seed, "cell", cell.number, "machines", room).exponential((RUN, PAUSE), (pairs, 2))
+        lengths = stream(scenario.seed, "cell", cell.number, "machines", room).exponential(
+            (RUN, PAUSE), (pairs, 2)
+        )
         running.append(working & (np.searchsorted(np.cumsum(lengths), times) % 2 == 0))
     return np.array(running)

@@ -38,7 +38,9 @@ def place(scenario: Scenario, cell: int) -> Cell:
     rng = stream(scenario.seed, "cell", cell, "placement")
     area = np.array([deployment.width, deployment.height])
     rooms = _lattice(deployment, deployment.rooms)
-    rooms = rooms + rng.uniform(-0.25, 0.25, rooms.shape) * area / np.ceil(np.sqrt(deployment.rooms))
+    rooms = rooms + rng.uniform(-0.25, 0.25, rooms.shape) * area / np.ceil(
+        np.sqrt(deployment.rooms)
+    )
     margin = np.minimum(MARGIN, area / 2)
     rooms = np.clip(rooms, margin, area - margin)
     if deployment.placement == "clustered":
@@ -46,7 +48,9 @@ def place(scenario: Scenario, cell: int) -> Cell:
         positions = rooms[room_of] + rng.normal(0.0, deployment.cluster_radius, (len(numbers), 2))
     else:
         regular = deployment.placement == "grid"
-        positions = _lattice(deployment, len(numbers)) if regular else rng.random((len(numbers), 2)) * area
+        positions = (
+            _lattice(deployment, len(numbers)) if regular else rng.random((len(numbers), 2)) * area
+        )
         room_of = np.argmin(distances(positions, rooms), axis=1)
     return Cell(
         number=cell,
@@ -68,16 +72,21 @@ def distances(first: Float64, second: Float64) -> Float64:
 def coverage(scenario: Scenario) -> dict[str, float]:
     """How well the deployment covers its area.
 
-    Returns: `density` in nodes per hectare; `coverage`, the share of the area within `SENSING_RADIUS` of a node of its cell;
-        `nearest`, the mean distance in metres to the nearest node of the same cell (0 where no cell has two nodes); `dispersion`, that
-        distance over its expectation for random places (Clark and Evans): below 1 clustered, above 1 regular.
+    Returns: `density` in nodes per hectare; `coverage`, the share of the area within
+    `SENSING_RADIUS` of a node of its cell;
+        `nearest`, the mean distance in metres to the nearest node of the same cell (0 where no cell
+        has two nodes); `dispersion`, that distance over its expectation for random places (Clark
+        and Evans): below 1 clustered, above 1 regular.
 
     Source: §3.1.3 names the three; the measures are not in the paper
     """
     deployment, count = scenario.deployment, cells(scenario)
     hectares = count * deployment.width * deployment.height / 1e4
     across, up = (int(np.ceil(side / RASTER)) for side in (deployment.width, deployment.height))
-    raster = (np.indices((across, up)).reshape(2, -1).T + 0.5) * [deployment.width / across, deployment.height / up]
+    raster = (np.indices((across, up)).reshape(2, -1).T + 0.5) * [
+        deployment.width / across,
+        deployment.height / up,
+    ]
     covered, nearest = [], []
     for number in range(count):
         positions = place(scenario, number).positions
@@ -86,11 +95,17 @@ def coverage(scenario: Scenario) -> dict[str, float]:
             nearest += np.sort(distances(positions, positions), axis=1)[:, 1].tolist()
     mean = float(np.mean(nearest)) if nearest else 0.0
     density = deployment.nodes / hectares
-    return {"density": density, "coverage": float(np.mean(covered)), "nearest": mean, "dispersion": mean / 50.0 * density**0.5}
+    return {
+        "density": density,
+        "coverage": float(np.mean(covered)),
+        "nearest": mean,
+        "dispersion": mean / 50.0 * density**0.5,
+    }
 
 
 def _lattice(deployment: DeploymentConfig, points: int) -> Float64:
-    """`points` places in rows of near-square fields, float64 (point, 2); the last row spreads what is left."""
+    """`points` places in rows of near-square fields, float64 (point, 2); the last row spreads what
+    is left."""
     columns = max(1, round(np.sqrt(points * deployment.width / deployment.height)))
     rows = -(-points // columns)
     index = np.arange(points)

@@ -28,31 +28,50 @@ GOLDEN = (5**0.5 - 1) / 2
 SECTOR = np.deg2rad(20)
 """Half the angle under which an obstacle is seen from the gateway."""
 ROBUST = 8.0
-"""dB of mean SINR above which a link takes no harm from interference: its fading seldom reaches down to the first errors, at 1 dB."""
+"""dB of mean SINR above which a link takes no harm from interference: its fading seldom reaches
+down to the first errors, at 1 dB."""
 
 
 def plan(scenario: Scenario, cell: Cell) -> tuple[Incident, ...]:
     """Place the incidents of one cell, by time.
 
-    Each type touches nodes for about the same number of times, by the weight of its cause; the incidents of one type are spread evenly over
-    the simulated time (golden-ratio sequence over all cells), so that no stretch of time lacks a type. Durations and magnitudes are
-    log-uniform. No node has two incidents at once, none starts in the quiet hours, and a place that cannot be found is given up.
+    Each type touches nodes for about the same number of times, by the weight of its cause; the
+    incidents of one type are spread evenly over the simulated time (golden-ratio sequence over all
+    cells), so that no stretch of time lacks a type. Durations and magnitudes are log-uniform. No
+    node has two incidents at once, none starts in the quiet hours, and a place that cannot be found
+    is given up.
 
     Source: §3.1.6; the placement is not in the paper
     """
     settings = scenario.incidents
-    kinds = {name: kind for name, kind in chosen(settings.only).items() if not _without_effect(scenario, name, kind)}
-    weights = {"attack": settings.attack, "fault": settings.fault, "environment": settings.environment}
-    first, last = settings.quiet_hours * 3600, seconds(scenario.duration) - settings.minimum_minutes * 60
+    kinds = {
+        name: kind
+        for name, kind in chosen(settings.only).items()
+        if not _without_effect(scenario, name, kind)
+    }
+    weights = {
+        "attack": settings.attack,
+        "fault": settings.fault,
+        "environment": settings.environment,
+    }
+    first, last = (
+        settings.quiet_hours * 3600,
+        seconds(scenario.duration) - settings.minimum_minutes * 60,
+    )
     if last <= first or settings.per_node_day <= 0:
         return ()
-    shares = {name: weights[kind.cause] / sum(other.cause == kind.cause for other in kinds.values()) for name, kind in kinds.items()}
+    shares = {
+        name: weights[kind.cause] / sum(other.cause == kind.cause for other in kinds.values())
+        for name, kind in kinds.items()
+    }
     total = sum(shares.values())
     touches = settings.per_node_day * len(cell.names) * (last - first) / 86400
     power = to_gateway(scenario, cell)
     busy: list[list[tuple[float, float]]] = [[] for _ in cell.names]
     placed: list[Incident] = []
-    order = sorted(kinds, key=lambda name: -_touched(kinds[name], cell))  # what needs many nodes at once finds its place first
+    order = sorted(
+        kinds, key=lambda name: -_touched(kinds[name], cell)
+    )  # what needs many nodes at once finds its place first
     for name in order:
         expected = touches * shares[name] / total / _touched(kinds[name], cell) if total else 0.0
         rng = stream(scenario.seed, "cell", cell.number, "incidents", name)
@@ -73,7 +92,10 @@ def plan(scenario: Scenario, cell: Cell) -> tuple[Incident, ...]:
 
 
 def _numbered(cell: Cell, placed: Iterable[Incident]) -> Iterable[Incident]:
-    return (replace(incident, number=cell.number * PER_CELL + position) for position, incident in enumerate(placed))
+    return (
+        replace(incident, number=cell.number * PER_CELL + position)
+        for position, incident in enumerate(placed)
+    )
 
 
 def _without_effect(scenario: Scenario, name: str, kind: Kind) -> bool:
@@ -86,13 +108,24 @@ def _touched(kind: Kind, cell: Cell) -> float:
 
 
 def _free(busy: list[tuple[float, float]], incident: Incident) -> bool:
-    return all(incident.start >= end + MARGIN or incident.end + MARGIN <= start for start, end in busy)
+    return all(
+        incident.start >= end + MARGIN or incident.end + MARGIN <= start for start, end in busy
+    )
 
 
-def _draw(scenario: Scenario, cell: Cell, name: str, rng: np.random.Generator, start: float, power: Float64) -> Incident:
+def _draw(
+    scenario: Scenario,
+    cell: Cell,
+    name: str,
+    rng: np.random.Generator,
+    start: float,
+    power: Float64,
+) -> Incident:
     """An incident of a type about a moment, wherever it may fall."""
     settings, kind = scenario.incidents, TYPES[name]
-    minutes = np.exp(rng.uniform(np.log(settings.minimum_minutes), np.log(settings.maximum_minutes)))
+    minutes = np.exp(
+        rng.uniform(np.log(settings.minimum_minutes), np.log(settings.maximum_minutes))
+    )
     magnitude = float(np.exp(rng.uniform(np.log(settings.subtle), np.log(settings.blunt))))
     period = frame_period(scenario)
     start = float(np.floor(start / period) * period)
@@ -103,13 +136,31 @@ def _draw(scenario: Scenario, cell: Cell, name: str, rng: np.random.Generator, s
     count = int(rng.integers(1, 5))
     if kind.reach == "room":
         position = cell.room_positions[cell.rooms[node]] + rng.normal(0, 2.0, 2)
-    found = Incident(0, name, variant, cell.number, (), start, end, magnitude, (float(position[0]), float(position[1])))
+    found = Incident(
+        0,
+        name,
+        variant,
+        cell.number,
+        (),
+        start,
+        end,
+        magnitude,
+        (float(position[0]), float(position[1])),
+    )
     part = power[:, int(start / period) : max(int(end / period), int(start / period) + 1)]
     nodes = _nodes(scenario, cell, kind, found, node, count, part.mean(axis=1))
     return Incident(0, name, variant, cell.number, nodes, start, end, magnitude, found.position)
 
 
-def _nodes(scenario: Scenario, cell: Cell, kind: Kind, incident: Incident, node: int, count: int, power: Float64) -> tuple[int, ...]:
+def _nodes(
+    scenario: Scenario,
+    cell: Cell,
+    kind: Kind,
+    incident: Incident,
+    node: int,
+    count: int,
+    power: Float64,
+) -> tuple[int, ...]:
     """Which nodes it touches, one at least; `node` is where it begins."""
     everyone = np.arange(len(cell.names))
     if incident.variant == "coordinated" or kind.reach == "neighbours":
@@ -130,14 +181,17 @@ def _nodes(scenario: Scenario, cell: Cell, kind: Kind, incident: Incident, node:
 
 
 def in_reach(scenario: Scenario, cell: Cell, incident: Incident, power: Float64) -> Bool:
-    """Nodes that interference can harm: their link falls below `ROBUST`, or their carrier sense finds the channel busy.
+    """Nodes that interference can harm: their link falls below `ROBUST`, or their carrier sense
+    finds the channel busy.
 
     Args:
         power: float64 (node,), mean power at the gateway in dBm. The weakest link counts always.
 
     Returns: bool (node,).
     """
-    at_gateway, heard_by = disturbers.reach(scenario, cell, incident.position, disturbers.power_of(incident))
+    at_gateway, heard_by = disturbers.reach(
+        scenario, cell, incident.position, disturbers.power_of(incident)
+    )
     noise = noise_dbm(scenario.radio.bandwidth, scenario.radio.noise_figure)
     sinr = power - 10 * np.log10(10 ** (noise / 10) + 10 ** (at_gateway / 10))
     touched: Bool = sinr < ROBUST

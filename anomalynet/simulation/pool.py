@@ -1,7 +1,8 @@
-"""Processes that simulate cells side by side. Each is a fresh interpreter, so that neither threads nor the caller's script are copied.
+"""Processes that simulate cells side by side. Each is a fresh interpreter, so that neither threads
+nor the caller's script are copied.
 
-Speaks lines: the child gets the number of a cell on stdin and answers with `at SECONDS` as it goes, then `done` or `failed REASON`.
-It ends when its stdin closes, which is when its parent is gone.
+Speaks lines: the child gets the number of a cell on stdin and answers with `at SECONDS` as it goes,
+then `done` or `failed REASON`. It ends when its stdin closes, which is when its parent is gone.
 """
 
 from __future__ import annotations
@@ -21,10 +22,18 @@ from anomalynet.simulation.load import load_scenario
 from anomalynet.simulation.part import Refine, by_name, make_part, name_of
 from anomalynet.simulation.store import SCENARIO
 
-_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
+_THREADS = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"), "1"
+)
 
 
-def make_parts(folder: Path, cells: Sequence[int], workers: int, refine: Refine | None, progress: Callable[[int, float], None]) -> None:
+def make_parts(
+    folder: Path,
+    cells: Sequence[int],
+    workers: int,
+    refine: Refine | None,
+    progress: Callable[[int, float], None],
+) -> None:
     """Simulate cells in `workers` processes; the folder's scenario.yaml says of what.
 
     Args:
@@ -38,7 +47,10 @@ def make_parts(folder: Path, cells: Sequence[int], workers: int, refine: Refine 
         waiting.put(cell)
     news: queue.Queue[tuple[int, float] | str | None] = queue.Queue()
     children = [_start(folder, refine) for _ in range(min(workers, len(cells)))]
-    threads = [threading.Thread(target=_serve, args=(child, waiting, news), daemon=True) for child in children]
+    threads = [
+        threading.Thread(target=_serve, args=(child, waiting, news), daemon=True)
+        for child in children
+    ]
     try:
         for thread in threads:
             thread.start()
@@ -48,7 +60,10 @@ def make_parts(folder: Path, cells: Sequence[int], workers: int, refine: Refine 
             if one is None:
                 ended += 1
             elif isinstance(one, str):
-                raise RunError(f"a worker of the simulation ended: {one}", "the same command continues; --workers 1 needs the least memory")
+                raise RunError(
+                    f"a worker of the simulation ended: {one}",
+                    "the same command continues; --workers 1 needs the least memory",
+                )
             else:
                 progress(*one)
     finally:
@@ -65,11 +80,19 @@ def _start(folder: Path, refine: Refine | None) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        env={**os.environ, **_THREADS, "PYTHONPATH": os.pathsep.join(path or os.curdir for path in sys.path)},
+        env={
+            **os.environ,
+            **_THREADS,
+            "PYTHONPATH": os.pathsep.join(path or os.curdir for path in sys.path),
+        },
     )
 
 
-def _serve(child: subprocess.Popen[str], waiting: queue.Queue[int], news: queue.Queue[tuple[int, float] | str | None]) -> None:
+def _serve(
+    child: subprocess.Popen[str],
+    waiting: queue.Queue[int],
+    news: queue.Queue[tuple[int, float] | str | None],
+) -> None:
     """Hand one child a cell after the other; runs in a thread of its own."""
     assert child.stdin and child.stdout and child.stderr
     words: deque[str] = deque(maxlen=20)
@@ -117,7 +140,11 @@ def main(folder: Path, refine: str) -> None:
         try:
             make_part(folder, scenario, number, by_name(refine or None), at)
         except Exception as error:
-            print(f"failed {type(error).__name__}: {' '.join(str(error).split())}", file=replies, flush=True)
+            print(
+                f"failed {type(error).__name__}: {' '.join(str(error).split())}",
+                file=replies,
+                flush=True,
+            )
             raise
         print("done", file=replies, flush=True)
 

@@ -1,4 +1,5 @@
-"""What becomes of a radio signal on its way: path loss, shadowing, small-scale fading, thermal noise."""
+"""What becomes of a radio signal on its way: path loss, shadowing, small-scale fading, thermal
+noise."""
 
 from __future__ import annotations
 
@@ -21,26 +22,27 @@ def path_loss(distance: Float64, exponent: float, reference: float) -> Float64:
     """Log-distance path loss in dB.
 
     Args:
-        distance: any shape, metres; nearer than 1 m counts as 1 m, where the model's reference stands.
-        exponent: 2 in free space, 1.8 (line of sight) to 3.5 (cluttered) for sensor networks.
-        reference: loss at 1 m in dB (40.05 at 2.4 GHz).
+        distance: any shape, metres; nearer than 1 m counts as 1 m, where the model's reference
+        stands. exponent: 2 in free space, 1.8 (line of sight) to 3.5 (cluttered) for sensor
+        networks. reference: loss at 1 m in dB (40.05 at 2.4 GHz).
 
     Source: not in the paper; log-distance model
     """
     return np.asarray(reference + 10.0 * exponent * np.log10(np.maximum(distance, 1.0)), np.float64)
 
 
-def shadowing(rng: np.random.Generator, links: int, steps: int, sigma: float, correlation: float) -> Float64:
+def shadowing(
+    rng: np.random.Generator, links: int, steps: int, sigma: float, correlation: float
+) -> Float64:
     """Log-normal shadowing in dB of several links over time, float64 (link, step).
 
     A first-order autoregression with the same distribution at every step, the first one included.
 
     Args:
-        rng: consumed by steps × links normal draws, step by step: a longer course begins like a shorter one.
-        links: independent of each other.
-        steps: equally spaced moments.
-        sigma: standard deviation in dB.
-        correlation: of neighbouring steps, exp(-step / time constant), in [0, 1].
+        rng: consumed by steps × links normal draws, step by step: a longer course begins like a
+        shorter one. links: independent of each other. steps: equally spaced moments. sigma:
+        standard deviation in dB. correlation: of neighbouring steps, exp(-step / time constant), in
+        [0, 1].
 
     Source: not in the paper; Gudmundson's model in time
     """
@@ -52,14 +54,17 @@ def shadowing(rng: np.random.Generator, links: int, steps: int, sigma: float, co
 
 
 def noise_dbm(bandwidth: float, noise_figure: float) -> float:
-    """Thermal noise k·T·B·F in dBm (bandwidth in Hz, noise figure in dB): -106.99 for 5 MHz and 0 dB.
+    """Thermal noise k·T·B·F in dBm (bandwidth in Hz, noise figure in dB): -106.99 for 5 MHz and 0
+    dB.
 
     Source: not in the paper; Johnson-Nyquist
     """
     return 10.0 * math.log10(BOLTZMANN * TEMPERATURE * bandwidth * 1000.0) + noise_figure
 
 
-def fading_gain(kind: Literal["none", "rayleigh", "rician"], k_factor: float, first: Draws, second: Draws) -> Float64:
+def fading_gain(
+    kind: Literal["none", "rayleigh", "rician"], k_factor: float, first: Draws, second: Draws
+) -> Float64:
     """Power gain of small-scale fading, mean 1, from two uniform draws in [0, 1).
 
     Args:

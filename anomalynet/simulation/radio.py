@@ -17,19 +17,32 @@ IDEAL_SNR = 60.0
 """dB that every frame of an ideal radio arrives with."""
 
 COUNTS = (
-    "offered", "sent", "received", "duplicates", "corrupted", "undetected", "missed", "collided", "channel_busy", "unacknowledged",
-    "queue_full", "duty_cycle",
-)  # fmt: skip
-"""Keys of `RadioLog.counts`. Frames: offered (given to a radio), given up because of channel_busy, unacknowledged, queue_full or
-duty_cycle. Transmissions: sent = received (intact, duplicates included) + corrupted (logged with wrong bits) + missed (never logged);
-collided are those of the corrupted and missed that overlapped another frame; undetected are received in spite of wrong bits."""
+    "offered",
+    "sent",
+    "received",
+    "duplicates",
+    "corrupted",
+    "undetected",
+    "missed",
+    "collided",
+    "channel_busy",
+    "unacknowledged",
+    "queue_full",
+    "duty_cycle",
+)
+"""Keys of `RadioLog.counts`. Frames: offered (given to a radio), given up because of channel_busy,
+unacknowledged, queue_full or duty_cycle. Transmissions: sent = received (intact, duplicates
+included) + corrupted (logged with wrong bits) + missed (never logged); collided are those of the
+corrupted and missed that overlapped another frame; undetected are received in spite of wrong
+bits."""
 
 
 def draws_needed(radio: RadioConfig) -> int:
     """Columns of `Station.draws`: the uniform draws of one frame.
 
-    `ieee802154`: for each attempt the backoffs, two for the fading, one for the frame's errors and one for the acknowledgement's; those of
-    attempt a begin at column a × (backoffs + 5). `lora`: two for the fading. `ideal`: none.
+    `ieee802154`: for each attempt the backoffs, two for the fading, one for the frame's errors and
+    one for the acknowledgement's; those of attempt a begin at column a × (backoffs + 5). `lora`:
+    two for the fading. `ideal`: none.
 
     Source: not in the paper
     """
@@ -51,12 +64,13 @@ def on_air(
 
     Args:
         radio: kind and parameters.
-        stations: all that transmit; `draws` has at least `draws_needed(radio)` columns. Equal inputs give equal logs.
-        hears: bool (station, station): the carrier sense of the first notices the second. Every station hears the gateway.
-        disturbers: interference; asked with times that only roughly ascend.
-        until: seconds; frames given to a radio before are brought to their end, later ones do not exist.
-        corrupt: (station, frame, attempt) → stream for the positions of wrong bits, asked for only where there are some.
-        progress: is told the simulated seconds now and then.
+        stations: all that transmit; `draws` has at least `draws_needed(radio)` columns. Equal
+        inputs give equal logs. hears: bool (station, station): the carrier sense of the first
+        notices the second. Every station hears the gateway. disturbers: interference; asked with
+        times that only roughly ascend. until: seconds; frames given to a radio before are brought
+        to their end, later ones do not exist. corrupt: (station, frame, attempt) → stream for the
+        positions of wrong bits, asked for only where there are some. progress: is told the
+        simulated seconds now and then.
 
     Returns: the log; `retries[i]` has one entry for each frame of station i before `until`.
 
@@ -68,7 +82,10 @@ def on_air(
     """
     for station in stations:
         if station.draws.shape[1] < draws_needed(radio):
-            raise ValueError(f"{station.name} has {station.draws.shape[1]} draws a frame, the radio needs {draws_needed(radio)}")
+            raise ValueError(
+                f"{station.name} has {station.draws.shape[1]} draws a frame, the radio needs "
+                f"{draws_needed(radio)}"
+            )
     frames = [int(np.searchsorted(station.times, until)) for station in stations]
     log = RadioLog(counts=dict.fromkeys(COUNTS, 0))
     log.counts["offered"] = sum(frames)
@@ -78,10 +95,16 @@ def on_air(
     senders: list[csma.Sender] | list[aloha.Sender]
     if radio.kind == "lora":
         air = aloha.Air(radio, disturbers, log)
-        senders = [aloha.Sender(env, radio, air, i, station, frames[i]) for i, station in enumerate(stations)]
+        senders = [
+            aloha.Sender(env, radio, air, i, station, frames[i])
+            for i, station in enumerate(stations)
+        ]
     else:
         medium = Medium(radio, hears, disturbers, corrupt, log)
-        senders = [csma.Sender(env, radio, medium, i, station, frames[i]) for i, station in enumerate(stations)]
+        senders = [
+            csma.Sender(env, radio, medium, i, station, frames[i])
+            for i, station in enumerate(stations)
+        ]
     for sender in senders:
         env.process(sender.run())
     if progress is not None:
@@ -96,14 +119,20 @@ def _ideal(stations: Sequence[Station], frames: Sequence[int], log: RadioLog) ->
         for frame in range(frames[i]):
             psdu = station.build(frame, 0)
             end = float(station.times[frame]) + airtime(psdu)
-            log.receptions.append(Reception(end, i, frame, 0, float(station.power[frame]), IDEAL_SNR, psdu, intact(psdu)))
+            log.receptions.append(
+                Reception(
+                    end, i, frame, 0, float(station.power[frame]), IDEAL_SNR, psdu, intact(psdu)
+                )
+            )
     log.receptions.sort(key=lambda reception: reception.time)
     log.retries = [np.zeros(count, np.int8) for count in frames]
     log.counts["sent"] = log.counts["received"] = sum(frames)
     return log
 
 
-def _tell(env: simpy.Environment, until: float, progress: Callable[[float], None]) -> Generator[simpy.Event, None, None]:
+def _tell(
+    env: simpy.Environment, until: float, progress: Callable[[float], None]
+) -> Generator[simpy.Event, None, None]:
     for _ in range(100):
         yield env.timeout(until / 100)
         progress(min(env.now, until))

@@ -26,8 +26,9 @@ class Station:
         times: float64 (frame,), ascending: seconds at which the medium access is given frame k.
         build: (k, retries of the frame before) → the MAC frame's bytes (PSDU), FCS included.
         power: float64 (frame,): mean power at the gateway in dBm, fading not included.
-        draws: float32 or float64 (frame, at least `radio.draws_needed`) uniform in [0, 1): row k belongs to frame k.
-        polite: False transmits at once and once, without listening or waiting for an acknowledgement.
+        draws: float32 or float64 (frame, at least `radio.draws_needed`) uniform in [0, 1): row k
+        belongs to frame k. polite: False transmits at once and once, without listening or waiting
+        for an acknowledgement.
     """
 
     name: str
@@ -42,11 +43,13 @@ class Disturber(Protocol):
     """A source of interference that is not decoded: foreign traffic, a jammer."""
 
     def during(self, start: float, stop: float) -> Sequence[tuple[float, float, float]]:
-        """(from, to, power at the gateway in mW) of every stretch of interference within a transmission [start, stop) seconds."""
+        """(from, to, power at the gateway in mW) of every stretch of interference within a
+        transmission [start, stop) seconds."""
         ...
 
     def heard(self, start: float, stop: float, station: int) -> bool:
-        """Whether a station that listens during [start, stop) finds the channel busy because of it."""
+        """Whether a station that listens during [start, stop) finds the channel busy because of
+        it."""
         ...
 
 
@@ -74,8 +77,9 @@ class RadioLog:
 
     Attributes:
         receptions: by time. Duplicates (lost acknowledgements) stand twice.
-        retries: station → int8 (frame,): repetitions of each frame, -1 where it never went out (channel busy, no duty cycle left).
-        counts: sent, received, duplicates, corrupted, undetected, channel_busy, unacknowledged, collided.
+        retries: station → int8 (frame,): repetitions of each frame, -1 where it never went out
+        (channel busy, no duty cycle left). counts: sent, received, duplicates, corrupted,
+        undetected, channel_busy, unacknowledged, collided.
     """
 
     receptions: list[Reception] = field(default_factory=list)
@@ -112,13 +116,11 @@ class Incident:
 
     Attributes:
         number: of the incident, unique in the world.
-        type: a key of `incidents.TYPES`; `variant` tells apart ways of one type (`ramp`, `periodic`, `fire`).
-        cell: where it happens.
-        nodes: positions of the touched nodes within the cell, ascending.
-        start, end: seconds.
-        magnitude: in multiples of a typical effect; `scenario.incidents.subtle` … `blunt`.
-        position: float64 (2,), metres: where a jammer, attacker, fire or obstacle stands.
-        severity: 1-4; 0 before it is measured.
+        type: a key of `incidents.TYPES`; `variant` tells apart ways of one type (`ramp`,
+        `periodic`, `fire`). cell: where it happens. nodes: positions of the touched nodes within
+        the cell, ascending. start, end: seconds. magnitude: in multiples of a typical effect;
+        `scenario.incidents.subtle` … `blunt`. position: float64 (2,), metres: where a jammer,
+        attacker, fire or obstacle stands. severity: 1-4; 0 before it is measured.
     """
 
     number: int
@@ -134,9 +136,12 @@ class Incident:
 
 
 def covered(scenario: Scenario, incident: Incident) -> slice:
-    """The slots whose middle lies within [start, end) of an incident, and within the simulated time."""
+    """The slots whose middle lies within [start, end) of an incident, and within the simulated
+    time."""
     period = frame_period(scenario)
-    first, after = (max(0, int(np.ceil(moment / period - 0.5))) for moment in (incident.start, incident.end))
+    first, after = (
+        max(0, int(np.ceil(moment / period - 0.5))) for moment in (incident.start, incident.end)
+    )
     return slice(first, min(after, slots(scenario)))
 
 

@@ -1,4 +1,5 @@
-"""A scenario: every number of a simulated deployment, its default, its unit and its consequence (§3.1.1-3.1.6)."""
+"""A scenario: every number of a simulated deployment, its default, its unit and its consequence
+(§3.1.1-3.1.6)."""
 
 from __future__ import annotations
 
@@ -6,13 +7,20 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-SENSORS = (("temperature", "°C"), ("humidity", "%"), ("motion", "1"), ("light", "lx"), ("sound", "dB"))
+SENSORS = (
+    ("temperature", "°C"),
+    ("humidity", "%"),
+    ("motion", "1"),
+    ("light", "lx"),
+    ("sound", "dB"),
+)
 """The five modalities of §3.1.1 with their units, in the order of every array of readings."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class DeploymentConfig:
-    """Where the nodes stand (§3.1.3). Nodes are divided among radio cells, one gateway each, on channels that do not disturb each other."""
+    """Where the nodes stand (§3.1.3). Nodes are divided among radio cells, one gateway each, on
+    channels that do not disturb each other."""
 
     nodes: int = 30
     """Sensor nodes in all."""
@@ -45,7 +53,8 @@ class RadioConfig:
     """Propagation, medium access and receiver."""
 
     kind: Literal["ieee802154", "lora", "ideal"] = "ieee802154"
-    """`ieee802154`: 2.4 GHz O-QPSK with unslotted CSMA/CA; `lora`: ALOHA with spreading factors; `ideal`: every frame arrives."""
+    """`ieee802154`: 2.4 GHz O-QPSK with unslotted CSMA/CA; `lora`: ALOHA with spreading factors;
+    `ideal`: every frame arrives."""
     transmit_power: float = 0.0
     """dBm."""
     reference_loss: float = 40.05
@@ -91,7 +100,8 @@ class NodeConfig:
     clock_error: float = 40.0
     """Largest deviation of a node's clock in parts per million."""
     clock_jitter: float = 0.03
-    """Spread of the moment of sending in sampling periods, half-normal: without it, nodes of one phase would always collide."""
+    """Spread of the moment of sending in sampling periods, half-normal: without it, nodes of one
+    phase would always collide."""
     beacon_period: float = 3600.0
     """Seconds between the beacons that set the clocks."""
     battery: float = 2500.0
@@ -106,7 +116,8 @@ class NodeConfig:
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class BackgroundConfig:
-    """What goes wrong in a healthy network: none of it is an incident, so that loss alone is not an attack."""
+    """What goes wrong in a healthy network: none of it is an incident, so that loss alone is not an
+    attack."""
 
     interference_per_day: float = 120.0
     """Bursts of foreign traffic (Wi-Fi) a day and cell."""
@@ -137,7 +148,8 @@ class IncidentsConfig:
     subtle: float = 0.5
     """Smallest magnitude, in multiples of a typical effect: below what a person would see."""
     blunt: float = 8.0
-    """Largest magnitude; magnitudes are log-uniform between the two, chosen before any model was trained."""
+    """Largest magnitude; magnitudes are log-uniform between the two, chosen before any model was
+    trained."""
     attack: float = 1.5
     """Weight of attacks in the mix."""
     fault: float = 1.0

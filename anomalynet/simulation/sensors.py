@@ -18,7 +18,8 @@ RANGES = np.array([(-40.0, 85.0), (0.0, 100.0), (0.0, 255.0), (0.0, 65535.0), (2
 STEPS_PER_UNIT = np.array([100.0, 100.0, 1.0, 1.0, 10.0])
 """Steps of each sensor in one unit: 0.01 °C, 0.01 %, 1, 1 lx, 0.1 dB."""
 NOISE = np.array([0.05, 0.25, 0.0, 0.5, 0.6])
-"""Standard deviation of each sensor's noise; light has `LIGHT_NOISE` besides, motion only the randomness of counting."""
+"""Standard deviation of each sensor's noise; light has `LIGHT_NOISE` besides, motion only the
+randomness of counting."""
 LIGHT_NOISE = 0.01
 """Standard deviation of the light sensor's noise as a share of the reading."""
 CALIBRATION = np.array([0.2, 1.0, 0.0, 0.0, 0.7])
@@ -30,10 +31,11 @@ BLIND = 2.0
 
 
 def measure(scenario: Scenario, cell: Cell, surroundings: Surroundings) -> Float64:
-    """What the sensors of a cell read: float64 (node, slot, 5) in the order of `SENSORS`, neither clipped nor rounded.
+    """What the sensors of a cell read: float64 (node, slot, 5) in the order of `SENSORS`, neither
+    clipped nor rounded.
 
-    Noise belongs to (node, sample): where the surroundings are equal, so are the readings. With several samples a frame the last one is
-    carried, and the largest motion.
+    Noise belongs to (node, sample): where the surroundings are equal, so are the readings. With
+    several samples a frame the last one is carried, and the largest motion.
 
     Source: §3.1.2-3.1.3; the sensor models are not in the paper
     """
@@ -41,16 +43,25 @@ def measure(scenario: Scenario, cell: Cell, surroundings: Surroundings) -> Float
     nodes, samples = surroundings.temperature.shape
     path = ("cell", cell.number, "sensors")
     temperature = lag(surroundings.temperature.T, period, HOUSING).T
-    # The membrane has the housing's temperature: what it feels is the room's vapour at its own warmth.
+    # The membrane has the housing's temperature: what it feels is the room's vapour at its own
+    # warmth.
     humidity = 100 * np.minimum(surroundings.vapour / saturation(temperature), 1.0)
     true = np.empty((nodes, samples, 5))
     true[..., TEMPERATURE] = temperature
     true[..., HUMIDITY] = lag(humidity.T, period, MEMBRANE).T
-    true[..., MOTION] = _detections(scenario, surroundings.motion, stream(scenario.seed, *path, "motion").random((samples, nodes)).T)
+    true[..., MOTION] = _detections(
+        scenario,
+        surroundings.motion,
+        stream(scenario.seed, *path, "motion").random((samples, nodes)).T,
+    )
     true[..., LIGHT] = surroundings.light
     true[..., SOUND] = surroundings.sound
     errors = stream(scenario.seed, *path, "calibration").normal(size=(nodes, 1, 5)) * CALIBRATION
-    noise = stream(scenario.seed, *path, "noise").standard_normal((samples, nodes, 5)).transpose(1, 0, 2)
+    noise = (
+        stream(scenario.seed, *path, "noise")
+        .standard_normal((samples, nodes, 5))
+        .transpose(1, 0, 2)
+    )
     readings = true + errors + noise * deviation(true)
     carried: Float64 = readings[:, every - 1 :: every].copy()
     carried[..., MOTION] = readings[..., MOTION].reshape(nodes, -1, every).max(axis=2)
@@ -65,16 +76,20 @@ def deviation(readings: Float64) -> Float64:
 
 
 def quantise(readings: Float64) -> Float64:
-    """Readings (…, 5) clipped to each sensor's range and rounded to its step, exactly as a frame carries them.
+    """Readings (…, 5) clipped to each sensor's range and rounded to its step, exactly as a frame
+    carries them.
 
     Source: not in the paper
     """
-    rounded: Float64 = np.clip(np.round(readings * STEPS_PER_UNIT) / STEPS_PER_UNIT, RANGES[:, 0], RANGES[:, 1])
+    rounded: Float64 = np.clip(
+        np.round(readings * STEPS_PER_UNIT) / STEPS_PER_UNIT, RANGES[:, 0], RANGES[:, 1]
+    )
     return rounded
 
 
 def _detections(scenario: Scenario, expected: Float64, uniform: Float64) -> Float64:
-    """Motions counted, float64 (node, sample): Poisson by inversion, so that a draw belongs to its sample whatever the mean.
+    """Motions counted, float64 (node, sample): Poisson by inversion, so that a draw belongs to its
+    sample whatever the mean.
 
     The blind time lowers the mean, and no more detections than fit between blind times are counted.
     """

@@ -22,7 +22,12 @@ from anomalynet.simulation.scenario import SENSORS, Scenario
 FORMAT = 1
 """Grows when a file of the folder changes its meaning."""
 
-MANIFEST, SCENARIO, INCIDENTS_FILE, NODES_FILE = "manifest.json", "scenario.yaml", "incidents.parquet", "nodes.parquet"
+MANIFEST, SCENARIO, INCIDENTS_FILE, NODES_FILE = (
+    "manifest.json",
+    "scenario.yaml",
+    "incidents.parquet",
+    "nodes.parquet",
+)
 
 _TIME = pl.Datetime("us")
 
@@ -41,9 +46,10 @@ FRAMES: dict[str, pl.DataType | type[pl.DataType]] = {
     "checksum": pl.Boolean,
     "frame": pl.Binary,
 }
-"""A row for each frame that a gateway received, in the order of arrival. `source` is the address in the frame, -1 in a frame of another
-format, of which nothing else was read (null); `node` the node of the cell with that address, null where there is none; `sent` the sender's
-clock; `frame` the bytes received."""
+"""A row for each frame that a gateway received, in the order of arrival. `source` is the address in
+the frame, -1 in a frame of another format, of which nothing else was read (null); `node` the node
+of the cell with that address, null where there is none; `sent` the sender's clock; `frame` the
+bytes received."""
 
 NODES: dict[str, pl.DataType | type[pl.DataType]] = {
     "node": pl.String,
@@ -55,8 +61,9 @@ NODES: dict[str, pl.DataType | type[pl.DataType]] = {
     **dict.fromkeys(("expected", "sent", "received"), pl.Int64),
     **dict.fromkeys(("clock_error", "battery_start", "battery_end"), pl.Float64),
 }
-"""A row a node. `link` is the mean received power, `expected` the slots, `sent` the frames that went on the air, `received` the distinct
-frames that the gateway heard intact, late ones too. `battery_end` is 0 where the battery ran empty, even if it was replaced then."""
+"""A row a node. `link` is the mean received power, `expected` the slots, `sent` the frames that
+went on the air, `received` the distinct frames that the gateway heard intact, late ones too.
+`battery_end` is 0 where the battery ran empty, even if it was replaced then."""
 
 INCIDENTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "id": pl.Int32,
@@ -72,11 +79,29 @@ INCIDENTS: dict[str, pl.DataType | type[pl.DataType]] = {
 
 UNITS = {
     **dict(SENSORS),
-    "rssi": "dBm", "snr": "dB", "link": "dBm", "x": "m", "y": "m", "distance": "m", "gateway_x": "m", "gateway_y": "m",
-    "clock_error": "ppm", "battery_start": "share", "battery_end": "share", "magnitude": "typical effects of the type",
-    "arrival": "UTC", "sent": "UTC by the node's clock", "start": "UTC", "end": "UTC", "time": "UTC, beginning of the slot",
-    "sequence_gap": "frames", "inter_arrival": "s", "lqi": "0 to 255", "severity": "1 to 4", "label": "1 attack, 0 anything else",
-}  # fmt: skip
+    "rssi": "dBm",
+    "snr": "dB",
+    "link": "dBm",
+    "x": "m",
+    "y": "m",
+    "distance": "m",
+    "gateway_x": "m",
+    "gateway_y": "m",
+    "clock_error": "ppm",
+    "battery_start": "share",
+    "battery_end": "share",
+    "magnitude": "typical effects of the type",
+    "arrival": "UTC",
+    "sent": "UTC by the node's clock",
+    "start": "UTC",
+    "end": "UTC",
+    "time": "UTC, beginning of the slot",
+    "sequence_gap": "frames",
+    "inter_arrival": "s",
+    "lqi": "0 to 255",
+    "severity": "1 to 4",
+    "label": "1 attack, 0 anything else",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +158,18 @@ def frames_table(result: CellResult) -> pl.DataFrame:
     names = dict(zip((result.cell.numbers + 1).tolist(), result.cell.names, strict=True))
     columns = {name: pl.Series(name, values) for name, values in result.frames.items()}
     node = columns["source"].replace_strict(names, default=None, return_dtype=pl.String)
-    frames = pl.DataFrame({**columns, "node": node}).select(pl.col(name).cast(dtype) for name, dtype in FRAMES.items())
+    frames = pl.DataFrame({**columns, "node": node}).select(
+        pl.col(name).cast(dtype) for name, dtype in FRAMES.items()
+    )
     known = pl.when(pl.col("source") >= 0).then(pl.col("sequence", "retries", "sent"))
     return frames.with_columns(known, pl.col(name for name, _ in SENSORS).fill_nan(None))
 
 
 def nodes_table(result: CellResult) -> pl.DataFrame:
     """A cell's nodes, columns `NODES`."""
-    return pl.DataFrame(dict(result.nodes)).select(pl.col(name).cast(dtype) for name, dtype in NODES.items())
+    return pl.DataFrame(dict(result.nodes)).select(
+        pl.col(name).cast(dtype) for name, dtype in NODES.items()
+    )
 
 
 def incidents_table(result: CellResult, start: str) -> pl.DataFrame:
@@ -170,7 +199,9 @@ def write_parquet(folder: Path, name: str, table: pl.DataFrame) -> dict[str, Any
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
-    table.rechunk().write_parquet(temporary, compression="zstd", compression_level=3, statistics=True, row_group_size=262_144)
+    table.rechunk().write_parquet(
+        temporary, compression="zstd", compression_level=3, statistics=True, row_group_size=262_144
+    )
     temporary.replace(path)
     return facts_of(path, table.height)
 
@@ -209,17 +240,29 @@ def read_manifest(folder: Path) -> Manifest:
     except FileNotFoundError:
         if (folder / SCENARIO).is_file():
             command = f"anomalynet simulate {folder / SCENARIO} --out {folder}"
-            raise DataError(f"{folder}: the simulation of this world was cut off (no {MANIFEST})", f"{command} continues it") from None
-        raise DataError(f"{folder}: no simulated world (no {MANIFEST})", "anomalynet simulate SCENARIO --out DIR makes one") from None
+            raise DataError(
+                f"{folder}: the simulation of this world was cut off (no {MANIFEST})",
+                f"{command} continues it",
+            ) from None
+        raise DataError(
+            f"{folder}: no simulated world (no {MANIFEST})",
+            "anomalynet simulate SCENARIO --out DIR makes one",
+        ) from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise DataError(f"{path}: damaged: not JSON ({error})", again) from None
     if isinstance(raw, dict) and raw.get("format", FORMAT) != FORMAT:
-        raise DataError(f"{path}: format {raw['format']}, but this version reads format {FORMAT}", "simulate the world again")
+        raise DataError(
+            f"{path}: format {raw['format']}, but this version reads format {FORMAT}",
+            "simulate the world again",
+        )
     try:
         manifest = Manifest(**raw)
-        sound = all({"sha256", "bytes", "rows"} <= facts.keys() for facts in manifest.files.values()) and NODES_FILE in manifest.files
+        sound = (
+            all({"sha256", "bytes", "rows"} <= facts.keys() for facts in manifest.files.values())
+            and NODES_FILE in manifest.files
+        )
     except (TypeError, AttributeError):
         sound = False
     if not sound:
@@ -239,7 +282,10 @@ def read_world(folder: Path, *, verify: bool = True) -> World:
     manifest = read_manifest(folder)
     for name, facts in manifest.files.items():
         _check(folder / name, facts, verify)
-    tables = {table: [folder / name for name in manifest.files if name.startswith(f"{table}/")] for table in ("frames", "telemetry")}
+    tables = {
+        table: [folder / name for name in manifest.files if name.startswith(f"{table}/")]
+        for table in ("frames", "telemetry")
+    }
     return World(
         folder,
         manifest,
@@ -255,17 +301,25 @@ def _check(path: Path, facts: Mapping[str, Any], verify: bool) -> None:
     try:
         same = is_as(path, facts) if verify else path.stat().st_size == facts["bytes"]
     except OSError as error:
-        raise DataError(f"{path}: listed in {MANIFEST}, but cannot be read: {error.strerror}", "restore it, or simulate again") from None
+        raise DataError(
+            f"{path}: listed in {MANIFEST}, but cannot be read: {error.strerror}",
+            "restore it, or simulate again",
+        ) from None
     if not same:
         raise DataError(
-            f"{path}: not the file that was simulated: edited or damaged", "restore it, or simulate the world again into an empty folder"
+            f"{path}: not the file that was simulated: edited or damaged",
+            "restore it, or simulate the world again into an empty folder",
         )
 
 
-def write_csv(folder: Path, nodes: pl.DataFrame, incidents: pl.DataFrame, telemetry: Sequence[Path]) -> None:
-    """Copies as CSV in `folder/csv`: nodes, incidents (their nodes separated by spaces), frames (bytes as hexadecimal), telemetry.
+def write_csv(
+    folder: Path, nodes: pl.DataFrame, incidents: pl.DataFrame, telemetry: Sequence[Path]
+) -> None:
+    """Copies as CSV in `folder/csv`: nodes, incidents (their nodes separated by spaces), frames
+    (bytes as hexadecimal), telemetry.
 
-    They are for other programs to read; nothing here reads them and the manifest does not list them.
+    They are for other programs to read; nothing here reads them and the manifest does not list
+    them.
     """
     target = folder / "csv"
     target.mkdir(exist_ok=True)
@@ -274,4 +328,6 @@ def write_csv(folder: Path, nodes: pl.DataFrame, incidents: pl.DataFrame, teleme
     for path in telemetry:
         pl.scan_parquet(path).sink_csv(target / f"telemetry-{path.stem}.csv")
     for path in sorted((folder / "frames").glob("*.parquet")):
-        pl.scan_parquet(path).with_columns(pl.col("frame").bin.encode("hex")).sink_csv(target / f"frames-{path.stem}.csv")
+        pl.scan_parquet(path).with_columns(pl.col("frame").bin.encode("hex")).sink_csv(
+            target / f"frames-{path.stem}.csv"
+        )

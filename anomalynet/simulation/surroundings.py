@@ -43,7 +43,8 @@ class Surroundings:
 
 
 def sample_times(scenario: Scenario) -> Float64:
-    """Beginnings of all sampling periods in seconds, float64 (slot · transmit_every,): a frame is sent after what it carries."""
+    """Beginnings of all sampling periods in seconds, float64 (slot · transmit_every,): a frame is
+    sent after what it carries."""
     count = slots(scenario) * scenario.sampling.transmit_every
     return np.arange(count, dtype=np.float64) * scenario.sampling.period
 
@@ -51,14 +52,22 @@ def sample_times(scenario: Scenario) -> Float64:
 def surroundings(scenario: Scenario, cell: Cell) -> Surroundings:
     """The true surroundings of a cell's nodes through the simulated time, without any incident.
 
-    Weather is shared by all cells; people, lamps and machines by the nodes of a room; slow fields by neighbours. Each node has its own
-    exposure.
+    Weather is shared by all cells; people, lamps and machines by the nodes of a room; slow fields
+    by neighbours. Each node has its own exposure.
 
     Source: §3.1.1 names the five modalities; the models are not in the paper
     """
     times = sample_times(scenario)
-    air, people, running = weather(scenario, times), occupancy(scenario, cell, times), machines(scenario, cell, times)
-    exposure = stream(scenario.seed, "cell", cell.number, "exposure").normal(size=(len(cell.names), 5)).T[:, :, None]
+    air, people, running = (
+        weather(scenario, times),
+        occupancy(scenario, cell, times),
+        machines(scenario, cell, times),
+    )
+    exposure = (
+        stream(scenario.seed, "cell", cell.number, "exposure")
+        .normal(size=(len(cell.names), 5))
+        .T[:, :, None]
+    )
     temperature, vapour = climate_at(scenario, cell, times, air, people, running, exposure[0])
     own = people[cell.rooms]
     return Surroundings(
@@ -67,21 +76,30 @@ def surroundings(scenario: Scenario, cell: Cell) -> Surroundings:
         vapour=vapour,
         light=light_at(scenario, cell, times, air, people, exposure[1:3]),
         sound=sound_at(scenario, cell, times, air, people, running) + exposure[3],
-        motion=(own * DETECTIONS * np.exp(0.3 * exposure[4]) + FALSE_DETECTIONS) * scenario.sampling.period / 60,
+        motion=(own * DETECTIONS * np.exp(0.3 * exposure[4]) + FALSE_DETECTIONS)
+        * scenario.sampling.period
+        / 60,
     )
 
 
-def with_events(scenario: Scenario, cell: Cell, surroundings: Surroundings, incidents: Sequence[Incident]) -> Surroundings:
-    """Surroundings in which the process events among the incidents take place; incidents of other types change nothing.
+def with_events(
+    scenario: Scenario, cell: Cell, surroundings: Surroundings, incidents: Sequence[Incident]
+) -> Surroundings:
+    """Surroundings in which the process events among the incidents take place; incidents of other
+    types change nothing.
 
-    The incident's nodes feel an event by their distance from it. It sets in smoothly, has no effect before its start, and ends with the
-    incident, but for warmth and vapour, which fade.
+    The incident's nodes feel an event by their distance from it. It sets in smoothly, has no effect
+    before its start, and ends with the incident, but for warmth and vapour, which fade.
 
-    Returns: new arrays; rows of untouched nodes and samples before the start are bit for bit those given.
+    Returns: new arrays; rows of untouched nodes and samples before the start are bit for bit those
+    given.
 
     Source: §3.1.6 names environmental causes; the model is not in the paper
     """
-    changed = {name: getattr(surroundings, name).copy() for name in ("temperature", "vapour", "light", "sound", "motion")}
+    changed = {
+        name: getattr(surroundings, name).copy()
+        for name in ("temperature", "vapour", "light", "sound", "motion")
+    }
     felt_by_all = replace(surroundings, **changed)
     for incident in incidents:
         if incident.type == "process_event":
@@ -89,7 +107,9 @@ def with_events(scenario: Scenario, cell: Cell, surroundings: Surroundings, inci
     return felt_by_all
 
 
-def _apply(scenario: Scenario, cell: Cell, changed: Surroundings, incident: Incident, effect: Effect) -> None:
+def _apply(
+    scenario: Scenario, cell: Cell, changed: Surroundings, incident: Incident, effect: Effect
+) -> None:
     """Write one event into the arrays of `changed`."""
     first = int(np.searchsorted(changed.times, incident.start))
     times, part = changed.times[first:], (list(incident.nodes), slice(first, None))
@@ -106,8 +126,17 @@ def _apply(scenario: Scenario, cell: Cell, changed: Surroundings, incident: Inci
         minutes = min(minutes, BURST / 60)
     changed.motion[part] += size * (effect.motion + DETECTIONS * effect.people) * strength * minutes
     climate = scenario.climate
-    added = size * strength * (effect.sound * energy(climate.background_sound) + effect.people * energy(climate.person_sound))
-    changed.sound[part] = np.where(added > 0, level(energy(changed.sound[part]) + added), changed.sound[part])
+    added = (
+        size
+        * strength
+        * (
+            effect.sound * energy(climate.background_sound)
+            + effect.people * energy(climate.person_sound)
+        )
+    )
+    changed.sound[part] = np.where(
+        added > 0, level(energy(changed.sound[part]) + added), changed.sound[part]
+    )
     if effect.lamps:
         missing = np.maximum(climate.lamps - changed.light[part], 0.0)
         changed.light[part] += missing * strength * np.minimum(size / 2, 1.0)

@@ -14,7 +14,8 @@ from anomalynet.simulation.sensors import HUMIDITY, LIGHT, SOUND, TEMPERATURE
 from anomalynet.simulation.streams import stream
 
 ALWAYS_VARIED = (TEMPERATURE, HUMIDITY, SOUND)
-"""One of these is touched at least: light and motion can rest at 0, where many effects would vanish."""
+"""One of these is touched at least: light and motion can rest at 0, where many effects would
+vanish."""
 GAIN = 0.25
 """Logarithm of the gain of magnitude 1."""
 SPIKES = 0.1
@@ -26,12 +27,14 @@ GENTLE = 0.1
 
 
 TYPICAL = np.array([0.5, 2.0, 2.0, 400.0, 3.0])
-"""The effect of magnitude 1 on each sensor: K, %, motions, lx, dB: about what a reading ordinarily varies within minutes. The noise of one
-reading is a tenth to a fifth of it. Light is that of a place with 20 000 lx at noon; see `typical`."""
+"""The effect of magnitude 1 on each sensor: K, %, motions, lx, dB: about what a reading ordinarily
+varies within minutes. The noise of one reading is a tenth to a fifth of it. Light is that of a
+place with 20 000 lx at noon; see `typical`."""
 
 
 def typical(scenario: Scenario) -> Float64:
-    """The effect of magnitude 1 on each sensor in a scenario, float64 (5,): of light, 2 % of noon's daylight and 10 % of the lamps.
+    """The effect of magnitude 1 on each sensor in a scenario, float64 (5,): of light, 2 % of noon's
+    daylight and 10 % of the lamps.
 
     Source: not in the paper
     """
@@ -77,7 +80,9 @@ def _spike(target: Target) -> Float64:
 
 def _clipping(target: Target) -> Float64:
     limit = target.values.mean(axis=1, keepdims=True) - 0.5 * target.step
-    clipped: Float64 = np.minimum(target.values, limit) if target.step > 0 else np.maximum(target.values, limit)
+    clipped: Float64 = (
+        np.minimum(target.values, limit) if target.step > 0 else np.maximum(target.values, limit)
+    )
     return clipped
 
 
@@ -90,9 +95,10 @@ FAULTS: dict[str, Callable[[Target], Float64]] = {
     "noise": lambda target: target.values + target.normal.T * target.step,
     "clipping": _clipping,
 }
-"""Sensor faults. A bias is the step, a drift has it as its mean, spikes are 2-3 times it to both sides, noise has it as its deviation;
-clipping cuts what exceeds the incident's mean less half of it. A gain of magnitude 1 stretches or squeezes deviations from the node's
-mean by 28 %. A stuck sensor repeats its first reading, whatever the magnitude."""
+"""Sensor faults. A bias is the step, a drift has it as its mean, spikes are 2-3 times it to both
+sides, noise has it as its deviation; clipping cuts what exceeds the incident's mean less half of
+it. A gain of magnitude 1 stretches or squeezes deviations from the node's mean by 28 %. A stuck
+sensor repeats its first reading, whatever the magnitude."""
 
 INJECTIONS: dict[str, Callable[[Target], Float64]] = {
     "bias": lambda target: target.values + target.step * _gently(target.progress),
@@ -100,7 +106,8 @@ INJECTIONS: dict[str, Callable[[Target], Float64]] = {
     "scale": _gain,
     "coordinated": lambda target: target.values + target.step * _gently(target.progress),
 }
-"""False data injection: an offset that sets in gently, a ramp with it as its mean, a gain; `coordinated` is one offset on all nodes."""
+"""False data injection: an offset that sets in gently, a ramp with it as its mean, a gain;
+`coordinated` is one offset on all nodes."""
 
 
 def _gently(progress: Float64) -> Float64:
@@ -109,7 +116,8 @@ def _gently(progress: Float64) -> Float64:
 
 
 def believable(magnitude: float) -> float:
-    """The magnitude that an attacker who wants to be believed turns a magnitude into: nearly the same below 1, never above `BELIEVABLE`."""
+    """The magnitude that an attacker who wants to be believed turns a magnitude into: nearly the
+    same below 1, never above `BELIEVABLE`."""
     return BELIEVABLE * math.tanh(magnitude / BELIEVABLE)
 
 
@@ -122,17 +130,24 @@ def touched(scenario: Scenario, incident: Incident) -> dict[int, float]:
     first = int(rng.choice(ALWAYS_VARIED))
     others = [sensor for sensor in rng.permutation(5).tolist() if sensor != first]
     signs = rng.choice([-1.0, 1.0], 5)
-    return {sensor: float(signs[sensor]) for sensor in sorted([first, *others[: int(rng.integers(0, 5))]])}
+    return {
+        sensor: float(signs[sensor])
+        for sensor in sorted([first, *others[: int(rng.integers(0, 5))]])
+    }
 
 
-def distort(scenario: Scenario, cell: Cell, readings: Float64, incidents: Sequence[Incident]) -> Float64:
-    """Readings as faulty sensors and attackers on the nodes make them; incidents of other types change nothing.
+def distort(
+    scenario: Scenario, cell: Cell, readings: Float64, incidents: Sequence[Incident]
+) -> Float64:
+    """Readings as faulty sensors and attackers on the nodes make them; incidents of other types
+    change nothing.
 
     Args:
         readings: float64 (node, slot, 5), as measured.
         incidents: no node has two at once.
 
-    Returns: a new array (node, slot, 5), equal bit for bit outside the incidents' nodes and slots. Not yet quantised: a value beyond the
+    Returns: a new array (node, slot, 5), equal bit for bit outside the incidents' nodes and slots.
+    Not yet quantised: a value beyond the
         sensor's range comes back to it there.
 
     Source: §3.1.6 (causes); the models are not in the paper

@@ -50,13 +50,17 @@ def saturation(temperature: Float64 | float) -> Float64:
 
 
 def week_hours(scenario: Scenario, times: Float64) -> Float64:
-    """Hours since Monday 00:00, float64 (sample,), of seconds since the scenario's start; not wrapped after a week."""
+    """Hours since Monday 00:00, float64 (sample,), of seconds since the scenario's start; not
+    wrapped after a week."""
     start = datetime.fromisoformat(scenario.start)
-    return start.weekday() * 24.0 + start.hour + start.minute / 60 + start.second / HOUR + times / HOUR
+    return (
+        start.weekday() * 24.0 + start.hour + start.minute / 60 + start.second / HOUR + times / HOUR
+    )
 
 
 def clear_sky(scenario: Scenario, times: Float64) -> Float64:
-    """Illuminance under a clear sky as a share of noon's of the same day, float64 (sample,): 1 at noon, 0.007 at sunrise, 0 at night.
+    """Illuminance under a clear sky as a share of noon's of the same day, float64 (sample,): 1 at
+    noon, 0.007 at sunrise, 0 at night.
 
     The sun's elevation follows from latitude, day of the year and hour; the clock shows solar time.
 
@@ -67,7 +71,9 @@ def clear_sky(scenario: Scenario, times: Float64) -> Float64:
     latitude = np.deg2rad(scenario.climate.latitude)
     angle = 2 * np.pi * (week_hours(scenario, times) - 12) / 24
     noon = np.cos(latitude - declination)
-    height = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(angle)
+    height = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(
+        declination
+    ) * np.cos(angle)
     degrees = np.rad2deg(np.arcsin(np.clip(height, -1, 1)))
     below = TWILIGHT * np.exp(np.minimum(degrees, 0.0) / 1.3)
     share = (1 - TWILIGHT) * np.maximum(height, 0.0) / max(float(noon), 0.05) + below
@@ -75,20 +81,23 @@ def clear_sky(scenario: Scenario, times: Float64) -> Float64:
 
 
 def daily_rhythm(hours: Float64) -> Float64:
-    """Deviation of the air temperature from its mean, about -1 … 1: lowest at 5 o'clock, highest at half past two, quicker up than down.
+    """Deviation of the air temperature from its mean, about -1 … 1: lowest at 5 o'clock, highest at
+    half past two, quicker up than down.
 
     Source: not in the paper
     """
     turn = 2 * np.pi * hours / 24
-    wave: Float64 = np.cos(turn - 2 * np.pi * 15 / 24) + 0.25 * np.cos(2 * turn - 2 * np.pi * 14 / 12)
+    wave: Float64 = np.cos(turn - 2 * np.pi * 15 / 24) + 0.25 * np.cos(
+        2 * turn - 2 * np.pi * 14 / 12
+    )
     return wave
 
 
 def weather(scenario: Scenario, times: Float64) -> Weather:
     """The weather at given seconds; the same for every cell of a world.
 
-    Air masses change temperature, vapour and cloud cover over half a day; clouds pass in minutes. The vapour has no daily rhythm of its
-    own, so that relative humidity falls as the day warms up.
+    Air masses change temperature, vapour and cloud cover over half a day; clouds pass in minutes.
+    The vapour has no daily rhythm of its own, so that relative humidity falls as the day warms up.
 
     Source: §3.1.1 names the modalities; the model is not in the paper
     """
@@ -98,7 +107,9 @@ def weather(scenario: Scenario, times: Float64) -> Weather:
     warmth, moisture, cover, wind = resample(slow, times)
     clouds = 1 / (1 + np.exp(-2.5 * (cover + 0.7 * resample(passing, times)[0])))
     return Weather(
-        temperature=climate.temperature + climate.daily_swing * daily_rhythm(week_hours(scenario, times)) + climate.weather * warmth,
+        temperature=climate.temperature
+        + climate.daily_swing * daily_rhythm(week_hours(scenario, times))
+        + climate.weather * warmth,
         vapour=climate.humidity / 100 * saturation(climate.temperature) * np.exp(0.1 * moisture),
         daylight=clear_sky(scenario, times) * (1 - CLOUD_LOSS * clouds),
         wind=wind,

@@ -54,8 +54,9 @@ def simulate(
 ) -> Manifest:
     """Simulate every cell of a scenario into a folder; see `store` for its files.
 
-    The same scenario gives the same bytes, whatever the number of workers. A simulation that was cut off goes on with the cells that are
-    not finished; a finished world is verified and left as it is.
+    The same scenario gives the same bytes, whatever the number of workers. A simulation that was
+    cut off goes on with the cells that are not finished; a finished world is verified and left as
+    it is.
 
     Args:
         folder: new, empty, or of this very scenario.
@@ -65,9 +66,9 @@ def simulate(
         refine: makes the telemetry of a cell from its gateway log; without it there is none.
 
     Raises:
-        UsageError: the folder holds something else, or another process works in it. Nothing was changed.
-        DataError: the folder holds this world, finished, but damaged.
-        RunError: a worker died.
+        UsageError: the folder holds something else, or another process works in it. Nothing was
+        changed. DataError: the folder holds this world, finished, but damaged. RunError: a worker
+        died.
     """
     claim(scenario, folder)
     try:
@@ -77,33 +78,51 @@ def simulate(
                 _finish(scenario, folder, parts)
             world = read_world(folder)
             if csv:
-                write_csv(folder, world.nodes, world.incidents, [folder / name for name in world.manifest.files if "telemetry/" in name])
+                write_csv(
+                    folder,
+                    world.nodes,
+                    world.incidents,
+                    [folder / name for name in world.manifest.files if "telemetry/" in name],
+                )
             shutil.rmtree(folder / PARTS, ignore_errors=True)
     except Timeout:
-        raise UsageError(f"{folder}: another process simulates into it", "wait for it, or name another folder") from None
+        raise UsageError(
+            f"{folder}: another process simulates into it", "wait for it, or name another folder"
+        ) from None
     return world.manifest
 
 
 def claim(scenario: Scenario, folder: Path) -> None:
-    """Make a folder this scenario's, or find that it is. Raises UsageError where it holds anything else; nothing is changed then."""
+    """Make a folder this scenario's, or find that it is. Raises UsageError where it holds anything
+    else; nothing is changed then."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        strangers = [path for path in folder.iterdir() if path.name not in (LOCK, f".{SCENARIO}.tmp")]
+        strangers = [
+            path for path in folder.iterdir() if path.name not in (LOCK, f".{SCENARIO}.tmp")
+        ]
         if not strangers:
             write_text(folder / SCENARIO, as_yaml(scenario))
             return
     except OSError as error:
-        raise UsageError(f"{folder}: cannot be written to: {error.strerror}", "--out names a new or empty folder") from None
+        raise UsageError(
+            f"{folder}: cannot be written to: {error.strerror}", "--out names a new or empty folder"
+        ) from None
     elsewhere = "nothing was changed; --out names a new or empty folder"
     if not (folder / SCENARIO).is_file():
         raise UsageError(f"{folder} holds {strangers[0].name} and no simulated world", elsewhere)
     try:
         present = load_scenario(str(folder / SCENARIO))
     except ConfigError as error:
-        raise UsageError(f"{folder} holds a world whose scenario cannot be read: {error.message}", elsewhere) from None
+        raise UsageError(
+            f"{folder} holds a world whose scenario cannot be read: {error.message}", elsewhere
+        ) from None
     if canonical(present) != canonical(scenario):
         here, asked = flatten_tree(asdict(present)), flatten_tree(asdict(scenario))
-        changed = [f"{key} is {here[key]} there, {asked[key]} here" for key in here if here[key] != asked[key] and key != "name"]
+        changed = [
+            f"{key} is {here[key]} there, {asked[key]} here"
+            for key in here
+            if here[key] != asked[key] and key != "name"
+        ]
         more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise UsageError(f"{folder} holds another world: {'; '.join(changed[:3])}{more}", elsewhere)
 
@@ -112,7 +131,13 @@ def _nobody(seconds: float) -> None:
     """No one listens."""
 
 
-def _all_parts(scenario: Scenario, folder: Path, workers: int, refine: Refine | None, progress: Callable[[float], None]) -> list[Part]:
+def _all_parts(
+    scenario: Scenario,
+    folder: Path,
+    workers: int,
+    refine: Refine | None,
+    progress: Callable[[float], None],
+) -> list[Part]:
     """Every cell's part, in the order of cells; those that are not there are simulated."""
     count, duration = cells(scenario), seconds(scenario.duration)
     done = {number: read_part(folder, number, refine) for number in range(count)}
@@ -133,7 +158,10 @@ def _all_parts(scenario: Scenario, folder: Path, workers: int, refine: Refine | 
     parts = [done[number] or read_part(folder, number, refine) for number in range(count)]
     found = [part for part in parts if part is not None]
     if len(found) < count:
-        raise RunError(f"{folder}: the program or a file changed while it was simulated", "the same command simulates those cells again")
+        raise RunError(
+            f"{folder}: the program or a file changed while it was simulated",
+            "the same command simulates those cells again",
+        )
     return found
 
 
@@ -161,11 +189,21 @@ def _finish(scenario: Scenario, folder: Path, parts: Sequence[Part]) -> None:
         "received": received,
         "delivered": received / expected,
         "incidents": incidents.height,
-        **{f"incidents, {cause}": int((incidents["cause"] == cause).sum()) for cause in ("attack", "fault", "environment")},
+        **{
+            f"incidents, {cause}": int((incidents["cause"] == cause).sum())
+            for cause in ("attack", "fault", "environment")
+        },
         **coverage(scenario),
         **{f"radio: {name}": count for name, count in sorted(radio.items())},
     }
     programs = {name: version(name) for name in ("numpy", "polars", "simpy")}
-    versions = {"anomalynet": __version__, "code": code_hash(CODE), "python": platform.python_version(), **programs}
-    manifest = Manifest(FORMAT, versions, asdict(scenario), UNITS, counts, dict(sorted(files.items())))
+    versions = {
+        "anomalynet": __version__,
+        "code": code_hash(CODE),
+        "python": platform.python_version(),
+        **programs,
+    }
+    manifest = Manifest(
+        FORMAT, versions, asdict(scenario), UNITS, counts, dict(sorted(files.items()))
+    )
     write_manifest(folder, manifest)

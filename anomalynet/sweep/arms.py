@@ -1,4 +1,5 @@
-"""The arms of a sweep: which values each sets, what it is called, and which one the others are compared with."""
+"""The arms of a sweep: which values each sets, what it is called, and which one the others are
+compared with."""
 
 from __future__ import annotations
 
@@ -31,10 +32,12 @@ class Arm:
 
 
 def arms(sweep: Sweep, overrides: Sequence[str] = ()) -> list[Arm]:
-    """Every arm of a sweep, the reference first where there is one, those that make no sense left out; of a search, none.
+    """Every arm of a sweep, the reference first where there is one, those that make no sense left
+    out; of a search, none.
 
     Raises:
-        ConfigError, UsageError: an experiment that cannot be loaded, or no arm that is not excluded.
+        ConfigError, UsageError: an experiment that cannot be loaded, or no arm that is not
+        excluded.
     """
     if sweep.design == "search":
         return []
@@ -42,23 +45,34 @@ def arms(sweep: Sweep, overrides: Sequence[str] = ()) -> list[Arm]:
     found: list[Arm] = []
     for experiment in sweep.experiments:
         base = _base(sweep, experiment, overrides)
-        points = _one_at_a_time(sweep, base) if sweep.design == "one_at_a_time" else _factorial(sweep)
+        points = (
+            _one_at_a_time(sweep, base) if sweep.design == "one_at_a_time" else _factorial(sweep)
+        )
         judge = not several or sweep.reference.get("experiment", sweep.experiments[0]) == experiment
         for point in points:
             reference = judge and all(point[key] == base[key] for key in sweep.axes)
-            told = _told(point, base if sweep.design == "one_at_a_time" else {}) or (REFERENCE if reference and not several else "")
+            told = _told(point, base if sweep.design == "one_at_a_time" else {}) or (
+                REFERENCE if reference and not several else ""
+            )
             own = {"experiment": experiment, **point} if several else point
-            found.append(Arm(_named(told, experiment, several), experiment, point, own, reference=reference))
+            found.append(
+                Arm(_named(told, experiment, several), experiment, point, own, reference=reference)
+            )
         for label, values in sweep.extras.items():
-            found.append(Arm(_named(label, experiment, several), experiment, values, values, on_axes=False))
+            found.append(
+                Arm(_named(label, experiment, several), experiment, values, values, on_axes=False)
+            )
     kept = [arm for arm in found if not sweep.excludes(arm.experiment, arm.values)]
     if not kept:
-        raise ConfigError([Problem(sweep.places.get("exclude", sweep.name), "exclude: every arm is excluded")])
+        raise ConfigError(
+            [Problem(sweep.places.get("exclude", sweep.name), "exclude: every arm is excluded")]
+        )
     return sorted(kept, key=lambda arm: not arm.reference)
 
 
 def _base(sweep: Sweep, experiment: str, overrides: Sequence[str]) -> dict[str, object]:
-    """The reference's level on each axis: what the sweep file says, else what the experiment has."""
+    """The reference's level on each axis: what the sweep file says, else what the experiment
+    has."""
     if not sweep.axes:
         return {}
     fixed = {key: value for key, value in sweep.reference.items() if key != "experiment"}
@@ -80,7 +94,11 @@ def _factorial(sweep: Sweep) -> list[dict[str, object]]:
 
 def _told(point: Mapping[str, object], base: Mapping[str, object]) -> str:
     """What tells a point apart: its levels that are not the base's."""
-    return ", ".join(f"{key}={scalar(value)}" for key, value in point.items() if key not in base or value != base[key])
+    return ", ".join(
+        f"{key}={scalar(value)}"
+        for key, value in point.items()
+        if key not in base or value != base[key]
+    )
 
 
 def _named(told: str, experiment: str, several: bool) -> str:

@@ -16,7 +16,8 @@ Levels = list[object]
 class Range:
     """Numbers from `low` to `high`, both included; whole numbers where both are.
 
-    A search draws from it. Other designs take every `step`, or `count` numbers at even distances (`log`: even ratios).
+    A search draws from it. Other designs take every `step`, or `count` numbers at even distances
+    (`log`: even ratios).
     """
 
     low: float
@@ -38,8 +39,16 @@ class Range:
         assert self.count is not None
         shares = [place / max(self.count - 1, 1) for place in range(self.count)]
         if self.log:
-            return list(dict.fromkeys(self._number(self.low * (self.high / self.low) ** share) for share in shares))
-        return list(dict.fromkeys(self._number(self.low + (self.high - self.low) * share) for share in shares))
+            return list(
+                dict.fromkeys(
+                    self._number(self.low * (self.high / self.low) ** share) for share in shares
+                )
+            )
+        return list(
+            dict.fromkeys(
+                self._number(self.low + (self.high - self.low) * share) for share in shares
+            )
+        )
 
     def _number(self, value: float) -> object:
         return round(value) if self.whole else float(f"{value:.12g}")
@@ -50,13 +59,19 @@ _PARTS = {"low": float, "high": float, "step": float, "count": int, "log": bool}
 
 
 def axis_key(full: str, leaf: Leaf) -> tuple[str, str]:
-    """The key that `axes.<key>` or `axes.<key>.low` varies, and the part of a range that the leaf is; "" where it is none."""
+    """The key that `axes.<key>` or `axes.<key>.low` varies, and the part of a range that the leaf
+    is; "" where it is none."""
     key, _, part = full.removeprefix("axes.").rpartition(".")
-    return (key, part) if part in _PARTS and not isinstance(leaf.value, list) else (full.removeprefix("axes."), "")
+    return (
+        (key, part)
+        if part in _PARTS and not isinstance(leaf.value, list)
+        else (full.removeprefix("axes."), "")
+    )
 
 
 def read_axes(leaves: Mapping[str, Leaf], *, search: bool) -> tuple[dict[str, Axis], list[Problem]]:
-    """The axes among a sweep file's leaves, `axes.<key>` and `axes.<key>.low`, in their order, and what is wrong with them.
+    """The axes among a sweep file's leaves, `axes.<key>` and `axes.<key>.low`, in their order, and
+    what is wrong with them.
 
     Args:
         leaves: by key.
@@ -75,11 +90,19 @@ def read_axes(leaves: Mapping[str, Leaf], *, search: bool) -> tuple[dict[str, Ax
         elif isinstance(leaf.value, list) and leaf.value:
             axes[key] = leaf.value
         else:
-            problems.append(Problem(leaf.where, f"{full}: expected a list or {{low: …, high: …}}, not {leaf.value!r}"))
+            problems.append(
+                Problem(
+                    leaf.where,
+                    f"{full}: expected a list or {{low: …, high: …}}, not {leaf.value!r}",
+                )
+            )
     for key, parts in ranges.items():
         problem = _range_problem(key, parts, search=search)
         if axes[key]:
-            problem = Problem(next(iter(parts.values())).where, f"axes.{key} is a list already, here or in the file that is extended")
+            problem = Problem(
+                next(iter(parts.values())).where,
+                f"axes.{key} is a list already, here or in the file that is extended",
+            )
         if problem:
             problems.append(problem)
         else:
@@ -100,7 +123,9 @@ def _range_problem(key: str, parts: Mapping[str, Leaf], *, search: bool) -> Prob
     for name, leaf in parts.items():
         kind = _PARTS[name]
         if not (type(leaf.value) is kind or (kind is float and type(leaf.value) is int)):
-            return Problem(leaf.where, f"axes.{key}.{name}: expected {kind.__name__}, not {leaf.value!r}")
+            return Problem(
+                leaf.where, f"axes.{key}.{name}: expected {kind.__name__}, not {leaf.value!r}"
+            )
     if {"low", "high"} - parts.keys():
         return Problem(where, f"axes.{key}: a range has `low` and `high`")
     values = {name: leaf.value for name, leaf in parts.items()}
@@ -118,7 +143,9 @@ def _range_problem(key: str, parts: Mapping[str, Leaf], *, search: bool) -> Prob
     if isinstance(count, int) and count < 2:
         return Problem(where, f"axes.{key}: count must be at least 2, not {count}")
     if not search and (step is None) == (count is None):
-        return Problem(where, f"axes.{key}: a range that is tried whole has either `step` or `count`")
+        return Problem(
+            where, f"axes.{key}: a range that is tried whole has either `step` or `count`"
+        )
     return None
 
 

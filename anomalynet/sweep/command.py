@@ -1,4 +1,5 @@
-"""A run as a command line: for schedulers, and for runs on several devices, which Lightning starts by repeating the command."""
+"""A run as a command line: for schedulers, and for runs on several devices, which Lightning starts
+by repeating the command."""
 
 from __future__ import annotations
 
@@ -26,22 +27,41 @@ def arguments(axis: Mapping[str, object], overrides: Sequence[str]) -> list[str]
 
 def shell_command(job: Job, runs: Path, group: str) -> str:
     """One run for a shell, to be started anywhere that sees the folder of the runs."""
-    words = ["anomalynet", "train", job.run.arm.experiment, *arguments(job.run.axis, job.run.overrides), "--runs", str(runs)]
+    words = [
+        "anomalynet",
+        "train",
+        job.run.arm.experiment,
+        *arguments(job.run.axis, job.run.overrides),
+        "--runs",
+        str(runs),
+    ]
     return shlex.join([*words, "--group", group])
 
 
 def in_processes_of_its_own(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Train by `anomalynet train`, which starts a process a device; they end when this one does, because its pipe is their stdin.
+    """Train by `anomalynet train`, which starts a process a device; they end when this one does,
+    because its pipe is their stdin.
 
     Returns: what a worker replies.
     """
     folder = RunFolder(Path(job["folder"]))
     was_done = folder.finished
     command = [
-        sys.executable, "-m", "anomalynet", "train", job["experiment"], *arguments(job["axis"], job["overrides"]),
-        "--runs", job["runs"], "--no-wait", "--life-line", *(["--group", job["group"]] if job["group"] else []),
-    ]  # fmt: skip
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        sys.executable,
+        "-m",
+        "anomalynet",
+        "train",
+        job["experiment"],
+        *arguments(job["axis"], job["overrides"]),
+        "--runs",
+        job["runs"],
+        "--no-wait",
+        "--life-line",
+        *(["--group", job["group"]] if job["group"] else []),
+    ]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     assert process.stderr
     words = deque((line.rstrip() for line in process.stderr if line.strip()), maxlen=3)
     code = process.wait()

@@ -17,7 +17,8 @@ from anomalynet.sweep.jobs import Job
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Mean seconds of an experiment's finished runs: an epoch, or a whole fit where the model has none."""
+    """Mean seconds of an experiment's finished runs: an epoch, or a whole fit where the model has
+    none."""
 
     seconds: float
     epochs: bool
@@ -30,7 +31,8 @@ ENOUGH = 5
 
 
 def measured(runs: Path, jobs: Sequence[Job]) -> dict[str, Cost]:
-    """The cost of each experiment of some jobs that has finished runs on their data, with epochs as large as theirs."""
+    """The cost of each experiment of some jobs that has finished runs on their data, with epochs as
+    large as theirs."""
     wanted = {job.run.loaded.name: job for job in jobs}
     costs = {}
     for name, job in wanted.items():
@@ -39,7 +41,11 @@ def measured(runs: Path, jobs: Sequence[Job]) -> dict[str, Cost]:
         seconds: list[float] = []
         for path in sorted((runs / name).glob("*/result.json")):
             result, spent = read_json(path), seconds_of(RunFolder(path.parent))
-            if result.get("data") == config.data.title and spent is not None and _counts(RunFolder(path.parent)) == same:
+            if (
+                result.get("data") == config.data.title
+                and spent is not None
+                and _counts(RunFolder(path.parent)) == same
+            ):
                 seconds.append(spent / (result["epochs"] or 1))
                 costs[name] = Cost(sum(seconds) / len(seconds), result["epochs"] is not None)
             if len(seconds) == ENOUGH:
@@ -65,7 +71,8 @@ def unmeasured(jobs: Sequence[Job], costs: dict[str, Cost]) -> list[str]:
 def at_most(jobs: Sequence[Job], costs: dict[str, Cost], slots: int) -> float:
     """Seconds that the unfinished jobs take if none stops early, spread over the slots.
 
-    A run costs what finished runs of its own arm took, else what its experiment costs; an experiment without a cost counts nothing.
+    A run costs what finished runs of its own arm took, else what its experiment costs; an
+    experiment without a cost counts nothing.
     """
     own: dict[str, list[float]] = defaultdict(list)
     for job in jobs:

@@ -68,15 +68,19 @@ class Job:
 
 
 def jobs_of(
-    planned: Sequence[PlannedRun], runs: Any, again: Sequence[Again] = (), prints: dict[DataConfig, str] | None = None
+    planned: Sequence[PlannedRun],
+    runs: Any,
+    again: Sequence[Again] = (),
+    prints: dict[DataConfig, str] | None = None,
 ) -> list[Job]:
-    """The planned runs with the folders that their identities give them; the data is fingerprinted, not parsed.
+    """The planned runs with the folders that their identities give them; the data is fingerprinted,
+    not parsed.
 
     Args:
         planned: of `plan`.
         runs: folder of the runs.
-        again: which runs are wanted once more: `failed` ones, finished ones that other code made (`stale`).
-        prints: fingerprints that are known, which is added to; by default none is.
+        again: which runs are wanted once more: `failed` ones, finished ones that other code made
+        (`stale`). prints: fingerprints that are known, which is added to; by default none is.
     """
     prints = {} if prints is None else prints
     jobs = []
@@ -85,7 +89,13 @@ def jobs_of(
         whole = replace(data, split=SplitConfig())
         if whole not in prints:
             prints[whole] = sources.fingerprint(data)
-        jobs.append(_job(run, RunFolder(runs / run.loaded.name / run_id(run.loaded.config, prints[whole])), again))
+        jobs.append(
+            _job(
+                run,
+                RunFolder(runs / run.loaded.name / run_id(run.loaded.config, prints[whole])),
+                again,
+            )
+        )
     return jobs
 
 
@@ -97,5 +107,11 @@ def _job(run: PlannedRun, folder: RunFolder, again: Sequence[Again]) -> Job:
         return Job(run, folder, stale=True)
     failure = read_json(folder.failed)
     if failure and "failed" not in again:
-        return Job(run, folder, state="failed", reason=str(failure.get("reason", "")), attempts=int(failure.get("attempts", 0)))
+        return Job(
+            run,
+            folder,
+            state="failed",
+            reason=str(failure.get("reason", "")),
+            attempts=int(failure.get("attempts", 0)),
+        )
     return Job(run, folder)

@@ -17,15 +17,18 @@ from anomalynet.sweep.slots import Slot
 ATTEMPTS = 2
 """How often a run is tried whose worker dies under it."""
 LOSSES = 10
-"""How often a run is tried again because the machine was lost that it ran on, which is not its fault."""
+"""How often a run is tried again because the machine was lost that it ran on, which is not its
+fault."""
 PATIENCE = 20.0
 """Seconds that runs have to reach the end of their epoch after the first Ctrl-C."""
 
 
 class Launch:
-    """Workers that wait for jobs; use as a context manager, and call `run` as often as there are jobs.
+    """Workers that wait for jobs; use as a context manager, and call `run` as often as there are
+    jobs.
 
-    A KeyboardInterrupt in `run` asks the runs under way to stop after their epoch, a second one ends them at once; both reach the caller.
+    A KeyboardInterrupt in `run` asks the runs under way to stop after their epoch, a second one
+    ends them at once; both reach the caller.
 
     Args:
         slots: one worker each.
@@ -50,7 +53,12 @@ class Launch:
     def __enter__(self) -> Launch:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._stop.set()
         for worker in list(self._workers.values()):
             worker.end()
@@ -59,12 +67,16 @@ class Launch:
         """Work until every job is done, failed or stopped; calls `watch` every `interval` seconds.
 
         Raises:
-            AnomalynetError: a worker cannot work at all. The runs under way are asked to stop, as on Ctrl-C.
+            AnomalynetError: a worker cannot work at all. The runs under way are asked to stop, as
+            on Ctrl-C.
         """
         for job in jobs:
             if job.state == "waiting":
                 self._queue.put(job)
-        threads = [threading.Thread(target=self._serve, args=(place,), daemon=True) for place in range(len(self.slots))]
+        threads = [
+            threading.Thread(target=self._serve, args=(place,), daemon=True)
+            for place in range(len(self.slots))
+        ]
         threads = threads[: self._queue.qsize()]
         try:
             for thread in threads:
@@ -133,7 +145,8 @@ class Launch:
         return self._workers[place]
 
     def _settle(self, job: Job, reply: dict[str, Any]) -> None:
-        """Note how a job ended, or queue it again where its worker died or another command works on it."""
+        """Note how a job ended, or queue it again where its worker died or another command works on
+        it."""
         if reply.get("busy"):
             self._again(job, counts=False)
             self._stop.wait(0.5)
@@ -142,7 +155,9 @@ class Launch:
             self._again(job, counts=False)
         elif "lost" in reply:
             job.fail(f"its machine was lost {job.losses + 1} times, last: {reply['lost']}")
-        elif reply.get("stopped") and not job.asked and job.stops < ATTEMPTS:  # a command that shares the run meant its own worker
+        elif (
+            reply.get("stopped") and not job.asked and job.stops < ATTEMPTS
+        ):  # a command that shares the run meant its own worker
             job.stops += 1
             self._again(job, counts=False)
         elif reply.get("stopped"):

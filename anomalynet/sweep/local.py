@@ -14,7 +14,8 @@ from typing import Any, Protocol
 from anomalynet.sweep.slots import Slot
 
 GROWTH = 1 << 30
-"""Bytes by which a worker may outgrow what it had after its first run; then another takes its place."""
+"""Bytes by which a worker may outgrow what it had after its first run; then another takes its
+place."""
 
 
 class Worker(Protocol):

@@ -26,7 +26,8 @@ class PlannedRun:
 
     @property
     def expected(self) -> tuple[str, int, int, int | None]:
-        """(experiment, seed, fold, world) as a report asks for them; the world is None where the data has one only."""
+        """(experiment, seed, fold, world) as a report asks for them; the world is None where the
+        data has one only."""
         config = self.loaded.config
         return self.loaded.name, config.seed, config.data.split.fold, world_of(config.data)
 
@@ -37,11 +38,14 @@ class PlannedRun:
         return f"seed {seed} fold {fold}" + ("" if world is None else f" world {world}")
 
 
-def plan(sweep: Sweep, overrides: Sequence[str] = (), wanted: Iterable[Arm] | None = None) -> list[PlannedRun]:
-    """Every run of a sweep, seeds and then worlds outermost, so that an interrupted sweep leaves whole repetitions.
+def plan(
+    sweep: Sweep, overrides: Sequence[str] = (), wanted: Iterable[Arm] | None = None
+) -> list[PlannedRun]:
+    """Every run of a sweep, seeds and then worlds outermost, so that an interrupted sweep leaves
+    whole repetitions.
 
-    Data that is not simulated has one world: the sweep's worlds are not asked for there. Arms that come to the same configuration are
-    one: the first.
+    Data that is not simulated has one world: the sweep's worlds are not asked for there. Arms that
+    come to the same configuration are one: the first.
 
     Args:
         sweep: as read.
@@ -61,7 +65,9 @@ def plan(sweep: Sweep, overrides: Sequence[str] = (), wanted: Iterable[Arm] | No
         for arm in wanted:
             axis = {**sweep.settings, **arm.values, "seed": seed}
             try:
-                first = PlannedRun(arm, axis, load(arm.experiment, overrides, axis, sweep.places), tuple(overrides))
+                first = PlannedRun(
+                    arm, axis, load(arm.experiment, overrides, axis, sweep.places), tuple(overrides)
+                )
             except ConfigError as error:
                 problems |= {str(problem): problem for problem in error.problems}
                 continue
@@ -70,7 +76,11 @@ def plan(sweep: Sweep, overrides: Sequence[str] = (), wanted: Iterable[Arm] | No
             folds = every if sweep.folds is None else sweep.folds
             problems |= {
                 what: Problem(sweep.places.get("folds", sweep.name), what)
-                for what in (f"folds: there is no fold {fold} of {len(every)}" for fold in folds if fold not in every)
+                for what in (
+                    f"folds: there is no fold {fold} of {len(every)}"
+                    for fold in folds
+                    if fold not in every
+                )
             }
             for world in worlds if worlds and world_of(data) is not None else [None]:
                 by_world.setdefault(world, []).extend(_placed(first, fold, world) for fold in folds)
@@ -84,7 +94,8 @@ def plan(sweep: Sweep, overrides: Sequence[str] = (), wanted: Iterable[Arm] | No
 
 
 def _placed(run: PlannedRun, fold: int, world: int | None) -> PlannedRun:
-    """The same configuration on another fold and world; resolving it again would cost most of a plan's time."""
+    """The same configuration on another fold and world; resolving it again would cost most of a
+    plan's time."""
     loaded = run.loaded
     data = replace(loaded.config.data, split=replace(loaded.config.data.split, fold=fold))
     place: dict[str, object] = {"data.split.fold": fold}

@@ -26,42 +26,67 @@ class Slot:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its worker's environment has beside ours: one thread on CPUs unless the user's own says otherwise."""
+        """What its worker's environment has beside ours: one thread on CPUs unless the user's own
+        says otherwise."""
         threads = {name: "1" for name in THREADS if name not in os.environ}
-        return threads if self.gpus is None else {**threads, "CUDA_VISIBLE_DEVICES": ",".join(self.gpus), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+        return (
+            threads
+            if self.gpus is None
+            else {
+                **threads,
+                "CUDA_VISIBLE_DEVICES": ",".join(self.gpus),
+                "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+            }
+        )
 
 
 def cpu_slots(count: int | None, devices: int = 1) -> list[Slot]:
-    """`count` slots that share the CPU; by default two where there are two cores or more, fewer where a run takes several devices."""
+    """`count` slots that share the CPU; by default two where there are two cores or more, fewer
+    where a run takes several devices."""
     if count is not None and count < 1:
         raise UsageError(f"--slots must be at least 1, not {count}")
     return [Slot()] * (count or max(1, min(2, os.cpu_count() or 1) // devices))
 
 
 def gpu_slots(gpus: Sequence[str], runs_per_gpu: int = 1, devices: int = 1) -> list[Slot]:
-    """One slot a GPU, or several on each, or one for each group of `devices`: no two groups share a GPU.
+    """One slot a GPU, or several on each, or one for each group of `devices`: no two groups share a
+    GPU.
 
     Raises:
         UsageError: a GPU named twice, too few for one run, or several runs on each of several.
     """
     if len(set(gpus)) < len(gpus):
-        raise UsageError(f"--gpus {','.join(gpus)}: a GPU is named twice", "--runs-per-gpu puts several runs on each")
+        raise UsageError(
+            f"--gpus {','.join(gpus)}: a GPU is named twice",
+            "--runs-per-gpu puts several runs on each",
+        )
     if runs_per_gpu < 1:
         raise UsageError(f"--runs-per-gpu must be at least 1, not {runs_per_gpu}")
     if devices > 1 and runs_per_gpu > 1:
         raise UsageError("a run on several devices has them alone", "leave out --runs-per-gpu")
-    groups = [tuple(gpus[start : start + devices]) for start in range(0, len(gpus) - devices + 1, devices)]
+    groups = [
+        tuple(gpus[start : start + devices]) for start in range(0, len(gpus) - devices + 1, devices)
+    ]
     if not groups:
-        raise UsageError(f"--gpus {','.join(gpus)}: a run wants {devices} devices", "name more of them, or fewer --devices")
+        raise UsageError(
+            f"--gpus {','.join(gpus)}: a run wants {devices} devices",
+            "name more of them, or fewer --devices",
+        )
     return [Slot(group) for _ in range(runs_per_gpu) for group in groups]
 
 
 def gpus_here() -> list[str]:
-    """The GPUs that the driver lists, or those of CUDA_VISIBLE_DEVICES; none without a driver. Asks no torch: that takes seconds."""
+    """The GPUs that the driver lists, or those of CUDA_VISIBLE_DEVICES; none without a driver. Asks
+    no torch: that takes seconds."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name for name in visible.split(",") if name and name != "-1"]
     if shutil.which("nvidia-smi") is None:
         return []
-    listed = subprocess.run(["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True, check=False)
+    listed = subprocess.run(
+        ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return listed.stdout.split() if listed.returncode == 0 else []

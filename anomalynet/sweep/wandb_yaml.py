@@ -1,4 +1,5 @@
-"""A sweep as the YAML of a W&B sweep whose agents call this command line: `wandb sweep FILE`, then `wandb agent`."""
+"""A sweep as the YAML of a W&B sweep whose agents call this command line: `wandb sweep FILE`, then
+`wandb agent`."""
 
 from __future__ import annotations
 
@@ -34,9 +35,9 @@ def wandb_sweep(
 ) -> str:
     """The YAML text.
 
-    Factorial designs and searches of one experiment give each key as a parameter, to `anomalynet train`. What W&B cannot express (one
-    axis at a time, several experiments, an axis of empty values) becomes one parameter, the number of the run, to
-    `anomalynet sweep NAME --only`.
+    Factorial designs and searches of one experiment give each key as a parameter, to `anomalynet
+    train`. What W&B cannot express (one axis at a time, several experiments, an axis of empty
+    values) becomes one parameter, the number of the run, to `anomalynet sweep NAME --only`.
 
     Args:
         name: of the sweep.
@@ -58,12 +59,36 @@ def wandb_sweep(
     else:
         parameters |= {"seed": {"value": seeds[0]}, "data.split.fold": {"value": folds[0]}}
     parameters = {key: value for key, value in parameters.items() if key not in fixed}
-    if len(experiments) == 1 and design != "one_at_a_time" and all(map(_expressible, parameters.values())):
-        always = [f"{key}={scalar(value)}" for key, value in settings.items() if key not in fixed | parameters.keys()]
-        command = ["anomalynet", "train", experiments[0], "${args_no_hyphens}", *always, *overrides, "tracking=wandb"]
+    if (
+        len(experiments) == 1
+        and design != "one_at_a_time"
+        and all(map(_expressible, parameters.values()))
+    ):
+        always = [
+            f"{key}={scalar(value)}"
+            for key, value in settings.items()
+            if key not in fixed | parameters.keys()
+        ]
+        command = [
+            "anomalynet",
+            "train",
+            experiments[0],
+            "${args_no_hyphens}",
+            *always,
+            *overrides,
+            "tracking=wandb",
+        ]
     else:
         parameters = {"only": {"values": list(range(1, runs + 1))}}
-        command = ["anomalynet", "sweep", name, *(["--preset", preset] if preset else []), "${args}", *overrides, "tracking=wandb"]
+        command = [
+            "anomalynet",
+            "sweep",
+            name,
+            *(["--preset", preset] if preset else []),
+            "${args}",
+            *overrides,
+            "tracking=wandb",
+        ]
     text: dict[str, Any] = {
         "name": name,
         "project": os.environ.get("WANDB_PROJECT", "anomalynet"),
@@ -87,7 +112,9 @@ def _parameter(values: Any) -> dict[str, Any]:
     kind = "log_uniform_values" if values.get("log") else "uniform"
     if whole and not values.get("log") and step in (None, 1):
         return {"distribution": "int_uniform", "min": low, "max": high}
-    if step is not None and not values.get("log"):  # W&B rounds to multiples of the step, which need not start at `low`
+    if step is not None and not values.get(
+        "log"
+    ):  # W&B rounds to multiples of the step, which need not start at `low`
         count = int((high - low) / step + 1e-9) + 1
         return {"values": [low + step * number for number in range(count)]}
     if step is None and not whole:
@@ -96,7 +123,8 @@ def _parameter(values: Any) -> dict[str, Any]:
 
 
 def _expressible(parameter: Mapping[str, Any]) -> bool:
-    """Whether `key=value` in Python's spelling is read back as the same value: not so None and lists."""
+    """Whether `key=value` in Python's spelling is read back as the same value: not so None and
+    lists."""
     values = parameter.get("values", [parameter.get("value", 0)])
     return all(isinstance(value, bool | int | float | str) for value in values)
 
@@ -108,7 +136,8 @@ def _goal(metric: str) -> str:
 
 
 def as_wandb(sweep: Sweep, overrides: Sequence[str], given: str) -> str:
-    """The YAML of a sweep that was read from its file; a comment says what W&B's form of it leaves out.
+    """The YAML of a sweep that was read from its file; a comment says what W&B's form of it leaves
+    out.
 
     Args:
         sweep: as read.
@@ -124,13 +153,23 @@ def as_wandb(sweep: Sweep, overrides: Sequence[str], given: str) -> str:
     worlds = sorted({run.loaded.config.data.world for run in planned})
     axes: dict[str, Any] = {key: _plain(axis, search=search) for key, axis in sweep.axes.items()}
     if search and not all(_expressible(_parameter(values)) for values in axes.values()):
-        raise UsageError(f"{sweep.name}: W&B cannot try empty values or lists", "anomalynet sweep can, without --as wandb")
-    whole_product = sweep.design == "factorial" and not sweep.exclude and not sweep.extras and sweep.worlds != "seed"
+        raise UsageError(
+            f"{sweep.name}: W&B cannot try empty values or lists",
+            "anomalynet sweep can, without --as wandb",
+        )
+    whole_product = (
+        sweep.design == "factorial"
+        and not sweep.exclude
+        and not sweep.extras
+        and sweep.worlds != "seed"
+    )
     text = wandb_sweep(
         name=given,
         experiments=sweep.experiments,
         seeds=sweep.seeds,
-        folds=(sweep.folds or [0]) if search else sorted({run.loaded.config.data.split.fold for run in planned}),
+        folds=(sweep.folds or [0])
+        if search
+        else sorted({run.loaded.config.data.split.fold for run in planned}),
         axes={**axes, **({"data.world": worlds} if sweep.worlds and len(worlds) > 1 else {})},
         settings=sweep.settings,
         design="search" if search else "factorial" if whole_product else "one_at_a_time",
@@ -139,12 +178,21 @@ def as_wandb(sweep: Sweep, overrides: Sequence[str], given: str) -> str:
         preset=sweep.preset,
         overrides=overrides,
     )
-    lost = "# A trial here is one run and one objective; `anomalynet sweep` takes the mean over the sweep's seeds, folds and worlds.\n"
+    lost = (
+        "# A trial here is one run and one objective; `anomalynet sweep` takes the mean over "
+        "the sweep's seeds, folds and worlds.\n"
+    )
     return (lost if search else "") + text
 
 
 def _plain(axis: Axis, *, search: bool) -> Any:
-    """An axis as `wandb_sweep` takes it: a search's range with its ends, everything else as its levels."""
+    """An axis as `wandb_sweep` takes it: a search's range with its ends, everything else as its
+    levels."""
     if not (search and isinstance(axis, Range)):
         return levels(axis)
-    return {"low": axis.low, "high": axis.high, "log": axis.log, **({} if axis.step is None else {"step": axis.step})}
+    return {
+        "low": axis.low,
+        "high": axis.high,
+        "log": axis.log,
+        **({} if axis.step is None else {"step": axis.step}),
+    }

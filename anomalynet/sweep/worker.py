@@ -1,6 +1,7 @@
 """One long-lived worker process: imports torch once and takes runs one after another.
 
-Speaks JSON lines: a job on stdin is answered by one line on stdout. It ends when its stdin closes, which is when its parent is gone.
+Speaks JSON lines: a job on stdin is answered by one line on stdout. It ends when its stdin closes,
+which is when its parent is gone.
 """
 
 from __future__ import annotations
@@ -66,11 +67,15 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
 def _memory() -> int:
     """Bytes that this process holds, or on systems without /proc the most it has held."""
     try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf(
+            "SC_PAGE_SIZE"
+        )
     except OSError:
         import resource
 
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+            1 if sys.platform == "darwin" else 1024
+        )
 
 
 if __name__ == "__main__":

@@ -1,1 +1,2 @@
-"""Runs in Weights & Biases, written by a process of its own: whatever happens to W&B or the network costs training nothing."""
+"""Runs in Weights & Biases, written by a process of its own: whatever happens to W&B or the network
+costs training nothing."""

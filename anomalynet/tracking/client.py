@@ -1,4 +1,5 @@
-"""The training side of tracking: starts the W&B process, feeds it through a pipe, and never waits for it while training."""
+"""The training side of tracking: starts the W&B process, feeds it through a pipe, and never waits
+for it while training."""
 
 from __future__ import annotations
 
@@ -27,12 +28,23 @@ SYNC = "`anomalynet sync` uploads what is missing"
 class Tracker:
     """A process that talks to W&B, and the queue that leads to it.
 
-    The process has a session of its own, so that Ctrl-C does not reach it: it ends cleanly when its stdin closes, which is when
-    this process is gone.
+    The process has a session of its own, so that Ctrl-C does not reach it: it ends cleanly when its
+    stdin closes, which is when this process is gone.
     """
 
-    def __init__(self, folder: Path, run: Mapping[str, Any], *, quiet: bool = False, patience: float | None = None) -> None:
-        self.folder, self.quiet, self.patience = folder, quiet, PATIENCE if patience is None else patience
+    def __init__(
+        self,
+        folder: Path,
+        run: Mapping[str, Any],
+        *,
+        quiet: bool = False,
+        patience: float | None = None,
+    ) -> None:
+        self.folder, self.quiet, self.patience = (
+            folder,
+            quiet,
+            PATIENCE if patience is None else patience,
+        )
         self.run_id = str(run["id"])
         self.warning = ""
         self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue(BACKLOG)
@@ -53,17 +65,24 @@ class Tracker:
             self._warn(f"cannot be started: {error}")
             self._note()
             return
-        self._threads = [threading.Thread(target=target, args=(self._process,), daemon=True) for target in (self._feed, self._listen)]
+        self._threads = [
+            threading.Thread(target=target, args=(self._process,), daemon=True)
+            for target in (self._feed, self._listen)
+        ]
         for thread in self._threads:
             thread.start()
         self.send({"run": dict(run), "folder": str(folder), "pid": os.getpid()})
 
     def send(self, message: dict[str, Any]) -> None:
-        """Put a message on its way; one that finds no room is dropped, for training must not wait."""
+        """Put a message on its way; one that finds no room is dropped, for training must not
+        wait."""
         try:
             self._queue.put_nowait(message)
         except queue.Full:
-            self._warn(f"does not keep up; some epochs are missing there, see {self.folder / 'progress.jsonl'}")
+            self._warn(
+                "does not keep up; some epochs are missing there, see "
+                f"{self.folder / 'progress.jsonl'}"
+            )
 
     def finish(self, exit_code: int) -> None:
         """Say how the run ended, and give W&B a bounded time to write it down."""
@@ -75,7 +94,10 @@ class Tracker:
         try:
             status = process.wait(self.patience)
             if status:
-                self._warn(f"ended with status {status}, see {self.folder / 'wandb' / 'tracking.log'}; the run is not harmed")
+                self._warn(
+                    f"ended with status {status}, see {self.folder / 'wandb' / 'tracking.log'}; "
+                    "the run is not harmed"
+                )
         except subprocess.TimeoutExpired:
             self._kill(process)
             self._warn(f"was not done {self.patience:.0f} s after the run; {SYNC}")
@@ -106,7 +128,9 @@ class Tracker:
                 process.stdin.flush()
             process.stdin.close()
         except OSError:
-            self._warn(f"is gone, see {self.folder / 'wandb' / 'tracking.log'}; the run is not harmed")
+            self._warn(
+                f"is gone, see {self.folder / 'wandb' / 'tracking.log'}; the run is not harmed"
+            )
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
@@ -132,7 +156,8 @@ class Tracker:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The environment of W&B's processes: its files in the run's folder, no reports to its makers, one thread."""
+    """The environment of W&B's processes: its files in the run's folder, no reports to its makers,
+    one thread."""
     own = {
         "WANDB_DIR": str(folder.resolve()),
         "WANDB_DATA_DIR": str(folder.resolve() / "wandb" / "staging"),
@@ -142,5 +167,7 @@ def environment(folder: Path) -> dict[str, str]:
         "POLARS_MAX_THREADS": "1",
         "OMP_NUM_THREADS": "1",
     }
-    inherited = {key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"}  # another process's connection
+    inherited = {
+        key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"
+    }  # another process's connection
     return {**inherited, **own}

@@ -1,4 +1,5 @@
-"""The process that talks to W&B: takes JSON lines on stdin, answers with what the user should read, ends when stdin closes."""
+"""The process that talks to W&B: takes JSON lines on stdin, answers with what the user should read,
+ends when stdin closes."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ def main() -> int:
     """Serve one run."""
     lines = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # W&B's own process inherits these: it must hold no end of our pipes
+    os.dup2(
+        os.open(os.devnull, os.O_RDONLY), 0
+    )  # W&B's own process inherits these: it must hold no end of our pipes
     os.dup2(2, 1)
     if hasattr(os, "nice"):
         os.nice(5)  # training comes first where cores are few

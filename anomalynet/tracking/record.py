@@ -1,4 +1,5 @@
-"""`tracking.json` in a run's folder: what W&B was told so far, where its files lie, and what went wrong."""
+"""`tracking.json` in a run's folder: what W&B was told so far, where its files lie, and what went
+wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ FILE = "tracking.json"
 
 @dataclass(slots=True)
 class Part:
-    """One time that W&B was told of the run: a run that was interrupted and continued has several."""
+    """One time that W&B was told of the run: a run that was interrupted and continued has
+    several."""
 
     folder: str
     """W&B's own folder, below the run's."""
@@ -54,16 +56,33 @@ def read_record(folder: Path) -> Record | None:
 def pending(folder: Path) -> list[Path]:
     """The parts of a run that W&B's server does not have, oldest first."""
     record = read_record(folder)
-    parts = [folder / part.folder for part in record.parts if part.mode == "offline" or not part.finished] if record else []
-    return [part for part in parts if any(part.glob("*.wandb")) and not any(part.glob("*.wandb.synced"))]
+    parts = (
+        [
+            folder / part.folder
+            for part in record.parts
+            if part.mode == "offline" or not part.finished
+        ]
+        if record
+        else []
+    )
+    return [
+        part for part in parts if any(part.glob("*.wandb")) and not any(part.glob("*.wandb.synced"))
+    ]
 
 
 def notes(folders: Iterable[Path]) -> list[str]:
-    """What to tell of the tracking of many runs, each thing once, with the number of runs it holds for."""
+    """What to tell of the tracking of many runs, each thing once, with the number of runs it holds
+    for."""
     said: Counter[str] = Counter()
     for folder in folders:
         if record := read_record(folder):
-            reasons = {part.reason for part in record.parts if part.mode == "offline"} if pending(folder) else set()
+            reasons = (
+                {part.reason for part in record.parts if part.mode == "offline"}
+                if pending(folder)
+                else set()
+            )
             said.update(f"offline ({reason})" for reason in reasons)
             said.update([record.warning] if record.warning else [])
-    return [f"W&B: {count} {'run' if count == 1 else 'runs'}: {what}" for what, count in said.items()]
+    return [
+        f"W&B: {count} {'run' if count == 1 else 'runs'}: {what}" for what, count in said.items()
+    ]

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def tracked(loaded: Loaded, folder: RunFolder, listener: Listener | None, group: str | None) -> Iterator[Listener | None]:
-    """Tell W&B of the run that is trained inside, where the configuration asks for it; yields who listens to the training.
+def tracked(
+    loaded: Loaded, folder: RunFolder, listener: Listener | None, group: str | None
+) -> Iterator[Listener | None]:
+    """Tell W&B of the run that is trained inside, where the configuration asks for it; yields who
+    listens to the training.
 
-    Only for the process of rank 0. What goes wrong is said on stderr; in a sweep (`group`) only in `tracking.json`: hundreds of runs
-    would say the same.
+    Only for the process of rank 0. What goes wrong is said on stderr; in a sweep (`group`) only in
+    `tracking.json`: hundreds of runs would say the same.
     """
     if loaded.config.tracking != "wandb" or os.environ.get("WANDB_MODE") == "disabled":
         yield listener
@@ -38,7 +41,8 @@ def tracked(loaded: Loaded, folder: RunFolder, listener: Listener | None, group:
 
 
 def catch_up(loaded: Loaded, folder: RunFolder, group: str | None) -> None:
-    """Tell W&B of a run that was finished before: one that it never heard of, or one that a W&B agent asks for under an id of its own."""
+    """Tell W&B of a run that was finished before: one that it never heard of, or one that a W&B
+    agent asks for under an id of its own."""
     unknown = read_record(folder.path) is None or bool(os.environ.get("WANDB_SWEEP_ID"))
     if unknown and loaded.config.tracking == "wandb":
         with tracked(loaded, folder, None, group) as listener:
@@ -57,7 +61,11 @@ def described(loaded: Loaded, folder: RunFolder, group: str | None) -> dict[str,
         "id": name,
         "name": f"{loaded.name} {name}",
         "group": group,
-        "tags": [Path(config.model.name).stem, config.data.title, *([policy] if policy != "auto" else [])],
+        "tags": [
+            Path(config.model.name).stem,
+            config.data.title,
+            *([policy] if policy != "auto" else []),
+        ],
         "config": {"experiment": loaded.name, "run_id": name, **resolved},
     }
 

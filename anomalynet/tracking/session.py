@@ -14,7 +14,15 @@ from anomalynet.runs.folder import RunFolder
 from anomalynet.tracking.record import Part, Record, read_record
 
 PROJECT = "anomalynet"
-REPORT = ("report.md", "cost.md", "tables/*.csv", "figures/*.svg", "figures/*.png", "best.yaml", "pareto_*.yaml")
+REPORT = (
+    "report.md",
+    "cost.md",
+    "tables/*.csv",
+    "figures/*.svg",
+    "figures/*.png",
+    "best.yaml",
+    "pareto_*.yaml",
+)
 """What a report's folder holds of a report."""
 INIT_TIMEOUT = 10.0
 """Seconds that W&B's server has to answer before the run goes on offline."""
@@ -23,7 +31,9 @@ INIT_TIMEOUT = 10.0
 class Session:
     """A W&B run of one run's folder, continued where the folder says it stood."""
 
-    def __init__(self, folder: Path, run: Mapping[str, Any], *, pid: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, run: Mapping[str, Any], *, pid: int, say: Callable[[str], None]
+    ) -> None:
         self.folder, self.say = RunFolder(folder), say
         self.run, reason = _begin(folder, run, pid)
         self.record = read_record(folder) or Record(self.run.id)
@@ -31,7 +41,9 @@ class Session:
             self.record.id, self.record.next_epoch = self.run.id, 0
         self.record.warning = ""
         mode = "offline" if self.run.offline else "online"
-        self.part = Part(str(Path(self.run.settings.sync_dir).relative_to(folder.resolve())), mode, reason)
+        self.part = Part(
+            str(Path(self.run.settings.sync_dir).relative_to(folder.resolve())), mode, reason
+        )
         self.record.parts.append(self.part)
         self.record.write(folder)
         if reason:
@@ -40,9 +52,14 @@ class Session:
             say(f"W&B: {self.run.url}")
 
     def epoch(self, line: Mapping[str, Any]) -> None:
-        """Log an epoch, and before it those that a kill kept from us: `progress.jsonl` has them, from the checkpoint."""
+        """Log an epoch, and before it those that a kill kept from us: `progress.jsonl` has them,
+        from the checkpoint."""
         number = int(line["epoch"])
-        missed = [old for old in self.folder.read_progress() if self.record.next_epoch <= old["epoch"] < number]
+        missed = [
+            old
+            for old in self.folder.read_progress()
+            if self.record.next_epoch <= old["epoch"] < number
+        ]
         for one in (*missed, line):
             self.run.log(dict(one), step=int(one["epoch"]), commit=True)
         self.record.next_epoch = number + 1
@@ -57,7 +74,9 @@ class Session:
             artifact = wandb.Artifact(f"report-{Path(report).resolve().name}", "report")
             for pattern in REPORT:  # other files may lie there, which are nobody's business
                 for path in sorted(Path(report).glob(pattern)):
-                    artifact.add_file(str(path), name=path.relative_to(report).as_posix(), skip_cache=True)
+                    artifact.add_file(
+                        str(path), name=path.relative_to(report).as_posix(), skip_cache=True
+                    )
             self.run.log_artifact(artifact)
 
     def finish(self, exit_code: int) -> None:
@@ -71,10 +90,14 @@ class Session:
             self.record.write(self.folder.path)
 
     def _result(self) -> None:
-        from anomalynet.tracking import content  # not before training is over: Polars takes time to import
+        from anomalynet.tracking import (
+            content,
+        )  # not before training is over: Polars takes time to import
 
         result = self.folder.read_result()
-        for old in self.folder.read_progress():  # the last epochs, where the run was killed between training and testing
+        for old in (
+            self.folder.read_progress()
+        ):  # the last epochs, where the run was killed between training and testing
             if old["epoch"] >= self.record.next_epoch:
                 self.epoch(old)
         self.run.summary.update({**result.metrics, **content.facts(self.folder, result)})
@@ -104,7 +127,13 @@ def _begin(folder: Path, run: Mapping[str, Any], pid: int) -> tuple[wandb.Run, s
 
 def _init(run: Mapping[str, Any], mode: Any, pid: int) -> wandb.Run:
     agent = bool(os.environ.get("WANDB_SWEEP_ID"))  # a W&B sweep gives each run its id and project
-    settings = wandb.Settings(console="off", silent=True, x_stats_pid=pid, x_transaction_log_flush_interval=1.0, save_code=False)
+    settings = wandb.Settings(
+        console="off",
+        silent=True,
+        x_stats_pid=pid,
+        x_transaction_log_flush_interval=1.0,
+        save_code=False,
+    )
     if "WANDB_INIT_TIMEOUT" not in os.environ:
         settings.init_timeout = INIT_TIMEOUT
     return wandb.init(

@@ -33,9 +33,11 @@ def tracked_folders(runs: Path) -> list[Path]:
 
 
 def upload(folder: Path, timeout: float) -> Upload:
-    """Upload a run's missing parts; `wandb sync` retries for ever, so it is stopped after `timeout` seconds.
+    """Upload a run's missing parts; `wandb sync` retries for ever, so it is stopped after `timeout`
+    seconds.
 
-    All parts go into one command: it takes those of one W&B run in the order of their start, each as the continuation of the last.
+    All parts go into one command: it takes those of one W&B run in the order of their start, each
+    as the continuation of the last.
 
     Raises:
         UsageError: there is no API key.
@@ -60,18 +62,27 @@ def _upload(name: str, folder: Path, timeout: float) -> Upload:
             record.write(folder)
         return Upload(name, "synced", len(parts))
     if "No API key" in said:
-        raise UsageError("there is no W&B API key", "`wandb login` stores one, or set WANDB_API_KEY")
+        raise UsageError(
+            "there is no W&B API key", "`wandb login` stores one, or set WANDB_API_KEY"
+        )
     return Upload(name, "failed", len(left), _reason(said))
 
 
 def _sync(folder: Path, parts: list[Path], timeout: float) -> str:
-    """Run `wandb sync` and return what it said; its output goes through a file, for W&B's own process may hold a pipe open."""
+    """Run `wandb sync` and return what it said; its output goes through a file, for W&B's own
+    process may hold a pipe open."""
     command = [*WANDB, "sync", "--include-online", *(str(part) for part in parts)]
     env = {**environment(folder), "WANDB_SILENT": "false"}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         try:
             subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env, timeout=timeout, check=False
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=env,
+                timeout=timeout,
+                check=False,
             )
             late = ""
         except subprocess.TimeoutExpired:

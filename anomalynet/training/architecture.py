@@ -1,4 +1,5 @@
-"""What a network is made of: its parts in the order they compute, their shapes and parameters, and which feeds which, seen on one pass."""
+"""What a network is made of: its parts in the order they compute, their shapes and parameters, and
+which feeds which, seen on one pass."""
 
 from __future__ import annotations
 
@@ -19,14 +20,18 @@ INPUT = "input"
 
 
 def architecture(config: Config, shape: WindowShape) -> dict[str, Any]:
-    """The parts of a configuration's network and how values flow between them, traced on a copy with two empty windows.
+    """The parts of a configuration's network and how values flow between them, traced on a copy
+    with two empty windows.
 
-    A part is a module all of whose children are torch's own; operations outside the parts carry through where their values came from.
+    A part is a module all of whose children are torch's own; operations outside the parts carry
+    through where their values came from.
 
     Returns:
         input: steps and channels of a window.
-        parts: in the order they compute, each with its name, kind, parameters, `shapes` of what it returns (without the batch), `from`
-            (names of parts, or `input`) and `layers` (torch's description of each, and its parameters).
+        parts: in the order they compute, each with its name, kind, parameters, `shapes` of what it
+        returns (without the batch), `from`
+            (names of parts, or `input`) and `layers` (torch's description of each, and its
+            parameters).
         output: names of the parts that the score comes from.
     """
     with torch.random.fork_rng(devices=[]):
@@ -39,7 +44,11 @@ def architecture(config: Config, shape: WindowShape) -> dict[str, Any]:
     trace.mark(x, {INPUT})
     with torch.no_grad(), trace.watching(model), trace:
         score = model.scores(model(x))
-    return {"input": [shape.steps, shape.channels], "parts": list(trace.parts.values()), "output": sorted(trace.sources_of(score))}
+    return {
+        "input": [shape.steps, shape.channels],
+        "parts": list(trace.parts.values()),
+        "output": sorted(trace.sources_of(score)),
+    }
 
 
 class _Trace(TorchFunctionMode):
@@ -53,11 +62,17 @@ class _Trace(TorchFunctionMode):
         self._within: list[str] = []
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
         found = func(*args, **kwargs)
-        sources = {self._within[-1]} if self._within else self.sources_of((args, list(kwargs.values())))
+        sources = (
+            {self._within[-1]} if self._within else self.sources_of((args, list(kwargs.values())))
+        )
         self.mark(found, sources)
         return found
 
@@ -67,7 +82,9 @@ class _Trace(TorchFunctionMode):
             self._kept.append(tensor)
 
     def sources_of(self, value: object) -> set[str]:
-        return {source for tensor in _tensors(value) for source in self._sources.get(id(tensor), ())}
+        return {
+            source for tensor in _tensors(value) for source in self._sources.get(id(tensor), ())
+        }
 
     @contextmanager
     def watching(self, model: nn.Module) -> Iterator[None]:
@@ -76,14 +93,24 @@ class _Trace(TorchFunctionMode):
         for name, module in _parts(model):
 
             def enter(module: nn.Module, args: Any, name: str = name) -> None:
-                entry = self.parts.setdefault(name, {"name": name, "kind": type(module).__name__, "parameters": _parameters(module)})
+                entry = self.parts.setdefault(
+                    name,
+                    {
+                        "name": name,
+                        "kind": type(module).__name__,
+                        "parameters": _parameters(module),
+                    },
+                )
                 entry["from"] = sorted({*entry.get("from", ()), *self.sources_of(args)})
                 self._within.append(name)
 
             def leave(module: nn.Module, args: Any, result: Any, name: str = name) -> None:
                 self._within.pop()
                 self.mark(result, {name})
-                self.parts[name] |= {"shapes": [list(tensor.shape[1:]) for tensor in _tensors(result)], "layers": _layers(module)}
+                self.parts[name] |= {
+                    "shapes": [list(tensor.shape[1:]) for tensor in _tensors(result)],
+                    "layers": _layers(module),
+                }
 
             hooks += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
         try:

@@ -26,13 +26,15 @@ class Listener(Protocol):
 
 
 class Checkpoints(Checkpoint):
-    """Keeps the best epoch on validation and the last one, and stops when patience is over or somebody asks for it.
+    """Keeps the best epoch on validation and the last one, and stops when patience is over or
+    somebody asks for it.
 
-    A request is a file in the run's folder that rank 0 alone looks for: the ranks of a run stop together or not at all.
+    A request is a file in the run's folder that rank 0 alone looks for: the ranks of a run stop
+    together or not at all.
 
-    The state travels inside the checkpoint, and best is written before last: after a kill at any moment the same
-    command repeats at most one epoch, with the same numbers. A `Checkpoint`, because Lightning calls those after the
-    module's own hook, which logs the loss.
+    The state travels inside the checkpoint, and best is written before last: after a kill at any
+    moment the same command repeats at most one epoch, with the same numbers. A `Checkpoint`,
+    because Lightning calls those after the module's own hook, which logs the loss.
     """
 
     def __init__(self, folder: RunFolder, monitor: str, patience: int) -> None:
@@ -69,15 +71,29 @@ class Checkpoints(Checkpoint):
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
         if self.monitor not in values:
             known = ", ".join(sorted(name for name in values if name.startswith("validation/")))
-            raise RunError(f"training.monitor: {self.monitor} is not defined on this validation part", f"it has {known}")
+            raise RunError(
+                f"training.monitor: {self.monitor} is not defined on this validation part",
+                f"it has {known}",
+            )
         value = values[self.monitor]
         if not math.isfinite(values.get("train/loss", 0.0)):
-            raise RunError(f"the training loss is {values['train/loss']} in epoch {trainer.current_epoch}", "lower training.learning_rate")
-        improved = math.isfinite(value) and (self.best is None or (value > self.best if self.maximise else value < self.best))
+            raise RunError(
+                f"the training loss is {values['train/loss']} in epoch {trainer.current_epoch}",
+                "lower training.learning_rate",
+            )
+        improved = math.isfinite(value) and (
+            self.best is None or (value > self.best if self.maximise else value < self.best)
+        )
         if improved:
             self.best, self.best_epoch = value, trainer.current_epoch
         self.epochs = trainer.current_epoch + 1
-        self.lines.append({"epoch": trainer.current_epoch, **{name: values[name] for name in sorted(values)}, "best": improved})
+        self.lines.append(
+            {
+                "epoch": trainer.current_epoch,
+                **{name: values[name] for name in sorted(values)},
+                "best": improved,
+            }
+        )
         if improved or self.best_epoch is None:
             trainer.save_checkpoint(self.folder.best, weights_only=True)
         trainer.save_checkpoint(self.folder.last)
@@ -87,9 +103,12 @@ class Checkpoints(Checkpoint):
 
 
 class Progress(Checkpoint):
-    """Writes progress.jsonl and training seconds, and tells the listener. On rank 0 alone; comes after `Checkpoints`."""
+    """Writes progress.jsonl and training seconds, and tells the listener. On rank 0 alone; comes
+    after `Checkpoints`."""
 
-    def __init__(self, folder: RunFolder, checkpoints: Checkpoints, listener: Listener | None) -> None:
+    def __init__(
+        self, folder: RunFolder, checkpoints: Checkpoints, listener: Listener | None
+    ) -> None:
         self.folder, self.checkpoints, self.listener = folder, checkpoints, listener
         self.since = 0.0
 
@@ -103,10 +122,19 @@ class Progress(Checkpoint):
             for line in self.checkpoints.lines:
                 self.folder.append_progress(line)
 
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
         """Tell the listener."""
         if self.listener and trainer.is_global_zero:
-            self.listener.step(trainer.current_epoch, batch_idx + 1, int(trainer.num_training_batches))
+            self.listener.step(
+                trainer.current_epoch, batch_idx + 1, int(trainer.num_training_batches)
+            )
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note the epoch that `Checkpoints` has just saved."""

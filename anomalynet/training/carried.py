@@ -1,4 +1,5 @@
-"""Scores of a network that carries its state: each segment is read once, from its start, as a detector in the field would read it."""
+"""Scores of a network that carries its state: each segment is read once, from its start, as a
+detector in the field would read it."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class Touched(NamedTuple):
         return int(self.lengths.max(initial=0))
 
     def rows(self, steps: Int64, some: slice = slice(None)) -> Int64:
-        """Rows (segment, step) of these steps of some segments; one that is over repeats its last step."""
+        """Rows (segment, step) of these steps of some segments; one that is over repeats its last
+        step."""
         rows: Int64 = self.starts[some, None] + np.minimum(steps, self.lengths[some, None] - 1)
         return rows
 
@@ -53,9 +55,11 @@ def touched(windows: Windows) -> Touched:
 
 
 def carried_scores(model: HybridCausal, windows: Windows) -> NDArray[np.float64]:
-    """Scores (window,) of the steps on which windows end, with a state that began where the step's segment begins.
+    """Scores (window,) of the steps on which windows end, with a state that began where the step's
+    segment begins.
 
-    A step of one part is scored with what came before it in its segment, whichever part that belongs to: readings, never labels.
+    A step of one part is scored with what came before it in its segment, whichever part that
+    belongs to: readings, never labels.
     """
     segments = touched(windows)
     count, longest = len(segments.starts), segments.longest

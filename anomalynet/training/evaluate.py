@@ -1,4 +1,5 @@
-"""Scores windows, maps them back to time steps, chooses the threshold on validation, and computes the metrics."""
+"""Scores windows, maps them back to time steps, chooses the threshold on validation, and computes
+the metrics."""
 
 from __future__ import annotations
 
@@ -30,19 +31,24 @@ SINGLES = 50
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A score for each window, in order: float64 (window,); and how long scoring took, in seconds."""
+    """A score for each window, in order: float64 (window,); and how long scoring took, in
+    seconds."""
 
     scores: NDArray[np.float64]
     seconds: float
 
 
 def score(model: Detector | Classical, windows: Windows) -> Scored:
-    """Score every window with a trained model; one that carries its state reads the windows' segments instead."""
+    """Score every window with a trained model; one that carries its state reads the windows'
+    segments instead."""
     window_bytes = 4 * windows.shape.steps * windows.shape.channels
     started = time.perf_counter()
     if isinstance(model, HybridCausal):
         return Scored(carried_scores(model, windows), time.perf_counter() - started)
-    parts = [score_windows(model, windows.gather(chunk)) for chunk in windows.chunks(CHUNK * window_bytes)]
+    parts = [
+        score_windows(model, windows.gather(chunk))
+        for chunk in windows.chunks(CHUNK * window_bytes)
+    ]
     return Scored(np.concatenate(parts) if parts else np.empty(0), time.perf_counter() - started)
 
 
@@ -50,12 +56,15 @@ def score_windows(model: Detector | Classical, x: NDArray[np.float32]) -> NDArra
     """Scores (window,) of windows x (window, time, channel)."""
     if isinstance(model, Classical):
         return model.score(x)
-    scores: NDArray[np.float64] = model.score(torch.from_numpy(x).to(model.device)).double().cpu().numpy()
+    scores: NDArray[np.float64] = (
+        model.score(torch.from_numpy(x).to(model.device)).double().cpu().numpy()
+    )
     return scores
 
 
 def single_window_microseconds(model: Detector | Classical, windows: Windows) -> float | None:
-    """Median time to score one window by itself, after one that does not count; None without windows."""
+    """Median time to score one window by itself, after one that does not count; None without
+    windows."""
     known = [windows.gather(np.array([number])) for number in range(min(len(windows), SINGLES + 1))]
     durations = []
     for x in known:
@@ -126,5 +135,9 @@ def metrics(table: pl.DataFrame, limit: float, *, probability: bool) -> dict[str
 def scores_table(parts: list[pl.DataFrame], limit: float) -> pl.DataFrame:
     """The rows of scores.parquet (`runs/schema.py`)."""
     alarm = pl.col("score") >= limit
-    table = pl.concat(parts).with_columns(pl.lit(limit).alias("threshold"), alarm.alias("alarm")).select(SCORES_COLUMNS)
+    table = (
+        pl.concat(parts)
+        .with_columns(pl.lit(limit).alias("threshold"), alarm.alias("alarm"))
+        .select(SCORES_COLUMNS)
+    )
     return table.sort("split", "series", "time", maintain_order=True)

@@ -1,4 +1,5 @@
-"""A finished run, opened again: its configuration, scores and detector; and the same detector on other data."""
+"""A finished run, opened again: its configuration, scores and detector; and the same detector on
+other data."""
 
 from __future__ import annotations
 
@@ -65,7 +66,8 @@ class FinishedRun:
         return model
 
     def score(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Scores (window,) of windows x (window, time, channel) of calibrated readings: the larger, the more an attack."""
+        """Scores (window,) of windows x (window, time, channel) of calibrated readings: the larger,
+        the more an attack."""
         return evaluate.score_windows(self.detector, x)
 
 
@@ -81,7 +83,8 @@ class Tested:
 
 
 def open_run(run: str | Path, runs: str | Path = "runs") -> FinishedRun:
-    """Open a run by its folder or the start of its id. A run of a user's own model executes the model file that lies in its folder.
+    """Open a run by its folder or the start of its id. A run of a user's own model executes the
+    model file that lies in its folder.
 
     Raises:
         UsageError: no such run, or several.
@@ -93,16 +96,18 @@ def open_run(run: str | Path, runs: str | Path = "runs") -> FinishedRun:
 
 
 def _load(folder: RunFolder, overrides: Sequence[str] = ()) -> Loaded:
-    """A run's configuration, with the model file that was trained, not what has become of it since."""
+    """A run's configuration, with the model file that was trained, not what has become of it
+    since."""
     own = [f"model.name={folder.model_file}"] if folder.model_file.exists() else []
     return load(str(folder.config), [*own, *overrides])
 
 
 def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
-    """Score other data with a run's detector, calibration rule and threshold; nothing is chosen anew.
+    """Score other data with a run's detector, calibration rule and threshold; nothing is chosen
+    anew.
 
-    The run's own data is scored on its test part alone, because the rest trained it; other data is scored whole, without the
-    steps that stand in the run's own training or validation part.
+    The run's own data is scored on its test part alone, because the rest trained it; other data is
+    scored whole, without the steps that stand in the run's own training or validation part.
 
     Args:
         run: with its own data still there, or overlaps with it cannot be told.
@@ -116,29 +121,40 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
     strangers = [key for key in keys if key not in OTHER_DATA]
     if strangers:
         raise UsageError(
-            f"{strangers[0]}: a finished run keeps its model, window and threshold", f"what may change: {', '.join(OTHER_DATA)}"
+            f"{strangers[0]}: a finished run keeps its model, window and threshold",
+            f"what may change: {', '.join(OTHER_DATA)}",
         )
-    elsewhere = ["data.root=null", "data.subset=null", "data.scenario=null"] if "data.name" in keys else []
+    elsewhere = (
+        ["data.root=null", "data.subset=null", "data.scenario=null"] if "data.name" in keys else []
+    )
     loaded = _load(run.folder, [*elsewhere, *overrides])
     prepare_process(loaded.config)
     prepared = prepare(loaded.config.data)
     channels = tuple(channel.name for channel in prepared.channels)
     if channels != run.result.channels:
         raise DataError(
-            f"the run reads the channels {', '.join(run.result.channels)}; {loaded.config.data.name} has {', '.join(channels)}",
+            f"the run reads the channels {', '.join(run.result.channels)}; "
+            f"{loaded.config.data.name} has {', '.join(channels)}",
             "test on data with the same channels in the same order",
         )
     limit, warnings = run.result.threshold, list(prepared.warnings)
     if prepared.fingerprint == run.result.fingerprint:
-        table = run.data.steps("test", evaluate.score(run.detector, run.data.windows("test")).scores)
+        table = run.data.steps(
+            "test", evaluate.score(run.detector, run.data.windows("test")).scores
+        )
     else:
         scored = [segment for segment in prepared.segments if not segment.train_only]
         whole = Ranges.of((segment.start, segment.stop) for segment in scored)
         windows, rows = Windows(prepared, whole, loaded.config.data.window), whole.rows()
-        table = scored_steps(prepared, rows, windows, evaluate.score(run.detector, windows).scores, "test")
+        table = scored_steps(
+            prepared, rows, windows, evaluate.score(run.detector, windows).scores, "test"
+        )
         seen = _seen(run, prepared, rows)
         if seen.any():
-            warnings.append(f"{int(seen.sum())} of {len(rows)} steps trained the run or chose its threshold: they are left out")
+            warnings.append(
+                f"{int(seen.sum())} of {len(rows)} steps trained the run or chose its threshold: "
+                "they are left out"
+            )
             table = table.filter(~seen)
     return Tested(
         scores=evaluate.scores_table([table], limit),
@@ -150,7 +166,8 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
 
 
 def _seen(run: FinishedRun, prepared: Prepared, rows: Int64) -> Bool:
-    """Which rows stand, by time and readings, in the run's training or validation part, bool (row,); none where its data is gone.
+    """Which rows stand, by time and readings, in the run's training or validation part, bool
+    (row,); none where its data is gone.
 
     A step at which nothing was heard looks like any other, and is in no part.
     """
@@ -161,8 +178,18 @@ def _seen(run: FinishedRun, prepared: Prepared, rows: Int64) -> Bool:
     known = np.concatenate([own.split.territory[part].rows() for part in PARTS if part != "test"])
 
     def content(of: Prepared, some: Int64) -> pl.DataFrame:
-        return pl.DataFrame(of.values[some]).with_columns(pl.Series("time", of.times[some]), pl.Series("row", some))
+        return pl.DataFrame(of.values[some]).with_columns(
+            pl.Series("time", of.times[some]), pl.Series("row", some)
+        )
 
-    found = content(prepared, rows).join(content(own.prepared, known), on=pl.all().exclude("row"), how="semi")["row"].to_numpy()
-    heard = np.ones(len(found), np.bool_) if prepared.mask is None else prepared.values[found, prepared.mask] < 1
+    found = (
+        content(prepared, rows)
+        .join(content(own.prepared, known), on=pl.all().exclude("row"), how="semi")["row"]
+        .to_numpy()
+    )
+    heard = (
+        np.ones(len(found), np.bool_)
+        if prepared.mask is None
+        else prepared.values[found, prepared.mask] < 1
+    )
     return np.isin(rows, found[heard])

@@ -21,7 +21,12 @@ from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import write_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.training.callbacks import Checkpoints, Listener, Progress
-from anomalynet.training.reproducibility import interruptible, no_denormals, quiet_lightning, seed_everything
+from anomalynet.training.reproducibility import (
+    interruptible,
+    no_denormals,
+    quiet_lightning,
+    seed_everything,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,9 @@ class Fitted:
     best_epoch: int | None
 
 
-def fit_classical(config: Config, module: TelemetryDataModule, model: Classical, folder: RunFolder) -> Fitted:
+def fit_classical(
+    config: Config, module: TelemetryDataModule, model: Classical, folder: RunFolder
+) -> Fitted:
     """Fit a scikit-learn model on the statistics of every training window, and store it."""
     windows = module.windows("train")
     started = time.perf_counter()
@@ -44,8 +51,15 @@ def fit_classical(config: Config, module: TelemetryDataModule, model: Classical,
     return Fitted(model, epochs=None, best_epoch=None)
 
 
-def fit_network(config: Config, module: TelemetryDataModule, model: Detector, folder: RunFolder, listener: Listener | None) -> Fitted:
-    """Train a network until its epochs or its patience are over; continues from the last finished epoch.
+def fit_network(
+    config: Config,
+    module: TelemetryDataModule,
+    model: Detector,
+    folder: RunFolder,
+    listener: Listener | None,
+) -> Fitted:
+    """Train a network until its epochs or its patience are over; continues from the last finished
+    epoch.
 
     Under DDP every rank comes through here; the ranks above 0 have nothing to do afterwards.
     """
@@ -57,9 +71,20 @@ def fit_network(config: Config, module: TelemetryDataModule, model: Detector, fo
             trainer = _trainer(config, [checkpoints, Progress(folder, checkpoints, listener)])
             if config.hardware.compile:
                 model.compile()
-            trainer.fit(model, datamodule=module, ckpt_path=str(folder.last) if resume else None, weights_only=True)
-    if checkpoints.stopped and checkpoints.epochs < config.training.epochs and not checkpoints.patience_over:
-        raise StoppedError(f"stopped on request after epoch {checkpoints.epochs}", "the same command continues")
+            trainer.fit(
+                model,
+                datamodule=module,
+                ckpt_path=str(folder.last) if resume else None,
+                weights_only=True,
+            )
+    if (
+        checkpoints.stopped
+        and checkpoints.epochs < config.training.epochs
+        and not checkpoints.patience_over
+    ):
+        raise StoppedError(
+            f"stopped on request after epoch {checkpoints.epochs}", "the same command continues"
+        )
     load_network(model, folder)
     return Fitted(model, checkpoints.epochs, checkpoints.best_epoch)
 
@@ -71,7 +96,10 @@ def load_network(model: Detector, folder: RunFolder) -> None:
         model.load_state_dict(checkpoint["state_dict"])
     except Exception as error:  # a torn file, or weights of another shape, show in many ways
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RunError(f"{folder.best}: no checkpoint of this model: {what}", "delete the run's folder and train again") from None
+        raise RunError(
+            f"{folder.best}: no checkpoint of this model: {what}",
+            "delete the run's folder and train again",
+        ) from None
     model.eval()
 
 
@@ -90,7 +118,8 @@ def store_threshold(model: Detector | Classical, limit: float, folder: RunFolder
 
 
 def build_model(config: Config, module: TelemetryDataModule) -> Detector | Classical:
-    """The model of a configuration, its weights drawn from the run's seed and its normalisation fitted on the training part.
+    """The model of a configuration, its weights drawn from the run's seed and its normalisation
+    fitted on the training part.
 
     Raises:
         DataError: the training windows have one class where the model needs two.
@@ -98,18 +127,24 @@ def build_model(config: Config, module: TelemetryDataModule) -> Detector | Class
     seed_everything(config.seed)
     model = build(config, module.shape)
     if model.trains_on == "labelled" and len(np.unique(module.windows("train").targets())) < 2:
-        raise DataError("the training windows are of one class", "an unsupervised model (autoencoder, isolation_forest) needs no label")
+        raise DataError(
+            "the training windows are of one class",
+            "an unsupervised model (autoencoder, isolation_forest) needs no label",
+        )
     if isinstance(model, Detector):
         model.fit_normalisation(*module.normalisation())
     return model
 
 
 def _resumable(folder: RunFolder, checkpoints: Checkpoints) -> bool:
-    """Read how far an interrupted run came; a checkpoint that cannot be read, or that other code made, starts it afresh."""
+    """Read how far an interrupted run came; a checkpoint that cannot be read, or that other code
+    made, starts it afresh."""
     if not folder.last.exists():
         return False
     try:
-        state = torch.load(folder.last, weights_only=True, map_location="cpu")["callbacks"][checkpoints.state_key]
+        state = torch.load(folder.last, weights_only=True, map_location="cpu")["callbacks"][
+            checkpoints.state_key
+        ]
     except Exception:  # a torn file shows in many ways
         state = {}
     if state.get("code") != code_hash():
@@ -121,11 +156,16 @@ def _resumable(folder: RunFolder, checkpoints: Checkpoints) -> bool:
 
 def _trainer(config: Config, callbacks: list[L.Callback]) -> L.Trainer:
     devices, accelerator = config.hardware.devices, config.hardware.accelerator
-    there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": os.cpu_count() or 1}
+    there = {
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+        "cpu": os.cpu_count() or 1,
+    }
     chosen = accelerator if accelerator != "auto" else next(kind for kind in there if there[kind])
     if there[chosen] < devices:
         raise UsageError(
-            f"hardware.devices={devices}: this machine has {there[chosen]} for {chosen}", "`anomalynet doctor` says what there is"
+            f"hardware.devices={devices}: this machine has {there[chosen]} for {chosen}",
+            "`anomalynet doctor` says what there is",
         )
     return L.Trainer(
         accelerator="gpu" if accelerator == "cuda" else accelerator,

@@ -1,4 +1,5 @@
-"""Seeds, threads and the record of the environment: what makes a run repeatable, and what it ran on."""
+"""Seeds, threads and the record of the environment: what makes a run repeatable, and what it ran
+on."""
 
 from __future__ import annotations
 
@@ -20,7 +21,16 @@ import torch
 from anomalynet.config.schema import Config
 from anomalynet.runs.code import code_hash
 
-_PACKAGES = ("anomalynet", "torch", "lightning", "torchmetrics", "scikit-learn", "polars", "numpy", "omegaconf")
+_PACKAGES = (
+    "anomalynet",
+    "torch",
+    "lightning",
+    "torchmetrics",
+    "scikit-learn",
+    "polars",
+    "numpy",
+    "omegaconf",
+)
 
 
 def seed_everything(seed: int) -> None:
@@ -31,7 +41,8 @@ def seed_everything(seed: int) -> None:
 
 
 def prepare_process(config: Config) -> None:
-    """Set threads and exact kernels. On CPUs one thread a process is the fastest when several runs share the cores."""
+    """Set threads and exact kernels. On CPUs one thread a process is the fastest when several runs
+    share the cores."""
     torch.set_num_threads(config.hardware.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -39,7 +50,8 @@ def prepare_process(config: Config) -> None:
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's notes and tips off the screen: what a user must know, we say; its errors are exceptions."""
+    """Keep Lightning's notes and tips off the screen: what a user must know, we say; its errors are
+    exceptions."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
@@ -55,7 +67,8 @@ def quiet_lightning() -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C be a KeyboardInterrupt: Lightning turns it into an exit, and ignores the next ones for good."""
+    """Let Ctrl-C be a KeyboardInterrupt: Lightning turns it into an exit, and ignores the next ones
+    for good."""
     before = signal.getsignal(signal.SIGINT)
     try:
         yield
@@ -68,7 +81,8 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def no_denormals() -> Iterator[None]:
-    """Flush numbers too small for float32's precision to zero: on separable data they make a CPU step several times slower."""
+    """Flush numbers too small for float32's precision to zero: on separable data they make a CPU
+    step several times slower."""
     torch.set_flush_denormal(True)
     try:
         yield
@@ -81,7 +95,12 @@ def environment(config: Config, fingerprint: str) -> dict[str, object]:
     return {
         "code": code_hash(),
         "commit": _commit(),
-        "data": {"name": config.data.name, "subset": config.data.subset, "root": config.data.root, "fingerprint": fingerprint},
+        "data": {
+            "name": config.data.name,
+            "subset": config.data.subset,
+            "root": config.data.root,
+            "fingerprint": fingerprint,
+        },
         "packages": {name: _version(name) for name in _PACKAGES},
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -102,13 +121,19 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout, `+` where tracked files differ from it; None outside a checkout of ours."""
+    """The commit of the checkout, `+` where tracked files differ from it; None outside a checkout
+    of ours."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
     try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
-        dirty = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=root, check=False).returncode != 0
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        dirty = (
+            subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=root, check=False).returncode
+            != 0
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit + ("+" if dirty else "")

@@ -1,4 +1,5 @@
-"""One run from configuration to result: the same for every model, on the command line and in a sweep."""
+"""One run from configuration to result: the same for every model, on the command line and in a
+sweep."""
 
 from __future__ import annotations
 
@@ -55,7 +56,12 @@ def planned_folder(loaded: Loaded, runs: str | Path) -> RunFolder:
 
 
 def train(
-    loaded: Loaded, runs: str | Path, *, listener: Listener | None = None, wait: bool = True, group: str | None = None
+    loaded: Loaded,
+    runs: str | Path,
+    *,
+    listener: Listener | None = None,
+    wait: bool = True,
+    group: str | None = None,
 ) -> Outcome | None:
     """Train, evaluate and store one run; does nothing where it is done, continues where it was cut.
 
@@ -82,19 +88,30 @@ def train(
         folder.failed.unlink(missing_ok=True)
         write_text(folder.config, as_yaml(loaded, origin=True))
         if loaded.config.model.name.endswith(".py"):
-            write_text(folder.model_file, Path(loaded.config.model.name).read_text(encoding="utf-8"))
+            write_text(
+                folder.model_file, Path(loaded.config.model.name).read_text(encoding="utf-8")
+            )
         try:
             with tracked(loaded, folder, listener, group) as listeners:
                 module, fitted = _fit(loaded.config, folder, listeners)
                 result = _evaluate(loaded, folder, module, fitted)
-        except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, NotImplementedError) as error:
+        except (
+            RuntimeError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            IndexError,
+            NotImplementedError,
+        ) as error:
             if not loaded.config.model.name.endswith(".py"):
                 raise
             raise in_user_file(loaded.config.model.name, error) from error
     return Outcome(folder, result, was_done=False)
 
 
-def _fit(config: Config, folder: RunFolder, listener: Listener | None) -> tuple[TelemetryDataModule, Fitted]:
+def _fit(
+    config: Config, folder: RunFolder, listener: Listener | None
+) -> tuple[TelemetryDataModule, Fitted]:
     prepare_process(config)
     module = TelemetryDataModule(config, train_target=model_type(config).trains_on)
     module.setup()
@@ -106,7 +123,9 @@ def _fit(config: Config, folder: RunFolder, listener: Listener | None) -> tuple[
     return module, fit_network(config, module, model, folder, listener)
 
 
-def _evaluate(loaded: Loaded, folder: RunFolder, module: TelemetryDataModule, fitted: Fitted) -> Result:
+def _evaluate(
+    loaded: Loaded, folder: RunFolder, module: TelemetryDataModule, fitted: Fitted
+) -> Result:
     config, model = loaded.config, fitted.model
     scored = {part: evaluate.score(model, module.windows(part)) for part in SCORED}
     steps = {part: module.steps(part, scored[part].scores) for part in SCORED}
@@ -119,7 +138,9 @@ def _evaluate(loaded: Loaded, folder: RunFolder, module: TelemetryDataModule, fi
     metrics = {
         f"{part}/{name}": value
         for part in SCORED
-        for name, value in evaluate.metrics(steps[part], limit, probability=model.probability).items()
+        for name, value in evaluate.metrics(
+            steps[part], limit, probability=model.probability
+        ).items()
     }
     split = config.data.split
     result = Result(
@@ -157,10 +178,18 @@ def _evaluate(loaded: Loaded, folder: RunFolder, module: TelemetryDataModule, fi
     return result
 
 
-def _describe(config: Config, folder: RunFolder, module: TelemetryDataModule, model: Detector, steps: pl.DataFrame) -> None:
+def _describe(
+    config: Config,
+    folder: RunFolder,
+    module: TelemetryDataModule,
+    model: Detector,
+    steps: pl.DataFrame,
+) -> None:
     """Store what a report shows of a network beside its scores."""
     write_json(folder.architecture, architecture(config, module.shape))
-    found = explanations(model, module.windows("test"), module.rows("test"), steps, module.prepared.incident_table)
+    found = explanations(
+        model, module.windows("test"), module.rows("test"), steps, module.prepared.incident_table
+    )
     if found is not None:
         found.write_parquet(folder.explanations)
 

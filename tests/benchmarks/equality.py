@@ -1,10 +1,12 @@
-"""Whether finished runs, told of their own data as it came, score what their files score in batches and what they stored.
+"""Whether finished runs, told of their own data as it came, score what their files score in batches
+and what they stored.
 
     python -m tests.benchmarks.equality RUN… [--data-root FOLDER] [--seed N]
 
-Each run is exported. Its readings go through the whole engine by time, in chunks of 1 … 2000, with one restart from a snapshot at a random
-place; another engine does without the restart and has to make the same bytes. Prints a row a run, and exits 1 beyond the limits. Each
-difference is the largest, relative to scores above 1.
+Each run is exported. Its readings go through the whole engine by time, in chunks of 1 … 2000, with
+one restart from a snapshot at a random place; another engine does without the restart and has to
+make the same bytes. Prints a row a run, and exits 1 beyond the limits. Each difference is the
+largest, relative to scores above 1.
 """
 
 from __future__ import annotations
@@ -55,24 +57,37 @@ class Equality(NamedTuple):
     @property
     def passed(self) -> bool:
         """Whether it keeps the limits; a difference that is no number does not."""
-        return self.steps > 0 and self.batch <= BATCH_LIMIT and self.stored <= STORED_LIMIT and self.same
+        return (
+            self.steps > 0
+            and self.batch <= BATCH_LIMIT
+            and self.stored <= STORED_LIMIT
+            and self.same
+        )
 
 
 def told(run: FinishedRun, *, breaks: bool) -> list[Message]:
-    """A message a reading, by time, and at last a clock beyond them. Where silence is scored, silent slots are not told of, but for the
-    first of a device, which announces it."""
+    """A message a reading, by time, and at last a clock beyond them. Where silence is scored,
+    silent slots are not told of, but for the first of a device, which announces it."""
     telemetry = sources.load(run.config.data)
     names = [channel.name for channel in telemetry.channels]
-    frame = telemetry.frame.collect().with_columns(pl.col("time").cast(pl.Int64), first=pl.int_range(pl.len()).over("series") == 0)
+    frame = telemetry.frame.collect().with_columns(
+        pl.col("time").cast(pl.Int64), first=pl.int_range(pl.len()).over("series") == 0
+    )
     if not breaks:
         frame = frame.filter(pl.col("first") | pl.any_horizontal(pl.col(names).is_not_null()))
     frame = frame.sort("time", maintain_order=True)
     values = frame.select(pl.col(names).cast(pl.Float64).fill_null(np.nan)).rows()
-    found = [Reading(*row) for row in zip(frame["series"].to_list(), frame["time"].to_list(), values, strict=True)]
+    found = [
+        Reading(*row)
+        for row in zip(frame["series"].to_list(), frame["time"].to_list(), values, strict=True)
+    ]
     # Recordings of other days have clocks of their own; nodes of a network share their gateway's.
     messages = [Message(one.device if breaks else "gateway", (one,)) for one in found]
     period = round((telemetry.period or 1) * 1e6)
-    return [*messages, *(Message(source, (), found[-1].time + period) for source in ("gateway",) if not breaks)]
+    return [
+        *messages,
+        *(Message(source, (), found[-1].time + period) for source in ("gateway",) if not breaks),
+    ]
 
 
 def chunks(messages: list[Message], random: np.random.Generator) -> Iterator[list[Message]]:
@@ -84,7 +99,9 @@ def chunks(messages: list[Message], random: np.random.Generator) -> Iterator[lis
         first = last
 
 
-def streamed(model: Model, messages: list[Message], seed: int, *, restart: bool) -> tuple[list[str], Steps]:
+def streamed(
+    model: Model, messages: list[Message], seed: int, *, restart: bool
+) -> tuple[list[str], Steps]:
     """Names of the devices and all steps, the same chunks for the same seed."""
     random = np.random.default_rng(seed)
     pieces = list(chunks(messages, random))
@@ -108,43 +125,73 @@ def compare(run: FinishedRun, folder: Path, seed: int) -> Equality:
     messages = told(run, breaks=model.contract.breaks)
     names, steps = streamed(model, messages, seed, restart=True)
     _, whole = streamed(model, messages, seed, restart=False)
-    same = all(getattr(steps, name).tobytes() == getattr(whole, name).tobytes() for name in ("row", "time", "values", "score"))
+    same = all(
+        getattr(steps, name).tobytes() == getattr(whole, name).tobytes()
+        for name in ("row", "time", "values", "score")
+    )
     scores = {
-        (names[row], time): score for row, time, score in zip(steps.row.tolist(), steps.time.tolist(), steps.score.tolist(), strict=True)
+        (names[row], time): score
+        for row, time, score in zip(
+            steps.row.tolist(), steps.time.tolist(), steps.score.tolist(), strict=True
+        )
     }
 
     stored = run.scores.filter(pl.col("score").is_not_null())
     keys = zip(stored["series"].to_list(), stored["time"].cast(pl.Int64).to_list(), strict=True)
-    against_run = difference(np.array([scores.get(key, np.nan) for key in keys]), stored["score"].to_numpy())
+    against_run = difference(
+        np.array([scores.get(key, np.nan) for key in keys]), stored["score"].to_numpy()
+    )
 
     session, of_part = open_session(file.read_bytes(), model.contract.form), []
     for part in ("validation", "test"):
         windows = run.data.windows(part)
         ends, prepared = windows.ends(), windows.prepared
         owners = [prepared.series[number] for number in prepared.series_of(ends).tolist()]
-        found = np.array([scores.get(key, np.nan) for key in zip(owners, prepared.times[ends].tolist(), strict=True)])
+        found = np.array(
+            [
+                scores.get(key, np.nan)
+                for key in zip(owners, prepared.times[ends].tolist(), strict=True)
+            ]
+        )
         of_part.append(difference(found, session.scores(windows)))
     return Equality(run, len(stored), float(np.max(of_part)), against_run, same)
 
 
 def main() -> int:
     """Compare and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("runs", nargs="+", metavar="RUN")
-    parser.add_argument("--data-root", type=Path, help="where simulated and prepared data lies (ANOMALYNET_DATA)")
+    parser.add_argument(
+        "--data-root", type=Path, help="where simulated and prepared data lies (ANOMALYNET_DATA)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if args.data_root is not None:
         os.environ["ANOMALYNET_DATA"] = str(args.data_root)
-    print("| model | data | steps compared | to the file in batches | to scores.parquet | restart | |")
+    print(
+        "| model | data | steps compared | to the file in batches | to scores.parquet | restart | |"
+    )
     print("|---|---|---:|---:|---:|---|---|")
     passed = True
     for name in args.runs:
         with tempfile.TemporaryDirectory() as folder:
             found = compare(open_run(name), Path(folder), args.seed)
         result = found.run.result
-        restart, verdict = "same bytes" if found.same else "other bytes", "equal" if found.passed else "**differs**"
-        row = (result.model, result.data, f"{found.steps:,}", f"{found.batch:.1e}", f"{found.stored:.1e}", restart, verdict)
+        restart, verdict = (
+            "same bytes" if found.same else "other bytes",
+            "equal" if found.passed else "**differs**",
+        )
+        row = (
+            result.model,
+            result.data,
+            f"{found.steps:,}",
+            f"{found.batch:.1e}",
+            f"{found.stored:.1e}",
+            restart,
+            verdict,
+        )
         print(f"| {' | '.join(row)} |", flush=True)
         passed &= found.passed
     return 0 if passed else 1

@@ -1,12 +1,16 @@
-"""10,000 devices at one reading a second behind 100 gateways, through mosquitto, to a detector on the same machine.
+"""10,000 devices at one reading a second behind 100 gateways, through mosquitto, to a detector on
+the same machine.
 
-    python -m tests.benchmarks.fleet_load [--experiment hybrid] [--kill-broker | --kill-detector] [--devices N] [--seconds N] [--folder DIR]
+    python -m tests.benchmarks.fleet_load [--experiment hybrid] [--kill-broker | --kill-detector]
+    [--devices N] [--seconds N] [--folder DIR]
 
-First as many readings as commission the devices and fill their windows, as fast as they are taken; then the fleet lives. A lag counts from
-the moment at which a gateway was to publish to the moment at which a step stands in the file of scores; a publisher that is late counts
-against the detector. At the end every reading is looked for in that file, and the alarms are compared with those of the same messages
-through a pipe, which nothing disturbs. `--kill-broker`: kill -9 after 20 s, started again 10 s later. `--kill-detector`: kill -9 after
-30 s, started again at once. Exit code 1: something is missing or doubled, or the alarms are not the same.
+First as many readings as commission the devices and fill their windows, as fast as they are taken;
+then the fleet lives. A lag counts from the moment at which a gateway was to publish to the moment
+at which a step stands in the file of scores; a publisher that is late counts against the detector.
+At the end every reading is looked for in that file, and the alarms are compared with those of the
+same messages through a pipe, which nothing disturbs. `--kill-broker`: kill -9 after 20 s, started
+again 10 s later. `--kill-detector`: kill -9 after 30 s, started again at once. Exit code 1:
+something is missing or doubled, or the alarms are not the same.
 """
 
 from __future__ import annotations
@@ -58,7 +62,10 @@ def threshold(model: Path) -> float:
     parser = Parser([sensor.name for sensor in engine.contract.sensors], Notices())
     scores = []
     for step in range(warm_up(engine.contract) + 200):
-        found = [parser.parse(gateway, payload) for gateway, payload in fleet.messages(fleet.step(), 1_000_000 * step, step)]
+        found = [
+            parser.parse(gateway, payload)
+            for gateway, payload in fleet.messages(fleet.step(), 1_000_000 * step, step)
+        ]
         scores.append(engine.process([message for message in found if message]).steps.score)
     return float(np.nanquantile(np.concatenate(scores), 0.99))
 
@@ -93,28 +100,66 @@ def alarm_ids(path: Path) -> list[str]:
 
 def undisturbed(model: Path, sent: Path, folder: Path, limit: float) -> set[str]:
     """Alarms of the same messages through a pipe."""
-    command = [sys.executable, "-m", "anomalynet", "detect", "--follow", "-", "--model", str(model), "--threshold", str(limit)]
+    command = [
+        sys.executable,
+        "-m",
+        "anomalynet",
+        "detect",
+        "--follow",
+        "-",
+        "--model",
+        str(model),
+        "--threshold",
+        str(limit),
+    ]
     with sent.open("rb") as messages:
         alarms = folder / "undisturbed.jsonl"
-        subprocess.run([*command, "--alarms", str(alarms), "--state", str(folder / "other"), "--patience", "0"], stdin=messages, check=True)
+        subprocess.run(
+            [
+                *command,
+                "--alarms",
+                str(alarms),
+                "--state",
+                str(folder / "other"),
+                "--patience",
+                "0",
+            ],
+            stdin=messages,
+            check=True,
+        )
     return set(alarm_ids(alarms))
 
 
 def load(args: argparse.Namespace, folder: Path) -> bool:
-    """Run it all and print what came of it. Returns: whether nothing is missing, nothing doubled, and the alarms are the same."""
+    """Run it all and print what came of it. Returns: whether nothing is missing, nothing doubled,
+    and the alarms are the same."""
     model = one_second(args.model or exported(args.experiment, args.folder or folder), folder)
     contract, limit = Model(model).contract, threshold(model)
     warm = warm_up(contract)
     total = warm + args.seconds
     scores, alarms, sent = folder / "scores.csv", folder / "alarms.jsonl", folder / "sent.jsonl"
     broker = Broker(folder, **dict(setting.split("=", 1) for setting in args.broker))
-    where = ["--mqtt", broker.url("fleet"), "--model", str(model), "--state", str(folder / "state"), "--threshold", str(limit)]
-    detector = Detector([*where, "--scores", str(scores), "--alarms", str(alarms), "--snapshot-every", "10"], folder / "detector.log")
+    where = [
+        "--mqtt",
+        broker.url("fleet"),
+        "--model",
+        str(model),
+        "--state",
+        str(folder / "state"),
+        "--threshold",
+        str(limit),
+    ]
+    detector = Detector(
+        [*where, "--scores", str(scores), "--alarms", str(alarms), "--snapshot-every", "10"],
+        folder / "detector.log",
+    )
     arrivals = Arrivals(scores)
     processes = multiprocessing.get_context("spawn")
     began = processes.Value("d", 0.0)
     fleet = (contract, args.devices, args.gateways)
-    publisher = processes.Process(target=publish, args=(fleet, broker.url("fleet"), warm, args.seconds, began, sent))
+    publisher = processes.Process(
+        target=publish, args=(fleet, broker.url("fleet"), warm, args.seconds, began, sent)
+    )
     time.sleep(3)  # the detector's subscription
     started = time.time()
     publisher.start()
@@ -129,38 +174,73 @@ def load(args: argparse.Namespace, folder: Path) -> bool:
     late = time.time() - began.value - args.seconds
     arrivals.wait_for(total * args.devices)
     lasted = time.time() - began.value
-    cpu, broker_cpu = detector.seconds() - cpu, cpu_seconds(broker.pid) - (0 if args.kill_broker else broker_cpu)
-    rejected = {name: count for name, count in detector.metrics().items() if "rejected" in name and "created" not in name}
+    cpu, broker_cpu = (
+        detector.seconds() - cpu,
+        cpu_seconds(broker.pid) - (0 if args.kill_broker else broker_cpu),
+    )
+    rejected = {
+        name: count
+        for name, count in detector.metrics().items()
+        if "rejected" in name and "created" not in name
+    }
     memory, code = detector.memory(), detector.stop()
     broker.kill()
     arrivals.stop()
-    print(f"{contract.experiment} ({contract.form}), {args.devices:,} devices, {args.gateways} gateways, {args.seconds} s")
-    print(f"warm-up: {speed:,.0f} readings/s through publisher, broker, journal, detector and file of scores")
-    print(f"lag: {arrivals.lags(began.value, warm, args.devices, args.gateways)}; the publisher ended {late:.1f} s late")
-    print(f"detector: {100 * cpu / lasted:.0f} % of a core, {memory / 1e6:.0f} MB, exit code {code}")
+    print(
+        f"{contract.experiment} ({contract.form}), {args.devices:,} devices, {args.gateways} "
+        f"gateways, {args.seconds} s"
+    )
+    print(
+        f"warm-up: {speed:,.0f} readings/s through publisher, broker, journal, detector and file "
+        "of scores"
+    )
+    print(
+        f"lag: {arrivals.lags(began.value, warm, args.devices, args.gateways)}; the publisher "
+        f"ended {late:.1f} s late"
+    )
+    print(
+        f"detector: {100 * cpu / lasted:.0f} % of a core, {memory / 1e6:.0f} MB, exit code {code}"
+    )
     print(f"broker: {100 * broker_cpu / lasted:.0f} % of a core")
     readings = account(scores, args.devices, total)
     print(f"readings: {readings}; {arrivals.agreement()}; refused: {rejected or 'none'}")
     found, expected = alarm_ids(alarms), undisturbed(model, sent, folder, limit)
-    same = "the same as undisturbed" if set(found) == expected else f"NOT the same: {len(set(found) ^ expected)} differ"
+    same = (
+        "the same as undisturbed"
+        if set(found) == expected
+        else f"NOT the same: {len(set(found) ^ expected)} differ"
+    )
     doubled = len(found) - len(set(found))
     print(f"alarms: {len(found):,}, {doubled} of them doubled; {same} ({len(expected):,})")
     if log := (folder / "detector.log").read_text().strip():
         print(f"the detector said:\n{log}")
-    return code == 0 and not readings.missing and not readings.doubled and not doubled and set(found) == expected
+    return (
+        code == 0
+        and not readings.missing
+        and not readings.doubled
+        and not doubled
+        and set(found) == expected
+    )
 
 
 def main() -> None:
     """Read the arguments."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--experiment", default="hybrid")
-    parser.add_argument("--model", type=Path, help="an exported model instead of a quick one of the experiment")
+    parser.add_argument(
+        "--model", type=Path, help="an exported model instead of a quick one of the experiment"
+    )
     parser.add_argument("--devices", type=int, default=10_000)
     parser.add_argument("--gateways", type=int, default=100)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--kill-broker", action="store_true")
     parser.add_argument("--kill-detector", action="store_true")
-    told = "a setting of mosquitto.conf in place of the shipped one, such as autosave_on_changes=false; may be repeated"
+    told = (
+        "a setting of mosquitto.conf in place of the shipped one, such as "
+        "autosave_on_changes=false; may be repeated"
+    )
     parser.add_argument("--broker", action="append", default=[], metavar="NAME=VALUE", help=told)
     parser.add_argument("--folder", type=Path, help="keeps the quick models between calls")
     args = parser.parse_args()

@@ -1,10 +1,13 @@
 """What the regression gate catches, and whether it cries wolf: planted faults and honest re-runs.
 
-    python -m tests.benchmarks.gate [--reruns N] [--no-faults] [--no-statistical] [--experiments a,b]
+    python -m tests.benchmarks.gate [--reruns N] [--no-faults] [--no-statistical] [--experiments
+    a,b]
 
-A baseline is made first, of this code on this machine. Each fault of `tests/gate/faults.py` is then planted into the experiment that it
-concerns, and both parts of the check are asked. The re-runs change nothing but threads (the workers' environment, `hardware.threads`) and
-the order of rows of a table that is imported anew; some repeat the statistical part too. Printed are exit codes, 3 for an alarm.
+A baseline is made first, of this code on this machine. Each fault of `tests/gate/faults.py` is then
+planted into the experiment that it concerns, and both parts of the check are asked. The re-runs
+change nothing but threads (the workers' environment, `hardware.threads`) and the order of rows of a
+table that is imported anew; some repeat the statistical part too. Printed are exit codes, 3 for an
+alarm.
 """
 
 from __future__ import annotations
@@ -48,7 +51,9 @@ def check(*arguments: str) -> tuple[int, str]:
 def check_apart(environment: dict[str, str], *arguments: str) -> int:
     """Exit code of a command with workers of its own."""
     command = [sys.executable, "-m", "anomalynet", "check", "--slots", "1", *arguments]
-    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, check=False).returncode
+    return subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, check=False
+    ).returncode
 
 
 def faults(baseline: Path, parts: list[str]) -> None:
@@ -60,10 +65,17 @@ def faults(baseline: Path, parts: list[str]) -> None:
                 in_process(patch)
                 fault.apply(patch)
                 since = time.perf_counter()
-                code, told = check("--against", str(baseline), "--only", part, "--experiments", fault.experiment)
-            first = next((line for line in told.splitlines() if line.startswith(f"{fault.experiment}: ")), "")
+                code, told = check(
+                    "--against", str(baseline), "--only", part, "--experiments", fault.experiment
+                )
+            first = next(
+                (line for line in told.splitlines() if line.startswith(f"{fault.experiment}: ")), ""
+            )
             caught[part] += code == 3
-            print(f"{name:<16}{part:<13}exit {code} in {time.perf_counter() - since:4.1f} s  {first}", flush=True)
+            print(
+                f"{name:<16}{part:<13}exit {code} in {time.perf_counter() - since:4.1f} s  {first}",
+                flush=True,
+            )
     for part in parts:
         print(f"{part}: {caught[part]} of {len(FAULTS)} faults", flush=True)
 
@@ -74,14 +86,30 @@ def imported(folder: Path, seed: int | None) -> None:
     rows = pl.read_csv(table(file))
     (rows if seed is None else rows.sample(fraction=1.0, shuffle=True, seed=seed)).write_csv(file)
     import_table(
-        ImportRequest(file=file, name="rows", time="time", series="device", label="attack", split="part", unsorted="sort", replace=True)
+        ImportRequest(
+            file=file,
+            name="rows",
+            time="time",
+            series="device",
+            label="attack",
+            split="part",
+            unsorted="sort",
+            replace=True,
+        )
     )
 
 
 def reruns(count: int, folder: Path, baseline: Path, experiments: str, statistical: bool) -> None:
     """Repeat what changed in nothing that matters."""
     (folder / "rows.yaml").write_text(ROWS)
-    of_rows = ("--only", "golden", "--golden", str(folder / "rows.yaml"), "--against", str(folder / "rows.json"))
+    of_rows = (
+        "--only",
+        "golden",
+        "--golden",
+        str(folder / "rows.yaml"),
+        "--against",
+        str(folder / "rows.json"),
+    )
     imported(folder, None)
     with pytest.MonkeyPatch.context() as patch:
         in_process(patch)
@@ -91,7 +119,15 @@ def reruns(count: int, folder: Path, baseline: Path, experiments: str, statistic
         threads, inherited = 1 + number % 2, 1 + number // 2 % 2
         part = [] if statistical and number % 5 == 0 else ["--only", "golden"]
         own = {"OMP_NUM_THREADS": str(inherited), "MKL_NUM_THREADS": str(inherited)}
-        code = check_apart(own, "--against", str(baseline), *part, "--experiments", experiments, f"hardware.threads={threads}")
+        code = check_apart(
+            own,
+            "--against",
+            str(baseline),
+            *part,
+            "--experiments",
+            experiments,
+            f"hardware.threads={threads}",
+        )
         imported(folder, number)
         with pytest.MonkeyPatch.context() as patch:
             in_process(patch)
@@ -99,7 +135,8 @@ def reruns(count: int, folder: Path, baseline: Path, experiments: str, statistic
         alarms += bool(code or shuffled)
         kind = "golden" if part else "golden and statistical"
         print(
-            f"re-run {number + 1}: {threads} threads, {inherited} inherited, {kind}: exit {code}; rows shuffled: exit {shuffled}",
+            f"re-run {number + 1}: {threads} threads, {inherited} inherited, {kind}: exit "
+            f"{code}; rows shuffled: exit {shuffled}",
             flush=True,
         )
         if shuffled:
@@ -123,7 +160,18 @@ def main() -> None:
         with pytest.MonkeyPatch.context() as patch:
             in_process(patch)
             since = time.perf_counter()
-            assert check("--against", str(baseline), "--experiments", args.experiments, *only, "--update", "benchmark")[0] == 0
+            assert (
+                check(
+                    "--against",
+                    str(baseline),
+                    "--experiments",
+                    args.experiments,
+                    *only,
+                    "--update",
+                    "benchmark",
+                )[0]
+                == 0
+            )
             print(f"baseline in {time.perf_counter() - since:.0f} s, one run at a time", flush=True)
         if not args.no_faults:
             faults(baseline, parts)

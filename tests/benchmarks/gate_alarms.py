@@ -1,11 +1,14 @@
-"""How often the statistical part of the gate cries wolf: a program in which nothing changed but what chance decides.
+"""How often the statistical part of the gate cries wolf: a program in which nothing changed but
+what chance decides.
 
     python -m tests.benchmarks.gate_alarms [--redraw N] [--draws N] [--experiments a,b]
 
-With `--redraw N` every run of the smoke sweep is trained with N other seeds of weights, shuffling and dropout, in the same worlds and
-splits; printed is how far a world's metric moves from the committed baseline's, as root mean square (what `SPREAD` keeps). Without,
-differences of eight worlds are drawn from normal distributions of these spreads and judged as the gate judges them. The sum of all rates
-bounds the chance that a check raises any false alarm, however the comparisons depend on each other.
+With `--redraw N` every run of the smoke sweep is trained with N other seeds of weights, shuffling
+and dropout, in the same worlds and splits; printed is how far a world's metric moves from the
+committed baseline's, as root mean square (what `SPREAD` keeps). Without, differences of eight
+worlds are drawn from normal distributions of these spreads and judged as the gate judges them. The
+sum of all rates bounds the chance that a check raises any false alarm, however the comparisons
+depend on each other.
 """
 
 from __future__ import annotations
@@ -26,7 +29,12 @@ from anomalynet.gate.statistical import LEVEL, compare
 from anomalynet.reporting.ablation.resampling import sign_flip_p
 
 WORLDS = 8
-AP, AUROC, F1, ALARMS = "test/average_precision", "test/auroc", "test/f1_attack", "test/false_alarms_per_day"
+AP, AUROC, F1, ALARMS = (
+    "test/average_precision",
+    "test/auroc",
+    "test/f1_attack",
+    "test/false_alarms_per_day",
+)
 SPREAD: dict[str, dict[str, float]] = {
     "cnn": {AP: 0.0392, AUROC: 0.0272, F1: 0.0398, ALARMS: 13},
     "lstm": {AP: 0.0183, AUROC: 0.0144, F1: 0.03, ALARMS: 4.59},
@@ -36,7 +44,8 @@ SPREAD: dict[str, dict[str, float]] = {
     "logistic": {AP: 0, AUROC: 0, F1: 0, ALARMS: 0},
     "random_forest": {AP: 0.0118, AUROC: 0.00163, F1: 0.0164, ALARMS: 6.47},
 }
-"""Experiment → metric → root mean square of a world's difference; from four to six pairs each, so that none is exact."""
+"""Experiment → metric → root mean square of a world's difference; from four to six pairs each, so
+that none is exact."""
 
 
 def rate(metric: str, spread: float, tolerance: float, draws: int) -> float:
@@ -53,15 +62,23 @@ def rate(metric: str, spread: float, tolerance: float, draws: int) -> float:
     for own in differences[np.abs(differences.mean(axis=1)) > tolerance]:
         if sign_flip_p(own) < LEVEL:  # asked here first because an interval is dear
             before = [RunMetrics(world, 0, world, {metric: 0.0}) for world in range(WORLDS)]
-            now = [RunMetrics(world, 0, world, {metric: value}) for world, value in enumerate(own.tolist())]
+            now = [
+                RunMetrics(world, 0, world, {metric: value})
+                for world, value in enumerate(own.tolist())
+            ]
             alarms += compare("", metric, before, now, tolerance).verdict == REGRESSION
     return alarms / draws
 
 
-def rates(draws: int, tolerances: dict[str, float] = DEFAULTS.metrics) -> dict[tuple[str, str], float]:
+def rates(
+    draws: int, tolerances: dict[str, float] = DEFAULTS.metrics
+) -> dict[tuple[str, str], float]:
     """(experiment, metric) → its rate of false alarms."""
     pairs = [(name, metric) for name in SPREAD for metric in tolerances]
-    return {(name, metric): rate(metric, SPREAD[name][metric], tolerances[metric], draws) for name, metric in pairs}
+    return {
+        (name, metric): rate(metric, SPREAD[name][metric], tolerances[metric], draws)
+        for name, metric in pairs
+    }
 
 
 def redraw(count: int, experiments: list[str]) -> None:
@@ -83,17 +100,32 @@ def redraw(count: int, experiments: list[str]) -> None:
 
             patch.setattr(run, "_fit", fit)
             path = Path(folder) / "redrawn.json"
-            command = ["check", "--slots", "1", "--only", "statistical", "--against", str(path), "--update", "redrawn"]
+            command = [
+                "check",
+                "--slots",
+                "1",
+                "--only",
+                "statistical",
+                "--against",
+                str(path),
+                "--update",
+                "redrawn",
+            ]
             assert anomalynet([*command, "--experiments", ",".join(experiments)]) == 0
             (now,) = read_baseline(path).environments.values()
         for name in experiments:
             old = {one.world: one.metrics for one in before[name].runs}
             for one in now.statistical[name].runs:
                 for metric, value in one.metrics.items():
-                    found.setdefault((name, metric), []).append((value or 0.0) - (old[one.world][metric] or 0.0))
+                    found.setdefault((name, metric), []).append(
+                        (value or 0.0) - (old[one.world][metric] or 0.0)
+                    )
     for (name, metric), values in found.items():
         spread = math.sqrt(math.fsum(value * value for value in values) / len(values))
-        print(f"{name:<16}{metric:<28}{spread:.4f} over {len(values)} pairs, mean {math.fsum(values) / len(values):+.4f}")
+        print(
+            f"{name:<16}{metric:<28}{spread:.4f} over {len(values)} pairs, mean "
+            f"{math.fsum(values) / len(values):+.4f}"
+        )
 
 
 def main() -> None:

@@ -1,12 +1,15 @@
-"""How soon a detector tells of each type of incident, and how often for nothing, on a world that its model never saw.
+"""How soon a detector tells of each type of incident, and how often for nothing, on a world that
+its model never saw.
 
-    python -m tests.benchmarks.incidents --model model.onnx [--world N] [--scenario 'duration=7d …'] [--label any] [--hits 1/1 --hits 3/5]
+    python -m tests.benchmarks.incidents --model model.onnx [--world N] [--scenario 'duration=7d …']
+    [--label any] [--hits 1/1 --hits 3/5]
 
-Streams the simulated world through the exported model and the real engine, as its gateways would have sent it, and prints Markdown.
-`silent` is the share of an incident's steps in which nothing was heard: where it is 100 %, silence is all there is to detect. `chance` is
-the share of incidents in which a false alarm would have fallen anyway, at the rate at which they come in unlabelled time.
-A delay counts from the first labelled step on any device to the first alarm inside the incident; an alarm that stands already when an
-incident begins does not detect it.
+Streams the simulated world through the exported model and the real engine, as its gateways would
+have sent it, and prints Markdown. `silent` is the share of an incident's steps in which nothing was
+heard: where it is 100 %, silence is all there is to detect. `chance` is the share of incidents in
+which a false alarm would have fallen anyway, at the rate at which they come in unlabelled time. A
+delay counts from the first labelled step on any device to the first alarm inside the incident; an
+alarm that stands already when an incident begins does not detect it.
 """
 
 from __future__ import annotations
@@ -37,11 +40,16 @@ BATCH = 64
 """Messages scored together."""
 
 
-def stream(telemetry: Telemetry, rows: pl.LazyFrame, sensors: tuple[str, ...]) -> Iterator[list[Message]]:
+def stream(
+    telemetry: Telemetry, rows: pl.LazyFrame, sensors: tuple[str, ...]
+) -> Iterator[list[Message]]:
     """The world's messages, some at a time."""
 
     def message(one: Sent) -> Message:
-        readings = (Reading(name, time, tuple(values.get(sensor, np.nan) for sensor in sensors)) for name, time, values in one.readings)
+        readings = (
+            Reading(name, time, tuple(values.get(sensor, np.nan) for sensor in sensors))
+            for name, time, values in one.readings
+        )
         return Message(one.gateway, tuple(readings), one.time)
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -57,7 +65,8 @@ def stream(telemetry: Telemetry, rows: pl.LazyFrame, sensors: tuple[str, ...]) -
 
 @dataclass(slots=True)
 class Truth:
-    """What the world holds: labels, and steps of all devices: normal ones, those of each incident, and silent ones of each type."""
+    """What the world holds: labels, and steps of all devices: normal ones, those of each incident,
+    and silent ones of each type."""
 
     labels: Labels = field(default_factory=Labels)
     normal: int = 0
@@ -74,19 +83,29 @@ class Truth:
         return float(np.mean(1 - np.exp(-steps * false_alarms / max(self.normal, 1))))
 
 
-def evaluate(engines: dict[str, Engine], telemetry: Telemetry) -> tuple[dict[str, Evaluation], Truth]:
+def evaluate(
+    engines: dict[str, Engine], telemetry: Telemetry
+) -> tuple[dict[str, Evaluation], Truth]:
     """Each engine's evaluation, and what it was compared with."""
     rows = detector_rows(telemetry)
     contract = next(iter(engines.values())).contract
     alarms: dict[str, list[tuple[str, int]]] = {name: [] for name in engines}
     for batch in stream(telemetry, rows, tuple(sensor.name for sensor in contract.sensors)):
         for name, engine in engines.items():
-            alarms[name] += [(event.device, event.time) for event in engine.process(batch).events if event.kind == "alarm"]
+            alarms[name] += [
+                (event.device, event.time)
+                for event in engine.process(batch).events
+                if event.kind == "alarm"
+            ]
     for name, engine in engines.items():
-        alarms[name] += [(event.device, event.time) for event in engine.finish().events if event.kind == "alarm"]
+        alarms[name] += [
+            (event.device, event.time) for event in engine.finish().events if event.kind == "alarm"
+        ]
     truth = Truth()
     heard = pl.any_horizontal(pl.col(sensor.name).is_not_null() for sensor in contract.sensors)
-    columns = rows.select("device", pl.col("time").to_physical(), "label", "incident", "kind", heard.alias("heard"))
+    columns = rows.select(
+        "device", pl.col("time").to_physical(), "label", "incident", "kind", heard.alias("heard")
+    )
     for frame in columns.collect_batches(maintain_order=True):
         for device, time, label, incident, kind, was_heard in frame.iter_rows():
             truth.labels.add(device, time, label, None if incident is None else str(incident), kind)
@@ -109,45 +128,98 @@ def show(found: dict[str, Evaluation], truth: Truth, devices: int) -> None:
             one = evaluation.kinds[kind]
             share = one.detected / one.incidents
             chance = 100 * truth.chance(kind, evaluation.false_alarms)
-            cells += [f"{one.detected} ({100 * share:.0f} %)", f"{chance:.0f}", f"{np.median(one.delays) / 60:.0f}" if one.delays else "–"]
+            cells += [
+                f"{one.detected} ({100 * share:.0f} %)",
+                f"{chance:.0f}",
+                f"{np.median(one.delays) / 60:.0f}" if one.delays else "–",
+            ]
         count = next(iter(found.values())).kinds[kind].incidents
-        print(f"| {kind} | {TYPES[kind].cause} | {100 * truth.silence(kind):.0f} | {count} | {' | '.join(cells)} |")
-    print("\n| alarm rule | alarms | false | false a day | false a device and day | incidents detected |")
+        print(
+            f"| {kind} | {TYPES[kind].cause} | {100 * truth.silence(kind):.0f} | {count} | "
+            f"{' | '.join(cells)} |"
+        )
+    print(
+        "\n| alarm rule | alarms | false | false a day | false a device and day | incidents "
+        "detected |"
+    )
     print("|:--|--:|--:|--:|--:|--:|")
     for name, evaluation in found.items():
-        hits, every = (sum(getattr(kind, what) for kind in evaluation.kinds.values()) for what in ("detected", "incidents"))
+        hits, every = (
+            sum(getattr(kind, what) for kind in evaluation.kinds.values())
+            for what in ("detected", "incidents")
+        )
         each = evaluation.false_per_day or 0.0
-        counts = f"{evaluation.alarms:,} | {evaluation.false_alarms:,} | {each:.1f} | {each / devices:.3f}"
+        counts = (
+            f"{evaluation.alarms:,} | {evaluation.false_alarms:,} | {each:.1f} | "
+            f"{each / devices:.3f}"
+        )
         print(f"| {name} | {counts} | {hits} of {every} ({100 * hits / max(every, 1):.0f} %) |")
 
 
 def main() -> None:
     """Stream and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--name", default="smart_city", help="scenario")
-    parser.add_argument("--world", type=int, default=1000, help="seed of the world; the model must have been trained on another")
+    parser.add_argument(
+        "--world",
+        type=int,
+        default=1000,
+        help="seed of the world; the model must have been trained on another",
+    )
     parser.add_argument("--scenario", help="changes of the scenario, as data.scenario")
-    parser.add_argument("--label", choices=("attack", "any", "fault", "environment"), default="any", help="incidents to detect")
+    parser.add_argument(
+        "--label",
+        choices=("attack", "any", "fault", "environment"),
+        default="any",
+        help="incidents to detect",
+    )
     parser.add_argument("--hits", action="append", help="alarm rules K/N (default: 1/1 and 3/5)")
-    parser.add_argument("--threshold", type=float, help="score from which a step is anomalous (default: the model's)")
-    parser.add_argument("--clear", type=float, default=1.0, help="share of the threshold below which a score is quiet")
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        help="score from which a step is anomalous (default: the model's)",
+    )
+    parser.add_argument(
+        "--clear",
+        type=float,
+        default=1.0,
+        help="share of the threshold below which a score is quiet",
+    )
     args = parser.parse_args()
-    keys = [f"data.world={args.world}", f"data.label={args.label}", *([f"data.scenario={args.scenario}"] if args.scenario else [])]
+    keys = [
+        f"data.world={args.world}",
+        f"data.label={args.label}",
+        *([f"data.scenario={args.scenario}"] if args.scenario else []),
+    ]
     telemetry = sources.load(load_data_config(args.name, keys))
     model = Model(args.model)
     engines = {}
     for hits in args.hits or ("1/1", "3/5"):
         k, n = map(int, hits.split("/"))
-        engines[f"{k} of {n}"] = Engine(model, AlarmRule(threshold=args.threshold, k=k, n=n, clear=args.clear))
+        engines[f"{k} of {n}"] = Engine(
+            model, AlarmRule(threshold=args.threshold, k=k, n=n, clear=args.clear)
+        )
     found, truth = evaluate(engines, telemetry)
     engine = next(iter(engines.values()))
     contract = model.contract
-    rule = f"threshold {contract.threshold:.4g} ({contract.threshold_rule})" if args.threshold is None else f"threshold {args.threshold:g}"
-    print(f"{contract.experiment} {contract.run} on {args.name}, world {args.world}: {len(engine.names)} devices, "
-          f"{next(iter(found.values())).days:.1f} days, {rule}\n")  # fmt: skip
+    rule = (
+        f"threshold {contract.threshold:.4g} ({contract.threshold_rule})"
+        if args.threshold is None
+        else f"threshold {args.threshold:g}"
+    )
+    print(
+        f"{contract.experiment} {contract.run} on {args.name}, world {args.world}: "
+        f"{len(engine.names)} devices, "
+        f"{next(iter(found.values())).days:.1f} days, {rule}\n"
+    )
     show(found, truth, len(engine.names))
-    print("\nrefused readings: " + (", ".join(f"{count} {kind}" for kind, count in engine.counts.items()) or "none"))
+    print(
+        "\nrefused readings: "
+        + (", ".join(f"{count} {kind}" for kind, count in engine.counts.items()) or "none")
+    )
 
 
 if __name__ == "__main__":

@@ -10,18 +10,29 @@ from tests.tiny import TINY
 
 
 def exported(experiment: str, folder: Path, *overrides: str) -> Path:
-    """Train an experiment for one epoch on a tiny world, unless that was done in this folder, and export it."""
+    """Train an experiment for one epoch on a tiny world, unless that was done in this folder, and
+    export it."""
     path = folder / f"{experiment}.onnx"
     if not path.exists():
         keys = [f"data.scenario={TINY}", "data.split.folds=3", "training.epochs=1", *overrides]
-        run = anomalynet("train", experiment, *keys, "--runs", str(folder / "runs")).strip().splitlines()[-1]
+        run = (
+            anomalynet("train", experiment, *keys, "--runs", str(folder / "runs"))
+            .strip()
+            .splitlines()[-1]
+        )
         anomalynet("export", run, "--out", str(path), "--replace")
     return path
 
 
 def anomalynet(*arguments: str) -> str:
-    """Run a command to its end and return its stdout; what it says on stderr is shown where it fails."""
-    done = subprocess.run([sys.executable, "-m", "anomalynet", *arguments], capture_output=True, text=True, check=False)
+    """Run a command to its end and return its stdout; what it says on stderr is shown where it
+    fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "anomalynet", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise SystemExit(f"anomalynet {' '.join(arguments)}\n{done.stderr}")
     return done.stdout

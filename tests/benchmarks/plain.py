@@ -1,6 +1,8 @@
-"""The plain way to train one run, for comparison: a fresh process, Lightning's defaults, two threads, an item at a time.
+"""The plain way to train one run, for comparison: a fresh process, Lightning's defaults, two
+threads, an item at a time.
 
-`python -m tests.benchmarks.plain SEED FOLD EPOCHS` trains the hybrid on the default data as the preset `quick` does, and tests it.
+`python -m tests.benchmarks.plain SEED FOLD EPOCHS` trains the hybrid on the default data as the
+preset `quick` does, and tests it.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ class Items(Dataset[tuple[Tensor, Tensor]]):
 
     def __init__(self, windows: Windows) -> None:
         ids = np.arange(len(windows))
-        self.x, self.target = torch.from_numpy(windows.gather(ids)), torch.from_numpy(windows.targets(ids).astype(np.int64))
+        self.x, self.target = (
+            torch.from_numpy(windows.gather(ids)),
+            torch.from_numpy(windows.targets(ids).astype(np.int64)),
+        )
 
     def __len__(self) -> int:
         return len(self.x)
@@ -55,7 +60,9 @@ class Plain(L.LightningModule):
 
     def _score(self, batch: tuple[Tensor, Tensor], name: str) -> None:
         x, target = batch
-        self.precision.update(self.network.scores(self.network(x))[target >= 0], target[target >= 0])
+        self.precision.update(
+            self.network.scores(self.network(x))[target >= 0], target[target >= 0]
+        )
         self.log(name, self.precision, on_epoch=True)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
@@ -82,9 +89,13 @@ def main(seed: str, fold: str, epochs: str) -> None:
     assert isinstance(network, Detector)
     network.fit_normalisation(*module.normalisation())
     loaders = {
-        part: DataLoader(Items(module.windows(part)), batch_size=config.training.batch_size, shuffle=part == "train")
+        part: DataLoader(
+            Items(module.windows(part)),
+            batch_size=config.training.batch_size,
+            shuffle=part == "train",
+        )
         for part in ("train", "validation", "test")
-    }  # fmt: skip
+    }
     with tempfile.TemporaryDirectory() as folder:
         trainer = L.Trainer(max_epochs=int(epochs), default_root_dir=folder)
         model = Plain(network)

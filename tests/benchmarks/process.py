@@ -22,7 +22,15 @@ class Detector:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
-        self._command = [sys.executable, "-m", "anomalynet", "detect", *arguments, "--metrics", str(self._port)]
+        self._command = [
+            sys.executable,
+            "-m",
+            "anomalynet",
+            "detect",
+            *arguments,
+            "--metrics",
+            str(self._port),
+        ]
         self._log, self._stdin = log, stdin
         self._before = 0.0
         self.start()
@@ -30,7 +38,9 @@ class Detector:
     def start(self) -> None:
         """Start, or start again."""
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(self._command, stdin=self._stdin, stdout=subprocess.DEVNULL, stderr=log)
+            self.process = subprocess.Popen(
+                self._command, stdin=self._stdin, stdout=subprocess.DEVNULL, stderr=log
+            )
 
     @property
     def stdin(self) -> IO[bytes]:
@@ -61,11 +71,18 @@ class Detector:
     def metrics(self) -> dict[str, float]:
         """What /metrics says, by name with labels; empty while it does not answer."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=10) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self._port}/metrics", timeout=10
+            ) as answer:
                 lines = answer.read().decode().splitlines()
         except OSError:
             return {}
-        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+        return {
+            name: float(value)
+            for name, _, value in (
+                line.rpartition(" ") for line in lines if not line.startswith("#")
+            )
+        }
 
 
 def cpu_seconds(pid: int) -> float:

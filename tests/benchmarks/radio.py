@@ -1,4 +1,5 @@
-"""What a frame costs on the air: `python -m tests.benchmarks.radio [nodes of a cell] [hours] [period in seconds]`."""
+"""What a frame costs on the air: `python -m tests.benchmarks.radio [nodes of a cell] [hours]
+[period in seconds]`."""
 
 from __future__ import annotations
 
@@ -29,7 +30,11 @@ def main(nodes: int = 50, hours: float = 24.0, period: float = 30.0) -> None:
                 f"node-{node}",
                 (np.arange(frames) + rng.random()) * period + rng.normal(0, 0.002, frames),
                 lambda frame, retries: psdu,
-                np.full(frames, radio.transmit_power - path_loss(distance[node : node + 1], radio.exponent, radio.reference_loss)[0]),
+                np.full(
+                    frames,
+                    radio.transmit_power
+                    - path_loss(distance[node : node + 1], radio.exponent, radio.reference_loss)[0],
+                ),
                 rng.random((frames, draws_needed(radio)), np.float32),
             )
             for node in range(nodes)
@@ -39,7 +44,10 @@ def main(nodes: int = 50, hours: float = 24.0, period: float = 30.0) -> None:
         log = on_air(radio, stations, hears, [], hours * 3600, lambda *place: stream(0, *place))
         took = time.perf_counter() - begin
         sent = nodes * frames
-        print(f"{kind}: {sent} frames in {took:.2f} s, {took / sent * 1e6:.1f} µs a frame, {sent / took:.0f} frames/s")
+        print(
+            f"{kind}: {sent} frames in {took:.2f} s, {took / sent * 1e6:.1f} µs a frame, "
+            f"{sent / took:.0f} frames/s"
+        )
         print(f"  {log.counts}")
 
 

@@ -1,4 +1,5 @@
-"""The file of scores that a detector writes, watched from outside: when each step came, and whether all came."""
+"""The file of scores that a detector writes, watched from outside: when each step came, and whether
+all came."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ PATIENCE = 40.0
 
 
 class Arrivals:
-    """Follows the file from now on, also when a restarted detector shortens it to write steps again."""
+    """Follows the file from now on, also when a restarted detector shortens it to write steps
+    again."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -56,11 +58,15 @@ class Arrivals:
         content = b"".join(chunk for _, chunk in self._chunks)
         sizes = np.cumsum([len(chunk) for _, chunk in self._chunks])
         ends = np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n"))
-        came = np.array([moment for moment, _ in self._chunks])[np.searchsorted(sizes, ends, side="right")][1:]
+        came = np.array([moment for moment, _ in self._chunks])[
+            np.searchsorted(sizes, ends, side="right")
+        ][1:]
         table = read(io.BytesIO(content))
         step = table["time"].to_numpy() // 1_000_000
         device = table["device"].str.slice(-6).cast(pl.Int64).to_numpy()
-        lag = (came - began - (step - warm) - device % gateways / gateways)[(step >= warm) & table["observed"].to_numpy()]
+        lag = (came - began - (step - warm) - device % gateways / gateways)[
+            (step >= warm) & table["observed"].to_numpy()
+        ]
         p50, p99, worst = np.quantile(lag, [0.5, 0.99, 1.0]) if len(lag) else (np.nan,) * 3
         return f"p50 {1000 * p50:.0f} ms, p99 {1000 * p99:.0f} ms, worst {1000 * worst:.0f} ms"
 
@@ -97,13 +103,19 @@ class Arrivals:
 
 def read(content: Path | io.BytesIO) -> pl.DataFrame:
     """Device, time in µs since 1970, observed and score of each line."""
-    table = pl.read_csv(content, schema_overrides={"device": pl.String, "time": pl.String, "score": pl.Float64})
-    return table.with_columns(pl.col("time").str.to_datetime(time_unit="us", time_zone="UTC").to_physical(), pl.col("observed") == 1)
+    table = pl.read_csv(
+        content, schema_overrides={"device": pl.String, "time": pl.String, "score": pl.Float64}
+    )
+    return table.with_columns(
+        pl.col("time").str.to_datetime(time_unit="us", time_zone="UTC").to_physical(),
+        pl.col("observed") == 1,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Readings that were sent, and those of them that do not stand in the file, or more than once; steps of silence in it."""
+    """Readings that were sent, and those of them that do not stand in the file, or more than once;
+    steps of silence in it."""
 
     sent: int
     missing: int
@@ -111,13 +123,22 @@ class Account:
     silent: int
 
     def __str__(self) -> str:
-        return f"{self.sent:,} sent, {self.missing} missing, {self.doubled} doubled, {self.silent} steps of silence"
+        return (
+            f"{self.sent:,} sent, {self.missing} missing, {self.doubled} doubled, "
+            f"{self.silent} steps of silence"
+        )
 
 
 def account(path: Path, devices: int, steps: int) -> Account:
-    """Which of the readings of every device at the seconds 0 … `steps` - 1 stand in the file, and how often."""
+    """Which of the readings of every device at the seconds 0 … `steps` - 1 stand in the file, and
+    how often."""
     table = read(path)
     heard = table.filter("observed").with_columns(pl.col("time") // 1_000_000)
     once = heard.unique(["device", "time"])
     found = once.filter(pl.col("time").is_between(0, steps - 1)).height
-    return Account(devices * steps, devices * steps - found, heard.height - once.height, table.height - heard.height)
+    return Account(
+        devices * steps,
+        devices * steps - found,
+        heard.height - once.height,
+        table.height - heard.height,
+    )

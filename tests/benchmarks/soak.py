@@ -1,11 +1,13 @@
 """A detector that is fed for hours, bad input included: whether its memory grows.
 
-    python -m tests.benchmarks.soak [--minutes 30] [--rate 2000] [--experiment hybrid_causal] [--folder DIR]
+    python -m tests.benchmarks.soak [--minutes 30] [--rate 2000] [--experiment hybrid_causal]
+    [--folder DIR]
 
-A pipe brings the readings of 1,000 devices as fast as `--rate` says, and in between, by a seeded draw: malformed JSON, NaN, 10 MB messages,
-unknown devices, times that go back, wrong numbers of channels, and device ids that never come again, a million in half an hour. Memory is
-looked at every two seconds; the slope is a straight line through what comes after the first third. Exit code 1 if it is more than
-`MOST`, or the detector did not end well.
+A pipe brings the readings of 1,000 devices as fast as `--rate` says, and in between, by a seeded
+draw: malformed JSON, NaN, 10 MB messages, unknown devices, times that go back, wrong numbers of
+channels, and device ids that never come again, a million in half an hour. Memory is looked at every
+two seconds; the slope is a straight line through what comes after the first third. Exit code 1 if
+it is more than `MOST`, or the detector did not end well.
 """
 
 from __future__ import annotations
@@ -52,9 +54,15 @@ class Mischief:
             lambda time: '{"device": "device-000001", "time": ',
             lambda time: "[1, 2, 3]",
             lambda time: "\x00\udcff not JSON \u2028",  # one byte that is no UTF-8
-            lambda time: self._reading("device-000002", time, "[" + ", ".join(["NaN"] * len(self._sensors)) + "]"),
-            lambda time: self._reading("device-000003", time, json.dumps(dict.fromkeys(self._sensors, "warm"))),
-            lambda time: self._reading("device-000004", time - 3_600_000_000, json.dumps([1.0] * len(self._sensors))),
+            lambda time: self._reading(
+                "device-000002", time, "[" + ", ".join(["NaN"] * len(self._sensors)) + "]"
+            ),
+            lambda time: self._reading(
+                "device-000003", time, json.dumps(dict.fromkeys(self._sensors, "warm"))
+            ),
+            lambda time: self._reading(
+                "device-000004", time - 3_600_000_000, json.dumps([1.0] * len(self._sensors))
+            ),
             lambda time: self._reading("device-000005", time, "[1.0, 2.0]"),
             lambda time: self._reading("device-000006", time, '{"no such channel": 1}'),
             lambda time: json.dumps({"device": "device-000007", "time": "yesterday", "values": []}),
@@ -64,11 +72,16 @@ class Mischief:
 
     def line(self, time: int) -> bytes:
         """One bad line."""
-        return (self._kinds[self._random.integers(len(self._kinds))](time) + "\n").encode(errors="surrogateescape")
+        return (self._kinds[self._random.integers(len(self._kinds))](time) + "\n").encode(
+            errors="surrogateescape"
+        )
 
     def strangers(self, time: int, count: int) -> bytes:
         """Readings of devices that nobody knows and that never come again."""
-        lines = [self._reading(f"stranger-{self._strangers + number}", time, "null") for number in range(count)]
+        lines = [
+            self._reading(f"stranger-{self._strangers + number}", time, "null")
+            for number in range(count)
+        ]
         self._strangers += count
         return "".join(line + "\n" for line in lines).encode()
 
@@ -82,7 +95,9 @@ class Mischief:
         return f'{{"device": "{device}", "time": "{iso(time)}", "values": {values}}}'
 
 
-def feed(detector: Detector, fleet: Fleet, mischief: Mischief, seconds: float, rate: int) -> list[tuple[float, int]]:
+def feed(
+    detector: Detector, fleet: Fleet, mischief: Mischief, seconds: float, rate: int
+) -> list[tuple[float, int]]:
     """Write for so long, and return (second, bytes in memory) on the way."""
     began, memory, step, looked, told = time.monotonic(), [], 0, 0.0, 0.0
     each = DEVICES / rate  # seconds of wall clock a step of the fleet
@@ -101,7 +116,11 @@ def feed(detector: Detector, fleet: Fleet, mischief: Mischief, seconds: float, r
             memory.append((now, detector.memory()))
         if now - told >= 60:
             told = now
-            print(f"{now / 60:.0f} min: {detector.memory() / 1e6:.1f} MB, {step * DEVICES:,} readings", flush=True)
+            print(
+                f"{now / 60:.0f} min: {detector.memory() / 1e6:.1f} MB, {step * DEVICES:,} "
+                "readings",
+                flush=True,
+            )
         time.sleep(max(began + step * each - time.monotonic(), 0))
     return memory
 
@@ -110,9 +129,26 @@ def soak(args: argparse.Namespace, folder: Path) -> None:
     """Feed, then say what came of it."""
     model = args.model or exported(args.experiment, args.folder or folder)
     contract = Model(model).contract
-    arguments = ["--follow", "-", "--model", str(model), "--state", str(folder / "state"), "--alarms", str(folder / "alarms.jsonl")]
+    arguments = [
+        "--follow",
+        "-",
+        "--model",
+        str(model),
+        "--state",
+        str(folder / "state"),
+        "--alarms",
+        str(folder / "alarms.jsonl"),
+    ]
     detector = Detector(arguments, folder / "detector.log", stdin=subprocess.PIPE)
-    memory = np.array(feed(detector, Fleet(contract, DEVICES, GATEWAYS), Mischief(contract, 1), 60 * args.minutes, args.rate))
+    memory = np.array(
+        feed(
+            detector,
+            Fleet(contract, DEVICES, GATEWAYS),
+            Mischief(contract, 1),
+            60 * args.minutes,
+            args.rate,
+        )
+    )
     time.sleep(2)
     metrics = detector.metrics()
     cpu = detector.seconds() / (60 * args.minutes)
@@ -120,10 +156,24 @@ def soak(args: argparse.Namespace, folder: Path) -> None:
     code = detector.process.wait(60)
     late = memory[len(memory) // 3 :]
     slope = np.polyfit(late[:, 0] / 3600, late[:, 1] / 1e6, 1)[0]
-    print(f"\n{contract.experiment}, {args.minutes:g} min at {args.rate:,} readings/s: {100 * cpu:.0f} % of a core, exit code {code}")
-    print(f"memory: {late[0, 1] / 1e6:.1f} MB after a third, {late[-1, 1] / 1e6:.1f} MB at the end, slope {slope:+.1f} MB an hour")
+    print(
+        f"\n{contract.experiment}, {args.minutes:g} min at {args.rate:,} readings/s: "
+        f"{100 * cpu:.0f} % of a core, exit code {code}"
+    )
+    print(
+        f"memory: {late[0, 1] / 1e6:.1f} MB after a third, {late[-1, 1] / 1e6:.1f} MB at the "
+        f"end, slope {slope:+.1f} MB an hour"
+    )
     for name, value in metrics.items():
-        if name.startswith(("anomalynet_readings", "anomalynet_scores", "anomalynet_alarms", "anomalynet_rejected", "anomalynet_devices")):
+        if name.startswith(
+            (
+                "anomalynet_readings",
+                "anomalynet_scores",
+                "anomalynet_alarms",
+                "anomalynet_rejected",
+                "anomalynet_devices",
+            )
+        ):
             print(f"{name} {value:,.0f}")
     print((folder / "detector.log").read_text()[-3000:])
     if code != 0 or slope > MOST:
@@ -132,11 +182,15 @@ def soak(args: argparse.Namespace, folder: Path) -> None:
 
 def main() -> None:
     """Read the arguments."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--rate", type=int, default=2000, help="good readings a second")
     parser.add_argument("--experiment", default="hybrid_causal")
-    parser.add_argument("--model", type=Path, help="an exported model instead of a quick one of the experiment")
+    parser.add_argument(
+        "--model", type=Path, help="an exported model instead of a quick one of the experiment"
+    )
     parser.add_argument("--folder", type=Path, help="keeps the quick models between calls")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

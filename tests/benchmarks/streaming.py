@@ -1,10 +1,12 @@
-"""What a reading costs: eager PyTorch, the exported models, the whole engine, and two detectors of other libraries, on one thread.
+"""What a reading costs: eager PyTorch, the exported models, the whole engine, and two detectors of
+other libraries, on one thread.
 
     python -m tests.benchmarks.streaming [--rounds N] [--folder DIR]
 
-Arms take turns in every round, so that ratios hold when the machine's speed drifts. `window` reads the last 32 steps for every reading,
-`step` carries its state. The engine's rows hold everything from a message on: grid, calibration, buffers, the model, the alarm rule.
-For the line of river: `pip install river`; it is left out where river is missing.
+Arms take turns in every round, so that ratios hold when the machine's speed drifts. `window` reads
+the last 32 steps for every reading, `step` carries its state. The engine's rows hold everything
+from a message on: grid, calibration, buffers, the model, the alarm rule. For the line of river:
+`pip install river`; it is left out where river is missing.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ def eager(experiment: str, contract: Contract, batch: int) -> Call:
     network = build(load(experiment).config, shape)
     assert isinstance(network, Detector)
     network.eval()
-    windows = torch.from_numpy(np.random.default_rng(0).normal(size=(batch, *shape)).astype(np.float32))
+    windows = torch.from_numpy(
+        np.random.default_rng(0).normal(size=(batch, *shape)).astype(np.float32)
+    )
 
     def call() -> object:
         with torch.inference_mode():
@@ -60,20 +64,36 @@ def window(path: Path, batch: int) -> Call:
     """The exported network on windows."""
     model, contract = session(path)
     channels = len(contract.channels)
-    readings = np.random.default_rng(0).normal(size=(batch, contract.window, channels)).astype(np.float32)
-    feed = {"readings": readings, "offset": np.zeros((batch, channels)), "scale": np.ones((batch, channels))}
+    readings = (
+        np.random.default_rng(0).normal(size=(batch, contract.window, channels)).astype(np.float32)
+    )
+    feed = {
+        "readings": readings,
+        "offset": np.zeros((batch, channels)),
+        "scale": np.ones((batch, channels)),
+    }
     return lambda: model.run(None, feed)
 
 
 def step(path: Path, batch: int) -> Call:
-    """The exported network on the next reading of each device, its state in buffers that are bound once."""
+    """The exported network on the next reading of each device, its state in buffers that are bound
+    once."""
     model, contract = session(path)
     channels = len(contract.channels)
     random = np.random.default_rng(0)
-    state = {name: np.zeros((batch, *shape), np.float32) for name, shape in contract.carried.items()}
-    states, slot = np.zeros((batch, contract.window, contract.width), np.float32), np.zeros((batch, contract.window), np.float32)
+    state = {
+        name: np.zeros((batch, *shape), np.float32) for name, shape in contract.carried.items()
+    }
+    states, slot = (
+        np.zeros((batch, contract.window, contract.width), np.float32),
+        np.zeros((batch, contract.window), np.float32),
+    )
     reading = random.normal(size=(batch, channels)).astype(np.float32)
-    inputs = {"reading": reading, "offset": np.zeros((batch, channels)), "scale": np.ones((batch, channels))}
+    inputs = {
+        "reading": reading,
+        "offset": np.zeros((batch, channels)),
+        "scale": np.ones((batch, channels)),
+    }
     inputs |= {**state, "states": states, "slot": slot}
     names = [output.name for output in model.get_outputs()]
     outputs = dict(zip(names, model.run(names, inputs), strict=True))
@@ -113,7 +133,9 @@ def engine(path: Path, devices: int) -> Call:
     def call() -> object:
         nonlocal moment
         moment += round((contract.period or 1) * 1e6)
-        readings = tuple(Reading(name, moment, row) for name, row in zip(names, values, strict=True))
+        readings = tuple(
+            Reading(name, moment, row) for name, row in zip(names, values, strict=True)
+        )
         return whole.process([Message("gateway", readings, moment)])
 
     for _ in range(contract.calibration_rows + contract.window):
@@ -127,7 +149,10 @@ def half_space_trees(contract: Contract, batch: int) -> Call:
 
     trees = HalfSpaceTrees(n_trees=25, height=15, window_size=250, seed=0)
     rows = np.random.default_rng(0).uniform(size=(4096, len(contract.sensors))).tolist()
-    readings = [{sensor.name: value for sensor, value in zip(contract.sensors, row, strict=True)} for row in rows]
+    readings = [
+        {sensor.name: value for sensor, value in zip(contract.sensors, row, strict=True)}
+        for row in rows
+    ]
     turn = 0
 
     def call() -> object:
@@ -144,19 +169,25 @@ def half_space_trees(contract: Contract, batch: int) -> Call:
 
 
 def isolation_forest(contract: Contract, batch: int) -> Call:
-    """scikit-learn's isolation forest on the statistics of windows, taken from the windows each time."""
+    """scikit-learn's isolation forest on the statistics of windows, taken from the windows each
+    time."""
     from sklearn.ensemble import IsolationForest
 
     from anomalynet.data.statistics import statistics
 
-    windows = np.random.default_rng(0).normal(size=(1024, contract.window, len(contract.channels))).astype(np.float32)
+    windows = (
+        np.random.default_rng(0)
+        .normal(size=(1024, contract.window, len(contract.channels)))
+        .astype(np.float32)
+    )
     forest = IsolationForest(random_state=0).fit(statistics(windows))
     some = windows[:batch]
     return lambda: forest.score_samples(statistics(some))
 
 
 def measure(arms: dict[str, Call], rounds: int, devices: int) -> dict[str, np.ndarray]:
-    """Microseconds a reading of each call, arm by arm; the faster an arm, the more calls it makes in a round."""
+    """Microseconds a reading of each call, arm by arm; the faster an arm, the more calls it makes
+    in a round."""
     calls = {}
     for name, call in arms.items():
         started = time.perf_counter()
@@ -176,25 +207,39 @@ def measure(arms: dict[str, Call], rounds: int, devices: int) -> dict[str, np.nd
 def show(measured: dict[str, np.ndarray], devices: int) -> None:
     """Print a row an arm."""
     median = {name: float(np.median(durations)) for name, durations in measured.items()}
-    against = [name for name in ("eager hybrid", "eager hybrid_causal", "river half-space trees") if name in median]
+    against = [
+        name
+        for name in ("eager hybrid", "eager hybrid_causal", "river half-space trees")
+        if name in median
+    ]
     print(f"\n{devices} device{'s' * (devices > 1)}, one reading each: µs a reading")
-    print(f"{'':34} {'p50':>9} {'p99':>9} {'readings/s':>12}" + "".join(f"  {'× ' + name:>24}" for name in against))
+    print(
+        f"{'':34} {'p50':>9} {'p99':>9} {'readings/s':>12}"
+        + "".join(f"  {'× ' + name:>24}" for name in against)
+    )
     for name, durations in measured.items():
         ratios = "".join(f"  {median[other] / median[name]:24.1f}" for other in against)
-        print(f"{name:34} {median[name]:9.1f} {np.percentile(durations, 99):9.1f} {1e6 / durations.mean():12,.0f}{ratios}")
+        print(
+            f"{name:34} {median[name]:9.1f} {np.percentile(durations, 99):9.1f} "
+            f"{1e6 / durations.mean():12,.0f}{ratios}"
+        )
 
 
 def main() -> None:
     """Measure and print."""
     from tests.benchmarks.models import exported
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--folder", type=Path, help="keeps the quick models between calls")
     args = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
-        hybrid, causal = (exported(name, args.folder or Path(scratch)) for name in ("hybrid", "hybrid_causal"))
+        hybrid, causal = (
+            exported(name, args.folder or Path(scratch)) for name in ("hybrid", "hybrid_causal")
+        )
         contract = session(hybrid)[1]
         for devices in (1, FLEET):
             arms: dict[str, Call] = {

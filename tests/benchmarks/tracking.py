@@ -2,10 +2,11 @@
 
     python tests/benchmarks/tracking.py [--repeats N] [--epochs N]
 
-Each repetition trains the hybrid on the tests' tiny world without tracking, with W&B offline, and with W&B online at a server that
-accepts connections and never answers, in turn. Printed are medians: milliseconds a step, from the first step to the last, epochs' ends
-included, and the same in CPU time of the training thread, which other programs on the machine disturb less; the ratios to the run
-without tracking of the same repetition; seconds until the first step, and of the whole run.
+Each repetition trains the hybrid on the tests' tiny world without tracking, with W&B offline, and
+with W&B online at a server that accepts connections and never answers, in turn. Printed are
+medians: milliseconds a step, from the first step to the last, epochs' ends included, and the same
+in CPU time of the training thread, which other programs on the machine disturb less; the ratios to
+the run without tracking of the same repetition; seconds until the first step, and of the whole run.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from anomalynet.training.run import train
 from tests.training.small import short
 
-KINDS = {"disabled": {}, "offline": {"WANDB_MODE": "offline"}, "silent server": {"WANDB_API_KEY": "0" * 40}}
+KINDS = {
+    "disabled": {},
+    "offline": {"WANDB_MODE": "offline"},
+    "silent server": {"WANDB_API_KEY": "0" * 40},
+}
 
 
 class Watch:
@@ -53,8 +58,18 @@ def measured(kind: str, url: str, epochs: int, folder: Path) -> dict[str, float]
         os.environ.pop(key, None)
     os.environ |= {**KINDS[kind], "WANDB_BASE_URL": url}
     tracking = "disabled" if kind == "disabled" else "wandb"
-    loaded = short("hybrid", f"tracking={tracking}", "data.stride=2", f"training.epochs={epochs}", f"training.patience={epochs}")
-    watch, since, before = Watch(), time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    loaded = short(
+        "hybrid",
+        f"tracking={tracking}",
+        "data.stride=2",
+        f"training.epochs={epochs}",
+        f"training.patience={epochs}",
+    )
+    watch, since, before = (
+        Watch(),
+        time.perf_counter(),
+        resource.getrusage(resource.RUSAGE_CHILDREN),
+    )
     train(loaded, folder, listener=watch, group="benchmark")
     whole, steps = time.perf_counter() - since, len(watch.wall) - 1
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -63,7 +78,10 @@ def measured(kind: str, url: str, epochs: int, folder: Path) -> dict[str, float]
         "CPU ms a step": 1e3 * (watch.cpu[-1] - watch.cpu[0]) / steps,
         "s to the first step": watch.wall[0] - since,
         "s in all": whole,
-        "CPU s of W&B's processes": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        "CPU s of W&B's processes": after.ru_utime
+        + after.ru_stime
+        - before.ru_utime
+        - before.ru_stime,
         "steps": steps,
     }
 
@@ -89,13 +107,20 @@ def main() -> None:
         measured("disabled", url, 1, Path(name) / "warm-up")
         for number in range(args.repeats):
             for kind in np.random.default_rng(number).permutation(list(KINDS)):
-                found[str(kind)].append(measured(str(kind), url, args.epochs, Path(name) / f"{kind}{number}"))
+                found[str(kind)].append(
+                    measured(str(kind), url, args.epochs, Path(name) / f"{kind}{number}")
+                )
     for kind in KINDS:
         rows = found[kind]
         text = [f"{what} {statistics.median(row[what] for row in rows):.3g}" for what in rows[0]]
         for what in ("ms a step", "CPU ms a step"):
-            ratios = [row[what] / base[what] for row, base in zip(rows, found["disabled"], strict=True)]
-            text.append(f"{what} ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} … {max(ratios):.3f})")
+            ratios = [
+                row[what] / base[what] for row, base in zip(rows, found["disabled"], strict=True)
+            ]
+            text.append(
+                f"{what} ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} … "
+                f"{max(ratios):.3f})"
+            )
         print(f"{kind:<14}", ", ".join(text), flush=True)
 
 

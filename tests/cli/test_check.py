@@ -15,8 +15,21 @@ from tests.training.small import imported
 
 SETTINGS = "{data.name: gate_cli, data.calibration_rows: 50, data.stride: 4}"
 GOLDEN = f"experiments: [logistic]\nfolds: [0]\npresets: {{quick: {SETTINGS}}}\n"
-SMOKE = f"experiments: [logistic]\nseeds: [0, 1, 2, 3, 4, 5]\nfolds: [0]\npresets: {{quick: {SETTINGS}}}\n"
-COMMAND = ("check", "--golden", "golden.yaml", "--sweep", "smoke.yaml", "--against", "baseline.json", "--slots", "1")
+SMOKE = (
+    f"experiments: [logistic]\nseeds: [0, 1, 2, 3, 4, 5]\nfolds: [0]\npresets: {{quick: "
+    f"{SETTINGS}}}\n"
+)
+COMMAND = (
+    "check",
+    "--golden",
+    "golden.yaml",
+    "--sweep",
+    "smoke.yaml",
+    "--against",
+    "baseline.json",
+    "--slots",
+    "1",
+)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +73,17 @@ def test_nothing_changed_then_a_loss_with_table_annotations_summary_and_files(
 ) -> None:
     assert main([*COMMAND]) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert rows[0] == ["part", "experiment", "metric", "baseline", "now", "difference", "interval", "verdict", "history"]
+    assert rows[0] == [
+        "part",
+        "experiment",
+        "metric",
+        "baseline",
+        "now",
+        "difference",
+        "interval",
+        "verdict",
+        "history",
+    ]
     assert [row[7] for row in rows[1:-1]] == ["same"] * 5
     assert rows[-1][0].startswith("no regression (5 comparisons with baseline.json, torch ")
     worse(here)
@@ -83,7 +106,9 @@ def test_nothing_changed_then_a_loss_with_table_annotations_summary_and_files(
     assert "| statistical | logistic | test/auroc |" in summary
 
 
-def test_every_run_is_trained_afresh_in_a_folder_that_must_be_empty(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_run_is_trained_afresh_in_a_folder_that_must_be_empty(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*COMMAND, "--only", "golden", "--runs", "kept"]) == 0
     assert len(list(here.glob("kept/golden/logistic/*/result.json"))) == 1
     assert "1 runs afresh" in capsys.readouterr().err
@@ -99,24 +124,38 @@ def test_an_experiment_that_went_or_came_is_nothing_to_compare(
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     assert main([*COMMAND]) == 4
     told = capsys.readouterr()
-    assert "::error title=anomalynet check::logistic: in the baseline (golden), gone from sweep golden%0Arandom_forest: " in told.err
+    assert (
+        "::error title=anomalynet check::logistic: in the baseline (golden), gone from sweep "
+        "golden%0Arandom_forest: " in told.err
+    )
     assert "logistic: in the baseline (golden), gone from sweep golden" in told.err
     assert "random_forest: in sweep golden, not in the baseline (golden)" in told.err
     steps = told.err[told.err.rindex("→") :]
-    assert 'logistic: the same command with --only golden --update "reason", without --experiments, takes it out' in steps
-    assert 'random_forest: the same command with --only golden --experiments random_forest --update "reason" adds it' in steps
+    assert (
+        'logistic: the same command with --only golden --update "reason", without --experiments, '
+        "takes it out" in steps
+    )
+    assert (
+        "random_forest: the same command with --only golden --experiments random_forest --update "
+        '"reason" adds it' in steps
+    )
     (here / "golden.yaml").write_text(GOLDEN.replace("logistic", "removed"))
     assert main([*COMMAND]) == 4
     told = capsys.readouterr()
     assert "removed: sweep golden.yaml names this experiment, and it is gone" in told.err
-    assert "take it out of sweep golden.yaml; then `anomalynet check --only golden --update" in told.err
+    assert (
+        "take it out of sweep golden.yaml; then `anomalynet check --only golden --update"
+        in told.err
+    )
     (here / "golden.yaml").write_text(GOLDEN)
     (here / "baseline.json").unlink()
     assert main([*COMMAND]) == 4
     assert "baseline.json: there is no baseline" in capsys.readouterr().err
 
 
-def test_update_keeps_the_history_and_an_experiment_taken_out_goes(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_update_keeps_the_history_and_an_experiment_taken_out_goes(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = (here / "baseline.json").read_bytes()
     assert main([*COMMAND, "--update", "  "]) == 2
     assert "--update needs a reason" in capsys.readouterr().err
@@ -127,10 +166,16 @@ def test_update_keeps_the_history_and_an_experiment_taken_out_goes(here: Path, c
     baseline = read_baseline(here / "baseline.json")
     assert [entry.reason for entry in baseline.history] == ["first", "another model"]
     (environment,) = baseline.environments.values()
-    assert (set(environment.golden), set(environment.statistical)) == ({"logistic"}, {"isolation_forest"})
+    assert (set(environment.golden), set(environment.statistical)) == (
+        {"logistic"},
+        {"isolation_forest"},
+    )
     capsys.readouterr()
     assert main([*COMMAND, "--history", "--json"]) == 0
-    assert [list(entry["means"]) for entry in json.loads(capsys.readouterr().out)] == [["logistic"], ["isolation_forest"]]
+    assert [list(entry["means"]) for entry in json.loads(capsys.readouterr().out)] == [
+        ["logistic"],
+        ["isolation_forest"],
+    ]
     assert main([*COMMAND, "--history", "--out", "history.svg", "--experiments", "logistic"]) == 0
     assert "isolation_forest" not in capsys.readouterr().out
     assert b"logistic" in (here / "history.svg").read_bytes()
@@ -162,7 +207,10 @@ def test_a_run_that_fails_passes_no_gate_and_changes_no_baseline(
         (["--golden", "attention"], "varies something else"),
         (["--history", "--out", "history.pdf"], "the figure is an .svg or a .png file"),
         (["--slots", "0"], "--slots must be at least 1"),
-        (["--out", "golden.yaml"], "--out golden.yaml: is a file, and check.md and check.json go into a folder"),
+        (
+            ["--out", "golden.yaml"],
+            "--out golden.yaml: is a file, and check.md and check.json go into a folder",
+        ),
         (["--out", "golden.yaml/below"], "--out golden.yaml/below: nothing can be written at "),
         (["--history", "--out", "folder.svg"], "--out folder.svg: is a folder"),
         (["--history", "--out", "golden.yaml/h.svg"], "nothing can be written at "),
@@ -178,7 +226,9 @@ def test_mistakes_are_told_before_anything_is_trained(
     assert "afresh" not in err or "--slots" in told
 
 
-def test_ctrl_c_writes_nothing_and_says_so(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_writes_nothing_and_says_so(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 

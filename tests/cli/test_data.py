@@ -21,11 +21,26 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def csv(tmp_path: Path) -> Path:
     path = tmp_path / "room.csv"
-    path.write_text("t,room,temp,state\n0,a,20,0\n60,a,21,1\n120,a,22,0\n0,b,20,0\n60,b,NA,-5\n120,b,19,0\n")
+    path.write_text(
+        "t,room,temp,state\n0,a,20,0\n60,a,21,1\n120,a,22,0\n0,b,20,0\n60,b,NA,-5\n120,b,19,0\n"
+    )
     return path
 
 
-IMPORT = ["--name", "rooms", "--time", "t", "--series", "room", "--label", "state", "--units", "temp=°C", "--unlabelled", "-5"]
+IMPORT = [
+    "--name",
+    "rooms",
+    "--time",
+    "t",
+    "--series",
+    "room",
+    "--label",
+    "state",
+    "--units",
+    "temp=°C",
+    "--unlabelled",
+    "-5",
+]
 
 
 def test_ls_names_every_set(capsys: pytest.CaptureFixture[str], csv: Path) -> None:
@@ -33,7 +48,15 @@ def test_ls_names_every_set(capsys: pytest.CaptureFixture[str], csv: Path) -> No
     capsys.readouterr()
     assert cli.main(["data", "ls", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    assert list(rows) == ["healthcare", "industrial", "smart_city", "lwsndr", "skab", "ton_iot", "rooms"]
+    assert list(rows) == [
+        "healthcare",
+        "industrial",
+        "smart_city",
+        "lwsndr",
+        "skab",
+        "ton_iot",
+        "rooms",
+    ]
     assert [rows[name]["there"] for name in rows] == ["yes"] * 3 + ["no"] * 3 + ["yes"]
     assert rows["skab"]["licence"] == "GPL-3.0"
 
@@ -51,36 +74,71 @@ def test_import_then_info(capsys: pytest.CaptureFixture[str], csv: Path) -> None
     assert report["counts"] == {"rows": 6, "missing readings": 1, "unlabelled rows": 1}
     assert cli.main(["data", "info", "rooms", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
-    assert (facts["series"], facts["rows"], facts["period"], facts["labelled"], facts["attack"]) == (2, 6, 60.0, 5, 1)
-    assert facts["prevalence"] == pytest.approx(0.2) and facts["begins"] == "0 s" and facts["ends"] == "120 s"
+    assert (
+        facts["series"],
+        facts["rows"],
+        facts["period"],
+        facts["labelled"],
+        facts["attack"],
+    ) == (2, 6, 60.0, 5, 1)
+    assert (
+        facts["prevalence"] == pytest.approx(0.2)
+        and facts["begins"] == "0 s"
+        and facts["ends"] == "120 s"
+    )
     (channel,) = facts["channels"]
-    assert channel == {"name": "temp", "unit": "°C", "minimum": 19.0, "mean": pytest.approx(20.4), "maximum": 22.0, "missing": 1}
+    assert channel == {
+        "name": "temp",
+        "unit": "°C",
+        "minimum": 19.0,
+        "mean": pytest.approx(20.4),
+        "maximum": 22.0,
+        "missing": 1,
+    }
     assert facts["incidents"] == [{"type": None, "incidents": 1, "rows": 1}]
 
 
 def test_info_as_a_table_and_warnings_aside(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["data", "info", "smart_city", f"data.scenario={TINY}"]) == 0
     printed = capsys.readouterr()
-    assert "series\t12" in printed.out and "# incidents" in printed.out and "temperature\t°C" in printed.out
+    assert (
+        "series\t12" in printed.out
+        and "# incidents" in printed.out
+        and "temperature\t°C" in printed.out
+    )
     assert "a simulated network" in printed.err and "warning" not in printed.out
 
 
-def test_info_of_a_collection_names_its_parts(capsys: pytest.CaptureFixture[str], real_data: Path) -> None:
+def test_info_of_a_collection_names_its_parts(
+    capsys: pytest.CaptureFixture[str], real_data: Path
+) -> None:
     assert cli.main(["data", "info", "ton_iot"]) == 0
     assert "garage_door; gps_tracker" in capsys.readouterr().out
-    assert cli.main(["data", "info", "ton_iot", "data.subset=weather", f"data.root={real_data}", "--json"]) == 0
+    assert (
+        cli.main(
+            ["data", "info", "ton_iot", "data.subset=weather", f"data.root={real_data}", "--json"]
+        )
+        == 0
+    )
     facts = json.loads(capsys.readouterr().out)
-    assert facts["rows"] == 39_260 and [channel["name"] for channel in facts["channels"]] == ["temperature", "pressure", "humidity"]
+    assert facts["rows"] == 39_260 and [channel["name"] for channel in facts["channels"]] == [
+        "temperature",
+        "pressure",
+        "humidity",
+    ]
 
 
-def test_bad_input_is_one_message_and_code_2(capsys: pytest.CaptureFixture[str], csv: Path, home: Path) -> None:
+def test_bad_input_is_one_message_and_code_2(
+    capsys: pytest.CaptureFixture[str], csv: Path, home: Path
+) -> None:
     csv.write_text(csv.read_text() + "180,b,warm,0\n")
     assert cli.main(["data", "import", str(csv), *IMPORT]) == 2
     printed = capsys.readouterr()
     assert (
         printed.out == ""
         and printed.err
-        == f"{csv}:8: sensor 'temp' is 'warm', not a number\n  → --ignore temp, or --null 'warm' if it means a missing reading\n"
+        == f"{csv}:8: sensor 'temp' is 'warm', not a number\n  → --ignore temp, or --null "
+        "'warm' if it means a missing reading\n"
     )
     assert not home.exists()
 
@@ -106,7 +164,9 @@ def test_errors(capsys: pytest.CaptureFixture[str], argv: list[str], code: int, 
         (["--unsorted", "perhaps"], "--unsorted"),
     ],
 )
-def test_usage_errors(capsys: pytest.CaptureFixture[str], csv: Path, more: list[str], said: str) -> None:
+def test_usage_errors(
+    capsys: pytest.CaptureFixture[str], csv: Path, more: list[str], said: str
+) -> None:
     with pytest.raises(SystemExit) as stopped:
         cli.main(["data", "import", str(csv), "--name", "rooms", *more])
     assert stopped.value.code == 2 and said in capsys.readouterr().err

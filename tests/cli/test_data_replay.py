@@ -22,8 +22,21 @@ def rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(cli, "VERBS", ("data",))
     path = tmp_path / "room.csv"
-    path.write_text("t,room,temp,state\n0,a,20,0\n60,a,21,1\n120,a,22,0\n0,b,NA,0\n60,b,NA,0\n120,b,19,0\n")
-    named = ["--name", "rooms", "--time", "t", "--series", "room", "--label", "state", "--period", "60"]
+    path.write_text(
+        "t,room,temp,state\n0,a,20,0\n60,a,21,1\n120,a,22,0\n0,b,NA,0\n60,b,NA,0\n120,b,19,0\n"
+    )
+    named = [
+        "--name",
+        "rooms",
+        "--time",
+        "t",
+        "--series",
+        "room",
+        "--label",
+        "state",
+        "--period",
+        "60",
+    ]
     assert cli.main(["data", "import", str(path), *named]) == 0
 
 
@@ -47,7 +60,10 @@ def test_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(command) == 0
     assert capsys.readouterr().out == f"{out}\n"
     first = out.read_text()
-    assert first.splitlines()[::3] == ["device,time,temp,label,incident,kind", "b,1970-01-01T00:02:00.000000Z,19.0,0,,"]
+    assert first.splitlines()[::3] == [
+        "device,time,temp,label,incident,kind",
+        "b,1970-01-01T00:02:00.000000Z,19.0,0,,",
+    ]
     assert cli.main([*command[:-2], "--by", "time"]) == 2
     assert "x.csv: is there already" in capsys.readouterr().err and out.read_text() == first
     assert cli.main([*command[:-2], "--by", "time", "--replace"]) == 0
@@ -59,12 +75,22 @@ def test_replay_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["data", "replay", "rooms", "--out", "-", "--speed", "0", "--to", "60"]) == 0
     captured = capsys.readouterr()
     assert lines(captured.out) == [
-        {"gateway": "rooms", "time": "1970-01-01T00:00:00Z", "sequence": 0, "readings": [
-            {"device": "a", "time": "1970-01-01T00:00:00Z", "values": {"temp": 20.0}},
-            {"device": "b", "time": "1970-01-01T00:00:00Z", "values": {}}]},
-        {"gateway": "rooms", "time": "1970-01-01T00:01:00Z", "sequence": 1, "readings": [
-            {"device": "a", "time": "1970-01-01T00:01:00Z", "values": {"temp": 21.0}}]},
-    ]  # fmt: skip
+        {
+            "gateway": "rooms",
+            "time": "1970-01-01T00:00:00Z",
+            "sequence": 0,
+            "readings": [
+                {"device": "a", "time": "1970-01-01T00:00:00Z", "values": {"temp": 20.0}},
+                {"device": "b", "time": "1970-01-01T00:00:00Z", "values": {}},
+            ],
+        },
+        {
+            "gateway": "rooms",
+            "time": "1970-01-01T00:01:00Z",
+            "sequence": 1,
+            "readings": [{"device": "a", "time": "1970-01-01T00:01:00Z", "values": {"temp": 21.0}}],
+        },
+    ]
     assert captured.err.endswith("2 messages of 1 gateways, 3 readings\n")
 
 
@@ -79,7 +105,9 @@ def test_shift_starts_now_and_keeps_the_distances(capsys: pytest.CaptureFixture[
     assert [moment and moment - times[0] for moment in times] == [0, 60_000_000, 120_000_000]
 
 
-def test_speed_sets_the_pace(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_speed_sets_the_pace(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     waits: list[float] = []
     monkeypatch.setattr("anomalynet.cli.data_replay.time.monotonic", lambda: 100.0 + sum(waits))
     monkeypatch.setattr("anomalynet.cli.data_replay.time.sleep", waits.append)
@@ -87,22 +115,31 @@ def test_speed_sets_the_pace(capsys: pytest.CaptureFixture[str], monkeypatch: py
     assert waits == [0, 2, 2]
 
 
-@pytest.mark.parametrize("wrong", [["--speed", "-1"], ["--speed", "fast"], ["--from", "tomorrow"], ["--out", "x.json"]])
+@pytest.mark.parametrize(
+    "wrong", [["--speed", "-1"], ["--speed", "fast"], ["--from", "tomorrow"], ["--out", "x.json"]]
+)
 def test_wrong_arguments_are_told(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         cli.main(["data", "replay", "rooms", "--out", "-", *wrong])
     assert stopped.value.code == 2 and wrong[1] in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("url", ["mqtt://me:secret@host/topic", "http://host/topic", "mqtt://host", "mqtt://host/topic/#"])
-def test_wrong_addresses_are_told_without_their_password(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "url",
+    ["mqtt://me:secret@host/topic", "http://host/topic", "mqtt://host", "mqtt://host/topic/#"],
+)
+def test_wrong_addresses_are_told_without_their_password(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["data", "replay", "rooms", "--mqtt", url]) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith("anomalynet: ") and "secret" not in captured.err
 
 
 @needs_mosquitto
-def test_a_broker_that_refuses_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_refuses_is_told_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ANOMALYNET_MQTT_USERNAME", "me")
     monkeypatch.setenv("ANOMALYNET_MQTT_PASSWORD", "hunter2")
     with broken_off(Broker(tmp_path, allow_anonymous="false")) as broker:

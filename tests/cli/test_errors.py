@@ -36,7 +36,11 @@ SMALL = f"data.scenario='{TINY}' data.calibration_rows=50"
     [
         ("trian cnn", 2, "there is no verb 'trian'; did you mean 'train'?"),
         ("train cnnn", 2, "did you mean 'cnn'?"),
-        ("train cnn training.epoch=3 seed=x", 2, "unknown key 'training.epoch'; did you mean 'training.epochs'?"),
+        (
+            "train cnn training.epoch=3 seed=x",
+            2,
+            "unknown key 'training.epoch'; did you mean 'training.epochs'?",
+        ),
         ("train cnn seed=4294967296", 2, "must be below 2^32"),
         ("train cnn --devices 0", 2, "must be at least 1, not 0"),
         (f"train cnn --devices 999 {SMALL}", 2, "hardware.devices=999: this machine has"),
@@ -44,15 +48,25 @@ SMALL = f"data.scenario='{TINY}' data.calibration_rows=50"
         ("train cnn data.name=${oc.env:HOME}", 2, "only ${another.key} can be filled in"),
         ("train cnn data.name=skap", 2, "did you mean data.name=skab?"),
         ("train cnn --runs taken", 2, "cannot be made"),
-        (f"train cnn model.name=./broken.py {SMALL}", 2, "./broken.py:15: RuntimeError: mat1 and mat2"),
+        (
+            f"train cnn model.name=./broken.py {SMALL}",
+            2,
+            "./broken.py:15: RuntimeError: mat1 and mat2",
+        ),
         ("train extended.yaml", 2, "extended.yaml:2: unknown key 'training.epoch'"),
-        ("train lost.yaml", 2, "lost.yaml:1: extends 'hybird', which is neither in . nor among the experiments; did you mean 'hybrid'?"),
+        (
+            "train lost.yaml",
+            2,
+            "lost.yaml:1: extends 'hybird', which is neither in . nor among the experiments; did "
+            "you mean 'hybrid'?",
+        ),
         ("test zz", 2, "there is no run 'zz'"),
         ("report --runs nowhere", 4, "no finished run"),
         (
             "report --format html,pdf",
             2,
-            "there is no form 'pdf' of a report\n  → --format is one or several of html, md, latex, csv, or all",
+            "there is no form 'pdf' of a report\n  → --format is one or several of html, md, "
+            "latex, csv, or all",
         ),
         ("sweep components --format docx", 2, "there is no form 'docx'"),
         ("reproduce --format docx", 2, "there is no form 'docx'"),
@@ -64,7 +78,12 @@ SMALL = f"data.scenario='{TINY}' data.calibration_rows=50"
     ],
 )
 def test_a_mistake_is_one_message(
-    arguments: str, code: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: str,
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("taken").write_text("a file")
@@ -87,10 +106,14 @@ def test_extends_finds_an_experiment_by_its_name(
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text("extends: hybrid\nmodel: {latent: 16}\n")
     assert main(["show", "hybrid", "mine.yaml", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == [{"key": "model.latent", "hybrid": "32", "mine": "16"}]
+    assert json.loads(capsys.readouterr().out) == [
+        {"key": "model.latent", "hybrid": "32", "mine": "16"}
+    ]
 
 
-def test_what_is_not_expected_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_expected_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("anomalynet.config.locate.files", lambda kind: 1 / 0)
     assert main(["ls", "experiments"]) == 1
     assert capsys.readouterr().err.startswith("anomalynet: unexpected ZeroDivisionError")

@@ -26,7 +26,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def call(*arguments: str) -> int:
         parser = argparse.ArgumentParser()
         report.add_arguments(parser)
-        return report.run(parser.parse_args([*arguments, "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "reports")]))
+        return report.run(
+            parser.parse_args(
+                [*arguments, "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "reports")]
+            )
+        )
 
     return call
 
@@ -35,7 +39,11 @@ def store(runs: Path, experiment: str, data: str, seed: int = 0) -> None:
     """A run as the trainer leaves it."""
     made = record(runs, experiment, data=data, seed=seed, folds=1)
     (made.folder / "config.yaml").write_text(yaml.safe_dump(made.config), encoding="utf-8")
-    for name, value in (("result", asdict(made.result)), ("timings", made.timings), ("environment", {"code": made.code})):
+    for name, value in (
+        ("result", asdict(made.result)),
+        ("timings", made.timings),
+        ("environment", {"code": made.code}),
+    ):
         (made.folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
 
 
@@ -48,10 +56,14 @@ def stored(tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("stored")
-def test_each_data_set_gets_a_report(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_data_set_gets_a_report(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("--json") == 0
     listed = json.loads(capsys.readouterr().out)
-    assert [(row["data"], row["runs"], Path(row["report"]).relative_to(tmp_path)) for row in listed] == [
+    assert [
+        (row["data"], row["runs"], Path(row["report"]).relative_to(tmp_path)) for row in listed
+    ] == [
         ("skab", 1, Path("reports/skab/report.md")),
         ("ton_iot/fridge", 1, Path("reports/ton_iot-fridge/report.md")),
     ]
@@ -63,7 +75,10 @@ def test_each_data_set_gets_a_report(run: Run, tmp_path: Path, capsys: pytest.Ca
     [
         ([], "anomalynet report --data skab"),
         (["mine", "--runs", "runs", "--out", "reports"], "anomalynet report mine --data skab"),
-        (["--runs", "old/runs", "--out", "/home/me/mine"], "anomalynet report --data skab --runs old/runs --out '…/mine'"),
+        (
+            ["--runs", "old/runs", "--out", "/home/me/mine"],
+            "anomalynet report --data skab --runs old/runs --out '…/mine'",
+        ),
     ],
 )
 def test_the_command_names_the_folders_that_were_given(given: list[str], told: str) -> None:
@@ -72,14 +87,24 @@ def test_the_command_names_the_folders_that_were_given(given: list[str], told: s
     assert report._command(parser.parse_args(given), "skab") == told
 
 
-def test_models_that_two_data_sets_have_are_compared(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_models_that_two_data_sets_have_are_compared(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for seed, data in enumerate(("skab", "lwsndr")):
         for experiment in ("cnn", "lstm", "hybrid"):
             store(tmp_path / "runs", experiment, data, seed)
     assert run("--json") == 0
     listed = json.loads(capsys.readouterr().out)
-    assert listed[-1] == {"data": "2 compared", "runs": 6, "report": str(tmp_path / "reports" / "comparison" / "report.md")}
-    assert Path(listed[-1]["report"]).read_text(encoding="utf-8").startswith("# 3 models on 2 data sets\n")
+    assert listed[-1] == {
+        "data": "2 compared",
+        "runs": 6,
+        "report": str(tmp_path / "reports" / "comparison" / "report.md"),
+    }
+    assert (
+        Path(listed[-1]["report"])
+        .read_text(encoding="utf-8")
+        .startswith("# 3 models on 2 data sets\n")
+    )
     assert run("--data", "skab") == 0
     assert "compared" not in capsys.readouterr().out
 
@@ -95,18 +120,33 @@ def test_models_that_two_data_sets_have_are_compared(run: Run, tmp_path: Path, c
     ],
 )
 def test_a_report_has_the_forms_that_are_asked_for_and_the_path_of_the_first_is_printed(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], first: str, files: set[str]
+    run: Run,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    first: str,
+    files: set[str],
 ) -> None:
     run("plain", "--data", "skab")
     capsys.readouterr()
     assert run("mine", "--data", "skab", "--json", *arguments) == 0
-    assert json.loads(capsys.readouterr().out)[0]["report"] == str(tmp_path / "reports/mine" / first)
+    assert json.loads(capsys.readouterr().out)[0]["report"] == str(
+        tmp_path / "reports/mine" / first
+    )
     mine = tmp_path / "reports/mine"
     assert {path.name for path in mine.iterdir() if path.is_file()} == files
-    text = (mine / "report.md").read_text(encoding="utf-8").replace("anomalynet report mine", "anomalynet report plain")
+    text = (
+        (mine / "report.md")
+        .read_text(encoding="utf-8")
+        .replace("anomalynet report mine", "anomalynet report plain")
+    )
     assert text == (tmp_path / "reports/plain/report.md").read_text(encoding="utf-8")
     parquet = {path.stem for path in (mine / "tables").glob("*.parquet")}
-    assert parquet == ({path.stem for path in (mine / "tables").glob("*.csv")} if {"csv", "all"} & {*arguments} else set())
+    assert parquet == (
+        {path.stem for path in (mine / "tables").glob("*.csv")}
+        if {"csv", "all"} & {*arguments}
+        else set()
+    )
 
 
 @pytest.mark.usefixtures("stored")
@@ -124,7 +164,10 @@ def test_a_name_never_leads_out_of_the_folder(run: Run, tmp_path: Path, name: st
 
 
 @pytest.mark.usefixtures("stored")
-@pytest.mark.parametrize("name, folder", [("skab", "skab"), ("ton_iot", "ton_iot-fridge"), ("ton_iot-fridge", "ton_iot-fridge")])
+@pytest.mark.parametrize(
+    "name, folder",
+    [("skab", "skab"), ("ton_iot", "ton_iot-fridge"), ("ton_iot-fridge", "ton_iot-fridge")],
+)
 def test_a_name_alone_is_a_data_set(run: Run, tmp_path: Path, name: str, folder: str) -> None:
     assert run(name) == 0
     assert [path.name for path in (tmp_path / "reports").iterdir()] == [folder]
@@ -147,7 +190,9 @@ def test_one_name_for_two_data_sets_is_refused(run: Run, stored: Path) -> None:
 
 
 @pytest.mark.usefixtures("stored")
-def test_a_form_that_is_none_and_a_place_that_is_no_folder_are_refused(run: Run, tmp_path: Path) -> None:
+def test_a_form_that_is_none_and_a_place_that_is_no_folder_are_refused(
+    run: Run, tmp_path: Path
+) -> None:
     with pytest.raises(UsageError, match="--format names no form"):
         run("--format", ",")
     (tmp_path / "reports").write_text("mine")

@@ -1,4 +1,5 @@
-"""`anomalynet reproduce`: what is refused is refused before the first run, and its audit is of the data it trained on."""
+"""`anomalynet reproduce`: what is refused is refused before the first run, and its audit is of the
+data it trained on."""
 
 from __future__ import annotations
 
@@ -23,22 +24,65 @@ from anomalynet.sweep.plan import plan
 from tests.training.small import table
 
 
-def test_a_split_that_must_be_refused_is_refused_before_the_first_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_split_that_must_be_refused_is_refused_before_the_first_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     steps = 600
     file = tmp_path / "late.csv"
-    pl.DataFrame({"time": range(steps), "a": range(steps), "label": [int(step >= 400) for step in range(steps)]}).write_csv(file)
+    pl.DataFrame(
+        {
+            "time": range(steps),
+            "a": range(steps),
+            "label": [int(step >= 400) for step in range(steps)],
+        }
+    ).write_csv(file)
     import_table(ImportRequest(file=file, name="late", time="time", label="label"))
-    code = main(["reproduce", "--data", "late", "--models", "logistic", "--runs", str(tmp_path / "runs"), "data.calibration_rows=20"])
+    code = main(
+        [
+            "reproduce",
+            "--data",
+            "late",
+            "--models",
+            "logistic",
+            "--runs",
+            str(tmp_path / "runs"),
+            "data.calibration_rows=20",
+        ]
+    )
     assert code == 2
     assert "data.split.interleave=20" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_report_of_one_model_of_own_data_then_nothing_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    request = ImportRequest(file=table(tmp_path / "own.csv"), name="mill", time="time", series="device", label="attack", ignore=("part",))
+def test_a_report_of_one_model_of_own_data_then_nothing_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = ImportRequest(
+        file=table(tmp_path / "own.csv"),
+        name="mill",
+        time="time",
+        series="device",
+        label="attack",
+        ignore=("part",),
+    )
     import_table(request)
-    arguments = ["reproduce", "--data", "mill", "--models", "logistic", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "report")]
-    keys = ["data.split.folds=3", "data.split.policy=group", "data.calibration_rows=20", "data.stride=4"]
+    arguments = [
+        "reproduce",
+        "--data",
+        "mill",
+        "--models",
+        "logistic",
+        "--runs",
+        str(tmp_path / "runs"),
+        "--out",
+        str(tmp_path / "report"),
+    ]
+    keys = [
+        "data.split.folds=3",
+        "data.split.policy=group",
+        "data.calibration_rows=20",
+        "data.stride=4",
+    ]
     assert main([*arguments, *keys]) == 0
     text = (tmp_path / "report" / "report.md").read_text()
     assert "9 runs of 1 model (Logistic)" in text
@@ -60,10 +104,25 @@ def test_an_audit_is_known_by_everything_it_depends_on_but_the_fold_and_the_plac
         replace(config, mask_channel=False),
         replace(config, split=SplitConfig(interleave=20)),
     ]
-    assert len({own, identity(config, 1, "f"), identity(config, 0, "g"), *(identity(other, 0, "f") for other in others)}) == 6
+    assert (
+        len(
+            {
+                own,
+                identity(config, 1, "f"),
+                identity(config, 0, "g"),
+                *(identity(other, 0, "f") for other in others),
+            }
+        )
+        == 6
+    )
 
 
-def labelled(*overrides: str, sweep: str = "paper_models", preset: str = "quick", models: tuple[str, ...] = ()) -> str:
+def labelled(
+    *overrides: str,
+    sweep: str = "paper_models",
+    preset: str = "quick",
+    models: tuple[str, ...] = (),
+) -> str:
     read = replace(read_sweep(sweep, preset), seeds=[0])
     return label_of(read, jobs_of(plan(read, overrides), Path("runs")), overrides, models)
 
@@ -73,12 +132,19 @@ def labelled(*overrides: str, sweep: str = "paper_models", preset: str = "quick"
     [
         ("paper_models", (), "quick", "smart_city-quick"),
         ("paper_models", ("hardware.threads=2",), "full", "smart_city"),
-        ("paper_models", ("data.split.policy=held_out_types",), "quick", "smart_city-held_out_types-quick"),
+        (
+            "paper_models",
+            ("data.split.policy=held_out_types",),
+            "quick",
+            "smart_city-held_out_types-quick",
+        ),
         ("components", ("data.name=healthcare",), "quick", "components-healthcare-quick"),
         ("components", (), "full", "components-smart_city"),
     ],
 )
-def test_a_report_is_named_by_its_sweep_data_and_preset(sweep: str, overrides: tuple[str, ...], preset: str, name: str) -> None:
+def test_a_report_is_named_by_its_sweep_data_and_preset(
+    sweep: str, overrides: tuple[str, ...], preset: str, name: str
+) -> None:
     assert labelled(*overrides, sweep=sweep, preset=preset) == name
 
 
@@ -103,14 +169,18 @@ def test_other_settings_and_other_worlds_have_reports_of_their_own(tmp_path: Pat
     assert all(world.startswith("city-3-quick-") for world in worlds)
 
 
-def test_a_data_set_is_named_or_is_the_folder_of_a_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_data_set_is_named_or_is_the_folder_of_a_world(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert data_set("skab") == ("skab", [])
     assert data_set("nowhere") == ("nowhere", [])
     for folder in ("mine", "skab"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "scenario.yaml").touch()
-    with pytest.raises(UsageError, match=r"mine: not the folder of a finished world, it has no manifest\.json"):
+    with pytest.raises(
+        UsageError, match=r"mine: not the folder of a finished world, it has no manifest\.json"
+    ):
         data_set("mine")
     for folder in ("mine", "skab"):
         (tmp_path / folder / "manifest.json").touch()

@@ -11,12 +11,23 @@ import pytest
 from anomalynet.cli.main import main
 from anomalynet.cli.simulate_progress import SimulationProgress
 
-TINY = ["smart_city", "deployment.nodes=4", "deployment.cell_nodes=2", "duration=3h", "sampling.period=60", "incidents.quiet_hours=0.2"]
+TINY = [
+    "smart_city",
+    "deployment.nodes=4",
+    "deployment.cell_nodes=2",
+    "duration=3h",
+    "sampling.period=60",
+    "incidents.quiet_hours=0.2",
+]
 
 
 def test_the_presets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", "--list", "--json"]) == 0
-    assert [row["scenario"] for row in json.loads(capsys.readouterr().out)] == ["healthcare", "industrial", "smart_city"]
+    assert [row["scenario"] for row in json.loads(capsys.readouterr().out)] == [
+        "healthcare",
+        "industrial",
+        "smart_city",
+    ]
 
 
 def test_a_world_its_csv_and_its_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,7 +41,9 @@ def test_a_world_its_csv_and_its_counts(tmp_path: Path, capsys: pytest.CaptureFi
     assert telemetry["temperature"].count() <= facts["received"]
     incidents = pl.read_csv(folder / "csv/incidents.csv", infer_schema_length=None)
     assert incidents.height == facts["incidents"] > 0
-    assert set(" ".join(incidents["nodes"]).split()) <= set(pl.read_csv(folder / "csv/nodes.csv")["node"])
+    assert set(" ".join(incidents["nodes"]).split()) <= set(
+        pl.read_csv(folder / "csv/nodes.csv")["node"]
+    )
     assert main(["simulate", *TINY, "--out", str(folder)]) == 0
     told = capsys.readouterr()
     assert told.err == f"{folder}: complete and sound already\n"
@@ -47,14 +60,19 @@ def test_a_world_its_csv_and_its_counts(tmp_path: Path, capsys: pytest.CaptureFi
         ("smart_city --out x --workers 0", "--workers must be at least 1, not 0"),
         (
             "smart_city sampling.period=-30 --out x",
-            "argument 'sampling.period=-30': sampling.period: must be positive and finite, not -30.0",
+            "argument 'sampling.period=-30': sampling.period: must be positive and finite, not "
+            "-30.0",
         ),
         ("smart_city duration=24x radio.kind=wifi --out x", "'24x' is not a duration"),
         ("smart_city --out x --wrokers 2", "unrecognised: --wrokers"),
     ],
 )
 def test_a_mistake_is_one_message(
-    arguments: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     try:
@@ -85,7 +103,9 @@ def test_progress_elsewhere_than_on_a_terminal_is_a_line_now_and_then(
     assert capsys.readouterr().err == "city, 2 cells: 75 % of 20.0 h simulated, about 20 s left\n"
 
 
-def test_data_info_shows_the_network_and_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_info_shows_the_network_and_draws_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "world"
     assert main(["simulate", *TINY, "--out", str(folder), "--json"]) == 0
     counts = json.loads(capsys.readouterr().out)
@@ -94,20 +114,36 @@ def test_data_info_shows_the_network_and_draws_it(tmp_path: Path, capsys: pytest
     assert {key: facts["network"][key] for key in ("nodes", "received", "coverage")} == {
         key: counts[key] for key in ("nodes", "received", "coverage")
     }
-    assert [row["node"] for row in facts["nodes"]] == ["node-0000", "node-0001", "node-0002", "node-0003"]
+    assert [row["node"] for row in facts["nodes"]] == [
+        "node-0000",
+        "node-0001",
+        "node-0002",
+        "node-0003",
+    ]
     assert sum(row["incidents"] for row in facts["incidents"]) == counts["incidents"]
     for row in facts["incidents"]:
         assert sum(row[f"severity {grade}"] for grade in range(1, 5)) == row["incidents"]
         assert 10 <= row["median minutes"] <= 46
         assert row["rows"] > 0 and row["cause"] in ("attack", "fault", "environment")
     assert [Path(path).name for path in facts["figures"]] == [
-        f"{name}.{kind}" for name in ("node_map", "delivery", "signals", "incidents") for kind in ("svg", "png")
+        f"{name}.{kind}"
+        for name in ("node_map", "delivery", "signals", "incidents")
+        for kind in ("svg", "png")
     ]
-    assert all(Path(path).parent == folder / "figures" and Path(path).stat().st_size > 1000 for path in facts["figures"])
-    assert main(["simulate", *TINY, "--out", str(folder)]) == 0, "pictures in its folder do not make it another world"
+    assert all(
+        Path(path).parent == folder / "figures" and Path(path).stat().st_size > 1000
+        for path in facts["figures"]
+    )
+    assert main(["simulate", *TINY, "--out", str(folder)]) == 0, (
+        "pictures in its folder do not make it another world"
+    )
     capsys.readouterr()
     assert main(["data", "info", str(folder), "--figures", str(tmp_path / "elsewhere")]) == 0
     out = capsys.readouterr().out
-    assert str(tmp_path / "elsewhere/node_map.png") in out and "# cells" in out and "4 in 2 cells" in out
+    assert (
+        str(tmp_path / "elsewhere/node_map.png") in out
+        and "# cells" in out
+        and "4 in 2 cells" in out
+    )
     assert main(["data", "info", "skab", "--figures", str(tmp_path)]) == 2
     assert "--figures draws simulated networks; skab is none" in capsys.readouterr().err

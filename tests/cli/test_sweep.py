@@ -1,4 +1,5 @@
-"""`anomalynet sweep` as a user runs it: plan, continue, repair; and the same report whatever happened on the way."""
+"""`anomalynet sweep` as a user runs it: plan, continue, repair; and the same report whatever
+happened on the way."""
 
 from __future__ import annotations
 
@@ -72,12 +73,17 @@ def command(*arguments: str, sweep: str = "small.yaml") -> list[str]:
 
 def report() -> dict[str, bytes]:
     """The report's files, those of durations apart."""
-    files = {path.relative_to("report").as_posix(): path.read_bytes() for path in Path("report").rglob("*") if path.is_file()}
+    files = {
+        path.relative_to("report").as_posix(): path.read_bytes()
+        for path in Path("report").rglob("*")
+        if path.is_file()
+    }
     return {name: content for name, content in files.items() if "cost" not in name}
 
 
 def check_pages(first: dict[str, bytes], capsys: pytest.CaptureFixture[str]) -> None:
-    """A finished sweep's report gets its pages when they are asked for, once, and nothing else changes."""
+    """A finished sweep's report gets its pages when they are asked for, once, and nothing else
+    changes."""
     assert main(command("--format", "html")) == 0
     assert capsys.readouterr().out == "report/report.html\n"
     assert 'href="cost.html"' in Path("report/report.html").read_text()
@@ -102,30 +108,49 @@ def test_numbers_of_runs() -> None:
             numbers(text, 3)
 
 
-def test_from_the_plan_to_the_report_and_then_nothing_to_do(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_from_the_plan_to_the_report_and_then_nothing_to_do(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(command("--plan", "--json")) == 0
     plan = json.loads(capsys.readouterr().out)
-    assert (plan["arms"], plan["left"], plan["seconds_left"], plan["unmeasured"]) == (3, 6, None, ["hybrid"])
+    assert (plan["arms"], plan["left"], plan["seconds_left"], plan["unmeasured"]) == (
+        3,
+        6,
+        None,
+        ["hybrid"],
+    )
     assert not Path("runs").exists()
     assert [(run["run"], run["arm"], run["fold"]) for run in plan["runs"][:3]] == [
-        (1, "reference", 0), (2, "reference", 1), (3, "model.attention=false", 0),
-    ]  # fmt: skip
+        (1, "reference", 0),
+        (2, "reference", 1),
+        (3, "model.attention=false", 0),
+    ]
     assert main(command("--print", "--only", "3")) == 0
     line = capsys.readouterr().out.strip()
     assert main(shlex.split(line)[1:]) == 0
     assert [path.parent.name for path in results()] == [plan["runs"][2]["id"]]
     assert main(command("--only", "1,3")) == 0
-    assert [path.parent.name for path in results()] == sorted(run["id"] for run in plan["runs"] if run["run"] in (1, 3))
+    assert [path.parent.name for path in results()] == sorted(
+        run["id"] for run in plan["runs"] if run["run"] in (1, 3)
+    )
     assert not Path("report").exists()
     assert main(command()) == 0
     assert len(results()) == 6
     text = Path("report/report.md").read_text()
     assert "does attention help?" in text
     assert "model.attention=false" in text
-    first, stamps = report(), [path.stat().st_mtime_ns for path in (*results(), Path("report/report.md"))]
+    first, stamps = (
+        report(),
+        [path.stat().st_mtime_ns for path in (*results(), Path("report/report.md"))],
+    )
     capsys.readouterr()
     assert main(command("--json")) == 0
-    assert json.loads(capsys.readouterr().out) == {"report": "report/report.md", "runs": 6, "done": 6, "failed": 0}
+    assert json.loads(capsys.readouterr().out) == {
+        "report": "report/report.md",
+        "runs": 6,
+        "done": 6,
+        "failed": 0,
+    }
     assert [path.stat().st_mtime_ns for path in (*results(), Path("report/report.md"))] == stamps
     check_pages(first, capsys)
     Path("small.yaml").write_text(SWEEP + "report: {metric: test/auroc}\n")
@@ -138,21 +163,27 @@ def test_from_the_plan_to_the_report_and_then_nothing_to_do(here: Path, capsys: 
     shutil.rmtree(removed)
     assert main(["report", "small.yaml", "--out", "fewer"]) == 0
     (fewer,) = Path("fewer").iterdir()
-    Path("report/report.md").write_bytes((fewer / "report.md").read_bytes())  # as `report` into the same folder does
+    Path("report/report.md").write_bytes(
+        (fewer / "report.md").read_bytes()
+    )  # as `report` into the same folder does
     capsys.readouterr()
     assert main(command("--plan", "--json")) == 0
     plan = json.loads(capsys.readouterr().out)
     assert [run["id"] for run in plan["runs"] if run["state"] != "done"] == [removed.name]
     assert plan["seconds_left"] > 0
     assert main(command()) == 0
-    assert [path.stat().st_mtime_ns == stamp for path, stamp in zip(results(), stamps, strict=False)] == [False, *[True] * 5]
+    assert [
+        path.stat().st_mtime_ns == stamp for path, stamp in zip(results(), stamps, strict=False)
+    ] == [False, *[True] * 5]
     assert report() == first
     assert main(["report", "small.yaml", "--out", "again"]) == 0
     (again,) = Path("again").iterdir()
     assert (again / "report.md").read_bytes() == first["report.md"]
 
 
-def test_runs_of_other_code_are_told_and_made_again_on_request(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_of_other_code_are_told_and_made_again_on_request(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(command("--only", "1,2")) == 0
     old = results()[0].parent / "environment.json"
     write_json(old, {**read_json(old), "code": "0123456789"})
@@ -164,13 +195,20 @@ def test_runs_of_other_code_are_told_and_made_again_on_request(here: Path, capsy
     assert "other code made 1 of them" in capsys.readouterr().err
     stamps = [path.stat().st_mtime_ns for path in results()]
     assert main(command("--only", "1,2", "--rerun", "stale")) == 0
-    assert [path.stat().st_mtime_ns == stamp for path, stamp in zip(results(), stamps, strict=True)] == [False, True]
+    assert [
+        path.stat().st_mtime_ns == stamp for path, stamp in zip(results(), stamps, strict=True)
+    ] == [False, True]
 
 
-def test_an_arm_that_raises_and_one_that_dies_cost_no_other(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_arm_that_raises_and_one_that_dies_cost_no_other(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     Path("mine.py").write_text(MODEL)
     Path("mine.yaml").write_text("extends: base.yaml\nmodel: {name: ./mine.py}\n")
-    Path("breaks.yaml").write_text("experiment: mine.yaml\ndesign: one_at_a_time\nfolds: [0]\naxes: {model.width: [4, 5, 6, 7]}\n")
+    Path("breaks.yaml").write_text(
+        "experiment: mine.yaml\ndesign: one_at_a_time\nfolds: [0]\naxes: {model.width: [4, 5, 6, "
+        "7]}\n"
+    )
     Path("broken").touch()
     breaking = [*command("training.epochs=1", sweep="breaks.yaml")]
     assert main(breaking) == 1
@@ -200,9 +238,17 @@ def test_killed_again_and_again_it_reports_what_an_undisturbed_sweep_does(here: 
 
     def started(until: int) -> subprocess.Popen[bytes]:
         """The sweep, as soon as it has trained `until` epochs in all."""
-        process = subprocess.Popen([sys.executable, "-m", "anomalynet", *command()], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "anomalynet", *command()],
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
         deadline = time.monotonic() + 120
-        while sum(path.read_bytes().count(b"\n") for path in Path("runs").glob("*/*/progress.jsonl")) < until and process.poll() is None:
+        while (
+            sum(path.read_bytes().count(b"\n") for path in Path("runs").glob("*/*/progress.jsonl"))
+            < until
+            and process.poll() is None
+        ):
             assert time.monotonic() < deadline
             time.sleep(0.005)
         return process
@@ -224,7 +270,12 @@ def test_killed_again_and_again_it_reports_what_an_undisturbed_sweep_does(here: 
 
 def test_two_commands_at_once_share_the_work(here: Path) -> None:
     both = [
-        subprocess.Popen([sys.executable, "-m", "anomalynet", *command()], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-m", "anomalynet", *command()],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         for _ in range(2)
     ]
     told = [process.communicate(timeout=300)[1] for process in both]

@@ -24,7 +24,10 @@ def written(folder: Path, text: str, name: str = "mine.yaml") -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml") if path.stem != "base"))
+@pytest.mark.parametrize(
+    "name",
+    sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml") if path.stem != "base"),
+)
 def test_every_shipped_experiment_loads_and_names_its_own_model(name: str) -> None:
     loaded = load(name)
     assert loaded.name == name
@@ -44,7 +47,11 @@ def test_later_sources_win_and_say_so(tmp_path: Path) -> None:
     written(tmp_path, "model: {name: cnn}\ntraining:\n  epochs: 7\n  patience: 3\n", "parent.yaml")
     child = written(tmp_path, "extends: parent.yaml\ntraining: {epochs: 8}\n", "child.yaml")
     loaded = load(child, ["training.batch_size=9"], {"training.patience": 4})
-    assert (loaded.config.training.epochs, loaded.config.training.patience, loaded.config.training.batch_size) == (8, 4, 9)
+    assert (
+        loaded.config.training.epochs,
+        loaded.config.training.patience,
+        loaded.config.training.batch_size,
+    ) == (8, 4, 9)
     assert loaded.origins["training.epochs"].endswith("child.yaml:2")
     assert loaded.origins["training.patience"] == "the sweep"
     assert loaded.origins["training.batch_size"] == "argument 'training.batch_size=9'"
@@ -55,11 +62,15 @@ def test_every_problem_at_once_with_file_line_and_suggestion(tmp_path: Path) -> 
     base = ROOT / "experiments" / "base.yaml"
     (tmp_path / "base.yaml").write_text(base.read_text())
     path = written(
-        tmp_path, "extends: base.yaml\nmodel: {name: hybrid, window: 3}\ntraining:\n  learnin_rate: 0.1\n  loss: mes\n  epochs: few\n"
+        tmp_path,
+        "extends: base.yaml\nmodel: {name: hybrid, window: 3}\ntraining:\n  learnin_rate: 0.1\n  "
+        "loss: mes\n  epochs: few\n",
     )
     with pytest.raises(ConfigError) as caught:
         load(path, ["data.split.fold=9"])
-    assert [(problem.where.rpartition("/")[2], problem.suggestion) for problem in caught.value.problems] == [
+    assert [
+        (problem.where.rpartition("/")[2], problem.suggestion) for problem in caught.value.problems
+    ] == [
         ("mine.yaml:2", "data.window"),
         ("mine.yaml:4", "training.learning_rate"),
         ("mine.yaml:5", "mse"),
@@ -75,7 +86,10 @@ def test_every_problem_at_once_with_file_line_and_suggestion(tmp_path: Path) -> 
         ("model: {name: cnnn}", "unknown model 'cnnn'; did you mean 'cnn'?"),
         ("model: [cnn", "mine.yaml:1: not valid YAML"),
         ("- a\n- b", "expected keys and values"),
-        ("model: {name: cnn}\nseed: 1\nseed: 2", "mine.yaml:3: key 'seed' stands already in line 2"),
+        (
+            "model: {name: cnn}\nseed: 1\nseed: 2",
+            "mine.yaml:3: key 'seed' stands already in line 2",
+        ),
         ("extends: bose.yaml", "mine.yaml:1: extends 'bose.yaml'"),
         ("extends: mine.yaml\nmodel: {name: cnn}", "leads back to itself"),
         ("seed: 1", "no model is named"),
@@ -118,7 +132,10 @@ def test_the_data_section_alone() -> None:
 def test_identity_is_what_is_computed_not_where() -> None:
     same = [load("cnn").config, load("cnn", ["hardware.threads=2", "data.root=/elsewhere"]).config]
     assert run_id(same[0], "data") == run_id(same[1], "data")
-    others = [load("cnn", [text]).config for text in ("seed=1", "training.epochs=99", "model.head=63", "data.window=31")]
+    others = [
+        load("cnn", [text]).config
+        for text in ("seed=1", "training.epochs=99", "model.head=63", "data.window=31")
+    ]
     assert len({run_id(config, "data") for config in [same[0], *others]}) == 5
     assert run_id(same[0], "data") != run_id(same[0], "other data")
     assert len(run_id(same[0], "data")) == 10
@@ -129,10 +146,15 @@ def test_identity_covers_defaults_that_no_file_names() -> None:
     assert run_id(load("cnn", ["data.max_gap=11"]).config, "d") != run_id(load("cnn").config, "d")
 
 
-@pytest.mark.parametrize("scenario", ["duration=6h " * 20, "duration=6h\n\ndeployment.nodes=8", "start='2026' # no comment"])
+@pytest.mark.parametrize(
+    "scenario",
+    ["duration=6h " * 20, "duration=6h\n\ndeployment.nodes=8", "start='2026' # no comment"],
+)
 def test_a_shown_configuration_loads_again(tmp_path: Path, scenario: str) -> None:
     loaded = load("hybrid", ["seed=4", "data.split.purge=40"])
-    loaded = replace(loaded, config=replace(loaded.config, data=replace(loaded.config.data, scenario=scenario)))
+    loaded = replace(
+        loaded, config=replace(loaded.config, data=replace(loaded.config.data, scenario=scenario))
+    )
     again = load(written(tmp_path, as_yaml(loaded, origin=True)))
     assert again.config == loaded.config
 
@@ -153,7 +175,8 @@ def test_a_model_file_of_the_users_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(
         "from dataclasses import dataclass\nfrom anomalynet.config.model import ModelConfig\n"
-        "@dataclass(kw_only=True, slots=True, frozen=True)\nclass Config(ModelConfig):\n    width: int = 5\n"
+        "@dataclass(kw_only=True, slots=True, frozen=True)\nclass Config(ModelConfig):\n    "
+        "width: int = 5\n"
     )
     loaded = load("cnn", [f"model.name={path}", "model.width=6"])
     assert flatten(loaded.config)["model.width"] == 6

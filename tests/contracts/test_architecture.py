@@ -12,10 +12,25 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "anomalynet"
 FLOORS = {
-    "errors": 0, "config": 1, "runs": 1, "simulation": 1, "data": 2, "layers": 2, "metrics": 2, "models": 3, "training": 4,
+    "errors": 0,
+    "config": 1,
+    "runs": 1,
+    "simulation": 1,
+    "data": 2,
+    "layers": 2,
+    "metrics": 2,
+    "models": 3,
+    "training": 4,
     "tracking": 4,
-    "sweep": 5, "reporting": 5, "gate": 5, "detection": 5, "replay": 5, "cli": 6, "__init__": 6, "__main__": 6,
-}  # fmt: skip
+    "sweep": 5,
+    "reporting": 5,
+    "gate": 5,
+    "detection": 5,
+    "replay": 5,
+    "cli": 6,
+    "__init__": 6,
+    "__main__": 6,
+}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -26,7 +41,10 @@ def imports(path: Path) -> list[tuple[str, int]]:
         if isinstance(node, ast.Import):
             found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found += [(node.module, node.lineno), *((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)]
+            found += [
+                (node.module, node.lineno),
+                *((f"{node.module}.{alias.name}", node.lineno) for alias in node.names),
+            ]
     return found
 
 
@@ -41,7 +59,11 @@ def test_a_module_imports_only_from_its_own_or_lower_floors(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_pickle_and_no_unsafe_load(path: Path) -> None:
-    assert not [name for name, _ in imports(path) if name.split(".")[0] in ("pickle", "cloudpickle", "joblib", "shelve", "marshal")]
+    assert not [
+        name
+        for name, _ in imports(path)
+        if name.split(".")[0] in ("pickle", "cloudpickle", "joblib", "shelve", "marshal")
+    ]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
             assert "weights_only=True" in ast.unparse(node)
@@ -54,13 +76,29 @@ def loaded_by(*arguments: str) -> set[str]:
     code = (
         "import sys, json\nfrom anomalynet.cli.main import main\n"
         "try:\n    main(json.loads(sys.argv[1]))\nexcept SystemExit:\n    pass\n"
-        "sys.stdout = sys.stderr\nprint(json.dumps(sorted({name.split('.')[0] for name in sys.modules})), file=sys.__stdout__)"
+        "sys.stdout = sys.stderr\nprint(json.dumps(sorted({name.split('.')[0] for name in "
+        "sys.modules})), file=sys.__stdout__)"
     )
-    done = subprocess.run([sys.executable, "-c", code, json.dumps(arguments)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(arguments)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-HEAVY = {"torch", "lightning", "polars", "sklearn", "matplotlib", "scipy", "optuna", "wandb", "torchmetrics"}
+HEAVY = {
+    "torch",
+    "lightning",
+    "polars",
+    "sklearn",
+    "matplotlib",
+    "scipy",
+    "optuna",
+    "wandb",
+    "torchmetrics",
+}
 
 
 @pytest.mark.parametrize(
@@ -90,9 +128,20 @@ def test_a_reading_command_loads_nothing_heavy(arguments: tuple[str, ...]) -> No
 
 @pytest.mark.parametrize("package", ["reporting", "sweep", "gate"])
 def test_what_reads_result_files_needs_no_torch(package: str) -> None:
-    files = [path.relative_to(PACKAGE.parent).with_suffix("") for path in sorted((PACKAGE / package).rglob("*.py"))]
-    code = f"import sys\nimport {', '.join('.'.join(file.parts) for file in files)}\nprint('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    files = [
+        path.relative_to(PACKAGE.parent).with_suffix("")
+        for path in sorted((PACKAGE / package).rglob("*.py"))
+    ]
+    code = (
+        f"import sys\nimport {', '.join('.'.join(file.parts) for file in files)}\n"
+        "print('torch' in sys.modules)"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "False\n"
+    )
 
 
 def test_the_public_names_are_there_and_typed() -> None:

@@ -1,4 +1,5 @@
-"""What every model must keep, ours or a new one: each test runs over every file in `anomalynet/models/`."""
+"""What every model must keep, ours or a new one: each test runs over every file in
+`anomalynet/models/`."""
 
 from __future__ import annotations
 
@@ -90,12 +91,17 @@ def test_the_gradient_reaches_every_weight(name: str) -> None:
     model = network(name).train()
     x, target = windows()
     model.losses(model(x), target).sum().backward()  # type: ignore[no-untyped-call]
-    assert [weight for weight, value in model.named_parameters() if value.grad is None or not value.grad.any()] == []
+    assert [
+        weight
+        for weight, value in model.named_parameters()
+        if value.grad is None or not value.grad.any()
+    ] == []
 
 
 @pytest.fixture
 def _no_subnormal_numbers() -> Iterator[None]:
-    """Overfitted gradients get so small that a step takes seven times as long; switched back, because hypothesis needs them."""
+    """Overfitted gradients get so small that a step takes seven times as long; switched back,
+    because hypothesis needs them."""
     torch.set_flush_denormal(True)
     yield
     torch.set_flush_denormal(False)
@@ -143,7 +149,9 @@ def test_a_classical_model_learns_64_windows_and_scores_in_any_batch(name: str) 
     x, target = windows()
     scores = model.score(x.numpy())
     assert scores.shape == (64,) and scores.dtype == np.float64 and np.isfinite(scores).all()
-    np.testing.assert_allclose(np.concatenate([model.score(window[None].numpy()) for window in x[:5]]), scores[:5])
+    np.testing.assert_allclose(
+        np.concatenate([model.score(window[None].numpy()) for window in x[:5]]), scores[:5]
+    )
     assert len(model.score(x[:0].numpy())) == 0
     assert model.parameters > 0
     if model.trains_on == "labelled":
@@ -170,4 +178,6 @@ def test_a_seed_determines_a_classical_model(name: str) -> None:
 
 @pytest.mark.parametrize("name", available())
 def test_is_built_from_its_defaults(name: str) -> None:
-    assert isinstance(build(Config(model=configuration(name).model), SHAPE), model_type(small(name)))
+    assert isinstance(
+        build(Config(model=configuration(name).model), SHAPE), model_type(small(name))
+    )

@@ -19,7 +19,8 @@ Value = float | None
 
 @dataclass
 class Recording:
-    """One series: seconds, one list of values a channel, labels, and what else a source may know."""
+    """One series: seconds, one list of values a channel, labels, and what else a source may
+    know."""
 
     name: str
     seconds: Sequence[float]
@@ -51,25 +52,46 @@ def telemetry(recordings: Sequence[Recording], facts: Facts | None = None) -> Te
             pl.DataFrame(
                 {
                     "series": [one.name] * rows,
-                    "time": pl.Series([round(second * 1e6) for second in one.seconds], dtype=pl.Int64).cast(pl.Datetime("us")),
+                    "time": pl.Series(
+                        [round(second * 1e6) for second in one.seconds], dtype=pl.Int64
+                    ).cast(pl.Datetime("us")),
                     "label": pl.Series(one.labels or [None] * rows, dtype=pl.Int8),
                     "incident": pl.Series(one.incidents or [None] * rows, dtype=pl.Int32),
                     "kind": pl.Series(one.kinds or [None] * rows, dtype=pl.String),
                     **({"split": pl.Series(one.splits, dtype=pl.String)} if one.splits else {}),
-                    **{chr(97 + number): pl.Series(column, dtype=pl.Float32) for number, column in enumerate(one.values)},
+                    **{
+                        chr(97 + number): pl.Series(column, dtype=pl.Float32)
+                        for number, column in enumerate(one.values)
+                    },
                 }
             )
         )
     channels = tuple(Channel(chr(97 + number), "1") for number in range(len(recordings[0].values)))
     frame = pl.concat(frames).lazy()
-    return Telemetry(frame, channels, facts.period, facts.groups, facts.train_only, facts.incidents, policy=facts.policy)
+    return Telemetry(
+        frame,
+        channels,
+        facts.period,
+        facts.groups,
+        facts.train_only,
+        facts.incidents,
+        policy=facts.policy,
+    )
 
 
-def prepared(recordings: Sequence[Recording], config: DataConfig | None = None, facts: Facts | None = None) -> Prepared:
-    """Recordings, prepared in a folder of their own; calibration is off unless `config` says otherwise."""
+def prepared(
+    recordings: Sequence[Recording], config: DataConfig | None = None, facts: Facts | None = None
+) -> Prepared:
+    """Recordings, prepared in a folder of their own; calibration is off unless `config` says
+    otherwise."""
     folder = Path(tempfile.mkdtemp(prefix="anomalynet-test-"))
     try:
-        build(telemetry(recordings, facts), config or DataConfig(calibration_rows=0), "fingerprint", folder)
+        build(
+            telemetry(recordings, facts),
+            config or DataConfig(calibration_rows=0),
+            "fingerprint",
+            folder,
+        )
         found = open_prepared(folder)
     finally:
         for file in folder.iterdir():
@@ -79,7 +101,14 @@ def prepared(recordings: Sequence[Recording], config: DataConfig | None = None, 
     return found
 
 
-def steady(name: str, rows: int, labels: Sequence[int | None] = (), first: float = 0.0) -> Recording:
+def steady(
+    name: str, rows: int, labels: Sequence[int | None] = (), first: float = 0.0
+) -> Recording:
     """One reading a second; channel a counts rows, channel b is its square root."""
     numbers = [float(row) for row in range(rows)]
-    return Recording(name, [first + number for number in numbers], [numbers, [number**0.5 for number in numbers]], labels)
+    return Recording(
+        name,
+        [first + number for number in numbers],
+        [numbers, [number**0.5 for number in numbers]],
+        labels,
+    )

@@ -17,10 +17,17 @@ from anomalynet.data.telemetry import Telemetry
 from anomalynet.errors import DataError
 from tests.data.build import Facts, Recording, telemetry
 
-CONFIG = DataConfig(name="mine", window=4, max_gap=4, calibration_rows=0, split=SplitConfig(folds=3))
+CONFIG = DataConfig(
+    name="mine", window=4, max_gap=4, calibration_rows=0, split=SplitConfig(folds=3)
+)
 
 
-def use(monkeypatch: pytest.MonkeyPatch, folder: Path, found: list[Recording], period: float | None = 1.0) -> None:
+def use(
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    found: list[Recording],
+    period: float | None = 1.0,
+) -> None:
     """Make `found` the data."""
 
     def load(config: DataConfig) -> Telemetry:
@@ -52,11 +59,22 @@ def test_planted_leaks_and_nothing_else(monkeypatch: pytest.MonkeyPatch, tmp_pat
         labels = (random.random(120) < 0.5).astype(int)
         # Channel b is the label; attacks come after a longer step.
         seconds = np.cumsum(np.where(labels == 1, 1.3, 1.0)).tolist()
-        recordings.append(Recording(f"s{number}", seconds, [noise(number, 120), labels.astype(float).tolist()], labels.tolist()))
+        recordings.append(
+            Recording(
+                f"s{number}",
+                seconds,
+                [noise(number, 120), labels.astype(float).tolist()],
+                labels.tolist(),
+            )
+        )
     use(monkeypatch, tmp_path, recordings)
     found = audit(CONFIG, 0)
     assert verdicts(found) == {"time step", "b"}
-    assert auroc(found, "b") == 1 and auroc(found, "all channels") == 1 and 0.4 < auroc(found, "a") < 0.6
+    assert (
+        auroc(found, "b") == 1
+        and auroc(found, "all channels") == 1
+        and 0.4 < auroc(found, "a") < 0.6
+    )
     assert found.steps == 6 * 117 and found.split == "group" and found.refused is None
     assert json.loads(json.dumps(found.to_dict()))["probes"][0]["probe"] == "row position"
 
@@ -64,24 +82,40 @@ def test_planted_leaks_and_nothing_else(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_position_and_missingness(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     labels: list[int | None] = [int(60 <= row < 90) for row in range(120)]
     silence = [None if label else 0.0 for label in labels]
-    recordings = [Recording(f"s{number}", range(120), [noise(number, 120), silence], labels) for number in range(6)]
+    recordings = [
+        Recording(f"s{number}", range(120), [noise(number, 120), silence], labels)
+        for number in range(6)
+    ]
     use(monkeypatch, tmp_path, recordings)
     found = audit(CONFIG, 0)
     assert {"row position", "fraction of the recording", "missingness"} <= verdicts(found)
     assert found.majority == pytest.approx(87 / 117)
 
 
-def test_classes_at_different_times_are_refused_and_interleaved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_classes_at_different_times_are_refused_and_interleaved(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     day = 86_400.0
     seconds = [row * 200.0 for row in range(400)] + [day * 3 + row * 150 for row in range(500)]
-    use(monkeypatch, tmp_path, [Recording("s", seconds, [noise(0, 900)], [0] * 400 + [1] * 500)], period=None)
+    use(
+        monkeypatch,
+        tmp_path,
+        [Recording("s", seconds, [noise(0, 900)], [0] * 400 + [1] * 500)],
+        period=None,
+    )
     found = audit(CONFIG, 0)
-    assert found.refused is not None and "one class" in found.refused and found.split == "blocked (interleaved ×20)"
+    assert (
+        found.refused is not None
+        and "one class" in found.refused
+        and found.split == "blocked (interleaved ×20)"
+    )
     assert [(day.normal, day.attack) for day in found.days] == [(400, 0), (0, 500)]
     assert auroc(found, "time step") > 0.95
 
 
-def test_data_without_labels_has_nothing_to_leak(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_data_without_labels_has_nothing_to_leak(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     use(monkeypatch, tmp_path, [Recording("s", range(50), [noise(0, 50)])])
     with pytest.raises(DataError, match="no labels"):
         audit(CONFIG, 0)
@@ -103,12 +137,24 @@ def test_skab_by_row_position(real_data: Path, fewer_windows: None) -> None:
     assert auroc(found, "fraction of the recording") == pytest.approx(0.95, abs=0.01)
 
 
-def test_ton_iot_by_time_step(real_data: Path, fewer_windows: None, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["data.subset=fridge", f"data.root={real_data / 'ton_iot'}", "data.calibration_rows=0", "data.stride=5"]
+def test_ton_iot_by_time_step(
+    real_data: Path, fewer_windows: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [
+        "data.subset=fridge",
+        f"data.root={real_data / 'ton_iot'}",
+        "data.calibration_rows=0",
+        "data.stride=5",
+    ]
     assert main(["audit", "ton_iot", *options]) == 0
     printed, told = capsys.readouterr()
-    assert "a chronological split is refused" in printed and "days with both classes: none of 8" in printed
+    assert (
+        "a chronological split is refused" in printed
+        and "days with both classes: none of 8" in printed
+    )
     assert "blocked (interleaved ×20)" in printed and "fold 5/5" in told
     rows = {line.split("\t")[0]: line.split("\t") for line in printed.splitlines()}
-    assert 0.98 < float(rows["time step"][2]) < 1 and rows["time step"][-1] == "gives the label away"
+    assert (
+        0.98 < float(rows["time step"][2]) < 1 and rows["time step"][-1] == "gives the label away"
+    )
     assert float(rows["fridge_temperature"][2]) < 0.55

@@ -1,4 +1,5 @@
-"""Downloads: verified, whole or not at all, and a clear word offline. The server is this machine's own."""
+"""Downloads: verified, whole or not at all, and a clear word offline. The server is this machine's
+own."""
 
 from __future__ import annotations
 
@@ -50,7 +51,9 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(served))) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        monkeypatch.setattr(lwsndr, "url", lambda file: f"http://127.0.0.1:{server.server_port}/{file}")
+        monkeypatch.setattr(
+            lwsndr, "url", lambda file: f"http://127.0.0.1:{server.server_port}/{file}"
+        )
         yield Handler.asked
         server.shutdown()
         thread.join()
@@ -58,7 +61,9 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".lock"
     }
 
 
@@ -76,7 +81,9 @@ def test_only_what_is_missing_is_fetched(home: Path, asked: list[str]) -> None:
     assert fetch("lwsndr").fetched == 1 and asked == ["/multi-hop.csv"]
 
 
-def test_another_file_than_the_published_one_is_refused_and_removed(home: Path, asked: list[str], tmp_path: Path) -> None:
+def test_another_file_than_the_published_one_is_refused_and_removed(
+    home: Path, asked: list[str], tmp_path: Path
+) -> None:
     (tmp_path / "served/multi-hop.csv").write_bytes(b"tampered")
     with pytest.raises(DataError, match=r"multi-hop\.csv: refused and removed: SHA-256"):
         fetch("lwsndr")
@@ -84,7 +91,9 @@ def test_another_file_than_the_published_one_is_refused_and_removed(home: Path, 
     assert b"tampered" not in contents(home).values()
 
 
-def test_an_interrupted_download_is_never_taken_for_the_whole_and_continues(home: Path, asked: list[str], tmp_path: Path) -> None:
+def test_an_interrupted_download_is_never_taken_for_the_whole_and_continues(
+    home: Path, asked: list[str], tmp_path: Path
+) -> None:
     (tmp_path / "served/multi-hop.csv").unlink()
     with pytest.raises(DataError, match="the server answered 404"):
         fetch("lwsndr")
@@ -95,11 +104,16 @@ def test_an_interrupted_download_is_never_taken_for_the_whole_and_continues(home
     assert contents(home) == {f"lwsndr/{name}": content for name, content in FILES.items()}
 
 
-def test_offline_names_the_url_the_folder_and_the_option(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_names_the_url_the_folder_and_the_option(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lwsndr, "url", lambda file: f"http://127.0.0.1:9/{file}")
     with pytest.raises(DataError) as refused:
         fetch("lwsndr")
-    assert refused.value.message.startswith("http://127.0.0.1:9/") and "no connection" in refused.value.message
+    assert (
+        refused.value.message.startswith("http://127.0.0.1:9/")
+        and "no connection" in refused.value.message
+    )
     assert str(home / "lwsndr") in str(refused.value) and "data.root=FOLDER" in str(refused.value)
     assert contents(home) == {} and not (home / "lwsndr").exists()
 
@@ -113,7 +127,9 @@ def test_a_file_of_yours_is_not_overwritten(home: Path, asked: list[str]) -> Non
 
 
 def test_what_cannot_be_fetched_says_why(home: Path) -> None:
-    with pytest.raises(DataError, match=r"may not be handed out(.|\n)*research\.unsw\.edu\.au(.|\n)*ton_iot"):
+    with pytest.raises(
+        DataError, match=r"may not be handed out(.|\n)*research\.unsw\.edu\.au(.|\n)*ton_iot"
+    ):
         fetch("ton_iot")
     with pytest.raises(DataError, match="smart_city needs no download"):
         fetch("smart_city")
@@ -127,11 +143,16 @@ def test_addresses_are_pinned_to_a_commit() -> None:
         == "https://raw.githubusercontent.com/waico/SKAB/b2c0d46c2971dcbfe71e26087b6d231998bb91c2/data/valve1/0.csv"
     )
     for file in manifest("lwsndr"):
-        assert file.removesuffix(".csv") in lwsndr.url(file) and len(lwsndr.url(file).split("/")[5]) == 40
+        assert (
+            file.removesuffix(".csv") in lwsndr.url(file)
+            and len(lwsndr.url(file).split("/")[5]) == 40
+        )
 
 
 @pytest.mark.parametrize(("name", "count"), [("skab", 35), ("lwsndr", 2)])
 def test_the_hashes_are_those_of_the_real_files(real_data: Path, name: str, count: int) -> None:
     hashes = manifest(name)
     assert len(hashes) == count
-    assert {file: hashlib.sha256((real_data / name / file).read_bytes()).hexdigest() for file in hashes} == hashes
+    assert {
+        file: hashlib.sha256((real_data / name / file).read_bytes()).hexdigest() for file in hashes
+    } == hashes

@@ -21,7 +21,9 @@ NODES_OF_CELL = table([node(0), node(1)], NODES)
 NONE = table([], INCIDENTS)
 
 
-def rows(tmp_path: Path, frames: list[dict[str, Any]], incidents: pl.DataFrame = NONE, **quality: bool) -> pl.DataFrame:
+def rows(
+    tmp_path: Path, frames: list[dict[str, Any]], incidents: pl.DataFrame = NONE, **quality: bool
+) -> pl.DataFrame:
     path = frames_file(tmp_path / "log.parquet", frames)
     return telemetry_of_cell(path, NODES_OF_CELL, incidents, BY_HAND, QualityConfig(**quality))  # type: ignore[arg-type]
 
@@ -36,14 +38,30 @@ def of(found: pl.DataFrame, channel: str, series: str = NODE) -> list[Any]:
 
 
 def test_every_node_and_slot_is_a_row(tmp_path: Path) -> None:
-    found = rows(tmp_path, [frame(NODE, 3, 0), frame(NODE, 23, 2), frame("node-0001", 99.5, 7, motion=4.0)])
-    assert found.columns == ["series", "time", "label", "incident", "kind", *(c.name for c in (*SENSOR_CHANNELS, *LINK_CHANNELS))]
+    found = rows(
+        tmp_path, [frame(NODE, 3, 0), frame(NODE, 23, 2), frame("node-0001", 99.5, 7, motion=4.0)]
+    )
+    assert found.columns == [
+        "series",
+        "time",
+        "label",
+        "incident",
+        "kind",
+        *(c.name for c in (*SENSOR_CHANNELS, *LINK_CHANNELS)),
+    ]
     assert found["series"].to_list() == [NODE] * 10 + ["node-0001"] * 10
     assert found["time"].to_list() == [at(10 * slot) for slot in range(10)] * 2
-    assert found.schema["time"] == pl.Datetime("us") and found.schema["label"] == pl.Int8 and found.schema["temperature"] == pl.Float32
+    assert (
+        found.schema["time"] == pl.Datetime("us")
+        and found.schema["label"] == pl.Int8
+        and found.schema["temperature"] == pl.Float32
+    )
     assert of(found, "temperature") == [20, None, 22] + [None] * 7
     assert of(found, "motion", "node-0001") == [None] * 9 + [4]
-    assert found["label"].to_list() == [0] * 20 and found["incident"].null_count() == 20 == found["kind"].null_count()
+    assert (
+        found["label"].to_list() == [0] * 20
+        and found["incident"].null_count() == 20 == found["kind"].null_count()
+    )
 
 
 def test_link_channels_by_hand(tmp_path: Path) -> None:
@@ -64,7 +82,12 @@ def test_link_channels_by_hand(tmp_path: Path) -> None:
     assert of(found, "temperature")[5] is None and of(found, "rssi")[5] == -70
     last = [frame(NODE, 0.5, 0), frame(NODE, 99, 1)]
     assert of(rows(tmp_path, last), "inter_arrival")[9] == pytest.approx(98.5)
-    assert "rssi" not in telemetry_of_cell(frames_file(tmp_path / "log", last), NODES_OF_CELL, NONE, BY_HAND, link=False).columns
+    assert (
+        "rssi"
+        not in telemetry_of_cell(
+            frames_file(tmp_path / "log", last), NODES_OF_CELL, NONE, BY_HAND, link=False
+        ).columns
+    )
 
 
 def test_a_wrong_fcs_never_counts_and_a_wrong_crc_32_by_choice(tmp_path: Path) -> None:
@@ -80,7 +103,11 @@ def test_a_wrong_fcs_never_counts_and_a_wrong_crc_32_by_choice(tmp_path: Path) -
     assert of(rows(tmp_path, log), "rssi")[:3] == [-70, -70, None]
     for checksum, silent in ((True, 19), (False, 18)):
         found = counts(tmp_path, log, checksum=checksum)
-        assert found["frames"] == 5 and found["frames with a wrong FCS"] == 1 and found["frames of no node"] == 2
+        assert (
+            found["frames"] == 5
+            and found["frames with a wrong FCS"] == 1
+            and found["frames of no node"] == 2
+        )
         assert found["frames with a wrong CRC-32"] == 1
         assert found["slots expected"] == 20 and found["slots without a reading"] == silent
 
@@ -112,7 +139,11 @@ def test_a_frame_with_a_wrong_crc_32_is_not_remembered(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("between", "repeated"), [(15, 1), (16, 0)])
 def test_the_memory_is_of_sixteen_frames(tmp_path: Path, between: int, repeated: int) -> None:
-    log = [frame(NODE, 1, 0), *(frame(NODE, 2 + n, 100 + n) for n in range(between)), frame(NODE, 30, 0)]
+    log = [
+        frame(NODE, 1, 0),
+        *(frame(NODE, 2 + n, 100 + n) for n in range(between)),
+        frame(NODE, 30, 0),
+    ]
     assert counts(tmp_path, log)["repeated frames"] == repeated
 
 
@@ -133,15 +164,31 @@ def test_a_frame_outside_the_simulated_time_is_counted_alone(tmp_path: Path) -> 
 
 def test_frames_of_a_slot_find_their_order(tmp_path: Path) -> None:
     log = [
-        frame(NODE, 1, 5), frame(NODE, 2, 4),  # overtaken
-        frame(NODE, 11, 0), frame(NODE, 12, 65535),  # across the end of the numbers
-        frame(NODE, 21, 300), frame(NODE, 22, 2),  # too far apart: the node restarted, the later one counts
-        frame(NODE, 31, 7), frame(NODE, 32, 9), frame(NODE, 33, 8),
-        frame(NODE, 41, 30), frame(NODE, 42, 14), frame(NODE, 51, 31), frame(NODE, 52, 14),  # 16 apart and 17 apart
-    ]  # fmt: skip
+        frame(NODE, 1, 5),
+        frame(NODE, 2, 4),  # overtaken
+        frame(NODE, 11, 0),
+        frame(NODE, 12, 65535),  # across the end of the numbers
+        frame(NODE, 21, 300),
+        frame(NODE, 22, 2),  # too far apart: the node restarted, the later one counts
+        frame(NODE, 31, 7),
+        frame(NODE, 32, 9),
+        frame(NODE, 33, 8),
+        frame(NODE, 41, 30),
+        frame(NODE, 42, 14),
+        frame(NODE, 51, 31),
+        frame(NODE, 52, 14),  # 16 apart and 17 apart
+    ]
     assert of(rows(tmp_path, log, deduplicate=False), "temperature")[:6] == [25, 20, 22, 29, 50, 34]
-    assert of(rows(tmp_path, log, reorder=False, deduplicate=False), "temperature")[:6] == [24, 65555, 22, 28, 34, 34]
-    # 4 behind 5, 0 behind 4, 65535 behind 0, 8 behind 9, 14 behind 30; 2 is too far behind 300, 14 behind 31, to be out of order.
+    assert of(rows(tmp_path, log, reorder=False, deduplicate=False), "temperature")[:6] == [
+        24,
+        65555,
+        22,
+        28,
+        34,
+        34,
+    ]
+    # 4 behind 5, 0 behind 4, 65535 behind 0, 8 behind 9, 14 behind 30; 2 is too far behind 300, 14
+    # behind 31, to be out of order.
     assert counts(tmp_path, log, deduplicate=False)["frames out of order"] == 5
 
 
@@ -162,12 +209,31 @@ def test_the_incident_covers_the_middle_of_a_slot_whatever_its_cause(tmp_path: P
         INCIDENTS,
     )
     found = rows(tmp_path, [], incidents)
-    assert of(found, "incident") == [None, 7, 7] + [None] * 7 and of(found, "label") == [0, 1, 1] + [0] * 7
+    assert (
+        of(found, "incident") == [None, 7, 7] + [None] * 7
+        and of(found, "label") == [0, 1, 1] + [0] * 7
+    )
     assert of(found, "incident", "node-0001") == [None, None, 8, 8, None, None, None, None, None, 9]
-    assert of(found, "kind", "node-0001") == [None, None, "bias", "bias", None, None, None, None, None, "interference"]
+    assert of(found, "kind", "node-0001") == [
+        None,
+        None,
+        "bias",
+        "bias",
+        None,
+        None,
+        None,
+        None,
+        None,
+        "interference",
+    ]
     assert of(found, "label", "node-0001") == [0] * 10
 
 
 def test_a_scenario_starts_when_it_says(tmp_path: Path) -> None:
     assert rows(tmp_path, [])["time"][0] == datetime(2026, 1, 5)
-    assert counts(tmp_path, [frame(NODE, -0.5, 0), frame(NODE, 0, 1)])["frames outside the simulated time"] == 1
+    assert (
+        counts(tmp_path, [frame(NODE, -0.5, 0), frame(NODE, 0, 1)])[
+            "frames outside the simulated time"
+        ]
+        == 1
+    )

@@ -20,7 +20,8 @@ Step = tuple[float, int, bool, list[float], float]
 
 
 def naive(recording: Recording, period: float | None, max_gap: int) -> tuple[list[Step], list[int]]:
-    """(time, label, observed, values, missing share) of every step, and the steps at which a segment starts; one row at a time."""
+    """(time, label, observed, values, missing share) of every step, and the steps at which a
+    segment starts; one row at a time."""
     steps: list[Step] = []
     starts = [0]
     held, age = [0.0] * len(recording.values), [max_gap] * len(recording.values)
@@ -28,7 +29,9 @@ def naive(recording: Recording, period: float | None, max_gap: int) -> tuple[lis
     def heard_now(values: list[Value]) -> list[float]:
         for channel, value in enumerate(values):
             age[channel] = 0 if value is not None else age[channel] + 1
-            held[channel] = value if value is not None else held[channel] if age[channel] <= max_gap else 0.0
+            held[channel] = (
+                value if value is not None else held[channel] if age[channel] <= max_gap else 0.0
+            )
         return list(held)
 
     silence: list[Value] = [None] * len(held)
@@ -41,10 +44,26 @@ def naive(recording: Recording, period: float | None, max_gap: int) -> tuple[lis
             else:
                 before = steps[-1]
                 for k in range(1, missing + 1):
-                    steps.append((recording.seconds[row - 1] + k * gap / (missing + 1), before[1], False, heard_now(silence), 1.0))
+                    steps.append(
+                        (
+                            recording.seconds[row - 1] + k * gap / (missing + 1),
+                            before[1],
+                            False,
+                            heard_now(silence),
+                            1.0,
+                        )
+                    )
         heard = [column[row] for column in recording.values]
         label = recording.labels[row]
-        steps.append((second, -1 if label is None else label, True, heard_now(heard), heard.count(None) / len(heard)))
+        steps.append(
+            (
+                second,
+                -1 if label is None else label,
+                True,
+                heard_now(heard),
+                heard.count(None) / len(heard),
+            )
+        )
     return steps, starts
 
 
@@ -52,18 +71,29 @@ def naive(recording: Recording, period: float | None, max_gap: int) -> tuple[lis
 def recordings(draw: st.DrawFn) -> list[Recording]:
     found = []
     for number in range(draw(st.integers(1, 4))):
-        steps = draw(st.lists(st.sampled_from([0.0, 0.4, 1.0, 1.0, 1.0, 1.2, 1.75, 2.0, 3.2, 4.0, 6.0, 9.0]), max_size=12))
+        steps = draw(
+            st.lists(
+                st.sampled_from([0.0, 0.4, 1.0, 1.0, 1.0, 1.2, 1.75, 2.0, 3.2, 4.0, 6.0, 9.0]),
+                max_size=12,
+            )
+        )
         seconds = np.cumsum([5.0, *steps]).tolist()
         value = st.none() | st.integers(-9, 9).map(float)
-        values = [draw(st.lists(value, min_size=len(seconds), max_size=len(seconds))) for _ in range(2)]
-        labels = draw(st.lists(st.sampled_from([None, 0, 1]), min_size=len(seconds), max_size=len(seconds)))
+        values = [
+            draw(st.lists(value, min_size=len(seconds), max_size=len(seconds))) for _ in range(2)
+        ]
+        labels = draw(
+            st.lists(st.sampled_from([None, 0, 1]), min_size=len(seconds), max_size=len(seconds))
+        )
         found.append(Recording(f"s{number}", seconds, values, labels))
     return found
 
 
 @settings(max_examples=60, deadline=None)
 @given(recordings(), st.integers(1, 7), st.sampled_from([1.0, None]))
-def test_grid_equals_a_row_by_row_reference_whatever_the_chunk(found: list[Recording], chunk: int, period: float | None) -> None:
+def test_grid_equals_a_row_by_row_reference_whatever_the_chunk(
+    found: list[Recording], chunk: int, period: float | None
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grid, "CHUNK", chunk)
         result = prepared(found, RAW, Facts(period=period))
@@ -77,19 +107,34 @@ def test_grid_equals_a_row_by_row_reference_whatever_the_chunk(found: list[Recor
     assert np.abs(result.times - np.array([step[0] * 1e6 for step in expected])).max() <= 1
     assert result.labels.tolist() == [step[1] for step in expected]
     assert result.observed.tolist() == [step[2] for step in expected]
-    assert np.array_equal(result.values[:, :2], np.array([step[3] for step in expected], np.float32))
+    assert np.array_equal(
+        result.values[:, :2], np.array([step[3] for step in expected], np.float32)
+    )
     assert np.array_equal(result.values[:, 2], np.array([step[4] for step in expected], np.float32))
-    assert result.counts["readings"] == sum(len(one.seconds) for one in found) == int(result.observed.sum())
+    assert (
+        result.counts["readings"]
+        == sum(len(one.seconds) for one in found)
+        == int(result.observed.sum())
+    )
 
 
 def test_a_gap_by_hand() -> None:
     kinds, incidents = [None, "dos", None, None], [None, 4, None, None]
-    one = Recording("s", [0, 1, 4.1, 5], [[1.0, 2.0, 7.0, None]], [0, 1, 0, 0], kinds, incidents=incidents)
+    one = Recording(
+        "s", [0, 1, 4.1, 5], [[1.0, 2.0, 7.0, None]], [0, 1, 0, 0], kinds, incidents=incidents
+    )
     found = prepared([one], RAW)
     assert found.values.tolist() == [[1, 0], [2, 0], [2, 1], [2, 1], [7, 0], [7, 1]]
     assert found.labels.tolist() == [0, 1, 1, 1, 0, 0]
     assert found.incidents.tolist() == [-1, 4, 4, 4, -1, -1]
-    assert [None if kind < 0 else found.kind_names[kind] for kind in found.kinds] == [None, "dos", "dos", "dos", None, None]
+    assert [None if kind < 0 else found.kind_names[kind] for kind in found.kinds] == [
+        None,
+        "dos",
+        "dos",
+        "dos",
+        None,
+        None,
+    ]
     assert found.times.tolist() == [0, 1_000_000, 2_033_333, 3_066_667, 4_100_000, 5_000_000]
     assert found.counts["steps laid into gaps"] == 2
 
@@ -101,8 +146,15 @@ def test_kinds_come_from_incidents_where_the_rows_name_none() -> None:
 
 
 def test_without_mask_channel_laid_steps_are_still_known() -> None:
-    found = prepared([Recording("s", [0, 2], [[1.0, 2.0]], [0, 0])], DataConfig(calibration_rows=0, mask_channel=False))
-    assert found.values.tolist() == [[1], [1], [2]] and found.observed.tolist() == [True, False, True] and found.mask is None
+    found = prepared(
+        [Recording("s", [0, 2], [[1.0, 2.0]], [0, 0])],
+        DataConfig(calibration_rows=0, mask_channel=False),
+    )
+    assert (
+        found.values.tolist() == [[1], [1], [2]]
+        and found.observed.tolist() == [True, False, True]
+        and found.mask is None
+    )
 
 
 def test_values_that_are_no_numbers_are_not_heard() -> None:

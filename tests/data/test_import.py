@@ -19,7 +19,10 @@ from anomalynet.data.importing.request import ImportReport, ImportRequest
 from anomalynet.errors import DataError
 
 DAY = datetime(2020, 1, 1)
-PLAIN = "time,temp,hum,label\n2020-01-01 00:00:00,1,2,0\n2020-01-01 00:00:01,1.5,NA,1\n2020-01-01 00:00:02,2,3,1\n"
+PLAIN = (
+    "time,temp,hum,label\n2020-01-01 00:00:00,1,2,0\n2020-01-01 00:00:01,1.5,NA,1\n"
+    "2020-01-01 00:00:02,2,3,1\n"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -62,8 +65,14 @@ def test_a_plain_table(tmp_path: Path) -> None:
             "hum": pl.Float32,
         },
     )
-    assert telemetry.frame.collect().equals(expected) and telemetry.frame.collect_schema() == expected.schema
-    assert [(channel.name, channel.unit) for channel in telemetry.channels] == [("temp", "°C"), ("hum", "")]
+    assert (
+        telemetry.frame.collect().equals(expected)
+        and telemetry.frame.collect_schema() == expected.schema
+    )
+    assert [(channel.name, channel.unit) for channel in telemetry.channels] == [
+        ("temp", "°C"),
+        ("hum", ""),
+    ]
     assert telemetry.period == 1.0 and telemetry.counts == {"rows": 3, "missing readings": 1}
     assert (report.series, report.incidents) == (1, 1) and report.prevalence == pytest.approx(2 / 3)
     assert sources.names()[-1] == "mine"
@@ -81,11 +90,26 @@ def test_a_plain_table(tmp_path: Path) -> None:
         lambda text: text.replace("2020-01-01 ", "2020-01-01T"),
         lambda text: text.replace("temp,hum", '"temp","hum"').replace("1.5,NA", '"1.5","NA"'),
         lambda text: "\n" + text.replace("\n", "\n\n"),
-        lambda text: text.replace(":00:0", ":00:0").replace(",0\n", ",0.0\n").replace(",1\n", ",1.0\n"),
+        lambda text: (
+            text.replace(":00:0", ":00:0").replace(",0\n", ",0.0\n").replace(",1\n", ",1.0\n")
+        ),
         lambda text: text.replace(",0\n", ",normal\n").replace(",1\n", ",Attack\n"),
         lambda text: text.rstrip("\n"),
     ],
-    ids=["semicolon", "tab", "bar", "bom", "crlf", "spaces", "T", "quoted", "blank lines", "decimal labels", "words", "no last newline"],
+    ids=[
+        "semicolon",
+        "tab",
+        "bar",
+        "bom",
+        "crlf",
+        "spaces",
+        "T",
+        "quoted",
+        "blank lines",
+        "decimal labels",
+        "words",
+        "no last newline",
+    ],
 )
 def test_the_same_table_in_another_form_is_the_same_data(tmp_path: Path, change: Any) -> None:
     plain = table(put(tmp_path, PLAIN, time="time", label="label"))
@@ -97,23 +121,39 @@ def test_parquet_gives_the_same_as_csv(tmp_path: Path) -> None:
     plain = table(put(tmp_path, PLAIN, time="time", label="label"))
     frame = pl.read_csv(tmp_path / "table.csv", try_parse_dates=True, null_values=["NA"])
     frame.write_parquet(tmp_path / "table.parquet")
-    request = ImportRequest(file=tmp_path / "table.parquet", name="mine", time="time", label="label", replace=True)
+    request = ImportRequest(
+        file=tmp_path / "table.parquet", name="mine", time="time", label="label", replace=True
+    )
     assert table(import_table(request)).equals(plain)
 
 
 def test_words_in_parquet_are_read_as_words(tmp_path: Path) -> None:
-    frame = pl.DataFrame({"t": [0, 1], "v": [" 1.5", "NA"], "w": pl.Series(["7", "8"], dtype=pl.Categorical), "y": [False, True]})
+    frame = pl.DataFrame(
+        {
+            "t": [0, 1],
+            "v": [" 1.5", "NA"],
+            "w": pl.Series(["7", "8"], dtype=pl.Categorical),
+            "y": [False, True],
+        }
+    )
     frame.write_parquet(tmp_path / "table.parquet")
     request = ImportRequest(file=tmp_path / "table.parquet", name="mine", time="t", label="y")
-    assert table(import_table(request)).select("v", "w", "label").rows() == [(1.5, 7.0, 0), (None, 8.0, 1)]
+    assert table(import_table(request)).select("v", "w", "label").rows() == [
+        (1.5, 7.0, 0),
+        (None, 8.0, 1),
+    ]
 
 
 def test_true_and_false_are_one_and_zero(tmp_path: Path) -> None:
-    assert table(put(tmp_path, "t,door\n0,true\n1,False\n2,1\n3,NA\n", time="t"))["door"].to_list() == [1, 0, 1, None]
+    assert table(put(tmp_path, "t,door\n0,true\n1,False\n2,1\n3,NA\n", time="t"))[
+        "door"
+    ].to_list() == [1, 0, 1, None]
 
 
 def test_null_words_may_be_infinite(tmp_path: Path) -> None:
-    assert table(put(tmp_path, "t,v\n0,inf\n1,2\n2,1e39\n", time="t", null=("inf", "1e39")))["v"].to_list() == [None, 2, None]
+    assert table(put(tmp_path, "t,v\n0,inf\n1,2\n2,1e39\n", time="t", null=("inf", "1e39")))[
+        "v"
+    ].to_list() == [None, 2, None]
 
 
 def test_integers_that_become_decimals_late(tmp_path: Path) -> None:
@@ -163,7 +203,11 @@ def test_rows_without_a_clock_are_a_period_apart(tmp_path: Path) -> None:
     ],
 )
 def test_forms_of_time(tmp_path: Path, written: list[str], first: datetime) -> None:
-    report = put(tmp_path, "t,v\n" + "".join(f"{time},{number}\n" for number, time in enumerate(written)), time="t")
+    report = put(
+        tmp_path,
+        "t,v\n" + "".join(f"{time},{number}\n" for number, time in enumerate(written)),
+        time="t",
+    )
     assert table(report)["time"][0] == first
 
 
@@ -171,13 +215,18 @@ def test_the_repeated_hour_of_autumn_is_told_apart_by_order(tmp_path: Path) -> N
     local = ["01:30", "02:00", "02:30", "02:00", "02:30", "03:00"]
     text = "t,v\n" + "".join(f"2020-10-25 {time},{number}\n" for number, time in enumerate(local))
     report = put(tmp_path, text, time="t", timezone="Europe/Berlin")
-    half_hours = [datetime(2020, 10, 24, 23, 30) + number * timedelta(minutes=30) for number in range(6)]
+    half_hours = [
+        datetime(2020, 10, 24, 23, 30) + number * timedelta(minutes=30) for number in range(6)
+    ]
     assert table(report)["time"].to_list() == half_hours
     assert report.counts["readings in a repeated hour"] == 4 and report.period == 1800.0
 
 
 def test_series_split_and_kind(tmp_path: Path) -> None:
-    text = "t,node,part,what,v\n0,b,test,normal,1\n1,b,test,flood,2\n2,b,test,,2\n0,a,train,normal,3\n1,a,val,probe,4\n"
+    text = (
+        "t,node,part,what,v\n0,b,test,normal,1\n1,b,test,flood,2\n2,b,test,,2\n"
+        "0,a,train,normal,3\n1,a,val,probe,4\n"
+    )
     report = put(tmp_path, text, time="t", series="node", split="part", kind="what")
     frame = table(report)
     assert frame.select("series", "label", "incident", "kind", "split", "v").rows() == [
@@ -205,14 +254,27 @@ def test_unsorted_rows_are_sorted_when_asked_and_counted(tmp_path: Path) -> None
     ],
 )
 def test_duplicates(tmp_path: Path, how: Any, values: list[float], labels: list[int]) -> None:
-    report = put(tmp_path, "t,v,y\n0,0,0\n1,1,0\n1,2,1\n2,3,0\n", time="t", label="y", duplicates=how)
+    report = put(
+        tmp_path, "t,v,y\n0,0,0\n1,1,0\n1,2,1\n2,3,0\n", time="t", label="y", duplicates=how
+    )
     frame = table(report)
-    assert frame["v"].to_list() == values and frame["label"].to_list() == labels and report.rows == len(values)
-    assert report.counts["repeated times"] == 1 and report.counts["repeated times with contradicting labels"] == 1
+    assert (
+        frame["v"].to_list() == values
+        and frame["label"].to_list() == labels
+        and report.rows == len(values)
+    )
+    assert (
+        report.counts["repeated times"] == 1
+        and report.counts["repeated times with contradicting labels"] == 1
+    )
 
 
 def test_the_period_is_the_median_step_of_regular_readings_only(tmp_path: Path) -> None:
-    regular = "t,v\n" + "".join(f"{step * 10 + step % 2 * 0.5},{step}\n" for step in range(20)) + "400,1\n"
+    regular = (
+        "t,v\n"
+        + "".join(f"{step * 10 + step % 2 * 0.5},{step}\n" for step in range(20))
+        + "400,1\n"
+    )
     assert put(tmp_path, regular, time="t").period == pytest.approx(10, abs=0.5)
     events = "t,v\n" + "".join(f"{2**step},{step}\n" for step in range(20))
     assert put(tmp_path, events, time="t", replace=True).period is None
@@ -229,10 +291,14 @@ def test_one_class_and_silent_sensors_are_warned_of(tmp_path: Path) -> None:
 
 
 def test_a_column_that_looks_like_a_label_can_be_chosen_as_a_sensor(tmp_path: Path) -> None:
-    assert put(tmp_path, "t,class\n0,3\n1,4\n", time="t", channels=("class",)).channels == ("class",)
+    assert put(tmp_path, "t,class\n0,3\n1,4\n", time="t", channels=("class",)).channels == (
+        "class",
+    )
 
 
-def test_the_same_import_is_the_same_set_and_says_nothing_of_this_machine(tmp_path: Path, home: Path) -> None:
+def test_the_same_import_is_the_same_set_and_says_nothing_of_this_machine(
+    tmp_path: Path, home: Path
+) -> None:
     put(tmp_path, PLAIN, time="time", label="label")
     first = sources.fingerprint(DataConfig(name="mine"))
     put(tmp_path, PLAIN, time="time", label="label", replace=True)
@@ -257,7 +323,9 @@ def test_a_damaged_description_is_said_so(tmp_path: Path, home: Path) -> None:
         sources.load(DataConfig(name="mine"))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     rows=st.lists(
         st.tuples(
@@ -271,8 +339,15 @@ def test_a_damaged_description_is_said_so(tmp_path: Path, home: Path) -> None:
         unique_by=lambda row: row[:2],
     )
 )
-def test_what_goes_in_comes_out_sorted(tmp_path: Path, rows: list[tuple[str, int, float | None, int | None]]) -> None:
-    text = "t,s,v,y\n" + "".join(f"{t},{s},{'' if v is None else repr(v)},{'NA' if y is None else y}\n" for s, t, v, y in rows)
-    frame = table(put(tmp_path, text, time="t", series="s", label="y", unsorted="sort", replace=True))
+def test_what_goes_in_comes_out_sorted(
+    tmp_path: Path, rows: list[tuple[str, int, float | None, int | None]]
+) -> None:
+    text = "t,s,v,y\n" + "".join(
+        f"{t},{s},{'' if v is None else repr(v)},{'NA' if y is None else y}\n"
+        for s, t, v, y in rows
+    )
+    frame = table(
+        put(tmp_path, text, time="t", series="s", label="y", unsorted="sort", replace=True)
+    )
     expected = sorted(rows, key=lambda row: row[:2])
     assert frame.select("series", pl.col("time").dt.epoch("s"), "v", "label").rows() == expected

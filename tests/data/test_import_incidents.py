@@ -14,7 +14,11 @@ from anomalynet.data.importing.request import ImportReport, ImportRequest
 from anomalynet.data.telemetry import Incident
 from anomalynet.errors import DataError
 
-ROWS = "t,node,y,v\n" + "".join(f"2020-01-01 00:0{minute}:00,{node},{int(minute == 8)},{minute}\n" for node in "ab" for minute in range(10))
+ROWS = "t,node,y,v\n" + "".join(
+    f"2020-01-01 00:0{minute}:00,{node},{int(minute == 8)},{minute}\n"
+    for node in "ab"
+    for minute in range(10)
+)
 HEAD = "start,end,type,cause,impact,severity,series\n"
 
 
@@ -40,7 +44,8 @@ def put(folder: Path, intervals: str, **asked: Any) -> ImportReport:
 
 def test_intervals_label_rows_and_carry_what_annotators_said(tmp_path: Path) -> None:
     text = (
-        HEAD + "2020-01-01 00:02:00,2020-01-01 00:03:30,jam,attack,availability,3,a\n2020-01-01 00:01:00,2020-01-01 00:01:00,drift,,,,b\n"
+        HEAD + "2020-01-01 00:02:00,2020-01-01 00:03:30,jam,attack,availability,3,a\n2020-01-01 "
+        "00:01:00,2020-01-01 00:01:00,drift,,,,b\n"
     )
     report = put(tmp_path, text, ignore=("y",))
     telemetry = sources.load(DataConfig(name="mine"))
@@ -48,7 +53,10 @@ def test_intervals_label_rows_and_carry_what_annotators_said(tmp_path: Path) -> 
     assert frame["label"].to_list() == [0, 0, 1, 1, 0, 0, 0, 0, 0, 0] + [0, 1] + [0] * 8
     assert frame["incident"].to_list() == [None, None, 0, 0] + [None] * 6 + [None, 1] + [None] * 8
     assert frame["kind"].drop_nulls().to_list() == ["jam", "jam", "drift"]
-    assert telemetry.incidents == {0: Incident("jam", "attack", "availability", 3), 1: Incident("drift", None, None, None)}
+    assert telemetry.incidents == {
+        0: Incident("jam", "attack", "availability", 3),
+        1: Incident("drift", None, None, None),
+    }
     assert report.incidents == 2
 
 
@@ -61,7 +69,9 @@ def test_without_a_series_column_an_interval_means_all_series(tmp_path: Path) ->
 def test_labels_outside_intervals_stay_and_are_numbered_on(tmp_path: Path) -> None:
     report = put(tmp_path, HEAD + "2020-01-01 00:02:00,2020-01-01 00:03:00,jam,,,,a\n", label="y")
     frame = sources.load(DataConfig(name="mine")).frame.collect()
-    assert frame["incident"].to_list() == [None, None, 0, 0, None, None, None, None, 1, None] + [None] * 8 + [2, None]
+    assert frame["incident"].to_list() == [None, None, 0, 0, None, None, None, None, 1, None] + [
+        None
+    ] * 8 + [2, None]
     assert report.counts["rows labelled normal inside an incident"] == 2 and report.incidents == 3
 
 
@@ -73,15 +83,25 @@ def test_an_interval_without_a_reading_is_warned_of(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("2020-01-01 00:03:00,2020-01-01 00:02:00,,,,,a\n", r"i\.csv:2: ends at 2020-01-01 00:02:00, before it starts"),
-        ("2020-01-01 00:01:00,2020-01-01 00:02:00,,,,,c\n", r"i\.csv:2: series 'c' is not in the data"),
+        (
+            "2020-01-01 00:03:00,2020-01-01 00:02:00,,,,,a\n",
+            r"i\.csv:2: ends at 2020-01-01 00:02:00, before it starts",
+        ),
+        (
+            "2020-01-01 00:01:00,2020-01-01 00:02:00,,,,,c\n",
+            r"i\.csv:2: series 'c' is not in the data",
+        ),
         ("2020-01-01 00:01:00,2020-01-01 00:02:00,,,,5,a\n", r"i\.csv:2: severity is '5'"),
         ("2020-01-01 00:01:00,2020-01-01 00:02:00,,,,high,a\n", r"i\.csv:2: severity is 'high'"),
         (
-            "2020-01-01 00:01:00,2020-01-01 00:04:00,,,,,a\n2020-01-01 00:03:00,2020-01-01 00:05:00,,,,,a\n",
+            "2020-01-01 00:01:00,2020-01-01 00:04:00,,,,,a\n2020-01-01 00:03:00,2020-01-01 "
+            "00:05:00,,,,,a\n",
             r"i\.csv:3: overlaps with the incident of line 2 in series 'a'",
         ),
-        ("2020-01-01 00:01:00,later,,,,,a\n", r"i\.csv:2: time 'end' is 'later', which cannot be read"),
+        (
+            "2020-01-01 00:01:00,later,,,,,a\n",
+            r"i\.csv:2: time 'end' is 'later', which cannot be read",
+        ),
     ],
 )
 def test_bad_intervals(tmp_path: Path, home: Path, rows: str, message: str) -> None:

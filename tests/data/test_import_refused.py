@@ -1,4 +1,5 @@
-"""Importing tables: what is refused, with one message that says where and what to do, and nothing written."""
+"""Importing tables: what is refused, with one message that says where and what to do, and nothing
+written."""
 
 from __future__ import annotations
 
@@ -34,40 +35,150 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("a,a\n1,2\n", {}, "t.csv:1: two columns are named 'a'", "rename"),
         ("a,,c\n1,2,3\n", {}, "t.csv:1: column 2 has no name", None),
         (HEAD, {"time": "tme"}, "no column 'tme' (--time)", "did you mean 'time'?"),
-        (HEAD, {**NAMED, "channels": ("temq",)}, "no column 'temq' (--channels)", "did you mean 'temp'?"),
-        (HEAD, {**NAMED, "ignore": ("label",)}, "column 'label' is both --label and --ignore", None),
+        (
+            HEAD,
+            {**NAMED, "channels": ("temq",)},
+            "no column 'temq' (--channels)",
+            "did you mean 'temp'?",
+        ),
+        (
+            HEAD,
+            {**NAMED, "ignore": ("label",)},
+            "column 'label' is both --label and --ignore",
+            None,
+        ),
         (HEAD, {"time": "time"}, "column 'label' has a reserved name", "--label label"),
-        (HEAD.replace("label", "Label"), {"time": "time"}, "column 'Label' has a reserved name", "--label Label"),
-        (HEAD.replace("label", "attack"), {"time": "time"}, "column 'attack' looks like a label", "--channels"),
+        (
+            HEAD.replace("label", "Label"),
+            {"time": "time"},
+            "column 'Label' has a reserved name",
+            "--label Label",
+        ),
+        (
+            HEAD.replace("label", "attack"),
+            {"time": "time"},
+            "column 'attack' looks like a label",
+            "--channels",
+        ),
         (HEAD, {**NAMED, "ignore": ("temp",)}, "no sensor is left", "--channels"),
-        (HEAD + "2020-01-01 00:00:02,warm,1\n", NAMED, "t.csv:4: sensor 'temp' is 'warm', not a number", "--ignore temp, or --null 'warm'"),
-        (HEAD.replace(",", ";") + "2020-01-01 00:00:02;1,5;1\n", NAMED, "t.csv:4: sensor 'temp' is '1,5'", "decimal points"),
-        (HUGE.format("inf"), NAMED, "t.csv:2: sensor 'temp' is 'inf': not a finite reading", "--null inf"),
-        (HUGE.format("1e39"), NAMED, "t.csv:2: sensor 'temp' is '1e39': not a finite reading", None),
-        (HEAD + "2020-01-01 00:00:02,1\n", NAMED, "t.csv:4: 2 fields, the header has 3", "mend the line"),
-        (HEAD + '2020-01-01 00:00:02,"1",0,7\n', NAMED, "t.csv:4: 4 fields, the header has 3", "mend the line"),
-        (HEAD + "2020-01-01 00:00:02,1,2\n", NAMED, "t.csv:4: label column 'label' has 3 values: '0' (1 rows)", "--unlabelled '2'"),
-        (HEAD + "2020-01-01 00:00:02,1,ddos\n", NAMED, "'ddos' (1 rows)", "--kind label instead of --label"),
-        (HEAD + "yesterday,1,1\n", NAMED, "t.csv:4: time 'time' is 'yesterday', which cannot be read", None),
+        (
+            HEAD + "2020-01-01 00:00:02,warm,1\n",
+            NAMED,
+            "t.csv:4: sensor 'temp' is 'warm', not a number",
+            "--ignore temp, or --null 'warm'",
+        ),
+        (
+            HEAD.replace(",", ";") + "2020-01-01 00:00:02;1,5;1\n",
+            NAMED,
+            "t.csv:4: sensor 'temp' is '1,5'",
+            "decimal points",
+        ),
+        (
+            HUGE.format("inf"),
+            NAMED,
+            "t.csv:2: sensor 'temp' is 'inf': not a finite reading",
+            "--null inf",
+        ),
+        (
+            HUGE.format("1e39"),
+            NAMED,
+            "t.csv:2: sensor 'temp' is '1e39': not a finite reading",
+            None,
+        ),
+        (
+            HEAD + "2020-01-01 00:00:02,1\n",
+            NAMED,
+            "t.csv:4: 2 fields, the header has 3",
+            "mend the line",
+        ),
+        (
+            HEAD + '2020-01-01 00:00:02,"1",0,7\n',
+            NAMED,
+            "t.csv:4: 4 fields, the header has 3",
+            "mend the line",
+        ),
+        (
+            HEAD + "2020-01-01 00:00:02,1,2\n",
+            NAMED,
+            "t.csv:4: label column 'label' has 3 values: '0' (1 rows)",
+            "--unlabelled '2'",
+        ),
+        (
+            HEAD + "2020-01-01 00:00:02,1,ddos\n",
+            NAMED,
+            "'ddos' (1 rows)",
+            "--kind label instead of --label",
+        ),
+        (
+            HEAD + "yesterday,1,1\n",
+            NAMED,
+            "t.csv:4: time 'time' is 'yesterday', which cannot be read",
+            None,
+        ),
         (HEAD + ",1,1\n", NAMED, "t.csv:4: time 'time' is '', which cannot be read", None),
-        (HEAD.replace("2020-01-01 ", ""), NAMED, "time 'time' has a time of day without a date", "--period"),
-        ("time,temp\n0,1\n1,1\n23,2\n0,3\n1,4\n", {"time": "time"}, "time 'time' has a time of day without a date", "--period"),
-        ("time,temp\n01/02/2020,1\n02/02/2020,2\n", {"time": "time"}, "every date reads day first and month first", "YYYY-MM-DD"),
-        (HEAD + "2020-01-01 00:00:00,3,1\n", NAMED, "t.csv:4: time goes back to 2020-01-01 00:00:00", "--unsorted sort"),
-        (HEAD + "2020-01-01 00:00:01,3,1\n", NAMED, "t.csv:4: time 2020-01-01 00:00:01 stands twice", "--duplicates first, last, mean"),
-        ("time,temp\n2020-03-29 01:00,1\n2020-03-29 02:30,1\n", BERLIN, "t.csv:3: 2020-03-29 02:30:00 did not", None),
+        (
+            HEAD.replace("2020-01-01 ", ""),
+            NAMED,
+            "time 'time' has a time of day without a date",
+            "--period",
+        ),
+        (
+            "time,temp\n0,1\n1,1\n23,2\n0,3\n1,4\n",
+            {"time": "time"},
+            "time 'time' has a time of day without a date",
+            "--period",
+        ),
+        (
+            "time,temp\n01/02/2020,1\n02/02/2020,2\n",
+            {"time": "time"},
+            "every date reads day first and month first",
+            "YYYY-MM-DD",
+        ),
+        (
+            HEAD + "2020-01-01 00:00:00,3,1\n",
+            NAMED,
+            "t.csv:4: time goes back to 2020-01-01 00:00:00",
+            "--unsorted sort",
+        ),
+        (
+            HEAD + "2020-01-01 00:00:01,3,1\n",
+            NAMED,
+            "t.csv:4: time 2020-01-01 00:00:01 stands twice",
+            "--duplicates first, last, mean",
+        ),
+        (
+            "time,temp\n2020-03-29 01:00,1\n2020-03-29 02:30,1\n",
+            BERLIN,
+            "t.csv:3: 2020-03-29 02:30:00 did not",
+            None,
+        ),
         ("time,temp\n1577836800,1\n1577836801,1\n", BERLIN, "times carry their own offset", None),
-        (HEAD, {**NAMED, "timezone": "Europe/Berln"}, "no time zone 'Europe/Berln'", "Europe/Berlin"),
+        (
+            HEAD,
+            {**NAMED, "timezone": "Europe/Berln"},
+            "no time zone 'Europe/Berln'",
+            "Europe/Berlin",
+        ),
         (HEAD, {**NAMED, "period": 0.0}, "the period is 0 s", "--period"),
-        ("time,node,temp\n1,a,1\n2,,1\n", {"time": "time", "series": "node"}, "t.csv:3: series 'node' is empty", None),
-        ("time,part,temp\n1,train,1\n2,later,1\n", {"time": "time", "split": "part"}, "t.csv:3: split is 'later'", "validation"),
+        (
+            "time,node,temp\n1,a,1\n2,,1\n",
+            {"time": "time", "series": "node"},
+            "t.csv:3: series 'node' is empty",
+            None,
+        ),
+        (
+            "time,part,temp\n1,train,1\n2,later,1\n",
+            {"time": "time", "split": "part"},
+            "t.csv:3: split is 'later'",
+            "validation",
+        ),
         (HEAD, {**NAMED, "name": "../escape"}, "'../escape' is not a name", "--name"),
         (HEAD, {**NAMED, "name": "skab"}, "'skab' is taken", "--name"),
         (HEAD, {**NAMED, "name": "smart_city"}, "'smart_city' is taken", "--name"),
         (HEAD, {**NAMED, "name": "simulated"}, "'simulated' is taken", "--name"),
         (HEAD, {**NAMED, "name": "prepared"}, "'prepared' is taken", "--name"),
     ],
-)  # fmt: skip
+)
 def test_one_message_and_nothing_written(
     tmp_path: Path, home: Path, text: str, asked: dict[str, Any], message: str, advice: str | None
 ) -> None:
@@ -94,7 +205,9 @@ def test_one_message_and_nothing_written(
         ("t.csv", b"a,b\r1,2\r", r"lines end in CR alone"),
     ],
 )
-def test_files_that_are_no_table(tmp_path: Path, home: Path, name: str, content: bytes, message: str) -> None:
+def test_files_that_are_no_table(
+    tmp_path: Path, home: Path, name: str, content: bytes, message: str
+) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
         import_table(ImportRequest(file=tmp_path / name, name="mine"))

@@ -56,7 +56,11 @@ def test_a_set_without_causes_keeps_its_labels() -> None:
 
 @pytest.mark.parametrize("policy", ["fault", "environment"])
 def test_a_cause_that_never_occurs_is_refused(policy: Any) -> None:
-    with pytest.raises(DataError, match=rf"data.label={policy}: no incident of mine has the cause {policy}\n.*its causes are not known"):
+    with pytest.raises(
+        DataError,
+        match=rf"data.label={policy}: no incident of mine has the cause {policy}\n.*its causes "
+        r"are not known",
+    ):
         relabel(make({1: Incident("dos")}), policy, "mine")
     with pytest.raises(DataError, match=r"it has attack: data.label=attack, or data.label=any"):
         relabel(make({1: Incident("dos", "Attack")}), policy, "mine")

@@ -65,7 +65,13 @@ def test_other_content_or_other_preparation_is_another_cache(source: Source) -> 
     assert len(prepare(CONFIG).values) == 30
     assert prepare(replace(CONFIG, mask_channel=False)).values.shape == (30, 2)
     assert source.reads == 3
-    others = ({"label": "any"}, {"view": "cell"}, {"neighbours": 2}, {"link_channels": False}, {"quality": QualityConfig(impute="zero")})
+    others = (
+        {"label": "any"},
+        {"view": "cell"},
+        {"neighbours": 2},
+        {"link_channels": False},
+        {"quality": QualityConfig(impute="zero")},
+    )
     for number, keys in enumerate(others):
         prepare(replace(CONFIG, **keys))  # type: ignore[arg-type]
         assert source.reads == 4 + number
@@ -88,7 +94,9 @@ def test_a_torn_cache_is_built_again(source: Source, tmp_path: Path, harm: str) 
     assert source.reads == 2
 
 
-def test_a_failure_leaves_nothing_behind(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_leaves_nothing_behind(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "finish", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         prepare(CONFIG)
@@ -114,9 +122,16 @@ sources.fingerprint, sources.load = (lambda config: "one"), load
 print(float(prepare(DataConfig(name="mine", calibration_rows=0)).values.sum()))
 """
     log = tmp_path / "log"
-    environment = {"ANOMALYNET_DATA": str(tmp_path), "PATH": "", "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {
+        "ANOMALYNET_DATA": str(tmp_path),
+        "PATH": "",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
     command = [sys.executable, "-c", script, str(log)]
-    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     printed = {process.communicate(timeout=60)[0] for process in both}
     assert [process.returncode for process in both] == [0, 0]
     assert len(printed) == 1 and log.read_text() == "read\n"

@@ -24,7 +24,12 @@ def column(*values: float) -> Float32:
     return np.array(values, np.float32)[:, None]
 
 
-def cleaned(values: Float32, quality: QualityConfig, channel: Channel = UNLIMITED, starts: tuple[int, ...] = (0,)) -> tuple[Any, int]:
+def cleaned(
+    values: Float32,
+    quality: QualityConfig,
+    channel: Channel = UNLIMITED,
+    starts: tuple[int, ...] = (0,),
+) -> tuple[Any, int]:
     cleaner = Cleaner([channel], quality)
     found = cleaner.clean(values.copy(), np.array(starts))[:, 0].tolist()
     return found, sum(cleaner.counts.values())
@@ -34,7 +39,9 @@ def test_the_range_includes_its_ends() -> None:
     values = column(-40, 85, -40.01, 85.01, nan, 20)
     limited = Channel("temperature", "°C", -40.0, 85.0)
     found, count = cleaned(values, QualityConfig(), limited)
-    assert np.array_equal(found, np.array([-40, 85, nan, nan, nan, 20]), equal_nan=True) and count == 2
+    assert (
+        np.array_equal(found, np.array([-40, 85, nan, nan, nan, 20]), equal_nan=True) and count == 2
+    )
     assert cleaned(values, QualityConfig(range_check=False), limited)[1] == 0
     assert cleaned(values, QualityConfig(), Channel("temperature"))[1] == 0
     assert cleaned(values, QualityConfig(), Channel("temperature", minimum=0.0))[1] == 2
@@ -81,13 +88,21 @@ def test_cleaning_is_the_same_whatever_the_chunk() -> None:
     for size in (1, 4, 37):
         pieces = Cleaner([Channel("a", maximum=29.0), Channel("b")], quality)
         found = [
-            pieces.clean(values[at : at + size].copy(), starts[(starts >= at) & (starts < at + size)] - at) for at in range(0, 200, size)
+            pieces.clean(
+                values[at : at + size].copy(), starts[(starts >= at) & (starts < at + size)] - at
+            )
+            for at in range(0, 200, size)
         ]
-        assert np.array_equal(np.concatenate(found), expected, equal_nan=True) and pieces.counts == whole.counts
+        assert (
+            np.array_equal(np.concatenate(found), expected, equal_nan=True)
+            and pieces.counts == whole.counts
+        )
 
 
 def silent(quality: QualityConfig, **keys: Any) -> Prepared:
-    one = Recording("s", range(8), [[1.0, 2.0, None, None, None, None, 7.0, 8.0]], [0, 0, 1, 1, 1, 1, 0, 0])
+    one = Recording(
+        "s", range(8), [[1.0, 2.0, None, None, None, None, 7.0, 8.0]], [0, 0, 1, 1, 1, 1, 0, 0]
+    )
     return prepared([one], replace(RAW, quality=quality, **keys))
 
 
@@ -107,14 +122,19 @@ def test_a_long_silence_of_rows_that_are_there_ends_no_segment(impute: Any) -> N
     found = prepared([one], replace(RAW, calibration_rows=20, quality=QualityConfig(impute=impute)))
     assert [(segment.start, segment.stop) for segment in found.segments] == [(20, rows)]
     assert np.isfinite(found.values).all()
-    assert (found.values[50:300, 2] == 1).all() and (found.values[:50, 2] == 0).all()  # the mask says silence
+    assert (found.values[50:300, 2] == 1).all() and (
+        found.values[:50, 2] == 0
+    ).all()  # the mask says silence
     assert (found.values[52:300, :2] == 0).all()  # held twice, then the sensor's zero
     assert found.values[50:52, 0].tolist() == ([2, 2] if impute == "hold" else [0, 0])
-    assert int((found.labels[found.segments[0].start :] == 1).sum()) == 250  # every attack step can be scored
+    assert (
+        int((found.labels[found.segments[0].start :] == 1).sum()) == 250
+    )  # every attack step can be scored
 
 
 def test_silence_while_a_node_is_commissioned() -> None:
-    # Heard twice in its first five slots: their mean is its zero. Never heard: it reads 0, and that is said.
+    # Heard twice in its first five slots: their mean is its zero. Never heard: it reads 0, and that
+    # is said.
     some = Recording("a", range(8), [[None, 4.0, None, 6.0, None, 8.0, 9.0, None]], [0] * 8)
     none = Recording("b", range(8), [[None] * 5 + [8.0, 9.0, 1.0]], [0] * 8)
     found = prepared([some, none], replace(RAW, calibration_rows=5))

@@ -12,9 +12,18 @@ from anomalynet.data.folder import data_folder
 from anomalynet.errors import DataError
 
 
-def test_names_are_the_presets_and_the_modules_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_are_the_presets_and_the_modules_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path))
-    assert sources.names() == ["healthcare", "industrial", "smart_city", "lwsndr", "skab", "ton_iot"]
+    assert sources.names() == [
+        "healthcare",
+        "industrial",
+        "smart_city",
+        "lwsndr",
+        "skab",
+        "ton_iot",
+    ]
     assert data_folder() == tmp_path
     monkeypatch.delenv("ANOMALYNET_DATA")
     assert data_folder() == Path("data")
@@ -30,7 +39,9 @@ def test_a_subset_of_a_set_without_any_is_refused() -> None:
         sources.load(DataConfig(subset="fridge"))
 
 
-def test_hashes_are_kept_and_noticed_when_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hashes_are_kept_and_noticed_when_a_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "home"))
     folder = tmp_path / "files"
     folder.mkdir()

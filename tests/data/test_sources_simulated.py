@@ -30,17 +30,31 @@ NODES = [node(0, x=0), node(1, x=10), node(2, x=4), node(3, cell=1), node(4, cel
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataConfig:
-    """A world of two cells: node-0002 is silent in a jamming, node-0003 tells lies, node-0004 sends one value that cannot be."""
+    """A world of two cells: node-0002 is silent in a jamming, node-0003 tells lies, node-0004 sends
+    one value that cannot be."""
     monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "home"))
-    first = [frame(f"node-{n:04d}", 10 * slot + n + 1, slot) for slot in range(10) for n in range(3) if n != 2 or not 3 <= slot < 7]
+    first = [
+        frame(f"node-{n:04d}", 10 * slot + n + 1, slot)
+        for slot in range(10)
+        for n in range(3)
+        if n != 2 or not 3 <= slot < 7
+    ]
     second = [
-        frame(f"node-{n:04d}", 10 * slot + n, slot, temperature=200.0 if n == 4 and slot == 6 else 5.0)
+        frame(
+            f"node-{n:04d}", 10 * slot + n, slot, temperature=200.0 if n == 4 and slot == 6 else 5.0
+        )
         for slot in range(10)
         for n in (3, 4)
     ]
     incidents = [
         incident(1, ["node-0002"], 30, 70),
-        {**incident(100_000, ["node-0003"], 50, 60, "bias", "fault"), "cell": 1, "severity": 4, "layer": "sensor", "impact": "integrity"},
+        {
+            **incident(100_000, ["node-0003"], 50, 60, "bias", "fault"),
+            "cell": 1,
+            "severity": 4,
+            "layer": "sensor",
+            "impact": "integrity",
+        },
     ]
     folder = write_world(tmp_path / "world", [first, second], NODES, incidents)
     return DataConfig(name="simulated", root=str(folder), calibration_rows=2, window=2)
@@ -49,36 +63,86 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataConfig:
 def test_a_folder_by_hand(config: DataConfig) -> None:
     found = sources.load(config)
     frame = found.frame.collect()
-    assert frame["series"].unique(maintain_order=True).to_list() == [f"node-{n:04d}" for n in range(5)] and frame.height == 50
+    assert (
+        frame["series"].unique(maintain_order=True).to_list() == [f"node-{n:04d}" for n in range(5)]
+        and frame.height == 50
+    )
     jammed = frame.filter(pl.col("series") == "node-0002")
-    assert jammed["label"].to_list() == [0, 0, 0, 1, 1, 1, 1, 0, 0, 0] and jammed["temperature"].null_count() == 4
+    assert (
+        jammed["label"].to_list() == [0, 0, 0, 1, 1, 1, 1, 0, 0, 0]
+        and jammed["temperature"].null_count() == 4
+    )
     assert jammed["kind"].to_list() == [None] * 3 + ["jamming"] * 4 + [None] * 3
     assert found.period == 10 and found.policy == "group_blocked" and len(found.parts) == 2
-    assert found.incidents[100_000].cause == "fault" and found.incidents[100_000].layer == "sensor" and found.incidents[1].severity == 2
-    assert found.neighbours["node-0000"] == ("node-0002", "node-0001") and found.neighbours["node-0003"] == ("node-0004",)
-    assert found.counts["frames"] == 46 and found.counts["slots without a reading"] == 4 and found.counts["nodes"] == 5
+    assert (
+        found.incidents[100_000].cause == "fault"
+        and found.incidents[100_000].layer == "sensor"
+        and found.incidents[1].severity == 2
+    )
+    assert found.neighbours["node-0000"] == ("node-0002", "node-0001") and found.neighbours[
+        "node-0003"
+    ] == ("node-0004",)
+    assert (
+        found.counts["frames"] == 46
+        and found.counts["slots without a reading"] == 4
+        and found.counts["nodes"] == 5
+    )
     temperature = found.channels[0]
-    assert (temperature.name, temperature.unit, temperature.minimum, temperature.maximum) == ("temperature", "°C", -40, 85)
-    assert [channel.name for channel in found.channels[5:]] == ["rssi", "snr", "sequence_gap", "inter_arrival", "retries"]
+    assert (temperature.name, temperature.unit, temperature.minimum, temperature.maximum) == (
+        "temperature",
+        "°C",
+        -40,
+        85,
+    )
+    assert [channel.name for channel in found.channels[5:]] == [
+        "rssi",
+        "snr",
+        "sequence_gap",
+        "inter_arrival",
+        "retries",
+    ]
     assert len(sources.load(replace(config, link_channels=False)).channels) == 5
 
 
 def test_prepared_with_its_cells_side_by_side(config: DataConfig) -> None:
     found = prepare(replace(config, view="cell", max_gap=1))
     names = [channel.name for channel in found.channels]
-    assert names[10:15] == ["temperature.1", "humidity.1", "motion.1", "light.1", "sound.1"] and len(names) == 10 + 2 * 5 + 1
-    assert [(segment.series, segment.stop - segment.start) for segment in found.segments] == [(f"node-{n:04d}", 8) for n in range(5)]
-    # node-0000 beside node-0002: °C since commissioning (mean of slots 0 and 1), held for one step of its silence, then 0.
+    assert (
+        names[10:15] == ["temperature.1", "humidity.1", "motion.1", "light.1", "sound.1"]
+        and len(names) == 10 + 2 * 5 + 1
+    )
+    assert [(segment.series, segment.stop - segment.start) for segment in found.segments] == [
+        (f"node-{n:04d}", 8) for n in range(5)
+    ]
+    # node-0000 beside node-0002: °C since commissioning (mean of slots 0 and 1), held for one step
+    # of its silence, then 0.
     rows = slice(0, 10)
     assert found.values[rows, 0].tolist() == [slot - 0.5 for slot in range(10)]
-    assert found.values[rows, names.index("temperature.1")].tolist() == [-0.5, 0.5, 1.5, 1.5, 0, 0, 0, 6.5, 7.5, 8.5]
-    assert found.counts["values outside the sensor's range"] == 2  # node-0004's own, and what node-0003 sees of it
+    assert found.values[rows, names.index("temperature.1")].tolist() == [
+        -0.5,
+        0.5,
+        1.5,
+        1.5,
+        0,
+        0,
+        0,
+        6.5,
+        7.5,
+        8.5,
+    ]
+    assert (
+        found.counts["values outside the sensor's range"] == 2
+    )  # node-0004's own, and what node-0003 sees of it
     mask = found.values[found.series_starts[3] : found.series_starts[4], -1]
-    assert mask[1] == pytest.approx(5 / 20) and mask[6] == pytest.approx(6 / 20)  # the cell lacks a third node, then one value more
+    assert mask[1] == pytest.approx(5 / 20) and mask[6] == pytest.approx(
+        6 / 20
+    )  # the cell lacks a third node, then one value more
 
 
 @pytest.mark.parametrize(("label", "rows"), [("attack", 4), ("any", 5), ("fault", 1)])
-def test_labels_change_the_class_not_the_incident(config: DataConfig, label: Any, rows: int) -> None:
+def test_labels_change_the_class_not_the_incident(
+    config: DataConfig, label: Any, rows: int
+) -> None:
     found = prepare(replace(config, label=label))
     assert int((found.labels == 1).sum()) == rows and int((found.labels == 0).sum()) == 50 - rows
     assert int((found.incidents == 1).sum()) == 4 and int((found.incidents == 100_000).sum()) == 1
@@ -86,14 +150,25 @@ def test_labels_change_the_class_not_the_incident(config: DataConfig, label: Any
 
 
 def test_a_cause_that_the_world_lacks(config: DataConfig) -> None:
-    with pytest.raises(DataError, match=r"data.label=environment: no incident of simulated has the cause environment"):
+    with pytest.raises(
+        DataError,
+        match=r"data.label=environment: no incident of simulated has the cause environment",
+    ):
         prepare(replace(config, label="environment"))
 
 
 def test_facts(config: DataConfig) -> None:
     facts = describe(config)
     assert facts["incidents"] == [
-        {"type": "bias", "incidents": 1, "rows": 1, "cause": "fault", "layer": "sensor", "impact": "integrity", "severity": "4: 1"},
+        {
+            "type": "bias",
+            "incidents": 1,
+            "rows": 1,
+            "cause": "fault",
+            "layer": "sensor",
+            "impact": "integrity",
+            "severity": "4: 1",
+        },
         {
             "type": "jamming",
             "incidents": 1,
@@ -104,17 +179,24 @@ def test_facts(config: DataConfig) -> None:
             "severity": "2: 1",
         },
     ]
-    assert facts["counts"]["values outside the sensor's range"] == 1 and facts["counts"]["frames"] == 46
+    assert (
+        facts["counts"]["values outside the sensor's range"] == 1
+        and facts["counts"]["frames"] == 46
+    )
     assert facts["attack"] == 4 and facts["auto_split"] == "group_blocked"
     unchecked = describe(replace(config, quality=QualityConfig(range_check=False)))
     assert "values outside the sensor's range" not in unchecked["counts"]
 
 
-def test_an_edited_file_is_refused_and_another_world_is_another_fingerprint(config: DataConfig, tmp_path: Path) -> None:
+def test_an_edited_file_is_refused_and_another_world_is_another_fingerprint(
+    config: DataConfig, tmp_path: Path
+) -> None:
     other = write_world(tmp_path / "other", [[], []], NODES)
     assert sources.fingerprint(config) != sources.fingerprint(replace(config, root=str(other)))
     copy = write_world(tmp_path / "copy", [[], []], NODES)
-    assert sources.fingerprint(replace(config, root=str(copy))) == sources.fingerprint(replace(config, root=str(other)))
+    assert sources.fingerprint(replace(config, root=str(copy))) == sources.fingerprint(
+        replace(config, root=str(other))
+    )
     log = Path(str(config.root)) / "frames/cell-0001.parquet"
     content = bytearray(log.read_bytes())
     content[100] ^= 1
@@ -125,7 +207,11 @@ def test_an_edited_file_is_refused_and_another_world_is_another_fingerprint(conf
 
 def test_an_empty_world_is_silence(config: DataConfig, tmp_path: Path) -> None:
     found = prepare(replace(config, root=str(write_world(tmp_path / "other", [[], []], NODES))))
-    assert not found.values[:, :-1].any() and (found.values[:, -1] == 1).all() and np.isfinite(found.values).all()
+    assert (
+        not found.values[:, :-1].any()
+        and (found.values[:, -1] == 1).all()
+        and np.isfinite(found.values).all()
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,7 +221,10 @@ def test_an_empty_world_is_silence(config: DataConfig, tmp_path: Path) -> None:
         ({"scenario": "duration=6h"}, r"data.scenario changes a scenario that is simulated here"),
         ({"subset": "cell-0"}, "simulated has no subsets"),
         ({"name": "nowhere.yaml"}, "nowhere.yaml: no such file"),
-        ({"name": "lwsndr", "scenario": "duration=6h"}, "data.scenario changes simulated data, which lwsndr is not"),
+        (
+            {"name": "lwsndr", "scenario": "duration=6h"},
+            "data.scenario changes simulated data, which lwsndr is not",
+        ),
     ],
 )
 def test_refusals(config: DataConfig, keys: dict[str, Any], message: str) -> None:
@@ -143,7 +232,11 @@ def test_refusals(config: DataConfig, keys: dict[str, Any], message: str) -> Non
         sources.load(replace(config, **keys))
 
 
-SMALL = DataConfig(name="smart_city", scenario="deployment.nodes=4 duration=2h sampling.period=60 incidents.only=jamming crash", world=3)
+SMALL = DataConfig(
+    name="smart_city",
+    scenario="deployment.nodes=4 duration=2h sampling.period=60 incidents.only=jamming crash",
+    world=3,
+)
 
 
 @pytest.fixture
@@ -162,36 +255,56 @@ def test_a_preset_is_simulated_once_under_a_name_known_before(home: Path) -> Non
     again = sources.load(replace(SMALL, label="any"))
     assert (folder / "manifest.json").stat().st_mtime_ns == made
     frame = first.frame.collect()
-    assert frame.drop("label").equals(again.frame.collect().drop("label")) and frame.height == 4 * 120
+    assert (
+        frame.drop("label").equals(again.frame.collect().drop("label")) and frame.height == 4 * 120
+    )
     assert first.period == 60 and simulated.scenario_of(SMALL).incidents.only == "jamming crash"
     # The folder's own telemetry is the same table, made by the default quality stage.
     assert frame.equals(pl.read_parquet(folder / "telemetry/*.parquet"))
 
 
 def test_what_makes_another_world() -> None:
-    same = (replace(SMALL, label="any"), replace(SMALL, link_channels=False), replace(SMALL, view="cell", window=7))
+    same = (
+        replace(SMALL, label="any"),
+        replace(SMALL, link_channels=False),
+        replace(SMALL, view="cell", window=7),
+    )
     assert {sources.fingerprint(one) for one in same} == {sources.fingerprint(SMALL)}
-    other = (replace(SMALL, world=4), replace(SMALL, scenario="duration=2h"), replace(SMALL, name="industrial"))
+    other = (
+        replace(SMALL, world=4),
+        replace(SMALL, scenario="duration=2h"),
+        replace(SMALL, name="industrial"),
+    )
     assert len({sources.fingerprint(one) for one in (SMALL, *other)}) == 4
     spaced = "  deployment.nodes=4   duration=2h sampling.period=60   incidents.only=jamming crash "
     assert sources.fingerprint(replace(SMALL, scenario=spaced)) == sources.fingerprint(SMALL)
 
 
 def test_a_scenario_of_ones_own_is_data_and_runs_know_it_by_what_it_says(home: Path) -> None:
-    (home / "mine.yaml").write_text("duration: 2h\nsampling: {period: 60}\ndeployment: {nodes: 2}\n")
+    (home / "mine.yaml").write_text(
+        "duration: 2h\nsampling: {period: 60}\ndeployment: {nodes: 2}\n"
+    )
     config = DataConfig(name=str(home / "mine.yaml"))
     assert sources.load(config).frame.collect().height == 2 * 120 and config.title == "mine"
     before = sources.fingerprint(config)
-    (home / "mine.yaml").write_text("duration: 3h\nsampling: {period: 60}\ndeployment: {nodes: 2}\n")
+    (home / "mine.yaml").write_text(
+        "duration: 3h\nsampling: {period: 60}\ndeployment: {nodes: 2}\n"
+    )
     assert sources.fingerprint(config) != before
     (home / "elsewhere").mkdir()
     moved = (home / "mine.yaml").rename(home / "elsewhere/mine.yaml")
-    runs = [Config(model=CNN(), data=DataConfig(name=str(path))) for path in (home / "mine.yaml", moved)]
+    runs = [
+        Config(model=CNN(), data=DataConfig(name=str(path))) for path in (home / "mine.yaml", moved)
+    ]
     assert run_id(runs[0], "data") == run_id(runs[1], "data")
 
 
 def test_mistakes_in_a_scenario_have_one_message() -> None:
-    with pytest.raises(ConfigError, match=r"data.scenario, argument 'duratoin=2h': unknown key 'duratoin'; did you mean 'duration'"):
+    with pytest.raises(
+        ConfigError,
+        match=r"data.scenario, argument 'duratoin=2h': unknown key 'duratoin'; did you mean "
+        r"'duration'",
+    ):
         sources.fingerprint(replace(SMALL, scenario="duratoin=2h"))
     with pytest.raises(DataError, match=r"the seed of a world is data.world\n.*data.world=3"):
         sources.fingerprint(replace(SMALL, scenario="duration=2h seed=9"))
@@ -201,10 +314,14 @@ def test_two_processes_simulate_a_world_once(home: Path) -> None:
     script = """
 from anomalynet.config.schema import DataConfig
 from anomalynet.data.sources import simulated
-folder = simulated.world_folder(DataConfig(scenario="deployment.nodes=4 deployment.cell_nodes=2 duration=2h"))
+scenario = "deployment.nodes=4 deployment.cell_nodes=2 duration=2h"
+folder = simulated.world_folder(DataConfig(scenario=scenario))
 print((folder / "manifest.json").stat().st_mtime_ns)
 """
-    both = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     printed = {process.communicate(timeout=120)[0] for process in both}
     assert [process.returncode for process in both] == [0, 0] and len(printed) == 1
 
@@ -222,7 +339,15 @@ def test_the_tiny_world_of_the_tests_has_both_classes_everywhere() -> None:
     for assignment in range(6):
         for fold in range(3):
             cut = split(
-                prepared, DataConfig(scenario=TINY, calibration_rows=50, split=SplitConfig(folds=3, fold=fold, assignment=assignment))
+                prepared,
+                DataConfig(
+                    scenario=TINY,
+                    calibration_rows=50,
+                    split=SplitConfig(folds=3, fold=fold, assignment=assignment),
+                ),
             )
             assert cut.label == "group_blocked"
-            assert all(set(prepared.labels[cut.scored(part)].tolist()) == {0, 1} for part in ("train", "validation", "test"))
+            assert all(
+                set(prepared.labels[cut.scored(part)].tolist()) == {0, 1}
+                for part in ("train", "validation", "test")
+            )

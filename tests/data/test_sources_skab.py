@@ -11,7 +11,10 @@ from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
 from anomalynet.errors import DataError
 
-SENSORS = "Accelerometer1RMS;Accelerometer2RMS;Current;Pressure;Temperature;Thermocouple;Voltage;Volume Flow RateRMS"
+SENSORS = (
+    "Accelerometer1RMS;Accelerometer2RMS;Current;Pressure;Temperature;Thermocouple;Voltage;Volume "
+    "Flow RateRMS"
+)
 
 
 def write_run(root: Path, name: str, first: int, labels: list[int] | None) -> None:
@@ -58,7 +61,11 @@ def test_labels_incidents_and_channels(small: Path) -> None:
     assert valve["incident"].drop_nulls().n_unique() == 1
     assert valve["kind"].to_list() == [None, None, "inlet valve closed", "inlet valve closed", None]
     assert len(telemetry.incidents) == 3
-    assert frame.filter(pl.col("series").str.starts_with("anomaly-free"))["label"].to_list() == [0, 0, 0]
+    assert frame.filter(pl.col("series").str.starts_with("anomaly-free"))["label"].to_list() == [
+        0,
+        0,
+        0,
+    ]
 
 
 @pytest.mark.parametrize("layout", ["itself", "data", "skab", "skab/data"])
@@ -87,18 +94,24 @@ def test_a_broken_number_is_named_with_its_line(tmp_path: Path) -> None:
 
 
 def test_missing_files_name_the_folder_and_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no files of skab in .*\n.*data fetch skab.*data\.root=FOLDER"):
+    with pytest.raises(
+        DataError, match=r"no files of skab in .*\n.*data fetch skab.*data\.root=FOLDER"
+    ):
         sources.load(DataConfig(name="skab", root=str(tmp_path / "nowhere")))
 
 
-def test_the_fingerprint_follows_the_bytes_not_the_place(small: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_fingerprint_follows_the_bytes_not_the_place(
+    small: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     config = DataConfig(name="skab", root=str(small))
     before = sources.fingerprint(config)
     assert sources.fingerprint(config) == before
     copy = tmp_path_factory.mktemp("copy") / "skab"
     small.rename(copy)
     assert sources.fingerprint(DataConfig(name="skab", root=str(copy))) == before
-    (copy / "valve1/0.csv").write_bytes((copy / "valve1/0.csv").read_bytes().replace(b"0.5", b"0.6"))
+    (copy / "valve1/0.csv").write_bytes(
+        (copy / "valve1/0.csv").read_bytes().replace(b"0.5", b"0.6")
+    )
     assert sources.fingerprint(DataConfig(name="skab", root=str(copy))) != before
 
 

@@ -19,7 +19,9 @@ def load(root: Path, subset: str | None) -> tuple[pl.DataFrame, dict[str, int], 
 
 
 def write(root: Path, device: str, text: str) -> None:
-    (root / f"Train_Test_IoT_{device}.csv").write_bytes(("\ufeff" + text).replace("\n", "\r\n").encode())
+    (root / f"Train_Test_IoT_{device}.csv").write_bytes(
+        ("\ufeff" + text).replace("\n", "\r\n").encode()
+    )
 
 
 def test_padding_and_spelling_do_not_give_the_label_away(tmp_path: Path) -> None:
@@ -38,7 +40,9 @@ def test_padding_and_spelling_do_not_give_the_label_away(tmp_path: Path) -> None
     assert frame["label"].to_list() == [0, 0, 1, 1]
     assert frame["kind"].to_list() == [None, None, "ddos", "ddos"]
     assert counts == {"rows": 4, "duplicate rows": 1, "repeated times": 1, "padded fields": 6}
-    assert any("0.99 per window" in warning for warning in warnings) and any("chronological" in warning for warning in warnings)
+    assert any("0.99 per window" in warning for warning in warnings) and any(
+        "chronological" in warning for warning in warnings
+    )
 
 
 def test_both_spellings_of_a_switch(tmp_path: Path) -> None:
@@ -57,7 +61,11 @@ def test_both_spellings_of_a_switch(tmp_path: Path) -> None:
 
 
 def test_ts_alone_and_neither(tmp_path: Path) -> None:
-    write(tmp_path, "Motion_Light", "ts,motion_status,light_status,label,type\n1554061012,1, on,0,normal\n")
+    write(
+        tmp_path,
+        "Motion_Light",
+        "ts,motion_status,light_status,label,type\n1554061012,1, on,0,normal\n",
+    )
     frame, _, _ = load(tmp_path, "motion_light")
     assert frame["time"].to_list() == [datetime(2019, 3, 31, 19, 36, 52)]
     write(tmp_path, "Motion_Light", "motion_status,light_status,label,type\n1, on,0,normal\n")
@@ -66,13 +74,21 @@ def test_ts_alone_and_neither(tmp_path: Path) -> None:
 
 
 def test_an_unknown_word_is_named_with_its_line(tmp_path: Path) -> None:
-    write(tmp_path, "Motion_Light", "ts,motion_status,light_status,label,type\n1554061012,1,on,0,normal\n1554061013,1,dim,0,normal\n")
+    write(
+        tmp_path,
+        "Motion_Light",
+        "ts,motion_status,light_status,label,type\n1554061012,1,on,0,normal\n"
+        "1554061013,1,dim,0,normal\n",
+    )
     with pytest.raises(DataError, match=r"Light\.csv:3: light_status is 'dim'"):
         load(tmp_path, "motion_light")
 
 
 def test_the_collection_wants_a_device(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"fridge, garage_door, gps_tracker, modbus, motion_light, thermostat, weather"):
+    with pytest.raises(
+        DataError,
+        match=r"fridge, garage_door, gps_tracker, modbus, motion_light, thermostat, weather",
+    ):
         load(tmp_path, None)
     with pytest.raises(DataError, match=r"did you mean data\.subset=fridge"):
         load(tmp_path, "fridg")
@@ -90,15 +106,24 @@ def test_the_collection_wants_a_device(tmp_path: Path) -> None:
         ("weather", 39_260, 24_260, 3, 0),
     ],
 )
-def test_the_real_files(real_data: Path, device: str, rows: int, attack: int, channels: int, duplicates: int) -> None:
+def test_the_real_files(
+    real_data: Path, device: str, rows: int, attack: int, channels: int, duplicates: int
+) -> None:
     telemetry = sources.load(DataConfig(name="ton_iot", root=str(real_data), subset=device))
     frame = telemetry.frame.collect()
     assert (frame.height, frame["label"].sum(), len(telemetry.channels)) == (rows, attack, channels)
     assert telemetry.counts["duplicate rows"] == duplicates
     assert telemetry.period is None and frame["time"].is_sorted()
-    assert frame.select(channel.name for channel in telemetry.channels).null_count().sum_horizontal()[0] == 0
+    assert (
+        frame.select(channel.name for channel in telemetry.channels)
+        .null_count()
+        .sum_horizontal()[0]
+        == 0
+    )
     # no day has both classes
-    days = frame.group_by(pl.col("time").dt.offset_by("-7h").dt.date()).agg(pl.col("label").n_unique())
+    days = frame.group_by(pl.col("time").dt.offset_by("-7h").dt.date()).agg(
+        pl.col("label").n_unique()
+    )
     assert days["label"].max() == 1
     # an incident a kind: all attacks come after all normal rows, or in one stretch before
     assert len(telemetry.incidents) == frame["kind"].drop_nulls().n_unique()

@@ -18,19 +18,30 @@ NEAR = {"n0": ("n2", "n1"), "n1": ("n0", "n2"), "n2": ("n0", "n1"), "m0": ("m1",
 
 def cells() -> Telemetry:
     def one(name: str, first: float, seconds: Any = (0, 1, 2)) -> Recording:
-        return Recording(name, seconds, [[first + second for second in seconds], [-50.0] * len(seconds)], [0] * len(seconds))
+        return Recording(
+            name,
+            seconds,
+            [[first + second for second in seconds], [-50.0] * len(seconds)],
+            [0] * len(seconds),
+        )
 
     small = telemetry([one("m0", 100), one("m1", 200)])
     large = telemetry([one("n0", 0), one("n1", 10, (0, 2)), one("n2", 20)])
-    both = telemetry([one("m0", 100), one("m1", 200), one("n0", 0), one("n1", 10, (0, 2)), one("n2", 20)])
+    both = telemetry(
+        [one("m0", 100), one("m1", 200), one("n0", 0), one("n1", 10, (0, 2)), one("n2", 20)]
+    )
     return replace(both, parts=(small.frame, large.frame), neighbours=NEAR)
 
 
 def test_the_nearest_by_hand() -> None:
     found = widen(cells(), "neighbours", 1, SENSORS, "mine")
     frame = found.frame.collect()
-    assert [(channel.name, channel.unit, channel.minimum) for channel in found.channels][2:] == [("a.1", "°C", -40.0)]
-    assert frame["series"].to_list() == ["m0"] * 3 + ["m1"] * 3 + ["n0"] * 3 + ["n1"] * 2 + ["n2"] * 3
+    assert [(channel.name, channel.unit, channel.minimum) for channel in found.channels][2:] == [
+        ("a.1", "°C", -40.0)
+    ]
+    assert (
+        frame["series"].to_list() == ["m0"] * 3 + ["m1"] * 3 + ["n0"] * 3 + ["n1"] * 2 + ["n2"] * 3
+    )
     # m0 sees m1, m1 m0, n0 n2, n1 n0 at its own two times, n2 n0.
     assert frame["a.1"].to_list() == [200, 201, 202, 100, 101, 102, 20, 21, 22, 0, 2, 0, 1, 2]
     assert frame["a"].to_list() == cells().frame.collect()["a"].to_list()
@@ -47,7 +58,10 @@ def test_a_cell_that_is_smaller_has_nulls(view: Any, count: int) -> None:
 
 
 def test_without_parts_the_whole_is_one() -> None:
-    whole, split = (widen(one, "cell", 1, SENSORS, "mine").frame.collect() for one in (replace(cells(), parts=()), cells()))
+    whole, split = (
+        widen(one, "cell", 1, SENSORS, "mine").frame.collect()
+        for one in (replace(cells(), parts=()), cells())
+    )
     assert whole.equals(split)
 
 
@@ -57,7 +71,13 @@ def test_a_node_alone_is_left_as_it_is() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(DataError, match=r"data.view=cell: it is not known which series of skab are neighbours"):
+    with pytest.raises(
+        DataError, match=r"data.view=cell: it is not known which series of skab are neighbours"
+    ):
         widen(replace(cells(), neighbours={}), "cell", 1, SENSORS, "skab")
-    with pytest.raises(DataError, match=r"data.neighbours=3: no node of mine has more than 2 others in its cell\n.*data.neighbours=2"):
+    with pytest.raises(
+        DataError,
+        match=r"data.neighbours=3: no node of mine has more than 2 others in its cell\n"
+        r".*data.neighbours=2",
+    ):
         widen(cells(), "neighbours", 3, SENSORS, "mine")

@@ -37,9 +37,19 @@ def naive_target(first: int, window: int, label_step: str) -> int:
 
 
 @settings(max_examples=80, deadline=None)
-@given(ranges, st.integers(1, 12), st.integers(1, 5), st.sampled_from(["last", "any", "majority"]), st.sets(st.sampled_from([-1, 0, 1])))
+@given(
+    ranges,
+    st.integers(1, 12),
+    st.integers(1, 5),
+    st.sampled_from(["last", "any", "majority"]),
+    st.sets(st.sampled_from([-1, 0, 1])),
+)
 def test_windows_equal_naive_slicing(
-    found: Ranges, window: int, stride: int, label_step: Literal["last", "any", "majority"], keep: set[int]
+    found: Ranges,
+    window: int,
+    stride: int,
+    label_step: Literal["last", "any", "majority"],
+    keep: set[int],
 ) -> None:
     windows = Windows(ROWS, found, window, stride, label_step)
     firsts = naive(found, window, stride)
@@ -49,14 +59,20 @@ def test_windows_equal_naive_slicing(
     assert windows.ends().tolist() == [first + window - 1 for first in firsts]
     assert windows.targets().tolist() == targets
     chosen = windows.select(keep)
-    assert chosen.starts().tolist() == [first for first, target in zip(firsts, targets, strict=True) if target in keep]
+    assert chosen.starts().tolist() == [
+        first for first, target in zip(firsts, targets, strict=True) if target in keep
+    ]
     assert set(chosen.targets().tolist()) <= keep
     if firsts:
         ids = np.random.default_rng(0).permutation(len(firsts))[:20]
-        expected = np.stack([ROWS.values[first : first + window] for first in np.array(firsts)[ids]])
+        expected = np.stack(
+            [ROWS.values[first : first + window] for first in np.array(firsts)[ids]]
+        )
         assert np.array_equal(windows.gather(ids), expected)
         assert windows.targets(ids).tolist() == [targets[number] for number in ids]
-        rows = sorted({row for first in naive(found, window, 1) for row in range(first, first + window)})
+        rows = sorted(
+            {row for first in naive(found, window, 1) for row in range(first, first + window)}
+        )
         mean, scale = Windows(ROWS, found, window).moments()
         assert np.allclose(mean, ROWS.values[rows].mean(axis=0), atol=1e-4)
         deviation = ROWS.values[rows].astype(float).std(axis=0)

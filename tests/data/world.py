@@ -36,7 +36,8 @@ def at(second: float) -> datetime:
 
 
 def frame(node: str | None, arrival: float, sequence: int, **other: Any) -> dict[str, Any]:
-    """A frame that was sent 10 ms before it arrived and reads 20 + sequence °C, unless told otherwise."""
+    """A frame that was sent 10 ms before it arrived and reads 20 + sequence °C, unless told
+    otherwise."""
     return {
         "arrival": at(arrival),
         "source": -1 if node is None else int(node.removeprefix("node-")) + 1,
@@ -59,17 +60,55 @@ def frame(node: str | None, arrival: float, sequence: int, **other: Any) -> dict
     }
 
 
-def incident(number: int, nodes: Sequence[str], start: float, end: float, type: str = "jamming", cause: str = "attack") -> dict[str, Any]:
+def incident(
+    number: int,
+    nodes: Sequence[str],
+    start: float,
+    end: float,
+    type: str = "jamming",
+    cause: str = "attack",
+) -> dict[str, Any]:
     return {
-        "id": number, "type": type, "variant": "", "cause": cause, "layer": "physical", "impact": "availability", "severity": 2, "cell": 0,
-        "nodes": list(nodes), "start": at(start), "end": at(end), "magnitude": 1.0, "x": 0.0, "y": 0.0,
-    }  # fmt: skip
+        "id": number,
+        "type": type,
+        "variant": "",
+        "cause": cause,
+        "layer": "physical",
+        "impact": "availability",
+        "severity": 2,
+        "cell": 0,
+        "nodes": list(nodes),
+        "start": at(start),
+        "end": at(end),
+        "magnitude": 1.0,
+        "x": 0.0,
+        "y": 0.0,
+    }
 
 
 def node(number: int, cell: int = 0, x: float = 0.0, y: float = 0.0) -> dict[str, Any]:
-    zeros = dict.fromkeys(("distance", "gateway_x", "gateway_y", "link", "clock_error", "battery_start", "battery_end"), 0.0)
+    zeros = dict.fromkeys(
+        (
+            "distance",
+            "gateway_x",
+            "gateway_y",
+            "link",
+            "clock_error",
+            "battery_start",
+            "battery_end",
+        ),
+        0.0,
+    )
     counts = {"room": 0, "expected": 10, "sent": 10, "received": 10}
-    return {"node": f"node-{number:04d}", "number": number, "cell": cell, "x": x, "y": y, **zeros, **counts}
+    return {
+        "node": f"node-{number:04d}",
+        "number": number,
+        "cell": cell,
+        "x": x,
+        "y": y,
+        **zeros,
+        **counts,
+    }
 
 
 def table(rows: Sequence[dict[str, Any]], schema: dict[str, Any]) -> pl.DataFrame:
@@ -83,13 +122,19 @@ def frames_file(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
 
 
 def write_world(
-    folder: Path, frames: Sequence[Sequence[dict[str, Any]]], nodes: Sequence[dict[str, Any]], incidents: Sequence[dict[str, Any]] = ()
+    folder: Path,
+    frames: Sequence[Sequence[dict[str, Any]]],
+    nodes: Sequence[dict[str, Any]],
+    incidents: Sequence[dict[str, Any]] = (),
 ) -> Path:
     """A whole world: frames cell by cell."""
     folder.mkdir(parents=True)
     (folder / SCENARIO).write_text(SCENARIO_YAML)
     files = {
-        partition("frames", cell): write_parquet(folder, partition("frames", cell), table(rows, FRAMES)) for cell, rows in enumerate(frames)
+        partition("frames", cell): write_parquet(
+            folder, partition("frames", cell), table(rows, FRAMES)
+        )
+        for cell, rows in enumerate(frames)
     }
     files[NODES_FILE] = write_parquet(folder, NODES_FILE, table(nodes, NODES))
     files[INCIDENTS_FILE] = write_parquet(folder, INCIDENTS_FILE, table(incidents, INCIDENTS))

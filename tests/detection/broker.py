@@ -1,4 +1,5 @@
-"""A Mosquitto of a test's own, on a free port, with the configuration that the package ships; and the processes around it."""
+"""A Mosquitto of a test's own, on a free port, with the configuration that the package ships; and
+the processes around it."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ ROOT = Path(__file__).parent.parent.parent
 
 SHIPPED = Path(anomalynet.detection.__file__).parent / "mosquitto.conf"
 
-needs_mosquitto = pytest.mark.skipif(shutil.which("mosquitto") is None, reason="the program mosquitto is not installed")
+needs_mosquitto = pytest.mark.skipif(
+    shutil.which("mosquitto") is None, reason="the program mosquitto is not installed"
+)
 
 
 def free_port() -> int:
@@ -49,18 +52,39 @@ class Broker:
 
     def __init__(self, folder: Path, port: int | None = None, **changes: str) -> None:
         self.port = port or free_port()
-        changes = {"listener": f"{self.port} 127.0.0.1", "persistence_location": f"{folder}/", "user": "root"} | changes
-        kept = [line for line in SHIPPED.read_text().splitlines() if line.partition(" ")[0] not in changes]
+        changes = {
+            "listener": f"{self.port} 127.0.0.1",
+            "persistence_location": f"{folder}/",
+            "user": "root",
+        } | changes
+        kept = [
+            line
+            for line in SHIPPED.read_text().splitlines()
+            if line.partition(" ")[0] not in changes
+        ]
         self._file = folder / "mosquitto.conf"
-        first = [f"{name} {value}" for name, value in changes.items() if name == "listener"]  # what follows is this listener's
-        self._file.write_text("\n".join([*first, *kept, *(f"{name} {value}" for name, value in changes.items() if name != "listener"), ""]))
+        first = [
+            f"{name} {value}" for name, value in changes.items() if name == "listener"
+        ]  # what follows is this listener's
+        self._file.write_text(
+            "\n".join(
+                [
+                    *first,
+                    *kept,
+                    *(f"{name} {value}" for name, value in changes.items() if name != "listener"),
+                    "",
+                ]
+            )
+        )
         self._log = folder / "mosquitto.log"
         self.start()
 
     def start(self) -> None:
         """Start, and wait until it listens."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(["mosquitto", "-c", str(self._file)], stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                ["mosquitto", "-c", str(self._file)], stdout=log, stderr=log
+            )
         until(self._listens, f"mosquitto starts ({self._log})")
 
     def kill(self) -> None:
@@ -83,7 +107,8 @@ class Broker:
         self.start()
 
     def settle(self) -> None:
-        """Wait until everything is on the disk: Mosquitto acknowledges a message shortly before it is there."""
+        """Wait until everything is on the disk: Mosquitto acknowledges a message shortly before it
+        is there."""
         time.sleep(0.5)
 
     def _listens(self) -> bool:
@@ -96,8 +121,22 @@ class Broker:
 class Detector:
     """`anomalynet detect` as a process."""
 
-    def __init__(self, model: Path, *arguments: object, environment: dict[str, str] | None = None, feed: bool = False) -> None:
-        command = [sys.executable, "-m", "anomalynet", "detect", "--model", str(model), *map(str, arguments)]
+    def __init__(
+        self,
+        model: Path,
+        *arguments: object,
+        environment: dict[str, str] | None = None,
+        feed: bool = False,
+    ) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "anomalynet",
+            "detect",
+            "--model",
+            str(model),
+            *map(str, arguments),
+        ]
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,

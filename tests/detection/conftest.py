@@ -12,9 +12,18 @@ from tests.detection import graphs
 
 
 def echo(**changes: Any) -> Contract:
-    """Of a model of one channel whose score is the reading itself, 0 where it is missing; an alarm at 10, one reading a minute."""
-    made: dict[str, Any] = {"sensors": (Sensor(name="a"),), "mask": False, "window": 1, "period": 60.0, "hold": 0}
-    return graphs.contract(**(made | {"reference": Reference(scores=tuple(map(float, range(101))))} | changes))
+    """Of a model of one channel whose score is the reading itself, 0 where it is missing; an alarm
+    at 10, one reading a minute."""
+    made: dict[str, Any] = {
+        "sensors": (Sensor(name="a"),),
+        "mask": False,
+        "window": 1,
+        "period": 60.0,
+        "hold": 0,
+    }
+    return graphs.contract(
+        **(made | {"reference": Reference(scores=tuple(map(float, range(101))))} | changes)
+    )
 
 
 @pytest.fixture(scope="session")

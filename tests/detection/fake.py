@@ -1,4 +1,5 @@
-"""A detector of three lines in place of the engine: score = the first value, an alarm at 10 or more; late and equal times are dropped."""
+"""A detector of three lines in place of the engine: score = the first value, an alarm at 10 or
+more; late and equal times are dropped."""
 
 from __future__ import annotations
 
@@ -17,9 +18,18 @@ from anomalynet.detection.steps import Outcome, Steps
 THRESHOLD = 10.0
 
 
-def event(device: str, time: int, score: float, kind: Literal["alarm", "cleared"] = "alarm") -> Event:
+def event(
+    device: str, time: int, score: float, kind: Literal["alarm", "cleared"] = "alarm"
+) -> Event:
     """As the engine makes them: the id comes from device and time."""
-    return Event(kind=kind, id=event_id("r1", device, time), device=device, time=time, score=score, threshold=THRESHOLD)
+    return Event(
+        kind=kind,
+        id=event_id("r1", device, time),
+        device=device,
+        time=time,
+        score=score,
+        threshold=THRESHOLD,
+    )
 
 
 class FakeEngine:
@@ -76,4 +86,10 @@ class FakeEngine:
 def _steps(rows: list[int], times: list[int], scores: list[float]) -> Steps:
     score = np.array(scores, np.float64)
     values = score.astype(np.float32)[:, None]
-    return Steps(np.array(rows, np.int64), np.array(times, np.int64), np.ones(len(rows), np.bool_), values, score)
+    return Steps(
+        np.array(rows, np.int64),
+        np.array(times, np.int64),
+        np.ones(len(rows), np.bool_),
+        values,
+        score,
+    )

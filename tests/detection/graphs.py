@@ -20,7 +20,8 @@ FLOAT, DOUBLE = TensorProto.FLOAT, TensorProto.DOUBLE
 
 
 def contract(**changes: Any) -> Contract:
-    """Two sensors and the mask, one reading a second, a window of two steps; nothing is calibrated unless `changes` say so."""
+    """Two sensors and the mask, one reading a second, a window of two steps; nothing is calibrated
+    unless `changes` say so."""
     base = Contract(
         run="r1",
         experiment="tiny",
@@ -61,10 +62,13 @@ def contract(**changes: Any) -> Contract:
 
 
 def model(folder: Path, found: Contract) -> Model:
-    """The model of a contract: its score is the sum of the calibrated readings, all channels but the mask.
+    """The model of a contract: its score is the sum of the calibrated readings, all channels but
+    the mask.
 
-    - `window`: of the window; error is the last step squared, attention the absolute sum of each step.
-    - `step`: of all steps since the segment's start; error is the step squared, attention the absolute sum of each state.
+    - `window`: of the window; error is the last step squared, attention the absolute sum of each
+      step.
+    - `step`: of all steps since the segment's start; error is the step squared, attention the
+      absolute sum of each state.
     - `statistics`: the means of the window, instead of the sum.
     """
     path = folder / f"{found.form}.onnx"
@@ -94,8 +98,16 @@ def _window(found: Contract) -> onnx.GraphProto:
         helper.make_node("Abs", ["x"], ["sizes"]),
         helper.make_node("ReduceSum", ["sizes", "two"], ["attention"], keepdims=0),
     ]
-    inputs = [_value("readings", FLOAT, found.window, channels), _value("offset", DOUBLE, channels), _value("scale", DOUBLE, channels)]
-    outputs = [_value("score", FLOAT), _value("error", FLOAT, channels), _value("attention", FLOAT, found.window)]
+    inputs = [
+        _value("readings", FLOAT, found.window, channels),
+        _value("offset", DOUBLE, channels),
+        _value("scale", DOUBLE, channels),
+    ]
+    outputs = [
+        _value("score", FLOAT),
+        _value("error", FLOAT, channels),
+        _value("attention", FLOAT, found.window),
+    ]
     return _graph(nodes, inputs, outputs, found)
 
 
@@ -158,7 +170,9 @@ def _calibrated(readings: str, offset: str, scale: str) -> list[onnx.NodeProto]:
     ]
 
 
-def _graph(nodes: list[Any], inputs: list[Any], outputs: list[Any], found: Contract) -> onnx.GraphProto:
+def _graph(
+    nodes: list[Any], inputs: list[Any], outputs: list[Any], found: Contract
+) -> onnx.GraphProto:
     constants = {
         "one": np.array([1]),
         "two": np.array([2]),
@@ -168,7 +182,9 @@ def _graph(nodes: list[Any], inputs: list[Any], outputs: list[Any], found: Contr
         "sensors": np.array([1.0] * len(found.sensors) + [0.0] * found.mask, np.float32),
     }
     used = {name for node in nodes for name in node.input}
-    initializers = [numpy_helper.from_array(value, name) for name, value in constants.items() if name in used]
+    initializers = [
+        numpy_helper.from_array(value, name) for name, value in constants.items() if name in used
+    ]
     return helper.make_graph(nodes, "tiny", inputs, outputs, initializers)
 
 

@@ -26,8 +26,11 @@ from tests.detection.graphs import SECOND, contract, model
 NAN = float("nan")
 
 
-def judge(scores: list[float], threshold: float = 1.0, ends: int | None = None, **rule: Any) -> list[tuple[str, int, str]]:
-    """(kind, second, reason) of what a device's scores make, one a second; its segment ends before second `ends`."""
+def judge(
+    scores: list[float], threshold: float = 1.0, ends: int | None = None, **rule: Any
+) -> list[tuple[str, int, str]]:
+    """(kind, second, reason) of what a device's scores make, one a second; its segment ends before
+    second `ends`."""
     table = Table()
     alarms = Alarms(AlarmRule(**rule), threshold, "r1", lambda row: "d", table)
     table.grow(1)
@@ -36,7 +39,9 @@ def judge(scores: list[float], threshold: float = 1.0, ends: int | None = None, 
     for second, score in enumerate(scores):
         if second == ends:
             found += alarms.end(row, np.array([(second - 1) * SECOND]))
-        found += alarms.update(row, np.array([second * SECOND]), np.array([score]), lambda at: ((), ()))
+        found += alarms.update(
+            row, np.array([second * SECOND]), np.array([score]), lambda at: ((), ())
+        )
     return [(event.kind, event.time // SECOND, event.reason) for event in found]
 
 
@@ -65,7 +70,10 @@ def test_three_of_five() -> None:
     assert judge([1, 0, 1, 0, 1], **rule) == [("alarm", 4, "")]
     assert judge([1, 0, 1, 0, 0, 1, 0, 0], **rule) == []
     # Five in a row below the threshold clear it.
-    assert judge([1, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0], **rule) == [("alarm", 2, ""), ("cleared", 12, "quiet")]
+    assert judge([1, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0], **rule) == [
+        ("alarm", 2, ""),
+        ("cleared", 12, "quiet"),
+    ]
 
 
 @given(st.lists(st.booleans(), max_size=80), st.integers(1, 6), st.integers(0, 5))
@@ -85,23 +93,45 @@ def test_k_of_n_against_a_rule_written_out(hits: list[bool], k: int, more: int) 
 def test_hysteresis_keeps_an_alarm_until_scores_are_well_below() -> None:
     assert judge([1, 0.9, 0.8, 0.79], clear=0.8) == [("alarm", 0, ""), ("cleared", 3, "quiet")]
     # Of a threshold below 0 a share is no lower score: the same distance is.
-    assert judge([-1, -1.1, -1.2, -1.21], threshold=-1.0, clear=0.8) == [("alarm", 0, ""), ("cleared", 3, "quiet")]
+    assert judge([-1, -1.1, -1.2, -1.21], threshold=-1.0, clear=0.8) == [
+        ("alarm", 0, ""),
+        ("cleared", 3, "quiet"),
+    ]
     assert judge([0, -0.1], threshold=0.0, clear=0.8) == [("alarm", 0, ""), ("cleared", 1, "quiet")]
 
 
 def test_a_cool_down_raises_nothing_until_it_is_over() -> None:
-    assert judge([1, 0, 1, 0, 1, 1], cool_down=3) == [("alarm", 0, ""), ("cleared", 1, "quiet"), ("alarm", 4, "")]
+    assert judge([1, 0, 1, 0, 1, 1], cool_down=3) == [
+        ("alarm", 0, ""),
+        ("cleared", 1, "quiet"),
+        ("alarm", 4, ""),
+    ]
 
 
 def test_the_end_of_a_segment_clears_and_forgets() -> None:
-    assert judge([1, 1, 1], ends=2) == [("alarm", 0, ""), ("cleared", 1, "silent"), ("alarm", 2, "")]
-    assert judge([1, 1, 1, 1], ends=2, k=2, n=2) == [("alarm", 1, ""), ("cleared", 1, "silent"), ("alarm", 3, "")]
+    assert judge([1, 1, 1], ends=2) == [
+        ("alarm", 0, ""),
+        ("cleared", 1, "silent"),
+        ("alarm", 2, ""),
+    ]
+    assert judge([1, 1, 1, 1], ends=2, k=2, n=2) == [
+        ("alarm", 1, ""),
+        ("cleared", 1, "silent"),
+        ("alarm", 3, ""),
+    ]
     assert judge([0, 1, 0, 1], ends=2, k=2, n=3) == []
 
 
 def test_scores_that_are_no_numbers_are_no_hits_and_keep_no_alarm() -> None:
-    assert judge([NAN, 1, NAN, NAN, 1]) == [("alarm", 1, ""), ("cleared", 2, "quiet"), ("alarm", 4, "")]
-    assert judge([1, 1, NAN, 1, NAN, NAN], k=2, n=2, clear=0.8) == [("alarm", 1, ""), ("cleared", 5, "quiet")]
+    assert judge([NAN, 1, NAN, NAN, 1]) == [
+        ("alarm", 1, ""),
+        ("cleared", 2, "quiet"),
+        ("alarm", 4, ""),
+    ]
+    assert judge([1, 1, NAN, 1, NAN, NAN], k=2, n=2, clear=0.8) == [
+        ("alarm", 1, ""),
+        ("cleared", 5, "quiet"),
+    ]
 
 
 def test_json_has_null_for_a_score_that_is_no_number() -> None:
@@ -131,7 +161,10 @@ def test_rules_that_mean_nothing_are_refused(rule: dict[str, Any]) -> None:
 def test_an_event_says_which_channels_and_steps(tmp_path: Path) -> None:
     found = contract(sensors=(Sensor(name="a"), Sensor(name="b")), mask=False)
     engine = Engine(model(tmp_path, found), AlarmRule(threshold=8.0))
-    sent = [Message("s", (Reading("d", second * SECOND, values),)) for second, values in enumerate([(1.0, 1.0), (1.0, 3.0), (2.0, 4.0)])]
+    sent = [
+        Message("s", (Reading("d", second * SECOND, values),))
+        for second, values in enumerate([(1.0, 1.0), (1.0, 3.0), (2.0, 4.0)])
+    ]
     (event,) = engine.process(sent).events
     # Scores 2 + 4, 4 + 6; errors 4 and 16 at the last step; attention 4 and 6.
     name = hashlib.sha256(b"r1|d|2000000").hexdigest()[:16]
@@ -149,12 +182,23 @@ def test_an_event_says_which_channels_and_steps(tmp_path: Path) -> None:
         ],
     }
     (cleared,) = engine.process([Message("s", (Reading("d", 3 * SECOND, (0.0, 0.0)),))]).events
-    assert (cleared.kind, cleared.id, cleared.time, cleared.score, cleared.reason) == ("cleared", name, 3 * SECOND, 6.0, "quiet")
+    assert (cleared.kind, cleared.id, cleared.time, cleared.score, cleared.reason) == (
+        "cleared",
+        name,
+        3 * SECOND,
+        6.0,
+        "quiet",
+    )
 
 
 def test_in_the_form_step_attention_names_the_times_of_states(tmp_path: Path) -> None:
-    engine = Engine(model(tmp_path, contract(form="step", mask=False, window=3)), AlarmRule(threshold=30.0))
-    sent = [Message("s", (Reading("d", second * SECOND, (float(size), 0.0)),)) for second, size in enumerate([9, 1, 8, 3, 4, 6])]
+    engine = Engine(
+        model(tmp_path, contract(form="step", mask=False, window=3)), AlarmRule(threshold=30.0)
+    )
+    sent = [
+        Message("s", (Reading("d", second * SECOND, (float(size), 0.0)),))
+        for second, size in enumerate([9, 1, 8, 3, 4, 6])
+    ]
     (event,) = engine.process(sent).events
     # The sum passes 30 at second 5; the last three states weigh 3, 4, 6.
     assert event.time == 5 * SECOND

@@ -1,4 +1,5 @@
-"""`detect FILE`: alarms, scores and the summary, checked against a small recording counted by hand."""
+"""`detect FILE`: alarms, scores and the summary, checked against a small recording counted by
+hand."""
 
 from __future__ import annotations
 
@@ -19,7 +20,14 @@ from anomalynet.detection.sinks.delivery import Delivery
 from tests.detection.broker import free_port
 
 ROWS: list[dict[str, Any]] = [
-    {"device": device, "time": f"2026-01-01T00:0{minute}:00Z", "a": value, "label": label, "incident": number, "kind": kind}
+    {
+        "device": device,
+        "time": f"2026-01-01T00:0{minute}:00Z",
+        "a": value,
+        "label": label,
+        "incident": number,
+        "kind": kind,
+    }
     for device, minute, value, label, number, kind in [
         ("n1", 0, 1.0, 0, None, None),
         ("n2", 0, 1.0, 0, None, None),
@@ -38,7 +46,9 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
             writer.writeheader()
             writer.writerows(rows)
     elif path.suffix == ".parquet":
-        pl.DataFrame(rows).with_columns(pl.col("time").str.to_datetime(time_zone="UTC")).write_parquet(path)
+        pl.DataFrame(rows).with_columns(
+            pl.col("time").str.to_datetime(time_zone="UTC")
+        ).write_parquet(path)
     else:
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
@@ -66,7 +76,10 @@ def test_alarms_and_evaluation(tmp_path: Path, run: Run, kind: str, order: str) 
     code, out, err = run(write(tmp_path / f"rows.{kind}", rows))
     assert code == 0
     events = [event for event in map(json.loads, out.splitlines()) if event["kind"] == "alarm"]
-    assert sorted((event["device"], event["score"]) for event in events) == [("n1", 12.5), ("n2", 99.0)]
+    assert sorted((event["device"], event["score"]) for event in events) == [
+        ("n1", 12.5),
+        ("n2", 99.0),
+    ]
     assert "2 devices, 6 readings, 6 of 6 steps scored, 2 alarms" in err
     assert "crash: 1 of 1 incidents detected, median delay 60 s" in err
     assert "drift: 0 of 1 incidents detected\n" in err
@@ -74,17 +87,32 @@ def test_alarms_and_evaluation(tmp_path: Path, run: Run, kind: str, order: str) 
 
 
 def test_the_summary_as_json(tmp_path: Path, run: Run) -> None:
-    code, out, _ = run(write(tmp_path / "rows.csv", ROWS), "--json", "--alarms", tmp_path / "alarms.jsonl")
+    code, out, _ = run(
+        write(tmp_path / "rows.csv", ROWS), "--json", "--alarms", tmp_path / "alarms.jsonl"
+    )
     assert code == 0
     summary = json.loads(out)
-    assert summary["evaluation"]["kinds"]["crash"] == {"incidents": 1, "detected": 1, "median_delay": 60.0}
-    assert (summary["readings"], summary["scored"], summary["alarms"], summary["rejected"]) == (6, 6, 2, {})
+    assert summary["evaluation"]["kinds"]["crash"] == {
+        "incidents": 1,
+        "detected": 1,
+        "median_delay": 60.0,
+    }
+    assert (summary["readings"], summary["scored"], summary["alarms"], summary["rejected"]) == (
+        6,
+        6,
+        2,
+        {},
+    )
     assert len((tmp_path / "alarms.jsonl").read_text().splitlines()) == 3  # one is cleared
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_scores_of_every_step_and_the_same_again(tmp_path: Path, run: Run, kind: str) -> None:
-    file, scores, alarms = write(tmp_path / "rows.csv", ROWS), tmp_path / f"scores.{kind}", tmp_path / "alarms.jsonl"
+    file, scores, alarms = (
+        write(tmp_path / "rows.csv", ROWS),
+        tmp_path / f"scores.{kind}",
+        tmp_path / "alarms.jsonl",
+    )
     for _ in range(2):
         assert run(file, "--scores", scores, "--alarms", alarms)[0] == 0
         lines = scores.read_text().splitlines()
@@ -96,16 +124,25 @@ def test_scores_of_every_step_and_the_same_again(tmp_path: Path, run: Run, kind:
             ]
             assert lines[3] == "n1,2026-01-01T00:01:00.000000Z,1,0.0"
         else:
-            assert json.loads(lines[2]) == {"device": "n1", "time": "2026-01-01T00:01:00.000000Z", "observed": True, "score": 0.0}
+            assert json.loads(lines[2]) == {
+                "device": "n1",
+                "time": "2026-01-01T00:01:00.000000Z",
+                "observed": True,
+                "score": 0.0,
+            }
         assert len(lines) == 6 + (kind == "csv")
         assert len(alarms.read_text().splitlines()) == 3
 
 
-def test_alarms_that_nobody_takes_are_a_failure_and_the_rest_is_done(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alarms_that_nobody_takes_are_a_failure_and_the_rest_is_done(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(delivery, "STALL", 0.1)
     dead = f"http://127.0.0.1:{free_port()}/hook"
     scores, alarms = tmp_path / "scores.csv", tmp_path / "alarms.jsonl"
-    code, out, err = run(write(tmp_path / "rows.csv", ROWS), "--alarms", dead, "--alarms", alarms, "--scores", scores)
+    code, out, err = run(
+        write(tmp_path / "rows.csv", ROWS), "--alarms", dead, "--alarms", alarms, "--scores", scores
+    )
     assert (code, out) == (1, "")
     assert "3 alarms were not delivered" in err
     assert "→" in err
@@ -113,7 +150,9 @@ def test_alarms_that_nobody_takes_are_a_failure_and_the_rest_is_done(tmp_path: P
     assert len(scores.read_text().splitlines()) == 7
 
 
-def test_more_alarms_than_a_queue_holds_wait_for_a_slow_receiver(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_alarms_than_a_queue_holds_wait_for_a_slow_receiver(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(delivery, "MOST", 10)
     monkeypatch.setattr(detect_file, "EVENTS", 10)
     sent: list[str] = []
@@ -131,7 +170,10 @@ def test_more_alarms_than_a_queue_holds_wait_for_a_slow_receiver(tmp_path: Path,
 
 def test_kinds_of_incidents_are_whatever_their_json_is(tmp_path: Path, run: Run) -> None:
     kinds = ["x", 7, ["x"], {"a": 1}]
-    rows = [{"device": f"n{at}", "time": 60, "values": [20.0], "label": 1, "incident": at, "kind": kind} for at, kind in enumerate(kinds)]
+    rows = [
+        {"device": f"n{at}", "time": 60, "values": [20.0], "label": 1, "incident": at, "kind": kind}
+        for at, kind in enumerate(kinds)
+    ]
     code, out, err = run(write(tmp_path / "rows.jsonl", rows), "--json")
     assert code == 0, err
     assert list(json.loads(out)["evaluation"]["kinds"]) == ["7", "['x']", "x", "{'a': 1}"]
@@ -150,7 +192,12 @@ def test_cells_that_cannot_be_read_are_counted(tmp_path: Path, run: Run) -> None
     code, out, _ = run(file, "--json")
     assert code == 0
     summary = json.loads(out)
-    assert summary["rejected"] == {"not a number": 1, "bad time": 1, "bad device": 1, "wrong number of cells": 1}
+    assert summary["rejected"] == {
+        "not a number": 1,
+        "bad time": 1,
+        "bad device": 1,
+        "wrong number of cells": 1,
+    }
     assert (summary["readings"], summary["scored"]) == (3, 3)
 
 
@@ -167,7 +214,9 @@ def test_cells_that_cannot_be_read_are_counted(tmp_path: Path, run: Run) -> None
         ("rows.parquet", b"hello", "not a Parquet file"),
     ],
 )
-def test_one_message_for_what_is_no_recording(tmp_path: Path, run: Run, name: str, content: bytes | None, told: str) -> None:
+def test_one_message_for_what_is_no_recording(
+    tmp_path: Path, run: Run, name: str, content: bytes | None, told: str
+) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     code, out, err = run(tmp_path / name)
@@ -197,9 +246,19 @@ def test_a_failure_leaves_the_old_scores(tmp_path: Path, run: Run) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.csv", "rows.csv", "scores.csv"]
 
 
-WITH_CREDENTIALS = ["mqtt://me:secret@host/topic", "MQTTS://me:secret@host/x", "me:secret@host/x", "mqtt:/me:secret@host/x"]
+WITH_CREDENTIALS = [
+    "mqtt://me:secret@host/topic",
+    "MQTTS://me:secret@host/x",
+    "me:secret@host/x",
+    "mqtt:/me:secret@host/x",
+]
 
-WITH_CREDENTIALS_OF_A_WEBHOOK = ["https://me:secret@host/x", "HTTPS://secret@host/x", "https:/me:secret@host/x", "https://host/x@secret"]
+WITH_CREDENTIALS_OF_A_WEBHOOK = [
+    "https://me:secret@host/x",
+    "HTTPS://secret@host/x",
+    "https:/me:secret@host/x",
+    "https://host/x@secret",
+]
 
 
 @pytest.mark.parametrize(
@@ -209,8 +268,14 @@ WITH_CREDENTIALS_OF_A_WEBHOOK = ["https://me:secret@host/x", "HTTPS://secret@hos
         (("x.csv", "--follow", "-"), "name one of FILE, --follow and --mqtt"),
         (("x.csv", "--state", "s"), "--state goes with"),
         *((("--mqtt", text), "ANOMALYNET_MQTT_USERNAME") for text in WITH_CREDENTIALS),
-        *((("--follow", "-", "--alarms", text), "ANOMALYNET_MQTT_USERNAME") for text in WITH_CREDENTIALS),
-        *((("--follow", "-", "--alarms", text), "ANOMALYNET_WEBHOOK_TOKEN") for text in WITH_CREDENTIALS_OF_A_WEBHOOK),
+        *(
+            (("--follow", "-", "--alarms", text), "ANOMALYNET_MQTT_USERNAME")
+            for text in WITH_CREDENTIALS
+        ),
+        *(
+            (("--follow", "-", "--alarms", text), "ANOMALYNET_WEBHOOK_TOKEN")
+            for text in WITH_CREDENTIALS_OF_A_WEBHOOK
+        ),
         (("mqtt://me:secret@host/topic",), "an address with credentials"),
         (("--follow", "-", "--alarms", "ftp://host/secret"), "neither of MQTT nor of a webhook"),
         (("--follow", "-", "--alarms", "https:/host/secret"), "not a URL of a webhook"),
@@ -221,7 +286,9 @@ WITH_CREDENTIALS_OF_A_WEBHOOK = ["https://me:secret@host/x", "HTTPS://secret@hos
         (("--follow", "-", "--metrics", "nowhere"), "--metrics [HOST:]PORT"),
     ],
 )
-def test_arguments_that_cannot_be(tmp_path: Path, run: Run, arguments: tuple[str, ...], told: str) -> None:
+def test_arguments_that_cannot_be(
+    tmp_path: Path, run: Run, arguments: tuple[str, ...], told: str
+) -> None:
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert told in err

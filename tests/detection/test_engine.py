@@ -1,4 +1,5 @@
-"""Steps, ticks and refusals by hand; and that neither the grouping of messages nor a restart changes anything."""
+"""Steps, ticks and refusals by hand; and that neither the grouping of messages nor a restart
+changes anything."""
 
 from __future__ import annotations
 
@@ -50,15 +51,34 @@ def make(found: Contract | None = None, rule: AlarmRule | None = None, **setting
 def rows(engine: Engine, *messages: Message) -> list[Row]:
     """(device, second, observed, score) of the steps that messages make."""
     steps = engine.process(messages).steps
-    facts = zip(steps.row.tolist(), steps.time.tolist(), steps.observed.tolist(), steps.score.tolist(), strict=True)
-    return [(engine.names[row], time / SECOND, seen, None if np.isnan(score) else score) for row, time, seen, score in facts]
+    facts = zip(
+        steps.row.tolist(),
+        steps.time.tolist(),
+        steps.observed.tolist(),
+        steps.score.tolist(),
+        strict=True,
+    )
+    return [
+        (engine.names[row], time / SECOND, seen, None if np.isnan(score) else score)
+        for row, time, seen, score in facts
+    ]
 
 
 def test_scores_by_hand_in_the_form_window() -> None:
     engine = make()
-    found = rows(engine, message("s", reading("d", 0, 1, 2)), message("s", reading("d", 1, 3, NAN)), message("s", reading("d", 3.2, 5, 6)))
+    found = rows(
+        engine,
+        message("s", reading("d", 0, 1, 2)),
+        message("s", reading("d", 1, 3, NAN)),
+        message("s", reading("d", 3.2, 5, 6)),
+    )
     # b is held: 1 + 2, 3 + 2, 3 + 2 at the step between, 5 + 6; the sum of two steps each.
-    assert found == [("d", 0, True, None), ("d", 1, True, 8), ("d", 2.1, False, 10), ("d", 3.2, True, 16)]
+    assert found == [
+        ("d", 0, True, None),
+        ("d", 1, True, 8),
+        ("d", 2.1, False, 10),
+        ("d", 3.2, True, 16),
+    ]
 
 
 def test_scores_by_hand_in_the_form_step() -> None:
@@ -72,20 +92,28 @@ def test_scores_by_hand_in_the_form_step() -> None:
 
 def test_scores_by_hand_in_the_form_statistics() -> None:
     engine = make(contract(form="statistics"))
-    assert rows(engine, message("s", reading("d", 0, 1, 5)), message("s", reading("d", 1, 2, 7)))[1] == ("d", 1, True, 1.5 + 6)
+    assert rows(engine, message("s", reading("d", 0, 1, 5)), message("s", reading("d", 1, 2, 7)))[
+        1
+    ] == ("d", 1, True, 1.5 + 6)
 
 
 def test_calibration_rows_are_not_scored_and_are_taken_off() -> None:
     engine = make(contract(calibration_rows=2, window=1))
-    found = engine.process([message("s", reading("d", second, value)) for second, value in enumerate([1.0, 3.0, 12.0])])
-    assert np.isnan(found.steps.score).tolist() == [True, True, False] and found.steps.score[2] == 10
+    found = engine.process(
+        [message("s", reading("d", second, value)) for second, value in enumerate([1.0, 3.0, 12.0])]
+    )
+    assert (
+        np.isnan(found.steps.score).tolist() == [True, True, False] and found.steps.score[2] == 10
+    )
     assert np.isnan(found.steps.values[:2]).all() and found.steps.values[2].tolist() == [10, 0, 0]
 
 
 def test_a_clock_lays_missed_steps_and_a_break_ends_the_segment() -> None:
     engine = make()
     rows(engine, message("s", reading("d", 0)), message("s", reading("d", 1)))
-    assert rows(engine, message("s", clock=2.5)) == []  # a reading 1.5 periods after the last one is in time
+    assert (
+        rows(engine, message("s", clock=2.5)) == []
+    )  # a reading 1.5 periods after the last one is in time
     assert rows(engine, message("s", clock=2.6)) == [("d", 2, False, 2)]
     assert rows(engine, message("s", clock=2.6)) == []
     assert engine.states()["silent"] == 1
@@ -100,7 +128,10 @@ def test_a_reading_after_laid_steps_lays_what_is_still_missing() -> None:
     rows(engine, message("s", reading("d", 0)), message("s", reading("d", 1), clock=1))
     assert rows(engine, message("s", clock=2.8)) == [("d", 2, False, 2)]
     # Three periods of 1.1 s: the second of two steps between lies at 1 + 2 · 1.1.
-    assert rows(engine, message("s", reading("d", 4.3))) == [("d", 3.2, False, 2), ("d", 4.3, True, 2)]
+    assert rows(engine, message("s", reading("d", 4.3))) == [
+        ("d", 3.2, False, 2),
+        ("d", 4.3, True, 2),
+    ]
 
 
 def test_without_breaks_every_step_is_laid_however_long_the_silence() -> None:
@@ -114,7 +145,12 @@ def test_without_breaks_every_step_is_laid_however_long_the_silence() -> None:
 
 def test_events_have_no_grid() -> None:
     engine = make(contract(period=None))
-    found = rows(engine, message("s", reading("d", 0)), message("s", reading("d", 500)), message("s", clock=9000))
+    found = rows(
+        engine,
+        message("s", reading("d", 0)),
+        message("s", reading("d", 500)),
+        message("s", clock=9000),
+    )
     assert found == [("d", 0, True, None), ("d", 500, True, 2)]
 
 
@@ -133,13 +169,25 @@ def test_lateness_waits_and_finish_does_not() -> None:
     rows(engine, message("s", reading("d", 0), reading("e", 0)), message("s", reading("d", 3)))
     assert rows(engine, message("s", reading("e", 1))) == [("e", 1, True, 2)]
     steps = engine.finish().steps
-    assert [(engine.names[row], time) for row, time in zip(steps.row, steps.time.tolist(), strict=True)] == [("e", 2 * SECOND)]
+    assert [
+        (engine.names[row], time) for row, time in zip(steps.row, steps.time.tolist(), strict=True)
+    ] == [("e", 2 * SECOND)]
 
 
 def test_refused_readings_are_counted() -> None:
     engine = make(allowed=["d", "e", "x" * 129], max_devices=1)
-    sent = [reading("d", 5), reading("d", 5), reading("d", 4), reading("e", 5), reading("f", 5), reading("x" * 129, 5)]
-    rows(engine, message("s", *sent, Reading("d", 6 * SECOND, (1.0,)), Reading("d", 1 << 70, (1.0, 1.0))))
+    sent = [
+        reading("d", 5),
+        reading("d", 5),
+        reading("d", 4),
+        reading("e", 5),
+        reading("f", 5),
+        reading("x" * 129, 5),
+    ]
+    rows(
+        engine,
+        message("s", *sent, Reading("d", 6 * SECOND, (1.0,)), Reading("d", 1 << 70, (1.0, 1.0))),
+    )
     assert rows(engine, message("s", clock=6.6)) == [("d", 6, False, 2)]
     assert rows(engine, message("s", reading("d", 6.1)), message("y" * 2000, reading("d", 7))) == []
     assert engine.counts == {
@@ -160,7 +208,10 @@ def test_three_readings_that_agree_set_a_device_back() -> None:
     rows(engine, message("s", reading("d", 0)), message("s", reading("d", 1)))
     assert rows(engine, message("s", reading("d", 2 + 5 * DAY))) == [("d", 2 + 5 * DAY, True, None)]
     assert rows(engine, message("s", reading("d", 3)), message("s", reading("d", 4))) == []
-    assert rows(engine, message("s", reading("d", 5)), message("s", reading("d", 6))) == [("d", 5, True, None), ("d", 6, True, 2)]
+    assert rows(engine, message("s", reading("d", 5)), message("s", reading("d", 6))) == [
+        ("d", 5, True, None),
+        ("d", 6, True, 2),
+    ]
     assert engine.counts == {"time went back": 2}
 
 
@@ -169,27 +220,55 @@ def test_an_alarm_in_a_wrong_future_is_no_cool_down_for_the_time_after(cool_down
     engine = make(contract(window=1), AlarmRule(threshold=5, cool_down=cool_down))
     wrong = [message("s", reading("d", 5 * DAY + second, a)) for second, a in enumerate([9, 1])]
     assert [event.kind for event in engine.process(wrong).events] == ["alarm", "cleared"]
-    found = engine.process([message("s", reading("d", second, a)) for second, a in enumerate([1, 1, 1, 9, 1, 9])]).events
+    found = engine.process(
+        [message("s", reading("d", second, a)) for second, a in enumerate([1, 1, 1, 9, 1, 9])]
+    ).events
     again = [("alarm", 5.0)] if not cool_down else []
-    assert [(event.kind, event.time / SECOND) for event in found] == [("alarm", 3.0), ("cleared", 4.0), *again]
+    assert [(event.kind, event.time / SECOND) for event in found] == [
+        ("alarm", 3.0),
+        ("cleared", 4.0),
+        *again,
+    ]
 
 
 def test_a_standing_alarm_in_a_wrong_future_ends_where_the_clock_is_set_back() -> None:
     engine = make(contract(window=1), AlarmRule(threshold=5, cool_down=60))
-    found = engine.process([message("s", reading("d", second, 9)) for second in (5 * DAY, 1, 2, 3)]).events
-    assert [(event.kind, event.time / SECOND) for event in found] == [("alarm", 5 * DAY), ("cleared", 5 * DAY), ("alarm", 3.0)]
+    found = engine.process(
+        [message("s", reading("d", second, 9)) for second in (5 * DAY, 1, 2, 3)]
+    ).events
+    assert [(event.kind, event.time / SECOND) for event in found] == [
+        ("alarm", 5 * DAY),
+        ("cleared", 5 * DAY),
+        ("alarm", 3.0),
+    ]
 
 
 def test_a_state_that_is_no_number_is_emptied_and_its_alarm_cleared() -> None:
     engine = make(contract(form="step"), AlarmRule(threshold=4))
-    sent = [message("s", reading("d", second, a), reading("e", second, 1)) for second, a in enumerate([2, 3, 3e38, 3e38, 1, 2, 3])]
+    sent = [
+        message("s", reading("d", second, a), reading("e", second, 1))
+        for second, a in enumerate([2, 3, 3e38, 3e38, 1, 2, 3])
+    ]
     outcome = engine.process(sent)
     scores = [outcome.steps.score[outcome.steps.row == row].tolist() for row in (0, 1)]
     # The sum of two readings of 3e38 is more than float32 holds; d begins again after it.
-    assert [np.isfinite(scores[0]).tolist(), scores[0][5:]] == [[False, True, True, False, False, True, True], [3, 6]]
+    assert [np.isfinite(scores[0]).tolist(), scores[0][5:]] == [
+        [False, True, True, False, False, True, True],
+        [3, 6],
+    ]
     assert scores[1][1:] == [2, 3, 4, 5, 6, 7]
-    found = [(event.kind, event.time // SECOND, event.reason) for event in outcome.events if event.device == "d"]
-    assert found == [("alarm", 1, ""), ("cleared", 3, "lost"), ("alarm", 3, ""), ("cleared", 5, "quiet"), ("alarm", 6, "")]
+    found = [
+        (event.kind, event.time // SECOND, event.reason)
+        for event in outcome.events
+        if event.device == "d"
+    ]
+    assert found == [
+        ("alarm", 1, ""),
+        ("cleared", 3, "lost"),
+        ("alarm", 3, ""),
+        ("cleared", 5, "quiet"),
+        ("alarm", 6, ""),
+    ]
     assert engine.counts == {"state lost": 1}
 
 
@@ -201,7 +280,9 @@ def test_one_wrong_time_ticks_nobody_and_three_that_agree_do() -> None:
     assert rows(engine, message("s", reading("e", 1))) == [("e", 1, True, 2)]
     assert engine.clocks() == {"s": SECOND}
     for ahead in (1, 2, 3):
-        assert rows(engine, message("s", clock=3 * DAY + ahead)) == []  # a jump lays no steps, it ends segments
+        assert (
+            rows(engine, message("s", clock=3 * DAY + ahead)) == []
+        )  # a jump lays no steps, it ends segments
     assert engine.clocks() == {"s": round((3 * DAY + 3) * SECOND)}
     assert rows(engine, message("s", reading("e", 3 * DAY + 4))) == [("e", 3 * DAY + 4, True, None)]
 
@@ -209,19 +290,35 @@ def test_one_wrong_time_ticks_nobody_and_three_that_agree_do() -> None:
 def test_a_device_whose_clock_is_behind_is_not_silent() -> None:
     engine = make()
     rows(engine, message("s", reading("d", 100), reading("e", 40)))
-    assert rows(engine, message("s", reading("d", 101), reading("e", 41))) == [("d", 101, True, 2), ("e", 41, True, 2)]
+    assert rows(engine, message("s", reading("d", 101), reading("e", 41))) == [
+        ("d", 101, True, 2),
+        ("e", 41, True, 2),
+    ]
     rows(engine, message("s", reading("d", 102)))
-    assert rows(engine, message("s", reading("d", 103))) == [("d", 103, True, 2), ("e", 42, False, 2)]
+    assert rows(engine, message("s", reading("d", 103))) == [
+        ("d", 103, True, 2),
+        ("e", 42, False, 2),
+    ]
     assert engine.counts == {}
 
 
 def test_states() -> None:
     engine = make(contract(calibration_rows=2), AlarmRule(threshold=5))
-    before = [reading(name, second) for name, first in (("filling", 8), ("scoring", 7)) for second in range(first, 10)]
+    before = [
+        reading(name, second)
+        for name, first in (("filling", 8), ("scoring", 7))
+        for second in range(first, 10)
+    ]
     alarm = [reading("alarm", 7), reading("alarm", 8), reading("alarm", 9, 9)]
     now = [reading(name, 10) for name in ("calibrating", "filling", "scoring", "alarm")]
     rows(engine, message("s", reading("silent", 5)), message("s", *before, *alarm, *now))
-    assert engine.states() == {"alarm": 1, "silent": 1, "calibrating": 1, "filling": 1, "scoring": 1}
+    assert engine.states() == {
+        "alarm": 1,
+        "silent": 1,
+        "calibrating": 1,
+        "filling": 1,
+        "scoring": 1,
+    }
 
 
 Forms = Literal["window", "step", "statistics"]
@@ -249,7 +346,10 @@ def of_devices(engine: Engine, steps: Steps, events: list[Event]) -> dict[str, A
     columns = [steps.time, steps.observed, steps.values, steps.score, steps.error, steps.attention]
     for row, name in enumerate(engine.names):
         own = steps.row == row
-        found[name] = [b"" if column is None else column[own].tobytes() for column in columns], [e for e in events if e.device == name]
+        found[name] = (
+            [b"" if column is None else column[own].tobytes() for column in columns],
+            [e for e in events if e.device == name],
+        )
     return found
 
 
@@ -263,7 +363,9 @@ def copied(engine: Engine, state: dict[str, Array], rule: AlarmRule) -> Engine:
     return other
 
 
-def became(engine: Engine, sent: list[Message], cuts: list[int], rule: AlarmRule, *, restart: bool) -> dict[str, Any]:
+def became(
+    engine: Engine, sent: list[Message], cuts: list[int], rule: AlarmRule, *, restart: bool
+) -> dict[str, Any]:
     parts, events = [], []
     edges = sorted({0, len(sent), *(cut % (len(sent) + 1) for cut in cuts)})
     for first, last in pairwise(edges):
@@ -274,7 +376,10 @@ def became(engine: Engine, sent: list[Message], cuts: list[int], rule: AlarmRule
         events += outcome.events
     last_outcome = engine.finish()
     steps = joined([*parts, last_outcome.steps], 3)
-    return of_devices(engine, steps, events + last_outcome.events) | {"counts": engine.counts, "clocks": engine.clocks()}
+    return of_devices(engine, steps, events + last_outcome.events) | {
+        "counts": engine.counts,
+        "clocks": engine.clocks(),
+    }
 
 
 @settings(max_examples=150, deadline=None)
@@ -288,10 +393,19 @@ def became(engine: Engine, sent: list[Message], cuts: list[int], rule: AlarmRule
     st.booleans(),
 )
 def test_neither_grouping_nor_a_restart_changes_anything(
-    sent: list[Message], cuts: list[int], form: Forms, restart: bool, breaks: bool, calibration: int, hampel: bool
+    sent: list[Message],
+    cuts: list[int],
+    form: Forms,
+    restart: bool,
+    breaks: bool,
+    calibration: int,
+    hampel: bool,
 ) -> None:
     settings = {"calibration_rows": calibration, "outliers": "hampel" if hampel else "keep"}
-    found, rule = contract(form=form, breaks=breaks, max_gap=2, **settings), AlarmRule(threshold=6.0, k=2, n=3, cool_down=2)
+    found, rule = (
+        contract(form=form, breaks=breaks, max_gap=2, **settings),
+        AlarmRule(threshold=6.0, k=2, n=3, cool_down=2),
+    )
     whole = became(make(found, rule), sent, [], rule, restart=False)
     pieces = became(make(found, rule), sent, cuts, rule, restart=restart)
     single = became(make(found, rule), sent, list(range(len(sent))), rule, restart=False)
@@ -332,7 +446,9 @@ def test_sources_that_no_device_belongs_to_are_forgotten() -> None:
     assert engine.counts == {}
 
 
-@pytest.mark.parametrize("settings", [{"lateness": -1.0}, {"lateness": float("nan")}, {"max_devices": 0}])
+@pytest.mark.parametrize(
+    "settings", [{"lateness": -1.0}, {"lateness": float("nan")}, {"max_devices": 0}]
+)
 def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         make(**settings)

@@ -1,4 +1,5 @@
-"""A stream is laid, cleaned, held and calibrated as `prepare` does it, bit for bit, however it is cut."""
+"""A stream is laid, cleaned, held and calibrated as `prepare` does it, bit for bit, however it is
+cut."""
 
 from __future__ import annotations
 
@@ -45,7 +46,11 @@ CONFIGS = st.builds(
     ),
 )
 
-VALUES = st.none() | st.sampled_from([0.0, 1.0, 1.5, -7.0, 90.0, float("inf")]) | st.floats(-6, 6, width=32)
+VALUES = (
+    st.none()
+    | st.sampled_from([0.0, 1.0, 1.5, -7.0, 90.0, float("inf")])
+    | st.floats(-6, 6, width=32)
+)
 
 
 @st.composite
@@ -53,14 +58,21 @@ def recordings(draw: st.DrawFn, steps: st.SearchStrategy[float]) -> list[Recordi
     found = []
     for number in range(draw(st.integers(1, 3))):
         seconds = np.cumsum([5.0, *draw(st.lists(steps, min_size=5, max_size=14))]).tolist()
-        values = [draw(st.lists(VALUES, min_size=len(seconds), max_size=len(seconds))) for _ in LIMITS]
+        values = [
+            draw(st.lists(VALUES, min_size=len(seconds), max_size=len(seconds))) for _ in LIMITS
+        ]
         found.append(Recording(f"s{number}", seconds, values))
     return found
 
 
 def offline(found: list[Recording], config: DataConfig, period: float | None) -> Prepared:
     with tempfile.TemporaryDirectory() as folder:
-        build(replace(telemetry(found, Facts(period=period)), channels=LIMITS), config, "f", Path(folder))
+        build(
+            replace(telemetry(found, Facts(period=period)), channels=LIMITS),
+            config,
+            "f",
+            Path(folder),
+        )
         result = open_prepared(Path(folder))
         assert result is not None
         return result
@@ -70,7 +82,9 @@ def of_config(config: DataConfig, period: float | None, **changes: Any) -> Contr
     quality = config.quality
     divided = config.calibration_rows > 0 and config.calibration == "deviation"
     return contract(
-        sensors=tuple(Sensor(name=one.name, minimum=one.minimum, maximum=one.maximum) for one in LIMITS),
+        sensors=tuple(
+            Sensor(name=one.name, minimum=one.minimum, maximum=one.maximum) for one in LIMITS
+        ),
         mask=config.mask_channel,
         period=period,
         max_gap=config.max_gap,
@@ -96,12 +110,17 @@ def engine(found: Contract) -> Engine:
 
 
 def messages(found: list[Recording], silent: bool = True) -> list[Message]:
-    """One a reading, by time; each device is its own source. Without `silent`, rows that say nothing are not sent but for the first."""
+    """One a reading, by time; each device is its own source. Without `silent`, rows that say
+    nothing are not sent but for the first."""
     sent = []
     for one in found:
         for row, (second, *values) in enumerate(zip(one.seconds, *one.values, strict=True)):
             if silent or row == 0 or any(value is not None for value in values):
-                reading = Reading(one.name, round(second * SECOND), tuple(np.nan if value is None else value for value in values))
+                reading = Reading(
+                    one.name,
+                    round(second * SECOND),
+                    tuple(np.nan if value is None else value for value in values),
+                )
                 sent.append(Message(one.name, (reading,)))
     return sorted(sent, key=lambda message: message.readings[0].time)
 
@@ -112,7 +131,8 @@ def streamed(found: Engine, sent: list[Message], size: int) -> Steps:
 
 
 def assert_equal(found: Engine, steps: Steps, expected: Prepared) -> None:
-    """The same steps; the same values in segments; scores exactly from the second step of each segment on."""
+    """The same steps; the same values in segments; scores exactly from the second step of each
+    segment on."""
     scored = np.zeros(len(expected.times), np.bool_)
     inside = scored.copy()
     for segment in expected.segments:
@@ -132,7 +152,9 @@ STEPS = st.sampled_from([0.4, 1.0, 1.0, 1.0, 1.2, 1.5, 1.75, 2.0, 2.5, 3.2, 4.0,
 
 @settings(max_examples=150, deadline=None)
 @given(recordings(STEPS), CONFIGS, st.sampled_from([1.0, None]), st.integers(1, 20))
-def test_recordings(found: list[Recording], config: DataConfig, period: float | None, size: int) -> None:
+def test_recordings(
+    found: list[Recording], config: DataConfig, period: float | None, size: int
+) -> None:
     detector = engine(of_config(config, period))
     steps = streamed(detector, messages(found), size)
     expected = offline(found, config, period)
@@ -143,7 +165,9 @@ def test_recordings(found: list[Recording], config: DataConfig, period: float | 
 
 @settings(max_examples=100, deadline=None)
 @given(recordings(st.just(1.0)), CONFIGS, st.integers(1, 20))
-def test_simulated_data_whose_silent_slots_are_not_sent(found: list[Recording], config: DataConfig, size: int) -> None:
+def test_simulated_data_whose_silent_slots_are_not_sent(
+    found: list[Recording], config: DataConfig, size: int
+) -> None:
     detector = engine(of_config(config, 1.0, breaks=False))
     steps = streamed(detector, messages(found, silent=False), size)
     ends = [Message(one.name, (), round((one.seconds[-1] + 1) * SECOND)) for one in found]
@@ -153,17 +177,28 @@ def test_simulated_data_whose_silent_slots_are_not_sent(found: list[Recording], 
 
 @settings(max_examples=100, deadline=None)
 @given(recordings(STEPS), CONFIGS, st.integers(1, 20))
-def test_steps_that_a_clock_lays_early_change_no_reading_after_them(found: list[Recording], config: DataConfig, size: int) -> None:
+def test_steps_that_a_clock_lays_early_change_no_reading_after_them(
+    found: list[Recording], config: DataConfig, size: int
+) -> None:
     detector = engine(of_config(config, 1.0))
-    steps = streamed(detector, [replace(message, source="gateway") for message in messages(found)], size)
+    steps = streamed(
+        detector, [replace(message, source="gateway") for message in messages(found)], size
+    )
     expected = offline(found, config, 1.0)
     for number, name in enumerate(expected.series):
         own = (steps.row == detector.names.index(name)) & steps.observed
         rows = np.arange(expected.series_starts[number], expected.series_starts[number + 1])
         rows = rows[expected.observed[rows]]
         assert np.array_equal(steps.time[own], expected.times[rows])
-        inside = np.concatenate([np.zeros(0, np.int64), *(np.arange(one.start, one.stop) for one in expected.segments)])
+        inside = np.concatenate(
+            [np.zeros(0, np.int64), *(np.arange(one.start, one.stop) for one in expected.segments)]
+        )
         known = np.isin(rows, inside)
         assert np.array_equal(steps.values[own][known], expected.values[rows][known])
-        second = np.concatenate([np.zeros(0, np.int64), *(np.arange(one.start + 1, one.stop) for one in expected.segments)])
+        second = np.concatenate(
+            [
+                np.zeros(0, np.int64),
+                *(np.arange(one.start + 1, one.stop) for one in expected.segments),
+            ]
+        )
         assert np.array_equal(~np.isnan(steps.score[own]), np.isin(rows, second))

@@ -43,11 +43,18 @@ JAMMED = labels(
         ([("a", 5), ("a", 12), ("a", 20), ("a", 50)], 2.0, 2),
     ],
 )
-def test_one_incident_on_two_devices(alarms: list[tuple[str, int]], delay: float | None, false: int) -> None:
+def test_one_incident_on_two_devices(
+    alarms: list[tuple[str, int]], delay: float | None, false: int
+) -> None:
     found = JAMMED.evaluate([(device, at(seconds)) for device, seconds in alarms])
     kind = found.kinds["jamming"].to_json()
     assert kind == {"incidents": 1, "detected": int(delay is not None), "median_delay": delay}
-    assert (found.alarms, found.false_alarms, found.days, found.false_per_day) == (len(alarms), false, 1.0, float(false))
+    assert (found.alarms, found.false_alarms, found.days, found.false_per_day) == (
+        len(alarms),
+        false,
+        1.0,
+        float(false),
+    )
 
 
 def test_the_median_is_over_detected_incidents_of_a_kind() -> None:

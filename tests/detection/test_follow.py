@@ -1,4 +1,5 @@
-"""Lines of files that grow, are rotated and truncated, and of pipes: each whole line once, in order, in bounded memory."""
+"""Lines of files that grow, are rotated and truncated, and of pipes: each whole line once, in
+order, in bounded memory."""
 
 from __future__ import annotations
 
@@ -82,7 +83,9 @@ def test_a_place_is_where_the_next_process_goes_on(path: Path) -> None:
 
 
 @pytest.mark.parametrize("length", [4, 1000])
-def test_another_file_with_the_same_inode_is_read_from_its_beginning(path: Path, length: int) -> None:
+def test_another_file_with_the_same_inode_is_read_from_its_beginning(
+    path: Path, length: int
+) -> None:
     old = b"".join(b"%d\n" % number for number in range(length))
     path.write_bytes(old)
     place = all_of(followed(path))[-1].place
@@ -119,7 +122,9 @@ def test_a_name_that_is_not_text_can_be_kept(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal")
     journal.append([Entry("message", raw.source, b"one")])
     journal.close()
-    assert [[entry.name for entry in batch] for batch in batches(tmp_path / "journal")] == [["caf\\xe9.jsonl"]]
+    assert [[entry.name for entry in batch] for batch in batches(tmp_path / "journal")] == [
+        ["caf\\xe9.jsonl"]
+    ]
 
 
 def test_a_pipe_ends_with_its_last_line() -> None:
@@ -142,7 +147,12 @@ def test_a_pipe_ends_with_its_last_line() -> None:
     assert [raw.payload for raw in found] == [b"one", b"two", b"three"]
 
 
-@given(lines=st.lists(st.binary(max_size=12).filter(lambda line: b"\n" not in line and not line.endswith(b"\r"))), data=st.data())
+@given(
+    lines=st.lists(
+        st.binary(max_size=12).filter(lambda line: b"\n" not in line and not line.endswith(b"\r"))
+    ),
+    data=st.data(),
+)
 def test_chunks_do_not_matter(lines: list[bytes], data: st.DataObject) -> None:
     content = b"".join(line + b"\n" for line in lines)
     cuts = sorted(data.draw(st.sets(st.integers(0, len(content)))))
@@ -150,5 +160,7 @@ def test_chunks_do_not_matter(lines: list[bytes], data: st.DataObject) -> None:
     for first, last in zip([0, *cuts], [*cuts, len(content)], strict=True):
         found += cutter.feed(content[first:last])
     assert [line for line, _ in found] == [line if len(line) <= 8 else None for line in lines]
-    assert [offset for _, offset in found] == [sum(len(line) + 1 for line in lines[: count + 1]) for count in range(len(lines))]
+    assert [offset for _, offset in found] == [
+        sum(len(line) + 1 for line in lines[: count + 1]) for count in range(len(lines))
+    ]
     assert cutter.rest() == []

@@ -30,7 +30,9 @@ def test_batches_come_back_as_they_were(written: Path) -> None:
     assert list(batches(written)) == BATCHES
 
 
-def test_torn_at_every_byte_the_whole_batches_before_it_remain_and_it_goes_on(written: Path) -> None:
+def test_torn_at_every_byte_the_whole_batches_before_it_remain_and_it_goes_on(
+    written: Path,
+) -> None:
     content = written.read_bytes()
     ends = [len(MAGIC)]
     for batch in BATCHES:
@@ -57,7 +59,9 @@ def test_a_flipped_bit_ends_the_journal_before_its_batch(written: Path) -> None:
     assert list(batches(written)) == BATCHES[:2]
 
 
-def test_what_does_not_fit_on_the_disk_is_not_half_written(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_fit_on_the_disk_is_not_half_written(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     journal = Journal(written)
     monkeypatch.setattr("os.pwrite", lambda file, frame, at: len(frame) - 1)
     with pytest.raises(RunError, match="journal"):

@@ -1,4 +1,5 @@
-"""Every form of a message gives its readings; everything else is counted by kind and never raises."""
+"""Every form of a message gives its readings; everything else is counted by kind and never
+raises."""
 
 from __future__ import annotations
 
@@ -26,41 +27,75 @@ def parse(parser: Parser, document: object) -> Message | None:
 
 
 @pytest.mark.parametrize(
-    "time", ["2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", "2026-01-01", 1767225600, 1767225600.0, "1767225600"]
+    "time",
+    [
+        "2026-01-01T00:00:00Z",
+        "2026-01-01T01:00:00+01:00",
+        "2026-01-01",
+        1767225600,
+        1767225600.0,
+        "1767225600",
+    ],
 )
 @pytest.mark.parametrize(
     "rest",
-    [{"values": {"temperature": 21, "humidity": 0.5}}, {"values": [21.0, 0.5]}, {"temperature": 21.0, "humidity": 0.5, "label": 1}],
+    [
+        {"values": {"temperature": 21, "humidity": 0.5}},
+        {"values": [21.0, 0.5]},
+        {"temperature": 21.0, "humidity": 0.5, "label": 1},
+    ],
 )
 def test_one_reading_in_each_form(parser: Parser, time: object, rest: dict[str, object]) -> None:
-    assert parse(parser, {"device": "n1", "time": time, **rest}) == Message("topic", (Reading("n1", NEW_YEAR, (21.0, 0.5)),))
+    assert parse(parser, {"device": "n1", "time": time, **rest}) == Message(
+        "topic", (Reading("n1", NEW_YEAR, (21.0, 0.5)),)
+    )
     assert not parser.notices.counts
 
 
 def test_a_batch_has_its_gateway_as_source_and_its_time_as_clock(parser: Parser) -> None:
-    readings = [{"device": 7, "values": [1, 2]}, {"device": "b", "time": 1767225599.5, "values": [3, 4]}]
-    found = parse(parser, {"gateway": "g", "time": "2026-01-01T00:00:00Z", "sequence": 3, "readings": readings})
+    readings = [
+        {"device": 7, "values": [1, 2]},
+        {"device": "b", "time": 1767225599.5, "values": [3, 4]},
+    ]
+    found = parse(
+        parser,
+        {"gateway": "g", "time": "2026-01-01T00:00:00Z", "sequence": 3, "readings": readings},
+    )
     expected = (Reading("7", NEW_YEAR, (1.0, 2.0)), Reading("b", NEW_YEAR - 500_000, (3.0, 4.0)))
     assert found == Message("g", expected, NEW_YEAR)
 
 
 def test_a_batch_keeps_its_good_readings(parser: Parser) -> None:
-    found = parse(parser, {"readings": [{"device": "a", "values": [1, 2]}, 3, {"device": "a", "time": 5, "values": [1, 2]}]})
+    found = parse(
+        parser,
+        {
+            "readings": [
+                {"device": "a", "values": [1, 2]},
+                3,
+                {"device": "a", "time": 5, "values": [1, 2]},
+            ]
+        },
+    )
     assert found == Message("topic", (Reading("a", 5_000_000, (1.0, 2.0)),), None)
     assert parser.notices.counts == {"no time": 1, "not an object": 1}
 
 
 @pytest.mark.parametrize("values", [{}, None, {"temperature": None, "humidity": None}])
-def test_a_device_that_says_nothing_is_a_reading_without_values(parser: Parser, values: object) -> None:
+def test_a_device_that_says_nothing_is_a_reading_without_values(
+    parser: Parser, values: object
+) -> None:
     found = parse(parser, {"device": "a", "time": 1, "values": values})
     assert found is not None
     assert all(map(math.isnan, found.readings[0].values))
     assert not parser.notices.counts
 
 
-@pytest.mark.parametrize("value", ['"21.5"', "NaN", "Infinity", "true", "[1]", "1e39", "1" + 400 * "0"])
+@pytest.mark.parametrize(
+    "value", ['"21.5"', "NaN", "Infinity", "true", "[1]", "1e39", "1" + 400 * "0"]
+)
 def test_what_is_no_number_is_missing_and_counted(parser: Parser, value: str) -> None:
-    found = parser.parse("t", f'{{"device": "a", "time": 1, "values": {{"temperature": {value}, "humidity": 2}}}}'.encode())
+    values = f'{{"temperature": {value}, "humidity": 2}}'
+    found = parser.parse("t", f'{{"device": "a", "time": 1, "values": {values}}}'.encode())
     assert found is not None
     assert math.isnan(found.readings[0].values[0])
     assert found.readings[0].values[1] == 2.0
@@ -113,7 +148,13 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from(("device", "time", "values", "gateway", "readings", "temperature", "x")), inner, max_size=6)
+        | st.dictionaries(
+            st.sampled_from(
+                ("device", "time", "values", "gateway", "readings", "temperature", "x")
+            ),
+            inner,
+            max_size=6,
+        )
     ),
     max_leaves=12,
 )

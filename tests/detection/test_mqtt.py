@@ -1,4 +1,5 @@
-"""Detecting over MQTT with a real broker and real processes, killed with -9: nothing is lost and no alarm is doubled."""
+"""Detecting over MQTT with a real broker and real processes, killed with -9: nothing is lost and no
+alarm is doubled."""
 
 from __future__ import annotations
 
@@ -38,7 +39,9 @@ class Publisher:
 
     def __init__(self, port: int) -> None:
         self.sent = self.published = 0
-        self.client = Client(CallbackAPIVersion.VERSION2, "publisher", protocol=MQTTProtocolVersion.MQTTv5)
+        self.client = Client(
+            CallbackAPIVersion.VERSION2, "publisher", protocol=MQTTProtocolVersion.MQTTv5
+        )
         self.client.reconnect_delay_set(1, 1)
         self.client.on_publish = lambda *_: setattr(self, "published", self.published + 1)
         self.client.connect("127.0.0.1", port)
@@ -51,8 +54,13 @@ class Publisher:
 
     def step(self, time: int) -> None:
         """One gateway's message: every device quiet, but every fourth step one alarms."""
-        readings = [{"device": name, "values": [20.0 if time % 40 == 4 * at else 1.0]} for at, name in enumerate(DEVICES)]
-        self.publish("sensors/g", {"gateway": "g", "time": 60 * time, "sequence": time, "readings": readings})
+        readings = [
+            {"device": name, "values": [20.0 if time % 40 == 4 * at else 1.0]}
+            for at, name in enumerate(DEVICES)
+        ]
+        self.publish(
+            "sensors/g", {"gateway": "g", "time": 60 * time, "sequence": time, "readings": readings}
+        )
 
     def wait(self) -> None:
         until(lambda: self.published == self.sent, "everything is published")
@@ -65,7 +73,9 @@ class Publisher:
 
 STEPS = range(1, 401)
 
-EXPECTED = {event(DEVICES[time % 40 // 4], time * MINUTE, 20.0).id for time in STEPS if time % 4 == 0}
+EXPECTED = {
+    event(DEVICES[time % 40 // 4], time * MINUTE, 20.0).id for time in STEPS if time % 4 == 0
+}
 
 
 def ids(path: Path) -> list[str]:
@@ -76,7 +86,17 @@ def ids(path: Path) -> list[str]:
 def arguments(port: int, folder: Path) -> list[object]:
     url = f"mqtt://127.0.0.1:{port}/sensors/%23"
     outputs = ["--alarms", folder / "alarms.jsonl", "--scores", folder / "scores.csv"]
-    return ["--mqtt", url, "--state", folder / "state", "--snapshot-every", "0.3", "--patience", "0", *outputs]
+    return [
+        "--mqtt",
+        url,
+        "--state",
+        folder / "state",
+        "--snapshot-every",
+        "0.3",
+        "--patience",
+        "0",
+        *outputs,
+    ]
 
 
 def scored(folder: Path) -> int:
@@ -90,7 +110,9 @@ def complete(folder: Path) -> bool:
 
 def assert_nothing_lost_or_doubled(folder: Path) -> None:
     assert sorted(ids(folder / "alarms.jsonl")) == sorted(EXPECTED)
-    steps = [tuple(line.split(",")[:2]) for line in (folder / "scores.csv").read_text().splitlines()[1:]]
+    steps = [
+        tuple(line.split(",")[:2]) for line in (folder / "scores.csv").read_text().splitlines()[1:]
+    ]
     assert len(steps) == len(set(steps)) == len(STEPS) * len(DEVICES)
 
 
@@ -107,7 +129,9 @@ def online(port: int) -> bool:
     return found[-1:] == [b"online"]
 
 
-def test_a_detector_killed_three_times_during_traffic(broker: Broker, tmp_path: Path, model: Path) -> None:
+def test_a_detector_killed_three_times_during_traffic(
+    broker: Broker, tmp_path: Path, model: Path
+) -> None:
     detector = Detector(model, *arguments(broker.port, tmp_path))
     until(lambda: online(broker.port), "the detector is online")
     publisher = Publisher(broker.port)
@@ -126,7 +150,9 @@ def test_a_detector_killed_three_times_during_traffic(broker: Broker, tmp_path: 
     until(lambda: not online(broker.port), "the detector is offline")
 
 
-def test_a_broker_killed_twice_once_while_it_alone_has_the_messages(broker: Broker, tmp_path: Path, model: Path) -> None:
+def test_a_broker_killed_twice_once_while_it_alone_has_the_messages(
+    broker: Broker, tmp_path: Path, model: Path
+) -> None:
     detector = Detector(model, *arguments(broker.port, tmp_path))
     until(lambda: online(broker.port), "the detector is online")
     publisher = Publisher(broker.port)
@@ -154,7 +180,9 @@ def test_a_broker_killed_twice_once_while_it_alone_has_the_messages(broker: Brok
 
 def test_it_waits_for_a_broker_that_is_not_there_yet(tmp_path: Path, model: Path) -> None:
     port = free_port()
-    detector = Detector(model, "--mqtt", f"mqtt://127.0.0.1:{port}/x", "--metrics", metrics := free_port())
+    detector = Detector(
+        model, "--mqtt", f"mqtt://127.0.0.1:{port}/x", "--metrics", metrics := free_port()
+    )
 
     def health() -> int:
         try:
@@ -172,25 +200,46 @@ def test_it_waits_for_a_broker_that_is_not_there_yet(tmp_path: Path, model: Path
     broker.kill()
 
 
-def test_what_is_malformed_is_counted_and_the_rest_is_scored(broker: Broker, tmp_path: Path, model: Path) -> None:
+def test_what_is_malformed_is_counted_and_the_rest_is_scored(
+    broker: Broker, tmp_path: Path, model: Path
+) -> None:
     metrics = free_port()
-    detector = Detector(model, *arguments(broker.port, tmp_path), "--metrics", metrics, "--max-message", 1000)
+    detector = Detector(
+        model, *arguments(broker.port, tmp_path), "--metrics", metrics, "--max-message", 1000
+    )
     until(lambda: online(broker.port), "the detector is online")
     publisher = Publisher(broker.port)
-    for payload in (b"{", b"[]", b'{"time": 1}', b"x" * 5000, b'{"device": "d", "time": 1, "values": ["1"]}'):
+    for payload in (
+        b"{",
+        b"[]",
+        b'{"time": 1}',
+        b"x" * 5000,
+        b'{"device": "d", "time": 1, "values": ["1"]}',
+    ):
         publisher.publish("sensors/x", payload)
     publisher.publish("sensors/x", {"device": "d", "time": 2, "values": [11.0]})
 
     def counts() -> dict[tuple[str, ...], float]:
         with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics") as answer:
             families = text_string_to_metric_families(answer.read().decode())
-            return {(each.name, *each.labels.values()): each.value for family in families for each in family.samples}
+            return {
+                (each.name, *each.labels.values()): each.value
+                for family in families
+                for each in family.samples
+            }
 
-    until(lambda: counts().get(("anomalynet_rejected_total", "not a number")), "the last bad one is counted")
+    until(
+        lambda: counts().get(("anomalynet_rejected_total", "not a number")),
+        "the last bad one is counted",
+    )
     until(lambda: counts()["anomalynet_alarms_total",] == 1, "the alarm is counted")
     found = counts()
-    rejected = {name[1]: value for name, value in found.items() if name[0] == "anomalynet_rejected_total"}
-    assert rejected == dict.fromkeys(("malformed JSON", "not an object", "no device", "too large", "not a number"), 1.0)
+    rejected = {
+        name[1]: value for name, value in found.items() if name[0] == "anomalynet_rejected_total"
+    }
+    assert rejected == dict.fromkeys(
+        ("malformed JSON", "not an object", "no device", "too large", "not a number"), 1.0
+    )
     assert found["anomalynet_readings_total",] == 2
     assert found["anomalynet_latency_seconds_count",] == 2
     assert found["anomalynet_devices", "alarm"] == 1
@@ -203,9 +252,17 @@ def test_what_is_malformed_is_counted_and_the_rest_is_scored(broker: Broker, tmp
 def test_alarms_are_published(broker: Broker, tmp_path: Path, model: Path) -> None:
     heard: list[dict[str, Any]] = []
     listener = Publisher(broker.port)
-    listener.client.on_message = lambda client, userdata, message: heard.append(json.loads(message.payload))
+    listener.client.on_message = lambda client, userdata, message: heard.append(
+        json.loads(message.payload)
+    )
     listener.client.subscribe("alarms", qos=1)
-    detector = Detector(model, "--mqtt", f"mqtt://127.0.0.1:{broker.port}/sensors/+", "--alarms", f"mqtt://127.0.0.1:{broker.port}/alarms")
+    detector = Detector(
+        model,
+        "--mqtt",
+        f"mqtt://127.0.0.1:{broker.port}/sensors/+",
+        "--alarms",
+        f"mqtt://127.0.0.1:{broker.port}/alarms",
+    )
     until(lambda: online(broker.port), "the detector is online")
     listener.publish("sensors/1", {"device": "d", "time": 1, "values": [11.0]})
     until(lambda: heard, "the alarm is heard")

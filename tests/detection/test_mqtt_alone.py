@@ -19,9 +19,32 @@ STEPS = 40
 def test_mqtt_metrics_and_state_run_without_anything_heavy(tmp_path: Path, model: Path) -> None:
     broker, port, alarms = Broker(tmp_path), free_port(), tmp_path / "alarms.jsonl"
     url = f"mqtt://127.0.0.1:{broker.port}/sensors/%23"
-    outputs = ["--alarms", alarms, "--metrics", f"127.0.0.1:{port}", "--state", tmp_path / "state", "--snapshot-every", "0.2"]
-    command = [sys.executable, "-c", BLOCKED.format(names=HEAVY), "detect", "--model", model, "--mqtt", url, *outputs, "--drift-every", "1"]
-    running = subprocess.Popen(list(map(str, command)), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    outputs = [
+        "--alarms",
+        alarms,
+        "--metrics",
+        f"127.0.0.1:{port}",
+        "--state",
+        tmp_path / "state",
+        "--snapshot-every",
+        "0.2",
+    ]
+    command = [
+        sys.executable,
+        "-c",
+        BLOCKED.format(names=HEAVY),
+        "detect",
+        "--model",
+        model,
+        "--mqtt",
+        url,
+        *outputs,
+        "--drift-every",
+        "1",
+    ]
+    running = subprocess.Popen(
+        list(map(str, command)), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         until(lambda: online(broker.port), "the detector is online")
         publisher = Publisher(broker.port)
@@ -32,7 +55,10 @@ def test_mqtt_metrics_and_state_run_without_anything_heavy(tmp_path: Path, model
 
         def counted() -> bool:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-                return f"anomalynet_readings_total {float(STEPS * len(DEVICES))}\n" in answer.read().decode()
+                return (
+                    f"anomalynet_readings_total {float(STEPS * len(DEVICES))}\n"
+                    in answer.read().decode()
+                )
 
         until(counted, "every reading is counted")
         until(lambda: len(ids(alarms)) == len(DEVICES), "every device alarms once")

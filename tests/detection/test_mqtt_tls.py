@@ -1,4 +1,5 @@
-"""TLS, certificates and passwords of brokers: who is refused, what is told, and no secret astray."""
+"""TLS, certificates and passwords of brokers: who is refused, what is told, and no secret
+astray."""
 
 from __future__ import annotations
 
@@ -15,20 +16,42 @@ pytestmark = needs_mosquitto
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> Path:
-    """`ca`, `other` (authorities), `server`, `client`, `stranger` (signed by ca; of another host): .crt and .key."""
+    """`ca`, `other` (authorities), `server`, `client`, `stranger` (signed by ca; of another host):
+    .crt and .key."""
 
     def openssl(*arguments: object) -> None:
-        subprocess.run(["openssl", *map(str, arguments)], cwd=tmp_path, check=True, capture_output=True)
+        subprocess.run(
+            ["openssl", *map(str, arguments)], cwd=tmp_path, check=True, capture_output=True
+        )
 
     for name in ("ca", "other", "server", "client", "stranger"):
-        new = ("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key")
+        new = (
+            "req",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-subj",
+            f"/CN={name}",
+            "-keyout",
+            f"{name}.key",
+        )
         if name in ("ca", "other"):
             openssl(*new, "-x509", "-days", 2, "-out", f"{name}.crt")
             continue
         openssl(*new, "-out", f"{name}.csr")
         place = "DNS:elsewhere.example" if name == "stranger" else "IP:127.0.0.1"
         (tmp_path / f"{name}.ext").write_text(f"subjectAltName={place}\n")
-        signed = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", 2, "-extfile", f"{name}.ext")
+        signed = (
+            "-CA",
+            "ca.crt",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+            "-days",
+            2,
+            "-extfile",
+            f"{name}.ext",
+        )
         openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.crt")
     return tmp_path
 
@@ -37,9 +60,14 @@ SECRET = "s3cret-word"
 
 
 def secured(folder: Path, server: str = "server") -> tuple[Broker, dict[str, str]]:
-    """A broker that wants TLS, a certificate of `client` and a password; the environment that it accepts."""
+    """A broker that wants TLS, a certificate of `client` and a password; the environment that it
+    accepts."""
     passwords = folder / "passwords"
-    subprocess.run(["mosquitto_passwd", "-b", "-c", str(passwords), "me", SECRET], check=True, capture_output=True)
+    subprocess.run(
+        ["mosquitto_passwd", "-b", "-c", str(passwords), "me", SECRET],
+        check=True,
+        capture_output=True,
+    )
     broker = Broker(
         folder,
         allow_anonymous="false",
@@ -96,7 +124,9 @@ def test_tls_with_certificates_and_a_password(certificates: Path, model: Path) -
 
 def test_a_broker_of_another_name_is_refused(certificates: Path, model: Path) -> None:
     broker, good = secured(certificates, server="stranger")
-    code, out, err = Detector(model, "--mqtt", f"mqtts://127.0.0.1:{broker.port}/x", environment=good).end(0)
+    code, out, err = Detector(
+        model, "--mqtt", f"mqtts://127.0.0.1:{broker.port}/x", environment=good
+    ).end(0)
     assert (code, out) == (2, ""), err
     assert "IP address mismatch" in err
     broker.kill()
@@ -105,10 +135,27 @@ def test_a_broker_of_another_name_is_refused(certificates: Path, model: Path) ->
 @pytest.mark.parametrize(
     ("server", "change", "told"),
     [
-        ("server", {"ANOMALYNET_MQTT_CA": "other.crt"}, "connection for alarms failed: {where}: its certificate is not trusted"),
-        ("stranger", {}, "connection for alarms failed: {where}: its certificate is not trusted: IP address mismatch"),
-        ("server", {"ANOMALYNET_ALARMS_PASSWORD": "wr0ng-word"}, "connection for alarms refused: {where}: Not authorized"),
-        ("server", {"ANOMALYNET_ALARMS_USERNAME": ""}, "connection for alarms refused: {where}: Not authorized"),
+        (
+            "server",
+            {"ANOMALYNET_MQTT_CA": "other.crt"},
+            "connection for alarms failed: {where}: its certificate is not trusted",
+        ),
+        (
+            "stranger",
+            {},
+            "connection for alarms failed: {where}: its certificate is not trusted: IP address "
+            "mismatch",
+        ),
+        (
+            "server",
+            {"ANOMALYNET_ALARMS_PASSWORD": "wr0ng-word"},
+            "connection for alarms refused: {where}: Not authorized",
+        ),
+        (
+            "server",
+            {"ANOMALYNET_ALARMS_USERNAME": ""},
+            "connection for alarms refused: {where}: Not authorized",
+        ),
     ],
 )
 def test_a_broker_of_alarms_that_cannot_be_used_is_told(
@@ -116,10 +163,27 @@ def test_a_broker_of_alarms_that_cannot_be_used_is_told(
 ) -> None:
     broker, good = secured(certificates, server)
     alarms = {"ANOMALYNET_ALARMS_USERNAME": "me", "ANOMALYNET_ALARMS_PASSWORD": SECRET}
-    environment = good | alarms | {name: str(certificates / text) if name.endswith("CA") else text for name, text in change.items()}
+    environment = (
+        good
+        | alarms
+        | {
+            name: str(certificates / text) if name.endswith("CA") else text
+            for name, text in change.items()
+        }
+    )
     metrics = free_port()
     target = f"mqtts://127.0.0.1:{broker.port}/alarms"
-    detector = Detector(model, "--follow", "-", "--alarms", target, "--metrics", metrics, environment=environment, feed=True)
+    detector = Detector(
+        model,
+        "--follow",
+        "-",
+        "--alarms",
+        target,
+        "--metrics",
+        metrics,
+        environment=environment,
+        feed=True,
+    )
     until(lambda: "connection for alarms" in get(metrics, "metrics"), "the refusal is counted")
     assert SECRET not in get(metrics, "metrics")
     code, out, err = detector.end()

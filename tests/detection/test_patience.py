@@ -63,7 +63,9 @@ def test_a_tick_of_the_journal_settles_how_far_it_is_behind() -> None:
     assert made.due(5060.0) == [("a", at(4560))]
 
 
-def test_made_up_sources_are_forgotten_and_real_ones_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_made_up_sources_are_forgotten_and_real_ones_are_watched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(patience, "SPARE", 10)
     clocks = {f"real {number}": at(500) for number in range(30)}
     made = Patience(60.0, 10.0, lambda: clocks)

@@ -1,4 +1,5 @@
-"""The loop: the same outcome whether it was killed or not, each event delivered, each payload acknowledged after it was kept."""
+"""The loop: the same outcome whether it was killed or not, each event delivered, each payload
+acknowledged after it was kept."""
 
 from __future__ import annotations
 
@@ -99,7 +100,12 @@ def payload(device: str, time: int, value: float) -> bytes:
 
 
 def service(
-    folder: Path, turns: Sequence[Sequence[bytes | None]], sink: Any = None, state: bool = True, sync: bool = False, **more: Any
+    folder: Path,
+    turns: Sequence[Sequence[bytes | None]],
+    sink: Any = None,
+    state: bool = True,
+    sync: bool = False,
+    **more: Any,
 ) -> Service:
     notices = Notices(lambda line: None)
     sinks = [JsonLines(folder / "alarms.jsonl"), *([sink] if sink else [])]
@@ -107,7 +113,16 @@ def service(
     scores = ScoresFile(folder / "scores.csv")
     engine: Any = FakeEngine()
     parser = Parser(("a",), notices)
-    return Service(engine=engine, source=Scripted(turns), parser=parser, sinks=sinks, scores=scores, state=kept, redelivers=True, **more)
+    return Service(
+        engine=engine,
+        source=Scripted(turns),
+        parser=parser,
+        sinks=sinks,
+        scores=scores,
+        state=kept,
+        redelivers=True,
+        **more,
+    )
 
 
 def run(made: Service, turns: int) -> None:
@@ -132,7 +147,8 @@ def outcome(folder: Path) -> tuple[str, str]:
 
 
 KILL = st.tuples(st.integers(0, 4), st.booleans(), st.booleans())
-"""Turns until then; whether the last one's acknowledgement was lost; whether snapshots are taken."""
+"""Turns until then; whether the last one's acknowledgement was lost; whether snapshots are
+taken."""
 
 
 @settings(deadline=None, max_examples=40)
@@ -141,7 +157,10 @@ def test_killed_anywhere_it_goes_on_as_if_nothing_had_been(
     tmp_path_factory: pytest.TempPathFactory, cuts: set[int], kills: list[tuple[int, bool, bool]]
 ) -> None:
     turns = [STEPS[first:last] for first, last in pairwise([0, *sorted(cuts), len(STEPS)])]
-    undisturbed, disturbed = tmp_path_factory.mktemp("undisturbed"), tmp_path_factory.mktemp("disturbed")
+    undisturbed, disturbed = (
+        tmp_path_factory.mktemp("undisturbed"),
+        tmp_path_factory.mktemp("disturbed"),
+    )
     run(whole := service(undisturbed, turns), len(turns))
     whole.close()
 
@@ -150,14 +169,18 @@ def test_killed_anywhere_it_goes_on_as_if_nothing_had_been(
         done = min(wanted, len(left))
         run(made := service(disturbed, left, snapshot_every=0.0 if snapshots else 1e9), done)
         kill(made)
-        left = left[max(0, done - unheard) :]  # a broker sends again what it does not know to be kept
+        left = left[
+            max(0, done - unheard) :
+        ]  # a broker sends again what it does not know to be kept
     run(final := service(disturbed, left), len(left))
     final.close()
     assert outcome(disturbed) == outcome(undisturbed)
     assert len((undisturbed / "alarms.jsonl").read_text().splitlines()) == 8
 
 
-def test_payloads_are_acknowledged_after_they_are_kept_and_not_when_they_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_payloads_are_acknowledged_after_they_are_kept_and_not_when_they_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = service(tmp_path, [[STEPS[0]], [STEPS[1]]])
     run(made, 1)
     source: Any = made.source
@@ -168,7 +191,9 @@ def test_payloads_are_acknowledged_after_they_are_kept_and_not_when_they_cannot_
     assert source.acknowledged == [STEPS[0]]
 
 
-def test_alarms_and_scores_are_on_the_disk_before_the_snapshot_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alarms_and_scores_are_on_the_disk_before_the_snapshot_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     synced: list[str] = []
     real = os.fsync
 
@@ -207,7 +232,9 @@ def test_what_is_too_large_is_acknowledged_and_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("snapshot_every", [0.0, 1e9])
 @pytest.mark.parametrize("delivered", [True, False])
-def test_an_event_is_delivered_by_the_next_process_only_if_it_was_not(tmp_path: Path, delivered: bool, snapshot_every: float) -> None:
+def test_an_event_is_delivered_by_the_next_process_only_if_it_was_not(
+    tmp_path: Path, delivered: bool, snapshot_every: float
+) -> None:
     first = Kept()
     made = service(tmp_path, [[STEPS[0]], [], []], first, snapshot_every=snapshot_every)
     run(made, 1)
@@ -246,18 +273,30 @@ def test_a_delivery_is_forgotten_only_by_the_process_after_it(tmp_path: Path) ->
     assert len(sink.waiting) == 1
 
 
-def test_a_silent_source_is_ticked_and_a_replay_ticks_it_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_source_is_ticked_and_a_replay_ticks_it_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = 1000.0
     monkeypatch.setattr("anomalynet.detection.stream.service.time.time", lambda: now)
-    monkeypatch.setattr(Scripted, "collect", lambda self, limit, seconds: [Raw("t", each, now) for each in self.turns.pop(0)])
-    made = service(tmp_path, [[payload("a", 500, 1.0)], [], [], []], patience=Patience(60.0, 10.0, lambda: {"t": 500_000_000}))
+    monkeypatch.setattr(
+        Scripted,
+        "collect",
+        lambda self, limit, seconds: [Raw("t", each, now) for each in self.turns.pop(0)],
+    )
+    made = service(
+        tmp_path,
+        [[payload("a", 500, 1.0)], [], [], []],
+        patience=Patience(60.0, 10.0, lambda: {"t": 500_000_000}),
+    )
     run(made, 1)
     for now in (1059.0, 1060.0, 1062.0):  # noqa: B007  read by the clock
         made.turn()
     engine: Any = made.engine
     assert engine.ticks == [("t", 560_000_000)]
     kill(made)
-    again = service(tmp_path, [[], [], []], patience=Patience(60.0, 10.0, lambda: {"t": 500_000_000}))
+    again = service(
+        tmp_path, [[], [], []], patience=Patience(60.0, 10.0, lambda: {"t": 500_000_000})
+    )
     now = 2000.0
     again.resume()
     replayed: Any = again.engine

@@ -1,4 +1,5 @@
-"""Alarms arrive once in files, at least once behind a network, in order, and no secret goes astray."""
+"""Alarms arrive once in files, at least once behind a network, in order, and no secret goes
+astray."""
 
 from __future__ import annotations
 
@@ -35,14 +36,18 @@ def test_a_file_keeps_each_event_once_over_restarts(tmp_path: Path) -> None:
         sink = JsonLines(path)
         sink.put(events)
         sink.close()
-    assert [(line["id"], line["kind"]) for line in map(json.loads, path.read_text().splitlines())] == [
+    assert [
+        (line["id"], line["kind"]) for line in map(json.loads, path.read_text().splitlines())
+    ] == [
         (FIRST.id, "alarm"),
         (SECOND.id, "alarm"),
         (FIRST.id, "cleared"),
     ]
 
 
-def test_of_a_long_file_the_newest_events_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_long_file_the_newest_events_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(json_lines, "REMEMBERED", 3)
     events = [event("a", time, 11.0) for time in range(10)]
     sink = JsonLines(tmp_path / "alarms.jsonl")
@@ -84,7 +89,9 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "alarms.jsonl").read_text() == FIRST.to_json() + "\n"
 
 
-def test_delivery_tries_again_in_order_and_tells_what_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_delivery_tries_again_in_order_and_tells_what_arrived(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.01)
     tried: list[str] = []
 
@@ -113,12 +120,16 @@ def test_the_queue_is_bounded_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatc
     notices = Notices(lambda line: None)
     sink = Delivery("x", lambda key, line: None, notices)
     sink.put([event("a", time, 11.0) for time in range(5)])
-    assert [json.loads(line)["id"] for line in sink.pending()] == [event("a", time, 11.0).id for time in (3, 4)]
+    assert [json.loads(line)["id"] for line in sink.pending()] == [
+        event("a", time, 11.0).id for time in (3, 4)
+    ]
     assert notices.counts == {"alarms dropped, too many wait for x": 3}
     assert sink.undelivered() == 5
 
 
-def test_draining_waits_while_something_arrives_and_once_for_what_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_draining_waits_while_something_arrives_and_once_for_what_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(delivery, "STALL", 0.3)
     monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.01)
     away = False
@@ -152,7 +163,9 @@ def test_what_another_process_left_is_delivered_unless_it_was_already() -> None:
     assert sent == [SECOND.to_json()]
 
 
-def test_delivery_survives_what_nobody_expected_and_tells_only_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_delivery_survives_what_nobody_expected_and_tells_only_its_kind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.01)
     sent: list[str] = []
 
@@ -170,14 +183,21 @@ def test_delivery_survives_what_nobody_expected_and_tells_only_its_kind(monkeypa
     assert told == ["delivery to x failed: ValueError (further ones are only counted)"]
 
 
-@pytest.mark.parametrize(("target", "user"), [("mqtt://localhost:1884/x", "of alarms"), ("mqtt://localhost/x", "of readings")])
-def test_only_their_own_broker_gets_the_credentials_of_readings(monkeypatch: pytest.MonkeyPatch, target: str, user: str) -> None:
+@pytest.mark.parametrize(
+    ("target", "user"),
+    [("mqtt://localhost:1884/x", "of alarms"), ("mqtt://localhost/x", "of readings")],
+)
+def test_only_their_own_broker_gets_the_credentials_of_readings(
+    monkeypatch: pytest.MonkeyPatch, target: str, user: str
+) -> None:
     for kind in ("readings", "alarms"):
         name = {"readings": "MQTT", "alarms": "ALARMS"}[kind]
         monkeypatch.setenv(f"ANOMALYNET_{name}_USERNAME", f"of {kind}")
         monkeypatch.setenv(f"ANOMALYNET_{name}_PASSWORD", "s3cret")
     used: list[str] = []
-    monkeypatch.setattr("paho.mqtt.client.Client.username_pw_set", lambda client, name, password: used.append(name))
+    monkeypatch.setattr(
+        "paho.mqtt.client.Client.username_pw_set", lambda client, name, password: used.append(name)
+    )
     monkeypatch.setattr("paho.mqtt.client.Client.loop_start", lambda client: None)
     sinks([target], Notices(), address("mqtt://localhost/sensors/#"))
     assert used == [user]
@@ -195,8 +215,18 @@ def test_a_password_is_not_sent_in_clear_text(monkeypatch: pytest.MonkeyPatch) -
 
 def test_each_target_is_one_sink(tmp_path: Path) -> None:
     file = str(tmp_path / "a.jsonl")
-    made = sinks(["-", file, "https://host/x", file, "https://host/y", "mqtt://host/x", "mqtt://host/y"], Notices(lambda line: None))
+    made = sinks(
+        ["-", file, "https://host/x", file, "https://host/y", "mqtt://host/x", "mqtt://host/y"],
+        Notices(lambda line: None),
+    )
     names = [sink.name for sink in made]
-    assert [name.rpartition(" ")[0] for name in names] == ["", "", "webhook host", "webhook host", "MQTT host:1883", "MQTT host:1883"]
+    assert [name.rpartition(" ")[0] for name in names] == [
+        "",
+        "",
+        "webhook host",
+        "webhook host",
+        "MQTT host:1883",
+        "MQTT host:1883",
+    ]
     assert names[:2] == ["-", file]
     assert len(set(names)) == 6  # a name is what a snapshot and the journal know a sink by

@@ -51,7 +51,12 @@ def test_the_newest_snapshot_and_what_came_after_it(folder: Path) -> None:
 def test_two_snapshots_are_kept_and_no_more(folder: Path) -> None:
     names = sorted(path.name for path in folder.iterdir())
     journals = [f"journal-{number:08}.log" for number in (2, 3)]
-    assert names == [*journals, "lock", "model.json", *(f"snapshot-{number:08}.npz" for number in (2, 3))]
+    assert names == [
+        *journals,
+        "lock",
+        "model.json",
+        *(f"snapshot-{number:08}.npz" for number in (2, 3)),
+    ]
 
 
 @pytest.mark.parametrize("damage", ["empty", "torn", "flipped", "text"])
@@ -59,7 +64,14 @@ def test_of_a_damaged_snapshot_the_one_before_takes_the_place(folder: Path, dama
     path = folder / "snapshot-00000003.npz"
     content = bytearray(path.read_bytes())
     content[len(content) // 3] ^= 0xFF
-    path.write_bytes({"empty": b"", "torn": path.read_bytes()[:-30], "flipped": bytes(content), "text": b"hello"}[damage])
+    path.write_bytes(
+        {
+            "empty": b"",
+            "torn": path.read_bytes()[:-30],
+            "flipped": bytes(content),
+            "text": b"hello",
+        }[damage]
+    )
     assert after(folder) == (6, [6, 7, 8, 9])
 
 

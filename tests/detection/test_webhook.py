@@ -75,7 +75,9 @@ def test_a_webhook_gets_json_with_the_token_and_a_key_that_repeats(
     sink.start()
     until(lambda: not sink.pending(), "everything is delivered")
     sink.close()
-    assert [path for path, _, _ in receiver.requests] == ["/hook/private"] * 4  # a redirect is not followed
+    assert [path for path, _, _ in receiver.requests] == [
+        "/hook/private"
+    ] * 4  # a redirect is not followed
     for _, headers, body in receiver.requests:
         assert headers["Authorization"] == "Bearer s3cret"
         assert headers["Idempotency-Key"] == f"{FIRST.id}-alarm"
@@ -85,7 +87,9 @@ def test_a_webhook_gets_json_with_the_token_and_a_key_that_repeats(
     assert "private" not in "".join([*told, *notices.counts])
 
 
-def test_what_a_webhook_refuses_for_good_is_counted_and_not_sent_again(receivers: Callable[..., Receiver]) -> None:
+def test_what_a_webhook_refuses_for_good_is_counted_and_not_sent_again(
+    receivers: Callable[..., Receiver],
+) -> None:
     receiver, notices = receivers(422), Notices(lambda line: None)
     sink = webhook(receiver.url, notices)
     sink.put([FIRST, SECOND])
@@ -105,14 +109,18 @@ def test_a_token_is_not_sent_in_clear_text(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("token", ["s3cret\nX-Other: 1", "s3cret\u00e4", "s3\0cret"])
-def test_a_token_that_is_none_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+def test_a_token_that_is_none_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
     monkeypatch.setattr("os.environ", {"ANOMALYNET_WEBHOOK_TOKEN": token})
     with pytest.raises(UsageError, match="ANOMALYNET_WEBHOOK_TOKEN") as refused:
         webhook("https://example.org/x", Notices())
     assert "cret" not in str(refused.value)
 
 
-def test_a_line_end_behind_a_token_is_not_part_of_it(receivers: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_end_behind_a_token_is_not_part_of_it(
+    receivers: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ANOMALYNET_WEBHOOK_TOKEN", "s3cret\n")
     receiver = receivers()
     sink = webhook(receiver.url, Notices(lambda line: None))
@@ -123,7 +131,16 @@ def test_a_line_end_behind_a_token_is_not_part_of_it(receivers: Callable[..., Re
 
 
 @pytest.mark.parametrize(
-    "rest", ["host/secrét", "host/a secret", "host:99999/secret", "host:0/secret", "host:x/secret", "[::1/secret", "/secret"]
+    "rest",
+    [
+        "host/secrét",
+        "host/a secret",
+        "host:99999/secret",
+        "host:0/secret",
+        "host:x/secret",
+        "[::1/secret",
+        "/secret",
+    ],
 )
 def test_a_url_that_cannot_be_requested_is_refused_and_not_shown(rest: str) -> None:
     with pytest.raises(UsageError, match="not a URL") as refused:

@@ -1,4 +1,5 @@
-"""The README's results, made from the committed reports: `python -m tests.docs.results` writes them."""
+"""The README's results, made from the committed reports: `python -m tests.docs.results` writes
+them."""
 
 from __future__ import annotations
 
@@ -16,14 +17,23 @@ REPORTS = {
 """Committed report → the command that regenerates it."""
 
 MODELS = {
-    "cnn": "CNN", "lstm": "LSTM", "cnn_lstm": "CNN-LSTM", "hybrid": "Hybrid", "autoencoder": "Autoencoder (no labels)",
-    "logistic": "Logistic regression", "random_forest": "Random forest", "gradient_boosting": "Gradient boosting",
+    "cnn": "CNN",
+    "lstm": "LSTM",
+    "cnn_lstm": "CNN-LSTM",
+    "hybrid": "Hybrid",
+    "autoencoder": "Autoencoder (no labels)",
+    "logistic": "Logistic regression",
+    "random_forest": "Random forest",
+    "gradient_boosting": "Gradient boosting",
     "isolation_forest": "Isolation forest (no labels)",
-}  # fmt: skip
+}
 METRICS = {
-    "f1_attack": "F1 (attack)", "accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy",
-    "auroc_fold_mean": "AUROC, fold mean", "average_precision_fold_mean": "AP, fold mean",
-}  # fmt: skip
+    "f1_attack": "F1 (attack)",
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "auroc_fold_mean": "AUROC, fold mean",
+    "average_precision_fold_mean": "AP, fold mean",
+}
 
 
 VERDICTS = {"holds": "hold", "does not hold": "do not hold", "no evidence": "without evidence"}
@@ -36,28 +46,56 @@ def block() -> str:
 
 def _section(name: str, command: str) -> str:
     folder = ROOT / "reports" / name / "tables"
-    names = ("table_4_f1", "table_5_accuracy", "classical_and_unsupervised", "ranking_and_incidents")
-    table = pl.concat([pl.read_csv(folder / f"{table}.csv", infer_schema_length=None) for table in names], how="diagonal_relaxed")
-    rows = {(row["model"], row["metric"]): row for row in table.iter_rows(named=True) if row["mean"] is not None}
+    names = (
+        "table_4_f1",
+        "table_5_accuracy",
+        "classical_and_unsupervised",
+        "ranking_and_incidents",
+    )
+    table = pl.concat(
+        [pl.read_csv(folder / f"{table}.csv", infer_schema_length=None) for table in names],
+        how="diagonal_relaxed",
+    )
+    rows = {
+        (row["model"], row["metric"]): row
+        for row in table.iter_rows(named=True)
+        if row["mean"] is not None
+    }
     lines = []
     for model, title in MODELS.items():
-        cells = [f"{rows[model, metric]['mean']:.2f} ± {rows[model, metric]['spread']:.2f}" for metric in METRICS]
+        cells = [
+            f"{rows[model, metric]['mean']:.2f} ± {rows[model, metric]['spread']:.2f}"
+            for metric in METRICS
+        ]
         lines.append(f"| {title} | {' | '.join(cells)} |")
     one = rows["hybrid", "f1_attack"]
-    probes = {probe["probe"]: probe for probe in pl.read_csv(folder / "audit.csv").iter_rows(named=True)}
+    probes = {
+        probe["probe"]: probe for probe in pl.read_csv(folder / "audit.csv").iter_rows(named=True)
+    }
     blind = probes["row position"]
-    worlds = ", each in the world of its number" if "," in str(one["worlds"]) and one["worlds"] == one["seeds"] else ""
+    worlds = (
+        ", each in the world of its number"
+        if "," in str(one["worlds"]) and one["worlds"] == one["seeds"]
+        else ""
+    )
     return (
-        f"`{command}` ([report](reports/{name}/report.md)): {one['data']}, split by {one['split']}, {one['folds']} folds pooled, test part "
-        f"{one['prevalence']:.1f} % attack; percent, mean ± spread over {one['n']} repetitions (seed and assignment of folds "
-        f"{one['seeds']}{worlds}){', few epochs' if name.endswith('-quick') else ''}. A probe that sees the row position and no sensor "
-        f"reaches {100 * blind['accuracy']:.1f} % accuracy and AUROC {100 * blind['auroc']:.1f} %.{_claims(folder)}\n\n"
-        f"| | {' | '.join(METRICS.values())} |\n|---|{'---:|' * len(METRICS)}\n" + "\n".join(lines) + "\n"
+        f"`{command}` ([report](reports/{name}/report.md)): {one['data']}, split by "
+        f"{one['split']}, {one['folds']} folds pooled, test part "
+        f"{one['prevalence']:.1f} % attack; percent, mean ± spread over {one['n']} repetitions "
+        "(seed and assignment of folds "
+        f"{one['seeds']}{worlds}){', few epochs' if name.endswith('-quick') else ''}. A probe "
+        "that sees the row position and no sensor "
+        f"reaches {100 * blind['accuracy']:.1f} % accuracy and AUROC {100 * blind['auroc']:.1f} "
+        f"%.{_claims(folder)}\n\n"
+        f"| | {' | '.join(METRICS.values())} |\n|---|{'---:|' * len(METRICS)}\n"
+        + "\n".join(lines)
+        + "\n"
     )
 
 
 def _claims(folder: Path) -> str:
-    """How many of the paper's claims hold there, each by one metric or several; nothing in reports of earlier versions."""
+    """How many of the paper's claims hold there, each by one metric or several; nothing in reports
+    of earlier versions."""
     if not (folder / "claims.csv").is_file():
         return ""
     judged = pl.read_csv(folder / "claims.csv").unique(["claim", "metric"])["verdict"].to_list()
@@ -68,7 +106,9 @@ def _claims(folder: Path) -> str:
 def written(readme: str) -> str:
     """A README with the block in its place."""
     marks = ("<!-- results -->", "<!-- /results -->")
-    return re.sub(f"{marks[0]}.*{marks[1]}", lambda _: f"{marks[0]}\n{block()}{marks[1]}", readme, flags=re.S)
+    return re.sub(
+        f"{marks[0]}.*{marks[1]}", lambda _: f"{marks[0]}\n{block()}{marks[1]}", readme, flags=re.S
+    )
 
 
 if __name__ == "__main__":

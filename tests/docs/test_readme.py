@@ -27,14 +27,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     steps = np.tile(np.arange(1200), 2)
     columns = {"device": np.repeat(["pump", "fan"], 1200), "time": 1_700_000_000 + 60 * steps}
-    pl.DataFrame({**columns, "temperature": 20 + rng.normal(size=2400), "vibration": rng.normal(size=2400)}).write_csv(
-        folder / "sensors.csv"
-    )
+    pl.DataFrame(
+        {**columns, "temperature": 20 + rng.normal(size=2400), "vibration": rng.normal(size=2400)}
+    ).write_csv(folder / "sensors.csv")
     return folder
 
 
 def run(command: str) -> None:
-    """Run one line as the user would, but in this process: importing torch for each would take most of the time."""
+    """Run one line as the user would, but in this process: importing torch for each would take most
+    of the time."""
     words = shlex.split(command)
     assert words[0] == "anomalynet"
     assert main(words[1:]) == 0, command
@@ -47,7 +48,9 @@ def test_the_first_two_shell_blocks_are_one_pasteable_line_each() -> None:
         assert text.strip().endswith(end)
 
 
-def test_every_command_works_in_the_order_of_the_readme(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_works_in_the_order_of_the_readme(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("ANOMALYNET_DATA", str(folder / "data"))
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
@@ -58,7 +61,9 @@ def test_every_command_works_in_the_order_of_the_readme(folder: Path, monkeypatc
             for line in text.splitlines():
                 run(line)
         elif note == "run":
-            done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [sys.executable, "-c", text], capture_output=True, text=True, check=False
+            )
             assert done.returncode == 0, done.stderr
             assert "shape:" in done.stdout
     alarms = [pl.read_parquet(path) for path in folder.glob("runs/autoencoder/*/scores.parquet")]
@@ -73,7 +78,12 @@ def test_every_verb_is_in_the_readme() -> None:
 
 
 def test_the_results_are_those_of_the_committed_reports() -> None:
-    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "reports"], cwd=results.ROOT, check=False).returncode
+    changed = subprocess.run(
+        ["git", "diff", "--quiet", "HEAD", "--", "reports"], cwd=results.ROOT, check=False
+    ).returncode
     if changed:
-        pytest.skip("reports/ differs from what is committed: `python -m tests.docs.results` puts it into the README")
+        pytest.skip(
+            "reports/ differs from what is committed: `python -m tests.docs.results` puts it "
+            "into the README"
+        )
     assert results.written(README) == README, "python -m tests.docs.results writes them"

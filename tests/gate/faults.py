@@ -1,6 +1,8 @@
-"""Eight ways in which a change can break training without any error; each is applied to the program while it runs.
+"""Eight ways in which a change can break training without any error; each is applied to the program
+while it runs.
 
-A fault changes no file and no key of a configuration: that is how a careless commit does it. Each names the experiment that suffers.
+A fault changes no file and no key of a configuration: that is how a careless commit does it. Each
+names the experiment that suffers.
 """
 
 from __future__ import annotations

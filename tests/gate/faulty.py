@@ -1,4 +1,5 @@
-"""`python -m tests.gate.faulty NAME check …`: anomalynet with one of the faults in every process that trains."""
+"""`python -m tests.gate.faulty NAME check …`: anomalynet with one of the faults in every process
+that trains."""
 
 from __future__ import annotations
 
@@ -16,12 +17,15 @@ VARIABLE = "ANOMALYNET_TEST_FAULT"
 
 
 def main(name: str, arguments: list[str]) -> int:
-    """Run one command whose workers are started as this module instead of `anomalynet.sweep.worker`."""
+    """Run one command whose workers are started as this module instead of
+    `anomalynet.sweep.worker`."""
     os.environ[VARIABLE] = name
     real = subprocess.Popen
 
     def popen(command: list[str], **options: Any) -> Any:
-        return real([__spec__.name if word == worker.__name__ else word for word in command], **options)
+        return real(
+            [__spec__.name if word == worker.__name__ else word for word in command], **options
+        )
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subprocess, "Popen", popen)

@@ -1,4 +1,5 @@
-"""The baseline's file: what is written is read again, and what a hand broke is told with its place."""
+"""The baseline's file: what is written is read again, and what a hand broke is told with its
+place."""
 
 from __future__ import annotations
 
@@ -11,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalynet.errors import NothingToCompareError, UsageError
-from anomalynet.gate.baseline import DEFAULTS, Baseline, Entry, Environment, Golden, Repeated, RunMetrics, read_baseline, write_baseline
+from anomalynet.gate.baseline import (
+    DEFAULTS,
+    Baseline,
+    Entry,
+    Environment,
+    Golden,
+    Repeated,
+    RunMetrics,
+    read_baseline,
+    write_baseline,
+)
 from anomalynet.gate.plain import build, dump, parse
 from anomalynet.gate.update import updated
 from anomalynet.gate.verdict import Measured
@@ -23,8 +34,12 @@ ROOT = Path(__file__).parents[2]
 def small() -> Baseline:
     golden = Golden(1, "code", "run", {"threshold": [0.5], "test/f1_attack": [None]})
     repeated = Repeated(1, "code", "digest", [RunMetrics(0, 0, None, {AP: 0.4})])
-    history = [Entry("2026-01-05", None, "ünïcode | first", "torch 2.13, AVX2", "code", {"cnn": {AP: 0.4}})]
-    return Baseline(2, DEFAULTS, {"torch 2.13, AVX2": Environment({"cnn": golden}, {"cnn": repeated})}, history)
+    history = [
+        Entry("2026-01-05", None, "ünïcode | first", "torch 2.13, AVX2", "code", {"cnn": {AP: 0.4}})
+    ]
+    return Baseline(
+        2, DEFAULTS, {"torch 2.13, AVX2": Environment({"cnn": golden}, {"cnn": repeated})}, history
+    )
 
 
 def test_written_and_read_again(tmp_path: Path) -> None:
@@ -36,25 +51,42 @@ def test_written_and_read_again(tmp_path: Path) -> None:
 
 
 VALUES = st.dictionaries(
-    st.text(max_size=5), st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False), max_size=4), max_size=3
+    st.text(max_size=5),
+    st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False), max_size=4),
+    max_size=3,
 )
 
 
 @given(VALUES)
 def test_any_values_survive(values: dict[str, list[float | None]]) -> None:
-    own = replace(small(), environments={"e": Environment({"cnn": Golden(1, "c", "r", values)}, {})})
+    own = replace(
+        small(), environments={"e": Environment({"cnn": Golden(1, "c", "r", values)}, {})}
+    )
     assert build(Baseline, parse(dump(own), "f"), "f") == own
 
 
 DAMAGE = {
     '"version": 2,': ('"version": 2', r"baseline.json:3: not valid JSON: .*\(column"),
     '"version": 2': ('"version": 1', "its version is 1, this program reads 2"),
-    '"golden": 1e-05': ('"golden": "small"', r"baseline.json.tolerances.golden: expected a number, not 'small'"),
+    '"golden": 1e-05': (
+        '"golden": "small"',
+        r"baseline.json.tolerances.golden: expected a number, not 'small'",
+    ),
     '"elsewhere": 0.001': ('"elsewhere": -1', "tolerances: elsewhere must be at least 0, not -1"),
     '"test/auroc": 0.03': ('"test/prevalence": 0.03', "test/prevalence describes the data"),
-    '"test/auroc":': ('"test/auorc":', r"baseline.json: tolerances.metrics: there is no metric 'test/auorc'; did you mean 'test/auroc'\?"),
-    '"test/f1_attack": 0.03': ('"auroc": 0.03', "there is no metric 'auroc'; did you mean 'test/auroc'"),
-    '"threshold": [0.5]': ('"threshold": 0.5', r"environments.torch 2.13, AVX2.golden.cnn.values.threshold: expected a list, not 0.5"),
+    '"test/auroc":': (
+        '"test/auorc":',
+        r"baseline.json: tolerances.metrics: there is no metric 'test/auorc'; did you mean "
+        r"'test/auroc'\?",
+    ),
+    '"test/f1_attack": 0.03': (
+        '"auroc": 0.03',
+        "there is no metric 'auroc'; did you mean 'test/auroc'",
+    ),
+    '"threshold": [0.5]': (
+        '"threshold": 0.5',
+        r"environments.torch 2.13, AVX2.golden.cnn.values.threshold: expected a list, not 0.5",
+    ),
     '"seed": 0': ('"sead": 0', r"statistical.cnn.runs\[0\] lacks key 'seed'"),
     '"reason":': ('"extra": 1, "reason":', r"history\[0\] has the unknown key 'extra'"),
     '"fold": 0': ('"fold": true', r"fold: expected a whole number, not True"),
@@ -81,23 +113,46 @@ def test_damage_is_told_in_one_message_with_its_place(place: str, tmp_path: Path
         read_baseline(tmp_path / "none.json")
 
 
-def measured(environment: str, code: str, *golden: str, statistical: tuple[str, ...] = ()) -> Measured:
+def measured(
+    environment: str, code: str, *golden: str, statistical: tuple[str, ...] = ()
+) -> Measured:
     runs = {name: ("ids", [RunMetrics(0, 0, 0, {AP: 0.6})]) for name in statistical}
-    return Measured(environment, code, "abc", {name: ("new", {"threshold": [0.7]}) for name in golden}, runs, ())
+    return Measured(
+        environment, code, "abc", {name: ("new", {"threshold": [0.7]}) for name in golden}, runs, ()
+    )
 
 
 def test_an_update_keeps_other_environments_experiments_tolerances_and_history() -> None:
     own = replace(small(), tolerances=replace(DEFAULTS, golden=1e-4))
-    new = updated(own, measured("torch 2.13, AVX512", "other", "lstm", statistical=("cnn",)), "why not", "2026-02-03", {})
+    new = updated(
+        own,
+        measured("torch 2.13, AVX512", "other", "lstm", statistical=("cnn",)),
+        "why not",
+        "2026-02-03",
+        {},
+    )
     assert new.environments["torch 2.13, AVX2"] == own.environments["torch 2.13, AVX2"]
-    assert new.environments["torch 2.13, AVX512"].golden == {"lstm": Golden(2, "other", "new", {"threshold": [0.7]})}
+    assert new.environments["torch 2.13, AVX512"].golden == {
+        "lstm": Golden(2, "other", "new", {"threshold": [0.7]})
+    }
     assert new.tolerances.golden == 1e-4
     assert new.history[0] == own.history[0]
-    assert (new.history[1].reason, new.history[1].commit, new.history[1].means) == ("why not", "abc", {"cnn": {AP: 0.6}})
-    again = updated(new, measured("torch 2.13, AVX2", "third", "cnn"), "x", "2026-02-03", {"golden": ["cnn"]})
+    assert (new.history[1].reason, new.history[1].commit, new.history[1].means) == (
+        "why not",
+        "abc",
+        {"cnn": {AP: 0.6}},
+    )
+    again = updated(
+        new, measured("torch 2.13, AVX2", "third", "cnn"), "x", "2026-02-03", {"golden": ["cnn"]}
+    )
     assert again.environments["torch 2.13, AVX2"].golden["cnn"].update == 3
-    assert again.environments["torch 2.13, AVX512"].golden == {}  # lstm is no experiment of the goldens any more
-    assert again.environments["torch 2.13, AVX512"].statistical == new.environments["torch 2.13, AVX512"].statistical
+    assert (
+        again.environments["torch 2.13, AVX512"].golden == {}
+    )  # lstm is no experiment of the goldens any more
+    assert (
+        again.environments["torch 2.13, AVX512"].statistical
+        == new.environments["torch 2.13, AVX512"].statistical
+    )
 
 
 def test_the_committed_baseline_is_whole() -> None:
@@ -108,4 +163,8 @@ def test_the_committed_baseline_is_whole() -> None:
     last = baseline.environments[baseline.history[-1].environment]
     assert set(last.golden) == set(read_sweep("golden", "quick").experiments)
     assert set(last.statistical) == set(read_sweep("smoke", "quick").experiments)
-    assert all(set(run.metrics) == set(baseline.tolerances.metrics) for one in last.statistical.values() for run in one.runs)
+    assert all(
+        set(run.metrics) == set(baseline.tolerances.metrics)
+        for one in last.statistical.values()
+        for run in one.runs
+    )

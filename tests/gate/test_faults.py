@@ -31,14 +31,19 @@ def baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         in_process(patch)
         kept = ["--runs", str(path.with_name("runs"))]
-        assert main([*GOLDEN, experiments, "--against", str(path), *kept, "--update", "for tests"]) == 0
+        assert (
+            main([*GOLDEN, experiments, "--against", str(path), *kept, "--update", "for tests"])
+            == 0
+        )
     return path
 
 
 def test_a_golden_is_exactly_twenty_optimiser_steps_of_any_network(baseline: Path) -> None:
     files = list(baseline.with_name("runs").glob("golden/*/*/checkpoints/last.ckpt"))
     assert len(files) == len({fault.experiment for fault in FAULTS.values()})
-    assert [torch.load(file, weights_only=True)["global_step"] for file in files] == [20] * len(files)
+    assert [torch.load(file, weights_only=True)["global_step"] for file in files] == [20] * len(
+        files
+    )
 
 
 FIRST = {
@@ -66,12 +71,25 @@ def test_a_planted_fault_is_a_regression_with_experiment_metric_and_size(
     found = json.loads(told.out)["findings"]
     assert (found[0]["experiment"], found[0]["metric"]) == (fault.experiment, FIRST[name])
     assert abs(found[0]["difference"]) > 1e-3
-    line = next(line for line in told.err.splitlines() if line.startswith(f"{fault.experiment}: {FIRST[name]} "))
+    line = next(
+        line
+        for line in told.err.splitlines()
+        if line.startswith(f"{fault.experiment}: {FIRST[name]} ")
+    )
     assert f"({found[0]['difference']:+.3g}, tolerance 1e-05): regression" in line
 
 
 def test_workers_of_their_own_carry_a_fault_and_the_exit_code(baseline: Path) -> None:
-    command = [sys.executable, "-m", "tests.gate.faulty", "threshold", *GOLDEN, "cnn", "--against", str(baseline)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.gate.faulty",
+        "threshold",
+        *GOLDEN,
+        "cnn",
+        "--against",
+        str(baseline),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stderr
     assert "cnn: threshold " in done.stderr
@@ -79,9 +97,20 @@ def test_workers_of_their_own_carry_a_fault_and_the_exit_code(baseline: Path) ->
 
 
 def test_another_cpu_capability_is_another_environment_and_no_alarm(baseline: Path) -> None:
-    command = [sys.executable, "-m", "anomalynet", *GOLDEN, "autoencoder", "--against", str(baseline), "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "anomalynet",
+        *GOLDEN,
+        "autoencoder",
+        "--against",
+        str(baseline),
+        "--json",
+    ]
     environment = {**os.environ, "ATEN_CPU_CAPABILITY": "default"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert answer["environment"].endswith(", DEFAULT")
@@ -93,7 +122,9 @@ def test_other_threads_and_another_order_of_rows_raise_no_alarm_and_other_values
 ) -> None:
     in_process(monkeypatch)
     sweep = tmp_path / "plant.yaml"
-    settings = "{data.name: gate_rows, training.epochs: 2, data.calibration_rows: 50, data.stride: 4}"
+    settings = (
+        "{data.name: gate_rows, training.epochs: 2, data.calibration_rows: 50, data.stride: 4}"
+    )
     sweep.write_text(f"experiments: [cnn]\nfolds: [0]\npresets: {{quick: {settings}}}\n")
     rows = pl.read_csv(table(tmp_path / "rows.csv"))
     command = [*GOLDEN, "cnn", "--golden", str(sweep), "--against", str(tmp_path / "baseline.json")]
@@ -102,7 +133,16 @@ def test_other_threads_and_another_order_of_rows_raise_no_alarm_and_other_values
         frame.write_csv(tmp_path / "rows.csv")
         file, name = tmp_path / "rows.csv", "gate_rows"
         import_table(
-            ImportRequest(file=file, name=name, time="time", series="device", label="attack", split="part", unsorted="sort", replace=True)
+            ImportRequest(
+                file=file,
+                name=name,
+                time="time",
+                series="device",
+                label="attack",
+                split="part",
+                unsorted="sort",
+                replace=True,
+            )
         )
 
     imported(rows)

@@ -12,7 +12,14 @@ from anomalynet.gate.history import course, rows, short, sparkline
 
 
 def entry(commit: str | None, **means: float | None) -> Entry:
-    return Entry("2026-01-05", commit, "why", "torch 2.13, AVX2", "c", {name: {"test/auroc": value} for name, value in means.items()})
+    return Entry(
+        "2026-01-05",
+        commit,
+        "why",
+        "torch 2.13, AVX2",
+        "c",
+        {name: {"test/auroc": value} for name, value in means.items()},
+    )
 
 
 def test_a_sparkline_by_hand() -> None:
@@ -26,7 +33,12 @@ def test_an_update_that_did_not_measure_an_experiment_is_no_point_of_it() -> Non
     history = [entry("a" * 40, cnn=0.5), entry(None, lstm=0.9), entry("b" * 40 + "+", cnn=0.7)]
     assert course(history, "cnn", "test/auroc") == [0.5, 0.7]
     (cnn, lstm) = rows(history)
-    assert (cnn["history"], cnn["first"], cnn["last"], cnn["updates"]) == ("▁█", "0.5000", "0.7000", 2)
+    assert (cnn["history"], cnn["first"], cnn["last"], cnn["updates"]) == (
+        "▁█",
+        "0.5000",
+        "0.7000",
+        2,
+    )
     assert (lstm["experiment"], lstm["history"]) == ("lstm", "▄")
     assert rows(history, ["lstm"]) == [lstm]
     assert (short(None), short("b" * 40 + "+")) == ("", "bbbbbbbb+")
@@ -38,7 +50,9 @@ def test_the_figure_names_commits_and_repeats_byte_by_byte() -> None:
     assert drawn == draw_history(history)
     assert drawn["png"].startswith(b"\x89PNG")
     text = drawn["svg"].decode()
-    assert all(f"<!-- {word}" in text for word in ("cnn", "lstm", "AUROC (test)", "aaaaaaaa", "bbbbbbbb"))
+    assert all(
+        f"<!-- {word}" in text for word in ("cnn", "lstm", "AUROC (test)", "aaaaaaaa", "bbbbbbbb")
+    )
     with pytest.raises(NothingToCompareError):
         draw_history([entry(None)])
 
@@ -53,7 +67,11 @@ def golden(update: int, code: str, run: str = "r") -> Golden:
 
 
 def test_the_same_environment_wins_unless_the_code_has_moved_on_elsewhere() -> None:
-    here, there, older = "torch 2.13, sk 1.9, AVX512", "torch 2.13, sk 1.9, AVX2", "torch 2.12, sk 1.9, AVX512"
+    here, there, older = (
+        "torch 2.13, sk 1.9, AVX512",
+        "torch 2.13, sk 1.9, AVX2",
+        "torch 2.12, sk 1.9, AVX512",
+    )
     assert match({}, here) is None
     same = match({here: golden(1, "a"), there: golden(2, "a")}, here)
     assert same is not None

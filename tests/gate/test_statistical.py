@@ -1,4 +1,5 @@
-"""A regression is a mean loss beyond the tolerance whose interval leaves zero out; worlds are the witnesses."""
+"""A regression is a mean loss beyond the tolerance whose interval leaves zero out; worlds are the
+witnesses."""
 
 from __future__ import annotations
 
@@ -8,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from anomalynet.gate.baseline import RunMetrics, read_baseline
-from anomalynet.gate.finding import GONE, IMPROVEMENT, NEW, NO_EVIDENCE, REGRESSION, SAME, UNTESTABLE, Finding
+from anomalynet.gate.finding import (
+    GONE,
+    IMPROVEMENT,
+    NEW,
+    NO_EVIDENCE,
+    REGRESSION,
+    SAME,
+    UNTESTABLE,
+    Finding,
+)
 from anomalynet.gate.statistical import compare, means
 from anomalynet.gate.verdict import exit_code
 from anomalynet.reporting.ablation.resampling import bootstrap_interval, sign_flip_p
@@ -18,11 +28,20 @@ ROOT = Path(__file__).parents[2]
 
 
 def runs(values: list[float | None], metric: str = AP, worlds: bool = True) -> list[RunMetrics]:
-    return [RunMetrics(number, 0, number if worlds else None, {metric: value}) for number, value in enumerate(values)]
+    return [
+        RunMetrics(number, 0, number if worlds else None, {metric: value})
+        for number, value in enumerate(values)
+    ]
 
 
 def judged(differences: list[float], metric: str = AP, tolerance: float = 0.02) -> Finding:
-    return compare("cnn", metric, runs([0.5] * len(differences), metric), runs([0.5 + own for own in differences], metric), tolerance)
+    return compare(
+        "cnn",
+        metric,
+        runs([0.5] * len(differences), metric),
+        runs([0.5 + own for own in differences], metric),
+        tolerance,
+    )
 
 
 def test_loss_tolerance_and_interval_together_decide() -> None:
@@ -56,7 +75,11 @@ def test_the_direction_is_the_metrics_own() -> None:
 
 def test_too_few_witnesses_are_said_and_never_guessed() -> None:
     found = judged([-0.3] * 5)
-    assert (found.verdict, found.low, found.note) == (UNTESTABLE, None, "with 5 pairs in 5 worlds or seeds")
+    assert (found.verdict, found.low, found.note) == (
+        UNTESTABLE,
+        None,
+        "with 5 pairs in 5 worlds or seeds",
+    )
     fewer = compare("cnn", AP, runs([0.5] * 6), runs([0.5] * 5), 0.02)
     assert (fewer.verdict, fewer.note[:33]) == (GONE, "with 5 pairs in 5 worlds or seeds")
     folds = [RunMetrics(0, fold, 0, {AP: 0.5}) for fold in range(10)]
@@ -66,11 +89,18 @@ def test_too_few_witnesses_are_said_and_never_guessed() -> None:
 
 def test_runs_of_one_world_are_averaged_and_data_of_one_world_is_judged_over_seeds() -> None:
     before = [RunMetrics(seed, fold, seed, {AP: 0.5}) for seed in range(6) for fold in (0, 1)]
-    after = [RunMetrics(run.seed, run.fold, run.world, {AP: 0.5 - 0.1 * run.fold}) for run in before]
+    after = [
+        RunMetrics(run.seed, run.fold, run.world, {AP: 0.5 - 0.1 * run.fold}) for run in before
+    ]
     found = compare("cnn", AP, before, after, 0.02)
     assert found.low == pytest.approx(-0.05)  # every world's mean is the same: no spread is left
     assert found.high == pytest.approx(-0.05)
-    assert compare("cnn", AP, runs([0.5] * 6, worlds=False), runs([0.4] * 6, worlds=False), 0.02).verdict == REGRESSION
+    assert (
+        compare(
+            "cnn", AP, runs([0.5] * 6, worlds=False), runs([0.4] * 6, worlds=False), 0.02
+        ).verdict
+        == REGRESSION
+    )
 
 
 def test_pairs_that_are_missing_or_undefined_are_counted_and_order_is_no_matter() -> None:
@@ -78,7 +108,10 @@ def test_pairs_that_are_missing_or_undefined_are_counted_and_order_is_no_matter(
     found = compare("cnn", AP, before, now, 0.02)
     assert (found.verdict, found.before) == (REGRESSION, 0.5)
     assert found.now == pytest.approx(0.4)
-    assert found.note == "undefined in 1 of 7 runs, before in 0; 1 runs of the baseline are not there any more"
+    assert (
+        found.note
+        == "undefined in 1 of 7 runs, before in 0; 1 runs of the baseline are not there any more"
+    )
 
 
 def test_a_metric_undefined_in_more_runs_than_before_is_gone_and_no_pass() -> None:

@@ -19,7 +19,9 @@ def _linear(layer: nn.Linear, x: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("axis", "parts"), [("time", STEPS), ("channel", WIDTH)])
-def test_scores_softmax_and_weighted_sum_by_hand(axis: Literal["time", "channel"], parts: int) -> None:
+def test_scores_softmax_and_weighted_sum_by_hand(
+    axis: Literal["time", "channel"], parts: int
+) -> None:
     torch.manual_seed(0)
     layer = Attention(WIDTH, STEPS, axis)
     sequence, query = torch.randn(BATCH, STEPS, WIDTH), torch.randn(BATCH, WIDTH)
@@ -28,7 +30,9 @@ def test_scores_softmax_and_weighted_sum_by_hand(axis: Literal["time", "channel"
     for b in range(BATCH):
         seen = sequence[b].numpy() if axis == "time" else sequence[b].numpy().T
         asked = _linear(layer.query, query[b].numpy())
-        energies = np.array([asked @ _linear(layer.key, seen[t]) / np.sqrt(WIDTH) for t in range(parts)])
+        energies = np.array(
+            [asked @ _linear(layer.key, seen[t]) / np.sqrt(WIDTH) for t in range(parts)]
+        )
         alpha = np.exp(energies) / np.exp(energies).sum()
         summed = np.sum([alpha[t] * _linear(layer.value, seen[t]) for t in range(parts)], axis=0)
         np.testing.assert_allclose(weights[b].detach().numpy(), alpha, atol=1e-6)

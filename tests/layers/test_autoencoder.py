@@ -22,7 +22,9 @@ from anomalynet.layers.autoencoder import Autoencoder, widths
         (8, 32, 2, [8, 16, 32]),
     ],
 )
-def test_hidden_widths_are_geometric(features: int, latent: int, depth: int, expected: list[int]) -> None:
+def test_hidden_widths_are_geometric(
+    features: int, latent: int, depth: int, expected: list[int]
+) -> None:
     assert widths(features, latent, depth) == expected
 
 

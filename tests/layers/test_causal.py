@@ -17,7 +17,10 @@ def test_a_causal_convolution_by_hand() -> None:
     weight, bias = (value.detach().numpy() for value in layer.convolution.parameters())
     for given, front in ((None, np.zeros((2, 2))), (before, before[0].numpy())):
         steps = np.concatenate([front, x[0].numpy()])
-        expected = [np.maximum(sum(weight[:, :, k] @ steps[t + k] for k in range(3)) + bias, 0) for t in range(4)]
+        expected = [
+            np.maximum(sum(weight[:, :, k] @ steps[t + k] for k in range(3)) + bias, 0)
+            for t in range(4)
+        ]
         np.testing.assert_allclose(layer(x, given)[0].detach().numpy(), expected, atol=1e-6)
 
 

@@ -16,7 +16,10 @@ BATCH, STEPS, FEATURES, CHANNELS, KERNEL = 2, 6, 3, 4, 3
 
 def _pooled(maps: np.ndarray, pool: int) -> np.ndarray:
     """Maximum over groups of `pool` steps of (batch, time, …); the last group may be smaller."""
-    return np.stack([maps[:, start : start + pool].max(axis=1) for start in range(0, maps.shape[1], pool)], axis=1)
+    return np.stack(
+        [maps[:, start : start + pool].max(axis=1) for start in range(0, maps.shape[1], pool)],
+        axis=1,
+    )
 
 
 @pytest.mark.parametrize(("steps", "pool"), [(6, 1), (6, 2), (7, 2), (7, 3)])

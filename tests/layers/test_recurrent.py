@@ -23,7 +23,9 @@ def test_lstm_gates_by_hand() -> None:
     state, cell, expected = np.zeros((2, width)), np.zeros((2, width)), []
     for t in range(5):
         gates = x[:, t].numpy() @ on_input.T + state @ on_state.T + bias
-        enter, forget, candidate, leave = np.split(gates, 4, axis=1)  # torch's order: input, forget, candidate, output
+        enter, forget, candidate, leave = np.split(
+            gates, 4, axis=1
+        )  # torch's order: input, forget, candidate, output
         cell = _sigmoid(forget) * cell + _sigmoid(enter) * np.tanh(candidate)
         state = _sigmoid(leave) * np.tanh(cell)
         expected.append(state)

@@ -14,7 +14,11 @@ from anomalynet.metrics.classification import from_counts, precision_at
 from anomalynet.metrics.evaluate import point_metrics
 
 Steps = list[tuple[int, float]]
-STEPS = st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from([0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0])), min_size=1, max_size=30)
+STEPS = st.lists(
+    st.tuples(st.sampled_from([0, 1]), st.sampled_from([0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0])),
+    min_size=1,
+    max_size=30,
+)
 
 
 @given(STEPS)
@@ -23,21 +27,40 @@ def test_every_point_metric_equals_scikit_learn(steps: Steps) -> None:
     scores = np.array([score for _, score in steps])
     predicted = (scores >= 0.4).astype(int)
     ours = point_metrics(labels, scores, 0.4, probability=True)
-    precision, recall, f1, _ = reference.precision_recall_fscore_support(labels, predicted, labels=[0, 1], zero_division=nan)
+    precision, recall, f1, _ = reference.precision_recall_fscore_support(
+        labels, predicted, labels=[0, 1], zero_division=nan
+    )
     expected = {
         "accuracy": reference.accuracy_score(labels, predicted),
         "accuracy_at_half": reference.accuracy_score(labels, scores >= 0.5),
         "prevalence": labels.mean(),
     }
     for position, name in enumerate(("normal", "attack")):
-        expected |= {f"precision_{name}": precision[position], f"recall_{name}": recall[position], f"f1_{name}": f1[position]}
+        expected |= {
+            f"precision_{name}": precision[position],
+            f"recall_{name}": recall[position],
+            f"f1_{name}": f1[position],
+        }
     tn, fp, fn, tp = reference.confusion_matrix(labels, predicted, labels=[0, 1]).ravel()
-    expected |= {"true_negatives": tn, "false_positives": fp, "false_negatives": fn, "true_positives": tp}
+    expected |= {
+        "true_negatives": tn,
+        "false_positives": fp,
+        "false_negatives": fn,
+        "true_positives": tp,
+    }
     both = len(set(labels.tolist())) == 2
-    expected["balanced_accuracy"] = reference.balanced_accuracy_score(labels, predicted) if both else nan
-    expected["mcc"] = reference.matthews_corrcoef(labels, predicted) if both and len(set(predicted.tolist())) == 2 else nan
+    expected["balanced_accuracy"] = (
+        reference.balanced_accuracy_score(labels, predicted) if both else nan
+    )
+    expected["mcc"] = (
+        reference.matthews_corrcoef(labels, predicted)
+        if both and len(set(predicted.tolist())) == 2
+        else nan
+    )
     expected["auroc"] = reference.roc_auc_score(labels, scores) if both else nan
-    expected["average_precision"] = reference.average_precision_score(labels, scores) if both else nan
+    expected["average_precision"] = (
+        reference.average_precision_score(labels, scores) if both else nan
+    )
     for name, value in expected.items():
         assert ours[name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
 
@@ -45,7 +68,13 @@ def test_every_point_metric_equals_scikit_learn(steps: Steps) -> None:
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class_leaves_undefined_what_needs_two(label: int) -> None:
     values = point_metrics(np.full(5, label, dtype=np.int8), np.linspace(0, 1, 5), 0.5, True)
-    for name in ("auroc", "average_precision", "balanced_accuracy", "mcc", "precision_at_paper_prevalence"):
+    for name in (
+        "auroc",
+        "average_precision",
+        "balanced_accuracy",
+        "mcc",
+        "precision_at_paper_prevalence",
+    ):
         assert isnan(values[name]), name
     assert isnan(values["recall_attack" if label == 0 else "recall_normal"])
     assert values["accuracy"] == pytest.approx(0.4 if label == 0 else 0.6)
@@ -61,19 +90,29 @@ def test_no_step_leaves_everything_undefined_but_the_counts() -> None:
 def test_unlabelled_and_missed_steps_take_no_part() -> None:
     labels = np.array([0, 1, -1, 1, 0], dtype=np.int8)
     scores = np.array([0.1, 0.9, 0.9, nan, 0.7])
-    assert point_metrics(labels, scores, 0.5, True) == pytest.approx(point_metrics(labels[[0, 1, 4]], scores[[0, 1, 4]], 0.5, True))
+    assert point_metrics(labels, scores, 0.5, True) == pytest.approx(
+        point_metrics(labels[[0, 1, 4]], scores[[0, 1, 4]], 0.5, True)
+    )
 
 
 def test_accuracy_at_half_means_nothing_without_a_probability() -> None:
-    assert isnan(point_metrics(np.array([0, 1], dtype=np.int8), np.array([0.1, 0.9]), 0.5, False)["accuracy_at_half"])
+    assert isnan(
+        point_metrics(np.array([0, 1], dtype=np.int8), np.array([0.1, 0.9]), 0.5, False)[
+            "accuracy_at_half"
+        ]
+    )
 
 
 def test_a_score_at_the_threshold_is_an_attack() -> None:
-    assert point_metrics(np.array([1], dtype=np.int8), np.array([0.3]), 0.3, True)["true_positives"] == 1
+    assert (
+        point_metrics(np.array([1], dtype=np.int8), np.array([0.3]), 0.3, True)["true_positives"]
+        == 1
+    )
 
 
 def test_precision_moves_with_prevalence() -> None:
-    # Recalls 97.5 % and 97.85 % give a precision of 99.0 % at the paper's prevalence, and 67 % at 5 %.
+    # Recalls 97.5 % and 97.85 % give a precision of 99.0 % at the paper's prevalence, and 67 % at 5
+    # %.
     assert precision_at(0.9785, 1 - 0.975) == pytest.approx(0.990, abs=5e-4)
     assert precision_at(0.9785, 1 - 0.975, prevalence=0.05) == pytest.approx(0.67, abs=5e-3)
     assert isnan(precision_at(0.0, 0.0))

@@ -12,11 +12,22 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from anomalynet.config.schema import EvaluationConfig
 from anomalynet.errors import DataError
-from anomalynet.metrics.threshold import alarm_budget, best_balanced_accuracy, best_f1, choose_threshold
+from anomalynet.metrics.threshold import (
+    alarm_budget,
+    best_balanced_accuracy,
+    best_f1,
+    choose_threshold,
+)
 
 VALUES = [0.0, 0.1, 0.25, 0.3, 0.5, 0.75, 1.0, 1000.0]
-LABELLED = st.lists(st.tuples(st.sampled_from([0, 1, -1]), st.sampled_from([*VALUES, nan])), min_size=1, max_size=25)
-SERIES = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([0, 1, -1]), st.sampled_from([*VALUES, nan])), min_size=1, max_size=30)
+LABELLED = st.lists(
+    st.tuples(st.sampled_from([0, 1, -1]), st.sampled_from([*VALUES, nan])), min_size=1, max_size=25
+)
+SERIES = st.lists(
+    st.tuples(st.integers(0, 2), st.sampled_from([0, 1, -1]), st.sampled_from([*VALUES, nan])),
+    min_size=1,
+    max_size=30,
+)
 
 
 def _known(steps: list[tuple[int, float]]) -> tuple[np.ndarray, np.ndarray]:
@@ -26,7 +37,10 @@ def _known(steps: list[tuple[int, float]]) -> tuple[np.ndarray, np.ndarray]:
 
 @given(LABELLED)
 def test_f1_and_balanced_accuracy_are_the_best_there_are(steps: list[tuple[int, float]]) -> None:
-    labels, scores = np.array([label for label, _ in steps]), np.array([score for _, score in steps])
+    labels, scores = (
+        np.array([label for label, _ in steps]),
+        np.array([score for _, score in steps]),
+    )
     truth, known = _known(steps)
     if len(set(truth.tolist())) < 2:
         return
@@ -35,8 +49,14 @@ def test_f1_and_balanced_accuracy_are_the_best_there_are(steps: list[tuple[int, 
         values = [quality(truth, known >= candidate) for candidate in candidates]
         chosen = rule(labels, scores)
         assert quality(truth, known >= chosen) == pytest.approx(max(values))
-        smallest = min(candidate for candidate, value in zip(candidates, values, strict=True) if value >= max(values) - 1e-12)
-        assert np.array_equal(known >= chosen, known >= smallest), "of equally good ones the smallest"
+        smallest = min(
+            candidate
+            for candidate, value in zip(candidates, values, strict=True)
+            if value >= max(values) - 1e-12
+        )
+        assert np.array_equal(known >= chosen, known >= smallest), (
+            "of equally good ones the smallest"
+        )
 
 
 def test_the_threshold_stands_in_the_middle_of_the_gap() -> None:
@@ -81,7 +101,11 @@ def test_alarm_budget_equals_brute_force(steps: list[tuple[int, int, float]], bu
     allowed = [
         candidate
         for candidate in np.unique(scores[admitted])
-        if all(_alarms(series, labels, scores, other) <= budget for other in np.unique(scores[admitted]) if other >= candidate)
+        if all(
+            _alarms(series, labels, scores, other) <= budget
+            for other in np.unique(scores[admitted])
+            if other >= candidate
+        )
     ]
     expected = min(allowed) if allowed else nextafter(float(np.max(scores[admitted])), inf)
     assert alarm_budget(labels, scores, series, 86400.0, budget / days) == expected
@@ -96,7 +120,8 @@ def test_alarm_budget_counts_days_of_all_series() -> None:
 
 
 def test_more_alarms_below_a_broken_run_are_not_overlooked() -> None:
-    # At 0.1 everything is one alarm; at 0.5 the run has broken into three. One alarm a day: 0.1 would do, but not from there on.
+    # At 0.1 everything is one alarm; at 0.5 the run has broken into three. One alarm a day: 0.1
+    # would do, but not from there on.
     scores = np.array([0.5, 0.1, 0.6, 0.1, 0.7])
     assert alarm_budget(np.zeros(5, int), scores, np.zeros(5, int), 86400 / 5, 1.0) == 0.7
 
@@ -107,9 +132,19 @@ def test_an_unknown_period_is_refused() -> None:
 
 
 def test_rules_by_their_configured_name() -> None:
-    labels, scores, series = np.array([0, 1, 1, 0]), np.array([0.1, 0.6, 0.8, 0.7]), np.zeros(4, int)
+    labels, scores, series = (
+        np.array([0, 1, 1, 0]),
+        np.array([0.1, 0.6, 0.8, 0.7]),
+        np.zeros(4, int),
+    )
     chosen = {
-        rule: choose_threshold(EvaluationConfig(threshold=rule, fixed_threshold=0.42, alarms_per_day=0), labels, scores, series, 1.0)
+        rule: choose_threshold(
+            EvaluationConfig(threshold=rule, fixed_threshold=0.42, alarms_per_day=0),
+            labels,
+            scores,
+            series,
+            1.0,
+        )
         for rule in ("f1", "balanced_accuracy", "fixed", "alarm_budget")
     }
     assert chosen == {

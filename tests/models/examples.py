@@ -25,14 +25,25 @@ SMALL = {"trees": 20, "iterations": 20}
 
 def pairs() -> dict[str, type[configs.ModelConfig]]:
     """Model name → dataclass, as `config/model.py` declares them."""
-    classes = [value for value in vars(configs).values() if isinstance(value, type) and issubclass(value, configs.ModelConfig)]
-    defaults = {found: next(field.default for field in fields(found) if field.name == "name") for found in classes}
+    classes = [
+        value
+        for value in vars(configs).values()
+        if isinstance(value, type) and issubclass(value, configs.ModelConfig)
+    ]
+    defaults = {
+        found: next(field.default for field in fields(found) if field.name == "name")
+        for found in classes
+    }
     return {name: found for found, name in defaults.items() if isinstance(name, str) and name}
 
 
-def configuration(name: str, seed: int = 0, training: dict[str, Any] | None = None, **options: Any) -> Config:
+def configuration(
+    name: str, seed: int = 0, training: dict[str, Any] | None = None, **options: Any
+) -> Config:
     """A run of a model by name, with options of that model."""
-    return Config(seed=seed, model=pairs()[name](**options), training=TrainingConfig(**(training or {})))
+    return Config(
+        seed=seed, model=pairs()[name](**options), training=TrainingConfig(**(training or {}))
+    )
 
 
 def small(name: str, seed: int = 0) -> Config:
@@ -58,7 +69,8 @@ def classical(name: str, seed: int = 0, shape: WindowShape = SHAPE) -> Classical
 
 
 def windows(number: int = 64, shape: WindowShape = SHAPE, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Windows (number, time, channel) of noise around slow waves, and their targets (number,): half of them hold a burst at the end."""
+    """Windows (number, time, channel) of noise around slow waves, and their targets (number,): half
+    of them hold a burst at the end."""
     random = np.random.default_rng(seed)
     time = np.arange(shape.steps)[None, :, None]
     phase = random.uniform(0, 6.28, (number, 1, shape.channels))

@@ -33,7 +33,8 @@ class Mine(Detector):
     def __init__(self, config, shape):
         super().__init__(config, shape)
         width = config.model.width
-        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(shape.steps * shape.channels, width), nn.Linear(width, 2))
+        first = nn.Linear(shape.steps * shape.channels, width)
+        self.layers = nn.Sequential(nn.Flatten(), first, nn.Linear(width, 2))
 
     def forward(self, x):
         return Output(logits=self.layers(self.normalise(x)))
@@ -59,7 +60,9 @@ def test_a_users_own_file_is_a_model_like_ours(tmp_path: Path) -> None:
         ("\nimport no_such_module\n", ":2: ModuleNotFoundError"),
     ],
 )
-def test_a_file_that_is_no_model_is_refused_with_the_reason(tmp_path: Path, source: str, message: str) -> None:
+def test_a_file_that_is_no_model_is_refused_with_the_reason(
+    tmp_path: Path, source: str, message: str
+) -> None:
     path = tmp_path / "mine.py"
     path.write_text(source)
     with pytest.raises(UsageError, match=message):
@@ -95,5 +98,8 @@ def test_names_are_the_files() -> None:
 
 
 def test_listing_models_loads_no_library() -> None:
-    code = "import sys, anomalynet.models as m; m.available(); sys.exit(bool({'torch', 'sklearn', 'lightning'} & set(sys.modules)))"
+    code = (
+        "import sys, anomalynet.models as m; m.available(); sys.exit(bool({'torch', "
+        "'sklearn', 'lightning'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,5 @@
-"""The base of all networks: loss, normalisation, what it logs, and that its training can be repeated and resumed."""
+"""The base of all networks: loss, normalisation, what it logs, and that its training can be
+repeated and resumed."""
 
 from __future__ import annotations
 
@@ -35,12 +36,26 @@ class _Batches:
 def _batches(size: int, number: int = 64, unlabelled: int = 0) -> list[Batch]:
     x, target = windows(number)
     target[:unlabelled] = -1
-    return [Batch(x[i : i + size], target[i : i + size], torch.full((size,), 1 / size)) for i in range(0, number, size)]
+    return [
+        Batch(x[i : i + size], target[i : i + size], torch.full((size,), 1 / size))
+        for i in range(0, number, size)
+    ]
 
 
 def _trainer(epochs: int, folder: Path, **options: Any) -> L.Trainer:
-    plain: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
-    return L.Trainer(max_epochs=epochs, accelerator="cpu", default_root_dir=folder, num_sanity_val_steps=0, **plain | options)
+    plain: dict[str, Any] = {
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+    }
+    return L.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        default_root_dir=folder,
+        num_sanity_val_steps=0,
+        **plain | options,
+    )
 
 
 def _network(name: str = "cnn", seed: int = 0, **options: Any) -> Detector:
@@ -54,9 +69,13 @@ def test_mse_is_the_brier_score() -> None:
     logits, target = torch.tensor([[0.0, 2.0], [1.0, -1.0], [0.3, 0.3]]), torch.tensor([1, 1, -1])
     probability = torch.softmax(logits, dim=1).numpy()
     expected = [((probability[i] - [0, 1]) ** 2).mean() for i in range(2)]
-    np.testing.assert_allclose(classification_loss(logits, target, "mse").numpy(), [*expected, 0.0], atol=1e-7)
+    np.testing.assert_allclose(
+        classification_loss(logits, target, "mse").numpy(), [*expected, 0.0], atol=1e-7
+    )
     entropy = F.cross_entropy(logits[:2], target[:2], reduction="none")
-    torch.testing.assert_close(classification_loss(logits, target, "cross_entropy"), torch.cat([entropy, torch.zeros(1)]))
+    torch.testing.assert_close(
+        classification_loss(logits, target, "cross_entropy"), torch.cat([entropy, torch.zeros(1)])
+    )
 
 
 def test_normalisation_comes_from_the_caller_and_spares_a_constant_channel() -> None:
@@ -72,7 +91,9 @@ def test_a_batch_of_weight_zero_changes_nothing() -> None:
     model = network("hybrid")
     batch = _batches(8)[0]
     padded = Batch(
-        torch.cat([batch.x, batch.x[:3]]), torch.cat([batch.target, batch.target[:3]]), torch.cat([batch.weight, torch.zeros(3)])
+        torch.cat([batch.x, batch.x[:3]]),
+        torch.cat([batch.target, batch.target[:3]]),
+        torch.cat([batch.weight, torch.zeros(3)]),
     )
     torch.testing.assert_close(model.training_step(padded, 0), model.training_step(batch, 0))
 
@@ -91,13 +112,18 @@ def test_validation_metrics_are_those_of_all_labelled_windows_together(tmp_path:
     trainer = _trainer(1, tmp_path)
     trainer.validate(model, _Batches(batches), verbose=False)
     logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    x, target = (torch.cat(parts) for parts in zip(*[(batch.x, batch.target) for batch in batches], strict=True))
+    x, target = (
+        torch.cat(parts)
+        for parts in zip(*[(batch.x, batch.target) for batch in batches], strict=True)
+    )
     known = target >= 0
     scores = model.eval().score(x)[known].numpy()
     assert logged == pytest.approx(
         {
             "validation/loss": float(((scores - target[known].numpy()) ** 2).mean()),
-            "validation/average_precision": reference.average_precision_score(target[known], scores),
+            "validation/average_precision": reference.average_precision_score(
+                target[known], scores
+            ),
             "validation/auroc": reference.roc_auc_score(target[known], scores),
         },
         abs=1e-6,
@@ -130,12 +156,16 @@ def test_resuming_gives_the_weights_of_an_uninterrupted_run(tmp_path: Path) -> N
     torch.load(tmp_path / "last.ckpt", weights_only=True)
     resumed = _network("hybrid")
     torch.manual_seed(123)  # whatever was drawn in between
-    _trainer(4, tmp_path).fit(resumed, _Batches(_batches(16)), ckpt_path=tmp_path / "last.ckpt", weights_only=True)
+    _trainer(4, tmp_path).fit(
+        resumed, _Batches(_batches(16)), ckpt_path=tmp_path / "last.ckpt", weights_only=True
+    )
     ours, theirs = whole.state_dict(), resumed.state_dict()
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
-def test_dropout_draws_anew_in_each_epoch_and_from_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dropout_draws_anew_in_each_epoch_and_from_the_seed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def drawn(seed: int, epoch: int) -> torch.Tensor:
         model = _network(seed=seed)
         monkeypatch.setattr(type(model), "current_epoch", epoch)

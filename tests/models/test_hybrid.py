@@ -41,19 +41,40 @@ PARALLEL = 32 + 8
         ({"autoencoder_depth": 0}, CONV + LSTM + ATTENTION + _head(128)),
         ({"lstm": False}, AUTOENCODER + CONV + ATTENTION + _head(128 + PARALLEL)),
         ({"cnn": False}, AUTOENCODER + 4 * 64 * (8 + 64 + 2) + ATTENTION + _head(128 + PARALLEL)),
-        ({"autoencoder_depth": 1}, (256 * 32 + 32) + (32 * 256 + 256) + CONV + LSTM + ATTENTION + _head(128 + PARALLEL)),
+        (
+            {"autoencoder_depth": 1},
+            (256 * 32 + 32) + (32 * 256 + 256) + CONV + LSTM + ATTENTION + _head(128 + PARALLEL),
+        ),
         # keys and values of a feature read its 16 pooled steps, not 64 features
-        ({"attention_axis": "channel"}, AUTOENCODER + CONV + LSTM + 64 * 65 + 2 * 64 * 17 + _head(128 + PARALLEL)),
+        (
+            {"attention_axis": "channel"},
+            AUTOENCODER + CONV + LSTM + 64 * 65 + 2 * 64 * 17 + _head(128 + PARALLEL),
+        ),
         # a 3 × 3 square a map, and the merge of 64 maps × 8 channels to 64 features
-        ({"convolution": "2d"}, AUTOENCODER + (64 * 9 + 64) + (512 * 64 + 64) + LSTM + ATTENTION + _head(128 + PARALLEL)),
-        # per step 8 → 16 → 32 → 16 → 8, the convolution reads 32 features, the head sees the sequence alone
+        (
+            {"convolution": "2d"},
+            AUTOENCODER
+            + (64 * 9 + 64)
+            + (512 * 64 + 64)
+            + LSTM
+            + ATTENTION
+            + _head(128 + PARALLEL),
+        ),
+        # per step 8 → 16 → 32 → 16 → 8, the convolution reads 32 features, the head sees the
+        # sequence alone
         (
             {"autoencoder_placement": "inline"},
-            (8 * 16 + 16 + 16 * 32 + 32 + 32 * 16 + 16 + 16 * 8 + 8) + (32 * 64 * 3 + 64) + LSTM + ATTENTION + _head(128),
+            (8 * 16 + 16 + 16 * 32 + 32 + 32 * 16 + 16 + 16 * 8 + 8)
+            + (32 * 64 * 3 + 64)
+            + LSTM
+            + ATTENTION
+            + _head(128),
         ),
     ],
 )
-def test_each_switch_changes_the_weights_as_expected(options: dict[str, Any], expected: int) -> None:
+def test_each_switch_changes_the_weights_as_expected(
+    options: dict[str, Any], expected: int
+) -> None:
     model = network("hybrid", **options)
     assert _size(model) == expected
     assert torch.isfinite(model.score(windows(3)[0])).all()
@@ -64,13 +85,19 @@ def test_the_whole_network_has_about_133_thousand_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "off"), [("cnn_lstm", {}), ("cnn", {"lstm": False}), ("lstm", {"cnn": False})], ids=["cnn_lstm", "cnn", "lstm"]
+    ("name", "off"),
+    [("cnn_lstm", {}), ("cnn", {"lstm": False}), ("lstm", {"cnn": False})],
+    ids=["cnn_lstm", "cnn", "lstm"],
 )
-def test_without_autoencoder_and_attention_it_is_the_plain_model(name: str, off: dict[str, Any]) -> None:
+def test_without_autoencoder_and_attention_it_is_the_plain_model(
+    name: str, off: dict[str, Any]
+) -> None:
     plain, hybrid = network(name), network("hybrid", autoencoder_depth=0, attention=False, **off)
     ours, theirs = plain.state_dict(), hybrid.state_dict()
     assert list(ours) == list(theirs)
-    assert all(torch.equal(ours[key], theirs[key]) for key in ours), "the same seed draws the same weights"
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours), (
+        "the same seed draws the same weights"
+    )
     x, target = windows(7)
     assert torch.equal(plain.score(x), hybrid.score(x))
     assert torch.equal(plain.losses(plain(x), target), hybrid.losses(hybrid(x), target))
@@ -96,21 +123,29 @@ def test_the_head_sees_state_context_latent_vector_and_error() -> None:
 
 
 @pytest.mark.parametrize(("reconstruct", "learns_from_attacks"), [("all", True), ("normal", False)])
-def test_reconstruction_counts_for_the_windows_it_admits(reconstruct: str, learns_from_attacks: bool) -> None:
+def test_reconstruction_counts_for_the_windows_it_admits(
+    reconstruct: str, learns_from_attacks: bool
+) -> None:
     model = network("hybrid", reconstruct=reconstruct, reconstruction_weight=0.5)
     x, target = windows(6)
     output = model(x)
     assert output.error is not None and output.logits is not None
     brier = (torch.softmax(output.logits, dim=1)[:, 1] - target).square()
     admitted = torch.ones(6) if learns_from_attacks else (target == 0).float()
-    torch.testing.assert_close(model.losses(output, target), brier + 0.5 * admitted * output.error.mean(dim=1))
+    torch.testing.assert_close(
+        model.losses(output, target), brier + 0.5 * admitted * output.error.mean(dim=1)
+    )
 
 
 def test_the_classifier_trains_the_encoder_too() -> None:
     model = _hybrid(reconstruction_weight=0.0)
     x, target = windows(8)
     model.losses(model(x), target).sum().backward()  # type: ignore[no-untyped-call]
-    gradients = [value.grad for name, value in model.named_parameters() if name.startswith("autoencoder.encoder")]
+    gradients = [
+        value.grad
+        for name, value in model.named_parameters()
+        if name.startswith("autoencoder.encoder")
+    ]
     assert gradients and all(gradient is not None and gradient.any() for gradient in gradients)
 
 

@@ -1,4 +1,5 @@
-"""The causal hybrid: a window, a segment in parts and single steps give the same scores; its loss by hand."""
+"""The causal hybrid: a window, a segment in parts and single steps give the same scores; its loss
+by hand."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ def _segment(batch: int = 2, steps: int = 30) -> Tensor:
 
 def test_the_first_scored_step_of_a_segment_is_its_first_window() -> None:
     model, x = _model(), _segment()
-    torch.testing.assert_close(model.advance(x, model.start(2))[0][:, STEPS - 1], model.score(x[:, :STEPS]))
+    torch.testing.assert_close(
+        model.advance(x, model.start(2))[0][:, STEPS - 1], model.score(x[:, :STEPS])
+    )
 
 
 def test_later_steps_remember_more_than_their_window() -> None:
@@ -57,7 +60,9 @@ def test_single_steps_over_a_ring_of_states_score_as_the_segment(kernel: int) ->
     model, x = _model(kernel=kernel), _segment()
     expected = model.advance(x, model.start(2))[0]
     tail, hidden, cell, _ = model.start(2)
-    states = torch.full((2, STEPS, 64), 7.0)  # what a slot held before its first state does not matter
+    states = torch.full(
+        (2, STEPS, 64), 7.0
+    )  # what a slot held before its first state does not matter
     for t in range(x.shape[1]):
         slot = torch.zeros(2, STEPS)
         slot[:, t % STEPS] = 1
@@ -69,7 +74,9 @@ def test_single_steps_over_a_ring_of_states_score_as_the_segment(kernel: int) ->
             torch.testing.assert_close(found["score"], expected[:, t], atol=1e-6, rtol=1e-5)
             torch.testing.assert_close(found["attention"].sum(dim=1), torch.ones(2))
             reading = model.normalise(x[:, t])
-            torch.testing.assert_close(found["error"], (model.autoencoder(reading)[1] - reading).square())
+            torch.testing.assert_close(
+                found["error"], (model.autoencoder(reading)[1] - reading).square()
+            )
 
 
 def test_the_loss_by_hand() -> None:
@@ -79,7 +86,9 @@ def test_the_loss_by_hand() -> None:
         assert output.logits is not None
         reading = model.normalise(x)
         rebuilt = (model.autoencoder(reading)[1] - reading).square().mean(dim=(1, 2))
-        expected = classification_loss(output.logits, target, "mse") + 0.5 * torch.where(target == 1, 0, rebuilt)
+        expected = classification_loss(output.logits, target, "mse") + 0.5 * torch.where(
+            target == 1, 0, rebuilt
+        )
         torch.testing.assert_close(model.losses(output, target), expected)
 
 
@@ -91,15 +100,22 @@ def test_an_impossible_size_is_refused(option: str) -> None:
 
 def test_every_other_training_window_starts_with_the_memory_of_the_batch_before() -> None:
     model = _model().train()
-    first, second = windows(4, WindowShape(STEPS, CHANNELS), seed=1)[0], windows(4, WindowShape(STEPS, CHANNELS), seed=2)[0]
+    first, second = (
+        windows(4, WindowShape(STEPS, CHANNELS), seed=1)[0],
+        windows(4, WindowShape(STEPS, CHANNELS), seed=2)[0],
+    )
     with torch.no_grad():
         model(first)
         maps = model.convolution(model.normalise(second))
         found = model._remembering(maps)
-        _, hidden, cell = model.recurrent.carry(model.convolution(model.normalise(first)), torch.zeros(4, 64), torch.zeros(4, 64))
+        _, hidden, cell = model.recurrent.carry(
+            model.convolution(model.normalise(first)), torch.zeros(4, 64), torch.zeros(4, 64)
+        )
         empty, remembered = model.recurrent(maps), model.recurrent.carry(maps, hidden, cell)[0]
         torch.testing.assert_close(found[[0, 2]], empty[[0, 2]])
         torch.testing.assert_close(found[[1, 3]], remembered[[1, 3]])
         assert not torch.allclose(found[[1, 3]], empty[[1, 3]])
         model(first[:2])
-        torch.testing.assert_close(model._remembering(maps), empty)  # a batch larger than the one before starts empty
+        torch.testing.assert_close(
+            model._remembering(maps), empty
+        )  # a batch larger than the one before starts empty

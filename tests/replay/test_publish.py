@@ -13,7 +13,9 @@ from anomalynet.replay.publish import Publisher
 MESSAGES = 20_000
 
 
-def test_acknowledgements_are_counted_while_messages_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_acknowledgements_are_counted_while_messages_are_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("paho.mqtt.client.Client.publish", lambda *_, **__: None)
     publisher = Publisher("mqtt://127.0.0.1/x")
     publisher._on_connect(None, None, None, SimpleNamespace(is_failure=False), None)

@@ -1,4 +1,5 @@
-"""The table of a detector: every value of the telemetry, in either order, whatever fits into memory."""
+"""The table of a detector: every value of the telemetry, in either order, whatever fits into
+memory."""
 
 from __future__ import annotations
 
@@ -20,8 +21,17 @@ from tests.data.build import Facts, Recording, telemetry
 
 TWO = telemetry(
     [
-        Recording("m", [0, 60.5], [[1.5, None], [float("nan"), 0.1]], [0, 1], [None, "leak"], incidents=[None, 4]),
-        Recording("n", [30, 90], [[2.0, float("inf")], [None, None]], [None, 1], incidents=[None, 7]),
+        Recording(
+            "m",
+            [0, 60.5],
+            [[1.5, None], [float("nan"), 0.1]],
+            [0, 1],
+            [None, "leak"],
+            incidents=[None, 4],
+        ),
+        Recording(
+            "n", [30, 90], [[2.0, float("inf")], [None, None]], [None, 1], incidents=[None, 7]
+        ),
     ],
     Facts(incidents={7: Incident("crash")}),
 )
@@ -41,7 +51,12 @@ def test_csv_by_device_holds_every_column_and_leaves_missing_empty(tmp_path: Pat
 def test_json_lines_by_time(tmp_path: Path) -> None:
     write_rows(detector_rows(TWO), tmp_path / "x.jsonl", "time", tmp_path)
     found = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
-    assert [(row["device"], row["time"][14:19]) for row in found] == [("m", "00:00"), ("n", "00:30"), ("m", "01:00"), ("n", "01:30")]
+    assert [(row["device"], row["time"][14:19]) for row in found] == [
+        ("m", "00:00"),
+        ("n", "00:30"),
+        ("m", "01:00"),
+        ("n", "01:30"),
+    ]
     assert found[2] == {
         "device": "m",
         "time": "1970-01-01T00:01:00.500000Z",
@@ -56,18 +71,28 @@ def test_json_lines_by_time(tmp_path: Path) -> None:
 def test_parquet_has_times_in_utc(tmp_path: Path) -> None:
     write_rows(detector_rows(TWO, ["n"]), tmp_path / "x.parquet", "device", tmp_path)
     found = pl.read_parquet(tmp_path / "x.parquet")
-    assert found.schema["time"] == pl.Datetime("us", "UTC") and found["device"].to_list() == ["n", "n"]
+    assert found.schema["time"] == pl.Datetime("us", "UTC") and found["device"].to_list() == [
+        "n",
+        "n",
+    ]
     assert found["time"].to_physical().to_list() == [30_000_000, 90_000_000]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(pairs=st.lists(st.tuples(st.integers(0, 40), st.sampled_from("xyz")), max_size=60), limit=st.integers(1, 20))
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 40), st.sampled_from("xyz")), max_size=60),
+    limit=st.integers(1, 20),
+)
 def test_order_is_that_of_a_sort_in_memory(
     pairs: list[tuple[int, str]], limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows, "IN_MEMORY", limit)
-    frame = pl.DataFrame({"time": [t for t, _ in pairs], "device": [d for _, d in pairs], "n": range(len(pairs))},
-                         schema={"time": pl.Int64, "device": pl.String, "n": pl.Int64})  # fmt: skip
+    frame = pl.DataFrame(
+        {"time": [t for t, _ in pairs], "device": [d for _, d in pairs], "n": range(len(pairs))},
+        schema={"time": pl.Int64, "device": pl.String, "n": pl.Int64},
+    )
     found = ordered(frame.lazy(), ["time", "device"], tmp_path).collect()
     assert found.rows() == sorted(frame.rows(), key=lambda row: row[:2])
 
@@ -84,7 +109,9 @@ def test_a_channel_that_would_hide_a_column_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("order", ["device", "time"])
-def test_a_failure_leaves_the_file_that_was_there(order: Literal["device", "time"], tmp_path: Path) -> None:
+def test_a_failure_leaves_the_file_that_was_there(
+    order: Literal["device", "time"], tmp_path: Path
+) -> None:
     def broken() -> pl.DataFrame:
         raise DataError("damaged")
 

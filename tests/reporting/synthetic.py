@@ -1,4 +1,5 @@
-"""Finished runs made by hand: scores drawn from two normal distributions, written as the trainer writes them."""
+"""Finished runs made by hand: scores drawn from two normal distributions, written as the trainer
+writes them."""
 
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.schema import PartSummary, Result
 
-PART = PartSummary(series=("a",), windows=60, steps=64, labelled=62, attack=20, missed=2, missed_attack=1)
+PART = PartSummary(
+    series=("a",), windows=60, steps=64, labelled=62, attack=20, missed=2, missed_attack=1
+)
 
 
 def write_scores(
@@ -66,14 +69,17 @@ def record(
     incidents: Sequence[int | None] | None = None,
     timings: dict[str, float] | None = None,
 ) -> RunRecord:
-    """A finished run in `runs/<experiment>/<id>/`; without `scores` they are drawn, `skill` deviations apart."""
+    """A finished run in `runs/<experiment>/<id>/`; without `scores` they are drawn, `skill`
+    deviations apart."""
     run_id = f"{experiment[:4]}{seed:02d}{fold:02d}" + ("" if world is None else f"{world:02d}")
     folder = runs / experiment / run_id
     folder.mkdir(parents=True)
     if labels is None or scores is None:
         drawn = _draw(seed * 100 + fold, skill)
         labels, scores = drawn[0].tolist(), drawn[1].tolist()
-    write_scores(folder / "scores.parquet", labels, scores, threshold, series=series, incidents=incidents)
+    write_scores(
+        folder / "scores.parquet", labels, scores, threshold, series=series, incidents=incidents
+    )
     result = Result(
         id=run_id,
         experiment=experiment,
@@ -94,13 +100,32 @@ def record(
         threshold=threshold,
         threshold_rule="f1",
         probability=probability,
-        metrics=metrics or {"test/event_recall": 0.75, "test/detection_delay": 4.0, "test/false_alarms_per_day": 12.0},
+        metrics=metrics
+        or {
+            "test/event_recall": 0.75,
+            "test/detection_delay": 4.0,
+            "test/false_alarms_per_day": 12.0,
+        },
         warnings=warnings,
     )
-    settings = {"data": {"window": 32}, "training": {"epochs": 10, "learning_rate": 0.001}, "model": {"name": experiment, "dropout": 0.2}}
+    settings = {
+        "data": {"window": 32},
+        "training": {"epochs": 10, "learning_rate": 0.001},
+        "model": {"name": experiment, "dropout": 0.2},
+    }
     own: dict[str, Any] = {**settings, **(config or {}), "seed": seed}
-    own["data"] = {**own["data"], "world": world or 0, "split": {"policy": split, "fold": fold, "assignment": seed}}
-    return RunRecord(result, folder, timings or {"train_seconds": 10.0 + fold, "microseconds_per_window": 50.0}, code, own)
+    own["data"] = {
+        **own["data"],
+        "world": world or 0,
+        "split": {"policy": split, "fold": fold, "assignment": seed},
+    }
+    return RunRecord(
+        result,
+        folder,
+        timings or {"train_seconds": 10.0 + fold, "microseconds_per_window": 50.0},
+        code,
+        own,
+    )
 
 
 def _draw(seed: int, skill: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -109,7 +134,9 @@ def _draw(seed: int, skill: float) -> tuple[NDArray[np.int64], NDArray[np.float6
     return labels, 1 / (1 + np.exp(-(random.normal(size=60) + skill * (labels - 0.5))))
 
 
-def suite(runs: Path, experiments: Iterable[str], seeds: int = 3, folds: int = 2) -> list[RunRecord]:
+def suite(
+    runs: Path, experiments: Iterable[str], seeds: int = 3, folds: int = 2
+) -> list[RunRecord]:
     """Every (seed, fold) of some experiments; the later ones rank better."""
     classical = ("random_forest", "logistic", "isolation_forest")
     return [

@@ -24,12 +24,25 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
 
 
 def test_folds_are_pooled_each_with_its_own_threshold(tmp_path: Path) -> None:
-    low = record(tmp_path, fold=0, labels=[0, 0, 1, 1], scores=[0.1, 0.3, 0.2, 0.9], threshold=0.25, probability=False)
-    high = record(tmp_path, fold=1, labels=[0, 1], scores=[10.0, 30.0], threshold=20.0, probability=False)
+    low = record(
+        tmp_path,
+        fold=0,
+        labels=[0, 0, 1, 1],
+        scores=[0.1, 0.3, 0.2, 0.9],
+        threshold=0.25,
+        probability=False,
+    )
+    high = record(
+        tmp_path, fold=1, labels=[0, 1], scores=[10.0, 30.0], threshold=20.0, probability=False
+    )
     (metrics,) = aggregate(arms([low, high]))
     values = metrics.values[0, 0, None]
-    # fold 0: one true negative, one false positive, one false negative, one true positive; fold 1 is right twice
-    assert [values[name] for name in ("true_negatives", "false_positives", "false_negatives", "true_positives")] == [2, 1, 1, 2]
+    # fold 0: one true negative, one false positive, one false negative, one true positive; fold 1
+    # is right twice
+    assert [
+        values[name]
+        for name in ("true_negatives", "false_positives", "false_negatives", "true_positives")
+    ] == [2, 1, 1, 2]
     assert values["accuracy"] == pytest.approx(4 / 6)
     assert values["precision_attack"] == pytest.approx(2 / 3)
     assert values["auroc_fold_mean"] == pytest.approx((0.75 + 1.0) / 2)
@@ -44,7 +57,9 @@ def test_average_precision_fold_mean_by_hand(tmp_path: Path) -> None:
     first = record(tmp_path, fold=0, labels=[0, 1, 1], scores=[0.8, 0.9, 0.7])
     second = record(tmp_path, fold=1, labels=[0, 1], scores=[0.2, 0.9])
     (metrics,) = aggregate(arms([first, second]))
-    assert metrics.summary("average_precision_fold_mean").mean == pytest.approx(((1 + 2 / 3) / 2 + 1) / 2)
+    assert metrics.summary("average_precision_fold_mean").mean == pytest.approx(
+        ((1 + 2 / 3) / 2 + 1) / 2
+    )
 
 
 def test_mean_and_spread_are_over_repetitions(tmp_path: Path) -> None:
@@ -69,7 +84,9 @@ def test_metrics_of_incidents_are_means_over_runs(tmp_path: Path) -> None:
         {"test/event_recall": 1.0, "test/detection_delay": None, "test/false_alarms_per_day": 2.0},
         {"test/event_recall": 0.5, "test/detection_delay": 8.0, "test/false_alarms_per_day": 4.0},
     ]
-    (metrics,) = aggregate(arms([record(tmp_path, fold=fold, metrics=values[fold]) for fold in range(2)]))
+    (metrics,) = aggregate(
+        arms([record(tmp_path, fold=fold, metrics=values[fold]) for fold in range(2)])
+    )
     assert metrics.summary("event_recall").mean == 0.75
     assert metrics.summary("detection_delay").mean == 8.0
     assert metrics.summary("false_alarms_per_day").mean == 3.0
@@ -114,7 +131,9 @@ def test_without_any_complete_repetition_what_there_is_is_shown(tmp_path: Path) 
 
 def test_what_a_sweep_expects_decides_what_is_missing(tmp_path: Path) -> None:
     runs = [record(tmp_path, "cnn", seed=0, fold=0, folds=5)]
-    complete, absent = arms(runs, [("cnn", 0, 0, None), ("hybrid", 0, 0, None), ("hybrid", 1, 0, None)])
+    complete, absent = arms(
+        runs, [("cnn", 0, 0, None), ("hybrid", 0, 0, None), ("hybrid", 1, 0, None)]
+    )
     assert complete.status == "complete"
     assert absent.status == "incomplete: 0 of 2 runs (seed 0 lacks fold 0; seed 1 lacks fold 0)"
     (arm,) = arms(runs, [("cnn", 0, 0, None), ("cnn", 3, 0, None), ("cnn", 3, 1, None)])
@@ -124,17 +143,33 @@ def test_what_a_sweep_expects_decides_what_is_missing(tmp_path: Path) -> None:
 def test_two_configurations_of_one_experiment_are_two_arms(tmp_path: Path) -> None:
     short = record(tmp_path / "a", config={"training": {"epochs": 3}})
     long = record(tmp_path / "b", config={"training": {"epochs": 5}})
-    assert [arm.name for arm in arms([long, short])] == ["cnn [training.epochs=3]", "cnn [training.epochs=5]"]
+    assert [arm.name for arm in arms([long, short])] == [
+        "cnn [training.epochs=3]",
+        "cnn [training.epochs=5]",
+    ]
 
 
 def test_epochs_make_no_arm_of_a_model_without_any(tmp_path: Path) -> None:
-    runs = [record(tmp_path / str(n), "logistic", fold=n, epochs=None, config={"training": {"epochs": n}}) for n in range(2)]
+    runs = [
+        record(
+            tmp_path / str(n), "logistic", fold=n, epochs=None, config={"training": {"epochs": n}}
+        )
+        for n in range(2)
+    ]
     assert [(arm.name, arm.status) for arm in arms(runs)] == [("logistic", "complete")]
 
 
 def test_hardware_and_root_make_no_arm(tmp_path: Path) -> None:
-    one = record(tmp_path / "a", fold=0, config={"hardware": {"devices": 1}, "data": {"window": 32, "root": "/here"}})
-    two = record(tmp_path / "b", fold=1, config={"hardware": {"devices": 2}, "data": {"window": 32, "root": "/there"}})
+    one = record(
+        tmp_path / "a",
+        fold=0,
+        config={"hardware": {"devices": 1}, "data": {"window": 32, "root": "/here"}},
+    )
+    two = record(
+        tmp_path / "b",
+        fold=1,
+        config={"hardware": {"devices": 2}, "data": {"window": 32, "root": "/there"}},
+    )
     assert [arm.status for arm in arms([one, two])] == ["complete"]
 
 
@@ -155,12 +190,20 @@ def test_of_two_runs_of_one_place_the_commoner_code_counts(tmp_path: Path) -> No
 def test_kinds_of_arms(tmp_path: Path) -> None:
     runs = [
         *(record(tmp_path, name) for name in ("cnn", "my_network")),
-        record(tmp_path / "off", "hybrid", config={"model": {"name": "hybrid", "attention": False}}),
+        record(
+            tmp_path / "off", "hybrid", config={"model": {"name": "hybrid", "attention": False}}
+        ),
         record(tmp_path, "autoencoder", probability=False),
         record(tmp_path, "logistic", epochs=None),
     ]
     kinds = {arm.experiment: arm.kind for arm in arms(runs)}
-    assert kinds == {"cnn": "paper", "hybrid": "deep", "my_network": "deep", "autoencoder": "other", "logistic": "other"}
+    assert kinds == {
+        "cnn": "paper",
+        "hybrid": "deep",
+        "my_network": "deep",
+        "autoencoder": "other",
+        "logistic": "other",
+    }
 
 
 def test_runs_of_two_data_sets_are_refused(tmp_path: Path) -> None:
@@ -175,8 +218,14 @@ def test_runs_of_other_code_are_found(tmp_path: Path) -> None:
 
 
 def test_difference_is_paired_by_repetition(tmp_path: Path) -> None:
-    worse = [record(tmp_path, "cnn", seed=seed, folds=1, labels=[0, 1], scores=[0.6, 0.9]) for seed in (0, 1)]
-    better = [record(tmp_path, "lstm", seed=seed, folds=1, labels=[0, 1], scores=[0.1, 0.9]) for seed in (1, 2)]
+    worse = [
+        record(tmp_path, "cnn", seed=seed, folds=1, labels=[0, 1], scores=[0.6, 0.9])
+        for seed in (0, 1)
+    ]
+    better = [
+        record(tmp_path, "lstm", seed=seed, folds=1, labels=[0, 1], scores=[0.1, 0.9])
+        for seed in (1, 2)
+    ]
     cnn, lstm = aggregate(arms([*worse, *better]))
     assert difference(lstm, cnn, "accuracy").mean == 0.5
     assert difference(lstm, cnn, "accuracy").n == 1
@@ -196,14 +245,20 @@ def in_worlds(runs: Path, worlds: int = 2, seeds: int = 1, **more: Any) -> list[
     """Runs of one fold in several worlds, each with its own content."""
     return [
         record(runs, seed=seed, folds=1, world=world, fingerprint=f"{world}" * 64, **more)
-        for world in range(worlds) for seed in range(seeds)
-    ]  # fmt: skip
+        for world in range(worlds)
+        for seed in range(seeds)
+    ]
 
 
 def test_worlds_are_repetitions_of_one_arm(tmp_path: Path) -> None:
     (arm,) = arms(in_worlds(tmp_path, worlds=2, seeds=2))
     assert (arm.name, arm.status, arm.worlds) == ("cnn", "complete", (0, 1))
-    assert [repetition.key for repetition in arm.repetitions] == [(0, 0, 0), (1, 1, 0), (0, 0, 1), (1, 1, 1)]
+    assert [repetition.key for repetition in arm.repetitions] == [
+        (0, 0, 0),
+        (1, 1, 0),
+        (0, 0, 1),
+        (1, 1, 1),
+    ]
     (metrics,) = aggregate([arm])
     assert metrics.summary("accuracy").n == 4
     assert (seeds_text(arm), worlds_text(arm)) == ("0, 1", "0, 1")
@@ -222,7 +277,9 @@ def test_a_world_whose_content_has_changed_is_another_arm(tmp_path: Path) -> Non
 
 def test_changed_data_of_one_world_is_another_arm(tmp_path: Path) -> None:
     runs = [record(tmp_path / name, folds=1, fingerprint=name * 64) for name in ("a", "b")]
-    assert [arm.name for arm in arms(runs)] == [f"cnn [data fingerprint={name * 10}]" for name in ("a", "b")]
+    assert [arm.name for arm in arms(runs)] == [
+        f"cnn [data fingerprint={name * 10}]" for name in ("a", "b")
+    ]
 
 
 def test_a_world_that_a_sweep_expects_is_missed(tmp_path: Path) -> None:
@@ -232,14 +289,33 @@ def test_a_world_that_a_sweep_expects_is_missed(tmp_path: Path) -> None:
 
 def test_differences_are_paired_within_a_world(tmp_path: Path) -> None:
     worse = in_worlds(tmp_path, worlds=2, labels=[0, 1], scores=[0.6, 0.9])
-    better = [record(tmp_path, "lstm", folds=1, world=1, fingerprint="1" * 64, labels=[0, 1], scores=[0.1, 0.9])]
+    better = [
+        record(
+            tmp_path,
+            "lstm",
+            folds=1,
+            world=1,
+            fingerprint="1" * 64,
+            labels=[0, 1],
+            scores=[0.1, 0.9],
+        )
+    ]
     cnn, lstm = aggregate(arms([*worse, *better]))
     assert difference(lstm, cnn, "accuracy").n == 1
 
 
 def test_prevalence_is_told_from_the_lowest_to_the_highest_world(tmp_path: Path) -> None:
-    low = record(tmp_path, folds=1, world=0, fingerprint="0" * 64, labels=[0, 0, 0, 1], scores=[0.1, 0.1, 0.1, 0.9])
-    high = record(tmp_path, folds=1, world=1, fingerprint="1" * 64, labels=[0, 1], scores=[0.1, 0.9])
+    low = record(
+        tmp_path,
+        folds=1,
+        world=0,
+        fingerprint="0" * 64,
+        labels=[0, 0, 0, 1],
+        scores=[0.1, 0.1, 0.1, 0.9],
+    )
+    high = record(
+        tmp_path, folds=1, world=1, fingerprint="1" * 64, labels=[0, 1], scores=[0.1, 0.9]
+    )
     (metrics,) = aggregate(arms([low, high]))
     assert prevalence_text(metrics) == "25.00 to 50.00 % attack in 2 worlds"
     (alone,) = aggregate(arms([low]))

@@ -11,7 +11,8 @@ from anomalynet.reporting.figures import encode, style
 
 
 class Noisy(ConstrainedLayoutEngine):
-    """A layout whose places are off by a few of the last digits, as another process may find them."""
+    """A layout whose places are off by a few of the last digits, as another process may find
+    them."""
 
     def __init__(self, noise: float) -> None:
         super().__init__()

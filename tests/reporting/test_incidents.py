@@ -32,15 +32,32 @@ NOTES = {
 }
 
 STEPS: tuple[tuple[Step, ...], ...] = (
-    # fold 0: jamming 1 is alarmed in one of three scored steps, black hole 3 is never scored, crash 7 alarms falsely
-    ((1, 1, 0.9), (1, 1, 0.1), (1, 1, 0.2), (1, 1, None), (1, 3, None), (1, 3, math.nan), (0, 7, 0.8), (0, 7, 0.1), (0, None, 0.1)),
+    # fold 0: jamming 1 is alarmed in one of three scored steps, black hole 3 is never scored, crash
+    # 7 alarms falsely
+    (
+        (1, 1, 0.9),
+        (1, 1, 0.1),
+        (1, 1, 0.2),
+        (1, 1, None),
+        (1, 3, None),
+        (1, 3, math.nan),
+        (0, 7, 0.8),
+        (0, 7, 0.1),
+        (0, None, 0.1),
+    ),
     # fold 1: jamming 2 is not detected, and jamming 1 goes on in another series
     ((1, 2, 0.3), (1, 1, 0.4), (0, None, 0.9), (0, None, 0.2), (0, None, None), (None, None, 0.9)),
 )
 
 
 def run(
-    runs: Path, experiment: str = "cnn", *, fold: int = 0, notes: bool = True, steps: Sequence[Step] | None = None, **more: int
+    runs: Path,
+    experiment: str = "cnn",
+    *,
+    fold: int = 0,
+    notes: bool = True,
+    steps: Sequence[Step] | None = None,
+    **more: int,
 ) -> RunRecord:
     """A run with the steps of a fold of `STEPS`, threshold 0.5."""
     made = record(runs, experiment, fold=fold, **more)  # type: ignore[arg-type]
@@ -49,7 +66,9 @@ def run(
     pl.DataFrame(
         {
             "series": ["a"] * len(rows),
-            "time": pl.Series([1_000_000 * second for second in range(len(rows))]).cast(pl.Datetime("us")),
+            "time": pl.Series([1_000_000 * second for second in range(len(rows))]).cast(
+                pl.Datetime("us")
+            ),
             "split": ["test"] * len(rows),
             "label": pl.Series([label for label, _, _ in rows], dtype=pl.Int8),
             "incident": pl.Series([number for _, number, _ in rows], dtype=pl.Int32),
@@ -79,9 +98,20 @@ def test_types_by_hand(tmp_path: Path) -> None:
     assert (jamming.incidents, jamming.steps, jamming.missed) == (2, 6, 1)
     assert jamming.detected.mean == 0.5  # 1 of the incidents 1 and 2, though 1 stands in both folds
     assert jamming.alarmed.mean == pytest.approx(1 / 5)
-    assert (black_hole.incidents, black_hole.steps, black_hole.missed, black_hole.detected.mean) == (1, 2, 2, 0.0)
+    assert (
+        black_hole.incidents,
+        black_hole.steps,
+        black_hole.missed,
+        black_hole.detected.mean,
+    ) == (1, 2, 2, 0.0)
     assert math.isnan(black_hole.alarmed.mean)
-    assert (crash.incidents, crash.steps, crash.missed, crash.alarmed.mean, crash.detected.n) == (1, 2, 0, 0.5, 0)
+    assert (crash.incidents, crash.steps, crash.missed, crash.alarmed.mean, crash.detected.n) == (
+        1,
+        2,
+        0,
+        0.5,
+        0,
+    )
     assert (none.incidents, none.steps, none.missed) == (0, 4, 1)
     assert none.alarmed.mean == pytest.approx(1 / 3)
     assert table.total(table.arms[0]) == (14, 4)
@@ -89,36 +119,59 @@ def test_types_by_hand(tmp_path: Path) -> None:
 
 def test_causes_and_severities_by_hand(tmp_path: Path) -> None:
     found = tables([run(tmp_path, fold=fold) for fold in range(2)])
-    causes = {(group.cause, group.positive): found["by_cause"].cells["cnn", group] for group in found["by_cause"].groups}
+    causes = {
+        (group.cause, group.positive): found["by_cause"].cells["cnn", group]
+        for group in found["by_cause"].groups
+    }
     assert list(causes) == [("attack", True), ("fault", False), (NONE, False)]
     assert causes["attack", True].detected.mean == pytest.approx(1 / 3)
-    severities = {(group.severity, group.positive): found["by_severity"].cells["cnn", group] for group in found["by_severity"].groups}
+    severities = {
+        (group.severity, group.positive): found["by_severity"].cells["cnn", group]
+        for group in found["by_severity"].groups
+    }
     assert list(severities) == [("1", True), ("4", True), ("2", False), (NONE, False)]
     assert (severities["1", True].detected.mean, severities["4", True].detected.mean) == (1.0, 0.0)
     assert severities["4", True].steps == 3
 
 
 def test_every_labelled_step_of_the_scores_is_in_one_row_of_every_table(tmp_path: Path) -> None:
-    records = [run(tmp_path, name, fold=fold, seed=seed) for name in ("cnn", "hybrid") for fold in range(2) for seed in range(2)]
-    scores = pl.concat([pl.read_parquet(one.folder / "scores.parquet") for one in records]).filter(pl.col("label").is_not_null())
+    records = [
+        run(tmp_path, name, fold=fold, seed=seed)
+        for name in ("cnn", "hybrid")
+        for fold in range(2)
+        for seed in range(2)
+    ]
+    scores = pl.concat([pl.read_parquet(one.folder / "scores.parquet") for one in records]).filter(
+        pl.col("label").is_not_null()
+    )
     missed = scores["score"].fill_nan(None).null_count()
     for table in tables(records).values():
         totals = [table.total(arm) for arm in table.arms]
-        assert (sum(steps for steps, _ in totals), sum(lost for _, lost in totals)) == (scores.height, missed)
+        assert (sum(steps for steps, _ in totals), sum(lost for _, lost in totals)) == (
+            scores.height,
+            missed,
+        )
         for positive in (True, False):
-            own = sum(cell.steps for (_, group), cell in table.cells.items() if group.positive is positive)
+            own = sum(
+                cell.steps for (_, group), cell in table.cells.items() if group.positive is positive
+            )
             assert own == scores.filter((pl.col("label") == 1) == positive).height
 
 
 def test_shares_are_means_over_repetitions_and_worlds_hold_other_incidents(tmp_path: Path) -> None:
-    steps: tuple[tuple[Step, ...], ...] = (((1, 1, 0.9), (1, 1, 0.9), (0, None, 0.1)), ((1, 1, 0.9), (1, 1, 0.1), (0, None, 0.1)))
+    steps: tuple[tuple[Step, ...], ...] = (
+        ((1, 1, 0.9), (1, 1, 0.9), (0, None, 0.1)),
+        ((1, 1, 0.9), (1, 1, 0.1), (0, None, 0.1)),
+    )
     seeds = [run(tmp_path / "seeds", seed=seed, folds=1, steps=steps[seed]) for seed in range(2)]
     group = Group(True, type="jamming", cause="attack")
     cell = tables(seeds)["by_type"].cells["cnn", group]
     assert (cell.incidents, cell.steps) == (1, 4)
     assert (cell.alarmed.mean, cell.alarmed.n) == (0.75, 2)
     assert cell.alarmed.spread == pytest.approx(math.sqrt(0.125))
-    worlds = [run(tmp_path / "worlds", world=world, folds=1, steps=steps[world]) for world in range(2)]
+    worlds = [
+        run(tmp_path / "worlds", world=world, folds=1, steps=steps[world]) for world in range(2)
+    ]
     assert tables(worlds)["by_type"].cells["cnn", group].incidents == 2
 
 
@@ -126,8 +179,11 @@ def test_runs_of_an_earlier_version_have_types_but_no_cause(tmp_path: Path) -> N
     found = tables([run(tmp_path, fold=fold, notes=False) for fold in range(2)])
     assert list(found) == ["by_type"]
     assert {(group.type, group.cause) for group in found["by_type"].groups} == {
-        ("jamming", UNKNOWN), ("black_hole", UNKNOWN), ("crash", UNKNOWN), (NONE, NONE),
-    }  # fmt: skip
+        ("jamming", UNKNOWN),
+        ("black_hole", UNKNOWN),
+        ("crash", UNKNOWN),
+        (NONE, NONE),
+    }
 
 
 def test_an_attack_that_nobody_numbered_is_counted_as_not_stated(tmp_path: Path) -> None:
@@ -149,7 +205,9 @@ def test_damaged_notes_are_named(tmp_path: Path) -> None:
 
 
 def test_the_report_shows_them_with_their_figure(tmp_path: Path) -> None:
-    records = [run(tmp_path / "runs", name, fold=fold) for name in ("cnn", "logistic") for fold in range(2)]
+    records = [
+        run(tmp_path / "runs", name, fold=fold) for name in ("cnn", "logistic") for fold in range(2)
+    ]
     path = write_report(records, tmp_path / "out")
     text = path.read_text(encoding="utf-8")
     section = text[text.index("## By incident") : text.index("## Calibration")]
@@ -160,11 +218,16 @@ def test_the_report_shows_them_with_their_figure(tmp_path: Path) -> None:
     assert "Labelled steps in all rows: 14, 4 of them missed." in section
     captions = [line for line in section.splitlines() if line.startswith("> **")]
     assert len(captions) == 4
-    assert all("Split: group; 2 folds; seeds of the repetitions: 0." in caption and "% attack" in caption for caption in captions)
+    assert all(
+        "Split: group; 2 folds; seeds of the repetitions: 0." in caption and "% attack" in caption
+        for caption in captions
+    )
     svg = (tmp_path / "out" / "figures" / "by_type.svg").read_bytes()
     assert ElementTree.fromstring(svg).tag.endswith("svg")
     for name in ("by_type", "by_cause", "by_severity"):
-        with (tmp_path / "out" / "tables" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        with (tmp_path / "out" / "tables" / f"{name}.csv").open(
+            encoding="utf-8", newline=""
+        ) as file:
             lines = list(csv.DictReader(file))
         assert tuple(lines[0]) == COLUMNS
         assert sum(int(line["steps"]) for line in lines if line["model"] == "cnn") == 14

@@ -23,7 +23,9 @@ def test_models_less_accurate_than_the_commoner_class_are_named(tmp_path: Path) 
     assert majority_sentence(aggregate(arms([right]))).endswith("no model is less accurate.")
 
 
-def test_of_several_worlds_the_spread_is_told_and_attack_may_be_the_commoner(tmp_path: Path) -> None:
+def test_of_several_worlds_the_spread_is_told_and_attack_may_be_the_commoner(
+    tmp_path: Path,
+) -> None:
     records = [
         record(tmp_path, "cnn", seed=world, world=world, labels=labels, scores=[0.9] * 4, folds=1)
         for world, labels in enumerate(([1, 1, 1, 0], [0, 1, 0, 1]))
@@ -32,4 +34,11 @@ def test_of_several_worlds_the_spread_is_told_and_attack_may_be_the_commoner(tmp
 
 
 def test_without_labels_nothing_is_said(tmp_path: Path) -> None:
-    assert majority_sentence(aggregate(arms([record(tmp_path, "cnn", labels=[None, None], scores=[0.1, 0.2], folds=1)]))) == ""
+    assert (
+        majority_sentence(
+            aggregate(
+                arms([record(tmp_path, "cnn", labels=[None, None], scores=[0.1, 0.2], folds=1)])
+            )
+        )
+        == ""
+    )

@@ -15,12 +15,16 @@ from anomalynet.reporting.statistics import decision_metrics
 
 @pytest.fixture
 def content() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(files("anomalynet.reporting").joinpath("paper_tables.yaml").read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = yaml.safe_load(
+        files("anomalynet.reporting").joinpath("paper_tables.yaml").read_text(encoding="utf-8")
+    )
     return loaded
 
 
 @pytest.mark.parametrize("model", TITLES)
-def test_printed_and_repaired_are_the_cells_of_the_yaml(model: str, content: dict[str, Any]) -> None:
+def test_printed_and_repaired_are_the_cells_of_the_yaml(
+    model: str, content: dict[str, Any]
+) -> None:
     own_name = {theirs: ours for ours, theirs in EQ13.items()}
     for metric, value in content["printed"][model].items():
         assert paper.load().printed(model, own_name.get(metric, metric)) == value
@@ -45,7 +49,8 @@ def test_repaired_counts_give_the_repaired_metrics(model: str) -> None:
     computed = decision_metrics(counts)
     for metric, value in numbers.repaired_cells[model].items():
         if metric not in COUNTS.values():
-            # whole counts of 10 000 windows cannot resolve the normal class (2 863) below 0.0175 points
+            # whole counts of 10 000 windows cannot resolve the normal class (2 863) below 0.0175
+            # points
             assert 100 * computed[metric] == pytest.approx(value, abs=0.02), metric
 
 
@@ -59,13 +64,21 @@ def test_the_recipe_of_eq_13_is_redone_as_in_the_specification() -> None:
 
 def test_the_recipe_stands_under_its_own_name() -> None:
     assert paper.load().printed("hybrid", "eq13_accuracy_normal") == 96.16
-    assert paper.load().repaired("hybrid", "eq13_accuracy_normal") == pytest.approx(100 * 94.80 / (94.80 + 1.02))
+    assert paper.load().repaired("hybrid", "eq13_accuracy_normal") == pytest.approx(
+        100 * 94.80 / (94.80 + 1.02)
+    )
 
 
 def test_prevalence_is_what_the_rows_imply() -> None:
     numbers = paper.load()
-    normal = [round(numbers.implied_prevalence(model, "normal"), 2) for model in ("cnn", "lstm", "cnn_lstm")]
-    attack = [round(numbers.implied_prevalence(model, "attack"), 1) for model in ("cnn", "lstm", "cnn_lstm")]
+    normal = [
+        round(numbers.implied_prevalence(model, "normal"), 2)
+        for model in ("cnn", "lstm", "cnn_lstm")
+    ]
+    attack = [
+        round(numbers.implied_prevalence(model, "attack"), 1)
+        for model in ("cnn", "lstm", "cnn_lstm")
+    ]
     assert normal == [71.36, 71.37, 71.38]
     assert attack == [30.5, 46.5, 57.1]
     assert round(numbers.implied_prevalence("hybrid", "normal"), 1) == 68.1
@@ -74,8 +87,13 @@ def test_prevalence_is_what_the_rows_imply() -> None:
 def test_repaired_precision_of_the_consistent_models_follows_from_prevalence() -> None:
     for model in ("cnn", "lstm", "cnn_lstm"):
         cells = paper.load().printed_cells[model]
-        found, false = 0.7137 * cells["recall_attack"], (1 - 0.7137) * (100 - cells["recall_normal"])
+        found, false = (
+            0.7137 * cells["recall_attack"],
+            (1 - 0.7137) * (100 - cells["recall_normal"]),
+        )
         precision = 100 * found / (found + false)
-        assert precision == pytest.approx(paper.load().repaired_cells[model]["precision_attack"], abs=0.01)
+        assert precision == pytest.approx(
+            paper.load().repaired_cells[model]["precision_attack"], abs=0.01
+        )
         f1 = 2 * precision * cells["recall_attack"] / (precision + cells["recall_attack"])
         assert f1 == pytest.approx(cells["f1_attack"], abs=0.011)

@@ -8,7 +8,15 @@ import io
 import pytest
 
 from anomalynet.reporting import paper
-from anomalynet.reporting.paper_audit import COLUMNS, CSV, audit, common_prevalence, paper_audit_section, readings, repaired_matrix
+from anomalynet.reporting.paper_audit import (
+    COLUMNS,
+    CSV,
+    audit,
+    common_prevalence,
+    paper_audit_section,
+    readings,
+    repaired_matrix,
+)
 from anomalynet.reporting.statistics import decision_metrics
 from anomalynet.reporting.table_audit.row import RowAudit
 
@@ -20,7 +28,9 @@ def row(model: str) -> RowAudit:
 
 
 def test_no_row_of_the_paper_can_be_true() -> None:
-    assert [(one.model, one.possible) for one in audit().rows] == [(model, False) for model in paper.TITLES]
+    assert [(one.model, one.possible) for one in audit().rows] == [
+        (model, False) for model in paper.TITLES
+    ]
 
 
 def test_the_implied_prevalences() -> None:
@@ -40,11 +50,19 @@ def test_the_normal_rows_share_a_test_set_and_the_attack_rows_do_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "printed", "value"), [("cnn", "93.86", "98.86"), ("lstm", "95.31", "98.31"), ("cnn_lstm", "95.6", "97.6")]
+    ("model", "printed", "value"),
+    [("cnn", "93.86", "98.86"), ("lstm", "95.31", "98.31"), ("cnn_lstm", "95.6", "97.6")],
 )
-def test_one_digit_of_the_attack_precision_makes_a_row_possible(model: str, printed: str, value: str) -> None:
+def test_one_digit_of_the_attack_precision_makes_a_row_possible(
+    model: str, printed: str, value: str
+) -> None:
     ((only,),) = row(model).repairs
-    assert (only.column, only.printed, only.value, only.slip) == ("precision_attack", printed, value, "one digit differs")
+    assert (only.column, only.printed, only.value, only.slip) == (
+        "precision_attack",
+        printed,
+        value,
+        "one digit differs",
+    )
     assert only.needed is not None
     assert 100 * only.needed[0] == pytest.approx(float(value), abs=0.01)
     assert 100 * only.needed[1] == pytest.approx(float(value), abs=0.01)
@@ -52,7 +70,10 @@ def test_one_digit_of_the_attack_precision_makes_a_row_possible(model: str, prin
 
 def test_the_hybrid_needs_two_other_cells_and_no_slip_explains_them() -> None:
     (both,) = row("hybrid").repairs
-    assert [(one.column, one.value, one.slip) for one in both] == [("precision_attack", "98.85", None), ("f1_normal", "96.49", None)]
+    assert [(one.column, one.value, one.slip) for one in both] == [
+        ("precision_attack", "98.85", None),
+        ("f1_normal", "96.49", None),
+    ]
 
 
 def test_implied_attack_precisions_reproduce_the_printed_f1() -> None:
@@ -74,13 +95,24 @@ def test_impossible_f1() -> None:
 
 
 def test_the_recipe_of_eq_13_gives_no_printed_accuracy() -> None:
-    tried = {(model, one.column): one for model, found in audit().recipes.items() for one in found if one.recipe == "precisions alone"}
+    tried = {
+        (model, one.column): one
+        for model, found in audit().recipes.items()
+        for one in found
+        if one.recipe == "precisions alone"
+    }
     assert len(tried) == 8
     assert not any(one.fits for one in tried.values())
-    made = [100 * float(sum(tried["hybrid", f"accuracy_{class_}"].made)) / 2 for class_ in ("normal", "attack")]
+    made = [
+        100 * float(sum(tried["hybrid", f"accuracy_{class_}"].made)) / 2
+        for class_ in ("normal", "attack")
+    ]
     assert made == pytest.approx([96.21, 95.53], abs=0.01)
     text = "\n".join(paper_audit_section().parts)
-    assert "it gives 96.21 (printed 96.16) and 95.53 (printed 95.33), mean 95.87 (printed 95.745, then 95.73)" in text
+    assert (
+        "it gives 96.21 (printed 96.16) and 95.53 (printed 95.33), mean 95.87 (printed 95.745, "
+        "then 95.73)" in text
+    )
 
 
 @pytest.mark.parametrize("model", paper.TITLES)
@@ -100,6 +132,9 @@ def test_the_section_is_the_same_every_time_and_its_table_is_tidy() -> None:
     assert [(line["model"], line["class"]) for line in lines] == [
         (model, class_) for model in paper.TITLES for class_ in ("normal", "attack")
     ]
-    assert (lines[1]["printed_precision"], round(float(lines[1]["implied_precision"]), 2)) == ("93.8600", 98.86)
+    assert (lines[1]["printed_precision"], round(float(lines[1]["implied_precision"]), 2)) == (
+        "93.8600",
+        98.86,
+    )
     assert section.parts[0] == "## The paper's tables, audited"
     assert f"]({CSV})" in "\n".join(section.parts)

@@ -23,7 +23,14 @@ RECALL = {(0, 0): 0.2, (0, 1): 0.4, (1, 0): 0.6, (1, 1): 0.6, (2, 0): 0.9}
 def records(tmp_path: Path) -> list[RunRecord]:
     metrics = {place: {"test/event_recall": value} for place, value in RECALL.items()}
     return [
-        record(tmp_path / "runs", seed=seed, folds=1, world=world, fingerprint=str(world) * 64, metrics=dict(metrics[world, seed]))
+        record(
+            tmp_path / "runs",
+            seed=seed,
+            folds=1,
+            world=world,
+            fingerprint=str(world) * 64,
+            metrics=dict(metrics[world, seed]),
+        )
         for world, seed in RECALL
     ]
 
@@ -52,11 +59,15 @@ def test_the_report_of_several_worlds_shows_them_and_names_them(
     with (tmp_path / "out" / "tables" / "worlds.csv").open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == len(HEADLINE) * 5
-    between = next(line for line in lines if (line["metric"], line["quantity"]) == ("event_recall", BETWEEN))
+    between = next(
+        line for line in lines if (line["metric"], line["quantity"]) == ("event_recall", BETWEEN)
+    )
     assert (between["value"], between["n"], between["unit"]) == ("30.0000", "3", "%")
 
 
-def test_one_world_has_no_such_table(records: list[RunRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_world_has_no_such_table(
+    records: list[RunRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("anomalynet.reporting.paper_section.draw_all", lambda tables: {})
     text = write_report(records[:2], tmp_path / "out").read_text(encoding="utf-8")
     assert "Spread over worlds" not in text

@@ -23,12 +23,17 @@ def test_an_audit_is_read_as_it_was_written(tmp_path: Path) -> None:
         ("{", "Expecting property name"),
         ("[]", "[] is no object"),
         ({"data": "toy"}, "it lacks fingerprint, split"),
-        ({**AUDIT, "probes": [{"probe": "row position"}]}, "it lacks sees, auroc, accuracy, verdict"),
+        (
+            {**AUDIT, "probes": [{"probe": "row position"}]},
+            "it lacks sees, auroc, accuracy, verdict",
+        ),
         ({**AUDIT, "prevalence": "a third"}, "prevalence cannot be 'a third'"),
         ({**AUDIT, "days": [3]}, "3 is no object"),
     ],
 )
-def test_a_damaged_audit_is_named(tmp_path: Path, content: str | dict[str, object], told: str) -> None:
+def test_a_damaged_audit_is_named(
+    tmp_path: Path, content: str | dict[str, object], told: str
+) -> None:
     path = audit_path(tmp_path, "toy")
     if isinstance(content, str):
         path.parent.mkdir()

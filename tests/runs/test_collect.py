@@ -33,7 +33,9 @@ def test_unfinished_runs_are_left_out_and_damaged_ones_are_named(tmp_path: Path)
 
 def test_a_time_that_was_not_taken_is_left_out(tmp_path: Path) -> None:
     folder = store(tmp_path, "cnn")
-    (folder / "timings.json").write_text('{"train_seconds": 2.5, "microseconds_single": null, "score_seconds": "long"}')
+    (folder / "timings.json").write_text(
+        '{"train_seconds": 2.5, "microseconds_single": null, "score_seconds": "long"}'
+    )
     assert load_results(tmp_path)[0].timings == {"train_seconds": 2.5}
 
 

@@ -16,16 +16,34 @@ from anomalynet.runs.files import read_json, write_json
 from anomalynet.runs.folder import BusyError, RunFolder
 from anomalynet.runs.schema import PartSummary, Result
 
-PART = PartSummary(series=("a", "b"), windows=3, steps=9, labelled=9, attack=2, missed=1, missed_attack=0)
+PART = PartSummary(
+    series=("a", "b"), windows=3, steps=9, labelled=9, attack=2, missed=1, missed_attack=0
+)
 
 
 def result(**changes: object) -> Result:
     values: dict[str, object] = {
-        "id": "0123456789", "experiment": "cnn", "model": "cnn", "data": "smart_city", "fingerprint": "f", "channels": ("x",),
-        "seed": 0, "split": "group", "folds": 5, "fold": 0, "assignment": 0, "parts": {"test": PART}, "epochs": 2, "best_epoch": 1,
-        "parameters": 10, "threshold": 0.5, "threshold_rule": "f1", "probability": True,
-        "metrics": {"test/auroc": 0.75, "test/mcc": None}, "warnings": ("w",),
-    }  # fmt: skip
+        "id": "0123456789",
+        "experiment": "cnn",
+        "model": "cnn",
+        "data": "smart_city",
+        "fingerprint": "f",
+        "channels": ("x",),
+        "seed": 0,
+        "split": "group",
+        "folds": 5,
+        "fold": 0,
+        "assignment": 0,
+        "parts": {"test": PART},
+        "epochs": 2,
+        "best_epoch": 1,
+        "parameters": 10,
+        "threshold": 0.5,
+        "threshold_rule": "f1",
+        "probability": True,
+        "metrics": {"test/auroc": 0.75, "test/mcc": None},
+        "warnings": ("w",),
+    }
     return Result(**{**values, **changes})  # type: ignore[arg-type]
 
 
@@ -82,7 +100,9 @@ with RunFolder(Path(sys.argv[1])).locked(wait=True):
 
 
 def test_two_processes_never_work_in_one_folder_and_a_kill_frees_it(tmp_path: Path) -> None:
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
@@ -118,12 +138,19 @@ def test_collected_results_have_config_and_timings(tmp_path: Path) -> None:
     write_json(folder.timings, {"train_seconds": 1.5})
     write_json(folder.environment, {"code": "c0de"})
     (record,) = load_results(tmp_path)
-    assert (record.result.seed, record.timings, record.code, record.config) == (3, {"train_seconds": 1.5}, "c0de", {"seed": 0})
+    assert (record.result.seed, record.timings, record.code, record.config) == (
+        3,
+        {"train_seconds": 1.5},
+        "c0de",
+        {"seed": 0},
+    )
     assert json.loads((folder.path / "result.json").read_text())["version"] == 1
 
 
 @pytest.mark.parametrize("content", [None, "a: [", "- 1", b"\xff"])
-def test_a_run_whose_configuration_cannot_be_read_is_named(tmp_path: Path, content: str | bytes | None) -> None:
+def test_a_run_whose_configuration_cannot_be_read_is_named(
+    tmp_path: Path, content: str | bytes | None
+) -> None:
     folder = RunFolder(tmp_path / "cnn" / "0123456789")
     folder.write_result(result())
     if content is not None:

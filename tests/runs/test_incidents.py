@@ -9,7 +9,9 @@ import pytest
 from anomalynet.errors import RunError
 from anomalynet.runs.incidents import IncidentNote, read_incidents, write_incidents
 
-JAMMING = IncidentNote(type="jamming", cause="attack", layer="radio", impact="frames are lost", severity=3)
+JAMMING = IncidentNote(
+    type="jamming", cause="attack", layer="radio", impact="frames are lost", severity=3
+)
 
 
 def test_notes_come_back_as_they_were_written(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from anomalynet.simulation.scenario import RadioConfig
 from anomalynet.simulation.streams import stream
 
 LIKE_NS3 = RadioConfig(fading="none", bandwidth=5e6, noise_figure=0.0, carrier_sense=-112.0)
-"""ns-3's noise; there a radio that receives is busy, and it receives what is above -5 dB of signal to noise."""
+"""ns-3's noise; there a radio that receives is busy, and it receives what is above -5 dB of signal
+to noise."""
 
 
 def frame(size: int, fill: int = 0) -> bytes:
@@ -41,7 +42,14 @@ def station(
     at = np.asarray(times, np.float64)
     shape = (len(at), draws_needed(radio))
     uniforms = stream(seed, name).random(shape) if draws is None else np.full(shape, draws)
-    return Station(name, at, lambda k, retries: psdu, np.broadcast_to(np.asarray(power, np.float64), at.shape), uniforms, polite)
+    return Station(
+        name,
+        at,
+        lambda k, retries: psdu,
+        np.broadcast_to(np.asarray(power, np.float64), at.shape),
+        uniforms,
+        polite,
+    )
 
 
 def corrupt(station: int, frame: int, attempt: int) -> np.random.Generator:
@@ -55,23 +63,44 @@ def everyone(count: int, hear: bool = True) -> Bool:
 
 
 def star(
-    nodes: int, seconds: float, period: float, *, radio: RadioConfig, size: int, square: bool = False, seed: int = 0
+    nodes: int,
+    seconds: float,
+    period: float,
+    *,
+    radio: RadioConfig,
+    size: int,
+    square: bool = False,
+    seed: int = 0,
 ) -> tuple[list[Station], Bool, npt.NDArray[np.complex128]]:
     """Nodes around the gateway, each sending regularly from a moment of its own; no shadowing.
 
     Args:
         square: uniform on a square of 120 m, not on a disc of 120 m radius.
 
-    Returns: the stations, who hears whom, and complex128 (node,): places in metres from the gateway.
+    Returns: the stations, who hears whom, and complex128 (node,): places in metres from the
+    gateway.
     """
     rng = stream(seed, "star", nodes)
     first, second = rng.random((2, nodes))
-    places = 120.0 * (first - 0.5 + 1j * (second - 0.5)) if square else 120.0 * np.sqrt(first) * np.exp(2j * np.pi * second)
+    places = (
+        120.0 * (first - 0.5 + 1j * (second - 0.5))
+        if square
+        else 120.0 * np.sqrt(first) * np.exp(2j * np.pi * second)
+    )
     power = radio.transmit_power - path_loss(np.abs(places), radio.exponent, radio.reference_loss)
-    between = radio.transmit_power - path_loss(np.abs(places[:, None] - places), radio.exponent, radio.reference_loss)
+    between = radio.transmit_power - path_loss(
+        np.abs(places[:, None] - places), radio.exponent, radio.reference_loss
+    )
     count = round(seconds / period)
     stations = [
-        station((np.arange(count) + rng.random()) * period, power[i], radio=radio, psdu=frame(size), seed=seed, name=f"node-{i}")
+        station(
+            (np.arange(count) + rng.random()) * period,
+            power[i],
+            radio=radio,
+            psdu=frame(size),
+            seed=seed,
+            name=f"node-{i}",
+        )
         for i in range(nodes)
     ]
     return stations, between > radio.carrier_sense, places

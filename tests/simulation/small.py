@@ -11,11 +11,25 @@ START, END = 2 * 3600.0, 2.5 * 3600.0
 
 
 def scenario(*overrides: str) -> Scenario:
-    """Eight nodes for four hours, on a weekday's forenoon, with shadowing, fading and everything else that the preset has."""
-    own = [f"deployment.nodes={NODES}", "deployment.cell_nodes=8", "duration=4h", "start='2026-01-05T08:00'", "sampling.period=30"]
+    """Eight nodes for four hours, on a weekday's forenoon, with shadowing, fading and everything
+    else that the preset has."""
+    own = [
+        f"deployment.nodes={NODES}",
+        "deployment.cell_nodes=8",
+        "duration=4h",
+        "start='2026-01-05T08:00'",
+        "sampling.period=30",
+    ]
     return load_scenario("smart_city", [*own, *overrides])
 
 
-def incident(type_: str, *, variant: str = "", nodes: tuple[int, ...] = (3,), magnitude: float = 4.0, number: int = 7) -> Incident:
+def incident(
+    type_: str,
+    *,
+    variant: str = "",
+    nodes: tuple[int, ...] = (3,),
+    magnitude: float = 4.0,
+    number: int = 7,
+) -> Incident:
     """One from the third hour on, for half an hour, at the gateway's side."""
     return Incident(number, type_, variant, 0, nodes, START, END, magnitude, (70.0, 60.0))

@@ -39,19 +39,36 @@ def test_a_quiet_network_loses_nothing_and_each_trouble_of_a_healthy_one_costs_s
         "radio.shadowing=20",
         "radio.transmit_power=-30 radio.fading=rayleigh",
     ):
-        assert received(simulate_cell(scenario(*QUIET, *near, *trouble.split()), 0, incidents=())) < 0.99 * slots, trouble
+        assert (
+            received(simulate_cell(scenario(*QUIET, *near, *trouble.split()), 0, incidents=()))
+            < 0.99 * slots
+        ), trouble
 
 
 def test_an_incident_without_strength_is_of_severity_1_whatever_else_goes_wrong() -> None:
-    for name in ("flooding", "interference", "jamming", "gray_hole", "intermittent", "bias", "delay", "shadowing_outage"):
-        nothing = incident(name, variant=TYPES[name].variants[0], nodes=tuple(range(NODES)), magnitude=1e-9)
+    for name in (
+        "flooding",
+        "interference",
+        "jamming",
+        "gray_hole",
+        "intermittent",
+        "bias",
+        "delay",
+        "shadowing_outage",
+    ):
+        nothing = incident(
+            name, variant=TYPES[name].variants[0], nodes=tuple(range(NODES)), magnitude=1e-9
+        )
         assert simulate_cell(scenario(), 0, incidents=(nothing,)).incidents[0].severity == 1, name
 
 
 def test_a_flooder_costs_its_neighbours_repetitions_or_frames() -> None:
     flood = incident("flooding", nodes=tuple(range(NODES)), magnitude=8.0)
     with_, without = (simulate_cell(scenario(), 0, incidents=one) for one in ((flood,), ()))
-    during = [np.asarray(result.frames["retries"], np.float64)[np.asarray(result.frames["source"]) > 0] for result in (with_, without)]
+    during = [
+        np.asarray(result.frames["retries"], np.float64)[np.asarray(result.frames["source"]) > 0]
+        for result in (with_, without)
+    ]
     assert during[0].sum() > 1.2 * during[1].sum() or received(with_) < 0.99 * received(without)
 
 
@@ -64,14 +81,16 @@ def test_shadowing_forgets_with_its_time_constant() -> None:
     assert power.std() == pytest.approx(6, rel=0.2)
 
 
-def test_carrier_sense_reaches_as_far_as_the_sender_is_strong_and_shadowing_is_the_same_both_ways() -> None:
+def test_carrier_sense_grows_with_transmit_power_and_shadowing_is_symmetric() -> None:
     plain = scenario("radio.shadowing=0", "radio.transmit_power=-3")
     cell = place(plain, 0)
     other = cell.positions[[0]] + 20.0
     heard = audible(plain, cell, other)
     distance_power = between(plain, cell.positions, other, ATTACKER_POWER)[:, 0]
     assert heard[:NODES, NODES].tolist() == (distance_power > plain.radio.carrier_sense).tolist()
-    assert heard[NODES, :NODES].tolist() == (distance_power - 3 > plain.radio.carrier_sense).tolist()
+    assert (
+        heard[NODES, :NODES].tolist() == (distance_power - 3 > plain.radio.carrier_sense).tolist()
+    )
     shadowed = audible(scenario("radio.shadowing=12"), cell, other)[:NODES, :NODES]
     assert (shadowed == shadowed.T).all()
     assert (shadowed != audible(scenario("radio.shadowing=0"), cell, other)[:NODES, :NODES]).any()
@@ -92,8 +111,16 @@ def test_odd_periods_work_and_an_ideal_radio_fills_every_slot(overrides: tuple[s
         ideal = scenario(*QUIET, *overrides, f"seed={seed}", "radio.kind=ideal")
         result = simulate_cell(ideal, 0, incidents=())
         period = ideal.sampling.period * ideal.sampling.transmit_every
-        arrival = np.asarray(result.frames["arrival"], np.int64) / 1e6 - np.datetime64(ideal.start, "s").astype(np.int64)
-        places = set(zip(np.asarray(result.frames["source"]).tolist(), (arrival // period).astype(int).tolist(), strict=True))
+        arrival = np.asarray(result.frames["arrival"], np.int64) / 1e6 - np.datetime64(
+            ideal.start, "s"
+        ).astype(np.int64)
+        places = set(
+            zip(
+                np.asarray(result.frames["source"]).tolist(),
+                (arrival // period).astype(int).tolist(),
+                strict=True,
+            )
+        )
         assert len(places) == int(np.asarray(result.nodes["expected"], np.int64).sum())
 
 
@@ -115,7 +142,8 @@ def test_the_share_of_touched_node_time_follows_the_weights_of_the_causes() -> N
     )
     planned = plan(long, place(long, 0))
     touches = {
-        cause: sum(len(one.nodes) for one in planned if TYPES[one.type].cause == cause) for cause in ("attack", "fault", "environment")
+        cause: sum(len(one.nodes) for one in planned if TYPES[one.type].cause == cause)
+        for cause in ("attack", "fault", "environment")
     }
     assert touches["environment"] == 0
     assert touches["attack"] / touches["fault"] == pytest.approx(2.0, rel=0.35)

@@ -54,5 +54,10 @@ def test_times_ascend_whatever_happens_to_the_clock() -> None:
     calm = scenario(*CALM)
     for variant in ("skew", "reset"):
         for number in range(6):
-            life = live(calm, place(calm, 0), 3, (incident("clock", variant=variant, magnitude=20.0, number=number),))
+            life = live(
+                calm,
+                place(calm, 0),
+                3,
+                (incident("clock", variant=variant, magnitude=20.0, number=number),),
+            )
             assert (np.diff(life.times) > 0).all()

@@ -29,7 +29,9 @@ def test_it_is_the_bitwise_crc(data: bytes) -> None:
 
 
 @given(st.binary(min_size=1, max_size=125), st.data())
-def test_a_frame_with_its_own_is_intact_and_one_or_two_wrong_bits_are_found(body: bytes, data: st.DataObject) -> None:
+def test_a_frame_with_its_own_is_intact_and_one_or_two_wrong_bits_are_found(
+    body: bytes, data: st.DataObject
+) -> None:
     psdu = body + fcs(body).to_bytes(2, "little")
     assert intact(psdu)
     wrong = data.draw(st.sets(st.integers(0, 8 * len(psdu) - 1), min_size=1, max_size=2))

@@ -1,7 +1,8 @@
 """Medium access by hand: who waits, who collides, who is heard, and what the gateway logs.
 
-Times by hand, in ms: clear channel assessment 0.128, turnaround 0.192, 31 bytes on the air 1.184, acknowledgement 0.352 after a turnaround;
-backoff slots are 0.32. With every draw 0 the backoffs are 0.
+Times by hand, in ms: clear channel assessment 0.128, turnaround 0.192, 31 bytes on the air 1.184,
+acknowledgement 0.352 after a turnaround; backoff slots are 0.32. With every draw 0 the backoffs are
+0.
 """
 
 from __future__ import annotations
@@ -34,13 +35,20 @@ class Tone:
     audible: bool = False
 
     def during(self, start: float, stop: float) -> list[tuple[float, float, float]]:
-        return [(self.start, self.stop, self.power)] if start < self.stop and self.start < stop else []
+        return (
+            [(self.start, self.stop, self.power)] if start < self.stop and self.start < stop else []
+        )
 
     def heard(self, start: float, stop: float, station: int) -> bool:
         return self.audible and start < self.stop and self.start < stop
 
 
-def run(*stations: Station, radio: RadioConfig = RADIO, hear: bool = True, disturbers: tuple[Disturber, ...] = ()) -> RadioLog:
+def run(
+    *stations: Station,
+    radio: RadioConfig = RADIO,
+    hear: bool = True,
+    disturbers: tuple[Disturber, ...] = (),
+) -> RadioLog:
     return on_air(radio, stations, everyone(len(stations), hear), disturbers, 100.0, corrupt)
 
 
@@ -54,7 +62,14 @@ def test_one_frame_by_hand() -> None:
     (got,) = log.receptions
     # int(0.5 · 2³) = 4 backoff slots.
     assert got.time == pytest.approx(1 + (4 * 0.32 + 0.128 + 0.192 + 1.184) * MS, abs=1e-9)
-    assert (got.station, got.frame, got.attempt, got.rssi, got.psdu, got.intact) == (0, 0, 0, STRONG, frame(31), True)
+    assert (got.station, got.frame, got.attempt, got.rssi, got.psdu, got.intact) == (
+        0,
+        0,
+        0,
+        STRONG,
+        frame(31),
+        True,
+    )
     assert got.snr == pytest.approx(STRONG - noise_dbm(2e6, 8.0))
     assert seen(log) == {"offered": 1, "sent": 1, "received": 1}
     assert log.retries[0].tolist() == [0]
@@ -62,43 +77,78 @@ def test_one_frame_by_hand() -> None:
 
 
 def test_a_station_that_hears_another_gives_up_after_five_assessments() -> None:
-    # The first is on the air from 0.32 to 1.504; the second listens from 0.5 to 1.14 without a pause.
-    log = run(station([0.0], STRONG, radio=RADIO, draws=0.0), station([0.5 * MS], STRONG, radio=RADIO, draws=0.0))
+    # The first is on the air from 0.32 to 1.504; the second listens from 0.5 to 1.14 without a
+    # pause.
+    log = run(
+        station([0.0], STRONG, radio=RADIO, draws=0.0),
+        station([0.5 * MS], STRONG, radio=RADIO, draws=0.0),
+    )
     assert seen(log) == {"offered": 2, "sent": 1, "received": 1, "channel_busy": 1}
     assert [kept.tolist() for kept in log.retries] == [[0], [-1]]
 
 
 def test_backoff_exponents_grow_from_three_to_five() -> None:
-    # Every draw is 0.5: slots 4, 8, 16, 16, 16. A tone is heard until 9 ms: assessments end at 1.408, 4.096, 9.344.
-    log = run(station([0.0], STRONG, radio=RADIO, draws=0.5), disturbers=(Tone(0.0, 9 * MS, audible=True),))
+    # Every draw is 0.5: slots 4, 8, 16, 16, 16. A tone is heard until 9 ms: assessments end at
+    # 1.408, 4.096, 9.344.
+    log = run(
+        station([0.0], STRONG, radio=RADIO, draws=0.5),
+        disturbers=(Tone(0.0, 9 * MS, audible=True),),
+    )
     assert log.receptions[0].time == pytest.approx((9.344 + 0.192 + 1.184) * MS, abs=1e-9)
     # Until 9.25 the third one, begun at 9.216, is busy too: sixteen slots more.
-    log = run(station([0.0], STRONG, radio=RADIO, draws=0.5), disturbers=(Tone(0.0, 9.25 * MS, audible=True),))
-    assert log.receptions[0].time == pytest.approx((9.344 + 5.12 + 0.128 + 0.192 + 1.184) * MS, abs=1e-9)
+    log = run(
+        station([0.0], STRONG, radio=RADIO, draws=0.5),
+        disturbers=(Tone(0.0, 9.25 * MS, audible=True),),
+    )
+    assert log.receptions[0].time == pytest.approx(
+        (9.344 + 5.12 + 0.128 + 0.192 + 1.184) * MS, abs=1e-9
+    )
 
 
 def test_hidden_stations_of_equal_power_spoil_each_other() -> None:
     radio = replace(RADIO, acknowledge=False)
-    log = run(station([0.0], STRONG, radio=radio, draws=0.0), station([0.5 * MS], STRONG, radio=radio, draws=0.0), radio=radio, hear=False)
+    log = run(
+        station([0.0], STRONG, radio=radio, draws=0.0),
+        station([0.5 * MS], STRONG, radio=radio, draws=0.0),
+        radio=radio,
+        hear=False,
+    )
     assert seen(log) == {"offered": 2, "sent": 2, "corrupted": 1, "missed": 1, "collided": 2}
     (got,) = log.receptions
     assert (got.station, got.intact) == (0, False)
-    # On the air from 0.32, the other from 0.82: bit 125, bit 77 after the 48 of the header; draws of 0 put the first error there.
-    wrong = np.unpackbits(np.frombuffer(got.psdu, np.uint8) ^ np.frombuffer(frame(31), np.uint8), bitorder="little")
+    # On the air from 0.32, the other from 0.82: bit 125, bit 77 after the 48 of the header; draws
+    # of 0 put the first error there.
+    wrong = np.unpackbits(
+        np.frombuffer(got.psdu, np.uint8) ^ np.frombuffer(frame(31), np.uint8), bitorder="little"
+    )
     assert np.flatnonzero(wrong)[0] == 77
 
 
 def test_hidden_stations_repeat_until_both_arrive() -> None:
-    log = run(station([0.0], STRONG, radio=RADIO, seed=1), station([0.0], STRONG, radio=RADIO, seed=2, name="other"), hear=False)
+    log = run(
+        station([0.0], STRONG, radio=RADIO, seed=1),
+        station([0.0], STRONG, radio=RADIO, seed=2, name="other"),
+        hear=False,
+    )
     assert seen(log)["collided"] >= 1
-    assert {(got.station, got.intact) for got in log.receptions if got.intact} == {(0, True), (1, True)}
+    assert {(got.station, got.intact) for got in log.receptions if got.intact} == {
+        (0, True),
+        (1, True),
+    }
     assert max(log.retries[0][0], log.retries[1][0]) >= 1
 
 
 @pytest.mark.parametrize(("first", "second", "arrived"), [(-60.0, -80.0, 1), (-80.0, -60.0, 0)])
-def test_the_gateway_stays_with_the_frame_it_locked_on_to(first: float, second: float, arrived: int) -> None:
+def test_the_gateway_stays_with_the_frame_it_locked_on_to(
+    first: float, second: float, arrived: int
+) -> None:
     radio = replace(RADIO, acknowledge=False)
-    log = run(station([0.0], first, radio=radio, draws=0.0), station([0.5 * MS], second, radio=radio, draws=0.0), radio=radio, hear=False)
+    log = run(
+        station([0.0], first, radio=radio, draws=0.0),
+        station([0.5 * MS], second, radio=radio, draws=0.0),
+        radio=radio,
+        hear=False,
+    )
     assert log.counts["received"] == arrived
     assert log.counts["missed"] == 1
     assert [got.station for got in log.receptions] == [0]
@@ -107,7 +157,12 @@ def test_the_gateway_stays_with_the_frame_it_locked_on_to(first: float, second: 
 def test_a_frame_too_weak_to_lock_on_to_leaves_the_gateway_free() -> None:
     radio = replace(RADIO, acknowledge=False)
     weak = noise_dbm(2e6, 8.0) - 5.5
-    log = run(station([0.0], weak, radio=radio, draws=0.0), station([0.5 * MS], STRONG, radio=radio, draws=0.0), radio=radio, hear=False)
+    log = run(
+        station([0.0], weak, radio=radio, draws=0.0),
+        station([0.5 * MS], STRONG, radio=radio, draws=0.0),
+        radio=radio,
+        hear=False,
+    )
     assert [(got.station, got.intact) for got in log.receptions] == [(1, True)]
 
 
@@ -115,20 +170,30 @@ def test_a_frame_that_begins_while_the_gateway_acknowledges_is_missed() -> None:
     # The first ends at 1.504; the gateway is deaf until 2.048.
     first = station([0.0], STRONG, radio=RADIO, draws=0.0)
     for begin, received in ((1.51, 1), (2.04, 1), (2.05, 2)):
-        log = run(first, station([begin * MS], STRONG, radio=RADIO, draws=0.0, polite=False), hear=False)
+        log = run(
+            first, station([begin * MS], STRONG, radio=RADIO, draws=0.0, polite=False), hear=False
+        )
         assert log.counts["received"] == received
         assert log.counts["collided"] == 0
 
 
 def test_a_lost_acknowledgement_makes_a_duplicate() -> None:
-    # The second, which does not listen, is heard by the first while its acknowledgement (1.696 to 2.048) is on the air.
+    # The second, which does not listen, is heard by the first while its acknowledgement (1.696 to
+    # 2.048) is on the air.
     log = run(
-        station([0.0], STRONG, radio=RADIO, draws=0.0), station([1.6 * MS], STRONG, radio=RADIO, draws=0.0, polite=False, psdu=frame(20))
+        station([0.0], STRONG, radio=RADIO, draws=0.0),
+        station([1.6 * MS], STRONG, radio=RADIO, draws=0.0, polite=False, psdu=frame(20)),
     )
-    assert [(got.station, got.attempt, got.intact) for got in log.receptions] == [(0, 0, True), (0, 1, True)]
+    assert [(got.station, got.attempt, got.intact) for got in log.receptions] == [
+        (0, 0, True),
+        (0, 1, True),
+    ]
     assert seen(log) == {"offered": 2, "sent": 3, "received": 2, "duplicates": 1, "missed": 1}
-    # The second attempt begins after the wait of 0.864 ms, at 2.368; the second station's 26 bytes end at 2.432: one assessment more.
-    assert log.receptions[1].time == pytest.approx((2.368 + 2 * 0.128 + 0.192 + 1.184) * MS, abs=1e-9)
+    # The second attempt begins after the wait of 0.864 ms, at 2.368; the second station's 26 bytes
+    # end at 2.432: one assessment more.
+    assert log.receptions[1].time == pytest.approx(
+        (2.368 + 2 * 0.128 + 0.192 + 1.184) * MS, abs=1e-9
+    )
     assert log.retries[0].tolist() == [1]
 
 
@@ -140,10 +205,22 @@ def test_the_acknowledgement_makes_the_channel_busy_for_stations_that_hear_nobod
 
 
 def test_a_listener_in_the_gap_before_the_acknowledgement_finds_the_channel_clear() -> None:
-    # From 1.504 to 1.696 nobody sends: a weakness of the standard. The second's 20 bytes, from 1.83 to 2.662, spoil the acknowledgement
-    # and are missed by the gateway. The first repeats, on the air from 3.072 to 4.256; the second finds that busy from 3.526 to 4.166.
-    log = run(station([0.0], STRONG, radio=RADIO, draws=0.0), station([1.51 * MS], STRONG, radio=RADIO, draws=0.0, psdu=frame(20)))
-    assert seen(log) == {"offered": 2, "sent": 3, "received": 2, "duplicates": 1, "missed": 1, "channel_busy": 1}
+    # From 1.504 to 1.696 nobody sends: a weakness of the standard. The second's 20 bytes, from 1.83
+    # to 2.662, spoil the acknowledgement
+    # and are missed by the gateway. The first repeats, on the air from 3.072 to 4.256; the second
+    # finds that busy from 3.526 to 4.166.
+    log = run(
+        station([0.0], STRONG, radio=RADIO, draws=0.0),
+        station([1.51 * MS], STRONG, radio=RADIO, draws=0.0, psdu=frame(20)),
+    )
+    assert seen(log) == {
+        "offered": 2,
+        "sent": 3,
+        "received": 2,
+        "duplicates": 1,
+        "missed": 1,
+        "channel_busy": 1,
+    }
     assert [kept.tolist() for kept in log.retries] == [[1], [0]]
 
 
@@ -154,10 +231,15 @@ def test_an_unheard_station_repeats_three_times() -> None:
 
 
 def test_an_impolite_station_sends_at_once_and_once() -> None:
-    log = run(station([0.0, 0.5 * MS], -130.0, radio=RADIO, draws=0.0, polite=False), disturbers=(Tone(0.0, 1.0, audible=True),))
+    log = run(
+        station([0.0, 0.5 * MS], -130.0, radio=RADIO, draws=0.0, polite=False),
+        disturbers=(Tone(0.0, 1.0, audible=True),),
+    )
     assert seen(log) == {"offered": 2, "sent": 2, "missed": 2}
     log = run(station([0.0, 0.5 * MS], STRONG, radio=RADIO, draws=0.0, polite=False))
-    assert [got.time for got in log.receptions] == pytest.approx([1.184 * MS, 2 * 1.184 * MS], abs=1e-9)
+    assert [got.time for got in log.receptions] == pytest.approx(
+        [1.184 * MS, 2 * 1.184 * MS], abs=1e-9
+    )
 
 
 def test_a_busy_station_keeps_two_frames_and_loses_the_next() -> None:
@@ -165,24 +247,38 @@ def test_a_busy_station_keeps_two_frames_and_loses_the_next() -> None:
     assert seen(log) == {"offered": 4, "sent": 3, "received": 3, "queue_full": 1}
     assert log.retries[0].tolist() == [0, 0, 0, -1]
     one = (4 * 0.32 + 0.128 + 0.192 + 1.184) * MS
-    assert [got.time for got in log.receptions] == pytest.approx([one * n + 0.544 * MS * (n - 1) for n in (1, 2, 3)], abs=1e-9)
+    assert [got.time for got in log.receptions] == pytest.approx(
+        [one * n + 0.544 * MS * (n - 1) for n in (1, 2, 3)], abs=1e-9
+    )
 
 
 def test_a_disturber_spoils_the_bits_that_it_overlaps_and_lowers_the_mean_ratio() -> None:
     # On the air from 0.32 to 1.504; the tone covers the second half, from bit 148 on.
     radio = replace(RADIO, acknowledge=False)
     half = Tone(0.912 * MS, 1.0, 10 ** (STRONG / 10))
-    (got,) = run(station([0.0], STRONG, radio=radio, draws=0.0), radio=radio, disturbers=(half,)).receptions
-    wrong = np.flatnonzero(np.unpackbits(np.frombuffer(got.psdu, np.uint8) ^ np.frombuffer(frame(31), np.uint8), bitorder="little"))
+    (got,) = run(
+        station([0.0], STRONG, radio=radio, draws=0.0), radio=radio, disturbers=(half,)
+    ).receptions
+    wrong = np.flatnonzero(
+        np.unpackbits(
+            np.frombuffer(got.psdu, np.uint8) ^ np.frombuffer(frame(31), np.uint8),
+            bitorder="little",
+        )
+    )
     assert wrong[0] in (148 - 48, 148 - 49)
     assert not got.intact
     noise = 10 ** (noise_dbm(2e6, 8.0) / 10)
-    assert got.snr == pytest.approx(STRONG - 10 * np.log10(noise + 10 ** (STRONG / 10) / 2), abs=1e-6)
+    assert got.snr == pytest.approx(
+        STRONG - 10 * np.log10(noise + 10 ** (STRONG / 10) / 2), abs=1e-6
+    )
     assert got.rssi == STRONG
 
 
 def test_a_disturber_heard_by_the_sender_spoils_the_acknowledgement() -> None:
-    log = run(station([0.0], STRONG, radio=RADIO, draws=0.0), disturbers=(Tone(1.7 * MS, 1.8 * MS, audible=True),))
+    log = run(
+        station([0.0], STRONG, radio=RADIO, draws=0.0),
+        disturbers=(Tone(1.7 * MS, 1.8 * MS, audible=True),),
+    )
     assert seen(log) == {"offered": 1, "sent": 2, "received": 2, "duplicates": 1}
 
 
@@ -198,7 +294,8 @@ def test_acknowledgements_get_lost_on_weak_links() -> None:
 def test_a_wrong_bit_before_the_psdu_leaves_nothing_to_log_and_one_in_it_a_broken_frame() -> None:
     radio = replace(RADIO, acknowledge=False)
     log = run(station(np.arange(9000) * 0.01, noise_dbm(2e6, 8.0) - 1.0, radio=radio), radio=radio)
-    # BER 1.1489e-3: 1 - (1 - BER)^48 = 0.05368, and of the 248 bits after them (1 - BER)^48 · (1 - (1 - BER)^248) = 0.2347.
+    # BER 1.1489e-3: 1 - (1 - BER)^48 = 0.05368, and of the 248 bits after them (1 - BER)^48 · (1 -
+    # (1 - BER)^248) = 0.2347.
     assert log.counts["missed"] / 9000 == pytest.approx(0.05368, abs=0.0095)
     assert log.counts["corrupted"] / 9000 == pytest.approx(0.2347, abs=0.018)
     assert log.counts["undetected"] == 0
@@ -212,14 +309,21 @@ def test_every_transmission_is_accounted_for() -> None:
     assert counts["sent"] == counts["received"] + counts["corrupted"] + counts["missed"]
     assert counts["received"] + counts["corrupted"] == len(log.receptions)
     assert counts["received"] == sum(got.intact for got in log.receptions)
-    assert counts["duplicates"] == counts["received"] - len({(got.station, got.frame) for got in log.receptions if got.intact})
+    assert counts["duplicates"] == counts["received"] - len(
+        {(got.station, got.frame) for got in log.receptions if got.intact}
+    )
     assert all(got.intact == intact(got.psdu) for got in log.receptions)
     assert [got.time for got in log.receptions] == sorted(got.time for got in log.receptions)
     sent = sum(int((kept + 1).sum()) for kept in log.retries)
     assert counts["sent"] == sent
     never = sum(int((kept < 0).sum()) for kept in log.retries)
     assert never <= counts["channel_busy"] + counts["queue_full"]
-    assert min(counts[key] for key in ("corrupted", "missed", "collided", "duplicates", "channel_busy")) > 0
+    assert (
+        min(
+            counts[key] for key in ("corrupted", "missed", "collided", "duplicates", "channel_busy")
+        )
+        > 0
+    )
 
 
 def test_frames_are_told_the_retries_of_the_frame_before() -> None:
@@ -240,7 +344,9 @@ def test_equal_inputs_give_equal_logs_and_the_future_does_not_reach_back() -> No
     first, again = (on_air(radio, stations, hears, (), 60.0, corrupt) for _ in range(2))
     assert first.receptions == again.receptions
     assert first.counts == again.counts
-    attacked = on_air(radio, stations, hears, (Tone(30.0, 40.0, 1e-6, audible=True),), 60.0, corrupt)
+    attacked = on_air(
+        radio, stations, hears, (Tone(30.0, 40.0, 1e-6, audible=True),), 60.0, corrupt
+    )
     before = [got for got in first.receptions if got.time < 30.0]
     assert len(before) > 800
     assert attacked.receptions[: len(before)] == before
@@ -259,7 +365,9 @@ def test_frames_from_the_end_on_do_not_exist_and_progress_is_told() -> None:
 
 @pytest.mark.parametrize("kind", ["ieee802154", "lora", "ideal"])
 @pytest.mark.parametrize("polite", [True, False])
-def test_a_station_without_frames_and_a_cell_without_stations(kind: Literal["ieee802154", "lora", "ideal"], polite: bool) -> None:
+def test_a_station_without_frames_and_a_cell_without_stations(
+    kind: Literal["ieee802154", "lora", "ideal"], polite: bool
+) -> None:
     radio = replace(RADIO, kind=kind)
     log = run(station([], STRONG, radio=radio, polite=polite), radio=radio)
     assert seen(log) == {}

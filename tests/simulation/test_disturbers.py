@@ -9,7 +9,9 @@ from anomalynet.simulation.disturbers import REACTION, Bursts, Reactive, of_inci
 from anomalynet.simulation.placement import place
 from tests.simulation.small import END, START, incident, scenario
 
-TWO = Bursts(np.array([1.0, 5.0]), np.array([2.0, 6.0]), np.array([0.5, 0.25]), np.array([True, False]))
+TWO = Bursts(
+    np.array([1.0, 5.0]), np.array([2.0, 6.0]), np.array([0.5, 0.25]), np.array([True, False])
+)
 
 
 def test_bursts_are_cut_to_the_transmission() -> None:
@@ -35,7 +37,9 @@ def test_a_reactive_jammer_falls_into_a_frame_and_is_never_sensed() -> None:
 
 
 def test_power_grows_with_the_square_of_the_magnitude() -> None:
-    assert power_of(incident("jamming", magnitude=10.0)) - power_of(incident("jamming", magnitude=1.0)) == pytest.approx(20.0)
+    assert power_of(incident("jamming", magnitude=10.0)) - power_of(
+        incident("jamming", magnitude=1.0)
+    ) == pytest.approx(20.0)
 
 
 def test_a_periodic_jammer_is_on_for_five_twelfths_and_never_outside_its_incident() -> None:
@@ -52,5 +56,7 @@ def test_foreign_traffic_is_on_for_the_share_of_the_gilbert_elliott_model() -> N
     shares = []
     for number in range(20):
         traffic = of_incident(small, cell, incident("interference", magnitude=2.0, number=number))
-        shares.append(sum(stop - start for start, stop, _ in traffic.during(0.0, 4 * 3600.0)) / (END - START))
+        shares.append(
+            sum(stop - start for start, stop, _ in traffic.during(0.0, 4 * 3600.0)) / (END - START)
+        )
     assert np.mean(shares) == pytest.approx(1.5 / (1.5 + 3.0 / 2.0), abs=0.02)

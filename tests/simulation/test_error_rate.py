@@ -1,4 +1,5 @@
-"""Bit and packet errors against the standard's formula as others have computed it, and through the whole radio against ns-3."""
+"""Bit and packet errors against the standard's formula as others have computed it, and through the
+whole radio against ns-3."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ TABLE = [
     (2, 5.1314e-7, 8.20989e-5, 2.052347e-4, 5.212137e-4),
     (3, 8.5972e-9, 1.37555e-6, 3.43887e-6, 8.73471e-6),
 ]
-"""SNR in dB, bit error rate, packet error rates of 20, 50 and 127 bytes: the formula, and ns-3 3.44's LrWpanErrorModel."""
+"""SNR in dB, bit error rate, packet error rates of 20, 50 and 127 bytes: the formula, and ns-3
+3.44's LrWpanErrorModel."""
 
 END_TO_END = [
     (-109.0, 0.7955, 0.9938),
@@ -40,19 +42,33 @@ END_TO_END = [
     (-106.5, 0.0130, 0.0413),
     (-106.0, 0.0030, 0.0090),
 ]
-"""Received power in dBm, share of lost frames with PSDUs of 31 and 111 bytes: ns-3, 4,000 frames each."""
+"""Received power in dBm, share of lost frames with PSDUs of 31 and 111 bytes: ns-3, 4,000 frames
+each."""
 
 
 @pytest.mark.parametrize(("snr", "bits", "short", "middle", "longest"), TABLE)
-def test_every_cell_of_the_reference_table(snr: float, bits: float, short: float, middle: float, longest: float) -> None:
+def test_every_cell_of_the_reference_table(
+    snr: float, bits: float, short: float, middle: float, longest: float
+) -> None:
     assert bit_error_rate(10 ** (snr / 10)) == pytest.approx(bits, rel=5e-5)
-    assert [packet_error_rate(snr, size) for size in (20, 50, 127)] == pytest.approx([short, middle, longest], rel=5e-5)
+    assert [packet_error_rate(snr, size) for size in (20, 50, 127)] == pytest.approx(
+        [short, middle, longest], rel=5e-5
+    )
 
 
 @pytest.mark.parametrize(
-    ("snr", "expected", "tolerance"), [(5, 7.38e-14, 5e-3), (2, 5.13e-7, 5e-3), (-1, 0.00114, 1e-2), (-4, 0.0391, 5e-3), (-7, 0.175, 5e-3)]
+    ("snr", "expected", "tolerance"),
+    [
+        (5, 7.38e-14, 5e-3),
+        (2, 5.13e-7, 5e-3),
+        (-1, 0.00114, 1e-2),
+        (-4, 0.0391, 5e-3),
+        (-7, 0.175, 5e-3),
+    ],
 )
-def test_bit_error_rates_of_ns3s_own_unit_test(snr: float, expected: float, tolerance: float) -> None:
+def test_bit_error_rates_of_ns3s_own_unit_test(
+    snr: float, expected: float, tolerance: float
+) -> None:
     assert bit_error_rate(10 ** (snr / 10)) == pytest.approx(expected, rel=tolerance)
 
 
@@ -62,7 +78,9 @@ def test_without_a_signal_every_second_bit_is_wrong() -> None:
 
 @given(st.floats(-30, 8))
 def test_the_table_of_the_inner_loop_keeps_to_the_formula(snr: float) -> None:
-    assert error_density(snr) == pytest.approx(-math.log1p(-bit_error_rate(10 ** (snr / 10))), rel=5e-5)
+    assert error_density(snr) == pytest.approx(
+        -math.log1p(-bit_error_rate(10 ** (snr / 10))), rel=5e-5
+    )
 
 
 def test_outside_the_table_noise_is_a_coin_and_a_strong_signal_is_certain() -> None:
@@ -73,7 +91,13 @@ def test_outside_the_table_noise_is_a_coin_and_a_strong_signal_is_certain() -> N
 
 def test_the_first_wrong_bit_by_hand() -> None:
     parts = [(10.0, 0.0), (10.0, math.log(2))]
-    assert [first_error(draw, parts) for draw in (0.0, 0.4, 0.6, 0.76, 0.999)] == [10, 10, 11, 12, 19]
+    assert [first_error(draw, parts) for draw in (0.0, 0.4, 0.6, 0.76, 0.999)] == [
+        10,
+        10,
+        11,
+        12,
+        19,
+    ]
     assert first_error(0.9991, parts) is None
 
 
@@ -96,7 +120,8 @@ def test_a_first_error_that_rounding_puts_behind_the_frame_is_its_last_bit() -> 
 @pytest.mark.parametrize("size", [31, 111])
 @pytest.mark.parametrize("point", END_TO_END, ids=lambda point: f"{point[0]}dBm")
 def test_lost_frames_end_to_end_as_in_ns3(point: tuple[float, float, float], size: int) -> None:
-    """Within the 99.9 % interval (Clopper-Pearson) of ns-3's 4,000 frames; our own 20,000 leave little noise of their own."""
+    """Within the 99.9 % interval (Clopper-Pearson) of ns-3's 4,000 frames; our own 20,000 leave
+    little noise of their own."""
     power, lost = point[0], round(4000 * point[1 if size == 31 else 2])
     radio = replace(LIKE_NS3, acknowledge=False)
     count = 20_000
@@ -104,4 +129,6 @@ def test_lost_frames_end_to_end_as_in_ns3(point: tuple[float, float, float], siz
     log = on_air(radio, [one], everyone(1), [], count, corrupt)
     assert log.counts["sent"] == count
     rate = 1 - log.counts["received"] / count
-    assert beta.ppf(0.0005, lost, 4000 - lost + 1) <= rate <= beta.ppf(0.9995, lost + 1, 4000 - lost)
+    assert (
+        beta.ppf(0.0005, lost, 4000 - lost + 1) <= rate <= beta.ppf(0.9995, lost + 1, 4000 - lost)
+    )

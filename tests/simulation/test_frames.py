@@ -14,7 +14,9 @@ from anomalynet.simulation.frames import LENGTH, builder, parse, sealed, tampere
 READINGS = np.array([[-3.25, 71.5, 2.0, 20345.0, 55.3]])
 
 
-def frame(address: int = 8, sequence: int = 70_000, clock: float = 12.345, repetitions: int = 3) -> bytes:
+def frame(
+    address: int = 8, sequence: int = 70_000, clock: float = 12.345, repetitions: int = 3
+) -> bytes:
     return builder(address, 1, np.array([sequence]), np.array([clock]), READINGS)(0, repetitions)
 
 
@@ -32,11 +34,25 @@ def test_every_byte_stands_where_the_table_says() -> None:
     st.integers(0, 2**20),
     st.integers(0, 2**32 - 1),
     st.integers(0, 7),
-    st.tuples(st.integers(-4000, 8500), st.integers(0, 10000), st.integers(0, 255), st.integers(0, 65535), st.integers(200, 1200)),
+    st.tuples(
+        st.integers(-4000, 8500),
+        st.integers(0, 10000),
+        st.integers(0, 255),
+        st.integers(0, 65535),
+        st.integers(200, 1200),
+    ),
 )
-def test_what_is_built_is_read_back(address: int, sequence: int, clock: int, repetitions: int, counts: tuple[int, ...]) -> None:
+def test_what_is_built_is_read_back(
+    address: int, sequence: int, clock: int, repetitions: int, counts: tuple[int, ...]
+) -> None:
     readings = np.array([counts]) / [100.0, 100.0, 1.0, 1.0, 10.0]
-    read = parse([builder(address, 3, np.array([sequence]), np.array([clock / 1000]), readings)(0, repetitions)])
+    read = parse(
+        [
+            builder(address, 3, np.array([sequence]), np.array([clock / 1000]), readings)(
+                0, repetitions
+            )
+        ]
+    )
     assert read["source"][0] == address
     assert read["sequence"][0] == sequence % 65536
     assert read["clock"][0] == clock / 1000

@@ -30,15 +30,29 @@ def test_every_preset_loads_says_what_it_is_and_differs_from_the_defaults(name: 
 
 def test_arguments_win_over_the_file_and_keep_their_types(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text("duration: 90\nstart: 2026-01-05\nradio: {bandwidth: 5e6}\ndeployment:\n  nodes: 3\n  width: 50\n")
+    path.write_text(
+        "duration: 90\nstart: 2026-01-05\nradio: {bandwidth: 5e6}\ndeployment:\n  nodes: 3\n  "
+        "width: 50\n"
+    )
     scenario = load_scenario(str(path), ["deployment.nodes=7", "seed=3"])
-    assert (scenario.name, scenario.duration, scenario.start, scenario.seed) == ("mine", "90", "2026-01-05", 3)
-    assert (scenario.deployment.nodes, scenario.deployment.width, scenario.radio.bandwidth) == (7, 50.0, 5e6)
+    assert (scenario.name, scenario.duration, scenario.start, scenario.seed) == (
+        "mine",
+        "90",
+        "2026-01-05",
+        3,
+    )
+    assert (scenario.deployment.nodes, scenario.deployment.width, scenario.radio.bandwidth) == (
+        7,
+        50.0,
+        5e6,
+    )
     assert slots(scenario) == 3
 
 
 def test_written_parameters_load_again_to_the_same_scenario(tmp_path: Path) -> None:
-    scenario = load_scenario("industrial", ["seed=9", "incidents.only=jamming crash", "radio.kind=lora"])
+    scenario = load_scenario(
+        "industrial", ["seed=9", "incidents.only=jamming crash", "radio.kind=lora"]
+    )
     (tmp_path / "scenario.yaml").write_text(as_yaml(scenario), encoding="utf-8")
     assert load_scenario(str(tmp_path / "scenario.yaml")) == scenario
 
@@ -47,16 +61,25 @@ def test_the_identity_of_a_world_is_every_parameter_but_its_name() -> None:
     scenario = load_scenario("smart_city")
     assert canonical(replace(scenario, name="other")) == canonical(scenario)
     assert canonical(replace(scenario, seed=1)) != canonical(scenario)
-    assert json.loads(canonical(scenario))["scenario"]["sampling"]["period"] == scenario.sampling.period
+    assert (
+        json.loads(canonical(scenario))["scenario"]["sampling"]["period"]
+        == scenario.sampling.period
+    )
 
 
-def test_every_problem_is_told_at_once_with_its_line_and_the_nearest_valid_word(tmp_path: Path) -> None:
+def test_every_problem_is_told_at_once_with_its_line_and_the_nearest_valid_word(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "wrong.yaml"
-    path.write_text("deployment: {cellnodes: 5}\nradio:\n  spreading_factor: 13\n  kind: lorra\nduration: 3 weeks\n")
+    path.write_text(
+        "deployment: {cellnodes: 5}\nradio:\n  spreading_factor: 13\n  kind: lorra\nduration: 3 "
+        "weeks\n"
+    )
     told = problems("sampling.period=-1", scenario=str(path))
     assert told == [
         f"{path}:1: unknown key 'deployment.cellnodes'; did you mean 'deployment.cell_nodes'?",
-        f"{path}:4: radio.kind: invalid value 'lorra', expected one of ['ieee802154', 'lora', 'ideal']; did you mean 'lora'?",
+        f"{path}:4: radio.kind: invalid value 'lorra', expected one of ['ieee802154', 'lora', "
+        "'ideal']; did you mean 'lora'?",
         f"{path}:3: radio.spreading_factor: must be between 7 and 12, not 13",
         "argument 'sampling.period=-1': sampling.period: must be positive and finite, not -1.0",
         f"{path}:5: duration: '3 weeks' is not a duration: 90s, 30min, 24h or 7d",
@@ -70,9 +93,15 @@ def test_every_problem_is_told_at_once_with_its_line_and_the_nearest_valid_word(
         ("sampling.period=.nan", "must be positive and finite, not nan"),
         ("deployment.nodes=0", "must be between 1 and 65000, not 0"),
         ("deployment.nodes=many", "could not be converted to Integer"),
-        ("duration=0", "must be positive and at most 49d, where a frame's 32-bit clock ends, not 0"),
+        (
+            "duration=0",
+            "must be positive and at most 49d, where a frame's 32-bit clock ends, not 0",
+        ),
         ("duration=50d", "must be positive and at most 49d"),
-        ("duration=5s", "is shorter than one frame period (sampling.period × sampling.transmit_every = 30 s)"),
+        (
+            "duration=5s",
+            "is shorter than one frame period (sampling.period × sampling.transmit_every = 30 s)",
+        ),
         ("start=yesterday", "'yesterday' is not a time such as 2026-01-05T00:00"),
         ("start='2026-01-05T00:00+01:00'", "is UTC already and takes no offset"),
         ("radio.retries=8", "must be between 0 and 7, not 8"),
@@ -81,7 +110,10 @@ def test_every_problem_is_told_at_once_with_its_line_and_the_nearest_valid_word(
         ("incidents.subtle=9", "must not exceed incidents.blunt = 8.0, but is 9.0"),
         ("climate.indoor=1.1", "must be between 0 and 1, not 1.1"),
         ("climate.rhythm=strete", "did you mean 'street'?"),
-        ("incidents.only=jaming crash", "there is no incident type 'jaming'; did you mean 'jamming'?"),
+        (
+            "incidents.only=jaming crash",
+            "there is no incident type 'jaming'; did you mean 'jamming'?",
+        ),
         ("seed=-1", "must be between 0 and"),
         ("nodes=3", "unknown key 'nodes'; did you mean 'deployment.nodes'?"),
         ("nodes", "expected key=value"),
@@ -96,11 +128,18 @@ def test_a_value_that_cannot_be_used_is_one_line(override: str, told: str) -> No
 def test_weights_that_leave_no_incident_are_told() -> None:
     (line,) = problems("incidents.attack=0", "incidents.fault=0", "incidents.environment=0")
     assert "for no incidents set incidents.per_node_day=0" in line
-    assert load_scenario("smart_city", ["incidents.per_node_day=0", "incidents.attack=0"]).incidents.attack == 0
+    assert (
+        load_scenario(
+            "smart_city", ["incidents.per_node_day=0", "incidents.attack=0"]
+        ).incidents.attack
+        == 0
+    )
 
 
 def test_an_unknown_preset_and_a_missing_file_name_what_there_is() -> None:
-    with pytest.raises(UsageError, match=r"there is no scenario 'smart_cty'\n.*did you mean 'smart_city'"):
+    with pytest.raises(
+        UsageError, match=r"there is no scenario 'smart_cty'\n.*did you mean 'smart_city'"
+    ):
         load_scenario("smart_cty")
     with pytest.raises(UsageError, match=r"nowhere\.yaml: no such file\n.*simulate --list"):
         load_scenario("nowhere.yaml")

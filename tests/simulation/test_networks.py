@@ -14,9 +14,12 @@ from tests.simulation.network import LIKE_NS3, corrupt, frame, star, station
 
 @pytest.mark.parametrize("square", [False, True], ids=["disc", "square"])
 @pytest.mark.parametrize(
-    ("nodes", "seconds", "period", "received"), [(50, 3600, 10.0, 18_007), (100, 3600, 10.0, 36_017), (50, 360, 0.5, 36_209)]
+    ("nodes", "seconds", "period", "received"),
+    [(50, 3600, 10.0, 18_007), (100, 3600, 10.0, 36_017), (50, 360, 0.5, 36_209)],
 )
-def test_frames_received_in_a_star_as_in_ns3(nodes: int, seconds: float, period: float, received: int, square: bool) -> None:
+def test_frames_received_in_a_star_as_in_ns3(
+    nodes: int, seconds: float, period: float, received: int, square: bool
+) -> None:
     """Within 1 % of what ns-3's gateway received, duplicates included."""
     stations, hears, _ = star(nodes, seconds, period, radio=LIKE_NS3, size=31, square=square)
     log = on_air(LIKE_NS3, stations, hears, (), seconds, corrupt)
@@ -30,23 +33,36 @@ IDEAL = (0.236, 0.634, 0.898, 0.984, 0.999)
 
 
 def delivered(period: float) -> float:
-    """Share of 100-byte frames that arrive from 24 nodes within 30 m, not acknowledged, over the default scenario's channel."""
+    """Share of 100-byte frames that arrive from 24 nodes within 30 m, not acknowledged, over the
+    default scenario's channel."""
     radio, nodes = RadioConfig(acknowledge=False), 24
     rng = stream(0, "testbed")
     places = 30.0 * np.sqrt(rng.random(nodes)) * np.exp(2j * np.pi * rng.random(nodes))
     pair = np.triu(rng.normal(0, radio.shadowing, (nodes, nodes)), 1)
-    between = -path_loss(np.abs(places[:, None] - places), radio.exponent, radio.reference_loss) - pair - pair.T
-    power = -path_loss(np.abs(places), radio.exponent, radio.reference_loss) - rng.normal(0, radio.shadowing, nodes)
+    between = (
+        -path_loss(np.abs(places[:, None] - places), radio.exponent, radio.reference_loss)
+        - pair
+        - pair.T
+    )
+    power = -path_loss(np.abs(places), radio.exponent, radio.reference_loss) - rng.normal(
+        0, radio.shadowing, nodes
+    )
     frames = min(2000, round(200 / period))
     stations = [
-        station((np.arange(frames) + rng.random()) * period, power[node], radio=radio, psdu=frame(100), name=f"node-{node}")
+        station(
+            (np.arange(frames) + rng.random()) * period,
+            power[node],
+            radio=radio,
+            psdu=frame(100),
+            name=f"node-{node}",
+        )
         for node in range(nodes)
     ]
     log = on_air(radio, stations, between > radio.carrier_sense, (), frames * period, corrupt)
     return log.counts["received"] / log.counts["offered"]
 
 
-def test_delivery_under_load_as_in_a_testbed_and_never_more_optimistic_than_an_ideal_simulation() -> None:
+def test_delivery_under_load_as_in_a_testbed_and_never_above_an_ideal_simulation() -> None:
     found = [delivered(period) for period in PERIODS]
     assert found == sorted(found)
     assert all(ours <= ideal for ours, ideal in zip(found, IDEAL, strict=True))

@@ -1,4 +1,5 @@
-"""The radio beside ns-3, run here: `pytest -m ns3` with the extra `ns3`; slow to import, so skipped unless it is installed."""
+"""The radio beside ns-3, run here: `pytest -m ns3` with the extra `ns3`; slow to import, so skipped
+unless it is installed."""
 
 from __future__ import annotations
 
@@ -18,7 +19,10 @@ from tests.simulation.network import LIKE_NS3, corrupt, everyone, frame, star, s
 
 pytestmark = [
     pytest.mark.ns3,
-    pytest.mark.skipif(importlib.util.find_spec("ns") is None, reason="the package ns3 is not installed: pip install 'anomalynet[ns3]'"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("ns") is None,
+        reason="the package ns3 is not installed: pip install 'anomalynet[ns3]'",
+    ),
 ]
 
 PROGRAMS = """
@@ -59,7 +63,8 @@ void Send(Ptr<LrWpanNetDevice> device, double time, int payload, bool acknowledg
   request.m_dstAddr = Mac16Address(static_cast<uint16_t>(1));
   request.m_msduHandle = 0;
   request.m_txOptions = acknowledge ? 1 : 0;
-  Simulator::Schedule(Seconds(time), &LrWpanMac::McpsDataRequest, device->GetMac(), request, Create<Packet>(payload));
+  Simulator::Schedule(Seconds(time), &LrWpanMac::McpsDataRequest, device->GetMac(), request,
+                      Create<Packet>(payload));
 }
 
 std::vector<int> Run(Ptr<LrWpanNetDevice> gateway) {
@@ -80,7 +85,8 @@ int Link(double power, int payload, int frames) {
   return Run(gateway)[0];
 }
 
-std::vector<int> Star(std::vector<double> x, std::vector<double> y, std::vector<double> begin, double period, int frames) {
+std::vector<int> Star(std::vector<double> x, std::vector<double> y, std::vector<double> begin,
+                      double period, int frames) {
   auto channel = CreateObject<SingleModelSpectrumChannel>();
   auto loss = CreateObject<LogDistancePropagationLossModel>();
   loss->SetPathLossExponent(3);
@@ -112,7 +118,9 @@ def test_chunk_success_over_a_grid(ns3: Any) -> None:
         ratio = float(10 ** (snr / 10))
         for bits in (8, 88, 296, 1016):
             ours = math.exp(bits * math.log1p(-bit_error_rate(ratio)))
-            assert ours == pytest.approx(model.GetChunkSuccessRate(ratio, bits), rel=1e-9, abs=1e-15)
+            assert ours == pytest.approx(
+                model.GetChunkSuccessRate(ratio, bits), rel=1e-9, abs=1e-15
+            )
 
 
 @pytest.mark.parametrize("payload", [20, 100])
@@ -121,9 +129,19 @@ def test_a_link(ns3: Any, power: float, payload: int) -> None:
     frames = 4000
     theirs = 1 - ns3[1].Link(power, payload, frames) / frames
     radio = replace(LIKE_NS3, acknowledge=False)
-    log = on_air(radio, [station(np.arange(frames) * 0.1, power, radio=radio, psdu=frame(payload + 11))], everyone(1), (), 1e9, corrupt)
+    log = on_air(
+        radio,
+        [station(np.arange(frames) * 0.1, power, radio=radio, psdu=frame(payload + 11))],
+        everyone(1),
+        (),
+        1e9,
+        corrupt,
+    )
     ours = 1 - log.counts["received"] / frames
-    assert abs(ours - theirs) <= 4 * math.sqrt((ours * (1 - ours) + theirs * (1 - theirs)) / frames) + 1e-3
+    assert (
+        abs(ours - theirs)
+        <= 4 * math.sqrt((ours * (1 - ours) + theirs * (1 - theirs)) / frames) + 1e-3
+    )
 
 
 def test_a_star_under_load(ns3: Any) -> None:
@@ -133,6 +151,11 @@ def test_a_star_under_load(ns3: Any) -> None:
         stations, hears, places = star(50, seconds, period, radio=LIKE_NS3, size=31, square=square)
         log: RadioLog = on_air(LIKE_NS3, stations, hears, (), seconds, corrupt)
         begins = [float(one.times[0]) for one in stations]
-        received, busy, unacknowledged = ns3[1].Star(places.real.tolist(), places.imag.tolist(), begins, period, round(seconds / period))
-        print(f"ns-3 received {received}, busy {busy}, unacknowledged {unacknowledged}; ours {log.counts}")
+        received, busy, unacknowledged = ns3[1].Star(
+            places.real.tolist(), places.imag.tolist(), begins, period, round(seconds / period)
+        )
+        print(
+            f"ns-3 received {received}, busy {busy}, unacknowledged {unacknowledged}; ours "
+            f"{log.counts}"
+        )
         assert log.counts["received"] == pytest.approx(received, rel=0.01)

@@ -15,7 +15,10 @@ def deployed(**settings: object) -> Scenario:
     return Scenario(deployment=DeploymentConfig(**settings))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("nodes", "sizes"), [(1, [1]), (15, [15]), (16, [8, 8]), (31, [10, 10, 11]), (50, [12, 13, 12, 13])])
+@pytest.mark.parametrize(
+    ("nodes", "sizes"),
+    [(1, [1]), (15, [15]), (16, [8, 8]), (31, [10, 10, 11]), (50, [12, 13, 12, 13])],
+)
 def test_nodes_are_divided_evenly_and_numbered_through(nodes: int, sizes: list[int]) -> None:
     scenario = deployed(nodes=nodes)
     placed = [place(scenario, number) for number in range(cells(scenario))]
@@ -25,7 +28,9 @@ def test_nodes_are_divided_evenly_and_numbered_through(nodes: int, sizes: list[i
 
 
 @pytest.mark.parametrize("placement", ["grid", "uniform", "clustered"])
-def test_nodes_and_rooms_stand_inside_the_area_and_the_gateway_in_its_middle(placement: str) -> None:
+def test_nodes_and_rooms_stand_inside_the_area_and_the_gateway_in_its_middle(
+    placement: str,
+) -> None:
     scenario = deployed(placement=placement, width=40.0, height=20.0, cluster_radius=15.0)
     cell = place(scenario, 1)
     for points in (cell.positions, cell.room_positions):
@@ -42,7 +47,9 @@ def test_a_grid_of_four_stands_in_the_quarters() -> None:
 @pytest.mark.parametrize("placement", ["grid", "uniform"])
 def test_nodes_belong_to_the_nearest_room(placement: str) -> None:
     cell = place(deployed(placement=placement), 0)
-    assert cell.rooms.tolist() == [int(np.argmin(np.hypot(*(cell.room_positions - node).T))) for node in cell.positions]
+    assert cell.rooms.tolist() == [
+        int(np.argmin(np.hypot(*(cell.room_positions - node).T))) for node in cell.positions
+    ]
 
 
 def test_clusters_share_the_nodes_evenly_and_gather_about_their_rooms() -> None:
@@ -52,7 +59,10 @@ def test_clusters_share_the_nodes_evenly_and_gather_about_their_rooms() -> None:
 
 
 def test_distances_by_hand() -> None:
-    assert distances(np.array([[0.0, 0.0], [3.0, 0.0]]), np.array([[0.0, 4.0]])).tolist() == [[4.0], [5.0]]
+    assert distances(np.array([[0.0, 0.0], [3.0, 0.0]]), np.array([[0.0, 4.0]])).tolist() == [
+        [4.0],
+        [5.0],
+    ]
 
 
 def test_coverage_of_one_node_by_hand() -> None:
@@ -73,14 +83,26 @@ def test_four_nodes_in_the_quarters_are_as_far_apart_as_can_be() -> None:
 
 
 def test_grid_disperses_and_covers_more_than_chance_and_clusters_less() -> None:
-    grid, uniform, clustered = (coverage(deployed(nodes=150, placement=kind)) for kind in ("grid", "uniform", "clustered"))
-    assert grid["dispersion"] > 1.5 and 1 < uniform["dispersion"] < 1.25 and clustered["dispersion"] < 0.8
+    grid, uniform, clustered = (
+        coverage(deployed(nodes=150, placement=kind)) for kind in ("grid", "uniform", "clustered")
+    )
+    assert (
+        grid["dispersion"] > 1.5
+        and 1 < uniform["dispersion"] < 1.25
+        and clustered["dispersion"] < 0.8
+    )
     assert grid["coverage"] > uniform["coverage"] > clustered["coverage"]
 
 
 def test_places_depend_on_the_seed_and_the_cell_alone() -> None:
     scenario = deployed()
-    same, other_cell, other_seed = place(scenario, 0), place(scenario, 1), place(replace(scenario, seed=1), 0)
-    assert same.positions.tobytes() == place(replace(scenario, duration="90s"), 0).positions.tobytes()
+    same, other_cell, other_seed = (
+        place(scenario, 0),
+        place(scenario, 1),
+        place(replace(scenario, seed=1), 0),
+    )
+    assert (
+        same.positions.tobytes() == place(replace(scenario, duration="90s"), 0).positions.tobytes()
+    )
     assert not np.array_equal(same.positions, other_cell.positions)
     assert not np.array_equal(same.positions, other_seed.positions)

@@ -45,12 +45,18 @@ def test_a_longer_course_of_shadowing_begins_like_a_shorter_one() -> None:
     assert np.array_equal(short, long[:, :5])
 
 
-@pytest.mark.parametrize(("snr", "expected"), [(0, 0.5088), (3, 0.3013), (6, 0.1649), (10, 0.0694), (15, 0.0225), (20, 0.0072)])
+@pytest.mark.parametrize(
+    ("snr", "expected"),
+    [(0, 0.5088), (3, 0.3013), (6, 0.1649), (10, 0.0694), (15, 0.0225), (20, 0.0072)],
+)
 def test_packet_errors_over_rayleigh_fading_as_in_ns3(snr: float, expected: float) -> None:
-    """The reference counts the bits of the PSDU's 31 bytes (with the 6 before it the row would begin with 0.518)."""
+    """The reference counts the bits of the PSDU's 31 bytes (with the 6 before it the row would
+    begin with 0.518)."""
     draws = quantiles(20_000)
     levels = snr + 10 * np.log10(fading_gain("rayleigh", 0.0, draws, draws))
-    assert np.mean([packet_error_rate(level, 31) for level in levels]) == pytest.approx(expected, rel=0.02)
+    assert np.mean([packet_error_rate(level, 31) for level in levels]) == pytest.approx(
+        expected, rel=0.02
+    )
 
 
 @pytest.mark.parametrize("k_factor", [-10.0, 0.0, 6.0, 20.0])
@@ -68,4 +74,7 @@ def test_rayleigh_gain_is_exponential() -> None:
 
 
 def test_without_fading_the_gain_is_one() -> None:
-    assert fading_gain("none", 6.0, np.array([0.1, 0.9]), np.array([0.3, 0.4])).tolist() == [1.0, 1.0]
+    assert fading_gain("none", 6.0, np.array([0.1, 0.9]), np.array([0.3, 0.4])).tolist() == [
+        1.0,
+        1.0,
+    ]

@@ -24,7 +24,15 @@ def heard(motion: bool = False) -> Heard:
     build = builder(4, 1, slots, begin, readings)
     frames = [build(slot, 0) for slot in range(COUNT)]
     middle: Float64 = np.asarray(begin + PERIOD / 2, np.float64)
-    return Heard(middle, np.full(COUNT, 3), slots, np.full(COUNT, -80.0), np.full(COUNT, 10.0), np.ones(COUNT, np.bool_), frames)
+    return Heard(
+        middle,
+        np.full(COUNT, 3),
+        slots,
+        np.full(COUNT, -80.0),
+        np.full(COUNT, 10.0),
+        np.ones(COUNT, np.bool_),
+        frames,
+    )
 
 
 DURING = int(START / PERIOD), int(END / PERIOD)
@@ -40,15 +48,21 @@ def test_a_black_hole_swallows_all_of_its_nodes_and_of_no_other() -> None:
 
 def test_a_gray_hole_swallows_the_share_of_its_magnitude() -> None:
     lost = [
-        forward(scenario(), heard(), (incident("gray_hole", magnitude=1.0, number=number),))[1]["dropped by a relay"]
+        forward(scenario(), heard(), (incident("gray_hole", magnitude=1.0, number=number),))[1][
+            "dropped by a relay"
+        ]
         for number in range(30)
     ]
     assert abs(np.mean(lost) / 60 - (1 - np.exp(-0.4))) < 3 * (0.33 * 0.67 / 1800) ** 0.5
 
 
 def test_selective_forwarding_drops_what_reports_something() -> None:
-    kept, _ = forward(scenario(), heard(motion=True), (incident("selective_forwarding", magnitude=30.0),))
-    assert sorted(set(range(COUNT)) - set(kept.slot.tolist())) == list(range(DURING[0], DURING[1], 2))
+    kept, _ = forward(
+        scenario(), heard(motion=True), (incident("selective_forwarding", magnitude=30.0),)
+    )
+    assert sorted(set(range(COUNT)) - set(kept.slot.tolist())) == list(
+        range(DURING[0], DURING[1], 2)
+    )
 
 
 def test_a_delaying_relay_reorders_and_changes_no_byte() -> None:

@@ -11,7 +11,18 @@ from anomalynet.simulation.load import load_scenario, names
 from anomalynet.simulation.placement import place
 from anomalynet.simulation.records import Float64
 from anomalynet.simulation.scenario import SamplingConfig, Scenario
-from anomalynet.simulation.sensors import HUMIDITY, LIGHT, MOTION, NOISE, RANGES, SOUND, STEPS_PER_UNIT, TEMPERATURE, measure, quantise
+from anomalynet.simulation.sensors import (
+    HUMIDITY,
+    LIGHT,
+    MOTION,
+    NOISE,
+    RANGES,
+    SOUND,
+    STEPS_PER_UNIT,
+    TEMPERATURE,
+    measure,
+    quantise,
+)
 from anomalynet.simulation.surroundings import Surroundings, sample_times, surroundings
 from anomalynet.simulation.weather import saturation
 
@@ -22,12 +33,26 @@ CELL = place(DAY, 0)
 def constant(scenario: Scenario = DAY, **quantities: float) -> Surroundings:
     """Surroundings in which nothing changes."""
     times = sample_times(scenario)
-    usual = {"temperature": 20.0, "vapour": 12.0, "light": 500.0, "sound": 50.0, "motion": 0.0} | quantities
-    return Surroundings(times=times, **{name: np.full((15, len(times)), value) for name, value in usual.items()})
+    usual = {
+        "temperature": 20.0,
+        "vapour": 12.0,
+        "light": 500.0,
+        "sound": 50.0,
+        "motion": 0.0,
+    } | quantities
+    return Surroundings(
+        times=times, **{name: np.full((15, len(times)), value) for name, value in usual.items()}
+    )
 
 
 def test_quantised_readings_are_whole_steps_within_the_range() -> None:
-    readings = np.array([[21.2345, 48.126, 2.4, 17.5001, 43.26], [-60.0, -3.0, -1.0, -1.0, 3.0], [99.0, 101.0, 300.0, 1e6, 130.0]])
+    readings = np.array(
+        [
+            [21.2345, 48.126, 2.4, 17.5001, 43.26],
+            [-60.0, -3.0, -1.0, -1.0, 3.0],
+            [99.0, 101.0, 300.0, 1e6, 130.0],
+        ]
+    )
     assert quantise(readings).tolist() == [
         [21.23, 48.13, 2.0, 18.0, 43.3],
         [-40.0, 0.0, 0.0, 0.0, 20.0],
@@ -45,7 +70,9 @@ def test_quantising_twice_changes_nothing() -> None:
 def test_noise_and_calibration_are_as_stated() -> None:
     readings = measure(DAY, CELL, constant(light=0.0))
     noise = readings.std(axis=1).mean(axis=0)
-    assert noise[[TEMPERATURE, LIGHT, SOUND]] == pytest.approx(NOISE[[TEMPERATURE, LIGHT, SOUND]], rel=0.03)
+    assert noise[[TEMPERATURE, LIGHT, SOUND]] == pytest.approx(
+        NOISE[[TEMPERATURE, LIGHT, SOUND]], rel=0.03
+    )
     offsets = readings.mean(axis=1) - readings.mean(axis=(0, 1))
     assert 0.1 < offsets[:, TEMPERATURE].std() < 0.35 and 0.5 < offsets[:, HUMIDITY].std() < 1.6
     bright = measure(DAY, CELL, constant(light=10_000.0))[..., LIGHT]
@@ -64,16 +91,23 @@ def test_temperature_lags_by_its_housing() -> None:
     world.temperature[:, 100:] += 10
     change = (measure(DAY, CELL, world) - measure(DAY, CELL, constant()))[..., TEMPERATURE]
     assert not change[:, :100].any()
-    assert change[:, 102] == pytest.approx(np.full(15, 10 * (1 - np.exp(-1))))  # three periods of 30 s are its 90 s
+    assert change[:, 102] == pytest.approx(
+        np.full(15, 10 * (1 - np.exp(-1)))
+    )  # three periods of 30 s are its 90 s
 
 
 def test_the_membrane_feels_the_vapour_at_its_own_warmth_and_lags() -> None:
     world = constant()
     world.temperature[:, 100:] += 10
     change = (measure(DAY, CELL, world) - measure(DAY, CELL, constant()))[..., HUMIDITY]
-    dry, warmed = 100 * 12 / float(saturation(20.0)), 100 * 12 / float(saturation(20 + 10 * (1 - np.exp(-1 / 3))))
+    dry, warmed = (
+        100 * 12 / float(saturation(20.0)),
+        100 * 12 / float(saturation(20 + 10 * (1 - np.exp(-1 / 3)))),
+    )
     assert not change[:, :100].any()
-    assert change[:, 100] == pytest.approx(np.full(15, (warmed - dry) * (1 - np.exp(-1))))  # one period of 30 s is its time constant
+    assert change[:, 100] == pytest.approx(
+        np.full(15, (warmed - dry) * (1 - np.exp(-1)))
+    )  # one period of 30 s is its time constant
 
 
 @pytest.mark.parametrize("expected", [0.05, 1.0, 4.0])
@@ -99,7 +133,9 @@ def test_a_frame_carries_the_last_sample_and_the_largest_motion() -> None:
     assert carried.shape == (15, 2880, 5)
     others = [TEMPERATURE, HUMIDITY, LIGHT, SOUND]
     assert np.array_equal(carried[..., others], single[:, 2::3, others])
-    assert np.array_equal(carried[..., MOTION], single[..., MOTION].reshape(15, 2880, 3).max(axis=2))
+    assert np.array_equal(
+        carried[..., MOTION], single[..., MOTION].reshape(15, 2880, 3).max(axis=2)
+    )
 
 
 def test_noise_belongs_to_its_sample_and_node() -> None:
@@ -110,7 +146,9 @@ def test_noise_belongs_to_its_sample_and_node() -> None:
     after = measure(DAY, CELL, world)
     assert np.array_equal(np.delete(before, 3, axis=0), np.delete(after, 3, axis=0))
     assert np.array_equal(before[3, :500], after[3, :500])
-    assert np.array_equal(before[..., [TEMPERATURE, HUMIDITY, SOUND]], after[..., [TEMPERATURE, HUMIDITY, SOUND]])
+    assert np.array_equal(
+        before[..., [TEMPERATURE, HUMIDITY, SOUND]], after[..., [TEMPERATURE, HUMIDITY, SOUND]]
+    )
 
 
 def test_same_seed_same_bytes_and_another_seed_another_world() -> None:
@@ -120,7 +158,9 @@ def test_same_seed_same_bytes_and_another_seed_another_world() -> None:
         return quantise(measure(scenario, placed, surroundings(scenario, placed)))
 
     assert readings(3).tobytes() == readings(3).tobytes()
-    assert not np.array_equal(readings(3), readings(4)) and not np.array_equal(readings(3), readings(3, 1))
+    assert not np.array_equal(readings(3), readings(4)) and not np.array_equal(
+        readings(3), readings(3, 1)
+    )
 
 
 @pytest.mark.parametrize("name", sorted(names()))
@@ -133,5 +173,8 @@ def test_every_preset_is_lively_and_plausible(name: str) -> None:
     assert low[TEMPERATURE] > -5 and high[TEMPERATURE] < 30
     assert low[HUMIDITY] > 10 and low[SOUND] > 25 and high[SOUND] < 95 and low[MOTION] == 0
     assert (readings.std(axis=1) > [0.1, 0.5, 0.5, 20, 2]).all()
-    # No reading is at the sensor's limit for long: nothing but saturated night air and empty, dark rooms.
-    assert (readings[..., [TEMPERATURE, LIGHT, SOUND]] < RANGES[[TEMPERATURE, LIGHT, SOUND], 1]).mean() > 0.999
+    # No reading is at the sensor's limit for long: nothing but saturated night air and empty, dark
+    # rooms.
+    assert (
+        readings[..., [TEMPERATURE, LIGHT, SOUND]] < RANGES[[TEMPERATURE, LIGHT, SOUND], 1]
+    ).mean() > 0.999

@@ -17,7 +17,11 @@ from tests.simulation.test_world import counted, small
 
 @pytest.fixture
 def world(tmp_path: Path) -> Path:
-    simulate(small("deployment.nodes=2", "duration=1h", "incidents.quiet_hours=0.1"), tmp_path / "world", refine=counted)
+    simulate(
+        small("deployment.nodes=2", "duration=1h", "incidents.quiet_hours=0.1"),
+        tmp_path / "world",
+        refine=counted,
+    )
     return tmp_path / "world"
 
 
@@ -46,7 +50,9 @@ def changed(**values: object) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         manifest = json.loads((folder / "manifest.json").read_text())
         (folder / "manifest.json").write_text(
-            json.dumps({key: value for key, value in {**manifest, **values}.items() if value is not None})
+            json.dumps(
+                {key: value for key, value in {**manifest, **values}.items() if value is not None}
+            )
         )
 
     return change
@@ -57,18 +63,35 @@ def changed(**values: object) -> Callable[[Path], None]:
     [
         (edited, r"incidents\.parquet: not the file that was simulated: edited or damaged"),
         (flipped, r"cell-0000\.parquet: not the file that was simulated: edited or damaged"),
-        (lambda folder: (folder / "nodes.parquet").unlink(), r"nodes\.parquet: listed in manifest\.json, but cannot be read: No such file"),
-        (lambda folder: (folder / "scenario.yaml").write_text("seed: 8\n"), r"scenario\.yaml: not the file that was simulated"),
-        (lambda folder: (folder / "manifest.json").write_text('{"format": 1, "fi'), r"manifest\.json: damaged: not JSON"),
-        (lambda folder: (folder / "manifest.json").write_text("[]"), r"manifest\.json: damaged: keys are missing or of the wrong type"),
+        (
+            lambda folder: (folder / "nodes.parquet").unlink(),
+            r"nodes\.parquet: listed in manifest\.json, but cannot be read: No such file",
+        ),
+        (
+            lambda folder: (folder / "scenario.yaml").write_text("seed: 8\n"),
+            r"scenario\.yaml: not the file that was simulated",
+        ),
+        (
+            lambda folder: (folder / "manifest.json").write_text('{"format": 1, "fi'),
+            r"manifest\.json: damaged: not JSON",
+        ),
+        (
+            lambda folder: (folder / "manifest.json").write_text("[]"),
+            r"manifest\.json: damaged: keys are missing or of the wrong type",
+        ),
         (changed(files=None), r"manifest\.json: damaged: keys are missing"),
         (changed(files={}), r"manifest\.json: damaged: keys are missing"),
         (changed(files={"nodes.parquet": 3}), r"manifest\.json: damaged: keys are missing"),
         (changed(format=99), r"manifest\.json: format 99, but this version reads format 1"),
-        (lambda folder: (folder / "manifest.json").unlink(), r"was cut off \(no manifest\.json\)\n.*--out .* continues it"),
+        (
+            lambda folder: (folder / "manifest.json").unlink(),
+            r"was cut off \(no manifest\.json\)\n.*--out .* continues it",
+        ),
     ],
 )
-def test_a_damaged_world_is_one_message(world: Path, harm: Callable[[Path], None], told: str) -> None:
+def test_a_damaged_world_is_one_message(
+    world: Path, harm: Callable[[Path], None], told: str
+) -> None:
     harm(world)
     with pytest.raises(DataError, match=told):
         read_world(world)
@@ -90,4 +113,6 @@ def test_without_verification_sizes_are_still_compared(world: Path) -> None:
 def test_the_same_rows_give_the_same_file_whatever_their_chunks(tmp_path: Path) -> None:
     table = pl.DataFrame({"a": range(1000)})
     pieces = pl.concat([table[:10], table[10:]], rechunk=False)
-    assert write_parquet(tmp_path, "one.parquet", table) == write_parquet(tmp_path, "two.parquet", pieces)
+    assert write_parquet(tmp_path, "one.parquet", table) == write_parquet(
+        tmp_path, "two.parquet", pieces
+    )

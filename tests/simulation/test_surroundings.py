@@ -22,7 +22,14 @@ from anomalynet.simulation.weather import clear_sky, daily_rhythm, saturation, w
 QUANTITIES = ("temperature", "vapour", "light", "sound", "motion")
 CITY = Scenario(start="2026-04-13T00:00", duration="48h")
 WARD = Scenario(
-    climate=ClimateConfig(indoor=1.0, lamps=250.0, lamps_on="occupied", daylight=0.0, rhythm="ward", background_sound=37.0),
+    climate=ClimateConfig(
+        indoor=1.0,
+        lamps=250.0,
+        lamps_on="occupied",
+        daylight=0.0,
+        rhythm="ward",
+        background_sound=37.0,
+    ),
     deployment=DeploymentConfig(width=48.0, height=32.0, cluster_radius=2.0),
 )
 
@@ -59,7 +66,9 @@ def test_fields_forget_with_their_time_constant_and_have_variance_one() -> None:
 
 def test_resampling_is_linear_between_points() -> None:
     values = np.array([[0.0], [6.0], [0.0]])
-    assert resample(values, np.array([0.0, STEP / 3, STEP, 1.5 * STEP, 2 * STEP])).tolist() == [[0.0, 2.0, 6.0, 3.0, 0.0]]
+    assert resample(values, np.array([0.0, STEP / 3, STEP, 1.5 * STEP, 2 * STEP])).tolist() == [
+        [0.0, 2.0, 6.0, 3.0, 0.0]
+    ]
 
 
 # weather
@@ -71,19 +80,32 @@ def test_magnus_by_hand() -> None:
 
 
 def test_week_hours_count_from_monday() -> None:
-    assert week_hours(Scenario(start="2026-01-10T06:30"), np.array([0.0, 1800.0])).tolist() == [126.5, 127.0]  # a Saturday
+    assert week_hours(Scenario(start="2026-01-10T06:30"), np.array([0.0, 1800.0])).tolist() == [
+        126.5,
+        127.0,
+    ]  # a Saturday
 
 
 @pytest.mark.parametrize(
     ("start", "latitude", "rise"),
-    [("2026-03-21T00:00", 45.0, 6.0), ("2026-06-21T00:00", 45.0, 4.30), ("2026-12-21T00:00", 45.0, 7.70), ("2026-06-21T00:00", 0.0, 6.0)],
+    [
+        ("2026-03-21T00:00", 45.0, 6.0),
+        ("2026-06-21T00:00", 45.0, 4.30),
+        ("2026-12-21T00:00", 45.0, 7.70),
+        ("2026-06-21T00:00", 0.0, 6.0),
+    ],
 )
-def test_the_sun_rises_when_it_should_and_noon_is_brightest(start: str, latitude: float, rise: float) -> None:
-    # Sunrise by hand: cos(hour angle) = -tan(latitude)·tan(declination); at 45° and ±23.45° the half day is 7.71 h or 4.29 h.
+def test_the_sun_rises_when_it_should_and_noon_is_brightest(
+    start: str, latitude: float, rise: float
+) -> None:
+    # Sunrise by hand: cos(hour angle) = -tan(latitude)·tan(declination); at 45° and ±23.45° the
+    # half day is 7.71 h or 4.29 h.
     scenario = Scenario(start=start, climate=ClimateConfig(latitude=latitude))
     hours = np.arange(0, 24, 0.01)
     share = clear_sky(scenario, hours * 3600)
-    assert share.max() == pytest.approx(1.0) and hours[share.argmax()] == pytest.approx(12.0, abs=0.02)
+    assert share.max() == pytest.approx(1.0) and hours[share.argmax()] == pytest.approx(
+        12.0, abs=0.02
+    )
     first = hours[np.flatnonzero(share > 0.0071)[0]]
     assert first == pytest.approx(rise, abs=0.05)
     assert share[0] == 0.0
@@ -92,8 +114,12 @@ def test_the_sun_rises_when_it_should_and_noon_is_brightest(start: str, latitude
 def test_air_is_coldest_at_dawn_and_warmest_in_the_afternoon() -> None:
     hours = np.arange(0, 24, 0.1)
     rhythm = daily_rhythm(hours)
-    assert hours[rhythm.argmin()] == pytest.approx(5.0, abs=0.2) and hours[rhythm.argmax()] == pytest.approx(14.5, abs=0.2)
-    assert np.ptp(rhythm) == pytest.approx(2.1, abs=0.02) and rhythm.mean() == pytest.approx(0.0, abs=1e-12)
+    assert hours[rhythm.argmin()] == pytest.approx(5.0, abs=0.2) and hours[
+        rhythm.argmax()
+    ] == pytest.approx(14.5, abs=0.2)
+    assert np.ptp(rhythm) == pytest.approx(2.1, abs=0.02) and rhythm.mean() == pytest.approx(
+        0.0, abs=1e-12
+    )
 
 
 def test_all_cells_have_one_weather_whatever_their_sampling() -> None:
@@ -106,7 +132,10 @@ def test_all_cells_have_one_weather_whatever_their_sampling() -> None:
 def test_relative_humidity_falls_as_the_day_warms_up() -> None:
     world = surroundings(CITY, place(CITY, 0))
     humidity = 100 * world.vapour / saturation(world.temperature)
-    assert all(correlation(warm, humid) < -0.7 for warm, humid in zip(world.temperature, humidity, strict=True))
+    assert all(
+        correlation(warm, humid) < -0.7
+        for warm, humid in zip(world.temperature, humidity, strict=True)
+    )
     assert abs(correlation(world.temperature[0], world.vapour[0])) < 0.6
 
 
@@ -119,11 +148,18 @@ def test_activity_follows_the_tables_on_weekdays_and_at_the_weekend() -> None:
 
 
 def test_mean_occupancy_is_the_configured_number_times_the_hour() -> None:
-    scenario = replace(CITY, duration="7d", deployment=DeploymentConfig(rooms=300), climate=ClimateConfig(people=4.0))
+    scenario = replace(
+        CITY,
+        duration="7d",
+        deployment=DeploymentConfig(rooms=300),
+        climate=ClimateConfig(people=4.0),
+    )
     times = sample_times(scenario)
     people = occupancy(scenario, place(scenario, 0), times)
     assert people.min() == 0 and np.array_equal(people, np.round(people))
-    assert people.mean() == pytest.approx(4 * activity(scenario, times).mean(), rel=0.06)  # the rooms' popularity alone spreads it by 1.8 %
+    assert people.mean() == pytest.approx(
+        4 * activity(scenario, times).mean(), rel=0.06
+    )  # the rooms' popularity alone spreads it by 1.8 %
     rush = np.abs(week_hours(scenario, times) - (24 + 17)) < 0.25
     assert people[:, rush].mean() == pytest.approx(4 * 0.97, rel=0.08)
     weekend = week_hours(scenario, times) >= 120
@@ -194,14 +230,19 @@ def test_machines_are_heard_and_felt() -> None:
     climate = ClimateConfig(rhythm="shifts", indoor=1.0, machine_sound=80.0)
     scenario = Scenario(climate=climate)
     cell = place(scenario, 0)
-    world, silent = surroundings(scenario, cell), surroundings(replace(scenario, climate=replace(climate, machine_sound=0.0)), cell)
+    world, silent = (
+        surroundings(scenario, cell),
+        surroundings(replace(scenario, climate=replace(climate, machine_sound=0.0)), cell),
+    )
     running = machines(scenario, cell, world.times)[cell.rooms]
     assert world.sound[running].mean() > 78 and silent.sound[running].mean() < 62
     assert (world.temperature - silent.temperature).max() == pytest.approx(1.5, abs=0.2)
 
 
 def test_neighbours_agree_more_than_far_nodes() -> None:
-    scenario = replace(CITY, duration="5d", deployment=DeploymentConfig(width=600.0, height=600.0, nodes=15))
+    scenario = replace(
+        CITY, duration="5d", deployment=DeploymentConfig(width=600.0, height=600.0, nodes=15)
+    )
     cell = place(scenario, 0)
     world, air = surroundings(scenario, cell), weather(scenario, sample_times(scenario))
     own = world.temperature - air.temperature
@@ -213,7 +254,10 @@ def test_neighbours_agree_more_than_far_nodes() -> None:
 def test_a_world_depends_on_its_seed_alone_and_a_longer_one_begins_alike() -> None:
     cell = place(CITY, 0)
     world, again = surroundings(CITY, cell), surroundings(CITY, cell)
-    longer, other = surroundings(replace(CITY, duration="60h"), cell), surroundings(replace(CITY, seed=1), cell)
+    longer, other = (
+        surroundings(replace(CITY, duration="60h"), cell),
+        surroundings(replace(CITY, seed=1), cell),
+    )
     for name in QUANTITIES:
         assert getattr(world, name).tobytes() == getattr(again, name).tobytes()
         assert np.array_equal(getattr(world, name), getattr(longer, name)[:, : len(world.times)])
@@ -226,15 +270,24 @@ def test_a_world_depends_on_its_seed_alone_and_a_longer_one_begins_alike() -> No
 def event(cell: Cell, variant: str, magnitude: float = 2.0, **changes: object) -> Incident:
     nodes = tuple(np.flatnonzero(cell.rooms == cell.rooms[0]).tolist())
     x, y = cell.positions[0]
-    one = Incident(7, "process_event", variant, 0, nodes, 36000.0, 37800.0, magnitude, (float(x), float(y)))
+    one = Incident(
+        7, "process_event", variant, 0, nodes, 36000.0, 37800.0, magnitude, (float(x), float(y))
+    )
     return replace(one, **changes)  # type: ignore[arg-type]
 
 
-def change(variant: str, magnitude: float = 2.0, scenario: Scenario = WARD) -> tuple[Cell, Incident, Surroundings, dict[str, Float64]]:
+def change(
+    variant: str, magnitude: float = 2.0, scenario: Scenario = WARD
+) -> tuple[Cell, Incident, Surroundings, dict[str, Float64]]:
     cell = place(scenario, 0)
     world, incident = surroundings(scenario, cell), event(cell, variant, magnitude)
     after = with_events(scenario, cell, world, [incident])
-    return cell, incident, world, {name: getattr(after, name) - getattr(world, name) for name in QUANTITIES}
+    return (
+        cell,
+        incident,
+        world,
+        {name: getattr(after, name) - getattr(world, name) for name in QUANTITIES},
+    )
 
 
 @pytest.mark.parametrize("variant", EFFECTS)
@@ -255,9 +308,13 @@ def test_effects_by_value_where_the_event_is() -> None:
     assert changed["light"][0, full] == pytest.approx(2 * 20)
     assert changed["vapour"][0, full] == pytest.approx(2 * 0.1)
     before = energy(world.sound[0, full])
-    assert changed["sound"][0, full] == pytest.approx(float(level(before + 2 * 5 * energy(37.0)) - level(before)))
+    assert changed["sound"][0, full] == pytest.approx(
+        float(level(before + 2 * 5 * energy(37.0)) - level(before))
+    )
     _, _, _, leaked = change("leak", 1.0)
-    assert leaked["temperature"][0, full] == pytest.approx(-0.25) and leaked["vapour"][0, full] == pytest.approx(0.5)
+    assert leaked["temperature"][0, full] == pytest.approx(-0.25) and leaked["vapour"][
+        0, full
+    ] == pytest.approx(0.5)
 
 
 def test_a_fire_dries_the_air_and_a_leak_wets_it() -> None:
@@ -272,8 +329,12 @@ def test_a_fire_dries_the_air_and_a_leak_wets_it() -> None:
 def test_a_crowd_is_people_and_lamps() -> None:
     _, incident, world, changed = change("crowd", 2.0)
     full = int(np.searchsorted(world.times, incident.start + 600))
-    assert changed["motion"][0, full] == pytest.approx(2 * 2 * 2 * 0.5)  # four people, two motions a minute, half a minute
-    dark = surroundings(replace(WARD, climate=replace(WARD.climate, people=0.0)), cell := place(WARD, 0))
+    assert changed["motion"][0, full] == pytest.approx(
+        2 * 2 * 2 * 0.5
+    )  # four people, two motions a minute, half a minute
+    dark = surroundings(
+        replace(WARD, climate=replace(WARD.climate, people=0.0)), cell := place(WARD, 0)
+    )
     lit = with_events(WARD, cell, dark, [event(cell, "crowd", 2.0)])
     assert lit.light[0, full] == pytest.approx(250.0)
 
@@ -283,13 +344,17 @@ def test_a_fall_is_a_burst_and_then_stillness() -> None:
     after = with_events(WARD, cell, world, [incident])
     samples = np.flatnonzero((world.times >= incident.start) & (world.times < incident.end))
     assert changed["motion"][0, samples[:2]] == pytest.approx([3 * 0.4 * 10 * 0.5] * 2)
-    assert (changed["sound"][0, samples[:2]] > 1).all() and not changed["sound"][0, samples[2:]].any()
+    assert (changed["sound"][0, samples[:2]] > 1).all() and not changed["sound"][
+        0, samples[2:]
+    ].any()
     assert after.motion[0, samples[2:]] == pytest.approx(world.motion[0, samples[2:]] / 4)
 
 
 def test_events_decay_with_distance() -> None:
     cell = replace(place(WARD, 0), positions=np.array([[0.0, 0.0], [6.0, 8.0], [30.0, 0.0]]))
-    assert felt(cell, event(place(WARD, 0), "fire", nodes=(0, 1, 2), position=(0.0, 0.0))).tolist() == pytest.approx([1.0, 0.5, 0.1])
+    assert felt(
+        cell, event(place(WARD, 0), "fire", nodes=(0, 1, 2), position=(0.0, 0.0))
+    ).tolist() == pytest.approx([1.0, 0.5, 0.1])
 
 
 def test_the_onset_is_smooth_and_short_events_reach_full_strength() -> None:
@@ -303,5 +368,7 @@ def test_the_onset_is_smooth_and_short_events_reach_full_strength() -> None:
 def test_other_incidents_leave_the_surroundings_alone() -> None:
     cell = place(WARD, 0)
     world = surroundings(WARD, cell)
-    after = with_events(WARD, cell, world, [event(cell, "", type="jamming"), event(cell, "", type="bias")])
+    after = with_events(
+        WARD, cell, world, [event(cell, "", type="jamming"), event(cell, "", type="bias")]
+    )
     assert all(np.array_equal(getattr(world, name), getattr(after, name)) for name in QUANTITIES)

@@ -1,4 +1,5 @@
-"""Each incident type in a world, and the same world without it: equal before the onset; after it what the layer implies changes."""
+"""Each incident type in a world, and the same world without it: equal before the onset; after it
+what the layer implies changes."""
 
 from __future__ import annotations
 
@@ -29,10 +30,16 @@ def world(type_: str, **details: Any) -> CellResult:
     return simulate_cell(scenario(), 0, incidents=(incident(type_, **details),))
 
 
-def columns(result: CellResult, start: float = 0.0, end: float = np.inf, node: int | None = None) -> Columns:
-    """Frames that arrived in [start, end), of a node by the address that they claim; without it also the broken and the foreign ones."""
+def columns(
+    result: CellResult, start: float = 0.0, end: float = np.inf, node: int | None = None
+) -> Columns:
+    """Frames that arrived in [start, end), of a node by the address that they claim; without it
+    also the broken and the foreign ones."""
     epoch = np.datetime64("2026-01-05T08:00", "us").astype(np.int64)
-    frames: Columns = {name: np.asarray(column, dtype=object if name == "frame" else None) for name, column in result.frames.items()}
+    frames: Columns = {
+        name: np.asarray(column, dtype=object if name == "frame" else None)
+        for name, column in result.frames.items()
+    }
     frames["time"] = (frames["arrival"] - epoch) / 1e6
     chosen = (frames["time"] >= start) & (frames["time"] < end)
     if node is not None:
@@ -47,28 +54,45 @@ def accepted(result: CellResult, node: int, start: float = START, end: float = E
 
 
 def same(left: Columns, right: Columns) -> bool:
-    return all(len(left[name]) == len(right[name]) and np.array_equal(left[name], right[name]) for name in ("arrival", "rssi", "frame"))
+    return all(
+        len(left[name]) == len(right[name]) and np.array_equal(left[name], right[name])
+        for name in ("arrival", "rssi", "frame")
+    )
 
 
 VARIANTS = [(name, variant) for name, kind in TYPES.items() for variant in kind.variants]
 
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
-def test_before_the_onset_both_worlds_are_the_same_to_the_byte_and_after_it_they_are_not(name: str, variant: str) -> None:
+def test_before_the_onset_both_worlds_are_the_same_to_the_byte_and_after_it_they_are_not(
+    name: str, variant: str
+) -> None:
     nodes = tuple(range(NODES)) if TYPES[name].reach in ("cell", "radio", "room") else (3,)
     changed = world(name, variant=variant, nodes=nodes, magnitude=8.0)
     assert same(columns(twin(), end=START), columns(changed, end=START))
     assert not same(columns(twin(), START), columns(changed, START))
 
 
-@pytest.mark.parametrize("name", ["bias", "gain", "drift", "stuck_at", "spike", "noise", "clipping", "false_data_injection"])
-def test_a_sensor_or_firmware_changes_the_readings_of_its_node_and_nothing_on_the_air(name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["bias", "gain", "drift", "stuck_at", "spike", "noise", "clipping", "false_data_injection"],
+)
+def test_a_sensor_or_firmware_changes_the_readings_of_its_node_and_nothing_on_the_air(
+    name: str,
+) -> None:
     changed = world(name, variant=TYPES[name].variants[0], magnitude=8.0)
     before, after = columns(twin()), columns(changed)
     assert np.array_equal(before["arrival"], after["arrival"])
     assert np.array_equal(before["sequence"][before["fcs"]], after["sequence"][after["fcs"]])
-    touched = after["fcs"] & (after["source"] == 4) & (after["time"] >= START) & (after["time"] < END + PERIOD)
-    different = np.any([before[reading] != after[reading] for reading in READINGS], axis=0) & after["fcs"]
+    touched = (
+        after["fcs"]
+        & (after["source"] == 4)
+        & (after["time"] >= START)
+        & (after["time"] < END + PERIOD)
+    )
+    different = (
+        np.any([before[reading] != after[reading] for reading in READINGS], axis=0) & after["fcs"]
+    )
     assert different[touched].mean() > 0.2
     assert not different[~touched & after["fcs"]].any()
     assert after["checksum"][touched].all()
@@ -78,7 +102,13 @@ def test_a_process_event_is_measured_by_several_sensors_of_the_room() -> None:
     position = tuple(float(value) for value in twin().cell.positions[3])
     event = incident("process_event", variant="fire", nodes=(3,), magnitude=8.0)
     changed = simulate_cell(
-        scenario(), 0, incidents=(type(event)(**{name: getattr(event, name) for name in event.__slots__} | {"position": position}),)
+        scenario(),
+        0,
+        incidents=(
+            type(event)(
+                **{name: getattr(event, name) for name in event.__slots__} | {"position": position}
+            ),
+        ),
     )
     before, after = columns(twin(), START, END, 3), columns(changed, START, END, 3)
     common, left, right = np.intersect1d(before["sequence"], after["sequence"], return_indices=True)
@@ -90,7 +120,9 @@ def test_a_process_event_is_measured_by_several_sensors_of_the_room() -> None:
 
 
 @pytest.mark.parametrize("variant", ["constant", "periodic", "reactive"])
-def test_jamming_lowers_delivery_more_the_stronger_it_is_and_leaves_values_alone(variant: str) -> None:
+def test_jamming_lowers_delivery_more_the_stronger_it_is_and_leaves_values_alone(
+    variant: str,
+) -> None:
     nodes = tuple(range(NODES))
     without, weak, strong = (
         sum(accepted(result, node) for node in nodes)
@@ -106,14 +138,19 @@ def test_jamming_lowers_delivery_more_the_stronger_it_is_and_leaves_values_alone
 
 def test_interference_comes_in_bursts_and_costs_less_than_a_jammer_of_the_same_strength() -> None:
     nodes = tuple(range(NODES))
-    lost = [sum(accepted(result, node) for node in nodes) for result in (twin(), world("interference", nodes=nodes, magnitude=5.0))]
+    lost = [
+        sum(accepted(result, node) for node in nodes)
+        for result in (twin(), world("interference", nodes=nodes, magnitude=5.0))
+    ]
     assert 0.2 * lost[0] < lost[1] < 0.99 * lost[0]
 
 
 def test_an_obstacle_weakens_the_links_behind_it_alone() -> None:
     changed = world("shadowing_outage", magnitude=1.0)
     before, after = columns(twin(), START, END, 3), columns(changed, START, END, 3)
-    _, clear, behind = np.intersect1d(before["sequence"], after["sequence"], return_indices=True)  # the same frames, so the same fading
+    _, clear, behind = np.intersect1d(
+        before["sequence"], after["sequence"], return_indices=True
+    )  # the same frames, so the same fading
     assert np.median(before["rssi"][clear] - after["rssi"][behind]) == pytest.approx(6.0, abs=1e-3)
     assert accepted(world("shadowing_outage", magnitude=8.0), 3) < 0.2 * accepted(twin(), 3)
     other = columns(twin(), START, END, 5), columns(changed, START, END, 5)
@@ -136,7 +173,8 @@ def test_a_spoofer_sends_valid_frames_with_the_next_sequence_number_and_other_re
     assert len(found["sequence"]) > 1.5 * len(columns(twin(), START, END, 3)["sequence"])
     assert len(numbers) > 40
     assert any(
-        np.abs(np.diff(found[name].astype(float))).mean() > 3 * np.abs(np.diff(columns(twin(), START, END, 3)[name].astype(float))).mean()
+        np.abs(np.diff(found[name].astype(float))).mean()
+        > 3 * np.abs(np.diff(columns(twin(), START, END, 3)[name].astype(float))).mean()
         for name in READINGS
     )
 
@@ -148,7 +186,9 @@ def test_a_replay_is_plausible_and_out_of_sequence_and_time() -> None:
     assert found["checksum"].all()
     assert (np.diff(found["sequence"].astype(int)) < -10).sum() > 20
     earlier = columns(twin(), 0, END, 3)
-    old = {frame[7:11] + frame[12:25] for frame in earlier["frame"]}  # the repetitions field is not the recorder's to know
+    old = {
+        frame[7:11] + frame[12:25] for frame in earlier["frame"]
+    }  # the repetitions field is not the recorder's to know
     assert (
         np.mean([frame[7:11] + frame[12:25] in old for frame in found["frame"][stale]]) > 0.8
     )  # the gateway has lost some that the attacker heard
@@ -162,7 +202,8 @@ def test_tampering_passes_the_fcs_and_fails_the_crc() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "least", "most"), [("black_hole", 0.0, 0.0), ("gray_hole", 0.6, 0.95), ("selective_forwarding", 0.1, 0.95)]
+    ("name", "least", "most"),
+    [("black_hole", 0.0, 0.0), ("gray_hole", 0.6, 0.95), ("selective_forwarding", 0.1, 0.95)],
 )
 def test_a_relay_drops_frames_that_were_acknowledged(name: str, least: float, most: float) -> None:
     changed = world(name, magnitude=0.6 if name == "gray_hole" else 8.0)
@@ -174,12 +215,19 @@ def test_a_relay_drops_frames_that_were_acknowledged(name: str, least: float, mo
 
 
 def test_delayed_frames_arrive_late_and_unchanged() -> None:
-    found, earlier = columns(world("delay", magnitude=4.0), START + 60, END, 3), columns(twin(), START, END, 3)
-    common, late, usual = np.intersect1d(found["sequence"], earlier["sequence"], return_indices=True)
+    found, earlier = (
+        columns(world("delay", magnitude=4.0), START + 60, END, 3),
+        columns(twin(), START, END, 3),
+    )
+    common, late, usual = np.intersect1d(
+        found["sequence"], earlier["sequence"], return_indices=True
+    )
     seconds = (found["arrival"][late] - earlier["arrival"][usual]) / 1e6
     assert 0.95 * 40 <= seconds.min() <= seconds.max() <= 1.05 * 40 + 0.1
     assert len(common) > 40
-    assert {frame[16:24] for frame in found["frame"]} <= {frame[16:24] for frame in earlier["frame"]}
+    assert {frame[16:24] for frame in found["frame"]} <= {
+        frame[16:24] for frame in earlier["frame"]
+    }
 
 
 def test_a_crashed_node_is_silent_and_begins_anew() -> None:
@@ -191,7 +239,9 @@ def test_a_crashed_node_is_silent_and_begins_anew() -> None:
 
 def test_an_intermittent_node_loses_the_share_that_its_magnitude_says() -> None:
     usual = accepted(twin(), 3)
-    assert accepted(world("intermittent", magnitude=2.0), 3) / usual == pytest.approx(np.exp(-0.7), abs=0.2)
+    assert accepted(world("intermittent", magnitude=2.0), 3) / usual == pytest.approx(
+        np.exp(-0.7), abs=0.2
+    )
 
 
 def test_a_dying_battery_raises_the_noise_then_restarts_then_falls_silent() -> None:
@@ -205,7 +255,10 @@ def test_a_dying_battery_raises_the_noise_then_restarts_then_falls_silent() -> N
 
 
 def test_a_skewed_clock_drifts_away_from_its_moment_of_sending() -> None:
-    found, usual = columns(world("clock", variant="skew", magnitude=4.0), START, END, 3), columns(twin(), START, END, 3)
+    found, usual = (
+        columns(world("clock", variant="skew", magnitude=4.0), START, END, 3),
+        columns(twin(), START, END, 3),
+    )
     _, drifted, straight = np.intersect1d(found["sequence"], usual["sequence"], return_indices=True)
     away = np.abs(found["arrival"][drifted] - usual["arrival"][straight]) / 1e6
     assert away[-1] == pytest.approx(2.0e-3 * 4.0 * (END - START), rel=0.1)
@@ -222,5 +275,8 @@ def test_a_reset_clock_stamps_from_zero() -> None:
 def test_severity_grows_with_the_effect() -> None:
     for name, variant in (("bias", ""), ("gray_hole", ""), ("delay", ""), ("jamming", "constant")):
         nodes = tuple(range(NODES)) if name == "jamming" else (3,)
-        levels = [world(name, variant=variant, nodes=nodes, magnitude=size).incidents[0].severity for size in (0.1, 30.0)]
+        levels = [
+            world(name, variant=variant, nodes=nodes, magnitude=size).incidents[0].severity
+            for size in (0.1, 30.0)
+        ]
         assert levels[0] <= 2 < levels[1] <= 4, name

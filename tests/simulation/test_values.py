@@ -13,7 +13,16 @@ from anomalynet.simulation.records import Float64, Incident, covered
 from anomalynet.simulation.scenario import ClimateConfig, SamplingConfig, Scenario
 from anomalynet.simulation.sensors import LIGHT, measure
 from anomalynet.simulation.surroundings import surroundings
-from anomalynet.simulation.values import ALWAYS_VARIED, FAULTS, INJECTIONS, TYPICAL, believable, distort, touched, typical
+from anomalynet.simulation.values import (
+    ALWAYS_VARIED,
+    FAULTS,
+    INJECTIONS,
+    TYPICAL,
+    believable,
+    distort,
+    touched,
+    typical,
+)
 
 SCENARIO = Scenario(duration="24h")
 CELL = place(SCENARIO, 0)
@@ -22,17 +31,27 @@ INSIDE = slice(1200, 1260)
 """Slots of an incident from the tenth hour, for half an hour."""
 
 
-def incident(type_: str, variant: str = "", magnitude: float = 2.0, nodes: tuple[int, ...] = (4,), number: int = 5) -> Incident:
+def incident(
+    type_: str,
+    variant: str = "",
+    magnitude: float = 2.0,
+    nodes: tuple[int, ...] = (4,),
+    number: int = 5,
+) -> Incident:
     return Incident(number, type_, variant, 0, nodes, 36000.0, 37800.0, magnitude, (0.0, 0.0))
 
 
 def change(one: Incident) -> dict[int, Float64]:
     """Sensor → difference (node, slot) within the incident, of the touched sensors."""
     difference = distort(SCENARIO, CELL, READINGS, [one]) - READINGS
-    return {sensor: difference[list(one.nodes), INSIDE, sensor] for sensor in touched(SCENARIO, one)}
+    return {
+        sensor: difference[list(one.nodes), INSIDE, sensor] for sensor in touched(SCENARIO, one)
+    }
 
 
-ALL = [(name, "") for name in FAULTS] + [("false_data_injection", variant) for variant in INJECTIONS]
+ALL = [(name, "") for name in FAULTS] + [
+    ("false_data_injection", variant) for variant in INJECTIONS
+]
 
 
 def test_every_fault_of_a_sensor_and_every_variant_of_false_data_is_known() -> None:
@@ -42,7 +61,9 @@ def test_every_fault_of_a_sensor_and_every_variant_of_false_data_is_known() -> N
 
 @pytest.mark.parametrize(("name", "variant"), ALL)
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_only_the_touched_sensors_nodes_and_slots_change(name: str, variant: str, number: int) -> None:
+def test_only_the_touched_sensors_nodes_and_slots_change(
+    name: str, variant: str, number: int
+) -> None:
     one = incident(name, variant, nodes=(4, 9), number=number)
     before = READINGS.tobytes()
     after = distort(SCENARIO, CELL, READINGS, [one])
@@ -59,7 +80,9 @@ def test_a_bias_adds_magnitude_times_typical(magnitude: float) -> None:
     one = incident("bias", magnitude=magnitude)
     signs = touched(SCENARIO, one)
     for sensor, difference in change(one).items():
-        assert difference == pytest.approx(np.full((1, 60), signs[sensor] * magnitude * typical(SCENARIO)[sensor]))
+        assert difference == pytest.approx(
+            np.full((1, 60), signs[sensor] * magnitude * typical(SCENARIO)[sensor])
+        )
 
 
 def test_a_gain_stretches_or_squeezes_about_the_nodes_mean() -> None:
@@ -67,7 +90,9 @@ def test_a_gain_stretches_or_squeezes_about_the_nodes_mean() -> None:
     after, signs = distort(SCENARIO, CELL, READINGS, [one]), touched(SCENARIO, one)
     for sensor, sign in signs.items():
         mean = READINGS[4, :, sensor].mean()
-        assert (after[4, INSIDE, sensor] - mean) / (READINGS[4, INSIDE, sensor] - mean) == pytest.approx(np.full(60, np.exp(sign * 0.75)))
+        assert (after[4, INSIDE, sensor] - mean) / (
+            READINGS[4, INSIDE, sensor] - mean
+        ) == pytest.approx(np.full(60, np.exp(sign * 0.75)))
 
 
 def test_a_drift_grows_from_nothing_with_the_bias_as_its_mean() -> None:
@@ -108,7 +133,9 @@ def test_noise_has_the_step_as_its_deviation_and_no_mean() -> None:
             for sensor, difference in change(incident("noise", number=number)).items()
         ]
     )
-    assert sizes.std() == pytest.approx(1.0, abs=0.05) and sizes.mean() == pytest.approx(0.0, abs=0.06)
+    assert sizes.std() == pytest.approx(1.0, abs=0.05) and sizes.mean() == pytest.approx(
+        0.0, abs=0.06
+    )
 
 
 @pytest.mark.parametrize("number", range(6))
@@ -118,7 +145,9 @@ def test_clipping_cuts_on_one_side_at_a_level_that_deepens_with_the_magnitude(nu
     for sensor, sign in touched(SCENARIO, one).items():
         values = READINGS[4, INSIDE, sensor]
         limit = values.mean() - sign * 0.5 * 2.0 * typical(SCENARIO)[sensor]
-        assert after[4, INSIDE, sensor] == pytest.approx(np.minimum(values, limit) if sign > 0 else np.maximum(values, limit))
+        assert after[4, INSIDE, sensor] == pytest.approx(
+            np.minimum(values, limit) if sign > 0 else np.maximum(values, limit)
+        )
 
 
 @pytest.mark.parametrize("variant", ["bias", "coordinated"])
@@ -128,13 +157,17 @@ def test_injected_offsets_set_in_gently_are_believable_and_end_at_the_truth(vari
         offset = touched(SCENARIO, one)[sensor] * 4 * np.tanh(2) * typical(SCENARIO)[sensor]
         assert difference[:, 6:54] == pytest.approx(np.full((3, 48), offset))
         assert difference[:, [0, -1]] == pytest.approx(np.zeros((3, 2)), abs=1e-9)
-        assert difference[:, 3] == pytest.approx(np.full(3, offset * 3 / 5.9))  # a tenth of 59 steps to its height
+        assert difference[:, 3] == pytest.approx(
+            np.full(3, offset * 3 / 5.9)
+        )  # a tenth of 59 steps to its height
 
 
 def test_injected_ramps_have_the_offset_as_their_mean() -> None:
     one = incident("false_data_injection", "ramp", magnitude=1.0)
     for sensor, difference in change(one).items():
-        assert difference.mean() == pytest.approx(touched(SCENARIO, one)[sensor] * 4 * np.tanh(0.25) * typical(SCENARIO)[sensor])
+        assert difference.mean() == pytest.approx(
+            touched(SCENARIO, one)[sensor] * 4 * np.tanh(0.25) * typical(SCENARIO)[sensor]
+        )
         assert difference[0, 0] == 0
 
 
@@ -144,7 +177,9 @@ def test_injected_scales_are_gains() -> None:
     for sensor, sign in touched(SCENARIO, one).items():
         mean = READINGS[4, :, sensor].mean()
         factor = np.exp(sign * np.tanh(0.25))
-        assert after[4, INSIDE, sensor] - mean == pytest.approx(factor * (READINGS[4, INSIDE, sensor] - mean))
+        assert after[4, INSIDE, sensor] - mean == pytest.approx(
+            factor * (READINGS[4, INSIDE, sensor] - mean)
+        )
 
 
 def test_subtle_injections_are_what_they_say_and_blunt_ones_are_bounded() -> None:
@@ -170,15 +205,21 @@ def test_one_to_five_sensors_are_touched_one_of_them_never_at_rest() -> None:
 
 def test_slots_are_covered_by_their_middle() -> None:
     assert covered(SCENARIO, incident("bias")) == INSIDE
-    assert covered(SCENARIO, replace(incident("bias"), start=36014.0, end=36016.0)) == slice(1200, 1201)
-    assert covered(SCENARIO, replace(incident("bias"), start=36016.0, end=36044.0)) == slice(1201, 1201)
+    assert covered(SCENARIO, replace(incident("bias"), start=36014.0, end=36016.0)) == slice(
+        1200, 1201
+    )
+    assert covered(SCENARIO, replace(incident("bias"), start=36016.0, end=36044.0)) == slice(
+        1201, 1201
+    )
     minute = replace(SCENARIO, sampling=SamplingConfig(period=20.0, transmit_every=3))
     assert covered(minute, incident("bias")) == slice(600, 630)
 
 
 def test_incidents_that_reach_beyond_the_end_or_cover_no_slot_are_no_harm() -> None:
     late = replace(incident("bias"), start=86370.0, end=90000.0)
-    assert (distort(SCENARIO, CELL, READINGS, [late]) != READINGS).any(axis=(0, 2)).nonzero()[0].tolist() == [2879]
+    assert (distort(SCENARIO, CELL, READINGS, [late]) != READINGS).any(axis=(0, 2)).nonzero()[
+        0
+    ].tolist() == [2879]
     short = replace(incident("spike"), start=36016.0, end=36044.0)
     assert np.array_equal(distort(SCENARIO, CELL, READINGS, [short]), READINGS)
 
@@ -187,8 +228,14 @@ def test_another_incident_changes_nothing_here_and_other_types_nothing_at_all() 
     one, other = incident("spike"), incident("noise", nodes=(7,), number=6)
     alone, both = (distort(SCENARIO, CELL, READINGS, chosen) for chosen in ([one], [one, other]))
     assert np.array_equal(alone[4], both[4]) and not np.array_equal(alone[7], both[7])
-    rest = [name for name, kind in TYPES.items() if name not in FAULTS and name != "false_data_injection"]
-    assert np.array_equal(distort(SCENARIO, CELL, READINGS, [incident(name) for name in rest]), READINGS)
+    rest = [
+        name
+        for name, kind in TYPES.items()
+        if name not in FAULTS and name != "false_data_injection"
+    ]
+    assert np.array_equal(
+        distort(SCENARIO, CELL, READINGS, [incident(name) for name in rest]), READINGS
+    )
 
 
 def test_draws_depend_on_the_seed_and_the_number() -> None:

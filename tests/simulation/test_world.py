@@ -23,7 +23,13 @@ from anomalynet.simulation.scenario import Scenario
 from anomalynet.simulation.store import read_world
 from anomalynet.simulation.world import LOCK, simulate
 
-SMALL = ("deployment.nodes=7", "deployment.cell_nodes=3", "duration=2h", "sampling.period=60", "incidents.quiet_hours=0.2")
+SMALL = (
+    "deployment.nodes=7",
+    "deployment.cell_nodes=3",
+    "duration=2h",
+    "sampling.period=60",
+    "incidents.quiet_hours=0.2",
+)
 """Three cells with incidents, in a tenth of a second."""
 COMMAND = [sys.executable, "-m", "anomalynet", "simulate", "smart_city"]
 
@@ -34,19 +40,34 @@ def small(*overrides: str) -> Scenario:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Path in the folder → bytes, of everything but the lock."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != LOCK}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != LOCK
+    }
 
 
-def counted(frames: Path, nodes: pl.DataFrame, incidents: pl.DataFrame, scenario: Scenario) -> pl.DataFrame:
+def counted(
+    frames: Path, nodes: pl.DataFrame, incidents: pl.DataFrame, scenario: Scenario
+) -> pl.DataFrame:
     """A stand-in for the quality stage."""
-    return pl.DataFrame({"frames": [pl.read_parquet(frames).height], "nodes": [nodes.height], "seed": [scenario.seed]})
+    return pl.DataFrame(
+        {
+            "frames": [pl.read_parquet(frames).height],
+            "nodes": [nodes.height],
+            "seed": [scenario.seed],
+        }
+    )
 
 
-def test_one_seed_is_one_world_in_any_process_and_with_any_number_of_workers(tmp_path: Path) -> None:
+def test_one_seed_is_one_world_in_any_process_and_with_any_number_of_workers(
+    tmp_path: Path,
+) -> None:
     for name, workers in (("here", 1), ("two", 2)):
         simulate(small(), tmp_path / name, workers=workers, refine=counted)
     script = (
-        "import sys; from pathlib import Path; from tests.simulation.test_world import counted, simulate, small\n"
+        "import sys; from pathlib import Path; from tests.simulation.test_world import counted, "
+        "simulate, small\n"
         "simulate(small(), Path(sys.argv[1]), refine=counted)"
     )
     subprocess.run([sys.executable, "-c", script, str(tmp_path / "elsewhere")], check=True)
@@ -81,14 +102,25 @@ def test_what_the_tables_say_agrees(tmp_path: Path) -> None:
     assert reached[0] == 0.0 and reached[-1] == 3 * 7200.0 and reached == sorted(reached)
     assert world.nodes["node"].to_list() == [f"node-000{number}" for number in range(7)]
     assert world.nodes.group_by("cell").len().sort("cell")["len"].to_list() == [2, 2, 3]
-    assert (counts["nodes"], counts["cells"], counts["slots"], counts["expected"]) == (7, 3, 120, 840)
-    assert counts["frames"] == frames.height == sum(manifest.files[f"frames/cell-000{number}.parquet"]["rows"] for number in range(3))
+    assert (counts["nodes"], counts["cells"], counts["slots"], counts["expected"]) == (
+        7,
+        3,
+        120,
+        840,
+    )
+    assert (
+        counts["frames"]
+        == frames.height
+        == sum(manifest.files[f"frames/cell-000{number}.parquet"]["rows"] for number in range(3))
+    )
     assert counts["delivered"] == world.nodes["received"].sum() / 840
     assert counts["incidents"] == world.incidents.height > 3
     assert world.incidents["id"].is_unique().all() and world.incidents["id"].is_sorted()
     assert (world.incidents["id"] // 100_000 == world.incidents["cell"]).all()
     sound = frames.filter("fcs")
-    mapped = sound.drop_nulls("node").select(pl.col("source") - 1 == pl.col("node").str.slice(5).cast(pl.Int32))
+    mapped = sound.drop_nulls("node").select(
+        pl.col("source") - 1 == pl.col("node").str.slice(5).cast(pl.Int32)
+    )
     assert mapped.to_series().all() and mapped.height > 0.9 * sound.height
     assert world.telemetry is not None
     assert world.telemetry.collect()["frames"].sum() == frames.height
@@ -100,8 +132,14 @@ def test_every_incident_stands_inside_the_world(tmp_path: Path) -> None:
     cells = dict(world.nodes.select("node", "cell").rows())
     touched = world.incidents.explode("nodes")
     assert (touched["nodes"].replace_strict(cells) == touched["cell"]).all()
-    begin, end = (pl.lit(moment).str.to_datetime() for moment in ("2026-04-13T00:00", "2026-04-13T02:00"))
-    assert world.incidents.select(((pl.col("start") >= begin) & (pl.col("end") <= end) & (pl.col("start") < pl.col("end"))).all()).item()
+    begin, end = (
+        pl.lit(moment).str.to_datetime() for moment in ("2026-04-13T00:00", "2026-04-13T02:00")
+    )
+    assert world.incidents.select(
+        (
+            (pl.col("start") >= begin) & (pl.col("end") <= end) & (pl.col("start") < pl.col("end"))
+        ).all()
+    ).item()
 
 
 def test_a_finished_world_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,8 +152,17 @@ def test_a_finished_world_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.M
 
 @contextmanager
 def cut_off(folder: Path, workers: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A simulation of four cells that was started and is killed, at the latest here, once its first cell is finished."""
-    arguments = ["deployment.nodes=24", "deployment.cell_nodes=6", "duration=12h", "--out", str(folder), "--workers", str(workers)]
+    """A simulation of four cells that was started and is killed, at the latest here, once its first
+    cell is finished."""
+    arguments = [
+        "deployment.nodes=24",
+        "deployment.cell_nodes=6",
+        "duration=12h",
+        "--out",
+        str(folder),
+        "--workers",
+        str(workers),
+    ]
     process = subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 120
@@ -134,12 +181,16 @@ def test_kill_9_loses_nothing_that_was_finished(tmp_path: Path) -> None:
     folder, whole = tmp_path / "cut", tmp_path / "whole"
     with cut_off(folder, workers=1):
         finished = {
-            path: path.stat().st_mtime_ns for path in folder.glob("frames/*.parquet") if (folder / "parts" / f"{path.stem}.json").exists()
+            path: path.stat().st_mtime_ns
+            for path in folder.glob("frames/*.parquet")
+            if (folder / "parts" / f"{path.stem}.json").exists()
         }
         assert 1 <= len(finished) < 4 and not (folder / "manifest.json").exists()
     arguments = ["deployment.nodes=24", "deployment.cell_nodes=6", "duration=12h"]
     for target in (folder, whole):
-        subprocess.run([*COMMAND, *arguments, "--out", str(target)], check=True, capture_output=True)
+        subprocess.run(
+            [*COMMAND, *arguments, "--out", str(target)], check=True, capture_output=True
+        )
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert contents(folder) == contents(whole)
 
@@ -163,16 +214,22 @@ def test_workers_die_with_their_parent(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_dies_is_one_message_and_the_rest_is_kept(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match=r"a worker of the simulation ended: cell \d: ValueError: no such cell"):
+    with pytest.raises(
+        Exception, match=r"a worker of the simulation ended: cell \d: ValueError: no such cell"
+    ):
         simulate(small(), tmp_path, workers=2, refine=failing)
     assert not (tmp_path / "manifest.json").exists()
 
 
-def failing(frames: Path, nodes: pl.DataFrame, incidents: pl.DataFrame, scenario: Scenario) -> pl.DataFrame:
+def failing(
+    frames: Path, nodes: pl.DataFrame, incidents: pl.DataFrame, scenario: Scenario
+) -> pl.DataFrame:
     raise ValueError("no such cell")
 
 
-def test_a_cell_that_was_edited_in_between_is_simulated_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_that_was_edited_in_between_is_simulated_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     simulate(small(), tmp_path / "whole")
     made: list[int] = []
 
@@ -210,12 +267,20 @@ def test_a_folder_that_holds_anything_else_is_refused_and_left_alone(tmp_path: P
 
 
 def test_two_simulations_into_one_folder_are_told_apart(tmp_path: Path) -> None:
-    with FileLock(tmp_path / LOCK), pytest.raises(UsageError, match="another process simulates into it"):
+    with (
+        FileLock(tmp_path / LOCK),
+        pytest.raises(UsageError, match="another process simulates into it"),
+    ):
         simulate(small(), tmp_path)
 
 
 def test_threads_do_not_change_the_bytes(tmp_path: Path) -> None:
     for threads in ("1", "4"):
         environment = {**os.environ, "POLARS_MAX_THREADS": threads}
-        subprocess.run([*COMMAND, *SMALL, "--out", str(tmp_path / threads)], env=environment, check=True, capture_output=True)
+        subprocess.run(
+            [*COMMAND, *SMALL, "--out", str(tmp_path / threads)],
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
     assert contents(tmp_path / "1") == contents(tmp_path / "4")

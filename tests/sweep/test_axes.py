@@ -55,7 +55,9 @@ def test_a_range_that_cannot_be_is_refused(tmp_path: Path, axis: str, what: str)
 
 
 def test_a_list_and_a_range_of_one_key_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "parent.yaml").write_text("experiment: cnn\naxes: {data.window: {low: 8, high: 16, step: 8}}\n")
+    (tmp_path / "parent.yaml").write_text(
+        "experiment: cnn\naxes: {data.window: {low: 8, high: 16, step: 8}}\n"
+    )
     (tmp_path / "mine.yaml").write_text("extends: parent.yaml\naxes: {data.window: [8, 9]}\n")
     with pytest.raises(ConfigError, match="is a list already"):
         read_sweep(str(tmp_path / "mine.yaml"), "quick")
@@ -71,8 +73,14 @@ def test_a_list_and_a_range_of_one_key_are_refused(tmp_path: Path) -> None:
         ("search: {objectives: validation/ap}", "unknown 'validation/ap'"),
         ("search: {sampler: tpee}", "did you mean 'tpe'?"),
         ("search: {trials: 0}", "search.trials: expected a whole number of at least 1, not 0"),
-        ("search: {pruner: median, objectives: [validation/auroc, latency]}", "several objectives cannot be pruned"),
-        ("search: {pruner: median, objectives: latency}", "median watches epochs, and latency is not known after each"),
+        (
+            "search: {pruner: median, objectives: [validation/auroc, latency]}",
+            "several objectives cannot be pruned",
+        ),
+        (
+            "search: {pruner: median, objectives: latency}",
+            "median watches epochs, and latency is not known after each",
+        ),
         ("search: {trails: 3}", "unknown key 'search.trails'; did you mean 'search.trials'?"),
     ],
 )
@@ -87,5 +95,10 @@ def test_a_search_that_cannot_be_is_refused(tmp_path: Path, text: str, what: str
 
 def test_a_power_of_ten_is_a_number(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text("experiment: cnn\naxes: {training.learning_rate: {low: 1e-4, high: 1e-2, count: 3, log: true}}\n")
-    assert levels(read_sweep(str(path), "").axes["training.learning_rate"]) == pytest.approx([1e-4, 1e-3, 1e-2])
+    path.write_text(
+        "experiment: cnn\naxes: {training.learning_rate: {low: 1e-4, high: 1e-2, count: 3, log: "
+        "true}}\n"
+    )
+    assert levels(read_sweep(str(path), "").axes["training.learning_rate"]) == pytest.approx(
+        [1e-4, 1e-3, 1e-2]
+    )

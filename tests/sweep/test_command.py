@@ -5,11 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
-PROGRAM = "import time; from anomalynet.sweep.command import end_with_stdin; end_with_stdin(); time.sleep({seconds})"
+PROGRAM = (
+    "import time; from anomalynet.sweep.command import end_with_stdin; end_with_stdin(); "
+    "time.sleep({seconds})"
+)
 
 
 def started(seconds: float) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", PROGRAM.format(seconds=seconds)], stdin=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format(seconds=seconds)], stdin=subprocess.PIPE
+    )
 
 
 def test_a_process_with_a_life_line_ends_well_by_itself() -> None:

@@ -1,4 +1,5 @@
-"""Workers: nothing is lost when one dies, nothing leaks from one run into the next, nothing outlives the parent."""
+"""Workers: nothing is lost when one dies, nothing leaks from one run into the next, nothing
+outlives the parent."""
 
 from __future__ import annotations
 
@@ -25,8 +26,15 @@ from tests.training.small import SHORT, identical
 OVERRIDES = [text for text in SHORT if not text.startswith("model.")]
 
 
-def planned(*experiments: str, extra: list[str] | None = None, folds: tuple[int, ...] = (0,)) -> list[PlannedRun]:
-    sweep = replace(read_sweep("paper_models", "quick"), experiments=list(experiments), seeds=[0], folds=list(folds))
+def planned(
+    *experiments: str, extra: list[str] | None = None, folds: tuple[int, ...] = (0,)
+) -> list[PlannedRun]:
+    sweep = replace(
+        read_sweep("paper_models", "quick"),
+        experiments=list(experiments),
+        seeds=[0],
+        folds=list(folds),
+    )
     return plan(sweep, [*OVERRIDES, *(extra or [])])
 
 
@@ -71,16 +79,28 @@ def test_a_run_that_fails_says_why_and_costs_no_other(tmp_path: Path) -> None:
     assert "training loss is" in jobs[0].reason
     again = jobs_of([job.run for job in jobs], tmp_path)
     assert [(job.state, job.reason) for job in again] == [("failed", jobs[0].reason), ("done", "")]
-    assert [job.state for job in jobs_of([job.run for job in jobs], tmp_path, again=["failed"])] == ["waiting", "done"]
+    assert [
+        job.state for job in jobs_of([job.run for job in jobs], tmp_path, again=["failed"])
+    ] == ["waiting", "done"]
 
 
 def children(pid: int) -> list[int]:
     """The worker processes that any thread of a process has started."""
-    listed = [child for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
-    return [int(child) for child in listed if b"anomalynet.sweep.worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    listed = [
+        child
+        for path in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in path.read_text().split()
+    ]
+    return [
+        int(child)
+        for child in listed
+        if b"anomalynet.sweep.worker" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
 
 
-needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc to find the worker")
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/task").exists(), reason="needs Linux's /proc to find the worker"
+)
 
 
 @needs_proc
@@ -120,9 +140,21 @@ def test_a_run_whose_workers_always_die_fails(tmp_path: Path) -> None:
 
 @needs_proc
 def test_no_worker_outlives_its_parent_and_the_same_command_continues(tmp_path: Path) -> None:
-    arguments = ["--models", "hybrid", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "report"), "--slots", "2", *OVERRIDES]
+    arguments = [
+        "--models",
+        "hybrid",
+        "--runs",
+        str(tmp_path / "runs"),
+        "--out",
+        str(tmp_path / "report"),
+        "--slots",
+        "2",
+        *OVERRIDES,
+    ]
     command = [sys.executable, "-m", "anomalynet", "reproduce", *arguments]
-    parent = subprocess.Popen([*command, "training.epochs=3"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [*command, "training.epochs=3"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + 120
     while not list((tmp_path / "runs").glob("hybrid/*/result.json")):
         assert parent.poll() is None
@@ -133,10 +165,16 @@ def test_no_worker_outlives_its_parent_and_the_same_command_continues(tmp_path: 
     parent.kill()
     _, error = parent.communicate(timeout=60)
     assert parent.returncode == -9, error
-    while any(Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2] for pid in workers):
+    while any(
+        Path(f"/proc/{pid}").exists()
+        and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]
+        for pid in workers
+    ):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    done = subprocess.run([*command, "training.epochs=3"], capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        [*command, "training.epochs=3"], capture_output=True, text=True, check=False, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     assert int(done.stderr.split(" runs on smart_city, ")[1].split(" done")[0]) >= 1
     assert (tmp_path / "report" / "report.md").is_file()

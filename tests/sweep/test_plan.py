@@ -40,10 +40,16 @@ def test_every_shipped_sweep_plans(name: str, preset: str) -> None:
 
 
 def test_paper_models_is_models_by_folds_by_seeds() -> None:
-    quick, full = (plan(read_sweep("paper_models", preset), [SIMULATED]) for preset in ("quick", "full"))
+    quick, full = (
+        plan(read_sweep("paper_models", preset), [SIMULATED]) for preset in ("quick", "full")
+    )
     assert (len(quick), len(full)) == (9 * 5 * 3, 9 * 5 * 4)
-    assert {(run.loaded.config.seed, run.loaded.config.data.world) for run in full} == {(seed, seed) for seed in range(4)}
-    assert {run.loaded.config.data.world for run in plan(read_sweep("paper_models", "full"), [REAL])} == {0}
+    assert {(run.loaded.config.seed, run.loaded.config.data.world) for run in full} == {
+        (seed, seed) for seed in range(4)
+    }
+    assert {
+        run.loaded.config.data.world for run in plan(read_sweep("paper_models", "full"), [REAL])
+    } == {0}
     assert {run.loaded.config.training.epochs for run in full} == {100}
     assert all(run.loaded.config.data.split.assignment == run.loaded.config.seed for run in quick)
     repetitions = [run.loaded.config.seed for run in quick]
@@ -51,15 +57,23 @@ def test_paper_models_is_models_by_folds_by_seeds() -> None:
 
 
 def test_worlds_multiply_simulated_data_alone(tmp_path: Path) -> None:
-    sweep = read_sweep(written(tmp_path, "experiments: [cnn, logistic]\nseeds: [0, 1]\nfolds: [0, 2]\nworlds: [0, 5]"), "quick")
+    sweep = read_sweep(
+        written(
+            tmp_path, "experiments: [cnn, logistic]\nseeds: [0, 1]\nfolds: [0, 2]\nworlds: [0, 5]"
+        ),
+        "quick",
+    )
     runs = plan(sweep, [SIMULATED])
     assert [run.expected for run in runs[:6]] == [
-        *(("cnn", 0, fold, 0) for fold in (0, 2)), *(("logistic", 0, fold, 0) for fold in (0, 2)),
+        *(("cnn", 0, fold, 0) for fold in (0, 2)),
+        *(("logistic", 0, fold, 0) for fold in (0, 2)),
         *(("cnn", 0, fold, 5) for fold in (0, 2)),
-    ]  # fmt: skip
+    ]
     assert len(runs) == 2 * 2 * 2 * 2
     assert all(run.axis["data.world"] == run.loaded.config.data.world for run in runs)
-    assert all(run.loaded.config == load(run.arm.experiment, [SIMULATED], run.axis).config for run in runs)
+    assert all(
+        run.loaded.config == load(run.arm.experiment, [SIMULATED], run.axis).config for run in runs
+    )
     real = plan(sweep, [REAL])
     assert len(real) == 2 * 2 * 2
     assert {run.expected[3] for run in real} == {None}
@@ -67,7 +81,9 @@ def test_worlds_multiply_simulated_data_alone(tmp_path: Path) -> None:
 
 
 def test_a_world_of_the_command_line_wins(tmp_path: Path) -> None:
-    sweep = read_sweep(written(tmp_path, "experiments: [cnn]\nfolds: [0]\nworlds: [0, 1, 2]"), "quick")
+    sweep = read_sweep(
+        written(tmp_path, "experiments: [cnn]\nfolds: [0]\nworlds: [0, 1, 2]"), "quick"
+    )
     (run,) = plan(sweep, [SIMULATED, "data.world=7"])
     assert run.expected == ("cnn", 0, 0, 7)
     (run,) = plan(replace(sweep, worlds=None), [SIMULATED])
@@ -75,12 +91,20 @@ def test_a_world_of_the_command_line_wins(tmp_path: Path) -> None:
 
 
 def test_axes_multiply_and_the_command_line_wins(tmp_path: Path) -> None:
-    text = "experiments: [hybrid]\nseeds: [4]\nfolds: [0, 2]\naxes: {model.attention: [true, false], data.window: [16, 32]}\n"
-    runs = plan(read_sweep(written(tmp_path, text), "quick"), ["training.epochs=3", "data.window=8"])
+    text = (
+        "experiments: [hybrid]\nseeds: [4]\nfolds: [0, 2]\naxes: {model.attention: [true, "
+        "false], data.window: [16, 32]}\n"
+    )
+    runs = plan(
+        read_sweep(written(tmp_path, text), "quick"), ["training.epochs=3", "data.window=8"]
+    )
     assert len(runs) == 4
     assert {run.loaded.config.data.window for run in runs} == {8}
     assert {run.loaded.config.training.epochs for run in runs} == {3}
-    assert {(run.loaded.config.seed, run.loaded.config.data.split.fold) for run in runs} == {(4, 0), (4, 2)}
+    assert {(run.loaded.config.seed, run.loaded.config.data.split.fold) for run in runs} == {
+        (4, 0),
+        (4, 2),
+    }
 
 
 def test_all_folds_are_those_of_the_configuration() -> None:
@@ -96,33 +120,76 @@ def test_all_folds_are_those_of_the_configuration() -> None:
         ("experiments: [cnn]\nseeds: [a]", "mine.yaml:2: seeds: expected a list of int"),
         ("experiment: [cnn]", "mine.yaml:1: experiment: expected a name, not ['cnn']"),
         ("experiments: [cnn]\nexclude: {a: 1}", "mine.yaml:2: unknown key 'exclude.a'"),
-        ("experiments: [cnn]\nexclude: [a]", "mine.yaml:2: exclude: expected a list of dict, not ['a']"),
-        ("experiments: [cnn]\nreport: {metric: test/ap}", "mine.yaml:2: report.metric: unknown metric 'test/ap'"),
-        ("experiments: [cnn]\nexclude: [{model.pool: 1}]\naxes: {model.pool: [1]}", "mine.yaml:2: exclude: every arm is excluded"),
+        (
+            "experiments: [cnn]\nexclude: [a]",
+            "mine.yaml:2: exclude: expected a list of dict, not ['a']",
+        ),
+        (
+            "experiments: [cnn]\nreport: {metric: test/ap}",
+            "mine.yaml:2: report.metric: unknown metric 'test/ap'",
+        ),
+        (
+            "experiments: [cnn]\nexclude: [{model.pool: 1}]\naxes: {model.pool: [1]}",
+            "mine.yaml:2: exclude: every arm is excluded",
+        ),
         (
             "experiments: [cnn]\nexclude: [{model.pol: 1}]\naxes: {model.pool: [1, 2]}",
             "mine.yaml:2: exclude: no axis or arm sets 'model.pol'; did you mean 'model.pool'?",
         ),
-        ("experiments: [cnn]\narms: {wide: 3}", "mine.yaml:2: arms.wide: expected keys and values, not 3"),
-        ("experiments: [cnn]\npresets: {quick: 3}", "mine.yaml:2: presets.quick: expected keys and values, not 3"),
+        (
+            "experiments: [cnn]\narms: {wide: 3}",
+            "mine.yaml:2: arms.wide: expected keys and values, not 3",
+        ),
+        (
+            "experiments: [cnn]\npresets: {quick: 3}",
+            "mine.yaml:2: presets.quick: expected keys and values, not 3",
+        ),
         ("experiments: [cnn]\nfolds: [7]", "mine.yaml:2: folds: there is no fold 7 of 5"),
         (
-            "experiment: cnn\ndesign: one_at_a_time\nreport: {reference: {model.pol: 1}}\naxes: {model.pool: [1, 2]}",
+            "experiment: cnn\ndesign: one_at_a_time\nreport: {reference: {model.pol: 1}}\naxes: "
+            "{model.pool: [1, 2]}",
             "mine.yaml:3: unknown key 'model.pol'; did you mean 'model.pool'?",
         ),
-        ("experiments: [cnn]\nreport: {metric: test/event_recall}", "mine.yaml:2: report.metric: unknown metric 'test/event_recall'"),
-        ("experiments: [cnn]\nsearch: {trials: 3}", "mine.yaml:2: search.trials means something with `design: search` only"),
-        ("experiments: [cnn]\naxes: {data.window: 8}", "mine.yaml:2: axes.data.window: expected a list or {low: …, high: …}, not 8"),
+        (
+            "experiments: [cnn]\nreport: {metric: test/event_recall}",
+            "mine.yaml:2: report.metric: unknown metric 'test/event_recall'",
+        ),
+        (
+            "experiments: [cnn]\nsearch: {trials: 3}",
+            "mine.yaml:2: search.trials means something with `design: search` only",
+        ),
+        (
+            "experiments: [cnn]\naxes: {data.window: 8}",
+            "mine.yaml:2: axes.data.window: expected a list or {low: …, high: …}, not 8",
+        ),
         ("extends: bse.yaml", "mine.yaml:1: extends 'bse.yaml', which is neither in"),
-        ("experiments: [cnn]\ndesign: fractorial", "mine.yaml:2: unknown design 'fractorial'; did you mean 'factorial'?"),
-        ("experiments: [cnn]\nworlds: [0, -1]", "mine.yaml:2: worlds: a world is at least 0, not [0, -1]"),
+        (
+            "experiments: [cnn]\ndesign: fractorial",
+            "mine.yaml:2: unknown design 'fractorial'; did you mean 'factorial'?",
+        ),
+        (
+            "experiments: [cnn]\nworlds: [0, -1]",
+            "mine.yaml:2: worlds: a world is at least 0, not [0, -1]",
+        ),
         ("experiments: [cnn]\nworlds: [a]", "mine.yaml:2: worlds: expected a list of int"),
         ("seeds: [0]", "names no experiments"),
         ("experiments: [cnn]\nfolds: [5]", "there is no fold 5 of 5"),
-        ("experiments: [cnn]\naxes: {model.kernl: [3]}", "mine.yaml:2: unknown key 'model.kernl'; did you mean 'model.kernel'?"),
-        ("experiments: [cnn]\naxes: {model.kernel: [3, 4]}", "mine.yaml:2: model.kernel: must be odd"),
-        ("experiments: [cnn]\narms: {other: {data.windw: 3}}", "mine.yaml:2: unknown key 'data.windw'; did you mean 'data.window'?"),
-        ("experiments: [cnn]\npresets: {quick: {model.pol: 3}}", "mine.yaml:2: unknown key 'model.pol'; did you mean 'model.pool'?"),
+        (
+            "experiments: [cnn]\naxes: {model.kernl: [3]}",
+            "mine.yaml:2: unknown key 'model.kernl'; did you mean 'model.kernel'?",
+        ),
+        (
+            "experiments: [cnn]\naxes: {model.kernel: [3, 4]}",
+            "mine.yaml:2: model.kernel: must be odd",
+        ),
+        (
+            "experiments: [cnn]\narms: {other: {data.windw: 3}}",
+            "mine.yaml:2: unknown key 'data.windw'; did you mean 'data.window'?",
+        ),
+        (
+            "experiments: [cnn]\npresets: {quick: {model.pol: 3}}",
+            "mine.yaml:2: unknown key 'model.pol'; did you mean 'model.pool'?",
+        ),
     ],
 )
 def test_each_mistake_has_one_clear_message(tmp_path: Path, text: str, what: str) -> None:
@@ -138,13 +205,27 @@ def test_an_unknown_preset_names_those_there_are() -> None:
 
 
 def test_an_estimate_is_what_was_measured_times_what_is_left(tmp_path: Path) -> None:
-    planned = [run for run in plan(read_sweep("paper_models", "full"), [SIMULATED]) if run.arm.experiment in ("cnn", "logistic", "lstm")]
+    planned = [
+        run
+        for run in plan(read_sweep("paper_models", "full"), [SIMULATED])
+        if run.arm.experiment in ("cnn", "logistic", "lstm")
+    ]
     jobs = jobs_of(planned, tmp_path)
-    for name, epochs, seconds, stride in (("cnn", 4, 8.0, 3), ("cnn", 4, 80.0, 8), ("logistic", None, 3.0, 3)):
+    for name, epochs, seconds, stride in (
+        ("cnn", 4, 8.0, 3),
+        ("cnn", 4, 80.0, 8),
+        ("logistic", None, 3.0, 3),
+    ):
         folder = tmp_path / name / f"{stride:010}"
-        write_json(folder / "result.json", {"version": 1, "experiment": name, "data": "smart_city", "epochs": epochs})
+        write_json(
+            folder / "result.json",
+            {"version": 1, "experiment": name, "data": "smart_city", "epochs": epochs},
+        )
         write_json(folder / "timings.json", {"train_seconds": seconds, "score_seconds": 0.0})
-        text = f"data: {{scenario: null, window: 32, stride: {stride}, view: node}}\ntraining: {{batch_size: 32}}\n"
+        text = (
+            f"data: {{scenario: null, window: 32, stride: {stride}, view: node}}\ntraining: "
+            f"{{batch_size: 32}}\n"
+        )
         (folder / "config.yaml").write_text(text)
     costs = measured(tmp_path, jobs)
     assert costs == {"cnn": Cost(2.0, True), "logistic": Cost(3.0, False)}

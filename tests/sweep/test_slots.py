@@ -31,7 +31,9 @@ def test_gpus_are_dealt_out_one_a_slot_several_times_or_in_groups() -> None:
         (["0"], {"runs_per_gpu": 0}, "at least 1"),
     ],
 )
-def test_what_cannot_be_dealt_out_is_refused(gpus: list[str], options: dict[str, int], what: str) -> None:
+def test_what_cannot_be_dealt_out_is_refused(
+    gpus: list[str], options: dict[str, int], what: str
+) -> None:
     with pytest.raises(UsageError, match=what):
         gpu_slots(gpus, **options)
 
@@ -43,7 +45,9 @@ def test_slots_on_the_cpu_leave_devices_alone() -> None:
         cpu_slots(0)
 
 
-def test_the_gpus_of_this_machine_are_those_that_the_user_lets_us_see(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gpus_of_this_machine_are_those_that_the_user_lets_us_see(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-5f")
     assert gpus_here() == ["3", "GPU-5f"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
@@ -60,7 +64,9 @@ def test_each_worker_sees_its_own_devices_alone(tmp_path: Path) -> None:
     assert set(seen) == {"5", "7"}
 
 
-def test_a_machine_without_gpus_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_machine_without_gpus_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert main(["sweep", "components", "--gpus", "all", "--plan"]) == 2
     assert "no GPU was found" in capsys.readouterr().err

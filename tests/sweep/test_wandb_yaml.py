@@ -33,10 +33,17 @@ def parsed(**changes: Any) -> dict[str, Any]:
 
 
 def agent_command(sweep: dict[str, Any], values: dict[str, object]) -> list[str]:
-    """The command line that W&B's agent makes of a sweep and the values it chose, by W&B's own code for the macros."""
-    macros = create_sweep_command_args({"args": {key: {"value": value} for key, value in values.items()}})
+    """The command line that W&B's agent makes of a sweep and the values it chose, by W&B's own code
+    for the macros."""
+    macros = create_sweep_command_args(
+        {"args": {key: {"value": value} for key, value in values.items()}}
+    )
     macros["env"] = []
-    return [word for part in sweep["command"] for word in (macros[part[2:-1]] if part.startswith("${") else [part])]
+    return [
+        word
+        for part in sweep["command"]
+        for word in (macros[part[2:-1]] if part.startswith("${") else [part])
+    ]
 
 
 def test_a_factorial_sweep_is_a_grid_over_its_axes_seeds_and_folds() -> None:
@@ -49,11 +56,18 @@ def test_a_factorial_sweep_is_a_grid_over_its_axes_seeds_and_folds() -> None:
         "seed": {"values": [0, 1]},
         "data.split.fold": {"values": [0, 2]},
     }
-    values: dict[str, object] = {"model.attention": False, "training.learning_rate": 0.00001, "seed": 1, "data.split.fold": 2}
+    values: dict[str, object] = {
+        "model.attention": False,
+        "training.learning_rate": 0.00001,
+        "seed": 1,
+        "data.split.fold": 2,
+    }
     words = agent_command(sweep, values)
     assert words[:3] == ["anomalynet", "train", "hybrid"]
     config = load(words[2], words[3:]).config
-    wanted = load("hybrid", ["data.name=skab", "tracking=wandb"], {**GRID["settings"], **values}).config
+    wanted = load(
+        "hybrid", ["data.name=skab", "tracking=wandb"], {**GRID["settings"], **values}
+    ).config
     assert config == wanted
 
 
@@ -65,13 +79,26 @@ def test_a_key_of_the_command_line_is_no_parameter() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"design": "one_at_a_time"}, {"experiments": ["cnn", "hybrid"]}, {"axes": {"data.split.purge": [None, 5]}}],
+    [
+        {"design": "one_at_a_time"},
+        {"experiments": ["cnn", "hybrid"]},
+        {"axes": {"data.split.purge": [None, 5]}},
+    ],
     ids=["one at a time", "several experiments", "an empty value"],
 )
 def test_what_a_grid_cannot_say_becomes_the_number_of_the_run(changes: dict[str, Any]) -> None:
     sweep = parsed(**changes, runs=3, preset="full", overrides=["data.name=skab"])
     assert (sweep["method"], sweep["parameters"]) == ("grid", {"only": {"values": [1, 2, 3]}})
-    words = ["anomalynet", "sweep", "attention", "--preset", "full", "--only=2", "data.name=skab", "tracking=wandb"]
+    words = [
+        "anomalynet",
+        "sweep",
+        "attention",
+        "--preset",
+        "full",
+        "--only=2",
+        "data.name=skab",
+        "tracking=wandb",
+    ]
     assert agent_command(sweep, {"only": 2}) == words
 
 
@@ -114,20 +141,30 @@ def test_a_sweep_file_as_it_stands() -> None:
 
 def test_designs_of_shipped_sweeps() -> None:
     def written(name: str) -> dict[str, Any]:
-        parsed: dict[str, Any] = yaml.safe_load(as_wandb(read_sweep(name, "quick"), ["data.name=skab"], name))
+        parsed: dict[str, Any] = yaml.safe_load(
+            as_wandb(read_sweep(name, "quick"), ["data.name=skab"], name)
+        )
         return parsed
 
     assert set(written("components")["parameters"]) == {"only"}
-    assert set(written("attention")["parameters"]) == {"only"}  # one combination makes no sense, which W&B cannot be told
+    assert set(written("attention")["parameters"]) == {
+        "only"
+    }  # one combination makes no sense, which W&B cannot be told
     loss = written("loss")
     assert loss["parameters"]["training.loss"] == {"values": ["mse", "cross_entropy"]}
     assert loss["command"][1:4] == ["anomalynet", "train", "hybrid"]
     tuned = written("tune_hybrid")
-    assert (tuned["method"], tuned["run_cap"], tuned["metric"]["name"]) == ("bayes", 30, "validation/average_precision")
+    assert (tuned["method"], tuned["run_cap"], tuned["metric"]["name"]) == (
+        "bayes",
+        30,
+        "validation/average_precision",
+    )
     assert tuned["parameters"]["training.learning_rate"]["distribution"] == "log_uniform_values"
 
 
 def test_a_search_over_values_that_w_and_b_cannot_pass_on_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "mine.yaml").write_text("experiment: cnn\ndesign: search\naxes: {data.split.purge: [null, 8]}\n")
+    (tmp_path / "mine.yaml").write_text(
+        "experiment: cnn\ndesign: search\naxes: {data.split.purge: [null, 8]}\n"
+    )
     with pytest.raises(UsageError, match="cannot try empty values"):
         as_wandb(read_sweep(str(tmp_path / "mine.yaml"), ""), [], "mine.yaml")

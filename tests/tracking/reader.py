@@ -44,12 +44,18 @@ class Read:
     @property
     def epochs(self) -> list[dict[str, Any]]:
         """The history's epochs, as progress.jsonl has them."""
-        return [{key: value for key, value in row.items() if not key.startswith("_")} for row in self.history if "epoch" in row]
+        return [
+            {key: value for key, value in row.items() if not key.startswith("_")}
+            for row in self.history
+            if "epoch" in row
+        ]
 
     @property
     def summary(self) -> dict[str, Any]:
         """The summary, nested keys dotted."""
-        return {key: value for update in self._all("summary") for key, value in update["update"].items()}
+        return {
+            key: value for update in self._all("summary") for key, value in update["update"].items()
+        }
 
     @property
     def artifacts(self) -> dict[str, dict[str, Any]]:
@@ -71,6 +77,15 @@ def parts(folder: Path) -> list[Path]:
 def read(part: Path) -> Read:
     """Read one of W&B's folders."""
     (file,) = part.glob("*.wandb")
-    command = [str(CORE), "leet", "inspect", "--no-observability", "--json", "--run-file", str(file), str(part.parent)]
+    command = [
+        str(CORE),
+        "leet",
+        "inspect",
+        "--no-observability",
+        "--json",
+        "--run-file",
+        str(file),
+        str(part.parent),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return Read([json.loads(line) for line in done.stdout.splitlines()])

@@ -1,4 +1,5 @@
-"""A W&B server in a thread: just enough of its protocol for a run to be sent, online or by `wandb sync`."""
+"""A W&B server in a thread: just enough of its protocol for a run to be sent, online or by `wandb
+sync`."""
 
 from __future__ import annotations
 
@@ -40,23 +41,49 @@ class Server(ThreadingHTTPServer):
             self.upserts.append(variables)
             run = variables["name"]
             project = {"name": variables.get("project") or "anomalynet", "entity": {"name": "us"}}
-            bucket = {"id": f"id-{run}", "name": run, "displayName": run, "config": "{}", "project": project, "historyLineCount": 0}
+            bucket = {
+                "id": f"id-{run}",
+                "name": run,
+                "displayName": run,
+                "config": "{}",
+                "project": project,
+                "historyLineCount": 0,
+            }
             return {"upsertBucket": {"bucket": bucket, "inserted": run not in self.history}}
         if name == "RunResumeStatus":
             return {
-                "model": {"id": "m", "name": "anomalynet", "entity": {"id": "e", "name": "us"}, "bucket": self._bucket(variables["name"])}
+                "model": {
+                    "id": "m",
+                    "name": "anomalynet",
+                    "entity": {"id": "e", "name": "us"},
+                    "bucket": self._bucket(variables["name"]),
+                }
             }
         if name == "CreateArtifact":
             self.artifacts.append(variables["input"]["artifactCollectionName"])
-            artifact = {"id": "a", "state": "COMMITTED", "artifactSequence": {"id": "s", "latestArtifact": None}}
+            artifact = {
+                "id": "a",
+                "state": "COMMITTED",
+                "artifactSequence": {"id": "s", "latestArtifact": None},
+            }
             return {"createArtifact": {"artifact": artifact}}
         if name == "CreateRunFiles":
-            files = [{"name": file, "uploadUrl": f"{self.url}/storage"} for file in variables["files"]]
+            files = [
+                {"name": file, "uploadUrl": f"{self.url}/storage"} for file in variables["files"]
+            ]
             return {"createRunFiles": {"runID": "r", "uploadHeaders": [], "files": files}}
         if name == "ArtifactType":
             return {"project": None}
         if name == "Viewer":
-            return {"viewer": {"id": "v", "entity": "us", "username": "us", "flags": "{}", "teams": {"edges": []}}}
+            return {
+                "viewer": {
+                    "id": "v",
+                    "entity": "us",
+                    "username": "us",
+                    "flags": "{}",
+                    "teams": {"edges": []},
+                }
+            }
         return {"serverInfo": {"features": []}}
 
     def _bucket(self, run: str) -> dict[str, Any] | None:

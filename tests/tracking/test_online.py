@@ -19,7 +19,14 @@ from tests.tracking.reader import parts
 from tests.tracking.server import Server, wandb_server
 from tests.training.small import short
 
-RUN = {"job_type": "train", "id": "abc1234567", "name": "n", "group": "a-sweep", "tags": [], "config": {}}
+RUN = {
+    "job_type": "train",
+    "id": "abc1234567",
+    "name": "n",
+    "group": "a-sweep",
+    "tags": [],
+    "config": {},
+}
 
 
 @pytest.fixture
@@ -47,7 +54,9 @@ def progress(folder: Path, count: int) -> RunFolder:
     return run
 
 
-def test_a_run_is_sent_while_it_is_trained(tmp_path: Path, server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_sent_while_it_is_trained(
+    tmp_path: Path, server: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
     outcome = train(short("cnn", "tracking=wandb"), tmp_path)
     assert outcome
     name = outcome.folder.path.name
@@ -55,16 +64,25 @@ def test_a_run_is_sent_while_it_is_trained(tmp_path: Path, server: Server, capfd
     assert server.exit_codes == {name: 0}
     assert {f"data-{outcome.result.fingerprint[:10]}", f"model-{name}"} <= set(server.artifacts)
     first = server.upserts[0]
-    assert (first["name"], first["project"], first["jobType"], first["tags"]) == (name, "anomalynet", "train", ["cnn", "smart_city"])
+    assert (first["name"], first["project"], first["jobType"], first["tags"]) == (
+        name,
+        "anomalynet",
+        "train",
+        ["cnn", "smart_city"],
+    )
     assert json.loads(first["config"])["training"]["value"]["epochs"] == 2
     record = read_record(outcome.folder.path)
-    assert record and [(part.mode, part.reason, part.finished) for part in record.parts] == [("online", "", True)]
+    assert record and [(part.mode, part.reason, part.finished) for part in record.parts] == [
+        ("online", "", True)
+    ]
     assert not record.warning
     assert not pending(outcome.folder.path)
     assert f"W&B: {server.url}/us/anomalynet/runs/{name}\n" in capfd.readouterr().err
 
 
-def test_offline_parts_of_a_run_become_one_run(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_parts_of_a_run_become_one_run(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = progress(tmp_path, 4)
     monkeypatch.setenv("WANDB_MODE", "offline")
     for told, code in (((0, 1), 1), ((2, 3), 0)):
@@ -82,7 +100,9 @@ def test_offline_parts_of_a_run_become_one_run(tmp_path: Path, server: Server, m
     assert not pending(run.path)
 
 
-def test_a_run_whose_network_is_gone_at_its_end_is_uploaded_later(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_network_is_gone_at_its_end_is_uploaded_later(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = progress(tmp_path, 3)
     tracker = Tracker(run.path, RUN, quiet=True, patience=30)
     tracker.send({"epoch": run.read_progress()[0]})
@@ -99,6 +119,8 @@ def test_a_run_whose_network_is_gone_at_its_end_is_uploaded_later(tmp_path: Path
     assert pending(run.path) == parts(run.path)
     server.awake.set()
     assert main(["sync", "--runs", str(tmp_path / "runs"), "--timeout", "60"]) == 0
-    assert {line["epoch"]: line for line in epochs(server, "abc1234567")} == {line["epoch"]: line for line in run.read_progress()}
+    assert {line["epoch"]: line for line in epochs(server, "abc1234567")} == {
+        line["epoch"]: line for line in run.read_progress()
+    }
     assert not pending(run.path)
     assert not notes([run.path])

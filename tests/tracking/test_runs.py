@@ -27,14 +27,22 @@ TINY_RUNS = [text for text in SHORT if not text.startswith("model.")]
 
 
 def test_tracking_is_no_part_of_a_run_s_identity() -> None:
-    assert run_id(load("hybrid").config, "data") == run_id(load("hybrid", ["tracking=wandb"]).config, "data")
+    assert run_id(load("hybrid").config, "data") == run_id(
+        load("hybrid", ["tracking=wandb"]).config, "data"
+    )
 
 
 def test_runs_of_one_worker_stay_apart_and_say_what_their_files_say(tmp_path: Path) -> None:
     overrides = [*TINY_RUNS, "tracking=wandb"]
     named = [("hybrid", 0), ("cnn", 1), ("logistic", 0), ("hybrid", 1)]
     runs = [
-        PlannedRun(Arm(name, name, {}, {}), {"seed": seed}, load(name, overrides, {"seed": seed}), tuple(overrides)) for name, seed in named
+        PlannedRun(
+            Arm(name, name, {}, {}),
+            {"seed": seed},
+            load(name, overrides, {"seed": seed}),
+            tuple(overrides),
+        )
+        for name, seed in named
     ]
     jobs = jobs_of(runs, tmp_path)
     with Launch([Slot()], group="a-sweep") as launch:
@@ -45,7 +53,11 @@ def test_runs_of_one_worker_stay_apart_and_say_what_their_files_say(tmp_path: Pa
         (part,) = parts(job.folder.path)
         wandb = read(part)
         assert wandb.run["run_id"] == job.folder.path.name
-        assert (wandb.run["project"], wandb.run["run_group"], wandb.run["job_type"]) == ("anomalynet", "a-sweep", "train")
+        assert (wandb.run["project"], wandb.run["run_group"], wandb.run["job_type"]) == (
+            "anomalynet",
+            "a-sweep",
+            "train",
+        )
         assert wandb.run["display_name"] == f"{name} {job.folder.path.name}"
         assert {name, "smart_city", result.split} <= set(wandb.run["tags"])
         assert (wandb.config["experiment"], wandb.config["seed"]) == (name, seed)
@@ -57,19 +69,30 @@ def test_runs_of_one_worker_stay_apart_and_say_what_their_files_say(tmp_path: Pa
         assert len(wandb.epochs) == (0 if name == "logistic" else 2)
         assert {key: wandb.summary[key] for key in result.metrics} == result.metrics
         assert wandb.summary["threshold"] == result.threshold
-        data, model = wandb.artifacts[f"data-{result.fingerprint[:10]}"], wandb.artifacts[f"model-{result.id}"]
+        data, model = (
+            wandb.artifacts[f"data-{result.fingerprint[:10]}"],
+            wandb.artifacts[f"model-{result.id}"],
+        )
         assert (data["type"], model["type"]) == ("dataset", "model")
         (manifest,) = data["manifest"]["contents"]
         said = json.loads(Path(manifest["local_path"]).read_text())
-        assert (said["name"], said["fingerprint"], said["channels"]) == ("smart_city", result.fingerprint, list(result.channels))
+        assert (said["name"], said["fingerprint"], said["channels"]) == (
+            "smart_city",
+            result.fingerprint,
+            list(result.channels),
+        )
         (checkpoint,) = model["manifest"]["contents"]
-        assert Path(checkpoint["local_path"]) == (job.folder.classical if name == "logistic" else job.folder.best)
+        assert Path(checkpoint["local_path"]) == (
+            job.folder.classical if name == "logistic" else job.folder.best
+        )
         assert wandb.exit_code == 0
         record = read_record(job.folder.path)
         assert record and record.id == job.folder.path.name
         assert [(one.mode, one.finished) for one in record.parts] == [("offline", True)]
         assert pending(job.folder.path) == [part]
-    assert notes(job.folder.path for job in jobs) == ["W&B: 4 runs: offline (No API key configured. Use `wandb login` to log in)"]
+    assert notes(job.folder.path for job in jobs) == [
+        "W&B: 4 runs: offline (No API key configured. Use `wandb login` to log in)"
+    ]
 
 
 def test_charts_count_the_test_part(tmp_path: Path) -> None:
@@ -77,17 +100,29 @@ def test_charts_count_the_test_part(tmp_path: Path) -> None:
     assert outcome
     tables = parts(outcome.folder.path)[0] / "files" / "media" / "table"
     (confusion,) = (tables / "test").glob("confusion_matrix*.json")
-    cells = {(actual, predicted): count for actual, predicted, count in json.loads(confusion.read_text())["data"]}
+    cells = {
+        (actual, predicted): count
+        for actual, predicted, count in json.loads(confusion.read_text())["data"]
+    }
     assert cells["attack", "attack"] == outcome.result.metrics["test/true_positives"]
     assert cells["normal", "attack"] == outcome.result.metrics["test/false_positives"]
-    assert sum(cells.values()) == outcome.result.parts["test"].labelled - outcome.result.parts["test"].missed
+    assert (
+        sum(cells.values())
+        == outcome.result.parts["test"].labelled - outcome.result.parts["test"].missed
+    )
     (curve,) = (tables / "test").glob("precision_recall*.json")
     points = json.loads(curve.read_text())["data"]
     assert 2 <= len(points) <= 1000
     assert points[-1] == [1.0, pytest.approx(outcome.result.metrics["test/prevalence"], abs=1e-9)]
     (metrics,) = tables.glob("metrics*.json")
-    rows = {name: (validation, test) for name, validation, test in json.loads(metrics.read_text())["data"]}
-    assert rows["auroc"] == (outcome.result.metrics["validation/auroc"], outcome.result.metrics["test/auroc"])
+    rows = {
+        name: (validation, test)
+        for name, validation, test in json.loads(metrics.read_text())["data"]
+    }
+    assert rows["auroc"] == (
+        outcome.result.metrics["validation/auroc"],
+        outcome.result.metrics["test/auroc"],
+    )
 
 
 def test_a_finished_run_that_was_never_tracked_is_told_afterwards(tmp_path: Path) -> None:
@@ -107,7 +142,8 @@ def test_disabled_imports_nothing_and_starts_no_process(tmp_path: Path) -> None:
         "import sys, subprocess\nfrom pathlib import Path\nfrom tests.training.small import short\n"
         "from anomalynet.training.run import train\n"
         "started = []\nreal = subprocess.Popen.__init__\n"
-        "def spy(self, *args, **kwargs):\n    started.append(str(args[0]))\n    real(self, *args, **kwargs)\n"
+        "def spy(self, *args, **kwargs):\n    started.append(str(args[0]))\n    real(self, "
+        "*args, **kwargs)\n"
         "subprocess.Popen.__init__ = spy\n"
         f"train(short('logistic'), Path({str(tmp_path)!r}))\n"
         "print('wandb' in sys.modules, [one for one in started if 'tracking' in one])"
@@ -137,7 +173,9 @@ def test_wandb_s_own_variables_are_obeyed(tmp_path: Path, monkeypatch: pytest.Mo
     assert record and record.parts[0].reason == "WANDB_MODE=offline"
 
 
-def test_an_agent_s_run_keeps_wandb_s_id_and_names_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_agent_s_run_keeps_wandb_s_id_and_names_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = train(short("cnn", "tracking=wandb"), tmp_path, group="quiet")
     assert plain
     monkeypatch.setenv("WANDB_SWEEP_ID", "sweep123")
@@ -152,7 +190,9 @@ def test_an_agent_s_run_keeps_wandb_s_id_and_names_ours(tmp_path: Path, monkeypa
 
 
 def test_a_run_that_fails_is_failed_in_wandb(tmp_path: Path) -> None:
-    loaded = short("cnn", "tracking=wandb", "training.learning_rate=1e38", "training.loss=cross_entropy")
+    loaded = short(
+        "cnn", "tracking=wandb", "training.learning_rate=1e38", "training.loss=cross_entropy"
+    )
     with pytest.raises(Exception, match="training loss is"):
         train(loaded, tmp_path, group="quiet")
     (folder,) = tmp_path.glob("cnn/*")

@@ -49,7 +49,13 @@ def run(runs: Path, name: str, *kinds: str) -> Path:
         stem = f"{'offline-run' if kind == 'offline' else 'run'}-2026010{number}_000000-{name}"
         (folder / "wandb" / stem).mkdir(parents=True)
         (folder / "wandb" / stem / f"run-{name}.wandb").touch()
-        record.parts.append(Part(f"wandb/{stem}", "offline" if kind == "offline" else "online", finished=kind != "broken"))
+        record.parts.append(
+            Part(
+                f"wandb/{stem}",
+                "offline" if kind == "offline" else "online",
+                finished=kind != "broken",
+            )
+        )
     (folder / "config.yaml").touch()
     record.write(folder)
     return folder
@@ -59,14 +65,20 @@ def calls_of(path: Path) -> list[list[str]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def test_the_parts_of_a_run_go_into_one_command_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_parts_of_a_run_go_into_one_command_in_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = stub(tmp_path, monkeypatch)
     two = run(tmp_path / "runs", "aaaa", "offline", "online", "broken", "offline")
     one = run(tmp_path / "runs", "bbbb", "offline")
     run(tmp_path / "runs", "cccc", "online")
     assert main(["sync", "--runs", str(tmp_path / "runs"), "--json"]) == 0
     names = [
-        ["offline-run-20260100_000000-aaaa", "run-20260102_000000-aaaa", "offline-run-20260103_000000-aaaa"],
+        [
+            "offline-run-20260100_000000-aaaa",
+            "run-20260102_000000-aaaa",
+            "offline-run-20260103_000000-aaaa",
+        ],
         ["offline-run-20260100_000000-bbbb"],
     ]
     assert calls_of(calls) == [
@@ -76,7 +88,9 @@ def test_the_parts_of_a_run_go_into_one_command_in_their_order(tmp_path: Path, m
     assert pending(two) == pending(one) == []
 
 
-def test_it_says_what_became_of_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_says_what_became_of_each_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     calls = stub(tmp_path, monkeypatch, "half")
     run(tmp_path / "runs", "aaaa", "offline", "offline")
     run(tmp_path / "runs", "bbbb", "offline")
@@ -95,25 +109,38 @@ def test_it_says_what_became_of_each_run(tmp_path: Path, monkeypatch: pytest.Mon
     stub(tmp_path, monkeypatch)
     assert main(["sync", "aa", "--runs", str(tmp_path / "runs")]) == 0
     assert "hybrid/aaaa\tsynced\t1" in capsys.readouterr().out
-    assert calls_of(calls)[-1][2:] == [str(tmp_path / "runs" / "hybrid" / "aaaa" / "wandb" / "offline-run-20260101_000000-aaaa")]
+    assert calls_of(calls)[-1][2:] == [
+        str(tmp_path / "runs" / "hybrid" / "aaaa" / "wandb" / "offline-run-20260101_000000-aaaa")
+    ]
 
 
-def test_an_upload_that_never_ends_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_that_never_ends_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stub(tmp_path, monkeypatch, "hang")
     folder = run(tmp_path, "aaaa", "offline")
-    assert upload.upload(folder, timeout=0.5) == upload.Upload("hybrid/aaaa", "failed", 1, "not done after 0 s")
+    assert upload.upload(folder, timeout=0.5) == upload.Upload(
+        "hybrid/aaaa", "failed", 1, "not done after 0 s"
+    )
 
 
-def test_without_a_key_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_key_it_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     calls = stub(tmp_path, monkeypatch, "no key")
     run(tmp_path, "aaaa", "offline")
     run(tmp_path, "bbbb", "offline")
     assert main(["sync", "--runs", str(tmp_path)]) == 2
-    assert "there is no W&B API key\n  → `wandb login` stores one, or set WANDB_API_KEY" in capsys.readouterr().err
+    assert (
+        "there is no W&B API key\n  → `wandb login` stores one, or set WANDB_API_KEY"
+        in capsys.readouterr().err
+    )
     assert len(calls_of(calls)) == 1
 
 
-def test_wandb_itself_says_that_there_is_no_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wandb_itself_says_that_there_is_no_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(tmp_path, "aaaa", "offline")
     assert main(["sync", "--runs", str(tmp_path)]) == 2
     assert "there is no W&B API key" in capsys.readouterr().err

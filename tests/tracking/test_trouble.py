@@ -43,17 +43,30 @@ def silent_server() -> Iterator[str]:
 
 def test_a_killed_and_continued_run_has_two_parts_and_every_epoch_once(tmp_path: Path) -> None:
     arguments = [text for text in SHORT if not text.startswith("training.epochs")]
-    command = [sys.executable, "-m", "anomalynet", "train", "hybrid", *arguments, "training.epochs=12", "tracking=wandb"]
+    command = [
+        sys.executable,
+        "-m",
+        "anomalynet",
+        "train",
+        "hybrid",
+        *arguments,
+        "training.epochs=12",
+        "tracking=wandb",
+    ]
     loaded = short("hybrid", "training.epochs=12", "tracking=wandb")
     folder = planned_folder(loaded, tmp_path)
-    process = subprocess.Popen([*command, "--runs", str(tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*command, "--runs", str(tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline and len(folder.read_progress()) < 2:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert 2 <= len(folder.read_progress()) < 12
-    while time.monotonic() < deadline and not ((record := read_record(folder.path)) and record.parts[0].finished):
+    while time.monotonic() < deadline and not (
+        (record := read_record(folder.path)) and record.parts[0].finished
+    ):
         time.sleep(0.05)
     first = read(parts(folder.path)[0])
     assert first.exit_code == 1
@@ -68,7 +81,10 @@ def test_a_killed_and_continued_run_has_two_parts_and_every_epoch_once(tmp_path:
 
 
 def test_a_server_that_never_answers_costs_no_run(
-    tmp_path: Path, silent_server: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    silent_server: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     started: dict[str, float] = {}
 
@@ -96,7 +112,10 @@ def test_a_server_that_never_answers_costs_no_run(
     assert part.name.startswith("offline-run-")
     assert read(part).epochs == outcome.folder.read_progress()
     said = capfd.readouterr()
-    assert f"W&B is offline: {record.parts[0].reason}; `anomalynet sync` uploads the run later\n" in said.err
+    assert (
+        f"W&B is offline: {record.parts[0].reason}; `anomalynet sync` uploads the run later\n"
+        in said.err
+    )
     assert said.out == ""
 
 
@@ -118,9 +137,13 @@ def test_a_process_that_crashes_at_once_costs_a_warning(
 
 
 @pytest.mark.parametrize(
-    ("epochs", "warning"), [(2, "was not done 0 s after the run"), (3 * client.BACKLOG, "does not keep up")], ids=["few", "many"]
+    ("epochs", "warning"),
+    [(2, "was not done 0 s after the run"), (3 * client.BACKLOG, "does not keep up")],
+    ids=["few", "many"],
 )
-def test_a_process_that_hangs_never_makes_training_wait(epochs: int, warning: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_hangs_never_makes_training_wait(
+    epochs: int, warning: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(client, "COMMAND", (sys.executable, "-c", "import time; time.sleep(600)"))
     tracker = client.Tracker(tmp_path, {"id": "abc"}, quiet=True, patience=0.3)
     since = time.monotonic()
@@ -137,16 +160,25 @@ def test_a_process_that_hangs_never_makes_training_wait(epochs: int, warning: st
 def test_a_sweep_has_a_run_of_its_own_once(tmp_path: Path) -> None:
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "report.md").write_text("# Results\n")
-    rows: list[dict[str, object]] = [{"id": "a", "test/auroc": 0.5}, {"id": "b", "test/auroc": None, "note": "failed"}]
+    rows: list[dict[str, object]] = [
+        {"id": "a", "test/auroc": 0.5},
+        {"id": "b", "test/auroc": None, "note": "failed"},
+    ]
     folder = track_sweep("components", rows, tmp_path / "report", tmp_path / "runs")
     assert folder
     (part,) = parts(folder)
     wandb = read(part)
-    assert (wandb.run["job_type"], wandb.run["run_group"], wandb.exit_code) == ("sweep", "components", 0)
+    assert (wandb.run["job_type"], wandb.run["run_group"], wandb.exit_code) == (
+        "sweep",
+        "components",
+        0,
+    )
     (table,) = (part / "files" / "media" / "table").glob("runs*.json")
     assert '"a"' in table.read_text() and '"failed"' in table.read_text()
     assert wandb.artifacts["report-report"]["type"] == "report"
-    assert [entry["path"] for entry in wandb.artifacts["report-report"]["manifest"]["contents"]] == ["report.md"]
+    assert [
+        entry["path"] for entry in wandb.artifacts["report-report"]["manifest"]["contents"]
+    ] == ["report.md"]
     assert pending(folder) == [part]
     assert track_sweep("components", rows, tmp_path / "report", tmp_path / "runs") == folder
     assert parts(folder) == [part]
@@ -154,12 +186,21 @@ def test_a_sweep_has_a_run_of_its_own_once(tmp_path: Path) -> None:
     assert len({read(one).run["run_id"] for one in parts(folder)}) == 2
 
 
-def test_a_run_goes_on_where_the_checkpoint_knows_an_epoch_that_wandb_was_not_told(tmp_path: Path) -> None:
+def test_a_run_goes_on_where_the_checkpoint_knows_an_epoch_that_wandb_was_not_told(
+    tmp_path: Path,
+) -> None:
     folder = RunFolder(tmp_path / "run")
     folder.path.mkdir()
     for epoch in range(3):
         folder.append_progress({"epoch": epoch, "validation/loss": 1.0 / (epoch + 1)})
-    run: dict[str, object] = {"job_type": "train", "id": "abc1234567", "name": "n", "group": None, "tags": [], "config": {}}
+    run: dict[str, object] = {
+        "job_type": "train",
+        "id": "abc1234567",
+        "name": "n",
+        "group": None,
+        "tags": [],
+        "config": {},
+    }
     for told in (0, 2):
         tracker = client.Tracker(folder.path, run, quiet=True)
         tracker.send({"epoch": folder.read_progress()[told]})

@@ -1,4 +1,5 @@
-"""One process of two: prints the gradient of its share of one global batch, averaged over the processes by DDP."""
+"""One process of two: prints the gradient of its share of one global batch, averaged over the
+processes by DDP."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def main(out: str, rank: int, world: int, port: str) -> None:
 
     torch.set_num_threads(1)
     if world > 1:
-        torch.distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world)
+        torch.distributed.init_process_group(
+            "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world
+        )
     config = load("hybrid", ["model.dropout=0", "data.split.folds=3"]).config
     module = TelemetryDataModule(config)
     module.setup()
@@ -47,7 +50,11 @@ def main(out: str, rank: int, world: int, port: str) -> None:
         batch = next(iter(TrainBatches(module.windows("train"), size, 0, lambda: 0, rank, world)))
         model.zero_grad()
         loss(batch.x, batch.target, batch.weight).backward()
-        gradients |= {f"{size} {name}": value.grad.clone() for name, value in model.named_parameters() if value.grad is not None}
+        gradients |= {
+            f"{size} {name}": value.grad.clone()
+            for name, value in model.named_parameters()
+            if value.grad is not None
+        }
     if rank == 0:
         torch.save(gradients, out)
 

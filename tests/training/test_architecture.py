@@ -30,8 +30,15 @@ def test_the_hybrid_flows_as_figure_1_says() -> None:
 
 def test_a_component_that_is_off_is_not_there() -> None:
     overrides = ["model.attention=false", "model.lstm=false", "model.autoencoder_placement=inline"]
-    flow = {part["name"]: part["from"] for part in architecture(load("hybrid", overrides).config, SHAPE)["parts"]}
-    assert flow == {"autoencoder": ["input"], "sequence.convolution": ["autoencoder"], "head": ["sequence.convolution"]}
+    flow = {
+        part["name"]: part["from"]
+        for part in architecture(load("hybrid", overrides).config, SHAPE)["parts"]
+    }
+    assert flow == {
+        "autoencoder": ["input"],
+        "sequence.convolution": ["autoencoder"],
+        "head": ["sequence.convolution"],
+    }
 
 
 @pytest.mark.parametrize("experiment", ["cnn", "lstm", "cnn_lstm", "hybrid", "autoencoder"])
@@ -42,5 +49,9 @@ def test_parameters_are_all_counted_and_the_generator_is_left_alone(experiment: 
     state = torch.get_rng_state()
     parts = architecture(config, SHAPE)["parts"]
     assert torch.equal(state, torch.get_rng_state())
-    assert sum(part["parameters"] for part in parts) == sum(weights.numel() for weights in model.parameters())
-    assert all(sum(layer["parameters"] for layer in part["layers"]) == part["parameters"] for part in parts)
+    assert sum(part["parameters"] for part in parts) == sum(
+        weights.numel() for weights in model.parameters()
+    )
+    assert all(
+        sum(layer["parameters"] for layer in part["layers"]) == part["parameters"] for part in parts
+    )

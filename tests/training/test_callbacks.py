@@ -36,8 +36,13 @@ def drive(checkpoints: Checkpoints, values: list[float], first: int = 0) -> Fake
     """One epoch a value of the monitored metric."""
     trainer = FakeTrainer()
     for epoch, value in enumerate(values, first):
-        trainer.current_epoch, trainer.callback_metrics = epoch, {"train/loss": 0.5, checkpoints.monitor: value}
-        checkpoints.on_train_epoch_end(cast(L.Trainer, trainer), cast(L.LightningModule, SimpleNamespace()))
+        trainer.current_epoch, trainer.callback_metrics = (
+            epoch,
+            {"train/loss": 0.5, checkpoints.monitor: value},
+        )
+        checkpoints.on_train_epoch_end(
+            cast(L.Trainer, trainer), cast(L.LightningModule, SimpleNamespace())
+        )
         if trainer.should_stop:
             break
     return trainer
@@ -48,14 +53,22 @@ def checkpoints(monitor: str, patience: int = 9) -> Checkpoints:
 
 
 @pytest.mark.parametrize(("monitor", "best"), [(AP, 1), (LOSS, 2)])
-def test_the_best_epoch_is_the_highest_precision_or_the_lowest_loss_and_the_first_of_equals(monitor: str, best: int) -> None:
+def test_the_best_epoch_is_the_highest_precision_or_the_lowest_loss_and_the_first_of_equals(
+    monitor: str, best: int
+) -> None:
     found = checkpoints(monitor)
     drive(found, [0.5, 0.7, 0.2, 0.7, 0.2])
     assert found.best_epoch == best
 
 
 def test_best_is_saved_before_last_and_only_when_it_improves() -> None:
-    assert drive(checkpoints(AP), [0.5, 0.4, 0.6]).saved == ["best 0", "last 0", "last 1", "best 2", "last 2"]
+    assert drive(checkpoints(AP), [0.5, 0.4, 0.6]).saved == [
+        "best 0",
+        "last 0",
+        "last 1",
+        "best 2",
+        "last 2",
+    ]
 
 
 def test_patience_counts_epochs_without_improvement() -> None:
@@ -85,5 +98,7 @@ def test_a_resumed_choice_is_the_uninterrupted_one(cut: int) -> None:
 def test_an_undefined_monitor_names_what_there_is() -> None:
     trainer: Any = FakeTrainer()
     trainer.callback_metrics = {"validation/loss": 0.1}
-    with pytest.raises(RunError, match=r"(?s)average_precision is not defined.*it has validation/loss"):
+    with pytest.raises(
+        RunError, match=r"(?s)average_precision is not defined.*it has validation/loss"
+    ):
         checkpoints(AP).on_train_epoch_end(trainer, cast(L.LightningModule, SimpleNamespace()))

@@ -1,4 +1,5 @@
-"""A run of a network with carried state: its scores are those of its segments read once from their starts."""
+"""A run of a network with carried state: its scores are those of its segments read once from their
+starts."""
 
 from __future__ import annotations
 
@@ -32,23 +33,32 @@ def test_the_runs_scores_are_those_of_whole_segments(run: FinishedRun) -> None:
         own = test.filter(pl.col("series") == segment.series)
         x = torch.from_numpy(np.asarray(prepared.values[segment.start : segment.stop]))
         alone = model.advance(x[None], model.start(1))[0][0]
-        at = np.searchsorted(prepared.times[segment.start : segment.stop], own["time"].cast(pl.Int64).to_numpy())
+        at = np.searchsorted(
+            prepared.times[segment.start : segment.stop], own["time"].cast(pl.Int64).to_numpy()
+        )
         np.testing.assert_allclose(own["score"], alone[at], atol=1e-6)
         scored += len(own)
     assert scored == len(test) > 0
 
 
-def test_neither_the_chunk_nor_the_other_windows_matter(run: FinishedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neither_the_chunk_nor_the_other_windows_matter(
+    run: FinishedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, windows = run.detector, run.data.windows("test")
     assert isinstance(model, HybridCausal)
     whole = carried.carried_scores(model, windows)
     monkeypatch.setattr(carried, "CHUNK", 100)
     np.testing.assert_allclose(carried.carried_scores(model, windows), whole, atol=1e-6)
-    some = windows.ends()[[5, 100, -1]]  # of several segments, in which they stand at different depths
+    some = windows.ends()[
+        [5, 100, -1]
+    ]  # of several segments, in which they stand at different depths
     ranges = Ranges(some - windows.window + 1, some + 1)
     picked = carried.carried_scores(model, Windows(windows.prepared, ranges, windows.window))
     np.testing.assert_allclose(picked, whole[[5, 100, -1]], atol=1e-6)
-    assert len(carried.carried_scores(model, Windows(windows.prepared, Ranges.of([]), windows.window))) == 0
+    assert (
+        len(carried.carried_scores(model, Windows(windows.prepared, Ranges.of([]), windows.window)))
+        == 0
+    )
 
 
 def test_a_window_by_itself_is_the_start_of_a_segment(run: FinishedRun) -> None:

@@ -23,7 +23,17 @@ def free_port() -> str:
 
 def test_the_gradient_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
     def start(out: str, rank: int, world: int, port: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-m", "tests.training.ddp", str(tmp_path / out), str(rank), str(world), port])
+        return subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "tests.training.ddp",
+                str(tmp_path / out),
+                str(rank),
+                str(world),
+                port,
+            ]
+        )
 
     port = free_port()
     processes = [start("two", 0, 2, port), start("two", 1, 2, port)]
@@ -40,7 +50,19 @@ def test_a_run_on_two_devices_is_the_run_on_one(tmp_path: Path) -> None:
     options = ["model.dropout=0", "training.epochs=1", "hardware.accelerator=cpu"]
     alone = train(short("hybrid", *options), tmp_path / "one")
     assert alone is not None
-    command = [sys.executable, "-m", "anomalynet", "train", "hybrid", *SHORT, *options, "--devices", "2", "--runs", str(tmp_path / "two")]
+    command = [
+        sys.executable,
+        "-m",
+        "anomalynet",
+        "train",
+        "hybrid",
+        *SHORT,
+        *options,
+        "--devices",
+        "2",
+        "--runs",
+        str(tmp_path / "two"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     together = planned_folder(short("hybrid", *options), tmp_path / "two")
@@ -67,7 +89,8 @@ class Config(ModelConfig):
     width: int = 4
 
 class Linear(Detector):
-    """One layer; each rank notes its weights after every epoch, and rank 0 finds a request to stop after the second."""
+    """One layer. Each rank notes its weights after every epoch; rank 0 finds a request to stop
+    after the second."""
     def __init__(self, config, shape):
         super().__init__(config, shape)
         self.layer = nn.Linear(shape.steps * shape.channels, 2)
@@ -87,10 +110,25 @@ def test_all_ranks_hold_the_same_weights_and_stop_in_the_same_epoch(tmp_path: Pa
     (tmp_path / "mine.py").write_text(MODEL)
     (tmp_path / "mine.yaml").write_text("extends: base.yaml\nmodel: {name: ./mine.py}\n")
     options = [text for text in SHORT if not text.startswith(("model.", "training.epochs"))]
-    command = [sys.executable, "-m", "anomalynet", "train", "mine.yaml", *options, "training.epochs=9", "hardware.accelerator=cpu"]
+    command = [
+        sys.executable,
+        "-m",
+        "anomalynet",
+        "train",
+        "mine.yaml",
+        *options,
+        "training.epochs=9",
+        "hardware.accelerator=cpu",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(
-        [*command, "--devices", "2"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120
+        [*command, "--devices", "2"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     assert done.returncode == 130, done.stderr
     assert "stopped on request after epoch 2" in done.stderr

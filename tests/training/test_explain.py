@@ -26,14 +26,18 @@ def test_explanations_are_what_the_network_says_at_these_steps(tmp_path: Path) -
     times = data.times[ends].astype("datetime64[us]")
     names = np.array(data.series)[data.series_of(ends)]
     for row in found.sample(20, seed=1).iter_rows(named=True):
-        (number,) = np.flatnonzero((times == np.datetime64(row["time"], "us")) & (names == row["series"]))
+        (number,) = np.flatnonzero(
+            (times == np.datetime64(row["time"], "us")) & (names == row["series"])
+        )
         x = torch.from_numpy(windows.gather(np.array([number])))
         with torch.no_grad():
             output = run.detector(x)
         assert output.error is not None and output.attention is not None
         np.testing.assert_allclose(row["error"], output.error[0], rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(row["attention"], output.attention[0], rtol=1e-4, atol=1e-6)
-        np.testing.assert_allclose(row["reading"], run.detector.normalise(x)[0, -1], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            row["reading"], run.detector.normalise(x)[0, -1], rtol=1e-5, atol=1e-6
+        )
         assert np.isclose(sum(row["attention"]), 1.0, atol=1e-5)
 
 

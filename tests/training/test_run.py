@@ -1,4 +1,5 @@
-"""A run is a pure function of its configuration and its data; nothing of the test part reaches the model."""
+"""A run is a pure function of its configuration and its data; nothing of the test part reaches the
+model."""
 
 from __future__ import annotations
 
@@ -46,7 +47,9 @@ def test_another_seed_gives_other_weights_and_zero_is_a_seed(tmp_path: Path) -> 
     zero = trained("cnn", tmp_path, "seed=0", "data.split.assignment=0", "training.epochs=1")
     one = trained("cnn", tmp_path, "seed=1", "data.split.assignment=0", "training.epochs=1")
     torch.manual_seed(98)
-    again = trained("cnn", tmp_path / "again", "seed=0", "data.split.assignment=0", "training.epochs=1")
+    again = trained(
+        "cnn", tmp_path / "again", "seed=0", "data.split.assignment=0", "training.epochs=1"
+    )
     assert identical(zero.folder, again.folder)
     a, b = weights(zero.folder.best), weights(one.folder.best)
     drawn = [name for name in a if name.endswith("weight")]
@@ -60,11 +63,19 @@ def test_the_result_follows_from_the_stored_scores(tmp_path: Path) -> None:
     assert tuple(table.columns) == SCORES_COLUMNS
     result = outcome.result
     for part in ("validation", "test"):
-        scored = table.filter(pl.col("split") == part, pl.col("score").is_not_null(), pl.col("label").is_not_null())
+        scored = table.filter(
+            pl.col("split") == part, pl.col("score").is_not_null(), pl.col("label").is_not_null()
+        )
         labels, scores = scored["label"].to_numpy(), scored["score"].to_numpy()
-        assert result.metrics[f"{part}/auroc"] == pytest.approx(roc_auc_score(labels, scores), abs=1e-6)
-        assert result.metrics[f"{part}/average_precision"] == pytest.approx(average_precision_score(labels, scores), abs=1e-6)
-        assert result.metrics[f"{part}/f1_attack"] == pytest.approx(f1_score(labels, scores >= result.threshold), abs=1e-6)
+        assert result.metrics[f"{part}/auroc"] == pytest.approx(
+            roc_auc_score(labels, scores), abs=1e-6
+        )
+        assert result.metrics[f"{part}/average_precision"] == pytest.approx(
+            average_precision_score(labels, scores), abs=1e-6
+        )
+        assert result.metrics[f"{part}/f1_attack"] == pytest.approx(
+            f1_score(labels, scores >= result.threshold), abs=1e-6
+        )
         if part == "validation":
             assert result.threshold == best_f1(labels, scores)
 
@@ -76,23 +87,35 @@ def test_every_labelled_step_is_scored_or_counted_as_missed(tmp_path: Path) -> N
         rows, summary = table.filter(pl.col("split") == part), outcome.result.parts[part]
         assert rows.height == summary.steps
         assert rows["label"].is_not_null().sum() == summary.labelled
-        assert rows.filter(pl.col("score").is_null(), pl.col("label").is_not_null()).height == summary.missed
+        assert (
+            rows.filter(pl.col("score").is_null(), pl.col("label").is_not_null()).height
+            == summary.missed
+        )
         assert rows.select("series", "time").is_unique().all()
         assert rows["score"].is_not_null().sum() == summary.windows
 
 
 @pytest.mark.parametrize("experiment", ["hybrid", "autoencoder", "random_forest"])
-def test_no_test_row_influences_the_model_its_normalisation_or_its_threshold(tmp_path: Path, experiment: str) -> None:
+def test_no_test_row_influences_the_model_its_normalisation_or_its_threshold(
+    tmp_path: Path, experiment: str
+) -> None:
     extra = ("data.calibration_rows=0", "data.stride=4")
     runs = [
-        trained(experiment, tmp_path, f"data.name={imported(tmp_path, f'{experiment}{i}', test_factor=f)}", *extra)
+        trained(
+            experiment,
+            tmp_path,
+            f"data.name={imported(tmp_path, f'{experiment}{i}', test_factor=f)}",
+            *extra,
+        )
         for i, f in ((1, 1.0), (2, 50.0))
     ]
     assert runs[0].folder.path != runs[1].folder.path
     assert runs[0].result.threshold == runs[1].result.threshold
     assert runs[0].result.metrics["validation/auroc"] == runs[1].result.metrics["validation/auroc"]
     assert runs[0].result.metrics["test/auroc"] != runs[1].result.metrics["test/auroc"]
-    tables = [pl.read_parquet(run.folder.scores).filter(pl.col("split") == "validation") for run in runs]
+    tables = [
+        pl.read_parquet(run.folder.scores).filter(pl.col("split") == "validation") for run in runs
+    ]
     assert tables[0].equals(tables[1])
     if experiment != "random_forest":
         a, b = (weights(run.folder.best) for run in runs)
@@ -118,14 +141,29 @@ def test_a_finished_run_is_not_repeated(tmp_path: Path) -> None:
 
 
 def command(runs: Path, *extra: str) -> list[str]:
-    return [sys.executable, "-m", "anomalynet", "train", "hybrid", *SHORT, "training.epochs=6", "--runs", str(runs), *extra]
+    return [
+        sys.executable,
+        "-m",
+        "anomalynet",
+        "train",
+        "hybrid",
+        *SHORT,
+        "training.epochs=6",
+        "--runs",
+        str(runs),
+        *extra,
+    ]
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
-def test_a_run_cut_in_the_middle_continues_to_the_same_bits(tmp_path: Path, how: signal.Signals, code: int) -> None:
+def test_a_run_cut_in_the_middle_continues_to_the_same_bits(
+    tmp_path: Path, how: signal.Signals, code: int
+) -> None:
     whole = trained("hybrid", tmp_path / "whole", "training.epochs=6")
     folder = planned_folder(short("hybrid", "training.epochs=6"), tmp_path / "cut")
-    process = subprocess.Popen(command(tmp_path / "cut"), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command(tmp_path / "cut"), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 120
     while len(folder.read_progress()) < 2:
         assert process.poll() is None
@@ -144,7 +182,12 @@ def test_a_run_cut_in_the_middle_continues_to_the_same_bits(tmp_path: Path, how:
 
 
 def test_two_at_a_time_share_one_run(tmp_path: Path) -> None:
-    both = [subprocess.Popen(command(tmp_path, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(
+            command(tmp_path, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
     results = []
     for process in both:
         out, error = process.communicate(timeout=300)
@@ -165,7 +208,9 @@ def test_a_damaged_last_checkpoint_starts_the_run_afresh(tmp_path: Path) -> None
 
 
 def test_patience_stops_and_is_not_forgotten(tmp_path: Path) -> None:
-    loaded = short("cnn", "training.epochs=40", "training.patience=1", "training.learning_rate=0.05")
+    loaded = short(
+        "cnn", "training.epochs=40", "training.patience=1", "training.learning_rate=0.05"
+    )
     outcome = train(loaded, tmp_path)
     assert outcome is not None
     result = outcome.result
@@ -183,10 +228,22 @@ def test_a_loss_that_is_not_finite_is_one_message(tmp_path: Path) -> None:
         train(short("cnn", "training.learning_rate=1e38", "training.loss=cross_entropy"), tmp_path)
 
 
-def test_data_of_one_class_is_refused_by_the_name_of_the_option_and_scored_with_it(tmp_path: Path) -> None:
+def test_data_of_one_class_is_refused_by_the_name_of_the_option_and_scored_with_it(
+    tmp_path: Path,
+) -> None:
     file = table(tmp_path / "calm.csv")
     pl.read_csv(file).with_columns(pl.lit(0).alias("attack")).write_csv(file)
-    import_table(ImportRequest(file=file, name="calm", time="time", series="device", label="attack", split="part", replace=True))
+    import_table(
+        ImportRequest(
+            file=file,
+            name="calm",
+            time="time",
+            series="device",
+            label="attack",
+            split="part",
+            replace=True,
+        )
+    )
     with pytest.raises(DataError, match=r"data\.one_class=allow"):
         train(short("autoencoder", "data.name=calm"), tmp_path)
     for experiment in ("cnn", "random_forest"):
@@ -219,7 +276,9 @@ def test_an_opened_run_scores_as_it_did(tmp_path: Path) -> None:
         stored = run.scores.filter(pl.col("split") == "test")
         assert tested.scores.equals(stored)
         assert {f"test/{name}": value for name, value in tested.metrics.items()} == {
-            name: value for name, value in outcome.result.metrics.items() if name.startswith("test/")
+            name: value
+            for name, value in outcome.result.metrics.items()
+            if name.startswith("test/")
         }
 
 
@@ -230,7 +289,8 @@ def test_other_data_is_scored_whole_with_the_runs_own_threshold(tmp_path: Path) 
     run = open_run(outcome.folder.path)
     tested = evaluate_on(run, [f"data.name={other}"])
     assert tested.scores["threshold"].unique().to_list() == [outcome.result.threshold]
-    # The first four devices are the same file's training and validation part: scoring them would flatter the run.
+    # The first four devices are the same file's training and validation part: scoring them would
+    # flatter the run.
     assert tested.scores["series"].unique().sort().to_list() == ["d4", "d5"]
     assert any("trained the run or chose its threshold" in warning for warning in tested.warnings)
     assert tested.scores["score"].null_count() == 2 * 31

@@ -1,4 +1,5 @@
-"""A run tells what is known of its test part's incidents, and its metrics and report keep attacks from other events."""
+"""A run tells what is known of its test part's incidents, and its metrics and report keep attacks
+from other events."""
 
 from __future__ import annotations
 
@@ -24,21 +25,39 @@ FAULT = IncidentNote(type="drift", cause="fault", severity=1)
 
 @pytest.fixture
 def outcome(tmp_path: Path) -> Outcome:
-    """A run on six devices, each with three attacks that shift a sensor and two faults that change nothing."""
+    """A run on six devices, each with three attacks that shift a sensor and two faults that change
+    nothing."""
     lines = []
     for device in range(6):
         for note, firsts, steps in ((ATTACK, (70, 170, 270), 30), (FAULT, (110, 210), 20)):
             for first in firsts:
-                start, end = (datetime.fromtimestamp(START + 10 * step, UTC).isoformat() for step in (first, first + steps - 1))
-                lines.append([start, end, note.type, note.cause, note.impact, note.severity, f"d{device}"])
+                start, end = (
+                    datetime.fromtimestamp(START + 10 * step, UTC).isoformat()
+                    for step in (first, first + steps - 1)
+                )
+                lines.append(
+                    [start, end, note.type, note.cause, note.impact, note.severity, f"d{device}"]
+                )
     with (tmp_path / "annotated.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["start", "end", "type", "cause", "impact", "severity", "series"], *lines])
+        csv.writer(file).writerows(
+            [["start", "end", "type", "cause", "impact", "severity", "series"], *lines]
+        )
     file_ = table(tmp_path / "own.csv")
     import_table(
-        ImportRequest(file=file_, name="annotated", time="time", series="device", split="part", ignore=("attack",),
-                      incidents=tmp_path / "annotated.csv", replace=True)
-    )  # fmt: skip
-    found = train(short("logistic", "data.name=annotated", "data.calibration_rows=20"), tmp_path / "runs")
+        ImportRequest(
+            file=file_,
+            name="annotated",
+            time="time",
+            series="device",
+            split="part",
+            ignore=("attack",),
+            incidents=tmp_path / "annotated.csv",
+            replace=True,
+        )
+    )
+    found = train(
+        short("logistic", "data.name=annotated", "data.calibration_rows=20"), tmp_path / "runs"
+    )
     assert found is not None
     return found
 
@@ -57,7 +76,10 @@ def test_faults_are_neither_recalled_nor_excused(outcome: Outcome) -> None:
     scores = pl.read_parquet(outcome.folder.scores).filter(pl.col("split") == "test")
     alarm = scores["alarm"].fill_null(False)
     attack = (scores["label"] == 1).fill_null(False)
-    found = scores.filter(alarm & attack)["incident"].n_unique() / scores.filter(attack)["incident"].n_unique()
+    found = (
+        scores.filter(alarm & attack)["incident"].n_unique()
+        / scores.filter(attack)["incident"].n_unique()
+    )
     assert outcome.result.metrics["test/event_recall"] == pytest.approx(found)
     false = (alarm & ~attack).to_numpy()
     series = scores["series"].to_numpy()
@@ -69,12 +91,24 @@ def test_faults_are_neither_recalled_nor_excused(outcome: Outcome) -> None:
 
 def test_the_reports_rows_add_up_to_the_runs_scores(outcome: Outcome, tmp_path: Path) -> None:
     write_report([load_record(outcome.folder)], tmp_path / "report")
-    scores = pl.read_parquet(outcome.folder.scores).filter((pl.col("split") == "test") & pl.col("label").is_not_null())
+    scores = pl.read_parquet(outcome.folder.scores).filter(
+        (pl.col("split") == "test") & pl.col("label").is_not_null()
+    )
     for name in ("by_type", "by_cause", "by_severity"):
         rows = pl.read_csv(tmp_path / "report" / "tables" / f"{name}.csv")
-        assert (rows["steps"].sum(), rows["missed"].sum()) == (scores.height, scores["score"].null_count())
+        assert (rows["steps"].sum(), rows["missed"].sum()) == (
+            scores.height,
+            scores["score"].null_count(),
+        )
         summary = outcome.result.parts["test"]
         assert (rows["steps"].sum(), rows["missed"].sum()) == (summary.labelled, summary.missed)
         assert rows.filter(pl.col("label") == 1)["steps"].sum() == summary.attack
-    drift = pl.read_csv(tmp_path / "report" / "tables" / "by_type.csv").row(by_predicate=pl.col("type") == "drift", named=True)
-    assert (drift["label"], drift["cause"], drift["incidents"], drift["detected"]) == (0, "fault", 4, None)
+    drift = pl.read_csv(tmp_path / "report" / "tables" / "by_type.csv").row(
+        by_predicate=pl.col("type") == "drift", named=True
+    )
+    assert (drift["label"], drift["cause"], drift["incidents"], drift["detected"]) == (
+        0,
+        "fault",
+        4,
+        None,
+    )

@@ -21,7 +21,8 @@ KNOWN = ("start", "end", "series", *WORDS)
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Intervals sorted by (series, start), both ends included; `series` is null where all series are meant."""
+    """Intervals sorted by (series, start), both ends included; `series` is null where all series
+    are meant."""
 
     table: pl.DataFrame
     incidents: dict[int, Incident]
@@ -43,18 +44,37 @@ def read_intervals(path: Path, series: Sequence[str], zone: str | None, staging:
     positions = {name.lower(): index for index, name in enumerate(rows.names)}
     for name in ("start", "end"):
         if name not in positions:
-            raise DataError(f"{path}: no column {name!r}", f"the columns of an incidents file are {', '.join(KNOWN)}")
+            raise DataError(
+                f"{path}: no column {name!r}",
+                f"the columns of an incidents file are {', '.join(KNOWN)}",
+            )
     unknown = [name for name in positions if name not in KNOWN]
     if unknown:
-        raise DataError(f"{path}: column {unknown[0]!r} is not known", f"the columns of an incidents file are {', '.join(KNOWN)}")
+        raise DataError(
+            f"{path}: column {unknown[0]!r} is not known",
+            f"the columns of an incidents file are {', '.join(KNOWN)}",
+        )
     words = [
-        (text(rows, positions[name], NULLS) if name in positions else pl.lit(None, pl.String)).alias(name) for name in ("series", *WORDS)
+        (
+            text(rows, positions[name], NULLS) if name in positions else pl.lit(None, pl.String)
+        ).alias(name)
+        for name in ("series", *WORDS)
     ]
     read = [_time(rows, positions[name], zone).alias(name) for name in ("start", "end")]
-    table = rows.frame.select(ROW, *words).collect().with_columns(read).with_columns(incident=pl.int_range(pl.len(), dtype=pl.Int32))
+    table = (
+        rows.frame.select(ROW, *words)
+        .collect()
+        .with_columns(read)
+        .with_columns(incident=pl.int_range(pl.len(), dtype=pl.Int32))
+    )
     _check(rows, table, set(series))
     incidents = {
-        row["incident"]: Incident(row["type"], row["cause"], row["impact"], int(row["severity"]) if row["severity"] else None)
+        row["incident"]: Incident(
+            row["type"],
+            row["cause"],
+            row["impact"],
+            int(row["severity"]) if row["severity"] else None,
+        )
         for row in table.iter_rows(named=True)
     }
     return Intervals(table, incidents)
@@ -69,12 +89,20 @@ def mark(keys: pl.DataFrame, intervals: Intervals) -> pl.DataFrame:
     """
     numbers = np.full(keys.height, -1, dtype=np.int32)
     times = keys["time"].to_physical().to_numpy()
-    bounds = keys.with_row_index("at").group_by("series", maintain_order=True).agg(pl.col("at").min().alias("low"), pl.len())
+    bounds = (
+        keys.with_row_index("at")
+        .group_by("series", maintain_order=True)
+        .agg(pl.col("at").min().alias("low"), pl.len())
+    )
     for name, low, length in bounds.iter_rows():
         mine = intervals.table.filter(pl.col("series").is_null() | (pl.col("series") == name))
         own = times[low : low + length]
-        for start, end, number in mine.select(pl.col("start", "end").to_physical(), "incident").iter_rows():
-            numbers[low + np.searchsorted(own, start, "left") : low + np.searchsorted(own, end, "right")] = number
+        for start, end, number in mine.select(
+            pl.col("start", "end").to_physical(), "incident"
+        ).iter_rows():
+            numbers[
+                low + np.searchsorted(own, start, "left") : low + np.searchsorted(own, end, "right")
+            ] = number
     kinds = {number: what.type for number, what in intervals.incidents.items()}
     marked = keys.with_columns(incident=pl.Series(numbers).set(pl.Series(numbers) < 0, None))
     typed = pl.col("incident").replace_strict(kinds, default=None, return_dtype=pl.String)
@@ -83,7 +111,9 @@ def mark(keys: pl.DataFrame, intervals: Intervals) -> pl.DataFrame:
 
 def _time(rows: Rows, index: int, zone: str | None) -> pl.Series:
     clock = read_clock(rows, index, alone=False)
-    keys = rows.frame.select(ROW, clock.time.alias("time"), pl.int_range(pl.len()).alias("series")).collect()
+    keys = rows.frame.select(
+        ROW, clock.time.alias("time"), pl.int_range(pl.len()).alias("series")
+    ).collect()
     return (to_utc(rows, keys, zone)[0] if zone and clock.local else keys)["time"]
 
 
@@ -91,16 +121,27 @@ def _check(rows: Rows, table: pl.DataFrame, series: set[str]) -> None:
     for row in table.iter_rows(named=True):
         where = rows.where(row[ROW])
         if row["end"] < row["start"]:
-            raise DataError(f"{where}: ends at {row['end']}, before it starts at {row['start']}", "exchange start and end")
+            raise DataError(
+                f"{where}: ends at {row['end']}, before it starts at {row['start']}",
+                "exchange start and end",
+            )
         if row["series"] is not None and row["series"] not in series:
-            raise DataError(f"{where}: series {row['series']!r} is not in the data", f"known: {', '.join(sorted(series)[:8])}")
+            raise DataError(
+                f"{where}: series {row['series']!r} is not in the data",
+                f"known: {', '.join(sorted(series)[:8])}",
+            )
         if row["severity"] is not None and row["severity"] not in {"1", "2", "3", "4"}:
             raise DataError(f"{where}: severity is {row['severity']!r}", "1 (least) to 4, or empty")
     for name in sorted(series):
-        mine = table.filter(pl.col("series").is_null() | (pl.col("series") == name)).sort("start", "end", maintain_order=True)
-        overlap = mine.with_columns(before=pl.col(ROW).shift(1), until=pl.col("end").shift(1)).filter(pl.col("start") <= pl.col("until"))
+        mine = table.filter(pl.col("series").is_null() | (pl.col("series") == name)).sort(
+            "start", "end", maintain_order=True
+        )
+        overlap = mine.with_columns(
+            before=pl.col(ROW).shift(1), until=pl.col("end").shift(1)
+        ).filter(pl.col("start") <= pl.col("until"))
         if overlap.height:
             raise DataError(
-                f"{rows.where(overlap[ROW][0])}: overlaps with the incident of line {overlap['before'][0]} in series {name!r}",
+                f"{rows.where(overlap[ROW][0])}: overlaps with the incident of line "
+                f"{overlap['before'][0]} in series {name!r}",
                 "merge them, or let one end before the other starts",
             )

@@ -9,7 +9,8 @@ from typing import Literal
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class ImportRequest:
-    """One table, and what its columns mean. Columns that are not named and not ignored are sensors."""
+    """One table, and what its columns mean. Columns that are not named and not ignored are
+    sensors."""
 
     file: Path
     name: str

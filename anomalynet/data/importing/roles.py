@@ -43,12 +43,23 @@ def assign(rows: Rows, request: ImportRequest) -> Roles:
     """Find every named column; what is left over is a sensor.
 
     Raises:
-        DataError: a named column is not there, is named twice, or a left-over one is no sensor by its name.
+        DataError: a named column is not there, is named twice, or a left-over one is no sensor by
+        its name.
     """
     positions = {name: index for index, name in enumerate(rows.names)}
-    special = {"time": request.time, "label": request.label, "series": request.series, "kind": request.kind, "split": request.split}
+    special = {
+        "time": request.time,
+        "label": request.label,
+        "series": request.series,
+        "kind": request.kind,
+        "split": request.split,
+    }
     named = {role: name for role, name in special.items() if name is not None}
-    declared = [*named.items(), *(("channels", name) for name in request.channels), *(("ignore", name) for name in request.ignore)]
+    declared = [
+        *named.items(),
+        *(("channels", name) for name in request.channels),
+        *(("ignore", name) for name in request.ignore),
+    ]
     units = dict(request.units)
     for option, name in [*declared, *(("units", name) for name in units)]:
         if name not in positions:
@@ -56,13 +67,18 @@ def assign(rows: Rows, request: ImportRequest) -> Roles:
     taken: dict[str, str] = {}
     for option, name in declared:
         if name in taken:
-            raise DataError(f"column {name!r} is both --{taken[name]} and --{option}", "name it once")
+            raise DataError(
+                f"column {name!r} is both --{taken[name]} and --{option}", "name it once"
+            )
         taken[name] = option
     sensors = request.channels or tuple(name for name in rows.names if name not in taken)
     for name in sensors:
         _check_sensor(rows, name, chosen=name in request.channels)
     if not sensors:
-        raise DataError(f"{rows.path}: no sensor is left among {', '.join(map(repr, rows.names))}", "--channels names them")
+        raise DataError(
+            f"{rows.path}: no sensor is left among {', '.join(map(repr, rows.names))}",
+            "--channels names them",
+        )
     index = {role: positions[name] for role, name in named.items()}
     return Roles(
         time=index.get("time"),
@@ -75,10 +91,19 @@ def assign(rows: Rows, request: ImportRequest) -> Roles:
 
 
 def _check_sensor(rows: Rows, name: str, chosen: bool) -> None:
-    option = next((word for word in ("time", "label", "series", "kind", "split") if word == name.lower()), None)
+    option = next(
+        (word for word in ("time", "label", "series", "kind", "split") if word == name.lower()),
+        None,
+    )
     if name in (*RESERVED, MASK) or (not chosen and name.lower() in RESERVED):
-        what = f"name it with --{option} {name}, or leave it out with --ignore {name}" if option else f"--ignore {name}, or rename it"
-        raise DataError(f"{rows.path}: column {name!r} has a reserved name and cannot be a sensor", what)
+        what = (
+            f"name it with --{option} {name}, or leave it out with --ignore {name}"
+            if option
+            else f"--ignore {name}, or rename it"
+        )
+        raise DataError(
+            f"{rows.path}: column {name!r} has a reserved name and cannot be a sensor", what
+        )
     if not chosen and name.lower() in TELLING:
         raise DataError(
             f"{rows.path}: column {name!r} looks like a label, not a sensor",
@@ -88,5 +113,9 @@ def _check_sensor(rows: Rows, name: str, chosen: bool) -> None:
 
 def _missing(rows: Rows, option: str, name: str) -> DataError:
     close = difflib.get_close_matches(name, rows.names, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}?" if close else f"the columns are {', '.join(map(repr, rows.names))}"
+    hint = (
+        f"did you mean {close[0]!r}?"
+        if close
+        else f"the columns are {', '.join(map(repr, rows.names))}"
+    )
     return DataError(f"{rows.path}: no column {name!r} ({option})", hint)

@@ -1,4 +1,5 @@
-"""A table on disk as rows of text or typed columns, each row with its line; structural faults are found here."""
+"""A table on disk as rows of text or typed columns, each row with its line; structural faults are
+found here."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ FOREIGN = {
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A table whose columns are named by position ("0", "1", …) beside `row`: the line of a CSV, the row number of a Parquet file."""
+    """A table whose columns are named by position ("0", "1", …) beside `row`: the line of a CSV,
+    the row number of a Parquet file."""
 
     path: Path
     names: tuple[str, ...]
@@ -41,12 +43,14 @@ class Rows:
 
 
 def open_rows(path: Path, separator: str | None, staging: Path) -> Rows:
-    """Open a CSV (whatever its separator, BOM, line ends and quotes) or Parquet file; text is laid down below `staging`.
+    """Open a CSV (whatever its separator, BOM, line ends and quotes) or Parquet file; text is laid
+    down below `staging`.
 
     Memory stays bounded whatever the size of the file.
 
     Raises:
-        DataError: missing, empty, header only, ragged, not UTF-8, duplicate or missing names, not a table.
+        DataError: missing, empty, header only, ragged, not UTF-8, duplicate or missing names, not a
+        table.
     """
     try:
         with path.open("rb") as stream:
@@ -83,19 +87,33 @@ def _open_parquet(path: Path) -> Rows:
         names = tuple(frame.collect_schema().names())
         height = frame.select(pl.len()).collect().item()
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from error
+        raise DataError(
+            f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}"
+        ) from error
     if not height:
         raise DataError(f"{path}: no rows")
     if len({name.strip() for name in names}) < len(names):
-        raise DataError(f"{path}: two columns have the same name but for spaces: {', '.join(map(repr, names))}", "rename one of them")
-    words = [name for name, dtype in frame.collect_schema().items() if isinstance(dtype, pl.String | pl.Categorical | pl.Enum)]
+        raise DataError(
+            f"{path}: two columns have the same name but for spaces: {', '.join(map(repr, names))}",
+            "rename one of them",
+        )
+    words = [
+        name
+        for name, dtype in frame.collect_schema().items()
+        if isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
+    ]
     frame = frame.with_columns(pl.col(words).cast(pl.String).str.strip_chars())
-    numbered = frame.rename({name: str(index) for index, name in enumerate(names)}).with_row_index(ROW, 1).cast({ROW: pl.Int64})
+    numbered = (
+        frame.rename({name: str(index) for index, name in enumerate(names)})
+        .with_row_index(ROW, 1)
+        .cast({ROW: pl.Int64})
+    )
     return Rows(path, tuple(name.strip() for name in names), numbered, is_text=False)
 
 
 def _inspect(path: Path) -> bool:
-    """Read all bytes once; return whether there are quotes. Raises DataError on an empty file or bytes that are not UTF-8."""
+    """Read all bytes once; return whether there are quotes. Raises DataError on an empty file or
+    bytes that are not UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     lines, size, quoted, carriage = 1, 0, False, False
     with path.open("rb") as stream:
@@ -128,23 +146,32 @@ def _header_line(path: Path) -> tuple[int, str]:
 
 
 def _sniff(path: Path, header: str) -> str:
-    fields = {separator: len(next(csv.reader([header], delimiter=separator))) for separator in SEPARATORS}
+    fields = {
+        separator: len(next(csv.reader([header], delimiter=separator))) for separator in SEPARATORS
+    }
     best = max(fields, key=lambda separator: fields[separator])
     if fields[best] == 1:
         raise DataError(
-            f"{path}: one column only, {header.strip()!r}; none of {', '.join(SEPARATORS.values())} separates it", "name it: --separator"
+            f"{path}: one column only, {header.strip()!r}; none of "
+            f"{', '.join(SEPARATORS.values())} separates it",
+            "name it: --separator",
         )
     return best
 
 
 def _check_names(path: Path, line: int, names: tuple[str, ...]) -> None:
     if all(_is_number(name) for name in names):
-        raise DataError(f"{path}:{line}: the first line is data, not a header", "write the names of the columns above it")
+        raise DataError(
+            f"{path}:{line}: the first line is data, not a header",
+            "write the names of the columns above it",
+        )
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
         raise DataError(f"{path}:{line}: two columns are named {twice[0]!r}", "rename one of them")
     if "" in names:
-        raise DataError(f"{path}:{line}: column {names.index('') + 1} has no name", "name it in the header")
+        raise DataError(
+            f"{path}:{line}: column {names.index('') + 1} has no name", "name it in the header"
+        )
 
 
 def _is_number(text: str) -> bool:
@@ -156,15 +183,35 @@ def _is_number(text: str) -> bool:
 
 
 def _lay_down(path: Path, header: int, separator: str, width: int, parts: Path) -> None:
-    """Split lines without quotes, streaming; this keeps each row's line number, which no CSV reader does."""
-    lines = pl.scan_lines(path, name="text", row_index_name=ROW, row_index_offset=1).cast({ROW: pl.Int64}).filter(pl.col(ROW) > header)
-    lines = lines.with_columns(pl.col("text").str.strip_chars_end("\r")).filter(pl.col("text").str.strip_chars() != "")
+    """Split lines without quotes, streaming; this keeps each row's line number, which no CSV reader
+    does."""
+    lines = (
+        pl.scan_lines(path, name="text", row_index_name=ROW, row_index_offset=1)
+        .cast({ROW: pl.Int64})
+        .filter(pl.col(ROW) > header)
+    )
+    lines = lines.with_columns(pl.col("text").str.strip_chars_end("\r")).filter(
+        pl.col("text").str.strip_chars() != ""
+    )
     fields = pl.col("text").str.count_matches(separator, literal=True) + 1
-    ragged = lines.select(ROW, fields.alias("fields")).filter(pl.col("fields") != width).head(1).collect()
+    ragged = (
+        lines.select(ROW, fields.alias("fields"))
+        .filter(pl.col("fields") != width)
+        .head(1)
+        .collect()
+    )
     if ragged.height:
         _refuse_ragged(path, ragged[ROW][0], ragged["fields"][0], width)
-    split = pl.col("text").str.splitn(separator, width).struct.rename_fields([str(index) for index in range(width)])
-    rows = lines.select(ROW, split.alias("fields")).unnest("fields").with_columns(pl.exclude(ROW).str.strip_chars())
+    split = (
+        pl.col("text")
+        .str.splitn(separator, width)
+        .struct.rename_fields([str(index) for index in range(width)])
+    )
+    rows = (
+        lines.select(ROW, split.alias("fields"))
+        .unnest("fields")
+        .with_columns(pl.exclude(ROW).str.strip_chars())
+    )
     rows.sink_parquet(parts / f"{0:08}.parquet", compression="lz4")
 
 
@@ -177,10 +224,14 @@ def _lay_down_quoted(path: Path, header: int, separator: str, width: int, parts:
             batch = list(islice(rows, BATCH))
             if not batch:
                 return
-            pl.DataFrame(batch, schema=schema, orient="row").write_parquet(parts / f"{number:08}.parquet", compression="lz4")
+            pl.DataFrame(batch, schema=schema, orient="row").write_parquet(
+                parts / f"{number:08}.parquet", compression="lz4"
+            )
 
 
-def _quoted_rows(path: Path, reader: Iterator[list[str]], header: int, width: int) -> Iterator[tuple[int | str, ...]]:
+def _quoted_rows(
+    path: Path, reader: Iterator[list[str]], header: int, width: int
+) -> Iterator[tuple[int | str, ...]]:
     line = 1
     while True:
         try:
@@ -197,4 +248,7 @@ def _quoted_rows(path: Path, reader: Iterator[list[str]], header: int, width: in
 
 
 def _refuse_ragged(path: Path, line: int, fields: int, width: int) -> None:
-    raise DataError(f"{path}:{line}: {fields} fields, the header has {width}", "mend the line, or name the separator: --separator")
+    raise DataError(
+        f"{path}:{line}: {fields} fields, the header has {width}",
+        "mend the line, or name the separator: --separator",
+    )

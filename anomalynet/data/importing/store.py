@@ -31,28 +31,40 @@ def target(name: str, replace: bool) -> Path:
         DataError: the name is no name, is taken, or its folder is not an imported set's.
     """
     if not re.fullmatch(r"[a-z0-9_-]+", name):
-        raise DataError(f"{name!r} is not a name for a data set", "small letters, digits, _ and - only: --name my-building")
+        raise DataError(
+            f"{name!r} is not a name for a data set",
+            "small letters, digits, _ and - only: --name my-building",
+        )
     if name in built_in() or simulated.knows(name) or name in TAKEN:
         raise DataError(f"{name!r} is taken by this program", "choose another --name")
     folder = data_folder() / name
     if folder.exists():
         if not (folder / DESCRIPTION).is_file():
-            raise DataError(f"{folder}: exists, and is not an imported set", "choose another --name")
+            raise DataError(
+                f"{folder}: exists, and is not an imported set", "choose another --name"
+            )
         if not replace:
-            raise DataError(f"a data set {name!r} exists in {folder}", "--replace overwrites it; or choose another --name")
+            raise DataError(
+                f"a data set {name!r} exists in {folder}",
+                "--replace overwrites it; or choose another --name",
+            )
     return folder
 
 
 @contextmanager
 def staging(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `folder`, gone afterwards; so is the data folder, if it was not there and stays empty."""
+    """Give a temporary folder beside `folder`, gone afterwards; so is the data folder, if it was
+    not there and stays empty."""
     parent = folder.parent
     existed = parent.exists()
     try:
         parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
     except OSError as error:
-        raise DataError(f"{parent}: cannot be written: {error.strerror}", "choose another data folder with ANOMALYNET_DATA") from error
+        raise DataError(
+            f"{parent}: cannot be written: {error.strerror}",
+            "choose another data folder with ANOMALYNET_DATA",
+        ) from error
     try:
         yield temporary
     finally:
@@ -61,9 +73,19 @@ def staging(folder: Path) -> Iterator[Path]:
             parent.rmdir()
 
 
-def describe(*, name: str, file: Path, digest: str, channels: list[Channel], period: float | None,
-             incidents: dict[int, Incident], counts: dict[str, int], warnings: list[str]) -> dict[str, Any]:  # fmt: skip
-    """Return what stands in `dataset.json`: no path of this machine and no time of day, so that the same import is the same set."""
+def describe(
+    *,
+    name: str,
+    file: Path,
+    digest: str,
+    channels: list[Channel],
+    period: float | None,
+    incidents: dict[int, Incident],
+    counts: dict[str, int],
+    warnings: list[str],
+) -> dict[str, Any]:
+    """Return what stands in `dataset.json`: no path of this machine and no time of day, so that the
+    same import is the same set."""
     return {
         "version": VERSION,
         "name": name,
@@ -78,11 +100,14 @@ def describe(*, name: str, file: Path, digest: str, channels: list[Channel], per
 
 
 def write(folder: Path, temporary: Path, frame: pl.LazyFrame, description: dict[str, Any]) -> None:
-    """Write table and description below `temporary`, then put them in place of `folder` in one step each."""
+    """Write table and description below `temporary`, then put them in place of `folder` in one step
+    each."""
     fresh = temporary / "set"
     fresh.mkdir()
     frame.sink_parquet(fresh / TELEMETRY, row_group_size=ROW_GROUP, maintain_order=True)
-    (fresh / DESCRIPTION).write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (fresh / DESCRIPTION).write_text(
+        json.dumps(description, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     old = temporary / "old"
     if folder.exists():
         folder.replace(old)

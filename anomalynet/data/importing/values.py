@@ -17,7 +17,14 @@ NULLS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
 UNLABELLED = ("-999",)
 NORMAL = ("0", "false", "normal", "benign", "no", "ok")
 ATTACK = ("1", "true", "attack", "anomaly", "anomalous", "abnormal", "malicious", "yes", "fault")
-SPLITS = {"train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+}
 SWITCH = {"true": "1", "false": "0"}
 LARGEST = 3.4028234e38
 """Of a 32-bit float."""
@@ -37,8 +44,11 @@ def text(rows: Rows, index: int, null: Sequence[str] = NULLS) -> pl.Expr:
     return pl.when(column.is_in(list(null))).then(None).otherwise(column)
 
 
-def read_sensors(rows: Rows, channels: dict[int, Channel], null: Sequence[str]) -> tuple[dict[int, pl.Expr], dict[str, int], list[str]]:
-    """Return each sensor as Float64 (null where it is missing), counts, and warnings on empty and constant sensors.
+def read_sensors(
+    rows: Rows, channels: dict[int, Channel], null: Sequence[str]
+) -> tuple[dict[int, pl.Expr], dict[str, int], list[str]]:
+    """Return each sensor as Float64 (null where it is missing), counts, and warnings on empty and
+    constant sensors.
 
     Numbers are read first; only cells that are none are looked at as words.
 
@@ -49,14 +59,19 @@ def read_sensors(rows: Rows, channels: dict[int, Channel], null: Sequence[str]) 
     for index, channel in channels.items():
         dtype = schema[str(index)]
         if not (_is_text(rows, index) or dtype.is_numeric() or dtype == pl.Boolean):
-            raise DataError(f"{rows.path}: sensor {channel.name!r} is of type {dtype}, not a number", f"--ignore {channel.name}")
+            raise DataError(
+                f"{rows.path}: sensor {channel.name!r} is of type {dtype}, not a number",
+                f"--ignore {channel.name}",
+            )
     unread, wordy = _words_among_numbers(rows, channels, null)
     _refuse_text(rows, channels, unread)
     sensors = {index: _number(rows, index, null, index in wordy) for index in channels}
     words = ("null", "low", "high")
     asked = [(value.null_count(), value.min(), value.max()) for value in sensors.values()]
     flat = [
-        one.alias(f"{word} {index}") for index, three in zip(sensors, asked, strict=True) for word, one in zip(words, three, strict=True)
+        one.alias(f"{word} {index}")
+        for index, three in zip(sensors, asked, strict=True)
+        for word, one in zip(words, three, strict=True)
     ]
     facts = rows.frame.select(flat).collect(engine="streaming").row(0, named=True)
     missing, warnings = 0, []
@@ -64,16 +79,30 @@ def read_sensors(rows: Rows, channels: dict[int, Channel], null: Sequence[str]) 
         count, low, high = (facts[f"{word} {index}"] for word in words)
         missing += count
         if low is None or low == high:
-            warnings.append(f"sensor {channel.name!r} " + ("has no reading at all" if low is None else f"is constant ({low:g})"))
+            warnings.append(
+                f"sensor {channel.name!r} "
+                + ("has no reading at all" if low is None else f"is constant ({low:g})")
+            )
         if low is not None and max(-low, high) > LARGEST:
-            row = rows.frame.filter(sensors[index].abs() > LARGEST).select(pl.col(ROW).min()).collect(engine="streaming").item()
+            row = (
+                rows.frame.filter(sensors[index].abs() > LARGEST)
+                .select(pl.col(ROW).min())
+                .collect(engine="streaming")
+                .item()
+            )
             cell = value_at(rows, index, row)
-            raise DataError(f"{rows.where(row)}: sensor {channel.name!r} is {cell!r}: not a finite reading", f"--null {cell}")
+            raise DataError(
+                f"{rows.where(row)}: sensor {channel.name!r} is {cell!r}: not a finite reading",
+                f"--null {cell}",
+            )
     return sensors, ({"missing readings": missing} if missing else {}), warnings
 
 
-def _words_among_numbers(rows: Rows, channels: dict[int, Channel], null: Sequence[str]) -> tuple[dict[int, int], set[int]]:
-    """Return the first row with text that is no number of each sensor that has some, and the sensors that say true or false."""
+def _words_among_numbers(
+    rows: Rows, channels: dict[int, Channel], null: Sequence[str]
+) -> tuple[dict[int, int], set[int]]:
+    """Return the first row with text that is no number of each sensor that has some, and the
+    sensors that say true or false."""
     unread: dict[int, int] = {}
     wordy: set[int] = set()
     for index in channels:
@@ -86,7 +115,11 @@ def _words_among_numbers(rows: Rows, channels: dict[int, Channel], null: Sequenc
             .drop_nulls("word")
         )
         switch = pl.col("word").str.to_lowercase().is_in(list(SWITCH))
-        rest, switches = cells.select(pl.col(ROW).filter(~switch).min(), switch.sum().alias("switches")).collect(engine="streaming").row(0)
+        rest, switches = (
+            cells.select(pl.col(ROW).filter(~switch).min(), switch.sum().alias("switches"))
+            .collect(engine="streaming")
+            .row(0)
+        )
         if rest is not None:
             unread[index] = rest
         if switches:
@@ -113,7 +146,9 @@ def _refuse_text(rows: Rows, channels: dict[int, Channel], unread: dict[int, int
     advice = f"--ignore {name}, or --null {value!r} if it means a missing reading"
     if re.fullmatch(r"[-+]?\d+,\d+", value):
         advice = "write decimal points, not commas"
-    raise DataError(f"{rows.where(unread[index])}: sensor {name!r} is {value!r}, not a number{also}", advice)
+    raise DataError(
+        f"{rows.where(unread[index])}: sensor {name!r} is {value!r}, not a number{also}", advice
+    )
 
 
 def label(rows: Rows, index: int, words: Words) -> pl.Expr:
@@ -126,7 +161,9 @@ def label(rows: Rows, index: int, words: Words) -> pl.Expr:
     mapping: dict[str, int] = {}
     unknown = []
     for word in found:
-        if word in words.unlabelled or (_as_number(word) is not None and _as_number(word) in map(_as_number, words.unlabelled)):
+        if word in words.unlabelled or (
+            _as_number(word) is not None and _as_number(word) in map(_as_number, words.unlabelled)
+        ):
             continue
         meaning = _meaning(word)
         if meaning is None:
@@ -138,37 +175,52 @@ def label(rows: Rows, index: int, words: Words) -> pl.Expr:
         most = sorted(found, key=lambda word: -found[word][0])[:6]
         listed = ", ".join(f"{word!r} ({found[word][0]:,} rows)" for word in most)
         raise DataError(
-            f"{rows.where(found[unknown[0]][1])}: label column {name!r} has {len(found)} values: {listed}; "
+            f"{rows.where(found[unknown[0]][1])}: label column {name!r} has {len(found)} values: "
+            f"{listed}; "
             "a label is 0 or 1, normal or attack",
-            f"--unlabelled {unknown[0]!r} if that says nothing; --kind {name} instead of --label if it names the type of attack",
+            f"--unlabelled {unknown[0]!r} if that says nothing; --kind {name} instead of --label "
+            "if it names the type of attack",
         )
     return text(rows, index, words.null).replace_strict(mapping, default=None, return_dtype=pl.Int8)
 
 
 def label_from_kind(rows: Rows, index: int, words: Words) -> pl.Expr:
-    """Return labels by type of attack: 0 where it says normal, null where it says nothing, else 1."""
+    """Return labels by type of attack: 0 where it says normal, null where it says nothing, else
+    1."""
     kind = text(rows, index, (*words.null, *words.unlabelled))
     normal = kind.str.to_lowercase().is_in(list(NORMAL))
     return pl.when(kind.is_null()).then(None).otherwise((~normal).cast(pl.Int8))
 
 
 def split(rows: Rows, index: int) -> pl.Expr:
-    """Return the parts a table brings: train, validation, test. Raises DataError on any other word."""
+    """Return the parts a table brings: train, validation, test. Raises DataError on any other
+    word."""
     for word, (_, row) in _distinct(rows, index, NULLS).items():
         if word.lower() not in SPLITS:
             raise DataError(f"{rows.where(row)}: split is {word!r}", f"known: {', '.join(SPLITS)}")
-    return text(rows, index).str.to_lowercase().replace_strict(SPLITS, default=None, return_dtype=pl.String)
+    return (
+        text(rows, index)
+        .str.to_lowercase()
+        .replace_strict(SPLITS, default=None, return_dtype=pl.String)
+    )
 
 
 def value_at(rows: Rows, index: int, row: int) -> str:
     """Return what a cell says."""
-    return str(rows.frame.filter(pl.col(ROW) == row).select(pl.col(str(index)).cast(pl.String)).collect().item())
+    return str(
+        rows.frame.filter(pl.col(ROW) == row)
+        .select(pl.col(str(index)).cast(pl.String))
+        .collect()
+        .item()
+    )
 
 
 def _distinct(rows: Rows, index: int, null: Iterable[str]) -> dict[str, tuple[int, int]]:
     """Return word → number of rows, first row."""
     said = rows.frame.select(ROW, text(rows, index, list(null)).alias("word")).drop_nulls("word")
-    counts = said.group_by("word").agg(pl.len(), pl.col(ROW).min()).sort(ROW).collect(engine="streaming")
+    counts = (
+        said.group_by("word").agg(pl.len(), pl.col(ROW).min()).sort(ROW).collect(engine="streaming")
+    )
     return {word: (count, row) for word, count, row in counts.rows()}
 
 

@@ -1,4 +1,5 @@
-"""Data sets by name: the simulator's presets, each module here that has `INFO`, and each set imported into the data folder."""
+"""Data sets by name: the simulator's presets, each module here that has `INFO`, and each set
+imported into the data folder."""
 
 from __future__ import annotations
 
@@ -34,20 +35,25 @@ class Source(Protocol):
 @cache
 def built_in() -> dict[str, Source]:
     """Return the modules of this folder that are sources, by name."""
-    modules = (importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
+    modules = (
+        importlib.import_module(f"{__name__}.{module.name}")
+        for module in pkgutil.iter_modules(__path__)
+    )
     sources = (cast(Source, module) for module in modules if hasattr(module, "INFO"))
     return {source.INFO.name: source for source in sources}
 
 
 def names() -> list[str]:
-    """Return the names that `data.name` can take: the simulator's presets, the built-in sources, the imported sets of the data folder."""
+    """Return the names that `data.name` can take: the simulator's presets, the built-in sources,
+    the imported sets of the data folder."""
     from anomalynet.data.sources import simulated, table
 
     return [*simulated.names(), *sorted(built_in()), *table.names(data_folder())]
 
 
 def info(name: str) -> SourceInfo:
-    """Return what is known of a data set without reading it. Raises DataError on an unknown name."""
+    """Return what is known of a data set without reading it. Raises DataError on an unknown
+    name."""
     from anomalynet.data.sources import simulated
 
     if simulated.knows(name):
@@ -67,13 +73,16 @@ def is_there(name: str) -> bool:
 
 
 def load(config: DataConfig) -> Telemetry:
-    """Read a data set into canonical form, labelled by `config.label` and with the channels of `config.view`.
+    """Read a data set into canonical form, labelled by `config.label` and with the channels of
+    `config.view`.
 
     Args:
-        config: what says which data, and `label`, `view`, `neighbours`, `link_channels` and what `quality` says of frames.
+        config: what says which data, and `label`, `view`, `neighbours`, `link_channels` and what
+        `quality` says of frames.
 
     Raises:
-        DataError: unknown name or subset, no files, files that are not what they should be, or a label or view that the data cannot give.
+        DataError: unknown name or subset, no files, files that are not what they should be, or a
+        label or view that the data cannot give.
     """
     from anomalynet.data.gateway import SENSOR_CHANNELS
     from anomalynet.data.labels import relabel
@@ -81,12 +90,23 @@ def load(config: DataConfig) -> Telemetry:
     from anomalynet.data.view import widen
 
     root = locate(config)
-    found = simulated.load(config) if simulated.knows(config.name) else _source(config).load(root, config.subset)
-    return widen(relabel(found, config.label, config.title), config.view, config.neighbours, SENSOR_CHANNELS, config.title)
+    found = (
+        simulated.load(config)
+        if simulated.knows(config.name)
+        else _source(config).load(root, config.subset)
+    )
+    return widen(
+        relabel(found, config.label, config.title),
+        config.view,
+        config.neighbours,
+        SENSOR_CHANNELS,
+        config.title,
+    )
 
 
 def fingerprint(config: DataConfig) -> str:
-    """Return the SHA-256 that stands for a data set's content, without parsing it. Raises DataError as `load`."""
+    """Return the SHA-256 that stands for a data set's content, without parsing it. Raises DataError
+    as `load`."""
     from anomalynet.data.sources import simulated
 
     root = locate(config)
@@ -96,10 +116,12 @@ def fingerprint(config: DataConfig) -> str:
 
 
 def locate(config: DataConfig) -> Path:
-    """Return the folder that holds a data set's files: `data.root`, or a folder of the set's name in it.
+    """Return the folder that holds a data set's files: `data.root`, or a folder of the set's name
+    in it.
 
     Raises:
-        DataError: there are no such files, the collection needs a subset, or a key does not go with this data.
+        DataError: there are no such files, the collection needs a subset, or a key does not go with
+        this data.
     """
     from anomalynet.data.sources import simulated
 
@@ -111,28 +133,46 @@ def locate(config: DataConfig) -> Path:
     about = source.INFO
     _check_subset(about, config.subset)
     if config.scenario is not None:
-        raise DataError(f"data.scenario changes simulated data, which {about.name} is not", "leave data.scenario empty")
+        raise DataError(
+            f"data.scenario changes simulated data, which {about.name} is not",
+            "leave data.scenario empty",
+        )
     found = _find(source, base, config.subset)
     if found is not None:
         return found
     what = f"{about.name}/{config.subset}" if config.subset else about.name
     looked = base if config.root is not None else base / about.name
-    raise DataError(f"no files of {what} in {looked}", f"anomalynet data fetch {about.name}, or name their folder: data.root=FOLDER")
+    raise DataError(
+        f"no files of {what} in {looked}",
+        f"anomalynet data fetch {about.name}, or name their folder: data.root=FOLDER",
+    )
 
 
 def _find(source: Source, base: Path, subset: str | None) -> Path | None:
-    candidates = (folder / inner for folder in (base / source.INFO.name, base) for inner in source.INFO.folders)
+    candidates = (
+        folder / inner
+        for folder in (base / source.INFO.name, base)
+        for inner in source.INFO.folders
+    )
     return next((candidate for candidate in candidates if source.files(candidate, subset)), None)
 
 
 def _check_subset(about: SourceInfo, subset: str | None) -> None:
     parts = ", ".join(about.subsets)
     if subset is None and about.needs_subset:
-        raise DataError(f"{about.name} is a collection; one part of it must be named: {parts}", f"data.subset={about.subsets[0]}")
+        raise DataError(
+            f"{about.name} is a collection; one part of it must be named: {parts}",
+            f"data.subset={about.subsets[0]}",
+        )
     if subset is not None and not about.subsets:
-        raise DataError(f"{about.name} has no subsets, but data.subset is {subset!r}", "leave data.subset empty")
+        raise DataError(
+            f"{about.name} has no subsets, but data.subset is {subset!r}", "leave data.subset empty"
+        )
     if subset is not None and subset not in about.subsets:
-        raise DataError(f"{about.name} has no subset {subset!r}; it has {parts}", _nearest(subset, about.subsets, "data.subset="))
+        raise DataError(
+            f"{about.name} has no subset {subset!r}; it has {parts}",
+            _nearest(subset, about.subsets, "data.subset="),
+        )
 
 
 def _source(config: DataConfig) -> Source:
@@ -140,9 +180,13 @@ def _source(config: DataConfig) -> Source:
 
     source = built_in().get(config.name)
     if source is None:
-        source = table.find(config.name, Path(config.root) if config.root is not None else data_folder())
+        source = table.find(
+            config.name, Path(config.root) if config.root is not None else data_folder()
+        )
     if source is None:
-        raise DataError(f"no data set named {config.name!r}", _nearest(config.name, names(), "data.name="))
+        raise DataError(
+            f"no data set named {config.name!r}", _nearest(config.name, names(), "data.name=")
+        )
     return source
 
 

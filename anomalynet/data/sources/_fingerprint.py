@@ -1,4 +1,5 @@
-"""What a data set is, as one hash, known before anything is parsed: a manifest of its files' bytes."""
+"""What a data set is, as one hash, known before anything is parsed: a manifest of its files'
+bytes."""
 
 from __future__ import annotations
 
@@ -16,9 +17,11 @@ CACHE = ".fingerprints.json"
 
 
 def of_files(root: Path, paths: Sequence[Path]) -> str:
-    """Return the SHA-256 of the manifest of `paths`: their names below `root` and their own SHA-256.
+    """Return the SHA-256 of the manifest of `paths`: their names below `root` and their own
+    SHA-256.
 
-    Hashes are cached in the data folder by path, size and time of change, so that large files are read once.
+    Hashes are cached in the data folder by path, size and time of change, so that large files are
+    read once.
 
     Raises:
         DataError: a file cannot be read.

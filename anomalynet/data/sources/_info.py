@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """A data set's papers: its licence, where it comes from, and what a reader of its numbers must know.
+    """A data set's papers: its licence, where it comes from, and what a reader of its numbers must
+    know.
 
     Attributes:
         name: what `data.name` says.
@@ -18,9 +19,9 @@ class SourceInfo:
         subsets: parts that `data.subset` can name.
         needs_subset: whether one part must be named, because the parts do not share their channels.
         folders: folders below the root, tried in this order, that may hold the files.
-        by_hand: how to get the files where nobody but their authors may hand them out; empty elsewhere.
-        generated: simulated from the seed `data.world`; there are no files.
-        warnings: true of every table made from this data.
+        by_hand: how to get the files where nobody but their authors may hand them out; empty
+        elsewhere. generated: simulated from the seed `data.world`; there are no files. warnings:
+        true of every table made from this data.
     """
 
     name: str

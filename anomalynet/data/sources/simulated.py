@@ -1,4 +1,5 @@
-"""Simulated wireless sensor networks: presets, scenario files, and folders that `anomalynet simulate` made."""
+"""Simulated wireless sensor networks: presets, scenario files, and folders that `anomalynet
+simulate` made."""
 
 from __future__ import annotations
 
@@ -26,9 +27,13 @@ from anomalynet.simulation.scenario import Scenario, frame_period
 from anomalynet.simulation.store import MANIFEST, World, partition, read_manifest, read_world
 
 FOLDER = "simulated"
-"""What `data.name` says of a world in `data.root`; also the folder of the worlds made here, in the data folder."""
+"""What `data.name` says of a world in `data.root`; also the folder of the worlds made here, in the
+data folder."""
 
-WARNINGS = ("a simulated network: its incidents are injected, their magnitudes drawn before any model was trained",)
+WARNINGS = (
+    "a simulated network: its incidents are injected, their magnitudes drawn before any model "
+    "was trained",
+)
 
 
 def names() -> list[str]:
@@ -42,17 +47,26 @@ def knows(name: str) -> bool:
 
 
 def info(name: str) -> SourceInfo:
-    """Return what is known of simulated data before it is made. Raises DataError or ConfigError on a file that is no scenario."""
+    """Return what is known of simulated data before it is made. Raises DataError or ConfigError on
+    a file that is no scenario."""
     licence = "Apache-2.0 (made by this program)"
     if name == FOLDER:
-        return SourceInfo(FOLDER, "a world made by `anomalynet simulate`, in the folder data.root", licence, warnings=WARNINGS)
+        return SourceInfo(
+            FOLDER,
+            "a world made by `anomalynet simulate`, in the folder data.root",
+            licence,
+            warnings=WARNINGS,
+        )
     scenario = scenario_of(DataConfig(name=name))
     title = scenarios.names().get(name, f"simulated from {name}")
-    return SourceInfo(name, title, licence, period=frame_period(scenario), generated=True, warnings=WARNINGS)
+    return SourceInfo(
+        name, title, licence, period=frame_period(scenario), generated=True, warnings=WARNINGS
+    )
 
 
 def scenario_of(config: DataConfig) -> Scenario:
-    """Return the scenario of a preset or a file, changed by `data.scenario`, with the seed `data.world`.
+    """Return the scenario of a preset or a file, changed by `data.scenario`, with the seed
+    `data.world`.
 
     Raises:
         DataError: there is no such file, or `data.scenario` sets the seed.
@@ -61,27 +75,41 @@ def scenario_of(config: DataConfig) -> Scenario:
     # A text without `=` belongs to the value before it: `incidents.only=jamming crash duration=6h`.
     changes = re.split(r"\s+(?=[\w.]+=)", config.scenario.strip()) if config.scenario else []
     if any(change.startswith("seed=") for change in changes):
-        raise DataError("data.scenario: the seed of a world is data.world", f"data.world={config.world}")
+        raise DataError(
+            "data.scenario: the seed of a world is data.world", f"data.world={config.world}"
+        )
     try:
         return scenarios.load_scenario(config.name, [*changes, f"seed={config.world}"])
     except UsageError as error:
         raise DataError(error.message, error.next_step) from error
     except ConfigError as error:
-        prefixed = [Problem(f"data.scenario, {one.where}" if one.where.startswith("argument") else one.where, one.what, one.suggestion)
-                    for one in error.problems]  # fmt: skip
+        prefixed = [
+            Problem(
+                f"data.scenario, {one.where}" if one.where.startswith("argument") else one.where,
+                one.what,
+                one.suggestion,
+            )
+            for one in error.problems
+        ]
         raise ConfigError(prefixed) from error
 
 
 def fingerprint(config: DataConfig) -> str:
-    """Return the SHA-256 that stands for a world, known before a preset's world is made; of a folder, that of its files' hashes."""
+    """Return the SHA-256 that stands for a world, known before a preset's world is made; of a
+    folder, that of its files' hashes."""
     if config.name != FOLDER:
-        return _fingerprint.of_text(f"{scenarios.canonical(scenario_of(config))} {code_hash(('simulation',))}")
+        return _fingerprint.of_text(
+            f"{scenarios.canonical(scenario_of(config))} {code_hash(('simulation',))}"
+        )
     files = read_manifest(_root(config)).files
-    return _fingerprint.of_text("\n".join(f"{facts['sha256']}  {name}" for name, facts in sorted(files.items())))
+    return _fingerprint.of_text(
+        "\n".join(f"{facts['sha256']}  {name}" for name, facts in sorted(files.items()))
+    )
 
 
 def world_folder(config: DataConfig) -> Path:
-    """Return the folder of the world; one that was never made is simulated now, by one process at a time, with all cores.
+    """Return the folder of the world; one that was never made is simulated now, by one process at a
+    time, with all cores.
 
     Raises:
         DataError: as `fingerprint`; or the folder in `data.root` holds no world.
@@ -98,23 +126,30 @@ def world_folder(config: DataConfig) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / MANIFEST).is_file():
-            simulate(scenario_of(config), folder, workers=os.cpu_count() or 1, refine=telemetry_of_cell)
+            simulate(
+                scenario_of(config), folder, workers=os.cpu_count() or 1, refine=telemetry_of_cell
+            )
     return folder
 
 
 def _root(config: DataConfig) -> Path:
     if config.scenario is not None:
-        raise DataError("data.scenario changes a scenario that is simulated here; the world in data.root is made already",
-                        "leave data.scenario empty, or name a preset: data.name=smart_city")  # fmt: skip
+        raise DataError(
+            "data.scenario changes a scenario that is simulated here; the world in data.root is "
+            "made already",
+            "leave data.scenario empty, or name a preset: data.name=smart_city",
+        )
     if config.root is None:
         raise DataError(
-            "data.name=simulated needs the folder of a world", "data.root=DIR, made by `anomalynet simulate SCENARIO --out DIR`"
+            "data.name=simulated needs the folder of a world",
+            "data.root=DIR, made by `anomalynet simulate SCENARIO --out DIR`",
         )
     return Path(config.root)
 
 
 def load(config: DataConfig) -> Telemetry:
-    """Read a world's gateway logs through the quality stage, one radio cell at a time; labels are 1 in attacks.
+    """Read a world's gateway logs through the quality stage, one radio cell at a time; labels are 1
+    in attacks.
 
     Every node and slot is a row, heard or not, so that silence is scored like everything else.
 
@@ -136,9 +171,21 @@ def load(config: DataConfig) -> Telemetry:
     schema |= {channel.name: pl.Float32() for channel in channels}
     for (number,), nodes in world.nodes.group_by("cell", maintain_order=True):
         frames = world.folder / partition("frames", int(str(number)))
-        arguments = (frames, nodes, world.incidents.filter(pl.col("cell") == number), world.scenario, config.quality)
-        counts.update(read_log(frames, sorted(nodes["node"]), world.scenario, config.quality).counts)
-        parts.append(pl.defer(partial(telemetry_of_cell, *arguments, link=config.link_channels), schema=schema))
+        arguments = (
+            frames,
+            nodes,
+            world.incidents.filter(pl.col("cell") == number),
+            world.scenario,
+            config.quality,
+        )
+        counts.update(
+            read_log(frames, sorted(nodes["node"]), world.scenario, config.quality).counts
+        )
+        parts.append(
+            pl.defer(
+                partial(telemetry_of_cell, *arguments, link=config.link_channels), schema=schema
+            )
+        )
         neighbours |= _nearest(nodes)
     return Telemetry(
         frame=pl.concat(parts),
@@ -154,13 +201,17 @@ def load(config: DataConfig) -> Telemetry:
 
 
 def _nearest(nodes: pl.DataFrame) -> dict[str, tuple[str, ...]]:
-    """Each node's others in the cell, nearest first; at equal distance in the order of the table."""
+    """Each node's others in the cell, nearest first; at equal distance in the order of the
+    table."""
     names = nodes["node"].to_list()
     place = nodes.select("x", "y").to_numpy()
     distance = np.linalg.norm(place[:, None] - place[None], axis=2)
     np.fill_diagonal(distance, -1.0)  # itself comes first, also where nodes stand in one place
     order = np.argsort(distance, axis=1, kind="stable")[:, 1:]
-    return {name: tuple(names[other] for other in row) for name, row in zip(names, order.tolist(), strict=True)}
+    return {
+        name: tuple(names[other] for other in row)
+        for name, row in zip(names, order.tolist(), strict=True)
+    }
 
 
 def _incidents(world: World) -> dict[int, Incident]:

@@ -21,7 +21,8 @@ INFO = SourceInfo(
     period=1.0,
     folders=(".", "data"),
     warnings=(
-        "one anomaly a run, mostly at 50–85 % of it: the row index alone has about 94 % accuracy and AUROC 0.92; compare with the audit",
+        "one anomaly a run, mostly at 50–85 % of it: the row index alone has about 94 % accuracy "
+        "and AUROC 0.92; compare with the audit",
     ),
 )
 FOLDERS = ("anomaly-free", "other", "valve1", "valve2")
@@ -59,31 +60,44 @@ def files(root: Path, subset: str | None) -> list[Path]:
 
 
 def load(root: Path, subset: str | None) -> Telemetry:
-    """Read all runs; runs that share time stamps form one group, and the anomaly-free run only trains.
+    """Read all runs; runs that share time stamps form one group, and the anomaly-free run only
+    trains.
 
     Raises:
         DataError: a file is not one of SKAB's.
     """
     runs = [_read(path) for path in files(root, subset)]
     frame, incidents = number_incidents(pl.concat(runs).sort("series", "time", maintain_order=True))
-    shared = frame.group_by("time").agg("series", contradictory=pl.col("label").drop_nulls().n_unique() > 1)
+    shared = frame.group_by("time").agg(
+        "series", contradictory=pl.col("label").drop_nulls().n_unique() > 1
+    )
     shared = shared.filter(pl.col("series").list.len() > 1)
     contradictory = int(shared["contradictory"].sum())
     warnings = list(INFO.warnings)
     if shared.height:
         warnings.append(
-            f"{shared.height:,} time stamps stand in two runs, {contradictory:,} with contradicting labels: such runs form one group"
+            f"{shared.height:,} time stamps stand in two runs, {contradictory:,} with "
+            "contradicting labels: such runs form one group"
         )
     if len(runs) != RUNS:
-        warnings.append(f"{len(runs)} of {RUNS} runs are there: numbers do not compare with the whole set")
+        warnings.append(
+            f"{len(runs)} of {RUNS} runs are there: numbers do not compare with the whole set"
+        )
     return Telemetry(
         frame=frame.lazy(),
         channels=CHANNELS,
         period=INFO.period,
         groups=_groups(shared["series"].unique().to_list()),
-        train_only=frozenset(str(name) for name in frame["series"].unique() if name.startswith("anomaly-free/")),
+        train_only=frozenset(
+            str(name) for name in frame["series"].unique() if name.startswith("anomaly-free/")
+        ),
         incidents=incidents,
-        counts={"rows": frame.height, "runs": len(runs), "time stamps in two runs": shared.height, "contradicting labels": contradictory},
+        counts={
+            "rows": frame.height,
+            "runs": len(runs),
+            "time stamps in two runs": shared.height,
+            "contradicting labels": contradictory,
+        },
         warnings=tuple(warnings),
     )
 
@@ -92,7 +106,12 @@ def _read(path: Path) -> pl.DataFrame:
     """Read one run; `anomaly-free` brings no label and is normal throughout."""
     folder = path.parent.name
     text, _ = read_text(path, ";", ["datetime", *(channel.name for channel in CHANNELS)])
-    time = parse(path, text["datetime"], text["datetime"].str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False), "a time")
+    time = parse(
+        path,
+        text["datetime"],
+        text["datetime"].str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False),
+        "a time",
+    )
     if "anomaly" in text.columns:
         label = labels(path, text["anomaly"])
     elif folder == "anomaly-free":
@@ -111,7 +130,8 @@ def _read(path: Path) -> pl.DataFrame:
 
 
 def _groups(overlaps: Sequence[Sequence[str]]) -> dict[str, str]:
-    """Join series that share a time stamp, also over a third one; a group has the name of its first series."""
+    """Join series that share a time stamp, also over a third one; a group has the name of its first
+    series."""
     group: dict[str, str] = {}
 
     def first(name: str) -> str:

@@ -25,7 +25,8 @@ class Imported:
     INFO: SourceInfo
 
     def files(self, root: Path, subset: str | None) -> list[Path]:
-        """Return the table and its description, if they stand in `root`. Raises DataError on one without the other."""
+        """Return the table and its description, if they stand in `root`. Raises DataError on one
+        without the other."""
         description, telemetry = root / DESCRIPTION, root / TELEMETRY
         if not description.is_file():
             return []
@@ -34,7 +35,8 @@ class Imported:
         return [description, telemetry]
 
     def load(self, root: Path, subset: str | None) -> Telemetry:
-        """Scan the table; nothing is read until somebody asks. Raises DataError on a damaged description."""
+        """Scan the table; nothing is read until somebody asks. Raises DataError on a damaged
+        description."""
         described = _describe(root / DESCRIPTION)
         try:
             channels = tuple(Channel(each["name"], each["unit"]) for each in described["channels"])
@@ -42,7 +44,9 @@ class Imported:
                 frame=pl.scan_parquet(root / TELEMETRY),
                 channels=channels,
                 period=described["period"],
-                incidents={int(number): Incident(**what) for number, what in described["incidents"].items()},
+                incidents={
+                    int(number): Incident(**what) for number, what in described["incidents"].items()
+                },
                 counts=described["counts"],
                 warnings=tuple(described["warnings"]),
             )
@@ -56,7 +60,8 @@ def names(folder: Path) -> list[str]:
 
 
 def find(name: str, folder: Path) -> Imported | None:
-    """Return the imported set of this name that stands in `folder` or is `folder`, None if there is none."""
+    """Return the imported set of this name that stands in `folder` or is `folder`, None if there is
+    none."""
     for candidate in (folder / name, folder):
         path = candidate / DESCRIPTION
         if path.is_file():
@@ -71,7 +76,13 @@ def _info(described: dict[str, Any], path: Path) -> SourceInfo:
     if not isinstance(period, int | float | None) or not isinstance(warnings, list):
         raise _damaged(path)
     title = f"imported from {described.get('file', 'a table')}"
-    return SourceInfo(str(described["name"]), title, licence="your own", period=period, warnings=tuple(map(str, warnings)))
+    return SourceInfo(
+        str(described["name"]),
+        title,
+        licence="your own",
+        period=period,
+        warnings=tuple(map(str, warnings)),
+    )
 
 
 # the description is JSON of this program's own making; its values are checked where they are used
@@ -86,4 +97,7 @@ def _describe(path: Path) -> dict[str, Any]:
 
 
 def _damaged(path: Path) -> DataError:
-    return DataError(f"{path}: missing, damaged, or written by another version", "import the table again with --replace")
+    return DataError(
+        f"{path}: missing, damaged, or written by another version",
+        "import the table again with --replace",
+    )

@@ -17,16 +17,32 @@ DEVICES: dict[str, tuple[Channel, ...]] = {
     "garage_door": (Channel("door_state", "1"), Channel("sphone_signal", "1")),
     "gps_tracker": (Channel("latitude", "°"), Channel("longitude", "°")),
     "modbus": tuple(
-        Channel(name, "1") for name in ("FC1_Read_Input_Register", "FC2_Read_Discrete_Value", "FC3_Read_Holding_Register", "FC4_Read_Coil")
+        Channel(name, "1")
+        for name in (
+            "FC1_Read_Input_Register",
+            "FC2_Read_Discrete_Value",
+            "FC3_Read_Holding_Register",
+            "FC4_Read_Coil",
+        )
     ),
     "motion_light": (Channel("motion_status", "1"), Channel("light_status", "1")),
     "thermostat": (Channel("current_temperature", "°C"), Channel("thermostat_status", "1")),
     "weather": (Channel("temperature", "°C"), Channel("pressure", ""), Channel("humidity", "%")),
 }
-WORDS = {"high": "1", "low": "0", "open": "1", "closed": "0", "on": "1", "off": "0", "true": "1", "false": "0"}
+WORDS = {
+    "high": "1",
+    "low": "0",
+    "open": "1",
+    "closed": "0",
+    "on": "1",
+    "off": "0",
+    "true": "1",
+    "false": "0",
+}
 NO_SIGNAL = ("fridge", "garage_door")
 CLOCK_AHEAD = 7 * 3600
-"""Seconds from the local clock of `date` and `time` to UTC: `ts` of every release that has it says so in every row."""
+"""Seconds from the local clock of `date` and `time` to UTC: `ts` of every release that has it says
+so in every row."""
 
 INFO = SourceInfo(
     name="ton_iot",
@@ -37,11 +53,13 @@ INFO = SourceInfo(
     needs_subset=True,
     folders=(".", "Train_Test_IoT_dataset", "Train_Test_datasets/Train_Test_IoT_dataset"),
     by_hand=(
-        "open https://research.unsw.edu.au/projects/toniot-datasets, follow the download link of the page, "
+        "open https://research.unsw.edu.au/projects/toniot-datasets, follow the download link of "
+        "the page, "
         "and copy the files Train_Test_IoT_*.csv of the folder Train_Test_IoT_dataset"
     ),
     warnings=(
-        "date and time give the label away: normal in the first days, attacks later; the time step alone has AUROC ≈ 0.99 per window",
+        "date and time give the label away: normal in the first days, attacks later; the time "
+        "step alone has AUROC ≈ 0.99 per window",
         "no day has both classes: a chronological split has a test part of one class",
         "Fridge and Garage_Door have no signal at all: a high score there is a leak",
     ),
@@ -49,10 +67,15 @@ INFO = SourceInfo(
 
 
 def files(root: Path, subset: str | None) -> list[Path]:
-    """Return the one file of the device below `root`, whatever its case; the train/test release before others."""
+    """Return the one file of the device below `root`, whatever its case; the train/test release
+    before others."""
     if not root.is_dir():
         return []
-    named = sorted(path for path in root.iterdir() if path.suffix.lower() == ".csv" and path.stem.lower().endswith(f"iot_{subset}"))
+    named = sorted(
+        path
+        for path in root.iterdir()
+        if path.suffix.lower() == ".csv" and path.stem.lower().endswith(f"iot_{subset}")
+    )
     return sorted(named, key=lambda path: not path.stem.lower().startswith("train_test"))[:1]
 
 
@@ -76,7 +99,10 @@ def load(root: Path, subset: str | None) -> Telemetry:
             "time": _time(path, text),
             "label": label,
             "kind": text["type"].set(label == 0, None),
-            **{channel.name: numbers(path, text[channel.name].str.to_lowercase().replace(WORDS)) for channel in channels},
+            **{
+                channel.name: numbers(path, text[channel.name].str.to_lowercase().replace(WORDS))
+                for channel in channels
+            },
         }
     )
     duplicates = text.height - text.n_unique()
@@ -87,8 +113,16 @@ def load(root: Path, subset: str | None) -> Telemetry:
         channels=channels,
         period=None,
         incidents=incidents,
-        counts={"rows": text.height, "duplicate rows": duplicates, "repeated times": repeated, "padded fields": padded},
-        warnings=(*INFO.warnings, *([f"{device} is one of the two"] if device in NO_SIGNAL else [])),
+        counts={
+            "rows": text.height,
+            "duplicate rows": duplicates,
+            "repeated times": repeated,
+            "padded fields": padded,
+        },
+        warnings=(
+            *INFO.warnings,
+            *([f"{device} is one of the two"] if device in NO_SIGNAL else []),
+        ),
     )
 
 
@@ -97,8 +131,14 @@ def _time(path: Path, text: pl.DataFrame) -> pl.Series:
     if {"date", "time"} <= set(text.columns):
         written = (text["date"] + " " + text["time"]).alias("date and time")
         local = written.str.to_datetime("%d-%b-%y %H:%M:%S", time_unit="us", strict=False)
-        return parse(path, written, local.dt.offset_by(f"{CLOCK_AHEAD}s"), "a time like '25-Apr-19 19:19:40'")
+        return parse(
+            path, written, local.dt.offset_by(f"{CLOCK_AHEAD}s"), "a time like '25-Apr-19 19:19:40'"
+        )
     if "ts" in text.columns:
-        seconds = parse(path, text["ts"], text["ts"].cast(pl.Int64, strict=False), "seconds since 1970")
+        seconds = parse(
+            path, text["ts"], text["ts"].cast(pl.Int64, strict=False), "seconds since 1970"
+        )
         return (seconds * 1_000_000).cast(pl.Datetime("us"))
-    raise DataError(f"{path}:1: neither 'date' and 'time' nor 'ts'", "this is not a file of TON_IoT")
+    raise DataError(
+        f"{path}:1: neither 'date' and 'time' nor 'ts'", "this is not a file of TON_IoT"
+    )

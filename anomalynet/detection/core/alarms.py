@@ -21,16 +21,20 @@ Reasons = tuple[tuple[ChannelShare, ...], tuple[StepShare, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmRule:
-    """A scored step is a hit where its score is at or above the threshold; steps of a silent device are scored, too.
+    """A scored step is a hit where its score is at or above the threshold; steps of a silent device
+    are scored, too.
 
-    An alarm is raised at a hit that makes `k` hits among the last `n` scored steps of the segment, unless one stands or its cool-down
-    runs. It is cleared at the `n`-th scored step in a row below the threshold - (1 - `clear`) · |threshold|, or where the segment
-    ends. A score that is no number counts as one below. With the defaults an alarm is a run of hits.
+    An alarm is raised at a hit that makes `k` hits among the last `n` scored steps of the segment,
+    unless one stands or its cool-down runs. It is cleared at the `n`-th scored step in a row below
+    the threshold - (1 - `clear`) · |threshold|, or where the segment ends. A score that is no
+    number counts as one below. With the defaults an alarm is a run of hits.
 
     Attributes:
         threshold: None: the contract's.
-        clear: share of a threshold above 0, at which a score begins to count as quiet; 1 = no hysteresis. Below 0 it lowers the
-            threshold by the same distance, where a share would raise it; a threshold of 0 has no hysteresis.
+        clear: share of a threshold above 0, at which a score begins to count as quiet; 1 = no
+        hysteresis. Below 0 it lowers the
+            threshold by the same distance, where a share would raise it; a threshold of 0 has no
+            hysteresis.
         cool_down: seconds after an alarm was cleared in which its device raises no other.
     """
 
@@ -42,13 +46,21 @@ class AlarmRule:
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= self.n <= LONGEST:
-            raise UsageError(f"{self.k} of {self.n} steps make no alarm", f"1 <= k <= n <= {LONGEST}")
+            raise UsageError(
+                f"{self.k} of {self.n} steps make no alarm", f"1 <= k <= n <= {LONGEST}"
+            )
         if not 0 < self.clear <= 1:
-            raise UsageError(f"an alarm cannot clear at {self.clear:g} times the threshold", "a share above 0, at most 1")
+            raise UsageError(
+                f"an alarm cannot clear at {self.clear:g} times the threshold",
+                "a share above 0, at most 1",
+            )
         if not 0 <= self.cool_down < 1e10:
             raise UsageError(f"a cool-down cannot take {self.cool_down:g} seconds", "0 or more")
         if self.threshold is not None and not np.isfinite(self.threshold):
-            raise UsageError(f"a threshold of {self.threshold:g} is none", "a number, or none for the model's own")
+            raise UsageError(
+                f"a threshold of {self.threshold:g} is none",
+                "a number, or none for the model's own",
+            )
 
 
 class Alarms:
@@ -59,9 +71,15 @@ class Alarms:
         names: of the devices, by number.
     """
 
-    def __init__(self, rule: AlarmRule, threshold: float, run: str, names: Callable[[int], str], table: Table) -> None:
+    def __init__(
+        self, rule: AlarmRule, threshold: float, run: str, names: Callable[[int], str], table: Table
+    ) -> None:
         self.threshold = threshold if rule.threshold is None else rule.threshold
-        self._quiet = self.threshold - (1 - rule.clear) * abs(self.threshold) if rule.clear < 1 else self.threshold
+        self._quiet = (
+            self.threshold - (1 - rule.clear) * abs(self.threshold)
+            if rule.clear < 1
+            else self.threshold
+        )
         self._rule, self._run, self._name, self._table = rule, run, names, table
         self._mask, self._cool_down = np.uint64((1 << rule.n) - 1), round(rule.cool_down * 1e6)
         table.add("hits", np.uint64)  # the last bit is the last scored step's
@@ -74,7 +92,9 @@ class Alarms:
         """Bool (devices,): whose alarm is not cleared."""
         return np.asarray(self._table["raised"][: self._table.rows] != NEVER)
 
-    def update(self, rows: Array, times: Array, scores: Array, reasons: Callable[[int], Reasons]) -> list[Event]:
+    def update(
+        self, rows: Array, times: Array, scores: Array, reasons: Callable[[int], Reasons]
+    ) -> list[Event]:
         """Take a scored step of distinct devices.
 
         Args:
@@ -99,14 +119,20 @@ class Alarms:
         table["quiet"][rows] = quiet
         cleared = quiet >= rule.n
         table["raised"][rows[raised]] = times[raised]
-        events = [self._event("alarm", int(rows[at]), int(times[at]), reasons(int(at))) for at in np.flatnonzero(raised)]
+        events = [
+            self._event("alarm", int(rows[at]), int(times[at]), reasons(int(at)))
+            for at in np.flatnonzero(raised)
+        ]
         return events + self._clear(rows[cleared], times[cleared], "quiet")
 
     def set_back(self, rows: Array) -> None:
-        """The clocks of these devices were set back: what was known of later times holds no more."""
+        """The clocks of these devices were set back: what was known of later times holds no
+        more."""
         self._table["until"][rows] = NEVER
 
-    def end(self, rows: Array, times: Array, reason: Literal["silent", "lost"] = "silent") -> list[Event]:
+    def end(
+        self, rows: Array, times: Array, reason: Literal["silent", "lost"] = "silent"
+    ) -> list[Event]:
         """The segments of these devices have ended; `times` int64 (n,), of their last steps."""
         standing = self._table["raised"][rows] != NEVER
         events = self._clear(rows[standing], times[standing], reason)
@@ -114,11 +140,30 @@ class Alarms:
         return events
 
     def _clear(self, rows: Array, times: Array, reason: Reason) -> list[Event]:
-        events = [self._event("cleared", row, time, ((), ()), reason) for row, time in zip(rows.tolist(), times.tolist(), strict=True)]
+        events = [
+            self._event("cleared", row, time, ((), ()), reason)
+            for row, time in zip(rows.tolist(), times.tolist(), strict=True)
+        ]
         self._table["raised"][rows], self._table["until"][rows] = NEVER, times + self._cool_down
         return events
 
-    def _event(self, kind: Literal["alarm", "cleared"], row: int, time: int, reasons: Reasons, reason: Reason = "") -> Event:
+    def _event(
+        self,
+        kind: Literal["alarm", "cleared"],
+        row: int,
+        time: int,
+        reasons: Reasons,
+        reason: Reason = "",
+    ) -> Event:
         name, score = self._name(row), round(float(self._table["score"][row]), 6)
         began = int(self._table["raised"][row])
-        return Event(kind, event_id(self._run, name, began), name, time, score, self.threshold, reason, *reasons)
+        return Event(
+            kind,
+            event_id(self._run, name, began),
+            name,
+            time,
+            score,
+            self.threshold,
+            reason,
+            *reasons,
+        )

@@ -1,4 +1,5 @@
-"""Readings that cannot be, or that stand alone, become missing: the rules of `anomalynet.data.quality`, reading by reading."""
+"""Readings that cannot be, or that stand alone, become missing: the rules of
+`anomalynet.data.quality`, reading by reading."""
 
 from __future__ import annotations
 
@@ -12,13 +13,21 @@ ROBUST = 1.4826
 
 
 class Cleaner:
-    """Drops values outside the sensors' ranges, and outliers against each sensor's last readings of the same device."""
+    """Drops values outside the sensors' ranges, and outliers against each sensor's last readings of
+    the same device."""
 
     def __init__(self, contract: Contract, table: Table) -> None:
         sensors = contract.sensors
-        self._least = np.array([-np.inf if sensor.minimum is None else sensor.minimum for sensor in sensors], np.float32)
-        self._most = np.array([np.inf if sensor.maximum is None else sensor.maximum for sensor in sensors], np.float32)
-        self._ranged = contract.range_check and any((sensor.minimum, sensor.maximum) != (None, None) for sensor in sensors)
+        self._least = np.array(
+            [-np.inf if sensor.minimum is None else sensor.minimum for sensor in sensors],
+            np.float32,
+        )
+        self._most = np.array(
+            [np.inf if sensor.maximum is None else sensor.maximum for sensor in sensors], np.float32
+        )
+        self._ranged = contract.range_check and any(
+            (sensor.minimum, sensor.maximum) != (None, None) for sensor in sensors
+        )
         self._width = contract.hampel_window if contract.outliers == "hampel" else 0
         self._threshold = contract.hampel_threshold
         self._table = table
@@ -27,7 +36,8 @@ class Cleaner:
             table.add("heard", np.int64)
 
     def clean(self, rows: Array, values: Array) -> Array:
-        """Values float32 (n, sensors) of distinct devices without what is to be dropped, changed in place; NaN stands for missing."""
+        """Values float32 (n, sensors) of distinct devices without what is to be dropped, changed in
+        place; NaN stands for missing."""
         values[~np.isfinite(values)] = np.nan
         if self._ranged:
             values[(values < self._least) | (values > self._most)] = np.nan
@@ -57,7 +67,8 @@ class Cleaner:
 
 
 def _median(window: Array) -> tuple[Array, Array]:
-    """Median over the readings of window (n, reading, sensor) without its NaN, NaN where nothing is left; and how many numbers it is of."""
+    """Median over the readings of window (n, reading, sensor) without its NaN, NaN where nothing is
+    left; and how many numbers it is of."""
     ordered = np.sort(window, axis=1)  # NaN last
     count = (~np.isnan(window)).sum(axis=1)
     low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, window.shape[1] - 1)

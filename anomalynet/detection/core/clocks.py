@@ -22,7 +22,8 @@ class Clocks:
 
     Attributes:
         now: microseconds of each source's clock; NEVER before its first message.
-        due: microseconds; before that no device of the source can have missed a step. A lower bound.
+        due: microseconds; before that no device of the source can have missed a step. A lower
+        bound.
     """
 
     def __init__(self, far: int) -> None:
@@ -31,7 +32,9 @@ class Clocks:
         self.due: list[int] = []
         self._numbers: dict[str, int] = {}
         self._far = far
-        self._candidates: list[tuple[int, int]] = []  # a far-off time, and how many messages in a row agreed on it
+        self._candidates: list[
+            tuple[int, int]
+        ] = []  # a far-off time, and how many messages in a row agreed on it
 
     def __len__(self) -> int:
         return len(self.names)
@@ -50,9 +53,14 @@ class Clocks:
         return number
 
     def jumps(self, number: int, time: int) -> bool:
-        """Whether this time, the next of the source, takes its clock far off because the messages before agree."""
+        """Whether this time, the next of the source, takes its clock far off because the messages
+        before agree."""
         before, agreed = self._candidates[number]
-        return agreed == AGREEING - 1 and self._is_far(number, time) and abs(time - before) <= self._far
+        return (
+            agreed == AGREEING - 1
+            and self._is_far(number, time)
+            and abs(time - before) <= self._far
+        )
 
     def advance(self, number: int, time: int) -> None:
         """Move a source's clock: ahead, or after a jump to wherever it is."""
@@ -64,7 +72,10 @@ class Clocks:
             self._candidates[number] = (NEVER, 0)
         else:
             before, agreed = self._candidates[number]
-            self._candidates[number] = (time, agreed + 1 if agreed and abs(time - before) <= self._far else 1)
+            self._candidates[number] = (
+                time,
+                agreed + 1 if agreed and abs(time - before) <= self._far else 1,
+            )
 
     def _is_far(self, number: int, time: int) -> bool:
         now = self.now[number]
@@ -72,7 +83,10 @@ class Clocks:
 
     def state(self) -> list[tuple[str, int, int, int]]:
         """What `restore` needs."""
-        return [(name, now, *candidate) for name, now, candidate in zip(self.names, self.now, self._candidates, strict=True)]
+        return [
+            (name, now, *candidate)
+            for name, now, candidate in zip(self.names, self.now, self._candidates, strict=True)
+        ]
 
     def restore(self, state: Sequence[tuple[str, int, int, int]]) -> None:
         """Know these sources and no others."""

@@ -1,4 +1,5 @@
-"""All devices of one model: messages in, steps and events out. No wall clock and no I/O: the same messages give the same outcome."""
+"""All devices of one model: messages in, steps and events out. No wall clock and no I/O: the same
+messages give the same outcome."""
 
 from __future__ import annotations
 
@@ -27,10 +28,12 @@ SPARE_SOURCES = 1000
 
 
 class Engine:
-    """Devices, from their first reading on. How messages are grouped into calls does not matter to a device, but for the last bit of a
-    score: a network computes many at a time in another order than one.
+    """Devices, from their first reading on. How messages are grouped into calls does not matter to
+    a device, but for the last bit of a score: a network computes many at a time in another order
+    than one.
 
-    A device belongs to the source whose reading of it was the last that counted; that source's clock tells when it is silent.
+    A device belongs to the source whose reading of it was the last that counted; that source's
+    clock tells when it is silent.
 
     Args:
         max_devices: further ones are refused and counted.
@@ -50,7 +53,10 @@ class Engine:
         lateness: float = 0.0,
     ) -> None:
         if not 0 <= lateness < LONGEST_LATENESS:
-            raise UsageError(f"a lateness of {lateness:g} seconds is none", f"at least 0, below {LONGEST_LATENESS}")
+            raise UsageError(
+                f"a lateness of {lateness:g} seconds is none",
+                f"at least 0, below {LONGEST_LATENESS}",
+            )
         if max_devices < 1:
             raise UsageError(f"at most {max_devices} devices leaves none", "1 or more")
         self.model, self.contract, self.rule = model, model.contract, rule
@@ -60,8 +66,12 @@ class Engine:
         self._grid = Grid(contract, table, late)
         self._clocks = Clocks(self._grid.far)
         self._intake = Intake(self._clocks, len(contract.sensors), max_devices, allowed)
-        self._pipeline = Pipeline(model, rule, lambda row: self.names[row], table, self._intake.refused)
-        self._following = Following(self._grid, self._clocks, self._pipeline, table, self._intake.refused, late)
+        self._pipeline = Pipeline(
+            model, rule, lambda row: self.names[row], table, self._intake.refused
+        )
+        self._following = Following(
+            self._grid, self._clocks, self._pipeline, table, self._intake.refused, late
+        )
 
     @property
     def names(self) -> list[str]:
@@ -70,11 +80,13 @@ class Engine:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Readings that were refused, by kind; those of `state lost` were not: their values were too large for the network."""
+        """Readings that were refused, by kind; those of `state lost` were not: their values were
+        too large for the network."""
         return dict(self._intake.refused)
 
     def clocks(self) -> Mapping[str, int]:
-        """Microseconds up to which each source is known to be complete, whatever a single wrong time stamp says."""
+        """Microseconds up to which each source is known to be complete, whatever a single wrong
+        time stamp says."""
         return dict(zip(self._clocks.names, self._clocks.now, strict=True))
 
     def process(self, messages: Sequence[Message]) -> Outcome:
@@ -96,8 +108,8 @@ class Engine:
         return self._outcome()
 
     def states(self) -> dict[str, int]:
-        """Devices by state; the first of these that fits: alarm, silent (its last step had no reading, or its segment ended), calibrating,
-        filling (its window), scoring."""
+        """Devices by state; the first of these that fits: alarm, silent (its last step had no
+        reading, or its segment ended), calibrating, filling (its window), scoring."""
         table, rows = self._table, self._table.rows
         silent = (table["laid"][:rows] > 0) | table["ended"][:rows]
         calibrating, filling, alarm = self._pipeline.states()
@@ -109,12 +121,14 @@ class Engine:
         return {**found, "scoring": int(left.sum())}
 
     def snapshot(self) -> dict[str, Array]:
-        """All state, copied, in arrays that `np.savez` writes and `np.load(allow_pickle=False)` reads."""
+        """All state, copied, in arrays that `np.savez` writes and `np.load(allow_pickle=False)`
+        reads."""
         about = saving.About(self.names, self._clocks.state(), self.counts)
         return saving.save(self.model, about, self._table, self._pipeline.preparation)
 
     def restore(self, state: Mapping[str, Array]) -> None:
-        """Go on from a snapshot; the rule, the lateness and the limits may be others than when it was made.
+        """Go on from a snapshot; the rule, the lateness and the limits may be others than when it
+        was made.
 
         Raises: UsageError if it is another model's, or damaged; then nothing changed.
         """

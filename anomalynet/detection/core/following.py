@@ -1,4 +1,5 @@
-"""The order of things: readings in the order of their messages, and what the clocks of their sources make certain after each."""
+"""The order of things: readings in the order of their messages, and what the clocks of their
+sources make certain after each."""
 
 from __future__ import annotations
 
@@ -16,17 +17,26 @@ from anomalynet.detection.core.table import Array, Table
 
 
 class Following:
-    """Makes the steps that messages bring, many devices at a time, as if each message were taken by itself.
+    """Makes the steps that messages bring, many devices at a time, as if each message were taken by
+    itself.
 
-    That is possible because devices meet in nothing but their sources' clocks: each reading is told how far that clock had come before
-    its message, and lays what was missed until then first.
+    That is possible because devices meet in nothing but their sources' clocks: each reading is told
+    how far that clock had come before its message, and lays what was missed until then first.
 
     Args:
         refused: counts the readings that were not taken, by kind.
         lateness: microseconds.
     """
 
-    def __init__(self, grid: Grid, clocks: Clocks, pipeline: Pipeline, table: Table, refused: Counter[str], lateness: int) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        clocks: Clocks,
+        pipeline: Pipeline,
+        table: Table,
+        refused: Counter[str],
+        lateness: int,
+    ) -> None:
         self._grid, self._clocks, self._pipeline, self._table = grid, clocks, pipeline, table
         self.refused, self._lateness = refused, lateness
         table.add("owner", np.int32)
@@ -42,7 +52,8 @@ class Following:
         owner[:] = [numbers[old] for old in owner.tolist()]
 
     def follow(self, batch: Batch) -> None:
-        """Take messages as long as none of their effects depends on another's order; where it does, the message is taken alone."""
+        """Take messages as long as none of their effects depends on another's order; where it does,
+        the message is taken alone."""
         clocks, start = self._clocks, 0
         alone = self._transfers(batch)
         before, after = [NEVER] * len(batch.sources), [NEVER] * len(batch.sources)
@@ -63,52 +74,92 @@ class Following:
         self._take(batch, start, len(batch.sources), before, after)
 
     def _transfers(self, batch: Batch) -> set[int]:
-        """Messages with a device that, at one time or other in this batch, belongs to another source."""
+        """Messages with a device that, at one time or other in this batch, belongs to another
+        source."""
         if len(batch.sources) == 1:
             return set()  # `_take` sees to it
         counts = [after - before for before, after in pairwise([0, *batch.ends])]
-        foreign = self._table["owner"][batch.rows] != np.repeat(np.array(batch.sources, np.int32), counts)
+        foreign = self._table["owner"][batch.rows] != np.repeat(
+            np.array(batch.sources, np.int32), counts
+        )
         if not foreign.any():
             return set()
         shared = np.flatnonzero(np.isin(batch.rows, batch.rows[foreign]))
         return set(np.searchsorted(batch.ends, shared, side="right").tolist())
 
-    def _take(self, batch: Batch, first: int, last: int, before: list[int], after: list[int], *, jumped: bool = False) -> None:
-        """Messages `first` … `last` - 1: their readings, then what their sources' clocks make certain."""
+    def _take(
+        self,
+        batch: Batch,
+        first: int,
+        last: int,
+        before: list[int],
+        after: list[int],
+        *,
+        jumped: bool = False,
+    ) -> None:
+        """Messages `first` … `last` - 1: their readings, then what their sources' clocks make
+        certain."""
         if first == last:
             return
         start, stop = batch.ends[first - 1] if first else 0, batch.ends[last - 1]
         sources = batch.sources[first:last]
         if stop > start:
-            rows, times, values = batch.rows[start:stop], batch.times[start:stop], batch.values[start:stop]
+            rows, times, values = (
+                batch.rows[start:stop],
+                batch.times[start:stop],
+                batch.values[start:stop],
+            )
             if last - first == 1:
                 earlier, clock, owner = None, np.array([after[first]]).repeat(len(rows)), sources[0]
             else:
-                of = np.repeat(np.arange(first, last), np.diff(batch.ends[first:last], prepend=start))
+                of = np.repeat(
+                    np.arange(first, last), np.diff(batch.ends[first:last], prepend=start)
+                )
                 earlier, clock, owner = np.array(before)[of], np.array(after)[of], None
             for some in rounds(rows):
-                self._read(rows[some], times[some], values[some], None if earlier is None else earlier[some], clock[some], owner)
+                self._read(
+                    rows[some],
+                    times[some],
+                    values[some],
+                    None if earlier is None else earlier[some],
+                    clock[some],
+                    owner,
+                )
         if jumped:
             self._end_behind(sources[0])
         elif self._grid.period is not None:
             self.tick({source for source in sources if source >= 0}, self._lateness)
 
-    def _read(self, rows: Array, times: Array, values: Array, before: Array | None, clock: Array, owner: int | None) -> None:
+    def _read(
+        self,
+        rows: Array,
+        times: Array,
+        values: Array,
+        before: Array | None,
+        clock: Array,
+        owner: int | None,
+    ) -> None:
         """Readings of distinct devices.
 
         Args:
-            before: the source's clock before the message of each; None: its steps are laid up to there.
-            clock: after it.
-            owner: the source of all; None: those that the devices belong to.
+            before: the source's clock before the message of each; None: its steps are laid up to
+            there. clock: after it. owner: the source of all; None: those that the devices belong
+            to.
         """
         if self._grid.period is not None and before is not None:
             self._lay_missed(rows, before - self._lateness)
-        foreign = self._table["owner"][rows] != (self._table["owner"][rows] if owner is None else owner)
+        foreign = self._table["owner"][rows] != (
+            self._table["owner"][rows] if owner is None else owner
+        )
         transfer = np.count_nonzero(foreign) > 0
-        placed = self._grid.place(rows, times, np.where(foreign, NEVER, clock) if transfer else clock)
+        placed = self._grid.place(
+            rows, times, np.where(foreign, NEVER, clock) if transfer else clock
+        )
         if placed is not None:
             self.refused.update({kind: count for kind, count in placed.refused.items() if count})
-            rows, times, values, clock = (array[placed.accepted] for array in (rows, times, values, clock))
+            rows, times, values, clock = (
+                array[placed.accepted] for array in (rows, times, values, clock)
+            )
             if not len(rows):
                 return
             self._start(rows[placed.starts], times[placed.starts])
@@ -116,7 +167,9 @@ class Following:
             for nth in range(int(placed.missing.max()), 0, -1):
                 some = placed.missing >= nth
                 share = (placed.gap[some] - nth + 1) / (placed.gap[some] + 1)
-                between = self._table["last"][rows[some]] + np.rint(share * step[some]).astype(np.int64)
+                between = self._table["last"][rows[some]] + np.rint(share * step[some]).astype(
+                    np.int64
+                )
                 self._pipeline.step(rows[some], between, None)
         earlier = self._grid.read(rows, times, clock)
         if transfer:
@@ -165,7 +218,8 @@ class Following:
         self._grid.end(rows)
 
     def _end_behind(self, source: int) -> None:
-        """The clock of a source has jumped: whoever did not come along is silent, for nobody knows how many steps."""
+        """The clock of a source has jumped: whoever did not come along is silent, for nobody knows
+        how many steps."""
         if self._grid.period is None:
             return
         rows = np.flatnonzero(self._table["owner"][: self._table.rows] == source)

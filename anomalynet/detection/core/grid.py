@@ -1,4 +1,5 @@
-"""Readings laid on the expected grid as they come: the rules of `anomalynet.data.grid`, told without knowing what comes next."""
+"""Readings laid on the expected grid as they come: the rules of `anomalynet.data.grid`, told
+without knowing what comes next."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ DAY = 86_400_000_000
 """Microseconds."""
 
 SET_BACK = 3
-"""Readings in a row, of increasing times before the last one, that mean that the device's clock was set back."""
+"""Readings in a row, of increasing times before the last one, that mean that the device's clock was
+set back."""
 
 DUPLICATE, LATE, BACK = "duplicate", "late", "time went back"
 """Why a reading is refused."""
@@ -26,9 +28,8 @@ class Placed(NamedTuple):
     Attributes:
         accepted: bool, which of them count.
         missing: int64, steps without a reading before each accepted one that are still to be laid.
-        gap: int64, all steps without a reading since the one before, those that a clock laid included.
-        starts: bool, where a segment starts.
-        refused: how many were refused, by kind.
+        gap: int64, all steps without a reading since the one before, those that a clock laid
+        included. starts: bool, where a segment starts. refused: how many were refused, by kind.
     """
 
     accepted: Array
@@ -39,10 +40,12 @@ class Placed(NamedTuple):
 
 
 class Grid:
-    """The last reading of each device, and the steps laid since; `ended` where it is known that the silence is too long for a segment.
+    """The last reading of each device, and the steps laid since; `ended` where it is known that the
+    silence is too long for a segment.
 
-    Silence is counted from the time of the reading. Where the clock of its source was more than 1.5 periods and the lateness from that
-    when it came, it is counted from that clock: a device whose own clock is wrong, or whose readings are handed in later, is not silent.
+    Silence is counted from the time of the reading. Where the clock of its source was more than 1.5
+    periods and the lateness from that when it came, it is counted from that clock: a device whose
+    own clock is wrong, or whose readings are handed in later, is not silent.
 
     Args:
         lateness: microseconds that readings of a source may come after its clock has passed them.
@@ -62,12 +65,14 @@ class Grid:
         table.add("back_time", np.int64, fill=NEVER)
 
     def place(self, rows: Array, times: Array, clock: Array) -> Placed | None:
-        """Say which readings count and what is missing before them; None: all count, and nothing is missing.
+        """Say which readings count and what is missing before them; None: all count, and nothing is
+        missing.
 
         Args:
             rows: of distinct devices.
             times: int64 (n,) microseconds.
-            clock: int64 (n,), of the source of each after the message that brought it; NEVER where the device is another source's.
+            clock: int64 (n,), of the source of each after the message that brought it; NEVER where
+            the device is another source's.
         """
         table = self._table
         step = times - table["last"][rows]
@@ -89,12 +94,24 @@ class Grid:
         back, duplicate = (step < 0) & ~first, step == 0
         taken = ~broken & ((missing < laid) | ended) & (step > 0) & ~first
         set_back = self._set_back(rows, times, back)
-        table["heard_at"][rows[back]] = np.maximum(table["heard_at"][rows], clock)[back]  # whatever its clock says, it is not silent
+        table["heard_at"][rows[back]] = np.maximum(table["heard_at"][rows], clock)[
+            back
+        ]  # whatever its clock says, it is not silent
         accepted = set_back | ~(back | duplicate | taken)
         starts = first | broken | set_back
         missing[starts] = 0
-        refused = {DUPLICATE: int(duplicate.sum()), LATE: int(taken.sum()), BACK: int((back & ~set_back).sum())}
-        return Placed(accepted, np.where(starts, 0, missing - laid)[accepted], missing[accepted], starts[accepted], refused)
+        refused = {
+            DUPLICATE: int(duplicate.sum()),
+            LATE: int(taken.sum()),
+            BACK: int((back & ~set_back).sum()),
+        }
+        return Placed(
+            accepted,
+            np.where(starts, 0, missing - laid)[accepted],
+            missing[accepted],
+            starts[accepted],
+            refused,
+        )
 
     def _set_back(self, rows: Array, times: Array, back: Array) -> Array:
         """Where the last reading is the one whose time was wrong."""
@@ -112,7 +129,12 @@ class Grid:
         Returns: whether silence is now counted from an earlier time than before.
         """
         table = self._table
-        table["last"][rows], table["laid"][rows], table["ended"][rows], table["back"][rows] = times, 0, False, 0
+        table["last"][rows], table["laid"][rows], table["ended"][rows], table["back"][rows] = (
+            times,
+            0,
+            False,
+            0,
+        )
         if self.period is None:
             return False
         heard_at = times
@@ -124,7 +146,8 @@ class Grid:
         return earlier
 
     def lay(self, rows: Array) -> Array:
-        """Times int64 of the next missing step of these devices, as far as is known before the next reading."""
+        """Times int64 of the next missing step of these devices, as far as is known before the next
+        reading."""
         table = self._table
         assert self.period is not None
         table["laid"][rows] += 1
@@ -140,11 +163,18 @@ class Grid:
         self._table["ended"][rows] = True
 
     def missed(self, rows: Array, clock: Array | int) -> tuple[Array, Array]:
-        """How many steps are certainly missing and not yet laid when nothing before `clock` comes any more; and whose segment ends."""
+        """How many steps are certainly missing and not yet laid when nothing before `clock` comes
+        any more; and whose segment ends."""
         table = self._table
         assert self.period is not None
-        elapsed, laid, ended = clock - table["heard_at"][rows], table["laid"][rows], table["ended"][rows]
-        missing = np.where(elapsed > 1.5 * self.period, np.rint(elapsed / self.period).astype(np.int64) - 1, 0)
+        elapsed, laid, ended = (
+            clock - table["heard_at"][rows],
+            table["laid"][rows],
+            table["ended"][rows],
+        )
+        missing = np.where(
+            elapsed > 1.5 * self.period, np.rint(elapsed / self.period).astype(np.int64) - 1, 0
+        )
         over = missing > self.max_gap if self.breaks else np.zeros(len(rows), np.bool_)
         missing[over] = self.max_gap
         return np.where(ended, 0, np.maximum(missing - laid, 0)), over & ~ended
@@ -153,5 +183,9 @@ class Grid:
         """Microseconds before which none of these devices can have missed another step."""
         table = self._table
         assert self.period is not None
-        due = table["heard_at"][rows] + ((table["laid"][rows] + 1.5) * self.period).astype(np.int64) - 1
+        due = (
+            table["heard_at"][rows]
+            + ((table["laid"][rows] + 1.5) * self.period).astype(np.int64)
+            - 1
+        )
         return np.where(table["ended"][rows], -NEVER, due)

@@ -50,7 +50,9 @@ class Intake:
         owners: the sources of the devices that are new since the engine took this list.
     """
 
-    def __init__(self, clocks: Clocks, sensors: int, most: int, allowed: Collection[str] | None) -> None:
+    def __init__(
+        self, clocks: Clocks, sensors: int, most: int, allowed: Collection[str] | None
+    ) -> None:
         self.names: list[str] = []
         self.refused: Counter[str] = Counter()
         self.owners: list[int] = []
@@ -86,7 +88,9 @@ class Intake:
             ends.append(len(rows))
         with np.errstate(over="ignore"):  # what float32 cannot hold is missing
             table = np.array(values, np.float32).reshape(-1, self._sensors)
-        return Batch(sources, clocks, ends, np.array(rows, np.int64), np.array(times, np.int64), table)
+        return Batch(
+            sources, clocks, ends, np.array(rows, np.int64), np.array(times, np.int64), table
+        )
 
     def restore(self, names: Sequence[str], refused: Mapping[str, int]) -> None:
         """Know these devices and no others."""
@@ -125,7 +129,8 @@ def _clock(told: int | None, times: Sequence[int]) -> int:
 
 
 def rounds(rows: Array) -> Iterator[Array]:
-    """Places of readings such that each round holds a device at most once, ascending, and a device's rounds are in order.
+    """Places of readings such that each round holds a device at most once, ascending, and a
+    device's rounds are in order.
 
     Args:
         rows: int64 (reading,), the device of each.

@@ -25,7 +25,14 @@ class Pipeline:
         counts: is added to, by kind.
     """
 
-    def __init__(self, model: Model, rule: AlarmRule, name: Callable[[int], str], table: Table, counts: Counter[str]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        rule: AlarmRule,
+        name: Callable[[int], str],
+        table: Table,
+        counts: Counter[str],
+    ) -> None:
         contract = model.contract
         self.preparation = Preparation(contract, table)
         self._scorer = scorer(model, table)
@@ -51,10 +58,21 @@ class Pipeline:
             part = Prepared(prepared.held[inside], prepared.calibrated[inside], None)
             ready, outputs = self._score(rows[inside], times[inside], part)
             ready = inside if ready is None else inside[ready]
-        known = {name: value if ready is None else _spread(value, ready, len(rows)) for name, value in outputs.items()}
+        known = {
+            name: value if ready is None else _spread(value, ready, len(rows))
+            for name, value in outputs.items()
+        }
         observed = np.full(len(rows), values is not None)
         score = known["score"].astype(np.float64) if known else np.full(len(rows), np.nan)
-        made = Steps(rows, times, observed, prepared.calibrated, score, known.get("error"), known.get("attention"))
+        made = Steps(
+            rows,
+            times,
+            observed,
+            prepared.calibrated,
+            score,
+            known.get("error"),
+            known.get("attention"),
+        )
         self._steps.append(made)
         self._judge(made, ready)
 
@@ -63,8 +81,8 @@ class Pipeline:
 
         Args:
             times: int64 (n,) of their last steps.
-            laid: int64 (n,), how many of these were laid for a silence that turned out to be none of the grid's.
-            first: int64 (n,), times of the steps to come.
+            laid: int64 (n,), how many of these were laid for a silence that turned out to be none
+            of the grid's. first: int64 (n,), times of the steps to come.
         """
         self.end(rows, times)
         self._alarms.set_back(rows[first < times])
@@ -87,7 +105,9 @@ class Pipeline:
         self._steps, self._events = [], []
         return found
 
-    def _score(self, rows: Array, times: Array, prepared: Prepared) -> tuple[Array | None, dict[str, Array]]:
+    def _score(
+        self, rows: Array, times: Array, prepared: Prepared
+    ) -> tuple[Array | None, dict[str, Array]]:
         """Places of the scored among these, None: all; and the network's outputs for them."""
         if not len(rows):
             return rows, {}
@@ -103,12 +123,21 @@ class Pipeline:
             return
         some = slice(None) if ready is None else ready
         places = range(len(made)) if ready is None else ready.tolist()
-        self._events += self._alarms.update(made.row[some], made.time[some], made.score[some], lambda at: self._reasons(made, places[at]))
+        self._events += self._alarms.update(
+            made.row[some],
+            made.time[some],
+            made.score[some],
+            lambda at: self._reasons(made, places[at]),
+        )
 
     def _reasons(self, made: Steps, at: int) -> Reasons:
         error, attention = made.error, made.attention
         channels = () if error is None else reasons.channels(self._contract.channels, error[at])
-        steps = self._times.shares(int(made.row[at]), attention[at]) if attention is not None and self._times.known else ()
+        steps = (
+            self._times.shares(int(made.row[at]), attention[at])
+            if attention is not None and self._times.known
+            else ()
+        )
         return channels, steps
 
 

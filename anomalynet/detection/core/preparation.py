@@ -1,4 +1,5 @@
-"""From values that a device reports to what the network reads: the rules of `anomalynet.data.calibration`, step by step."""
+"""From values that a device reports to what the network reads: the rules of
+`anomalynet.data.calibration`, step by step."""
 
 from __future__ import annotations
 
@@ -19,9 +20,10 @@ class Prepared(NamedTuple):
     """One step of each of some devices.
 
     Attributes:
-        held: float32 (n, channels), the last values heard in the units of the data, NaN where there is none; then the mask.
-        calibrated: float32 (n, channels), as `prepare` stores them; NaN while the device is being calibrated.
-        ready: bool (n,), whether the step belongs to a segment; None: all do.
+        held: float32 (n, channels), the last values heard in the units of the data, NaN where there
+        is none; then the mask. calibrated: float32 (n, channels), as `prepare` stores them; NaN
+        while the device is being calibrated. ready: bool (n,), whether the step belongs to a
+        segment; None: all do.
     """
 
     held: Array
@@ -53,7 +55,8 @@ class Preparation:
         """The next step of distinct devices.
 
         Args:
-            values: float32 (n, sensors) with NaN, changed in place; None: a step at which nothing came.
+            values: float32 (n, sensors) with NaN, changed in place; None: a step at which nothing
+            came.
         """
         if values is not None:
             values = self.cleaner.clean(rows, values)
@@ -74,23 +77,37 @@ class Preparation:
     def calibrating(self) -> Array:
         """Bool (devices,): whose calibration is not complete."""
         rows = self._table.rows
-        return self._table["calibrated"][:rows] < self.wanted if self.wanted else np.zeros(rows, np.bool_)
+        return (
+            self._table["calibrated"][:rows] < self.wanted
+            if self.wanted
+            else np.zeros(rows, np.bool_)
+        )
 
     def forget_silence(self, rows: Array, steps: Array) -> None:
-        """The last `steps` steps of these devices were none: the silence became too long to be steps, and values are held across it."""
+        """The last `steps` steps of these devices were none: the silence became too long to be
+        steps, and values are held across it."""
         self._table["age"][rows] -= steps[:, None].astype(np.int32)
 
     def commissioning(self) -> Array:
-        """Float32 (device, reading, sensor): the first readings of those that `calibrating` tells, zeros where there is none yet."""
+        """Float32 (device, reading, sensor): the first readings of those that `calibrating` tells,
+        zeros where there is none yet."""
         empty = np.empty((0, self.wanted, self.sensors), np.float32)
-        return np.concatenate([empty, *(self._buffer(row)[None] for row in np.flatnonzero(self.calibrating()).tolist())])
+        return np.concatenate(
+            [
+                empty,
+                *(self._buffer(row)[None] for row in np.flatnonzero(self.calibrating()).tolist()),
+            ]
+        )
 
     def resume(self, commissioning: Array) -> None:
         """Take over what `commissioning` gave, after the table was restored."""
-        self._commissioning = dict(zip(np.flatnonzero(self.calibrating()).tolist(), commissioning.copy(), strict=True))
+        self._commissioning = dict(
+            zip(np.flatnonzero(self.calibrating()).tolist(), commissioning.copy(), strict=True)
+        )
 
     def _buffer(self, row: int) -> Array:
-        """First readings of a device: in memory until it is calibrated, so that a fleet costs little."""
+        """First readings of a device: in memory until it is calibrated, so that a fleet costs
+        little."""
         if row not in self._commissioning:
             self._commissioning[row] = np.zeros((self.wanted, self.sensors), np.float32)
         return self._commissioning[row]
@@ -109,7 +126,9 @@ class Preparation:
         held[age > self._hold] = np.nan
         found[:, : self.sensors] = held
         if self._mask:
-            found[:, -1] = 1 if values is None else missing.dot(self._ones) / np.float32(self.sensors)
+            found[:, -1] = (
+                1 if values is None else missing.dot(self._ones) / np.float32(self.sensors)
+            )
         return found
 
     def _commission(self, rows: Array, values: Array | None) -> Array | None:
@@ -121,7 +140,11 @@ class Preparation:
         if values is None and not self._rows_without_reading:
             return np.asarray(ready)
         first, at = rows[~ready], count[~ready]
-        read = np.full((len(first), self.sensors), np.nan, np.float32) if values is None else values[~ready]
+        read = (
+            np.full((len(first), self.sensors), np.nan, np.float32)
+            if values is None
+            else values[~ready]
+        )
         for row, place, reading in zip(first.tolist(), at.tolist(), read, strict=True):
             self._buffer(row)[place] = reading
         table["calibrated"][first] = at + 1
@@ -132,11 +155,17 @@ class Preparation:
 
     def _calibrate(self, rows: Array) -> None:
         table = self._table
-        readings = np.stack([self._commissioning.pop(row) for row in rows.tolist()]).astype(np.float64)
+        readings = np.stack([self._commissioning.pop(row) for row in rows.tolist()]).astype(
+            np.float64
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a sensor that was never heard
             mean, deviation = np.nanmean(readings, axis=1), np.nanstd(readings, axis=1)
         silent = np.isnan(mean)
-        spread = np.maximum(deviation, 1e-6 * np.maximum(1.0, np.abs(mean))) if self._divide else np.ones_like(mean)
+        spread = (
+            np.maximum(deviation, 1e-6 * np.maximum(1.0, np.abs(mean)))
+            if self._divide
+            else np.ones_like(mean)
+        )
         table["offset"][rows, : self.sensors] = np.where(silent, 0.0, mean)
         table["scale"][rows, : self.sensors] = np.where(silent, np.inf, spread)

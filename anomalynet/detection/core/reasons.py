@@ -1,4 +1,5 @@
-"""What the network looked at when it raised an alarm: channels by reconstruction error, steps by attention."""
+"""What the network looked at when it raised an alarm: channels by reconstruction error, steps by
+attention."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from anomalynet.detection.events import TOP, ChannelShare, StepShare
 
 
 class Times:
-    """Times of the last steps of each device's segment, for networks whose attention tells of time."""
+    """Times of the last steps of each device's segment, for networks whose attention tells of
+    time."""
 
     def __init__(self, contract: Contract, table: Table) -> None:
         self._window, self._table = contract.window, table
@@ -25,7 +27,8 @@ class Times:
             self._table["times"][rows, (self._table["steps"][rows] - 1) % self._window] = times
 
     def shares(self, row: int, attention: Array) -> tuple[StepShare, ...]:
-        """The steps with most attention (parts,) at the last step of a device. Pooling merges as many steps a part as fill the window."""
+        """The steps with most attention (parts,) at the last step of a device. Pooling merges as
+        many steps a part as fill the window."""
         times, count = self._table["times"][row], int(self._table["steps"][row])
         if not self._stepwise:
             times = times[(count + np.arange(self._window)) % self._window]
@@ -44,10 +47,15 @@ def channels(names: tuple[str, ...], error: Array) -> tuple[ChannelShare, ...]:
 
 
 def top(parts: Array) -> list[tuple[int, float]]:
-    """Places and shares of the largest of some parts (n,), largest first; none where their sum is no positive number."""
+    """Places and shares of the largest of some parts (n,), largest first; none where their sum is
+    no positive number."""
     values = parts.astype(np.float64)
     whole = float(values.sum())
     if not 0 < whole < np.inf:
         return []
     largest = np.argsort(-values, kind="stable")[:TOP]
-    return [(int(place), round(float(values[place]) / whole, 6)) for place in largest if values[place] > 0]
+    return [
+        (int(place), round(float(values[place]) / whole, 6))
+        for place in largest
+        if values[place] > 0
+    ]

@@ -33,7 +33,12 @@ class About(NamedTuple):
 
 def save(model: Model, about: About, table: Table, preparation: Preparation) -> dict[str, Array]:
     """Copies of everything."""
-    facts = {"version": VERSION, "run": model.contract.run, "fingerprint": model.fingerprint, **about._asdict()}
+    facts = {
+        "version": VERSION,
+        "run": model.contract.run,
+        "fingerprint": model.fingerprint,
+        **about._asdict(),
+    }
     text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     return {**table.snapshot(), "about": text, "commissioning": preparation.commissioning()}
 
@@ -48,8 +53,15 @@ def load(model: Model, state: Mapping[str, Array], table: Table, preparation: Pr
         if facts["version"] != VERSION:
             raise UsageError("the saved state is of another version", "start without it")
         if (facts["run"], facts["fingerprint"]) != (model.contract.run, model.fingerprint):
-            raise UsageError(f"the saved state is of another model: run {facts['run']}", "use that model, or start without the state")
-        about = About(list(facts["names"]), [tuple(source) for source in facts["sources"]], dict(facts["counts"]))
+            raise UsageError(
+                f"the saved state is of another model: run {facts['run']}",
+                "use that model, or start without the state",
+            )
+        about = About(
+            list(facts["names"]),
+            [tuple(source) for source in facts["sources"]],
+            dict(facts["counts"]),
+        )
         _check(state, about, table, preparation)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"the saved state is damaged: {error!r}", "start without it") from None
@@ -58,16 +70,25 @@ def load(model: Model, state: Mapping[str, Array], table: Table, preparation: Pr
     return about
 
 
-def _check(state: Mapping[str, Array], about: About, table: Table, preparation: Preparation) -> None:
+def _check(
+    state: Mapping[str, Array], about: About, table: Table, preparation: Preparation
+) -> None:
     devices = len(about.names)
     table.check(state, devices)
     calibrating = int((state["calibrated"] < preparation.wanted).sum()) if preparation.wanted else 0
     commissioning = state["commissioning"]
-    if commissioning.dtype != np.float32 or commissioning.shape != (calibrating, preparation.wanted, preparation.sensors):
+    if commissioning.dtype != np.float32 or commissioning.shape != (
+        calibrating,
+        preparation.wanted,
+        preparation.sensors,
+    ):
         raise ValueError("commissioning")
     if len(set(about.names)) != devices or not all(isinstance(name, str) for name in about.names):
         raise ValueError("names")
-    if any(not isinstance(name, str) or not all(isinstance(number, int) for number in rest) for name, *rest in about.sources):
+    if any(
+        not isinstance(name, str) or not all(isinstance(number, int) for number in rest)
+        for name, *rest in about.sources
+    ):
         raise ValueError("sources")
     owner = state["owner"]
     if devices and not (owner.min() >= 0 and owner.max() < len(about.sources)):

@@ -21,7 +21,8 @@ class Scored(NamedTuple):
     Attributes:
         ready: bool (n,), where the window is full; None: everywhere.
         outputs: score, error and attention by name, (number of ready steps, …).
-        lost: bool (n,), whose state was no number after the step and is empty again; None: none of them.
+        lost: bool (n,), whose state was no number after the step and is empty again; None: none of
+        them.
     """
 
     ready: Array | None
@@ -40,13 +41,15 @@ class Scorer(Protocol):
 
 
 def scorer(model: Model, table: Table) -> Scorer:
-    """What suits the model. Declares its columns; `steps` counts the steps of the segment in each case."""
+    """What suits the model. Declares its columns; `steps` counts the steps of the segment in each
+    case."""
     table.add("steps", np.int64)
     return StepScorer(model, table) if model.contract.form == "step" else WindowScorer(model, table)
 
 
 class WindowScorer:
-    """Keeps the last readings of each device in a ring; of the form `statistics`, the calibrated ones."""
+    """Keeps the last readings of each device in a ring; of the form `statistics`, the calibrated
+    ones."""
 
     def __init__(self, model: Model, table: Table) -> None:
         self._model, self._table = model, table
@@ -72,7 +75,12 @@ class WindowScorer:
         return Scored(None, self._score(rows, count))
 
     def _score(self, rows: Array, count: Array) -> dict[str, Array]:
-        return joined([self._run(rows[first : first + CHUNK], count[first : first + CHUNK]) for first in range(0, len(rows), CHUNK)])
+        return joined(
+            [
+                self._run(rows[first : first + CHUNK], count[first : first + CHUNK])
+                for first in range(0, len(rows), CHUNK)
+            ]
+        )
 
     def _run(self, rows: Array, count: Array) -> dict[str, Array]:
         table = self._table
@@ -80,19 +88,28 @@ class WindowScorer:
         windows = table["ring"][rows[:, None], oldest_first]
         if self._statistics:
             return self._model.run({"features": statistics(windows)}, self._outputs)
-        feed = {"readings": windows, "offset": table.take("offset", rows), "scale": table.take("scale", rows)}
+        feed = {
+            "readings": windows,
+            "offset": table.take("offset", rows),
+            "scale": table.take("scale", rows),
+        }
         return self._model.run(feed, self._outputs)
 
 
 class StepScorer:
-    """Keeps the network's state of each device: the tensors that it carries, and its last states in a ring."""
+    """Keeps the network's state of each device: the tensors that it carries, and its last states in
+    a ring."""
 
     def __init__(self, model: Model, table: Table) -> None:
         contract = model.contract
         self._model, self._table = model, table
         self._window, self._carried = contract.window, tuple(contract.carried)
         self._outputs = contract.outputs
-        self._wanted = tuple(dict.fromkeys((*contract.outputs, *(f"{name}_next" for name in self._carried), "hidden_next")))
+        self._wanted = tuple(
+            dict.fromkeys(
+                (*contract.outputs, *(f"{name}_next" for name in self._carried), "hidden_next")
+            )
+        )
         self._columns = ("states", *map(_column, self._carried))
         self._slots = np.eye(contract.window, dtype=np.float32)
         for name, shape in contract.carried.items():
@@ -106,7 +123,9 @@ class StepScorer:
     def push(self, rows: Array, step: Prepared) -> Scored:
         before = self._table["steps"][rows]
         pieces = [slice(first, first + CHUNK) for first in range(0, len(rows), CHUNK)]
-        outputs = joined([self._run(rows[piece], before[piece], step.held[piece]) for piece in pieces])
+        outputs = joined(
+            [self._run(rows[piece], before[piece], step.held[piece]) for piece in pieces]
+        )
         self._table["steps"][rows] = before + 1
         lost = self._lost(rows, outputs["score"])
         ready = before >= self._window - 1
@@ -115,7 +134,8 @@ class StepScorer:
         return Scored(ready, {name: value[ready] for name, value in outputs.items()}, lost)
 
     def _lost(self, rows: Array, scores: Array) -> Array | None:
-        """Empty the states that are no numbers: they would stay so for ever. They give no score, which is quicker to see."""
+        """Empty the states that are no numbers: they would stay so for ever. They give no score,
+        which is quicker to see."""
         if np.count_nonzero(np.isfinite(scores)) == len(scores):
             return None
         lost = np.zeros(len(rows), np.bool_)
@@ -126,11 +146,18 @@ class StepScorer:
 
     def _run(self, rows: Array, before: Array, held: Array) -> dict[str, Array]:
         table, place = self._table, before % self._window
-        # Rows ascend: where none is left out they are a slice, and no state is copied into the call.
-        some = slice(int(rows[0]), int(rows[-1]) + 1) if int(rows[-1]) - int(rows[0]) == len(rows) - 1 else rows
+        # Rows ascend: where none is left out they are a slice, and no state is copied into the
+        # call.
+        some = (
+            slice(int(rows[0]), int(rows[-1]) + 1)
+            if int(rows[-1]) - int(rows[0]) == len(rows) - 1
+            else rows
+        )
         feed = {name: table[_column(name)][some] for name in self._carried}
         feed |= {"reading": held, "offset": table["offset"][some], "scale": table["scale"][some]}
-        found = self._model.run({**feed, "states": table["states"][some], "slot": self._slots[place]}, self._wanted)
+        found = self._model.run(
+            {**feed, "states": table["states"][some], "slot": self._slots[place]}, self._wanted
+        )
         for name in self._carried:
             table[_column(name)][some] = found[f"{name}_next"]
         table["states"][rows, place] = found["hidden_next"]
@@ -145,4 +172,6 @@ def joined(parts: list[dict[str, Array]]) -> dict[str, Array]:
     """Outputs of some calls, one after the other; empty without any."""
     if len(parts) == 1:
         return parts[0]
-    return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())}
+    return {
+        name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())
+    }

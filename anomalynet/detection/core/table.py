@@ -17,7 +17,8 @@ FIRST = 64
 
 
 class Table:
-    """Columns that grow together, by doubling. A column's array is another one after `grow`: ask for it anew, as `table["name"]`.
+    """Columns that grow together, by doubling. A column's array is another one after `grow`: ask
+    for it anew, as `table["name"]`.
 
     Attributes:
         rows: devices that are known.
@@ -28,7 +29,9 @@ class Table:
         self._arrays: dict[str, Array] = {}
         self._fills: dict[str, Any] = {}
 
-    def add(self, name: str, dtype: npt.DTypeLike, shape: tuple[int, ...] = (), fill: Any = 0) -> None:
+    def add(
+        self, name: str, dtype: npt.DTypeLike, shape: tuple[int, ...] = (), fill: Any = 0
+    ) -> None:
         """Declare a column; a new device has `fill` in it."""
         self._arrays[name], self._fills[name] = np.empty((0, *shape), dtype), fill
 
@@ -57,7 +60,9 @@ class Table:
             return
         wanted = max(FIRST, 1 << (rows - 1).bit_length())
         for name, old in self._arrays.items():
-            new = np.zeros((wanted, *old.shape[1:]), old.dtype)  # pages that are never touched take no memory
+            new = np.zeros(
+                (wanted, *old.shape[1:]), old.dtype
+            )  # pages that are never touched take no memory
             if self._fills[name] != 0:
                 new[capacity:] = self._fills[name]
             new[:capacity] = old
@@ -71,12 +76,21 @@ class Table:
         """Raises UsageError if these are not the columns of `rows` devices."""
         for name, array in self._arrays.items():
             found = state.get(name)
-            if found is None or found.dtype != array.dtype or found.shape != (rows, *array.shape[1:]):
-                raise UsageError(f"the saved state is damaged, or of another version: {name}", "start without it")
+            if (
+                found is None
+                or found.dtype != array.dtype
+                or found.shape != (rows, *array.shape[1:])
+            ):
+                raise UsageError(
+                    f"the saved state is damaged, or of another version: {name}", "start without it"
+                )
 
     def restore(self, state: Mapping[str, Array], rows: int) -> None:
         """Take over the columns that `check` approved of."""
-        self._arrays = {name: np.empty((0, *array.shape[1:]), array.dtype) for name, array in self._arrays.items()}
+        self._arrays = {
+            name: np.empty((0, *array.shape[1:]), array.dtype)
+            for name, array in self._arrays.items()
+        }
         self.grow(rows)
         for name, array in self._arrays.items():
             array[:rows] = state[name]

@@ -1,1 +1,2 @@
-"""A finished run as an ONNX file. Alone in `detection/` in importing torch, scikit-learn and polars."""
+"""A finished run as an ONNX file. Alone in `detection/` in importing torch, scikit-learn and
+polars."""

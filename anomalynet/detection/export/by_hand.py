@@ -14,13 +14,15 @@ OPSETS = {"": 17, "ai.onnx.ml": 3}
 
 
 def float32_below(thresholds: np.ndarray) -> np.ndarray:
-    """The largest float32 at or below each float64 threshold: a float32 x has the same answer to x <= t."""
+    """The largest float32 at or below each float64 threshold: a float32 x has the same answer to x
+    <= t."""
     near = thresholds.astype(np.float32)
     return np.where(near > thresholds, np.nextafter(near, np.float32(-np.inf)), near)
 
 
 def logistic(fitted: Pipeline, features: int) -> onnx.ModelProto:
-    """Standardisation and regression in float64: two roundings to float32, scikit-learn's and skl2onnx's, would add up to 5e-6."""
+    """Standardisation and regression in float64: two roundings to float32, scikit-learn's and
+    skl2onnx's, would add up to 5e-6."""
     scaler, regression = fitted[0], fitted[1]
     weights = regression.coef_[0].astype(np.float64)[:, None]
     nodes = [
@@ -42,18 +44,31 @@ def logistic(fitted: Pipeline, features: int) -> onnx.ModelProto:
 
 
 def isolation_forest(fitted: IsolationForest, features: int) -> onnx.ModelProto:
-    """One ensemble that adds up the path lengths: skl2onnx computes each of them, in thousands of nodes.
+    """One ensemble that adds up the path lengths: skl2onnx computes each of them, in thousands of
+    nodes.
 
-    The score is 2 ** (-paths / (trees · c)), c the mean path length in a tree of as many samples as each was grown from.
+    The score is 2 ** (-paths / (trees · c)), c the mean path length in a tree of as many samples as
+    each was grown from.
     """
     from sklearn.ensemble._iforest import _average_path_length
 
     trees: dict[str, list[Any]] = {
-        name: [] for name in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids")
+        name: []
+        for name in (
+            "treeids",
+            "nodeids",
+            "featureids",
+            "values",
+            "modes",
+            "truenodeids",
+            "falsenodeids",
+        )
     }
     leaves: dict[str, list[Any]] = {name: [] for name in ("treeids", "nodeids", "ids", "weights")}
     lengths = zip(fitted._decision_path_lengths, fitted._average_path_length_per_tree, strict=True)
-    for number, (grown, used, (depths, rest)) in enumerate(zip(fitted.estimators_, fitted.estimators_features_, lengths, strict=True)):
+    for number, (grown, used, (depths, rest)) in enumerate(
+        zip(fitted.estimators_, fitted.estimators_features_, lengths, strict=True)
+    ):
         tree = grown.tree_
         leaf = tree.children_left < 0
         nodes = np.arange(tree.node_count)
@@ -73,7 +88,14 @@ def isolation_forest(fitted: IsolationForest, features: int) -> onnx.ModelProto:
     }
     whole = len(fitted.estimators_) * float(_average_path_length([fitted._max_samples])[0])
     nodes_ = [
-        helper.make_node("TreeEnsembleRegressor", ["features"], ["paths"], domain="ai.onnx.ml", n_targets=1, **attributes),
+        helper.make_node(
+            "TreeEnsembleRegressor",
+            ["features"],
+            ["paths"],
+            domain="ai.onnx.ml",
+            n_targets=1,
+            **attributes,
+        ),
         constant("negative whole", np.float32(-whole)),
         constant("two", np.float32(2)),
         constant("one axis", np.array([-1], np.int64)),
@@ -90,10 +112,14 @@ def _opsets() -> list[Any]:
 
 def constant(name: str, value: Any) -> onnx.NodeProto:
     """A node that gives an array or a number."""
-    return helper.make_node("Constant", [], [name], value=onnx.numpy_helper.from_array(np.asarray(value), name))
+    return helper.make_node(
+        "Constant", [], [name], value=onnx.numpy_helper.from_array(np.asarray(value), name)
+    )
 
 
-def statistics_model(nodes: list[Any], features: int, initializers: list[Any], opsets: list[Any]) -> onnx.ModelProto:
+def statistics_model(
+    nodes: list[Any], features: int, initializers: list[Any], opsets: list[Any]
+) -> onnx.ModelProto:
     """Nodes from `features` (batch, features) to `score` (batch,) as a model."""
     taken = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", features])
     given = helper.make_tensor_value_info("score", TensorProto.FLOAT, ["batch"])

@@ -1,4 +1,5 @@
-"""The contract of a run: what training knew of its data and its score, for a detector that knows nothing else."""
+"""The contract of a run: what training knew of its data and its score, for a detector that knows
+nothing else."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ ROWS = 100_000
 
 
 def bounds(run: FinishedRun) -> np.ndarray:
-    """Bound on each calibrated channel, float64 (channels,); infinite where `data.calibration.finish` clips nothing."""
+    """Bound on each calibrated channel, float64 (channels,); infinite where
+    `data.calibration.finish` clips nothing."""
     data, prepared = run.config.data, run.data.prepared
     divided = data.calibration_rows > 0 and data.calibration == "deviation"
     found = np.full(len(prepared.channels), data.clip if divided else np.inf)
@@ -94,9 +96,11 @@ def contract(
 
 
 def threshold(run: FinishedRun) -> float:
-    """The run's threshold, a hair lower: some rules choose a score itself, which the graph computes to about 1e-7.
+    """The run's threshold, a hair lower: some rules choose a score itself, which the graph computes
+    to about 1e-7.
 
-    At most half the way to the next smaller validation score, so that no other of these becomes an alarm.
+    At most half the way to the next smaller validation score, so that no other of these becomes an
+    alarm.
     """
     limit, scores = run.result.threshold, _validation(run)
     below = float(np.max(scores[scores < limit], initial=-np.inf))

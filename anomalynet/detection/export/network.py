@@ -1,4 +1,5 @@
-"""A network of the form `window` as a graph: calibration, bound, missing readings, normalisation, network and score in one."""
+"""A network of the form `window` as a graph: calibration, bound, missing readings, normalisation,
+network and score in one."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ class Calibration(nn.Module):
         self.register_buffer("bounds", torch.from_numpy(bounds))
 
     def forward(self, readings: Tensor, offset: Tensor, scale: Tensor) -> Tensor:
-        """Calibrated readings, finite, of readings (…, channels) with NaN, both float32; offset and scale are float64."""
+        """Calibrated readings, finite, of readings (…, channels) with NaN, both float32; offset and
+        scale are float64."""
         calibrated = (readings.double() - offset) / scale
         if self.bounded:
             calibrated = torch.clamp(calibrated, -self.bounds, self.bounds)
@@ -54,7 +56,8 @@ class WindowGraph(nn.Module):
         self.calibration = Calibration(bounds)
 
     def forward(self, readings: Tensor, offset: Tensor, scale: Tensor) -> tuple[Tensor, ...]:
-        """Score (batch,), then error and attention where the network has them, of readings (batch, window, channels) float32 with NaN.
+        """Score (batch,), then error and attention where the network has them, of readings (batch,
+        window, channels) float32 with NaN.
 
         offset and scale: float64 (batch, channels).
         """
@@ -71,8 +74,9 @@ def _parts(output: Output) -> dict[str, Tensor]:
 def window_graph(detector: Detector, bounds: np.ndarray) -> tuple[onnx.ModelProto, tuple[str, ...]]:
     """The graph of a network and the names of its outputs.
 
-    Every network here passes torch's present exporter. The older one is no second chance for a user's own: it records the
-    branches that one example takes and leaves the others out without a word.
+    Every network here passes torch's present exporter. The older one is no second chance for a
+    user's own: it records the branches that one example takes and leaves the others out without a
+    word.
 
     Args:
         detector: trained.
@@ -88,10 +92,17 @@ def window_graph(detector: Detector, bounds: np.ndarray) -> tuple[onnx.ModelProt
     )
     detector = detector.eval().cpu()
     outputs = ("score", *_parts(detector(examples[0])))
-    return trace(WindowGraph(detector, bounds).eval(), examples, ("readings", "offset", "scale"), outputs), outputs
+    return trace(
+        WindowGraph(detector, bounds).eval(), examples, ("readings", "offset", "scale"), outputs
+    ), outputs
 
 
-def trace(module: nn.Module, examples: tuple[Tensor, ...], inputs: tuple[str, ...], outputs: tuple[str, ...]) -> onnx.ModelProto:
+def trace(
+    module: nn.Module,
+    examples: tuple[Tensor, ...],
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+) -> onnx.ModelProto:
     """A module as an ONNX graph whose batch is free.
 
     Args:
@@ -117,7 +128,8 @@ def trace(module: nn.Module, examples: tuple[Tensor, ...], inputs: tuple[str, ..
         lines = [line for line in str(error.__cause__ or error).splitlines() if line.strip()]
         what = lines[0] if lines else type(error).__name__
         raise RunError(
-            f"torch.onnx cannot export this network: {what}", "`forward` must do the same for every batch, in torch alone"
+            f"torch.onnx cannot export this network: {what}",
+            "`forward` must do the same for every batch, in torch alone",
         ) from None
     if program is None:
         raise RunError("torch.onnx gave no graph of this network")

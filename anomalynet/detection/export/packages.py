@@ -18,12 +18,15 @@ def require_packages() -> None:
     """Raises: UsageError if a package of the extra is missing; names it."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise UsageError(f"exporting needs the package {', '.join(missing)}", "pip install 'anomalynet[export]'")
+        raise UsageError(
+            f"exporting needs the package {', '.join(missing)}", "pip install 'anomalynet[export]'"
+        )
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what exporters and quantisers log and warn of off the screen: what matters is verified, and said by us."""
+    """Keep what exporters and quantisers log and warn of off the screen: what matters is verified,
+    and said by us."""
     before = logging.root.manager.disable
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

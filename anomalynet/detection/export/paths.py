@@ -1,4 +1,5 @@
-"""Where an export's files lie, and whether they may be written. Standard library alone: asked before anything heavy is loaded."""
+"""Where an export's files lie, and whether they may be written. Standard library alone: asked
+before anything heavy is loaded."""
 
 from __future__ import annotations
 
@@ -43,20 +44,27 @@ def named(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     strange = [name for name in names if name not in VARIANTS]
     if strange:
-        raise UsageError(f"--variants: there is no variant {strange[0]!r}", f"there are {', '.join(VARIANTS)}; several with commas")
+        raise UsageError(
+            f"--variants: there is no variant {strange[0]!r}",
+            f"there are {', '.join(VARIANTS)}; several with commas",
+        )
     return names
 
 
 def checked(out: Path, variants: Sequence[str], *, replace: bool) -> Paths:
     """The files of `--out`.
 
-    Raises: UsageError if the name does not end in .onnx, the folder cannot be written to, or a file is there and `replace` is off.
+    Raises: UsageError if the name does not end in .onnx, the folder cannot be written to, or a file
+    is there and `replace` is off.
     """
     if out.suffix != ".onnx" or out.is_dir():
         raise UsageError(f"{out}: not the name of an ONNX file", "--out model.onnx")
     nearest = next(folder for folder in out.absolute().parents if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise UsageError(f"{out}: cannot be written in {nearest}", "--out names a file in a folder that you may write to")
+        raise UsageError(
+            f"{out}: cannot be written in {nearest}",
+            "--out names a file in a folder that you may write to",
+        )
     paths = Paths(out)
     kept = ["float32", *(VARIANTS[name] for name in variants)]
     there = [path for path in (*map(paths.of, kept), paths.card) if path.exists()]

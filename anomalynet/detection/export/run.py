@@ -1,4 +1,5 @@
-"""From a finished run to its files: the graph, its variants and the card, all verified before the first is written."""
+"""From a finished run to its files: the graph, its variants and the card, all verified before the
+first is written."""
 
 from __future__ import annotations
 
@@ -55,12 +56,20 @@ class Exported:
             "form": self.contract.form,
             "card": str(self.card),
             "parity": asdict(self.parity),
-            "files": [{"file": str(self.files[name]), **asdict(loss)} for name, loss in self.losses.items()],
+            "files": [
+                {"file": str(self.files[name]), **asdict(loss)}
+                for name, loss in self.losses.items()
+            ],
             "refused": self.refused,
         }
 
 
-def export(run: FinishedRun, paths: Paths, variants: Sequence[str] = (), tell: Callable[[str], None] = lambda _: None) -> Exported:
+def export(
+    run: FinishedRun,
+    paths: Paths,
+    variants: Sequence[str] = (),
+    tell: Callable[[str], None] = lambda _: None,
+) -> Exported:
     """Write a run's ONNX file, those of its variants, and their card.
 
     Args:
@@ -75,7 +84,10 @@ def export(run: FinishedRun, paths: Paths, variants: Sequence[str] = (), tell: C
     prepare_process(run.config)
     tell("reading the run and its data")
     if run.data.prepared.fingerprint != run.result.fingerprint:
-        raise RunError(f"{run.folder.path}: its data is not what it was trained on any more", "train it again, or bring the data back")
+        raise RunError(
+            f"{run.folder.path}: its data is not what it was trained on any more",
+            "train it again, or bring the data back",
+        )
     tell("exporting and comparing with the run's model")
     graph, described = _graph(run)
     contents = {"float32": finished(graph, described)}
@@ -94,9 +106,13 @@ def export(run: FinishedRun, paths: Paths, variants: Sequence[str] = (), tell: C
     losses = {}
     for name, session in sessions.items():
         tell(f"scoring the validation and test part with {name}")
-        losses[name] = measure(run, session, len(contents[name]), name, described.threshold, times[name])
+        losses[name] = measure(
+            run, session, len(contents[name]), name, described.threshold, times[name]
+        )
     files = {name: paths.of(name) for name in contents}
-    told = card(run, described, parity, {files[name].name: loss for name, loss in losses.items()}, refused)
+    told = card(
+        run, described, parity, {files[name].name: loss for name, loss in losses.items()}, refused
+    )
     for name in reversed(contents):  # the model itself last: where it is, all is
         write_bytes(files[name], contents[name])
     write_text(paths.card, told)

@@ -1,4 +1,5 @@
-"""Runs an exported graph of whole windows, with ONNX Runtime as a detector would: one thread, on the CPU."""
+"""Runs an exported graph of whole windows, with ONNX Runtime as a detector would: one thread, on
+the CPU."""
 
 from __future__ import annotations
 
@@ -50,8 +51,11 @@ class Session:
         """Every output by name."""
         return dict(zip(self.names, self._session.run(list(self.names), feed), strict=True))
 
-    def run(self, readings: Float32, offset: Float64 | None = None, scale: Float64 | None = None) -> dict[str, np.ndarray]:
-        """Outputs by name of windows (batch, window, channels); of calibrated ones without `offset` and `scale` (batch, channels)."""
+    def run(
+        self, readings: Float32, offset: Float64 | None = None, scale: Float64 | None = None
+    ) -> dict[str, np.ndarray]:
+        """Outputs by name of windows (batch, window, channels); of calibrated ones without `offset`
+        and `scale` (batch, channels)."""
         feed = self.inputs(readings)
         if offset is not None and scale is not None:
             feed |= {"offset": offset, "scale": scale}
@@ -62,7 +66,11 @@ class Session:
         if self.statistics:
             return {"features": statistics(readings)}
         count, _, channels = readings.shape
-        return {"readings": readings, "offset": np.zeros((count, channels)), "scale": np.ones((count, channels))}
+        return {
+            "readings": readings,
+            "offset": np.zeros((count, channels)),
+            "scale": np.ones((count, channels)),
+        }
 
     def scores(self, windows: Windows) -> Float64:
         """Scores (window,) of every window."""
@@ -72,7 +80,10 @@ class Session:
 
     def microseconds(self, windows: Windows) -> float:
         """Median time to score one window by itself, what is fed to the graph made beforehand."""
-        feeds = [self.inputs(windows.gather(np.array([number % len(windows)]))) for number in range(REPEATS)]
+        feeds = [
+            self.inputs(windows.gather(np.array([number % len(windows)])))
+            for number in range(REPEATS)
+        ]
         durations = []
         for feed in feeds:
             started = time.perf_counter()

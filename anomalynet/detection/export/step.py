@@ -1,7 +1,8 @@
-"""A network of the form `step` as a graph: it is given one reading and its state, and gives the score and the state after it.
+"""A network of the form `step` as a graph: it is given one reading and its state, and gives the
+score and the state after it.
 
-The same numbers as `HybridCausal.step`, up to rounding, with its products merged: ONNX Runtime's LSTM and Conv operators cost more for
-a single step than one matrix product each.
+The same numbers as `HybridCausal.step`, up to rounding, with its products merged: ONNX Runtime's
+LSTM and Conv operators cost more for a single step than one matrix product each.
 """
 
 from __future__ import annotations
@@ -31,18 +32,35 @@ class StepGraph(nn.Module):
         super().__init__()
         self.detector = detector
         self.calibration = Calibration(bounds)
-        convolution, lstm, attention = detector.convolution.convolution, detector.recurrent.lstm, detector.attention
-        self.seen = nn.Parameter(convolution.weight.permute(0, 2, 1).flatten(1))  # (channels, kernel · features), oldest step first
+        convolution, lstm, attention = (
+            detector.convolution.convolution,
+            detector.recurrent.lstm,
+            detector.attention,
+        )
+        self.seen = nn.Parameter(
+            convolution.weight.permute(0, 2, 1).flatten(1)
+        )  # (channels, kernel · features), oldest step first
         on_input, on_state, bias, more = (weights.detach() for weights in lstm.parameters())
         self.gates = nn.Parameter(_sigmoids_first(torch.cat([on_input, on_state], dim=1)))
         self.gate_bias = nn.Parameter(_sigmoids_first(bias + more))
         self.asked = nn.Parameter(attention.key.weight.T @ attention.query.weight * attention.scale)
-        self.asked_bias = nn.Parameter(attention.query.bias @ attention.key.weight * attention.scale)
+        self.asked_bias = nn.Parameter(
+            attention.query.bias @ attention.key.weight * attention.scale
+        )
 
     def forward(
-        self, reading: Tensor, offset: Tensor, scale: Tensor, tail: Tensor, hidden: Tensor, cell: Tensor, states: Tensor, slot: Tensor
+        self,
+        reading: Tensor,
+        offset: Tensor,
+        scale: Tensor,
+        tail: Tensor,
+        hidden: Tensor,
+        cell: Tensor,
+        states: Tensor,
+        slot: Tensor,
     ) -> tuple[Tensor, ...]:
-        """`OUTPUTS`, then the state after the step, of a reading (batch, channels) float32 with NaN; the rest as in `HybridCausal.step`."""
+        """`OUTPUTS`, then the state after the step, of a reading (batch, channels) float32 with
+        NaN; the rest as in `HybridCausal.step`."""
         network = self.detector
         x = network.normalise(self.calibration(reading, offset, scale))
         latent, reconstruction = network.autoencoder(x)
@@ -52,10 +70,14 @@ class StepGraph(nn.Module):
         hidden, cell = self._lstm(maps, hidden, cell)
         direction = F.linear(hidden, self.asked, self.asked_bias)
         earlier = (states @ direction.unsqueeze(-1)).squeeze(-1)
-        weights = torch.softmax(torch.where(slot > 0, (hidden * direction).sum(dim=-1, keepdim=True), earlier), dim=-1)
+        weights = torch.softmax(
+            torch.where(slot > 0, (hidden * direction).sum(dim=-1, keepdim=True), earlier), dim=-1
+        )
         own = (weights * slot).sum(dim=-1, keepdim=True)
         mixed = ((weights * (1 - slot)).unsqueeze(-2) @ states).squeeze(-2) + own * hidden
-        features = torch.cat([hidden, network.attention.value(mixed), latent, torch.log1p(error)], dim=-1)
+        features = torch.cat(
+            [hidden, network.attention.value(mixed), latent, torch.log1p(error)], dim=-1
+        )
         score = torch.softmax(network.head(features), dim=-1)[:, 1]
         return score, error, weights, seen[:, 1:], hidden, cell
 
@@ -64,7 +86,11 @@ class StepGraph(nn.Module):
         width = hidden.shape[1]
         gates = F.linear(torch.cat([x, hidden], dim=1), self.gates, self.gate_bias)
         opened = torch.sigmoid(gates[:, : 3 * width])
-        enter, forget, leave = opened[:, :width], opened[:, width : 2 * width], opened[:, 2 * width :]
+        enter, forget, leave = (
+            opened[:, :width],
+            opened[:, width : 2 * width],
+            opened[:, 2 * width :],
+        )
         cell = forget * cell + enter * torch.tanh(gates[:, 3 * width :])
         return leave * torch.tanh(cell), cell
 
@@ -83,7 +109,8 @@ def carried(detector: HybridCausal) -> dict[str, tuple[int, ...]]:
 
 @torch.no_grad()
 def step_graph(detector: HybridCausal, bounds: np.ndarray) -> onnx.ModelProto:
-    """The graph of a network that carries its state; its outputs are `OUTPUTS` and `<name>_next` for each of `carried`.
+    """The graph of a network that carries its state; its outputs are `OUTPUTS` and `<name>_next`
+    for each of `carried`.
 
     Args:
         detector: trained.
@@ -102,4 +129,9 @@ def step_graph(detector: HybridCausal, bounds: np.ndarray) -> onnx.ModelProto:
         torch.zeros(EXAMPLES, steps),
     )
     inputs = ("reading", "offset", "scale", *state, "states", "slot")
-    return trace(StepGraph(detector.eval().cpu(), bounds).eval(), examples, inputs, (*OUTPUTS, *(f"{name}_next" for name in state)))
+    return trace(
+        StepGraph(detector.eval().cpu(), bounds).eval(),
+        examples,
+        inputs,
+        (*OUTPUTS, *(f"{name}_next" for name in state)),
+    )

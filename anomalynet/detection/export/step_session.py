@@ -1,4 +1,5 @@
-"""Runs an exported graph of the form `step` over windows and whole segments, the state in our hands."""
+"""Runs an exported graph of the form `step` over windows and whole segments, the state in our
+hands."""
 
 from __future__ import annotations
 
@@ -19,15 +20,21 @@ SIDE_BY_SIDE = 64
 class StepSession(Session):
     """A graph of the form `step`."""
 
-    def run(self, readings: Float32, offset: Float64 | None = None, scale: Float64 | None = None) -> dict[str, np.ndarray]:
-        """Outputs at the last step of windows (batch, window, channels), each read from an empty state."""
+    def run(
+        self, readings: Float32, offset: Float64 | None = None, scale: Float64 | None = None
+    ) -> dict[str, np.ndarray]:
+        """Outputs at the last step of windows (batch, window, channels), each read from an empty
+        state."""
         stream = self.stream(len(readings), offset, scale)
         for step in range(readings.shape[1]):
             found = stream.advance(readings[:, step])
         return {name: found[name] for name in self.outputs}
 
-    def stream(self, count: int, offset: Float64 | None = None, scale: Float64 | None = None) -> Stream:
-        """`count` segments at their start; of calibrated readings without `offset` and `scale` (count, channels)."""
+    def stream(
+        self, count: int, offset: Float64 | None = None, scale: Float64 | None = None
+    ) -> Stream:
+        """`count` segments at their start; of calibrated readings without `offset` and `scale`
+        (count, channels)."""
         return Stream(self, count, offset, scale)
 
     def scores(self, windows: Windows) -> Float64:
@@ -57,12 +64,19 @@ class StepSession(Session):
 
 
 class Stream:
-    """The state of some segments that are read side by side: what the contract tells a detector to keep for each device."""
+    """The state of some segments that are read side by side: what the contract tells a detector to
+    keep for each device."""
 
-    def __init__(self, session: StepSession, count: int, offset: Float64 | None, scale: Float64 | None) -> None:
+    def __init__(
+        self, session: StepSession, count: int, offset: Float64 | None, scale: Float64 | None
+    ) -> None:
         self._session = session
         shapes = session.shapes
-        self._state = {name: np.zeros((count, *shape), np.float32) for name, shape in shapes.items() if f"{name}_next" in session.names}
+        self._state = {
+            name: np.zeros((count, *shape), np.float32)
+            for name, shape in shapes.items()
+            if f"{name}_next" in session.names
+        }
         self._states = np.zeros((count, *shapes["states"]), np.float32)
         self._steps = 0
         channels = shapes["offset"]
@@ -80,7 +94,13 @@ class Stream:
         slot = np.zeros(self._states.shape[:2], np.float32)
         slot[:, self._place] = 1
         calibration = {"offset": self._offset, "scale": self._scale}
-        return {"reading": reading, **calibration, **self._state, "states": self._states, "slot": slot}
+        return {
+            "reading": reading,
+            **calibration,
+            **self._state,
+            "states": self._states,
+            "slot": slot,
+        }
 
     def take(self, found: dict[str, np.ndarray]) -> None:
         """Keep the state after a step."""

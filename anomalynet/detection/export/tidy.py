@@ -1,4 +1,5 @@
-"""The last touch of a graph: small, free of traces of the machine that made it, and with the contract in its metadata."""
+"""The last touch of a graph: small, free of traces of the machine that made it, and with the
+contract in its metadata."""
 
 from __future__ import annotations
 
@@ -10,11 +11,20 @@ from anomalynet import __version__
 from anomalynet.detection.contract import KEY, Contract
 from anomalynet.detection.export.packages import quiet
 
-SHOWN = ("average_precision", "auroc", "f1_attack", "precision_attack", "recall_attack", "accuracy", "balanced_accuracy")
+SHOWN = (
+    "average_precision",
+    "auroc",
+    "f1_attack",
+    "precision_attack",
+    "recall_attack",
+    "accuracy",
+    "balanced_accuracy",
+)
 """Metrics that a viewer of the file shows."""
 
 FOLDED = 1 << 28
-"""Elements of the largest constant that is computed beforehand: all of them, or an LSTM would sort its weights anew for each window."""
+"""Elements of the largest constant that is computed beforehand: all of them, or an LSTM would sort
+its weights anew for each window."""
 
 
 def fold(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -22,12 +32,15 @@ def fold(model: onnx.ModelProto) -> onnx.ModelProto:
     from onnxscript import optimizer
 
     with quiet():
-        folded: onnx.ModelProto = optimizer.optimize(model, input_size_limit=FOLDED, output_size_limit=FOLDED)
+        folded: onnx.ModelProto = optimizer.optimize(
+            model, input_size_limit=FOLDED, output_size_limit=FOLDED
+        )
     return folded
 
 
 def finished(model: onnx.ModelProto, contract: Contract) -> bytes:
-    """The file's content: the same graph and contract give the same bytes, wherever and how often they are written."""
+    """The file's content: the same graph and contract give the same bytes, wherever and how often
+    they are written."""
     tidied = onnx.ModelProto()
     tidied.CopyFrom(model)
     _strip(tidied.graph)
@@ -64,17 +77,29 @@ def _forget(item: Any) -> None:
 
 
 def _summary(contract: Contract) -> str:
-    return f"{contract.model} of the run {contract.run} ({contract.experiment}), trained on {contract.data}"
+    return (
+        f"{contract.model} of the run {contract.run} ({contract.experiment}), trained on "
+        f"{contract.data}"
+    )
 
 
 def _papers(contract: Contract) -> dict[str, str]:
     """What a person sees who opens the file in a viewer."""
     inputs = {
-        "window": "readings: the last steps in the units of the sensors, NaN = missing; offset, scale: the device's calibration",
-        "step": "reading: one step in the units of the sensors, NaN = missing; offset, scale: calibration; the rest: state",
-        "statistics": "features: 12 statistics of each channel of the calibrated window, channel after channel",
+        "window": "readings: the last steps in the units of the sensors, NaN = missing; offset, "
+        "scale: the device's calibration",
+        "step": "reading: one step in the units of the sensors, NaN = missing; offset, scale: "
+        "calibration; the rest: state",
+        "statistics": "features: 12 statistics of each channel of the calibrated window, "
+        "channel "
+        "after "
+        "channel",
     }
-    kept = {name: value for name, value in sorted(contract.metrics.items()) if value is not None and name.split("/")[1] in SHOWN}
+    kept = {
+        name: value
+        for name, value in sorted(contract.metrics.items())
+        if value is not None and name.split("/")[1] in SHOWN
+    }
     return {
         "name": _summary(contract),
         "licence": contract.licence,

@@ -1,4 +1,5 @@
-"""Smaller forms of a graph: 8-bit weights, and half-precision weights. What they cost is measured in `losses.py`."""
+"""Smaller forms of a graph: 8-bit weights, and half-precision weights. What they cost is measured
+in `losses.py`."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from anomalynet.detection.export.paths import Variant
 from anomalynet.errors import RunError
 
 MADE_SMALLER = ("MatMul", "Gemm", "LSTM")
-"""What int8 changes. A convolution is small, reads outliers that leave the other readings few digits, and is slower in 8 bits."""
+"""What int8 changes. A convolution is small, reads outliers that leave the other readings few
+digits, and is slower in 8 bits."""
 
 
 class ImpossibleError(RunError):
@@ -35,7 +37,10 @@ def variant(model: onnx.ModelProto, kind: Variant) -> onnx.ModelProto:
         with quiet():
             smaller = _int8(model) if kind == "int8" else _float16(model)
     except Exception as error:  # the quantiser fails in many ways
-        raise ImpossibleError(f"the quantiser failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from error
+        raise ImpossibleError(
+            "the quantiser failed: "
+            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        ) from error
     wanted = TensorProto.INT8 if kind == "int8" else TensorProto.FLOAT16
     if not any(weights.data_type == wanted for weights in smaller.graph.initializer):
         raise ImpossibleError("no weight of this graph can be made smaller")
@@ -48,19 +53,31 @@ def _int8(model: onnx.ModelProto) -> onnx.ModelProto:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with tempfile.TemporaryDirectory() as folder:
-        first, ready, done = (Path(folder) / name for name in ("first.onnx", "ready.onnx", "done.onnx"))
+        first, ready, done = (
+            Path(folder) / name for name in ("first.onnx", "ready.onnx", "done.onnx")
+        )
         onnx.save(model, first)
         quant_pre_process(first, ready)
-        # 7 of the 8 bits: processors without VNNI add two products in 16 bits, which 8 × 8 bits would overflow.
-        quantize_dynamic(ready, done, list(MADE_SMALLER), weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
+        # 7 of the 8 bits: processors without VNNI add two products in 16 bits, which 8 × 8 bits
+        # would overflow.
+        quantize_dynamic(
+            ready,
+            done,
+            list(MADE_SMALLER),
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            reduce_range=True,
+        )
         return onnx.load(done)
 
 
 def _float16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Matrices stored in half precision and widened when the file is loaded; the arithmetic stays what it was.
+    """Matrices stored in half precision and widened when the file is loaded; the arithmetic stays
+    what it was.
 
-    Arithmetic in half precision would be no faster, as processors have hardly an operator for it: readings would lose digits
-    before they are calibrated, and ONNX Runtime 1.32 crashes on an LSTM between half-precision neighbours.
+    Arithmetic in half precision would be no faster, as processors have hardly an operator for it:
+    readings would lose digits before they are calibrated, and ONNX Runtime 1.32 crashes on an LSTM
+    between half-precision neighbours.
     """
     smaller = onnx.ModelProto()
     smaller.CopyFrom(model)

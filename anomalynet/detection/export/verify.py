@@ -1,4 +1,5 @@
-"""Whether a graph says what the run's own model says, on real windows of the run. Nothing is exported that was not compared."""
+"""Whether a graph says what the run's own model says, on real windows of the run. Nothing is
+exported that was not compared."""
 
 from __future__ import annotations
 
@@ -34,8 +35,9 @@ class Parity:
         windows: how many were compared.
         batches: size of the batches → difference of calibrated windows, over all outputs.
         between: difference of scores between these sizes.
-        calibration: difference where the graph calibrates readings itself, some of them missing; None for the form `statistics`.
-        carried: difference of the scores of the whole test part, the state carried through its segments; None for other forms than `step`.
+        calibration: difference where the graph calibrates readings itself, some of them missing;
+        None for the form `statistics`. carried: difference of the scores of the whole test part,
+        the state carried through its segments; None for other forms than `step`.
     """
 
     windows: int
@@ -59,7 +61,10 @@ def compare(run: FinishedRun, session: Session) -> Parity:
     windows = np.concatenate([values for values, _ in sampled])
     ends = np.concatenate([rows for _, rows in sampled])
     if not len(windows):
-        raise RunError(f"{run.folder.path}: no window of the validation or test part to compare the exported model on")
+        raise RunError(
+            f"{run.folder.path}: no window of the validation or test part to compare the "
+            "exported model on"
+        )
     expected = _expected(run, windows)
     found = {size: _batched(session, windows, size) for size in BATCHES}
     parity = Parity(
@@ -71,14 +76,20 @@ def compare(run: FinishedRun, session: Session) -> Parity:
     )
     if not parity.worst <= TOLERANCE:  # also where it is not a number
         raise RunError(
-            f"{run.folder.path}: the exported model differs from the run's by {parity.worst:.2g}, more than {TOLERANCE:g}",
-            "nothing was written; is the model deterministic, and does it score each window by itself?",
+            f"{run.folder.path}: the exported model differs from the run's by "
+            f"{parity.worst:.2g}, more than {TOLERANCE:g}",
+            "nothing was written; is the model deterministic, and does it score each window by "
+            "itself?",
         )
     return parity
 
 
 def _sample(windows: Windows) -> tuple[Float32, Int64]:
-    numbers = np.unique(np.linspace(0, len(windows) - 1, SAMPLE).astype(np.int64)) if len(windows) else np.empty(0, np.int64)
+    numbers = (
+        np.unique(np.linspace(0, len(windows) - 1, SAMPLE).astype(np.int64))
+        if len(windows)
+        else np.empty(0, np.int64)
+    )
     return windows.gather(numbers), windows.ends(numbers)
 
 
@@ -89,9 +100,15 @@ def _expected(run: FinishedRun, windows: Float32) -> dict[str, np.ndarray]:
         return {"score": model.score(windows)}
     with torch.no_grad():
         output = model(torch.from_numpy(windows))
-        found = {"score": model.scores(output), "error": output.error, "attention": output.attention}
+        found = {
+            "score": model.scores(output),
+            "error": output.error,
+            "attention": output.attention,
+        }
         if isinstance(model, HybridCausal) and output.reconstruction is not None:
-            found["error"] = (output.reconstruction - model.normalise(torch.from_numpy(windows))).square()[:, -1]  # of the step alone
+            found["error"] = (
+                output.reconstruction - model.normalise(torch.from_numpy(windows))
+            ).square()[:, -1]  # of the step alone
     return {name: value.double().numpy() for name, value in found.items() if value is not None}
 
 
@@ -108,18 +125,27 @@ def _batched(session: Session, windows: Float32, size: int) -> dict[str, np.ndar
 
 
 def _calibration(run: FinishedRun, session: Session, windows: Float32, ends: Int64) -> float:
-    """The difference on readings in the units of the data, one in ten missing, that NumPy calibrates in float64 as the data was."""
+    """The difference on readings in the units of the data, one in ten missing, that NumPy
+    calibrates in float64 as the data was."""
     prepared = run.data.prepared
-    offset, scale = np.zeros((len(windows), windows.shape[2])), np.ones((len(windows), windows.shape[2]))
+    offset, scale = (
+        np.zeros((len(windows), windows.shape[2])),
+        np.ones((len(windows), windows.shape[2])),
+    )
     if len(prepared.calibration_mean):
         sensors = prepared.calibration_mean.shape[1]
         series = prepared.series_of(ends)
-        offset[:, :sensors], scale[:, :sensors] = prepared.calibration_mean[series], prepared.calibration_scale[series]
+        offset[:, :sensors], scale[:, :sensors] = (
+            prepared.calibration_mean[series],
+            prepared.calibration_scale[series],
+        )
     heard = np.isfinite(scale)
     readings = (windows * np.where(heard, scale, 1.0)[:, None] + offset[:, None]).astype(np.float32)
     readings[np.random.default_rng(0).random(readings.shape) < 0.1] = np.nan
     limit = bounds(run)
-    calibrated = np.nan_to_num(np.clip((readings - offset[:, None]) / scale[:, None], -limit, limit), nan=0.0).astype(np.float32)
+    calibrated = np.nan_to_num(
+        np.clip((readings - offset[:, None]) / scale[:, None], -limit, limit), nan=0.0
+    ).astype(np.float32)
     return _difference(session.run(readings, offset, scale), _expected(run, calibrated))
 
 
@@ -130,7 +156,8 @@ def _difference(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -
 
 
 def difference(found: np.ndarray, expected: np.ndarray) -> float:
-    """Largest difference, of values above 1 relative to them; NaN where the shapes differ or a value is NaN."""
+    """Largest difference, of values above 1 relative to them; NaN where the shapes differ or a
+    value is NaN."""
     if found.shape != expected.shape:
         return float("nan")
     return float(np.max(np.abs(found - expected) / np.maximum(1.0, np.abs(expected)), initial=0.0))

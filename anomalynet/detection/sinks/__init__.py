@@ -34,7 +34,8 @@ class Sink(Protocol):
         """Keys of the events delivered since the last call."""
 
     def drain(self) -> None:
-        """Wait as long as events are being delivered: where nothing is lost by waiting, and the queue is to stay short."""
+        """Wait as long as events are being delivered: where nothing is lost by waiting, and the
+        queue is to stay short."""
 
     def undelivered(self) -> int:
         """Number of events that wait, were dropped, or were refused."""
@@ -54,7 +55,10 @@ def check_delivered(sinks: Sequence[Sink]) -> None:
     """
     for sink in sinks:
         if count := sink.undelivered():
-            raise RunError(f"{sink.name}: {count} alarms were not delivered", "the same command sends all of them again, with the same ids")
+            raise RunError(
+                f"{sink.name}: {count} alarms were not delivered",
+                "the same command sends all of them again, with the same ids",
+            )
 
 
 def key(event: Event) -> str:

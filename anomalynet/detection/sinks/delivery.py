@@ -1,4 +1,5 @@
-"""Delivery in the background, for sinks behind a network: in order, again and again until it works, at least once."""
+"""Delivery in the background, for sinks behind a network: in order, again and again until it works,
+at least once."""
 
 from __future__ import annotations
 
@@ -21,11 +22,13 @@ FAREWELL = 5.0
 """Seconds in which `close` lets waiting events go out."""
 
 STALL = 15.0
-"""Seconds without any delivery after which `drain` does not wait: more than one attempt takes to fail."""
+"""Seconds without any delivery after which `drain` does not wait: more than one attempt takes to
+fail."""
 
 
 def named(place: str, target: str) -> str:
-    """A sink's name: where alarms go, without what may be secret in the target, and different for each target."""
+    """A sink's name: where alarms go, without what may be secret in the target, and different for
+    each target."""
     return f"{place} {hashlib.sha256(target.encode(errors='surrogateescape')).hexdigest()[:8]}"
 
 
@@ -37,11 +40,17 @@ class Delivery:
     """One sink's queue and thread.
 
     Args:
-        send: delivers one event, given its key and JSON; raises OSError or RefusedError where it cannot.
-        end: called last, on `send`'s thread.
+        send: delivers one event, given its key and JSON; raises OSError or RefusedError where it
+        cannot. end: called last, on `send`'s thread.
     """
 
-    def __init__(self, name: str, send: Callable[[str, str], None], notices: Notices, end: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        name: str,
+        send: Callable[[str, str], None],
+        notices: Notices,
+        end: Callable[[], None] = lambda: None,
+    ) -> None:
         self.name = name
         self._send, self._notices, self._end = send, notices, end
         self._waiting: OrderedDict[str, str] = OrderedDict()
@@ -125,8 +134,13 @@ class Delivery:
                 self._notices.add(f"alarm refused by {self.name}", error)
                 with self._change:
                     self._lost += 1
-            except Exception as error:  # the thread lives on, and what it did not expect may repeat a secret
-                self._notices.add(f"delivery to {self.name} failed", error if isinstance(error, OSError) else type(error).__name__)
+            except (
+                Exception
+            ) as error:  # the thread lives on, and what it did not expect may repeat a secret
+                self._notices.add(
+                    f"delivery to {self.name} failed",
+                    error if isinstance(error, OSError) else type(error).__name__,
+                )
                 with self._change:
                     if self._change.wait_for(lambda: self._closing, pause):
                         break

@@ -20,7 +20,8 @@ REMEMBERED = 100_000
 
 
 class StandardOutput:
-    """Alarms on stdout; it cannot be read again, so a restarted detector may repeat what came since its last snapshot."""
+    """Alarms on stdout; it cannot be read again, so a restarted detector may repeat what came since
+    its last snapshot."""
 
     name = "-"
 
@@ -65,7 +66,8 @@ class JsonLines(StandardOutput):
     """Alarms appended to a file.
 
     Args:
-        path: a new file, or one of this sink's own, whose events are not written again; a torn last line is cut off.
+        path: a new file, or one of this sink's own, whose events are not written again; a torn last
+        line is cut off.
 
     Raises:
         UsageError: the file holds something else.
@@ -78,7 +80,9 @@ class JsonLines(StandardOutput):
         try:
             self._file = Appended(path)
         except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}", "name a file in a folder that is there") from None
+            raise UsageError(
+                f"{path}: {error.strerror}", "name a file in a folder that is there"
+            ) from None
         tail = self._file.end(TAIL)
         if self._file.size > TAIL:
             tail = tail[tail.find(b"\n") + 1 :]

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from anomalynet.detection.sinks.delivery import Delivery, named
-from anomalynet.detection.stream.mqtt import ALARMS, READINGS, Address, connection_error, final, make_client, one_topic
+from anomalynet.detection.stream.mqtt import (
+    ALARMS,
+    READINGS,
+    Address,
+    connection_error,
+    final,
+    make_client,
+    one_topic,
+)
 from anomalynet.detection.stream.notices import Notices
 
 TIMEOUT = 10.0
@@ -13,7 +21,8 @@ TIMEOUT = 10.0
 
 
 def mqtt(url: str, notices: Notices, readings: Address | None = None) -> Delivery:
-    """A sink that publishes each event with QoS 1 to the address's topic; one that is published again has the same id.
+    """A sink that publishes each event with QoS 1 to the address's topic; one that is published
+    again has the same id.
 
     Args:
         readings: where they come from; another broker does not get the credentials of that one.
@@ -31,7 +40,9 @@ def mqtt(url: str, notices: Notices, readings: Address | None = None) -> Deliver
 
     def connect_failed(client: Any, userdata: Any) -> None:
         error = connection_error()
-        notices.add("connection for alarms failed", f"{where}: {final(error) or error}; trying again")
+        notices.add(
+            "connection for alarms failed", f"{where}: {final(error) or error}; trying again"
+        )
 
     client.on_connect, client.on_connect_fail = connected, connect_failed
     client.connect_async(where.host, where.port, keepalive=30, clean_start=True)

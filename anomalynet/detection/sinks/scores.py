@@ -32,7 +32,9 @@ class ScoresFile:
 
     def __init__(self, path: Path, replace: bool = False) -> None:
         if path.suffix not in (".csv", ".jsonl"):
-            raise UsageError(f"{path}: scores are written as CSV or JSON lines", "name a file .csv or .jsonl")
+            raise UsageError(
+                f"{path}: scores are written as CSV or JSON lines", "name a file .csv or .jsonl"
+            )
         self.path = path
         self._csv = path.suffix == ".csv"
         begin = HEADER if self._csv else b'{"device":'
@@ -40,11 +42,15 @@ class ScoresFile:
             if path.exists() and path.stat().st_size:
                 with path.open("rb") as file:
                     if not file.read(len(begin)).startswith(begin):
-                        raise UsageError(f"{path}: is there and holds no scores", "name another file")
+                        raise UsageError(
+                            f"{path}: is there and holds no scores", "name another file"
+                        )
             self._written = path.with_name(f".{path.name}.{os.getpid()}.tmp") if replace else path
             self._file = Appended(self._written, told=path, empty=replace)
         except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}", "name a file in a folder that is there") from None
+            raise UsageError(
+                f"{path}: {error.strerror}", "name a file in a folder that is there"
+            ) from None
         if self._csv and not self.size:
             self._file.append(HEADER)
 
@@ -72,13 +78,24 @@ class ScoresFile:
             return
         times = np.datetime_as_string(steps.time.astype("datetime64[us]"), timezone="UTC").tolist()
         scores = [None if math.isnan(score) else round(score, 9) for score in steps.score.tolist()]
-        lines = zip((names[row] for row in steps.row.tolist()), times, steps.observed.tolist(), scores, strict=True)
+        lines = zip(
+            (names[row] for row in steps.row.tolist()),
+            times,
+            steps.observed.tolist(),
+            scores,
+            strict=True,
+        )
         text = io.StringIO()
         if self._csv:
-            csv.writer(text, lineterminator="\n").writerows((name, time, int(seen), score) for name, time, seen, score in lines)
+            csv.writer(text, lineterminator="\n").writerows(
+                (name, time, int(seen), score) for name, time, seen, score in lines
+            )
         else:
             for name, time, seen, score in lines:
-                shown = json.dumps({"device": name, "time": time, "observed": seen, "score": score}, ensure_ascii=False)
+                shown = json.dumps(
+                    {"device": name, "time": time, "observed": seen, "score": score},
+                    ensure_ascii=False,
+                )
                 text.write(shown + "\n")
         self._file.append(text.getvalue().encode())
 

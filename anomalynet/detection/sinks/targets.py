@@ -38,5 +38,8 @@ def _sink(target: str, notices: Notices, readings: Address | None) -> Sink:
         return webhook(target, notices)
     refuse_credentials(target, f"{VARIABLES}, {TOKEN}")
     if kind:
-        raise UsageError("--alarms: an address that is neither of MQTT nor of a webhook", "mqtt[s]://host/topic or https://host/path")
+        raise UsageError(
+            "--alarms: an address that is neither of MQTT nor of a webhook",
+            "mqtt[s]://host/topic or https://host/path",
+        )
     return JsonLines(Path(target))

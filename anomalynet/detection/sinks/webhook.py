@@ -30,22 +30,31 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def webhook(url: str, notices: Notices) -> Delivery:
-    """A sink that POSTs each event as JSON; `Idempotency-Key` is the same when one is sent again. The token is sent as a bearer's.
+    """A sink that POSTs each event as JSON; `Idempotency-Key` is the same when one is sent again.
+    The token is sent as a bearer's.
 
     Raises:
-        UsageError: no URL, one with credentials, or a token that is none or would travel in clear text; nothing of them is shown.
+        UsageError: no URL, one with credentials, or a token that is none or would travel in clear
+        text; nothing of them is shown.
     """
     host, scheme = _checked(url)
     token = os.environ.get(TOKEN, "").strip()
     if not (token.isascii() and token.isprintable()):
-        raise UsageError(f"{TOKEN}: holds what no header can: other than printable ASCII", "set it to the token alone")
+        raise UsageError(
+            f"{TOKEN}: holds what no header can: other than printable ASCII",
+            "set it to the token alone",
+        )
     if token and scheme == "http" and host not in LOCAL:
         raise UsageError(f"webhook {host}: {TOKEN} would be sent in clear text", "use https://")
-    headers = {"Content-Type": "application/json", "User-Agent": "anomalynet"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    headers = {"Content-Type": "application/json", "User-Agent": "anomalynet"} | (
+        {"Authorization": f"Bearer {token}"} if token else {}
+    )
     opener = urllib.request.build_opener(_NoRedirect)
 
     def send(key: str, line: str) -> None:
-        request = urllib.request.Request(url, line.encode(), headers | {"Idempotency-Key": key}, method="POST")
+        request = urllib.request.Request(
+            url, line.encode(), headers | {"Idempotency-Key": key}, method="POST"
+        )
         try:
             with opener.open(request, timeout=TIMEOUT) as answer:
                 answer.read(1 << 16)
@@ -69,6 +78,15 @@ def _checked(url: str) -> tuple[str, str]:
     except ValueError:
         host, port = None, None
     # what urllib would refuse, and repeat, when there is an alarm to send
-    if not host or port == 0 or not url.isascii() or not url.isprintable() or " " in url or parts.scheme not in ("http", "https"):
-        raise UsageError("--alarms: not a URL of a webhook", "https://host[:port]/path; other characters as %XX")
+    if (
+        not host
+        or port == 0
+        or not url.isascii()
+        or not url.isprintable()
+        or " " in url
+        or parts.scheme not in ("http", "https")
+    ):
+        raise UsageError(
+            "--alarms: not a URL of a webhook", "https://host[:port]/path; other characters as %XX"
+        )
     return host, parts.scheme

@@ -38,7 +38,8 @@ class Source(Protocol):
         """Whether nothing more will come."""
 
     def start(self, place: bytes) -> None:
-        """Begin, behind the place that the state remembers; empty: at the source's own beginning."""
+        """Begin, behind the place that the state remembers; empty: at the source's own
+        beginning."""
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
         """Up to `limit` payloads in order, after waiting at most `seconds`; empty if none came."""

@@ -27,7 +27,8 @@ class Recording:
     """One file of readings, perhaps with labels.
 
     Args:
-        path: `.csv`, `.jsonl` (also `.ndjson`, `.json`) or `.parquet`. Columns `device` or `series`, `time`, one a channel, and perhaps
+        path: `.csv`, `.jsonl` (also `.ndjson`, `.json`) or `.parquet`. Columns `device` or
+        `series`, `time`, one a channel, and perhaps
             `label`, `incident` and `kind`. An empty cell is a missing value.
 
     Raises:
@@ -36,11 +37,19 @@ class Recording:
 
     def __init__(self, path: Path, parser: Parser, period: float | None) -> None:
         if not path.is_file():
-            raise UsageError(f"{path}: no such file", "anomalynet data rows NAME --out FILE writes a data set's readings")
-        readers: dict[str, Callable[[], Iterator[Row]]] = {".csv": self._csv, ".parquet": self._parquet}
+            raise UsageError(
+                f"{path}: no such file",
+                "anomalynet data rows NAME --out FILE writes a data set's readings",
+            )
+        readers: dict[str, Callable[[], Iterator[Row]]] = {
+            ".csv": self._csv,
+            ".parquet": self._parquet,
+        }
         self._rows = readers.get(path.suffix.lower())
         if self._rows is None and path.suffix.lower() not in (".jsonl", ".ndjson", ".json"):
-            raise UsageError(f"{path}: not a kind of file that is read", "name a file .csv, .jsonl or .parquet")
+            raise UsageError(
+                f"{path}: not a kind of file that is read", "name a file .csv, .jsonl or .parquet"
+            )
         self.path, self._parser, self._period = path, parser, period
         self.labels: Labels | None = None
         """Filled while the messages are read; None as long as no row had a label."""
@@ -59,10 +68,16 @@ class Recording:
         header = next(rows, {})
         name = next((name for name in ("device", "series") if name in header), None)
         if name is None or "time" not in header:
-            raise DataError(f"{self.path}: has no column {'time' if name else 'device'}", "columns: device, time, one a channel")
+            raise DataError(
+                f"{self.path}: has no column {'time' if name else 'device'}",
+                "columns: device, time, one a channel",
+            )
         sensors = self._parser.sensors
         if missing := [sensor for sensor in sensors if sensor not in header]:
-            raise DataError(f"{self.path}: has no column {missing[0]!r}", f"the model reads {', '.join(sensors)}")
+            raise DataError(
+                f"{self.path}: has no column {missing[0]!r}",
+                f"the model reads {', '.join(sensors)}",
+            )
         notices = self._parser.notices
         for row in rows:
             device, time = row[name], microseconds(row["time"])
@@ -79,7 +94,9 @@ class Recording:
             return
         if self.labels is None:
             self.labels = Labels()
-        incident, kind = (None if row.get(name) in (None, "") else str(row[name]) for name in ("incident", "kind"))
+        incident, kind = (
+            None if row.get(name) in (None, "") else str(row[name]) for name in ("incident", "kind")
+        )
         label = 1 if row["label"] in ("1", 1, True, "1.0", "true") else 0
         self.labels.add(device, time, label, incident, kind)
 
@@ -106,23 +123,32 @@ class Recording:
                     elif cells:
                         self._parser.notices.add("wrong number of cells", f"line {reader.line_num}")
         except (csv.Error, UnicodeDecodeError) as error:
-            raise DataError(f"{self.path}: not a CSV file: {error}", "save it as CSV in UTF-8") from None
+            raise DataError(
+                f"{self.path}: not a CSV file: {error}", "save it as CSV in UTF-8"
+            ) from None
 
     def _parquet(self) -> Iterator[Row]:
         try:
             import polars as pl
         except ImportError:
-            raise UsageError(f"{self.path}: {NO_POLARS}", "pip install polars, or give a .csv or .jsonl file") from None
+            raise UsageError(
+                f"{self.path}: {NO_POLARS}", "pip install polars, or give a .csv or .jsonl file"
+            ) from None
         try:
             frame = pl.scan_parquet(self.path)
             schema = frame.collect_schema()
             yield dict.fromkeys(schema.names())
             if schema.get("time", pl.Null).is_temporal():
-                frame = frame.with_columns(pl.col("time").cast(pl.Datetime("us")).to_physical() / 1e6)
+                frame = frame.with_columns(
+                    pl.col("time").cast(pl.Datetime("us")).to_physical() / 1e6
+                )
             for part in frame.collect_batches(chunk_size=1 << 15, maintain_order=True):
                 yield from part.iter_rows(named=True)
         except pl.exceptions.PolarsError as error:
-            raise DataError(f"{self.path}: not a Parquet file of readings: {error}", "anomalynet data rows writes one") from None
+            raise DataError(
+                f"{self.path}: not a Parquet file of readings: {error}",
+                "anomalynet data rows writes one",
+            ) from None
 
     def _lines(self) -> Iterator[Message]:
         return _regrouped(self._parsed(), self.path.name, self._period)
@@ -138,15 +164,20 @@ class Recording:
 
     def _parse(self, line: bytes | None) -> Iterator[Message]:
         if line is None:
-            self._parser.notices.add("too large", f"a line of more than {self._parser.max_bytes} bytes")
+            self._parser.notices.add(
+                "too large", f"a line of more than {self._parser.max_bytes} bytes"
+            )
         elif line.strip() and (message := self._parser.parse(self.path.name, line)):
             yield message
-            if b'"label"' in line and len(message.readings) == 1:  # only such lines are parsed twice
+            if (
+                b'"label"' in line and len(message.readings) == 1
+            ):  # only such lines are parsed twice
                 self._label(message.readings[0].device, message.readings[0].time, json.loads(line))
 
 
 def _regrouped(parsed: Iterator[Message], source: str, period: float | None) -> Iterator[Message]:
-    """Gateways' messages as they are, if the first one names its gateway; else the readings as rows of a table."""
+    """Gateways' messages as they are, if the first one names its gateway; else the readings as rows
+    of a table."""
     first = next(parsed, None)
     if first is None:
         return
@@ -154,4 +185,6 @@ def _regrouped(parsed: Iterator[Message], source: str, period: float | None) -> 
     if first.source != source:
         yield from everything
     else:
-        yield from messages(chain.from_iterable(message.readings for message in everything), source, period)
+        yield from messages(
+            chain.from_iterable(message.readings for message in everything), source, period
+        )

@@ -42,12 +42,18 @@ class Stdin:
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
         """See `Source`."""
-        if not self._ready and not self.ended and select.select([self._descriptor], [], [], seconds)[0]:
+        if (
+            not self._ready
+            and not self.ended
+            and select.select([self._descriptor], [], [], seconds)[0]
+        ):
             chunk = os.read(self._descriptor, CHUNK)
             self.ended = not chunk
             lines = self._lines.feed(chunk) if chunk else self._lines.rest()
             arrived = time.time()
-            self._ready = [Raw("stdin", line, arrived) for line, _ in lines if line is None or line.strip()]
+            self._ready = [
+                Raw("stdin", line, arrived) for line, _ in lines if line is None or line.strip()
+            ]
         batch, self._ready = self._ready[:limit], self._ready[limit:]
         return batch
 
@@ -61,8 +67,9 @@ class Stdin:
 class Followed:
     """JSON lines of a file as they are appended; waits for a file that is not there yet.
 
-    A file that was rotated (the path names another one) is read to its end, then the new one from its beginning; one that became
-    shorter was truncated and is read from its beginning. What the file before got while nobody read it is lost, and noticed.
+    A file that was rotated (the path names another one) is read to its end, then the new one from
+    its beginning; one that became shorter was truncated and is read from its beginning. What the
+    file before got while nobody read it is lost, and noticed.
 
     Raises:
         UsageError: it is a folder (from any method).
@@ -133,19 +140,29 @@ class Followed:
         except FileNotFoundError:
             return False
         except OSError as error:
-            self._notices.add("file cannot be read", f"{self._path}: {error.strerror}; trying again")
+            self._notices.add(
+                "file cannot be read", f"{self._path}: {error.strerror}; trying again"
+            )
             return False
         status = os.fstat(self._file)
         if stat.S_ISDIR(status.st_mode):
-            raise UsageError(f"--follow {self._path}: is a folder", "name a file of JSON lines, or - for stdin")
+            raise UsageError(
+                f"--follow {self._path}: is a folder", "name a file of JSON lines, or - for stdin"
+            )
         self._inode, self._begin = status.st_ino, b""
         self._lines = Lines(self._longest)
         if self._start:
             offset = self._start["offset"]
-            if self._start["inode"] == status.st_ino and offset <= status.st_size and self._start.get("begin") == self._digest(offset):
+            if (
+                self._start["inode"] == status.st_ino
+                and offset <= status.st_size
+                and self._start.get("begin") == self._digest(offset)
+            ):
                 self._lines.offset = os.lseek(self._file, offset, os.SEEK_SET)
             else:
-                self._notices.add("file replaced while nobody read it", f"{self._path}: read from its beginning")
+                self._notices.add(
+                    "file replaced while nobody read it", f"{self._path}: read from its beginning"
+                )
             self._start = {}
         return True
 
@@ -167,5 +184,7 @@ class Followed:
         arrived = time.time()
         for line, offset in lines:
             if line is None or line.strip():
-                place = json.dumps({"inode": self._inode, "offset": offset, "begin": self._digest(offset)}).encode()
+                place = json.dumps(
+                    {"inode": self._inode, "offset": offset, "begin": self._digest(offset)}
+                ).encode()
                 self._ready.append(Raw(self._source, line, arrived, place=place))

@@ -20,7 +20,8 @@ class Lines:
         self.offset = 0
 
     def feed(self, chunk: bytes) -> list[tuple[bytes | None, int]]:
-        """The lines that this chunk completes: content without its line end (None: too long), and the offset behind it."""
+        """The lines that this chunk completes: content without its line end (None: too long), and
+        the offset behind it."""
         found: list[tuple[bytes | None, int]] = []
         at = 0
         while (end := chunk.find(b"\n", at)) >= 0:

@@ -1,4 +1,5 @@
-"""Readings from an MQTT broker, acknowledged only after they are kept: with QoS 1 nothing is lost while the detector is away."""
+"""Readings from an MQTT broker, acknowledged only after they are kept: with QoS 1 nothing is lost
+while the detector is away."""
 
 from __future__ import annotations
 
@@ -20,30 +21,48 @@ INBOX_BYTES = 64 << 20
 """What may wait for the detector before the connection is held up."""
 
 SHORT, SHORT_ONES = 5.0, 4
-"""So many connections in a row shorter than so many seconds: brokers do not always say that another client has taken the session."""
+"""So many connections in a row shorter than so many seconds: brokers do not always say that another
+client has taken the session."""
 
 FEW = 4
-"""After a larger batch the next one is given time to gather: else the network's thread waits for the interpreter at each message."""
+"""After a larger batch the next one is given time to gather: else the network's thread waits for
+the interpreter at each message."""
 
 OVERHEAD = 400
 """Bytes of a waiting message beside its payload, about."""
 
 
 class MqttSource:
-    """A durable session: the broker keeps what comes while the detector is away, up to the session's expiry.
+    """A durable session: the broker keeps what comes while the detector is away, up to the
+    session's expiry.
 
     Args:
         where: the broker and the topic filter.
         client_id: names the session; two detectors must not share one.
         session_expiry: seconds.
-        status_topic: retained "online" or "offline", the latter by the broker too when the connection is lost.
-        max_bytes: a longer payload is dropped on arrival, and counted.
+        status_topic: retained "online" or "offline", the latter by the broker too when the
+        connection is lost. max_bytes: a longer payload is dropped on arrival, and counted.
     """
 
     ended = False
 
-    def __init__(self, where: Address, client_id: str, *, session_expiry: int, status_topic: str, max_bytes: int, notices: Notices) -> None:
-        self._where, self._expiry, self._status, self._max_bytes, self._notices = where, session_expiry, status_topic, max_bytes, notices
+    def __init__(
+        self,
+        where: Address,
+        client_id: str,
+        *,
+        session_expiry: int,
+        status_topic: str,
+        max_bytes: int,
+        notices: Notices,
+    ) -> None:
+        self._where, self._expiry, self._status, self._max_bytes, self._notices = (
+            where,
+            session_expiry,
+            status_topic,
+            max_bytes,
+            notices,
+        )
         self._inbox: deque[Raw] = deque()
         self._bytes = 0
         self._busy = False
@@ -70,7 +89,13 @@ class MqttSource:
         properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._expiry
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
-        self._client.connect_async(self._where.host, self._where.port, keepalive=30, clean_start=False, properties=properties)
+        self._client.connect_async(
+            self._where.host,
+            self._where.port,
+            keepalive=30,
+            clean_start=False,
+            properties=properties,
+        )
         self._client.loop_start()
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
@@ -85,7 +110,10 @@ class MqttSource:
             with self._room:
                 self._room.wait_for(lambda: self._inbox or self._failure, seconds)
         if self._failure is not None:
-            raise UsageError(f"MQTT broker {self._where}: {self._failure}", "set ANOMALYNET_MQTT_USERNAME, _PASSWORD, _CA, _CERT, _KEY")
+            raise UsageError(
+                f"MQTT broker {self._where}: {self._failure}",
+                "set ANOMALYNET_MQTT_USERNAME, _PASSWORD, _CA, _CERT, _KEY",
+            )
         batch = [self._inbox.popleft() for _ in range(min(limit, len(self._inbox)))]
         self._busy = len(batch) > FEW
         with self._room:
@@ -94,7 +122,8 @@ class MqttSource:
         return batch
 
     def acknowledge(self, batch: Sequence[Raw]) -> None:
-        """Tell the broker; what another connection delivered it will send again, and is acknowledged then."""
+        """Tell the broker; what another connection delivered it will send again, and is
+        acknowledged then."""
         with self._acknowledging:
             for raw in batch:
                 if raw.token is not None and raw.token[0] == self._connection:
@@ -116,7 +145,9 @@ class MqttSource:
             self._failure = why
             self._room.notify_all()
 
-    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+    def _on_connect(
+        self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
+    ) -> None:
         if reason.is_failure:
             if why := final(reason):
                 self._fail(why)
@@ -127,7 +158,9 @@ class MqttSource:
 
         self.connected = True
         self._began = time.monotonic()
-        options = SubscribeOptions(qos=1, noLocal=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+        options = SubscribeOptions(
+            qos=1, noLocal=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND
+        )
         client.subscribe(self._where.topic, options=options)
 
     def _on_connect_fail(self, client: Any, userdata: Any) -> None:
@@ -137,19 +170,29 @@ class MqttSource:
         else:
             self._notices.add("connection failed", f"{self._where}: {error}; trying again")
 
-    def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+    def _on_disconnect(
+        self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
+    ) -> None:
         with self._acknowledging:
             self._connection += 1
         self.connected = False
         if str(reason) == "Session taken over":
-            self._fail("another client has connected with this client id, give each detector its own --client-id")
+            self._fail(
+                "another client has connected with this client id, give each detector its own "
+                "--client-id"
+            )
         elif not self._closing and self._failure is None:
             self._notices.add("connection lost", f"{self._where}: {reason}; connecting again")
             self._short = self._short + 1 if time.monotonic() - self._began < SHORT else 0
             if self._short == SHORT_ONES:
-                self._notices.add("connections end soon", "another client may use this client id, give each detector its own --client-id")
+                self._notices.add(
+                    "connections end soon",
+                    "another client may use this client id, give each detector its own --client-id",
+                )
 
-    def _on_subscribe(self, client: Any, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:
+    def _on_subscribe(
+        self, client: Any, userdata: Any, mid: int, reasons: Any, properties: Any
+    ) -> None:
         if reasons and reasons[0].is_failure:
             self._fail(f"it refuses to subscribe to {self._where.topic}: {reasons[0]}")
         else:

@@ -22,8 +22,9 @@ def by_time(readings: list[Reading]) -> bool:
 def messages(readings: Iterable[Reading], source: str, period: float | None) -> Iterator[Message]:
     """Group readings.
 
-    Sorted by time: one message a period (of equal times where there is none), all of one source, so that devices which fall silent
-    are noticed by the others' clock. Sorted by device: each device is a source of its own.
+    Sorted by time: one message a period (of equal times where there is none), all of one source, so
+    that devices which fall silent are noticed by the others' clock. Sorted by device: each device
+    is a source of its own.
     """
     rows = iter(readings)
     seen = list(islice(rows, LOOK))

@@ -1,1 +1,2 @@
-"""What stands around the engine of a stream: addresses, messages, a journal and snapshots, the loop, metrics and views."""
+"""What stands around the engine of a stream: addresses, messages, a journal and snapshots, the
+loop, metrics and views."""

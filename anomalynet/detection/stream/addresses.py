@@ -1,4 +1,5 @@
-"""What addresses on a command line share: schemes in any case, and no credentials, which process lists and logs would show."""
+"""What addresses on a command line share: schemes in any case, and no credentials, which process
+lists and logs would show."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ _CREDENTIALS = re.compile(r"[^/]*:[^/]*@")
 
 
 def scheme(target: str) -> str:
-    """Of an address, in lower case; empty for what is no address, such as a file. `https:/host`, mistyped, is an address too."""
+    """Of an address, in lower case; empty for what is no address, such as a file. `https:/host`,
+    mistyped, is an address too."""
     found = _SCHEME.match(target)
     return found[1].lower() if found else ""
 
@@ -28,5 +30,6 @@ def refuse_credentials(target: str, variables: str) -> None:
     """
     if "@" in target and (scheme(target) or _CREDENTIALS.match(target)):
         raise UsageError(
-            "an address with credentials: they would be seen in process lists and logs", f"set {variables}; an @ that is meant is %40"
+            "an address with credentials: they would be seen in process lists and logs",
+            f"set {variables}; an @ that is meant is %40",
         )

@@ -25,7 +25,9 @@ class Appended:
 
     def __init__(self, path: Path, told: Path | None = None, empty: bool = False) -> None:
         self.path, self._told = path, told or path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if empty else 0), 0o644)
+        self._file = os.open(
+            path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if empty else 0), 0o644
+        )
         self.size = os.fstat(self._file).st_size
 
     def append(self, content: bytes, sync: bool = False) -> None:
@@ -70,7 +72,9 @@ class Appended:
         os.close(self._file)
 
     def _failed(self, error: OSError) -> RunError:
-        return RunError(f"{self._told}: {error.strerror or error}", "make room; the same command continues")
+        return RunError(
+            f"{self._told}: {error.strerror or error}", "make room; the same command continues"
+        )
 
 
 def sync_folder(folder: Path) -> None:

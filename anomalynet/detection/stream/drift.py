@@ -1,4 +1,5 @@
-"""Whether what comes in still looks like what the model was trained on. It tells, and adapts nothing."""
+"""Whether what comes in still looks like what the model was trained on. It tells, and adapts
+nothing."""
 
 from __future__ import annotations
 
@@ -27,10 +28,10 @@ class Measure:
     """How far a quantity is from its reference.
 
     Attributes:
-        psi: population stability index over the reference's tenths; customary reading: below 0.1 none, above 0.25 a large shift.
-        ks: largest distance of the two distribution functions; None where scipy is not installed.
-        p_value: of `ks`, the reference taken as 101 values. Steps that follow each other are alike, so it is smaller than it should be.
-        steps: compared.
+        psi: population stability index over the reference's tenths; customary reading: below 0.1
+        none, above 0.25 a large shift. ks: largest distance of the two distribution functions; None
+        where scipy is not installed. p_value: of `ks`, the reference taken as 101 values. Steps
+        that follow each other are alike, so it is smaller than it should be. steps: compared.
     """
 
     psi: float
@@ -40,7 +41,8 @@ class Measure:
 
 
 def psi(sample: Float64, reference: Float64) -> float:
-    """Population stability index: Σ (p - q) ln(p / q) over bins between the reference's tenths; equal tenths are one.
+    """Population stability index: Σ (p - q) ln(p / q) over bins between the reference's tenths;
+    equal tenths are one.
 
     Args:
         sample: finite values.
@@ -64,7 +66,10 @@ class Drift:
 
     def __init__(self, contract: Contract, window: int = WINDOW) -> None:
         self._references = {"score": np.asarray(contract.reference.scores, np.float64)}
-        self._references |= {name: np.asarray(contract.reference.channels.get(name, ()), np.float64) for name in contract.channels}
+        self._references |= {
+            name: np.asarray(contract.reference.channels.get(name, ()), np.float64)
+            for name in contract.channels
+        }
         self._ring = np.full((window, len(self._references)), np.nan, np.float32)
         self._next = 0
 
@@ -84,7 +89,9 @@ class Drift:
         for (name, reference), column in zip(self._references.items(), self._ring.T, strict=True):
             sample = column[np.isfinite(column)].astype(np.float64)
             if len(reference) and len(sample) >= FEWEST:
-                found[name] = Measure(psi(sample, reference), *_kolmogorov_smirnov(sample, reference), len(sample))
+                found[name] = Measure(
+                    psi(sample, reference), *_kolmogorov_smirnov(sample, reference), len(sample)
+                )
         return found
 
 
@@ -102,6 +109,13 @@ def described(measures: dict[str, Measure]) -> str:
     if not measures:
         return f"drift: fewer than {FEWEST} scored steps, or the model has no reference"
     ordered = sorted(measures.items(), key=lambda item: -item[1].psi)
-    shown = [f"{name} {each.psi:.3f}" + ("" if each.ks is None else f" (KS {each.ks:.3f})") for name, each in ordered[:5]]
-    missing = "" if any(each.ks is not None for _, each in ordered) else "; no KS test, scipy is not installed"
+    shown = [
+        f"{name} {each.psi:.3f}" + ("" if each.ks is None else f" (KS {each.ks:.3f})")
+        for name, each in ordered[:5]
+    ]
+    missing = (
+        ""
+        if any(each.ks is not None for _, each in ordered)
+        else "; no KS test, scipy is not installed"
+    )
     return f"drift, PSI over {ordered[0][1].steps} steps: {', '.join(shown)}{missing}"

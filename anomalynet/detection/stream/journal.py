@@ -1,6 +1,8 @@
-"""What came since the last snapshot, in one growing file: a batch is one frame with its length and CRC32, written by one `write`.
+"""What came since the last snapshot, in one growing file: a batch is one frame with its length and
+CRC32, written by one `write`.
 
-A frame that was not written whole (the process was killed, the disk full) ends the journal; nobody was told that it had been kept.
+A frame that was not written whole (the process was killed, the disk full) ends the journal; nobody
+was told that it had been kept.
 """
 
 from __future__ import annotations
@@ -33,10 +35,9 @@ class Entry:
     """One thing that happened.
 
     Attributes:
-        kind: a message came, a silent source was ticked, a sink delivered an event, or reading came to this place of a file.
-        name: topic or file, source, or sink.
-        content: payload; clock in µs as text; key of an event; the place.
-        time: wall clock in seconds since 1970.
+        kind: a message came, a silent source was ticked, a sink delivered an event, or reading came
+        to this place of a file. name: topic or file, source, or sink. content: payload; clock in µs
+        as text; key of an event; the place. time: wall clock in seconds since 1970.
     """
 
     kind: Kind
@@ -50,7 +51,8 @@ class Journal:
 
     Args:
         path: the file; frames behind its last whole one are cut off.
-        sync: wait for the disk after each batch: what is acknowledged then survives a power cut, not only a crash.
+        sync: wait for the disk after each batch: what is acknowledged then survives a power cut,
+        not only a crash.
     """
 
     def __init__(self, path: Path, sync: bool = False) -> None:
@@ -92,7 +94,13 @@ def batches(path: Path) -> Iterator[list[Entry]]:
 
 def _packed(entry: Entry) -> bytes:
     name = entry.name.encode()
-    return b"".join((ENTRY.pack(CODES[entry.kind], entry.time, len(name), len(entry.content)), name, entry.content))
+    return b"".join(
+        (
+            ENTRY.pack(CODES[entry.kind], entry.time, len(name), len(entry.content)),
+            name,
+            entry.content,
+        )
+    )
 
 
 def _entries(body: memoryview) -> list[Entry]:
@@ -100,7 +108,14 @@ def _entries(body: memoryview) -> list[Entry]:
     while at < len(body):
         code, time, name, content = ENTRY.unpack_from(body, at)
         at += ENTRY.size
-        found.append(Entry(KINDS[code], str(body[at : at + name], "utf-8"), bytes(body[at + name : at + name + content]), time))
+        found.append(
+            Entry(
+                KINDS[code],
+                str(body[at : at + name], "utf-8"),
+                bytes(body[at + name : at + name + content]),
+                time,
+            )
+        )
         at += name + content
     return found
 

@@ -1,4 +1,5 @@
-"""JSON of gateways and devices → messages of readings. What cannot be read is counted by kind and never raises."""
+"""JSON of gateways and devices → messages of readings. What cannot be read is counted by kind and
+never raises."""
 
 from __future__ import annotations
 
@@ -76,24 +77,34 @@ class Parser:
             raise _RejectedError("not an object", entry)
         device = _name(entry.get("device"))
         if device is None:
-            raise _RejectedError("bad device" if "device" in entry else "no device", entry.get("device", entry))
+            raise _RejectedError(
+                "bad device" if "device" in entry else "no device", entry.get("device", entry)
+            )
         time = self._time(entry["time"]) if "time" in entry else default
         if time is None:
             raise _RejectedError("no time", device)
-        return Reading(device, time, self._values(entry["values"]) if "values" in entry else self._values(entry, RESERVED))
+        return Reading(
+            device,
+            time,
+            self._values(entry["values"]) if "values" in entry else self._values(entry, RESERVED),
+        )
 
     def _values(self, given: object, reserved: frozenset[str] = frozenset()) -> tuple[float, ...]:
         """A float a sensor, NaN where it is missing or no number."""
         if given is None:
             return self._nothing
         if type(given) is dict:
-            if not given.keys() <= self._known and (unknown := given.keys() - self._known - reserved):
+            if not given.keys() <= self._known and (
+                unknown := given.keys() - self._known - reserved
+            ):
                 self.notices.add("unknown channel", min(unknown), len(unknown))
             return self._numbers(map(given.get, self.sensors))
         if type(given) is not list:
             raise _RejectedError("bad values", given)
         if len(given) != len(self.sensors):
-            raise _RejectedError("wrong channel count", f"{len(given)} instead of {len(self.sensors)}")
+            raise _RejectedError(
+                "wrong channel count", f"{len(given)} instead of {len(self.sensors)}"
+            )
         return self._numbers(given)
 
     def _time(self, given: object) -> int:
@@ -125,4 +136,8 @@ def _name(given: object) -> str | None:
     """A name that every output can hold on one line: text or a whole number."""
     if type(given) is int and abs(given) < 1 << 63:
         return str(given)
-    return given if isinstance(given, str) and 0 < len(given) <= LONGEST_NAME and given.isprintable() else None
+    return (
+        given
+        if isinstance(given, str) and 0 < len(given) <= LONGEST_NAME and given.isprintable()
+        else None
+    )

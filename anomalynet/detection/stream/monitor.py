@@ -1,4 +1,5 @@
-"""`/metrics` for Prometheus and `/healthz`, on a thread of their own. No device is named: labels stay few."""
+"""`/metrics` for Prometheus and `/healthz`, on a thread of their own. No device is named: labels
+stay few."""
 
 from __future__ import annotations
 
@@ -33,13 +34,21 @@ class Monitor:
         try:
             from prometheus_client import CollectorRegistry, Histogram, generate_latest
         except ImportError:
-            raise UsageError("--metrics needs the package prometheus-client", "pip install prometheus-client") from None
+            raise UsageError(
+                "--metrics needs the package prometheus-client", "pip install prometheus-client"
+            ) from None
         registry = CollectorRegistry()
         self._latency = Histogram(
-            "anomalynet_latency_seconds", "From a message's arrival to its scores, one a message.", registry=registry, buckets=LATENCY
+            "anomalynet_latency_seconds",
+            "From a message's arrival to its scores, one a message.",
+            registry=registry,
+            buckets=LATENCY,
         )
         self._lag = Histogram(
-            "anomalynet_lag_seconds", "From a message's newest reading to its scores, one a message.", registry=registry, buckets=LAG
+            "anomalynet_lag_seconds",
+            "From a message's newest reading to its scores, one a message.",
+            registry=registry,
+            buckets=LAG,
         )
         registry.register(_Collector(status))
 
@@ -48,7 +57,9 @@ class Monitor:
 
             def do_GET(self) -> None:
                 if self.path.partition("?")[0] == "/metrics":
-                    self._answer(200, "text/plain; version=0.0.4; charset=utf-8", generate_latest(registry))
+                    self._answer(
+                        200, "text/plain; version=0.0.4; charset=utf-8", generate_latest(registry)
+                    )
                 elif self.path == "/healthz":
                     body = json.dumps({"healthy": status.healthy, **status.to_json()}).encode()
                     self._answer(200 if status.healthy else 503, "application/json", body)
@@ -74,9 +85,13 @@ class Monitor:
         try:
             self._server = Server((host, int(port)), Handler)
         except (ValueError, OverflowError):
-            raise UsageError(f"--metrics {where}: {port!r} is no port", "--metrics [HOST:]PORT") from None
+            raise UsageError(
+                f"--metrics {where}: {port!r} is no port", "--metrics [HOST:]PORT"
+            ) from None
         except OSError as error:
-            raise UsageError(f"--metrics {where}: {error.strerror or error}", "--metrics [HOST:]PORT") from None
+            raise UsageError(
+                f"--metrics {where}: {error.strerror or error}", "--metrics [HOST:]PORT"
+            ) from None
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
@@ -111,7 +126,9 @@ class _Collector:
         }
         for name, (total, told) in counters.items():
             yield CounterMetricFamily(f"anomalynet_{name}", told, value=total)
-        rejected = CounterMetricFamily("anomalynet_rejected", "What could not be read or delivered, by kind.", labels=["kind"])
+        rejected = CounterMetricFamily(
+            "anomalynet_rejected", "What could not be read or delivered, by kind.", labels=["kind"]
+        )
         for kind, count in list(status.rejected.items()):
             rejected.add_metric([kind], count)
         yield rejected
@@ -119,8 +136,16 @@ class _Collector:
         for state, count in list(status.states.items()):
             devices.add_metric([state], count)
         yield devices
-        yield GaugeMetricFamily("anomalynet_connected", "1 while the source could deliver.", value=float(status.connected))
-        drift = GaugeMetricFamily("anomalynet_drift", "Distance of recent steps from the reference.", labels=["of", "measure"])
+        yield GaugeMetricFamily(
+            "anomalynet_connected",
+            "1 while the source could deliver.",
+            value=float(status.connected),
+        )
+        drift = GaugeMetricFamily(
+            "anomalynet_drift",
+            "Distance of recent steps from the reference.",
+            labels=["of", "measure"],
+        )
         for name, each in list(status.drift.items()):
             for measure, value in (("psi", each.psi), ("ks", each.ks), ("p_value", each.p_value)):
                 if value is not None:

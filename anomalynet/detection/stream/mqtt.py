@@ -1,4 +1,5 @@
-"""What every MQTT connection here shares: the address, credentials from the environment, the client."""
+"""What every MQTT connection here shares: the address, credentials from the environment, the
+client."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
 READINGS, ALARMS = "ANOMALYNET_MQTT", "ANOMALYNET_ALARMS"
-"""Variables `…_USERNAME` and `…_PASSWORD`: of the readings' broker, and of another one for alarms."""
+"""Variables `…_USERNAME` and `…_PASSWORD`: of the readings' broker, and of another one for
+alarms."""
 
 VARIABLES = f"{READINGS}_USERNAME, _PASSWORD, _CA, _CERT, _KEY"
 
@@ -63,9 +65,13 @@ def address(url: str) -> Address:
     except ValueError:
         parts, host, port = urlsplit(""), None, None
     if parts.scheme not in ("mqtt", "mqtts") or not host:
-        raise UsageError(f"{url}: not an MQTT address", "mqtt://host[:port]/topic, or mqtts:// for TLS")
+        raise UsageError(
+            f"{url}: not an MQTT address", "mqtt://host[:port]/topic, or mqtts:// for TLS"
+        )
     tls = parts.scheme == "mqtts"
-    topic = unquote(url.partition("://")[2].partition("/")[2])  # by hand: `#` is a wildcard here, not a fragment
+    topic = unquote(
+        url.partition("://")[2].partition("/")[2]
+    )  # by hand: `#` is a wildcard here, not a fragment
     if not topic:
         raise UsageError(f"{url}: names no topic", f"{url.rstrip('/')}/sensors/#")
     return Address(host, port or (8883 if tls else 1883), topic, tls)
@@ -79,18 +85,24 @@ def one_topic(url: str) -> Address:
     """
     where = address(url)
     if "#" in where.topic or "+" in where.topic:
-        raise UsageError(f"{url}: messages are published to one topic, without wildcards", "mqtt://host/topic")
+        raise UsageError(
+            f"{url}: messages are published to one topic, without wildcards", "mqtt://host/topic"
+        )
     return where
 
 
-def make_client(where: Address, client_id: str, *, credentials: str = READINGS, manual_ack: bool = False) -> Client:
-    """A client of MQTT 5 with the environment's credentials, that reconnects by itself after 1 … 30 s.
+def make_client(
+    where: Address, client_id: str, *, credentials: str = READINGS, manual_ack: bool = False
+) -> Client:
+    """A client of MQTT 5 with the environment's credentials, that reconnects by itself after 1 … 30
+    s.
 
     Args:
         credentials: `READINGS` or `ALARMS`: whose user name and password.
 
     Raises:
-        UsageError: paho-mqtt is not installed, a certificate cannot be read, or a password would be sent in clear text.
+        UsageError: paho-mqtt is not installed, a certificate cannot be read, or a password would be
+        sent in clear text.
     """
     try:
         from paho.mqtt.client import Client
@@ -98,13 +110,21 @@ def make_client(where: Address, client_id: str, *, credentials: str = READINGS, 
     except ImportError:
         raise UsageError("MQTT needs the package paho-mqtt", "pip install paho-mqtt") from None
 
-    client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=manual_ack)
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id,
+        protocol=MQTTProtocolVersion.MQTTv5,
+        manual_ack=manual_ack,
+    )
     client.reconnect_delay_set(1, 30)
     environment = os.environ
     if user := environment.get(f"{credentials}_USERNAME"):
         password = environment.get(f"{credentials}_PASSWORD")
         if password and not where.tls and where.host not in LOCAL:
-            raise UsageError(f"MQTT broker {where}: {credentials}_PASSWORD would be sent in clear text", "use mqtts://")
+            raise UsageError(
+                f"MQTT broker {where}: {credentials}_PASSWORD would be sent in clear text",
+                "use mqtts://",
+            )
         client.username_pw_set(user, password)
     if where.tls:
         client.tls_set_context(_tls(environment))
@@ -121,21 +141,31 @@ def final(error: BaseException | ReasonCode | None) -> str | None:
 
 
 def connection_error() -> BaseException | None:
-    """The error that paho is handling while it calls `on_connect_fail`, which it does not pass on."""
+    """The error that paho is handling while it calls `on_connect_fail`, which it does not pass
+    on."""
     return sys.exc_info()[1]
 
 
 def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:
     authority = environment.get("ANOMALYNET_MQTT_CA")
-    certificate, key = environment.get("ANOMALYNET_MQTT_CERT"), environment.get("ANOMALYNET_MQTT_KEY")
+    certificate, key = (
+        environment.get("ANOMALYNET_MQTT_CERT"),
+        environment.get("ANOMALYNET_MQTT_KEY"),
+    )
     try:
         context = ssl.create_default_context(cafile=authority)
     except OSError as error:
-        raise UsageError(f"ANOMALYNET_MQTT_CA: {authority}: {error.strerror or 'no certificate'}", "name a PEM file") from None
+        raise UsageError(
+            f"ANOMALYNET_MQTT_CA: {authority}: {error.strerror or 'no certificate'}",
+            "name a PEM file",
+        ) from None
     if certificate:
         try:
             context.load_cert_chain(certificate, key)
         except OSError as error:
-            what = f"ANOMALYNET_MQTT_CERT, _KEY: {certificate}: {error.strerror or 'no certificate with its key'}"
+            what = (
+                f"ANOMALYNET_MQTT_CERT, _KEY: {certificate}: "
+                f"{error.strerror or 'no certificate with its key'}"
+            )
             raise UsageError(what, "name PEM files") from None
     return context

@@ -1,4 +1,5 @@
-"""Counts of what went wrong, by kind, and one line on stderr for the first of each kind: a flood of bad input fills no log."""
+"""Counts of what went wrong, by kind, and one line on stderr for the first of each kind: a flood of
+bad input fills no log."""
 
 from __future__ import annotations
 
@@ -16,7 +17,12 @@ def printable(example: object) -> str:
     if isinstance(example, bytes | bytearray | memoryview):
         example = bytes(example[: 4 * EXAMPLE]).decode("utf-8", "backslashreplace")
     text = str(example)
-    return (text[:EXAMPLE] + ("…" if len(text) > EXAMPLE else "")).encode("unicode_escape").decode().replace("\\u2026", "...")
+    return (
+        (text[:EXAMPLE] + ("…" if len(text) > EXAMPLE else ""))
+        .encode("unicode_escape")
+        .decode()
+        .replace("\\u2026", "...")
+    )
 
 
 def to_stderr(line: str) -> None:

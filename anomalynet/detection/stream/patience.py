@@ -1,4 +1,5 @@
-"""Sources that fell silent: the wall clock goes on for them, so that a dead gateway's devices are noticed."""
+"""Sources that fell silent: the wall clock goes on for them, so that a dead gateway's devices are
+noticed."""
 
 from __future__ import annotations
 
@@ -13,17 +14,21 @@ LOOK = 0.25
 """Seconds between looks for silent sources."""
 
 SPARE = 10_000
-"""Sources beside those that the engine knows: names that anybody can make up, forgotten from time to time."""
+"""Sources beside those that the engine knows: names that anybody can make up, forgotten from time
+to time."""
 
 
 Clocks = Callable[[], Mapping[str, int]]
-"""Gives each source's event time in µs, as the engine believes it: it is not misled by one wrong time stamp."""
+"""Gives each source's event time in µs, as the engine believes it: it is not misled by one wrong
+time stamp."""
 
 
 @dataclass(slots=True)
 class _Source:
     heard: float  # wall clock
-    behind: float | None = None  # seconds by which its event time is behind the wall clock, once that is settled
+    behind: float | None = (
+        None  # seconds by which its event time is behind the wall clock, once that is settled
+    )
     ticked: float = -math.inf  # wall clock of its last tick
 
 
@@ -32,9 +37,9 @@ class Patience:
 
     Args:
         seconds: of silence, by wall clock, before a source is ticked.
-        period: seconds between readings: a silent source is ticked twice in it, at most once a second.
-        clocks: of the engine.
-        most: seconds of silence after which a source is forgotten: nothing follows from further ticks.
+        period: seconds between readings: a silent source is ticked twice in it, at most once a
+        second. clocks: of the engine. most: seconds of silence after which a source is forgotten:
+        nothing follows from further ticks.
     """
 
     def __init__(self, seconds: float, period: float, clocks: Clocks, most: float = DAY) -> None:
@@ -55,7 +60,8 @@ class Patience:
             self._sources[source].behind = now - clock / 1e6
 
     def due(self, now: float) -> list[tuple[str, int]]:
-        """Silent sources, each with its clock: its newest event time and the wall time since then, µs."""
+        """Silent sources, each with its clock: its newest event time and the wall time since then,
+        µs."""
         if 0 <= now - self._looked < LOOK:
             return []
         self._looked = now
@@ -86,10 +92,13 @@ class Patience:
 
     def restore(self, behind: Mapping[str, float]) -> None:
         """Take over what another process knew."""
-        self._sources = OrderedDict((name, _Source(-math.inf, seconds)) for name, seconds in behind.items())
+        self._sources = OrderedDict(
+            (name, _Source(-math.inf, seconds)) for name, seconds in behind.items()
+        )
 
     def restarted(self, now: float) -> None:
-        """Nobody listened before: give what waits at the broker time to arrive before anything is called silent."""
+        """Nobody listened before: give what waits at the broker time to arrive before anything is
+        called silent."""
         self._forget_unknown()
         clocks = self._clocks()
         for name, source in self._sources.items():
@@ -100,7 +109,9 @@ class Patience:
         """Between batches: the engine knows every source that brought a reading it took."""
         if len(self._sources) > self._room:
             clocks = self._clocks()
-            self._sources = OrderedDict((name, source) for name, source in self._sources.items() if name in clocks)
+            self._sources = OrderedDict(
+                (name, source) for name, source in self._sources.items() if name in clocks
+            )
             self._room = 2 * len(self._sources) + SPARE
 
     def _behind(self, name: str, source: _Source, clocks: Mapping[str, int]) -> float | None:

@@ -34,4 +34,6 @@ class Seen:
     def restore(self, text: str) -> None:
         """Take over what another process has seen."""
         seen = bytes.fromhex(text)
-        self._digests = OrderedDict((seen[at : at + DIGEST], None) for at in range(0, len(seen), DIGEST))
+        self._digests = OrderedDict(
+            (seen[at : at + DIGEST], None) for at in range(0, len(seen), DIGEST)
+        )

@@ -1,4 +1,5 @@
-"""The loop of a running detector: collect, keep, read, score, deliver, acknowledge. In this order nothing is lost and nothing doubled."""
+"""The loop of a running detector: collect, keep, read, score, deliver, acknowledge. In this order
+nothing is lost and nothing doubled."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ class Service:
     """Joins the parts; use `resume` once, then `turn` again and again, then `close`.
 
     Attributes:
-        redelivers: the source may send a payload twice, so those seen lately are remembered. A second copy would otherwise look like a
+        redelivers: the source may send a payload twice, so those seen lately are remembered. A
+        second copy would otherwise look like a
             device whose clock went back.
         threshold: of scores, for the view.
         snapshot_every, drift_every: seconds; None: never.
@@ -97,7 +99,11 @@ class Service:
         """Collect what came, and do everything with it."""
         raws = self.source.collect(BATCH, WAIT)
         now = time.time()
-        entries = [Entry("message", raw.source, raw.payload or b"", raw.arrived) for raw in raws if self._is_new(raw)]
+        entries = [
+            Entry("message", raw.source, raw.payload or b"", raw.arrived)
+            for raw in raws
+            if self._is_new(raw)
+        ]
         for sink in self.sinks:
             entries += [Entry("delivered", sink.name, key.encode()) for key in sink.delivered()]
         if raws and raws[-1].place:
@@ -105,7 +111,12 @@ class Service:
         self._keep(entries)
         self.source.acknowledge(raws)
         if self.patience is not None:
-            self._keep([Entry("tick", name, str(clock).encode(), now) for name, clock in self.patience.due(now)])
+            self._keep(
+                [
+                    Entry("tick", name, str(clock).encode(), now)
+                    for name, clock in self.patience.due(now)
+                ]
+            )
         self._look()
 
     def close(self) -> None:
@@ -203,7 +214,11 @@ class Service:
             for kind in self.engine.counts:
                 self.parser.notices.tell(kind)
             status.rejected = dict(self.parser.notices.snapshot() + Counter(self.engine.counts))
-        if self.drift is not None and self.drift_every is not None and now - self._drifted >= self.drift_every:
+        if (
+            self.drift is not None
+            and self.drift_every is not None
+            and now - self._drifted >= self.drift_every
+        ):
             self._drifted = now
             status.drift = self.drift.measure()
             self.tell_drift(status.drift)
@@ -229,7 +244,9 @@ class Service:
             "seen": self._seen.to_hex(),
             "behind": self.patience.to_json() if self.patience is not None else {},
             "pending": {sink.name: sink.pending() for sink in self.sinks},
-            "scores": [str(self.scores.path.resolve()), self.scores.size] if self.scores is not None else None,
+            "scores": [str(self.scores.path.resolve()), self.scores.size]
+            if self.scores is not None
+            else None,
         }
 
     def _restore(self, own: dict[str, Any]) -> None:
@@ -239,9 +256,17 @@ class Service:
             self.patience.restore(own["behind"])
         for sink in self.sinks:
             sink.restore(own["pending"].get(sink.name, []))
-        if self.scores is not None and own["scores"] and own["scores"][0] == str(self.scores.path.resolve()):
+        if (
+            self.scores is not None
+            and own["scores"]
+            and own["scores"][0] == str(self.scores.path.resolve())
+        ):
             self.scores.cut(own["scores"][1])
 
 
 def _clock(message: Message) -> int | None:
-    return message.clock if message.clock is not None else max((reading.time for reading in message.readings), default=None)
+    return (
+        message.clock
+        if message.clock is not None
+        else max((reading.time for reading in message.readings), default=None)
+    )

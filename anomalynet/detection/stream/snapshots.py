@@ -1,4 +1,5 @@
-"""A detector's state folder: snapshots, each with the journal of what came after it, so that a killed detector goes on exactly."""
+"""A detector's state folder: snapshots, each with the journal of what came after it, so that a
+killed detector goes on exactly."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.erro
 
 
 class State:
-    """`snapshot-N.npz` is the state before the first batch of `journal-N.log`; two snapshots are kept.
+    """`snapshot-N.npz` is the state before the first batch of `journal-N.log`; two snapshots are
+    kept.
 
     Args:
         folder: made if it is not there; locked while this object lives.
@@ -47,16 +49,23 @@ class State:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise UsageError(f"{folder}: {error.strerror}", "--state names a folder of the detector's own") from None
+            raise UsageError(
+                f"{folder}: {error.strerror}", "--state names a folder of the detector's own"
+            ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._lock)
-            raise UsageError(f"{folder}: another detector uses this state", "stop it, or give each its own --state") from None
+            raise UsageError(
+                f"{folder}: another detector uses this state",
+                "stop it, or give each its own --state",
+            ) from None
         owner = folder / "model.json"
         if owner.exists() and read_json(owner).get("model") != model:
             self._unlock()
-            raise UsageError(f"{folder}: the state of another model", "give each model its own --state")
+            raise UsageError(
+                f"{folder}: the state of another model", "give each model its own --state"
+            )
         if not owner.exists():
             write_json(owner, {"model": model})
             if sync:
@@ -66,7 +75,8 @@ class State:
         self._writing: threading.Thread | None = None
 
     def load(self) -> tuple[Arrays, dict[str, Any], Iterator[list[Entry]]]:
-        """The newest whole snapshot, empty if there is none yet; what the surroundings remember; the batches since then.
+        """The newest whole snapshot, empty if there is none yet; what the surroundings remember;
+        the batches since then.
 
         Raises:
             UsageError: every snapshot is damaged.
@@ -80,12 +90,17 @@ class State:
             try:
                 arrays, own = _read(self._snapshot(number))
             except DAMAGE as error:
-                self._notices.add("snapshot damaged, the one before is used", f"{self._snapshot(number)}: {error}")
+                self._notices.add(
+                    "snapshot damaged, the one before is used", f"{self._snapshot(number)}: {error}"
+                )
                 continue
             return arrays, own, self._since(number, last)
         if snapshots and 0 not in journals:
             self._unlock()
-            raise UsageError(f"{self.folder}: no snapshot can be read", "move the folder away to start without a state")
+            raise UsageError(
+                f"{self.folder}: no snapshot can be read",
+                "move the folder away to start without a state",
+            )
         return {}, {}, self._since(0, last)
 
     def append(self, batch: Sequence[Entry]) -> None:
@@ -95,7 +110,8 @@ class State:
         self._journal.append(batch)
 
     def snapshot(self, arrays: Arrays, own: Mapping[str, Any], wait: bool = False) -> None:
-        """Keep the state as it is now; it is written in the background. Skipped while the one before is still being written.
+        """Keep the state as it is now; it is written in the background. Skipped while the one
+        before is still being written.
 
         Args:
             arrays: copies that nobody changes.
@@ -112,7 +128,9 @@ class State:
         if self._journal is not None:
             self._journal.close()
         self._number, self._journal = number, journal
-        self._writing = threading.Thread(target=self._write, args=(number, content), name="snapshot", daemon=True)
+        self._writing = threading.Thread(
+            target=self._write, args=(number, content), name="snapshot", daemon=True
+        )
         self._writing.start()
         if wait:
             self._writing.join()

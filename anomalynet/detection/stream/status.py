@@ -1,4 +1,5 @@
-"""What a running detector knows of itself: filled by its loop, read by metrics, the health check and the watch view."""
+"""What a running detector knows of itself: filled by its loop, read by metrics, the health check
+and the watch view."""
 
 from __future__ import annotations
 
@@ -67,7 +68,9 @@ class Status:
         self.recent.extend(outcome.events)
         self.names = names
         if len(names) > len(self.last):
-            self.last = np.concatenate([self.last, np.full(max(64, len(names) * 2) - len(self.last), np.nan)])
+            self.last = np.concatenate(
+                [self.last, np.full(max(64, len(names) * 2) - len(self.last), np.nan)]
+            )
         self.last[steps.row[scored]] = steps.score[scored]
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""How a running detector is shown: a live view on a terminal, one line every few seconds elsewhere. On stderr."""
+"""How a running detector is shown: a live view on a terminal, one line every few seconds elsewhere.
+On stderr."""
 
 from __future__ import annotations
 
@@ -29,22 +30,32 @@ EVERY = 5.0
 
 
 def sparkline(values: npt.NDArray[np.float64], threshold: float) -> str:
-    """One character a value: heights between the least and the larger of the threshold and the greatest; a gap where there is none."""
+    """One character a value: heights between the least and the larger of the threshold and the
+    greatest; a gap where there is none."""
     finite = values[np.isfinite(values)]
     low = float(min(finite.min(), threshold)) if len(finite) else 0.0
     span = (float(max(finite.max(), threshold)) - low if len(finite) else 0.0) or 1.0
-    return "".join(BARS[min(7, int((value - low) / span * 8))] if np.isfinite(value) else " " for value in values)
+    return "".join(
+        BARS[min(7, int((value - low) / span * 8))] if np.isfinite(value) else " "
+        for value in values
+    )
 
 
 def line(status: Status, rate: float) -> str:
     """The whole status in one line."""
-    states = ", ".join(f"{count} {state}" for state, count in status.states.items() if count) or "no devices"
+    states = (
+        ", ".join(f"{count} {state}" for state, count in status.states.items() if count)
+        or "no devices"
+    )
     lag = "" if status.lag is None else f", lag {status.lag:.1f} s"
     rejected = f", {sum(status.rejected.values())} rejected" if status.rejected else ""
     drift = max(((each.psi, name) for name, each in status.drift.items()), default=None)
     shift = "" if drift is None else f", largest drift {drift[1]} {drift[0]:.2f}"
     away = "" if status.connected else "not connected, "
-    return f"{away}{states}; {rate:.0f} readings/s, {status.scores} scores, {status.alarms} alarms{lag}{rejected}{shift}"
+    return (
+        f"{away}{states}; {rate:.0f} readings/s, {status.scores} scores, {status.alarms} "
+        f"alarms{lag}{rejected}{shift}"
+    )
 
 
 def told(event: Event) -> str:
@@ -101,5 +112,9 @@ class Watch:
         for row in scored[np.argsort(-newest[scored], kind="stable")][:SHOWN].tolist():
             past = np.array([each[row] if row < len(each) else np.nan for each in self._history])
             style = "bold red" if newest[row] >= self._threshold else ""
-            table.add_row(Text(status.names[row]), Text(f"{newest[row]:.4g}", style), Text(sparkline(past, self._threshold), style))
+            table.add_row(
+                Text(status.names[row]),
+                Text(f"{newest[row]:.4g}", style),
+                Text(sparkline(past, self._threshold), style),
+            )
         return Group(table, *(Text(told(event)) for event in reversed(status.recent)))

@@ -1,1 +1,2 @@
-"""The report of an ablation: arms against a reference, tested over recordings; `document.py` is where to begin."""
+"""The report of an ablation: arms against a reference, tested over recordings; `document.py` is
+where to begin."""

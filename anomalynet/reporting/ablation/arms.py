@@ -1,4 +1,5 @@
-"""An ablation's arms with what their runs found: run metrics by repetition, series metrics by run, and clusters of series."""
+"""An ablation's arms with what their runs found: run metrics by repetition, series metrics by run,
+and clusters of series."""
 
 from __future__ import annotations
 
@@ -28,9 +29,9 @@ class MeasuredArm:
 
     Attributes:
         design: what the sweep says of it.
-        metrics: of each counted repetition the mean over its folds of the runs' own metrics, fractions.
-        runs: the run of each place.
-        series: place → series → the metric of comparison, a fraction or a count; NaN where it is undefined.
+        metrics: of each counted repetition the mean over its folds of the runs' own metrics,
+        fractions. runs: the run of each place. series: place → series → the metric of comparison, a
+        fraction or a count; NaN where it is undefined.
     """
 
     design: AblationArm
@@ -46,7 +47,9 @@ class MeasuredArm:
     @property
     def complete(self) -> bool:
         """Whether every run that the sweep wants is there."""
-        return bool(self.runs) and len(self.runs) >= self.design.expected and self.metrics.arm.complete
+        return (
+            bool(self.runs) and len(self.runs) >= self.design.expected and self.metrics.arm.complete
+        )
 
     @property
     def status(self) -> str:
@@ -54,7 +57,11 @@ class MeasuredArm:
         if self.complete:
             return "complete"
         failed = f", {self.design.failed} failed" if self.design.failed else ""
-        return f"{len(self.runs)} of {max(self.design.expected, len(self.runs))} runs{failed}" if self.runs else f"not run{failed}"
+        return (
+            f"{len(self.runs)} of {max(self.design.expected, len(self.runs))} runs{failed}"
+            if self.runs
+            else f"not run{failed}"
+        )
 
     def run_metric(self, place: Place, metric: str) -> float:
         """What the run of a place says of its test part; NaN where it is undefined."""
@@ -69,7 +76,8 @@ def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey
     """Read the scores of every run once.
 
     Returns:
-        the arms in the ablation's order, and series → its cluster, joined by the incidents of all runs.
+        the arms in the ablation's order, and series → its cluster, joined by the incidents of all
+        runs.
 
     Raises:
         UsageError: the metric is none that steps determine.
@@ -85,18 +93,34 @@ def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey
         arm = _arm(design, tested)
         runs = {place_of(record): record for record in arm.records}
         scores = {place: read_series(record, metric) for place, record in runs.items()}
-        touched |= {((place[-1], name), number) for place, one in scores.items() for name, number in one.incidents}
-        series = {place: {(place[-1], name): value for name, value in one.values.items()} for place, one in scores.items()}
+        touched |= {
+            ((place[-1], name), number)
+            for place, one in scores.items()
+            for name, number in one.incidents
+        }
+        series = {
+            place: {(place[-1], name): value for name, value in one.values.items()}
+            for place, one in scores.items()
+        }
         found.append(MeasuredArm(design, _metrics(arm, metric, scores), runs, series))
     every = {key for arm in found for values in arm.series.values() for key in values}
     return tuple(found), clusters(every, sorted(touched, key=str))
 
 
 def _arm(design: AblationArm, tested: Mapping[int, set[int]]) -> Arm:
-    """A repetition lacks the folds that another run of the sweep has; folds that the sweep does not ask for are not missed."""
+    """A repetition lacks the folds that another run of the sweep has; folds that the sweep does not
+    ask for are not missed."""
     repetitions, duplicates = repetitions_of(design.name, design.records, ())
     known = (
-        replace(one, missing=tuple(sorted(tested[one.records[0].result.folds] - {record.result.fold for record in one.records})))
+        replace(
+            one,
+            missing=tuple(
+                sorted(
+                    tested[one.records[0].result.folds]
+                    - {record.result.fold for record in one.records}
+                )
+            ),
+        )
         for one in repetitions
     )
     return Arm(design.name, design.name, "", tuple(known), duplicates, heading=design.name)
@@ -119,8 +143,13 @@ def _metrics(arm: Arm, metric: str, scores: Mapping[Place, SeriesScores]) -> Arm
         tests = [record.result.parts["test"] for record in one.records]
         steps = [scores[place_of(record)] for record in one.records]
         values[one.key] = {
-            **{name: summarise(_run_metric(record, name) for record in one.records).mean for name in shown_metrics(metric)},
-            "prevalence": ratio(sum(part.attack for part in steps), sum(part.scored for part in steps)),
+            **{
+                name: summarise(_run_metric(record, name) for record in one.records).mean
+                for name in shown_metrics(metric)
+            },
+            "prevalence": ratio(
+                sum(part.attack for part in steps), sum(part.scored for part in steps)
+            ),
             "missed": float(sum(part.missed for part in tests)),
             "missed_attack": float(sum(part.missed_attack for part in tests)),
         }

@@ -11,12 +11,15 @@ SeriesKey = tuple[int | None, str]
 """(world, series): a name means another sensor in another world."""
 
 
-def clusters(series: Iterable[SeriesKey], touched: Iterable[tuple[SeriesKey, int]]) -> dict[SeriesKey, SeriesKey]:
+def clusters(
+    series: Iterable[SeriesKey], touched: Iterable[tuple[SeriesKey, int]]
+) -> dict[SeriesKey, SeriesKey]:
     """Group series that share an incident, directly or through others.
 
     Args:
         series: every series; one that no incident touches is a cluster of its own.
-        touched: (series, number of an incident that it saw); a number means the same incident only within a world.
+        touched: (series, number of an incident that it saw); a number means the same incident only
+        within a world.
 
     Returns:
         series → the first series of its cluster, in order of world and name.
@@ -31,7 +34,9 @@ def clusters(series: Iterable[SeriesKey], touched: Iterable[tuple[SeriesKey, int
     first: dict[tuple[int | None, int], SeriesKey] = {}
     for one, incident in touched:
         parent.setdefault(one, one)
-        low, high = sorted((root(one), root(first.setdefault((one[0], incident), one))), key=in_order)
+        low, high = sorted(
+            (root(one), root(first.setdefault((one[0], incident), one))), key=in_order
+        )
         parent[high] = low
     return {one: root(one) for one in sorted(parent, key=in_order)}
 

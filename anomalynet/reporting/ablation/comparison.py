@@ -31,12 +31,16 @@ class Comparison:
 NO_DIFFERENCE = Summary(float("nan"), float("nan"), 0)
 
 
-def compare(arms: Sequence[MeasuredArm], clusters: Mapping[SeriesKey, SeriesKey]) -> tuple[Comparison, ...]:
+def compare(
+    arms: Sequence[MeasuredArm], clusters: Mapping[SeriesKey, SeriesKey]
+) -> tuple[Comparison, ...]:
     """Compare every arm with the reference; Holm over those that can be."""
     reference = reference_of(arms)
     found = [_compare(arm, reference, clusters) for arm in arms if arm is not reference]
     contrasts = iter(family([one.contrast for one in found if one.contrast is not None]))
-    return tuple(one if one.contrast is None else replace(one, contrast=next(contrasts)) for one in found)
+    return tuple(
+        one if one.contrast is None else replace(one, contrast=next(contrasts)) for one in found
+    )
 
 
 def reference_of(arms: Sequence[MeasuredArm]) -> MeasuredArm | None:
@@ -44,14 +48,21 @@ def reference_of(arms: Sequence[MeasuredArm]) -> MeasuredArm | None:
     return next((arm for arm in arms if arm.design.reference), None)
 
 
-def _compare(arm: MeasuredArm, reference: MeasuredArm | None, clusters: Mapping[SeriesKey, SeriesKey]) -> Comparison:
+def _compare(
+    arm: MeasuredArm, reference: MeasuredArm | None, clusters: Mapping[SeriesKey, SeriesKey]
+) -> Comparison:
     if not arm.runs:
         return Comparison(arm, None, "not run", 0)
     if reference is None or not reference.runs:
         return Comparison(arm, None, "not compared, the reference has not been run", 0)
     shared = len(arm.runs.keys() & reference.runs.keys())
     if not shared:
-        return Comparison(arm, None, "not compared, no run has the seed, fold and world of one of the reference's", 0)
+        return Comparison(
+            arm,
+            None,
+            "not compared, no run has the seed, fold and world of one of the reference's",
+            0,
+        )
     return Comparison(arm, contrast(series_differences(arm, reference), clusters), "", shared)
 
 
@@ -60,4 +71,6 @@ def run_difference(arm: MeasuredArm, reference: MeasuredArm | None, metric: str)
     if reference is None or arm is reference:
         return NO_DIFFERENCE
     shared = sorted(arm.runs.keys() & reference.runs.keys(), key=str)
-    return summarise(arm.run_metric(place, metric) - reference.run_metric(place, metric) for place in shared)
+    return summarise(
+        arm.run_metric(place, metric) - reference.run_metric(place, metric) for place in shared
+    )

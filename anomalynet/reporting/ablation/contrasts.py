@@ -1,4 +1,5 @@
-"""Is a difference more than chance? Each cluster of series is one witness; Holm corrects for the number of questions.
+"""Is a difference more than chance? Each cluster of series is one witness; Holm corrects for the
+number of questions.
 
 Source: not in the paper.
 """
@@ -11,18 +12,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from anomalynet.reporting.ablation.clusters import SeriesKey, in_order
-from anomalynet.reporting.ablation.resampling import bootstrap_interval, holm, sign_flip_p, smallest_p
+from anomalynet.reporting.ablation.resampling import (
+    bootstrap_interval,
+    holm,
+    sign_flip_p,
+    smallest_p,
+)
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.statistics import NAN
 
 LEVEL = 0.05
 
-BETTER, WORSE, NO_EVIDENCE, UNTESTABLE = "better", "worse", "no evidence of a difference", "cannot be tested"
+BETTER, WORSE, NO_EVIDENCE, UNTESTABLE = (
+    "better",
+    "worse",
+    "no evidence of a difference",
+    "cannot be tested",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """A difference over clusters of series, in the metric's own scale; NaN where the clusters do not suffice.
+    """A difference over clusters of series, in the metric's own scale; NaN where the clusters do
+    not suffice.
 
     Attributes:
         mean: of the clusters' mean differences.
@@ -52,7 +64,8 @@ class Contrast:
         return self.reachable < LEVEL
 
     def verdict(self, metric: str) -> str:
-        """`better` or `worse` only where the adjusted p is below the level and the interval leaves zero out."""
+        """`better` or `worse` only where the adjusted p is below the level and the interval leaves
+        zero out."""
         if not self.testable:
             return UNTESTABLE
         if not self.adjusted < LEVEL or self.low <= 0 <= self.high:
@@ -60,7 +73,9 @@ class Contrast:
         return BETTER if (self.mean > 0) is MEASURES[metric].higher_is_better else WORSE
 
 
-def contrast(differences: Mapping[SeriesKey, float], clusters: Mapping[SeriesKey, SeriesKey]) -> Contrast:
+def contrast(
+    differences: Mapping[SeriesKey, float], clusters: Mapping[SeriesKey, SeriesKey]
+) -> Contrast:
     """Average the series of each cluster, then ask the clusters.
 
     Args:
@@ -89,9 +104,14 @@ def contrast(differences: Mapping[SeriesKey, float], clusters: Mapping[SeriesKey
 def family(contrasts: Sequence[Contrast]) -> tuple[Contrast, ...]:
     """The same, corrected for being asked together.
 
-    Holm's adjusted p never falls when a raw p rises, so the adjusted smallest p are what the clusters could give at best.
+    Holm's adjusted p never falls when a raw p rises, so the adjusted smallest p are what the
+    clusters could give at best.
     """
-    adjusted, reachable = holm([one.p for one in contrasts]), holm([one.smallest for one in contrasts])
+    adjusted, reachable = (
+        holm([one.p for one in contrasts]),
+        holm([one.smallest for one in contrasts]),
+    )
     return tuple(
-        replace(one, adjusted=float(mine), reachable=float(best)) for one, mine, best in zip(contrasts, adjusted, reachable, strict=True)
+        replace(one, adjusted=float(mine), reachable=float(best))
+        for one, mine, best in zip(contrasts, adjusted, reachable, strict=True)
     )

@@ -1,4 +1,5 @@
-"""What an ablation asks: axes with levels, the arms at their crossings, and one arm that all others are compared with."""
+"""What an ablation asks: axes with levels, the arms at their crossings, and one arm that all others
+are compared with."""
 
 from __future__ import annotations
 
@@ -74,7 +75,10 @@ class Ablation:
         part, _, name = self.metric.partition("/")
         known = [one for one in METRICS if one not in NOT_OF_STEPS]
         if part != "test" or name not in known:
-            raise UsageError(f"{self.name}: arms cannot be compared by {self.metric!r}", f"one of test/ and {', '.join(known)}")
+            raise UsageError(
+                f"{self.name}: arms cannot be compared by {self.metric!r}",
+                f"one of test/ and {', '.join(known)}",
+            )
         return name
 
     @property
@@ -86,15 +90,30 @@ class Ablation:
         """
         found = [arm for arm in self.arms if arm.reference]
         if len(found) > 1:
-            raise UsageError(f"{self.name}: several arms are the reference: {', '.join(arm.name for arm in found)}", "name one of them")
+            raise UsageError(
+                f"{self.name}: several arms are the reference: "
+                f"{', '.join(arm.name for arm in found)}",
+                "name one of them",
+            )
         return found[0] if found else None
 
     def levels(self, axis: str) -> list[str]:
-        """Levels of an axis as text, in its order; the reference's comes first where the axis does not list it."""
+        """Levels of an axis as text, in its order; the reference's comes first where the axis does
+        not list it."""
         listed = [level_text(level) for level in self.axes[axis]]
         usual = self.usual(axis)
-        there = [arm.level(axis) for arm in self.arms if arm.on_axes]  # another experiment's own level may not be listed
-        return list(dict.fromkeys([*([usual] if usual is not None and usual not in listed else []), *listed, *filter(None, there)]))
+        there = [
+            arm.level(axis) for arm in self.arms if arm.on_axes
+        ]  # another experiment's own level may not be listed
+        return list(
+            dict.fromkeys(
+                [
+                    *([usual] if usual is not None and usual not in listed else []),
+                    *listed,
+                    *filter(None, there),
+                ]
+            )
+        )
 
     def usual(self, axis: str) -> str | None:
         """The reference's level of an axis as text."""
@@ -104,7 +123,10 @@ class Ablation:
     def crossings(self) -> Mapping[Crossing, AblationArm]:
         """The arms on the axes by their levels."""
         on_axes = [arm for arm in self.arms if arm.on_axes]
-        return {tuple(level_text(arm.levels[axis]) for axis in self.axes): arm for arm in reversed(on_axes)}
+        return {
+            tuple(level_text(arm.levels[axis]) for axis in self.axes): arm
+            for arm in reversed(on_axes)
+        }
 
 
 def level_text(level: object) -> str:

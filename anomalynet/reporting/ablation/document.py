@@ -1,4 +1,5 @@
-"""Writes the report of an ablation: `report.md`, `cost.md`, `tables/*.csv`, `figures/*`; the same runs give the same bytes."""
+"""Writes the report of an ablation: `report.md`, `cost.md`, `tables/*.csv`, `figures/*`; the same
+runs give the same bytes."""
 
 from __future__ import annotations
 
@@ -40,16 +41,19 @@ class _Found:
         """Signs behind the name of an arm that lacks runs, or holds runs of other code."""
         _, other = odd_code([arm.metrics.arm for arm in self.arms])
         return {
-            arm.name: ("" if arm.complete else captions.INCOMPLETE) + (captions.OTHER_CODE if arm.name in other else "")
+            arm.name: ("" if arm.complete else captions.INCOMPLETE)
+            + (captions.OTHER_CODE if arm.name in other else "")
             for arm in self.arms
         }
 
 
 def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
-    """Write the report of an ablation into the folder `out`, and return the path of its `report.md`.
+    """Write the report of an ablation into the folder `out`, and return the path of its
+    `report.md`.
 
-    Durations stand in `cost.md` and `tables/cost.csv` alone, so that every other file is the same after an interruption. Everything is
-    computed before the first file is replaced; other files in `out` stay as they are.
+    Durations stand in `cost.md` and `tables/cost.csv` alone, so that every other file is the same
+    after an interruption. Everything is computed before the first file is replaced; other files in
+    `out` stay as they are.
 
     Args:
         ablation: arms in the order of the tables, their runs in any order.
@@ -58,11 +62,14 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
 
     Raises:
         NothingToCompareError: no arm has a run.
-        UsageError: the metric is none that single steps determine, or several arms are the reference.
-        RunError: the scores of a run cannot be read.
+        UsageError: the metric is none that single steps determine, or several arms are the
+        reference. RunError: the scores of a run cannot be read.
     """
     if not any(arm.records for arm in ablation.arms):
-        raise NothingToCompareError(f"{ablation.name}: a report needs at least one finished run", f"anomalynet sweep {ablation.name}")
+        raise NothingToCompareError(
+            f"{ablation.name}: a report needs at least one finished run",
+            f"anomalynet sweep {ablation.name}",
+        )
     found = _find(ablation)
     costs = cost_rows([arm.metrics for arm in found.arms])
     files = {
@@ -70,11 +77,18 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
         "tables/tests.csv": tables.comparisons_csv(found.comparisons, found.metric).encode(),
     }
     told = (found.main, found.interactions, _against(found), _notes(found))
-    files["tables/findings.csv"] = findings_csv(ablation, found.arms, found.comparisons, *told).encode()
+    files["tables/findings.csv"] = findings_csv(
+        ablation, found.arms, found.comparisons, *told
+    ).encode()
     if ablation.design == "factorial":
-        files["tables/effects.csv"] = tables.effects_csv((*found.main, *found.interactions), found.metric).encode()
+        files["tables/effects.csv"] = tables.effects_csv(
+            (*found.main, *found.interactions), found.metric
+        ).encode()
     files |= {f"figures/{name}": content for name, content in _drawn(found).items()}
-    files |= {"tables/cost.csv": _cost_csv(found, costs).encode(), "cost.md": _cost(title, costs).encode()}
+    files |= {
+        "tables/cost.csv": _cost_csv(found, costs).encode(),
+        "cost.md": _cost(title, costs).encode(),
+    }
     return write_files(out, files | {"report.md": _document(found, title).encode()})
 
 
@@ -94,8 +108,14 @@ def _find(ablation: Ablation) -> _Found:
 
 
 def _drawn(found: _Found) -> dict[str, bytes]:
-    by_axis = {name: content for view in found.views for name, content in figures.draw_axis(view, found.metric).items()}
-    return by_axis | (figures.draw_differences(found.comparisons, found.metric) if found.comparisons else {})
+    by_axis = {
+        name: content
+        for view in found.views
+        for name, content in figures.draw_axis(view, found.metric).items()
+    }
+    return by_axis | (
+        figures.draw_differences(found.comparisons, found.metric) if found.comparisons else {}
+    )
 
 
 def _cost_csv(found: _Found, costs: Sequence[Mapping[str, str]]) -> str:
@@ -107,7 +127,8 @@ def _cost_csv(found: _Found, costs: Sequence[Mapping[str, str]]) -> str:
 def _cost(title: str, costs: Sequence[Mapping[str, str]]) -> str:
     table = markdown.cost(costs, {row["model"]: row["model"] for row in costs}, COSTS)
     note = (
-        "Mean ± standard deviation over runs, on the machine that ran them, and the sum over runs; nothing in [report.md](report.md) "
+        "Mean ± standard deviation over runs, on the machine that ran them, and the sum over "
+        "runs; nothing in [report.md](report.md) "
         "depends on it. Numbers: [cost.csv](tables/cost.csv)."
     )
     return f"# {title}: cost\n\n{table}\n\n{note}\n"
@@ -117,15 +138,28 @@ def _notes(found: _Found) -> list[str]:
     """What the signs mean, and what was left out."""
     arms = [arm.metrics.arm for arm in found.arms]
     lacking = "; ".join(f"{arm.name} ({arm.status})" for arm in found.arms if not arm.complete)
-    undefined = "; ".join(f"{arm.name} ({arm.undefined(found.metric)})" for arm in found.arms if arm.undefined(found.metric))
+    undefined = "; ".join(
+        f"{arm.name} ({arm.undefined(found.metric)})"
+        for arm in found.arms
+        if arm.undefined(found.metric)
+    )
     reference = reference_of(found.arms)
     return [
         *([f"{captions.INCOMPLETE} Not all runs are there: {lacking}."] if lacking else []),
         *(note for note in captions.notes(arms, arms) if not note.startswith(captions.INCOMPLETE)),
-        *([] if reference and reference.runs else ["The reference has not been run: there is nothing to take a difference from."]),
-        *([f"Runs whose {METRICS[found.metric].title} is undefined: {undefined}."] if undefined else []),
         *(
-            f"{arm.name}: left out, because another run has their seed and fold: {', '.join(arm.duplicates)}."
+            []
+            if reference and reference.runs
+            else ["The reference has not been run: there is nothing to take a difference from."]
+        ),
+        *(
+            [f"Runs whose {METRICS[found.metric].title} is undefined: {undefined}."]
+            if undefined
+            else []
+        ),
+        *(
+            f"{arm.name}: left out, because another run has their seed and fold: "
+            f"{', '.join(arm.duplicates)}."
             for arm in arms
             if arm.duplicates
         ),
@@ -140,14 +174,20 @@ def _other_data(found: _Found) -> list[str]:
         prints.setdefault(record.result.world, set()).add(record.result.fingerprint)
     if all(len(own) == 1 for own in prints.values()):
         return []
-    return ["The arms do not share one version of the data (see the appendix): a difference between them is also one between data."]
+    return [
+        "The arms do not share one version of the data (see the appendix): a difference between "
+        "them is also one between data."
+    ]
 
 
 def _caption(title: str, arms: Iterable[MeasuredArm], csv: str | None = None) -> str:
     shown = list(arms)
     source = f" Numbers: [{csv}](tables/{csv})." if csv else ""
     facts = captions.facts([arm.metrics for arm in shown])
-    lines = [f"**{title}.** {facts}{source}", *(f"⚠ {warning}" for warning in captions.warnings(arm.metrics.arm for arm in shown))]
+    lines = [
+        f"**{title}.** {facts}{source}",
+        *(f"⚠ {warning}" for warning in captions.warnings(arm.metrics.arm for arm in shown)),
+    ]
     return "\n>\n".join(f"> {line}" for line in lines)
 
 
@@ -168,14 +208,20 @@ def _base(contrasts: Iterable[Comparison] | Iterable[Effect], noun: str) -> list
 
 
 def _named(reference: MeasuredArm) -> str:
-    levels = ", ".join(f"{axis}={level_text(level)}" for axis, level in reference.design.levels.items())
+    levels = ", ".join(
+        f"{axis}={level_text(level)}" for axis, level in reference.design.levels.items()
+    )
     name = "the reference" if reference.name == "reference" else reference.name
     return f"{name} ({levels})" if levels and levels != name else name
 
 
 def _against(found: _Found) -> str:
     reference = reference_of(found.arms)
-    return f"Against {_named(reference)}, by {METRICS[found.metric].title}:" if reference else "There is no reference."
+    return (
+        f"Against {_named(reference)}, by {METRICS[found.metric].title}:"
+        if reference
+        else "There is no reference."
+    )
 
 
 def _findings(found: _Found) -> list[str]:
@@ -186,7 +232,10 @@ def _findings(found: _Found) -> list[str]:
         *_bullets(sentences.arm_sentence(one, metric) for one in found.comparisons),
         *_notice(found.comparisons, "arm"),
     ]
-    for heading, noun, effects in (("Main effects", "main effect", found.main), ("Interactions", "interaction", found.interactions)):
+    for heading, noun, effects in (
+        ("Main effects", "main effect", found.main),
+        ("Interactions", "interaction", found.interactions),
+    ):
         if effects:
             parts += [
                 f"{heading}:",
@@ -197,7 +246,10 @@ def _findings(found: _Found) -> list[str]:
 
 
 def _figure(name: str, title: str, arms: Sequence[MeasuredArm]) -> list[str]:
-    return [f"![{title}, {captions.short_facts([arm.metrics for arm in arms])}](figures/{name}.svg)", _caption(title, arms)]
+    return [
+        f"![{title}, {captions.short_facts([arm.metrics for arm in arms])}](figures/{name}.svg)",
+        _caption(title, arms),
+    ]
 
 
 def _document(found: _Found, title: str) -> str:
@@ -213,10 +265,16 @@ def _document(found: _Found, title: str) -> str:
         tables.arms_table(arms, metric, found.signs),
         _caption("Arms", arms, "arms.csv"),
         "## Tests over series",
-        tables.comparisons_table(found.comparisons, metric, found.signs) if found.comparisons else "There is no arm beside the reference.",
+        tables.comparisons_table(found.comparisons, metric, found.signs)
+        if found.comparisons
+        else "There is no arm beside the reference.",
         *_base(found.comparisons, "arm"),
         _caption(f"{name} of each test series, arm minus reference", arms, "tests.csv"),
-        *(_figure(figures.DIFFERENCES, f"{name}: each arm against the reference", arms) if found.comparisons else []),
+        *(
+            _figure(figures.DIFFERENCES, f"{name}: each arm against the reference", arms)
+            if found.comparisons
+            else []
+        ),
     ]
     if found.ablation.design == "factorial":
         parts += [
@@ -229,7 +287,11 @@ def _document(found: _Found, title: str) -> str:
     for view in found.views:
         parts += [
             f"### {view.axis}",
-            *_figure(figures.axis_name(view.axis), f"{name} by {view.axis}, {figures.axis_note(view)}", view.shown),
+            *_figure(
+                figures.axis_name(view.axis),
+                f"{name} by {view.axis}, {figures.axis_note(view)}",
+                view.shown,
+            ),
         ]
     parts += [
         "## How to read this",

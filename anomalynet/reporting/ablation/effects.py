@@ -1,4 +1,5 @@
-"""Main effects and interactions of a factorial: only arms that exist and were run are matched, nothing is fitted.
+"""Main effects and interactions of a factorial: only arms that exist and were run are matched,
+nothing is fitted.
 
 Source: not in the paper.
 """
@@ -55,8 +56,11 @@ class Effect:
         return " × ".join(change.label for change in self.changes)
 
 
-def main_effects(ablation: Ablation, arms: Sequence[MeasuredArm], clusters: Mapping[SeriesKey, SeriesKey]) -> tuple[Effect, ...]:
-    """Of each level but the reference's: the mean over pairs of arms that differ in this axis only."""
+def main_effects(
+    ablation: Ablation, arms: Sequence[MeasuredArm], clusters: Mapping[SeriesKey, SeriesKey]
+) -> tuple[Effect, ...]:
+    """Of each level but the reference's: the mean over pairs of arms that differ in this axis
+    only."""
     by_crossing = _crossed(ablation, arms)
     found = []
     for place, change in _changes(ablation):
@@ -69,8 +73,11 @@ def main_effects(ablation: Ablation, arms: Sequence[MeasuredArm], clusters: Mapp
     return _corrected(found)
 
 
-def interactions(ablation: Ablation, arms: Sequence[MeasuredArm], clusters: Mapping[SeriesKey, SeriesKey]) -> tuple[Effect, ...]:
-    """Of each two changes on different axes: what the first does beside the second, less what it does without it."""
+def interactions(
+    ablation: Ablation, arms: Sequence[MeasuredArm], clusters: Mapping[SeriesKey, SeriesKey]
+) -> tuple[Effect, ...]:
+    """Of each two changes on different axes: what the first does beside the second, less what it
+    does without it."""
     by_crossing = _crossed(ablation, arms)
     found = []
     for (first, one), (second, other) in combinations(_changes(ablation), 2):
@@ -82,7 +89,9 @@ def interactions(ablation: Ablation, arms: Sequence[MeasuredArm], clusters: Mapp
                 beside = _difference(by_crossing, both, moved(both, first, one.usual))
                 alone = moved(both, second, other.usual)
                 without = _difference(by_crossing, alone, moved(alone, first, one.usual))
-                squares.append(None if beside is None or without is None else _minus(beside, without))
+                squares.append(
+                    None if beside is None or without is None else _minus(beside, without)
+                )
         found.append(_effect((one, other), squares, clusters))
     return _corrected(found)
 
@@ -103,7 +112,9 @@ def _crossed(ablation: Ablation, arms: Sequence[MeasuredArm]) -> dict[Crossing, 
     return {crossing: measured[arm.name] for crossing, arm in ablation.crossings.items()}
 
 
-def _difference(arms: Mapping[Crossing, MeasuredArm], one: Crossing, other: Crossing) -> Differences | None:
+def _difference(
+    arms: Mapping[Crossing, MeasuredArm], one: Crossing, other: Crossing
+) -> Differences | None:
     """None where the sweep has no such arm; empty where the two share no run."""
     return series_differences(arms[one], arms[other]) if one in arms and other in arms else None
 
@@ -112,8 +123,13 @@ def _minus(one: Differences, other: Differences) -> Differences:
     return {key: one[key] - other[key] for key in one.keys() & other.keys()}
 
 
-def _effect(changes: tuple[Change, ...], found: Sequence[Differences | None], clusters: Mapping[SeriesKey, SeriesKey]) -> Effect:
-    """Averaged over combinations; a series counts where each of them has it, else combinations would weigh differently by series."""
+def _effect(
+    changes: tuple[Change, ...],
+    found: Sequence[Differences | None],
+    clusters: Mapping[SeriesKey, SeriesKey],
+) -> Effect:
+    """Averaged over combinations; a series counts where each of them has it, else combinations
+    would weigh differently by series."""
     wanted = [one for one in found if one is not None]
     run = [one for one in wanted if one]
     series = {key for one in run for key in one}
@@ -123,4 +139,6 @@ def _effect(changes: tuple[Change, ...], found: Sequence[Differences | None], cl
 
 def _corrected(effects: Sequence[Effect]) -> tuple[Effect, ...]:
     contrasts = iter(family([one.contrast for one in effects if one.contrast is not None]))
-    return tuple(one if one.contrast is None else replace(one, contrast=next(contrasts)) for one in effects)
+    return tuple(
+        one if one.contrast is None else replace(one, contrast=next(contrasts)) for one in effects
+    )

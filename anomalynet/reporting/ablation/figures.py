@@ -1,4 +1,5 @@
-"""An ablation's figures: the metric along each axis, and every arm's difference from the reference; the same rows give the same bytes."""
+"""An ablation's figures: the metric along each axis, and every arm's difference from the reference;
+the same rows give the same bytes."""
 
 from __future__ import annotations
 
@@ -38,20 +39,30 @@ def axis_name(axis: str) -> str:
 def draw_axis(view: AxisView, metric: str) -> dict[str, bytes]:
     """Mean ± spread at each level, and a dot a repetition, as file name → content."""
     with style():
-        return {f"{axis_name(view.axis)}.{suffix}": content for suffix, content in encode(_axis_figure(view, metric))}
+        return {
+            f"{axis_name(view.axis)}.{suffix}": content
+            for suffix, content in encode(_axis_figure(view, metric))
+        }
 
 
 def draw_differences(comparisons: Sequence[Comparison], metric: str) -> dict[str, bytes]:
     """Every arm's difference with its interval, as file name → content."""
     with style():
-        return {f"{DIFFERENCES}.{suffix}": content for suffix, content in encode(_difference_figure(comparisons, metric))}
+        return {
+            f"{DIFFERENCES}.{suffix}": content
+            for suffix, content in encode(_difference_figure(comparisons, metric))
+        }
 
 
 def axis_note(view: AxisView) -> str:
     """What each level is averaged over."""
     if not view.balanced:
         return "levels share no combination of the other axes and are not comparable"
-    return f"mean over {view.combinations} combinations of the other axes" if view.combinations > 1 else "other axes as in the reference"
+    return (
+        f"mean over {view.combinations} combinations of the other axes"
+        if view.combinations > 1
+        else "other axes as in the reference"
+    )
 
 
 def _axis_figure(view: AxisView, metric: str) -> Figure:
@@ -61,7 +72,13 @@ def _axis_figure(view: AxisView, metric: str) -> Figure:
     axes = figure.subplots()
     usual = next((point for point in view.points if point.reference and point.summary.n), None)
     if usual is not None:
-        axes.axhline(usual.summary.mean * MEASURES[metric].scale, color=REFERENCE, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+        axes.axhline(
+            usual.summary.mean * MEASURES[metric].scale,
+            color=REFERENCE,
+            linewidth=0.8,
+            linestyle=(0, (4, 3)),
+            zorder=0,
+        )
     for place, point in enumerate(view.points):
         _point(axes, place, point, MEASURES[metric].scale)
     levels = sum(not point.extra for point in view.points)
@@ -72,7 +89,9 @@ def _axis_figure(view: AxisView, metric: str) -> Figure:
     axes.set_xlabel(view.axis)
     axes.set_ylabel(f"{METRICS[metric].title}{unit(MEASURES[metric].unit)}")
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
-    axes.set_title(f"{axis_note(view)}; mean ± spread, a dot a repetition", loc="left", fontsize=8.5)
+    axes.set_title(
+        f"{axis_note(view)}; mean ± spread, a dot a repetition", loc="left", fontsize=8.5
+    )
     _frame(figure, f"{METRICS[metric].title} by {view.axis}", view.shown)
     return figure
 
@@ -83,14 +102,29 @@ def _point(axes: Axes, place: int, point: Point, scale: float) -> None:
     known = [value * scale for value in point.values.values() if not math.isnan(value)]
     if not known:
         axes.annotate(
-            "undefined" if point.values else "no run", (place, 0.02), xycoords=("data", "axes fraction"), ha="center", fontsize=7.5
+            "undefined" if point.values else "no run",
+            (place, 0.02),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+            fontsize=7.5,
         )
         return
     shifts = [-0.3 + 0.2 * index / max(len(known) - 1, 1) for index in range(len(known))]
-    axes.scatter([place + shift for shift in shifts], known, s=9, color=colour, alpha=0.55, linewidths=0)
+    axes.scatter(
+        [place + shift for shift in shifts], known, s=9, color=colour, alpha=0.55, linewidths=0
+    )
     mean, spread = point.summary.mean * scale, point.summary.spread * scale
     marker = "D" if point.reference else "^" if point.extra else "o"
-    axes.errorbar(place, mean, None if math.isnan(spread) else spread, fmt=marker, color=colour, markersize=6, capsize=3, linewidth=1.2)
+    axes.errorbar(
+        place,
+        mean,
+        None if math.isnan(spread) else spread,
+        fmt=marker,
+        color=colour,
+        markersize=6,
+        capsize=3,
+        linewidth=1.2,
+    )
 
 
 def _tick(point: Point) -> str:
@@ -107,7 +141,10 @@ def _difference_figure(comparisons: Sequence[Comparison], metric: str) -> Figure
     axes.axvline(0, color=REFERENCE, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     for place, one in enumerate(comparisons):
         _difference(axes, place, one, metric)
-    names = ["\n".join(textwrap.wrap(one.arm.name, 44)) + ("" if one.arm.complete else INCOMPLETE) for one in comparisons]
+    names = [
+        "\n".join(textwrap.wrap(one.arm.name, 44)) + ("" if one.arm.complete else INCOMPLETE)
+        for one in comparisons
+    ]
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(len(comparisons) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
@@ -129,12 +166,28 @@ def _difference(axes: Axes, place: int, one: Comparison, metric: str) -> None:
     if found is not None and found.clusters:
         colour = VERDICTS.get(verdict, LEVEL if found.testable else GREY)
         if found.clusters > 1:
-            axes.plot([found.low * scale, found.high * scale], [place, place], color=colour, linewidth=1.4)
+            axes.plot(
+                [found.low * scale, found.high * scale], [place, place], color=colour, linewidth=1.4
+            )
         filled = colour if verdict in VERDICTS else "white"
-        axes.plot(found.mean * scale, place, "o", markersize=6, markerfacecolor=filled, markeredgecolor=colour)
+        axes.plot(
+            found.mean * scale,
+            place,
+            "o",
+            markersize=6,
+            markerfacecolor=filled,
+            markeredgecolor=colour,
+        )
         p = f", Holm p {p_text(found.adjusted)}" if found.testable else ""
         verdict = f"{signed(found.mean, metric)}{p}: {verdict}"
-    axes.annotate(verdict, (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=7.5, annotation_clip=False)
+    axes.annotate(
+        verdict,
+        (1.01, place),
+        xycoords=("axes fraction", "data"),
+        va="center",
+        fontsize=7.5,
+        annotation_clip=False,
+    )
 
 
 def _frame(figure: Figure, title: str, arms: Sequence[MeasuredArm], note: str = "") -> None:

@@ -13,7 +13,15 @@ from anomalynet.reporting.ablation.effects import Effect
 from anomalynet.reporting.tables import to_csv
 
 COLUMNS = ("sweep", "question", "data", "family", "sentence")
-AGAINST, ARM, MAIN, INTERACTION, NOTICE, FACTS, NOTE = ("against", "arm", "main effect", "interaction", "notice", "facts", "note")
+AGAINST, ARM, MAIN, INTERACTION, NOTICE, FACTS, NOTE = (
+    "against",
+    "arm",
+    "main effect",
+    "interaction",
+    "notice",
+    "facts",
+    "note",
+)
 """What a sentence is about; a notice says that no test of the family before it could pass."""
 
 
@@ -47,8 +55,12 @@ def findings_csv(
     return to_csv(COLUMNS, ([ablation.name, ablation.question, data, *line] for line in lines))
 
 
-def _notice(contrasts: Iterable[Comparison] | Iterable[Effect], noun: str) -> Iterator[tuple[str, str]]:
-    if text := sentences.notice([one.contrast for one in contrasts if one.contrast is not None], noun):
+def _notice(
+    contrasts: Iterable[Comparison] | Iterable[Effect], noun: str
+) -> Iterator[tuple[str, str]]:
+    if text := sentences.notice(
+        [one.contrast for one in contrasts if one.contrast is not None], noun
+    ):
         yield NOTICE, text
 
 

@@ -1,4 +1,5 @@
-"""A metric of each test series of a run, and the incidents that the series saw; one reading of the scores."""
+"""A metric of each test series of a run, and the incidents that the series saw; one reading of the
+scores."""
 
 from __future__ import annotations
 
@@ -15,11 +16,17 @@ from anomalynet.runs.collect import RunRecord
 RANKING = ("auroc", "average_precision")
 
 OF_ONE_CLASS = (
-    "recall_normal", "recall_attack", "accuracy", "accuracy_at_half", "true_negatives", "false_positives", "false_negatives",
+    "recall_normal",
+    "recall_attack",
+    "accuracy",
+    "accuracy_at_half",
+    "true_negatives",
+    "false_positives",
+    "false_negatives",
     "true_positives",
-)  # fmt: skip
-"""Metrics that mean something where only one class was seen. Others need both: an F1 of a series without attack would be defined only
-where there is a false alarm."""
+)
+"""Metrics that mean something where only one class was seen. Others need both: an F1 of a series
+without attack would be defined only where there is a false alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +34,10 @@ class SeriesScores:
     """What a report keeps of a run's scores.
 
     Attributes:
-        values: series → the metric over its labelled, scored test steps, a fraction or a count; NaN where it is undefined.
-        incidents: (series, number of an incident) of every test step in an incident, labelled or not, scored or not.
-        scored: labelled, scored test steps.
-        attack: those of label 1.
+        values: series → the metric over its labelled, scored test steps, a fraction or a count; NaN
+        where it is undefined. incidents: (series, number of an incident) of every test step in an
+        incident, labelled or not, scored or not. scored: labelled, scored test steps. attack: those
+        of label 1.
     """
 
     values: dict[str, float]
@@ -45,7 +52,8 @@ class SeriesSteps:
 
     Attributes:
         series: series → its labelled, scored test steps, none of them where it has none.
-        incidents: (series, number of an incident) of every test step in an incident, labelled or not, scored or not.
+        incidents: (series, number of an incident) of every test step in an incident, labelled or
+        not, scored or not.
     """
 
     series: dict[str, Scored]
@@ -60,7 +68,10 @@ def read_series(record: RunRecord, metric: str) -> SeriesScores:
     """
     steps = read_steps(record)
     return SeriesScores(
-        values={name: series_metric(metric, part, record.result.probability) for name, part in steps.series.items()},
+        values={
+            name: series_metric(metric, part, record.result.probability)
+            for name, part in steps.series.items()
+        },
         incidents=steps.incidents,
         scored=sum(len(part.labels) for part in steps.series.values()),
         attack=sum(int((part.labels == 1).sum()) for part in steps.series.values()),
@@ -83,9 +94,15 @@ def read_steps(record: RunRecord) -> SeriesSteps:
     test = read_test_part(record, lambda steps: steps.select(columns))
     touched = test.select("series", "incident").drop_nulls().unique()
     scored = test.filter(pl.col("label").is_not_null() & SCORED)
-    parts = {str(key[0]): _arrays(part) for key, part in scored.partition_by("series", as_dict=True).items()}
+    parts = {
+        str(key[0]): _arrays(part)
+        for key, part in scored.partition_by("series", as_dict=True).items()
+    }
     names = sorted(test["series"].unique())
-    return SeriesSteps({name: parts.get(name, _arrays(scored.clear())) for name in names}, frozenset(touched.iter_rows()))
+    return SeriesSteps(
+        {name: parts.get(name, _arrays(scored.clear())) for name in names},
+        frozenset(touched.iter_rows()),
+    )
 
 
 def _arrays(part: pl.DataFrame) -> Scored:
@@ -93,7 +110,8 @@ def _arrays(part: pl.DataFrame) -> Scored:
 
 
 def series_metric(metric: str, steps: Scored, probability: bool) -> float:
-    """A metric of one series; NaN where it is undefined, or means nothing because one class was seen only."""
+    """A metric of one series; NaN where it is undefined, or means nothing because one class was
+    seen only."""
     if not len(steps.labels) or (metric not in OF_ONE_CLASS and len(np.unique(steps.labels)) < 2):
         return NAN
     if metric in RANKING:

@@ -19,12 +19,44 @@ from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.tables import defined, parameters_text, to_csv
 
 ARM_COLUMNS = (
-    "arm", "levels", "on_axes", "reference", "data", "metric", "mean", "spread", "n", "difference", "difference_spread", "pairs", "unit",
-    "runs", "expected", "failed", "undefined", "parameters", "split", "prevalence", "seeds", "folds", "worlds", "status",
-)  # fmt: skip
+    "arm",
+    "levels",
+    "on_axes",
+    "reference",
+    "data",
+    "metric",
+    "mean",
+    "spread",
+    "n",
+    "difference",
+    "difference_spread",
+    "pairs",
+    "unit",
+    "runs",
+    "expected",
+    "failed",
+    "undefined",
+    "parameters",
+    "split",
+    "prevalence",
+    "seeds",
+    "folds",
+    "worlds",
+    "status",
+)
 CONTRAST_COLUMNS = (
-    "difference", "low", "high", "p", "p_holm", "clusters", "series", "left_out", "smallest_p", "smallest_p_holm", "unit",
-)  # fmt: skip
+    "difference",
+    "low",
+    "high",
+    "p",
+    "p_holm",
+    "clusters",
+    "series",
+    "left_out",
+    "smallest_p",
+    "smallest_p_holm",
+    "unit",
+)
 TEST_COLUMNS = ("arm", "metric", *CONTRAST_COLUMNS, "pairs", "verdict")
 EFFECT_COLUMNS = (
     "effect",
@@ -45,7 +77,10 @@ EFFECT_COLUMNS = (
 def arms_csv(arms: Sequence[MeasuredArm], metric: str) -> str:
     """One line an arm and metric; shares in percent, differences of them in points."""
     reference = reference_of(arms)
-    return to_csv(ARM_COLUMNS, (_arm_row(arm, reference, name) for arm in arms for name in shown_metrics(metric)))
+    return to_csv(
+        ARM_COLUMNS,
+        (_arm_row(arm, reference, name) for arm in arms for name in shown_metrics(metric)),
+    )
 
 
 def _arm_row(arm: MeasuredArm, reference: MeasuredArm | None, metric: str) -> list[object]:
@@ -108,7 +143,13 @@ def comparisons_csv(comparisons: Sequence[Comparison], metric: str) -> str:
     return to_csv(
         TEST_COLUMNS,
         (
-            [one.arm.name, metric, *_contrast_cells(one.contrast, metric), one.shared, _verdict(one.contrast, metric, one.why_not)]
+            [
+                one.arm.name,
+                metric,
+                *_contrast_cells(one.contrast, metric),
+                one.shared,
+                _verdict(one.contrast, metric, one.why_not),
+            ]
             for one in comparisons
         ),
     )
@@ -118,7 +159,9 @@ def effects_csv(effects: Iterable[Effect], metric: str) -> str:
     """One line a main effect or interaction."""
 
     def row(one: Effect) -> list[object]:
-        changes = [cell for change in one.changes for cell in (change.axis, change.usual, change.level)]
+        changes = [
+            cell for change in one.changes for cell in (change.axis, change.usual, change.level)
+        ]
         kind = "main" if len(one.changes) == 1 else "interaction"
         numbers = _contrast_cells(one.contrast, metric)
         return [
@@ -136,16 +179,27 @@ def effects_csv(effects: Iterable[Effect], metric: str) -> str:
 
 
 def arms_table(arms: Sequence[MeasuredArm], metric: str, signs: Mapping[str, str]) -> str:
-    """One line an arm: runs, the metric with its difference from the reference, other metrics, parameters."""
+    """One line an arm: runs, the metric with its difference from the reference, other metrics,
+    parameters."""
     reference, names = reference_of(arms), shown_metrics(metric)
     lines = []
     for arm in arms:
         gap = run_difference(arm, reference, metric)
         first, *others = (_mean(arm, name) for name in names)
         runs = f"{len(arm.runs)} of {arm.design.expected}"
-        label = f"**{arm.name}**{signs[arm.name]}" + (" (reference)" if arm is reference and arm.name != "reference" else "")
+        label = f"**{arm.name}**{signs[arm.name]}" + (
+            " (reference)" if arm is reference and arm.name != "reference" else ""
+        )
         lines.append(
-            [label, runs, str(len(arm.metrics.values)), first, _gap(gap, metric), *others, parameters_text(arm.metrics.arm) or "–"]
+            [
+                label,
+                runs,
+                str(len(arm.metrics.values)),
+                first,
+                _gap(gap, metric),
+                *others,
+                parameters_text(arm.metrics.arm) or "–",
+            ]
         )
     first, *others = (METRICS[name].title + unit(MEASURES[name].unit) for name in names)
     header = ["Arm", "runs", "n", first, f"difference, {unit_text(metric)}", *others, "parameters"]
@@ -154,14 +208,20 @@ def arms_table(arms: Sequence[MeasuredArm], metric: str, signs: Mapping[str, str
 
 def _mean(arm: MeasuredArm, metric: str) -> str:
     summary, scale = arm.metrics.summary(metric), MEASURES[metric].scale
-    text = captions.summary_text(metric, defined(summary.mean, scale), defined(summary.spread, scale))
+    text = captions.summary_text(
+        metric, defined(summary.mean, scale), defined(summary.spread, scale)
+    )
     return f"{text} (n = {summary.n})" if 0 < summary.n < len(arm.metrics.values) else text
 
 
 def _gap(gap: Summary, metric: str) -> str:
     if not gap.n:
         return "–"
-    spread = "" if math.isnan(gap.spread) else f" ± {MEASURES[metric].text(gap.spread * MEASURES[metric].scale)}"
+    spread = (
+        ""
+        if math.isnan(gap.spread)
+        else f" ± {MEASURES[metric].text(gap.spread * MEASURES[metric].scale)}"
+    )
     return f"{signed(gap.mean, metric)}{spread} ({gap.n} pair{'s' if gap.n > 1 else ''})"
 
 
@@ -171,14 +231,31 @@ CONTRAST_HEADER = ("95 % interval", "p", "Holm", "clusters", "series", "left out
 def _contrast_line(label: str, one: Contrast | None, metric: str, otherwise: str) -> list[str]:
     if one is None:
         return [label, *["–"] * 7, otherwise]
-    interval = "–" if math.isnan(one.low) else f"{signed(one.low, metric)} to {signed(one.high, metric)}"
+    interval = (
+        "–" if math.isnan(one.low) else f"{signed(one.low, metric)} to {signed(one.high, metric)}"
+    )
     numbers = [str(number) for number in (one.clusters, one.series, one.left_out)]
-    return [label, signed(one.mean, metric), interval, p_text(one.p), p_text(one.adjusted), *numbers, one.verdict(metric)]
+    return [
+        label,
+        signed(one.mean, metric),
+        interval,
+        p_text(one.p),
+        p_text(one.adjusted),
+        *numbers,
+        one.verdict(metric),
+    ]
 
 
-def comparisons_table(comparisons: Sequence[Comparison], metric: str, signs: Mapping[str, str]) -> str:
+def comparisons_table(
+    comparisons: Sequence[Comparison], metric: str, signs: Mapping[str, str]
+) -> str:
     """One line an arm."""
-    lines = [_contrast_line(f"**{one.arm.name}**{signs[one.arm.name]}", one.contrast, metric, one.why_not) for one in comparisons]
+    lines = [
+        _contrast_line(
+            f"**{one.arm.name}**{signs[one.arm.name]}", one.contrast, metric, one.why_not
+        )
+        for one in comparisons
+    ]
     return grid(["Arm", f"difference, {unit_text(metric)}", *CONTRAST_HEADER], lines, "lrrrrrrrl")
 
 
@@ -187,5 +264,11 @@ def effects_table(effects: Sequence[Effect], metric: str) -> str:
     lines = []
     for one in effects:
         label, *numbers, _ = _contrast_line(f"**{one.label}**", one.contrast, metric, "")
-        lines.append([label, f"{one.matched} of {one.wanted}", *numbers, effect_verdict(one, metric)])
-    return grid(["Effect", "combinations", f"difference, {unit_text(metric)}", *CONTRAST_HEADER], lines, "lrrrrrrrrl")
+        lines.append(
+            [label, f"{one.matched} of {one.wanted}", *numbers, effect_verdict(one, metric)]
+        )
+    return grid(
+        ["Effect", "combinations", f"difference, {unit_text(metric)}", *CONTRAST_HEADER],
+        lines,
+        "lrrrrrrrrl",
+    )

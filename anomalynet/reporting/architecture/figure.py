@@ -1,4 +1,5 @@
-"""Networks drawn as boxes and arrows, in inches: kind, name, layers, shapes and parameters of each part."""
+"""Networks drawn as boxes and arrows, in inches: kind, name, layers, shapes and parameters of each
+part."""
 
 from __future__ import annotations
 
@@ -42,7 +43,10 @@ def draw(name: str, title: str, drawn: Sequence[Drawn]) -> dict[str, bytes]:
 
 def shape_text(part: Part) -> str:
     """`16 × 64`; several results are told apart by `and`."""
-    return " and ".join(" × ".join(map(str, shape)) or "a number" for shape in part.shapes) or "nothing"
+    return (
+        " and ".join(" × ".join(map(str, shape)) or "a number" for shape in part.shapes)
+        or "nothing"
+    )
 
 
 def layers_text(part: Part) -> str:
@@ -90,49 +94,91 @@ def _draw(axes: Axes, network: Network, found: Layout, left: float, top: float) 
         INPUT: ("Window", "input", "", f"{network.steps} steps × {network.channels} channels"),
         OUTPUT: ("Score", "output", "", "of the window"),
     }
-    texts = {part.name: (part.kind, part.name, layers_text(part), _numbers(part)) for part in network.parts} | ends
+    texts = {
+        part.name: (part.kind, part.name, layers_text(part), _numbers(part))
+        for part in network.parts
+    } | ends
     for edge, bends in found.arrows.items():
         _arrow(axes, found, edge, bends, left, top)
     for source, target in found.loops:
         _loop(axes, found, source, target, left, top)
     for name, (middle, layer) in found.boxes.items():
-        _box(axes, left + middle * BOX, top + layer * (HEIGHT + GAP), texts[name], ENDS if name in ends else PART)
+        _box(
+            axes,
+            left + middle * BOX,
+            top + layer * (HEIGHT + GAP),
+            texts[name],
+            ENDS if name in ends else PART,
+        )
 
 
 def _numbers(part: Part) -> str:
-    return f"{shape_text(part)} · {count_text(part.parameters)} parameters" if part.parameters else shape_text(part)
+    return (
+        f"{shape_text(part)} · {count_text(part.parameters)} parameters"
+        if part.parameters
+        else shape_text(part)
+    )
 
 
-def _box(axes: Axes, middle: float, top: float, text: tuple[str, str, str, str], colour: str) -> None:
+def _box(
+    axes: Axes, middle: float, top: float, text: tuple[str, str, str, str], colour: str
+) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     corner = (middle - BOX / 2 + 0.09, top + 0.06)
     axes.add_patch(
-        FancyBboxPatch(corner, BOX - 0.18, HEIGHT - 0.12, boxstyle="round,pad=0.05", facecolor=colour, edgecolor=EDGE, linewidth=0.8)
+        FancyBboxPatch(
+            corner,
+            BOX - 0.18,
+            HEIGHT - 0.12,
+            boxstyle="round,pad=0.05",
+            facecolor=colour,
+            edgecolor=EDGE,
+            linewidth=0.8,
+        )
     )
-    sizes = (("bold", 9.0, EDGE), ("normal", 7.0, "#606060"), ("normal", 7.0, EDGE), ("normal", 7.5, EDGE))
+    sizes = (
+        ("bold", 9.0, EDGE),
+        ("normal", 7.0, "#606060"),
+        ("normal", 7.0, EDGE),
+        ("normal", 7.5, EDGE),
+    )
     lines = [(line, how) for line, how in zip(text, sizes, strict=True) if line]
     for place, (line, (weight, size, ink)) in enumerate(lines):
         y = top + HEIGHT * (place + 0.75) / (len(lines) + 0.5)
         shown = line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
-        axes.text(middle, y, shown, ha="center", va="center", fontsize=size, fontweight=weight, color=ink)
+        axes.text(
+            middle, y, shown, ha="center", va="center", fontsize=size, fontweight=weight, color=ink
+        )
 
 
 def _port(found: Layout, node: str, other: str, incoming: bool) -> float:
-    """Where an arrow meets a box, in boxes from the left: arrows to one side are spread in the order of where they come from."""
+    """Where an arrow meets a box, in boxes from the left: arrows to one side are spread in the
+    order of where they come from."""
     edges = [edge for edge in found.arrows if edge[1 if incoming else 0] == node]
     middle = found.boxes[node][0]
 
     def nearest(edge: tuple[str, str]) -> float:
         bends = found.arrows[edge]
-        return found.boxes[edge[0 if incoming else 1]][0] if not bends else bends[-1 if incoming else 0]
+        return (
+            found.boxes[edge[0 if incoming else 1]][0]
+            if not bends
+            else bends[-1 if incoming else 0]
+        )
 
     edges.sort(key=nearest)
     place = edges.index((other, node) if incoming else (node, other))
     return middle + 0.6 * ((place + 0.5) / len(edges) - 0.5)
 
 
-def _arrow(axes: Axes, found: Layout, edge: tuple[str, str], bends: Sequence[float], left: float, top: float) -> None:
+def _arrow(
+    axes: Axes,
+    found: Layout,
+    edge: tuple[str, str],
+    bends: Sequence[float],
+    left: float,
+    top: float,
+) -> None:
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
 
@@ -150,7 +196,11 @@ def _arrow(axes: Axes, found: Layout, edge: tuple[str, str], bends: Sequence[flo
             y += HEIGHT
             points.append((x, y))
             codes.append(Path.LINETO)
-    axes.add_patch(FancyArrowPatch(path=Path(points, codes), arrowstyle="-|>", mutation_scale=9, color=EDGE, linewidth=1.0))
+    axes.add_patch(
+        FancyArrowPatch(
+            path=Path(points, codes), arrowstyle="-|>", mutation_scale=9, color=EDGE, linewidth=1.0
+        )
+    )
 
 
 def _loop(axes: Axes, found: Layout, source: str, target: str, left: float, top: float) -> None:
@@ -164,6 +214,13 @@ def _loop(axes: Axes, found: Layout, source: str, target: str, left: float, top:
     (x, y), (to, end) = side(source), side(target)
     start, stop = (x, y + 0.75 * HEIGHT), (to, end + 0.25 * HEIGHT)
     patch = FancyArrowPatch(
-        start, stop, connectionstyle="arc3,rad=0.8", arrowstyle="-|>", mutation_scale=9, color=EDGE, linewidth=1.0, linestyle=(0, (4, 2))
+        start,
+        stop,
+        connectionstyle="arc3,rad=0.8",
+        arrowstyle="-|>",
+        mutation_scale=9,
+        color=EDGE,
+        linewidth=1.0,
+        linestyle=(0, (4, 2)),
     )
     axes.add_patch(patch)

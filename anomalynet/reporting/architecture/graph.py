@@ -37,7 +37,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Parts in the order they compute, and which feeds which: (source, target), `INPUT` and `OUTPUT` among them."""
+    """Parts in the order they compute, and which feeds which: (source, target), `INPUT` and
+    `OUTPUT` among them."""
 
     steps: int
     channels: int
@@ -60,7 +61,8 @@ class Network:
 
 
 def read_network(folder: Path) -> Network | None:
-    """The network of a run; None where the run kept no graph: a model that is no network, or a run of an earlier version.
+    """The network of a run; None where the run kept no graph: a model that is no network, or a run
+    of an earlier version.
 
     Raises:
         RunError: the file is damaged.
@@ -84,11 +86,16 @@ def _network(raw: dict[str, Any]) -> Network:
 def _part(raw: dict[str, Any]) -> Part:
     layers = Counter(str(layer["layer"]).partition("(")[0] for layer in raw["layers"])
     shapes = tuple(tuple(int(size) for size in shape) for shape in raw["shapes"])
-    return Part(str(raw["name"]), str(raw["kind"]), int(raw["parameters"]), shapes, tuple(layers.items()))
+    return Part(
+        str(raw["name"]), str(raw["kind"]), int(raw["parameters"]), shapes, tuple(layers.items())
+    )
 
 
 def _edges(raw: dict[str, Any], names: list[str]) -> Iterator[tuple[str, str]]:
-    for target, sources in [*((part["name"], part["from"]) for part in raw["parts"]), (OUTPUT, raw["output"])]:
+    for target, sources in [
+        *((part["name"], part["from"]) for part in raw["parts"]),
+        (OUTPUT, raw["output"]),
+    ]:
         for source in sources:
             if source != "input" and source not in names:
                 raise ValueError(f"{target} comes from {source!r}, which is no part")

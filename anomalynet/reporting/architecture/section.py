@@ -1,4 +1,5 @@
-"""The section of Figure 1: the hybrid from its traced graph, the other networks beside it, and the parts as a table."""
+"""The section of Figure 1: the hybrid from its traced graph, the other networks beside it, and the
+parts as a table."""
 
 from __future__ import annotations
 
@@ -8,7 +9,13 @@ from dataclasses import dataclass
 
 from anomalynet.reporting import markdown
 from anomalynet.reporting.aggregate import ArmMetrics
-from anomalynet.reporting.architecture.figure import Drawn, count_text, draw, layers_text, shape_text
+from anomalynet.reporting.architecture.figure import (
+    Drawn,
+    count_text,
+    draw,
+    layers_text,
+    shape_text,
+)
 from anomalynet.reporting.architecture.graph import INPUT, Network, Part, read_network
 from anomalynet.reporting.section import Section, figure
 from anomalynet.reporting.tables import to_csv
@@ -18,15 +25,18 @@ TITLE, OTHERS_TITLE = "Figure 1. Architecture of the hybrid", "Architecture of t
 COLUMNS = ("model", "data", "run", "part", "kind", "layers", "from", "output", "parameters")
 
 NOTE = (
-    "Drawn from the modules that computed, not from a plan: each box is a part of the network with what it returns and how many weights it "
-    "trains; an arrow says that values of one part enter the other, also through operations in between (such as the reconstruction error, "
+    "Drawn from the modules that computed, not from a plan: each box is a part of the network "
+    "with what it returns and how many weights it "
+    "trains; an arrow says that values of one part enter the other, also through operations in "
+    "between (such as the reconstruction error, "
     "made from the autoencoder's output and the window)."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Traced:
-    """An arm with the graph that most of its runs have, one of those runs, and how the other runs stand."""
+    """An arm with the graph that most of its runs have, one of those runs, and how the other runs
+    stand."""
 
     one: ArmMetrics
     network: Network
@@ -47,14 +57,30 @@ def figure_1_section(models: Sequence[ArmMetrics], data: str) -> Section:
     others = [found for found in traced if found is not main]
     parts, files = [f"### {TITLE}"], dict[str, bytes]()
     if main is None:
-        parts.append("No run of the hybrid has kept its network's graph: there is none, or it was made by an earlier version.")
+        parts.append(
+            "No run of the hybrid has kept its network's graph: there is none, or it was made by "
+            "an earlier version."
+        )
     if traced:
         parts.append(NOTE)
-    for name, title, shown in ((MAIN, TITLE, [main] if main else []), (OTHERS, OTHERS_TITLE, others)):
+    for name, title, shown in (
+        (MAIN, TITLE, [main] if main else []),
+        (OTHERS, OTHERS_TITLE, others),
+    ):
         if shown:
-            parts.append(figure(name, title, [found.one for found in shown], models, note=_sentence(shown)))
-            drawn = [Drawn(f"{found.one.arm.title}: {count_text(found.network.parameters)} parameters", found.network) for found in shown]
-            files |= {f"figures/{file}": content for file, content in draw(name, title, drawn).items()}
+            parts.append(
+                figure(name, title, [found.one for found in shown], models, note=_sentence(shown))
+            )
+            drawn = [
+                Drawn(
+                    f"{found.one.arm.title}: {count_text(found.network.parameters)} parameters",
+                    found.network,
+                )
+                for found in shown
+            ]
+            files |= {
+                f"figures/{file}": content for file, content in draw(name, title, drawn).items()
+            }
     if main:
         parts.append(_parts(main.network))
     if traced:
@@ -65,14 +91,19 @@ def figure_1_section(models: Sequence[ArmMetrics], data: str) -> Section:
 
 def _traced(one: ArmMetrics) -> _Traced | None:
     """The commonest graph of an arm's runs; of several as common, that of the first run."""
-    found = [(record, network) for record in one.arm.records if (network := read_network(record.folder))]
+    found = [
+        (record, network) for record in one.arm.records if (network := read_network(record.folder))
+    ]
     if not found:
         return None
     counts = Counter(network for _, network in found)
     usual, same = counts.most_common(1)[0]
     first = next(record for record, network in found if network == usual)
     other, none = len(found) - same, len(one.arm.records) - len(found)
-    told = [*([f"{other} with another graph"] if other else []), *([f"{none} without a graph"] if none else [])]
+    told = [
+        *([f"{other} with another graph"] if other else []),
+        *([f"{none} without a graph"] if none else []),
+    ]
     return _Traced(one, usual, f"{first.result.experiment}/{first.result.id}", " and ".join(told))
 
 
@@ -88,16 +119,27 @@ def _sentence(shown: Sequence[_Traced]) -> str:
 
 
 def _sources(network: Network, part: Part) -> str:
-    return ", ".join("input" if source == INPUT else source for source in network.sources(part.name))
+    return ", ".join(
+        "input" if source == INPUT else source for source in network.sources(part.name)
+    )
 
 
 def _parts(network: Network) -> str:
     lines = [
-        [f"`{part.name}`", part.kind, layers_text(part), _sources(network, part), shape_text(part), count_text(part.parameters)]
+        [
+            f"`{part.name}`",
+            part.kind,
+            layers_text(part),
+            _sources(network, part),
+            shape_text(part),
+            count_text(part.parameters),
+        ]
         for part in network.parts
     ]
     total = ["**all**", "", "", "", "", f"**{count_text(network.parameters)}**"]
-    return markdown.grid(["Part", "kind", "layers", "from", "output", "parameters"], [*lines, total], "lllllr")
+    return markdown.grid(
+        ["Part", "kind", "layers", "from", "output", "parameters"], [*lines, total], "lllllr"
+    )
 
 
 def _csv(traced: Sequence[_Traced], data: str) -> bytes:

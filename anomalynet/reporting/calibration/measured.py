@@ -28,23 +28,33 @@ class Calibrated:
     def pooled(self) -> Bins:
         """Bins of all repetitions together."""
         own = list(self.bins.values())
-        steps, scores, attacks = (np.sum([getattr(one, name) for one in own], axis=0) for name in ("steps", "scores", "attacks"))
+        steps, scores, attacks = (
+            np.sum([getattr(one, name) for one in own], axis=0)
+            for name in ("steps", "scores", "attacks")
+        )
         return Bins(equal_width(), steps, scores, attacks)
 
     @property
     def observed_range(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lowest and highest share of attack of a repetition, (bin,); NaN where none has steps there."""
+        """Lowest and highest share of attack of a repetition, (bin,); NaN where none has steps
+        there."""
         shares = np.stack([one.observed for one in self.bins.values()])
         nowhere = np.isnan(shares).all(axis=0)
         low = np.where(nowhere, np.nan, np.where(np.isnan(shares), np.inf, shares).min(axis=0))
-        return low, np.where(nowhere, np.nan, np.where(np.isnan(shares), -np.inf, shares).max(axis=0))
+        return low, np.where(
+            nowhere, np.nan, np.where(np.isnan(shares), -np.inf, shares).max(axis=0)
+        )
 
 
-def calibrate(models: Sequence[ArmMetrics]) -> tuple[tuple[Calibrated, ...], tuple[ArmMetrics, ...]]:
-    """Compute the calibration of every arm that has runs, one repetition's scores in memory at a time.
+def calibrate(
+    models: Sequence[ArmMetrics],
+) -> tuple[tuple[Calibrated, ...], tuple[ArmMetrics, ...]]:
+    """Compute the calibration of every arm that has runs, one repetition's scores in memory at a
+    time.
 
     Returns:
-        the arms whose scores are probabilities, and those whose are not: they say so themselves, or a score lies outside [0, 1].
+        the arms whose scores are probabilities, and those whose are not: they say so themselves, or
+        a score lies outside [0, 1].
 
     Raises:
         RunError: a run's scores cannot be read.
@@ -63,11 +73,16 @@ def _calibrated(one: ArmMetrics) -> Calibrated | None:
         labels, scores = _pooled(repetition)
         if len(scores) and not (scores.min() >= 0.0 and scores.max() <= 1.0):
             return None
-        values[repetition.key] = {**one.values[repetition.key], **calibration_metrics(labels, scores)}
+        values[repetition.key] = {
+            **one.values[repetition.key],
+            **calibration_metrics(labels, scores),
+        }
         bins[repetition.key] = binned(labels, scores, equal_width())
     return Calibrated(ArmMetrics(one.arm, values), bins)
 
 
 def _pooled(repetition: Repetition) -> tuple[np.ndarray, np.ndarray]:
     folds = [read_test_scores(record) for record in repetition.records]
-    return np.concatenate([fold.labels for fold in folds]), np.concatenate([fold.scores for fold in folds])
+    return np.concatenate([fold.labels for fold in folds]), np.concatenate(
+        [fold.scores for fold in folds]
+    )

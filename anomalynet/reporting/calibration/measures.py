@@ -53,7 +53,8 @@ def equal_width(bins: int = BINS) -> Floats:
 
 
 def equal_mass(scores: Floats, bins: int = BINS) -> Floats:
-    """Edges between which lie equally many scores; equal scores stay in one bin, so that some may be empty."""
+    """Edges between which lie equally many scores; equal scores stay in one bin, so that some may
+    be empty."""
     return np.percentile(scores, 100 * np.linspace(0.0, 1.0, bins + 1))
 
 
@@ -75,16 +76,20 @@ def binned(labels: NDArray[np.int8], scores: Floats, edges: Floats) -> Bins:
 
 
 def calibration_metrics(labels: NDArray[np.int8], scores: Floats) -> dict[str, float]:
-    """Brier score, that of always saying the share of attack, both expected calibration errors, and the mean score; NaN without steps.
+    """Brier score, that of always saying the share of attack, both expected calibration errors, and
+    the mean score; NaN without steps.
 
     Args:
         labels: (steps,) 0 normal, 1 attack.
         scores: (steps,) within [0, 1].
 
-    Source: not in the paper. Brier, 1950; Naeini, Cooper and Hauskrecht, 2015 (equal width); Nixon et al., 2019 (equal mass).
+    Source: not in the paper. Brier, 1950; Naeini, Cooper and Hauskrecht, 2015 (equal width); Nixon
+    et al., 2019 (equal mass).
     """
     if not len(labels):
-        return dict.fromkeys(("brier", "brier_constant", "ece", "ece_equal_mass", "mean_score"), NAN)
+        return dict.fromkeys(
+            ("brier", "brier_constant", "ece", "ece_equal_mass", "mean_score"), NAN
+        )
     attack = (labels == 1).astype(np.float64)
     share = float(attack.mean())
     return {

@@ -36,7 +36,8 @@ class Finding:
         adjusted: the same after Holm's correction over the claim's comparisons.
         clusters: witnesses.
         verdict: of this comparison alone.
-        why: why nothing could be found: `FEW` clusters to reach p < 0.05 whatever the data, or a model that was not run, or in several
+        why: why nothing could be found: `FEW` clusters to reach p < 0.05 whatever the data, or a
+        model that was not run, or in several
             configurations.
     """
 
@@ -68,24 +69,41 @@ class Judgement:
 
     @property
     def weakest(self) -> Finding:
-        """The comparison that speaks most against the claim: one that refutes it, else one that leaves it open, else the smallest."""
+        """The comparison that speaks most against the claim: one that refutes it, else one that
+        leaves it open, else the smallest."""
         order = (FAILS, OPEN, HOLDS)
-        return min(self.findings, key=lambda one: (order.index(one.verdict), math.inf if math.isnan(one.effect) else one.effect))
+        return min(
+            self.findings,
+            key=lambda one: (
+                order.index(one.verdict),
+                math.inf if math.isnan(one.effect) else one.effect,
+            ),
+        )
 
 
 def judge(claims: Sequence[Claim], evidence: Evidence) -> tuple[Judgement, ...]:
     """Judge every claim by each of its metrics."""
     return tuple(
-        Judgement(claim, metric, _pairs(claim, metric, evidence) if claim.beats else (_value(claim, metric, evidence),))
+        Judgement(
+            claim,
+            metric,
+            _pairs(claim, metric, evidence) if claim.beats else (_value(claim, metric, evidence),),
+        )
         for claim in claims
         for metric in claim.metrics
     )
 
 
 def _pairs(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]:
-    """Paired by series. That *all* are better needs no correction: each must pass by itself. That *any* is worse does: Holm."""
-    contrasts = family([contrast(evidence.differences(*pair, metric), evidence.clusters) for pair in claim.beats])
-    return tuple(_compared(*pair, one, metric, evidence) for pair, one in zip(claim.beats, contrasts, strict=True))
+    """Paired by series. That *all* are better needs no correction: each must pass by itself. That
+    *any* is worse does: Holm."""
+    contrasts = family(
+        [contrast(evidence.differences(*pair, metric), evidence.clusters) for pair in claim.beats]
+    )
+    return tuple(
+        _compared(*pair, one, metric, evidence)
+        for pair, one in zip(claim.beats, contrasts, strict=True)
+    )
 
 
 def _compared(subject: str, other: str, one: Contrast, metric: str, evidence: Evidence) -> Finding:
@@ -99,11 +117,14 @@ def _compared(subject: str, other: str, one: Contrast, metric: str, evidence: Ev
         why = f"{' and '.join(missing)}: no single arm"
     elif not one.smallest < LEVEL:
         why = FEW
-    return Finding(subject, other, one.mean, one.low, one.high, one.p, one.adjusted, one.clusters, verdict, why)
+    return Finding(
+        subject, other, one.mean, one.low, one.high, one.p, one.adjusted, one.clusters, verdict, why
+    )
 
 
 def _value(claim: Claim, metric: str, evidence: Evidence) -> Finding:
-    """A number is reached where the whole interval is at or above it, and missed where the whole interval is below it."""
+    """A number is reached where the whole interval is at or above it, and missed where the whole
+    interval is below it."""
     counts = evidence.cluster_counts(claim.model)
     value, low, high = share_interval(metric, counts)
     verdict, why = OPEN, ""
@@ -118,4 +139,6 @@ def _value(claim: Claim, metric: str, evidence: Evidence) -> Finding:
     elif high < claim.value:
         verdict = FAILS
     effect, low, high = (one - claim.value for one in (value, low, high))
-    return Finding(claim.model, "", effect, low, high, math.nan, math.nan, len(counts), verdict, why)
+    return Finding(
+        claim.model, "", effect, low, high, math.nan, math.nan, len(counts), verdict, why
+    )

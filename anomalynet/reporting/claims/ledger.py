@@ -34,7 +34,9 @@ class Claim:
 @cache
 def claims() -> tuple[Claim, ...]:
     """The rows shipped with the package."""
-    rows: list[dict[str, Any]] = yaml.safe_load(files("anomalynet.reporting.claims").joinpath("claims.yaml").read_text(encoding="utf-8"))
+    rows: list[dict[str, Any]] = yaml.safe_load(
+        files("anomalynet.reporting.claims").joinpath("claims.yaml").read_text(encoding="utf-8")
+    )
     return tuple(_claim(row) for row in rows)
 
 

@@ -19,23 +19,47 @@ from anomalynet.reporting.section import Section, caption
 from anomalynet.reporting.tables import defined, to_csv
 
 COLUMNS = (
-    "table", "data", "claim", "source", "metric", "verdict", "subject", "other", "claimed", "effect", "low", "high", "p", "clusters",
-    "comparison_verdict", "why", "holm",
-)  # fmt: skip
+    "table",
+    "data",
+    "claim",
+    "source",
+    "metric",
+    "verdict",
+    "subject",
+    "other",
+    "claimed",
+    "effect",
+    "low",
+    "high",
+    "p",
+    "clusters",
+    "comparison_verdict",
+    "why",
+    "holm",
+)
 """Numbers in percent or percent points; p as a fraction."""
 
 NUMBERS = ("Difference, points", "95 % interval", "p", "Holm", "Clusters")
 
 NOTE = (
-    "What the paper claims, judged on this data; a line shows the comparison that speaks most against the claim. *Holds* and *does not "
-    "hold* stand only where the data carries it; everything else is *no evidence*, which is not a refutation. A comparison of models is "
-    "the difference of the metric in each test series, averaged over the runs that both models have; series that saw the same incident "
-    "are one cluster. A claim holds where every comparison has a sign-flip p below 0.05 and a 95 % bootstrap interval over clusters above"
-    " zero: that all pass needs no correction. One comparison that is as clear the other way, after Holm's correction over the claim's "
-    "comparisons, refutes it. A claimed number is compared with the share over the pooled decisions of all runs; its interval leaves out "
-    "one cluster at a time (jackknife, Student's t): reached where the whole interval is at or above the number, missed where it is "
-    "below. At 71.37 % attack (the paper's share) precision and accuracy are what the recalls found here would give. *Too few* clusters "
-    "cannot reach p < 0.05 whatever the data say; *no single arm*: a model was not run, or in several configurations. Average precision "
+    "What the paper claims, judged on this data; a line shows the comparison that speaks most "
+    "against the claim. *Holds* and *does not "
+    "hold* stand only where the data carries it; everything else is *no evidence*, which is not "
+    "a refutation. A comparison of models is "
+    "the difference of the metric in each test series, averaged over the runs that both models "
+    "have; series that saw the same incident "
+    "are one cluster. A claim holds where every comparison has a sign-flip p below 0.05 and a 95 "
+    "% bootstrap interval over clusters above"
+    " zero: that all pass needs no correction. One comparison that is as clear the other way, "
+    "after Holm's correction over the claim's "
+    "comparisons, refutes it. A claimed number is compared with the share over the pooled "
+    "decisions of all runs; its interval leaves out "
+    "one cluster at a time (jackknife, Student's t): reached where the whole interval is at or "
+    "above the number, missed where it is "
+    "below. At 71.37 % attack (the paper's share) precision and accuracy are what the recalls "
+    "found here would give. *Too few* clusters "
+    "cannot reach p < 0.05 whatever the data say; *no single arm*: a model was not run, or in "
+    "several configurations. Average precision "
     "is no metric of the paper; it needs no threshold."
 )
 
@@ -67,13 +91,23 @@ def claims_section(everything: Sequence[ArmMetrics], data: str) -> Section:
 
 
 def _summary(found: Sequence[Judgement]) -> str:
-    counts = {verdict: sum(one.verdict == verdict for one in found) for verdict in (HOLDS, FAILS, OPEN)}
+    counts = {
+        verdict: sum(one.verdict == verdict for one in found) for verdict in (HOLDS, FAILS, OPEN)
+    }
     few = sum(one.verdict == OPEN and one.weakest.why == FEW for one in found)
     lacking = sum(one.verdict == OPEN and one.weakest.why not in ("", FEW) for one in found)
-    reasons = [f"{few} for too few clusters"] * bool(few) + [f"{lacking} for a model that is not there"] * bool(lacking)
+    reasons = [f"{few} for too few clusters"] * bool(few) + [
+        f"{lacking} for a model that is not there"
+    ] * bool(lacking)
     why = f" ({', '.join(reasons)})" if reasons else ""
-    told = f"**{counts[HOLDS]} hold, {counts[FAILS]} do not hold, of {counts[OPEN]} there is no evidence**{why}"
-    return f"{len({one.claim.claim for one in found})} claims, each by one metric or several, are {len(found)} questions: {told}."
+    told = (
+        f"**{counts[HOLDS]} hold, {counts[FAILS]} do not hold, of {counts[OPEN]} there is no "
+        f"evidence**{why}"
+    )
+    return (
+        f"{len({one.claim.claim for one in found})} claims, each by one metric or several, "
+        f"are {len(found)} questions: {told}."
+    )
 
 
 def _title(metric: str) -> str:
@@ -86,7 +120,9 @@ def _ledger(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:
     for place, one in enumerate(found):
         again = place > 0 and found[place - 1].claim is one.claim
         name = "" if again else f"**{one.claim.claim}** ({one.claim.source})"
-        lines.append([name, f"**{one.verdict}**", _title(one.metric), *_cells(one.weakest, one, titles)])
+        lines.append(
+            [name, f"**{one.verdict}**", _title(one.metric), *_cells(one.weakest, one, titles)]
+        )
     return grid(["Claim", "Verdict", "Metric", "Decided by", *NUMBERS], lines, "llllrrrrr")
 
 
@@ -94,7 +130,13 @@ def _comparisons(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:
     lines = []
     for one in (one for one in found if one.claim.beats):
         for place, finding in enumerate(one.findings):
-            lines.append([_title(one.metric) if place == 0 else "", *_cells(finding, one, titles), finding.verdict])
+            lines.append(
+                [
+                    _title(one.metric) if place == 0 else "",
+                    *_cells(finding, one, titles),
+                    finding.verdict,
+                ]
+            )
     return grid(["Metric", "Comparison", *NUMBERS, "this alone"], lines, "llrrrrrl")
 
 
@@ -103,11 +145,24 @@ def _cells(finding: Finding, one: Judgement, titles: Mapping[str, str]) -> list[
     if finding.other:
         compared = f"{subject} − {_named(finding.other, titles)}"
     else:
-        reached = "–" if math.isnan(finding.effect) else f"{100 * (finding.effect + one.claim.value):.2f}"
+        reached = (
+            "–" if math.isnan(finding.effect) else f"{100 * (finding.effect + one.claim.value):.2f}"
+        )
         compared = f"{subject} {reached} against {100 * one.claim.value:.2f}"
     clusters = str(finding.clusters) + (f" ({finding.why})" if finding.why else "")
-    interval = "–" if math.isnan(finding.low) else f"{signed(finding.low, 'accuracy')} to {signed(finding.high, 'accuracy')}"
-    return [compared, signed(finding.effect, "accuracy"), interval, p_text(finding.p), p_text(finding.adjusted), clusters]
+    interval = (
+        "–"
+        if math.isnan(finding.low)
+        else f"{signed(finding.low, 'accuracy')} to {signed(finding.high, 'accuracy')}"
+    )
+    return [
+        compared,
+        signed(finding.effect, "accuracy"),
+        interval,
+        p_text(finding.p),
+        p_text(finding.adjusted),
+        clusters,
+    ]
 
 
 def _named(experiment: str, titles: Mapping[str, str]) -> str:
@@ -117,12 +172,23 @@ def _named(experiment: str, titles: Mapping[str, str]) -> str:
 def _csv(found: Sequence[Judgement], data: str) -> str:
     lines = [
         [
-            "claims", data, one.claim.claim, one.claim.source, one.metric, one.verdict, finding.subject, finding.other,
+            "claims",
+            data,
+            one.claim.claim,
+            one.claim.source,
+            one.metric,
+            one.verdict,
+            finding.subject,
+            finding.other,
             None if finding.other else 100 * one.claim.value,
             *(defined(value, 100) for value in (finding.effect, finding.low, finding.high)),
-            defined(finding.p), finding.clusters, finding.verdict, finding.why, defined(finding.adjusted),
+            defined(finding.p),
+            finding.clusters,
+            finding.verdict,
+            finding.why,
+            defined(finding.adjusted),
         ]
         for one in found
         for finding in one.findings
-    ]  # fmt: skip
+    ]
     return to_csv(COLUMNS, lines)

@@ -1,4 +1,5 @@
-"""Shares that the decisions of a model give, and how far they would be others with other clusters."""
+"""Shares that the decisions of a model give, and how far they would be others with other
+clusters."""
 
 from __future__ import annotations
 
@@ -15,11 +16,13 @@ AT_PAPER_PREVALENCE = {
     "precision_attack_at_paper_prevalence": "Precision (attack) at 71.37 % attack",
     "precision_normal_at_paper_prevalence": "Precision (normal) at 71.37 % attack",
 }
-"""What both recalls would give where 71.37 % of the steps are attacks, as in the paper's test set: name → title."""
+"""What both recalls would give where 71.37 % of the steps are attacks, as in the paper's test set:
+name → title."""
 
 
 def shares(counts: Counts) -> dict[str, float]:
-    """Every metric that a confusion matrix determines, NaN where undefined; counts (4,) as the fields of `Confusion`."""
+    """Every metric that a confusion matrix determines, NaN where undefined; counts (4,) as the
+    fields of `Confusion`."""
     known = decision_metrics(Confusion(*counts.tolist()))
     normal, attack = known["recall_normal"], known["recall_attack"]
     kept = (1 - PAPER_PREVALENCE) * normal
@@ -31,17 +34,19 @@ def shares(counts: Counts) -> dict[str, float]:
 
 
 def share_interval(metric: str, clusters: Counts) -> tuple[float, float, float]:
-    """A share over all clusters, and its 95 % interval by the jackknife: each cluster is left out once, Student's t for the few there are.
+    """A share over all clusters, and its 95 % interval by the jackknife: each cluster is left out
+    once, Student's t for the few there are.
 
-    A percentile bootstrap over so few is too narrow: of recalls that differ between 8 clusters it misses the truth on either side in 6 %
-    instead of 2.5 %, this in 3 % (a test repeats it).
+    A percentile bootstrap over so few is too narrow: of recalls that differ between 8 clusters it
+    misses the truth on either side in 6 % instead of 2.5 %, this in 3 % (a test repeats it).
 
     Args:
         metric: one of `shares`.
         clusters: int64 (cluster, 4), counts of each cluster.
 
     Returns:
-        value, low, high; NaN where undefined, the interval with fewer than two clusters or where it is undefined without one of them.
+        value, low, high; NaN where undefined, the interval with fewer than two clusters or where it
+        is undefined without one of them.
 
     Source: not in the paper; Tukey (1958).
     """

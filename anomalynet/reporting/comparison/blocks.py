@@ -1,4 +1,5 @@
-"""What is compared: a value of every model in every block; a block is a data set, or each simulated world of one."""
+"""What is compared: a value of every model in every block; a block is a data set, or each simulated
+world of one."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ class Comparison:
     """Models that every data set has, with their metrics there.
 
     Attributes:
-        models: data set → experiment → its metrics; the same experiments, in the same order, everywhere.
-        left_out: sentences on experiments that are not compared.
+        models: data set → experiment → its metrics; the same experiments, in the same order,
+        everywhere. left_out: sentences on experiments that are not compared.
     """
 
     models: Mapping[str, Mapping[str, ArmMetrics]]
@@ -36,7 +37,9 @@ class Comparison:
     @property
     def titles(self) -> dict[str, str]:
         """How tables name them."""
-        return {name: one.arm.title for name, one in next(iter(self.models.values())).items()}  # an only arm has no difference in it
+        return {
+            name: one.arm.title for name, one in next(iter(self.models.values())).items()
+        }  # an only arm has no difference in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,14 @@ class Blocks:
 
 
 def comparable(records: Mapping[str, Sequence[RunRecord]]) -> bool:
-    """Whether there are data sets, and experiments with one configuration in each, enough to compare."""
+    """Whether there are data sets, and experiments with one configuration in each, enough to
+    compare."""
     return len(records) >= FEWEST_DATA and len(_chosen(_arms(records))[0]) >= FEWEST_MODELS
 
 
 def compared(records: Mapping[str, Sequence[RunRecord]]) -> Comparison:
-    """Compute the metrics of each data set's models; an experiment with several configurations in one data set is left out.
+    """Compute the metrics of each data set's models; an experiment with several configurations in
+    one data set is left out.
 
     Raises:
         RunError: a run's scores cannot be read.
@@ -62,7 +67,9 @@ def compared(records: Mapping[str, Sequence[RunRecord]]) -> Comparison:
     found = _arms(records)
     kept, left_out = _chosen(found)
     models = {data: aggregate([own[name][0] for name in kept]) for data, own in found.items()}
-    return Comparison({data: dict(zip(kept, own, strict=True)) for data, own in models.items()}, left_out)
+    return Comparison(
+        {data: dict(zip(kept, own, strict=True)) for data, own in models.items()}, left_out
+    )
 
 
 def _arms(records: Mapping[str, Sequence[RunRecord]]) -> dict[str, dict[str, list[Arm]]]:
@@ -76,7 +83,9 @@ def _arms(records: Mapping[str, Sequence[RunRecord]]) -> dict[str, dict[str, lis
     return found
 
 
-def _chosen(found: Mapping[str, Mapping[str, Sequence[Arm]]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _chosen(
+    found: Mapping[str, Mapping[str, Sequence[Arm]]],
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The experiments with one arm in every data set, and why others are not compared."""
     kept, left_out = [], []
     for name in dict.fromkeys(name for own in found.values() for name in own):
@@ -85,24 +94,39 @@ def _chosen(found: Mapping[str, Mapping[str, Sequence[Arm]]]) -> tuple[tuple[str
         if absent:
             left_out.append(f"`{name}` has no run on {', '.join(absent)}.")
         elif several:
-            left_out.append(f"`{name}` has runs of several configurations on {', '.join(several)}: which to compare cannot be told.")
+            left_out.append(
+                f"`{name}` has runs of several configurations on {', '.join(several)}: which to "
+                "compare cannot be told."
+            )
         else:
             kept.append(name)
     return tuple(kept), tuple(left_out)
 
 
 def blocks_of(comparison: Comparison, metric: str) -> Blocks:
-    """A metric's mean over the repetitions of each block; a block in which a model has no value is left out for all."""
+    """A metric's mean over the repetitions of each block; a block in which a model has no value is
+    left out for all."""
     names, rows, left_out = [], [], []
     for data, models in comparison.models.items():
         worlds = sorted({world for one in models.values() for world in one.arm.worlds})
         for world in worlds if len(worlds) > 1 else [None]:
             name = data if world is None else f"{data}, world {world}"
-            row = [one.summary(metric).mean if world is None else in_world(one, world, metric).mean for one in models.values()]
-            undefined = [title for title, value in zip(comparison.titles.values(), row, strict=True) if math.isnan(value)]
+            row = [
+                one.summary(metric).mean if world is None else in_world(one, world, metric).mean
+                for one in models.values()
+            ]
+            undefined = [
+                title
+                for title, value in zip(comparison.titles.values(), row, strict=True)
+                if math.isnan(value)
+            ]
             if undefined:
                 left_out.append(f"{name} (no value: {', '.join(undefined)})")
                 continue
             names.append(name)
             rows.append(row)
-    return Blocks(tuple(names), np.array(rows, dtype=np.float64).reshape(len(rows), len(comparison.experiments)), tuple(left_out))
+    return Blocks(
+        tuple(names),
+        np.array(rows, dtype=np.float64).reshape(len(rows), len(comparison.experiments)),
+        tuple(left_out),
+    )

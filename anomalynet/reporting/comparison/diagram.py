@@ -1,4 +1,5 @@
-"""Critical-difference diagram: models on the line of mean ranks, joined by a bar where no test tells them apart."""
+"""Critical-difference diagram: models on the line of mean ranks, joined by a bar where no test
+tells them apart."""
 
 from __future__ import annotations
 
@@ -15,10 +16,15 @@ LINE = 0.34
 """Inches a line of text."""
 
 
-def draw(name: str, ranking: Ranking, titles: Sequence[str], heading: str, foot: str) -> dict[str, bytes]:
+def draw(
+    name: str, ranking: Ranking, titles: Sequence[str], heading: str, foot: str
+) -> dict[str, bytes]:
     """The figure as file name → content, SVG and PNG."""
     with style():
-        return {f"{name}.{suffix}": content for suffix, content in encode(_figure(ranking, titles, heading, foot))}
+        return {
+            f"{name}.{suffix}": content
+            for suffix, content in encode(_figure(ranking, titles, heading, foot))
+        }
 
 
 def _figure(ranking: Ranking, titles: Sequence[str], heading: str, foot: str) -> Figure:
@@ -41,13 +47,18 @@ def _figure(ranking: Ranking, titles: Sequence[str], heading: str, foot: str) ->
     for place, model in enumerate(order):
         first = place < left
         line = bars + (place if first else models - 1 - place) + 0.3
-        at, edge = float(ranking.mean[model]), 1 - 0.04 * models if first else models + 0.04 * models
+        at, edge = (
+            float(ranking.mean[model]),
+            1 - 0.04 * models if first else models + 0.04 * models,
+        )
         axes.plot([at, at, edge], [0, line, line], color="#606060", linewidth=0.8)
         text = f"{titles[model]} ({at:.2f}) " if first else f" {titles[model]} ({at:.2f})"
         axes.text(edge, line, text, ha="right" if first else "left", va="center")
     for number, clique in enumerate(cliques):
         ends = [float(ranking.mean[clique[0]]) - 0.03, float(ranking.mean[clique[-1]]) + 0.03]
-        axes.plot(ends, [0.5 + 0.5 * number] * 2, color="#0072B2", linewidth=3.5, solid_capstyle="butt")
+        axes.plot(
+            ends, [0.5 + 0.5 * number] * 2, color="#0072B2", linewidth=3.5, solid_capstyle="butt"
+        )
     figure.suptitle(heading, x=0.012, ha="left", fontsize=11, fontweight="bold")
     figure.supxlabel(foot, fontsize=7, color="#404040", x=0.012, ha="left")
     return figure

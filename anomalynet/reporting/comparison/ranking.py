@@ -1,7 +1,9 @@
-"""Do models differ over blocks? Ranks, Friedman's test, and Wilcoxon's signed-rank test of each pair with Holm's correction.
+"""Do models differ over blocks? Ranks, Friedman's test, and Wilcoxon's signed-rank test of each
+pair with Holm's correction.
 
-Source: not in the paper. Demšar: Statistical Comparisons of Classifiers over Multiple Data Sets, JMLR 7, 2006; pairs by Wilcoxon and Holm
-instead of ranks by Nemenyi: Benavoli, Corani, Mangili, JMLR 17, 2016.
+Source: not in the paper. Demšar: Statistical Comparisons of Classifiers over Multiple Data Sets,
+JMLR 7, 2006; pairs by Wilcoxon and Holm instead of ranks by Nemenyi: Benavoli, Corani, Mangili,
+JMLR 17, 2016.
 """
 
 from __future__ import annotations
@@ -23,10 +25,10 @@ class Pair:
     """Two models, by their place.
 
     Attributes:
-        better, worse: blocks in which the first has the better or worse value; equal ones are neither.
-        difference: mean over blocks of the first minus the second.
-        p: two-sided; 1 where all blocks are equal, NaN with fewer than two.
-        adjusted: after Holm's correction over all pairs.
+        better, worse: blocks in which the first has the better or worse value; equal ones are
+        neither. difference: mean over blocks of the first minus the second. p: two-sided; 1 where
+        all blocks are equal, NaN with fewer than two. adjusted: after Holm's correction over all
+        pairs.
     """
 
     first: int
@@ -45,9 +47,9 @@ class Ranking:
     Attributes:
         ranks: (blocks, models) 1 is best, ties share their mean.
         mean: (models,) mean rank.
-        statistic, p: Friedman's χ², corrected for ties; NaN with fewer than two blocks or three models, or where all are equal.
-        least_p: the p of Friedman's test if all blocks ranked alike: no data of so many blocks can give a lower one.
-        pairs: all pairs, in order.
+        statistic, p: Friedman's χ², corrected for ties; NaN with fewer than two blocks or three
+        models, or where all are equal. least_p: the p of Friedman's test if all blocks ranked
+        alike: no data of so many blocks can give a lower one. pairs: all pairs, in order.
         least_adjusted: the lowest adjusted p of a pair that so many blocks and pairs allow.
     """
 
@@ -60,7 +62,8 @@ class Ranking:
     least_adjusted: float
 
     def differ(self, one: int, other: int) -> bool:
-        """Whether a pair differs at the level, both tests asked: pairs are only looked at where Friedman's test finds a difference."""
+        """Whether a pair differs at the level, both tests asked: pairs are only looked at where
+        Friedman's test finds a difference."""
         pair = next(pair for pair in self.pairs if {pair.first, pair.second} == {one, other})
         return bool(self.p < LEVEL and pair.adjusted < LEVEL)
 
@@ -71,7 +74,9 @@ class Ranking:
         reached = 0
         for start in range(len(order)):
             stop = start + 1
-            while stop < len(order) and not any(self.differ(order[stop], one) for one in order[start:stop]):
+            while stop < len(order) and not any(
+                self.differ(order[stop], one) for one in order[start:stop]
+            ):
                 stop += 1
             if stop > reached and stop - start > 1:
                 found.append(tuple(order[start:stop]))
@@ -100,7 +105,9 @@ def rank(values: NDArray[np.float64], higher_is_better: bool) -> Ranking:
         mean=ranks.mean(axis=0) if blocks else np.full(models, NAN),
         statistic=statistic,
         p=p,
-        least_p=float(chi2.sf(blocks * (models - 1), models - 1)) if blocks > 1 and models > 2 else NAN,
+        least_p=float(chi2.sf(blocks * (models - 1), models - 1))
+        if blocks > 1 and models > 2
+        else NAN,
         pairs=tuple(
             _pair(values, pair, higher_is_better, each, float(corrected))
             for pair, each, corrected in zip(pairs, raw, adjusted, strict=True)
@@ -130,8 +137,16 @@ def _wilcoxon(differences: NDArray[np.float64]) -> float:
     return float(wilcoxon(differences).pvalue)
 
 
-def _pair(values: NDArray[np.float64], pair: tuple[int, int], higher_is_better: bool, p: float, adjusted: float) -> Pair:
+def _pair(
+    values: NDArray[np.float64],
+    pair: tuple[int, int],
+    higher_is_better: bool,
+    p: float,
+    adjusted: float,
+) -> Pair:
     difference = values[:, pair[0]] - values[:, pair[1]]
     above, below = int((difference > 0).sum()), int((difference < 0).sum())
     better, worse = (above, below) if higher_is_better else (below, above)
-    return Pair(*pair, better, worse, float(difference.mean()) if len(difference) else NAN, p, adjusted)
+    return Pair(
+        *pair, better, worse, float(difference.mean()) if len(difference) else NAN, p, adjusted
+    )

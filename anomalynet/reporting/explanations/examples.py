@@ -1,4 +1,5 @@
-"""Which incidents a report shows: found best, in the middle and worst by one model, so that nobody picks them."""
+"""Which incidents a report shows: found best, in the middle and worst by one model, so that nobody
+picks them."""
 
 from __future__ import annotations
 
@@ -16,9 +17,12 @@ from anomalynet.runs.schema import EXPLANATION_COLUMNS
 BEST, MIDDLE, WORST = "best", "middle", "worst"
 
 RULE = (
-    "Every run explains the first incident of up to six types, the graver types first, on the series that it touched longest. Of these "
-    "{count} incidents of {model} ({runs}; one that several runs explain counts in the first), ranked by the share of their scored steps "
-    "that are alarmed (then by how far the scores lie above the threshold), the first, the middle and the last are shown. "
+    "Every run explains the first incident of up to six types, the graver types first, on the "
+    "series that it touched longest. Of these "
+    "{count} incidents of {model} ({runs}; one that several runs explain counts in the first), "
+    "ranked by the share of their scored steps "
+    "that are alarmed (then by how far the scores lie above the threshold), the first, the "
+    "middle and the last are shown. "
     "Nobody chose them by their looks."
 )
 
@@ -45,7 +49,8 @@ class Example:
 
 
 def read_explanations(record: RunRecord) -> pl.DataFrame | None:
-    """What a run kept around its incidents, columns as in `runs/schema.py`; None where it kept nothing.
+    """What a run kept around its incidents, columns as in `runs/schema.py`; None where it kept
+    nothing.
 
     Raises:
         RunError: the file is damaged, or lacks a column.
@@ -63,7 +68,9 @@ def read_series(record: RunRecord, series: str) -> pl.DataFrame:
         RunError: the scores are damaged.
     """
     columns = ("time", "label", "incident", "kind", "score", "threshold")
-    return read_test_part(record, lambda steps: steps.filter(pl.col("series") == series).select(columns))
+    return read_test_part(
+        record, lambda steps: steps.filter(pl.col("series") == series).select(columns)
+    )
 
 
 def examples(one: ArmMetrics) -> list[Example]:
@@ -73,7 +80,9 @@ def examples(one: ArmMetrics) -> list[Example]:
         table = read_explanations(record)
         if table is None:
             continue
-        for incident, series in table.select("incident", "series").unique(maintain_order=True).rows():
+        for incident, series in (
+            table.select("incident", "series").unique(maintain_order=True).rows()
+        ):
             place = (record.result.world, incident)
             if place not in found and (example := _example(record, incident, series)):
                 found[place] = example
@@ -82,11 +91,21 @@ def examples(one: ArmMetrics) -> list[Example]:
 
 def _example(record: RunRecord, incident: int, series: str) -> Example | None:
     """None where no labelled step of it was scored."""
-    own = read_series(record, series).filter((pl.col("incident") == incident) & (pl.col("label") == 1) & pl.col("score").is_not_null())
+    own = read_series(record, series).filter(
+        (pl.col("incident") == incident) & (pl.col("label") == 1) & pl.col("score").is_not_null()
+    )
     if own.is_empty():
         return None
     over = (own["score"] - own["threshold"]).to_numpy()
-    return Example(record, incident, series, own["kind"][0] or "", float((over >= 0).mean()), float(over.mean()), own.height)
+    return Example(
+        record,
+        incident,
+        series,
+        own["kind"][0] or "",
+        float((over >= 0).mean()),
+        float(over.mean()),
+        own.height,
+    )
 
 
 def choose(ranked: Sequence[Example]) -> dict[str, Example]:

@@ -1,4 +1,5 @@
-"""One timeline drawn: scores, alarms, readings, errors and attention over one time axis, and where in the window attention falls."""
+"""One timeline drawn: scores, alarms, readings, errors and attention over one time axis, and where
+in the window attention falls."""
 
 from __future__ import annotations
 
@@ -29,11 +30,14 @@ READING, ERROR = 4.0, (0.01, 10.0)
 def draw(name: str, title: str, line: Timeline, models: Sequence[ArmMetrics]) -> dict[str, bytes]:
     """The figure as file name → content, SVG and PNG."""
     with style():
-        return {f"{name}.{suffix}": content for suffix, content in encode(_figure(title, line, models))}
+        return {
+            f"{name}.{suffix}": content for suffix, content in encode(_figure(title, line, models))
+        }
 
 
 def places(seconds: Floats) -> Floats:
-    """(step,) columns of the steps, with an empty one where a step is later than the usual distance."""
+    """(step,) columns of the steps, with an empty one where a step is later than the usual
+    distance."""
     distances = np.diff(seconds)
     usual = np.median(distances) if len(distances) else 1.0
     found: Floats = np.concatenate([[0.0], np.cumsum(np.where(distances > 1.5 * usual, 2.0, 1.0))])
@@ -59,9 +63,19 @@ def _figure(title: str, line: Timeline, models: Sequence[ArmMetrics]) -> Figure:
     heights = {"scores": 1.9, "alarms": 0.17 * lines + 0.3}
     heights |= {"reading": channels} if line.reading is not None else {}
     heights |= {"error": channels} if line.error is not None else {}
-    heights |= {"attention": 1.3, "profile": 1.3} if line.attention is not None and not line.by_feature else {}
+    heights |= (
+        {"attention": 1.3, "profile": 1.3}
+        if line.attention is not None and not line.by_feature
+        else {}
+    )
     figure = Figure(figsize=(9.5, 1.1 + sum(heights.values()) * 1.12), layout="constrained")
-    grid = figure.subplots(len(heights), 2, squeeze=False, height_ratios=list(heights.values()), width_ratios=[1, 0.014])
+    grid = figure.subplots(
+        len(heights),
+        2,
+        squeeze=False,
+        height_ratios=list(heights.values()),
+        width_ratios=[1, 0.014],
+    )
     panels, sides = (dict(zip(heights, column, strict=True)) for column in grid.T)
     _scores(panels["scores"], sides["scores"], line, at)
     _alarms(panels["alarms"], sides["alarms"], line, at)
@@ -94,12 +108,34 @@ def _spread(values: Floats, at: Floats) -> Floats:
 def _scores(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
     for start, length in spans(line.during, at):
         axes.axvspan(start, start + length, color=SHADE, zorder=0, linewidth=0)
-    beside = [course for course in line.others if course.probability] if line.subject.probability else []
+    beside = (
+        [course for course in line.others if course.probability] if line.subject.probability else []
+    )
     columns = np.arange(at[-1] + 1)
-    axes.plot(columns, _spread(line.subject.scores, at), color="black", linewidth=1.6, label=line.subject.title, zorder=3)
-    axes.axhline(line.threshold, color="black", linewidth=0.9, linestyle=(0, (5, 3)), label=f"its threshold, {line.threshold:.3g}")
+    axes.plot(
+        columns,
+        _spread(line.subject.scores, at),
+        color="black",
+        linewidth=1.6,
+        label=line.subject.title,
+        zorder=3,
+    )
+    axes.axhline(
+        line.threshold,
+        color="black",
+        linewidth=0.9,
+        linestyle=(0, (5, 3)),
+        label=f"its threshold, {line.threshold:.3g}",
+    )
     for course, colour in zip(beside, COLOURS * len(beside), strict=False):
-        axes.plot(columns, _spread(course.scores, at), color=colour, linewidth=0.7, alpha=0.9, label=course.title)
+        axes.plot(
+            columns,
+            _spread(course.scores, at),
+            color=colour,
+            linewidth=0.7,
+            alpha=0.9,
+            label=course.title,
+        )
     axes.set_ylabel("score")
     axes.set_title("Scores (shaded: the incident)", loc="left", fontsize=9.5)
     if line.subject.probability:
@@ -110,7 +146,13 @@ def _scores(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
 def _legend(axes: Axes, side: Axes) -> None:
     """What the lines of a panel mean, beside it."""
     side.axis("off")
-    side.legend(*axes.get_legend_handles_labels(), loc="upper left", frameon=False, fontsize=7, borderaxespad=0.0)
+    side.legend(
+        *axes.get_legend_handles_labels(),
+        loc="upper left",
+        frameon=False,
+        fontsize=7,
+        borderaxespad=0.0,
+    )
 
 
 def _alarms(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
@@ -137,10 +179,20 @@ def _heat(axes: Axes, side: Axes, line: Timeline, values: Floats, at: Floats) ->
     error = values is line.error
     norm = LogNorm(*ERROR) if error else Normalize(-READING, READING)
     shown = _spread(np.maximum(values, ERROR[0] / 10) if error else values, at).T
-    image = axes.imshow(shown, cmap="magma_r" if error else "PuOr_r", norm=norm, aspect="auto", interpolation="nearest")
+    image = axes.imshow(
+        shown,
+        cmap="magma_r" if error else "PuOr_r",
+        norm=norm,
+        aspect="auto",
+        interpolation="nearest",
+    )
     axes.set_yticks(range(len(line.channels)), line.channels, fontsize=7)
     axes.tick_params(axis="y", length=0)
-    title = "Reconstruction error over the window, by channel" if error else "Readings, in deviations of the training part"
+    title = (
+        "Reconstruction error over the window, by channel"
+        if error
+        else "Readings, in deviations of the training part"
+    )
     axes.set_title(title, loc="left", fontsize=9.5)
     _bar(image, axes, side, "squared error" if error else "deviations", extend="both")
 
@@ -169,7 +221,14 @@ def _profile(axes: Axes, side: Axes, line: Timeline) -> None:
         ("during the incident", line.during, "#D55E00", "-"),
     ):
         if mask.any():
-            axes.plot(range(parts), line.attention[mask].mean(axis=0), color=colour, linestyle=dashes, linewidth=1.4, label=name)
+            axes.plot(
+                range(parts),
+                line.attention[mask].mean(axis=0),
+                color=colour,
+                linestyle=dashes,
+                linewidth=1.4,
+                label=name,
+            )
     axes.axhline(1 / parts, color="#808080", linewidth=0.8, linestyle=":", label="equal weights")
     axes.set_xticks([0, parts - 1], ["oldest", "newest"])
     axes.set_xlim(-0.5, parts - 0.5)
@@ -184,7 +243,9 @@ def _clock(axes: Axes, seconds: Floats, at: Floats, named: bool) -> None:
     from matplotlib.ticker import MaxNLocator
 
     length = float(seconds[-1] - seconds[0])
-    unit, name = (1.0, "s") if length <= 300 else (60.0, "min") if length <= 6 * 3600 else (3600.0, "h")
+    unit, name = (
+        (1.0, "s") if length <= 300 else (60.0, "min") if length <= 6 * 3600 else (3600.0, "h")
+    )
     values = MaxNLocator(10).tick_values(seconds[0] / unit, seconds[-1] / unit)
     inside = [value for value in values if seconds[0] <= value * unit <= seconds[-1]]
     ticks = np.interp([value * unit for value in inside], seconds, at)

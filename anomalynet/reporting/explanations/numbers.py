@@ -20,9 +20,9 @@ class Numbers:
     Attributes:
         alarmed: share of the incident's steps that are alarmed.
         delay: seconds from its first step to its first alarm; NaN without an alarm.
-        error: channel → squared error before and during, in deviations of the training part squared.
-        newest, parts: attention is summed over the newest quarter of the parts of the window.
-        attention: share of attention on that quarter before and during.
+        error: channel → squared error before and during, in deviations of the training part
+        squared. newest, parts: attention is summed over the newest quarter of the parts of the
+        window. attention: share of attention on that quarter before and during.
     """
 
     alarmed: float
@@ -38,8 +38,16 @@ def numbers(line: Timeline) -> Numbers:
     alarms = line.during & line.subject.alarms
     parts = 0 if line.attention is None or line.by_feature else line.attention.shape[1]
     newest = max(1, round(parts / 4)) if parts else 0
-    share = line.attention[:, parts - newest :].sum(axis=1) if line.attention is not None and parts else None
-    error = {} if line.error is None else dict(zip(line.channels, map(tuple, _both(line, line.error).T.tolist()), strict=True))
+    share = (
+        line.attention[:, parts - newest :].sum(axis=1)
+        if line.attention is not None and parts
+        else None
+    )
+    error = (
+        {}
+        if line.error is None
+        else dict(zip(line.channels, map(tuple, _both(line, line.error).T.tolist()), strict=True))
+    )
     looked = _both(line, share) if share is not None else np.full(2, np.nan)
     return Numbers(
         alarmed=line.example.alarmed,
@@ -55,7 +63,9 @@ def _both(line: Timeline, values: Floats) -> Floats:
     """Mean over the steps before the incident, and over its own: (2, …)."""
 
     def mean(mask: Bools) -> Floats:
-        found: Floats = values[mask].mean(axis=0) if mask.any() else np.full(values.shape[1:], np.nan)
+        found: Floats = (
+            values[mask].mean(axis=0) if mask.any() else np.full(values.shape[1:], np.nan)
+        )
         return found
 
     return np.stack([mean(line.before), mean(line.during)])
@@ -65,9 +75,18 @@ def sentence(line: Timeline, found: Numbers) -> str:
     """What the figure shows, no more."""
     shown = int(line.during.sum())
     cut = f" (the first {shown} are shown)" if shown < line.example.steps else ""
-    first = "" if math.isnan(found.delay) else f", the first {found.delay:g} s after its first scored step"
-    told = [f"{100 * found.alarmed:.0f} % of its {line.example.steps} scored steps{cut} are alarmed{first}"]
-    rises = {name: after - before for name, (before, after) in found.error.items() if after > before}
+    first = (
+        ""
+        if math.isnan(found.delay)
+        else f", the first {found.delay:g} s after its first scored step"
+    )
+    told = [
+        f"{100 * found.alarmed:.0f} % of its {line.example.steps} scored steps{cut} are "
+        f"alarmed{first}"
+    ]
+    rises = {
+        name: after - before for name, (before, after) in found.error.items() if after > before
+    }
     highest = sorted(rises, key=lambda name: -rises[name])[:NAMED]
     if highest:
         named = " and ".join(f"{name} ({_pair(*found.error[name])})" for name in highest)
@@ -75,8 +94,13 @@ def sentence(line: Timeline, found: Numbers) -> str:
     elif found.error and not any(math.isnan(before) for before, _ in found.error.values()):
         told.append("no channel's error rose")
     if not math.isnan(found.attention[1]):
-        share = f"{100 * found.attention[1]:.0f} % of the attention falls on the newest {found.newest} of {found.parts} parts of the window"
-        before = "" if math.isnan(found.attention[0]) else f" (before: {100 * found.attention[0]:.0f} %)"
+        share = (
+            f"{100 * found.attention[1]:.0f} % of the attention falls on the newest "
+            f"{found.newest} of {found.parts} parts of the window"
+        )
+        before = (
+            "" if math.isnan(found.attention[0]) else f" (before: {100 * found.attention[0]:.0f} %)"
+        )
         told.append(f"{share}{before}")
     return f"{'; '.join(told)}."
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from anomalynet.reporting.aggregate import ArmMetrics
-from anomalynet.reporting.explanations.examples import BEST, MIDDLE, RULE, WORST, Example, choose, examples, read_explanations
+from anomalynet.reporting.explanations.examples import (
+    BEST,
+    MIDDLE,
+    RULE,
+    WORST,
+    Example,
+    choose,
+    examples,
+    read_explanations,
+)
 from anomalynet.reporting.explanations.figure import draw
 from anomalynet.reporting.explanations.numbers import Numbers, numbers, sentence
 from anomalynet.reporting.explanations.timeline import Timeline, timeline
@@ -13,19 +22,40 @@ from anomalynet.reporting.section import Section, figure
 from anomalynet.reporting.tables import defined, to_csv
 from anomalynet.runs.incidents import read_incidents
 
-HEADINGS = {BEST: "The incident found best", MIDDLE: "The incident in the middle", WORST: "The incident found worst"}
-COLUMNS = ("example", "model", "data", "run", "incident", "type", "series", "quantity", "channel", "before", "during", "unit")
+HEADINGS = {
+    BEST: "The incident found best",
+    MIDDLE: "The incident in the middle",
+    WORST: "The incident found worst",
+}
+COLUMNS = (
+    "example",
+    "model",
+    "data",
+    "run",
+    "incident",
+    "type",
+    "series",
+    "quantity",
+    "channel",
+    "before",
+    "during",
+    "unit",
+)
 
 CAUTION = (
-    "How to read them: a reading is in deviations of the training part; the error of a channel is its squared reconstruction error over "
-    "the whole window, so it stays high for a window's length after an incident; attention is drawn for the window that ends at each step. "
-    "An error says what was unusual to an autoencoder, attention where the network looked: neither proves a cause, and three incidents are "
+    "How to read them: a reading is in deviations of the training part; the error of a channel "
+    "is its squared reconstruction error over "
+    "the whole window, so it stays high for a window's length after an incident; attention is "
+    "drawn for the window that ends at each step. "
+    "An error says what was unusual to an autoencoder, attention where the network looked: "
+    "neither proves a cause, and three incidents are "
     "examples, not a result."
 )
 
 
 def explanations_section(models: Sequence[ArmMetrics], data: str) -> Section:
-    """Timelines of the hybrid, else of the first model that has any; nothing where no run explains an incident.
+    """Timelines of the hybrid, else of the first model that has any; nothing where no run explains
+    an incident.
 
     Raises:
         RunError: a run's files are damaged.
@@ -35,17 +65,29 @@ def explanations_section(models: Sequence[ArmMetrics], data: str) -> Section:
         return Section()
     ranked = examples(subject)
     runs = sum(len(repetition.records) for repetition in subject.arm.counted)
-    rule = RULE.format(count=len(ranked), model=subject.arm.title, runs=f"{runs} run{'s' if runs > 1 else ''}")
-    parts, files, rows = ["## Example incidents", rule, CAUTION], dict[str, bytes](), list[list[object]]()
+    rule = RULE.format(
+        count=len(ranked), model=subject.arm.title, runs=f"{runs} run{'s' if runs > 1 else ''}"
+    )
+    parts, files, rows = (
+        ["## Example incidents", rule, CAUTION],
+        dict[str, bytes](),
+        list[list[object]](),
+    )
     for name, example in choose(ranked).items():
         line = timeline(example, subject, models)
         found = numbers(line)
         titles = {subject.arm.title, *(course.title for course in line.others)}
         shown = [one for one in models if one.arm.title in titles]
         title = f"{HEADINGS[name]}: {_named(example)}"
-        note = f"Run `{example.record.result.experiment}/{example.record.result.id}`. {sentence(line, found)}"
+        note = (
+            f"Run `{example.record.result.experiment}/{example.record.result.id}`. "
+            f"{sentence(line, found)}"
+        )
         parts.append(figure(f"example_{name}", title, shown, models, note=note))
-        files |= {f"figures/{file}": content for file, content in draw(f"example_{name}", title, line, shown).items()}
+        files |= {
+            f"figures/{file}": content
+            for file, content in draw(f"example_{name}", title, line, shown).items()
+        }
         rows += _rows(name, subject, data, line, found)
     files["tables/examples.csv"] = to_csv(COLUMNS, rows).encode()
     parts.append("Numbers: [examples.csv](tables/examples.csv).")
@@ -73,7 +115,9 @@ def _named(example: Example) -> str:
     return f"{kind} (number {example.incident}{severity}) on {example.series}{world}"
 
 
-def _rows(name: str, subject: ArmMetrics, data: str, line: Timeline, found: Numbers) -> Iterator[list[object]]:
+def _rows(
+    name: str, subject: ArmMetrics, data: str, line: Timeline, found: Numbers
+) -> Iterator[list[object]]:
     example = line.example
     run = f"{example.record.result.experiment}/{example.record.result.id}"
     head = [name, subject.arm.name, data, run, example.incident, example.kind, example.series]
@@ -83,4 +127,10 @@ def _rows(name: str, subject: ArmMetrics, data: str, line: Timeline, found: Numb
         yield [*head, "squared error", channel, defined(before), defined(during), "deviations²"]
     if found.parts:
         shares = [defined(share, 100) for share in found.attention]
-        yield [*head, f"attention on the newest {found.newest} of {found.parts} parts", "", *shares, "%"]
+        yield [
+            *head,
+            f"attention on the newest {found.newest} of {found.parts} parts",
+            "",
+            *shares,
+            "%",
+        ]

@@ -1,4 +1,5 @@
-"""The steps around one incident: what the network read, made of it and looked at, and what the other models said."""
+"""The steps around one incident: what the network read, made of it and looked at, and what the
+other models said."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Scores of one model at the steps of a timeline, float64 (step,), NaN where it has none, and where they are alarms."""
+    """Scores of one model at the steps of a timeline, float64 (step,), NaN where it has none, and
+    where they are alarms."""
 
     title: str
     probability: bool
@@ -38,10 +40,10 @@ class Timeline:
         during: (step,) bool, the incident's own steps that are labelled 1.
         labelled: (step,) bool, steps labelled 1 for whatever incident.
         threshold: of the subject's run.
-        subject, others: scores of the network that is explained, and of other models in the same place.
-        reading, error: (step, channel); None where the network has no such part.
-        attention: (step, part), oldest part of the window first.
-        by_feature: whether attention weighs features instead of steps.
+        subject, others: scores of the network that is explained, and of other models in the same
+        place. reading, error: (step, channel); None where the network has no such part. attention:
+        (step, part), oldest part of the window first. by_feature: whether attention weighs features
+        instead of steps.
     """
 
     example: Example
@@ -64,7 +66,8 @@ class Timeline:
 
 
 def timeline(example: Example, one: ArmMetrics, models: Sequence[ArmMetrics]) -> Timeline:
-    """Read the steps around an example of an arm, and the other arms' scores of the same seed, fold, assignment and world."""
+    """Read the steps around an example of an arm, and the other arms' scores of the same seed,
+    fold, assignment and world."""
     table = read_explanations(example.record)
     assert table is not None
     table = table.filter(pl.col("incident") == example.incident).sort("time")
@@ -91,7 +94,9 @@ def timeline(example: Example, one: ArmMetrics, models: Sequence[ArmMetrics]) ->
 
 def _at(times: pl.Series, record: RunRecord, series: str) -> pl.DataFrame:
     """The steps of a run at given times, one row each."""
-    return pl.DataFrame({"time": times}).join(read_series(record, series), on="time", how="left", maintain_order="left")
+    return pl.DataFrame({"time": times}).join(
+        read_series(record, series), on="time", how="left", maintain_order="left"
+    )
 
 
 def _others(example: Example, times: pl.Series, models: Sequence[ArmMetrics]) -> list[Course]:
@@ -109,7 +114,12 @@ def _others(example: Example, times: pl.Series, models: Sequence[ArmMetrics]) ->
 
 def _course(title: str, record: RunRecord, steps: pl.DataFrame) -> Course:
     alarms = _bools(steps["score"] >= steps["threshold"])
-    return Course(title, record.result.probability, steps["score"].cast(pl.Float64).fill_null(np.nan).to_numpy(), alarms)
+    return Course(
+        title,
+        record.result.probability,
+        steps["score"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
+        alarms,
+    )
 
 
 def _bools(column: pl.Series) -> Bools:

@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 Form = Literal["html", "md", "latex", "csv"]
-PLACES: Mapping[Form, str] = {"html": "report.html", "md": "report.md", "latex": "report.tex", "csv": "tables"}
+PLACES: Mapping[Form, str] = {
+    "html": "report.html",
+    "md": "report.md",
+    "latex": "report.tex",
+    "csv": "tables",
+}
 """What a reader opens of each form, in the folder of the report."""
 
 _WANTED: ContextVar[frozenset[Form]] = ContextVar("forms", default=frozenset({"md"}))
@@ -25,7 +30,8 @@ def current() -> frozenset[Form]:
 
 @contextmanager
 def wanted(forms: Sequence[Form], out: Path) -> Iterator[Path]:
-    """Write a report in these forms, and in those that lie in its folder already: none of them may tell of older runs than the others.
+    """Write a report in these forms, and in those that lie in its folder already: none of them may
+    tell of older runs than the others.
 
     Args:
         forms: at least one.

@@ -22,9 +22,9 @@ class Block:
     """A part of a document.
 
     Attributes:
-        kind: a table, a figure (a paragraph that is one image), a caption without either, or the parser's own name of it.
-        node: as parsed; of a figure, the image.
-        caption: the block quote right below a table or figure.
+        kind: a table, a figure (a paragraph that is one image), a caption without either, or the
+        parser's own name of it. node: as parsed; of a figure, the image. caption: the block quote
+        right below a table or figure.
     """
 
     kind: str
@@ -50,9 +50,16 @@ def blocks(text: str) -> list[Block]:
     """A document in its order, each caption with what it is under."""
     found: list[Block] = []
     for node in Node(PARSER.parse(text)).children:
-        if node.type == "blockquote" and found and found[-1].kind in ("table", "figure") and not (found[-1].caption or is_warning(node)):
+        if (
+            node.type == "blockquote"
+            and found
+            and found[-1].kind in ("table", "figure")
+            and not (found[-1].caption or is_warning(node))
+        ):
             found[-1] = replace(found[-1], caption=node)
-        elif node.type == "paragraph" and [child.type for child in node.children[0].children] == ["image"]:
+        elif node.type == "paragraph" and [child.type for child in node.children[0].children] == [
+            "image"
+        ]:
             found.append(Block("figure", node.children[0].children[0]))
         else:
             found.append(Block(node.type, node))
@@ -76,7 +83,11 @@ def plain(node: Node) -> str:
     if node.type in ("softbreak", "hardbreak"):
         return " "
     if not node.children:
-        return node.content if node.type in ("text", "code_inline", "image", "fence", "code_block") else ""
+        return (
+            node.content
+            if node.type in ("text", "code_inline", "image", "fence", "code_block")
+            else ""
+        )
     return "".join(plain(child) for child in node.children)
 
 

@@ -15,35 +15,60 @@ from markdown_it.tree import SyntaxTreeNode as Node
 from markupsafe import Markup
 
 from anomalynet.reporting.forms import svg
-from anomalynet.reporting.forms.document import LONG, PARSER, Block, blocks, grid, is_warning, plain, slugs, title_of
+from anomalynet.reporting.forms.document import (
+    LONG,
+    PARSER,
+    Block,
+    blocks,
+    grid,
+    is_warning,
+    plain,
+    slugs,
+    title_of,
+)
 
 WIDE = 8
 """More columns than this, and the document is printed on pages turned by a quarter."""
 
 
 def html(text: str, files: Mapping[str, bytes]) -> str:
-    """A document as a page: no network, no other file, figures inside it, and a policy that lets no script run but its own.
+    """A document as a page: no network, no other file, figures inside it, and a policy that lets no
+    script run but its own.
 
     Args:
         text: the Markdown.
-        files: path → content of what the Markdown shows, SVG and PNG; links to Markdown files among them lead to their pages.
+        files: path → content of what the Markdown shows, SVG and PNG; links to Markdown files among
+        them lead to their pages.
 
     Source: not in the paper.
     """
     parts, page = blocks(text), _Page(files)
     headings = [block for block in parts if block.kind == "heading"]
-    names = dict(zip(map(id, headings), slugs(plain(block.node) for block in headings), strict=True))
+    names = dict(
+        zip(map(id, headings), slugs(plain(block.node) for block in headings), strict=True)
+    )
     shown = [page.shown(block, names.get(id(block), "")) for block in parts]
-    contents = [(block.node.tag, names[id(block)], plain(block.node)) for block in headings if block.node.tag in ("h2", "h3")]
+    contents = [
+        (block.node.tag, names[id(block)], plain(block.node))
+        for block in headings
+        if block.node.tag in ("h2", "h3")
+    ]
     title = next((plain(block.node) for block in headings), "Report")
     style, script = (_source(name) for name in ("page.css", "page.js"))
     policy = (
-        f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src "
+        f"{_digest(script)}; base-uri 'none'; form-action 'none'"
     )
     wide = any(block.get("wide") for block in shown)
     template = _environment().get_template("page.html")
     return template.render(
-        title=title, policy=policy, style=Markup(style), script=Markup(script), contents=contents, blocks=shown, wide=wide
+        title=title,
+        policy=policy,
+        style=Markup(style),
+        script=Markup(script),
+        contents=contents,
+        blocks=shown,
+        wide=wide,
     )
 
 
@@ -62,14 +87,30 @@ class _Page:
         """A block with what the template asks of its kind; `name` is a heading's id."""
         own: dict[str, Any] = {"kind": block.kind, "id": name, "tag": block.node.tag}
         if block.caption:
-            own |= {"caption": self._rendered(block.caption.children), "label": title_of(block.caption)}
+            own |= {
+                "caption": self._rendered(block.caption.children),
+                "label": title_of(block.caption),
+            }
         if block.kind == "table":
             table = grid(block.node)
-            own |= {"body": self._rendered([block.node]), "rows": len(table.rows), "wide": len(table.header) > WIDE}
-            own |= {"long": len(table.rows) > LONG, "grouped": table.grouped, "sortable": len(table.rows) > 1}
-            own["label"] = own.get("label") or "Table of " + ", ".join(plain(cell) for cell in table.header[:3] if plain(cell))
+            own |= {
+                "body": self._rendered([block.node]),
+                "rows": len(table.rows),
+                "wide": len(table.header) > WIDE,
+            }
+            own |= {
+                "long": len(table.rows) > LONG,
+                "grouped": table.grouped,
+                "sortable": len(table.rows) > 1,
+            }
+            own["label"] = own.get("label") or "Table of " + ", ".join(
+                plain(cell) for cell in table.header[:3] if plain(cell)
+            )
         elif block.kind == "figure":
-            own |= {"body": self._image(str(block.node.attrs["src"]), plain(block.node)), "label": own.get("label") or "Figure"}
+            own |= {
+                "body": self._image(str(block.node.attrs["src"]), plain(block.node)),
+                "label": own.get("label") or "Figure",
+            }
         elif block.kind in ("heading", "blockquote"):
             own |= {"body": self._rendered(block.node.children), "warning": is_warning(block.node)}
         else:
@@ -94,7 +135,10 @@ class _Page:
                 if tokens[place + 1].content == target:
                     tokens[place + 1].content = page
             elif token.type == "image":
-                token.type, token.content = "html_inline", self._image(str(token.attrs["src"]), token.content)
+                token.type, token.content = (
+                    "html_inline",
+                    self._image(str(token.attrs["src"]), token.content),
+                )
 
     def _image(self, source: str, alternative: str) -> Markup:
         if source.endswith(".svg") and source in self._files:
@@ -115,7 +159,12 @@ def _align(token: Token) -> None:
 
 @cache
 def _environment() -> Environment:
-    return Environment(loader=PackageLoader("anomalynet.reporting.forms", "page"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return Environment(
+        loader=PackageLoader("anomalynet.reporting.forms", "page"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def _source(name: str) -> str:

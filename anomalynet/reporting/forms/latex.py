@@ -11,7 +11,8 @@ from anomalynet.reporting.forms.characters import escaped
 from anomalynet.reporting.forms.document import Block, blocks, grid, links, plain, slugs, title_of
 from anomalynet.reporting.forms.latex_table import PORTRAIT, table
 
-PREAMBLE = r"""% latexmk -pdf makes a PDF of this file. A table copied from it needs array, booktabs, caption and, if long, longtable.
+PREAMBLE = r"""% latexmk -pdf makes a PDF of this file.
+% A table copied from it needs array, booktabs, caption and, if long, longtable.
 \documentclass[10pt,a4paper]{article}
 \usepackage[utf8]{inputenc}
 \usepackage[a4paper,margin=22mm]{geometry}
@@ -19,7 +20,8 @@ PREAMBLE = r"""% latexmk -pdf makes a PDF of this file. A table copied from it n
 \usepackage{caption}
 \usepackage[hidelinks]{hyperref}
 \captionsetup{labelformat=empty,labelsep=none,justification=raggedright,singlelinecheck=false,font=footnotesize,hypcap=false}
-\newcommand{\warningsign}{\ensuremath{\triangle}\hspace{-0.58em}\raisebox{0.1ex}{\tiny\bfseries !}\hspace{0.35em}}
+\newcommand{\warningsign}{%
+  \ensuremath{\triangle}\hspace{-0.58em}\raisebox{0.1ex}{\tiny\bfseries !}\hspace{0.35em}}
 \setcounter{secnumdepth}{0}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{0.6em}
@@ -34,7 +36,8 @@ SECTIONS = {"h2": "section", "h3": "subsection"}
 
 
 def latex(text: str, files: Mapping[str, bytes]) -> str:
-    """A document as LaTeX: booktabs tables with captions and labels, figures from their PDF files, links to the files beside it.
+    """A document as LaTeX: booktabs tables with captions and labels, figures from their PDF files,
+    links to the files beside it.
 
     Args:
         text: the Markdown.
@@ -46,7 +49,14 @@ def latex(text: str, files: Mapping[str, bytes]) -> str:
     titled = [block for block in parts if block.caption]
     names = dict(zip(map(id, titled), slugs(_name(block) for block in titled), strict=True))
     written = [_block(block, names.get(id(block), ""), files) for block in parts]
-    first = next((place for place, block in enumerate(parts) if block.kind == "heading" and block.node.tag == "h2"), None)
+    first = next(
+        (
+            place
+            for place, block in enumerate(parts)
+            if block.kind == "heading" and block.node.tag == "h2"
+        ),
+        None,
+    )
     if first is not None:
         written.insert(first, r"\tableofcontents")
     body = "\n\n".join(written)
@@ -59,11 +69,15 @@ def inline(nodes: Sequence[Node]) -> str:
 
 
 def _name(block: Block) -> str:
-    """The name of a table's or figure's file: what others refer to it by stays when its title changes."""
+    """The name of a table's or figure's file: what others refer to it by stays when its title
+    changes."""
     assert block.caption
     if block.kind == "figure":
         return _stem(str(block.node.attrs["src"]))
-    return next((_stem(target) for target in links(block.caption) if target.endswith(".csv")), title_of(block.caption))
+    return next(
+        (_stem(target) for target in links(block.caption) if target.endswith(".csv")),
+        title_of(block.caption),
+    )
 
 
 def _stem(path: str) -> str:
@@ -74,7 +88,10 @@ def _inline(node: Node) -> str:
     if node.type == "inline":
         return inline(node.children)
     if node.type == "text":
-        return "".join(code(part) if len(part) > UNBROKEN else escaped(part) for part in re.split(r"(\s+)", node.content))
+        return "".join(
+            code(part) if len(part) > UNBROKEN else escaped(part)
+            for part in re.split(r"(\s+)", node.content)
+        )
     if node.type == "code_inline":
         return rf"\texttt{{{code(node.content)}}}"
     if node.type in ("strong", "em"):
@@ -108,7 +125,9 @@ def _in_address(found: re.Match[str]) -> str:
 
 def _block(block: Block, name: str, files: Mapping[str, bytes]) -> str:
     if block.kind == "table":
-        return table(grid(block.node), _caption(block, f"tab:{name}"), "".join(_notes(block)), inline)
+        return table(
+            grid(block.node), _caption(block, f"tab:{name}"), "".join(_notes(block)), inline
+        )
     if block.kind == "figure":
         return _figure(block, name, files)
     return _plain_block(block.node)
@@ -120,7 +139,9 @@ def _plain_block(node: Node) -> str:
             return f"\\title{{{inline(node.children)}}}\n\\author{{}}\n\\date{{}}\n\\maketitle"
         return rf"\{SECTIONS.get(node.tag, 'subsubsection')}{{{inline(node.children)}}}"
     if node.type in ("fence", "code_block"):
-        lines = r"\\".join(rf"\texttt{{{code(line)}}}" for line in node.content.rstrip("\n").split("\n"))
+        lines = r"\\".join(
+            rf"\texttt{{{code(line)}}}" for line in node.content.rstrip("\n").split("\n")
+        )
         return rf"\begin{{quote}}\raggedright {lines}\end{{quote}}"
     if node.type == "hr":
         return r"\medskip\hrule\medskip"
@@ -138,10 +159,12 @@ def _inside(node: Node) -> str:
 
 
 def _caption(block: Block, label: str) -> str:
-    """What follows \\caption of a table or figure: the first paragraph of the quote below it; empty where there is none."""
+    """What follows \\caption of a table or figure: the first paragraph of the quote below it; empty
+    where there is none."""
     if not block.caption:
         return ""
-    return rf"[{{{escaped(title_of(block.caption))}}}]{{{inline(block.caption.children[0].children)}}}\label{{{label}}}"
+    short = escaped(title_of(block.caption))
+    return rf"[{{{short}}}]{{{inline(block.caption.children[0].children)}}}\label{{{label}}}"
 
 
 def _notes(block: Block) -> Iterator[str]:
@@ -154,7 +177,9 @@ def _notes(block: Block) -> Iterator[str]:
 def _figure(block: Block, name: str, files: Mapping[str, bytes]) -> str:
     source = str(block.node.attrs["src"])
     stem = source.rpartition(".")[0]
-    file = next((f"{stem}.{suffix}" for suffix in ("pdf", "png") if f"{stem}.{suffix}" in files), None)
+    file = next(
+        (f"{stem}.{suffix}" for suffix in ("pdf", "png") if f"{stem}.{suffix}" in files), None
+    )
     alternative = escaped(plain(block.node))
     natural = re.search(rb'<svg[^>]* width="([\d.]+)pt"', files.get(f"{stem}.svg", b""))
     points = min(float(natural.group(1)) if natural else PORTRAIT, PORTRAIT)

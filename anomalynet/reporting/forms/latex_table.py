@@ -28,7 +28,8 @@ Inline = Callable[[Sequence[Node]], str]
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column: its place, its width in em, the lines of its heading and whether its cells are broken into lines."""
+    """A column: its place, its width in em, the lines of its heading and whether its cells are
+    broken into lines."""
 
     place: int
     em: float
@@ -40,8 +41,9 @@ class _Column:
 def table(cells: Grid, caption: str, notes: str, inline: Inline) -> str:
     r"""A booktabs table in the largest type in which it fits.
 
-    A table that is long goes over several pages, turned where an upright one is too narrow for it; any other stays on one. What does not
-    fit even so becomes several tables below each other, each with the first column.
+    A table that is long goes over several pages, turned where an upright one is too narrow for it;
+    any other stays on one. What does not fit even so becomes several tables below each other, each
+    with the first column.
 
     Args:
         cells: of the table.
@@ -54,7 +56,10 @@ def table(cells: Grid, caption: str, notes: str, inline: Inline) -> str:
     columns = [_column(cells, place) for place in range(len(cells.header))]
     long = len(cells.rows) > LONG
     upright = [(size, PORTRAIT) for size in ("small", "footnotesize", "scriptsize")]
-    for size, line in [*upright, *([("scriptsize", LANDSCAPE), ("tiny", LANDSCAPE)] if long else [])]:
+    for size, line in [
+        *upright,
+        *([("scriptsize", LANDSCAPE), ("tiny", LANDSCAPE)] if long else []),
+    ]:
         if _points(columns, size) <= line:
             parts = [columns]
             break
@@ -62,10 +67,24 @@ def table(cells: Grid, caption: str, notes: str, inline: Inline) -> str:
         size, line = "scriptsize", LANDSCAPE if long else PORTRAIT
         parts = list(_split(columns, size, line))
     write = _pages if long or any(column.broken for column in columns) else _box
-    texts = [(caption if part is parts[0] else "", notes if part is parts[-1] else "") for part in parts]
-    written = [write(cells, part, text, inline, size) for part, text in zip(parts, texts, strict=True)]
-    text = "\n\n".join([rf"\begingroup\{size}\setlength{{\tabcolsep}}{{{GAP / 2:.0f}pt}}\setlength{{\LTcapwidth}}{{\linewidth}}", *written])
-    return f"\\begin{{landscape}}\n{text}\n\\endgroup\n\\end{{landscape}}" if line == LANDSCAPE else f"{text}\n\\endgroup"
+    texts = [
+        (caption if part is parts[0] else "", notes if part is parts[-1] else "") for part in parts
+    ]
+    written = [
+        write(cells, part, text, inline, size) for part, text in zip(parts, texts, strict=True)
+    ]
+    text = "\n\n".join(
+        [
+            rf"\begingroup\{size}\setlength{{\tabcolsep}}{{{GAP / 2:.0f}pt}}"
+            r"\setlength{\LTcapwidth}{\linewidth}",
+            *written,
+        ]
+    )
+    return (
+        f"\\begin{{landscape}}\n{text}\n\\endgroup\n\\end{{landscape}}"
+        if line == LANDSCAPE
+        else f"{text}\n\\endgroup"
+    )
 
 
 def _column(cells: Grid, place: int) -> _Column:
@@ -79,7 +98,9 @@ def _column(cells: Grid, place: int) -> _Column:
             lines.append(word)
         else:
             lines[-1] = joined
-    return _Column(place, max(body, *(1.05 * width(line) for line in lines)), lines, cells.right[place], broken)
+    return _Column(
+        place, max(body, *(1.05 * width(line) for line in lines)), lines, cells.right[place], broken
+    )
 
 
 def _em(cell: Node) -> float:
@@ -90,7 +111,8 @@ def _em(cell: Node) -> float:
 
 
 def _words(cell: Node) -> Iterator[tuple[str, str]]:
-    """A heading's words, each with what is between it and the last; a dotted key may be broken after its section."""
+    """A heading's words, each with what is between it and the last; a dotted key may be broken
+    after its section."""
     for word in plain(cell).split():
         first, *rest = re.sub(r"(?<=[a-z])\.(?=[a-z])", ". ", word).split()
         yield " ", first
@@ -111,23 +133,36 @@ def _split(columns: Sequence[_Column], size: str, line: float) -> Iterator[list[
     yield own
 
 
-def _pages(cells: Grid, columns: Sequence[_Column], texts: tuple[str, str], inline: Inline, size: str) -> str:
+def _pages(
+    cells: Grid, columns: Sequence[_Column], texts: tuple[str, str], inline: Inline, size: str
+) -> str:
     heading = f"\\toprule\n{_heading(columns)}\n\\midrule"
     caption, notes = texts
     top = [rf"\caption{caption} \\"] if caption else []
     start = rf"\begin{{longtable}}{{{_shape(columns, size)}}}"
     ends = [rf"{heading}", r"\endfirsthead", heading, r"\endhead", r"\bottomrule", r"\endfoot"]
-    return "\n".join([start, *top, *ends, *_rows(cells, columns, inline), r"\end{longtable}", notes])
+    return "\n".join(
+        [start, *top, *ends, *_rows(cells, columns, inline), r"\end{longtable}", notes]
+    )
 
 
-def _box(cells: Grid, columns: Sequence[_Column], texts: tuple[str, str], inline: Inline, size: str) -> str:
+def _box(
+    cells: Grid, columns: Sequence[_Column], texts: tuple[str, str], inline: Inline, size: str
+) -> str:
     """With its caption as one block, which no page ends in."""
     caption, notes = texts
     top = [rf"\captionof{{table}}{caption}"] if caption else []
     below = [rf"\par\smallskip{notes}"] if notes else []
-    head = [rf"\begin{{tabular}}{{{_shape(columns, size)}}}", r"\toprule", _heading(columns), r"\midrule"]
+    head = [
+        rf"\begin{{tabular}}{{{_shape(columns, size)}}}",
+        r"\toprule",
+        _heading(columns),
+        r"\midrule",
+    ]
     body = [*head, *_rows(cells, columns, inline), r"\bottomrule", r"\end{tabular}"]
-    return "\n".join([r"\begin{minipage}{\linewidth}", *top, *body, *below, r"\end{minipage}\par\medskip"])
+    return "\n".join(
+        [r"\begin{minipage}{\linewidth}", *top, *body, *below, r"\end{minipage}\par\medskip"]
+    )
 
 
 def _rows(cells: Grid, columns: Sequence[_Column], inline: Inline) -> Iterator[str]:
@@ -143,14 +178,25 @@ def _shape(columns: Sequence[_Column], size: str) -> str:
 
 def _column_shape(column: _Column, em: float) -> str:
     if column.broken:
-        return rf">{{\ragged{'left' if column.right else 'right'}\arraybackslash}}p{{{column.em * em:.0f}pt}}"
+        side = "left" if column.right else "right"
+        return rf">{{\ragged{side}\arraybackslash}}p{{{column.em * em:.0f}pt}}"
     return "r" if column.right else "l"
 
 
 def _heading(columns: Sequence[_Column]) -> str:
-    return " & ".join(_stacked([escaped(line) for line in column.heading], "r" if column.right else "l") for column in columns) + r" \\"
+    return (
+        " & ".join(
+            _stacked([escaped(line) for line in column.heading], "r" if column.right else "l")
+            for column in columns
+        )
+        + r" \\"
+    )
 
 
 def _stacked(lines: Sequence[str], side: str) -> str:
     text = r"\\".join(lines)
-    return text if len(lines) == 1 else rf"\begin{{tabular}}[b]{{@{{}}{side}@{{}}}}{text}\end{{tabular}}"
+    return (
+        text
+        if len(lines) == 1
+        else rf"\begin{{tabular}}[b]{{@{{}}{side}@{{}}}}{text}\end{{tabular}}"
+    )

@@ -11,8 +11,9 @@ _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 def inline(svg: bytes, prefix: str, alternative: str) -> str:
     """An SVG file as an element of an HTML page.
 
-    A page has one space of ids and one of styles: only ids that something refers to are kept, each with a prefix, and style attributes
-    become presentation attributes, so that the page's security policy need not allow inline styles.
+    A page has one space of ids and one of styles: only ids that something refers to are kept, each
+    with a prefix, and style attributes become presentation attributes, so that the page's security
+    policy need not allow inline styles.
 
     Args:
         svg: a file as matplotlib writes it.
@@ -23,9 +24,16 @@ def inline(svg: bytes, prefix: str, alternative: str) -> str:
     """
     root = ElementTree.fromstring(svg)
     for parent in root.iter():
-        for child in [child for child in parent if _local(child.tag) in ("metadata", "style", "script")]:
+        for child in [
+            child for child in parent if _local(child.tag) in ("metadata", "style", "script")
+        ]:
             parent.remove(child)
-    used = {name for element in root.iter() for value in element.attrib.values() for name in _references(value)}
+    used = {
+        name
+        for element in root.iter()
+        for value in element.attrib.values()
+        for name in _references(value)
+    }
     for element in root.iter():
         element.tag = _local(element.tag)
         own = {_local(name): value for name, value in element.attrib.items()}

@@ -10,15 +10,17 @@ from anomalynet.reporting.forms import Form
 def translate(files: Mapping[str, bytes], forms: Collection[Form]) -> dict[str, bytes]:
     """The files of a report in every wanted form.
 
-    Markdown and CSV are always among them: the Markdown is what the other forms are made from, and it does not depend on them. HTML is one
-    file a document, LaTeX one and the figures as PDF, `csv` adds each table as Parquet.
+    Markdown and CSV are always among them: the Markdown is what the other forms are made from, and
+    it does not depend on them. HTML is one file a document, LaTeX one and the figures as PDF, `csv`
+    adds each table as Parquet.
 
     Args:
-        files: path below the report's folder → content: documents (`*.md`), `tables/*.csv`, `figures/*`.
-        forms: what is wanted.
+        files: path below the report's folder → content: documents (`*.md`), `tables/*.csv`,
+        `figures/*`. forms: what is wanted.
 
     Returns:
-        path → content in the order in which to write them: documents after what they show, Markdown last.
+        path → content in the order in which to write them: documents after what they show, Markdown
+        last.
 
     Source: not in the paper.
     """
@@ -30,7 +32,10 @@ def translate(files: Mapping[str, bytes], forms: Collection[Form]) -> dict[str, 
         from anomalynet.reporting.forms.data import parquet
 
         tables = {name: content for name, content in found.items() if name.endswith(".csv")}
-        found |= {f"{name.removesuffix('.csv')}.parquet": parquet(content) for name, content in tables.items()}
+        found |= {
+            f"{name.removesuffix('.csv')}.parquet": parquet(content)
+            for name, content in tables.items()
+        }
     for name, text in documents.items():
         stem = name.removesuffix(".md")
         if "html" in forms:

@@ -1,4 +1,5 @@
-"""Event recall against false alarms a day, and how soon incidents are detected: one line a model, two for detectors that see nothing."""
+"""Event recall against false alarms a day, and how soon incidents are detected: one line a model,
+two for detectors that see nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ NAME, TITLE = "over_time", "Event recall by false alarms a day, and by delay"
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
 MARKERS = "osD^vP*X<>hd"
-"""Okabe–Ito colours, told apart without colour by markers: line k has the k-th of each, and their numbers share no factor."""
+"""Okabe–Ito colours, told apart without colour by markers: line k has the k-th of each, and their
+numbers share no factor."""
 
 
 def draw(timelines: Sequence[ArmTimeline]) -> dict[str, bytes]:
@@ -39,14 +41,20 @@ def _figure(timelines: Sequence[ArmTimeline]) -> Figure:
     for one, detector, shown in _lines(timelines):
         # the always-on detector has no value at any budget: here it is in the legend alone
         budgets.plot(BUDGETS, [100 * at.mean for at in curve(one, detector)], **shown)
-        _within(delays, np.concatenate([found.delays for found in one.found[detector].values()]), shown)
+        _within(
+            delays, np.concatenate([found.delays for found in one.found[detector].values()]), shown
+        )
     budgets.set_xscale("log")
     budgets.set_xticks([1, 10, 100], ["1", "10", "100"])
     budgets.set_xlabel("false alarms a day and series, at a threshold chosen on the test part")
     budgets.set_ylabel("incidents detected, %")
-    budgets.set_title("A diagnosis: what a budget of false alarms would buy", loc="left", fontsize=9.5)
+    budgets.set_title(
+        "A diagnosis: what a budget of false alarms would buy", loc="left", fontsize=9.5
+    )
     delays.set_xlabel("seconds after the incident's first step")
-    delays.set_title("At the run's own threshold: incidents detected within …", loc="left", fontsize=9.5)
+    delays.set_title(
+        "At the run's own threshold: incidents detected within …", loc="left", fontsize=9.5
+    )
     for axes in (budgets, delays):
         axes.set_ylim(0, 102)
         axes.grid(color="#E5E5E5", linewidth=0.6)
@@ -68,7 +76,13 @@ def _lines(timelines: Sequence[ArmTimeline]) -> list[tuple[ArmTimeline, str, dic
         title = one.model.arm.title + signs[one.model.arm.name]
         lines.append((one, MODEL, {**own, "label": title, "linewidth": 1.2, "markersize": 4}))
     grey = {"color": "#707070", "linewidth": 1.0}
-    lines.append((twin, RANDOM, {**grey, "linestyle": "--", "label": f"random, as often as {twin.model.arm.title}"}))
+    lines.append(
+        (
+            twin,
+            RANDOM,
+            {**grey, "linestyle": "--", "label": f"random, as often as {twin.model.arm.title}"},
+        )
+    )
     lines.append((twin, ALWAYS_ON, {**grey, "linestyle": ":", "label": "always on"}))
     return lines
 
@@ -80,4 +94,6 @@ def _within(axes: Axes, delays: Floats, shown: dict[str, Any]) -> None:
         return
     values, last = np.unique(known, return_index=True)
     share = np.append(last[1:], len(known)) / len(delays)
-    axes.plot(values, 100 * share, drawstyle="steps-post", markevery=max(1, len(values) // 8), **shown)
+    axes.plot(
+        values, 100 * share, drawstyle="steps-post", markevery=max(1, len(values) // 8), **shown
+    )

@@ -1,8 +1,10 @@
-"""The metrics of detection over time of every repetition, and of two detectors that see nothing, from `scores.parquet` alone.
+"""The metrics of detection over time of every repetition, and of two detectors that see nothing,
+from `scores.parquet` alone.
 
-A labelled step without a score raises no alarm, and an attack on it goes undetected: alarms are judged on every labelled step. How scores
-rank can only be asked of scored steps, as AUROC does: there a step without a score ends a stretch. A step without a label ends a stretch
-everywhere, and its alarms count in a budget alone.
+A labelled step without a score raises no alarm, and an attack on it goes undetected: alarms are
+judged on every labelled step. How scores rank can only be asked of scored steps, as AUROC does:
+there a step without a score ends a stretch. A step without a label ends a stretch everywhere, and
+its alarms count in a budget alone.
 """
 
 from __future__ import annotations
@@ -19,9 +21,22 @@ from anomalynet.reporting.arms import Repetition, RepetitionKey
 from anomalynet.reporting.range_metrics.adjusted import adjusted
 from anomalynet.reporting.range_metrics.affiliation import affiliation
 from anomalynet.reporting.range_metrics.baselines import always_on, random_detector
-from anomalynet.reporting.range_metrics.budget import delay_quantile, detection_delays, event_recall_at_budgets, undetected
+from anomalynet.reporting.range_metrics.budget import (
+    delay_quantile,
+    detection_delays,
+    event_recall_at_budgets,
+    undetected,
+)
 from anomalynet.reporting.range_metrics.ranges import range_f1, range_precision, range_recall
-from anomalynet.reporting.range_metrics.stretches import Booleans, Floats, Integers, Value, ranges, stretches, undefined
+from anomalynet.reporting.range_metrics.stretches import (
+    Booleans,
+    Floats,
+    Integers,
+    Value,
+    ranges,
+    stretches,
+    undefined,
+)
 from anomalynet.reporting.range_metrics.vus import vus
 from anomalynet.reporting.scores import read_test_part
 from anomalynet.runs.collect import RunRecord
@@ -105,22 +120,31 @@ class Detection:
 
 
 def _without_budgets(found: Detection) -> Detection:
-    """Of a detector with one score for every step a budget says nothing: all its alarms of a stretch count as one."""
-    values = {name: undefined(ONE_ALARM) if name.startswith("event_recall_at_") else value for name, value in found.values.items()}
+    """Of a detector with one score for every step a budget says nothing: all its alarms of a
+    stretch count as one."""
+    values = {
+        name: undefined(ONE_ALARM) if name.startswith("event_recall_at_") else value
+        for name, value in found.values.items()
+    }
     return replace(found, values=values, curve=(float("nan"),) * len(BUDGETS))
 
 
 def detection(folds: Sequence[Steps]) -> Detection:
     """Judge the folds of a repetition.
 
-    What judges alarms is computed once from the steps, ranges and incidents of all folds, each alarmed by its own threshold. What judges
-    scores (VUS, budgets) is computed for each fold, because scores of different folds need not share a scale, and averaged. An incident
-    that several folds test is several.
+    What judges alarms is computed once from the steps, ranges and incidents of all folds, each
+    alarmed by its own threshold. What judges scores (VUS, budgets) is computed for each fold,
+    because scores of different folds need not share a scale, and averaged. An incident that several
+    folds test is several.
     """
     volumes = [_volumes(fold) for fold in folds]
     recalls = [_at_budgets(fold) for fold in folds]
-    delays = np.concatenate([detection_delays(fold.labels, fold.alarms, fold.incidents, fold.times) for fold in folds])
-    at = {budget: _mean(recall[place] for recall in recalls) for place, budget in enumerate(BUDGETS)}
+    delays = np.concatenate(
+        [detection_delays(fold.labels, fold.alarms, fold.incidents, fold.times) for fold in folds]
+    )
+    at = {
+        budget: _mean(recall[place] for recall in recalls) for place, budget in enumerate(BUDGETS)
+    }
     scored = sum(int((~np.isnan(fold.scores)).sum()) for fold in folds)
     values = {
         "vus_pr": _mean(pr for pr, _ in volumes),
@@ -155,9 +179,13 @@ def _volumes(fold: Steps) -> tuple[Value, Value]:
 
 def _at_budgets(fold: Steps) -> tuple[Value, ...]:
     return event_recall_at_budgets(
-        labels=fold.labels, scores=fold.scores, incidents=fold.incidents, series=fold.series,
-        step_seconds=fold.step_seconds, budgets=BUDGETS,
-    )  # fmt: skip
+        labels=fold.labels,
+        scores=fold.scores,
+        incidents=fold.incidents,
+        series=fold.series,
+        step_seconds=fold.step_seconds,
+        budgets=BUDGETS,
+    )
 
 
 def _of_alarms(folds: Sequence[Steps]) -> dict[str, Value]:
@@ -186,7 +214,8 @@ def _of_alarms(folds: Sequence[Steps]) -> dict[str, Value]:
 
 @dataclass(frozen=True, slots=True)
 class ArmTimeline:
-    """An arm with what its model, and detectors that see nothing on the same steps, reached in each counted repetition."""
+    """An arm with what its model, and detectors that see nothing on the same steps, reached in each
+    counted repetition."""
 
     model: ArmMetrics
     found: Mapping[str, Mapping[RepetitionKey, Detection]]
@@ -197,7 +226,9 @@ class ArmTimeline:
 
     def reasons(self, detector: str, metric: str) -> str:
         """Why it is undefined in some repetitions; nothing where it is not."""
-        return "; ".join(sorted({one.values[metric].reason for one in self.found[detector].values()} - {""}))
+        return "; ".join(
+            sorted({one.values[metric].reason for one in self.found[detector].values()} - {""})
+        )
 
     @property
     def alarm_share(self) -> float:
@@ -208,7 +239,8 @@ class ArmTimeline:
 def timeline_of(model: ArmMetrics) -> ArmTimeline:
     """Judge every counted repetition of an arm, one repetition's scores in memory at a time.
 
-    The random detector draws the same scores for all models of a seed and fold, and alarms in each fold as often as the model.
+    The random detector draws the same scores for all models of a seed and fold, and alarms in each
+    fold as often as the model.
 
     Raises:
         RunError: a run's scores cannot be read.
@@ -217,16 +249,27 @@ def timeline_of(model: ArmMetrics) -> ArmTimeline:
     for repetition in model.arm.counted:
         for detector, folds in _detectors(repetition).items():
             judged = detection(folds)
-            found[detector][repetition.key] = _without_budgets(judged) if detector == ALWAYS_ON else judged
+            found[detector][repetition.key] = (
+                _without_budgets(judged) if detector == ALWAYS_ON else judged
+            )
     return ArmTimeline(model, found)
 
 
 def _detectors(repetition: Repetition) -> dict[str, list[Steps]]:
     parts = [(record.result, read_steps(record)) for record in repetition.records]
-    random = [random_detector(part.scores, part.alarms, (result.seed, result.fold)) for result, part in parts]
+    random = [
+        random_detector(part.scores, part.alarms, (result.seed, result.fold))
+        for result, part in parts
+    ]
     constant = [always_on(part.scores) for _, part in parts]
     return {
         MODEL: [part for _, part in parts],
-        RANDOM: [replace(part, scores=scores, alarms=alarms) for (_, part), (scores, alarms) in zip(parts, random, strict=True)],
-        ALWAYS_ON: [replace(part, scores=scores, alarms=alarms) for (_, part), (scores, alarms) in zip(parts, constant, strict=True)],
+        RANDOM: [
+            replace(part, scores=scores, alarms=alarms)
+            for (_, part), (scores, alarms) in zip(parts, random, strict=True)
+        ],
+        ALWAYS_ON: [
+            replace(part, scores=scores, alarms=alarms)
+            for (_, part), (scores, alarms) in zip(parts, constant, strict=True)
+        ],
     }

@@ -1,8 +1,10 @@
-"""Affiliation precision and recall: how near alarms and attacks are to each other, against alarms placed at random around each attack.
+"""Affiliation precision and recall: how near alarms and attacks are to each other, against alarms
+placed at random around each attack.
 
-Time is continuous and counted in steps: step i is the interval [i, i + 1). Each range of attack J owns the zone E of all times nearer to
-it than to another range of its stretch. Precision of a zone averages over its alarmed times the chance that a random time of the zone is
-farther from J; recall averages over J the chance that a random time of the zone is farther than the nearest alarm.
+Time is continuous and counted in steps: step i is the interval [i, i + 1). Each range of attack J
+owns the zone E of all times nearer to it than to another range of its stretch. Precision of a zone
+averages over its alarmed times the chance that a random time of the zone is farther from J; recall
+averages over J the chance that a random time of the zone is farther than the nearest alarm.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ OUT_OF_ZONES = "no alarm in a stretch with attack"
 
 @dataclass(frozen=True, slots=True)
 class Affiliation:
-    """Precision, recall, and the share of alarmed steps that precision does not see: those in stretches without attack."""
+    """Precision, recall, and the share of alarmed steps that precision does not see: those in
+    stretches without attack."""
 
     precision: Value
     recall: Value
@@ -37,7 +40,8 @@ class Affiliation:
 
 @dataclass(frozen=True, slots=True)
 class _Zones:
-    """Zones E = [begin, end] around their ranges J = [start, stop], each float64 (zones,), ascending and disjoint."""
+    """Zones E = [begin, end] around their ranges J = [start, stop], each float64 (zones,),
+    ascending and disjoint."""
 
     begin: Floats
     end: Floats
@@ -47,7 +51,8 @@ class _Zones:
 
 @dataclass(frozen=True, slots=True)
 class _Pieces:
-    """What the zones cut from the alarmed ranges: number of the zone, start and stop, each (pieces,), ascending."""
+    """What the zones cut from the alarmed ranges: number of the zone, start and stop, each
+    (pieces,), ascending."""
 
     zone: Integers
     start: Floats
@@ -55,17 +60,20 @@ class _Pieces:
 
 
 def affiliation(labels: Integers, alarms: Booleans, stretch: Integers) -> Affiliation:
-    """Affiliation precision and recall, each the mean over zones; a zone without alarm has recall 0 and no precision.
+    """Affiliation precision and recall, each the mean over zones; a zone without alarm has recall 0
+    and no precision.
 
-    A random alarm has about 0.5, so read it beside a random detector's. Several series: the mean over the zones of all; zones end with
-    their stretch, and alarms in a stretch without attack are in no zone.
+    A random alarm has about 0.5, so read it beside a random detector's. Several series: the mean
+    over the zones of all; zones end with their stretch, and alarms in a stretch without attack are
+    in no zone.
 
     Args:
         labels: (n,) 1 attack, 0 normal.
         alarms: (n,) bool; a step without a score raises none.
         stretch: (n,) number of the stretch.
 
-    Source: not in the paper. Huet, Navarro, Rossi: Local Evaluation of Time Series Anomaly Detection Algorithms, KDD 2022.
+    Source: not in the paper. Huet, Navarro, Rossi: Local Evaluation of Time Series Anomaly
+    Detection Algorithms, KDD 2022.
     """
     real, alarmed = ranges(labels == 1, stretch), ranges(alarms, stretch)
     attacked = np.isin(stretch, stretch[real.starts])
@@ -76,16 +84,24 @@ def affiliation(labels: Integers, alarms: Booleans, stretch: Integers) -> Affili
     zones = _zones(real, stretch)
     pieces = _cut(alarmed, zones)
     if len(pieces.zone) == 0:
-        return Affiliation(undefined(OUT_OF_ZONES if len(alarmed) else NO_ALARM), Value(0.0), unjudged)
+        return Affiliation(
+            undefined(OUT_OF_ZONES if len(alarmed) else NO_ALARM), Value(0.0), unjudged
+        )
     length = np.bincount(pieces.zone, pieces.stop - pieces.start, minlength=len(real))
     judged = length > 0
-    precision = np.bincount(pieces.zone, _near_attack(pieces, zones), minlength=len(real))[judged] / length[judged]
-    recall = np.bincount(pieces.zone, _near_alarm(pieces, zones), minlength=len(real)) / (zones.stop - zones.start)
+    precision = (
+        np.bincount(pieces.zone, _near_attack(pieces, zones), minlength=len(real))[judged]
+        / length[judged]
+    )
+    recall = np.bincount(pieces.zone, _near_alarm(pieces, zones), minlength=len(real)) / (
+        zones.stop - zones.start
+    )
     return Affiliation(Value(float(precision.mean())), Value(float(recall.mean())), unjudged)
 
 
 def _zones(real: Ranges, stretch: Integers) -> _Zones:
-    """Borders are half-way between neighbouring ranges, the first and last of a stretch reach its ends."""
+    """Borders are half-way between neighbouring ranges, the first and last of a stretch reach its
+    ends."""
     first = np.append(0, np.flatnonzero(np.diff(stretch)) + 1)
     of = np.searchsorted(first, real.starts, side="right") - 1
     opening, closing = first[of], np.append(first[1:], len(stretch))[of]
@@ -93,7 +109,12 @@ def _zones(real: Ranges, stretch: Integers) -> _Zones:
     middle = (real.stops[:-1] + real.starts[1:]) / 2
     begin = np.append(opening[0], np.where(alone, opening[1:], middle))
     end = np.append(np.where(alone, closing[:-1], middle), closing[-1])
-    return _Zones(begin.astype(np.float64), end.astype(np.float64), real.starts.astype(np.float64), real.stops.astype(np.float64))
+    return _Zones(
+        begin.astype(np.float64),
+        end.astype(np.float64),
+        real.starts.astype(np.float64),
+        real.stops.astype(np.float64),
+    )
 
 
 def _cut(alarmed: Ranges, zones: _Zones) -> _Pieces:
@@ -102,12 +123,19 @@ def _cut(alarmed: Ranges, zones: _Zones) -> _Pieces:
     count = np.maximum(high - low, 0)
     which = np.repeat(np.arange(len(alarmed)), count)
     zone = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count) + low[which]
-    return _Pieces(zone, np.maximum(alarmed.starts[which], zones.begin[zone]), np.minimum(alarmed.stops[which], zones.end[zone]))
+    return _Pieces(
+        zone,
+        np.maximum(alarmed.starts[which], zones.begin[zone]),
+        np.minimum(alarmed.stops[which], zones.end[zone]),
+    )
 
 
 def _near_attack(pieces: _Pieces, zones: _Zones) -> Floats:
-    """Integral over each piece of 1 − (|J| + d + min(d, m)) / |E|: 1 inside J; d the distance to J, m the shorter side of the zone."""
-    begin, end, start, stop = (side[pieces.zone] for side in (zones.begin, zones.end, zones.start, zones.stop))
+    """Integral over each piece of 1 − (|J| + d + min(d, m)) / |E|: 1 inside J; d the distance to J,
+    m the shorter side of the zone."""
+    begin, end, start, stop = (
+        side[pieces.zone] for side in (zones.begin, zones.end, zones.start, zones.stop)
+    )
     margin, whole, own = np.minimum(start - begin, end - stop), end - begin, stop - start
 
     def from_attack(distance: Floats) -> Floats:
@@ -117,16 +145,23 @@ def _near_attack(pieces: _Pieces, zones: _Zones) -> Floats:
         integral: Floats = distance - (own * distance + distance**2 / 2 + both) / whole
         return integral
 
-    before = from_attack(np.maximum(start - pieces.start, 0)) - from_attack(np.maximum(start - pieces.stop, 0))
-    behind = from_attack(np.maximum(pieces.stop - stop, 0)) - from_attack(np.maximum(pieces.start - stop, 0))
+    before = from_attack(np.maximum(start - pieces.start, 0)) - from_attack(
+        np.maximum(start - pieces.stop, 0)
+    )
+    behind = from_attack(np.maximum(pieces.stop - stop, 0)) - from_attack(
+        np.maximum(pieces.start - stop, 0)
+    )
     inside = np.maximum(np.minimum(pieces.stop, stop) - np.maximum(pieces.start, start), 0)
     integral: Floats = before + inside + behind
     return integral
 
 
 def _near_alarm(pieces: _Pieces, zones: _Zones) -> Floats:
-    """Integral, over the part of J that is nearer to each piece than to others of its zone, of the chance that random is farther."""
-    begin, end, start, stop = (side[pieces.zone] for side in (zones.begin, zones.end, zones.start, zones.stop))
+    """Integral, over the part of J that is nearer to each piece than to others of its zone, of the
+    chance that random is farther."""
+    begin, end, start, stop = (
+        side[pieces.zone] for side in (zones.begin, zones.end, zones.start, zones.stop)
+    )
     same = np.diff(pieces.zone) == 0
     middle = (pieces.stop[:-1] + pieces.start[1:]) / 2
     low = np.maximum(start, np.append(begin[0], np.where(same, middle, begin[1:])))
@@ -139,9 +174,11 @@ def _near_alarm(pieces: _Pieces, zones: _Zones) -> Floats:
 
 
 def _away(low: Floats, high: Floats, alarm: Floats, begin: Floats, end: Floats) -> Floats:
-    """Integral over t = low … high, all behind the alarm's end, of 1 − (d + min(d, end − t)) / |E| with d = t − alarm; 0 where empty.
+    """Integral over t = low … high, all behind the alarm's end, of 1 − (d + min(d, end − t)) / |E|
+    with d = t − alarm; 0 where empty.
 
-    d is never more than t − begin, as the alarm is in the zone; up to the time half-way between alarm and end it is the lesser.
+    d is never more than t − begin, as the alarm is in the zone; up to the time half-way between
+    alarm and end it is the lesser.
     """
     half = (end - alarm) / 2
 

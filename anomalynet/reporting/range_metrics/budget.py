@@ -1,6 +1,8 @@
-"""What is detected when the test part may raise so many false alarms a day, and how long after its start each incident is.
+"""What is detected when the test part may raise so many false alarms a day, and how long after its
+start each incident is.
 
-The curve is a diagnosis: its thresholds are read from the test part, which no operator could do. It is never the operating point.
+The curve is a diagnosis: its thresholds are read from the test part, which no operator could do. It
+is never the operating point.
 """
 
 from __future__ import annotations
@@ -11,19 +13,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalynet.metrics.events import SECONDS_A_DAY
-from anomalynet.reporting.range_metrics.stretches import Booleans, Floats, Integers, Value, undefined
+from anomalynet.reporting.range_metrics.stretches import (
+    Booleans,
+    Floats,
+    Integers,
+    Value,
+    undefined,
+)
 
-NO_INCIDENT, NONE_DETECTED, NOTHING_SCORED = "no incident of the positive class", "no incident detected", "no scored step"
+NO_INCIDENT, NONE_DETECTED, NOTHING_SCORED = (
+    "no incident of the positive class",
+    "no incident detected",
+    "no scored step",
+)
 
 
 def event_recall_at_budgets(
-    *, labels: Integers, scores: Floats, incidents: Integers, series: Integers, step_seconds: float, budgets: Sequence[float]
+    *,
+    labels: Integers,
+    scores: Floats,
+    incidents: Integers,
+    series: Integers,
+    step_seconds: float,
+    budgets: Sequence[float],
 ) -> tuple[Value, ...]:
-    """Share of the incidents with an alarmed step, at the lowest threshold from which on, upwards, none raises more than each budget.
+    """Share of the incidents with an alarmed step, at the lowest threshold from which on, upwards,
+    none raises more than each budget.
 
-    Alarms, days and incidents are those of `anomalynet.metrics.events`: an alarm is a run of alarmed steps of one series outside the steps
-    labelled 1, a day is 86,400 s of scored steps of one series, an incident is detected by its steps labelled 1 alone. Alarms merge where a
-    threshold falls, so the plain lowest threshold would be that at which everything is one long alarm: hence from which on.
+    Alarms, days and incidents are those of `anomalynet.metrics.events`: an alarm is a run of
+    alarmed steps of one series outside the steps labelled 1, a day is 86,400 s of scored steps of
+    one series, an incident is detected by its steps labelled 1 alone. Alarms merge where a
+    threshold falls, so the plain lowest threshold would be that at which everything is one long
+    alarm: hence from which on.
 
     Args:
         labels: (n,) 1 positive class, 0 the rest, -1 unlabelled; steps ordered by (series, time).
@@ -43,33 +64,48 @@ def event_recall_at_budgets(
         return tuple(undefined(NOTHING_SCORED if len(numbers) else NO_INCIDENT) for _ in budgets)
     highest = np.full(len(numbers), -np.inf)
     np.maximum.at(highest, of, np.where(scored, scores, -np.inf)[positive])
-    thresholds = _thresholds(np.where(scored & (labels != 1), scores, -np.inf), series, np.asarray(budgets) * days)
-    return tuple(Value(float((highest >= max(limit, -np.finfo(np.float64).max)).mean())) for limit in thresholds)
+    thresholds = _thresholds(
+        np.where(scored & (labels != 1), scores, -np.inf), series, np.asarray(budgets) * days
+    )
+    return tuple(
+        Value(float((highest >= max(limit, -np.finfo(np.float64).max)).mean()))
+        for limit in thresholds
+    )
 
 
 def _thresholds(level: Floats, series: Integers, alarms_allowed: Floats) -> list[float]:
-    """The threshold of each number of alarms; just above all of `level` where even one alarm is too many.
+    """The threshold of each number of alarms; just above all of `level` where even one alarm is too
+    many.
 
-    Where everything may be alarmed, lower thresholds than the lowest of `level` raise no other alarm: -inf.
+    Where everything may be alarmed, lower thresholds than the lowest of `level` raise no other
+    alarm: -inf.
     """
     before = np.append(-np.inf, level[:-1])
     before[1:][series[1:] != series[:-1]] = -np.inf
     values = np.unique(level[level > -np.inf])
-    rises = level > before  # such a step begins an alarm at every threshold above the step before it and up to its own
+    rises = (
+        level > before
+    )  # such a step begins an alarm at every threshold above the step before it and up to its own
     alarms = _at_least(level[rises], values) - _at_least(before[rises], values)
     worst = np.maximum.accumulate(alarms[::-1])  # from the highest threshold down
     allowed = np.searchsorted(worst, alarms_allowed, side="right")
     from_above = values[::-1]
     above_all = float(np.nextafter(values[-1], np.inf)) if len(values) else -np.inf
-    return [-np.inf if n == len(values) else float(from_above[n - 1]) if n else above_all for n in allowed]
+    return [
+        -np.inf if n == len(values) else float(from_above[n - 1]) if n else above_all
+        for n in allowed
+    ]
 
 
 def _at_least(scores: Floats, thresholds: Floats) -> NDArray[np.int64]:
     return len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left")
 
 
-def detection_delays(labels: Integers, alarms: Booleans, incidents: Integers, times: NDArray[np.int64]) -> Floats:
-    """Seconds from each incident's first step labelled 1, in any series, to its first alarmed one; inf where it is not detected.
+def detection_delays(
+    labels: Integers, alarms: Booleans, incidents: Integers, times: NDArray[np.int64]
+) -> Floats:
+    """Seconds from each incident's first step labelled 1, in any series, to its first alarmed one;
+    inf where it is not detected.
 
     Args:
         labels: (n,) 1 positive class.
@@ -90,7 +126,8 @@ def detection_delays(labels: Integers, alarms: Booleans, incidents: Integers, ti
 
 
 def delay_quantile(delays: Floats, share: float) -> Value:
-    """The delay within which a share of the *detected* incidents are; read it beside the share undetected."""
+    """The delay within which a share of the *detected* incidents are; read it beside the share
+    undetected."""
     detected = delays[np.isfinite(delays)]
     if len(detected) == 0:
         return undefined(NONE_DETECTED if len(delays) else NO_INCIDENT)

@@ -1,4 +1,5 @@
-"""Range-based precision and recall: each range counts once, by how much of it is met, where, and in how many pieces."""
+"""Range-based precision and recall: each range counts once, by how much of it is met, where, and in
+how many pieces."""
 
 from __future__ import annotations
 
@@ -32,9 +33,11 @@ def range_recall(
     cardinality: Cardinality = "reciprocal",
     bias: Bias = "flat",
 ) -> Value:
-    """Mean reward of the ranges of attack: α if met at all, and (1 − α) × γ × the share of it that is alarmed; 0 without alarm.
+    """Mean reward of the ranges of attack: α if met at all, and (1 − α) × γ × the share of it that
+    is alarmed; 0 without alarm.
 
-    Several series: the mean over the ranges of all; a range ends with its stretch. Undefined without attack.
+    Several series: the mean over the ranges of all; a range ends with its stretch. Undefined
+    without attack.
 
     Args:
         labels: (n,) 1 attack, 0 normal.
@@ -42,10 +45,11 @@ def range_recall(
         stretch: (n,) number of the stretch.
         alpha: weight of being met at all, 0 … 1.
         cardinality: γ, 1 or one over the number of alarmed ranges that meet it.
-        bias: which part of a range counts more: δ(i) of position i = 1 … L is 1, L − i + 1, min(i, L − i + 1) by halves, or i.
+        bias: which part of a range counts more: δ(i) of position i = 1 … L is 1, L − i + 1, min(i,
+        L − i + 1) by halves, or i.
 
-    Source: not in the paper. Tatbul, Lee, Zdonik, Alam, Gottschlich: Precision and Recall for Time Series, NeurIPS 2018; defaults as in
-    aeon 1.6.
+    Source: not in the paper. Tatbul, Lee, Zdonik, Alam, Gottschlich: Precision and Recall for Time
+    Series, NeurIPS 2018; defaults as in aeon 1.6.
     """
     return _mean_reward(labels == 1, alarms, stretch, alpha, cardinality, bias, NO_ATTACK)
 
@@ -59,15 +63,18 @@ def range_precision(
     cardinality: Cardinality = "reciprocal",
     bias: Bias = "flat",
 ) -> Value:
-    """Mean reward of the alarmed ranges, as `range_recall` with the parts exchanged; undefined without alarm.
+    """Mean reward of the alarmed ranges, as `range_recall` with the parts exchanged; undefined
+    without alarm.
 
-    aeon 1.6 gives 0 where every step is alarmed; here that is a range like any other. Source: as `range_recall`.
+    aeon 1.6 gives 0 where every step is alarmed; here that is a range like any other. Source: as
+    `range_recall`.
     """
     return _mean_reward(alarms, labels == 1, stretch, alpha, cardinality, bias, NO_ALARM)
 
 
 def range_f1(labels: Integers, alarms: Booleans, stretch: Integers) -> Value:
-    """Harmonic mean of range-based precision and recall with their defaults; 0 without alarm, undefined without attack."""
+    """Harmonic mean of range-based precision and recall with their defaults; 0 without alarm,
+    undefined without attack."""
     recall = range_recall(labels, alarms, stretch)
     if recall.reason:
         return recall
@@ -78,7 +85,13 @@ def range_f1(labels: Integers, alarms: Booleans, stretch: Integers) -> Value:
 
 
 def _mean_reward(
-    own: Booleans, other: Booleans, stretch: Integers, alpha: float, cardinality: Cardinality, bias: Bias, nothing: str
+    own: Booleans,
+    other: Booleans,
+    stretch: Integers,
+    alpha: float,
+    cardinality: Cardinality,
+    bias: Bias,
+    nothing: str,
 ) -> Value:
     mine = ranges(own, stretch)
     if len(mine) == 0:
@@ -101,7 +114,11 @@ def _weights(mine: Ranges, steps: int, bias: Bias) -> Floats:
     at = np.arange(len(inside)) - np.repeat(np.cumsum(mine.lengths) - mine.lengths, mine.lengths)
     length = np.repeat(mine.lengths, mine.lengths)
     place = at + 1
-    chosen = {"front": length - at, "back": place, "middle": np.where(place <= length / 2, place, length - at)}[bias]
+    chosen = {
+        "front": length - at,
+        "back": place,
+        "middle": np.where(place <= length / 2, place, length - at),
+    }[bias]
     weights = np.zeros(steps)
     weights[inside + at] = chosen
     return weights

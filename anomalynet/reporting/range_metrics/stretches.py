@@ -1,7 +1,9 @@
-"""Where time flows without a gap, and the ranges within: no range, buffer or zone of a metric reaches beyond a stretch.
+"""Where time flows without a gap, and the ranges within: no range, buffer or zone of a metric
+reaches beyond a stretch.
 
-A *stretch* is steps of one series that follow each other. Metrics take `stretch`, a number a step; steps are ordered by (series, time), and
-neighbours in the arrays are neighbours in time only where they share the number. Source: not in the paper.
+A *stretch* is steps of one series that follow each other. Metrics take `stretch`, a number a step;
+steps are ordered by (series, time), and neighbours in the arrays are neighbours in time only where
+they share the number. Source: not in the paper.
 """
 
 from __future__ import annotations
@@ -54,7 +56,8 @@ class Ranges:
 def stretches(series: Integers, times: NDArray[np.int64], step_seconds: float) -> NDArray[np.int64]:
     """Number the stretches: a new one where the series changes, or where the next step is late.
 
-    Steps that a metric cannot use are dropped before this is called, so that they end a stretch as a gap in time does.
+    Steps that a metric cannot use are dropped before this is called, so that they end a stretch as
+    a gap in time does.
 
     Args:
         series: (n,) number of the series.

@@ -1,4 +1,5 @@
-"""The cells of a result table: what each means in terms of a confusion matrix, and which values a printed number allows."""
+"""The cells of a result table: what each means in terms of a confusion matrix, and which values a
+printed number allows."""
 
 from __future__ import annotations
 
@@ -22,13 +23,20 @@ RATIOS: dict[str, tuple[Vector, Vector]] = {
     "accuracy": ((1, 0, 0, 1), (1, 1, 1, 1)),
     "prevalence": ((0, 0, 1, 1), (1, 1, 1, 1)),
 }
-"""Metrics that are a ratio of sums of (tn, fp, fn, tp): numerator and denominator. Attack is the positive class."""
+"""Metrics that are a ratio of sums of (tn, fp, fn, tp): numerator and denominator. Attack is the
+positive class."""
 
 CURVED = ("balanced_accuracy", "mcc")
 """Metrics that are not."""
 
 METRICS = (*(name for name in RATIOS if name != "prevalence"), *CURVED, "prevalence")
-COUNTS: dict[str, Vector] = {"tn": (1, 0, 0, 0), "fp": (0, 1, 0, 0), "fn": (0, 0, 1, 0), "tp": (0, 0, 0, 1), "n": (1, 1, 1, 1)}
+COUNTS: dict[str, Vector] = {
+    "tn": (1, 0, 0, 0),
+    "fp": (0, 1, 0, 0),
+    "fn": (0, 0, 1, 0),
+    "tp": (0, 0, 0, 1),
+    "n": (1, 1, 1, 1),
+}
 PER_CLASS = ("accuracy_normal", "accuracy_attack")
 """Columns that some tables have and that no confusion matrix defines."""
 
@@ -46,7 +54,8 @@ COLUMNS = (*METRICS, *COUNTS, *PER_CLASS)
 MISSING = frozenset({"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "~"})
 
 SLACK = Fraction(1, 10**6)
-"""How much further than its rounding a share may be off: metrics computed in 32 bits are wrong by up to 2·10⁻⁷."""
+"""How much further than its rounding a share may be off: metrics computed in 32 bits are wrong by
+up to 2·10⁻⁷."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +71,14 @@ class Cell:
     @property
     def possible(self) -> bool:
         """Whether the number lies where its metric can lie."""
-        return self.column in COUNTS or (self.high >= (-1 if self.column == "mcc" else 0) and self.low <= 1)
+        return self.column in COUNTS or (
+            self.high >= (-1 if self.column == "mcc" else 0) and self.low <= 1
+        )
 
     @property
     def may_be_undefined(self) -> bool:
-        """Whether it may stand for 0/0: programs print 0, 1 or a half for it, or nothing; 95.31 % is the share of something."""
+        """Whether it may stand for 0/0: programs print 0, 1 or a half for it, or nothing; 95.31 %
+        is the share of something."""
         return any(self.low <= convention <= self.high for convention in (0, Fraction(1, 2), 1))
 
 
@@ -91,7 +103,8 @@ def cell(column: str, text: str, unit: Unit, rounding: Rounding) -> Cell:
         column: one of `COLUMNS`.
         text: the number as printed: its decimals say how far it was rounded.
         unit: of the number, unless it has a `%`.
-        rounding: `half` allows half a unit of the last decimal either way, `truncate` a unit away from zero.
+        rounding: `half` allows half a unit of the last decimal either way, `truncate` a unit away
+        from zero.
 
     Raises:
         ValueError: the text is no number.

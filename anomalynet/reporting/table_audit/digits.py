@@ -1,4 +1,5 @@
-"""Slips of the pen: values that differ from a printed one by a digit, or by two neighbouring digits exchanged."""
+"""Slips of the pen: values that differ from a printed one by a digit, or by two neighbouring digits
+exchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ def read(like: Cell, text: str, rounding: Rounding) -> Cell:
 
 
 def slips(printed: Cell, needed: Interval, rounding: Rounding) -> Iterator[tuple[str, str]]:
-    """Every value within `needed` (fractions) that one slip makes of the printed one, nearest to the middle first, and the slip's name."""
+    """Every value within `needed` (fractions) that one slip makes of the printed one, nearest to
+    the middle first, and the slip's name."""
     centre = (needed[0] + needed[1]) / 2
     found = []
     if printed.column != "mcc" and printed.text.lstrip().startswith(("-", "−")):
@@ -33,11 +35,26 @@ def _variants(text: str) -> Iterator[tuple[str, str]]:
     """Both kinds; where a text is of both, the later wins: one digit."""
     for place in range(len(text)):
         for other in range(place + 1, len(text)):
-            if text[place].isdigit() and text[other].isdigit() and not any(sign.isdigit() for sign in text[place + 1 : other]):
-                yield text[:place] + text[other] + text[place + 1 : other] + text[place] + text[other + 1 :], EXCHANGED
+            if (
+                text[place].isdigit()
+                and text[other].isdigit()
+                and not any(sign.isdigit() for sign in text[place + 1 : other])
+            ):
+                yield (
+                    text[:place]
+                    + text[other]
+                    + text[place + 1 : other]
+                    + text[place]
+                    + text[other + 1 :],
+                    EXCHANGED,
+                )
     for place, sign in enumerate(text):
         if sign.isdigit():
-            yield from ((text[:place] + digit + text[place + 1 :], ONE_DIGIT) for digit in "0123456789" if digit != sign)
+            yield from (
+                (text[:place] + digit + text[place + 1 :], ONE_DIGIT)
+                for digit in "0123456789"
+                if digit != sign
+            )
 
 
 def middle(printed: Cell, needed: Interval) -> str:

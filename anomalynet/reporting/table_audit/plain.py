@@ -22,7 +22,13 @@ def _row(row: RowAudit) -> dict[str, Any]:
         "conflicts": [list(names) for names in row.conflicts],
         "repairs": [
             [
-                {"column": one.column, "printed": one.printed, "value": one.value, "needed": _ends(one.needed), "slip": one.slip}
+                {
+                    "column": one.column,
+                    "printed": one.printed,
+                    "value": one.value,
+                    "needed": _ends(one.needed),
+                    "slip": one.slip,
+                }
                 for one in repair
             ]
             for repair in row.repairs
@@ -35,7 +41,8 @@ def _row(row: RowAudit) -> dict[str, Any]:
 
 
 def plain(audit: TableAudit) -> dict[str, Any]:
-    """The audit as dictionaries, lists, texts and numbers; intervals as [low, high] in fractions."""
+    """The audit as dictionaries, lists, texts and numbers; intervals as [low, high] in
+    fractions."""
     return {
         "table": audit.name,
         "unit": audit.unit,

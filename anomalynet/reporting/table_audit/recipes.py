@@ -18,12 +18,23 @@ def _recall(cells: Mapping[str, Fraction], class_: str) -> Fraction | None:
 
 
 def _precisions_alone(cells: Mapping[str, Fraction], class_: str) -> Fraction | None:
-    own, other = (cells.get(f"precision_{name}") for name in (class_, "normal" if class_ == "attack" else "attack"))
-    return own / (own + 1 - other) if own is not None and other is not None and own + 1 - other > 0 else None
+    own, other = (
+        cells.get(f"precision_{name}")
+        for name in (class_, "normal" if class_ == "attack" else "attack")
+    )
+    return (
+        own / (own + 1 - other)
+        if own is not None and other is not None and own + 1 - other > 0
+        else None
+    )
 
 
-RECIPES: Mapping[str, Formula] = {"recall of the class": _recall, "precisions alone": _precisions_alone}
-"""`precisions alone`: TP := precision of the class, FP := what the other class's precision lacks to 1. Both rise with every cell."""
+RECIPES: Mapping[str, Formula] = {
+    "recall of the class": _recall,
+    "precisions alone": _precisions_alone,
+}
+"""`precisions alone`: TP := precision of the class, FP := what the other class's precision lacks to
+1. Both rise with every cell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
-"""All confusion matrices that a set of printed cells allows: empty only where it is proven that there is none.
+"""All confusion matrices that a set of printed cells allows: empty only where it is proven that
+there is none.
 
-Ratios are linear conditions and are solved exactly. Balanced accuracy and MCC are enclosed: the cone is halved until every part is excluded
-or the budget is spent; what is left counts as possible. A ratio printed as 0, a half or 1 may stand for 0/0; balanced accuracy and MCC may
-be printed as anything where they are undefined.
+Ratios are linear conditions and are solved exactly. Balanced accuracy and MCC are enclosed: the
+cone is halved until every part is excluded or the budget is spent; what is left counts as possible.
+A ratio printed as 0, a half or 1 may stand for 0/0; balanced accuracy and MCC may be printed as
+anything where they are undefined.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from anomalynet.reporting.table_audit.cone import ORTHANT, Cone, Interval, Vecto
 RECALLS = (RATIOS["recall_normal"], RATIOS["recall_attack"])
 PRECISIONS = (RATIOS["precision_normal"], RATIOS["precision_attack"])
 SPLIT_BY = {"balanced_accuracy": RECALLS, "mcc": (*RECALLS, *PRECISIONS)}
-"""What a curved metric is made of: half the recalls' sum; MCC² = (recalls' sum − 1)·(precisions' sum − 1), both of MCC's sign."""
+"""What a curved metric is made of: half the recalls' sum; MCC² = (recalls' sum − 1)·(precisions'
+sum − 1), both of MCC's sign."""
 
 UNDEFINED: tuple[tuple[Vector, tuple[str, ...]], ...] = (
     ((1, 1, 0, 0), ("balanced_accuracy", "mcc")),
@@ -49,7 +52,8 @@ class Region:
         return not self.cones
 
     def range(self, column: str) -> Interval | None:
-        """Between which fractions a metric lies for every matrix allowed; None where each leaves it undefined."""
+        """Between which fractions a metric lies for every matrix allowed; None where each leaves it
+        undefined."""
         if column == "balanced_accuracy":
             found = [_balanced(cone) for cone in self.cones]
         elif column == "mcc":
@@ -92,11 +96,16 @@ def solve(cells: Iterable[Cell], narrow: bool = False) -> Region:
 
 def sums_above_zero(cells: Sequence[Cell]) -> list[Vector]:
     """The denominators of ratios that are printed as something that 0/0 is not."""
-    return [RATIOS[cell.column][1] for cell in cells if cell.column in RATIOS and not cell.may_be_undefined]
+    return [
+        RATIOS[cell.column][1]
+        for cell in cells
+        if cell.column in RATIOS and not cell.may_be_undefined
+    ]
 
 
 def defines(cone: Cone, positive: Sequence[Vector]) -> bool:
-    """Whether some matrix of the cone has all these sums above 0: the sum of its rays does, if any does."""
+    """Whether some matrix of the cone has all these sums above 0: the sum of its rays does, if any
+    does."""
     return all(any(dot(total, ray) for ray, _ in cone.rays) for total in positive)
 
 
@@ -106,7 +115,10 @@ def conditions(cells: Sequence[Cell]) -> list[Vector]:
     for cell in cells:
         if cell.column in RATIOS:
             numerator, denominator = RATIOS[cell.column]
-            found += [plane(numerator, denominator, cell.low, 1), plane(numerator, denominator, cell.high, -1)]
+            found += [
+                plane(numerator, denominator, cell.low, 1),
+                plane(numerator, denominator, cell.high, -1),
+            ]
     counts = [cell for cell in cells if cell.column in COUNTS]
     base = max(counts, key=lambda cell: cell.low, default=None)
     for cell in counts:
@@ -118,8 +130,11 @@ def conditions(cells: Sequence[Cell]) -> list[Vector]:
     return found
 
 
-def _enclose(cone: Cone, curved: Sequence[Cell], positive: Sequence[Vector], narrow: bool) -> list[Cone]:
-    """Parts of a cone that hold all its matrices with the curved metrics defined and as printed; the likeliest part is examined first."""
+def _enclose(
+    cone: Cone, curved: Sequence[Cell], positive: Sequence[Vector], narrow: bool
+) -> list[Cone]:
+    """Parts of a cone that hold all its matrices with the curved metrics defined and as printed;
+    the likeliest part is examined first."""
     if not curved:
         return [cone]
     todo, done, seen, possible = [(0.0, 0, cone)], [], 0, False
@@ -133,19 +148,25 @@ def _enclose(cone: Cone, curved: Sequence[Cell], positive: Sequence[Vector], nar
             return [part]
         halves = _halves(part, curved)
         for place, half in enumerate(halves):
-            heappush(todo, (seen if possible else _distance(_middle(half), curved), 2 * seen + place, half))
+            heappush(
+                todo,
+                (seen if possible else _distance(_middle(half), curved), 2 * seen + place, half),
+            )
         done += [] if halves else [part]
     return done + [part for _, _, part in todo]
 
 
 def _contract(cone: Cone, curved: Sequence[Cell]) -> Cone | None:
-    """Cut away what the curved metrics exclude given the present ranges; None where nothing is left."""
+    """Cut away what the curved metrics exclude given the present ranges; None where nothing is
+    left."""
     for cell in curved:
         if cell.column == "balanced_accuracy":
             cone = _cut_sum(cone, RECALLS, (2 * cell.low, 2 * cell.high))
         else:
             for own, other in ((RECALLS, PRECISIONS), (PRECISIONS, RECALLS)):
-                if (found := _sum(cone, own)) is None or (bounds := _partner(found[0] - 1, found[1] - 1, cell.low, cell.high)) is None:
+                if (found := _sum(cone, own)) is None or (
+                    bounds := _partner(found[0] - 1, found[1] - 1, cell.low, cell.high)
+                ) is None:
                     return None
                 cone = _cut_sum(cone, other, (bounds[0] + 1, bounds[1] + 1))
         if not cone.rays:
@@ -160,18 +181,25 @@ def _sum(cone: Cone, ratios: tuple[Ratio, Ratio]) -> Interval | None:
 
 
 def _cut_sum(cone: Cone, ratios: tuple[Ratio, Ratio], bounds: Interval) -> Cone:
-    """Keep what the sum of two ratios allows; bounds are widened to a coarse grid, so that whole numbers stay short."""
+    """Keep what the sum of two ratios allows; bounds are widened to a coarse grid, so that whole
+    numbers stay short."""
     for ratio, partner in (ratios, ratios[::-1]):
         found = cone.range(*partner)
         if found is None:
             return Cone((), 0)
-        low, high = math.floor((bounds[0] - found[1]) * GRID), math.ceil((bounds[1] - found[0]) * GRID)
-        cone = cone.cut(plane(*ratio, Fraction(low, GRID), 1)).cut(plane(*ratio, Fraction(high, GRID), -1))
+        low, high = (
+            math.floor((bounds[0] - found[1]) * GRID),
+            math.ceil((bounds[1] - found[0]) * GRID),
+        )
+        cone = cone.cut(plane(*ratio, Fraction(low, GRID), 1)).cut(
+            plane(*ratio, Fraction(high, GRID), -1)
+        )
     return cone
 
 
 def _partner(least: Fraction, most: Fraction, low: Fraction, high: Fraction) -> Interval | None:
-    """Bounds of y where least ≤ x ≤ most, y has the sign of x, and the root of x·y with that sign lies between low and high.
+    """Bounds of y where least ≤ x ≤ most, y has the sign of x, and the root of x·y with that sign
+    lies between low and high.
 
     None where there is no such y.
     """
@@ -179,16 +207,22 @@ def _partner(least: Fraction, most: Fraction, low: Fraction, high: Fraction) -> 
         mirrored = _partner(-most, -least, -high, -low)
         return (-mirrored[1], -mirrored[0]) if mirrored else None
     if low > 0:
-        return (low * low / most, high * high / least if least > 0 else Fraction(1)) if most > 0 else None
+        return (
+            (low * low / most, high * high / least if least > 0 else Fraction(1))
+            if most > 0
+            else None
+        )
     below = Fraction(0) if least > 0 else low * low / most if most < 0 else Fraction(-1)
     above = Fraction(0) if most < 0 else high * high / least if least > 0 else Fraction(1)
     return below, above
 
 
 def _reached(cone: Cone, curved: Sequence[Cell]) -> bool:
-    """Whether a matrix is found that gives every curved metric; rounding may say so too often, which only hides an alarm.
+    """Whether a matrix is found that gives every curved metric; rounding may say so too often,
+    which only hides an alarm.
 
-    A single metric is continuous, so two corners with values on either side are enough; corners where it is undefined are left out.
+    A single metric is continuous, so two corners with values on either side are enough; corners
+    where it is undefined are left out.
     """
     if _distance(_middle(cone), curved) == 0:
         return True
@@ -211,7 +245,9 @@ def _distance(matrix: Sequence[float], curved: Sequence[Cell]) -> float:
         value = VALUES[cell.column](matrix)
         if value is None:
             return math.inf
-        total += max(float(cell.low) - value, value - float(cell.high), 0.0) / float(cell.high - cell.low)
+        total += max(float(cell.low) - value, value - float(cell.high), 0.0) / float(
+            cell.high - cell.low
+        )
     return total
 
 
@@ -231,14 +267,18 @@ VALUES = {"balanced_accuracy": _balanced_at, "mcc": _mcc_at}
 
 
 def _halves(cone: Cone, curved: Sequence[Cell]) -> list[Cone]:
-    """The cone cut through the middle of its widest range that matters; none where all are narrow."""
+    """The cone cut through the middle of its widest range that matters; none where all are
+    narrow."""
     widest, at = Fraction(0), None
     for cell in curved:
         enough = (cell.high - cell.low) / 16
         for ratio in SPLIT_BY[cell.column]:
             found = cone.range(*ratio)
             if found and found[1] - found[0] > max(widest, enough):
-                widest, at = found[1] - found[0], (ratio, Fraction(math.floor((found[0] + found[1]) / 2 * GRID), GRID))
+                widest, at = (
+                    found[1] - found[0],
+                    (ratio, Fraction(math.floor((found[0] + found[1]) / 2 * GRID), GRID)),
+                )
     if at is None:
         return []
     (numerator, denominator), middle = at

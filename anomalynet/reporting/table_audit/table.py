@@ -18,7 +18,8 @@ class Agreement:
     """The most rows that share a prevalence, by one way of reading it."""
 
     reading: str
-    """`whole row`, for rows that can be true; `normal` or `attack`: that class's precision with both recalls."""
+    """`whole row`, for rows that can be true; `normal` or `attack`: that class's precision with
+    both recalls."""
     prevalence: Interval
     agree: tuple[str, ...]
     others: Mapping[str, Interval]
@@ -36,11 +37,13 @@ class TableAudit:
     name: str
     unit: Unit
     reread: str
-    """What the likelier reading of its units says, where another one was taken because it raises no alarm."""
+    """What the likelier reading of its units says, where another one was taken because it raises no
+    alarm."""
     rounding: Rounding
     rows: tuple[RowAudit, ...]
     agreements: tuple[Agreement, ...]
-    """Whether the rows can be of one test set. That they cannot is no contradiction in itself: a table need not have one."""
+    """Whether the rows can be of one test set. That they cannot is no contradiction in itself: a
+    table need not have one."""
     recipes: Mapping[str, tuple[Recipe, ...]]
     """Model → what recipes make of its accuracies per class."""
     ignored: tuple[str, ...]
@@ -51,40 +54,62 @@ class TableAudit:
         return all(row.possible for row in self.rows)
 
 
-def audit_table(table: PrintedTable, unit: Unit | None = None, rounding: Rounding = "half") -> TableAudit:
+def audit_table(
+    table: PrintedTable, unit: Unit | None = None, rounding: Rounding = "half"
+) -> TableAudit:
     """Audit a table of one confusion matrix a row.
 
-    A row is called impossible only where it is proven that no confusion matrix gives its cells within their rounding. Means over runs or
-    folds need not fit one matrix and are no input for this.
+    A row is called impossible only where it is proven that no confusion matrix gives its cells
+    within their rounding. Means over runs or folds need not fit one matrix and are no input for
+    this.
 
     Args:
         table: as `read_table` gives it.
-        unit: of the shares; None finds it, and where a table can be read in two ways, one without an alarm is taken.
-        rounding: `half` (up, even or down), or `truncate`.
+        unit: of the shares; None finds it, and where a table can be read in two ways, one without
+        an alarm is taken. rounding: `half` (up, even or down), or `truncate`.
 
     Source: not in the paper.
     """
-    readings = [(units, [(row, _cells(row, *units, rounding)) for row in table.rows]) for units in _units(table.rows, unit)]
-    free = (one for one in readings if len(readings) > 1 and not any(excluded(cells) for _, cells in one[1]))
+    readings = [
+        (units, [(row, _cells(row, *units, rounding)) for row in table.rows])
+        for units in _units(table.rows, unit)
+    ]
+    free = (
+        one
+        for one in readings
+        if len(readings) > 1 and not any(excluded(cells) for _, cells in one[1])
+    )
     units, read = next(free, readings[0])
-    reread = "" if units == readings[0][0] else f"with shares as {readings[0][0][0]} and MCC as {readings[0][0][1]} it cannot be true"
+    reread = (
+        ""
+        if units == readings[0][0]
+        else f"with shares as {readings[0][0][0]} and MCC as {readings[0][0][1]} it cannot be true"
+    )
     rows = tuple(audit_row(row.model, row.line, cells, rounding) for row, cells in read)
     made = {row.model: found for row in rows if (found := recipes(row.cells))}
-    return TableAudit(table.name, units[0], reread, rounding, rows, tuple(_agreements(rows)), made, table.ignored)
+    return TableAudit(
+        table.name, units[0], reread, rounding, rows, tuple(_agreements(rows)), made, table.ignored
+    )
 
 
 def _units(rows: Sequence[PrintedRow], unit: Unit | None) -> Iterator[tuple[Unit, Unit]]:
-    """Units that the shares and the MCC may have, the likeliest first: whatever exceeds 1 is in percent."""
+    """Units that the shares and the MCC may have, the likeliest first: whatever exceeds 1 is in
+    percent."""
 
     def exceed(shares: bool) -> bool:
         return any(
             abs(value) > 1
             for row in rows
             for column, text in row.cells.items()
-            if column not in COUNTS and (column != "mcc") == shares and not text.endswith("%") and (value := number(text)) is not None
+            if column not in COUNTS
+            and (column != "mcc") == shares
+            and not text.endswith("%")
+            and (value := number(text)) is not None
         )
 
-    shares: Sequence[Unit] = [unit] if unit else ["percent"] if exceed(shares=True) else ["fraction", "percent"]
+    shares: Sequence[Unit] = (
+        [unit] if unit else ["percent"] if exceed(shares=True) else ["fraction", "percent"]
+    )
     for own in shares:
         if exceed(shares=False):
             yield own, unit or "percent"
@@ -95,14 +120,18 @@ def _units(rows: Sequence[PrintedRow], unit: Unit | None) -> Iterator[tuple[Unit
 
 
 def _cells(row: PrintedRow, unit: Unit, mcc: Unit, rounding: Rounding) -> dict[str, Cell]:
-    return {column: cell(column, text, mcc if column == "mcc" else unit, rounding) for column, text in row.cells.items()}
+    return {
+        column: cell(column, text, mcc if column == "mcc" else unit, rounding)
+        for column, text in row.cells.items()
+    }
 
 
 def _agreements(rows: Sequence[RowAudit]) -> Iterator[Agreement]:
     """One for each reading that two rows have."""
     whole = [(row.model, row.prevalence) for row in rows if row.prevalence is not None]
     readings = {"whole row": whole} | {
-        class_: [(row.model, row.readings[class_]) for row in rows if class_ in row.readings] for class_ in ("normal", "attack")
+        class_: [(row.model, row.readings[class_]) for row in rows if class_ in row.readings]
+        for class_ in ("normal", "attack")
     }
     for name, found in readings.items():
         if len(found) > 1:
@@ -118,4 +147,6 @@ def _most_agree(reading: str, found: Sequence[tuple[str, Interval]]) -> Agreemen
     agree = max((around(low) for _, (low, _) in found), key=len)
     common = max(low for _, (low, _) in agree), min(high for _, (_, high) in agree)
     names = tuple(model for model, _ in agree)
-    return Agreement(reading, common, names, {model: bounds for model, bounds in found if model not in names})
+    return Agreement(
+        reading, common, names, {model: bounds for model, bounds in found if model not in names}
+    )

@@ -1,7 +1,8 @@
-"""The end of a sweep on a node of a cluster: a run comes as text and goes home as bytes, because no disk is shared.
+"""The end of a sweep on a node of a cluster: a run comes as text and goes home as bytes, because no
+disk is shared.
 
-The run is trained by the same worker process as on one machine, a child of this one: what kills it does not take the node's end with it,
-and it ends with it, because its pipe closes.
+The run is trained by the same worker process as on one machine, a child of this one: what kills it
+does not take the node's end with it, and it ends with it, because its pipe closes.
 """
 
 from __future__ import annotations
@@ -26,8 +27,11 @@ from anomalynet.sweep.slots import Slot
 
 
 def runs_of_node() -> Path:
-    """Where a node keeps the runs under way, each process in a folder of its own: `$ANOMALYNET_RAY_RUNS`, else in the user's cache."""
-    return Path(os.environ.get("ANOMALYNET_RAY_RUNS") or Path.home() / ".cache" / "anomalynet" / "ray-runs").absolute()
+    """Where a node keeps the runs under way, each process in a folder of its own:
+    `$ANOMALYNET_RAY_RUNS`, else in the user's cache."""
+    return Path(
+        os.environ.get("ANOMALYNET_RAY_RUNS") or Path.home() / ".cache" / "anomalynet" / "ray-runs"
+    ).absolute()
 
 
 class Node:
@@ -44,20 +48,28 @@ class Node:
 
         Args:
             environment: variables for the runs.
-            data: the sender's data folder, used where it exists here and the node's own ANOMALYNET_DATA names no other.
+            data: the sender's data folder, used where it exists here and the node's own
+            ANOMALYNET_DATA names no other.
         """
         os.environ.update(environment)
-        os.environ.setdefault("ANOMALYNET_DATA", data if Path(data).is_dir() else str(self.place.parent / "data"))
+        os.environ.setdefault(
+            "ANOMALYNET_DATA", data if Path(data).is_dir() else str(self.place.parent / "data")
+        )
         _clear_away(self.place.parent)
         self.runs.mkdir(parents=True)
         os.chdir(self.place)
-        command = [sys.executable, "-c", "from anomalynet.sweep.cluster.travel import program; print(program())"]
+        command = [
+            sys.executable,
+            "-c",
+            "from anomalynet.sweep.cluster.travel import program; print(program())",
+        ]
         told = subprocess.run(command, capture_output=True, text=True, check=False)
         code = (told.stdout if told.returncode == 0 else told.stderr).strip().splitlines()
         return {"host": socket.gethostname(), "code": code[-1] if code else ""}
 
     def work(self, order: Order) -> dict[str, Any]:
-        """Carry out a run; what a worker replies, with the run's `files`, or `unfit`: why this node cannot do it."""
+        """Carry out a run; what a worker replies, with the run's `files`, or `unfit`: why this node
+        cannot do it."""
         for name, text in order["files"].items():
             write_text(Path(name), text)
         config = Path(f"{order['experiment']}.yaml").absolute()
@@ -68,15 +80,28 @@ class Node:
             write_bytes(folder.path / name, content)
         self.folder = folder
         reply = self._train(config, folder, order)
-        names = sorted(path.relative_to(folder.path).as_posix() for path in folder.path.rglob("*") if path.is_file())
-        files = read_files(folder, (name for name in names if not name.startswith(".") and name != "config.yaml"))
+        names = sorted(
+            path.relative_to(folder.path).as_posix()
+            for path in folder.path.rglob("*")
+            if path.is_file()
+        )
+        files = read_files(
+            folder, (name for name in names if not name.startswith(".") and name != "config.yaml")
+        )
         self.folder = None
         shutil.rmtree(folder.path)
         return {**reply, "files": files}
 
     def _train(self, config: Path, folder: RunFolder, order: Order) -> dict[str, Any]:
         worker = self.worker = self.worker or LocalWorker(Slot())
-        job = {"experiment": str(config), "overrides": [], "axis": {}, "runs": str(self.runs), "folder": str(folder.path), "renew": False}
+        job = {
+            "experiment": str(config),
+            "overrides": [],
+            "axis": {},
+            "runs": str(self.runs),
+            "folder": str(folder.path),
+            "renew": False,
+        }
         reply = worker.ask({**job, "devices": order["devices"], "group": order["group"]})
         if reply is None:
             reply = {"failed": None, "died": worker.last_words()}
@@ -92,7 +117,8 @@ class Node:
             seen: what the last call returned; 0 at first.
             stop: ask the run to stop after its epoch.
 
-        Returns: a stamp for the next call, and, where an epoch has ended since, the files that the run can be continued from.
+        Returns: a stamp for the next call, and, where an epoch has ended since, the files that the
+        run can be continued from.
         """
         folder = self.folder
         if folder is None:
@@ -114,14 +140,25 @@ def _unfit(config: Path, order: Order) -> str:
     except AnomalynetError as error:
         return str(error)
     if data != order["fingerprint"]:
-        return f"the data of {loaded.config.data.title} is other data here: its fingerprint is {data[:10]}, not {order['fingerprint'][:10]}"
+        return (
+            f"the data of {loaded.config.data.title} is other data here: its fingerprint is "
+            f"{data[:10]}, not {order['fingerprint'][:10]}"
+        )
     found = run_id(loaded.config, data)
-    return "" if found == order["id"] else f"the configuration comes to the run {found} here, not {order['id']}"
+    return (
+        ""
+        if found == order["id"]
+        else f"the configuration comes to the run {found} here, not {order['id']}"
+    )
 
 
 def _clear_away(folder: Path) -> None:
     """Remove what processes of this host left here that were killed."""
     for left in folder.glob(f"{socket.gethostname()}-*"):
         host, _, pid = left.name.rpartition("-")
-        if host == socket.gethostname() and pid.isdigit() and (int(pid) == os.getpid() or not is_alive(int(pid))):
+        if (
+            host == socket.gethostname()
+            and pid.isdigit()
+            and (int(pid) == os.getpid() or not is_alive(int(pid)))
+        ):
             shutil.rmtree(left, ignore_errors=True)

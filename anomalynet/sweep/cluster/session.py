@@ -34,7 +34,8 @@ class RaySlot(Slot):
 
 
 def connect() -> Any:
-    """The module `ray`, connected as Ray does it: to RAY_ADDRESS, else to the cluster of this machine, else to one started now.
+    """The module `ray`, connected as Ray does it: to RAY_ADDRESS, else to the cluster of this
+    machine, else to one started now.
 
     Raises:
         UsageError: Ray is not installed, or there is no cluster at the address.
@@ -43,18 +44,25 @@ def connect() -> Any:
     try:
         import ray
     except ImportError:
-        raise UsageError("--on ray: Ray is not installed", "pip install 'anomalynet[ray]'") from None
+        raise UsageError(
+            "--on ray: Ray is not installed", "pip install 'anomalynet[ray]'"
+        ) from None
     if not ray.is_initialized():
         address = _address()
         try:
-            ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+            ray.init(
+                address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR"
+            )
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise UsageError(f"--on ray: no cluster at {address or 'this machine'}: {first_line(error)}", OTHER) from None
+            raise UsageError(
+                f"--on ray: no cluster at {address or 'this machine'}: {first_line(error)}", OTHER
+            ) from None
     return ray
 
 
 def _address() -> str | None:
-    """What `ray.init` is to be told. Ray itself waits for minutes where a cluster is gone, so that is found out first.
+    """What `ray.init` is to be told. Ray itself waits for minutes where a cluster is gone, so that
+    is found out first.
 
     Raises:
         UsageError: nothing answers at RAY_ADDRESS.
@@ -85,17 +93,24 @@ def _answers(address: str) -> bool:
 
 @contextlib.contextmanager
 def session() -> Iterator[Any]:
-    """`connect`, and let go of the cluster afterwards. Ray prints notices to stdout, where results belong: closed meanwhile."""
+    """`connect`, and let go of the cluster afterwards. Ray prints notices to stdout, where results
+    belong: closed meanwhile."""
     ray = connect()
     try:
-        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+        with (
+            Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+            contextlib.redirect_stdout(nowhere),
+        ):
             yield ray
     finally:
         ray.shutdown()
 
 
-def ray_slots(ray: Any, count: int | None, hardware: HardwareConfig, runs_per_gpu: int = 1) -> list[Slot]:
-    """`count` slots on a cluster, by default as many as its nodes have room for: on GPUs if there are any, else on CPUs.
+def ray_slots(
+    ray: Any, count: int | None, hardware: HardwareConfig, runs_per_gpu: int = 1
+) -> list[Slot]:
+    """`count` slots on a cluster, by default as many as its nodes have room for: on GPUs if there
+    are any, else on CPUs.
 
     Raises:
         UsageError: no node has room for one run, or several runs are to share each of several GPUs.
@@ -103,7 +118,10 @@ def ray_slots(ray: Any, count: int | None, hardware: HardwareConfig, runs_per_gp
     if count is not None and count < 1:
         raise UsageError(f"--slots must be at least 1, not {count}")
     if runs_per_gpu < 1 or (hardware.devices > 1 and runs_per_gpu > 1):
-        raise UsageError(f"--runs-per-gpu {runs_per_gpu}: at least 1, and a run on several devices has them alone")
+        raise UsageError(
+            f"--runs-per-gpu {runs_per_gpu}: at least 1, and a run on several devices has them "
+            "alone"
+        )
     has_gpus = any(resources.get("GPU", 0) for resources in _living(ray))
     if hardware.accelerator == "cuda" or (hardware.accelerator == "auto" and has_gpus):
         slot = RaySlot(gpu_share=hardware.devices / runs_per_gpu)
@@ -111,7 +129,9 @@ def ray_slots(ray: Any, count: int | None, hardware: HardwareConfig, runs_per_gp
         slot = RaySlot(cpus=hardware.devices)
     found = room(ray, slot)
     if not found and count is None:
-        raise UsageError(f"no node of the Ray cluster has {slot} for a run", "`ray status` says what it has")
+        raise UsageError(
+            f"no node of the Ray cluster has {slot} for a run", "`ray status` says what it has"
+        )
     return [slot] * (found if count is None else count)
 
 
@@ -124,7 +144,10 @@ def room(ray: Any, slot: RaySlot) -> int:
     """How many workers of a kind the cluster could carry if nothing else ran on it."""
     found = 0
     for resources in _living(ray):
-        shares = [resources.get("CPU", 0) / slot.cpus, *([resources.get("GPU", 0) / slot.gpu_share] if slot.gpu_share else [])]
+        shares = [
+            resources.get("CPU", 0) / slot.cpus,
+            *([resources.get("GPU", 0) / slot.gpu_share] if slot.gpu_share else []),
+        ]
         found += int(min(shares) + 1e-9)
     return found
 

@@ -1,4 +1,5 @@
-"""Workers on the nodes of a Ray cluster. A worker is an actor; the run's folder, its lock and its state stay here."""
+"""Workers on the nodes of a Ray cluster. A worker is an actor; the run's folder, its lock and its
+state stay here."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ from anomalynet.tracking.run import catch_up
 POLL = 2.0
 """Seconds between two looks at a run under way."""
 PLACING = 5.0
-"""Seconds that a run waits for its worker to be placed before it goes back to the queue, where another slot may take it."""
+"""Seconds that a run waits for its worker to be placed before it goes back to the queue, where
+another slot may take it."""
 SAME_CODE = "install the same anomalynet on every node of the cluster"
 AGAIN = "`ray status` says what it has; the same command continues"
 SILENT = 15.0
@@ -35,7 +37,8 @@ NO_ROOM = 60.0
 
 
 class RayCluster:
-    """What the workers of one launch share: where they are made, and whether any of them has a place."""
+    """What the workers of one launch share: where they are made, and whether any of them has a
+    place."""
 
     def __init__(self, ray: Any, say: Callable[[str], None] = lambda text: None) -> None:
         self.ray, self.say = ray, say
@@ -49,9 +52,14 @@ class RayCluster:
         return RayWorker(self, slot)
 
     def actor(self, slot: RaySlot) -> Any:
-        """A new actor, which Ray never starts again by itself: where it dies, its run goes back to the queue first."""
+        """A new actor, which Ray never starts again by itself: where it dies, its run goes back to
+        the queue first."""
         kind = self.ray.remote(
-            num_cpus=slot.cpus, num_gpus=slot.gpu_share, max_restarts=0, max_task_retries=0, concurrency_groups={"news": 1}
+            num_cpus=slot.cpus,
+            num_gpus=slot.gpu_share,
+            max_restarts=0,
+            max_task_retries=0,
+            concurrency_groups={"news": 1},
         )
         return kind(Node).remote()
 
@@ -62,14 +70,17 @@ class RayCluster:
         (self._placed.add if there else self._placed.discard)(id(worker))
 
     def check(self, slot: RaySlot, failure: str = "") -> None:
-        """Say once that no worker has a place yet; the runs wait as long as the cluster could carry them.
+        """Say once that no worker has a place yet; the runs wait as long as the cluster could carry
+        them.
 
         Args:
             slot: what is waited for.
-            failure: how a worker ended before it had begun, as it does where Ray places it on a node that it does not know to be gone.
+            failure: how a worker ended before it had begun, as it does where Ray places it on a
+            node that it does not know to be gone.
 
         Raises:
-            RunError: for a while no worker has had a place, and no living node is large enough for one or every start fails.
+            RunError: for a while no worker has had a place, and no living node is large enough for
+            one or every start fails.
         """
         seconds = 0.0 if self._placed else time.monotonic() - self._empty_since
         if seconds > NO_ROOM and failure:
@@ -96,11 +107,13 @@ class RayWorker:
     def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
         """Carry out a job on the node, in the lock of its folder here.
 
-        A run that kills its process is told by the node (`died`), so an actor that is gone went with its node or its connection: `lost`,
-        which is not the run's fault. None where Ray ended the actor because the run took the node's memory.
+        A run that kills its process is told by the node (`died`), so an actor that is gone went
+        with its node or its connection: `lost`, which is not the run's fault. None where Ray ended
+        the actor because the run took the node's memory.
 
         Raises:
-            RunError: the node has other code or data, or cannot work at all: so could every other run.
+            RunError: the node has other code or data, or cannot work at all: so could every other
+            run.
         """
         folder = RunFolder(Path(job["folder"]))
         with self._asked:
@@ -114,10 +127,16 @@ class RayWorker:
                 return {"failed": None, "busy": True}
             except self.ray.exceptions.RayTaskError as error:
                 cause = getattr(error, "cause", None) or error
-                raise RunError(f"{self._host or 'a node of the Ray cluster'}: {type(cause).__name__}: {first_line(cause)}") from None
+                raise RunError(
+                    f"{self._host or 'a node of the Ray cluster'}: {type(cause).__name__}: "
+                    f"{first_line(cause)}"
+                ) from None
             except self.ray.exceptions.RayError as error:
                 if "raised in its creation task" in str(error):  # what it imports is not there
-                    told = f"a node of the Ray cluster cannot start a worker: {str(error).strip().splitlines()[-1]}"
+                    told = (
+                        "a node of the Ray cluster cannot start a worker: "
+                        f"{str(error).strip().splitlines()[-1]}"
+                    )
                     raise RunError(told, SAME_CODE) from None
                 self.spent = True
                 if self._host is None:
@@ -126,7 +145,9 @@ class RayWorker:
                 if isinstance(error, self.ray.exceptions.OutOfMemoryError):
                     self._words = f"{self._host} ran out of memory"
                     return None
-                self.cluster.say(f"{self._host} was lost; its run {folder.path.name} goes back to the queue")
+                self.cluster.say(
+                    f"{self._host} was lost; its run {folder.path.name} goes back to the queue"
+                )
                 return {"failed": None, "lost": f"{self._host}, {type(error).__name__}"}
 
     def _carry_out(self, job: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
@@ -159,15 +180,21 @@ class RayWorker:
                 return False
             hello = self.ray.get(self._hello)
             if hello["code"] != program():
-                what = f"{hello['host']} has other code ({hello['code']}) than this machine ({program()})"
+                what = (
+                    f"{hello['host']} has other code ({hello['code']}) than this machine "
+                    f"({program()})"
+                )
                 raise RunError(what, SAME_CODE)
             self._host = hello["host"]
             self.cluster.placed(self, True)
         return True
 
     def _follow(self, folder: RunFolder, seen: int) -> int:
-        """Bring home what the run has come to, and pass on a request to stop. An actor that cannot be reached is known by its `work`."""
-        asking = self._actor.news.options(concurrency_group="news").remote(seen, folder.stop.exists())
+        """Bring home what the run has come to, and pass on a request to stop. An actor that cannot
+        be reached is known by its `work`."""
+        asking = self._actor.news.options(concurrency_group="news").remote(
+            seen, folder.stop.exists()
+        )
         try:
             seen, files = self.ray.get(asking, timeout=10 * POLL)
         except self.ray.exceptions.RayError:
@@ -180,7 +207,8 @@ class RayWorker:
         return self._words
 
     def end(self) -> None:
-        """Kill the actor, and with it the process that trains; what has come home can be continued."""
+        """Kill the actor, and with it the process that trains; what has come home can be
+        continued."""
         self.cluster.placed(self, False)
         if self._actor is not None:
             with contextlib.suppress(Exception):  # it may be gone, and the cluster too

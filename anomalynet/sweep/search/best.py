@@ -16,8 +16,11 @@ MOST = 10
 """Points of a Pareto front that get a file."""
 
 
-def write_best(sweep: Sweep, overrides: Sequence[str], best: Mapping[int, Mapping[str, object]], out: Path) -> dict[int, str]:
-    """Write `best.yaml`, or with several objectives `pareto_<trial>.yaml` for each of the first points; earlier ones go.
+def write_best(
+    sweep: Sweep, overrides: Sequence[str], best: Mapping[int, Mapping[str, object]], out: Path
+) -> dict[int, str]:
+    """Write `best.yaml`, or with several objectives `pareto_<trial>.yaml` for each of the first
+    points; earlier ones go.
 
     Args:
         sweep: the search.
@@ -28,7 +31,9 @@ def write_best(sweep: Sweep, overrides: Sequence[str], best: Mapping[int, Mappin
     Returns: the file of each trial that has one.
     """
     several = len(sweep.search.objectives) > 1
-    names = {place: f"pareto_{place}.yaml" if several else "best.yaml" for place in list(best)[:MOST]}
+    names = {
+        place: f"pareto_{place}.yaml" if several else "best.yaml" for place in list(best)[:MOST]
+    }
     for place, name in names.items():
         write_text(out / name, _text(sweep, overrides, place, best[place], out))
     for path in [*out.glob("pareto_*.yaml"), out / "best.yaml"]:
@@ -37,17 +42,29 @@ def write_best(sweep: Sweep, overrides: Sequence[str], best: Mapping[int, Mappin
     return names
 
 
-def _text(sweep: Sweep, overrides: Sequence[str], place: int, params: Mapping[str, object], out: Path) -> str:
+def _text(
+    sweep: Sweep, overrides: Sequence[str], place: int, params: Mapping[str, object], out: Path
+) -> str:
     given = {leaf.key: leaf.value for leaf in read_overrides(overrides)}
-    values = {key: value for key, value in {**sweep.settings, **params, **given}.items() if not key.startswith("hardware.")}
-    lines = [f"# best of {sweep.name} — what trial {place} tried; judged by {', '.join(sweep.search.objectives)}"]
+    values = {
+        key: value
+        for key, value in {**sweep.settings, **params, **given}.items()
+        if not key.startswith("hardware.")
+    }
+    lines = [
+        f"# best of {sweep.name} — what trial {place} tried; judged by "
+        f"{', '.join(sweep.search.objectives)}"
+    ]
     lines.append(f"extends: {scalar(_parent(sweep.experiments[0], out))}")
     for section in dict.fromkeys(key.partition(".")[0] for key in values):
         own = {key: value for key, value in values.items() if key.partition(".")[0] == section}
         if list(own) == [section]:
             lines.append(f"{section}: {scalar(own[section])}")
         else:
-            lines += [f"{section}:", *(f"  {key.partition('.')[2]}: {scalar(value)}" for key, value in own.items())]
+            lines += [
+                f"{section}:",
+                *(f"  {key.partition('.')[2]}: {scalar(value)}" for key, value in own.items()),
+            ]
     return "\n".join(lines) + "\n"
 
 

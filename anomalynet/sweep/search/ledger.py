@@ -1,7 +1,9 @@
-"""The trials of a search in an Optuna storage: who works on which, and which trial holds which place.
+"""The trials of a search in an Optuna storage: who works on which, and which trial holds which
+place.
 
-A trial is written whole, with its values and its owner, before anything is run; killed at any moment, a search leaves trials that say who
-has them and what they are. A place is held by the first trial written for it, or by one that says that it replaces the holder.
+A trial is written whole, with its values and its owner, before anything is run; killed at any
+moment, a search leaves trials that say who has them and what they are. A place is held by the first
+trial written for it, or by one that says that it replaces the holder.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 BEAT = 30.0
 """Seconds after which an owner says again that it lives."""
 SILENCE = 120.0
-"""Seconds of silence after which an owner counts as dead; one on this machine does as soon as its process is gone."""
+"""Seconds of silence after which an owner counts as dead; one on this machine does as soon as its
+process is gone."""
 
 
 class Ledger:
@@ -45,11 +48,15 @@ class Ledger:
         lock: a file that keeps two commands on this machine from proposing at once.
     """
 
-    def __init__(self, storage: BaseStorage, name: str, settings: SearchSettings, lock: Path) -> None:
+    def __init__(
+        self, storage: BaseStorage, name: str, settings: SearchSettings, lock: Path
+    ) -> None:
         import optuna
 
         self.storage, self.name = storage, name
-        study = optuna.create_study(study_name=name, storage=storage, directions=settings.directions, load_if_exists=True)
+        study = optuna.create_study(
+            study_name=name, storage=storage, directions=settings.directions, load_if_exists=True
+        )
         if study.metric_names is None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # experimental, and read by optuna-dashboard alone
@@ -80,13 +87,22 @@ class Ledger:
         return [held[place] for place in sorted(held)]
 
     def add(
-        self, place: int, params: Params, distributions: Mapping[str, BaseDistribution], attributes: Mapping[str, object] | None = None
+        self,
+        place: int,
+        params: Params,
+        distributions: Mapping[str, BaseDistribution],
+        attributes: Mapping[str, object] | None = None,
     ) -> FrozenTrial | None:
         """Write a trial of ours; None where somebody on another machine took its place first."""
         from optuna.trial import TrialState, create_trial
 
         known = {"place": place, **self._owner(), **(attributes or {})}
-        trial = create_trial(state=TrialState.RUNNING, params=params, distributions=dict(distributions), user_attrs=known)
+        trial = create_trial(
+            state=TrialState.RUNNING,
+            params=params,
+            distributions=dict(distributions),
+            user_attrs=known,
+        )
         number = self.storage.get_trial(self.storage.create_new_trial(self._study, trial)).number
         return next((held for held in self.trials() if held.number == number), None)
 
@@ -139,7 +155,14 @@ class Ledger:
 
         self._end(trial, TrialState.FAIL, None, ({}, {}), **attributes)
 
-    def _end(self, trial: FrozenTrial, state: object, values: Sequence[float] | None, judged: Judged, **attributes: object) -> None:
+    def _end(
+        self,
+        trial: FrozenTrial,
+        state: object,
+        values: Sequence[float] | None,
+        judged: Judged,
+        **attributes: object,
+    ) -> None:
         """Note what is known, then the state; does nothing where another command was first."""
         from optuna.exceptions import UpdateFinishedTrialError
 
@@ -156,7 +179,10 @@ class Ledger:
             pass
 
     def _owner(self) -> dict[str, object]:
-        return {"owner": {"host": socket.gethostname(), "pid": os.getpid(), "token": self._token}, "beat": time.time()}
+        return {
+            "owner": {"host": socket.gethostname(), "pid": os.getpid(), "token": self._token},
+            "beat": time.time(),
+        }
 
 
 Judged = tuple[Mapping[int, float], Mapping[str, float]]
@@ -164,7 +190,8 @@ Judged = tuple[Mapping[int, float], Mapping[str, float]]
 
 
 def place_of(trial: FrozenTrial) -> int | None:
-    """The place in its search that a trial was written for, from 0; None of one that somebody else wrote."""
+    """The place in its search that a trial was written for, from 0; None of one that somebody else
+    wrote."""
     place = trial.user_attrs.get("place")
     return place if isinstance(place, int) else None
 
@@ -182,21 +209,31 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
         from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
         journal.parent.mkdir(parents=True, exist_ok=True)
-        lock = JournalFileOpenLock(str(journal), grace_period=5)  # a process that is killed while it holds it blocks others so long
+        lock = JournalFileOpenLock(
+            str(journal), grace_period=5
+        )  # a process that is killed while it holds it blocks others so long
         try:
             return optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
         except (ValueError, KeyError) as error:
-            raise UsageError(f"{journal}: no journal of trials: {error}", "move it away; runs that are done are not repeated") from None
+            raise UsageError(
+                f"{journal}: no journal of trials: {error}",
+                "move it away; runs that are done are not repeated",
+            ) from None
     options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None
     for attempt in range(3):
         try:
             return optuna.storages.RDBStorage(url, engine_kwargs=options)
         except Exception as error:  # each driver has its own errors
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            reason = (
+                str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            )
             if attempt == 2 or not ("UNIQUE" in reason or "exists" in reason):
-                shown = re.sub(r"//([^:/@]*):[^@]*@", r"//\1:***@", url)  # a password is nobody's business
+                shown = re.sub(
+                    r"//([^:/@]*):[^@]*@", r"//\1:***@", url
+                )  # a password is nobody's business
                 raise UsageError(
-                    f"--storage {shown}: cannot be opened: {reason}", "an SQLAlchemy URL, such as sqlite:///search.db"
+                    f"--storage {shown}: cannot be opened: {reason}",
+                    "an SQLAlchemy URL, such as sqlite:///search.db",
                 ) from None
             time.sleep(1.0)  # another command was just making the tables
     raise AssertionError

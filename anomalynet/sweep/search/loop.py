@@ -1,7 +1,9 @@
-"""A search: Optuna proposes trials, the launcher carries out their runs, and their mean on validation is told back.
+"""A search: Optuna proposes trials, the launcher carries out their runs, and their mean on
+validation is told back.
 
-Only this process asks and tells: a run on several devices cannot draw a trial a rank. What is proposed depends on the trials before
-alone, and a trial is written before it is run, so that the same command continues a search that was killed, to the same end.
+Only this process asks and tells: a run on several devices cannot draw a trial a rank. What is
+proposed depends on the trials before alone, and a trial is written before it is run, so that the
+same command continues a search that was killed, to the same end.
 """
 
 from __future__ import annotations
@@ -68,7 +70,9 @@ class Trial:
         for job in self.jobs:
             if job.state == "waiting":
                 job.state = "stopped"
-            elif job.state == "running":  # asked again at each look: a run that is just beginning clears old requests
+            elif (
+                job.state == "running"
+            ):  # asked again at each look: a run that is just beginning clears old requests
                 job.ask_to_stop()
 
 
@@ -96,7 +100,8 @@ class Search:
     _prints: dict[DataConfig, str] = field(default_factory=dict)
 
     def run(self, launch: Launch, watcher: Watcher) -> None:
-        """Carry out trials until there are as many as wanted; those that other commands work on are left to them.
+        """Carry out trials until there are as many as wanted; those that other commands work on are
+        left to them.
 
         Raises:
             StoppedError: somebody asked a run to stop.
@@ -117,12 +122,22 @@ class Search:
                 watcher.ended(trial)
 
     def renew(self, again: Sequence[Again]) -> None:
-        """Put new trials with the same values in the place of those that failed, or of finished ones whose runs other code made."""
+        """Put new trials with the same values in the place of those that failed, or of finished
+        ones whose runs other code made."""
         with self.ledger.alone():
             for trial in self.ledger.trials()[: self.total]:
                 if trial.state.is_finished() and self._wanted_again(trial, again):
-                    kept = {"runs": trial.user_attrs.get("runs", []), "again": list(again), "replaces": trial.number}
-                    self.ledger.add(_place(trial), dict(trial.params), trial.distributions, {**kept, "owner": None, "beat": 0.0})
+                    kept = {
+                        "runs": trial.user_attrs.get("runs", []),
+                        "again": list(again),
+                        "replaces": trial.number,
+                    }
+                    self.ledger.add(
+                        _place(trial),
+                        dict(trial.params),
+                        trial.distributions,
+                        {**kept, "owner": None, "beat": 0.0},
+                    )
 
     def _wanted_again(self, trial: FrozenTrial, again: Sequence[Again]) -> bool:
         if trial.state.name == "FAIL":
@@ -136,10 +151,13 @@ class Search:
             ConfigError: values that make no configuration.
         """
         arm = Arm(f"trial {place}", self.sweep.experiments[0], dict(params), dict(params))
-        return jobs_of(plan(self.sweep, self.overrides, wanted=[arm]), self.runs, again, self._prints)
+        return jobs_of(
+            plan(self.sweep, self.overrides, wanted=[arm]), self.runs, again, self._prints
+        )
 
     def _claim(self) -> list[Trial]:
-        """The trials of one batch that are to be run: those that nobody works on any more, and new ones up to the batch's end."""
+        """The trials of one batch that are to be run: those that nobody works on any more, and new
+        ones up to the batch's end."""
         size = self.sweep.search.batch
         claimed: list[FrozenTrial] = []
         with self.ledger.alone():
@@ -157,27 +175,36 @@ class Search:
         return [self._prepared(trial, known) for trial in claimed]
 
     def _proposed(self, known: Sequence[FrozenTrial]) -> FrozenTrial | None:
-        """The next trial, written; None where there is none, or where a command on another machine has just written one there."""
+        """The next trial, written; None where there is none, or where a command on another machine
+        has just written one there."""
         place = len(known)
         params = propose(self.sweep, self._before(known, place), place)
         if params is None:
             self.exhausted = True
             return None
         try:
-            runs = [f"{job.folder.path.parent.name}/{job.folder.path.name}" for job in self.jobs(place, params)]
+            runs = [
+                f"{job.folder.path.parent.name}/{job.folder.path.name}"
+                for job in self.jobs(place, params)
+            ]
         except AnomalynetError:
             runs = []  # said when the trial is carried out
         return self.ledger.add(place, params, space.distributions(self.sweep.axes), {"runs": runs})
 
     def _before(self, known: Sequence[FrozenTrial], place: int) -> list[FrozenTrial]:
-        """What a trial may know: those before its batch, and of those in its batch what they try."""
+        """What a trial may know: those before its batch, and of those in its batch what they
+        try."""
         from optuna.trial import TrialState, create_trial
 
         batch = place // self.sweep.search.batch * self.sweep.search.batch
         return [
             trial
             if number < batch and trial.state.is_finished()
-            else create_trial(state=TrialState.RUNNING, params=dict(trial.params), distributions=trial.distributions)
+            else create_trial(
+                state=TrialState.RUNNING,
+                params=dict(trial.params),
+                distributions=trial.distributions,
+            )
             for number, trial in enumerate(known[:place])
         ]
 
@@ -191,8 +218,13 @@ class Search:
             trial.jobs, trial.reason = [], str(error)
             return trial
         if settings.pruner != "none":
-            before, epochs = self._before(known, trial.place), trial.jobs[0].run.loaded.config.training.epochs
-            trial.judge = Judge(settings, before, trial.params, frozen.distributions, epochs, self.ledger.name)
+            before, epochs = (
+                self._before(known, trial.place),
+                trial.jobs[0].run.loaded.config.training.epochs,
+            )
+            trial.judge = Judge(
+                settings, before, trial.params, frozen.distributions, epochs, self.ledger.name
+            )
         return trial
 
     def _judge(self, trial: Trial) -> None:
@@ -205,11 +237,16 @@ class Search:
             trial.cancel()
 
     def _steps(self, trial: Trial) -> list[tuple[int, float]]:
-        """The values so far: each epoch of the first run, or for Wilcoxon's test each finished run, up to the first that is not."""
+        """The values so far: each epoch of the first run, or for Wilcoxon's test each finished run,
+        up to the first that is not."""
         objective, first = self.sweep.search.objectives[0], trial.jobs[0]
         if self.sweep.search.pruner == "wilcoxon":
             finished = itertools.takewhile(lambda job: job.state == "done", trial.jobs)
-            return [(number, value) for number, job in enumerate(finished) if (value := _known(job, objective)) is not None]
+            return [
+                (number, value)
+                for number, job in enumerate(finished)
+                if (value := _known(job, objective)) is not None
+            ]
         lines = [] if made_by_other_code(first.folder.environment) else first.folder.read_progress()
         return [(int(line["epoch"]), float(line[objective])) for line in lines if objective in line]
 
@@ -224,10 +261,14 @@ class Search:
         if failed:
             trial.reason = f"{failed.run.place}: {failed.reason}"
         elif any(job.state != "done" for job in trial.jobs):
-            raise StoppedError(f"trial {trial.place}: a run was asked to stop", "the same command continues it")
+            raise StoppedError(
+                f"trial {trial.place}: a run was asked to stop", "the same command continues it"
+            )
         if not trial.reason:
             try:
-                trial.values = trial_values([job.folder for job in trial.jobs], self.sweep.search.objectives)
+                trial.values = trial_values(
+                    [job.folder for job in trial.jobs], self.sweep.search.objectives
+                )
             except AnomalynetError as error:
                 trial.reason = str(error)
         if trial.values is None:

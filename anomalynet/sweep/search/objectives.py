@@ -11,7 +11,8 @@ from anomalynet.runs.folder import RunFolder
 
 
 def run_value(folder: RunFolder, objective: str) -> float:
-    """An objective of one finished run: a metric on validation, microseconds a window (`latency`), or trained weights (`parameters`).
+    """An objective of one finished run: a metric on validation, microseconds a window (`latency`),
+    or trained weights (`parameters`).
 
     `validation/loss` is that of the epoch whose model was kept.
 
@@ -38,4 +39,7 @@ def trial_values(folders: Sequence[RunFolder], objectives: Sequence[str]) -> lis
     Raises:
         RunError: one is undefined in one of them.
     """
-    return [sum(run_value(folder, objective) for folder in folders) / len(folders) for objective in objectives]
+    return [
+        sum(run_value(folder, objective) for folder in folders) / len(folders)
+        for objective in objectives
+    ]

@@ -1,7 +1,8 @@
 """What a search tries next: a function of its settings, of the trials before, and of nothing else.
 
-A sampler is made for each proposal, seeded with the trial's place, and thrown away: whoever continues an interrupted search proposes what
-it would have proposed. A sampler that is seeded once and kept repeats its first trials after an interruption.
+A sampler is made for each proposal, seeded with the trial's place, and thrown away: whoever
+continues an interrupted search proposes what it would have proposed. A sampler that is seeded once
+and kept repeats its first trials after an interruption.
 """
 
 from __future__ import annotations
@@ -26,18 +27,21 @@ ATTEMPTS = 20
 
 
 def propose(sweep: Sweep, history: Sequence[FrozenTrial], place: int) -> Params | None:
-    """The values of the trial at a place, which no trial before has had; None where all have been tried.
+    """The values of the trial at a place, which no trial before has had; None where all have been
+    tried.
 
     Args:
         sweep: a search.
-        history: every trial before it, in order; those whose values it must not know are running ones.
-        place: its own, from 0.
+        history: every trial before it, in order; those whose values it must not know are running
+        ones. place: its own, from 0.
 
     Raises:
         UsageError: a space that cannot be searched so.
     """
     if sweep.search.sampler == "grid":
-        return next((point for number, point in enumerate(space.every(sweep)) if number == place), None)
+        return next(
+            (point for number, point in enumerate(space.every(sweep)) if number == place), None
+        )
     tried = {space.key_of(trial.params) for trial in history}
     for attempt in range(ATTEMPTS):
         point = space.tidy(_drawn(sweep, history, _seed(sweep, place, attempt)), sweep.axes)
@@ -57,7 +61,11 @@ def _drawn(sweep: Sweep, history: Sequence[FrozenTrial], seed: int) -> Params:
 
     if sweep.search.sampler == "cmaes":
         sign = -1.0 if sweep.search.directions[0] == "maximize" else 1.0
-        told = [(trial.params, sign * trial.values[0]) for trial in history if trial.state.name == "COMPLETE"]
+        told = [
+            (trial.params, sign * trial.values[0])
+            for trial in history
+            if trial.state.name == "COMPLETE"
+        ]
         return evolve(sweep.axes, told, seed)
     study = optuna.create_study(directions=sweep.search.directions, sampler=_sampler(sweep, seed))
     study.add_trials(history)
@@ -68,7 +76,9 @@ def _sampler(sweep: Sweep, seed: int) -> BaseSampler:
     from optuna import samplers
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that something is experimental is our business, not the user's
+        warnings.simplefilter(
+            "ignore"
+        )  # that something is experimental is our business, not the user's
         if sweep.search.sampler == "gp":
             return samplers.GPSampler(seed=seed)
         if sweep.search.sampler == "tpe":

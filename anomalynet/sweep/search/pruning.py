@@ -1,6 +1,8 @@
-"""Whether a trial is given up early: a function of the trials before it and of its own values in order, never of when one looks.
+"""Whether a trial is given up early: a function of the trials before it and of its own values in
+order, never of when one looks.
 
-The pruner works on a copy in memory of the trials before, so that an interrupted search decides again as it had decided.
+The pruner works on a copy in memory of the trials before, so that an interrupted search decides
+again as it had decided.
 """
 
 from __future__ import annotations
@@ -46,9 +48,13 @@ class Judge:
 
         self.pruner = _pruner(settings, epochs)
         storage = optuna.storages.InMemoryStorage()
-        self.study = optuna.create_study(study_name=name, storage=storage, directions=settings.directions, pruner=self.pruner)
+        self.study = optuna.create_study(
+            study_name=name, storage=storage, directions=settings.directions, pruner=self.pruner
+        )
         self.study.add_trials(history)
-        running = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING, params=params, distributions=dict(distributions))
+        running = optuna.trial.create_trial(
+            state=optuna.trial.TrialState.RUNNING, params=params, distributions=dict(distributions)
+        )
         self._storage, self._id = storage, storage.create_new_trial(self.study._study_id, running)
         self.seen: dict[int, float] = {}
 

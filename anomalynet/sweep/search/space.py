@@ -1,4 +1,5 @@
-"""The space of a search: what Optuna is told of each axis, how many points there are, and which of them make sense."""
+"""The space of a search: what Optuna is told of each axis, how many points there are, and which of
+them make sense."""
 
 from __future__ import annotations
 
@@ -42,7 +43,10 @@ def _distribution(key: str, axis: Axis) -> BaseDistribution:
         return FloatDistribution(float(low), float(high), step=step, log=axis.log)
     strange = [level for level in axis if not isinstance(level, str | int | float | None)]
     if strange:
-        raise UsageError(f"axes.{key}: a search cannot propose {strange[0]!r}", "levels are numbers, texts, true, false or null")
+        raise UsageError(
+            f"axes.{key}: a search cannot propose {strange[0]!r}",
+            "levels are numbers, texts, true, false or null",
+        )
     return CategoricalDistribution(tuple(axis))  # type: ignore[arg-type]
 
 
@@ -52,7 +56,8 @@ def _last(axis: Range) -> float:
 
 
 def tidy(params: Mapping[str, object], axes: Mapping[str, Axis]) -> Params:
-    """Proposed values as people write them: six digits, inside the range; in the order of the axes."""
+    """Proposed values as people write them: six digits, inside the range; in the order of the
+    axes."""
     return {key: _tidied(params[key], axis) for key, axis in axes.items()}
 
 
@@ -77,7 +82,10 @@ def every(sweep: Sweep) -> Iterator[Params]:
     for key, axis in sweep.axes.items():
         whole = _stepped(axis)
         if isinstance(whole, Range) and whole.step is None and whole.count is None:
-            raise UsageError(f"axes.{key}: a grid takes a range whole: give it a `step` or a `count`", "or choose another search.sampler")
+            raise UsageError(
+                f"axes.{key}: a grid takes a range whole: give it a `step` or a `count`",
+                "or choose another search.sampler",
+            )
         levels.append(whole.levels() if isinstance(whole, Range) else whole)
     points = (dict(zip(sweep.axes, point, strict=True)) for point in itertools.product(*levels))
     return (point for point in points if not sweep.excludes(sweep.experiments[0], point))
@@ -88,9 +96,16 @@ def enumerable(sweep: Sweep) -> bool:
     axes = [_stepped(axis) for axis in sweep.axes.values()]
     if any(isinstance(axis, Range) and axis.step is None for axis in axes):
         return False
-    return math.prod(len(axis.levels() if isinstance(axis, Range) else axis) for axis in axes) <= ENUMERABLE
+    return (
+        math.prod(len(axis.levels() if isinstance(axis, Range) else axis) for axis in axes)
+        <= ENUMERABLE
+    )
 
 
 def _stepped(axis: Axis) -> Axis:
     """Whole numbers are one apart unless the file says otherwise."""
-    return replace(axis, step=1, log=False) if isinstance(axis, Range) and axis.whole and axis.step is None and not axis.count else axis
+    return (
+        replace(axis, step=1, log=False)
+        if isinstance(axis, Range) and axis.whole and axis.step is None and not axis.count
+        else axis
+    )

@@ -34,16 +34,28 @@ def check(sweep: Sweep, overrides: Sequence[str]) -> None:
     """
     settings = sweep.search
     if len(sweep.experiments) != 1:
-        raise UsageError(f"{sweep.name}: a search tunes one experiment, not {len(sweep.experiments)}", "write one file for each")
+        raise UsageError(
+            f"{sweep.name}: a search tunes one experiment, not {len(sweep.experiments)}",
+            "write one file for each",
+        )
     if not sweep.axes:
         raise UsageError(f"{sweep.name}: a search without `axes` has nothing to try")
     if sweep.extras:
-        raise UsageError(f"{sweep.name}: a search has no `arms`", "another sweep of `design: factorial` compares them with its best")
+        raise UsageError(
+            f"{sweep.name}: a search has no `arms`",
+            "another sweep of `design: factorial` compares them with its best",
+        )
     if settings.sampler == "cmaes" and len(settings.objectives) > 1:
-        raise UsageError(f"{sweep.name}: search.sampler: cmaes knows one objective", "tpe, gp, random and grid know several")
+        raise UsageError(
+            f"{sweep.name}: search.sampler: cmaes knows one objective",
+            "tpe, gp, random and grid know several",
+        )
     taken = [leaf.key for leaf in read_overrides(overrides) if leaf.key in sweep.axes]
     if taken:
-        raise UsageError(f"{taken[0]}: it is an axis of {sweep.name}: every trial would have this value", "take it from the sweep's axes")
+        raise UsageError(
+            f"{taken[0]}: it is an axis of {sweep.name}: every trial would have this value",
+            "take it from the sweep's axes",
+        )
     space.distributions(sweep.axes)
     if settings.sampler == "grid":
         space.every(sweep)
@@ -66,7 +78,8 @@ def _axis_problems(sweep: Sweep, overrides: Sequence[str], key: str) -> list[Pro
 
 
 def base_jobs(sweep: Sweep, overrides: Sequence[str], runs: Path) -> list[Job]:
-    """The runs of the experiment as it is, which stand for those of every trial: same data, seeds and folds."""
+    """The runs of the experiment as it is, which stand for those of every trial: same data, seeds
+    and folds."""
     return jobs_of(plan(sweep, overrides, wanted=[Arm("base", sweep.experiments[0], {}, {})]), runs)
 
 
@@ -77,19 +90,28 @@ def files_of(runs: Path, label: str) -> tuple[Path, Path]:
 
 
 def study_name(sweep: Sweep, base: Sequence[Job]) -> str:
-    """The sweep, and ten digits of what decides which trials come: the space, the settings, and the experiment's runs by identity.
+    """The sweep, and ten digits of what decides which trials come: the space, the settings, and the
+    experiment's runs by identity.
 
     Neither the number of trials nor the batch is in it: they may change while a search goes on.
     """
     settings = sweep.search
     axes = {key: asdict(axis) if is_dataclass(axis) else axis for key, axis in sweep.axes.items()}
-    decides = [axes, sweep.exclude, settings.objectives, settings.sampler, settings.pruner, settings.seed]
+    decides = [
+        axes,
+        sweep.exclude,
+        settings.objectives,
+        settings.sampler,
+        settings.pruner,
+        settings.seed,
+    ]
     runs = sorted(f"{job.folder.path.parent.name}/{job.folder.path.name}" for job in base)
     return f"{sweep.name}-{hashlib.sha256(json.dumps([decides, runs]).encode()).hexdigest()[:10]}"
 
 
 def best(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> list[int]:
-    """The places of the best trial, the earlier of equals, or with several objectives of all that no other beats in everything.
+    """The places of the best trial, the earlier of equals, or with several objectives of all that
+    no other beats in everything.
 
     Args:
         trials: in order of place.
@@ -105,6 +127,12 @@ def best(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> list[int]:
         return [min(losses, key=lambda place: (losses[place], place))] if losses else []
 
     def beaten(one: list[float]) -> bool:
-        return any(other != one and all(a <= b for a, b in zip(other, one, strict=True)) for other in losses.values())
+        return any(
+            other != one and all(a <= b for a, b in zip(other, one, strict=True))
+            for other in losses.values()
+        )
 
-    return sorted((place for place, one in losses.items() if not beaten(one)), key=lambda place: (losses[place], place))
+    return sorted(
+        (place for place, one in losses.items() if not beaten(one)),
+        key=lambda place: (losses[place], place),
+    )

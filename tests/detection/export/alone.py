@@ -1,4 +1,5 @@
-"""Runs an exported file with ONNX Runtime and its contract alone, as someone would who has nothing else."""
+"""Runs an exported file with ONNX Runtime and its contract alone, as someone would who has nothing
+else."""
 
 from __future__ import annotations
 
@@ -22,10 +23,16 @@ class Alone:
         self.contract: Contract = read(self.metadata, str(file))
 
     def scores(self, prepared: Prepared, rows: np.ndarray, batch: int) -> np.ndarray:
-        """Scores of some rows, `batch` at a time; where the file carries its state, so many copies of a segment side by side."""
+        """Scores of some rows, `batch` at a time; where the file carries its state, so many copies
+        of a segment side by side."""
         if self.contract.form == "step":
             return self._carried(prepared, rows, batch)
-        return np.concatenate([self._scores(prepared, rows[first : first + batch]) for first in range(0, len(rows), batch)])
+        return np.concatenate(
+            [
+                self._scores(prepared, rows[first : first + batch])
+                for first in range(0, len(rows), batch)
+            ]
+        )
 
     def _scores(self, prepared: Prepared, rows: np.ndarray) -> np.ndarray:
         windows = prepared.values[rows[:, None] + np.arange(1 - self.contract.window, 1)]
@@ -40,16 +47,27 @@ class Alone:
         found = {}
         for segment in prepared.segments:
             mine = rows[(rows >= segment.start) & (rows < segment.stop)]
-            for step, scores in enumerate(self._stream(prepared, segment.start, int(mine.max(initial=0)) + 1 - segment.start, batch)):
+            for step, scores in enumerate(
+                self._stream(
+                    prepared, segment.start, int(mine.max(initial=0)) + 1 - segment.start, batch
+                )
+            ):
                 assert np.ptp(scores) < 1e-6
                 found[segment.start + step] = scores[-1]
         return np.array([found[row] for row in rows.tolist()])
 
-    def _stream(self, prepared: Prepared, start: int, steps: int, count: int) -> Iterator[np.ndarray]:
+    def _stream(
+        self, prepared: Prepared, start: int, steps: int, count: int
+    ) -> Iterator[np.ndarray]:
         told = self.contract
-        state = {name: np.zeros((count, *shape), np.float32) for name, shape in told.carried.items()}
+        state = {
+            name: np.zeros((count, *shape), np.float32) for name, shape in told.carried.items()
+        }
         states = np.zeros((count, told.window, told.width), np.float32)
-        calibration = {"offset": np.zeros((count, len(told.channels))), "scale": np.ones((count, len(told.channels)))}
+        calibration = {
+            "offset": np.zeros((count, len(told.channels))),
+            "scale": np.ones((count, len(told.channels))),
+        }
         for step in range(steps):
             slot = np.zeros((count, told.window), np.float32)
             slot[:, step % told.window] = 1

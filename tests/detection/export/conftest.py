@@ -53,6 +53,9 @@ def made(tmp_path_factory: pytest.TempPathFactory, data_home: Path) -> Callable[
         assert outcome is not None
         run = open_run(outcome.folder.path)
         variants = ("int8", "fp16") if experiment in VARIED else ()
-        return Made(run, export(run, checked(folder / f"{experiment}.onnx", variants, replace=False), variants))
+        return Made(
+            run,
+            export(run, checked(folder / f"{experiment}.onnx", variants, replace=False), variants),
+        )
 
     return make

@@ -1,4 +1,5 @@
-"""`anomalynet export`: what it prints, what it refuses, and that a refusal leaves nothing behind."""
+"""`anomalynet export`: what it prints, what it refuses, and that a refusal leaves nothing
+behind."""
 
 from __future__ import annotations
 
@@ -23,18 +24,38 @@ from tests.detection.export.conftest import Made
 from tests.training.small import short
 
 
-def test_another_process_writes_the_same_bytes_and_is_quiet(made: Callable[[str], Made], tmp_path: Path) -> None:
+def test_another_process_writes_the_same_bytes_and_is_quiet(
+    made: Callable[[str], Made], tmp_path: Path
+) -> None:
     one = made("autoencoder")
     out = tmp_path / "autoencoder.onnx"
-    command = ["export", str(one.run.folder.path), "--out", str(out), "--variants", "int8,fp16", "--json"]
-    done = subprocess.run([sys.executable, "-m", "anomalynet", *command], capture_output=True, text=True, check=True)
+    command = [
+        "export",
+        str(one.run.folder.path),
+        "--out",
+        str(out),
+        "--variants",
+        "int8,fp16",
+        "--json",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "anomalynet", *command], capture_output=True, text=True, check=True
+    )
     told = json.loads(done.stdout)
-    assert [Path(file["file"]).name for file in told["files"]] == ["autoencoder.onnx", "autoencoder.int8.onnx", "autoencoder.fp16.onnx"]
+    assert [Path(file["file"]).name for file in told["files"]] == [
+        "autoencoder.onnx",
+        "autoencoder.int8.onnx",
+        "autoencoder.fp16.onnx",
+    ]
     for name, file in one.exported.files.items():
         assert (tmp_path / file.name).read_bytes() == file.read_bytes(), name
     assert told["parity"]["windows"] == one.exported.parity.windows
     lines = done.stderr.splitlines()
-    assert lines[:2] == ["reading the run and its data", "exporting and comparing with the run's model"] and len(lines) == 5
+    assert (
+        lines[:2]
+        == ["reading the run and its data", "exporting and comparing with the run's model"]
+        and len(lines) == 5
+    )
 
 
 def test_names_that_cannot_be_written_are_refused_before_anything_is_read(
@@ -58,7 +79,9 @@ def test_names_that_cannot_be_written_are_refused_before_anything_is_read(
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "find_spec", lambda name: None if name == "skl2onnx" else find_spec(name))
+    monkeypatch.setattr(
+        packages, "find_spec", lambda name: None if name == "skl2onnx" else find_spec(name)
+    )
     with pytest.raises(UsageError, match=r"needs the package skl2onnx\n.*anomalynet\[export\]"):
         packages.require_packages()
 

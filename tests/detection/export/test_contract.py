@@ -19,10 +19,20 @@ from tests.detection.export.conftest import Made
 def test_the_contract_of_a_simulated_run(made: Callable[[str], Made]) -> None:
     run, told = made("hybrid").run, Alone(made("hybrid").file).contract
     assert told == made("hybrid").exported.contract
-    assert (told.run, told.model, told.form, told.code) == (run.result.id, "hybrid", "window", code_hash())
+    assert (told.run, told.model, told.form, told.code) == (
+        run.result.id,
+        "hybrid",
+        "window",
+        code_hash(),
+    )
     assert told.channels == run.result.channels and told.channels[-1] == MASK and told.mask
     first = told.sensors[0]
-    assert (first.name, first.unit, first.minimum, first.maximum) == ("temperature", "°C", -40.0, 85.0)
+    assert (first.name, first.unit, first.minimum, first.maximum) == (
+        "temperature",
+        "°C",
+        -40.0,
+        85.0,
+    )
     assert (told.period, told.max_gap, told.breaks, told.hold) == (60.0, 10, False, 10)
     assert (told.calibration_rows, told.calibration, told.clip) == (50, "offset", None)
     assert told.outputs == ("score", "error", "attention") and told.attention_axis == "time"
@@ -31,11 +41,19 @@ def test_the_contract_of_a_simulated_run(made: Callable[[str], Made]) -> None:
 
 
 def test_what_other_runs_leave_out(made: Callable[[str], Made]) -> None:
-    bound, bare, statistics = (Alone(made(name).file).contract for name in ("cnn", "lstm", "gradient_boosting"))
+    bound, bare, statistics = (
+        Alone(made(name).file).contract for name in ("cnn", "lstm", "gradient_boosting")
+    )
     assert bound.clip == 3.0 and bound.calibration == "deviation"
-    assert list(np.isinf(bounds(made("cnn").run))) == [False] * 10 + [True], "the mask is not bounded"
+    assert list(np.isinf(bounds(made("cnn").run))) == [False] * 10 + [True], (
+        "the mask is not bounded"
+    )
     assert not bare.mask and MASK not in bare.channels
-    assert statistics.form == "statistics" and statistics.calibration_rows == 0 and statistics.clip is None
+    assert (
+        statistics.form == "statistics"
+        and statistics.calibration_rows == 0
+        and statistics.clip is None
+    )
 
 
 def test_a_carried_state_is_told_by_name_and_shape(made: Callable[[str], Made]) -> None:
@@ -45,21 +63,37 @@ def test_a_carried_state_is_told_by_name_and_shape(made: Callable[[str], Made]) 
 
 
 @pytest.mark.parametrize("experiment", ["hybrid", "lstm"])
-def test_the_threshold_gives_way_by_a_hair_and_no_validation_score_changes_sides(experiment: str, made: Callable[[str], Made]) -> None:
-    limit, told = made(experiment).run.result.threshold, Alone(made(experiment).file).contract.threshold
-    scores = made(experiment).run.scores.filter(pl.col("split") == "validation")["score"].drop_nulls().to_numpy()
+def test_the_threshold_gives_way_by_a_hair_and_no_validation_score_changes_sides(
+    experiment: str, made: Callable[[str], Made]
+) -> None:
+    limit, told = (
+        made(experiment).run.result.threshold,
+        Alone(made(experiment).file).contract.threshold,
+    )
+    scores = (
+        made(experiment)
+        .run.scores.filter(pl.col("split") == "validation")["score"]
+        .drop_nulls()
+        .to_numpy()
+    )
     assert 0 < limit - told < 1.01e-6
     assert ((scores >= limit) == (scores >= told)).all()
 
 
-def test_quantiles_are_those_of_validation_scores_and_training_readings(made: Callable[[str], Made]) -> None:
+def test_quantiles_are_those_of_validation_scores_and_training_readings(
+    made: Callable[[str], Made],
+) -> None:
     run, reference = made("hybrid").run, Alone(made("hybrid").file).contract.reference
-    scores = np.sort(run.scores.filter(pl.col("split") == "validation")["score"].drop_nulls().to_numpy())
+    scores = np.sort(
+        run.scores.filter(pl.col("split") == "validation")["score"].drop_nulls().to_numpy()
+    )
     assert len(reference.scores) == 101
     assert (reference.scores[0], reference.scores[100]) == (scores[0], scores[-1])
     found = run.data.windows("train")
     windows = Windows(found.prepared, found.ranges, found.window)
-    readings = run.data.prepared.values[np.unique(windows.starts()[:, None] + np.arange(windows.window))]
+    readings = run.data.prepared.values[
+        np.unique(windows.starts()[:, None] + np.arange(windows.window))
+    ]
     assert reference.channels.keys() == set(run.result.channels)
     for position, channel in enumerate(run.result.channels):
         assert reference.channels[channel][50] == pytest.approx(np.median(readings[:, position]))
@@ -68,9 +102,15 @@ def test_quantiles_are_those_of_validation_scores_and_training_readings(made: Ca
 def test_the_card_repeats_what_was_measured(made: Callable[[str], Made]) -> None:
     run, exported = made("hybrid").run, made("hybrid").exported
     card, metrics = exported.card.read_text(), run.result.metrics
-    assert f"| Average precision |  | {metrics['validation/average_precision']:.4f} | {metrics['test/average_precision']:.4f} |" in card
+    assert (
+        f"| Average precision |  | {metrics['validation/average_precision']:.4f} | "
+        f"{metrics['test/average_precision']:.4f} |" in card
+    )
     share = metrics["test/prevalence"]
-    assert share is not None and f"Always saying normal is right in {100 * (1 - share):.2f} % of the test steps" in card
+    assert (
+        share is not None
+        and f"Always saying normal is right in {100 * (1 - share):.2f} % of the test steps" in card
+    )
     assert run.result.fingerprint in card and "Apache-2.0" in card
     assert "| temperature | °C | -40 … 85 |" in card
     for name, loss in exported.losses.items():

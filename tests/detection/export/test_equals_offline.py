@@ -1,4 +1,5 @@
-"""A detector that is told of readings as they come gives the scores that the run stored: silent slots are never told of."""
+"""A detector that is told of readings as they come gives the scores that the run stored: silent
+slots are never told of."""
 
 from __future__ import annotations
 
@@ -25,10 +26,17 @@ def readings(run: FinishedRun) -> list[Reading]:
     """What was heard, by time; of each device its first slot in any case, which announces it."""
     telemetry = sources.load(run.config.data)
     names = [channel.name for channel in telemetry.channels]
-    frame = telemetry.frame.collect().with_columns(pl.col("time").cast(pl.Int64), first=pl.int_range(pl.len()).over("series") == 0)
-    frame = frame.filter(pl.col("first") | pl.any_horizontal(pl.col(names).is_not_null())).sort("time", maintain_order=True)
+    frame = telemetry.frame.collect().with_columns(
+        pl.col("time").cast(pl.Int64), first=pl.int_range(pl.len()).over("series") == 0
+    )
+    frame = frame.filter(pl.col("first") | pl.any_horizontal(pl.col(names).is_not_null())).sort(
+        "time", maintain_order=True
+    )
     values = frame.select(pl.col(names).cast(pl.Float64).fill_null(np.nan)).rows()
-    return [Reading(*row) for row in zip(frame["series"].to_list(), frame["time"].to_list(), values, strict=True)]
+    return [
+        Reading(*row)
+        for row in zip(frame["series"].to_list(), frame["time"].to_list(), values, strict=True)
+    ]
 
 
 def cut(messages: list[Message], random: np.random.Generator) -> Iterator[list[Message]]:
@@ -40,7 +48,8 @@ def cut(messages: list[Message], random: np.random.Generator) -> Iterator[list[M
 
 
 def streamed(made: Made, seed: int, restarts: float = 0.0) -> tuple[Engine, Steps]:
-    """Every step that the run's data makes, in random pieces; the clock goes on to the end of the data.
+    """Every step that the run's data makes, in random pieces; the clock goes on to the end of the
+    data.
 
     Args:
         restarts: share of the pieces before which a new engine goes on from a snapshot.
@@ -70,13 +79,22 @@ def whole(made: Callable[[str], Made]) -> Streams:
 
 
 @pytest.mark.parametrize("experiment", available())
-def test_a_stream_gives_what_the_run_stored(experiment: str, made: Callable[[str], Made], whole: Streams) -> None:
+def test_a_stream_gives_what_the_run_stored(
+    experiment: str, made: Callable[[str], Made], whole: Streams
+) -> None:
     run, prepared = made(experiment).run, made(experiment).run.data.prepared
     engine, steps = whole(experiment)
     assert engine.counts == {}
-    place = {(engine.names[row], time): at for at, (row, time) in enumerate(zip(steps.row.tolist(), steps.time.tolist(), strict=True))}
-    owners = [prepared.series[number] for number in prepared.series_of(np.arange(len(prepared.times)))]
-    inside = np.concatenate([np.arange(segment.start, segment.stop) for segment in prepared.segments])
+    place = {
+        (engine.names[row], time): at
+        for at, (row, time) in enumerate(zip(steps.row.tolist(), steps.time.tolist(), strict=True))
+    }
+    owners = [
+        prepared.series[number] for number in prepared.series_of(np.arange(len(prepared.times)))
+    ]
+    inside = np.concatenate(
+        [np.arange(segment.start, segment.stop) for segment in prepared.segments]
+    )
     at = np.array([place[owners[row], int(prepared.times[row])] for row in inside])
     assert np.array_equal(steps.values[at], prepared.values[inside])
     # Each slot is a step and each step a slot: none was made up, none left out.
@@ -89,18 +107,31 @@ def test_a_stream_gives_what_the_run_stored(experiment: str, made: Callable[[str
 
 
 @pytest.mark.parametrize("experiment", available())
-def test_a_stream_gives_what_the_file_gives_in_batches(experiment: str, made: Callable[[str], Made], whole: Streams) -> None:
+def test_a_stream_gives_what_the_file_gives_in_batches(
+    experiment: str, made: Callable[[str], Made], whole: Streams
+) -> None:
     prepared = made(experiment).run.data.prepared
     engine, steps = whole(experiment)
-    place = {(engine.names[row], time): at for at, (row, time) in enumerate(zip(steps.row.tolist(), steps.time.tolist(), strict=True))}
-    owners = [prepared.series[number] for number in prepared.series_of(np.arange(len(prepared.times)))]
-    rows = np.concatenate([np.arange(one.start + engine.contract.window - 1, one.stop) for one in prepared.segments])[::11]
+    place = {
+        (engine.names[row], time): at
+        for at, (row, time) in enumerate(zip(steps.row.tolist(), steps.time.tolist(), strict=True))
+    }
+    owners = [
+        prepared.series[number] for number in prepared.series_of(np.arange(len(prepared.times)))
+    ]
+    rows = np.concatenate(
+        [np.arange(one.start + engine.contract.window - 1, one.stop) for one in prepared.segments]
+    )[::11]
     found = steps.score[[place[owners[row], int(prepared.times[row])] for row in rows]]
-    np.testing.assert_allclose(found, Alone(made(experiment).file).scores(prepared, rows, 7), atol=1e-6, rtol=1e-6)
+    np.testing.assert_allclose(
+        found, Alone(made(experiment).file).scores(prepared, rows, 7), atol=1e-6, rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("experiment", available())
-def test_restarts_change_no_bit(experiment: str, made: Callable[[str], Made], whole: Streams) -> None:
+def test_restarts_change_no_bit(
+    experiment: str, made: Callable[[str], Made], whole: Streams
+) -> None:
     _, steps = whole(experiment)
     _, again = streamed(made(experiment), seed=0, restarts=0.1)
     for name in ("row", "time", "observed", "values", "score"):

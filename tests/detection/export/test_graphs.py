@@ -1,4 +1,5 @@
-"""The graphs apart from a run: calibration, every form of the hybrid, and the thresholds of trees."""
+"""The graphs apart from a run: calibration, every form of the hybrid, and the thresholds of
+trees."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ UNBOUNDED = np.full(SHAPE.channels, np.inf)
 
 
 @pytest.mark.parametrize("bound", [np.inf, 2.5])
-def test_the_graph_calibrates_a_file_of_readings_bit_for_bit_as_the_data_was(bound: float, tmp_path: Path) -> None:
+def test_the_graph_calibrates_a_file_of_readings_bit_for_bit_as_the_data_was(
+    bound: float, tmp_path: Path
+) -> None:
     random = np.random.default_rng(0)
     raw = (1013.25 + 3 * random.standard_normal((4 * 50, 3))).astype(np.float32)
     raw[random.random(raw.shape) < 0.2] = np.nan
@@ -35,17 +38,39 @@ def test_the_graph_calibrates_a_file_of_readings_bit_for_bit_as_the_data_was(bou
     mean[1, 2], scale[1, 2] = 0.0, np.inf  # a sensor that was not commissioned
     np.save(tmp_path / "raw.npy", raw)
     layout = Layout(rows=200, names=["a", "b", "c", "d"], starts=[0, 50, 100, 150])
-    finish(tmp_path / "raw.npy", tmp_path / "values.npy", layout, mean, scale, bound, longest=0, mask_channel=True)
+    finish(
+        tmp_path / "raw.npy",
+        tmp_path / "values.npy",
+        layout,
+        mean,
+        scale,
+        bound,
+        longest=0,
+        mask_channel=True,
+    )
     expected = np.load(tmp_path / "values.npy")
 
     series = np.repeat(np.arange(4), 50)
     mask = np.isnan(raw).mean(axis=1, dtype=np.float32)[:, None]
-    offset, divisor = np.pad(mean[series], ((0, 0), (0, 1))), np.pad(scale[series], ((0, 0), (0, 1)), constant_values=1)
-    examples = (torch.zeros(3, 4), torch.zeros(3, 4, dtype=torch.float64), torch.ones(3, 4, dtype=torch.float64))
+    offset, divisor = (
+        np.pad(mean[series], ((0, 0), (0, 1))),
+        np.pad(scale[series], ((0, 0), (0, 1)), constant_values=1),
+    )
+    examples = (
+        torch.zeros(3, 4),
+        torch.zeros(3, 4, dtype=torch.float64),
+        torch.ones(3, 4, dtype=torch.float64),
+    )
     bounds = np.array([bound] * 3 + [np.inf])
-    graph = fold(trace(Calibration(bounds), examples, ("readings", "offset", "scale"), ("calibrated",)))
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    found = session.run(None, {"readings": np.hstack([raw, mask]), "offset": offset, "scale": divisor})[0]
+    graph = fold(
+        trace(Calibration(bounds), examples, ("readings", "offset", "scale"), ("calibrated",))
+    )
+    session = onnxruntime.InferenceSession(
+        graph.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    found = session.run(
+        None, {"readings": np.hstack([raw, mask]), "offset": offset, "scale": divisor}
+    )[0]
     np.testing.assert_array_equal(found, expected)
 
 
@@ -57,19 +82,27 @@ def test_the_graph_calibrates_a_file_of_readings_bit_for_bit_as_the_data_was(bou
     ],
     ids=str,
 )
-def test_every_form_of_the_hybrid_passes_the_exporter_with_all_its_outputs(options: dict[str, Any]) -> None:
+def test_every_form_of_the_hybrid_passes_the_exporter_with_all_its_outputs(
+    options: dict[str, Any],
+) -> None:
     model = network("hybrid", **options)
     x = windows(8)[0]
     with torch.no_grad():
         output = model(x)
-        expected = {"score": model.scores(output), "error": output.error, "attention": output.attention}
+        expected = {
+            "score": model.scores(output),
+            "error": output.error,
+            "attention": output.attention,
+        }
     graph, outputs = window_graph(model, UNBOUNDED)
     assert list(outputs) == [name for name, value in expected.items() if value is not None]
     session = Session(fold(graph).SerializeToString())
     for batch in (1, 7, 8):
         found = session.run(x[:batch].numpy())
         for name in outputs:
-            np.testing.assert_allclose(found[name], expected[name][:batch].numpy(), atol=1e-5, rtol=1e-5)
+            np.testing.assert_allclose(
+                found[name], expected[name][:batch].numpy(), atol=1e-5, rtol=1e-5
+            )
 
 
 def test_a_step_at_a_time_reads_a_window_as_the_network_does_without_a_tail_too() -> None:
@@ -87,7 +120,9 @@ def test_a_step_at_a_time_reads_a_window_as_the_network_does_without_a_tail_too(
 
 
 @given(st.floats(width=32, allow_nan=False), st.floats(-1e30, 1e30), st.booleans())
-def test_a_rounded_threshold_splits_float32_readings_as_its_double_does(x: float, threshold: float, near: bool) -> None:
+def test_a_rounded_threshold_splits_float32_readings_as_its_double_does(
+    x: float, threshold: float, near: bool
+) -> None:
     threshold = float(np.float32(x)) * (1 + threshold * 1e-39) if near else threshold
     rounded = float32_below(np.array([threshold]))[0]
     assert (np.float32(x) <= rounded) == (x <= threshold)

@@ -19,17 +19,28 @@ CLASSICAL = ("logistic", "random_forest", "gradient_boosting", "isolation_forest
 
 def stored(run: FinishedRun, every: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the prepared data and stored scores of some scored steps of the test part."""
-    table = run.scores.filter(pl.col("split") == "test", pl.col("score").is_not_null()).gather_every(every)
+    table = run.scores.filter(
+        pl.col("split") == "test", pl.col("score").is_not_null()
+    ).gather_every(every)
     prepared = run.data.prepared
-    place = {key: row for row, key in enumerate(zip(prepared.series_of(np.arange(len(prepared.times))), prepared.times, strict=True))}
+    place = {
+        key: row
+        for row, key in enumerate(
+            zip(prepared.series_of(np.arange(len(prepared.times))), prepared.times, strict=True)
+        )
+    }
     numbers = {name: number for number, name in enumerate(prepared.series)}
     times = table["time"].cast(pl.Int64).to_list()
-    rows = [place[numbers[series], time] for series, time in zip(table["series"], times, strict=True)]
+    rows = [
+        place[numbers[series], time] for series, time in zip(table["series"], times, strict=True)
+    ]
     return np.array(rows), table["score"].to_numpy()
 
 
 @pytest.mark.parametrize("experiment", available())
-def test_the_file_alone_gives_the_scores_that_the_run_stored(experiment: str, made: Callable[[str], Made]) -> None:
+def test_the_file_alone_gives_the_scores_that_the_run_stored(
+    experiment: str, made: Callable[[str], Made]
+) -> None:
     run, file = made(experiment).run, made(experiment).file
     alone = Alone(file)
     rows, expected = stored(run, every=5)
@@ -40,11 +51,15 @@ def test_the_file_alone_gives_the_scores_that_the_run_stored(experiment: str, ma
         assert found.dtype in (np.float32, np.float64) and found.shape == expected.shape
         np.testing.assert_allclose(found, expected, atol=limit, rtol=limit)
     np.testing.assert_allclose(one, seven, atol=1e-6, rtol=1e-6)
-    assert ((one.astype(np.float64) >= alone.contract.threshold) == (expected >= run.result.threshold)).all()
+    assert (
+        (one.astype(np.float64) >= alone.contract.threshold) == (expected >= run.result.threshold)
+    ).all()
 
 
 @pytest.mark.parametrize("experiment", available())
-def test_what_was_measured_is_what_the_file_does(experiment: str, made: Callable[[str], Made]) -> None:
+def test_what_was_measured_is_what_the_file_does(
+    experiment: str, made: Callable[[str], Made]
+) -> None:
     exported = made(experiment).exported
     loss, parity = exported.losses["float32"], exported.parity
     assert parity.windows > 100 and parity.worst < 1e-5 and parity.between < 1e-5
@@ -54,7 +69,9 @@ def test_what_was_measured_is_what_the_file_does(experiment: str, made: Callable
     assert loss.bytes == made(experiment).file.stat().st_size
     values = made(experiment).run.result.metrics
     for name, value in loss.metrics.items():
-        assert value == pytest.approx(values[name], abs=5e-3)  # scores that round to the same float32 change their order
+        assert value == pytest.approx(
+            values[name], abs=5e-3
+        )  # scores that round to the same float32 change their order
 
 
 @pytest.mark.parametrize("experiment", available())
@@ -62,5 +79,11 @@ def test_the_file_says_nothing_of_the_machine(experiment: str, made: Callable[[s
     for file in made(experiment).exported.files.values():
         content = file.read_bytes()
         root = Path(__file__).parents[3]
-        for trace in (str(root), str(file.parent), str(Path.home()), "site-packages", "stack_trace"):
+        for trace in (
+            str(root),
+            str(file.parent),
+            str(Path.home()),
+            "site-packages",
+            "stack_trace",
+        ):
             assert trace.encode() not in content, f"{trace} in {file.name}"

@@ -21,14 +21,19 @@ TYPES = {"int8": onnx.TensorProto.INT8, "float16": onnx.TensorProto.FLOAT16}
 
 @pytest.mark.parametrize("kind", ["int8", "float16"])
 @pytest.mark.parametrize("experiment", ["hybrid", "autoencoder", "hybrid_causal"])
-def test_weights_are_stored_in_the_type_that_the_contract_names(experiment: str, kind: str, made: Callable[[str], Made]) -> None:
+def test_weights_are_stored_in_the_type_that_the_contract_names(
+    experiment: str, kind: str, made: Callable[[str], Made]
+) -> None:
     files = made(experiment).exported.files
     weights = onnx.load(files[kind]).graph.initializer
     small = sum(np.prod(one.dims) for one in weights if one.data_type == TYPES[kind])
     large = sum(np.prod(one.dims) for one in weights if one.data_type == onnx.TensorProto.FLOAT)
     assert small > 10 * large
     assert Alone(files[kind]).contract == replace(Alone(files["float32"]).contract, variant=kind)  # type: ignore[arg-type]
-    assert files[kind].stat().st_size < (0.65 if kind == "float16" else 0.5) * files["float32"].stat().st_size
+    assert (
+        files[kind].stat().st_size
+        < (0.65 if kind == "float16" else 0.5) * files["float32"].stat().st_size
+    )
 
 
 @pytest.mark.parametrize("kind", ["int8", "float16"])
@@ -49,5 +54,8 @@ def test_a_classical_model_has_no_variants_and_says_so(made: Callable[[str], Mad
     exported = made("random_forest").exported
     assert exported.refused.keys() == {"int8", "fp16"}
     assert list(exported.files) == ["float32"]
-    assert "There is no variant int8: a classical model has no matrices to make smaller." in exported.card.read_text()
+    assert (
+        "There is no variant int8: a classical model has no matrices to make smaller."
+        in exported.card.read_text()
+    )
     assert read(Alone(exported.files["float32"]).metadata, "").variant == "float32"

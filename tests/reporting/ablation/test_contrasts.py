@@ -19,12 +19,25 @@ def keys(n: int) -> list[SeriesKey]:
 
 def alone(values: list[float]) -> Contrast:
     """Each series a cluster of its own."""
-    return contrast(dict(zip(keys(len(values)), values, strict=True)), {key: key for key in keys(len(values))})
+    return contrast(
+        dict(zip(keys(len(values)), values, strict=True)), {key: key for key in keys(len(values))}
+    )
 
 
-def known(mean: float, low: float, high: float, adjusted: float, reachable: float = 0.001) -> Contrast:
+def known(
+    mean: float, low: float, high: float, adjusted: float, reachable: float = 0.001
+) -> Contrast:
     return Contrast(
-        mean, low, high, p=adjusted / 2, smallest=reachable, clusters=12, series=20, left_out=0, adjusted=adjusted, reachable=reachable
+        mean,
+        low,
+        high,
+        p=adjusted / 2,
+        smallest=reachable,
+        clusters=12,
+        series=20,
+        left_out=0,
+        adjusted=adjusted,
+        reachable=reachable,
     )
 
 
@@ -40,7 +53,10 @@ def test_a_cluster_is_one_witness_however_many_series_it_has() -> None:
 def test_one_cluster_has_a_difference_but_no_interval_and_no_p() -> None:
     found = family([alone([0.25])])[0]
     assert found.mean == 0.25
-    assert all(math.isnan(value) for value in (found.low, found.high, found.p, found.smallest, found.adjusted))
+    assert all(
+        math.isnan(value)
+        for value in (found.low, found.high, found.p, found.smallest, found.adjusted)
+    )
     assert found.verdict("average_precision") == "cannot be tested"
     assert contrast_text("x", found, "average_precision", found.verdict("average_precision")) == (
         "x: +25.00 points AP: cannot be tested, 1 cluster."
@@ -50,7 +66,10 @@ def test_one_cluster_has_a_difference_but_no_interval_and_no_p() -> None:
 def test_no_cluster_at_all() -> None:
     found = family([alone([NAN, NAN])])[0]
     assert (found.clusters, found.series, found.left_out) == (0, 0, 2)
-    assert contrast_text("x", found, "auroc", found.verdict("auroc")) == "x: cannot be tested, 0 clusters."
+    assert (
+        contrast_text("x", found, "auroc", found.verdict("auroc"))
+        == "x: cannot be tested, 0 clusters."
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,7 +95,9 @@ def test_what_no_data_could_show_is_not_tested() -> None:
     five, six = alone([0.1] * 5), alone([0.1] * 6)
     assert [one.verdict("auroc") for one in family([five])] == ["cannot be tested"], "2/2⁵ = 0.0625"
     assert [one.verdict("auroc") for one in family([six])] == ["better"], "2/2⁶ = 0.03125"
-    assert [one.verdict("auroc") for one in family([six, six])] == ["cannot be tested"] * 2, "Holm makes it 0.0625"
+    assert [one.verdict("auroc") for one in family([six, six])] == ["cannot be tested"] * 2, (
+        "Holm makes it 0.0625"
+    )
 
 
 def test_a_family_with_one_rich_arm_still_tests_that_one() -> None:
@@ -91,34 +112,58 @@ def test_an_arm_without_a_p_costs_the_others_nothing() -> None:
 
 
 def test_the_sentence() -> None:
-    found = Contrast(-0.0041, -0.0112, 0.0030, p=0.31, smallest=0.001, clusters=12, series=20, left_out=0, adjusted=0.62, reachable=0.002)
-    assert contrast_text("model.attention=false", found, "average_precision", found.verdict("average_precision")) == (
-        "model.attention=false: −0.41 points AP, 95 % interval −1.12 to +0.30 (p = 0.31, Holm 0.62): no evidence of a difference."
+    found = Contrast(
+        -0.0041,
+        -0.0112,
+        0.0030,
+        p=0.31,
+        smallest=0.001,
+        clusters=12,
+        series=20,
+        left_out=0,
+        adjusted=0.62,
+        reachable=0.002,
+    )
+    assert contrast_text(
+        "model.attention=false", found, "average_precision", found.verdict("average_precision")
+    ) == (
+        "model.attention=false: −0.41 points AP, 95 % interval −1.12 to +0.30 (p = 0.31, Holm "
+        "0.62): no evidence of a difference."
     )
 
 
 def test_few_clusters_keep_their_interval() -> None:
     found = family([alone([0.0, 0.01])])[0]
     assert contrast_text("x", found, "mcc", found.verdict("mcc")) == (
-        "x: +0.005 MCC, 95 % interval 0.000 to +0.010 (p = 1.00, Holm 1.00): cannot be tested, 2 clusters."
+        "x: +0.005 MCC, 95 % interval 0.000 to +0.010 (p = 1.00, Holm 1.00): cannot be tested, 2 "
+        "clusters."
     )
 
 
 def test_the_notice_that_nothing_can_pass() -> None:
     five = family([alone([0.1, 0.2, -0.3, 0.1, 0.5])] * 3)
     assert notice(five, "arm") == (
-        "No arm can pass 0.05, whatever the runs had found: 5 series in 5 clusters allow no p below 0.0625, which Holm over 3 arms makes "
-        "0.188. Intervals are shown, but nothing here is evidence. More worlds, or more recordings that share no incident, could change "
+        "No arm can pass 0.05, whatever the runs had found: 5 series in 5 clusters allow no p "
+        "below 0.0625, which Holm over 3 arms makes "
+        "0.188. Intervals are shown, but nothing here is evidence. More worlds, or more "
+        "recordings that share no incident, could change "
         "that; more seeds cannot."
     )
-    assert notice(family([alone([0.1])]), "arm").startswith("No arm can be tested: the test series form 1 cluster. More worlds")
+    assert notice(family([alone([0.1])]), "arm").startswith(
+        "No arm can be tested: the test series form 1 cluster. More worlds"
+    )
     assert notice(family([alone([0.0] * 6)]), "arm") == "", "it could have passed, and did not"
     assert notice((), "arm") == ""
 
 
 def test_the_base_of_the_tests() -> None:
-    assert base(family([alone([0.1] * 6)]), "arm") == "6 series in 6 clusters allow no p below 0.0312."
-    assert base(family([alone([0.1] * 30)]), "arm") == "30 series in 30 clusters allow no p below 0.00005."
+    assert (
+        base(family([alone([0.1] * 6)]), "arm") == "6 series in 6 clusters allow no p below 0.0312."
+    )
+    assert (
+        base(family([alone([0.1] * 30)]), "arm")
+        == "30 series in 30 clusters allow no p below 0.00005."
+    )
 
 
 @pytest.mark.parametrize(

@@ -31,17 +31,37 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def findings(report: Path) -> list[str]:
     """The first list of a report."""
     text = report.read_text(encoding="utf-8")
-    return [line.removeprefix("- ") for line in next(block for block in text.split("\n\n") if block.startswith("- ")).splitlines()]
+    return [
+        line.removeprefix("- ")
+        for line in next(
+            block for block in text.split("\n\n") if block.startswith("- ")
+        ).splitlines()
+    ]
 
 
-def ablation(*arms: AblationArm, metric: str = "test/recall_attack", axes: dict[str, list[object]] | None = None) -> Ablation:
-    return Ablation("attention", "Does attention help?", "one_at_a_time", AXES if axes is None else axes, metric, arms)
+def ablation(
+    *arms: AblationArm,
+    metric: str = "test/recall_attack",
+    axes: dict[str, list[object]] | None = None,
+) -> Ablation:
+    return Ablation(
+        "attention",
+        "Does attention help?",
+        "one_at_a_time",
+        AXES if axes is None else axes,
+        metric,
+        arms,
+    )
 
 
 def on(records: Sequence[RunRecord], **known: Any) -> AblationArm:
@@ -60,33 +80,54 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_figures")
 def test_sentences_come_first_and_say_what_the_clusters_carry(tmp_path: Path) -> None:
-    report = write_ablation(one_at_a_time(tmp_path / "runs", {True: 0.0, False: -0.1}), tmp_path / "out", "Attention")
+    report = write_ablation(
+        one_at_a_time(tmp_path / "runs", {True: 0.0, False: -0.1}), tmp_path / "out", "Attention"
+    )
     assert report.read_text(encoding="utf-8").startswith(
-        "# Attention\n\n*Does attention help?*\n\nAgainst the reference (model.attention=true), by Recall (attack):\n\n"
+        "# Attention\n\n*Does attention help?*\n\nAgainst the reference (model.attention=true), "
+        "by Recall (attack):\n\n"
     )
     assert findings(report) == [
-        "model.attention=false: −10.00 points Recall (attack), 95 % interval −10.00 to −10.00 (p = 0.00781, Holm 0.00781): worse."
+        "model.attention=false: −10.00 points Recall (attack), 95 % interval −10.00 to −10.00 (p "
+        "= 0.00781, Holm 0.00781): worse."
     ]
 
 
 @pytest.mark.usefixtures("no_figures")
 def test_a_difference_that_goes_both_ways_is_no_evidence(tmp_path: Path) -> None:
-    """Eight series, half +10 and half −10 points. Of a resample's eight none is +10 with chance 0.4 %, at most one with 3.5 %, so the
-    2.5 % quantile has one: (10 − 70) / 8 = −7.5."""
+    """Eight series, half +10 and half −10 points. Of a resample's eight none is +10 with chance 0.4
+    %, at most one with 3.5 %, so the 2.5 % quantile has one: (10 − 70) / 8 = −7.5."""
     runs = tmp_path / "runs"
-    mixed = {name: value + (0.1 if place % 2 else -0.1) for place, (name, value) in enumerate(recalls(0.5).items())}
-    report = write_ablation(ablation(on([run(runs, "on", recalls(0.5))]), off([run(runs, "off", mixed)])), tmp_path / "out", "T")
+    mixed = {
+        name: value + (0.1 if place % 2 else -0.1)
+        for place, (name, value) in enumerate(recalls(0.5).items())
+    }
+    report = write_ablation(
+        ablation(on([run(runs, "on", recalls(0.5))]), off([run(runs, "off", mixed)])),
+        tmp_path / "out",
+        "T",
+    )
     (sentence,) = findings(report)
-    assert sentence.startswith("model.attention=false: 0.00 points Recall (attack), 95 % interval −7.50 to +7.50 ")
+    assert sentence.startswith(
+        "model.attention=false: 0.00 points Recall (attack), 95 % interval −7.50 to +7.50 "
+    )
     assert sentence.endswith(" (p = 1.00, Holm 1.00): no evidence of a difference.")
 
 
 @pytest.mark.usefixtures("no_figures")
 def test_average_precision_is_of_the_ranking_of_each_series(tmp_path: Path) -> None:
-    """100 attack steps: those found come first, at precision 1; the others tie behind 20 normal steps, at precision 100/120."""
+    """100 attack steps: those found come first, at precision 1; the others tie behind 20 normal
+    steps, at precision 100/120."""
     runs = tmp_path / "runs"
-    records = [run(runs, name, recalls(base, series=6)) for name, base in (("on", 1.0 - 0.01), ("off", 0.5))]
-    report = write_ablation(ablation(on(records[:1]), off(records[1:]), metric="test/average_precision"), tmp_path / "out", "T")
+    records = [
+        run(runs, name, recalls(base, series=6))
+        for name, base in (("on", 1.0 - 0.01), ("off", 0.5))
+    ]
+    report = write_ablation(
+        ablation(on(records[:1]), off(records[1:]), metric="test/average_precision"),
+        tmp_path / "out",
+        "T",
+    )
 
     def by_hand(found: int) -> float:
         return (found + (100 - found) * 100 / 120) / 100
@@ -104,9 +145,17 @@ def test_series_that_share_an_incident_are_one_witness(tmp_path: Path) -> None:
     arms = [on([run(runs, "on", recalls(0.5), shared)]), off([run(runs, "off", recalls(0.4))])]
     report = write_ablation(ablation(*arms), tmp_path / "out", "T")
     test = rows(tmp_path / "out/tables/tests.csv")[0]
-    assert (test["series"], test["clusters"], test["smallest_p"], test["verdict"]) == ("8", "5", "0.0625", "cannot be tested")
+    assert (test["series"], test["clusters"], test["smallest_p"], test["verdict"]) == (
+        "8",
+        "5",
+        "0.0625",
+        "cannot be tested",
+    )
     assert findings(report)[0].endswith("(p = 0.0625, Holm 0.0625): cannot be tested, 5 clusters.")
-    notice = "No arm can pass 0.05, whatever the runs had found:** 8 series in 5 clusters allow no p below 0.0625."
+    notice = (
+        "No arm can pass 0.05, whatever the runs had found:** 8 series in 5 clusters allow "
+        "no p below 0.0625."
+    )
     assert f"> **{notice}" in report.read_text(encoding="utf-8")
 
 
@@ -124,16 +173,28 @@ def test_the_same_name_in_another_world_is_another_series(tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("no_figures")
 def test_only_runs_of_the_same_seed_are_a_pair(tmp_path: Path) -> None:
-    """The arm's one seed is 5 points ahead of the reference's same seed, and 15 ahead of its mean."""
+    """The arm's one seed is 5 points ahead of the reference's same seed, and 15 ahead of its
+    mean."""
     runs = tmp_path / "runs"
     reference = [run(runs, "on", recalls(base), seed=seed) for seed, base in enumerate((0.3, 0.5))]
-    report = write_ablation(ablation(on(reference), off([run(runs, "off", recalls(0.55), seed=1)], expected=2)), tmp_path / "out", "T")
+    report = write_ablation(
+        ablation(on(reference), off([run(runs, "off", recalls(0.55), seed=1)], expected=2)),
+        tmp_path / "out",
+        "T",
+    )
     test = rows(tmp_path / "out/tables/tests.csv")[0]
     row = next(
-        row for row in rows(tmp_path / "out/tables/arms.csv") if (row["arm"], row["metric"]) == ("model.attention=false", "recall_attack")
+        row
+        for row in rows(tmp_path / "out/tables/arms.csv")
+        if (row["arm"], row["metric"]) == ("model.attention=false", "recall_attack")
     )
     assert (test["difference"], test["pairs"]) == ("5.0000", "1")
-    assert (row["mean"], row["difference"], row["difference_spread"], row["pairs"]) == ("55.5000", "5.0000", "", "1")
+    assert (row["mean"], row["difference"], row["difference_spread"], row["pairs"]) == (
+        "55.5000",
+        "5.0000",
+        "",
+        "1",
+    )
     text = report.read_text(encoding="utf-8")
     assert "| **model.attention=false**† | 1 of 2 |" in text
     assert "- † Not all runs are there: model.attention=false (1 of 2 runs)." in text
@@ -141,9 +202,20 @@ def test_only_runs_of_the_same_seed_are_a_pair(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_figures")
 def test_a_repetition_is_the_mean_of_its_folds(tmp_path: Path) -> None:
-    runs, found = tmp_path / "runs", {(0, 0): 0.2, (0, 1): 0.4, (1, 0): 0.5, (1, 1): 0.9, (2, 0): 0.8}
+    runs, found = (
+        tmp_path / "runs",
+        {(0, 0): 0.2, (0, 1): 0.4, (1, 0): 0.5, (1, 1): 0.9, (2, 0): 0.8},
+    )
     records = [
-        run(runs, "on", recalls(0.5), seed=seed, fold=fold, folds=2, metrics={"test/recall_attack": value, "test/auroc": None})
+        run(
+            runs,
+            "on",
+            recalls(0.5),
+            seed=seed,
+            fold=fold,
+            folds=2,
+            metrics={"test/recall_attack": value, "test/auroc": None},
+        )
         for (seed, fold), value in found.items()
     ]
     write_ablation(ablation(on(records, expected=6, failed=1)), tmp_path / "out", "T")
@@ -151,24 +223,41 @@ def test_a_repetition_is_the_mean_of_its_folds(tmp_path: Path) -> None:
     recall, auroc = table["recall_attack"], table["auroc"]
     assert (recall["mean"], recall["n"]) == ("50.0000", "2"), "0.3 and 0.7; seed 2 lacks a fold"
     assert float(recall["spread"]) == pytest.approx(100 * 0.4 / 2**0.5, abs=1e-3)
-    assert (recall["runs"], recall["expected"], recall["status"]) == ("5", "6", "5 of 6 runs, 1 failed")
+    assert (recall["runs"], recall["expected"], recall["status"]) == (
+        "5",
+        "6",
+        "5 of 6 runs, 1 failed",
+    )
     assert (auroc["mean"], auroc["n"], auroc["undefined"]) == ("", "0", "5")
 
 
 @pytest.mark.usefixtures("no_figures")
 def test_an_arm_without_runs_is_not_run(tmp_path: Path) -> None:
-    report = write_ablation(ablation(on([run(tmp_path / "runs", "on", recalls(0.5))]), off([], expected=2)), tmp_path / "out", "T")
+    report = write_ablation(
+        ablation(on([run(tmp_path / "runs", "on", recalls(0.5))]), off([], expected=2)),
+        tmp_path / "out",
+        "T",
+    )
     assert findings(report) == ["model.attention=false: not run."]
-    assert "| **model.attention=false**† | 0 of 2 | 0 | – | – |" in report.read_text(encoding="utf-8")
+    assert "| **model.attention=false**† | 0 of 2 | 0 | – | – |" in report.read_text(
+        encoding="utf-8"
+    )
     assert rows(tmp_path / "out/tables/tests.csv")[0]["verdict"] == "not run"
 
 
 @pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("named", [True, False])
-def test_without_runs_of_the_reference_there_are_no_differences(tmp_path: Path, named: bool) -> None:
-    arms = [*([on([], expected=1)] if named else []), off([run(tmp_path / "runs", "off", recalls(0.5))])]
+def test_without_runs_of_the_reference_there_are_no_differences(
+    tmp_path: Path, named: bool
+) -> None:
+    arms = [
+        *([on([], expected=1)] if named else []),
+        off([run(tmp_path / "runs", "off", recalls(0.5))]),
+    ]
     report = write_ablation(ablation(*arms), tmp_path / "out", "T")
-    assert findings(report) == ["model.attention=false: not compared, the reference has not been run."]
+    assert findings(report) == [
+        "model.attention=false: not compared, the reference has not been run."
+    ]
     text = report.read_text(encoding="utf-8")
     assert "The reference has not been run: there is nothing to take a difference from." in text
     assert "| **model.attention=false** | 1 of 1 | 1 | 50.50 | – |" in text
@@ -177,22 +266,43 @@ def test_without_runs_of_the_reference_there_are_no_differences(tmp_path: Path, 
 @pytest.mark.usefixtures("no_figures")
 def test_arms_of_other_seeds_are_not_compared(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    arms = [on([run(runs, "on", recalls(0.5), seed=0)]), off([run(runs, "off", recalls(0.5), seed=1)])]
+    arms = [
+        on([run(runs, "on", recalls(0.5), seed=0)]),
+        off([run(runs, "off", recalls(0.5), seed=1)]),
+    ]
     report = write_ablation(ablation(*arms), tmp_path / "out", "T")
-    assert findings(report) == ["model.attention=false: not compared, no run has the seed, fold and world of one of the reference's."]
+    assert findings(report) == [
+        "model.attention=false: not compared, no run has the seed, fold and world of one of the "
+        "reference's."
+    ]
 
 
 @pytest.mark.usefixtures("no_figures")
 def test_other_code_other_data_and_warnings_are_said(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     reference = [run(runs, "on", recalls(0.5), seed=seed) for seed in range(2)]
-    other = [run(runs, "off", recalls(0.5), code="0ther", fingerprint="e" * 64, warnings=("the split leaks",), data="skab")]
-    text = write_ablation(ablation(on(reference), off(other)), tmp_path / "out", "T").read_text(encoding="utf-8")
+    other = [
+        run(
+            runs,
+            "off",
+            recalls(0.5),
+            code="0ther",
+            fingerprint="e" * 64,
+            warnings=("the split leaks",),
+            data="skab",
+        )
+    ]
+    text = write_ablation(ablation(on(reference), off(other)), tmp_path / "out", "T").read_text(
+        encoding="utf-8"
+    )
     assert "| **model.attention=false**‡ |" in text
     assert "‡ model.attention=false: 1 of 1 runs were made by another version of the code" in text
     assert "The arms do not share one version of the data" in text
     assert "> **Warning.** the split leaks" in text
-    assert "> **Arms.** Data: toy [model.attention=false: skab]. Split: group; 1 fold; seeds of the repetitions: 0, 1" in text
+    assert (
+        "> **Arms.** Data: toy [model.attention=false: skab]. Split: group; 1 fold; seeds of the "
+        "repetitions: 0, 1" in text
+    )
 
 
 @pytest.fixture(scope="module")
@@ -202,13 +312,43 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Ablation:
     axes: dict[str, list[object]] = {"model.attention": [True, False], "model.depth": [2, 0]}
     arms = []
     for place, (attention, depth) in enumerate([(True, 2), (True, 0), (False, 2), (False, 0)]):
-        name = "reference" if place == 0 else f"model.attention={json.dumps(attention)}, model.depth={depth}"
-        places = [(seed, world) for seed in range(2) for world in range(2)][: 3 if place == 3 else 4]
-        records = [run(runs, name, recalls(0.5 - 0.03 * place), {"s00": 1, "s01": 1}, world, seed=seed) for seed, world in places]
-        arms.append(arm(name, {"model.attention": attention, "model.depth": depth}, records, reference=place == 0, expected=4))
-    extra = [run(runs, "equal", recalls(0.48), None, world, seed=seed) for seed in range(2) for world in range(2)]
-    arms.append(arm("no attention, equal size", {"model.attention": False, "model.units": 80}, extra, on_axes=False))
-    return Ablation("parts", "Which part counts?", "factorial", axes, "test/recall_attack", tuple(arms))
+        name = (
+            "reference"
+            if place == 0
+            else f"model.attention={json.dumps(attention)}, model.depth={depth}"
+        )
+        places = [(seed, world) for seed in range(2) for world in range(2)][
+            : 3 if place == 3 else 4
+        ]
+        records = [
+            run(runs, name, recalls(0.5 - 0.03 * place), {"s00": 1, "s01": 1}, world, seed=seed)
+            for seed, world in places
+        ]
+        arms.append(
+            arm(
+                name,
+                {"model.attention": attention, "model.depth": depth},
+                records,
+                reference=place == 0,
+                expected=4,
+            )
+        )
+    extra = [
+        run(runs, "equal", recalls(0.48), None, world, seed=seed)
+        for seed in range(2)
+        for world in range(2)
+    ]
+    arms.append(
+        arm(
+            "no attention, equal size",
+            {"model.attention": False, "model.units": 80},
+            extra,
+            on_axes=False,
+        )
+    )
+    return Ablation(
+        "parts", "Which part counts?", "factorial", axes, "test/recall_attack", tuple(arms)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -216,20 +356,34 @@ def report(everything: Ablation, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return write_ablation(everything, tmp_path_factory.mktemp("report"), "Parts")
 
 
-def test_the_same_runs_in_any_order_give_the_same_bytes(everything: Ablation, report: Path, tmp_path: Path) -> None:
-    shuffled = [replace(one, records=tuple(random.Random(4).sample(one.records, len(one.records)))) for one in everything.arms]
+def test_the_same_runs_in_any_order_give_the_same_bytes(
+    everything: Ablation, report: Path, tmp_path: Path
+) -> None:
+    shuffled = [
+        replace(one, records=tuple(random.Random(4).sample(one.records, len(one.records))))
+        for one in everything.arms
+    ]
     assert [one.records for one in shuffled] != [one.records for one in everything.arms]
     again = write_ablation(replace(everything, arms=tuple(shuffled)), tmp_path, "Parts")
     assert snapshot(again.parent) == snapshot(report.parent)
 
 
 @pytest.mark.usefixtures("no_figures")
-def test_durations_stand_in_the_cost_alone(everything: Ablation, report: Path, tmp_path: Path) -> None:
+def test_durations_stand_in_the_cost_alone(
+    everything: Ablation, report: Path, tmp_path: Path
+) -> None:
     slower = [
-        replace(one, records=tuple(replace(record, timings={"train_seconds": 987.654}) for record in one.records))
+        replace(
+            one,
+            records=tuple(
+                replace(record, timings={"train_seconds": 987.654}) for record in one.records
+            ),
+        )
         for one in everything.arms
     ]
-    again = snapshot(write_ablation(replace(everything, arms=tuple(slower)), tmp_path, "Parts").parent)
+    again = snapshot(
+        write_ablation(replace(everything, arms=tuple(slower)), tmp_path, "Parts").parent
+    )
     before = snapshot(report.parent)
     assert {name for name in again if again[name] != before[name]} == {"cost.md", "tables/cost.csv"}
     assert b"987.65" in again["cost.md"]
@@ -238,7 +392,9 @@ def test_durations_stand_in_the_cost_alone(everything: Ablation, report: Path, t
 
 def test_every_file_is_there_and_every_link_leads_to_one(report: Path) -> None:
     names = [
-        f"figures/{name}.{suffix}" for name in ("axis_model_attention", "axis_model_depth", "differences") for suffix in ("png", "svg")
+        f"figures/{name}.{suffix}"
+        for name in ("axis_model_attention", "axis_model_depth", "differences")
+        for suffix in ("png", "svg")
     ]
     tables = [f"tables/{name}.csv" for name in ("arms", "cost", "effects", "findings", "tests")]
     assert list(snapshot(report.parent)) == ["cost.md", *names, "report.md", *tables]
@@ -248,20 +404,33 @@ def test_every_file_is_there_and_every_link_leads_to_one(report: Path) -> None:
 
 
 def test_a_figure_shows_levels_extra_arms_and_what_is_incomplete(report: Path) -> None:
-    attention, depth = ((report.parent / f"figures/axis_model_{name}.svg").read_text(encoding="utf-8") for name in ("attention", "depth"))
+    attention, depth = (
+        (report.parent / f"figures/axis_model_{name}.svg").read_text(encoding="utf-8")
+        for name in ("attention", "depth")
+    )
     ElementTree.fromstring(attention)
     comments = re.findall(r"<!-- (.+?) -->", attention, flags=re.DOTALL)
-    assert {"true", "(reference)", "false†", "no attention,", "equal size"} <= {line for text in comments for line in text.splitlines()}
+    assert {"true", "(reference)", "false†", "no attention,", "equal size"} <= {
+        line for text in comments for line in text.splitlines()
+    }
     assert "equal size" not in depth, "it does not set the depth"
     assert any("2 combinations of the other axes" in text for text in comments)
-    assert any(text.startswith("toy · split group · 1 fold · seeds 0, 1") and text.endswith("† incomplete") for text in comments)
+    assert any(
+        text.startswith("toy · split group · 1 fold · seeds 0, 1") and text.endswith("† incomplete")
+        for text in comments
+    )
 
 
 def test_tables_are_tidy(report: Path) -> None:
-    arms, tests, effects = (rows(report.parent / f"tables/{name}.csv") for name in ("arms", "tests", "effects"))
+    arms, tests, effects = (
+        rows(report.parent / f"tables/{name}.csv") for name in ("arms", "tests", "effects")
+    )
     assert len({(row["arm"], row["metric"]) for row in arms}) == len(arms) == 5 * 5
     assert [row["arm"] for row in tests] == [row["arm"] for row in arms[5::5]]
-    assert [(row["effect"], row["axis"], row["usual"], row["level"], row["axis_2"], row["level_2"]) for row in effects] == [
+    assert [
+        (row["effect"], row["axis"], row["usual"], row["level"], row["axis_2"], row["level_2"])
+        for row in effects
+    ] == [
         ("main", "model.attention", "true", "false", "", ""),
         ("main", "model.depth", "2", "0", "", ""),
         ("interaction", "model.attention", "true", "false", "model.depth", "0"),
@@ -272,23 +441,36 @@ def test_tables_are_tidy(report: Path) -> None:
 
 
 def test_every_caption_names_data_split_folds_seeds_worlds_and_prevalence(report: Path) -> None:
-    captions = [line for line in report.read_text(encoding="utf-8").splitlines() if line.startswith("> **") and "Data:" in line]
+    captions = [
+        line
+        for line in report.read_text(encoding="utf-8").splitlines()
+        if line.startswith("> **") and "Data:" in line
+    ]
     assert len(captions) == 6
     for caption in captions:
-        assert re.search(r"Data: toy\. Split: group; 1 fold; seeds of the repetitions: 0, 1; worlds 0, 1", caption)
+        assert re.search(
+            r"Data: toy\. Split: group; 1 fold; seeds of the repetitions: 0, 1; worlds 0, 1",
+            caption,
+        )
         assert "Test part: 83.33 % attack" in caption
 
 
 def test_the_appendix_lists_every_run(everything: Ablation, report: Path) -> None:
     text = report.read_text(encoding="utf-8").partition("## Appendix")[2]
-    assert all(f"{record.result.experiment}/{record.result.id}`" in text for one in everything.arms for record in one.records)
+    assert all(
+        f"{record.result.experiment}/{record.result.id}`" in text
+        for one in everything.arms
+        for record in one.records
+    )
 
 
 @pytest.mark.usefixtures("no_figures")
 def test_of_two_runs_of_one_place_one_counts_and_it_is_said(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     twice = [run(runs, "aaaa", recalls(0.5)), run(runs, "bbbb", recalls(0.9))]
-    text = write_ablation(ablation(on(twice, expected=1)), tmp_path / "out", "T").read_text(encoding="utf-8")
+    text = write_ablation(ablation(on(twice, expected=1)), tmp_path / "out", "T").read_text(
+        encoding="utf-8"
+    )
     assert "reference: left out, because another run has their seed and fold: bbbb0000." in text
     assert rows(tmp_path / "out/tables/arms.csv")[0]["mean"] == "50.5000"
 
@@ -299,7 +481,9 @@ def test_what_cannot_be_reported(tmp_path: Path) -> None:
     with pytest.raises(NothingToCompareError):
         write_ablation(ablation(on([]), off([])), tmp_path / "out", "T")
     with pytest.raises(UsageError, match="several arms are the reference"):
-        write_ablation(ablation(on([record]), replace(off([record]), reference=True)), tmp_path / "out", "T")
+        write_ablation(
+            ablation(on([record]), replace(off([record]), reference=True)), tmp_path / "out", "T"
+        )
     for metric in ("test/event_recall", "validation/auroc", "auroc", "test/nothing"):
         with pytest.raises(UsageError, match=f"arms cannot be compared by '{metric}'"):
             write_ablation(ablation(on([record]), metric=metric), tmp_path / "out", "T")
@@ -308,13 +492,21 @@ def test_what_cannot_be_reported(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_figures")
 def test_a_report_of_one_arm(tmp_path: Path) -> None:
-    text = write_ablation(ablation(on([run(tmp_path / "runs", "on", recalls(0.5))]), axes={}), tmp_path / "out", "T").read_text(
-        encoding="utf-8"
-    )
+    text = write_ablation(
+        ablation(on([run(tmp_path / "runs", "on", recalls(0.5))]), axes={}), tmp_path / "out", "T"
+    ).read_text(encoding="utf-8")
     assert "There is no arm beside the reference." in text
 
 
 def test_an_ablation_needs_no_torch_and_no_scipy() -> None:
     heavy = "{'torch', 'scipy', 'sklearn', 'matplotlib.pyplot'}"
-    code = f"import sys, anomalynet.reporting.ablation.document; sys.exit(bool({heavy} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=False).returncode == 0
+    code = (
+        f"import sys, anomalynet.reporting.ablation.document; sys.exit(bool({heavy} & "
+        "set(sys.modules)))"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=False
+        ).returncode
+        == 0
+    )

@@ -12,13 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import permutation_test
 
-from anomalynet.reporting.ablation.resampling import EXACT, bootstrap_interval, holm, sign_flip_p, smallest_p
+from anomalynet.reporting.ablation.resampling import (
+    EXACT,
+    bootstrap_interval,
+    holm,
+    sign_flip_p,
+    smallest_p,
+)
 
 DIFFERENCES = st.lists(st.integers(-50, 50).map(lambda value: value / 10), min_size=2, max_size=9)
 
 
 def brute_force(values: list[float]) -> float:
-    flipped = [abs(sum(sign * value for sign, value in zip(signs, values, strict=True))) for signs in _signs(len(values))]
+    flipped = [
+        abs(sum(sign * value for sign, value in zip(signs, values, strict=True)))
+        for signs in _signs(len(values))
+    ]
     return sum(one >= abs(sum(values)) - 1e-9 for one in flipped) / len(flipped)
 
 
@@ -40,13 +49,17 @@ def test_sign_flips_by_hand() -> None:
 @pytest.mark.parametrize("n", [5, 11, EXACT])
 def test_exact_sign_flips_are_scipys(n: int) -> None:
     values = np.random.default_rng(n).normal(0.4, 1, size=n)
-    found = permutation_test((values,), np.mean, permutation_type="samples", n_resamples=np.inf, vectorized=True)
+    found = permutation_test(
+        (values,), np.mean, permutation_type="samples", n_resamples=np.inf, vectorized=True
+    )
     assert sign_flip_p(values) == pytest.approx(found.pvalue, abs=1e-12)
 
 
 def test_many_values_are_flipped_at_random_reproducibly_and_near_scipys() -> None:
     values = np.random.default_rng(3).normal(0.3, 1, size=40)
-    found = permutation_test((values,), np.mean, permutation_type="samples", n_resamples=50_000, vectorized=True, rng=1)
+    found = permutation_test(
+        (values,), np.mean, permutation_type="samples", n_resamples=50_000, vectorized=True, rng=1
+    )
     assert sign_flip_p(values) == sign_flip_p(values)
     assert sign_flip_p(values) == pytest.approx(found.pvalue, abs=0.01)
 
@@ -76,7 +89,9 @@ def test_holm_by_hand() -> None:
     assert holm([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.5, 0.9]).tolist() == [1.0, 1.0]
     with_gap = holm([0.01, float("nan"), 0.02])
-    assert with_gap[[0, 2]].tolist() == pytest.approx([0.02, 0.02]), "what was not tested costs nothing"
+    assert with_gap[[0, 2]].tolist() == pytest.approx([0.02, 0.02]), (
+        "what was not tested costs nothing"
+    )
     assert math.isnan(with_gap[1])
     assert holm([]).shape == (0,)
 
@@ -100,7 +115,9 @@ def test_holm_of_higher_p_is_higher_everywhere(pairs: list[tuple[float, float]])
 
 def test_the_interval_covers_the_mean_about_as_often_as_it_says() -> None:
     random = np.random.default_rng(11)
-    intervals = [bootstrap_interval(random.normal(1, 1, size=40), resamples=1000) for _ in range(400)]
+    intervals = [
+        bootstrap_interval(random.normal(1, 1, size=40), resamples=1000) for _ in range(400)
+    ]
     covered = sum(low <= 1 <= high for low, high in intervals) / len(intervals)
     assert 0.91 <= covered <= 0.98
 
@@ -108,11 +125,15 @@ def test_the_interval_covers_the_mean_about_as_often_as_it_says() -> None:
 def test_the_interval_of_many_values_is_the_normal_one() -> None:
     values = np.random.default_rng(5).normal(2, 1, size=400)
     half = 1.96 * values.std() / 20
-    assert bootstrap_interval(values) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.006)
+    assert bootstrap_interval(values) == pytest.approx(
+        (values.mean() - half, values.mean() + half), abs=0.006
+    )
 
 
 def test_the_interval_of_two_values_by_hand() -> None:
-    assert bootstrap_interval([0.0, 1.0]) == (0.0, 1.0), "a quarter of the resamples is 0, a quarter 1"
+    assert bootstrap_interval([0.0, 1.0]) == (0.0, 1.0), (
+        "a quarter of the resamples is 0, a quarter 1"
+    )
     assert bootstrap_interval([0.25, 0.25, 0.25]) == (0.25, 0.25)
 
 

@@ -23,9 +23,18 @@ REFERENCES = {
 @pytest.mark.parametrize("metric", REFERENCES)
 def test_each_series_is_scored_alone(tmp_path: Path, metric: str) -> None:
     random = np.random.default_rng(2)
-    series, labels, scores = random.choice(["a", "b", "c"], 300), random.integers(0, 2, 300), random.random(300).round(2)
-    found = read_series(record(tmp_path, labels=labels.tolist(), scores=scores.tolist(), series=series.tolist()), metric)
-    expected = {name: REFERENCES[metric](labels[series == name], scores[series == name]) for name in "abc"}
+    series, labels, scores = (
+        random.choice(["a", "b", "c"], 300),
+        random.integers(0, 2, 300),
+        random.random(300).round(2),
+    )
+    found = read_series(
+        record(tmp_path, labels=labels.tolist(), scores=scores.tolist(), series=series.tolist()),
+        metric,
+    )
+    expected = {
+        name: REFERENCES[metric](labels[series == name], scores[series == name]) for name in "abc"
+    }
     assert found.values == pytest.approx(expected)
     assert (found.scored, found.attack) == (300, labels.sum())
 
@@ -45,10 +54,23 @@ def test_missed_and_unlabelled_steps_do_not_count_but_their_incidents_do(tmp_pat
 
 
 def test_one_class_leaves_a_metric_undefined_unless_it_is_of_that_class(tmp_path: Path) -> None:
-    run = record(tmp_path, labels=[0, 0, 0, 1, 0], scores=[0.9, 0.1, 0.1, 0.8, 0.3], series=["a", "a", "a", "b", "b"])
-    for metric in ("average_precision", "auroc", "f1_attack", "balanced_accuracy", "precision_normal"):
+    run = record(
+        tmp_path,
+        labels=[0, 0, 0, 1, 0],
+        scores=[0.9, 0.1, 0.1, 0.8, 0.3],
+        series=["a", "a", "a", "b", "b"],
+    )
+    for metric in (
+        "average_precision",
+        "auroc",
+        "f1_attack",
+        "balanced_accuracy",
+        "precision_normal",
+    ):
         found = read_series(run, metric).values
-        assert math.isnan(found["a"]), "an F1 of 0 for one false alarm would count false alarms only where there are some"
+        assert math.isnan(found["a"]), (
+            "an F1 of 0 for one false alarm would count false alarms only where there are some"
+        )
         assert found["b"] == 1.0
     assert read_series(run, "false_positives").values == {"a": 1.0, "b": 0.0}
     assert read_series(run, "recall_normal").values == pytest.approx({"a": 2 / 3, "b": 1.0})
@@ -62,7 +84,9 @@ def test_a_series_that_was_never_scored_is_there_without_a_value(tmp_path: Path)
 
 def test_validation_steps_are_not_read(tmp_path: Path) -> None:
     run = record(tmp_path)
-    write_scores(run.folder / "scores.parquet", [0, 1], [0.1, 0.9], 0.5, split="validation", incidents=[1, 2])
+    write_scores(
+        run.folder / "scores.parquet", [0, 1], [0.1, 0.9], 0.5, split="validation", incidents=[1, 2]
+    )
     found = read_series(run, "auroc")
     assert (found.values, found.incidents, found.scored) == ({}, frozenset(), 0)
 

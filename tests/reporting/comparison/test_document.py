@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -18,10 +19,20 @@ from tests.reporting.synthetic import record
 MODELS = ("cnn", "lstm", "logistic")
 
 
-def runs(folder: Path, data: str, models: Sequence[str] = MODELS, worlds: Sequence[int | None] = (None,)) -> list[RunRecord]:
+def runs(
+    folder: Path, data: str, models: Sequence[str] = MODELS, worlds: Sequence[int | None] = (None,)
+) -> list[RunRecord]:
     """Two folds of each model; the later rank better."""
     return [
-        record(folder / data, name, fold=fold, data=data, skill=1.0 + place, world=world, fingerprint=f"{world}" * 64)
+        record(
+            folder / data,
+            name,
+            fold=fold,
+            data=data,
+            skill=1.0 + place,
+            world=world,
+            fingerprint=f"{world}" * 64,
+        )
         for place, name in enumerate(models)
         for world in worlds
         for fold in range(2)
@@ -40,21 +51,33 @@ def test_blocks_are_data_sets_and_the_worlds_of_one(tmp_path: Path) -> None:
 
 
 def test_a_model_that_one_data_set_lacks_or_has_twice_is_left_out(tmp_path: Path) -> None:
-    records = {"a": runs(tmp_path, "a", (*MODELS, "hybrid", "cnn_lstm")), "b": runs(tmp_path, "b", (*MODELS, "hybrid"))}
-    other = record(tmp_path / "more", "hybrid", seed=9, data="b", config={"training": {"epochs": 3}})
+    records = {
+        "a": runs(tmp_path, "a", (*MODELS, "hybrid", "cnn_lstm")),
+        "b": runs(tmp_path, "b", (*MODELS, "hybrid")),
+    }
+    other = record(
+        tmp_path / "more", "hybrid", seed=9, data="b", config={"training": {"epochs": 3}}
+    )
     records["b"].append(other)
     comparison = compared(records)
     assert comparison.experiments == MODELS
     assert any("`cnn_lstm` has no run on b" in sentence for sentence in comparison.left_out)
-    assert any("`hybrid` has runs of several configurations on b" in sentence for sentence in comparison.left_out)
+    assert any(
+        "`hybrid` has runs of several configurations on b" in sentence
+        for sentence in comparison.left_out
+    )
     assert comparable(records)
     assert not comparable({"a": records["a"]})
-    assert not comparable({"a": records["a"], "b": [one for one in records["b"] if one.result.experiment != "lstm"]})
+    assert not comparable(
+        {"a": records["a"], "b": [one for one in records["b"] if one.result.experiment != "lstm"]}
+    )
 
 
 def test_a_block_without_a_value_is_left_out_by_name(tmp_path: Path) -> None:
-    only = {"labels": [0, 0], "scores": [0.1, 0.9], "data": "calm"}
-    normal = [record(tmp_path / "calm", name, fold=fold, **only) for name in MODELS for fold in range(2)]  # type: ignore[arg-type]
+    only: dict[str, Any] = {"labels": [0, 0], "scores": [0.1, 0.9], "data": "calm"}
+    normal = [
+        record(tmp_path / "calm", name, fold=fold, **only) for name in MODELS for fold in range(2)
+    ]
     comparison = compared({"calm": normal, "toy": runs(tmp_path, "toy")})
     blocks = blocks_of(comparison, "auroc_fold_mean")
     assert blocks.names == ("toy",)
@@ -66,7 +89,9 @@ def test_the_report(tmp_path: Path) -> None:
     path = write_comparison(records, tmp_path / "out")
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# 3 models on 2 data sets\n")
-    assert text.count("No pair can be told apart: with 3 blocks Wilcoxon's p is at least 0.2500") == len(METRICS)
+    assert text.count(
+        "No pair can be told apart: with 3 blocks Wilcoxon's p is at least 0.2500"
+    ) == len(METRICS)
     assert "- `city`: Data: city. Split: group; 2 folds" in text
     for name in METRICS:
         svg = (tmp_path / "out" / "figures" / f"ranks_{name}.svg").read_bytes()
@@ -74,7 +99,10 @@ def test_the_report(tmp_path: Path) -> None:
     with (tmp_path / "out" / "tables" / "ranks.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["metric"] == "f1_attack"]
     assert len(rows) == 9
-    by_block = [[float(row["rank"]) for row in rows if row["block"] == block] for block in ("toy", "city, world 3", "city, world 5")]
+    by_block = [
+        [float(row["rank"]) for row in rows if row["block"] == block]
+        for block in ("toy", "city, world 3", "city, world 5")
+    ]
     assert all(sum(ranks) == 6 for ranks in by_block)
     best = min(rows[:3], key=lambda row: float(row["rank"]))
     assert float(best["value"]) == max(float(row["value"]) for row in rows[:3])
@@ -82,10 +110,20 @@ def test_the_report(tmp_path: Path) -> None:
         pairs = list(csv.DictReader(file))
     assert len(pairs) == 3 * len(METRICS)
     assert {row["least_adjusted_p"] for row in pairs} == {"0.7500"}
-    again = write_comparison({name: list(reversed(own)) for name, own in reversed(records.items())}, tmp_path / "again")
-    files = sorted(one.relative_to(tmp_path / "out") for one in (tmp_path / "out").rglob("*") if one.is_file())
-    assert files == sorted(one.relative_to(tmp_path / "again") for one in (tmp_path / "again").rglob("*") if one.is_file())
-    assert all((tmp_path / "out" / one).read_bytes() == (again.parent / one).read_bytes() for one in files)
+    again = write_comparison(
+        {name: list(reversed(own)) for name, own in reversed(records.items())}, tmp_path / "again"
+    )
+    files = sorted(
+        one.relative_to(tmp_path / "out") for one in (tmp_path / "out").rglob("*") if one.is_file()
+    )
+    assert files == sorted(
+        one.relative_to(tmp_path / "again")
+        for one in (tmp_path / "again").rglob("*")
+        if one.is_file()
+    )
+    assert all(
+        (tmp_path / "out" / one).read_bytes() == (again.parent / one).read_bytes() for one in files
+    )
 
 
 def test_too_little_to_compare_is_said_and_writes_nothing(tmp_path: Path) -> None:

@@ -13,23 +13,45 @@ from anomalynet.reporting.comparison.verdicts import fewest_blocks, verdict
 
 DEMSAR = np.array(
     [
-        [0.763, 0.768, 0.771, 0.798], [0.599, 0.591, 0.590, 0.569], [0.954, 0.971, 0.968, 0.967], [0.628, 0.661, 0.654, 0.657],
-        [0.882, 0.888, 0.886, 0.898], [0.936, 0.931, 0.916, 0.931], [0.661, 0.668, 0.609, 0.685], [0.583, 0.583, 0.563, 0.625],
-        [0.775, 0.838, 0.866, 0.875], [1.000, 1.000, 1.000, 1.000], [0.940, 0.962, 0.965, 0.962], [0.619, 0.666, 0.614, 0.669],
-        [0.972, 0.981, 0.97501, 0.975], [0.957, 0.978, 0.946, 0.970],
+        [0.763, 0.768, 0.771, 0.798],
+        [0.599, 0.591, 0.590, 0.569],
+        [0.954, 0.971, 0.968, 0.967],
+        [0.628, 0.661, 0.654, 0.657],
+        [0.882, 0.888, 0.886, 0.898],
+        [0.936, 0.931, 0.916, 0.931],
+        [0.661, 0.668, 0.609, 0.685],
+        [0.583, 0.583, 0.563, 0.625],
+        [0.775, 0.838, 0.866, 0.875],
+        [1.000, 1.000, 1.000, 1.000],
+        [0.940, 0.962, 0.965, 0.962],
+        [0.619, 0.666, 0.614, 0.669],
+        [0.972, 0.981, 0.97501, 0.975],
+        [0.957, 0.978, 0.946, 0.970],
     ]
-)  # fmt: skip
-"""AUC of C4.5, C4.5+m, C4.5+cf and C4.5+m+cf on 14 data sets (Demšar 2006, Table 6). Two are printed as 0.975, with ranks 2 and 3."""
+)
+"""AUC of C4.5, C4.5+m, C4.5+cf and C4.5+m+cf on 14 data sets (Demšar 2006, Table 6). Two are
+printed as 0.975, with ranks 2 and 3."""
 
 
 def test_demsar_2006() -> None:
     found = rank(DEMSAR, higher_is_better=True)
     assert found.mean == pytest.approx([3.143, 2.000, 2.893, 1.964], abs=5e-4)  # as printed there
     blocks, models = DEMSAR.shape
-    uncorrected = 12 * blocks / (models * (models + 1)) * ((found.mean**2).sum() - models * (models + 1) ** 2 / 4)
+    uncorrected = (
+        12
+        * blocks
+        / (models * (models + 1))
+        * ((found.mean**2).sum() - models * (models + 1) ** 2 / 4)
+    )
     assert uncorrected == pytest.approx(9.28, abs=5e-3)  # as printed there
-    ties = sum(int(count) ** 3 - int(count) for row in DEMSAR for count in np.unique(row, return_counts=True)[1])
-    assert found.statistic == pytest.approx(uncorrected / (1 - ties / (blocks * models * (models**2 - 1))))
+    ties = sum(
+        int(count) ** 3 - int(count)
+        for row in DEMSAR
+        for count in np.unique(row, return_counts=True)[1]
+    )
+    assert found.statistic == pytest.approx(
+        uncorrected / (1 - ties / (blocks * models * (models**2 - 1)))
+    )
     assert (found.statistic, found.p) == tuple(map(float, friedmanchisquare(*DEMSAR.T)))
     first = found.pairs[0]  # C4.5 against C4.5+m: 2 better, 1 of 14 equal twice
     assert (first.better, first.worse) == (2, 10)
@@ -41,7 +63,16 @@ def test_demsar_2006() -> None:
 
 def test_three_models_by_hand() -> None:
     """The first is best in every one of six blocks; the others take turns."""
-    values = np.array([[9.0, 1.0, 2.0], [9.5, 4.0, 3.0], [8.0, 1.5, 3.5], [7.0, 5.0, 4.0], [9.0, 2.0, 4.5], [6.0, 5.5, 3.0]])
+    values = np.array(
+        [
+            [9.0, 1.0, 2.0],
+            [9.5, 4.0, 3.0],
+            [8.0, 1.5, 3.5],
+            [7.0, 5.0, 4.0],
+            [9.0, 2.0, 4.5],
+            [6.0, 5.5, 3.0],
+        ]
+    )
     found = rank(values, higher_is_better=True)
     assert found.mean.tolist() == [1.0, 2.5, 2.5]
     assert found.statistic == pytest.approx(12 * 6 / 12 * (1 + 6.25 + 6.25) - 3 * 6 * 4)
@@ -54,8 +85,9 @@ def test_three_models_by_hand() -> None:
     assert one.adjusted == pytest.approx(3 * 2**-5)
     assert three.adjusted == three.p
     assert found.cliques() == [(0, 1, 2)]  # 0.094 is above the level
-    assert "No pair can be told apart: with 6 blocks Wilcoxon's p is at least 0.0312, and Holm over 3 pairs makes that 0.0938" in verdict(
-        found, 6, ["A", "B", "C"]
+    assert (
+        "No pair can be told apart: with 6 blocks Wilcoxon's p is at least 0.0312, and Holm over "
+        "3 pairs makes that 0.0938" in verdict(found, 6, ["A", "B", "C"])
     )
     assert "7 blocks are the fewest" in verdict(found, 6, ["A", "B", "C"])
     reverse = rank(-values, higher_is_better=False)
@@ -92,4 +124,7 @@ def test_what_cannot_be_tested() -> None:
     equal = rank(np.ones((4, 3)), higher_is_better=True)
     assert math.isnan(equal.statistic)
     assert [pair.p for pair in equal.pairs] == [1.0, 1.0, 1.0]
-    assert verdict(equal, 4, ["A", "B", "C"]) == "All models have the same value in every block: there is nothing to test."
+    assert (
+        verdict(equal, 4, ["A", "B", "C"])
+        == "All models have the same value in every block: there is nothing to test."
+    )

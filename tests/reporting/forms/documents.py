@@ -18,7 +18,8 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 SAMPLE = """# Report on *toy* & co
 
-A < b & c > d, 5 % of {x}; `a_b|c` and “quoted” – see [cost.md](cost.md), [the numbers](tables/t_1.csv), [home](https://example.org/a_b?x=1%20y#z).
+A < b & c > d, 5 % of {x}; `a_b|c` and “quoted” – see [cost.md](cost.md), \
+[the numbers](tables/t_1.csv), [home](https://example.org/a_b?x=1%20y#z).
 
 > **Warning.** 1 incident stands in two parts
 
@@ -73,7 +74,8 @@ FIGURE = b"""<?xml version="1.0" encoding="utf-8"?>
 L 72 36
 z
 " style="fill: #ffffff; stroke: url(#h2)"/></g></g>
- <defs><path id="glyph" d="M 0 0"/><clipPath id="p1"><rect width="9" height="9"/></clipPath><pattern id="h2"/></defs>
+ <defs><path id="glyph" d="M 0 0"/><clipPath id="p1"><rect width="9" height="9"/></clipPath>\
+<pattern id="h2"/></defs>
  <use xlink:href="#glyph" x="3"/>
 </svg>
 """
@@ -88,20 +90,34 @@ FILES: Mapping[str, bytes] = {
 
 def files_of(folder: Path) -> dict[str, bytes]:
     """A written report as its writer had it."""
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in (".md", ".csv", ".svg", ".png"))
+    paths = sorted(
+        path for path in folder.rglob("*") if path.suffix in (".md", ".csv", ".svg", ".png")
+    )
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 def cells(markdown: str) -> list[str]:
     """The text of every cell of every table, header and body, line by line."""
-    lines = [line for line in markdown.splitlines() if line.startswith("| ") and not line.startswith("| ---")]
+    lines = [
+        line
+        for line in markdown.splitlines()
+        if line.startswith("| ") and not line.startswith("| ---")
+    ]
     return [_text(cell) for line in lines for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
 def numbers(markdown: str) -> list[str]:
-    """Every number that a reader of the text sees: not those in the targets of links and in the texts that stand for images."""
+    """Every number that a reader of the text sees: not those in the targets of links and in the
+    texts that stand for images."""
     return NUMBER.findall(re.sub(r"!\[[^\n]*?\]\([^)]*\)|\]\([^)]*\)", "", markdown))
 
 
 def _text(cell: str) -> str:
-    return cell.replace("\\|", "|").replace("\\*", "\0").replace("*", "").replace("`", "").replace("\0", "*").strip()
+    return (
+        cell.replace("\\|", "|")
+        .replace("\\*", "\0")
+        .replace("*", "")
+        .replace("`", "")
+        .replace("\0", "*")
+        .strip()
+    )

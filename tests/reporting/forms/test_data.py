@@ -16,12 +16,22 @@ def read(csv: bytes) -> pl.DataFrame:
 
 
 def test_numbers_are_numbers_and_what_names_something_is_text() -> None:
-    frame = read(b'model,seeds,folds,mean,n,on_axes,reason\n"a, b",0,5,1.5,3,true,\nc,1,5,,4,false,\n')
+    frame = read(
+        b'model,seeds,folds,mean,n,on_axes,reason\n"a, b",0,5,1.5,3,true,\nc,1,5,,4,false,\n'
+    )
     assert frame.schema == {
-        "model": pl.String, "seeds": pl.String, "folds": pl.String, "mean": pl.Float64, "n": pl.Int64,
-        "on_axes": pl.Boolean, "reason": pl.Null,
-    }  # fmt: skip
-    assert frame.rows() == [("a, b", "0", "5", 1.5, 3, True, None), ("c", "1", "5", None, 4, False, None)]
+        "model": pl.String,
+        "seeds": pl.String,
+        "folds": pl.String,
+        "mean": pl.Float64,
+        "n": pl.Int64,
+        "on_axes": pl.Boolean,
+        "reason": pl.Null,
+    }
+    assert frame.rows() == [
+        ("a, b", "0", "5", 1.5, 3, True, None),
+        ("c", "1", "5", None, 4, False, None),
+    ]
 
 
 def test_a_number_that_starts_like_a_count_in_the_first_row_is_read_from_all_rows() -> None:
@@ -29,7 +39,11 @@ def test_a_number_that_starts_like_a_count_in_the_first_row_is_read_from_all_row
 
 
 def test_a_table_without_rows_keeps_its_columns() -> None:
-    assert read(b"data,probe,auroc\n").schema == {"data": pl.Null, "probe": pl.Null, "auroc": pl.Null}
+    assert read(b"data,probe,auroc\n").schema == {
+        "data": pl.Null,
+        "probe": pl.Null,
+        "auroc": pl.Null,
+    }
 
 
 @every_report
@@ -40,7 +54,9 @@ def test_every_cell_of_a_report_is_in_its_parquet(folder: Path) -> None:
         for name in frame.columns:
             column = frame[name]
             if column.dtype.is_float():
-                assert column.to_list() == [None if cell is None else float(cell) for cell in text[name]]
+                assert column.to_list() == [
+                    None if cell is None else float(cell) for cell in text[name]
+                ]
             else:
                 assert column.cast(pl.String).to_list() == text[name].to_list()
 

@@ -1,4 +1,5 @@
-"""`report.html`: all that the Markdown says, nothing that leads out of the page, nothing that a text could make it do."""
+"""`report.html`: all that the Markdown says, nothing that leads out of the page, nothing that a
+text could make it do."""
 
 from __future__ import annotations
 
@@ -13,13 +14,23 @@ from pathlib import Path
 import pytest
 
 from anomalynet.reporting.forms.html import html
-from tests.reporting.forms.documents import COMMITTED, FILES, NUMBER, SAMPLE, cells, every_report, files_of, numbers
+from tests.reporting.forms.documents import (
+    COMMITTED,
+    FILES,
+    NUMBER,
+    SAMPLE,
+    cells,
+    every_report,
+    files_of,
+    numbers,
+)
 
 VOID = {"meta", "link", "br", "hr", "img"}
 
 
 class Page(HTMLParser):
-    """A page's elements with their attributes, the text of its cells, and the text that is shown beside figures and contents."""
+    """A page's elements with their attributes, the text of its cells, and the text that is shown
+    beside figures and contents."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -76,18 +87,39 @@ def test_every_cell_and_every_number_of_a_report_is_in_its_page(folder: Path) ->
 def test_every_figure_of_a_report_is_inside_it_and_described(folder: Path) -> None:
     text = (folder / "report.md").read_text(encoding="utf-8")
     made = page(text, files_of(folder))
-    assert [one["aria-label"] for one in made.all("svg")] == re.findall(r"!\[(.*?)\]\(figures/", text)
+    assert [one["aria-label"] for one in made.all("svg")] == re.findall(
+        r"!\[(.*?)\]\(figures/", text
+    )
     assert all(one["role"] == "img" for one in made.all("svg"))
 
 
-@pytest.mark.parametrize("text, files", [(SAMPLE, FILES), ((COMMITTED[0] / "report.md").read_text(), files_of(COMMITTED[0]))])
-def test_ids_are_unique_and_whatever_refers_to_one_finds_it(text: str, files: Mapping[str, bytes]) -> None:
+@pytest.mark.parametrize(
+    "text, files",
+    [(SAMPLE, FILES), ((COMMITTED[0] / "report.md").read_text(), files_of(COMMITTED[0]))],
+)
+def test_ids_are_unique_and_whatever_refers_to_one_finds_it(
+    text: str, files: Mapping[str, bytes]
+) -> None:
     made = page(text, files)
     ids = [attributes["id"] for _, attributes in made.elements if "id" in attributes]
     assert len(ids) == len(set(ids)) > 5
-    values = [value for _, attributes in made.elements for name, value in attributes.items() if name not in ("fill", "stroke", "content")]
-    own = {value[1:] for value in values if re.fullmatch(r"#[a-z][\w-]*", value) and not re.fullmatch(r"#[0-9a-f]{6}", value)}
-    drawn = {name for _, attributes in made.elements for value in attributes.values() for name in re.findall(r"url\(#([^)]+)\)", value)}
+    values = [
+        value
+        for _, attributes in made.elements
+        for name, value in attributes.items()
+        if name not in ("fill", "stroke", "content")
+    ]
+    own = {
+        value[1:]
+        for value in values
+        if re.fullmatch(r"#[a-z][\w-]*", value) and not re.fullmatch(r"#[0-9a-f]{6}", value)
+    }
+    drawn = {
+        name
+        for _, attributes in made.elements
+        for value in attributes.values()
+        for name in re.findall(r"url\(#([^)]+)\)", value)
+    }
     assert own | drawn <= set(ids)
     assert drawn
 
@@ -103,27 +135,47 @@ def test_a_page_needs_nothing_but_itself(sample: Page) -> None:
 
 def test_links_lead_where_they_did_and_to_the_page_of_another_document(sample: Page) -> None:
     targets = [one["href"] for one in sample.all("a") if not one["href"].startswith("#")]
-    assert targets == ["cost.html", "tables/t_1.csv", "https://example.org/a_b?x=1%20y#z", "tables/t_1.csv"]
+    assert targets == [
+        "cost.html",
+        "tables/t_1.csv",
+        "https://example.org/a_b?x=1%20y#z",
+        "tables/t_1.csv",
+    ]
     assert "see cost.html, the numbers" in sample.shown
-    assert [one["href"] for one in page("[notes.md](notes.md)").all("a")][1:] == ["notes.md"], "there is no page of it"
+    assert [one["href"] for one in page("[notes.md](notes.md)").all("a")][1:] == ["notes.md"], (
+        "there is no page of it"
+    )
 
 
 def test_the_policy_allows_exactly_the_pages_own_script_and_style() -> None:
     text = html(SAMPLE, FILES)
-    policy = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)[0].replace("&#39;", "'")
+    policy = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)[0].replace(
+        "&#39;", "'"
+    )
     for kind, tag in (("script-src", "script"), ("style-src", "style")):
         (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.S)
-        assert f"{kind} 'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'" in policy
+        assert (
+            f"{kind} "
+            f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+            in policy
+        )
     assert policy.startswith("default-src 'none';")
-    assert not re.search(r"<[^>]+\sstyle=", text.split("<body>")[1]), "the policy refuses inline styles"
+    assert not re.search(r"<[^>]+\sstyle=", text.split("<body>")[1]), (
+        "the policy refuses inline styles"
+    )
 
 
 def test_no_text_of_the_data_becomes_markup() -> None:
     evil = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
-    made = page(f"# {evil}\n\n| {evil} |\n| --- |\n| {evil} |\n\n> **{evil}.** x\n\n[a](javascript:alert(3)) ![{evil}](figures/one.svg)\n")
+    made = page(
+        f"# {evil}\n\n| {evil} |\n| --- |\n| {evil} |\n\n> **{evil}.** x\n\n"
+        f"[a](javascript:alert(3)) ![{evil}](figures/one.svg)\n"
+    )
     assert len(made.all("script")) == 1
     assert not made.all("img")
-    assert not [one for _, attributes in made.elements for one in attributes if one.startswith("on")]
+    assert not [
+        one for _, attributes in made.elements for one in attributes if one.startswith("on")
+    ]
     assert not [one for one in made.all("a") if one["href"].startswith("javascript")]
     assert made.cells == [evil, evil]
     hidden = page(f'![{evil}](figures/one.svg)\n\n![x](figures/gone.svg "t")\n')
@@ -140,15 +192,35 @@ def test_contents_name_each_part_once_and_lead_to_it(sample: Page) -> None:
         "#grouped-2",
         "#appendix",
     ]
-    assert [one["id"] for tag, one in sample.elements if tag in ("h2", "h3")] == ["sorted", "grouped", "grouped-2", "appendix"]
+    assert [one["id"] for tag, one in sample.elements if tag in ("h2", "h3")] == [
+        "sorted",
+        "grouped",
+        "grouped-2",
+        "appendix",
+    ]
 
 
 def test_captions_belong_to_their_table_or_figure_and_long_tables_are_folded(sample: Page) -> None:
-    assert [one["class"] for one in sample.all("figure")] == ["table", "table", "picture", "picture", "table long"]
+    assert [one["class"] for one in sample.all("figure")] == [
+        "table",
+        "table",
+        "picture",
+        "picture",
+        "table long",
+    ]
     assert len(sample.all("figcaption")) == 2
     assert [one["class"] for one in sample.all("blockquote")] == ["warning"]
-    assert [one["aria-label"] for one in sample.all("div")][:2] == ["Sorted, percent", "Table of Model, Metric, ours"]
-    assert ["grouped" in one["class"] for one in sample.all("div")] == [False, True, False, False, False]
+    assert [one["aria-label"] for one in sample.all("div")][:2] == [
+        "Sorted, percent",
+        "Table of Model, Metric, ours",
+    ]
+    assert ["grouped" in one["class"] for one in sample.all("div")] == [
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]
     folded = html(SAMPLE, FILES)
     assert re.findall(r"<summary>(\d+) rows</summary>", folded) == ["40"]
 

@@ -23,14 +23,28 @@ DRAWN = {**FILES, "figures/one.pdf": b"%PDF"}
         (["html"], ["cost.html", "report.html"]),
         (["latex"], ["figures/one.pdf", "cost.tex", "report.tex"]),
         (["csv", "md"], ["tables/t_1.parquet"]),
-        (list(PLACES), ["figures/one.pdf", "tables/t_1.parquet", "cost.html", "cost.tex", "report.html", "report.tex"]),
+        (
+            list(PLACES),
+            [
+                "figures/one.pdf",
+                "tables/t_1.parquet",
+                "cost.html",
+                "cost.tex",
+                "report.html",
+                "report.tex",
+            ],
+        ),
     ],
 )
-def test_each_form_adds_its_files_and_the_markdown_stays_as_it_is_and_last(forms: Sequence[Form], added: list[str]) -> None:
+def test_each_form_adds_its_files_and_the_markdown_stays_as_it_is_and_last(
+    forms: Sequence[Form], added: list[str]
+) -> None:
     found = translate(DRAWN, forms)
     assert set(found) == {*FILES, *added}
     assert list(found)[-2:] == ["cost.md", "report.md"]
-    assert [name for name in found if name in added and "/" not in name] == [name for name in added if "/" not in name]
+    assert [name for name in found if name in added and "/" not in name] == [
+        name for name in added if "/" not in name
+    ]
     assert {name: found[name] for name in FILES} == FILES
 
 
@@ -49,14 +63,20 @@ def test_forms_that_lie_there_are_renewed(tmp_path: Path) -> None:
     assert path == tmp_path / "report.html"
     assert present(tmp_path) == {"html", "md", "csv"}
     with wanted(["md"], tmp_path) as path:
-        write_files(tmp_path, {**FILES, "report.md": b"# Renewed 4711\n", "tables/t_1.csv": b"mean\n3\n"})
+        write_files(
+            tmp_path, {**FILES, "report.md": b"# Renewed 4711\n", "tables/t_1.csv": b"mean\n3\n"}
+        )
     assert path == tmp_path / "report.md"
     assert "4711" in (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert (tmp_path / "tables/t_1.parquet").read_bytes() != translate(FILES, ["csv"])["tables/t_1.parquet"]
+    assert (tmp_path / "tables/t_1.parquet").read_bytes() != translate(FILES, ["csv"])[
+        "tables/t_1.parquet"
+    ]
     assert not (tmp_path / "report.tex").exists()
 
 
-def test_a_failure_leaves_every_file_of_the_old_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_leaves_every_file_of_the_old_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with wanted(["html"], tmp_path):
         write_files(tmp_path, FILES)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -66,7 +86,9 @@ def test_a_failure_leaves_every_file_of_the_old_report(tmp_path: Path, monkeypat
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_a_figure_is_drawn_as_pdf_for_latex_alone_with_the_same_bytes_and_no_date(tmp_path: Path) -> None:
+def test_a_figure_is_drawn_as_pdf_for_latex_alone_with_the_same_bytes_and_no_date(
+    tmp_path: Path,
+) -> None:
     from matplotlib.figure import Figure
 
     def drawn(form: Form) -> dict[str, bytes]:

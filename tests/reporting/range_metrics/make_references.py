@@ -1,12 +1,14 @@
-"""Makes `references.json`: 200 random cases and what published packages say of them. Run by hand, in an environment of its own:
+"""Makes `references.json`: 200 random cases and what published packages say of them. Run by hand,
+in an environment of its own:
 
     python3.11 -m venv /tmp/references
     /tmp/references/bin/pip install numpy==2.3.5 scikit-learn==1.9.1 pandas tqdm aeon==1.6.0
     /tmp/references/bin/pip install --no-deps vus==0.0.6 prts==1.0.0.3 tsadmetrics==1.0.16
     /tmp/references/bin/python tests/reporting/range_metrics/make_references.py
 
-vus has VUS (the authors' package) and affiliation (Huet's own code), prts and aeon have range-based precision and recall, tsadmetrics has
-PA-F1 and PA%K. `null` is where a package fails or divides by zero, or says of itself that it is undefined.
+vus has VUS (the authors' package) and affiliation (Huet's own code), prts and aeon have range-based
+precision and recall, tsadmetrics has PA-F1 and PA%K. `null` is where a package fails or divides by
+zero, or says of itself that it is undefined.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ def case(number: int) -> dict[str, Any]:
     labels = runs(random, n, random.uniform(0.05, 0.5), random.uniform(1, 12))
     if not labels.any():
         labels[n // 3 : n // 2] = True
-    scores = np.round(random.normal(size=n) + random.uniform(-0.5, 3) * labels, int(random.integers(0, 4)))
+    scores = np.round(
+        random.normal(size=n) + random.uniform(-0.5, 3) * labels, int(random.integers(0, 4))
+    )
     limit = np.quantile(scores, random.uniform(0.3, 0.97))
     edge = number // 4 if number < 40 else None
     if edge == 0:
@@ -69,7 +73,11 @@ def case(number: int) -> dict[str, Any]:
     elif edge == 9:
         labels[:] = False
         labels[::3] = True
-    alarms = runs(random, n, random.uniform(0.05, 0.5), random.uniform(1, 8)) if edge is None and number % 3 == 0 else scores >= limit
+    alarms = (
+        runs(random, n, random.uniform(0.05, 0.5), random.uniform(1, 8))
+        if edge is None and number % 3 == 0
+        else scores >= limit
+    )
     return {
         "labels": "".join(map(str, labels.astype(int))),
         "scores": [round(float(score), 3) for score in scores],
@@ -123,13 +131,16 @@ def references(one: dict[str, Any]) -> dict[str, Any]:
         return [found["Affiliation_Precision"], found["Affiliation_Recall"]]
 
     def above(percent: int) -> float:
-        """PA%K where K must be exceeded, as in its paper: just above K, because tsadmetrics adjusts at exactly K too."""
+        """PA%K where K must be exceeded, as in its paper: just above K, because tsadmetrics adjusts
+        at exactly K too."""
         return float(PointadjustedAtKFScore(k=percent / 100 + 1e-9)._compute(labels, alarms))
 
     return {
         "vus_250": told(lambda: volumes(250)),
         "vus_all": told(lambda: volumes(len(scores))),
-        "prts": told(lambda: [ts_precision(labels, alarms, **own), ts_recall(labels, alarms, **own)]),
+        "prts": told(
+            lambda: [ts_precision(labels, alarms, **own), ts_recall(labels, alarms, **own)]
+        ),
         "aeon": told(lambda: [range_precision(labels, alarms), range_recall(labels, alarms)]),
         "affiliation": told(affiliations),
         "pa_f1": told(lambda: PointadjustedFScore()._compute(labels, alarms)),
@@ -140,5 +151,7 @@ def references(one: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     made = [{**one, **references(one)} for one in map(case, range(CASES))]
-    TARGET.write_text("[\n" + ",\n".join(json.dumps(one, separators=(",", ":")) for one in made) + "\n]\n")
+    TARGET.write_text(
+        "[\n" + ",\n".join(json.dumps(one, separators=(",", ":")) for one in made) + "\n]\n"
+    )
     print(f"{TARGET}: {TARGET.stat().st_size / 1000:.0f} kB")

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from anomalynet.reporting.range_metrics.adjusted import adjusted
 from anomalynet.reporting.range_metrics.affiliation import affiliation
 from anomalynet.reporting.range_metrics.baselines import always_on, random_detector
-from anomalynet.reporting.range_metrics.budget import delay_quantile, detection_delays, event_recall_at_budgets, undetected
+from anomalynet.reporting.range_metrics.budget import (
+    delay_quantile,
+    detection_delays,
+    event_recall_at_budgets,
+    undetected,
+)
 from anomalynet.reporting.range_metrics.ranges import range_f1, range_precision, range_recall
 from anomalynet.reporting.range_metrics.stretches import Value, ranges, stretches
 from anomalynet.reporting.range_metrics.vus import vus
@@ -47,10 +52,20 @@ def test_vus_of_one_step_and_its_buffers() -> None:
     assert [plain.pr.value, plain.roc.value] == pytest.approx([1 / 3, 1 / 3])
     r = math.sqrt(1 / 2)  # weight of a step 1 away in a buffer 2 wide
     recall = [r / (1 + r / 2), 2 * r / (1 + r), 1.0, 1.0, 1.0]
-    false = [(1 - r) / (3 - r / 2), (2 - 2 * r) / (3 - r), (2 - 2 * r) / (3 - r), (3 - 2 * r) / (3 - r), 1.0]
+    false = [
+        (1 - r) / (3 - r / 2),
+        (2 - 2 * r) / (3 - r),
+        (2 - 2 * r) / (3 - r),
+        (3 - 2 * r) / (3 - r),
+        1.0,
+    ]
     pr = recall[0] * r + (recall[1] - recall[0]) * r + (1 - recall[1]) * (1 + 2 * r) / 3
-    roc = false[0] * recall[0] / 2 + sum((false[i + 1] - false[i]) * (recall[i + 1] + recall[i]) / 2 for i in range(4))
-    found = vus(labels, scores, one("0010"), 2)  # a buffer 1 wide reaches nowhere: twice the plain areas
+    roc = false[0] * recall[0] / 2 + sum(
+        (false[i + 1] - false[i]) * (recall[i + 1] + recall[i]) / 2 for i in range(4)
+    )
+    found = vus(
+        labels, scores, one("0010"), 2
+    )  # a buffer 1 wide reaches nowhere: twice the plain areas
     assert found.pr.value == pytest.approx((1 / 3 + 1 / 3 + pr) / 3)
     assert found.roc.value == pytest.approx((1 / 3 + 1 / 3 + roc) / 3)
 
@@ -62,7 +77,9 @@ def test_no_buffer_reaches_into_the_next_series() -> None:
     r = math.sqrt(1 / 2)
     first = r / (1 + r / 2)
     together = vus(labels, scores, np.array([0, 0]), 2)
-    assert together.pr.value == pytest.approx((0.5 + 0.5 + first * r + (1 - first) * (1 + r) / 2) / 3)
+    assert together.pr.value == pytest.approx(
+        (0.5 + 0.5 + first * r + (1 - first) * (1 + r) / 2) / 3
+    )
 
 
 def test_vus_needs_both_classes() -> None:
@@ -81,15 +98,23 @@ def test_ranges() -> None:
     assert range_recall(labels, pieces, where) == Value(0.25)
     assert range_recall(labels, pieces, where, cardinality="one") == Value(0.5)
     assert range_recall(labels, pieces, where, alpha=0.5) == Value(0.625)
-    assert range_recall(labels, pieces, where, bias="front").value == pytest.approx(0.3)  # (4 + 2) / 10, half
-    assert range_recall(labels, pieces, where, bias="back").value == pytest.approx(0.2)  # (1 + 3) / 10, half
-    assert range_recall(labels, pieces, where, bias="middle").value == pytest.approx(0.25)  # (1 + 2) / 6, half
+    assert range_recall(labels, pieces, where, bias="front").value == pytest.approx(
+        0.3
+    )  # (4 + 2) / 10, half
+    assert range_recall(labels, pieces, where, bias="back").value == pytest.approx(
+        0.2
+    )  # (1 + 3) / 10, half
+    assert range_recall(labels, pieces, where, bias="middle").value == pytest.approx(
+        0.25
+    )  # (1 + 2) / 6, half
 
 
 def test_a_range_ends_with_its_stretch() -> None:
     labels, raised = steps("1111"), alarms("1100")
     assert range_recall(labels, raised, np.array([0, 0, 0, 0])) == Value(0.5)
-    assert range_recall(labels, raised, np.array([0, 0, 0, 1])).value == pytest.approx((2 / 3 + 0) / 2)
+    assert range_recall(labels, raised, np.array([0, 0, 0, 1])).value == pytest.approx(
+        (2 / 3 + 0) / 2
+    )
 
 
 def test_ranges_without_attack_or_alarm() -> None:
@@ -119,33 +144,58 @@ def test_zones_end_with_their_stretch_and_alarms_elsewhere_are_told() -> None:
     assert nowhere.precision.reason == "no alarm in a stretch with attack"
     assert nowhere.recall == Value(0.0)
     silent = affiliation(labels, alarms("0" * 13), where)
-    assert (silent.precision.reason, silent.recall, silent.unjudged.reason) == ("no alarm", Value(0.0), "no alarm")
+    assert (silent.precision.reason, silent.recall, silent.unjudged.reason) == (
+        "no alarm",
+        Value(0.0),
+        "no alarm",
+    )
 
 
 def test_point_adjustment_pays_one_alarm_as_five() -> None:
     found = adjusted(steps("1111100000"), alarms("0010000100"), one("0" * 10))
     assert found.f1.value == pytest.approx(10 / 11)
     assert found.at_20.value == pytest.approx(2 / 7)  # exactly 20 % is not more than 20 %
-    assert found.area.value == pytest.approx((19 * 10 / 11 + (10 / 11 + 2 / 7) / 2 + 80 * 2 / 7) / 100)
+    assert found.area.value == pytest.approx(
+        (19 * 10 / 11 + (10 / 11 + 2 / 7) / 2 + 80 * 2 / 7) / 100
+    )
     assert adjusted(steps("11"), alarms("00"), one("00")).f1 == Value(0.0)
     assert adjusted(steps("00"), alarms("01"), one("00")).area.reason == "no step of attack"
 
 
 def test_event_recall_by_budget() -> None:
-    """Ten steps make a day. Normal steps at 5, 4 | 1, 4 in two series; incidents reach 6, 3 and 0.5, the last is not scored."""
+    """Ten steps make a day. Normal steps at 5, 4 | 1, 4 in two series; incidents reach 6, 3 and
+    0.5, the last is not scored."""
     labels = np.array([0, 1, 0, 1, 0, 0, 1, 0, 1, 0])
     scores = np.array([5.0, 6.0, 4.0, 3.0, 2.0, 1.0, 0.5, 4.0, NAN, 0.0])
     incidents = np.array([-1, 0, -1, 1, 7, -1, 2, -1, 3, -1])
     series = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 1])
     found = event_recall_at_budgets(
-        labels=labels, scores=scores, incidents=incidents, series=series, step_seconds=86400 / 9, budgets=[0, 1, 2.9, 3, 5, 6]
+        labels=labels,
+        scores=scores,
+        incidents=incidents,
+        series=series,
+        step_seconds=86400 / 9,
+        budgets=[0, 1, 2.9, 3, 5, 6],
     )
-    # false alarms from each threshold on: above 5 none, at 5 one, at 4 three, at 2 four, at 1 five, at 0 six
+    # false alarms from each threshold on: above 5 none, at 5 one, at 4 three, at 2 four, at 1 five,
+    # at 0 six
     assert [value.value for value in found] == [0.25, 0.25, 0.25, 0.25, 0.5, 0.75]
-    none = event_recall_at_budgets(labels=labels, scores=scores, incidents=np.full(10, -1), series=series, step_seconds=1.0, budgets=[1])
+    none = event_recall_at_budgets(
+        labels=labels,
+        scores=scores,
+        incidents=np.full(10, -1),
+        series=series,
+        step_seconds=1.0,
+        budgets=[1],
+    )
     assert none[0].reason == "no incident of the positive class"
     blind = event_recall_at_budgets(
-        labels=labels, scores=np.full(10, NAN), incidents=incidents, series=series, step_seconds=1.0, budgets=[1]
+        labels=labels,
+        scores=np.full(10, NAN),
+        incidents=incidents,
+        series=series,
+        step_seconds=1.0,
+        budgets=[1],
     )
     assert blind[0].reason == "no scored step"
 
@@ -153,9 +203,13 @@ def test_event_recall_by_budget() -> None:
 def test_alarms_that_merge_do_not_make_an_always_on_detector_cheap() -> None:
     """At 1 everything is one alarm, but at 3 there are two: a budget of one allows neither."""
     found = event_recall_at_budgets(
-        labels=np.array([0, 0, 0, 1]), scores=np.array([3.0, 1.0, 3.0, 1.0]), incidents=np.array([-1, -1, -1, 0]),
-        series=np.zeros(4, dtype=int), step_seconds=21600.0, budgets=[1, 2],
-    )  # fmt: skip
+        labels=np.array([0, 0, 0, 1]),
+        scores=np.array([3.0, 1.0, 3.0, 1.0]),
+        incidents=np.array([-1, -1, -1, 0]),
+        series=np.zeros(4, dtype=int),
+        step_seconds=21600.0,
+        budgets=[1, 2],
+    )
     assert [value.value for value in found] == [0.0, 1.0]
 
 
@@ -165,7 +219,10 @@ def test_delays_over_series() -> None:
     times = np.array([10, 20, 30, 0, 5, 50, 60]) * 1_000_000
     raised = np.array([0, 0, 1, 1, 0, 0, 0]) == 1
     found = detection_delays(labels, raised, incidents, times)
-    assert found.tolist() == [25.0, math.inf]  # from the step at 5 s in the other series; the alarm at 0 is not on a step of attack
+    assert found.tolist() == [
+        25.0,
+        math.inf,
+    ]  # from the step at 5 s in the other series; the alarm at 0 is not on a step of attack
     assert undetected(found) == Value(0.5)
     assert delay_quantile(found, 0.9) == Value(25.0)
     assert delay_quantile(np.array([0.0, 10.0, 20.0, math.inf]), 0.5) == Value(10.0)

@@ -1,4 +1,5 @@
-"""What holds for any labels and scores: how series combine, and agreement with what a run computes of itself."""
+"""What holds for any labels and scores: how series combine, and agreement with what a run computes
+of itself."""
 
 from __future__ import annotations
 
@@ -15,7 +16,11 @@ from anomalynet.metrics.events import event_metrics
 from anomalynet.metrics.threshold import alarm_budget
 from anomalynet.reporting.range_metrics.adjusted import adjusted
 from anomalynet.reporting.range_metrics.affiliation import affiliation
-from anomalynet.reporting.range_metrics.budget import delay_quantile, detection_delays, event_recall_at_budgets
+from anomalynet.reporting.range_metrics.budget import (
+    delay_quantile,
+    detection_delays,
+    event_recall_at_budgets,
+)
 from anomalynet.reporting.range_metrics.ranges import range_precision, range_recall
 from anomalynet.reporting.range_metrics.stretches import Value, ranges
 from anomalynet.reporting.range_metrics.vus import vus
@@ -29,13 +34,19 @@ def parts(draw: st.DrawFn, fewest: int = 1) -> list[Part]:
     """Labels, alarms and scores (with ties) of some series."""
     found = []
     for _ in range(draw(st.integers(fewest, 3))):
-        rows = draw(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 6)), min_size=1, max_size=25))
+        rows = draw(
+            st.lists(
+                st.tuples(st.booleans(), st.booleans(), st.integers(0, 6)), min_size=1, max_size=25
+            )
+        )
         labels, raised, scores = (np.array(column) for column in zip(*rows, strict=True))
         found.append((labels.astype(np.int8), raised, scores.astype(np.float64)))
     return found
 
 
-def joined(own: list[Part]) -> tuple[NDArray[np.int8], NDArray[np.bool_], NDArray[np.float64], NDArray[np.int64]]:
+def joined(
+    own: list[Part],
+) -> tuple[NDArray[np.int8], NDArray[np.bool_], NDArray[np.float64], NDArray[np.int64]]:
     labels, raised, scores = (np.concatenate(arrays) for arrays in zip(*own, strict=True))
     return labels, raised, scores, np.repeat(np.arange(len(own)), [len(part[0]) for part in own])
 
@@ -49,15 +60,25 @@ def test_ranges_and_zones_of_series_are_averaged_by_their_number(own: list[Part]
     alarms = [len(ranges(alarm, where)) for _, alarm, where in alone]
 
     def mean(values: list[Value], weights: list[int]) -> float:
-        pairs = [(value.value, weight) for value, weight in zip(values, weights, strict=True) if not math.isnan(value.value)]
+        pairs = [
+            (value.value, weight)
+            for value, weight in zip(values, weights, strict=True)
+            if not math.isnan(value.value)
+        ]
         whole = sum(weight for _, weight in pairs)
         return sum(value * weight for value, weight in pairs) / whole if whole else math.nan
 
     same = pytest.approx
-    assert range_recall(labels, raised, stretch).value == same(mean([range_recall(*one) for one in alone], attacks), nan_ok=True)
-    assert range_precision(labels, raised, stretch).value == same(mean([range_precision(*one) for one in alone], alarms), nan_ok=True)
+    assert range_recall(labels, raised, stretch).value == same(
+        mean([range_recall(*one) for one in alone], attacks), nan_ok=True
+    )
+    assert range_precision(labels, raised, stretch).value == same(
+        mean([range_precision(*one) for one in alone], alarms), nan_ok=True
+    )
     found = affiliation(labels, raised, stretch)
-    assert found.recall.value == same(mean([affiliation(*one).recall for one in alone], attacks), nan_ok=True)
+    assert found.recall.value == same(
+        mean([affiliation(*one).recall for one in alone], attacks), nan_ok=True
+    )
     assert 0 <= found.recall.value <= 1 or not any(attacks)
     assert 0 <= found.precision.value <= 1 or bool(found.precision.reason)
 
@@ -70,16 +91,31 @@ def test_the_order_of_series_does_not_matter(own: list[Part], buffer: int, rando
     told: list[list[float]] = []
     for some in (own, mixed):
         labels, raised, scores, stretch = joined(some)
-        volumes, near, paid = vus(labels, scores, stretch, buffer), affiliation(labels, raised, stretch), adjusted(labels, raised, stretch)
-        values = (volumes.pr, volumes.roc, near.precision, near.recall, near.unjudged, paid.f1, paid.area)
+        volumes, near, paid = (
+            vus(labels, scores, stretch, buffer),
+            affiliation(labels, raised, stretch),
+            adjusted(labels, raised, stretch),
+        )
+        values = (
+            volumes.pr,
+            volumes.roc,
+            near.precision,
+            near.recall,
+            near.unjudged,
+            paid.f1,
+            paid.area,
+        )
         told.append([value.value for value in values])
     assert told[0] == pytest.approx(told[1], nan_ok=True)
 
 
 @given(parts())
 @settings(max_examples=60, deadline=None)
-def test_vus_without_a_buffer_is_auroc_and_average_precision_where_one_range_is_found_first(own: list[Part]) -> None:
-    """With one range of one step, the share of ranges met is the recall itself: nothing is left of ranges."""
+def test_vus_without_a_buffer_is_auroc_and_average_precision_where_one_range_is_found_first(
+    own: list[Part],
+) -> None:
+    """With one range of one step, the share of ranges met is the recall itself: nothing is left of
+    ranges."""
     labels, _, scores, stretch = joined(own)
     labels[:] = 0
     labels[len(labels) // 2] = 1
@@ -90,17 +126,28 @@ def test_vus_without_a_buffer_is_auroc_and_average_precision_where_one_range_is_
 
 @given(parts(), st.integers(0, 12))
 @settings(max_examples=60, deadline=None)
-def test_only_the_order_of_scores_counts_and_perfect_scores_are_perfect(own: list[Part], buffer: int) -> None:
+def test_only_the_order_of_scores_counts_and_perfect_scores_are_perfect(
+    own: list[Part], buffer: int
+) -> None:
     labels, _, scores, stretch = joined(own)
-    found, stretched = vus(labels, scores, stretch, buffer), vus(labels, np.exp(scores) * 1e3, stretch, buffer)
-    assert [found.pr.value, found.roc.value] == pytest.approx([stretched.pr.value, stretched.roc.value], nan_ok=True)
+    found, stretched = (
+        vus(labels, scores, stretch, buffer),
+        vus(labels, np.exp(scores) * 1e3, stretch, buffer),
+    )
+    assert [found.pr.value, found.roc.value] == pytest.approx(
+        [stretched.pr.value, stretched.roc.value], nan_ok=True
+    )
     if len(set(labels)) == 2:
         assert vus(labels, labels.astype(np.float64), stretch, 0).pr.value == pytest.approx(1.0)
 
 
-@given(parts(), st.lists(st.floats(0, 30), min_size=1, max_size=4), st.randoms(use_true_random=False))
+@given(
+    parts(), st.lists(st.floats(0, 30), min_size=1, max_size=4), st.randoms(use_true_random=False)
+)
 @settings(max_examples=80, deadline=None)
-def test_budgets_and_delays_are_those_of_a_run(own: list[Part], budgets: list[float], random: object) -> None:
+def test_budgets_and_delays_are_those_of_a_run(
+    own: list[Part], budgets: list[float], random: object
+) -> None:
     labels, _, scores, series = joined(own)
     chance: Callable[[], float] = random.random  # type: ignore[attr-defined]
     scores[np.array([chance() < 0.2 for _ in scores])] = math.nan

@@ -1,4 +1,5 @@
-"""Equal to the published implementations on 200 cases; where one of them is at fault, that is said, and our definition is held."""
+"""Equal to the published implementations on 200 cases; where one of them is at fault, that is said,
+and our definition is held."""
 
 from __future__ import annotations
 
@@ -21,10 +22,17 @@ CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("references.js
 NEAR = 1e-6
 
 
-def arrays(case: dict[str, Any]) -> tuple[NDArray[np.int8], NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
+def arrays(
+    case: dict[str, Any],
+) -> tuple[NDArray[np.int8], NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
     """Labels, scores, alarms, and one stretch."""
     labels, alarms = (np.array(list(case[name]), dtype=np.int8) for name in ("labels", "alarms"))
-    return labels, np.array(case["scores"], dtype=np.float64), alarms == 1, np.zeros(len(labels), dtype=np.int64)
+    return (
+        labels,
+        np.array(case["scores"], dtype=np.float64),
+        alarms == 1,
+        np.zeros(len(labels), dtype=np.int64),
+    )
 
 
 def is_undefined(value: Value) -> bool:
@@ -38,14 +46,25 @@ def same(value: Value, reference: float) -> None:
 
 def test_there_are_200_cases_with_every_edge() -> None:
     assert len(CASES) == 200
-    kinds = [(set(case["labels"]), set(case["alarms"]), len(set(case["scores"])) == 1, len(case["labels"]) == 1) for case in CASES]
+    kinds = [
+        (
+            set(case["labels"]),
+            set(case["alarms"]),
+            len(set(case["scores"])) == 1,
+            len(case["labels"]) == 1,
+        )
+        for case in CASES
+    ]
     assert any(labels == {"0"} for labels, *_ in kinds)
     assert any(labels == {"1"} for labels, *_ in kinds)
     assert any(alarms == {"0"} and labels == {"0", "1"} for labels, alarms, *_ in kinds)
     assert any(alarms == {"1"} and labels == {"0", "1"} for labels, alarms, *_ in kinds)
     assert any(constant and labels == {"0", "1"} for labels, _, constant, _ in kinds)
     assert any(single for *_, single in kinds)
-    assert any(case["labels"][0] == "1" and case["labels"][-1] == "1" and "0" in case["labels"] for case in CASES)
+    assert any(
+        case["labels"][0] == "1" and case["labels"][-1] == "1" and "0" in case["labels"]
+        for case in CASES
+    )
 
 
 @pytest.mark.parametrize(("name", "sampled"), [("vus_250", True), ("vus_all", False)])
@@ -53,9 +72,13 @@ def test_vus_is_that_of_its_authors(name: str, sampled: bool) -> None:
     compared = 0
     for case in CASES:
         labels, scores, _, stretch = arrays(case)
-        found: Volumes = vus(labels, scores, stretch, case["buffer"], PUBLISHED_THRESHOLDS if sampled else None)
+        found: Volumes = vus(
+            labels, scores, stretch, case["buffer"], PUBLISHED_THRESHOLDS if sampled else None
+        )
         if case[name] is None:
-            assert len(set(labels)) == 1, case  # the package divides by zero, or has no range to grow
+            assert len(set(labels)) == 1, (
+                case
+            )  # the package divides by zero, or has no range to grow
             assert is_undefined(found.pr)
             assert is_undefined(found.roc)
             continue
@@ -66,12 +89,16 @@ def test_vus_is_that_of_its_authors(name: str, sampled: bool) -> None:
 
 
 def test_range_metrics_are_those_of_prts_and_aeon() -> None:
-    """prts fails without attack or alarm; aeon says 0 for both where alarms are constant, even where every step is alarmed."""
+    """prts fails without attack or alarm; aeon says 0 for both where alarms are constant, even
+    where every step is alarmed."""
     compared = 0
     for case in CASES:
         labels, _, alarms, stretch = arrays(case)
         own = {name: case[name] for name in ("alpha", "cardinality", "bias")}
-        found = range_precision(labels, alarms, stretch, **own), range_recall(labels, alarms, stretch, **own)
+        found = (
+            range_precision(labels, alarms, stretch, **own),
+            range_recall(labels, alarms, stretch, **own),
+        )
         defaults = range_precision(labels, alarms, stretch), range_recall(labels, alarms, stretch)
         assert is_undefined(found[0]) == (not alarms.any())
         assert is_undefined(found[1]) == (not labels.any())

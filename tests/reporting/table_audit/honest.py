@@ -24,25 +24,37 @@ def values(matrix: Sequence[int]) -> dict[str, float]:
 def text(value: float, decimals: int, percent: bool, mode: str = "half even") -> str:
     """A fraction as a table prints it, with two decimals fewer in percent."""
     shown = Decimal(value) * (100 if percent else 1)
-    return str(shown.quantize(Decimal(1).scaleb(-decimals if percent else -decimals - 2), MODES[mode]))
+    return str(
+        shown.quantize(Decimal(1).scaleb(-decimals if percent else -decimals - 2), MODES[mode])
+    )
 
 
 def cells(
-    matrix: Sequence[int], columns: Sequence[str], decimals: int, percent: bool = True, mode: str = "half even", undefined: str = "–"
+    matrix: Sequence[int],
+    columns: Sequence[str],
+    decimals: int,
+    percent: bool = True,
+    mode: str = "half even",
+    undefined: str = "–",
 ) -> dict[str, str]:
-    """Some columns of a matrix's row; MCC is never in percent. An undefined metric is printed as `undefined`, `0` or `1` or nothing."""
+    """Some columns of a matrix's row; MCC is never in percent. An undefined metric is printed as
+    `undefined`, `0` or `1` or nothing."""
     found = values(matrix)
     printed = {}
     for name in columns:
         value = float(undefined) if math.isnan(found[name]) and undefined != "–" else found[name]
-        printed[name] = "–" if math.isnan(value) else text(value, decimals, percent and name != "mcc", mode)
+        printed[name] = (
+            "–" if math.isnan(value) else text(value, decimals, percent and name != "mcc", mode)
+        )
     return {name: shown for name, shown in printed.items() if shown != "–"}
 
 
 def matrix(rng: random.Random) -> tuple[int, int, int, int]:
     """Counts over all orders of magnitude up to a million; one in seven is 0."""
     while True:
-        tn, fp, fn, tp = (0 if rng.random() < 1 / 7 else int(MOST ** rng.random()) for _ in range(4))
+        tn, fp, fn, tp = (
+            0 if rng.random() < 1 / 7 else int(MOST ** rng.random()) for _ in range(4)
+        )
         if tn + fp + fn + tp:
             return tn, fp, fn, tp
 

@@ -1,4 +1,5 @@
-"""Every format gives the same rows; every mistake is named with file and line; repairs and readings of small tables by hand."""
+"""Every format gives the same rows; every mistake is named with file and line; repairs and readings
+of small tables by hand."""
 
 from __future__ import annotations
 
@@ -16,10 +17,12 @@ from anomalynet.reporting.table_audit.sentences import lines
 TABLES = {
     ".csv": "model,Precision (Attack),specificity,n\n# a comment\nA,94.0,–,100\n\nB,,97.5,\n",
     ".tsv": "model\tPrecision (Attack)\tspecificity\tn\nA\t94.0\t\t100\nB\t\t97.5\t\n",
-    ".md": "Text.\n\n| Model | Precision (Attack) | specificity | n |\n| --- | ---: | :-: | --- |\n| **A** | 94.0 | – | 100 |\n"
+    ".md": "Text.\n\n| Model | Precision (Attack) | specificity | n |\n| --- | ---: | :-: | --- "
+    "|\n| **A** | 94.0 | – | 100 |\n"
     "| B |  | 97.5 | - |\n",
     ".yaml": "A: {precision_attack: 94.0, specificity: null, n: 100}\nB: {recall_normal: 97.5}\n",
-    ".json": '[\n\t{"model": "A", "precision_attack": 94.0, "n": 100},\n\t{"model": "B", "tnr": 97.5, "tpr": null}\n]\n',
+    ".json": '[\n\t{"model": "A", "precision_attack": 94.0, "n": 100},\n\t{"model": "B", "tnr": '
+    '97.5, "tpr": null}\n]\n',
 }
 
 
@@ -28,8 +31,14 @@ def test_every_format_gives_the_same_cells(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"table{suffix}"
     path.write_text(TABLES[suffix], encoding="utf-8")
     rows = read_table(path).rows
-    assert [(row.model, row.cells) for row in rows] == [("A", {"precision_attack": "94.0", "n": "100"}), ("B", {"recall_normal": "97.5"})]
-    assert [TABLES[suffix].splitlines()[row.line - 1].strip(' |*{"[\t')[:1] for row in rows] in (["A", "B"], ["m", "m"])
+    assert [(row.model, row.cells) for row in rows] == [
+        ("A", {"precision_attack": "94.0", "n": "100"}),
+        ("B", {"recall_normal": "97.5"}),
+    ]
+    assert [TABLES[suffix].splitlines()[row.line - 1].strip(' |*{"[\t')[:1] for row in rows] in (
+        ["A", "B"],
+        ["m", "m"],
+    )
 
 
 def test_every_problem_is_named_at_once() -> None:
@@ -49,7 +58,11 @@ def test_every_problem_is_named_at_once() -> None:
     [
         ("", ".csv", "t.csv: holds no row"),
         ("a,b\n1,2\n", ".csv", "t.csv:2: no column `model`"),
-        ("model,auroc\nA,2\n", ".csv", "holds no row with a metric of a confusion matrix; its columns are auroc"),
+        (
+            "model,auroc\nA,2\n",
+            ".csv",
+            "holds no row with a metric of a confusion matrix; its columns are auroc",
+        ),
         ('model,accuracy\n"A,2\n', ".csv", "t.csv:2: cannot be read"),
         ("A: [1, 2]\n", ".yaml", "t.yaml:1: a row is a mapping"),
         ("A: {accuracy: 1\n", ".yaml", "not YAML"),
@@ -65,19 +78,37 @@ def test_a_file_that_is_no_table_is_one_message(text: str, suffix: str, message:
 
 def test_two_neighbouring_digits_exchanged_are_told() -> None:
     # 50 % attack, recalls 0.9 and 0.8: accuracy 85, printed 58
-    table = parse("model,prevalence,recall_normal,recall_attack,accuracy\nA,50.00,90.00,80.00,58.00\n", "t.csv", ".csv")
+    table = parse(
+        "model,prevalence,recall_normal,recall_attack,accuracy\nA,50.00,90.00,80.00,58.00\n",
+        "t.csv",
+        ".csv",
+    )
     repairs = {one.column: one for (one,) in audit_table(table).rows[0].repairs}
-    assert (repairs["accuracy"].value, repairs["accuracy"].slip) == ("85.00", "two digits exchanged")
-    assert {name: one.value for name, one in repairs.items()} == {"accuracy": "85.00", "recall_normal": "36.00", "recall_attack": "26.00"}
+    assert (repairs["accuracy"].value, repairs["accuracy"].slip) == (
+        "85.00",
+        "two digits exchanged",
+    )
+    assert {name: one.value for name, one in repairs.items()} == {
+        "accuracy": "85.00",
+        "recall_normal": "36.00",
+        "recall_attack": "26.00",
+    }
 
 
 def test_no_digit_cures_a_sign() -> None:
-    table = parse("model,prevalence,recall_normal,recall_attack,accuracy\nA,50.00,90.00,-5.00,45.00\n", "t.csv", ".csv")
+    table = parse(
+        "model,prevalence,recall_normal,recall_attack,accuracy\nA,50.00,90.00,-5.00,45.00\n",
+        "t.csv",
+        ".csv",
+    )
     repairs = {one.column: one for (one,) in audit_table(table).rows[0].repairs}
-    # accuracy is the mean of both recalls: 2 · 45 − 90 = 0, by rounding at most 0.03; the middle of that
+    # accuracy is the mean of both recalls: 2 · 45 − 90 = 0, by rounding at most 0.03; the middle of
+    # that
     assert (repairs["recall_attack"].value, repairs["recall_attack"].slip) == ("0.01", None)
     needed = Fraction(-62, 100)
-    assert list(slips(cell("mcc", "-0.52", "fraction", "half"), (needed, needed), "half")) == [("-0.62", ONE_DIGIT)], "MCC has a sign"
+    assert list(slips(cell("mcc", "-0.52", "fraction", "half"), (needed, needed), "half")) == [
+        ("-0.62", ONE_DIGIT)
+    ], "MCC has a sign"
 
 
 def test_rows_of_two_test_sets_are_no_alarm_but_are_told() -> None:
@@ -86,16 +117,32 @@ def test_rows_of_two_test_sets_are_no_alarm_but_are_told() -> None:
     assert audit.possible
     (whole,) = audit.agreements
     assert (whole.reading, whole.agree, set(whole.others)) == ("whole row", ("A", "B"), {"C"})
-    assert "one test set, by whole rows: not possible; A, B agree on 20.03 to 20.05 %; C 29.94 to 30.06 %" in list(lines(audit))
+    assert (
+        "one test set, by whole rows: not possible; A, B agree on 20.03 to 20.05 %; C 29.94 to "
+        "30.06 %" in list(lines(audit))
+    )
 
 
 def test_a_table_that_fits_in_one_unit_alone_is_read_in_it() -> None:
-    # as fractions, accuracy 0.5 lies outside recalls of 0.9; in percent one alone of MCC 80 and 0.8 is meant
+    # as fractions, accuracy 0.5 lies outside recalls of 0.9; in percent one alone of MCC 80 and 0.8
+    # is meant
     assert audit_table(parse("model,mcc,accuracy\nA,0.8,90\n", "t.csv", ".csv")).unit == "percent"
-    assert audit_table(parse("model,mcc,accuracy\nA,0.8,0.90\n", "t.csv", ".csv")).unit == "fraction"
-    low = parse("model,prevalence,recall_normal,recall_attack,precision_attack\nA,0.5,0.9,0.9,0.1\n", "t.csv", ".csv")
+    assert (
+        audit_table(parse("model,mcc,accuracy\nA,0.8,0.90\n", "t.csv", ".csv")).unit == "fraction"
+    )
+    low = parse(
+        "model,prevalence,recall_normal,recall_attack,precision_attack\nA,0.5,0.9,0.9,0.1\n",
+        "t.csv",
+        ".csv",
+    )
     assert not audit_table(low).possible
-    assert audit_table(parse("model,accuracy,f1_attack\nA,94%,0.9%\n", "t.csv", ".csv")).rows[0].cells["f1_attack"].high < 0.01
+    assert (
+        audit_table(parse("model,accuracy,f1_attack\nA,94%,0.9%\n", "t.csv", ".csv"))
+        .rows[0]
+        .cells["f1_attack"]
+        .high
+        < 0.01
+    )
 
 
 def test_ignored_columns_are_named_with_the_nearest() -> None:

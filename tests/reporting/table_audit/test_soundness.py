@@ -1,4 +1,5 @@
-"""What an auditor must never do: raise an alarm at a true table, or give a range that the true value is not in."""
+"""What an auditor must never do: raise an alarm at a true table, or give a range that the true
+value is not in."""
 
 from __future__ import annotations
 
@@ -18,7 +19,14 @@ COLUMNS = st.lists(st.sampled_from(METRICS), min_size=1, unique=True)
 
 
 @settings(max_examples=300, deadline=None)
-@given(MATRIX, COLUMNS, st.sampled_from([0, 1, 2, 3]), st.booleans(), st.sampled_from(list(honest.MODES)), st.sampled_from(["–", "0", "1"]))
+@given(
+    MATRIX,
+    COLUMNS,
+    st.sampled_from([0, 1, 2, 3]),
+    st.booleans(),
+    st.sampled_from(list(honest.MODES)),
+    st.sampled_from(["–", "0", "1"]),
+)
 @example((0, 0, 0, 7), list(METRICS), 2, True, "half up", "–")
 @example((0, 0, 0, 7), list(METRICS), 2, True, "half up", "1")
 @example((5, 0, 0, 0), list(METRICS), 2, False, "half up", "0")
@@ -28,7 +36,12 @@ COLUMNS = st.lists(st.sampled_from(METRICS), min_size=1, unique=True)
 @example((8, 0, 3, 0), list(METRICS), 2, True, "half even", "1")
 @example((999_999, 1, 1, 1), list(METRICS), 2, True, "half even", "0")
 def test_a_true_table_raises_no_alarm_and_true_values_lie_in_the_implied_ranges(
-    matrix: tuple[int, int, int, int], columns: list[str], decimals: int, percent: bool, mode: str, undefined: str
+    matrix: tuple[int, int, int, int],
+    columns: list[str],
+    decimals: int,
+    percent: bool,
+    mode: str,
+    undefined: str,
 ) -> None:
     printed = honest.cells(matrix, columns, decimals, percent, mode, undefined)
     audit = honest.audited(printed, "truncate" if mode == "truncate" else "half")
@@ -43,14 +56,20 @@ def test_a_true_table_raises_no_alarm_and_true_values_lie_in_the_implied_ranges(
 
 @settings(max_examples=100, deadline=None)
 @given(MATRIX, COLUMNS)
-def test_counts_beside_their_metrics_raise_no_alarm(matrix: tuple[int, int, int, int], columns: list[str]) -> None:
+def test_counts_beside_their_metrics_raise_no_alarm(
+    matrix: tuple[int, int, int, int], columns: list[str]
+) -> None:
     counts = dict(zip(("tn", "fp", "fn", "tp"), map(str, matrix), strict=True))
     audit = honest.audited({**honest.cells(matrix, columns, 2), **counts, "n": str(sum(matrix))})
     assert audit.possible, audit.rows[0].conflicts
     true = honest.values(matrix)
     for name, (low, high) in audit.rows[0].implied.items():
         slack = 0 if name != "mcc" else 1e-6
-        assert math.isnan(true[name]) or (true[name] == pytest.approx(low, abs=1e-9 + slack) == pytest.approx(high, abs=1e-9 + slack)), name
+        assert math.isnan(true[name]) or (
+            true[name]
+            == pytest.approx(low, abs=1e-9 + slack)
+            == pytest.approx(high, abs=1e-9 + slack)
+        ), name
 
 
 def test_random_tables_of_all_magnitudes_raise_no_alarm() -> None:
@@ -58,7 +77,9 @@ def test_random_tables_of_all_magnitudes_raise_no_alarm() -> None:
     for _ in range(300):
         matrix = honest.matrix(rng)
         columns = [name for name in METRICS if rng.random() < 0.7]
-        printed = honest.cells(matrix, columns, rng.choice([1, 2]), undefined=rng.choice(["–", "0", "1"]))
+        printed = honest.cells(
+            matrix, columns, rng.choice([1, 2]), undefined=rng.choice(["–", "0", "1"])
+        )
         assert honest.audited(printed).possible, (matrix, printed)
 
 

@@ -1,4 +1,5 @@
-"""As much of Ray as a sweep uses, in threads of this process: actors are objects, nodes are a number of places."""
+"""As much of Ray as a sweep uses, in threads of this process: actors are objects, nodes are a
+number of places."""
 
 from __future__ import annotations
 
@@ -65,7 +66,10 @@ class FakeRay:
     """
 
     exceptions = SimpleNamespace(
-        RayError=RayError, RayTaskError=RayTaskError, ActorDiedError=ActorDiedError, OutOfMemoryError=OutOfMemoryError
+        RayError=RayError,
+        RayTaskError=RayTaskError,
+        ActorDiedError=ActorDiedError,
+        OutOfMemoryError=OutOfMemoryError,
     )
 
     def __init__(self, *cpus: int, gpus: int = 0, places: int | None = None) -> None:
@@ -75,7 +79,10 @@ class FakeRay:
         self.asked: list[dict[str, Any]] = []
 
     def nodes(self) -> list[dict[str, Any]]:
-        return [{"Alive": True, "Resources": {"CPU": float(cpus), "GPU": float(self.gpus)}} for cpus in self.cpus]
+        return [
+            {"Alive": True, "Resources": {"CPU": float(cpus), "GPU": float(self.gpus)}}
+            for cpus in self.cpus
+        ]
 
     def remote(self, **options: Any) -> Callable[[Callable[[], Any]], Any]:
         self.asked.append(options)
@@ -89,7 +96,9 @@ class FakeRay:
 
         return make
 
-    def wait(self, futures: Sequence[Future[Any]], timeout: float) -> tuple[list[Future[Any]], list[Future[Any]]]:
+    def wait(
+        self, futures: Sequence[Future[Any]], timeout: float
+    ) -> tuple[list[Future[Any]], list[Future[Any]]]:
         done = wait_for(futures, timeout)
         return list(done.done), list(done.not_done)
 

@@ -26,9 +26,18 @@ ALONE = ["unshare", "-rn"]
 
 
 def alone() -> list[str]:
-    """The command that starts another in an empty network namespace; nothing where that is not allowed."""
-    allowed = shutil.which("unshare") and shutil.which("ip") and subprocess.run([*ALONE, "true"], capture_output=True, check=False)
-    return [*ALONE, "sh", "-c", 'ip link set lo up && exec "$@"', "sh"] if allowed and allowed.returncode == 0 else []
+    """The command that starts another in an empty network namespace; nothing where that is not
+    allowed."""
+    allowed = (
+        shutil.which("unshare")
+        and shutil.which("ip")
+        and subprocess.run([*ALONE, "true"], capture_output=True, check=False)
+    )
+    return (
+        [*ALONE, "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+        if allowed and allowed.returncode == 0
+        else []
+    )
 
 
 @pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'anomalynet[ray]'")
@@ -41,10 +50,19 @@ def test_a_node_killed_in_mid_sweep_changes_no_byte(tmp_path: Path) -> None:
         launch.run(local, lambda: None, interval=0.05)
     assert {job.state for job in local} == {"done"}
 
-    with tempfile.TemporaryDirectory(prefix="ray") as short:  # a socket's path is at most 107 characters
-        environment = {**os.environ, "RAY_TMPDIR": short, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    with tempfile.TemporaryDirectory(
+        prefix="ray"
+    ) as short:  # a socket's path is at most 107 characters
+        environment = {
+            **os.environ,
+            "RAY_TMPDIR": short,
+            "RAY_AUTH_MODE": "disabled",
+            "RAY_USAGE_STATS_ENABLED": "0",
+        }
         command = [*alone(), sys.executable, "-m", "tests.sweep.cluster.two_nodes", str(tmp_path)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=240
+        )
     assert done.returncode == 0, done.stderr[-4000:]
     facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     assert facts["slots"] == 2
@@ -56,6 +74,10 @@ def test_a_node_killed_in_mid_sweep_changes_no_byte(tmp_path: Path) -> None:
     for job in local:
         there = tmp_path / "runs" / job.folder.path.parent.name / job.folder.path.name
         for name in ("result.json", "scores.parquet", "incidents.json"):
-            assert (there / name).read_bytes() == (job.folder.path / name).read_bytes(), f"{there}: {name}"
-        names = {path.relative_to(job.folder.path).as_posix() for path in job.folder.path.rglob("*")}
+            assert (there / name).read_bytes() == (job.folder.path / name).read_bytes(), (
+                f"{there}: {name}"
+            )
+        names = {
+            path.relative_to(job.folder.path).as_posix() for path in job.folder.path.rglob("*")
+        }
         assert {path.relative_to(there).as_posix() for path in there.rglob("*")} == names

@@ -1,4 +1,5 @@
-"""Workers on a cluster, with a stand-in for Ray: what each end says to the other, and what happens when one is gone."""
+"""Workers on a cluster, with a stand-in for Ray: what each end says to the other, and what happens
+when one is gone."""
 
 from __future__ import annotations
 
@@ -33,7 +34,13 @@ from tests.sweep.cluster.fake_ray import ActorDiedError, FakeRay, OutOfMemoryErr
 from tests.training.small import SHORT, identical
 
 OVERRIDES = [text for text in SHORT if not text.startswith("model.")]
-FILES = {"result.json": b"{}", "scores.parquet": b"s", "checkpoints/last.ckpt": b"l", "checkpoints/best.ckpt": b"b", "timings.json": b"{}"}
+FILES = {
+    "result.json": b"{}",
+    "scores.parquet": b"s",
+    "checkpoints/last.ckpt": b"l",
+    "checkpoints/best.ckpt": b"b",
+    "timings.json": b"{}",
+}
 
 
 class Scripted:
@@ -66,13 +73,26 @@ class Scripted:
     def news(self, seen: int, stop: bool) -> tuple[int, dict[str, bytes]]:
         if stop:
             self.stop_asked.set()
-        return 7, ({"checkpoints/last.ckpt": b"early", "progress.jsonl": b'{"epoch": 0}\n'} if seen != 7 else {})
+        return 7, (
+            {"checkpoints/last.ckpt": b"early", "progress.jsonl": b'{"epoch": 0}\n'}
+            if seen != 7
+            else {}
+        )
 
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[Scripted]:
     kind = type(
-        "Again", (Scripted,), {"errors": [], "starts": [], "reply": {}, "seen": [], "stop_asked": threading.Event(), "runs": tmp_path}
+        "Again",
+        (Scripted,),
+        {
+            "errors": [],
+            "starts": [],
+            "reply": {},
+            "seen": [],
+            "stop_asked": threading.Event(),
+            "runs": tmp_path,
+        },
     )
     monkeypatch.setattr(worker, "Node", kind)
     monkeypatch.setattr(worker, "POLL", 0.05)
@@ -89,12 +109,16 @@ def jobs_in(folder: Path, folds: int = 1) -> list[Job]:
 
 def launched(ray: FakeRay, jobs: list[Job], slots: int = 1, watch: Any = lambda: None) -> list[str]:
     said: list[str] = []
-    with Launch([RaySlot()] * slots, hire=RayCluster(ray, said.append).hire, say=said.append) as launch:
+    with Launch(
+        [RaySlot()] * slots, hire=RayCluster(ray, said.append).hire, say=said.append
+    ) as launch:
         launch.run(jobs, watch, interval=0.02)
     return said
 
 
-def test_a_run_comes_home_with_its_result_last(scripted: type[Scripted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_comes_home_with_its_result_last(
+    scripted: type[Scripted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written: list[str] = []
 
     def noted(path: Path, content: bytes) -> None:
@@ -108,14 +132,28 @@ def test_a_run_comes_home_with_its_result_last(scripted: type[Scripted], tmp_pat
     assert (job.state, job.was_done, job.attempts) == ("done", False, 1)
     assert scripted.seen == [True]
     assert not job.folder.running
-    assert written[-5:] == ["best.ckpt", "last.ckpt", "scores.parquet", "timings.json", "result.json"]
+    assert written[-5:] == [
+        "best.ckpt",
+        "last.ckpt",
+        "scores.parquet",
+        "timings.json",
+        "result.json",
+    ]
     assert {name: (job.folder.path / name).read_bytes() for name in FILES} == FILES
     assert "# the sweep" in job.folder.config.read_text()
-    assert ray.asked[0] == {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": 0, "max_task_retries": 0, "concurrency_groups": {"news": 1}}
+    assert ray.asked[0] == {
+        "num_cpus": 1,
+        "num_gpus": 0.0,
+        "max_restarts": 0,
+        "max_task_retries": 0,
+        "concurrency_groups": {"news": 1},
+    }
     assert all(actor.killed.is_set() for actor in ray.actors)
 
 
-def test_a_run_that_another_command_works_on_is_left_to_it(scripted: type[Scripted], tmp_path: Path) -> None:
+def test_a_run_that_another_command_works_on_is_left_to_it(
+    scripted: type[Scripted], tmp_path: Path
+) -> None:
     (job,) = jobs_in(tmp_path)
     ray = FakeRay(1)
     worker = RayCluster(ray).hire(RaySlot())
@@ -124,10 +162,14 @@ def test_a_run_that_another_command_works_on_is_left_to_it(scripted: type[Script
     assert ray.actors == []
 
 
-def test_other_code_on_a_node_ends_the_sweep_and_fails_no_run(scripted: type[Scripted], tmp_path: Path) -> None:
+def test_other_code_on_a_node_ends_the_sweep_and_fails_no_run(
+    scripted: type[Scripted], tmp_path: Path
+) -> None:
     scripted.code = "0123456789"
     jobs = jobs_in(tmp_path, folds=2)
-    with pytest.raises(RunError, match=rf"node1 has other code \(0123456789\) than this machine \({program()}\)"):
+    with pytest.raises(
+        RunError, match=rf"node1 has other code \(0123456789\) than this machine \({program()}\)"
+    ):
         launched(FakeRay(1), jobs)
     assert [job.state for job in jobs] == ["waiting"] * 2
     assert not any(job.folder.failed.exists() for job in jobs)
@@ -135,19 +177,38 @@ def test_other_code_on_a_node_ends_the_sweep_and_fails_no_run(scripted: type[Scr
 
 @pytest.mark.parametrize(
     ("set_up", "message"),
-    [({"reply": {"unfit": "no files of skab"}}, "node1 cannot do the runs of this sweep: no files of skab"),
-     ({"errors": [RayTaskError("no space left")]}, "node1: RayTaskError: no space left"),
-     ({"starts": [ActorDiedError("an error raised in its creation task, \nModuleNotFoundError: No module named 'anomalynet'")]},
-      "cannot start a worker: ModuleNotFoundError: No module named 'anomalynet'\n  → install the same anomalynet on every node")],
-)  # fmt: skip
-def test_a_node_that_cannot_work_ends_the_sweep(scripted: type[Scripted], tmp_path: Path, set_up: dict[str, Any], message: str) -> None:
+    [
+        (
+            {"reply": {"unfit": "no files of skab"}},
+            "node1 cannot do the runs of this sweep: no files of skab",
+        ),
+        ({"errors": [RayTaskError("no space left")]}, "node1: RayTaskError: no space left"),
+        (
+            {
+                "starts": [
+                    ActorDiedError(
+                        "an error raised in its creation task, \nModuleNotFoundError: No module "
+                        "named 'anomalynet'"
+                    )
+                ]
+            },
+            "cannot start a worker: ModuleNotFoundError: No module named 'anomalynet'\n  → "
+            "install the same anomalynet on every node",
+        ),
+    ],
+)
+def test_a_node_that_cannot_work_ends_the_sweep(
+    scripted: type[Scripted], tmp_path: Path, set_up: dict[str, Any], message: str
+) -> None:
     for name, value in set_up.items():
         setattr(scripted, name, value)
     with pytest.raises(RunError, match=message):
         launched(FakeRay(1), jobs_in(tmp_path))
 
 
-def test_a_request_to_stop_reaches_the_node_and_the_state_comes_home(scripted: type[Scripted], tmp_path: Path) -> None:
+def test_a_request_to_stop_reaches_the_node_and_the_state_comes_home(
+    scripted: type[Scripted], tmp_path: Path
+) -> None:
     scripted.reply = {"stopped": True, "files": {"checkpoints/last.ckpt": b"late"}}
     (job,) = jobs_in(tmp_path)
 
@@ -166,8 +227,15 @@ def test_a_lost_node_is_not_the_runs_fault(scripted: type[Scripted], tmp_path: P
     (job,) = jobs_in(tmp_path)
     ray = FakeRay(1)
     said = launched(ray, [job])
-    assert (job.state, job.attempts, job.losses, len(ray.actors)) == ("done", 1, ATTEMPTS + 1, ATTEMPTS + 2)
-    assert said == [f"node1 was lost; its run {job.folder.path.name} goes back to the queue"] * (ATTEMPTS + 1)
+    assert (job.state, job.attempts, job.losses, len(ray.actors)) == (
+        "done",
+        1,
+        ATTEMPTS + 1,
+        ATTEMPTS + 2,
+    )
+    assert said == [f"node1 was lost; its run {job.folder.path.name} goes back to the queue"] * (
+        ATTEMPTS + 1
+    )
 
 
 def test_a_worker_placed_on_a_node_that_is_gone_costs_the_run_nothing(
@@ -190,24 +258,38 @@ def test_a_run_whose_nodes_are_always_lost_fails(scripted: type[Scripted], tmp_p
     scripted.errors = [ActorDiedError("gone")] * 100
     (job,) = jobs_in(tmp_path)
     launched(FakeRay(1), [job])
-    assert (job.state, job.reason) == ("failed", f"its machine was lost {LOSSES + 1} times, last: node1, ActorDiedError")
+    assert (job.state, job.reason) == (
+        "failed",
+        f"its machine was lost {LOSSES + 1} times, last: node1, ActorDiedError",
+    )
 
 
 @pytest.mark.parametrize(
     ("errors", "reply", "reason"),
-    [([OutOfMemoryError("too much")] * ATTEMPTS, {}, "node1 ran out of memory"),
-     ([], {"died": "killed by SIGKILL"}, "killed by SIGKILL")],
-)  # fmt: skip
+    [
+        ([OutOfMemoryError("too much")] * ATTEMPTS, {}, "node1 ran out of memory"),
+        ([], {"died": "killed by SIGKILL"}, "killed by SIGKILL"),
+    ],
+)
 def test_a_run_that_kills_its_worker_uses_up_its_attempts(
-    scripted: type[Scripted], tmp_path: Path, errors: list[Exception], reply: dict[str, Any], reason: str
+    scripted: type[Scripted],
+    tmp_path: Path,
+    errors: list[Exception],
+    reply: dict[str, Any],
+    reason: str,
 ) -> None:
     scripted.errors, scripted.reply = errors, {**reply, "files": {}}
     (job,) = jobs_in(tmp_path)
     launched(FakeRay(1), [job])
-    assert (job.state, job.reason) == ("failed", f"the worker died {ATTEMPTS} times, last: {reason}")
+    assert (job.state, job.reason) == (
+        "failed",
+        f"the worker died {ATTEMPTS} times, last: {reason}",
+    )
 
 
-def test_where_one_of_two_workers_finds_no_place_the_other_does_all(scripted: type[Scripted], tmp_path: Path) -> None:
+def test_where_one_of_two_workers_finds_no_place_the_other_does_all(
+    scripted: type[Scripted], tmp_path: Path
+) -> None:
     jobs = jobs_in(tmp_path, folds=3)
     launched(FakeRay(2, places=1), jobs, slots=2)
     assert [(job.state, job.attempts, job.losses) for job in jobs] == [("done", 1, 0)] * 3
@@ -236,7 +318,9 @@ def test_a_cluster_without_room_is_an_error_and_a_taken_one_is_waited_for(
 
 
 def test_slots_are_what_the_cluster_has() -> None:
-    def of(ray: FakeRay, count: int | None, runs_per_gpu: int = 1, **hardware: Any) -> list[tuple[int, float]]:
+    def of(
+        ray: FakeRay, count: int | None, runs_per_gpu: int = 1, **hardware: Any
+    ) -> list[tuple[int, float]]:
         found = ray_slots(ray, count, HardwareConfig(**hardware), runs_per_gpu)
         return [(slot.cpus, slot.gpu_share) for slot in found if isinstance(slot, RaySlot)]
 
@@ -255,13 +339,19 @@ def test_slots_are_what_the_cluster_has() -> None:
 
 def test_without_ray_there_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UsageError, match=r"Ray is not installed\n  → pip install 'anomalynet\[ray\]'"):
+    with pytest.raises(
+        UsageError, match=r"Ray is not installed\n  → pip install 'anomalynet\[ray\]'"
+    ):
         session.connect()
 
 
-def test_a_cluster_that_is_gone_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_that_is_gone_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[object] = []
-    ray = SimpleNamespace(is_initialized=lambda: False, init=lambda **options: told.append(options["address"]))
+    ray = SimpleNamespace(
+        is_initialized=lambda: False, init=lambda **options: told.append(options["address"])
+    )
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
@@ -282,19 +372,31 @@ def test_a_cluster_that_is_gone_is_not_waited_for(tmp_path: Path, monkeypatch: p
     assert told[3:] == ["local"]
 
 
-def test_an_order_holds_no_path_of_this_machine_but_the_datas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_order_holds_no_path_of_this_machine_but_the_datas(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.py").write_text("from anomalynet.config.model import CNN as Config\n")
     message = {"devices": 2, "group": "g"}
     folder = RunFolder(tmp_path / "hybrid" / "0123456789")
     loaded = load("hybrid", [*OVERRIDES, "data.root=here", "model.name=./mine.py"])
     order = order_of(message, loaded, folder)
-    assert (order["experiment"], order["id"], order["devices"], order["group"], order["state"]) == ("hybrid", "0123456789", 2, "g", {})
+    assert (order["experiment"], order["id"], order["devices"], order["group"], order["state"]) == (
+        "hybrid",
+        "0123456789",
+        2,
+        "g",
+        {},
+    )
     assert f"root: {tmp_path / 'here'}" in order["files"]["hybrid.yaml"]
     assert set(order["files"]) == {"hybrid.yaml", "./mine.py"}
     assert order["files"]["./mine.py"] == Path("mine.py").read_text()
-    with pytest.raises(UsageError, match="--on ray sends files that lie beneath the working folder"):
-        order_of(message, load("hybrid", [*OVERRIDES, f"model.name={tmp_path / 'mine.py'}"]), folder)
+    with pytest.raises(
+        UsageError, match="--on ray sends files that lie beneath the working folder"
+    ):
+        order_of(
+            message, load("hybrid", [*OVERRIDES, f"model.name={tmp_path / 'mine.py'}"]), folder
+        )
 
 
 @pytest.fixture
@@ -308,7 +410,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_stopped_run_continues_on_another_node_as_if_nothing_had_been(here: Path) -> None:
-    (job,) = jobs_of(plan(read_sweep(_sweep(here), "quick"), [*OVERRIDES, "training.epochs=6", "training.patience=6"]), here / "runs")
+    (job,) = jobs_of(
+        plan(
+            read_sweep(_sweep(here), "quick"),
+            [*OVERRIDES, "training.epochs=6", "training.patience=6"],
+        ),
+        here / "runs",
+    )
     loaded, folder = job.run.loaded, job.folder
     first = node.Node()
     first.hello({}, os.environ["ANOMALYNET_DATA"])
@@ -345,8 +453,13 @@ def test_a_node_with_other_data_says_so(here: Path) -> None:
     order = order_of(job.message(None), job.run.loaded, job.folder)
     there = node.Node()
     other = there.work({**order, "fingerprint": "f" * 64})
-    assert other["unfit"].endswith(f"its fingerprint is {order['fingerprint'][:10]}, not ffffffffff")
-    assert there.work({**order, "id": "0123456789"})["unfit"] == f"the configuration comes to the run {order['id']} here, not 0123456789"
+    assert other["unfit"].endswith(
+        f"its fingerprint is {order['fingerprint'][:10]}, not ffffffffff"
+    )
+    assert (
+        there.work({**order, "id": "0123456789"})["unfit"]
+        == f"the configuration comes to the run {order['id']} here, not 0123456789"
+    )
 
 
 def _sweep(folder: Path) -> str:
@@ -357,7 +470,10 @@ def _sweep(folder: Path) -> str:
 
 def test_what_killed_processes_left_on_a_node_is_cleared_away(here: Path) -> None:
     host = socket.gethostname()
-    kept, left, other = (here / "node" / name for name in (f"{host}-{os.getppid()}", f"{host}-999999999", "elsewhere-999999999"))
+    kept, left, other = (
+        here / "node" / name
+        for name in (f"{host}-{os.getppid()}", f"{host}-999999999", "elsewhere-999999999")
+    )
     for folder in (kept, left, other):
         folder.mkdir(parents=True)
     there = node.Node()

@@ -1,6 +1,8 @@
-"""A sweep on a Ray cluster of two nodes on one machine, one of which is killed while a run is under way on it.
+"""A sweep on a Ray cluster of two nodes on one machine, one of which is killed while a run is under
+way on it.
 
-A program of its own, so that the test can start it in an empty network namespace. Prints what it saw as JSON.
+A program of its own, so that the test can start it in an empty network namespace. Prints what it
+saw as JSON.
 """
 
 from __future__ import annotations
@@ -18,12 +20,19 @@ from anomalynet.sweep.plan import plan
 from tests.training.small import SHORT
 
 SWEEP = "experiments: [hybrid, logistic]\nseeds: [0]\nfolds: [0, 1, 2]\n"
-OVERRIDES = [*(text for text in SHORT if not text.startswith(("model.", "training."))), "training.epochs=12", "training.patience=12"]
-ADDRESS = "127.0.0.2"  # Ray binds the machine's own address, and a driver cannot connect to 127.0.0.1
+OVERRIDES = [
+    *(text for text in SHORT if not text.startswith(("model.", "training."))),
+    "training.epochs=12",
+    "training.patience=12",
+]
+ADDRESS = (
+    "127.0.0.2"  # Ray binds the machine's own address, and a driver cannot connect to 127.0.0.1
+)
 
 
 def main(folder: Path) -> None:
-    """Sweep on two nodes, each with folders of its own, and kill the first one where a run has come home with an epoch."""
+    """Sweep on two nodes, each with folders of its own, and kill the first one where a run has come
+    home with an epoch."""
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 0, "node_ip_address": ADDRESS, "include_dashboard": False}
@@ -33,7 +42,10 @@ def main(folder: Path) -> None:
         cluster.add_node(
             num_cpus=1,
             node_ip_address=ADDRESS,
-            env_vars={"ANOMALYNET_RAY_RUNS": str(place / "runs"), "ANOMALYNET_DATA": str(place / "data")},
+            env_vars={
+                "ANOMALYNET_RAY_RUNS": str(place / "runs"),
+                "ANOMALYNET_DATA": str(place / "data"),
+            },
         )
         for place in places
     ]
@@ -46,11 +58,21 @@ def main(folder: Path) -> None:
     said: list[str] = []
 
     def watch() -> None:
-        under_way = {run.name: number for number, place in enumerate(places) for run in place.glob("runs/*/runs/hybrid/*")}
+        under_way = {
+            run.name: number
+            for number, place in enumerate(places)
+            for run in place.glob("runs/*/runs/hybrid/*")
+        }
         used.update(places[number].name for number in under_way.values())
         for job in jobs:
             epochs = len(job.folder.read_progress())
-            if job.state == "running" and epochs and not removed and len(used) == 2 and job.folder.path.name in under_way:
+            if (
+                job.state == "running"
+                and epochs
+                and not removed
+                and len(used) == 2
+                and job.folder.path.name in under_way
+            ):
                 seen.update(running=job.folder.running, epochs=epochs)
                 removed.append(under_way[job.folder.path.name])
                 cluster.remove_node(nodes[removed[0]], allow_graceful=False)
@@ -60,7 +82,12 @@ def main(folder: Path) -> None:
         with Launch(slots, hire=worker.RayCluster(ray, said.append).hire) as launch:
             launch.run(jobs, watch, interval=0.02)
     cluster.shutdown()
-    facts = {"slots": len(slots), "nodes": sorted(used), "seen": seen, "losses": [job.losses for job in jobs]}
+    facts = {
+        "slots": len(slots),
+        "nodes": sorted(used),
+        "seen": seen,
+        "losses": [job.losses for job in jobs],
+    }
     print(json.dumps({**facts, "said": said, "attempts": [job.attempts for job in jobs]}))
 
 

@@ -1,4 +1,5 @@
-"""A search whose runs cost nothing: a worker that writes what a trainer would, from the values alone; also as a process to be killed."""
+"""A search whose runs cost nothing: a worker that writes what a trainer would, from the values
+alone; also as a process to be killed."""
 
 from __future__ import annotations
 
@@ -31,21 +32,36 @@ axes:
   training.learning_rate: {low: 0.0003, high: 0.01, log: true}
 """
 EPOCHS = 6
-PART = PartSummary(series=("a",), windows=60, steps=64, labelled=62, attack=20, missed=2, missed_attack=1)
+PART = PartSummary(
+    series=("a",), windows=60, steps=64, labelled=62, attack=20, missed=2, missed_attack=1
+)
 
 
 def worth(axis: dict[str, Any]) -> float:
-    """The made-up average precision of a run: smooth in the numbers, a little different in each seed, fold and world."""
+    """The made-up average precision of a run: smooth in the numbers, a little different in each
+    seed, fold and world."""
     rate = math.log10(float(axis.get("training.learning_rate", 0.001)))
-    value: float = 0.9 - 0.1 * (rate + 2.7) ** 2 - 0.4 * (float(axis.get("model.dropout", 0.2)) - 0.15) ** 2
-    value -= 0.05 * abs(float(axis.get("model.hidden", 64)) - 80) / 64 + (0.03 if axis.get("model.attention") is False else 0.0)
-    return value - 0.01 * int(axis["seed"]) - 0.003 * int(axis["data.split.fold"]) - 0.02 * int(axis.get("data.world", 0))
+    value: float = (
+        0.9 - 0.1 * (rate + 2.7) ** 2 - 0.4 * (float(axis.get("model.dropout", 0.2)) - 0.15) ** 2
+    )
+    value -= 0.05 * abs(float(axis.get("model.hidden", 64)) - 80) / 64 + (
+        0.03 if axis.get("model.attention") is False else 0.0
+    )
+    return (
+        value
+        - 0.01 * int(axis["seed"])
+        - 0.003 * int(axis["data.split.fold"])
+        - 0.02 * int(axis.get("data.world", 0))
+    )
 
 
 class FakeWorker:
-    """Finishes a run at once; stops after the epoch in which it is asked to, fails where it is told to."""
+    """Finishes a run at once; stops after the epoch in which it is asked to, fails where it is told
+    to."""
 
-    def __init__(self, slot: Slot, pause: float = 0.0, fails: tuple[str, object] | None = None) -> None:
+    def __init__(
+        self, slot: Slot, pause: float = 0.0, fails: tuple[str, object] | None = None
+    ) -> None:
         self.pause, self.fails = pause, fails
         self.asked: list[dict[str, Any]] = []
 
@@ -60,7 +76,14 @@ class FakeWorker:
         folder.progress.unlink(missing_ok=True)
         for epoch in range(EPOCHS):
             value = worth(axis) * (1 - 0.5 ** (epoch + 1))
-            folder.append_progress({"epoch": epoch, "validation/average_precision": value, "validation/loss": 1 - value, "best": True})
+            folder.append_progress(
+                {
+                    "epoch": epoch,
+                    "validation/average_precision": value,
+                    "validation/loss": 1 - value,
+                    "best": True,
+                }
+            )
             time.sleep(self.pause)
             if folder.stop.exists():
                 return {"failed": None, "stopped": True}
@@ -79,17 +102,39 @@ class FakeWorker:
 def finish(folder: RunFolder, axis: dict[str, Any]) -> None:
     """What a trainer leaves behind that a search reads."""
     hidden = int(axis.get("model.hidden", 64))
-    write_json(folder.timings, {"train_seconds": 2.0, "score_seconds": 0.5, "microseconds_per_window": 10.0 + hidden / 10})
+    write_json(
+        folder.timings,
+        {"train_seconds": 2.0, "score_seconds": 0.5, "microseconds_per_window": 10.0 + hidden / 10},
+    )
     value = worth(axis)
     folder.write_result(
         Result(
-            id=folder.path.name, experiment=folder.path.parent.name, model="hybrid", data="smart_city", fingerprint="f" * 64,
-            channels=("a",), seed=axis["seed"], split="group", folds=5, fold=axis["data.split.fold"], assignment=axis["seed"],
-            parts={"train": PART, "validation": PART, "test": PART}, epochs=EPOCHS, best_epoch=EPOCHS - 1, parameters=1000 * hidden,
-            threshold=0.5, threshold_rule="f1", probability=True, world=axis.get("data.world"),
-            metrics={"validation/average_precision": value, "validation/auroc": None, "test/average_precision": value - 0.05},
+            id=folder.path.name,
+            experiment=folder.path.parent.name,
+            model="hybrid",
+            data="smart_city",
+            fingerprint="f" * 64,
+            channels=("a",),
+            seed=axis["seed"],
+            split="group",
+            folds=5,
+            fold=axis["data.split.fold"],
+            assignment=axis["seed"],
+            parts={"train": PART, "validation": PART, "test": PART},
+            epochs=EPOCHS,
+            best_epoch=EPOCHS - 1,
+            parameters=1000 * hidden,
+            threshold=0.5,
+            threshold_rule="f1",
+            probability=True,
+            world=axis.get("data.world"),
+            metrics={
+                "validation/average_precision": value,
+                "validation/auroc": None,
+                "test/average_precision": value - 0.05,
+            },
         )
-    )  # fmt: skip
+    )
 
 
 class Quiet:
@@ -112,12 +157,23 @@ def sweep_of(folder: Path, settings: str, space: str = SPACE) -> Sweep:
     return read_sweep(str(path), "quick")
 
 
-def search_of(folder: Path, sweep: Sweep, url: str | None = None, total: int | None = None, overrides: Sequence[str] = ()) -> Search:
+def search_of(
+    folder: Path,
+    sweep: Sweep,
+    url: str | None = None,
+    total: int | None = None,
+    overrides: Sequence[str] = (),
+) -> Search:
     """The search in a folder."""
     check(sweep, overrides)
     runs = folder / "runs"
     storage = open_storage(url, runs / ".search" / "mine.journal")
-    ledger = Ledger(storage, study_name(sweep, base_jobs(sweep, overrides, runs)), sweep.search, runs / ".search" / "mine.lock")
+    ledger = Ledger(
+        storage,
+        study_name(sweep, base_jobs(sweep, overrides, runs)),
+        sweep.search,
+        runs / ".search" / "mine.lock",
+    )
     return Search(sweep, overrides, runs, ledger, total or sweep.search.trials)
 
 

@@ -17,20 +17,31 @@ from anomalynet.sweep.slots import Slot
 from tests.sweep.search.fake import FakeWorker, Quiet, carried_out, search_of, story, sweep_of
 
 SETTINGS = "{trials: 3, sampler: random}"
-PARAMS: space.Params = {"model.hidden": 32, "model.attention": True, "model.dropout": 0.1, "training.learning_rate": 0.001}
+PARAMS: space.Params = {
+    "model.hidden": 32,
+    "model.attention": True,
+    "model.dropout": 0.1,
+    "training.learning_rate": 0.001,
+}
 
 
 def test_of_two_machines_that_take_a_place_at_once_the_first_has_it(tmp_path: Path) -> None:
     """They share a database, and no lock."""
     sweep = sweep_of(tmp_path, SETTINGS)
     url = f"sqlite:///{tmp_path}/search.db"
-    one, other = (Ledger(open_storage(url, tmp_path), "same", sweep.search, tmp_path / name) for name in ("a.lock", "b.lock"))
+    one, other = (
+        Ledger(open_storage(url, tmp_path), "same", sweep.search, tmp_path / name)
+        for name in ("a.lock", "b.lock")
+    )
     known = space.distributions(sweep.axes)
     first, second = one.add(0, PARAMS, known), other.add(0, {**PARAMS, "model.hidden": 48}, known)
     assert first is not None
     assert second is None
     assert [trial.params["model.hidden"] for trial in other.trials()] == [32]
-    states = {trial.number: (trial.state.name, trial.user_attrs.get("surplus")) for trial in one.storage.get_all_trials(one._study)}
+    states = {
+        trial.number: (trial.state.name, trial.user_attrs.get("surplus"))
+        for trial in one.storage.get_all_trials(one._study)
+    }
     assert states == {0: ("RUNNING", None), 1: ("FAIL", True)}
 
 
@@ -43,11 +54,22 @@ def test_of_two_machines_that_take_a_place_at_once_the_first_has_it(tmp_path: Pa
         (None, 2**22 + 1, 0.0, True),
         (None, os.getpid(), 0.0, True),
     ],
-    ids=["another host that speaks", "another host that is silent", "a live process", "a process that is gone", "our number reused"],
+    ids=[
+        "another host that speaks",
+        "another host that is silent",
+        "a live process",
+        "a process that is gone",
+        "our number reused",
+    ],
 )
-def test_a_trial_is_taken_over_only_from_the_dead(tmp_path: Path, host: str | None, pid: int, silent: float, left: bool) -> None:
+def test_a_trial_is_taken_over_only_from_the_dead(
+    tmp_path: Path, host: str | None, pid: int, silent: float, left: bool
+) -> None:
     search = search_of(tmp_path, sweep_of(tmp_path, SETTINGS))
-    owner = {"owner": {"host": host or socket.gethostname(), "pid": pid, "token": "another"}, "beat": time.time() - silent}
+    owner = {
+        "owner": {"host": host or socket.gethostname(), "pid": pid, "token": "another"},
+        "beat": time.time() - silent,
+    }
     search.ledger.add(0, PARAMS, space.distributions(search.sweep.axes), owner)
     carried_out(search)
     states = [state for state, _, _ in story(search)]

@@ -1,4 +1,5 @@
-"""A search goes on after any interruption as if there had been none, never doubles a trial, and is judged by means over its runs."""
+"""A search goes on after any interruption as if there had been none, never doubles a trial, and is
+judged by means over its runs."""
 
 from __future__ import annotations
 
@@ -20,14 +21,34 @@ from anomalynet.sweep.search.ledger import open_storage
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.search.study import best, check
 from anomalynet.sweep.slots import Slot
-from tests.sweep.search.fake import SPACE, FakeWorker, Quiet, carried_out, search_of, story, sweep_of, worth
+from tests.sweep.search.fake import (
+    SPACE,
+    FakeWorker,
+    Quiet,
+    carried_out,
+    search_of,
+    story,
+    sweep_of,
+    worth,
+)
 
 TRIALS = 20
 FINITE = "experiment: hybrid\ndesign: search\nfolds: [0]\naxes: "
 
 
-def process(folder: Path, settings: str, pause: float = 0.0, slots: int = 1, url: str | None = None) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.sweep.search.fake", str(folder), settings, str(pause), str(slots), *([url] if url else [])]
+def process(
+    folder: Path, settings: str, pause: float = 0.0, slots: int = 1, url: str | None = None
+) -> subprocess.Popen[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.sweep.search.fake",
+        str(folder),
+        settings,
+        str(pause),
+        str(slots),
+        *([url] if url else []),
+    ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -49,7 +70,9 @@ def every_number(search: Search) -> list[int]:
         "{trials: 20, sampler: tpe, pruner: hyperband, batch: 2}",
     ],
 )
-def test_a_search_that_is_killed_again_and_again_ends_as_one_that_was_not(tmp_path: Path, settings: str) -> None:
+def test_a_search_that_is_killed_again_and_again_ends_as_one_that_was_not(
+    tmp_path: Path, settings: str
+) -> None:
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()
     whole = carried_out(search_of(tmp_path / "whole", sweep_of(tmp_path / "whole", settings)))
@@ -87,7 +110,9 @@ def test_a_search_in_parts_is_the_search_in_one(tmp_path: Path, sampler: str) ->
 
 
 @pytest.mark.parametrize("url", [None, "sqlite:///{folder}/search.db"])
-def test_two_commands_at_once_share_the_trials_and_make_no_more(tmp_path: Path, url: str | None) -> None:
+def test_two_commands_at_once_share_the_trials_and_make_no_more(
+    tmp_path: Path, url: str | None
+) -> None:
     where = url.format(folder=tmp_path) if url else None
     settings = "{trials: 20, sampler: tpe, batch: 2}"
     both = [process(tmp_path, settings, pause=0.02, url=where) for _ in range(2)]
@@ -98,7 +123,9 @@ def test_two_commands_at_once_share_the_trials_and_make_no_more(tmp_path: Path, 
     assert [state for state, _, _ in story(found)] == ["COMPLETE"] * TRIALS
     assert len(set(points(found))) == TRIALS
     assert len(every_number(found)) == TRIALS
-    assert {trial.user_attrs["owner"]["pid"] for trial in found.ledger.trials()} == {one.pid for one in both}
+    assert {trial.user_attrs["owner"]["pid"] for trial in found.ledger.trials()} == {
+        one.pid for one in both
+    }
 
 
 def test_a_database_holds_what_a_journal_holds(tmp_path: Path) -> None:
@@ -127,7 +154,13 @@ def test_the_number_of_trials_is_a_total(tmp_path: Path) -> None:
 def test_another_space_is_another_search_whose_runs_are_shared(tmp_path: Path) -> None:
     first = carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 3, sampler: random}")))
     worker = FakeWorker(Slot())
-    other = search_of(tmp_path, sweep_of(tmp_path, "{trials: 3, sampler: random, objectives: [validation/average_precision, parameters]}"))
+    other = search_of(
+        tmp_path,
+        sweep_of(
+            tmp_path,
+            "{trials: 3, sampler: random, objectives: [validation/average_precision, parameters]}",
+        ),
+    )
     assert other.ledger.name != first.ledger.name
     with Launch([Slot()], hire=lambda slot: worker) as launch:
         other.run(launch, Quiet())
@@ -140,14 +173,25 @@ def test_neither_slots_nor_speed_decide_what_is_tried(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "three").mkdir()
     one = carried_out(search_of(tmp_path / "one", sweep_of(tmp_path / "one", settings)))
-    three = carried_out(search_of(tmp_path / "three", sweep_of(tmp_path / "three", settings)), slots=3, pause=0.01)
+    three = carried_out(
+        search_of(tmp_path / "three", sweep_of(tmp_path / "three", settings)), slots=3, pause=0.01
+    )
     assert story(one) == story(three)
 
 
 def test_a_trial_is_worth_the_mean_over_seeds_folds_and_worlds(tmp_path: Path) -> None:
     places = "seeds: [0, 3]\nfolds: [0, 2]\nworlds: [0, 5]\n"
-    settings = "{trials: 3, sampler: random, objectives: [validation/average_precision, latency, parameters]}"
-    found = carried_out(search_of(tmp_path, sweep_of(tmp_path, settings, SPACE.replace("seeds: [0]\nfolds: [0]\n", places))), slots=2)
+    settings = (
+        "{trials: 3, sampler: random, objectives: [validation/average_precision, latency, "
+        "parameters]}"
+    )
+    found = carried_out(
+        search_of(
+            tmp_path,
+            sweep_of(tmp_path, settings, SPACE.replace("seeds: [0]\nfolds: [0]\n", places)),
+        ),
+        slots=2,
+    )
     for trial in found.ledger.trials():
         every = [
             worth({**trial.params, "seed": seed, "data.split.fold": fold, "data.world": world})
@@ -156,30 +200,44 @@ def test_a_trial_is_worth_the_mean_over_seeds_folds_and_worlds(tmp_path: Path) -
             for world in (0, 5)
         ]
         hidden = trial.params["model.hidden"]
-        assert trial.values == pytest.approx([sum(every) / 8, 10 + hidden / 10, 1000 * hidden], rel=1e-12)
+        assert trial.values == pytest.approx(
+            [sum(every) / 8, 10 + hidden / 10, 1000 * hidden], rel=1e-12
+        )
         assert len(trial.user_attrs["runs"]) == 8
 
 
 def test_the_loss_is_that_of_the_epoch_that_was_kept(tmp_path: Path) -> None:
-    found = carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 1, objectives: [validation/loss]}")))
+    found = carried_out(
+        search_of(tmp_path, sweep_of(tmp_path, "{trials: 1, objectives: [validation/loss]}"))
+    )
     trial = found.ledger.trials()[0]
     kept = worth({**trial.params, "seed": 0, "data.split.fold": 0}) * (1 - 0.5**6)
     assert trial.values == [pytest.approx(1 - kept)]
 
 
 def test_a_grid_is_the_product_in_order_and_ends(tmp_path: Path) -> None:
-    axes = FINITE + "{model.hidden: {low: 16, high: 48, step: 16}, model.attention: [true, false]}\n"
+    axes = (
+        FINITE + "{model.hidden: {low: 16, high: 48, step: 16}, model.attention: [true, false]}\n"
+    )
     text = axes + "exclude: [{model.hidden: 32, model.attention: false}]\n"
-    found = carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 50, sampler: grid}", text)))
+    found = carried_out(
+        search_of(tmp_path, sweep_of(tmp_path, "{trials: 50, sampler: grid}", text))
+    )
     expected = [(16, True), (16, False), (32, True), (48, True), (48, False)]
-    assert [(params["model.hidden"], params["model.attention"]) for _, params, _ in story(found)] == expected
+    assert [
+        (params["model.hidden"], params["model.attention"]) for _, params, _ in story(found)
+    ] == expected
     assert found.exhausted
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "gp"])
 def test_a_finite_space_is_tried_once_and_whole(tmp_path: Path, sampler: str) -> None:
-    axes = FINITE + "{model.hidden: {low: 16, high: 64, step: 16}, model.attention: [true, false]}\n"
-    found = carried_out(search_of(tmp_path, sweep_of(tmp_path, f"{{trials: 50, sampler: {sampler}}}", axes)))
+    axes = (
+        FINITE + "{model.hidden: {low: 16, high: 64, step: 16}, model.attention: [true, false]}\n"
+    )
+    found = carried_out(
+        search_of(tmp_path, sweep_of(tmp_path, f"{{trials: 50, sampler: {sampler}}}", axes))
+    )
     assert found.exhausted
     assert len(set(points(found))) == len(points(found)) == 8
 
@@ -217,7 +275,9 @@ def test_trials_whose_runs_other_code_made_are_made_again_on_request(tmp_path: P
 
 
 def test_values_that_make_no_configuration_fail_their_trial_alone(tmp_path: Path) -> None:
-    axes = FINITE + "{model.cnn: [true, false], model.lstm: [true, false], model.attention: [false]}\n"
+    axes = (
+        FINITE + "{model.cnn: [true, false], model.lstm: [true, false], model.attention: [false]}\n"
+    )
     found = carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 4, sampler: grid}", axes)))
     states = [state for state, _, _ in story(found)]
     assert states.count("COMPLETE") >= 2
@@ -225,7 +285,9 @@ def test_values_that_make_no_configuration_fail_their_trial_alone(tmp_path: Path
     assert all("model" in trial.user_attrs["reason"] for trial in bad)
 
 
-def test_a_stop_that_somebody_else_asked_for_leaves_the_trial_to_the_next_command(tmp_path: Path) -> None:
+def test_a_stop_that_somebody_else_asked_for_leaves_the_trial_to_the_next_command(
+    tmp_path: Path,
+) -> None:
     chosen = sweep_of(tmp_path, "{trials: 2, sampler: random}")
     found = search_of(tmp_path, chosen)
 
@@ -234,7 +296,10 @@ def test_a_stop_that_somebody_else_asked_for_leaves_the_trial_to_the_next_comman
             for path in (tmp_path / "runs").glob("hybrid/*"):
                 RunFolder(path).stop.touch()
 
-    with Launch([Slot()], hire=lambda slot: FakeWorker(slot, pause=0.2)) as launch, pytest.raises(StoppedError, match="trial 0"):
+    with (
+        Launch([Slot()], hire=lambda slot: FakeWorker(slot, pause=0.2)) as launch,
+        pytest.raises(StoppedError, match="trial 0"),
+    ):
         found.run(launch, Nosy())
     assert [state for state, _, _ in story(found)] == ["RUNNING"]
     carried_out(search_of(tmp_path, chosen))
@@ -245,15 +310,27 @@ def test_a_stop_that_somebody_else_asked_for_leaves_the_trial_to_the_next_comman
     ("text", "settings", "error", "message"),
     [
         (SPACE, "{objectives: [test/auroc]}", ConfigError, "a leak"),
-        (SPACE, "{sampler: cmaes, objectives: [validation/auroc, latency]}", UsageError, "one objective"),
+        (
+            SPACE,
+            "{sampler: cmaes, objectives: [validation/auroc, latency]}",
+            UsageError,
+            "one objective",
+        ),
         (SPACE, "{sampler: grid}", UsageError, "axes.model.dropout"),
         (SPACE.replace("model.hidden", "model.hiden"), "{trials: 1}", ConfigError, "model.hidden"),
-        (SPACE.replace("experiment: hybrid", "experiments: [cnn, lstm]"), "{trials: 1}", UsageError, "one experiment"),
+        (
+            SPACE.replace("experiment: hybrid", "experiments: [cnn, lstm]"),
+            "{trials: 1}",
+            UsageError,
+            "one experiment",
+        ),
         (SPACE + "arms: {mine: {model.cnn: false}}\n", "{trials: 1}", UsageError, "no `arms`"),
         ("experiment: hybrid\ndesign: search\n", "{trials: 1}", UsageError, "nothing to try"),
     ],
 )
-def test_what_cannot_be_searched_is_refused(tmp_path: Path, text: str, settings: str, error: type[Exception], message: str) -> None:
+def test_what_cannot_be_searched_is_refused(
+    tmp_path: Path, text: str, settings: str, error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
         check(sweep_of(tmp_path, settings, text), [])
 

@@ -1,4 +1,5 @@
-"""What is pruned follows from the trials before and the values in order; a pruned trial's runs stop after their epoch."""
+"""What is pruned follows from the trials before and the values in order; a pruned trial's runs stop
+after their epoch."""
 
 from __future__ import annotations
 
@@ -9,13 +10,25 @@ import pytest
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.launch import Launch
 from anomalynet.sweep.slots import Slot
-from tests.sweep.search.fake import EPOCHS, SPACE, FakeWorker, Quiet, carried_out, search_of, story, sweep_of
+from tests.sweep.search.fake import (
+    EPOCHS,
+    SPACE,
+    FakeWorker,
+    Quiet,
+    carried_out,
+    search_of,
+    story,
+    sweep_of,
+)
 
 MEDIAN = "{trials: 16, sampler: random, pruner: median}"
 
 
-def test_a_pruned_run_stops_early_and_the_decision_is_that_of_one_who_looks_too_late(tmp_path: Path) -> None:
-    """Slow epochs are caught under way, quick runs are over before anybody looks: both are pruned alike."""
+def test_a_pruned_run_stops_early_and_the_decision_is_that_of_one_who_looks_too_late(
+    tmp_path: Path,
+) -> None:
+    """Slow epochs are caught under way, quick runs are over before anybody looks: both are pruned
+    alike."""
     (tmp_path / "slow").mkdir()
     (tmp_path / "quick").mkdir()
     slow = search_of(tmp_path / "slow", sweep_of(tmp_path / "slow", MEDIAN))
@@ -39,7 +52,11 @@ def test_a_pruned_trial_is_worse_than_the_median_of_those_before_it(tmp_path: Pa
     trials = carried_out(search_of(tmp_path, sweep_of(tmp_path, MEDIAN))).ledger.trials()
     for place, trial in enumerate(trials):
         step = max(trial.intermediate_values)
-        before = [other.intermediate_values[step] for other in trials[:place] if other.state.name == "COMPLETE"]
+        before = [
+            other.intermediate_values[step]
+            for other in trials[:place]
+            if other.state.name == "COMPLETE"
+        ]
         best = max(trial.intermediate_values.values())
         below = len(before) >= 5 and best < sorted(before)[len(before) // 2]
         if trial.state.name == "PRUNED":
@@ -52,7 +69,9 @@ def test_a_pruned_trial_is_worse_than_the_median_of_those_before_it(tmp_path: Pa
 def test_runs_that_wait_are_not_begun_for_a_trial_that_is_pruned(tmp_path: Path) -> None:
     text = SPACE.replace("seeds: [0]\n", "seeds: [0, 1, 2]\n")
     worker = FakeWorker(Slot(), pause=0.08)
-    found = search_of(tmp_path, sweep_of(tmp_path, "{trials: 10, sampler: random, pruner: median}", text))
+    found = search_of(
+        tmp_path, sweep_of(tmp_path, "{trials: 10, sampler: random, pruner: median}", text)
+    )
     with Launch([Slot()], hire=lambda slot: worker) as launch:
         real = launch.run
         launch.run = lambda jobs, watch, interval=0.02: real(jobs, watch, 0.02)  # type: ignore[method-assign]
@@ -64,7 +83,12 @@ def test_runs_that_wait_are_not_begun_for_a_trial_that_is_pruned(tmp_path: Path)
 
 def test_wilcoxon_compares_finished_runs_with_the_best_trials(tmp_path: Path) -> None:
     text = SPACE.replace("seeds: [0]\nfolds: [0]\n", "seeds: [0, 1]\nfolds: [0, 1, 2, 3]\n")
-    found = carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 8, sampler: random, pruner: wilcoxon}", text)), slots=2)
+    found = carried_out(
+        search_of(
+            tmp_path, sweep_of(tmp_path, "{trials: 8, sampler: random, pruner: wilcoxon}", text)
+        ),
+        slots=2,
+    )
     trials = found.ledger.trials()
     assert trials[0].state.name == "COMPLETE"
     assert list(trials[0].intermediate_values) == list(range(8))
