@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,63 +12,78 @@ import polars as pl
 import pytest
 
 from anomalynet.cli.main import VERBS, main
+from tests import tiny
 from tests.docs import results
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\S*) ?(.*?)\n(.*?)^```", README, re.S | re.M)
-SHELL = [(note, text) for kind, note, text in BLOCKS if kind == "sh"]
+BLOCK = re.compile(r"^```(\S*) ?(.*?)\n(.*?)^```", re.S | re.M)
+SHELL = [text for kind, _, text in BLOCK.findall(README) if kind == "sh"]
+RUN = {("sh", ""), ("python", "run")}
+SETUP = 2
+"""So many shell blocks come first that make an environment."""
+
+SECTIONS = {
+    heading: blocks
+    for heading, text in re.findall(r"^## (.*?)$(.*?)(?=^## |\Z)", README, re.S | re.M)
+    for blocks in [BLOCK.findall(text)]
+    if any((kind, note) in RUN for kind, note, _ in blocks)
+}
+"""Sections with something to run → kind, note and text of their code blocks."""
+
+TINY = f"data.scenario={tiny.TINY}"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def sensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's folder, with the sensor table that the README speaks of."""
-    folder = tmp_path_factory.mktemp("user")
     rng = np.random.default_rng(0)
     steps = np.tile(np.arange(1200), 2)
     columns = {"device": np.repeat(["pump", "fan"], 1200), "time": 1_700_000_000 + 60 * steps}
     pl.DataFrame(
         {**columns, "temperature": 20 + rng.normal(size=2400), "vibration": rng.normal(size=2400)}
-    ).write_csv(folder / "sensors.csv")
-    return folder
+    ).write_csv(tmp_path / "sensors.csv")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def run(command: str) -> None:
-    """Run one line as the user would, but in this process: importing torch for each would take most
-    of the time."""
+    """Run one line as the user would, but in this process and on a small network."""
     words = shlex.split(command)
     assert words[0] == "anomalynet"
-    assert main(words[1:]) == 0, command
+    small = words[1] in ("train", "sweep", "audit") and "data.name=plant" not in words
+    assert main([*words[1:], *[TINY] * small]) == 0, command
 
 
 def test_the_first_two_shell_blocks_are_one_pasteable_line_each() -> None:
-    for (_, text), end in zip(SHELL[:2], ("anomalynet reproduce", "pytest -n 2"), strict=True):
+    for text, end in zip(SHELL[:SETUP], ("anomalynet reproduce", "pytest -n 2"), strict=True):
         assert text.count("\n") == 1
         assert text.startswith("python3 -m venv .venv && .venv/bin/pip install")
         assert text.strip().endswith(end)
 
 
-def test_every_command_works_in_the_order_of_the_readme(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_commands_of_a_section_work_in_their_order(
+    section: str, sensors: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("ANOMALYNET_DATA", str(folder / "data"))
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    for kind, note, text in BLOCKS:
+    for kind, note, text in SECTIONS[section]:
         if note.startswith("file="):
-            (folder / note.removeprefix("file=")).write_text(text)
-        elif kind == "sh" and (note, text) not in SHELL[:2] and note != "no-test":
+            (sensors / note.removeprefix("file=")).write_text(text)
+        elif kind == "sh" and not note:
             for line in text.splitlines():
                 run(line)
         elif note == "run":
-            done = subprocess.run(
-                [sys.executable, "-c", text], capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0, done.stderr
-            assert "shape:" in done.stdout
-    alarms = [pl.read_parquet(path) for path in folder.glob("runs/autoencoder/*/scores.parquet")]
-    assert len(alarms) == 1
-    assert {"series", "time", "score", "threshold"} <= set(alarms[0].columns)
-    assert alarms[0]["score"].is_not_null().any()
+            exec(text.replace('["training.epochs=2"', f'["{TINY}", "training.epochs=2"'), {})
+            assert "shape:" in capsys.readouterr().out
+    for path in sensors.glob("runs/autoencoder/*/scores.parquet"):
+        scores = pl.read_parquet(path)
+        assert {"series", "time", "score", "threshold"} <= set(scores.columns)
+        assert scores["score"].is_not_null().any()
+
+
+def test_every_section_that_has_commands_is_run() -> None:
+    assert {"A session", "Sweeps", "Your own data", "From Python"} <= SECTIONS.keys()
+    commands = sum(text.count("\n") for text in SHELL[SETUP:])
+    assert commands >= 10
 
 
 def test_every_verb_is_in_the_readme() -> None:
