@@ -41,32 +41,27 @@ def arms(sweep: Sweep, overrides: Sequence[str] = ()) -> list[Arm]:
     """
     if sweep.design == "search":
         return []
-    several = len(sweep.experiments) > 1
+    several, alone = len(sweep.experiments) > 1, sweep.design == "one_at_a_time"
     found: list[Arm] = []
     for experiment in sweep.experiments:
         base = _base(sweep, experiment, overrides)
-        points = (
-            _one_at_a_time(sweep, base) if sweep.design == "one_at_a_time" else _factorial(sweep)
-        )
+        points = _one_at_a_time(sweep, base) if alone else _factorial(sweep)
         judge = not several or sweep.reference.get("experiment", sweep.experiments[0]) == experiment
         for point in points:
             reference = judge and all(point[key] == base[key] for key in sweep.axes)
-            told = _told(point, base if sweep.design == "one_at_a_time" else {}) or (
-                REFERENCE if reference and not several else ""
-            )
+            told = _told(point, base if alone else {})
+            if not told and reference and not several:
+                told = REFERENCE
             own = {"experiment": experiment, **point} if several else point
-            found.append(
-                Arm(_named(told, experiment, several), experiment, point, own, reference=reference)
-            )
+            name = _named(told, experiment, several)
+            found.append(Arm(name, experiment, point, own, reference=reference))
         for label, values in sweep.extras.items():
-            found.append(
-                Arm(_named(label, experiment, several), experiment, values, values, on_axes=False)
-            )
+            name = _named(label, experiment, several)
+            found.append(Arm(name, experiment, values, values, on_axes=False))
     kept = [arm for arm in found if not sweep.excludes(arm.experiment, arm.values)]
     if not kept:
-        raise ConfigError(
-            [Problem(sweep.places.get("exclude", sweep.name), "exclude: every arm is excluded")]
-        )
+        where = sweep.places.get("exclude", sweep.name)
+        raise ConfigError([Problem(where, "exclude: every arm is excluded")])
     return sorted(kept, key=lambda arm: not arm.reference)
 
 
@@ -94,11 +89,8 @@ def _factorial(sweep: Sweep) -> list[dict[str, object]]:
 
 def _told(point: Mapping[str, object], base: Mapping[str, object]) -> str:
     """What tells a point apart: its levels that are not the base's."""
-    return ", ".join(
-        f"{key}={scalar(value)}"
-        for key, value in point.items()
-        if key not in base or value != base[key]
-    )
+    own = (key for key, value in point.items() if key not in base or value != base[key])
+    return ", ".join(f"{key}={scalar(point[key])}" for key in own)
 
 
 def _named(told: str, experiment: str, several: bool) -> str:

@@ -73,17 +73,17 @@ class Launch:
         for job in jobs:
             if job.state == "waiting":
                 self._queue.put(job)
+        count = min(len(self.slots), self._queue.qsize())
         threads = [
             threading.Thread(target=self._serve, args=(place,), daemon=True)
-            for place in range(len(self.slots))
+            for place in range(count)
         ]
-        threads = threads[: self._queue.qsize()]
         try:
             for thread in threads:
                 thread.start()
             while any(thread.is_alive() for thread in threads):
                 watch()
-                self._wait(threads, interval)
+                _join(threads, interval)
                 self._raise()
             watch()
             self._raise()
@@ -96,18 +96,12 @@ class Launch:
         if self._error:
             raise self._error
 
-    def _wait(self, threads: Sequence[threading.Thread], seconds: float) -> None:
-        """Return after some seconds, or as soon as all threads have ended."""
-        until = time.monotonic() + seconds
-        for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
-
     def _wind_down(self, running: Sequence[Job], threads: Sequence[threading.Thread]) -> None:
         if running:
             self.say("stopping after the epochs under way; Ctrl-C again stops at once")
         for job in running:
             job.ask_to_stop()
-        self._wait(threads, PATIENCE)
+        _join(threads, PATIENCE)
 
     def _serve(self, place: int) -> None:
         while not self._stop.is_set():
@@ -148,18 +142,16 @@ class Launch:
         """Note how a job ended, or queue it again where its worker died or another command works on
         it."""
         if reply.get("busy"):
-            self._again(job, counts=False)
+            self._again(job)
             self._stop.wait(0.5)
         elif "lost" in reply and job.losses < LOSSES:
             job.losses += 1
-            self._again(job, counts=False)
+            self._again(job)
         elif "lost" in reply:
             job.fail(f"its machine was lost {job.losses + 1} times, last: {reply['lost']}")
-        elif (
-            reply.get("stopped") and not job.asked and job.stops < ATTEMPTS
-        ):  # a command that shares the run meant its own worker
-            job.stops += 1
-            self._again(job, counts=False)
+        elif reply.get("stopped") and not job.asked and job.stops < ATTEMPTS:
+            job.stops += 1  # a command that shares the run meant its own worker
+            self._again(job)
         elif reply.get("stopped"):
             job.state = "stopped"
         elif "died" in reply and job.attempts < ATTEMPTS:
@@ -171,8 +163,15 @@ class Launch:
         else:
             job.state, job.was_done, job.stale = "done", reply["was_done"], False
 
-    def _again(self, job: Job, *, counts: bool) -> None:
+    def _again(self, job: Job, *, counts: bool = False) -> None:
         """Put a job back into the queue; `counts`: as one that was tried."""
         job.state = "waiting"
         job.attempts -= not counts
         self._queue.put(job)
+
+
+def _join(threads: Sequence[threading.Thread], seconds: float) -> None:
+    """Return after some seconds, or as soon as all threads have ended."""
+    until = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from anomalynet.config import locate
 from anomalynet.config.load import Loaded, load
@@ -21,7 +21,7 @@ class PlannedRun:
     axis: dict[str, object]
     """What the sweep sets in it: settings, arm, seed, fold and world."""
     loaded: Loaded
-    overrides: tuple[str, ...] = field(default=())
+    overrides: tuple[str, ...] = ()
     """`key=value` arguments of the command line, which win over the sweep."""
 
     @property
@@ -65,23 +65,17 @@ def plan(
         for arm in wanted:
             axis = {**sweep.settings, **arm.values, "seed": seed}
             try:
-                first = PlannedRun(
-                    arm, axis, load(arm.experiment, overrides, axis, sweep.places), tuple(overrides)
-                )
+                loaded = load(arm.experiment, overrides, axis, sweep.places)
             except ConfigError as error:
                 problems |= {str(problem): problem for problem in error.problems}
                 continue
-            data = first.loaded.config.data
+            first, data = PlannedRun(arm, axis, loaded, tuple(overrides)), loaded.config.data
             every = range(data.split.folds)
             folds = every if sweep.folds is None else sweep.folds
-            problems |= {
-                what: Problem(sweep.places.get("folds", sweep.name), what)
-                for what in (
-                    f"folds: there is no fold {fold} of {len(every)}"
-                    for fold in folds
-                    if fold not in every
-                )
-            }
+            for fold in folds:
+                if fold not in every:
+                    what = f"folds: there is no fold {fold} of {len(every)}"
+                    problems[what] = Problem(sweep.places.get("folds", sweep.name), what)
             for world in worlds if worlds and world_of(data) is not None else [None]:
                 by_world.setdefault(world, []).extend(_placed(first, fold, world) for fold in folds)
         runs += [run for placed in by_world.values() for run in placed]

@@ -14,15 +14,8 @@ from anomalynet.runs.folder import RunFolder
 from anomalynet.tracking.record import Part, Record, read_record
 
 PROJECT = "anomalynet"
-REPORT = (
-    "report.md",
-    "cost.md",
-    "tables/*.csv",
-    "figures/*.svg",
-    "figures/*.png",
-    "best.yaml",
-    "pareto_*.yaml",
-)
+TEXTS = ("report.md", "cost.md", "best.yaml", "pareto_*.yaml")
+REPORT = (*TEXTS, "tables/*.csv", "figures/*.svg", "figures/*.png")
 """What a report's folder holds of a report."""
 INIT_TIMEOUT = 10.0
 """Seconds that W&B's server has to answer before the run goes on offline."""
@@ -41,9 +34,8 @@ class Session:
             self.record.id, self.record.next_epoch = self.run.id, 0
         self.record.warning = ""
         mode = "offline" if self.run.offline else "online"
-        self.part = Part(
-            str(Path(self.run.settings.sync_dir).relative_to(folder.resolve())), mode, reason
-        )
+        own = Path(self.run.settings.sync_dir).relative_to(folder.resolve())
+        self.part = Part(str(own), mode, reason)
         self.record.parts.append(self.part)
         self.record.write(folder)
         if reason:
@@ -55,11 +47,8 @@ class Session:
         """Log an epoch, and before it those that a kill kept from us: `progress.jsonl` has them,
         from the checkpoint."""
         number = int(line["epoch"])
-        missed = [
-            old
-            for old in self.folder.read_progress()
-            if self.record.next_epoch <= old["epoch"] < number
-        ]
+        known, first = self.folder.read_progress(), self.record.next_epoch
+        missed = [old for old in known if first <= old["epoch"] < number]
         for one in (*missed, line):
             self.run.log(dict(one), step=int(one["epoch"]), commit=True)
         self.record.next_epoch = number + 1
@@ -74,9 +63,8 @@ class Session:
             artifact = wandb.Artifact(f"report-{Path(report).resolve().name}", "report")
             for pattern in REPORT:  # other files may lie there, which are nobody's business
                 for path in sorted(Path(report).glob(pattern)):
-                    artifact.add_file(
-                        str(path), name=path.relative_to(report).as_posix(), skip_cache=True
-                    )
+                    name = path.relative_to(report).as_posix()
+                    artifact.add_file(str(path), name=name, skip_cache=True)
             self.run.log_artifact(artifact)
 
     def finish(self, exit_code: int) -> None:
@@ -90,14 +78,10 @@ class Session:
             self.record.write(self.folder.path)
 
     def _result(self) -> None:
-        from anomalynet.tracking import (
-            content,
-        )  # not before training is over: Polars takes time to import
+        from anomalynet.tracking import content  # Polars takes time: not before training is over
 
         result = self.folder.read_result()
-        for old in (
-            self.folder.read_progress()
-        ):  # the last epochs, where the run was killed between training and testing
+        for old in self.folder.read_progress():  # it may have been killed before testing
             if old["epoch"] >= self.record.next_epoch:
                 self.epoch(old)
         self.run.summary.update({**result.metrics, **content.facts(self.folder, result)})
@@ -127,13 +111,8 @@ def _begin(folder: Path, run: Mapping[str, Any], pid: int) -> tuple[wandb.Run, s
 
 def _init(run: Mapping[str, Any], mode: Any, pid: int) -> wandb.Run:
     agent = bool(os.environ.get("WANDB_SWEEP_ID"))  # a W&B sweep gives each run its id and project
-    settings = wandb.Settings(
-        console="off",
-        silent=True,
-        x_stats_pid=pid,
-        x_transaction_log_flush_interval=1.0,
-        save_code=False,
-    )
+    settings = wandb.Settings(console="off", silent=True, x_stats_pid=pid, save_code=False)
+    settings.x_transaction_log_flush_interval = 1.0
     if "WANDB_INIT_TIMEOUT" not in os.environ:
         settings.init_timeout = INIT_TIMEOUT
     return wandb.init(

@@ -62,9 +62,8 @@ def _upload(name: str, folder: Path, timeout: float) -> Upload:
             record.write(folder)
         return Upload(name, "synced", len(parts))
     if "No API key" in said:
-        raise UsageError(
-            "there is no W&B API key", "`wandb login` stores one, or set WANDB_API_KEY"
-        )
+        hint = "`wandb login` stores one, or set WANDB_API_KEY"
+        raise UsageError("there is no W&B API key", hint)
     return Upload(name, "failed", len(left), _reason(said))
 
 

@@ -16,7 +16,7 @@ import pytest
 from anomalynet.runs.folder import RunFolder
 from anomalynet.tracking import client
 from anomalynet.tracking.record import pending, read_record
-from anomalynet.tracking.sweep import track_sweep
+from anomalynet.tracking.run import track_sweep
 from anomalynet.training.run import planned_folder, train
 from tests.tracking.reader import parts, read
 from tests.training.small import SHORT, short

@@ -83,7 +83,7 @@ class Ledger:
             if place not in held or trial.user_attrs.get("replaces") == held[place].number:
                 held[place] = trial
             elif not trial.state.is_finished():
-                self._give_up(trial, surplus=True)
+                self.fail(trial, surplus=True)
         return [held[place] for place in sorted(held)]
 
     def add(
@@ -97,12 +97,8 @@ class Ledger:
         from optuna.trial import TrialState, create_trial
 
         known = {"place": place, **self._owner(), **(attributes or {})}
-        trial = create_trial(
-            state=TrialState.RUNNING,
-            params=params,
-            distributions=dict(distributions),
-            user_attrs=known,
-        )
+        state, space = TrialState.RUNNING, dict(distributions)
+        trial = create_trial(state=state, params=params, distributions=space, user_attrs=known)
         number = self.storage.get_trial(self.storage.create_new_trial(self._study, trial)).number
         return next((held for held in self.trials() if held.number == number), None)
 
@@ -146,14 +142,11 @@ class Ledger:
         last = judged[0][max(judged[0])] if judged[0] else None
         self._end(trial, TrialState.PRUNED, None if last is None else [last], judged)
 
-    def fail(self, trial: FrozenTrial, reason: str) -> None:
-        """A trial has no value."""
-        self._give_up(trial, reason=reason)
-
-    def _give_up(self, trial: FrozenTrial, **attributes: object) -> None:
+    def fail(self, trial: FrozenTrial, **why: object) -> None:
+        """A trial has no value; `why` is kept with it."""
         from optuna.trial import TrialState
 
-        self._end(trial, TrialState.FAIL, None, ({}, {}), **attributes)
+        self._end(trial, TrialState.FAIL, None, ({}, {}), **why)
 
     def _end(
         self,
@@ -209,31 +202,23 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
         from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
         journal.parent.mkdir(parents=True, exist_ok=True)
-        lock = JournalFileOpenLock(
-            str(journal), grace_period=5
-        )  # a process that is killed while it holds it blocks others so long
+        # A process that is killed while it holds the lock blocks others for the grace period.
+        lock = JournalFileOpenLock(str(journal), grace_period=5)
         try:
             return optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
         except (ValueError, KeyError) as error:
-            raise UsageError(
-                f"{journal}: no journal of trials: {error}",
-                "move it away; runs that are done are not repeated",
-            ) from None
+            hint = "move it away; runs that are done are not repeated"
+            raise UsageError(f"{journal}: no journal of trials: {error}", hint) from None
     options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None
     for attempt in range(3):
         try:
             return optuna.storages.RDBStorage(url, engine_kwargs=options)
         except Exception as error:  # each driver has its own errors
-            reason = (
-                str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            )
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             if attempt == 2 or not ("UNIQUE" in reason or "exists" in reason):
-                shown = re.sub(
-                    r"//([^:/@]*):[^@]*@", r"//\1:***@", url
-                )  # a password is nobody's business
-                raise UsageError(
-                    f"--storage {shown}: cannot be opened: {reason}",
-                    "an SQLAlchemy URL, such as sqlite:///search.db",
-                ) from None
+                shown = re.sub(r"//([^:/@]*):[^@]*@", r"//\1:***@", url)  # never the password
+                hint = "an SQLAlchemy URL, such as sqlite:///search.db"
+                what = f"--storage {shown}: cannot be opened: {reason}"
+                raise UsageError(what, hint) from None
             time.sleep(1.0)  # another command was just making the tables
     raise AssertionError
