@@ -28,12 +28,12 @@ def charts(folder: RunFolder, result: Result) -> dict[str, Any]:
         ["validation", "test"],
     )
     rows = [[name, *(result.metrics.get(f"{part}/{name}") for part in parts)] for name in names]
-    found: dict[str, Any] = {"metrics": wandb.Table(columns=["metric", *parts], data=rows)}
+    found: dict[str, Any] = {"metrics": _table(["metric", *parts], rows)}
     if counts := _confusion(result):
         columns = ["Actual", "Predicted", "nPredictions"]
         found["test/confusion_matrix"] = wandb.plot_table(
             "wandb/confusion_matrix/v1",
-            wandb.Table(columns=columns, data=counts),
+            _table(columns, counts),
             {name: name for name in columns},
             {"title": "Test part at the threshold"},
         )
@@ -42,11 +42,15 @@ def charts(folder: RunFolder, result: Result) -> dict[str, Any]:
     recall, precision = _precision_recall(steps["label"].to_numpy(), steps["score"].to_numpy())
     if len(recall):
         points = [list(pair) for pair in zip(recall, precision, strict=True)]
-        table = wandb.Table(columns=["recall", "precision"], data=points)
+        table = _table(["recall", "precision"], points)
         title = "Test part: precision over recall"
         curve = wandb.plot.line(table, "recall", "precision", title=title)
         found["test/precision_recall"] = curve
     return found
+
+
+def _table(columns: Sequence[str], data: list[list[Any]]) -> wandb.Table:
+    return wandb.Table(columns=[*columns], data=data)
 
 
 def _confusion(result: Result) -> list[list[Any]]:
@@ -91,7 +95,7 @@ def data_manifest(result: Result) -> wandb.Artifact:
         name: {"series": list(part.series), "steps": part.steps, "windows": part.windows}
         for name, part in result.parts.items()
     }
-    what = {"name": result.data, "fingerprint": result.fingerprint}
+    what: dict[str, Any] = {"name": result.data, "fingerprint": result.fingerprint}
     what |= {"channels": list(result.channels), "parts": parts}
     with artifact.new_file("manifest.json") as file:
         file.write(json.dumps(what, indent=2))

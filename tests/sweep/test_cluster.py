@@ -226,7 +226,8 @@ def test_a_cluster_without_room_is_told_and_then_an_error(
 ) -> None:
     monkeypatch.setattr(cluster, "SILENT", 0.0)
     monkeypatch.setattr(cluster, "NO_ROOM", 0.2)
-    jobs, said = jobs_in(tmp_path), []
+    jobs = jobs_in(tmp_path)
+    said: list[str] = []
     worker = RayWorker(RaySlot(), FakeRay([HELLO], cpus=()), said.append)
     with pytest.raises(RunError, match="no node of the Ray cluster has 1 CPU for a run"):
         worker.ask(jobs[0].message(None))

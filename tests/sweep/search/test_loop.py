@@ -39,16 +39,8 @@ FINITE = "experiment: hybrid\ndesign: search\nfolds: [0]\naxes: "
 def process(
     folder: Path, settings: str, pause: float = 0.0, slots: int = 1, url: str | None = None
 ) -> subprocess.Popen[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "tests.sweep.search.fake",
-        str(folder),
-        settings,
-        str(pause),
-        str(slots),
-        *([url] if url else []),
-    ]
+    words = [str(folder), settings, str(pause), str(slots), *([url] if url else [])]
+    command = [sys.executable, "-m", "tests.sweep.search.fake", *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -61,11 +53,11 @@ def every_number(search: Search) -> list[int]:
     return [trial.number for trial in search.ledger.storage.get_all_trials(search.ledger._study)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
-        "{trials: 20, sampler: tpe}",
-        "{trials: 20, sampler: cmaes, batch: 3}",
+        "{trials: 20, sampler: random, batch: 3}",
         "{trials: 20, sampler: tpe, pruner: median}",
         "{trials: 20, sampler: tpe, pruner: hyperband, batch: 2}",
     ],
@@ -230,7 +222,7 @@ def test_a_grid_is_the_product_in_order_and_ends(tmp_path: Path) -> None:
     assert found.exhausted
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "gp"])
+@pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
 def test_a_finite_space_is_tried_once_and_whole(tmp_path: Path, sampler: str) -> None:
     axes = (
         FINITE + "{model.hidden: {low: 16, high: 64, step: 16}, model.attention: [true, false]}\n"
@@ -310,12 +302,7 @@ def test_a_stop_that_somebody_else_asked_for_leaves_the_trial_to_the_next_comman
     ("text", "settings", "error", "message"),
     [
         (SPACE, "{objectives: [test/auroc]}", ConfigError, "a leak"),
-        (
-            SPACE,
-            "{sampler: cmaes, objectives: [validation/auroc, latency]}",
-            UsageError,
-            "one objective",
-        ),
+        (SPACE, "{sampler: cmaes}", ConfigError, "there are tpe, gp, random, grid"),
         (SPACE, "{sampler: grid}", UsageError, "axes.model.dropout"),
         (SPACE.replace("model.hidden", "model.hiden"), "{trials: 1}", ConfigError, "model.hidden"),
         (
@@ -338,10 +325,3 @@ def test_what_cannot_be_searched_is_refused(
 def test_an_argument_that_fixes_an_axis_is_refused() -> None:
     with pytest.raises(UsageError, match=r"model\.hidden: it is an axis"):
         check(read_sweep("tune_hybrid", "quick"), ["model.hidden=32"])
-
-
-def test_nobody_stores_a_pickle(tmp_path: Path) -> None:
-    carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 12, sampler: cmaes}")))
-    text = (tmp_path / "runs" / ".search" / "mine.journal").read_text()
-    assert "cma:" not in text
-    assert "optimizer" not in text
