@@ -99,13 +99,15 @@ def replay(args: argparse.Namespace) -> int:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="anomalynet-")))
         table, known = detector_rows(telemetry, args.series), gateways(telemetry)
         warn(telemetry.warnings)
-        pace, sequence, readings = _Pace(args.speed), Counter[str](), 0
-        shift: int | None = None if args.shift else 0
+        sequence, readings, began, first, shift = Counter[str](), 0, 0.0, None, 0
         span = {"first": args.first, "last": args.last}
         for one in messages(table, telemetry.period, known, config.title, scratch, **span):
-            if shift is None:
-                shift = round(time.time() * 1e6) - one.time
-            pace.wait(one.time)
+            if first is None:
+                began, first = time.monotonic(), one.time
+                shift = round(time.time() * 1e6) - first if args.shift else 0
+            if args.speed:  # lateness is made up for
+                due = began + (one.time - first) / 1e6 / args.speed
+                time.sleep(max(due - time.monotonic(), 0))
             send(_document(one, sequence[one.gateway], shift))
             sequence[one.gateway] += 1
             readings += len(one.readings)
@@ -125,21 +127,6 @@ def _document(one: Sent, sequence: int, shift: int) -> str:
     document = {"gateway": one.gateway, "time": iso(one.time + shift), "sequence": sequence}
     document["readings"] = readings
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-class _Pace:
-    """Waits until an event's turn has come; lateness is made up for."""
-
-    def __init__(self, speed: float) -> None:
-        self._speed = speed
-        self._start: tuple[float, int] | None = None
-
-    def wait(self, moment: int) -> None:
-        if self._start is None:
-            self._start = time.monotonic(), moment
-        if self._speed:
-            began, first = self._start
-            time.sleep(max(began + (moment - first) / 1e6 / self._speed - time.monotonic(), 0))
 
 
 def _speed(text: str) -> float:

@@ -32,28 +32,22 @@ if TYPE_CHECKING:
     from anomalynet.detection.core.engine import Engine
 
 
-class _Stop:
-    """Set by the signals that end a detector; the loop looks after each turn."""
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._caught)
-
-    def _caught(self, number: int, frame: FrameType | None) -> None:
-        self.signal = number
-
-
 def detect_stream(args: argparse.Namespace) -> int:
     """Detect until the end, and leave everything in good order."""
-    stop = _Stop()
+    caught: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     service = _service(args)
     status = service.status
     watch = Watch(status, service.threshold) if args.watch else None
     try:
         service.resume()
         with watch or nullcontext():
-            while stop.signal is None and not service.source.ended:
+            while not caught and not service.source.ended:
                 service.turn()
                 if watch:
                     watch.refresh()
@@ -65,7 +59,7 @@ def detect_stream(args: argparse.Namespace) -> int:
         print_json(status.to_json())
     else:
         to_stderr(line(status, status.readings / (time.time() - status.started)))
-    return 130 if stop.signal == signal.SIGINT else 0
+    return 130 if caught[-1:] == [signal.SIGINT] else 0
 
 
 def _service(args: argparse.Namespace) -> Service:

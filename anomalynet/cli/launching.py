@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import data_set, names, option
+from anomalynet.cli.arguments import add_runs, data_set, names, option
 from anomalynet.cli.output import say
 from anomalynet.errors import StoppedError, UsageError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def add_launch(parser: argparse.ArgumentParser) -> None:
-    """`--data`, `--slots`, `--gpus`, `--runs-per-gpu`, `--devices`, `--on`"""
+    """`--data`, `--slots`, `--gpus`, `--runs-per-gpu`, `--devices`, `--on`, `--runs`"""
     text = "data set (`anomalynet data ls`; default: smart_city), or a folder of "
     option(parser, "--data", "NAME|DIR", f"{text}`anomalynet simulate`")
     text = "runs at a time (default: every GPU, else one or two by the cores)"
@@ -32,6 +32,7 @@ def add_launch(parser: argparse.ArgumentParser) -> None:
     option(parser, "--devices", "N", "devices that train each run together (DDP)", int)
     text = "where runs are placed: here, or on a Ray cluster"
     parser.add_argument("--on", choices=("local", "ray"), default="local", help=text)
+    add_runs(parser)
 
 
 def overrides_of(args: argparse.Namespace) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from anomalynet.cli.output import duration, say
@@ -38,12 +37,7 @@ class _Display:
             self._shown.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._shown:
             self._shown.stop()
 
@@ -184,14 +178,11 @@ class SearchProgress(_Display):
     Args:
         search: to watch.
         changed: called whenever there are other trials than before.
-        text: writes an objective's value for people.
     """
 
-    def __init__(
-        self, search: Search, changed: Callable[[], object], text: Callable[[str, float], str]
-    ) -> None:
+    def __init__(self, search: Search, changed: Callable[[], object]) -> None:
         super().__init__()
-        self.search, self.changed, self.text = search, changed, text
+        self.search, self.changed = search, changed
         self.under_way: list[Trial] = []
         self.known: list[FrozenTrial] = search.ledger.trials()
         self._done = 0
@@ -229,8 +220,10 @@ class SearchProgress(_Display):
         return self._values(trial.values)
 
     def _values(self, values: Sequence[float]) -> str:
+        from anomalynet.reporting.search import objective_text
+
         named = zip(self.search.sweep.search.objectives, values, strict=True)
-        return " / ".join(self.text(name, value) for name, value in named)
+        return " / ".join(objective_text(name, value) for name, value in named)
 
     def _rest(self) -> str:
         """The best so far, and the time left."""

@@ -7,14 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import (
-    add_format,
-    add_json,
-    add_overrides,
-    add_runs,
-    forms_of,
-    option,
-)
+from anomalynet.cli.arguments import add_format, add_json, add_overrides, forms_of, option
 from anomalynet.cli.launching import add_launch, label_of, overrides_of, slots_of, try_splits, work
 from anomalynet.cli.output import duration, print_json, say
 
@@ -36,7 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "few epochs and 3 seeds, or up to 100 epochs, 4 seeds, each in a world of its own"
     parser.add_argument("--preset", choices=("quick", "full"), default="quick", help=text)
     add_launch(parser)
-    add_runs(parser)
     text = "folder of the report (default: reports/<data>, with the split's policy where one is "
     option(parser, "--out", "DIR", f"{text}given, and -quick)", Path)
     add_format(parser)

@@ -7,15 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import (
-    add_format,
-    add_json,
-    add_overrides,
-    add_runs,
-    flag,
-    forms_of,
-    option,
-)
+from anomalynet.cli.arguments import add_format, add_json, add_overrides, flag, forms_of, option
 from anomalynet.cli.launching import add_launch, label_of, overrides_of, slots_of, try_splits, work
 from anomalynet.cli.output import duration, print_json, print_table, say
 from anomalynet.errors import UsageError
@@ -37,7 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "how much is run (default: quick)"
     option(parser, "--preset", "quick|full", text, default="quick")
     add_launch(parser)
-    add_runs(parser)
     text = "folder of the report (default: reports/<sweep>-<data>-<preset>)"
     option(parser, "--out", "DIR", text, Path)
     shown = parser.add_mutually_exclusive_group()

@@ -217,13 +217,8 @@ def _write_ablation(
     write_ablation(ablation, out, f"{sweep.name} on {data_name(jobs)}")
 
 
-SHOWN = (
-    "test/average_precision",
-    "test/auroc",
-    "test/f1_attack",
-    "test/balanced_accuracy",
-    "validation/average_precision",
-)
+_TEST = ("average_precision", "auroc", "f1_attack", "balanced_accuracy")
+SHOWN = (*(f"test/{name}" for name in _TEST), "validation/average_precision")
 """Metrics of the table in Weights & Biases."""
 
 

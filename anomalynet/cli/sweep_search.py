@@ -10,17 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomalynet.cli import sweep_report
 from anomalynet.cli.arguments import forms_of
 from anomalynet.cli.launching import data_name, label_of, launcher, slots_of, try_splits
 from anomalynet.cli.output import duration, print_json, print_table, say
-from anomalynet.cli.sweep_report import (
-    SOURCES,
-    is_current,
-    keep_record,
-    made,
-    mark_reported,
-    track_rows,
-)
 from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.reporting.forms import PLACES, wanted
 from anomalynet.runs.code import code_hash, made_by_other_code
@@ -63,7 +56,7 @@ class _Command:
         search, runs = self.search, self._runs(known)
         sweep, given = search.sweep, search.overrides
         place = (self.slots, self.out, runs, search.total)
-        return keep_record(self.args, sweep, self.label, given, *place)
+        return sweep_report.keep_record(self.args, sweep, self.label, given, *place)
 
     def _runs(self, known: Sequence[FrozenTrial]) -> Iterator[SweepRun]:
         epochs, number = self.base[0].run.loaded.config.training.epochs, 0
@@ -174,13 +167,13 @@ def _carry_out(command: _Command) -> int:
     _warn_of_other_code(search, known)
     chosen = study.best(known, sweep.search.directions)
     source = _source_of(search, out, known, chosen)
-    if not is_current(record, source, forms):
+    if not sweep_report.is_current(record, source, forms):
         _report(search, command.base, out, known, chosen, forms)
-        mark_reported(record, source, args.runs)
+        sweep_report.mark_reported(record, source, args.runs)
     if command.base[0].run.loaded.config.tracking == "wandb":
         folders = [folder.path for trial in known for folder in _folders(search, trial)]
         rows = [_row(place, trial, sweep) for place, trial in enumerate(known)]
-        track_rows(command.label, rows, folders, args.runs, out)
+        sweep_report.track_rows(command.label, rows, folders, args.runs, out)
     path = str(out / PLACES[forms[0]])
     if args.json:
         names = [trial.state.name.lower() for trial in known]
@@ -195,7 +188,6 @@ def _carry_out(command: _Command) -> int:
 def _work(command: _Command) -> None:
     """Prepare the data, then carry out trials."""
     from anomalynet.cli.progress import SearchProgress
-    from anomalynet.reporting.search import objective_text
 
     search = command.search
     tried: set[object] = set()
@@ -212,7 +204,7 @@ def _work(command: _Command) -> None:
     ready([replace(job, state="waiting") for job in command.base])  # refused before any trial
     search.ready = ready
     with (
-        SearchProgress(search, changed, objective_text) as progress,
+        SearchProgress(search, changed) as progress,
         launcher(command.args, command.slots, command.label) as launch,
     ):
         search.run(launch, progress)
@@ -240,14 +232,14 @@ def _source_of(
 ) -> str:
     """A digest of all that a search's report is made from: the trials, the results of the chosen
     ones and the code."""
-    code = f"{code_hash(('reporting', 'cli'), SOURCES)} {code_hash()}"
+    code = f"{code_hash(('reporting', 'cli'), sweep_report.SOURCES)} {code_hash()}"
     digest = hashlib.sha256(f"{code} {out} {search.total}".encode())
     for trial in known:
         own = (trial.state.name, trial.params, trial.values, trial.user_attrs.get("reason"))
         digest.update(repr(own).encode())
     for place in chosen:
         for folder in _folders(search, known[place]):
-            digest.update(made(folder) if folder.finished else b"elsewhere")
+            digest.update(sweep_report.made(folder) if folder.finished else b"elsewhere")
     return digest.hexdigest()
 
 

@@ -30,7 +30,7 @@ from anomalynet.errors import AnomalynetError, RunError, UsageError
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import write_bytes, write_text
 from anomalynet.runs.folder import BusyError, RunFolder, is_alive
-from anomalynet.sweep.local import LocalWorker
+from anomalynet.sweep.launch import LocalWorker
 from anomalynet.sweep.slots import THREADS, Slot
 from anomalynet.tracking.run import catch_up
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -20,28 +20,13 @@ from anomalynet.sweep.search.settings import SearchSettings, read_search
 
 Design = Literal["one_at_a_time", "factorial", "search"]
 
-KEYS = (
-    "experiment",
-    "experiments",
-    "design",
-    "worlds",
-    "seeds",
-    "folds",
-    "exclude",
-    "axes.<key>",
-    "arms.<name>.<key>",
-    "report.metric",
-    "report.reference.<key>",
-    "search.trials",
-    "search.sampler",
-    "search.pruner",
-    "search.objectives",
-    "search.batch",
-    "search.seed",
-    "presets.<name>.<key>",
-)
 _OPEN = ("axes.", "arms.", "report.reference.")
-_WHOLE = tuple(key for key in KEYS if "<" not in key)
+_WHOLE = (
+    *("experiment", "experiments", "design", "worlds", "seeds", "folds", "exclude"),
+    "report.metric",
+    *(f"search.{one.name}" for one in fields(SearchSettings)),
+)
+"""The keys of a sweep file; below those of `_OPEN` and `presets.` are keys of configurations."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import Any
 
 from anomalynet.tracking.record import Record, read_record
 
-COMMAND = (sys.executable, "-m", "anomalynet.tracking.process")
+COMMAND = (sys.executable, "-m", "anomalynet.tracking.session")
 BACKLOG = 10_000
 """Epochs that may wait for W&B before they are dropped."""
 

@@ -1,10 +1,15 @@
-"""One W&B run, from `wandb.init` to `finish`; only the tracking process imports it."""
+"""One W&B run, from `wandb.init` to `finish`, and the process that carries it: takes JSON lines on
+stdin, answers with what the user should read, ends when stdin closes."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +22,8 @@ PROJECT = "anomalynet"
 TEXTS = ("report.md", "cost.md", "best.yaml", "pareto_*.yaml")
 REPORT = (*TEXTS, "tables/*.csv", "figures/*.svg", "figures/*.png")
 """What a report's folder holds of a report."""
+LONGEST_FAREWELL = 60.0
+"""Seconds after which the process ends come what may; the training process waits less."""
 INIT_TIMEOUT = 10.0
 """Seconds that W&B's server has to answer before the run goes on offline."""
 
@@ -127,3 +134,42 @@ def _init(run: Mapping[str, Any], mode: Any, pid: int) -> wandb.Run:
         config=run["config"],
         settings=settings,
     )
+
+
+def main() -> int:
+    """Serve one run."""
+    lines = os.fdopen(os.dup(0), encoding="utf-8")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    # W&B's own process inherits 0 and 1: it must hold no end of our pipes.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    if hasattr(os, "nice"):
+        os.nice(5)  # training comes first where cores are few
+
+    def say(text: str) -> None:
+        with suppress(OSError):  # nobody may be there to read it
+            print(text, file=answers, flush=True)
+
+    hello = json.loads(lines.readline())
+    session = Session(Path(hello["folder"]), hello["run"], pid=hello["pid"], say=say)
+    exit_code = 1  # stdin closes without a word: the run was killed
+    for line in lines:
+        message = json.loads(line)
+        if "epoch" in message:
+            session.epoch(message["epoch"])
+        elif "rows" in message:
+            session.sweep(message["rows"], message["report"])
+        else:
+            exit_code = message["finish"]
+    threading.Thread(target=_end_anyway, daemon=True).start()
+    session.finish(exit_code)
+    return 0
+
+
+def _end_anyway() -> None:
+    threading.Event().wait(LONGEST_FAREWELL)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,11 +11,10 @@ from anomalynet.config import locate
 from anomalynet.config.load import load
 from anomalynet.errors import ConfigError, UsageError
 from anomalynet.runs.files import write_json
-from anomalynet.sweep.arms import arms
 from anomalynet.sweep.estimate import Cost, at_most, measured, unmeasured
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import jobs_of
-from anomalynet.sweep.plan import plan
+from anomalynet.sweep.plan import arms, plan
 
 SIMULATED, REAL = "data.name=smart_city", "data.name=skab"
 

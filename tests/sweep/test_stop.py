@@ -16,9 +16,9 @@ import pytest
 from anomalynet.errors import StoppedError
 from anomalynet.runs.files import read_json, write_json
 from anomalynet.runs.folder import RunFolder
-from anomalynet.sweep import local
+from anomalynet.sweep import launch as launching
 from anomalynet.sweep.jobs import Job, jobs_of
-from anomalynet.sweep.launch import Launch
+from anomalynet.sweep.launch import Launch, LocalWorker
 from anomalynet.sweep.slots import Slot
 from anomalynet.training.run import planned_folder, train
 from tests.sweep.test_launch import OVERRIDES, children, launch, needs_proc, planned
@@ -123,17 +123,17 @@ def test_ctrl_c_in_a_sweep(tmp_path: Path, insist: bool) -> None:
 def test_a_worker_whose_memory_has_grown_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hired: list[local.LocalWorker] = []
+    hired: list[LocalWorker] = []
 
-    def hire(slot: Slot) -> local.LocalWorker:
-        hired.append(local.LocalWorker(slot))
+    def hire(slot: Slot) -> LocalWorker:
+        hired.append(LocalWorker(slot))
         return hired[-1]
 
     jobs = jobs_of(planned("logistic", folds=(0, 1, 2)), tmp_path)
     with Launch([Slot()], hire=hire) as launched:
         launched.run(jobs[:2], lambda: None, interval=0.05)
         assert len(hired) == 1
-        monkeypatch.setattr(local, "GROWTH", -(1 << 40))
+        monkeypatch.setattr(launching, "GROWTH", -(1 << 40))
         assert hired[0].spent
         launched.run(jobs[2:], lambda: None, interval=0.05)
         assert not launched._workers

@@ -13,10 +13,9 @@ import pytest
 from anomalynet.config.identity import run_id
 from anomalynet.config.load import load
 from anomalynet.runs.folder import RunFolder
-from anomalynet.sweep.arms import Arm
 from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.launch import Launch
-from anomalynet.sweep.plan import PlannedRun
+from anomalynet.sweep.plan import Arm, PlannedRun
 from anomalynet.sweep.slots import Slot
 from anomalynet.tracking.record import notes, pending, read_record
 from anomalynet.training.run import train

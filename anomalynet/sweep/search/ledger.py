@@ -15,7 +15,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,9 +77,9 @@ class Ledger:
         """The holder of each place, in order."""
         held: dict[int, FrozenTrial] = {}
         for trial in self.storage.get_all_trials(self._study, deepcopy=False):
-            place = place_of(trial)
-            if place is None:
-                continue
+            place = trial.user_attrs.get("place")
+            if not isinstance(place, int):
+                continue  # somebody else wrote it
             if place not in held or trial.user_attrs.get("replaces") == held[place].number:
                 held[place] = trial
             elif not trial.state.is_finished():
@@ -131,45 +131,38 @@ class Ledger:
 
     def complete(self, trial: FrozenTrial, values: Sequence[float], judged: Judged) -> None:
         """The runs of a trial are done."""
-        from optuna.trial import TrialState
-
-        self._end(trial, TrialState.COMPLETE, values, judged)
+        self._end(trial, "COMPLETE", values, judged)
 
     def prune(self, trial: FrozenTrial, judged: Judged) -> None:
         """A trial was given up early; its last value is kept, as Optuna does."""
-        from optuna.trial import TrialState
-
-        last = judged[0][max(judged[0])] if judged[0] else None
-        self._end(trial, TrialState.PRUNED, None if last is None else [last], judged)
+        last = [judged[0][max(judged[0])]] if judged[0] else None
+        self._end(trial, "PRUNED", last, judged)
 
     def fail(self, trial: FrozenTrial, **why: object) -> None:
         """A trial has no value; `why` is kept with it."""
-        from optuna.trial import TrialState
-
-        self._end(trial, TrialState.FAIL, None, ({}, {}), **why)
+        self._end(trial, "FAIL", None, ({}, {}), why)
 
     def _end(
         self,
         trial: FrozenTrial,
-        state: object,
+        state: str,
         values: Sequence[float] | None,
         judged: Judged,
-        **attributes: object,
+        attributes: Mapping[str, object] | None = None,
     ) -> None:
         """Note what is known, then the state; does nothing where another command was first."""
         from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import TrialState
 
-        number, (steps, marks) = trial._trial_id, judged
-        try:
+        storage, number, (steps, marks) = self.storage, trial._trial_id, judged
+        with suppress(UpdateFinishedTrialError):
             for step, value in steps.items():
-                self.storage.set_trial_intermediate_value(number, step, value)
+                storage.set_trial_intermediate_value(number, step, value)
             for key, mark in marks.items():
-                self.storage.set_trial_system_attr(number, key, mark)
-            for key, attribute in attributes.items():
-                self.storage.set_trial_user_attr(number, key, attribute)
-            self.storage.set_trial_state_values(number, state, values)  # type: ignore[arg-type]
-        except UpdateFinishedTrialError:
-            pass
+                storage.set_trial_system_attr(number, key, mark)
+            for key, attribute in (attributes or {}).items():
+                storage.set_trial_user_attr(number, key, attribute)
+            storage.set_trial_state_values(number, TrialState[state], values)
 
     def _owner(self) -> dict[str, object]:
         return {
@@ -180,13 +173,6 @@ class Ledger:
 
 Judged = tuple[Mapping[int, float], Mapping[str, float]]
 """Values by step, and the pruner's own notes."""
-
-
-def place_of(trial: FrozenTrial) -> int | None:
-    """The place in its search that a trial was written for, from 0; None of one that somebody else
-    wrote."""
-    place = trial.user_attrs.get("place")
-    return place if isinstance(place, int) else None
 
 
 def open_storage(url: str | None, journal: Path) -> BaseStorage:

@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Protocol
 from anomalynet.config.schema import DataConfig
 from anomalynet.errors import AnomalynetError, StoppedError
 from anomalynet.runs.code import made_by_other_code
-from anomalynet.sweep.arms import Arm
 from anomalynet.sweep.file import Sweep
 from anomalynet.sweep.jobs import Again, Job, jobs_of
 from anomalynet.sweep.launch import Launch
-from anomalynet.sweep.plan import plan
+from anomalynet.sweep.plan import Arm, plan
 from anomalynet.sweep.search import space
-from anomalynet.sweep.search.ledger import Judged, Ledger, place_of
+from anomalynet.sweep.search.ledger import Judged, Ledger
 from anomalynet.sweep.search.pruning import Judge, run_value
 
 if TYPE_CHECKING:
@@ -257,9 +256,7 @@ class Search:
 
 
 def _place(trial: FrozenTrial) -> int:
-    place = place_of(trial)
-    assert place is not None
-    return place
+    return int(trial.user_attrs["place"])
 
 
 def _known(job: Job, objective: str) -> float | None:

@@ -17,11 +17,10 @@ from anomalynet.config.load import load
 from anomalynet.config.show import scalar
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.runs.files import write_text
-from anomalynet.sweep.arms import Arm
 from anomalynet.sweep.axes import Range
 from anomalynet.sweep.file import Sweep
 from anomalynet.sweep.jobs import Job, jobs_of
-from anomalynet.sweep.plan import plan
+from anomalynet.sweep.plan import Arm, plan
 from anomalynet.sweep.search import space
 
 if TYPE_CHECKING:

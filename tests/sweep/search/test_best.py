@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from anomalynet.config.load import load
-from anomalynet.sweep.arms import Arm
 from anomalynet.sweep.file import read_sweep
-from anomalynet.sweep.plan import plan
+from anomalynet.sweep.plan import Arm, plan
 from anomalynet.sweep.search.study import write_best
 
 

@@ -21,7 +21,7 @@ from tests.sweep.search.fake import (
     sweep_of,
 )
 
-MEDIAN = "{trials: 16, sampler: random, pruner: median}"
+MEDIAN = "{trials: 12, sampler: random, pruner: median}"
 
 
 def test_a_pruned_run_stops_early_and_the_decision_is_that_of_one_who_looks_too_late(
@@ -32,7 +32,7 @@ def test_a_pruned_run_stops_early_and_the_decision_is_that_of_one_who_looks_too_
     (tmp_path / "slow").mkdir()
     (tmp_path / "quick").mkdir()
     slow = search_of(tmp_path / "slow", sweep_of(tmp_path / "slow", MEDIAN))
-    with Launch([Slot()], hire=lambda slot: FakeWorker(slot, pause=0.15)) as launch:
+    with Launch([Slot()], hire=lambda slot: FakeWorker(slot, pause=0.08)) as launch:
         real = launch.run
         launch.run = lambda jobs, watch, interval=0.02: real(jobs, watch, 0.02)  # type: ignore[method-assign]
         slow.run(launch, Quiet())
@@ -68,7 +68,7 @@ def test_a_pruned_trial_is_worse_than_the_median_of_those_before_it(tmp_path: Pa
 
 def test_runs_that_wait_are_not_begun_for_a_trial_that_is_pruned(tmp_path: Path) -> None:
     text = SPACE.replace("seeds: [0]\n", "seeds: [0, 1, 2]\n")
-    worker = FakeWorker(Slot(), pause=0.08)
+    worker = FakeWorker(Slot(), pause=0.05)
     found = search_of(
         tmp_path, sweep_of(tmp_path, "{trials: 10, sampler: random, pruner: median}", text)
     )
