@@ -91,8 +91,7 @@ def run(args: argparse.Namespace) -> int:
 def _prepared(
     args: argparse.Namespace, wanted: Sequence[str] | None
 ) -> tuple[Baseline | None, list[Asked]]:
-    """The baseline, of an update None where there is none yet, and what is to be trained; what
-    cannot be compared is refused here."""
+    """The baseline (None: an update makes the first) and what is to be trained, refused here."""
     from anomalynet.gate.asked import asked, refuse_gaps, refuse_unknown
     from anomalynet.gate.baseline import read_baseline
 
@@ -176,8 +175,7 @@ def _update(
     *,
     whole: bool,
 ) -> int:
-    """Write the baseline with one more update; where `whole`, experiments that were not asked for
-    go."""
+    """Write the baseline with one more update; `whole`: without experiments not asked for."""
     from datetime import UTC, datetime
 
     from anomalynet.gate.baseline import write_baseline
@@ -201,11 +199,7 @@ def _update(
 
 
 def _answer(args: argparse.Namespace, baseline: Baseline, measured: Measured) -> int:
-    """Print, annotate and write what was found.
-
-    Raises:
-        RegressionError, RunError, NothingToCompareError: by the exit code.
-    """
+    """Print, annotate and write what was found; its exit code is an error's."""
     from anomalynet.gate import render
     from anomalynet.gate.verdict import exit_code, findings
 

@@ -25,8 +25,6 @@ from anomalynet.errors import StoppedError
 BATCH = 65_536
 """Readings that are scored together: many, so that a file sorted by device has steps of several
 devices for one call of the network."""
-
-
 EVENTS = 1000
 """Events that wait for a sink at once: a recording is in no hurry, and none is to be dropped."""
 

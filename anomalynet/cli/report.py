@@ -96,8 +96,7 @@ def _collection(data: str) -> str:
 
 
 def _command(args: argparse.Namespace, data: str) -> str:
-    """The command that writes one data set's report again; of a path that only this machine has,
-    the name."""
+    """The command that writes one report again; of a path that only this machine has, the name."""
     given = []
     places = (("--runs", args.runs, Path("runs")), ("--out", args.out, Path("reports")))
     for flag, path, usual in places:
@@ -109,8 +108,7 @@ def _command(args: argparse.Namespace, data: str) -> str:
 def _comparison(
     records: Mapping[str, Sequence[RunRecord]], out: Path, forms: Sequence[Form]
 ) -> list[dict[str, object]]:
-    """The row of the comparison over data sets; none where there is too little to compare, or a
-    data set has its folder."""
+    """The row of the comparison; none where too little is comparable or a data set is so named."""
     from anomalynet.reporting.comparison.blocks import comparable
     from anomalynet.reporting.comparison.document import COMPARISON, write_comparison
     from anomalynet.reporting.forms import wanted
@@ -125,11 +123,7 @@ def _comparison(
 
 
 def _data_set(args: argparse.Namespace, found: Sequence[str]) -> str:
-    """The data set, or the collection of some, that NAME means.
-
-    Raises:
-        UsageError: none; names what there is.
-    """
+    """The data set, or the collection of some, that NAME means; refuses what is none."""
     from anomalynet.runs.sweeps import read_sweeps
 
     known = {name: data for data in found for name in (data, slug(data), _collection(data))}

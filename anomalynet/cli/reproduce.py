@@ -87,8 +87,7 @@ def run(args: argparse.Namespace) -> int:
 def _measure(
     args: argparse.Namespace, sweep: Sweep, overrides: list[str], slots: Sequence[Slot]
 ) -> dict[str, Cost]:
-    """One epoch of each experiment on the first fold, in a folder of their own that no report
-    reads."""
+    """One epoch of each experiment on the first fold, in a folder that no report reads."""
     from dataclasses import replace
 
     from anomalynet.sweep import estimate

@@ -163,8 +163,7 @@ def _print_commands(jobs: Sequence[Job], runs: Path, group: str) -> None:
 
 
 def _show(args: argparse.Namespace, jobs: Mapping[int, Job], slots: Sequence[Slot]) -> None:
-    """Every run with its arm, id and state; then how many are left, and how long they take as far
-    as runs were measured."""
+    """Every run with its arm, id and state; then how many are left, and for how long."""
     from anomalynet.sweep import estimate
 
     every = list(jobs.values())

@@ -264,8 +264,7 @@ def track_rows(
 
 
 def _audit(config: DataConfig, result: Result, runs: Path) -> dict[str, Any] | None:
-    """The leakage audit of the data and split that were trained on: the one beside the runs if it
-    is of these, else made now."""
+    """The leakage audit of the data and split that were trained on, made now if it is missing."""
     from anomalynet.cli.audit import reporter
     from anomalynet.data.audit import audit, identity
     from anomalynet.runs.audits import read_audit, write_audit

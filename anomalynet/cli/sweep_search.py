@@ -23,7 +23,7 @@ from anomalynet.sweep import estimate
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Job
 from anomalynet.sweep.search import study
-from anomalynet.sweep.search.ledger import Ledger, open_storage
+from anomalynet.sweep.search.ledger import Ledger, empty_storage, open_storage
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.search.space import distributions
 from anomalynet.sweep.slots import Slot
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace, sweep: Sweep, overrides: list[str]) -> int:
     slots, label = slots_of(args, base), label_of(sweep, base, overrides)
     journal, lock = study.files_of(args.runs, label)
     new = args.plan and args.storage is None and not journal.is_file()
-    storage = _empty_storage() if new else open_storage(args.storage, journal)
+    storage = empty_storage() if new else open_storage(args.storage, journal)
     ledger = Ledger(storage, study.study_name(sweep, base), sweep.search, lock)
     search = Search(sweep, overrides, args.runs, ledger, args.trials or sweep.search.trials)
     out = args.out or Path("reports") / label
@@ -92,17 +92,8 @@ def run(args: argparse.Namespace, sweep: Sweep, overrides: list[str]) -> int:
     return _carry_out(command)
 
 
-def _empty_storage() -> Any:
-    """For a plan, which leaves no file."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna.storages.InMemoryStorage()
-
-
 def _show(command: _Command) -> None:
-    """Every trial with its state, value and params; then how many are left, and how long they take
-    as far as runs were measured."""
+    """Every trial with its state, value and params; then how many are left, and for how long."""
     search, base = command.search, command.base
     known, total, together = search.ledger.trials(), search.total, command.together
     left = max(total - sum(trial.state.is_finished() for trial in known), 0)
@@ -230,8 +221,7 @@ def _warn_of_other_code(search: Search, known: Sequence[FrozenTrial]) -> None:
 def _source_of(
     search: Search, out: Path, known: Sequence[FrozenTrial], chosen: Sequence[int]
 ) -> str:
-    """A digest of all that a search's report is made from: the trials, the results of the chosen
-    ones and the code."""
+    """A digest of what a report is made from: trials, results of the chosen ones, the code."""
     code = f"{code_hash(('reporting', 'cli'), sweep_report.SOURCES)} {code_hash()}"
     digest = hashlib.sha256(f"{code} {out} {search.total}".encode())
     for trial in known:

@@ -67,8 +67,7 @@ def session() -> Iterator[Any]:
 
 
 def connect() -> Any:
-    """The module `ray`, connected to RAY_ADDRESS, else to this machine's cluster, else to a new
-    one.
+    """The module `ray`, connected to RAY_ADDRESS, else to this machine's cluster, or a new one.
 
     Raises:
         UsageError: Ray is not installed, or there is no cluster at the address.
@@ -98,8 +97,7 @@ def connect() -> Any:
 
 
 def _answers(address: str) -> bool:
-    """Whether something listens at HOST:PORT, for Ray waits for minutes where a cluster is gone;
-    what is no such address is Ray's to judge."""
+    """Whether something listens at HOST:PORT: Ray waits for minutes where a cluster is gone."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or "://" in address:
         return True
@@ -113,8 +111,7 @@ def _answers(address: str) -> bool:
 def ray_slots(
     ray: Any, count: int | None, hardware: HardwareConfig, runs_per_gpu: int = 1
 ) -> list[Slot]:
-    """`count` slots on a cluster, by default as many as its nodes have room for: on GPUs if there
-    are any, else on CPUs.
+    """`count` slots, by default as many as the nodes have room for: on GPUs if any, else on CPUs.
 
     Raises:
         UsageError: no node has room for one run, or several runs are to share each of several GPUs.
@@ -274,13 +271,8 @@ def _unfit(config: Path, order: Mapping[str, Any]) -> str:
 
 
 class RayWorker:
-    """Carries out the runs of a slot, each as a task on whichever node has room.
-
-    Args:
-        slot: what a run needs.
-        ray: of `session`.
-        say: told what a user must know meanwhile.
-    """
+    """Carries out the runs of a slot, each as a task of `session`'s Ray on whichever node has room;
+    `say` is told what a user must know meanwhile."""
 
     spent = False
 
@@ -345,7 +337,7 @@ class RayWorker:
                     catch_up(loaded, folder, job["group"])
                 return dict(told["reply"])
             if "files" in told and folder.stop.exists():  # the epoch under way has come home
-                self._cancel()
+                self.ray.cancel(self._news, force=True)
                 return {"failed": None, "stopped": True}
 
     def _check_room(self, seconds: float) -> None:
@@ -356,10 +348,6 @@ class RayWorker:
             self._told = True
             self.say(f"waiting for a place on the Ray cluster: {self.slot} for a run")
 
-    def _cancel(self) -> None:
-        with contextlib.suppress(Exception):  # it may be gone, and the cluster too
-            self.ray.cancel(self._news, force=True)
-
     def last_words(self) -> str:
         """Why there was no reply."""
         return "it was ended"
@@ -367,7 +355,8 @@ class RayWorker:
     def end(self) -> None:
         """End the task, and with it the process that trains; what came home can be continued."""
         self._ended = True
-        self._cancel()
+        with contextlib.suppress(Exception):  # it may be gone, and the cluster too
+            self.ray.cancel(self._news, force=True)
         if self._asked.acquire(timeout=10):  # `ask` returns now, and lets go of the run's folder
             self._asked.release()
 

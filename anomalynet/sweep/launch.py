@@ -221,8 +221,7 @@ class Launch:
         return self._workers[place]
 
     def _settle(self, job: Job, reply: dict[str, Any]) -> None:
-        """Note how a job ended, or queue it again where its worker died or another command works on
-        it."""
+        """Note how a job ended, or queue it again where that was not its own fault."""
         if reply.get("busy"):
             self._again(job)
             self._stop.wait(0.5)

@@ -68,8 +68,7 @@ def arms(sweep: Sweep, overrides: Sequence[str] = ()) -> list[Arm]:
 
 
 def _base(sweep: Sweep, experiment: str, overrides: Sequence[str]) -> dict[str, object]:
-    """The reference's level on each axis: what the sweep file says, else what the experiment
-    has."""
+    """The reference's level on each axis: the sweep file's, else the experiment's."""
     if not sweep.axes:
         return {}
     fixed = {key: value for key, value in sweep.reference.items() if key != "experiment"}
@@ -176,8 +175,7 @@ def plan(
 
 
 def _placed(run: PlannedRun, fold: int, world: int | None) -> PlannedRun:
-    """The same configuration on another fold and world; resolving it again would cost most of a
-    plan's time."""
+    """The same configuration on another fold and world, without resolving it again (slow)."""
     loaded = run.loaded
     data = replace(loaded.config.data, split=replace(loaded.config.data.split, fold=fold))
     place: dict[str, object] = {"data.split.fold": fold}

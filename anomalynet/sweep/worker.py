@@ -74,8 +74,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_processes_of_its_own(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Train by `anomalynet train`, which starts a process a device; they end when this one does,
-    because its pipe is their stdin."""
+    """Train by `anomalynet train`, a process a device; they end with this one, by its pipe."""
     folder = RunFolder(Path(job["folder"]))
     was_done = folder.finished
     words = [*_arguments(job["axis"], job["overrides"]), "--runs", job["runs"], "--no-wait"]

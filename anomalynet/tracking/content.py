@@ -68,8 +68,7 @@ def _confusion(result: Result) -> list[list[Any]]:
 def _precision_recall(
     labels: NDArray[np.integer], scores: NDArray[np.float64]
 ) -> tuple[list[float], list[float]]:
-    """Recall and precision at each different score (step,), thinned evenly to at most POINTS; empty
-    without both classes."""
+    """Recall and precision at each different score, at most POINTS; empty without both classes."""
     if not 0 < labels.sum() < len(labels):
         return [], []
     order = np.argsort(-scores, kind="stable")

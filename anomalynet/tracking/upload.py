@@ -68,8 +68,7 @@ def _upload(name: str, folder: Path, timeout: float) -> Upload:
 
 
 def _sync(folder: Path, parts: list[Path], timeout: float) -> str:
-    """Run `wandb sync` and return what it said; its output goes through a file, for W&B's own
-    process may hold a pipe open."""
+    """What `wandb sync` said; through a file, for W&B's own process may hold a pipe open."""
     command = [*WANDB, "sync", "--include-online", *(str(part) for part in parts)]
     env = {**environment(folder), "WANDB_SILENT": "false"}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:

@@ -175,6 +175,14 @@ Judged = tuple[Mapping[int, float], Mapping[str, float]]
 """Values by step, and the pruner's own notes."""
 
 
+def empty_storage() -> BaseStorage:
+    """One of which nothing is kept."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.storages.InMemoryStorage()
+
+
 def open_storage(url: str | None, journal: Path) -> BaseStorage:
     """A database, or by default a journal file; the file is locked for milliseconds at a time.
 

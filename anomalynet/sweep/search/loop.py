@@ -144,8 +144,7 @@ class Search:
         return jobs_of(planned, self.runs, again, self._prints)
 
     def _claim(self) -> list[Trial]:
-        """The trials of one batch that are to be run: those that nobody works on any more, and new
-        ones up to the batch's end."""
+        """The trials of one batch to be run: those that were left behind, then new ones."""
         size = self.sweep.search.batch
         claimed: list[FrozenTrial] = []
         with self.ledger.alone():
@@ -163,8 +162,7 @@ class Search:
         return [self._prepared(trial, known) for trial in claimed]
 
     def _proposed(self, known: Sequence[FrozenTrial]) -> FrozenTrial | None:
-        """The next trial, written; None where there is none, or where a command on another machine
-        has just written one there."""
+        """The next trial, written; None where there is none, or another machine was first."""
         place = len(known)
         params = space.propose(self.sweep, self._before(known, place), place)
         if params is None:
@@ -178,8 +176,7 @@ class Search:
         return self.ledger.add(place, params, space.distributions(self.sweep.axes), {"runs": runs})
 
     def _before(self, known: Sequence[FrozenTrial], place: int) -> list[FrozenTrial]:
-        """What a trial may know: those before its batch, and of those in its batch what they
-        try."""
+        """What a trial may know: those before its batch; of those in it, what they try."""
         from optuna.trial import TrialState, create_trial
 
         batch = place // self.sweep.search.batch * self.sweep.search.batch
@@ -215,8 +212,7 @@ class Search:
             trial.cancel()
 
     def _steps(self, trial: Trial) -> list[tuple[int, float]]:
-        """The values so far: each epoch of the first run, or for Wilcoxon's test each finished run,
-        up to the first that is not."""
+        """The values so far: each epoch of the first run; for Wilcoxon's test each finished run."""
         objective, first = self.sweep.search.objectives[0], trial.jobs[0]
         if self.sweep.search.pruner == "wilcoxon":
             finished = itertools.takewhile(lambda job: job.state == "done", trial.jobs)
