@@ -21,8 +21,8 @@ from anomalynet.sweep.search.ledger import open_storage
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.search.study import best, check
 from anomalynet.sweep.slots import Slot
+from tests.sweep.search import fake
 from tests.sweep.search.fake import (
-    SPACE,
     FakeWorker,
     Quiet,
     carried_out,
@@ -115,9 +115,8 @@ def test_two_commands_at_once_share_the_trials_and_make_no_more(
     assert [state for state, _, _ in story(found)] == ["COMPLETE"] * TRIALS
     assert len(set(points(found))) == TRIALS
     assert len(every_number(found)) == TRIALS
-    assert {trial.user_attrs["owner"]["pid"] for trial in found.ledger.trials()} == {
-        one.pid for one in both
-    }
+    owners = {trial.user_attrs["owner"]["pid"] for trial in found.ledger.trials()}
+    assert owners == {one.pid for one in both}
 
 
 def test_a_database_holds_what_a_journal_holds(tmp_path: Path) -> None:
@@ -146,13 +145,9 @@ def test_the_number_of_trials_is_a_total(tmp_path: Path) -> None:
 def test_another_space_is_another_search_whose_runs_are_shared(tmp_path: Path) -> None:
     first = carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 3, sampler: random}")))
     worker = FakeWorker(Slot())
-    other = search_of(
-        tmp_path,
-        sweep_of(
-            tmp_path,
-            "{trials: 3, sampler: random, objectives: [validation/average_precision, parameters]}",
-        ),
-    )
+    judged = "objectives: [validation/average_precision, parameters]"
+    settings = f"{{trials: 3, sampler: random, {judged}}}"
+    other = search_of(tmp_path, sweep_of(tmp_path, settings))
     assert other.ledger.name != first.ledger.name
     with Launch([Slot()], hire=lambda slot: worker) as launch:
         other.run(launch, Quiet())
@@ -164,26 +159,18 @@ def test_neither_slots_nor_speed_decide_what_is_tried(tmp_path: Path) -> None:
     settings = "{trials: 9, batch: 3}"
     (tmp_path / "one").mkdir()
     (tmp_path / "three").mkdir()
-    one = carried_out(search_of(tmp_path / "one", sweep_of(tmp_path / "one", settings)))
-    three = carried_out(
-        search_of(tmp_path / "three", sweep_of(tmp_path / "three", settings)), slots=3, pause=0.01
+    one, three = (
+        search_of(tmp_path / name, sweep_of(tmp_path / name, settings)) for name in ("one", "three")
     )
-    assert story(one) == story(three)
+    assert story(carried_out(one)) == story(carried_out(three, slots=3, pause=0.01))
 
 
 def test_a_trial_is_worth_the_mean_over_seeds_folds_and_worlds(tmp_path: Path) -> None:
     places = "seeds: [0, 3]\nfolds: [0, 2]\nworlds: [0, 5]\n"
-    settings = (
-        "{trials: 3, sampler: random, objectives: [validation/average_precision, latency, "
-        "parameters]}"
-    )
-    found = carried_out(
-        search_of(
-            tmp_path,
-            sweep_of(tmp_path, settings, SPACE.replace("seeds: [0]\nfolds: [0]\n", places)),
-        ),
-        slots=2,
-    )
+    judged = "[validation/average_precision, latency, parameters]"
+    settings = f"{{trials: 3, sampler: random, objectives: {judged}}}"
+    text = fake.SPACE.replace("seeds: [0]\nfolds: [0]\n", places)
+    found = carried_out(search_of(tmp_path, sweep_of(tmp_path, settings, text)), slots=2)
     for trial in found.ledger.trials():
         every = [
             worth({**trial.params, "seed": seed, "data.split.fold": fold, "data.world": world})
@@ -199,9 +186,8 @@ def test_a_trial_is_worth_the_mean_over_seeds_folds_and_worlds(tmp_path: Path) -
 
 
 def test_the_loss_is_that_of_the_epoch_that_was_kept(tmp_path: Path) -> None:
-    found = carried_out(
-        search_of(tmp_path, sweep_of(tmp_path, "{trials: 1, objectives: [validation/loss]}"))
-    )
+    chosen = sweep_of(tmp_path, "{trials: 1, objectives: [validation/loss]}")
+    found = carried_out(search_of(tmp_path, chosen))
     trial = found.ledger.trials()[0]
     kept = worth({**trial.params, "seed": 0, "data.split.fold": 0}) * (1 - 0.5**6)
     assert trial.values == [pytest.approx(1 - kept)]
@@ -212,13 +198,10 @@ def test_a_grid_is_the_product_in_order_and_ends(tmp_path: Path) -> None:
         FINITE + "{model.hidden: {low: 16, high: 48, step: 16}, model.attention: [true, false]}\n"
     )
     text = axes + "exclude: [{model.hidden: 32, model.attention: false}]\n"
-    found = carried_out(
-        search_of(tmp_path, sweep_of(tmp_path, "{trials: 50, sampler: grid}", text))
-    )
+    grid = sweep_of(tmp_path, "{trials: 50, sampler: grid}", text)
+    found = carried_out(search_of(tmp_path, grid))
     expected = [(16, True), (16, False), (32, True), (48, True), (48, False)]
-    assert [
-        (params["model.hidden"], params["model.attention"]) for _, params, _ in story(found)
-    ] == expected
+    assert [tuple(params.values()) for _, params, _ in story(found)] == expected
     assert found.exhausted
 
 
@@ -227,9 +210,8 @@ def test_a_finite_space_is_tried_once_and_whole(tmp_path: Path, sampler: str) ->
     axes = (
         FINITE + "{model.hidden: {low: 16, high: 64, step: 16}, model.attention: [true, false]}\n"
     )
-    found = carried_out(
-        search_of(tmp_path, sweep_of(tmp_path, f"{{trials: 50, sampler: {sampler}}}", axes))
-    )
+    finite = sweep_of(tmp_path, f"{{trials: 50, sampler: {sampler}}}", axes)
+    found = carried_out(search_of(tmp_path, finite))
     assert found.exhausted
     assert len(set(points(found))) == len(points(found)) == 8
 
@@ -301,17 +283,22 @@ def test_a_stop_that_somebody_else_asked_for_leaves_the_trial_to_the_next_comman
 @pytest.mark.parametrize(
     ("text", "settings", "error", "message"),
     [
-        (SPACE, "{objectives: [test/auroc]}", ConfigError, "a leak"),
-        (SPACE, "{sampler: cmaes}", ConfigError, "there are tpe, gp, random, grid"),
-        (SPACE, "{sampler: grid}", UsageError, "axes.model.dropout"),
-        (SPACE.replace("model.hidden", "model.hiden"), "{trials: 1}", ConfigError, "model.hidden"),
+        (fake.SPACE, "{objectives: [test/auroc]}", ConfigError, "a leak"),
+        (fake.SPACE, "{sampler: cmaes}", ConfigError, "there are tpe, gp, random, grid"),
+        (fake.SPACE, "{sampler: grid}", UsageError, "axes.model.dropout"),
         (
-            SPACE.replace("experiment: hybrid", "experiments: [cnn, lstm]"),
+            fake.SPACE.replace("model.hidden", "model.hiden"),
+            "{trials: 1}",
+            ConfigError,
+            "model.hidden",
+        ),
+        (
+            fake.SPACE.replace(": hybrid", "s: [cnn, lstm]"),
             "{trials: 1}",
             UsageError,
             "one experiment",
         ),
-        (SPACE + "arms: {mine: {model.cnn: false}}\n", "{trials: 1}", UsageError, "no `arms`"),
+        (fake.SPACE + "arms: {mine: {model.cnn: false}}\n", "{trials: 1}", UsageError, "no `arms`"),
         ("experiment: hybrid\ndesign: search\n", "{trials: 1}", UsageError, "nothing to try"),
     ],
 )
