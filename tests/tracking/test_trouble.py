@@ -149,8 +149,8 @@ def test_a_process_that_hangs_never_makes_training_wait(
 def test_a_sweep_has_a_run_of_its_own_once(tmp_path: Path) -> None:
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "report.md").write_text("# Results\n")
-    one: dict[str, object] = {"id": "a", "test/auroc": 0.5}
-    rows = [one, {"id": "b", "test/auroc": None, "note": "failed"}]
+    other = {"id": "b", "test/auroc": None, "note": "failed"}
+    rows: list[dict[str, object]] = [{"id": "a", "test/auroc": 0.5}, {**other}]
     folder = track_sweep("components", rows, tmp_path / "report", tmp_path / "runs")
     assert folder
     (part,) = parts(folder)
