@@ -1,46 +1,66 @@
-"""Arguments that several verbs share."""
+"""Arguments that several verbs share, and what their values mean."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
+    from anomalynet.config.schema import DataConfig
     from anomalynet.reporting.forms import Form
 
+Parser = argparse._ActionsContainer
+"""A parser, or a group of one."""
 
-def add_overrides(parser: argparse.ArgumentParser) -> None:
+
+def flag(parser: Parser, name: str, text: str) -> None:
+    """Declare `--name`."""
+    parser.add_argument(name, action="store_true", help=text)
+
+
+def option(
+    parser: Parser,
+    name: str,
+    metavar: str,
+    text: str,
+    kind: Callable[[str], Any] = str,
+    default: object = None,
+) -> None:
+    """Declare `--name METAVAR`, or without dashes the argument `name`; `kind` reads its text."""
+    parser.add_argument(name, metavar=metavar, help=text, type=kind, default=default)
+
+
+def add_overrides(parser: Parser) -> None:
     """`key=value …`"""
     text = "change a key of the configuration (`anomalynet show --keys`)"
     parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help=text)
 
 
-def add_runs(parser: argparse.ArgumentParser) -> None:
+def add_runs(parser: Parser) -> None:
     """`--runs DIR`"""
-    parser.add_argument(
-        "--runs",
-        type=Path,
-        default=Path("runs"),
-        metavar="DIR",
-        help="folder of the runs (default: runs)",
-    )
+    option(parser, "--runs", "DIR", "folder of the runs (default: runs)", Path, Path("runs"))
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
+def add_run(parser: Parser) -> None:
+    """`RUN`"""
+    text = "a run's folder, or the start of its id (`anomalynet ls runs`)"
+    option(parser, "run_id", "RUN", text)
+
+
+def add_json(parser: Parser) -> None:
     """`--json`"""
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    flag(parser, "--json", "print JSON")
 
 
-def add_format(parser: argparse.ArgumentParser) -> None:
+def add_format(parser: Parser) -> None:
     """`--format FORM[,FORM]`"""
-    told = (
-        "forms of the report: html, md, latex, csv (with Parquet), or all; several with "
-        "commas or by repeating (default: md)"
-    )
-    parser.add_argument("--format", action="append", default=[], metavar="FORM", help=told)
+    text = "forms of the report: html, md, latex, csv (with Parquet), or all; several with commas "
+    text += "or by repeating (default: md)"
+    parser.add_argument("--format", action="append", default=[], metavar="FORM", help=text)
 
 
 def forms_of(args: argparse.Namespace) -> list[Form]:
@@ -51,31 +71,42 @@ def forms_of(args: argparse.Namespace) -> list[Form]:
     """
     from anomalynet.reporting.forms import PLACES
 
-    named = [name.strip() for text in args.format for name in text.split(",") if name.strip()]
-    forms: dict[Form, None] = {}
+    hint = f"--format is one or several of {', '.join(PLACES)}, or all"
+    named = names(",".join(args.format))
     if args.format and not named:
-        raise UsageError(
-            "--format names no form of a report",
-            f"--format is one or several of {', '.join(PLACES)}, or all",
-        )
+        raise UsageError("--format names no form of a report", hint)
+    forms: dict[Form, None] = {}
     for name in named or ["md"]:
         found = [form for form in PLACES if name in (form, "all")]
         if not found:
-            raise UsageError(
-                f"there is no form {name!r} of a report",
-                f"--format is one or several of {', '.join(PLACES)}, or all",
-            )
+            raise UsageError(f"there is no form {name!r} of a report", hint)
         forms |= dict.fromkeys(found)
     return list(forms)
 
 
+def names(text: str) -> tuple[str, ...]:
+    """`a, b` as names."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def add_data(parser: Parser) -> None:
+    """`NAME|DIR key=value …`"""
+    text = "a data set of `anomalynet data ls`, or a folder of `anomalynet simulate`"
+    option(parser, "name", "NAME|DIR", text)
+    add_overrides(parser)
+
+
+def data_config(args: argparse.Namespace) -> DataConfig:
+    """The data that `add_data`'s arguments mean."""
+    from anomalynet.config.load import load_data_config
+
+    name, place = data_set(args.name)
+    return load_data_config(name, [*place, *args.overrides])
+
+
 def data_set(name: str) -> tuple[str, list[str]]:
-    """What `NAME|DIR` means: a data set, or the folder of a simulated world.
-
-    Where a folder has the name of a data set, the data set is meant; `./NAME` is the folder.
-
-    Returns:
-        the value of `data.name`, and the `key=value` arguments that go with it.
+    """The value of `data.name` that `NAME|DIR` means, and the `key=value` that go with it: a data
+    set, or the folder of a simulated world. `./NAME` is a folder that is called like a data set.
 
     Raises:
         UsageError: a folder that is named by its path holds no finished world.
@@ -85,14 +116,12 @@ def data_set(name: str) -> tuple[str, list[str]]:
     folder = Path(name)
     if name in sources.names() or not folder.is_dir():
         return name, []
-    missing = next(
-        (file for file in ("scenario.yaml", "manifest.json") if not (folder / file).is_file()), None
-    )
-    if missing:
-        hint = (
-            "the `anomalynet simulate` that made it finishes it"
-            if missing == "manifest.json"
-            else "`anomalynet simulate` makes one"
-        )
-        raise UsageError(f"{name}: not the folder of a finished world, it has no {missing}", hint)
+    hints = {
+        "scenario.yaml": "`anomalynet simulate` makes one",
+        "manifest.json": "the `anomalynet simulate` that made it finishes it",
+    }
+    for file, hint in hints.items():
+        if not (folder / file).is_file():
+            what = f"{name}: not the folder of a finished world, it has no {file}"
+            raise UsageError(what, hint)
     return "simulated", [f"data.root={name}"]

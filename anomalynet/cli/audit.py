@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import add_json, add_overrides, add_runs, data_set
+from anomalynet.cli.arguments import add_data, add_json, add_runs, data_config, option
 from anomalynet.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -27,43 +27,31 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.epilog = EPILOG
-    parser.add_argument(
-        "name",
-        metavar="NAME|DIR",
-        help="a data set of `anomalynet data ls`, or a folder of `anomalynet simulate`",
-    )
-    add_overrides(parser)
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the probes (default: 0)"
-    )
+    add_data(parser)
+    option(parser, "--seed", "N", "of the probes (default: 0)", int, 0)
     add_runs(parser)
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Audit a data set, or each subset of a collection whose subsets share no channels."""
-    from anomalynet.config.load import load_data_config
     from anomalynet.data import sources
     from anomalynet.data.audit import audit
     from anomalynet.runs.audits import write_audit
 
-    name, place = data_set(args.name)
-    config = load_data_config(name, [*place, *args.overrides])
-    info = sources.info(config.name)
-    configs = (
-        [replace(config, subset=subset) for subset in info.subsets]
-        if info.needs_subset and config.subset is None
-        else [config]
-    )
+    config = data_config(args)
+    info, configs = sources.info(config.name), [config]
+    if info.needs_subset and config.subset is None:
+        configs = [replace(config, subset=subset) for subset in info.subsets]
     results = []
     for each in configs:
         found = audit(each, args.seed, progress=reporter(each))
-        write_audit(args.runs, found.to_dict())
-        results.append(found)
+        results.append(found.to_dict())
+        write_audit(args.runs, results[-1])
         if not args.json:
             _print(found)
     if args.json:
-        print_json([found.to_dict() for found in results])
+        print_json(results)
     return 0
 
 
@@ -88,27 +76,18 @@ def _print(found: AuditResult) -> None:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     if found.refused:
         print(f"{found.data}: a chronological split is refused: {found.refused}")
-        both = sum(day.normal > 0 and day.attack > 0 for day in found.days)
-        print(
-            f"days with both classes: {both or 'none'} of {len(found.days)}; interleaved blocks "
-            "are what remains"
-        )
-        print_table(
-            [{"day": day.day, "normal": day.normal, "attack": day.attack} for day in found.days]
-        )
-    title = (
-        f"{found.data}: {found.split}, {found.folds} folds pooled, windows of {found.window} "
-        "steps, "
-        f"{found.steps:,} test steps, {found.prevalence:.1%} attack"
-    )
+        both = sum(day.normal > 0 and day.attack > 0 for day in found.days) or "none"
+        days = f"days with both classes: {both} of {len(found.days)}"
+        print(f"{days}; interleaved blocks are what remains")
+        names = ("day", "normal", "attack")
+        print_table([{name: getattr(day, name) for name in names} for day in found.days])
+    title = f"{found.data}: {found.split}, {found.folds} folds pooled, windows of {found.window} "
+    title += f"steps, {found.steps:,} test steps, {found.prevalence:.1%} attack"
+    sees = {"nothing": "no sensor", "channel": "one channel", "everything": "every channel"}
     rows: list[dict[str, object]] = [
         {
             "probe": probe.probe,
-            "sees": {
-                "nothing": "no sensor",
-                "channel": "one channel",
-                "everything": "every channel",
-            }[probe.sees],
+            "sees": sees[probe.sees],
             "AUROC": "–" if probe.auroc is None else f"{probe.auroc:.3f}",
             "accuracy at 0.5": f"{probe.accuracy:.1%}",
             "majority": f"{found.majority:.1%}",

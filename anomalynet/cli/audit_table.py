@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from anomalynet.cli.arguments import add_json
+from anomalynet.cli.arguments import add_json, flag
 from anomalynet.cli.output import print_json
 from anomalynet.errors import UsageError
 
@@ -35,21 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.epilog = EPILOG
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the table")
-    parser.add_argument(
-        "--paper", action="store_true", help="audit the printed Tables 2–5 of the paper instead"
-    )
-    parser.add_argument(
-        "--unit",
-        choices=("percent", "fraction"),
-        help="of the shares (default: percent if any exceeds 1)",
-    )
-    told = (
-        "the class of plain precision, recall and F1 (default: not audited; means over "
-        "classes are of none)"
-    )
-    parser.add_argument("--of", choices=("attack", "normal"), help=told)
-    told = "half (up, even or down) or truncate (default: half)"
-    parser.add_argument("--rounding", choices=("half", "truncate"), default="half", help=told)
+    flag(parser, "--paper", "audit the printed Tables 2–5 of the paper instead")
+    text = "of the shares (default: percent if any exceeds 1)"
+    parser.add_argument("--unit", choices=("percent", "fraction"), help=text)
+    text = "the class of plain precision, recall and F1 (default: not audited; means over classes "
+    parser.add_argument("--of", choices=("attack", "normal"), help=f"{text}are of none)")
+    text = "half (up, even or down) or truncate (default: half)"
+    parser.add_argument("--rounding", choices=("half", "truncate"), default="half", help=text)
     add_json(parser)
 
 
@@ -58,10 +50,8 @@ def run(args: argparse.Namespace) -> int:
     if (args.file is None) != args.paper:
         raise UsageError("name one table: a FILE, or --paper", "anomalynet audit-table FILE")
     if args.paper and (args.unit == "fraction" or args.rounding != "half" or args.of):
-        raise UsageError(
-            "--paper is in percent, rounded half, and names its classes",
-            "anomalynet audit-table --paper",
-        )
+        what = "--paper is in percent, rounded half, and names its classes"
+        raise UsageError(what, "anomalynet audit-table --paper")
 
     from anomalynet.reporting.table_audit.plain import plain
     from anomalynet.reporting.table_audit.read import read_table

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.cli import check_report
-from anomalynet.cli.arguments import add_json, add_overrides
-from anomalynet.errors import AnomalynetError, RunError, StoppedError, UsageError
+from anomalynet.cli.arguments import add_json, add_overrides, flag, names, option
+from anomalynet.cli.output import print_json, print_table, say
+from anomalynet.errors import (
+    AnomalynetError,
+    NothingToCompareError,
+    RegressionError,
+    RunError,
+    StoppedError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from anomalynet.gate.asked import Asked
     from anomalynet.gate.baseline import Baseline
@@ -29,48 +37,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add_overrides(parser)
     default = Path("reports/baseline.json")
-    parser.add_argument(
-        "--against",
-        type=Path,
-        default=default,
-        metavar="FILE",
-        help=f"the baseline (default: {default})",
-    )
-    parser.add_argument(
-        "--update",
-        metavar="REASON",
-        help="put what is measured now into the baseline, with this reason, and compare nothing",
-    )
-    parser.add_argument(
-        "--history",
-        action="store_true",
-        help="only show how the metrics went from update to update; nothing is trained",
-    )
+    option(parser, "--against", "FILE", f"the baseline (default: {default})", Path, default)
+    text = "put what is measured now into the baseline, with this reason, and compare nothing"
+    option(parser, "--update", "REASON", text)
+    text = "only show how the metrics went from update to update; nothing is trained"
+    flag(parser, "--history", text)
     parser.add_argument("--only", choices=("golden", "statistical"), help="one part of the check")
-    parser.add_argument("--experiments", metavar="a,b", help="only these experiments")
-    parser.add_argument(
-        "--golden", default="golden", metavar="SWEEP", help="sweep of the goldens (default: golden)"
-    )
-    parser.add_argument(
-        "--sweep",
-        default="smoke",
-        metavar="SWEEP",
-        help="sweep of the statistical part (default: smoke)",
-    )
-    parser.add_argument(
-        "--slots",
-        type=int,
-        metavar="N",
-        help="runs at a time on the CPU (default: one or two by the cores)",
-    )
-    parser.add_argument(
-        "--runs",
-        type=Path,
-        metavar="DIR",
-        help="keep the runs in this folder, which must be empty (default: none is kept)",
-    )
-    told = "folder for check.md and check.json; with --history the figure's file, .svg or .png"
-    parser.add_argument("--out", type=Path, metavar="PATH", help=told)
+    option(parser, "--experiments", "a,b", "only these experiments")
+    text = "sweep of the goldens (default: golden)"
+    option(parser, "--golden", "SWEEP", text, default="golden")
+    text = "sweep of the statistical part (default: smoke)"
+    option(parser, "--sweep", "SWEEP", text, default="smoke")
+    text = "runs at a time on the CPU (default: one or two by the cores)"
+    option(parser, "--slots", "N", text, int)
+    text = "keep the runs in this folder, which must be empty (default: none is kept)"
+    option(parser, "--runs", "DIR", text, Path)
+    text = "folder for check.md and check.json; with --history the figure's file, .svg or .png"
+    option(parser, "--out", "PATH", text, Path)
     add_json(parser)
     parser.set_defaults(on="local")
     parser.epilog = (
@@ -85,40 +68,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check, update or show."""
-    wanted = (
-        [name.strip() for name in args.experiments.split(",") if name.strip()]
-        if args.experiments is not None
-        else None
-    )
+    wanted = None if args.experiments is None else list(names(args.experiments))
     _refuse_misuse(args, wanted)
     if args.history:
-        return check_report.history(args, wanted)
+        return _history(args, wanted)
     try:
         baseline, parts = _prepared(args, wanted)
         measured = _trained(args, parts, baseline)
     except AnomalynetError as error:
         if not isinstance(error, StoppedError):
-            check_report.tell_github_of(error, os.environ)
+            from anomalynet.gate.render import command
+
+            line = command("error", "anomalynet check", error.message)
+            _tell_github([line], f"## anomalynet check\n\n❌ {error.message}\n\n", to_stderr=True)
         raise
     if args.update is not None:
-        return check_report.update(args, parts, baseline, measured, whole=wanted is None)
+        return _update(args, parts, baseline, measured, whole=wanted is None)
     assert baseline is not None
-    return check_report.answer(args, baseline, measured)
+    return _answer(args, baseline, measured)
 
 
 def _prepared(
     args: argparse.Namespace, wanted: Sequence[str] | None
 ) -> tuple[Baseline | None, list[Asked]]:
-    """The baseline, of an update None where there is none yet, and what is to be trained; what
-    cannot be compared is refused here."""
+    """The baseline (None: an update makes the first) and what is to be trained, refused here."""
     from anomalynet.gate.asked import asked, refuse_gaps, refuse_unknown
     from anomalynet.gate.baseline import read_baseline
 
     baseline = read_baseline(args.against) if args.update is None or args.against.exists() else None
     sweeps: dict[Part, str] = {"golden": args.golden, "statistical": args.sweep}
-    parts = asked(
-        {part: name for part, name in sweeps.items() if args.only in (None, part)}, wanted
-    )
+    chosen = {part: name for part, name in sweeps.items() if args.only in (None, part)}
+    parts = asked(chosen, wanted)
     if baseline is None or args.update is not None:
         refuse_unknown(parts, wanted)
     else:
@@ -127,16 +107,12 @@ def _prepared(
 
 
 def _refuse_misuse(args: argparse.Namespace, wanted: Sequence[str] | None) -> None:
-    strange = [text for text in args.overrides if not text.startswith("hardware.")]
-    if strange:
-        raise UsageError(
-            f"{strange[0]}: what is trained is the baseline's",
-            "only hardware.… can be set; --golden and --sweep name other sweeps",
-        )
+    if strange := [text for text in args.overrides if not text.startswith("hardware.")]:
+        hint = "only hardware.… can be set; --golden and --sweep name other sweeps"
+        raise UsageError(f"{strange[0]}: what is trained is the baseline's", hint)
     if args.update is not None and not args.update.strip():
-        raise UsageError(
-            "--update needs a reason", 'anomalynet check --update "why the numbers changed"'
-        )
+        hint = 'anomalynet check --update "why the numbers changed"'
+        raise UsageError("--update needs a reason", hint)
     if args.update is not None and args.history:
         raise UsageError("--update and --history exclude each other")
     if wanted == []:
@@ -145,13 +121,10 @@ def _refuse_misuse(args: argparse.Namespace, wanted: Sequence[str] | None) -> No
         raise UsageError(f"--out {args.out}: the figure is an .svg or a .png file")
     if args.out is not None and args.update is None:
         _refuse_place(args.out, folder=not args.history)
-    if args.runs is not None and (
-        args.runs.is_file() or (args.runs.is_dir() and any(args.runs.iterdir()))
-    ):
-        raise UsageError(
-            f"--runs {args.runs}: not an empty folder, and a check takes no run that is there",
-            "name another folder",
-        )
+    runs: Path | None = args.runs
+    if runs is not None and (runs.is_file() or (runs.is_dir() and any(runs.iterdir()))):
+        what = "not an empty folder, and a check takes no run that is there"
+        raise UsageError(f"--runs {runs}: {what}", "name another folder")
 
 
 def _refuse_place(out: Path, *, folder: bool) -> None:
@@ -170,7 +143,7 @@ def _trained(
     """Train every run in a folder of its own, and read what the comparison needs."""
     import tempfile
 
-    from anomalynet.cli.launching import say, work
+    from anomalynet.cli.launching import work
     from anomalynet.gate.baseline import DEFAULTS
     from anomalynet.gate.measure import failures, measured
     from anomalynet.sweep.slots import cpu_slots
@@ -184,14 +157,108 @@ def _trained(
         try:
             work(args, every, slots, group="check")
         except KeyboardInterrupt:
-            raise StoppedError(
-                "interrupted: nothing was compared and nothing written",
-                "the same command starts afresh",
-            ) from None
+            what = "interrupted: nothing was compared and nothing written"
+            raise StoppedError(what, "the same command starts afresh") from None
         limits = baseline.tolerances if baseline is not None else DEFAULTS
         found = measured(jobs, limits.metrics)
         if found is None:
-            raise RunError(
-                "every run failed\n" + "\n".join(failure.sentence() for failure in failures(jobs))
-            )
+            reasons = [failure.sentence() for failure in failures(jobs)]
+            raise RunError("\n".join(["every run failed", *reasons]))
         return found
+
+
+def _update(
+    args: argparse.Namespace,
+    parts: Sequence[Asked],
+    old: Baseline | None,
+    measured: Measured,
+    *,
+    whole: bool,
+) -> int:
+    """Write the baseline with one more update; `whole`: without experiments not asked for."""
+    from datetime import UTC, datetime
+
+    from anomalynet.gate.baseline import write_baseline
+    from anomalynet.gate.history import short
+    from anomalynet.gate.update import updated
+
+    if measured.failed:
+        reasons = "\n".join(failure.sentence() for failure in measured.failed)
+        raise RunError(reasons, f"{args.against} is as it was")
+    kept = {one.part: [Path(name).stem for name in one.sweep.experiments] for one in parts if whole}
+    new = updated(old, measured, args.update.strip(), f"{datetime.now(UTC):%Y-%m-%d}", kept)
+    write_baseline(args.against, new)
+    number, environment, commit = len(new.history), measured.environment, measured.commit
+    if args.json:
+        facts = {"baseline": str(args.against), "update": number}
+        print_json({**facts, "environment": environment, "commit": commit})
+    else:
+        say(f"update {number}: {environment}, commit {short(commit) or 'unknown'}")
+        print(args.against)
+    return 0
+
+
+def _answer(args: argparse.Namespace, baseline: Baseline, measured: Measured) -> int:
+    """Print, annotate and write what was found; its exit code is an error's."""
+    from anomalynet.gate import render
+    from anomalynet.gate.verdict import exit_code, findings
+
+    found = findings(measured, baseline)
+    told = render.Answer(
+        str(args.against), measured.environment, found, baseline.history, exit_code(found)
+    )
+    if args.json:
+        print_json(render.as_json(told))
+    else:
+        print_table(render.rows(told))
+        print(told.verdict())
+    text = render.markdown(told)
+    _tell_github(render.github_lines(found), f"{text}\n", to_stderr=args.json)
+    if args.out is not None:
+        from anomalynet.runs.files import write_json, write_text
+
+        write_text(args.out / "check.md", text)
+        write_json(args.out / "check.json", render.as_json(told))
+    bad = [finding.sentence() for finding in render.shown(found) if finding.verdict in render.BAD]
+    hint = 'if it is meant: anomalynet check --update "reason"'
+    if told.exit_code == RegressionError.exit_code:
+        raise RegressionError("\n".join(bad), hint)
+    if told.exit_code == RunError.exit_code:
+        raise RunError("\n".join(bad))
+    if told.exit_code == NothingToCompareError.exit_code:
+        raise NothingToCompareError("\n".join(bad) or told.verdict(), hint)
+    return 0
+
+
+def _tell_github(lines: Iterable[str], summary: str, *, to_stderr: bool) -> None:
+    """Annotations on the pull request, and the job's summary; nothing outside GitHub Actions."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in lines:
+            print(line, file=sys.stderr if to_stderr else sys.stdout)
+    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(summary)
+
+
+def _history(args: argparse.Namespace, wanted: Sequence[str] | None) -> int:
+    """Show, or draw, how the metrics went; of all experiments, or of some."""
+    from anomalynet.gate import history as course
+    from anomalynet.gate.baseline import read_baseline
+
+    entries = read_baseline(args.against).history
+    known = sorted({name for name, _ in course.series(entries)})
+    for name in wanted or ():
+        if name not in known:
+            what = f"{args.against}: its history has no {name!r}"
+            raise NothingToCompareError(what, f"it has {', '.join(known)}")
+    if args.out is not None:
+        from anomalynet.gate.figure import draw_history
+        from anomalynet.runs.files import write_bytes
+
+        write_bytes(args.out, draw_history(entries, wanted)[args.out.suffix.removeprefix(".")])
+    if args.json:
+        print_json([course.entry_json(entry, wanted) for entry in entries])
+    else:
+        print_table(course.updates(entries), title="updates")
+        print_table(course.rows(entries, wanted), title="metrics")
+    return 0

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from anomalynet.cli import data_replay
-from anomalynet.cli.arguments import add_json, add_overrides, data_set
-from anomalynet.cli.output import print_json, print_table
-from anomalynet.cli.simulate import facts as world_facts
-from anomalynet.cli.world_info import cells, draw, incidents, open_world
+from anomalynet.cli.arguments import add_data, add_json, data_config, flag, names, option
+from anomalynet.cli.output import print_json, print_rows, print_table, warn
+from anomalynet.cli.world_info import cells, draw, incidents, open_world, world_facts
 from anomalynet.errors import DataError, UsageError
-
-if TYPE_CHECKING:
-    from anomalynet.simulation.store import World
 
 SUMMARY = "list, inspect, fetch, import, write and replay data sets"
 
@@ -38,129 +35,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
     add_json(actions.add_parser("ls", help="list the data sets that data.name can take"))
-    info = actions.add_parser(
-        "info",
-        help="say what a data set holds, and what was met and mended in it; draw a simulated "
-        "network",
-    )
-    info.add_argument(
-        "name",
-        metavar="NAME|DIR",
-        help="a data set of `anomalynet data ls`, or a folder of `anomalynet simulate`",
-    )
-    add_overrides(info)
-    info.add_argument(
-        "--figures",
-        type=Path,
-        metavar="DIR",
-        help="where a simulated network is drawn (default: the world's own folder)",
-    )
+    text = "say what a data set holds, and what was met and mended in it; draw a simulated network"
+    info = actions.add_parser("info", help=text)
+    add_data(info)
+    text = "where a simulated network is drawn (default: the world's own folder)"
+    option(info, "--figures", "DIR", text, Path)
     add_json(info)
     fetch = actions.add_parser("fetch", help="download a data set, verified, into the data folder")
     fetch.add_argument("name", metavar="NAME")
     data_replay.add_rows(actions.add_parser("rows", help=data_replay.ROWS))
     data_replay.add_replay(actions.add_parser("replay", help=data_replay.REPLAY))
-    _add_import(
-        actions.add_parser("import", help="make a CSV, TSV or Parquet file a data set of its own")
-    )
+    text = "make a CSV, TSV or Parquet file a data set of its own"
+    _add_import(actions.add_parser("import", help=text))
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
+    text = "CSV, TSV or Parquet; columns that are not named below are sensors"
+    option(parser, "file", "FILE", text, Path)
+    text = "what data.name will say: small letters, digits, _ and -"
+    parser.add_argument("--name", required=True, metavar="N", help=text)
+    columns = {
+        "--time": "time: ISO, a date with a clock, or seconds; without it rows are --period apart",
+        "--label": "0 or 1, normal or attack; empty, NA and -999 are unlabelled",
+        "--series": "the recording a row belongs to: device, run, room",
+        "--kind": "type of attack; without --label, a row is normal where this says normal",
+        "--split": "train, validation or test, used by data.split.policy=given",
+    }
+    for name, text in columns.items():
+        option(parser, name, "COLUMN", text)
+    text = "CSV of annotators' intervals: start,end,type,cause,impact,severity[,series]"
+    option(parser, "--incidents", "FILE", text, Path)
+    text = "the sensors; every other column is left out"
+    option(parser, "--channels", "A,B", text, names, ())
+    option(parser, "--ignore", "X,Y", "columns to leave out", names, ())
+    option(parser, "--units", "A=°C,B=%", "units of the sensors", _units, ())
+    text = "between fields (default: found out among , ; tab |)"
+    option(parser, "--separator", "CHARACTER", text, _separator)
+    text = "expected step (default: the median step where steps are regular)"
+    option(parser, "--period", "SECONDS", text, float)
+    text = "of times without an offset, such as Europe/Berlin (default: UTC)"
+    option(parser, "--timezone", "ZONE", text)
+    words = {
+        "--null": "more words for a missing reading (empty, NA and NaN are known)",
+        "--unlabelled": "more words for a missing label",
+    }
     add = parser.add_argument
-    add(
-        "file",
-        type=Path,
-        metavar="FILE",
-        help="CSV, TSV or Parquet; columns that are not named below are sensors",
-    )
-    add(
-        "--name",
-        required=True,
-        metavar="N",
-        help="what data.name will say: small letters, digits, _ and -",
-    )
-    add(
-        "--time",
-        metavar="COLUMN",
-        help="time: ISO, a date with a clock, or seconds; without it rows are --period apart",
-    )
-    add(
-        "--label",
-        metavar="COLUMN",
-        help="0 or 1, normal or attack; empty, NA and -999 are unlabelled",
-    )
-    add("--series", metavar="COLUMN", help="the recording a row belongs to: device, run, room")
-    add(
-        "--kind",
-        metavar="COLUMN",
-        help="type of attack; without --label, a row is normal where this says normal",
-    )
-    add(
-        "--split",
-        metavar="COLUMN",
-        help="train, validation or test, used by data.split.policy=given",
-    )
-    add(
-        "--incidents",
-        type=Path,
-        metavar="FILE",
-        help="CSV of annotators' intervals: start,end,type,cause,impact,severity[,series]",
-    )
-    add(
-        "--channels",
-        type=_list,
-        default=(),
-        metavar="A,B",
-        help="the sensors; every other column is left out",
-    )
-    add("--ignore", type=_list, default=(), metavar="X,Y", help="columns to leave out")
-    add("--units", type=_units, default=(), metavar="A=°C,B=%", help="units of the sensors")
-    add(
-        "--separator",
-        type=_separator,
-        metavar="CHARACTER",
-        help="between fields (default: found out among , ; tab |)",
-    )
-    add(
-        "--period",
-        type=float,
-        metavar="SECONDS",
-        help="expected step (default: the median step where steps are regular)",
-    )
-    add(
-        "--timezone",
-        metavar="ZONE",
-        help="of times without an offset, such as Europe/Berlin (default: UTC)",
-    )
-    add(
-        "--null",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="VALUE",
-        help="more words for a missing reading (empty, NA and NaN are known)",
-    )
-    add(
-        "--unlabelled",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="VALUE",
-        help="more words for a missing label",
-    )
-    add(
-        "--unsorted",
-        choices=("refuse", "sort"),
-        default="refuse",
-        help="what to do with times that go back",
-    )
-    add(
-        "--duplicates",
-        choices=("refuse", "first", "last", "mean", "keep"),
-        default="refuse",
-        help="what to do with times that stand twice",
-    )
-    add("--replace", action="store_true", help="overwrite an imported set of this name")
+    for name, text in words.items():
+        add(name, nargs="+", action="extend", default=[], metavar="VALUE", help=text)
+    text = "what to do with times that go back"
+    add("--unsorted", choices=("refuse", "sort"), default="refuse", help=text)
+    text = "what to do with times that stand twice"
+    known = ("refuse", "first", "last", "mean", "keep")
+    add("--duplicates", choices=known, default="refuse", help=text)
+    flag(parser, "--replace", "overwrite an imported set of this name")
     add_json(parser)
 
 
@@ -187,17 +114,15 @@ def _ls(args: argparse.Namespace) -> int:
             rows.append({"name": name, "there": there, "licence": info.licence, "what": info.title})
         except DataError as error:
             rows.append({"name": name, "there": "damaged", "licence": "", "what": error.message})
-    print_json(rows) if args.json else print_table(rows)
+    print_rows(rows, as_json=args.json)
     return 0
 
 
 def _info(args: argparse.Namespace) -> int:
-    from anomalynet.config.load import load_data_config
     from anomalynet.data import sources
     from anomalynet.data.describe import about, describe
 
-    name, place = data_set(args.name)
-    config = load_data_config(name, [*place, *args.overrides])
+    config = data_config(args)
     world = open_world(config)
     if world is None and args.figures is not None:
         raise UsageError(f"--figures draws simulated networks; {config.name} is none")
@@ -207,52 +132,35 @@ def _info(args: argparse.Namespace) -> int:
     if world is not None:
         facts["incidents"] = incidents(world, facts["incidents"])
     if args.json:
-        print_json(facts if world is None else {**facts, **_network(world, figures)})
+        network: dict[str, Any] = {}
+        if world is not None:
+            network = {"world": str(world.folder), "network": dict(world.manifest.counts)}
+            network |= {"nodes": world.nodes.to_dicts(), "figures": list(map(str, figures))}
+        print_json(facts | network)
         return 0
     tables = {key: facts.pop(key, []) for key in ("channels", "incidents")}
-    counts = facts.pop("counts", {})
-    print_table(
-        [
-            {"": key, "value": _plain(value)}
-            for key, value in facts.items()
-            if key != "warnings" and value not in (None, [], "")
-        ]
-    )
+    counts, warnings = facts.pop("counts", {}), facts.pop("warnings")
+    _print_facts({key: value for key, value in facts.items() if value not in (None, [], "")})
     if world is not None:
-        print_table(
-            [{"world": key, "value": value} for key, value in world_facts(world.manifest).items()]
-        )
+        facts = world_facts(world.manifest)
+        print_table([{"world": key, "value": value} for key, value in facts.items()])
         tables["cells"] = cells(world)
     for title, rows in tables.items():
-        print_table(
-            [{key: _plain(value) for key, value in row.items()} for row in rows], title=title
-        )
+        texts = [{key: _plain(value) for key, value in row.items()} for row in rows]
+        print_table(texts, title=title)
     print_table([{"met and mended": what, "count": number} for what, number in counts.items()])
     for path in figures:
         print(path)
-    for warning in facts["warnings"]:
-        print(f"warning: {warning}", file=sys.stderr)
+    warn(warnings)
     return 0
-
-
-def _network(world: World, figures: list[Path]) -> dict[str, Any]:
-    drawn = [str(path) for path in figures]
-    return {
-        "world": str(world.folder),
-        "network": dict(world.manifest.counts),
-        "nodes": world.nodes.to_dicts(),
-        "figures": drawn,
-    }
 
 
 def _fetch(args: argparse.Namespace) -> int:
     from anomalynet.data.fetch import fetch
 
     done = fetch(args.name)
-    print(
-        f"{args.name}: {done.fetched} files fetched, {done.present} were there and verified, in "
-        f"{done.folder}"
-    )
+    present = f"{done.present} were there and verified"
+    print(f"{args.name}: {done.fetched} files fetched, {present}, in {done.folder}")
     return 0
 
 
@@ -262,60 +170,46 @@ def _import(args: argparse.Namespace) -> int:
     from anomalynet.data.importing import import_table
     from anomalynet.data.importing.request import ImportRequest
 
-    given: dict[str, Any] = {
-        field.name: getattr(args, field.name) for field in fields(ImportRequest)
-    }
+    given: dict[str, Any] = {one.name: getattr(args, one.name) for one in fields(ImportRequest)}
     given |= {"null": tuple(args.null), "unlabelled": tuple(args.unlabelled)}
     report = import_table(ImportRequest(**given))
+    facts = asdict(report)
     if args.json:
-        print_json(asdict(report))
+        print_json(facts)
         return 0
-    facts = {**asdict(report), "channels": ", ".join(report.channels)}
     counts, warnings = facts.pop("counts"), facts.pop("warnings")
     facts.pop("rows")
-    print_table(
-        [
-            {"": key, "value": _plain(value)}
-            for key, value in {**facts, **counts}.items()
-            if value is not None
-        ]
-    )
-    for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+    facts = {**facts, "channels": ", ".join(report.channels), **counts}
+    _print_facts({key: value for key, value in facts.items() if value is not None})
+    warn(warnings)
     print(f"next: anomalynet data info {report.name}", file=sys.stderr)
     return 0
+
+
+def _print_facts(facts: Mapping[str, object]) -> None:
+    print_table([{"": key, "value": _plain(value)} for key, value in facts.items()])
 
 
 def _plain(value: object) -> object:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list):
-        return "; ".join(
-            " + ".join(each) if isinstance(each, list) else str(each) for each in value
-        )
+        return "; ".join(" + ".join(one) if isinstance(one, list) else str(one) for one in value)
     return f"{value:,}" if isinstance(value, int) else value
 
 
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
 def _units(text: str) -> tuple[tuple[str, str], ...]:
-    pairs = [each.partition("=") for each in _list(text)]
-    wrong = [name for name, sign, _ in pairs if not sign]
-    if wrong:
-        raise argparse.ArgumentTypeError(
-            f"{wrong[0]!r} is not name=unit, such as temperature=°C,humidity=%"
-        )
+    pairs = [each.partition("=") for each in names(text)]
+    if wrong := [name for name, sign, _ in pairs if not sign]:
+        what = f"{wrong[0]!r} is not name=unit, such as temperature=°C,humidity=%"
+        raise argparse.ArgumentTypeError(what)
     return tuple((name.strip(), unit.strip()) for name, _, unit in pairs)
 
 
 def _separator(text: str) -> str:
-    character = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|"}.get(
-        text, text
-    )
+    words = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|"}
+    character = words.get(text, text)
     if len(character) != 1:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not one character, nor comma, semicolon, tab or bar"
-        )
+        what = f"{text!r} is not one character, nor comma, semicolon, tab or bar"
+        raise argparse.ArgumentTypeError(what)
     return character

@@ -4,6 +4,7 @@ event time."""
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 import tempfile
@@ -14,12 +15,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import add_overrides, data_set
+from anomalynet.cli.arguments import add_data, data_config, flag, names, option
+from anomalynet.cli.output import warn
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
-    from anomalynet.config.schema import DataConfig
-    from anomalynet.data.telemetry import Telemetry
     from anomalynet.replay.messages import Sent
 
 ROWS = "write a data set's rows as a table that `anomalynet detect FILE` reads"
@@ -31,61 +31,33 @@ REPLAY = (
 
 def add_rows(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `data rows`."""
-    _add_data(parser)
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help=".csv, .jsonl or .parquet"
-    )
-    parser.add_argument(
-        "--by",
-        choices=("device", "time"),
-        default="device",
-        help="order of the rows (default: device)",
-    )
-    parser.add_argument("--replace", action="store_true", help="overwrite the file")
+    _add_series(parser)
+    text = ".csv, .jsonl or .parquet"
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=text)
+    text = "order of the rows (default: device)"
+    parser.add_argument("--by", choices=("device", "time"), default="device", help=text)
+    flag(parser, "--replace", "overwrite the file")
 
 
 def add_replay(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `data replay`."""
-    _add_data(parser)
+    _add_series(parser)
     goal = parser.add_mutually_exclusive_group(required=True)
-    goal.add_argument(
-        "--mqtt",
-        metavar="URL",
-        help="mqtt://host[:port]/topic, or mqtts://; credentials: ANOMALYNET_MQTT_USERNAME, …",
-    )
+    text = "mqtt://host[:port]/topic, or mqtts://; credentials: ANOMALYNET_MQTT_USERNAME, …"
+    option(goal, "--mqtt", "URL", text)
     goal.add_argument("--out", choices=("-",), help="- for one JSON line a message on stdout")
-    parser.add_argument(
-        "--speed",
-        type=_speed,
-        default=1.0,
-        metavar="N",
-        help="event seconds a second; 0 = as fast as it goes (default: 1)",
-    )
-    parser.add_argument(
-        "--from",
-        dest="first",
-        type=_moment,
-        metavar="TIME",
-        help="leave out what is before: ISO 8601, or seconds since 1970",
-    )
-    parser.add_argument(
-        "--to", dest="last", type=_moment, metavar="TIME", help="leave out what is after"
-    )
-    parser.add_argument(
-        "--shift", action="store_true", help="move times so that the replay starts now"
-    )
+    text = "event seconds a second; 0 = as fast as it goes (default: 1)"
+    option(parser, "--speed", "N", text, _speed, 1.0)
+    text = "leave out what is before: ISO 8601, or seconds since 1970"
+    parser.add_argument("--from", dest="first", type=_moment, metavar="TIME", help=text)
+    text = "leave out what is after"
+    parser.add_argument("--to", dest="last", type=_moment, metavar="TIME", help=text)
+    flag(parser, "--shift", "move times so that the replay starts now")
 
 
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "name",
-        metavar="NAME|DIR",
-        help="a data set of `anomalynet data ls`, or a folder of `anomalynet simulate`",
-    )
-    add_overrides(parser)
-    parser.add_argument(
-        "--series", type=_names, default=(), metavar="A,B", help="these series only"
-    )
+def _add_series(parser: argparse.ArgumentParser) -> None:
+    add_data(parser)
+    option(parser, "--series", "A,B", "these series only", names, ())
 
 
 def rows(args: argparse.Namespace) -> int:
@@ -94,14 +66,15 @@ def rows(args: argparse.Namespace) -> int:
     Raises:
         UsageError: the file is there already, or cannot be written.
     """
+    from anomalynet.data import sources
     from anomalynet.replay.rows import detector_rows, write_rows
 
     if args.out.exists() and not args.replace:
         raise UsageError(f"{args.out}: is there already", "--replace, or another name")
-    _, telemetry = _load(args)
+    telemetry = sources.load(data_config(args))
     with tempfile.TemporaryDirectory(prefix="anomalynet-") as scratch:
         write_rows(detector_rows(telemetry, args.series), args.out, args.by, Path(scratch))
-    _warn(telemetry)
+    warn(telemetry.warnings)
     print(args.out)
     return 0
 
@@ -112,40 +85,34 @@ def replay(args: argparse.Namespace) -> int:
     Raises:
         UsageError: the address or its broker does not do.
     """
+    from anomalynet.data import sources
     from anomalynet.replay.messages import gateways, messages
     from anomalynet.replay.publish import Publisher
     from anomalynet.replay.rows import detector_rows
 
     with ExitStack() as stack:
-        send: Callable[[str], None] = (
-            stack.enter_context(Publisher(args.mqtt)) if args.mqtt else _print
-        )
-        config, telemetry = _load(args)
+        send: Callable[[str], None] = functools.partial(print, flush=True)
+        if args.mqtt:
+            send = stack.enter_context(Publisher(args.mqtt))
+        config = data_config(args)
+        telemetry = sources.load(config)
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="anomalynet-")))
-        table = detector_rows(telemetry, args.series)
-        _warn(telemetry)
-        pace, sequence, readings = _Pace(args.speed), Counter[str](), 0
-        shift: int | None = None if args.shift else 0
-        found = messages(
-            table,
-            telemetry.period,
-            gateways(telemetry),
-            config.title,
-            scratch,
-            first=args.first,
-            last=args.last,
-        )
-        for one in found:
-            if shift is None:
-                shift = round(time.time() * 1e6) - one.time
-            pace.wait(one.time)
+        table, known = detector_rows(telemetry, args.series), gateways(telemetry)
+        warn(telemetry.warnings)
+        sequence, readings, began, first, shift = Counter[str](), 0, 0.0, None, 0
+        span = {"first": args.first, "last": args.last}
+        for one in messages(table, telemetry.period, known, config.title, scratch, **span):
+            if first is None:
+                began, first = time.monotonic(), one.time
+                shift = round(time.time() * 1e6) - first if args.shift else 0
+            if args.speed:  # lateness is made up for
+                due = began + (one.time - first) / 1e6 / args.speed
+                time.sleep(max(due - time.monotonic(), 0))
             send(_document(one, sequence[one.gateway], shift))
             sequence[one.gateway] += 1
             readings += len(one.readings)
-    print(
-        f"{sequence.total():,} messages of {len(sequence):,} gateways, {readings:,} readings",
-        file=sys.stderr,
-    )
+    count = f"{sequence.total():,} messages of {len(sequence):,} gateways"
+    print(f"{count}, {readings:,} readings", file=sys.stderr)
     return 0
 
 
@@ -157,50 +124,9 @@ def _document(one: Sent, sequence: int, shift: int) -> str:
         {"device": device, "time": iso(time + shift), "values": values}
         for device, time, values in one.readings
     ]
-    document = {
-        "gateway": one.gateway,
-        "time": iso(one.time + shift),
-        "sequence": sequence,
-        "readings": readings,
-    }
+    document = {"gateway": one.gateway, "time": iso(one.time + shift), "sequence": sequence}
+    document["readings"] = readings
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-class _Pace:
-    """Waits until an event's turn has come; lateness is made up for."""
-
-    def __init__(self, speed: float) -> None:
-        self._speed = speed
-        self._start: tuple[float, int] | None = None
-
-    def wait(self, moment: int) -> None:
-        if self._start is None:
-            self._start = time.monotonic(), moment
-        if self._speed:
-            began, first = self._start
-            time.sleep(max(began + (moment - first) / 1e6 / self._speed - time.monotonic(), 0))
-
-
-def _print(line: str) -> None:
-    print(line, flush=True)
-
-
-def _load(args: argparse.Namespace) -> tuple[DataConfig, Telemetry]:
-    from anomalynet.config.load import load_data_config
-    from anomalynet.data import sources
-
-    name, place = data_set(args.name)
-    config = load_data_config(name, [*place, *args.overrides])
-    return config, sources.load(config)
-
-
-def _warn(telemetry: Telemetry) -> None:
-    for warning in telemetry.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _speed(text: str) -> float:

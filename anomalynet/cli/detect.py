@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import add_json
+from anomalynet.cli.arguments import Parser, add_json, flag, option
 from anomalynet.errors import UsageError
+
+if TYPE_CHECKING:
+    from anomalynet.detection.core.engine import Engine
 
 SUMMARY = "find anomalies with an exported model: in a file, a growing file, or live over MQTT"
 
@@ -34,120 +38,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.epilog = EPILOG
     group = parser.add_argument_group("readings, one of")
-    group.add_argument(
-        "file", nargs="?", type=Path, metavar="FILE", help="a recording: CSV, JSON lines or Parquet"
-    )
-    group.add_argument(
-        "--follow", metavar="FILE|-", help="JSON lines of a file as it grows, or of stdin"
-    )
-    group.add_argument("--mqtt", metavar="URL", help="mqtt[s]://host[:port]/topic/filter")
-    parser.add_argument(
-        "--model", type=Path, required=True, metavar="ONNX", help="what `anomalynet export` wrote"
-    )
-    _alarms(parser)
-    _stream(parser)
+    text = "a recording: CSV, JSON lines or Parquet"
+    group.add_argument("file", nargs="?", type=Path, metavar="FILE", help=text)
+    option(group, "--follow", "FILE|-", "JSON lines of a file as it grows, or of stdin")
+    option(group, "--mqtt", "URL", "mqtt[s]://host[:port]/topic/filter")
+    text = "what `anomalynet export` wrote"
+    parser.add_argument("--model", type=Path, required=True, metavar="ONNX", help=text)
+    _add_alarms(parser.add_argument_group("alarms"))
+    _add_stream(parser.add_argument_group("with --follow and --mqtt"))
     add_json(parser)
 
 
-def _alarms(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("alarms")
-    told = (
-        "a file of JSON lines, - (stdout, the default; with --json none), "
-        "mqtt[s]://host[:port]/topic or https://…; may be repeated"
-    )
-    group.add_argument("--alarms", action="append", default=[], metavar="TARGET", help=told)
-    group.add_argument(
-        "--scores",
-        type=Path,
-        metavar="FILE",
-        help="write every step with its score, as .csv or .jsonl",
-    )
-    group.add_argument(
-        "--threshold",
-        type=float,
-        metavar="SCORE",
-        help="a score at or above it is anomalous (default: the model's)",
-    )
-    told = "alarm when K of the last N scores are anomalous (default: 1/1)"
-    group.add_argument("--hits", type=_hits, default=(1, 1), metavar="K/N", help=told)
-    group.add_argument(
-        "--clear",
-        type=float,
-        default=1.0,
-        metavar="SHARE",
-        help="of the threshold below which a score is quiet (default: 1)",
-    )
-    told = "after an alarm no other one of the same device (default: 0)"
-    group.add_argument("--cool-down", type=_seconds, default=0.0, metavar="SECONDS", help=told)
-    group.add_argument(
-        "--devices",
-        type=Path,
-        metavar="FILE",
-        help="names of the devices that are listened to, one a line (default: all)",
-    )
-    group.add_argument(
-        "--max-devices",
-        type=_count,
-        default=20_000,
-        metavar="N",
-        help="further ones are refused (default: 20000)",
-    )
-    told = "how late a reading may come before its step counts as silent (default: 0)"
-    group.add_argument("--lateness", type=_seconds, default=0.0, metavar="SECONDS", help=told)
+def _add_alarms(group: Parser) -> None:
+    text = "a file of JSON lines, - (stdout, the default; with --json none), "
+    text += "mqtt[s]://host[:port]/topic or https://…; may be repeated"
+    group.add_argument("--alarms", action="append", default=[], metavar="TARGET", help=text)
+    option(group, "--scores", "FILE", "write every step with its score, as .csv or .jsonl", Path)
+    text = "a score at or above it is anomalous (default: the model's)"
+    option(group, "--threshold", "SCORE", text, float)
+    text = "alarm when K of the last N scores are anomalous (default: 1/1)"
+    option(group, "--hits", "K/N", text, _hits, (1, 1))
+    text = "of the threshold below which a score is quiet (default: 1)"
+    option(group, "--clear", "SHARE", text, float, 1.0)
+    text = "after an alarm no other one of the same device (default: 0)"
+    option(group, "--cool-down", "SECONDS", text, _seconds, 0.0)
+    text = "names of the devices that are listened to, one a line (default: all)"
+    option(group, "--devices", "FILE", text, Path)
+    option(group, "--max-devices", "N", "further ones are refused (default: 20000)", _count, 20_000)
+    text = "how late a reading may come before its step counts as silent (default: 0)"
+    option(group, "--lateness", "SECONDS", text, _seconds, 0.0)
 
 
-def _stream(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("with --follow and --mqtt")
-    group.add_argument(
-        "--state",
-        type=Path,
-        metavar="DIR",
-        help="keep the state here: a detector that was killed goes on exactly",
-    )
-    group.add_argument(
-        "--snapshot-every", type=_seconds, default=30.0, metavar="SECONDS", help="(default: 30)"
-    )
-    group.add_argument(
-        "--fsync",
-        action="store_true",
-        help="wait for the disk before acknowledging: safe against power cuts too",
-    )
-    told = (
-        "a source silent for so long goes on by the wall clock, so that a dead gateway is "
-        "noticed; 0: never (default: 60)"
-    )
-    group.add_argument("--patience", type=_seconds, default=60.0, metavar="SECONDS", help=told)
-    group.add_argument(
-        "--max-message",
-        type=_count,
-        default=1 << 20,
-        metavar="BYTES",
-        help="a longer message is not read (default: 1 MiB)",
-    )
-    group.add_argument(
-        "--client-id",
-        metavar="ID",
-        help="of the broker's session (default: anomalynet- and the run's id)",
-    )
-    told = "how long the broker keeps messages for an absent detector (default: a day)"
-    group.add_argument(
-        "--session-expiry", type=_count, default=86_400, metavar="SECONDS", help=told
-    )
-    told = 'says "online" or "offline" (default: anomalynet/ID/status)'
-    group.add_argument("--status-topic", metavar="TOPIC", help=told)
-    group.add_argument(
-        "--metrics",
-        metavar="[HOST:]PORT",
-        help="serve /metrics for Prometheus and /healthz (host: 127.0.0.1)",
-    )
-    group.add_argument(
-        "--drift-every",
-        type=_seconds,
-        default=0.0,
-        metavar="SECONDS",
-        help="log the drift of scores and channels",
-    )
-    group.add_argument("--watch", action="store_true", help="show devices, scores and alarms live")
+def _add_stream(group: Parser) -> None:
+    text = "keep the state here: a detector that was killed goes on exactly"
+    option(group, "--state", "DIR", text, Path)
+    option(group, "--snapshot-every", "SECONDS", "(default: 30)", _seconds, 30.0)
+    text = "wait for the disk before acknowledging: safe against power cuts too"
+    flag(group, "--fsync", text)
+    text = "a source silent for so long goes on by the wall clock, so that a dead gateway is "
+    text += "noticed; 0: never (default: 60)"
+    option(group, "--patience", "SECONDS", text, _seconds, 60.0)
+    text = "a longer message is not read (default: 1 MiB)"
+    option(group, "--max-message", "BYTES", text, _count, 1 << 20)
+    text = "of the broker's session (default: anomalynet- and the run's id)"
+    option(group, "--client-id", "ID", text)
+    text = "how long the broker keeps messages for an absent detector (default: a day)"
+    option(group, "--session-expiry", "SECONDS", text, _count, 86_400)
+    text = 'says "online" or "offline" (default: anomalynet/ID/status)'
+    option(group, "--status-topic", "TOPIC", text)
+    text = "serve /metrics for Prometheus and /healthz (host: 127.0.0.1)"
+    option(group, "--metrics", "[HOST:]PORT", text)
+    text = "log the drift of scores and channels"
+    option(group, "--drift-every", "SECONDS", text, _seconds, 0.0)
+    flag(group, "--watch", "show devices, scores and alarms live")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -162,14 +105,37 @@ def run(args: argparse.Namespace) -> int:
     if args.file is not None:
         for name in ("state", "metrics", "watch", "drift_every", "fsync"):
             if getattr(args, name):
-                told = f"--{name.replace('_', '-')} goes with --follow and --mqtt"
-                raise UsageError(told, "a file as a stream: … | anomalynet detect --follow -")
+                text = f"--{name.replace('_', '-')} goes with --follow and --mqtt"
+                raise UsageError(text, "a file as a stream: … | anomalynet detect --follow -")
         from anomalynet.cli.detect_file import detect_file
 
         return detect_file(args)
     from anomalynet.cli.detect_stream import detect_stream
 
     return detect_stream(args)
+
+
+def make_engine(args: argparse.Namespace) -> Engine:
+    """The engine that the arguments describe.
+
+    Raises:
+        UsageError: the model, the rule or the list of devices cannot be used.
+    """
+    from anomalynet.detection.core.alarms import AlarmRule
+    from anomalynet.detection.core.engine import Engine
+    from anomalynet.detection.model import Model
+
+    allowed = None
+    if args.devices is not None:
+        try:
+            allowed = set(args.devices.read_text(encoding="utf-8").split("\n")) - {""}
+        except (OSError, UnicodeDecodeError) as error:
+            what = f"{args.devices}: {getattr(error, 'strerror', None) or 'not text'}"
+            raise UsageError(what, "--devices names a file, one device a line") from None
+    k, n = args.hits
+    rule = AlarmRule(threshold=args.threshold, clear=args.clear, k=k, n=n, cool_down=args.cool_down)
+    limits = {"max_devices": args.max_devices, "lateness": args.lateness}
+    return Engine(Model(args.model), rule, allowed=allowed, **limits)
 
 
 def _hits(text: str) -> tuple[int, int]:

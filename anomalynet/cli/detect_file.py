@@ -9,9 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from anomalynet.cli.detect_engine import make_engine
+from anomalynet.cli.detect import make_engine
 from anomalynet.cli.output import print_json
-from anomalynet.detection.contract import Contract
 from anomalynet.detection.evaluation import Evaluation
 from anomalynet.detection.readings import Message
 from anomalynet.detection.sinks import check_delivered
@@ -26,8 +25,6 @@ from anomalynet.errors import StoppedError
 BATCH = 65_536
 """Readings that are scored together: many, so that a file sorted by device has steps of several
 devices for one call of the network."""
-
-
 EVENTS = 1000
 """Events that wait for a sink at once: a recording is in no hurry, and none is to be dropped."""
 
@@ -48,9 +45,8 @@ def detect_file(args: argparse.Namespace) -> int:
 
     def take(outcome: Any, messages: list[Message]) -> None:
         status.add(messages, outcome, engine.names)
-        opened.extend(
-            (event.device, event.time) for event in outcome.events if event.kind == "alarm"
-        )
+        alarms = (event for event in outcome.events if event.kind == "alarm")
+        opened.extend((event.device, event.time) for event in alarms)
         if scores is not None:
             scores.put(engine.names, outcome.steps)
         for target in targets:
@@ -64,18 +60,26 @@ def detect_file(args: argparse.Namespace) -> int:
         take(engine.finish(), [])
         done = True
     except KeyboardInterrupt:
-        raise StoppedError(
-            "interrupted: the scores were not written, alarms up to here were",
-            "the same command starts from the beginning",
-        ) from None
+        what = "interrupted: the scores were not written, alarms up to here were"
+        raise StoppedError(what, "the same command starts from the beginning") from None
     finally:
         if scores is not None:
             scores.close(done)
         for target in targets:
             target.close()
     evaluation = recording.labels.evaluate(opened) if recording.labels is not None else None
-    rejected = dict(notices.snapshot() + Counter(engine.counts))
-    summary = _summary(status, len(engine.names), rejected, contract, evaluation)
+    summary = {
+        "run": contract.run,
+        "model": contract.model,
+        "devices": len(engine.names),
+        "readings": status.readings,
+        "steps": status.steps,
+        "scored": status.scores,
+        "alarms": status.alarms,
+        "cleared": status.cleared,
+        "rejected": dict(notices.snapshot() + Counter(engine.counts)),
+        "evaluation": evaluation.to_json() if evaluation is not None else None,
+    }
     if args.json:
         print_json(summary)
     else:
@@ -97,37 +101,12 @@ def _batches(messages: Iterable[Message]) -> Iterator[list[Message]]:
         yield batch
 
 
-def _summary(
-    status: Status,
-    devices: int,
-    rejected: dict[str, int],
-    contract: Contract,
-    evaluation: Evaluation | None,
-) -> dict[str, Any]:
-    return {
-        "run": contract.run,
-        "model": contract.model,
-        "devices": devices,
-        "readings": status.readings,
-        "steps": status.steps,
-        "scored": status.scores,
-        "alarms": status.alarms,
-        "cleared": status.cleared,
-        "rejected": rejected,
-        "evaluation": evaluation.to_json() if evaluation is not None else None,
-    }
-
-
 def _tell(summary: dict[str, Any], seconds: float, evaluation: Evaluation | None) -> None:
-    lines = [
-        f"{summary['devices']} devices, {summary['readings']} readings, {summary['scored']} of "
-        f"{summary['steps']} steps scored, "
-        f"{summary['alarms']} alarms in {seconds:.1f} s"
-    ]
+    counts = "{devices} devices, {readings} readings, {scored} of {steps} steps scored, {alarms}"
+    lines = [f"{counts.format(**summary)} alarms in {seconds:.1f} s"]
     if summary["readings"] and not summary["scored"]:
-        lines.append(
-            "nothing was scored: the recording is shorter than the model's calibration and window"
-        )
+        short = "the recording is shorter than the model's calibration and window"
+        lines.append(f"nothing was scored: {short}")
     lines += [f"  {count} {kind}" for kind, count in sorted(summary["rejected"].items())]
     if evaluation is not None:
         for name, kind in sorted(evaluation.kinds.items()):
@@ -135,8 +114,6 @@ def _tell(summary: dict[str, Any], seconds: float, evaluation: Evaluation | None
             late = "" if delay is None else f", median delay {delay:g} s"
             lines.append(f"  {name}: {kind.detected} of {kind.incidents} incidents detected{late}")
         rate = evaluation.false_per_day
-        lines.append(
-            f"  {evaluation.false_alarms} false alarms"
-            + ("" if rate is None else f", {rate:,.1f} a day")
-        )
+        daily = "" if rate is None else f", {rate:,.1f} a day"
+        lines.append(f"  {evaluation.false_alarms} false alarms{daily}")
     print("\n".join(lines), file=sys.stderr)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.detect_engine import make_engine
+from anomalynet.cli.detect import make_engine
 from anomalynet.cli.output import print_json
 from anomalynet.detection.sinks.scores import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
@@ -32,28 +32,22 @@ if TYPE_CHECKING:
     from anomalynet.detection.core.engine import Engine
 
 
-class _Stop:
-    """Set by the signals that end a detector; the loop looks after each turn."""
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._caught)
-
-    def _caught(self, number: int, frame: FrameType | None) -> None:
-        self.signal = number
-
-
 def detect_stream(args: argparse.Namespace) -> int:
     """Detect until the end, and leave everything in good order."""
-    stop = _Stop()
+    caught: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     service = _service(args)
     status = service.status
     watch = Watch(status, service.threshold) if args.watch else None
     try:
         service.resume()
         with watch or nullcontext():
-            while stop.signal is None and not service.source.ended:
+            while not caught and not service.source.ended:
                 service.turn()
                 if watch:
                     watch.refresh()
@@ -65,7 +59,7 @@ def detect_stream(args: argparse.Namespace) -> int:
         print_json(status.to_json())
     else:
         to_stderr(line(status, status.readings / (time.time() - status.started)))
-    return 130 if stop.signal == signal.SIGINT else 0
+    return 130 if caught[-1:] == [signal.SIGINT] else 0
 
 
 def _service(args: argparse.Namespace) -> Service:
@@ -73,20 +67,15 @@ def _service(args: argparse.Namespace) -> Service:
     contract = engine.contract
     client_id = args.client_id or f"anomalynet-{contract.run}"
     scores = ScoresFile(args.scores) if args.scores is not None else None
-    state = (
-        State(args.state, f"{contract.run} {engine.model.fingerprint}", notices, args.fsync)
-        if args.state is not None
-        else None
-    )
+    state, model = None, f"{contract.run} {engine.model.fingerprint}"
+    if args.state is not None:
+        state = State(args.state, model, notices, args.fsync)
+    broker = address(args.mqtt) if args.mqtt else None
     return Service(
         engine=engine,
         source=_source(args, client_id, notices),
         parser=Parser([sensor.name for sensor in contract.sensors], notices, args.max_message),
-        sinks=sinks(
-            args.alarms or ([] if args.json else ["-"]),
-            notices,
-            address(args.mqtt) if args.mqtt else None,
-        ),
+        sinks=sinks(args.alarms or ([] if args.json else ["-"]), notices, broker),
         scores=scores,
         state=state,
         patience=_patience(args.patience, engine),
@@ -107,9 +96,8 @@ def _patience(seconds: float, engine: Engine) -> Patience | None:
     if not seconds or not contract.period:
         return None
     if contract.breaks:  # a longer silence ends the segment: nothing more is scored then
-        return Patience(
-            seconds, contract.period, engine.clocks, (contract.max_gap + 3) * contract.period
-        )
+        longest = (contract.max_gap + 3) * contract.period
+        return Patience(seconds, contract.period, engine.clocks, longest)
     return Patience(seconds, contract.period, engine.clocks)
 
 
@@ -123,13 +111,11 @@ def _source(args: argparse.Namespace, client_id: str, notices: Notices) -> Sourc
         return Followed(Path(args.follow), args.max_message, notices)
     from anomalynet.detection.sources.mqtt import MqttSource
 
-    status_topic = args.status_topic or f"anomalynet/{client_id}/status"
-    where = address(args.mqtt)
     return MqttSource(
-        where,
+        address(args.mqtt),
         client_id,
         session_expiry=args.session_expiry,
-        status_topic=status_topic,
+        status_topic=args.status_topic or f"anomalynet/{client_id}/status",
         max_bytes=args.max_message,
         notices=notices,
     )

@@ -8,11 +8,12 @@ import os
 import platform
 import shutil
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from anomalynet.cli.arguments import add_json
-from anomalynet.cli.output import print_json, print_table
+from anomalynet.cli.output import print_rows
 
 SUMMARY = "say what machine, versions, data and keys were found, and what is missing"
 
@@ -36,11 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Examine; exit code 1 where something needed is missing."""
-    rows = [*_machine(), *_packages(), *_devices(), *_data(), *_keys()]
-    if args.json:
-        print_json(rows)
-    else:
-        print_table(rows)
+    rows = [*_machine(), *_packages(), *_devices(), *_data(), _key()]
+    print_rows(rows, as_json=args.json)
     return int(any(row["state"] == "missing" for row in rows))
 
 
@@ -50,21 +48,13 @@ def _row(what: str, found: object, state: str = "ok", advice: str = "") -> dict[
 
 def _machine() -> list[dict[str, object]]:
     disk = shutil.disk_usage(Path.cwd()).free / 2**30
+    python = "ok" if sys.version_info >= (3, 11) else "missing"
+    room = ("ok", "") if disk > 2 else ("low", "runs and prepared data need room")
     return [
-        _row(
-            "python",
-            platform.python_version(),
-            "ok" if sys.version_info >= (3, 11) else "missing",
-            "needs 3.11 or newer",
-        ),
+        _row("python", platform.python_version(), python, "needs 3.11 or newer"),
         _row("system", platform.platform()),
         _row("cores", os.cpu_count()),
-        _row(
-            "free disk",
-            f"{disk:.0f} GiB",
-            "ok" if disk > 2 else "low",
-            "" if disk > 2 else "runs and prepared data need room",
-        ),
+        _row("free disk", f"{disk:.0f} GiB", *room),
     ]
 
 
@@ -88,14 +78,8 @@ def _devices() -> list[dict[str, object]]:
         return [_row(f"cuda:{index}", name) for index, name in enumerate(gpus)]
     if torch.backends.mps.is_available():
         return [_row("mps", platform.processor())]
-    return [
-        _row(
-            "accelerator",
-            "none",
-            "ok",
-            f"runs use the CPU ({torch.backends.cpu.get_cpu_capability()}), one thread each",
-        )
-    ]
+    capability = torch.backends.cpu.get_cpu_capability()
+    return [_row("accelerator", "none", "ok", f"runs use the CPU ({capability}), one thread each")]
 
 
 def _data() -> list[dict[str, object]]:
@@ -107,37 +91,22 @@ def _data() -> list[dict[str, object]]:
     def present(name: str) -> bool:
         about = sources.info(name)
         for subset in about.subsets if about.needs_subset else (None,):
-            try:
+            with suppress(DataError):
                 sources.locate(DataConfig(name=name, subset=subset))
-            except DataError:
-                continue
-            return True
+                return True
         return False
 
     rows = [_row("data folder", data_folder())]
     for name in sources.names():
-        there = present(name)
-        rows.append(
-            _row(
-                f"data {name}",
-                "there" if there else "not there",
-                "ok" if there else "absent",
-                "" if there else f"anomalynet data fetch {name}",
-            )
-        )
+        there = ("there", "ok", "")
+        absent = ("not there", "absent", f"anomalynet data fetch {name}")
+        rows.append(_row(f"data {name}", *(there if present(name) else absent)))
     return rows
 
 
-def _keys() -> list[dict[str, object]]:
+def _key() -> dict[str, object]:
     netrc = Path.home() / ".netrc"
-    has_key = bool(os.environ.get("WANDB_API_KEY")) or (
-        netrc.is_file() and "api.wandb.ai" in netrc.read_text(errors="ignore")
-    )
-    return [
-        _row(
-            "Weights & Biases key",
-            "there" if has_key else "none",
-            "ok" if has_key else "absent",
-            "" if has_key else "wandb login",
-        )
-    ]
+    stored = netrc.is_file() and "api.wandb.ai" in netrc.read_text(errors="ignore")
+    has_key = bool(os.environ.get("WANDB_API_KEY")) or stored
+    found = ("there", "ok", "") if has_key else ("none", "absent", "wandb login")
+    return _row("Weights & Biases key", *found)

@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import add_json, add_runs
-from anomalynet.cli.output import print_json, print_table
-
-if TYPE_CHECKING:
-    from anomalynet.detection.export.run import Exported
+from anomalynet.cli.arguments import add_json, add_run, add_runs, flag, option
+from anomalynet.cli.output import print_json, print_table, say, warn
 
 SUMMARY = "turn a finished run into an ONNX file for `anomalynet detect`"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument(
-        "run_id",
-        metavar="RUN",
-        help="a run's folder, or the start of its id (`anomalynet ls runs`)",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="the file, model.onnx; its card lies beside it, model.md",
-    )
-    parser.add_argument(
-        "--variants",
-        default="",
-        metavar="NAME[,NAME]",
-        help="smaller files beside it: int8 (8-bit weights), fp16",
-    )
-    parser.add_argument("--replace", action="store_true", help="overwrite files that are there")
+    add_run(parser)
+    text = "the file, model.onnx; its card lies beside it, model.md"
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=text)
+    text = "smaller files beside it: int8 (8-bit weights), fp16"
+    option(parser, "--variants", "NAME[,NAME]", text, default="")
+    flag(parser, "--replace", "overwrite files that are there")
     add_runs(parser)
     add_json(parser)
     parser.epilog = (
@@ -58,22 +40,11 @@ def run(args: argparse.Namespace) -> int:
     from anomalynet.detection.export.run import export
     from anomalynet.training.finished import open_run
 
-    exported = export(
-        open_run(args.run_id, args.runs),
-        paths,
-        variants,
-        lambda line: print(line, file=sys.stderr, flush=True),
-    )
-    for name, why in exported.refused.items():
-        print(f"warning: no variant {name}: {why}", file=sys.stderr)
+    exported = export(open_run(args.run_id, args.runs), paths, variants, say)
+    warn(f"no variant {name}: {why}" for name, why in exported.refused.items())
     if args.json:
         print_json(exported.to_json())
-    else:
-        _show(exported)
-    return 0
-
-
-def _show(exported: Exported) -> None:
+        return 0
     rows = [
         {
             "file": str(exported.files[name]),
@@ -81,16 +52,12 @@ def _show(exported: Exported) -> None:
             "µs a window": f"{loss.microseconds:.0f}",
             "largest difference": f"{loss.difference:.1e}",
             "other alarms": f"{loss.alarms} of {loss.steps}",
-            **{
-                metric: "" if value is None else f"{value:.4f}"
-                for metric, value in loss.metrics.items()
-            },
+            **{key: "" if value is None else f"{value:.4f}" for key, value in loss.metrics.items()},
         }
         for name, loss in exported.losses.items()
     ]
-    print_table(
-        rows,
-        title=f"{exported.contract.experiment} {exported.contract.run}, beside the run's own "
-        "scores",
-    )
+    contract = exported.contract
+    title = f"{contract.experiment} {contract.run}, beside the run's own scores"
+    print_table(rows, title=title)
     print(exported.card)
+    return 0

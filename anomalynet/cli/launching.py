@@ -4,13 +4,13 @@ watching them."""
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import data_set
+from anomalynet.cli.arguments import add_runs, data_set, names, option
+from anomalynet.cli.output import say
 from anomalynet.errors import StoppedError, UsageError
 
 if TYPE_CHECKING:
@@ -21,38 +21,18 @@ if TYPE_CHECKING:
 
 
 def add_launch(parser: argparse.ArgumentParser) -> None:
-    """`--data`, `--slots`, `--gpus`, `--runs-per-gpu`, `--devices`, `--on`"""
-    told = (
-        "data set (`anomalynet data ls`; default: smart_city), or a folder of `anomalynet simulate`"
-    )
-    parser.add_argument("--data", metavar="NAME|DIR", help=told)
-    parser.add_argument(
-        "--slots",
-        type=int,
-        metavar="N",
-        help="runs at a time (default: every GPU, else one or two by the cores)",
-    )
-    parser.add_argument(
-        "--gpus",
-        metavar="0,1",
-        help="place runs on these GPUs, each of which one worker sees alone; `all`",
-    )
-    parser.add_argument(
-        "--runs-per-gpu",
-        type=int,
-        default=1,
-        metavar="N",
-        help="runs at a time on each GPU (default: 1)",
-    )
-    parser.add_argument(
-        "--devices", type=int, metavar="N", help="devices that train each run together (DDP)"
-    )
-    parser.add_argument(
-        "--on",
-        choices=("local", "ray"),
-        default="local",
-        help="where runs are placed: here, or on a Ray cluster",
-    )
+    """`--data`, `--slots`, `--gpus`, `--runs-per-gpu`, `--devices`, `--on`, `--runs`"""
+    text = "data set (`anomalynet data ls`; default: smart_city), or a folder of "
+    option(parser, "--data", "NAME|DIR", f"{text}`anomalynet simulate`")
+    text = "runs at a time (default: every GPU, else one or two by the cores)"
+    option(parser, "--slots", "N", text, int)
+    text = "place runs on these GPUs, each of which one worker sees alone; `all`"
+    option(parser, "--gpus", "0,1", text)
+    option(parser, "--runs-per-gpu", "N", "runs at a time on each GPU (default: 1)", int, 1)
+    option(parser, "--devices", "N", "devices that train each run together (DDP)", int)
+    text = "where runs are placed: here, or on a Ray cluster"
+    parser.add_argument("--on", choices=("local", "ray"), default="local", help=text)
+    add_runs(parser)
 
 
 def overrides_of(args: argparse.Namespace) -> list[str]:
@@ -61,19 +41,14 @@ def overrides_of(args: argparse.Namespace) -> list[str]:
     Raises:
         UsageError: a key that the sweep itself varies in every run.
     """
-    chosen = [text for text in args.overrides if text.startswith(("seed=", "data.split.fold="))]
-    if chosen:
-        raise UsageError(
-            f"{chosen[0]}: seeds and folds are the sweep's",
-            "`anomalynet train` takes one; the sweep's file names them",
-        )
+    for text in args.overrides:
+        if text.startswith(("seed=", "data.split.fold=")):
+            hint = "`anomalynet train` takes one; the sweep's file names them"
+            raise UsageError(f"{text}: seeds and folds are the sweep's", hint)
     data, place = data_set(args.data) if args.data else (None, [])
     named = [f"data.name={data}", *place] if data else []
-    return [
-        *named,
-        *args.overrides,
-        *([f"hardware.devices={args.devices}"] if args.devices is not None else []),
-    ]
+    devices = [f"hardware.devices={args.devices}"] if args.devices is not None else []
+    return [*named, *args.overrides, *devices]
 
 
 def slots_of(args: argparse.Namespace, jobs: Sequence[Job]) -> list[Slot]:
@@ -83,42 +58,29 @@ def slots_of(args: argparse.Namespace, jobs: Sequence[Job]) -> list[Slot]:
 
     hardware = jobs[0].run.loaded.config.hardware
     if args.on == "ray":
-        from anomalynet.sweep.cluster.session import connect, ray_slots
+        from anomalynet.sweep.cluster import connect, ray_slots
 
         if args.gpus is not None:
-            raise UsageError(
-                "--gpus names GPUs of this machine, and Ray those of its cluster",
-                "leave it out; --slots bounds the runs",
-            )
+            what = "--gpus names GPUs of this machine, and Ray those of its cluster"
+            raise UsageError(what, "leave it out; --slots bounds the runs")
         return ray_slots(connect(), args.slots, hardware, args.runs_per_gpu)
     if args.gpus is not None:
         if args.slots is not None:
-            raise UsageError(
-                "--slots and --gpus exclude each other",
-                "--runs-per-gpu puts several runs on each GPU",
-            )
+            hint = "--runs-per-gpu puts several runs on each GPU"
+            raise UsageError("--slots and --gpus exclude each other", hint)
         here = gpus_here()
-        names = (
-            here
-            if args.gpus == "all"
-            else [name.strip() for name in args.gpus.split(",") if name.strip()]
-        )
-        if not names:
-            raise UsageError(
-                f"--gpus {args.gpus}: no GPU was found", "--slots N places runs on the CPU"
-            )
+        gpus = here if args.gpus == "all" else names(args.gpus)
+        if not gpus:
+            hint = "--slots N places runs on the CPU"
+            raise UsageError(f"--gpus {args.gpus}: no GPU was found", hint)
         if not here:
-            say(
-                "warning: no GPU was found on this machine: unless torch finds one, runs are "
-                "trained on the CPU"
-            )
-        return gpu_slots(names, args.runs_per_gpu, hardware.devices)
+            what = "no GPU was found on this machine: unless torch finds one, runs are trained on"
+            say(f"warning: {what} the CPU")
+        return gpu_slots(gpus, args.runs_per_gpu, hardware.devices)
     free = gpus_here() if args.slots is None and hardware.accelerator in ("auto", "cuda") else []
-    return (
-        gpu_slots(free, args.runs_per_gpu, hardware.devices)
-        if free
-        else cpu_slots(args.slots, hardware.devices)
-    )
+    if free:
+        return gpu_slots(free, args.runs_per_gpu, hardware.devices)
+    return cpu_slots(args.slots, hardware.devices)
 
 
 @contextmanager
@@ -127,14 +89,15 @@ def launcher(args: argparse.Namespace, slots: Sequence[Slot], group: str) -> Ite
     from anomalynet.sweep.launch import Launch
 
     if args.on == "ray":
-        from anomalynet.sweep.cluster.session import session
-        from anomalynet.sweep.cluster.worker import RayCluster
+        from anomalynet.sweep.cluster import RayWorker, session
 
-        with (
-            session() as ray,
-            Launch(slots, group=group, hire=RayCluster(ray, say).hire, say=say) as launch,
-        ):
-            yield launch
+        with session() as ray:
+
+            def hire(slot: Slot) -> RayWorker:
+                return RayWorker(slot, ray, say)
+
+            with Launch(slots, group=group, hire=hire, say=say) as launch:
+                yield launch
     else:
         with Launch(slots, group=group, say=say) as launch:
             yield launch
@@ -145,12 +108,11 @@ def work(args: argparse.Namespace, jobs: list[Job], slots: Sequence[Slot], group
     if not any(job.state == "waiting" for job in jobs):
         return
 
-    from anomalynet.cli.sweep_progress import SweepProgress
+    from anomalynet.cli.progress import SweepProgress
 
     with SweepProgress(jobs) as progress, launcher(args, slots, group) as launch:
         launch.run(jobs, progress)
-    stopped = sum(job.state == "stopped" for job in jobs)
-    if stopped:
+    if stopped := sum(job.state == "stopped" for job in jobs):
         raise StoppedError(f"{stopped} runs were asked to stop", "the same command continues")
 
 
@@ -173,11 +135,6 @@ def try_splits(jobs: Sequence[Job]) -> None:
         split(prepare(config), config)
 
 
-def say(text: str) -> None:
-    """Tell the user something that is no result."""
-    print(text, file=sys.stderr, flush=True)
-
-
 PLAIN = ("data.name=", "data.root=", "data.subset=", "data.split.policy=", "hardware.", "tracking=")
 """Arguments that a label tells already, or that change nothing in a report."""
 
@@ -197,11 +154,8 @@ def label_of(
     from anomalynet.runs.audits import slug
 
     config = jobs[0].run.loaded.config.data
-    policy = (
-        [config.split.policy]
-        if any(text.startswith("data.split.policy=") for text in overrides)
-        else []
-    )
+    named = any(text.startswith("data.split.policy=") for text in overrides)
+    policy = [config.split.policy] if named else []
     other = [*(text for text in overrides if not text.startswith(PLAIN)), *extra]
     other += [sources.fingerprint(config)] if config.name == "simulated" else []
     digits = [hashlib.sha256(" ".join(sorted(other)).encode()).hexdigest()[:6]] if other else []

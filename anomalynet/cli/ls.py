@@ -14,9 +14,8 @@ KINDS = ("experiments", "sweeps", "models", "runs")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument(
-        "kind", nargs="?", choices=KINDS, help="what to list; everything without it"
-    )
+    text = "what to list; everything without it"
+    parser.add_argument("kind", nargs="?", choices=KINDS, help=text)
     add_runs(parser)
     add_json(parser)
 
@@ -38,16 +37,11 @@ def _named(kind: str) -> list[dict[str, object]]:
     from anomalynet.config.models import model_class, model_names
 
     if kind == "models":
-        return [
-            {"name": name, "what": (model_class(name).__doc__ or "").split("\n")[0]}
-            for name in model_names()
-        ]
+        texts = {name: model_class(name).__doc__ or "" for name in model_names()}
+        return [{"name": name, "what": text.split("\n")[0]} for name, text in texts.items()]
     files = locate.files("experiments" if kind == "experiments" else "sweeps")
-    return [
-        {"name": name, "what": locate.summary(path)}
-        for name, path in files.items()
-        if name != "base"
-    ]
+    found = {name: path for name, path in files.items() if name != "base"}
+    return [{"name": name, "what": locate.summary(path)} for name, path in found.items()]
 
 
 def _runs(args: argparse.Namespace) -> list[dict[str, object]]:
@@ -55,28 +49,15 @@ def _runs(args: argparse.Namespace) -> list[dict[str, object]]:
     from anomalynet.runs.folder import RunFolder
 
     rows: list[dict[str, object]] = []
-    for path in sorted(args.runs.glob("*/*/config.yaml")):
-        folder = RunFolder(path.parent)
-        result = read_json(path.parent / "result.json")
-        metrics = result.get("metrics", {})
-        rows.append(
-            {
-                "experiment": path.parent.parent.name,
-                "id": path.parent.name,
-                "data": result.get("data"),
-                "seed": result.get("seed"),
-                "fold": result.get("fold"),
-                "state": "done"
-                if folder.finished
-                else "failed"
-                if folder.failed.is_file()
-                else f"epoch {len(folder.read_progress())}",
-                "test/f1_attack": _rounded(metrics.get("test/f1_attack")),
-                "test/auroc": _rounded(metrics.get("test/auroc")),
-            }
-        )
+    for config in sorted(args.runs.glob("*/*/config.yaml")):
+        folder, path = RunFolder(config.parent), config.parent
+        result = read_json(path / "result.json")
+        state = "failed" if folder.failed.is_file() else f"epoch {len(folder.read_progress())}"
+        row = {"experiment": path.parent.name, "id": path.name}
+        row |= {name: result.get(name) for name in ("data", "seed", "fold")}
+        row["state"] = "done" if folder.finished else state
+        for name in ("test/f1_attack", "test/auroc"):
+            value = result.get("metrics", {}).get(name)
+            row[name] = None if value is None else round(value, 4)
+        rows.append(row)
     return rows
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)

@@ -1,16 +1,33 @@
-"""Tables and JSON on stdout: rich on a terminal, plain elsewhere."""
+"""What verbs print: tables and JSON on stdout (rich on a terminal, plain elsewhere), notices on
+stderr."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+
+def say(text: str) -> None:
+    """Tell the user something that is no result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Print warnings, one a line."""
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 def print_json(value: object) -> None:
     """Print one JSON document."""
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
+    """Print rows as JSON, or as a table."""
+    print_json(rows) if as_json else print_table(rows)
 
 
 def print_table(rows: Sequence[Mapping[str, object]], title: str | None = None) -> None:
@@ -37,12 +54,22 @@ def print_table(rows: Sequence[Mapping[str, object]], title: str | None = None) 
     Console().print(table)
 
 
+def rounded(value: float | None) -> str:
+    """A metric with four decimals."""
+    return "undefined" if value is None else f"{value:.4f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def alarms(scores: Path) -> str:
     """How many test steps of a scores.parquet are alarms, and where they are."""
     import polars as pl
 
     test = pl.read_parquet(scores).filter(pl.col("split") == "test", pl.col("score").is_not_null())
-    return (
-        f"{test['alarm'].sum()} of {test.height} test steps are alarms: the column `alarm` "
-        f"of {scores}"
-    )
+    count = f"{test['alarm'].sum()} of {test.height} test steps are alarms"
+    return f"no labels, so no metrics; {count}: the column `alarm` of {scores}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from anomalynet.cli.arguments import add_json
-from anomalynet.cli.output import print_json, print_table
+from anomalynet.cli.arguments import add_json, flag
+from anomalynet.cli.output import print_json, print_rows
 from anomalynet.errors import UsageError
 
 SUMMARY = "show the configuration of an experiment, where it came from, or how two differ"
@@ -13,14 +13,10 @@ SUMMARY = "show the configuration of an experiment, where it came from, or how t
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument(
-        "names",
-        nargs="*",
-        metavar="EXPERIMENT",
-        help="one to show, or two to compare (names or paths); then key=value",
-    )
-    parser.add_argument("--origin", action="store_true", help="say where each value came from")
-    parser.add_argument("--keys", action="store_true", help="explain every key instead")
+    text = "one to show, or two to compare (names or paths); then key=value"
+    parser.add_argument("names", nargs="*", metavar="EXPERIMENT", help=text)
+    flag(parser, "--origin", "say where each value came from")
+    flag(parser, "--keys", "explain every key instead")
     add_json(parser)
     parser.set_defaults(overrides=[])
 
@@ -35,32 +31,24 @@ def run(args: argparse.Namespace) -> int:
     overrides = [name for name in args.names if "=" in name] + args.overrides
     if args.keys:
         model = load(names[0], overrides).config.model.name if names else "hybrid"
-        rows = show.documentation(model)
-        print_json(rows) if args.json else print_table(rows)
+        print_rows(show.documentation(model), as_json=args.json)
         return 0
     if not 1 <= len(names) <= 2:
-        raise UsageError(
-            "name one experiment, or two to compare", "`anomalynet ls experiments` lists them"
-        )
+        hint = "`anomalynet ls experiments` lists them"
+        raise UsageError("name one experiment, or two to compare", hint)
     loaded = [load(name, overrides) for name in names]
     if len(loaded) == 2:
         rows = show.difference(*loaded)
-        if args.json:
-            print_json(rows)
-        elif rows:
-            print_table(rows)
+        if rows or args.json:
+            print_rows(rows, as_json=args.json)
         else:
             print("no difference")
     elif args.json:
-        values = flatten(loaded[0].config)
-        print_json(
-            {
-                key: {"value": value, "origin": loaded[0].origins.get(key, "default")}
-                if args.origin
-                else value
-                for key, value in values.items()
-            }
-        )
+        values: dict[str, object] = flatten(loaded[0].config)
+        if args.origin:
+            origins = {key: loaded[0].origins.get(key, "default") for key in values}
+            values = {key: {"value": values[key], "origin": origins[key]} for key in values}
+        print_json(values)
     else:
         print(show.as_yaml(loaded[0], origin=args.origin), end="")
     return 0

@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from anomalynet.cli.arguments import add_json, add_runs
-from anomalynet.cli.output import print_json, print_table
+from anomalynet.cli.arguments import add_json, add_runs, flag, option
+from anomalynet.cli.output import duration, print_json, print_table
 from anomalynet.errors import NothingToCompareError, UsageError
 
 if TYPE_CHECKING:
@@ -23,24 +23,11 @@ SUMMARY = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument(
-        "names",
-        nargs="*",
-        metavar="NAME",
-        help="sweeps, or the start of their reports' names; every one without it",
-    )
-    parser.add_argument(
-        "--watch",
-        action="store_true",
-        help="show it until interrupted, or nobody works on it any more",
-    )
-    parser.add_argument(
-        "--every",
-        type=float,
-        default=2.0,
-        metavar="S",
-        help="seconds between two looks with --watch (default: 2)",
-    )
+    text = "sweeps, or the start of their reports' names; every one without it"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=text)
+    flag(parser, "--watch", "show it until interrupted, or nobody works on it any more")
+    text = "seconds between two looks with --watch (default: 2)"
+    option(parser, "--every", "S", text, float, 2.0)
     add_runs(parser)
     add_json(parser)
     parser.epilog = "Reads files only: it disturbs nobody's work."
@@ -51,12 +38,16 @@ def run(args: argparse.Namespace) -> int:
     found = _standings(args)
     if args.json:
         print_json([_plain(sweep) for sweep in found])
-        return 0
-    if args.watch:
+    elif args.watch:
         _watch(args)
-        return 0
-    for sweep in found:
-        _print(sweep)
+    else:
+        for sweep in found:
+            print_table(_rows(sweep), title=_headline(sweep))
+            for text in _failures(sweep):
+                print(text)
+            if any(one.state == "stale" for one in sweep.runs):
+                again = "its command with --rerun stale makes them again"
+                print(f"stale runs were made by other code: {again}")
     return 0
 
 
@@ -66,10 +57,8 @@ def _standings(args: argparse.Namespace) -> list[SweepStanding]:
 
     records = read_sweeps(args.runs)
     if not records:
-        raise NothingToCompareError(
-            f"{args.runs}: no sweep was started here",
-            "`anomalynet sweep NAME` starts one, --runs names another folder",
-        )
+        hint = "`anomalynet sweep NAME` starts one, --runs names another folder"
+        raise NothingToCompareError(f"{args.runs}: no sweep was started here", hint)
     chosen = [
         record
         for record in records
@@ -77,10 +66,8 @@ def _standings(args: argparse.Namespace) -> list[SweepStanding]:
         or any(name == record.sweep or record.label.startswith(name) for name in args.names)
     ]
     if not chosen:
-        raise UsageError(
-            f"no sweep {args.names[0]!r} was started in {args.runs}",
-            f"there are {', '.join(record.label for record in records)}",
-        )
+        hint = f"there are {', '.join(record.label for record in records)}"
+        raise UsageError(f"no sweep {args.names[0]!r} was started in {args.runs}", hint)
     return [standing(record, args.runs) for record in chosen]
 
 
@@ -89,19 +76,11 @@ def _rows(sweep: SweepStanding) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for arm in dict.fromkeys(one.run.arm for one in sweep.runs):
         own = [one for one in sweep.runs if one.run.arm == arm]
-        counts = {
-            state: sum(one.state == state for one in own)
-            for state in ("done", "stale", "failed", "pruned", "waiting")
-        }
+        states: list[str] = [one.state for one in own]
+        shown = ("done", "stale", "failed", "pruned", "waiting")
+        counts = {state: states.count(state) or None for state in shown}
         running = "; ".join(_where(one) for one in own if one.state == "running")
-        rows.append(
-            {
-                "arm": arm,
-                "runs": len(own),
-                **{state: number or None for state, number in counts.items()},
-                "running": running,
-            }
-        )
+        rows.append({"arm": arm, "runs": len(own), **counts, "running": running})
     return rows
 
 
@@ -111,13 +90,9 @@ def _where(one: Standing) -> str:
 
 
 def _headline(sweep: SweepStanding) -> str:
-    from anomalynet.cli.sweep_progress import duration
-
-    counts = {
-        state: sum(one.state == state for one in sweep.runs)
-        for state in ("done", "stale", "failed", "pruned", "running", "waiting")
-    }
-    told = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
+    states: list[str] = [one.state for one in sweep.runs]
+    shown = ("done", "stale", "failed", "pruned", "running", "waiting")
+    told = ", ".join(f"{states.count(state)} {state}" for state in shown if state in states)
     left = "" if sweep.seconds_left is None else f", about {duration(sweep.seconds_left)} left"
     wanted = f", {sweep.record.trials} trials wanted" if sweep.record.trials else ""
     return f"{sweep.record.label}: {len(sweep.runs)} runs{wanted}: {told or 'none yet'}{left}"
@@ -129,14 +104,6 @@ def _failures(sweep: SweepStanding) -> list[str]:
         for one in sweep.runs
         if one.reason
     ]
-
-
-def _print(sweep: SweepStanding) -> None:
-    print_table(_rows(sweep), title=_headline(sweep))
-    for text in _failures(sweep):
-        print(text)
-    if any(one.state == "stale" for one in sweep.runs):
-        print("stale runs were made by other code: its command with --rerun stale makes them again")
 
 
 def _watch(args: argparse.Namespace) -> None:
@@ -159,14 +126,12 @@ def _watch(args: argparse.Namespace) -> None:
         parts: list[Table | Text] = []
         for sweep in found:
             rows = _rows(sweep)
-            table = Table(title=_headline(sweep), title_justify="left")
-            for heading in rows[0] if rows else ():
-                table.add_column(heading)
+            headings = rows[0] if rows else ()
+            table = Table(*headings, title=_headline(sweep), title_justify="left")
             for row in rows:
-                table.add_row(
-                    *(Text("" if value is None else str(value)) for value in row.values())
-                )
-            parts += [table, *(Text(text) for text in _failures(sweep))]
+                values = ("" if value is None else str(value) for value in row.values())
+                table.add_row(*map(Text, values))
+            parts += [table, *map(Text, _failures(sweep))]
         return Group(*parts)
 
     found = _standings(args)
@@ -187,6 +152,7 @@ def _busy(found: Sequence[SweepStanding]) -> bool:
 
 def _plain(sweep: SweepStanding) -> dict[str, Any]:
     record = sweep.record
+    names = ("number", "arm", "place", "experiment", "id")
     return {
         "label": record.label,
         "sweep": record.sweep,
@@ -197,11 +163,7 @@ def _plain(sweep: SweepStanding) -> dict[str, Any]:
         "seconds_left": sweep.seconds_left,
         "runs": [
             {
-                "number": one.run.number,
-                "arm": one.run.arm,
-                "place": one.run.place,
-                "experiment": one.run.experiment,
-                "id": one.run.id,
+                **{name: getattr(one.run, name) for name in names},
                 "state": one.state,
                 "epoch": one.epoch,
                 "epochs": one.run.epochs,

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anomalynet.cli.launching import data_name, say
+from anomalynet.cli.launching import data_name
+from anomalynet.cli.output import say
 from anomalynet.errors import RunError
 from anomalynet.reporting.forms import present, wanted
 from anomalynet.runs.code import code_hash
@@ -22,12 +23,12 @@ from anomalynet.runs.sweeps import SweepRecord, SweepRun, read_sweep_record, wri
 if TYPE_CHECKING:
     from anomalynet.config.schema import DataConfig
     from anomalynet.reporting.forms import Form
+    from anomalynet.runs.collect import RunRecord
     from anomalynet.runs.folder import RunFolder
     from anomalynet.runs.schema import Result
     from anomalynet.sweep.file import Sweep
     from anomalynet.sweep.jobs import Job
     from anomalynet.sweep.slots import Slot
-
 
 SOURCES = (".py", ".html", ".css", ".js", ".yaml")
 """What reports are made by."""
@@ -35,19 +36,15 @@ SOURCES = (".py", ".html", ".css", ".js", ".yaml")
 
 def announce(jobs: Sequence[Job], runs: Path, slots: Sequence[Slot]) -> None:
     """Say what stands before the first run, and warn of runs that other code made."""
-    done = sum(job.state == "done" for job in jobs)
-    failed = sum(job.state == "failed" for job in jobs)
-    told = (
-        f"{len(jobs)} runs on {data_name(jobs)}, {done} done, "
-        f"{f'{failed} failed earlier, ' if failed else ''}{len(slots)} at a time"
-    )
-    say(f"{told}, {'one thread each, ' if slots[0].gpus is None else ''}in {runs}")
+    done, failed = (sum(job.state == state for job in jobs) for state in ("done", "failed"))
+    told = f"{len(jobs)} runs on {data_name(jobs)}, {done} done, "
+    told += f"{failed} failed earlier, " if failed else ""
+    threads = "one thread each, " if slots[0].gpus is None else ""
+    say(f"{told}{len(slots)} at a time, {threads}in {runs}")
     stale = [job.folder.path for job in jobs if job.state == "done" and job.stale]
     if stale:
-        say(
-            f"warning: other code made {len(stale)} of them, such as {stale[0]}; this command "
-            "with --rerun stale makes them again"
-        )
+        again = "this command with --rerun stale makes them again"
+        say(f"warning: other code made {len(stale)} of them, such as {stale[0]}; {again}")
 
 
 def keep_record(
@@ -84,23 +81,16 @@ def keep_record(
 def runs_of(jobs: Sequence[Job]) -> Iterator[SweepRun]:
     """The runs of a plan as its record has them."""
     for number, job in enumerate(jobs, 1):
-        loaded = job.run.loaded
-        yield SweepRun(
-            number,
-            loaded.name,
-            job.folder.path.name,
-            job.run.arm.name,
-            job.run.place,
-            loaded.config.training.epochs,
-        )
+        run, name = job.run, job.folder.path.name
+        epochs = run.loaded.config.training.epochs
+        yield SweepRun(number, run.loaded.name, name, run.arm.name, run.place, epochs)
 
 
 def is_current(record: SweepRecord, source: str, forms: Sequence[Form]) -> bool:
     """Whether the very report that lies in the record's folder, in all of these forms, was made
     from this source: another command may have written it since."""
-    return {"md", *forms} <= present(Path(record.report)) and record.reported == _stamp(
-        record, source
-    )
+    there = {"md", *forms} <= present(Path(record.report))
+    return there and record.reported == _stamp(record, source)
 
 
 def mark_reported(record: SweepRecord, source: str, runs: Path) -> None:
@@ -109,18 +99,18 @@ def mark_reported(record: SweepRecord, source: str, runs: Path) -> None:
 
 
 def _stamp(record: SweepRecord, source: str) -> str:
-    path = Path(record.report) / "report.md"
-    return hashlib.sha256(
-        source.encode() + (path.read_bytes() if path.is_file() else b"")
-    ).hexdigest()
+    return hashlib.sha256(source.encode() + _bytes(Path(record.report) / "report.md")).hexdigest()
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
 
 
 def source_of(sweep: Sweep, jobs: Sequence[Job], out: Path, runs: Path) -> str:
     """A digest of all that a sweep's report is made from: the question, the results, the code, and
     where the report quotes them, the audit and the findings of ablations beside it."""
-    digest = hashlib.sha256(
-        f"{code_hash(('reporting',), SOURCES)} {code_hash()} {out} {sweep}".encode()
-    )
+    code = f"{code_hash(('reporting',), SOURCES)} {code_hash()}"
+    digest = hashlib.sha256(f"{code} {out} {sweep}".encode())
     for job in jobs:
         digest.update(f"{job.folder.path.name} {job.state} {job.run.arm}".encode())
         if job.state == "done":
@@ -128,9 +118,7 @@ def source_of(sweep: Sweep, jobs: Sequence[Job], out: Path, runs: Path) -> str:
     if not sweep.axes and not sweep.extras:
         for data in sorted({job.folder.read_result().data for job in jobs if job.state == "done"}):
             for path in _quoted(runs, out, data):
-                digest.update(
-                    f"{path.name} ".encode() + (path.read_bytes() if path.is_file() else b"")
-                )
+                digest.update(f"{path.name} ".encode() + _bytes(path))
     return digest.hexdigest()
 
 
@@ -183,45 +171,35 @@ def report(
     Returns:
         the path of its first form.
     """
-    with wanted(forms, out) as path:
-        _write(sweep, jobs, runs, out, overrides, audits)
-    return path
-
-
-def _write(
-    sweep: Sweep, jobs: Sequence[Job], runs: Path, out: Path, overrides: Sequence[str], audits: bool
-) -> None:
     from anomalynet.runs.collect import load_record
 
     done = [job for job in jobs if job.state == "done"]
     records = {job.folder.path: load_record(job.folder) for job in done}
-    title = data_name(jobs)
-    if not sweep.axes and not sweep.extras:
+    with wanted(forms, out) as path:
+        if sweep.axes or sweep.extras:
+            _write_ablation(sweep, jobs, records, out)
+            return path
+
         from anomalynet.reporting.ablations import ablation_reports
         from anomalynet.reporting.render import write_report
         from anomalynet.runs.audits import read_audit
 
-        result = records[done[0].folder.path].result
-        audit = (
-            _audit(done[0].run.loaded.config.data, result, runs)
-            if audits
-            else read_audit(runs, result.data)
-        )
-        expected = [job.run.expected for job in jobs]
-        known, command = list(records.values()), command_of(sweep, overrides)
-        ablations = ablation_reports(runs, out, known[0].result.data)
-        title = f"Report on {title}"
+        result, data = records[done[0].folder.path].result, done[0].run.loaded.config.data
         write_report(
-            known,
+            list(records.values()),
             out,
-            expected=expected,
-            audit=audit,
-            title=title,
-            ablations=ablations,
-            command=command,
+            expected=[job.run.expected for job in jobs],
+            audit=_audit(data, result, runs) if audits else read_audit(runs, result.data),
+            title=f"Report on {data_name(jobs)}",
+            ablations=ablation_reports(runs, out, result.data),
+            command=command_of(sweep, overrides),
         )
-        return
+    return path
 
+
+def _write_ablation(
+    sweep: Sweep, jobs: Sequence[Job], records: Mapping[Path, RunRecord], out: Path
+) -> None:
     from anomalynet.reporting.ablation.document import Ablation, AblationArm, write_ablation
     from anomalynet.sweep.axes import levels
 
@@ -230,25 +208,17 @@ def _write(
         own = [job for job in jobs if job.run.arm.name == arm.name]
         finished = tuple(records[job.folder.path] for job in own if job.state == "done")
         failed = sum(job.state == "failed" for job in own)
-        arms.append(
-            AblationArm(
-                arm.name, arm.levels, arm.on_axes, arm.reference, finished, len(own), failed
-            )
-        )
+        place = (arm.name, arm.levels, arm.on_axes, arm.reference)
+        arms.append(AblationArm(*place, finished, len(own), failed))
     axes = {key: levels(axis) for key, axis in sweep.axes.items()}
     if len(sweep.experiments) > 1:
         axes = {"experiment": list(sweep.experiments), **axes}
     ablation = Ablation(sweep.name, sweep.question, sweep.design, axes, sweep.metric, tuple(arms))
-    write_ablation(ablation, out, f"{sweep.name} on {title}")
+    write_ablation(ablation, out, f"{sweep.name} on {data_name(jobs)}")
 
 
-SHOWN = (
-    "test/average_precision",
-    "test/auroc",
-    "test/f1_attack",
-    "test/balanced_accuracy",
-    "validation/average_precision",
-)
+_TEST = ("average_precision", "auroc", "f1_attack", "balanced_accuracy")
+SHOWN = (*(f"test/{name}" for name in _TEST), "validation/average_precision")
 """Metrics of the table in Weights & Biases."""
 
 
@@ -272,17 +242,11 @@ def track(label: str, jobs: Sequence[Job], runs: Path, out: Path) -> None:
         return
     rows: list[dict[str, object]] = []
     for job in jobs:
-        experiment, seed, fold, world = job.run.expected
-        place = {
-            "arm": job.run.arm.name,
-            "experiment": experiment,
-            "seed": seed,
-            "fold": fold,
-            "world": world,
-            "run": job.folder.path.name,
-        }
+        keys = ("experiment", "seed", "fold", "world")
+        place = {"arm": job.run.arm.name, **dict(zip(keys, job.run.expected, strict=True))}
         metrics = job.folder.read_result().metrics if job.state == "done" else {}
-        rows.append({**place, "state": job.state, **{name: metrics.get(name) for name in SHOWN}})
+        state = {"run": job.folder.path.name, "state": job.state}
+        rows.append({**place, **state, **{name: metrics.get(name) for name in SHOWN}})
     track_rows(label, rows, [job.folder.path for job in jobs], runs, out)
 
 
@@ -292,7 +256,7 @@ def track_rows(
     """Tell W&B of a sweep by a table of its own, and the user of what W&B did not get of the runs
     in `folders`."""
     from anomalynet.tracking.record import notes
-    from anomalynet.tracking.sweep import track_sweep
+    from anomalynet.tracking.run import track_sweep
 
     folder = track_sweep(label, rows, out, runs)
     for note in notes([*folders, *([folder] if folder else [])]):
@@ -300,8 +264,7 @@ def track_rows(
 
 
 def _audit(config: DataConfig, result: Result, runs: Path) -> dict[str, Any] | None:
-    """The leakage audit of the data and split that were trained on: the one beside the runs if it
-    is of these, else made now."""
+    """The leakage audit of the data and split that were trained on, made now if it is missing."""
     from anomalynet.cli.audit import reporter
     from anomalynet.data.audit import audit, identity
     from anomalynet.runs.audits import read_audit, write_audit

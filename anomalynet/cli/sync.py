@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import asdict
 
-from anomalynet.cli.arguments import add_json, add_runs
-from anomalynet.cli.output import print_json, print_table
+from anomalynet.cli.arguments import add_json, add_runs, option
+from anomalynet.cli.output import print_rows, say
 
 SUMMARY = "upload to Weights & Biases what was tracked offline"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument(
-        "ids",
-        nargs="*",
-        metavar="RUN",
-        help="a run's folder or the start of its id; every run without it",
-    )
+    text = "a run's folder or the start of its id; every run without it"
+    parser.add_argument("ids", nargs="*", metavar="RUN", help=text)
     add_runs(parser)
-    parser.add_argument(
-        "--timeout",
-        type=float,
-        default=300.0,
-        metavar="SECONDS",
-        help="longest time for one run (default: 300)",
-    )
+    option(parser, "--timeout", "SECONDS", "longest time for one run (default: 300)", float, 300.0)
     add_json(parser)
     parser.epilog = (
         "An interrupted and continued run has several parts; they become one W&B run. Exit "
@@ -40,26 +29,15 @@ def run(args: argparse.Namespace) -> int:
     from anomalynet.runs.collect import find_run
     from anomalynet.tracking.upload import tracked_folders, upload
 
-    folders = (
-        [find_run(name, args.runs).path for name in args.ids]
-        if args.ids
-        else tracked_folders(args.runs)
-    )
+    named = [find_run(name, args.runs).path for name in args.ids]
+    folders = named or tracked_folders(args.runs)
     done = []
     for number, folder in enumerate(folders, 1):
         done.append(upload(folder, args.timeout))
-        print(
-            f"[{number}/{len(folders)}] {done[-1].run}: {done[-1].state}",
-            file=sys.stderr,
-            flush=True,
-        )
-    if args.json:
-        print_json([asdict(one) for one in done])
-    elif not folders:
-        print(
-            f"no run in {args.runs} was tracked; `anomalynet train … tracking=wandb` tracks one",
-            file=sys.stderr,
-        )
+        say(f"[{number}/{len(folders)}] {done[-1].run}: {done[-1].state}")
+    if not folders and not args.json:
+        hint = "`anomalynet train … tracking=wandb` tracks one"
+        say(f"no run in {args.runs} was tracked; {hint}")
     else:
-        print_table([asdict(one) for one in done])
+        print_rows([asdict(one) for one in done], as_json=args.json)
     return int(any(one.state == "failed" for one in done))

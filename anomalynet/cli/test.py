@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from anomalynet.cli.arguments import add_json, add_overrides, add_runs
-from anomalynet.cli.output import alarms, print_json, print_table
+from anomalynet.cli.arguments import add_json, add_overrides, add_run, add_runs
+from anomalynet.cli.output import alarms, print_json, print_table, rounded, warn
 
 SUMMARY = "evaluate a finished run on other data, with its own threshold"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument(
-        "run_id",
-        metavar="RUN",
-        help="a run's folder, or the start of its id (`anomalynet ls runs`)",
-    )
+    add_run(parser)
     add_overrides(parser)
     add_runs(parser)
     add_json(parser)
@@ -38,31 +33,26 @@ def run(args: argparse.Namespace) -> int:
     from anomalynet.training.finished import evaluate_on, open_run
 
     finished = open_run(args.run_id, args.runs)
-    tested = evaluate_on(finished, args.overrides)
+    tested, result = evaluate_on(finished, args.overrides), finished.result
     folder = finished.folder.path / "tests" / f"{slug(tested.data)}-{tested.fingerprint[:10]}"
     folder.mkdir(parents=True, exist_ok=True)
     tested.scores.write_parquet(folder / "scores.parquet")
     record = {
-        "run": finished.result.id,
+        "run": result.id,
         "data": tested.data,
-        "threshold": finished.result.threshold,
+        "threshold": result.threshold,
         "metrics": tested.metrics,
     }
     write_json(folder / "result.json", record)
-    for warning in tested.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+    warn(tested.warnings)
     if args.json:
         print_json({"folder": str(folder), **record})
         return 0
-    result = finished.result
     title = f"{result.experiment} {result.id} on {tested.data}, threshold {result.threshold:.4g}"
     if tested.scores["label"].null_count() == tested.scores.height:
-        print(f"{title}\nno labels, so no metrics; {alarms(folder / 'scores.parquet')}")
+        print(f"{title}\n{alarms(folder / 'scores.parquet')}")
         return 0
-    rows = [
-        {"metric": name, "value": "undefined" if value is None else f"{value:.4f}"}
-        for name, value in tested.metrics.items()
-    ]
-    print_table(rows, title=title)
+    metrics = tested.metrics.items()
+    print_table([{"metric": name, "value": rounded(value)} for name, value in metrics], title=title)
     print(folder)
     return 0

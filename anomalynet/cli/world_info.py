@@ -1,5 +1,4 @@
-"""What `anomalynet data info` says of simulated data beyond any data set: its network, its
-incidents, its pictures."""
+"""What is told of a simulated world beyond any data set: its network, incidents and pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
     from anomalynet.config.schema import DataConfig
-    from anomalynet.simulation.store import World
+    from anomalynet.simulation.store import Manifest, World
 
 
 def open_world(config: DataConfig) -> World | None:
@@ -28,15 +27,15 @@ def cells(world: World) -> list[dict[str, Any]]:
     strongest link in dBm."""
     import polars as pl
 
-    share = 100 * pl.col("received") / pl.col("expected")
+    received, expected, link = pl.col("received"), pl.col("expected"), pl.col("link")
     table = world.nodes.group_by("cell").agg(
         pl.len().alias("nodes"),
         pl.col("node").first().alias("first"),
         pl.col("node").last().alias("last"),
-        (100 * pl.col("received").sum() / pl.col("expected").sum()).round(2).alias("delivered (%)"),
-        share.min().round(2).alias("worst node (%)"),
-        pl.col("link").min().round(1).alias("weakest link (dBm)"),
-        pl.col("link").max().round(1).alias("strongest link (dBm)"),
+        (100 * received.sum() / expected.sum()).round(2).alias("delivered (%)"),
+        (100 * received / expected).min().round(2).alias("worst node (%)"),
+        link.min().round(1).alias("weakest link (dBm)"),
+        link.max().round(1).alias("strongest link (dBm)"),
     )
     return table.sort("cell").to_dicts()
 
@@ -52,18 +51,15 @@ def incidents(world: World, described: Sequence[Mapping[str, Any]]) -> list[dict
 
     from anomalynet.simulation.incidents import TYPES
 
-    severities = [
-        (pl.col("severity") == grade).sum().alias(f"severity {grade}") for grade in range(1, 5)
-    ]
+    grade = pl.col("severity")
+    severities = [(grade == number).sum().alias(f"severity {number}") for number in range(1, 5)]
+    minutes = (pl.col("end") - pl.col("start")).dt.total_seconds() / 60
     table = world.incidents.group_by("type").agg(
         pl.col("cause", "layer", "impact").first(),
         pl.len().alias("incidents"),
         *severities,
         pl.col("nodes").list.len().mean().round(1).alias("nodes each"),
-        ((pl.col("end") - pl.col("start")).dt.total_seconds() / 60)
-        .median()
-        .round(1)
-        .alias("median minutes"),
+        minutes.median().round(1).alias("median minutes"),
     )
     held = {row["type"]: row["rows"] for row in described}
     found = {row["type"]: {**row, "rows": held.get(row["type"], 0)} for row in table.to_dicts()}
@@ -80,15 +76,34 @@ def draw(world: World, folder: Path | None) -> list[Path]:
     from anomalynet.reporting.deployment import draw_world
 
     target = folder or world.folder / "figures"
-    paths = []
-    for name, content in draw_world(world).items():
+    pictures = {target / name: content for name, content in draw_world(world).items()}
+    for path, content in pictures.items():
         try:
             target.mkdir(parents=True, exist_ok=True)
-            (target / name).write_bytes(content)
+            path.write_bytes(content)
         except OSError as error:
-            raise UsageError(
-                f"{target / name}: cannot be written: {error.strerror}",
-                "--figures names a folder for the pictures",
-            ) from None
-        paths.append(target / name)
-    return paths
+            what = f"{path}: cannot be written: {error.strerror}"
+            raise UsageError(what, "--figures names a folder for the pictures") from None
+    return list(pictures)
+
+
+def world_facts(manifest: Manifest) -> dict[str, str]:
+    """A world in a few lines: label → text with its unit."""
+    counts, scenario = manifest.counts, manifest.scenario
+    deployment, size = scenario["deployment"], sum(one["bytes"] for one in manifest.files.values())
+    kinds = ("attack", "fault", "environment")
+    causes = ", ".join(f"{counts[f'incidents, {kind}']:.0f} {kind}" for kind in kinds)
+    area = f"{deployment['width']:g} m × {deployment['height']:g} m"
+    density = f"{counts['density']:.3g} nodes a hectare"
+    return {
+        "scenario": f"{scenario['name']}, seed {scenario['seed']}",
+        "simulated": f"{scenario['duration']} from {scenario['start'].replace('T', ' ')}",
+        "nodes": f"{counts['nodes']:,.0f} in {counts['cells']:,.0f} cells of {area}",
+        "density": f"{density}, {counts['nearest']:.3g} m to the nearest",
+        "coverage": f"{100 * counts['coverage']:.0f} % of the area within reach of a sensor",
+        "readings expected": f"{counts['expected']:,.0f}",
+        "frames received": f"{counts['frames']:,.0f}, duplicates and damaged ones included",
+        "delivered": f"{100 * counts['delivered']:.2f} % of the readings, intact",
+        "incidents": f"{counts['incidents']:,.0f}: {causes}",
+        "size": f"{size / 1e6:.1f} MB",
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from anomalynet.config.leaves import Leaf
 from anomalynet.errors import Problem
@@ -33,22 +34,17 @@ class Range:
 
     def levels(self) -> Levels:
         """Every number of it, for designs that try all."""
+        low, high = self.low, self.high
         if self.step is not None:
-            steps = math.floor((self.high - self.low) / self.step + 1e-9)
-            return [self._number(self.low + self.step * place) for place in range(steps + 1)]
+            steps = math.floor((high - low) / self.step + 1e-9)
+            return [self._number(low + self.step * number) for number in range(steps + 1)]
         assert self.count is not None
-        shares = [place / max(self.count - 1, 1) for place in range(self.count)]
+        shares = [number / max(self.count - 1, 1) for number in range(self.count)]
         if self.log:
-            return list(
-                dict.fromkeys(
-                    self._number(self.low * (self.high / self.low) ** share) for share in shares
-                )
-            )
-        return list(
-            dict.fromkeys(
-                self._number(self.low + (self.high - self.low) * share) for share in shares
-            )
-        )
+            found = [self._number(low * (high / low) ** share) for share in shares]
+        else:
+            found = [self._number(low + (high - low) * share) for share in shares]
+        return list(dict.fromkeys(found))
 
     def _number(self, value: float) -> object:
         return round(value) if self.whole else float(f"{value:.12g}")
@@ -61,12 +57,9 @@ _PARTS = {"low": float, "high": float, "step": float, "count": int, "log": bool}
 def axis_key(full: str, leaf: Leaf) -> tuple[str, str]:
     """The key that `axes.<key>` or `axes.<key>.low` varies, and the part of a range that the leaf
     is; "" where it is none."""
-    key, _, part = full.removeprefix("axes.").rpartition(".")
-    return (
-        (key, part)
-        if part in _PARTS and not isinstance(leaf.value, list)
-        else (full.removeprefix("axes."), "")
-    )
+    whole = full.removeprefix("axes.")
+    key, _, part = whole.rpartition(".")
+    return (key, part) if part in _PARTS and not isinstance(leaf.value, list) else (whole, "")
 
 
 def read_axes(leaves: Mapping[str, Leaf], *, search: bool) -> tuple[dict[str, Axis], list[Problem]]:
@@ -90,21 +83,15 @@ def read_axes(leaves: Mapping[str, Leaf], *, search: bool) -> tuple[dict[str, Ax
         elif isinstance(leaf.value, list) and leaf.value:
             axes[key] = leaf.value
         else:
-            problems.append(
-                Problem(
-                    leaf.where,
-                    f"{full}: expected a list or {{low: …, high: …}}, not {leaf.value!r}",
-                )
-            )
+            what = f"{full}: expected a list or {{low: …, high: …}}, not {leaf.value!r}"
+            problems.append(Problem(leaf.where, what))
     for key, parts in ranges.items():
-        problem = _range_problem(key, parts, search=search)
+        where, what = _range_problem(parts, search=search)
         if axes[key]:
-            problem = Problem(
-                next(iter(parts.values())).where,
-                f"axes.{key} is a list already, here or in the file that is extended",
-            )
-        if problem:
-            problems.append(problem)
+            where = next(iter(parts.values())).where
+            what = " is a list already, here or in the file that is extended"
+        if what:
+            problems.append(Problem(where, f"axes.{key}{what}"))
         else:
             axes[key] = Range(**{name: leaf.value for name, leaf in parts.items()})  # type: ignore[arg-type]
     return axes, problems
@@ -118,35 +105,31 @@ def _number_in(leaf: Leaf) -> Leaf:
         return leaf
 
 
-def _range_problem(key: str, parts: Mapping[str, Leaf], *, search: bool) -> Problem | None:
+def _range_problem(parts: Mapping[str, Leaf], *, search: bool) -> tuple[str, str]:
+    """Where a range is wrong and what follows its key; "" where nothing is."""
     where = next(iter(parts.values())).where
     for name, leaf in parts.items():
         kind = _PARTS[name]
         if not (type(leaf.value) is kind or (kind is float and type(leaf.value) is int)):
-            return Problem(
-                leaf.where, f"axes.{key}.{name}: expected {kind.__name__}, not {leaf.value!r}"
-            )
+            return leaf.where, f".{name}: expected {kind.__name__}, not {leaf.value!r}"
     if {"low", "high"} - parts.keys():
-        return Problem(where, f"axes.{key}: a range has `low` and `high`")
-    values = {name: leaf.value for name, leaf in parts.items()}
-    low, high, step, count, log = (values.get(name) for name in _PARTS)
-    assert isinstance(low, int | float)
-    assert isinstance(high, int | float)
+        return where, ": a range has `low` and `high`"
+    values: dict[str, Any] = {name: leaf.value for name, leaf in parts.items()}
+    low, high = values["low"], values["high"]
+    step, count, log = (values.get(name) for name in ("step", "count", "log"))
     if not low < high:
-        return Problem(where, f"axes.{key}: low = {low} is not below high = {high}")
+        return where, f": low = {low} is not below high = {high}"
     if log and low <= 0:
-        return Problem(where, f"axes.{key}: a logarithmic range starts above 0, not at {low}")
+        return where, f": a logarithmic range starts above 0, not at {low}"
     if log and step is not None:
-        return Problem(where, f"axes.{key}: a logarithmic range has a `count`, no `step`")
-    if isinstance(step, int | float) and step <= 0:
-        return Problem(where, f"axes.{key}: step must be positive, not {step}")
-    if isinstance(count, int) and count < 2:
-        return Problem(where, f"axes.{key}: count must be at least 2, not {count}")
+        return where, ": a logarithmic range has a `count`, no `step`"
+    if step is not None and step <= 0:
+        return where, f": step must be positive, not {step}"
+    if count is not None and count < 2:
+        return where, f": count must be at least 2, not {count}"
     if not search and (step is None) == (count is None):
-        return Problem(
-            where, f"axes.{key}: a range that is tried whole has either `step` or `count`"
-        )
-    return None
+        return where, ": a range that is tried whole has either `step` or `count`"
+    return where, ""
 
 
 def levels(axis: Axis) -> Levels:

@@ -33,21 +33,18 @@ ENOUGH = 5
 def measured(runs: Path, jobs: Sequence[Job]) -> dict[str, Cost]:
     """The cost of each experiment of some jobs that has finished runs on their data, with epochs as
     large as theirs."""
-    wanted = {job.run.loaded.name: job for job in jobs}
     costs = {}
-    for name, job in wanted.items():
+    for name, job in {job.run.loaded.name: job for job in jobs}.items():
         config = job.run.loaded.config
         same = [value_of(config, key) for key in COUNTS]
         seconds: list[float] = []
         for path in sorted((runs / name).glob("*/result.json")):
-            result, spent = read_json(path), seconds_of(RunFolder(path.parent))
-            if (
-                result.get("data") == config.data.title
-                and spent is not None
-                and _counts(RunFolder(path.parent)) == same
-            ):
-                seconds.append(spent / (result["epochs"] or 1))
-                costs[name] = Cost(sum(seconds) / len(seconds), result["epochs"] is not None)
+            folder, result = RunFolder(path.parent), read_json(path)
+            spent = seconds_of(folder)
+            if result.get("data") != config.data.title or spent is None or _counts(folder) != same:
+                continue
+            seconds.append(spent / (result["epochs"] or 1))
+            costs[name] = Cost(sum(seconds) / len(seconds), result["epochs"] is not None)
             if len(seconds) == ENOUGH:
                 break
     return costs

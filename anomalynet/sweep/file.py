@@ -4,8 +4,8 @@ them."""
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -20,28 +20,13 @@ from anomalynet.sweep.search.settings import SearchSettings, read_search
 
 Design = Literal["one_at_a_time", "factorial", "search"]
 
-KEYS = (
-    "experiment",
-    "experiments",
-    "design",
-    "worlds",
-    "seeds",
-    "folds",
-    "exclude",
-    "axes.<key>",
-    "arms.<name>.<key>",
-    "report.metric",
-    "report.reference.<key>",
-    "search.trials",
-    "search.sampler",
-    "search.pruner",
-    "search.objectives",
-    "search.batch",
-    "search.seed",
-    "presets.<name>.<key>",
-)
 _OPEN = ("axes.", "arms.", "report.reference.")
-_WHOLE = tuple(key for key in KEYS if "<" not in key)
+_WHOLE = (
+    *("experiment", "experiments", "design", "worlds", "seeds", "folds", "exclude"),
+    "report.metric",
+    *(f"search.{one.name}" for one in fields(SearchSettings)),
+)
+"""The keys of a sweep file; below those of `_OPEN` and `presets.` are keys of configurations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +80,20 @@ def read_sweep(name: str, preset: str) -> Sweep:
     path = locate.find("sweeps", name)
     levels, problems = chain(path, "sweeps")
     leaves = {leaf.key: leaf for level in levels for leaf in level}
-    flat = [
-        leaf
-        for key, leaf in leaves.items()
-        if key.startswith("presets.") and key.count(".") < 2 and leaf.value
-    ]
-    problems += [
-        Problem(leaf.where, f"{leaf.key}: expected keys and values, not {leaf.value!r}")
-        for leaf in flat
-    ]
-    presets = {key.split(".")[1] for key in leaves if key.startswith("presets.")}
+    own = {key: leaf for key, leaf in leaves.items() if key.startswith("presets.")}
+    problems += [_no_keys(leaf) for key, leaf in own.items() if key.count(".") < 2 and leaf.value]
+    presets = {key.split(".")[1] for key in own}
     if presets and preset not in presets:
-        raise UsageError(
-            f"{path.name} has no preset {preset!r}", f"it has {', '.join(sorted(presets))}"
-        )
-    prefix = f"presets.{preset}."
-    chosen = {
-        key.removeprefix(prefix): leaf for key, leaf in leaves.items() if key.startswith(prefix)
-    }
-    values = {key: leaf for key, leaf in leaves.items() if not key.startswith("presets.")}
+        hint = f"it has {', '.join(sorted(presets))}"
+        raise UsageError(f"{path.name} has no preset {preset!r}", hint)
+    chosen = _below(own, f"presets.{preset}.")
+    values = {key: leaf for key, leaf in leaves.items() if key not in own}
     values |= {key: chosen.pop(key) for key in list(chosen) if key in _WHOLE}
     return _sweep(path, values, chosen, preset if presets else "", problems)
+
+
+def _no_keys(leaf: Leaf) -> Problem:
+    return Problem(leaf.where, f"{leaf.key}: expected keys and values, not {leaf.value!r}")
 
 
 def _sweep(
@@ -125,51 +103,44 @@ def _sweep(
     preset: str,
     problems: list[Problem],
 ) -> Sweep:
-    unknown = [key for key in values if key not in _WHOLE and not key.startswith(_OPEN)]
-    problems += [
-        Problem(values[key].where, f"unknown key {key!r}", nearest_key(key, _WHOLE))
-        for key in unknown
-    ]
-    flat = [key for key in values if key.startswith("arms.") and key.count(".") < 2]
-    problems += [
-        Problem(values[key].where, f"{key}: expected keys and values, not {values[key].value!r}")
-        for key in flat
-    ]
-    problems += [*_shape_problems(values), *_exclude_problems(values)]
-    design: Any = values["design"].value if "design" in values else "factorial"
+    for key, leaf in values.items():
+        if key not in _WHOLE and not key.startswith(_OPEN):
+            problem = Problem(leaf.where, f"unknown key {key!r}", nearest_key(key, _WHOLE))
+            problems.append(problem)
+    arms = _below(values, "arms.")
+    problems += [_no_keys(leaf) for key, leaf in arms.items() if "." not in key]
+    problems += [*_shape_problems(values), *_exclude_problems(values, arms)]
+    design = _value(values, "design", "factorial")
     if design not in get_args(Design):
-        near = difflib.get_close_matches(str(design), get_args(Design), n=1)
-        problems.append(
-            Problem(values["design"].where, f"unknown design {design!r}", near[0] if near else None)
-        )
-    axes, wrong = read_axes(values, search=design == "search")
-    search, more = read_search(
-        {key: leaf for key, leaf in values.items() if key.startswith("search.")}, design == "search"
-    )
+        what = f"unknown design {design!r}"
+        problems.append(Problem(values["design"].where, what, _near(design, get_args(Design))))
+    searched = design == "search"
+    axes, wrong = read_axes(values, search=searched)
+    search, more = read_search(_below(values, "search."), searched)
     problems += [*wrong, *more, *_metric_problem(values)]
     if not {"experiment", "experiments"} & values.keys() and not problems:
         problems.append(Problem(path.name, "names no experiments"))
     if problems:
         raise ConfigError(problems)
+    extras: dict[str, dict[str, object]] = {}
+    for full, leaf in arms.items():
+        name, _, key = full.partition(".")
+        extras.setdefault(name, {})[key] = leaf.value
+    reference = _below(values, "report.reference.")
+    folds = _value(values, "folds")
     return Sweep(
         name=path.stem,
-        experiments=values["experiments"].value
-        if "experiments" in values
-        else [values["experiment"].value],  # type: ignore[arg-type, list-item]
-        seeds=_list(values, "seeds") or [0],
-        folds=None
-        if "folds" in values and values["folds"].value == "all"
-        else _list(values, "folds"),
-        worlds=_list(values, "worlds"),
+        experiments=_value(values, "experiments") or [values["experiment"].value],
+        seeds=_value(values, "seeds", [0]),
+        folds=None if folds == "all" else folds,
+        worlds=_value(values, "worlds"),
         design=design,
         axes=axes,
-        exclude=_list(values, "exclude") or [],
-        extras=_extras(values),
+        exclude=_value(values, "exclude", []),
+        extras=extras,
         settings={key: leaf.value for key, leaf in settings.items()},
-        reference=_below(values, "report.reference."),
-        metric=str(values["report.metric"].value)
-        if "report.metric" in values
-        else "test/average_precision",
+        reference={key: leaf.value for key, leaf in reference.items()},
+        metric=_value(values, "report.metric", "test/average_precision"),
         search=search,
         question=locate.summary(path),
         preset=preset,
@@ -177,73 +148,51 @@ def _sweep(
     )
 
 
-def _list(values: Mapping[str, Leaf], key: str) -> Any:
-    return values[key].value if key in values else None
+def _value(values: Mapping[str, Leaf], key: str, default: object = None) -> Any:
+    return values[key].value if key in values else default
 
 
-def _below(values: Mapping[str, Leaf], prefix: str) -> dict[str, object]:
+def _near(value: object, known: Sequence[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(str(value), known, n=1)), None)
+
+
+def _below(values: Mapping[str, Leaf], prefix: str) -> dict[str, Leaf]:
     return {
-        key.removeprefix(prefix): leaf.value
-        for key, leaf in values.items()
-        if key.startswith(prefix)
+        key.removeprefix(prefix): leaf for key, leaf in values.items() if key.startswith(prefix)
     }
 
 
 def _places(values: Mapping[str, Leaf], settings: Mapping[str, Leaf]) -> dict[str, str]:
-    found = {key.removeprefix("report.reference."): leaf.where for key, leaf in values.items()}
-    found |= {key: leaf.where for key, leaf in settings.items()}
-    found |= {
-        key.split(".", 2)[2]: leaf.where for key, leaf in values.items() if key.startswith("arms.")
-    }
-    return found | {
-        axis_key(key, leaf)[0]: leaf.where
-        for key, leaf in values.items()
-        if key.startswith("axes.")
-    }
-
-
-def _extras(values: Mapping[str, Leaf]) -> dict[str, dict[str, object]]:
-    found: dict[str, dict[str, object]] = {}
-    for full, value in _below(values, "arms.").items():
-        name, _, key = full.partition(".")
-        found.setdefault(name, {})[key] = value
-    return found
+    leaves = {key.removeprefix("report.reference."): leaf for key, leaf in values.items()}
+    leaves |= settings
+    leaves |= {key.partition(".")[2]: leaf for key, leaf in _below(values, "arms.").items()}
+    for key, leaf in values.items():
+        if key.startswith("axes."):
+            leaves[axis_key(key, leaf)[0]] = leaf
+    return {key: leaf.where for key, leaf in leaves.items()}
 
 
 def _metric_problem(values: Mapping[str, Leaf]) -> list[Problem]:
-    if "report.metric" not in values:
-        return []
-    leaf = values["report.metric"]
     known = [f"test/{name}" for name in METRICS if name not in NOT_OF_STEPS]
-    if leaf.value in known:
+    leaf = values.get("report.metric")
+    if leaf is None or leaf.value in known:
         return []
-    near = difflib.get_close_matches(str(leaf.value), known, n=1)
-    return [
-        Problem(
-            leaf.where, f"report.metric: unknown metric {leaf.value!r}", near[0] if near else None
-        )
-    ]
+    what = f"report.metric: unknown metric {leaf.value!r}"
+    return [Problem(leaf.where, what, _near(leaf.value, known))]
 
 
-def _exclude_problems(values: Mapping[str, Leaf]) -> list[Problem]:
+def _exclude_problems(values: Mapping[str, Leaf], arms: Mapping[str, Leaf]) -> list[Problem]:
     """Keys that no arm has: nothing would ever be excluded by them."""
     leaf = values.get("exclude")
     if leaf is None or not isinstance(leaf.value, list):
         return []
     varied = {axis_key(key, own)[0] for key, own in values.items() if key.startswith("axes.")}
-    known = sorted(
-        {
-            "experiment",
-            *varied,
-            *(key.split(".", 2)[-1] for key in values if key.startswith("arms.")),
-        }
-    )
-    strange = dict.fromkeys(
-        key for one in leaf.value if isinstance(one, dict) for key in one if key not in known
-    )
+    known = sorted({"experiment", *varied, *(key.partition(".")[2] for key in arms)})
+    every = (key for one in leaf.value if isinstance(one, dict) for key in one)
     return [
         Problem(leaf.where, f"exclude: no axis or arm sets {key!r}", nearest_key(str(key), known))
-        for key in strange
+        for key in dict.fromkeys(every)
+        if key not in known
     ]
 
 
@@ -254,23 +203,15 @@ def _shape_problems(values: Mapping[str, Leaf]) -> list[Problem]:
         leaf = values.get(key)
         if leaf is None or (key, leaf.value) in (("folds", "all"), ("worlds", "seed")):
             continue
+        what = ""
         if not (isinstance(leaf.value, list) and leaf.value):
-            problems.append(Problem(leaf.where, f"{key}: expected a list, not {leaf.value!r}"))
+            what = f"{key}: expected a list, not {leaf.value!r}"
         elif not all(type(item) is kind for item in leaf.value):
-            problems.append(
-                Problem(
-                    leaf.where, f"{key}: expected a list of {kind.__name__}, not {leaf.value!r}"
-                )
-            )
+            what = f"{key}: expected a list of {kind.__name__}, not {leaf.value!r}"
         elif key == "worlds" and any(world < 0 for world in leaf.value):
-            problems.append(
-                Problem(leaf.where, f"worlds: a world is at least 0, not {leaf.value!r}")
-            )
-    if "experiment" in values and not isinstance(values["experiment"].value, str):
-        problems.append(
-            Problem(
-                values["experiment"].where,
-                f"experiment: expected a name, not {values['experiment'].value!r}",
-            )
-        )
+            what = f"worlds: a world is at least 0, not {leaf.value!r}"
+        problems += [Problem(leaf.where, what)] if what else []
+    leaf = values.get("experiment")
+    if leaf is not None and not isinstance(leaf.value, str):
+        problems.append(Problem(leaf.where, f"experiment: expected a name, not {leaf.value!r}"))
     return problems

@@ -79,8 +79,8 @@ def jobs_of(
     Args:
         planned: of `plan`.
         runs: folder of the runs.
-        again: which runs are wanted once more: `failed` ones, finished ones that other code made
-        (`stale`). prints: fingerprints that are known, which is added to; by default none is.
+        again: which are wanted once more: `failed` ones, finished ones of other code (`stale`).
+        prints: fingerprints that are known, which is added to; by default none is.
     """
     prints = {} if prints is None else prints
     jobs = []
@@ -89,29 +89,19 @@ def jobs_of(
         whole = replace(data, split=SplitConfig())
         if whole not in prints:
             prints[whole] = sources.fingerprint(data)
-        jobs.append(
-            _job(
-                run,
-                RunFolder(runs / run.loaded.name / run_id(run.loaded.config, prints[whole])),
-                again,
-            )
-        )
+        name = run_id(run.loaded.config, prints[whole])
+        jobs.append(_job(run, RunFolder(runs / run.loaded.name / name), again))
     return jobs
 
 
 def _job(run: PlannedRun, folder: RunFolder, again: Sequence[Again]) -> Job:
     if folder.finished:
         stale = made_by_other_code(folder.environment)
-        if not (stale and "stale" in again):
-            return Job(run, folder, state="done", was_done=True, stale=stale)
-        return Job(run, folder, stale=True)
+        if stale and "stale" in again:
+            return Job(run, folder, stale=True)
+        return Job(run, folder, state="done", was_done=True, stale=stale)
     failure = read_json(folder.failed)
-    if failure and "failed" not in again:
-        return Job(
-            run,
-            folder,
-            state="failed",
-            reason=str(failure.get("reason", "")),
-            attempts=int(failure.get("attempts", 0)),
-        )
-    return Job(run, folder)
+    if not failure or "failed" in again:
+        return Job(run, folder)
+    reason, attempts = str(failure.get("reason", "")), int(failure.get("attempts", 0))
+    return Job(run, folder, "failed", reason, attempts)

@@ -1,17 +1,22 @@
-"""Gives the runs of a sweep to workers, one a slot, until all are done."""
+"""Gives the runs of a sweep to workers, one a slot, until all are done; by default processes on
+this machine, whose pipe is their life line."""
 
 from __future__ import annotations
 
+import json
+import os
 import queue
+import signal
+import subprocess
+import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from anomalynet.errors import AnomalynetError
 from anomalynet.sweep.jobs import Job
-from anomalynet.sweep.local import LocalWorker, Worker
 from anomalynet.sweep.slots import Slot
 
 ATTEMPTS = 2
@@ -21,6 +26,88 @@ LOSSES = 10
 fault."""
 PATIENCE = 20.0
 """Seconds that runs have to reach the end of their epoch after the first Ctrl-C."""
+GROWTH = 1 << 30
+"""Bytes by which a worker may outgrow what it had after its first run; then another takes its
+place."""
+
+
+class Worker(Protocol):
+    """Takes one job at a time, wherever it runs."""
+
+    def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
+        """Hand over a job (`Job.message`) and wait for its reply; None where the worker died."""
+
+    @property
+    def spent(self) -> bool:
+        """Whether another worker should take the next job."""
+
+    def last_words(self) -> str:
+        """Why it died."""
+
+    def end(self) -> None:
+        """Stop it now; what it trained is in its last checkpoint."""
+
+
+class LocalWorker:
+    """A process that imports torch with its first job and takes jobs until it is told to end."""
+
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+        self.process: subprocess.Popen[str] | None = None
+        self._words: deque[str] = deque(maxlen=20)
+        self._memory: list[int] = []
+
+    def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
+        """Hand over a job and wait for its reply; None where the process died."""
+        try:
+            process = self.process = self.process or self._start()
+            assert process.stdin and process.stdout
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+            reply: dict[str, Any] = json.loads(process.stdout.readline())
+        except (OSError, ValueError):
+            return None
+        self._memory.append(reply["memory"])
+        return reply
+
+    @property
+    def spent(self) -> bool:
+        """Whether its memory has grown by more than `GROWTH` since its first run."""
+        return bool(self._memory) and self._memory[-1] > self._memory[0] + GROWTH
+
+    def _start(self) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "anomalynet.sweep.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **self.slot.environment},
+            start_new_session=True,  # Ctrl-C is the parent's to hear
+        )
+        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
+        return process
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stderr
+        for line in process.stderr:
+            if line.strip():
+                self._words.append(line.rstrip())
+
+    def last_words(self) -> str:
+        """The signal that killed it, or the last line of its stderr."""
+        if self.process is None:
+            return "it could not be started"
+        code = self.process.wait()
+        if code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        return self._words[-1] if self._words else f"exit status {code}"
+
+    def end(self) -> None:
+        """Stop the process now; what it trained is in its last checkpoint."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
 
 class Launch:
@@ -53,12 +140,7 @@ class Launch:
     def __enter__(self) -> Launch:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         for worker in list(self._workers.values()):
             worker.end()
@@ -73,17 +155,17 @@ class Launch:
         for job in jobs:
             if job.state == "waiting":
                 self._queue.put(job)
+        count = min(len(self.slots), self._queue.qsize())
         threads = [
             threading.Thread(target=self._serve, args=(place,), daemon=True)
-            for place in range(len(self.slots))
+            for place in range(count)
         ]
-        threads = threads[: self._queue.qsize()]
         try:
             for thread in threads:
                 thread.start()
             while any(thread.is_alive() for thread in threads):
                 watch()
-                self._wait(threads, interval)
+                _join(threads, interval)
                 self._raise()
             watch()
             self._raise()
@@ -96,18 +178,12 @@ class Launch:
         if self._error:
             raise self._error
 
-    def _wait(self, threads: Sequence[threading.Thread], seconds: float) -> None:
-        """Return after some seconds, or as soon as all threads have ended."""
-        until = time.monotonic() + seconds
-        for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
-
     def _wind_down(self, running: Sequence[Job], threads: Sequence[threading.Thread]) -> None:
         if running:
             self.say("stopping after the epochs under way; Ctrl-C again stops at once")
         for job in running:
             job.ask_to_stop()
-        self._wait(threads, PATIENCE)
+        _join(threads, PATIENCE)
 
     def _serve(self, place: int) -> None:
         while not self._stop.is_set():
@@ -145,21 +221,18 @@ class Launch:
         return self._workers[place]
 
     def _settle(self, job: Job, reply: dict[str, Any]) -> None:
-        """Note how a job ended, or queue it again where its worker died or another command works on
-        it."""
+        """Note how a job ended, or queue it again where that was not its own fault."""
         if reply.get("busy"):
-            self._again(job, counts=False)
+            self._again(job)
             self._stop.wait(0.5)
         elif "lost" in reply and job.losses < LOSSES:
             job.losses += 1
-            self._again(job, counts=False)
+            self._again(job)
         elif "lost" in reply:
             job.fail(f"its machine was lost {job.losses + 1} times, last: {reply['lost']}")
-        elif (
-            reply.get("stopped") and not job.asked and job.stops < ATTEMPTS
-        ):  # a command that shares the run meant its own worker
-            job.stops += 1
-            self._again(job, counts=False)
+        elif reply.get("stopped") and not job.asked and job.stops < ATTEMPTS:
+            job.stops += 1  # a command that shares the run meant its own worker
+            self._again(job)
         elif reply.get("stopped"):
             job.state = "stopped"
         elif "died" in reply and job.attempts < ATTEMPTS:
@@ -171,8 +244,15 @@ class Launch:
         else:
             job.state, job.was_done, job.stale = "done", reply["was_done"], False
 
-    def _again(self, job: Job, *, counts: bool) -> None:
+    def _again(self, job: Job, *, counts: bool = False) -> None:
         """Put a job back into the queue; `counts`: as one that was tried."""
         job.state = "waiting"
         job.attempts -= not counts
         self._queue.put(job)
+
+
+def _join(threads: Sequence[threading.Thread], seconds: float) -> None:
+    """Return after some seconds, or as soon as all threads have ended."""
+    until = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))

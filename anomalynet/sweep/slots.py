@@ -28,16 +28,10 @@ class Slot:
     def environment(self) -> dict[str, str]:
         """What its worker's environment has beside ours: one thread on CPUs unless the user's own
         says otherwise."""
-        threads = {name: "1" for name in THREADS if name not in os.environ}
-        return (
-            threads
-            if self.gpus is None
-            else {
-                **threads,
-                "CUDA_VISIBLE_DEVICES": ",".join(self.gpus),
-                "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
-            }
-        )
+        own = {name: "1" for name in THREADS if name not in os.environ}
+        if self.gpus is not None:
+            own |= {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+        return own
 
 
 def cpu_slots(count: int | None, devices: int = 1) -> list[Slot]:
@@ -55,23 +49,20 @@ def gpu_slots(gpus: Sequence[str], runs_per_gpu: int = 1, devices: int = 1) -> l
     Raises:
         UsageError: a GPU named twice, too few for one run, or several runs on each of several.
     """
+    named = f"--gpus {','.join(gpus)}"
     if len(set(gpus)) < len(gpus):
         raise UsageError(
-            f"--gpus {','.join(gpus)}: a GPU is named twice",
-            "--runs-per-gpu puts several runs on each",
+            f"{named}: a GPU is named twice", "--runs-per-gpu puts several runs on each"
         )
     if runs_per_gpu < 1:
         raise UsageError(f"--runs-per-gpu must be at least 1, not {runs_per_gpu}")
     if devices > 1 and runs_per_gpu > 1:
         raise UsageError("a run on several devices has them alone", "leave out --runs-per-gpu")
-    groups = [
-        tuple(gpus[start : start + devices]) for start in range(0, len(gpus) - devices + 1, devices)
-    ]
+    starts = range(0, len(gpus) - devices + 1, devices)
+    groups = [tuple(gpus[start : start + devices]) for start in starts]
     if not groups:
-        raise UsageError(
-            f"--gpus {','.join(gpus)}: a run wants {devices} devices",
-            "name more of them, or fewer --devices",
-        )
+        hint = "name more of them, or fewer --devices"
+        raise UsageError(f"{named}: a run wants {devices} devices", hint)
     return [Slot(group) for _ in range(runs_per_gpu) for group in groups]
 
 
@@ -83,10 +74,6 @@ def gpus_here() -> list[str]:
         return [name for name in visible.split(",") if name and name != "-1"]
     if shutil.which("nvidia-smi") is None:
         return []
-    listed = subprocess.run(
-        ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)
     return listed.stdout.split() if listed.returncode == 0 else []

@@ -1,4 +1,5 @@
-"""One long-lived worker process: imports torch once and takes runs one after another.
+"""One long-lived worker process: imports torch once and takes runs one after another; and a run as
+a command line, for schedulers and for several devices.
 
 Speaks JSON lines: a job on stdin is answered by one line on stdout. It ends when its stdin closes,
 which is when its parent is gone.
@@ -9,12 +10,20 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shlex
+import signal
+import subprocess
 import sys
 import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from anomalynet.sweep.command import in_processes_of_its_own
+from anomalynet.config.show import scalar
+from anomalynet.errors import StoppedError
+from anomalynet.runs.folder import RunFolder
+from anomalynet.sweep.jobs import Job
 
 
 def main() -> None:
@@ -38,13 +47,13 @@ def _read(jobs: queue.Queue[str]) -> None:
 def work(job: dict[str, Any]) -> dict[str, Any]:
     """Carry out one job (`Job.message`), and say how it ended: plain values."""
     from anomalynet.config.load import load
-    from anomalynet.errors import AnomalynetError, StoppedError
-    from anomalynet.runs.folder import BusyError, RunFolder
+    from anomalynet.errors import AnomalynetError
+    from anomalynet.runs.folder import BusyError
 
     try:
         RunFolder(Path(job["folder"])).renew(finished=job["renew"])
         if job["devices"] > 1:
-            return in_processes_of_its_own(job)
+            return _in_processes_of_its_own(job)
 
         from anomalynet.training.run import train
 
@@ -64,18 +73,59 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     return {"failed": None, "was_done": outcome is not None and outcome.was_done}
 
 
+def _in_processes_of_its_own(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Train by `anomalynet train`, a process a device; they end with this one, by its pipe."""
+    folder = RunFolder(Path(job["folder"]))
+    was_done = folder.finished
+    words = [*_arguments(job["axis"], job["overrides"]), "--runs", job["runs"], "--no-wait"]
+    words += ["--life-line", *(["--group", job["group"]] if job["group"] else [])]
+    command = [sys.executable, "-m", "anomalynet", "train", job["experiment"], *words]
+    pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+    process = subprocess.Popen(command, stdin=pipe, stdout=nowhere, stderr=pipe, text=True)
+    assert process.stderr
+    last = deque((line.rstrip() for line in process.stderr if line.strip()), maxlen=3)
+    code = process.wait()
+    if code == StoppedError.exit_code:
+        return {"failed": None, "stopped": True}
+    if code < 0:
+        return {"failed": None, "died": f"killed by {signal.Signals(-code).name}"}
+    if code:
+        return {"failed": "\n".join(last) or f"exit status {code}", "busy": folder.running}
+    return {"failed": None, "was_done": was_done}
+
+
+def _arguments(axis: Mapping[str, object], overrides: Sequence[str]) -> list[str]:
+    """A sweep's values and the command line's as `key=value`, the later winning."""
+    return [*(f"{key}={scalar(value)}" for key, value in axis.items()), *overrides]
+
+
+def shell_command(job: Job, runs: Path, group: str) -> str:
+    """One run for a shell, to be started anywhere that sees the folder of the runs."""
+    words = [job.run.arm.experiment, *_arguments(job.run.axis, job.run.overrides)]
+    return shlex.join(["anomalynet", "train", *words, "--runs", str(runs), "--group", group])
+
+
+def end_with_stdin() -> None:
+    """End this process at once when its stdin closes: whoever started it is gone."""
+
+    def watch() -> None:
+        while os.read(0, 1):  # sys.stdin would be locked when the interpreter ends, which aborts
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _memory() -> int:
     """Bytes that this process holds, or on systems without /proc the most it has held."""
     try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf(
-            "SC_PAGE_SIZE"
-        )
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         import resource
 
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
-            1 if sys.platform == "darwin" else 1024
-        )
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most * (1 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":

@@ -17,41 +17,31 @@ from typing import Any
 
 from anomalynet.tracking.record import Record, read_record
 
-COMMAND = (sys.executable, "-m", "anomalynet.tracking.process")
-PATIENCE = 20.0
-"""Seconds that the end of a run waits for W&B."""
+COMMAND = (sys.executable, "-m", "anomalynet.tracking.session")
 BACKLOG = 10_000
 """Epochs that may wait for W&B before they are dropped."""
-SYNC = "`anomalynet sync` uploads what is missing"
 
 
 class Tracker:
     """A process that talks to W&B, and the queue that leads to it.
 
     The process has a session of its own, so that Ctrl-C does not reach it: it ends cleanly when its
-    stdin closes, which is when this process is gone.
+    stdin closes, which is when this process is gone. The end of a run waits for it for `patience`
+    seconds.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        run: Mapping[str, Any],
-        *,
-        quiet: bool = False,
-        patience: float | None = None,
+        self, folder: Path, run: Mapping[str, Any], *, quiet: bool = False, patience: float = 20.0
     ) -> None:
-        self.folder, self.quiet, self.patience = (
-            folder,
-            quiet,
-            PATIENCE if patience is None else patience,
-        )
+        self.folder, self.quiet, self.patience = folder, quiet, patience
+        self.log = folder / "wandb" / "tracking.log"
         self.run_id = str(run["id"])
         self.warning = ""
         self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue(BACKLOG)
         self._process: subprocess.Popen[str] | None = None
         try:
-            (folder / "wandb").mkdir(parents=True, exist_ok=True)
-            with (folder / "wandb" / "tracking.log").open("a", encoding="utf-8") as log:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with self.log.open("a", encoding="utf-8") as log:
                 self._process = subprocess.Popen(
                     COMMAND,
                     stdin=subprocess.PIPE,
@@ -79,10 +69,8 @@ class Tracker:
         try:
             self._queue.put_nowait(message)
         except queue.Full:
-            self._warn(
-                "does not keep up; some epochs are missing there, see "
-                f"{self.folder / 'progress.jsonl'}"
-            )
+            missing = f"some epochs are missing there, see {self.folder / 'progress.jsonl'}"
+            self._warn(f"does not keep up; {missing}")
 
     def finish(self, exit_code: int) -> None:
         """Say how the run ended, and give W&B a bounded time to write it down."""
@@ -90,30 +78,24 @@ class Tracker:
         if process is None:
             return
         self.send({"finish": exit_code})
-        self._close()
+        try:
+            self._queue.put_nowait(None)
+        except queue.Full:
+            self._kill(process)  # it has not read for thousands of epochs
         try:
             status = process.wait(self.patience)
             if status:
-                self._warn(
-                    f"ended with status {status}, see {self.folder / 'wandb' / 'tracking.log'}; "
-                    "the run is not harmed"
-                )
+                self._warn(f"ended with status {status}, see {self.log}; the run is not harmed")
         except subprocess.TimeoutExpired:
             self._kill(process)
-            self._warn(f"was not done {self.patience:.0f} s after the run; {SYNC}")
+            late = f"was not done {self.patience:.0f} s after the run"
+            self._warn(f"{late}; `anomalynet sync` uploads what is missing")
         except BaseException:
             self._kill(process)
             raise
         for thread in self._threads:
             thread.join(1.0)
         self._note()
-
-    def _close(self) -> None:
-        try:
-            self._queue.put_nowait(None)
-        except queue.Full:
-            assert self._process is not None
-            self._kill(self._process)  # it has not read for thousands of epochs
 
     def _kill(self, process: subprocess.Popen[str]) -> None:
         with suppress(OSError):  # it may have just ended
@@ -128,9 +110,7 @@ class Tracker:
                 process.stdin.flush()
             process.stdin.close()
         except OSError:
-            self._warn(
-                f"is gone, see {self.folder / 'wandb' / 'tracking.log'}; the run is not harmed"
-            )
+            self._warn(f"is gone, see {self.log}; the run is not harmed")
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
@@ -158,16 +138,16 @@ class Tracker:
 def environment(folder: Path) -> dict[str, str]:
     """The environment of W&B's processes: its files in the run's folder, no reports to its makers,
     one thread."""
+    wandb = folder.resolve() / "wandb"
     own = {
-        "WANDB_DIR": str(folder.resolve()),
-        "WANDB_DATA_DIR": str(folder.resolve() / "wandb" / "staging"),
-        "WANDB_CACHE_DIR": str(folder.resolve() / "wandb" / "cache"),
+        "WANDB_DIR": str(wandb.parent),
+        "WANDB_DATA_DIR": str(wandb / "staging"),
+        "WANDB_CACHE_DIR": str(wandb / "cache"),
         "WANDB_ERROR_REPORTING": "false",
         "WANDB_SILENT": "true",
         "POLARS_MAX_THREADS": "1",
         "OMP_NUM_THREADS": "1",
     }
-    inherited = {
-        key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"
-    }  # another process's connection
-    return {**inherited, **own}
+    inherited = {**os.environ}
+    inherited.pop("WANDB_SERVICE", None)  # another process's connection
+    return inherited | own

@@ -23,39 +23,37 @@ POINTS = 1000
 def charts(folder: RunFolder, result: Result) -> dict[str, Any]:
     """The table of metrics, and the test part's confusion matrix and precision-recall curve where
     it has labels."""
-    names = sorted({name.partition("/")[2] for name in result.metrics})
-    rows = [
-        [name, *(result.metrics.get(f"{part}/{name}") for part in ("validation", "test"))]
-        for name in names
-    ]
-    found: dict[str, Any] = {
-        "metrics": wandb.Table(columns=["metric", "validation", "test"], data=rows)
-    }
-    if counts := confusion(result):
+    names, parts = (
+        sorted({name.partition("/")[2] for name in result.metrics}),
+        ["validation", "test"],
+    )
+    rows = [[name, *(result.metrics.get(f"{part}/{name}") for part in parts)] for name in names]
+    found: dict[str, Any] = {"metrics": _table(["metric", *parts], rows)}
+    if counts := _confusion(result):
+        columns = ["Actual", "Predicted", "nPredictions"]
         found["test/confusion_matrix"] = wandb.plot_table(
             "wandb/confusion_matrix/v1",
-            wandb.Table(columns=["Actual", "Predicted", "nPredictions"], data=counts),
-            {"Actual": "Actual", "Predicted": "Predicted", "nPredictions": "nPredictions"},
+            _table(columns, counts),
+            {name: name for name in columns},
             {"title": "Test part at the threshold"},
         )
-    steps = (
-        pl.read_parquet(folder.scores)
-        .filter(pl.col("split") == "test")
-        .drop_nulls(["label", "score"])
-    )
-    recall, precision = precision_recall(steps["label"].to_numpy(), steps["score"].to_numpy())
+    steps = pl.read_parquet(folder.scores).filter(pl.col("split") == "test")
+    steps = steps.drop_nulls(["label", "score"])
+    recall, precision = _precision_recall(steps["label"].to_numpy(), steps["score"].to_numpy())
     if len(recall):
-        table = wandb.Table(
-            columns=["recall", "precision"],
-            data=[list(pair) for pair in zip(recall, precision, strict=True)],
-        )
-        found["test/precision_recall"] = wandb.plot.line(
-            table, "recall", "precision", title="Test part: precision over recall"
-        )
+        points = [list(pair) for pair in zip(recall, precision, strict=True)]
+        table = _table(["recall", "precision"], points)
+        title = "Test part: precision over recall"
+        curve = wandb.plot.line(table, "recall", "precision", title=title)
+        found["test/precision_recall"] = curve
     return found
 
 
-def confusion(result: Result) -> list[list[Any]]:
+def _table(columns: Sequence[str], data: list[list[Any]]) -> wandb.Table:
+    return wandb.Table(columns=[*columns], data=data)
+
+
+def _confusion(result: Result) -> list[list[Any]]:
     """(actual, predicted, steps) of the test part; empty where it has no labels."""
     cells = {
         ("normal", "normal"): "true_negatives",
@@ -67,23 +65,18 @@ def confusion(result: Result) -> list[list[Any]]:
     return [[*pair, int(count)] for pair, count in counts.items() if count is not None]
 
 
-def precision_recall(
+def _precision_recall(
     labels: NDArray[np.integer], scores: NDArray[np.float64]
 ) -> tuple[list[float], list[float]]:
-    """Recall and precision at each different score (step,), thinned evenly to at most POINTS; empty
-    without both classes."""
+    """Recall and precision at each different score, at most POINTS; empty without both classes."""
     if not 0 < labels.sum() < len(labels):
         return [], []
     order = np.argsort(-scores, kind="stable")
     hits, ranked = np.cumsum(labels[order]), scores[order]
-    last = np.append(
-        np.flatnonzero(np.diff(ranked)), len(ranked) - 1
-    )  # of each group of equal scores
-    chosen = (
-        last[np.unique(np.linspace(0, len(last) - 1, POINTS).round().astype(int))]
-        if len(last) > POINTS
-        else last
-    )
+    ends = np.flatnonzero(np.diff(ranked))
+    chosen = np.append(ends, len(ranked) - 1)  # the last of each group of equal scores
+    if len(chosen) > POINTS:
+        chosen = chosen[np.unique(np.linspace(0, len(chosen) - 1, POINTS).round().astype(int))]
     return (hits[chosen] / hits[-1]).tolist(), (hits[chosen] / (chosen + 1)).tolist()
 
 
@@ -95,20 +88,15 @@ def facts(folder: RunFolder, result: Result) -> dict[str, Any]:
 
 def data_manifest(result: Result) -> wandb.Artifact:
     """The data as an artifact, named by its fingerprint; the data itself stays where it is."""
-    artifact = wandb.Artifact(
-        f"data-{result.fingerprint[:10]}", "dataset", metadata={"name": result.data}
-    )
+    name = f"data-{result.fingerprint[:10]}"
+    artifact = wandb.Artifact(name, "dataset", metadata={"name": result.data})
+    parts = {
+        name: {"series": list(part.series), "steps": part.steps, "windows": part.windows}
+        for name, part in result.parts.items()
+    }
+    what: dict[str, Any] = {"name": result.data, "fingerprint": result.fingerprint}
+    what |= {"channels": list(result.channels), "parts": parts}
     with artifact.new_file("manifest.json") as file:
-        parts = {
-            name: {"series": list(part.series), "steps": part.steps, "windows": part.windows}
-            for name, part in result.parts.items()
-        }
-        what = {
-            "name": result.data,
-            "fingerprint": result.fingerprint,
-            "channels": list(result.channels),
-            "parts": parts,
-        }
         file.write(json.dumps(what, indent=2))
     return artifact
 
@@ -118,11 +106,8 @@ def model(folder: RunFolder, result: Result) -> wandb.Artifact | None:
     path = folder.best if folder.best.exists() else folder.classical
     if not path.exists():
         return None
-    artifact = wandb.Artifact(
-        f"model-{result.id}",
-        "model",
-        metadata={"threshold": result.threshold, "best_epoch": result.best_epoch},
-    )
+    metadata = {"threshold": result.threshold, "best_epoch": result.best_epoch}
+    artifact = wandb.Artifact(f"model-{result.id}", "model", metadata=metadata)
     artifact.add_file(str(path), skip_cache=True, policy="immutable")
     return artifact
 
@@ -130,8 +115,5 @@ def model(folder: RunFolder, result: Result) -> wandb.Artifact | None:
 def rows_table(rows: Sequence[Mapping[str, Any]]) -> wandb.Table:
     """Rows as a table, with every key that any of them has."""
     columns: list[str | int] = list(dict.fromkeys(key for row in rows for key in row))
-    return wandb.Table(
-        columns=columns,
-        data=[[row.get(str(key)) for key in columns] for row in rows],
-        allow_mixed_types=True,
-    )
+    data = [[row.get(str(key)) for key in columns] for row in rows]
+    return wandb.Table(columns=columns, data=data, allow_mixed_types=True)

@@ -57,13 +57,9 @@ def pending(folder: Path) -> list[Path]:
     """The parts of a run that W&B's server does not have, oldest first."""
     record = read_record(folder)
     parts = (
-        [
-            folder / part.folder
-            for part in record.parts
-            if part.mode == "offline" or not part.finished
-        ]
-        if record
-        else []
+        folder / part.folder
+        for part in (record.parts if record else ())
+        if part.mode == "offline" or not part.finished
     )
     return [
         part for part in parts if any(part.glob("*.wandb")) and not any(part.glob("*.wandb.synced"))
@@ -76,13 +72,8 @@ def notes(folders: Iterable[Path]) -> list[str]:
     said: Counter[str] = Counter()
     for folder in folders:
         if record := read_record(folder):
-            reasons = (
-                {part.reason for part in record.parts if part.mode == "offline"}
-                if pending(folder)
-                else set()
-            )
-            said.update(f"offline ({reason})" for reason in reasons)
+            offline = {part.reason for part in record.parts if part.mode == "offline"}
+            said.update(f"offline ({why})" for why in offline if pending(folder))
             said.update([record.warning] if record.warning else [])
-    return [
-        f"W&B: {count} {'run' if count == 1 else 'runs'}: {what}" for what, count in said.items()
-    ]
+    counts = {what: f"{count} {'run' if count == 1 else 'runs'}" for what, count in said.items()}
+    return [f"W&B: {count}: {what}" for what, count in counts.items()]

@@ -1,9 +1,12 @@
-"""A run that W&B is told of while it is trained, or afterwards."""
+"""What W&B is told: a run while it is trained or afterwards, and a sweep as one more run in its
+group."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -54,18 +57,14 @@ def catch_up(loaded: Loaded, folder: RunFolder, group: str | None) -> None:
 def described(loaded: Loaded, folder: RunFolder, group: str | None) -> dict[str, Any]:
     """What W&B should know of a run before its first epoch."""
     config, name = loaded.config, folder.path.name
-    policy = config.data.split.policy
+    policy = [] if config.data.split.policy == "auto" else [config.data.split.policy]
     resolved = {key: value for key, value in asdict(config).items() if key != "tracking"}
     return {
         "job_type": "train",
         "id": name,
         "name": f"{loaded.name} {name}",
         "group": group,
-        "tags": [
-            Path(config.model.name).stem,
-            config.data.title,
-            *([policy] if policy != "auto" else []),
-        ],
+        "tags": [Path(config.model.name).stem, config.data.title, *policy],
         "config": {"experiment": loaded.name, "run_id": name, **resolved},
     }
 
@@ -86,3 +85,43 @@ class Both:
         """W&B is not told of steps."""
         if self.first:
             self.first.step(epoch, step, steps)
+
+
+def track_sweep(
+    name: str, rows: Sequence[Mapping[str, Any]], report_folder: Path | None, runs: Path
+) -> Path | None:
+    """Log a sweep's summary; the same rows are logged once. Whatever goes wrong is said on stderr
+    and costs nothing else.
+
+    Args:
+        name: of the sweep, which is the W&B group of its runs.
+        rows: one a run; plain values (text, numbers, None).
+        report_folder: uploaded as an artifact; None where there is no report.
+        runs: folder of the runs; W&B's files lie in `.sweeps/NAME` there, where `anomalynet sync`
+        finds them.
+
+    Returns:
+        the folder of its files; None where nothing is logged: W&B is disabled, or one of its agents
+        runs this command, which shows its runs in a sweep of its own.
+    """
+    if os.environ.get("WANDB_MODE") == "disabled" or os.environ.get("WANDB_SWEEP_ID"):
+        return None
+    folder = runs / ".sweeps" / name
+    plain = json.loads(json.dumps(list(rows), default=str))
+    text = json.dumps(plain, sort_keys=True)
+    identity = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+    known = read_record(folder)
+    if known and known.id == identity and known.parts and known.parts[-1].finished:
+        return folder
+    run = {
+        "job_type": "sweep",
+        "id": identity,
+        "name": name,
+        "group": name,
+        "tags": ["sweep"],
+        "config": {"sweep": name, "runs": len(plain)},
+    }
+    tracker = Tracker(folder, run, patience=60.0)
+    tracker.send({"rows": plain, "report": str(report_folder.resolve()) if report_folder else None})
+    tracker.finish(exit_code=0)
+    return folder

@@ -1,10 +1,15 @@
-"""One W&B run, from `wandb.init` to `finish`; only the tracking process imports it."""
+"""One W&B run, from `wandb.init` to `finish`, and the process that carries it: takes JSON lines on
+stdin, answers with what the user should read, ends when stdin closes."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +19,11 @@ from anomalynet.runs.folder import RunFolder
 from anomalynet.tracking.record import Part, Record, read_record
 
 PROJECT = "anomalynet"
-REPORT = (
-    "report.md",
-    "cost.md",
-    "tables/*.csv",
-    "figures/*.svg",
-    "figures/*.png",
-    "best.yaml",
-    "pareto_*.yaml",
-)
+TEXTS = ("report.md", "cost.md", "best.yaml", "pareto_*.yaml")
+REPORT = (*TEXTS, "tables/*.csv", "figures/*.svg", "figures/*.png")
 """What a report's folder holds of a report."""
+LONGEST_FAREWELL = 60.0
+"""Seconds after which the process ends come what may; the training process waits less."""
 INIT_TIMEOUT = 10.0
 """Seconds that W&B's server has to answer before the run goes on offline."""
 
@@ -41,9 +41,8 @@ class Session:
             self.record.id, self.record.next_epoch = self.run.id, 0
         self.record.warning = ""
         mode = "offline" if self.run.offline else "online"
-        self.part = Part(
-            str(Path(self.run.settings.sync_dir).relative_to(folder.resolve())), mode, reason
-        )
+        own = Path(self.run.settings.sync_dir).relative_to(folder.resolve())
+        self.part = Part(str(own), mode, reason)
         self.record.parts.append(self.part)
         self.record.write(folder)
         if reason:
@@ -55,11 +54,8 @@ class Session:
         """Log an epoch, and before it those that a kill kept from us: `progress.jsonl` has them,
         from the checkpoint."""
         number = int(line["epoch"])
-        missed = [
-            old
-            for old in self.folder.read_progress()
-            if self.record.next_epoch <= old["epoch"] < number
-        ]
+        known, first = self.folder.read_progress(), self.record.next_epoch
+        missed = [old for old in known if first <= old["epoch"] < number]
         for one in (*missed, line):
             self.run.log(dict(one), step=int(one["epoch"]), commit=True)
         self.record.next_epoch = number + 1
@@ -74,9 +70,8 @@ class Session:
             artifact = wandb.Artifact(f"report-{Path(report).resolve().name}", "report")
             for pattern in REPORT:  # other files may lie there, which are nobody's business
                 for path in sorted(Path(report).glob(pattern)):
-                    artifact.add_file(
-                        str(path), name=path.relative_to(report).as_posix(), skip_cache=True
-                    )
+                    name = path.relative_to(report).as_posix()
+                    artifact.add_file(str(path), name=name, skip_cache=True)
             self.run.log_artifact(artifact)
 
     def finish(self, exit_code: int) -> None:
@@ -90,14 +85,10 @@ class Session:
             self.record.write(self.folder.path)
 
     def _result(self) -> None:
-        from anomalynet.tracking import (
-            content,
-        )  # not before training is over: Polars takes time to import
+        from anomalynet.tracking import content  # Polars takes time: not before training is over
 
         result = self.folder.read_result()
-        for old in (
-            self.folder.read_progress()
-        ):  # the last epochs, where the run was killed between training and testing
+        for old in self.folder.read_progress():  # it may have been killed before testing
             if old["epoch"] >= self.record.next_epoch:
                 self.epoch(old)
         self.run.summary.update({**result.metrics, **content.facts(self.folder, result)})
@@ -127,13 +118,8 @@ def _begin(folder: Path, run: Mapping[str, Any], pid: int) -> tuple[wandb.Run, s
 
 def _init(run: Mapping[str, Any], mode: Any, pid: int) -> wandb.Run:
     agent = bool(os.environ.get("WANDB_SWEEP_ID"))  # a W&B sweep gives each run its id and project
-    settings = wandb.Settings(
-        console="off",
-        silent=True,
-        x_stats_pid=pid,
-        x_transaction_log_flush_interval=1.0,
-        save_code=False,
-    )
+    settings = wandb.Settings(console="off", silent=True, x_stats_pid=pid, save_code=False)
+    settings.x_transaction_log_flush_interval = 1.0
     if "WANDB_INIT_TIMEOUT" not in os.environ:
         settings.init_timeout = INIT_TIMEOUT
     return wandb.init(
@@ -148,3 +134,42 @@ def _init(run: Mapping[str, Any], mode: Any, pid: int) -> wandb.Run:
         config=run["config"],
         settings=settings,
     )
+
+
+def main() -> int:
+    """Serve one run."""
+    lines = os.fdopen(os.dup(0), encoding="utf-8")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    # W&B's own process inherits 0 and 1: it must hold no end of our pipes.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    if hasattr(os, "nice"):
+        os.nice(5)  # training comes first where cores are few
+
+    def say(text: str) -> None:
+        with suppress(OSError):  # nobody may be there to read it
+            print(text, file=answers, flush=True)
+
+    hello = json.loads(lines.readline())
+    session = Session(Path(hello["folder"]), hello["run"], pid=hello["pid"], say=say)
+    exit_code = 1  # stdin closes without a word: the run was killed
+    for line in lines:
+        message = json.loads(line)
+        if "epoch" in message:
+            session.epoch(message["epoch"])
+        elif "rows" in message:
+            session.sweep(message["rows"], message["report"])
+        else:
+            exit_code = message["finish"]
+    threading.Thread(target=_end_anyway, daemon=True).start()
+    session.finish(exit_code)
+    return 0
+
+
+def _end_anyway() -> None:
+    threading.Event().wait(LONGEST_FAREWELL)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -62,15 +62,13 @@ def _upload(name: str, folder: Path, timeout: float) -> Upload:
             record.write(folder)
         return Upload(name, "synced", len(parts))
     if "No API key" in said:
-        raise UsageError(
-            "there is no W&B API key", "`wandb login` stores one, or set WANDB_API_KEY"
-        )
+        hint = "`wandb login` stores one, or set WANDB_API_KEY"
+        raise UsageError("there is no W&B API key", hint)
     return Upload(name, "failed", len(left), _reason(said))
 
 
 def _sync(folder: Path, parts: list[Path], timeout: float) -> str:
-    """Run `wandb sync` and return what it said; its output goes through a file, for W&B's own
-    process may hold a pipe open."""
+    """What `wandb sync` said; through a file, for W&B's own process may hold a pipe open."""
     command = [*WANDB, "sync", "--include-online", *(str(part) for part in parts)]
     env = {**environment(folder), "WANDB_SILENT": "false"}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:

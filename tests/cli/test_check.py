@@ -15,21 +15,9 @@ from tests.training.small import imported
 
 SETTINGS = "{data.name: gate_cli, data.calibration_rows: 50, data.stride: 4}"
 GOLDEN = f"experiments: [logistic]\nfolds: [0]\npresets: {{quick: {SETTINGS}}}\n"
-SMOKE = (
-    f"experiments: [logistic]\nseeds: [0, 1, 2, 3, 4, 5]\nfolds: [0]\npresets: {{quick: "
-    f"{SETTINGS}}}\n"
-)
-COMMAND = (
-    "check",
-    "--golden",
-    "golden.yaml",
-    "--sweep",
-    "smoke.yaml",
-    "--against",
-    "baseline.json",
-    "--slots",
-    "1",
-)
+SMOKE = GOLDEN + "seeds: [0, 1, 2, 3, 4, 5]\n"
+FILES = "--golden golden.yaml --sweep smoke.yaml --against baseline.json"
+COMMAND = ("check", *FILES.split(), "--slots", "1")
 
 
 @pytest.fixture(scope="module")
@@ -73,17 +61,8 @@ def test_nothing_changed_then_a_loss_with_table_annotations_summary_and_files(
 ) -> None:
     assert main([*COMMAND]) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert rows[0] == [
-        "part",
-        "experiment",
-        "metric",
-        "baseline",
-        "now",
-        "difference",
-        "interval",
-        "verdict",
-        "history",
-    ]
+    heading = "part experiment metric baseline now difference interval verdict history"
+    assert rows[0] == heading.split()
     assert [row[7] for row in rows[1:-1]] == ["same"] * 5
     assert rows[-1][0].startswith("no regression (5 comparisons with baseline.json, torch ")
     worse(here)
@@ -124,29 +103,17 @@ def test_an_experiment_that_went_or_came_is_nothing_to_compare(
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     assert main([*COMMAND]) == 4
     told = capsys.readouterr()
-    assert (
-        "::error title=anomalynet check::logistic: in the baseline (golden), gone from sweep "
-        "golden%0Arandom_forest: " in told.err
-    )
-    assert "logistic: in the baseline (golden), gone from sweep golden" in told.err
+    assert "::error title=anomalynet check::logistic: in the baseline (golden), gone " in told.err
+    assert "golden%0Arandom_forest: " in told.err
     assert "random_forest: in sweep golden, not in the baseline (golden)" in told.err
     steps = told.err[told.err.rindex("→") :]
-    assert (
-        'logistic: the same command with --only golden --update "reason", without --experiments, '
-        "takes it out" in steps
-    )
-    assert (
-        "random_forest: the same command with --only golden --experiments random_forest --update "
-        '"reason" adds it' in steps
-    )
+    assert 'logistic: the same command with --only golden --update "reason"' in steps
+    assert "--only golden --experiments random_forest --update" in steps
     (here / "golden.yaml").write_text(GOLDEN.replace("logistic", "removed"))
     assert main([*COMMAND]) == 4
     told = capsys.readouterr()
     assert "removed: sweep golden.yaml names this experiment, and it is gone" in told.err
-    assert (
-        "take it out of sweep golden.yaml; then `anomalynet check --only golden --update"
-        in told.err
-    )
+    assert "then `anomalynet check --only golden --update" in told.err
     (here / "golden.yaml").write_text(GOLDEN)
     (here / "baseline.json").unlink()
     assert main([*COMMAND]) == 4
@@ -166,16 +133,12 @@ def test_update_keeps_the_history_and_an_experiment_taken_out_goes(
     baseline = read_baseline(here / "baseline.json")
     assert [entry.reason for entry in baseline.history] == ["first", "another model"]
     (environment,) = baseline.environments.values()
-    assert (set(environment.golden), set(environment.statistical)) == (
-        {"logistic"},
-        {"isolation_forest"},
-    )
+    assert set(environment.golden) == {"logistic"}
+    assert set(environment.statistical) == {"isolation_forest"}
     capsys.readouterr()
     assert main([*COMMAND, "--history", "--json"]) == 0
-    assert [list(entry["means"]) for entry in json.loads(capsys.readouterr().out)] == [
-        ["logistic"],
-        ["isolation_forest"],
-    ]
+    means = [list(entry["means"]) for entry in json.loads(capsys.readouterr().out)]
+    assert means == [["logistic"], ["isolation_forest"]]
     assert main([*COMMAND, "--history", "--out", "history.svg", "--experiments", "logistic"]) == 0
     assert "isolation_forest" not in capsys.readouterr().out
     assert b"logistic" in (here / "history.svg").read_bytes()
@@ -207,10 +170,7 @@ def test_a_run_that_fails_passes_no_gate_and_changes_no_baseline(
         (["--golden", "attention"], "varies something else"),
         (["--history", "--out", "history.pdf"], "the figure is an .svg or a .png file"),
         (["--slots", "0"], "--slots must be at least 1"),
-        (
-            ["--out", "golden.yaml"],
-            "--out golden.yaml: is a file, and check.md and check.json go into a folder",
-        ),
+        (["--out", "golden.yaml"], "--out golden.yaml: is a file"),
         (["--out", "golden.yaml/below"], "--out golden.yaml/below: nothing can be written at "),
         (["--history", "--out", "folder.svg"], "--out folder.svg: is a folder"),
         (["--history", "--out", "golden.yaml/h.svg"], "nothing can be written at "),

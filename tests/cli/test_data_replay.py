@@ -25,19 +25,8 @@ def rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_text(
         "t,room,temp,state\n0,a,20,0\n60,a,21,1\n120,a,22,0\n0,b,NA,0\n60,b,NA,0\n120,b,19,0\n"
     )
-    named = [
-        "--name",
-        "rooms",
-        "--time",
-        "t",
-        "--series",
-        "room",
-        "--label",
-        "state",
-        "--period",
-        "60",
-    ]
-    assert cli.main(["data", "import", str(path), *named]) == 0
+    named = ["--name", "rooms", "--time", "t", "--series", "room", "--label", "state"]
+    assert cli.main(["data", "import", str(path), *named, "--period", "60"]) == 0
 
 
 @contextmanager

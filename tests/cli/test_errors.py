@@ -36,11 +36,7 @@ SMALL = f"data.scenario='{TINY}' data.calibration_rows=50"
     [
         ("trian cnn", 2, "there is no verb 'trian'; did you mean 'train'?"),
         ("train cnnn", 2, "did you mean 'cnn'?"),
-        (
-            "train cnn training.epoch=3 seed=x",
-            2,
-            "unknown key 'training.epoch'; did you mean 'training.epochs'?",
-        ),
+        ("train cnn training.epoch=3 seed=x", 2, "did you mean 'training.epochs'?"),
         ("train cnn seed=4294967296", 2, "must be below 2^32"),
         ("train cnn --devices 0", 2, "must be at least 1, not 0"),
         (f"train cnn --devices 999 {SMALL}", 2, "hardware.devices=999: this machine has"),
@@ -48,26 +44,12 @@ SMALL = f"data.scenario='{TINY}' data.calibration_rows=50"
         ("train cnn data.name=${oc.env:HOME}", 2, "only ${another.key} can be filled in"),
         ("train cnn data.name=skap", 2, "did you mean data.name=skab?"),
         ("train cnn --runs taken", 2, "cannot be made"),
-        (
-            f"train cnn model.name=./broken.py {SMALL}",
-            2,
-            "./broken.py:15: RuntimeError: mat1 and mat2",
-        ),
+        (f"train cnn model.name=./broken.py {SMALL}", 2, "./broken.py:15: RuntimeError: mat1 and"),
         ("train extended.yaml", 2, "extended.yaml:2: unknown key 'training.epoch'"),
-        (
-            "train lost.yaml",
-            2,
-            "lost.yaml:1: extends 'hybird', which is neither in . nor among the experiments; did "
-            "you mean 'hybrid'?",
-        ),
+        ("train lost.yaml", 2, "lost.yaml:1: extends 'hybird', which is neither in "),
         ("test zz", 2, "there is no run 'zz'"),
         ("report --runs nowhere", 4, "no finished run"),
-        (
-            "report --format html,pdf",
-            2,
-            "there is no form 'pdf' of a report\n  → --format is one or several of html, md, "
-            "latex, csv, or all",
-        ),
+        ("report --format html,pdf", 2, "there is no form 'pdf' of a report\n  → --format is one"),
         ("sweep components --format docx", 2, "there is no form 'docx'"),
         ("reproduce --format docx", 2, "there is no form 'docx'"),
         ("reproduce --models=", 2, "no experiment is named"),

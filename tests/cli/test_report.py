@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from anomalynet.cli import report
+from anomalynet.cli.main import main
 from anomalynet.errors import NothingToCompareError, UsageError
 from tests.reporting.synthetic import record
 
@@ -26,11 +27,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def call(*arguments: str) -> int:
         parser = argparse.ArgumentParser()
         report.add_arguments(parser)
-        return report.run(
-            parser.parse_args(
-                [*arguments, "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "reports")]
-            )
-        )
+        places = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "reports")]
+        return report.run(parser.parse_args([*arguments, *places]))
 
     return call
 
@@ -61,30 +59,31 @@ def test_each_data_set_gets_a_report(
 ) -> None:
     assert run("--json") == 0
     listed = json.loads(capsys.readouterr().out)
-    assert [
-        (row["data"], row["runs"], Path(row["report"]).relative_to(tmp_path)) for row in listed
-    ] == [
-        ("skab", 1, Path("reports/skab/report.md")),
-        ("ton_iot/fridge", 1, Path("reports/ton_iot-fridge/report.md")),
-    ]
+    folders = {row["data"]: Path(row["report"]).relative_to(tmp_path) for row in listed}
+    assert {data: str(path) for data, path in folders.items()} == {
+        "skab": "reports/skab/report.md",
+        "ton_iot/fridge": "reports/ton_iot-fridge/report.md",
+    }
+    assert [row["runs"] for row in listed] == [1, 1]
     assert "# Report on skab" in (tmp_path / "reports/skab/report.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    "given, told",
-    [
-        ([], "anomalynet report --data skab"),
-        (["mine", "--runs", "runs", "--out", "reports"], "anomalynet report mine --data skab"),
-        (
-            ["--runs", "old/runs", "--out", "/home/me/mine"],
-            "anomalynet report --data skab --runs old/runs --out '…/mine'",
-        ),
-    ],
-)
-def test_the_command_names_the_folders_that_were_given(given: list[str], told: str) -> None:
-    parser = argparse.ArgumentParser()
-    report.add_arguments(parser)
-    assert report._command(parser.parse_args(given), "skab") == told
+@pytest.mark.usefixtures("stored")
+def test_a_report_names_the_command_that_writes_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anomalynet.reporting.paper_section.draw_all", lambda tables: {})
+    monkeypatch.chdir(tmp_path)
+    given = {
+        "": "anomalynet report --data skab",
+        "mine --out reports --runs runs": "anomalynet report mine --data skab",
+        f"--out {tmp_path}/own": "anomalynet report --data skab --out '…/own'",
+    }
+    for words, told in given.items():
+        assert main(["report", "--data", "skab", *words.split()]) == 0
+        (path,) = tmp_path.glob(f"{'own' if 'own' in told else 'reports'}/*/report.md")
+        assert told in path.read_text(encoding="utf-8")
+        path.unlink()
 
 
 def test_models_that_two_data_sets_have_are_compared(
@@ -95,16 +94,9 @@ def test_models_that_two_data_sets_have_are_compared(
             store(tmp_path / "runs", experiment, data, seed)
     assert run("--json") == 0
     listed = json.loads(capsys.readouterr().out)
-    assert listed[-1] == {
-        "data": "2 compared",
-        "runs": 6,
-        "report": str(tmp_path / "reports" / "comparison" / "report.md"),
-    }
-    assert (
-        Path(listed[-1]["report"])
-        .read_text(encoding="utf-8")
-        .startswith("# 3 models on 2 data sets\n")
-    )
+    path = tmp_path / "reports/comparison/report.md"
+    assert listed[-1] == {"data": "2 compared", "runs": 6, "report": str(path)}
+    assert path.read_text(encoding="utf-8").startswith("# 3 models on 2 data sets\n")
     assert run("--data", "skab") == 0
     assert "compared" not in capsys.readouterr().out
 
@@ -127,26 +119,17 @@ def test_a_report_has_the_forms_that_are_asked_for_and_the_path_of_the_first_is_
     first: str,
     files: set[str],
 ) -> None:
-    run("plain", "--data", "skab")
+    mine = tmp_path / "reports/mine"
+    assert run("mine", "--data", "skab") == 0
+    text = (mine / "report.md").read_bytes()
     capsys.readouterr()
     assert run("mine", "--data", "skab", "--json", *arguments) == 0
-    assert json.loads(capsys.readouterr().out)[0]["report"] == str(
-        tmp_path / "reports/mine" / first
-    )
-    mine = tmp_path / "reports/mine"
+    assert json.loads(capsys.readouterr().out)[0]["report"] == str(mine / first)
     assert {path.name for path in mine.iterdir() if path.is_file()} == files
-    text = (
-        (mine / "report.md")
-        .read_text(encoding="utf-8")
-        .replace("anomalynet report mine", "anomalynet report plain")
-    )
-    assert text == (tmp_path / "reports/plain/report.md").read_text(encoding="utf-8")
-    parquet = {path.stem for path in (mine / "tables").glob("*.parquet")}
-    assert parquet == (
-        {path.stem for path in (mine / "tables").glob("*.csv")}
-        if {"csv", "all"} & {*arguments}
-        else set()
-    )
+    assert (mine / "report.md").read_bytes() == text
+    tables, wanted = mine / "tables", {"csv", "all"} & {*arguments}
+    parquet = {path.stem for path in tables.glob("*.parquet")}
+    assert parquet == ({path.stem for path in tables.glob("*.csv")} if wanted else set())
 
 
 @pytest.mark.usefixtures("stored")

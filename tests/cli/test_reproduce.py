@@ -21,42 +21,28 @@ from anomalynet.errors import UsageError
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.plan import plan
+from tests.gate.training import in_process
 from tests.training.small import table
 
 
 def test_a_split_that_must_be_refused_is_refused_before_the_first_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    steps = 600
-    file = tmp_path / "late.csv"
-    pl.DataFrame(
-        {
-            "time": range(steps),
-            "a": range(steps),
-            "label": [int(step >= 400) for step in range(steps)],
-        }
-    ).write_csv(file)
+    file, steps = tmp_path / "late.csv", range(600)
+    labels = [int(step >= 400) for step in steps]
+    pl.DataFrame({"time": steps, "a": steps, "label": labels}).write_csv(file)
     import_table(ImportRequest(file=file, name="late", time="time", label="label"))
-    code = main(
-        [
-            "reproduce",
-            "--data",
-            "late",
-            "--models",
-            "logistic",
-            "--runs",
-            str(tmp_path / "runs"),
-            "data.calibration_rows=20",
-        ]
-    )
-    assert code == 2
+    command = ["reproduce", "--data", "late", "--models", "logistic", "data.calibration_rows=20"]
+    assert main([*command, "--runs", str(tmp_path / "runs")]) == 2
     assert "data.split.interleave=20" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 
 def test_a_report_of_one_model_of_own_data_then_nothing_to_do(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    in_process(monkeypatch)
+    monkeypatch.chdir(tmp_path)
     request = ImportRequest(
         file=table(tmp_path / "own.csv"),
         name="mill",
@@ -66,33 +52,18 @@ def test_a_report_of_one_model_of_own_data_then_nothing_to_do(
         ignore=("part",),
     )
     import_table(request)
-    arguments = [
-        "reproduce",
-        "--data",
-        "mill",
-        "--models",
-        "logistic",
-        "--runs",
-        str(tmp_path / "runs"),
-        "--out",
-        str(tmp_path / "report"),
-    ]
-    keys = [
-        "data.split.folds=3",
-        "data.split.policy=group",
-        "data.calibration_rows=20",
-        "data.stride=4",
-    ]
-    assert main([*arguments, *keys]) == 0
-    text = (tmp_path / "report" / "report.md").read_text()
+    command = ["reproduce", "--data", "mill", "--models", "logistic", "--out", "report"]
+    command += ["data.split.folds=3", "data.split.policy=group", "data.calibration_rows=20"]
+    assert main([*command, "data.stride=4"]) == 0
+    text = Path("report/report.md").read_text()
     assert "9 runs of 1 model (Logistic)" in text
     assert "Not run: CNN, LSTM, CNN-LSTM, Hybrid" in text
     assert "row position" in text
     assert "calibration by offset" in text
     capsys.readouterr()
-    assert main([*arguments, *keys, "--json"]) == 0
+    assert main([*command, "data.stride=4", "--json"]) == 0
     assert "9 runs on mill, 9 done" in capsys.readouterr().err
-    assert (tmp_path / "report" / "report.md").read_text() == text
+    assert Path("report/report.md").read_text() == text
 
 
 def test_an_audit_is_known_by_everything_it_depends_on_but_the_fold_and_the_place() -> None:
@@ -104,17 +75,8 @@ def test_an_audit_is_known_by_everything_it_depends_on_but_the_fold_and_the_plac
         replace(config, mask_channel=False),
         replace(config, split=SplitConfig(interleave=20)),
     ]
-    assert (
-        len(
-            {
-                own,
-                identity(config, 1, "f"),
-                identity(config, 0, "g"),
-                *(identity(other, 0, "f") for other in others),
-            }
-        )
-        == 6
-    )
+    every = {own, identity(config, 1, "f"), identity(config, 0, "g")}
+    assert len(every | {identity(other, 0, "f") for other in others}) == 6
 
 
 def labelled(
@@ -127,25 +89,14 @@ def labelled(
     return label_of(read, jobs_of(plan(read, overrides), Path("runs")), overrides, models)
 
 
-@pytest.mark.parametrize(
-    ("sweep", "overrides", "preset", "name"),
-    [
-        ("paper_models", (), "quick", "smart_city-quick"),
-        ("paper_models", ("hardware.threads=2",), "full", "smart_city"),
-        (
-            "paper_models",
-            ("data.split.policy=held_out_types",),
-            "quick",
-            "smart_city-held_out_types-quick",
-        ),
-        ("components", ("data.name=healthcare",), "quick", "components-healthcare-quick"),
-        ("components", (), "full", "components-smart_city"),
-    ],
-)
-def test_a_report_is_named_by_its_sweep_data_and_preset(
-    sweep: str, overrides: tuple[str, ...], preset: str, name: str
-) -> None:
-    assert labelled(*overrides, sweep=sweep, preset=preset) == name
+def test_a_report_is_named_by_its_sweep_data_and_preset() -> None:
+    assert labelled() == "smart_city-quick"
+    assert labelled("hardware.threads=2", preset="full") == "smart_city"
+    policy = "data.split.policy=held_out_types"
+    assert labelled(policy) == "smart_city-held_out_types-quick"
+    other = labelled("data.name=healthcare", sweep="components")
+    assert other == "components-healthcare-quick"
+    assert labelled(sweep="components", preset="full") == "components-smart_city"
 
 
 def test_other_settings_and_other_worlds_have_reports_of_their_own(tmp_path: Path) -> None:

@@ -9,25 +9,16 @@ import polars as pl
 import pytest
 
 from anomalynet.cli.main import main
-from anomalynet.cli.simulate_progress import SimulationProgress
+from anomalynet.cli.progress import SimulationProgress
 
-TINY = [
-    "smart_city",
-    "deployment.nodes=4",
-    "deployment.cell_nodes=2",
-    "duration=3h",
-    "sampling.period=60",
-    "incidents.quiet_hours=0.2",
-]
+KEYS = "deployment.nodes=4 deployment.cell_nodes=2 duration=3h sampling.period=60"
+TINY = ["smart_city", *KEYS.split(), "incidents.quiet_hours=0.2"]
 
 
 def test_the_presets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", "--list", "--json"]) == 0
-    assert [row["scenario"] for row in json.loads(capsys.readouterr().out)] == [
-        "healthcare",
-        "industrial",
-        "smart_city",
-    ]
+    names = [row["scenario"] for row in json.loads(capsys.readouterr().out)]
+    assert names == ["healthcare", "industrial", "smart_city"]
 
 
 def test_a_world_its_csv_and_its_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,11 +49,7 @@ def test_a_world_its_csv_and_its_counts(tmp_path: Path, capsys: pytest.CaptureFi
         ("smart_cty --out x", "did you mean 'smart_city'?"),
         ("smart_city", "simulate needs a folder for the world"),
         ("smart_city --out x --workers 0", "--workers must be at least 1, not 0"),
-        (
-            "smart_city sampling.period=-30 --out x",
-            "argument 'sampling.period=-30': sampling.period: must be positive and finite, not "
-            "-30.0",
-        ),
+        ("smart_city sampling.period=-30 --out x", "sampling.period: must be positive and finite"),
         ("smart_city duration=24x radio.kind=wifi --out x", "'24x' is not a duration"),
         ("smart_city --out x --wrokers 2", "unrecognised: --wrokers"),
     ],
@@ -96,7 +83,7 @@ def test_progress_elsewhere_than_on_a_terminal_is_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     times = iter([0.0, 0.0, 1.0, 20.0, 21.0])
-    monkeypatch.setattr("anomalynet.cli.simulate_progress.time.monotonic", lambda: next(times))
+    monkeypatch.setattr("anomalynet.cli.progress.time.monotonic", lambda: next(times))
     with SimulationProgress("city", 2, 36_000.0) as progress:
         for reached in (36_000.0, 37_000.0, 54_000.0, 55_000.0):
             progress(reached)
@@ -111,39 +98,26 @@ def test_data_info_shows_the_network_and_draws_it(
     counts = json.loads(capsys.readouterr().out)
     assert main(["data", "info", str(folder), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
-    assert {key: facts["network"][key] for key in ("nodes", "received", "coverage")} == {
-        key: counts[key] for key in ("nodes", "received", "coverage")
-    }
-    assert [row["node"] for row in facts["nodes"]] == [
-        "node-0000",
-        "node-0001",
-        "node-0002",
-        "node-0003",
-    ]
+    for key in ("nodes", "received", "coverage"):
+        assert facts["network"][key] == counts[key]
+    assert [row["node"] for row in facts["nodes"]] == [f"node-000{number}" for number in range(4)]
     assert sum(row["incidents"] for row in facts["incidents"]) == counts["incidents"]
     for row in facts["incidents"]:
         assert sum(row[f"severity {grade}"] for grade in range(1, 5)) == row["incidents"]
         assert 10 <= row["median minutes"] <= 46
         assert row["rows"] > 0 and row["cause"] in ("attack", "fault", "environment")
-    assert [Path(path).name for path in facts["figures"]] == [
-        f"{name}.{kind}"
-        for name in ("node_map", "delivery", "signals", "incidents")
-        for kind in ("svg", "png")
-    ]
-    assert all(
-        Path(path).parent == folder / "figures" and Path(path).stat().st_size > 1000
-        for path in facts["figures"]
-    )
+    figures = [Path(path) for path in facts["figures"]]
+    names = ("node_map", "delivery", "signals", "incidents")
+    kinds = [f"{name}.{kind}" for name in names for kind in ("svg", "png")]
+    assert figures == [folder / "figures" / name for name in kinds]
+    assert all(path.stat().st_size > 1000 for path in figures)
     assert main(["simulate", *TINY, "--out", str(folder)]) == 0, (
         "pictures in its folder do not make it another world"
     )
     capsys.readouterr()
     assert main(["data", "info", str(folder), "--figures", str(tmp_path / "elsewhere")]) == 0
     out = capsys.readouterr().out
-    assert (
-        str(tmp_path / "elsewhere/node_map.png") in out
-        and "# cells" in out
-        and "4 in 2 cells" in out
-    )
+    for told in (str(tmp_path / "elsewhere/node_map.png"), "# cells", "4 in 2 cells"):
+        assert told in out
     assert main(["data", "info", "skab", "--figures", str(tmp_path)]) == 2
     assert "--figures draws simulated networks; skab is none" in capsys.readouterr().err

@@ -25,28 +25,16 @@ def runs(tmp_path: Path) -> Path:
         SweepRun(number, "hybrid", run, arm, f"seed {number} fold 0", 4)
         for number, (run, arm) in enumerate(ARMS.items(), 1)
     )
-    record = SweepRecord(
-        "components-skab-quick",
-        "components",
-        "quick",
-        (),
-        2,
-        "2026-01-02T03:04:05+00:00",
-        "reports/x",
-        own,
-    )
-    write_sweep(tmp_path, record)
+    named, started = ("components-skab-quick", "components", "quick"), "2026-01-02T03:04:05+00:00"
+    write_sweep(tmp_path, SweepRecord(*named, (), 2, started, "reports/x", own))
     for run, seconds in (("done", 10.0), ("old", 20.0)):
         folder = tmp_path / "hybrid" / run
         write_json(folder / "result.json", {"version": 1})
         write_json(folder / "timings.json", {"train_seconds": seconds - 1, "score_seconds": 1.0})
-        write_json(
-            folder / "environment.json", {"code": code_hash() if run == "done" else "0123456789"}
-        )
-    write_json(
-        tmp_path / "hybrid" / "fails" / "failed.json",
-        {"reason": "it broke\n  because of this\n  → mend it", "attempts": 1},
-    )
+        code = code_hash() if run == "done" else "0123456789"
+        write_json(folder / "environment.json", {"code": code})
+    failure = {"reason": "it broke\n  because of this\n  → mend it", "attempts": 1}
+    write_json(tmp_path / "hybrid" / "fails" / "failed.json", failure)
     for run, pid in (("runs", os.getpid()), ("dead", 2**22 + 1)):
         folder = tmp_path / "hybrid" / run
         write_json(folder / ".holder.json", {"pid": pid, "host": socket.gethostname()})

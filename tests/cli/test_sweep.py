@@ -16,9 +16,12 @@ from pathlib import Path
 import pytest
 
 from anomalynet.cli.main import main
-from anomalynet.cli.sweep_plan import numbers
+from anomalynet.cli.sweep import numbers
+from anomalynet.cli.sweep_report import command_of
 from anomalynet.errors import UsageError
 from anomalynet.runs.files import read_json, write_json
+from anomalynet.sweep.file import read_sweep
+from tests.gate.training import in_process
 from tests.sweep.test_launch import children, needs_proc
 from tests.training.small import SHORT
 
@@ -108,50 +111,55 @@ def test_numbers_of_runs() -> None:
             numbers(text, 3)
 
 
+def test_the_command_names_preset_and_settings_and_no_path_of_this_machine() -> None:
+    scenario = "data.scenario=incidents.blunt=4 radio.kind=lora"
+    overrides = ["data.name=skab", "data.root=/home/me/SKAB", scenario]
+    told = f"anomalynet reproduce --preset full data.name=skab 'data.root=…/SKAB' '{scenario}'"
+    assert command_of(read_sweep("paper_models", "full"), overrides) == told
+    assert command_of(read_sweep("seeds", "quick"), []) == "anomalynet sweep seeds --preset quick"
+
+
+def states(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Of the only sweep's runs."""
+    capsys.readouterr()
+    assert main(["status", "--json"]) == 0
+    (sweep,) = json.loads(capsys.readouterr().out)
+    return [run["state"] for run in sweep["runs"]]
+
+
 def test_from_the_plan_to_the_report_and_then_nothing_to_do(
-    here: Path, capsys: pytest.CaptureFixture[str]
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    in_process(monkeypatch)
     assert main(command("--plan", "--json")) == 0
     plan = json.loads(capsys.readouterr().out)
-    assert (plan["arms"], plan["left"], plan["seconds_left"], plan["unmeasured"]) == (
-        3,
-        6,
-        None,
-        ["hybrid"],
-    )
+    left = (plan["arms"], plan["left"], plan["seconds_left"], plan["unmeasured"])
+    assert left == (3, 6, None, ["hybrid"])
     assert not Path("runs").exists()
     assert [(run["run"], run["arm"], run["fold"]) for run in plan["runs"][:3]] == [
         (1, "reference", 0),
         (2, "reference", 1),
         (3, "model.attention=false", 0),
     ]
+    ids = [run["id"] for run in plan["runs"]]
     assert main(command("--print", "--only", "3")) == 0
-    line = capsys.readouterr().out.strip()
-    assert main(shlex.split(line)[1:]) == 0
-    assert [path.parent.name for path in results()] == [plan["runs"][2]["id"]]
+    assert main(shlex.split(capsys.readouterr().out.strip())[1:]) == 0
+    assert [path.parent.name for path in results()] == [ids[2]]
     assert main(command("--only", "1,3")) == 0
-    assert [path.parent.name for path in results()] == sorted(
-        run["id"] for run in plan["runs"] if run["run"] in (1, 3)
-    )
+    assert [path.parent.name for path in results()] == sorted([ids[0], ids[2]])
     assert not Path("report").exists()
     assert main(command()) == 0
     assert len(results()) == 6
     text = Path("report/report.md").read_text()
     assert "does attention help?" in text
     assert "model.attention=false" in text
-    first, stamps = (
-        report(),
-        [path.stat().st_mtime_ns for path in (*results(), Path("report/report.md"))],
-    )
+    first, files = report(), [*results(), Path("report/report.md")]
+    stamps = [path.stat().st_mtime_ns for path in files]
     capsys.readouterr()
     assert main(command("--json")) == 0
-    assert json.loads(capsys.readouterr().out) == {
-        "report": "report/report.md",
-        "runs": 6,
-        "done": 6,
-        "failed": 0,
-    }
-    assert [path.stat().st_mtime_ns for path in (*results(), Path("report/report.md"))] == stamps
+    done = {"report": "report/report.md", "runs": 6, "done": 6, "failed": 0}
+    assert json.loads(capsys.readouterr().out) == done
+    assert [path.stat().st_mtime_ns for path in files] == stamps
     check_pages(first, capsys)
     Path("small.yaml").write_text(SWEEP + "report: {metric: test/auroc}\n")
     assert main(command()) == 0
@@ -163,18 +171,15 @@ def test_from_the_plan_to_the_report_and_then_nothing_to_do(
     shutil.rmtree(removed)
     assert main(["report", "small.yaml", "--out", "fewer"]) == 0
     (fewer,) = Path("fewer").iterdir()
-    Path("report/report.md").write_bytes(
-        (fewer / "report.md").read_bytes()
-    )  # as `report` into the same folder does
+    shutil.copy(fewer / "report.md", "report/report.md")  # as `report` into the same folder does
     capsys.readouterr()
     assert main(command("--plan", "--json")) == 0
     plan = json.loads(capsys.readouterr().out)
     assert [run["id"] for run in plan["runs"] if run["state"] != "done"] == [removed.name]
     assert plan["seconds_left"] > 0
     assert main(command()) == 0
-    assert [
-        path.stat().st_mtime_ns == stamp for path, stamp in zip(results(), stamps, strict=False)
-    ] == [False, *[True] * 5]
+    kept = [path.stat().st_mtime_ns for path in results()]
+    assert [new == old for new, old in zip(kept, stamps, strict=False)] == [False, *[True] * 5]
     assert report() == first
     assert main(["report", "small.yaml", "--out", "again"]) == 0
     (again,) = Path("again").iterdir()
@@ -182,22 +187,20 @@ def test_from_the_plan_to_the_report_and_then_nothing_to_do(
 
 
 def test_runs_of_other_code_are_told_and_made_again_on_request(
-    here: Path, capsys: pytest.CaptureFixture[str]
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main(command("--only", "1,2")) == 0
+    in_process(monkeypatch)
+    two = command("--only", "1,2", "training.epochs=1")
+    assert main(two) == 0
     old = results()[0].parent / "environment.json"
     write_json(old, {**read_json(old), "code": "0123456789"})
-    capsys.readouterr()
-    assert main(["status", "--json"]) == 0
-    (sweep,) = json.loads(capsys.readouterr().out)
-    assert sorted(run["state"] for run in sweep["runs"]) == ["done", "stale", *["waiting"] * 4]
-    assert main(command("--only", "1,2")) == 0
+    assert sorted(states(capsys)) == ["done", "stale", *["waiting"] * 4]
+    assert main(two) == 0
     assert "other code made 1 of them" in capsys.readouterr().err
     stamps = [path.stat().st_mtime_ns for path in results()]
-    assert main(command("--only", "1,2", "--rerun", "stale")) == 0
-    assert [
-        path.stat().st_mtime_ns == stamp for path, stamp in zip(results(), stamps, strict=True)
-    ] == [False, True]
+    assert main([*two, "--rerun", "stale"]) == 0
+    kept = [path.stat().st_mtime_ns for path in results()]
+    assert [new == old for new, old in zip(kept, stamps, strict=True)] == [False, True]
 
 
 def test_an_arm_that_raises_and_one_that_dies_cost_no_other(
@@ -205,10 +208,8 @@ def test_an_arm_that_raises_and_one_that_dies_cost_no_other(
 ) -> None:
     Path("mine.py").write_text(MODEL)
     Path("mine.yaml").write_text("extends: base.yaml\nmodel: {name: ./mine.py}\n")
-    Path("breaks.yaml").write_text(
-        "experiment: mine.yaml\ndesign: one_at_a_time\nfolds: [0]\naxes: {model.width: [4, 5, 6, "
-        "7]}\n"
-    )
+    design = "experiment: mine.yaml\ndesign: one_at_a_time\nfolds: [0]\n"
+    Path("breaks.yaml").write_text(f"{design}axes: {{model.width: [4, 5, 6, 7]}}\n")
     Path("broken").touch()
     breaking = [*command("training.epochs=1", sweep="breaks.yaml")]
     assert main(breaking) == 1
@@ -221,7 +222,6 @@ def test_an_arm_that_raises_and_one_that_dies_cost_no_other(
     assert found["model.width=5"][0] == found["model.width=6"][0] == "failed"
     assert found["model.width=5"][1].endswith("RuntimeError: the wheel came off")
     assert found["model.width=6"][1] == "the worker died 2 times, last: killed by SIGKILL"
-    assert main(breaking) == 1
     Path("broken").unlink()
     assert main(breaking) == 1
     assert main([*breaking, "--rerun", "failed"]) == 0
@@ -229,6 +229,11 @@ def test_an_arm_that_raises_and_one_that_dies_cost_no_other(
     assert not list(Path("runs").glob("*/*/failed.json"))
 
 
+def epochs() -> int:
+    return sum(path.read_bytes().count(b"\n") for path in Path("runs").glob("*/*/progress.jsonl"))
+
+
+@pytest.mark.slow
 @needs_proc
 def test_killed_again_and_again_it_reports_what_an_undisturbed_sweep_does(here: Path) -> None:
     assert main(command()) == 0
@@ -238,17 +243,10 @@ def test_killed_again_and_again_it_reports_what_an_undisturbed_sweep_does(here: 
 
     def started(until: int) -> subprocess.Popen[bytes]:
         """The sweep, as soon as it has trained `until` epochs in all."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "anomalynet", *command()],
-            stderr=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
+        program, nowhere = [sys.executable, "-m", "anomalynet", *command()], subprocess.DEVNULL
+        process = subprocess.Popen(program, stderr=nowhere, stdout=nowhere)
         deadline = time.monotonic() + 120
-        while (
-            sum(path.read_bytes().count(b"\n") for path in Path("runs").glob("*/*/progress.jsonl"))
-            < until
-            and process.poll() is None
-        ):
+        while epochs() < until and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.005)
         return process
@@ -257,8 +255,7 @@ def test_killed_again_and_again_it_reports_what_an_undisturbed_sweep_does(here: 
     parent.kill()
     parent.wait()
     assert len(results()) < 6
-    done = sum(path.read_bytes().count(b"\n") for path in Path("runs").glob("*/*/progress.jsonl"))
-    again = started(done + 2)
+    again = started(epochs() + 2)
     workers = children(again.pid)
     assert workers
     for pid in workers:
@@ -269,15 +266,10 @@ def test_killed_again_and_again_it_reports_what_an_undisturbed_sweep_does(here: 
 
 
 def test_two_commands_at_once_share_the_work(here: Path) -> None:
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-m", "anomalynet", *command()],
-            stderr=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
+    design = "experiment: logistic\ndesign: one_at_a_time\nfolds: [0, 1]\n"
+    Path("small.yaml").write_text(f"{design}axes: {{data.window: [32, 24, 16]}}\n")
+    program, pipe = [sys.executable, "-m", "anomalynet", *command()], subprocess.PIPE
+    both = [subprocess.Popen(program, stderr=pipe, stdout=pipe, text=True) for _ in range(2)]
     told = [process.communicate(timeout=300)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], told
     assert len(results()) == 6

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from anomalynet.sweep.local import LocalWorker
+from anomalynet.sweep.launch import LocalWorker
 from anomalynet.sweep.worker import work
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anomalynet.sweep.arms import Arm, arms
 from anomalynet.sweep.file import Sweep, read_sweep
-from anomalynet.sweep.plan import plan
+from anomalynet.sweep.plan import Arm, arms, plan
 
 
 def written(folder: Path, text: str) -> Sweep:

@@ -66,10 +66,7 @@ def test_a_list_and_a_range_of_one_key_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        (
-            "search: {objectives: [test/average_precision]}",
-            "would choose by the test part: a leak; did you mean 'validation/average_precision'?",
-        ),
+        ("search: {objectives: test/auroc}", "a leak; did you mean 'validation/auroc'?"),
         ("search: {objectives: validation/ap}", "unknown 'validation/ap'"),
         ("search: {sampler: tpee}", "did you mean 'tpe'?"),
         ("search: {trials: 0}", "search.trials: expected a whole number of at least 1, not 0"),
@@ -77,10 +74,7 @@ def test_a_list_and_a_range_of_one_key_are_refused(tmp_path: Path) -> None:
             "search: {pruner: median, objectives: [validation/auroc, latency]}",
             "several objectives cannot be pruned",
         ),
-        (
-            "search: {pruner: median, objectives: latency}",
-            "median watches epochs, and latency is not known after each",
-        ),
+        ("search: {pruner: median, objectives: latency}", "latency is not known after each"),
         ("search: {trails: 3}", "unknown key 'search.trails'; did you mean 'search.trials'?"),
     ],
 )

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 PROGRAM = (
-    "import time; from anomalynet.sweep.command import end_with_stdin; end_with_stdin(); "
+    "import time; from anomalynet.sweep.worker import end_with_stdin; end_with_stdin(); "
     "time.sleep({seconds})"
 )
 

@@ -29,12 +29,8 @@ OVERRIDES = [text for text in SHORT if not text.startswith("model.")]
 def planned(
     *experiments: str, extra: list[str] | None = None, folds: tuple[int, ...] = (0,)
 ) -> list[PlannedRun]:
-    sweep = replace(
-        read_sweep("paper_models", "quick"),
-        experiments=list(experiments),
-        seeds=[0],
-        folds=list(folds),
-    )
+    wanted = {"experiments": list(experiments), "seeds": [0], "folds": list(folds)}
+    sweep = replace(read_sweep("paper_models", "quick"), **wanted)  # type: ignore[arg-type]
     return plan(sweep, [*OVERRIDES, *(extra or [])])
 
 
@@ -51,22 +47,14 @@ def launched(runs: list[PlannedRun], folder: Path, slots: int = 1) -> list[Job]:
 def test_a_run_after_another_in_a_worker_is_the_run_alone(tmp_path: Path) -> None:
     runs = planned("cnn", "hybrid", "logistic")
     jobs = launched(runs, tmp_path / "worker")
-    assert [job.state for job in jobs] == ["done"] * 3
-    for run, job in zip(runs, jobs, strict=True):
-        if run.arm.experiment == "hybrid":
-            alone = train(run.loaded, tmp_path / "alone")
-            assert alone is not None
-            assert alone.folder.path.name == job.folder.path.name
-            assert identical(alone.folder, job.folder)
-
-
-def test_what_is_done_is_not_repeated(tmp_path: Path) -> None:
-    runs = planned("logistic", "gradient_boosting", folds=(0, 1))
-    first = launched(runs, tmp_path, slots=2)
-    times = [(job.folder.path / "result.json").stat().st_mtime_ns for job in first]
-    again = launched(runs, tmp_path, slots=2)
+    assert [(job.state, job.was_done) for job in jobs] == [("done", False)] * 3
+    alone = train(runs[1].loaded, tmp_path / "alone")
+    assert alone is not None
+    assert alone.folder.path.name == jobs[1].folder.path.name
+    assert identical(alone.folder, jobs[1].folder)
+    times = [(job.folder.path / "result.json").stat().st_mtime_ns for job in jobs]
+    again = launched(runs, tmp_path / "worker")
     assert all(job.was_done for job in again)
-    assert not any(job.was_done for job in first)
     assert times == [(job.folder.path / "result.json").stat().st_mtime_ns for job in again]
 
 
@@ -77,25 +65,19 @@ def test_a_run_that_fails_says_why_and_costs_no_other(tmp_path: Path) -> None:
     jobs = launch(jobs_of([*planned("cnn", extra=diverging), *planned("logistic")], tmp_path))
     assert [job.state for job in jobs] == ["failed", "done"]
     assert "training loss is" in jobs[0].reason
-    again = jobs_of([job.run for job in jobs], tmp_path)
+    runs = [job.run for job in jobs]
+    again = jobs_of(runs, tmp_path)
     assert [(job.state, job.reason) for job in again] == [("failed", jobs[0].reason), ("done", "")]
-    assert [
-        job.state for job in jobs_of([job.run for job in jobs], tmp_path, again=["failed"])
-    ] == ["waiting", "done"]
+    again = jobs_of(runs, tmp_path, again=["failed"])
+    assert [job.state for job in again] == ["waiting", "done"]
 
 
 def children(pid: int) -> list[int]:
     """The worker processes that any thread of a process has started."""
-    listed = [
-        child
-        for path in Path(f"/proc/{pid}/task").glob("*/children")
-        for child in path.read_text().split()
-    ]
-    return [
-        int(child)
-        for child in listed
-        if b"anomalynet.sweep.worker" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    listed = " ".join(path.read_text() for path in threads).split()
+    lines = {int(child): Path(f"/proc/{child}/cmdline").read_bytes() for child in listed}
+    return [child for child, line in lines.items() if b"anomalynet.sweep.worker" in line]
 
 
 needs_proc = pytest.mark.skipif(
@@ -138,23 +120,13 @@ def test_a_run_whose_workers_always_die_fails(tmp_path: Path) -> None:
     assert jobs[0].reason == "the worker died 2 times, last: killed by SIGKILL"
 
 
+@pytest.mark.slow
 @needs_proc
 def test_no_worker_outlives_its_parent_and_the_same_command_continues(tmp_path: Path) -> None:
-    arguments = [
-        "--models",
-        "hybrid",
-        "--runs",
-        str(tmp_path / "runs"),
-        "--out",
-        str(tmp_path / "report"),
-        "--slots",
-        "2",
-        *OVERRIDES,
-    ]
-    command = [sys.executable, "-m", "anomalynet", "reproduce", *arguments]
-    parent = subprocess.Popen(
-        [*command, "training.epochs=3"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    places = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "report"), "--slots", "2"]
+    words = ["reproduce", "--models", "hybrid", *places, *OVERRIDES, "training.epochs=3"]
+    command, pipe = [sys.executable, "-m", "anomalynet", *words], subprocess.PIPE
+    parent = subprocess.Popen(command, stderr=pipe, stdout=pipe, text=True)
     deadline = time.monotonic() + 120
     while not list((tmp_path / "runs").glob("hybrid/*/result.json")):
         assert parent.poll() is None
@@ -165,16 +137,15 @@ def test_no_worker_outlives_its_parent_and_the_same_command_continues(tmp_path: 
     parent.kill()
     _, error = parent.communicate(timeout=60)
     assert parent.returncode == -9, error
-    while any(
-        Path(f"/proc/{pid}").exists()
-        and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]
-        for pid in workers
-    ):
+
+    def alive(pid: int) -> bool:
+        stat = Path(f"/proc/{pid}/stat")
+        return stat.exists() and "Z" not in stat.read_text().split()[2]
+
+    while any(map(alive, workers)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    done = subprocess.run(
-        [*command, "training.epochs=3"], capture_output=True, text=True, check=False, timeout=300
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert int(done.stderr.split(" runs on smart_city, ")[1].split(" done")[0]) >= 1
     assert (tmp_path / "report" / "report.md").is_file()

@@ -11,11 +11,10 @@ from anomalynet.config import locate
 from anomalynet.config.load import load
 from anomalynet.errors import ConfigError, UsageError
 from anomalynet.runs.files import write_json
-from anomalynet.sweep.arms import arms
 from anomalynet.sweep.estimate import Cost, at_most, measured, unmeasured
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import jobs_of
-from anomalynet.sweep.plan import plan
+from anomalynet.sweep.plan import arms, plan
 
 SIMULATED, REAL = "data.name=smart_city", "data.name=skab"
 
@@ -112,90 +111,43 @@ def test_all_folds_are_those_of_the_configuration() -> None:
     assert {run.loaded.config.data.split.fold for run in runs} == {0, 1, 2}
 
 
-@pytest.mark.parametrize(
-    ("text", "what"),
-    [
-        ("experimint: [cnn]", "mine.yaml:1: unknown key 'experimint'; did you mean 'experiment'?"),
-        ("experiments: cnn", "mine.yaml:1: experiments: expected a list"),
-        ("experiments: [cnn]\nseeds: [a]", "mine.yaml:2: seeds: expected a list of int"),
-        ("experiment: [cnn]", "mine.yaml:1: experiment: expected a name, not ['cnn']"),
-        ("experiments: [cnn]\nexclude: {a: 1}", "mine.yaml:2: unknown key 'exclude.a'"),
-        (
-            "experiments: [cnn]\nexclude: [a]",
-            "mine.yaml:2: exclude: expected a list of dict, not ['a']",
-        ),
-        (
-            "experiments: [cnn]\nreport: {metric: test/ap}",
-            "mine.yaml:2: report.metric: unknown metric 'test/ap'",
-        ),
-        (
-            "experiments: [cnn]\nexclude: [{model.pool: 1}]\naxes: {model.pool: [1]}",
-            "mine.yaml:2: exclude: every arm is excluded",
-        ),
-        (
-            "experiments: [cnn]\nexclude: [{model.pol: 1}]\naxes: {model.pool: [1, 2]}",
-            "mine.yaml:2: exclude: no axis or arm sets 'model.pol'; did you mean 'model.pool'?",
-        ),
-        (
-            "experiments: [cnn]\narms: {wide: 3}",
-            "mine.yaml:2: arms.wide: expected keys and values, not 3",
-        ),
-        (
-            "experiments: [cnn]\npresets: {quick: 3}",
-            "mine.yaml:2: presets.quick: expected keys and values, not 3",
-        ),
-        ("experiments: [cnn]\nfolds: [7]", "mine.yaml:2: folds: there is no fold 7 of 5"),
-        (
-            "experiment: cnn\ndesign: one_at_a_time\nreport: {reference: {model.pol: 1}}\naxes: "
-            "{model.pool: [1, 2]}",
-            "mine.yaml:3: unknown key 'model.pol'; did you mean 'model.pool'?",
-        ),
-        (
-            "experiments: [cnn]\nreport: {metric: test/event_recall}",
-            "mine.yaml:2: report.metric: unknown metric 'test/event_recall'",
-        ),
-        (
-            "experiments: [cnn]\nsearch: {trials: 3}",
-            "mine.yaml:2: search.trials means something with `design: search` only",
-        ),
-        (
-            "experiments: [cnn]\naxes: {data.window: 8}",
-            "mine.yaml:2: axes.data.window: expected a list or {low: …, high: …}, not 8",
-        ),
-        ("extends: bse.yaml", "mine.yaml:1: extends 'bse.yaml', which is neither in"),
-        (
-            "experiments: [cnn]\ndesign: fractorial",
-            "mine.yaml:2: unknown design 'fractorial'; did you mean 'factorial'?",
-        ),
-        (
-            "experiments: [cnn]\nworlds: [0, -1]",
-            "mine.yaml:2: worlds: a world is at least 0, not [0, -1]",
-        ),
-        ("experiments: [cnn]\nworlds: [a]", "mine.yaml:2: worlds: expected a list of int"),
-        ("seeds: [0]", "names no experiments"),
-        ("experiments: [cnn]\nfolds: [5]", "there is no fold 5 of 5"),
-        (
-            "experiments: [cnn]\naxes: {model.kernl: [3]}",
-            "mine.yaml:2: unknown key 'model.kernl'; did you mean 'model.kernel'?",
-        ),
-        (
-            "experiments: [cnn]\naxes: {model.kernel: [3, 4]}",
-            "mine.yaml:2: model.kernel: must be odd",
-        ),
-        (
-            "experiments: [cnn]\narms: {other: {data.windw: 3}}",
-            "mine.yaml:2: unknown key 'data.windw'; did you mean 'data.window'?",
-        ),
-        (
-            "experiments: [cnn]\npresets: {quick: {model.pol: 3}}",
-            "mine.yaml:2: unknown key 'model.pol'; did you mean 'model.pool'?",
-        ),
-    ],
-)
-def test_each_mistake_has_one_clear_message(tmp_path: Path, text: str, what: str) -> None:
+MISTAKES = {
+    "experimint: [cnn]": "mine.yaml:1: unknown key 'experimint'; did you mean 'experiment'?",
+    "experiments: cnn": "mine.yaml:1: experiments: expected a list",
+    "+seeds: [a]": "mine.yaml:2: seeds: expected a list of int",
+    "experiment: [cnn]": "mine.yaml:1: experiment: expected a name, not ['cnn']",
+    "+exclude: {a: 1}": "mine.yaml:2: unknown key 'exclude.a'",
+    "+exclude: [a]": "mine.yaml:2: exclude: expected a list of dict, not ['a']",
+    "+report: {metric: test/ap}": "mine.yaml:2: report.metric: unknown metric 'test/ap'",
+    "+exclude: [{model.pool: 1}]\naxes: {model.pool: [1]}": "mine.yaml:2: exclude: every arm",
+    "+exclude: [{model.pol: 1}]\naxes: {model.pool: [1, 2]}": "did you mean 'model.pool'?",
+    "+arms: {wide: 3}": "mine.yaml:2: arms.wide: expected keys and values, not 3",
+    "+presets: {quick: 3}": "mine.yaml:2: presets.quick: expected keys and values, not 3",
+    "+folds: [7]": "mine.yaml:2: folds: there is no fold 7 of 5",
+    "+report: {reference: {model.pol: 1}}\naxes: {model.pool: [1]}": "mine.yaml:2: unknown key",
+    "+report: {metric: test/event_recall}": "unknown metric 'test/event_recall'",
+    "+search: {trials: 3}": "mine.yaml:2: search.trials means something with `design: search` only",
+    "+axes: {data.window: 8}": "mine.yaml:2: axes.data.window: expected a list or {low",
+    "extends: bse.yaml": "mine.yaml:1: extends 'bse.yaml', which is neither in",
+    "+design: fractorial": "mine.yaml:2: unknown design 'fractorial'; did you mean 'factorial'?",
+    "+worlds: [0, -1]": "mine.yaml:2: worlds: a world is at least 0, not [0, -1]",
+    "+worlds: [a]": "mine.yaml:2: worlds: expected a list of int",
+    "seeds: [0]": "names no experiments",
+    "+folds: [5]": "there is no fold 5 of 5",
+    "+axes: {model.kernl: [3]}": "mine.yaml:2: unknown key 'model.kernl'",
+    "+axes: {model.kernel: [3, 4]}": "mine.yaml:2: model.kernel: must be odd",
+    "+arms: {other: {data.windw: 3}}": "mine.yaml:2: unknown key 'data.windw'",
+    "+presets: {quick: {model.pol: 3}}": "mine.yaml:2: unknown key 'model.pol'",
+}
+"""What is wrong in a sweep file, where `+` stands for one line, `experiments: [cnn]`."""
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_each_mistake_has_one_clear_message(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, text.replace("+", "experiments: [cnn]\n", 1))
     with pytest.raises(ConfigError) as caught:
-        plan(read_sweep(written(tmp_path, text), "quick"))
-    assert what in str(caught.value)
+        plan(read_sweep(path, "quick"))
+    assert MISTAKES[text] in str(caught.value)
     assert len(caught.value.problems) == 1
 
 

@@ -16,9 +16,9 @@ import pytest
 from anomalynet.errors import StoppedError
 from anomalynet.runs.files import read_json, write_json
 from anomalynet.runs.folder import RunFolder
-from anomalynet.sweep import local
+from anomalynet.sweep import launch as launching
 from anomalynet.sweep.jobs import Job, jobs_of
-from anomalynet.sweep.launch import Launch
+from anomalynet.sweep.launch import Launch, LocalWorker
 from anomalynet.sweep.slots import Slot
 from anomalynet.training.run import planned_folder, train
 from tests.sweep.test_launch import OVERRIDES, children, launch, needs_proc, planned
@@ -90,23 +90,14 @@ def test_a_request_in_the_last_epoch_stops_nothing(tmp_path: Path) -> None:
     assert outcome.folder.finished
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize("insist", [False, True], ids=["asked", "insisted"])
 def test_ctrl_c_in_a_sweep(tmp_path: Path, insist: bool) -> None:
-    arguments = [
-        "--models",
-        "hybrid",
-        "--runs",
-        str(tmp_path / "runs"),
-        "--out",
-        str(tmp_path / "report"),
-        "--slots",
-        "1",
-    ]
-    command = [sys.executable, "-m", "anomalynet", "reproduce", *arguments, *OVERRIDES, *LONG]
-    parent = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
+    places = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "report"), "--slots", "1"]
+    words = ["reproduce", "--models", "hybrid", *places, *OVERRIDES, *LONG]
+    command, pipe = [sys.executable, "-m", "anomalynet", *words], subprocess.PIPE
+    parent = subprocess.Popen(command, stderr=pipe, stdout=pipe, text=True, start_new_session=True)
     deadline = time.monotonic() + 120
     while not (progress := list((tmp_path / "runs").glob("hybrid/*/progress.jsonl"))):
         assert parent.poll() is None
@@ -119,9 +110,8 @@ def test_ctrl_c_in_a_sweep(tmp_path: Path, insist: bool) -> None:
         time.sleep(0.1)
         os.killpg(parent.pid, signal.SIGINT)
     _, error = parent.communicate(timeout=60)
-    assert parent.returncode in ((130, -signal.SIGINT) if insist else (130,)), (
-        error
-    )  # the second may find it on its way out
+    # the second may find it on its way out
+    assert parent.returncode in ((130, -signal.SIGINT) if insist else (130,)), error
     assert "Ctrl-C again stops at once" in error
     assert folder.last.exists()
     assert not folder.finished
@@ -133,17 +123,17 @@ def test_ctrl_c_in_a_sweep(tmp_path: Path, insist: bool) -> None:
 def test_a_worker_whose_memory_has_grown_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hired: list[local.LocalWorker] = []
+    hired: list[LocalWorker] = []
 
-    def hire(slot: Slot) -> local.LocalWorker:
-        hired.append(local.LocalWorker(slot))
+    def hire(slot: Slot) -> LocalWorker:
+        hired.append(LocalWorker(slot))
         return hired[-1]
 
     jobs = jobs_of(planned("logistic", folds=(0, 1, 2)), tmp_path)
     with Launch([Slot()], hire=hire) as launched:
         launched.run(jobs[:2], lambda: None, interval=0.05)
         assert len(hired) == 1
-        monkeypatch.setattr(local, "GROWTH", -(1 << 40))
+        monkeypatch.setattr(launching, "GROWTH", -(1 << 40))
         assert hired[0].spent
         launched.run(jobs[2:], lambda: None, interval=0.05)
         assert not launched._workers
@@ -164,25 +154,18 @@ def test_stale_runs_are_made_again_on_request_and_only_then(tmp_path: Path) -> N
         whole = (old.path / "result.json").read_bytes()
         write_json(old.environment, {**read_json(old.environment), "code": "0123456789"})
         (old.path / "of the old run").touch()
-        assert [(job.state, job.stale) for job in jobs_of(runs, tmp_path)] == [
-            ("done", True),
-            ("done", False),
-        ]
+        known = jobs_of(runs, tmp_path)
+        assert [(job.state, job.stale) for job in known] == [("done", True), ("done", False)]
         again = jobs_of(runs, tmp_path, again=["stale"])
         assert [job.state for job in again] == ["waiting", "done"]
         carry_out(again)
-        assert [(job.state, job.stale, job.was_done) for job in again] == [
-            ("done", False, False),
-            ("done", False, True),
-        ]
+        ends = [(job.state, job.stale, job.was_done) for job in again]
+        assert ends == [("done", False, False), ("done", False, True)]
         assert not (old.path / "of the old run").exists()
         assert (old.path / "result.json").read_bytes() == whole
         stamp = (old.path / "result.json").stat().st_mtime_ns
         stale = jobs_of(runs, tmp_path, again=["stale"])
-        stale[0].state, stale[0].stale = (
-            "waiting",
-            True,
-        )  # another command saw it before it was made again
+        stale[0].state, stale[0].stale = "waiting", True  # as another command saw it before
         carry_out(stale)
         assert (old.path / "result.json").stat().st_mtime_ns == stamp
 
@@ -192,9 +175,8 @@ def test_a_run_on_two_devices_in_a_sweep_is_the_run_on_one(tmp_path: Path) -> No
     by device."""
     extra = ["model.dropout=0", "training.epochs=1", "hardware.accelerator=cpu"]
     (alone,) = launch(jobs_of(planned("hybrid", extra=extra), tmp_path / "one"))
-    (together,) = launch(
-        jobs_of(planned("hybrid", extra=[*extra, "hardware.devices=2"]), tmp_path / "two")
-    )
+    both = planned("hybrid", extra=[*extra, "hardware.devices=2"])
+    (together,) = launch(jobs_of(both, tmp_path / "two"))
     assert (together.state, together.reason) == ("done", "")
     assert together.folder.path.name == alone.folder.path.name
     assert read_json(together.folder.environment)["devices"] == 2
@@ -206,31 +188,16 @@ def test_a_run_on_two_devices_in_a_sweep_is_the_run_on_one(tmp_path: Path) -> No
 
 
 def test_what_goes_wrong_on_two_devices_is_said(tmp_path: Path) -> None:
-    (job,) = launch(
-        jobs_of(
-            planned("hybrid", extra=["hardware.devices=99", "hardware.accelerator=cpu"]), tmp_path
-        )
-    )
+    many = ["hardware.devices=99", "hardware.accelerator=cpu"]
+    (job,) = launch(jobs_of(planned("hybrid", extra=many), tmp_path))
     assert job.state == "failed"
     assert "hardware.devices=99: this machine has" in job.reason
 
 
 def test_a_command_with_a_life_line_ends_with_its_stdin(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "anomalynet",
-        "train",
-        "hybrid",
-        *SHORT,
-        *LONG,
-        "--runs",
-        str(tmp_path),
-        "--life-line",
-    ]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
+    words = ["train", "hybrid", *SHORT, *LONG, "--runs", str(tmp_path), "--life-line"]
+    command, nowhere = [sys.executable, "-m", "anomalynet", *words], subprocess.DEVNULL
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=nowhere, stdout=nowhere)
     wait_for_epochs(planned_folder(short("hybrid", *LONG), tmp_path), 1)
     assert process.poll() is None
     assert process.stdin

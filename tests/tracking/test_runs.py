@@ -13,10 +13,9 @@ import pytest
 from anomalynet.config.identity import run_id
 from anomalynet.config.load import load
 from anomalynet.runs.folder import RunFolder
-from anomalynet.sweep.arms import Arm
 from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.launch import Launch
-from anomalynet.sweep.plan import PlannedRun
+from anomalynet.sweep.plan import Arm, PlannedRun
 from anomalynet.sweep.slots import Slot
 from anomalynet.tracking.record import notes, pending, read_record
 from anomalynet.training.run import train
@@ -35,15 +34,11 @@ def test_tracking_is_no_part_of_a_run_s_identity() -> None:
 def test_runs_of_one_worker_stay_apart_and_say_what_their_files_say(tmp_path: Path) -> None:
     overrides = [*TINY_RUNS, "tracking=wandb"]
     named = [("hybrid", 0), ("cnn", 1), ("logistic", 0), ("hybrid", 1)]
-    runs = [
-        PlannedRun(
-            Arm(name, name, {}, {}),
-            {"seed": seed},
-            load(name, overrides, {"seed": seed}),
-            tuple(overrides),
-        )
-        for name, seed in named
-    ]
+    runs = []
+    for name, seed in named:
+        axis: dict[str, object] = {"seed": seed}
+        loaded = load(name, overrides, axis)
+        runs.append(PlannedRun(Arm(name, name, {}, {}), axis, loaded, tuple(overrides)))
     jobs = jobs_of(runs, tmp_path)
     with Launch([Slot()], group="a-sweep") as launch:
         launch.run(jobs, lambda: None, interval=0.05)
@@ -53,38 +48,28 @@ def test_runs_of_one_worker_stay_apart_and_say_what_their_files_say(tmp_path: Pa
         (part,) = parts(job.folder.path)
         wandb = read(part)
         assert wandb.run["run_id"] == job.folder.path.name
-        assert (wandb.run["project"], wandb.run["run_group"], wandb.run["job_type"]) == (
-            "anomalynet",
-            "a-sweep",
-            "train",
-        )
+        own = [wandb.run[key] for key in ("project", "run_group", "job_type")]
+        assert own == ["anomalynet", "a-sweep", "train"]
         assert wandb.run["display_name"] == f"{name} {job.folder.path.name}"
         assert {name, "smart_city", result.split} <= set(wandb.run["tags"])
         assert (wandb.config["experiment"], wandb.config["seed"]) == (name, seed)
         resolved = json.loads(json.dumps(asdict(run.loaded.config)))
-        assert {key: wandb.config[key] for key in ("data", "model", "training", "evaluation")} == {
-            key: resolved[key] for key in ("data", "model", "training", "evaluation")
-        }
+        for key in ("data", "model", "training", "evaluation"):
+            assert wandb.config[key] == resolved[key]
         assert wandb.epochs == job.folder.read_progress()
         assert len(wandb.epochs) == (0 if name == "logistic" else 2)
         assert {key: wandb.summary[key] for key in result.metrics} == result.metrics
         assert wandb.summary["threshold"] == result.threshold
-        data, model = (
-            wandb.artifacts[f"data-{result.fingerprint[:10]}"],
-            wandb.artifacts[f"model-{result.id}"],
-        )
+        data = wandb.artifacts[f"data-{result.fingerprint[:10]}"]
+        model = wandb.artifacts[f"model-{result.id}"]
         assert (data["type"], model["type"]) == ("dataset", "model")
         (manifest,) = data["manifest"]["contents"]
         said = json.loads(Path(manifest["local_path"]).read_text())
-        assert (said["name"], said["fingerprint"], said["channels"]) == (
-            "smart_city",
-            result.fingerprint,
-            list(result.channels),
-        )
+        assert (said["name"], said["fingerprint"]) == ("smart_city", result.fingerprint)
+        assert said["channels"] == list(result.channels)
         (checkpoint,) = model["manifest"]["contents"]
-        assert Path(checkpoint["local_path"]) == (
-            job.folder.classical if name == "logistic" else job.folder.best
-        )
+        kept = job.folder.classical if name == "logistic" else job.folder.best
+        assert Path(checkpoint["local_path"]) == kept
         assert wandb.exit_code == 0
         record = read_record(job.folder.path)
         assert record and record.id == job.folder.path.name
@@ -100,29 +85,19 @@ def test_charts_count_the_test_part(tmp_path: Path) -> None:
     assert outcome
     tables = parts(outcome.folder.path)[0] / "files" / "media" / "table"
     (confusion,) = (tables / "test").glob("confusion_matrix*.json")
-    cells = {
-        (actual, predicted): count
-        for actual, predicted, count in json.loads(confusion.read_text())["data"]
-    }
+    cells = {(one, other): n for one, other, n in json.loads(confusion.read_text())["data"]}
+    part = outcome.result.parts["test"]
     assert cells["attack", "attack"] == outcome.result.metrics["test/true_positives"]
     assert cells["normal", "attack"] == outcome.result.metrics["test/false_positives"]
-    assert (
-        sum(cells.values())
-        == outcome.result.parts["test"].labelled - outcome.result.parts["test"].missed
-    )
+    assert sum(cells.values()) == part.labelled - part.missed
     (curve,) = (tables / "test").glob("precision_recall*.json")
     points = json.loads(curve.read_text())["data"]
     assert 2 <= len(points) <= 1000
     assert points[-1] == [1.0, pytest.approx(outcome.result.metrics["test/prevalence"], abs=1e-9)]
     (metrics,) = tables.glob("metrics*.json")
-    rows = {
-        name: (validation, test)
-        for name, validation, test in json.loads(metrics.read_text())["data"]
-    }
-    assert rows["auroc"] == (
-        outcome.result.metrics["validation/auroc"],
-        outcome.result.metrics["test/auroc"],
-    )
+    rows = {name: values for name, *values in json.loads(metrics.read_text())["data"]}
+    parts_of = ("validation", "test")
+    assert rows["auroc"] == [outcome.result.metrics[f"{part}/auroc"] for part in parts_of]
 
 
 def test_a_finished_run_that_was_never_tracked_is_told_afterwards(tmp_path: Path) -> None:

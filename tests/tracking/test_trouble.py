@@ -16,7 +16,7 @@ import pytest
 from anomalynet.runs.folder import RunFolder
 from anomalynet.tracking import client
 from anomalynet.tracking.record import pending, read_record
-from anomalynet.tracking.sweep import track_sweep
+from anomalynet.tracking.run import track_sweep
 from anomalynet.training.run import planned_folder, train
 from tests.tracking.reader import parts, read
 from tests.training.small import SHORT, short
@@ -42,17 +42,9 @@ def silent_server() -> Iterator[str]:
 
 
 def test_a_killed_and_continued_run_has_two_parts_and_every_epoch_once(tmp_path: Path) -> None:
-    arguments = [text for text in SHORT if not text.startswith("training.epochs")]
-    command = [
-        sys.executable,
-        "-m",
-        "anomalynet",
-        "train",
-        "hybrid",
-        *arguments,
-        "training.epochs=12",
-        "tracking=wandb",
-    ]
+    keys = [text for text in SHORT if not text.startswith("training.epochs")]
+    words = ["train", "hybrid", *keys, "training.epochs=12", "tracking=wandb"]
+    command = [sys.executable, "-m", "anomalynet", *words]
     loaded = short("hybrid", "training.epochs=12", "tracking=wandb")
     folder = planned_folder(loaded, tmp_path)
     process = subprocess.Popen(
@@ -112,10 +104,7 @@ def test_a_server_that_never_answers_costs_no_run(
     assert part.name.startswith("offline-run-")
     assert read(part).epochs == outcome.folder.read_progress()
     said = capfd.readouterr()
-    assert (
-        f"W&B is offline: {record.parts[0].reason}; `anomalynet sync` uploads the run later\n"
-        in said.err
-    )
+    assert f"W&B is offline: {record.parts[0].reason}; `anomalynet sync`" in said.err
     assert said.out == ""
 
 
@@ -160,25 +149,19 @@ def test_a_process_that_hangs_never_makes_training_wait(
 def test_a_sweep_has_a_run_of_its_own_once(tmp_path: Path) -> None:
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "report.md").write_text("# Results\n")
-    rows: list[dict[str, object]] = [
-        {"id": "a", "test/auroc": 0.5},
-        {"id": "b", "test/auroc": None, "note": "failed"},
-    ]
+    other = {"id": "b", "test/auroc": None, "note": "failed"}
+    rows: list[dict[str, object]] = [{"id": "a", "test/auroc": 0.5}, {**other}]
     folder = track_sweep("components", rows, tmp_path / "report", tmp_path / "runs")
     assert folder
     (part,) = parts(folder)
     wandb = read(part)
-    assert (wandb.run["job_type"], wandb.run["run_group"], wandb.exit_code) == (
-        "sweep",
-        "components",
-        0,
-    )
+    assert (wandb.run["job_type"], wandb.run["run_group"]) == ("sweep", "components")
+    assert wandb.exit_code == 0
     (table,) = (part / "files" / "media" / "table").glob("runs*.json")
     assert '"a"' in table.read_text() and '"failed"' in table.read_text()
-    assert wandb.artifacts["report-report"]["type"] == "report"
-    assert [
-        entry["path"] for entry in wandb.artifacts["report-report"]["manifest"]["contents"]
-    ] == ["report.md"]
+    artifact = wandb.artifacts["report-report"]
+    assert artifact["type"] == "report"
+    assert [entry["path"] for entry in artifact["manifest"]["contents"]] == ["report.md"]
     assert pending(folder) == [part]
     assert track_sweep("components", rows, tmp_path / "report", tmp_path / "runs") == folder
     assert parts(folder) == [part]
@@ -193,14 +176,8 @@ def test_a_run_goes_on_where_the_checkpoint_knows_an_epoch_that_wandb_was_not_to
     folder.path.mkdir()
     for epoch in range(3):
         folder.append_progress({"epoch": epoch, "validation/loss": 1.0 / (epoch + 1)})
-    run: dict[str, object] = {
-        "job_type": "train",
-        "id": "abc1234567",
-        "name": "n",
-        "group": None,
-        "tags": [],
-        "config": {},
-    }
+    run: dict[str, object] = {"job_type": "train", "id": "abc1234567", "name": "n"}
+    run |= {"group": None, "tags": [], "config": {}}
     for told in (0, 2):
         tracker = client.Tracker(folder.path, run, quiet=True)
         tracker.send({"epoch": folder.read_progress()[told]})

@@ -15,7 +15,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,13 +77,13 @@ class Ledger:
         """The holder of each place, in order."""
         held: dict[int, FrozenTrial] = {}
         for trial in self.storage.get_all_trials(self._study, deepcopy=False):
-            place = place_of(trial)
-            if place is None:
-                continue
+            place = trial.user_attrs.get("place")
+            if not isinstance(place, int):
+                continue  # somebody else wrote it
             if place not in held or trial.user_attrs.get("replaces") == held[place].number:
                 held[place] = trial
             elif not trial.state.is_finished():
-                self._give_up(trial, surplus=True)
+                self.fail(trial, surplus=True)
         return [held[place] for place in sorted(held)]
 
     def add(
@@ -97,12 +97,8 @@ class Ledger:
         from optuna.trial import TrialState, create_trial
 
         known = {"place": place, **self._owner(), **(attributes or {})}
-        trial = create_trial(
-            state=TrialState.RUNNING,
-            params=params,
-            distributions=dict(distributions),
-            user_attrs=known,
-        )
+        state, space = TrialState.RUNNING, dict(distributions)
+        trial = create_trial(state=state, params=params, distributions=space, user_attrs=known)
         number = self.storage.get_trial(self.storage.create_new_trial(self._study, trial)).number
         return next((held for held in self.trials() if held.number == number), None)
 
@@ -135,48 +131,38 @@ class Ledger:
 
     def complete(self, trial: FrozenTrial, values: Sequence[float], judged: Judged) -> None:
         """The runs of a trial are done."""
-        from optuna.trial import TrialState
-
-        self._end(trial, TrialState.COMPLETE, values, judged)
+        self._end(trial, "COMPLETE", values, judged)
 
     def prune(self, trial: FrozenTrial, judged: Judged) -> None:
         """A trial was given up early; its last value is kept, as Optuna does."""
-        from optuna.trial import TrialState
+        last = [judged[0][max(judged[0])]] if judged[0] else None
+        self._end(trial, "PRUNED", last, judged)
 
-        last = judged[0][max(judged[0])] if judged[0] else None
-        self._end(trial, TrialState.PRUNED, None if last is None else [last], judged)
-
-    def fail(self, trial: FrozenTrial, reason: str) -> None:
-        """A trial has no value."""
-        self._give_up(trial, reason=reason)
-
-    def _give_up(self, trial: FrozenTrial, **attributes: object) -> None:
-        from optuna.trial import TrialState
-
-        self._end(trial, TrialState.FAIL, None, ({}, {}), **attributes)
+    def fail(self, trial: FrozenTrial, **why: object) -> None:
+        """A trial has no value; `why` is kept with it."""
+        self._end(trial, "FAIL", None, ({}, {}), why)
 
     def _end(
         self,
         trial: FrozenTrial,
-        state: object,
+        state: str,
         values: Sequence[float] | None,
         judged: Judged,
-        **attributes: object,
+        attributes: Mapping[str, object] | None = None,
     ) -> None:
         """Note what is known, then the state; does nothing where another command was first."""
         from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import TrialState
 
-        number, (steps, marks) = trial._trial_id, judged
-        try:
+        storage, number, (steps, marks) = self.storage, trial._trial_id, judged
+        with suppress(UpdateFinishedTrialError):
             for step, value in steps.items():
-                self.storage.set_trial_intermediate_value(number, step, value)
+                storage.set_trial_intermediate_value(number, step, value)
             for key, mark in marks.items():
-                self.storage.set_trial_system_attr(number, key, mark)
-            for key, attribute in attributes.items():
-                self.storage.set_trial_user_attr(number, key, attribute)
-            self.storage.set_trial_state_values(number, state, values)  # type: ignore[arg-type]
-        except UpdateFinishedTrialError:
-            pass
+                storage.set_trial_system_attr(number, key, mark)
+            for key, attribute in (attributes or {}).items():
+                storage.set_trial_user_attr(number, key, attribute)
+            storage.set_trial_state_values(number, TrialState[state], values)
 
     def _owner(self) -> dict[str, object]:
         return {
@@ -189,11 +175,12 @@ Judged = tuple[Mapping[int, float], Mapping[str, float]]
 """Values by step, and the pruner's own notes."""
 
 
-def place_of(trial: FrozenTrial) -> int | None:
-    """The place in its search that a trial was written for, from 0; None of one that somebody else
-    wrote."""
-    place = trial.user_attrs.get("place")
-    return place if isinstance(place, int) else None
+def empty_storage() -> BaseStorage:
+    """One of which nothing is kept."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.storages.InMemoryStorage()
 
 
 def open_storage(url: str | None, journal: Path) -> BaseStorage:
@@ -209,31 +196,23 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
         from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
         journal.parent.mkdir(parents=True, exist_ok=True)
-        lock = JournalFileOpenLock(
-            str(journal), grace_period=5
-        )  # a process that is killed while it holds it blocks others so long
+        # A process that is killed while it holds the lock blocks others for the grace period.
+        lock = JournalFileOpenLock(str(journal), grace_period=5)
         try:
             return optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
         except (ValueError, KeyError) as error:
-            raise UsageError(
-                f"{journal}: no journal of trials: {error}",
-                "move it away; runs that are done are not repeated",
-            ) from None
+            hint = "move it away; runs that are done are not repeated"
+            raise UsageError(f"{journal}: no journal of trials: {error}", hint) from None
     options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None
     for attempt in range(3):
         try:
             return optuna.storages.RDBStorage(url, engine_kwargs=options)
         except Exception as error:  # each driver has its own errors
-            reason = (
-                str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            )
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             if attempt == 2 or not ("UNIQUE" in reason or "exists" in reason):
-                shown = re.sub(
-                    r"//([^:/@]*):[^@]*@", r"//\1:***@", url
-                )  # a password is nobody's business
-                raise UsageError(
-                    f"--storage {shown}: cannot be opened: {reason}",
-                    "an SQLAlchemy URL, such as sqlite:///search.db",
-                ) from None
+                shown = re.sub(r"//([^:/@]*):[^@]*@", r"//\1:***@", url)  # never the password
+                hint = "an SQLAlchemy URL, such as sqlite:///search.db"
+                what = f"--storage {shown}: cannot be opened: {reason}"
+                raise UsageError(what, hint) from None
             time.sleep(1.0)  # another command was just making the tables
     raise AssertionError

@@ -17,16 +17,13 @@ from typing import TYPE_CHECKING, Protocol
 from anomalynet.config.schema import DataConfig
 from anomalynet.errors import AnomalynetError, StoppedError
 from anomalynet.runs.code import made_by_other_code
-from anomalynet.sweep.arms import Arm
 from anomalynet.sweep.file import Sweep
 from anomalynet.sweep.jobs import Again, Job, jobs_of
 from anomalynet.sweep.launch import Launch
-from anomalynet.sweep.plan import plan
+from anomalynet.sweep.plan import Arm, plan
 from anomalynet.sweep.search import space
-from anomalynet.sweep.search.ledger import Judged, Ledger, place_of
-from anomalynet.sweep.search.objectives import run_value, trial_values
-from anomalynet.sweep.search.proposals import propose
-from anomalynet.sweep.search.pruning import Judge
+from anomalynet.sweep.search.ledger import Judged, Ledger
+from anomalynet.sweep.search.pruning import Judge, run_value
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -70,9 +67,7 @@ class Trial:
         for job in self.jobs:
             if job.state == "waiting":
                 job.state = "stopped"
-            elif (
-                job.state == "running"
-            ):  # asked again at each look: a run that is just beginning clears old requests
+            elif job.state == "running":  # at each look: one that just begins clears old requests
                 job.ask_to_stop()
 
 
@@ -127,17 +122,11 @@ class Search:
         with self.ledger.alone():
             for trial in self.ledger.trials()[: self.total]:
                 if trial.state.is_finished() and self._wanted_again(trial, again):
-                    kept = {
-                        "runs": trial.user_attrs.get("runs", []),
-                        "again": list(again),
-                        "replaces": trial.number,
-                    }
-                    self.ledger.add(
-                        _place(trial),
-                        dict(trial.params),
-                        trial.distributions,
-                        {**kept, "owner": None, "beat": 0.0},
-                    )
+                    runs = trial.user_attrs.get("runs", [])
+                    own = {"runs": runs, "again": list(again), "replaces": trial.number}
+                    own |= {"owner": None, "beat": 0.0}
+                    params = dict(trial.params)
+                    self.ledger.add(_place(trial), params, trial.distributions, own)
 
     def _wanted_again(self, trial: FrozenTrial, again: Sequence[Again]) -> bool:
         if trial.state.name == "FAIL":
@@ -151,13 +140,11 @@ class Search:
             ConfigError: values that make no configuration.
         """
         arm = Arm(f"trial {place}", self.sweep.experiments[0], dict(params), dict(params))
-        return jobs_of(
-            plan(self.sweep, self.overrides, wanted=[arm]), self.runs, again, self._prints
-        )
+        planned = plan(self.sweep, self.overrides, wanted=[arm])
+        return jobs_of(planned, self.runs, again, self._prints)
 
     def _claim(self) -> list[Trial]:
-        """The trials of one batch that are to be run: those that nobody works on any more, and new
-        ones up to the batch's end."""
+        """The trials of one batch to be run: those that were left behind, then new ones."""
         size = self.sweep.search.batch
         claimed: list[FrozenTrial] = []
         with self.ledger.alone():
@@ -175,38 +162,30 @@ class Search:
         return [self._prepared(trial, known) for trial in claimed]
 
     def _proposed(self, known: Sequence[FrozenTrial]) -> FrozenTrial | None:
-        """The next trial, written; None where there is none, or where a command on another machine
-        has just written one there."""
+        """The next trial, written; None where there is none, or another machine was first."""
         place = len(known)
-        params = propose(self.sweep, self._before(known, place), place)
+        params = space.propose(self.sweep, self._before(known, place), place)
         if params is None:
             self.exhausted = True
             return None
         try:
-            runs = [
-                f"{job.folder.path.parent.name}/{job.folder.path.name}"
-                for job in self.jobs(place, params)
-            ]
+            paths = [job.folder.path for job in self.jobs(place, params)]
+            runs = [f"{path.parent.name}/{path.name}" for path in paths]
         except AnomalynetError:
             runs = []  # said when the trial is carried out
         return self.ledger.add(place, params, space.distributions(self.sweep.axes), {"runs": runs})
 
     def _before(self, known: Sequence[FrozenTrial], place: int) -> list[FrozenTrial]:
-        """What a trial may know: those before its batch, and of those in its batch what they
-        try."""
+        """What a trial may know: those before its batch; of those in it, what they try."""
         from optuna.trial import TrialState, create_trial
 
         batch = place // self.sweep.search.batch * self.sweep.search.batch
-        return [
-            trial
-            if number < batch and trial.state.is_finished()
-            else create_trial(
-                state=TrialState.RUNNING,
-                params=dict(trial.params),
-                distributions=trial.distributions,
-            )
-            for number, trial in enumerate(known[:place])
-        ]
+        found, state = list(known[:place]), TrialState.RUNNING
+        for number, trial in enumerate(found):
+            if number >= batch or not trial.state.is_finished():
+                params, own = dict(trial.params), trial.distributions
+                found[number] = create_trial(state=state, params=params, distributions=own)
+        return found
 
     def _prepared(self, frozen: FrozenTrial, known: Sequence[FrozenTrial]) -> Trial:
         settings = self.sweep.search
@@ -218,13 +197,9 @@ class Search:
             trial.jobs, trial.reason = [], str(error)
             return trial
         if settings.pruner != "none":
-            before, epochs = (
-                self._before(known, trial.place),
-                trial.jobs[0].run.loaded.config.training.epochs,
-            )
-            trial.judge = Judge(
-                settings, before, trial.params, frozen.distributions, epochs, self.ledger.name
-            )
+            before, own = self._before(known, trial.place), frozen.distributions
+            epochs, name = trial.jobs[0].run.loaded.config.training.epochs, self.ledger.name
+            trial.judge = Judge(settings, before, trial.params, own, epochs, name)
         return trial
 
     def _judge(self, trial: Trial) -> None:
@@ -237,8 +212,7 @@ class Search:
             trial.cancel()
 
     def _steps(self, trial: Trial) -> list[tuple[int, float]]:
-        """The values so far: each epoch of the first run, or for Wilcoxon's test each finished run,
-        up to the first that is not."""
+        """The values so far: each epoch of the first run; for Wilcoxon's test each finished run."""
         objective, first = self.sweep.search.objectives[0], trial.jobs[0]
         if self.sweep.search.pruner == "wilcoxon":
             finished = itertools.takewhile(lambda job: job.state == "done", trial.jobs)
@@ -261,26 +235,24 @@ class Search:
         if failed:
             trial.reason = f"{failed.run.place}: {failed.reason}"
         elif any(job.state != "done" for job in trial.jobs):
-            raise StoppedError(
-                f"trial {trial.place}: a run was asked to stop", "the same command continues it"
-            )
+            what = f"trial {trial.place}: a run was asked to stop"
+            raise StoppedError(what, "the same command continues it")
         if not trial.reason:
             try:
-                trial.values = trial_values(
-                    [job.folder for job in trial.jobs], self.sweep.search.objectives
-                )
+                trial.values = [
+                    sum(run_value(job.folder, one) for job in trial.jobs) / len(trial.jobs)
+                    for one in self.sweep.search.objectives
+                ]
             except AnomalynetError as error:
                 trial.reason = str(error)
         if trial.values is None:
-            self.ledger.fail(trial.frozen, trial.reason)
+            self.ledger.fail(trial.frozen, reason=trial.reason)
         else:
             self.ledger.complete(trial.frozen, trial.values, trial.judged)
 
 
 def _place(trial: FrozenTrial) -> int:
-    place = place_of(trial)
-    assert place is not None
-    return place
+    return int(trial.user_attrs["place"])
 
 
 def _known(job: Job, objective: str) -> float | None:

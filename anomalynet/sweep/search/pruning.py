@@ -1,5 +1,5 @@
-"""Whether a trial is given up early: a function of the trials before it and of its own values in
-order, never of when one looks.
+"""What a trial is worth, the mean of each objective over its runs, and whether it is given up
+early: a function of the trials before it and of its own values in order, never of when one looks.
 
 The pruner works on a copy in memory of the trials before, so that an interrupted search decides
 again as it had decided.
@@ -7,10 +7,14 @@ again as it had decided.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from anomalynet.errors import RunError
+from anomalynet.runs.files import read_json
+from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.search.settings import SearchSettings
 from anomalynet.sweep.search.space import Params
 
@@ -21,6 +25,27 @@ if TYPE_CHECKING:
 
 WARM_UP = 2
 """Epochs that the median pruner lets pass: the first say little."""
+
+
+def run_value(folder: RunFolder, objective: str) -> float:
+    """An objective of one finished run: a metric on validation, microseconds a window (`latency`),
+    or trained weights (`parameters`). `validation/loss` is that of the epoch that was kept.
+
+    Raises:
+        RunError: it is undefined there.
+    """
+    if objective == "latency":
+        value = read_json(folder.timings).get("microseconds_per_window")
+    elif objective == "parameters":
+        value = folder.read_result().parameters
+    elif objective == "validation/loss":
+        lines = {line.get("epoch"): line.get(objective) for line in folder.read_progress()}
+        value = lines.get(folder.read_result().best_epoch)
+    else:
+        value = folder.read_result().metrics.get(objective)
+    if value is None or not math.isfinite(value):
+        raise RunError(f"{objective} is undefined in {folder.path.parent.name}/{folder.path.name}")
+    return float(value)
 
 
 class Judge:
@@ -47,14 +72,14 @@ class Judge:
         import optuna
 
         self.pruner = _pruner(settings, epochs)
-        storage = optuna.storages.InMemoryStorage()
+        storage, state = optuna.storages.InMemoryStorage(), optuna.trial.TrialState.RUNNING
+        directions, pruner = settings.directions, self.pruner
         self.study = optuna.create_study(
-            study_name=name, storage=storage, directions=settings.directions, pruner=self.pruner
+            study_name=name, storage=storage, directions=directions, pruner=pruner
         )
         self.study.add_trials(history)
-        running = optuna.trial.create_trial(
-            state=optuna.trial.TrialState.RUNNING, params=params, distributions=dict(distributions)
-        )
+        space = dict(distributions)
+        running = optuna.trial.create_trial(state=state, params=params, distributions=space)
         self._storage, self._id = storage, storage.create_new_trial(self.study._study_id, running)
         self.seen: dict[int, float] = {}
 

@@ -4,7 +4,7 @@ by."""
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -12,7 +12,7 @@ from anomalynet.config.leaves import Leaf
 from anomalynet.errors import Problem
 from anomalynet.metrics.suite import METRICS
 
-Sampler = Literal["tpe", "gp", "cmaes", "random", "grid"]
+Sampler = Literal["tpe", "gp", "random", "grid"]
 Pruner = Literal["none", "median", "hyperband", "wilcoxon"]
 
 COSTS = ("latency", "parameters")
@@ -43,108 +43,68 @@ class SearchSettings:
     @property
     def directions(self) -> tuple[Literal["maximize", "minimize"], ...]:
         """Optuna's word for each objective."""
-        return tuple(
-            "minimize" if minimised(objective) else "maximize" for objective in self.objectives
-        )
+        return tuple("minimize" if _minimised(one) else "maximize" for one in self.objectives)
 
 
-def minimised(objective: str) -> bool:
-    """Whether less is better."""
+def _minimised(objective: str) -> bool:
     metric = METRICS.get(objective.removeprefix("validation/"))
-    return (
-        objective in COSTS
-        or objective == "validation/loss"
-        or (metric is not None and metric.direction == "min")
-    )
+    less = objective in (*COSTS, "validation/loss")
+    return less or (metric is not None and metric.direction == "min")
 
 
 def read_search(leaves: Mapping[str, Leaf], used: bool) -> tuple[SearchSettings, list[Problem]]:
     """The settings, and what is wrong with them.
 
     Args:
-        leaves: those below `search.`, by key.
+        leaves: those below `search.`, by their names there.
         used: whether the design is a search; elsewhere the section is a mistake.
     """
-    problems = (
-        []
-        if used
-        else [
-            Problem(leaf.where, f"{key} means something with `design: search` only")
-            for key, leaf in leaves.items()
-        ]
-    )
+    problems = []
+    for name, leaf in () if used else leaves.items():
+        what = f"search.{name} means something with `design: search` only"
+        problems.append(Problem(leaf.where, what))
     known = {field.name for field in fields(SearchSettings)}
-    given = {
-        name: leaf for key, leaf in leaves.items() if (name := key.removeprefix("search.")) in known
-    }
-    values: dict[str, Any] = {name: leaf.value for name, leaf in given.items()}
+    values: dict[str, Any] = {key: leaf.value for key, leaf in leaves.items() if key in known}
     for name in {"trials", "batch", "seed"} & values.keys():
-        least = 0 if name == "seed" else 1
-        if type(values[name]) is not int or values[name] < least:
-            problems.append(
-                Problem(
-                    given[name].where,
-                    f"search.{name}: expected a whole number of at least {least}, not "
-                    f"{values[name]!r}",
-                )
-            )
+        least, value = 0 if name == "seed" else 1, values[name]
+        if type(value) is not int or value < least:
+            what = f"search.{name}: expected a whole number of at least {least}, not {value!r}"
+            problems.append(Problem(leaves[name].where, what))
     for name, kinds in (("sampler", get_args(Sampler)), ("pruner", get_args(Pruner))):
         if name in values and values[name] not in kinds:
-            problems.append(_unknown(given[name], f"search.{name}", values[name], kinds))
+            problems.append(_unknown(leaves[name], f"search.{name}", values[name], kinds))
     if "objectives" in values:
-        named = (
-            values["objectives"]
-            if isinstance(values["objectives"], list)
-            else [values["objectives"]]
-        )
-        values["objectives"] = tuple(named)
-        problems += [
-            problem
-            for objective in named
-            if (problem := _objective_problem(given["objectives"], objective))
-        ]
+        given = values["objectives"]
+        values["objectives"] = tuple(given) if isinstance(given, list) else (given,)
+        for objective in values["objectives"]:
+            problems += _objective_problem(leaves["objectives"], objective)
     if problems:
         return SearchSettings(), problems
     settings = SearchSettings(**values)
-    return settings, _pruner_problem(settings, given)
+    return settings, _pruner_problem(settings, leaves)
 
 
-def _objective_problem(leaf: Leaf, objective: object) -> Problem | None:
-    known = [
-        *EPOCH_METRICS,
-        *(f"validation/{name}" for name, metric in METRICS.items() if metric.direction),
-        *COSTS,
-    ]
+def _objective_problem(leaf: Leaf, objective: object) -> list[Problem]:
+    metrics = (f"validation/{name}" for name, metric in METRICS.items() if metric.direction)
+    known = (*EPOCH_METRICS, *metrics, *COSTS)
     if str(objective).startswith("test/"):
-        return Problem(
-            leaf.where,
-            f"search.objectives: {objective} would choose by the test part: a leak",
-            f"validation/{str(objective)[5:]}",
-        )
-    return None if objective in known else _unknown(leaf, "search.objectives", objective, known)
+        what = f"search.objectives: {objective} would choose by the test part: a leak"
+        return [Problem(leaf.where, what, f"validation/{str(objective)[5:]}")]
+    return [] if objective in known else [_unknown(leaf, "search.objectives", objective, known)]
 
 
 def _pruner_problem(settings: SearchSettings, given: Mapping[str, Leaf]) -> list[Problem]:
+    first, what = settings.objectives[0], ""
     if settings.pruner == "none":
         return []
-    where = given["pruner"].where
     if len(settings.objectives) > 1:
-        return [Problem(where, "search.pruner: several objectives cannot be pruned; leave it out")]
-    if settings.pruner != "wilcoxon" and settings.objectives[0] not in EPOCH_METRICS:
-        return [
-            Problem(
-                where,
-                f"search.pruner: {settings.pruner} watches epochs, and {settings.objectives[0]} "
-                "is not known after each",
-            )
-        ]
-    return []
+        what = "several objectives cannot be pruned; leave it out"
+    elif settings.pruner != "wilcoxon" and first not in EPOCH_METRICS:
+        what = f"{settings.pruner} watches epochs, and {first} is not known after each"
+    return [Problem(given["pruner"].where, f"search.pruner: {what}")] if what else []
 
 
-def _unknown(leaf: Leaf, key: str, value: object, known: tuple[str, ...] | list[str]) -> Problem:
+def _unknown(leaf: Leaf, key: str, value: object, known: Sequence[str]) -> Problem:
     near = difflib.get_close_matches(str(value), known, n=1)
-    return Problem(
-        leaf.where,
-        f"{key}: unknown {value!r}; there are {', '.join(dict.fromkeys(known))}",
-        near[0] if near else None,
-    )
+    what = f"{key}: unknown {value!r}; there are {', '.join(dict.fromkeys(known))}"
+    return Problem(leaf.where, what, near[0] if near else None)

@@ -1,22 +1,26 @@
-"""Which study a search is, what is refused before it begins, and what it has found."""
+"""Which study a search is, what is refused before it begins, what it has found, and its best trials
+as experiments of their own."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anomalynet.config import locate
 from anomalynet.config.leaves import read_overrides
 from anomalynet.config.load import load
+from anomalynet.config.show import scalar
 from anomalynet.errors import ConfigError, Problem, UsageError
-from anomalynet.sweep.arms import Arm
+from anomalynet.runs.files import write_text
 from anomalynet.sweep.axes import Range
 from anomalynet.sweep.file import Sweep
 from anomalynet.sweep.jobs import Job, jobs_of
-from anomalynet.sweep.plan import plan
+from anomalynet.sweep.plan import Arm, plan
 from anomalynet.sweep.search import space
 
 if TYPE_CHECKING:
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 
 FOLDER = ".search"
 """Below the folder of the runs: journals and locks."""
+MOST = 10
+"""Points of a Pareto front that get a file."""
 
 
 def check(sweep: Sweep, overrides: Sequence[str]) -> None:
@@ -32,32 +38,21 @@ def check(sweep: Sweep, overrides: Sequence[str]) -> None:
     Raises:
         UsageError, ConfigError: says what, and what instead.
     """
-    settings = sweep.search
-    if len(sweep.experiments) != 1:
-        raise UsageError(
-            f"{sweep.name}: a search tunes one experiment, not {len(sweep.experiments)}",
-            "write one file for each",
-        )
+    name, count = sweep.name, len(sweep.experiments)
+    if count != 1:
+        what = f"{name}: a search tunes one experiment, not {count}"
+        raise UsageError(what, "write one file for each")
     if not sweep.axes:
-        raise UsageError(f"{sweep.name}: a search without `axes` has nothing to try")
+        raise UsageError(f"{name}: a search without `axes` has nothing to try")
     if sweep.extras:
-        raise UsageError(
-            f"{sweep.name}: a search has no `arms`",
-            "another sweep of `design: factorial` compares them with its best",
-        )
-    if settings.sampler == "cmaes" and len(settings.objectives) > 1:
-        raise UsageError(
-            f"{sweep.name}: search.sampler: cmaes knows one objective",
-            "tpe, gp, random and grid know several",
-        )
-    taken = [leaf.key for leaf in read_overrides(overrides) if leaf.key in sweep.axes]
-    if taken:
-        raise UsageError(
-            f"{taken[0]}: it is an axis of {sweep.name}: every trial would have this value",
-            "take it from the sweep's axes",
-        )
+        hint = "another sweep of `design: factorial` compares them with its best"
+        raise UsageError(f"{name}: a search has no `arms`", hint)
+    for leaf in read_overrides(overrides):
+        if leaf.key in sweep.axes:
+            what = f"{leaf.key}: it is an axis of {name}: every trial would have this value"
+            raise UsageError(what, "take it from the sweep's axes")
     space.distributions(sweep.axes)
-    if settings.sampler == "grid":
+    if sweep.search.sampler == "grid":
         space.every(sweep)
     problems = [problem for key in sweep.axes for problem in _axis_problems(sweep, overrides, key)]
     if problems:
@@ -96,17 +91,13 @@ def study_name(sweep: Sweep, base: Sequence[Job]) -> str:
     Neither the number of trials nor the batch is in it: they may change while a search goes on.
     """
     settings = sweep.search
-    axes = {key: asdict(axis) if is_dataclass(axis) else axis for key, axis in sweep.axes.items()}
-    decides = [
-        axes,
-        sweep.exclude,
-        settings.objectives,
-        settings.sampler,
-        settings.pruner,
-        settings.seed,
-    ]
+    axes = {
+        key: asdict(axis) if isinstance(axis, Range) else axis for key, axis in sweep.axes.items()
+    }
+    judged = [settings.objectives, settings.sampler, settings.pruner, settings.seed]
     runs = sorted(f"{job.folder.path.parent.name}/{job.folder.path.name}" for job in base)
-    return f"{sweep.name}-{hashlib.sha256(json.dumps([decides, runs]).encode()).hexdigest()[:10]}"
+    text = json.dumps([[axes, sweep.exclude, *judged], runs])
+    return f"{sweep.name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
 
 def best(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> list[int]:
@@ -123,16 +114,61 @@ def best(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> list[int]:
         for place, trial in enumerate(trials)
         if trial.state.name == "COMPLETE"
     }
-    if len(directions) == 1:
-        return [min(losses, key=lambda place: (losses[place], place))] if losses else []
+
+    def order(place: int) -> tuple[list[float], int]:
+        return losses[place], place
 
     def beaten(one: list[float]) -> bool:
-        return any(
-            other != one and all(a <= b for a, b in zip(other, one, strict=True))
-            for other in losses.values()
-        )
+        others = (other for other in losses.values() if other != one)
+        return any(all(a <= b for a, b in zip(other, one, strict=True)) for other in others)
 
-    return sorted(
-        (place for place, one in losses.items() if not beaten(one)),
-        key=lambda place: (losses[place], place),
-    )
+    if len(directions) == 1:
+        return [min(losses, key=order)] if losses else []
+    return sorted((place for place, one in losses.items() if not beaten(one)), key=order)
+
+
+def write_best(
+    sweep: Sweep, overrides: Sequence[str], best: Mapping[int, Mapping[str, object]], out: Path
+) -> dict[int, str]:
+    """Write `best.yaml`, or with several objectives `pareto_<trial>.yaml` for each of the first
+    points, as experiments that `anomalynet train` takes; earlier ones go.
+
+    Args:
+        sweep: the search.
+        overrides: `key=value` arguments that every run had.
+        best: trial → what it was tried with.
+        out: folder of the report.
+
+    Returns: the file of each trial that has one.
+    """
+    several, chosen = len(sweep.search.objectives) > 1, list(best)[:MOST]
+    names = {place: f"pareto_{place}.yaml" if several else "best.yaml" for place in chosen}
+    for place, name in names.items():
+        write_text(out / name, _experiment(sweep, overrides, place, best[place], out))
+    for path in [*out.glob("pareto_*.yaml"), out / "best.yaml"]:
+        if path.name not in names.values():
+            path.unlink(missing_ok=True)
+    return names
+
+
+def _experiment(
+    sweep: Sweep, overrides: Sequence[str], place: int, params: Mapping[str, object], out: Path
+) -> str:
+    values = {**sweep.settings, **params}
+    values |= {leaf.key: leaf.value for leaf in read_overrides(overrides)}
+    sections: dict[str, dict[str, object]] = {}
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        if not key.startswith("hardware."):
+            sections.setdefault(section, {})[name] = value
+    parent, path = sweep.experiments[0], locate.find("experiments", sweep.experiments[0])
+    extends = os.path.relpath(path, out) if parent.endswith((".yaml", ".yml")) else path.name
+    judged = ", ".join(sweep.search.objectives)
+    lines = [f"# best of {sweep.name} — what trial {place} tried; judged by {judged}"]
+    lines.append(f"extends: {scalar(extends)}")
+    for section, own in sections.items():
+        if list(own) == [""]:
+            lines.append(f"{section}: {scalar(own[''])}")
+        else:
+            lines += [f"{section}:", *(f"  {key}: {scalar(value)}" for key, value in own.items())]
+    return "\n".join(lines) + "\n"

@@ -41,18 +41,11 @@ def worth(axis: dict[str, Any]) -> float:
     """The made-up average precision of a run: smooth in the numbers, a little different in each
     seed, fold and world."""
     rate = math.log10(float(axis.get("training.learning_rate", 0.001)))
-    value: float = (
-        0.9 - 0.1 * (rate + 2.7) ** 2 - 0.4 * (float(axis.get("model.dropout", 0.2)) - 0.15) ** 2
-    )
-    value -= 0.05 * abs(float(axis.get("model.hidden", 64)) - 80) / 64 + (
-        0.03 if axis.get("model.attention") is False else 0.0
-    )
-    return (
-        value
-        - 0.01 * int(axis["seed"])
-        - 0.003 * int(axis["data.split.fold"])
-        - 0.02 * int(axis.get("data.world", 0))
-    )
+    dropout, hidden = float(axis.get("model.dropout", 0.2)), float(axis.get("model.hidden", 64))
+    value: float = 0.9 - 0.1 * (rate + 2.7) ** 2 - 0.4 * (dropout - 0.15) ** 2
+    value -= 0.05 * abs(hidden - 80) / 64 + (0.03 if axis.get("model.attention") is False else 0.0)
+    value -= 0.01 * int(axis["seed"]) + 0.003 * int(axis["data.split.fold"])
+    return value - 0.02 * int(axis.get("data.world", 0))
 
 
 class FakeWorker:
@@ -76,14 +69,8 @@ class FakeWorker:
         folder.progress.unlink(missing_ok=True)
         for epoch in range(EPOCHS):
             value = worth(axis) * (1 - 0.5 ** (epoch + 1))
-            folder.append_progress(
-                {
-                    "epoch": epoch,
-                    "validation/average_precision": value,
-                    "validation/loss": 1 - value,
-                    "best": True,
-                }
-            )
+            line = {"validation/average_precision": value, "validation/loss": 1 - value}
+            folder.append_progress({"epoch": epoch, **line, "best": True})
             time.sleep(self.pause)
             if folder.stop.exists():
                 return {"failed": None, "stopped": True}
@@ -102,10 +89,8 @@ class FakeWorker:
 def finish(folder: RunFolder, axis: dict[str, Any]) -> None:
     """What a trainer leaves behind that a search reads."""
     hidden = int(axis.get("model.hidden", 64))
-    write_json(
-        folder.timings,
-        {"train_seconds": 2.0, "score_seconds": 0.5, "microseconds_per_window": 10.0 + hidden / 10},
-    )
+    timings = {"train_seconds": 2.0, "score_seconds": 0.5}
+    write_json(folder.timings, timings | {"microseconds_per_window": 10.0 + hidden / 10})
     value = worth(axis)
     folder.write_result(
         Result(
@@ -158,22 +143,15 @@ def sweep_of(folder: Path, settings: str, space: str = SPACE) -> Sweep:
 
 
 def search_of(
-    folder: Path,
-    sweep: Sweep,
-    url: str | None = None,
-    total: int | None = None,
-    overrides: Sequence[str] = (),
+    folder: Path, sweep: Sweep, url: str | None = None, total: int | None = None
 ) -> Search:
     """The search in a folder."""
+    overrides: list[str] = []
     check(sweep, overrides)
     runs = folder / "runs"
     storage = open_storage(url, runs / ".search" / "mine.journal")
-    ledger = Ledger(
-        storage,
-        study_name(sweep, base_jobs(sweep, overrides, runs)),
-        sweep.search,
-        runs / ".search" / "mine.lock",
-    )
+    name = study_name(sweep, base_jobs(sweep, overrides, runs))
+    ledger = Ledger(storage, name, sweep.search, runs / ".search" / "mine.lock")
     return Search(sweep, overrides, runs, ledger, total or sweep.search.trials)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from anomalynet.config.load import load
-from anomalynet.sweep.arms import Arm
 from anomalynet.sweep.file import read_sweep
-from anomalynet.sweep.plan import plan
-from anomalynet.sweep.search.best import write_best
+from anomalynet.sweep.plan import Arm, plan
+from anomalynet.sweep.search.study import write_best
 
 
 def test_the_best_file_is_the_configuration_of_its_trial(tmp_path: Path) -> None:

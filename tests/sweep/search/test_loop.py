@@ -21,8 +21,8 @@ from anomalynet.sweep.search.ledger import open_storage
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.search.study import best, check
 from anomalynet.sweep.slots import Slot
+from tests.sweep.search import fake
 from tests.sweep.search.fake import (
-    SPACE,
     FakeWorker,
     Quiet,
     carried_out,
@@ -39,16 +39,8 @@ FINITE = "experiment: hybrid\ndesign: search\nfolds: [0]\naxes: "
 def process(
     folder: Path, settings: str, pause: float = 0.0, slots: int = 1, url: str | None = None
 ) -> subprocess.Popen[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "tests.sweep.search.fake",
-        str(folder),
-        settings,
-        str(pause),
-        str(slots),
-        *([url] if url else []),
-    ]
+    words = [str(folder), settings, str(pause), str(slots), *([url] if url else [])]
+    command = [sys.executable, "-m", "tests.sweep.search.fake", *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -61,11 +53,11 @@ def every_number(search: Search) -> list[int]:
     return [trial.number for trial in search.ledger.storage.get_all_trials(search.ledger._study)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
-        "{trials: 20, sampler: tpe}",
-        "{trials: 20, sampler: cmaes, batch: 3}",
+        "{trials: 20, sampler: random, batch: 3}",
         "{trials: 20, sampler: tpe, pruner: median}",
         "{trials: 20, sampler: tpe, pruner: hyperband, batch: 2}",
     ],
@@ -123,9 +115,8 @@ def test_two_commands_at_once_share_the_trials_and_make_no_more(
     assert [state for state, _, _ in story(found)] == ["COMPLETE"] * TRIALS
     assert len(set(points(found))) == TRIALS
     assert len(every_number(found)) == TRIALS
-    assert {trial.user_attrs["owner"]["pid"] for trial in found.ledger.trials()} == {
-        one.pid for one in both
-    }
+    owners = {trial.user_attrs["owner"]["pid"] for trial in found.ledger.trials()}
+    assert owners == {one.pid for one in both}
 
 
 def test_a_database_holds_what_a_journal_holds(tmp_path: Path) -> None:
@@ -154,13 +145,9 @@ def test_the_number_of_trials_is_a_total(tmp_path: Path) -> None:
 def test_another_space_is_another_search_whose_runs_are_shared(tmp_path: Path) -> None:
     first = carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 3, sampler: random}")))
     worker = FakeWorker(Slot())
-    other = search_of(
-        tmp_path,
-        sweep_of(
-            tmp_path,
-            "{trials: 3, sampler: random, objectives: [validation/average_precision, parameters]}",
-        ),
-    )
+    judged = "objectives: [validation/average_precision, parameters]"
+    settings = f"{{trials: 3, sampler: random, {judged}}}"
+    other = search_of(tmp_path, sweep_of(tmp_path, settings))
     assert other.ledger.name != first.ledger.name
     with Launch([Slot()], hire=lambda slot: worker) as launch:
         other.run(launch, Quiet())
@@ -172,26 +159,18 @@ def test_neither_slots_nor_speed_decide_what_is_tried(tmp_path: Path) -> None:
     settings = "{trials: 9, batch: 3}"
     (tmp_path / "one").mkdir()
     (tmp_path / "three").mkdir()
-    one = carried_out(search_of(tmp_path / "one", sweep_of(tmp_path / "one", settings)))
-    three = carried_out(
-        search_of(tmp_path / "three", sweep_of(tmp_path / "three", settings)), slots=3, pause=0.01
+    one, three = (
+        search_of(tmp_path / name, sweep_of(tmp_path / name, settings)) for name in ("one", "three")
     )
-    assert story(one) == story(three)
+    assert story(carried_out(one)) == story(carried_out(three, slots=3, pause=0.01))
 
 
 def test_a_trial_is_worth_the_mean_over_seeds_folds_and_worlds(tmp_path: Path) -> None:
     places = "seeds: [0, 3]\nfolds: [0, 2]\nworlds: [0, 5]\n"
-    settings = (
-        "{trials: 3, sampler: random, objectives: [validation/average_precision, latency, "
-        "parameters]}"
-    )
-    found = carried_out(
-        search_of(
-            tmp_path,
-            sweep_of(tmp_path, settings, SPACE.replace("seeds: [0]\nfolds: [0]\n", places)),
-        ),
-        slots=2,
-    )
+    judged = "[validation/average_precision, latency, parameters]"
+    settings = f"{{trials: 3, sampler: random, objectives: {judged}}}"
+    text = fake.SPACE.replace("seeds: [0]\nfolds: [0]\n", places)
+    found = carried_out(search_of(tmp_path, sweep_of(tmp_path, settings, text)), slots=2)
     for trial in found.ledger.trials():
         every = [
             worth({**trial.params, "seed": seed, "data.split.fold": fold, "data.world": world})
@@ -207,9 +186,8 @@ def test_a_trial_is_worth_the_mean_over_seeds_folds_and_worlds(tmp_path: Path) -
 
 
 def test_the_loss_is_that_of_the_epoch_that_was_kept(tmp_path: Path) -> None:
-    found = carried_out(
-        search_of(tmp_path, sweep_of(tmp_path, "{trials: 1, objectives: [validation/loss]}"))
-    )
+    chosen = sweep_of(tmp_path, "{trials: 1, objectives: [validation/loss]}")
+    found = carried_out(search_of(tmp_path, chosen))
     trial = found.ledger.trials()[0]
     kept = worth({**trial.params, "seed": 0, "data.split.fold": 0}) * (1 - 0.5**6)
     assert trial.values == [pytest.approx(1 - kept)]
@@ -220,24 +198,20 @@ def test_a_grid_is_the_product_in_order_and_ends(tmp_path: Path) -> None:
         FINITE + "{model.hidden: {low: 16, high: 48, step: 16}, model.attention: [true, false]}\n"
     )
     text = axes + "exclude: [{model.hidden: 32, model.attention: false}]\n"
-    found = carried_out(
-        search_of(tmp_path, sweep_of(tmp_path, "{trials: 50, sampler: grid}", text))
-    )
+    grid = sweep_of(tmp_path, "{trials: 50, sampler: grid}", text)
+    found = carried_out(search_of(tmp_path, grid))
     expected = [(16, True), (16, False), (32, True), (48, True), (48, False)]
-    assert [
-        (params["model.hidden"], params["model.attention"]) for _, params, _ in story(found)
-    ] == expected
+    assert [tuple(params.values()) for _, params, _ in story(found)] == expected
     assert found.exhausted
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "gp"])
+@pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
 def test_a_finite_space_is_tried_once_and_whole(tmp_path: Path, sampler: str) -> None:
     axes = (
         FINITE + "{model.hidden: {low: 16, high: 64, step: 16}, model.attention: [true, false]}\n"
     )
-    found = carried_out(
-        search_of(tmp_path, sweep_of(tmp_path, f"{{trials: 50, sampler: {sampler}}}", axes))
-    )
+    finite = sweep_of(tmp_path, f"{{trials: 50, sampler: {sampler}}}", axes)
+    found = carried_out(search_of(tmp_path, finite))
     assert found.exhausted
     assert len(set(points(found))) == len(points(found)) == 8
 
@@ -309,22 +283,22 @@ def test_a_stop_that_somebody_else_asked_for_leaves_the_trial_to_the_next_comman
 @pytest.mark.parametrize(
     ("text", "settings", "error", "message"),
     [
-        (SPACE, "{objectives: [test/auroc]}", ConfigError, "a leak"),
+        (fake.SPACE, "{objectives: [test/auroc]}", ConfigError, "a leak"),
+        (fake.SPACE, "{sampler: cmaes}", ConfigError, "there are tpe, gp, random, grid"),
+        (fake.SPACE, "{sampler: grid}", UsageError, "axes.model.dropout"),
         (
-            SPACE,
-            "{sampler: cmaes, objectives: [validation/auroc, latency]}",
-            UsageError,
-            "one objective",
+            fake.SPACE.replace("model.hidden", "model.hiden"),
+            "{trials: 1}",
+            ConfigError,
+            "model.hidden",
         ),
-        (SPACE, "{sampler: grid}", UsageError, "axes.model.dropout"),
-        (SPACE.replace("model.hidden", "model.hiden"), "{trials: 1}", ConfigError, "model.hidden"),
         (
-            SPACE.replace("experiment: hybrid", "experiments: [cnn, lstm]"),
+            fake.SPACE.replace(": hybrid", "s: [cnn, lstm]"),
             "{trials: 1}",
             UsageError,
             "one experiment",
         ),
-        (SPACE + "arms: {mine: {model.cnn: false}}\n", "{trials: 1}", UsageError, "no `arms`"),
+        (fake.SPACE + "arms: {mine: {model.cnn: false}}\n", "{trials: 1}", UsageError, "no `arms`"),
         ("experiment: hybrid\ndesign: search\n", "{trials: 1}", UsageError, "nothing to try"),
     ],
 )
@@ -338,10 +312,3 @@ def test_what_cannot_be_searched_is_refused(
 def test_an_argument_that_fixes_an_axis_is_refused() -> None:
     with pytest.raises(UsageError, match=r"model\.hidden: it is an axis"):
         check(read_sweep("tune_hybrid", "quick"), ["model.hidden=32"])
-
-
-def test_nobody_stores_a_pickle(tmp_path: Path) -> None:
-    carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 12, sampler: cmaes}")))
-    text = (tmp_path / "runs" / ".search" / "mine.journal").read_text()
-    assert "cma:" not in text
-    assert "optimizer" not in text

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.launch import Launch
 from anomalynet.sweep.slots import Slot
@@ -21,7 +19,7 @@ from tests.sweep.search.fake import (
     sweep_of,
 )
 
-MEDIAN = "{trials: 16, sampler: random, pruner: median}"
+MEDIAN = "{trials: 12, sampler: random, pruner: median}"
 
 
 def test_a_pruned_run_stops_early_and_the_decision_is_that_of_one_who_looks_too_late(
@@ -32,7 +30,7 @@ def test_a_pruned_run_stops_early_and_the_decision_is_that_of_one_who_looks_too_
     (tmp_path / "slow").mkdir()
     (tmp_path / "quick").mkdir()
     slow = search_of(tmp_path / "slow", sweep_of(tmp_path / "slow", MEDIAN))
-    with Launch([Slot()], hire=lambda slot: FakeWorker(slot, pause=0.15)) as launch:
+    with Launch([Slot()], hire=lambda slot: FakeWorker(slot, pause=0.08)) as launch:
         real = launch.run
         launch.run = lambda jobs, watch, interval=0.02: real(jobs, watch, 0.02)  # type: ignore[method-assign]
         slow.run(launch, Quiet())
@@ -68,10 +66,9 @@ def test_a_pruned_trial_is_worse_than_the_median_of_those_before_it(tmp_path: Pa
 
 def test_runs_that_wait_are_not_begun_for_a_trial_that_is_pruned(tmp_path: Path) -> None:
     text = SPACE.replace("seeds: [0]\n", "seeds: [0, 1, 2]\n")
-    worker = FakeWorker(Slot(), pause=0.08)
-    found = search_of(
-        tmp_path, sweep_of(tmp_path, "{trials: 10, sampler: random, pruner: median}", text)
-    )
+    worker = FakeWorker(Slot(), pause=0.05)
+    settings = "{trials: 10, sampler: random, pruner: median}"
+    found = search_of(tmp_path, sweep_of(tmp_path, settings, text))
     with Launch([Slot()], hire=lambda slot: worker) as launch:
         real = launch.run
         launch.run = lambda jobs, watch, interval=0.02: real(jobs, watch, 0.02)  # type: ignore[method-assign]
@@ -83,12 +80,8 @@ def test_runs_that_wait_are_not_begun_for_a_trial_that_is_pruned(tmp_path: Path)
 
 def test_wilcoxon_compares_finished_runs_with_the_best_trials(tmp_path: Path) -> None:
     text = SPACE.replace("seeds: [0]\nfolds: [0]\n", "seeds: [0, 1]\nfolds: [0, 1, 2, 3]\n")
-    found = carried_out(
-        search_of(
-            tmp_path, sweep_of(tmp_path, "{trials: 8, sampler: random, pruner: wilcoxon}", text)
-        ),
-        slots=2,
-    )
+    settings = "{trials: 8, sampler: random, pruner: wilcoxon}"
+    found = carried_out(search_of(tmp_path, sweep_of(tmp_path, settings, text)), slots=2)
     trials = found.ledger.trials()
     assert trials[0].state.name == "COMPLETE"
     assert list(trials[0].intermediate_values) == list(range(8))
@@ -103,9 +96,3 @@ def test_wilcoxon_compares_finished_runs_with_the_best_trials(tmp_path: Path) ->
             assert trial.value is not None
             best = max(best, trial.value)
     assert any(trial.state.name == "PRUNED" for trial in trials)
-
-
-@pytest.mark.parametrize("pruner", ["median", "hyperband"])
-def test_several_objectives_are_not_pruned(tmp_path: Path, pruner: str) -> None:
-    with pytest.raises(Exception, match="several objectives"):
-        sweep_of(tmp_path, f"{{pruner: {pruner}, objectives: [validation/auroc, latency]}}")

@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from anomalynet.sweep.cluster import session, worker
+from anomalynet.sweep import cluster as ours
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.launch import Launch
@@ -25,9 +25,8 @@ OVERRIDES = [
     "training.epochs=12",
     "training.patience=12",
 ]
-ADDRESS = (
-    "127.0.0.2"  # Ray binds the machine's own address, and a driver cannot connect to 127.0.0.1
-)
+ADDRESS = "127.0.0.2"
+"""Ray binds the machine's own address, and a driver cannot connect to 127.0.0.1."""
 
 
 def main(folder: Path) -> None:
@@ -38,19 +37,12 @@ def main(folder: Path) -> None:
     head = {"num_cpus": 0, "node_ip_address": ADDRESS, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     places = [folder / "node0", folder / "node1"]
-    nodes = [
-        cluster.add_node(
-            num_cpus=1,
-            node_ip_address=ADDRESS,
-            env_vars={
-                "ANOMALYNET_RAY_RUNS": str(place / "runs"),
-                "ANOMALYNET_DATA": str(place / "data"),
-            },
-        )
-        for place in places
-    ]
+    nodes = []
+    for place in places:
+        own = {"ANOMALYNET_RAY_RUNS": str(place / "runs"), "ANOMALYNET_DATA": str(place / "data")}
+        nodes.append(cluster.add_node(num_cpus=1, node_ip_address=ADDRESS, env_vars=own))
     os.environ["RAY_ADDRESS"] = cluster.address
-    worker.POLL = 0.1
+    ours.POLL = 0.1
     jobs = jobs_of(plan(read_sweep(str(folder / "mine.yaml"), "quick"), OVERRIDES), folder / "runs")
     used: set[str] = set()
     seen = {"running": False, "epochs": 0}
@@ -58,37 +50,27 @@ def main(folder: Path) -> None:
     said: list[str] = []
 
     def watch() -> None:
-        under_way = {
-            run.name: number
-            for number, place in enumerate(places)
-            for run in place.glob("runs/*/runs/hybrid/*")
-        }
-        used.update(places[number].name for number in under_way.values())
+        under_way = {}
+        for number, place in enumerate(places):
+            for run in place.glob("runs/*/runs/hybrid/*"):
+                under_way[run.name] = number
+                used.add(place.name)
         for job in jobs:
-            epochs = len(job.folder.read_progress())
-            if (
-                job.state == "running"
-                and epochs
-                and not removed
-                and len(used) == 2
-                and job.folder.path.name in under_way
-            ):
+            name, epochs = job.folder.path.name, len(job.folder.read_progress())
+            trained = job.state == "running" and epochs and name in under_way
+            if trained and not removed and len(used) == 2:
                 seen.update(running=job.folder.running, epochs=epochs)
-                removed.append(under_way[job.folder.path.name])
+                removed.append(under_way[name])
                 cluster.remove_node(nodes[removed[0]], allow_graceful=False)
 
-    with session.session() as ray:
-        slots = session.ray_slots(ray, None, jobs[0].run.loaded.config.hardware)
-        with Launch(slots, hire=worker.RayCluster(ray, said.append).hire) as launch:
+    with ours.session() as ray:
+        slots = ours.ray_slots(ray, None, jobs[0].run.loaded.config.hardware)
+        with Launch(slots, hire=lambda slot: ours.RayWorker(slot, ray, said.append)) as launch:
             launch.run(jobs, watch, interval=0.02)
     cluster.shutdown()
-    facts = {
-        "slots": len(slots),
-        "nodes": sorted(used),
-        "seen": seen,
-        "losses": [job.losses for job in jobs],
-    }
-    print(json.dumps({**facts, "said": said, "attempts": [job.attempts for job in jobs]}))
+    facts = {"slots": len(slots), "nodes": sorted(used), "seen": seen, "said": said}
+    counts = {name: [getattr(job, name) for job in jobs] for name in ("losses", "attempts")}
+    print(json.dumps(facts | counts))
 
 
 if __name__ == "__main__":

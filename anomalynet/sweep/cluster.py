@@ -1,0 +1,365 @@
+"""Runs on the nodes of a Ray cluster, each a task of its own.
+
+No disk is shared: a run travels to its node as an order (texts, and the state to continue from) and
+comes back as files, after each epoch those that it can be continued from. Its folder, its lock and
+its tracking stay here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from anomalynet.config.identity import run_id
+from anomalynet.config.load import load
+from anomalynet.config.schema import HardwareConfig
+from anomalynet.config.show import as_yaml
+from anomalynet.data import sources
+from anomalynet.data.folder import data_folder
+from anomalynet.errors import AnomalynetError, RunError, UsageError
+from anomalynet.runs.code import code_hash
+from anomalynet.runs.files import write_bytes, write_text
+from anomalynet.runs.folder import BusyError, RunFolder, is_alive
+from anomalynet.sweep.launch import LocalWorker
+from anomalynet.sweep.slots import THREADS, Slot
+from anomalynet.tracking.run import catch_up
+
+POLL = 2.0
+"""Seconds between two looks at a run under way, here and on its node."""
+SILENT, NO_ROOM = 15.0, 60.0
+"""Seconds without a node for a run: then the user is told; then too small a cluster is an error."""
+STATE = ("checkpoints/last.ckpt", "checkpoints/best.ckpt", "timings.json", "progress.jsonl")
+"""What another node needs to continue a run. Read in this order, best is never older than last."""
+OTHER = "RAY_ADDRESS=HOST:PORT names another cluster; without it, this machine's is used or started"
+SAME_CODE = "install the same anomalynet on every node of the cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class RaySlot(Slot):
+    """Room for one run at a time: CPUs that Ray keeps for it, and GPUs or a part of one."""
+
+    cpus: int = 1
+    gpu_share: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.cpus} CPU" + (f" and {self.gpu_share:g} GPU" if self.gpu_share else "")
+
+
+@contextlib.contextmanager
+def session() -> Iterator[Any]:
+    """`connect`, and disconnect afterwards. Ray prints notices to stdout, where results belong."""
+    ray = connect()
+    try:
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+            yield ray
+    finally:
+        ray.shutdown()
+
+
+def connect() -> Any:
+    """The module `ray`, connected to RAY_ADDRESS, else to this machine's cluster, or a new one.
+
+    Raises:
+        UsageError: Ray is not installed, or there is no cluster at the address.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError:
+        hint = "pip install 'anomalynet[ray]'"
+        raise UsageError("--on ray: Ray is not installed", hint) from None
+    if ray.is_initialized():
+        return ray
+    address = os.environ.get("RAY_ADDRESS")
+    if address and not _answers(address):
+        raise UsageError(f"--on ray: nothing answers at RAY_ADDRESS={address}", OTHER)
+    base = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    last = Path(base) / "ray" / "ray_current_cluster"
+    if not address and last.is_file() and not _answers(last.read_text(encoding="utf-8").strip()):
+        address = "local"
+    options = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
+    try:
+        ray.init(address=address or None, **options)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        what = f"--on ray: no cluster at {address or 'this machine'}: {_first_line(error)}"
+        raise UsageError(what, OTHER) from None
+    return ray
+
+
+def _answers(address: str) -> bool:
+    """Whether something listens at HOST:PORT: Ray waits for minutes where a cluster is gone."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or "://" in address:
+        return True
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError:
+        return False
+    return True
+
+
+def ray_slots(
+    ray: Any, count: int | None, hardware: HardwareConfig, runs_per_gpu: int = 1
+) -> list[Slot]:
+    """`count` slots, by default as many as the nodes have room for: on GPUs if any, else on CPUs.
+
+    Raises:
+        UsageError: no node has room for one run, or several runs are to share each of several GPUs.
+    """
+    if count is not None and count < 1:
+        raise UsageError(f"--slots must be at least 1, not {count}")
+    if runs_per_gpu < 1 or (hardware.devices > 1 and runs_per_gpu > 1):
+        what = "at least 1, and a run on several devices has them alone"
+        raise UsageError(f"--runs-per-gpu {runs_per_gpu}: {what}")
+    slot = RaySlot(cpus=hardware.devices)
+    has_gpus = any(resources.get("GPU", 0) for resources in _nodes(ray))
+    if hardware.accelerator == "cuda" or (hardware.accelerator == "auto" and has_gpus):
+        slot = RaySlot(gpu_share=hardware.devices / runs_per_gpu)
+    found = _room(ray, slot)
+    if not found and count is None:
+        what = f"no node of the Ray cluster has {slot} for a run"
+        raise UsageError(what, "`ray status` says what it has")
+    return [slot] * (found if count is None else count)
+
+
+def _nodes(ray: Any) -> list[dict[str, float]]:
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def _room(ray: Any, slot: RaySlot) -> int:
+    """How many runs at a time the nodes could carry if nothing else ran on them."""
+    found = 0
+    for resources in _nodes(ray):
+        shares = [resources.get("CPU", 0) / slot.cpus]
+        shares += [resources.get("GPU", 0) / slot.gpu_share] if slot.gpu_share else []
+        found += int(min(shares) + 1e-9)
+    return found
+
+
+def program() -> str:
+    """Ten hex digits over the code that a node must have in common with whoever sends it runs."""
+    same = "config data layers metrics models runs simulation sweep training"
+    return code_hash(tuple(same.split()))
+
+
+def order_of(job: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
+    """A run as a node needs it: nothing in it is a path of this machine, but those of data.
+
+    Raises:
+        UsageError: a file of the user's own that has no place beneath a working folder.
+    """
+    loaded = load(job["experiment"], job["overrides"], job["axis"])
+    write_text(folder.config, as_yaml(loaded, origin=True))
+    config, names = loaded.config, (loaded.config.model.name, loaded.config.data.name)
+    own = [name for name in names if name.endswith((".py", ".yaml"))]
+    for name in own:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            what = f"{name}: --on ray sends files that lie beneath the working folder"
+            raise UsageError(what, "name it relative to that folder")
+    data = replace(config.data, root=config.data.root and str(Path(config.data.root).absolute()))
+    sent = replace(loaded, config=replace(config, data=data, tracking="disabled"))
+    texts = {name: Path(name).read_text(encoding="utf-8") for name in own}
+    return {
+        "experiment": loaded.name,
+        "id": folder.path.name,
+        "code": program(),
+        "files": {f"{loaded.name}.yaml": as_yaml(sent), **texts},
+        "state": _read_files(folder, STATE) if folder.last.exists() else {},
+        "environment": {name: os.environ.get(name, "1") for name in THREADS},
+        "data": str(data_folder().absolute()),
+        "job": {"devices": job["devices"], "group": job["group"]},
+        "poll": POLL,
+    }
+
+
+def bring_home(folder: RunFolder, files: Mapping[str, bytes]) -> None:
+    """Write a run's files: best before last, so that last can always be continued, and the result
+    when everything else is there."""
+    for name in sorted(files, key=lambda name: (name == "result.json", name)):
+        write_bytes(folder.path / name, files[name])
+
+
+def _read_files(folder: RunFolder, names: Iterable[str]) -> dict[str, bytes]:
+    found = {}
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):
+            found[name] = (folder.path / name).read_bytes()
+    return found
+
+
+def carry_out(order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The task on a node: yields its `host`, after each epoch `files` to continue from, and at the
+    end all `files` with the worker's `reply`; or `unfit`, why this node cannot do the run.
+
+    The run is trained by a worker process, as on one machine: what kills it does not take the task
+    with it. Its folder is below `$ANOMALYNET_RAY_RUNS`, else in the user's cache.
+    """
+    host = socket.gethostname()
+    yield {"host": host}
+    cache = Path.home() / ".cache" / "anomalynet" / "ray-runs"
+    base = Path(os.environ.get("ANOMALYNET_RAY_RUNS") or cache).absolute()
+    for left in base.glob(f"{host}-*"):  # of processes that were killed
+        if (pid := left.name.removeprefix(f"{host}-")).isdigit() and not is_alive(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    here = base / f"{host}-{os.getpid()}"
+    here.mkdir(parents=True, exist_ok=True)
+    os.chdir(here)
+    os.environ.update(order["environment"])
+    data = order["data"] if Path(order["data"]).is_dir() else str(base / "data")
+    os.environ.setdefault("ANOMALYNET_DATA", data)
+    for name, text in order["files"].items():
+        write_text(Path(name), text)
+    config = here / f"{order['experiment']}.yaml"
+    if unfit := _unfit(config, order):
+        yield {"unfit": unfit}
+        return
+    folder = RunFolder(here / "runs" / order["experiment"] / order["id"])
+    shutil.rmtree(folder.path, ignore_errors=True)
+    bring_home(folder, order["state"])
+    worker, seen = _local_worker(), _stamp(folder)
+    job = {"experiment": str(config), "overrides": [], "axis": {}, "renew": False, **order["job"]}
+    job |= {"runs": str(here / "runs"), "folder": str(folder.path)}
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(worker.ask, job)
+        while not wait([asked], order["poll"]).done:
+            if (stamp := _stamp(folder)) != seen:
+                seen = stamp
+                yield {"files": _read_files(folder, STATE)}
+    reply = asked.result() or {"failed": None, "died": worker.last_words()}
+    if "died" in reply or worker.spent:
+        worker.end()
+        _local_worker.cache_clear()
+    paths = (path for path in sorted(folder.path.rglob("*")) if path.is_file())
+    names = (path.relative_to(folder.path).as_posix() for path in paths)
+    kept = [name for name in names if not name.startswith(".") and name != "config.yaml"]
+    yield {"reply": reply, "files": _read_files(folder, kept)}
+    shutil.rmtree(folder.path)
+
+
+@functools.cache
+def _local_worker() -> LocalWorker:
+    return LocalWorker(Slot())
+
+
+def _stamp(folder: RunFolder) -> int:
+    return folder.progress.stat().st_mtime_ns if folder.progress.exists() else 0
+
+
+def _unfit(config: Path, order: Mapping[str, Any]) -> str:
+    """Why this node would not compute the run that was planned; empty where it would."""
+    if program() != order["code"]:
+        return f"it has other code ({program()}) than this machine ({order['code']})"
+    try:
+        loaded = load(str(config))
+        data = sources.fingerprint(loaded.config.data)
+    except AnomalynetError as error:
+        return str(error)
+    if (found := run_id(loaded.config, data)) == order["id"]:
+        return ""
+    what = f"the data of {loaded.config.data.title}, fingerprint {data[:10]}, or the configuration"
+    return f"{what} is another here: it comes to the run {found}, not {order['id']}"
+
+
+class RayWorker:
+    """Carries out the runs of a slot, each as a task of `session`'s Ray on whichever node has room;
+    `say` is told what a user must know meanwhile."""
+
+    spent = False
+
+    def __init__(self, slot: Slot, ray: Any, say: Callable[[str], None]) -> None:
+        assert isinstance(slot, RaySlot)
+        self.slot, self.ray, self.say = slot, ray, say
+        self._host, self._ended, self._told = "", False, False
+        self._news: Any = None
+        self._asked = threading.Lock()
+
+    def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
+        """Carry out a job on a node, in the lock of its folder here. `lost`: with its node, which
+        is not the run's fault. None: `end` was called.
+
+        Raises:
+            RunError: the node has other code or data, or cannot work at all: so could every other
+            run.
+        """
+        folder, errors, self._host = RunFolder(Path(job["folder"])), self.ray.exceptions, ""
+        with self._asked:
+            try:
+                folder.renew(finished=job["renew"])
+                with folder.locked(wait=False):
+                    if folder.finished:
+                        return {"failed": None, "was_done": True}
+                    return self._carry_out(job, folder)
+            except BusyError:
+                return {"failed": None, "busy": True}
+            except errors.RayError as error:
+                host = self._host or "a node of the Ray cluster"
+                if isinstance(error, errors.RayTaskError):
+                    cause = getattr(error, "cause", None) or error
+                    what = f"{host}: {type(cause).__name__}: {_first_line(cause)}"
+                    raise RunError(what, None if self._host else SAME_CODE) from None
+                if isinstance(error, errors.OutOfMemoryError):
+                    return {"failed": None, "died": f"{host} ran out of memory"}
+                if self._ended:
+                    return None
+                self.say(f"{host} was lost; its run {folder.path.name} goes back to the queue")
+                return {"failed": None, "lost": f"{host}, {type(error).__name__}"}
+
+    def _carry_out(self, job: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
+        folder.stop.unlink(missing_ok=True)
+        folder.failed.unlink(missing_ok=True)
+        order, began = order_of(job, folder), time.monotonic()
+        needs = {"num_cpus": self.slot.cpus, "num_gpus": self.slot.gpu_share, "max_retries": 0}
+        self._news = self.ray.remote(num_returns="streaming", **needs)(carry_out).remote(order)
+        while True:
+            if not self.ray.wait([self._news], timeout=POLL)[0]:
+                if not self._host:
+                    self._check_room(time.monotonic() - began)
+                continue
+            told = self.ray.get(next(self._news))
+            self._host = told.get("host", self._host)
+            if "unfit" in told:
+                what = f"{self._host} cannot do the runs of this sweep: {told['unfit']}"
+                raise RunError(what, SAME_CODE if "other code" in what else None)
+            bring_home(folder, told.get("files", {}))
+            if "reply" in told:
+                if folder.finished:
+                    loaded = load(job["experiment"], job["overrides"], job["axis"])
+                    catch_up(loaded, folder, job["group"])
+                return dict(told["reply"])
+            if "files" in told and folder.stop.exists():  # the epoch under way has come home
+                self.ray.cancel(self._news, force=True)
+                return {"failed": None, "stopped": True}
+
+    def _check_room(self, seconds: float) -> None:
+        if seconds > NO_ROOM and not _room(self.ray, self.slot):
+            hint = "`ray status` says what it has; the same command continues"
+            raise RunError(f"no node of the Ray cluster has {self.slot} for a run", hint)
+        if seconds > SILENT and not self._told:
+            self._told = True
+            self.say(f"waiting for a place on the Ray cluster: {self.slot} for a run")
+
+    def last_words(self) -> str:
+        """Why there was no reply."""
+        return "it was ended"
+
+    def end(self) -> None:
+        """End the task, and with it the process that trains; what came home can be continued."""
+        self._ended = True
+        with contextlib.suppress(Exception):  # it may be gone, and the cluster too
+            self.ray.cancel(self._news, force=True)
+        if self._asked.acquire(timeout=10):  # `ask` returns now, and lets go of the run's folder
+            self._asked.release()
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
