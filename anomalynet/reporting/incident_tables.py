@@ -35,14 +35,12 @@ TITLES = {"by_type": "By type", "by_cause": "By cause", "by_severity": "By sever
 
 NOTE = (
     "Every labelled step of the test parts is in one row. *Steps* counts them over all folds and "
-    "repetitions, *missed* those without a "
-    "score; *incidents* are distinct. Steps of label 1 should be alarmed: *detected* is the "
-    "share of their incidents with at least one "
-    "alarmed step in any fold, an incident of which nothing was scored is not. All other steps "
-    "should not: their share of alarmed steps is "
-    "that of false alarms, during faults, during events that are nobody's fault, and outside all "
-    "incidents. Shares of steps are of scored "
-    "steps. Mean ± standard deviation over repetitions."
+    "repetitions, *missed* those without a score; *incidents* are distinct. Steps of label 1 "
+    "should be alarmed: *detected* is the share of their incidents with at least one alarmed step "
+    "in any fold, an incident of which nothing was scored is not. All other steps should not: "
+    "their share of alarmed steps is that of false alarms, during faults, during events that are "
+    "nobody's fault, and outside all incidents. Shares of steps are of scored steps. Mean ± "
+    "standard deviation over repetitions."
 )
 
 

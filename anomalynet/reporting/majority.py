@@ -42,8 +42,7 @@ def majority_sentence(models: Sequence[ArmMetrics]) -> str:
     level = summary_text("accuracy", 100 * first.mean, spread)
     return (
         "Accuracy by itself says little here: always naming the commoner class is right in "
-        f"{level} % of the steps, with a balanced "
-        f"accuracy of 50 %; {told} less accurate{named}."
+        f"{level} % of the steps, with a balanced accuracy of 50 %; {told} less accurate{named}."
     )
 
 

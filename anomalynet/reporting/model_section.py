@@ -18,9 +18,8 @@ from anomalynet.reporting.tables import (
 )
 
 COST_NOTE = (
-    "Mean ± standard deviation over runs, on the machine that ran them, and the sum over runs; "
-    "no other table depends on it. "
-    "Numbers: [cost.csv](tables/cost.csv)."
+    "Mean ± standard deviation over runs, on the machine that ran them, and the sum over runs; no "
+    "other table depends on it. Numbers: [cost.csv](tables/cost.csv)."
 )
 
 

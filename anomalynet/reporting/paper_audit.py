@@ -121,14 +121,12 @@ def _one_test_set() -> list[str]:
     needed = _listed([f"{of[model, 'attack'].prevalence:.1f}" for model in normal.agree])
     shared = "no two agree" if len(attack.agree) == 1 else f"{len(attack.agree)} agree"
     return [
-        "*One test set, by the normal rows.* One class's precision and both recalls determine "
-        "the share of attack. The normal rows of "
-        f"{agree} give {points} %. Within their rounding they share "
-        f"{span(normal.prevalence, 'percent')}: one test set, "
-        f"{common_prevalence()} % attack. {others}, which no test set of the others has.",
+        "*One test set, by the normal rows.* One class's precision and both recalls determine the "
+        f"share of attack. The normal rows of {agree} give {points} %. Within their rounding they "
+        f"share {span(normal.prevalence, 'percent')}: one test set, {common_prevalence()} % "
+        f"attack. {others}, which no test set of the others has.",
         f"*None by the attack rows.* With their printed attack precisions {agree} would need "
-        f"{needed} % attack; "
-        f"of the {len(audit().rows)} rows {shared}.",
+        f"{needed} % attack; of the {len(audit().rows)} rows {shared}.",
     ]
 
 
@@ -150,11 +148,10 @@ def _repairs() -> list[str]:
             ]
             told.append(f"{title} needs {len(row.repairs[0])} other cells: {'; or '.join(ways)}.")
     return [
-        "*One cell a row.* Replacing a single cell makes these rows possible, and no other "
-        f"single cell does: {_listed(single)}. "
-        f"The printed F1s then follow within their rounding. {' '.join(told)} Its repaired row "
-        f"takes the others' {common_prevalence()} % "
-        f"instead, which is an assumption."
+        "*One cell a row.* Replacing a single cell makes these rows possible, and no other single "
+        f"cell does: {_listed(single)}. The printed F1s then follow within their rounding. "
+        f"{' '.join(told)} Its repaired row takes the others' {common_prevalence()} % instead, "
+        "which is an assumption."
     ]
 
 
@@ -201,14 +198,12 @@ def _recipe() -> list[str]:
         for one in elsewhere
     )
     return [
-        "*Accuracy from precisions alone.* One classifier has one accuracy; eq. 13 as used "
-        "makes one a class and never looks at a "
-        f"recall. For the hybrid it gives {made[0]:.2f} (printed {printed[0]}) and {made[1]:.2f} "
-        f"(printed {printed[1]}), mean "
-        f"{sum(made) / 2:.2f} (printed {headline['calculation']}, then {headline['abstract']}). "
-        f"Of the {len(tried)} accuracies in Table 5 it gives "
-        f"{sum(one.fits for one in tried) or 'none'} within rounding; for the other "
-        f"models it is off by up to {furthest:.1f} points."
+        "*Accuracy from precisions alone.* One classifier has one accuracy; eq. 13 as used makes "
+        f"one a class and never looks at a recall. For the hybrid it gives {made[0]:.2f} (printed "
+        f"{printed[0]}) and {made[1]:.2f} (printed {printed[1]}), mean {sum(made) / 2:.2f} "
+        f"(printed {headline['calculation']}, then {headline['abstract']}). Of the {len(tried)} "
+        f"accuracies in Table 5 it gives {sum(one.fits for one in tried) or 'none'} within "
+        f"rounding; for the other models it is off by up to {furthest:.1f} points."
     ]
 
 
@@ -266,13 +261,11 @@ def paper_audit_section() -> Section:
     parts = [
         "## The paper's tables, audited",
         f"For {_listed(wrong)} no confusion matrix gives the printed row within its rounding; "
-        "that is proven, not estimated "
-        f"(`anomalynet audit-table --paper`).",
+        "that is proven, not estimated (`anomalynet audit-table --paper`).",
         "\n".join(f"- {finding}" for finding in findings),
         table,
         "Implied prevalence: what the class's printed precision and both printed recalls give. "
-        "Implied precision: at "
-        f"{common_prevalence()} % attack with the printed recalls. Numbers: "
+        f"Implied precision: at {common_prevalence()} % attack with the printed recalls. Numbers: "
         f"[paper_audit.csv]({CSV}).",
         f"Repaired confusion matrices per {WINDOWS:,} windows at {common_prevalence()} % attack, "
         "from the printed recalls. Tables 2–5 "

@@ -13,14 +13,10 @@ from anomalynet.reporting.provenance import provenance
 
 HOW_TO_READ = (
     "*printed* is what the paper shows. *repaired* is the one confusion matrix per model, at "
-    "71.37 % attack, that the "
-    "consistent cells of its "
-    "tables imply; an asterisk marks a printed number that the repair had to change. *ours* is "
-    "what the runs listed at the end give. "
-    "The paper names no data set, split, seed or spread, so printed and ours are different "
-    "measurements, not a reproduction "
-    "that could fail or "
-    "succeed by a tenth of a point."
+    "71.37 % attack, that the consistent cells of its tables imply; an asterisk marks a printed "
+    "number that the repair had to change. *ours* is what the runs listed at the end give. The "
+    "paper names no data set, split, seed or spread, so printed and ours are different "
+    "measurements, not a reproduction that could fail or succeed by a tenth of a point."
 )
 
 SHOWN_SETTINGS = {
@@ -92,10 +88,9 @@ def precision_note() -> str:
     """Why the attack precisions are repaired, and what is assumed for the hybrid."""
     return (
         "Why *repaired*: the normal rows of CNN, LSTM and CNN-LSTM imply one test set with "
-        f"{common_prevalence()} % attack, which their "
-        "printed attack precisions contradict. There they must be the repaired values, one "
-        "digit off each. That the hybrid had the same "
-        f"test set is an assumption: its own normal row implies another. {AUDITED}"
+        f"{common_prevalence()} % attack, which their printed attack precisions contradict. There "
+        "they must be the repaired values, one digit off each. That the hybrid had the same test "
+        f"set is an assumption: its own normal row implies another. {AUDITED}"
     )
 
 
@@ -105,9 +100,8 @@ RECALL_NOTE = (
 )
 
 F1_NOTE = (
-    "An F1 lies between its precision and its recall; some printed ones do not. With the "
-    "repaired precisions they fit, but for the "
-    f"hybrid's normal F1, which changes too. {AUDITED}"
+    "An F1 lies between its precision and its recall; some printed ones do not. With the repaired "
+    f"precisions they fit, but for the hybrid's normal F1, which changes too. {AUDITED}"
 )
 
 
@@ -116,11 +110,9 @@ def accuracy_note() -> str:
     headline = paper.load().headline_accuracy
     return (
         "One classifier has one accuracy. The paper's accuracies per class are made from "
-        "precisions alone, and not even that recipe gives "
-        "the printed values. *Repaired* is the recipe on the repaired precisions. It stands here "
-        "under its own name, *eq. 13 recipe*, next "
-        "to overall and balanced accuracy and the recalls, which do mean something. The paper's "
-        "headline accuracy of the hybrid is "
-        f"{headline['abstract']}, {headline['calculation']} and {headline['table_5']} in three "
-        f"places. {AUDITED}"
+        "precisions alone, and not even that recipe gives the printed values. *Repaired* is the "
+        "recipe on the repaired precisions. It stands here under its own name, *eq. 13 recipe*, "
+        "next to overall and balanced accuracy and the recalls, which do mean something. The "
+        f"paper's headline accuracy of the hybrid is {headline['abstract']}, "
+        f"{headline['calculation']} and {headline['table_5']} in three places. {AUDITED}"
     )

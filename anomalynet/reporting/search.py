@@ -200,10 +200,9 @@ def _standing(outcome: SearchOutcome) -> str:
     judged = " and ".join(objective_title(objective) for objective in outcome.objectives)
     return (
         f"{len(outcome.trials)} of {outcome.wanted} trials: {told}.{end} {outcome.settings} "
-        f"Judged by {judged}: the mean over "
-        f"{outcome.repetitions}. Values of trials are of the validation part, and the best of "
-        "many is better there than it will be "
-        "elsewhere; test metrics are shown for the chosen trial alone, and chose nothing."
+        f"Judged by {judged}: the mean over {outcome.repetitions}. Values of trials are of the "
+        "validation part, and the best of many is better there than it will be elsewhere; test "
+        "metrics are shown for the chosen trial alone, and chose nothing."
     )
 
 

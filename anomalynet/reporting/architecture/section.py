@@ -26,10 +26,9 @@ COLUMNS = ("model", "data", "run", "part", "kind", "layers", "from", "output", "
 
 NOTE = (
     "Drawn from the modules that computed, not from a plan: each box is a part of the network "
-    "with what it returns and how many weights it "
-    "trains; an arrow says that values of one part enter the other, also through operations in "
-    "between (such as the reconstruction error, "
-    "made from the autoencoder's output and the window)."
+    "with what it returns and how many weights it trains; an arrow says that values of one part "
+    "enter the other, also through operations in between (such as the reconstruction error, made "
+    "from the autoencoder's output and the window)."
 )
 
 

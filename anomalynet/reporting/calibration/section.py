@@ -30,14 +30,12 @@ COLUMNS = (
 
 NOTE = (
     "*Brier score*: mean squared difference between score and label; *share of attack alone*: "
-    "what always saying the test part's own "
-    "share would have, so that a Brier score above it is worse than no model. *Calibration "
-    "error*: how far the share of attack in a bin of "
-    f"scores is from their mean, averaged over steps; {BINS} bins of equal width, or with "
-    "equally many steps each. Lower is better in all "
-    "four. Where the *mean score* is far from the *share of attack* (prevalence), scores are too "
-    "high or too low as a whole. Folds are "
-    "pooled within a repetition."
+    "what always saying the test part's own share would have, so that a Brier score above it is "
+    "worse than no model. *Calibration error*: how far the share of attack in a bin of scores is "
+    f"from their mean, averaged over steps; {BINS} bins of equal width, or with equally many "
+    "steps each. Lower is better in all four. Where the *mean score* is far from the *share of "
+    "attack* (prevalence), scores are too high or too low as a whole. Folds are pooled within a "
+    "repetition."
 )
 
 

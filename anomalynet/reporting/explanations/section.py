@@ -43,13 +43,11 @@ COLUMNS = (
 )
 
 CAUTION = (
-    "How to read them: a reading is in deviations of the training part; the error of a channel "
-    "is its squared reconstruction error over "
-    "the whole window, so it stays high for a window's length after an incident; attention is "
-    "drawn for the window that ends at each step. "
-    "An error says what was unusual to an autoencoder, attention where the network looked: "
-    "neither proves a cause, and three incidents are "
-    "examples, not a result."
+    "How to read them: a reading is in deviations of the training part; the error of a channel is "
+    "its squared reconstruction error over the whole window, so it stays high for a window's "
+    "length after an incident; attention is drawn for the window that ends at each step. An error "
+    "says what was unusual to an autoencoder, attention where the network looked: neither proves "
+    "a cause, and three incidents are examples, not a result."
 )
 
 

@@ -96,10 +96,9 @@ def _inflated(timelines: Sequence[ArmTimeline]) -> str:
     ahead = sum(random > model for model, random in known)
     return (
         "Point adjustment counts a whole range of attack as found where one of its steps is "
-        "alarmed, so that alarms strewn at random are "
-        "paid for a range each: here they reach a higher PA-F1 than the model that alarms as "
-        f"often for {ahead} of {len(known)} "
+        "alarmed, so that alarms strewn at random are paid for a range each: here they reach a "
+        f"higher PA-F1 than the model that alarms as often for {ahead} of {len(known)} "
         f"model{'s' if len(known) != 1 else ''}. *PA%20* adjusts only ranges of which more than "
-        "20 % is alarmed, *PA%K* is averaged over "
-        "K = 0 … 100 (Kim et al. 2022). *Random* draws as many alarms as the model raises."
+        "20 % is alarmed, *PA%K* is averaged over K = 0 … 100 (Kim et al. 2022). *Random* draws "
+        "as many alarms as the model raises."
     )

@@ -172,11 +172,10 @@ def test_the_sentence_is_the_mean_before_and_during(tmp_path: Path) -> None:
     assert (found.newest, found.parts) == (1, 4)
     assert found.attention == pytest.approx((0.4, 0.8))
     assert sentence(line, found) == (
-        "67 % of its 3 scored steps are alarmed, the first 30 s after its first scored step; "
-        "from before to during the incident the error "
-        "rose most in pressure (0.25 → 2.5) and mask (1 → 1.5); 80 % of the attention falls on "
-        "the newest 1 of 4 parts of the window "
-        "(before: 40 %)."
+        "67 % of its 3 scored steps are alarmed, the first 30 s after its first scored step; from "
+        "before to during the incident the error rose most in pressure (0.25 → 2.5) and mask (1 → "
+        "1.5); 80 % of the attention falls on the newest 1 of 4 parts of the window (before: 40 "
+        "%)."
     )
 
 
