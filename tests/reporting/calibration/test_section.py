@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from anomalynet.reporting.calibration.measured import calibrate
+from anomalynet.reporting.calibration.section import calibration_section
 from sklearn.metrics import brier_score_loss
 
 from anomalynet.reporting.aggregate import ArmMetrics, aggregate
 from anomalynet.reporting.arms import arms
-from anomalynet.reporting.calibration.measured import calibrate
-from anomalynet.reporting.calibration.section import calibration_section
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record
 

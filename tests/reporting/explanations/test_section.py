@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from anomalynet.reporting.explanations.examples import Example, choose, examples
+from anomalynet.reporting.explanations.figure import places, spans
+from anomalynet.reporting.explanations.numbers import numbers, sentence
 
 from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import ArmMetrics, aggregate
 from anomalynet.reporting.arms import arms
-from anomalynet.reporting.explanations.examples import Example, choose, examples
-from anomalynet.reporting.explanations.figure import places, spans
-from anomalynet.reporting.explanations.numbers import numbers, sentence
 from anomalynet.reporting.explanations.section import explanations_section
 from anomalynet.reporting.explanations.timeline import timeline
 from anomalynet.runs.collect import RunRecord

@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 import pytest
+from anomalynet.reporting.range_metrics.adjusted import adjusted
+from anomalynet.reporting.range_metrics.baselines import always_on, random_detector
+from anomalynet.reporting.range_metrics.stretches import Value, ranges, stretches
 from numpy.typing import NDArray
 
-from anomalynet.reporting.range_metrics.adjusted import adjusted
 from anomalynet.reporting.range_metrics.affiliation import affiliation
-from anomalynet.reporting.range_metrics.baselines import always_on, random_detector
 from anomalynet.reporting.range_metrics.budget import (
     delay_quantile,
     detection_delays,
@@ -18,7 +19,6 @@ from anomalynet.reporting.range_metrics.budget import (
     undetected,
 )
 from anomalynet.reporting.range_metrics.ranges import range_f1, range_precision, range_recall
-from anomalynet.reporting.range_metrics.stretches import Value, ranges, stretches
 from anomalynet.reporting.range_metrics.vus import vus
 
 NAN = math.nan

@@ -8,13 +8,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from anomalynet.reporting.range_metrics.adjusted import adjusted
+from anomalynet.reporting.range_metrics.stretches import Value, ranges
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from anomalynet.metrics.events import event_metrics
 from anomalynet.metrics.threshold import alarm_budget
-from anomalynet.reporting.range_metrics.adjusted import adjusted
 from anomalynet.reporting.range_metrics.affiliation import affiliation
 from anomalynet.reporting.range_metrics.budget import (
     delay_quantile,
@@ -22,7 +23,6 @@ from anomalynet.reporting.range_metrics.budget import (
     event_recall_at_budgets,
 )
 from anomalynet.reporting.range_metrics.ranges import range_precision, range_recall
-from anomalynet.reporting.range_metrics.stretches import Value, ranges
 from anomalynet.reporting.range_metrics.vus import vus
 from anomalynet.reporting.statistics import ranking_metrics
 

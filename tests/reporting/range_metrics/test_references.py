@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from anomalynet.reporting.range_metrics.adjusted import adjusted
+from anomalynet.reporting.range_metrics.stretches import Value
 from numpy.typing import NDArray
 
-from anomalynet.reporting.range_metrics.adjusted import adjusted
 from anomalynet.reporting.range_metrics.affiliation import affiliation
 from anomalynet.reporting.range_metrics.ranges import range_precision, range_recall
-from anomalynet.reporting.range_metrics.stretches import Value
 from anomalynet.reporting.range_metrics.vus import PUBLISHED_THRESHOLDS, Volumes, vus
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("references.json").read_text())
