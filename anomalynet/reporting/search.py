@@ -12,10 +12,10 @@ from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting import captions, markdown
 from anomalynet.reporting.aggregate import RULE, ArmMetrics, aggregate
 from anomalynet.reporting.arms import arms
+from anomalynet.reporting.forms import write_files
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.search_figures import TITLES, Drawn, draw
 from anomalynet.reporting.tables import defined, to_csv
-from anomalynet.reporting.write import write_files
 from anomalynet.runs.collect import RunRecord
 
 if TYPE_CHECKING:
