@@ -6,7 +6,8 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from anomalynet.errors import RunError
 from anomalynet.reporting import markdown
@@ -65,8 +66,9 @@ def read_network(record: RunRecord) -> Network | None:
             return None
         steps, channels = raw["input"]
         parts = tuple(_part(**one) for one in raw["layers"])
-        parallel = record.config.get("model", {}).get("autoencoder_placement") == "parallel"
-        beside = "autoencoder" if parallel else ""
+        parts = tuple(sorted(parts, key=lambda part: part.name != "autoencoder"))
+        inline = record.config.get("model", {}).get("autoencoder_placement") == "inline"
+        beside = "" if inline else "autoencoder"
         window = f"{steps} steps × {channels} channels"
         return Network(window, parts, int(raw["parameters"]), beside)
     except FileNotFoundError:
@@ -122,7 +124,7 @@ def figure_1_section(models: Sequence[ArmMetrics], data: str) -> Section:
         if shown:
             note = "; ".join(found.sentence for found in shown) + "."
             parts.append(figure(name, title, [found.one for found in shown], models, note=note))
-            files |= drawn(name, lambda title=title, shown=shown: _figure(title, shown))
+            files |= drawn(name, partial(_figure, title, shown))
     if main:
         network = main[0].network
         lines = [
@@ -206,10 +208,10 @@ def _numbers(part: Part) -> str:
 
 
 def _box(axes: Axes, x: float, row: int, name: str, text: str, colour: str) -> None:
-    box = {"boxstyle": "round", "facecolor": colour, "edgecolor": "#303030", "linewidth": 0.8}
+    box: Any = {"boxstyle": "round", "facecolor": colour, "edgecolor": "#303030", "linewidth": 0.8}
     axes.text(x, row, f"{name}\n{text}", ha="center", va="center", fontsize=7, bbox=box)
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    arrow = {"arrowstyle": "-|>", "color": "#303030", "shrinkA": 18, "shrinkB": 18}
+    arrow: Any = {"arrowstyle": "-|>", "color": "#303030", "shrinkA": 18, "shrinkB": 18}
     axes.annotate("", end, start, arrowprops=arrow)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ BINS = 15
 NAME, TITLE = "calibration", "Calibration"
 FIGURE, FIGURE_TITLE = "calibration_reliability", "Reliability of the scores"
 METRICS = ("brier", "brier_constant", "ece", "ece_equal_mass", "mean_score", "prevalence")
-COLUMNS = ("model", "data", "bin", "low", "high", "steps", "score", "attack")
+COLUMNS: tuple[str, ...] = ("model", "data", "bin", "low", "high", "steps", "score", "attack")
 COLUMNS += ("attack_lowest", "attack_highest")
 
 PANELS = 4
@@ -261,7 +261,7 @@ def _reliability(axes: Axes, one: Calibrated) -> None:
 
 def _counts(axes: Axes, bins: Bins) -> None:
     """Steps by bin on a logarithmic scale: most scores are near zero."""
-    look = {"color": GREY, "edgecolor": "#404040", "linewidth": 0.4}
+    look: Any = {"color": GREY, "edgecolor": "#404040", "linewidth": 0.4}
     axes.bar(bins.edges[:-1], bins.steps, np.diff(bins.edges), align="edge", **look)
     if bins.steps.any():
         axes.set_yscale("log")

@@ -13,16 +13,16 @@ from anomalynet.reporting.figures import broken_names, drawn, foot, heading
 from anomalynet.reporting.incidents import CAUSES, Counted, Group, IncidentTable, incident_tables
 from anomalynet.reporting.markdown import grid
 from anomalynet.reporting.section import Section, caption, figure
-from anomalynet.reporting.tables import FACTS, defined, facts, to_csv
+from anomalynet.reporting.tables import FACTS, facts, scaled, to_csv
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-COLUMNS = ("table", "model", "data", "label", "type", "cause", "severity", "incidents", "steps")
-COLUMNS += ("missed", "detected", "detected_spread", "detected_n")
-COLUMNS += ("alarmed", "alarmed_spread", "alarmed_n", *FACTS)
+COLUMNS: tuple[str, ...] = ("table", "model", "data", "label", "type", "cause", "severity")
+COLUMNS += ("incidents", "steps", "missed", "detected", "detected_spread", "detected_n", "alarmed")
+COLUMNS += ("alarmed_spread", "alarmed_n", *FACTS)
 """Shares in percent; `detected` is empty where an alarm is not right, `type`, `cause` and
 `severity` where the table does not ask."""
 
@@ -85,17 +85,15 @@ def csv(table: IncidentTable, models: Sequence[ArmMetrics], data: str) -> str:
             if (cell := table.cells.get((arm.name, group))) is not None:
                 own = [int(group.positive), group.type, group.cause, group.severity]
                 counts = [cell.incidents, cell.steps, cell.missed]
-                shares = [*_percent(cell.detected), *_percent(cell.alarmed)]
-                lines.append([table.name, arm.name, data, *own, *counts, *shares, *beside])
+                detected = [*scaled(cell.detected, 100), cell.detected.n]
+                alarmed = [*scaled(cell.alarmed, 100), cell.alarmed.n]
+                shares = [*detected, *alarmed, *beside]
+                lines.append([table.name, arm.name, data, *own, *counts, *shares])
     return to_csv(COLUMNS, lines)
 
 
-def _percent(share: Summary) -> tuple[float | None, float | None, int]:
-    return defined(share.mean, 100), defined(share.spread, 100), share.n
-
-
 def _cell(share: Summary) -> str:
-    mean, spread, _ = _percent(share)
+    mean, spread = scaled(share, 100)
     return "–" if mean is None else f"{mean:.1f}" + ("" if spread is None else f" ± {spread:.1f}")
 
 

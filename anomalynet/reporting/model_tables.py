@@ -66,7 +66,7 @@ def paper_section(everything: Sequence[ArmMetrics], data: str) -> Section:
     rows = [["table_1_training", row["model"], data, *list(row.values())[1:]] for row in training]
     header = ("table", TRAINING[0], "data", *TRAINING[1:])
     files = {"tables/table_1_training.csv": to_csv(header, rows).encode()}
-    files |= figure_1.files | _csv(tables.values()) | draw_all(list(tables.values()))
+    files |= {**figure_1.files, **_csv(tables.values()), **draw_all(list(tables.values()))}
     return Section(parts, files)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from anomalynet.reporting import captions, paper
-from anomalynet.reporting.aggregate import ArmMetrics, summarise
+from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
 from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.runs.collect import RunRecord
@@ -73,13 +73,19 @@ PAPER_TABLES = {
 """Those with rows for the paper's models and other networks: file name → title, metrics."""
 
 DECISIONS = (*_PRECISIONS, *_RECALLS, *_F1, *_ACCURACIES)
-RANKING = ("auroc", "auroc_fold_mean", "average_precision", "average_precision_fold_mean", "mcc")
-RANKING += ("precision_at_paper_prevalence", "accuracy_at_half", "false_alarms_per_day")
+RANKING: tuple[str, ...] = ("auroc", "auroc_fold_mean", "average_precision")
+RANKING += ("average_precision_fold_mean", "mcc", "precision_at_paper_prevalence")
+RANKING += ("accuracy_at_half", "false_alarms_per_day")
 
 
 def defined(value: float, scale: float = 1.0) -> float | None:
     """A value for a table, None where it is NaN."""
     return None if math.isnan(value) else value * scale
+
+
+def scaled(summary: Summary, scale: float) -> tuple[float | None, float | None]:
+    """Mean and spread for a table, None where undefined."""
+    return defined(summary.mean, scale), defined(summary.spread, scale)
 
 
 FACTS = ("split", "prevalence", "seeds", "folds", "status", "worlds")
@@ -103,6 +109,7 @@ def _metric_row(table: str, one: ArmMetrics, data: str, metric: str) -> Row:
     measure, summary = MEASURES[metric], one.summary(metric)
     is_paper = one.arm.kind == "paper"
     numbers, experiment = paper.load(), one.arm.experiment
+    mean, spread = scaled(summary, measure.scale)
     beside = dict(zip(FACTS, facts(one), strict=True))
     if not one.values:
         beside["folds"] = ""
@@ -115,8 +122,8 @@ def _metric_row(table: str, one: ArmMetrics, data: str, metric: str) -> Row:
         metric=metric,
         printed=numbers.printed(experiment, metric) if is_paper else None,
         repaired=numbers.repaired(experiment, metric) if is_paper else None,
-        mean=defined(summary.mean, measure.scale),
-        spread=defined(summary.spread, measure.scale),
+        mean=mean,
+        spread=spread,
         n=summary.n,
         unit=measure.unit,
         **beside,
@@ -208,8 +215,7 @@ def cost_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
         for name in COSTS:
             if name not in TOTALS:
                 cost = summarise(one.timings[name] for one in arm.records if name in one.timings)
-                row[name] = _number(defined(cost.mean))
-                row[f"{name}_spread"] = _number(defined(cost.spread))
+                row[name], row[f"{name}_spread"] = map(_number, scaled(cost, 1.0))
         timed = [seconds for one in arm.records if (seconds := device_seconds(one)) is not None]
         row["device_seconds"] = _number(sum(timed) if timed else None)
         rows.append(row)

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities.model_summary import ModelSummary
+from lightning.pytorch.utilities.model_summary.model_summary import ModelSummary
 from torch import nn
 
 from anomalynet.config.schema import Config

@@ -41,8 +41,8 @@ HEADINGS = {
     MIDDLE: "The incident in the middle",
     WORST: "The incident found worst",
 }
-COLUMNS = ("example", "model", "data", "run", "incident", "type", "series", "quantity", "channel")
-COLUMNS += ("before", "during", "unit")
+COLUMNS: tuple[str, ...] = ("example", "model", "data", "run", "incident", "type", "series")
+COLUMNS += ("quantity", "channel", "before", "during", "unit")
 
 RULE = (
     "Every run explains the first incident of up to six types, the graver types first, on the "
@@ -168,7 +168,7 @@ def _figure(title: str, line: Timeline, models: Sequence[ArmMetrics]) -> Figure:
     figure = Figure(figsize=(9.5, 1.1 + sum(heights.values()) * 1.12), layout="constrained")
     ratios = {"height_ratios": list(heights.values()), "width_ratios": [1, 0.014]}
     grid = figure.subplots(len(heights), 2, squeeze=False, gridspec_kw=ratios)
-    panels = dict(zip(heights, grid, strict=True))
+    panels: dict[str, tuple[Axes, Axes]] = dict(zip(heights, grid, strict=True))
     _scores(*panels["scores"], line, at)
     _alarms(*panels["alarms"], line, at)
     for name, values in (("reading", line.reading), ("error", line.error)):
@@ -204,14 +204,14 @@ def _scores(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
     for start, length in spans(line.during, at):
         axes.axvspan(start, start + length, color=SHADE, zorder=0, linewidth=0)
     subject, columns = line.subject, np.arange(at[-1] + 1)
-    black = {"color": "black", "zorder": 3}
+    black: Any = {"color": "black", "zorder": 3}
     scores = _spread(subject.scores, at)
     axes.plot(columns, scores, linewidth=1.6, label=subject.title, **black)
     label = f"its threshold, {line.threshold:.3g}"
     axes.axhline(line.threshold, color="black", linewidth=0.9, linestyle=(0, (5, 3)), label=label)
     beside = [course for course in line.others if course.probability and subject.probability]
     for course, colour in zip(beside, COLOURS * len(beside), strict=False):
-        look = {"color": colour, "linewidth": 0.7, "alpha": 0.9}
+        look: Any = {"color": colour, "linewidth": 0.7, "alpha": 0.9}
         axes.plot(columns, _spread(course.scores, at), label=course.title, **look)
     axes.set_ylabel("score")
     _titled(axes, "Scores (shaded: the incident)")

@@ -81,7 +81,7 @@ def _written(character: str) -> str:
     if kind in ("<super>", "<sub>"):
         raised = chr(int(code, 16)).replace("−", "-")
         return rf"\ensuremath{{{'^' if kind == '<super>' else '_'}{{{raised}}}}}"
-    letter, *accents = unicodedata.normalize("NFD", character)
+    letter, *accents = list(unicodedata.normalize("NFD", character))
     if character in _NATIVE or (letter.isascii() and set(accents) <= _ACCENTS):
         return character
     return f"{{[}}U+{ord(character):04X}{{]}}"

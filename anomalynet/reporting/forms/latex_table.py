@@ -79,14 +79,8 @@ def table(
         if pages:
             top = [rf"\caption{first} \\"] if first else []
             ends = [*head, r"\endfirsthead", *head, r"\endhead", r"\bottomrule", r"\endfoot"]
-            body = [
-                rf"\begin{{longtable}}{{{shape}}}",
-                *top,
-                *ends,
-                *rows,
-                r"\end{longtable}",
-                last,
-            ]
+            body = [rf"\begin{{longtable}}{{{shape}}}", *top, *ends, *rows]
+            body += [r"\end{longtable}", last]
         else:
             top = [rf"\captionof{{table}}{first}"] if first else []
             own = [rf"\begin{{tabular}}{{{shape}}}", *head, *rows, r"\bottomrule", r"\end{tabular}"]

@@ -23,7 +23,7 @@ from anomalynet.reporting.over_time.measured import (
     timeline_of,
 )
 from anomalynet.reporting.section import Section, caption, figure
-from anomalynet.reporting.tables import defined, facts, to_csv
+from anomalynet.reporting.tables import facts, scaled, to_csv
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,13 +42,13 @@ EVENTS = ("event_recall_at_1", "event_recall_at_10", "undetected")
 DELAYS = ("delay_p50", "delay_p90")
 ADJUSTED = ("pa_f1", "pa_20", "pa_area")
 SHOWN = (*VOLUMES, *RANGES, *AFFILIATION, *EVENTS, *DELAYS)
-ALL = (*VOLUMES, *RANGES, *AFFILIATION, "affiliation_unjudged", *EVENTS, "delay_p10", *DELAYS)
-ALL += ADJUSTED
+ALL: tuple[str, ...] = (*VOLUMES, *RANGES, *AFFILIATION, "affiliation_unjudged", *EVENTS)
+ALL += ("delay_p10", *DELAYS, *ADJUSTED)
 
-COLUMNS = ("table", "model", "data", "detector", "metric", "mean", "spread", "n", "undefined")
-COLUMNS += ("split", "prevalence", "seeds", "folds", "unit", "status", "worlds")
-CURVE_COLUMNS = ("table", "model", "data", "detector", "false_alarms_per_day", "event_recall")
-CURVE_COLUMNS += ("spread", "n")
+COLUMNS: tuple[str, ...] = ("table", "model", "data", "detector", "metric", "mean", "spread", "n")
+COLUMNS += ("undefined", "split", "prevalence", "seeds", "folds", "unit", "status", "worlds")
+CURVE_COLUMNS: tuple[str, ...] = ("table", "model", "data", "detector", "false_alarms_per_day")
+CURVE_COLUMNS += ("event_recall", "spread", "n")
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
 MARKERS = "osD^vP*X<>hd"
@@ -177,11 +177,7 @@ def _cell(one: ArmTimeline, detector: str, metric: str) -> str:
     """Mean ± spread; n where fewer repetitions define it."""
     summary = one.summary(detector, metric)
     few = f" (n = {summary.n})" if 0 < summary.n < len(one.found[detector]) else ""
-    return captions.summary_text(metric, *_scaled(summary, MEASURES[metric].scale)) + few
-
-
-def _scaled(summary: Summary, scale: float) -> tuple[float | None, float | None]:
-    return defined(summary.mean, scale), defined(summary.spread, scale)
+    return captions.summary_text(metric, *scaled(summary, MEASURES[metric].scale)) + few
 
 
 def _reasons(timelines: Sequence[ArmTimeline]) -> list[str]:
@@ -204,7 +200,7 @@ def _csv(timelines: Sequence[ArmTimeline], data: str) -> str:
         *beside, status, worlds = facts(one.model)
         for detector, metric in ((who, metric) for who in DETECTORS for metric in ALL):
             summary, measure = one.summary(detector, metric), MEASURES[metric]
-            own = [*_scaled(summary, measure.scale), summary.n, one.reasons(detector, metric)]
+            own = [*scaled(summary, measure.scale), summary.n, one.reasons(detector, metric)]
             lines.append(["over_time", one.model.arm.name, data, detector, metric, *own, *beside])
             lines[-1] += [measure.unit, status, worlds]
     return to_csv(COLUMNS, lines)
@@ -222,7 +218,7 @@ def _curves_csv(timelines: Sequence[ArmTimeline], data: str) -> str:
     for one, detector in ((one, detector) for one in timelines for detector in DETECTORS):
         head = ["over_time_budgets", one.model.arm.name, data, detector]
         for budget, at in zip(BUDGETS, _curve(one, detector), strict=True):
-            lines.append([*head, f"{budget:g}", *_scaled(at, 100), at.n])
+            lines.append([*head, f"{budget:g}", *scaled(at, 100), at.n])
     return to_csv(CURVE_COLUMNS, lines)
 
 

@@ -92,7 +92,8 @@ def affiliation(labels: Integers, alarms: Booleans, stretch: Integers) -> Affili
         return Affiliation(undefined(reason), Value(0.0), unjudged)
 
     def by_zone(values: Floats) -> Floats:
-        return np.bincount(pieces.zone, values, minlength=len(real))
+        found: Floats = np.bincount(pieces.zone, values, minlength=len(real))
+        return found
 
     length = by_zone(pieces.stop - pieces.start)
     judged = length > 0
