@@ -7,11 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from anomalynet.reporting.provenance import provenance
-
 from anomalynet.reporting.aggregate import aggregate
 from anomalynet.reporting.arms import arms
-from anomalynet.reporting.prose import abstract
+from anomalynet.reporting.prose import abstract, provenance
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record
 

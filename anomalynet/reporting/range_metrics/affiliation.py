@@ -92,8 +92,7 @@ def affiliation(labels: Integers, alarms: Booleans, stretch: Integers) -> Affili
         return Affiliation(undefined(reason), Value(0.0), unjudged)
 
     def by_zone(values: Floats) -> Floats:
-        found: Floats = np.bincount(pieces.zone, values, minlength=len(real))
-        return found
+        return np.bincount(pieces.zone, values, minlength=len(real)).astype(np.float64)
 
     length = by_zone(pieces.stop - pieces.start)
     judged = length > 0

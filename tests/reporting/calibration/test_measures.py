@@ -6,18 +6,19 @@ import math
 
 import numpy as np
 import pytest
-from anomalynet.reporting.calibration.measures import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import brier_score_loss
+
+from anomalynet.reporting.calibration import (
     BINS,
     binned,
     calibration_metrics,
     equal_mass,
     equal_width,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from numpy.typing import NDArray
-from sklearn.calibration import calibration_curve
-from sklearn.metrics import brier_score_loss
 
 LABELS = np.array([0, 0, 1, 1, 0, 1], dtype=np.int8)
 SCORES = np.array([0.1, 0.3, 0.3, 0.8, 0.9, 1.0])

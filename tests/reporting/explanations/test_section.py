@@ -14,15 +14,19 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from anomalynet.reporting.explanations.examples import Example, choose, examples
-from anomalynet.reporting.explanations.figure import places, spans
-from anomalynet.reporting.explanations.numbers import numbers, sentence
 
 from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import ArmMetrics, aggregate
 from anomalynet.reporting.arms import arms
-from anomalynet.reporting.explanations.section import explanations_section
-from anomalynet.reporting.explanations.timeline import timeline
+from anomalynet.reporting.explanations.section import explanations_section, places, spans
+from anomalynet.reporting.explanations.timeline import (
+    Example,
+    choose,
+    examples,
+    numbers,
+    sentence,
+    timeline,
+)
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.schema import EXPLANATION_COLUMNS
 from tests.reporting.synthetic import record
@@ -102,7 +106,7 @@ def write(
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes most of the time."""
-    monkeypatch.setattr("anomalynet.reporting.explanations.section.draw", lambda name, *_: {})
+    monkeypatch.setattr("anomalynet.reporting.explanations.section.drawn", lambda name, *_: {})
 
 
 def course(*during: float) -> list[float]:

@@ -8,8 +8,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from anomalynet.reporting.range_metrics.adjusted import adjusted
-from anomalynet.reporting.range_metrics.stretches import Value, ranges
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -22,7 +20,13 @@ from anomalynet.reporting.range_metrics.budget import (
     detection_delays,
     event_recall_at_budgets,
 )
-from anomalynet.reporting.range_metrics.ranges import range_precision, range_recall
+from anomalynet.reporting.range_metrics.ranges import (
+    Value,
+    adjusted,
+    range_precision,
+    range_recall,
+    ranges,
+)
 from anomalynet.reporting.range_metrics.vus import vus
 from anomalynet.reporting.statistics import ranking_metrics
 
