@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -51,6 +52,11 @@ class Network:
     parts: tuple[Part, ...]
     parameters: int
     beside: str
+
+    @property
+    def chain(self) -> list[Part]:
+        """The parts that feed each other, in their order."""
+        return [part for part in self.parts if part.name != self.beside] or list(self.parts)
 
 
 def read_network(record: RunRecord) -> Network | None:
@@ -169,14 +175,14 @@ def _figure(title: str, shown: Sequence[_Shown]) -> Figure:
 
     columns = min(3, len(shown))
     lines = -(-len(shown) // columns)
-    rows = max(len(found.network.parts) for found in shown) + 2
+    rows = max(len(found.network.chain) for found in shown) + 2
     size = (max(3.6 * columns, 6.0), 0.72 * rows * lines + 0.6)
     panels = Figure(figsize=size, layout="constrained")
     grid = panels.subplots(lines, columns, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
     for axes, found in zip(grid.flat, shown, strict=False):
-        axes.set_title(found.title, fontsize=9)
+        axes.set_title(textwrap.fill(found.title, 44), fontsize=9)
         axes.set_xlim(-1, 1)
         axes.set_ylim(rows - 0.4, -0.6)
         _blocks(axes, found.network)
@@ -186,8 +192,8 @@ def _figure(title: str, shown: Sequence[_Shown]) -> Figure:
 
 def _blocks(axes: Axes, network: Network) -> None:
     """The window above, the parts below each other, the one that reads beside them at the side."""
-    chain = [part for part in network.parts if part.name != network.beside]
-    side = [part for part in network.parts if part.name == network.beside and chain]
+    chain = network.chain
+    side = [part for part in network.parts if part not in chain]
     middle = -0.5 if side else 0.0
     _box(axes, 0.0, 0, "Window", network.window, "#E8E8E8")
     for row, part in enumerate(chain, 1):
