@@ -30,10 +30,9 @@ FINDINGS = Path("tables", "findings.csv")
 
 NOTE = (
     "Sweeps on the same data that were started beside these runs, each with a question of its "
-    "own. The sentences are their reports': "
-    "difference from the reference, interval, and verdict of a test over recordings. They have "
-    "their own repetitions and presets, so "
-    "their numbers are not those of the tables above."
+    "own. The sentences are their reports': difference from the reference, interval, and verdict "
+    "of a test over recordings. They have their own repetitions and presets, so their numbers are "
+    "not those of the tables above."
 )
 
 

@@ -13,14 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from anomalynet.reporting.arms import Arm, Repetition, RepetitionKey
 from anomalynet.reporting.paper import eq13
-from anomalynet.reporting.scores import SCORED, read_test_part
 from anomalynet.reporting.statistics import NAN, point_metrics, ranking_metrics
 from anomalynet.runs.collect import RunRecord
+from anomalynet.runs.scores import read_scored_steps
 
 RUN_METRICS = ("event_recall", "detection_delay", "false_alarms_per_day")
 """Metrics of whole incidents, taken from `result.json` and averaged over folds."""
@@ -84,17 +83,15 @@ def read_test_scores(record: RunRecord) -> Scored:
     Raises:
         RunError: `scores.parquet` is absent, damaged, or lacks a column.
     """
-    columns = (
-        pl.col("label").cast(pl.Int8),
-        pl.col("score").cast(pl.Float64),
-        pl.col("threshold").cast(pl.Float64),
-    )
-    frame = read_test_part(
-        record, lambda steps: steps.filter(pl.col("label").is_not_null() & SCORED).select(columns)
-    )
-    return Scored(
-        frame["label"].to_numpy(), frame["score"].to_numpy(), frame["threshold"].to_numpy()
-    )
+    steps = read_scored_steps(record)
+    return Scored(*(steps[name].to_numpy() for name in ("label", "score", "threshold")))
+
+
+def pooled_scores(repetition: Repetition, folds: Sequence[Scored] | None = None) -> Scored:
+    """The test steps of all folds of a repetition, each with its fold's threshold."""
+    own = folds or [read_test_scores(record) for record in repetition.records]
+    names = ("labels", "scores", "thresholds")
+    return Scored(*(np.concatenate([getattr(fold, name) for fold in own]) for name in names))
 
 
 def _mean(values: Iterable[float]) -> float:
@@ -105,25 +102,20 @@ def repetition_metrics(repetition: Repetition) -> dict[str, float]:
     """Every metric of one repetition: pooled, by fold, of incidents, and the paper's recipe."""
     folds = [read_test_scores(record) for record in repetition.records]
     results = [record.result for record in repetition.records]
-    pooled = point_metrics(
-        np.concatenate([fold.labels for fold in folds]),
-        np.concatenate([fold.scores for fold in folds]),
-        np.concatenate([fold.thresholds for fold in folds]),
-        probability=all(result.probability for result in results),
-    )
+    pool, probability = pooled_scores(repetition, folds), all(one.probability for one in results)
+    pooled = point_metrics(pool.labels, pool.scores, pool.thresholds, probability)
     ranked = [ranking_metrics(fold.labels, fold.scores) for fold in folds]
     of_runs = {
-        name: [result.metrics.get(f"test/{name}") for result in results] for name in RUN_METRICS
+        name: _mean(NAN if value is None else value for value in values)
+        for name in RUN_METRICS
+        if (values := [result.metrics.get(f"test/{name}") for result in results])
     }
     recipe = eq13(100 * pooled["precision_normal"], 100 * pooled["precision_attack"])
     return {
         **pooled,
         "auroc_fold_mean": _mean(fold["auroc"] for fold in ranked),
         "average_precision_fold_mean": _mean(fold["average_precision"] for fold in ranked),
-        **{
-            name: _mean(NAN if value is None else value for value in values)
-            for name, values in of_runs.items()
-        },
+        **of_runs,
         **{name: value / 100 for name, value in recipe.items()},
         "missed": float(sum(result.parts["test"].missed for result in results)),
         "missed_attack": float(sum(result.parts["test"].missed_attack for result in results)),

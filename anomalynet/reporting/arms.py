@@ -50,11 +50,8 @@ class Repetition:
     @property
     def label(self) -> str:
         """The seed, with the assignment of groups to folds where it is not the seed's."""
-        return (
-            str(self.seed)
-            if self.seed == self.assignment
-            else f"{self.seed} (assignment {self.assignment})"
-        )
+        same = self.seed == self.assignment
+        return f"{self.seed}" + ("" if same else f" (assignment {self.assignment})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,46 +96,32 @@ class Arm:
     @property
     def worlds(self) -> tuple[int, ...]:
         """The simulated worlds of its runs, ascending; none for data of which there is one."""
-        return tuple(
-            sorted({one.world for one in self.repetitions if one.records and one.world is not None})
-        )
+        worlds = {one.world for one in self.repetitions if one.records}
+        return tuple(sorted(world for world in worlds if world is not None))
 
     @property
     def status(self) -> str:
         """`complete`, or how many runs are there and what is missing."""
         if self.complete:
             return "complete"
-        lost = sum(len(repetition.missing) for repetition in self.repetitions)
-        gaps = [
-            f"{_place(repetition)} lacks fold{'s' if len(repetition.missing) > 1 else ''} "
-            f"{', '.join(map(str, repetition.missing))}"
-            for repetition in self.repetitions
-            if repetition.missing
-        ]
-        return (
-            f"incomplete: {len(self.records)} of {len(self.records) + lost} runs "
-            f"({'; '.join(gaps)})"
-        )
+        whole, gaps = len(self.records), []
+        for one in (one for one in self.repetitions if one.missing):
+            whole += len(one.missing)
+            world = "" if one.world is None else f", world {one.world},"
+            folds = f"fold{'s' if len(one.missing) > 1 else ''} {', '.join(map(str, one.missing))}"
+            gaps.append(f"seed {one.label}{world} lacks {folds}")
+        return f"incomplete: {len(self.records)} of {whole} runs ({'; '.join(gaps)})"
 
     @property
     def kind(self) -> str:
         """`paper`: a row of the paper's tables; `deep`: another network that classifies; `other`:
         classical or without labels."""
-        if self.experiment in paper.TITLES and all(
-            _as_published(record.config) for record in self.records
-        ):
+        as_published = (_as_published(record.config) for record in self.records)
+        if self.experiment in paper.TITLES and all(as_published):
             return "paper"
-        is_network = any(
-            record.result.epochs is not None and record.result.probability
-            for record in self.records
-        )
-        return "deep" if is_network else "other"
-
-
-def _place(repetition: Repetition) -> str:
-    return f"seed {repetition.label}" + (
-        "" if repetition.world is None else f", world {repetition.world},"
-    )
+        results = [record.result for record in self.records]
+        networks = any(one.epochs is not None and one.probability for one in results)
+        return "deep" if networks else "other"
 
 
 def _as_published(config: Mapping[str, object]) -> bool:
@@ -146,31 +129,22 @@ def _as_published(config: Mapping[str, object]) -> bool:
     model = config.get("model")
     if not isinstance(model, Mapping):
         return True
-    return model.get("autoencoder_depth") != 0 and not any(
-        model.get(part) is False for part in ("cnn", "lstm", "attention")
-    )
+    switches = [model.get(part) for part in ("cnn", "lstm", "attention")]
+    return model.get("autoencoder_depth") != 0 and not any(one is False for one in switches)
 
 
 def settings(config: Mapping[str, object]) -> dict[str, str]:
     """Dotted key → value as text, of a run's configuration."""
-    return {
-        key: value if isinstance(value, str) else json.dumps(value)
-        for key, value in flatten_tree(config).items()
-    }
+    pairs = flatten_tree(config).items()
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in pairs}
 
 
 def _variant(record: RunRecord) -> Variant:
     """What the runs of an arm share; models without epochs do not read the training section."""
-    own = tuple(
-        f"{key}." for key in (*REPEATED, *(("training",) if record.result.epochs is None else ()))
-    )
-    return tuple(
-        sorted(
-            (key, value)
-            for key, value in settings(record.config).items()
-            if not f"{key}.".startswith(own)
-        )
-    )
+    unread = ("training",) if record.result.epochs is None else ()
+    own = tuple(f"{key}." for key in (*REPEATED, *unread))
+    shared = settings(record.config).items()
+    return tuple(sorted(pair for pair in shared if not f"{pair[0]}.".startswith(own)))
 
 
 def _of_same_data(variants: Mapping[Variant, list[RunRecord]]) -> dict[Variant, list[RunRecord]]:
@@ -182,32 +156,23 @@ def _of_same_data(variants: Mapping[Variant, list[RunRecord]]) -> dict[Variant, 
     """
     found: dict[Variant, list[RunRecord]] = {}
     for variant, records in variants.items():
-        contents = {(record.result.world, record.result.fingerprint[:10]) for record in records}
-        changed = len(contents) > len({world for world, _ in contents})
-        if not changed:
+        contents = defaultdict(list)
+        for record in records:
+            contents[record.result.world, record.result.fingerprint[:10]].append(record)
+        if len(contents) == len({world for world, _ in contents}):
             found[variant] = records
             continue
-        for world, content in sorted(contents, key=str):
-            named = {
-                "data fingerprint": content,
-                **({} if world is None else {"data.world": str(world)}),
-            }
-            own = [
-                record
-                for record in records
-                if (record.result.world, record.result.fingerprint[:10]) == (world, content)
-            ]
+        for (world, content), own in sorted(contents.items(), key=lambda item: str(item[0])):
+            named = {"data fingerprint": content}
+            named |= {} if world is None else {"data.world": str(world)}
             found[tuple(sorted({**dict(variant), **named}.items()))] = own
     return found
 
 
 def _difference(variant: Mapping[str, str], others: Sequence[Mapping[str, str]]) -> str:
     keys = sorted({key for other in others for key in other} | set(variant))
-    return ", ".join(
-        f"{key}={variant.get(key, '–')}"
-        for key in keys
-        if len({other.get(key) for other in others}) > 1
-    )
+    differing = [key for key in keys if len({other.get(key) for other in others}) > 1]
+    return ", ".join(f"{key}={variant.get(key, '–')}" for key in differing)
 
 
 def repetitions_of(
@@ -222,9 +187,8 @@ def repetitions_of(
     found: dict[RepetitionKey, dict[int, RunRecord]] = defaultdict(dict)
     duplicates = []
     codes = Counter(record.code for record in records)
-    for record in sorted(
-        records, key=lambda record: (-codes[record.code], record.code, record.result.id)
-    ):
+    first = sorted(records, key=lambda one: (-codes[one.code], one.code, one.result.id))
+    for record in first:
         folds = found[record.result.seed, record.result.assignment, record.result.world]
         if record.result.fold in folds:
             duplicates.append(record.result.id)
@@ -233,16 +197,12 @@ def repetitions_of(
     for seed, world in wanted.keys() - {(seed, world) for seed, _, world in found}:
         found[seed, seed, world] = {}
     repetitions = []
-    for (seed, assignment, world), folds in sorted(
-        found.items(), key=lambda item: _in_order(item[0])
-    ):
-        all_folds = wanted.get((seed, world)) or set(
-            range(max((record.result.folds for record in folds.values()), default=0))
-        )
+    for seed, assignment, world in sorted(found, key=_in_order):
+        folds = found[seed, assignment, world]
+        count = max((record.result.folds for record in folds.values()), default=0)
+        missing = (wanted.get((seed, world)) or set(range(count))) - set(folds)
         runs = tuple(folds[fold] for fold in sorted(folds))
-        repetitions.append(
-            Repetition(seed, assignment, world, runs, tuple(sorted(all_folds - set(folds))))
-        )
+        repetitions.append(Repetition(seed, assignment, world, runs, tuple(sorted(missing))))
     return tuple(repetitions), tuple(duplicates)
 
 
@@ -270,9 +230,9 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
             "anomalynet report --data NAME",
         )
     wanted = expected or ()
+    names = {*paper.TITLES, *(name for name, *_ in wanted)}
     variants: dict[str, dict[Variant, list[RunRecord]]] = defaultdict(lambda: defaultdict(list))
-    for name in {*paper.TITLES, *(name for name, *_ in wanted)}:
-        variants[name] = defaultdict(list)
+    variants |= {name: defaultdict(list) for name in names}
     for record in records:
         variants[record.result.experiment][_variant(record)].append(record)
     found = []
@@ -283,16 +243,9 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
             repetitions, duplicates = repetitions_of(experiment, group, wanted)
             name = f"{experiment} [{difference}]" if difference else experiment
             found.append(Arm(name, experiment, difference, repetitions, duplicates))
-    order = list(paper.TITLES)
-    return tuple(
-        sorted(
-            found,
-            key=lambda arm: (
-                order.index(arm.experiment) if arm.experiment in order else len(order),
-                arm.name,
-            ),
-        )
-    )
+    order = {name: place for place, name in enumerate(paper.TITLES)}
+    found.sort(key=lambda arm: (order.get(arm.experiment, len(order)), arm.name))
+    return tuple(found)
 
 
 def odd_code(arms_: Sequence[Arm]) -> tuple[str, frozenset[str]]:
@@ -302,6 +255,5 @@ def odd_code(arms_: Sequence[Arm]) -> tuple[str, frozenset[str]]:
     if len(counts) < 2:
         return next(iter(counts), ""), frozenset()
     usual = min(counts, key=lambda code: (-counts[code], code))
-    return usual, frozenset(
-        arm.name for arm in arms_ if any(record.code != usual for record in arm.records)
-    )
+    others = (arm for arm in arms_ if any(record.code != usual for record in arm.records))
+    return usual, frozenset(arm.name for arm in others)

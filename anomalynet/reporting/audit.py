@@ -117,14 +117,13 @@ def _text(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> str:
         for probe in audit["probes"]
     ]
     caption = (
-        "> **What each probe reaches that sees no more than its name says**, percent. "
-        f"Data: {audit['data']}{_world(audit, records)}. Split: {audit['split']}; folds: "
-        f"{audit['folds']}, pooled; "
-        f"assignment {audit['assignment']}; "
-        f"windows of {audit['window']} steps. Test part: {audit['steps']} "
-        f"steps, {100 * audit['prevalence']:.2f} % attack; always saying the commoner class is "
-        f"right in {100 * audit['majority']:.2f} %. "
-        f"Rule: {audit['rule']}. Numbers: [audit.csv](tables/audit.csv)."
+        "> **What each probe reaches that sees no more than its name says**, percent. Data: "
+        f"{audit['data']}{_world(audit, records)}. Split: {audit['split']}; folds: "
+        f"{audit['folds']}, pooled; assignment {audit['assignment']}; windows of "
+        f"{audit['window']} steps. Test part: {audit['steps']} steps, "
+        f"{100 * audit['prevalence']:.2f} % attack; always saying the commoner class is right in "
+        f"{100 * audit['majority']:.2f} %. Rule: {audit['rule']}. Numbers: "
+        "[audit.csv](tables/audit.csv)."
     )
     notes = [f"> ⚠ {warning}" for warning in audit["warnings"]]
     if audit["refused"]:

@@ -186,10 +186,9 @@ def facts(metrics: Sequence[ArmMetrics]) -> str:
     return (
         f"Data: {_distinct(run, lambda one: data_text(one.arm))}. Split: "
         f"{_distinct(run, lambda one: split_text(one.arm))}; "
-        f"{_distinct(run, lambda one: _folds(one.arm))}; "
-        f"seeds of the repetitions: {_distinct(run, lambda one: _places(one.arm))}. "
-        f"Test part: {_distinct(run, prevalence_text)}. "
-        "Labelled steps that could not be scored: "
+        f"{_distinct(run, lambda one: _folds(one.arm))}; seeds of the repetitions: "
+        f"{_distinct(run, lambda one: _places(one.arm))}. Test part: "
+        f"{_distinct(run, prevalence_text)}. Labelled steps that could not be scored: "
         f"{_distinct(run, _missed)}.{f' Not run: {absent}.' if absent else ''}"
     )
 

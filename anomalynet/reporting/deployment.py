@@ -3,13 +3,12 @@ arrives (§3.1.3-3.1.4)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from anomalynet.reporting.figures import encode, style
+from anomalynet.reporting.figures import encode, heading, style
 from anomalynet.reporting.recordings import draw_day, draw_incidents
 from anomalynet.simulation.placement import place
 from anomalynet.simulation.store import World
@@ -23,7 +22,6 @@ PANELS = 6
 """Most cells on one map."""
 NAMED = 60
 """Most nodes whose names stand under the axis."""
-GREY = "#707070"
 
 
 def draw_world(world: World) -> dict[str, bytes]:
@@ -33,10 +31,7 @@ def draw_world(world: World) -> dict[str, bytes]:
     The day of signals is left out where the world was made without telemetry, the incidents where
     there are none.
     """
-    pictures: dict[str, Callable[[World], Figure]] = {
-        "node_map": draw_map,
-        "delivery": draw_delivery,
-    }
+    pictures = {"node_map": draw_map, "delivery": draw_delivery}
     if world.telemetry is not None:
         pictures["signals"] = draw_day
     if world.incidents.height:
@@ -63,9 +58,8 @@ def draw_map(world: World) -> Figure:
     lines = -(-len(shown) // columns)
     area = world.scenario.deployment
     height = 4.2 * min(max(area.height / area.width, 0.4), 1.6)
-    figure = Figure(
-        figsize=(max(4.2 * columns + 1.2, 7.0), height * lines + 1.1), layout="constrained"
-    )
+    size = (max(4.2 * columns + 1.2, 7.0), height * lines + 1.1)
+    figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     lowest = min(90.0, 10.0 * float(np.floor(np.min(delivery(world.nodes).to_numpy()) / 10)))
     for axes, cell in zip(grid.flat, shown, strict=False):
@@ -79,13 +73,10 @@ def draw_map(world: World) -> Figure:
     bar = figure.colorbar(points, ax=grid, shrink=0.8, aspect=30)
     bar.set_label(f"readings that arrived intact, percent (scale from {lowest:.0f})")
     left_out = f"; {len(cells) - PANELS} more cells are not shown" if len(cells) > PANELS else ""
-    title = (
-        f"{world.scenario.name}, seed {world.scenario.seed}: {world.nodes.height} nodes in "
-        f"{len(cells)} cells{left_out}"
-    )
-    figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
-    handles, labels = grid.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=3, frameon=False)
+    nodes = f"{world.nodes.height} nodes in {len(cells)} cells{left_out}"
+    heading(figure, f"{world.scenario.name}, seed {world.scenario.seed}: {nodes}")
+    lines_of = grid.flat[0].get_legend_handles_labels()
+    figure.legend(*lines_of, loc="outside lower left", ncols=3, frameon=False)
     return figure
 
 
@@ -93,39 +84,14 @@ def _cell(axes: Axes, world: World, cell: int, lowest: float) -> PathCollection:
     nodes = world.nodes.filter(pl.col("cell") == cell)
     area = world.scenario.deployment
     rooms = place(world.scenario, cell).room_positions
-    axes.scatter(
-        rooms[:, 0],
-        rooms[:, 1],
-        marker="s",
-        s=420,
-        color="#EDEDED",
-        linewidths=0,
-        label="room or square",
-        zorder=1,
-    )
-    axes.scatter(
-        nodes["gateway_x"][0],
-        nodes["gateway_y"][0],
-        marker="^",
-        s=130,
-        color="black",
-        label="gateway",
-        zorder=3,
-    )
-    points = axes.scatter(
-        nodes["x"],
-        nodes["y"],
-        c=delivery(nodes),
-        cmap="cividis",
-        vmin=lowest,
-        vmax=100,
-        s=60,
-        edgecolors="black",
-        linewidths=0.6,
-        clip_on=False,
-        label="node, with its number",
-        zorder=4,
-    )
+    room: Any = {"marker": "s", "s": 420, "color": "#EDEDED", "linewidths": 0, "zorder": 1}
+    axes.scatter(rooms[:, 0], rooms[:, 1], label="room or square", **room)
+    gateway: Any = {"marker": "^", "s": 130, "color": "black", "zorder": 3}
+    at = nodes["gateway_x"][0], nodes["gateway_y"][0]
+    axes.scatter(*at, label="gateway", **gateway)
+    node: Any = {"s": 60, "edgecolors": "black", "linewidths": 0.6, "clip_on": False, "zorder": 4}
+    node |= {"c": delivery(nodes), "cmap": "cividis", "vmin": lowest, "vmax": 100}
+    points = axes.scatter(nodes["x"], nodes["y"], label="node, with its number", **node)
     _number_nodes(axes, nodes, reach=0.03 * area.width)
     axes.set_xlim(0, area.width)
     axes.set_ylim(0, area.height)
@@ -142,21 +108,11 @@ def _number_nodes(axes: Axes, nodes: pl.DataFrame, reach: float) -> None:
     for index, number in enumerate(nodes["number"]):
         corners = taken[index] + reach * np.array([[1, 1], [-1, 1], [1, -1], [-1, -1]])
         others = np.delete(taken, index, axis=0)
-        room = (
-            np.hypot(*(corners[:, None] - others[None]).transpose(2, 0, 1)).min(axis=1)
-            if len(others)
-            else np.ones(4)
-        )
+        far = np.hypot(*(corners[:, None] - others[None]).transpose(2, 0, 1))
+        room = far.min(axis=1, initial=np.inf)
         x, y = corners[int(np.argmax(np.minimum(room, 3 * reach)))]
-        axes.annotate(
-            str(number),
-            (x, y),
-            ha="center",
-            va="center",
-            fontsize=7.5,
-            zorder=5,
-            annotation_clip=False,
-        )
+        look: Any = {"fontsize": 7.5, "zorder": 5, "annotation_clip": False}
+        axes.annotate(str(number), (x, y), ha="center", va="center", **look)
         taken = np.concatenate([taken, [[x, y]]])
 
 
@@ -173,37 +129,19 @@ def draw_delivery(world: World) -> Figure:
     share.set_ylim(0, 100)
     share.set_ylabel("delivered\n(percent of readings)")
     total = 100 * int(nodes["received"].sum()) / int(nodes["expected"].sum())
-    share.axhline(
-        total, color="#D55E00", linewidth=1.2, linestyle="--", label=f"all nodes: {total:.1f} %"
-    )
+    label = f"all nodes: {total:.1f} %"
+    share.axhline(total, color="#D55E00", linewidth=1.2, linestyle="--", label=label)
     share.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    power.plot(
-        places,
-        nodes["link"],
-        "o",
-        color="#E69F00",
-        markeredgecolor="black",
-        markeredgewidth=0.5,
-        markersize=5,
-    )
+    edge: Any = {"markeredgecolor": "black", "markeredgewidth": 0.5, "markersize": 5}
+    power.plot(places, nodes["link"], "o", color="#E69F00", **edge)
     power.set_ylabel("mean received power\n(dBm)")
     power.set_xlabel("node, weakest link first")
     power.margins(y=0.12)
     if nodes.height <= NAMED:
-        power.set_xticks(
-            places,
-            [str(number) for number in nodes["number"]],
-            fontsize=7.5,
-            rotation=90 if nodes.height > 30 else 0,
-        )
+        turned = 90 if nodes.height > 30 else 0
+        power.set_xticks(places, list(map(str, nodes["number"])), fontsize=7.5, rotation=turned)
     for axes in (share, power):
         axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
     share.set_xlim(-0.7, nodes.height - 0.3)
-    figure.suptitle(
-        f"{world.scenario.name}: what arrives, and how strong",
-        x=0.012,
-        ha="left",
-        fontsize=11,
-        fontweight="bold",
-    )
+    heading(figure, f"{world.scenario.name}: what arrives, and how strong")
     return figure

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
 
+from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.captions import marks, short_facts
 from anomalynet.reporting.forms import current
 from anomalynet.reporting.tables import Row, Table
@@ -46,12 +48,12 @@ SERIES = (
 BAR = 0.27
 
 BARS = {
-    "figure_2_precision": (
-        "table_2_precision",
-        {"precision_normal": "Normal", "precision_attack": "Attack"},
-    ),
-    "figure_3_recall": ("table_3_recall", {"recall_normal": "Normal", "recall_attack": "Attack"}),
-    "figure_4_f1": ("table_4_f1", {"f1_normal": "Normal", "f1_attack": "Attack"}),
+    f"figure_{name}": (
+        f"table_{name}",
+        {f"{metric}_normal": "Normal", f"{metric}_attack": "Attack"},
+    )
+    for name, metric in (("2_precision", "precision"), ("3_recall", "recall"), ("4_f1", "f1"))
+} | {
     "figure_5_accuracy": (
         "table_5_accuracy",
         {
@@ -73,12 +75,10 @@ TITLES = {
 }
 
 
-def _names(table: Table) -> list[str]:
-    signs = marks([one.arm for one in table.models])
-    return [
-        one.arm.title.replace(" (", "\n(").replace(", ", ",\n") + signs[one.arm.name]
-        for one in table.models
-    ]
+def broken_names(arms: Sequence[Arm]) -> list[str]:
+    """Arms with their signs, in lines that fit under an axis."""
+    signs = marks(arms)
+    return [arm.title.replace(" (", "\n(").replace(", ", ",\n") + signs[arm.name] for arm in arms]
 
 
 def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
@@ -87,33 +87,16 @@ def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
         values = [(row.printed, row.repaired, row.mean)[index] for row in rows]
         places = [place + (index - 1) * BAR for place in range(len(rows))]
         heights = [value or 0.0 for value in values]
-        axes.bar(
-            places,
-            heights,
-            BAR,
-            label=label,
-            color=colour,
-            hatch=hatch,
-            edgecolor="#404040",
-            linewidth=0.5,
-        )
-        spreads = [(row.spread or 0.0) if index == 2 else 0.0 for row in rows]
-        for row, place, value, spread in zip(rows, places, values, spreads, strict=True):
+        look: Any = {"hatch": hatch, "edgecolor": "#404040", "linewidth": 0.5}
+        axes.bar(places, heights, BAR, label=label, color=colour, **look)
+        for row, place, value in zip(rows, places, values, strict=True):
+            height, spread = value or 0.0, (row.spread or 0.0) if index == 2 else 0.0
             if spread:
-                axes.errorbar(
-                    place, value or 0.0, spread, color="black", capsize=2.5, linewidth=0.9
-                )
+                axes.errorbar(place, height, spread, color="black", capsize=2.5, linewidth=0.9)
             absent = ("undefined" if row.seeds else "no run") if index == 2 else ""
             text = absent if value is None else f"{value:.1f}"
-            axes.text(
-                place,
-                (value or 0.0) + spread + 1.5,
-                text,
-                ha="center",
-                va="bottom",
-                fontsize=6.5,
-                rotation=90,
-            )
+            at: Any = {"ha": "center", "va": "bottom", "fontsize": 6.5, "rotation": 90}
+            axes.text(place, height + spread + 1.5, text, **at)
     axes.set_xticks(range(len(rows)), names)
     axes.tick_params(axis="x", length=0)
     axes.set_ylim(0, 118)
@@ -131,28 +114,21 @@ def foot(figure: Figure, facts: str, note: str = "") -> None:
     figure.supxlabel(f"{note}\n{text}".strip(), fontsize=7, color="#404040", x=0.012, ha="left")
 
 
-def _foot(figure: Figure, table: Table, title: str) -> None:
-    figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
-    foot(figure, short_facts(table.models))
-
-
-def draw_bars(table: Table, panels: dict[str, str], title: str) -> Figure:
+def draw_bars(table: Table, panels: dict[str, str]) -> Figure:
     """Printed, repaired and ours for each model, a panel a metric, percent."""
     from matplotlib.figure import Figure
 
-    columns = 2
-    lines = len(panels) // columns
-    figure = Figure(
-        figsize=(max(9.0, 2.1 * len(table.models)), 0.9 + 2.7 * lines), layout="constrained"
-    )
-    grid = figure.subplots(lines, columns, squeeze=False)
+    lines = len(panels) // 2
+    size = (max(9.0, 2.1 * len(table.models)), 0.9 + 2.7 * lines)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(lines, 2, squeeze=False)
+    names = broken_names([one.arm for one in table.models])
     for axes, (metric, name) in zip(grid.flat, panels.items(), strict=True):
-        _bars(axes, [table.row(one.arm.name, metric) for one in table.models], _names(table))
+        _bars(axes, [table.row(one.arm.name, metric) for one in table.models], names)
         axes.set_title(name, loc="left", fontsize=9.5)
         axes.set_ylabel("percent")
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False)
-    _foot(figure, table, title)
     return figure
 
 
@@ -172,19 +148,11 @@ def _matrix(axes: Axes, counts: Sequence[float | None], empty: str) -> None:
     for line in range(2):
         for column in range(2):
             share, count = shares[line][column], f"{cells[line][column]:,.0f}".replace(",", " ")
-            colour = "white" if share > 55 else "black"
-            axes.text(
-                column,
-                line,
-                f"{share:.2f} %\n{count}",
-                ha="center",
-                va="center",
-                color=colour,
-                fontsize=8,
-            )
+            look: Any = {"color": "white" if share > 55 else "black", "fontsize": 8}
+            axes.text(column, line, f"{share:.2f} %\n{count}", ha="center", va="center", **look)
 
 
-def draw_confusion(table: Table, title: str) -> Figure:
+def draw_confusion(table: Table) -> Figure:
     """A column a model: the paper's repaired matrix above, ours (mean counts of a repetition)
     below."""
     from matplotlib.figure import Figure
@@ -192,7 +160,8 @@ def draw_confusion(table: Table, title: str) -> Figure:
     models = table.models
     figure = Figure(figsize=(max(9.0, 2.1 * len(models)), 5.0), layout="constrained")
     grid = figure.subplots(2, len(models), squeeze=False)
-    for column, (one, name) in enumerate(zip(models, _names(table), strict=True)):
+    names = broken_names([one.arm for one in models])
+    for column, (one, name) in enumerate(zip(models, names, strict=True)):
         rows = [table.row(one.arm.name, metric) for metric in table.metrics]
         _matrix(grid[0][column], [row.repaired for row in rows], "not in the paper")
         _matrix(grid[1][column], [row.mean for row in rows], "no run")
@@ -201,7 +170,6 @@ def draw_confusion(table: Table, title: str) -> Figure:
             axes.set_yticklabels([])
     grid[0][0].set_ylabel("paper, repaired\n(per 10 000 windows)")
     grid[1][0].set_ylabel("ours\n(mean steps a repetition)")
-    _foot(figure, table, title)
     return figure
 
 
@@ -250,18 +218,29 @@ def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
         yield suffix, target.getvalue()
 
 
-def draw_all(tables: Sequence[Table]) -> dict[str, bytes]:
-    """Every figure as file name → content, SVG and PNG."""
-    by_name = {table.name: table for table in tables}
-    files = {}
+def drawn(name: str, build: Callable[[], Figure]) -> dict[str, bytes]:
+    """A figure in the style of reports, as `figures/<name>.<suffix>` → content."""
     with style():
-        figures = {
-            name: draw_bars(by_name[table], panels, TITLES[name])
-            for name, (table, panels) in BARS.items()
-        }
-        figures["figure_6_confusion"] = draw_confusion(
-            by_name["confusion"], TITLES["figure_6_confusion"]
-        )
-        for name, figure in figures.items():
-            files.update({f"{name}.{suffix}": content for suffix, content in encode(figure)})
+        return {f"figures/{name}.{suffix}": content for suffix, content in encode(build())}
+
+
+def heading(figure: Figure, title: str) -> None:
+    """The title above a figure."""
+    figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
+
+
+def draw_all(tables: Sequence[Table]) -> dict[str, bytes]:
+    """Figures 2–6 as path → content."""
+    by_name = {table.name: table for table in tables}
+    files: dict[str, bytes] = {}
+    for name, title in TITLES.items():
+        table, panels = BARS.get(name, ("confusion", {}))
+        files |= drawn(name, partial(_titled, by_name[table], panels, title))
     return files
+
+
+def _titled(table: Table, panels: dict[str, str], title: str) -> Figure:
+    figure = draw_bars(table, panels) if panels else draw_confusion(table)
+    heading(figure, title)
+    foot(figure, short_facts(table.models))
+    return figure

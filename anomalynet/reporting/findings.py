@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from anomalynet.reporting.aggregate import ArmMetrics, difference
+from anomalynet.reporting.aggregate import ArmMetrics, difference, summarise
 from anomalynet.reporting.captions import split_text, summary_text
 from anomalynet.reporting.measures import MEASURES
 
@@ -61,23 +61,18 @@ def _lead(ahead: ArmMetrics, behind: ArmMetrics, metric: str) -> str:
 def _sentence(metric: str, ranked: Sequence[ArmMetrics], subject: ArmMetrics | None) -> str:
     """What is best by its own mean, and who is ahead of the subject where both were measured."""
     title, best = MEASURES[metric].title, ranked[0]
-    text = (
-        f"**{title}**: best of {len(ranked)} models is {best.arm.title} ({_value(best, metric)})."
-    )
+    found = f"{best.arm.title} ({_value(best, metric)})."
+    text = f"**{title}**: best of {len(ranked)} models is {found}"
     if subject is None or subject not in ranked:
         return text
     gaps = {one.arm.name: _gap(one, subject, metric) for one in ranked if one is not subject}
-    others = sorted(
-        (one for one in ranked if one is not subject),
-        key=lambda one: (-gaps[one.arm.name], one.arm.name),
-    )
+    rest = [one for one in ranked if one is not subject]
+    others = sorted(rest, key=lambda one: (-gaps[one.arm.name], one.arm.name))
     ahead = [one for one in others if gaps[one.arm.name] > 0]
     own = "" if best is subject else f" {subject.arm.title} has {_value(subject, metric)}"
     if not ahead:
-        nearest = (
-            f"the next, {others[0].arm.title}, has {_value(others[0], metric)}; ahead of it: "
-            f"{_lead(subject, others[0], metric)}."
-        )
+        second = f"{others[0].arm.title}, has {_value(others[0], metric)}"
+        nearest = f"the next, {second}; ahead of it: {_lead(subject, others[0], metric)}."
         return f"{text}{own}; {nearest}" if own else f"{text} T{nearest[1:]}"
     behind = (
         f"{own} and **is behind**"
@@ -92,14 +87,8 @@ def _sentence(metric: str, ranked: Sequence[ArmMetrics], subject: ArmMetrics | N
 def best_models(models: Sequence[ArmMetrics]) -> tuple[str, ...]:
     """One sentence a judged metric; says plainly what the hybrid is behind. Means and spreads only,
     no claim of significance."""
-    subject = next(
-        (
-            one
-            for one in models
-            if one.arm.experiment == "hybrid" and one.arm.kind == "paper" and one.values
-        ),
-        None,
-    )
+    hybrids = (one for one in models if one.arm.experiment == "hybrid" and one.arm.kind == "paper")
+    subject = next((one for one in hybrids if one.values), None)
     candidates = _comparable(models, subject)
     sentences = []
     for metric in JUDGED:
@@ -112,3 +101,26 @@ def best_models(models: Sequence[ArmMetrics]) -> tuple[str, ...]:
             f"{subject.arm.title} has no complete repetition and takes no part in this comparison."
         )
     return tuple(sentences)
+
+
+def majority_sentence(models: Sequence[ArmMetrics]) -> str:
+    """What accuracy is worth where one class is commoner: how accurate always naming that class is,
+    and which models are less, each in its own repetitions; empty without runs or labels."""
+    run = []
+    for one in models:
+        found = (values.get("prevalence", math.nan) for values in one.values.values())
+        shares = [max(share, 1 - share) for share in found if not math.isnan(share)]
+        run += [(one, summarise(shares))] if shares else []
+    if not run:
+        return ""
+    behind = [one.arm.title for one, share in run if one.summary("accuracy").mean < share.mean]
+    told = f"{len(behind)} of {len(run)} models are less accurate: {', '.join(behind)}."
+    if len(behind) in (0, len(run)):
+        told = f"{'every model is' if behind else 'no model is'} less accurate."
+    first = run[0][1]
+    spread = None if math.isnan(first.spread) else 100 * first.spread
+    return (
+        "Accuracy by itself says little here: always naming the commoner class is right in "
+        f"{summary_text('accuracy', 100 * first.mean, spread)} % of the steps, with a balanced "
+        f"accuracy of 50 %; {told}"
+    )

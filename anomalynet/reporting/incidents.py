@@ -10,10 +10,10 @@ import polars as pl
 
 from anomalynet.reporting.aggregate import Summary, summarise
 from anomalynet.reporting.arms import Arm
-from anomalynet.reporting.scores import SCORED, read_test_part
 from anomalynet.reporting.statistics import ratio
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.incidents import IncidentNote, read_incidents
+from anomalynet.runs.scores import read_test_steps
 
 NONE, UNKNOWN = "no incident", "not stated"
 CAUSES = ("attack", "fault", "environment")
@@ -42,13 +42,8 @@ class Group:
     def place(self) -> tuple[bool, bool, int, str, str]:
         """Sorts the positive class first, then by cause, and steps outside incidents last."""
         cause = CAUSES.index(self.cause) if self.cause in CAUSES else len(CAUSES)
-        return (
-            not self.positive,
-            NONE in (self.type, self.cause, self.severity),
-            cause,
-            self.type,
-            self.severity,
-        )
+        outside = NONE in (self.type, self.cause, self.severity)
+        return not self.positive, outside, cause, self.type, self.severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +69,22 @@ def count_steps(record: RunRecord) -> pl.DataFrame:
     """The labelled test steps of a run by incident and label.
 
     Returns:
-        incident (Int32, null outside), positive (Boolean), type, cause, severity (String), steps,
+        incident (Int64, null outside), positive (Boolean), type, cause, severity (String), steps,
         scored, alarmed (Int64).
 
     Raises:
         RunError: `scores.parquet` or `incidents.json` cannot be read.
     """
     positive = (pl.col("label") == 1).alias("positive")
-    counts = (
-        pl.len().cast(pl.Int64).alias("steps"),
-        SCORED.sum().cast(pl.Int64).alias("scored"),
-        (SCORED & (pl.col("score") >= pl.col("threshold"))).sum().cast(pl.Int64).alias("alarmed"),
-    )
-    labelled = pl.col("label").is_not_null()
-    found = read_test_part(
-        record,
-        lambda steps: steps.filter(labelled).group_by("incident", "kind", positive).agg(counts),
+    found = (
+        read_test_steps(record)
+        .drop_nulls("label")
+        .group_by("incident", "kind", positive)
+        .agg(
+            pl.len().cast(pl.Int64).alias("steps"),
+            pl.col("score").count().cast(pl.Int64).alias("scored"),
+            (pl.col("score") >= pl.col("threshold")).sum().cast(pl.Int64).alias("alarmed"),
+        )
     )
     return _described(found, read_incidents(record.folder / "incidents.json"))
 
@@ -97,17 +92,10 @@ def count_steps(record: RunRecord) -> pl.DataFrame:
 def _described(found: pl.DataFrame, notes: Mapping[int, IncidentNote]) -> pl.DataFrame:
     """With type, cause and severity; steps outside incidents say so, a type that no note gives is
     the step's kind."""
-    schema = {
-        "incident": pl.Int32,
-        "type": pl.String,
-        "cause": pl.String,
-        "layer": pl.String,
-        "impact": pl.String,
-        "severity": pl.Int64,
-    }
-    table = pl.DataFrame(
-        [{"incident": number, **asdict(note)} for number, note in notes.items()], schema=schema
-    )
+    texts = dict.fromkeys(("type", "cause", "layer", "impact"), pl.String)
+    schema = {"incident": pl.Int64, **texts, "severity": pl.Int64}
+    rows = [{"incident": number, **asdict(note)} for number, note in notes.items()]
+    table = pl.DataFrame(rows, schema=schema)
     outside = pl.col("incident").is_null() & pl.col("kind").is_null() & ~pl.col("positive")
 
     def told(known: pl.Expr, name: str) -> pl.Expr:
@@ -152,42 +140,33 @@ def incident_tables(arms: Sequence[Arm]) -> tuple[IncidentTable, ...]:
         RunError: a run's files cannot be read.
     """
     run = tuple(arm for arm in arms if arm.records)
-    counted = {
-        arm.name: [
-            (one.world, pl.concat([count_steps(record) for record in one.records]))
-            for one in arm.counted
-        ]
+    counted: list[_Steps] = [
+        (arm.name, one.world, pl.concat([count_steps(record) for record in one.records]))
         for arm in run
-    }
+        for one in arm.counted
+    ]
     known = [
         name
         for name, (first, *_) in GROUPINGS.items()
-        if any(_says(steps[first]) for own in counted.values() for _, steps in own)
+        if any(not set(steps[first].unique()) <= {NONE, UNKNOWN} for *_, steps in counted)
     ]
     return tuple(_table(name, run, counted) for name in known) if "by_type" in known else ()
 
 
-def _says(column: pl.Series) -> bool:
-    return not set(column.unique()) <= {NONE, UNKNOWN}
+_Steps = tuple[str, int | None, pl.DataFrame]
+"""Name of an arm, world of a repetition, and what `count_steps` gives of its runs."""
 
 
-def _table(
-    name: str,
-    arms: tuple[Arm, ...],
-    counted: Mapping[str, Sequence[tuple[int | None, pl.DataFrame]]],
-) -> IncidentTable:
+def _table(name: str, arms: tuple[Arm, ...], counted: Sequence[_Steps]) -> IncidentTable:
     keys = ("positive", *GROUPINGS[name])
     parts: dict[tuple[str, Group], list[tuple[int | None, pl.DataFrame]]] = {}
-    for arm, repetitions in counted.items():
-        for world, steps in repetitions:
-            for key, part in steps.group_by(keys):
-                parts.setdefault((arm, Group(**dict(zip(keys, key, strict=True)))), []).append(
-                    (world, part)
-                )
+    for arm, world, steps in counted:
+        for key, part in steps.group_by(keys):
+            group = Group(**dict(zip(keys, key, strict=True)))
+            parts.setdefault((arm, group), []).append((world, part))
     groups = sorted({group for _, group in parts}, key=lambda group: group.place)
-    return IncidentTable(
-        name, arms, tuple(groups), {place: _counted(place[1], own) for place, own in parts.items()}
-    )
+    cells = {place: _counted(place[1], own) for place, own in parts.items()}
+    return IncidentTable(name, arms, tuple(groups), cells)
 
 
 def _counted(group: Group, parts: Sequence[tuple[int | None, pl.DataFrame]]) -> Counted:

@@ -3,7 +3,7 @@ paper prints."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -20,15 +20,8 @@ from anomalynet.reporting.tables import to_csv
 WINDOWS = 10_000
 CLASSES = ("normal", "attack")
 CSV = "tables/paper_audit.csv"
-COLUMNS = (
-    "model",
-    "class",
-    "implied_prevalence",
-    "least",
-    "most",
-    "printed_precision",
-    "implied_precision",
-)
+COLUMNS: tuple[str, ...] = ("model", "class", "implied_prevalence", "least", "most")
+COLUMNS += ("printed_precision", "implied_precision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +51,8 @@ def common_prevalence() -> float:
     """Share of attack, percent with two decimals: the mean of the normal rows that can be of one
     test set."""
     agree = _agreement("normal").agree
-    return round(
-        sum(paper.load().implied_prevalence(model, "normal") for model in agree) / len(agree), 2
-    )
+    shares = [paper.load().implied_prevalence(model, "normal") for model in agree]
+    return round(sum(shares) / len(agree), 2)
 
 
 def _agreement(class_: str) -> Agreement:
@@ -121,14 +113,12 @@ def _one_test_set() -> list[str]:
     needed = _listed([f"{of[model, 'attack'].prevalence:.1f}" for model in normal.agree])
     shared = "no two agree" if len(attack.agree) == 1 else f"{len(attack.agree)} agree"
     return [
-        "*One test set, by the normal rows.* One class's precision and both recalls determine "
-        "the share of attack. The normal rows of "
-        f"{agree} give {points} %. Within their rounding they share "
-        f"{span(normal.prevalence, 'percent')}: one test set, "
-        f"{common_prevalence()} % attack. {others}, which no test set of the others has.",
+        "*One test set, by the normal rows.* One class's precision and both recalls determine the "
+        f"share of attack. The normal rows of {agree} give {points} %. Within their rounding they "
+        f"share {span(normal.prevalence, 'percent')}: one test set, {common_prevalence()} % "
+        f"attack. {others}, which no test set of the others has.",
         f"*None by the attack rows.* With their printed attack precisions {agree} would need "
-        f"{needed} % attack; "
-        f"of the {len(audit().rows)} rows {shared}.",
+        f"{needed} % attack; of the {len(audit().rows)} rows {shared}.",
     ]
 
 
@@ -139,22 +129,20 @@ def _repairs() -> list[str]:
         title = paper.TITLES[row.model]
         if len(row.repairs) == 1 and len(row.repairs[0]) == 1:
             one = row.repairs[0][0]
-            single.append(
-                f"{title} {one.column} {one.printed} → "
-                f"{one.value}{f' ({one.slip})' if one.slip else ''}"
-            )
+            slip = f" ({one.slip})" if one.slip else ""
+            single.append(f"{title} {one.column} {one.printed} → {one.value}{slip}")
         elif row.repairs:
-            ways = [
-                " with ".join(f"{one.column} {one.printed} → {one.value}" for one in repair)
+            cells = [
+                [f"{one.column} {one.printed} → {one.value}" for one in repair]
                 for repair in row.repairs
             ]
+            ways = map(" with ".join, cells)
             told.append(f"{title} needs {len(row.repairs[0])} other cells: {'; or '.join(ways)}.")
     return [
-        "*One cell a row.* Replacing a single cell makes these rows possible, and no other "
-        f"single cell does: {_listed(single)}. "
-        f"The printed F1s then follow within their rounding. {' '.join(told)} Its repaired row "
-        f"takes the others' {common_prevalence()} % "
-        f"instead, which is an assumption."
+        "*One cell a row.* Replacing a single cell makes these rows possible, and no other single "
+        f"cell does: {_listed(single)}. The printed F1s then follow within their rounding. "
+        f"{' '.join(told)} Its repaired row takes the others' {common_prevalence()} % instead, "
+        "which is an assumption."
     ]
 
 
@@ -183,32 +171,20 @@ def _recipe() -> list[str]:
     cells, headline = numbers.printed_cells["hybrid"], numbers.headline_accuracy
     made = list(paper.eq13(cells["precision_normal"], cells["precision_attack"]).values())
     printed = cells["accuracy_normal"], cells["accuracy_attack"]
-    tried = [
-        one
-        for found in audit().recipes.values()
-        for one in found
-        if one.recipe == "precisions alone"
-    ]
-    elsewhere = [
-        one
-        for model, found in audit().recipes.items()
-        if model != "hybrid"
-        for one in found
-        if one.recipe == "precisions alone"
-    ]
+    every = [(model, one) for model, found in audit().recipes.items() for one in found]
+    tried = [(model, one) for model, one in every if one.recipe == "precisions alone"]
     furthest = max(
         100 * abs(float(sum(one.made) / 2) - float(one.printed.low + one.printed.high) / 2)
-        for one in elsewhere
+        for model, one in tried
+        if model != "hybrid"
     )
     return [
-        "*Accuracy from precisions alone.* One classifier has one accuracy; eq. 13 as used "
-        "makes one a class and never looks at a "
-        f"recall. For the hybrid it gives {made[0]:.2f} (printed {printed[0]}) and {made[1]:.2f} "
-        f"(printed {printed[1]}), mean "
-        f"{sum(made) / 2:.2f} (printed {headline['calculation']}, then {headline['abstract']}). "
-        f"Of the {len(tried)} accuracies in Table 5 it gives "
-        f"{sum(one.fits for one in tried) or 'none'} within rounding; for the other "
-        f"models it is off by up to {furthest:.1f} points."
+        "*Accuracy from precisions alone.* One classifier has one accuracy; eq. 13 as used makes "
+        f"one a class and never looks at a recall. For the hybrid it gives {made[0]:.2f} (printed "
+        f"{printed[0]}) and {made[1]:.2f} (printed {printed[1]}), mean {sum(made) / 2:.2f} "
+        f"(printed {headline['calculation']}, then {headline['abstract']}). Of the {len(tried)} "
+        f"accuracies in Table 5 it gives {sum(one.fits for _, one in tried) or 'none'} within "
+        f"rounding; for the other models it is off by up to {furthest:.1f} points."
     ]
 
 
@@ -220,74 +196,35 @@ def paper_audit_section() -> Section:
     """
     wrong = [paper.TITLES[row.model] for row in audit().rows if not row.possible]
     found = readings()
-    table = grid(
-        [
-            "Model",
-            "Class",
-            "implied prevalence, %",
-            "within rounding",
-            "printed precision",
-            "implied precision",
-        ],
-        [
-            [
-                paper.TITLES[one.model],
-                one.class_,
-                f"{one.prevalence:.2f}",
-                span(one.bounds, "percent").removesuffix(" %"),
-                f"{one.printed:.2f}",
-                f"{one.implied:.2f}",
-            ]
-            for one in found
-        ],
-        "llrrrr",
-    )
-    matrices = [(paper.TITLES[model], repaired_matrix(model)) for model in paper.TITLES]
-    counts = grid(
-        ["Model", "true negatives", "false positives", "false negatives", "true positives"],
-        [
-            [
-                title,
-                *(
-                    str(count)
-                    for count in (
-                        m.true_negatives,
-                        m.false_positives,
-                        m.false_negatives,
-                        m.true_positives,
-                    )
-                ),
-            ]
-            for title, m in matrices
-        ],
-        "lrrrr",
-    )
+    header = ["Model", "Class", "implied prevalence, %", "within rounding"]
+    header += ["printed precision", "implied precision"]
+    rows = []
+    for one in found:
+        bounds = span(one.bounds, "percent").removesuffix(" %")
+        shares = [f"{one.prevalence:.2f}", bounds, f"{one.printed:.2f}", f"{one.implied:.2f}"]
+        rows.append([paper.TITLES[one.model], one.class_, *shares])
+    names = [name.replace("_", " ") for name in paper.COUNTS]
+    matrices = [
+        [title, *map(str, astuple(repaired_matrix(model)))] for model, title in paper.TITLES.items()
+    ]
+    counts = grid(["Model", *names], matrices, "lrrrr")
     findings = [*_one_test_set(), *_repairs(), *_impossible_f1(), *_recipe()]
     parts = [
         "## The paper's tables, audited",
         f"For {_listed(wrong)} no confusion matrix gives the printed row within its rounding; "
-        "that is proven, not estimated "
-        f"(`anomalynet audit-table --paper`).",
+        "that is proven, not estimated (`anomalynet audit-table --paper`).",
         "\n".join(f"- {finding}" for finding in findings),
-        table,
+        grid(header, rows, "llrrrr"),
         "Implied prevalence: what the class's printed precision and both printed recalls give. "
-        "Implied precision: at "
-        f"{common_prevalence()} % attack with the printed recalls. Numbers: "
+        f"Implied precision: at {common_prevalence()} % attack with the printed recalls. Numbers: "
         f"[paper_audit.csv]({CSV}).",
         f"Repaired confusion matrices per {WINDOWS:,} windows at {common_prevalence()} % attack, "
         "from the printed recalls. Tables 2–5 "
         f"take the hybrid's repaired cells from these whole counts, which may change a last digit.",
         counts,
     ]
-    lines = [
-        (
-            one.model,
-            one.class_,
-            one.prevalence,
-            *(100 * float(end) for end in one.bounds),
-            one.printed,
-            one.implied,
-        )
-        for one in found
-    ]
+    lines: list[list[object]] = []
+    for one in found:
+        ends = [100 * float(end) for end in one.bounds]
+        lines.append([one.model, one.class_, one.prevalence, *ends, one.printed, one.implied])
     return Section(parts, {CSV: to_csv(COLUMNS, lines).encode()})

@@ -3,24 +3,25 @@ printed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from anomalynet.reporting import captions, paper
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.arms import Arm, settings
 from anomalynet.reporting.paper_audit import common_prevalence
-from anomalynet.reporting.provenance import provenance
+from anomalynet.reporting.tables import device_seconds
+from anomalynet.runs.collect import RunRecord
+from anomalynet.runs.files import read_json
+from anomalynet.runs.folder import RunFolder
 
 HOW_TO_READ = (
     "*printed* is what the paper shows. *repaired* is the one confusion matrix per model, at "
-    "71.37 % attack, that the "
-    "consistent cells of its "
-    "tables imply; an asterisk marks a printed number that the repair had to change. *ours* is "
-    "what the runs listed at the end give. "
-    "The paper names no data set, split, seed or spread, so printed and ours are different "
-    "measurements, not a reproduction "
-    "that could fail or "
-    "succeed by a tenth of a point."
+    "71.37 % attack, that the consistent cells of its tables imply; an asterisk marks a printed "
+    "number that the repair had to change. *ours* is what the runs listed at the end give. The "
+    "paper names no data set, split, seed or spread, so printed and ours are different "
+    "measurements, not a reproduction that could fail or succeed by a tenth of a point."
 )
 
 SHOWN_SETTINGS = {
@@ -42,20 +43,14 @@ SHOWN_SETTINGS = {
 def _settings(arms: Sequence[Arm]) -> str:
     """The settings a reader asks for first, as the runs had them."""
     values: dict[str, set[str]] = {key: set() for key in SHOWN_SETTINGS}
-    for arm in arms:
-        for record in arm.records:
-            for key, value in settings(record.config).items():
-                if (
-                    key in values
-                    and value != "null"
-                    and not (key.startswith("training.") and record.result.epochs is None)
-                ):
-                    values[key].add(value)
-    return "; ".join(
-        text.format(" or ".join(sorted(values[key])))
-        for key, text in SHOWN_SETTINGS.items()
-        if values[key]
-    )
+    for record in (record for arm in arms for record in arm.records):
+        own = settings(record.config)
+        for key in values.keys() & own.keys():
+            unread = key.startswith("training.") and record.result.epochs is None
+            if own[key] != "null" and not unread:
+                values[key].add(own[key])
+    told = {key: " or ".join(sorted(found)) for key, found in values.items() if found}
+    return "; ".join(text.format(told[key]) for key, text in SHOWN_SETTINGS.items() if key in told)
 
 
 def abstract(models: Sequence[ArmMetrics], command: str | None = None) -> str:
@@ -65,24 +60,15 @@ def abstract(models: Sequence[ArmMetrics], command: str | None = None) -> str:
     records = [record for arm in arms for record in arm.records]
     prints = sorted({record.result.fingerprint[:10] for record in records})
     worlds = {world for arm in arms for world in arm.worlds}
-    several = (
-        f"{len(prints)} fingerprints, "
-        f"{'one a world' if len(prints) == len(worlds) else 'see the appendix'}"
-    )
+    where = "one a world" if len(prints) == len(worlds) else "see the appendix"
+    several = f"{len(prints)} fingerprints, {where}"
     version = f"fingerprint {prints[0]}" if len(prints) == 1 else several
-    run = ", ".join(arm.title for arm in arms if arm.records)
-    settings = _settings(arms)
-    models_run = sum(bool(arm.records) for arm in arms)
-    counted = (
-        f"{len(records)} run{'s' if len(records) > 1 else ''} of {models_run} "
-        f"model{'s' if models_run > 1 else ''}"
-    )
+    titles = [arm.title for arm in arms if arm.records]
+    counted = f"{_counted(len(records), 'run')} of {_counted(len(titles), 'model')}"
+    run = f"{counted} ({', '.join(titles)}) on `{records[0].result.data}` ({version})."
+    told = f" Settings: {used}." if (used := _settings(arms)) else ""
     made = provenance(records, command)
-    return (
-        f"{counted} ({run}) on `{records[0].result.data}` ({version}). "
-        f"{captions.facts(models)}{f' Settings: {settings}.' if settings else ''}"
-        + (f"\n\n{made}" if made else "")
-    )
+    return f"{run} {captions.facts(models)}{told}" + (f"\n\n{made}" if made else "")
 
 
 AUDITED = "*The paper's tables, audited* below has the numbers."
@@ -92,10 +78,9 @@ def precision_note() -> str:
     """Why the attack precisions are repaired, and what is assumed for the hybrid."""
     return (
         "Why *repaired*: the normal rows of CNN, LSTM and CNN-LSTM imply one test set with "
-        f"{common_prevalence()} % attack, which their "
-        "printed attack precisions contradict. There they must be the repaired values, one "
-        "digit off each. That the hybrid had the same "
-        f"test set is an assumption: its own normal row implies another. {AUDITED}"
+        f"{common_prevalence()} % attack, which their printed attack precisions contradict. There "
+        "they must be the repaired values, one digit off each. That the hybrid had the same test "
+        f"set is an assumption: its own normal row implies another. {AUDITED}"
     )
 
 
@@ -105,9 +90,8 @@ RECALL_NOTE = (
 )
 
 F1_NOTE = (
-    "An F1 lies between its precision and its recall; some printed ones do not. With the "
-    "repaired precisions they fit, but for the "
-    f"hybrid's normal F1, which changes too. {AUDITED}"
+    "An F1 lies between its precision and its recall; some printed ones do not. With the repaired "
+    f"precisions they fit, but for the hybrid's normal F1, which changes too. {AUDITED}"
 )
 
 
@@ -116,11 +100,71 @@ def accuracy_note() -> str:
     headline = paper.load().headline_accuracy
     return (
         "One classifier has one accuracy. The paper's accuracies per class are made from "
-        "precisions alone, and not even that recipe gives "
-        "the printed values. *Repaired* is the recipe on the repaired precisions. It stands here "
-        "under its own name, *eq. 13 recipe*, next "
-        "to overall and balanced accuracy and the recalls, which do mean something. The paper's "
-        "headline accuracy of the hybrid is "
-        f"{headline['abstract']}, {headline['calculation']} and {headline['table_5']} in three "
-        f"places. {AUDITED}"
+        "precisions alone, and not even that recipe gives the printed values. *Repaired* is the "
+        "recipe on the repaired precisions. It stands here under its own name, *eq. 13 recipe*, "
+        "next to overall and balanced accuracy and the recalls, which do mean something. The "
+        f"paper's headline accuracy of the hybrid is {headline['abstract']}, "
+        f"{headline['calculation']} and {headline['table_5']} in three places. {AUDITED}"
     )
+
+
+def provenance(records: Sequence[RunRecord], command: str | None = None) -> str:
+    """Hardware, versions, code, device time and the command that makes it all again, as sentences.
+
+    What a run does not say is left out; where runs differ, each is counted.
+    """
+    environments = [read_json(RunFolder(record.folder).environment) for record in records]
+    told = [
+        _sentence("Hardware", (_machine(one) for one in environments if one)),
+        _sentence("Software", (_software(one) for one in environments if one)),
+        _sentence("Code", (f"`{record.code[:10]}`" for record in records if record.code)),
+        _time(records),
+    ]
+    if command:
+        does = "writes this report" if command.startswith("anomalynet report") else "makes it"
+        told.append(f"`{command}` {does} again.")
+    return " ".join(filter(None, told))
+
+
+def _sentence(name: str, values: Iterable[str]) -> str:
+    """What most runs share; where they differ, how many have which."""
+    counts = Counter(filter(None, values))
+    if len(counts) < 2:
+        return f"{name}: {next(iter(counts))}." if counts else ""
+    ordered = sorted(counts, key=lambda value: (-counts[value], value))
+    told = "; ".join(f"{value} ({_counted(counts[value], 'run')})" for value in ordered)
+    return f"{name}: {told}."
+
+
+def _machine(environment: Mapping[str, Any]) -> str:
+    """The processors and graphics cards of a run's machine, and how many threads and devices the
+    run had of them."""
+    gpus = Counter(map(str, environment.get("gpus") or ()))
+    cards = ", ".join(f"{count} × {name}" for name, count in sorted(gpus.items())) or "no GPU"
+    cores, threads, devices = (environment.get(name) for name in ("cores", "threads", "devices"))
+    cpu = f"{cores} CPU cores ({environment.get('cpu', 'kind unknown')})" if cores else ""
+    machine = ", ".join(filter(None, (cpu, cards, str(environment.get("platform", "")))))
+    used = list(filter(None, (_counted(threads, "thread"), _counted(devices, "device"))))
+    return machine + (f"; {' and '.join(used)} a run" if used else "")
+
+
+def _counted(number: object, noun: str) -> str:
+    return "" if number is None else f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _software(environment: Mapping[str, Any]) -> str:
+    versions = environment.get("packages") or {}
+    names = ("anomalynet", "torch", "lightning", "scikit-learn")
+    named = [f"{name} {versions[name]}" for name in names if versions.get(name)]
+    named += [f"Python {environment['python']}"] if environment.get("python") else []
+    return ", ".join(named)
+
+
+def _time(records: Sequence[RunRecord]) -> str:
+    """The sum of the runs' training and scoring."""
+    timed = [seconds for record in records if (seconds := device_seconds(record)) is not None]
+    if not timed:
+        return ""
+    silent = len(records) - len(timed)
+    few = f" ({silent} of {len(records)} runs do not say)" if silent else ""
+    return f"Device time: {sum(timed):.0f} s of training and scoring{few}."

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from anomalynet.reporting.figures import heading
 from anomalynet.simulation.incidents import TYPES
 from anomalynet.simulation.scenario import SENSORS, frame_period, seconds
 from anomalynet.simulation.store import World
@@ -42,17 +43,11 @@ def draw_day(world: World) -> Figure:
     begin = datetime.fromisoformat(world.scenario.start)
     end = begin + min(DAY, timedelta(seconds=seconds(world.scenario.duration)))
     touched = world.incidents.filter(pl.col("start") < end).explode("nodes")
-    rich = (
-        touched.group_by("nodes")
-        .agg(pl.col("type").n_unique())
-        .sort(["type", "nodes"], descending=[True, False])
-    )
+    kinds = touched.group_by("nodes").agg(pl.col("type").n_unique())
+    rich = kinds.sort(["type", "nodes"], descending=[True, False])
     node = rich["nodes"][0] if rich.height else world.nodes["node"][0]
-    rows = (
-        world.telemetry.filter(pl.col("series") == node, pl.col("time") < end)
-        .sort("time")
-        .collect()
-    )
+    day = world.telemetry.filter(pl.col("series") == node, pl.col("time") < end)
+    rows = day.sort("time").collect()
     own = touched.filter(pl.col("nodes") == node).sort("start")
     figure = Figure(figsize=(11.0, 9.0), layout="constrained")
     panels = figure.subplots(len(SENSORS), 1, sharex=True)
@@ -60,50 +55,28 @@ def draw_day(world: World) -> Figure:
         values = rows[name].to_numpy()
         axes.plot(rows["time"], values, color="#303030", linewidth=0.8)
         alone = alone_among_gaps(values)
-        axes.plot(
-            rows["time"].to_numpy()[alone], values[alone], ".", color="#303030", markersize=2.5
-        )
+        dots = rows["time"].to_numpy()[alone], values[alone]
+        axes.plot(*dots, ".", color="#303030", markersize=2.5)
         axes.set_ylabel("motion\n(detections)" if name == "motion" else f"{name}\n({unit})")
         axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
         for one in own.iter_rows(named=True):
             colour, hatch = CAUSES[one["cause"]]
-            axes.axvspan(
-                one["start"],
-                min(one["end"], end),
-                facecolor=colour,
-                edgecolor=colour,
-                alpha=0.28,
-                hatch=hatch,
-                linewidth=0,
-                zorder=0,
-            )
+            look: Any = {"facecolor": colour, "edgecolor": colour, "hatch": hatch, "alpha": 0.28}
+            axes.axvspan(one["start"], min(one["end"], end), linewidth=0, zorder=0, **look)
+    place: Any = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+    turned: Any = {"rotation": 55, "ha": "left", "va": "bottom", "rotation_mode": "anchor"}
     for one in own.iter_rows(named=True):
         middle = one["start"] + (min(one["end"], end) - one["start"]) / 2
         name = f"{one['type']} {one['variant']}".strip().replace("_", " ")
-        panels[0].annotate(
-            f"{name} ({one['severity']})",
-            (middle, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 3),
-            textcoords="offset points",
-            rotation=55,
-            fontsize=7.5,
-            ha="left",
-            va="bottom",
-            rotation_mode="anchor",
-        )
+        text, above = f"{name} ({one['severity']})", (0, 3)
+        panels[0].annotate(text, (middle, 1.0), above, fontsize=7.5, **place, **turned)
     figure.align_ylabels(panels)
     _clock(panels[-1], begin, end)
     silent = rows[SENSORS[0][0]].null_count()
-    title = (
-        f"{world.scenario.name}, {node}: {begin:%A %Y-%m-%d}, a reading every "
-        f"{frame_period(world.scenario):g} s"
-    )
-    figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
-    said = (
-        f"gaps: nothing was accepted ({silent} of {rows.height} slots); in brackets the "
-        "severity, 1–4"
-    )
+    period = f"a reading every {frame_period(world.scenario):g} s"
+    heading(figure, f"{world.scenario.name}, {node}: {begin:%A %Y-%m-%d}, {period}")
+    gaps = f"gaps: nothing was accepted ({silent} of {rows.height} slots)"
+    said = f"{gaps}; in brackets the severity, 1–4"
     figure.supxlabel(said, fontsize=8.5, color="#404040", x=0.012, ha="left")
     handles = [
         Patch(facecolor=colour, alpha=0.4, hatch=hatch, edgecolor=colour, label=cause)
@@ -136,32 +109,18 @@ def draw_incidents(world: World) -> Figure:
     for line, name in enumerate(types):
         own = world.incidents.filter(pl.col("type") == name)
         colour, _ = CAUSES[TYPES[name].cause]
-        spans: Any = [
-            (start, stop - start) for start, stop in own.select("start", "end").iter_rows()
-        ]
-        course.broken_barh(
-            spans,
-            (line - 0.36, 0.72),
-            facecolor=colour,
-            edgecolor="black",
-            linewidth=0.3,
-            alpha=0.6,
-        )
+        times = own.select("start", "end").iter_rows()
+        spans: Any = [(start, stop - start) for start, stop in times]
+        look: Any = {"facecolor": colour, "edgecolor": "black", "linewidth": 0.3, "alpha": 0.6}
+        course.broken_barh(spans, (line - 0.36, 0.72), **look)
         left = 0
+        bar: Any = {"height": 0.72, "edgecolor": "black", "linewidth": 0.4}
         for severity, shade in enumerate(SEVERITIES, 1):
             count = int((own["severity"] == severity).sum())
-            bars.barh(
-                line, count, left=left, height=0.72, color=shade, edgecolor="black", linewidth=0.4
-            )
+            bars.barh(line, count, left=left, color=shade, **bar)
             left += count
-        bars.annotate(
-            str(left),
-            (left, line),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-        )
+        beside: Any = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
+        bars.annotate(str(left), (left, line), fontsize=8, **beside)
     course.set_yticks(range(len(types)), [name.replace("_", " ") for name in types])
     course.set_ylim(len(types) - 0.4, -0.6)
     bars.tick_params(axis="y", length=0)
@@ -172,13 +131,7 @@ def draw_incidents(world: World) -> Figure:
         axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
     _clock(course, begin, end)
     course.set_xlabel(f"{course.get_xlabel()} (darker: several at once)")
-    figure.suptitle(
-        f"{world.scenario.name}: {world.incidents.height} incidents",
-        x=0.012,
-        ha="left",
-        fontsize=11,
-        fontweight="bold",
-    )
+    heading(figure, f"{world.scenario.name}: {world.incidents.height} incidents")
     handles = [
         Patch(facecolor=colour, alpha=0.6, edgecolor="black", label=cause)
         for cause, (colour, _) in CAUSES.items()
@@ -187,14 +140,8 @@ def draw_incidents(world: World) -> Figure:
         Patch(facecolor=shade, edgecolor="black", label=f"severity {number}")
         for number, shade in enumerate(SEVERITIES, 1)
     ]
-    figure.legend(
-        handles=handles,
-        loc="outside upper right",
-        ncols=7,
-        frameon=False,
-        fontsize=8,
-        columnspacing=1.0,
-    )
+    legend: Any = {"ncols": 7, "frameon": False, "fontsize": 8, "columnspacing": 1.0}
+    figure.legend(handles=handles, loc="outside upper right", **legend)
     return figure
 
 
@@ -205,7 +152,6 @@ def _clock(axes: Axes, begin: datetime, end: datetime) -> None:
     library: Any = dates  # its functions have no types
     axes.set_xlim(library.date2num(begin), library.date2num(end))
     axes.xaxis.set_major_locator(library.AutoDateLocator(minticks=5, maxticks=10))
-    axes.xaxis.set_major_formatter(
-        library.DateFormatter("%H:%M" if end - begin <= DAY else "%a %H:%M")
-    )
-    axes.set_xlabel("time of day, UTC" if end - begin <= DAY else "time, UTC")
+    short = end - begin <= DAY
+    axes.xaxis.set_major_formatter(library.DateFormatter("%H:%M" if short else "%a %H:%M"))
+    axes.set_xlabel("time of day, UTC" if short else "time, UTC")

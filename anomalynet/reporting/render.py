@@ -12,19 +12,17 @@ from anomalynet.reporting import captions, markdown, prose
 from anomalynet.reporting.ablations import AblationReport, ablations_section
 from anomalynet.reporting.aggregate import RULE, ArmMetrics, aggregate
 from anomalynet.reporting.arms import ExpectedRuns, arms
-from anomalynet.reporting.calibration.section import calibration_section
+from anomalynet.reporting.calibration import calibration_section
 from anomalynet.reporting.claims.section import claims_section
 from anomalynet.reporting.explanations.section import explanations_section
-from anomalynet.reporting.findings import best_models
+from anomalynet.reporting.findings import best_models, majority_sentence
+from anomalynet.reporting.forms import write_files
 from anomalynet.reporting.incident_section import incident_section
-from anomalynet.reporting.majority import majority_sentence
-from anomalynet.reporting.model_section import cost_section, model_section
+from anomalynet.reporting.model_tables import cost_section, model_section, paper_section
 from anomalynet.reporting.over_time.section import over_time_section
 from anomalynet.reporting.paper_audit import paper_audit_section
-from anomalynet.reporting.paper_section import paper_section
 from anomalynet.reporting.section import Section
 from anomalynet.reporting.worlds import worlds_section
-from anomalynet.reporting.write import write_files
 from anomalynet.runs.collect import RunRecord
 
 

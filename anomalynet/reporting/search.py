@@ -3,7 +3,8 @@ runs give the same bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,27 +13,19 @@ from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting import captions, markdown
 from anomalynet.reporting.aggregate import RULE, ArmMetrics, aggregate
 from anomalynet.reporting.arms import arms
+from anomalynet.reporting.forms import write_files
 from anomalynet.reporting.measures import MEASURES
-from anomalynet.reporting.search_figures import TITLES, Drawn, draw
-from anomalynet.reporting.tables import defined, to_csv
-from anomalynet.reporting.write import write_files
+from anomalynet.reporting.search_figures import TITLES, draw
+from anomalynet.reporting.tables import scaled, to_csv
 from anomalynet.runs.collect import RunRecord
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-TEST = (
-    "average_precision",
-    "average_precision_fold_mean",
-    "auroc",
-    "f1_attack",
-    "precision_attack",
-    "recall_attack",
-    "event_recall",
-    "false_alarms_per_day",
-    "detection_delay",
-)
+TEST: tuple[str, ...] = ("average_precision", "average_precision_fold_mean", "auroc", "f1_attack")
+TEST += ("precision_attack", "recall_attack", "event_recall", "false_alarms_per_day")
+TEST += ("detection_delay",)
 """Test metrics that are told of the chosen trials."""
 
 
@@ -78,13 +71,11 @@ def write_search_report(outcome: SearchOutcome, out: Path, title: str) -> Path:
     Raises:
         RunError: the scores of a chosen trial's run cannot be read.
     """
-    chosen = {
-        place: _test(outcome.records[place]) for place in outcome.best if place in outcome.records
-    }
-    figures, missing = _figures(outcome)
-    files = {f"figures/{name}": content for name, content in figures.items()}
-    files["tables/trials.csv"] = _csv(outcome).encode()
-    files["report.md"] = _document(outcome, title, chosen, figures, missing).encode()
+    known = [place for place in outcome.best if place in outcome.records]
+    chosen = {place: _test(outcome.records[place]) for place in known}
+    files, missing = _figures(outcome)
+    text = _document(outcome, title, chosen, files, missing)
+    files = {**files, "tables/trials.csv": _csv(outcome).encode(), "report.md": text.encode()}
     return write_files(out, files)
 
 
@@ -95,14 +86,12 @@ def objective_title(objective: str) -> str:
     if objective == "parameters":
         return "Trained weights"
     name = objective.removeprefix("validation/")
-    return (
-        "Loss on validation"
-        if name == "loss"
-        else f"{METRICS[name].title} on validation{markdown.unit(MEASURES[name].unit)}"
-    )
+    if name == "loss":
+        return "Loss on validation"
+    return f"{METRICS[name].title} on validation{markdown.unit(MEASURES[name].unit)}"
 
 
-def objective_scale(objective: str) -> float:
+def _scale(objective: str) -> float:
     """What a value is multiplied with for readers: shares are percent."""
     name = objective.removeprefix("validation/")
     return MEASURES[name].scale if name in MEASURES else 1.0
@@ -130,35 +119,25 @@ def _figures(outcome: SearchOutcome) -> tuple[dict[str, bytes], dict[str, str]]:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(directions=outcome.directions)
-    scales = [objective_scale(objective) for objective in outcome.objectives]
+    scales = [_scale(objective) for objective in outcome.objectives]
     for trial in outcome.trials:
-        values = (
-            [value * scale for value, scale in zip(trial.values, scales, strict=True)]
-            if trial.values
-            else None
-        )
+        values = [value * scale for value, scale in zip(trial.values or (), scales, strict=False)]
         shown = optuna.trial.create_trial(
             state=trial.state,
-            values=values,
+            values=values or None,
             params=dict(trial.params),
             distributions=trial.distributions,
         )
         study.add_trial(shown)
-    return draw(
-        Drawn(
-            study,
-            [objective_title(objective) for objective in outcome.objectives],
-            outcome.space,
-            outcome.best,
-        )
-    )
+    titles = [objective_title(objective) for objective in outcome.objectives]
+    return draw(study, titles, list(outcome.space))
 
 
 def _document(
     outcome: SearchOutcome,
     title: str,
     chosen: Mapping[int, ArmMetrics],
-    figures: Mapping[str, bytes],
+    files: Mapping[str, bytes],
     missing: Mapping[str, str],
 ) -> str:
     warnings = captions.warnings([one.arm for one in chosen.values()])
@@ -170,7 +149,7 @@ def _document(
         "## Best" if len(outcome.objectives) == 1 else "## Pareto front",
         *_best(outcome, chosen),
     ]
-    shown = [name for name in TITLES if f"search_{name}.svg" in figures]
+    shown = [name for name in TITLES if f"figures/search_{name}.svg" in files]
     if shown or missing:
         parts.append("## Figures")
     parts += [
@@ -180,30 +159,26 @@ def _document(
     parts += [f"No figure “{TITLES[name]}”: {reason}." for name, reason in missing.items()]
     parts += ["## Every trial", _trials(outcome), "Numbers: [trials.csv](tables/trials.csv)."]
     failed = [
-        (place, trial) for place, trial in enumerate(outcome.trials) if trial.state.name == "FAIL"
+        f"- Trial {place} failed: {_reason(trial)}"
+        for place, trial in enumerate(outcome.trials)
+        if trial.state.name == "FAIL"
     ]
-    if failed:
-        parts.append(
-            "\n".join(f"- Trial {place} failed: {_reason(trial)}" for place, trial in failed)
-        )
+    parts += ["\n".join(failed)] if failed else []
     return "\n\n".join(parts) + "\n"
 
 
 def _standing(outcome: SearchOutcome) -> str:
     words = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "under way"}
-    counts = {
-        word: sum(trial.state.name == state for trial in outcome.trials)
-        for state, word in words.items()
-    }
-    told = ", ".join(f"{number} {word}" for word, number in counts.items() if number) or "none yet"
+    counts = Counter(trial.state.name for trial in outcome.trials)
+    known = (f"{counts[state]} {word}" for state, word in words.items() if counts[state])
+    told = ", ".join(known) or "none yet"
     end = " There are no more points: all have been tried." if outcome.exhausted else ""
     judged = " and ".join(objective_title(objective) for objective in outcome.objectives)
     return (
         f"{len(outcome.trials)} of {outcome.wanted} trials: {told}.{end} {outcome.settings} "
-        f"Judged by {judged}: the mean over "
-        f"{outcome.repetitions}. Values of trials are of the validation part, and the best of "
-        "many is better there than it will be "
-        "elsewhere; test metrics are shown for the chosen trial alone, and chose nothing."
+        f"Judged by {judged}: the mean over {outcome.repetitions}. Values of trials are of the "
+        "validation part, and the best of many is better there than it will be elsewhere; test "
+        "metrics are shown for the chosen trial alone, and chose nothing."
     )
 
 
@@ -219,14 +194,9 @@ def _best(outcome: SearchOutcome, chosen: Mapping[int, ArmMetrics]) -> list[str]
         )
         file = outcome.configurations.get(place)
         trained = f" `anomalynet train` takes it from [{file}]({file})." if file else ""
+        rows = [[f"`{key}`", _plain(value)] for key, value in trial.params.items()]
         parts.append(f"**Trial {place}.** {values}.{trained}")
-        parts.append(
-            markdown.grid(
-                ["Value", "chosen"],
-                [[f"`{key}`", _plain(value)] for key, value in trial.params.items()],
-                "lr",
-            )
-        )
+        parts.append(markdown.grid(["Value", "chosen"], rows, "lr"))
         if place in chosen:
             parts.append(_tested(chosen[place]))
             parts.append(f"> **Test metrics of trial {place}.** {captions.facts([chosen[place]])}")
@@ -239,24 +209,15 @@ def _tested(metrics: ArmMetrics) -> str:
     rows = []
     for name in TEST:
         summary, measure = metrics.summary(name), MEASURES[name]
-        mean, spread = defined(summary.mean, measure.scale), defined(summary.spread, measure.scale)
-        rows.append(
-            [
-                measure.title + markdown.unit(measure.unit),
-                captions.summary_text(name, mean, spread),
-                str(summary.n),
-            ]
-        )
+        told = captions.summary_text(name, *scaled(summary, measure.scale))
+        rows.append([measure.title + markdown.unit(measure.unit), told, str(summary.n)])
     return markdown.grid(["On the test part", "mean ± spread", "n"], rows, "lrr")
 
 
 def _caption(outcome: SearchOutcome, name: str) -> str:
     complete = sum(trial.state.name == "COMPLETE" for trial in outcome.trials)
-    few = (
-        " With so few trials this is a hint at most."
-        if name == "importances" and complete < 10 * len(outcome.space)
-        else ""
-    )
+    doubtful = name == "importances" and complete < 10 * len(outcome.space)
+    few = " With so few trials this is a hint at most." if doubtful else ""
     return (
         f"> **{TITLES[name]}.** Validation part, mean over {outcome.repetitions}; {complete} "
         f"complete trials.{few}"
@@ -264,49 +225,34 @@ def _caption(outcome: SearchOutcome, name: str) -> str:
 
 
 def _trials(outcome: SearchOutcome) -> str:
-    header = [
-        "Trial",
-        "state",
-        *(objective_title(objective) for objective in outcome.objectives),
-        *(f"`{key}`" for key in outcome.space),
-    ]
+    titles = [objective_title(objective) for objective in outcome.objectives]
+    header = ["Trial", "state", *titles, *(f"`{key}`" for key in outcome.space)]
     rows = []
-    for place, trial in enumerate(outcome.trials):
-        values = trial.values or [None] * len(outcome.objectives)
+    for place, (state, values, own) in enumerate(_rows(outcome)):
         shown = [
             "–" if value is None else objective_text(name, value)
             for name, value in zip(outcome.objectives, values, strict=True)
         ]
         mark = "**" if place in outcome.best else ""
-        rows.append(
-            [
-                f"{mark}{place}{mark}",
-                trial.state.name.lower(),
-                *shown,
-                *(_plain(trial.params[key]) for key in outcome.space),
-            ]
-        )
+        rows.append([f"{mark}{place}{mark}", state, *shown, *own])
     return markdown.grid(header, rows, "rl" + "r" * (len(header) - 2))
 
 
 def _csv(outcome: SearchOutcome) -> str:
     header = ["trial", "state", *outcome.objectives, *outcome.space, "runs", "reason"]
-    rows = []
-    for place, trial in enumerate(outcome.trials):
-        values = trial.values or [None] * len(outcome.objectives)
+    rows: list[list[object]] = []
+    for trial, (state, values, own) in zip(outcome.trials, _rows(outcome), strict=True):
+        shown = ("" if value is None else repr(value) for value in values)
         runs = " ".join(trial.user_attrs.get("runs", []))
-        own = [_plain(trial.params[key]) for key in outcome.space]
-        rows.append(
-            [
-                place,
-                trial.state.name.lower(),
-                *("" if value is None else repr(value) for value in values),
-                *own,
-                runs,
-                _reason(trial),
-            ]
-        )
+        rows.append([len(rows), state, *shown, *own, runs, _reason(trial)])
     return to_csv(header, rows)
+
+
+def _rows(outcome: SearchOutcome) -> Iterator[tuple[str, Sequence[float | None], list[str]]]:
+    """State, values and parameters of each trial."""
+    for trial in outcome.trials:
+        values = trial.values or [None] * len(outcome.objectives)
+        yield trial.state.name.lower(), values, [_plain(trial.params[key]) for key in outcome.space]
 
 
 def _reason(trial: FrozenTrial) -> str:
@@ -315,8 +261,5 @@ def _reason(trial: FrozenTrial) -> str:
 
 
 def _plain(value: object) -> str:
-    return (
-        {True: "true", False: "false", None: "null"}.get(value, "")
-        if value is None or isinstance(value, bool)
-        else f"{value}"
-    )
+    """A value as YAML has it."""
+    return {"True": "true", "False": "false", "None": "null"}.get(str(value), str(value))

@@ -3,7 +3,7 @@ from tensors, again without torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,14 +47,11 @@ def ratio(part: float, whole: float) -> float:
 
 def decision_metrics(counts: Confusion) -> dict[str, float]:
     """Every metric that a confusion matrix determines, as fractions; NaN where undefined."""
-    tn, fp, fn, tp = (
-        counts.true_negatives,
-        counts.false_positives,
-        counts.false_negatives,
-        counts.true_positives,
-    )
+    tn, fp, fn, tp = astuple(counts)
     recall_normal, recall_attack = ratio(tn, tn + fp), ratio(tp, tp + fn)
     found = PAPER_PREVALENCE * recall_attack
+    lost = (1 - PAPER_PREVALENCE) * (1 - recall_normal)
+    margins = float((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
     return {
         "precision_normal": ratio(tn, tn + fn),
         "recall_normal": recall_normal,
@@ -64,12 +61,8 @@ def decision_metrics(counts: Confusion) -> dict[str, float]:
         "f1_attack": ratio(2 * tp, 2 * tp + fp + fn),
         "accuracy": ratio(tn + tp, tn + fp + fn + tp),
         "balanced_accuracy": (recall_normal + recall_attack) / 2,
-        "mcc": ratio(
-            tp * tn - fp * fn, float((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)) ** 0.5
-        ),
-        "precision_at_paper_prevalence": ratio(
-            found, found + (1 - PAPER_PREVALENCE) * (1 - recall_normal)
-        ),
+        "mcc": ratio(tp * tn - fp * fn, margins**0.5),
+        "precision_at_paper_prevalence": ratio(found, found + lost),
         "true_negatives": float(tn),
         "false_positives": float(fp),
         "false_negatives": float(fn),

@@ -8,9 +8,10 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 from anomalynet.reporting import captions, paper
-from anomalynet.reporting.aggregate import ArmMetrics, summarise
+from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
 from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.runs.collect import RunRecord
@@ -57,48 +58,24 @@ class Table:
         return next(row for row in self.rows if (row.model, row.metric) == (model, metric))
 
 
+_PRECISIONS = ("precision_normal", "precision_attack")
+_RECALLS = ("recall_normal", "recall_attack")
+_F1 = ("f1_normal", "f1_attack")
+_ACCURACIES = ("accuracy", "balanced_accuracy")
+
 PAPER_TABLES = {
-    "table_2_precision": ("Table 2. Precision", ("precision_normal", "precision_attack")),
-    "table_3_recall": ("Table 3. Recall", ("recall_normal", "recall_attack")),
-    "table_4_f1": ("Table 4. F1", ("f1_normal", "f1_attack")),
-    "table_5_accuracy": (
-        "Table 5. Accuracy",
-        (
-            "accuracy",
-            "balanced_accuracy",
-            "recall_normal",
-            "recall_attack",
-            "eq13_accuracy_normal",
-            "eq13_accuracy_attack",
-        ),
-    ),
-    "confusion": (
-        "Confusion matrices",
-        ("true_negatives", "false_positives", "false_negatives", "true_positives"),
-    ),
+    "table_2_precision": ("Table 2. Precision", _PRECISIONS),
+    "table_3_recall": ("Table 3. Recall", _RECALLS),
+    "table_4_f1": ("Table 4. F1", _F1),
+    "table_5_accuracy": ("Table 5. Accuracy", (*_ACCURACIES, *_RECALLS, *paper.EQ13)),
+    "confusion": ("Confusion matrices", tuple(paper.COUNTS)),
 }
 """Those with rows for the paper's models and other networks: file name → title, metrics."""
 
-DECISIONS = (
-    "precision_normal",
-    "precision_attack",
-    "recall_normal",
-    "recall_attack",
-    "f1_normal",
-    "f1_attack",
-    "accuracy",
-    "balanced_accuracy",
-)
-RANKING = (
-    "auroc",
-    "auroc_fold_mean",
-    "average_precision",
-    "average_precision_fold_mean",
-    "mcc",
-    "precision_at_paper_prevalence",
-    "accuracy_at_half",
-    "false_alarms_per_day",
-)
+DECISIONS = (*_PRECISIONS, *_RECALLS, *_F1, *_ACCURACIES)
+RANKING: tuple[str, ...] = ("auroc", "auroc_fold_mean", "average_precision")
+RANKING += ("average_precision_fold_mean", "mcc", "precision_at_paper_prevalence")
+RANKING += ("accuracy_at_half", "false_alarms_per_day")
 
 
 def defined(value: float, scale: float = 1.0) -> float | None:
@@ -106,10 +83,15 @@ def defined(value: float, scale: float = 1.0) -> float | None:
     return None if math.isnan(value) else value * scale
 
 
+def scaled(summary: Summary, scale: float) -> tuple[float | None, float | None]:
+    """Mean and spread for a table, None where undefined."""
+    return defined(summary.mean, scale), defined(summary.spread, scale)
+
+
 FACTS = ("split", "prevalence", "seeds", "folds", "status", "worlds")
 
 
-def facts(one: ArmMetrics) -> tuple[object, ...]:
+def facts(one: ArmMetrics) -> tuple[Any, ...]:
     """What must stand beside every number of an arm that has runs, as `FACTS` names it."""
     arm = one.arm
     return (
@@ -122,35 +104,37 @@ def facts(one: ArmMetrics) -> tuple[object, ...]:
     )
 
 
-def metric_row(table: str, one: ArmMetrics, data: str, metric: str) -> Row:
+def _metric_row(table: str, one: ArmMetrics, data: str, metric: str) -> Row:
     """An arm's row of a table, with the paper's numbers where it has any."""
     measure, summary = MEASURES[metric], one.summary(metric)
     is_paper = one.arm.kind == "paper"
-    numbers = paper.load()
+    numbers, experiment = paper.load(), one.arm.experiment
+    mean, spread = scaled(summary, measure.scale)
+    beside = dict(zip(FACTS, facts(one), strict=True))
+    if not one.values:
+        beside["folds"] = ""
+    if not one.arm.repetitions:
+        beside["status"] = "not run"
     return Row(
         table=table,
         model=one.arm.name,
         data=data,
         metric=metric,
-        printed=numbers.printed(one.arm.experiment, metric) if is_paper else None,
-        repaired=numbers.repaired(one.arm.experiment, metric) if is_paper else None,
-        mean=defined(summary.mean, measure.scale),
-        spread=defined(summary.spread, measure.scale),
+        printed=numbers.printed(experiment, metric) if is_paper else None,
+        repaired=numbers.repaired(experiment, metric) if is_paper else None,
+        mean=mean,
+        spread=spread,
         n=summary.n,
-        split=captions.split_text(one.arm),
-        prevalence=defined(captions.prevalence(one)),
-        seeds=captions.seeds_text(one.arm),
-        folds=captions.folds_text(one.arm) if one.values else "",
         unit=measure.unit,
-        status=one.arm.status if one.arm.repetitions else "not run",
-        worlds=captions.worlds_text(one.arm),
+        **beside,
     )
 
 
-def _table(
+def table_of(
     name: str, title: str, metrics: Sequence[str], models: Sequence[ArmMetrics], data: str
 ) -> Table:
-    rows = tuple(metric_row(name, one, data, metric) for one in models for metric in metrics)
+    """A row of each model and metric, in this order."""
+    rows = tuple(_metric_row(name, one, data, metric) for one in models for metric in metrics)
     return Table(name, title, tuple(metrics), tuple(models), rows)
 
 
@@ -159,7 +143,7 @@ def paper_tables(models: Sequence[ArmMetrics], data: str) -> tuple[Table, ...]:
     networks."""
     networks = [one for one in models if one.arm.kind in ("paper", "deep")]
     return tuple(
-        _table(name, title, metrics, networks, data)
+        table_of(name, title, metrics, networks, data)
         for name, (title, metrics) in PAPER_TABLES.items()
     )
 
@@ -168,22 +152,15 @@ def other_tables(models: Sequence[ArmMetrics], data: str) -> tuple[Table, ...]:
     """The classical and unsupervised models as Tables 2–5 show networks, then ranking and incidents
     for all models."""
     others = [one for one in models if one.arm.kind == "other"]
+    run = [one for one in models if one.arm.repetitions]
+    titles = "Classical and unsupervised models", "Ranking and incidents, all models"
     return (
-        _table(
-            "classical_and_unsupervised",
-            "Classical and unsupervised models",
-            DECISIONS,
-            others,
-            data,
-        ),
-        _table(
-            "ranking_and_incidents",
-            "Ranking and incidents, all models",
-            RANKING,
-            [one for one in models if one.arm.repetitions],
-            data,
-        ),
+        table_of("classical_and_unsupervised", titles[0], DECISIONS, others, data),
+        table_of("ranking_and_incidents", titles[1], RANKING, run, data),
     )
+
+
+TRAINING = ("model", "parameter", "paper", "used")
 
 
 def training_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
@@ -191,31 +168,19 @@ def training_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
     and the epochs they ran."""
     rows = []
     for one in models:
-        epochs = [
-            float(record.result.epochs)
-            for record in one.arm.records
-            if record.result.epochs is not None
-        ]
+        known = (record.result.epochs for record in one.arm.records)
+        epochs = [float(number) for number in known if number is not None]
         if not epochs:
             continue
         for parameter, printed in paper.load().training.items():
             section = "model" if parameter == "dropout" else "training"
-            used = {
-                str(record.config.get(section, {}).get(parameter, "–"))
-                for record in one.arm.records
-            }
-            rows.append(
-                {
-                    "model": one.arm.name,
-                    "parameter": parameter,
-                    "paper": str(printed),
-                    "used": ", ".join(sorted(used)),
-                }
-            )
+            configs = (record.config.get(section, {}) for record in one.arm.records)
+            used = sorted({str(config.get(parameter, "–")) for config in configs})
+            rows.append((one.arm.name, parameter, str(printed), ", ".join(used)))
         several = f"{min(epochs):.0f}–{max(epochs):.0f}, mean {summarise(epochs).mean:.1f}"
         ran = several if len(set(epochs)) > 1 else f"{epochs[0]:.0f}"
-        rows.append({"model": one.arm.name, "parameter": "epochs run", "paper": "", "used": ran})
-    return rows
+        rows.append((one.arm.name, "epochs run", "", ran))
+    return [dict(zip(TRAINING, row, strict=True)) for row in rows]
 
 
 COSTS = {
@@ -236,9 +201,8 @@ COST_COLUMNS = ("model", "data", "runs", "parameters", *_PRICES)
 def parameters_text(arm: Arm) -> str:
     """Parameters of an arm's models, from the fewest to the most where its runs differ; nothing for
     models without."""
-    known = sorted(
-        {record.result.parameters for record in arm.records if record.result.parameters is not None}
-    )
+    found = {record.result.parameters for record in arm.records}
+    known = sorted(number for number in found if number is not None)
     return f"{known[0]} … {known[-1]}" if len(known) > 1 else "".join(map(str, known))
 
 
@@ -246,29 +210,13 @@ def cost_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
     """Parameters and durations, mean ± spread over runs: alone in depending on the machine, so kept
     apart from all other tables."""
     rows = []
-    for one in models:
-        if not one.arm.records:
-            continue
-        means = [name for name in COSTS if name not in TOTALS]
-        costs = {
-            name: summarise(
-                record.timings[name] for record in one.arm.records if name in record.timings
-            )
-            for name in means
-        }
-        row = {
-            "model": one.arm.name,
-            "runs": str(len(one.arm.records)),
-            "parameters": parameters_text(one.arm),
-        }
-        for name, cost in costs.items():
-            row |= {
-                name: _number(defined(cost.mean)),
-                f"{name}_spread": _number(defined(cost.spread)),
-            }
-        timed = [
-            seconds for record in one.arm.records if (seconds := device_seconds(record)) is not None
-        ]
+    for arm in (one.arm for one in models if one.arm.records):
+        row = {"model": arm.name, "runs": str(len(arm.records)), "parameters": parameters_text(arm)}
+        for name in COSTS:
+            if name not in TOTALS:
+                cost = summarise(one.timings[name] for one in arm.records if name in one.timings)
+                row[name], row[f"{name}_spread"] = map(_number, scaled(cost, 1.0))
+        timed = [seconds for one in arm.records if (seconds := device_seconds(one)) is not None]
         row["device_seconds"] = _number(sum(timed) if timed else None)
         rows.append(row)
     return rows
@@ -280,9 +228,8 @@ def device_seconds(record: RunRecord) -> float | None:
     if "train_seconds" not in record.timings:
         return None
     devices = record.config.get("hardware", {}).get("devices", 1)
-    return float(
-        devices * record.timings["train_seconds"] + record.timings.get("score_seconds", 0.0)
-    )
+    scoring = record.timings.get("score_seconds", 0.0)
+    return float(devices * record.timings["train_seconds"] + scoring)
 
 
 def _number(value: float | None) -> str:
@@ -296,7 +243,7 @@ def to_csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     writer.writerow(header)
     for row in rows:
         writer.writerow(
-            [_number(cell) if isinstance(cell, float) or cell is None else cell for cell in row]
+            _number(cell) if isinstance(cell, float) or cell is None else cell for cell in row
         )
     return text.getvalue()
 

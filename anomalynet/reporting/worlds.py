@@ -26,10 +26,9 @@ BETWEEN, WITHIN = "deviation between worlds", "mean deviation within a world"
 
 NOTE = (
     "*World n* is the mean over the repetitions in that world; *deviation between worlds* is the "
-    "sample standard deviation of these means; "
-    "*mean deviation within a world* is that of the repetitions of one world, averaged over the "
-    "worlds that have at least two. Where the "
-    "first is much larger than the second, another city changes more than another seed does."
+    "sample standard deviation of these means; *mean deviation within a world* is that of the "
+    "repetitions of one world, averaged over the worlds that have at least two. Where the first "
+    "is much larger than the second, another city changes more than another seed does."
 )
 
 

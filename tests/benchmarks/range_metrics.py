@@ -26,7 +26,7 @@ METRICS = {
     "VUS, 250 thresholds": (".vus import vus", "vus(labels, scores, stretch, {buffer}, 250)"),
     "range-based": (".ranges import range_f1", "range_f1(labels, alarms, stretch)"),
     "affiliation": (".affiliation import affiliation", "affiliation(labels, alarms, stretch)"),
-    "PA-F1, PA%K": (".adjusted import adjusted", "adjusted(labels, alarms, stretch)"),
+    "PA-F1, PA%K": (".ranges import adjusted", "adjusted(labels, alarms, stretch)"),
     "event recall at 14 budgets": (
         ".budget import event_recall_at_budgets",
         "event_recall_at_budgets(labels=labels, scores=scores, incidents=stretch, "

@@ -22,7 +22,7 @@ Run = Callable[..., int]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The verb with `--runs` and `--out` below a temporary folder, without drawing."""
-    monkeypatch.setattr("anomalynet.reporting.paper_section.draw_all", lambda tables: {})
+    monkeypatch.setattr("anomalynet.reporting.model_tables.draw_all", lambda tables: {})
 
     def call(*arguments: str) -> int:
         parser = argparse.ArgumentParser()

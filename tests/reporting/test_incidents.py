@@ -14,7 +14,7 @@ import pytest
 from anomalynet.errors import RunError
 from anomalynet.reporting import incidents
 from anomalynet.reporting.arms import arms
-from anomalynet.reporting.incident_tables import COLUMNS
+from anomalynet.reporting.incident_section import COLUMNS
 from anomalynet.reporting.incidents import NONE, UNKNOWN, Group, IncidentTable, incident_tables
 from anomalynet.reporting.render import write_report
 from anomalynet.runs.collect import RunRecord

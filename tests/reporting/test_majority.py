@@ -6,7 +6,7 @@ from pathlib import Path
 
 from anomalynet.reporting.aggregate import aggregate
 from anomalynet.reporting.arms import arms
-from anomalynet.reporting.majority import majority_sentence
+from anomalynet.reporting.findings import majority_sentence
 from tests.reporting.synthetic import record
 
 LABELS = [1, 0, 0, 0]

@@ -9,8 +9,7 @@ from typing import Any
 
 from anomalynet.reporting.aggregate import aggregate
 from anomalynet.reporting.arms import arms
-from anomalynet.reporting.prose import abstract
-from anomalynet.reporting.provenance import provenance
+from anomalynet.reporting.prose import abstract, provenance
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record
 
@@ -37,9 +36,8 @@ def test_what_all_runs_share_is_said_once(tmp_path: Path) -> None:
     runs = [made_on(record(tmp_path, fold=fold, timings=timings)) for fold in range(2)]
     assert provenance(runs, "anomalynet reproduce") == (
         "Hardware: 2 CPU cores (AVX2), no GPU, Linux-6; 1 thread and 1 device a run. Software: "
-        "anomalynet 0.1.0, torch 2.13.0+cpu, "
-        f"Python 3.11.7. Code: `{runs[0].code[:10]}`. Device time: 202 s of training and "
-        "scoring. `anomalynet reproduce` makes it again."
+        f"anomalynet 0.1.0, torch 2.13.0+cpu, Python 3.11.7. Code: `{runs[0].code[:10]}`. Device "
+        "time: 202 s of training and scoring. `anomalynet reproduce` makes it again."
     )
 
 

@@ -23,9 +23,9 @@ from anomalynet.reporting.render import write_report
 from anomalynet.reporting.tables import COLUMNS, PAPER_TABLES, cost_rows
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.folder import RunFolder
-from tests.reporting.architecture.test_section import trace
 from tests.reporting.explanations.test_section import write as write_explained
 from tests.reporting.synthetic import record, suite
+from tests.reporting.test_architecture import trace
 
 MODELS = ("cnn", "lstm", "cnn_lstm", "hybrid", "autoencoder", "logistic", "random_forest")
 LEAK = "random split: every number leaks"
@@ -49,9 +49,9 @@ def report(runs: list[RunRecord], tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes most of a report's time, and has its own tests."""
-    monkeypatch.setattr("anomalynet.reporting.paper_section.draw_all", lambda tables: {})
-    monkeypatch.setattr("anomalynet.reporting.calibration.section.draw", lambda *_: {})
-    monkeypatch.setattr("anomalynet.reporting.over_time.section.drawing.draw", lambda *_: {})
+    monkeypatch.setattr("anomalynet.reporting.model_tables.draw_all", lambda tables: {})
+    for name in ("calibration", "over_time.section", "incident_section"):
+        monkeypatch.setattr(f"anomalynet.reporting.{name}.drawn", lambda *_: {})
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:

@@ -51,7 +51,7 @@ def test_deviations_between_and_within_worlds_by_hand(records: list[RunRecord]) 
 def test_the_report_of_several_worlds_shows_them_and_names_them(
     records: list[RunRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("anomalynet.reporting.paper_section.draw_all", lambda tables: {})
+    monkeypatch.setattr("anomalynet.reporting.model_tables.draw_all", lambda tables: {})
     text = write_report(records, tmp_path / "out").read_text(encoding="utf-8")
     section = text[text.index("## Spread over worlds") : text.index("## Leakage audit")]
     assert "| Event recall, % | 30.00 | 60.00 | 90.00 | 30.00 | 7.07 |" in section
@@ -68,7 +68,7 @@ def test_the_report_of_several_worlds_shows_them_and_names_them(
 def test_one_world_has_no_such_table(
     records: list[RunRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("anomalynet.reporting.paper_section.draw_all", lambda tables: {})
+    monkeypatch.setattr("anomalynet.reporting.model_tables.draw_all", lambda tables: {})
     text = write_report(records[:2], tmp_path / "out").read_text(encoding="utf-8")
     assert "Spread over worlds" not in text
     assert not (tmp_path / "out" / "tables" / "worlds.csv").exists()

@@ -1,4 +1,4 @@
-"""The traced architecture has the network's own parameters and the flow of its `forward`."""
+"""What a run keeps of its network has the network's own parts, shapes and parameters."""
 
 from __future__ import annotations
 
@@ -14,31 +14,23 @@ from anomalynet.training.architecture import architecture
 SHAPE = WindowShape(32, 8)
 
 
-def test_the_hybrid_flows_as_figure_1_says() -> None:
+def test_the_parts_of_the_hybrid_and_their_shapes() -> None:
     found = architecture(load("hybrid").config, SHAPE)
-    flow = {part["name"]: (part["from"], part["shapes"]) for part in found["parts"]}
-    assert flow == {
-        "autoencoder": (["input"], [[32], [256]]),
-        "sequence.convolution": (["input"], [[16, 64]]),
-        "sequence.recurrent": (["sequence.convolution"], [[16, 64]]),
-        "sequence.attention": (["sequence.recurrent"], [[64], [16]]),
-        "head": (["autoencoder", "input", "sequence.attention", "sequence.recurrent"], [[2]]),
+    assert {part["name"]: (part["type"], part["shapes"]) for part in found["layers"]} == {
+        "autoencoder": ("Autoencoder", [[32], [256]]),
+        "sequence.convolution": ("Convolution", [[16, 64]]),
+        "sequence.recurrent": ("Recurrent", [[16, 64]]),
+        "sequence.attention": ("Attention", [[64], [16]]),
+        "head": ("Head", [[2]]),
     }
-    assert found["output"] == ["head"]
+    assert found["layers"][-1]["within"] == {"Linear": 2, "ReLU": 1, "Dropout": 1}
     assert found["input"] == [32, 8]
 
 
 def test_a_component_that_is_off_is_not_there() -> None:
     overrides = ["model.attention=false", "model.lstm=false", "model.autoencoder_placement=inline"]
-    flow = {
-        part["name"]: part["from"]
-        for part in architecture(load("hybrid", overrides).config, SHAPE)["parts"]
-    }
-    assert flow == {
-        "autoencoder": ["input"],
-        "sequence.convolution": ["autoencoder"],
-        "head": ["sequence.convolution"],
-    }
+    layers = architecture(load("hybrid", overrides).config, SHAPE)["layers"]
+    assert {part["name"] for part in layers} == {"autoencoder", "sequence.convolution", "head"}
 
 
 @pytest.mark.parametrize("experiment", ["cnn", "lstm", "cnn_lstm", "hybrid", "autoencoder"])
@@ -47,11 +39,7 @@ def test_parameters_are_all_counted_and_the_generator_is_left_alone(experiment: 
     model = build(config, SHAPE)
     assert isinstance(model, Detector)
     state = torch.get_rng_state()
-    parts = architecture(config, SHAPE)["parts"]
+    found = architecture(config, SHAPE)
     assert torch.equal(state, torch.get_rng_state())
-    assert sum(part["parameters"] for part in parts) == sum(
-        weights.numel() for weights in model.parameters()
-    )
-    assert all(
-        sum(layer["parameters"] for layer in part["layers"]) == part["parameters"] for part in parts
-    )
+    parameters = sum(part["parameters"] for part in found["layers"])
+    assert parameters == found["parameters"] == sum(one.numel() for one in model.parameters())

@@ -18,8 +18,8 @@ from anomalynet.reporting.ablation.design import Ablation, AblationArm, level_te
 from anomalynet.reporting.ablation.effects import Effect, interactions, main_effects
 from anomalynet.reporting.ablation.findings import findings_csv
 from anomalynet.reporting.arms import odd_code
+from anomalynet.reporting.forms import write_files
 from anomalynet.reporting.tables import COST_COLUMNS, COSTS, cost_rows, to_csv
-from anomalynet.reporting.write import write_files
 
 __all__ = ["Ablation", "AblationArm", "write_ablation"]
 

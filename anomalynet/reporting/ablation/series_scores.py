@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from anomalynet.reporting.aggregate import Scored
-from anomalynet.reporting.scores import SCORED, read_test_part
 from anomalynet.reporting.statistics import NAN, point_metrics, ranking_metrics
 from anomalynet.runs.collect import RunRecord
+from anomalynet.runs.scores import SCORED, read_test_part
 
 RANKING = ("auroc", "average_precision")
 

@@ -11,7 +11,7 @@ from anomalynet.reporting.claims.evidence import gather
 from anomalynet.reporting.claims.judge import FAILS, FEW, HOLDS, OPEN, Finding, Judgement, judge
 from anomalynet.reporting.claims.ledger import claims
 from anomalynet.reporting.claims.shares import AT_PAPER_PREVALENCE
-from anomalynet.reporting.majority import majority_sentence
+from anomalynet.reporting.findings import majority_sentence
 from anomalynet.reporting.markdown import grid
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.paper import TITLES

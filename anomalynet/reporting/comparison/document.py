@@ -19,11 +19,11 @@ from anomalynet.reporting.comparison.blocks import (
 )
 from anomalynet.reporting.comparison.ranking import LEVEL, Ranking, rank
 from anomalynet.reporting.comparison.verdicts import p_text, verdict
+from anomalynet.reporting.forms import write_files
 from anomalynet.reporting.markdown import grid, unit
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.section import Section
 from anomalynet.reporting.tables import defined, to_csv
-from anomalynet.reporting.write import write_files
 from anomalynet.runs.collect import RunRecord
 
 COMPARISON = "comparison"

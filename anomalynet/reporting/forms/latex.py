@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 
 from markdown_it.tree import SyntaxTreeNode as Node
 
-from anomalynet.reporting.forms.characters import escaped
 from anomalynet.reporting.forms.document import Block, blocks, grid, links, plain, slugs, title_of
 from anomalynet.reporting.forms.latex_table import PORTRAIT, table
 
@@ -32,7 +32,59 @@ PREAMBLE = r"""% latexmk -pdf makes a PDF of this file.
 UNBROKEN = 15
 """Letters up to which a word is kept together, even where it is a key such as `model.attention`."""
 
+BREAK = r"\\"
 SECTIONS = {"h2": "section", "h3": "subsection"}
+
+_SPECIAL = r"""\ \textbackslash{} ^ \^{} ~ \~{} " \textquotedblright{} ` \`{} [ {[} ] {]} * {*}"""
+_TEXT = r"""‘ ` ’ ' … \dots{} † \dag{} ‡ \ddag{} § \S{} ⚠ \warningsign{} € EUR № No."""
+_MATH = r"""
+< <  > >  | |  ± \pm  × \times  · \cdot  − -  ∞ \infty  √ \surd  ° ^\circ  µ \mu
+→ \to  ← \leftarrow  ↑ \uparrow  ↓ \downarrow  ≥ \geq  ≤ \leq  ≠ \neq  ≈ \approx
+⌈ \lceil  ⌉ \rceil  ∈ \in  Σ \Sigma  Δ \Delta  Ω \Omega  α \alpha  β \beta  γ \gamma
+δ \delta  ε \varepsilon  θ \theta  λ \lambda  μ \mu  π \pi  ρ \rho  σ \sigma  τ \tau
+φ \varphi  χ \chi  ω \omega
+"""
+
+
+def _pairs(table: str) -> dict[str, str]:
+    words = table.split()
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+KNOWN = (
+    {character: rf"\{character}" for character in "{}$&#%_"}
+    | _pairs(_SPECIAL)
+    | _pairs(_TEXT)
+    | {"\N{NO-BREAK SPACE}": "~", "\N{THIN SPACE}": r"\,", "\N{NARROW NO-BREAK SPACE}": r"\,"}
+    | {sign: rf"\ensuremath{{{command}}}" for sign, command in _pairs(_MATH).items()}
+)
+"""Characters that LaTeX reads as something else, or that have a command; powers and indices are
+found by their decomposition, letters with accents are written as they are."""
+
+_NATIVE = frozenset("–—“”ßøØæÆłŁ")
+_ACCENTS = frozenset("\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0327")
+
+
+def escaped(text: str) -> str:
+    """Text as LaTeX sets it, with nothing but the fonts of every TeX; a character that these lack
+    is named by its number."""
+    # two hyphens would become a dash, two quotes another quote
+    return re.sub(r"([-,'`])(?=\1)", r"\1{}", "".join(map(_written, text)))
+
+
+def _written(character: str) -> str:
+    if character in KNOWN:
+        return KNOWN[character]
+    if character.isascii():
+        return character if character.isprintable() else " "
+    kind, _, code = unicodedata.decomposition(character).partition(" ")
+    if kind in ("<super>", "<sub>"):
+        raised = chr(int(code, 16)).replace("−", "-")
+        return rf"\ensuremath{{{'^' if kind == '<super>' else '_'}{{{raised}}}}}"
+    letter, *accents = list(unicodedata.normalize("NFD", character))
+    if character in _NATIVE or (letter.isascii() and set(accents) <= _ACCENTS):
+        return character
+    return f"{{[}}U+{ord(character):04X}{{]}}"
 
 
 def latex(text: str, files: Mapping[str, bytes]) -> str:
@@ -42,30 +94,23 @@ def latex(text: str, files: Mapping[str, bytes]) -> str:
     Args:
         text: the Markdown.
         files: path → content of what the Markdown shows.
-
-    Source: not in the paper.
     """
     parts = blocks(text)
     titled = [block for block in parts if block.caption]
-    names = dict(zip(map(id, titled), slugs(_name(block) for block in titled), strict=True))
-    written = [_block(block, names.get(id(block), ""), files) for block in parts]
-    first = next(
-        (
-            place
-            for place, block in enumerate(parts)
-            if block.kind == "heading" and block.node.tag == "h2"
-        ),
-        None,
-    )
-    if first is not None:
-        written.insert(first, r"\tableofcontents")
+    names = dict(zip(map(id, titled), slugs(map(_name, titled)), strict=True))
+    written = []
+    for block in parts:
+        if block.node.tag == "h2" and r"\tableofcontents" not in written:
+            written.append(r"\tableofcontents")
+        name = names.get(id(block), "")
+        if block.kind == "table":
+            caption, notes = _caption(block, f"tab:{name}"), _notes(block)
+            written.append(table(grid(block.node), caption, notes, inline, escaped))
+        else:
+            figure = block.kind == "figure"
+            written.append(_figure(block, name, files) if figure else _plain_block(block.node))
     body = "\n\n".join(written)
     return f"{PREAMBLE}\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
-
-
-def inline(nodes: Sequence[Node]) -> str:
-    """Text with its emphasis, code and links."""
-    return "".join(_inline(node) for node in nodes)
 
 
 def _name(block: Block) -> str:
@@ -74,63 +119,50 @@ def _name(block: Block) -> str:
     assert block.caption
     if block.kind == "figure":
         return _stem(str(block.node.attrs["src"]))
-    return next(
-        (_stem(target) for target in links(block.caption) if target.endswith(".csv")),
-        title_of(block.caption),
-    )
+    tables = (_stem(target) for target in links(block.caption) if target.endswith(".csv"))
+    return next(tables, title_of(block.caption))
 
 
 def _stem(path: str) -> str:
     return path.rpartition("/")[2].rpartition(".")[0]
 
 
+def inline(nodes: Sequence[Node]) -> str:
+    """Text with its emphasis, code and links."""
+    return "".join(map(_inline, nodes))
+
+
 def _inline(node: Node) -> str:
     if node.type == "inline":
         return inline(node.children)
     if node.type == "text":
-        return "".join(
-            code(part) if len(part) > UNBROKEN else escaped(part)
-            for part in re.split(r"(\s+)", node.content)
-        )
+        words = re.split(r"(\s+)", node.content)
+        return "".join(_code(word) if len(word) > UNBROKEN else escaped(word) for word in words)
     if node.type == "code_inline":
-        return rf"\texttt{{{code(node.content)}}}"
+        return rf"\texttt{{{_code(node.content)}}}"
     if node.type in ("strong", "em"):
         return rf"\{'textbf' if node.type == 'strong' else 'emph'}{{{inline(node.children)}}}"
     if node.type == "link":
-        return _link(str(node.attrs["href"]), node)
+        return _link(str(node.attrs["href"]), plain(node))
     if node.type == "image":
         return rf"\emph{{{escaped(plain(node))}}}"
     return r"\newline " if node.type == "hardbreak" else escaped(plain(node))
 
 
-def code(text: str) -> str:
+def _code(text: str) -> str:
     """Text in which a line may end after a separator, in the font of what is around it."""
     return re.sub(r"(\\_|[./=,:])", r"\1\\allowbreak{}", escaped(text))
 
 
-def _link(target: str, node: Node) -> str:
-    written = plain(node)
+def _link(target: str, written: str) -> str:
     if "://" not in target and target.endswith(".md"):
         shown = f"{target.removesuffix('.md')}.pdf"
         written, target = (shown if written == target else written), shown
     elif "://" not in target and not target.endswith(".pdf"):
         target = f"run:{target}"
-    label = code(written) if "/" in written or "_" in written else escaped(written)
-    return rf"\href{{{re.sub(r'([%#&_{}~^])', _in_address, target)}}}{{{label}}}"
-
-
-def _in_address(found: re.Match[str]) -> str:
-    return f"\\{found.group()}" if found.group() in "%#&_{}" else f"\\string{found.group()}"
-
-
-def _block(block: Block, name: str, files: Mapping[str, bytes]) -> str:
-    if block.kind == "table":
-        return table(
-            grid(block.node), _caption(block, f"tab:{name}"), "".join(_notes(block)), inline
-        )
-    if block.kind == "figure":
-        return _figure(block, name, files)
-    return _plain_block(block.node)
+    label = _code(written) if "/" in written or "_" in written else escaped(written)
+    address = re.sub(r"([~^])", r"\\string\1", re.sub(r"([%#&_{}])", r"\\\1", target))
+    return rf"\href{{{address}}}{{{label}}}"
 
 
 def _plain_block(node: Node) -> str:
@@ -139,10 +171,8 @@ def _plain_block(node: Node) -> str:
             return f"\\title{{{inline(node.children)}}}\n\\author{{}}\n\\date{{}}\n\\maketitle"
         return rf"\{SECTIONS.get(node.tag, 'subsubsection')}{{{inline(node.children)}}}"
     if node.type in ("fence", "code_block"):
-        lines = r"\\".join(
-            rf"\texttt{{{code(line)}}}" for line in node.content.rstrip("\n").split("\n")
-        )
-        return rf"\begin{{quote}}\raggedright {lines}\end{{quote}}"
+        lines = (rf"\texttt{{{_code(line)}}}" for line in node.content.rstrip("\n").split("\n"))
+        return rf"\begin{{quote}}\raggedright {BREAK.join(lines)}\end{{quote}}"
     if node.type == "hr":
         return r"\medskip\hrule\medskip"
     if node.type in ("bullet_list", "ordered_list"):
@@ -155,7 +185,7 @@ def _plain_block(node: Node) -> str:
 
 
 def _inside(node: Node) -> str:
-    return "\n\n".join(_plain_block(child) for child in node.children)
+    return "\n\n".join(map(_plain_block, node.children))
 
 
 def _caption(block: Block, label: str) -> str:
@@ -167,31 +197,25 @@ def _caption(block: Block, label: str) -> str:
     return rf"[{{{short}}}]{{{inline(block.caption.children[0].children)}}}\label{{{label}}}"
 
 
-def _notes(block: Block) -> Iterator[str]:
+def _notes(block: Block) -> str:
     """Its other paragraphs, which tell of signs and warn."""
-    if block.caption and len(block.caption.children) > 1:
-        lines = r"\\".join(inline(paragraph.children) for paragraph in block.caption.children[1:])
-        yield rf"{{\footnotesize\raggedright {lines}\par}}"
+    notes = block.caption.children[1:] if block.caption else []
+    lines = BREAK.join(inline(paragraph.children) for paragraph in notes)
+    return rf"{{\footnotesize\raggedright {lines}\par}}" if notes else ""
 
 
 def _figure(block: Block, name: str, files: Mapping[str, bytes]) -> str:
-    source = str(block.node.attrs["src"])
-    stem = source.rpartition(".")[0]
-    file = next(
-        (f"{stem}.{suffix}" for suffix in ("pdf", "png") if f"{stem}.{suffix}" in files), None
-    )
+    stem = str(block.node.attrs["src"]).rpartition(".")[0]
+    file = next((f"{stem}.{kind}" for kind in ("pdf", "png") if f"{stem}.{kind}" in files), None)
     alternative = escaped(plain(block.node))
     natural = re.search(rb'<svg[^>]* width="([\d.]+)pt"', files.get(f"{stem}.svg", b""))
     points = min(float(natural.group(1)) if natural else PORTRAIT, PORTRAIT)
-    return "\n".join(
-        [
-            r"\begin{minipage}{\linewidth}",
-            f"% {alternative}",
-            rf"\includegraphics[width={points:.0f}pt,height=0.72\textheight,keepaspectratio]{{{file}}}"
-            if file
-            else rf"\emph{{{alternative}}}",
-            *([rf"\captionof{{figure}}{_caption(block, f'fig:{name}')}"] if block.caption else []),
-            *_notes(block),
-            r"\end{minipage}\par\medskip",
-        ]
-    )
+    size = rf"width={points:.0f}pt,height=0.72\textheight,keepaspectratio"
+    lines = [
+        r"\begin{minipage}{\linewidth}",
+        f"% {alternative}",
+        rf"\includegraphics[{size}]{{{file}}}" if file else rf"\emph{{{alternative}}}",
+        rf"\captionof{{figure}}{_caption(block, f'fig:{name}')}" if block.caption else "",
+        _notes(block),
+    ]
+    return "\n".join([*filter(None, lines), r"\end{minipage}\par\medskip"])

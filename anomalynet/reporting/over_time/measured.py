@@ -17,29 +17,33 @@ import polars as pl
 from numpy.typing import NDArray
 
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
-from anomalynet.reporting.arms import Repetition, RepetitionKey
-from anomalynet.reporting.range_metrics.adjusted import adjusted
+from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.range_metrics.affiliation import affiliation
-from anomalynet.reporting.range_metrics.baselines import always_on, random_detector
 from anomalynet.reporting.range_metrics.budget import (
+    always_on,
     delay_quantile,
     detection_delays,
     event_recall_at_budgets,
+    random_detector,
     undetected,
 )
-from anomalynet.reporting.range_metrics.ranges import range_f1, range_precision, range_recall
-from anomalynet.reporting.range_metrics.stretches import (
+from anomalynet.reporting.range_metrics.ranges import (
     Booleans,
     Floats,
     Integers,
     Value,
+    adjusted,
+    range_f1,
+    range_precision,
+    range_recall,
     ranges,
     stretches,
     undefined,
 )
 from anomalynet.reporting.range_metrics.vus import vus
-from anomalynet.reporting.scores import read_test_part
+from anomalynet.reporting.statistics import NAN
 from anomalynet.runs.collect import RunRecord
+from anomalynet.runs.scores import read_test_steps
 
 MODEL, RANDOM, ALWAYS_ON = "model", "random", "always on"
 DETECTORS = (MODEL, RANDOM, ALWAYS_ON)
@@ -86,19 +90,17 @@ def read_steps(record: RunRecord) -> Steps:
     Raises:
         RunError: `scores.parquet` is absent, damaged, or lacks a column.
     """
-    score = pl.col("score").cast(pl.Float64).fill_null(np.nan)
-    columns = (
-        pl.col("label").cast(pl.Int8).fill_null(-1),
-        score,
-        (score.is_not_nan() & (score >= pl.col("threshold"))).alias("alarm"),
-        pl.col("incident").cast(pl.Int64).fill_null(-1),
+    table = read_test_steps(record).select(
+        pl.col("label").fill_null(-1),
+        pl.col("score").fill_null(np.nan),
+        (pl.col("score") >= pl.col("threshold")).fill_null(False).alias("alarm"),
+        pl.col("incident").fill_null(-1),
         pl.col("series").rle_id().cast(pl.Int64),
         pl.col("time").cast(pl.Int64),
     )
-    table = read_test_part(record, lambda steps: steps.select(columns))
     labels, scores, alarms, incidents, series, times = (column.to_numpy() for column in table)
     gaps = np.diff(times)[series[1:] == series[:-1]]
-    step_seconds = float(np.median(gaps)) / 1e6 if len(gaps) else float("nan")
+    step_seconds = float(np.median(gaps)) / 1e6 if len(gaps) else NAN
     return Steps(labels, scores, alarms, incidents, series, times, step_seconds)
 
 
@@ -122,11 +124,8 @@ class Detection:
 def _without_budgets(found: Detection) -> Detection:
     """Of a detector with one score for every step a budget says nothing: all its alarms of a
     stretch count as one."""
-    values = {
-        name: undefined(ONE_ALARM) if name.startswith("event_recall_at_") else value
-        for name, value in found.values.items()
-    }
-    return replace(found, values=values, curve=(float("nan"),) * len(BUDGETS))
+    nothing = dict.fromkeys(("event_recall_at_1", "event_recall_at_10"), undefined(ONE_ALARM))
+    return replace(found, values={**found.values, **nothing}, curve=(NAN,) * len(BUDGETS))
 
 
 def detection(folds: Sequence[Steps]) -> Detection:
@@ -138,13 +137,11 @@ def detection(folds: Sequence[Steps]) -> Detection:
     folds test is several.
     """
     volumes = [_volumes(fold) for fold in folds]
-    recalls = [_at_budgets(fold) for fold in folds]
+    recalls = zip(*(_at_budgets(fold) for fold in folds), strict=True)
+    at = dict(zip(BUDGETS, map(_mean, recalls), strict=True))
     delays = np.concatenate(
         [detection_delays(fold.labels, fold.alarms, fold.incidents, fold.times) for fold in folds]
     )
-    at = {
-        budget: _mean(recall[place] for recall in recalls) for place, budget in enumerate(BUDGETS)
-    }
     scored = sum(int((~np.isnan(fold.scores)).sum()) for fold in folds)
     values = {
         "vus_pr": _mean(pr for pr, _ in volumes),
@@ -157,7 +154,7 @@ def detection(folds: Sequence[Steps]) -> Detection:
         "delay_p90": delay_quantile(delays, 0.9),
         "undetected": undetected(delays),
     }
-    share = sum(int(fold.alarms.sum()) for fold in folds) / scored if scored else float("nan")
+    share = sum(int(fold.alarms.sum()) for fold in folds) / scored if scored else NAN
     return Detection(values, tuple(value.value for value in at.values()), delays, share)
 
 
@@ -189,15 +186,12 @@ def _at_budgets(fold: Steps) -> tuple[Value, ...]:
 
 
 def _of_alarms(folds: Sequence[Steps]) -> dict[str, Value]:
-    labels, alarms, stretch = [], [], []
-    last = 0
+    parts, last = [], 0
     for fold in folds:
-        labelled = fold.labels >= 0
-        labels.append(fold.labels[labelled])
-        alarms.append(fold.alarms[labelled])
-        stretch.append(fold.stretches(labelled) + last)
+        known = fold.labels >= 0
+        parts.append((fold.labels[known], fold.alarms[known], fold.stretches(known) + last))
         last += len(fold.labels)
-    steps = np.concatenate(labels), np.concatenate(alarms), np.concatenate(stretch)
+    steps = tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     near, paid = affiliation(*steps), adjusted(*steps)
     return {
         "range_f1": range_f1(*steps),
@@ -226,9 +220,8 @@ class ArmTimeline:
 
     def reasons(self, detector: str, metric: str) -> str:
         """Why it is undefined in some repetitions; nothing where it is not."""
-        return "; ".join(
-            sorted({one.values[metric].reason for one in self.found[detector].values()} - {""})
-        )
+        reasons = {one.values[metric].reason for one in self.found[detector].values()}
+        return "; ".join(sorted(reasons - {""}))
 
     @property
     def alarm_share(self) -> float:
@@ -247,29 +240,14 @@ def timeline_of(model: ArmMetrics) -> ArmTimeline:
     """
     found: dict[str, dict[RepetitionKey, Detection]] = {detector: {} for detector in DETECTORS}
     for repetition in model.arm.counted:
-        for detector, folds in _detectors(repetition).items():
-            judged = detection(folds)
-            found[detector][repetition.key] = (
-                _without_budgets(judged) if detector == ALWAYS_ON else judged
-            )
+        parts = [(record.result, read_steps(record)) for record in repetition.records]
+        random, constant = [], []
+        for result, part in parts:
+            scores, alarms = random_detector(part.scores, part.alarms, (result.seed, result.fold))
+            random.append(replace(part, scores=scores, alarms=alarms))
+            scores, alarms = always_on(part.scores)
+            constant.append(replace(part, scores=scores, alarms=alarms))
+        found[MODEL][repetition.key] = detection([part for _, part in parts])
+        found[RANDOM][repetition.key] = detection(random)
+        found[ALWAYS_ON][repetition.key] = _without_budgets(detection(constant))
     return ArmTimeline(model, found)
-
-
-def _detectors(repetition: Repetition) -> dict[str, list[Steps]]:
-    parts = [(record.result, read_steps(record)) for record in repetition.records]
-    random = [
-        random_detector(part.scores, part.alarms, (result.seed, result.fold))
-        for result, part in parts
-    ]
-    constant = [always_on(part.scores) for _, part in parts]
-    return {
-        MODEL: [part for _, part in parts],
-        RANDOM: [
-            replace(part, scores=scores, alarms=alarms)
-            for (_, part), (scores, alarms) in zip(parts, random, strict=True)
-        ],
-        ALWAYS_ON: [
-            replace(part, scores=scores, alarms=alarms)
-            for (_, part), (scores, alarms) in zip(parts, constant, strict=True)
-        ],
-    }

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomalynet.reporting.range_metrics.stretches import (
+from anomalynet.reporting.range_metrics.ranges import (
     NO_ALARM,
     NO_ATTACK,
     Booleans,
@@ -47,6 +47,10 @@ class _Zones:
     end: Floats
     start: Floats
     stop: Floats
+
+    def of(self, pieces: _Pieces) -> list[Floats]:
+        """The sides of the zone of each piece."""
+        return [side[pieces.zone] for side in (self.begin, self.end, self.start, self.stop)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +88,16 @@ def affiliation(labels: Integers, alarms: Booleans, stretch: Integers) -> Affili
     zones = _zones(real, stretch)
     pieces = _cut(alarmed, zones)
     if len(pieces.zone) == 0:
-        return Affiliation(
-            undefined(OUT_OF_ZONES if len(alarmed) else NO_ALARM), Value(0.0), unjudged
-        )
-    length = np.bincount(pieces.zone, pieces.stop - pieces.start, minlength=len(real))
+        reason = OUT_OF_ZONES if len(alarmed) else NO_ALARM
+        return Affiliation(undefined(reason), Value(0.0), unjudged)
+
+    def by_zone(values: Floats) -> Floats:
+        return np.bincount(pieces.zone, values, minlength=len(real)).astype(np.float64)
+
+    length = by_zone(pieces.stop - pieces.start)
     judged = length > 0
-    precision = (
-        np.bincount(pieces.zone, _near_attack(pieces, zones), minlength=len(real))[judged]
-        / length[judged]
-    )
-    recall = np.bincount(pieces.zone, _near_alarm(pieces, zones), minlength=len(real)) / (
-        zones.stop - zones.start
-    )
+    precision = by_zone(_near_attack(pieces, zones))[judged] / length[judged]
+    recall = by_zone(_near_alarm(pieces, zones)) / (zones.stop - zones.start)
     return Affiliation(Value(float(precision.mean())), Value(float(recall.mean())), unjudged)
 
 
@@ -109,12 +111,8 @@ def _zones(real: Ranges, stretch: Integers) -> _Zones:
     middle = (real.stops[:-1] + real.starts[1:]) / 2
     begin = np.append(opening[0], np.where(alone, opening[1:], middle))
     end = np.append(np.where(alone, closing[:-1], middle), closing[-1])
-    return _Zones(
-        begin.astype(np.float64),
-        end.astype(np.float64),
-        real.starts.astype(np.float64),
-        real.stops.astype(np.float64),
-    )
+    sides = (begin, end, real.starts, real.stops)
+    return _Zones(*(side.astype(np.float64) for side in sides))
 
 
 def _cut(alarmed: Ranges, zones: _Zones) -> _Pieces:
@@ -133,9 +131,7 @@ def _cut(alarmed: Ranges, zones: _Zones) -> _Pieces:
 def _near_attack(pieces: _Pieces, zones: _Zones) -> Floats:
     """Integral over each piece of 1 − (|J| + d + min(d, m)) / |E|: 1 inside J; d the distance to J,
     m the shorter side of the zone."""
-    begin, end, start, stop = (
-        side[pieces.zone] for side in (zones.begin, zones.end, zones.start, zones.stop)
-    )
+    begin, end, start, stop = zones.of(pieces)
     margin, whole, own = np.minimum(start - begin, end - stop), end - begin, stop - start
 
     def from_attack(distance: Floats) -> Floats:
@@ -145,12 +141,11 @@ def _near_attack(pieces: _Pieces, zones: _Zones) -> Floats:
         integral: Floats = distance - (own * distance + distance**2 / 2 + both) / whole
         return integral
 
-    before = from_attack(np.maximum(start - pieces.start, 0)) - from_attack(
-        np.maximum(start - pieces.stop, 0)
-    )
-    behind = from_attack(np.maximum(pieces.stop - stop, 0)) - from_attack(
-        np.maximum(pieces.start - stop, 0)
-    )
+    def between(far: Floats, near: Floats) -> Floats:
+        return from_attack(np.maximum(far, 0)) - from_attack(np.maximum(near, 0))
+
+    before = between(start - pieces.start, start - pieces.stop)
+    behind = between(pieces.stop - stop, pieces.start - stop)
     inside = np.maximum(np.minimum(pieces.stop, stop) - np.maximum(pieces.start, start), 0)
     integral: Floats = before + inside + behind
     return integral
@@ -159,9 +154,7 @@ def _near_attack(pieces: _Pieces, zones: _Zones) -> Floats:
 def _near_alarm(pieces: _Pieces, zones: _Zones) -> Floats:
     """Integral, over the part of J that is nearer to each piece than to others of its zone, of the
     chance that random is farther."""
-    begin, end, start, stop = (
-        side[pieces.zone] for side in (zones.begin, zones.end, zones.start, zones.stop)
-    )
+    begin, end, start, stop = zones.of(pieces)
     same = np.diff(pieces.zone) == 0
     middle = (pieces.stop[:-1] + pieces.start[1:]) / 2
     low = np.maximum(start, np.append(begin[0], np.where(same, middle, begin[1:])))

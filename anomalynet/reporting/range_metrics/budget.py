@@ -1,5 +1,5 @@
-"""What is detected when the test part may raise so many false alarms a day, and how long after its
-start each incident is.
+"""What is detected when the test part may raise so many false alarms a day, how long after its
+start each incident is, and two detectors that see nothing, for every metric to be read beside.
 
 The curve is a diagnosis: its thresholds are read from the test part, which no operator could do. It
 is never the operating point.
@@ -13,19 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalynet.metrics.events import SECONDS_A_DAY
-from anomalynet.reporting.range_metrics.stretches import (
-    Booleans,
-    Floats,
-    Integers,
-    Value,
-    undefined,
-)
+from anomalynet.reporting.range_metrics.ranges import Booleans, Floats, Integers, Value, undefined
 
-NO_INCIDENT, NONE_DETECTED, NOTHING_SCORED = (
-    "no incident of the positive class",
-    "no incident detected",
-    "no scored step",
-)
+NO_INCIDENT, NONE_DETECTED = "no incident of the positive class", "no incident detected"
+NOTHING_SCORED = "no scored step"
 
 
 def event_recall_at_budgets(
@@ -64,28 +55,20 @@ def event_recall_at_budgets(
         return tuple(undefined(NOTHING_SCORED if len(numbers) else NO_INCIDENT) for _ in budgets)
     highest = np.full(len(numbers), -np.inf)
     np.maximum.at(highest, of, np.where(scored, scores, -np.inf)[positive])
-    thresholds = _thresholds(
-        np.where(scored & (labels != 1), scores, -np.inf), series, np.asarray(budgets) * days
-    )
-    return tuple(
-        Value(float((highest >= max(limit, -np.finfo(np.float64).max)).mean()))
-        for limit in thresholds
-    )
+    level = np.where(scored & (labels != 1), scores, -np.inf)
+    thresholds = _thresholds(level, series, np.asarray(budgets) * days)
+    lowest = -np.finfo(np.float64).max
+    return tuple(Value(float((highest >= max(limit, lowest)).mean())) for limit in thresholds)
 
 
 def _thresholds(level: Floats, series: Integers, alarms_allowed: Floats) -> list[float]:
-    """The threshold of each number of alarms; just above all of `level` where even one alarm is too
-    many.
-
-    Where everything may be alarmed, lower thresholds than the lowest of `level` raise no other
-    alarm: -inf.
-    """
+    """The threshold of each number of alarms: just above all of `level` where even one alarm is too
+    many, -inf where everything may be alarmed."""
     before = np.append(-np.inf, level[:-1])
     before[1:][series[1:] != series[:-1]] = -np.inf
     values = np.unique(level[level > -np.inf])
-    rises = (
-        level > before
-    )  # such a step begins an alarm at every threshold above the step before it and up to its own
+    # such a step begins an alarm at every threshold above the step before it and up to its own
+    rises = level > before
     alarms = _at_least(level[rises], values) - _at_least(before[rises], values)
     worst = np.maximum.accumulate(alarms[::-1])  # from the highest threshold down
     allowed = np.searchsorted(worst, alarms_allowed, side="right")
@@ -137,3 +120,33 @@ def delay_quantile(delays: Floats, share: float) -> Value:
 def undetected(delays: Floats) -> Value:
     """Share of the incidents that no alarm meets."""
     return Value(float(np.isinf(delays).mean())) if len(delays) else undefined(NO_INCIDENT)
+
+
+def random_detector(
+    scores: Floats, alarms: Booleans, seed: int | Sequence[int]
+) -> tuple[Floats, Booleans]:
+    """Uniform scores on the steps that a model scored, and as many alarms as it raises, at the
+    steps with the highest of them.
+
+    The threshold is so that it alarms as often as the model: what the model's metrics say beyond
+    its habit of alarming is the difference.
+
+    Args:
+        scores: (n,) the model's, NaN where a step was missed.
+        alarms: (n,) bool, the model's.
+        seed: of the scores: the same for the same steps, whichever model is beside them.
+
+    Returns: scores and alarms.
+    """
+    scored = ~np.isnan(scores)
+    drawn = np.where(scored, np.random.default_rng(seed).random(len(scores)), np.nan)
+    order = np.argsort(-np.where(scored, drawn, -1.0), kind="stable")
+    raised = np.zeros(len(scores), dtype=np.bool_)
+    raised[order[: int(alarms.sum())]] = True
+    return drawn, raised
+
+
+def always_on(scores: Floats) -> tuple[Floats, Booleans]:
+    """One score for every step that a model scored, and an alarm at each."""
+    scored = ~np.isnan(scores)
+    return np.where(scored, 1.0, np.nan), scored

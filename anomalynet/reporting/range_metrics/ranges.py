@@ -1,80 +1,115 @@
-"""Range-based precision and recall: each range counts once, by how much of it is met, where, and in
-how many pieces."""
+"""Where time flows without a gap, the ranges within, and the metrics of ranges: range-based
+precision and recall, and point adjustment.
+
+A *stretch* is steps of one series that follow each other; no range, buffer or zone of a metric
+reaches beyond one. Metrics take `stretch`, a number a step; steps are ordered by (series, time),
+and neighbours in the arrays are neighbours in time only where they share the number.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from anomalynet.reporting.range_metrics.stretches import (
-    NO_ALARM,
-    NO_ATTACK,
-    Booleans,
-    Floats,
-    Integers,
-    Ranges,
-    Value,
-    ranges,
-    sums,
-    undefined,
-)
+Integers = NDArray[np.integer]
+Booleans = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
-Bias = Literal["flat", "front", "middle", "back"]
-Cardinality = Literal["one", "reciprocal"]
+LATE = 1.5
+"""Steps more than this many steps apart do not follow each other."""
+
+NO_ATTACK, NO_NORMAL, NO_ALARM = "no step of attack", "no normal step", "no alarm"
 
 
-def range_recall(
-    labels: Integers,
-    alarms: Booleans,
-    stretch: Integers,
-    *,
-    alpha: float = 0.0,
-    cardinality: Cardinality = "reciprocal",
-    bias: Bias = "flat",
-) -> Value:
-    """Mean reward of the ranges of attack: α if met at all, and (1 − α) × γ × the share of it that
-    is alarmed; 0 without alarm.
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A metric's value, NaN where it is undefined, and then why."""
 
-    Several series: the mean over the ranges of all; a range ends with its stretch. Undefined
-    without attack.
+    value: float
+    reason: str = ""
+
+
+def undefined(reason: str) -> Value:
+    """No value, and why."""
+    return Value(float("nan"), reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """Runs of steps, in order: `starts` and `stops` (exclusive) are positions, int64 (ranges,)."""
+
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Steps of each range."""
+        return self.stops - self.starts
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+
+def stretches(series: Integers, times: NDArray[np.int64], step_seconds: float) -> NDArray[np.int64]:
+    """Number the stretches: a new one where the series changes, or where the next step is late.
+
+    Steps that a metric cannot use are dropped before this is called, so that they end a stretch as
+    a gap in time does.
+
+    Args:
+        series: (n,) number of the series.
+        times: (n,) microseconds, ascending within a series.
+        step_seconds: seconds from a step to the next; NaN where no two steps follow each other.
+    """
+    cut = np.diff(series) != 0
+    cut |= np.diff(times) > LATE * step_seconds * 1e6
+    return np.concatenate([np.zeros(min(len(series), 1), np.int64), np.cumsum(cut)])
+
+
+def ranges(mask: Booleans, stretch: Integers) -> Ranges:
+    """The runs of true steps of a mask (n,); the end of a stretch ends a run."""
+    begins, ends = mask.copy(), mask.copy()
+    apart = stretch[1:] != stretch[:-1]
+    begins[1:] &= ~mask[:-1] | apart
+    ends[:-1] &= ~mask[1:] | apart
+    return Ranges(np.flatnonzero(begins), np.flatnonzero(ends) + 1)
+
+
+def sums(values: NDArray[np.number] | Booleans, over: Ranges) -> Floats:
+    """Sum of (n,) values over each range."""
+    total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    found: Floats = total[over.stops] - total[over.starts]
+    return found
+
+
+def range_recall(labels: Integers, alarms: Booleans, stretch: Integers) -> Value:
+    """Mean over the ranges of attack of the share that is alarmed, divided by the number of alarmed
+    pieces; 0 without alarm, undefined without attack.
+
+    Several series: the mean over the ranges of all; a range ends with its stretch.
 
     Args:
         labels: (n,) 1 attack, 0 normal.
         alarms: (n,) bool; a step without a score raises none.
         stretch: (n,) number of the stretch.
-        alpha: weight of being met at all, 0 … 1.
-        cardinality: γ, 1 or one over the number of alarmed ranges that meet it.
-        bias: which part of a range counts more: δ(i) of position i = 1 … L is 1, L − i + 1, min(i,
-        L − i + 1) by halves, or i.
 
     Source: not in the paper. Tatbul, Lee, Zdonik, Alam, Gottschlich: Precision and Recall for Time
-    Series, NeurIPS 2018; defaults as in aeon 1.6.
+    Series, NeurIPS 2018, with α 0, flat bias and reciprocal cardinality, the defaults of aeon 1.6.
     """
-    return _mean_reward(labels == 1, alarms, stretch, alpha, cardinality, bias, NO_ATTACK)
+    return _mean_reward(labels == 1, alarms, stretch, NO_ATTACK)
 
 
-def range_precision(
-    labels: Integers,
-    alarms: Booleans,
-    stretch: Integers,
-    *,
-    alpha: float = 0.0,
-    cardinality: Cardinality = "reciprocal",
-    bias: Bias = "flat",
-) -> Value:
-    """Mean reward of the alarmed ranges, as `range_recall` with the parts exchanged; undefined
-    without alarm.
-
-    aeon 1.6 gives 0 where every step is alarmed; here that is a range like any other. Source: as
-    `range_recall`.
-    """
-    return _mean_reward(alarms, labels == 1, stretch, alpha, cardinality, bias, NO_ALARM)
+def range_precision(labels: Integers, alarms: Booleans, stretch: Integers) -> Value:
+    """The same of the alarmed ranges, with the parts exchanged; undefined without alarm. (aeon 1.6
+    gives 0 where every step is alarmed; here that is a range like any other.)"""
+    return _mean_reward(alarms, labels == 1, stretch, NO_ALARM)
 
 
 def range_f1(labels: Integers, alarms: Booleans, stretch: Integers) -> Value:
-    """Harmonic mean of range-based precision and recall with their defaults; 0 without alarm,
-    undefined without attack."""
+    """Harmonic mean of range-based precision and recall; 0 without alarm, undefined without
+    attack."""
     recall = range_recall(labels, alarms, stretch)
     if recall.reason:
         return recall
@@ -84,41 +119,47 @@ def range_f1(labels: Integers, alarms: Booleans, stretch: Integers) -> Value:
     return Value(2 * precision.value * recall.value / (precision.value + recall.value))
 
 
-def _mean_reward(
-    own: Booleans,
-    other: Booleans,
-    stretch: Integers,
-    alpha: float,
-    cardinality: Cardinality,
-    bias: Bias,
-    nothing: str,
-) -> Value:
+def _mean_reward(own: Booleans, other: Booleans, stretch: Integers, nothing: str) -> Value:
     mine = ranges(own, stretch)
     if len(mine) == 0:
         return undefined(nothing)
     both = own & other
     pieces = np.zeros(len(own))
     pieces[ranges(both, stretch).starts] = 1
-    met = sums(pieces, mine)
-    weights = _weights(mine, len(own), bias)
-    overlap = sums(weights * both, mine) / sums(weights, mine)
-    factor = 1 / np.maximum(met, 1) if cardinality == "reciprocal" else 1.0
-    return Value(float(np.mean(alpha * (met > 0) + (1 - alpha) * factor * overlap)))
+    overlap = sums(both, mine) / mine.lengths
+    return Value(float(np.mean(1 / np.maximum(sums(pieces, mine), 1) * overlap)))
 
 
-def _weights(mine: Ranges, steps: int, bias: Bias) -> Floats:
-    """(steps,) δ of each step in its range; what it is elsewhere does not matter."""
-    if bias == "flat":
-        return np.ones(steps)
-    inside = np.repeat(mine.starts, mine.lengths)
-    at = np.arange(len(inside)) - np.repeat(np.cumsum(mine.lengths) - mine.lengths, mine.lengths)
-    length = np.repeat(mine.lengths, mine.lengths)
-    place = at + 1
-    chosen = {
-        "front": length - at,
-        "back": place,
-        "middle": np.where(place <= length / 2, place, length - at),
-    }[bias]
-    weights = np.zeros(steps)
-    weights[inside + at] = chosen
-    return weights
+@dataclass(frozen=True, slots=True)
+class Adjusted:
+    """F1 after adjustment: of every range that is met (`f1`), of those alarmed by more than 20 %,
+    and the mean over K = 0 … 100 %."""
+
+    f1: Value
+    at_20: Value
+    area: Value
+
+
+def adjusted(labels: Integers, alarms: Booleans, stretch: Integers) -> Adjusted:
+    """PA-F1, PA%20 and the area under PA%K over K (trapezoids of 1 %), for comparison with papers
+    that use them, only ever under these names: one alarmed step is paid as a whole range.
+
+    A range of which more than K percent is alarmed counts as alarmed throughout; K = 0 is the usual
+    point adjustment, K = 100 plain F1. Several series: steps of all are counted together. 0 without
+    alarm, undefined without attack. Arguments as of `range_recall`.
+
+    Source: not in the paper. Kim, Choi, Choi, Lee, Yoon: Towards a Rigorous Evaluation of
+    Time-Series Anomaly Detection, AAAI 2022, where K must be exceeded. (tsadmetrics 1.0 adjusts at
+    exactly K too.)
+    """
+    attack = labels == 1
+    real = ranges(attack, stretch)
+    if len(real) == 0:
+        nothing = undefined(NO_ATTACK)
+        return Adjusted(nothing, nothing, nothing)
+    length, hit = real.lengths, np.rint(sums(alarms, real)).astype(np.int64)
+    false = int((alarms & ~attack).sum())
+    percent = np.arange(101)
+    found = np.where(100 * hit > percent[:, None] * length, length, hit).sum(axis=1)
+    f1 = 2 * found / (found + false + int(length.sum()))
+    return Adjusted(Value(float(f1[0])), Value(float(f1[20])), Value(float(np.trapezoid(f1) / 100)))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalynet.reporting.range_metrics.stretches import (
+from anomalynet.reporting.range_metrics.ranges import (
     NO_ATTACK,
     NO_NORMAL,
     Floats,

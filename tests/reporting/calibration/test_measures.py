@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
-from anomalynet.reporting.calibration.measures import (
+from anomalynet.reporting.calibration import (
     BINS,
     binned,
     calibration_metrics,

@@ -14,8 +14,7 @@ from sklearn.metrics import brier_score_loss
 
 from anomalynet.reporting.aggregate import ArmMetrics, aggregate
 from anomalynet.reporting.arms import arms
-from anomalynet.reporting.calibration.measured import calibrate
-from anomalynet.reporting.calibration.section import calibration_section
+from anomalynet.reporting.calibration import calibrate, calibration_section
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record
 
@@ -110,7 +109,7 @@ def test_the_range_goes_from_the_lowest_to_the_highest_repetition(tmp_path: Path
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes most of the time."""
-    monkeypatch.setattr("anomalynet.reporting.calibration.section.draw", lambda *_: {})
+    monkeypatch.setattr("anomalynet.reporting.calibration.drawn", lambda *_: {})
 
 
 @pytest.mark.usefixtures("no_figures")

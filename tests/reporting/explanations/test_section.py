@@ -18,11 +18,15 @@ import pytest
 from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import ArmMetrics, aggregate
 from anomalynet.reporting.arms import arms
-from anomalynet.reporting.explanations.examples import Example, choose, examples
-from anomalynet.reporting.explanations.figure import places, spans
-from anomalynet.reporting.explanations.numbers import numbers, sentence
-from anomalynet.reporting.explanations.section import explanations_section
-from anomalynet.reporting.explanations.timeline import timeline
+from anomalynet.reporting.explanations.section import explanations_section, places, spans
+from anomalynet.reporting.explanations.timeline import (
+    Example,
+    choose,
+    examples,
+    numbers,
+    sentence,
+    timeline,
+)
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.schema import EXPLANATION_COLUMNS
 from tests.reporting.synthetic import record
@@ -102,7 +106,7 @@ def write(
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes most of the time."""
-    monkeypatch.setattr("anomalynet.reporting.explanations.section.draw", lambda name, *_: {})
+    monkeypatch.setattr("anomalynet.reporting.explanations.section.drawn", lambda name, *_: {})
 
 
 def course(*during: float) -> list[float]:
@@ -172,11 +176,10 @@ def test_the_sentence_is_the_mean_before_and_during(tmp_path: Path) -> None:
     assert (found.newest, found.parts) == (1, 4)
     assert found.attention == pytest.approx((0.4, 0.8))
     assert sentence(line, found) == (
-        "67 % of its 3 scored steps are alarmed, the first 30 s after its first scored step; "
-        "from before to during the incident the error "
-        "rose most in pressure (0.25 → 2.5) and mask (1 → 1.5); 80 % of the attention falls on "
-        "the newest 1 of 4 parts of the window "
-        "(before: 40 %)."
+        "67 % of its 3 scored steps are alarmed, the first 30 s after its first scored step; from "
+        "before to during the incident the error rose most in pressure (0.25 → 2.5) and mask (1 → "
+        "1.5); 80 % of the attention falls on the newest 1 of 4 parts of the window (before: 40 "
+        "%)."
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from anomalynet.reporting.forms.data import parquet
+from anomalynet.reporting.forms.files import parquet
 from tests.reporting.forms.documents import every_report
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anomalynet.reporting.forms.svg import inline
+from anomalynet.reporting.forms.html import inline_svg as inline
 from tests.reporting.forms.documents import FIGURE
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from anomalynet.reporting.figures import encode, style
-from anomalynet.reporting.forms import PLACES, Form, current, present, wanted
-from anomalynet.reporting.forms.translate import translate
-from anomalynet.reporting.write import write_files
+from anomalynet.reporting.forms import PLACES, Form, current, present, wanted, write_files
+from anomalynet.reporting.forms.files import translate
 from tests.reporting.forms.documents import FILES
 
 DRAWN = {**FILES, "figures/one.pdf": b"%PDF"}

@@ -26,8 +26,7 @@ from anomalynet.reporting.over_time.measured import (
     read_steps,
     timeline_of,
 )
-from anomalynet.reporting.over_time.section import over_time_section
-from anomalynet.reporting.over_time.tables import ALL, COLUMNS, beside
+from anomalynet.reporting.over_time.section import ALL, COLUMNS, beside, over_time_section
 from anomalynet.reporting.section import Section
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record

@@ -8,17 +8,24 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from anomalynet.reporting.range_metrics.adjusted import adjusted
 from anomalynet.reporting.range_metrics.affiliation import affiliation
-from anomalynet.reporting.range_metrics.baselines import always_on, random_detector
 from anomalynet.reporting.range_metrics.budget import (
+    always_on,
     delay_quantile,
     detection_delays,
     event_recall_at_budgets,
+    random_detector,
     undetected,
 )
-from anomalynet.reporting.range_metrics.ranges import range_f1, range_precision, range_recall
-from anomalynet.reporting.range_metrics.stretches import Value, ranges, stretches
+from anomalynet.reporting.range_metrics.ranges import (
+    Value,
+    adjusted,
+    range_f1,
+    range_precision,
+    range_recall,
+    ranges,
+    stretches,
+)
 from anomalynet.reporting.range_metrics.vus import vus
 
 NAN = math.nan
@@ -96,17 +103,6 @@ def test_ranges() -> None:
     assert range_f1(labels, alarms("0110010"), where) == Value(0.5)
     pieces = alarms("0101000")
     assert range_recall(labels, pieces, where) == Value(0.25)
-    assert range_recall(labels, pieces, where, cardinality="one") == Value(0.5)
-    assert range_recall(labels, pieces, where, alpha=0.5) == Value(0.625)
-    assert range_recall(labels, pieces, where, bias="front").value == pytest.approx(
-        0.3
-    )  # (4 + 2) / 10, half
-    assert range_recall(labels, pieces, where, bias="back").value == pytest.approx(
-        0.2
-    )  # (1 + 3) / 10, half
-    assert range_recall(labels, pieces, where, bias="middle").value == pytest.approx(
-        0.25
-    )  # (1 + 2) / 6, half
 
 
 def test_a_range_ends_with_its_stretch() -> None:

@@ -14,15 +14,19 @@ from numpy.typing import NDArray
 
 from anomalynet.metrics.events import event_metrics
 from anomalynet.metrics.threshold import alarm_budget
-from anomalynet.reporting.range_metrics.adjusted import adjusted
 from anomalynet.reporting.range_metrics.affiliation import affiliation
 from anomalynet.reporting.range_metrics.budget import (
     delay_quantile,
     detection_delays,
     event_recall_at_budgets,
 )
-from anomalynet.reporting.range_metrics.ranges import range_precision, range_recall
-from anomalynet.reporting.range_metrics.stretches import Value, ranges
+from anomalynet.reporting.range_metrics.ranges import (
+    Value,
+    adjusted,
+    range_precision,
+    range_recall,
+    ranges,
+)
 from anomalynet.reporting.range_metrics.vus import vus
 from anomalynet.reporting.statistics import ranking_metrics
 

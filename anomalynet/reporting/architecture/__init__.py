@@ -1,1 +1,0 @@
-"""Figure 1: what each network is made of, drawn from the graph that its runs traced."""

@@ -1,1 +1,0 @@
-"""How far scores that are called probabilities may be read as such."""
