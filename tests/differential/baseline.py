@@ -41,7 +41,17 @@ def unpack(to: Path, python: str = sys.executable) -> Path:
     if not (to / "anomalynet").is_dir():
         with tempfile.TemporaryDirectory() as folder:
             made = wheel(python, Path(folder))
-            pip = [python, "-m", "pip", "-q", "install", "--no-deps", "--target", str(to), str(made)]
+            pip = [
+                python,
+                "-m",
+                "pip",
+                "-q",
+                "install",
+                "--no-deps",
+                "--target",
+                str(to),
+                str(made),
+            ]
             subprocess.run(pip, check=True)
     return to
 

@@ -82,15 +82,22 @@ class Comparison:
                 self._differs(name, "exists", str(name in old), str(name in renamed))
                 continue
             kind, left = readers.read(old[name])
-            _, right = readers.read(renamed[name])
-            if kind == "parquet":
+            other, right = readers.read(renamed[name])
+            if kind != other:
+                self._differs(name, "kind", kind, other)
+            elif kind == "parquet":
                 self._frames(name, left, right)
             elif kind != "existence":
                 self._same(name, "", left, right, kind)
 
     def _frames(self, name: str, old: pl.DataFrame, new: pl.DataFrame) -> None:
         if old.schema != new.schema or old.height != new.height:
-            self._differs(name, "schema", f"{old.height} rows {dict(old.schema)}", f"{new.height} rows {dict(new.schema)}")
+            self._differs(
+                name,
+                "schema",
+                f"{old.height} rows {dict(old.schema)}",
+                f"{new.height} rows {dict(new.schema)}",
+            )
             return
         for column in old.columns:
             left, right = old[column], new[column]
@@ -103,7 +110,10 @@ class Comparison:
 
     def _same(self, file: str, key: str, old: Any, new: Any, kind: str) -> None:
         if isinstance(old, dict) and isinstance(new, dict):
-            new = {self._renamed(name) if isinstance(name, str) else name: one for name, one in new.items()}
+            new = {
+                self._renamed(name) if isinstance(name, str) else name: one
+                for name, one in new.items()
+            }
             for name in dict.fromkeys((*old, *new)):
                 here = f"{key}.{name}".lstrip(".")
                 if name in KEYS:
@@ -115,7 +125,9 @@ class Comparison:
         elif isinstance(old, list) and isinstance(new, list):
             old, new = self._in_order(old, new)
             if len(old) != len(new):
-                self._differs(file, key or "length", f"{len(old)} values {old}", f"{len(new)} values {new}")
+                self._differs(
+                    file, key or "length", f"{len(old)} values {old}", f"{len(new)} values {new}"
+                )
                 return
             for at, (left, right) in enumerate(zip(old, new, strict=True)):
                 self._same(file, f"{key}[{at}]", left, right, kind)
@@ -136,7 +148,9 @@ class Comparison:
 
     def _equal(self, old: Any, new: Any) -> bool:
         if isinstance(old, str) and isinstance(new, str):
-            return old == new or self._equal_text(self._plain(old, self.old), self._plain(new, self.new))
+            return old == new or self._equal_text(
+                self._plain(old, self.old), self._plain(new, self.new)
+            )
         if isinstance(old, float) and isinstance(new, float) and math.isnan(old):
             return math.isnan(new)
         return bool(old == new) and isinstance(old, bool) == isinstance(new, bool)
@@ -194,7 +208,9 @@ def _tree(here: Path) -> dict[str, Path]:
     return {
         name: path
         for name, path in found.items()
-        if not any(fnmatch.fnmatch(path.name, glob) or fnmatch.fnmatch(name, glob) for glob in FILES)
+        if not any(
+            fnmatch.fnmatch(path.name, glob) or fnmatch.fnmatch(name, glob) for glob in FILES
+        )
     }
 
 

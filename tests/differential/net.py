@@ -39,7 +39,9 @@ class Report:
         self.differences += found.differences
         self.renamed += sum(one != two for one, two in found.ids.items())
         for outcome in (found.old, found.new):
-            self.seconds[outcome.side.name] = self.seconds.get(outcome.side.name, 0.0) + outcome.seconds
+            self.seconds[outcome.side.name] = (
+                self.seconds.get(outcome.side.name, 0.0) + outcome.seconds
+            )
 
     def unexpected(self, expected: Iterable[Expected] = EXPECTED) -> list[Difference]:
         """Differences that nothing explains."""
@@ -63,13 +65,23 @@ class Net:
     """
 
     def __init__(
-        self, cache: Path, work: Path, new: Path, python: str, baseline: str | None = None, prefix: tuple[str, ...] = (), *, keep: bool = False
+        self,
+        cache: Path,
+        work: Path,
+        new: Path,
+        python: str,
+        baseline: str | None = None,
+        prefix: tuple[str, ...] = (),
+        *,
+        keep: bool = False,
     ) -> None:
-        data = Path(os.environ.get("ANOMALYNET_TEST_DATA", ROOT.parent / "shared" / "data")).resolve()
+        data = real_data()
         if not keep:
             shutil.rmtree(work, ignore_errors=True)
         installed = None if baseline else unpack(cache / f"wheel-{COMMIT}", python)
-        self.old = Side("old", baseline or python, installed, cache / COMMIT, data, prefix, keep=True)
+        self.old = Side(
+            "old", baseline or python, installed, cache / COMMIT, data, prefix, keep=True
+        )
         self.new = Side("new", python, new.resolve(), work, data, prefix, keep=keep, old=self.old)
         for side in (self.old, self.new):
             side.folder.mkdir(parents=True, exist_ok=True)
@@ -80,7 +92,14 @@ class Net:
         """Run a case on both sides, as far as that was not done, and compare."""
         return Comparison(case, self.old.outcome(case, CASES), self.new.outcome(case, CASES)).run()
 
-    def run(self, cases: Iterable[Case], jobs: int, say: Callable[[str], None], *, old_only: bool = False) -> Report:
+    def run(
+        self,
+        cases: Iterable[Case],
+        jobs: int,
+        say: Callable[[str], None],
+        *,
+        old_only: bool = False,
+    ) -> Report:
         """All of them, some at a time."""
         report, wanted = Report(), list(cases)
 
@@ -94,15 +113,30 @@ class Net:
             for case, found in zip(wanted, pool.map(one, wanted), strict=True):
                 if found:
                     report.add(found)
-                    say(f"{case.name}: {len(found.differences)} differences, {found.old.seconds:.0f} s old, {found.new.seconds:.0f} s new")
+                    say(
+                        f"{case.name}: {len(found.differences)} differences, {found.old.seconds:.0f} s old, {found.new.seconds:.0f} s new"
+                    )
                 else:
                     say(f"{case.name}: run")
         return report
 
 
+def real_data() -> Path:
+    """The folder that holds `skab`, `lwsndr` and `ton_iot`."""
+    return Path(os.environ.get("ANOMALYNET_TEST_DATA", ROOT.parent / "shared" / "data")).resolve()
+
+
 def runnable(case: Case) -> bool:
-    """Whether what it needs is there."""
-    return not case.broker or shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin") is not None
+    """Whether what it needs is there: real data, Mosquitto."""
+    if (
+        any("{data}" in word for step in case.steps for word in step.argv)
+        and not real_data().is_dir()
+    ):
+        return False
+    return (
+        not case.broker
+        or shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin") is not None
+    )
 
 
 def _check(side: Side) -> None:
@@ -111,7 +145,14 @@ def _check(side: Side) -> None:
     empty = Case("", ())
     with tempfile.TemporaryDirectory() as here:
         command = [side.python, "-c", code]
-        done = subprocess.run(command, cwd=here, env=side.environment(empty, Path(here)), capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command,
+            cwd=here,
+            env=side.environment(empty, Path(here)),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     found = Path(done.stdout.strip())
     if side.path is not None and not found.is_relative_to(side.path):
         raise SystemExit(f"{side.name}: {found} would be run instead of {side.path}")

@@ -19,8 +19,14 @@ _NAMED = re.compile(r"[\w./<>-]+\.\w+:\d+|\b[a-z_]+(?:\.[a-z_]+)+\b|'[^'\n]*'|\d
 
 
 def read(path: Path) -> tuple[str, Any]:
-    """The kind of a file and its content."""
-    kind = path.suffix[1:]
+    """The kind of a file and its content; of a spoilt file its bytes."""
+    try:
+        return _read(path, path.suffix[1:])
+    except (ValueError, yaml.YAMLError, pl.exceptions.PolarsError, csv.Error):
+        return "spoilt", path.read_bytes().hex()
+
+
+def _read(path: Path, kind: str) -> tuple[str, Any]:
     if kind in EXISTENCE or kind == "":
         return "existence", None
     if kind == "parquet":
@@ -88,7 +94,11 @@ def named(text: str) -> list[str]:
 def markdown_tables(text: str) -> list[list[str]]:
     """The cells of every table, row by row."""
     lines = (line.strip() for line in text.splitlines())
-    rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|"))
+    rows = (
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines
+        if line.startswith("|")
+    )
     return [row for row in rows if not all(set(cell) <= set(":- ") for cell in row)]
 
 
@@ -98,4 +108,7 @@ def metadata(path: Path) -> dict[str, Any]:
 
     model = onnx.load(path, load_external_data=False)
     shapes = {value.name: str(value.type) for value in (*model.graph.input, *model.graph.output)}
-    return {"metadata": {entry.key: parsed(entry.value) for entry in model.metadata_props}, "shapes": shapes}
+    return {
+        "metadata": {entry.key: parsed(entry.value) for entry in model.metadata_props},
+        "shapes": shapes,
+    }

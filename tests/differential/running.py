@@ -145,7 +145,9 @@ class Side:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        texts = {name: (here.parent / name).read_text(errors="replace") for name in ("stdout", "stderr")}
+        texts = {
+            name: (here.parent / name).read_text(errors="replace") for name in ("stdout", "stderr")
+        }
         if signalled and one.signal == signal.SIGKILL:
             return {"code": -9, "stdout": "", "stderr": "", "signalled": True}
         return {"code": code, "signalled": signalled, **texts}

@@ -16,9 +16,13 @@ def devices(first: int = 0) -> str:
 
 def messages(begin: int, end: int) -> list[str]:
     """Steps of two devices as `detect` reads them: JSON lines by time."""
-    every = [[line.split(",") for line in _readings(f"n{number}", 40 + number)] for number in (1, 2)]
+    every = [
+        [line.split(",") for line in _readings(f"n{number}", 40 + number)] for number in (1, 2)
+    ]
     return [
-        json.dumps({"device": row[0], "time": int(row[1]), "values": [float(row[2]), float(row[3])]})
+        json.dumps(
+            {"device": row[0], "time": int(row[1]), "values": [float(row[2]), float(row[3])]}
+        )
         for at in range(begin, end)
         for row in (one[at] for one in every)
     ]
