@@ -93,9 +93,8 @@ def _show(report: Report, skipped: list[str], seconds: float, *, complete: bool)
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(report.counts.items()))
     times = ", ".join(f"{name} {spent:.0f} s" for name, spent in report.seconds.items())
     print(f"{len(report.cases)} cases, {report.commands} commands a side; compared: {kinds}")
-    print(
-        f"ids that changed: {report.renamed}; skipped: {', '.join(skipped) or 'none'}; commands took: {times}; {seconds:.0f} s in all"
-    )
+    print(f"ids that changed: {report.renamed}; skipped: {', '.join(skipped) or 'none'}")
+    print(f"commands took: {times}; {seconds:.0f} s in all")
     print(f"{len(report.differences)} differences, {len(unexpected)} of them not expected")
 
 

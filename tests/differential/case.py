@@ -55,8 +55,3 @@ class Case:
         """Ten hex digits of the definition and of what it starts from."""
         base = bases[self.after].digest(bases) if self.after else ""
         return hashlib.sha256(f"{self!r}{base}".encode()).hexdigest()[:10]
-
-
-def step(command: str, *more: str, **keywords: object) -> Step:
-    """A step from a command line without quotes, and arguments that hold spaces."""
-    return Step((*command.split(), *more), **keywords)  # type: ignore[arg-type]

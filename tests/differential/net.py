@@ -113,9 +113,8 @@ class Net:
             for case, found in zip(wanted, pool.map(one, wanted), strict=True):
                 if found:
                     report.add(found)
-                    say(
-                        f"{case.name}: {len(found.differences)} differences, {found.old.seconds:.0f} s old, {found.new.seconds:.0f} s new"
-                    )
+                    times = f"{found.old.seconds:.0f} s old, {found.new.seconds:.0f} s new"
+                    say(f"{case.name}: {len(found.differences)} differences, {times}")
                 else:
                     say(f"{case.name}: run")
         return report

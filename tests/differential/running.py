@@ -39,7 +39,7 @@ class Side:
 
     Attributes:
         python: the interpreter.
-        path: the folder that holds `anomalynet`, put first on PYTHONPATH; None where it is installed.
+        path: the folder with `anomalynet`, put first on PYTHONPATH; None where it is installed.
         folder: its cases lie in `cases/`, its data home is `data/`.
         prefix: words put before every command.
         keep: whether an outcome that is already there is used again.
@@ -185,7 +185,7 @@ def _until(process: subprocess.Popen[bytes], here: Path, what: tuple[str, int]) 
 
 
 def _blank_code(here: Path) -> None:
-    """Old's runs count as made by other code on both sides: of new that is true, as its code differs."""
+    """Old's runs count as made by other code on both sides, as they do for new."""
     for path in here.rglob("environment.json"):
         raw = json.loads(path.read_text())
         path.write_text(json.dumps({**raw, "code": OTHER_CODE}, indent=2))

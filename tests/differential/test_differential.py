@@ -1,4 +1,4 @@
-"""The commands of every case give what the baseline gave; and the net sees a change that is planted."""
+"""Every case gives what the baseline gave; and the net sees a change that is planted."""
 
 from __future__ import annotations
 
