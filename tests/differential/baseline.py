@@ -14,6 +14,8 @@ import tempfile
 import venv
 from pathlib import Path
 
+from filelock import FileLock
+
 COMMIT = "383acd2"
 EXTRAS = "export,stream,ray"
 ROOT = Path(__file__).parents[2]
@@ -38,21 +40,11 @@ def wheel(python: str, folder: Path) -> Path:
 
 def unpack(to: Path, python: str = sys.executable) -> Path:
     """Unpack the wheel into a folder for PYTHONPATH; does nothing where it is."""
-    if not (to / "anomalynet").is_dir():
-        with tempfile.TemporaryDirectory() as folder:
-            made = wheel(python, Path(folder))
-            pip = [
-                python,
-                "-m",
-                "pip",
-                "-q",
-                "install",
-                "--no-deps",
-                "--target",
-                str(to),
-                str(made),
-            ]
-            subprocess.run(pip, check=True)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{to}.lock"), tempfile.TemporaryDirectory() as folder:
+        if not (to / "anomalynet").is_dir():
+            pip = [python, "-m", "pip", "-q", "install", "--no-deps", "--target", str(to)]
+            subprocess.run([*pip, str(wheel(python, Path(folder)))], check=True)
     return to
 
 

@@ -87,6 +87,8 @@ class Comparison:
                 self._differs(name, "kind", kind, other)
             elif kind == "parquet":
                 self._frames(name, left, right)
+            elif kind == "md":
+                self._tables(name, left, right)
             elif kind != "existence":
                 self._same(name, "", left, right, kind)
 
@@ -107,6 +109,20 @@ class Comparison:
                 self.counts["parquet"] += left.len()
             else:
                 self._same(name, column, left.to_list(), right.to_list(), "parquet")
+
+    def _tables(self, name: str, old: list[list[list[str]]], new: list[list[list[str]]]) -> None:
+        if len(old) != len(new):
+            self._differs(name, "tables", [table[0] for table in old], [table[0] for table in new])
+            return
+        for number, (left, right) in enumerate(zip(old, new, strict=True), 1):
+            kept = [at for at, heading in enumerate(left[0]) if heading not in KEYS]
+            where = f"table {number}"
+            if [len(row) for row in left] != [len(row) for row in right]:
+                self._differs(name, where, left, right)
+                continue
+            for at in kept:
+                one, two = ([row[at] for row in table] for table in (left, right))
+                self._same(name, f"{where} {one[0]}", one, two, "md")
 
     def _same(self, file: str, key: str, old: Any, new: Any, kind: str) -> None:
         if isinstance(old, dict) and isinstance(new, dict):

@@ -14,8 +14,19 @@ KEYS = {
     "microseconds_per_window": "duration",
     "microseconds_single": "duration",
     "seconds_left": "estimate from durations",
+    "train_seconds_spread": "duration",
+    "score_seconds_spread": "duration",
+    "microseconds_per_window_spread": "duration",
+    "microseconds_single_spread": "duration",
+    "device_seconds": "duration",
+    "training, s a run": "duration",
+    "scoring, s a run": "duration",
+    "inference in batches, µs a window": "duration",
+    "inference of one window alone, µs": "duration",
+    "device time of all runs, s": "duration",
+    "reported": "digest of what a report is made from, durations among it",
 }
-"""Keys of JSON and YAML, columns of tables."""
+"""Keys of JSON and YAML, columns of tables by the heading that the baseline has."""
 
 FILES = {
     "*.lock": "empty",

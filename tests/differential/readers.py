@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from pathlib import Path
@@ -11,7 +12,20 @@ from typing import Any
 import polars as pl
 import yaml
 
-EXISTENCE = ("html", "tex", "svg", "png", "pdf", "ckpt", "skops", "npz", "npy", "py", "lock", "log")
+EXISTENCE = (
+    "html",
+    "tex",
+    "svg",
+    "png",
+    "pdf",
+    "ckpt",
+    "skops",
+    "npz",
+    "npy",
+    "py",
+    "log",
+    "journal",
+)
 """Suffixes of files of which only the existence is compared."""
 
 _VALUE = re.compile(r"[^\s,;()\[\]|“”\"'`]*[0-9/_=][^\s,;()\[\]|“”\"'`]*")
@@ -36,7 +50,7 @@ def _read(path: Path, kind: str) -> tuple[str, Any]:
     text = path.read_text(encoding="utf-8", errors="replace")
     if kind in ("csv", "tsv"):
         separator = "\t" if kind == "tsv" else ","
-        rows = list(csv.reader(text.splitlines(), delimiter=separator)) or [[]]
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator)) or [[]]
         return kind, columns(rows)
     if kind == "json":
         return kind, parsed(text)
@@ -91,15 +105,19 @@ def named(text: str) -> list[str]:
     return list(dict.fromkeys(_NAMED.findall(text)))
 
 
-def markdown_tables(text: str) -> list[list[str]]:
-    """The cells of every table, row by row."""
-    lines = (line.strip() for line in text.splitlines())
-    rows = (
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in lines
-        if line.startswith("|")
-    )
-    return [row for row in rows if not all(set(cell) <= set(":- ") for cell in row)]
+def markdown_tables(text: str) -> list[list[list[str]]]:
+    """Every table as rows of cells, the heading first."""
+    tables: list[list[list[str]]] = []
+    for line in text.splitlines():
+        if not line.startswith("|"):
+            tables.append([])
+        elif set(line) - set("|:- "):
+            tables[-1:] = [[*(tables[-1] if tables else []), _cells(line)]]
+    return [table for table in tables if table]
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
 def metadata(path: Path) -> dict[str, Any]:

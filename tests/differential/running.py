@@ -8,13 +8,14 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from tests.differential.case import Case, Step
 
@@ -53,15 +54,12 @@ class Side:
     prefix: tuple[str, ...] = ()
     keep: bool = False
     old: Side | None = None
-    locks: dict[str, threading.Lock] = field(default_factory=dict)
-    guard: threading.Lock = field(default_factory=threading.Lock)
 
     def outcome(self, case: Case, cases: dict[str, Case]) -> Outcome:
         """Run a case, or take what is there."""
-        with self.guard:
-            lock = self.locks.setdefault(case.name, threading.Lock())
-        with lock:
-            folder = self.folder / "cases" / f"{case.name}-{case.digest(cases)}"
+        folder = self.folder / "cases" / f"{case.name}-{case.digest(cases)}"
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
             record = folder / "outcome.json"
             if not (self.keep and record.is_file()):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -39,7 +39,7 @@ WORDS = {
     "PIPE": "detect --follow - $MODEL --scores piped.jsonl --patience 0 | stdin lines",
     "FOLLOW": f"detect --follow rows.jsonl {STREAM}",
     "FIRST": "$FOLLOW | write rows.jsonl half_1 | until scores.csv 201",
-    "SECOND": "$FOLLOW | append rows.jsonl half_2 | until scores.csv 401 | signal 15",
+    "SECOND": "$FOLLOW | append rows.jsonl half_2 | until scores.csv 601 | signal 15",
     "MQTT": f"detect --mqtt mqtt://127.0.0.1:{{port}}/readings/%23 {STREAM}",
 }
 
