@@ -20,7 +20,7 @@ from anomalynet.errors import UsageError
 if TYPE_CHECKING:
     from anomalynet.config.schema import DataConfig
     from anomalynet.data.telemetry import Telemetry
-    from anomalynet.replay.messages import Sent
+    from anomalynet.replay.rows import Sent
 
 ROWS = "write a data set's rows as a table that `anomalynet detect FILE` reads"
 REPLAY = (
@@ -112,9 +112,8 @@ def replay(args: argparse.Namespace) -> int:
     Raises:
         UsageError: the address or its broker does not do.
     """
-    from anomalynet.replay.messages import gateways, messages
     from anomalynet.replay.publish import Publisher
-    from anomalynet.replay.rows import detector_rows
+    from anomalynet.replay.rows import detector_rows, gateways, messages
 
     with ExitStack() as stack:
         send: Callable[[str], None] = (
@@ -151,7 +150,7 @@ def replay(args: argparse.Namespace) -> int:
 
 def _document(one: Sent, sequence: int, shift: int) -> str:
     """A gateway's message as JSON; `shift` in µs moves its times."""
-    from anomalynet.detection.events import iso
+    from anomalynet.detection.records import iso
 
     readings = [
         {"device": device, "time": iso(time + shift), "values": values}
@@ -214,7 +213,7 @@ def _speed(text: str) -> float:
 
 
 def _moment(text: str) -> int:
-    from anomalynet.detection.times import microseconds
+    from anomalynet.detection.records import microseconds
 
     found = microseconds(text)
     if found is None:

@@ -138,7 +138,7 @@ def run(args: argparse.Namespace) -> int:
         track,
     )
     from anomalynet.reporting.forms import PLACES
-    from anomalynet.runs.standing import brief
+    from anomalynet.runs.sweeps import brief
 
     announce(jobs, args.runs, slots)
     out = args.out or Path("reports") / label

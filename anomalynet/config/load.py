@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from anomalynet.config import check, locate
 from anomalynet.config.leaves import Leaf, read_overrides, read_yaml
-from anomalynet.config.models import model_class, model_names
+from anomalynet.config.model import model_class, model_names
 from anomalynet.config.schema import Config, DataConfig
 from anomalynet.errors import ConfigError, Problem
 

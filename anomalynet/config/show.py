@@ -13,7 +13,7 @@ import yaml
 from anomalynet.config import model, schema
 from anomalynet.config.identity import flatten
 from anomalynet.config.load import Loaded
-from anomalynet.config.models import model_class
+from anomalynet.config.model import model_class
 
 
 def scalar(value: object) -> str:

@@ -26,11 +26,8 @@ import numpy as np
 
 from anomalynet.detection.core.alarms import AlarmRule
 from anomalynet.detection.core.engine import Engine
-from anomalynet.detection.events import Event
 from anomalynet.detection.model import Model
-from anomalynet.detection.readings import Message, Reading
-from anomalynet.detection.steps import Outcome
-from anomalynet.detection.times import EPOCH, since_epoch
+from anomalynet.detection.records import EPOCH, Event, Message, Outcome, Reading, since_epoch
 from anomalynet.errors import UsageError
 
 NAME = "device"

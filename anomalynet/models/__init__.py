@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from anomalynet.config.models import user_module
+from anomalynet.config.model import user_module
 from anomalynet.errors import ConfigError, Problem, UsageError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ training loop around a `forward`."""
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, cast
 
 import lightning as L
 import numpy as np
@@ -12,12 +12,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from anomalynet.metrics.ranking import auroc, average_precision
+from anomalynet.config.model import Convolutional, Deep
+from anomalynet.layers.conv import Convolution
+from anomalynet.layers.sequence import Head, SequenceStage
+from anomalynet.metrics.classification import auroc, average_precision
 
 if TYPE_CHECKING:
     from anomalynet.config.schema import Config
     from anomalynet.data.batches import Batch
     from anomalynet.data.windows import WindowShape
+
 
 FUSED_ADAM = ("cpu", "cuda", "mps")
 """Devices on which torch has a fused Adam."""
@@ -194,3 +198,28 @@ def classification_loss(
     else:
         loss = (torch.softmax(logits, dim=1) - F.one_hot(known, 2)).square().mean(dim=1)
     return loss * labelled
+
+
+class SequenceClassifier(Detector):
+    """A window's features by `sequence`, then two classes by `head`.
+
+    Source: §3.2, Fig. 1; equal widths in all models are not in the paper.
+    """
+
+    def __init__(self, config: Config, shape: WindowShape, sequence: SequenceStage) -> None:
+        super().__init__(config, shape)
+        settings = cast("Deep", config.model)
+        self.sequence = sequence
+        self.head = Head(sequence.out_features, settings.head, settings.dropout)
+
+    def forward(self, x: Tensor) -> Output:
+        """Logits of windows x (batch, time, channel), float32."""
+        features, attention = self.sequence(self.normalise(x))
+        return Output(logits=self.head(features), attention=attention)
+
+
+def convolution(settings: Convolutional, features: int) -> Convolution:
+    """The convolutional stage as configured, over `features` inputs."""
+    return Convolution(
+        features, settings.channels, settings.kernel, settings.pool, settings.convolution
+    )

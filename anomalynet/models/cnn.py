@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from anomalynet.config import model as configs
 from anomalynet.layers.sequence import SequenceStage
-from anomalynet.models._classifier import SequenceClassifier, convolution
+from anomalynet.models._detector import SequenceClassifier, convolution
 
 if TYPE_CHECKING:
     from anomalynet.config.schema import Config

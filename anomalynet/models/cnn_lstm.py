@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from anomalynet.config import model as configs
-from anomalynet.layers.recurrent import Recurrent
-from anomalynet.layers.sequence import SequenceStage
-from anomalynet.models._classifier import SequenceClassifier, convolution
+from anomalynet.layers.sequence import Recurrent, SequenceStage
+from anomalynet.models._detector import SequenceClassifier, convolution
 
 if TYPE_CHECKING:
     from anomalynet.config.schema import Config

@@ -13,11 +13,8 @@ from anomalynet.config import model as configs
 from anomalynet.errors import ConfigError, Problem
 from anomalynet.layers.attention import Attention
 from anomalynet.layers.autoencoder import Autoencoder
-from anomalynet.layers.head import Head
-from anomalynet.layers.recurrent import Recurrent
-from anomalynet.layers.sequence import SequenceStage
-from anomalynet.models._classifier import convolution
-from anomalynet.models._detector import Detector, Output
+from anomalynet.layers.sequence import Head, Recurrent, SequenceStage
+from anomalynet.models._detector import Detector, Output, convolution
 
 if TYPE_CHECKING:
     from anomalynet.config.schema import Config

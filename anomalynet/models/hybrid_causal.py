@@ -10,10 +10,10 @@ from torch import Tensor
 
 from anomalynet.config import model as configs
 from anomalynet.errors import ConfigError, Problem
+from anomalynet.layers.attention import StateAttention
 from anomalynet.layers.autoencoder import Autoencoder
-from anomalynet.layers.causal import CausalConvolution, StateAttention
-from anomalynet.layers.head import Head
-from anomalynet.layers.recurrent import Recurrent
+from anomalynet.layers.conv import CausalConvolution
+from anomalynet.layers.sequence import Head, Recurrent
 from anomalynet.models._detector import Detector, Output
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import polars as pl
 
 from anomalynet.config.identity import run_id
 from anomalynet.config.load import Loaded
-from anomalynet.config.models import in_user_file
+from anomalynet.config.model import in_user_file
 from anomalynet.config.schema import Config
 from anomalynet.config.show import as_yaml
 from anomalynet.data import sources

@@ -14,10 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalynet.detection.events import Event
+from anomalynet.detection.records import Event
 from anomalynet.detection.sinks import key, key_of
-from anomalynet.detection.sinks.json_lines import JsonLines
-from anomalynet.detection.sinks.scores import ScoresFile
+from anomalynet.detection.sinks.files import JsonLines, ScoresFile
 from anomalynet.detection.sources import Raw
 from anomalynet.detection.stream.messages import Parser
 from anomalynet.detection.stream.notices import Notices

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from anomalynet.detection.sinks import delivery, json_lines
+from anomalynet.detection.sinks import delivery, files
 from anomalynet.detection.sinks.delivery import Delivery
-from anomalynet.detection.sinks.json_lines import JsonLines
+from anomalynet.detection.sinks.files import JsonLines
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.stream.mqtt import address, make_client
 from anomalynet.detection.stream.notices import Notices
@@ -48,7 +48,7 @@ def test_a_file_keeps_each_event_once_over_restarts(tmp_path: Path) -> None:
 def test_of_a_long_file_the_newest_events_are_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_lines, "REMEMBERED", 3)
+    monkeypatch.setattr(files, "REMEMBERED", 3)
     events = [event("a", time, 11.0) for time in range(10)]
     sink = JsonLines(tmp_path / "alarms.jsonl")
     for each in events:

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from anomalynet.detection.core.clocks import NEVER
+from anomalynet.detection.core.intake import NEVER
 from anomalynet.detection.core.table import Array, Table
-from anomalynet.detection.events import ChannelShare, Event, Reason, StepShare, event_id
+from anomalynet.detection.records import ChannelShare, Event, Reason, StepShare, event_id
 from anomalynet.errors import UsageError
 
 LONGEST = 63

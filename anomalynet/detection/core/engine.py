@@ -3,21 +3,21 @@ messages give the same outcome."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from anomalynet.detection.core import saving
 from anomalynet.detection.core.alarms import AlarmRule
-from anomalynet.detection.core.clocks import Clocks
 from anomalynet.detection.core.following import Following
 from anomalynet.detection.core.grid import Grid
-from anomalynet.detection.core.intake import Intake
+from anomalynet.detection.core.intake import Clocks, Intake
 from anomalynet.detection.core.pipeline import Pipeline
+from anomalynet.detection.core.preparation import Preparation
 from anomalynet.detection.core.table import Array, Table
 from anomalynet.detection.model import Model
-from anomalynet.detection.readings import Message
-from anomalynet.detection.steps import Outcome, joined
+from anomalynet.detection.records import Message, Outcome, joined
 from anomalynet.errors import UsageError
 
 LONGEST_LATENESS = 365 * 86_400
@@ -123,8 +123,8 @@ class Engine:
     def snapshot(self) -> dict[str, Array]:
         """All state, copied, in arrays that `np.savez` writes and `np.load(allow_pickle=False)`
         reads."""
-        about = saving.About(self.names, self._clocks.state(), self.counts)
-        return saving.save(self.model, about, self._table, self._pipeline.preparation)
+        about = About(self.names, self._clocks.state(), self.counts)
+        return save(self.model, about, self._table, self._pipeline.preparation)
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go on from a snapshot; the rule, the lateness and the limits may be others than when it
@@ -132,10 +132,92 @@ class Engine:
 
         Raises: UsageError if it is another model's, or damaged; then nothing changed.
         """
-        about = saving.load(self.model, state, self._table, self._pipeline.preparation)
+        about = load(self.model, state, self._table, self._pipeline.preparation)
         self._clocks.restore(about.sources)
         self._intake.restore(about.names, about.counts)
 
     def _outcome(self) -> Outcome:
         steps, events = self._pipeline.taken()
         return Outcome(joined(steps, self._channels), events)
+
+
+VERSION = 1
+"""Of what is kept and what it means."""
+
+
+class About(NamedTuple):
+    """What is no number a device.
+
+    Attributes:
+        names: of the devices.
+        sources: as `Clocks.state`.
+        counts: readings refused, by kind.
+    """
+
+    names: list[str]
+    sources: list[tuple[str, int, int, int]]
+    counts: dict[str, int]
+
+
+def save(model: Model, about: About, table: Table, preparation: Preparation) -> dict[str, Array]:
+    """Copies of everything."""
+    facts = {
+        "version": VERSION,
+        "run": model.contract.run,
+        "fingerprint": model.fingerprint,
+        **about._asdict(),
+    }
+    text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    return {**table.snapshot(), "about": text, "commissioning": preparation.commissioning()}
+
+
+def load(model: Model, state: Mapping[str, Array], table: Table, preparation: Preparation) -> About:
+    """Put the arrays back; the rest is returned.
+
+    Raises: UsageError if they are another model's or version's, or damaged; then nothing changed.
+    """
+    try:
+        facts: dict[str, Any] = json.loads(bytes(state["about"]))
+        if facts["version"] != VERSION:
+            raise UsageError("the saved state is of another version", "start without it")
+        if (facts["run"], facts["fingerprint"]) != (model.contract.run, model.fingerprint):
+            raise UsageError(
+                f"the saved state is of another model: run {facts['run']}",
+                "use that model, or start without the state",
+            )
+        about = About(
+            list(facts["names"]),
+            [tuple(source) for source in facts["sources"]],
+            dict(facts["counts"]),
+        )
+        _check(state, about, table, preparation)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"the saved state is damaged: {error!r}", "start without it") from None
+    table.restore(state, len(about.names))
+    preparation.resume(state["commissioning"])
+    return about
+
+
+def _check(
+    state: Mapping[str, Array], about: About, table: Table, preparation: Preparation
+) -> None:
+    devices = len(about.names)
+    table.check(state, devices)
+    calibrating = int((state["calibrated"] < preparation.wanted).sum()) if preparation.wanted else 0
+    commissioning = state["commissioning"]
+    if commissioning.dtype != np.float32 or commissioning.shape != (
+        calibrating,
+        preparation.wanted,
+        preparation.sensors,
+    ):
+        raise ValueError("commissioning")
+    if len(set(about.names)) != devices or not all(isinstance(name, str) for name in about.names):
+        raise ValueError("names")
+    if any(
+        not isinstance(name, str) or not all(isinstance(number, int) for number in rest)
+        for name, *rest in about.sources
+    ):
+        raise ValueError("sources")
+    owner = state["owner"]
+    if devices and not (owner.min() >= 0 and owner.max() < len(about.sources)):
+        raise ValueError("owner")

@@ -9,9 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from anomalynet.detection.core.clocks import NEVER, Clocks
 from anomalynet.detection.core.grid import Grid
-from anomalynet.detection.core.intake import Batch, rounds
+from anomalynet.detection.core.intake import NEVER, Batch, Clocks, rounds
 from anomalynet.detection.core.pipeline import Pipeline
 from anomalynet.detection.core.table import Array, Table
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from anomalynet.detection.contract import Contract
-from anomalynet.detection.core.clocks import NEVER
+from anomalynet.detection.core.intake import NEVER
 from anomalynet.detection.core.table import Array, Table
 
 DAY = 86_400_000_000

@@ -13,21 +13,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import TensorProto, helper
 from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from anomalynet.detection.export.by_hand import (
-    OPSETS,
-    constant,
-    float32_below,
-    isolation_forest,
-    logistic,
-    statistics_model,
-)
-from anomalynet.detection.export.packages import quiet
+from anomalynet.detection.export.paths import quiet
 from anomalynet.errors import RunError
 from anomalynet.models._classical import Classical
 
@@ -80,3 +72,120 @@ def _classifier(fitted: Any, features: int) -> onnx.ModelProto:
     return statistics_model(
         nodes, features, list(model.graph.initializer), list(model.opset_import)
     )
+
+
+OPSETS = {"": 17, "ai.onnx.ml": 3}
+
+
+def float32_below(thresholds: np.ndarray) -> np.ndarray:
+    """The largest float32 at or below each float64 threshold: a float32 x has the same answer to x
+    <= t."""
+    near = thresholds.astype(np.float32)
+    return np.where(near > thresholds, np.nextafter(near, np.float32(-np.inf)), near)
+
+
+def logistic(fitted: Pipeline, features: int) -> onnx.ModelProto:
+    """Standardisation and regression in float64: two roundings to float32, scikit-learn's and
+    skl2onnx's, would add up to 5e-6."""
+    scaler, regression = fitted[0], fitted[1]
+    weights = regression.coef_[0].astype(np.float64)[:, None]
+    nodes = [
+        constant("mean", scaler.mean_),
+        constant("deviation", scaler.scale_),
+        constant("weights", weights),
+        constant("intercept", np.float64(regression.intercept_[0])),
+        constant("one axis", np.array([-1], np.int64)),
+        helper.make_node("Cast", ["features"], ["exact"], to=TensorProto.DOUBLE),
+        helper.make_node("Sub", ["exact", "mean"], ["centred"]),
+        helper.make_node("Div", ["centred", "deviation"], ["scaled"]),
+        helper.make_node("MatMul", ["scaled", "weights"], ["weighed"]),
+        helper.make_node("Add", ["weighed", "intercept"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["probabilities"]),
+        helper.make_node("Reshape", ["probabilities", "one axis"], ["flat"]),
+        helper.make_node("Cast", ["flat"], ["score"], to=TensorProto.FLOAT),
+    ]
+    return statistics_model(nodes, features, [], _opsets())
+
+
+def isolation_forest(fitted: IsolationForest, features: int) -> onnx.ModelProto:
+    """One ensemble that adds up the path lengths: skl2onnx computes each of them, in thousands of
+    nodes.
+
+    The score is 2 ** (-paths / (trees · c)), c the mean path length in a tree of as many samples as
+    each was grown from.
+    """
+    from sklearn.ensemble._iforest import _average_path_length
+
+    trees: dict[str, list[Any]] = {
+        name: []
+        for name in (
+            "treeids",
+            "nodeids",
+            "featureids",
+            "values",
+            "modes",
+            "truenodeids",
+            "falsenodeids",
+        )
+    }
+    leaves: dict[str, list[Any]] = {name: [] for name in ("treeids", "nodeids", "ids", "weights")}
+    lengths = zip(fitted._decision_path_lengths, fitted._average_path_length_per_tree, strict=True)
+    for number, (grown, used, (depths, rest)) in enumerate(
+        zip(fitted.estimators_, fitted.estimators_features_, lengths, strict=True)
+    ):
+        tree = grown.tree_
+        leaf = tree.children_left < 0
+        nodes = np.arange(tree.node_count)
+        trees["treeids"] += [number] * tree.node_count
+        trees["nodeids"] += nodes.tolist()
+        trees["featureids"] += np.where(leaf, 0, used[np.maximum(tree.feature, 0)]).tolist()
+        trees["values"] += np.where(leaf, 0.0, float32_below(tree.threshold)).tolist()
+        trees["modes"] += np.where(leaf, "LEAF", "BRANCH_LEQ").tolist()
+        trees["truenodeids"] += np.where(leaf, 0, tree.children_left).tolist()
+        trees["falsenodeids"] += np.where(leaf, 0, tree.children_right).tolist()
+        leaves["treeids"] += [number] * int(leaf.sum())
+        leaves["nodeids"] += nodes[leaf].tolist()
+        leaves["ids"] += [0] * int(leaf.sum())
+        leaves["weights"] += (depths + rest - 1.0)[leaf].tolist()
+    attributes: Any = {f"nodes_{name}": values for name, values in trees.items()} | {
+        f"target_{name}": values for name, values in leaves.items()
+    }
+    whole = len(fitted.estimators_) * float(_average_path_length([fitted._max_samples])[0])
+    nodes_ = [
+        helper.make_node(
+            "TreeEnsembleRegressor",
+            ["features"],
+            ["paths"],
+            domain="ai.onnx.ml",
+            n_targets=1,
+            **attributes,
+        ),
+        constant("negative whole", np.float32(-whole)),
+        constant("two", np.float32(2)),
+        constant("one axis", np.array([-1], np.int64)),
+        helper.make_node("Div", ["paths", "negative whole"], ["share"]),
+        helper.make_node("Pow", ["two", "share"], ["scores"]),
+        helper.make_node("Reshape", ["scores", "one axis"], ["score"]),
+    ]
+    return statistics_model(nodes_, features, [], _opsets())
+
+
+def _opsets() -> list[Any]:
+    return [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
+
+
+def constant(name: str, value: Any) -> onnx.NodeProto:
+    """A node that gives an array or a number."""
+    return helper.make_node(
+        "Constant", [], [name], value=onnx.numpy_helper.from_array(np.asarray(value), name)
+    )
+
+
+def statistics_model(
+    nodes: list[Any], features: int, initializers: list[Any], opsets: list[Any]
+) -> onnx.ModelProto:
+    """Nodes from `features` (batch, features) to `score` (batch,) as a model."""
+    taken = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", features])
+    given = helper.make_tensor_value_info("score", TensorProto.FLOAT, ["batch"])
+    graph = helper.make_graph(nodes, "anomalynet", [taken], [given], initializers)
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10)

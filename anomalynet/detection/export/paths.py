@@ -1,11 +1,14 @@
-"""Where an export's files lie, and whether they may be written. Standard library alone: asked
-before anything heavy is loaded."""
+"""Before anything heavy is loaded: whether the packages are there and the files may be written."""
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -71,3 +74,30 @@ def checked(out: Path, variants: Sequence[str], *, replace: bool) -> Paths:
     if there and not replace:
         raise UsageError(f"{there[0]} is there already", "another name for --out, or --replace")
     return paths
+
+
+NEEDED = ("onnx", "onnxruntime", "onnxscript", "skl2onnx")
+"""Of the extra `export`."""
+
+
+def require_packages() -> None:
+    """Raises: UsageError if a package of the extra is missing; names it."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"exporting needs the package {', '.join(missing)}", "pip install 'anomalynet[export]'"
+        )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what exporters and quantisers log and warn of off the screen: what matters is verified,
+    and said by us."""
+    before = logging.root.manager.disable
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.disable(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logging.disable(before)

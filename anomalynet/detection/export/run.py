@@ -14,14 +14,11 @@ from anomalynet.detection.contract import Contract
 from anomalynet.detection.export.card import card
 from anomalynet.detection.export.classical import classical_graph
 from anomalynet.detection.export.describe import bounds, contract
-from anomalynet.detection.export.losses import Loss, latencies, measure
-from anomalynet.detection.export.network import window_graph
+from anomalynet.detection.export.network import OUTPUTS, carried, step_graph, window_graph
 from anomalynet.detection.export.paths import VARIANTS, Paths
-from anomalynet.detection.export.step import OUTPUTS, carried, step_graph
-from anomalynet.detection.export.step_session import open_session
-from anomalynet.detection.export.tidy import finished, fold
-from anomalynet.detection.export.variants import variant
-from anomalynet.detection.export.verify import Parity, compare
+from anomalynet.detection.export.session import open_session
+from anomalynet.detection.export.tidy import finished, fold, variant
+from anomalynet.detection.export.verify import Loss, Parity, compare, latencies, measure
 from anomalynet.errors import RunError
 from anomalynet.models._classical import Classical
 from anomalynet.models.hybrid_causal import HybridCausal

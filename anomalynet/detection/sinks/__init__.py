@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Protocol
 
-from anomalynet.detection.events import Event
+from anomalynet.detection.records import Event
 from anomalynet.errors import RunError
 
 

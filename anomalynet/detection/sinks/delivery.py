@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from anomalynet.detection.events import Event
+from anomalynet.detection.records import Event
 from anomalynet.detection.sinks import key, key_of
 from anomalynet.detection.stream.notices import Notices
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalynet.detection.contract import Contract
-from anomalynet.detection.steps import Steps
+from anomalynet.detection.records import Steps
 
 WINDOW = 10_000
 """Newest steps that are compared."""

@@ -8,9 +8,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from anomalynet.detection.readings import LONGEST_NAME, Message, Reading
+from anomalynet.detection.records import LONGEST_NAME, Message, Reading, microseconds
 from anomalynet.detection.stream.notices import Notices
-from anomalynet.detection.times import microseconds
 
 RESERVED = frozenset(("device", "time", "gateway", "sequence", "label", "incident", "kind"))
 """Keys beside flat values that are no channels."""

@@ -9,17 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from anomalynet.detection.readings import Message
+from anomalynet.detection.records import Message, Outcome
 from anomalynet.detection.sinks import Sink, check_delivered
-from anomalynet.detection.sinks.scores import ScoresFile
+from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sources import Raw, Source
-from anomalynet.detection.steps import Outcome
 from anomalynet.detection.stream.drift import Drift
 from anomalynet.detection.stream.journal import Entry
 from anomalynet.detection.stream.messages import Parser
 from anomalynet.detection.stream.monitor import Monitor
-from anomalynet.detection.stream.patience import Patience
-from anomalynet.detection.stream.seen import Seen
+from anomalynet.detection.stream.patience import Patience, Seen
 from anomalynet.detection.stream.snapshots import State
 from anomalynet.detection.stream.status import Status
 

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from anomalynet.detection.stream.appended import sync_folder
-from anomalynet.detection.stream.journal import Entry, Journal, batches
+from anomalynet.detection.stream.journal import Entry, Journal, batches, sync_folder
 from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import RunError, UsageError
 from anomalynet.runs.files import read_json, write_json
