@@ -29,11 +29,8 @@ def shown(path: Path) -> str:
 
 
 def read_yaml(path: Path) -> list[Leaf]:
-    """The leaves of a YAML file, in its order.
-
-    Raises:
-        ConfigError: unreadable, not YAML, not a mapping, or a key that stands twice.
-    """
+    """The leaves of a YAML file, in its order. Raises ConfigError: unreadable, not YAML, not a
+    mapping, or a key that stands twice."""
     name = shown(path)
     try:
         loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
@@ -81,11 +78,8 @@ def _walk(
 
 
 def read_overrides(overrides: Sequence[str]) -> list[Leaf]:
-    """The leaves of `key=value` arguments; values are YAML.
-
-    Raises:
-        ConfigError: every argument that is not key=value, at once.
-    """
+    """The leaves of `key=value` arguments; values are YAML. Raises ConfigError: every argument that
+    is not key=value, at once."""
     found: list[Leaf] = []
     problems: list[Problem] = []
     for text in overrides:

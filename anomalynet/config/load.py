@@ -43,10 +43,8 @@ def load(
         overrides: `key=value` arguments; they win over everything.
         axis: values that a sweep gives; they win over the files.
         places: where the sweep sets a key, file and line; `the sweep` where that is not known.
-
-    Raises:
-        UsageError: no such experiment.
-        ConfigError: every problem, with file, line and the nearest valid key.
+    Raises UsageError: no such experiment; ConfigError: every problem, with file, line and the
+    nearest valid key.
     """
     path = locate.find("experiments", experiment)
     levels, problems = chain(path)

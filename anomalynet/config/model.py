@@ -177,12 +177,8 @@ def model_names() -> list[str]:
 
 
 def model_class(name: str) -> type[ModelConfig]:
-    """The options of a model.
-
-    Raises:
-        KeyError: no model of that name.
-        UsageError: `name` is a path, and no model can be read there.
-    """
+    """The options of a model. Raises KeyError: no model of that name; UsageError: `name` is a path,
+    and no model can be read there."""
     if not name.endswith(".py"):
         return _by_name()[name]
     config = getattr(user_module(name), "Config", None)
@@ -196,11 +192,8 @@ def model_class(name: str) -> type[ModelConfig]:
 
 def user_module(path: str) -> ModuleType:
     """Import a user's own model file; what is imported already is known by its content, so that an
-    edited file counts anew.
-
-    Raises:
-        UsageError: no such file, or it cannot be imported; says in which line.
-    """
+    edited file counts anew. Raises UsageError: no such file, or it cannot be imported; says in
+    which line."""
     file = Path(path).resolve()
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else ""
     name = f"anomalynet_user_{file.stem}_{digest}"

@@ -10,14 +10,9 @@ from typing import Any, Literal
 
 from anomalynet.errors import UsageError
 
-FORMAT = 1
-"""Version of this schema: a detector refuses files of another one."""
-
-KEY = "anomalynet"
-"""Of the metadata entry that holds the contract as JSON."""
-
-MASK = "missing"
-"""The channel that the detector adds: the share of sensors missing at a step."""
+FORMAT = 1  # version of this schema: a detector refuses files of another one
+KEY = "anomalynet"  # of the metadata entry that holds the contract as JSON
+MASK = "missing"  # the channel that the detector adds: the share of sensors missing at a step
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -137,9 +132,7 @@ def read(metadata: Mapping[str, str], where: str) -> Contract:
     Args:
         metadata: the file's custom metadata.
         where: the file, for messages.
-
-    Raises:
-        UsageError: the file has no contract, or one that this version cannot read.
+    Raises UsageError: the file has no contract, or one that this version cannot read.
     """
     if KEY not in metadata:
         raise UsageError(

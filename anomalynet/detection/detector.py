@@ -60,7 +60,6 @@ class Detector:
         events: alarms that the last call raised or cleared.
         engine: what does the work; its `counts` tell which readings were refused, `snapshot` and
         `restore` keep its state.
-
     Raises: UsageError if the file cannot be used.
     """
 
@@ -79,7 +78,6 @@ class Detector:
             time: UTC where it names no zone.
             values: by sensor, those that are absent are missing; or in the order of the contract.
             None and NaN are missing.
-
         Raises: UsageError if a sensor is unknown, or the number of values is not that of the
         sensors.
         """

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-DAY = 86_400 * 1_000_000
-"""In µs."""
+DAY = 86_400 * 1_000_000  # in µs
 
 
 @dataclass(slots=True)

@@ -14,12 +14,8 @@ from anomalynet.errors import UsageError
 
 
 def open_session(content: bytes, threads: int = 1) -> Any:
-    """An `onnxruntime.InferenceSession` on the CPU; its threads wait without spinning.
-
-    Raises:
-        UsageError: ONNX Runtime is missing.
-        ValueError: it refuses the file; says why in one line.
-    """
+    """An `onnxruntime.InferenceSession` on the CPU; its threads wait without spinning. Raises
+    UsageError: ONNX Runtime is missing; ValueError: it refuses the file; says why in one line."""
     try:
         import onnxruntime
     except ImportError:
@@ -45,7 +41,6 @@ class Model:
     Attributes:
         contract: what the file says of itself.
         fingerprint: SHA-256 of the file.
-
     Raises: UsageError if there is no such file, it is no exported model, or ONNX Runtime is missing
     or refuses it.
     """

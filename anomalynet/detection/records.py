@@ -50,8 +50,7 @@ def microseconds(value: object) -> int | None:
     return round(value * 1_000_000)
 
 
-LONGEST_NAME = 128
-"""Characters of a device's name."""
+LONGEST_NAME = 128  # characters of a device's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +83,7 @@ class Message:
     clock: int | None = None
 
 
-TOP = 3
-"""Channels and steps that an event names."""
+TOP = 3  # channels and steps that an event names
 
 
 Reason = Literal["", "quiet", "silent", "lost"]

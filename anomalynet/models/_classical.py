@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from anomalynet.config.schema import Config
     from anomalynet.data.windows import WindowShape
 
-CHUNK = 8192
-"""Windows scored at a time: 32 steps × 8 channels are 8 MiB."""
+CHUNK = 8192  # windows scored at a time: 32 steps × 8 channels are 8 MiB
 
 TRUSTED = (
     "sklearn.tree._tree.Tree",
@@ -43,8 +42,7 @@ class Classical:
 
     trains_on: ClassVar[Literal["labelled", "not_attack"]] = "labelled"
     """Windows it learns from: those with a label, or those not labelled as attack."""
-    probability: ClassVar[bool] = True
-    """Whether its score is a probability of attack."""
+    probability: ClassVar[bool] = True  # whether its score is a probability of attack
 
     def __init__(self, config: Config, shape: WindowShape) -> None:
         self.config = config
@@ -96,12 +94,8 @@ class Classical:
         temporary.replace(path)
 
     def load(self, path: Path) -> None:
-        """Takes fitted model and threshold from a file that `save` wrote.
-
-        Raises:
-            RunError: the file is not there, is damaged, or holds anything else than this kind of
-            model.
-        """
+        """Takes fitted model and threshold from a file that `save` wrote. Raises RunError: the file
+        is not there, is damaged, or holds anything else than this kind of model."""
         from skops.io import load
 
         try:

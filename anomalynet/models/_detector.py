@@ -23,18 +23,15 @@ if TYPE_CHECKING:
     from anomalynet.data.windows import WindowShape
 
 
-FUSED_ADAM = ("cpu", "cuda", "mps")
-"""Devices on which torch has a fused Adam."""
+FUSED_ADAM = ("cpu", "cuda", "mps")  # devices on which torch has a fused Adam
 
 
 class Output(NamedTuple):
     """What a network says of a batch of windows; None where it has no such part. Readings and
     errors are normalised, float32."""
 
-    logits: Tensor | None = None
-    """(batch, 2): normal, attack."""
-    reconstruction: Tensor | None = None
-    """(batch, time, channel)."""
+    logits: Tensor | None = None  # (batch, 2): normal, attack
+    reconstruction: Tensor | None = None  # (batch, time, channel)
     error: Tensor | None = None
     """(batch, channel): mean over time of the squared difference between reading and
     reconstruction."""
@@ -59,8 +56,7 @@ class Detector(L.LightningModule):
 
     trains_on: ClassVar[Literal["labelled", "not_attack"]] = "labelled"
     """Windows it learns from: those with a label, or those not labelled as attack."""
-    probability: ClassVar[bool] = True
-    """Whether its score is a probability of attack."""
+    probability: ClassVar[bool] = True  # whether its score is a probability of attack
     carries_state: ClassVar[bool] = False
     """Whether it reads a recording step by step with a state that goes on, instead of window by
     window: it has `start` and `advance`."""

@@ -31,13 +31,10 @@ class Hybrid(Detector):
     serves the loss alone. Gradients of the classifier reach the encoder in both.
 
     The loss adds λ times the reconstruction's squared error over the windows that `reconstruct`
-    admits; `normal` leaves out those labelled as attack.
+    admits; `normal` leaves out those labelled as attack. Raises ConfigError: both sequence parts
+    are off, or a part has an impossible size.
 
-    Raises:
-        ConfigError: both sequence parts are off, or a part has an impossible size.
-
-    Source: §3.2, Fig. 1, which is not readable; the arrangement is not in the paper.
-    """
+    Source: §3.2, Fig. 1, which is not readable; the arrangement is not in the paper."""
 
     def __init__(self, config: Config, shape: WindowShape) -> None:
         super().__init__(config, shape)

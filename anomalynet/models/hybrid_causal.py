@@ -45,13 +45,10 @@ class HybridCausal(Detector):
 
     Trained on windows, judged at their last step. Half of them start empty, the others with what
     the LSTM held after the windows of the batch before: whatever they were, so that it learns to
-    live with a memory that is older than any window. An epoch starts with none.
+    live with a memory that is older than any window. An epoch starts with none. Raises ConfigError:
+    a part has an impossible size.
 
-    Raises:
-        ConfigError: a part has an impossible size.
-
-    Source: §3.2 for the parts; their arrangement in time is not in the paper.
-    """
+    Source: §3.2 for the parts; their arrangement in time is not in the paper."""
 
     carries_state: ClassVar[bool] = True
 

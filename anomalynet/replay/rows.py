@@ -21,8 +21,7 @@ from anomalynet.errors import DataError, UsageError
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
-IN_MEMORY = 1 << 20
-"""Rows that are sorted by time at once."""
+IN_MEMORY = 1 << 20  # rows that are sorted by time at once
 
 
 def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFrame:
@@ -32,9 +31,7 @@ def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFr
     Args:
         telemetry: its order of rows is kept.
         series: those to take; all without it.
-
-    Raises:
-        DataError: one of them is not there, or a channel has the name of another column.
+    Raises DataError: one of them is not there, or a channel has the name of another column.
     """
     names = [channel.name for channel in telemetry.channels]
     for name in {"device", "gateway"} & set(names):
@@ -137,9 +134,7 @@ def write_rows(
     Args:
         frame: of `detector_rows`, sorted by device.
         scratch: a folder for a copy while rows are put in the order of time.
-
-    Raises:
-        UsageError: the file has another ending, or its folder cannot be written.
+    Raises UsageError: the file has another ending, or its folder cannot be written.
     """
     if path.suffix not in SUFFIXES:
         raise UsageError(

@@ -21,8 +21,7 @@ from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.files import read_json, write_json
 from anomalynet.runs.schema import RESULT_VERSION, PartSummary, Result
 
-SILENCE = 3600.0
-"""Seconds without an epoch after which a run of another host counts as dead."""
+SILENCE = 3600.0  # seconds without an epoch after which a run of another host counts as dead
 
 
 class BusyError(RunError):
@@ -118,11 +117,8 @@ class RunFolder:
         write_json(self.path / "result.json", asdict(result))
 
     def read_result(self) -> Result:
-        """What the finished run found.
-
-        Raises:
-            RunError: the run is not finished, or another version wrote it.
-        """
+        """What the finished run found. Raises RunError: the run is not finished, or another version
+        wrote it."""
         raw = read_json(self.path / "result.json")
         if raw.get("version") != RESULT_VERSION:
             raise RunError(
@@ -171,11 +167,8 @@ class RunFolder:
 
     @contextmanager
     def locked(self, *, wait: bool) -> Iterator[None]:
-        """Work in the folder alone; the lock goes with the process, however it ends.
-
-        Raises:
-            BusyError: another process has it and `wait` is off; says which.
-        """
+        """Work in the folder alone; the lock goes with the process, however it ends. Raises
+        BusyError: another process has it and `wait` is off; says which."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -199,11 +192,7 @@ class RunFolder:
 
     def renew(self, *, finished: bool) -> None:
         """Empty the folder if other code worked in it: of an unfinished run nothing could be used,
-        a finished one goes only on request.
-
-        Raises:
-            BusyError: another process works in it.
-        """
+        a finished one goes only on request. Raises BusyError: another process works in it."""
         with self.locked(wait=False):
             if made_by_other_code(self.environment) and (finished or not self.finished):
                 self._clear()

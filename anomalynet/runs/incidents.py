@@ -35,11 +35,8 @@ def write_incidents(path: Path, incidents: Mapping[int, IncidentNote]) -> None:
 
 def read_incidents(path: Path) -> dict[int, IncidentNote]:
     """Read them by number; empty where there is no such file, as in runs of earlier versions.
-
-    Raises:
-        RunError: the file is damaged, or holds a number, text or severity that cannot be; says
-        which.
-    """
+    Raises RunError: the file is damaged, or holds a number, text or severity that cannot be; says
+    which."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -24,11 +24,9 @@ class SweepRun:
     experiment: str
     id: str
     arm: str
-    place: str
-    """Seed, fold and world as text."""
+    place: str  # seed, fold and world as text
     epochs: int
-    closed: bool = False
-    """Whether it will not be finished: its trial was pruned, or failed."""
+    closed: bool = False  # whether it will not be finished: its trial was pruned, or failed
 
     def folder(self, runs: Path) -> RunFolder:
         """Where it lives."""
@@ -39,25 +37,18 @@ class SweepRun:
 class SweepRecord:
     """The last command of a sweep."""
 
-    label: str
-    """The sweep with its data and preset; the name of its report's folder."""
+    label: str  # the sweep with its data and preset; the name of its report's folder
     sweep: str
     preset: str
     overrides: tuple[str, ...]
     slots: int
-    started: str
-    """UTC, ISO 8601."""
-    report: str
-    """Folder of the report."""
-    runs: tuple[SweepRun, ...]
-    """In the order of the plan; of a search, those of the trials so far."""
-    trials: int | None = None
-    """Trials that a search wants; None for other designs."""
-    reported: str = ""
-    """Digest of what the report was made from; empty where it has not been made."""
+    started: str  # UTC, ISO 8601
+    report: str  # folder of the report
+    runs: tuple[SweepRun, ...]  # in the order of the plan; of a search, those of the trials so far
+    trials: int | None = None  # trials that a search wants; None for other designs
+    reported: str = ""  # digest of what the report was made from; empty where it has not been made
     pid: int = 0
-    host: str = ""
-    """The process that carries it out, or did."""
+    host: str = ""  # the process that carries it out, or did
 
     @property
     def active(self) -> bool:
@@ -107,8 +98,7 @@ class Standing:
     epoch: int
     best: float | None
     reason: str
-    seconds: float | None
-    """What a finished run took."""
+    seconds: float | None  # what a finished run took
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,7 @@ from anomalynet.models._detector import Detector
 from anomalynet.models.hybrid_causal import HybridCausal
 from anomalynet.runs.schema import SCORES_COLUMNS
 
-STEPS_AT_ONCE = 4096
-"""Steps read at once, over all segments together."""
+STEPS_AT_ONCE = 4096  # steps read at once, over all segments together
 
 
 class Touched(NamedTuple):
@@ -83,11 +82,8 @@ def carried_scores(model: HybridCausal, windows: Windows) -> NDArray[np.float64]
     return scores
 
 
-CHUNK = 1024
-"""Windows scored at once."""
-
-SINGLES = 50
-"""Windows whose scoring is timed one by one."""
+CHUNK = 1024  # windows scored at once
+SINGLES = 50  # windows whose scoring is timed one by one
 
 
 @dataclass(frozen=True, slots=True)

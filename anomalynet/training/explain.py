@@ -15,14 +15,9 @@ from anomalynet.data.windows import Windows
 from anomalynet.models._detector import Detector
 from anomalynet.runs.schema import EXPLANATION_COLUMNS
 
-EXAMPLES = 6
-"""Incidents a run explains."""
-
-AROUND = 32
-"""Steps before and after an incident."""
-
-LONGEST = 256
-"""Steps of one timeline."""
+EXAMPLES = 6  # incidents a run explains
+AROUND = 32  # steps before and after an incident
+LONGEST = 256  # steps of one timeline
 
 SCHEMA = dict(
     zip(

@@ -84,12 +84,8 @@ class Tested:
 
 def open_run(run: str | Path, runs: str | Path = "runs") -> FinishedRun:
     """Open a run by its folder or the start of its id. A run of a user's own model executes the
-    model file that lies in its folder.
-
-    Raises:
-        UsageError: no such run, or several.
-        RunError: it is not finished.
-    """
+    model file that lies in its folder. Raises UsageError: no such run, or several; RunError: it is
+    not finished."""
     folder = find_run(str(run), Path(runs))
     result = folder.read_result()
     return FinishedRun(folder, _load(folder).config, result)
@@ -112,10 +108,8 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
     Args:
         run: with its own data still there, or overlaps with it cannot be told.
         overrides: `data.name=…`, `data.root=…`, `data.subset=…`, `data.world=…`, `data.scenario=…`.
-
-    Raises:
-        UsageError: another key; window, calibration and threshold belong to the detector.
-        DataError: the data has other channels than the run reads.
+    Raises UsageError: another key; window, calibration and threshold belong to the detector;
+    DataError: the data has other channels than the run reads.
     """
     keys = [leaf.key for leaf in read_overrides(overrides)]
     strangers = [key for key in keys if key not in OTHER_DATA]

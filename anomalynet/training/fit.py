@@ -119,11 +119,8 @@ def store_threshold(model: Detector | Classical, limit: float, folder: RunFolder
 
 def build_model(config: Config, module: TelemetryDataModule) -> Detector | Classical:
     """The model of a configuration, its weights drawn from the run's seed and its normalisation
-    fitted on the training part.
-
-    Raises:
-        DataError: the training windows have one class where the model needs two.
-    """
+    fitted on the training part. Raises DataError: the training windows have one class where the
+    model needs two."""
     seed_everything(config.seed)
     model = build(config, module.shape)
     if model.trains_on == "labelled" and len(np.unique(module.windows("train").targets())) < 2:

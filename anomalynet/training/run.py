@@ -69,10 +69,8 @@ def train(
 
     Returns:
         None on ranks above 0 under DDP: they have trained, and rank 0 reports.
-
-    Raises:
-        BusyError: another process works on it, and `wait` is off.
-        DataError, RunError: the data or the training cannot be used; says why.
+    Raises BusyError: another process works on it, and `wait` is off; DataError, RunError: the data
+    or the training cannot be used; says why.
     """
     folder = planned_folder(loaded, runs)
     if int(os.environ.get("LOCAL_RANK", "0")) > 0:

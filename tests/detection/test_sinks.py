@@ -38,11 +38,7 @@ def test_a_file_keeps_each_event_once_over_restarts(tmp_path: Path) -> None:
         sink.close()
     assert [
         (line["id"], line["kind"]) for line in map(json.loads, path.read_text().splitlines())
-    ] == [
-        (FIRST.id, "alarm"),
-        (SECOND.id, "alarm"),
-        (FIRST.id, "cleared"),
-    ]
+    ] == [(FIRST.id, "alarm"), (SECOND.id, "alarm"), (FIRST.id, "cleared")]
 
 
 def test_of_a_long_file_the_newest_events_are_known(

@@ -13,8 +13,7 @@ from anomalynet.detection.core.table import Array, Table
 from anomalynet.detection.records import ChannelShare, Event, Reason, StepShare, event_id
 from anomalynet.errors import UsageError
 
-LONGEST = 63
-"""Most steps that a rule looks back: the answers stand in the bits of one number."""
+LONGEST = 63  # most steps that a rule looks back: the answers stand in the bits of one number
 
 Reasons = tuple[tuple[ChannelShare, ...], tuple[StepShare, ...]]
 

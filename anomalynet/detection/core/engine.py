@@ -20,11 +20,8 @@ from anomalynet.detection.model import Model
 from anomalynet.detection.records import Message, Outcome, joined
 from anomalynet.errors import UsageError
 
-LONGEST_LATENESS = 365 * 86_400
-"""Seconds."""
-
-SPARE_SOURCES = 1000
-"""Sources beyond two a device that are remembered though no device is theirs."""
+LONGEST_LATENESS = 365 * 86_400  # seconds
+SPARE_SOURCES = 1000  # sources beyond two a device that are remembered though no device is theirs
 
 
 class Engine:
@@ -39,7 +36,6 @@ class Engine:
         max_devices: further ones are refused and counted.
         allowed: the devices that may be; None: any.
         lateness: seconds that a source's readings may come after its clock has passed them.
-
     Raises: UsageError if the lateness or the number of devices cannot be.
     """
 
@@ -128,10 +124,7 @@ class Engine:
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go on from a snapshot; the rule, the lateness and the limits may be others than when it
-        was made.
-
-        Raises: UsageError if it is another model's, or damaged; then nothing changed.
-        """
+        was made. Raises: UsageError if it is another model's, or damaged; then nothing changed."""
         about = load(self.model, state, self._table, self._pipeline.preparation)
         self._clocks.restore(about.sources)
         self._intake.restore(about.names, about.counts)
@@ -141,8 +134,7 @@ class Engine:
         return Outcome(joined(steps, self._channels), events)
 
 
-VERSION = 1
-"""Of what is kept and what it means."""
+VERSION = 1  # of what is kept and what it means
 
 
 class About(NamedTuple):
@@ -172,10 +164,8 @@ def save(model: Model, about: About, table: Table, preparation: Preparation) -> 
 
 
 def load(model: Model, state: Mapping[str, Array], table: Table, preparation: Preparation) -> About:
-    """Put the arrays back; the rest is returned.
-
-    Raises: UsageError if they are another model's or version's, or damaged; then nothing changed.
-    """
+    """Put the arrays back; the rest is returned. Raises: UsageError if they are another model's or
+    version's, or damaged; then nothing changed."""
     try:
         facts: dict[str, Any] = json.loads(bytes(state["about"]))
         if facts["version"] != VERSION:

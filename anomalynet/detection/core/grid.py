@@ -11,15 +11,13 @@ from anomalynet.detection.contract import Contract
 from anomalynet.detection.core.intake import NEVER
 from anomalynet.detection.core.table import Array, Table
 
-DAY = 86_400_000_000
-"""Microseconds."""
+DAY = 86_400_000_000  # microseconds
 
 SET_BACK = 3
 """Readings in a row, of increasing times before the last one, that mean that the device's clock was
 set back."""
 
-DUPLICATE, LATE, BACK = "duplicate", "late", "time went back"
-"""Why a reading is refused."""
+DUPLICATE, LATE, BACK = "duplicate", "late", "time went back"  # why a reading is refused
 
 
 class Placed(NamedTuple):

@@ -12,14 +12,12 @@ import numpy as np
 from anomalynet.detection.core.table import Array
 from anomalynet.detection.records import LONGEST_NAME, Message, Reading
 
-AGREEING = 3
-"""Messages in a row that must name a far-off time before a source's clock goes there."""
+AGREEING = 3  # messages in a row that must name a far-off time before a source's clock goes there
 
 NEVER = -(1 << 62)
 """Microseconds: before all times, and far enough from the end of int64 to be subtracted."""
 
-LONGEST_SOURCE = 1024
-"""Characters of a source's name."""
+LONGEST_SOURCE = 1024  # characters of a source's name
 
 
 class Clocks:

@@ -79,8 +79,7 @@ def _median(window: Array) -> tuple[Array, Array]:
     return (taken[0] + taken[1]) / 2, count
 
 
-LONG_AGO = 1 << 30
-"""Steps: no value was ever heard."""
+LONG_AGO = 1 << 30  # steps: no value was ever heard
 
 
 class Prepared(NamedTuple):

@@ -12,8 +12,7 @@ from anomalynet.errors import UsageError
 
 Array = npt.NDArray[Any]
 
-FIRST = 64
-"""Rows of a table that has any."""
+FIRST = 64  # rows of a table that has any
 
 
 class Table:

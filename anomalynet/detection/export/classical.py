@@ -26,10 +26,7 @@ from anomalynet.models._classical import Classical
 
 def classical_graph(model: Classical, features: int) -> onnx.ModelProto:
     """The graph of a fitted model: `features` (batch, features) float32 to `score` (batch,)
-    float32.
-
-    Raises: RunError if there is no converter for the estimator.
-    """
+    float32. Raises: RunError if there is no converter for the estimator."""
     fitted = model.fitted
     if isinstance(fitted, IsolationForest):
         return isolation_forest(fitted, features)

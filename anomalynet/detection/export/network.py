@@ -14,8 +14,7 @@ from anomalynet.errors import RunError
 from anomalynet.models._detector import Detector, Output
 from anomalynet.models.hybrid_causal import HybridCausal
 
-OPSET = 20
-"""What torch's exporter writes without translating; ONNX Runtime reads it since 1.17."""
+OPSET = 20  # what torch's exporter writes without translating; ONNX Runtime reads it since 1.17
 
 EXAMPLES = 3
 """Windows that the graph is traced with: with 1 the exporter takes the batch for a constant."""
@@ -83,7 +82,6 @@ def window_graph(detector: Detector, bounds: np.ndarray) -> tuple[onnx.ModelProt
     Args:
         detector: trained.
         bounds: as in `Calibration`.
-
     Raises: RunError if the exporter does not know what the network does.
     """
     steps, channels = detector.shape
@@ -109,7 +107,6 @@ def trace(
 
     Args:
         examples: one a parameter of `forward`, the batch first, as many as `EXAMPLES`.
-
     Raises: RunError if the exporter does not know what the module does.
     """
     batch = torch.export.Dim("batch", min=1)
@@ -138,8 +135,7 @@ def trace(
     return program.model_proto
 
 
-OUTPUTS = ("score", "error", "attention")
-"""Beside the state."""
+OUTPUTS = ("score", "error", "attention")  # beside the state
 
 
 class StepGraph(nn.Module):
@@ -237,7 +233,6 @@ def step_graph(detector: HybridCausal, bounds: np.ndarray) -> onnx.ModelProto:
     Args:
         detector: trained.
         bounds: as in `Calibration`.
-
     Raises: RunError if the exporter does not know what the network does.
     """
     steps, channels = detector.shape

@@ -40,10 +40,7 @@ class Paths:
 
 
 def named(text: str) -> tuple[str, ...]:
-    """The variants in `int8,fp16`, each once.
-
-    Raises: UsageError if there is no such variant.
-    """
+    """The variants in `int8,fp16`, each once. Raises: UsageError if there is no such variant."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     strange = [name for name in names if name not in VARIANTS]
     if strange:
@@ -55,11 +52,8 @@ def named(text: str) -> tuple[str, ...]:
 
 
 def checked(out: Path, variants: Sequence[str], *, replace: bool) -> Paths:
-    """The files of `--out`.
-
-    Raises: UsageError if the name does not end in .onnx, the folder cannot be written to, or a file
-    is there and `replace` is off.
-    """
+    """The files of `--out`. Raises: UsageError if the name does not end in .onnx, the folder cannot
+    be written to, or a file is there and `replace` is off."""
     if out.suffix != ".onnx" or out.is_dir():
         raise UsageError(f"{out}: not the name of an ONNX file", "--out model.onnx")
     nearest = next(folder for folder in out.absolute().parents if folder.exists())
@@ -76,8 +70,7 @@ def checked(out: Path, variants: Sequence[str], *, replace: bool) -> Paths:
     return paths
 
 
-NEEDED = ("onnx", "onnxruntime", "onnxscript", "skl2onnx")
-"""Of the extra `export`."""
+NEEDED = ("onnx", "onnxruntime", "onnxscript", "skl2onnx")  # of the extra `export`
 
 
 def require_packages() -> None:

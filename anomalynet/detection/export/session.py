@@ -14,11 +14,8 @@ from anomalynet.detection import model
 from anomalynet.errors import RunError
 from anomalynet.training.evaluate import touched
 
-BATCH = 1024
-"""Windows scored at once."""
-
-REPEATS = 200
-"""Windows whose scoring is timed one by one."""
+BATCH = 1024  # windows scored at once
+REPEATS = 200  # windows whose scoring is timed one by one
 
 
 class Session:
@@ -26,7 +23,6 @@ class Session:
 
     Args:
         content: the file's bytes.
-
     Raises: RunError if ONNX Runtime refuses the graph.
 
     Attributes:
@@ -92,8 +88,7 @@ class Session:
         return 1e6 * float(np.median(durations[REPEATS // 10 :]))
 
 
-SIDE_BY_SIDE = 64
-"""Segments that are read at a time."""
+SIDE_BY_SIDE = 64  # segments that are read at a time
 
 
 class StepSession(Session):

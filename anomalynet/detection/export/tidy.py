@@ -130,7 +130,6 @@ def variant(model: onnx.ModelProto, kind: Variant) -> onnx.ModelProto:
 
     Args:
         model: folded, of networks alone.
-
     Raises: ImpossibleError if nothing in the graph can be made smaller, or the library fails on it.
     """
     if any(opset.domain == "ai.onnx.ml" for opset in model.opset_import):

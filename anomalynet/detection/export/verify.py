@@ -21,11 +21,8 @@ from anomalynet.models.hybrid_causal import HybridCausal
 from anomalynet.training import evaluate
 from anomalynet.training.finished import FinishedRun
 
-TOLERANCE = 1e-5
-"""Largest difference that passes, of an output above 1 relative to it."""
-
-SAMPLE = 128
-"""Windows compared of each part, evenly spaced."""
+TOLERANCE = 1e-5  # largest difference that passes, of an output above 1 relative to it
+SAMPLE = 128  # windows compared of each part, evenly spaced
 
 BATCHES = (1, 7)
 
@@ -56,10 +53,8 @@ class Parity:
 
 
 def compare(run: FinishedRun, session: Session) -> Parity:
-    """Compare a graph with the run's model on windows of its validation and test part.
-
-    Raises: RunError if they differ by more than `TOLERANCE`.
-    """
+    """Compare a graph with the run's model on windows of its validation and test part. Raises:
+    RunError if they differ by more than `TOLERANCE`."""
     sampled = [_sample(run.data.windows(part)) for part in ("validation", "test")]
     windows = np.concatenate([values for values, _ in sampled])
     ends = np.concatenate([rows for _, rows in sampled])

@@ -16,69 +16,35 @@ from pathlib import Path
 import numpy as np
 
 from anomalynet.detection.records import Event, Steps
-from anomalynet.detection.sinks import key, key_of
+from anomalynet.detection.sinks import Sink, key, key_of
 from anomalynet.detection.stream.journal import Appended
 from anomalynet.errors import UsageError
 
-TAIL = 32 << 20
-"""Bytes at the end of the file that are read at the start."""
+TAIL = 32 << 20  # bytes at the end of the file that are read at the start
 
 REMEMBERED = 100_000
 """Newest events that are known to be in the file: far more than happen between two snapshots."""
 
 
-class StandardOutput:
+class StandardOutput(Sink):
     """Alarms on stdout; it cannot be read again, so a restarted detector may repeat what came since
     its last snapshot."""
 
     name = "-"
 
     def put(self, events: Sequence[Event]) -> None:
-        """Print."""
         if events:
             sys.stdout.write("".join(event.to_json() + "\n" for event in events))
             sys.stdout.flush()
 
-    def forget(self, key: str) -> None:
-        """Nothing is known of what was printed."""
 
-    def start(self) -> None:
-        """Nothing waits."""
-
-    def pending(self) -> list[str]:
-        """Nothing."""
-        return []
-
-    def restore(self, pending: Sequence[str]) -> None:
-        """Nothing was pending."""
-
-    def delivered(self) -> list[str]:
-        """Nothing."""
-        return []
-
-    def drain(self) -> None:
-        """Nothing waits."""
-
-    def undelivered(self) -> int:
-        """None."""
-        return 0
-
-    def sync(self) -> None:
-        """Nothing stays."""
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-
-class JsonLines(StandardOutput):
+class JsonLines(Sink):
     """Alarms appended to a file.
 
     Args:
         path: a new file, or one of this sink's own, whose events are not written again; a torn last
         line is cut off.
-
-    Raises:
-        UsageError: the file holds something else.
+    Raises UsageError: the file holds something else.
     """
 
     def __init__(self, path: Path) -> None:
@@ -101,22 +67,17 @@ class JsonLines(StandardOutput):
         self._file.cut(self._file.size - len(torn))
 
     def put(self, events: Sequence[Event]) -> None:
-        """Append those that are not there yet, by one `write`.
-
-        Raises:
-            RunError: the file cannot be written.
-        """
+        """Append those that are not there yet, by one `write`. Raises RunError: the file cannot be
+        written."""
         new = {key(event): event for event in events if key(event) not in self._keys}
         if new:
             self._file.append("".join(event.to_json() + "\n" for event in new.values()).encode())
             self._remember(new)
 
     def sync(self) -> None:
-        """See `Sink`."""
         self._file.sync()
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
     def _remember(self, keys: Iterable[str]) -> None:
@@ -143,9 +104,7 @@ class ScoresFile:
     Args:
         path: `.csv`, or `.jsonl`.
         replace: write a new file and put it in the place of an old one at the end.
-
-    Raises:
-        UsageError: the file holds something else, or its name ends otherwise.
+    Raises UsageError: the file holds something else, or its name ends otherwise.
     """
 
     def __init__(self, path: Path, replace: bool = False) -> None:
@@ -187,22 +146,13 @@ class ScoresFile:
         self._file.sync()
 
     def put(self, names: Sequence[str], steps: Steps) -> None:
-        """Append the steps of one outcome.
-
-        Raises:
-            RunError: the file cannot be written.
-        """
+        """Append the steps of one outcome. Raises RunError: the file cannot be written."""
         if not len(steps):
             return
         times = np.datetime_as_string(steps.time.astype("datetime64[us]"), timezone="UTC").tolist()
         scores = [None if math.isnan(score) else round(score, 9) for score in steps.score.tolist()]
-        lines = zip(
-            (names[row] for row in steps.row.tolist()),
-            times,
-            steps.observed.tolist(),
-            scores,
-            strict=True,
-        )
+        devices = [names[row] for row in steps.row.tolist()]
+        lines = zip(devices, times, steps.observed.tolist(), scores, strict=True)
         text = io.StringIO()
         if self._csv:
             csv.writer(text, lineterminator="\n").writerows(
@@ -210,11 +160,8 @@ class ScoresFile:
             )
         else:
             for name, time, seen, score in lines:
-                shown = json.dumps(
-                    {"device": name, "time": time, "observed": seen, "score": score},
-                    ensure_ascii=False,
-                )
-                text.write(shown + "\n")
+                step = {"device": name, "time": time, "observed": seen, "score": score}
+                text.write(json.dumps(step, ensure_ascii=False) + "\n")
         self._file.append(text.getvalue().encode())
 
     def close(self, done: bool = True) -> None:

@@ -40,9 +40,7 @@ def mqtt(url: str, notices: Notices, readings: Address | None = None) -> Deliver
 
     Args:
         readings: where they come from; another broker does not get the credentials of that one.
-
-    Raises:
-        UsageError: not such an address, or one with wildcards.
+    Raises UsageError: not such an address, or one with wildcards.
     """
     where = one_topic(url)
     same = readings is not None and (where.host, where.port) == (readings.host, readings.port)
@@ -54,9 +52,8 @@ def mqtt(url: str, notices: Notices, readings: Address | None = None) -> Deliver
 
     def connect_failed(client: Any, userdata: Any) -> None:
         error = connection_error()
-        notices.add(
-            "connection for alarms failed", f"{where}: {final(error) or error}; trying again"
-        )
+        why = f"{where}: {final(error) or error}; trying again"
+        notices.add("connection for alarms failed", why)
 
     client.on_connect, client.on_connect_fail = connected, connect_failed
     client.connect_async(where.host, where.port, keepalive=30, clean_start=True)
@@ -94,12 +91,8 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def webhook(url: str, notices: Notices) -> Delivery:
     """A sink that POSTs each event as JSON; `Idempotency-Key` is the same when one is sent again.
-    The token is sent as a bearer's.
-
-    Raises:
-        UsageError: no URL, one with credentials, or a token that is none or would travel in clear
-        text; nothing of them is shown.
-    """
+    The token is sent as a bearer's. Raises UsageError: no URL, one with credentials, or a token
+    that is none or would travel in clear text; nothing of them is shown."""
     host, scheme = _checked(url)
     token = os.environ.get(TOKEN, "").strip()
     if not (token.isascii() and token.isprintable()):
@@ -109,15 +102,14 @@ def webhook(url: str, notices: Notices) -> Delivery:
         )
     if token and scheme == "http" and host not in LOCAL:
         raise UsageError(f"webhook {host}: {TOKEN} would be sent in clear text", "use https://")
-    headers = {"Content-Type": "application/json", "User-Agent": "anomalynet"} | (
-        {"Authorization": f"Bearer {token}"} if token else {}
-    )
+    headers = {"Content-Type": "application/json", "User-Agent": "anomalynet"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     opener = urllib.request.build_opener(_NoRedirect)
 
     def send(key: str, line: str) -> None:
-        request = urllib.request.Request(
-            url, line.encode(), headers | {"Idempotency-Key": key}, method="POST"
-        )
+        own = headers | {"Idempotency-Key": key}
+        request = urllib.request.Request(url, line.encode(), own, method="POST")
         try:
             with opener.open(request, timeout=TIMEOUT) as answer:
                 answer.read(1 << 16)
@@ -141,14 +133,8 @@ def _checked(url: str) -> tuple[str, str]:
     except ValueError:
         host, port = None, None
     # what urllib would refuse, and repeat, when there is an alarm to send
-    if (
-        not host
-        or port == 0
-        or not url.isascii()
-        or not url.isprintable()
-        or " " in url
-        or parts.scheme not in ("http", "https")
-    ):
+    plain = url.isascii() and url.isprintable() and " " not in url
+    if not plain or not host or port == 0 or parts.scheme not in ("http", "https"):
         raise UsageError(
             "--alarms: not a URL of a webhook", "https://host[:port]/path; other characters as %XX"
         )
@@ -160,9 +146,7 @@ def sinks(targets: Sequence[str], notices: Notices, readings: Address | None = N
 
     Args:
         readings: the broker that they come from, if they do.
-
-    Raises:
-        UsageError: a target cannot be used.
+    Raises UsageError: a target cannot be used.
     """
     return [_sink(target, notices, readings) for target in dict.fromkeys(targets)]
 

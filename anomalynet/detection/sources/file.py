@@ -16,8 +16,7 @@ from anomalynet.detection.sources.follow import Lines
 from anomalynet.detection.stream.messages import Parser
 from anomalynet.errors import DataError, UsageError
 
-LOOK = 50_000
-"""Rows that are looked at to see how they are sorted."""
+LOOK = 50_000  # rows that are looked at to see how they are sorted
 
 
 def by_time(readings: list[Reading]) -> bool:
@@ -60,9 +59,7 @@ class Recording:
         path: `.csv`, `.jsonl` (also `.ndjson`, `.json`) or `.parquet`. Columns `device` or
         `series`, `time`, one a channel, and perhaps
             `label`, `incident` and `kind`. An empty cell is a missing value.
-
-    Raises:
-        UsageError: there is no such file, or another kind of file.
+    Raises UsageError: there is no such file, or another kind of file.
     """
 
     def __init__(self, path: Path, parser: Parser, period: float | None) -> None:
@@ -85,11 +82,7 @@ class Recording:
         """Filled while the messages are read; None as long as no row had a label."""
 
     def messages(self) -> Iterator[Message]:
-        """Every message of the file.
-
-        Raises:
-            DataError: the file is damaged, or lacks a column.
-        """
+        """Every message of the file. Raises DataError: the file is damaged, or lacks a column."""
         if self._rows is None:
             return self._lines()
         return messages(self._readings(self._rows()), self.path.name, self._period)

@@ -67,11 +67,8 @@ class Lines:
 
 CHUNK = 1 << 18
 
-BEGIN = 256
-"""Bytes by which a file is known again."""
-
-PAUSE = 0.05
-"""Seconds between looks at a file that does not grow."""
+BEGIN = 256  # bytes by which a file is known again
+PAUSE = 0.05  # seconds between looks at a file that does not grow
 
 
 class Stdin:
@@ -117,11 +114,8 @@ class Followed:
 
     A file that was rotated (the path names another one) is read to its end, then the new one from
     its beginning; one that became shorter was truncated and is read from its beginning. What the
-    file before got while nobody read it is lost, and noticed.
-
-    Raises:
-        UsageError: it is a folder (from any method).
-    """
+    file before got while nobody read it is lost, and noticed. Raises UsageError: it is a folder
+    (from any method)."""
 
     ended = False
 

@@ -14,11 +14,8 @@ from anomalynet.detection.stream.mqtt import Address, connection_error, final, m
 from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import UsageError
 
-RECEIVE_MAXIMUM = 2000
-"""Messages that the broker may send before the first of them is acknowledged."""
-
-INBOX_BYTES = 64 << 20
-"""What may wait for the detector before the connection is held up."""
+RECEIVE_MAXIMUM = 2000  # messages that the broker may send before the first of them is acknowledged
+INBOX_BYTES = 64 << 20  # what may wait for the detector before the connection is held up
 
 SHORT, SHORT_ONES = 5.0, 4
 """So many connections in a row shorter than so many seconds: brokers do not always say that another
@@ -28,8 +25,7 @@ FEW = 4
 """After a larger batch the next one is given time to gather: else the network's thread waits for
 the interpreter at each message."""
 
-OVERHEAD = 400
-"""Bytes of a waiting message beside its payload, about."""
+OVERHEAD = 400  # bytes of a waiting message beside its payload, about
 
 
 class MqttSource:
@@ -99,11 +95,7 @@ class MqttSource:
         self._client.loop_start()
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
-        """See `Source`.
-
-        Raises:
-            UsageError: the broker refuses this client for good.
-        """
+        """See `Source`. Raises UsageError: the broker refuses this client for good."""
         if self._busy:
             time.sleep(seconds)
         elif not self._inbox and self._failure is None:

@@ -11,14 +11,9 @@ import numpy.typing as npt
 from anomalynet.detection.contract import Contract
 from anomalynet.detection.records import Steps
 
-WINDOW = 10_000
-"""Newest steps that are compared."""
-
-FEWEST = 500
-"""Steps below which nothing is said."""
-
-FLOOR = 1e-4
-"""Least share of a bin, so that an empty one has a logarithm."""
+WINDOW = 10_000  # newest steps that are compared
+FEWEST = 500  # steps below which nothing is said
+FLOOR = 1e-4  # least share of a bin, so that an empty one has a logarithm
 
 Float64 = npt.NDArray[np.float64]
 

@@ -23,9 +23,7 @@ class Appended:
 
     Attributes:
         size: bytes; what is behind them is overwritten.
-
-    Raises:
-        OSError: it cannot be opened.
+    Raises OSError: it cannot be opened.
     """
 
     def __init__(self, path: Path, told: Path | None = None, empty: bool = False) -> None:
@@ -36,11 +34,8 @@ class Appended:
         self.size = os.fstat(self._file).st_size
 
     def append(self, content: bytes, sync: bool = False) -> None:
-        """Write at the end; `sync`: and wait for the disk.
-
-        Raises:
-            RunError: it could not be written whole; the file is as before.
-        """
+        """Write at the end; `sync`: and wait for the disk. Raises RunError: it could not be written
+        whole; the file is as before."""
         try:
             if os.pwrite(self._file, content, self.size) < len(content):
                 raise OSError("not written whole")
@@ -61,11 +56,7 @@ class Appended:
         self.size = size
 
     def sync(self) -> None:
-        """Wait until content and name are on the disk.
-
-        Raises:
-            RunError: the disk fails.
-        """
+        """Wait until content and name are on the disk. Raises RunError: the disk fails."""
         try:
             os.fsync(self._file)
             sync_folder(self.path.parent)
@@ -91,8 +82,7 @@ def sync_folder(folder: Path) -> None:
 
 MAGIC = b"anomalynet journal 1\n"
 
-FRAME = struct.Struct("<II")
-"""Length of the body, its CRC32."""
+FRAME = struct.Struct("<II")  # length of the body, its CRC32
 
 ENTRY = struct.Struct("<cdII")
 """Kind, wall clock in seconds, bytes of the name, bytes of the content."""
@@ -145,11 +135,8 @@ class Journal:
         return self._file.size
 
     def append(self, batch: Sequence[Entry]) -> None:
-        """Write one batch.
-
-        Raises:
-            RunError: it could not be written whole; the journal is as before.
-        """
+        """Write one batch. Raises RunError: it could not be written whole; the journal is as
+        before."""
         body = b"".join(map(_packed, batch))
         self._file.append(FRAME.pack(len(body), zlib.crc32(body)) + body, self._sync)
 

@@ -14,8 +14,7 @@ from anomalynet.detection.stream.notices import Notices
 RESERVED = frozenset(("device", "time", "gateway", "sequence", "label", "incident", "kind"))
 """Keys beside flat values that are no channels."""
 
-LARGEST = 3.4028234663852886e38
-"""Of float32: a larger number is not a reading."""
+LARGEST = 3.4028234663852886e38  # Of float32: a larger number is not a reading
 
 
 class Parser:

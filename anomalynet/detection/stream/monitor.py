@@ -25,9 +25,7 @@ class Monitor:
 
     Args:
         where: `port` or `host:port`; 127.0.0.1 if no host is named.
-
-    Raises:
-        UsageError: prometheus-client is not installed, or the address cannot be used.
+    Raises UsageError: prometheus-client is not installed, or the address cannot be used.
     """
 
     def __init__(self, status: Status, where: str) -> None:

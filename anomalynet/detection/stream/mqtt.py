@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
 
-LOCAL = ("localhost", "127.0.0.1", "::1")
-"""Hosts to which clear text may carry a secret."""
+LOCAL = ("localhost", "127.0.0.1", "::1")  # hosts to which clear text may carry a secret
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):/", re.IGNORECASE)
 
@@ -35,11 +34,8 @@ def scheme(target: str) -> str:
 
 
 def refuse_credentials(target: str, variables: str) -> None:
-    """Refuse an address with an @, without repeating any of it.
-
-    Raises:
-        UsageError: with the variables of the environment that hold credentials.
-    """
+    """Refuse an address with an @, without repeating any of it. Raises UsageError: with the
+    variables of the environment that hold credentials."""
     if "@" in target and (scheme(target) or _CREDENTIALS.match(target)):
         raise UsageError(
             "an address with credentials: they would be seen in process lists and logs",
@@ -82,11 +78,8 @@ class Address:
 
 
 def address(url: str) -> Address:
-    """Read an address.
-
-    Raises:
-        UsageError: it is none, has no topic, or holds credentials (which are not repeated).
-    """
+    """Read an address. Raises UsageError: it is none, has no topic, or holds credentials (which are
+    not repeated)."""
     refuse_credentials(url if scheme(url) else f"mqtt://{url}", VARIABLES)
     try:
         parts = urlsplit(url)
@@ -107,11 +100,8 @@ def address(url: str) -> Address:
 
 
 def one_topic(url: str) -> Address:
-    """Read an address to publish to.
-
-    Raises:
-        UsageError: as `address`, or its topic has wildcards.
-    """
+    """Read an address to publish to. Raises UsageError: as `address`, or its topic has
+    wildcards."""
     where = address(url)
     if "#" in where.topic or "+" in where.topic:
         raise UsageError(
@@ -128,10 +118,8 @@ def make_client(
 
     Args:
         credentials: `READINGS` or `ALARMS`: whose user name and password.
-
-    Raises:
-        UsageError: paho-mqtt is not installed, a certificate cannot be read, or a password would be
-        sent in clear text.
+    Raises UsageError: paho-mqtt is not installed, a certificate cannot be read, or a password would
+    be sent in clear text.
     """
     try:
         from paho.mqtt.client import Client

@@ -8,8 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-EXAMPLE = 80
-"""Characters of an example that are shown."""
+EXAMPLE = 80  # characters of an example that are shown
 
 
 def printable(example: object) -> str:

@@ -9,11 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
-REMEMBERED = 20_000
-"""Newest payloads; more than a broker may send unacknowledged."""
-
-DIGEST = 8
-"""Bytes."""
+REMEMBERED = 20_000  # newest payloads; more than a broker may send unacknowledged
+DIGEST = 8  # bytes
 
 
 class Seen:
@@ -45,8 +42,7 @@ class Seen:
 
 DAY = 86_400.0
 
-LOOK = 0.25
-"""Seconds between looks for silent sources."""
+LOOK = 0.25  # seconds between looks for silent sources
 
 SPARE = 10_000
 """Sources beside those that the engine knows: names that anybody can make up, forgotten from time

@@ -24,14 +24,9 @@ from anomalynet.detection.stream.status import Status
 if TYPE_CHECKING:
     from anomalynet.detection.core.engine import Engine
 
-BATCH = 1000
-"""Payloads of one turn at most."""
-
-WAIT = 0.02
-"""Seconds that a turn waits for something to come."""
-
-SLOW = 1.0
-"""Seconds between looks at what is slow to find out: devices by state."""
+BATCH = 1000  # payloads of one turn at most
+WAIT = 0.02  # seconds that a turn waits for something to come
+SLOW = 1.0  # seconds between looks at what is slow to find out: devices by state
 
 
 @dataclass(kw_only=True, slots=True)
@@ -68,11 +63,8 @@ class Service:
     _drifted: float = 0.0
 
     def resume(self) -> None:
-        """Load the state, make again what its journal holds, and start the source.
-
-        Raises:
-            UsageError: the state is damaged, or another model's.
-        """
+        """Load the state, make again what its journal holds, and start the source. Raises
+        UsageError: the state is damaged, or another model's."""
         if self.state is not None:
             arrays, own, batches = self.state.load()
             if arrays:
@@ -118,11 +110,8 @@ class Service:
         self._look()
 
     def close(self) -> None:
-        """Finish in good order: what is kept can go on later; without a state, nothing will.
-
-        Raises:
-            RunError: there is no state, and alarms were not delivered.
-        """
+        """Finish in good order: what is kept can go on later; without a state, nothing will. Raises
+        RunError: there is no state, and alarms were not delivered."""
         if self.state is None:
             self._put(self.engine.finish(), [], [])
         self._sync()

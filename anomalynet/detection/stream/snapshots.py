@@ -37,9 +37,7 @@ class State:
         folder: made if it is not there; locked while this object lives.
         model: what must be the same for the state to have a meaning.
         sync: see `Journal`; what a snapshot says is done elsewhere must be on the disk before it.
-
-    Raises:
-        UsageError: another detector uses the folder, or it belongs to another model.
+    Raises UsageError: another detector uses the folder, or it belongs to another model.
     """
 
     def __init__(self, folder: Path, model: str, notices: Notices, sync: bool = False) -> None:
@@ -75,11 +73,7 @@ class State:
 
     def load(self) -> tuple[Arrays, dict[str, Any], Iterator[list[Entry]]]:
         """The newest whole snapshot, empty if there is none yet; what the surroundings remember;
-        the batches since then.
-
-        Raises:
-            UsageError: every snapshot is damaged.
-        """
+        the batches since then. Raises UsageError: every snapshot is damaged."""
         for left in self.folder.glob(".snapshot-*.tmp"):
             left.unlink()  # by a process that was killed
         snapshots, journals = self._numbers("snapshot-*.npz"), self._numbers("journal-*.log")

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-STALE = 15.0
-"""Seconds after which a loop that has not turned is stuck."""
+STALE = 15.0  # seconds after which a loop that has not turned is stuck
 
 
 @dataclass(slots=True)
@@ -92,14 +91,9 @@ class Status:
 
 BARS = "▁▂▃▄▅▆▇█"
 
-SHOWN = 8
-"""Devices with the highest scores."""
-
-HISTORY = 40
-"""Looks that a sparkline shows, one a second."""
-
-EVERY = 5.0
-"""Seconds between lines where there is no terminal."""
+SHOWN = 8  # devices with the highest scores
+HISTORY = 40  # looks that a sparkline shows, one a second
+EVERY = 5.0  # seconds between lines where there is no terminal
 
 
 def sparkline(values: npt.NDArray[np.float64], threshold: float) -> str:
