@@ -7,7 +7,7 @@ import difflib
 import hashlib
 import importlib.util
 import sys
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -183,10 +183,8 @@ def model_class(name: str) -> type[ModelConfig]:
         return _by_name()[name]
     config = getattr(user_module(name), "Config", None)
     if not (isinstance(config, type) and is_dataclass(config) and issubclass(config, ModelConfig)):
-        raise UsageError(
-            f"{name}: no dataclass `Config` that extends anomalynet.config.model.ModelConfig",
-            "the README shows one",
-        )
+        what = "no dataclass `Config` that extends anomalynet.config.model.ModelConfig"
+        raise UsageError(f"{name}: {what}", "the README shows one")
     return config
 
 
@@ -201,12 +199,10 @@ def user_module(path: str) -> ModuleType:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)
     if not digest or spec is None or spec.loader is None:
-        near = difflib.get_close_matches(
-            file.name, [other.name for other in file.parent.glob("*.py")], n=1
-        )
-        raise UsageError(
-            f"model.name: there is no file {path}", f"did you mean {near[0]}?" if near else None
-        )
+        others = [other.name for other in file.parent.glob("*.py")]
+        near = difflib.get_close_matches(file.name, others, n=1)
+        how = f"did you mean {near[0]}?" if near else None
+        raise UsageError(f"model.name: there is no file {path}", how)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -224,19 +220,11 @@ def in_user_file(path: str, error: Exception) -> UsageError:
         if Path(trace.tb_frame.f_code.co_filename) == Path(path).resolve():
             line = trace.tb_lineno
         trace = trace.tb_next
-    return UsageError(
-        f"{path}:{line or 1}: {type(error).__name__}: {error}", "mend your model file"
-    )
+    what = f"{path}:{line or 1}: {type(error).__name__}: {error}"
+    return UsageError(what, "mend your model file")
 
 
 def _by_name() -> dict[str, type[ModelConfig]]:
-    classes = [
-        value
-        for value in globals().values()
-        if isinstance(value, type) and issubclass(value, ModelConfig)
-    ]
-    named = (
-        (found, next(field.default for field in fields(found) if field.name == "name"))
-        for found in classes
-    )
-    return {default: found for found, default in named if isinstance(default, str) and default}
+    known = [value for value in globals().values() if isinstance(value, type)]
+    configs = [value for value in known if issubclass(value, ModelConfig)]
+    return {own().name: own for own in configs if own().name}

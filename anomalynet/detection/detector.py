@@ -82,22 +82,15 @@ class Detector:
         sensors.
         """
         if isinstance(values, Mapping):
-            unknown = [name for name in values if name not in self._sensors]
-            if unknown:
-                raise UsageError(
-                    f"the model has no sensor {unknown[0]!r}", f"it has {', '.join(self._sensors)}"
-                )
+            sensors = ", ".join(self._sensors)
+            if unknown := [name for name in values if name not in self._sensors]:
+                raise UsageError(f"the model has no sensor {unknown[0]!r}", f"it has {sensors}")
             values = [values.get(name) for name in self._sensors]
         if len(values) != len(self._sensors):
-            raise UsageError(
-                f"{len(values)} values for {len(self._sensors)} sensors",
-                f"in this order: {', '.join(self._sensors)}",
-            )
-        reading = Reading(
-            NAME,
-            since_epoch(time),
-            tuple(np.nan if value is None else float(value) for value in values),
-        )
+            what = f"{len(values)} values for {len(self._sensors)} sensors"
+            raise UsageError(what, f"in this order: {', '.join(self._sensors)}")
+        numbers = tuple(np.nan if value is None else float(value) for value in values)
+        reading = Reading(NAME, since_epoch(time), numbers)
         return self._steps(self.engine.process([Message(NAME, (reading,))]))
 
     def tick(self, time: datetime) -> list[Step]:

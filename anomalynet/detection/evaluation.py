@@ -69,9 +69,8 @@ class Labels:
     """
 
     def __init__(self) -> None:
-        self._spans: dict[
-            tuple[str, str], list[int]
-        ] = {}  # (device, incident) → first and last step
+        # (device, incident) → first and last step
+        self._spans: dict[tuple[str, str], list[int]] = {}
         self._kinds: dict[str, str] = {}
         self._runs: dict[str, int] = {}
         self._inside: set[str] = set()
@@ -119,11 +118,8 @@ class Labels:
         found: dict[str, int] = {}
         false = 0
         for device, time in alarms:
-            hit = [
-                incident
-                for first, last, incident in by_device.get(device, ())
-                if first <= time <= last
-            ]
+            known = by_device.get(device, ())
+            hit = [incident for first, last, incident in known if first <= time <= last]
             false += not hit
             for incident in hit:
                 found[incident] = min(time, found.get(incident, time))

@@ -147,10 +147,8 @@ class Event:
         if self.channels:
             found["channels"] = [{"channel": name, "share": share} for name, share in self.channels]
         if self.steps:
-            found["steps"] = [
-                {"first": iso(first), "last": iso(last), "share": share}
-                for first, last, share in self.steps
-            ]
+            spans = [(iso(first), iso(last), share) for first, last, share in self.steps]
+            found["steps"] = [dict(zip(StepShare._fields, span, strict=True)) for span in spans]
         return json.dumps(found, ensure_ascii=False)
 
 
@@ -203,19 +201,12 @@ def joined(parts: Sequence[Steps], channels: int) -> Steps:
     if len(parts) == 1:
         return parts[0]
     if not parts:
-        empty = np.empty(0, np.int64)
-        return Steps(
-            empty, empty, np.empty(0, np.bool_), np.empty((0, channels), np.float32), np.empty(0)
-        )
-    return Steps(
-        np.concatenate([part.row for part in parts]),
-        np.concatenate([part.time for part in parts]),
-        np.concatenate([part.observed for part in parts]),
-        np.concatenate([part.values for part in parts]),
-        np.concatenate([part.score for part in parts]),
-        _joined(parts, "error"),
-        _joined(parts, "attention"),
-    )
+        empty, values = np.empty(0, np.int64), np.empty((0, channels), np.float32)
+        return Steps(empty, empty, np.empty(0, np.bool_), values, np.empty(0))
+    names = ("row", "time", "observed", "values", "score")
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    error, attention = _joined(parts, "error"), _joined(parts, "attention")
+    return Steps(**columns, error=error, attention=attention)
 
 
 def _joined(parts: Sequence[Steps], name: str) -> Array | None:

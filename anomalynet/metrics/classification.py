@@ -119,12 +119,10 @@ def point_metrics(
     known = (labels >= 0) & ~np.isnan(scores)
     truth = torch.from_numpy(labels[known].astype(np.int64))
     judged = torch.from_numpy(scores[known].astype(np.float64))
-    at_half = (
-        from_counts(*confusion((judged >= 0.5).long(), truth))["accuracy"] if probability else nan
-    )
+    at_half = from_counts(*confusion((judged >= 0.5).long(), truth))["accuracy"]
     return {
         **from_counts(*confusion((judged >= threshold).long(), truth)),
-        "accuracy_at_half": at_half,
+        "accuracy_at_half": at_half if probability else nan,
         "auroc": auroc(judged, truth),
         "average_precision": average_precision(judged, truth),
     }

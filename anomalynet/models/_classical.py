@@ -4,18 +4,16 @@ pickle."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from anomalynet.config.schema import Config
 from anomalynet.data.statistics import statistics
+from anomalynet.data.windows import WindowShape
 from anomalynet.errors import RunError
-
-if TYPE_CHECKING:
-    from anomalynet.config.schema import Config
-    from anomalynet.data.windows import WindowShape
 
 CHUNK = 8192  # windows scored at a time: 32 steps × 8 channels are 8 MiB
 

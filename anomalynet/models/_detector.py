@@ -4,7 +4,7 @@ training loop around a `forward`."""
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, cast
+from typing import ClassVar, Literal, NamedTuple, cast
 
 import lightning as L
 import numpy as np
@@ -13,15 +13,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from anomalynet.config.model import Convolutional, Deep
+from anomalynet.config.schema import Config
+from anomalynet.data.batches import Batch
+from anomalynet.data.windows import WindowShape
 from anomalynet.layers.conv import Convolution
 from anomalynet.layers.sequence import Head, SequenceStage
 from anomalynet.metrics.classification import auroc, average_precision
-
-if TYPE_CHECKING:
-    from anomalynet.config.schema import Config
-    from anomalynet.data.batches import Batch
-    from anomalynet.data.windows import WindowShape
-
 
 FUSED_ADAM = ("cpu", "cuda", "mps")  # devices on which torch has a fused Adam
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, cast
+from typing import ClassVar, Literal, cast
 
 from torch import Tensor
 
 from anomalynet.config import model as configs
+from anomalynet.config.schema import Config
+from anomalynet.data.windows import WindowShape
 from anomalynet.errors import ConfigError, Problem
 from anomalynet.layers.autoencoder import Autoencoder as Layer
 from anomalynet.models._detector import Detector, Output
-
-if TYPE_CHECKING:
-    from anomalynet.config.schema import Config
-    from anomalynet.data.windows import WindowShape
 
 
 class Autoencoder(Detector):

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from anomalynet.config import model as configs
+from anomalynet.config.schema import Config
+from anomalynet.data.windows import WindowShape
 from anomalynet.errors import ConfigError, Problem
 from anomalynet.layers.attention import Attention
 from anomalynet.layers.autoencoder import Autoencoder
 from anomalynet.layers.sequence import Head, Recurrent, SequenceStage
 from anomalynet.models._detector import Detector, Output, convolution
-
-if TYPE_CHECKING:
-    from anomalynet.config.schema import Config
-    from anomalynet.data.windows import WindowShape
 
 
 class Hybrid(Detector):

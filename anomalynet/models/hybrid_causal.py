@@ -3,22 +3,20 @@ the window read again."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, cast
+from typing import ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from anomalynet.config import model as configs
+from anomalynet.config.schema import Config
+from anomalynet.data.windows import WindowShape
 from anomalynet.errors import ConfigError, Problem
 from anomalynet.layers.attention import StateAttention
 from anomalynet.layers.autoencoder import Autoencoder
 from anomalynet.layers.conv import CausalConvolution
 from anomalynet.layers.sequence import Head, Recurrent
 from anomalynet.models._detector import Detector, Output
-
-if TYPE_CHECKING:
-    from anomalynet.config.schema import Config
-    from anomalynet.data.windows import WindowShape
 
 
 class State(NamedTuple):

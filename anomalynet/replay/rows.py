@@ -35,18 +35,15 @@ def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFr
     """
     names = [channel.name for channel in telemetry.channels]
     for name in {"device", "gateway"} & set(names):
-        raise DataError(
-            f"a channel is called {name!r}, which is another column of a detector's table",
-            "import the data with another name",
-        )
+        what = f"a channel is called {name!r}, which is another column of a detector's table"
+        raise DataError(what, "import the data with another name")
     frame = telemetry.frame
     if series:
         frame = frame.filter(pl.col("series").is_in(list(series)))
         _check_series(telemetry, frame, series)
     known = frame.collect_schema().names()
-    types = {
-        number: one.type for number, one in telemetry.incidents.items() if one.type is not None
-    }
+    every = telemetry.incidents.items()
+    types = {number: one.type for number, one in every if one.type is not None}
     incident = pl.col("incident") if "incident" in known else pl.lit(None, pl.Int32)
     kinds = [pl.col("kind")] if "kind" in known else []
     kinds += [incident.replace_strict(types, default=None, return_dtype=pl.String)] if types else []
@@ -64,20 +61,15 @@ def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFr
 
 
 def _check_series(telemetry: Telemetry, frame: pl.LazyFrame, series: Sequence[str]) -> None:
-    missing = set(series) - set(
-        frame.select("series").unique().collect(engine="streaming")["series"]
-    )
-    for name in sorted(missing):
-        every = (
-            telemetry.frame.select("series")
-            .unique()
-            .collect(engine="streaming")["series"]
-            .to_list()
-        )
+    for name in sorted(set(series) - set(_names(frame))):
+        every = _names(telemetry.frame)
         near = difflib.get_close_matches(name, every, n=1) or sorted(every)[:3]
-        raise DataError(
-            f"there is no series {name!r}", f"such as {', '.join(near)}; there are {len(every)}"
-        )
+        how = f"such as {', '.join(near)}; there are {len(every)}"
+        raise DataError(f"there is no series {name!r}", how)
+
+
+def _names(frame: pl.LazyFrame) -> list[str]:
+    return frame.select("series").unique().collect(engine="streaming")["series"].to_list()
 
 
 def ordered(frame: pl.LazyFrame, keys: Sequence[str], scratch: Path) -> pl.LazyFrame:
@@ -118,11 +110,8 @@ def _sorted(copy: Path, keys: Sequence[str], span: tuple[int, int]) -> pl.DataFr
     rows = pl.scan_parquet(copy)
     kind = rows.collect_schema()[keys[0]]
     first, last = (pl.lit(end).cast(kind) for end in span)
-    return (
-        rows.filter(pl.col(keys[0]).is_between(first, last))
-        .sort(keys, maintain_order=True)
-        .collect()
-    )
+    inside = pl.col(keys[0]).is_between(first, last)
+    return rows.filter(inside).sort(keys, maintain_order=True).collect()
 
 
 def write_rows(
@@ -137,10 +126,8 @@ def write_rows(
     Raises UsageError: the file has another ending, or its folder cannot be written.
     """
     if path.suffix not in SUFFIXES:
-        raise UsageError(
-            f"{path}: a table is written as {', '.join(SUFFIXES)}",
-            f"--out {path.stem or 'rows'}.csv",
-        )
+        what = f"{path}: a table is written as {', '.join(SUFFIXES)}"
+        raise UsageError(what, f"--out {path.stem or 'rows'}.csv")
     if order == "time":
         frame = ordered(frame, ["time", "device"], scratch)
     if path.suffix != ".parquet":
@@ -148,17 +135,12 @@ def write_rows(
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sink = {
-            ".csv": frame.sink_csv,
-            ".jsonl": frame.sink_ndjson,
-            ".parquet": frame.sink_parquet,
-        }[path.suffix]
-        sink(temporary)  # type: ignore[operator]
+        sinks = (frame.sink_csv, frame.sink_ndjson, frame.sink_parquet)
+        dict(zip(SUFFIXES, sinks, strict=True))[path.suffix](temporary)  # type: ignore[operator]
         temporary.replace(path)
     except OSError as error:
-        raise UsageError(
-            f"{path}: {error.strerror or error}", "name a file in a folder that can be written"
-        ) from None
+        how = "name a file in a folder that can be written"
+        raise UsageError(f"{path}: {error.strerror or error}", how) from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -213,32 +195,24 @@ def messages(
         rows = rows.filter(time >= first)
     if last is not None:
         rows = rows.filter(time <= last)
-    channels = [
-        name
-        for name in rows.collect_schema().names()
-        if name not in ("device", "time", "label", "incident", "kind")
-    ]
+    others = ("device", "time", "label", "incident", "kind")
+    channels = [name for name in rows.collect_schema().names() if name not in others]
+    gateway = pl.col("device").replace_strict(dict(cells), default=default, return_dtype=pl.String)
     table = rows.select(
         (time if period is None else time // round(period * 1e6)).alias("step"),
-        pl.col("device")
-        .replace_strict(dict(cells), default=default, return_dtype=pl.String)
-        .alias("gateway"),
+        gateway.alias("gateway"),
         time.alias("time"),
         "device",
         # By way of text: the shortest decimal that is this float32, instead of seventeen digits.
         pl.col(channels).cast(pl.String).cast(pl.Float64),
     )
     seen: set[str] = set()
-    for (_, gateway), group in groupby(
-        _each_row(ordered(table, ["step", "gateway", "time", "device"], scratch)), itemgetter(0, 1)
-    ):
+    in_time = _each_row(ordered(table, ["step", "gateway", "time", "device"], scratch))
+    for (_, gateway), group in groupby(in_time, itemgetter(0, 1)):
         readings, newest = [], 0
         for _, _, newest, device, *values in group:
-            heard = {
-                name: value
-                for name, value in zip(channels, values, strict=True)
-                if value is not None
-            }
+            pairs = zip(channels, values, strict=True)
+            heard = {name: value for name, value in pairs if value is not None}
             if heard or device not in seen:
                 seen.add(device)
                 readings.append((device, newest, heard))

@@ -10,16 +10,17 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from anomalynet.errors import RunError, UsageError
+from anomalynet.runs import codec
 from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.files import read_json, write_json
-from anomalynet.runs.schema import RESULT_VERSION, PartSummary, Result
+from anomalynet.runs.schema import RESULT_VERSION, Result
 
 SILENCE = 3600.0  # seconds without an epoch after which a run of another host counts as dead
 
@@ -124,28 +125,11 @@ class RunFolder:
             raise RunError(
                 f"{self.path}: no finished run", "the command that started it continues it"
             )
-        known = {field.name for field in fields(Result)}
-        values: dict[str, Any] = {key: value for key, value in raw.items() if key in known}
         try:
-            parts = {
-                name: PartSummary(**{**part, "series": tuple(part["series"])})
-                for name, part in raw["parts"].items()
-            }
-            metrics = dict(raw["metrics"].items())
-            return Result(
-                **{
-                    **values,
-                    "parts": parts,
-                    "metrics": metrics,
-                    "warnings": tuple(raw["warnings"]),
-                    "channels": tuple(raw["channels"]),
-                }
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise RunError(
-                f"{self.path / 'result.json'}: not a result: {error!r}",
-                "delete the run's folder and train again",
-            ) from None
+            return codec.read(Result, raw, "result")
+        except UsageError as error:
+            what = f"{self.path / 'result.json'}: not a result: {error.message}"
+            raise RunError(what, "delete the run's folder and train again") from None
 
     def append_progress(self, line: dict[str, object]) -> None:
         """Add one epoch to progress.jsonl."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import socket
 from collections import defaultdict
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from anomalynet.errors import UsageError
+from anomalynet.runs import codec
 from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.files import read_json, write_json
 from anomalynet.runs.folder import RunFolder, is_alive
@@ -71,13 +73,9 @@ def read_sweeps(runs: Path) -> list[SweepRecord]:
 
 def read_sweep_record(runs: Path, label: str) -> SweepRecord | None:
     """The record of one sweep; None where there is none that can be read."""
-    raw: dict[str, Any] = read_json(_path(runs, label))
     try:
-        own = tuple(SweepRun(**run) for run in raw.pop("runs"))
-        known = {field.name for field in fields(SweepRecord)}
-        values = {key: value for key, value in raw.items() if key in known}
-        return SweepRecord(**{**values, "overrides": tuple(raw["overrides"]), "runs": own})
-    except (KeyError, TypeError):
+        return codec.read(SweepRecord, read_json(_path(runs, label)), label)
+    except UsageError:
         return None
 
 

@@ -98,14 +98,11 @@ class Scored:
 def score(model: Detector | Classical, windows: Windows) -> Scored:
     """Score every window with a trained model; one that carries its state reads the windows'
     segments instead."""
-    window_bytes = 4 * windows.shape.steps * windows.shape.channels
+    size = 4 * windows.shape.steps * windows.shape.channels * CHUNK
     started = time.perf_counter()
     if isinstance(model, HybridCausal):
         return Scored(carried_scores(model, windows), time.perf_counter() - started)
-    parts = [
-        score_windows(model, windows.gather(chunk))
-        for chunk in windows.chunks(CHUNK * window_bytes)
-    ]
+    parts = [score_windows(model, windows.gather(chunk)) for chunk in windows.chunks(size)]
     return Scored(np.concatenate(parts) if parts else np.empty(0), time.perf_counter() - started)
 
 
@@ -113,10 +110,8 @@ def score_windows(model: Detector | Classical, x: NDArray[np.float32]) -> NDArra
     """Scores (window,) of windows x (window, time, channel)."""
     if isinstance(model, Classical):
         return model.score(x)
-    scores: NDArray[np.float64] = (
-        model.score(torch.from_numpy(x).to(model.device)).double().cpu().numpy()
-    )
-    return scores
+    scores = model.score(torch.from_numpy(x).to(model.device))
+    return np.asarray(scores.double().cpu().numpy())
 
 
 def single_window_microseconds(model: Detector | Classical, windows: Windows) -> float | None:
@@ -191,10 +186,7 @@ def metrics(table: pl.DataFrame, limit: float, *, probability: bool) -> dict[str
 
 def scores_table(parts: list[pl.DataFrame], limit: float) -> pl.DataFrame:
     """The rows of scores.parquet (`runs/schema.py`)."""
-    alarm = pl.col("score") >= limit
-    table = (
-        pl.concat(parts)
-        .with_columns(pl.lit(limit).alias("threshold"), alarm.alias("alarm"))
-        .select(SCORES_COLUMNS)
-    )
-    return table.sort("split", "series", "time", maintain_order=True)
+    alarm = (pl.col("score") >= limit).alias("alarm")
+    table = pl.concat(parts).with_columns(pl.lit(limit).alias("threshold"), alarm)
+    columns = table.select(SCORES_COLUMNS)
+    return columns.sort("split", "series", "time", maintain_order=True)

@@ -49,10 +49,8 @@ class Engine:
         lateness: float = 0.0,
     ) -> None:
         if not 0 <= lateness < LONGEST_LATENESS:
-            raise UsageError(
-                f"a lateness of {lateness:g} seconds is none",
-                f"at least 0, below {LONGEST_LATENESS}",
-            )
+            what = f"lateness must be in [0, {LONGEST_LATENESS}) seconds, got {lateness:g}"
+            raise UsageError(what)
         if max_devices < 1:
             raise UsageError(f"at most {max_devices} devices leaves none", "1 or more")
         self.model, self.contract, self.rule = model, model.contract, rule
@@ -62,12 +60,9 @@ class Engine:
         self._grid = Grid(contract, table, late)
         self._clocks = Clocks(self._grid.far)
         self._intake = Intake(self._clocks, len(contract.sensors), max_devices, allowed)
-        self._pipeline = Pipeline(
-            model, rule, lambda row: self.names[row], table, self._intake.refused
-        )
-        self._following = Following(
-            self._grid, self._clocks, self._pipeline, table, self._intake.refused, late
-        )
+        refused = self._intake.refused
+        self._pipeline = Pipeline(model, rule, lambda row: self.names[row], table, refused)
+        self._following = Following(self._grid, self._clocks, self._pipeline, table, refused, late)
 
     @property
     def names(self) -> list[str]:
@@ -153,12 +148,8 @@ class About(NamedTuple):
 
 def save(model: Model, about: About, table: Table, preparation: Preparation) -> dict[str, Array]:
     """Copies of everything."""
-    facts = {
-        "version": VERSION,
-        "run": model.contract.run,
-        "fingerprint": model.fingerprint,
-        **about._asdict(),
-    }
+    facts = {"version": VERSION, "run": model.contract.run, "fingerprint": model.fingerprint}
+    facts |= about._asdict()
     text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     return {**table.snapshot(), "about": text, "commissioning": preparation.commissioning()}
 
@@ -175,11 +166,8 @@ def load(model: Model, state: Mapping[str, Array], table: Table, preparation: Pr
                 f"the saved state is of another model: run {facts['run']}",
                 "use that model, or start without the state",
             )
-        about = About(
-            list(facts["names"]),
-            [tuple(source) for source in facts["sources"]],
-            dict(facts["counts"]),
-        )
+        sources = [tuple(source) for source in facts["sources"]]
+        about = About(list(facts["names"]), sources, dict(facts["counts"]))
         _check(state, about, table, preparation)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"the saved state is damaged: {error!r}", "start without it") from None
@@ -195,11 +183,8 @@ def _check(
     table.check(state, devices)
     calibrating = int((state["calibrated"] < preparation.wanted).sum()) if preparation.wanted else 0
     commissioning = state["commissioning"]
-    if commissioning.dtype != np.float32 or commissioning.shape != (
-        calibrating,
-        preparation.wanted,
-        preparation.sensors,
-    ):
+    expected = (calibrating, preparation.wanted, preparation.sensors)
+    if commissioning.dtype != np.float32 or commissioning.shape != expected:
         raise ValueError("commissioning")
     if len(set(about.names)) != devices or not all(isinstance(name, str) for name in about.names):
         raise ValueError("names")

@@ -38,9 +38,8 @@ class Clocks:
         self.due: list[int] = []
         self._numbers: dict[str, int] = {}
         self._far = far
-        self._candidates: list[
-            tuple[int, int]
-        ] = []  # a far-off time, and how many messages in a row agreed on it
+        # a far-off time, and how many messages in a row agreed on it
+        self._candidates: list[tuple[int, int]] = []
 
     def __len__(self) -> int:
         return len(self.names)
@@ -62,26 +61,19 @@ class Clocks:
         """Whether this time, the next of the source, takes its clock far off because the messages
         before agree."""
         before, agreed = self._candidates[number]
-        return (
-            agreed == AGREEING - 1
-            and self._is_far(number, time)
-            and abs(time - before) <= self._far
-        )
+        near = abs(time - before) <= self._far
+        return agreed == AGREEING - 1 and self._is_far(number, time) and near
 
     def advance(self, number: int, time: int) -> None:
         """Move a source's clock: ahead, or after a jump to wherever it is."""
-        if not self._is_far(number, time):
-            self.now[number] = max(self.now[number], time)
-            self._candidates[number] = (NEVER, 0)
-        elif self.jumps(number, time):
-            self.now[number] = time
+        far = self._is_far(number, time)
+        if not far or self.jumps(number, time):
+            self.now[number] = time if far else max(self.now[number], time)
             self._candidates[number] = (NEVER, 0)
         else:
             before, agreed = self._candidates[number]
-            self._candidates[number] = (
-                time,
-                agreed + 1 if agreed and abs(time - before) <= self._far else 1,
-            )
+            near = agreed and abs(time - before) <= self._far
+            self._candidates[number] = (time, agreed + 1 if near else 1)
 
     def _is_far(self, number: int, time: int) -> bool:
         now = self.now[number]
@@ -89,10 +81,8 @@ class Clocks:
 
     def state(self) -> list[tuple[str, int, int, int]]:
         """What `restore` needs."""
-        return [
-            (name, now, *candidate)
-            for name, now, candidate in zip(self.names, self.now, self._candidates, strict=True)
-        ]
+        known = zip(self.names, self.now, self._candidates, strict=True)
+        return [(name, now, *candidate) for name, now, candidate in known]
 
     def restore(self, state: Sequence[tuple[str, int, int, int]]) -> None:
         """Know these sources and no others."""
@@ -182,9 +172,8 @@ class Intake:
             ends.append(len(rows))
         with np.errstate(over="ignore"):  # what float32 cannot hold is missing
             table = np.array(values, np.float32).reshape(-1, self._sensors)
-        return Batch(
-            sources, clocks, ends, np.array(rows, np.int64), np.array(times, np.int64), table
-        )
+        of, at = np.array(rows, np.int64), np.array(times, np.int64)
+        return Batch(sources, clocks, ends, of, at, table)
 
     def restore(self, names: Sequence[str], refused: Mapping[str, int]) -> None:
         """Know these devices and no others."""

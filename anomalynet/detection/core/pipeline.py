@@ -57,21 +57,13 @@ class Pipeline:
             part = Prepared(prepared.held[inside], prepared.calibrated[inside], None)
             ready, outputs = self._score(rows[inside], times[inside], part)
             ready = inside if ready is None else inside[ready]
-        known = {
-            name: value if ready is None else _spread(value, ready, len(rows))
-            for name, value in outputs.items()
-        }
+        known = outputs
+        if ready is not None:
+            known = {name: _spread(value, ready, len(rows)) for name, value in outputs.items()}
         observed = np.full(len(rows), values is not None)
         score = known["score"].astype(np.float64) if known else np.full(len(rows), np.nan)
-        made = Steps(
-            rows,
-            times,
-            observed,
-            prepared.calibrated,
-            score,
-            known.get("error"),
-            known.get("attention"),
-        )
+        error, attention = known.get("error"), known.get("attention")
+        made = Steps(rows, times, observed, prepared.calibrated, score, error, attention)
         self._steps.append(made)
         self._judge(made, ready)
 
@@ -122,11 +114,9 @@ class Pipeline:
             return
         some = slice(None) if ready is None else ready
         places = range(len(made)) if ready is None else ready.tolist()
+        rows, times, scores = made.row[some], made.time[some], made.score[some]
         self._events += self._alarms.update(
-            made.row[some],
-            made.time[some],
-            made.score[some],
-            lambda at: self._reasons(made, places[at]),
+            rows, times, scores, lambda at: self._reasons(made, places[at])
         )
 
     def _reasons(self, made: Steps, at: int) -> Reasons:
@@ -190,8 +180,5 @@ def top(parts: Array) -> list[tuple[int, float]]:
     if not 0 < whole < np.inf:
         return []
     largest = np.argsort(-values, kind="stable")[:TOP]
-    return [
-        (int(place), round(float(values[place]) / whole, 6))
-        for place in largest
-        if values[place] > 0
-    ]
+    shares = [(place, float(values[place])) for place in largest.tolist()]
+    return [(place, round(value / whole, 6)) for place, value in shares if value > 0]

@@ -21,16 +21,11 @@ class Cleaner:
 
     def __init__(self, contract: Contract, table: Table) -> None:
         sensors = contract.sensors
-        self._least = np.array(
-            [-np.inf if sensor.minimum is None else sensor.minimum for sensor in sensors],
-            np.float32,
-        )
-        self._most = np.array(
-            [np.inf if sensor.maximum is None else sensor.maximum for sensor in sensors], np.float32
-        )
-        self._ranged = contract.range_check and any(
-            (sensor.minimum, sensor.maximum) != (None, None) for sensor in sensors
-        )
+        least = [-np.inf if sensor.minimum is None else sensor.minimum for sensor in sensors]
+        most = [np.inf if sensor.maximum is None else sensor.maximum for sensor in sensors]
+        self._least, self._most = np.array(least, np.float32), np.array(most, np.float32)
+        bounded = np.isfinite(self._least).any() or np.isfinite(self._most).any()
+        self._ranged = contract.range_check and bool(bounded)
         self._width = contract.hampel_window if contract.outliers == "hampel" else 0
         self._threshold = contract.hampel_threshold
         self._table = table
@@ -143,11 +138,9 @@ class Preparation:
     def calibrating(self) -> Array:
         """Bool (devices,): whose calibration is not complete."""
         rows = self._table.rows
-        return (
-            self._table["calibrated"][:rows] < self.wanted
-            if self.wanted
-            else np.zeros(rows, np.bool_)
-        )
+        if not self.wanted:
+            return np.zeros(rows, np.bool_)
+        return np.asarray(self._table["calibrated"][:rows] < self.wanted)
 
     def forget_silence(self, rows: Array, steps: Array) -> None:
         """The last `steps` steps of these devices were none: the silence became too long to be
@@ -158,18 +151,13 @@ class Preparation:
         """Float32 (device, reading, sensor): the first readings of those that `calibrating` tells,
         zeros where there is none yet."""
         empty = np.empty((0, self.wanted, self.sensors), np.float32)
-        return np.concatenate(
-            [
-                empty,
-                *(self._buffer(row)[None] for row in np.flatnonzero(self.calibrating()).tolist()),
-            ]
-        )
+        rows = np.flatnonzero(self.calibrating()).tolist()
+        return np.concatenate([empty, *(self._buffer(row)[None] for row in rows)])
 
     def resume(self, commissioning: Array) -> None:
         """Take over what `commissioning` gave, after the table was restored."""
-        self._commissioning = dict(
-            zip(np.flatnonzero(self.calibrating()).tolist(), commissioning.copy(), strict=True)
-        )
+        rows = np.flatnonzero(self.calibrating()).tolist()
+        self._commissioning = dict(zip(rows, commissioning.copy(), strict=True))
 
     def _buffer(self, row: int) -> Array:
         """First readings of a device: in memory until it is calibrated, so that a fleet costs
@@ -192,9 +180,9 @@ class Preparation:
         held[age > self._hold] = np.nan
         found[:, : self.sensors] = held
         if self._mask:
-            found[:, -1] = (
-                1 if values is None else missing.dot(self._ones) / np.float32(self.sensors)
-            )
+            found[:, -1] = 1
+            if values is not None:
+                found[:, -1] = missing.dot(self._ones) / np.float32(self.sensors)
         return found
 
     def _commission(self, rows: Array, values: Array | None) -> Array | None:

@@ -9,6 +9,8 @@ would give some of them another last bit.
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from anomalynet.detection.export.paths import quiet
-from anomalynet.errors import RunError
+from anomalynet.errors import RunError, first_line
 from anomalynet.models._classical import Classical
 
 
@@ -30,10 +32,8 @@ def classical_graph(model: Classical, features: int) -> onnx.ModelProto:
     fitted = model.fitted
     if isinstance(fitted, IsolationForest):
         return isolation_forest(fitted, features)
-    if isinstance(fitted, Pipeline) and [type(step) for _, step in fitted.steps] == [
-        StandardScaler,
-        LogisticRegression,
-    ]:
+    regression = [StandardScaler, LogisticRegression]
+    if isinstance(fitted, Pipeline) and [type(step) for _, step in fitted.steps] == regression:
         return logistic(fitted, features)
     return _classifier(fitted, features)
 
@@ -44,9 +44,8 @@ def _classifier(fitted: Any, features: int) -> onnx.ModelProto:
     from skl2onnx.common.data_types import FloatTensorType
 
     if isinstance(fitted, HistGradientBoostingClassifier):
-        fitted = copy.deepcopy(
-            fitted
-        )  # skl2onnx rounds the thresholds of other trees down, of these to the nearest
+        # skl2onnx rounds the thresholds of other trees down, of these to the nearest
+        fitted = copy.deepcopy(fitted)
         for tree in (tree for trees in fitted._predictors for tree in trees):
             tree.nodes["num_threshold"] = float32_below(tree.nodes["num_threshold"])
     try:
@@ -58,17 +57,15 @@ def _classifier(fitted: Any, features: int) -> onnx.ModelProto:
                 target_opset=OPSETS,
             )
     except Exception as error:  # an estimator of a user's own model
-        what = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RunError(f"skl2onnx cannot convert a {type(fitted).__name__}: {what}") from None
+        what = f"a {type(fitted).__name__}: {first_line(error)}"
+        raise RunError(f"skl2onnx cannot convert {what}") from None
     probabilities = model.graph.output[1].name
     nodes = [
         *model.graph.node,
         constant("attack", np.int64(1)),
         helper.make_node("Gather", [probabilities, "attack"], ["score"], axis=1),
     ]
-    return statistics_model(
-        nodes, features, list(model.graph.initializer), list(model.opset_import)
-    )
+    return _statistics_model(nodes, features, model.graph.initializer, model.opset_import)
 
 
 OPSETS = {"": 17, "ai.onnx.ml": 3}
@@ -101,7 +98,7 @@ def logistic(fitted: Pipeline, features: int) -> onnx.ModelProto:
         helper.make_node("Reshape", ["probabilities", "one axis"], ["flat"]),
         helper.make_node("Cast", ["flat"], ["score"], to=TensorProto.FLOAT),
     ]
-    return statistics_model(nodes, features, [], _opsets())
+    return _statistics_model(nodes, features)
 
 
 def isolation_forest(fitted: IsolationForest, features: int) -> onnx.ModelProto:
@@ -113,19 +110,7 @@ def isolation_forest(fitted: IsolationForest, features: int) -> onnx.ModelProto:
     """
     from sklearn.ensemble._iforest import _average_path_length
 
-    trees: dict[str, list[Any]] = {
-        name: []
-        for name in (
-            "treeids",
-            "nodeids",
-            "featureids",
-            "values",
-            "modes",
-            "truenodeids",
-            "falsenodeids",
-        )
-    }
-    leaves: dict[str, list[Any]] = {name: [] for name in ("treeids", "nodeids", "ids", "weights")}
+    found: defaultdict[str, list[Any]] = defaultdict(list)
     lengths = zip(fitted._decision_path_lengths, fitted._average_path_length_per_tree, strict=True)
     for number, (grown, used, (depths, rest)) in enumerate(
         zip(fitted.estimators_, fitted.estimators_features_, lengths, strict=True)
@@ -133,30 +118,21 @@ def isolation_forest(fitted: IsolationForest, features: int) -> onnx.ModelProto:
         tree = grown.tree_
         leaf = tree.children_left < 0
         nodes = np.arange(tree.node_count)
-        trees["treeids"] += [number] * tree.node_count
-        trees["nodeids"] += nodes.tolist()
-        trees["featureids"] += np.where(leaf, 0, used[np.maximum(tree.feature, 0)]).tolist()
-        trees["values"] += np.where(leaf, 0.0, float32_below(tree.threshold)).tolist()
-        trees["modes"] += np.where(leaf, "LEAF", "BRANCH_LEQ").tolist()
-        trees["truenodeids"] += np.where(leaf, 0, tree.children_left).tolist()
-        trees["falsenodeids"] += np.where(leaf, 0, tree.children_right).tolist()
-        leaves["treeids"] += [number] * int(leaf.sum())
-        leaves["nodeids"] += nodes[leaf].tolist()
-        leaves["ids"] += [0] * int(leaf.sum())
-        leaves["weights"] += (depths + rest - 1.0)[leaf].tolist()
-    attributes: Any = {f"nodes_{name}": values for name, values in trees.items()} | {
-        f"target_{name}": values for name, values in leaves.items()
-    }
+        found["nodes_treeids"] += [number] * tree.node_count
+        found["nodes_nodeids"] += nodes.tolist()
+        found["nodes_featureids"] += np.where(leaf, 0, used[np.maximum(tree.feature, 0)]).tolist()
+        found["nodes_values"] += np.where(leaf, 0.0, float32_below(tree.threshold)).tolist()
+        found["nodes_modes"] += np.where(leaf, "LEAF", "BRANCH_LEQ").tolist()
+        found["nodes_truenodeids"] += np.where(leaf, 0, tree.children_left).tolist()
+        found["nodes_falsenodeids"] += np.where(leaf, 0, tree.children_right).tolist()
+        found["target_treeids"] += [number] * int(leaf.sum())
+        found["target_nodeids"] += nodes[leaf].tolist()
+        found["target_ids"] += [0] * int(leaf.sum())
+        found["target_weights"] += (depths + rest - 1.0)[leaf].tolist()
+    attributes: Any = {"domain": "ai.onnx.ml", "n_targets": 1, **found}
     whole = len(fitted.estimators_) * float(_average_path_length([fitted._max_samples])[0])
-    nodes_ = [
-        helper.make_node(
-            "TreeEnsembleRegressor",
-            ["features"],
-            ["paths"],
-            domain="ai.onnx.ml",
-            n_targets=1,
-            **attributes,
-        ),
+    sums = [
+        helper.make_node("TreeEnsembleRegressor", ["features"], ["paths"], **attributes),
         constant("negative whole", np.float32(-whole)),
         constant("two", np.float32(2)),
         constant("one axis", np.array([-1], np.int64)),
@@ -164,25 +140,21 @@ def isolation_forest(fitted: IsolationForest, features: int) -> onnx.ModelProto:
         helper.make_node("Pow", ["two", "share"], ["scores"]),
         helper.make_node("Reshape", ["scores", "one axis"], ["score"]),
     ]
-    return statistics_model(nodes_, features, [], _opsets())
-
-
-def _opsets() -> list[Any]:
-    return [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
+    return _statistics_model(sums, features)
 
 
 def constant(name: str, value: Any) -> onnx.NodeProto:
     """A node that gives an array or a number."""
-    return helper.make_node(
-        "Constant", [], [name], value=onnx.numpy_helper.from_array(np.asarray(value), name)
-    )
+    tensor = onnx.numpy_helper.from_array(np.asarray(value), name)
+    return helper.make_node("Constant", [], [name], value=tensor)
 
 
-def statistics_model(
-    nodes: list[Any], features: int, initializers: list[Any], opsets: list[Any]
+def _statistics_model(
+    nodes: list[Any], features: int, initializers: Iterable[Any] = (), opsets: Iterable[Any] = ()
 ) -> onnx.ModelProto:
     """Nodes from `features` (batch, features) to `score` (batch,) as a model."""
     taken = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", features])
     given = helper.make_tensor_value_info("score", TensorProto.FLOAT, ["batch"])
-    graph = helper.make_graph(nodes, "anomalynet", [taken], [given], initializers)
-    return helper.make_model(graph, opset_imports=opsets, ir_version=10)
+    graph = helper.make_graph(nodes, "anomalynet", [taken], [given], list(initializers))
+    own = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
+    return helper.make_model(graph, opset_imports=list(opsets) or own, ir_version=10)

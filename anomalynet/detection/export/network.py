@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anomalynet.detection.export.paths import quiet
-from anomalynet.errors import RunError
+from anomalynet.errors import RunError, first_line
 from anomalynet.models._detector import Detector, Output
 from anomalynet.models.hybrid_causal import HybridCausal
 
@@ -92,9 +92,8 @@ def window_graph(detector: Detector, bounds: np.ndarray) -> tuple[onnx.ModelProt
     )
     detector = detector.eval().cpu()
     outputs = ("score", *_parts(detector(examples[0])))
-    return trace(
-        WindowGraph(detector, bounds).eval(), examples, ("readings", "offset", "scale"), outputs
-    ), outputs
+    graph = WindowGraph(detector, bounds).eval()
+    return trace(graph, examples, ("readings", "offset", "scale"), outputs), outputs
 
 
 def trace(
@@ -124,10 +123,8 @@ def trace(
                 verbose=False,
             )
     except Exception as error:  # whatever a user's own network does that has no counterpart
-        lines = [line for line in str(error.__cause__ or error).splitlines() if line.strip()]
-        what = lines[0] if lines else type(error).__name__
         raise RunError(
-            f"torch.onnx cannot export this network: {what}",
+            f"torch.onnx cannot export this network: {first_line(error.__cause__ or error)}",
             "`forward` must do the same for every batch, in torch alone",
         ) from None
     if program is None:
@@ -150,21 +147,15 @@ class StepGraph(nn.Module):
         super().__init__()
         self.detector = detector
         self.calibration = Calibration(bounds)
-        convolution, lstm, attention = (
-            detector.convolution.convolution,
-            detector.recurrent.lstm,
-            detector.attention,
-        )
-        self.seen = nn.Parameter(
-            convolution.weight.permute(0, 2, 1).flatten(1)
-        )  # (channels, kernel · features), oldest step first
+        attention, lstm = detector.attention, detector.recurrent.lstm
+        weight = detector.convolution.convolution.weight.permute(0, 2, 1)
+        self.seen = nn.Parameter(weight.flatten(1))  # (channels, kernel · features), oldest first
         on_input, on_state, bias, more = (weights.detach() for weights in lstm.parameters())
         self.gates = nn.Parameter(_sigmoids_first(torch.cat([on_input, on_state], dim=1)))
         self.gate_bias = nn.Parameter(_sigmoids_first(bias + more))
         self.asked = nn.Parameter(attention.key.weight.T @ attention.query.weight * attention.scale)
-        self.asked_bias = nn.Parameter(
-            attention.query.bias @ attention.key.weight * attention.scale
-        )
+        asked_bias = attention.query.bias @ attention.key.weight * attention.scale
+        self.asked_bias = nn.Parameter(asked_bias)
 
     def forward(
         self,
@@ -188,14 +179,12 @@ class StepGraph(nn.Module):
         hidden, cell = self._lstm(maps, hidden, cell)
         direction = F.linear(hidden, self.asked, self.asked_bias)
         earlier = (states @ direction.unsqueeze(-1)).squeeze(-1)
-        weights = torch.softmax(
-            torch.where(slot > 0, (hidden * direction).sum(dim=-1, keepdim=True), earlier), dim=-1
-        )
+        present = (hidden * direction).sum(dim=-1, keepdim=True)
+        weights = torch.softmax(torch.where(slot > 0, present, earlier), dim=-1)
         own = (weights * slot).sum(dim=-1, keepdim=True)
         mixed = ((weights * (1 - slot)).unsqueeze(-2) @ states).squeeze(-2) + own * hidden
-        features = torch.cat(
-            [hidden, network.attention.value(mixed), latent, torch.log1p(error)], dim=-1
-        )
+        context = network.attention.value(mixed)
+        features = torch.cat([hidden, context, latent, torch.log1p(error)], dim=-1)
         score = torch.softmax(network.head(features), dim=-1)[:, 1]
         return score, error, weights, seen[:, 1:], hidden, cell
 
@@ -204,11 +193,8 @@ class StepGraph(nn.Module):
         width = hidden.shape[1]
         gates = F.linear(torch.cat([x, hidden], dim=1), self.gates, self.gate_bias)
         opened = torch.sigmoid(gates[:, : 3 * width])
-        enter, forget, leave = (
-            opened[:, :width],
-            opened[:, width : 2 * width],
-            opened[:, 2 * width :],
-        )
+        enter, forget = opened[:, :width], opened[:, width : 2 * width]
+        leave = opened[:, 2 * width :]
         cell = forget * cell + enter * torch.tanh(gates[:, 3 * width :])
         return leave * torch.tanh(cell), cell
 
@@ -246,9 +232,5 @@ def step_graph(detector: HybridCausal, bounds: np.ndarray) -> onnx.ModelProto:
         torch.zeros(EXAMPLES, steps),
     )
     inputs = ("reading", "offset", "scale", *state, "states", "slot")
-    return trace(
-        StepGraph(detector.eval().cpu(), bounds).eval(),
-        examples,
-        inputs,
-        (*OUTPUTS, *(f"{name}_next" for name in state)),
-    )
+    outputs = (*OUTPUTS, *(f"{name}_next" for name in state))
+    return trace(StepGraph(detector.eval().cpu(), bounds).eval(), examples, inputs, outputs)

@@ -48,15 +48,15 @@ class Exported:
 
     def to_json(self) -> dict[str, object]:
         """Paths, parity, sizes and losses."""
+        files = [
+            {"file": str(self.files[name]), **asdict(loss)} for name, loss in self.losses.items()
+        ]
         return {
             "run": self.contract.run,
             "form": self.contract.form,
             "card": str(self.card),
             "parity": asdict(self.parity),
-            "files": [
-                {"file": str(self.files[name]), **asdict(loss)}
-                for name, loss in self.losses.items()
-            ],
+            "files": files,
             "refused": self.refused,
         }
 
@@ -101,13 +101,11 @@ def export(
     losses = {}
     for name, session in sessions.items():
         tell(f"scoring the validation and test part with {name}")
-        losses[name] = measure(
-            run, session, len(contents[name]), name, described.threshold, times[name]
-        )
+        size = len(contents[name])
+        losses[name] = measure(run, session, size, name, described.threshold, times[name])
     files = {name: paths.of(name) for name in contents}
-    told = card(
-        run, described, parity, {files[name].name: loss for name, loss in losses.items()}, refused
-    )
+    by_file = {files[name].name: loss for name, loss in losses.items()}
+    told = card(run, described, parity, by_file, refused)
     for name in reversed(contents):  # the model itself last: where it is, all is
         write_bytes(files[name], contents[name])
     write_text(paths.card, told)

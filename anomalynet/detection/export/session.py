@@ -61,12 +61,8 @@ class Session:
         """What the graph is given for calibrated windows."""
         if self.statistics:
             return {"features": statistics(readings)}
-        count, _, channels = readings.shape
-        return {
-            "readings": readings,
-            "offset": np.zeros((count, channels)),
-            "scale": np.ones((count, channels)),
-        }
+        offset = np.zeros((len(readings), readings.shape[2]))
+        return {"readings": readings, "offset": offset, "scale": np.ones_like(offset)}
 
     def scores(self, windows: Windows) -> Float64:
         """Scores (window,) of every window."""
@@ -76,10 +72,8 @@ class Session:
 
     def microseconds(self, windows: Windows) -> float:
         """Median time to score one window by itself, what is fed to the graph made beforehand."""
-        feeds = [
-            self.inputs(windows.gather(np.array([number % len(windows)])))
-            for number in range(REPEATS)
-        ]
+        numbers = [np.array([number % len(windows)]) for number in range(REPEATS)]
+        feeds = [self.inputs(windows.gather(number)) for number in numbers]
         durations = []
         for feed in feeds:
             started = time.perf_counter()
@@ -99,17 +93,10 @@ class StepSession(Session):
     ) -> dict[str, np.ndarray]:
         """Outputs at the last step of windows (batch, window, channels), each read from an empty
         state."""
-        stream = self.stream(len(readings), offset, scale)
+        stream = Stream(self, len(readings), offset, scale)
         for step in range(readings.shape[1]):
             found = stream.advance(readings[:, step])
         return {name: found[name] for name in self.outputs}
-
-    def stream(
-        self, count: int, offset: Float64 | None = None, scale: Float64 | None = None
-    ) -> Stream:
-        """`count` segments at their start; of calibrated readings without `offset` and `scale`
-        (count, channels)."""
-        return Stream(self, count, offset, scale)
 
     def scores(self, windows: Windows) -> Float64:
         """Scores (window,) of every window, its state carried from the start of its segment."""
@@ -117,7 +104,7 @@ class StepSession(Session):
         found = np.empty((len(segments.starts), segments.longest))
         for first in range(0, len(found), SIDE_BY_SIDE):
             some = slice(first, first + SIDE_BY_SIDE)
-            stream = self.stream(len(found[some]))
+            stream = Stream(self, len(found[some]))
             for step in range(int(segments.lengths[some].max())):
                 rows = segments.rows(np.array([step]), some)[:, 0]
                 found[some, step] = stream.advance(windows.prepared.values[rows])["score"]
@@ -125,7 +112,7 @@ class StepSession(Session):
 
     def microseconds(self, windows: Windows) -> float:
         """Median time of one step of one segment, its state prepared."""
-        stream = self.stream(1)
+        stream = Stream(self, 1)
         rows = windows.prepared.values[windows.ends()[:REPEATS]]
         durations = []
         for number in range(REPEATS):
@@ -142,7 +129,11 @@ class Stream:
     keep for each device."""
 
     def __init__(
-        self, session: StepSession, count: int, offset: Float64 | None, scale: Float64 | None
+        self,
+        session: StepSession,
+        count: int,
+        offset: Float64 | None = None,
+        scale: Float64 | None = None,
     ) -> None:
         self._session = session
         shapes = session.shapes
@@ -168,13 +159,8 @@ class Stream:
         slot = np.zeros(self._states.shape[:2], np.float32)
         slot[:, self._place] = 1
         calibration = {"offset": self._offset, "scale": self._scale}
-        return {
-            "reading": reading,
-            **calibration,
-            **self._state,
-            "states": self._states,
-            "slot": slot,
-        }
+        feed = {"reading": reading, **calibration, **self._state}
+        return {**feed, "states": self._states, "slot": slot}
 
     def take(self, found: dict[str, np.ndarray]) -> None:
         """Keep the state after a step."""

@@ -14,18 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 from anomalynet import __version__
 from anomalynet.detection.contract import KEY, Contract
 from anomalynet.detection.export.paths import Variant, quiet
-from anomalynet.errors import RunError
+from anomalynet.errors import RunError, first_line
 
-SHOWN = (
-    "average_precision",
-    "auroc",
-    "f1_attack",
-    "precision_attack",
-    "recall_attack",
-    "accuracy",
-    "balanced_accuracy",
-)
-"""Metrics that a viewer of the file shows."""
+SHOWN = {"average_precision", "auroc", "accuracy", "balanced_accuracy"}
+SHOWN |= {"f1_attack", "precision_attack", "recall_attack"}  # metrics that a viewer shows
 
 FOLDED = 1 << 28
 """Elements of the largest constant that is computed beforehand: all of them, or an LSTM would sort
@@ -50,10 +42,8 @@ def finished(model: onnx.ModelProto, contract: Contract) -> bytes:
     tidied.CopyFrom(model)
     _strip(tidied.graph)
     for function in tidied.functions:
-        function.doc_string = ""
-        function.ClearField("metadata_props")
-        for node in function.node:
-            _forget(node)
+        for item in (function, *function.node):
+            _forget(item)
     tidied.producer_name, tidied.producer_version = "anomalynet", __version__
     tidied.doc_string = _summary(contract)
     tidied.ClearField("metadata_props")
@@ -82,10 +72,8 @@ def _forget(item: Any) -> None:
 
 
 def _summary(contract: Contract) -> str:
-    return (
-        f"{contract.model} of the run {contract.run} ({contract.experiment}), trained on "
-        f"{contract.data}"
-    )
+    made = f"{contract.model} of the run {contract.run} ({contract.experiment})"
+    return f"{made}, trained on {contract.data}"
 
 
 def _papers(contract: Contract) -> dict[str, str]:
@@ -95,21 +83,19 @@ def _papers(contract: Contract) -> dict[str, str]:
         "scale: the device's calibration",
         "step": "reading: one step in the units of the sensors, NaN = missing; offset, scale: "
         "calibration; the rest: state",
-        "statistics": "features: 12 statistics of each channel of the calibrated window, "
-        "channel "
-        "after "
-        "channel",
+        "statistics": "features: 12 statistics of each channel of the calibrated window, channel "
+        "after channel",
     }
-    kept = {
-        name: value
+    kept = [
+        f"{name} {value:.4f}"
         for name, value in sorted(contract.metrics.items())
         if value is not None and name.split("/")[1] in SHOWN
-    }
+    ]
     return {
         "name": _summary(contract),
         "licence": contract.licence,
         "data": f"{contract.data}, SHA-256 {contract.fingerprint}",
-        "metrics": ", ".join(f"{name} {value:.4f}" for name, value in kept.items()),
+        "metrics": ", ".join(kept),
         "inputs": inputs[contract.form],
         "channels": ", ".join(contract.channels),
         "score": f"the larger, the more an attack; alarm from {contract.threshold:.6g}",
@@ -138,10 +124,7 @@ def variant(model: onnx.ModelProto, kind: Variant) -> onnx.ModelProto:
         with quiet():
             smaller = _int8(model) if kind == "int8" else _float16(model)
     except Exception as error:  # the quantiser fails in many ways
-        raise ImpossibleError(
-            "the quantiser failed: "
-            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
-        ) from error
+        raise ImpossibleError(f"the quantiser failed: {first_line(error)}") from error
     wanted = TensorProto.INT8 if kind == "int8" else TensorProto.FLOAT16
     if not any(weights.data_type == wanted for weights in smaller.graph.initializer):
         raise ImpossibleError("no weight of this graph can be made smaller")
@@ -154,21 +137,13 @@ def _int8(model: onnx.ModelProto) -> onnx.ModelProto:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with tempfile.TemporaryDirectory() as folder:
-        first, ready, done = (
-            Path(folder) / name for name in ("first.onnx", "ready.onnx", "done.onnx")
-        )
+        first, ready, done = (Path(folder) / f"{name}.onnx" for name in ("first", "ready", "done"))
         onnx.save(model, first)
         quant_pre_process(first, ready)
         # 7 of the 8 bits: processors without VNNI add two products in 16 bits, which 8 × 8 bits
         # would overflow.
-        quantize_dynamic(
-            ready,
-            done,
-            list(MADE_SMALLER),
-            weight_type=QuantType.QInt8,
-            per_channel=True,
-            reduce_range=True,
-        )
+        how = {"weight_type": QuantType.QInt8, "per_channel": True, "reduce_range": True}
+        quantize_dynamic(ready, done, list(MADE_SMALLER), **how)
         return onnx.load(done)
 
 

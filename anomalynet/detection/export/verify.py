@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -59,10 +59,8 @@ def compare(run: FinishedRun, session: Session) -> Parity:
     windows = np.concatenate([values for values, _ in sampled])
     ends = np.concatenate([rows for _, rows in sampled])
     if not len(windows):
-        raise RunError(
-            f"{run.folder.path}: no window of the validation or test part to compare the "
-            "exported model on"
-        )
+        what = "no window of the validation or test part to compare the exported model on"
+        raise RunError(f"{run.folder.path}: {what}")
     expected = _expected(run, windows)
     found = {size: _batched(session, windows, size) for size in BATCHES}
     parity = Parity(
@@ -83,11 +81,8 @@ def compare(run: FinishedRun, session: Session) -> Parity:
 
 
 def _sample(windows: Windows) -> tuple[Float32, Int64]:
-    numbers = (
-        np.unique(np.linspace(0, len(windows) - 1, SAMPLE).astype(np.int64))
-        if len(windows)
-        else np.empty(0, np.int64)
-    )
+    count = SAMPLE if len(windows) else 0
+    numbers = np.unique(np.linspace(0, len(windows) - 1, count).astype(np.int64))
     return windows.gather(numbers), windows.ends(numbers)
 
 
@@ -97,16 +92,12 @@ def _expected(run: FinishedRun, windows: Float32) -> dict[str, np.ndarray]:
     if isinstance(model, Classical):
         return {"score": model.score(windows)}
     with torch.no_grad():
-        output = model(torch.from_numpy(windows))
-        found = {
-            "score": model.scores(output),
-            "error": output.error,
-            "attention": output.attention,
-        }
+        x = torch.from_numpy(windows)
+        output = model(x)
+        error, score = output.error, model.scores(output)
         if isinstance(model, HybridCausal) and output.reconstruction is not None:
-            found["error"] = (
-                output.reconstruction - model.normalise(torch.from_numpy(windows))
-            ).square()[:, -1]  # of the step alone
+            error = (output.reconstruction - model.normalise(x)).square()[:, -1]  # of the step
+        found = {"score": score, "error": error, "attention": output.attention}
     return {name: value.double().numpy() for name, value in found.items() if value is not None}
 
 
@@ -126,25 +117,19 @@ def _calibration(run: FinishedRun, session: Session, windows: Float32, ends: Int
     """The difference on readings in the units of the data, one in ten missing, that NumPy
     calibrates in float64 as the data was."""
     prepared = run.data.prepared
-    offset, scale = (
-        np.zeros((len(windows), windows.shape[2])),
-        np.ones((len(windows), windows.shape[2])),
-    )
+    offset = np.zeros((len(windows), windows.shape[2]))
+    scale = np.ones_like(offset)
     if len(prepared.calibration_mean):
-        sensors = prepared.calibration_mean.shape[1]
-        series = prepared.series_of(ends)
-        offset[:, :sensors], scale[:, :sensors] = (
-            prepared.calibration_mean[series],
-            prepared.calibration_scale[series],
-        )
+        sensors, series = prepared.calibration_mean.shape[1], prepared.series_of(ends)
+        offset[:, :sensors] = prepared.calibration_mean[series]
+        scale[:, :sensors] = prepared.calibration_scale[series]
     heard = np.isfinite(scale)
     readings = (windows * np.where(heard, scale, 1.0)[:, None] + offset[:, None]).astype(np.float32)
     readings[np.random.default_rng(0).random(readings.shape) < 0.1] = np.nan
     limit = bounds(run)
-    calibrated = np.nan_to_num(
-        np.clip((readings - offset[:, None]) / scale[:, None], -limit, limit), nan=0.0
-    ).astype(np.float32)
-    return _difference(session.run(readings, offset, scale), _expected(run, calibrated))
+    calibrated = np.clip((readings - offset[:, None]) / scale[:, None], -limit, limit)
+    read = np.nan_to_num(calibrated, nan=0.0).astype(np.float32)
+    return _difference(session.run(readings, offset, scale), _expected(run, read))
 
 
 def _difference(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> float:
@@ -163,7 +148,6 @@ def difference(found: np.ndarray, expected: np.ndarray) -> float:
 
 PARTS: tuple[Literal["validation", "test"], ...] = ("validation", "test")
 MEASURED = ("average_precision", "f1_attack")
-ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +177,8 @@ def latencies(run: FinishedRun, sessions: Mapping[str, Session]) -> dict[str, fl
     """Microseconds to score one window by itself: the median, in the quickest of some rounds, which
     the files take in turn so that another load of the machine does not fall on one of them."""
     windows = max((run.data.windows(part) for part in PARTS), key=len)
-    rounds = [
-        {name: session.microseconds(windows) for name, session in sessions.items()}
-        for _ in range(ROUNDS)
-    ]
-    return {name: min(found[name] for found in rounds) for name in sessions}
+    rounds = [[session.microseconds(windows) for session in sessions.values()] for _ in range(3)]
+    return dict(zip(sessions, map(min, zip(*rounds, strict=True)), strict=True))
 
 
 def measure(
@@ -213,20 +194,16 @@ def measure(
         differences.append(difference(found, stored))
         alarms += int(((found >= limit) != (stored >= run.result.threshold)).sum())
         steps += len(found)
-        known = evaluate.metrics(
-            run.data.steps(part, found), limit, probability=run.result.probability
-        )
+        table = run.data.steps(part, found)
+        known = evaluate.metrics(table, limit, probability=run.result.probability)
         metrics |= {f"{part}/{name}": known[name] for name in MEASURED}
     return Loss(variant, size, microseconds, float(np.max(differences)), alarms, steps, metrics)
 
 
 def stored_scores(run: FinishedRun, part: Literal["validation", "test"]) -> Float64:
     """The run's stored score of each window of a part, float64 (window,)."""
-    count = len(run.data.windows(part))
-    numbered: Any = evaluate.scores_table(
-        [run.data.steps(part, np.arange(count, dtype=np.float64))], np.inf
-    )["score"]
-    pairs = pl.DataFrame(
-        {"window": numbered, "score": run.scores.filter(pl.col("split") == part)["score"]}
-    ).drop_nulls("window")
+    numbers = np.arange(len(run.data.windows(part)), dtype=np.float64)
+    numbered = evaluate.scores_table([run.data.steps(part, numbers)], np.inf)["score"]
+    stored = run.scores.filter(pl.col("split") == part)["score"]
+    pairs = pl.DataFrame({"window": numbered, "score": stored}).drop_nulls("window")
     return pairs.sort("window")["score"].fill_null(np.nan).to_numpy()

@@ -86,19 +86,13 @@ class Stdin:
         """A pipe has no places."""
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
-        """See `Source`."""
-        if (
-            not self._ready
-            and not self.ended
-            and select.select([self._descriptor], [], [], seconds)[0]
-        ):
+        waits = not self._ready and not self.ended
+        if waits and select.select([self._descriptor], [], [], seconds)[0]:
             chunk = os.read(self._descriptor, CHUNK)
             self.ended = not chunk
             lines = self._lines.feed(chunk) if chunk else self._lines.rest()
-            arrived = time.time()
-            self._ready = [
-                Raw("stdin", line, arrived) for line, _ in lines if line is None or line.strip()
-            ]
+            known = [line for line, _ in lines if line is None or line.strip()]
+            self._ready = [Raw("stdin", line, time.time()) for line in known]
         batch, self._ready = self._ready[:limit], self._ready[limit:]
         return batch
 
@@ -182,29 +176,23 @@ class Followed:
         except FileNotFoundError:
             return False
         except OSError as error:
-            self._notices.add(
-                "file cannot be read", f"{self._path}: {error.strerror}; trying again"
-            )
+            why = f"{self._path}: {error.strerror}; trying again"
+            self._notices.add("file cannot be read", why)
             return False
         status = os.fstat(self._file)
         if stat.S_ISDIR(status.st_mode):
-            raise UsageError(
-                f"--follow {self._path}: is a folder", "name a file of JSON lines, or - for stdin"
-            )
+            how = "name a file of JSON lines, or - for stdin"
+            raise UsageError(f"--follow {self._path}: is a folder", how)
         self._inode, self._begin = status.st_ino, b""
         self._lines = Lines(self._longest)
         if self._start:
-            offset = self._start["offset"]
-            if (
-                self._start["inode"] == status.st_ino
-                and offset <= status.st_size
-                and self._start.get("begin") == self._digest(offset)
-            ):
+            offset, known = self._start["offset"], self._start["inode"] == status.st_ino
+            known = known and offset <= status.st_size
+            if known and self._start.get("begin") == self._digest(offset):
                 self._lines.offset = os.lseek(self._file, offset, os.SEEK_SET)
             else:
-                self._notices.add(
-                    "file replaced while nobody read it", f"{self._path}: read from its beginning"
-                )
+                why = f"{self._path}: read from its beginning"
+                self._notices.add("file replaced while nobody read it", why)
             self._start = {}
         return True
 
@@ -226,7 +214,6 @@ class Followed:
         arrived = time.time()
         for line, offset in lines:
             if line is None or line.strip():
-                place = json.dumps(
-                    {"inode": self._inode, "offset": offset, "begin": self._digest(offset)}
-                ).encode()
-                self._ready.append(Raw(self._source, line, arrived, place=place))
+                begin = self._digest(offset)
+                place = json.dumps({"inode": self._inode, "offset": offset, "begin": begin})
+                self._ready.append(Raw(self._source, line, arrived, place=place.encode()))

@@ -108,9 +108,6 @@ def described(measures: dict[str, Measure]) -> str:
         f"{name} {each.psi:.3f}" + ("" if each.ks is None else f" (KS {each.ks:.3f})")
         for name, each in ordered[:5]
     ]
-    missing = (
-        ""
-        if any(each.ks is not None for _, each in ordered)
-        else "; no KS test, scipy is not installed"
-    )
+    known = any(each.ks is not None for _, each in ordered)
+    missing = "" if known else "; no KS test, scipy is not installed"
     return f"drift, PSI over {ordered[0][1].steps} steps: {', '.join(shown)}{missing}"

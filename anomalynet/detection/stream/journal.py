@@ -28,9 +28,8 @@ class Appended:
 
     def __init__(self, path: Path, told: Path | None = None, empty: bool = False) -> None:
         self.path, self._told = path, told or path
-        self._file = os.open(
-            path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if empty else 0), 0o644
-        )
+        how = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if empty else 0)
+        self._file = os.open(path, how, 0o644)
         self.size = os.fstat(self._file).st_size
 
     def append(self, content: bytes, sync: bool = False) -> None:
@@ -68,9 +67,8 @@ class Appended:
         os.close(self._file)
 
     def _failed(self, error: OSError) -> RunError:
-        return RunError(
-            f"{self._told}: {error.strerror or error}", "make room; the same command continues"
-        )
+        what = f"{self._told}: {error.strerror or error}"
+        return RunError(what, "make room; the same command continues")
 
 
 def sync_folder(folder: Path) -> None:
@@ -154,13 +152,8 @@ def batches(path: Path) -> Iterator[list[Entry]]:
 
 def _packed(entry: Entry) -> bytes:
     name = entry.name.encode()
-    return b"".join(
-        (
-            ENTRY.pack(CODES[entry.kind], entry.time, len(name), len(entry.content)),
-            name,
-            entry.content,
-        )
-    )
+    head = ENTRY.pack(CODES[entry.kind], entry.time, len(name), len(entry.content))
+    return head + name + entry.content
 
 
 def _entries(body: memoryview) -> list[Entry]:
@@ -168,15 +161,9 @@ def _entries(body: memoryview) -> list[Entry]:
     while at < len(body):
         code, time, name, content = ENTRY.unpack_from(body, at)
         at += ENTRY.size
-        found.append(
-            Entry(
-                KINDS[code],
-                str(body[at : at + name], "utf-8"),
-                bytes(body[at + name : at + name + content]),
-                time,
-            )
-        )
-        at += name + content
+        text, at = str(body[at : at + name], "utf-8"), at + name
+        found.append(Entry(KINDS[code], text, bytes(body[at : at + content]), time))
+        at += content
     return found
 
 

@@ -49,19 +49,16 @@ alarms."""
 
 VARIABLES = f"{READINGS}_USERNAME, _PASSWORD, _CA, _CERT, _KEY"
 
-FINAL = frozenset(
-    (
-        "Bad user name or password",
-        "Not authorized",
-        "Bad authentication method",
-        "Banned",
-        "Client identifier not valid",
-        "Unsupported protocol version",
-        "Server moved",
-        "Use another server",
-    )
-)
-"""Refusals of a broker that trying again does not change."""
+FINAL = {  # refusals of a broker that trying again does not change
+    "Bad user name or password",
+    "Not authorized",
+    "Bad authentication method",
+    "Banned",
+    "Client identifier not valid",
+    "Unsupported protocol version",
+    "Server moved",
+    "Use another server",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +88,8 @@ def address(url: str) -> Address:
             f"{url}: not an MQTT address", "mqtt://host[:port]/topic, or mqtts:// for TLS"
         )
     tls = parts.scheme == "mqtts"
-    topic = unquote(
-        url.partition("://")[2].partition("/")[2]
-    )  # by hand: `#` is a wildcard here, not a fragment
+    # by hand: `#` is a wildcard here, not a fragment
+    topic = unquote(url.partition("://")[2].partition("/")[2])
     if not topic:
         raise UsageError(f"{url}: names no topic", f"{url.rstrip('/')}/sensors/#")
     return Address(host, port or (8883 if tls else 1883), topic, tls)
@@ -127,21 +123,15 @@ def make_client(
     except ImportError:
         raise UsageError("MQTT needs the package paho-mqtt", "pip install paho-mqtt") from None
 
-    client = Client(
-        CallbackAPIVersion.VERSION2,
-        client_id,
-        protocol=MQTTProtocolVersion.MQTTv5,
-        manual_ack=manual_ack,
-    )
+    version, protocol = CallbackAPIVersion.VERSION2, MQTTProtocolVersion.MQTTv5
+    client = Client(version, client_id, protocol=protocol, manual_ack=manual_ack)
     client.reconnect_delay_set(1, 30)
     environment = os.environ
     if user := environment.get(f"{credentials}_USERNAME"):
         password = environment.get(f"{credentials}_PASSWORD")
         if password and not where.tls and where.host not in LOCAL:
-            raise UsageError(
-                f"MQTT broker {where}: {credentials}_PASSWORD would be sent in clear text",
-                "use mqtts://",
-            )
+            what = f"{credentials}_PASSWORD would be sent in clear text"
+            raise UsageError(f"MQTT broker {where}: {what}", "use mqtts://")
         client.username_pw_set(user, password)
     if where.tls:
         client.tls_set_context(_tls(environment))
@@ -165,24 +155,17 @@ def connection_error() -> BaseException | None:
 
 def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:
     authority = environment.get("ANOMALYNET_MQTT_CA")
-    certificate, key = (
-        environment.get("ANOMALYNET_MQTT_CERT"),
-        environment.get("ANOMALYNET_MQTT_KEY"),
-    )
+    certificate = environment.get("ANOMALYNET_MQTT_CERT")
+    key = environment.get("ANOMALYNET_MQTT_KEY")
     try:
         context = ssl.create_default_context(cafile=authority)
     except OSError as error:
-        raise UsageError(
-            f"ANOMALYNET_MQTT_CA: {authority}: {error.strerror or 'no certificate'}",
-            "name a PEM file",
-        ) from None
+        what = f"ANOMALYNET_MQTT_CA: {authority}: {error.strerror or 'no certificate'}"
+        raise UsageError(what, "name a PEM file") from None
     if certificate:
         try:
             context.load_cert_chain(certificate, key)
         except OSError as error:
-            what = (
-                f"ANOMALYNET_MQTT_CERT, _KEY: {certificate}: "
-                f"{error.strerror or 'no certificate with its key'}"
-            )
-            raise UsageError(what, "name PEM files") from None
+            what = f"{certificate}: {error.strerror or 'no certificate with its key'}"
+            raise UsageError(f"ANOMALYNET_MQTT_CERT, _KEY: {what}", "name PEM files") from None
     return context

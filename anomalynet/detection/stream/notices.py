@@ -16,12 +16,8 @@ def printable(example: object) -> str:
     if isinstance(example, bytes | bytearray | memoryview):
         example = bytes(example[: 4 * EXAMPLE]).decode("utf-8", "backslashreplace")
     text = str(example)
-    return (
-        (text[:EXAMPLE] + ("…" if len(text) > EXAMPLE else ""))
-        .encode("unicode_escape")
-        .decode()
-        .replace("\\u2026", "...")
-    )
+    shown = text[:EXAMPLE] + ("…" if len(text) > EXAMPLE else "")
+    return shown.encode("unicode_escape").decode().replace("\\u2026", "...")
 
 
 def to_stderr(line: str) -> None:

@@ -57,9 +57,7 @@ time stamp."""
 @dataclass(slots=True)
 class _Source:
     heard: float  # wall clock
-    behind: float | None = (
-        None  # seconds by which its event time is behind the wall clock, once that is settled
-    )
+    behind: float | None = None  # its event time is so many seconds behind, once that is settled
     ticked: float = -math.inf  # wall clock of its last tick
 
 

@@ -89,11 +89,8 @@ class Service:
         """Collect what came, and do everything with it."""
         raws = self.source.collect(BATCH, WAIT)
         now = time.time()
-        entries = [
-            Entry("message", raw.source, raw.payload or b"", raw.arrived)
-            for raw in raws
-            if self._is_new(raw)
-        ]
+        new = [raw for raw in raws if self._is_new(raw)]
+        entries = [Entry("message", raw.source, raw.payload or b"", raw.arrived) for raw in new]
         for sink in self.sinks:
             entries += [Entry("delivered", sink.name, key.encode()) for key in sink.delivered()]
         if raws and raws[-1].place:
@@ -101,12 +98,8 @@ class Service:
         self._keep(entries)
         self.source.acknowledge(raws)
         if self.patience is not None:
-            self._keep(
-                [
-                    Entry("tick", name, str(clock).encode(), now)
-                    for name, clock in self.patience.due(now)
-                ]
-            )
+            due = self.patience.due(now)
+            self._keep([Entry("tick", name, str(clock).encode(), now) for name, clock in due])
         self._look()
 
     def close(self) -> None:
@@ -201,11 +194,8 @@ class Service:
             for kind in self.engine.counts:
                 self.parser.notices.tell(kind)
             status.rejected = dict(self.parser.notices.snapshot() + Counter(self.engine.counts))
-        if (
-            self.drift is not None
-            and self.drift_every is not None
-            and now - self._drifted >= self.drift_every
-        ):
+        every = self.drift_every
+        if self.drift is not None and every is not None and now - self._drifted >= every:
             self._drifted = now
             status.drift = self.drift.measure()
             self.tell_drift(status.drift)
@@ -226,14 +216,13 @@ class Service:
                 self.scores.sync()
 
     def _own(self) -> dict[str, Any]:
+        scores = self.scores
         return {
             "place": self._place.decode(),
             "seen": self._seen.to_hex(),
-            "behind": self.patience.to_json() if self.patience is not None else {},
+            "behind": {} if self.patience is None else self.patience.to_json(),
             "pending": {sink.name: sink.pending() for sink in self.sinks},
-            "scores": [str(self.scores.path.resolve()), self.scores.size]
-            if self.scores is not None
-            else None,
+            "scores": None if scores is None else [str(scores.path.resolve()), scores.size],
         }
 
     def _restore(self, own: dict[str, Any]) -> None:
@@ -243,17 +232,13 @@ class Service:
             self.patience.restore(own["behind"])
         for sink in self.sinks:
             sink.restore(own["pending"].get(sink.name, []))
-        if (
-            self.scores is not None
-            and own["scores"]
-            and own["scores"][0] == str(self.scores.path.resolve())
-        ):
-            self.scores.cut(own["scores"][1])
+        if self.scores is not None and own["scores"]:
+            path, size = own["scores"]
+            if path == str(self.scores.path.resolve()):
+                self.scores.cut(size)
 
 
 def _clock(message: Message) -> int | None:
-    return (
-        message.clock
-        if message.clock is not None
-        else max((reading.time for reading in message.readings), default=None)
-    )
+    if message.clock is not None:
+        return message.clock
+    return max((reading.time for reading in message.readings), default=None)

@@ -10,6 +10,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,23 +47,19 @@ class State:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise UsageError(
-                f"{folder}: {error.strerror}", "--state names a folder of the detector's own"
-            ) from None
+            how = "--state names a folder of the detector's own"
+            raise UsageError(f"{folder}: {error.strerror}", how) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._lock)
-            raise UsageError(
-                f"{folder}: another detector uses this state",
-                "stop it, or give each its own --state",
-            ) from None
+            what = f"{folder}: another detector uses this state"
+            raise UsageError(what, "stop it, or give each its own --state") from None
         owner = folder / "model.json"
         if owner.exists() and read_json(owner).get("model") != model:
             self._unlock()
-            raise UsageError(
-                f"{folder}: the state of another model", "give each model its own --state"
-            )
+            what = f"{folder}: the state of another model"
+            raise UsageError(what, "give each model its own --state")
         if not owner.exists():
             write_json(owner, {"model": model})
             if sync:
@@ -83,17 +80,14 @@ class State:
             try:
                 arrays, own = _read(self._snapshot(number))
             except DAMAGE as error:
-                self._notices.add(
-                    "snapshot damaged, the one before is used", f"{self._snapshot(number)}: {error}"
-                )
+                what = f"{self._snapshot(number)}: {error}"
+                self._notices.add("snapshot damaged, the one before is used", what)
                 continue
             return arrays, own, self._since(number, last)
         if snapshots and 0 not in journals:
             self._unlock()
-            raise UsageError(
-                f"{self.folder}: no snapshot can be read",
-                "move the folder away to start without a state",
-            )
+            what = f"{self.folder}: no snapshot can be read"
+            raise UsageError(what, "move the folder away to start without a state")
         return {}, {}, self._since(0, last)
 
     def append(self, batch: Sequence[Entry]) -> None:
@@ -121,9 +115,8 @@ class State:
         if self._journal is not None:
             self._journal.close()
         self._number, self._journal = number, journal
-        self._writing = threading.Thread(
-            target=self._write, args=(number, content), name="snapshot", daemon=True
-        )
+        write = partial(self._write, number, content)
+        self._writing = threading.Thread(target=write, name="snapshot", daemon=True)
         self._writing.start()
         if wait:
             self._writing.join()

@@ -70,9 +70,8 @@ class Status:
         self.recent.extend(outcome.events)
         self.names = names
         if len(names) > len(self.last):
-            self.last = np.concatenate(
-                [self.last, np.full(max(64, len(names) * 2) - len(self.last), np.nan)]
-            )
+            more = max(64, len(names) * 2) - len(self.last)
+            self.last = np.concatenate([self.last, np.full(more, np.nan)])
         self.last[steps.row[scored]] = steps.score[scored]
 
     def to_json(self) -> dict[str, Any]:
@@ -102,18 +101,15 @@ def sparkline(values: npt.NDArray[np.float64], threshold: float) -> str:
     finite = values[np.isfinite(values)]
     low = float(min(finite.min(), threshold)) if len(finite) else 0.0
     span = (float(max(finite.max(), threshold)) - low if len(finite) else 0.0) or 1.0
-    return "".join(
-        BARS[min(7, int((value - low) / span * 8))] if np.isfinite(value) else " "
-        for value in values
-    )
+    heights = np.minimum(7, (values - low) / span * 8)
+    drawn = zip(values.tolist(), heights.tolist(), strict=True)
+    return "".join(BARS[int(height)] if np.isfinite(value) else " " for value, height in drawn)
 
 
 def line(status: Status, rate: float) -> str:
     """The whole status in one line."""
-    states = (
-        ", ".join(f"{count} {state}" for state, count in status.states.items() if count)
-        or "no devices"
-    )
+    known = [f"{count} {state}" for state, count in status.states.items() if count]
+    states = ", ".join(known) or "no devices"
     lag = "" if status.lag is None else f", lag {status.lag:.1f} s"
     rejected = f", {sum(status.rejected.values())} rejected" if status.rejected else ""
     drift = max(((each.psi, name) for name, each in status.drift.items()), default=None)
