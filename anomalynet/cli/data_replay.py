@@ -20,7 +20,7 @@ from anomalynet.cli.output import warn
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
-    from anomalynet.replay.messages import Sent
+    from anomalynet.replay.rows import Sent
 
 ROWS = "write a data set's rows as a table that `anomalynet detect FILE` reads"
 REPLAY = (
@@ -86,9 +86,8 @@ def replay(args: argparse.Namespace) -> int:
         UsageError: the address or its broker does not do.
     """
     from anomalynet.data import sources
-    from anomalynet.replay.messages import gateways, messages
     from anomalynet.replay.publish import Publisher
-    from anomalynet.replay.rows import detector_rows
+    from anomalynet.replay.rows import detector_rows, gateways, messages
 
     with ExitStack() as stack:
         send: Callable[[str], None] = functools.partial(print, flush=True)
@@ -118,7 +117,7 @@ def replay(args: argparse.Namespace) -> int:
 
 def _document(one: Sent, sequence: int, shift: int) -> str:
     """A gateway's message as JSON; `shift` in µs moves its times."""
-    from anomalynet.detection.events import iso
+    from anomalynet.detection.records import iso
 
     readings = [
         {"device": device, "time": iso(time + shift), "values": values}
@@ -140,7 +139,7 @@ def _speed(text: str) -> float:
 
 
 def _moment(text: str) -> int:
-    from anomalynet.detection.times import microseconds
+    from anomalynet.detection.records import microseconds
 
     found = microseconds(text)
     if found is None:

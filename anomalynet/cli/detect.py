@@ -95,7 +95,7 @@ def _add_stream(group: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect."""
-    from anomalynet.detection.stream.addresses import refuse_credentials
+    from anomalynet.detection.stream.mqtt import refuse_credentials
 
     given = [name for name in ("file", "follow", "mqtt") if getattr(args, name) is not None]
     if len(given) != 1:

@@ -12,9 +12,9 @@ from typing import Any
 from anomalynet.cli.detect import make_engine
 from anomalynet.cli.output import print_json
 from anomalynet.detection.evaluation import Evaluation
-from anomalynet.detection.readings import Message
+from anomalynet.detection.records import Message
 from anomalynet.detection.sinks import check_delivered
-from anomalynet.detection.sinks.scores import ScoresFile
+from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.sources.file import Recording
 from anomalynet.detection.stream.messages import Parser

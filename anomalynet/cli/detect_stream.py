@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from anomalynet.cli.detect import make_engine
 from anomalynet.cli.output import print_json
-from anomalynet.detection.sinks.scores import ScoresFile
+from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.sources import Source
 from anomalynet.detection.sources.follow import Followed, Stdin
@@ -24,8 +24,7 @@ from anomalynet.detection.stream.notices import Notices, to_stderr
 from anomalynet.detection.stream.patience import Patience
 from anomalynet.detection.stream.service import Service
 from anomalynet.detection.stream.snapshots import State
-from anomalynet.detection.stream.status import Status
-from anomalynet.detection.stream.watch import Watch, line
+from anomalynet.detection.stream.status import Status, Watch, line
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:

@@ -28,8 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export."""
-    from anomalynet.detection.export.packages import require_packages
-    from anomalynet.detection.export.paths import checked, named
+    from anomalynet.detection.export.paths import checked, named, require_packages
     from anomalynet.runs.collect import find_run
 
     variants = named(args.variants)

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _named(kind: str) -> list[dict[str, object]]:
     from anomalynet.config import locate
-    from anomalynet.config.models import model_class, model_names
+    from anomalynet.config.model import model_class, model_names
 
     if kind == "models":
         texts = {name: model_class(name).__doc__ or "" for name in model_names()}

@@ -13,7 +13,7 @@ from anomalynet.cli.output import duration, print_json, print_table
 from anomalynet.errors import NothingToCompareError, UsageError
 
 if TYPE_CHECKING:
-    from anomalynet.runs.standing import Standing, SweepStanding
+    from anomalynet.runs.sweeps import Standing, SweepStanding
 
 SUMMARY = (
     "say how sweeps stand: running, done, failed and why, stale, and the time left; also "
@@ -52,8 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _standings(args: argparse.Namespace) -> list[SweepStanding]:
-    from anomalynet.runs.standing import standing
-    from anomalynet.runs.sweeps import read_sweeps
+    from anomalynet.runs.sweeps import read_sweeps, standing
 
     records = read_sweeps(args.runs)
     if not records:

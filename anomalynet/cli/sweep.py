@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
 
     from anomalynet.cli import sweep_report
-    from anomalynet.runs.standing import brief
+    from anomalynet.runs.sweeps import brief
 
     own, out = list(chosen.values()), args.out or Path("reports") / label
     sweep_report.announce(jobs, args.runs, slots)

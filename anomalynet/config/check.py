@@ -63,11 +63,8 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
     split, model = config.data.split, config.model
     if config.seed >= 2**32:
         yield "seed", f"must be below 2^32, not {config.seed}"
-    if not math.isfinite(config.evaluation.fixed_threshold):
-        yield (
-            "evaluation.fixed_threshold",
-            f"must be finite, not {config.evaluation.fixed_threshold}",
-        )
+    if not math.isfinite(limit := config.evaluation.fixed_threshold):
+        yield "evaluation.fixed_threshold", f"must be finite, not {limit}"
     if split.fold >= split.folds:
         yield "data.split.fold", f"must be below data.split.folds = {split.folds}, not {split.fold}"
     dropout = getattr(model, "dropout", 0.0)
@@ -76,15 +73,11 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
     if getattr(model, "kernel", 1) % 2 == 0:
         yield "model.kernel", "must be odd"
     if getattr(model, "cnn", True) is False and getattr(model, "lstm", True) is False:
-        yield (
-            "model.lstm",
-            "model.cnn and model.lstm cannot both be off: nothing would read the sequence",
-        )
+        what = "model.cnn and model.lstm cannot both be off: nothing would read the sequence"
+        yield "model.lstm", what
     if getattr(model, "matched_depth", 0) and getattr(model, "autoencoder_depth", 0):
-        yield (
-            "model.matched_depth",
-            "stands for an autoencoder that is not there: it needs model.autoencoder_depth = 0",
-        )
+        what = "stands for an autoencoder that is not there: it needs model.autoencoder_depth = 0"
+        yield "model.matched_depth", what
     if getattr(model, "pool", 1) > config.data.window:
         yield "model.pool", f"must not exceed data.window = {config.data.window}"
 

@@ -21,11 +21,8 @@ def flatten_tree(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Dotted key → value of nested sections, such as a run's `config.yaml`."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
-        flat |= (
-            flatten_tree(value, f"{prefix}{key}.")
-            if isinstance(value, Mapping)
-            else {prefix + key: value}
-        )
+        section = isinstance(value, Mapping)
+        flat |= flatten_tree(value, f"{prefix}{key}.") if section else {prefix + key: value}
     return flat
 
 
@@ -40,9 +37,8 @@ def canonical(config: Config) -> str:
         semantic["model.name"] = Path(config.model.name).name
         semantic["model.source"] = hashlib.sha256(Path(config.model.name).read_bytes()).hexdigest()
     if config.data.name.endswith(".yaml"):
-        semantic["data.name"] = Path(
-            config.data.name
-        ).name  # what the file says is in the data's fingerprint
+        # what the file says is in the data's fingerprint
+        semantic["data.name"] = Path(config.data.name).name
     return json.dumps({"schema": SCHEMA_VERSION, "config": semantic}, sort_keys=True)
 
 

@@ -29,11 +29,8 @@ def shown(path: Path) -> str:
 
 
 def read_yaml(path: Path) -> list[Leaf]:
-    """The leaves of a YAML file, in its order.
-
-    Raises:
-        ConfigError: unreadable, not YAML, not a mapping, or a key that stands twice.
-    """
+    """The leaves of a YAML file, in its order. Raises ConfigError: unreadable, not YAML, not a
+    mapping, or a key that stands twice."""
     name = shown(path)
     try:
         loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
@@ -66,39 +63,30 @@ def _walk(
         line = key_node.start_mark.line + 1
         key = str(loader.construct_object(key_node, deep=True))
         if key in seen:
-            problems.append(
-                Problem(
-                    f"{name}:{line}", f"key {prefix + key!r} stands already in line {seen[key]}"
-                )
-            )
+            what = f"key {prefix + key!r} stands already in line {seen[key]}"
+            problems.append(Problem(f"{name}:{line}", what))
         seen[key] = line
         if isinstance(value_node, yaml.MappingNode) and value_node.value:
             yield from _walk(loader, value_node, f"{prefix}{key}.", name, problems)
         else:
-            yield Leaf(
-                prefix + key, loader.construct_object(value_node, deep=True), f"{name}:{line}"
-            )
+            value = loader.construct_object(value_node, deep=True)
+            yield Leaf(prefix + key, value, f"{name}:{line}")
 
 
 def read_overrides(overrides: Sequence[str]) -> list[Leaf]:
-    """The leaves of `key=value` arguments; values are YAML.
-
-    Raises:
-        ConfigError: every argument that is not key=value, at once.
-    """
+    """The leaves of `key=value` arguments; values are YAML. Raises ConfigError: every argument that
+    is not key=value, at once."""
     found: list[Leaf] = []
     problems: list[Problem] = []
     for text in overrides:
-        key, equals, value = text.partition("=")
+        (key, equals, value), where = text.partition("="), f"argument {text!r}"
         if not equals or not key:
-            problems.append(
-                Problem(f"argument {text!r}", "expected key=value, such as training.epochs=5")
-            )
+            problems.append(Problem(where, "expected key=value, such as training.epochs=5"))
             continue
         try:
-            found.append(Leaf(key, yaml.safe_load(value) if value else None, f"argument {text!r}"))
+            found.append(Leaf(key, yaml.safe_load(value) if value else None, where))
         except yaml.YAMLError:
-            problems.append(Problem(f"argument {text!r}", f"{value!r} is not a YAML value"))
+            problems.append(Problem(where, f"{value!r} is not a YAML value"))
     if problems:
         raise ConfigError(problems)
     return found

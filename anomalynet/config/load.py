@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from anomalynet.config import check, locate
 from anomalynet.config.leaves import Leaf, read_overrides, read_yaml
-from anomalynet.config.models import model_class, model_names
+from anomalynet.config.model import model_class, model_names
 from anomalynet.config.schema import Config, DataConfig
 from anomalynet.errors import ConfigError, Problem
 
@@ -43,10 +43,8 @@ def load(
         overrides: `key=value` arguments; they win over everything.
         axis: values that a sweep gives; they win over the files.
         places: where the sweep sets a key, file and line; `the sweep` where that is not known.
-
-    Raises:
-        UsageError: no such experiment.
-        ConfigError: every problem, with file, line and the nearest valid key.
+    Raises UsageError: no such experiment; ConfigError: every problem, with file, line and the
+    nearest valid key.
     """
     path = locate.find("experiments", experiment)
     levels, problems = chain(path)
@@ -94,11 +92,9 @@ def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf
                 *(other.name for other in path.parent.glob("*.yaml") if other != path),
                 *locate.files(kind),
             ]
-            near = difflib.get_close_matches(str(named.value), known, n=1)
-            what = (
-                f"extends {named.value!r}, which is neither in {path.parent} nor among the {kind}"
-            )
-            return levels, [Problem(named.where, what, near[0] if near else None)]
+            what = f"extends {named.value!r}, which is neither in {path.parent}"
+            what = f"{what} nor among the {kind}"
+            return levels, [Problem(named.where, what, nearest(str(named.value), known))]
         if parent.resolve() in visited:
             return levels, [Problem(named.where, "`extends` leads back to itself")]
         path = parent
@@ -115,23 +111,13 @@ def _parent(path: Path, target: str, kind: locate.Kind) -> Path | None:
 def _resolve(levels: list[list[Leaf]], name: str, problems: list[Problem]) -> Loaded:
     model_leaf = _model_leaf(levels)
     if model_leaf is None:
-        raise ConfigError(
-            problems
-            or [
-                Problem(
-                    name, "no model is named: set model.name, or extend an experiment that does"
-                )
-            ]
-        )
+        what = "no model is named: set model.name, or extend an experiment that does"
+        raise ConfigError(problems or [Problem(name, what)])
     try:
         chosen = model_class(str(model_leaf.value))
     except KeyError:
-        near = difflib.get_close_matches(str(model_leaf.value), model_names(), n=1)
-        problems.append(
-            Problem(
-                model_leaf.where, f"unknown model {model_leaf.value!r}", near[0] if near else None
-            )
-        )
+        near = nearest(str(model_leaf.value), model_names())
+        problems.append(Problem(model_leaf.where, f"unknown model {model_leaf.value!r}", near))
         chosen = model_class("hybrid")
     tree = structured(Config(model=chosen()))
     known = leaf_keys(tree)
@@ -165,9 +151,8 @@ def _effective(levels: list[list[Leaf]], model: str) -> list[Leaf]:
     kept: list[Leaf] = []
     current: str | None = None
     for level in levels:
-        current = next(
-            (str(leaf.value) for leaf in reversed(level) if leaf.key == "model.name"), current
-        )
+        if (own := _model_leaf([level])) is not None:
+            current = str(own.value)
         kept.extend(
             leaf for leaf in level if not leaf.key.startswith("model.") or current in (None, model)
         )
@@ -195,11 +180,8 @@ def leaf_keys(tree: DictConfig, prefix: str = "") -> list[str]:
     keys: list[str] = []
     for key in map(str, tree):
         child = tree._get_node(key)
-        keys += (
-            leaf_keys(child, f"{prefix}{key}.")
-            if isinstance(child, DictConfig)
-            else [f"{prefix}{key}"]
-        )
+        name = f"{prefix}{key}"
+        keys += leaf_keys(child, f"{name}.") if isinstance(child, DictConfig) else [name]
     return keys
 
 
@@ -217,18 +199,14 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
             return Problem(leaf.where, f"{leaf.key!r} is a section, not a value", inside[0])
         return Problem(leaf.where, f"unknown key {leaf.key!r}", nearest_key(leaf.key, known))
     if isinstance(leaf.value, str) and re.search(r"\$\{(?![\w.]+\})", leaf.value):
-        return Problem(
-            leaf.where, f"{leaf.key}: {leaf.value!r}: only ${{another.key}} can be filled in"
-        )
+        what = f"{leaf.key}: {leaf.value!r}: only ${{another.key}} can be filled in"
+        return Problem(leaf.where, what)
     try:
         OmegaConf.update(tree, leaf.key, leaf.value, merge=False)
     except OmegaConfBaseException as error:
         what = str(error).splitlines()[0]
-        choices = _choices(tree, leaf.key)
-        near = difflib.get_close_matches(str(leaf.value), choices, n=1) if choices else []
-        return Problem(
-            leaf.where, f"{leaf.key}: {what[0].lower()}{what[1:]}", near[0] if near else None
-        )
+        near = nearest(str(leaf.value), _choices(tree, leaf.key))
+        return Problem(leaf.where, f"{leaf.key}: {what[0].lower()}{what[1:]}", near)
     return None
 
 
@@ -241,8 +219,12 @@ def nearest_key(key: str, known: Sequence[str]) -> str | None:
         homes = [other for other in known if other.rpartition(".")[2] == cutoff_name]
         if homes:
             return max(homes, key=lambda other: difflib.SequenceMatcher(None, key, other).ratio())
-    near = difflib.get_close_matches(key, known, n=1)
-    return near[0] if near else None
+    return nearest(key, known)
+
+
+def nearest(text: str, known: Iterable[str]) -> str | None:
+    """The spelling that was probably meant, if one is near."""
+    return next(iter(difflib.get_close_matches(text, known, n=1)), None)
 
 
 def _choices(tree: DictConfig, key: str) -> list[str]:
@@ -250,11 +232,8 @@ def _choices(tree: DictConfig, key: str) -> list[str]:
     owner: Any = OmegaConf.get_type(OmegaConf.select(tree, section) if section else tree)
     if not is_dataclass(owner):
         return []
-    return [
-        str(choice)
-        for choice in getattr(get_type_hints(owner)[name], "__args__", ())
-        if isinstance(choice, str)
-    ]
+    choices = getattr(get_type_hints(owner)[name], "__args__", ())
+    return [choice for choice in choices if isinstance(choice, str)]
 
 
 def interpolation_problems(tree: DictConfig, origins: dict[str, str]) -> list[Problem]:

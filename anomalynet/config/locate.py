@@ -30,11 +30,7 @@ def files(kind: Kind) -> dict[str, Path]:
 
 
 def find(kind: Kind, name: str) -> Path:
-    """The YAML file for a name or a path.
-
-    Raises:
-        UsageError: no such file; names the nearest.
-    """
+    """The YAML file for a name or a path. Raises UsageError: no such file; names the nearest."""
     if name.endswith((".yaml", ".yml")):
         path = Path(name)
         if path.is_file():

@@ -1,10 +1,18 @@
-"""One small dataclass per model; `name` picks the module of the same name in `anomalynet/models/`.
-Never imports torch."""
+"""One small dataclass per model; `name` picks the module of the same name in `anomalynet/models/`,
+or the path of a file of the user's own. Never imports torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+import hashlib
+import importlib.util
+import sys
+from dataclasses import dataclass, is_dataclass
+from pathlib import Path
+from types import ModuleType
 from typing import Literal
+
+from anomalynet.errors import UsageError
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -161,3 +169,62 @@ class IsolationForest(ModelConfig):
     name: str = "isolation_forest"
     trees: int = 200
     """Number of trees."""
+
+
+def model_names() -> list[str]:
+    """Names of the models that come with the package."""
+    return sorted(_by_name())
+
+
+def model_class(name: str) -> type[ModelConfig]:
+    """The options of a model. Raises KeyError: no model of that name; UsageError: `name` is a path,
+    and no model can be read there."""
+    if not name.endswith(".py"):
+        return _by_name()[name]
+    config = getattr(user_module(name), "Config", None)
+    if not (isinstance(config, type) and is_dataclass(config) and issubclass(config, ModelConfig)):
+        what = "no dataclass `Config` that extends anomalynet.config.model.ModelConfig"
+        raise UsageError(f"{name}: {what}", "the README shows one")
+    return config
+
+
+def user_module(path: str) -> ModuleType:
+    """Import a user's own model file; what is imported already is known by its content, so that an
+    edited file counts anew. Raises UsageError: no such file, or it cannot be imported; says in
+    which line."""
+    file = Path(path).resolve()
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else ""
+    name = f"anomalynet_user_{file.stem}_{digest}"
+    if digest and name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file)
+    if not digest or spec is None or spec.loader is None:
+        others = [other.name for other in file.parent.glob("*.py")]
+        near = difflib.get_close_matches(file.name, others, n=1)
+        how = f"did you mean {near[0]}?" if near else None
+        raise UsageError(f"model.name: there is no file {path}", how)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise in_user_file(path, error) from None
+    return module
+
+
+def in_user_file(path: str, error: Exception) -> UsageError:
+    """An exception as one message that names the last line of the user's model file on its way."""
+    line, trace = getattr(error, "lineno", None), error.__traceback__
+    while trace:
+        if Path(trace.tb_frame.f_code.co_filename) == Path(path).resolve():
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    what = f"{path}:{line or 1}: {type(error).__name__}: {error}"
+    return UsageError(what, "mend your model file")
+
+
+def _by_name() -> dict[str, type[ModelConfig]]:
+    known = [value for value in globals().values() if isinstance(value, type)]
+    configs = [value for value in known if issubclass(value, ModelConfig)]
+    return {own().name: own for own in configs if own().name}

@@ -6,6 +6,8 @@ from __future__ import annotations
 import ast
 import inspect
 from dataclasses import fields, is_dataclass
+from itertools import pairwise
+from math import inf
 from typing import Any
 
 import yaml
@@ -13,15 +15,14 @@ import yaml
 from anomalynet.config import model, schema
 from anomalynet.config.identity import flatten
 from anomalynet.config.load import Loaded
-from anomalynet.config.models import model_class
+from anomalynet.config.model import model_class
 
 
 def scalar(value: object) -> str:
     """A value as it stands in YAML, on one line."""
     style = '"' if isinstance(value, str) and "\n" in value else None
-    text: str = yaml.safe_dump(
-        value, default_flow_style=True, allow_unicode=True, width=float("inf"), default_style=style
-    )
+    how: dict[str, Any] = {"default_flow_style": True, "allow_unicode": True, "width": inf}
+    text: str = yaml.safe_dump(value, default_style=style, **how)
     return text.removesuffix("...\n").strip()
 
 
@@ -69,27 +70,13 @@ def documentation(model_name: str) -> list[dict[str, object]]:
             if is_dataclass(value):
                 walk(value, f"{prefix}{field.name}.")
                 continue
-            text = next(
-                (
-                    texts[c.__name__, field.name]
-                    for c in type(instance).__mro__
-                    if (c.__name__, field.name) in texts
-                ),
-                "",
-            )
-            kind = (
-                str(field.type).replace("Literal[", "").replace("]", "")
-                if "Literal" in str(field.type)
-                else str(field.type)
-            )
-            rows.append(
-                {
-                    "key": prefix + field.name,
-                    "type": kind,
-                    "default": scalar(value),
-                    "meaning": text,
-                }
-            )
+            owners = [(owner.__name__, field.name) for owner in type(instance).__mro__]
+            text = next((texts[owner] for owner in owners if owner in texts), "")
+            kind = str(field.type)
+            if "Literal" in kind:
+                kind = kind.replace("Literal[", "").replace("]", "")
+            row = {"key": prefix + field.name, "type": kind, "default": scalar(value)}
+            rows.append({**row, "meaning": text})
 
     walk(schema.Config(model=model_class(model_name)()), "")
     return rows
@@ -100,13 +87,8 @@ def _field_docstrings(module: Any) -> dict[tuple[str, str], str]:
     for node in ast.parse(inspect.getsource(module)).body:
         if not isinstance(node, ast.ClassDef):
             continue
-        for statement, after in zip(node.body, node.body[1:], strict=False):
-            if (
-                isinstance(statement, ast.AnnAssign)
-                and isinstance(statement.target, ast.Name)
-                and isinstance(after, ast.Expr)
-            ):
-                found[node.name, statement.target.id] = " ".join(
-                    str(ast.literal_eval(after.value)).split()
-                )
+        for statement, after in pairwise(node.body):
+            if isinstance(statement, ast.AnnAssign) and isinstance(after, ast.Expr):
+                text = str(ast.literal_eval(after.value))
+                found[node.name, ast.unparse(statement.target)] = " ".join(text.split())
     return found

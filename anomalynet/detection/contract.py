@@ -6,18 +6,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Literal
 
 from anomalynet.errors import UsageError
+from anomalynet.runs import codec
 
-FORMAT = 1
-"""Version of this schema: a detector refuses files of another one."""
-
-KEY = "anomalynet"
-"""Of the metadata entry that holds the contract as JSON."""
-
-MASK = "missing"
-"""The channel that the detector adds: the share of sensors missing at a step."""
+FORMAT = 1  # version of this schema: a detector refuses files of another one
+KEY = "anomalynet"  # of the metadata entry that holds the contract as JSON
+MASK = "missing"  # the channel that the detector adds: the share of sensors missing at a step
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -137,9 +133,7 @@ def read(metadata: Mapping[str, str], where: str) -> Contract:
     Args:
         metadata: the file's custom metadata.
         where: the file, for messages.
-
-    Raises:
-        UsageError: the file has no contract, or one that this version cannot read.
+    Raises UsageError: the file has no contract, or one that this version cannot read.
     """
     if KEY not in metadata:
         raise UsageError(
@@ -147,23 +141,13 @@ def read(metadata: Mapping[str, str], where: str) -> Contract:
             "anomalynet export RUN --out model.onnx",
         )
     try:
-        raw: dict[str, Any] = json.loads(metadata[KEY])
+        raw = json.loads(metadata[KEY])
         if raw["format"] != FORMAT:
-            raise UsageError(
-                f"{where}: format {raw['format']} of an export, this version reads {FORMAT}",
-                "export the run again",
-            )
-        reference = raw["reference"]
-        channels = {name: tuple(quantiles) for name, quantiles in reference["channels"].items()}
-        raw |= {
-            "sensors": tuple(Sensor(**sensor) for sensor in raw["sensors"]),
-            "carried": {name: tuple(shape) for name, shape in raw["carried"].items()},
-            "outputs": tuple(raw["outputs"]),
-            "warnings": tuple(raw["warnings"]),
-            "reference": Reference(scores=tuple(reference["scores"]), channels=channels),
-        }
-        return Contract(**{name: raw[name] for name in (entry.name for entry in fields(Contract))})
+            what = f"{where}: format {raw['format']} of an export, this version reads {FORMAT}"
+            raise UsageError(what, "export the run again")
+        if lacking := {field.name for field in fields(Contract)} - raw.keys():
+            raise KeyError(min(lacking))
+        return codec.read(Contract, raw, where)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"{where}: its metadata is damaged: {error!r}", "export the run again"
-        ) from None
+        what = f"{where}: its metadata is damaged: {error!r}"
+        raise UsageError(what, "export the run again") from None

@@ -26,11 +26,8 @@ import numpy as np
 
 from anomalynet.detection.core.alarms import AlarmRule
 from anomalynet.detection.core.engine import Engine
-from anomalynet.detection.events import Event
 from anomalynet.detection.model import Model
-from anomalynet.detection.readings import Message, Reading
-from anomalynet.detection.steps import Outcome
-from anomalynet.detection.times import EPOCH, since_epoch
+from anomalynet.detection.records import EPOCH, Event, Message, Outcome, Reading, since_epoch
 from anomalynet.errors import UsageError
 
 NAME = "device"
@@ -63,7 +60,6 @@ class Detector:
         events: alarms that the last call raised or cleared.
         engine: what does the work; its `counts` tell which readings were refused, `snapshot` and
         `restore` keep its state.
-
     Raises: UsageError if the file cannot be used.
     """
 
@@ -82,27 +78,19 @@ class Detector:
             time: UTC where it names no zone.
             values: by sensor, those that are absent are missing; or in the order of the contract.
             None and NaN are missing.
-
         Raises: UsageError if a sensor is unknown, or the number of values is not that of the
         sensors.
         """
         if isinstance(values, Mapping):
-            unknown = [name for name in values if name not in self._sensors]
-            if unknown:
-                raise UsageError(
-                    f"the model has no sensor {unknown[0]!r}", f"it has {', '.join(self._sensors)}"
-                )
+            sensors = ", ".join(self._sensors)
+            if unknown := [name for name in values if name not in self._sensors]:
+                raise UsageError(f"the model has no sensor {unknown[0]!r}", f"it has {sensors}")
             values = [values.get(name) for name in self._sensors]
         if len(values) != len(self._sensors):
-            raise UsageError(
-                f"{len(values)} values for {len(self._sensors)} sensors",
-                f"in this order: {', '.join(self._sensors)}",
-            )
-        reading = Reading(
-            NAME,
-            since_epoch(time),
-            tuple(np.nan if value is None else float(value) for value in values),
-        )
+            what = f"{len(values)} values for {len(self._sensors)} sensors"
+            raise UsageError(what, f"in this order: {', '.join(self._sensors)}")
+        numbers = tuple(np.nan if value is None else float(value) for value in values)
+        reading = Reading(NAME, since_epoch(time), numbers)
         return self._steps(self.engine.process([Message(NAME, (reading,))]))
 
     def tick(self, time: datetime) -> list[Step]:

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-DAY = 86_400 * 1_000_000
-"""In µs."""
+DAY = 86_400 * 1_000_000  # in µs
 
 
 @dataclass(slots=True)
@@ -70,9 +69,8 @@ class Labels:
     """
 
     def __init__(self) -> None:
-        self._spans: dict[
-            tuple[str, str], list[int]
-        ] = {}  # (device, incident) → first and last step
+        # (device, incident) → first and last step
+        self._spans: dict[tuple[str, str], list[int]] = {}
         self._kinds: dict[str, str] = {}
         self._runs: dict[str, int] = {}
         self._inside: set[str] = set()
@@ -120,11 +118,8 @@ class Labels:
         found: dict[str, int] = {}
         false = 0
         for device, time in alarms:
-            hit = [
-                incident
-                for first, last, incident in by_device.get(device, ())
-                if first <= time <= last
-            ]
+            known = by_device.get(device, ())
+            hit = [incident for first, last, incident in known if first <= time <= last]
             false += not hit
             for incident in hit:
                 found[incident] = min(time, found.get(incident, time))

@@ -10,16 +10,12 @@ from typing import Any
 import numpy.typing as npt
 
 from anomalynet.detection import contract
-from anomalynet.errors import UsageError
+from anomalynet.errors import UsageError, first_line
 
 
 def open_session(content: bytes, threads: int = 1) -> Any:
-    """An `onnxruntime.InferenceSession` on the CPU; its threads wait without spinning.
-
-    Raises:
-        UsageError: ONNX Runtime is missing.
-        ValueError: it refuses the file; says why in one line.
-    """
+    """An `onnxruntime.InferenceSession` on the CPU; its threads wait without spinning. Raises
+    UsageError: ONNX Runtime is missing; ValueError: it refuses the file; says why in one line."""
     try:
         import onnxruntime
     except ImportError:
@@ -31,9 +27,7 @@ def open_session(content: bytes, threads: int = 1) -> Any:
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no common class
-        raise ValueError(
-            str(error).splitlines()[0] if str(error) else type(error).__name__
-        ) from None
+        raise ValueError(first_line(error)) from None
 
 
 class Model:
@@ -45,7 +39,6 @@ class Model:
     Attributes:
         contract: what the file says of itself.
         fingerprint: SHA-256 of the file.
-
     Raises: UsageError if there is no such file, it is no exported model, or ONNX Runtime is missing
     or refuses it.
     """
@@ -55,24 +48,18 @@ class Model:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise UsageError(
-                f"{path}: {error.strerror}", "anomalynet export RUN --out model.onnx"
-            ) from None
+            how = "anomalynet export RUN --out model.onnx"
+            raise UsageError(f"{path}: {error.strerror}", how) from None
         try:
             self._session = open_session(content, threads)
         except ValueError as error:
-            raise UsageError(
-                f"{path}: ONNX Runtime cannot load it: {error}", "export the run again"
-            ) from None
+            what = f"{path}: ONNX Runtime cannot load it: {error}"
+            raise UsageError(what, "export the run again") from None
         self.fingerprint = hashlib.sha256(content).hexdigest()
         self.contract = contract.read(self._session.get_modelmeta().custom_metadata_map, str(path))
         self.outputs = tuple(output.name for output in self._session.get_outputs())
-        _check(
-            self.contract,
-            {given.name for given in self._session.get_inputs()},
-            set(self.outputs),
-            str(path),
-        )
+        inputs = {given.name for given in self._session.get_inputs()}
+        _check(self.contract, inputs, set(self.outputs), str(path))
 
     def run(
         self, feed: Mapping[str, npt.NDArray[Any]], names: Sequence[str] | None = None
@@ -93,9 +80,9 @@ def _check(found: contract.Contract, inputs: set[str], outputs: set[str], where:
         "step": {"reading", "offset", "scale", "states", "slot", *state},
         "statistics": {"features"},
     }[found.form]
-    needed = set(found.outputs) | (
-        {f"{name}_next" for name in state} | {"hidden_next"} if found.form == "step" else set()
-    )
+    needed = set(found.outputs)
+    if found.form == "step":
+        needed |= {f"{name}_next" for name in (*state, "hidden")}
     if inputs != expected or not needed <= outputs or "score" not in found.outputs:
         raise UsageError(
             f"{where}: its network does not have the inputs and outputs that its metadata says",

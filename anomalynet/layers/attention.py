@@ -44,3 +44,37 @@ class Attention(nn.Module):
         weights = torch.softmax(energy, dim=1)
         context = torch.bmm(weights.unsqueeze(1), self.value(parts)).squeeze(1)
         return context, weights
+
+
+class StateAttention(nn.Module):
+    """Scaled dot-product attention of a query over states, arranged so that a state needs no key or
+    value of its own.
+
+    With k = W_k · s and v = W_v · s + b the energies q·k are (W_kᵀ q)·s, and the context Σ α v is
+    W_v (Σ α s) + b: whoever carries the states on pays two small products a step instead of two for
+    every state. A bias of the keys would shift all energies alike, so there is none.
+
+    Args:
+        width: features of a state, of the query and of the context.
+
+    Source: §3.2.4, eq. 10–12.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width)
+        self.scale = 1.0 / sqrt(width)
+
+    def forward(self, query: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Context (…, width) and weights (…, steps), which sum to 1, of queries (…, width) over
+        states (…, steps, width), float32."""
+        energies = (states @ self.direction(query).unsqueeze(-1)).squeeze(-1)
+        weights = torch.softmax(energies, dim=-1)
+        return self.value((weights.unsqueeze(-2) @ states).squeeze(-2)), weights
+
+    def direction(self, query: Tensor) -> Tensor:
+        """What a state's energy is its product with: (…, width) of queries (…, width)."""
+        direction: Tensor = self.query(query) @ self.key.weight * self.scale
+        return direction

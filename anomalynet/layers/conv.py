@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class Convolution(nn.Module):
@@ -50,3 +52,28 @@ class Convolution(nn.Module):
             return merged
         sequence: Tensor = self.pool(self.activation(self.convolution(x.transpose(1, 2))))
         return sequence.transpose(1, 2)
+
+
+class CausalConvolution(nn.Module):
+    """Convolution over time that sees the step and those before it, then ReLU; no pooling.
+
+    Args:
+        features: width of the input.
+        channels: width of the output.
+        kernel: steps it sees.
+
+    Source: §3.2.3, eq. 9; that it is causal is not in the paper.
+    """
+
+    def __init__(self, features: int, channels: int, kernel: int) -> None:
+        super().__init__()
+        self.before = kernel - 1
+        self.convolution = nn.Conv1d(features, channels, kernel)
+
+    def forward(self, x: Tensor, before: Tensor | None = None) -> Tensor:
+        """Feature maps (batch, time, channels) of x (batch, time, features), float32.
+
+        `before` (batch, kernel - 1, features) are the steps in front of x; zeros without it.
+        """
+        x = F.pad(x, (0, 0, self.before, 0)) if before is None else torch.cat([before, x], dim=1)
+        return F.relu(self.convolution(x.transpose(1, 2))).transpose(1, 2)

@@ -1,5 +1,5 @@
-"""The sequence stage that every classifier shares: convolution → LSTM → attention, each of which
-can be missing."""
+"""Long short-term memory, the sequence stage that every classifier shares, and the classifier at
+the end of every network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,58 @@ from torch import Tensor, nn
 
 from anomalynet.layers.attention import Attention
 from anomalynet.layers.conv import Convolution
-from anomalynet.layers.recurrent import Recurrent
+
+
+class Recurrent(nn.Module):
+    """One LSTM layer from a zero state; torch keeps two bias vectors where the paper writes one,
+    their sum is the paper's.
+
+    Args:
+        features: width of the input.
+        hidden: width of the state.
+
+    Source: §3.2.2, eq. 3–8.
+    """
+
+    def __init__(self, features: int, hidden: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(features, hidden, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The state after every step (batch, time, hidden) of x (batch, time, features),
+        float32."""
+        states: Tensor = self.lstm(x)[0]
+        return states
+
+    def carry(self, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The states (batch, time, hidden) as `forward`, but from a state: hidden and cell (batch,
+        hidden); and what they become."""
+        states, (last, memory) = self.lstm(x, (hidden.unsqueeze(0), cell.unsqueeze(0)))
+        return states, last[0], memory[0]
+
+
+class Head(nn.Module):
+    """Fully connected, ReLU, dropout, two classes (normal, attack).
+
+    Args:
+        features: width of the input.
+        width: width of the hidden layer.
+        dropout: share of the hidden layer dropped in training.
+
+    Source: §3.2.3; Table 1 for the dropout.
+    """
+
+    def __init__(self, features: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(features, width)
+        self.activation = nn.ReLU()
+        self.dropout = nn.Dropout(dropout)
+        self.classes = nn.Linear(width, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (batch, 2) of x (batch, features), float32."""
+        logits: Tensor = self.classes(self.dropout(self.activation(self.hidden(x))))
+        return logits
 
 
 class SequenceStage(nn.Module):

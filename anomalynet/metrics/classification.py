@@ -1,10 +1,19 @@
-"""Metrics of decisions: the confusion matrix, and what follows from its four counts."""
+"""All metrics of single steps: of decisions, which follow from four counts, and of the order of
+scores.
+
+torchmetrics applies a sigmoid to scores outside [0, 1], batch by batch: reconstruction errors
+saturate to ties, and each batch by a rule of its own. Its functional forms have no switch for it;
+the classes do."""
 
 from __future__ import annotations
 
 from math import nan, sqrt
 
+import numpy as np
+import numpy.typing as npt
+import torch
 from torch import Tensor
+from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision
 from torchmetrics.functional.classification import binary_confusion_matrix
 
 from anomalynet.metrics.suite import PAPER_PREVALENCE
@@ -64,3 +73,56 @@ def precision_at(
 
 def _ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator != 0 else nan
+
+
+def auroc(scores: Tensor, labels: Tensor) -> float:
+    """Area under the ROC curve of scores (n,), any range, for labels (n,), integers 1 attack, 0
+    normal; NaN where a class is missing.
+
+    Source: not in the paper.
+    """
+    return _compute(BinaryAUROC(normalization=None, sync_on_compute=False), scores, labels)
+
+
+def average_precision(scores: Tensor, labels: Tensor) -> float:
+    """Average precision of scores (n,), any range, for labels (n,), integers 1 attack, 0 normal;
+    NaN where a class is missing.
+
+    Source: not in the paper.
+    """
+    return _compute(
+        BinaryAveragePrecision(normalization=None, sync_on_compute=False), scores, labels
+    )
+
+
+def _compute(metric: BinaryAUROC | BinaryAveragePrecision, scores: Tensor, labels: Tensor) -> float:
+    if not 0 < int(labels.sum()) < len(labels):
+        return nan
+    metric.update(scores, labels)
+    return float(metric.compute())
+
+
+def point_metrics(
+    labels: npt.NDArray[np.integer],
+    scores: npt.NDArray[np.floating],
+    threshold: float,
+    probability: bool,
+) -> dict[str, float]:
+    """Every metric of `suite.METRICS` that judges step by step, NaN where undefined.
+
+    Args:
+        labels: (n,) 1 attack, 0 normal, -1 unlabelled; unlabelled steps take no part.
+        scores: (n,) NaN where a step was missed; missed steps take no part, the caller reports
+        their number. threshold: a step is predicted an attack where its score is at or above it.
+        probability: whether the scores are probabilities, so that 0.5 means something.
+    """
+    known = (labels >= 0) & ~np.isnan(scores)
+    truth = torch.from_numpy(labels[known].astype(np.int64))
+    judged = torch.from_numpy(scores[known].astype(np.float64))
+    at_half = from_counts(*confusion((judged >= 0.5).long(), truth))["accuracy"]
+    return {
+        **from_counts(*confusion((judged >= threshold).long(), truth)),
+        "accuracy_at_half": at_half if probability else nan,
+        "auroc": auroc(judged, truth),
+        "average_precision": average_precision(judged, truth),
+    }

@@ -8,6 +8,7 @@ alike. Steps without a score (NaN) take no part.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,9 +35,7 @@ def choose_threshold(
         scores: (n,) NaN where a step was missed.
         series: (n,) number of the series; the steps of one stand together, in the order of time.
         period: seconds a step stands for.
-
-    Raises:
-        DataError: no step has what the rule needs.
+    Raises DataError: no step has what the rule needs.
     """
     if config.threshold == "fixed":
         return config.fixed_threshold
@@ -58,25 +57,18 @@ def best_f1(labels: Labels, scores: Scores) -> float:
 def best_balanced_accuracy(labels: Labels, scores: Scores) -> float:
     """Threshold with the largest mean of both classes' recalls; ties and missing attacks as in
     `best_f1`."""
-    return _best(
-        labels, scores, lambda tp, fp, attacks, normals: tp * max(normals, 1) - fp * attacks
-    )  # integers: ties are exact
+    # integers: ties are exact
+    return _best(labels, scores, lambda tp, fp, ones, zeros: tp * max(zeros, 1) - fp * ones)
 
 
-def _best(
-    labels: Labels,
-    scores: Scores,
-    quality: Callable[
-        [npt.NDArray[np.int64], npt.NDArray[np.int64], int, int], npt.NDArray[np.generic]
-    ],
-) -> float:
+def _best(labels: Labels, scores: Scores, quality: Callable[..., npt.NDArray[Any]]) -> float:
+    """The threshold where `quality` is largest: it is given the numbers of true and false alarms at
+    each score, int64 (score,), and of attacks and other steps."""
     known = (labels >= 0) & ~np.isnan(scores)
     if not known.any():
-        raise DataError(
-            "no labelled step with a score to choose the threshold from",
-            "evaluation.threshold=alarm_budget needs no label; evaluation.threshold=fixed needs "
-            "no data",
-        )
+        how = "=alarm_budget needs no label; evaluation.threshold=fixed needs no data"
+        what = "no labelled step with a score to choose the threshold from"
+        raise DataError(what, f"evaluation.threshold{how}")
     attack = labels[known] == 1
     values, at = np.unique(scores[known].astype(np.float64), return_inverse=True)
     if not attack.any():
@@ -110,10 +102,8 @@ def alarm_budget(
     apart: hence from which on. Where even the largest score is too much, just above it.
     """
     if not period > 0:
-        raise DataError(
-            "an alarm budget counts alarms a day, and how long a step lasts is not known",
-            "give the data set a period",
-        )
+        what = "an alarm budget counts alarms a day, and how long a step lasts is not known"
+        raise DataError(what, "give the data set a period")
     scored = ~np.isnan(scores)
     admitted = scored & (labels != 1)
     if not admitted.any():

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from anomalynet.config.models import user_module
+from anomalynet.config.model import user_module
 from anomalynet.errors import ConfigError, Problem, UsageError
 
 if TYPE_CHECKING:
@@ -44,21 +44,14 @@ def available() -> list[str]:
 
 def build(config: Config, shape: WindowShape) -> Detector | Classical:
     """The untrained model of a run, for windows of a shape. Weights come from torch's global
-    generator: seed it before.
-
-    Raises:
-        ConfigError: no such model, or a model that these settings cannot make.
-        UsageError: a model file of the user's that cannot be used.
-    """
+    generator: seed it before. Raises ConfigError: no such model, or a model that these settings
+    cannot make; UsageError: a model file of the user's that cannot be used."""
     return model_type(config)(config, shape)
 
 
 def model_type(config: Config) -> type[Detector] | type[Classical]:
     """The class of a run's model: says what it trains on, and whether its score is a probability,
-    before it is built.
-
-    Raises: as `build`.
-    """
+    before it is built. Raises: as `build`."""
     name = config.model.name
     if name.endswith(".py"):
         return load_user_model(Path(name))
@@ -75,11 +68,8 @@ def model_type(config: Config) -> type[Detector] | type[Classical]:
 
 
 def load_user_model(path: Path) -> type[Detector] | type[Classical]:
-    """The one subclass of Detector or Classical that the user's file at `path` defines.
-
-    Raises:
-        UsageError: no such file, an exception while it was read, or not exactly one such class.
-    """
+    """The one subclass of Detector or Classical that the user's file at `path` defines. Raises
+    UsageError: no such file, an exception while it was read, or not exactly one such class."""
     return _the_class(user_module(str(path)), str(path))
 
 

@@ -4,21 +4,18 @@ pickle."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from anomalynet.config.schema import Config
 from anomalynet.data.statistics import statistics
+from anomalynet.data.windows import WindowShape
 from anomalynet.errors import RunError
 
-if TYPE_CHECKING:
-    from anomalynet.config.schema import Config
-    from anomalynet.data.windows import WindowShape
-
-CHUNK = 8192
-"""Windows scored at a time: 32 steps × 8 channels are 8 MiB."""
+CHUNK = 8192  # windows scored at a time: 32 steps × 8 channels are 8 MiB
 
 TRUSTED = (
     "sklearn.tree._tree.Tree",
@@ -43,8 +40,7 @@ class Classical:
 
     trains_on: ClassVar[Literal["labelled", "not_attack"]] = "labelled"
     """Windows it learns from: those with a label, or those not labelled as attack."""
-    probability: ClassVar[bool] = True
-    """Whether its score is a probability of attack."""
+    probability: ClassVar[bool] = True  # whether its score is a probability of attack
 
     def __init__(self, config: Config, shape: WindowShape) -> None:
         self.config = config
@@ -96,12 +92,8 @@ class Classical:
         temporary.replace(path)
 
     def load(self, path: Path) -> None:
-        """Takes fitted model and threshold from a file that `save` wrote.
-
-        Raises:
-            RunError: the file is not there, is damaged, or holds anything else than this kind of
-            model.
-        """
+        """Takes fitted model and threshold from a file that `save` wrote. Raises RunError: the file
+        is not there, is damaged, or holds anything else than this kind of model."""
         from skops.io import load
 
         try:

@@ -4,7 +4,7 @@ training loop around a `forward`."""
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, cast
 
 import lightning as L
 import numpy as np
@@ -12,25 +12,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from anomalynet.metrics.ranking import auroc, average_precision
+from anomalynet.config.model import Convolutional, Deep
+from anomalynet.config.schema import Config
+from anomalynet.data.batches import Batch
+from anomalynet.data.windows import WindowShape
+from anomalynet.layers.conv import Convolution
+from anomalynet.layers.sequence import Head, SequenceStage
+from anomalynet.metrics.classification import auroc, average_precision
 
-if TYPE_CHECKING:
-    from anomalynet.config.schema import Config
-    from anomalynet.data.batches import Batch
-    from anomalynet.data.windows import WindowShape
-
-FUSED_ADAM = ("cpu", "cuda", "mps")
-"""Devices on which torch has a fused Adam."""
+FUSED_ADAM = ("cpu", "cuda", "mps")  # devices on which torch has a fused Adam
 
 
 class Output(NamedTuple):
     """What a network says of a batch of windows; None where it has no such part. Readings and
     errors are normalised, float32."""
 
-    logits: Tensor | None = None
-    """(batch, 2): normal, attack."""
-    reconstruction: Tensor | None = None
-    """(batch, time, channel)."""
+    logits: Tensor | None = None  # (batch, 2): normal, attack
+    reconstruction: Tensor | None = None  # (batch, time, channel)
     error: Tensor | None = None
     """(batch, channel): mean over time of the squared difference between reading and
     reconstruction."""
@@ -55,8 +53,7 @@ class Detector(L.LightningModule):
 
     trains_on: ClassVar[Literal["labelled", "not_attack"]] = "labelled"
     """Windows it learns from: those with a label, or those not labelled as attack."""
-    probability: ClassVar[bool] = True
-    """Whether its score is a probability of attack."""
+    probability: ClassVar[bool] = True  # whether its score is a probability of attack
     carries_state: ClassVar[bool] = False
     """Whether it reads a recording step by step with a state that goes on, instead of window by
     window: it has `start` and `advance`."""
@@ -194,3 +191,28 @@ def classification_loss(
     else:
         loss = (torch.softmax(logits, dim=1) - F.one_hot(known, 2)).square().mean(dim=1)
     return loss * labelled
+
+
+class SequenceClassifier(Detector):
+    """A window's features by `sequence`, then two classes by `head`.
+
+    Source: §3.2, Fig. 1; equal widths in all models are not in the paper.
+    """
+
+    def __init__(self, config: Config, shape: WindowShape, sequence: SequenceStage) -> None:
+        super().__init__(config, shape)
+        settings = cast("Deep", config.model)
+        self.sequence = sequence
+        self.head = Head(sequence.out_features, settings.head, settings.dropout)
+
+    def forward(self, x: Tensor) -> Output:
+        """Logits of windows x (batch, time, channel), float32."""
+        features, attention = self.sequence(self.normalise(x))
+        return Output(logits=self.head(features), attention=attention)
+
+
+def convolution(settings: Convolutional, features: int) -> Convolution:
+    """The convolutional stage as configured, over `features` inputs."""
+    return Convolution(
+        features, settings.channels, settings.kernel, settings.pool, settings.convolution
+    )

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, cast
+from typing import ClassVar, Literal, cast
 
 from torch import Tensor
 
 from anomalynet.config import model as configs
+from anomalynet.config.schema import Config
+from anomalynet.data.windows import WindowShape
 from anomalynet.errors import ConfigError, Problem
 from anomalynet.layers.autoencoder import Autoencoder as Layer
 from anomalynet.models._detector import Detector, Output
 
-if TYPE_CHECKING:
-    from anomalynet.config.schema import Config
-    from anomalynet.data.windows import WindowShape
-
 
 class Autoencoder(Detector):
     """The hybrid's autoencoder by itself; its score is the mean squared error over the flattened,
-    normalised window.
+    normalised window. Raises ConfigError: a depth below 1.
 
-    Raises:
-        ConfigError: a depth below 1.
-
-    Source: §3.2.1.
-    """
+    Source: §3.2.1."""
 
     trains_on: ClassVar[Literal["labelled", "not_attack"]] = "not_attack"
     probability: ClassVar[bool] = False

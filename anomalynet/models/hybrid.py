@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from anomalynet.config import model as configs
+from anomalynet.config.schema import Config
+from anomalynet.data.windows import WindowShape
 from anomalynet.errors import ConfigError, Problem
 from anomalynet.layers.attention import Attention
 from anomalynet.layers.autoencoder import Autoencoder
-from anomalynet.layers.head import Head
-from anomalynet.layers.recurrent import Recurrent
-from anomalynet.layers.sequence import SequenceStage
-from anomalynet.models._classifier import convolution
-from anomalynet.models._detector import Detector, Output
-
-if TYPE_CHECKING:
-    from anomalynet.config.schema import Config
-    from anomalynet.data.windows import WindowShape
+from anomalynet.layers.sequence import Head, Recurrent, SequenceStage
+from anomalynet.models._detector import Detector, Output, convolution
 
 
 class Hybrid(Detector):
@@ -34,13 +29,10 @@ class Hybrid(Detector):
     serves the loss alone. Gradients of the classifier reach the encoder in both.
 
     The loss adds λ times the reconstruction's squared error over the windows that `reconstruct`
-    admits; `normal` leaves out those labelled as attack.
+    admits; `normal` leaves out those labelled as attack. Raises ConfigError: both sequence parts
+    are off, or a part has an impossible size.
 
-    Raises:
-        ConfigError: both sequence parts are off, or a part has an impossible size.
-
-    Source: §3.2, Fig. 1, which is not readable; the arrangement is not in the paper.
-    """
+    Source: §3.2, Fig. 1, which is not readable; the arrangement is not in the paper."""
 
     def __init__(self, config: Config, shape: WindowShape) -> None:
         super().__init__(config, shape)

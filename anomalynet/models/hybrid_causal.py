@@ -3,22 +3,20 @@ the window read again."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, cast
+from typing import ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from anomalynet.config import model as configs
+from anomalynet.config.schema import Config
+from anomalynet.data.windows import WindowShape
 from anomalynet.errors import ConfigError, Problem
+from anomalynet.layers.attention import StateAttention
 from anomalynet.layers.autoencoder import Autoencoder
-from anomalynet.layers.causal import CausalConvolution, StateAttention
-from anomalynet.layers.head import Head
-from anomalynet.layers.recurrent import Recurrent
+from anomalynet.layers.conv import CausalConvolution
+from anomalynet.layers.sequence import Head, Recurrent
 from anomalynet.models._detector import Detector, Output
-
-if TYPE_CHECKING:
-    from anomalynet.config.schema import Config
-    from anomalynet.data.windows import WindowShape
 
 
 class State(NamedTuple):
@@ -45,13 +43,10 @@ class HybridCausal(Detector):
 
     Trained on windows, judged at their last step. Half of them start empty, the others with what
     the LSTM held after the windows of the batch before: whatever they were, so that it learns to
-    live with a memory that is older than any window. An epoch starts with none.
+    live with a memory that is older than any window. An epoch starts with none. Raises ConfigError:
+    a part has an impossible size.
 
-    Raises:
-        ConfigError: a part has an impossible size.
-
-    Source: §3.2 for the parts; their arrangement in time is not in the paper.
-    """
+    Source: §3.2 for the parts; their arrangement in time is not in the paper."""
 
     carries_state: ClassVar[bool] = True
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from anomalynet.config import model as configs
-from anomalynet.layers.recurrent import Recurrent
-from anomalynet.layers.sequence import SequenceStage
-from anomalynet.models._classifier import SequenceClassifier
-
-if TYPE_CHECKING:
-    from anomalynet.config.schema import Config
-    from anomalynet.data.windows import WindowShape
+from anomalynet.config.schema import Config
+from anomalynet.data.windows import WindowShape
+from anomalynet.layers.sequence import Recurrent, SequenceStage
+from anomalynet.models._detector import SequenceClassifier
 
 
 class LSTM(SequenceClassifier):

@@ -17,8 +17,7 @@ from anomalynet.detection.stream.mqtt import (
 )
 from anomalynet.errors import UsageError
 
-MOST = 1000
-"""Messages that wait for their acknowledgement before `send` waits too."""
+MOST = 1000  # messages that wait for their acknowledgement before `send` waits too
 
 
 class Publisher:
@@ -26,10 +25,8 @@ class Publisher:
 
     Args:
         url: `mqtt[s]://host[:port]/topic`.
-
-    Raises:
-        UsageError: not such an address, or the broker refuses this client for good (from any
-        method).
+    Raises UsageError: not such an address, or the broker refuses this client for good (from any
+    method).
     """
 
     def __init__(self, url: str) -> None:

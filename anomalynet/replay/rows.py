@@ -1,24 +1,27 @@
-"""Canonical telemetry as the table that a detector reads, in a file or in order of time, in bounded
+"""Canonical telemetry as a detector reads it: a table, or messages by event time, in bounded
 memory."""
 
 from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
+from anomalynet.data.arrayfile import CHUNK
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.errors import DataError, UsageError
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
-IN_MEMORY = 1 << 20
-"""Rows that are sorted by time at once."""
+IN_MEMORY = 1 << 20  # rows that are sorted by time at once
 
 
 def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFrame:
@@ -28,24 +31,19 @@ def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFr
     Args:
         telemetry: its order of rows is kept.
         series: those to take; all without it.
-
-    Raises:
-        DataError: one of them is not there, or a channel has the name of another column.
+    Raises DataError: one of them is not there, or a channel has the name of another column.
     """
     names = [channel.name for channel in telemetry.channels]
     for name in {"device", "gateway"} & set(names):
-        raise DataError(
-            f"a channel is called {name!r}, which is another column of a detector's table",
-            "import the data with another name",
-        )
+        what = f"a channel is called {name!r}, which is another column of a detector's table"
+        raise DataError(what, "import the data with another name")
     frame = telemetry.frame
     if series:
         frame = frame.filter(pl.col("series").is_in(list(series)))
         _check_series(telemetry, frame, series)
     known = frame.collect_schema().names()
-    types = {
-        number: one.type for number, one in telemetry.incidents.items() if one.type is not None
-    }
+    every = telemetry.incidents.items()
+    types = {number: one.type for number, one in every if one.type is not None}
     incident = pl.col("incident") if "incident" in known else pl.lit(None, pl.Int32)
     kinds = [pl.col("kind")] if "kind" in known else []
     kinds += [incident.replace_strict(types, default=None, return_dtype=pl.String)] if types else []
@@ -63,20 +61,15 @@ def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFr
 
 
 def _check_series(telemetry: Telemetry, frame: pl.LazyFrame, series: Sequence[str]) -> None:
-    missing = set(series) - set(
-        frame.select("series").unique().collect(engine="streaming")["series"]
-    )
-    for name in sorted(missing):
-        every = (
-            telemetry.frame.select("series")
-            .unique()
-            .collect(engine="streaming")["series"]
-            .to_list()
-        )
+    for name in sorted(set(series) - set(_names(frame))):
+        every = _names(telemetry.frame)
         near = difflib.get_close_matches(name, every, n=1) or sorted(every)[:3]
-        raise DataError(
-            f"there is no series {name!r}", f"such as {', '.join(near)}; there are {len(every)}"
-        )
+        how = f"such as {', '.join(near)}; there are {len(every)}"
+        raise DataError(f"there is no series {name!r}", how)
+
+
+def _names(frame: pl.LazyFrame) -> list[str]:
+    return frame.select("series").unique().collect(engine="streaming")["series"].to_list()
 
 
 def ordered(frame: pl.LazyFrame, keys: Sequence[str], scratch: Path) -> pl.LazyFrame:
@@ -117,11 +110,8 @@ def _sorted(copy: Path, keys: Sequence[str], span: tuple[int, int]) -> pl.DataFr
     rows = pl.scan_parquet(copy)
     kind = rows.collect_schema()[keys[0]]
     first, last = (pl.lit(end).cast(kind) for end in span)
-    return (
-        rows.filter(pl.col(keys[0]).is_between(first, last))
-        .sort(keys, maintain_order=True)
-        .collect()
-    )
+    inside = pl.col(keys[0]).is_between(first, last)
+    return rows.filter(inside).sort(keys, maintain_order=True).collect()
 
 
 def write_rows(
@@ -133,15 +123,11 @@ def write_rows(
     Args:
         frame: of `detector_rows`, sorted by device.
         scratch: a folder for a copy while rows are put in the order of time.
-
-    Raises:
-        UsageError: the file has another ending, or its folder cannot be written.
+    Raises UsageError: the file has another ending, or its folder cannot be written.
     """
     if path.suffix not in SUFFIXES:
-        raise UsageError(
-            f"{path}: a table is written as {', '.join(SUFFIXES)}",
-            f"--out {path.stem or 'rows'}.csv",
-        )
+        what = f"{path}: a table is written as {', '.join(SUFFIXES)}"
+        raise UsageError(what, f"--out {path.stem or 'rows'}.csv")
     if order == "time":
         frame = ordered(frame, ["time", "device"], scratch)
     if path.suffix != ".parquet":
@@ -149,16 +135,90 @@ def write_rows(
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sink = {
-            ".csv": frame.sink_csv,
-            ".jsonl": frame.sink_ndjson,
-            ".parquet": frame.sink_parquet,
-        }[path.suffix]
-        sink(temporary)  # type: ignore[operator]
+        sinks = (frame.sink_csv, frame.sink_ndjson, frame.sink_parquet)
+        dict(zip(SUFFIXES, sinks, strict=True))[path.suffix](temporary)  # type: ignore[operator]
         temporary.replace(path)
     except OSError as error:
-        raise UsageError(
-            f"{path}: {error.strerror or error}", "name a file in a folder that can be written"
-        ) from None
+        how = "name a file in a folder that can be written"
+        raise UsageError(f"{path}: {error.strerror or error}", how) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One message of a gateway.
+
+    Attributes:
+        time: µs since 1970 UTC, the newest of its rows; where nothing was heard there are rows too,
+        and the gateway's clock goes on. gateway: who sends it. readings: (device, time in µs,
+        channel → value of what was heard).
+    """
+
+    time: int
+    gateway: str
+    readings: tuple[tuple[str, int, Mapping[str, float]], ...]
+
+
+def gateways(telemetry: Telemetry) -> dict[str, str]:
+    """Series → the gateway of its radio cell, where cells are known; cells are numbered in the
+    order of the series."""
+    numbers: dict[frozenset[str], int] = {}
+    cells = {name: frozenset((name, *others)) for name, others in telemetry.neighbours.items()}
+    return {name: f"cell-{numbers.setdefault(cell, len(numbers))}" for name, cell in cells.items()}
+
+
+def messages(
+    rows: pl.LazyFrame,
+    period: float | None,
+    cells: Mapping[str, str],
+    default: str,
+    scratch: Path,
+    *,
+    first: int | None = None,
+    last: int | None = None,
+) -> Iterator[Sent]:
+    """One message a gateway and period, or point in time where there is no period.
+
+    A row in which nothing was heard is silence and not sent, except the first of a device, which
+    says that the device is there.
+
+    Args:
+        rows: of `rows.detector_rows`.
+        period: seconds.
+        cells: device → gateway; the others belong to `default`.
+        scratch: see `rows.ordered`.
+        first, last: µs since 1970 UTC, ends included.
+    """
+    time = pl.col("time").to_physical()
+    if first is not None:
+        rows = rows.filter(time >= first)
+    if last is not None:
+        rows = rows.filter(time <= last)
+    others = ("device", "time", "label", "incident", "kind")
+    channels = [name for name in rows.collect_schema().names() if name not in others]
+    gateway = pl.col("device").replace_strict(dict(cells), default=default, return_dtype=pl.String)
+    table = rows.select(
+        (time if period is None else time // round(period * 1e6)).alias("step"),
+        gateway.alias("gateway"),
+        time.alias("time"),
+        "device",
+        # By way of text: the shortest decimal that is this float32, instead of seventeen digits.
+        pl.col(channels).cast(pl.String).cast(pl.Float64),
+    )
+    seen: set[str] = set()
+    in_time = _each_row(ordered(table, ["step", "gateway", "time", "device"], scratch))
+    for (_, gateway), group in groupby(in_time, itemgetter(0, 1)):
+        readings, newest = [], 0
+        for _, _, newest, device, *values in group:
+            pairs = zip(channels, values, strict=True)
+            heard = {name: value for name, value in pairs if value is not None}
+            if heard or device not in seen:
+                seen.add(device)
+                readings.append((device, newest, heard))
+        yield Sent(newest, gateway, tuple(readings))
+
+
+def _each_row(frame: pl.LazyFrame) -> Iterator[tuple[Any, ...]]:
+    for batch in frame.collect_batches(chunk_size=CHUNK, maintain_order=True):
+        yield from batch.iter_rows()

@@ -46,10 +46,7 @@ def slug(data: str) -> str:
 
 def read_audit(runs: Path, data: str) -> dict[str, Any] | None:
     """The last audit of a data set, as `AuditResult.to_dict` gave it; None where there is none.
-
-    Raises:
-        RunError: its file is damaged.
-    """
+    Raises RunError: its file is damaged."""
     path = audit_path(runs, data)
     if not path.is_file():
         return None

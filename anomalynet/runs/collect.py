@@ -31,11 +31,7 @@ class RunRecord:
 
 def load_results(runs: Path) -> list[RunRecord]:
     """Finished runs below `runs`, sorted by experiment, fold and seed; unfinished ones are left
-    out.
-
-    Raises:
-        RunError: a file of a run is damaged.
-    """
+    out. Raises RunError: a file of a run is damaged."""
     written = sorted(runs.glob("*/*/result.json"))
     damaged = [path for path in written if not read_json(path)]
     if damaged:
@@ -55,11 +51,7 @@ def load_results(runs: Path) -> list[RunRecord]:
 
 
 def load_record(folder: RunFolder) -> RunRecord:
-    """One finished run.
-
-    Raises:
-        RunError: its result or its configuration cannot be read.
-    """
+    """One finished run. Raises RunError: its result or its configuration cannot be read."""
     return RunRecord(
         result=folder.read_result(),
         folder=folder.path,
@@ -85,11 +77,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def find_run(run: str, runs: Path) -> RunFolder:
-    """A run by its folder, or by the start of its id.
-
-    Raises:
-        UsageError: none or several match.
-    """
+    """A run by its folder, or by the start of its id. Raises UsageError: none or several match."""
     if (Path(run) / "config.yaml").is_file():
         return RunFolder(Path(run))
     matches = sorted(

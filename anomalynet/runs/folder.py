@@ -10,19 +10,19 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from anomalynet.errors import RunError, UsageError
+from anomalynet.runs import codec
 from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.files import read_json, write_json
-from anomalynet.runs.schema import RESULT_VERSION, PartSummary, Result
+from anomalynet.runs.schema import RESULT_VERSION, Result
 
-SILENCE = 3600.0
-"""Seconds without an epoch after which a run of another host counts as dead."""
+SILENCE = 3600.0  # seconds without an epoch after which a run of another host counts as dead
 
 
 class BusyError(RunError):
@@ -118,38 +118,18 @@ class RunFolder:
         write_json(self.path / "result.json", asdict(result))
 
     def read_result(self) -> Result:
-        """What the finished run found.
-
-        Raises:
-            RunError: the run is not finished, or another version wrote it.
-        """
+        """What the finished run found. Raises RunError: the run is not finished, or another version
+        wrote it."""
         raw = read_json(self.path / "result.json")
         if raw.get("version") != RESULT_VERSION:
             raise RunError(
                 f"{self.path}: no finished run", "the command that started it continues it"
             )
-        known = {field.name for field in fields(Result)}
-        values: dict[str, Any] = {key: value for key, value in raw.items() if key in known}
         try:
-            parts = {
-                name: PartSummary(**{**part, "series": tuple(part["series"])})
-                for name, part in raw["parts"].items()
-            }
-            metrics = dict(raw["metrics"].items())
-            return Result(
-                **{
-                    **values,
-                    "parts": parts,
-                    "metrics": metrics,
-                    "warnings": tuple(raw["warnings"]),
-                    "channels": tuple(raw["channels"]),
-                }
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise RunError(
-                f"{self.path / 'result.json'}: not a result: {error!r}",
-                "delete the run's folder and train again",
-            ) from None
+            return codec.read(Result, raw, "result")
+        except UsageError as error:
+            what = f"{self.path / 'result.json'}: not a result: {error.message}"
+            raise RunError(what, "delete the run's folder and train again") from None
 
     def append_progress(self, line: dict[str, object]) -> None:
         """Add one epoch to progress.jsonl."""
@@ -171,11 +151,8 @@ class RunFolder:
 
     @contextmanager
     def locked(self, *, wait: bool) -> Iterator[None]:
-        """Work in the folder alone; the lock goes with the process, however it ends.
-
-        Raises:
-            BusyError: another process has it and `wait` is off; says which.
-        """
+        """Work in the folder alone; the lock goes with the process, however it ends. Raises
+        BusyError: another process has it and `wait` is off; says which."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -199,11 +176,7 @@ class RunFolder:
 
     def renew(self, *, finished: bool) -> None:
         """Empty the folder if other code worked in it: of an unfinished run nothing could be used,
-        a finished one goes only on request.
-
-        Raises:
-            BusyError: another process works in it.
-        """
+        a finished one goes only on request. Raises BusyError: another process works in it."""
         with self.locked(wait=False):
             if made_by_other_code(self.environment) and (finished or not self.finished):
                 self._clear()

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from anomalynet.errors import RunError
+from anomalynet.errors import RunError, UsageError
+from anomalynet.runs import codec
 from anomalynet.runs.collect import MOVE_AWAY
 from anomalynet.runs.files import write_json
 
@@ -25,7 +26,7 @@ class IncidentNote:
     cause: str | None = None
     layer: str | None = None
     impact: str | None = None
-    severity: int | None = None
+    severity: Literal[1, 2, 3, 4] | None = None
 
 
 def write_incidents(path: Path, incidents: Mapping[int, IncidentNote]) -> None:
@@ -35,11 +36,8 @@ def write_incidents(path: Path, incidents: Mapping[int, IncidentNote]) -> None:
 
 def read_incidents(path: Path) -> dict[int, IncidentNote]:
     """Read them by number; empty where there is no such file, as in runs of earlier versions.
-
-    Raises:
-        RunError: the file is damaged, or holds a number, text or severity that cannot be; says
-        which.
-    """
+    Raises RunError: the file is damaged, or holds a number, text or severity that cannot be; says
+    which."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -48,26 +46,14 @@ def read_incidents(path: Path) -> dict[int, IncidentNote]:
         raise _damaged(path, str(error)) from None
     if not isinstance(found, dict):
         raise _damaged(path, "not an object")
-    return {_number(path, number): _note(path, number, note) for number, note in found.items()}
-
-
-def _number(path: Path, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 2**31):
-        raise _damaged(path, f"{text!r} is no number of an incident")
-    return int(text)
-
-
-def _note(path: Path, number: str, note: Any) -> IncidentNote:
-    if not isinstance(note, dict):
-        raise _damaged(path, f"incident {number} is not an object")
-    known = {field.name: note.get(field.name) for field in fields(IncidentNote)}
-    severity = known["severity"]
-    if severity is not None and (type(severity) is not int or severity not in SEVERITIES):
-        raise _damaged(path, f"incident {number}: severity {severity!r} is none of 1-4")
-    for name, value in known.items():
-        if name != "severity" and not isinstance(value, str | None):
-            raise _damaged(path, f"incident {number}: {name} {value!r} is no text")
-    return IncidentNote(**known)
+    for number in found:
+        if not (number.isascii() and number.isdigit() and int(number) < 2**31):
+            raise _damaged(path, f"{number!r} is no number of an incident")
+    try:
+        notes = codec.build(dict[str, IncidentNote], found, "incident", strict=False)
+    except UsageError as error:
+        raise _damaged(path, error.message) from None
+    return {int(number): note for number, note in notes.items()}
 
 
 def _damaged(path: Path, what: str) -> RunError:

@@ -40,8 +40,7 @@ class PartSummary:
     steps: int
     labelled: int
     attack: int
-    missed: int
-    """Labelled steps without a score (warm-up of the window, purge gaps)."""
+    missed: int  # labelled steps without a score (warm-up of the window, purge gaps)
     missed_attack: int
 
 
@@ -53,11 +52,9 @@ class Result:
     id: str
     experiment: str
     model: str
-    data: str
-    """Data set, with its subset: `skab`, `ton_iot/fridge`."""
+    data: str  # data set, with its subset: `skab`, `ton_iot/fridge`
     fingerprint: str
-    channels: tuple[str, ...]
-    """What the model reads, in order; the mask channel, if any, is last."""
+    channels: tuple[str, ...]  # what the model reads, in order; the mask channel, if any, is last
     seed: int
     split: str
     """The policy as it was carried out, never `auto`, with what changes its meaning: `blocked
@@ -65,18 +62,14 @@ class Result:
     folds: int
     fold: int
     assignment: int
-    parts: dict[str, PartSummary]
-    """train, validation, test."""
-    epochs: int | None
-    """Epochs run; null for models without epochs."""
+    parts: dict[str, PartSummary]  # train, validation, test
+    epochs: int | None  # epochs run; null for models without epochs
     best_epoch: int | None
     parameters: int | None
     threshold: float
     threshold_rule: str
-    probability: bool
-    """Whether the score is a probability, so that 0.5 means something."""
-    world: int | None = None
-    """Seed of the simulated world; null where the data has one world only."""
+    probability: bool  # whether the score is a probability, so that 0.5 means something
+    world: int | None = None  # seed of the simulated world; null where the data has one world only
     metrics: dict[str, float | None]
     """`validation/<name>` and `test/<name>`, names of `metrics/suite.py`; null where undefined."""
     warnings: tuple[str, ...] = ()

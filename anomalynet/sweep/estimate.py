@@ -11,7 +11,7 @@ from anomalynet.config.check import value_of
 from anomalynet.config.leaves import read_yaml
 from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
-from anomalynet.runs.standing import seconds_of
+from anomalynet.runs.sweeps import seconds_of
 from anomalynet.sweep.jobs import Job
 
 

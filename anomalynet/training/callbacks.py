@@ -48,18 +48,13 @@ class Checkpoints(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """What an exact resume needs; Lightning puts it into each checkpoint."""
-        return {
-            "code": code_hash(),
-            "best": self.best,
-            "best_epoch": self.best_epoch,
-            "epochs": self.epochs,
-            "lines": self.lines,
-        }
+        names = ("best", "best_epoch", "epochs", "lines")
+        return {"code": code_hash(), **{name: getattr(self, name) for name in names}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue where a checkpoint stood."""
-        self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]
-        self.epochs, self.lines = state_dict["epochs"], state_dict["lines"]
+        for name in ("best", "best_epoch", "epochs", "lines"):
+            setattr(self, name, state_dict[name])
 
     @property
     def patience_over(self) -> bool:
@@ -71,29 +66,19 @@ class Checkpoints(Checkpoint):
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
         if self.monitor not in values:
             known = ", ".join(sorted(name for name in values if name.startswith("validation/")))
-            raise RunError(
-                f"training.monitor: {self.monitor} is not defined on this validation part",
-                f"it has {known}",
-            )
-        value = values[self.monitor]
+            what = f"training.monitor: {self.monitor} is not defined on this validation part"
+            raise RunError(what, f"it has {known}")
+        value, epoch = values[self.monitor], trainer.current_epoch
         if not math.isfinite(values.get("train/loss", 0.0)):
-            raise RunError(
-                f"the training loss is {values['train/loss']} in epoch {trainer.current_epoch}",
-                "lower training.learning_rate",
-            )
-        improved = math.isfinite(value) and (
-            self.best is None or (value > self.best if self.maximise else value < self.best)
-        )
+            what = f"the training loss is {values['train/loss']} in epoch {epoch}"
+            raise RunError(what, "lower training.learning_rate")
+        better = self.best is None or (value > self.best if self.maximise else value < self.best)
+        improved = math.isfinite(value) and better
         if improved:
-            self.best, self.best_epoch = value, trainer.current_epoch
-        self.epochs = trainer.current_epoch + 1
-        self.lines.append(
-            {
-                "epoch": trainer.current_epoch,
-                **{name: values[name] for name in sorted(values)},
-                "best": improved,
-            }
-        )
+            self.best, self.best_epoch = value, epoch
+        self.epochs = epoch + 1
+        named = {name: values[name] for name in sorted(values)}
+        self.lines.append({"epoch": epoch, **named, "best": improved})
         if improved or self.best_epoch is None:
             trainer.save_checkpoint(self.folder.best, weights_only=True)
         trainer.save_checkpoint(self.folder.last)
@@ -132,9 +117,8 @@ class Progress(Checkpoint):
     ) -> None:
         """Tell the listener."""
         if self.listener and trainer.is_global_zero:
-            self.listener.step(
-                trainer.current_epoch, batch_idx + 1, int(trainer.num_training_batches)
-            )
+            steps = int(trainer.num_training_batches)
+            self.listener.step(trainer.current_epoch, batch_idx + 1, steps)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note the epoch that `Checkpoints` has just saved."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -12,21 +13,77 @@ import torch
 from numpy.typing import NDArray
 
 from anomalynet.config.schema import EvaluationConfig
+from anomalynet.data.prepared import Int64
 from anomalynet.data.windows import Windows
-from anomalynet.metrics.evaluate import point_metrics
+from anomalynet.metrics.classification import point_metrics
 from anomalynet.metrics.events import event_metrics
 from anomalynet.metrics.threshold import choose_threshold
 from anomalynet.models._classical import Classical
 from anomalynet.models._detector import Detector
 from anomalynet.models.hybrid_causal import HybridCausal
 from anomalynet.runs.schema import SCORES_COLUMNS
-from anomalynet.training.carried import carried_scores
 
-CHUNK = 1024
-"""Windows scored at once."""
+STEPS_AT_ONCE = 4096  # steps read at once, over all segments together
 
-SINGLES = 50
-"""Windows whose scoring is timed one by one."""
+
+class Touched(NamedTuple):
+    """The segments in which windows end.
+
+    Attributes:
+        starts: int64 (segment,), the first row of each.
+        lengths: int64 (segment,), its steps up to the last end of a window.
+        of: int64 (window,), the segment of each window.
+        at: int64 (window,), the step on which it ends, counted from the segment's first.
+    """
+
+    starts: Int64
+    lengths: Int64
+    of: Int64
+    at: Int64
+
+    @property
+    def longest(self) -> int:
+        """Steps of the longest."""
+        return int(self.lengths.max(initial=0))
+
+    def rows(self, steps: Int64, some: slice = slice(None)) -> Int64:
+        """Rows (segment, step) of these steps of some segments; one that is over repeats its last
+        step."""
+        rows: Int64 = self.starts[some, None] + np.minimum(steps, self.lengths[some, None] - 1)
+        return rows
+
+
+def touched(windows: Windows) -> Touched:
+    """Which segments must be read, and how far, to score these windows with a carried state."""
+    ends, known = windows.ends(), windows.prepared.segment_starts
+    numbers, of = np.unique(np.searchsorted(known, ends, side="right") - 1, return_inverse=True)
+    starts, lengths = known[numbers], np.zeros(len(numbers), np.int64)
+    at = ends - starts[of]
+    np.maximum.at(lengths, of, at + 1)
+    return Touched(starts, lengths, of, at)
+
+
+def carried_scores(model: HybridCausal, windows: Windows) -> NDArray[np.float64]:
+    """Scores (window,) of the steps on which windows end, with a state that began where the step's
+    segment begins.
+
+    A step of one part is scored with what came before it in its segment, whichever part that
+    belongs to: readings, never labels.
+    """
+    segments = touched(windows)
+    count, longest = len(segments.starts), segments.longest
+    found = np.empty((count, longest))
+    state, size = model.start(count), max(1, STEPS_AT_ONCE // max(1, count))
+    for first in range(0, longest, size):
+        x = windows.prepared.values[segments.rows(np.arange(first, min(first + size, longest)))]
+        read, state = model.advance(torch.from_numpy(x).to(model.device), state)
+        found[:, first : first + size] = read.double().cpu().numpy()
+    scores: NDArray[np.float64] = found[segments.of, segments.at]
+    return scores
+
+
+CHUNK = 1024  # windows scored at once
+SINGLES = 50  # windows whose scoring is timed one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +98,11 @@ class Scored:
 def score(model: Detector | Classical, windows: Windows) -> Scored:
     """Score every window with a trained model; one that carries its state reads the windows'
     segments instead."""
-    window_bytes = 4 * windows.shape.steps * windows.shape.channels
+    size = 4 * windows.shape.steps * windows.shape.channels * CHUNK
     started = time.perf_counter()
     if isinstance(model, HybridCausal):
         return Scored(carried_scores(model, windows), time.perf_counter() - started)
-    parts = [
-        score_windows(model, windows.gather(chunk))
-        for chunk in windows.chunks(CHUNK * window_bytes)
-    ]
+    parts = [score_windows(model, windows.gather(chunk)) for chunk in windows.chunks(size)]
     return Scored(np.concatenate(parts) if parts else np.empty(0), time.perf_counter() - started)
 
 
@@ -56,10 +110,8 @@ def score_windows(model: Detector | Classical, x: NDArray[np.float32]) -> NDArra
     """Scores (window,) of windows x (window, time, channel)."""
     if isinstance(model, Classical):
         return model.score(x)
-    scores: NDArray[np.float64] = (
-        model.score(torch.from_numpy(x).to(model.device)).double().cpu().numpy()
-    )
-    return scores
+    scores = model.score(torch.from_numpy(x).to(model.device))
+    return np.asarray(scores.double().cpu().numpy())
 
 
 def single_window_microseconds(model: Detector | Classical, windows: Windows) -> float | None:
@@ -134,10 +186,7 @@ def metrics(table: pl.DataFrame, limit: float, *, probability: bool) -> dict[str
 
 def scores_table(parts: list[pl.DataFrame], limit: float) -> pl.DataFrame:
     """The rows of scores.parquet (`runs/schema.py`)."""
-    alarm = pl.col("score") >= limit
-    table = (
-        pl.concat(parts)
-        .with_columns(pl.lit(limit).alias("threshold"), alarm.alias("alarm"))
-        .select(SCORES_COLUMNS)
-    )
-    return table.sort("split", "series", "time", maintain_order=True)
+    alarm = (pl.col("score") >= limit).alias("alarm")
+    table = pl.concat(parts).with_columns(pl.lit(limit).alias("threshold"), alarm)
+    columns = table.select(SCORES_COLUMNS)
+    return columns.sort("split", "series", "time", maintain_order=True)

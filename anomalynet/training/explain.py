@@ -15,22 +15,12 @@ from anomalynet.data.windows import Windows
 from anomalynet.models._detector import Detector
 from anomalynet.runs.schema import EXPLANATION_COLUMNS
 
-EXAMPLES = 6
-"""Incidents a run explains."""
+EXAMPLES = 6  # incidents a run explains
+AROUND = 32  # steps before and after an incident
+LONGEST = 256  # steps of one timeline
 
-AROUND = 32
-"""Steps before and after an incident."""
-
-LONGEST = 256
-"""Steps of one timeline."""
-
-SCHEMA = dict(
-    zip(
-        EXPLANATION_COLUMNS,
-        (pl.Int32(), pl.String(), pl.Datetime("us"), *[pl.List(pl.Float32)] * 3),
-        strict=True,
-    )
-)
+_TYPES = (pl.Int32(), pl.String(), pl.Datetime("us"), *[pl.List(pl.Float32)] * 3)
+SCHEMA = dict(zip(EXPLANATION_COLUMNS, _TYPES, strict=True))
 
 
 def explanations(
@@ -56,17 +46,15 @@ def explanations(
         columns as in `runs/schema.py`; None where the network has neither attention nor
         reconstruction, or nothing was labelled 1.
     """
-    tables = [
-        _explained(model, windows, rows, steps, incident) for incident in _examples(steps, known)
-    ]
+    examples = _examples(steps, known)
+    tables = [_explained(model, windows, rows, steps, incident) for incident in examples]
     found = [table for table in tables if table is not None]
     return pl.concat(found) if found else None
 
 
 def _examples(steps: pl.DataFrame, known: Mapping[int, Incident]) -> list[int]:
-    attacks = steps.filter(
-        (pl.col("label") == 1) & pl.col("incident").is_not_null() & pl.col("score").is_not_null()
-    )
+    known_score = pl.col("incident").is_not_null() & pl.col("score").is_not_null()
+    attacks = steps.filter((pl.col("label") == 1) & known_score)
     first = attacks.group_by("kind").agg(pl.col("incident").min()).select("kind", "incident").rows()
 
     def rank(item: tuple[str | None, int]) -> tuple[int, str, int]:
@@ -79,40 +67,28 @@ def _examples(steps: pl.DataFrame, known: Mapping[int, Incident]) -> list[int]:
 def _explained(
     model: Detector, windows: Windows, rows: Int64, steps: pl.DataFrame, incident: int
 ) -> pl.DataFrame | None:
-    own = steps.with_row_index("at").filter(pl.col("incident") == incident)
-    series = (
-        own.group_by("series").len().sort("len", "series", descending=[True, False])["series"][0]
-    )
+    numbered = steps.with_row_index("at")
+    own = numbered.filter(pl.col("incident") == incident)
+    counts = own.group_by("series").len().sort("len", "series", descending=[True, False])
+    series = counts["series"][0]
     at = own.filter(pl.col("series") == series)["at"]
-    here = (
-        steps.with_row_index("at")
-        .filter((pl.col("series") == series) & pl.col("score").is_not_null())["at"]
-        .to_numpy()
-    )
-    start = int(at[0]) - AROUND
-    chosen = here[(here >= start) & (here <= int(at[-1]) + AROUND)][:LONGEST]
-    x = torch.from_numpy(
-        windows.gather(np.searchsorted(windows.ends(), rows[chosen]).astype(np.int64))
-    ).to(model.device)
+    scored = (pl.col("series") == series) & pl.col("score").is_not_null()
+    here = numbered.filter(scored)["at"].to_numpy()
+    inside = (here >= int(at[0]) - AROUND) & (here <= int(at[-1]) + AROUND)
+    chosen = here[inside][:LONGEST]
+    numbers = np.searchsorted(windows.ends(), rows[chosen]).astype(np.int64)
+    x = torch.from_numpy(windows.gather(numbers)).to(model.device)
     with torch.no_grad():
         output = model(x)
     if output.attention is None and output.error is None:
         return None
     reading = model.normalise(x)[:, -1]
     parts = {"reading": reading, "error": output.error, "attention": output.attention}
+    count = len(chosen)
     columns = {
-        name: None if value is None else value.float().cpu().numpy().tolist()
+        name: [None] * count if value is None else value.float().cpu().numpy().tolist()
         for name, value in parts.items()
     }
-    return pl.DataFrame(
-        {
-            "incident": [incident] * len(chosen),
-            "series": [series] * len(chosen),
-            "time": steps["time"].gather(chosen.tolist()),
-            **{
-                name: [None] * len(chosen) if value is None else value
-                for name, value in columns.items()
-            },
-        },
-        schema=SCHEMA,
-    )
+    times = steps["time"].gather(chosen.tolist())
+    facts = {"incident": [incident] * count, "series": [series] * count, "time": times}
+    return pl.DataFrame({**facts, **columns}, schema=SCHEMA)

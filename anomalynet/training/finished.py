@@ -84,12 +84,8 @@ class Tested:
 
 def open_run(run: str | Path, runs: str | Path = "runs") -> FinishedRun:
     """Open a run by its folder or the start of its id. A run of a user's own model executes the
-    model file that lies in its folder.
-
-    Raises:
-        UsageError: no such run, or several.
-        RunError: it is not finished.
-    """
+    model file that lies in its folder. Raises UsageError: no such run, or several; RunError: it is
+    not finished."""
     folder = find_run(str(run), Path(runs))
     result = folder.read_result()
     return FinishedRun(folder, _load(folder).config, result)
@@ -112,21 +108,16 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
     Args:
         run: with its own data still there, or overlaps with it cannot be told.
         overrides: `data.name=…`, `data.root=…`, `data.subset=…`, `data.world=…`, `data.scenario=…`.
-
-    Raises:
-        UsageError: another key; window, calibration and threshold belong to the detector.
-        DataError: the data has other channels than the run reads.
+    Raises UsageError: another key; window, calibration and threshold belong to the detector;
+    DataError: the data has other channels than the run reads.
     """
     keys = [leaf.key for leaf in read_overrides(overrides)]
     strangers = [key for key in keys if key not in OTHER_DATA]
     if strangers:
-        raise UsageError(
-            f"{strangers[0]}: a finished run keeps its model, window and threshold",
-            f"what may change: {', '.join(OTHER_DATA)}",
-        )
-    elsewhere = (
-        ["data.root=null", "data.subset=null", "data.scenario=null"] if "data.name" in keys else []
-    )
+        what = f"{strangers[0]}: a finished run keeps its model, window and threshold"
+        raise UsageError(what, f"what may change: {', '.join(OTHER_DATA)}")
+    elsewhere = ["data.root=null", "data.subset=null", "data.scenario=null"]
+    elsewhere = elsewhere if "data.name" in keys else []
     loaded = _load(run.folder, [*elsewhere, *overrides])
     prepare_process(loaded.config)
     prepared = prepare(loaded.config.data)
@@ -139,16 +130,14 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
         )
     limit, warnings = run.result.threshold, list(prepared.warnings)
     if prepared.fingerprint == run.result.fingerprint:
-        table = run.data.steps(
-            "test", evaluate.score(run.detector, run.data.windows("test")).scores
-        )
+        scores = evaluate.score(run.detector, run.data.windows("test")).scores
+        table = run.data.steps("test", scores)
     else:
         scored = [segment for segment in prepared.segments if not segment.train_only]
         whole = Ranges.of((segment.start, segment.stop) for segment in scored)
         windows, rows = Windows(prepared, whole, loaded.config.data.window), whole.rows()
-        table = scored_steps(
-            prepared, rows, windows, evaluate.score(run.detector, windows).scores, "test"
-        )
+        scores = evaluate.score(run.detector, windows).scores
+        table = scored_steps(prepared, rows, windows, scores, "test")
         seen = _seen(run, prepared, rows)
         if seen.any():
             warnings.append(
@@ -178,18 +167,12 @@ def _seen(run: FinishedRun, prepared: Prepared, rows: Int64) -> Bool:
     known = np.concatenate([own.split.territory[part].rows() for part in PARTS if part != "test"])
 
     def content(of: Prepared, some: Int64) -> pl.DataFrame:
-        return pl.DataFrame(of.values[some]).with_columns(
-            pl.Series("time", of.times[some]), pl.Series("row", some)
-        )
+        columns = pl.Series("time", of.times[some]), pl.Series("row", some)
+        return pl.DataFrame(of.values[some]).with_columns(*columns)
 
-    found = (
-        content(prepared, rows)
-        .join(content(own.prepared, known), on=pl.all().exclude("row"), how="semi")["row"]
-        .to_numpy()
-    )
-    heard = (
-        np.ones(len(found), np.bool_)
-        if prepared.mask is None
-        else prepared.values[found, prepared.mask] < 1
-    )
-    return np.isin(rows, found[heard])
+    trained = content(own.prepared, known)
+    same = content(prepared, rows).join(trained, on=pl.all().exclude("row"), how="semi")
+    found = same["row"].to_numpy()
+    if prepared.mask is not None:
+        found = found[prepared.values[found, prepared.mask] < 1]
+    return np.isin(rows, found)

@@ -13,7 +13,7 @@ import torch
 from anomalynet.config.schema import Config
 from anomalynet.data.module import TelemetryDataModule
 from anomalynet.data.statistics import statistics
-from anomalynet.errors import DataError, RunError, StoppedError, UsageError
+from anomalynet.errors import DataError, RunError, StoppedError, UsageError, first_line
 from anomalynet.models import build
 from anomalynet.models._classical import Classical
 from anomalynet.models._detector import Detector
@@ -66,25 +66,18 @@ def fit_network(
     folder.best.parent.mkdir(parents=True, exist_ok=True)
     checkpoints = Checkpoints(folder, config.training.monitor, config.training.patience)
     resume = _resumable(folder, checkpoints)
-    if checkpoints.epochs < config.training.epochs and not checkpoints.patience_over:
+    unfinished = checkpoints.epochs < config.training.epochs and not checkpoints.patience_over
+    if unfinished:
         with quiet_lightning(), no_denormals(), interruptible():
             trainer = _trainer(config, [checkpoints, Progress(folder, checkpoints, listener)])
             if config.hardware.compile:
                 model.compile()
-            trainer.fit(
-                model,
-                datamodule=module,
-                ckpt_path=str(folder.last) if resume else None,
-                weights_only=True,
-            )
-    if (
-        checkpoints.stopped
-        and checkpoints.epochs < config.training.epochs
-        and not checkpoints.patience_over
-    ):
-        raise StoppedError(
-            f"stopped on request after epoch {checkpoints.epochs}", "the same command continues"
-        )
+            last = str(folder.last) if resume else None
+            trainer.fit(model, datamodule=module, ckpt_path=last, weights_only=True)
+    unfinished = checkpoints.epochs < config.training.epochs and not checkpoints.patience_over
+    if checkpoints.stopped and unfinished:
+        what = f"stopped on request after epoch {checkpoints.epochs}"
+        raise StoppedError(what, "the same command continues")
     load_network(model, folder)
     return Fitted(model, checkpoints.epochs, checkpoints.best_epoch)
 
@@ -95,11 +88,8 @@ def load_network(model: Detector, folder: RunFolder) -> None:
         checkpoint = torch.load(folder.best, weights_only=True, map_location="cpu")
         model.load_state_dict(checkpoint["state_dict"])
     except Exception as error:  # a torn file, or weights of another shape, show in many ways
-        what = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RunError(
-            f"{folder.best}: no checkpoint of this model: {what}",
-            "delete the run's folder and train again",
-        ) from None
+        what = f"{folder.best}: no checkpoint of this model: {first_line(error)}"
+        raise RunError(what, "delete the run's folder and train again") from None
     model.eval()
 
 
@@ -119,18 +109,13 @@ def store_threshold(model: Detector | Classical, limit: float, folder: RunFolder
 
 def build_model(config: Config, module: TelemetryDataModule) -> Detector | Classical:
     """The model of a configuration, its weights drawn from the run's seed and its normalisation
-    fitted on the training part.
-
-    Raises:
-        DataError: the training windows have one class where the model needs two.
-    """
+    fitted on the training part. Raises DataError: the training windows have one class where the
+    model needs two."""
     seed_everything(config.seed)
     model = build(config, module.shape)
     if model.trains_on == "labelled" and len(np.unique(module.windows("train").targets())) < 2:
-        raise DataError(
-            "the training windows are of one class",
-            "an unsupervised model (autoencoder, isolation_forest) needs no label",
-        )
+        how = "an unsupervised model (autoencoder, isolation_forest) needs no label"
+        raise DataError("the training windows are of one class", how)
     if isinstance(model, Detector):
         model.fit_normalisation(*module.normalisation())
     return model
@@ -142,9 +127,8 @@ def _resumable(folder: RunFolder, checkpoints: Checkpoints) -> bool:
     if not folder.last.exists():
         return False
     try:
-        state = torch.load(folder.last, weights_only=True, map_location="cpu")["callbacks"][
-            checkpoints.state_key
-        ]
+        saved = torch.load(folder.last, weights_only=True, map_location="cpu")
+        state = saved["callbacks"][checkpoints.state_key]
     except Exception:  # a torn file shows in many ways
         state = {}
     if state.get("code") != code_hash():
@@ -163,10 +147,8 @@ def _trainer(config: Config, callbacks: list[L.Callback]) -> L.Trainer:
     }
     chosen = accelerator if accelerator != "auto" else next(kind for kind in there if there[kind])
     if there[chosen] < devices:
-        raise UsageError(
-            f"hardware.devices={devices}: this machine has {there[chosen]} for {chosen}",
-            "`anomalynet doctor` says what there is",
-        )
+        what = f"hardware.devices={devices}: this machine has {there[chosen]} for {chosen}"
+        raise UsageError(what, "`anomalynet doctor` says what there is")
     return L.Trainer(
         accelerator="gpu" if accelerator == "cuda" else accelerator,
         devices=devices,

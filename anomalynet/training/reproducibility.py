@@ -12,6 +12,7 @@ import subprocess
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -96,9 +97,7 @@ def environment(config: Config, fingerprint: str) -> dict[str, object]:
         "code": code_hash(),
         "commit": _commit(),
         "data": {
-            "name": config.data.name,
-            "subset": config.data.subset,
-            "root": config.data.root,
+            **{name: getattr(config.data, name) for name in ("name", "subset", "root")},
             "fingerprint": fingerprint,
         },
         "packages": {name: _version(name) for name in _PACKAGES},
@@ -127,13 +126,9 @@ def _commit() -> str | None:
     if not (root / ".git").exists():
         return None
     try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        dirty = (
-            subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=root, check=False).returncode
-            != 0
-        )
+        git = partial(subprocess.run, cwd=root, capture_output=True, text=True)
+        commit = git(["git", "rev-parse", "HEAD"], check=True).stdout.strip()
+        dirty = git(["git", "diff", "--quiet", "HEAD"]).returncode != 0
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit + ("+" if dirty else "")

@@ -13,7 +13,7 @@ import polars as pl
 
 from anomalynet.config.identity import run_id
 from anomalynet.config.load import Loaded
-from anomalynet.config.models import in_user_file
+from anomalynet.config.model import in_user_file
 from anomalynet.config.schema import Config
 from anomalynet.config.show import as_yaml
 from anomalynet.data import sources
@@ -69,10 +69,8 @@ def train(
 
     Returns:
         None on ranks above 0 under DDP: they have trained, and rank 0 reports.
-
-    Raises:
-        BusyError: another process works on it, and `wait` is off.
-        DataError, RunError: the data or the training cannot be used; says why.
+    Raises BusyError: another process works on it, and `wait` is off; DataError, RunError: the data
+    or the training cannot be used; says why.
     """
     folder = planned_folder(loaded, runs)
     if int(os.environ.get("LOCAL_RANK", "0")) > 0:
@@ -88,21 +86,13 @@ def train(
         folder.failed.unlink(missing_ok=True)
         write_text(folder.config, as_yaml(loaded, origin=True))
         if loaded.config.model.name.endswith(".py"):
-            write_text(
-                folder.model_file, Path(loaded.config.model.name).read_text(encoding="utf-8")
-            )
+            own = Path(loaded.config.model.name).read_text(encoding="utf-8")
+            write_text(folder.model_file, own)
         try:
             with tracked(loaded, folder, listener, group) as listeners:
                 module, fitted = _fit(loaded.config, folder, listeners)
                 result = _evaluate(loaded, folder, module, fitted)
-        except (
-            RuntimeError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            IndexError,
-            NotImplementedError,
-        ) as error:
+        except (RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
             if not loaded.config.model.name.endswith(".py"):
                 raise
             raise in_user_file(loaded.config.model.name, error) from error
@@ -133,15 +123,16 @@ def _evaluate(
     store_threshold(model, limit, folder)
     evaluate.scores_table(list(steps.values()), limit).write_parquet(folder.scores)
     write_incidents(folder.incidents, _notes(steps["test"], module.prepared.incident_table))
-    if isinstance(model, Detector):
-        _describe(config, folder, module, model, steps["test"])
-    metrics = {
-        f"{part}/{name}": value
-        for part in SCORED
-        for name, value in evaluate.metrics(
-            steps[part], limit, probability=model.probability
-        ).items()
-    }
+    if isinstance(model, Detector):  # what a report shows of a network beside its scores
+        write_json(folder.architecture, architecture(config, module.shape))
+        test, known = module.windows("test"), module.prepared.incident_table
+        found = explanations(model, test, module.rows("test"), steps["test"], known)
+        if found is not None:
+            found.write_parquet(folder.explanations)
+    metrics: dict[str, float | None] = {}
+    for part in SCORED:
+        values = evaluate.metrics(steps[part], limit, probability=model.probability)
+        metrics |= {f"{part}/{name}": value for name, value in values.items()}
     split = config.data.split
     result = Result(
         id=folder.path.name,
@@ -176,22 +167,6 @@ def _evaluate(
     write_json(folder.timings, read_json(folder.timings) | timings)
     folder.write_result(result)
     return result
-
-
-def _describe(
-    config: Config,
-    folder: RunFolder,
-    module: TelemetryDataModule,
-    model: Detector,
-    steps: pl.DataFrame,
-) -> None:
-    """Store what a report shows of a network beside its scores."""
-    write_json(folder.architecture, architecture(config, module.shape))
-    found = explanations(
-        model, module.windows("test"), module.rows("test"), steps, module.prepared.incident_table
-    )
-    if found is not None:
-        found.write_parquet(folder.explanations)
 
 
 def _notes(steps: pl.DataFrame, known: Mapping[int, Incident]) -> dict[int, IncidentNote]:

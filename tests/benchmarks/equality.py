@@ -27,11 +27,10 @@ from anomalynet.detection.core.alarms import AlarmRule
 from anomalynet.detection.core.engine import Engine
 from anomalynet.detection.export.paths import checked
 from anomalynet.detection.export.run import export
-from anomalynet.detection.export.step_session import open_session
+from anomalynet.detection.export.session import open_session
 from anomalynet.detection.export.verify import difference
 from anomalynet.detection.model import Model
-from anomalynet.detection.readings import Message, Reading
-from anomalynet.detection.steps import Steps, joined
+from anomalynet.detection.records import Message, Reading, Steps, joined
 from anomalynet.training.finished import FinishedRun, open_run
 
 BATCH_LIMIT, STORED_LIMIT = 1e-6, 1e-5

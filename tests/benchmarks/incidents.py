@@ -31,9 +31,8 @@ from anomalynet.detection.core.alarms import AlarmRule
 from anomalynet.detection.core.engine import Engine
 from anomalynet.detection.evaluation import Evaluation, Labels
 from anomalynet.detection.model import Model
-from anomalynet.detection.readings import Message, Reading
-from anomalynet.replay.messages import Sent, gateways, messages
-from anomalynet.replay.rows import detector_rows
+from anomalynet.detection.records import Message, Reading
+from anomalynet.replay.rows import Sent, detector_rows, gateways, messages
 from anomalynet.simulation.incidents import TYPES
 
 BATCH = 64

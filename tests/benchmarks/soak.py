@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from anomalynet.detection.contract import Contract
-from anomalynet.detection.events import iso
 from anomalynet.detection.model import Model
+from anomalynet.detection.records import iso
 from tests.benchmarks.models import exported
 from tests.benchmarks.process import Detector
 from tests.benchmarks.traffic import Fleet

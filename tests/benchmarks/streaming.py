@@ -122,7 +122,7 @@ def engine(path: Path, devices: int) -> Call:
     from anomalynet.detection.core.alarms import AlarmRule
     from anomalynet.detection.core.engine import Engine
     from anomalynet.detection.model import Model
-    from anomalynet.detection.readings import Message, Reading
+    from anomalynet.detection.records import Message, Reading
 
     model = Model(path)
     contract = model.contract

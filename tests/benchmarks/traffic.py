@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalynet.detection.contract import Contract
-from anomalynet.detection.events import iso
+from anomalynet.detection.records import iso
 from anomalynet.replay.publish import Publisher
 
 CONNECTIONS = 4

@@ -85,7 +85,7 @@ def test_replay_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_shift_starts_now_and_keeps_the_distances(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    from anomalynet.detection.times import microseconds
+    from anomalynet.detection.records import microseconds
 
     before = time.time()
     assert cli.main(["data", "replay", "rooms", "--out", "-", "--speed", "0", "--shift"]) == 0

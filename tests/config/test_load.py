@@ -10,8 +10,7 @@ import pytest
 from anomalynet.config import locate
 from anomalynet.config.identity import flatten, run_id
 from anomalynet.config.load import load, load_data_config
-from anomalynet.config.model import CNN, Hybrid
-from anomalynet.config.models import model_class, model_names
+from anomalynet.config.model import CNN, Hybrid, model_class, model_names
 from anomalynet.config.show import as_yaml, difference, documentation
 from anomalynet.errors import ConfigError, UsageError
 

@@ -13,7 +13,7 @@ import torch
 from anomalynet.config.schema import Config
 from anomalynet.data.statistics import statistics
 from anomalynet.data.windows import WindowShape
-from anomalynet.metrics.ranking import auroc
+from anomalynet.metrics.classification import auroc
 from anomalynet.models import available, build, model_type
 from anomalynet.models._classical import Classical
 from anomalynet.models._detector import Detector

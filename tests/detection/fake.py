@@ -11,9 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from anomalynet.detection.events import Event, event_id
-from anomalynet.detection.readings import Message
-from anomalynet.detection.steps import Outcome, Steps
+from anomalynet.detection.records import Event, Message, Outcome, Steps, event_id
 
 THRESHOLD = 10.0
 

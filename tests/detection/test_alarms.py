@@ -17,8 +17,7 @@ from anomalynet.detection.contract import Sensor
 from anomalynet.detection.core.alarms import AlarmRule, Alarms
 from anomalynet.detection.core.engine import Engine
 from anomalynet.detection.core.table import Table
-from anomalynet.detection.events import Event
-from anomalynet.detection.readings import Message, Reading
+from anomalynet.detection.records import Event, Message, Reading
 from anomalynet.errors import UsageError
 from anomalynet.metrics.events import event_metrics
 from tests.detection.graphs import SECOND, contract, model

@@ -19,9 +19,7 @@ from anomalynet.detection.contract import Contract
 from anomalynet.detection.core.alarms import AlarmRule
 from anomalynet.detection.core.engine import Engine
 from anomalynet.detection.core.table import Array
-from anomalynet.detection.events import Event
-from anomalynet.detection.readings import Message, Reading
-from anomalynet.detection.steps import Steps, joined
+from anomalynet.detection.records import Event, Message, Reading, Steps, joined
 from anomalynet.errors import UsageError
 from tests.detection.graphs import SECOND, contract, model
 

@@ -21,9 +21,8 @@ from anomalynet.data.telemetry import Channel
 from anomalynet.detection.contract import Contract, Sensor
 from anomalynet.detection.core.alarms import AlarmRule
 from anomalynet.detection.core.engine import Engine
-from anomalynet.detection.readings import Message, Reading
-from anomalynet.detection.steps import Steps
-from anomalynet.detection.steps import joined as join
+from anomalynet.detection.records import Message, Reading, Steps
+from anomalynet.detection.records import joined as join
 from tests.data.build import Facts, Recording, telemetry
 from tests.detection.graphs import SECOND, contract, model
 

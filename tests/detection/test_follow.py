@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalynet.detection.sources import Raw
-from anomalynet.detection.sources.follow import Followed, Stdin
-from anomalynet.detection.sources.lines import Lines
+from anomalynet.detection.sources.follow import Followed, Lines, Stdin
 from anomalynet.detection.stream.journal import Entry, Journal, batches
 from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import UsageError

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalynet.detection.readings import Message, Reading
+from anomalynet.detection.records import Message, Reading
 from anomalynet.detection.stream.messages import Parser
 from anomalynet.detection.stream.notices import Notices
 

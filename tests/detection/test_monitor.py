@@ -15,12 +15,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from anomalynet.detection.contract import Reference
-from anomalynet.detection.readings import Message, Reading
-from anomalynet.detection.steps import Outcome, Steps
+from anomalynet.detection.records import Message, Outcome, Reading, Steps
 from anomalynet.detection.stream.drift import FEWEST, Drift, Measure, described, psi
 from anomalynet.detection.stream.monitor import Monitor
-from anomalynet.detection.stream.status import STALE, Status
-from anomalynet.detection.stream.watch import Watch, line, sparkline
+from anomalynet.detection.stream.status import STALE, Status, Watch, line, sparkline
 from anomalynet.errors import UsageError
 from tests.detection.conftest import echo
 from tests.detection.fake import FakeEngine, event

@@ -129,6 +129,7 @@ def online(port: int) -> bool:
     return found[-1:] == [b"online"]
 
 
+@pytest.mark.slow
 def test_a_detector_killed_three_times_during_traffic(
     broker: Broker, tmp_path: Path, model: Path
 ) -> None:
@@ -150,6 +151,7 @@ def test_a_detector_killed_three_times_during_traffic(
     until(lambda: not online(broker.port), "the detector is offline")
 
 
+@pytest.mark.slow
 def test_a_broker_killed_twice_once_while_it_alone_has_the_messages(
     broker: Broker, tmp_path: Path, model: Path
 ) -> None:
@@ -271,6 +273,7 @@ def test_alarms_are_published(broker: Broker, tmp_path: Path, model: Path) -> No
     assert detector.end()[0] == 0
 
 
+@pytest.mark.slow
 def test_two_detectors_with_one_client_id_are_told_so(broker: Broker, model: Path) -> None:
     detectors = [Detector(model, "--mqtt", f"mqtt://127.0.0.1:{broker.port}/x") for _ in range(2)]
     told = b""

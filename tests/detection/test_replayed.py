@@ -17,8 +17,7 @@ from anomalynet.data.sources import load
 from anomalynet.detection.contract import Sensor
 from anomalynet.detection.core.alarms import AlarmRule
 from anomalynet.detection.core.engine import Engine
-from anomalynet.detection.readings import Message
-from anomalynet.detection.steps import joined
+from anomalynet.detection.records import Message, joined
 from anomalynet.detection.stream.messages import Parser
 from anomalynet.detection.stream.notices import Notices
 from tests.detection.graphs import contract, model

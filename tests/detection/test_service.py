@@ -14,10 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalynet.detection.events import Event
-from anomalynet.detection.sinks import key, key_of
-from anomalynet.detection.sinks.json_lines import JsonLines
-from anomalynet.detection.sinks.scores import ScoresFile
+from anomalynet.detection.records import Event
+from anomalynet.detection.sinks import Sink, key, key_of
+from anomalynet.detection.sinks.files import JsonLines, ScoresFile
 from anomalynet.detection.sources import Raw
 from anomalynet.detection.stream.messages import Parser
 from anomalynet.detection.stream.notices import Notices
@@ -52,7 +51,7 @@ class Scripted:
         self.closed = True
 
 
-class Kept:
+class Kept(Sink):
     """A sink that delivers when told to."""
 
     def __init__(self, name: str = "kept") -> None:
@@ -67,8 +66,6 @@ class Kept:
     def forget(self, key: str) -> None:
         self.waiting.pop(key, None)
 
-    def start(self) -> None: ...
-
     def pending(self) -> list[str]:
         return list(self.waiting.values())
 
@@ -79,10 +76,6 @@ class Kept:
     def delivered(self) -> list[str]:
         fresh, self.fresh = self.fresh, []
         return fresh
-
-    def drain(self) -> None: ...
-
-    def sync(self) -> None: ...
 
     def undelivered(self) -> int:
         return len(self.waiting)

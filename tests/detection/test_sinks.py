@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from anomalynet.detection.sinks import delivery, json_lines
+from anomalynet.detection.sinks import delivery, files
 from anomalynet.detection.sinks.delivery import Delivery
-from anomalynet.detection.sinks.json_lines import JsonLines
+from anomalynet.detection.sinks.files import JsonLines
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.stream.mqtt import address, make_client
 from anomalynet.detection.stream.notices import Notices
@@ -38,17 +38,13 @@ def test_a_file_keeps_each_event_once_over_restarts(tmp_path: Path) -> None:
         sink.close()
     assert [
         (line["id"], line["kind"]) for line in map(json.loads, path.read_text().splitlines())
-    ] == [
-        (FIRST.id, "alarm"),
-        (SECOND.id, "alarm"),
-        (FIRST.id, "cleared"),
-    ]
+    ] == [(FIRST.id, "alarm"), (SECOND.id, "alarm"), (FIRST.id, "cleared")]
 
 
 def test_of_a_long_file_the_newest_events_are_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_lines, "REMEMBERED", 3)
+    monkeypatch.setattr(files, "REMEMBERED", 3)
     events = [event("a", time, 11.0) for time in range(10)]
     sink = JsonLines(tmp_path / "alarms.jsonl")
     for each in events:

@@ -57,6 +57,7 @@ def test_stopped_it_goes_on_where_it_was(
     assert last_ids(alarms) == EXPECTED
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_where_it_was(tmp_path: Path, model: Path) -> None:
     file, alarms, scores = (
         tmp_path / name for name in ("readings.jsonl", "alarms.jsonl", "scores.csv")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from anomalynet.detection.sinks import delivery
-from anomalynet.detection.sinks.webhook import webhook
+from anomalynet.detection.sinks.targets import webhook
 from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import UsageError
 from tests.detection.broker import until

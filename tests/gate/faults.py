@@ -20,7 +20,7 @@ from torch import Tensor
 from anomalynet.config.schema import EvaluationConfig
 from anomalynet.data.module import TelemetryDataModule
 from anomalynet.data.windows import Windows
-from anomalynet.layers import attention, head, recurrent
+from anomalynet.layers import attention, sequence
 from anomalynet.models._detector import Detector
 from anomalynet.training import evaluate
 
@@ -48,12 +48,12 @@ def wrong_axis(patch: pytest.MonkeyPatch) -> None:
 
 def heavy_dropout(patch: pytest.MonkeyPatch) -> None:
     """Nine tenths are dropped, whatever `model.dropout` says."""
-    real = head.Head.__init__
+    real = sequence.Head.__init__
 
     def init(self: Any, features: int, width: int, dropout: float) -> None:
         real(self, features, width, 0.9)
 
-    patch.setattr(head.Head, "__init__", init)
+    patch.setattr(sequence.Head, "__init__", init)
 
 
 def shifted_labels(patch: pytest.MonkeyPatch) -> None:
@@ -93,13 +93,13 @@ def normalised_by_all(patch: pytest.MonkeyPatch) -> None:
 
 def frozen_lstm(patch: pytest.MonkeyPatch) -> None:
     """The LSTM keeps the weights that it was drawn with."""
-    real = recurrent.Recurrent.__init__
+    real = sequence.Recurrent.__init__
 
     def init(self: Any, features: int, hidden: int) -> None:
         real(self, features, hidden)
         self.requires_grad_(False)
 
-    patch.setattr(recurrent.Recurrent, "__init__", init)
+    patch.setattr(sequence.Recurrent, "__init__", init)
 
 
 def shuffled_channels(patch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from anomalynet.layers.attention import Attention
-from anomalynet.layers.causal import CausalConvolution, StateAttention
-from anomalynet.layers.recurrent import Recurrent
+from anomalynet.layers.attention import Attention, StateAttention
+from anomalynet.layers.conv import CausalConvolution
+from anomalynet.layers.sequence import Recurrent
 
 
 def test_a_causal_convolution_by_hand() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from anomalynet.layers.recurrent import Recurrent
+from anomalynet.layers.sequence import Recurrent
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from anomalynet.metrics.classification import from_counts, precision_at
-from anomalynet.metrics.evaluate import point_metrics
+from anomalynet.metrics.classification import from_counts, point_metrics, precision_at
 
 Steps = list[tuple[int, float]]
 STEPS = st.lists(

@@ -12,7 +12,7 @@ from sklearn import metrics as reference
 from torchmetrics.classification import BinaryAUROC
 from torchmetrics.functional.classification import binary_auroc
 
-from anomalynet.metrics.ranking import auroc, average_precision
+from anomalynet.metrics.classification import auroc, average_precision
 
 SCORES = torch.cat([torch.linspace(900.0, 1000.0, 50), torch.linspace(1001.0, 1100.0, 50)]).double()
 LABELS = (torch.arange(100) >= 50).long()

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from anomalynet.metrics.evaluate import point_metrics
+from anomalynet.metrics.classification import point_metrics
 from anomalynet.metrics.events import event_metrics
 from anomalynet.metrics.suite import METRICS
 

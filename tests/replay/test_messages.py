@@ -10,8 +10,7 @@ import pytest
 
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.replay import rows
-from anomalynet.replay.messages import Sent, gateways, messages
-from anomalynet.replay.rows import detector_rows
+from anomalynet.replay.rows import Sent, detector_rows, gateways, messages
 from tests.data.build import Facts, Recording, telemetry
 
 MINUTE = 60_000_000

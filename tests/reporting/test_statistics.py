@@ -67,7 +67,9 @@ def test_metrics_equal_scikit_learn(case: list[tuple[int, float]], threshold: fl
 def test_metrics_equal_those_of_the_trainer(
     case: list[tuple[int, float]], threshold: float, probability: bool
 ) -> None:
-    from anomalynet.metrics.evaluate import point_metrics as trainers  # torch: in the test alone
+    from anomalynet.metrics.classification import (
+        point_metrics as trainers,  # torch: in the test alone
+    )
 
     labels = np.array([label for label, _ in case], dtype=np.int8)
     scores = np.array([score for _, score in case])

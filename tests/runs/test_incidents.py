@@ -32,12 +32,12 @@ def test_a_later_versions_keys_are_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ('{"3": {"severity": 5}}', "incident 3: severity 5 is none of 1-4"),
-        ('{"3": {"severity": true}}', "severity True is none of 1-4"),
-        ('{"3": {"type": 4}}', "incident 3: type 4 is no text"),
+        ('{"3": {"severity": 5}}', "incident.3.severity: expected 1 or 2 or 3 or 4, not 5"),
+        ('{"3": {"severity": true}}', "incident.3.severity: expected 1 or 2 or 3 or 4, not True"),
+        ('{"3": {"type": 4}}', "incident.3.type: expected a text, not 4"),
         ('{"-3": {}}', "'-3' is no number"),
         ('{"99999999999": {}}', "'99999999999' is no number"),
-        ('{"3": 1}', "incident 3 is not an object"),
+        ('{"3": 1}', "incident.3: expected an object, not 1"),
         ("[]", "not an object"),
         ('{"3": {"ty', "cannot be read"),
     ],

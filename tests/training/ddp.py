@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from anomalynet.config.load import load
 from anomalynet.data.module import TelemetryDataModule
 from anomalynet.models import build
 from anomalynet.models._detector import Detector
+from tests.training.small import short
 
 
 class Loss(nn.Module):
@@ -36,7 +36,7 @@ def main(out: str, rank: int, world: int, port: str) -> None:
         torch.distributed.init_process_group(
             "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world
         )
-    config = load("hybrid", ["model.dropout=0", "data.split.folds=3"]).config
+    config = short("hybrid", "model.dropout=0").config
     module = TelemetryDataModule(config)
     module.setup()
     torch.manual_seed(0)

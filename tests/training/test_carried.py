@@ -11,7 +11,7 @@ import torch
 from anomalynet.data.ranges import Ranges
 from anomalynet.data.windows import Windows
 from anomalynet.models.hybrid_causal import HybridCausal
-from anomalynet.training import carried
+from anomalynet.training import evaluate as carried
 from anomalynet.training.finished import FinishedRun, open_run
 from anomalynet.training.run import train
 from tests.training.small import short
@@ -47,7 +47,7 @@ def test_neither_the_chunk_nor_the_other_windows_matter(
     model, windows = run.detector, run.data.windows("test")
     assert isinstance(model, HybridCausal)
     whole = carried.carried_scores(model, windows)
-    monkeypatch.setattr(carried, "CHUNK", 100)
+    monkeypatch.setattr(carried, "STEPS_AT_ONCE", 100)
     np.testing.assert_allclose(carried.carried_scores(model, windows), whole, atol=1e-6)
     some = windows.ends()[
         [5, 100, -1]

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from anomalynet.training.run import planned_folder, train
+from tests.training import ddp
 from tests.training.small import SHORT, short, weights
 
 
@@ -22,23 +23,11 @@ def free_port() -> str:
 
 
 def test_the_gradient_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
-    def start(out: str, rank: int, world: int, port: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.training.ddp",
-                str(tmp_path / out),
-                str(rank),
-                str(world),
-                port,
-            ]
-        )
-
+    command = [sys.executable, "-m", "tests.training.ddp", str(tmp_path / "two")]
     port = free_port()
-    processes = [start("two", 0, 2, port), start("two", 1, 2, port)]
+    processes = [subprocess.Popen([*command, rank, "2", port]) for rank in ("0", "1")]
+    ddp.main(str(tmp_path / "one"), 0, 1, port)
     assert [process.wait(120) for process in processes] == [0, 0]
-    assert start("one", 0, 1, port).wait(120) == 0
     one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one", "two"))
     assert one.keys() == two.keys()
     assert {name.split()[0] for name in one} == {"32", "33", "1"}
@@ -50,19 +39,8 @@ def test_a_run_on_two_devices_is_the_run_on_one(tmp_path: Path) -> None:
     options = ["model.dropout=0", "training.epochs=1", "hardware.accelerator=cpu"]
     alone = train(short("hybrid", *options), tmp_path / "one")
     assert alone is not None
-    command = [
-        sys.executable,
-        "-m",
-        "anomalynet",
-        "train",
-        "hybrid",
-        *SHORT,
-        *options,
-        "--devices",
-        "2",
-        "--runs",
-        str(tmp_path / "two"),
-    ]
+    where = ["--devices", "2", "--runs", str(tmp_path / "two")]
+    command = [sys.executable, "-m", "anomalynet", "train", "hybrid", *SHORT, *options, *where]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     together = planned_folder(short("hybrid", *options), tmp_path / "two")
@@ -110,19 +88,11 @@ def test_all_ranks_hold_the_same_weights_and_stop_in_the_same_epoch(tmp_path: Pa
     (tmp_path / "mine.py").write_text(MODEL)
     (tmp_path / "mine.yaml").write_text("extends: base.yaml\nmodel: {name: ./mine.py}\n")
     options = [text for text in SHORT if not text.startswith(("model.", "training.epochs"))]
-    command = [
-        sys.executable,
-        "-m",
-        "anomalynet",
-        "train",
-        "mine.yaml",
-        *options,
-        "training.epochs=9",
-        "hardware.accelerator=cpu",
-    ]
+    options += ["training.epochs=9", "hardware.accelerator=cpu", "--devices", "2"]
+    command = [sys.executable, "-m", "anomalynet", "train", "mine.yaml", *options]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(
-        [*command, "--devices", "2"],
+        command,
         cwd=tmp_path,
         env=environment,
         capture_output=True,

@@ -155,7 +155,10 @@ def command(runs: Path, *extra: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [pytest.param(signal.SIGKILL, -9, marks=pytest.mark.slow), (signal.SIGINT, 130)],
+)
 def test_a_run_cut_in_the_middle_continues_to_the_same_bits(
     tmp_path: Path, how: signal.Signals, code: int
 ) -> None:

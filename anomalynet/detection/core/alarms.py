@@ -8,13 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from anomalynet.detection.core.clocks import NEVER
+from anomalynet.detection.core.intake import NEVER
 from anomalynet.detection.core.table import Array, Table
-from anomalynet.detection.events import ChannelShare, Event, Reason, StepShare, event_id
+from anomalynet.detection.records import ChannelShare, Event, Reason, StepShare, event_id
 from anomalynet.errors import UsageError
 
-LONGEST = 63
-"""Most steps that a rule looks back: the answers stand in the bits of one number."""
+LONGEST = 63  # most steps that a rule looks back: the answers stand in the bits of one number
 
 Reasons = tuple[tuple[ChannelShare, ...], tuple[StepShare, ...]]
 
@@ -46,21 +45,16 @@ class AlarmRule:
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= self.n <= LONGEST:
-            raise UsageError(
-                f"{self.k} of {self.n} steps make no alarm", f"1 <= k <= n <= {LONGEST}"
-            )
+            what = f"{self.k} of {self.n} steps make no alarm"
+            raise UsageError(what, f"1 <= k <= n <= {LONGEST}")
         if not 0 < self.clear <= 1:
-            raise UsageError(
-                f"an alarm cannot clear at {self.clear:g} times the threshold",
-                "a share above 0, at most 1",
-            )
+            what = f"an alarm cannot clear at {self.clear:g} times the threshold"
+            raise UsageError(what, "a share above 0, at most 1")
         if not 0 <= self.cool_down < 1e10:
             raise UsageError(f"a cool-down cannot take {self.cool_down:g} seconds", "0 or more")
         if self.threshold is not None and not np.isfinite(self.threshold):
-            raise UsageError(
-                f"a threshold of {self.threshold:g} is none",
-                "a number, or none for the model's own",
-            )
+            what = f"a threshold of {self.threshold:g} is none"
+            raise UsageError(what, "a number, or none for the model's own")
 
 
 class Alarms:
@@ -75,11 +69,8 @@ class Alarms:
         self, rule: AlarmRule, threshold: float, run: str, names: Callable[[int], str], table: Table
     ) -> None:
         self.threshold = threshold if rule.threshold is None else rule.threshold
-        self._quiet = (
-            self.threshold - (1 - rule.clear) * abs(self.threshold)
-            if rule.clear < 1
-            else self.threshold
-        )
+        hysteresis = (1 - rule.clear) * abs(self.threshold) if rule.clear < 1 else 0.0
+        self._quiet = self.threshold - hysteresis
         self._rule, self._run, self._name, self._table = rule, run, names, table
         self._mask, self._cool_down = np.uint64((1 << rule.n) - 1), round(rule.cool_down * 1e6)
         table.add("hits", np.uint64)  # the last bit is the last scored step's
@@ -95,13 +86,8 @@ class Alarms:
     def update(
         self, rows: Array, times: Array, scores: Array, reasons: Callable[[int], Reasons]
     ) -> list[Event]:
-        """Take a scored step of distinct devices.
-
-        Args:
-            times: int64 (n,) microseconds.
-            scores: float64 (n,).
-            reasons: what an alarm of the i-th of them names.
-        """
+        """Take a scored step of distinct devices: times int64 (n,) in microseconds, scores float64
+        (n,), `reasons` is what an alarm of the i-th of them names."""
         table, rule = self._table, self._rule
         hit = scores >= self.threshold
         standing = table["raised"][rows] != NEVER
@@ -120,8 +106,8 @@ class Alarms:
         cleared = quiet >= rule.n
         table["raised"][rows[raised]] = times[raised]
         events = [
-            self._event("alarm", int(rows[at]), int(times[at]), reasons(int(at)))
-            for at in np.flatnonzero(raised)
+            self._event("alarm", int(rows[at]), int(times[at]), "", reasons(at))
+            for at in np.flatnonzero(raised).tolist()
         ]
         return events + self._clear(rows[cleared], times[cleared], "quiet")
 
@@ -140,10 +126,8 @@ class Alarms:
         return events
 
     def _clear(self, rows: Array, times: Array, reason: Reason) -> list[Event]:
-        events = [
-            self._event("cleared", row, time, ((), ()), reason)
-            for row, time in zip(rows.tolist(), times.tolist(), strict=True)
-        ]
+        pairs = zip(rows.tolist(), times.tolist(), strict=True)
+        events = [self._event("cleared", row, time, reason) for row, time in pairs]
         self._table["raised"][rows], self._table["until"][rows] = NEVER, times + self._cool_down
         return events
 
@@ -152,18 +136,9 @@ class Alarms:
         kind: Literal["alarm", "cleared"],
         row: int,
         time: int,
-        reasons: Reasons,
-        reason: Reason = "",
+        reason: Reason,
+        reasons: Reasons = ((), ()),
     ) -> Event:
         name, score = self._name(row), round(float(self._table["score"][row]), 6)
-        began = int(self._table["raised"][row])
-        return Event(
-            kind,
-            event_id(self._run, name, began),
-            name,
-            time,
-            score,
-            self.threshold,
-            reason,
-            *reasons,
-        )
+        number = event_id(self._run, name, int(self._table["raised"][row]))
+        return Event(kind, number, name, time, score, self.threshold, reason, *reasons)

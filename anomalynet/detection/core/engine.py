@@ -3,28 +3,25 @@ messages give the same outcome."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from anomalynet.detection.core import saving
 from anomalynet.detection.core.alarms import AlarmRule
-from anomalynet.detection.core.clocks import Clocks
 from anomalynet.detection.core.following import Following
 from anomalynet.detection.core.grid import Grid
-from anomalynet.detection.core.intake import Intake
+from anomalynet.detection.core.intake import Clocks, Intake
 from anomalynet.detection.core.pipeline import Pipeline
+from anomalynet.detection.core.preparation import Preparation
 from anomalynet.detection.core.table import Array, Table
 from anomalynet.detection.model import Model
-from anomalynet.detection.readings import Message
-from anomalynet.detection.steps import Outcome, joined
+from anomalynet.detection.records import Message, Outcome, joined
 from anomalynet.errors import UsageError
 
-LONGEST_LATENESS = 365 * 86_400
-"""Seconds."""
-
-SPARE_SOURCES = 1000
-"""Sources beyond two a device that are remembered though no device is theirs."""
+LONGEST_LATENESS = 365 * 86_400  # seconds
+SPARE_SOURCES = 1000  # sources beyond two a device that are remembered though no device is theirs
 
 
 class Engine:
@@ -39,7 +36,6 @@ class Engine:
         max_devices: further ones are refused and counted.
         allowed: the devices that may be; None: any.
         lateness: seconds that a source's readings may come after its clock has passed them.
-
     Raises: UsageError if the lateness or the number of devices cannot be.
     """
 
@@ -53,10 +49,8 @@ class Engine:
         lateness: float = 0.0,
     ) -> None:
         if not 0 <= lateness < LONGEST_LATENESS:
-            raise UsageError(
-                f"a lateness of {lateness:g} seconds is none",
-                f"at least 0, below {LONGEST_LATENESS}",
-            )
+            what = f"lateness must be in [0, {LONGEST_LATENESS}) seconds, got {lateness:g}"
+            raise UsageError(what)
         if max_devices < 1:
             raise UsageError(f"at most {max_devices} devices leaves none", "1 or more")
         self.model, self.contract, self.rule = model, model.contract, rule
@@ -66,12 +60,9 @@ class Engine:
         self._grid = Grid(contract, table, late)
         self._clocks = Clocks(self._grid.far)
         self._intake = Intake(self._clocks, len(contract.sensors), max_devices, allowed)
-        self._pipeline = Pipeline(
-            model, rule, lambda row: self.names[row], table, self._intake.refused
-        )
-        self._following = Following(
-            self._grid, self._clocks, self._pipeline, table, self._intake.refused, late
-        )
+        refused = self._intake.refused
+        self._pipeline = Pipeline(model, rule, lambda row: self.names[row], table, refused)
+        self._following = Following(self._grid, self._clocks, self._pipeline, table, refused, late)
 
     @property
     def names(self) -> list[str]:
@@ -123,19 +114,85 @@ class Engine:
     def snapshot(self) -> dict[str, Array]:
         """All state, copied, in arrays that `np.savez` writes and `np.load(allow_pickle=False)`
         reads."""
-        about = saving.About(self.names, self._clocks.state(), self.counts)
-        return saving.save(self.model, about, self._table, self._pipeline.preparation)
+        about = About(self.names, self._clocks.state(), self.counts)
+        return save(self.model, about, self._table, self._pipeline.preparation)
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go on from a snapshot; the rule, the lateness and the limits may be others than when it
-        was made.
-
-        Raises: UsageError if it is another model's, or damaged; then nothing changed.
-        """
-        about = saving.load(self.model, state, self._table, self._pipeline.preparation)
+        was made. Raises: UsageError if it is another model's, or damaged; then nothing changed."""
+        about = load(self.model, state, self._table, self._pipeline.preparation)
         self._clocks.restore(about.sources)
         self._intake.restore(about.names, about.counts)
 
     def _outcome(self) -> Outcome:
         steps, events = self._pipeline.taken()
         return Outcome(joined(steps, self._channels), events)
+
+
+VERSION = 1  # of what is kept and what it means
+
+
+class About(NamedTuple):
+    """What is no number a device.
+
+    Attributes:
+        names: of the devices.
+        sources: as `Clocks.state`.
+        counts: readings refused, by kind.
+    """
+
+    names: list[str]
+    sources: list[tuple[str, int, int, int]]
+    counts: dict[str, int]
+
+
+def save(model: Model, about: About, table: Table, preparation: Preparation) -> dict[str, Array]:
+    """Copies of everything."""
+    facts = {"version": VERSION, "run": model.contract.run, "fingerprint": model.fingerprint}
+    facts |= about._asdict()
+    text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    return {**table.snapshot(), "about": text, "commissioning": preparation.commissioning()}
+
+
+def load(model: Model, state: Mapping[str, Array], table: Table, preparation: Preparation) -> About:
+    """Put the arrays back; the rest is returned. Raises: UsageError if they are another model's or
+    version's, or damaged; then nothing changed."""
+    try:
+        facts: dict[str, Any] = json.loads(bytes(state["about"]))
+        if facts["version"] != VERSION:
+            raise UsageError("the saved state is of another version", "start without it")
+        if (facts["run"], facts["fingerprint"]) != (model.contract.run, model.fingerprint):
+            raise UsageError(
+                f"the saved state is of another model: run {facts['run']}",
+                "use that model, or start without the state",
+            )
+        sources = [tuple(source) for source in facts["sources"]]
+        about = About(list(facts["names"]), sources, dict(facts["counts"]))
+        _check(state, about, table, preparation)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"the saved state is damaged: {error!r}", "start without it") from None
+    table.restore(state, len(about.names))
+    preparation.resume(state["commissioning"])
+    return about
+
+
+def _check(
+    state: Mapping[str, Array], about: About, table: Table, preparation: Preparation
+) -> None:
+    devices = len(about.names)
+    table.check(state, devices)
+    calibrating = int((state["calibrated"] < preparation.wanted).sum()) if preparation.wanted else 0
+    commissioning = state["commissioning"]
+    expected = (calibrating, preparation.wanted, preparation.sensors)
+    if commissioning.dtype != np.float32 or commissioning.shape != expected:
+        raise ValueError("commissioning")
+    if len(set(about.names)) != devices or not all(isinstance(name, str) for name in about.names):
+        raise ValueError("names")
+    if any(
+        not isinstance(name, str) or not all(isinstance(number, int) for number in rest)
+        for name, *rest in about.sources
+    ):
+        raise ValueError("sources")
+    owner = state["owner"]
+    if devices and not (owner.min() >= 0 and owner.max() < len(about.sources)):
+        raise ValueError("owner")

@@ -9,9 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from anomalynet.detection.core.clocks import NEVER, Clocks
 from anomalynet.detection.core.grid import Grid
-from anomalynet.detection.core.intake import Batch, rounds
+from anomalynet.detection.core.intake import NEVER, Batch, Clocks, rounds
 from anomalynet.detection.core.pipeline import Pipeline
 from anomalynet.detection.core.table import Array, Table
 
@@ -79,9 +78,8 @@ class Following:
         if len(batch.sources) == 1:
             return set()  # `_take` sees to it
         counts = [after - before for before, after in pairwise([0, *batch.ends])]
-        foreign = self._table["owner"][batch.rows] != np.repeat(
-            np.array(batch.sources, np.int32), counts
-        )
+        sources = np.repeat(np.array(batch.sources, np.int32), counts)
+        foreign = self._table["owner"][batch.rows] != sources
         if not foreign.any():
             return set()
         shared = np.flatnonzero(np.isin(batch.rows, batch.rows[foreign]))
@@ -104,27 +102,17 @@ class Following:
         start, stop = batch.ends[first - 1] if first else 0, batch.ends[last - 1]
         sources = batch.sources[first:last]
         if stop > start:
-            rows, times, values = (
-                batch.rows[start:stop],
-                batch.times[start:stop],
-                batch.values[start:stop],
-            )
+            every = (batch.rows, batch.times, batch.values)
+            rows, times, values = (array[start:stop] for array in every)
             if last - first == 1:
-                earlier, clock, owner = None, np.array([after[first]]).repeat(len(rows)), sources[0]
+                earlier, clock, owner = None, np.full(len(rows), after[first]), sources[0]
             else:
-                of = np.repeat(
-                    np.arange(first, last), np.diff(batch.ends[first:last], prepend=start)
-                )
+                counts = np.diff(batch.ends[first:last], prepend=start)
+                of = np.repeat(np.arange(first, last), counts)
                 earlier, clock, owner = np.array(before)[of], np.array(after)[of], None
             for some in rounds(rows):
-                self._read(
-                    rows[some],
-                    times[some],
-                    values[some],
-                    None if earlier is None else earlier[some],
-                    clock[some],
-                    owner,
-                )
+                past = None if earlier is None else earlier[some]
+                self._read(rows[some], times[some], values[some], past, clock[some], owner)
         if jumped:
             self._end_behind(sources[0])
         elif self._grid.period is not None:
@@ -148,18 +136,16 @@ class Following:
         """
         if self._grid.period is not None and before is not None:
             self._lay_missed(rows, before - self._lateness)
-        foreign = self._table["owner"][rows] != (
-            self._table["owner"][rows] if owner is None else owner
-        )
+        foreign = np.zeros(len(rows), np.bool_)
+        if owner is not None:
+            foreign = self._table["owner"][rows] != owner
         transfer = np.count_nonzero(foreign) > 0
-        placed = self._grid.place(
-            rows, times, np.where(foreign, NEVER, clock) if transfer else clock
-        )
+        own = np.where(foreign, NEVER, clock) if transfer else clock
+        placed = self._grid.place(rows, times, own)
         if placed is not None:
             self.refused.update({kind: count for kind, count in placed.refused.items() if count})
-            rows, times, values, clock = (
-                array[placed.accepted] for array in (rows, times, values, clock)
-            )
+            taken = placed.accepted
+            rows, times, values, clock = rows[taken], times[taken], values[taken], clock[taken]
             if not len(rows):
                 return
             self._start(rows[placed.starts], times[placed.starts])
@@ -167,10 +153,8 @@ class Following:
             for nth in range(int(placed.missing.max()), 0, -1):
                 some = placed.missing >= nth
                 share = (placed.gap[some] - nth + 1) / (placed.gap[some] + 1)
-                between = self._table["last"][rows[some]] + np.rint(share * step[some]).astype(
-                    np.int64
-                )
-                self._pipeline.step(rows[some], between, None)
+                after = np.rint(share * step[some]).astype(np.int64)
+                self._pipeline.step(rows[some], self._table["last"][rows[some]] + after, None)
         earlier = self._grid.read(rows, times, clock)
         if transfer:
             self._table["owner"][rows] = owner

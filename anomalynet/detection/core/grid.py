@@ -8,18 +8,16 @@ from typing import NamedTuple
 import numpy as np
 
 from anomalynet.detection.contract import Contract
-from anomalynet.detection.core.clocks import NEVER
+from anomalynet.detection.core.intake import NEVER
 from anomalynet.detection.core.table import Array, Table
 
-DAY = 86_400_000_000
-"""Microseconds."""
+DAY = 86_400_000_000  # microseconds
 
 SET_BACK = 3
 """Readings in a row, of increasing times before the last one, that mean that the device's clock was
 set back."""
 
-DUPLICATE, LATE, BACK = "duplicate", "late", "time went back"
-"""Why a reading is refused."""
+DUPLICATE, LATE, BACK = "duplicate", "late", "time went back"  # why a reading is refused
 
 
 class Placed(NamedTuple):
@@ -94,24 +92,15 @@ class Grid:
         back, duplicate = (step < 0) & ~first, step == 0
         taken = ~broken & ((missing < laid) | ended) & (step > 0) & ~first
         set_back = self._set_back(rows, times, back)
-        table["heard_at"][rows[back]] = np.maximum(table["heard_at"][rows], clock)[
-            back
-        ]  # whatever its clock says, it is not silent
+        heard_at = np.maximum(table["heard_at"][rows], clock)
+        table["heard_at"][rows[back]] = heard_at[back]  # whatever its clock says, it is not silent
         accepted = set_back | ~(back | duplicate | taken)
         starts = first | broken | set_back
         missing[starts] = 0
-        refused = {
-            DUPLICATE: int(duplicate.sum()),
-            LATE: int(taken.sum()),
-            BACK: int((back & ~set_back).sum()),
-        }
-        return Placed(
-            accepted,
-            np.where(starts, 0, missing - laid)[accepted],
-            missing[accepted],
-            starts[accepted],
-            refused,
-        )
+        kinds = {DUPLICATE: duplicate, LATE: taken, BACK: back & ~set_back}
+        refused = {kind: int(some.sum()) for kind, some in kinds.items()}
+        left = np.where(starts, 0, missing - laid)[accepted]
+        return Placed(accepted, left, missing[accepted], starts[accepted], refused)
 
     def _set_back(self, rows: Array, times: Array, back: Array) -> Array:
         """Where the last reading is the one whose time was wrong."""
@@ -129,12 +118,8 @@ class Grid:
         Returns: whether silence is now counted from an earlier time than before.
         """
         table = self._table
-        table["last"][rows], table["laid"][rows], table["ended"][rows], table["back"][rows] = (
-            times,
-            0,
-            False,
-            0,
-        )
+        table["last"][rows], table["laid"][rows] = times, 0
+        table["ended"][rows], table["back"][rows] = False, 0
         if self.period is None:
             return False
         heard_at = times
@@ -167,14 +152,10 @@ class Grid:
         any more; and whose segment ends."""
         table = self._table
         assert self.period is not None
-        elapsed, laid, ended = (
-            clock - table["heard_at"][rows],
-            table["laid"][rows],
-            table["ended"][rows],
-        )
-        missing = np.where(
-            elapsed > 1.5 * self.period, np.rint(elapsed / self.period).astype(np.int64) - 1, 0
-        )
+        laid, ended = table["laid"][rows], table["ended"][rows]
+        elapsed = clock - table["heard_at"][rows]
+        steps = np.rint(elapsed / self.period).astype(np.int64)
+        missing = np.where(elapsed > 1.5 * self.period, steps - 1, 0)
         over = missing > self.max_gap if self.breaks else np.zeros(len(rows), np.bool_)
         missing[over] = self.max_gap
         return np.where(ended, 0, np.maximum(missing - laid, 0)), over & ~ended
@@ -183,9 +164,5 @@ class Grid:
         """Microseconds before which none of these devices can have missed another step."""
         table = self._table
         assert self.period is not None
-        due = (
-            table["heard_at"][rows]
-            + ((table["laid"][rows] + 1.5) * self.period).astype(np.int64)
-            - 1
-        )
-        return np.where(table["ended"][rows], -NEVER, due)
+        steps = ((table["laid"][rows] + 1.5) * self.period).astype(np.int64)
+        return np.where(table["ended"][rows], -NEVER, table["heard_at"][rows] + steps - 1)

@@ -1,4 +1,5 @@
-"""Messages as arrays: devices and sources by number, without the readings that cannot be taken."""
+"""Messages as arrays: devices and sources by number, without the readings that cannot be taken; and
+how far the time of each source has come, whatever a single wrong time stamp says."""
 
 from __future__ import annotations
 
@@ -8,10 +9,93 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomalynet.detection.core.clocks import LONGEST_NAME as LONGEST_SOURCE
-from anomalynet.detection.core.clocks import NEVER, Clocks
 from anomalynet.detection.core.table import Array
-from anomalynet.detection.readings import LONGEST_NAME, Message, Reading
+from anomalynet.detection.records import LONGEST_NAME, Message, Reading
+
+AGREEING = 3  # messages in a row that must name a far-off time before a source's clock goes there
+
+NEVER = -(1 << 62)
+"""Microseconds: before all times, and far enough from the end of int64 to be subtracted."""
+
+LONGEST_SOURCE = 1024  # characters of a source's name
+
+
+class Clocks:
+    """Sources by number.
+
+    Args:
+        far: microseconds; a clock that moves by more than this, ahead or back, has jumped.
+
+    Attributes:
+        now: microseconds of each source's clock; NEVER before its first message.
+        due: microseconds; before that no device of the source can have missed a step. A lower
+        bound.
+    """
+
+    def __init__(self, far: int) -> None:
+        self.names: list[str] = []
+        self.now: list[int] = []
+        self.due: list[int] = []
+        self._numbers: dict[str, int] = {}
+        self._far = far
+        # a far-off time, and how many messages in a row agreed on it
+        self._candidates: list[tuple[int, int]] = []
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def number(self, name: str) -> int | None:
+        """Of a source that is known."""
+        return self._numbers.get(name)
+
+    def add(self, name: str, now: int = NEVER, candidate: tuple[int, int] = (NEVER, 0)) -> int:
+        """A new source's number."""
+        number = self._numbers[name] = len(self.names)
+        self.names.append(name)
+        self.now.append(now)
+        self.due.append(NEVER)
+        self._candidates.append(candidate)
+        return number
+
+    def jumps(self, number: int, time: int) -> bool:
+        """Whether this time, the next of the source, takes its clock far off because the messages
+        before agree."""
+        before, agreed = self._candidates[number]
+        near = abs(time - before) <= self._far
+        return agreed == AGREEING - 1 and self._is_far(number, time) and near
+
+    def advance(self, number: int, time: int) -> None:
+        """Move a source's clock: ahead, or after a jump to wherever it is."""
+        far = self._is_far(number, time)
+        if not far or self.jumps(number, time):
+            self.now[number] = time if far else max(self.now[number], time)
+            self._candidates[number] = (NEVER, 0)
+        else:
+            before, agreed = self._candidates[number]
+            near = agreed and abs(time - before) <= self._far
+            self._candidates[number] = (time, agreed + 1 if near else 1)
+
+    def _is_far(self, number: int, time: int) -> bool:
+        now = self.now[number]
+        return now != NEVER and abs(time - now) > self._far
+
+    def state(self) -> list[tuple[str, int, int, int]]:
+        """What `restore` needs."""
+        known = zip(self.names, self.now, self._candidates, strict=True)
+        return [(name, now, *candidate) for name, now, candidate in known]
+
+    def restore(self, state: Sequence[tuple[str, int, int, int]]) -> None:
+        """Know these sources and no others."""
+        self.names, self.now, self.due, self._numbers, self._candidates = [], [], [], {}, []
+        for name, now, far, agreed in state:
+            self.add(name, now, (far, agreed))
+
+    def keep(self, wanted: set[int]) -> dict[int, int]:
+        """Forget all other sources. Returns: old number → new number."""
+        kept = [(number, state) for number, state in enumerate(self.state()) if number in wanted]
+        self.restore([state for _, state in kept])
+        return {number: new for new, (number, _) in enumerate(kept)}
+
 
 EARLIEST, LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999
 """Microseconds: years 1 … 9999, which can be written as dates."""
@@ -88,9 +172,8 @@ class Intake:
             ends.append(len(rows))
         with np.errstate(over="ignore"):  # what float32 cannot hold is missing
             table = np.array(values, np.float32).reshape(-1, self._sensors)
-        return Batch(
-            sources, clocks, ends, np.array(rows, np.int64), np.array(times, np.int64), table
-        )
+        of, at = np.array(rows, np.int64), np.array(times, np.int64)
+        return Batch(sources, clocks, ends, of, at, table)
 
     def restore(self, names: Sequence[str], refused: Mapping[str, int]) -> None:
         """Know these devices and no others."""

@@ -7,14 +7,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from anomalynet.detection.core import reasons
+from anomalynet.detection.contract import Contract
 from anomalynet.detection.core.alarms import AlarmRule, Alarms, Reasons
 from anomalynet.detection.core.preparation import Preparation, Prepared
 from anomalynet.detection.core.scoring import scorer
 from anomalynet.detection.core.table import Array, Table
-from anomalynet.detection.events import Event
 from anomalynet.detection.model import Model
-from anomalynet.detection.steps import Steps
+from anomalynet.detection.records import TOP, ChannelShare, Event, Steps, StepShare
 
 
 class Pipeline:
@@ -36,7 +35,7 @@ class Pipeline:
         contract = model.contract
         self.preparation = Preparation(contract, table)
         self._scorer = scorer(model, table)
-        self._times = reasons.Times(contract, table)
+        self._times = Times(contract, table)
         self._alarms = Alarms(rule, contract.threshold, contract.run, name, table)
         self._contract, self._table, self._counts = contract, table, counts
         self._steps: list[Steps] = []
@@ -58,21 +57,13 @@ class Pipeline:
             part = Prepared(prepared.held[inside], prepared.calibrated[inside], None)
             ready, outputs = self._score(rows[inside], times[inside], part)
             ready = inside if ready is None else inside[ready]
-        known = {
-            name: value if ready is None else _spread(value, ready, len(rows))
-            for name, value in outputs.items()
-        }
+        known = outputs
+        if ready is not None:
+            known = {name: _spread(value, ready, len(rows)) for name, value in outputs.items()}
         observed = np.full(len(rows), values is not None)
         score = known["score"].astype(np.float64) if known else np.full(len(rows), np.nan)
-        made = Steps(
-            rows,
-            times,
-            observed,
-            prepared.calibrated,
-            score,
-            known.get("error"),
-            known.get("attention"),
-        )
+        error, attention = known.get("error"), known.get("attention")
+        made = Steps(rows, times, observed, prepared.calibrated, score, error, attention)
         self._steps.append(made)
         self._judge(made, ready)
 
@@ -123,16 +114,14 @@ class Pipeline:
             return
         some = slice(None) if ready is None else ready
         places = range(len(made)) if ready is None else ready.tolist()
+        rows, times, scores = made.row[some], made.time[some], made.score[some]
         self._events += self._alarms.update(
-            made.row[some],
-            made.time[some],
-            made.score[some],
-            lambda at: self._reasons(made, places[at]),
+            rows, times, scores, lambda at: self._reasons(made, places[at])
         )
 
     def _reasons(self, made: Steps, at: int) -> Reasons:
         error, attention = made.error, made.attention
-        channels = () if error is None else reasons.channels(self._contract.channels, error[at])
+        channels = () if error is None else largest_channels(self._contract.channels, error[at])
         steps = (
             self._times.shares(int(made.row[at]), attention[at])
             if attention is not None and self._times.known
@@ -145,3 +134,51 @@ def _spread(values: Array, places: Array, count: int) -> Array:
     found = np.full((count, *values.shape[1:]), np.nan, values.dtype)
     found[places] = values
     return found
+
+
+class Times:
+    """Times of the last steps of each device's segment, for networks whose attention tells of
+    time."""
+
+    def __init__(self, contract: Contract, table: Table) -> None:
+        self._window, self._table = contract.window, table
+        self._stepwise = contract.form == "step"
+        self.known = contract.attention_axis == "time"
+        if self.known:
+            table.add("times", np.int64, (contract.window,))
+
+    def note(self, rows: Array, times: Array) -> None:
+        """Times int64 (n,) of the step that the scorer has just taken."""
+        if self.known:
+            self._table["times"][rows, (self._table["steps"][rows] - 1) % self._window] = times
+
+    def shares(self, row: int, attention: Array) -> tuple[StepShare, ...]:
+        """The steps with most attention (parts,) at the last step of a device. Pooling merges as
+        many steps a part as fill the window."""
+        times, count = self._table["times"][row], int(self._table["steps"][row])
+        if not self._stepwise:
+            times = times[(count + np.arange(self._window)) % self._window]
+        pool = 1 if self._stepwise else -(-self._window // len(attention))
+        found = []
+        for part, share in top(attention):
+            span = times[part * pool : (part + 1) * pool]
+            if len(span):
+                found.append(StepShare(int(span[0]), int(span[-1]), share))
+        return tuple(found)
+
+
+def largest_channels(names: tuple[str, ...], error: Array) -> tuple[ChannelShare, ...]:
+    """The channels with the largest error (channels,)."""
+    return tuple(ChannelShare(names[place], share) for place, share in top(error))
+
+
+def top(parts: Array) -> list[tuple[int, float]]:
+    """Places and shares of the largest of some parts (n,), largest first; none where their sum is
+    no positive number."""
+    values = parts.astype(np.float64)
+    whole = float(values.sum())
+    if not 0 < whole < np.inf:
+        return []
+    largest = np.argsort(-values, kind="stable")[:TOP]
+    shares = [(place, float(values[place])) for place in largest.tolist()]
+    return [(place, round(value / whole, 6)) for place, value in shares if value > 0]

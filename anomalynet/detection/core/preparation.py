@@ -1,5 +1,5 @@
-"""From values that a device reports to what the network reads: the rules of
-`anomalynet.data.calibration`, step by step."""
+"""From values that a device reports to what the network reads: the rules of `data.quality` and
+`data.calibration`, step by step."""
 
 from __future__ import annotations
 
@@ -9,11 +9,72 @@ from typing import NamedTuple
 import numpy as np
 
 from anomalynet.detection.contract import Contract
-from anomalynet.detection.core.cleaning import Cleaner
 from anomalynet.detection.core.table import Array, Table
 
-LONG_AGO = 1 << 30
-"""Steps: no value was ever heard."""
+ROBUST = 1.4826
+"""Median absolute deviation × this is the standard deviation of a normal distribution."""
+
+
+class Cleaner:
+    """Drops values outside the sensors' ranges, and outliers against each sensor's last readings of
+    the same device."""
+
+    def __init__(self, contract: Contract, table: Table) -> None:
+        sensors = contract.sensors
+        least = [-np.inf if sensor.minimum is None else sensor.minimum for sensor in sensors]
+        most = [np.inf if sensor.maximum is None else sensor.maximum for sensor in sensors]
+        self._least, self._most = np.array(least, np.float32), np.array(most, np.float32)
+        bounded = np.isfinite(self._least).any() or np.isfinite(self._most).any()
+        self._ranged = contract.range_check and bool(bounded)
+        self._width = contract.hampel_window if contract.outliers == "hampel" else 0
+        self._threshold = contract.hampel_threshold
+        self._table = table
+        if self._width:
+            table.add("history", np.float32, (self._width, len(sensors)), fill=np.nan)
+            table.add("heard", np.int64)
+
+    def clean(self, rows: Array, values: Array) -> Array:
+        """Values float32 (n, sensors) of distinct devices without what is to be dropped, changed in
+        place; NaN stands for missing."""
+        values[~np.isfinite(values)] = np.nan
+        if self._ranged:
+            values[(values < self._least) | (values > self._most)] = np.nan
+        if self._width:
+            self._drop_outliers(rows, values)
+        return values
+
+    def silent(self, rows: Array) -> None:
+        """The next reading of these devices has no value at all."""
+        if self._width:
+            self._remember(rows, np.float32(np.nan))
+
+    def _drop_outliers(self, rows: Array, values: Array) -> None:
+        window = self._table["history"][rows].astype(np.float64)
+        centre, heard = _median(window)
+        spread, _ = _median(np.abs(window - centre[:, None]))
+        with np.errstate(invalid="ignore"):
+            far = np.abs(values - centre) > self._threshold * ROBUST * spread
+        self._remember(rows, values)  # dropped ones included: a new level is soon believed
+        # A sensor that stood still, or was hardly heard, says nothing of how far is far.
+        values[far & (spread > 0) & (2 * heard >= self._width)] = np.nan
+
+    def _remember(self, rows: Array, values: Array | np.float32) -> None:
+        count = self._table["heard"]
+        self._table["history"][rows, count[rows] % self._width] = values
+        count[rows] += 1
+
+
+def _median(window: Array) -> tuple[Array, Array]:
+    """Median over the readings of window (n, reading, sensor) without its NaN, NaN where nothing is
+    left; and how many numbers it is of."""
+    ordered = np.sort(window, axis=1)  # NaN last
+    count = (~np.isnan(window)).sum(axis=1)
+    low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, window.shape[1] - 1)
+    taken = [np.take_along_axis(ordered, place[:, None], axis=1)[:, 0] for place in (low, high)]
+    return (taken[0] + taken[1]) / 2, count
+
+
+LONG_AGO = 1 << 30  # steps: no value was ever heard
 
 
 class Prepared(NamedTuple):
@@ -77,11 +138,9 @@ class Preparation:
     def calibrating(self) -> Array:
         """Bool (devices,): whose calibration is not complete."""
         rows = self._table.rows
-        return (
-            self._table["calibrated"][:rows] < self.wanted
-            if self.wanted
-            else np.zeros(rows, np.bool_)
-        )
+        if not self.wanted:
+            return np.zeros(rows, np.bool_)
+        return np.asarray(self._table["calibrated"][:rows] < self.wanted)
 
     def forget_silence(self, rows: Array, steps: Array) -> None:
         """The last `steps` steps of these devices were none: the silence became too long to be
@@ -92,18 +151,13 @@ class Preparation:
         """Float32 (device, reading, sensor): the first readings of those that `calibrating` tells,
         zeros where there is none yet."""
         empty = np.empty((0, self.wanted, self.sensors), np.float32)
-        return np.concatenate(
-            [
-                empty,
-                *(self._buffer(row)[None] for row in np.flatnonzero(self.calibrating()).tolist()),
-            ]
-        )
+        rows = np.flatnonzero(self.calibrating()).tolist()
+        return np.concatenate([empty, *(self._buffer(row)[None] for row in rows)])
 
     def resume(self, commissioning: Array) -> None:
         """Take over what `commissioning` gave, after the table was restored."""
-        self._commissioning = dict(
-            zip(np.flatnonzero(self.calibrating()).tolist(), commissioning.copy(), strict=True)
-        )
+        rows = np.flatnonzero(self.calibrating()).tolist()
+        self._commissioning = dict(zip(rows, commissioning.copy(), strict=True))
 
     def _buffer(self, row: int) -> Array:
         """First readings of a device: in memory until it is calibrated, so that a fleet costs
@@ -126,9 +180,9 @@ class Preparation:
         held[age > self._hold] = np.nan
         found[:, : self.sensors] = held
         if self._mask:
-            found[:, -1] = (
-                1 if values is None else missing.dot(self._ones) / np.float32(self.sensors)
-            )
+            found[:, -1] = 1
+            if values is not None:
+                found[:, -1] = missing.dot(self._ones) / np.float32(self.sensors)
         return found
 
     def _commission(self, rows: Array, values: Array | None) -> Array | None:

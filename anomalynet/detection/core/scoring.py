@@ -11,8 +11,7 @@ from anomalynet.detection.core.preparation import Prepared
 from anomalynet.detection.core.table import Array, Table
 from anomalynet.detection.model import Model
 
-CHUNK = 256
-"""Devices that one call of the network scores: larger calls cost no less a reading."""
+CHUNK = 256  # devices that one call of the network scores: larger calls cost no less a reading
 
 
 class Scored(NamedTuple):

@@ -12,8 +12,7 @@ from anomalynet.errors import UsageError
 
 Array = npt.NDArray[Any]
 
-FIRST = 64
-"""Rows of a table that has any."""
+FIRST = 64  # rows of a table that has any
 
 
 class Table:
@@ -60,9 +59,8 @@ class Table:
             return
         wanted = max(FIRST, 1 << (rows - 1).bit_length())
         for name, old in self._arrays.items():
-            new = np.zeros(
-                (wanted, *old.shape[1:]), old.dtype
-            )  # pages that are never touched take no memory
+            # zeros: pages that are never touched take no memory
+            new = np.zeros((wanted, *old.shape[1:]), old.dtype)
             if self._fills[name] != 0:
                 new[capacity:] = self._fills[name]
             new[:capacity] = old
@@ -75,22 +73,14 @@ class Table:
     def check(self, state: Mapping[str, Array], rows: int) -> None:
         """Raises UsageError if these are not the columns of `rows` devices."""
         for name, array in self._arrays.items():
-            found = state.get(name)
-            if (
-                found is None
-                or found.dtype != array.dtype
-                or found.shape != (rows, *array.shape[1:])
-            ):
-                raise UsageError(
-                    f"the saved state is damaged, or of another version: {name}", "start without it"
-                )
+            found, shape = state.get(name), (rows, *array.shape[1:])
+            if found is None or found.dtype != array.dtype or found.shape != shape:
+                what = f"the saved state is damaged, or of another version: {name}"
+                raise UsageError(what, "start without it")
 
     def restore(self, state: Mapping[str, Array], rows: int) -> None:
         """Take over the columns that `check` approved of."""
-        self._arrays = {
-            name: np.empty((0, *array.shape[1:]), array.dtype)
-            for name, array in self._arrays.items()
-        }
+        self._arrays = {name: array[:0] for name, array in self._arrays.items()}
         self.grow(rows)
         for name, array in self._arrays.items():
             array[:rows] = state[name]

@@ -9,42 +9,31 @@ would give some of them another last bit.
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import TensorProto, helper
 from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from anomalynet.detection.export.by_hand import (
-    OPSETS,
-    constant,
-    float32_below,
-    isolation_forest,
-    logistic,
-    statistics_model,
-)
-from anomalynet.detection.export.packages import quiet
-from anomalynet.errors import RunError
+from anomalynet.detection.export.paths import quiet
+from anomalynet.errors import RunError, first_line
 from anomalynet.models._classical import Classical
 
 
 def classical_graph(model: Classical, features: int) -> onnx.ModelProto:
     """The graph of a fitted model: `features` (batch, features) float32 to `score` (batch,)
-    float32.
-
-    Raises: RunError if there is no converter for the estimator.
-    """
+    float32. Raises: RunError if there is no converter for the estimator."""
     fitted = model.fitted
     if isinstance(fitted, IsolationForest):
         return isolation_forest(fitted, features)
-    if isinstance(fitted, Pipeline) and [type(step) for _, step in fitted.steps] == [
-        StandardScaler,
-        LogisticRegression,
-    ]:
+    regression = [StandardScaler, LogisticRegression]
+    if isinstance(fitted, Pipeline) and [type(step) for _, step in fitted.steps] == regression:
         return logistic(fitted, features)
     return _classifier(fitted, features)
 
@@ -55,9 +44,8 @@ def _classifier(fitted: Any, features: int) -> onnx.ModelProto:
     from skl2onnx.common.data_types import FloatTensorType
 
     if isinstance(fitted, HistGradientBoostingClassifier):
-        fitted = copy.deepcopy(
-            fitted
-        )  # skl2onnx rounds the thresholds of other trees down, of these to the nearest
+        # skl2onnx rounds the thresholds of other trees down, of these to the nearest
+        fitted = copy.deepcopy(fitted)
         for tree in (tree for trees in fitted._predictors for tree in trees):
             tree.nodes["num_threshold"] = float32_below(tree.nodes["num_threshold"])
     try:
@@ -69,14 +57,104 @@ def _classifier(fitted: Any, features: int) -> onnx.ModelProto:
                 target_opset=OPSETS,
             )
     except Exception as error:  # an estimator of a user's own model
-        what = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RunError(f"skl2onnx cannot convert a {type(fitted).__name__}: {what}") from None
+        what = f"a {type(fitted).__name__}: {first_line(error)}"
+        raise RunError(f"skl2onnx cannot convert {what}") from None
     probabilities = model.graph.output[1].name
     nodes = [
         *model.graph.node,
         constant("attack", np.int64(1)),
         helper.make_node("Gather", [probabilities, "attack"], ["score"], axis=1),
     ]
-    return statistics_model(
-        nodes, features, list(model.graph.initializer), list(model.opset_import)
-    )
+    return _statistics_model(nodes, features, model.graph.initializer, model.opset_import)
+
+
+OPSETS = {"": 17, "ai.onnx.ml": 3}
+
+
+def float32_below(thresholds: np.ndarray) -> np.ndarray:
+    """The largest float32 at or below each float64 threshold: a float32 x has the same answer to x
+    <= t."""
+    near = thresholds.astype(np.float32)
+    return np.where(near > thresholds, np.nextafter(near, np.float32(-np.inf)), near)
+
+
+def logistic(fitted: Pipeline, features: int) -> onnx.ModelProto:
+    """Standardisation and regression in float64: two roundings to float32, scikit-learn's and
+    skl2onnx's, would add up to 5e-6."""
+    scaler, regression = fitted[0], fitted[1]
+    weights = regression.coef_[0].astype(np.float64)[:, None]
+    nodes = [
+        constant("mean", scaler.mean_),
+        constant("deviation", scaler.scale_),
+        constant("weights", weights),
+        constant("intercept", np.float64(regression.intercept_[0])),
+        constant("one axis", np.array([-1], np.int64)),
+        helper.make_node("Cast", ["features"], ["exact"], to=TensorProto.DOUBLE),
+        helper.make_node("Sub", ["exact", "mean"], ["centred"]),
+        helper.make_node("Div", ["centred", "deviation"], ["scaled"]),
+        helper.make_node("MatMul", ["scaled", "weights"], ["weighed"]),
+        helper.make_node("Add", ["weighed", "intercept"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["probabilities"]),
+        helper.make_node("Reshape", ["probabilities", "one axis"], ["flat"]),
+        helper.make_node("Cast", ["flat"], ["score"], to=TensorProto.FLOAT),
+    ]
+    return _statistics_model(nodes, features)
+
+
+def isolation_forest(fitted: IsolationForest, features: int) -> onnx.ModelProto:
+    """One ensemble that adds up the path lengths: skl2onnx computes each of them, in thousands of
+    nodes.
+
+    The score is 2 ** (-paths / (trees · c)), c the mean path length in a tree of as many samples as
+    each was grown from.
+    """
+    from sklearn.ensemble._iforest import _average_path_length
+
+    found: defaultdict[str, list[Any]] = defaultdict(list)
+    lengths = zip(fitted._decision_path_lengths, fitted._average_path_length_per_tree, strict=True)
+    for number, (grown, used, (depths, rest)) in enumerate(
+        zip(fitted.estimators_, fitted.estimators_features_, lengths, strict=True)
+    ):
+        tree = grown.tree_
+        leaf = tree.children_left < 0
+        nodes = np.arange(tree.node_count)
+        found["nodes_treeids"] += [number] * tree.node_count
+        found["nodes_nodeids"] += nodes.tolist()
+        found["nodes_featureids"] += np.where(leaf, 0, used[np.maximum(tree.feature, 0)]).tolist()
+        found["nodes_values"] += np.where(leaf, 0.0, float32_below(tree.threshold)).tolist()
+        found["nodes_modes"] += np.where(leaf, "LEAF", "BRANCH_LEQ").tolist()
+        found["nodes_truenodeids"] += np.where(leaf, 0, tree.children_left).tolist()
+        found["nodes_falsenodeids"] += np.where(leaf, 0, tree.children_right).tolist()
+        found["target_treeids"] += [number] * int(leaf.sum())
+        found["target_nodeids"] += nodes[leaf].tolist()
+        found["target_ids"] += [0] * int(leaf.sum())
+        found["target_weights"] += (depths + rest - 1.0)[leaf].tolist()
+    attributes: Any = {"domain": "ai.onnx.ml", "n_targets": 1, **found}
+    whole = len(fitted.estimators_) * float(_average_path_length([fitted._max_samples])[0])
+    sums = [
+        helper.make_node("TreeEnsembleRegressor", ["features"], ["paths"], **attributes),
+        constant("negative whole", np.float32(-whole)),
+        constant("two", np.float32(2)),
+        constant("one axis", np.array([-1], np.int64)),
+        helper.make_node("Div", ["paths", "negative whole"], ["share"]),
+        helper.make_node("Pow", ["two", "share"], ["scores"]),
+        helper.make_node("Reshape", ["scores", "one axis"], ["score"]),
+    ]
+    return _statistics_model(sums, features)
+
+
+def constant(name: str, value: Any) -> onnx.NodeProto:
+    """A node that gives an array or a number."""
+    tensor = onnx.numpy_helper.from_array(np.asarray(value), name)
+    return helper.make_node("Constant", [], [name], value=tensor)
+
+
+def _statistics_model(
+    nodes: list[Any], features: int, initializers: Iterable[Any] = (), opsets: Iterable[Any] = ()
+) -> onnx.ModelProto:
+    """Nodes from `features` (batch, features) to `score` (batch,) as a model."""
+    taken = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", features])
+    given = helper.make_tensor_value_info("score", TensorProto.FLOAT, ["batch"])
+    graph = helper.make_graph(nodes, "anomalynet", [taken], [given], list(initializers))
+    own = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
+    return helper.make_model(graph, opset_imports=list(opsets) or own, ir_version=10)

@@ -17,11 +17,8 @@ from anomalynet.detection.contract import Contract, Reference, Sensor
 from anomalynet.runs.files import read_json
 from anomalynet.training.finished import FinishedRun
 
-LICENCE = "Apache-2.0"
-"""Of the exported file, as of the program."""
-
-HAIR = 1e-6
-"""Most that the threshold gives way, of one above 1 relative to it."""
+LICENCE = "Apache-2.0"  # of the exported file, as of the program
+HAIR = 1e-6  # most that the threshold gives way, of one above 1 relative to it
 
 ROWS = 100_000
 """Training steps that the reference quantiles of a channel are taken of, evenly spaced."""
@@ -50,7 +47,6 @@ def contract(
     Args:
         outputs: of the graph.
         carried, width: the state of the form `step`.
-
     Raises: DataError if the run's data is gone.
     """
     config, result, prepared = run.config, run.result, run.data.prepared

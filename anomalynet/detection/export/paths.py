@@ -1,11 +1,14 @@
-"""Where an export's files lie, and whether they may be written. Standard library alone: asked
-before anything heavy is loaded."""
+"""Before anything heavy is loaded: whether the packages are there and the files may be written."""
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -37,10 +40,7 @@ class Paths:
 
 
 def named(text: str) -> tuple[str, ...]:
-    """The variants in `int8,fp16`, each once.
-
-    Raises: UsageError if there is no such variant.
-    """
+    """The variants in `int8,fp16`, each once. Raises: UsageError if there is no such variant."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     strange = [name for name in names if name not in VARIANTS]
     if strange:
@@ -52,11 +52,8 @@ def named(text: str) -> tuple[str, ...]:
 
 
 def checked(out: Path, variants: Sequence[str], *, replace: bool) -> Paths:
-    """The files of `--out`.
-
-    Raises: UsageError if the name does not end in .onnx, the folder cannot be written to, or a file
-    is there and `replace` is off.
-    """
+    """The files of `--out`. Raises: UsageError if the name does not end in .onnx, the folder cannot
+    be written to, or a file is there and `replace` is off."""
     if out.suffix != ".onnx" or out.is_dir():
         raise UsageError(f"{out}: not the name of an ONNX file", "--out model.onnx")
     nearest = next(folder for folder in out.absolute().parents if folder.exists())
@@ -71,3 +68,29 @@ def checked(out: Path, variants: Sequence[str], *, replace: bool) -> Paths:
     if there and not replace:
         raise UsageError(f"{there[0]} is there already", "another name for --out, or --replace")
     return paths
+
+
+NEEDED = ("onnx", "onnxruntime", "onnxscript", "skl2onnx")  # of the extra `export`
+
+
+def require_packages() -> None:
+    """Raises: UsageError if a package of the extra is missing; names it."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"exporting needs the package {', '.join(missing)}", "pip install 'anomalynet[export]'"
+        )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what exporters and quantisers log and warn of off the screen: what matters is verified,
+    and said by us."""
+    before = logging.root.manager.disable
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.disable(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logging.disable(before)

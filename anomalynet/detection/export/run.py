@@ -14,14 +14,11 @@ from anomalynet.detection.contract import Contract
 from anomalynet.detection.export.card import card
 from anomalynet.detection.export.classical import classical_graph
 from anomalynet.detection.export.describe import bounds, contract
-from anomalynet.detection.export.losses import Loss, latencies, measure
-from anomalynet.detection.export.network import window_graph
+from anomalynet.detection.export.network import OUTPUTS, carried, step_graph, window_graph
 from anomalynet.detection.export.paths import VARIANTS, Paths
-from anomalynet.detection.export.step import OUTPUTS, carried, step_graph
-from anomalynet.detection.export.step_session import open_session
-from anomalynet.detection.export.tidy import finished, fold
-from anomalynet.detection.export.variants import variant
-from anomalynet.detection.export.verify import Parity, compare
+from anomalynet.detection.export.session import open_session
+from anomalynet.detection.export.tidy import finished, fold, variant
+from anomalynet.detection.export.verify import Loss, Parity, compare, latencies, measure
 from anomalynet.errors import RunError
 from anomalynet.models._classical import Classical
 from anomalynet.models.hybrid_causal import HybridCausal
@@ -51,15 +48,15 @@ class Exported:
 
     def to_json(self) -> dict[str, object]:
         """Paths, parity, sizes and losses."""
+        files = [
+            {"file": str(self.files[name]), **asdict(loss)} for name, loss in self.losses.items()
+        ]
         return {
             "run": self.contract.run,
             "form": self.contract.form,
             "card": str(self.card),
             "parity": asdict(self.parity),
-            "files": [
-                {"file": str(self.files[name]), **asdict(loss)}
-                for name, loss in self.losses.items()
-            ],
+            "files": files,
             "refused": self.refused,
         }
 
@@ -76,10 +73,8 @@ def export(
         paths: that may be written.
         variants: `int8`, `fp16`; what a model cannot have is told in the result.
         tell: is given a line for each stage.
-
-    Raises:
-        DataError: the run's data is gone.
-        RunError: the data changed, or the graph and the run's model differ; nothing is written.
+    Raises DataError: the run's data is gone; RunError: the data changed, or the graph and the run's
+    model differ; nothing is written.
     """
     prepare_process(run.config)
     tell("reading the run and its data")
@@ -106,13 +101,11 @@ def export(
     losses = {}
     for name, session in sessions.items():
         tell(f"scoring the validation and test part with {name}")
-        losses[name] = measure(
-            run, session, len(contents[name]), name, described.threshold, times[name]
-        )
+        size = len(contents[name])
+        losses[name] = measure(run, session, size, name, described.threshold, times[name])
     files = {name: paths.of(name) for name in contents}
-    told = card(
-        run, described, parity, {files[name].name: loss for name, loss in losses.items()}, refused
-    )
+    by_file = {files[name].name: loss for name, loss in losses.items()}
+    told = card(run, described, parity, by_file, refused)
     for name in reversed(contents):  # the model itself last: where it is, all is
         write_bytes(files[name], contents[name])
     write_text(paths.card, told)

@@ -1,14 +1,17 @@
-"""Whether a graph says what the run's own model says, on real windows of the run. Nothing is
-exported that was not compared."""
+"""Whether a graph says what the run's own model says, on real windows of the run, and what its file
+costs. Nothing is exported that was not compared."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+import polars as pl
 import torch
 
-from anomalynet.data.prepared import Float32, Int64
+from anomalynet.data.prepared import Float32, Float64, Int64
 from anomalynet.data.windows import Windows
 from anomalynet.detection.export.describe import bounds
 from anomalynet.detection.export.session import Session
@@ -18,11 +21,8 @@ from anomalynet.models.hybrid_causal import HybridCausal
 from anomalynet.training import evaluate
 from anomalynet.training.finished import FinishedRun
 
-TOLERANCE = 1e-5
-"""Largest difference that passes, of an output above 1 relative to it."""
-
-SAMPLE = 128
-"""Windows compared of each part, evenly spaced."""
+TOLERANCE = 1e-5  # largest difference that passes, of an output above 1 relative to it
+SAMPLE = 128  # windows compared of each part, evenly spaced
 
 BATCHES = (1, 7)
 
@@ -53,18 +53,14 @@ class Parity:
 
 
 def compare(run: FinishedRun, session: Session) -> Parity:
-    """Compare a graph with the run's model on windows of its validation and test part.
-
-    Raises: RunError if they differ by more than `TOLERANCE`.
-    """
+    """Compare a graph with the run's model on windows of its validation and test part. Raises:
+    RunError if they differ by more than `TOLERANCE`."""
     sampled = [_sample(run.data.windows(part)) for part in ("validation", "test")]
     windows = np.concatenate([values for values, _ in sampled])
     ends = np.concatenate([rows for _, rows in sampled])
     if not len(windows):
-        raise RunError(
-            f"{run.folder.path}: no window of the validation or test part to compare the "
-            "exported model on"
-        )
+        what = "no window of the validation or test part to compare the exported model on"
+        raise RunError(f"{run.folder.path}: {what}")
     expected = _expected(run, windows)
     found = {size: _batched(session, windows, size) for size in BATCHES}
     parity = Parity(
@@ -85,11 +81,8 @@ def compare(run: FinishedRun, session: Session) -> Parity:
 
 
 def _sample(windows: Windows) -> tuple[Float32, Int64]:
-    numbers = (
-        np.unique(np.linspace(0, len(windows) - 1, SAMPLE).astype(np.int64))
-        if len(windows)
-        else np.empty(0, np.int64)
-    )
+    count = SAMPLE if len(windows) else 0
+    numbers = np.unique(np.linspace(0, len(windows) - 1, count).astype(np.int64))
     return windows.gather(numbers), windows.ends(numbers)
 
 
@@ -99,16 +92,12 @@ def _expected(run: FinishedRun, windows: Float32) -> dict[str, np.ndarray]:
     if isinstance(model, Classical):
         return {"score": model.score(windows)}
     with torch.no_grad():
-        output = model(torch.from_numpy(windows))
-        found = {
-            "score": model.scores(output),
-            "error": output.error,
-            "attention": output.attention,
-        }
+        x = torch.from_numpy(windows)
+        output = model(x)
+        error, score = output.error, model.scores(output)
         if isinstance(model, HybridCausal) and output.reconstruction is not None:
-            found["error"] = (
-                output.reconstruction - model.normalise(torch.from_numpy(windows))
-            ).square()[:, -1]  # of the step alone
+            error = (output.reconstruction - model.normalise(x)).square()[:, -1]  # of the step
+        found = {"score": score, "error": error, "attention": output.attention}
     return {name: value.double().numpy() for name, value in found.items() if value is not None}
 
 
@@ -128,25 +117,19 @@ def _calibration(run: FinishedRun, session: Session, windows: Float32, ends: Int
     """The difference on readings in the units of the data, one in ten missing, that NumPy
     calibrates in float64 as the data was."""
     prepared = run.data.prepared
-    offset, scale = (
-        np.zeros((len(windows), windows.shape[2])),
-        np.ones((len(windows), windows.shape[2])),
-    )
+    offset = np.zeros((len(windows), windows.shape[2]))
+    scale = np.ones_like(offset)
     if len(prepared.calibration_mean):
-        sensors = prepared.calibration_mean.shape[1]
-        series = prepared.series_of(ends)
-        offset[:, :sensors], scale[:, :sensors] = (
-            prepared.calibration_mean[series],
-            prepared.calibration_scale[series],
-        )
+        sensors, series = prepared.calibration_mean.shape[1], prepared.series_of(ends)
+        offset[:, :sensors] = prepared.calibration_mean[series]
+        scale[:, :sensors] = prepared.calibration_scale[series]
     heard = np.isfinite(scale)
     readings = (windows * np.where(heard, scale, 1.0)[:, None] + offset[:, None]).astype(np.float32)
     readings[np.random.default_rng(0).random(readings.shape) < 0.1] = np.nan
     limit = bounds(run)
-    calibrated = np.nan_to_num(
-        np.clip((readings - offset[:, None]) / scale[:, None], -limit, limit), nan=0.0
-    ).astype(np.float32)
-    return _difference(session.run(readings, offset, scale), _expected(run, calibrated))
+    calibrated = np.clip((readings - offset[:, None]) / scale[:, None], -limit, limit)
+    read = np.nan_to_num(calibrated, nan=0.0).astype(np.float32)
+    return _difference(session.run(readings, offset, scale), _expected(run, read))
 
 
 def _difference(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> float:
@@ -161,3 +144,66 @@ def difference(found: np.ndarray, expected: np.ndarray) -> float:
     if found.shape != expected.shape:
         return float("nan")
     return float(np.max(np.abs(found - expected) / np.maximum(1.0, np.abs(expected)), initial=0.0))
+
+
+PARTS: tuple[Literal["validation", "test"], ...] = ("validation", "test")
+MEASURED = ("average_precision", "f1_attack")
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One file beside the run.
+
+    Attributes:
+        variant: `float32`, `float16`, `int8`.
+        bytes: of the file.
+        microseconds: to score one window by itself.
+        difference: largest difference to a stored score of the run, of scores above 1 relative to
+        it. alarms: steps that are an alarm for the file and none for the run, or the other way
+        round. steps: that were compared. metrics: `validation/…` and `test/…` of `MEASURED`; None
+        where undefined.
+    """
+
+    variant: str
+    bytes: int
+    microseconds: float
+    difference: float
+    alarms: int
+    steps: int
+    metrics: dict[str, float | None]
+
+
+def latencies(run: FinishedRun, sessions: Mapping[str, Session]) -> dict[str, float]:
+    """Microseconds to score one window by itself: the median, in the quickest of some rounds, which
+    the files take in turn so that another load of the machine does not fall on one of them."""
+    windows = max((run.data.windows(part) for part in PARTS), key=len)
+    rounds = [[session.microseconds(windows) for session in sessions.values()] for _ in range(3)]
+    return dict(zip(sessions, map(min, zip(*rounds, strict=True)), strict=True))
+
+
+def measure(
+    run: FinishedRun, session: Session, size: int, variant: str, limit: float, microseconds: float
+) -> Loss:
+    """Score every validation and test window with a file of `size` bytes; `limit` is its
+    threshold."""
+    metrics: dict[str, float | None] = {}
+    differences, alarms, steps = [], 0, 0
+    for part in PARTS:
+        found = session.scores(run.data.windows(part))
+        stored = stored_scores(run, part)
+        differences.append(difference(found, stored))
+        alarms += int(((found >= limit) != (stored >= run.result.threshold)).sum())
+        steps += len(found)
+        table = run.data.steps(part, found)
+        known = evaluate.metrics(table, limit, probability=run.result.probability)
+        metrics |= {f"{part}/{name}": known[name] for name in MEASURED}
+    return Loss(variant, size, microseconds, float(np.max(differences)), alarms, steps, metrics)
+
+
+def stored_scores(run: FinishedRun, part: Literal["validation", "test"]) -> Float64:
+    """The run's stored score of each window of a part, float64 (window,)."""
+    numbers = np.arange(len(run.data.windows(part)), dtype=np.float64)
+    numbered = evaluate.scores_table([run.data.steps(part, numbers)], np.inf)["score"]
+    stored = run.scores.filter(pl.col("split") == part)["score"]
+    pairs = pl.DataFrame({"window": numbered, "score": stored}).drop_nulls("window")
+    return pairs.sort("window")["score"].fill_null(np.nan).to_numpy()

@@ -8,18 +8,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from anomalynet.detection.events import Event
-from anomalynet.detection.sinks import key, key_of
+from anomalynet.detection.records import Event
+from anomalynet.detection.sinks import Sink, key, key_of
 from anomalynet.detection.stream.notices import Notices
 
-MOST = 10_000
-"""Events that wait; the oldest goes when another one comes."""
+MOST = 10_000  # events that wait; the oldest goes when another one comes
 
 LONGEST_PAUSE = 60.0
 """Seconds between attempts; the first pause is one second, each further one twice as long."""
 
-FAREWELL = 5.0
-"""Seconds in which `close` lets waiting events go out."""
+FAREWELL = 5.0  # seconds in which `close` lets waiting events go out
 
 STALL = 15.0
 """Seconds without any delivery after which `drain` does not wait: more than one attempt takes to
@@ -36,8 +34,8 @@ class RefusedError(Exception):
     """The receiver understood an event and does not take it: sending it again would not help."""
 
 
-class Delivery:
-    """One sink's queue and thread.
+class Delivery(Sink):
+    """A sink with a queue and a thread; what waits is in the snapshot.
 
     Args:
         send: delivers one event, given its key and JSON; raises OSError or RefusedError where it
@@ -61,50 +59,38 @@ class Delivery:
         self._thread = threading.Thread(target=self._run, name=f"delivery to {name}", daemon=True)
 
     def put(self, events: Sequence[Event]) -> None:
-        """See `Sink`."""
         self._add({key(event): event.to_json() for event in events})
 
     def forget(self, key: str) -> None:
-        """See `Sink`."""
         with self._change:
             self._waiting.pop(key, None)
 
     def start(self) -> None:
-        """See `Sink`."""
         self._thread.start()
 
     def pending(self) -> list[str]:
-        """See `Sink`."""
         with self._change:
             return list(self._waiting.values())
 
     def restore(self, pending: Sequence[str]) -> None:
-        """See `Sink`."""
         self._add({key_of(line): line for line in pending})
 
     def delivered(self) -> list[str]:
-        """See `Sink`."""
         with self._change:
             done, self._delivered = self._delivered, []
             return done
 
     def drain(self) -> None:
-        """See `Sink`."""
         with self._change:
             while self._waiting and not self._stalled:
                 before = self._done
                 self._stalled = not self._change.wait_for(lambda: self._done > before, STALL)  # noqa: B023  called in this turn
 
     def undelivered(self) -> int:
-        """See `Sink`."""
         with self._change:
             return len(self._waiting) + self._lost
 
-    def sync(self) -> None:
-        """What waits is in the snapshot."""
-
     def close(self) -> None:
-        """See `Sink`."""
         with self._change:
             self._closing = True
             self._change.notify_all()
@@ -136,11 +122,9 @@ class Delivery:
                     self._lost += 1
             except (
                 Exception
-            ) as error:  # the thread lives on, and what it did not expect may repeat a secret
-                self._notices.add(
-                    f"delivery to {self.name} failed",
-                    error if isinstance(error, OSError) else type(error).__name__,
-                )
+            ) as error:  # the thread lives on; what is unexpected may repeat a secret
+                shown = error if isinstance(error, OSError) else type(error).__name__
+                self._notices.add(f"delivery to {self.name} failed", shown)
                 with self._change:
                     if self._change.wait_for(lambda: self._closing, pause):
                         break

@@ -1,17 +1,144 @@
-"""What `--alarms` names → sinks."""
+"""What `--alarms` names → sinks: a file, stdout, messages of an MQTT broker, POST requests."""
 
 from __future__ import annotations
 
+import http.client
+import os
+import urllib.error
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from anomalynet.detection.sinks import Sink
-from anomalynet.detection.sinks.json_lines import JsonLines, StandardOutput
-from anomalynet.detection.sinks.webhook import TOKEN, webhook
-from anomalynet.detection.stream.addresses import refuse_credentials, scheme
-from anomalynet.detection.stream.mqtt import VARIABLES, Address
+from anomalynet.detection.sinks.delivery import Delivery, RefusedError, named
+from anomalynet.detection.sinks.files import JsonLines, StandardOutput
+from anomalynet.detection.stream.mqtt import (
+    ALARMS,
+    LOCAL,
+    READINGS,
+    VARIABLES,
+    Address,
+    connection_error,
+    final,
+    make_client,
+    one_topic,
+    refuse_credentials,
+    scheme,
+)
 from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import UsageError
+
+TIMEOUT = 10.0
+"""Seconds until an unacknowledged message is sent again, and for each step of a request."""
+
+
+def mqtt(url: str, notices: Notices, readings: Address | None = None) -> Delivery:
+    """A sink that publishes each event with QoS 1 to the address's topic; one that is published
+    again has the same id.
+
+    Args:
+        readings: where they come from; another broker does not get the credentials of that one.
+    Raises UsageError: not such an address, or one with wildcards.
+    """
+    where = one_topic(url)
+    same = readings is not None and (where.host, where.port) == (readings.host, readings.port)
+    client = make_client(where, "", credentials=READINGS if same else ALARMS)
+
+    def connected(client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        if reason.is_failure:
+            notices.add("connection for alarms refused", f"{where}: {reason}; trying again")
+
+    def connect_failed(client: Any, userdata: Any) -> None:
+        error = connection_error()
+        why = f"{where}: {final(error) or error}; trying again"
+        notices.add("connection for alarms failed", why)
+
+    client.on_connect, client.on_connect_fail = connected, connect_failed
+    client.connect_async(where.host, where.port, keepalive=30, clean_start=True)
+    client.loop_start()
+
+    def send(key: str, line: str) -> None:
+        if not client.is_connected():
+            raise OSError("not connected")
+        published = client.publish(where.topic, line, qos=1)
+        try:
+            published.wait_for_publish(TIMEOUT)
+        except (RuntimeError, ValueError) as error:
+            raise OSError(str(error)) from None
+        if not published.is_published():
+            raise OSError("not acknowledged")
+
+    def end() -> None:
+        client.disconnect()
+        client.loop_stop()
+
+    return Delivery(named(f"MQTT {where}", url), send, notices, end)
+
+
+REFUSED = frozenset((400, 410, 413, 422))
+
+TOKEN = "ANOMALYNET_WEBHOOK_TOKEN"
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect would turn POST into GET, and take the token to another host."""
+
+    def redirect_request(self, *args: Any, **named: Any) -> None:
+        return None
+
+
+def webhook(url: str, notices: Notices) -> Delivery:
+    """A sink that POSTs each event as JSON; `Idempotency-Key` is the same when one is sent again.
+    The token is sent as a bearer's. Raises UsageError: no URL, one with credentials, or a token
+    that is none or would travel in clear text; nothing of them is shown."""
+    host, scheme = _checked(url)
+    token = os.environ.get(TOKEN, "").strip()
+    if not (token.isascii() and token.isprintable()):
+        raise UsageError(
+            f"{TOKEN}: holds what no header can: other than printable ASCII",
+            "set it to the token alone",
+        )
+    if token and scheme == "http" and host not in LOCAL:
+        raise UsageError(f"webhook {host}: {TOKEN} would be sent in clear text", "use https://")
+    headers = {"Content-Type": "application/json", "User-Agent": "anomalynet"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    opener = urllib.request.build_opener(_NoRedirect)
+
+    def send(key: str, line: str) -> None:
+        own = headers | {"Idempotency-Key": key}
+        request = urllib.request.Request(url, line.encode(), own, method="POST")
+        try:
+            with opener.open(request, timeout=TIMEOUT) as answer:
+                answer.read(1 << 16)
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code in REFUSED:
+                raise RefusedError(f"HTTP {error.code}") from None
+            raise OSError(f"HTTP {error.code}") from None
+        except http.client.HTTPException as error:
+            raise OSError(type(error).__name__) from None
+
+    return Delivery(named(f"webhook {host}", url), send, notices)
+
+
+def _checked(url: str) -> tuple[str, str]:
+    """Host and scheme of what can be requested."""
+    refuse_credentials(url, TOKEN)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    # what urllib would refuse, and repeat, when there is an alarm to send
+    plain = url.isascii() and url.isprintable() and " " not in url
+    if not plain or not host or port == 0 or parts.scheme not in ("http", "https"):
+        raise UsageError(
+            "--alarms: not a URL of a webhook", "https://host[:port]/path; other characters as %XX"
+        )
+    return host, parts.scheme
 
 
 def sinks(targets: Sequence[str], notices: Notices, readings: Address | None = None) -> list[Sink]:
@@ -19,9 +146,7 @@ def sinks(targets: Sequence[str], notices: Notices, readings: Address | None = N
 
     Args:
         readings: the broker that they come from, if they do.
-
-    Raises:
-        UsageError: a target cannot be used.
+    Raises UsageError: a target cannot be used.
     """
     return [_sink(target, notices, readings) for target in dict.fromkeys(targets)]
 
@@ -31,7 +156,7 @@ def _sink(target: str, notices: Notices, readings: Address | None) -> Sink:
         return StandardOutput()
     kind = scheme(target)
     if kind in ("mqtt", "mqtts"):
-        from anomalynet.detection.sinks.mqtt import mqtt
+        from anomalynet.detection.sinks.targets import mqtt
 
         return mqtt(target, notices, readings)
     if kind in ("http", "https"):

@@ -5,18 +5,47 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, groupby, islice, pairwise
 from pathlib import Path
 from typing import Any
 
 from anomalynet.detection.evaluation import Labels
-from anomalynet.detection.readings import Message, Reading
-from anomalynet.detection.sources.lines import Lines
-from anomalynet.detection.sources.rows import messages
+from anomalynet.detection.records import Message, Reading, microseconds
+from anomalynet.detection.sources.follow import Lines
 from anomalynet.detection.stream.messages import Parser
-from anomalynet.detection.times import microseconds
 from anomalynet.errors import DataError, UsageError
+
+LOOK = 50_000  # rows that are looked at to see how they are sorted
+
+
+def by_time(readings: list[Reading]) -> bool:
+    """Whether time never goes back from row to row, while devices take turns."""
+    if any(after.time < before.time for before, after in pairwise(readings)):
+        return False
+    blocks = sum(after.device != before.device for before, after in pairwise(readings)) + 1
+    return blocks > len({reading.device for reading in readings})
+
+
+def messages(readings: Iterable[Reading], source: str, period: float | None) -> Iterator[Message]:
+    """Group readings.
+
+    Sorted by time: one message a period (of equal times where there is none), all of one source, so
+    that devices which fall silent are noticed by the others' clock. Sorted by device: each device
+    is a source of its own.
+    """
+    rows = iter(readings)
+    seen = list(islice(rows, LOOK))
+    rows = chain(seen, rows)
+    if by_time(seen):
+        step = max(1, round(period * 1e6)) if period else 1
+        for _, group in groupby(rows, lambda reading: reading.time // step):
+            yield Message(source, tuple(group))
+    else:
+        for device, group in groupby(rows, lambda reading: reading.device):
+            while part := tuple(islice(group, 512)):
+                yield Message(device, part)
+
 
 Row = Mapping[str, Any]
 
@@ -30,54 +59,38 @@ class Recording:
         path: `.csv`, `.jsonl` (also `.ndjson`, `.json`) or `.parquet`. Columns `device` or
         `series`, `time`, one a channel, and perhaps
             `label`, `incident` and `kind`. An empty cell is a missing value.
-
-    Raises:
-        UsageError: there is no such file, or another kind of file.
+    Raises UsageError: there is no such file, or another kind of file.
     """
 
     def __init__(self, path: Path, parser: Parser, period: float | None) -> None:
         if not path.is_file():
-            raise UsageError(
-                f"{path}: no such file",
-                "anomalynet data rows NAME --out FILE writes a data set's readings",
-            )
-        readers: dict[str, Callable[[], Iterator[Row]]] = {
-            ".csv": self._csv,
-            ".parquet": self._parquet,
-        }
-        self._rows = readers.get(path.suffix.lower())
-        if self._rows is None and path.suffix.lower() not in (".jsonl", ".ndjson", ".json"):
-            raise UsageError(
-                f"{path}: not a kind of file that is read", "name a file .csv, .jsonl or .parquet"
-            )
+            how = "anomalynet data rows NAME --out FILE writes a data set's readings"
+            raise UsageError(f"{path}: no such file", how)
+        kind = path.suffix.lower()
+        self._rows = {".csv": self._csv, ".parquet": self._parquet}.get(kind)
+        if self._rows is None and kind not in (".jsonl", ".ndjson", ".json"):
+            how = "name a file .csv, .jsonl or .parquet"
+            raise UsageError(f"{path}: not a kind of file that is read", how)
         self.path, self._parser, self._period = path, parser, period
         self.labels: Labels | None = None
         """Filled while the messages are read; None as long as no row had a label."""
 
     def messages(self) -> Iterator[Message]:
-        """Every message of the file.
-
-        Raises:
-            DataError: the file is damaged, or lacks a column.
-        """
+        """Every message of the file. Raises DataError: the file is damaged, or lacks a column."""
         if self._rows is None:
-            return self._lines()
+            return _regrouped(self._parsed(), self.path.name, self._period)
         return messages(self._readings(self._rows()), self.path.name, self._period)
 
     def _readings(self, rows: Iterator[Row]) -> Iterator[Reading]:
         header = next(rows, {})
         name = next((name for name in ("device", "series") if name in header), None)
         if name is None or "time" not in header:
-            raise DataError(
-                f"{self.path}: has no column {'time' if name else 'device'}",
-                "columns: device, time, one a channel",
-            )
+            what = f"{self.path}: has no column {'time' if name else 'device'}"
+            raise DataError(what, "columns: device, time, one a channel")
         sensors = self._parser.sensors
         if missing := [sensor for sensor in sensors if sensor not in header]:
-            raise DataError(
-                f"{self.path}: has no column {missing[0]!r}",
-                f"the model reads {', '.join(sensors)}",
-            )
+            what = f"{self.path}: has no column {missing[0]!r}"
+            raise DataError(what, f"the model reads {', '.join(sensors)}")
         notices = self._parser.notices
         for row in rows:
             device, time = row[name], microseconds(row["time"])
@@ -123,35 +136,27 @@ class Recording:
                     elif cells:
                         self._parser.notices.add("wrong number of cells", f"line {reader.line_num}")
         except (csv.Error, UnicodeDecodeError) as error:
-            raise DataError(
-                f"{self.path}: not a CSV file: {error}", "save it as CSV in UTF-8"
-            ) from None
+            what = f"{self.path}: not a CSV file: {error}"
+            raise DataError(what, "save it as CSV in UTF-8") from None
 
     def _parquet(self) -> Iterator[Row]:
         try:
             import polars as pl
         except ImportError:
-            raise UsageError(
-                f"{self.path}: {NO_POLARS}", "pip install polars, or give a .csv or .jsonl file"
-            ) from None
+            how = "pip install polars, or give a .csv or .jsonl file"
+            raise UsageError(f"{self.path}: {NO_POLARS}", how) from None
         try:
             frame = pl.scan_parquet(self.path)
             schema = frame.collect_schema()
             yield dict.fromkeys(schema.names())
             if schema.get("time", pl.Null).is_temporal():
-                frame = frame.with_columns(
-                    pl.col("time").cast(pl.Datetime("us")).to_physical() / 1e6
-                )
+                seconds = pl.col("time").cast(pl.Datetime("us")).to_physical() / 1e6
+                frame = frame.with_columns(seconds)
             for part in frame.collect_batches(chunk_size=1 << 15, maintain_order=True):
                 yield from part.iter_rows(named=True)
         except pl.exceptions.PolarsError as error:
-            raise DataError(
-                f"{self.path}: not a Parquet file of readings: {error}",
-                "anomalynet data rows writes one",
-            ) from None
-
-    def _lines(self) -> Iterator[Message]:
-        return _regrouped(self._parsed(), self.path.name, self._period)
+            what = f"{self.path}: not a Parquet file of readings: {error}"
+            raise DataError(what, "anomalynet data rows writes one") from None
 
     def _parsed(self) -> Iterator[Message]:
         lines = Lines(self._parser.max_bytes)
@@ -164,15 +169,13 @@ class Recording:
 
     def _parse(self, line: bytes | None) -> Iterator[Message]:
         if line is None:
-            self._parser.notices.add(
-                "too large", f"a line of more than {self._parser.max_bytes} bytes"
-            )
+            what = f"a line of more than {self._parser.max_bytes} bytes"
+            self._parser.notices.add("too large", what)
         elif line.strip() and (message := self._parser.parse(self.path.name, line)):
             yield message
-            if (
-                b'"label"' in line and len(message.readings) == 1
-            ):  # only such lines are parsed twice
-                self._label(message.readings[0].device, message.readings[0].time, json.loads(line))
+            if b'"label"' in line and len(message.readings) == 1:  # parsed twice, alone
+                reading = message.readings[0]
+                self._label(reading.device, reading.time, json.loads(line))
 
 
 def _regrouped(parsed: Iterator[Message], source: str, period: float | None) -> Iterator[Message]:
@@ -185,6 +188,5 @@ def _regrouped(parsed: Iterator[Message], source: str, period: float | None) -> 
     if first.source != source:
         yield from everything
     else:
-        yield from messages(
-            chain.from_iterable(message.readings for message in everything), source, period
-        )
+        readings = chain.from_iterable(message.readings for message in everything)
+        yield from messages(readings, source, period)

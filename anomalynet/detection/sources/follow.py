@@ -13,17 +13,62 @@ from pathlib import Path
 from typing import Any
 
 from anomalynet.detection.sources import Raw
-from anomalynet.detection.sources.lines import Lines
 from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import UsageError
 
+
+class Lines:
+    """Cuts chunks into lines.
+
+    Args:
+        longest: bytes of a line; of a longer one nothing is kept.
+
+    Attributes:
+        offset: bytes so far, those of a line that is only begun included.
+    """
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+        self._begun = bytearray()
+        self._skipping = False
+        self.offset = 0
+
+    def feed(self, chunk: bytes) -> list[tuple[bytes | None, int]]:
+        """The lines that this chunk completes: content without its line end (None: too long), and
+        the offset behind it."""
+        found: list[tuple[bytes | None, int]] = []
+        at = 0
+        while (end := chunk.find(b"\n", at)) >= 0:
+            self._take(chunk[at:end])
+            found.append(self._finish(1))
+            at = end + 1
+        self._take(chunk[at:])
+        return found
+
+    def rest(self) -> list[tuple[bytes | None, int]]:
+        """A last line without a line end."""
+        return [self._finish(0)] if self._begun or self._skipping else []
+
+    def _take(self, part: bytes) -> None:
+        self.offset += len(part)
+        if not self._skipping:
+            self._begun += part
+            self._skipping = len(self._begun) > self._longest
+        if self._skipping:
+            self._begun.clear()
+
+    def _finish(self, ending: int) -> tuple[bytes | None, int]:
+        self.offset += ending
+        line = None if self._skipping else bytes(self._begun).rstrip(b"\r")
+        self._begun.clear()
+        self._skipping = False
+        return line, self.offset
+
+
 CHUNK = 1 << 18
 
-BEGIN = 256
-"""Bytes by which a file is known again."""
-
-PAUSE = 0.05
-"""Seconds between looks at a file that does not grow."""
+BEGIN = 256  # bytes by which a file is known again
+PAUSE = 0.05  # seconds between looks at a file that does not grow
 
 
 class Stdin:
@@ -41,19 +86,13 @@ class Stdin:
         """A pipe has no places."""
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
-        """See `Source`."""
-        if (
-            not self._ready
-            and not self.ended
-            and select.select([self._descriptor], [], [], seconds)[0]
-        ):
+        waits = not self._ready and not self.ended
+        if waits and select.select([self._descriptor], [], [], seconds)[0]:
             chunk = os.read(self._descriptor, CHUNK)
             self.ended = not chunk
             lines = self._lines.feed(chunk) if chunk else self._lines.rest()
-            arrived = time.time()
-            self._ready = [
-                Raw("stdin", line, arrived) for line, _ in lines if line is None or line.strip()
-            ]
+            known = [line for line, _ in lines if line is None or line.strip()]
+            self._ready = [Raw("stdin", line, time.time()) for line in known]
         batch, self._ready = self._ready[:limit], self._ready[limit:]
         return batch
 
@@ -69,11 +108,8 @@ class Followed:
 
     A file that was rotated (the path names another one) is read to its end, then the new one from
     its beginning; one that became shorter was truncated and is read from its beginning. What the
-    file before got while nobody read it is lost, and noticed.
-
-    Raises:
-        UsageError: it is a folder (from any method).
-    """
+    file before got while nobody read it is lost, and noticed. Raises UsageError: it is a folder
+    (from any method)."""
 
     ended = False
 
@@ -140,29 +176,23 @@ class Followed:
         except FileNotFoundError:
             return False
         except OSError as error:
-            self._notices.add(
-                "file cannot be read", f"{self._path}: {error.strerror}; trying again"
-            )
+            why = f"{self._path}: {error.strerror}; trying again"
+            self._notices.add("file cannot be read", why)
             return False
         status = os.fstat(self._file)
         if stat.S_ISDIR(status.st_mode):
-            raise UsageError(
-                f"--follow {self._path}: is a folder", "name a file of JSON lines, or - for stdin"
-            )
+            how = "name a file of JSON lines, or - for stdin"
+            raise UsageError(f"--follow {self._path}: is a folder", how)
         self._inode, self._begin = status.st_ino, b""
         self._lines = Lines(self._longest)
         if self._start:
-            offset = self._start["offset"]
-            if (
-                self._start["inode"] == status.st_ino
-                and offset <= status.st_size
-                and self._start.get("begin") == self._digest(offset)
-            ):
+            offset, known = self._start["offset"], self._start["inode"] == status.st_ino
+            known = known and offset <= status.st_size
+            if known and self._start.get("begin") == self._digest(offset):
                 self._lines.offset = os.lseek(self._file, offset, os.SEEK_SET)
             else:
-                self._notices.add(
-                    "file replaced while nobody read it", f"{self._path}: read from its beginning"
-                )
+                why = f"{self._path}: read from its beginning"
+                self._notices.add("file replaced while nobody read it", why)
             self._start = {}
         return True
 
@@ -184,7 +214,6 @@ class Followed:
         arrived = time.time()
         for line, offset in lines:
             if line is None or line.strip():
-                place = json.dumps(
-                    {"inode": self._inode, "offset": offset, "begin": self._digest(offset)}
-                ).encode()
-                self._ready.append(Raw(self._source, line, arrived, place=place))
+                begin = self._digest(offset)
+                place = json.dumps({"inode": self._inode, "offset": offset, "begin": begin})
+                self._ready.append(Raw(self._source, line, arrived, place=place.encode()))

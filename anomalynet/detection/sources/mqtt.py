@@ -10,15 +10,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from anomalynet.detection.sources import Raw
-from anomalynet.detection.stream.mqtt import Address, connection_error, final, make_client
+from anomalynet.detection.stream.mqtt import (
+    VARIABLES,
+    Address,
+    connection_error,
+    final,
+    make_client,
+)
 from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import UsageError
 
-RECEIVE_MAXIMUM = 2000
-"""Messages that the broker may send before the first of them is acknowledged."""
-
-INBOX_BYTES = 64 << 20
-"""What may wait for the detector before the connection is held up."""
+RECEIVE_MAXIMUM = 2000  # messages that the broker may send before the first of them is acknowledged
+INBOX_BYTES = 64 << 20  # what may wait for the detector before the connection is held up
 
 SHORT, SHORT_ONES = 5.0, 4
 """So many connections in a row shorter than so many seconds: brokers do not always say that another
@@ -28,8 +31,10 @@ FEW = 4
 """After a larger batch the next one is given time to gather: else the network's thread waits for
 the interpreter at each message."""
 
-OVERHEAD = 400
-"""Bytes of a waiting message beside its payload, about."""
+OVERHEAD = 400  # bytes of a waiting message beside its payload, about
+
+
+OWN_ID = "give each detector its own --client-id"
 
 
 class MqttSource:
@@ -56,13 +61,8 @@ class MqttSource:
         max_bytes: int,
         notices: Notices,
     ) -> None:
-        self._where, self._expiry, self._status, self._max_bytes, self._notices = (
-            where,
-            session_expiry,
-            status_topic,
-            max_bytes,
-            notices,
-        )
+        self._where, self._expiry, self._status = where, session_expiry, status_topic
+        self._max_bytes, self._notices = max_bytes, notices
         self._inbox: deque[Raw] = deque()
         self._bytes = 0
         self._busy = False
@@ -89,31 +89,19 @@ class MqttSource:
         properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._expiry
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
-        self._client.connect_async(
-            self._where.host,
-            self._where.port,
-            keepalive=30,
-            clean_start=False,
-            properties=properties,
-        )
+        host, port = self._where.host, self._where.port
+        self._client.connect_async(host, port, 30, clean_start=False, properties=properties)
         self._client.loop_start()
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
-        """See `Source`.
-
-        Raises:
-            UsageError: the broker refuses this client for good.
-        """
+        """See `Source`. Raises UsageError: the broker refuses this client for good."""
         if self._busy:
             time.sleep(seconds)
         elif not self._inbox and self._failure is None:
             with self._room:
                 self._room.wait_for(lambda: self._inbox or self._failure, seconds)
         if self._failure is not None:
-            raise UsageError(
-                f"MQTT broker {self._where}: {self._failure}",
-                "set ANOMALYNET_MQTT_USERNAME, _PASSWORD, _CA, _CERT, _KEY",
-            )
+            raise UsageError(f"MQTT broker {self._where}: {self._failure}", f"set {VARIABLES}")
         batch = [self._inbox.popleft() for _ in range(min(limit, len(self._inbox)))]
         self._busy = len(batch) > FEW
         with self._room:
@@ -158,9 +146,8 @@ class MqttSource:
 
         self.connected = True
         self._began = time.monotonic()
-        options = SubscribeOptions(
-            qos=1, noLocal=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND
-        )
+        retained = SubscribeOptions.RETAIN_DO_NOT_SEND
+        options = SubscribeOptions(qos=1, noLocal=True, retainHandling=retained)
         client.subscribe(self._where.topic, options=options)
 
     def _on_connect_fail(self, client: Any, userdata: Any) -> None:
@@ -177,18 +164,13 @@ class MqttSource:
             self._connection += 1
         self.connected = False
         if str(reason) == "Session taken over":
-            self._fail(
-                "another client has connected with this client id, give each detector its own "
-                "--client-id"
-            )
+            self._fail(f"another client has connected with this client id, {OWN_ID}")
         elif not self._closing and self._failure is None:
             self._notices.add("connection lost", f"{self._where}: {reason}; connecting again")
             self._short = self._short + 1 if time.monotonic() - self._began < SHORT else 0
             if self._short == SHORT_ONES:
-                self._notices.add(
-                    "connections end soon",
-                    "another client may use this client id, give each detector its own --client-id",
-                )
+                why = f"another client may use this client id, {OWN_ID}"
+                self._notices.add("connections end soon", why)
 
     def _on_subscribe(
         self, client: Any, userdata: Any, mid: int, reasons: Any, properties: Any

@@ -9,16 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalynet.detection.contract import Contract
-from anomalynet.detection.steps import Steps
+from anomalynet.detection.records import Steps
 
-WINDOW = 10_000
-"""Newest steps that are compared."""
-
-FEWEST = 500
-"""Steps below which nothing is said."""
-
-FLOOR = 1e-4
-"""Least share of a bin, so that an empty one has a logarithm."""
+WINDOW = 10_000  # newest steps that are compared
+FEWEST = 500  # steps below which nothing is said
+FLOOR = 1e-4  # least share of a bin, so that an empty one has a logarithm
 
 Float64 = npt.NDArray[np.float64]
 
@@ -113,9 +108,6 @@ def described(measures: dict[str, Measure]) -> str:
         f"{name} {each.psi:.3f}" + ("" if each.ks is None else f" (KS {each.ks:.3f})")
         for name, each in ordered[:5]
     ]
-    missing = (
-        ""
-        if any(each.ks is not None for _, each in ordered)
-        else "; no KS test, scipy is not installed"
-    )
+    known = any(each.ks is not None for _, each in ordered)
+    missing = "" if known else "; no KS test, scipy is not installed"
     return f"drift, PSI over {ordered[0][1].steps} steps: {', '.join(shown)}{missing}"

@@ -1,12 +1,8 @@
-"""What came since the last snapshot, in one growing file: a batch is one frame with its length and
-CRC32, written by one `write`.
-
-A frame that was not written whole (the process was killed, the disk full) ends the journal; nobody
-was told that it had been kept.
-"""
+"""A file that only grows at its end: a write that fails leaves it as it was."""
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -14,12 +10,77 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from anomalynet.detection.stream.appended import Appended
+from anomalynet.errors import RunError
+
+
+class Appended:
+    """An open file.
+
+    Args:
+        path: made if it is not there.
+        told: name of the file in errors, where it is another one.
+        empty: begin without what the file holds.
+
+    Attributes:
+        size: bytes; what is behind them is overwritten.
+    Raises OSError: it cannot be opened.
+    """
+
+    def __init__(self, path: Path, told: Path | None = None, empty: bool = False) -> None:
+        self.path, self._told = path, told or path
+        how = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if empty else 0)
+        self._file = os.open(path, how, 0o644)
+        self.size = os.fstat(self._file).st_size
+
+    def append(self, content: bytes, sync: bool = False) -> None:
+        """Write at the end; `sync`: and wait for the disk. Raises RunError: it could not be written
+        whole; the file is as before."""
+        try:
+            if os.pwrite(self._file, content, self.size) < len(content):
+                raise OSError("not written whole")
+            if sync:
+                os.fdatasync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, self.size)
+            raise self._failed(error) from None
+        self.size += len(content)
+
+    def end(self, length: int) -> bytes:
+        """The last bytes, at most `length`."""
+        return os.pread(self._file, length, max(0, self.size - length))
+
+    def cut(self, size: int) -> None:
+        """Drop what is behind this size."""
+        os.ftruncate(self._file, size)
+        self.size = size
+
+    def sync(self) -> None:
+        """Wait until content and name are on the disk. Raises RunError: the disk fails."""
+        try:
+            os.fsync(self._file)
+            sync_folder(self.path.parent)
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def _failed(self, error: OSError) -> RunError:
+        what = f"{self._told}: {error.strerror or error}"
+        return RunError(what, "make room; the same command continues")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names that changed in it survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+
 
 MAGIC = b"anomalynet journal 1\n"
 
-FRAME = struct.Struct("<II")
-"""Length of the body, its CRC32."""
+FRAME = struct.Struct("<II")  # length of the body, its CRC32
 
 ENTRY = struct.Struct("<cdII")
 """Kind, wall clock in seconds, bytes of the name, bytes of the content."""
@@ -72,11 +133,8 @@ class Journal:
         return self._file.size
 
     def append(self, batch: Sequence[Entry]) -> None:
-        """Write one batch.
-
-        Raises:
-            RunError: it could not be written whole; the journal is as before.
-        """
+        """Write one batch. Raises RunError: it could not be written whole; the journal is as
+        before."""
         body = b"".join(map(_packed, batch))
         self._file.append(FRAME.pack(len(body), zlib.crc32(body)) + body, self._sync)
 
@@ -94,13 +152,8 @@ def batches(path: Path) -> Iterator[list[Entry]]:
 
 def _packed(entry: Entry) -> bytes:
     name = entry.name.encode()
-    return b"".join(
-        (
-            ENTRY.pack(CODES[entry.kind], entry.time, len(name), len(entry.content)),
-            name,
-            entry.content,
-        )
-    )
+    head = ENTRY.pack(CODES[entry.kind], entry.time, len(name), len(entry.content))
+    return head + name + entry.content
 
 
 def _entries(body: memoryview) -> list[Entry]:
@@ -108,15 +161,9 @@ def _entries(body: memoryview) -> list[Entry]:
     while at < len(body):
         code, time, name, content = ENTRY.unpack_from(body, at)
         at += ENTRY.size
-        found.append(
-            Entry(
-                KINDS[code],
-                str(body[at : at + name], "utf-8"),
-                bytes(body[at + name : at + name + content]),
-                time,
-            )
-        )
-        at += name + content
+        text, at = str(body[at : at + name], "utf-8"), at + name
+        found.append(Entry(KINDS[code], text, bytes(body[at : at + content]), time))
+        at += content
     return found
 
 

@@ -8,15 +8,13 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from anomalynet.detection.readings import LONGEST_NAME, Message, Reading
+from anomalynet.detection.records import LONGEST_NAME, Message, Reading, microseconds
 from anomalynet.detection.stream.notices import Notices
-from anomalynet.detection.times import microseconds
 
 RESERVED = frozenset(("device", "time", "gateway", "sequence", "label", "incident", "kind"))
 """Keys beside flat values that are no channels."""
 
-LARGEST = 3.4028234663852886e38
-"""Of float32: a larger number is not a reading."""
+LARGEST = 3.4028234663852886e38  # Of float32: a larger number is not a reading
 
 
 class Parser:
@@ -77,34 +75,29 @@ class Parser:
             raise _RejectedError("not an object", entry)
         device = _name(entry.get("device"))
         if device is None:
-            raise _RejectedError(
-                "bad device" if "device" in entry else "no device", entry.get("device", entry)
-            )
+            kind = "bad device" if "device" in entry else "no device"
+            raise _RejectedError(kind, entry.get("device", entry))
         time = self._time(entry["time"]) if "time" in entry else default
         if time is None:
             raise _RejectedError("no time", device)
-        return Reading(
-            device,
-            time,
-            self._values(entry["values"]) if "values" in entry else self._values(entry, RESERVED),
-        )
+        if "values" in entry:
+            return Reading(device, time, self._values(entry["values"]))
+        return Reading(device, time, self._values(entry, RESERVED))
 
     def _values(self, given: object, reserved: frozenset[str] = frozenset()) -> tuple[float, ...]:
         """A float a sensor, NaN where it is missing or no number."""
         if given is None:
             return self._nothing
         if type(given) is dict:
-            if not given.keys() <= self._known and (
-                unknown := given.keys() - self._known - reserved
-            ):
+            strange = not given.keys() <= self._known  # quicker than the difference
+            if strange and (unknown := given.keys() - self._known - reserved):
                 self.notices.add("unknown channel", min(unknown), len(unknown))
             return self._numbers(map(given.get, self.sensors))
         if type(given) is not list:
             raise _RejectedError("bad values", given)
         if len(given) != len(self.sensors):
-            raise _RejectedError(
-                "wrong channel count", f"{len(given)} instead of {len(self.sensors)}"
-            )
+            what = f"{len(given)} instead of {len(self.sensors)}"
+            raise _RejectedError("wrong channel count", what)
         return self._numbers(given)
 
     def _time(self, given: object) -> int:
@@ -136,8 +129,5 @@ def _name(given: object) -> str | None:
     """A name that every output can hold on one line: text or a whole number."""
     if type(given) is int and abs(given) < 1 << 63:
         return str(given)
-    return (
-        given
-        if isinstance(given, str) and 0 < len(given) <= LONGEST_NAME and given.isprintable()
-        else None
-    )
+    text = isinstance(given, str) and 0 < len(given) <= LONGEST_NAME and given.isprintable()
+    return str(given) if text else None

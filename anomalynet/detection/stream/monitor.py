@@ -25,9 +25,7 @@ class Monitor:
 
     Args:
         where: `port` or `host:port`; 127.0.0.1 if no host is named.
-
-    Raises:
-        UsageError: prometheus-client is not installed, or the address cannot be used.
+    Raises UsageError: prometheus-client is not installed, or the address cannot be used.
     """
 
     def __init__(self, status: Status, where: str) -> None:
@@ -38,18 +36,11 @@ class Monitor:
                 "--metrics needs the package prometheus-client", "pip install prometheus-client"
             ) from None
         registry = CollectorRegistry()
-        self._latency = Histogram(
-            "anomalynet_latency_seconds",
-            "From a message's arrival to its scores, one a message.",
-            registry=registry,
-            buckets=LATENCY,
-        )
-        self._lag = Histogram(
-            "anomalynet_lag_seconds",
-            "From a message's newest reading to its scores, one a message.",
-            registry=registry,
-            buckets=LAG,
-        )
+        told = "From a message's arrival to its scores, one a message."
+        name = "anomalynet_latency_seconds"
+        self._latency = Histogram(name, told, registry=registry, buckets=LATENCY)
+        told = "From a message's newest reading to its scores, one a message."
+        self._lag = Histogram("anomalynet_lag_seconds", told, registry=registry, buckets=LAG)
         registry.register(_Collector(status))
 
         class Handler(BaseHTTPRequestHandler):
@@ -57,9 +48,8 @@ class Monitor:
 
             def do_GET(self) -> None:
                 if self.path.partition("?")[0] == "/metrics":
-                    self._answer(
-                        200, "text/plain; version=0.0.4; charset=utf-8", generate_latest(registry)
-                    )
+                    kind = "text/plain; version=0.0.4; charset=utf-8"
+                    self._answer(200, kind, generate_latest(registry))
                 elif self.path == "/healthz":
                     body = json.dumps({"healthy": status.healthy, **status.to_json()}).encode()
                     self._answer(200 if status.healthy else 503, "application/json", body)
@@ -84,14 +74,11 @@ class Monitor:
 
         try:
             self._server = Server((host, int(port)), Handler)
-        except (ValueError, OverflowError):
-            raise UsageError(
-                f"--metrics {where}: {port!r} is no port", "--metrics [HOST:]PORT"
-            ) from None
-        except OSError as error:
-            raise UsageError(
-                f"--metrics {where}: {error.strerror or error}", "--metrics [HOST:]PORT"
-            ) from None
+        except (ValueError, OverflowError, OSError) as error:
+            what = f"{port!r} is no port"
+            if isinstance(error, OSError):
+                what = error.strerror or str(error)
+            raise UsageError(f"--metrics {where}: {what}", "--metrics [HOST:]PORT") from None
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
@@ -136,16 +123,10 @@ class _Collector:
         for state, count in list(status.states.items()):
             devices.add_metric([state], count)
         yield devices
-        yield GaugeMetricFamily(
-            "anomalynet_connected",
-            "1 while the source could deliver.",
-            value=float(status.connected),
-        )
-        drift = GaugeMetricFamily(
-            "anomalynet_drift",
-            "Distance of recent steps from the reference.",
-            labels=["of", "measure"],
-        )
+        told, connected = "1 while the source could deliver.", float(status.connected)
+        yield GaugeMetricFamily("anomalynet_connected", told, value=connected)
+        told = "Distance of recent steps from the reference."
+        drift = GaugeMetricFamily("anomalynet_drift", told, labels=["of", "measure"])
         for name, each in list(status.drift.items()):
             for measure, value in (("psi", each.psi), ("ks", each.ks), ("p_value", each.p_value)):
                 if value is not None:

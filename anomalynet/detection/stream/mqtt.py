@@ -1,9 +1,10 @@
-"""What every MQTT connection here shares: the address, credentials from the environment, the
-client."""
+"""What addresses on a command line share: schemes in any case, and no credentials, which process
+lists and logs would show."""
 
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import sys
 from collections.abc import Mapping
@@ -11,12 +12,36 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from anomalynet.detection.stream.addresses import LOCAL, refuse_credentials, scheme
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
     from paho.mqtt.reasoncodes import ReasonCode
+
+
+LOCAL = ("localhost", "127.0.0.1", "::1")  # hosts to which clear text may carry a secret
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):/", re.IGNORECASE)
+
+_CREDENTIALS = re.compile(r"[^/]*:[^/]*@")
+
+
+def scheme(target: str) -> str:
+    """Of an address, in lower case; empty for what is no address, such as a file. `https:/host`,
+    mistyped, is an address too."""
+    found = _SCHEME.match(target)
+    return found[1].lower() if found else ""
+
+
+def refuse_credentials(target: str, variables: str) -> None:
+    """Refuse an address with an @, without repeating any of it. Raises UsageError: with the
+    variables of the environment that hold credentials."""
+    if "@" in target and (scheme(target) or _CREDENTIALS.match(target)):
+        raise UsageError(
+            "an address with credentials: they would be seen in process lists and logs",
+            f"set {variables}; an @ that is meant is %40",
+        )
+
 
 READINGS, ALARMS = "ANOMALYNET_MQTT", "ANOMALYNET_ALARMS"
 """Variables `…_USERNAME` and `…_PASSWORD`: of the readings' broker, and of another one for
@@ -24,19 +49,16 @@ alarms."""
 
 VARIABLES = f"{READINGS}_USERNAME, _PASSWORD, _CA, _CERT, _KEY"
 
-FINAL = frozenset(
-    (
-        "Bad user name or password",
-        "Not authorized",
-        "Bad authentication method",
-        "Banned",
-        "Client identifier not valid",
-        "Unsupported protocol version",
-        "Server moved",
-        "Use another server",
-    )
-)
-"""Refusals of a broker that trying again does not change."""
+FINAL = {  # refusals of a broker that trying again does not change
+    "Bad user name or password",
+    "Not authorized",
+    "Bad authentication method",
+    "Banned",
+    "Client identifier not valid",
+    "Unsupported protocol version",
+    "Server moved",
+    "Use another server",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +75,8 @@ class Address:
 
 
 def address(url: str) -> Address:
-    """Read an address.
-
-    Raises:
-        UsageError: it is none, has no topic, or holds credentials (which are not repeated).
-    """
+    """Read an address. Raises UsageError: it is none, has no topic, or holds credentials (which are
+    not repeated)."""
     refuse_credentials(url if scheme(url) else f"mqtt://{url}", VARIABLES)
     try:
         parts = urlsplit(url)
@@ -69,20 +88,16 @@ def address(url: str) -> Address:
             f"{url}: not an MQTT address", "mqtt://host[:port]/topic, or mqtts:// for TLS"
         )
     tls = parts.scheme == "mqtts"
-    topic = unquote(
-        url.partition("://")[2].partition("/")[2]
-    )  # by hand: `#` is a wildcard here, not a fragment
+    # by hand: `#` is a wildcard here, not a fragment
+    topic = unquote(url.partition("://")[2].partition("/")[2])
     if not topic:
         raise UsageError(f"{url}: names no topic", f"{url.rstrip('/')}/sensors/#")
     return Address(host, port or (8883 if tls else 1883), topic, tls)
 
 
 def one_topic(url: str) -> Address:
-    """Read an address to publish to.
-
-    Raises:
-        UsageError: as `address`, or its topic has wildcards.
-    """
+    """Read an address to publish to. Raises UsageError: as `address`, or its topic has
+    wildcards."""
     where = address(url)
     if "#" in where.topic or "+" in where.topic:
         raise UsageError(
@@ -99,10 +114,8 @@ def make_client(
 
     Args:
         credentials: `READINGS` or `ALARMS`: whose user name and password.
-
-    Raises:
-        UsageError: paho-mqtt is not installed, a certificate cannot be read, or a password would be
-        sent in clear text.
+    Raises UsageError: paho-mqtt is not installed, a certificate cannot be read, or a password would
+    be sent in clear text.
     """
     try:
         from paho.mqtt.client import Client
@@ -110,21 +123,15 @@ def make_client(
     except ImportError:
         raise UsageError("MQTT needs the package paho-mqtt", "pip install paho-mqtt") from None
 
-    client = Client(
-        CallbackAPIVersion.VERSION2,
-        client_id,
-        protocol=MQTTProtocolVersion.MQTTv5,
-        manual_ack=manual_ack,
-    )
+    version, protocol = CallbackAPIVersion.VERSION2, MQTTProtocolVersion.MQTTv5
+    client = Client(version, client_id, protocol=protocol, manual_ack=manual_ack)
     client.reconnect_delay_set(1, 30)
     environment = os.environ
     if user := environment.get(f"{credentials}_USERNAME"):
         password = environment.get(f"{credentials}_PASSWORD")
         if password and not where.tls and where.host not in LOCAL:
-            raise UsageError(
-                f"MQTT broker {where}: {credentials}_PASSWORD would be sent in clear text",
-                "use mqtts://",
-            )
+            what = f"{credentials}_PASSWORD would be sent in clear text"
+            raise UsageError(f"MQTT broker {where}: {what}", "use mqtts://")
         client.username_pw_set(user, password)
     if where.tls:
         client.tls_set_context(_tls(environment))
@@ -148,24 +155,17 @@ def connection_error() -> BaseException | None:
 
 def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:
     authority = environment.get("ANOMALYNET_MQTT_CA")
-    certificate, key = (
-        environment.get("ANOMALYNET_MQTT_CERT"),
-        environment.get("ANOMALYNET_MQTT_KEY"),
-    )
+    certificate = environment.get("ANOMALYNET_MQTT_CERT")
+    key = environment.get("ANOMALYNET_MQTT_KEY")
     try:
         context = ssl.create_default_context(cafile=authority)
     except OSError as error:
-        raise UsageError(
-            f"ANOMALYNET_MQTT_CA: {authority}: {error.strerror or 'no certificate'}",
-            "name a PEM file",
-        ) from None
+        what = f"ANOMALYNET_MQTT_CA: {authority}: {error.strerror or 'no certificate'}"
+        raise UsageError(what, "name a PEM file") from None
     if certificate:
         try:
             context.load_cert_chain(certificate, key)
         except OSError as error:
-            what = (
-                f"ANOMALYNET_MQTT_CERT, _KEY: {certificate}: "
-                f"{error.strerror or 'no certificate with its key'}"
-            )
-            raise UsageError(what, "name PEM files") from None
+            what = f"{certificate}: {error.strerror or 'no certificate with its key'}"
+            raise UsageError(f"ANOMALYNET_MQTT_CERT, _KEY: {what}", "name PEM files") from None
     return context

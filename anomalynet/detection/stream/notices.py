@@ -8,8 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-EXAMPLE = 80
-"""Characters of an example that are shown."""
+EXAMPLE = 80  # characters of an example that are shown
 
 
 def printable(example: object) -> str:
@@ -17,12 +16,8 @@ def printable(example: object) -> str:
     if isinstance(example, bytes | bytearray | memoryview):
         example = bytes(example[: 4 * EXAMPLE]).decode("utf-8", "backslashreplace")
     text = str(example)
-    return (
-        (text[:EXAMPLE] + ("…" if len(text) > EXAMPLE else ""))
-        .encode("unicode_escape")
-        .decode()
-        .replace("\\u2026", "...")
-    )
+    shown = text[:EXAMPLE] + ("…" if len(text) > EXAMPLE else "")
+    return shown.encode("unicode_escape").decode().replace("\\u2026", "...")
 
 
 def to_stderr(line: str) -> None:

@@ -1,5 +1,5 @@
-"""Sources that fell silent: the wall clock goes on for them, so that a dead gateway's devices are
-noticed."""
+"""What the loop remembers of its sources: payloads that a broker sends again are recognised; for
+sources that fell silent the wall clock goes on, so that a dead gateway's devices are noticed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,42 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
+
+REMEMBERED = 20_000  # newest payloads; more than a broker may send unacknowledged
+DIGEST = 8  # bytes
+
+
+class Seen:
+    """Digests of the newest payloads, each with its source."""
+
+    def __init__(self) -> None:
+        self._digests: OrderedDict[bytes, None] = OrderedDict()
+
+    def add(self, source: str, payload: bytes) -> bool:
+        """Whether it is new."""
+        digest = blake2b(payload, digest_size=DIGEST, key=source.encode()[-64:]).digest()
+        new = digest not in self._digests
+        self._digests[digest] = None
+        if len(self._digests) > REMEMBERED:
+            self._digests.popitem(last=False)
+        return new
+
+    def to_hex(self) -> str:
+        """What `restore` needs."""
+        return b"".join(self._digests).hex()
+
+    def restore(self, text: str) -> None:
+        """Take over what another process has seen."""
+        seen = bytes.fromhex(text)
+        self._digests = OrderedDict(
+            (seen[at : at + DIGEST], None) for at in range(0, len(seen), DIGEST)
+        )
+
 
 DAY = 86_400.0
 
-LOOK = 0.25
-"""Seconds between looks for silent sources."""
+LOOK = 0.25  # seconds between looks for silent sources
 
 SPARE = 10_000
 """Sources beside those that the engine knows: names that anybody can make up, forgotten from time
@@ -26,9 +57,7 @@ time stamp."""
 @dataclass(slots=True)
 class _Source:
     heard: float  # wall clock
-    behind: float | None = (
-        None  # seconds by which its event time is behind the wall clock, once that is settled
-    )
+    behind: float | None = None  # its event time is so many seconds behind, once that is settled
     ticked: float = -math.inf  # wall clock of its last tick
 
 

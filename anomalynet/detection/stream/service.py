@@ -9,31 +9,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from anomalynet.detection.readings import Message
+from anomalynet.detection.records import Message, Outcome
 from anomalynet.detection.sinks import Sink, check_delivered
-from anomalynet.detection.sinks.scores import ScoresFile
+from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sources import Raw, Source
-from anomalynet.detection.steps import Outcome
 from anomalynet.detection.stream.drift import Drift
 from anomalynet.detection.stream.journal import Entry
 from anomalynet.detection.stream.messages import Parser
 from anomalynet.detection.stream.monitor import Monitor
-from anomalynet.detection.stream.patience import Patience
-from anomalynet.detection.stream.seen import Seen
+from anomalynet.detection.stream.patience import Patience, Seen
 from anomalynet.detection.stream.snapshots import State
 from anomalynet.detection.stream.status import Status
 
 if TYPE_CHECKING:
     from anomalynet.detection.core.engine import Engine
 
-BATCH = 1000
-"""Payloads of one turn at most."""
-
-WAIT = 0.02
-"""Seconds that a turn waits for something to come."""
-
-SLOW = 1.0
-"""Seconds between looks at what is slow to find out: devices by state."""
+BATCH = 1000  # payloads of one turn at most
+WAIT = 0.02  # seconds that a turn waits for something to come
+SLOW = 1.0  # seconds between looks at what is slow to find out: devices by state
 
 
 @dataclass(kw_only=True, slots=True)
@@ -70,11 +63,8 @@ class Service:
     _drifted: float = 0.0
 
     def resume(self) -> None:
-        """Load the state, make again what its journal holds, and start the source.
-
-        Raises:
-            UsageError: the state is damaged, or another model's.
-        """
+        """Load the state, make again what its journal holds, and start the source. Raises
+        UsageError: the state is damaged, or another model's."""
         if self.state is not None:
             arrays, own, batches = self.state.load()
             if arrays:
@@ -99,11 +89,8 @@ class Service:
         """Collect what came, and do everything with it."""
         raws = self.source.collect(BATCH, WAIT)
         now = time.time()
-        entries = [
-            Entry("message", raw.source, raw.payload or b"", raw.arrived)
-            for raw in raws
-            if self._is_new(raw)
-        ]
+        new = [raw for raw in raws if self._is_new(raw)]
+        entries = [Entry("message", raw.source, raw.payload or b"", raw.arrived) for raw in new]
         for sink in self.sinks:
             entries += [Entry("delivered", sink.name, key.encode()) for key in sink.delivered()]
         if raws and raws[-1].place:
@@ -111,20 +98,13 @@ class Service:
         self._keep(entries)
         self.source.acknowledge(raws)
         if self.patience is not None:
-            self._keep(
-                [
-                    Entry("tick", name, str(clock).encode(), now)
-                    for name, clock in self.patience.due(now)
-                ]
-            )
+            due = self.patience.due(now)
+            self._keep([Entry("tick", name, str(clock).encode(), now) for name, clock in due])
         self._look()
 
     def close(self) -> None:
-        """Finish in good order: what is kept can go on later; without a state, nothing will.
-
-        Raises:
-            RunError: there is no state, and alarms were not delivered.
-        """
+        """Finish in good order: what is kept can go on later; without a state, nothing will. Raises
+        RunError: there is no state, and alarms were not delivered."""
         if self.state is None:
             self._put(self.engine.finish(), [], [])
         self._sync()
@@ -214,11 +194,8 @@ class Service:
             for kind in self.engine.counts:
                 self.parser.notices.tell(kind)
             status.rejected = dict(self.parser.notices.snapshot() + Counter(self.engine.counts))
-        if (
-            self.drift is not None
-            and self.drift_every is not None
-            and now - self._drifted >= self.drift_every
-        ):
+        every = self.drift_every
+        if self.drift is not None and every is not None and now - self._drifted >= every:
             self._drifted = now
             status.drift = self.drift.measure()
             self.tell_drift(status.drift)
@@ -239,14 +216,13 @@ class Service:
                 self.scores.sync()
 
     def _own(self) -> dict[str, Any]:
+        scores = self.scores
         return {
             "place": self._place.decode(),
             "seen": self._seen.to_hex(),
-            "behind": self.patience.to_json() if self.patience is not None else {},
+            "behind": {} if self.patience is None else self.patience.to_json(),
             "pending": {sink.name: sink.pending() for sink in self.sinks},
-            "scores": [str(self.scores.path.resolve()), self.scores.size]
-            if self.scores is not None
-            else None,
+            "scores": None if scores is None else [str(scores.path.resolve()), scores.size],
         }
 
     def _restore(self, own: dict[str, Any]) -> None:
@@ -256,17 +232,13 @@ class Service:
             self.patience.restore(own["behind"])
         for sink in self.sinks:
             sink.restore(own["pending"].get(sink.name, []))
-        if (
-            self.scores is not None
-            and own["scores"]
-            and own["scores"][0] == str(self.scores.path.resolve())
-        ):
-            self.scores.cut(own["scores"][1])
+        if self.scores is not None and own["scores"]:
+            path, size = own["scores"]
+            if path == str(self.scores.path.resolve()):
+                self.scores.cut(size)
 
 
 def _clock(message: Message) -> int | None:
-    return (
-        message.clock
-        if message.clock is not None
-        else max((reading.time for reading in message.readings), default=None)
-    )
+    if message.clock is not None:
+        return message.clock
+    return max((reading.time for reading in message.readings), default=None)

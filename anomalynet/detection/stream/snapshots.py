@@ -10,14 +10,14 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from anomalynet.detection.stream.appended import sync_folder
-from anomalynet.detection.stream.journal import Entry, Journal, batches
+from anomalynet.detection.stream.journal import Entry, Journal, batches, sync_folder
 from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import RunError, UsageError
 from anomalynet.runs.files import read_json, write_json
@@ -38,9 +38,7 @@ class State:
         folder: made if it is not there; locked while this object lives.
         model: what must be the same for the state to have a meaning.
         sync: see `Journal`; what a snapshot says is done elsewhere must be on the disk before it.
-
-    Raises:
-        UsageError: another detector uses the folder, or it belongs to another model.
+    Raises UsageError: another detector uses the folder, or it belongs to another model.
     """
 
     def __init__(self, folder: Path, model: str, notices: Notices, sync: bool = False) -> None:
@@ -49,23 +47,19 @@ class State:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise UsageError(
-                f"{folder}: {error.strerror}", "--state names a folder of the detector's own"
-            ) from None
+            how = "--state names a folder of the detector's own"
+            raise UsageError(f"{folder}: {error.strerror}", how) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._lock)
-            raise UsageError(
-                f"{folder}: another detector uses this state",
-                "stop it, or give each its own --state",
-            ) from None
+            what = f"{folder}: another detector uses this state"
+            raise UsageError(what, "stop it, or give each its own --state") from None
         owner = folder / "model.json"
         if owner.exists() and read_json(owner).get("model") != model:
             self._unlock()
-            raise UsageError(
-                f"{folder}: the state of another model", "give each model its own --state"
-            )
+            what = f"{folder}: the state of another model"
+            raise UsageError(what, "give each model its own --state")
         if not owner.exists():
             write_json(owner, {"model": model})
             if sync:
@@ -76,11 +70,7 @@ class State:
 
     def load(self) -> tuple[Arrays, dict[str, Any], Iterator[list[Entry]]]:
         """The newest whole snapshot, empty if there is none yet; what the surroundings remember;
-        the batches since then.
-
-        Raises:
-            UsageError: every snapshot is damaged.
-        """
+        the batches since then. Raises UsageError: every snapshot is damaged."""
         for left in self.folder.glob(".snapshot-*.tmp"):
             left.unlink()  # by a process that was killed
         snapshots, journals = self._numbers("snapshot-*.npz"), self._numbers("journal-*.log")
@@ -90,17 +80,14 @@ class State:
             try:
                 arrays, own = _read(self._snapshot(number))
             except DAMAGE as error:
-                self._notices.add(
-                    "snapshot damaged, the one before is used", f"{self._snapshot(number)}: {error}"
-                )
+                what = f"{self._snapshot(number)}: {error}"
+                self._notices.add("snapshot damaged, the one before is used", what)
                 continue
             return arrays, own, self._since(number, last)
         if snapshots and 0 not in journals:
             self._unlock()
-            raise UsageError(
-                f"{self.folder}: no snapshot can be read",
-                "move the folder away to start without a state",
-            )
+            what = f"{self.folder}: no snapshot can be read"
+            raise UsageError(what, "move the folder away to start without a state")
         return {}, {}, self._since(0, last)
 
     def append(self, batch: Sequence[Entry]) -> None:
@@ -128,9 +115,8 @@ class State:
         if self._journal is not None:
             self._journal.close()
         self._number, self._journal = number, journal
-        self._writing = threading.Thread(
-            target=self._write, args=(number, content), name="snapshot", daemon=True
-        )
+        write = partial(self._write, number, content)
+        self._writing = threading.Thread(target=write, name="snapshot", daemon=True)
         self._writing.start()
         if wait:
             self._writing.join()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from anomalynet.cli.main import main
-from anomalynet.detection.export import packages
+from anomalynet.detection.export import paths
 from anomalynet.detection.export.paths import checked
 from anomalynet.detection.export.run import export
 from anomalynet.errors import RunError, UsageError
@@ -80,10 +80,10 @@ def test_names_that_cannot_be_written_are_refused_before_anything_is_read(
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        packages, "find_spec", lambda name: None if name == "skl2onnx" else find_spec(name)
+        paths, "find_spec", lambda name: None if name == "skl2onnx" else find_spec(name)
     )
     with pytest.raises(UsageError, match=r"needs the package skl2onnx\n.*anomalynet\[export\]"):
-        packages.require_packages()
+        paths.require_packages()
 
 
 MODEL = """

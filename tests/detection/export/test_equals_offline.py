@@ -14,8 +14,7 @@ from anomalynet.data import sources
 from anomalynet.detection.core.alarms import AlarmRule
 from anomalynet.detection.core.engine import Engine
 from anomalynet.detection.model import Model
-from anomalynet.detection.readings import Message, Reading
-from anomalynet.detection.steps import Steps, joined
+from anomalynet.detection.records import Message, Reading, Steps, joined
 from anomalynet.models import available
 from anomalynet.training.finished import FinishedRun
 from tests.detection.export.alone import Alone

@@ -15,11 +15,9 @@ from hypothesis import strategies as st
 
 from anomalynet.data.calibration import finish
 from anomalynet.data.layout import Layout
-from anomalynet.detection.export.by_hand import float32_below
-from anomalynet.detection.export.network import Calibration, trace, window_graph
-from anomalynet.detection.export.session import Session
-from anomalynet.detection.export.step import step_graph
-from anomalynet.detection.export.step_session import StepSession
+from anomalynet.detection.export.classical import float32_below
+from anomalynet.detection.export.network import Calibration, step_graph, trace, window_graph
+from anomalynet.detection.export.session import Session, StepSession
 from anomalynet.detection.export.tidy import fold
 from anomalynet.models.hybrid_causal import HybridCausal
 from tests.models.examples import SHAPE, network, windows

@@ -9,7 +9,7 @@ import numpy as np
 from anomalynet.detection.core.alarms import AlarmRule
 from anomalynet.detection.core.engine import Engine
 from anomalynet.detection.model import Model
-from anomalynet.detection.readings import Message, Reading
+from anomalynet.detection.records import Message, Reading
 from tests.detection.export.conftest import Made
 
 MINUTE = 60_000_000

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from anomalynet.detection.contract import read
-from anomalynet.detection.export.step_session import open_session
-from anomalynet.metrics.ranking import average_precision
+from anomalynet.detection.export.session import open_session
+from anomalynet.metrics.classification import average_precision
 from tests.detection.export.alone import Alone
 from tests.detection.export.conftest import Made
 

@@ -1,0 +1,174 @@
+"""Alarms and scores in files; an alarm is written once although a restarted detector makes it
+again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import sys
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from anomalynet.detection.records import Event, Steps
+from anomalynet.detection.sinks import Sink, key, key_of
+from anomalynet.detection.stream.journal import Appended
+from anomalynet.errors import UsageError
+
+TAIL = 32 << 20  # bytes at the end of the file that are read at the start
+
+REMEMBERED = 100_000
+"""Newest events that are known to be in the file: far more than happen between two snapshots."""
+
+
+class StandardOutput(Sink):
+    """Alarms on stdout; it cannot be read again, so a restarted detector may repeat what came since
+    its last snapshot."""
+
+    name = "-"
+
+    def put(self, events: Sequence[Event]) -> None:
+        if events:
+            sys.stdout.write("".join(event.to_json() + "\n" for event in events))
+            sys.stdout.flush()
+
+
+class JsonLines(Sink):
+    """Alarms appended to a file.
+
+    Args:
+        path: a new file, or one of this sink's own, whose events are not written again; a torn last
+        line is cut off.
+    Raises UsageError: the file holds something else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = str(path)
+        self._keys: OrderedDict[str, None] = OrderedDict()
+        try:
+            self._file = Appended(path)
+        except OSError as error:
+            raise UsageError(
+                f"{path}: {error.strerror}", "name a file in a folder that is there"
+            ) from None
+        tail = self._file.end(TAIL)
+        if self._file.size > TAIL:
+            tail = tail[tail.find(b"\n") + 1 :]
+        whole, _, torn = tail.rpartition(b"\n")
+        self._remember([self._key(line) for line in whole.splitlines()])
+        if torn and not torn.startswith(b"{"):
+            raise self._foreign()
+        self._file.cut(self._file.size - len(torn))
+
+    def put(self, events: Sequence[Event]) -> None:
+        """Append those that are not there yet, by one `write`. Raises RunError: the file cannot be
+        written."""
+        new = {key(event): event for event in events if key(event) not in self._keys}
+        if new:
+            self._file.append("".join(event.to_json() + "\n" for event in new.values()).encode())
+            self._remember(new)
+
+    def sync(self) -> None:
+        self._file.sync()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _remember(self, keys: Iterable[str]) -> None:
+        self._keys.update(dict.fromkeys(keys))
+        while len(self._keys) > REMEMBERED:
+            self._keys.popitem(last=False)
+
+    def _key(self, line: bytes) -> str:
+        try:
+            return key_of(line)
+        except (ValueError, TypeError, KeyError):
+            raise self._foreign() from None
+
+    def _foreign(self) -> UsageError:
+        return UsageError(f"{self.path}: is there and holds no alarms", "name another file")
+
+
+HEADER = b"device,time,observed,score\n"
+
+
+class ScoresFile:
+    """Appends to a new file, or to one of its own.
+
+    Args:
+        path: `.csv`, or `.jsonl`.
+        replace: write a new file and put it in the place of an old one at the end.
+    Raises UsageError: the file holds something else, or its name ends otherwise.
+    """
+
+    def __init__(self, path: Path, replace: bool = False) -> None:
+        if path.suffix not in (".csv", ".jsonl"):
+            raise UsageError(
+                f"{path}: scores are written as CSV or JSON lines", "name a file .csv or .jsonl"
+            )
+        self.path = path
+        self._csv = path.suffix == ".csv"
+        begin = HEADER if self._csv else b'{"device":'
+        try:
+            if path.exists() and path.stat().st_size:
+                with path.open("rb") as file:
+                    if not file.read(len(begin)).startswith(begin):
+                        raise UsageError(
+                            f"{path}: is there and holds no scores", "name another file"
+                        )
+            self._written = path.with_name(f".{path.name}.{os.getpid()}.tmp") if replace else path
+            self._file = Appended(self._written, told=path, empty=replace)
+        except OSError as error:
+            raise UsageError(
+                f"{path}: {error.strerror}", "name a file in a folder that is there"
+            ) from None
+        if self._csv and not self.size:
+            self._file.append(HEADER)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self._file.size
+
+    def cut(self, size: int) -> None:
+        """Forget what was written behind this size: the same steps come again from the journal."""
+        if 0 < size < self.size:
+            self._file.cut(size)
+
+    def sync(self) -> None:
+        """What was put survives a power cut from now on."""
+        self._file.sync()
+
+    def put(self, names: Sequence[str], steps: Steps) -> None:
+        """Append the steps of one outcome. Raises RunError: the file cannot be written."""
+        if not len(steps):
+            return
+        times = np.datetime_as_string(steps.time.astype("datetime64[us]"), timezone="UTC").tolist()
+        scores = [None if math.isnan(score) else round(score, 9) for score in steps.score.tolist()]
+        devices = [names[row] for row in steps.row.tolist()]
+        lines = zip(devices, times, steps.observed.tolist(), scores, strict=True)
+        text = io.StringIO()
+        if self._csv:
+            csv.writer(text, lineterminator="\n").writerows(
+                (name, time, int(seen), score) for name, time, seen, score in lines
+            )
+        else:
+            for name, time, seen, score in lines:
+                step = {"device": name, "time": time, "observed": seen, "score": score}
+                text.write(json.dumps(step, ensure_ascii=False) + "\n")
+        self._file.append(text.getvalue().encode())
+
+    def close(self, done: bool = True) -> None:
+        """Close the file; a replacement takes its place if it is done, and goes if not."""
+        self._file.close()
+        if self._written != self.path:
+            if done:
+                self._written.replace(self.path)
+            else:
+                self._written.unlink()
