@@ -63,9 +63,8 @@ def run(args: argparse.Namespace) -> int:
             "anomalynet audit-table --paper",
         )
 
-    from anomalynet.reporting.table_audit.plain import plain
     from anomalynet.reporting.table_audit.read import read_table
-    from anomalynet.reporting.table_audit.sentences import lines
+    from anomalynet.reporting.table_audit.sentences import lines, plain
     from anomalynet.reporting.table_audit.table import audit_table
 
     if args.paper:
