@@ -6,8 +6,7 @@ import math
 
 import pytest
 
-from anomalynet.reporting.ablation.clusters import SeriesKey
-from anomalynet.reporting.ablation.contrasts import Contrast, contrast, family
+from anomalynet.reporting.ablation.contrasts import Contrast, SeriesKey, contrast, family
 from anomalynet.reporting.ablation.sentences import base, contrast_text, notice, p_text, signed
 
 NAN = float("nan")

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomalynet.reporting.ablation.arms import MeasuredArm, measure
-from anomalynet.reporting.ablation.axes import axis_view
-from anomalynet.reporting.ablation.clusters import SeriesKey
+from anomalynet.reporting.ablation.contrasts import SeriesKey
 from anomalynet.reporting.ablation.design import Ablation, AblationArm
 from anomalynet.reporting.ablation.effects import Effect, interactions, main_effects
+from anomalynet.reporting.ablation.figures import axis_view
 from anomalynet.reporting.ablation.sentences import effect_sentence
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.arms import Arm

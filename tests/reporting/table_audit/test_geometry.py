@@ -8,11 +8,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from anomalynet.reporting.table_audit.region import solve
 from scipy.optimize import linprog
 
 from anomalynet.reporting.table_audit.cells import RATIOS, cell
 from anomalynet.reporting.table_audit.cone import ORTHANT, Vector, plane
-from anomalynet.reporting.table_audit.region import solve
 
 
 def test_a_range_is_that_of_linear_programming() -> None:
