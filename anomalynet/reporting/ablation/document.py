@@ -87,11 +87,11 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
         "tables/cost.csv": _cost_csv(found, costs),
         "cost.md": _cost(title, costs),
         FINDINGS: _quotable(found),
-        "report.md": _document(found, title),
     }
     if ablation.design == "factorial":
         effects = (*found.main, *found.interactions)
         texts["tables/effects.csv"] = tables.effects_csv(effects, found.metric)
+    texts["report.md"] = _document(found, title)
     files = {f"figures/{name}": content for name, content in _drawn(found).items()}
     return write_files(out, files | {name: text.encode() for name, text in texts.items()})
 
