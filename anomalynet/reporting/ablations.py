@@ -12,6 +12,8 @@ from anomalynet.reporting.section import Section
 from anomalynet.runs.files import read_json
 from anomalynet.runs.sweeps import SweepRecord, read_sweeps
 
+__all__ = ["FINDINGS", "AblationReport", "ablation_reports", "ablations_section"]
+
 TITLE = "Ablations"
 PAPER = "paper_models"
 """The sweep of this very report."""

@@ -7,7 +7,7 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.ablation.arms import MeasuredArm
@@ -31,7 +31,12 @@ DIFFERENCES = "differences"
 REFERENCE, LEVEL, EXTRA, GREY = "#0072B2", "#404040", "#D55E00", "#8C8C8C"
 VERDICTS = {BETTER: "#009E73", WORSE: "#D55E00"}
 """Okabe–Ito colours; verdicts are also told by filled markers and by words."""
-DASHED = {"color": REFERENCE, "linewidth": 0.8, "linestyle": (0, (4, 3)), "zorder": 0}
+DASHED: dict[str, Any] = {
+    "color": REFERENCE,
+    "linewidth": 0.8,
+    "linestyle": (0, (4, 3)),
+    "zorder": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +186,7 @@ def _point(axes: Axes, at: int, point: Point, scale: float) -> None:
     shifts = [at + (-0.3 + 0.2 * index / max(len(known) - 1, 1)) for index in range(len(known))]
     axes.scatter(shifts, known, s=9, color=colour, alpha=0.55, linewidths=0)
     mean, spread = point.summary.mean * scale, point.summary.spread * scale
-    look = {"color": colour, "markersize": 6, "capsize": 3, "linewidth": 1.2}
+    look: dict[str, Any] = {"color": colour, "markersize": 6, "capsize": 3, "linewidth": 1.2}
     marker = "D" if point.reference else "^" if point.extra else "o"
     axes.errorbar(at, mean, None if math.isnan(spread) else spread, fmt=marker, **look)
 
@@ -225,13 +230,13 @@ def _difference(axes: Axes, at: int, one: Comparison, metric: str) -> None:
         if found.clusters > 1:
             ends = [found.low * scale, found.high * scale]
             axes.plot(ends, [at, at], color=colour, linewidth=1.4)
-        look = {"markersize": 6, "markeredgecolor": colour}
         filled = colour if verdict in VERDICTS else "white"
-        axes.plot(found.mean * scale, at, "o", markerfacecolor=filled, **look)
+        mean = found.mean * scale
+        axes.plot(mean, at, "o", markersize=6, markeredgecolor=colour, markerfacecolor=filled)
         p = f", Holm p {p_text(found.adjusted)}" if found.testable else ""
         verdict = f"{signed(found.mean, metric)}{p}: {verdict}"
-    right = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False}
-    axes.annotate(verdict, (1.01, at), fontsize=7.5, **right)
+    right: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "annotation_clip": False}
+    axes.annotate(verdict, (1.01, at), va="center", fontsize=7.5, **right)
 
 
 def _frame(figure: Figure, title: str, arms: Sequence[MeasuredArm], note: str = "") -> None:

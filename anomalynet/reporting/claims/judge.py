@@ -219,8 +219,8 @@ def _pairs(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]
             verdict = FAILS
         if missing := [name for name in pair if name not in evidence.values]:
             why = f"{' and '.join(missing)}: no single arm"
-        numbers = one.mean, one.low, one.high, one.p, one.adjusted, one.clusters
-        found.append(Finding(*pair, *numbers, verdict, why))
+        numbers = one.mean, one.low, one.high, one.p, one.adjusted
+        found.append(Finding(*pair, *numbers, one.clusters, verdict, why))
     return tuple(found)
 
 
@@ -240,5 +240,6 @@ def _value(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]
         verdict = HOLDS
     elif high < claim.value:
         verdict = FAILS
-    numbers = (*(one - claim.value for one in (value, low, high)), math.nan, math.nan, len(counts))
-    return (Finding(claim.model, "", *numbers, verdict, why),)
+    effect, low, high = (one - claim.value for one in (value, low, high))
+    numbers = effect, low, high, math.nan, math.nan
+    return (Finding(claim.model, "", *numbers, len(counts), verdict, why),)

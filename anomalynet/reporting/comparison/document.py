@@ -63,7 +63,8 @@ def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Pa
             f"of one configuration: {why}",
             "anomalynet reproduce --data NAME",
         )
-    parts, rows, files = _opening(comparison), [], {}
+    parts, rows = _opening(comparison), []
+    files: dict[str, bytes] = {}
     for metric in METRICS:
         blocks = blocks_of(comparison, metric)
         ranking = rank(blocks.values, MEASURES[metric].higher_is_better)

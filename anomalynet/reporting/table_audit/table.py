@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
 from anomalynet.reporting.table_audit.cells import (
@@ -126,7 +127,7 @@ def _units(rows: Sequence[PrintedRow], unit: Unit | None) -> Iterator[tuple[Unit
         for row in rows
         for column, text in row.cells.items()
         if column not in COUNTS and not text.endswith("%")
-        if abs(number(text) or 0) > 1
+        if abs(number(text) or Decimal()) > 1
     }
     shares: tuple[Unit, ...] = ("percent",) if False in above_1 else ("fraction", "percent")
     for own in (unit,) if unit else shares:

@@ -1,0 +1,130 @@
+"""Dataclasses from plain JSON values and back: what a file holds is checked before it is used."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, fields, is_dataclass
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from anomalynet.errors import UsageError
+
+_NAMES = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
+T = TypeVar("T")
+
+
+def parse(text: str, name: str) -> Any:
+    """The value of a JSON text; NaN and a key that stands twice are refused, too.
+
+    Args:
+        name: of the file, for messages.
+    Raises UsageError: says where and what is wrong.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        for key in keys if len(set(keys)) < len(keys) else ():
+            if keys.count(key) > 1:
+                raise UsageError(f"{name}: key {key!r} stands twice in one object")
+        return dict(pairs)
+
+    def refused(text: str) -> Any:
+        raise UsageError(f"{name}: {text} is no number of JSON")
+
+    try:
+        return json.loads(text, object_pairs_hook=unique, parse_constant=refused)
+    except RecursionError:
+        raise UsageError(f"{name}: nested too deeply") from None
+    except json.JSONDecodeError as error:
+        what = f"{name}:{error.lineno}: not valid JSON: {error.msg} (column {error.colno})"
+        raise UsageError(what) from None
+
+
+def read(kind: type[T], value: object, where: str, *, strict: bool = False) -> T:
+    """A dataclass from the values of a JSON object.
+
+    Args:
+        where: file, for messages.
+        strict: refuse unknown keys, and want every key; else what is unknown is left out, and a
+        default stands for what is not there.
+    Raises UsageError: names the key, what stands there and what should.
+    """
+    made: T = build(kind, value, where, strict=strict)
+    return made
+
+
+def build(kind: Any, value: Any, where: str, *, strict: bool = True) -> Any:
+    """A value of some type: a dataclass, `dict[str, …]` or `Mapping`, `list[…]`, `tuple[…, ...]`,
+    `… | None`, `Literal`, a number, a truth value or a text; else as `read`."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        own = next(one for one in inner if one is not type(None))
+        return None if value is None else build(own, value, where, strict=strict)
+    if origin is Literal:
+        if value not in inner or isinstance(value, bool):
+            raise UsageError(f"{where}: expected {' or '.join(map(repr, inner))}, not {value!r}")
+        return value
+    if is_dataclass(kind) and isinstance(kind, type):
+        return _dataclass(kind, _checked(value, dict, where, "an object"), where, strict)
+    if origin in (dict, Mapping):
+        given = _checked(value, dict, where, "an object")
+        return {
+            key: build(inner[1], own, f"{where}.{key}", strict=strict) for key, own in given.items()
+        }
+    if origin in (list, tuple):
+        given = _checked(value, list, where, "a list")
+        return origin(
+            build(inner[0], own, f"{where}[{at}]", strict=strict) for at, own in enumerate(given)
+        )
+    if (kind is not bool and isinstance(value, bool)) or not isinstance(
+        value, (int, float) if kind is float else kind
+    ):
+        raise UsageError(f"{where}: expected {_NAMES[kind]}, not {value!r}")
+    return kind(value)
+
+
+def _checked(value: Any, kind: type, where: str, told: str) -> Any:
+    if not isinstance(value, kind):
+        raise UsageError(f"{where}: expected {told}, not {value!r}")
+    return value
+
+
+def _dataclass(kind: type, given: dict[str, Any], where: str, strict: bool) -> Any:
+    hints = get_type_hints(kind)
+    known = {field.name: field for field in fields(kind)}
+    wanted = {
+        name
+        for name, field in known.items()
+        if strict or (field.default is MISSING and field.default_factory is MISSING)
+    }
+    if lacking := wanted - given.keys():
+        raise UsageError(f"{where} lacks key {min(lacking)!r}")
+    if strict and (unknown := given.keys() - known.keys()):
+        raise UsageError(f"{where} has the unknown key {min(unknown)!r}")
+    return kind(
+        **{
+            name: build(hints[name], given[name], f"{where}.{name}", strict=strict)
+            for name in known
+            if name in given
+        }
+    )
+
+
+def dump(value: Any) -> str:
+    """JSON of a dataclass that reads well in a review: one key a line, lists of plain values on one
+    line."""
+    return _dump(asdict(value), "") + "\n"
+
+
+def _dump(value: Any, indent: str) -> str:
+    deeper = indent + "  "
+    if isinstance(value, dict) and any(isinstance(own, dict | list) for own in value.values()):
+        inner = [
+            f"{deeper}{json.dumps(key, ensure_ascii=False)}: {_dump(own, deeper)}"
+            for key, own in value.items()
+        ]
+        return "{\n" + ",\n".join(inner) + f"\n{indent}}}"
+    if isinstance(value, list) and any(isinstance(own, dict | list) for own in value):
+        return "[\n" + ",\n".join(deeper + _dump(own, deeper) for own in value) + f"\n{indent}]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
