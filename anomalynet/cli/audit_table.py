@@ -53,9 +53,8 @@ def run(args: argparse.Namespace) -> int:
         what = "--paper is in percent, rounded half, and names its classes"
         raise UsageError(what, "anomalynet audit-table --paper")
 
-    from anomalynet.reporting.table_audit.plain import plain
     from anomalynet.reporting.table_audit.read import read_table
-    from anomalynet.reporting.table_audit.sentences import lines
+    from anomalynet.reporting.table_audit.sentences import lines, plain
     from anomalynet.reporting.table_audit.table import audit_table
 
     if args.paper:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from anomalynet.config import locate
@@ -25,15 +25,17 @@ class Asked:
     sweep: Sweep
     experiments: list[str]
 
+    @property
+    def names(self) -> set[str]:
+        """All experiments of its sweep, wanted now or not."""
+        return {Path(name).stem for name in self.sweep.experiments}
+
     def jobs(self, runs: Path, overrides: Sequence[str]) -> list[Job]:
         """Its runs, each of which will be trained: `runs` must hold none."""
-        from dataclasses import replace
-
         if not self.experiments:
             return []
-        return jobs_of(
-            plan(replace(self.sweep, experiments=self.experiments), overrides), runs / self.part
-        )
+        chosen = replace(self.sweep, experiments=self.experiments)
+        return jobs_of(plan(chosen, overrides), runs / self.part)
 
 
 def asked(sweeps: dict[Part, str], wanted: Sequence[str] | None) -> list[Asked]:
@@ -56,10 +58,11 @@ def asked(sweeps: dict[Part, str], wanted: Sequence[str] | None) -> list[Asked]:
                 f"{name}: the gate compares experiments, and this sweep varies something else",
                 "leave out axes, arms and search",
             )
+        shipped = locate.files("experiments")
         gone = [
             one
             for one in sweep.experiments
-            if not one.endswith((".yaml", ".yml")) and one not in locate.files("experiments")
+            if not one.endswith((".yaml", ".yml")) and one not in shipped
         ]
         if gone and (wanted is None or set(gone) & set(wanted)):
             raise NothingToCompareError(
@@ -67,13 +70,8 @@ def asked(sweeps: dict[Part, str], wanted: Sequence[str] | None) -> list[Asked]:
                 f"take it out of sweep {name}; then `anomalynet check --only {part} --update "
                 '"reason"` takes it out of the baseline',
             )
-        found.append(
-            Asked(
-                part,
-                sweep,
-                [one for one in sweep.experiments if wanted is None or Path(one).stem in wanted],
-            )
-        )
+        own = [one for one in sweep.experiments if wanted is None or Path(one).stem in wanted]
+        found.append(Asked(part, sweep, own))
     return found
 
 
@@ -82,27 +80,21 @@ def refuse_gaps(parts: Sequence[Asked], baseline: Baseline, wanted: Sequence[str
 
     Raises:
         NothingToCompareError: the baseline has an experiment that the sweep lacks, or the other way
-        round. UsageError: a wanted experiment that neither has.
+            round.
+        UsageError: a wanted experiment that neither has.
     """
     known: set[str] = set()
     problems, steps = [], []
     for one in parts:
-        recorded = {
-            name
-            for environment in baseline.environments.values()
-            for name in getattr(environment, one.part)
-        }
-        named = {Path(name).stem for name in one.sweep.experiments}
+        every = baseline.environments.values()
+        recorded = {name for environment in every for name in getattr(environment, one.part)}
+        named, sweep = one.names, one.sweep.name
         known |= recorded | named
         chosen = recorded | named if wanted is None else set(wanted)
         gone, new = sorted((recorded - named) & chosen), sorted((named - recorded) & chosen)
-        problems += [
-            f"{name}: in the baseline ({one.part}), gone from sweep {one.sweep.name}"
-            for name in gone
-        ]
-        problems += [
-            f"{name}: in sweep {one.sweep.name}, not in the baseline ({one.part})" for name in new
-        ]
+        lost = f"in the baseline ({one.part}), gone from sweep {sweep}"
+        problems += [f"{name}: {lost}" for name in gone]
+        problems += [f"{name}: in sweep {sweep}, not in the baseline ({one.part})" for name in new]
         same = f"the same command with --only {one.part}"
         if gone:
             steps.append(
@@ -116,19 +108,17 @@ def refuse_gaps(parts: Sequence[Asked], baseline: Baseline, wanted: Sequence[str
             )
     _refuse_unknown(wanted, known)
     if problems:
-        raise NothingToCompareError(
-            "\n".join(problems), "if that is meant, for\n    " + "\n    ".join(steps)
-        )
+        told = "if that is meant, for\n    " + "\n    ".join(steps)
+        raise NothingToCompareError("\n".join(problems), told)
 
 
 def refuse_unknown(parts: Sequence[Asked], wanted: Sequence[str] | None) -> None:
     """Refuse experiments that no sweep of the gate has."""
-    _refuse_unknown(wanted, {Path(name).stem for one in parts for name in one.sweep.experiments})
+    _refuse_unknown(wanted, {name for one in parts for name in one.names})
 
 
 def _refuse_unknown(wanted: Sequence[str] | None, known: set[str]) -> None:
     for name in wanted or ():
         if name not in known:
-            raise UsageError(
-                f"the gate has no experiment {name!r}", f"it has {', '.join(sorted(known))}"
-            )
+            has = f"it has {', '.join(sorted(known))}"
+            raise UsageError(f"the gate has no experiment {name!r}", has)

@@ -4,12 +4,13 @@ how it came there."""
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from anomalynet.errors import NothingToCompareError, UsageError
-from anomalynet.gate.plain import build, dump, parse
 from anomalynet.metrics.suite import METRICS
+from anomalynet.runs.codec import build, dump, parse
 from anomalynet.runs.files import write_text
 
 VERSION = 2
@@ -29,7 +30,7 @@ class Tolerances:
         golden: absolute and relative, for goldens of the same environment.
         elsewhere: the same for goldens of another environment, whose kernels add in another order.
         metrics: of the statistical part: metric → the mean loss that is no regression yet, in the
-        metric's own unit.
+            metric's own unit.
     """
 
     golden: float
@@ -139,50 +140,40 @@ def read_baseline(path: Path) -> Baseline:
         raise UsageError(f"{path}: cannot be read: {error}", repair) from None
     try:
         value = parse(text, str(path))
-        if isinstance(value, dict) and value.get("version") != VERSION:
-            raise UsageError(
-                f"{path}: its version is {value.get('version')!r}, this program reads {VERSION}"
-            )
+        version = value.get("version") if isinstance(value, dict) else VERSION
+        if version != VERSION:
+            told = f"its version is {version!r}, this program reads {VERSION}"
+            raise UsageError(f"{path}: {told}")
         baseline: Baseline = build(Baseline, value, str(path))
-        _check(baseline, path)
+        for place, problem in _problems(baseline):
+            raise UsageError(f"{path}: {place}: {problem}")
     except UsageError as error:
         raise UsageError(error.message, repair) from None
     return baseline
 
 
-def _check(baseline: Baseline, path: Path) -> None:
-    """What types alone do not say."""
-    limits = {
-        "golden": baseline.tolerances.golden,
-        "elsewhere": baseline.tolerances.elsewhere,
-        **baseline.tolerances.metrics,
-    }
-    for name, limit in limits.items():
+def _problems(baseline: Baseline) -> Iterator[tuple[str, str]]:
+    """(place, what types alone do not say)."""
+    own = baseline.tolerances
+    for name, limit in {"golden": own.golden, "elsewhere": own.elsewhere, **own.metrics}.items():
         if not limit >= 0:
-            raise UsageError(f"{path}: tolerances: {name} must be at least 0, not {limit}")
-    for name in baseline.tolerances.metrics:
-        _check_metric(name, path)
-    for key, environment in baseline.environments.items():
-        for kind in (environment.golden, environment.statistical):
-            for experiment, record in kind.items():
-                if not 1 <= record.update <= len(baseline.history):
-                    told = (
-                        f"update {record.update} is none of the {len(baseline.history)} in history"
-                    )
-                    raise UsageError(f"{path}: environments.{key}: {experiment}: {told}")
-
-
-def _check_metric(name: str, path: Path) -> None:
+            yield "tolerances", f"{name} must be at least 0, not {limit}"
     known = [f"{part}/{metric}" for part in PARTS_OF_DATA for metric in METRICS]
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        told = f"; did you mean {near[0]!r}?" if near else ""
-        raise UsageError(f"{path}: tolerances.metrics: there is no metric {name!r}{told}")
-    if METRICS[name.partition("/")[2]].direction is None:
-        raise UsageError(
-            f"{path}: tolerances.metrics: {name} describes the data, and is neither better nor "
-            "worse"
-        )
+    for name in own.metrics:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            yield "tolerances.metrics", f"there is no metric {name!r}{hint}"
+        elif METRICS[name.partition("/")[2]].direction is None:
+            told = f"{name} describes the data, and is neither better nor worse"
+            yield "tolerances.metrics", told
+    updates = len(baseline.history)
+    for key, environment in baseline.environments.items():
+        records: list[tuple[str, Golden | Repeated]] = [*environment.golden.items()]
+        for experiment, record in [*records, *environment.statistical.items()]:
+            if not 1 <= record.update <= updates:
+                told = f"update {record.update} is none of the {updates} in history"
+                yield f"environments.{key}", f"{experiment}: {told}"
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
@@ -196,6 +187,5 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
     try:
         write_text(path, dump(baseline))
     except OSError as error:
-        raise UsageError(
-            f"{path}: cannot be written: {error.strerror}", "--against names another file"
-        ) from None
+        told = f"{path}: cannot be written: {error.strerror}"
+        raise UsageError(told, "--against names another file") from None

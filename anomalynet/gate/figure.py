@@ -10,17 +10,10 @@ from anomalynet.gate.baseline import Entry
 from anomalynet.gate.history import series, short
 from anomalynet.metrics.suite import METRICS
 
-COLOURS = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#D55E00",
-    "#56B4E9",
-    "#000000",
-    "#F0E442",
-    "#999999",
-)
+COLOURS = [
+    *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00"),
+    *("#56B4E9", "#000000", "#F0E442", "#999999"),
+]
 """Okabe–Ito, and grey."""
 MARKERS = "osD^vP*X<"
 
@@ -44,44 +37,32 @@ def draw_history(history: Sequence[Entry], wanted: Sequence[str] | None = None) 
         raise NothingToCompareError("the baseline's history has no metric to draw")
     names = list(dict.fromkeys(name for name, _ in found))
     metrics = list(dict.fromkeys(metric for _, metric in found))
+    size = max(7.0, 2 + 0.6 * len(history)), 0.8 + 2.1 * len(metrics)
     with style():
-        figure = Figure(
-            figsize=(max(7.0, 2 + 0.6 * len(history)), 0.8 + 2.1 * len(metrics)),
-            layout="constrained",
-        )
-        for axes, metric in zip(
-            figure.subplots(len(metrics), 1, squeeze=False, sharex=True).flat, metrics, strict=True
-        ):
-            for place, name in enumerate(names):
-                points = [
-                    (at, value)
-                    for at, entry in enumerate(history)
-                    if (value := entry.means.get(name, {}).get(metric)) is not None
-                ]
-                look = {
-                    "color": COLOURS[place % len(COLOURS)],
-                    "marker": MARKERS[place % len(MARKERS)],
-                }
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(len(metrics), 1, squeeze=False, sharex=True).flat
+        for axes, metric in zip(panels, metrics, strict=True):
+            for at, name in enumerate(names):
+                means = [entry.means.get(name, {}).get(metric) for entry in history]
+                points = [(update, mean) for update, mean in enumerate(means) if mean is not None]
                 axes.plot(
-                    [at for at, _ in points],
-                    [value for _, value in points],
+                    [update for update, _ in points],
+                    [mean for _, mean in points],
                     label=name,
                     markersize=4,
                     linewidth=1,
-                    **look,
+                    color=COLOURS[at % len(COLOURS)],
+                    marker=MARKERS[at % len(MARKERS)],
                 )
             part, _, own = metric.partition("/")
             known = METRICS.get(own)
             axes.set_title(f"{known.title if known else own} ({part})", loc="left", fontsize=9.5)
             axes.set_ylabel(known.unit if known else "")
             axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
-        axes.set_xticks(
-            range(len(history)), [f"{short(entry.commit)}\n{entry.date}" for entry in history]
-        )
-        handles, labels = axes.get_legend_handles_labels()
+        ticks = [f"{short(entry.commit)}\n{entry.date}" for entry in history]
+        axes.set_xticks(range(len(history)), ticks)
         figure.legend(
-            handles,
-            labels,
+            *axes.get_legend_handles_labels(),
             loc="outside upper right",
             ncols=min(len(names), 5),
             frameon=False,

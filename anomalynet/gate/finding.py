@@ -52,22 +52,15 @@ class Finding:
 
     def sentence(self) -> str:
         """For a message: experiment, metric and size."""
-        size = (
-            ""
-            if self.difference is None
-            else f" {number(self.before)} → {number(self.now)} ({self.difference:+.3g}"
-        )
-        size += f", interval {interval(self)}" if size and self.low is not None else ""
-        size += (
-            f", tolerance {self.tolerance:g})"
-            if size and self.tolerance is not None
-            else ")"
-            if size
-            else ""
-        )
-        return f"{self.experiment}: {self.metric}{size}: {self.verdict}" + (
-            f" ({self.note})" if self.note else ""
-        )
+        size = note = ""
+        if self.difference is not None:
+            facts = [f"{self.difference:+.3g}"]
+            facts += [f"interval {interval(self)}"] if self.low is not None else []
+            facts += [f"tolerance {self.tolerance:g}"] if self.tolerance is not None else []
+            size = f" {number(self.before)} → {number(self.now)} ({', '.join(facts)})"
+        if self.note:
+            note = f" ({self.note})"
+        return f"{self.experiment}: {self.metric}{size}: {self.verdict}{note}"
 
 
 def noted(finding: Finding, note: str) -> Finding:

@@ -13,7 +13,6 @@ from anomalynet.gate.baseline import PARTS_OF_DATA, Golden, Tolerances, Values
 from anomalynet.gate.finding import GONE, NEW, OTHER_RUN, REGRESSION, SAME, Finding, noted
 from anomalynet.metrics.suite import METRICS
 from anomalynet.runs.folder import RunFolder
-from anomalynet.runs.schema import Result
 
 SAMPLE = 64
 """Scores kept of each part, at even distances."""
@@ -52,11 +51,7 @@ def summarise(folder: RunFolder) -> Values:
         values["best epoch"] = [float(result.best_epoch)]
     values |= _scores(folder.scores)
     values["threshold"] = [rounded(result.threshold)]
-    return values | _metrics(result)
-
-
-def _metrics(result: Result) -> Values:
-    return {name: [rounded(value)] for name, value in sorted(result.metrics.items())}
+    return values | {name: [rounded(value)] for name, value in sorted(result.metrics.items())}
 
 
 def _scores(path: Path) -> Values:
@@ -65,18 +60,12 @@ def _scores(path: Path) -> Values:
 
     table = pl.read_parquet(path, columns=["split", "score"]).drop_nulls("score")
     values: Values = {}
-    for part in ("validation", "test"):
+    for part in PARTS_OF_DATA:
         scores = table.filter(pl.col("split") == part)["score"].to_numpy()
-        chosen = (
-            np.linspace(0, max(len(scores) - 1, 0), min(SAMPLE, len(scores)))
-            .round()
-            .astype(np.int64)
-        )
-        values[f"{part} scores"] = [rounded(value) for value in scores[chosen].tolist()]
-        values[f"{part} scores, mean and deviation"] = [
-            rounded(float(scores.mean())),
-            rounded(float(scores.std())),
-        ]
+        chosen = np.linspace(0, max(len(scores) - 1, 0), min(SAMPLE, len(scores))).round()
+        moments = float(scores.mean()), float(scores.std())
+        values[f"{part} scores"] = [rounded(one) for one in scores[chosen.astype(int)].tolist()]
+        values[f"{part} scores, mean and deviation"] = [rounded(one) for one in moments]
     return values
 
 
@@ -104,32 +93,22 @@ def compare(
         elsewhere: the environment of the record where it is another.
     """
     tolerance = limits.elsewhere if elsewhere else limits.golden
+    before, excused = record.values, _crossed(record.values, now) if elsewhere else set()
+    found = []
+    for name in (name for name in before if name in now and name not in excused):
+        if finding := _finding(experiment, name, before[name], now[name], tolerance):
+            found.append(finding)
+    found += [Finding("golden", experiment, name, GONE) for name in before if name not in now]
+    found += [Finding("golden", experiment, name, NEW) for name in now if name not in before]
     note = f"against {elsewhere}" if elsewhere else ""
-    excused = _crossed(record.values, now) if elsewhere else set()
-    changed = [
-        _finding(experiment, name, values, now[name], tolerance)
-        for name, values in record.values.items()
-        if name in now and name not in excused
-    ]
-    found = [finding for finding in changed if finding is not None]
-    found += [
-        Finding("golden", experiment, name, GONE) for name in record.values if name not in now
-    ]
-    found += [Finding("golden", experiment, name, NEW) for name in now if name not in record.values]
-    if not found:
-        count = sum(len(values) for name, values in now.items() if name not in excused)
-        if excused:
-            note += (
-                f"; {len(excused)} not compared, for up to {CROSSINGS} scores crossed a threshold"
-            )
-        return [
-            Finding(
-                "golden", experiment, f"all {count} values", SAME, tolerance=tolerance, note=note
-            )
-        ]
-    if run != record.run:
-        note = "; ".join(filter(None, [OTHER_RUN, note]))
-    return [noted(finding, note) for finding in found]
+    if found:
+        note = "; ".join(filter(None, [OTHER_RUN if run != record.run else "", note]))
+        return [noted(finding, note) for finding in found]
+    count = sum(len(values) for name, values in now.items() if name not in excused)
+    if excused:
+        note += f"; {len(excused)} not compared, for up to {CROSSINGS} scores crossed a threshold"
+    told = f"all {count} values"
+    return [Finding("golden", experiment, told, SAME, tolerance=tolerance, note=note)]
 
 
 def _finding(
@@ -141,25 +120,15 @@ def _finding(
 ) -> Finding | None:
     """The largest deviation of a quantity beyond the tolerance; None where there is none."""
     if len(before) != len(now):
-        return Finding(
-            "golden",
-            experiment,
-            name,
-            REGRESSION,
-            len(before),
-            len(now),
-            note="numbers of values",
-            tolerance=0,
-        )
+        counts, note = (len(before), len(now)), "numbers of values"
+        return Finding("golden", experiment, name, REGRESSION, *counts, tolerance=0, note=note)
     if any(word in name for word in RANKS):
         tolerance = max(tolerance, RANK_STEP)
-    worst, at = max(
-        (_deviation(one, other), -at)
-        for at, (one, other) in enumerate(zip(before, now, strict=True))
-    )
+    deviations = [_deviation(one, other) for one, other in zip(before, now, strict=True)]
+    worst = max(deviations)
     if worst <= tolerance:
         return None
-    at = -at
+    at = deviations.index(worst)
     note = f"value {at + 1} of {len(before)}" if len(before) > 1 else ""
     return Finding(
         "golden", experiment, name, REGRESSION, before[at], now[at], tolerance=tolerance, note=note
@@ -172,28 +141,18 @@ def _crossed(before: Values, now: Values) -> set[str]:
     excused: set[str] = set()
     for part in PARTS_OF_DATA:
         names = [f"{part}/{name}" for name in COUNTS]
-        if not all(
-            before.get(name, [None])[0] is not None and now.get(name, [None])[0] is not None
-            for name in names
-        ):
+        pairs = [(before.get(name, [None])[0], now.get(name, [None])[0]) for name in names]
+        counts = [(one, other) for one, other in pairs if one is not None and other is not None]
+        if len(counts) < len(COUNTS):
             continue
-        counts = [before[name][0] or 0.0 for name in names]
-        moved = max(
-            abs((now[name][0] or 0.0) - count) for name, count in zip(names, counts, strict=True)
-        )
-        if 0 < moved <= CROSSINGS:
-            excused |= (
-                {f"{part}/{name}" for name in METRICS if name not in UNCOUNTED}
-                & before.keys()
-                & now.keys()
-            )
+        if 0 < max(abs(other - one) for one, other in counts) <= CROSSINGS:
+            counted = {f"{part}/{name}" for name in METRICS if name not in UNCOUNTED}
+            excused |= counted & before.keys() & now.keys()
         half = f"{part}/accuracy_at_half"
-        if (
-            half in before
-            and half in now
-            and 0 < _deviation(before[half][0], now[half][0], 0) * sum(counts) <= CROSSINGS + 1e-6
-        ):
-            excused.add(half)
+        if half in before and half in now:
+            moved = _deviation(before[half][0], now[half][0], 0) * sum(one for one, _ in counts)
+            if 0 < moved <= CROSSINGS + 1e-6:
+                excused.add(half)
     return excused
 
 

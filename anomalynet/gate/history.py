@@ -25,7 +25,7 @@ def sparkline(values: Sequence[float | None]) -> str:
     def block(value: float | None) -> str:
         if value is None:
             return ABSENT
-        return BLOCKS[3] if span == 0 else BLOCKS[round((value - low) / span * (len(BLOCKS) - 1))]
+        return BLOCKS[round((value - low) / span * (len(BLOCKS) - 1)) if span else 3]
 
     return "".join(map(block, values))
 
@@ -47,27 +47,21 @@ def series(history: Sequence[Entry], wanted: Sequence[str] | None = None) -> lis
 
 
 def rows(history: Sequence[Entry], wanted: Sequence[str] | None = None) -> list[dict[str, object]]:
-    """A row an experiment and metric: how it went, and its first, last, lowest and highest mean."""
+    """A row per experiment and metric: how it went, and its first, last, lowest and highest
+    mean."""
     table: list[dict[str, object]] = []
     for name, metric in series(history, wanted):
         values = course(history, name, metric)
         known = [value for value in values if value is not None]
-        ends = (
-            {"first": known[0], "last": known[-1], "lowest": min(known), "highest": max(known)}
-            if known
-            else {}
-        )
-        shown = {
-            key: f"{ends[key]:.4f}" if key in ends else None
-            for key in ("first", "last", "lowest", "highest")
-        }
+        ends = (known[0], known[-1], min(known), max(known)) if known else (None,) * 4
+        shown = (None if end is None else f"{end:.4f}" for end in ends)
         table.append(
             {
                 "experiment": name,
                 "metric": metric,
                 "updates": len(values),
                 "history": sparkline(values),
-                **shown,
+                **dict(zip(("first", "last", "lowest", "highest"), shown, strict=True)),
             }
         )
     return table
@@ -94,7 +88,5 @@ def short(commit: str | None) -> str:
 
 def entry_json(entry: Entry, wanted: Sequence[str] | None = None) -> dict[str, object]:
     """An update for programs, with the means of the wanted experiments."""
-    means = {
-        name: values for name, values in entry.means.items() if wanted is None or name in wanted
-    }
-    return {**asdict(entry), "means": means}
+    chosen = {name: own for name, own in entry.means.items() if wanted is None or name in wanted}
+    return {**asdict(entry), "means": chosen}

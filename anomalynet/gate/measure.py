@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from anomalynet.gate import golden
-from anomalynet.gate.baseline import RunMetrics, Values
-from anomalynet.gate.environment import key_of
+from anomalynet.gate.baseline import RunMetrics
 from anomalynet.gate.finding import FAILED, Finding, Part
 from anomalynet.gate.verdict import Measured
 from anomalynet.runs.files import read_json
@@ -27,37 +27,50 @@ def measured(jobs: Mapping[Part, Sequence[Job]], metrics: Iterable[str]) -> Meas
     first = next((job for own in done.values() for job in own), None)
     if first is None:
         return None
-    environment = read_json(first.folder.environment)
-    goldens: dict[str, tuple[str, Values]] = {}
-    for job in done.get("golden", []):
-        goldens[job.run.loaded.name] = job.folder.path.name, golden.summarise(job.folder)
-    repeated: dict[str, list[RunMetrics]] = {}
-    ids: dict[str, list[str]] = {}
+    goldens = {
+        job.run.loaded.name: (job.folder.path.name, golden.summarise(job.folder))
+        for job in done.get("golden", [])
+    }
+    repeated: dict[str, tuple[list[str], list[RunMetrics]]] = {}
     for job in done.get("statistical", []):
         values = job.folder.read_result().metrics
         _, seed, fold, world = job.run.expected
         kept = {name: golden.rounded(values[name]) for name in metrics if name in values}
-        repeated.setdefault(job.run.loaded.name, []).append(RunMetrics(seed, fold, world, kept))
-        ids.setdefault(job.run.loaded.name, []).append(job.folder.path.name)
+        ids, runs = repeated.setdefault(job.run.loaded.name, ([], []))
+        ids.append(job.folder.path.name)
+        runs.append(RunMetrics(seed, fold, world, kept))
+    environment = read_json(first.folder.environment)
     return Measured(
         environment=key_of(environment),
         code=str(environment["code"]),
         commit=environment.get("commit"),
         golden=goldens,
-        statistical={name: (_digest(ids[name]), runs) for name, runs in repeated.items()},
+        statistical={name: (_digest(ids), runs) for name, (ids, runs) in repeated.items()},
         failed=failures(jobs),
     )
 
 
+def key_of(environment: Mapping[str, Any]) -> str:
+    """`torch 2.13, scikit-learn 1.9, AVX512`: minor versions of what trains, and the CPU capability
+    whose kernels torch took.
+
+    Args:
+        environment: a run's `environment.json`.
+    """
+    versions = {name: str(environment["packages"][name]) for name in ("torch", "scikit-learn")}
+    minor = (f"{name} {'.'.join(own.split('.')[:2])}" for name, own in versions.items())
+    return ", ".join([*minor, str(environment["cpu"])])
+
+
 def failures(jobs: Mapping[Part, Sequence[Job]]) -> list[Finding]:
-    """One finding a run that failed."""
+    """One finding per run that failed."""
     return [
         Finding(
             part,
             job.run.loaded.name,
             f"run of {job.run.place}",
             FAILED,
-            note=job.reason.splitlines()[0] if job.reason else "",
+            note=next(iter((job.reason or "").splitlines()), ""),
         )
         for part, own in jobs.items()
         for job in own

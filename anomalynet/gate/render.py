@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
@@ -24,7 +25,15 @@ from anomalynet.reporting.markdown import grid
 SHOWN = 3
 """Quantities of one experiment's golden that a table shows; JSON has all."""
 
-BAD = (REGRESSION, FAILED, GONE, NEW)
+BAD = {
+    REGRESSION: "regression",
+    FAILED: "failed run",
+    GONE: "number gone",
+    NEW: "number without baseline",
+}
+FINE = {IMPROVEMENT: "improved", UNTESTABLE: UNTESTABLE}
+LEVELS = dict.fromkeys(BAD, "error") | {IMPROVEMENT: "notice", UNTESTABLE: "warning"}
+"""Verdict → level of GitHub's annotation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,129 +56,75 @@ class Answer:
 
     def verdict(self) -> str:
         """One sentence."""
-        words = [
-            (REGRESSION, "regression"),
-            (FAILED, "failed run"),
-            (GONE, "number gone"),
-            (NEW, "number without baseline"),
-        ]
-        told = [
-            f"{count} {word}{'s' if count > 1 else ''}"
-            for key, word in words
-            if (count := self._count(key))
-        ]
-        fine = [
-            f"{count} {word}"
-            for key, word in ((IMPROVEMENT, "improved"), (UNTESTABLE, UNTESTABLE))
-            if (count := self._count(key))
-        ]
-        head = (
-            ", ".join(told)
-            if told
-            else "nothing could be compared"
-            if self.exit_code
-            else "no regression"
-        )
-        return (
-            "; ".join([head, *fine])
-            + f" ({len(self.findings)} comparisons with {self.baseline}, {self.environment})"
-        )
-
-    def _count(self, verdict: str) -> int:
-        return sum(finding.verdict == verdict for finding in self.findings)
+        count = Counter(finding.verdict for finding in self.findings)
+        bad = [f"{n} {word}{'s' * (n > 1)}" for key, word in BAD.items() if (n := count[key])]
+        fine = [f"{n} {word}" for key, word in FINE.items() if (n := count[key])]
+        nothing = "nothing could be compared" if self.exit_code else "no regression"
+        told = "; ".join([", ".join(bad) or nothing, *fine])
+        of = f"{len(self.findings)} comparisons with {self.baseline}, {self.environment}"
+        return f"{told} ({of})"
 
 
 def shown(findings: Sequence[Finding]) -> list[Finding]:
     """The findings, of each golden that changed only the first few and how many more there are."""
     kept: list[Finding] = []
-    for part in PARTS:
-        for name in dict.fromkeys(
-            finding.experiment for finding in findings if finding.part == part
-        ):
-            own = [
-                finding
-                for finding in findings
-                if (finding.part, finding.experiment) == (part, name)
-            ]
-            if part == "golden" and len(own) > SHOWN + 1:
-                more = Finding(part, name, f"and {len(own) - SHOWN} more", own[SHOWN].verdict)
-                own = [*own[:SHOWN], more]
-            kept += own
+    groups = dict.fromkeys((one.part, one.experiment) for one in findings)
+    for part, name in sorted(groups, key=lambda group: PARTS.index(group[0])):
+        own = [one for one in findings if (one.part, one.experiment) == (part, name)]
+        if part == "golden" and len(own) > SHOWN + 1:
+            more = Finding(part, name, f"and {len(own) - SHOWN} more", own[SHOWN].verdict)
+            own = [*own[:SHOWN], more]
+        kept += own
     return kept
 
 
 def rows(answer: Answer) -> list[dict[str, object]]:
-    """A table for people."""
-    return [
-        {
-            "part": finding.part,
-            "experiment": finding.experiment,
-            "metric": finding.metric,
-            "baseline": _cell(finding.before),
-            "now": _cell(finding.now),
-            "difference": "" if finding.difference is None else f"{finding.difference:+.3g}",
-            "interval": interval(finding),
-            "verdict": finding.verdict + (f" ({finding.note})" if finding.note else ""),
-            "history": _line(answer, finding),
-        }
-        for finding in shown(answer.findings)
-    ]
+    """A table for people; a line shows the metric's course with the value of now at its end,
+    goldens have none."""
+    table: list[dict[str, object]] = []
+    for one in shown(answer.findings):
+        past = course(answer.history, one.experiment, one.metric)
+        table.append(
+            {
+                "part": one.part,
+                "experiment": one.experiment,
+                "metric": one.metric,
+                "baseline": "" if one.before is None else number(one.before),
+                "now": "" if one.now is None else number(one.now),
+                "difference": "" if one.difference is None else f"{one.difference:+.3g}",
+                "interval": interval(one),
+                "verdict": one.verdict + (f" ({one.note})" if one.note else ""),
+                "history": "" if one.part == "golden" else sparkline([*past, one.now]),
+            }
+        )
+    return table
 
 
-def _cell(value: float | None) -> str:
-    return "" if value is None else number(value)
-
-
-def _line(answer: Answer, finding: Finding) -> str:
-    """The metric's course with the value of now at its end; goldens have none."""
-    if finding.part == "golden":
-        return ""
-    return sparkline([*course(answer.history, finding.experiment, finding.metric), finding.now])
+RULES = """\
+Goldens: 20 optimiser steps of each network, classical models whole; losses, metrics and 64 scores \
+a part are compared.
+Statistical: means over the runs of the smoke sweep; a regression is a mean loss beyond the \
+tolerance whose 95 % bootstrap
+interval over worlds leaves zero out and whose sign-flip p is below 0.05.
+"""
 
 
 def markdown(answer: Answer) -> str:
     """A summary for a pull request: the verdict, the table, the tolerances."""
     table = rows(answer)
-    lines = [
-        "## anomalynet check",
-        "",
-        f"{'❌' if answer.exit_code else '✅'} {answer.verdict()}",
-        "",
-    ]
-    if table:
-        lines.append(
-            grid(
-                list(table[0]), ([str(cell) for cell in row.values()] for row in table), "lllrrrlll"
-            )
-        )
-    lines += [
-        "",
-        "Goldens: 20 optimiser steps of each network, classical models whole; losses, metrics "
-        "and 64 scores a part are compared.",
-        "Statistical: means over the runs of the smoke sweep; a regression is a mean loss beyond "
-        "the tolerance whose 95 % bootstrap",
-        "interval over worlds leaves zero out and whose sign-flip p is below 0.05.",
-        "",
-    ]
-    return "\n".join(lines)
+    sign = "❌" if answer.exit_code else "✅"
+    cells = ([str(cell) for cell in row.values()] for row in table)
+    shown_rows = [grid(list(table[0]), cells, "lllrrrlll")] if table else []
+    told = f"{sign} {answer.verdict()}"
+    return "\n".join(["## anomalynet check", "", told, "", *shown_rows, "", RULES])
 
 
 def github_lines(findings: Sequence[Finding]) -> Iterator[str]:
-    """GitHub's workflow commands: an error for what fails the check, a notice for what improved or
-    cannot be tested."""
-    for finding in shown(findings):
-        if finding.verdict in BAD:
-            yield _command("error", finding)
-        elif finding.verdict == IMPROVEMENT:
-            yield _command("notice", finding)
-        elif finding.verdict == UNTESTABLE:
-            yield _command("warning", finding)
-
-
-def _command(level: str, finding: Finding) -> str:
-    return command(
-        level, f"{finding.part} {finding.verdict} {finding.experiment}", finding.sentence()
-    )
+    """GitHub's workflow commands: an error for what fails the check, a notice for what improved, a
+    warning for what cannot be tested."""
+    for one in shown(findings):
+        if level := LEVELS.get(one.verdict):
+            yield command(level, f"{one.part} {one.verdict} {one.experiment}", one.sentence())
 
 
 def command(level: str, title: str, text: str) -> str:
@@ -182,9 +137,7 @@ def command(level: str, title: str, text: str) -> str:
 
 def as_json(answer: Answer) -> dict[str, object]:
     """Everything that was compared, for programs."""
-    findings = [
-        {**asdict(finding), "difference": finding.difference} for finding in answer.findings
-    ]
+    findings = [asdict(one) | {"difference": one.difference} for one in answer.findings]
     return {
         "verdict": answer.verdict(),
         "exit_code": answer.exit_code,

@@ -62,8 +62,12 @@ def compare(
         before, now: runs of the baseline and of this code.
         tolerance: in the metric's own unit.
     """
+    for word, runs in ((GONE, now), (NEW, before)):
+        if not any(metric in run.metrics for run in runs):
+            return Finding("statistical", experiment, metric, word)
     then, current = (
-        {_place(run): run.metrics.get(metric) for run in runs} for runs in (before, now)
+        {(run.seed, run.fold, run.world): run.metrics.get(metric) for run in runs}
+        for runs in (before, now)
     )
     shared = [place for place in then if place in current]
     pairs = {
@@ -71,33 +75,15 @@ def compare(
         for place in shared
         if (a := then[place]) is not None and (b := current[place]) is not None
     }
-    missing, had_missing = (
-        sum(side[place] is None for place in shared) for side in (current, then)
-    )
-    told = (
-        [f"undefined in {missing} of {len(shared)} runs, before in {had_missing}"]
-        if missing != had_missing
-        else []
-    )
-    told += (
-        [f"{lost} runs of the baseline are not there any more"]
-        if (lost := len(then) - len(shared))
-        else []
-    )
-    absent = next(
-        (
-            word
-            for word, runs in ((GONE, now), (NEW, before))
-            if not any(metric in run.metrics for run in runs)
-        ),
-        None,
-    )
-    if absent:
-        return Finding("statistical", experiment, metric, absent)
+    missing = sum(current[place] is None for place in shared)
+    had_missing = sum(then[place] is None for place in shared)
+    told = []
+    if missing != had_missing:
+        told.append(f"undefined in {missing} of {len(shared)} runs, before in {had_missing}")
+    if lost := len(then) - len(shared):
+        told.append(f"{lost} runs of the baseline are not there any more")
     clusters = _clusters({place: b - a for place, (a, b) in pairs.items()})
-    first = _mean(_clusters({place: a for place, (a, _) in pairs.items()}))
-    second = _mean(_clusters({place: b for place, (_, b) in pairs.items()}))
-    verdict, low, high = UNTESTABLE, None, None
+    low = high = None
     if smallest_p(len(clusters)) < LEVEL:
         low, high = bootstrap_interval(clusters)
         verdict = _verdict(metric, clusters, low, high, tolerance)
@@ -107,18 +93,10 @@ def compare(
         verdict = GONE if smallest_p(len(enough)) < LEVEL else UNTESTABLE
     if missing > had_missing and verdict != REGRESSION:
         verdict = GONE
-    return Finding(
-        "statistical",
-        experiment,
-        metric,
-        verdict,
-        first,
-        second,
-        low,
-        high,
-        tolerance,
-        "; ".join(told),
-    )
+    first = _mean(_clusters({place: a for place, (a, _) in pairs.items()}))
+    second = _mean(_clusters({place: b for place, (_, b) in pairs.items()}))
+    size = first, second, low, high, tolerance
+    return Finding("statistical", experiment, metric, verdict, *size, "; ".join(told))
 
 
 def _verdict(
@@ -131,10 +109,6 @@ def _verdict(
         return NO_EVIDENCE
     higher_is_better = METRICS[metric.partition("/")[2]].direction == "max"
     return IMPROVEMENT if (mean > 0) is higher_is_better else REGRESSION
-
-
-def _place(run: RunMetrics) -> Place:
-    return run.seed, run.fold, run.world
 
 
 def _clusters(values: dict[Place, float]) -> list[float]:
@@ -151,10 +125,9 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def means(runs: Sequence[RunMetrics]) -> dict[str, float | None]:
     """Mean of each metric over worlds; null where it is defined in none."""
-    names = list(dict.fromkeys(name for run in runs for name in run.metrics))
-    return {
-        name: _mean(
-            _clusters({_place(run): v for run in runs if (v := run.metrics.get(name)) is not None})
-        )
-        for name in names
-    }
+    found = {}
+    for metric in dict.fromkeys(name for run in runs for name in run.metrics):
+        values = {(run.seed, run.fold, run.world): run.metrics.get(metric) for run in runs}
+        known = {place: value for place, value in values.items() if value is not None}
+        found[metric] = _mean(_clusters(known))
+    return found

@@ -6,11 +6,22 @@ Source: not in the paper.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
-from anomalynet.gate.baseline import DEFAULTS, VERSION, Baseline, Entry, Environment
+from anomalynet.gate.baseline import (
+    DEFAULTS,
+    VERSION,
+    Baseline,
+    Entry,
+    Environment,
+    Golden,
+    Repeated,
+)
 from anomalynet.gate.finding import Part
 from anomalynet.gate.statistical import means
-from anomalynet.gate.verdict import Measured, record
+from anomalynet.gate.verdict import Measured
+
+R = TypeVar("R", Golden, Repeated)
 
 
 def updated(
@@ -28,31 +39,30 @@ def updated(
         reason: for the history.
         date: `2026-01-05`.
         whole: part → all experiments that it has now; what the baseline knows of others goes. A
-        part that is not here is left alone.
+            part that is not here is left alone.
     """
-    history = [] if baseline is None else list(baseline.history)
-    goldens, repeated = record(measured, len(history) + 1)
-    environments = {} if baseline is None else dict(baseline.environments)
-    own = environments.get(measured.environment, Environment())
-    environments[measured.environment] = Environment(
-        {**own.golden, **goldens}, {**own.statistical, **repeated}
+    old = baseline or Baseline(VERSION, DEFAULTS, {}, [])
+    update, code, here = len(old.history) + 1, measured.code, measured.environment
+    goldens, repeated = dict(measured.golden), dict(measured.statistical)
+    before = old.environments.get(here, Environment())
+    now = Environment(
+        before.golden | {name: Golden(update, code, *own) for name, own in goldens.items()},
+        before.statistical
+        | {name: Repeated(update, code, run, [*runs]) for name, (run, runs) in repeated.items()},
     )
-    environments = {key: _without_gone(one, whole) for key, one in sorted(environments.items())}
-    means_now = {name: means(runs) for name, (_, runs) in measured.statistical.items()}
-    history.append(
-        Entry(date, measured.commit, reason, measured.environment, measured.code, means_now)
-    )
-    return Baseline(
-        VERSION, DEFAULTS if baseline is None else baseline.tolerances, environments, history
-    )
+    environments = {
+        key: Environment(
+            _kept(one.golden, whole.get("golden")), _kept(one.statistical, whole.get("statistical"))
+        )
+        for key, one in sorted({**old.environments, here: now}.items())
+    }
+    means_now = {name: means(runs) for name, (_, runs) in repeated.items()}
+    entry = Entry(date, measured.commit, reason, here, code, means_now)
+    return Baseline(VERSION, old.tolerances, environments, [*old.history, entry])
 
 
-def _without_gone(environment: Environment, whole: Mapping[Part, Iterable[str]]) -> Environment:
-    golden, repeated = environment.golden, environment.statistical
-    if "golden" in whole:
-        golden = {name: golden[name] for name in sorted(golden) if name in set(whole["golden"])}
-    if "statistical" in whole:
-        repeated = {
-            name: repeated[name] for name in sorted(repeated) if name in set(whole["statistical"])
-        }
-    return Environment(golden, repeated)
+def _kept(records: Mapping[str, R], whole: Iterable[str] | None) -> dict[str, R]:
+    """Those of experiments that are still there, by name; all where that is not known."""
+    if whole is None:
+        return dict(records)
+    return {name: records[name] for name in sorted(records.keys() & set(whole))}

@@ -1,13 +1,14 @@
-"""From trained runs to findings, and from findings to what the gate says."""
+"""From trained runs to findings: which record of the baseline they are compared with, and what the
+whole check says."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from anomalynet.gate import golden, statistical
 from anomalynet.gate.baseline import Baseline, Golden, Repeated, RunMetrics, Values
-from anomalynet.gate.environment import match
 from anomalynet.gate.finding import (
     FAILED,
     GONE,
@@ -18,6 +19,8 @@ from anomalynet.gate.finding import (
     Finding,
     noted,
 )
+
+R = TypeVar("R", Golden, Repeated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,41 @@ class Measured:
     failed: Sequence[Finding]
 
 
+@dataclass(frozen=True, slots=True)
+class Match(Generic[R]):
+    """A record of the baseline, the environment it is from, and whether that is the one asked
+    for."""
+
+    record: R
+    key: str
+    exact: bool
+
+
+def match(records: Mapping[str, R], key: str) -> Match[R] | None:
+    """The record to compare with: that of the same environment, unless a later update elsewhere had
+    other code, configuration or data.
+
+    Else the nearest of those like the latest: the same torch, then scikit-learn, then capability,
+    then the last updated. None without records. An older record of other code or another
+    configuration proves nothing of what the repository holds now.
+
+    Args:
+        records: of one experiment, by environment.
+        key: the environment now.
+    """
+    if not records:
+        return None
+    last = max(records.values(), key=lambda record: record.update)
+    like = (last.code, last.run)
+    fit = {name: one for name, one in records.items() if (one.code, one.run) == like}
+
+    def nearness(name: str) -> tuple[list[bool], int, str]:
+        return [own in name.split(", ") for own in key.split(", ")], fit[name].update, name
+
+    chosen = max(fit, key=nearness)
+    return Match(fit[chosen], chosen, chosen == key)
+
+
 def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
     """Every comparison of what was measured with the baseline, goldens first, each experiment in
     the order of its sweep.
@@ -49,38 +87,26 @@ def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
         measured: of this code.
         baseline: which lacks none of the experiments.
     """
-    found = list(measured.failed)
-    limits = baseline.tolerances
+    found, limits = list(measured.failed), baseline.tolerances
+    known, here = baseline.environments.items(), measured.environment
     for name, (run, values) in measured.golden.items():
-        one = match(
-            {
-                key: own.golden[name]
-                for key, own in baseline.environments.items()
-                if name in own.golden
-            },
-            measured.environment,
-        )
+        goldens = {key: own.golden[name] for key, own in known if name in own.golden}
+        one = match(goldens, here)
         if one is None:
             found.append(Finding("golden", name, "all values", NEW))
-            continue
-        found += golden.compare(name, one.record, values, limits, run, "" if one.exact else one.key)
+        else:
+            elsewhere = "" if one.exact else one.key
+            found += golden.compare(name, one.record, values, limits, run, elsewhere)
     for name, (run, runs) in measured.statistical.items():
-        other = match(
-            {
-                key: own.statistical[name]
-                for key, own in baseline.environments.items()
-                if name in own.statistical
-            },
-            measured.environment,
-        )
+        repeated = {key: own.statistical[name] for key, own in known if name in own.statistical}
+        other = match(repeated, here)
         for metric, tolerance in limits.metrics.items():
             if other is None:
                 found.append(Finding("statistical", name, metric, NEW))
                 continue
-            one_finding = statistical.compare(name, metric, other.record.runs, runs, tolerance)
-            if run != other.record.run:
-                one_finding = noted(one_finding, OTHER_RUN)
-            found.append(one_finding if other.exact else noted(one_finding, f"against {other.key}"))
+            new = statistical.compare(name, metric, other.record.runs, runs, tolerance)
+            new = new if run == other.record.run else noted(new, OTHER_RUN)
+            found.append(new if other.exact else noted(new, f"against {other.key}"))
     return found
 
 
@@ -93,16 +119,3 @@ def exit_code(found: Sequence[Finding]) -> int:
     if FAILED in verdicts:
         return 1
     return 4 if verdicts & {GONE, NEW} or verdicts <= {UNTESTABLE} else 0
-
-
-def record(measured: Measured, update: int) -> tuple[dict[str, Golden], dict[str, Repeated]]:
-    """What was measured as a baseline keeps it, of the update of this number."""
-    goldens = {
-        name: Golden(update, measured.code, run, values)
-        for name, (run, values) in measured.golden.items()
-    }
-    repeated = {
-        name: Repeated(update, measured.code, run, list(runs))
-        for name, (run, runs) in measured.statistical.items()
-    }
-    return goldens, repeated

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from anomalynet.errors import RunError
-from anomalynet.reporting.ablation.findings import (
-    AGAINST,
-    ARM,
-    COLUMNS,
-    FACTS,
-    INTERACTION,
-    MAIN,
-    NOTICE,
-)
+from anomalynet.reporting.ablation.document import FINDINGS
 from anomalynet.reporting.section import Section
 from anomalynet.runs.files import read_json
 from anomalynet.runs.sweeps import SweepRecord, read_sweeps
 
+__all__ = ["FINDINGS", "AblationReport", "ablation_reports", "ablations_section"]
+
 TITLE = "Ablations"
 PAPER = "paper_models"
 """The sweep of this very report."""
-
-FINDINGS = Path("tables", "findings.csv")
-"""Where a report keeps what it found, below its folder."""
 
 NOTE = (
     "Sweeps on the same data that were started beside these runs, each with a question of its "
@@ -90,38 +80,13 @@ def _ablation(one: AblationReport) -> Iterator[str]:
             f"{one.sweep}` writes it."
         )
         return
-    rows = _read(one.folder / FINDINGS)
-    if question := rows[0]["question"]:
-        yield f"*{question}*"
-    yield from (row["sentence"] for row in rows if row["family"] == AGAINST)
-    for family, heading in ((ARM, ""), (MAIN, "Main effects:"), (INTERACTION, "Interactions:")):
-        told = [f"- {row['sentence']}" for row in rows if row["family"] == family]
-        yield from ([heading] if heading and told else [])
-        yield from (["\n".join(told)] if told else [])
-    yield from (f"> {row['sentence']}" for row in rows if row["family"] == NOTICE)
-    rest = [
-        row["sentence"]
-        for row in rows
-        if row["family"] not in (AGAINST, ARM, MAIN, INTERACTION, NOTICE, FACTS)
-    ]
-    facts = " ".join(row["sentence"] for row in rows if row["family"] == FACTS)
-    where = f" Tables and figures: [its report]({one.link})." if one.link else ""
-    yield "\n>\n".join(f"> {line}" for line in (f"**{one.label}.** {facts}{where}", *rest))
-
-
-def _read(path: Path) -> list[Mapping[str, str]]:
+    path = one.folder / FINDINGS
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error) as error:
-        raise _damaged(path, str(error)) from None
-    if not rows or any(None in row.values() for row in rows) or tuple(rows[0]) != COLUMNS:
-        raise _damaged(path, f"not the columns {', '.join(COLUMNS)}")
-    return list(rows)
-
-
-def _damaged(path: Path, what: str) -> RunError:
-    return RunError(
-        f"{path}: cannot be read: {what}",
-        f"delete {path.parent.parent} and give `anomalynet report` with the sweep's name",
-    )
+        yield path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{path}: cannot be read: {error}",
+            f"delete {one.folder} and give `anomalynet report` with the sweep's name",
+        ) from None
+    if one.link:
+        yield f"Tables and figures: [its report]({one.link})."

@@ -12,7 +12,7 @@ from anomalynet.reporting.markdown import grid
 from anomalynet.reporting.section import Section
 from anomalynet.reporting.statistics import Confusion, ratio
 from anomalynet.reporting.table_audit import TableAudit, audit_table, parse
-from anomalynet.reporting.table_audit.cone import Interval
+from anomalynet.reporting.table_audit.cells import Interval
 from anomalynet.reporting.table_audit.sentences import span
 from anomalynet.reporting.table_audit.table import Agreement
 from anomalynet.reporting.tables import to_csv

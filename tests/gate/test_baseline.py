@@ -23,9 +23,9 @@ from anomalynet.gate.baseline import (
     read_baseline,
     write_baseline,
 )
-from anomalynet.gate.plain import build, dump, parse
 from anomalynet.gate.update import updated
 from anomalynet.gate.verdict import Measured
+from anomalynet.runs.codec import build, dump, parse
 
 AP = "test/average_precision"
 ROOT = Path(__file__).parents[2]

@@ -6,9 +6,10 @@ import pytest
 
 from anomalynet.errors import NothingToCompareError
 from anomalynet.gate.baseline import Entry, Golden, Repeated
-from anomalynet.gate.environment import Match, key_of, match
 from anomalynet.gate.figure import draw_history
 from anomalynet.gate.history import course, rows, short, sparkline
+from anomalynet.gate.measure import key_of
+from anomalynet.gate.verdict import Match, match
 
 
 def entry(commit: str | None, **means: float | None) -> Entry:

@@ -67,10 +67,7 @@ def test_the_sentences_are_those_of_the_ablations_own_report(tmp_path: Path) -> 
         "(p = 0.00781"
     )
     assert sentence.endswith(": worse.")
-    assert (
-        "> **attention-toy.** Data: toy. Split: group; 1 fold; seeds of the repetitions: 0, 1."
-        in text
-    )
+    assert "> Data: toy. Split: group; 1 fold; seeds of the repetitions: 0, 1." in text
     (link,) = re.findall(r"\]\(([^)]+)\)", text)
     assert (tmp_path / "reports/toy" / link).resolve() == path.resolve()
 
@@ -97,7 +94,7 @@ def test_effects_and_notices_are_quoted(tmp_path: Path) -> None:
     assert "Interactions:\n\n- model.cnn" in text
     assert bullets(text) == [line for line in bullets(own) if line in bullets(text)]
     assert len(bullets(text)) == 3 + 2 + 1
-    assert "> No arm can pass 0.05, whatever the runs had found" in text
+    assert "> **No arm can pass 0.05, whatever the runs had found" in text
     assert "](" not in text, "a report that is elsewhere has no link"
 
 
@@ -116,8 +113,6 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     ablation = one_at_a_time(tmp_path / "runs", {True: 0.0, False: 0.0})
     path = write_ablation(ablation, tmp_path / "reports/attention-toy", "attention on toy")
     start(tmp_path / "runs", "attention-toy", ablation, path.parent)
-    (path.parent / "tables/findings.csv").write_text("a,b\n1,2\n", encoding="utf-8")
-    with pytest.raises(
-        RunError, match=r"findings\.csv: cannot be read: not the columns sweep, question"
-    ):
+    (path.parent / "findings.md").write_bytes(b"\xff\xfe")
+    with pytest.raises(RunError, match=r"findings\.md: cannot be read"):
         ablations_section(ablation_reports(tmp_path / "runs", tmp_path / "reports/toy", "toy"))

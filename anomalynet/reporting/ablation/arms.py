@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from anomalynet.reporting.ablation.clusters import SeriesKey, clusters
+from anomalynet.reporting.ablation.contrasts import SeriesKey, clusters
 from anomalynet.reporting.ablation.design import Ablation, AblationArm
-from anomalynet.reporting.ablation.series_scores import SeriesScores, read_series
-from anomalynet.reporting.aggregate import ArmMetrics, summarise
+from anomalynet.reporting.ablation.series_scores import SeriesSteps, read_steps
+from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
 from anomalynet.reporting.arms import Arm, repetitions_of
 from anomalynet.reporting.statistics import NAN, ratio
 from anomalynet.runs.collect import RunRecord
@@ -22,6 +22,9 @@ OTHERS = ("average_precision", "auroc", "f1_attack", "balanced_accuracy")
 Place = tuple[int, int, int, int | None]
 """(seed, fold, assignment, world): two arms' runs of one place are a pair."""
 
+SeriesValues = Mapping[Place, Mapping[SeriesKey, float]]
+"""Place → series → a metric, a fraction or a count; NaN where it is undefined."""
+
 
 @dataclass(frozen=True, slots=True)
 class MeasuredArm:
@@ -30,14 +33,15 @@ class MeasuredArm:
     Attributes:
         design: what the sweep says of it.
         metrics: of each counted repetition the mean over its folds of the runs' own metrics,
-        fractions. runs: the run of each place. series: place → series → the metric of comparison, a
-        fraction or a count; NaN where it is undefined.
+            fractions.
+        runs: the run of each place.
+        series: the metric of comparison.
     """
 
     design: AblationArm
     metrics: ArmMetrics
     runs: Mapping[Place, RunRecord]
-    series: Mapping[Place, Mapping[SeriesKey, float]]
+    series: SeriesValues
 
     @property
     def name(self) -> str:
@@ -47,9 +51,8 @@ class MeasuredArm:
     @property
     def complete(self) -> bool:
         """Whether every run that the sweep wants is there."""
-        return (
-            bool(self.runs) and len(self.runs) >= self.design.expected and self.metrics.arm.complete
-        )
+        enough = len(self.runs) >= max(self.design.expected, 1)
+        return enough and self.metrics.arm.complete
 
     @property
     def status(self) -> str:
@@ -57,19 +60,12 @@ class MeasuredArm:
         if self.complete:
             return "complete"
         failed = f", {self.design.failed} failed" if self.design.failed else ""
-        return (
-            f"{len(self.runs)} of {max(self.design.expected, len(self.runs))} runs{failed}"
-            if self.runs
-            else f"not run{failed}"
-        )
-
-    def run_metric(self, place: Place, metric: str) -> float:
-        """What the run of a place says of its test part; NaN where it is undefined."""
-        return _run_metric(self.runs[place], metric)
+        there = f"{len(self.runs)} of {max(self.design.expected, len(self.runs))} runs"
+        return (there if self.runs else "not run") + failed
 
     def undefined(self, metric: str) -> int:
         """Runs whose metric is undefined."""
-        return sum(math.isnan(self.run_metric(place, metric)) for place in self.runs)
+        return sum(math.isnan(_run_metric(record, metric)) for record in self.runs.values())
 
 
 def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey, SeriesKey]]:
@@ -92,37 +88,26 @@ def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey
     for design in ablation.arms:
         arm = _arm(design, tested)
         runs = {place_of(record): record for record in arm.records}
-        scores = {place: read_series(record, metric) for place, record in runs.items()}
-        touched |= {
-            ((place[-1], name), number)
-            for place, one in scores.items()
-            for name, number in one.incidents
-        }
-        series = {
-            place: {(place[-1], name): value for name, value in one.values.items()}
-            for place, one in scores.items()
-        }
-        found.append(MeasuredArm(design, _metrics(arm, metric, scores), runs, series))
+        steps = {place: read_steps(record) for place, record in runs.items()}
+        series = {}
+        for place, own in steps.items():
+            touched |= {((place[-1], name), number) for name, number in own.incidents}
+            values = own.metric(metric, runs[place].result.probability)
+            series[place] = {(place[-1], name): value for name, value in values.items()}
+        found.append(MeasuredArm(design, _metrics(arm, metric, steps), runs, series))
     every = {key for arm in found for values in arm.series.values() for key in values}
     return tuple(found), clusters(every, sorted(touched, key=str))
 
 
 def _arm(design: AblationArm, tested: Mapping[int, set[int]]) -> Arm:
     """A repetition lacks the folds that another run of the sweep has; folds that the sweep does not
-    ask for are not missed."""
+    ask for are not missing."""
     repetitions, duplicates = repetitions_of(design.name, design.records, ())
-    known = (
-        replace(
-            one,
-            missing=tuple(
-                sorted(
-                    tested[one.records[0].result.folds]
-                    - {record.result.fold for record in one.records}
-                )
-            ),
-        )
-        for one in repetitions
-    )
+    known = []
+    for one in repetitions:
+        there = {record.result.fold for record in one.records}
+        wanted = tested[one.records[0].result.folds]
+        known.append(replace(one, missing=tuple(sorted(wanted - there))))
     return Arm(design.name, design.name, "", tuple(known), duplicates, heading=design.name)
 
 
@@ -137,19 +122,19 @@ def _run_metric(record: RunRecord, metric: str) -> float:
     return NAN if value is None else value
 
 
-def _metrics(arm: Arm, metric: str, scores: Mapping[Place, SeriesScores]) -> ArmMetrics:
+def _metrics(arm: Arm, metric: str, steps: Mapping[Place, SeriesSteps]) -> ArmMetrics:
     values = {}
     for one in arm.counted:
         tests = [record.result.parts["test"] for record in one.records]
-        steps = [scores[place_of(record)] for record in one.records]
+        scored = [
+            part.labels for own in one.records for part in steps[place_of(own)].series.values()
+        ]
+        attack = sum(int((labels == 1).sum()) for labels in scored)
         values[one.key] = {
-            **{
-                name: summarise(_run_metric(record, name) for record in one.records).mean
-                for name in shown_metrics(metric)
-            },
-            "prevalence": ratio(
-                sum(part.attack for part in steps), sum(part.scored for part in steps)
-            ),
+            name: summarise(_run_metric(record, name) for record in one.records).mean
+            for name in shown_metrics(metric)
+        } | {
+            "prevalence": ratio(attack, sum(map(len, scored))),
             "missed": float(sum(part.missed for part in tests)),
             "missed_attack": float(sum(part.missed_attack for part in tests)),
         }
@@ -161,22 +146,28 @@ def shown_metrics(metric: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((metric, *OTHERS)))
 
 
-def series_differences(one: MeasuredArm, other: MeasuredArm) -> dict[SeriesKey, float]:
-    """Series metric of `one` minus `other`'s, as `paired_differences` takes it."""
-    return paired_differences(one.series, other.series)
-
-
-def paired_differences(
-    one: Mapping[Place, Mapping[SeriesKey, float]], other: Mapping[Place, Mapping[SeriesKey, float]]
-) -> dict[SeriesKey, float]:
+def paired_differences(one: SeriesValues, other: SeriesValues) -> dict[SeriesKey, float]:
     """A metric of each series minus another's, paired by run and averaged over them.
 
     Returns:
         each series that both tested in a shared place; NaN where no such pair is defined.
     """
     pairs: dict[SeriesKey, list[float]] = defaultdict(list)
-    for place in sorted(one.keys() & other.keys(), key=str):
-        mine, theirs = one[place], other[place]
-        for key in mine.keys() & theirs.keys():
-            pairs[key].append(mine[key] - theirs[key])
+    for place in _shared(one, other):
+        for key in one[place].keys() & other[place].keys():
+            pairs[key].append(one[place][key] - other[place][key])
     return {key: summarise(values).mean for key, values in pairs.items()}
+
+
+def run_difference(arm: MeasuredArm, reference: MeasuredArm | None, metric: str) -> Summary:
+    """The arm's run metric minus the reference's, mean ± spread over the runs that both have."""
+    if reference is None or arm is reference:
+        return summarise(())
+    return summarise(
+        _run_metric(arm.runs[place], metric) - _run_metric(reference.runs[place], metric)
+        for place in _shared(arm.runs, reference.runs)
+    )
+
+
+def _shared(one: Mapping[Place, object], other: Mapping[Place, object]) -> Iterable[Place]:
+    return sorted(one.keys() & other.keys(), key=str)

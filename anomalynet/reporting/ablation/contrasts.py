@@ -1,5 +1,5 @@
-"""Is a difference more than chance? Each cluster of series is one witness; Holm corrects for the
-number of questions.
+"""Is a difference more than chance? Series that saw the same incident are one cluster, each cluster
+is one independent unit, and Holm corrects for the number of questions.
 
 Source: not in the paper.
 """
@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from anomalynet.reporting.ablation.clusters import SeriesKey, in_order
 from anomalynet.reporting.ablation.resampling import (
     bootstrap_interval,
     holm,
@@ -30,6 +29,9 @@ BETTER, WORSE, NO_EVIDENCE, UNTESTABLE = (
     "cannot be tested",
 )
 
+SeriesKey = tuple[int | None, str]
+"""(world, series): a name means another sensor in another world."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
@@ -39,10 +41,8 @@ class Contrast:
     Attributes:
         mean: of the clusters' mean differences.
         low, high: 95 % bootstrap interval over clusters.
-        p: two-sided, by sign flips of clusters.
-        adjusted: p after Holm's correction in its family.
-        smallest: the lowest p that so many clusters allow.
-        reachable: the lowest adjusted p that the family's clusters allow, whatever the data.
+        p, adjusted: two-sided, by sign flips of clusters; after Holm's correction in its family.
+        smallest, reachable: the lowest p, and adjusted p, that so many clusters allow.
         clusters, series: how many count.
         left_out: series tested by both sides whose metric is undefined.
     """
@@ -76,14 +76,14 @@ class Contrast:
 def contrast(
     differences: Mapping[SeriesKey, float], clusters: Mapping[SeriesKey, SeriesKey]
 ) -> Contrast:
-    """Average the series of each cluster, then ask the clusters.
+    """Average the series of each cluster, then test the clusters.
 
     Args:
         differences: series → difference, NaN where it is undefined.
         clusters: series → its cluster.
     """
     members: dict[SeriesKey, list[float]] = defaultdict(list)
-    for key in sorted(differences, key=in_order):
+    for key in sorted(differences, key=_in_order):
         if not math.isnan(differences[key]):
             members[clusters[key]].append(differences[key])
     values = [math.fsum(own) / len(own) for own in members.values()]
@@ -102,16 +102,45 @@ def contrast(
 
 
 def family(contrasts: Sequence[Contrast]) -> tuple[Contrast, ...]:
-    """The same, corrected for being asked together.
-
-    Holm's adjusted p never falls when a raw p rises, so the adjusted smallest p are what the
-    clusters could give at best.
-    """
-    adjusted, reachable = (
-        holm([one.p for one in contrasts]),
-        holm([one.smallest for one in contrasts]),
-    )
+    """The same, corrected for being tested together. Holm's adjusted p never falls when a raw p
+    rises, so the adjusted smallest p are what the clusters could give at best."""
+    adjusted = holm([one.p for one in contrasts])
+    reachable = holm([one.smallest for one in contrasts])
     return tuple(
         replace(one, adjusted=float(mine), reachable=float(best))
         for one, mine, best in zip(contrasts, adjusted, reachable, strict=True)
     )
+
+
+def clusters(
+    series: Iterable[SeriesKey], touched: Iterable[tuple[SeriesKey, int]]
+) -> dict[SeriesKey, SeriesKey]:
+    """Group series that share an incident, directly or through others.
+
+    Args:
+        series: every series; one that no incident touches is a cluster of its own.
+        touched: (series, number of an incident that it saw); a number means the same incident only
+            within a world.
+
+    Returns:
+        series → the first series of its cluster, in order of world and name.
+    """
+    parent = {one: one for one in series}
+
+    def root(one: SeriesKey) -> SeriesKey:
+        while parent[one] != one:
+            parent[one] = one = parent[parent[one]]
+        return one
+
+    first: dict[tuple[int | None, int], SeriesKey] = {}
+    for one, incident in touched:
+        parent.setdefault(one, one)
+        other = first.setdefault((one[0], incident), one)
+        low, high = sorted((root(one), root(other)), key=_in_order)
+        parent[high] = low
+    return {one: root(one) for one in sorted(parent, key=_in_order)}
+
+
+def _in_order(key: SeriesKey) -> tuple[int, str]:
+    world, name = key
+    return -1 if world is None else world, name

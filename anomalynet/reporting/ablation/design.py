@@ -90,30 +90,20 @@ class Ablation:
         """
         found = [arm for arm in self.arms if arm.reference]
         if len(found) > 1:
+            names = ", ".join(arm.name for arm in found)
             raise UsageError(
-                f"{self.name}: several arms are the reference: "
-                f"{', '.join(arm.name for arm in found)}",
-                "name one of them",
+                f"{self.name}: several arms are the reference: {names}", "name one of them"
             )
         return found[0] if found else None
 
     def levels(self, axis: str) -> list[str]:
         """Levels of an axis as text, in its order; the reference's comes first where the axis does
-        not list it."""
+        not list it, those of other experiments last."""
         listed = [level_text(level) for level in self.axes[axis]]
         usual = self.usual(axis)
-        there = [
-            arm.level(axis) for arm in self.arms if arm.on_axes
-        ]  # another experiment's own level may not be listed
-        return list(
-            dict.fromkeys(
-                [
-                    *([usual] if usual is not None and usual not in listed else []),
-                    *listed,
-                    *filter(None, there),
-                ]
-            )
-        )
+        first = [] if usual is None or usual in listed else [usual]
+        there = [level for arm in self.arms if arm.on_axes and (level := arm.level(axis))]
+        return list(dict.fromkeys([*first, *listed, *there]))
 
     def usual(self, axis: str) -> str | None:
         """The reference's level of an axis as text."""
@@ -122,18 +112,13 @@ class Ablation:
     @property
     def crossings(self) -> Mapping[Crossing, AblationArm]:
         """The arms on the axes by their levels."""
-        on_axes = [arm for arm in self.arms if arm.on_axes]
         return {
             tuple(level_text(arm.levels[axis]) for axis in self.axes): arm
-            for arm in reversed(on_axes)
+            for arm in reversed(self.arms)
+            if arm.on_axes
         }
 
 
 def level_text(level: object) -> str:
     """A level as a configuration shows it: `true`, `0.001`, `hybrid`."""
     return level if isinstance(level, str) else json.dumps(level)
-
-
-def moved(crossing: Crossing, place: int, level: str) -> Crossing:
-    """The crossing with another level of the axis at `place`."""
-    return (*crossing[:place], level, *crossing[place + 1 :])

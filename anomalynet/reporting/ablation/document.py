@@ -1,5 +1,5 @@
-"""Writes the report of an ablation: `report.md`, `cost.md`, `tables/*.csv`, `figures/*`; the same
-runs give the same bytes."""
+"""Writes the report of an ablation: `report.md`, `findings.md`, `cost.md`, `tables/*.csv`,
+`figures/*`; the same runs give the same bytes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,24 @@ from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting import captions, markdown
 from anomalynet.reporting.ablation import figures, sentences, tables
 from anomalynet.reporting.ablation.arms import MeasuredArm, measure
-from anomalynet.reporting.ablation.axes import AxisView, axis_view
-from anomalynet.reporting.ablation.comparison import Comparison, compare, reference_of
 from anomalynet.reporting.ablation.design import Ablation, AblationArm, level_text
-from anomalynet.reporting.ablation.effects import Effect, interactions, main_effects
-from anomalynet.reporting.ablation.findings import findings_csv
+from anomalynet.reporting.ablation.effects import (
+    Comparison,
+    Effect,
+    compare,
+    interactions,
+    main_effects,
+    reference_of,
+)
+from anomalynet.reporting.ablation.figures import AxisView, axis_view
 from anomalynet.reporting.arms import odd_code
 from anomalynet.reporting.forms import write_files
 from anomalynet.reporting.tables import COST_COLUMNS, COSTS, cost_rows, to_csv
 
-__all__ = ["Ablation", "AblationArm", "write_ablation"]
+__all__ = ["FINDINGS", "Ablation", "AblationArm", "write_ablation"]
+
+FINDINGS = "findings.md"
+"""What was found, in the sentences of the report: another report quotes it whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +49,8 @@ class _Found:
         """Signs behind the name of an arm that lacks runs, or holds runs of other code."""
         _, other = odd_code([arm.metrics.arm for arm in self.arms])
         return {
-            arm.name: ("" if arm.complete else captions.INCOMPLETE)
-            + (captions.OTHER_CODE if arm.name in other else "")
+            arm.name: captions.INCOMPLETE * (not arm.complete)
+            + captions.OTHER_CODE * (arm.name in other)
             for arm in self.arms
         }
 
@@ -63,7 +71,8 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
     Raises:
         NothingToCompareError: no arm has a run.
         UsageError: the metric is none that single steps determine, or several arms are the
-        reference. RunError: the scores of a run cannot be read.
+            reference.
+        RunError: the scores of a run cannot be read.
     """
     if not any(arm.records for arm in ablation.arms):
         raise NothingToCompareError(
@@ -72,24 +81,19 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
         )
     found = _find(ablation)
     costs = cost_rows([arm.metrics for arm in found.arms])
-    files = {
-        "tables/arms.csv": tables.arms_csv(found.arms, found.metric).encode(),
-        "tables/tests.csv": tables.comparisons_csv(found.comparisons, found.metric).encode(),
+    texts = {
+        "tables/arms.csv": tables.arms_csv(found.arms, found.metric),
+        "tables/tests.csv": tables.comparisons_csv(found.comparisons, found.metric),
+        "tables/cost.csv": _cost_csv(found, costs),
+        "cost.md": _cost(title, costs),
+        FINDINGS: _quotable(found),
     }
-    told = (found.main, found.interactions, _against(found), _notes(found))
-    files["tables/findings.csv"] = findings_csv(
-        ablation, found.arms, found.comparisons, *told
-    ).encode()
     if ablation.design == "factorial":
-        files["tables/effects.csv"] = tables.effects_csv(
-            (*found.main, *found.interactions), found.metric
-        ).encode()
-    files |= {f"figures/{name}": content for name, content in _drawn(found).items()}
-    files |= {
-        "tables/cost.csv": _cost_csv(found, costs).encode(),
-        "cost.md": _cost(title, costs).encode(),
-    }
-    return write_files(out, files | {"report.md": _document(found, title).encode()})
+        effects = (*found.main, *found.interactions)
+        texts["tables/effects.csv"] = tables.effects_csv(effects, found.metric)
+    texts["report.md"] = _document(found, title)
+    files = {f"figures/{name}": content for name, content in _drawn(found).items()}
+    return write_files(out, files | {name: text.encode() for name, text in texts.items()})
 
 
 def _find(ablation: Ablation) -> _Found:
@@ -108,14 +112,12 @@ def _find(ablation: Ablation) -> _Found:
 
 
 def _drawn(found: _Found) -> dict[str, bytes]:
-    by_axis = {
-        name: content
-        for view in found.views
-        for name, content in figures.draw_axis(view, found.metric).items()
-    }
-    return by_axis | (
-        figures.draw_differences(found.comparisons, found.metric) if found.comparisons else {}
-    )
+    files: dict[str, bytes] = {}
+    for view in found.views:
+        files |= figures.draw_axis(view, found.metric)
+    if found.comparisons:
+        files |= figures.draw_differences(found.comparisons, found.metric)
+    return files
 
 
 def _cost_csv(found: _Found, costs: Sequence[Mapping[str, str]]) -> str:
@@ -128,67 +130,52 @@ def _cost(title: str, costs: Sequence[Mapping[str, str]]) -> str:
     table = markdown.cost(costs, {row["model"]: row["model"] for row in costs}, COSTS)
     note = (
         "Mean ± standard deviation over runs, on the machine that ran them, and the sum over "
-        "runs; nothing in [report.md](report.md) "
-        "depends on it. Numbers: [cost.csv](tables/cost.csv)."
+        "runs; nothing in [report.md](report.md) depends on it. Numbers: "
+        "[cost.csv](tables/cost.csv)."
     )
     return f"# {title}: cost\n\n{table}\n\n{note}\n"
 
 
 def _notes(found: _Found) -> list[str]:
     """What the signs mean, and what was left out."""
-    arms = [arm.metrics.arm for arm in found.arms]
+    arms, title = [arm.metrics.arm for arm in found.arms], METRICS[found.metric].title
     lacking = "; ".join(f"{arm.name} ({arm.status})" for arm in found.arms if not arm.complete)
     undefined = "; ".join(
-        f"{arm.name} ({arm.undefined(found.metric)})"
-        for arm in found.arms
-        if arm.undefined(found.metric)
+        f"{arm.name} ({count})" for arm in found.arms if (count := arm.undefined(found.metric))
     )
+    notes = [f"{captions.INCOMPLETE} Not all runs are there: {lacking}."] if lacking else []
+    known = captions.notes(arms, arms)
+    notes += [note for note in known if not note.startswith(captions.INCOMPLETE)]
     reference = reference_of(found.arms)
-    return [
-        *([f"{captions.INCOMPLETE} Not all runs are there: {lacking}."] if lacking else []),
-        *(note for note in captions.notes(arms, arms) if not note.startswith(captions.INCOMPLETE)),
-        *(
-            []
-            if reference and reference.runs
-            else ["The reference has not been run: there is nothing to take a difference from."]
-        ),
-        *(
-            [f"Runs whose {METRICS[found.metric].title} is undefined: {undefined}."]
-            if undefined
-            else []
-        ),
-        *(
-            f"{arm.name}: left out, because another run has their seed and fold: "
-            f"{', '.join(arm.duplicates)}."
-            for arm in arms
-            if arm.duplicates
-        ),
-        *_other_data(found),
+    if not (reference and reference.runs):
+        notes.append("The reference has not been run: there is nothing to take a difference from.")
+    if undefined:
+        notes.append(f"Runs whose {title} is undefined: {undefined}.")
+    left_out = "left out, because another run has their seed and fold"
+    notes += [
+        f"{arm.name}: {left_out}: {', '.join(arm.duplicates)}." for arm in arms if arm.duplicates
     ]
-
-
-def _other_data(found: _Found) -> list[str]:
-    """Pairs are of one seed, fold and world, but not of the same data where an axis changes it."""
+    # pairs are of one seed, fold and world, but not of the same data where an axis changes it
     prints: dict[int | None, set[str]] = {}
     for record in (record for arm in found.arms for record in arm.runs.values()):
         prints.setdefault(record.result.world, set()).add(record.result.fingerprint)
-    if all(len(own) == 1 for own in prints.values()):
-        return []
-    return [
-        "The arms do not share one version of the data (see the appendix): a difference between "
-        "them is also one between data."
-    ]
+    if any(len(own) > 1 for own in prints.values()):
+        notes.append(
+            "The arms do not share one version of the data (see the appendix): a difference "
+            "between them is also one between data."
+        )
+    return notes
 
 
-def _caption(title: str, arms: Iterable[MeasuredArm], csv: str | None = None) -> str:
-    shown = list(arms)
-    source = f" Numbers: [{csv}](tables/{csv})." if csv else ""
-    facts = captions.facts([arm.metrics for arm in shown])
-    lines = [
-        f"**{title}.** {facts}{source}",
-        *(f"⚠ {warning}" for warning in captions.warnings(arm.metrics.arm for arm in shown)),
-    ]
+def _quoted(lines: Iterable[str]) -> str:
     return "\n>\n".join(f"> {line}" for line in lines)
+
+
+def _caption(title: str, arms: Sequence[MeasuredArm], csv: str | None = None) -> str:
+    source = f" Numbers: [{csv}](tables/{csv})." if csv else ""
+    facts = captions.facts([arm.metrics for arm in arms])
+    warnings = captions.warnings(arm.metrics.arm for arm in arms)
+    return _quoted([f"**{title}.** {facts}{source}", *(f"⚠ {warning}" for warning in warnings)])
 
 
 def _bullets(lines: Iterable[str]) -> list[str]:
@@ -196,60 +183,55 @@ def _bullets(lines: Iterable[str]) -> list[str]:
     return [text] if text else []
 
 
-def _notice(contrasts: Iterable[Comparison] | Iterable[Effect], noun: str) -> list[str]:
-    text = sentences.notice([one.contrast for one in contrasts if one.contrast is not None], noun)
-    claim, _, reason = text.partition(": ")
-    return [f"> **{claim}:** {reason}"] if text else []
+def _notice(tested: Iterable[Comparison | Effect], noun: str) -> list[str]:
+    claim, _, reason = sentences.notice(sentences.contrasts_of(tested), noun).partition(": ")
+    return [f"> **{claim}:** {reason}"] if claim else []
 
 
-def _base(contrasts: Iterable[Comparison] | Iterable[Effect], noun: str) -> list[str]:
-    text = sentences.base([one.contrast for one in contrasts if one.contrast is not None], noun)
+def _base(tested: Iterable[Comparison | Effect], noun: str) -> list[str]:
+    text = sentences.base(sentences.contrasts_of(tested), noun)
     return [text] if text else []
-
-
-def _named(reference: MeasuredArm) -> str:
-    levels = ", ".join(
-        f"{axis}={level_text(level)}" for axis, level in reference.design.levels.items()
-    )
-    name = "the reference" if reference.name == "reference" else reference.name
-    return f"{name} ({levels})" if levels and levels != name else name
 
 
 def _against(found: _Found) -> str:
     reference = reference_of(found.arms)
-    return (
-        f"Against {_named(reference)}, by {METRICS[found.metric].title}:"
-        if reference
-        else "There is no reference."
+    if reference is None:
+        return "There is no reference."
+    levels = ", ".join(
+        f"{axis}={level_text(level)}" for axis, level in reference.design.levels.items()
     )
+    name = "the reference" if reference.name == "reference" else reference.name
+    named = f"{name} ({levels})" if levels and levels != name else name
+    return f"Against {named}, by {METRICS[found.metric].title}:"
 
 
 def _findings(found: _Found) -> list[str]:
-    """The sentences that a reader came for."""
-    metric = found.metric
+    """The question, and the sentences that a reader came for."""
+    metric, question = found.metric, found.ablation.question
     parts = [
+        *([f"*{question}*"] if question else []),
         _against(found),
         *_bullets(sentences.arm_sentence(one, metric) for one in found.comparisons),
         *_notice(found.comparisons, "arm"),
     ]
-    for heading, noun, effects in (
-        ("Main effects", "main effect", found.main),
-        ("Interactions", "interaction", found.interactions),
-    ):
+    for noun, effects in (("main effect", found.main), ("interaction", found.interactions)):
         if effects:
-            parts += [
-                f"{heading}:",
-                *_bullets(sentences.effect_sentence(one, metric) for one in effects if one.wanted),
-                *_notice(effects, noun),
-            ]
+            told = (sentences.effect_sentence(one, metric) for one in effects if one.wanted)
+            parts += [f"{noun.capitalize()}s:", *_bullets(told), *_notice(effects, noun)]
     return parts
 
 
+def _quotable(found: _Found) -> str:
+    """The findings with what must be known to read them."""
+    known = [*_notes(found)]
+    known += [f"⚠ {one}" for one in captions.warnings(arm.metrics.arm for arm in found.arms)]
+    facts = captions.facts([arm.metrics for arm in found.arms])
+    return "\n\n".join([*_findings(found), _quoted([facts, *known])]) + "\n"
+
+
 def _figure(name: str, title: str, arms: Sequence[MeasuredArm]) -> list[str]:
-    return [
-        f"![{title}, {captions.short_facts([arm.metrics for arm in arms])}](figures/{name}.svg)",
-        _caption(title, arms),
-    ]
+    facts = captions.short_facts([arm.metrics for arm in arms])
+    return [f"![{title}, {facts}](figures/{name}.svg)", _caption(title, arms)]
 
 
 def _document(found: _Found, title: str) -> str:
@@ -257,7 +239,6 @@ def _document(found: _Found, title: str) -> str:
     name, run_warnings = METRICS[metric].title, captions.warnings(arm.metrics.arm for arm in arms)
     parts = [
         f"# {title}",
-        *([f"*{found.ablation.question}*"] if found.ablation.question else []),
         *_findings(found),
         *(f"> **Warning.** {warning}" for warning in run_warnings),
         *_bullets(_notes(found)),
@@ -270,12 +251,9 @@ def _document(found: _Found, title: str) -> str:
         else "There is no arm beside the reference.",
         *_base(found.comparisons, "arm"),
         _caption(f"{name} of each test series, arm minus reference", arms, "tests.csv"),
-        *(
-            _figure(figures.DIFFERENCES, f"{name}: each arm against the reference", arms)
-            if found.comparisons
-            else []
-        ),
     ]
+    if found.comparisons:
+        parts += _figure(figures.DIFFERENCES, f"{name}: each arm against the reference", arms)
     if found.ablation.design == "factorial":
         parts += [
             "## Main effects and interactions",
@@ -285,14 +263,8 @@ def _document(found: _Found, title: str) -> str:
         ]
     parts.append("## Axes")
     for view in found.views:
-        parts += [
-            f"### {view.axis}",
-            *_figure(
-                figures.axis_name(view.axis),
-                f"{name} by {view.axis}, {figures.axis_note(view)}",
-                view.shown,
-            ),
-        ]
+        shown = _figure(view.file, f"{name} by {view.axis}, {view.note}", view.shown)
+        parts += [f"### {view.axis}", *shown]
     parts += [
         "## How to read this",
         sentences.how_to_read(metric),

@@ -1,5 +1,5 @@
-"""Main effects and interactions of a factorial: only arms that exist and were run are matched,
-nothing is fitted.
+"""Each arm beside the reference; main effects and interactions of a factorial: only arms that exist
+and were run are matched, nothing is fitted.
 
 Source: not in the paper.
 """
@@ -10,14 +10,32 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import TypeVar
 
-from anomalynet.reporting.ablation.arms import MeasuredArm, series_differences
-from anomalynet.reporting.ablation.clusters import SeriesKey
-from anomalynet.reporting.ablation.contrasts import Contrast, contrast, family
-from anomalynet.reporting.ablation.design import Ablation, Crossing, moved
+from anomalynet.reporting.ablation.arms import MeasuredArm, paired_differences
+from anomalynet.reporting.ablation.contrasts import Contrast, SeriesKey, contrast, family
+from anomalynet.reporting.ablation.design import Ablation, Crossing
 from anomalynet.reporting.statistics import NAN
 
 Differences = dict[SeriesKey, float]
+Clusters = Mapping[SeriesKey, SeriesKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """An arm that is not the reference.
+
+    Attributes:
+        arm: it.
+        contrast: over clusters of series; None where nothing can be compared.
+        why_not: then the reason.
+        shared: runs that the two have in common.
+    """
+
+    arm: MeasuredArm
+    contrast: Contrast | None
+    why_not: str = ""
+    shared: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +45,6 @@ class Change:
     axis: str
     usual: str
     level: str
-
-    @property
-    def label(self) -> str:
-        """As an arm would be named that makes this change alone."""
-        return f"{self.axis}={self.level}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,55 +65,91 @@ class Effect:
 
     @property
     def label(self) -> str:
-        """Its changes."""
-        return " × ".join(change.label for change in self.changes)
+        """Its changes, each named as an arm that makes this change alone."""
+        return " × ".join(f"{change.axis}={change.level}" for change in self.changes)
+
+
+Tested = TypeVar("Tested", Comparison, Effect)
+
+
+def _corrected(found: Sequence[Tested]) -> tuple[Tested, ...]:
+    """Holm over those that can be compared."""
+    contrasts = iter(family([one.contrast for one in found if one.contrast is not None]))
+    return tuple(
+        one if one.contrast is None else replace(one, contrast=next(contrasts)) for one in found
+    )
+
+
+def compare(arms: Sequence[MeasuredArm], clusters: Clusters) -> tuple[Comparison, ...]:
+    """Compare every arm with the reference."""
+    reference = reference_of(arms)
+    return _corrected([_compare(arm, reference, clusters) for arm in arms if arm is not reference])
+
+
+def reference_of(arms: Sequence[MeasuredArm]) -> MeasuredArm | None:
+    """The arm that the others are compared with, if there is one."""
+    return next((arm for arm in arms if arm.design.reference), None)
+
+
+def _compare(arm: MeasuredArm, reference: MeasuredArm | None, clusters: Clusters) -> Comparison:
+    if not arm.runs:
+        return Comparison(arm, None, "not run")
+    if reference is None or not reference.runs:
+        return Comparison(arm, None, "not compared, the reference has not been run")
+    shared = len(arm.runs.keys() & reference.runs.keys())
+    if not shared:
+        why = "no run has the seed, fold and world of one of the reference's"
+        return Comparison(arm, None, f"not compared, {why}")
+    differences = paired_differences(arm.series, reference.series)
+    return Comparison(arm, contrast(differences, clusters), shared=shared)
 
 
 def main_effects(
-    ablation: Ablation, arms: Sequence[MeasuredArm], clusters: Mapping[SeriesKey, SeriesKey]
+    ablation: Ablation, arms: Sequence[MeasuredArm], clusters: Clusters
 ) -> tuple[Effect, ...]:
     """Of each level but the reference's: the mean over pairs of arms that differ in this axis
     only."""
-    by_crossing = _crossed(ablation, arms)
+    crossed = _crossed(ablation, arms)
     found = []
-    for place, change in _changes(ablation):
+    for axis, change in _changes(ablation):
         pairs = [
-            _difference(by_crossing, crossing, moved(crossing, place, change.usual))
-            for crossing in by_crossing
-            if crossing[place] == change.level
+            _difference(crossed, crossing, axis, change)
+            for crossing in crossed
+            if crossing[axis] == change.level
         ]
         found.append(_effect((change,), pairs, clusters))
     return _corrected(found)
 
 
 def interactions(
-    ablation: Ablation, arms: Sequence[MeasuredArm], clusters: Mapping[SeriesKey, SeriesKey]
+    ablation: Ablation, arms: Sequence[MeasuredArm], clusters: Clusters
 ) -> tuple[Effect, ...]:
     """Of each two changes on different axes: what the first does beside the second, less what it
     does without it."""
-    by_crossing = _crossed(ablation, arms)
+    crossed = _crossed(ablation, arms)
     found = []
     for (first, one), (second, other) in combinations(_changes(ablation), 2):
         if first == second:
             continue
-        squares = []
-        for both in by_crossing:
+        squares: list[Differences | None] = []
+        for both in crossed:
             if (both[first], both[second]) == (one.level, other.level):
-                beside = _difference(by_crossing, both, moved(both, first, one.usual))
-                alone = moved(both, second, other.usual)
-                without = _difference(by_crossing, alone, moved(alone, first, one.usual))
-                squares.append(
-                    None if beside is None or without is None else _minus(beside, without)
-                )
+                beside = _difference(crossed, both, first, one)
+                alone = _difference(crossed, _moved(both, second, other.usual), first, one)
+                if beside is None or alone is None:
+                    squares.append(None)
+                else:
+                    keys = beside.keys() & alone.keys()
+                    squares.append({key: beside[key] - alone[key] for key in keys})
         found.append(_effect((one, other), squares, clusters))
     return _corrected(found)
 
 
 def _changes(ablation: Ablation) -> list[tuple[int, Change]]:
-    """(place of the axis, change) for every level but the reference's; none without a reference."""
+    """(index of the axis, change) for every level but the reference's; none without a reference."""
     return [
-        (place, Change(axis, usual, level))
-        for place, axis in enumerate(ablation.axes)
+        (index, Change(axis, usual, level))
+        for index, axis in enumerate(ablation.axes)
         if (usual := ablation.usual(axis)) is not None
         for level in ablation.levels(axis)
         if level != usual
@@ -112,21 +161,23 @@ def _crossed(ablation: Ablation, arms: Sequence[MeasuredArm]) -> dict[Crossing, 
     return {crossing: measured[arm.name] for crossing, arm in ablation.crossings.items()}
 
 
+def _moved(crossing: Crossing, axis: int, level: str) -> Crossing:
+    return (*crossing[:axis], level, *crossing[axis + 1 :])
+
+
 def _difference(
-    arms: Mapping[Crossing, MeasuredArm], one: Crossing, other: Crossing
+    arms: Mapping[Crossing, MeasuredArm], one: Crossing, axis: int, change: Change
 ) -> Differences | None:
-    """None where the sweep has no such arm; empty where the two share no run."""
-    return series_differences(arms[one], arms[other]) if one in arms and other in arms else None
-
-
-def _minus(one: Differences, other: Differences) -> Differences:
-    return {key: one[key] - other[key] for key in one.keys() & other.keys()}
+    """An arm less the one without the change; None where the sweep has no such arms, empty where
+    the two share no run."""
+    other = _moved(one, axis, change.usual)
+    if one not in arms or other not in arms:
+        return None
+    return paired_differences(arms[one].series, arms[other].series)
 
 
 def _effect(
-    changes: tuple[Change, ...],
-    found: Sequence[Differences | None],
-    clusters: Mapping[SeriesKey, SeriesKey],
+    changes: tuple[Change, ...], found: Sequence[Differences | None], clusters: Clusters
 ) -> Effect:
     """Averaged over combinations; a series counts where each of them has it, else combinations
     would weigh differently by series."""
@@ -135,10 +186,3 @@ def _effect(
     series = {key for one in run for key in one}
     values = {key: math.fsum(one.get(key, NAN) for one in run) / len(run) for key in series}
     return Effect(changes, len(run), len(wanted), contrast(values, clusters) if run else None)
-
-
-def _corrected(effects: Sequence[Effect]) -> tuple[Effect, ...]:
-    contrasts = iter(family([one.contrast for one in effects if one.contrast is not None]))
-    return tuple(
-        one if one.contrast is None else replace(one, contrast=next(contrasts)) for one in effects
-    )

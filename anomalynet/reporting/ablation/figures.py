@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from anomalynet.metrics.suite import METRICS
-from anomalynet.reporting.ablation.axes import AxisView, Point
-from anomalynet.reporting.ablation.comparison import Comparison
+from anomalynet.reporting.ablation.arms import MeasuredArm
 from anomalynet.reporting.ablation.contrasts import BETTER, WORSE
+from anomalynet.reporting.ablation.design import Ablation, Crossing
+from anomalynet.reporting.ablation.effects import Comparison
 from anomalynet.reporting.ablation.sentences import p_text, signed, unit_text
+from anomalynet.reporting.aggregate import Summary, summarise
+from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.captions import INCOMPLETE, short_facts
 from anomalynet.reporting.figures import encode, foot, style
 from anomalynet.reporting.markdown import unit
@@ -22,109 +26,169 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from anomalynet.reporting.ablation.arms import MeasuredArm
-
 DIFFERENCES = "differences"
 
 REFERENCE, LEVEL, EXTRA, GREY = "#0072B2", "#404040", "#D55E00", "#8C8C8C"
 VERDICTS = {BETTER: "#009E73", WORSE: "#D55E00"}
 """Okabe–Ito colours; verdicts are also told by filled markers and by words."""
+DASHED: dict[str, Any] = {
+    "color": REFERENCE,
+    "linewidth": 0.8,
+    "linestyle": (0, (4, 3)),
+    "zorder": 0,
+}
 
 
-def axis_name(axis: str) -> str:
-    """File name of an axis's figure, without its ending."""
-    return f"axis_{axis.replace('.', '_')}"
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A level of an axis, or an arm outside the axes that sets it.
+
+    Attributes:
+        label: the level, or the arm's name.
+        values: of each repetition, averaged over the arms that are shown here; NaN where it is
+            undefined.
+        reference: whether this is the reference's level.
+        extra: whether this is an arm outside the axes.
+        incomplete: whether an arm that is shown here lacks runs.
+    """
+
+    label: str
+    values: Mapping[RepetitionKey, float]
+    reference: bool
+    extra: bool
+    incomplete: bool
+
+    @property
+    def summary(self) -> Summary:
+        """Mean ± spread over repetitions."""
+        return summarise(self.values.values())
+
+
+@dataclass(frozen=True, slots=True)
+class AxisView:
+    """The points of one axis, the other axes held or averaged alike for all of them.
+
+    Attributes:
+        axis: dotted key.
+        points: the levels in order, then arms outside the axes.
+        shown: arms that the points are made from.
+        combinations: of the other axes' levels, that each level is averaged over.
+        balanced: whether these are the same for every level that has been run.
+    """
+
+    axis: str
+    points: tuple[Point, ...]
+    shown: tuple[MeasuredArm, ...]
+    combinations: int
+    balanced: bool
+
+    @property
+    def note(self) -> str:
+        """What each level is averaged over."""
+        if not self.balanced:
+            return "levels share no combination of the other axes and are not comparable"
+        if self.combinations > 1:
+            return f"mean over {self.combinations} combinations of the other axes"
+        return "other axes as in the reference"
+
+    @property
+    def file(self) -> str:
+        """Name of its figure, without its ending."""
+        return f"axis_{self.axis.replace('.', '_')}"
+
+
+def axis_view(ablation: Ablation, axis: str, arms: Sequence[MeasuredArm], metric: str) -> AxisView:
+    """Average each level over the combinations of other levels that every level has been run in;
+    one at a time, that is the reference's."""
+    index = list(ablation.axes).index(axis)
+    measured = {arm.name: arm for arm in arms}
+    by_level: dict[str, dict[Crossing, MeasuredArm]]
+    by_level = {level: {} for level in ablation.levels(axis)}
+    for crossing, design in ablation.crossings.items():
+        if measured[design.name].runs:
+            rest = (*crossing[:index], *crossing[index + 1 :])
+            by_level[crossing[index]][rest] = measured[design.name]
+    run = [set(own) for own in by_level.values() if own]
+    shared = set.intersection(*run) if run else set()
+    usual, points, shown = ablation.usual(axis), [], []
+    for level, own in by_level.items():
+        group = [arm for rest, arm in sorted(own.items()) if rest in shared or not shared]
+        points.append(_averaged(level, group, metric, reference=level == usual))
+        shown += group
+    for arm in arms:
+        if not arm.design.on_axes and axis in arm.design.levels:
+            points.append(_averaged(arm.name, [arm], metric, extra=True))
+            shown.append(arm)
+    return AxisView(axis, tuple(points), tuple(shown), len(shared), bool(shared) or not run)
+
+
+def _averaged(
+    label: str,
+    arms: Sequence[MeasuredArm],
+    metric: str,
+    *,
+    reference: bool = False,
+    extra: bool = False,
+) -> Point:
+    """Mean over the arms, of each repetition that all of them have."""
+    own = [arm.metrics.values for arm in arms]
+    keys = set.intersection(*map(set, own)) if own else set()
+    values = {key: sum(one[key][metric] for one in own) / len(own) for key in sorted(keys, key=str)}
+    return Point(label, values, reference, extra, any(not arm.complete for arm in arms))
 
 
 def draw_axis(view: AxisView, metric: str) -> dict[str, bytes]:
-    """Mean ± spread at each level, and a dot a repetition, as file name → content."""
+    """Mean ± spread at each level, and a dot per repetition, as file name → content."""
     with style():
-        return {
-            f"{axis_name(view.axis)}.{suffix}": content
-            for suffix, content in encode(_axis_figure(view, metric))
-        }
+        figure = _axis_figure(view, metric)
+        return {f"{view.file}.{suffix}": content for suffix, content in encode(figure)}
 
 
 def draw_differences(comparisons: Sequence[Comparison], metric: str) -> dict[str, bytes]:
     """Every arm's difference with its interval, as file name → content."""
     with style():
-        return {
-            f"{DIFFERENCES}.{suffix}": content
-            for suffix, content in encode(_difference_figure(comparisons, metric))
-        }
-
-
-def axis_note(view: AxisView) -> str:
-    """What each level is averaged over."""
-    if not view.balanced:
-        return "levels share no combination of the other axes and are not comparable"
-    return (
-        f"mean over {view.combinations} combinations of the other axes"
-        if view.combinations > 1
-        else "other axes as in the reference"
-    )
+        figure = _difference_figure(comparisons, metric)
+        return {f"{DIFFERENCES}.{suffix}": content for suffix, content in encode(figure)}
 
 
 def _axis_figure(view: AxisView, metric: str) -> Figure:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(max(7.5, 1.6 + 0.95 * len(view.points)), 4.6), layout="constrained")
+    count, scale, title = len(view.points), MEASURES[metric].scale, METRICS[metric].title
+    figure = Figure(figsize=(max(7.5, 1.6 + 0.95 * count), 4.6), layout="constrained")
     axes = figure.subplots()
     usual = next((point for point in view.points if point.reference and point.summary.n), None)
     if usual is not None:
-        axes.axhline(
-            usual.summary.mean * MEASURES[metric].scale,
-            color=REFERENCE,
-            linewidth=0.8,
-            linestyle=(0, (4, 3)),
-            zorder=0,
-        )
-    for place, point in enumerate(view.points):
-        _point(axes, place, point, MEASURES[metric].scale)
+        axes.axhline(usual.summary.mean * scale, **DASHED)
+    for at, point in enumerate(view.points):
+        _point(axes, at, point, scale)
     levels = sum(not point.extra for point in view.points)
-    if levels < len(view.points):
+    if levels < count:
         axes.axvline(levels - 0.5, color=GREY, linewidth=0.8, linestyle=":")
-    axes.set_xticks(range(len(view.points)), [_tick(point) for point in view.points])
-    axes.set_xlim(-0.6, len(view.points) - 0.4)
+    axes.set_xticks(range(count), [_tick(point) for point in view.points])
+    axes.set_xlim(-0.6, count - 0.4)
     axes.set_xlabel(view.axis)
-    axes.set_ylabel(f"{METRICS[metric].title}{unit(MEASURES[metric].unit)}")
+    axes.set_ylabel(f"{title}{unit(MEASURES[metric].unit)}")
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
-    axes.set_title(
-        f"{axis_note(view)}; mean ± spread, a dot a repetition", loc="left", fontsize=8.5
-    )
-    _frame(figure, f"{METRICS[metric].title} by {view.axis}", view.shown)
+    axes.set_title(f"{view.note}; mean ± spread, a dot a repetition", loc="left", fontsize=8.5)
+    _frame(figure, f"{title} by {view.axis}", view.shown)
     return figure
 
 
-def _point(axes: Axes, place: int, point: Point, scale: float) -> None:
+def _point(axes: Axes, at: int, point: Point, scale: float) -> None:
     """The repetitions left of the mean, in their order."""
     colour = REFERENCE if point.reference else EXTRA if point.extra else LEVEL
     known = [value * scale for value in point.values.values() if not math.isnan(value)]
     if not known:
-        axes.annotate(
-            "undefined" if point.values else "no run",
-            (place, 0.02),
-            xycoords=("data", "axes fraction"),
-            ha="center",
-            fontsize=7.5,
-        )
+        text, where = "undefined" if point.values else "no run", ("data", "axes fraction")
+        axes.annotate(text, (at, 0.02), xycoords=where, ha="center", fontsize=7.5)
         return
-    shifts = [-0.3 + 0.2 * index / max(len(known) - 1, 1) for index in range(len(known))]
-    axes.scatter(
-        [place + shift for shift in shifts], known, s=9, color=colour, alpha=0.55, linewidths=0
-    )
+    shifts = [at + (-0.3 + 0.2 * index / max(len(known) - 1, 1)) for index in range(len(known))]
+    axes.scatter(shifts, known, s=9, color=colour, alpha=0.55, linewidths=0)
     mean, spread = point.summary.mean * scale, point.summary.spread * scale
+    look: dict[str, Any] = {"color": colour, "markersize": 6, "capsize": 3, "linewidth": 1.2}
     marker = "D" if point.reference else "^" if point.extra else "o"
-    axes.errorbar(
-        place,
-        mean,
-        None if math.isnan(spread) else spread,
-        fmt=marker,
-        color=colour,
-        markersize=6,
-        capsize=3,
-        linewidth=1.2,
-    )
+    axes.errorbar(at, mean, None if math.isnan(spread) else spread, fmt=marker, **look)
 
 
 def _tick(point: Point) -> str:
@@ -138,9 +202,9 @@ def _difference_figure(comparisons: Sequence[Comparison], metric: str) -> Figure
 
     figure = Figure(figsize=(9.0, 1.9 + 0.32 * max(len(comparisons), 1)), layout="constrained")
     axes = figure.subplots()
-    axes.axvline(0, color=REFERENCE, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
-    for place, one in enumerate(comparisons):
-        _difference(axes, place, one, metric)
+    axes.axvline(0, **DASHED)
+    for at, one in enumerate(comparisons):
+        _difference(axes, at, one, metric)
     names = [
         "\n".join(textwrap.wrap(one.arm.name, 44)) + ("" if one.arm.complete else INCOMPLETE)
         for one in comparisons
@@ -151,43 +215,28 @@ def _difference_figure(comparisons: Sequence[Comparison], metric: str) -> Figure
     better = "right" if MEASURES[metric].higher_is_better else "left"
     axes.set_xlabel(f"difference from the reference, {unit_text(metric)} ({better} of 0 is better)")
     axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
-    title, note = (
-        f"{METRICS[metric].title}: each arm against the reference",
-        "mean over clusters of test series, 95 % interval; filled: better or worse",
-    )
+    title = f"{METRICS[metric].title}: each arm against the reference"
+    note = "mean over clusters of test series, 95 % interval; filled: better or worse"
     _frame(figure, title, [one.arm for one in comparisons], note)
     return figure
 
 
-def _difference(axes: Axes, place: int, one: Comparison, metric: str) -> None:
+def _difference(axes: Axes, at: int, one: Comparison, metric: str) -> None:
     """A line of the forest; what was found stands at its right."""
     scale, found = MEASURES[metric].scale, one.contrast
     verdict = one.why_not.partition(",")[0] if found is None else found.verdict(metric)
     if found is not None and found.clusters:
         colour = VERDICTS.get(verdict, LEVEL if found.testable else GREY)
         if found.clusters > 1:
-            axes.plot(
-                [found.low * scale, found.high * scale], [place, place], color=colour, linewidth=1.4
-            )
+            ends = [found.low * scale, found.high * scale]
+            axes.plot(ends, [at, at], color=colour, linewidth=1.4)
         filled = colour if verdict in VERDICTS else "white"
-        axes.plot(
-            found.mean * scale,
-            place,
-            "o",
-            markersize=6,
-            markerfacecolor=filled,
-            markeredgecolor=colour,
-        )
+        mean = found.mean * scale
+        axes.plot(mean, at, "o", markersize=6, markeredgecolor=colour, markerfacecolor=filled)
         p = f", Holm p {p_text(found.adjusted)}" if found.testable else ""
         verdict = f"{signed(found.mean, metric)}{p}: {verdict}"
-    axes.annotate(
-        verdict,
-        (1.01, place),
-        xycoords=("axes fraction", "data"),
-        va="center",
-        fontsize=7.5,
-        annotation_clip=False,
-    )
+    right: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "annotation_clip": False}
+    axes.annotate(verdict, (1.01, at), va="center", fontsize=7.5, **right)
 
 
 def _frame(figure: Figure, title: str, arms: Sequence[MeasuredArm], note: str = "") -> None:

@@ -1,5 +1,5 @@
-"""Intervals and tests from a few independent values, in NumPy: bootstrap, sign flips, Holm's
-correction. Seeds are fixed.
+"""Intervals and tests from a few independent values: bootstrap, sign flips, Holm's correction.
+Seeds are fixed.
 
 Source: not in the paper. Bootstrap percentile interval: Efron (1979); sign-flip test: Fisher
 (1935); correction: Holm (1979).
@@ -14,76 +14,60 @@ NAN = float("nan")
 
 RESAMPLES = 10_000
 """Of a bootstrap."""
-
 FLIPS = 20_000
 """Random assignments of signs where there are too many to try all."""
-
 EXACT = 14
 """Most values whose signs are all tried: 2 ** 14 assignments."""
-
 TOLERANCE = 1e-12
 """Sums that differ by less, relative to the sum of magnitudes, are equal: the order of additions
 must not decide."""
 
 
-def bootstrap_interval(
-    values: ArrayLike, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
-) -> tuple[float, float]:
-    """Percentile interval of the mean; (NaN, NaN) with fewer than two values.
+def bootstrap_interval(values: ArrayLike, resamples: int = RESAMPLES) -> tuple[float, float]:
+    """95 % percentile interval of the mean; (NaN, NaN) with fewer than two values. With few values
+    its coverage is lower.
 
     Args:
         values: (n,) independent ones; draw whole clusters, not members of one.
-        level: coverage asked for. With few values the real one is lower.
-        resamples: of the size of `values`, with replacement.
-        seed: of the resamples; the same values give the same interval.
+        resamples: of the size of `values`, with replacement; always the same ones.
     """
     known = np.asarray(values, dtype=np.float64)
     if len(known) < 2:
         return NAN, NAN
-    drawn = np.random.default_rng(seed).integers(0, len(known), size=(resamples, len(known)))
-    low, high = np.quantile(known[drawn].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
+    drawn = np.random.default_rng(0).integers(0, len(known), size=(resamples, len(known)))
+    low, high = np.quantile(known[drawn].mean(axis=1), [(1 - 0.95) / 2, (1 + 0.95) / 2])
     return float(low), float(high)
 
 
-def sign_flip_p(values: ArrayLike, flips: int = FLIPS, seed: int = 0) -> float:
+def sign_flip_p(values: ArrayLike) -> float:
     """Two-sided p of the mean under the hypothesis that each value is as likely as its negative;
     NaN with fewer than two values.
 
-    Exact over all assignments of signs up to `EXACT` values, beyond that from random ones, where
-    the observed assignment counts as one of them so that p is never 0.
+    Exact over all assignments of signs up to `EXACT` values, beyond that from `FLIPS` random ones,
+    where the observed assignment counts as one of them so that p is never 0.
 
     Args:
         values: (n,) independent differences.
-        flips: random assignments of signs beyond `EXACT` values.
-        seed: of the random assignments.
     """
     known = np.asarray(values, dtype=np.float64)
-    if len(known) < 2:
+    n = len(known)
+    if n < 2:
         return NAN
-    signs = (
-        _all_signs(len(known)) if len(known) <= EXACT else _random_signs(len(known), flips, seed)
-    )
-    as_far = np.abs(signs @ known) >= abs(known.sum()) - TOLERANCE * np.abs(known).sum()
-    return float(as_far.mean()) if len(known) <= EXACT else float((1 + as_far.sum()) / (1 + flips))
+    if n <= EXACT:  # the last sign is +: the other assignments mirror these
+        negative = (np.arange(2 ** (n - 1))[:, None] >> np.arange(n)) & 1
+    else:
+        negative = np.random.default_rng(0).integers(0, 2, size=(FLIPS, n))
+    sums = np.abs(np.where(negative == 1, -1.0, 1.0) @ known)
+    as_far = sums >= abs(known.sum()) - TOLERANCE * np.abs(known).sum()
+    return float(as_far.mean()) if n <= EXACT else float((1 + as_far.sum()) / (1 + FLIPS))
 
 
-def _all_signs(n: int) -> NDArray[np.float64]:
-    """(2 ** (n - 1), n): every assignment whose last sign is +; the others mirror these and are as
-    far from zero."""
-    bits = (np.arange(2 ** (n - 1))[:, None] >> np.arange(n)) & 1
-    return np.where(bits == 1, -1.0, 1.0)
-
-
-def _random_signs(n: int, flips: int, seed: int) -> NDArray[np.float64]:
-    return np.where(np.random.default_rng(seed).integers(0, 2, size=(flips, n)) == 1, -1.0, 1.0)
-
-
-def smallest_p(n: int, flips: int = FLIPS) -> float:
+def smallest_p(n: int) -> float:
     """The lowest p that `sign_flip_p` can give for n values, whatever they are; NaN with fewer than
     two."""
     if n < 2:
         return NAN
-    return 2.0 ** (1 - n) if n <= EXACT else 1 / (1 + flips)
+    return 2.0 ** (1 - n) if n <= EXACT else 1 / (1 + FLIPS)
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
@@ -100,7 +84,6 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
     adjusted = np.full(raw.shape, NAN)
     made = np.flatnonzero(~np.isnan(raw))
     order = made[np.argsort(raw[made], kind="stable")]
-    adjusted[order] = np.minimum(
-        np.maximum.accumulate(raw[order] * np.arange(len(order), 0, -1)), 1.0
-    )
+    stepped = np.maximum.accumulate(raw[order] * np.arange(len(order), 0, -1))
+    adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from anomalynet.metrics.suite import METRICS
-from anomalynet.reporting.ablation.comparison import Comparison
 from anomalynet.reporting.ablation.contrasts import (
     BETTER,
     LEVEL,
@@ -15,7 +14,7 @@ from anomalynet.reporting.ablation.contrasts import (
     WORSE,
     Contrast,
 )
-from anomalynet.reporting.ablation.effects import Effect
+from anomalynet.reporting.ablation.effects import Comparison, Effect
 from anomalynet.reporting.ablation.resampling import EXACT, FLIPS, RESAMPLES
 from anomalynet.reporting.measures import MEASURES
 
@@ -28,41 +27,31 @@ TOGETHER = {
 }
 """What a verdict means of an interaction."""
 
-HOW_TO_READ = (
-    "*Mean ± spread*: a repetition is one seed with one assignment of groups to folds, in one "
-    "world where the data is simulated; its value "
-    "is the mean over its folds of what each run found, and the spread is the sample standard "
-    "deviation over repetitions, *n* their "
-    "number. A repetition that lacks a fold is left out as long as another is complete. "
-    "*Difference*: arm minus reference, run by run of "
-    "the same seed, fold, assignment and world; mean ± sample standard deviation over those "
-    "pairs. An undefined metric is left out, and n "
-    "says so.\n\n"
-    "*Test*: seeds repeat the training, not the data, so they are no independent witnesses. "
-    "{title} is computed again for each test "
-    "series of each run, with the run's threshold, and averaged over the runs that both arms "
-    "have; the difference is taken per series. "
-    "A series where it is undefined (one class only) is left out and counted. Series that saw "
-    "the same incident are one cluster, whose "
-    "value is the mean of its series. Over clusters: mean, 95 % bootstrap percentile interval "
-    f"({RESAMPLES:,} resamples), and a two-sided "
-    f"sign-flip p (all assignments of signs up to {EXACT} clusters, else {FLIPS:,} random ones), "
-    "with Holm's correction over the arms "
-    "(and separately over main effects and over interactions). *n* clusters allow no p below "
-    "2/2ⁿ, and with few of them the interval is "
-    "too narrow as well. *Better* and *worse* stand only where Holm's p is below 0.05 and the "
-    "interval leaves zero out. The mean over "
-    "clusters weighs each cluster alike and need not equal the difference over runs. {better} is "
-    "better."
-)
-
 
 def how_to_read(metric: str) -> str:
     """The rules of the tables, for one metric."""
-    return HOW_TO_READ.format(
-        title=METRICS[metric].title,
-        better="Higher" if MEASURES[metric].higher_is_better else "Lower",
-    )
+    title = METRICS[metric].title
+    better = "Higher" if MEASURES[metric].higher_is_better else "Lower"
+    return f"""\
+*Mean ± spread*: a repetition is one seed with one assignment of groups to folds, in one \
+world where the data is simulated; its value \
+is the mean over its folds of what each run found, and the spread is the sample standard \
+deviation over repetitions, *n* their number. A repetition that lacks a fold is left out as long \
+as another is complete. *Difference*: arm minus reference, run by run of the same seed, fold, \
+assignment and world; mean ± sample standard deviation over those pairs. An undefined metric is \
+left out, and n says so.
+
+*Test*: seeds repeat the training, not the data, so they are no independent witnesses. \
+{title} is computed again for each test series of each run, with the run's threshold, and averaged \
+over the runs that both arms have; the difference is taken per series. A series where it is \
+undefined (one class only) is left out and counted. Series that saw the same incident are one \
+cluster, whose value is the mean of its series. Over clusters: mean, 95 % bootstrap percentile \
+interval ({RESAMPLES:,} resamples), and a two-sided sign-flip p (all assignments of signs up to \
+{EXACT} clusters, else {FLIPS:,} random ones), with Holm's correction over the arms (and \
+separately over main effects and over interactions). *n* clusters allow no p below 2/2ⁿ, and with \
+few of them the interval is too narrow as well. *Better* and *worse* stand only where Holm's p is \
+below 0.05 and the interval leaves zero out. The mean over clusters weighs each cluster alike and \
+need not equal the difference over runs. {better} is better."""
 
 
 def unit_text(metric: str) -> str:
@@ -96,20 +85,17 @@ def counted(number: int, noun: str) -> str:
 def contrast_text(label: str, one: Contrast, metric: str, verdict: str) -> str:
     """The sentence of one contrast, as far as its clusters carry it."""
     if verdict == UNTESTABLE:
-        verdict = f"{UNTESTABLE}, {counted(one.clusters, 'cluster')}"
+        verdict += f", {counted(one.clusters, 'cluster')}"
     if not one.clusters:
         return f"{label}: {verdict}."
     number = f"{signed(one.mean, metric)} {unit_text(metric)}"
     if one.clusters < 2:
         return f"{label}: {number}: {verdict}."
-    p, adjusted = (
-        text if text.startswith("<") else f"= {text}"
-        for text in (p_text(one.p), p_text(one.adjusted))
-    )
+    p, adjusted = p_text(one.p), p_text(one.adjusted)
     interval = f"{signed(one.low, metric)} to {signed(one.high, metric)}"
+    equals = "" if p.startswith("<") else "= "
     return (
-        f"{label}: {number}, 95 % interval {interval} (p {p}, Holm "
-        f"{adjusted.removeprefix('= ')}): {verdict}."
+        f"{label}: {number}, 95 % interval {interval} (p {equals}{p}, Holm {adjusted}): {verdict}."
     )
 
 
@@ -138,30 +124,27 @@ def effect_sentence(one: Effect, metric: str) -> str:
     return contrast_text(over, one.contrast, metric, effect_verdict(one, metric))
 
 
-def _floor_text(p: float) -> str:
-    return f"{p:.3g}" if p >= 0.0001 else f"{p:.5f}"
+def contrasts_of(found: Iterable[Comparison | Effect]) -> list[Contrast]:
+    """Those that could be compared."""
+    return [one.contrast for one in found if one.contrast is not None]
 
 
 def base(contrasts: Sequence[Contrast], noun: str) -> str:
-    """On how many witnesses the tests of a family rest at most, and how low a p these allow."""
-    most = max(contrasts, key=lambda one: one.clusters, default=None)
-    if most is None or most.clusters < 2:
-        return ""
-    series, cluster = counted(most.series, "series"), counted(most.clusters, "cluster")
-    return (
-        f"{series} in {cluster} allow no p below "
-        f"{_floor_text(most.smallest)}{_raised(contrasts, noun)}."
-    )
-
-
-def _raised(contrasts: Sequence[Contrast], noun: str) -> str:
+    """On how many clusters the tests of a family rest at most, and how low a p these allow."""
     asked = [one for one in contrasts if one.clusters >= 2]
-    lowest = min(one.reachable for one in asked)
-    return (
-        f", which Holm over {len(asked)} {noun}s makes {_floor_text(lowest)}"
-        if len(asked) > 1
-        else ""
-    )
+    if not asked:
+        return ""
+    most = max(asked, key=lambda one: one.clusters)
+    series, cluster = counted(most.series, "series"), counted(most.clusters, "cluster")
+    text = f"{series} in {cluster} allow no p below {_floor_text(most.smallest)}"
+    if len(asked) > 1:
+        lowest = _floor_text(min(one.reachable for one in asked))
+        text += f", which Holm over {len(asked)} {noun}s makes {lowest}"
+    return f"{text}."
+
+
+def _floor_text(p: float) -> str:
+    return f"{p:.3g}" if p >= 0.0001 else f"{p:.5f}"
 
 
 def notice(contrasts: Sequence[Contrast], noun: str) -> str:
@@ -169,18 +152,15 @@ def notice(contrasts: Sequence[Contrast], noun: str) -> str:
     could."""
     if not contrasts or any(one.testable for one in contrasts):
         return ""
-    most = max(contrasts, key=lambda one: one.clusters)
     advice = (
         "More worlds, or more recordings that share no incident, could change that; more "
         "seeds cannot."
     )
-    if most.clusters < 2:
-        return (
-            f"No {noun} can be tested: the test series form "
-            f"{counted(most.clusters, 'cluster')}. {advice}"
-        )
+    most = max(one.clusters for one in contrasts)
+    if most < 2:
+        form = f"the test series form {counted(most, 'cluster')}"
+        return f"No {noun} can be tested: {form}. {advice}"
     return (
         f"No {noun} can pass {LEVEL}, whatever the runs had found: {base(contrasts, noun)} "
-        "Intervals are shown, but nothing here is "
-        f"evidence. {advice}"
+        f"Intervals are shown, but nothing here is evidence. {advice}"
     )

@@ -30,52 +30,22 @@ without attack would be defined only where there is a false alarm."""
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesScores:
-    """What a report keeps of a run's scores.
-
-    Attributes:
-        values: series → the metric over its labelled, scored test steps, a fraction or a count; NaN
-        where it is undefined. incidents: (series, number of an incident) of every test step in an
-        incident, labelled or not, scored or not. scored: labelled, scored test steps. attack: those
-        of label 1.
-    """
-
-    values: dict[str, float]
-    incidents: frozenset[tuple[str, int]]
-    scored: int
-    attack: int
-
-
-@dataclass(frozen=True, slots=True)
 class SeriesSteps:
     """A run's test part by series.
 
     Attributes:
         series: series → its labelled, scored test steps, none of them where it has none.
         incidents: (series, number of an incident) of every test step in an incident, labelled or
-        not, scored or not.
+            not, scored or not.
     """
 
     series: dict[str, Scored]
     incidents: frozenset[tuple[str, int]]
 
-
-def read_series(record: RunRecord, metric: str) -> SeriesScores:
-    """Compute a metric for each series of a run's test part, with the run's own threshold.
-
-    Raises:
-        RunError: `scores.parquet` is absent, damaged, or lacks a column.
-    """
-    steps = read_steps(record)
-    return SeriesScores(
-        values={
-            name: series_metric(metric, part, record.result.probability)
-            for name, part in steps.series.items()
-        },
-        incidents=steps.incidents,
-        scored=sum(len(part.labels) for part in steps.series.values()),
-        attack=sum(int((part.labels == 1).sum()) for part in steps.series.values()),
-    )
+    def metric(self, name: str, probability: bool) -> dict[str, float]:
+        """A metric of each series with the run's own threshold, a fraction or a count; NaN where it
+        is undefined."""
+        return {series: _metric(name, steps, probability) for series, steps in self.series.items()}
 
 
 def read_steps(record: RunRecord) -> SeriesSteps:
@@ -84,36 +54,31 @@ def read_steps(record: RunRecord) -> SeriesSteps:
     Raises:
         RunError: `scores.parquet` is absent, damaged, or lacks a column.
     """
-    columns = (
-        pl.col("series").cast(pl.String),
-        pl.col("label").cast(pl.Int8),
-        pl.col("incident").cast(pl.Int64),
-        pl.col("score").cast(pl.Float64),
-        pl.col("threshold").cast(pl.Float64),
-    )
-    test = read_test_part(record, lambda steps: steps.select(columns))
-    touched = test.select("series", "incident").drop_nulls().unique()
-    scored = test.filter(pl.col("label").is_not_null() & SCORED)
-    parts = {
-        str(key[0]): _arrays(part)
-        for key, part in scored.partition_by("series", as_dict=True).items()
+    types = {
+        "series": pl.String,
+        "label": pl.Int8,
+        "incident": pl.Int64,
+        "score": pl.Float64,
+        "threshold": pl.Float64,
     }
-    names = sorted(test["series"].unique())
+    columns = [pl.col(name).cast(kind) for name, kind in types.items()]
+    test = read_test_part(record, lambda steps: steps.select(columns))
+    scored = test.filter(pl.col("label").is_not_null() & SCORED)
+    parts = scored.partition_by("series", as_dict=True)
+    named = {name: parts.get((name,), scored.clear()) for name in sorted(test["series"].unique())}
+    touched = test.select("series", "incident").drop_nulls().unique()
     return SeriesSteps(
-        {name: parts.get(name, _arrays(scored.clear())) for name in names},
+        {
+            name: Scored(*(part[column].to_numpy() for column in ("label", "score", "threshold")))
+            for name, part in named.items()
+        },
         frozenset(touched.iter_rows()),
     )
 
 
-def _arrays(part: pl.DataFrame) -> Scored:
-    return Scored(part["label"].to_numpy(), part["score"].to_numpy(), part["threshold"].to_numpy())
-
-
-def series_metric(metric: str, steps: Scored, probability: bool) -> float:
-    """A metric of one series; NaN where it is undefined, or means nothing because one class was
-    seen only."""
-    if not len(steps.labels) or (metric not in OF_ONE_CLASS and len(np.unique(steps.labels)) < 2):
+def _metric(name: str, steps: Scored, probability: bool) -> float:
+    if not len(steps.labels) or (name not in OF_ONE_CLASS and len(np.unique(steps.labels)) < 2):
         return NAN
-    if metric in RANKING:
-        return ranking_metrics(steps.labels, steps.scores)[metric]
-    return point_metrics(steps.labels, steps.scores, steps.thresholds, probability)[metric]
+    if name in RANKING:
+        return ranking_metrics(steps.labels, steps.scores)[name]
+    return point_metrics(steps.labels, steps.scores, steps.thresholds, probability)[name]

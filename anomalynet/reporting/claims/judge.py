@@ -1,4 +1,5 @@
-"""Does a claim hold on this data? Only where the clusters of series carry it, one way or the other.
+"""Does a claim of the paper hold on this data? Only where the clusters of series carry it, one way
+or the other.
 
 Source: not in the paper, which gives no test.
 """
@@ -6,21 +7,139 @@ Source: not in the paper, which gives no test.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
 
-from anomalynet.reporting.ablation.contrasts import LEVEL, WORSE, Contrast, contrast, family
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from anomalynet.reporting.ablation.arms import SeriesValues, paired_differences, place_of
+from anomalynet.reporting.ablation.contrasts import (
+    LEVEL,
+    WORSE,
+    Contrast,
+    SeriesKey,
+    clusters,
+    contrast,
+    family,
+)
 from anomalynet.reporting.ablation.resampling import smallest_p
-from anomalynet.reporting.claims.evidence import Evidence
-from anomalynet.reporting.claims.ledger import Claim
+from anomalynet.reporting.ablation.series_scores import read_steps
+from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.claims.shares import share_interval
+from anomalynet.reporting.statistics import confusion
 
 Verdict = Literal["holds", "does not hold", "no evidence"]
 HOLDS: Verdict = "holds"
 FAILS: Verdict = "does not hold"
 OPEN: Verdict = "no evidence"
 FEW = "too few"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One row of `claims.yaml`: either pairs or a value.
+
+    Attributes:
+        claim: in words.
+        source: where the paper says so.
+        metrics: it is judged once for each.
+        beats: (better, worse) experiments; the claim holds if it holds for every pair.
+        model: the experiment that must reach `value`, empty where there are pairs.
+        value: a share, fraction.
+    """
+
+    claim: str
+    source: str
+    metrics: tuple[str, ...]
+    beats: tuple[tuple[str, str], ...] = ()
+    model: str = ""
+    value: float = 0.0
+
+
+@cache
+def claims() -> tuple[Claim, ...]:
+    """The rows shipped with the package."""
+    file = files("anomalynet.reporting.claims").joinpath("claims.yaml")
+    return tuple(_claim(**row) for row in yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+def _claim(
+    claim: str,
+    source: str,
+    metrics: list[str],
+    beats: Sequence[Sequence[str]] = (),
+    at_least: Mapping[str, Any] | None = None,
+) -> Claim:
+    pairs = tuple((better, worse) for better, worse in beats)
+    model, value = (at_least["model"], at_least["value"] / 100) if at_least else ("", 0.0)
+    return Claim(claim, source, tuple(metrics), pairs, model, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The runs of a report, read once.
+
+    Attributes:
+        values: experiment → metric → the metric of each series.
+        counts: experiment → series → (true negatives, false positives, false negatives, true
+            positives) over its runs: int64 (4,).
+        clusters: series → its cluster.
+    """
+
+    values: Mapping[str, Mapping[str, SeriesValues]]
+    counts: Mapping[str, Mapping[SeriesKey, NDArray[np.int64]]]
+    clusters: Mapping[SeriesKey, SeriesKey]
+
+    def contrast(self, one: str, other: str, metric: str) -> Contrast:
+        """The metric of `one` minus `other`'s, over clusters of series that both tested."""
+        first, second = (self.values.get(name, {}).get(metric, {}) for name in (one, other))
+        return contrast(paired_differences(first, second), self.clusters)
+
+    def cluster_counts(self, experiment: str) -> NDArray[np.int64]:
+        """Counts of the experiment's decisions over each cluster that it tested: int64 (cluster,
+        4)."""
+        summed: dict[SeriesKey, NDArray[np.int64]] = {}
+        for key, counts in sorted(self.counts.get(experiment, {}).items(), key=str):
+            cluster = self.clusters[key]
+            summed[cluster] = summed.get(cluster, 0) + counts
+        return np.array(list(summed.values()), np.int64).reshape(-1, 4)
+
+
+def gather(models: Sequence[ArmMetrics], metrics: Sequence[str]) -> Evidence:
+    """Read the counted runs of every experiment that has one arm; of one with several it could not
+    be said which the claim is of.
+
+    Raises:
+        RunError: the scores of a run cannot be read.
+    """
+    names = [one.arm.experiment for one in models if one.arm.records]
+    values: dict[str, dict[str, dict[Any, dict[SeriesKey, float]]]] = {}
+    counts: dict[str, dict[SeriesKey, NDArray[np.int64]]] = {}
+    touched: set[tuple[SeriesKey, int]] = set()
+    for arm in (one.arm for one in models if names.count(one.arm.experiment) == 1):
+        if not arm.records:
+            continue
+        own = values[arm.experiment] = {metric: {} for metric in metrics}
+        decided = counts[arm.experiment] = {}
+        for record in (record for repetition in arm.counted for record in repetition.records):
+            place, steps = place_of(record), read_steps(record)
+            world = record.result.world
+            touched |= {((world, name), number) for name, number in steps.incidents}
+            for metric in metrics:
+                found = steps.metric(metric, record.result.probability)
+                own[metric][place] = {(world, name): value for name, value in found.items()}
+            for name, part in steps.series.items():
+                of = confusion(part.labels, part.scores >= part.thresholds)
+                cells = of.true_negatives, of.false_positives, of.false_negatives, of.true_positives
+                before = decided.get((world, name), 0)
+                decided[world, name] = before + np.array(cells, np.int64)
+    every = {key for own_counts in counts.values() for key in own_counts}
+    return Evidence(values, counts, clusters(every, sorted(touched, key=str)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +153,10 @@ class Finding:
         low, high: 95 % interval over clusters: of pairs by bootstrap, of a number by jackknife.
         p: two-sided sign-flip p over clusters; NaN with a number, where the interval decides alone.
         adjusted: the same after Holm's correction over the claim's comparisons.
-        clusters: witnesses.
+        clusters: independent units.
         verdict: of this comparison alone.
         why: why nothing could be found: `FEW` clusters to reach p < 0.05 whatever the data, or a
-        model that was not run, or in several
-            configurations.
+            model that was not run, or in several configurations.
     """
 
     subject: str
@@ -71,24 +189,18 @@ class Judgement:
     def weakest(self) -> Finding:
         """The comparison that speaks most against the claim: one that refutes it, else one that
         leaves it open, else the smallest."""
-        order = (FAILS, OPEN, HOLDS)
-        return min(
-            self.findings,
-            key=lambda one: (
-                order.index(one.verdict),
-                math.inf if math.isnan(one.effect) else one.effect,
-            ),
-        )
+
+        def order(one: Finding) -> tuple[int, float]:
+            effect = math.inf if math.isnan(one.effect) else one.effect
+            return (FAILS, OPEN, HOLDS).index(one.verdict), effect
+
+        return min(self.findings, key=order)
 
 
 def judge(claims: Sequence[Claim], evidence: Evidence) -> tuple[Judgement, ...]:
     """Judge every claim by each of its metrics."""
     return tuple(
-        Judgement(
-            claim,
-            metric,
-            _pairs(claim, metric, evidence) if claim.beats else (_value(claim, metric, evidence),),
-        )
+        Judgement(claim, metric, (_pairs if claim.beats else _value)(claim, metric, evidence))
         for claim in claims
         for metric in claim.metrics
     )
@@ -97,32 +209,22 @@ def judge(claims: Sequence[Claim], evidence: Evidence) -> tuple[Judgement, ...]:
 def _pairs(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]:
     """Paired by series. That *all* are better needs no correction: each must pass by itself. That
     *any* is worse does: Holm."""
-    contrasts = family(
-        [contrast(evidence.differences(*pair, metric), evidence.clusters) for pair in claim.beats]
-    )
-    return tuple(
-        _compared(*pair, one, metric, evidence)
-        for pair, one in zip(claim.beats, contrasts, strict=True)
-    )
+    contrasts = family([evidence.contrast(*pair, metric) for pair in claim.beats])
+    found = []
+    for pair, one in zip(claim.beats, contrasts, strict=True):
+        verdict, why = OPEN, "" if one.smallest < LEVEL else FEW
+        if one.p < LEVEL and one.low > 0:
+            verdict = HOLDS
+        elif one.verdict(metric) == WORSE:
+            verdict = FAILS
+        if missing := [name for name in pair if name not in evidence.values]:
+            why = f"{' and '.join(missing)}: no single arm"
+        numbers = one.mean, one.low, one.high, one.p, one.adjusted
+        found.append(Finding(*pair, *numbers, one.clusters, verdict, why))
+    return tuple(found)
 
 
-def _compared(subject: str, other: str, one: Contrast, metric: str, evidence: Evidence) -> Finding:
-    missing = [name for name in (subject, other) if name not in evidence.values]
-    verdict, why = OPEN, ""
-    if one.p < LEVEL and one.low > 0:
-        verdict = HOLDS
-    elif one.verdict(metric) == WORSE:
-        verdict = FAILS
-    if missing:
-        why = f"{' and '.join(missing)}: no single arm"
-    elif not one.smallest < LEVEL:
-        why = FEW
-    return Finding(
-        subject, other, one.mean, one.low, one.high, one.p, one.adjusted, one.clusters, verdict, why
-    )
-
-
-def _value(claim: Claim, metric: str, evidence: Evidence) -> Finding:
+def _value(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]:
     """A number is reached where the whole interval is at or above it, and missed where the whole
     interval is below it."""
     counts = evidence.cluster_counts(claim.model)
@@ -139,6 +241,5 @@ def _value(claim: Claim, metric: str, evidence: Evidence) -> Finding:
     elif high < claim.value:
         verdict = FAILS
     effect, low, high = (one - claim.value for one in (value, low, high))
-    return Finding(
-        claim.model, "", effect, low, high, math.nan, math.nan, len(counts), verdict, why
-    )
+    numbers = effect, low, high, math.nan, math.nan
+    return (Finding(claim.model, "", *numbers, len(counts), verdict, why),)

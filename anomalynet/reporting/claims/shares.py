@@ -1,5 +1,4 @@
-"""Shares that the decisions of a model give, and how far they would be others with other
-clusters."""
+"""Shares that the decisions of a model give, and their intervals over clusters."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ class Comparison:
 
     Attributes:
         models: data set → experiment → its metrics; the same experiments, in the same order,
-        everywhere. left_out: sentences on experiments that are not compared.
+            everywhere.
+        left_out: sentences on experiments that are not compared.
     """
 
     models: Mapping[str, Mapping[str, ArmMetrics]]
@@ -66,10 +67,11 @@ def compared(records: Mapping[str, Sequence[RunRecord]]) -> Comparison:
     """
     found = _arms(records)
     kept, left_out = _chosen(found)
-    models = {data: aggregate([own[name][0] for name in kept]) for data, own in found.items()}
-    return Comparison(
-        {data: dict(zip(kept, own, strict=True)) for data, own in models.items()}, left_out
-    )
+    models = {
+        data: dict(zip(kept, aggregate([own[name][0] for name in kept]), strict=True))
+        for data, own in found.items()
+    }
+    return Comparison(models, left_out)
 
 
 def _arms(records: Mapping[str, Sequence[RunRecord]]) -> dict[str, dict[str, list[Arm]]]:
@@ -106,27 +108,21 @@ def _chosen(
 def blocks_of(comparison: Comparison, metric: str) -> Blocks:
     """A metric's mean over the repetitions of each block; a block in which a model has no value is
     left out for all."""
-    names, rows, left_out = [], [], []
+    rows, left_out = {}, []
     for data, models in comparison.models.items():
         worlds = sorted({world for one in models.values() for world in one.arm.worlds})
         for world in worlds if len(worlds) > 1 else [None]:
             name = data if world is None else f"{data}, world {world}"
             row = [
-                one.summary(metric).mean if world is None else in_world(one, world, metric).mean
+                (one.summary(metric) if world is None else in_world(one, world, metric)).mean
                 for one in models.values()
             ]
-            undefined = [
-                title
-                for title, value in zip(comparison.titles.values(), row, strict=True)
-                if math.isnan(value)
-            ]
+            pairs = zip(comparison.titles.values(), row, strict=True)
+            undefined = ", ".join(title for title, value in pairs if math.isnan(value))
             if undefined:
-                left_out.append(f"{name} (no value: {', '.join(undefined)})")
-                continue
-            names.append(name)
-            rows.append(row)
-    return Blocks(
-        tuple(names),
-        np.array(rows, dtype=np.float64).reshape(len(rows), len(comparison.experiments)),
-        tuple(left_out),
-    )
+                left_out.append(f"{name} (no value: {undefined})")
+            else:
+                rows[name] = row
+    values = np.array(list(rows.values()), dtype=np.float64)
+    shape = len(rows), len(comparison.experiments)
+    return Blocks(tuple(rows), values.reshape(shape), tuple(left_out))

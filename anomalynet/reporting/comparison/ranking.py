@@ -1,43 +1,23 @@
-"""Do models differ over blocks? Ranks, Friedman's test, and Wilcoxon's signed-rank test of each
-pair with Holm's correction.
+"""Do models differ over blocks? Ranks and Friedman's test, in words and as a figure.
 
 Source: not in the paper. Demšar: Statistical Comparisons of Classifiers over Multiple Data Sets,
-JMLR 7, 2006; pairs by Wilcoxon and Holm instead of ranks by Nemenyi: Benavoli, Corani, Mangili,
-JMLR 17, 2016.
+JMLR 7, 2006.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalynet.reporting.ablation.resampling import holm
+from anomalynet.reporting.ablation.contrasts import LEVEL
+from anomalynet.reporting.statistics import NAN
 
-LEVEL = 0.05
-NAN = float("nan")
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two models, by their place.
-
-    Attributes:
-        better, worse: blocks in which the first has the better or worse value; equal ones are
-        neither. difference: mean over blocks of the first minus the second. p: two-sided; 1 where
-        all blocks are equal, NaN with fewer than two. adjusted: after Holm's correction over all
-        pairs.
-    """
-
-    first: int
-    second: int
-    better: int
-    worse: int
-    difference: float
-    p: float
-    adjusted: float
+ROUGH = 10
+"""Most blocks with which Friedman's p is a rough approximation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +28,9 @@ class Ranking:
         ranks: (blocks, models) 1 is best, ties share their mean.
         mean: (models,) mean rank.
         statistic, p: Friedman's χ², corrected for ties; NaN with fewer than two blocks or three
-        models, or where all are equal. least_p: the p of Friedman's test if all blocks ranked
-        alike: no data of so many blocks can give a lower one. pairs: all pairs, in order.
-        least_adjusted: the lowest adjusted p of a pair that so many blocks and pairs allow.
+            models, or where all are equal.
+        least_p: the p of Friedman's test if all blocks ranked alike: no data of so many blocks can
+            give a lower one.
     """
 
     ranks: NDArray[np.float64]
@@ -58,30 +38,33 @@ class Ranking:
     statistic: float
     p: float
     least_p: float
-    pairs: tuple[Pair, ...]
-    least_adjusted: float
 
-    def differ(self, one: int, other: int) -> bool:
-        """Whether a pair differs at the level, both tests asked: pairs are only looked at where
-        Friedman's test finds a difference."""
-        pair = next(pair for pair in self.pairs if {pair.first, pair.second} == {one, other})
-        return bool(self.p < LEVEL and pair.adjusted < LEVEL)
+    @property
+    def order(self) -> list[int]:
+        """Models from the best mean rank to the worst."""
+        return sorted(range(len(self.mean)), key=lambda one: (self.mean[one], one))
 
-    def cliques(self) -> list[tuple[int, ...]]:
-        """Maximal runs of models, by mean rank, of which no two differ; single models are none."""
-        order = [int(place) for place in np.argsort(self.mean, kind="stable")]
-        found: list[tuple[int, ...]] = []
-        reached = 0
-        for start in range(len(order)):
-            stop = start + 1
-            while stop < len(order) and not any(
-                self.differ(order[stop], one) for one in order[start:stop]
-            ):
-                stop += 1
-            if stop > reached and stop - start > 1:
-                found.append(tuple(order[start:stop]))
-            reached = max(reached, stop)
-        return found
+    @property
+    def verdict(self) -> str:
+        """What the test says, or that so few blocks cannot say it."""
+        blocks, models = self.ranks.shape
+        if blocks < 2:
+            return (
+                "One block is no sample: nothing can be tested. The ranks above are its order of "
+                "models and no more."
+            )
+        if math.isnan(self.p):
+            return "All models have the same value in every block: there is nothing to test."
+        text = (
+            f"Friedman's χ² = {self.statistic:.2f}, p = {_p_text(self.p)} over {blocks} blocks and "
+            f"{models} models"
+        )
+        if blocks <= ROUGH:
+            least = _p_text(self.least_p)
+            text += f"; with so few blocks p is rough, and if all ranked alike it would be {least}"
+        if self.p < LEVEL:
+            return f"{text}. The ranks differ."
+        return f"{text}. No evidence that any model's ranks differ."
 
 
 def rank(values: NDArray[np.float64], higher_is_better: bool) -> Ranking:
@@ -91,62 +74,49 @@ def rank(values: NDArray[np.float64], higher_is_better: bool) -> Ranking:
         values: (blocks, models) without NaN.
         higher_is_better: of the metric.
     """
-    from scipy.stats import chi2, rankdata
+    from scipy.stats import chi2, friedmanchisquare, rankdata
 
     blocks, models = values.shape
     ranks = rankdata(-values if higher_is_better else values, axis=1)
-    statistic, p = _friedman(values)
-    pairs = [(one, other) for one, other in combinations(range(models), 2)]
-    raw = [_wilcoxon(values[:, one] - values[:, other]) for one, other in pairs]
-    adjusted = holm(raw)
-    least = 2.0 ** (1 - blocks) if blocks > 1 else NAN
-    return Ranking(
-        ranks=ranks,
-        mean=ranks.mean(axis=0) if blocks else np.full(models, NAN),
-        statistic=statistic,
-        p=p,
-        least_p=float(chi2.sf(blocks * (models - 1), models - 1))
-        if blocks > 1 and models > 2
-        else NAN,
-        pairs=tuple(
-            _pair(values, pair, higher_is_better, each, float(corrected))
-            for pair, each, corrected in zip(pairs, raw, adjusted, strict=True)
-        ),
-        least_adjusted=min(1.0, least * len(pairs)) if blocks > 1 else NAN,
-    )
-
-
-def _friedman(values: NDArray[np.float64]) -> tuple[float, float]:
-    from scipy.stats import friedmanchisquare
-
-    blocks, models = values.shape
-    if blocks < 2 or models < 3 or (values == values[:, :1]).all():
-        return NAN, NAN
+    mean = ranks.mean(axis=0) if blocks else np.full(models, NAN)
+    if blocks < 2 or models < 3:
+        return Ranking(ranks, mean, NAN, NAN, NAN)
+    least = float(chi2.sf(blocks * (models - 1), models - 1))
+    if (values == values[:, :1]).all():
+        return Ranking(ranks, mean, NAN, NAN, least)
     found = friedmanchisquare(*values.T)
-    return float(found.statistic), float(found.pvalue)
+    return Ranking(ranks, mean, float(found.statistic), float(found.pvalue), least)
 
 
-def _wilcoxon(differences: NDArray[np.float64]) -> float:
-    """Exact without ties and zeros up to 50 blocks, and with them up to 13; zeros are left out."""
-    from scipy.stats import wilcoxon
+def draw(
+    name: str, ranking: Ranking, titles: Sequence[str], heading: str, foot: str
+) -> dict[str, bytes]:
+    """Models on the line of mean ranks, as file name → content, SVG and PNG."""
+    from matplotlib.figure import Figure
 
-    if len(differences) < 2:
-        return NAN
-    if not differences.any():
-        return 1.0
-    return float(wilcoxon(differences).pvalue)
+    from anomalynet.reporting.figures import encode, style
+
+    models, left = len(titles), (len(titles) + 1) // 2
+    with style():
+        figure = Figure(figsize=(9.0, 1.7 + 0.34 * left), layout="constrained")
+        axes = figure.subplots()
+        axes.set_xlim(1 - 0.42 * (models - 1), models + 0.42 * (models - 1))
+        axes.set_ylim(left + 0.9, -1.0)
+        axes.axis("off")
+        axes.plot([1, models], [0, 0], color="black", linewidth=1.0)
+        for tick in range(1, models + 1):
+            axes.plot([tick, tick], [0, -0.2], color="black", linewidth=1.0)
+            axes.text(tick, -0.3, str(tick), ha="center", va="bottom")
+        for at, model in enumerate(ranking.order):
+            first, mean = at < left, float(ranking.mean[model])
+            line = (at if first else models - 1 - at) + 0.8
+            edge, side = (1 - 0.04 * models, "right") if first else (1.04 * models, "left")
+            axes.plot([mean, mean, edge], [0, line, line], color="#606060", linewidth=0.8)
+            axes.text(edge, line, f" {titles[model]} ({mean:.2f}) ", ha=side, va="center")
+        figure.suptitle(heading, x=0.012, ha="left", fontsize=11, fontweight="bold")
+        figure.supxlabel(foot, fontsize=7, color="#404040", x=0.012, ha="left")
+        return {f"{name}.{suffix}": content for suffix, content in encode(figure)}
 
 
-def _pair(
-    values: NDArray[np.float64],
-    pair: tuple[int, int],
-    higher_is_better: bool,
-    p: float,
-    adjusted: float,
-) -> Pair:
-    difference = values[:, pair[0]] - values[:, pair[1]]
-    above, below = int((difference > 0).sum()), int((difference < 0).sum())
-    better, worse = (above, below) if higher_is_better else (below, above)
-    return Pair(
-        *pair, better, worse, float(difference.mean()) if len(difference) else NAN, p, adjusted
-    )
+def _p_text(value: float) -> str:
+    return f"{value:.4f}" if value >= 0.0001 else f"{value:.1e}"

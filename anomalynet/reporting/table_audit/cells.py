@@ -8,8 +8,9 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Literal
 
-from anomalynet.reporting.table_audit.cone import Vector
-
+Vector = tuple[int, ...]
+"""Four whole numbers in the order tn, fp, fn, tp. Attack is the positive class."""
+Interval = tuple[Fraction, Fraction]
 Unit = Literal["percent", "fraction"]
 Rounding = Literal["half", "truncate"]
 
@@ -23,12 +24,9 @@ RATIOS: dict[str, tuple[Vector, Vector]] = {
     "accuracy": ((1, 0, 0, 1), (1, 1, 1, 1)),
     "prevalence": ((0, 0, 1, 1), (1, 1, 1, 1)),
 }
-"""Metrics that are a ratio of sums of (tn, fp, fn, tp): numerator and denominator. Attack is the
-positive class."""
-
+"""Metrics that are a ratio of sums of the counts: numerator and denominator."""
 CURVED = ("balanced_accuracy", "mcc")
 """Metrics that are not."""
-
 METRICS = (*(name for name in RATIOS if name != "prevalence"), *CURVED, "prevalence")
 COUNTS: dict[str, Vector] = {
     "tn": (1, 0, 0, 0),
@@ -39,19 +37,7 @@ COUNTS: dict[str, Vector] = {
 }
 PER_CLASS = ("accuracy_normal", "accuracy_attack")
 """Columns that some tables have and that no confusion matrix defines."""
-
-ALIASES = {
-    "specificity": "recall_normal",
-    "tnr": "recall_normal",
-    "sensitivity": "recall_attack",
-    "tpr": "recall_attack",
-    "ppv": "precision_attack",
-    "npv": "precision_normal",
-    "total": "n",
-}
 COLUMNS = (*METRICS, *COUNTS, *PER_CLASS)
-
-MISSING = frozenset({"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "~"})
 
 SLACK = Fraction(1, 10**6)
 """How much further than its rounding a share may be off: metrics computed in 32 bits are wrong by
@@ -71,9 +57,8 @@ class Cell:
     @property
     def possible(self) -> bool:
         """Whether the number lies where its metric can lie."""
-        return self.column in COUNTS or (
-            self.high >= (-1 if self.column == "mcc" else 0) and self.low <= 1
-        )
+        least = -1 if self.column == "mcc" else 0
+        return self.column in COUNTS or (self.high >= least and self.low <= 1)
 
     @property
     def may_be_undefined(self) -> bool:
@@ -91,11 +76,6 @@ def number(text: str) -> Decimal | None:
     return found if found.is_finite() and abs(found.adjusted()) < 30 else None
 
 
-def missing(text: str) -> bool:
-    """Whether a cell says that it holds nothing."""
-    return text.strip().lower() in MISSING
-
-
 def cell(column: str, text: str, unit: Unit, rounding: Rounding) -> Cell:
     """Read a printed number.
 
@@ -104,7 +84,7 @@ def cell(column: str, text: str, unit: Unit, rounding: Rounding) -> Cell:
         text: the number as printed: its decimals say how far it was rounded.
         unit: of the number, unless it has a `%`.
         rounding: `half` allows half a unit of the last decimal either way, `truncate` a unit away
-        from zero.
+            from zero.
 
     Raises:
         ValueError: the text is no number.
@@ -116,8 +96,9 @@ def cell(column: str, text: str, unit: Unit, rounding: Rounding) -> Cell:
         return Cell(column, text, unit, Fraction(shown), Fraction(shown))
     own: Unit = "percent" if text.strip().endswith("%") else unit
     scale = 100 if own == "percent" else 1
-    exponent = shown.as_tuple().exponent
-    value, step = Fraction(shown) / scale, Fraction(10) ** int(exponent) / scale
-    below = step / 2 if rounding == "half" else step if value <= 0 else Fraction(0)
-    above = step / 2 if rounding == "half" else step if value >= 0 else Fraction(0)
+    value = Fraction(shown) / scale
+    step = Fraction(10) ** int(shown.as_tuple().exponent) / scale
+    below = above = step / 2
+    if rounding == "truncate":
+        below, above = step * (value <= 0), step * (value >= 0)
     return Cell(column, text, own, value - below - SLACK, value + above + SLACK)

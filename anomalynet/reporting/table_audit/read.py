@@ -16,10 +16,25 @@ from typing import Literal
 import yaml
 
 from anomalynet.errors import DataError, Problem
-from anomalynet.reporting.table_audit.cells import ALIASES, COLUMNS, COUNTS, missing, number
+from anomalynet.reporting.table_audit.cells import COLUMNS, COUNTS, number
 
 FORMATS = (".csv", ".tsv", ".md", ".yaml", ".yml", ".json")
 MOST_BYTES = 16 * 1024 * 1024
+MISSING = frozenset({"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "~"})
+PLAIN = ("precision", "recall", "f1", "f1_score")
+"""Headings that name a metric but no class."""
+ALIASES = {
+    "specificity": "recall_normal",
+    "tnr": "recall_normal",
+    "sensitivity": "recall_attack",
+    "tpr": "recall_attack",
+    "ppv": "precision_attack",
+    "npv": "precision_normal",
+    "total": "n",
+}
+
+Line = tuple[int, Sequence[tuple[str, str]]]
+"""A row's line, and its (heading, text) pairs in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +48,12 @@ class PrintedRow:
 
 @dataclass(frozen=True, slots=True)
 class PrintedTable:
-    """What a file holds."""
+    """What a file holds; `ignored`: headings that mean no metric of a confusion matrix, each with
+    the nearest that does."""
 
     name: str
     rows: tuple[PrintedRow, ...]
     ignored: tuple[str, ...]
-    """Headings that mean no metric of a confusion matrix, each with the nearest that does."""
-
-
-Line = tuple[int, Sequence[tuple[str, str]]]
-"""A row's line, and its (heading, text) pairs in order."""
-
-
-PLAIN = ("precision", "recall", "f1", "f1_score")
-"""Headings that name a metric but no class."""
 
 
 def read_table(path: Path, of: Literal["attack", "normal"] | None = None) -> PrintedTable:
@@ -58,25 +65,21 @@ def read_table(path: Path, of: Literal["attack", "normal"] | None = None) -> Pri
     Raises:
         DataError: the file cannot be read, or holds no such table; every problem, one line each.
     """
-    if path.suffix.lower() not in FORMATS:
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
         raise DataError(
             f"{path}: not a table that can be audited", f"a file that ends in {', '.join(FORMATS)}"
         )
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise DataError(
-                f"{path}: larger than {MOST_BYTES // 2**20} MiB, which is no printed table"
-            )
+            raise DataError(f"{path}: larger than {MOST_BYTES // 2**20} MiB, not a printed table")
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: not UTF-8 text (byte {error.start})", "save it as UTF-8"
-        ) from error
-    return parse(
-        text, path.name if path.parent == Path() else str(path), path.suffix.lower(), of=of
-    )
+        told = f"{path}: not UTF-8 text (byte {error.start})"
+        raise DataError(told, "save it as UTF-8") from error
+    return parse(text, str(path), suffix, of=of)
 
 
 def parse(
@@ -102,39 +105,32 @@ def parse(
     if suffix in (".yaml", ".yml", ".json"):
         lines = list(_mapped(text, name, suffix, under, problems))
     else:
-        lines = list(_gridded(text, name, suffix, problems))
-    named = [
-        (line, [(_named(heading, of), cell) for heading, cell in pairs]) for line, pairs in lines
-    ]
-    table = _checked(named, name, problems)
+        fields = _markdown(text) if suffix == ".md" else _delimited(text, name, suffix, problems)
+        lines = list(_gridded(fields, name, problems))
+    table = _checked(lines, name, of, problems)
     if problems:
-        raise DataError(
-            "\n".join(map(str, problems)),
-            f"columns: model, {', '.join(COLUMNS)}; any of them may be missing",
-        )
+        known = f"columns: model, {', '.join(COLUMNS)}; any of them may be missing"
+        raise DataError("\n".join(map(str, problems)), known)
     return table
 
 
-def _gridded(text: str, name: str, suffix: str, problems: list[Problem]) -> Iterator[Line]:
-    """Rows below a line of headings; lines that are empty or begin with `#` are skipped, in
-    Markdown whatever is no table line."""
-    header: list[str] | None = None
-    for line, fields in (
-        _markdown(text) if suffix == ".md" else _delimited(text, name, suffix, problems)
-    ):
-        if header is None:
-            header = fields
-        elif len(fields) != len(header):
-            problems.append(
-                Problem(f"{name}:{line}", f"{len(fields)} cells under {len(header)} headings")
-            )
-        else:
+def _gridded(
+    lines: Iterator[tuple[int, list[str]]], name: str, problems: list[Problem]
+) -> Iterator[Line]:
+    """Rows below a line of headings."""
+    _, header = next(lines, (0, []))
+    for line, fields in lines:
+        if len(fields) == len(header):
             yield line, list(zip(header, fields, strict=True))
+        else:
+            told = f"{len(fields)} cells under {len(header)} headings"
+            problems.append(Problem(f"{name}:{line}", told))
 
 
 def _delimited(
     text: str, name: str, suffix: str, problems: list[Problem]
 ) -> Iterator[tuple[int, list[str]]]:
+    """Lines that are empty or begin with `#` are skipped."""
     reader = csv.reader(io.StringIO(text), delimiter="\t" if suffix == ".tsv" else ",", strict=True)
     line = 1
     try:
@@ -147,14 +143,12 @@ def _delimited(
 
 
 def _markdown(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Whatever is no table line is skipped."""
     for line, content in enumerate(text.splitlines(), start=1):
         bare = content.strip()
-        if not bare.startswith("|") or re.fullmatch(r"[|:\-\s]+", bare):
-            continue
-        yield (
-            line,
-            [field.strip().strip("*_` ") for field in re.split(r"(?<!\\)\|", bare.strip("|"))],
-        )
+        if bare.startswith("|") and not re.fullmatch(r"[|:\-\s]+", bare):
+            fields = re.split(r"(?<!\\)\|", bare.strip("|"))
+            yield line, [field.strip().strip("*_` ") for field in fields]
 
 
 def _mapped(
@@ -165,80 +159,66 @@ def _mapped(
     try:
         if suffix == ".json":
             json.loads(text)
-        root = yaml.compose(
-            text.replace("\t", " ") if suffix == ".json" else text, Loader=yaml.SafeLoader
-        )
+            text = text.replace("\t", " ")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
     except json.JSONDecodeError as error:
         problems.append(Problem(f"{name}:{error.lineno}", f"not JSON: {error.msg}"))
         return
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
+        what = getattr(error, "problem", None) or type(error).__name__
         where = f"{name}:{mark.line + 1}" if mark else name
-        problems.append(
-            Problem(where, f"not YAML: {getattr(error, 'problem', None) or type(error).__name__}")
-        )
+        problems.append(Problem(where, f"not YAML: {what}"))
         return
     if under is not None and isinstance(root, yaml.MappingNode):
         root = next((value for key, value in root.value if key.value == under), root)
+    rows = []
     if isinstance(root, yaml.SequenceNode):
         rows = [(None, node) for node in root.value]
     elif isinstance(root, yaml.MappingNode):
-        rows = list(root.value)
-    else:
-        return
+        rows = root.value
     for key, node in rows:
         line = (key or node).start_mark.line + 1
-        flat = isinstance(node, yaml.MappingNode) and all(
-            isinstance(part, yaml.ScalarNode) for pair in node.value for part in pair
-        )
-        if not flat or (key is not None and not isinstance(key, yaml.ScalarNode)):
+        pairs = node.value if isinstance(node, yaml.MappingNode) else None
+        parts = [key or node] if pairs is None else [part for pair in pairs for part in pair]
+        scalars = [*parts, *([key] if key else [])]
+        if pairs is None or not all(isinstance(part, yaml.ScalarNode) for part in scalars):
             problems.append(Problem(f"{name}:{line}", "a row is a mapping of columns to numbers"))
             continue
-        pairs = [(column.value, value.value) for column, value in node.value]
-        yield line, pairs if key is None else [("model", key.value), *pairs]
+        cells = [(column.value, value.value) for column, value in pairs]
+        yield line, cells if key is None else [("model", key.value), *cells]
 
 
-def _column(heading: str) -> str:
+def _column(heading: str, of: str | None) -> str:
     """A heading as a column's name: `Precision (Attack), %` is precision_attack."""
     name = re.sub(r"[^a-z0-9]+", "_", heading.lower()).strip("_")
+    if of and name in PLAIN:
+        return f"{name.removesuffix('_score')}_{of}"
     return ALIASES.get(name, name)
 
 
-def _named(heading: str, of: str | None) -> str:
-    """A heading with the class that it leaves out."""
-    name = _column(heading)
-    return f"{name.removesuffix('_score')}_{of}" if of and name in PLAIN else heading
-
-
-def _checked(lines: Sequence[Line], name: str, problems: list[Problem]) -> PrintedTable:
+def _checked(
+    lines: Sequence[Line], name: str, of: str | None, problems: list[Problem]
+) -> PrintedTable:
     rows: list[PrintedRow] = []
     ignored: dict[str, str] = {}
     models: set[str] = set()
     for line, pairs in lines:
-        where, model = f"{name}:{line}", ""
+        where, model = f"{name}:{line}", None
         cells: dict[str, str] = {}
         for heading, text in pairs:
-            column = _column(heading)
+            column = _column(heading, of)
             if column == "model":
                 model = text
             elif column not in COLUMNS:
-                near = difflib.get_close_matches(column, COLUMNS, n=1, cutoff=0.8)
-                told = (
-                    "of which class? --of attack reads it so"
-                    if column in PLAIN
-                    else f"did you mean {near[0]}?"
-                    if near
-                    else ""
-                )
-                ignored[heading] = f"{heading} ({told})" if told else heading
+                ignored[heading] = heading + _hint(column)
             elif column in cells:
                 problems.append(Problem(where, f"two cells for {column}"))
-            elif not missing(text):
+            elif text.strip().lower() not in MISSING:
                 cells[column] = text.strip()
-                problems += [
-                    Problem(where, f"{column}: {what}") for what in [_wrong(column, text)] if what
-                ]
-        if not any(_column(heading) == "model" for heading, _ in pairs):
+                if wrong := _wrong(column, text):
+                    problems.append(Problem(where, f"{column}: {text!r} {wrong}"))
+        if model is None:
             problems.append(Problem(where, "no column `model`"))
         unique = f"{model} (line {line})" if model in models else model or f"row {len(rows) + 1}"
         models.add(unique)
@@ -249,15 +229,19 @@ def _checked(lines: Sequence[Line], name: str, problems: list[Problem]) -> Print
     return PrintedTable(name, tuple(rows), tuple(ignored.values()))
 
 
+def _hint(column: str) -> str:
+    if column in PLAIN:
+        return " (of which class? --of attack reads it so)"
+    near = difflib.get_close_matches(column, COLUMNS, n=1, cutoff=0.8)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
 def _wrong(column: str, text: str) -> str | None:
-    if "±" in text or "+-" in text or "+/-" in text:
-        return (
-            f"{text!r} is a mean over runs, whose metrics need not fit one confusion matrix; "
-            "give one run's"
-        )
+    if any(sign in text for sign in ("±", "+-", "+/-")):
+        return "is a mean over runs, which need not fit one confusion matrix; give one run's"
     shown = number(text)
     if shown is None:
-        return f"{text!r} is no number"
+        return "is no number"
     if column in COUNTS and (shown < 0 or shown != shown.to_integral_value() or "%" in text):
-        return f"{text!r} is no count"
+        return "is no count"
     return None

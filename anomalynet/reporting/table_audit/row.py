@@ -5,66 +5,76 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from decimal import Decimal
+from itertools import combinations, pairwise
 from typing import Literal
 
-from anomalynet.reporting.table_audit import digits
 from anomalynet.reporting.table_audit.cells import (
     COUNTS,
     METRICS,
     PER_CLASS,
     RATIOS,
     Cell,
+    Interval,
     Rounding,
+    cell,
 )
-from anomalynet.reporting.table_audit.cone import ORTHANT, Cone, Interval, Vector
-from anomalynet.reporting.table_audit.region import conditions, defines, solve, sums_above_zero
+from anomalynet.reporting.table_audit.cone import solve
 
 Cells = Mapping[str, Cell]
 F1 = Literal["above", "below", "not the mean"]
+CLASSES = ("normal", "attack")
 
 HELLY = 4
 """Ratios are convex sets of matrices, which have three dimensions: where they have no common point,
 some four of them have none (Helly)."""
 
 MOST_REPLACED = 3
+ONE_DIGIT, EXCHANGED = "one digit differs", "two digits exchanged"
 
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A cell, and what it must be instead where the other cells are true; `needed` None: it must be
-    empty, 0/0."""
+    """A cell, and what it must be instead where the other cells are true.
+
+    Attributes:
+        needed: its range, a fraction; None: it must be empty, 0/0.
+        value: to print, with as many decimals as the printed one; of one digit changed or two
+            exchanged, where such a value fits.
+        slip: `ONE_DIGIT` or `EXCHANGED`.
+    """
 
     column: str
     printed: str
-    needed: Interval | None
     value: str | None
-    """The value to print, with as many decimals as the printed one; of one digit changed or two
-    exchanged, where such a value fits."""
+    needed: Interval | None
     slip: str | None
-    """`one digit differs` or `two digits exchanged`."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowAudit:
-    """What is known of a row."""
+    """What is known of a row.
+
+    Attributes:
+        conflicts: smallest sets of cells that no confusion matrix gives; empty for a row that can
+            be true.
+        repairs: the fewest cells to replace so that the row can be true: each way to do it.
+        f1: class → how its printed F1 lies to the precision and recall beside it, where these three
+            alone cannot be true.
+        implied: what each metric that is not printed must be; empty for a row that cannot be true.
+        readings: class → the prevalence that its precision and both recalls imply, where all three
+            are printed.
+    """
 
     model: str
     line: int
     cells: Cells
     conflicts: tuple[tuple[str, ...], ...]
-    """Smallest sets of cells that no confusion matrix gives; empty for a row that can be true."""
     repairs: tuple[tuple[Replacement, ...], ...]
-    """The fewest cells to replace so that the row can be true: each way to do it."""
-    implied: Mapping[str, Interval]
-    """What each metric that is not printed must be; empty for a row that cannot be true."""
     f1: Mapping[str, F1]
-    """Class → how its printed F1 lies to the precision and recall beside it, where these three
-    alone cannot be true."""
+    implied: Mapping[str, Interval]
     prevalence: Interval | None
     readings: Mapping[str, Interval]
-    """Class → the prevalence that its precision and both recalls imply, where all three are
-    printed."""
 
     @property
     def possible(self) -> bool:
@@ -81,104 +91,78 @@ def audit_row(model: str, line: int, cells: Cells, rounding: Rounding = "half") 
         cells: column → cell.
         rounding: as the cells were read; a suggested value is read alike.
     """
-    proved = {column: cell for column, cell in cells.items() if column not in PER_CLASS}
+    proved = provable(cells)
     region = solve(proved.values(), narrow=True)
     conflicts = tuple(_conflicts(proved)) if region.empty else ()
-    implied = (
-        {}
-        if region.empty
-        else {
-            name: found for name in METRICS if name not in cells and (found := region.range(name))
-        }
-    )
-    readings = {
-        class_: found
-        for class_ in ("normal", "attack")
-        if (found := implied_prevalence(proved, class_))
-    }
-    repairs = _repairs(proved, conflicts, rounding) if conflicts else ()
-    f1 = {class_: verdict for class_ in ("normal", "attack") if (verdict := _f1(proved, class_))}
+    implied = {name: region.range(name) for name in METRICS if name not in cells}
+    readings = {name: _implied_prevalence(proved, name) for name in CLASSES}
+    f1 = {name: _f1(proved, name) for name in CLASSES}
     return RowAudit(
-        model, line, cells, conflicts, repairs, implied, f1, region.range("prevalence"), readings
+        model=model,
+        line=line,
+        cells=cells,
+        conflicts=conflicts,
+        repairs=_repairs(proved, conflicts, rounding) if conflicts else (),
+        f1={name: verdict for name, verdict in f1.items() if verdict},
+        implied={name: bounds for name, bounds in implied.items() if bounds},
+        prevalence=region.range("prevalence"),
+        readings={name: bounds for name, bounds in readings.items() if bounds},
     )
 
 
-def excluded(cells: Cells) -> bool:
-    """Whether it is proven that no confusion matrix gives a row's cells."""
-    return solve(cell for column, cell in cells.items() if column not in PER_CLASS).empty
+def provable(cells: Cells) -> dict[str, Cell]:
+    """The cells that a confusion matrix defines."""
+    return {column: own for column, own in cells.items() if column not in PER_CLASS}
 
 
-def implied_prevalence(cells: Cells, class_: str) -> Interval | None:
+def _implied_prevalence(cells: Cells, class_: str) -> Interval | None:
     """Share of attack that one class's precision and both recalls allow; None where one is missing
     or they exclude each other."""
-    used = [
-        cells[name]
-        for name in (f"precision_{class_}", "recall_normal", "recall_attack")
-        if name in cells
-    ]
-    return solve(used).range("prevalence") if len(used) == 3 else None
+    names = (f"precision_{class_}", "recall_normal", "recall_attack")
+    if not set(names) <= cells.keys():
+        return None
+    return solve(cells[name] for name in names).range("prevalence")
 
 
-def f1_cells(class_: str) -> set[str]:
+def f1_cells(class_: str) -> tuple[str, str, str]:
     """The columns of a class's F1 and of what it is the harmonic mean of."""
-    return {f"{name}_{class_}" for name in ("precision", "recall", "f1")}
+    return f"precision_{class_}", f"recall_{class_}", f"f1_{class_}"
 
 
 def _f1(cells: Cells, class_: str) -> F1 | None:
     """What is wrong with an F1, by the printed numbers; None unless no precision and recall within
     their rounding give it."""
-    if (
-        not f1_cells(class_) <= set(cells)
-        or not solve([cells[name] for name in sorted(f1_cells(class_))]).empty
-    ):
+    own = [cells[name] for name in f1_cells(class_) if name in cells]
+    if len(own) < 3 or not solve(own).empty:
         return None
-    precision, recall, f1 = (
-        cells[f"{name}_{class_}"].low + cells[f"{name}_{class_}"].high
-        for name in ("precision", "recall", "f1")
-    )
-    return (
-        "above"
-        if f1 > max(precision, recall)
-        else "below"
-        if f1 < min(precision, recall)
-        else "not the mean"
-    )
+    precision, recall, f1 = (one.low + one.high for one in own)
+    if min(precision, recall) <= f1 <= max(precision, recall):
+        return "not the mean"
+    return "above" if f1 > precision else "below"
 
 
 def _conflicts(cells: Cells) -> Iterator[tuple[str, ...]]:
     """Every smallest set of ratios that exclude each other; one set where balanced accuracy, MCC or
     counts are needed."""
-    yield from (impossible := [(name,) for name, cell in cells.items() if not cell.possible])
-    ratios = [cell for name, cell in cells.items() if name in RATIOS and cell.possible]
-    found = [set(names) for names in _excluding(ratios, ORTHANT, (), ())]
-    yield from (
-        tuple(name for name in cells if name in names)
-        for names in found
-        if not any(other < names for other in found)
-    )
-    if found or impossible:
-        return
-    needed = list(cells)
-    for name in list(cells):
-        rest = [other for other in needed if other != name]
-        if solve([cells[other] for other in rest]).empty:
-            needed = rest
-    yield tuple(needed)
+    impossible = [(name,) for name, own in cells.items() if not own.possible]
+    ratios = [name for name, own in cells.items() if name in RATIOS and own.possible]
+    found: list[tuple[str, ...]] = []
+    for size in range(1, HELLY + 1):
+        for names in combinations(ratios, size):
+            if not any(set(smaller) <= set(names) for smaller in found) and _excluded(cells, names):
+                found.append(names)
+    yield from impossible
+    yield from sorted(found, key=lambda names: [ratios.index(name) for name in names])
+    if not found and not impossible:
+        needed = tuple(cells)
+        for name in cells:
+            rest = tuple(other for other in needed if other != name)
+            needed = rest if _excluded(cells, rest) else needed
+        yield needed
 
 
-def _excluding(
-    ratios: Sequence[Cell], cone: Cone, taken: tuple[str, ...], positive: Sequence[Vector]
-) -> Iterator[tuple[str, ...]]:
-    """Sets of up to four cells, `taken` among them, that no matrix of the cone gives; no set that
-    begins like another."""
-    for place, cell in enumerate(ratios):
-        names, sums, part = (*taken, cell.column), [*positive, *sums_above_zero([cell])], cone
-        for condition in conditions([cell]):
-            part = part.cut(condition)
-        if not part.rays or not defines(part, sums):
-            yield names
-        elif len(names) < HELLY:
-            yield from _excluding(ratios[place + 1 :], part, names, sums)
+def _excluded(cells: Cells, names: Sequence[str]) -> bool:
+    return solve(cells[name] for name in names).empty
 
 
 def _repairs(
@@ -190,17 +174,14 @@ def _repairs(
     for size in range(1, MOST_REPLACED + 1):
         found = []
         for names in combinations(touched, size):
-            rest = {name: cell for name, cell in cells.items() if name not in names}
-            if (
-                all(set(names) & set(conflict) for conflict in conflicts)
-                and not solve(rest.values()).empty
-            ):
+            rest = {name: own for name, own in cells.items() if name not in names}
+            touches_all = all(set(names) & set(conflict) for conflict in conflicts)
+            if touches_all and not solve(rest.values()).empty:
                 region = solve(rest.values(), narrow=True)
-                needed = {
-                    name: region.range(name) if name not in COUNTS else None for name in names
-                }
+                needed = [None if name in COUNTS else region.range(name) for name in names]
+                pairs = zip(names, needed, strict=True)
                 found.append(
-                    tuple(_replacement(cells[name], rest, needed[name], rounding) for name in names)
+                    tuple(_replacement(cells[name], rest, own, rounding) for name, own in pairs)
                 )
         if found:
             return tuple(found)
@@ -208,11 +189,40 @@ def _repairs(
 
 
 def _replacement(
-    cell: Cell, rest: Cells, needed: Interval | None, rounding: Rounding
+    printed: Cell, rest: Cells, needed: Interval | None, rounding: Rounding
 ) -> Replacement:
     if needed is None:
-        return Replacement(cell.column, cell.text, None, None, None)
-    for text, slip in digits.slips(cell, needed, rounding):
-        if not solve([*rest.values(), digits.read(cell, text, rounding)]).empty:
-            return Replacement(cell.column, cell.text, needed, text, slip)
-    return Replacement(cell.column, cell.text, needed, digits.middle(cell, needed), None)
+        return Replacement(printed.column, printed.text, None, None, None)
+    for text, slip in slips(printed, needed, rounding):
+        other = cell(printed.column, text, printed.unit, rounding)
+        if not solve([*rest.values(), other]).empty:
+            return Replacement(printed.column, printed.text, text, needed, slip)
+    decimals = Decimal(printed.text.strip().removesuffix("%").strip())
+    middle = (needed[0] + needed[1]) / 2 * (100 if printed.unit == "percent" else 1)
+    value = (Decimal(middle.numerator) / Decimal(middle.denominator)).quantize(decimals)
+    return Replacement(printed.column, printed.text, str(value), needed, None)
+
+
+def slips(printed: Cell, needed: Interval, rounding: Rounding) -> list[tuple[str, str]]:
+    """Every value within `needed` (fractions) that one slip of the pen makes of the printed one,
+    nearest to the middle first, and the slip's name."""
+    if printed.column != "mcc" and printed.text.lstrip().startswith(("-", "−")):
+        return []  # no digit cures a sign
+    found = []
+    for text, name in dict(_variants(printed.text)).items():
+        one = cell(printed.column, text, printed.unit, rounding)
+        if one.low <= needed[1] and one.high >= needed[0]:
+            found.append((abs(one.low + one.high - needed[0] - needed[1]), text, name))
+    return [(text, name) for _, text, name in sorted(found)]
+
+
+def _variants(text: str) -> Iterator[tuple[str, str]]:
+    """Two neighbouring digits exchanged, then one digit changed; a text of both kinds is of the
+    latter."""
+    places = [at for at, sign in enumerate(text) if sign.isdigit()]
+    for one, other in pairwise(places):
+        between = text[one + 1 : other]
+        yield text[:one] + text[other] + between + text[one] + text[other + 1 :], EXCHANGED
+    for at in places:
+        for digit in "0123456789".replace(text[at], ""):
+            yield text[:at] + digit + text[at + 1 :], ONE_DIGIT

@@ -1,17 +1,17 @@
-"""An audit in words."""
+"""An audit in words, and as plain values for JSON."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from fractions import Fraction
+from typing import Any
 
-from anomalynet.reporting.table_audit.cells import Unit
-from anomalynet.reporting.table_audit.cone import Interval
-from anomalynet.reporting.table_audit.recipes import Recipe
-from anomalynet.reporting.table_audit.region import solve
-from anomalynet.reporting.table_audit.row import Replacement, RowAudit, f1_cells
-from anomalynet.reporting.table_audit.table import Agreement, TableAudit
+from anomalynet.reporting.table_audit.cells import COUNTS, Interval, Unit
+from anomalynet.reporting.table_audit.cone import solve
+from anomalynet.reporting.table_audit.row import CLASSES, Replacement, RowAudit, f1_cells
+from anomalynet.reporting.table_audit.table import Agreement, Recipe, TableAudit
 
 SHOWN = 2
 """Most contradictions of a row that are spelt out, beside impossible F1s."""
@@ -19,165 +19,186 @@ SHOWN = 2
 TELLING = 0.1
 """Width, as a fraction, below which the range of a missing cell is worth a line."""
 
+READINGS = {"precision_normal", "precision_attack", "recall_normal", "recall_attack"}
+"""The cells that imply a prevalence by either class."""
+
 
 def span(bounds: Interval, unit: Unit, column: str = "") -> str:
     """`71.34 to 71.38 %`, rounded outwards."""
     scale, digits, sign = (100, 2, " %") if unit == "percent" and column != "mcc" else (1, 4, "")
     step = Fraction(1, 10**digits)
-    low, high = (
-        math.floor(bounds[0] * scale / step) * step,
-        math.ceil(bounds[1] * scale / step) * step,
-    )
-    shown = f"{float(low):.{digits}f}", f"{float(high):.{digits}f}"
-    return " to ".join(dict.fromkeys(shown)) + sign
+    ends = math.floor(bounds[0] * scale / step), math.ceil(bounds[1] * scale / step)
+    return " to ".join(dict.fromkeys(f"{float(end * step):.{digits}f}" for end in ends)) + sign
 
 
 def lines(audit: TableAudit) -> Iterator[str]:
     """The whole audit, one line each."""
-    wrong = [row for row in audit.rows if not row.possible]
-    yield (
-        f"{audit.name}: {len(audit.rows)} rows, {audit.unit}, rounding {audit.rounding}: "
-        + (f"{len(wrong)} cannot be true" if wrong else "nothing that cannot be true")
-    )
+    wrong = sum(not row.possible for row in audit.rows)
+    found = f"{wrong} cannot be true" if wrong else "nothing that cannot be true"
+    yield f"{audit.name}: {len(audit.rows)} rows, {audit.unit}, rounding {audit.rounding}: {found}"
     if audit.reread:
         yield f"{audit.reread}; --unit decides how it is read"
     if audit.ignored:
         yield f"not audited: {', '.join(audit.ignored)}"
     for row in audit.rows:
-        yield (
-            f"{row.model} (line {row.line}): {'can be true' if row.possible else 'cannot be true'}"
-        )
-        yield from (f"  {text}" for text in row_lines(row, audit.unit))
-        yield from (f"  {text}" for text in recipe_lines(audit.recipes.get(row.model, ())))
-    yield from (agreement_text(one, audit.unit) for one in audit.agreements)
+        can = "can be true" if row.possible else "cannot be true"
+        yield f"{row.model} (line {row.line}): {can}"
+        yield from (f"  {text}" for text in _row_lines(row, audit.unit))
+        yield from (f"  {text}" for text in _recipe_lines(audit.recipes.get(row.model, ())))
+    yield from (_agreement(one, audit.unit) for one in audit.agreements)
 
 
-def row_lines(row: RowAudit, unit: Unit) -> Iterator[str]:
-    """What is known of a row."""
+def _row_lines(row: RowAudit, unit: Unit) -> Iterator[str]:
     outside = {name for name, cell in row.cells.items() if not cell.possible}
-    yield from (
-        f"{name} {row.cells[name].text} lies outside the range of any such number"
-        for name in row.cells
-        if name in outside
-    )
-    means = [class_ for class_ in row.f1 if not f1_cells(class_) & outside]
+    for name, cell in row.cells.items():
+        if name in outside:
+            yield f"{name} {cell.text} lies outside the range of any such number"
+    means = [class_ for class_ in row.f1 if not outside & set(f1_cells(class_))]
     yield from (_f1(row, class_) for class_ in means)
     rest = [names for names in row.conflicts if not outside & set(names)]
-    rest = [names for names in rest if not any(f1_cells(class_) >= set(names) for class_ in means)]
-    shown = sorted(rest, key=lambda names: (not _both_readings(names), len(names)))[:SHOWN]
-    yield from (contradiction(row, names, unit) for names in shown)
-    if len(rest) > len(shown):
-        yield f"and {len(rest) - len(shown)} more sets of cells exclude each other"
+    rest = [names for names in rest if not any(set(names) <= set(f1_cells(one)) for one in means)]
+    for names in sorted(rest, key=lambda names: (set(names) != READINGS, len(names)))[:SHOWN]:
+        yield _contradiction(row, names, unit)
+    if len(rest) > SHOWN:
+        yield f"and {len(rest) - SHOWN} more sets of cells exclude each other"
     for repair in row.repairs:
-        yield f"possible with {' and '.join(replacement_text(one, unit) for one in repair)}"
+        yield f"possible with {' and '.join(_replacement(one, unit) for one in repair)}"
     if row.conflicts and not row.repairs:
         yield "no replacement of up to three cells makes it possible"
-    told = {name: bounds for name, bounds in row.implied.items() if bounds[1] - bounds[0] < TELLING}
-    if told:
-        yield "implied: " + ", ".join(
-            f"{name} {span(bounds, unit, name)}" for name, bounds in told.items()
-        )
+    narrow = [
+        f"{name} {span(bounds, unit, name)}"
+        for name, bounds in row.implied.items()
+        if bounds[1] - bounds[0] < TELLING
+    ]
+    if narrow:
+        yield f"implied: {', '.join(narrow)}"
 
 
-def _both_readings(names: Sequence[str]) -> bool:
-    return set(names) == {"precision_normal", "precision_attack", "recall_normal", "recall_attack"}
-
-
-def contradiction(row: RowAudit, names: Sequence[str], unit: Unit) -> str:
+def _contradiction(row: RowAudit, names: Sequence[str], unit: Unit) -> str:
     """Why a set of cells cannot be true together."""
     given = {name: f"{name} {row.cells[name].text}" for name in names}
-    if _both_readings(names):
-        of = {
-            class_: span(row.readings[class_], unit)
-            for class_ in ("normal", "attack")
-            if class_ in row.readings
-        }
-        if len(of) == 2:
-            return (
-                f"{given['precision_normal']} with both recalls implies a prevalence of "
-                f"{of['normal']}, "
-                f"{given['precision_attack']} with them {of['attack']}"
-            )
-    replaced = next(
-        (
-            one.column
-            for repair in row.repairs
-            if len(repair) == 1
-            for one in repair
-            if one.column in names
-        ),
-        names[-1],
-    )
+    if set(names) == READINGS and len(row.readings) == len(CLASSES):
+        normal, attack = (span(row.readings[class_], unit) for class_ in CLASSES)
+        return (
+            f"{given['precision_normal']} with both recalls implies a prevalence of {normal}, "
+            f"{given['precision_attack']} with them {attack}"
+        )
+    alone = [repair[0].column for repair in row.repairs if len(repair) == 1]
+    replaced = next((name for name in alone if name in names), names[-1])
     rest = [name for name in names if name != replaced]
-    bounds = solve([row.cells[name] for name in rest], narrow=True)
-    needed = (
-        bounds.range(replaced)
-        if not bounds.empty and replaced not in ("tn", "fp", "fn", "tp", "n")
-        else None
-    )
+    region = solve([row.cells[name] for name in rest], narrow=True)
+    needed = None if region.empty or replaced in COUNTS else region.range(replaced)
     if needed is None:
         return f"no confusion matrix gives {', '.join(given.values())} together"
-    verb = "allow" if len(rest) > 1 else "allows"
-    return (
-        f"{', '.join(given[name] for name in rest)} {verb} {replaced} "
-        f"{span(needed, unit, replaced)}, not {row.cells[replaced].text}"
-    )
+    allow = "allow" if len(rest) > 1 else "allows"
+    others, printed = ", ".join(given[name] for name in rest), row.cells[replaced].text
+    return f"{others} {allow} {replaced} {span(needed, unit, replaced)}, not {printed}"
 
 
 def _f1(row: RowAudit, class_: str) -> str:
-    precision, recall, f1 = (
-        row.cells[f"{name}_{class_}"] for name in ("precision", "recall", "f1")
-    )
+    precision, recall, f1 = (row.cells[name] for name in f1_cells(class_))
     of = f"{precision.column} {precision.text} and {recall.column} {recall.text}"
     needed = solve([precision, recall]).range(f1.column)
-    mean = "" if needed is None else f" of {span(needed, precision.unit)}"
+    mean = "" if needed is None else f" {span(needed, precision.unit)}"
     verdict = row.f1[class_]
     if verdict == "not the mean":
-        return f"{f1.column} {f1.text} is not the harmonic mean{mean} of {of}"
-    return (
-        f"{f1.column} {f1.text} lies {verdict} both {of}, whose harmonic mean "
-        f"is{mean.removeprefix(' of')}"
-    )
+        return f"{f1.column} {f1.text} is not the harmonic mean{mean and f' of{mean}'} of {of}"
+    return f"{f1.column} {f1.text} lies {verdict} both {of}, whose harmonic mean is{mean}"
 
 
-def replacement_text(one: Replacement, unit: Unit) -> str:
+def _replacement(one: Replacement, unit: Unit) -> str:
     """`precision_attack 98.86 for 93.86 (98.85 to 98.87 %; one digit differs)`."""
     if one.needed is None:
         return f"another {one.column} than {one.printed}"
-    slip = f"; {one.slip}" if one.slip else ""
-    return (
-        f"{one.column} {one.value} for {one.printed} ({span(one.needed, unit, one.column)}{slip})"
-    )
+    why = "; ".join(filter(None, [span(one.needed, unit, one.column), one.slip]))
+    return f"{one.column} {one.value} for {one.printed} ({why})"
 
 
-def recipe_lines(recipes: Sequence[Recipe]) -> Iterator[str]:
+def _recipe_lines(recipes: Sequence[Recipe]) -> Iterator[str]:
     """What the recipes make of each accuracy per class."""
     for column in dict.fromkeys(one.column for one in recipes):
         own = [one for one in recipes if one.column == column]
         made = ", ".join(
-            f"{one.recipe} gives "
-            f"{span(one.made, one.printed.unit)}{', as printed' if one.fits else ''}"
+            f"{one.recipe} gives {span(one.made, one.printed.unit)}{', as printed' * one.fits}"
             for one in own
         )
         yield f"{column} {own[0].printed.text}, which no confusion matrix defines: {made}"
 
 
-def agreement_text(one: Agreement, unit: Unit) -> str:
+def _agreement(one: Agreement, unit: Unit) -> str:
     """Whether rows can be of one test set."""
-    reading = (
-        "whole rows"
-        if one.reading == "whole row"
-        else f"precision ({one.reading}) with both recalls"
-    )
+    whole = one.reading == "whole row"
+    reading = "whole rows" if whole else f"precision ({one.reading}) with both recalls"
+    shared = span(one.prevalence, unit)
     if one.complete:
-        return f"one test set, by {reading}: possible, prevalence {span(one.prevalence, unit)}"
+        return f"one test set, by {reading}: possible, prevalence {shared}"
     others = ", ".join(f"{model} {span(bounds, unit)}" for model, bounds in one.others.items())
-    agree = (
-        f"{', '.join(one.agree)} agree on {span(one.prevalence, unit)}"
-        if len(one.agree) > 1
-        else "no two rows agree"
-    )
-    shown = (
-        others if len(one.agree) > 1 else f"{one.agree[0]} {span(one.prevalence, unit)}, {others}"
-    )
-    return f"one test set, by {reading}: not possible; {agree}; {shown}"
+    if len(one.agree) > 1:
+        told = f"{', '.join(one.agree)} agree on {shared}; {others}"
+    else:
+        told = f"no two rows agree; {one.agree[0]} {shared}, {others}"
+    return f"one test set, by {reading}: not possible; {told}"
+
+
+def plain(audit: TableAudit) -> dict[str, Any]:
+    """The audit as dictionaries, lists, texts and numbers; intervals as [low, high] in
+    fractions."""
+    agreements = [
+        {
+            "reading": one.reading,
+            "possible": one.complete,
+            "prevalence": one.prevalence,
+            "agree": one.agree,
+            "others": one.others,
+        }
+        for one in audit.agreements
+    ]
+    recipes = [
+        {
+            "model": model,
+            "column": one.column,
+            "recipe": one.recipe,
+            "printed": one.printed.text,
+            "made": one.made,
+            "fits": one.fits,
+        }
+        for model, found in audit.recipes.items()
+        for one in found
+    ]
+    table = {
+        "table": audit.name,
+        "unit": audit.unit,
+        "reread": audit.reread,
+        "rounding": audit.rounding,
+        "possible": audit.possible,
+        "rows": [_plain_row(row) for row in audit.rows],
+        "one_test_set": agreements,
+        "recipes": recipes,
+        "ignored": audit.ignored,
+    }
+    found: dict[str, Any] = _listed(table)
+    return found
+
+
+def _plain_row(row: RowAudit) -> dict[str, Any]:
+    return {
+        "model": row.model,
+        "line": row.line,
+        "possible": row.possible,
+        "printed": {name: cell.text for name, cell in row.cells.items()},
+        "conflicts": row.conflicts,
+        "repairs": [[asdict(one) for one in repair] for repair in row.repairs],
+        "f1": row.f1,
+        "implied": row.implied,
+        "prevalence": row.prevalence,
+        "prevalence_by_class": row.readings,
+    }
+
+
+def _listed(value: Any) -> Any:
+    """Tuples as lists, fractions as numbers."""
+    if isinstance(value, dict):
+        return {key: _listed(own) for key, own in value.items()}
+    if isinstance(value, list | tuple):
+        return [_listed(own) for own in value]
+    return float(value) if isinstance(value, Fraction) else value

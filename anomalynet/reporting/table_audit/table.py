@@ -4,22 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
-from anomalynet.reporting.table_audit.cells import COUNTS, Cell, Rounding, Unit, cell, number
-from anomalynet.reporting.table_audit.cone import Interval
+from anomalynet.reporting.table_audit.cells import (
+    COUNTS,
+    PER_CLASS,
+    Cell,
+    Interval,
+    Rounding,
+    Unit,
+    cell,
+    number,
+)
+from anomalynet.reporting.table_audit.cone import solve
 from anomalynet.reporting.table_audit.read import PrintedRow, PrintedTable
-from anomalynet.reporting.table_audit.recipes import Recipe, recipes
-from anomalynet.reporting.table_audit.row import RowAudit, audit_row, excluded
+from anomalynet.reporting.table_audit.row import CLASSES, RowAudit, audit_row, provable
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a recipe makes of a row's cells (fractions), beside what is printed."""
+
+    column: str
+    recipe: str
+    printed: Cell
+    made: Interval
+
+    @property
+    def fits(self) -> bool:
+        """Whether some cells within their rounding make the printed value."""
+        return self.made[0] <= self.printed.high and self.made[1] >= self.printed.low
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The most rows that share a prevalence, by one way of reading it."""
+    """The most rows that share a prevalence, by one way of reading it: `whole row`, for rows that
+    can be true; `normal` or `attack`, by that class's precision with both recalls."""
 
     reading: str
-    """`whole row`, for rows that can be true; `normal` or `attack`: that class's precision with
-    both recalls."""
     prevalence: Interval
     agree: tuple[str, ...]
     others: Mapping[str, Interval]
@@ -32,20 +55,23 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class TableAudit:
-    """What is known of a table."""
+    """What is known of a table.
+
+    Attributes:
+        reread: what the likelier reading of its units says, where another one was taken because it
+            raises no alarm.
+        agreements: whether the rows can be of one test set. That they cannot is no contradiction in
+            itself: a table need not have one.
+        recipes: model → what recipes make of its accuracies per class.
+    """
 
     name: str
     unit: Unit
     reread: str
-    """What the likelier reading of its units says, where another one was taken because it raises no
-    alarm."""
     rounding: Rounding
     rows: tuple[RowAudit, ...]
     agreements: tuple[Agreement, ...]
-    """Whether the rows can be of one test set. That they cannot is no contradiction in itself: a
-    table need not have one."""
     recipes: Mapping[str, tuple[Recipe, ...]]
-    """Model → what recipes make of its accuracies per class."""
     ignored: tuple[str, ...]
 
     @property
@@ -57,7 +83,7 @@ class TableAudit:
 def audit_table(
     table: PrintedTable, unit: Unit | None = None, rounding: Rounding = "half"
 ) -> TableAudit:
-    """Audit a table of one confusion matrix a row.
+    """Audit a table of one confusion matrix per row.
 
     A row is called impossible only where it is proven that no confusion matrix gives its cells
     within their rounding. Means over runs or folds need not fit one matrix and are no input for
@@ -66,52 +92,46 @@ def audit_table(
     Args:
         table: as `read_table` gives it.
         unit: of the shares; None finds it, and where a table can be read in two ways, one without
-        an alarm is taken. rounding: `half` (up, even or down), or `truncate`.
+            an alarm is taken.
+        rounding: `half` (up, even or down), or `truncate`.
 
     Source: not in the paper.
     """
-    readings = [
-        (units, [(row, _cells(row, *units, rounding)) for row in table.rows])
-        for units in _units(table.rows, unit)
-    ]
-    free = (
-        one
-        for one in readings
-        if len(readings) > 1 and not any(excluded(cells) for _, cells in one[1])
-    )
-    units, read = next(free, readings[0])
-    reread = (
-        ""
-        if units == readings[0][0]
-        else f"with shares as {readings[0][0][0]} and MCC as {readings[0][0][1]} it cannot be true"
-    )
-    rows = tuple(audit_row(row.model, row.line, cells, rounding) for row, cells in read)
-    made = {row.model: found for row in rows if (found := recipes(row.cells))}
+    units = list(_units(table.rows, unit))
+    readings = [[_cells(row, *own, rounding) for row in table.rows] for own in units]
+
+    def free(at: int) -> bool:
+        return not any(solve(provable(cells).values()).empty for cells in readings[at])
+
+    chosen = next((at for at in range(len(units)) if len(units) > 1 and free(at)), 0)
+    pairs = zip(table.rows, readings[chosen], strict=True)
+    rows = tuple(audit_row(row.model, row.line, cells, rounding) for row, cells in pairs)
+    likelier = f"with shares as {units[0][0]} and MCC as {units[0][1]} it cannot be true"
     return TableAudit(
-        table.name, units[0], reread, rounding, rows, tuple(_agreements(rows)), made, table.ignored
+        name=table.name,
+        unit=units[chosen][0],
+        reread=likelier if chosen else "",
+        rounding=rounding,
+        rows=rows,
+        agreements=tuple(_agreements(rows)),
+        recipes={row.model: found for row in rows if (found := tuple(_recipes(row.cells)))},
+        ignored=table.ignored,
     )
 
 
 def _units(rows: Sequence[PrintedRow], unit: Unit | None) -> Iterator[tuple[Unit, Unit]]:
     """Units that the shares and the MCC may have, the likeliest first: whatever exceeds 1 is in
     percent."""
-
-    def exceed(shares: bool) -> bool:
-        return any(
-            abs(value) > 1
-            for row in rows
-            for column, text in row.cells.items()
-            if column not in COUNTS
-            and (column != "mcc") == shares
-            and not text.endswith("%")
-            and (value := number(text)) is not None
-        )
-
-    shares: Sequence[Unit] = (
-        [unit] if unit else ["percent"] if exceed(shares=True) else ["fraction", "percent"]
-    )
-    for own in shares:
-        if exceed(shares=False):
+    above_1 = {
+        column == "mcc"
+        for row in rows
+        for column, text in row.cells.items()
+        if column not in COUNTS and not text.endswith("%")
+        if abs(number(text) or Decimal()) > 1
+    }
+    shares: tuple[Unit, ...] = ("percent",) if False in above_1 else ("fraction", "percent")
+    for own in (unit,) if unit else shares:
+        if True in above_1:
             yield own, unit or "percent"
         else:
             yield own, "fraction"
@@ -127,26 +147,50 @@ def _cells(row: PrintedRow, unit: Unit, mcc: Unit, rounding: Rounding) -> dict[s
 
 
 def _agreements(rows: Sequence[RowAudit]) -> Iterator[Agreement]:
-    """One for each reading that two rows have."""
-    whole = [(row.model, row.prevalence) for row in rows if row.prevalence is not None]
-    readings = {"whole row": whole} | {
-        class_: [(row.model, row.readings[class_]) for row in rows if class_ in row.readings]
-        for class_ in ("normal", "attack")
+    """One for each reading that two rows have: the most intervals with a common point; such a point
+    is the lower end of one of them."""
+    readings = {"whole row": {row.model: row.prevalence for row in rows}} | {
+        class_: {row.model: row.readings.get(class_) for row in rows} for class_ in CLASSES
     }
-    for name, found in readings.items():
-        if len(found) > 1:
-            yield _most_agree(name, found)
+    for reading, own in readings.items():
+        known = {model: bounds for model, bounds in own.items() if bounds is not None}
+        if len(known) < 2:
+            continue
+        around = (
+            {model: bounds for model, bounds in known.items() if bounds[0] <= point <= bounds[1]}
+            for point, _ in known.values()
+        )
+        agree = max(around, key=len)
+        common = max(low for low, _ in agree.values()), min(high for _, high in agree.values())
+        others = {model: bounds for model, bounds in known.items() if model not in agree}
+        yield Agreement(reading, common, tuple(agree), others)
 
 
-def _most_agree(reading: str, found: Sequence[tuple[str, Interval]]) -> Agreement:
-    """The most intervals with a common point; such a point is the lower end of one of them."""
+def _recipes(cells: Mapping[str, Cell]) -> Iterator[Recipe]:
+    """What a table may have made a row's accuracies per class from, which no confusion matrix
+    defines. Every recipe rises with every cell.
 
-    def around(point: Fraction) -> list[tuple[str, Interval]]:
-        return [(model, bounds) for model, bounds in found if bounds[0] <= point <= bounds[1]]
-
-    agree = max((around(low) for _, (low, _) in found), key=len)
-    common = max(low for _, (low, _) in agree), min(high for _, (_, high) in agree)
-    names = tuple(model for model, _ in agree)
-    return Agreement(
-        reading, common, names, {model: bounds for model, bounds in found if model not in names}
+    Source: §4, eq. 13, Table 5 for `precisions alone`.
+    """
+    ends = (
+        {name: max(own.low, Fraction(0)) for name, own in cells.items()},
+        {name: min(own.high, Fraction(1)) for name, own in cells.items()},
     )
+    for column in (name for name in PER_CLASS if name in cells):
+        class_ = column.removeprefix("accuracy_")
+        recall = f"recall_{class_}"
+        if recall in cells:
+            made = ends[0][recall], ends[1][recall]
+            yield Recipe(column, "recall of the class", cells[column], made)
+        least, most = (_precisions_alone(end, class_) for end in ends)
+        if least is not None and most is not None:
+            yield Recipe(column, "precisions alone", cells[column], (least, most))
+
+
+def _precisions_alone(cells: Mapping[str, Fraction], class_: str) -> Fraction | None:
+    """TP := precision of the class, FP := what the other class's precision lacks to 1."""
+    own = cells.get(f"precision_{class_}")
+    other = cells.get(f"precision_{'normal' if class_ == 'attack' else 'attack'}")
+    if own is None or other is None or own + 1 - other <= 0:
+        return None
+    return own / (own + 1 - other)

@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalynet.reporting.ablation.clusters import SeriesKey, clusters
+from anomalynet.reporting.ablation.contrasts import SeriesKey, clusters
 
 SERIES = st.tuples(st.sampled_from([None, 0, 1]), st.sampled_from("abcdef"))
 TOUCHED = st.lists(st.tuples(SERIES, st.integers(0, 6)), max_size=20)

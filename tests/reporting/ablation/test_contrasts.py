@@ -6,8 +6,7 @@ import math
 
 import pytest
 
-from anomalynet.reporting.ablation.clusters import SeriesKey
-from anomalynet.reporting.ablation.contrasts import Contrast, contrast, family
+from anomalynet.reporting.ablation.contrasts import Contrast, SeriesKey, contrast, family
 from anomalynet.reporting.ablation.sentences import base, contrast_text, notice, p_text, signed
 
 NAN = float("nan")
@@ -24,21 +23,8 @@ def alone(values: list[float]) -> Contrast:
     )
 
 
-def known(
-    mean: float, low: float, high: float, adjusted: float, reachable: float = 0.001
-) -> Contrast:
-    return Contrast(
-        mean,
-        low,
-        high,
-        p=adjusted / 2,
-        smallest=reachable,
-        clusters=12,
-        series=20,
-        left_out=0,
-        adjusted=adjusted,
-        reachable=reachable,
-    )
+def known(mean: float, low: float, high: float, adjusted: float, reachable: float) -> Contrast:
+    return Contrast(mean, low, high, adjusted / 2, reachable, 12, 20, 0, adjusted, reachable)
 
 
 def test_a_cluster_is_one_witness_however_many_series_it_has() -> None:
@@ -51,25 +37,17 @@ def test_a_cluster_is_one_witness_however_many_series_it_has() -> None:
 
 
 def test_one_cluster_has_a_difference_but_no_interval_and_no_p() -> None:
-    found = family([alone([0.25])])[0]
-    assert found.mean == 0.25
-    assert all(
-        math.isnan(value)
-        for value in (found.low, found.high, found.p, found.smallest, found.adjusted)
-    )
-    assert found.verdict("average_precision") == "cannot be tested"
-    assert contrast_text("x", found, "average_precision", found.verdict("average_precision")) == (
-        "x: +25.00 points AP: cannot be tested, 1 cluster."
-    )
-
-
-def test_no_cluster_at_all() -> None:
-    found = family([alone([NAN, NAN])])[0]
-    assert (found.clusters, found.series, found.left_out) == (0, 0, 2)
-    assert (
-        contrast_text("x", found, "auroc", found.verdict("auroc"))
-        == "x: cannot be tested, 0 clusters."
-    )
+    (found,) = family([alone([0.25])])
+    unknown = found.low, found.high, found.p, found.smallest, found.adjusted
+    assert (found.mean, *map(math.isnan, unknown)) == (0.25, *[True] * 5)
+    verdict = found.verdict("average_precision")
+    assert verdict == "cannot be tested"
+    told = contrast_text("x", found, "average_precision", verdict)
+    assert told == "x: +25.00 points AP: cannot be tested, 1 cluster."
+    (none,) = family([alone([NAN, NAN])])
+    assert (none.clusters, none.series, none.left_out) == (0, 0, 2)
+    told = contrast_text("x", none, "auroc", none.verdict("auroc"))
+    assert told == "x: cannot be tested, 0 clusters."
 
 
 @pytest.mark.parametrize(
@@ -87,11 +65,11 @@ def test_no_cluster_at_all() -> None:
 def test_better_and_worse_need_both_the_p_and_the_interval(
     mean: float, low: float, high: float, adjusted: float, metric: str, verdict: str
 ) -> None:
-    assert known(mean, low, high, adjusted).verdict(metric) == verdict
+    assert known(mean, low, high, adjusted, 0.001).verdict(metric) == verdict
 
 
 def test_what_no_data_could_show_is_not_tested() -> None:
-    assert known(0.02, 0.01, 0.03, 0.06, reachable=0.05).verdict("auroc") == "cannot be tested"
+    assert known(0.02, 0.01, 0.03, 0.06, 0.05).verdict("auroc") == "cannot be tested"
     five, six = alone([0.1] * 5), alone([0.1] * 6)
     assert [one.verdict("auroc") for one in family([five])] == ["cannot be tested"], "2/2⁵ = 0.0625"
     assert [one.verdict("auroc") for one in family([six])] == ["better"], "2/2⁶ = 0.03125"
@@ -112,87 +90,36 @@ def test_an_arm_without_a_p_costs_the_others_nothing() -> None:
 
 
 def test_the_sentence() -> None:
-    found = Contrast(
-        -0.0041,
-        -0.0112,
-        0.0030,
-        p=0.31,
-        smallest=0.001,
-        clusters=12,
-        series=20,
-        left_out=0,
-        adjusted=0.62,
-        reachable=0.002,
+    found = Contrast(-0.0041, -0.0112, 0.0030, 0.31, 0.001, 12, 20, 0, 0.62, 0.002)
+    told = contrast_text("a=b", found, "average_precision", found.verdict("average_precision"))
+    assert told == (
+        "a=b: −0.41 points AP, 95 % interval −1.12 to +0.30 (p = 0.31, Holm 0.62): no evidence of "
+        "a difference."
     )
-    assert contrast_text(
-        "model.attention=false", found, "average_precision", found.verdict("average_precision")
-    ) == (
-        "model.attention=false: −0.41 points AP, 95 % interval −1.12 to +0.30 (p = 0.31, Holm "
-        "0.62): no evidence of a difference."
-    )
-
-
-def test_few_clusters_keep_their_interval() -> None:
-    found = family([alone([0.0, 0.01])])[0]
-    assert contrast_text("x", found, "mcc", found.verdict("mcc")) == (
+    (few,) = family([alone([0.0, 0.01])])
+    told = contrast_text("x", few, "mcc", few.verdict("mcc"))
+    assert told == (
         "x: +0.005 MCC, 95 % interval 0.000 to +0.010 (p = 1.00, Holm 1.00): cannot be tested, 2 "
         "clusters."
     )
 
 
-def test_the_notice_that_nothing_can_pass() -> None:
-    five = family([alone([0.1, 0.2, -0.3, 0.1, 0.5])] * 3)
-    assert notice(five, "arm") == (
-        "No arm can pass 0.05, whatever the runs had found: 5 series in 5 clusters allow no p "
-        "below 0.0625, which Holm over 3 arms makes "
-        "0.188. Intervals are shown, but nothing here is evidence. More worlds, or more "
-        "recordings that share no incident, could change "
-        "that; more seeds cannot."
-    )
-    assert notice(family([alone([0.1])]), "arm").startswith(
-        "No arm can be tested: the test series form 1 cluster. More worlds"
-    )
+def test_why_nothing_can_pass_and_on_what_the_tests_rest() -> None:
+    five = notice(family([alone([0.1, 0.2, -0.3, 0.1, 0.5])] * 3), "arm")
+    for part in ("can pass 0.05", "5 series in 5 clusters", "below 0.0625", "3 arms makes 0.188"):
+        assert part in five
+    assert "form 1 cluster." in notice(family([alone([0.1])]), "arm")
     assert notice(family([alone([0.0] * 6)]), "arm") == "", "it could have passed, and did not"
     assert notice((), "arm") == ""
+    for count, least in ((6, "0.0312"), (30, "0.00005")):
+        told = base(family([alone([0.1] * count)]), "arm")
+        assert told == f"{count} series in {count} clusters allow no p below {least}."
 
 
-def test_the_base_of_the_tests() -> None:
-    assert (
-        base(family([alone([0.1] * 6)]), "arm") == "6 series in 6 clusters allow no p below 0.0312."
-    )
-    assert (
-        base(family([alone([0.1] * 30)]), "arm")
-        == "30 series in 30 clusters allow no p below 0.00005."
-    )
-
-
-@pytest.mark.parametrize(
-    ("p", "text"),
-    [
-        (0.31, "0.31"),
-        (1.0, "1.00"),
-        (0.0625, "0.0625"),
-        (0.04996, "< 0.05"),
-        (0.05, "0.05"),
-        (0.0496, "0.0496"),
-        (0.00005, "< 0.0001"),
-        (NAN, "–"),
-    ],
-)
-def test_p_as_text(p: float, text: str) -> None:
-    assert p_text(p) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "metric", "text"),
-    [
-        (0.0123, "auroc", "+1.23"),
-        (-0.0123, "auroc", "−1.23"),
-        (-0.00001, "auroc", "0.00"),
-        (-0.0123, "mcc", "−0.012"),
-        (-7.5, "false_positives", "−7.50"),
-        (NAN, "auroc", "–"),
-    ],
-)
-def test_differences_have_a_sign(value: float, metric: str, text: str) -> None:
-    assert signed(value, metric) == text
+def test_numbers_as_text() -> None:
+    p = {0.31: "0.31", 1.0: "1.00", 0.0625: "0.0625", 0.05: "0.05", 0.0496: "0.0496", NAN: "–"}
+    assert {value: p_text(value) for value in p} == p
+    assert (p_text(0.04996), p_text(0.00005)) == ("< 0.05", "< 0.0001")
+    auroc = {0.0123: "+1.23", -0.0123: "−1.23", -0.00001: "0.00", NAN: "–"}
+    assert {value: signed(value, "auroc") for value in auroc} == auroc
+    assert (signed(-0.0123, "mcc"), signed(-7.5, "false_positives")) == ("−0.012", "−7.50")

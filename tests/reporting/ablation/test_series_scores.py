@@ -10,7 +10,8 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from anomalynet.errors import RunError
-from anomalynet.reporting.ablation.series_scores import read_series
+from anomalynet.reporting.ablation.series_scores import SeriesSteps, read_steps
+from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record, write_scores
 
 REFERENCES = {
@@ -20,23 +21,26 @@ REFERENCES = {
 }
 
 
+def values(run: RunRecord, metric: str) -> dict[str, float]:
+    return read_steps(run).metric(metric, probability=True)
+
+
+def counted(found: SeriesSteps) -> tuple[int, int]:
+    """Scored steps, and those of an attack."""
+    labels = [label for part in found.series.values() for label in part.labels]
+    return len(labels), sum(labels)
+
+
 @pytest.mark.parametrize("metric", REFERENCES)
 def test_each_series_is_scored_alone(tmp_path: Path, metric: str) -> None:
     random = np.random.default_rng(2)
-    series, labels, scores = (
-        random.choice(["a", "b", "c"], 300),
-        random.integers(0, 2, 300),
-        random.random(300).round(2),
-    )
-    found = read_series(
-        record(tmp_path, labels=labels.tolist(), scores=scores.tolist(), series=series.tolist()),
-        metric,
-    )
+    series, labels = random.choice(["a", "b", "c"], 300), random.integers(0, 2, 300)
+    scores = random.random(300).round(2)
+    run = record(tmp_path, labels=labels.tolist(), scores=scores.tolist(), series=series.tolist())
     expected = {
         name: REFERENCES[metric](labels[series == name], scores[series == name]) for name in "abc"
     }
-    assert found.values == pytest.approx(expected)
-    assert (found.scored, found.attack) == (300, labels.sum())
+    assert values(run, metric) == pytest.approx(expected)
 
 
 def test_missed_and_unlabelled_steps_do_not_count_but_their_incidents_do(tmp_path: Path) -> None:
@@ -47,52 +51,34 @@ def test_missed_and_unlabelled_steps_do_not_count_but_their_incidents_do(tmp_pat
         series=["a", "a", "a", "a", "b", "b"],
         incidents=[4, None, 5, 6, None, 7],
     )
-    found = read_series(run, "recall_attack")
-    assert found.values == {"a": 1.0, "b": 0.0}
+    found = read_steps(run)
+    assert values(run, "recall_attack") == {"a": 1.0, "b": 0.0}
     assert found.incidents == {("a", 4), ("a", 5), ("a", 6), ("b", 7)}
-    assert (found.scored, found.attack) == (3, 2)
+    assert counted(found) == (3, 2)
 
 
 def test_one_class_leaves_a_metric_undefined_unless_it_is_of_that_class(tmp_path: Path) -> None:
-    run = record(
-        tmp_path,
-        labels=[0, 0, 0, 1, 0],
-        scores=[0.9, 0.1, 0.1, 0.8, 0.3],
-        series=["a", "a", "a", "b", "b"],
-    )
-    for metric in (
-        "average_precision",
-        "auroc",
-        "f1_attack",
-        "balanced_accuracy",
-        "precision_normal",
-    ):
-        found = read_series(run, metric).values
-        assert math.isnan(found["a"]), (
-            "an F1 of 0 for one false alarm would count false alarms only where there are some"
-        )
-        assert found["b"] == 1.0
-    assert read_series(run, "false_positives").values == {"a": 1.0, "b": 0.0}
-    assert read_series(run, "recall_normal").values == pytest.approx({"a": 2 / 3, "b": 1.0})
+    labels, scores = [0, 0, 0, 1, 0], [0.9, 0.1, 0.1, 0.8, 0.3]
+    run = record(tmp_path, labels=labels, scores=scores, series=["a", "a", "a", "b", "b"])
+    both = ("average_precision", "auroc", "f1_attack", "balanced_accuracy", "precision_normal")
+    for metric in both:  # an F1 of 0 for one false alarm would count them only where there are some
+        found = values(run, metric)
+        assert (math.isnan(found["a"]), found["b"]) == (True, 1.0)
+    assert values(run, "false_positives") == {"a": 1.0, "b": 0.0}
+    assert values(run, "recall_normal") == pytest.approx({"a": 2 / 3, "b": 1.0})
 
 
 def test_a_series_that_was_never_scored_is_there_without_a_value(tmp_path: Path) -> None:
     run = record(tmp_path, labels=[1, 0, 1], scores=[0.9, 0.1, None], series=["a", "a", "b"])
-    found = read_series(run, "average_precision").values
+    found = values(run, "average_precision")
     assert (found["a"], math.isnan(found["b"])) == (1.0, True)
 
 
-def test_validation_steps_are_not_read(tmp_path: Path) -> None:
+def test_validation_steps_are_not_read_and_damage_is_the_runs_fault(tmp_path: Path) -> None:
     run = record(tmp_path)
-    write_scores(
-        run.folder / "scores.parquet", [0, 1], [0.1, 0.9], 0.5, split="validation", incidents=[1, 2]
-    )
-    found = read_series(run, "auroc")
-    assert (found.values, found.incidents, found.scored) == ({}, frozenset(), 0)
-
-
-def test_scores_that_cannot_be_read_are_the_runs_fault(tmp_path: Path) -> None:
-    run = record(tmp_path)
-    (run.folder / "scores.parquet").write_bytes(b"half a fi")
+    file = run.folder / "scores.parquet"
+    write_scores(file, [0, 1], [0.1, 0.9], 0.5, split="validation", incidents=[1, 2])
+    assert read_steps(run) == SeriesSteps({}, frozenset())
+    file.write_bytes(b"half a fi")
     with pytest.raises(RunError, match=r"scores\.parquet: cannot be read"):
-        read_series(run, "auroc")
+        read_steps(run)

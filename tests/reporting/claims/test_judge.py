@@ -12,9 +12,17 @@ import pytest
 
 from anomalynet.reporting.aggregate import aggregate
 from anomalynet.reporting.arms import arms
-from anomalynet.reporting.claims.evidence import gather
-from anomalynet.reporting.claims.judge import FAILS, FEW, HOLDS, OPEN, Judgement, judge
-from anomalynet.reporting.claims.ledger import Claim, claims
+from anomalynet.reporting.claims.judge import (
+    FAILS,
+    FEW,
+    HOLDS,
+    OPEN,
+    Claim,
+    Judgement,
+    claims,
+    gather,
+    judge,
+)
 from anomalynet.reporting.claims.section import claims_section
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.ablations import recalls, run

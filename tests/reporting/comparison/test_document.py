@@ -89,9 +89,7 @@ def test_the_report(tmp_path: Path) -> None:
     path = write_comparison(records, tmp_path / "out")
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# 3 models on 2 data sets\n")
-    assert text.count(
-        "No pair can be told apart: with 3 blocks Wilcoxon's p is at least 0.2500"
-    ) == len(METRICS)
+    assert text.count("over 3 blocks and 3 models; with so few blocks p is rough") == len(METRICS)
     assert "- `city`: Data: city. Split: group; 2 folds" in text
     for name in METRICS:
         svg = (tmp_path / "out" / "figures" / f"ranks_{name}.svg").read_bytes()
@@ -106,10 +104,6 @@ def test_the_report(tmp_path: Path) -> None:
     assert all(sum(ranks) == 6 for ranks in by_block)
     best = min(rows[:3], key=lambda row: float(row["rank"]))
     assert float(best["value"]) == max(float(row["value"]) for row in rows[:3])
-    with (tmp_path / "out" / "tables" / "pairs.csv").open(encoding="utf-8", newline="") as file:
-        pairs = list(csv.DictReader(file))
-    assert len(pairs) == 3 * len(METRICS)
-    assert {row["least_adjusted_p"] for row in pairs} == {"0.7500"}
     again = write_comparison(
         {name: list(reversed(own)) for name, own in reversed(records.items())}, tmp_path / "again"
     )

@@ -11,19 +11,18 @@ import pytest
 from scipy.optimize import linprog
 
 from anomalynet.reporting.table_audit.cells import RATIOS, cell
-from anomalynet.reporting.table_audit.cone import ORTHANT, Vector, plane
-from anomalynet.reporting.table_audit.region import solve
+from anomalynet.reporting.table_audit.cone import ORTHANT, plane, solve
 
 
 def test_a_range_is_that_of_linear_programming() -> None:
     rng, empty = random.Random(3), 0
     for _ in range(150):
         cone = ORTHANT
-        conditions: list[Vector] = []
+        conditions: list[tuple[int, ...]] = []
         for _ in range(rng.randint(2, 12)):
-            condition: Vector = tuple(rng.randint(-9, 9) for _ in range(4))  # type: ignore[assignment]
+            condition = tuple(rng.randint(-9, 9) for _ in range(4))
             cone, conditions = cone.cut(condition), [*conditions, condition]
-        goal: Vector = tuple(rng.randint(-9, 9) for _ in range(4))  # type: ignore[assignment]
+        goal = tuple(rng.randint(-9, 9) for _ in range(4))
         ends = []
         for sign in (1, -1):
             done = linprog(
@@ -34,7 +33,7 @@ def test_a_range_is_that_of_linear_programming() -> None:
                 [1],
             )
             ends.append(sign * done.fun if done.status == 0 else None)
-        found = cone.range(goal, (1, 1, 1, 1))
+        found = cone.range((goal, (1, 1, 1, 1)))
         if found is None:
             empty += 1
             assert ends == [None, None]
@@ -45,10 +44,8 @@ def test_a_range_is_that_of_linear_programming() -> None:
 
 def test_only_extreme_rays_are_kept() -> None:
     cone = ORTHANT
-    for numerator, denominator in RATIOS.values():
-        cone = cone.cut(plane(numerator, denominator, Fraction(6, 10), 1)).cut(
-            plane(numerator, denominator, Fraction(9, 10), -1)
-        )
+    for ratio in RATIOS.values():
+        cone = cone.cut(plane(ratio, Fraction(6, 10), 1), plane(ratio, Fraction(9, 10), -1))
     rays = np.array([ray for ray, _ in cone.rays], dtype=float)
     assert len(rays) > 4
     for place, ray in enumerate(rays):
@@ -58,92 +55,57 @@ def test_only_extreme_rays_are_kept() -> None:
         )
 
 
-@pytest.mark.parametrize(
-    ("given", "column", "low", "high"),
-    [
-        # 50 % attack, recalls 0.9 and 0.8: tn .45, fp .05, fn .1, tp .4
-        (
-            {"prevalence": "0.5000", "recall_normal": "0.9000", "recall_attack": "0.8000"},
-            "precision_attack",
-            0.4 / 0.45,
-            0.4 / 0.45,
-        ),
-        (
-            {"prevalence": "0.5000", "recall_normal": "0.9000", "recall_attack": "0.8000"},
-            "balanced_accuracy",
-            0.85,
-            0.85,
-        ),
-        (
-            {"prevalence": "0.5000", "recall_normal": "0.9000", "recall_attack": "0.8000"},
-            "mcc",
-            0.703526,
-            0.703526,
-        ),
-        (
-            {"prevalence": "0.5000", "balanced_accuracy": "0.8500", "recall_attack": "0.8000"},
-            "recall_normal",
-            0.9,
-            0.9,
-        ),
-        (
-            {"prevalence": "0.5000", "mcc": "0.7035", "recall_attack": "0.8000"},
-            "recall_normal",
-            0.9,
-            0.9,
-        ),
-        # with both recalls at 0.9, MCC 0.8 says that prevalence is a half: it is greatest there
-        (
-            {"mcc": "0.8000", "recall_normal": "0.9000", "recall_attack": "0.9000"},
-            "prevalence",
-            0.5,
-            0.5,
-        ),
-        # an accuracy alone leaves the rest open
-        ({"accuracy": "0.9000"}, "recall_attack", 0, 1),
-        # F1 ≥ P/(2 − P)… with recall at most 1: F1 0.8 needs both above 0.8/1.2
-        ({"f1_attack": "0.8000"}, "precision_attack", 0.8 / 1.2, 1),
-    ],
-)
+# 50 % attack, recalls 0.9 and 0.8: tn .45, fp .05, fn .1, tp .4
+EVEN = {"prevalence": "0.5000", "recall_attack": "0.8000"}
+HALF = EVEN | {"recall_normal": "0.9000"}
+BOTH_09 = {"recall_normal": "0.9000", "recall_attack": "0.9000"}
+ATTACK_08 = {"recall_attack": "0.8000"}
+KNOWN: list[tuple[dict[str, str], str, float, float]] = [
+    (HALF, "precision_attack", 0.4 / 0.45, 0.4 / 0.45),
+    (HALF, "balanced_accuracy", 0.85, 0.85),
+    (HALF, "mcc", 0.703526, 0.703526),
+    (
+        ATTACK_08 | {"prevalence": "0.5000", "balanced_accuracy": "0.8500"},
+        "recall_normal",
+        0.9,
+        0.9,
+    ),
+    (ATTACK_08 | {"prevalence": "0.5000", "mcc": "0.7035"}, "recall_normal", 0.9, 0.9),
+    # with both recalls at 0.9, MCC 0.8 says that prevalence is a half: it is greatest there
+    (BOTH_09 | {"mcc": "0.8000"}, "prevalence", 0.5, 0.5),
+    # an accuracy alone leaves the rest open
+    ({"accuracy": "0.9000"}, "recall_attack", 0, 1),
+    # F1 ≥ P/(2 − P)… with recall at most 1: F1 0.8 needs both above 0.8/1.2
+    ({"f1_attack": "0.8000"}, "precision_attack", 0.8 / 1.2, 1),
+]
+
+
+@pytest.mark.parametrize(("given", "column", "low", "high"), KNOWN)
 def test_a_missing_cell_is_what_the_others_make_it(
     given: dict[str, str], column: str, low: float, high: float
 ) -> None:
-    found = solve(
-        [cell(name, text, "fraction", "half") for name, text in given.items()], narrow=True
-    ).range(column)
+    cells = [cell(name, text, "fraction", "half") for name, text in given.items()]
+    found = solve(cells, narrow=True).range(column)
     assert found is not None
     width = 0.05 if column == "prevalence" else 0.002  # MCC is flat at its greatest
     assert found[0] - 1e-9 <= low <= found[0] + width
     assert found[1] - width <= high <= found[1] + 1e-9
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        {
-            "precision_attack": "0.9000",
-            "recall_attack": "0.8000",
-            "f1_attack": "0.8600",
-        },  # the mean is 0.8471
-        {"precision_normal": "1.02"},
-        {
-            "accuracy": "0.9500",
-            "recall_normal": "0.9000",
-            "recall_attack": "0.8000",
-        },  # not between the recalls
-        {"balanced_accuracy": "0.8700", "recall_normal": "0.9000", "recall_attack": "0.8000"},
-        {"mcc": "0.8500", "recall_normal": "0.9000", "recall_attack": "0.9000"},  # at most 0.8
-        {
-            "mcc": "0.6500",
-            "prevalence": "0.5000",
-            "recall_normal": "0.9000",
-            "recall_attack": "0.8000",
-        },
-        {"tn": "90", "fp": "10", "recall_normal": "0.9100"},
-        {"tn": "90", "fp": "10", "fn": "20", "tp": "80", "n": "201"},
-        {"tp": "0", "recall_attack": "0.3000"},
-    ],
-)
+IMPOSSIBLE = [
+    ATTACK_08 | {"precision_attack": "0.9000", "f1_attack": "0.8600"},  # the mean is 0.8471
+    {"precision_normal": "1.02"},
+    ATTACK_08 | {"accuracy": "0.9500", "recall_normal": "0.9000"},  # not between the recalls
+    ATTACK_08 | {"balanced_accuracy": "0.8700", "recall_normal": "0.9000"},
+    BOTH_09 | {"mcc": "0.8500"},  # at most 0.8
+    HALF | {"mcc": "0.6500"},
+    {"tn": "90", "fp": "10", "recall_normal": "0.9100"},
+    {"tn": "90", "fp": "10", "fn": "20", "tp": "80", "n": "201"},
+    {"tp": "0", "recall_attack": "0.3000"},
+]
+
+
+@pytest.mark.parametrize("given", IMPOSSIBLE)
 def test_what_no_matrix_gives_is_found(given: dict[str, str]) -> None:
     cells = [cell(name, text, "fraction", "half") for name, text in given.items()]
     assert solve(cells).empty

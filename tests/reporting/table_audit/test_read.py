@@ -11,7 +11,7 @@ import pytest
 from anomalynet.errors import DataError
 from anomalynet.reporting.table_audit import audit_table, parse, read_table
 from anomalynet.reporting.table_audit.cells import cell
-from anomalynet.reporting.table_audit.digits import ONE_DIGIT, slips
+from anomalynet.reporting.table_audit.row import ONE_DIGIT, slips
 from anomalynet.reporting.table_audit.sentences import lines
 
 TABLES = {
