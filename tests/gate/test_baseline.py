@@ -113,46 +113,29 @@ def test_damage_is_told_in_one_message_with_its_place(place: str, tmp_path: Path
         read_baseline(tmp_path / "none.json")
 
 
-def measured(
-    environment: str, code: str, *golden: str, statistical: tuple[str, ...] = ()
-) -> Measured:
+def measured(environment: str, code: str, golden: str, *statistical: str) -> Measured:
     runs = {name: ("ids", [RunMetrics(0, 0, 0, {AP: 0.6})]) for name in statistical}
-    return Measured(
-        environment, code, "abc", {name: ("new", {"threshold": [0.7]}) for name in golden}, runs, ()
-    )
+    values = {golden: ("new", {"threshold": [0.7]})}
+    return Measured(environment, code, "abc", values, runs, ())
 
 
 def test_an_update_keeps_other_environments_experiments_tolerances_and_history() -> None:
+    here, there = "torch 2.13, AVX2", "torch 2.13, AVX512"
     own = replace(small(), tolerances=replace(DEFAULTS, golden=1e-4))
-    new = updated(
-        own,
-        measured("torch 2.13, AVX512", "other", "lstm", statistical=("cnn",)),
-        "why not",
-        "2026-02-03",
-        {},
-    )
-    assert new.environments["torch 2.13, AVX2"] == own.environments["torch 2.13, AVX2"]
-    assert new.environments["torch 2.13, AVX512"].golden == {
-        "lstm": Golden(2, "other", "new", {"threshold": [0.7]})
-    }
+    other = measured(there, "other", "lstm", "cnn")
+    new = updated(own, other, "why not", "2026-02-03", {})
+    assert new.environments[here] == own.environments[here]
+    golden = Golden(2, "other", "new", {"threshold": [0.7]})
+    assert new.environments[there].golden == {"lstm": golden}
     assert new.tolerances.golden == 1e-4
     assert new.history[0] == own.history[0]
-    assert (new.history[1].reason, new.history[1].commit, new.history[1].means) == (
-        "why not",
-        "abc",
-        {"cnn": {AP: 0.6}},
-    )
-    again = updated(
-        new, measured("torch 2.13, AVX2", "third", "cnn"), "x", "2026-02-03", {"golden": ["cnn"]}
-    )
-    assert again.environments["torch 2.13, AVX2"].golden["cnn"].update == 3
-    assert (
-        again.environments["torch 2.13, AVX512"].golden == {}
-    )  # lstm is no experiment of the goldens any more
-    assert (
-        again.environments["torch 2.13, AVX512"].statistical
-        == new.environments["torch 2.13, AVX512"].statistical
-    )
+    last = new.history[1]
+    assert (last.reason, last.commit, last.means) == ("why not", "abc", {"cnn": {AP: 0.6}})
+    third = measured(here, "third", "cnn")
+    again = updated(new, third, "x", "2026-02-03", {"golden": ["cnn"]}).environments
+    assert again[here].golden["cnn"].update == 3
+    assert again[there].golden == {}  # lstm is no experiment of the goldens any more
+    assert again[there].statistical == new.environments[there].statistical
 
 
 def test_the_committed_baseline_is_whole() -> None:

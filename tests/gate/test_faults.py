@@ -73,7 +73,10 @@ def test_other_threads_and_another_order_of_rows_raise_no_alarm_and_other_values
             ImportRequest(
                 file=file,
                 name="gate_rows",
-                **{"time": "time", "series": "device", "label": "attack", "split": "part"},
+                time="time",
+                series="device",
+                label="attack",
+                split="part",
                 unsorted="sort",
                 replace=True,
             )

@@ -68,26 +68,20 @@ def golden(update: int, code: str, run: str = "r") -> Golden:
 
 
 def test_the_same_environment_wins_unless_the_code_has_moved_on_elsewhere() -> None:
-    here, there, older = (
-        "torch 2.13, sk 1.9, AVX512",
-        "torch 2.13, sk 1.9, AVX2",
-        "torch 2.12, sk 1.9, AVX512",
-    )
+    here, there = "torch 2.13, sk 1.9, AVX512", "torch 2.13, sk 1.9, AVX2"
+    older, oldest = "torch 2.12, sk 1.9, AVX512", "torch 2.11, sk 1.9, AVX2"
+
+    def chosen(records: dict[str, Golden]) -> tuple[str, bool]:
+        found = match(records, here)
+        assert found is not None
+        return found.key, found.exact
+
     assert match({}, here) is None
-    same = match({here: golden(1, "a"), there: golden(2, "a")}, here)
-    assert same is not None
-    assert (same.key, same.exact) == (here, True)
-    moved = match({here: golden(1, "a"), there: golden(2, "b")}, here)
-    assert moved is not None
-    assert (moved.key, moved.exact) == (there, False)
-    configured = match({here: golden(1, "a"), there: golden(2, "a", "another YAML")}, here)
-    assert configured is not None
-    assert (configured.key, configured.exact) == (there, False)
+    first = golden(1, "a")
+    assert chosen({here: first, there: golden(2, "a")}) == (here, True)
+    assert chosen({here: first, there: golden(2, "b")}) == (there, False)
+    assert chosen({here: first, there: golden(2, "a", "another YAML")}) == (there, False)
+    assert chosen({there: first, older: golden(2, "a")}) == (there, False)
+    assert chosen({oldest: first, older: first}) == (older, False)
     repeated = {here: Repeated(1, "a", "ids", []), there: Repeated(2, "a", "other ids", [])}
     assert match(repeated, here) == Match(repeated[there], there, exact=False)
-    near = match({there: golden(1, "a"), older: golden(2, "a")}, here)
-    assert near is not None
-    assert near.key == there
-    far = match({"torch 2.11, sk 1.9, AVX2": golden(1, "a"), older: golden(1, "a")}, here)
-    assert far is not None
-    assert far.key == older

@@ -123,8 +123,7 @@ class Region:
     def range(self, column: str) -> Interval | None:
         """Between which fractions a metric lies for every matrix allowed; None where each leaves it
         undefined."""
-        bounds = {"balanced_accuracy": _balanced, "mcc": _mcc}.get(column)
-        found = [bounds(cone) if bounds else cone.range(RATIOS[column]) for cone in self.cones]
+        found = [_bounds(cone, column) for cone in self.cones]
         known = [one for one in found if one is not None]
         return (min(low for low, _ in known), max(high for _, high in known)) if known else None
 
@@ -298,13 +297,12 @@ def _halves(cone: Cone, curved: Sequence[Cell]) -> list[Cone]:
     return [cone.cut(half) for half in halves]
 
 
-def _balanced(cone: Cone) -> Interval | None:
-    found = _sum(cone, RECALLS)
-    return (found[0] / 2, found[1] / 2) if found else None
-
-
-def _mcc(cone: Cone) -> Interval | None:
+def _bounds(cone: Cone, column: str) -> Interval | None:
+    if column in RATIOS:
+        return cone.range(RATIOS[column])
     recalls, precisions = _sum(cone, RECALLS), _sum(cone, PRECISIONS)
+    if column == "balanced_accuracy":
+        return (recalls[0] / 2, recalls[1] / 2) if recalls else None
     if recalls is None or precisions is None:
         return None
     (a, b), (c, d) = ((low - 1, high - 1) for low, high in (recalls, precisions))

@@ -143,56 +143,35 @@ def _agreement(one: Agreement, unit: Unit) -> str:
 def plain(audit: TableAudit) -> dict[str, Any]:
     """The audit as dictionaries, lists, texts and numbers; intervals as [low, high] in
     fractions."""
-    agreements = [
+    found: dict[str, Any] = _listed(
         {
-            "reading": one.reading,
-            "possible": one.complete,
-            "prevalence": one.prevalence,
-            "agree": one.agree,
-            "others": one.others,
+            "table": audit.name,
+            "unit": audit.unit,
+            "reread": audit.reread,
+            "rounding": audit.rounding,
+            "possible": audit.possible,
+            "rows": [_plain_row(row) for row in audit.rows],
+            "one_test_set": [
+                {"reading": one.reading, "possible": one.complete, **asdict(one)}
+                for one in audit.agreements
+            ],
+            "recipes": [
+                {"model": model, **asdict(one), "printed": one.printed.text, "fits": one.fits}
+                for model, own in audit.recipes.items()
+                for one in own
+            ],
+            "ignored": audit.ignored,
         }
-        for one in audit.agreements
-    ]
-    recipes = [
-        {
-            "model": model,
-            "column": one.column,
-            "recipe": one.recipe,
-            "printed": one.printed.text,
-            "made": one.made,
-            "fits": one.fits,
-        }
-        for model, found in audit.recipes.items()
-        for one in found
-    ]
-    table = {
-        "table": audit.name,
-        "unit": audit.unit,
-        "reread": audit.reread,
-        "rounding": audit.rounding,
-        "possible": audit.possible,
-        "rows": [_plain_row(row) for row in audit.rows],
-        "one_test_set": agreements,
-        "recipes": recipes,
-        "ignored": audit.ignored,
-    }
-    found: dict[str, Any] = _listed(table)
+    )
     return found
 
 
 def _plain_row(row: RowAudit) -> dict[str, Any]:
-    return {
-        "model": row.model,
-        "line": row.line,
-        "possible": row.possible,
-        "printed": {name: cell.text for name, cell in row.cells.items()},
-        "conflicts": row.conflicts,
-        "repairs": [[asdict(one) for one in repair] for repair in row.repairs],
-        "f1": row.f1,
-        "implied": row.implied,
-        "prevalence": row.prevalence,
-        "prevalence_by_class": row.readings,
-    }
+    found = asdict(row)
+    first = {"model": found.pop("model"), "line": found.pop("line"), "possible": row.possible}
+    cells, readings = found.pop("cells"), found.pop("readings")
+    printed = {name: cell["text"] for name, cell in cells.items()}
+    return {**first, "printed": printed, **found, "prevalence_by_class": readings}
 
 
 def _listed(value: Any) -> Any:
