@@ -33,7 +33,6 @@ def statistics(windows: Float32) -> Float32:
         windows: float32 (window, time, channel).
 
     Returns: float32 (window, 12 × channel); column 12·c + s is statistic `names[s]` of channel c.
-    Source: not in the paper
     """
     count, steps, channels = windows.shape
     centred_time = np.arange(steps, dtype=np.float32) - np.float32((steps - 1) / 2)

@@ -34,7 +34,6 @@ def widen(
 
     Raises:
         DataError: it is not known which series are neighbours, or no series has so many.
-    Source: not in the paper
     """
     if view == "node":
         return telemetry

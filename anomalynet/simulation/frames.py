@@ -26,16 +26,17 @@ CRC-32 comes from the node.
 
 from __future__ import annotations
 
+import binascii
 import zlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from anomalynet.simulation.crc import fcs
 from anomalynet.simulation.records import Float64, Int64
 
 LENGTH = 31
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _BODY, _PAYLOAD, _RETRIES, _CRC = 25, 9, 11, 25
 _FIELDS: tuple[tuple[str, str], ...] = (
     ("control", "<u2"),
@@ -57,6 +58,27 @@ _WHOLE = np.dtype([*_FIELDS, ("crc", "<u4"), ("fcs", "<u2")])
 _UNITS = {"temperature": 100.0, "humidity": 100.0, "motion": 1.0, "light": 1.0, "sound": 10.0}
 """Counts a unit, in the order of `scenario.SENSORS`."""
 _REPETITIONS = [bytes([number]) for number in range(256)]
+
+
+def fcs(data: bytes) -> int:
+    """CRC-16/KERMIT (polynomial 0x1021 reflected, start 0); 0x2189 for b"123456789".
+
+    It is the mirror image of the CRC that `binascii.crc_hqx` computes in C. On the air its low byte
+    goes first.
+
+    Source: IEEE 802.15.4, frame check sequence
+    """
+    mirrored = binascii.crc_hqx(data.translate(_REVERSED), 0)
+    return _REVERSED[mirrored & 0xFF] << 8 | _REVERSED[mirrored >> 8]
+
+
+def intact(psdu: bytes) -> bool:
+    """Whether a frame's last two bytes are the check sequence of those before: the CRC over all of
+    them is then 0.
+
+    Source: IEEE 802.15.4, frame check sequence
+    """
+    return binascii.crc_hqx(psdu.translate(_REVERSED), 0) == 0
 
 
 def builder(

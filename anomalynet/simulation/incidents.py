@@ -16,16 +16,13 @@ class Kind:
     """One type of incident.
 
     Attributes:
-        cause: whose doing it is.
         layer: what is changed: the `environment` itself, a `sensor`, the node's `application` or
-        the whole `node`, the `link`
-            (frames of an attacker's own), the `physical` channel, or the `network` behind the
-            gateway's radio.
+            the whole `node`, the `link` (frames of an attacker's own), the `physical` channel, or
+            the `network` behind the gateway's radio.
         impact: what it harms first.
         reach: which nodes it touches: one `node`; a `room`; up to four `neighbours`, of a node or
-        behind one relay; the `sector` behind an
-            obstacle; those that `radio` interference can reach; the whole `cell`.
-        variants: ways of doing it.
+            behind one relay; the `sector` behind an obstacle; those that `radio` interference can
+            reach; the whole `cell`.
     """
 
     cause: Cause

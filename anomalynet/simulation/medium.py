@@ -5,12 +5,21 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 
-from anomalynet.simulation.bits import BIT, HEADER, Stretch, disturbance, first_error, flip, pieces
-from anomalynet.simulation.crc import intact
-from anomalynet.simulation.error_rate import error_density
+from anomalynet.simulation.bits import (
+    BIT,
+    HEADER,
+    Stretch,
+    disturbance,
+    error_density,
+    first_error,
+    flip,
+    pieces,
+)
+from anomalynet.simulation.frames import intact
 from anomalynet.simulation.propagation import noise_dbm
 from anomalynet.simulation.records import Bool, Disturber, RadioLog, Reception
 from anomalynet.simulation.scenario import RadioConfig
@@ -29,44 +38,27 @@ SYNCHRONISATION = -5.0
 bit in thirteen would be wrong. ns-3 has the same limit, after IEEE 802.15.4-2006, annex E."""
 
 
+@dataclass(slots=True, eq=False)
 class Transmission:
     """A frame on the air during [start, stop) seconds; `released` is when a gateway that locked on
     to it listens again."""
 
-    __slots__ = (
-        "attempt",
-        "dbm",
-        "frame",
-        "locked",
-        "milliwatt",
-        "order",
-        "psdu",
-        "released",
-        "start",
-        "station",
-        "stop",
-    )
+    station: int
+    frame: int
+    attempt: int
+    start: float
+    seconds: InitVar[float]
+    psdu: bytes
+    dbm: float
+    order: int = 0
+    locked: bool | None = None
+    stop: float = field(init=False)
+    released: float = field(init=False)
+    milliwatt: float = field(init=False)
 
-    def __init__(
-        self,
-        station: int,
-        frame: int,
-        attempt: int,
-        start: float,
-        seconds: float,
-        psdu: bytes,
-        dbm: float,
-    ) -> None:
-        self.station = station
-        self.frame = frame
-        self.attempt = attempt
-        self.start = start
-        self.stop = self.released = start + seconds
-        self.psdu = psdu
-        self.dbm = dbm
-        self.milliwatt: float = 10.0 ** (dbm * 0.1)
-        self.order = 0
-        self.locked: bool | None = None
+    def __post_init__(self, seconds: float) -> None:
+        self.stop = self.released = self.start + seconds
+        self.milliwatt = 10.0 ** (self.dbm * 0.1)
 
 
 def airtime(psdu: bytes) -> float:
@@ -75,7 +67,7 @@ def airtime(psdu: bytes) -> float:
     Raises:
         ValueError: the frame is longer than the standard's 127 bytes.
 
-    Source: not in the paper; IEEE 802.15.4, 2.4 GHz O-QPSK
+    Source: IEEE 802.15.4, 2.4 GHz O-QPSK
     """
     if len(psdu) > MAX_PSDU:
         raise ValueError(f"a frame of {len(psdu)} bytes; IEEE 802.15.4 allows {MAX_PSDU}")
@@ -98,7 +90,7 @@ class Medium:
         corrupt: (station, frame, attempt) → stream for the positions of wrong bits.
         log: receptions and counts are written there.
 
-    Source: not in the paper; IEEE 802.15.4-2006
+    Source: IEEE 802.15.4-2006
     """
 
     def __init__(
@@ -146,12 +138,9 @@ class Medium:
         Returns: whether it arrived intact.
         """
         counts = self.counts
-        stretches: list[Stretch] = []
-        overlapped = False
-        if len(self._air) > 1 or self._disturbers:
-            stretches = self._interference(sent)
-            overlapped = bool(stretches)
-            stretches += disturbance(self._disturbers, sent.start, sent.stop)
+        stretches = self._interference(sent)
+        overlapped = bool(stretches)
+        stretches += disturbance(self._disturbers, sent.start, sent.stop)
         parts = pieces(sent.start, sent.stop, self._noise, stretches)
         errors = [
             (bits, error_density(sent.dbm - 10.0 * math.log10(noise))) for bits, noise in parts
@@ -161,19 +150,14 @@ class Medium:
             counts["missed"] += 1
             counts["collided"] += overlapped
             return False
-        psdu = (
-            sent.psdu
-            if first is None
-            else flip(
-                sent.psdu, first, errors, self._corrupt(sent.station, sent.frame, sent.attempt)
-            )
-        )
+        psdu = sent.psdu
+        if first is not None:
+            rng = self._corrupt(sent.station, sent.frame, sent.attempt)
+            psdu = flip(psdu, first, errors, rng)
         good = intact(psdu)
-        mean = (
-            parts[0][1]
-            if len(parts) == 1
-            else sum(bits * noise for bits, noise in parts) / sum(bits for bits, _ in parts)
-        )
+        mean = parts[0][1]
+        if len(parts) > 1:
+            mean = sum(bits * noise for bits, noise in parts) / sum(bits for bits, _ in parts)
         snr = sent.dbm - 10.0 * math.log10(mean)
         self._receptions.append(
             Reception(sent.stop, sent.station, sent.frame, sent.attempt, sent.dbm, snr, psdu, good)
@@ -229,14 +213,11 @@ class Medium:
                 for other in self._air
                 if (other.start, other.order) < place and sent.start < other.released
             ]
-            noise = self._noise_at_start(sent) if noise is None else noise
-            sent.locked = sent.dbm - 10.0 * math.log10(noise) >= SYNCHRONISATION and not any(
-                self._locks(other) for other in earlier
-            )
+            if noise is None:
+                stretches = self._interference(sent)
+                stretches += disturbance(self._disturbers, sent.start, sent.stop)
+                at_start = [power for begin, _, power in stretches if begin <= sent.start]
+                noise = math.fsum([self._noise, *at_start])
+            audible = sent.dbm - 10.0 * math.log10(noise) >= SYNCHRONISATION
+            sent.locked = audible and not any(self._locks(other) for other in earlier)
         return sent.locked
-
-    def _noise_at_start(self, sent: Transmission) -> float:
-        stretches = self._interference(sent) + disturbance(self._disturbers, sent.start, sent.stop)
-        return math.fsum(
-            [self._noise, *(power for begin, _, power in stretches if begin <= sent.start)]
-        )

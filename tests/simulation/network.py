@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from anomalynet.simulation.crc import fcs
+from anomalynet.simulation.frames import fcs
 from anomalynet.simulation.propagation import path_loss
 from anomalynet.simulation.radio import draws_needed
-from anomalynet.simulation.records import Bool, Float64, Station
+from anomalynet.simulation.records import Bool, Float64, Station, stream
 from anomalynet.simulation.scenario import RadioConfig
-from anomalynet.simulation.streams import stream
 
 LIKE_NS3 = RadioConfig(fading="none", bandwidth=5e6, noise_figure=0.0, carrier_sense=-112.0)
 """ns-3's noise; there a radio that receives is busy, and it receives what is above -5 dB of signal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalynet.simulation.crc import fcs, intact
+from anomalynet.simulation.frames import fcs, intact
 
 
 def bitwise(data: bytes) -> int:

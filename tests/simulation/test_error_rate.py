@@ -12,10 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from anomalynet.simulation.bits import first_error, flip
-from anomalynet.simulation.error_rate import bit_error_rate, error_density, packet_error_rate
+from anomalynet.simulation.bits import (
+    bit_error_rate,
+    error_density,
+    first_error,
+    flip,
+    packet_error_rate,
+)
 from anomalynet.simulation.radio import on_air
-from anomalynet.simulation.streams import stream
+from anomalynet.simulation.records import stream
 from tests.simulation.network import LIKE_NS3, corrupt, everyone, frame, station
 
 TABLE = [

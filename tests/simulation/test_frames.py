@@ -8,8 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalynet.simulation.crc import fcs
-from anomalynet.simulation.frames import LENGTH, builder, parse, sealed, tampered
+from anomalynet.simulation.frames import LENGTH, builder, fcs, parse, sealed, tampered
 
 READINGS = np.array([[-3.25, 71.5, 2.0, 20345.0, 55.3]])
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from anomalynet.simulation.attackers import forward
 from anomalynet.simulation.frames import builder, parse
 from anomalynet.simulation.gateway import Heard, in_service, table
 from anomalynet.simulation.placement import place
 from anomalynet.simulation.records import Float64
-from anomalynet.simulation.relay import forward
 from tests.simulation.small import END, PERIOD, START, incident, scenario
 
 COUNT = int(4 * 3600 / PERIOD)

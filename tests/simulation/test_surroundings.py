@@ -8,16 +8,38 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from anomalynet.simulation.events import EFFECTS, envelope, felt
-from anomalynet.simulation.fields import STEP, lag, recur, resample, wander
-from anomalynet.simulation.microclimate import energy, lamps_lit, level
-from anomalynet.simulation.people import activity, machines, occupancy
+from anomalynet.simulation.microclimate import (
+    activity,
+    energy,
+    lamps_lit,
+    level,
+    machines,
+    occupancy,
+)
 from anomalynet.simulation.placement import distances, place
-from anomalynet.simulation.records import Cell, Float64, Incident
+from anomalynet.simulation.records import Cell, Float64, Incident, stream
 from anomalynet.simulation.scenario import ClimateConfig, DeploymentConfig, Scenario
-from anomalynet.simulation.streams import stream
-from anomalynet.simulation.surroundings import Surroundings, sample_times, surroundings, with_events
-from anomalynet.simulation.weather import clear_sky, daily_rhythm, saturation, weather, week_hours
+from anomalynet.simulation.surroundings import (
+    EFFECTS,
+    Surroundings,
+    envelope,
+    felt,
+    sample_times,
+    surroundings,
+    with_events,
+)
+from anomalynet.simulation.weather import (
+    STEP,
+    clear_sky,
+    daily_rhythm,
+    lag,
+    recur,
+    resample,
+    saturation,
+    wander,
+    weather,
+    week_hours,
+)
 
 QUANTITIES = ("temperature", "vapour", "light", "sound", "motion")
 CITY = Scenario(start="2026-04-13T00:00", duration="48h")
