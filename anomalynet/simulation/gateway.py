@@ -59,8 +59,15 @@ class Heard:
         """Some rows in a given order, with other arrival times or bytes."""
         bytes_ = self.frames if frames is None else frames
         times = self.time if time is None else time
-        columns = (times, self.station, self.slot, self.rssi, self.snr, self.intact)
-        return Heard(*(column[rows] for column in columns), [bytes_[row] for row in rows])
+        return Heard(
+            times[rows],
+            self.station[rows],
+            self.slot[rows],
+            self.rssi[rows],
+            self.snr[rows],
+            self.intact[rows],
+            [bytes_[row] for row in rows],
+        )
 
 
 def hear(log: RadioLog, slots_of: Sequence[Int64]) -> Heard:

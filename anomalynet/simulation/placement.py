@@ -72,7 +72,7 @@ def coverage(scenario: Scenario) -> dict[str, float]:
     hectares = count * deployment.width * deployment.height / 1e4
     across, up = (int(np.ceil(side / RASTER)) for side in (deployment.width, deployment.height))
     step = [deployment.width / across, deployment.height / up]
-    raster = (np.indices((across, up)).reshape(2, -1).T + 0.5) * step
+    raster = np.asarray((np.indices((across, up)).reshape(2, -1).T + 0.5) * step, np.float64)
     covered, nearest = [], []
     for number in range(count):
         positions = place(scenario, number).positions

@@ -69,8 +69,8 @@ def deviation(readings: Float64) -> Float64:
 def quantise(readings: Float64) -> Float64:
     """Readings (…, 5) clipped to each sensor's range and rounded to its step, exactly as a frame
     carries them."""
-    rounded = np.round(readings * STEPS_PER_UNIT) / STEPS_PER_UNIT
-    return np.clip(rounded, RANGES[:, 0], RANGES[:, 1])
+    rounded: Float64 = np.round(readings * STEPS_PER_UNIT) / STEPS_PER_UNIT
+    return np.asarray(np.clip(rounded, RANGES[:, 0], RANGES[:, 1]))
 
 
 def _detections(scenario: Scenario, expected: Float64, uniform: Float64) -> Float64:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
+from anomalynet.simulation.bits import bit_error_rate
 from anomalynet.simulation.frames import fcs
 from anomalynet.simulation.propagation import path_loss
 from anomalynet.simulation.radio import draws_needed
@@ -54,6 +57,12 @@ def station(
 def corrupt(station: int, frame: int, attempt: int) -> np.random.Generator:
     """The stream for wrong bits."""
     return stream(0, "corrupt", station, frame, attempt)
+
+
+def packet_error_rate(snr: float, size: int) -> float:
+    """Probability that a bit of `size` bytes is wrong, at a constant signal-to-noise ratio in
+    dB."""
+    return -math.expm1(8 * size * math.log1p(-bit_error_rate(10.0 ** (snr / 10.0))))
 
 
 def everyone(count: int, hear: bool = True) -> Bool:

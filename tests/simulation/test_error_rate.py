@@ -17,11 +17,10 @@ from anomalynet.simulation.bits import (
     error_density,
     first_error,
     flip,
-    packet_error_rate,
 )
 from anomalynet.simulation.radio import on_air
 from anomalynet.simulation.records import stream
-from tests.simulation.network import LIKE_NS3, corrupt, everyone, frame, station
+from tests.simulation.network import LIKE_NS3, corrupt, everyone, frame, packet_error_rate, station
 
 TABLE = [
     (-5, 7.5172e-2, 0.9999963, 1, 1),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anomalynet.simulation.bits import packet_error_rate
 from anomalynet.simulation.propagation import fading_gain, noise_dbm, path_loss, shadowing
 from anomalynet.simulation.records import Float64, stream
+from tests.simulation.network import packet_error_rate
 
 
 def quantiles(count: int) -> Float64:

@@ -233,9 +233,7 @@ def test_another_incident_changes_nothing_here_and_other_types_nothing_at_all() 
         for name, kind in TYPES.items()
         if name not in FAULTS and name != "false_data_injection"
     ]
-    assert np.array_equal(
-        distort(SCENARIO, READINGS, [incident(name) for name in rest]), READINGS
-    )
+    assert np.array_equal(distort(SCENARIO, READINGS, [incident(name) for name in rest]), READINGS)
 
 
 def test_draws_depend_on_the_seed_and_the_number() -> None:
