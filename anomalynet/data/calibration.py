@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from anomalynet.data.arrayfile import ArrayFile, read_rows
-from anomalynet.data.layout import Layout
-from anomalynet.data.prepared import Float32, Float64, Int64
+from anomalynet.data.grid import Layout
+from anomalynet.data.prepared import ArrayFile, Float32, Float64, Int64, read_rows
 
 BLOCK = 1 << 22
 """Numbers in memory at a time while calibrating."""

@@ -4,6 +4,7 @@ segment."""
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,38 @@ import numpy.typing as npt
 import polars as pl
 
 from anomalynet.config.schema import QualityConfig
-from anomalynet.data.arrayfile import CHUNK, ArrayFile
-from anomalynet.data.layout import Layout
-from anomalynet.data.prepared import COLUMNS, PARTS, Bool, Float32, Int64
+from anomalynet.data.prepared import CHUNK, COLUMNS, PARTS, ArrayFile, Bool, Float32, Int64
 from anomalynet.data.quality import Cleaner
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.errors import DataError
+
+
+@dataclass
+class Layout:
+    """What laying found out: where series start, where segments end, and where each series'
+    commissioning rows stand."""
+
+    rows: int = 0
+    observed: int = 0
+    names: list[str] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    breaks: list[int] = field(default_factory=list)
+    """Rows at which a segment starts because a long silence precedes them."""
+    laid: int = 0
+    """Steps laid into gaps."""
+    commissioning: list[Int64] = field(default_factory=list)
+    """Rows of the first `calibration_rows` readings of every series, in order."""
+    commissioned: dict[int, int] = field(default_factory=dict)
+    """Series → row after its last commissioning row; absent where the series is too short."""
+    commissioning_attacks: int = 0
+    kinds: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    """Values that the quality stage dropped, by reason."""
+
+    @property
+    def edges(self) -> Int64:
+        """Series starts and the end, int64 (series+1,)."""
+        return np.array([*self.starts, self.rows], np.int64)
 
 
 class Grid:

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from anomalynet.config.schema import DataConfig
-from anomalynet.data.blocks import (
+from anomalynet.data.prepared import PARTS, Int8, Int64, Prepared, Segment
+from anomalynet.data.ranges import (
     NONE,
     TEST,
     TRAIN,
     VALIDATION,
     Pieces,
+    Ranges,
     at_times,
     cut_series,
+    runs_of,
     with_purge,
 )
-from anomalynet.data.prepared import PARTS, Int8, Int64, Prepared, Segment
-from anomalynet.data.ranges import Ranges, runs_of
 from anomalynet.errors import DataError
 
 

@@ -14,8 +14,7 @@ from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
 from anomalynet.data.calibration import calibrate, finish
 from anomalynet.data.folder import data_folder
-from anomalynet.data.grid import lay
-from anomalynet.data.layout import Layout
+from anomalynet.data.grid import Layout, lay
 from anomalynet.data.prepared import (
     FORMAT,
     Description,

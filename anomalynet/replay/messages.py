@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from anomalynet.data.arrayfile import CHUNK
+from anomalynet.data.prepared import CHUNK
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.replay.rows import ordered
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from anomalynet.config import locate
 from anomalynet.config.load import Loaded, load
-from anomalynet.data.worlds import world_of
+from anomalynet.data.sources.simulated import world_of
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.sweep.arms import Arm, arms
 from anomalynet.sweep.file import Sweep

@@ -11,8 +11,7 @@ import polars as pl
 import pytest
 
 from anomalynet.config.schema import QualityConfig
-from anomalynet.data.gateway import LINK_CHANNELS, SENSOR_CHANNELS, telemetry_of_cell
-from anomalynet.data.log import read_log
+from anomalynet.data.gateway import LINK_CHANNELS, SENSOR_CHANNELS, read_log, telemetry_of_cell
 from anomalynet.simulation.store import INCIDENTS, NODES
 from tests.data.world import BY_HAND, at, frame, frames_file, incident, node, table
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from anomalynet.data.labels import relabel
 from anomalynet.data.telemetry import Incident, Telemetry
+from anomalynet.data.view import relabel
 from anomalynet.errors import DataError
 from tests.data.build import Facts, Recording, telemetry
 

@@ -1,10 +1,22 @@
-"""What an import is asked to do, and what it did."""
+"""What an import is asked to do, which column is what, and what it did."""
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from anomalynet.data.importing.rows import Rows
+from anomalynet.data.telemetry import MASK, RESERVED, Channel
+from anomalynet.errors import DataError
+
+ROLES = ("time", "label", "series", "kind", "split")
+TELLING = (
+    *("label", "labels", "anomaly", "anomalies", "is_anomaly", "attack", "is_attack", "class"),
+    *("target", "outlier", "changepoint", "ground_truth"),
+)
+"""Names of columns that are never sensors: taken as one, they give the label away."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -58,3 +70,75 @@ class ImportReport:
     incidents: int
     counts: dict[str, int]
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Positions of the columns."""
+
+    channels: dict[int, Channel]
+    time: int | None = None
+    label: int | None = None
+    series: int | None = None
+    kind: int | None = None
+    split: int | None = None
+
+
+def assign(rows: Rows, request: ImportRequest) -> Roles:
+    """Find every named column; what is left over is a sensor.
+
+    Raises:
+        DataError: a named column is not there, is named twice, or a left-over one is no sensor by
+        its name.
+    """
+    positions = {name: index for index, name in enumerate(rows.names)}
+    named = {role: name for role in ROLES if (name := getattr(request, role)) is not None}
+    declared = [
+        *named.items(),
+        *(("channels", name) for name in request.channels),
+        *(("ignore", name) for name in request.ignore),
+    ]
+    units = dict(request.units)
+    for option, name in [*declared, *(("units", name) for name in units)]:
+        if name not in positions:
+            raise _missing(rows, f"--{option}", name)
+    taken: dict[str, str] = {}
+    for option, name in declared:
+        if name in taken:
+            raise DataError(
+                f"column {name!r} is both --{taken[name]} and --{option}", "name it once"
+            )
+        taken[name] = option
+    sensors = request.channels or tuple(name for name in rows.names if name not in taken)
+    for name in sensors:
+        _check_sensor(rows, name, chosen=name in request.channels)
+    if not sensors:
+        raise DataError(
+            f"{rows.path}: no sensor is left among {', '.join(map(repr, rows.names))}",
+            "--channels names them",
+        )
+    channels = {positions[name]: Channel(name, units.get(name, "")) for name in sensors}
+    return Roles(channels, **{role: positions[name] for role, name in named.items()})
+
+
+def _check_sensor(rows: Rows, name: str, chosen: bool) -> None:
+    lower = name.lower()
+    if name in (*RESERVED, MASK) or (not chosen and lower in RESERVED):
+        what = f"--ignore {name}, or rename it"
+        if lower in ROLES:
+            what = f"name it with --{lower} {name}, or leave it out with --ignore {name}"
+        raise DataError(
+            f"{rows.path}: column {name!r} has a reserved name and cannot be a sensor", what
+        )
+    if not chosen and lower in TELLING:
+        raise DataError(
+            f"{rows.path}: column {name!r} looks like a label, not a sensor",
+            f"--label {name}, or --ignore {name}; --channels takes it as a sensor",
+        )
+
+
+def _missing(rows: Rows, option: str, name: str) -> DataError:
+    close = difflib.get_close_matches(name, rows.names, n=1, cutoff=0.5)
+    listed = f"the columns are {', '.join(map(repr, rows.names))}"
+    hint = f"did you mean {close[0]!r}?" if close else listed
+    return DataError(f"{rows.path}: no column {name!r} ({option})", hint)

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 from anomalynet.config.schema import DataConfig
 from anomalynet.data.folder import data_folder
 from anomalynet.data.sources import _fingerprint
-from anomalynet.data.sources._info import SourceInfo
+from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.errors import DataError
 
@@ -85,9 +85,8 @@ def load(config: DataConfig) -> Telemetry:
         label or view that the data cannot give.
     """
     from anomalynet.data.gateway import SENSOR_CHANNELS
-    from anomalynet.data.labels import relabel
     from anomalynet.data.sources import simulated
-    from anomalynet.data.view import widen
+    from anomalynet.data.view import relabel, widen
 
     root = locate(config)
     found = (

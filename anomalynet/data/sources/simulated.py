@@ -15,10 +15,9 @@ import polars as pl
 
 from anomalynet.config.schema import DataConfig
 from anomalynet.data.folder import data_folder
-from anomalynet.data.gateway import LINK_CHANNELS, SENSOR_CHANNELS, telemetry_of_cell
-from anomalynet.data.log import read_log
+from anomalynet.data.gateway import LINK_CHANNELS, SENSOR_CHANNELS, read_log, telemetry_of_cell
 from anomalynet.data.sources import _fingerprint
-from anomalynet.data.sources._info import SourceInfo
+from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Incident, Telemetry
 from anomalynet.errors import ConfigError, DataError, Problem, UsageError
 from anomalynet.runs.code import code_hash
@@ -217,3 +216,10 @@ def _nearest(nodes: pl.DataFrame) -> dict[str, tuple[str, ...]]:
 def _incidents(world: World) -> dict[int, Incident]:
     table = world.incidents.select("id", "type", "cause", "impact", "severity", "layer")
     return {row[0]: Incident(*row[1:]) for row in table.iter_rows()}
+
+
+def world_of(config: DataConfig) -> int | None:
+    """The seed of the world that is simulated for this data; None for recordings and folders of a
+    world, of which there is one."""
+    made_here = knows(config.name) and config.name != FOLDER
+    return config.world if made_here else None

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from anomalynet.data.sources._info import SourceInfo
+from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Channel, Incident, Telemetry
 from anomalynet.errors import DataError
 

@@ -6,9 +6,14 @@ from pathlib import Path
 
 import polars as pl
 
-from anomalynet.data.sources._incidents import number_incidents
-from anomalynet.data.sources._info import SourceInfo
-from anomalynet.data.sources._reading import labels, numbers, parse, read_text
+from anomalynet.data.sources._reading import (
+    SourceInfo,
+    labels,
+    number_incidents,
+    numbers,
+    parse,
+    read_text,
+)
 from anomalynet.data.telemetry import Channel, Telemetry
 from anomalynet.errors import DataError
 
