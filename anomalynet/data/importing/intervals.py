@@ -48,8 +48,8 @@ def read_intervals(
     table = table.with_columns(incident=pl.int_range(pl.len(), dtype=pl.Int32))
     _check(rows, table, set(series))
     incidents = {}
-    for number, *said, severity in table.select("incident", *WORDS[1:]).iter_rows():
-        incidents[number] = Incident(*said, int(severity) if severity else None)
+    for number, kind, cause, impact, severity in table.select("incident", *WORDS[1:]).iter_rows():
+        incidents[number] = Incident(kind, cause, impact, int(severity) if severity else None)
     return table, incidents
 
 
