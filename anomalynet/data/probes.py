@@ -24,8 +24,8 @@ RULE = (
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What one probe sees: `nothing` of the sensors, one `channel`, or `everything`; in some columns
-    of the table that `features` makes."""
+    """What one probe sees: `nothing` of the sensors, one `channel`, or `everything`: some
+    columns of the table that `features` makes."""
 
     name: str
     sees: str
@@ -34,7 +34,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """How well one probe did on the test steps of all folds together: AUROC (None where one class is
+    """How well one probe did on the test steps of all folds: AUROC (None where one class is
     absent), share of right decisions at 0.5, and a verdict, empty where nothing is wrong."""
 
     probe: str

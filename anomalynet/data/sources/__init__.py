@@ -88,19 +88,13 @@ def load(config: DataConfig) -> Telemetry:
     from anomalynet.data.sources import simulated
     from anomalynet.data.view import relabel, widen
 
-    root = locate(config)
-    found = (
-        simulated.load(config)
-        if simulated.knows(config.name)
-        else _source(config).load(root, config.subset)
-    )
-    return widen(
-        relabel(found, config.label, config.title),
-        config.view,
-        config.neighbours,
-        SENSOR_CHANNELS,
-        config.title,
-    )
+    root, name = locate(config), config.title
+    if simulated.knows(config.name):
+        found = simulated.load(config)
+    else:
+        found = _source(config).load(root, config.subset)
+    labelled = relabel(found, config.label, name)
+    return widen(labelled, config.view, config.neighbours, SENSOR_CHANNELS, name)
 
 
 def fingerprint(config: DataConfig) -> str:
@@ -148,12 +142,11 @@ def locate(config: DataConfig) -> Path:
 
 
 def _find(source: Source, base: Path, subset: str | None) -> Path | None:
-    candidates = (
-        folder / inner
-        for folder in (base / source.INFO.name, base)
-        for inner in source.INFO.folders
-    )
-    return next((candidate for candidate in candidates if source.files(candidate, subset)), None)
+    for folder in (base / source.INFO.name, base):
+        for inner in source.INFO.folders:
+            if source.files(folder / inner, subset):
+                return folder / inner
+    return None
 
 
 def _check_subset(about: SourceInfo, subset: str | None) -> None:
@@ -177,15 +170,11 @@ def _check_subset(about: SourceInfo, subset: str | None) -> None:
 def _source(config: DataConfig) -> Source:
     from anomalynet.data.sources import table
 
-    source = built_in().get(config.name)
+    base = Path(config.root) if config.root is not None else data_folder()
+    source = built_in().get(config.name) or table.find(config.name, base)
     if source is None:
-        source = table.find(
-            config.name, Path(config.root) if config.root is not None else data_folder()
-        )
-    if source is None:
-        raise DataError(
-            f"no data set named {config.name!r}", _nearest(config.name, names(), "data.name=")
-        )
+        near = _nearest(config.name, names(), "data.name=")
+        raise DataError(f"no data set named {config.name!r}", near)
     return source
 
 
