@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from anomalynet.config.schema import DataConfig
-from anomalynet.data import arrayfile
+from anomalynet.data import prepared as arrayfile
 from anomalynet.errors import DataError
 from tests.data.build import Recording, prepared
 

@@ -69,12 +69,10 @@ def load(root: Path, subset: str | None) -> Telemetry:
         DataError: a file is not one of SKAB's.
     """
     runs = [_read(path) for path in files(root, subset)]
-    frame, incidents = _reading.number_incidents(
-        pl.concat(runs).sort("series", "time", maintain_order=True)
-    )
-    shared = frame.group_by("time").agg(
-        "series", contradictory=pl.col("label").drop_nulls().n_unique() > 1
-    )
+    ordered = pl.concat(runs).sort("series", "time", maintain_order=True)
+    frame, incidents = _reading.number_incidents(ordered)
+    differ = pl.col("label").drop_nulls().n_unique() > 1
+    shared = frame.group_by("time").agg("series", contradictory=differ)
     shared = shared.filter(pl.col("series").list.len() > 1)
     contradictory = int(shared["contradictory"].sum())
     warnings = list(INFO.warnings)

@@ -77,13 +77,10 @@ def load(root: Path, subset: str | None) -> Telemetry:
     (path,) = files(root, subset)
     device = str(subset)
     channels = DEVICES[device]
-    text, padded = _reading.read_text(
-        path, ",", ["label", "type", *(channel.name for channel in channels)]
-    )
+    names = [channel.name for channel in channels]
+    text, padded = _reading.read_text(path, ",", ["label", "type", *names])
     label = _reading.labels(path, text["label"])
-    words = text.with_columns(
-        pl.col(one.name).str.to_lowercase().replace(WORDS) for one in channels
-    )
+    words = text.with_columns(pl.col(names).str.to_lowercase().replace(WORDS))
     frame = pl.DataFrame(
         {
             "series": pl.repeat(device, text.height, dtype=pl.String, eager=True),
