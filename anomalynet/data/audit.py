@@ -25,8 +25,7 @@ TRAINED, SCORED = 10_000, 40_000
 """Most windows a fold that a probe learns from, and is tested on: evenly spaced ones beyond
 that."""
 
-INTERLEAVE = 20
-"""Blocks a fold where a chronological split is refused."""
+INTERLEAVE = 20  # blocks a fold where a chronological split is refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,7 @@ from torch import Tensor
 from anomalynet.data.prepared import Int32, Int64
 from anomalynet.data.windows import CHUNK_BYTES, Windows
 
-SHUFFLED = 1 << 18
-"""Windows shuffled at a time."""
+SHUFFLED = 1 << 18  # windows shuffled at a time
 
 
 class Batch(NamedTuple):

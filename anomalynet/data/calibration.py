@@ -11,8 +11,7 @@ import numpy as np
 from anomalynet.data.grid import Layout
 from anomalynet.data.prepared import ArrayFile, Float32, Float64, Int64, read_rows
 
-BLOCK = 1 << 22
-"""Numbers in memory at a time while calibrating."""
+BLOCK = 1 << 22  # numbers in memory at a time while calibrating
 
 
 def calibrate(

@@ -15,8 +15,7 @@ from anomalynet.data.sources import _fingerprint, built_in, info
 from anomalynet.errors import DataError
 
 RETRIES = 2
-TIMEOUT = 30.0
-"""Seconds without an answer after which a download has failed."""
+TIMEOUT = 30.0  # seconds without an answer after which a download has failed
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,7 @@ class Layout:
     starts: list[int] = field(default_factory=list)
     breaks: list[int] = field(default_factory=list)
     """Rows at which a segment starts because a long silence precedes them."""
-    laid: int = 0
-    """Steps laid into gaps."""
+    laid: int = 0  # steps laid into gaps
     commissioning: list[Int64] = field(default_factory=list)
     """Rows of the first `calibration_rows` readings of every series, in order."""
     commissioned: dict[int, int] = field(default_factory=dict)

@@ -28,11 +28,9 @@ COLUMNS: Mapping[str, str] = {
     "splits": "|i1",
     "observed": "|b1",
 }
-HEADER = 128
-"""Bytes before the rows."""
+HEADER = 128  # bytes before the rows
 
-CHUNK = 1 << 16
-"""Rows in memory at a time."""
+CHUNK = 1 << 16  # rows in memory at a time
 
 PARTS = ("train", "validation", "test")
 

@@ -10,11 +10,9 @@ from anomalynet.data.prepared import Float32, Float64, Int64, Prepared
 from anomalynet.data.statistics import names, statistics
 from anomalynet.data.windows import Windows
 
-BLIND = 0.8
-"""Largest harmless AUROC of a probe that sees no sensor."""
+BLIND = 0.8  # largest harmless AUROC of a probe that sees no sensor
 
-ALONE = 0.95
-"""Largest harmless AUROC of a single channel."""
+ALONE = 0.95  # largest harmless AUROC of a single channel
 
 RULE = (
     f"a probe that sees no sensor gives the label away above AUROC {BLIND}, a single channel "

@@ -14,8 +14,7 @@ from anomalynet.data.telemetry import Channel
 ROBUST = 1.4826
 """Median absolute deviation × this is the standard deviation of a normal distribution."""
 
-OUTSIDE, OUTLYING = "values outside the sensor's range", "outliers"
-"""What is counted."""
+OUTSIDE, OUTLYING = "values outside the sensor's range", "outliers"  # what is counted
 
 
 class Cleaner:

@@ -26,8 +26,7 @@ from anomalynet.config.schema import SplitPolicy
 
 RESERVED = ("series", "time", "label", "incident", "kind", "split")
 
-MASK = "missing"
-"""Name of the channel that `data/prepare.py` adds; no sensor may have it."""
+MASK = "missing"  # name of the channel that `data/prepare.py` adds; no sensor may have it
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ import numpy as np
 from anomalynet.data.prepared import Bool, Float32, Int8, Int64, Prepared
 from anomalynet.data.ranges import Ranges, runs_of
 
-CHUNK_BYTES = 64 << 20
-"""Most memory that gathered windows take at a time."""
+CHUNK_BYTES = 64 << 20  # most memory that gathered windows take at a time
 
 
 class WindowShape(NamedTuple):

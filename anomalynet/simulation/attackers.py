@@ -31,11 +31,9 @@ HELD = 10.0
 DROPPED, CHOSEN, REWRITTEN = 0.4, 1.0, 0.7
 """Rates of dropped (gray hole), dropped if interesting (selective forwarding) and tampered frames:
 shares 1 - exp(-rate magnitude)."""
-FLOOD = 12.0
-"""Frames of 127 bytes a second at magnitude 1."""
+FLOOD = 12.0  # frames of 127 bytes a second at magnitude 1
 FLOOD_BYTES = 127
-REPLAYED = 0.7
-"""Rate of replayed slots: share 1 - exp(-0.7 magnitude)."""
+REPLAYED = 0.7  # rate of replayed slots: share 1 - exp(-0.7 magnitude)
 BEHIND = (0.2, 1.0)
 """Seconds after its victim's frame at which an attacker sends: within the same slot, so that its
 frame is the newer one."""

@@ -11,15 +11,11 @@ import numpy as np
 
 from anomalynet.simulation.records import Disturber
 
-BIT = 4e-6
-"""Seconds of a bit; 32 µs a byte."""
-HEADER = 6
-"""Bytes on the air before the PSDU: preamble 4, start of frame 1, length 1."""
+BIT = 4e-6  # seconds of a bit; 32 µs a byte
+HEADER = 6  # bytes on the air before the PSDU: preamble 4, start of frame 1, length 1
 
-Stretch = tuple[float, float, float]
-"""From, to (seconds), and the interference in between (mW)."""
-Piece = tuple[float, float]
-"""Bits, and the noise and interference in mW while they last."""
+Stretch = tuple[float, float, float]  # from, to (seconds), and the interference in between (mW)
+Piece = tuple[float, float]  # bits, and the noise and interference in mW while they last
 
 
 def disturbance(disturbers: Sequence[Disturber], start: float, stop: float) -> list[Stretch]:

@@ -33,8 +33,7 @@ from anomalynet.simulation.sensors import NOISE, measure, quantise
 from anomalynet.simulation.surroundings import Surroundings, surroundings, with_events
 from anomalynet.simulation.values import distort
 
-OBSTACLE = 6.0
-"""dB at magnitude 1 that an obstacle takes from the links behind it."""
+OBSTACLE = 6.0  # dB at magnitude 1 that an obstacle takes from the links behind it
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,21 +11,17 @@ import numpy as np
 from anomalynet.simulation.records import Bool, Cell, Float64, Incident, Int64, covered, stream
 from anomalynet.simulation.scenario import Scenario, frame_period, slots
 
-SKEW = 2.0e-3
-"""Relative clock error at magnitude 1 of a faulty oscillator."""
-RESET_JUMP = 1.5
-"""Seconds at magnitude 1 by which sending shifts after a clock reset."""
+SKEW = 2.0e-3  # relative clock error at magnitude 1 of a faulty oscillator
+RESET_JUMP = 1.5  # seconds at magnitude 1 by which sending shifts after a clock reset
 LOW = 0.1
 """State of charge below which the voltage falls; how far, 0 to 1, is what a node suffers from."""
 NOISIER, RESETS = 3.0, 0.1
 """A low battery's further noise of the sensors, as a factor when it is empty, and the share of
 slots with a reset in its lower half."""
-SILENT = 0.35
-"""Rate of lost slots of an intermittent node: share 1 - exp(-0.35 magnitude)."""
+SILENT = 0.35  # rate of lost slots of an intermittent node: share 1 - exp(-0.35 magnitude)
 LEAST_APART = 0.02
 """Seconds between two frames that a node gives to its radio, whatever its clock does."""
-REBOOT_SLOTS = 3
-"""Most slots that a restart costs."""
+REBOOT_SLOTS = 3  # most slots that a restart costs
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,10 @@ from anomalynet.simulation.propagation import fading_gain
 from anomalynet.simulation.records import Station
 from anomalynet.simulation.scenario import RadioConfig
 
-BACKOFF = 320e-6
-"""Seconds of a backoff slot, 20 symbols."""
-CCA = 128e-6
-"""Seconds of a clear channel assessment, 8 symbols."""
-ACK_WAIT = 864e-6
-"""Seconds after its frame that a sender waits for the acknowledgement, 54 symbols."""
-QUEUE = 2
-"""Frames that wait while a station is busy with one; another one is lost."""
+BACKOFF = 320e-6  # seconds of a backoff slot, 20 symbols
+CCA = 128e-6  # seconds of a clear channel assessment, 8 symbols
+ACK_WAIT = 864e-6  # seconds after its frame that a sender waits for the acknowledgement, 54 symbols
+QUEUE = 2  # frames that wait while a station is busy with one; another one is lost
 
 Steps = Generator[simpy.Event, None, None]
 

@@ -14,12 +14,9 @@ from anomalynet.simulation.scenario import Scenario
 JAMMER_POWER = -14.0
 """dBm at magnitude 1: a small battery-driven jammer; power grows with the square of the
 magnitude."""
-REACTION = 0.0003
-"""Seconds after which a reactive jammer falls into a frame it has noticed."""
-PULSE, PAUSE = 0.5, 0.7
-"""Seconds on and off of a periodic jammer."""
-FOREIGN_POWER = -18.0
-"""dBm at magnitude 1 of foreign traffic in our 2 MHz, out of a wider signal."""
+REACTION = 0.0003  # seconds after which a reactive jammer falls into a frame it has noticed
+PULSE, PAUSE = 0.5, 0.7  # seconds on and off of a periodic jammer
+FOREIGN_POWER = -18.0  # dBm at magnitude 1 of foreign traffic in our 2 MHz, out of a wider signal
 BURST, CALM = 1.5, 3.0
 """Mean seconds of the Gilbert-Elliott states of foreign traffic; the calm ones shorten with the
 magnitude."""

@@ -26,8 +26,7 @@ from anomalynet.simulation.values import typical
 DEVIATION = (1.0, 3.0, 6.0)
 """Deviation of a sensor from what would have arrived, root mean square, worst sensor, in multiples
 of its ordinary variation, at which severity 2, 3, 4 begin."""
-LOSS = (0.1, 0.3, 0.7)
-"""Likewise the share of readings that would have arrived and did not."""
+LOSS = (0.1, 0.3, 0.7)  # likewise the share of readings that would have arrived and did not
 LATENESS = (0.2, 0.7, 2.0)
 """Likewise the mean change of the age of readings at their arrival, in slots."""
 OLDEST = 4.0
@@ -36,8 +35,7 @@ others."""
 BRIEF, WIDE = 30.0, 120.0
 """Node-minutes below which no incident is of severity 4, and from which one is a step more
 severe."""
-WORST_LQI, BEST_LQI = -6.0, 20.0
-"""SNR in dB that map to LQI 0 and 255, linear in between."""
+WORST_LQI, BEST_LQI = -6.0, 20.0  # SNR in dB that map to LQI 0 and 255, linear in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +69,8 @@ class Heard:
 
 
 def hear(log: RadioLog, slots_of: Sequence[Int64]) -> Heard:
-    """The receptions of a cell's radio as columns.
-
-    Args:
-        slots_of: for each station, int64 (frame,): the slot of its frames.
-    """
+    """The receptions of a cell's radio as columns, from the slot of each of a station's frames,
+    int64 (frame,)."""
     got = log.receptions
     numbers = np.array([(one.station, one.frame) for one in got], np.int64).reshape(-1, 2)
     floats = np.array([(one.time, one.rssi, one.snr) for one in got], np.float64).reshape(-1, 3)
@@ -141,8 +136,8 @@ def arrived(
     heard: Heard,
     columns: Columns,
 ) -> Arrived:
-    """What a gateway log (`gateway.table` of `heard`) holds of each node and slot; frames of no
-    node of the cell do not count."""
+    """What a gateway log (the `table` of `heard`) holds of each node and slot; frames of no node of
+    the cell do not count."""
     count, period = slots(scenario), frame_period(scenario)
     source = np.asarray(columns["source"], np.int64) - 1
     node = np.searchsorted(cell.numbers, source).clip(max=len(cell.numbers) - 1)

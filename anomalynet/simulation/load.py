@@ -23,8 +23,7 @@ from anomalynet.simulation.scenario import Scenario, frame_period, seconds
 
 PRESETS = Path(__file__).parent / "scenarios"
 
-SCENARIO_VERSION = 1
-"""Grows when a key of `Scenario` changes its meaning."""
+SCENARIO_VERSION = 1  # grows when a key of `Scenario` changes its meaning
 
 LONGEST = 49 * 86400
 """Seconds after which the 32-bit milliseconds of a frame's clock would begin again."""

@@ -46,8 +46,7 @@ def required_snr(spreading_factor: int) -> float:
     return -7.5 - 2.5 * (spreading_factor - 7)
 
 
-LONGEST = time_on_air(255, 12)
-"""Seconds of the longest frame there is."""
+LONGEST = time_on_air(255, 12)  # seconds of the longest frame there is
 
 
 class Air:

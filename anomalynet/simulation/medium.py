@@ -9,27 +9,16 @@ from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 
-from anomalynet.simulation.bits import (
-    BIT,
-    HEADER,
-    Stretch,
-    disturbance,
-    error_density,
-    first_error,
-    flip,
-    pieces,
-)
+from anomalynet.simulation import bits
+from anomalynet.simulation.bits import BIT, HEADER, Stretch, disturbance
 from anomalynet.simulation.frames import intact
 from anomalynet.simulation.propagation import noise_dbm
 from anomalynet.simulation.records import Bool, Disturber, RadioLog, Reception
 from anomalynet.simulation.scenario import RadioConfig
 
-MAX_PSDU = 127
-"""Bytes."""
-TURNAROUND = 192e-6
-"""Seconds between listening and sending, 12 symbols."""
-ACK_BITS = 8 * (HEADER + 5)
-"""Of an acknowledgement on the air."""
+MAX_PSDU = 127  # bytes
+TURNAROUND = 192e-6  # seconds between listening and sending, 12 symbols
+ACK_BITS = 8 * (HEADER + 5)  # of an acknowledgement on the air
 ACK_TIME = ACK_BITS * BIT
 LONGEST = (HEADER + MAX_PSDU) * 8 * BIT + 2 * TURNAROUND + ACK_TIME
 """Seconds after its end in which a transmission can still matter to another one."""
@@ -84,9 +73,7 @@ class Medium:
     wrong, and the check sequence shows it.
 
     Args:
-        radio: receiver and noise.
         hears: bool (station, station): the first notices the second.
-        disturbers: add to the noise.
         corrupt: (station, frame, attempt) → stream for the positions of wrong bits.
         log: receptions and counts are written there.
 
@@ -129,23 +116,18 @@ class Medium:
         sent.order = self.counts["sent"]
 
     def receive(self, sent: Transmission, draw: float) -> bool:
-        """The end of a frame: logs what the gateway made of it.
-
-        Args:
-            sent: put on the air before; now is its `stop`.
-            draw: uniform in [0, 1), decides about bit errors.
-
-        Returns: whether it arrived intact.
-        """
+        """The end of a frame: logs what the gateway made of it, and returns whether it arrived
+        intact. The draw, uniform in [0, 1), decides about bit errors."""
         counts = self.counts
         stretches = self._interference(sent)
         overlapped = bool(stretches)
         stretches += disturbance(self._disturbers, sent.start, sent.stop)
-        parts = pieces(sent.start, sent.stop, self._noise, stretches)
+        parts = bits.pieces(sent.start, sent.stop, self._noise, stretches)
         errors = [
-            (bits, error_density(sent.dbm - 10.0 * math.log10(noise))) for bits, noise in parts
+            (count, bits.error_density(sent.dbm - 10.0 * math.log10(noise)))
+            for count, noise in parts
         ]
-        first = first_error(draw, errors)
+        first = bits.first_error(draw, errors)
         if not self._locks(sent, parts[0][1]) or (first is not None and first < 8 * HEADER):
             counts["missed"] += 1
             counts["collided"] += overlapped
@@ -153,11 +135,11 @@ class Medium:
         psdu = sent.psdu
         if first is not None:
             rng = self._corrupt(sent.station, sent.frame, sent.attempt)
-            psdu = flip(psdu, first, errors, rng)
+            psdu = bits.flip(psdu, first, errors, rng)
         good = intact(psdu)
         mean = parts[0][1]
         if len(parts) > 1:
-            mean = sum(bits * noise for bits, noise in parts) / sum(bits for bits, _ in parts)
+            mean = sum(n * noise for n, noise in parts) / sum(n for n, _ in parts)
         snr = sent.dbm - 10.0 * math.log10(mean)
         self._receptions.append(
             Reception(sent.stop, sent.station, sent.frame, sent.attempt, sent.dbm, snr, psdu, good)
@@ -180,11 +162,8 @@ class Medium:
 
     def acknowledged(self, sent: Transmission, draw: float) -> bool:
         """Whether the acknowledgement that ends now reached the sender: over the same link, with
-        the same fading.
-
-        What the sender's carrier sense notices meanwhile spoils it.
-        """
-        density = error_density(sent.dbm - self._noise_dbm)
+        the same fading. What the sender's carrier sense notices meanwhile spoils it."""
+        density = bits.error_density(sent.dbm - self._noise_dbm)
         return ACK_BITS * density <= -math.log1p(-draw) and not self._disturbed(
             sent.station, sent.stop + TURNAROUND, sent.released
         )

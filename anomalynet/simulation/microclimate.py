@@ -30,29 +30,19 @@ RHYTHMS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 }
 """Percent of the busiest hour's people at each full hour, on weekdays and at the weekend; linear in
 between."""
-STAY = {"street": 180.0, "shifts": 2700.0, "ward": 900.0}
-"""Mean seconds that one stays in a room."""
-WORKING = 0.3
-"""Share of the busiest hour's people from which machines run."""
-RUN, PAUSE = 2400.0, 420.0
-"""Mean seconds that a machine runs and pauses."""
-SUN_HEAT = 2.0
-"""K by which full sun heats a sensor's housing outdoors."""
-PERSON_HEAT = 0.15
-"""K by which one person warms a closed room."""
-MACHINE_HEAT = 1.5
-"""K by which running machines warm a closed room."""
-PERSON_VAPOUR = 0.12
-"""hPa of water vapour that one person adds to a closed room."""
-THERMAL = 1800.0
-"""Time constant in seconds of a room's warmth and vapour."""
-ENVELOPE = 0.08
-"""Share of outdoor changes of temperature that reaches a heated room."""
+STAY = {"street": 180.0, "shifts": 2700.0, "ward": 900.0}  # mean seconds that one stays in a room
+WORKING = 0.3  # share of the busiest hour's people from which machines run
+RUN, PAUSE = 2400.0, 420.0  # mean seconds that a machine runs and pauses
+SUN_HEAT = 2.0  # K by which full sun heats a sensor's housing outdoors
+PERSON_HEAT = 0.15  # K by which one person warms a closed room
+MACHINE_HEAT = 1.5  # K by which running machines warm a closed room
+PERSON_VAPOUR = 0.12  # hPa of water vapour that one person adds to a closed room
+THERMAL = 1800.0  # time constant in seconds of a room's warmth and vapour
+ENVELOPE = 0.08  # share of outdoor changes of temperature that reaches a heated room
 DARK = 0.002
 """Daylight as a share of noon's below which lamps are lit; each room's own switch differs by about
 30 %."""
-HOLD = 600.0
-"""Seconds that lamps stay on after the last person has left (`occupied`)."""
+HOLD = 600.0  # seconds that lamps stay on after the last person has left (`occupied`)
 HEARING = (8.0, 2.0)
 """Metres from another room's middle at which its sounds are 3 dB weaker than in it: in the open,
 and through walls."""

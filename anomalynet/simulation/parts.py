@@ -33,8 +33,7 @@ Refine = Callable[[Path, pl.DataFrame, pl.DataFrame, Scenario], pl.DataFrame]
 """(gateway log of a cell, its nodes, its incidents, the scenario) → its telemetry. A module's
 function, so that other processes find it."""
 
-CODE = ("simulation", "data")
-"""The packages that make a world and its telemetry."""
+CODE = ("simulation", "data")  # the packages that make a world and its telemetry
 
 PARTS = "parts"
 """Folder in a world's folder that holds the notes on finished cells until all are finished."""
@@ -163,8 +162,7 @@ def _fresh_start() -> Iterator[None]:
                 del os.environ[name]
 
 
-_channel: list[SimpleQueue[tuple[int, float]]] = []
-"""In a worker: where it reports its progress."""
+_channel: list[SimpleQueue[tuple[int, float]]] = []  # in a worker: where it reports its progress
 
 
 def _begin(reached: SimpleQueue[tuple[int, float]]) -> None:

@@ -7,12 +7,9 @@ import numpy as np
 from anomalynet.simulation.records import Cell, Float64, stream
 from anomalynet.simulation.scenario import DeploymentConfig, Scenario
 
-SENSING_RADIUS = 15.0
-"""Metres within which a node is taken to sense what happens, for `coverage`."""
-MARGIN = 1.0
-"""Metres that nodes keep from the edge of the area."""
-RASTER = 2.0
-"""Metres, at most, between the points at which coverage is measured."""
+SENSING_RADIUS = 15.0  # metres within which a node is taken to sense what happens, for `coverage`
+MARGIN = 1.0  # metres that nodes keep from the edge of the area
+RASTER = 2.0  # metres, at most, between the points at which coverage is measured
 
 
 def cells(scenario: Scenario) -> int:

@@ -14,17 +14,13 @@ from anomalynet.simulation.propagation import noise_dbm, to_gateway
 from anomalynet.simulation.records import Bool, Cell, Float64, Incident, stream
 from anomalynet.simulation.scenario import Scenario, frame_period, seconds
 
-MARGIN = 300.0
-"""Seconds between two incidents of one node."""
+MARGIN = 300.0  # seconds between two incidents of one node
 AFTERMATH = {"process_event": 1200.0}
 """Seconds until the traces of an event have gone: warmth and vapour fade with 300 s."""
-ATTEMPTS = 60
-"""Places and times that are tried for one incident before it is given up."""
-PER_CELL = 100_000
-"""Incident numbers a cell."""
+ATTEMPTS = 60  # places and times that are tried for one incident before it is given up
+PER_CELL = 100_000  # incident numbers a cell
 GOLDEN = (5**0.5 - 1) / 2
-SECTOR = np.deg2rad(20)
-"""Half the angle under which an obstacle is seen from the gateway."""
+SECTOR = np.deg2rad(20)  # half the angle under which an obstacle is seen from the gateway
 ROBUST = 8.0
 """dB of mean SINR above which a link takes no harm from interference: its fading seldom reaches
 down to the first errors, at 1 dB."""

@@ -11,12 +11,9 @@ import numpy as np
 from anomalynet.simulation.records import Bool, Cell, Draws, Float64, stream
 from anomalynet.simulation.scenario import Scenario, frame_period, slots
 
-ATTACKER_POWER = 0.0
-"""Transmit power of an attacker's radio, dBm: a node like the others."""
-BOLTZMANN = 1.380649e-23
-"""J/K."""
-TEMPERATURE = 290.0
-"""K, at which noise figures are defined."""
+ATTACKER_POWER = 0.0  # transmit power of an attacker's radio, dBm: a node like the others
+BOLTZMANN = 1.380649e-23  # J/K
+TEMPERATURE = 290.0  # K, at which noise figures are defined
 DEEPEST_FADE = 1e-12
 """Smallest power gain: keeps the logarithm of a uniform draw of exactly 0 finite."""
 
@@ -68,16 +65,13 @@ def noise_dbm(bandwidth: float, noise_figure: float) -> float:
 def fading_gain(
     kind: Literal["none", "rayleigh", "rician"], k_factor: float, first: Draws, second: Draws
 ) -> Float64:
-    """Power gain of small-scale fading, mean 1, from two uniform draws in [0, 1).
+    """Power gain of small-scale fading, linear, mean 1, never 0, from two uniform draws in [0, 1).
 
     Args:
         kind: `rayleigh` is exponential; `rician` has a direct path too.
         k_factor: direct over scattered power in dB (`rician` only).
         first: any shape; sets the scattered amplitude.
         second: same shape; sets its phase against the direct path.
-
-    Returns:
-        float64 of that shape, linear, never 0.
 
     Source: Rayleigh and Rice channel models
     """

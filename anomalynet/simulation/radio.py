@@ -13,8 +13,7 @@ from anomalynet.simulation.medium import Medium, airtime
 from anomalynet.simulation.records import Bool, Disturber, RadioLog, Reception, Station
 from anomalynet.simulation.scenario import RadioConfig
 
-IDEAL_SNR = 60.0
-"""dB that every frame of an ideal radio arrives with."""
+IDEAL_SNR = 60.0  # dB that every frame of an ideal radio arrives with
 
 COUNTS = (
     *("offered", "sent", "received", "duplicates", "corrupted", "undetected", "missed"),

@@ -69,19 +69,14 @@ class Disturber(Protocol):
 class Reception(NamedTuple):
     """One frame that the gateway received to its end, intact or not."""
 
-    time: float
-    """Seconds: its end."""
+    time: float  # seconds: its end
     station: int
     frame: int
     attempt: int
-    rssi: float
-    """dBm, of signal and fading."""
-    snr: float
-    """dB against noise and interference, mean over the frame."""
-    psdu: bytes
-    """As received, bit errors included."""
-    intact: bool
-    """Whether the FCS agrees with the bytes."""
+    rssi: float  # dBm, of signal and fading
+    snr: float  # dB against noise and interference, mean over the frame
+    psdu: bytes  # as received, bit errors included
+    intact: bool  # whether the FCS agrees with the bytes
 
 
 @dataclass(slots=True)

@@ -18,14 +18,12 @@ STEPS_PER_UNIT = np.array([100.0, 100.0, 1.0, 1.0, 10.0])
 NOISE = np.array([0.05, 0.25, 0.0, 0.5, 0.6])
 """Standard deviation of each sensor's noise; light has `LIGHT_NOISE` besides, motion only the
 randomness of counting."""
-LIGHT_NOISE = 0.01
-"""Standard deviation of the light sensor's noise as a share of the reading."""
+LIGHT_NOISE = 0.01  # standard deviation of the light sensor's noise as a share of the reading
 CALIBRATION = np.array([0.2, 1.0, 0.0, 0.0, 0.7])
 """Standard deviation of the constant error from one sensor to another."""
 HOUSING, MEMBRANE = 90.0, 30.0
 """Time constants in seconds of the temperature and of the humidity sensor."""
-BLIND = 2.0
-"""Seconds that a motion detector sees nothing after a detection."""
+BLIND = 2.0  # seconds that a motion detector sees nothing after a detection
 
 
 def measure(scenario: Scenario, cell: Cell, surroundings: Surroundings) -> Float64:

@@ -19,8 +19,7 @@ from anomalynet.simulation.load import load_scenario
 from anomalynet.simulation.records import CellResult
 from anomalynet.simulation.scenario import SENSORS, Scenario
 
-FORMAT = 1
-"""Grows when a file of the folder changes its meaning."""
+FORMAT = 1  # grows when a file of the folder changes its meaning
 
 MANIFEST, SCENARIO = "manifest.json", "scenario.yaml"
 INCIDENTS_FILE, NODES_FILE = "incidents.parquet", "nodes.parquet"

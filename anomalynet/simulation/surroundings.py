@@ -22,18 +22,12 @@ from anomalynet.simulation.records import Cell, Float64, Incident, stream
 from anomalynet.simulation.scenario import Scenario, slots
 from anomalynet.simulation.weather import weather
 
-DISTANCE = 10.0
-"""Metres from an event at which half of its effect is felt."""
-ONSET = 240.0
-"""Seconds that an event needs to reach its strength; never more than a third of it."""
-RECOVERY = 300.0
-"""Time constant in seconds with which warmth and vapour vanish after it."""
-BURST = 60.0
-"""Seconds of noise and motion that a fall takes."""
-DETECTIONS = 2.0
-"""Motions a minute that one person causes, as a sensor in the room sees them."""
-FALSE_DETECTIONS = 0.02
-"""Motions a minute without anybody: leaves, warm air."""
+DISTANCE = 10.0  # metres from an event at which half of its effect is felt
+ONSET = 240.0  # seconds that an event needs to reach its strength; never more than a third of it
+RECOVERY = 300.0  # time constant in seconds with which warmth and vapour vanish after it
+BURST = 60.0  # seconds of noise and motion that a fall takes
+DETECTIONS = 2.0  # motions a minute that one person causes, as a sensor in the room sees them
+FALSE_DETECTIONS = 0.02  # motions a minute without anybody: leaves, warm air
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +35,13 @@ class Effect:
     """What an event of magnitude 1 does where it happens, at its full strength.
 
     Attributes:
-        temperature: K.
-        vapour: hPa.
-        light: lx.
+        temperature, vapour, light: K, hPa, lx.
         sound: energy, as a multiple of the background's.
         motion: motions a minute.
         people: how many come.
         lamps: whether lamps that are off come on, to a share that grows with the magnitude.
         burst: multiple of sound and motion during the first `BURST` seconds; afterwards they cease
-        and the place is still.
+            and the place is still.
     """
 
     temperature: float = 0.0
@@ -92,11 +84,9 @@ class Surroundings:
     """True physical quantities, float64 (node, sample) each.
 
     Attributes:
-        times: float64 (sample,), seconds: the middle of each sampling period.
-        temperature: of the air about the sensor, °C.
-        vapour: partial pressure of water vapour, hPa.
-        light: illuminance, lx.
-        sound: equivalent sound level over the sampling period, dB.
+        times: float64 (sample,), seconds: the beginning of each sampling period.
+        temperature, vapour: of the air about the sensor, °C and hPa.
+        light, sound: lx, and dB over the sampling period.
         motion: expected motions in the sampling period.
     """
 

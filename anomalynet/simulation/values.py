@@ -15,12 +15,9 @@ from anomalynet.simulation.sensors import HUMIDITY, LIGHT, SOUND, TEMPERATURE
 ALWAYS_VARIED = (TEMPERATURE, HUMIDITY, SOUND)
 """One of these is touched at least: light and motion can rest at 0, where many effects would
 vanish."""
-GAIN = 0.25
-"""Logarithm of the gain of magnitude 1."""
-SPIKES = 0.1
-"""Share of the slots of an incident in which a spike falls."""
-BELIEVABLE = 4.0
-"""Largest magnitude of injected data: 2 K, 8 %, 12 dB off the truth."""
+GAIN = 0.25  # logarithm of the gain of magnitude 1
+SPIKES = 0.1  # share of the slots of an incident in which a spike falls
+BELIEVABLE = 4.0  # largest magnitude of injected data: 2 K, 8 %, 12 dB off the truth
 GENTLE = 0.1
 """Share of its duration in which an injected offset sets in, and in which it is taken back."""
 TYPICAL = np.array([0.5, 2.0, 2.0, 400.0, 3.0])
@@ -77,6 +74,11 @@ def _clipping(target: Target) -> Float64:
     return cut
 
 
+def _gentle_bias(target: Target) -> Float64:
+    share = np.minimum(np.minimum(target.progress, 1 - target.progress) / GENTLE, 1.0)
+    return target.values + target.step * share
+
+
 FAULTS: dict[str, Callable[[Target], Float64]] = {
     "bias": lambda target: target.values + target.step,
     "gain": _gain,
@@ -92,24 +94,13 @@ it. A gain of magnitude 1 stretches or squeezes deviations from the node's mean 
 sensor repeats its first reading, whatever the magnitude."""
 
 INJECTIONS: dict[str, Callable[[Target], Float64]] = {
-    "bias": lambda target: target.values + target.step * _gently(target.progress),
-    "ramp": lambda target: target.values + 2 * target.step * target.progress,
+    "bias": _gentle_bias,
+    "ramp": FAULTS["drift"],
     "scale": _gain,
-    "coordinated": lambda target: target.values + target.step * _gently(target.progress),
+    "coordinated": _gentle_bias,
 }
 """False data injection: an offset that sets in gently, a ramp with it as its mean, a gain;
 `coordinated` is one offset on all nodes."""
-
-
-def _gently(progress: Float64) -> Float64:
-    share: Float64 = np.minimum(np.minimum(progress, 1 - progress) / GENTLE, 1.0)
-    return share
-
-
-def believable(magnitude: float) -> float:
-    """The magnitude that an attacker who wants to be believed turns a magnitude into: nearly the
-    same below 1, never above `BELIEVABLE`."""
-    return BELIEVABLE * math.tanh(magnitude / BELIEVABLE)
 
 
 def touched(scenario: Scenario, incident: Incident) -> dict[int, float]:
@@ -133,8 +124,7 @@ def distort(scenario: Scenario, readings: Float64, incidents: Sequence[Incident]
         readings: float64 (node, slot, 5), as measured.
         incidents: no node has two at once.
 
-    Returns: a new array (node, slot, 5), equal bit for bit outside the incidents' nodes and slots,
-        not yet quantised.
+    Returns: a new array, equal bit for bit outside the incidents' nodes and slots, not quantised.
 
     Source: §3.1.6 (causes); the models are not in the paper
     """
@@ -147,7 +137,9 @@ def distort(scenario: Scenario, readings: Float64, incidents: Sequence[Incident]
         if effect is None or count == 0:
             continue
         nodes = list(incident.nodes)
-        size = believable(incident.magnitude) if injected else incident.magnitude
+        # An attacker wants to be believed: nearly the magnitude below 1, never above `BELIEVABLE`.
+        believed = BELIEVABLE * math.tanh(incident.magnitude / BELIEVABLE)
+        size = believed if injected else incident.magnitude
         for sensor, sign in touched(scenario, incident).items():
             rng = stream(scenario.seed, "incident", incident.number, "values", sensor)
             whole, strength = readings[nodes, :, sensor], sign * size

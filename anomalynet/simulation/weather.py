@@ -12,17 +12,13 @@ from anomalynet.simulation.placement import distances
 from anomalynet.simulation.records import Cell, Float64, stream
 from anomalynet.simulation.scenario import Scenario, seconds
 
-STEP = 60.0
-"""Seconds between the points of a field; between them it is interpolated."""
+STEP = 60.0  # seconds between the points of a field; between them it is interpolated
 HOUR = 3600.0
 FORGETS = 12 * HOUR
 """Seconds over which temperature, vapour and cloud cover change with the weather."""
-PASSING = 480.0
-"""Seconds that a passing cloud takes."""
-CLOUD_LOSS = 0.85
-"""Share of the light that a closed cover takes away."""
-TWILIGHT = 0.007
-"""Light at sunrise as a share of noon's."""
+PASSING = 480.0  # seconds that a passing cloud takes
+CLOUD_LOSS = 0.85  # share of the light that a closed cover takes away
+TWILIGHT = 0.007  # light at sunrise as a share of noon's
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +101,8 @@ def weather(scenario: Scenario, times: Float64) -> Weather:
 
 
 def recur(inputs: Float64, memory: Float64 | float) -> Float64:
-    """y₀ = x₀, yₖ = memory·yₖ₋₁ + xₖ along the first axis.
-
-    Args:
-        inputs: float64 (step, …).
-        memory: float64, broadcast against one step.
-    """
+    """y₀ = x₀, yₖ = memory·yₖ₋₁ + xₖ along the first axis of inputs float64 (step, …); memory is
+    broadcast against one step."""
     result = inputs.copy()
     for step in range(1, len(result)):
         result[step] += memory * result[step - 1]
@@ -118,14 +110,8 @@ def recur(inputs: Float64, memory: Float64 | float) -> Float64:
 
 
 def lag(inputs: Float64, period: float, constant: Float64 | float) -> Float64:
-    """First-order response to inputs that are constant over a period: 63.2 % of a step after one
-    time constant.
-
-    Args:
-        inputs: float64 (step, …).
-        period: seconds between steps.
-        constant: time constant in seconds, broadcast against one step.
-    """
+    """First-order response of inputs float64 (step, …) that are constant over a period (seconds):
+    63.2 % of a step after one time constant, which is broadcast against one step."""
     memory: Float64 = np.exp(-period / np.asarray(constant, dtype=np.float64))
     shares = inputs * (1 - memory)
     shares[:1] = inputs[:1]
@@ -158,14 +144,12 @@ def resample(values: Float64, times: Float64) -> Float64:
 def over_nodes(
     scenario: Scenario, cell: Cell, times: Float64, name: str, constant: float
 ) -> Float64:
-    """A field of mean 0 and variance 1 over a cell's nodes: neighbours agree, with correlation
-    exp(−distance/correlation_length).
+    """A field of mean 0 and variance 1 over a cell's nodes, float64 (node, sample): neighbours
+    agree, with correlation exp(−distance/correlation_length).
 
     Args:
         name: of the field; another name is another, independent field.
         constant: seconds after which it has forgotten 63 %.
-
-    Returns: float64 (node, sample).
     """
     apart = distances(cell.positions, cell.positions)
     together = np.exp(-apart / scenario.climate.correlation_length)

@@ -18,8 +18,7 @@ from anomalynet.errors import DataError
 ROW = "row"
 NULLS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-BATCH = 50_000
-"""Rows of a quoted CSV that are in memory at a time."""
+BATCH = 50_000  # rows of a quoted CSV that are in memory at a time
 FOREIGN = {
     b"\x1f\x8b": "compressed: unpack it first",
     b"PK": "a spreadsheet or archive: save the sheet as CSV",

@@ -24,8 +24,7 @@ SPLITS = {
     "test": "test",
 }
 SWITCH = {"true": "1", "false": "0"}
-LARGEST = 3.4028234e38
-"""Of a 32-bit float."""
+LARGEST = 3.4028234e38  # of a 32-bit float
 
 
 def read_sensors(

@@ -23,8 +23,7 @@ INFO = _reading.SourceInfo(
     ),
 )
 CHANNELS = (Channel("humidity", "%"), Channel("temperature", "°C"))
-KIND = "introduced event"
-"""All that the readme says of label 1."""
+KIND = "introduced event"  # all that the readme says of label 1
 COMMITS = {
     "single-hop.csv": "d6a0afb641f696ecc232171a2b837d596c801ed8",
     "multi-hop.csv": "d8a6931ddae35f3989ba8f108e065aed07254355",
