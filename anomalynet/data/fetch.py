@@ -34,9 +34,8 @@ def fetch(name: str) -> Fetched:
     no part of a data set is ever taken for the whole; an interrupted download continues. Progress
     goes to stderr.
 
-    Raises:
-        DataError: nothing to fetch, no connection, a file that is not the published one, or one of
-        yours in the way.
+    Raises DataError: nothing to fetch, no connection, a file that is not the published one, or one
+    of yours in the way.
     """
     about = info(name)
     folder = data_folder() / name

@@ -30,8 +30,7 @@ def relabel(
     Args:
         name: of the data, for the message.
 
-    Raises:
-        DataError: no incident has the cause.
+    Raises DataError: no incident has the cause.
     """
     causes = {
         number: one.cause.lower()
@@ -79,8 +78,7 @@ def widen(
     Returns: telemetry whose parts are joined one at a time, when they are asked for: memory holds
     one part, a radio cell.
 
-    Raises:
-        DataError: it is not known which series are neighbours, or no series has so many.
+    Raises DataError: it is not known which series are neighbours, or no series has so many.
     """
     if view == "node":
         return telemetry

@@ -72,9 +72,6 @@ TOUCHED = {"node": 1.0, "neighbours": 2.5, "room": 3.0, "sector": 2.0, "radio": 
 
 
 def chosen(only: str | None) -> dict[str, Kind]:
-    """The types that `incidents.only` names, all without it.
-
-    Raises:
-        KeyError: a type that does not exist, with its name.
-    """
+    """The types that `incidents.only` names, all without it. Raises KeyError: a type that does
+    not exist, with its name."""
     return TYPES if not only else {name: TYPES[name] for name in only.split()}

@@ -51,13 +51,8 @@ class Transmission:
 
 
 def airtime(psdu: bytes) -> float:
-    """Seconds that a frame is on the air.
-
-    Raises:
-        ValueError: the frame is longer than the standard's 127 bytes.
-
-    Source: IEEE 802.15.4, 2.4 GHz O-QPSK
-    """
+    """Seconds that a frame is on the air. Raises ValueError: the frame is longer than the
+    standard's 127 bytes. Source: IEEE 802.15.4, 2.4 GHz O-QPSK"""
     if len(psdu) > MAX_PSDU:
         raise ValueError(f"a frame of {len(psdu)} bytes; IEEE 802.15.4 allows {MAX_PSDU}")
     return (len(psdu) + HEADER) * 8 * BIT

@@ -112,8 +112,7 @@ def make_parts(
     Args:
         progress: called with (cell, simulated seconds), in this thread.
 
-    Raises:
-        RunError: a worker died or failed. What the others finished is kept.
+    Raises RunError: a worker died or failed. What the others finished is kept.
     """
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())

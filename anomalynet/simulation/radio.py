@@ -63,9 +63,7 @@ def on_air(
 
     Returns: the log; `retries[i]` has one entry for each frame of station i before `until`.
 
-    Raises:
-        ValueError: a station has too few draws, or builds a frame of more than 127 bytes.
-
+    Raises ValueError: a station has too few draws, or builds a frame of more than 127 bytes.
     Source: IEEE 802.15.4-2006, unslotted CSMA/CA
     """
     for station in stations:

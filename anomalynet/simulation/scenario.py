@@ -170,11 +170,8 @@ _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
 
 
 def seconds(duration: str) -> float:
-    """Seconds of a duration such as 90s, 30min, 24h, 7d; a bare number is seconds.
-
-    Raises:
-        ValueError: it is not a duration.
-    """
+    """Seconds of a duration such as 90s, 30min, 24h, 7d; a bare number is seconds. Raises
+    ValueError: it is not a duration."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|d|)\s*", str(duration))
     if found is None:
         raise ValueError(f"{duration!r} is not a duration: 90s, 30min, 24h or 7d")

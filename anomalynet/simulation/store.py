@@ -200,11 +200,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a finished world; no other file is looked at.
-
-    Raises:
-        DataError: there is none, it cannot be read, or another version wrote it.
-    """
+    """The manifest of a finished world; no other file is looked at. Raises DataError: there is
+    none, it cannot be read, or another version wrote it."""
     path = folder / MANIFEST
     again = "simulate the world again into an empty folder, or restore the file"
     try:
@@ -245,8 +242,7 @@ def read_world(folder: Path, *, verify: bool = True) -> World:
     Args:
         verify: compare every file with its SHA-256 in the manifest; otherwise only its size.
 
-    Raises:
-        DataError: no finished world, or the first file that is missing, edited or damaged.
+    Raises DataError: no finished world, or the first file that is missing, edited or damaged.
     """
     manifest = read_manifest(folder)
     for name, facts in manifest.files.items():

@@ -29,8 +29,8 @@ def import_table(request: ImportRequest) -> ImportReport:
 
     Memory holds keys (series, time, label), never all readings, unless rows must be reordered.
 
-    Raises:
-        DataError: anything that cannot be understood, with file and line; nothing is written then.
+    Raises DataError: anything that cannot be understood, with file and line; nothing is written
+    then.
     """
     folder = store.target(request.name, request.replace)
     if request.timezone:

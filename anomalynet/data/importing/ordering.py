@@ -27,8 +27,7 @@ def order(
         keys: row, position (in the file), series, time, label in file order.
         request: `unsorted` and `duplicates`.
 
-    Raises:
-        DataError: times go back or repeat, and the option that permits it was not given.
+    Raises DataError: times go back or repeat, and the option that permits it was not given.
     """
     counts: dict[str, int] = {}
     step = pl.col("time").diff().over("series")

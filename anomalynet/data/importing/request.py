@@ -76,12 +76,8 @@ class Roles:
 
 
 def assign(rows: Rows, request: ImportRequest) -> Roles:
-    """Find every named column; what is left over is a sensor.
-
-    Raises:
-        DataError: a named column is not there, is named twice, or a left-over one is no sensor by
-        its name.
-    """
+    """Find every named column; what is left over is a sensor. Raises DataError: a named column
+    is not there, is named twice, or a left-over one is no sensor by its name."""
     positions = {name: index for index, name in enumerate(rows.names)}
     named = {role: name for role in ROLES if (name := getattr(request, role)) is not None}
     declared = [

@@ -72,9 +72,8 @@ def open_rows(path: Path, separator: str | None, staging: Path) -> Rows:
 
     Memory stays bounded whatever the size of the file.
 
-    Raises:
-        DataError: missing, empty, header only, ragged, not UTF-8, duplicate or missing names, not a
-        table.
+    Raises DataError: missing, empty, header only, ragged, not UTF-8, duplicate or missing names,
+    not a table.
     """
     try:
         with path.open("rb") as stream:

@@ -22,11 +22,8 @@ ROW_GROUP = 262_144
 
 
 def target(name: str, replace: bool) -> Path:
-    """Return the folder of a set to be imported.
-
-    Raises:
-        DataError: the name is no name, is taken, or its folder is not an imported set's.
-    """
+    """Return the folder of a set to be imported. Raises DataError: the name is no name, is
+    taken, or its folder is not an imported set's."""
     if not re.fullmatch(r"[a-z0-9_-]+", name):
         raise DataError(
             f"{name!r} is not a name for a data set",

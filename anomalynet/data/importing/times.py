@@ -33,12 +33,9 @@ class Clock:
 
 
 def read_clock(rows: Rows, index: int, alone: bool) -> Clock:
-    """Find out how a column writes time. `alone` says that the table is one recording, in which no
-    time should stand twice.
-
-    Raises:
-        DataError: missing or unreadable times, times of day without a date, day and month in doubt.
-    """
+    """Find out how a column writes time. `alone` says that the table is one recording, in which
+    no time should stand twice. Raises DataError: missing or unreadable times, times of day
+    without a date, day and month in doubt."""
     dtype, raw = rows.dtype(index), pl.col(str(index))
     if isinstance(dtype, pl.Datetime):
         utc = raw if dtype.time_zone is None else _in_utc(raw)
@@ -163,8 +160,7 @@ def to_utc(rows: Rows, keys: pl.DataFrame, zone: str) -> tuple[pl.DataFrame, int
 
     Returns: the keys in UTC, and how many readings stood in a repeated hour.
 
-    Raises:
-        DataError: a time that the zone never had (the hour skipped in spring).
+    Raises DataError: a time that the zone never had (the hour skipped in spring).
     """
 
     def utc(ambiguous: Literal["earliest", "latest"]) -> pl.Expr:

@@ -35,8 +35,7 @@ def read_sensors(
 
     Numbers are read first; only cells that are none are looked at as words.
 
-    Raises:
-        DataError: text or an infinite value; names the first line.
+    Raises DataError: text or an infinite value; names the first line.
     """
     for index, channel in channels.items():
         dtype = rows.dtype(index)
@@ -124,11 +123,8 @@ def _refuse_text(rows: Rows, channels: dict[int, Channel], unread: dict[int, int
 
 
 def label(rows: Rows, index: int, null: Sequence[str], unlabelled: Sequence[str]) -> pl.Expr:
-    """Return a label column as Int8: 1 attack, 0 normal, null unlabelled.
-
-    Raises:
-        DataError: other words than those known, or more than two classes.
-    """
+    """Return a label column as Int8: 1 attack, 0 normal, null unlabelled. Raises DataError:
+    other words than those known, or more than two classes."""
     found = _distinct(rows, index, null)
     numbers = {_as_number(word) for word in unlabelled} - {None}
     said = [w for w in found if w not in unlabelled and _as_number(w) not in numbers]

@@ -80,9 +80,8 @@ def load(config: DataConfig) -> Telemetry:
         config: what says which data, and `label`, `view`, `neighbours`, `link_channels` and what
         `quality` says of frames.
 
-    Raises:
-        DataError: unknown name or subset, no files, files that are not what they should be, or a
-        label or view that the data cannot give.
+    Raises DataError: unknown name or subset, no files, files that are not what they should be, or a
+    label or view that the data cannot give.
     """
     from anomalynet.data.gateway import SENSOR_CHANNELS
     from anomalynet.data.sources import simulated
@@ -109,13 +108,9 @@ def fingerprint(config: DataConfig) -> str:
 
 
 def locate(config: DataConfig) -> Path:
-    """Return the folder that holds a data set's files: `data.root`, or a folder of the set's name
-    in it.
-
-    Raises:
-        DataError: there are no such files, the collection needs a subset, or a key does not go with
-        this data.
-    """
+    """Return the folder that holds a data set's files: `data.root`, or a folder of the set's
+    name in it. Raises DataError: there are no such files, the collection needs a subset, or a
+    key does not go with this data."""
     from anomalynet.data.sources import simulated
 
     base = Path(config.root) if config.root is not None else data_folder()

@@ -47,11 +47,8 @@ class SourceInfo:
 
 def read_text(path: Path, separator: str, required: Sequence[str]) -> tuple[pl.DataFrame, int]:
     """Read a CSV as stripped text, whatever its BOM and line ends; return it with the number of
-    padded fields.
-
-    Raises:
-        DataError: the file cannot be read, or lacks one of the `required` columns.
-    """
+    padded fields. Raises DataError: the file cannot be read, or lacks one of the `required`
+    columns."""
     try:
         raw = pl.read_csv(path, separator=separator, infer_schema=False)
     except pl.exceptions.PolarsError as error:
@@ -72,12 +69,8 @@ def read_text(path: Path, separator: str, required: Sequence[str]) -> tuple[pl.D
 
 
 def parse(path: Path, before: pl.Series, after: pl.Series, what: str) -> pl.Series:
-    """Return `after`, the parsed form of the text `before`, having made sure that only empty text
-    became null.
-
-    Raises:
-        DataError: some text could not be parsed; names the first such line.
-    """
+    """Return `after`, the parsed form of the text `before`, having made sure that only empty
+    text became null. Raises DataError: some text could not be parsed; names the first such line."""
     failed = (after.is_null() & (before != "")).arg_max()
     if failed is not None and after[failed] is None and before[failed] != "":
         raise DataError(
@@ -106,9 +99,8 @@ def number_incidents(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, Incid
     Args:
         frame: sorted by (series, time), with the columns series, time, label and kind.
 
-    Returns:
-        the frame in canonical column order with the column `incident` (Int32, null outside), and
-        the table number → incident.
+    Returns: the frame in canonical column order with the column `incident` (Int32, null outside),
+        and the table number → incident.
     """
     attack = (pl.col("label") == 1).fill_null(False)
     begins = attack & (

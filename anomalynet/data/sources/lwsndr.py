@@ -45,11 +45,8 @@ def files(root: Path, subset: str | None) -> list[Path]:
 
 
 def load(root: Path, subset: str | None) -> Telemetry:
-    """Read one network or both; mote 1 of one is not mote 1 of the other.
-
-    Raises:
-        DataError: a file is not one of LWSNDR's.
-    """
+    """Read one network or both; mote 1 of one is not mote 1 of the other. Raises DataError: a
+    file is not one of LWSNDR's."""
     paths = files(root, subset)
     frame = pl.concat([_read(path) for path in paths]).sort("series", "time", maintain_order=True)
     numbered, incidents = _reading.number_incidents(frame)

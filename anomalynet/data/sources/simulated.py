@@ -100,12 +100,9 @@ def fingerprint(config: DataConfig) -> str:
 
 
 def world_folder(config: DataConfig) -> Path:
-    """Return the folder of the world; one that was never made is simulated now, by one process at a
-    time, with all cores.
-
-    Raises:
-        DataError: as `fingerprint`; or the folder in `data.root` holds no world.
-    """
+    """Return the folder of the world; one that was never made is simulated now, by one process
+    at a time, with all cores. Raises DataError: as `fingerprint`; or the folder in `data.root`
+    holds no world."""
     if config.name == FOLDER:
         return _root(config)
     from filelock import FileLock
@@ -144,8 +141,7 @@ def load(config: DataConfig) -> Telemetry:
 
     Every node and slot is a row, heard or not, so that silence is scored like everything else.
 
-    Raises:
-        DataError: as `world_folder`; or a file of the world was edited or damaged.
+    Raises DataError: as `world_folder`; or a file of the world was edited or damaged.
     """
     world = read_world(world_folder(config))
     counts: Counter[str] = Counter()

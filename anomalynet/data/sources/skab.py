@@ -63,11 +63,7 @@ def files(root: Path, subset: str | None) -> list[Path]:
 
 def load(root: Path, subset: str | None) -> Telemetry:
     """Read all runs; runs that share time stamps form one group, and the anomaly-free run only
-    trains.
-
-    Raises:
-        DataError: a file is not one of SKAB's.
-    """
+    trains. Raises DataError: a file is not one of SKAB's."""
     runs = [_read(path) for path in files(root, subset)]
     ordered = pl.concat(runs).sort("series", "time", maintain_order=True)
     frame, incidents = _reading.number_incidents(ordered)
