@@ -132,9 +132,8 @@ def test_noise_has_the_step_as_its_deviation_and_no_mean() -> None:
             for sensor, difference in change(incident("noise", number=number)).items()
         ]
     )
-    assert sizes.std() == pytest.approx(1.0, abs=0.05) and sizes.mean() == pytest.approx(
-        0.0, abs=0.06
-    )
+    assert sizes.std() == pytest.approx(1.0, abs=0.05)
+    assert sizes.mean() == pytest.approx(0.0, abs=0.06)
 
 
 @pytest.mark.parametrize("number", range(6))
