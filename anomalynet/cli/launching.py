@@ -124,8 +124,8 @@ def try_splits(jobs: Sequence[Job]) -> None:
         return
 
     from anomalynet.data.prepare import prepare
+    from anomalynet.data.sources.simulated import world_of
     from anomalynet.data.split import split
-    from anomalynet.data.worlds import world_of
 
     told: set[int | None] = set()
     for config in waiting:

@@ -25,8 +25,7 @@ TRAINED, SCORED = 10_000, 40_000
 """Most windows a fold that a probe learns from, and is tested on: evenly spaced ones beyond
 that."""
 
-INTERLEAVE = 20
-"""Blocks a fold where a chronological split is refused."""
+INTERLEAVE = 20  # blocks a fold where a chronological split is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +43,6 @@ class AuditResult:
 
     Attributes:
         data: data set, with its subset: `ton_iot/fridge`.
-        identity: of this audit, `identity(config, seed, fingerprint)`.
-        split: the policy as it was carried out.
         refused: why a chronological split was refused; None where it was not, or not tried.
         days: labelled steps by day and class, where a chronological split was refused.
         steps: test steps scored, over all folds.
@@ -102,19 +99,15 @@ def audit(
             raise
         refused = error.message
         # A block without one class is no reason to stop here: the folds are pooled.
-        config = replace(
-            config,
-            one_class="allow",
-            split=replace(config.split, policy="blocked", interleave=INTERLEAVE),
-        )
+        blocks = replace(config.split, policy="blocked", interleave=INTERLEAVE)
+        config = replace(config, one_class="allow", split=blocks)
         folds = _folds(prepared, config)
     every = probes(prepared)
     scores: list[list[Float64]] = [[] for _ in every]
     targets: list[Int64] = []
     for number, found in enumerate(folds):
-        train = Windows(
-            prepared, found.parts["train"], config.window, config.stride, config.label_step
-        ).select((0, 1))
+        shape = (config.window, config.stride, config.label_step)
+        train = Windows(prepared, found.parts["train"], *shape).select((0, 1))
         test = Windows(prepared, found.parts["test"], config.window).select((0, 1))
         if len(train) == 0 or len(test) == 0:
             continue
@@ -122,11 +115,10 @@ def audit(
         seen, unseen = features(train, chosen), features(test, scored)
         target = train.targets(chosen).astype(np.int64)
         targets.append(test.targets(scored).astype(np.int64))
-        for position, probe in enumerate(every):
+        for probe, own in zip(every, scores, strict=True):
             progress(f"fold {number + 1}/{len(folds)}: {probe.name}")
-            scores[position].append(
-                fit_and_score(seen[:, probe.columns], target, unseen[:, probe.columns], seed)
-            )
+            columns = probe.columns
+            own.append(fit_and_score(seen[:, columns], target, unseen[:, columns], seed))
     truth = np.concatenate(targets)
     prevalence = float(truth.mean())
     return AuditResult(
@@ -162,15 +154,12 @@ def identity(config: DataConfig, seed: int, fingerprint: str) -> str:
 
 def _folds(prepared: Prepared, config: DataConfig) -> list[Split]:
     """Every fold; a policy without folds has one."""
-    first = split(prepared, replace(config, split=replace(config.split, fold=0)))
-    count = 1 if first.label == "given" else config.split.folds
-    return [
-        first,
-        *(
-            split(prepared, replace(config, split=replace(config.split, fold=fold)))
-            for fold in range(1, count)
-        ),
-    ]
+
+    def fold(number: int) -> Split:
+        return split(prepared, replace(config, split=replace(config.split, fold=number)))
+
+    first = fold(0)
+    return [first, *([] if first.label == "given" else map(fold, range(1, config.split.folds)))]
 
 
 def _spaced(count: int, most: int) -> Int64:
@@ -180,11 +169,7 @@ def _spaced(count: int, most: int) -> Int64:
 def _days(prepared: Prepared) -> tuple[Day, ...]:
     labels = np.asarray(prepared.labels)
     labelled = (labels >= 0) & prepared.observed
-    table = pl.DataFrame(
-        {
-            "day": pl.Series(prepared.times[labelled]).cast(pl.Datetime("us")).dt.date(),
-            "attack": labels[labelled] == 1,
-        }
-    )
+    day = pl.Series(prepared.times[labelled]).cast(pl.Datetime("us")).dt.date()
+    table = pl.DataFrame({"day": day, "attack": labels[labelled] == 1})
     days = table.group_by("day").agg(pl.col("attack").sum(), pl.len()).sort("day")
     return tuple(Day(str(day), count - attack, attack) for day, attack, count in days.iter_rows())

@@ -14,8 +14,7 @@ from torch import Tensor
 from anomalynet.data.prepared import Int32, Int64
 from anomalynet.data.windows import CHUNK_BYTES, Windows
 
-SHUFFLED = 1 << 18
-"""Windows shuffled at a time."""
+SHUFFLED = 1 << 18  # windows shuffled at a time
 
 
 class Batch(NamedTuple):
@@ -56,14 +55,8 @@ class TrainBatches:
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        self.windows, self.batch_size, self.seed, self.epoch, self.rank, self.world = (
-            windows,
-            batch_size,
-            seed,
-            epoch,
-            rank,
-            world,
-        )
+        self.windows, self.batch_size, self.seed, self.epoch = windows, batch_size, seed, epoch
+        self.rank, self.world = rank, world
 
     def __len__(self) -> int:
         return math.ceil(len(self.windows) / self.batch_size)
@@ -74,11 +67,9 @@ class TrainBatches:
         share = math.ceil(self.batch_size / self.world)
         batches_a_chunk = max(1, CHUNK_BYTES // (share * window_bytes))
         size = batches_a_chunk * self.batch_size
-        for chunk in (
-            order[first : first + size]
-            for order in self._order()
-            for first in range(0, len(order), size)
-        ):
+        pieces = ((order, first) for order in self._order() for first in range(0, len(order), size))
+        for order, first in pieces:
+            chunk = order[first : first + size]
             cuts = [
                 self._cut(chunk[start : start + self.batch_size])
                 for start in range(0, len(chunk), self.batch_size)
@@ -100,24 +91,16 @@ class TrainBatches:
         """
         random, count = np.random.default_rng([self.seed, self.epoch()]), len(self.windows)
         groups = math.ceil(count / max(SHUFFLED, count / 256))
-        dealt = (
-            random.integers(0, groups, count, dtype=np.uint8)
-            if groups > 1
-            else np.zeros(count, np.uint8)
-        )
+        dealt = np.zeros(count, np.uint8)
+        if groups > 1:
+            dealt = random.integers(0, groups, count, dtype=np.uint8)
         rest = np.empty(0, np.int32)
         for group in range(groups):
-            ids = np.concatenate(
-                [
-                    np.flatnonzero(dealt[at : at + SHUFFLED] == group).astype(np.int32) + at
-                    for at in range(0, count, SHUFFLED)
-                ]
-            )
+            ids = np.flatnonzero(dealt == group).astype(np.int32)
             random.shuffle(ids)
             ids = np.concatenate([rest, ids])
-            whole = (
-                len(ids) if group == groups - 1 else len(ids) // self.batch_size * self.batch_size
-            )
+            last = group == groups - 1
+            whole = len(ids) if last else len(ids) // self.batch_size * self.batch_size
             rest = ids[whole:]
             yield ids[:whole]
 

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from anomalynet.data.arrayfile import ArrayFile, read_rows
-from anomalynet.data.layout import Layout
-from anomalynet.data.prepared import Float32, Float64, Int64
+from anomalynet.data.grid import Layout
+from anomalynet.data.prepared import ArrayFile, Float32, Float64, Int64, read_rows
 
-BLOCK = 1 << 22
-"""Numbers in memory at a time while calibrating."""
+BLOCK = 1 << 22  # numbers in memory at a time while calibrating
 
 
 def calibrate(
@@ -28,12 +26,9 @@ def calibrate(
 
     Returns: mean and scale, float64 (series, sensor).
     """
-    series = len(layout.names)
-    values = np.load(raw, mmap_mode="r")
-    channels = values.shape[1]
-    del values
-    mean = np.zeros((series, channels))
-    scale = np.full((series, channels), np.inf)
+    channels = int(np.load(raw, mmap_mode="r").shape[1])
+    mean = np.zeros((len(layout.names), channels))
+    scale = np.full_like(mean, np.inf)
     rows = np.concatenate(layout.commissioning)
     whole = np.array(sorted(layout.commissioned), np.int64)
     owner = np.searchsorted(layout.edges, rows, side="right") - 1
@@ -48,11 +43,7 @@ def calibrate(
         silent = np.isnan(found)
         numbers = whole[first : first + block]
         mean[numbers] = np.where(silent, 0.0, found)
-        spread = (
-            np.maximum(deviation, 1e-6 * np.maximum(1.0, np.abs(found)))
-            if divide
-            else np.ones_like(found)
-        )
+        spread = np.maximum(deviation, 1e-6 * np.maximum(1.0, np.abs(found))) if divide else 1.0
         scale[numbers] = np.where(silent, np.inf, spread)
     return mean, scale
 
@@ -65,8 +56,7 @@ def hold(values: Float32, starts: Int64, before: Float32, longest: int) -> Float
     Args:
         values: float32 (step, channel) with NaN.
         starts: steps at which another series starts, ascending.
-        before: float32 (step, channel) with NaN, the `longest` steps before the first one, or
-        fewer.
+        before: float32 (step, channel) with NaN, up to `longest` steps before the first one.
     """
     if not np.isnan(values).any():
         return values
@@ -97,9 +87,11 @@ def finish(
     Args:
         raw: the `raw.npy` of `grid.lay`.
         target: receives float32 (step, channel), finite everywhere.
-        mean: float64 (series, sensor); without rows where there is no calibration: then the values
-        stay as they are. scale: likewise. clip: bound on calibrated values, in deviations. longest:
-        steps that a value is held; after them, and before the first value, a sensor reads 0.
+        mean, scale: float64 (series, sensor); without rows where there is no calibration: then the
+            values stay as they are.
+        clip: bound on calibrated values, in deviations.
+        longest: steps that a value is held; after them, and before the first value, a sensor reads
+            0.
         mask_channel: adds the share of sensors missing at each step as the last channel.
     """
     edges = layout.edges
@@ -109,16 +101,14 @@ def finish(
         for start, values in read_rows(raw, width):
             rows = np.arange(start, start + len(values))
             owner = np.searchsorted(edges, rows, side="right") - 1
-            inside = edges[
-                np.searchsorted(edges, start) : np.searchsorted(edges, start + len(values))
-            ]
+            first, after = np.searchsorted(edges, (start, start + len(values)))
+            inside = edges[first:after]
             missing = np.isnan(values).mean(axis=1, dtype=np.float32)
             held = hold(values, inside - start, before, longest)
             before = np.concatenate([before, values])[-longest:].copy() if longest else before
-            finished = np.nan_to_num(
-                np.clip((held - mean[owner]) / scale[owner], -clip, clip) if len(mean) else held,
-                nan=0.0,
-            )
+            if len(mean):
+                held = np.clip((held - mean[owner]) / scale[owner], -clip, clip)
+            finished = np.nan_to_num(held, nan=0.0)
             if mask_channel:
                 finished = np.concatenate([finished, missing[:, None]], axis=1)
             file.append(finished.astype(np.float32))

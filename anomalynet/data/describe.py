@@ -11,7 +11,7 @@ import polars as pl
 
 from anomalynet.config.schema import DataConfig, QualityConfig
 from anomalynet.data import sources
-from anomalynet.data.arrayfile import CHUNK
+from anomalynet.data.prepared import CHUNK
 from anomalynet.data.quality import Cleaner
 from anomalynet.data.telemetry import Incident, Telemetry
 
@@ -19,14 +19,8 @@ from anomalynet.data.telemetry import Incident, Telemetry
 def about(name: str) -> dict[str, Any]:
     """Return what is known of a data set without its files. Raises DataError on an unknown name."""
     info = sources.info(name)
-    known = {
-        "name": name,
-        "title": info.title,
-        "licence": info.licence,
-        "url": info.url,
-        "subsets": list(info.subsets),
-    }
-    return {**known, "warnings": list(info.warnings)}
+    known = {"title": info.title, "licence": info.licence, "url": info.url}
+    return {"name": name, **known, "subsets": list(info.subsets), "warnings": list(info.warnings)}
 
 
 def describe(config: DataConfig) -> dict[str, Any]:
@@ -35,26 +29,22 @@ def describe(config: DataConfig) -> dict[str, Any]:
 
     The table is read in a stream; memory does not grow with it.
 
-    Raises:
-        DataError: as `sources.load`.
+    Raises DataError: as `sources.load`.
     """
     telemetry = sources.load(config)
     frame = telemetry.frame
     summary = frame.select(
-        pl.col("series").n_unique().alias("series"),
-        pl.len().alias("rows"),
-        pl.col("label").count().alias("labelled"),
-        (pl.col("label") == 1).sum().alias("attack"),
-        pl.col("time").min().alias("begins"),
-        pl.col("time").max().alias("ends"),
+        series=pl.col("series").n_unique(),
+        rows=pl.len(),
+        labelled=pl.col("label").count(),
+        attack=(pl.col("label") == 1).sum(),
+        begins=pl.col("time").min(),
+        ends=pl.col("time").max(),
     )
     facts = summary.collect(engine="streaming").row(0, named=True)
     labelled, attack = facts.pop("labelled"), facts.pop("attack")
-    clock = (
-        _written
-        if facts["begins"] is not None and facts["begins"] > datetime(1971, 1, 1)
-        else _elapsed
-    )
+    dated = facts["begins"] is not None and facts["begins"] > datetime(1971, 1, 1)
+    clock = _written if dated else _elapsed
     groups: dict[str, list[str]] = {}
     for series, group in telemetry.groups.items():
         groups.setdefault(group, []).append(series)
@@ -88,24 +78,21 @@ def _elapsed(time: datetime | None) -> str:
 
 
 def _channels(telemetry: Telemetry) -> list[dict[str, Any]]:
-    asked = []
+    asked: dict[str, pl.Expr] = {}
+    words = ("minimum", "mean", "maximum", "missing")
     for channel in telemetry.channels:
         column = pl.col(channel.name)
-        asked += [
-            column.min().alias(f"minimum {channel.name}"),
-            column.cast(pl.Float64).mean().alias(f"mean {channel.name}"),
-            column.max().alias(f"maximum {channel.name}"),
-            column.null_count().alias(f"missing {channel.name}"),
-        ]
-    facts = telemetry.frame.select(asked).collect(engine="streaming").row(0, named=True)
-    words = ("minimum", "mean", "maximum", "missing")
+        mean = column.cast(pl.Float64).mean()
+        facts = (column.min(), mean, column.max(), column.null_count())
+        asked |= {f"{word} {channel.name}": one for word, one in zip(words, facts, strict=True)}
+    found = telemetry.frame.select(**asked).collect(engine="streaming").row(0, named=True)
     return [
         {
-            "name": channel.name,
-            "unit": channel.unit,
-            **{word: facts[f"{word} {channel.name}"] for word in words},
+            "name": one.name,
+            "unit": one.unit,
+            **{word: found[f"{word} {one.name}"] for word in words},
         }
-        for channel in telemetry.channels
+        for one in telemetry.channels
     ]
 
 
@@ -129,33 +116,23 @@ def _dropped(telemetry: Telemetry, quality: QualityConfig) -> dict[str, int]:
 def _incidents(telemetry: Telemetry) -> list[dict[str, Any]]:
     """Return one row a type of incident: how many, how many rows they hold, and what is known of
     them."""
-    rows = (
-        telemetry.frame.drop_nulls("incident")
-        .group_by("incident")
-        .agg(pl.len())
-        .collect(engine="streaming")
-    )
-    held = dict(rows.rows())
+    rows = telemetry.frame.drop_nulls("incident").group_by("incident").agg(pl.len())
+    held = dict(rows.collect(engine="streaming").rows())
     kinds: dict[str | None, list[int]] = {}
     for number, incident in telemetry.incidents.items():
         kinds.setdefault(incident.type, []).append(number)
-    told = [
+    known = [
         word
         for word in ("cause", "layer", "impact", "severity")
         if any(getattr(one, word) for one in telemetry.incidents.values())
     ]
-    return [
-        {
-            "type": kind,
-            "incidents": len(numbers),
-            "rows": sum(held.get(number, 0) for number in numbers),
-            **{
-                word: _said(word, [telemetry.incidents[number] for number in numbers])
-                for word in told
-            },
-        }
-        for kind, numbers in sorted(kinds.items(), key=lambda item: str(item[0]))
-    ]
+    found = []
+    for kind, numbers in sorted(kinds.items(), key=lambda item: str(item[0])):
+        alike = [telemetry.incidents[number] for number in numbers]
+        row = {"type": kind, "incidents": len(numbers)}
+        row["rows"] = sum(held.get(number, 0) for number in numbers)
+        found.append({**row, **{word: _said(word, alike) for word in known}})
+    return found
 
 
 def _said(word: str, incidents: list[Incident]) -> str:

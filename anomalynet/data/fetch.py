@@ -15,8 +15,7 @@ from anomalynet.data.sources import _fingerprint, built_in, info
 from anomalynet.errors import DataError
 
 RETRIES = 2
-TIMEOUT = 30.0
-"""Seconds without an answer after which a download has failed."""
+TIMEOUT = 30.0  # seconds without an answer after which a download has failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +34,8 @@ def fetch(name: str) -> Fetched:
     no part of a data set is ever taken for the whole; an interrupted download continues. Progress
     goes to stderr.
 
-    Raises:
-        DataError: nothing to fetch, no connection, a file that is not the published one, or one of
-        yours in the way.
+    Raises DataError: nothing to fetch, no connection, a file that is not the published one, or one
+    of yours in the way.
     """
     about = info(name)
     folder = data_folder() / name
@@ -76,19 +74,18 @@ def _verified(path: Path, digest: str) -> bool:
 
 
 def _download(name: str, folder: Path, urls: Mapping[str, str], hashes: Mapping[str, str]) -> None:
+    import pooch
     from filelock import FileLock
 
     staging = folder.with_name(f".{name}.partial")
     folder.parent.mkdir(parents=True, exist_ok=True)
+    pooch.get_logger().setLevel("ERROR")
     with FileLock(folder.with_name(f".{name}.lock")):
-        shelf = _pooch().create(
-            path=staging,
-            base_url="",
-            registry={file: hashes[file] for file in urls},
-            urls=dict(urls),
-            retry_if_failed=RETRIES,
+        wanted = {file: hashes[file] for file in urls}
+        shelf = pooch.create(
+            staging, base_url="", registry=wanted, urls=dict(urls), retry_if_failed=RETRIES
         )
-        downloader = _pooch().HTTPDownloader(timeout=TIMEOUT)
+        downloader = pooch.HTTPDownloader(timeout=TIMEOUT)
         try:
             with _progress(urls, name) as files:
                 for file in files:
@@ -108,12 +105,8 @@ def _get(shelf: Any, downloader: Any, file: str, url: str, folder: Path) -> None
     try:
         shelf.fetch(file, downloader=downloader)
     except requests.RequestException as error:
-        response = error.response
-        why = (
-            f"the server answered {response.status_code}"
-            if response is not None
-            else "no connection"
-        )
+        answer = error.response
+        why = "no connection" if answer is None else f"the server answered {answer.status_code}"
         raise DataError(
             f"{url}: {why}",
             f"put the files into {folder} by hand ({file} and so on), or name the folder that "
@@ -129,13 +122,6 @@ def _get(shelf: Any, downloader: Any, file: str, url: str, folder: Path) -> None
             f"{folder}: cannot be written: {error.strerror}",
             "choose another data folder with ANOMALYNET_DATA",
         ) from error
-
-
-def _pooch() -> Any:
-    import pooch
-
-    pooch.get_logger().setLevel("ERROR")
-    return pooch
 
 
 @contextmanager
@@ -154,8 +140,7 @@ def _progress(files: Iterable[str], name: str) -> Iterator[Iterable[str]]:
 
 def _discard_empty(staging: Path) -> None:
     """Remove empty folders, bottom up; what was verified stays for the next attempt."""
-    for path in sorted(
-        (path for path in [staging, *staging.rglob("*")] if path.is_dir()), reverse=True
-    ):
+    folders = [path for path in (staging, *staging.rglob("*")) if path.is_dir()]
+    for path in sorted(folders, reverse=True):
         if not any(path.iterdir()):
             path.rmdir()

@@ -1,17 +1,18 @@
-"""Telemetry of a radio cell from its gateway's log: every node and slot is a row, and silence is
-missing (§3.1.4)."""
+"""Telemetry of a radio cell from its gateway's log (§3.1.4): bad and repeated frames go, frames
+that overtook each other find their order, every node and slot is a row, silence is missing."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from anomalynet.config.schema import QualityConfig
-from anomalynet.data.log import epoch, microseconds, read_log
 from anomalynet.data.telemetry import Channel
-from anomalynet.simulation.scenario import SENSORS, Scenario, slots
+from anomalynet.simulation.scenario import SENSORS, Scenario, frame_period, slots
 from anomalynet.simulation.sensors import RANGES
 
 SENSOR_CHANNELS = tuple(
@@ -27,6 +28,122 @@ LINK_CHANNELS = (
 """Of the last frame of a slot with a good FCS: `sequence_gap` is 0 where its number follows that of
 the last frame of the slot in which the node was heard before, and `inter_arrival` is the time since
 then."""
+
+MEMORY_FRAMES, MEMORY_SLOTS = 16, 10
+"""A frame is taken for a repetition within so many frames of its node, and so many slots of time,
+after the last of its number."""
+
+NEAR = 16
+"""Sequence numbers further apart are not put in order: the node restarted, or the frame is not its
+own."""
+
+GAP, SILENCE = 50, 10
+"""Bounds of the link channels: frames (sequence_gap) and slots (inter_arrival)."""
+
+_READ = (
+    *("arrival", "node", "sequence", "retries", "sent"),
+    *(name for name, _ in SENSORS),
+    *("rssi", "snr", "fcs", "checksum"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A cell's frames after the quality stage.
+
+    Attributes:
+        heard: the last frame of a known node with a good FCS in each slot, with `slot`, `node_row`
+            (the node's index in the cell) and the link channels.
+        kept: those whose reading counts, in the order in which they count.
+        counts: what was found, whether or not the stage drops it.
+    """
+
+    heard: pl.DataFrame
+    kept: pl.DataFrame
+    counts: Mapping[str, int]
+
+
+def microseconds(scenario: Scenario) -> int:
+    """The frame period, the length of a slot, in whole microseconds."""
+    return round(frame_period(scenario) * 1e6)
+
+
+def epoch(scenario: Scenario) -> int:
+    """The scenario's start in microseconds since 1970-01-01 UTC."""
+    return int(np.datetime64(scenario.start, "us").astype(np.int64))
+
+
+def read_log(frames: Path, names: list[str], scenario: Scenario, quality: QualityConfig) -> Log:
+    """Read and clean a cell's gateway log; `names` are the cell's nodes."""
+    period = microseconds(scenario)
+    raw = pl.read_parquet(frames, columns=list(_READ))
+    intact = raw.filter("fcs")
+    known = intact.filter(pl.col("node").is_in(names))
+    slot = (pl.col("arrival").to_physical() - epoch(scenario)).floordiv(period)
+    row = pl.col("node").replace_strict(names, range(len(names)), return_dtype=pl.Int64)
+    placed = known.with_columns(slot=slot, node_row=row)
+    inside = placed.filter(pl.col("slot").is_between(0, slots(scenario) - 1))
+    inside = inside.sort("arrival", maintain_order=True)
+    repeated = _repeated(inside.filter("checksum") if quality.checksum else inside, period)
+    kept = repeated.filter(~pl.col("repeated")) if quality.deduplicate else repeated
+    before = pl.col("sequence").shift(1).over("node_row")
+    kept = kept.with_columns(behind=_behind(pl.col("sequence"), before))
+    late = pl.col("arrival") - pl.col("sent") > pl.duration(microseconds=period)
+    expected = len(names) * slots(scenario)
+    counts = {
+        "frames": raw.height,
+        "frames with a wrong FCS": raw.height - intact.height,
+        "frames of no node": intact.height - known.height,
+        "frames outside the simulated time": known.height - inside.height,
+        "frames with a wrong CRC-32": inside.height - int(inside["checksum"].sum()),
+        "repeated frames": int(repeated["repeated"].sum()),
+        "frames out of order": int(kept["behind"].is_between(-NEAR, -1).sum()),
+        "frames later than a slot by the node's clock": kept.filter(late).height,
+        "slots expected": expected,
+        "slots without a reading": expected - kept.select("node_row", "slot").n_unique(),
+    }
+    return Log(_with_link(inside, period), _ordered(kept) if quality.reorder else kept, counts)
+
+
+def _behind(number: pl.Expr, before: pl.Expr) -> pl.Expr:
+    """How far a sequence number is ahead of another, modulo 2^16 and signed: Int32, -32768 …
+    32767."""
+    return (number.cast(pl.Int32) - before.cast(pl.Int32) + 98_304) % 65_536 - 32_768
+
+
+def _with_link(frames: pl.DataFrame, period: int) -> pl.DataFrame:
+    """What the last frame of each slot says of its link, against the last frame of the slot in
+    which its node was heard before."""
+    heard = frames.unique(["node_row", "slot"], keep="last", maintain_order=True)
+    before = pl.col("sequence", "arrival").shift(1).over("node_row").name.prefix("last_")
+    waited = (pl.col("arrival") - pl.col("last_arrival")).dt.total_microseconds() / 1e6
+    ahead = _behind(pl.col("sequence"), pl.col("last_sequence")) - 1
+    return heard.with_columns(before).with_columns(
+        sequence_gap=ahead.clip(-GAP, GAP).cast(pl.Float32),
+        inter_arrival=waited.clip(upper_bound=SILENCE * period / 1e6).cast(pl.Float32),
+        retries=pl.col("retries").cast(pl.Float32),
+    )
+
+
+def _repeated(frames: pl.DataFrame, period: int) -> pl.DataFrame:
+    """Mark the frames whose (node, sequence) was met within the memory; each repetition refreshes
+    it."""
+    place = pl.int_range(pl.len()).over("node_row").alias("place")
+    same = ("node_row", "sequence")
+    near = pl.col("place") - pl.col("place").shift(1).over(same) <= MEMORY_FRAMES
+    recent = pl.col("arrival") - pl.col("arrival").shift(1).over(same) <= pl.duration(
+        microseconds=MEMORY_SLOTS * period
+    )
+    return frames.with_columns(place).with_columns(repeated=(near & recent).fill_null(False))
+
+
+def _ordered(frames: pl.DataFrame) -> pl.DataFrame:
+    """Put the frames of a node and slot in the order of their numbers; those far from the last one
+    come first, for they are not judged."""
+    ahead = _behind(pl.col("sequence"), pl.col("sequence").last().over("node_row", "slot"))
+    near = ahead.abs() <= NEAR
+    keys = frames.with_columns(near=near, ahead=pl.when(near).then(ahead).otherwise(0))
+    return keys.sort("node_row", "slot", "near", "ahead", maintain_order=True)
 
 
 def telemetry_of_cell(
@@ -45,27 +162,24 @@ def telemetry_of_cell(
 
     Args:
         frames: the cell's gateway log, Parquet.
-        nodes: the cell's nodes; `node` is read.
         incidents: the world's incidents, or the cell's.
-        scenario: gives start, frame period and number of slots.
         quality: `checksum`, `deduplicate` and `reorder` count here; the defaults without it.
         link: whether to add `LINK_CHANNELS`.
 
-    Returns: sorted by (series, time), the columns of `telemetry.py`, sensors and link channels
-    Float32. Source: §3.1.4; memory and order are not in the paper
+    Returns: sorted by (series, time), the columns of `telemetry.py`.
+
+    Source: §3.1.4; memory and order are not in the paper
     """
     names = sorted(nodes["node"].to_list())
     log = read_log(frames, names, scenario, quality or QualityConfig())
     count, period = slots(scenario), microseconds(scenario)
     size = len(names) * count
+    numbers = pl.Series(np.repeat(np.arange(len(names)), count))
+    times = np.tile(epoch(scenario) + np.arange(count) * period, len(names))
     found = pl.DataFrame(
         {
-            "series": pl.Series(np.repeat(np.arange(len(names)), count)).replace_strict(
-                range(len(names)), names, return_dtype=pl.String
-            ),
-            "time": pl.Series(
-                np.tile(epoch(scenario) + np.arange(count) * period, len(names))
-            ).cast(pl.Datetime("us")),
+            "series": numbers.replace_strict(range(len(names)), names, return_dtype=pl.String),
+            "time": pl.Series(times).cast(pl.Datetime("us")),
             **_incident_columns(incidents, names, scenario, size),
         }
     )

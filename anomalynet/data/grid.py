@@ -4,6 +4,7 @@ segment."""
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,36 @@ import numpy.typing as npt
 import polars as pl
 
 from anomalynet.config.schema import QualityConfig
-from anomalynet.data.arrayfile import CHUNK, ArrayFile
-from anomalynet.data.layout import Layout
-from anomalynet.data.prepared import COLUMNS, PARTS, Bool, Float32, Int64
+from anomalynet.data.prepared import CHUNK, COLUMNS, PARTS, ArrayFile, Bool, Int64
 from anomalynet.data.quality import Cleaner
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.errors import DataError
+
+
+@dataclass
+class Layout:
+    """What laying recordings on their grid found out."""
+
+    rows: int = 0
+    observed: int = 0
+    names: list[str] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    breaks: list[int] = field(default_factory=list)
+    """Rows at which a segment starts because a long silence precedes them."""
+    laid: int = 0  # steps laid into gaps
+    commissioning: list[Int64] = field(default_factory=list)
+    """Rows of the first `calibration_rows` readings of every series, in order."""
+    commissioned: dict[int, int] = field(default_factory=dict)
+    """Series → row after its last commissioning row; absent where the series is too short."""
+    commissioning_attacks: int = 0
+    kinds: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    """Values that the quality stage dropped, by reason."""
+
+    @property
+    def edges(self) -> Int64:
+        """Series starts and the end, int64 (series+1,)."""
+        return np.array([*self.starts, self.rows], np.int64)
 
 
 class Grid:
@@ -37,28 +62,20 @@ class Grid:
         self._period = None if telemetry.period is None else telemetry.period * 1e6
         self._max_gap = max_gap
         self._calibration_rows = calibration_rows
-        self._types = {
-            number: incident.type
-            for number, incident in telemetry.incidents.items()
-            if incident.type is not None
-        }
+        types = {number: incident.type for number, incident in telemetry.incidents.items()}
+        self._types = {number: kind for number, kind in types.items() if kind is not None}
         self._seen: set[str] = set()
         self._name: str | None = None
         self._rank = 0
-        self._last: dict[str, int] = {
-            "times": 0,
-            "labels": -1,
-            "incidents": -1,
-            "kinds": -1,
-            "splits": -1,
-        }
+        self._last = {"times": 0, "labels": -1, "incidents": -1, "kinds": -1, "splits": -1}
 
     def lay(self, frame: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
         """Lay one chunk of rows.
 
         Returns: the columns of `prepared.COLUMNS`; `values` is float32 (step, sensor) with NaN
-        where nothing was heard. Raises: DataError if a series comes back later, or time runs
-        backwards in it.
+            where nothing was heard.
+
+        Raises: DataError if a series comes back later, or time runs backwards in it.
         """
         layout, rows = self.layout, len(frame)
         columns = self._columns(frame)
@@ -96,7 +113,10 @@ class Grid:
             between = before["times"][source] + np.rint(share * step[source]).astype(np.int64)
             laid["times"] = np.where(observed, laid["times"], between)
         laid["observed"] = observed
-        values = self.cleaner.clean(self._values(frame), np.flatnonzero(new))
+        values = np.empty((rows, len(self._channels)), np.float32)
+        for position, name in enumerate(self._channels):
+            values[:, position] = frame[name].cast(pl.Float32).to_numpy()
+        values = self.cleaner.clean(values, np.flatnonzero(new))
         laid["values"] = np.full((steps, values.shape[1]), np.nan, np.float32)
         laid["values"][place] = values
 
@@ -125,19 +145,10 @@ class Grid:
         table = self.layout.kinds
         for name in sorted(kinds.drop_nulls().unique().to_list()):
             table.setdefault(name, len(table))
+        parts = {part: code for code, part in enumerate(PARTS)}
         found["kinds"] = _codes(kinds, table, pl.Int16)
-        found["splits"] = _codes(
-            _column(frame, "split", pl.String),
-            {part: code for code, part in enumerate(PARTS)},
-            pl.Int8,
-        )
+        found["splits"] = _codes(_column(frame, "split", pl.String), parts, pl.Int8)
         return found
-
-    def _values(self, frame: pl.DataFrame) -> Float32:
-        values = np.empty((len(frame), len(self._channels)), np.float32)
-        for position, name in enumerate(self._channels):
-            values[:, position] = frame[name].cast(pl.Float32).to_numpy()
-        return values
 
     def _series_starts(self, names: pl.Series) -> Bool:
         new = (names != names.shift(1)).fill_null(True).to_numpy().copy()
@@ -175,11 +186,9 @@ class Grid:
 
 
 def _column(frame: pl.DataFrame, name: str, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
-    return (
-        frame[name].cast(dtype)
-        if name in frame.columns
-        else pl.repeat(None, len(frame), dtype=dtype, eager=True)
-    )
+    if name in frame.columns:
+        return frame[name].cast(dtype)
+    return pl.repeat(None, len(frame), dtype=dtype, eager=True)
 
 
 def _codes(names: pl.Series, table: dict[str, int], dtype: type[pl.DataType]) -> npt.NDArray[Any]:
@@ -195,25 +204,20 @@ def lay(
     column.
 
     Args:
-        telemetry: lazy frame sorted by (series, time).
         folder: receives `raw.npy` (values with NaN where nothing was heard) and every other file of
-        `prepared.COLUMNS`. max_gap: longest silence, in steps, that becomes masked steps.
-        calibration_rows: first readings of each series to note. quality: what is dropped before.
+            `prepared.COLUMNS`.
+        max_gap: longest silence, in steps, that becomes masked steps.
+        calibration_rows: first readings of each series to note.
 
     Raises: DataError if the frame is empty, unsorted, or a series comes back later.
     """
     grid = Grid(telemetry, max_gap, calibration_rows, quality)
     with ExitStack() as stack:
-        files = {
-            name: stack.enter_context(
-                ArrayFile(
-                    folder / ("raw.npy" if name == "values" else f"{name}.npy"),
-                    dtype,
-                    len(telemetry.channels) if name == "values" else None,
-                )
-            )
-            for name, dtype in COLUMNS.items()
-        }
+        files = {}
+        for name, dtype in COLUMNS.items():
+            file = folder / ("raw.npy" if name == "values" else f"{name}.npy")
+            width = len(telemetry.channels) if name == "values" else None
+            files[name] = stack.enter_context(ArrayFile(file, dtype, width))
         for frame in telemetry.frame.collect_batches(chunk_size=CHUNK, maintain_order=True):
             for part in frame.iter_slices(CHUNK):
                 if len(part):

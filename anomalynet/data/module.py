@@ -55,29 +55,21 @@ class TelemetryDataModule(L.LightningDataModule):
         data = self.config.data
         self.prepared = prepare(data)
         self.split = split(self.prepared, data)
-        found = {
-            part: Windows(self.prepared, self.split.parts[part], data.window)
-            for part in ("validation", "test")
-        }
-        train = Windows(
-            self.prepared, self.split.parts["train"], data.window, data.stride, data.label_step
-        )
-        if self.train_target == "not_attack":
-            found["train"] = Windows(
-                self.prepared, self.split.parts["train"], data.window, data.stride, "any"
-            ).select((-1, 0))
-        else:
-            found["train"] = train.select((0, 1))
-        if len(found["train"]) == 0:
-            wanted = "labelled" if self.train_target == "labelled" else "normal or unlabelled"
+        parts, labelled = self.split.parts, self.train_target == "labelled"
+        label_step = data.label_step if labelled else "any"
+        every = Windows(self.prepared, parts["train"], data.window, data.stride, label_step)
+        train = every.select((0, 1) if labelled else (-1, 0))
+        if len(train) == 0:
+            wanted = "labelled" if labelled else "normal or unlabelled"
+            hint = "data without labels trains the experiments autoencoder and isolation_forest"
             raise DataError(
-                f"none of the {len(train)} training windows of {data.name} is {wanted}",
-                "data without labels trains the experiments autoencoder and isolation_forest"
-                if self.train_target == "labelled"
-                else None,
+                f"none of the {len(every)} training windows of {data.name} is {wanted}",
+                hint if labelled else None,
             )
-        self.shape = train.shape
-        self._windows = found
+        self.shape = every.shape
+        self._windows = {"train": train}
+        for part in ("validation", "test"):
+            self._windows[part] = Windows(self.prepared, parts[part], data.window)
 
     def windows(self, part: Part) -> Windows:
         """Windows of a part: with the configured stride, label step and `train_target` for
@@ -88,14 +80,8 @@ class TelemetryDataModule(L.LightningDataModule):
         """Batches in an order that depends on (seed, epoch) alone, cut by rank."""
         trainer = self.trainer
         rank, world = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
-        return TrainBatches(
-            self._windows["train"],
-            self.config.training.batch_size,
-            self.config.seed,
-            self._epoch,
-            rank,
-            world,
-        )
+        size, seed = self.config.training.batch_size, self.config.seed
+        return TrainBatches(self._windows["train"], size, seed, self._epoch, rank, world)
 
     def val_dataloader(self) -> OrderedBatches:
         """Validation windows in row order, the same on every rank."""
@@ -161,13 +147,10 @@ def scored_steps(
 
 def step_table(prepared: Prepared, rows: Int64) -> pl.DataFrame:
     """What is known of some rows: series, time, label, incident, kind; null where there is none."""
-    series = pl.Series("series", prepared.series, dtype=pl.String).gather(
-        pl.Series(prepared.series_of(rows))
-    )
-    kinds = prepared.kinds[rows]
-    names = pl.Series("kind", [*prepared.kind_names, None], dtype=pl.String).gather(
-        pl.Series(np.where(kinds < 0, len(prepared.kind_names), kinds).astype(np.int64))
-    )
+    series = pl.Series("series", prepared.series, dtype=pl.String).gather(prepared.series_of(rows))
+    kinds, none = prepared.kinds[rows].astype(np.int64), len(prepared.kind_names)
+    kinds[kinds < 0] = none
+    names = pl.Series("kind", [*prepared.kind_names, None], dtype=pl.String).gather(kinds)
     table = pl.DataFrame(
         {
             "time": pl.Series(prepared.times[rows]).cast(pl.Datetime("us")),

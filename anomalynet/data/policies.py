@@ -8,18 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from anomalynet.config.schema import DataConfig
-from anomalynet.data.blocks import (
+from anomalynet.data.prepared import PARTS, Int8, Int64, Prepared, Segment
+from anomalynet.data.ranges import (
     NONE,
     TEST,
     TRAIN,
     VALIDATION,
     Pieces,
+    Ranges,
     at_times,
     cut_series,
+    runs_of,
     with_purge,
 )
-from anomalynet.data.prepared import PARTS, Int8, Int64, Prepared, Segment
-from anomalynet.data.ranges import Ranges, runs_of
 from anomalynet.errors import DataError
 
 
@@ -63,16 +64,12 @@ def _assign_groups(prepared: Prepared, config: DataConfig) -> dict[str, int]:
         )
     order = np.random.default_rng(chosen.assignment).permutation(len(groups))
     folds = np.array_split(order, chosen.folds)
-    test = folds[chosen.fold].tolist()
     # Validation starts behind the test fold, so that it moves with it.
     rest = np.concatenate([*folds[chosen.fold + 1 :], *folds[: chosen.fold]]).tolist()
     count = min(max(1, round(chosen.validation_fraction * len(rest))), len(rest) - 1)
-    parts = dict.fromkeys((groups[number] for number in rest[count:]), TRAIN)
-    return (
-        parts
-        | dict.fromkeys((groups[number] for number in rest[:count]), VALIDATION)
-        | dict.fromkeys((groups[number] for number in test), TEST)
-    )
+    parts = {groups[number]: TRAIN for number in rest[count:]}
+    parts |= {groups[number]: VALIDATION for number in rest[:count]}
+    return parts | {groups[number]: TEST for number in folds[chosen.fold].tolist()}
 
 
 def _part_of(segment: Segment, parts: Mapping[str, int]) -> int:
@@ -121,12 +118,10 @@ def blocked(prepared: Prepared, config: DataConfig) -> Cut:
         raise DataError(f"data.split.interleave={chosen.interleave} must be 1 or more")
     count = chosen.folds * chosen.interleave
     from_latest = (count - 1 - np.arange(count)) % chosen.folds
-    parts = np.where(
-        from_latest == chosen.fold,
-        TEST,
-        np.where(from_latest == (chosen.fold + 1) % chosen.folds, VALIDATION, TRAIN),
-    ).astype(np.int8)
     train_only = np.full(count, TRAIN, np.int8)
+    parts = train_only.copy()
+    parts[from_latest == (chosen.fold + 1) % chosen.folds] = VALIDATION
+    parts[from_latest == chosen.fold] = TEST
 
     def cuts(start: int, stop: int) -> Int64:
         inner = np.arange(1, count)
@@ -148,30 +143,25 @@ def group_blocked(prepared: Prepared, config: DataConfig) -> Cut:
     groups, purge = _assign_groups(prepared, config), _purge(config)
     first = min(int(prepared.times[segment.start]) for segment in prepared.segments)
     last = max(int(prepared.times[segment.stop - 1]) for segment in prepared.segments) + 1
-    edges = np.array(
-        [first, first + (last - first) * 3 // 5, first + (last - first) * 4 // 5, last], np.int64
-    )
+    edges = np.array([first + (last - first) * fifths // 5 for fifths in (3, 4)], np.int64)
 
     def parts(segment: Segment) -> Int8:
         own = _part_of(segment, groups)
-        return np.array(
-            [block if block == own else NONE for block in (TRAIN, VALIDATION, TEST)], np.int8
-        )
+        blocks = (TRAIN, VALIDATION, TEST)
+        return np.array([block if block == own else NONE for block in blocks], np.int8)
 
     territory = cut_series(
-        prepared, parts, lambda start, stop: at_times(prepared, start, stop, edges[1:-1])
+        prepared, parts, lambda start, stop: at_times(prepared, start, stop, edges)
     )
     # The border is one of time, between different series: the earlier part gives way there too.
     trimmed = dict(territory)
-    for name, edge in (("train", edges[1]), ("validation", edges[2])):
-        near: list[tuple[int, int]] = []
-        for start, stop in zip(
-            territory[name].starts.tolist(), territory[name].stops.tolist(), strict=True
-        ):
-            series_stop = int(prepared.series_starts[prepared.series_of(np.array([start]))[0] + 1])
-            if stop < series_stop and prepared.times[stop] >= edge:
-                near.append((max(start, stop - purge), stop))
-        trimmed[name] = territory[name].without(Ranges.of(near))
+    for name, edge in zip(("train", "validation"), edges, strict=True):
+        starts, stops = territory[name].starts, territory[name].stops
+        inside = stops < prepared.series_starts[prepared.series_of(starts) + 1]
+        after = prepared.times[np.minimum(stops, len(prepared.times) - 1)]
+        near = inside & (after >= edge)
+        border = Ranges(np.maximum(starts, stops - purge)[near], stops[near])
+        trimmed[name] = territory[name].without(border)
     return Cut("group_blocked", "group_blocked", trimmed, territory)
 
 
@@ -179,29 +169,20 @@ def held_out_types(prepared: Prepared, config: DataConfig) -> Cut:
     """Kinds of incident in the test part are never trained or validated on, and no other kind is
     tested."""
     chosen = config.split
-    kinds = [
-        code
-        for code in range(len(prepared.kind_names))
-        if bool(((prepared.kinds == code) & (prepared.labels == 1)).any())
-    ]
+    kinds = np.unique(prepared.kinds[(prepared.kinds >= 0) & (prepared.labels == 1)])
     if len(kinds) < max(chosen.folds, 2):
+        fewer = f"use data.split.folds={len(kinds)}"
         raise DataError(
             f"data.split.policy=held_out_types: {len(kinds)} kinds of incident cannot make "
             f"{chosen.folds} folds",
-            f"use data.split.folds={len(kinds)}"
-            if len(kinds) > 1
-            else "the data must name at least two kinds of incident",
+            fewer if len(kinds) > 1 else "the data must name at least two kinds of incident",
         )
-    dealt = np.array_split(
-        np.random.default_rng(chosen.assignment).permutation(kinds), chosen.folds
-    )
-    held = dealt[chosen.fold].tolist()
+    order = np.random.default_rng(chosen.assignment).permutation(kinds)
+    held = np.array_split(order, chosen.folds)[chosen.fold]
     by_group = len(_groups(prepared)) >= max(chosen.folds, 3)
     cut = group(prepared, config) if by_group else blocked(prepared, config)
     held_rows = runs_of(np.flatnonzero(np.isin(prepared.kinds, held)))
-    other_rows = runs_of(
-        np.flatnonzero(np.isin(prepared.kinds, [kind for kind in kinds if kind not in held]))
-    )
+    other_rows = runs_of(np.flatnonzero(np.isin(prepared.kinds, np.setdiff1d(kinds, held))))
 
     def keep(ranges: Mapping[str, Ranges]) -> dict[str, Ranges]:
         return {
@@ -217,11 +198,9 @@ def held_out_types(prepared: Prepared, config: DataConfig) -> Cut:
 
 def given(prepared: Prepared, config: DataConfig) -> Cut:
     """The split that the source brought."""
-    absent = [
-        name
-        for code, name in enumerate(PARTS)
-        if not any((prepared.splits[s.start : s.stop] == code).any() for s in prepared.segments)
-    ]
+    usable = Ranges.of((segment.start, segment.stop) for segment in prepared.segments).rows()
+    present = np.unique(prepared.splits[usable])
+    absent = [name for code, name in enumerate(PARTS) if code not in present]
     if absent:
         raise DataError(
             f"data.split.policy=given: the split column of {config.name} names no "
@@ -245,22 +224,20 @@ def random(prepared: Prepared, config: DataConfig) -> Cut:
     """Every window falls anywhere: neighbours that share rows stand in different parts. It leaks;
     it is here to show how much."""
     chosen = config.split
-    scored = Ranges.of(
-        (segment.start, segment.stop) for segment in prepared.segments if not segment.train_only
-    ).rows()
+
+    def rows_of(train_only: bool) -> Int64:
+        segments = [one for one in prepared.segments if one.train_only == train_only]
+        return Ranges.of((segment.start, segment.stop) for segment in segments).rows()
+
+    scored = rows_of(train_only=False)
     dealt = np.random.default_rng(chosen.assignment).permutation(len(scored))
     fold = np.empty(len(scored), np.int64)
     fold[dealt] = np.arange(len(scored)) % chosen.folds
-    inside = (
-        np.random.default_rng([chosen.assignment, chosen.fold]).random(len(scored))
-        < chosen.validation_fraction
-    )
-    part = np.where(fold == chosen.fold, TEST, np.where(inside, VALIDATION, TRAIN))
+    draws = np.random.default_rng([chosen.assignment, chosen.fold]).random(len(scored))
+    part = np.where(draws < chosen.validation_fraction, VALIDATION, TRAIN)
+    part[fold == chosen.fold] = TEST
     rows: list[Int64] = [scored[part == code] for code in (TRAIN, VALIDATION, TEST)]
-    always = Ranges.of(
-        (segment.start, segment.stop) for segment in prepared.segments if segment.train_only
-    ).rows()
-    rows[TRAIN] = np.sort(np.concatenate([rows[TRAIN], always]))
+    rows[TRAIN] = np.sort(np.concatenate([rows[TRAIN], rows_of(train_only=True)]))
     first = prepared.segment_starts
 
     def windows(ends: Int64, stride: int) -> Ranges:
@@ -273,10 +250,5 @@ def random(prepared: Prepared, config: DataConfig) -> Cut:
         for code, name in enumerate(PARTS)
     }
     territory = {name: runs_of(rows[code]) for code, name in enumerate(PARTS)}
-    return Cut(
-        "random",
-        "random (LEAKS)",
-        parts,
-        territory,
-        ("random split: overlapping windows stand in different parts; its numbers mean nothing",),
-    )
+    warning = "random split: overlapping windows stand in different parts; its numbers mean nothing"
+    return Cut("random", "random (LEAKS)", parts, territory, (warning,))

@@ -9,23 +9,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
 from anomalynet.data.calibration import calibrate, finish
 from anomalynet.data.folder import data_folder
-from anomalynet.data.grid import lay
-from anomalynet.data.layout import Layout
-from anomalynet.data.prepared import (
-    FORMAT,
-    Description,
-    Prepared,
-    Segment,
-    describe,
-    open_prepared,
-    sizes,
-)
-from anomalynet.data.telemetry import MASK, Channel, Telemetry
+from anomalynet.data.grid import Layout, lay
+from anomalynet.data.prepared import FORMAT, Description, Prepared, Segment, open_prepared, sizes
+from anomalynet.data.telemetry import MASK, Telemetry
 from anomalynet.errors import DataError
 from anomalynet.runs.code import code_hash
 
@@ -43,53 +35,35 @@ def prepare(config: DataConfig) -> Prepared:
 
     Raises: DataError if the data cannot be read, or no series is longer than the calibration.
     """
-    from filelock import FileLock
-
     fingerprint = sources.fingerprint(config)
     folder = data_folder() / "prepared" / cache_key(config, fingerprint)
-    found = open_prepared(folder)
-    if found is not None:
+    if found := open_prepared(folder):
         return found
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
-        found = open_prepared(folder)
-        if found is None:
-            building = folder.with_suffix(".building")
-            _remove(building)
-            building.mkdir()
-            try:
-                build(sources.load(config), config, fingerprint, building)
-                _remove(folder)
-                building.replace(folder)
-            finally:
-                _remove(building)
-            found = open_prepared(folder)
-    if found is None:
-        raise DataError(
-            f"{folder} cannot be read after it was written", "check the disk's free space"
-        )
-    return found
+        if found := open_prepared(folder):
+            return found
+        building = folder.with_suffix(".building")
+        shutil.rmtree(building, ignore_errors=True)
+        building.mkdir()
+        try:
+            build(sources.load(config), config, fingerprint, building)
+            if folder.exists():
+                shutil.rmtree(folder)
+            building.replace(folder)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+    if found := open_prepared(folder):
+        return found
+    raise DataError(f"{folder} cannot be read after it was written", "check the disk's free space")
 
 
 def cache_key(config: DataConfig, fingerprint: str) -> str:
     """Name of the prepared folder: 16 hex digits of a SHA-256 over the data, the code that reads it
     and what changes the arrays."""
-    keys = (
-        config.name,
-        config.subset,
-        config.calibration_rows,
-        config.calibration,
-        config.clip,
-        config.mask_channel,
-        config.max_gap,
-    )
-    shown = (
-        config.label,
-        config.view,
-        config.neighbours,
-        config.link_channels,
-        asdict(config.quality),
-    )
+    c = config
+    keys = (c.name, c.subset, c.calibration_rows, c.calibration, c.clip, c.mask_channel, c.max_gap)
+    shown = (c.label, c.view, c.neighbours, c.link_channels, asdict(c.quality))
     parts = [FORMAT, code_hash(("data",)), fingerprint, *keys, *shown]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -109,30 +83,17 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
             "lower data.calibration_rows; 0 normalises with the training part's statistics",
         )
     raw, divide = folder / "raw.npy", config.calibration == "deviation"
+    mean = scale = np.empty((0, len(telemetry.channels)))
     if config.calibration_rows:
         mean, scale = calibrate(raw, layout, config.calibration_rows, divide=divide)
-    else:
-        mean = scale = np.empty((0, len(telemetry.channels)))
     longest = config.max_gap if config.quality.impute == "hold" else 0
-    finish(
-        raw,
-        folder / "values.npy",
-        layout,
-        mean,
-        scale,
-        config.clip if divide else np.inf,
-        longest,
-        config.mask_channel,
-    )
+    clip = config.clip if divide else np.inf
+    finish(raw, folder / "values.npy", layout, mean, scale, clip, longest, config.mask_channel)
     raw.unlink()
     np.save(folder / "series_starts.npy", layout.edges)
     np.save(folder / "calibration_mean.npy", mean)
     np.save(folder / "calibration_scale.npy", scale)
-    channels = (
-        [*telemetry.channels, Channel(MASK, "share")]
-        if config.mask_channel
-        else list(telemetry.channels)
-    )
+    channels = [(channel.name, channel.unit) for channel in telemetry.channels]
     counts = {
         "readings": layout.observed,
         "steps laid into gaps": layout.laid,
@@ -141,31 +102,24 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
         "series too short to calibrate": short,
         "attack readings used for calibration": layout.commissioning_attacks,
     }
-    describe(
-        folder,
-        Description(
-            format=FORMAT,
-            fingerprint=fingerprint,
-            series=layout.names,
-            segments=segments,
-            channels=[(channel.name, channel.unit) for channel in channels],
-            kind_names=list(layout.kinds),
-            incidents={
-                str(number): asdict(incident) for number, incident in telemetry.incidents.items()
-            },
-            period=telemetry.period,
-            policy=telemetry.policy,
-            has_split=bool((np.load(folder / "splits.npy") >= 0).any()),
-            counts={**telemetry.counts, **layout.dropped, **counts},
-            warnings=[
-                *telemetry.warnings,
-                *_warnings(
-                    layout, config, short, int(np.isinf(scale[sorted(layout.commissioned)]).sum())
-                ),
-            ],
-            bytes=sizes(folder),
-        ),
+    silent = int(np.isinf(scale[sorted(layout.commissioned)]).sum())
+    description = Description(
+        format=FORMAT,
+        fingerprint=fingerprint,
+        series=layout.names,
+        segments=segments,
+        channels=[*channels, (MASK, "share")] if config.mask_channel else channels,
+        kind_names=list(layout.kinds),
+        incidents={str(number): asdict(one) for number, one in telemetry.incidents.items()},
+        period=telemetry.period,
+        policy=telemetry.policy,
+        has_split=bool((np.load(folder / "splits.npy") >= 0).any()),
+        counts={**telemetry.counts, **layout.dropped, **counts},
+        warnings=[*telemetry.warnings, *_warnings(layout, config, short, silent)],
+        bytes=sizes(folder),
     )
+    # Last, so that a folder without it is unfinished.
+    (folder / "prepared.json").write_text(json.dumps(asdict(description)), encoding="utf-8")
 
 
 def _segments(
@@ -177,16 +131,14 @@ def _segments(
     cuts = np.unique(np.concatenate([edges, np.array(layout.breaks, np.int64)]))
     owners = np.searchsorted(edges, cuts[:-1], side="right") - 1
     found = []
-    for owner, start, stop in zip(
+    for owner, cut, stop in zip(
         owners.tolist(), cuts[:-1].tolist(), cuts[1:].tolist(), strict=True
     ):
-        if calibrated:
-            start = max(start, layout.commissioned.get(owner, stop))  # noqa: PLW2901
+        start = max(cut, layout.commissioned.get(owner, stop)) if calibrated else cut
         if start < stop:
             name = layout.names[owner]
-            found.append(
-                (owner, telemetry.groups.get(name, name), name in telemetry.train_only, start, stop)
-            )
+            group = telemetry.groups.get(name, name)
+            found.append((owner, group, name in telemetry.train_only, start, stop))
     return found
 
 
@@ -208,8 +160,3 @@ def _warnings(layout: Layout, config: DataConfig, short: int, silent: int) -> li
             "0 there"
         )
     return found
-
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,10 @@ COLUMNS: Mapping[str, str] = {
     "splits": "|i1",
     "observed": "|b1",
 }
+HEADER = 128  # bytes before the rows
+
+CHUNK = 1 << 16  # rows in memory at a time
+
 PARTS = ("train", "validation", "test")
 
 Int8 = npt.NDArray[np.int8]
@@ -60,16 +65,16 @@ class Prepared:
         labels: int8 (step,): 1 attack, 0 normal, -1 unlabelled.
         times: int64 (step,), microseconds since 1970-01-01 UTC.
         incidents: int32 (step,): key of `incident_table`, -1 none.
-        kinds: int16 (step,): position in `kind_names`, -1 none.
-        splits: int8 (step,): position in `PARTS`, -1 none; the split that the source brought.
+        kinds: int16 (step,): index in `kind_names`, -1 none.
+        splits: int8 (step,): index in `PARTS`, -1 none; the split that the source brought.
         observed: bool (step,): False where the step was laid into a gap.
-        segments: in row order.
-        series: names, in row order; series `i` has the rows `series_starts[i]` …
-        `series_starts[i+1]`-1. series_starts: int64 (series+1,). calibration_mean: float64 (series,
-        sensor), of each series' commissioning rows; empty without calibration. calibration_scale:
-        likewise, the deviation; infinite where a sensor was never heard in those rows. channels: of
-        `values`, in order. period: expected seconds between steps; None for events. policy: the
-        split that `auto` stands for; None where the number of groups decides.
+        series: names, in row order, as `segments`.
+        series_starts: int64 (series+1,); series `i` has the rows from `[i]` to `[i+1]` - 1.
+        calibration_mean: float64 (series, sensor), of each series' commissioning rows; empty
+            without calibration.
+        calibration_scale: likewise, the deviation; infinite where a sensor was never heard there.
+        period: expected seconds between steps; None for events.
+        policy: the split that `auto` stands for; None where the number of groups decides.
     """
 
     values: Float32
@@ -120,7 +125,7 @@ class Description:
     segments: list[tuple[int, str, bool, int, int]]
     channels: list[tuple[str, str]]
     kind_names: list[str]
-    incidents: dict[str, dict[str, str | int | None]]
+    incidents: dict[str, dict[str, Any]]
     period: float | None
     policy: SplitPolicy | None
     has_split: bool
@@ -132,11 +137,6 @@ class Description:
 SMALL = ("series_starts", "calibration_mean", "calibration_scale")
 
 
-def describe(folder: Path, description: Description) -> None:
-    """Write `prepared.json`: last, so that a folder without it is unfinished."""
-    (folder / "prepared.json").write_text(json.dumps(asdict(description)), encoding="utf-8")
-
-
 def sizes(folder: Path) -> dict[str, int]:
     """Bytes of each array file in a prepared folder."""
     return {name: (folder / f"{name}.npy").stat().st_size for name in (*COLUMNS, *SMALL)}
@@ -146,37 +146,83 @@ def open_prepared(folder: Path) -> Prepared | None:
     """Open a prepared folder; None where it is absent, unfinished, torn or of another layout, so
     that it is built again."""
     try:
-        read = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
-        description = Description(**read)
-        if description.format != FORMAT or sizes(folder) != description.bytes:
+        read = Description(**json.loads((folder / "prepared.json").read_text(encoding="utf-8")))
+        if read.format != FORMAT or sizes(folder) != read.bytes:
             return None
         # Copy-on-write: torch warns of read-only arrays, and nobody may change the file.
-        large = {
-            name: np.load(folder / f"{name}.npy", mmap_mode="c", allow_pickle=False)
-            for name in COLUMNS
+        arrays = {
+            name: np.load(folder / f"{name}.npy", mmap_mode="c" if name in COLUMNS else None)
+            for name in (*COLUMNS, *SMALL)
         }
-        small = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in SMALL}
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    names = description.series
     return Prepared(
-        **large,
-        **small,
+        **arrays,
         segments=tuple(
-            Segment(names[i], group, train_only, start, stop)
-            for i, group, train_only, start, stop in description.segments
+            Segment(read.series[i], group, train_only, start, stop)
+            for i, group, train_only, start, stop in read.segments
         ),
-        series=tuple(names),
-        channels=tuple(Channel(name, unit) for name, unit in description.channels),
-        kind_names=tuple(description.kind_names),
-        incident_table={
-            int(number): Incident(**incident)  # type: ignore[arg-type]
-            for number, incident in description.incidents.items()
-        },
-        period=description.period,
-        policy=description.policy,
-        fingerprint=description.fingerprint,
-        has_split=description.has_split,
-        counts=description.counts,
-        warnings=tuple(description.warnings),
+        series=tuple(read.series),
+        channels=tuple(Channel(name, unit) for name, unit in read.channels),
+        kind_names=tuple(read.kind_names),
+        incident_table={int(key): Incident(**one) for key, one in read.incidents.items()},
+        period=read.period,
+        policy=read.policy,
+        fingerprint=read.fingerprint,
+        has_split=read.has_split,
+        counts=read.counts,
+        warnings=tuple(read.warnings),
     )
+
+
+class ArrayFile:
+    """Writes rows to an `.npy` file whose number of rows is known only at the end.
+
+    NumPy pads the header for a first axis that grows, so it is rewritten in place on closing.
+
+    Args:
+        path: the file; overwritten.
+        dtype: of every row.
+        width: columns of each row; None for a one-dimensional array.
+    """
+
+    def __init__(self, path: Path, dtype: str, width: int | None = None) -> None:
+        self._file = path.open("wb")
+        self._dtype = np.dtype(dtype)
+        self._width = width
+        self.rows = 0
+        self._header()
+
+    def _header(self) -> None:
+        shape = (self.rows,) if self._width is None else (self.rows, self._width)
+        np.lib.format.write_array_header_1_0(
+            self._file, {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
+        )
+
+    def append(self, rows: npt.NDArray[Any]) -> None:
+        """Add rows at the end."""
+        np.ascontiguousarray(rows, dtype=self._dtype).tofile(self._file)
+        self.rows += len(rows)
+
+    def __enter__(self) -> ArrayFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._file.flush()
+            self._file.seek(0)
+            self._header()
+        self._file.close()
+
+
+def read_rows(
+    path: Path, width: int, rows: int = CHUNK
+) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+    """Read a float32 file of `ArrayFile` in chunks, without mapping it: (first row, values (rows,
+    width))."""
+    with path.open("rb") as file:
+        file.seek(HEADER)
+        start = 0
+        while len(values := np.fromfile(file, np.float32, rows * width)):
+            yield start, values.reshape(-1, width)
+            start += len(values) // width

@@ -10,11 +10,9 @@ from anomalynet.data.prepared import Float32, Float64, Int64, Prepared
 from anomalynet.data.statistics import names, statistics
 from anomalynet.data.windows import Windows
 
-BLIND = 0.8
-"""Largest harmless AUROC of a probe that sees no sensor."""
+BLIND = 0.8  # largest harmless AUROC of a probe that sees no sensor
 
-ALONE = 0.95
-"""Largest harmless AUROC of a single channel."""
+ALONE = 0.95  # largest harmless AUROC of a single channel
 
 RULE = (
     f"a probe that sees no sensor gives the label away above AUROC {BLIND}, a single channel "
@@ -24,13 +22,8 @@ RULE = (
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What one probe sees.
-
-    Attributes:
-        name: for the table.
-        sees: `nothing` of the sensors, one `channel`, or `everything`.
-        columns: of the table that `features` makes.
-    """
+    """What one probe sees: `nothing` of the sensors, one `channel`, or `everything`: some
+    columns of the table that `features` makes."""
 
     name: str
     sees: str
@@ -39,13 +32,8 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """How well one probe did on the test steps of all folds together.
-
-    Attributes:
-        auroc: None where one class is absent.
-        accuracy: share of right decisions at 0.5.
-        verdict: empty where nothing is wrong.
-    """
+    """How well one probe did on the test steps of all folds: AUROC (None where one class is
+    absent), share of right decisions at 0.5, and a verdict, empty where nothing is wrong."""
 
     probe: str
     sees: str
@@ -56,25 +44,21 @@ class ProbeResult:
 
 def probes(prepared: Prepared) -> list[Probe]:
     """Every probe of a data set, those that see no sensor first."""
-    width = len(names)
-    found = [
-        Probe("row position", "nothing", slice(0, 1)),
-        Probe("fraction of the recording", "nothing", slice(1, 2)),
-        Probe("timestamp", "nothing", slice(2, 3)),
-        Probe("time step", "nothing", slice(3, 3 + width)),
-        Probe("missingness", "nothing", slice(3 + width, 3 + 2 * width)),
+    width, sensors = len(names), _sensors(prepared)
+    sees = [
+        ("row position", "nothing", 1),
+        ("fraction of the recording", "nothing", 1),
+        ("timestamp", "nothing", 1),
+        ("time step", "nothing", width),
+        ("missingness", "nothing", width),
+        *((channel.name, "channel", width) for channel in prepared.channels[:sensors]),
     ]
-    first = 3 + 2 * width
-    sensors = _sensors(prepared)
-    for number in range(sensors):
-        found.append(
-            Probe(
-                prepared.channels[number].name,
-                "channel",
-                slice(first + number * width, first + (number + 1) * width),
-            )
-        )
-    return [*found, Probe("all channels", "everything", slice(first, first + sensors * width))]
+    edges = np.cumsum([0, *(count for _, _, count in sees)]).tolist()
+    found = [
+        Probe(name, what, slice(first, after))
+        for (name, what, _), first, after in zip(sees, edges[:-1], edges[1:], strict=True)
+    ]
+    return [*found, Probe("all channels", "everything", slice(3 + 2 * width, edges[-1]))]
 
 
 def _sensors(prepared: Prepared) -> int:
@@ -103,20 +87,12 @@ def _features(windows: Windows, ids: Int64) -> Float64:
         steps = np.zeros((len(ids), 1, 1))
     values = windows.gather(ids)
     sensors = _sensors(prepared)
-    mask: Float32 = (
-        values[:, :, sensors:]
-        if prepared.mask is not None
-        else (~prepared.observed[rows]).astype(np.float32)[..., None]
-    )
-    return np.concatenate(
-        [
-            np.stack([position, position / length, seconds], axis=1),
-            statistics(steps.astype(np.float32)),
-            statistics(mask),
-            statistics(values[:, :, :sensors]),
-        ],
-        axis=1,
-    )
+    mask: Float32 = values[:, :, sensors:]
+    if prepared.mask is None:
+        mask = (~prepared.observed[rows]).astype(np.float32)[..., None]
+    places = np.stack([position, position / length, seconds], axis=1)
+    seen = (steps.astype(np.float32), mask, values[:, :, :sensors])
+    return np.concatenate([places, *map(statistics, seen)], axis=1)
 
 
 def fit_and_score(train: Float64, target: Int64, test: Float64, seed: int) -> Float64:
@@ -138,11 +114,6 @@ def judge(probe: Probe, target: Int64, scores: Float64) -> ProbeResult:
 
     auroc = float(roc_auc_score(target, scores)) if len(np.unique(target)) == 2 else None
     limit = {"nothing": BLIND, "channel": ALONE, "everything": np.inf}[probe.sees]
-    away = auroc is not None and auroc > limit
-    return ProbeResult(
-        probe.name,
-        probe.sees,
-        auroc,
-        float(((scores >= 0.5) == target).mean()),
-        "gives the label away" if away else "",
-    )
+    verdict = "gives the label away" if auroc is not None and auroc > limit else ""
+    accuracy = float(((scores >= 0.5) == target).mean())
+    return ProbeResult(probe.name, probe.sees, auroc, accuracy, verdict)

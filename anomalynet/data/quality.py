@@ -14,8 +14,7 @@ from anomalynet.data.telemetry import Channel
 ROBUST = 1.4826
 """Median absolute deviation × this is the standard deviation of a normal distribution."""
 
-OUTSIDE, OUTLYING = "values outside the sensor's range", "outliers"
-"""What is counted."""
+OUTSIDE, OUTLYING = "values outside the sensor's range", "outliers"  # what is counted
 
 
 class Cleaner:
@@ -74,16 +73,13 @@ class Cleaner:
         place = kept + np.arange(rows)[:, None] - back
         known = back <= np.minimum(age, width)[:, None]
         for channel in range(values.shape[1]):
-            window = np.where(known, history[np.maximum(place, 0), channel], np.nan).astype(
-                np.float64
-            )
+            window = np.where(known, history[np.maximum(place, 0), channel], np.nan)
+            window = window.astype(np.float64)
             centre, heard = _median(window)
             spread, _ = _median(np.abs(window - centre[:, None]))
             with np.errstate(invalid="ignore"):
-                far = (
-                    np.abs(values[:, channel] - centre)
-                    > self._quality.hampel_threshold * ROBUST * spread
-                )
+                limit = self._quality.hampel_threshold * ROBUST * spread
+                far = np.abs(values[:, channel] - centre) > limit
             # A sensor that stood still, or was hardly heard, says nothing of how far is far.
             found[:, channel] = far & (spread > 0) & (2 * heard >= width)
         self._before = history[-width:].copy()

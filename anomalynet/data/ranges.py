@@ -1,13 +1,16 @@
-"""Ranges of rows: what a part of a split is made of."""
+"""Ranges of rows, what a part of a split is made of; pieces of segments that belong to one part,
+cut at times and kept apart by a purge gap."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from anomalynet.data.prepared import Int64
+from anomalynet.data.prepared import PARTS, Int8, Int64, Prepared, Segment
+
+TRAIN, VALIDATION, TEST, NONE = 0, 1, 2, -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +78,77 @@ def runs_of(rows: Int64) -> Ranges:
         return Ranges.of([])
     cuts = np.flatnonzero(np.diff(rows) != 1)
     return Ranges(rows[np.append(0, cuts + 1)], rows[np.append(cuts, len(rows) - 1)] + 1)
+
+
+class Pieces:
+    """Collects which rows belong to which part, segment by segment."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[int, int, int]] = []
+
+    def add(self, cuts: Sequence[int], parts: Sequence[int]) -> None:
+        """Add one segment: the rows from `cuts[i]` to `cuts[i+1]` have part `parts[i]`; neighbours
+        of one part are joined."""
+        first = len(self._found)
+        for start, stop, part in zip(cuts[:-1], cuts[1:], parts, strict=True):
+            if start >= stop or part == NONE:
+                continue
+            last = self._found[-1] if len(self._found) > first else None
+            if last is not None and last[1:] == (start, part):
+                self._found[-1] = (last[0], stop, part)
+            else:
+                self._found.append((start, stop, part))
+
+    def ranges(self) -> dict[str, Ranges]:
+        """The rows of each part."""
+        return {
+            name: Ranges.of((start, stop) for start, stop, part in self._found if part == code)
+            for code, name in enumerate(PARTS)
+        }
+
+
+def cut_series(
+    prepared: Prepared, parts_of: Callable[[Segment], Int8], cuts_of: Callable[[int, int], Int64]
+) -> dict[str, Ranges]:
+    """Cut each series between its first and last usable row.
+
+    Args:
+        parts_of: any segment of a series → the part of each of its blocks.
+        cuts_of: (first row, row after the last) of a series → the rows at which a new block starts.
+    """
+    series: dict[str, list[Segment]] = {}
+    for segment in prepared.segments:
+        series.setdefault(segment.series, []).append(segment)
+    pieces = Pieces()
+    for segments in series.values():
+        parts, cuts = parts_of(segments[0]).tolist(), cuts_of(segments[0].start, segments[-1].stop)
+        for segment in segments:
+            inner = np.clip(cuts, segment.start, segment.stop)
+            pieces.add([segment.start, *inner.tolist(), segment.stop], parts)
+    return pieces.ranges()
+
+
+def at_times(prepared: Prepared, start: int, stop: int, times: Int64) -> Int64:
+    """The first row at or after each time among the rows of a series."""
+    return start + np.searchsorted(prepared.times[start:stop], times, side="left").astype(np.int64)
+
+
+def with_purge(
+    prepared: Prepared, territory: Mapping[str, Ranges], purge: int
+) -> dict[str, Ranges]:
+    """Drop `purge` rows at each border, from the part that matters less: training, then validation;
+    the test part loses none."""
+    from_test = _widened(prepared, territory["test"], purge)
+    from_validation = _widened(prepared, territory["validation"], purge)
+    return {
+        "train": territory["train"].without(from_test).without(from_validation),
+        "validation": territory["validation"].without(from_test),
+        "test": territory["test"],
+    }
+
+
+def _widened(prepared: Prepared, ranges: Ranges, rows: int) -> Ranges:
+    """Ranges with so many more rows on both sides, within their series."""
+    owner = prepared.series_of(ranges.starts)
+    first, last = prepared.series_starts[owner], prepared.series_starts[owner + 1]
+    return Ranges(np.maximum(ranges.starts - rows, first), np.minimum(ranges.stops + rows, last))

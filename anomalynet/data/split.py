@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,7 +50,8 @@ class Split:
         label: the policy as it was carried out, never `auto`, with what changes its meaning.
         parts: part → row ranges a window must lie in wholly.
         territory: part → all rows that belong to it, scored or missed; ascending, no row twice, no
-        row in two parts. warnings: what a reader of any number from this split must know.
+            row in two parts.
+        warnings: what a reader of any number from this split must know.
     """
 
     prepared: Prepared
@@ -89,16 +90,9 @@ def split(prepared: Prepared, config: DataConfig) -> Split:
         raise DataError(f"data.split.folds={chosen.folds}: a split needs at least 2 folds")
     name = policies.choose(prepared, config) if chosen.policy == "auto" else chosen.policy
     cut = POLICIES[name](prepared, config)
-    found = Split(
-        prepared,
-        config.window,
-        cut.label,
-        cut.parts,
-        cut.territory,
-        (*prepared.warnings, *cut.warnings),
-    )
-    warnings = [*found.warnings, *_usable(found, cut, config)]
-    return Split(prepared, config.window, cut.label, cut.parts, cut.territory, tuple(warnings))
+    warnings = (*prepared.warnings, *cut.warnings)
+    found = Split(prepared, config.window, cut.label, cut.parts, cut.territory, warnings)
+    return replace(found, warnings=(*warnings, *_usable(found, cut, config)))
 
 
 def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
@@ -142,15 +136,10 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
         )
         if config.one_class == "refuse":
             everywhere = len(np.unique(found.prepared.labels[found.prepared.labels >= 0])) == 1
-            error = OneClassError(
-                message,
-                ONE_CLASS_EVERYWHERE
-                if everywhere
-                else _one_class_advice(cut.policy, config, found),
-            )
-            error.chronological = (
-                cut.policy == "blocked" and config.split.interleave == 1 and not everywhere
-            )
+            advice = ONE_CLASS_EVERYWHERE if everywhere else _advice(cut.policy, config, found)
+            error = OneClassError(message, advice)
+            in_time = cut.policy == "blocked" and config.split.interleave == 1
+            error.chronological = in_time and not everywhere
             raise error
         warnings.append(message)
     return warnings
@@ -163,23 +152,18 @@ def _shared_incidents(found: Split) -> list[str]:
         set(np.unique(found.prepared.incidents[found.parts[part].rows()]).tolist()) - {-1}
         for part in PARTS
     ]
-    shared = numbers[0] & (numbers[1] | numbers[2])
-    if not shared:
-        return []
-    return [
-        f"{len(shared)} incidents stand in the training part and in another: what a model "
-        "learned of them helps it there"
-    ]
+    shared = len(numbers[0] & (numbers[1] | numbers[2]))
+    warning = f"{shared} incidents stand in the training part and in another: what a model learned"
+    return [f"{warning} of them helps it there"] if shared else []
 
 
 ONE_CLASS_EVERYWHERE = (
     "the whole data set has this one class: data.one_class=allow scores it with a model that "
-    "needs no attacks "
-    "(autoencoder, isolation_forest), without metrics"
+    "needs no attacks (autoencoder, isolation_forest), without metrics"
 )
 
 
-def _one_class_advice(policy: str, config: DataConfig, found: Split) -> str:
+def _advice(policy: str, config: DataConfig, found: Split) -> str:
     allow = "or permit it with data.one_class=allow"
     groups = len({segment.group for segment in found.prepared.segments if not segment.train_only})
     if policy == "blocked" and groups >= 3:
@@ -199,8 +183,8 @@ def _one_class_advice(policy: str, config: DataConfig, found: Split) -> str:
         longer = "" if config.name == "simulated" else " (simulated: data.scenario='duration=96h')"
         return (
             "its test part is the last fifth of the time, of a fold of the series: use fewer "
-            "data.split.folds, another "
-            f"data.split.assignment, data of a longer time{longer}, {allow}"
+            f"data.split.folds, another data.split.assignment, data of a longer time{longer}, "
+            f"{allow}"
         )
     return (
         "use another data.split.policy, fold or data.split.assignment, fewer "
@@ -209,7 +193,8 @@ def _one_class_advice(policy: str, config: DataConfig, found: Split) -> str:
 
 
 def _short(prepared: Prepared, window: int) -> int:
-    longest: dict[str, int] = dict.fromkeys(prepared.series, 0)
+    longest: dict[str, int] = {}
     for segment in prepared.segments:
-        longest[segment.series] = max(longest[segment.series], segment.stop - segment.start)
-    return sum(0 < length < window for length in longest.values())
+        length = segment.stop - segment.start
+        longest[segment.series] = max(longest.get(segment.series, 0), length)
+    return sum(length < window for length in longest.values())

@@ -8,18 +8,8 @@ import numpy.typing as npt
 Float32 = npt.NDArray[np.float32]
 
 names = (
-    "mean",
-    "deviation",
-    "minimum",
-    "maximum",
-    "median",
-    "first quartile",
-    "third quartile",
-    "first",
-    "last",
-    "slope",
-    "mean absolute difference",
-    "last minus mean",
+    *("mean", "deviation", "minimum", "maximum", "median", "first quartile", "third quartile"),
+    *("first", "last", "slope", "mean absolute difference", "last minus mean"),
 )
 
 
@@ -33,15 +23,13 @@ def statistics(windows: Float32) -> Float32:
         windows: float32 (window, time, channel).
 
     Returns: float32 (window, 12 × channel); column 12·c + s is statistic `names[s]` of channel c.
-    Source: not in the paper
     """
     count, steps, channels = windows.shape
     centred_time = np.arange(steps, dtype=np.float32) - np.float32((steps - 1) / 2)
     spread = float((centred_time.astype(np.float64) ** 2).sum())
     mean = windows.mean(axis=1)
-    centred = (
-        windows - mean[:, None]
-    )  # about the mean: single precision keeps small deviations of large readings
+    # About the mean: single precision keeps small deviations of large readings.
+    centred = windows - mean[:, None]
     ordered = np.sort(windows, axis=1)
     difference = np.abs(np.diff(windows, axis=1)).mean(axis=1) if steps > 1 else np.zeros_like(mean)
     first, last = windows[:, 0], windows[:, -1]

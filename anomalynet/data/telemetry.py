@@ -26,8 +26,7 @@ from anomalynet.config.schema import SplitPolicy
 
 RESERVED = ("series", "time", "label", "incident", "kind", "split")
 
-MASK = "missing"
-"""Name of the channel that `data/prepare.py` adds; no sensor may have it."""
+MASK = "missing"  # name of the channel that `data/prepare.py` adds; no sensor may have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +63,16 @@ class Telemetry:
 
     Attributes:
         frame: lazy, with the columns of this module's table; collecting it whole is never required.
-        channels: in column order.
         period: expected seconds between readings; None where readings are events without a grid.
         groups: series → group; series of one group never stand in different parts of a split. A
-        series that is not named is its own group. train_only: series that train and calibrate but
-        are never scored (SKAB's anomaly-free run). incidents: number → event. counts: what the
-        loader met and mended, for `data info` (rows, duplicates, padded fields, …). warnings: what
-        a reader of any table made from this data must know. parts: lazy frames whose concatenation
-        is `frame`, such as one a radio cell: no series stands in two, and the neighbours of a
-            series stand in its part. Empty: not told.
-        neighbours: series → the other series of its radio cell, nearest first; empty where that is
-        unknown. policy: the split that `auto` stands for; None where the number of groups decides.
+            series that is not named is its own group.
+        train_only: series that train and calibrate but are never scored (SKAB's anomaly-free run).
+        counts: what the loader found and corrected, for `data info`.
+        warnings: what a reader of any table made from this data must know.
+        parts: lazy frames whose concatenation is `frame`, such as one per radio cell: no series
+            stands in two, and the neighbours of a series stand in its part. Empty: unknown.
+        neighbours: series → the other series of its radio cell, nearest first.
+        policy: the split that `auto` stands for; None where the number of groups decides.
     """
 
     frame: pl.LazyFrame

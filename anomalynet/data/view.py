@@ -1,4 +1,5 @@
-"""What a window shows: a node alone, or with its neighbours (§3.2)."""
+"""What is learned and what a window shows: which incidents are the positive class (§3.1.6), and a
+node alone or with its neighbours (§3.2). Both are choices of the experiment, not of the data."""
 
 from __future__ import annotations
 
@@ -12,11 +13,56 @@ import polars as pl
 from anomalynet.data.telemetry import Channel, Telemetry
 from anomalynet.errors import DataError
 
-View = Literal["node", "neighbours", "cell"]
+CAUSES = ("attack", "fault", "environment")
+
+
+def relabel(
+    telemetry: Telemetry, policy: Literal["attack", "any", "fault", "environment"], name: str
+) -> Telemetry:
+    """Label rows by the cause of their incident; the columns `incident` and `kind` stay as they
+    are.
+
+    `attack`: 1 in an incident whose cause is attack, 0 in one of another cause; where the cause is
+    unknown, the source's label stands. `any`: 1 in every incident and where the source says so.
+    `fault`, `environment`: 1 in an incident of that cause, 0 in one of another; what the source
+    calls an attack without a cause is unlabelled, for it may be of any.
+
+    Args:
+        name: of the data, for the message.
+
+    Raises DataError: no incident has the cause.
+    """
+    causes = {
+        number: one.cause.lower()
+        for number, one in telemetry.incidents.items()
+        if one.cause and one.cause.lower() in CAUSES
+    }
+    if policy in ("fault", "environment") and policy not in causes.values():
+        known = sorted(set(causes.values()))
+        hint = "its causes are not known: data.label=attack"
+        if known:
+            hint = f"it has {', '.join(known)}: data.label={known[0]}, or data.label=any"
+        raise DataError(f"data.label={policy}: no incident of {name} has the cause {policy}", hint)
+    label, incident = pl.col("label"), pl.col("incident")
+    if policy == "any":
+        chosen = pl.when(incident.is_not_null()).then(1).otherwise(label)
+    elif not causes:
+        return telemetry
+    else:
+        cause = incident.replace_strict(causes, default=None, return_dtype=pl.String)
+        other = label if policy == "attack" else pl.when(label == 0).then(0)
+        chosen = pl.when(cause.is_not_null()).then(cause == policy).otherwise(other)
+    expression = chosen.cast(pl.Int8).alias("label")
+    parts = tuple(part.with_columns(expression) for part in telemetry.parts)
+    return replace(telemetry, frame=telemetry.frame.with_columns(expression), parts=parts)
 
 
 def widen(
-    telemetry: Telemetry, view: View, neighbours: int, sensors: Sequence[Channel], name: str
+    telemetry: Telemetry,
+    view: Literal["node", "neighbours", "cell"],
+    neighbours: int,
+    sensors: Sequence[Channel],
+    name: str,
 ) -> Telemetry:
     """Add the channels of other nodes of the cell at the same time: `temperature.1` is the nearest
     node's.
@@ -32,9 +78,7 @@ def widen(
     Returns: telemetry whose parts are joined one at a time, when they are asked for: memory holds
     one part, a radio cell.
 
-    Raises:
-        DataError: it is not known which series are neighbours, or no series has so many.
-    Source: not in the paper
+    Raises DataError: it is not known which series are neighbours, or no series has so many.
     """
     if view == "node":
         return telemetry
@@ -58,10 +102,8 @@ def widen(
     ]
     names = [channel.name for channel in sensors]
     parts = telemetry.parts or (telemetry.frame,)
-    schema = {
-        **telemetry.frame.collect_schema(),
-        **{channel.name: pl.Float32() for channel in added},
-    }
+    schema = dict(telemetry.frame.collect_schema())
+    schema |= {channel.name: pl.Float32() for channel in added}
     wide = tuple(
         pl.defer(partial(_joined, part, telemetry.neighbours, count, names), schema=schema)
         for part in parts
@@ -78,15 +120,10 @@ def _joined(
     others = frame.select(pl.col("series").alias("other"), "time", *sensors)
     for rank in range(count):
         ranked = {series: near[rank] for series, near in neighbours.items() if len(near) > rank}
-        other = (
-            pl.col("series")
-            .replace_strict(ranked, default=None, return_dtype=pl.String)
-            .alias("other")
-        )
+        other = pl.col("series").replace_strict(ranked, default=None, return_dtype=pl.String)
         renamed = others.rename({name: f"{name}.{rank + 1}" for name in sensors})
-        frame = (
-            frame.with_columns(other)
-            .join(renamed, on=["other", "time"], how="left", maintain_order="left")
-            .drop("other")
+        frame = frame.with_columns(other=other).join(
+            renamed, on=["other", "time"], how="left", maintain_order="left"
         )
+        frame = frame.drop("other")
     return frame

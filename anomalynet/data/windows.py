@@ -11,8 +11,7 @@ import numpy as np
 from anomalynet.data.prepared import Bool, Float32, Int8, Int64, Prepared
 from anomalynet.data.ranges import Ranges, runs_of
 
-CHUNK_BYTES = 64 << 20
-"""Most memory that gathered windows take at a time."""
+CHUNK_BYTES = 64 << 20  # most memory that gathered windows take at a time
 
 
 class WindowShape(NamedTuple):
@@ -44,15 +43,10 @@ class Windows:
     ) -> None:
         long = ranges.stops - ranges.starts >= window
         self.ranges = ranges if long.all() else Ranges(ranges.starts[long], ranges.stops[long])
-        self.prepared, self.window, self.stride, self.label_step = (
-            prepared,
-            window,
-            stride,
-            label_step,
-        )
-        self._firsts = np.concatenate(
-            [[0], np.cumsum((self.ranges.stops - self.ranges.starts - window) // stride + 1)]
-        ).astype(np.int64)
+        self.prepared, self.window = prepared, window
+        self.stride, self.label_step = stride, label_step
+        counts = (self.ranges.stops - self.ranges.starts - window) // stride + 1
+        self._firsts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
     def __len__(self) -> int:
         return int(self._firsts[-1])
@@ -116,10 +110,8 @@ class Windows:
         runs = runs_of(ids + inside)
         lengths = runs.stops - runs.starts
         first = np.cumsum(lengths) - lengths
-        starts, ends = self.starts(ids[first]), self.ends(ids[first + lengths - 1])
-        return Windows(
-            self.prepared, Ranges(starts, ends + 1), self.window, self.stride, self.label_step
-        )
+        ranges = Ranges(self.starts(ids[first]), self.ends(ids[first + lengths - 1]) + 1)
+        return Windows(self.prepared, ranges, self.window, self.stride, self.label_step)
 
     def moments(self) -> tuple[Float32, Float32]:
         """Mean and population deviation of every channel over the rows of these windows, each row
@@ -132,16 +124,14 @@ class Windows:
         count, mean, squares = 0, np.zeros(channels), np.zeros(channels)
         for start, stop in zip(rows.starts.tolist(), rows.stops.tolist(), strict=True):
             for first in range(start, stop, 1 << 17):
-                values = self.prepared.values[first : min(first + (1 << 17), stop)].astype(
-                    np.float64
-                )
+                values = self.prepared.values[first : min(first + (1 << 17), stop)]
+                values64 = values.astype(np.float64)
                 # Merged by Chan's rule: a sum of squares would lose small deviations around a large
                 # mean.
-                size, centre = len(values), values.mean(axis=0)
+                size, centre = len(values), values64.mean(axis=0)
                 shift = centre - mean
-                squares += ((values - centre) ** 2).sum(axis=0) + shift**2 * (
-                    count * size / (count + size)
-                )
+                within = ((values64 - centre) ** 2).sum(axis=0)
+                squares += within + shift**2 * (count * size / (count + size))
                 count += size
                 mean += shift * (size / count)
         deviation = np.sqrt(squares / max(count, 1))

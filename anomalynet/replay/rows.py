@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from anomalynet.data.arrayfile import CHUNK
+from anomalynet.data.prepared import CHUNK
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.errors import DataError, UsageError
 

@@ -1,46 +1,50 @@
-"""Radios of attackers: they send frames of their own over the same air."""
+"""Attackers: radios that send frames of their own over the same air, and compromised relays behind
+the gateway's radio, which has acknowledged the frames already."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from anomalynet.simulation.clocks import Life
-from anomalynet.simulation.frames import builder, sealed
-from anomalynet.simulation.links import ATTACKER_POWER, between
+from anomalynet.simulation.frames import LENGTH, builder, parse, sealed, tampered
+from anomalynet.simulation.gateway import Heard
+from anomalynet.simulation.propagation import ATTACKER_POWER, between
 from anomalynet.simulation.radio import draws_needed
-from anomalynet.simulation.records import Cell, Float64, Incident, Int64, Station, covered
+from anomalynet.simulation.records import (
+    Bool,
+    Cell,
+    Float64,
+    Incident,
+    Int64,
+    Station,
+    covered,
+    stream,
+)
 from anomalynet.simulation.scenario import Scenario, frame_period
-from anomalynet.simulation.streams import stream
 from anomalynet.simulation.values import typical
 
-FLOOD = 12.0
-"""Frames of 127 bytes a second at magnitude 1."""
+HELD = 10.0
+"""Seconds at magnitude 1 for which a delaying relay holds a frame, less or more by a twentieth."""
+DROPPED, CHOSEN, REWRITTEN = 0.4, 1.0, 0.7
+"""Rates of dropped (gray hole), dropped if interesting (selective forwarding) and tampered frames:
+shares 1 - exp(-rate magnitude)."""
+FLOOD = 12.0  # frames of 127 bytes a second at magnitude 1
 FLOOD_BYTES = 127
-REPLAYED = 0.7
-"""Rate of replayed slots: share 1 - exp(-0.7 magnitude)."""
+REPLAYED = 0.7  # rate of replayed slots: share 1 - exp(-0.7 magnitude)
 BEHIND = (0.2, 1.0)
 """Seconds after its victim's frame at which an attacker sends: within the same slot, so that its
 frame is the newer one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Victim:
-    """The node that an attacker imitates: its number in the cell, its life, its quantised readings
-    float64 (slot, 5)."""
-
-    node: int
-    life: Life
-    readings: Float64
-
-
 def attacker(
-    scenario: Scenario, cell: Cell, incident: Incident, victim: Victim
+    scenario: Scenario, cell: Cell, incident: Incident, life: Life, readings: Float64
 ) -> tuple[Station, Int64]:
     """The radio behind a spoofing, replay or flooding incident, and int64 (frame,), the slots that
-    its readings are of.
+    its readings are of. It imitates the incident's first node, of which it knows the life and the
+    quantised readings, float64 (slot, 5).
 
     - spoofing: after each frame of the victim, one under its address with the next sequence number
       and shifted readings; the victim's own next frame then looks like a duplicate.
@@ -55,6 +59,7 @@ def attacker(
     first = slots_within.start
     during = np.arange(first, slots_within.stop)
     behind = rng.uniform(*BEHIND, len(during))
+    imitate = partial(builder, int(cell.numbers[incident.nodes[0]]) + 1, cell.number + 1)
     build: Callable[[int, int], bytes]
     if incident.type == "flooding":
         count = int(FLOOD * incident.magnitude * (incident.end - incident.start))
@@ -65,49 +70,88 @@ def attacker(
     elif incident.type == "replay":
         wanted = during[rng.random(len(during)) < 1 - np.exp(-REPLAYED * incident.magnitude)]
         back = int(rng.integers(min(len(during), first), first + 1))
-        wanted = wanted[victim.life.alive[wanted - back]]
-        times = victim.life.times[wanted] + behind[wanted - first]
-        build, slots_read = _replaying(cell, victim, wanted - back), wanted - back
+        wanted = wanted[life.alive[wanted - back]]
+        times, slots_read = life.times[wanted] + behind[wanted - first], wanted - back
+        recorded = imitate(life.sequence[slots_read], life.clock[slots_read], readings[slots_read])
+        build = lambda frame, repetitions: recorded(frame, 0)  # noqa: E731
     else:
         ordinary = typical(scenario)
         touched = rng.random(ordinary.shape) < 0.6
         touched[int(rng.integers(len(touched)))] = True
         shift = touched * rng.choice([-1.0, 1.0], len(touched)) * incident.magnitude * ordinary
-        times, slots_read = victim.life.times[during] + behind, during
-        build = builder(
-            _address(cell, victim.node),
-            cell.number + 1,
-            victim.life.sequence[during] + 1,
-            victim.life.clock[during] + period,
-            victim.readings[during] + shift,
-        )
-    power = between(scenario, np.array([incident.position]), cell.gateway[None], ATTACKER_POWER)[
-        0, 0
-    ]
+        times, slots_read = life.times[during] + behind, during
+        sequence, clock = life.sequence[during] + 1, life.clock[during] + period
+        build = imitate(sequence, clock, readings[during] + shift)
+    place = np.array([incident.position])
+    power = np.full(len(times), between(scenario, place, cell.gateway[None], ATTACKER_POWER)[0, 0])
     draws = stream(scenario.seed, "incident", incident.number, "radio").random(
         (len(times), draws_needed(scenario.radio)), np.float32
     )
-    return Station(
-        f"{incident.type}-{incident.number}",
-        times,
-        build,
-        np.full(len(times), power),
-        draws,
-        polite=False,
-    ), slots_read
+    name = f"{incident.type}-{incident.number}"
+    return Station(name, times, build, power, draws, polite=False), slots_read
 
 
-def _address(cell: Cell, node: int) -> int:
-    return int(cell.numbers[node]) + 1
+RELAYED = ("tampering", "selective_forwarding", "black_hole", "gray_hole", "delay")
 
 
-def _replaying(cell: Cell, victim: Victim, sources: Int64) -> Callable[[int, int], bytes]:
-    life = victim.life
-    recorded = builder(
-        _address(cell, victim.node),
-        cell.number + 1,
-        life.sequence[sources],
-        life.clock[sources],
-        victim.readings[sources],
-    )
-    return lambda frame, repetitions: recorded(frame, 0)
+def forward(
+    scenario: Scenario, heard: Heard, incidents: Sequence[Incident]
+) -> tuple[Heard, dict[str, int]]:
+    """Drop, hold back and rewrite what compromised relays forward; repetitions of one frame share
+    its fate.
+
+    - black hole: drops everything. Gray hole: drops frames at random. Selective forwarding: drops
+      frames that report something, motion or a sound above the node's median.
+    - delay: holds frames back. Tampering: overwrites readings under a new FCS; the node's CRC-32 no
+      longer fits.
+
+    Returns: the frames by their new arrival, and how many were dropped, delayed and tampered with.
+    Source: §3.1.6 names the types; how they work is not in the paper
+    """
+    kept, arrival = np.ones(len(heard.time), np.bool_), heard.time.copy()
+    frames = list(heard.frames)
+    counts = dict.fromkeys(("dropped by a relay", "delayed by a relay", "tampered with"), 0)
+    interesting: Bool | None = None
+    for incident in (one for one in incidents if one.type in RELAYED):
+        first = int(incident.start // frame_period(scenario))
+        span = int(np.ceil(incident.end / frame_period(scenario))) - first + 2
+        draws = stream(scenario.seed, "incident", incident.number, "relay").random(
+            (len(incident.nodes), span, 2)
+        )
+        during = (heard.time >= incident.start) & (heard.time < incident.end)
+        for position, node in enumerate(incident.nodes):
+            rows = np.flatnonzero((heard.station == node) & during)
+            own = draws[position, np.clip(heard.slot[rows] - first + 1, 0, span - 1)]
+            if incident.type == "delay":
+                arrival[rows] += HELD * incident.magnitude * (0.95 + 0.1 * own[:, 1])
+                counts["delayed by a relay"] += len(rows)
+            elif incident.type == "tampering":
+                for row in rows[own[:, 0] < 1 - np.exp(-REWRITTEN * incident.magnitude)].tolist():
+                    if len(frames[row]) == LENGTH:
+                        path = ("incident", incident.number, node, int(heard.slot[row]))
+                        frames[row] = tampered(frames[row], stream(scenario.seed, *path).bytes(8))
+                        counts["tampered with"] += 1
+            else:
+                lost = np.ones(len(rows), np.bool_)
+                if incident.type == "selective_forwarding":
+                    interesting = _interesting(heard) if interesting is None else interesting
+                    chosen = own[:, 0] < 1 - np.exp(-CHOSEN * incident.magnitude)
+                    lost = interesting[rows] & chosen
+                elif incident.type == "gray_hole":
+                    lost = own[:, 0] < 1 - np.exp(-DROPPED * incident.magnitude)
+                kept[rows[lost]] = False
+                counts["dropped by a relay"] += int(lost.sum())
+    order = np.flatnonzero(kept)[np.argsort(arrival[kept], kind="stable")]
+    return heard.take(order, arrival, frames), counts
+
+
+def _interesting(heard: Heard) -> Bool:
+    """Frames that report motion, or a sound above the median of their sender."""
+    read = parse(heard.frames)
+    motion, sound = np.asarray(read["motion"], np.float64), np.asarray(read["sound"], np.float64)
+    found: Bool = motion > 0
+    for station in np.unique(heard.station):
+        own = heard.station == station
+        # NaN, a frame that is not ours, is greater than nothing.
+        found[own] |= sound[own] > np.median(sound[own])
+    return found

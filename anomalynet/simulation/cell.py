@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomalynet.simulation import disturbers, relay
-from anomalynet.simulation.attackers import Victim, attacker
+from anomalynet.simulation import disturbers
+from anomalynet.simulation.attackers import attacker, forward
 from anomalynet.simulation.clocks import Life, live
 from anomalynet.simulation.frames import builder
-from anomalynet.simulation.gateway import Heard, hear, in_service, table
+from anomalynet.simulation.gateway import Heard, arrived, hear, in_service, measured, table
 from anomalynet.simulation.incidents import TYPES
-from anomalynet.simulation.links import audible, to_gateway
 from anomalynet.simulation.placement import place
 from anomalynet.simulation.plan import plan
+from anomalynet.simulation.propagation import audible, to_gateway
 from anomalynet.simulation.radio import draws_needed, on_air
 from anomalynet.simulation.records import (
     Cell,
@@ -26,16 +26,14 @@ from anomalynet.simulation.records import (
     RadioLog,
     Station,
     covered,
+    stream,
 )
 from anomalynet.simulation.scenario import Scenario, seconds, slots
 from anomalynet.simulation.sensors import NOISE, measure, quantise
-from anomalynet.simulation.severity import arrived, measured
-from anomalynet.simulation.streams import stream
 from anomalynet.simulation.surroundings import Surroundings, surroundings, with_events
 from anomalynet.simulation.values import distort
 
-OBSTACLE = 6.0
-"""dB at magnitude 1 that an obstacle takes from the links behind it."""
+OBSTACLE = 6.0  # dB at magnitude 1 that an obstacle takes from the links behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +68,12 @@ def simulate_cell(
     chosen = plan(scenario, cell) if incidents is None else tuple(incidents)
     world = surroundings(scenario, cell)
     half = seconds(scenario.duration) / 2
-    course = _course(
-        scenario,
-        cell,
-        world,
-        chosen,
-        progress and (lambda moment: progress(moment / 2 if chosen else moment)),
-    )
+    first = progress and (lambda moment: progress(moment / 2 if chosen else moment))
+    course = _course(scenario, cell, world, chosen, first)
     columns = table(scenario, course.heard)
     if chosen:
-        calm = _course(
-            scenario, cell, world, (), progress and (lambda moment: progress(half + moment / 2))
-        )
+        second = progress and (lambda moment: progress(half + moment / 2))
+        calm = _course(scenario, cell, world, (), second)
         without = arrived(scenario, cell, calm.heard, table(scenario, calm.heard))
         chosen = measured(scenario, chosen, arrived(scenario, cell, course.heard, columns), without)
     return CellResult(cell, columns, chosen, _nodes(scenario, cell, course), course.counts)
@@ -99,14 +91,13 @@ def _course(
         live(scenario, cell, node, [one for one in incidents if node in one.nodes])
         for node in range(len(cell.names))
     ]
-    readings = distort(
-        scenario,
-        cell,
-        measure(scenario, cell, with_events(scenario, cell, world, incidents)),
-        incidents,
-    )
+    read_off = measure(scenario, cell, with_events(scenario, cell, world, incidents))
+    readings = distort(scenario, read_off, incidents)
     readings = quantise(_noisy(scenario, cell, readings, lives))
-    power = _obstructed(scenario, incidents, to_gateway(scenario, cell))
+    power = to_gateway(scenario, cell)
+    for one in incidents:
+        if one.type == "shadowing_outage":
+            power[list(one.nodes), covered(scenario, one)] -= OBSTACLE * one.magnitude
     stations = [
         _node(scenario, cell, node, life, readings[node], power[node])
         for node, life in enumerate(lives)
@@ -114,42 +105,28 @@ def _course(
     frame_slots = [np.flatnonzero(life.alive) for life in lives]
     hostile = [one for one in incidents if TYPES[one.type].layer == "link"]
     for one in hostile:
-        station, read = attacker(
-            scenario, cell, one, Victim(one.nodes[0], lives[one.nodes[0]], readings[one.nodes[0]])
-        )
+        node = one.nodes[0]
+        station, read = attacker(scenario, cell, one, lives[node], readings[node])
         stations.append(station)
         frame_slots.append(read)
     until = seconds(scenario.duration)
-    physical = [
-        one
-        for one in incidents
-        if TYPES[one.type].layer == "physical" and one.type != "shadowing_outage"
-    ]
-    log = on_air(
-        scenario.radio,
-        stations,
-        audible(scenario, cell, np.array([one.position for one in hostile])),
-        [
-            *disturbers.background(scenario, cell, until),
-            *(disturbers.of_incident(scenario, cell, one) for one in physical),
-        ],
-        until,
-        lambda station, frame, attempt: stream(
-            scenario.seed, "cell", cell.number, "bits", stations[station].name, frame, attempt
-        ),
-        progress,
-    )
+    noise = [*disturbers.background(scenario, cell, until)]
+    for one in incidents:
+        if TYPES[one.type].layer == "physical" and one.type != "shadowing_outage":
+            noise.append(disturbers.of_incident(scenario, cell, one))
+    hears = audible(scenario, cell, np.array([one.position for one in hostile]))
+
+    def corrupt(station: int, frame: int, attempt: int) -> np.random.Generator:
+        name = stations[station].name
+        return stream(scenario.seed, "cell", cell.number, "bits", name, frame, attempt)
+
+    log = on_air(scenario.radio, stations, hears, noise, until, corrupt, progress)
     heard = hear(log, frame_slots)
     up = in_service(scenario, cell, heard.time)
-    heard, relayed = relay.forward(scenario, heard.take(np.flatnonzero(up)), incidents)
+    heard, relayed = forward(scenario, heard.take(np.flatnonzero(up)), incidents)
     heard = heard.take(np.flatnonzero(heard.time < until))
-    return Course(
-        lives,
-        log,
-        heard,
-        power,
-        {**log.counts, **relayed, "lost while the gateway restarted": int((~up).sum())},
-    )
+    counts = {**log.counts, **relayed, "lost while the gateway restarted": int((~up).sum())}
+    return Course(lives, log, heard, power, counts)
 
 
 def _noisy(scenario: Scenario, cell: Cell, readings: Float64, lives: Sequence[Life]) -> Float64:
@@ -158,21 +135,10 @@ def _noisy(scenario: Scenario, cell: Cell, readings: Float64, lives: Sequence[Li
     for node, life in enumerate(lives):
         extra = np.sqrt(np.maximum(life.noise**2 - 1, 0))
         if extra.any():
-            draws = stream(
-                scenario.seed, "cell", cell.number, "node", int(cell.numbers[node]), "low battery"
-            ).normal(size=(len(extra), len(NOISE)))
+            path = ("cell", cell.number, "node", int(cell.numbers[node]), "low battery")
+            draws = stream(scenario.seed, *path).normal(size=(len(extra), len(NOISE)))
             found[node] += draws * extra[:, None] * NOISE
     return found
-
-
-def _obstructed(scenario: Scenario, incidents: Sequence[Incident], power: Float64) -> Float64:
-    """Link powers with the loss behind obstacles, dBm (node, slot)."""
-    for incident in incidents:
-        if incident.type == "shadowing_outage":
-            power[list(incident.nodes), covered(scenario, incident)] -= (
-                OBSTACLE * incident.magnitude
-            )
-    return power
 
 
 def _node(

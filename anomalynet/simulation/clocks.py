@@ -8,39 +8,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomalynet.simulation.records import Bool, Cell, Float64, Incident, Int64, covered
+from anomalynet.simulation.records import Bool, Cell, Float64, Incident, Int64, covered, stream
 from anomalynet.simulation.scenario import Scenario, frame_period, slots
-from anomalynet.simulation.streams import stream
 
-SKEW = 2.0e-3
-"""Relative clock error at magnitude 1 of a faulty oscillator."""
-RESET_JUMP = 1.5
-"""Seconds at magnitude 1 by which sending shifts after a clock reset."""
+SKEW = 2.0e-3  # relative clock error at magnitude 1 of a faulty oscillator
+RESET_JUMP = 1.5  # seconds at magnitude 1 by which sending shifts after a clock reset
 LOW = 0.1
 """State of charge below which the voltage falls; how far, 0 to 1, is what a node suffers from."""
 NOISIER, RESETS = 3.0, 0.1
 """A low battery's further noise of the sensors, as a factor when it is empty, and the share of
 slots with a reset in its lower half."""
-SILENT = 0.35
-"""Rate of lost slots of an intermittent node: share 1 - exp(-0.35 magnitude)."""
+SILENT = 0.35  # rate of lost slots of an intermittent node: share 1 - exp(-0.35 magnitude)
 LEAST_APART = 0.02
 """Seconds between two frames that a node gives to its radio, whatever its clock does."""
-REBOOT_SLOTS = 3
-"""Most slots that a restart costs."""
+REBOOT_SLOTS = 3  # most slots that a restart costs
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """What a node does in each slot.
+    """What a node does in each slot; arrays (slot,).
 
     Attributes:
-        alive: bool (slot,): it sends a frame.
-        times: float64 (slot,), seconds at which the frame goes to the radio, ascending.
-        clock: float64 (slot,), the node's own seconds at that moment.
-        sequence: int64 (slot,), number of the frame since the node's last start; meaningless where
-        it is silent. noise: float64 (slot,), factor on the sensors' noise: 1, more with a low
-        battery. error: of the clock, parts per million. battery: state of charge at the beginning
-        and the end, as shares.
+        alive: it sends a frame.
+        times: seconds at which the frame goes to the radio, ascending.
+        clock: the node's own seconds at that moment.
+        sequence: number of the frame since the node's last start; meaningless where it is silent.
+        noise: factor on the sensors' noise: 1, more with a low battery.
+        error: of the clock, parts per million.
+        battery: state of charge at the beginning and the end, as shares.
     """
 
     alive: Bool
@@ -72,20 +67,19 @@ def live(scenario: Scenario, cell: Cell, node: int, incidents: Sequence[Incident
     offset = -error * 1e-6 * since_beacon
     local: Float64 = np.asarray(begin + phase, np.float64)
     alive, restarts = np.ones(count, np.bool_), np.zeros(count, np.bool_)
-    for slot in np.flatnonzero(
-        rng.random(count) < scenario.background.reboots_per_day * period / 86400
-    ).tolist():
-        alive[slot : slot + 1 + slot % REBOOT_SLOTS] = False
-        restarts[min(slot + 1 + slot % REBOOT_SLOTS, count - 1)] = True
+    reboots = rng.random(count) < scenario.background.reboots_per_day * period / 86400
+    for slot in np.flatnonzero(reboots).tolist():
+        after = slot + 1 + slot % REBOOT_SLOTS
+        alive[slot:after] = False
+        restarts[min(after, count - 1)] = True
     drain = _consumption(scenario) * period / 3600 / scenario.node.battery
     low = ((LOW - (charge - drain * np.arange(count))) / LOW).clip(0, 1)
     drained = 0.0
     for incident in incidents:
         during = covered(scenario, incident)
         after = min(during.stop, count - 1)
-        draws = stream(scenario.seed, "incident", incident.number, "node").random(
-            (during.stop - during.start, 2)
-        )
+        own = stream(scenario.seed, "incident", incident.number, "node")
+        draws = own.random((during.stop - during.start, 2))
         share = (begin[during] - incident.start) / (incident.end - incident.start)
         sign = 1.0 if draws[0, 0] < 0.5 else -1.0
         if incident.type == "crash":
@@ -106,22 +100,10 @@ def live(scenario: Scenario, cell: Cell, node: int, incidents: Sequence[Incident
     resets = (low >= 0.5) & (rng.random(count) < RESETS)
     alive &= ~resets & (low < 1)
     restarts[1:] |= resets[:-1]
-    return Life(
-        alive,
-        times,
-        local,
-        _sequence(alive, restarts),
-        1 + NOISIER * low,
-        error,
-        (charge, max(0.0, charge - drain * count - drained)),
-    )
-
-
-def _sequence(alive: Bool, restarts: Bool) -> Int64:
-    """Frames counted since the last restart."""
     sent: Int64 = np.cumsum(alive) - alive
-    base = np.maximum.accumulate(np.where(restarts, sent, 0))
-    return sent - base
+    sequence = sent - np.maximum.accumulate(np.where(restarts, sent, 0))
+    battery = (charge, max(0.0, charge - drain * count - drained))
+    return Life(alive, times, local, sequence, 1 + NOISIER * low, error, battery)
 
 
 def _consumption(scenario: Scenario) -> float:
@@ -129,6 +111,5 @@ def _consumption(scenario: Scenario) -> float:
     acknowledgement, and sleep; no repetitions."""
     node, period = scenario.node, frame_period(scenario)
     sending, listening = 37 * 32e-6, 128e-6 + 192e-6 + 11 * 32e-6
-    return (
-        node.transmit_current * sending + node.receive_current * listening
-    ) / period + node.sleep_current
+    active = node.transmit_current * sending + node.receive_current * listening
+    return active / period + node.sleep_current

@@ -14,14 +14,10 @@ from anomalynet.simulation.propagation import fading_gain
 from anomalynet.simulation.records import Station
 from anomalynet.simulation.scenario import RadioConfig
 
-BACKOFF = 320e-6
-"""Seconds of a backoff slot, 20 symbols."""
-CCA = 128e-6
-"""Seconds of a clear channel assessment, 8 symbols."""
-ACK_WAIT = 864e-6
-"""Seconds after its frame that a sender waits for the acknowledgement, 54 symbols."""
-QUEUE = 2
-"""Frames that wait while a station is busy with one; another one is lost."""
+BACKOFF = 320e-6  # seconds of a backoff slot, 20 symbols
+CCA = 128e-6  # seconds of a clear channel assessment, 8 symbols
+ACK_WAIT = 864e-6  # seconds after its frame that a sender waits for the acknowledgement, 54 symbols
+QUEUE = 2  # frames that wait while a station is busy with one; another one is lost
 
 Steps = Generator[simpy.Event, None, None]
 
@@ -39,14 +35,10 @@ class Sender:
     starts its backoff at once.
 
     Args:
-        env: clock.
-        radio: medium access and fading.
-        medium: the air.
         number: of the station.
-        station: what it sends.
         frames: how many of the station's frames are sent, the first ones.
 
-    Source: not in the paper; IEEE 802.15.4-2006, 7.5.1.4 and 7.5.6
+    Source: IEEE 802.15.4-2006, 7.5.1.4 and 7.5.6
     """
 
     def __init__(
@@ -58,12 +50,8 @@ class Sender:
         station: Station,
         frames: int,
     ) -> None:
-        self._env = env
-        self._radio = radio
-        self._medium = medium
-        self._number = number
-        self._station = station
-        self._frames = frames
+        self._env, self._radio, self._medium = env, radio, medium
+        self._number, self._station, self._frames = number, station, frames
         self._attempts = radio.retries + 1 if radio.acknowledge and station.polite else 1
         self._width = draws_per_attempt(radio)
         self._stride = station.draws.shape[1]
@@ -141,10 +129,9 @@ class Sender:
         for frame in range(self._frames):
             yield env.timeout(max(self._times[frame] - env.now, 0.0))
             psdu = self._station.build(frame, 0)
-            sent = Transmission(
-                self._number, frame, 0, env.now, airtime(psdu), psdu, self._dbm[frame]
-            )
+            seconds, dbm = airtime(psdu), self._dbm[frame]
+            sent = Transmission(self._number, frame, 0, env.now, seconds, psdu, dbm)
             self._medium.send(sent, env.now)
             self.retries[frame] = 0
-            yield env.timeout(airtime(psdu))
+            yield env.timeout(seconds)
             self._medium.receive(sent, self._draws[frame * self._stride + error])

@@ -7,20 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from anomalynet.simulation.links import between
-from anomalynet.simulation.records import Bool, Cell, Disturber, Float64, Incident
+from anomalynet.simulation.propagation import between
+from anomalynet.simulation.records import Bool, Cell, Disturber, Float64, Incident, stream
 from anomalynet.simulation.scenario import Scenario
-from anomalynet.simulation.streams import stream
 
 JAMMER_POWER = -14.0
 """dBm at magnitude 1: a small battery-driven jammer; power grows with the square of the
 magnitude."""
-REACTION = 0.0003
-"""Seconds after which a reactive jammer falls into a frame it has noticed."""
-PULSE, PAUSE = 0.5, 0.7
-"""Seconds on and off of a periodic jammer."""
-FOREIGN_POWER = -18.0
-"""dBm at magnitude 1 of foreign traffic in our 2 MHz, out of a wider signal."""
+REACTION = 0.0003  # seconds after which a reactive jammer falls into a frame it has noticed
+PULSE, PAUSE = 0.5, 0.7  # seconds on and off of a periodic jammer
+FOREIGN_POWER = -18.0  # dBm at magnitude 1 of foreign traffic in our 2 MHz, out of a wider signal
 BURST, CALM = 1.5, 3.0
 """Mean seconds of the Gilbert-Elliott states of foreign traffic; the calm ones shorten with the
 magnitude."""
@@ -56,13 +52,8 @@ class Bursts:
 
 
 class Reactive:
-    """A jammer that falls into every frame it notices between two moments: carrier sense never
-    finds it.
-
-    Args:
-        start, stop: seconds.
-        power: at the gateway in mW.
-    """
+    """A jammer that falls into every frame it notices between two moments (seconds) with a power at
+    the gateway in mW; carrier sense never finds it."""
 
     def __init__(self, start: float, stop: float, power: float) -> None:
         self._start, self._stop, self._power = start, stop, power
@@ -128,8 +119,4 @@ def background(scenario: Scenario, cell: Cell, until: float) -> Sequence[Disturb
     begins = draws[:, 0] < chosen.interference_per_day / 1440
     starts = (seconds + 60 * draws[:, 1])[begins]
     stops = np.minimum(starts + extra[begins], np.append(starts[1:], np.inf))
-    return (
-        [Bursts(starts, stops, 10 ** (level[begins] / 10), np.zeros(len(cell.names), np.bool_))]
-        if len(starts)
-        else []
-    )
+    return [Bursts(starts, stops, 10 ** (level[begins] / 10), np.zeros(0, np.bool_))]

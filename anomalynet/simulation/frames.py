@@ -26,37 +26,49 @@ CRC-32 comes from the node.
 
 from __future__ import annotations
 
+import binascii
 import zlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from anomalynet.simulation.crc import fcs
 from anomalynet.simulation.records import Float64, Int64
 
 LENGTH = 31
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _BODY, _PAYLOAD, _RETRIES, _CRC = 25, 9, 11, 25
-_FIELDS: tuple[tuple[str, str], ...] = (
-    ("control", "<u2"),
-    ("mac_sequence", "u1"),
-    ("pan", "<u2"),
-    ("destination", "<u2"),
-    ("source", "<u2"),
-    ("sequence", "<u2"),
-    ("retries", "u1"),
-    ("clock", "<u4"),
-    ("temperature", "<i2"),
-    ("humidity", "<u2"),
-    ("light", "<u2"),
-    ("sound", "<u2"),
+_FIELDS = [
+    *(("control", "<u2"), ("mac_sequence", "u1"), ("pan", "<u2"), ("destination", "<u2")),
+    *(("source", "<u2"), ("sequence", "<u2"), ("retries", "u1"), ("clock", "<u4")),
+    *(("temperature", "<i2"), ("humidity", "<u2"), ("light", "<u2"), ("sound", "<u2")),
     ("motion", "u1"),
-)
-_DTYPE = np.dtype(list(_FIELDS))
+]
+_DTYPE = np.dtype(_FIELDS)
 _WHOLE = np.dtype([*_FIELDS, ("crc", "<u4"), ("fcs", "<u2")])
 _UNITS = {"temperature": 100.0, "humidity": 100.0, "motion": 1.0, "light": 1.0, "sound": 10.0}
 """Counts a unit, in the order of `scenario.SENSORS`."""
-_REPETITIONS = [bytes([number]) for number in range(256)]
+
+
+def fcs(data: bytes) -> int:
+    """CRC-16/KERMIT (polynomial 0x1021 reflected, start 0); 0x2189 for b"123456789".
+
+    It is the mirror image of the CRC that `binascii.crc_hqx` computes in C. On the air its low byte
+    goes first.
+
+    Source: IEEE 802.15.4, frame check sequence
+    """
+    mirrored = binascii.crc_hqx(data.translate(_REVERSED), 0)
+    return _REVERSED[mirrored & 0xFF] << 8 | _REVERSED[mirrored >> 8]
+
+
+def intact(psdu: bytes) -> bool:
+    """Whether a frame's last two bytes are the check sequence of those before: the CRC over all of
+    them is then 0.
+
+    Source: IEEE 802.15.4, frame check sequence
+    """
+    return binascii.crc_hqx(psdu.translate(_REVERSED), 0) == 0
 
 
 def builder(
@@ -65,8 +77,7 @@ def builder(
     """Return what makes a node's frames.
 
     Args:
-        address: of the node, 16 bit.
-        pan: of its cell, 16 bit.
+        address, pan: of the node and of its cell, 16 bit.
         sequence: int64 (frame,), taken modulo 2^16.
         clock: float64 (frame,), the node's own seconds, taken modulo 2^32 ms.
         readings: float64 (frame, 5), quantised, in the order of `scenario.SENSORS`.
@@ -85,11 +96,8 @@ def builder(
 
     def build(frame: int, repetitions: int) -> bytes:
         start = frame * _BODY
-        body = (
-            raw[start : start + _RETRIES]
-            + _REPETITIONS[repetitions]
-            + raw[start + _RETRIES + 1 : start + _BODY]
-        )
+        retries = start + _RETRIES
+        body = raw[start:retries] + bytes([repetitions]) + raw[retries + 1 : start + _BODY]
         return sealed(body + zlib.crc32(body[_PAYLOAD:]).to_bytes(4, "little"))
 
     return build
@@ -112,16 +120,12 @@ def parse(frames: Sequence[bytes]) -> dict[str, npt.NDArray[np.generic]]:
     checksum.
 
     Returns: columns over the frames: source int32, sequence uint16, retries uint8, clock float64
-    (s), the five readings float32, and
-        checksum bool, whether the CRC-32 agrees.
+        (s), the five readings float32, and checksum bool, whether the CRC-32 agrees.
     """
-    ours = np.fromiter((len(frame) == LENGTH for frame in frames), np.bool_, len(frames))
-    rows = np.frombuffer(
-        b"".join(frame if len(frame) == LENGTH else bytes(LENGTH) for frame in frames), _WHOLE
-    )
-    sums = np.fromiter(
-        (zlib.crc32(frame[_PAYLOAD:_CRC]) for frame in frames), np.uint32, len(frames)
-    )
+    ours = np.array([len(frame) == LENGTH for frame in frames], np.bool_)
+    whole = [frame if len(frame) == LENGTH else bytes(LENGTH) for frame in frames]
+    rows = np.frombuffer(b"".join(whole), _WHOLE)
+    sums = np.array([zlib.crc32(frame[_PAYLOAD:_CRC]) for frame in frames], np.uint32)
     found: dict[str, npt.NDArray[np.generic]] = {
         "source": np.where(ours, rows["source"].astype(np.int32), -1),
         "sequence": rows["sequence"].astype(np.uint16),

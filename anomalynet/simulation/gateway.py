@@ -1,34 +1,47 @@
-"""The gateway's log: what it received, when, how well, and whether the checksums agree (§3.1.4)."""
+"""The gateway's log: what it received, when, how well, whether the checksums agree (§3.1.4), and
+how much of an incident shows in it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from anomalynet.simulation.frames import parse
-from anomalynet.simulation.records import Bool, Cell, Float64, Int64, RadioLog
-from anomalynet.simulation.scenario import SENSORS, Scenario, seconds
-from anomalynet.simulation.streams import stream
+from anomalynet.simulation.records import (
+    Bool,
+    Cell,
+    Columns,
+    Float64,
+    Incident,
+    Int64,
+    RadioLog,
+    covered,
+    stream,
+)
+from anomalynet.simulation.scenario import SENSORS, Scenario, frame_period, seconds, slots
+from anomalynet.simulation.values import typical
 
-WORST_LQI, BEST_LQI = -6.0, 20.0
-"""SNR in dB that map to LQI 0 and 255, linear in between."""
+DEVIATION = (1.0, 3.0, 6.0)
+"""Deviation of a sensor from what would have arrived, root mean square, worst sensor, in multiples
+of its ordinary variation, at which severity 2, 3, 4 begin."""
+LOSS = (0.1, 0.3, 0.7)  # likewise the share of readings that would have arrived and did not
+LATENESS = (0.2, 0.7, 2.0)
+"""Likewise the mean change of the age of readings at their arrival, in slots."""
+OLDEST = 4.0
+"""Slots at which the age of one reading stops to count, or one replayed frame would outweigh all
+others."""
+BRIEF, WIDE = 30.0, 120.0
+"""Node-minutes below which no incident is of severity 4, and from which one is a step more
+severe."""
+WORST_LQI, BEST_LQI = -6.0, 20.0  # SNR in dB that map to LQI 0 and 255, linear in between
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Received frames by arrival, each array (reception,).
-
-    Attributes:
-        time: float64, seconds.
-        station: int64, who really sent it.
-        slot: int64, the sender's slot; of an attacker's frame, its number.
-        rssi, snr: float64, dBm and dB.
-        intact: bool, the FCS agrees.
-        frames: bytes.
-    """
+    """Received frames by arrival (seconds), each array (reception,): who really sent it, the
+    sender's slot (of an attacker's frame, its number), dBm and dB, whether the FCS agrees."""
 
     time: Float64
     station: Int64
@@ -42,10 +55,8 @@ class Heard:
         self, rows: Int64, time: Float64 | None = None, frames: list[bytes] | None = None
     ) -> Heard:
         """Some rows in a given order, with other arrival times or bytes."""
-        bytes_, times = (
-            self.frames if frames is None else frames,
-            self.time if time is None else time,
-        )
+        bytes_ = self.frames if frames is None else frames
+        times = self.time if time is None else time
         return Heard(
             times[rows],
             self.station[rows],
@@ -58,11 +69,8 @@ class Heard:
 
 
 def hear(log: RadioLog, slots_of: Sequence[Int64]) -> Heard:
-    """The receptions of a cell's radio as columns.
-
-    Args:
-        slots_of: for each station, int64 (frame,): the slot of its frames.
-    """
+    """The receptions of a cell's radio as columns, from the slot of each of a station's frames,
+    int64 (frame,)."""
     got = log.receptions
     numbers = np.array([(one.station, one.frame) for one in got], np.int64).reshape(-1, 2)
     floats = np.array([(one.time, one.rssi, one.snr) for one in got], np.float64).reshape(-1, 3)
@@ -70,15 +78,8 @@ def hear(log: RadioLog, slots_of: Sequence[Int64]) -> Heard:
     every = np.concatenate([*slots_of, np.empty(0, np.int64)])
     slot = every[bases[numbers[:, 0]] + numbers[:, 1]] if len(got) else np.empty(0, np.int64)
     intact = np.fromiter((one.intact for one in got), np.bool_, len(got))
-    return Heard(
-        floats[:, 0],
-        numbers[:, 0],
-        slot,
-        floats[:, 1],
-        floats[:, 2],
-        intact,
-        [one.psdu for one in got],
-    )
+    frames = [one.psdu for one in got]
+    return Heard(floats[:, 0], numbers[:, 0], slot, floats[:, 1], floats[:, 2], intact, frames)
 
 
 def in_service(scenario: Scenario, cell: Cell, time: Float64) -> Bool:
@@ -87,17 +88,15 @@ def in_service(scenario: Scenario, cell: Cell, time: Float64) -> Bool:
     chosen = scenario.background
     minutes = int(seconds(scenario.duration) / 60) + 1
     rng = stream(scenario.seed, "cell", cell.number, "outages")
-    begins, lengths = (
-        rng.random(minutes) < chosen.outages_per_day / 1440,
-        rng.exponential(chosen.outage_seconds, minutes),
-    )
+    begins = rng.random(minutes) < chosen.outages_per_day / 1440
+    lengths = rng.exponential(chosen.outage_seconds, minutes)
     up = np.ones(len(time), np.bool_)
     for minute in np.flatnonzero(begins):
         up &= (time < 60.0 * minute) | (time >= 60.0 * minute + lengths[minute])
     return up
 
 
-def table(scenario: Scenario, heard: Heard) -> Mapping[str, npt.NDArray[np.generic] | list[bytes]]:
+def table(scenario: Scenario, heard: Heard) -> Columns:
     """The columns of the gateway log, each (frame,): see `store.FRAMES`.
 
     `source`, `sequence`, `retries`, `sent` and the readings are what the frame says, right or
@@ -120,3 +119,70 @@ def table(scenario: Scenario, heard: Heard) -> Mapping[str, npt.NDArray[np.gener
         "checksum": read["checksum"],
         "frame": heard.frames,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What the last valid frame of each slot brought: readings float64 (node, slot, 5) and their
+    age in slots float64 (node, slot), NaN where there was none."""
+
+    readings: Float64
+    age: Float64
+
+
+def arrived(
+    scenario: Scenario,
+    cell: Cell,
+    heard: Heard,
+    columns: Columns,
+) -> Arrived:
+    """What a gateway log (the `table` of `heard`) holds of each node and slot; frames of no node of
+    the cell do not count."""
+    count, period = slots(scenario), frame_period(scenario)
+    source = np.asarray(columns["source"], np.int64) - 1
+    node = np.searchsorted(cell.numbers, source).clip(max=len(cell.numbers) - 1)
+    slot = (heard.time // period).astype(np.int64)
+    good = (
+        heard.intact
+        & np.asarray(columns["checksum"], np.bool_)
+        & (slot < count)
+        & (cell.numbers[node] == source)
+    )
+    shape = (len(cell.names), count)
+    found = Arrived(np.full((*shape, len(SENSORS)), np.nan), np.full(shape, np.nan))
+    read = np.stack([np.asarray(columns[name], np.float64) for name, _ in SENSORS], axis=1)
+    found.readings[node[good], slot[good]] = read[good]
+    found.age[node[good], slot[good]] = (heard.time / period - heard.slot)[good]
+    return found
+
+
+def measured(
+    scenario: Scenario, incidents: tuple[Incident, ...], happened: Arrived, without: Arrived
+) -> tuple[Incident, ...]:
+    """The incidents with their severity: the worst of deviation, loss and lateness, and one step
+    more where many nodes suffer for long.
+
+    Args:
+        without: what would have arrived without any incident.
+
+    Source: not in the paper, which asks for groups by severity and gives no rule
+    """
+    ordinary = typical(scenario)
+    found = []
+    for incident in incidents:
+        within = covered(scenario, incident)
+        part = np.ix_(np.array(incident.nodes), np.arange(within.start, within.stop))
+        there, expected = np.isfinite(happened.age[part]), np.isfinite(without.age[part])
+        both = there & expected
+        away = ((happened.readings[part] - without.readings[part]) / ordinary)[both]
+        older = np.minimum(np.abs(happened.age[part] - without.age[part])[both], OLDEST)
+        effects = (
+            (float(np.sqrt((away**2).mean(axis=0)).max()) if len(away) else 0.0, DEVIATION),
+            (float((expected & ~there).sum() / max(expected.sum(), 1)), LOSS),
+            (float(older.mean()) if len(older) else 0.0, LATENESS),
+        )
+        worst = max(sum(value >= limit for limit in limits) for value, limits in effects)
+        suffered = len(incident.nodes) * (incident.end - incident.start) / 60
+        severity = 1 + worst + int(suffered >= WIDE and worst > 0)
+        found.append(replace(incident, severity=min(4 if suffered >= BRIEF else 3, severity)))
+    return tuple(found)

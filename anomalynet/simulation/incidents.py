@@ -16,16 +16,13 @@ class Kind:
     """One type of incident.
 
     Attributes:
-        cause: whose doing it is.
         layer: what is changed: the `environment` itself, a `sensor`, the node's `application` or
-        the whole `node`, the `link`
-            (frames of an attacker's own), the `physical` channel, or the `network` behind the
-            gateway's radio.
+            the whole `node`, the `link` (frames of an attacker's own), the `physical` channel, or
+            the `network` behind the gateway's radio.
         impact: what it harms first.
         reach: which nodes it touches: one `node`; a `room`; up to four `neighbours`, of a node or
-        behind one relay; the `sector` behind an
-            obstacle; those that `radio` interference can reach; the whole `cell`.
-        variants: ways of doing it.
+            behind one relay; the `sector` behind an obstacle; those that `radio` interference can
+            reach; the whole `cell`.
     """
 
     cause: Cause
@@ -75,9 +72,6 @@ TOUCHED = {"node": 1.0, "neighbours": 2.5, "room": 3.0, "sector": 2.0, "radio": 
 
 
 def chosen(only: str | None) -> dict[str, Kind]:
-    """The types that `incidents.only` names, all without it.
-
-    Raises:
-        KeyError: a type that does not exist, with its name.
-    """
+    """The types that `incidents.only` names, all without it. Raises KeyError: a type that does
+    not exist, with its name."""
     return TYPES if not only else {name: TYPES[name] for name in only.split()}

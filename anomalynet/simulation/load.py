@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
@@ -16,13 +18,63 @@ from anomalynet.config.leaves import Leaf, read_overrides, read_yaml
 from anomalynet.config.load import apply, interpolation_problems, leaf_keys, structured
 from anomalynet.config.locate import summary
 from anomalynet.errors import ConfigError, Problem, UsageError
-from anomalynet.simulation import check
-from anomalynet.simulation.scenario import Scenario
+from anomalynet.simulation.incidents import TYPES
+from anomalynet.simulation.scenario import Scenario, frame_period, seconds
 
 PRESETS = Path(__file__).parent / "scenarios"
 
-SCENARIO_VERSION = 1
-"""Grows when a key of `Scenario` changes its meaning."""
+SCENARIO_VERSION = 1  # grows when a key of `Scenario` changes its meaning
+
+LONGEST = 49 * 86400
+"""Seconds after which the 32-bit milliseconds of a frame's clock would begin again."""
+
+_RANGES: tuple[tuple[float, float, str], ...] = (
+    (0, 2**63 - 1, "seed"),
+    (1, 65_000, "deployment.nodes deployment.cell_nodes deployment.rooms sampling.transmit_every"),
+    (0, math.inf, "deployment.cluster_radius"),
+    (0, 200, "radio.reference_loss"),
+    (-60, 60, "radio.transmit_power"),
+    (1, 10, "radio.exponent"),
+    (0, 40, "radio.shadowing"),
+    (-40, 60, "radio.rician_k"),
+    (0, 60, "radio.noise_figure"),
+    (0, 7, "radio.retries"),
+    (0, 5, "radio.backoffs"),
+    (0, 8, "radio.minimum_exponent radio.maximum_exponent"),
+    (-200, 60, "radio.carrier_sense"),
+    (7, 12, "radio.spreading_factor"),
+    (0, 60, "radio.capture"),
+    (0, 100_000, "node.clock_error"),
+    (0, math.inf, "node.clock_jitter node.transmit_current node.receive_current"),
+    (0, math.inf, "node.sleep_current background.interference_per_day"),
+    (-200, 60, "background.interference_power"),
+    (0, math.inf, "background.outages_per_day background.reboots_per_day"),
+    (0, math.inf, "incidents.per_node_day incidents.quiet_hours"),
+    (0, math.inf, "incidents.attack incidents.fault incidents.environment"),
+    (-60, 60, "climate.temperature"),
+    (0, 40, "climate.daily_swing climate.weather"),
+    (0, 100, "climate.humidity"),
+    (0, 1, "climate.indoor"),
+    (-90, 90, "climate.latitude"),
+    (-60, 60, "climate.indoor_temperature"),
+    (0, math.inf, "climate.daylight climate.lamps"),
+    (0, 140, "climate.background_sound climate.person_sound climate.machine_sound"),
+    (0, math.inf, "climate.people"),
+)
+"""Least and largest value, both allowed, of some keys."""
+
+_POSITIVE = (
+    "deployment.width deployment.height sampling.period radio.bandwidth radio.shadowing_time "
+    "radio.duty_cycle node.battery node.beacon_period background.interference_seconds "
+    "background.outage_seconds incidents.minimum_minutes incidents.maximum_minutes "
+    "incidents.subtle incidents.blunt climate.correlation_length"
+)
+
+_ASCENDING = (
+    ("radio.minimum_exponent", "radio.maximum_exponent"),
+    ("incidents.minimum_minutes", "incidents.maximum_minutes"),
+    ("incidents.subtle", "incidents.blunt"),
+)
 
 
 def names() -> dict[str, str]:
@@ -37,12 +89,32 @@ def load_scenario(name_or_path: str, overrides: Sequence[str] = ()) -> Scenario:
     Raises:
         UsageError: there is no such preset or file; names the nearest.
         ConfigError: every problem, with file and line or argument, and the nearest valid key or
-        choice.
+            choice.
     """
     path = _find(name_or_path)
-    return _resolve(
-        [Leaf("name", path.stem, "the file's name"), *read_yaml(path), *read_overrides(overrides)]
-    )
+    name = Leaf("name", path.stem, "the file's name")
+    tree = structured(Scenario())
+    known = leaf_keys(tree)
+    problems: list[Problem] = []
+    origins: dict[str, str] = {}
+    for leaf in (name, *read_yaml(path), *read_overrides(overrides)):
+        if isinstance(leaf.value, date):  # YAML reads 2026-01-05 as a date
+            leaf = Leaf(leaf.key, leaf.value.isoformat(), leaf.where)  # noqa: PLW2901
+        if problem := apply(tree, known, leaf):
+            problems.append(problem)
+        else:
+            origins[leaf.key] = leaf.where
+    if dangling := interpolation_problems(tree, origins):
+        raise ConfigError(problems + dangling)
+    scenario = OmegaConf.to_object(tree)
+    assert isinstance(scenario, Scenario)
+    problems += [
+        Problem(origins.get(key, "default"), f"{key}: {what}", near)
+        for key, what, near in violations(scenario)
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return scenario
 
 
 def _find(name_or_path: str) -> Path:
@@ -54,41 +126,11 @@ def _find(name_or_path: str) -> Path:
         )
     if name_or_path in (known := names()):
         return PRESETS / f"{name_or_path}.yaml"
-    near = difflib.get_close_matches(name_or_path, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = _nearest(name_or_path, known)
+    hint = f"did you mean {near!r}? " if near else ""
     raise UsageError(
         f"there is no scenario {name_or_path!r}",
         f"{hint}`anomalynet simulate --list` lists them; a file of your own ends in .yaml",
-    )
-
-
-def _resolve(leaves: Sequence[Leaf]) -> Scenario:
-    tree = structured(Scenario())
-    known = leaf_keys(tree)
-    problems: list[Problem] = []
-    origins: dict[str, str] = {}
-    for leaf in leaves:
-        if problem := apply(tree, known, _plain(leaf)):
-            problems.append(problem)
-        else:
-            origins[leaf.key] = leaf.where
-    if dangling := interpolation_problems(tree, origins):
-        raise ConfigError(problems + dangling)
-    scenario = OmegaConf.to_object(tree)
-    assert isinstance(scenario, Scenario)
-    problems += [
-        Problem(origins.get(key, "default"), f"{key}: {what}", near)
-        for key, what, near in check.violations(scenario)
-    ]
-    if problems:
-        raise ConfigError(problems)
-    return scenario
-
-
-def _plain(leaf: Leaf) -> Leaf:
-    """YAML reads 2026-01-05 as a date; the schema wants its text."""
-    return (
-        Leaf(leaf.key, leaf.value.isoformat(), leaf.where) if isinstance(leaf.value, date) else leaf
     )
 
 
@@ -104,3 +146,68 @@ def as_yaml(scenario: Scenario) -> str:
     equal scenario."""
     text: str = yaml.safe_dump(asdict(scenario), sort_keys=False, allow_unicode=True)
     return text
+
+
+def violations(scenario: Scenario) -> Iterator[tuple[str, str, str | None]]:
+    """(key, what is wrong with its value, nearest valid word) of every value that cannot be
+    used, because of bounds that types do not express."""
+    for least, most, keys in _RANGES:
+        for key in keys.split():
+            value = _value(scenario, key)
+            if not (least <= value <= most and math.isfinite(value)):
+                upper = f"between {least:g} and {most:g}"
+                bounds = f"at least {least:g}" if math.isinf(most) else upper
+                yield key, f"must be {bounds}, not {value}", None
+    for key in _POSITIVE.split():
+        value = _value(scenario, key)
+        if not (value > 0 and math.isfinite(value)):
+            yield key, f"must be positive and finite, not {value}", None
+    for low, high in _ASCENDING:
+        least, most = _value(scenario, low), _value(scenario, high)
+        if least > most:
+            yield low, f"must not exceed {high} = {most}, but is {least}", None
+    if (share := scenario.radio.duty_cycle) > 1:
+        yield "radio.duty_cycle", f"is a share and must not exceed 1, not {share}", None
+    yield from _times(scenario)
+    yield from _incidents(scenario)
+
+
+def _value(scenario: Scenario, key: str) -> Any:
+    section, _, name = key.rpartition(".")
+    return getattr(getattr(scenario, section) if section else scenario, name)
+
+
+def _times(scenario: Scenario) -> Iterator[tuple[str, str, None]]:
+    try:
+        start = datetime.fromisoformat(scenario.start)
+    except ValueError:
+        yield "start", f"{scenario.start!r} is not a time such as 2026-01-05T00:00", None
+    else:
+        if start.tzinfo is not None:
+            yield "start", f"{scenario.start!r} is UTC already and takes no offset", None
+    try:
+        duration = seconds(scenario.duration)
+    except ValueError as error:
+        yield "duration", str(error), None
+        return
+    if not 0 < duration <= LONGEST:
+        limit = "must be positive and at most 49d, where a frame's 32-bit clock ends"
+        yield "duration", f"{limit}, not {scenario.duration}", None
+    elif duration < frame_period(scenario):
+        period = f"sampling.period × sampling.transmit_every = {frame_period(scenario):g} s"
+        yield "duration", f"{scenario.duration} is shorter than one frame period ({period})", None
+
+
+def _incidents(scenario: Scenario) -> Iterator[tuple[str, str, str | None]]:
+    mix = scenario.incidents
+    if mix.per_node_day > 0 and mix.attack == mix.fault == mix.environment == 0:
+        none = "attack, fault and environment all weigh 0; for no incidents set"
+        yield "incidents.attack", f"{none} incidents.per_node_day=0", None
+    for name in (mix.only or "").split():
+        if name not in TYPES:
+            yield "incidents.only", f"there is no incident type {name!r}", _nearest(name, TYPES)
+
+
+def _nearest(word: str, known: Iterable[str]) -> str | None:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return near[0] if near else None

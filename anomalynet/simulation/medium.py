@@ -5,22 +5,20 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 
-from anomalynet.simulation.bits import BIT, HEADER, Stretch, disturbance, first_error, flip, pieces
-from anomalynet.simulation.crc import intact
-from anomalynet.simulation.error_rate import error_density
+from anomalynet.simulation import bits
+from anomalynet.simulation.bits import BIT, HEADER, Stretch, disturbance
+from anomalynet.simulation.frames import intact
 from anomalynet.simulation.propagation import noise_dbm
 from anomalynet.simulation.records import Bool, Disturber, RadioLog, Reception
 from anomalynet.simulation.scenario import RadioConfig
 
-MAX_PSDU = 127
-"""Bytes."""
-TURNAROUND = 192e-6
-"""Seconds between listening and sending, 12 symbols."""
-ACK_BITS = 8 * (HEADER + 5)
-"""Of an acknowledgement on the air."""
+MAX_PSDU = 127  # bytes
+TURNAROUND = 192e-6  # seconds between listening and sending, 12 symbols
+ACK_BITS = 8 * (HEADER + 5)  # of an acknowledgement on the air
 ACK_TIME = ACK_BITS * BIT
 LONGEST = (HEADER + MAX_PSDU) * 8 * BIT + 2 * TURNAROUND + ACK_TIME
 """Seconds after its end in which a transmission can still matter to another one."""
@@ -29,54 +27,32 @@ SYNCHRONISATION = -5.0
 bit in thirteen would be wrong. ns-3 has the same limit, after IEEE 802.15.4-2006, annex E."""
 
 
+@dataclass(slots=True, eq=False)
 class Transmission:
     """A frame on the air during [start, stop) seconds; `released` is when a gateway that locked on
     to it listens again."""
 
-    __slots__ = (
-        "attempt",
-        "dbm",
-        "frame",
-        "locked",
-        "milliwatt",
-        "order",
-        "psdu",
-        "released",
-        "start",
-        "station",
-        "stop",
-    )
+    station: int
+    frame: int
+    attempt: int
+    start: float
+    seconds: InitVar[float]
+    psdu: bytes
+    dbm: float
+    order: int = 0
+    locked: bool | None = None
+    stop: float = field(init=False)
+    released: float = field(init=False)
+    milliwatt: float = field(init=False)
 
-    def __init__(
-        self,
-        station: int,
-        frame: int,
-        attempt: int,
-        start: float,
-        seconds: float,
-        psdu: bytes,
-        dbm: float,
-    ) -> None:
-        self.station = station
-        self.frame = frame
-        self.attempt = attempt
-        self.start = start
-        self.stop = self.released = start + seconds
-        self.psdu = psdu
-        self.dbm = dbm
-        self.milliwatt: float = 10.0 ** (dbm * 0.1)
-        self.order = 0
-        self.locked: bool | None = None
+    def __post_init__(self, seconds: float) -> None:
+        self.stop = self.released = self.start + seconds
+        self.milliwatt = 10.0 ** (self.dbm * 0.1)
 
 
 def airtime(psdu: bytes) -> float:
-    """Seconds that a frame is on the air.
-
-    Raises:
-        ValueError: the frame is longer than the standard's 127 bytes.
-
-    Source: not in the paper; IEEE 802.15.4, 2.4 GHz O-QPSK
-    """
+    """Seconds that a frame is on the air. Raises ValueError: the frame is longer than the
+    standard's 127 bytes. Source: IEEE 802.15.4, 2.4 GHz O-QPSK"""
     if len(psdu) > MAX_PSDU:
         raise ValueError(f"a frame of {len(psdu)} bytes; IEEE 802.15.4 allows {MAX_PSDU}")
     return (len(psdu) + HEADER) * 8 * BIT
@@ -92,13 +68,11 @@ class Medium:
     wrong, and the check sequence shows it.
 
     Args:
-        radio: receiver and noise.
         hears: bool (station, station): the first notices the second.
-        disturbers: add to the noise.
         corrupt: (station, frame, attempt) → stream for the positions of wrong bits.
         log: receptions and counts are written there.
 
-    Source: not in the paper; IEEE 802.15.4-2006
+    Source: IEEE 802.15.4-2006
     """
 
     def __init__(
@@ -137,43 +111,30 @@ class Medium:
         sent.order = self.counts["sent"]
 
     def receive(self, sent: Transmission, draw: float) -> bool:
-        """The end of a frame: logs what the gateway made of it.
-
-        Args:
-            sent: put on the air before; now is its `stop`.
-            draw: uniform in [0, 1), decides about bit errors.
-
-        Returns: whether it arrived intact.
-        """
+        """The end of a frame: logs what the gateway made of it, and returns whether it arrived
+        intact. The draw, uniform in [0, 1), decides about bit errors."""
         counts = self.counts
-        stretches: list[Stretch] = []
-        overlapped = False
-        if len(self._air) > 1 or self._disturbers:
-            stretches = self._interference(sent)
-            overlapped = bool(stretches)
-            stretches += disturbance(self._disturbers, sent.start, sent.stop)
-        parts = pieces(sent.start, sent.stop, self._noise, stretches)
+        stretches = self._interference(sent)
+        overlapped = bool(stretches)
+        stretches += disturbance(self._disturbers, sent.start, sent.stop)
+        parts = bits.pieces(sent.start, sent.stop, self._noise, stretches)
         errors = [
-            (bits, error_density(sent.dbm - 10.0 * math.log10(noise))) for bits, noise in parts
+            (count, bits.error_density(sent.dbm - 10.0 * math.log10(noise)))
+            for count, noise in parts
         ]
-        first = first_error(draw, errors)
+        first = bits.first_error(draw, errors)
         if not self._locks(sent, parts[0][1]) or (first is not None and first < 8 * HEADER):
             counts["missed"] += 1
             counts["collided"] += overlapped
             return False
-        psdu = (
-            sent.psdu
-            if first is None
-            else flip(
-                sent.psdu, first, errors, self._corrupt(sent.station, sent.frame, sent.attempt)
-            )
-        )
+        psdu = sent.psdu
+        if first is not None:
+            rng = self._corrupt(sent.station, sent.frame, sent.attempt)
+            psdu = bits.flip(psdu, first, errors, rng)
         good = intact(psdu)
-        mean = (
-            parts[0][1]
-            if len(parts) == 1
-            else sum(bits * noise for bits, noise in parts) / sum(bits for bits, _ in parts)
-        )
+        mean = parts[0][1]
+        if len(parts) > 1:
+            mean = sum(n * noise for n, noise in parts) / sum(n for n, _ in parts)
         snr = sent.dbm - 10.0 * math.log10(mean)
         self._receptions.append(
             Reception(sent.stop, sent.station, sent.frame, sent.attempt, sent.dbm, snr, psdu, good)
@@ -196,11 +157,8 @@ class Medium:
 
     def acknowledged(self, sent: Transmission, draw: float) -> bool:
         """Whether the acknowledgement that ends now reached the sender: over the same link, with
-        the same fading.
-
-        What the sender's carrier sense notices meanwhile spoils it.
-        """
-        density = error_density(sent.dbm - self._noise_dbm)
+        the same fading. What the sender's carrier sense notices meanwhile spoils it."""
+        density = bits.error_density(sent.dbm - self._noise_dbm)
         return ACK_BITS * density <= -math.log1p(-draw) and not self._disturbed(
             sent.station, sent.stop + TURNAROUND, sent.released
         )
@@ -229,14 +187,11 @@ class Medium:
                 for other in self._air
                 if (other.start, other.order) < place and sent.start < other.released
             ]
-            noise = self._noise_at_start(sent) if noise is None else noise
-            sent.locked = sent.dbm - 10.0 * math.log10(noise) >= SYNCHRONISATION and not any(
-                self._locks(other) for other in earlier
-            )
+            if noise is None:
+                stretches = self._interference(sent)
+                stretches += disturbance(self._disturbers, sent.start, sent.stop)
+                at_start = [power for begin, _, power in stretches if begin <= sent.start]
+                noise = math.fsum([self._noise, *at_start])
+            audible = sent.dbm - 10.0 * math.log10(noise) >= SYNCHRONISATION
+            sent.locked = audible and not any(self._locks(other) for other in earlier)
         return sent.locked
-
-    def _noise_at_start(self, sent: Transmission) -> float:
-        stretches = self._interference(sent) + disturbance(self._disturbers, sent.start, sent.stop)
-        return math.fsum(
-            [self._noise, *(power for begin, _, power in stretches if begin <= sent.start)]
-        )

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from anomalynet.simulation.records import Cell, Float64
+from anomalynet.simulation.records import Cell, Float64, stream
 from anomalynet.simulation.scenario import DeploymentConfig, Scenario
-from anomalynet.simulation.streams import stream
 
-SENSING_RADIUS = 15.0
-"""Metres within which a node is taken to sense what happens, for `coverage`."""
-MARGIN = 1.0
-"""Metres that nodes keep from the edge of the area."""
-RASTER = 2.0
-"""Metres, at most, between the points at which coverage is measured."""
+SENSING_RADIUS = 15.0  # metres within which a node is taken to sense what happens, for `coverage`
+MARGIN = 1.0  # metres that nodes keep from the edge of the area
+RASTER = 2.0  # metres, at most, between the points at which coverage is measured
 
 
 def cells(scenario: Scenario) -> int:
-    """Radio cells of a deployment: as few as `cell_nodes` allows.
-
-    Source: not in the paper
-    """
+    """Radio cells of a deployment: as few as `cell_nodes` allows."""
     return -(-scenario.deployment.nodes // scenario.deployment.cell_nodes)
 
 
@@ -38,29 +31,21 @@ def place(scenario: Scenario, cell: int) -> Cell:
     rng = stream(scenario.seed, "cell", cell, "placement")
     area = np.array([deployment.width, deployment.height])
     rooms = _lattice(deployment, deployment.rooms)
-    rooms = rooms + rng.uniform(-0.25, 0.25, rooms.shape) * area / np.ceil(
-        np.sqrt(deployment.rooms)
-    )
+    across = np.ceil(np.sqrt(deployment.rooms))
+    rooms = rooms + rng.uniform(-0.25, 0.25, rooms.shape) * area / across
     margin = np.minimum(MARGIN, area / 2)
     rooms = np.clip(rooms, margin, area - margin)
+    shape = (len(numbers), 2)
     if deployment.placement == "clustered":
         room_of = rng.permutation(np.arange(len(numbers)) % deployment.rooms)
-        positions = rooms[room_of] + rng.normal(0.0, deployment.cluster_radius, (len(numbers), 2))
+        positions = rooms[room_of] + rng.normal(0.0, deployment.cluster_radius, shape)
     else:
         regular = deployment.placement == "grid"
-        positions = (
-            _lattice(deployment, len(numbers)) if regular else rng.random((len(numbers), 2)) * area
-        )
+        positions = _lattice(deployment, len(numbers)) if regular else rng.random(shape) * area
         room_of = np.argmin(distances(positions, rooms), axis=1)
-    return Cell(
-        number=cell,
-        names=tuple(f"node-{number:04d}" for number in numbers),
-        numbers=numbers,
-        positions=np.clip(positions, margin, area - margin),
-        gateway=area / 2,
-        rooms=room_of.astype(np.int64),
-        room_positions=rooms,
-    )
+    names = tuple(f"node-{number:04d}" for number in numbers)
+    positions = np.clip(positions, margin, area - margin)
+    return Cell(cell, names, numbers, positions, area / 2, room_of.astype(np.int64), rooms)
 
 
 def distances(first: Float64, second: Float64) -> Float64:
@@ -73,20 +58,18 @@ def coverage(scenario: Scenario) -> dict[str, float]:
     """How well the deployment covers its area.
 
     Returns: `density` in nodes per hectare; `coverage`, the share of the area within
-    `SENSING_RADIUS` of a node of its cell;
-        `nearest`, the mean distance in metres to the nearest node of the same cell (0 where no cell
-        has two nodes); `dispersion`, that distance over its expectation for random places (Clark
-        and Evans): below 1 clustered, above 1 regular.
+        `SENSING_RADIUS` of a node of its cell; `nearest`, the mean distance in metres to the
+        nearest node of the same cell (0 where no cell has two nodes); `dispersion`, that distance
+        over its expectation for random places (Clark and Evans): below 1 clustered, above 1
+        regular.
 
     Source: §3.1.3 names the three; the measures are not in the paper
     """
     deployment, count = scenario.deployment, cells(scenario)
     hectares = count * deployment.width * deployment.height / 1e4
     across, up = (int(np.ceil(side / RASTER)) for side in (deployment.width, deployment.height))
-    raster = (np.indices((across, up)).reshape(2, -1).T + 0.5) * [
-        deployment.width / across,
-        deployment.height / up,
-    ]
+    step = [deployment.width / across, deployment.height / up]
+    raster = np.asarray((np.indices((across, up)).reshape(2, -1).T + 0.5) * step, np.float64)
     covered, nearest = [], []
     for number in range(count):
         positions = place(scenario, number).positions
@@ -94,13 +77,9 @@ def coverage(scenario: Scenario) -> dict[str, float]:
         if len(positions) > 1:
             nearest += np.sort(distances(positions, positions), axis=1)[:, 1].tolist()
     mean = float(np.mean(nearest)) if nearest else 0.0
-    density = deployment.nodes / hectares
-    return {
-        "density": density,
-        "coverage": float(np.mean(covered)),
-        "nearest": mean,
-        "dispersion": mean / 50.0 * density**0.5,
-    }
+    density, share = deployment.nodes / hectares, float(np.mean(covered))
+    dispersion = mean / 50.0 * density**0.5
+    return {"density": density, "coverage": share, "nearest": mean, "dispersion": dispersion}
 
 
 def _lattice(deployment: DeploymentConfig, points: int) -> Float64:

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 
 from anomalynet.simulation import disturbers
 from anomalynet.simulation.incidents import TOUCHED, TYPES, Kind, chosen
-from anomalynet.simulation.links import to_gateway
 from anomalynet.simulation.placement import cells
-from anomalynet.simulation.propagation import noise_dbm
-from anomalynet.simulation.records import Bool, Cell, Float64, Incident
+from anomalynet.simulation.propagation import noise_dbm, to_gateway
+from anomalynet.simulation.records import Bool, Cell, Float64, Incident, stream
 from anomalynet.simulation.scenario import Scenario, frame_period, seconds
-from anomalynet.simulation.streams import stream
 
-MARGIN = 300.0
-"""Seconds between two incidents of one node."""
+MARGIN = 300.0  # seconds between two incidents of one node
 AFTERMATH = {"process_event": 1200.0}
 """Seconds until the traces of an event have gone: warmth and vapour fade with 300 s."""
-ATTEMPTS = 60
-"""Places and times that are tried for one incident before it is given up."""
-PER_CELL = 100_000
-"""Incident numbers a cell."""
+ATTEMPTS = 60  # places and times that are tried for one incident before it is given up
+PER_CELL = 100_000  # incident numbers a cell
 GOLDEN = (5**0.5 - 1) / 2
-SECTOR = np.deg2rad(20)
-"""Half the angle under which an obstacle is seen from the gateway."""
+SECTOR = np.deg2rad(20)  # half the angle under which an obstacle is seen from the gateway
 ROBUST = 8.0
 """dB of mean SINR above which a link takes no harm from interference: its fading seldom reaches
 down to the first errors, at 1 dB."""
@@ -43,36 +37,28 @@ def plan(scenario: Scenario, cell: Cell) -> tuple[Incident, ...]:
 
     Source: §3.1.6; the placement is not in the paper
     """
-    settings = scenario.incidents
+    settings, ideal = scenario.incidents, scenario.radio.kind == "ideal"
+    # On an ideal radio nothing can be jammed, shadowed or flooded.
     kinds = {
         name: kind
         for name, kind in chosen(settings.only).items()
-        if not _without_effect(scenario, name, kind)
+        if not (ideal and (kind.layer == "physical" or name == "flooding"))
     }
-    weights = {
-        "attack": settings.attack,
-        "fault": settings.fault,
-        "environment": settings.environment,
-    }
-    first, last = (
-        settings.quiet_hours * 3600,
-        seconds(scenario.duration) - settings.minimum_minutes * 60,
-    )
+    first = settings.quiet_hours * 3600
+    last = seconds(scenario.duration) - settings.minimum_minutes * 60
     if last <= first or settings.per_node_day <= 0:
         return ()
+    causes = Counter(kind.cause for kind in kinds.values())
     shares = {
-        name: weights[kind.cause] / sum(other.cause == kind.cause for other in kinds.values())
-        for name, kind in kinds.items()
+        name: getattr(settings, kind.cause) / causes[kind.cause] for name, kind in kinds.items()
     }
     total = sum(shares.values())
     touches = settings.per_node_day * len(cell.names) * (last - first) / 86400
     power = to_gateway(scenario, cell)
     busy: list[list[tuple[float, float]]] = [[] for _ in cell.names]
     placed: list[Incident] = []
-    order = sorted(
-        kinds, key=lambda name: -_touched(kinds[name], cell)
-    )  # what needs many nodes at once finds its place first
-    for name in order:
+    # What needs many nodes at once finds its place first.
+    for name in sorted(kinds, key=lambda name: -_touched(kinds[name], cell)):
         expected = touches * shares[name] / total / _touched(kinds[name], cell) if total else 0.0
         rng = stream(scenario.seed, "cell", cell.number, "incidents", name)
         count = int(expected) + int(rng.random() < expected % 1)
@@ -88,19 +74,8 @@ def plan(scenario: Scenario, cell: Cell) -> tuple[Incident, ...]:
                         busy[node].append((found.start, found.end + AFTERMATH.get(name, 0.0)))
                     break
     placed.sort(key=lambda incident: (incident.start, incident.type, incident.nodes))
-    return tuple(_numbered(cell, placed))
-
-
-def _numbered(cell: Cell, placed: Iterable[Incident]) -> Iterable[Incident]:
-    return (
-        replace(incident, number=cell.number * PER_CELL + position)
-        for position, incident in enumerate(placed)
-    )
-
-
-def _without_effect(scenario: Scenario, name: str, kind: Kind) -> bool:
-    """On an ideal radio nothing can be jammed, shadowed or flooded."""
-    return scenario.radio.kind == "ideal" and (kind.layer == "physical" or name == "flooding")
+    numbered = enumerate(placed, cell.number * PER_CELL)
+    return tuple(replace(incident, number=number) for number, incident in numbered)
 
 
 def _touched(kind: Kind, cell: Cell) -> float:
@@ -123,9 +98,8 @@ def _draw(
 ) -> Incident:
     """An incident of a type about a moment, wherever it may fall."""
     settings, kind = scenario.incidents, TYPES[name]
-    minutes = np.exp(
-        rng.uniform(np.log(settings.minimum_minutes), np.log(settings.maximum_minutes))
-    )
+    shortest, longest = np.log(settings.minimum_minutes), np.log(settings.maximum_minutes)
+    minutes = np.exp(rng.uniform(shortest, longest))
     magnitude = float(np.exp(rng.uniform(np.log(settings.subtle), np.log(settings.blunt))))
     period = frame_period(scenario)
     start = float(np.floor(start / period) * period)
@@ -136,20 +110,11 @@ def _draw(
     count = int(rng.integers(1, 5))
     if kind.reach == "room":
         position = cell.room_positions[cell.rooms[node]] + rng.normal(0, 2.0, 2)
-    found = Incident(
-        0,
-        name,
-        variant,
-        cell.number,
-        (),
-        start,
-        end,
-        magnitude,
-        (float(position[0]), float(position[1])),
-    )
+    place = (float(position[0]), float(position[1]))
+    found = Incident(0, name, variant, cell.number, (), start, end, magnitude, place)
     part = power[:, int(start / period) : max(int(end / period), int(start / period) + 1)]
     nodes = _nodes(scenario, cell, kind, found, node, count, part.mean(axis=1))
-    return Incident(0, name, variant, cell.number, nodes, start, end, magnitude, found.position)
+    return replace(found, nodes=nodes)
 
 
 def _nodes(
@@ -189,9 +154,8 @@ def in_reach(scenario: Scenario, cell: Cell, incident: Incident, power: Float64)
 
     Returns: bool (node,).
     """
-    at_gateway, heard_by = disturbers.reach(
-        scenario, cell, incident.position, disturbers.power_of(incident)
-    )
+    sent = disturbers.power_of(incident)
+    at_gateway, heard_by = disturbers.reach(scenario, cell, incident.position, sent)
     noise = noise_dbm(scenario.radio.bandwidth, scenario.radio.noise_figure)
     sinr = power - 10 * np.log10(10 ** (noise / 10) + 10 ** (at_gateway / 10))
     touched: Bool = sinr < ROBUST

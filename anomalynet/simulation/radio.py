@@ -7,28 +7,17 @@ from collections.abc import Callable, Generator, Sequence
 import numpy as np
 import simpy
 
-from anomalynet.simulation import aloha, csma
-from anomalynet.simulation.crc import intact
+from anomalynet.simulation import csma, lora
+from anomalynet.simulation.frames import intact
 from anomalynet.simulation.medium import Medium, airtime
 from anomalynet.simulation.records import Bool, Disturber, RadioLog, Reception, Station
 from anomalynet.simulation.scenario import RadioConfig
 
-IDEAL_SNR = 60.0
-"""dB that every frame of an ideal radio arrives with."""
+IDEAL_SNR = 60.0  # dB that every frame of an ideal radio arrives with
 
 COUNTS = (
-    "offered",
-    "sent",
-    "received",
-    "duplicates",
-    "corrupted",
-    "undetected",
-    "missed",
-    "collided",
-    "channel_busy",
-    "unacknowledged",
-    "queue_full",
-    "duty_cycle",
+    *("offered", "sent", "received", "duplicates", "corrupted", "undetected", "missed"),
+    *("collided", "channel_busy", "unacknowledged", "queue_full", "duty_cycle"),
 )
 """Keys of `RadioLog.counts`. Frames: offered (given to a radio), given up because of channel_busy,
 unacknowledged, queue_full or duty_cycle. Transmissions: sent = received (intact, duplicates
@@ -43,8 +32,6 @@ def draws_needed(radio: RadioConfig) -> int:
     `ieee802154`: for each attempt the backoffs, two for the fading, one for the frame's errors and
     one for the acknowledgement's; those of attempt a begin at column a × (backoffs + 5). `lora`:
     two for the fading. `ideal`: none.
-
-    Source: not in the paper
     """
     if radio.kind == "ieee802154":
         return (radio.retries + 1) * csma.draws_per_attempt(radio)
@@ -63,22 +50,21 @@ def on_air(
     """Simulate one cell's radio.
 
     Args:
-        radio: kind and parameters.
         stations: all that transmit; `draws` has at least `draws_needed(radio)` columns. Equal
-        inputs give equal logs. hears: bool (station, station): the carrier sense of the first
-        notices the second. Every station hears the gateway. disturbers: interference; asked with
-        times that only roughly ascend. until: seconds; frames given to a radio before are brought
-        to their end, later ones do not exist. corrupt: (station, frame, attempt) → stream for the
-        positions of wrong bits, asked for only where there are some. progress: is told the
-        simulated seconds now and then.
+            inputs give equal logs.
+        hears: bool (station, station): the carrier sense of the first notices the second. Every
+            station hears the gateway.
+        disturbers: interference; asked with times that only roughly ascend.
+        until: seconds; frames given to a radio before are brought to their end, later ones do not
+            exist.
+        corrupt: (station, frame, attempt) → stream for the positions of wrong bits, asked for only
+            where there are some.
+        progress: called with the simulated seconds now and then.
 
     Returns: the log; `retries[i]` has one entry for each frame of station i before `until`.
 
-    Raises:
-        ValueError: a station has too few draws, or builds a frame of more than 127 bytes.
-        UsageError: LoRa with a spreading factor that does not exist.
-
-    Source: not in the paper; IEEE 802.15.4-2006, unslotted CSMA/CA
+    Raises ValueError: a station has too few draws, or builds a frame of more than 127 bytes.
+    Source: IEEE 802.15.4-2006, unslotted CSMA/CA
     """
     for station in stations:
         if station.draws.shape[1] < draws_needed(radio):
@@ -92,19 +78,14 @@ def on_air(
     if radio.kind == "ideal":
         return _ideal(stations, frames, log)
     env = simpy.Environment()
-    senders: list[csma.Sender] | list[aloha.Sender]
+    senders: list[csma.Sender] | list[lora.Sender]
+    numbered = list(zip(range(len(stations)), stations, frames, strict=True))
     if radio.kind == "lora":
-        air = aloha.Air(radio, disturbers, log)
-        senders = [
-            aloha.Sender(env, radio, air, i, station, frames[i])
-            for i, station in enumerate(stations)
-        ]
+        air = lora.Air(radio, disturbers, log)
+        senders = [lora.Sender(env, radio, air, *one) for one in numbered]
     else:
         medium = Medium(radio, hears, disturbers, corrupt, log)
-        senders = [
-            csma.Sender(env, radio, medium, i, station, frames[i])
-            for i, station in enumerate(stations)
-        ]
+        senders = [csma.Sender(env, radio, medium, *one) for one in numbered]
     for sender in senders:
         env.process(sender.run())
     if progress is not None:
@@ -118,12 +99,9 @@ def _ideal(stations: Sequence[Station], frames: Sequence[int], log: RadioLog) ->
     for i, station in enumerate(stations):
         for frame in range(frames[i]):
             psdu = station.build(frame, 0)
-            end = float(station.times[frame]) + airtime(psdu)
-            log.receptions.append(
-                Reception(
-                    end, i, frame, 0, float(station.power[frame]), IDEAL_SNR, psdu, intact(psdu)
-                )
-            )
+            end, dbm = float(station.times[frame]) + airtime(psdu), float(station.power[frame])
+            one = Reception(end, i, frame, 0, dbm, IDEAL_SNR, psdu, intact(psdu))
+            log.receptions.append(one)
     log.receptions.sort(key=lambda reception: reception.time)
     log.retries = [np.zeros(count, np.int8) for count in frames]
     log.counts["sent"] = log.counts["received"] = sum(frames)

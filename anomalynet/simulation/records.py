@@ -1,7 +1,8 @@
-"""What the parts of the simulator hand to each other."""
+"""What the parts of the simulator hand to each other, and their random streams."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -15,6 +16,19 @@ Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 Draws = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+Columns = Mapping[str, npt.NDArray[np.generic] | list[bytes]]
+
+
+def stream(seed: int, *path: str | int) -> np.random.Generator:
+    """The random stream of one thing in a world, such as `stream(seed, "cell", 3, "node", 7,
+    "fading")`: what happens to a frame depends on (seed, cell, node, frame), never on what happened
+    before.
+
+    Frame i of a stream of uniforms is row i of one draw of shape (frames, k): a world with an
+    incident and one without it draw the same numbers for everything that both have.
+    """
+    digest = hashlib.sha256("/".join(map(str, (seed, *path))).encode()).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +36,12 @@ class Station:
     """Anything that transmits in a cell: a node, or an attacker's radio.
 
     Attributes:
-        name: of the node; an attacker has its own.
         times: float64 (frame,), ascending: seconds at which the medium access is given frame k.
         build: (k, retries of the frame before) → the MAC frame's bytes (PSDU), FCS included.
         power: float64 (frame,): mean power at the gateway in dBm, fading not included.
-        draws: float32 or float64 (frame, at least `radio.draws_needed`) uniform in [0, 1): row k
-        belongs to frame k. polite: False transmits at once and once, without listening or waiting
-        for an acknowledgement.
+        draws: (frame, at least `radio.draws_needed`) uniform in [0, 1): row k belongs to frame k.
+        polite: False transmits at once and once, without listening or waiting for an
+            acknowledgement.
     """
 
     name: str
@@ -56,19 +69,14 @@ class Disturber(Protocol):
 class Reception(NamedTuple):
     """One frame that the gateway received to its end, intact or not."""
 
-    time: float
-    """Seconds: its end."""
+    time: float  # seconds: its end
     station: int
     frame: int
     attempt: int
-    rssi: float
-    """dBm, of signal and fading."""
-    snr: float
-    """dB against noise and interference, mean over the frame."""
-    psdu: bytes
-    """As received, bit errors included."""
-    intact: bool
-    """Whether the FCS agrees with the bytes."""
+    rssi: float  # dBm, of signal and fading
+    snr: float  # dB against noise and interference, mean over the frame
+    psdu: bytes  # as received, bit errors included
+    intact: bool  # whether the FCS agrees with the bytes
 
 
 @dataclass(slots=True)
@@ -76,10 +84,10 @@ class RadioLog:
     """What happened on the air of one cell.
 
     Attributes:
-        receptions: by time. Duplicates (lost acknowledgements) stand twice.
+        receptions: by time, duplicates (lost acknowledgements) included.
         retries: station → int8 (frame,): repetitions of each frame, -1 where it never went out
-        (channel busy, no duty cycle left). counts: sent, received, duplicates, corrupted,
-        undetected, channel_busy, unacknowledged, collided.
+            (channel busy, no duty cycle left).
+        counts: see `radio.COUNTS`.
     """
 
     receptions: list[Reception] = field(default_factory=list)
@@ -92,13 +100,10 @@ class Cell:
     """One radio cell's geometry.
 
     Attributes:
-        number: of the cell.
         names: of its nodes, `node-0007`; the MAC address of a node is its number + 1.
         numbers: int64 (node,), over the whole deployment.
         positions: float64 (node, 2), metres within the cell; x to width, y to height.
-        gateway: float64 (2,).
         rooms: int64 (node,), the room that a node stands in.
-        room_positions: float64 (room, 2).
     """
 
     number: int
@@ -115,12 +120,13 @@ class Incident:
     """One injected event, as placed; `severity` is measured afterwards from its effect.
 
     Attributes:
-        number: of the incident, unique in the world.
-        type: a key of `incidents.TYPES`; `variant` tells apart ways of one type (`ramp`,
-        `periodic`, `fire`). cell: where it happens. nodes: positions of the touched nodes within
-        the cell, ascending. start, end: seconds. magnitude: in multiples of a typical effect;
-        `scenario.incidents.subtle` … `blunt`. position: float64 (2,), metres: where a jammer,
-        attacker, fire or obstacle stands. severity: 1-4; 0 before it is measured.
+        number: unique in the world.
+        type: a key of `incidents.TYPES`; `variant` is one way of it (`ramp`, `periodic`, `fire`).
+        nodes: indices of the touched nodes within the cell, ascending.
+        start, end: seconds.
+        magnitude: in multiples of a typical effect; `scenario.incidents.subtle` … `blunt`.
+        position: metres: where a jammer, attacker, fire or obstacle stands.
+        severity: 1-4; 0 before it is measured.
     """
 
     number: int
@@ -147,18 +153,11 @@ def covered(scenario: Scenario, incident: Incident) -> slice:
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """Everything that one cell brought about.
-
-    Attributes:
-        cell: its geometry.
-        frames: column → array (reception,), see `store.FRAMES`.
-        incidents: with severity.
-        nodes: column → array (node,), see `store.NODES`.
-        counts: of the radio, and what the incidents did.
-    """
+    """Everything that one cell brought about: columns as in `store.FRAMES` and `store.NODES`,
+    counts of the radio and of what the incidents did."""
 
     cell: Cell
-    frames: Mapping[str, npt.NDArray[np.generic] | list[bytes]]
+    frames: Columns
     incidents: tuple[Incident, ...]
     nodes: Mapping[str, npt.NDArray[np.generic] | list[str]]
     counts: Mapping[str, int]

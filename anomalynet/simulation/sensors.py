@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from anomalynet.simulation.fields import lag
-from anomalynet.simulation.records import Cell, Float64
+from anomalynet.simulation.records import Cell, Float64, stream
 from anomalynet.simulation.scenario import Scenario
-from anomalynet.simulation.streams import stream
 from anomalynet.simulation.surroundings import Surroundings
-from anomalynet.simulation.weather import saturation
+from anomalynet.simulation.weather import lag, saturation
 
 TEMPERATURE, HUMIDITY, MOTION, LIGHT, SOUND = range(5)
 """Positions in the last axis of readings, as in `scenario.SENSORS`."""
@@ -20,14 +18,12 @@ STEPS_PER_UNIT = np.array([100.0, 100.0, 1.0, 1.0, 10.0])
 NOISE = np.array([0.05, 0.25, 0.0, 0.5, 0.6])
 """Standard deviation of each sensor's noise; light has `LIGHT_NOISE` besides, motion only the
 randomness of counting."""
-LIGHT_NOISE = 0.01
-"""Standard deviation of the light sensor's noise as a share of the reading."""
+LIGHT_NOISE = 0.01  # standard deviation of the light sensor's noise as a share of the reading
 CALIBRATION = np.array([0.2, 1.0, 0.0, 0.0, 0.7])
 """Standard deviation of the constant error from one sensor to another."""
 HOUSING, MEMBRANE = 90.0, 30.0
 """Time constants in seconds of the temperature and of the humidity sensor."""
-BLIND = 2.0
-"""Seconds that a motion detector sees nothing after a detection."""
+BLIND = 2.0  # seconds that a motion detector sees nothing after a detection
 
 
 def measure(scenario: Scenario, cell: Cell, surroundings: Surroundings) -> Float64:
@@ -49,20 +45,13 @@ def measure(scenario: Scenario, cell: Cell, surroundings: Surroundings) -> Float
     true = np.empty((nodes, samples, 5))
     true[..., TEMPERATURE] = temperature
     true[..., HUMIDITY] = lag(humidity.T, period, MEMBRANE).T
-    true[..., MOTION] = _detections(
-        scenario,
-        surroundings.motion,
-        stream(scenario.seed, *path, "motion").random((samples, nodes)).T,
-    )
+    uniform = stream(scenario.seed, *path, "motion").random((samples, nodes)).T
+    true[..., MOTION] = _detections(scenario, surroundings.motion, uniform)
     true[..., LIGHT] = surroundings.light
     true[..., SOUND] = surroundings.sound
     errors = stream(scenario.seed, *path, "calibration").normal(size=(nodes, 1, 5)) * CALIBRATION
-    noise = (
-        stream(scenario.seed, *path, "noise")
-        .standard_normal((samples, nodes, 5))
-        .transpose(1, 0, 2)
-    )
-    readings = true + errors + noise * deviation(true)
+    noise = stream(scenario.seed, *path, "noise").standard_normal((samples, nodes, 5))
+    readings = true + errors + noise.transpose(1, 0, 2) * deviation(true)
     carried: Float64 = readings[:, every - 1 :: every].copy()
     carried[..., MOTION] = readings[..., MOTION].reshape(nodes, -1, every).max(axis=2)
     return carried
@@ -77,14 +66,9 @@ def deviation(readings: Float64) -> Float64:
 
 def quantise(readings: Float64) -> Float64:
     """Readings (…, 5) clipped to each sensor's range and rounded to its step, exactly as a frame
-    carries them.
-
-    Source: not in the paper
-    """
-    rounded: Float64 = np.clip(
-        np.round(readings * STEPS_PER_UNIT) / STEPS_PER_UNIT, RANGES[:, 0], RANGES[:, 1]
-    )
-    return rounded
+    carries them."""
+    rounded: Float64 = np.round(readings * STEPS_PER_UNIT) / STEPS_PER_UNIT
+    return np.asarray(np.clip(rounded, RANGES[:, 0], RANGES[:, 1]))
 
 
 def _detections(scenario: Scenario, expected: Float64, uniform: Float64) -> Float64:

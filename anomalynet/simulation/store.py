@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,15 +19,10 @@ from anomalynet.simulation.load import load_scenario
 from anomalynet.simulation.records import CellResult
 from anomalynet.simulation.scenario import SENSORS, Scenario
 
-FORMAT = 1
-"""Grows when a file of the folder changes its meaning."""
+FORMAT = 1  # grows when a file of the folder changes its meaning
 
-MANIFEST, SCENARIO, INCIDENTS_FILE, NODES_FILE = (
-    "manifest.json",
-    "scenario.yaml",
-    "incidents.parquet",
-    "nodes.parquet",
-)
+MANIFEST, SCENARIO = "manifest.json", "scenario.yaml"
+INCIDENTS_FILE, NODES_FILE = "incidents.parquet", "nodes.parquet"
 
 _TIME = pl.Datetime("us")
 
@@ -82,23 +77,16 @@ UNITS = {
     "rssi": "dBm",
     "snr": "dB",
     "link": "dBm",
-    "x": "m",
-    "y": "m",
-    "distance": "m",
-    "gateway_x": "m",
-    "gateway_y": "m",
     "clock_error": "ppm",
-    "battery_start": "share",
-    "battery_end": "share",
+    "lqi": "0 to 255",
+    **dict.fromkeys(("x", "y", "distance", "gateway_x", "gateway_y"), "m"),
+    **dict.fromkeys(("battery_start", "battery_end"), "share"),
+    **dict.fromkeys(("arrival", "start", "end"), "UTC"),
     "magnitude": "typical effects of the type",
-    "arrival": "UTC",
     "sent": "UTC by the node's clock",
-    "start": "UTC",
-    "end": "UTC",
     "time": "UTC, beginning of the slot",
     "sequence_gap": "frames",
     "inter_arrival": "s",
-    "lqi": "0 to 255",
     "severity": "1 to 4",
     "label": "1 attack, 0 anything else",
 }
@@ -109,11 +97,7 @@ class Manifest:
     """What a finished world is, written last.
 
     Attributes:
-        format: `FORMAT`.
         versions: program → version that made it; `code` is a hash of the simulator's sources.
-        scenario: the resolved parameters.
-        units: column → unit.
-        counts: of the whole world.
         files: path in the folder → sha256 (hexadecimal), bytes, rows (null for the scenario).
     """
 
@@ -127,17 +111,8 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A world as it stands in its folder.
-
-    Attributes:
-        folder: where.
-        manifest: counts, units, hashes.
-        scenario: its parameters.
-        frames: gateway logs of all cells, lazily, columns `FRAMES`.
-        telemetry: canonical telemetry of all cells, lazily; None where the world was made without.
-        nodes: columns `NODES`, by number.
-        incidents: columns `INCIDENTS`, by id.
-    """
+    """A world in its folder: gateway logs of all cells (lazily, columns `FRAMES`), canonical
+    telemetry (None where the world was made without), `NODES` by number, `INCIDENTS` by id."""
 
     folder: Path
     manifest: Manifest
@@ -192,10 +167,7 @@ def incidents_table(result: CellResult, start: str) -> pl.DataFrame:
 
 
 def write_parquet(folder: Path, name: str, table: pl.DataFrame) -> dict[str, Any]:
-    """Write a table atomically; the same rows give the same bytes.
-
-    Returns: as `facts_of`.
-    """
+    """Write a table atomically, the same rows as the same bytes; return its `facts_of`."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
@@ -228,11 +200,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a finished world; no other file is looked at.
-
-    Raises:
-        DataError: there is none, it cannot be read, or another version wrote it.
-    """
+    """The manifest of a finished world; no other file is looked at. Raises DataError: there is
+    none, it cannot be read, or another version wrote it."""
     path = folder / MANIFEST
     again = "simulate the world again into an empty folder, or restore the file"
     try:
@@ -259,15 +228,12 @@ def read_manifest(folder: Path) -> Manifest:
         )
     try:
         manifest = Manifest(**raw)
-        sound = (
-            all({"sha256", "bytes", "rows"} <= facts.keys() for facts in manifest.files.values())
-            and NODES_FILE in manifest.files
-        )
+        keys = [facts.keys() for facts in manifest.files.values()]
+        if NODES_FILE in manifest.files and all({"sha256", "bytes", "rows"} <= one for one in keys):
+            return manifest
     except (TypeError, AttributeError):
-        sound = False
-    if not sound:
-        raise DataError(f"{path}: damaged: keys are missing or of the wrong type", again)
-    return manifest
+        pass
+    raise DataError(f"{path}: damaged: keys are missing or of the wrong type", again)
 
 
 def read_world(folder: Path, *, verify: bool = True) -> World:
@@ -276,22 +242,21 @@ def read_world(folder: Path, *, verify: bool = True) -> World:
     Args:
         verify: compare every file with its SHA-256 in the manifest; otherwise only its size.
 
-    Raises:
-        DataError: no finished world, or the first file that is missing, edited or damaged.
+    Raises DataError: no finished world, or the first file that is missing, edited or damaged.
     """
     manifest = read_manifest(folder)
     for name, facts in manifest.files.items():
         _check(folder / name, facts, verify)
-    tables = {
-        table: [folder / name for name in manifest.files if name.startswith(f"{table}/")]
+    frames, telemetry = (
+        [folder / name for name in manifest.files if name.startswith(f"{table}/")]
         for table in ("frames", "telemetry")
-    }
+    )
     return World(
         folder,
         manifest,
         load_scenario(str(folder / SCENARIO)),
-        pl.scan_parquet(tables["frames"]),
-        pl.scan_parquet(tables["telemetry"]) if tables["telemetry"] else None,
+        pl.scan_parquet(frames),
+        pl.scan_parquet(telemetry) if telemetry else None,
         pl.read_parquet(folder / NODES_FILE),
         pl.read_parquet(folder / INCIDENTS_FILE),
     )
@@ -312,22 +277,18 @@ def _check(path: Path, facts: Mapping[str, Any], verify: bool) -> None:
         )
 
 
-def write_csv(
-    folder: Path, nodes: pl.DataFrame, incidents: pl.DataFrame, telemetry: Sequence[Path]
-) -> None:
-    """Copies as CSV in `folder/csv`: nodes, incidents (their nodes separated by spaces), frames
-    (bytes as hexadecimal), telemetry.
-
-    They are for other programs to read; nothing here reads them and the manifest does not list
-    them.
-    """
-    target = folder / "csv"
+def write_csv(world: World) -> None:
+    """Copies as CSV in the world's folder `csv`: nodes, incidents (their nodes separated by
+    spaces), frames (bytes as hexadecimal), telemetry. The manifest does not list them."""
+    target = world.folder / "csv"
     target.mkdir(exist_ok=True)
-    nodes.write_csv(target / "nodes.csv")
-    incidents.with_columns(pl.col("nodes").list.join(" ")).write_csv(target / "incidents.csv")
-    for path in telemetry:
-        pl.scan_parquet(path).sink_csv(target / f"telemetry-{path.stem}.csv")
-    for path in sorted((folder / "frames").glob("*.parquet")):
-        pl.scan_parquet(path).with_columns(pl.col("frame").bin.encode("hex")).sink_csv(
-            target / f"frames-{path.stem}.csv"
-        )
+    world.nodes.write_csv(target / "nodes.csv")
+    joined = world.incidents.with_columns(pl.col("nodes").list.join(" "))
+    joined.write_csv(target / "incidents.csv")
+    for name in world.manifest.files:
+        table, _, cell = name.partition("/")
+        if cell:
+            rows = pl.scan_parquet(world.folder / name)
+            if table == "frames":
+                rows = rows.with_columns(pl.col("frame").bin.encode("hex"))
+            rows.sink_csv(target / f"{table}-{Path(cell).stem}.csv")

@@ -1,4 +1,5 @@
-"""What is true at the nodes before any sensor measures it."""
+"""What is true at the nodes before any sensor measures it, with the process events that they feel:
+a fire, a leak, a fall, a crowd."""
 
 from __future__ import annotations
 
@@ -7,18 +8,75 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from anomalynet.simulation.events import BURST, EFFECTS, Effect, envelope, felt
-from anomalynet.simulation.microclimate import climate_at, energy, level, light_at, sound_at
-from anomalynet.simulation.people import machines, occupancy
-from anomalynet.simulation.records import Cell, Float64, Incident
+from anomalynet.simulation.microclimate import (
+    climate_at,
+    energy,
+    level,
+    light_at,
+    machines,
+    occupancy,
+    sound_at,
+)
+from anomalynet.simulation.placement import distances
+from anomalynet.simulation.records import Cell, Float64, Incident, stream
 from anomalynet.simulation.scenario import Scenario, slots
-from anomalynet.simulation.streams import stream
 from anomalynet.simulation.weather import weather
 
-DETECTIONS = 2.0
-"""Motions a minute that one person causes, as a sensor in the room sees them."""
-FALSE_DETECTIONS = 0.02
-"""Motions a minute without anybody: leaves, warm air."""
+DISTANCE = 10.0  # metres from an event at which half of its effect is felt
+ONSET = 240.0  # seconds that an event needs to reach its strength; never more than a third of it
+RECOVERY = 300.0  # time constant in seconds with which warmth and vapour vanish after it
+BURST = 60.0  # seconds of noise and motion that a fall takes
+DETECTIONS = 2.0  # motions a minute that one person causes, as a sensor in the room sees them
+FALSE_DETECTIONS = 0.02  # motions a minute without anybody: leaves, warm air
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an event of magnitude 1 does where it happens, at its full strength.
+
+    Attributes:
+        temperature, vapour, light: K, hPa, lx.
+        sound: energy, as a multiple of the background's.
+        motion: motions a minute.
+        people: how many come.
+        lamps: whether lamps that are off come on, to a share that grows with the magnitude.
+        burst: multiple of sound and motion during the first `BURST` seconds; afterwards they cease
+            and the place is still.
+    """
+
+    temperature: float = 0.0
+    vapour: float = 0.0
+    light: float = 0.0
+    sound: float = 0.0
+    motion: float = 0.0
+    people: float = 0.0
+    lamps: bool = False
+    burst: float = 0.0
+
+
+EFFECTS = {
+    "fire": Effect(temperature=1.5, vapour=0.1, light=20.0, sound=5.0),
+    "leak": Effect(temperature=-0.25, vapour=0.5, sound=1.0),
+    "fall": Effect(sound=4.0, motion=0.4, burst=10.0),
+    "crowd": Effect(temperature=0.15, vapour=0.1, people=2.0, lamps=True),
+}
+"""Effect of each variant per unit of magnitude: about the ordinary short-term variation of what it
+changes most."""
+
+
+def felt(cell: Cell, incident: Incident) -> Float64:
+    """Share of an event's effect that its nodes feel, float64 (touched node,): 1 where it is, a
+    half at `DISTANCE`."""
+    nodes = cell.positions[list(incident.nodes)]
+    return 1 / (1 + (distances(nodes, np.array([incident.position]))[:, 0] / DISTANCE) ** 2)
+
+
+def envelope(times: Float64, start: float, end: float) -> tuple[Float64, Float64]:
+    """Strength of an event, 0 … 1, float64 (sample,) each: of what ends with it, and of what fades
+    after it."""
+    onset = min(ONSET, (end - start) / 3)
+    rise = 0.5 - 0.5 * np.cos(np.pi * np.clip((times - start) / onset, 0.0, 1.0))
+    return rise * (times < end), rise * np.exp(-np.maximum(times - end, 0.0) / RECOVERY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +84,9 @@ class Surroundings:
     """True physical quantities, float64 (node, sample) each.
 
     Attributes:
-        times: float64 (sample,), seconds: the middle of each sampling period.
-        temperature: of the air about the sensor, °C.
-        vapour: partial pressure of water vapour, hPa.
-        light: illuminance, lx.
-        sound: equivalent sound level over the sampling period, dB.
+        times: float64 (sample,), seconds: the beginning of each sampling period.
+        temperature, vapour: of the air about the sensor, °C and hPa.
+        light, sound: lx, and dB over the sampling period.
         motion: expected motions in the sampling period.
     """
 
@@ -58,28 +114,16 @@ def surroundings(scenario: Scenario, cell: Cell) -> Surroundings:
     Source: §3.1.1 names the five modalities; the models are not in the paper
     """
     times = sample_times(scenario)
-    air, people, running = (
-        weather(scenario, times),
-        occupancy(scenario, cell, times),
-        machines(scenario, cell, times),
-    )
-    exposure = (
-        stream(scenario.seed, "cell", cell.number, "exposure")
-        .normal(size=(len(cell.names), 5))
-        .T[:, :, None]
-    )
+    air, people = weather(scenario, times), occupancy(scenario, cell, times)
+    running = machines(scenario, cell, times)
+    rng = stream(scenario.seed, "cell", cell.number, "exposure")
+    exposure = rng.normal(size=(len(cell.names), 5)).T[:, :, None]
     temperature, vapour = climate_at(scenario, cell, times, air, people, running, exposure[0])
-    own = people[cell.rooms]
-    return Surroundings(
-        times=times,
-        temperature=temperature,
-        vapour=vapour,
-        light=light_at(scenario, cell, times, air, people, exposure[1:3]),
-        sound=sound_at(scenario, cell, times, air, people, running) + exposure[3],
-        motion=(own * DETECTIONS * np.exp(0.3 * exposure[4]) + FALSE_DETECTIONS)
-        * scenario.sampling.period
-        / 60,
-    )
+    light = light_at(scenario, cell, times, air, people, exposure[1:3])
+    sound = sound_at(scenario, cell, times, air, people, running) + exposure[3]
+    rate = people[cell.rooms] * DETECTIONS * np.exp(0.3 * exposure[4]) + FALSE_DETECTIONS
+    motion = rate * scenario.sampling.period / 60
+    return Surroundings(times, temperature, vapour, light, sound, motion)
 
 
 def with_events(
@@ -96,15 +140,13 @@ def with_events(
 
     Source: §3.1.6 names environmental causes; the model is not in the paper
     """
-    changed = {
-        name: getattr(surroundings, name).copy()
-        for name in ("temperature", "vapour", "light", "sound", "motion")
-    }
-    felt_by_all = replace(surroundings, **changed)
+    quantities = ("temperature", "vapour", "light", "sound", "motion")
+    copies = {name: getattr(surroundings, name).copy() for name in quantities}
+    changed = replace(surroundings, **copies)
     for incident in incidents:
         if incident.type == "process_event":
-            _apply(scenario, cell, felt_by_all, incident, EFFECTS[incident.variant])
-    return felt_by_all
+            _apply(scenario, cell, changed, incident, EFFECTS[incident.variant])
+    return changed
 
 
 def _apply(
@@ -126,17 +168,10 @@ def _apply(
         minutes = min(minutes, BURST / 60)
     changed.motion[part] += size * (effect.motion + DETECTIONS * effect.people) * strength * minutes
     climate = scenario.climate
-    added = (
-        size
-        * strength
-        * (
-            effect.sound * energy(climate.background_sound)
-            + effect.people * energy(climate.person_sound)
-        )
-    )
-    changed.sound[part] = np.where(
-        added > 0, level(energy(changed.sound[part]) + added), changed.sound[part]
-    )
+    noise = effect.sound * energy(climate.background_sound)
+    added = size * strength * (noise + effect.people * energy(climate.person_sound))
+    before = changed.sound[part]
+    changed.sound[part] = np.where(added > 0, level(energy(before) + added), before)
     if effect.lamps:
         missing = np.maximum(climate.lamps - changed.light[part], 0.0)
         changed.light[part] += missing * strength * np.minimum(size / 2, 1.0)

@@ -8,24 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomalynet.simulation.records import Cell, Float64, Incident, covered
+from anomalynet.simulation.records import Float64, Incident, covered, stream
 from anomalynet.simulation.scenario import Scenario
 from anomalynet.simulation.sensors import HUMIDITY, LIGHT, SOUND, TEMPERATURE
-from anomalynet.simulation.streams import stream
 
 ALWAYS_VARIED = (TEMPERATURE, HUMIDITY, SOUND)
 """One of these is touched at least: light and motion can rest at 0, where many effects would
 vanish."""
-GAIN = 0.25
-"""Logarithm of the gain of magnitude 1."""
-SPIKES = 0.1
-"""Share of the slots of an incident in which a spike falls."""
-BELIEVABLE = 4.0
-"""Largest magnitude of injected data: 2 K, 8 %, 12 dB off the truth."""
+GAIN = 0.25  # logarithm of the gain of magnitude 1
+SPIKES = 0.1  # share of the slots of an incident in which a spike falls
+BELIEVABLE = 4.0  # largest magnitude of injected data: 2 K, 8 %, 12 dB off the truth
 GENTLE = 0.1
 """Share of its duration in which an injected offset sets in, and in which it is taken back."""
-
-
 TYPICAL = np.array([0.5, 2.0, 2.0, 400.0, 3.0])
 """The effect of magnitude 1 on each sensor: K, %, motions, lx, dB: about what a reading ordinarily
 varies within minutes. The noise of one reading is a tenth to a fifth of it. Light is that of a
@@ -34,10 +28,7 @@ place with 20 000 lx at noon; see `typical`."""
 
 def typical(scenario: Scenario) -> Float64:
     """The effect of magnitude 1 on each sensor in a scenario, float64 (5,): of light, 2 % of noon's
-    daylight and 10 % of the lamps.
-
-    Source: not in the paper
-    """
+    daylight and 10 % of the lamps."""
     climate = scenario.climate
     result = TYPICAL.copy()
     result[LIGHT] *= (climate.daylight + 5 * climate.lamps) / 20_000
@@ -50,8 +41,7 @@ class Target:
 
     Attributes:
         values: float64 (node, slot), within the incident only.
-        step: the signed effect in the sensor's unit: strength × typical.
-        strength: the signed magnitude.
+        step: the signed effect in the sensor's unit: strength (the signed magnitude) × typical.
         mean: float64 (node, 1), of the node's readings over the whole simulated time.
         progress: float64 (slot,), 0 at the first slot to 1 at the last.
         draws: float64 (slot, 3), uniform in [0, 1).
@@ -80,10 +70,13 @@ def _spike(target: Target) -> Float64:
 
 def _clipping(target: Target) -> Float64:
     limit = target.values.mean(axis=1, keepdims=True) - 0.5 * target.step
-    clipped: Float64 = (
-        np.minimum(target.values, limit) if target.step > 0 else np.maximum(target.values, limit)
-    )
-    return clipped
+    cut: Float64 = (np.minimum if target.step > 0 else np.maximum)(target.values, limit)
+    return cut
+
+
+def _gentle_bias(target: Target) -> Float64:
+    share = np.minimum(np.minimum(target.progress, 1 - target.progress) / GENTLE, 1.0)
+    return target.values + target.step * share
 
 
 FAULTS: dict[str, Callable[[Target], Float64]] = {
@@ -101,24 +94,13 @@ it. A gain of magnitude 1 stretches or squeezes deviations from the node's mean 
 sensor repeats its first reading, whatever the magnitude."""
 
 INJECTIONS: dict[str, Callable[[Target], Float64]] = {
-    "bias": lambda target: target.values + target.step * _gently(target.progress),
-    "ramp": lambda target: target.values + 2 * target.step * target.progress,
+    "bias": _gentle_bias,
+    "ramp": FAULTS["drift"],
     "scale": _gain,
-    "coordinated": lambda target: target.values + target.step * _gently(target.progress),
+    "coordinated": _gentle_bias,
 }
 """False data injection: an offset that sets in gently, a ramp with it as its mean, a gain;
 `coordinated` is one offset on all nodes."""
-
-
-def _gently(progress: Float64) -> Float64:
-    share: Float64 = np.minimum(np.minimum(progress, 1 - progress) / GENTLE, 1.0)
-    return share
-
-
-def believable(magnitude: float) -> float:
-    """The magnitude that an attacker who wants to be believed turns a magnitude into: nearly the
-    same below 1, never above `BELIEVABLE`."""
-    return BELIEVABLE * math.tanh(magnitude / BELIEVABLE)
 
 
 def touched(scenario: Scenario, incident: Incident) -> dict[int, float]:
@@ -130,15 +112,11 @@ def touched(scenario: Scenario, incident: Incident) -> dict[int, float]:
     first = int(rng.choice(ALWAYS_VARIED))
     others = [sensor for sensor in rng.permutation(5).tolist() if sensor != first]
     signs = rng.choice([-1.0, 1.0], 5)
-    return {
-        sensor: float(signs[sensor])
-        for sensor in sorted([first, *others[: int(rng.integers(0, 5))]])
-    }
+    found = sorted([first, *others[: int(rng.integers(0, 5))]])
+    return {sensor: float(signs[sensor]) for sensor in found}
 
 
-def distort(
-    scenario: Scenario, cell: Cell, readings: Float64, incidents: Sequence[Incident]
-) -> Float64:
+def distort(scenario: Scenario, readings: Float64, incidents: Sequence[Incident]) -> Float64:
     """Readings as faulty sensors and attackers on the nodes make them; incidents of other types
     change nothing.
 
@@ -146,9 +124,7 @@ def distort(
         readings: float64 (node, slot, 5), as measured.
         incidents: no node has two at once.
 
-    Returns: a new array (node, slot, 5), equal bit for bit outside the incidents' nodes and slots.
-    Not yet quantised: a value beyond the
-        sensor's range comes back to it there.
+    Returns: a new array, equal bit for bit outside the incidents' nodes and slots, not quantised.
 
     Source: §3.1.6 (causes); the models are not in the paper
     """
@@ -161,7 +137,9 @@ def distort(
         if effect is None or count == 0:
             continue
         nodes = list(incident.nodes)
-        size = believable(incident.magnitude) if injected else incident.magnitude
+        # An attacker wants to be believed: nearly the magnitude below 1, never above `BELIEVABLE`.
+        believed = BELIEVABLE * math.tanh(incident.magnitude / BELIEVABLE)
+        size = believed if injected else incident.magnitude
         for sensor, sign in touched(scenario, incident).items():
             rng = stream(scenario.seed, "incident", incident.number, "values", sensor)
             whole, strength = readings[nodes, :, sensor], sign * size

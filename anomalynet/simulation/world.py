@@ -19,26 +19,11 @@ from anomalynet.config.identity import flatten_tree
 from anomalynet.errors import ConfigError, RunError, UsageError
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import write_text
+from anomalynet.simulation import store
 from anomalynet.simulation.load import as_yaml, canonical, load_scenario
-from anomalynet.simulation.part import CODE, PARTS, Part, Refine, make_part, read_part
+from anomalynet.simulation.parts import CODE, PARTS, Part, Refine, make_part, make_parts, read_part
 from anomalynet.simulation.placement import cells, coverage
-from anomalynet.simulation.pool import make_parts
 from anomalynet.simulation.scenario import Scenario, seconds, slots
-from anomalynet.simulation.store import (
-    FORMAT,
-    INCIDENTS_FILE,
-    MANIFEST,
-    NODES_FILE,
-    SCENARIO,
-    UNITS,
-    Manifest,
-    facts_of,
-    partition,
-    read_world,
-    write_csv,
-    write_manifest,
-    write_parquet,
-)
 
 LOCK = ".lock"
 
@@ -51,7 +36,7 @@ def simulate(
     csv: bool = False,
     progress: Callable[[float], None] | None = None,
     refine: Refine | None = None,
-) -> Manifest:
+) -> store.Manifest:
     """Simulate every cell of a scenario into a folder; see `store` for its files.
 
     The same scenario gives the same bytes, whatever the number of workers. A simulation that was
@@ -73,17 +58,12 @@ def simulate(
     claim(scenario, folder)
     try:
         with FileLock(folder / LOCK, timeout=0):
-            if not (folder / MANIFEST).is_file():
-                parts = _all_parts(scenario, folder, workers, refine, progress or _nobody)
+            if not (folder / store.MANIFEST).is_file():
+                parts = _all_parts(scenario, folder, workers, refine, progress)
                 _finish(scenario, folder, parts)
-            world = read_world(folder)
+            world = store.read_world(folder)
             if csv:
-                write_csv(
-                    folder,
-                    world.nodes,
-                    world.incidents,
-                    [folder / name for name in world.manifest.files if "telemetry/" in name],
-                )
+                store.write_csv(world)
             shutil.rmtree(folder / PARTS, ignore_errors=True)
     except Timeout:
         raise UsageError(
@@ -98,20 +78,20 @@ def claim(scenario: Scenario, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         strangers = [
-            path for path in folder.iterdir() if path.name not in (LOCK, f".{SCENARIO}.tmp")
+            path for path in folder.iterdir() if path.name not in (LOCK, f".{store.SCENARIO}.tmp")
         ]
         if not strangers:
-            write_text(folder / SCENARIO, as_yaml(scenario))
+            write_text(folder / store.SCENARIO, as_yaml(scenario))
             return
     except OSError as error:
         raise UsageError(
             f"{folder}: cannot be written to: {error.strerror}", "--out names a new or empty folder"
         ) from None
     elsewhere = "nothing was changed; --out names a new or empty folder"
-    if not (folder / SCENARIO).is_file():
+    if not (folder / store.SCENARIO).is_file():
         raise UsageError(f"{folder} holds {strangers[0].name} and no simulated world", elsewhere)
     try:
-        present = load_scenario(str(folder / SCENARIO))
+        present = load_scenario(str(folder / store.SCENARIO))
     except ConfigError as error:
         raise UsageError(
             f"{folder} holds a world whose scenario cannot be read: {error.message}", elsewhere
@@ -127,16 +107,12 @@ def claim(scenario: Scenario, folder: Path) -> None:
         raise UsageError(f"{folder} holds another world: {'; '.join(changed[:3])}{more}", elsewhere)
 
 
-def _nobody(seconds: float) -> None:
-    """No one listens."""
-
-
 def _all_parts(
     scenario: Scenario,
     folder: Path,
     workers: int,
     refine: Refine | None,
-    progress: Callable[[float], None],
+    progress: Callable[[float], None] | None,
 ) -> list[Part]:
     """Every cell's part, in the order of cells; those that are not there are simulated."""
     count, duration = cells(scenario), seconds(scenario.duration)
@@ -144,25 +120,26 @@ def _all_parts(
     pending = [number for number, part in done.items() if part is None]
     at = {number: 0.0 if part is None else duration for number, part in done.items()}
 
-    def told(number: int, reached: float) -> None:
-        at[number] = min(reached, duration)
-        progress(sum(at.values()))
+    def reached(number: int, moment: float) -> None:
+        at[number] = min(moment, duration)
+        if progress is not None:
+            progress(sum(at.values()))
 
-    progress(sum(at.values()))
+    reached(0, at[0])
     if workers > 1 and len(pending) > 1:
-        make_parts(folder, pending, workers, refine, told)
+        make_parts(folder, scenario, pending, workers, refine, reached)
     else:
         for number in pending:
-            make_part(folder, scenario, number, refine, partial(told, number))
-            told(number, duration)
-    parts = [done[number] or read_part(folder, number, refine) for number in range(count)]
-    found = [part for part in parts if part is not None]
-    if len(found) < count:
+            make_part(folder, scenario, number, refine, partial(reached, number))
+            reached(number, duration)
+    found = [part or read_part(folder, number, refine) for number, part in done.items()]
+    parts = [part for part in found if part is not None]
+    if len(parts) < count:
         raise RunError(
             f"{folder}: the program or a file changed while it was simulated",
             "the same command simulates those cells again",
         )
-    return found
+    return parts
 
 
 def _finish(scenario: Scenario, folder: Path, parts: Sequence[Part]) -> None:
@@ -171,39 +148,36 @@ def _finish(scenario: Scenario, folder: Path, parts: Sequence[Part]) -> None:
     incidents = pl.concat([part.incidents for part in parts]).sort("id")
     files = {name: facts for part in parts for name, facts in part.files.items()}
     files |= {
-        NODES_FILE: write_parquet(folder, NODES_FILE, nodes),
-        INCIDENTS_FILE: write_parquet(folder, INCIDENTS_FILE, incidents),
-        SCENARIO: facts_of(folder / SCENARIO),
+        store.NODES_FILE: store.write_parquet(folder, store.NODES_FILE, nodes),
+        store.INCIDENTS_FILE: store.write_parquet(folder, store.INCIDENTS_FILE, incidents),
+        store.SCENARIO: store.facts_of(folder / store.SCENARIO),
     }
     radio: Counter[str] = Counter()
     for part in parts:
         radio.update(part.counts)
-    expected, sent, received = (int(nodes[name].sum()) for name in ("expected", "sent", "received"))
+    totals = {name: int(nodes[name].sum()) for name in ("expected", "sent", "received")}
+    causes = Counter(incidents["cause"])
     counts = {
         "nodes": nodes.height,
         "cells": len(parts),
         "slots": slots(scenario),
-        "frames": sum(files[partition("frames", number)]["rows"] for number in range(len(parts))),
-        "expected": expected,
-        "sent": sent,
-        "received": received,
-        "delivered": received / expected,
+        "frames": sum(
+            files[store.partition("frames", number)]["rows"] for number in range(len(parts))
+        ),
+        **totals,
+        "delivered": totals["received"] / totals["expected"],
         "incidents": incidents.height,
-        **{
-            f"incidents, {cause}": int((incidents["cause"] == cause).sum())
-            for cause in ("attack", "fault", "environment")
-        },
+        **{f"incidents, {cause}": causes[cause] for cause in ("attack", "fault", "environment")},
         **coverage(scenario),
         **{f"radio: {name}": count for name, count in sorted(radio.items())},
     }
-    programs = {name: version(name) for name in ("numpy", "polars", "simpy")}
     versions = {
         "anomalynet": __version__,
         "code": code_hash(CODE),
         "python": platform.python_version(),
-        **programs,
+        **{name: version(name) for name in ("numpy", "polars", "simpy")},
     }
-    manifest = Manifest(
-        FORMAT, versions, asdict(scenario), UNITS, counts, dict(sorted(files.items()))
+    known = dict(sorted(files.items()))
+    store.write_manifest(
+        folder, store.Manifest(store.FORMAT, versions, asdict(scenario), store.UNITS, counts, known)
     )
-    write_manifest(folder, manifest)

@@ -11,7 +11,7 @@ from anomalynet.config import locate
 from anomalynet.config.check import value_of
 from anomalynet.config.load import Loaded, load
 from anomalynet.config.show import scalar
-from anomalynet.data.worlds import world_of
+from anomalynet.data.sources.simulated import world_of
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.sweep.axes import levels
 from anomalynet.sweep.file import Sweep

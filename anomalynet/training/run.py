@@ -18,8 +18,8 @@ from anomalynet.config.schema import Config
 from anomalynet.config.show import as_yaml
 from anomalynet.data import sources
 from anomalynet.data.module import TelemetryDataModule
+from anomalynet.data.sources.simulated import world_of
 from anomalynet.data.telemetry import Incident
-from anomalynet.data.worlds import world_of
 from anomalynet.models import model_type
 from anomalynet.models._classical import Classical
 from anomalynet.models._detector import Detector

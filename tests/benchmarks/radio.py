@@ -8,12 +8,11 @@ import time
 
 import numpy as np
 
-from anomalynet.simulation.crc import fcs
+from anomalynet.simulation.frames import fcs
 from anomalynet.simulation.propagation import path_loss
 from anomalynet.simulation.radio import draws_needed, on_air
-from anomalynet.simulation.records import Station
+from anomalynet.simulation.records import Station, stream
 from anomalynet.simulation.scenario import RadioConfig
-from anomalynet.simulation.streams import stream
 
 
 def main(nodes: int = 50, hours: float = 24.0, period: float = 30.0) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from anomalynet.cli.main import main
+from anomalynet.config.load import load_data_config
 from anomalynet.config.schema import DataConfig, SplitConfig
 from anomalynet.data import audit as module
 from anomalynet.data import sources
@@ -70,11 +71,9 @@ def test_planted_leaks_and_nothing_else(monkeypatch: pytest.MonkeyPatch, tmp_pat
     use(monkeypatch, tmp_path, recordings)
     found = audit(CONFIG, 0)
     assert verdicts(found) == {"time step", "b"}
-    assert (
-        auroc(found, "b") == 1
-        and auroc(found, "all channels") == 1
-        and 0.4 < auroc(found, "a") < 0.6
-    )
+    assert auroc(found, "b") == 1
+    assert auroc(found, "all channels") == 1
+    assert 0.4 < auroc(found, "a") < 0.6
     assert found.steps == 6 * 117 and found.split == "group" and found.refused is None
     assert json.loads(json.dumps(found.to_dict()))["probes"][0]["probe"] == "row position"
 
@@ -104,11 +103,9 @@ def test_classes_at_different_times_are_refused_and_interleaved(
         period=None,
     )
     found = audit(CONFIG, 0)
-    assert (
-        found.refused is not None
-        and "one class" in found.refused
-        and found.split == "blocked (interleaved ×20)"
-    )
+    assert found.refused is not None
+    assert "one class" in found.refused
+    assert found.split == "blocked (interleaved ×20)"
     assert [(day.normal, day.attack) for day in found.days] == [(400, 0), (0, 500)]
     assert auroc(found, "time step") > 0.95
 
@@ -148,13 +145,28 @@ def test_ton_iot_by_time_step(
     ]
     assert main(["audit", "ton_iot", *options]) == 0
     printed, told = capsys.readouterr()
-    assert (
-        "a chronological split is refused" in printed
-        and "days with both classes: none of 8" in printed
-    )
+    assert "a chronological split is refused" in printed
+    assert "days with both classes: none of 8" in printed
     assert "blocked (interleaved ×20)" in printed and "fold 5/5" in told
     rows = {line.split("\t")[0]: line.split("\t") for line in printed.splitlines()}
-    assert (
-        0.98 < float(rows["time step"][2]) < 1 and rows["time step"][-1] == "gives the label away"
-    )
+    assert 0.98 < float(rows["time step"][2]) < 1
+    assert rows["time step"][-1] == "gives the label away"
     assert float(rows["fridge_temperature"][2]) < 0.55
+
+
+@pytest.mark.parametrize("world", [0, 1, 2])
+def test_no_trivial_probe_ranks_the_default_data_above_070(world: int) -> None:
+    found = audit(load_data_config("smart_city", [f"data.world={world}"]))
+    trivial = {probe.probe: probe.auroc for probe in found.probes if probe.sees != "everything"}
+    assert {
+        "row position",
+        "timestamp",
+        "time step",
+        "missingness",
+        "temperature",
+        "rssi",
+        "sequence_gap",
+        "inter_arrival",
+    } <= set(trivial)
+    assert {name: auroc for name, auroc in trivial.items() if auroc is None or auroc > 0.70} == {}
+    assert found.prevalence > 0.05

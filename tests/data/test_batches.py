@@ -86,10 +86,8 @@ def test_batches_equal_naive_slicing_whatever_the_chunk(monkeypatch: pytest.Monk
     for batch in whole:
         for x, target in zip(batch.x.numpy(), batch.target.tolist(), strict=True):
             first = int(x[0, 0])
-            assert (
-                np.array_equal(x, ROWS.values[first : first + 5])
-                and target == ROWS.labels[first + 4]
-            )
+            assert np.array_equal(x, ROWS.values[first : first + 5])
+            assert target == ROWS.labels[first + 4]
     monkeypatch.setattr(batches, "CHUNK_BYTES", 4 * 5 * 3 * 16)
     pieces = list(TrainBatches(WINDOWS, 16, 1, lambda: 2))
     assert all(torch.equal(one.x, other.x) for one, other in zip(whole, pieces, strict=True))
@@ -106,8 +104,6 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
 def test_ordered_batches_are_all_windows_in_row_order() -> None:
     found = list(OrderedBatches(WINDOWS, 10))
     assert first_rows(found) == WINDOWS.starts().tolist()
-    assert (
-        len(found) == len(OrderedBatches(WINDOWS, 10))
-        and found[0].x.dtype == torch.float32
-        and found[0].target.dtype == torch.int64
-    )
+    assert len(found) == len(OrderedBatches(WINDOWS, 10))
+    assert found[0].x.dtype == torch.float32
+    assert found[0].target.dtype == torch.int64

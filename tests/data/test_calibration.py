@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from anomalynet.config.schema import DataConfig
-from anomalynet.data import arrayfile
+from anomalynet.data import prepared as arrayfile
 from anomalynet.errors import DataError
 from tests.data.build import Recording, prepared
 
@@ -35,9 +35,8 @@ def test_by_hand() -> None:
         [5, 0.5, 0],
     ]
     assert np.allclose(found.values, expected, atol=1e-6)
-    assert np.allclose(found.calibration_mean, [[2, 5]]) and np.allclose(
-        found.calibration_scale, [[deviation, 1]]
-    )
+    assert np.allclose(found.calibration_mean, [[2, 5]])
+    assert np.allclose(found.calibration_scale, [[deviation, 1]])
     # The third reading stands in row 3, behind a step laid into a gap; what follows is usable.
     assert [(segment.start, segment.stop) for segment in found.segments] == [(4, 6)]
 
@@ -45,9 +44,8 @@ def test_by_hand() -> None:
 def test_constant_and_silent_sensors_stay_finite() -> None:
     one = Recording("s", range(5), [[200.0] * 3 + [200.0, 201.0], [None] * 3 + [7.0, 8.0]], [0] * 5)
     found = prepared([one], THREE)
-    assert np.allclose(found.calibration_scale[0, 0], 200e-6) and np.isinf(
-        found.calibration_scale[0, 1]
-    )
+    assert np.allclose(found.calibration_scale[0, 0], 200e-6)
+    assert np.isinf(found.calibration_scale[0, 1])
     assert found.values[3:].tolist() == [[0, 0, 0], [5, 0, 0]]
     assert any("1 sensors were never heard" in warning for warning in found.warnings)
 

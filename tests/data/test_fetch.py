@@ -110,10 +110,8 @@ def test_offline_names_the_url_the_folder_and_the_option(
     monkeypatch.setattr(lwsndr, "url", lambda file: f"http://127.0.0.1:9/{file}")
     with pytest.raises(DataError) as refused:
         fetch("lwsndr")
-    assert (
-        refused.value.message.startswith("http://127.0.0.1:9/")
-        and "no connection" in refused.value.message
-    )
+    assert refused.value.message.startswith("http://127.0.0.1:9/")
+    assert "no connection" in refused.value.message
     assert str(home / "lwsndr") in str(refused.value) and "data.root=FOLDER" in str(refused.value)
     assert contents(home) == {} and not (home / "lwsndr").exists()
 
@@ -143,10 +141,8 @@ def test_addresses_are_pinned_to_a_commit() -> None:
         == "https://raw.githubusercontent.com/waico/SKAB/b2c0d46c2971dcbfe71e26087b6d231998bb91c2/data/valve1/0.csv"
     )
     for file in manifest("lwsndr"):
-        assert (
-            file.removesuffix(".csv") in lwsndr.url(file)
-            and len(lwsndr.url(file).split("/")[5]) == 40
-        )
+        assert file.removesuffix(".csv") in lwsndr.url(file)
+        assert len(lwsndr.url(file).split("/")[5]) == 40
 
 
 @pytest.mark.parametrize(("name", "count"), [("skab", 35), ("lwsndr", 2)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from anomalynet.config.schema import QualityConfig
-from anomalynet.data.gateway import LINK_CHANNELS, SENSOR_CHANNELS, telemetry_of_cell
-from anomalynet.data.log import read_log
+from anomalynet.data.gateway import LINK_CHANNELS, SENSOR_CHANNELS, read_log, telemetry_of_cell
 from anomalynet.simulation.store import INCIDENTS, NODES
 from tests.data.world import BY_HAND, at, frame, frames_file, incident, node, table
 
@@ -51,17 +53,13 @@ def test_every_node_and_slot_is_a_row(tmp_path: Path) -> None:
     ]
     assert found["series"].to_list() == [NODE] * 10 + ["node-0001"] * 10
     assert found["time"].to_list() == [at(10 * slot) for slot in range(10)] * 2
-    assert (
-        found.schema["time"] == pl.Datetime("us")
-        and found.schema["label"] == pl.Int8
-        and found.schema["temperature"] == pl.Float32
-    )
+    assert found.schema["time"] == pl.Datetime("us")
+    assert found.schema["label"] == pl.Int8
+    assert found.schema["temperature"] == pl.Float32
     assert of(found, "temperature") == [20, None, 22] + [None] * 7
     assert of(found, "motion", "node-0001") == [None] * 9 + [4]
-    assert (
-        found["label"].to_list() == [0] * 20
-        and found["incident"].null_count() == 20 == found["kind"].null_count()
-    )
+    assert found["label"].to_list() == [0] * 20
+    assert found["incident"].null_count() == 20 == found["kind"].null_count()
 
 
 def test_link_channels_by_hand(tmp_path: Path) -> None:
@@ -103,11 +101,9 @@ def test_a_wrong_fcs_never_counts_and_a_wrong_crc_32_by_choice(tmp_path: Path) -
     assert of(rows(tmp_path, log), "rssi")[:3] == [-70, -70, None]
     for checksum, silent in ((True, 19), (False, 18)):
         found = counts(tmp_path, log, checksum=checksum)
-        assert (
-            found["frames"] == 5
-            and found["frames with a wrong FCS"] == 1
-            and found["frames of no node"] == 2
-        )
+        assert found["frames"] == 5
+        assert found["frames with a wrong FCS"] == 1
+        assert found["frames of no node"] == 2
         assert found["frames with a wrong CRC-32"] == 1
         assert found["slots expected"] == 20 and found["slots without a reading"] == silent
 
@@ -209,10 +205,8 @@ def test_the_incident_covers_the_middle_of_a_slot_whatever_its_cause(tmp_path: P
         INCIDENTS,
     )
     found = rows(tmp_path, [], incidents)
-    assert (
-        of(found, "incident") == [None, 7, 7] + [None] * 7
-        and of(found, "label") == [0, 1, 1] + [0] * 7
-    )
+    assert of(found, "incident") == [None, 7, 7] + [None] * 7
+    assert of(found, "label") == [0, 1, 1] + [0] * 7
     assert of(found, "incident", "node-0001") == [None, None, 8, 8, None, None, None, None, None, 9]
     assert of(found, "kind", "node-0001") == [
         None,
@@ -237,3 +231,98 @@ def test_a_scenario_starts_when_it_says(tmp_path: Path) -> None:
         ]
         == 1
     )
+
+
+NAMES = ("node-0000", "node-0001")
+Row = dict[str, float | None]
+
+
+def ahead(number: int, before: int) -> int:
+    return (number - before + 32768) % 65536 - 32768
+
+
+def reference(
+    frames: list[tuple[float, dict[str, Any]]], quality: QualityConfig
+) -> dict[tuple[str, int], Row]:
+    """What each (node, slot) holds, one frame at a time."""
+    rows: dict[tuple[str, int], Row] = {(name, slot): {} for name in NAMES for slot in range(10)}
+    for name in NAMES:
+        last: tuple[float, int] | None = None
+        newest: tuple[float, int] | None = None
+        met: dict[int, tuple[int, float]] = {}
+        place = -1
+        slots: dict[int, list[tuple[int, float]]] = {}
+        for time, one in frames:
+            if one["node"] != name or not one["fcs"] or not 0 <= time < 100:
+                continue
+            slot, sequence = int(time // 10), one["sequence"]
+            if newest is not None and newest[0] // 10 < slot:
+                last = newest
+            link = rows[name, slot]
+            link["rssi"] = one["rssi"]
+            link["sequence_gap"] = (
+                None if last is None else max(-50, min(50, ahead(sequence, last[1]) - 1))
+            )
+            link["inter_arrival"] = None if last is None else min(100.0, time - last[0])
+            newest = (time, sequence)
+            if quality.checksum and not one["checksum"]:
+                continue
+            place += 1
+            repeated = (
+                sequence in met
+                and place - met[sequence][0] <= 16
+                and time - met[sequence][1] <= 100
+            )
+            met[sequence] = (place, time)
+            if not (quality.deduplicate and repeated):
+                slots.setdefault(slot, []).append((sequence, one["temperature"]))
+        for slot, readings in slots.items():
+            chosen = readings[-1]
+            if quality.reorder:
+                near = [
+                    (ahead(sequence, chosen[0]), order)
+                    for order, (sequence, _) in enumerate(readings)
+                    if abs(ahead(sequence, chosen[0])) <= 16
+                ]
+                chosen = readings[max(near)[1]]
+            rows[name, slot]["temperature"] = chosen[1]
+    return rows
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[tuple[float, dict[str, Any]]]:
+    steps = draw(
+        st.lists(st.sampled_from([0.25, 0.5, 0.5, 1.0, 1.0, 4.0, 9.75]), min_size=20, max_size=60)
+    )
+    found: list[tuple[float, dict[str, Any]]] = []
+    time = -1.0
+    number = st.sampled_from([0, 1, 2, 16, 17, 50, 51, 300, 65534, 65535])
+    for step in steps:
+        time += step
+        facts = {
+            "fcs": draw(st.integers(0, 9)) > 0,
+            "checksum": draw(st.integers(0, 9)) > 0,
+            "temperature": float(len(found)),
+        }
+        name = draw(st.sampled_from([*NAMES, NAMES[0], NAMES[0], "node-0099", None]))
+        found.append((time, frame(name, time, draw(number), rssi=-50.0 - len(found), **facts)))
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(logs(), st.booleans(), st.booleans(), st.booleans())
+def test_equals_a_frame_by_frame_reference(
+    frames: list[tuple[float, dict[str, Any]]], checksum: bool, deduplicate: bool, reorder: bool
+) -> None:
+    quality = QualityConfig(checksum=checksum, deduplicate=deduplicate, reorder=reorder)
+    with tempfile.TemporaryDirectory() as folder:
+        path = frames_file(Path(folder) / "log.parquet", [one for _, one in frames])
+        found = telemetry_of_cell(
+            path, table([node(0), node(1)], NODES), table([], INCIDENTS), BY_HAND, quality
+        )
+    expected = reference(frames, quality)
+    for channel in ("temperature", "rssi", "sequence_gap", "inter_arrival"):
+        assert found[channel].to_list() == [
+            expected[name, slot].get(channel) for name in NAMES for slot in range(10)
+        ], channel
+    assert found["series"].to_list() == [name for name in NAMES for _ in range(10)]

@@ -150,11 +150,9 @@ def test_without_mask_channel_laid_steps_are_still_known() -> None:
         [Recording("s", [0, 2], [[1.0, 2.0]], [0, 0])],
         DataConfig(calibration_rows=0, mask_channel=False),
     )
-    assert (
-        found.values.tolist() == [[1], [1], [2]]
-        and found.observed.tolist() == [True, False, True]
-        and found.mask is None
-    )
+    assert found.values.tolist() == [[1], [1], [2]]
+    assert found.observed.tolist() == [True, False, True]
+    assert found.mask is None
 
 
 def test_values_that_are_no_numbers_are_not_heard() -> None:

@@ -65,10 +65,8 @@ def test_a_plain_table(tmp_path: Path) -> None:
             "hum": pl.Float32,
         },
     )
-    assert (
-        telemetry.frame.collect().equals(expected)
-        and telemetry.frame.collect_schema() == expected.schema
-    )
+    assert telemetry.frame.collect().equals(expected)
+    assert telemetry.frame.collect_schema() == expected.schema
     assert [(channel.name, channel.unit) for channel in telemetry.channels] == [
         ("temp", "°C"),
         ("hum", ""),
@@ -258,15 +256,11 @@ def test_duplicates(tmp_path: Path, how: Any, values: list[float], labels: list[
         tmp_path, "t,v,y\n0,0,0\n1,1,0\n1,2,1\n2,3,0\n", time="t", label="y", duplicates=how
     )
     frame = table(report)
-    assert (
-        frame["v"].to_list() == values
-        and frame["label"].to_list() == labels
-        and report.rows == len(values)
-    )
-    assert (
-        report.counts["repeated times"] == 1
-        and report.counts["repeated times with contradicting labels"] == 1
-    )
+    assert frame["v"].to_list() == values
+    assert frame["label"].to_list() == labels
+    assert report.rows == len(values)
+    assert report.counts["repeated times"] == 1
+    assert report.counts["repeated times with contradicting labels"] == 1
 
 
 def test_the_period_is_the_median_step_of_regular_readings_only(tmp_path: Path) -> None:

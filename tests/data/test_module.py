@@ -159,17 +159,14 @@ def test_every_step_of_a_part_has_a_row_and_missed_ones_no_score(
     table = data.steps("test", np.arange(len(windows), dtype=np.float64))
     summary = data.summary("test")
     assert table.columns == ["series", "time", "split", "label", "incident", "kind", "score"]
-    assert (
-        table.schema["time"] == pl.Datetime("us")
-        and table.schema["score"] == pl.Float64
-        and table.schema["label"] == pl.Int8
-    )
+    assert table.schema["time"] == pl.Datetime("us")
+    assert table.schema["score"] == pl.Float64
+    assert table.schema["label"] == pl.Int8
     assert len(table) == summary.steps == 2 * 35 and summary.windows == len(windows) == 2 * 32
     assert table.filter(pl.col("score").is_null()).height == summary.missed == 6
     assert table["score"].drop_nulls().to_list() == list(range(len(windows)))
-    assert summary.attack == int(table["label"].sum()) and set(table["series"]) == set(
-        summary.series
-    )
+    assert summary.attack == int(table["label"].sum())
+    assert set(table["series"]) == set(summary.series)
     assert (
         table.filter(pl.col("series") == summary.series[0])["label"].to_list()
         == list(recordings()[0].labels)[5:]

@@ -39,9 +39,8 @@ def test_the_range_includes_its_ends() -> None:
     values = column(-40, 85, -40.01, 85.01, nan, 20)
     limited = Channel("temperature", "°C", -40.0, 85.0)
     found, count = cleaned(values, QualityConfig(), limited)
-    assert (
-        np.array_equal(found, np.array([-40, 85, nan, nan, nan, 20]), equal_nan=True) and count == 2
-    )
+    assert np.array_equal(found, np.array([-40, 85, nan, nan, nan, 20]), equal_nan=True)
+    assert count == 2
     assert cleaned(values, QualityConfig(range_check=False), limited)[1] == 0
     assert cleaned(values, QualityConfig(), Channel("temperature"))[1] == 0
     assert cleaned(values, QualityConfig(), Channel("temperature", minimum=0.0))[1] == 2
@@ -93,10 +92,8 @@ def test_cleaning_is_the_same_whatever_the_chunk() -> None:
             )
             for at in range(0, 200, size)
         ]
-        assert (
-            np.array_equal(np.concatenate(found), expected, equal_nan=True)
-            and pieces.counts == whole.counts
-        )
+        assert np.array_equal(np.concatenate(found), expected, equal_nan=True)
+        assert pieces.counts == whole.counts
 
 
 def silent(quality: QualityConfig, **keys: Any) -> Prepared:

@@ -63,30 +63,23 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataConfig:
 def test_a_folder_by_hand(config: DataConfig) -> None:
     found = sources.load(config)
     frame = found.frame.collect()
-    assert (
-        frame["series"].unique(maintain_order=True).to_list() == [f"node-{n:04d}" for n in range(5)]
-        and frame.height == 50
-    )
+    assert frame["series"].unique(maintain_order=True).to_list() == [
+        f"node-{n:04d}" for n in range(5)
+    ]
+    assert frame.height == 50
     jammed = frame.filter(pl.col("series") == "node-0002")
-    assert (
-        jammed["label"].to_list() == [0, 0, 0, 1, 1, 1, 1, 0, 0, 0]
-        and jammed["temperature"].null_count() == 4
-    )
+    assert jammed["label"].to_list() == [0, 0, 0, 1, 1, 1, 1, 0, 0, 0]
+    assert jammed["temperature"].null_count() == 4
     assert jammed["kind"].to_list() == [None] * 3 + ["jamming"] * 4 + [None] * 3
     assert found.period == 10 and found.policy == "group_blocked" and len(found.parts) == 2
-    assert (
-        found.incidents[100_000].cause == "fault"
-        and found.incidents[100_000].layer == "sensor"
-        and found.incidents[1].severity == 2
-    )
-    assert found.neighbours["node-0000"] == ("node-0002", "node-0001") and found.neighbours[
-        "node-0003"
-    ] == ("node-0004",)
-    assert (
-        found.counts["frames"] == 46
-        and found.counts["slots without a reading"] == 4
-        and found.counts["nodes"] == 5
-    )
+    assert found.incidents[100_000].cause == "fault"
+    assert found.incidents[100_000].layer == "sensor"
+    assert found.incidents[1].severity == 2
+    assert found.neighbours["node-0000"] == ("node-0002", "node-0001")
+    assert found.neighbours["node-0003"] == ("node-0004",)
+    assert found.counts["frames"] == 46
+    assert found.counts["slots without a reading"] == 4
+    assert found.counts["nodes"] == 5
     temperature = found.channels[0]
     assert (temperature.name, temperature.unit, temperature.minimum, temperature.maximum) == (
         "temperature",
@@ -107,10 +100,8 @@ def test_a_folder_by_hand(config: DataConfig) -> None:
 def test_prepared_with_its_cells_side_by_side(config: DataConfig) -> None:
     found = prepare(replace(config, view="cell", max_gap=1))
     names = [channel.name for channel in found.channels]
-    assert (
-        names[10:15] == ["temperature.1", "humidity.1", "motion.1", "light.1", "sound.1"]
-        and len(names) == 10 + 2 * 5 + 1
-    )
+    assert names[10:15] == ["temperature.1", "humidity.1", "motion.1", "light.1", "sound.1"]
+    assert len(names) == 10 + 2 * 5 + 1
     assert [(segment.series, segment.stop - segment.start) for segment in found.segments] == [
         (f"node-{n:04d}", 8) for n in range(5)
     ]
@@ -179,10 +170,8 @@ def test_facts(config: DataConfig) -> None:
             "severity": "2: 1",
         },
     ]
-    assert (
-        facts["counts"]["values outside the sensor's range"] == 1
-        and facts["counts"]["frames"] == 46
-    )
+    assert facts["counts"]["values outside the sensor's range"] == 1
+    assert facts["counts"]["frames"] == 46
     assert facts["attack"] == 4 and facts["auto_split"] == "group_blocked"
     unchecked = describe(replace(config, quality=QualityConfig(range_check=False)))
     assert "values outside the sensor's range" not in unchecked["counts"]
@@ -207,11 +196,9 @@ def test_an_edited_file_is_refused_and_another_world_is_another_fingerprint(
 
 def test_an_empty_world_is_silence(config: DataConfig, tmp_path: Path) -> None:
     found = prepare(replace(config, root=str(write_world(tmp_path / "other", [[], []], NODES))))
-    assert (
-        not found.values[:, :-1].any()
-        and (found.values[:, -1] == 1).all()
-        and np.isfinite(found.values).all()
-    )
+    assert not found.values[:, :-1].any()
+    assert (found.values[:, -1] == 1).all()
+    assert np.isfinite(found.values).all()
 
 
 @pytest.mark.parametrize(
@@ -255,9 +242,8 @@ def test_a_preset_is_simulated_once_under_a_name_known_before(home: Path) -> Non
     again = sources.load(replace(SMALL, label="any"))
     assert (folder / "manifest.json").stat().st_mtime_ns == made
     frame = first.frame.collect()
-    assert (
-        frame.drop("label").equals(again.frame.collect().drop("label")) and frame.height == 4 * 120
-    )
+    assert frame.drop("label").equals(again.frame.collect().drop("label"))
+    assert frame.height == 4 * 120
     assert first.period == 60 and simulated.scenario_of(SMALL).incidents.only == "jamming crash"
     # The folder's own telemetry is the same table, made by the default quality stage.
     assert frame.equals(pl.read_parquet(folder / "telemetry/*.parquet"))

@@ -66,14 +66,12 @@ def check(found: Split, settings_: DataConfig, leaks: bool = False) -> None:
         assert set(ends.tolist()) <= set(territory)
         missed = found.missed(part)
         labels = found.prepared.labels
-        assert (labels[missed.rows] >= 0).all() and missed.attack == int(
-            (labels[missed.rows] == 1).sum()
-        )
+        assert (labels[missed.rows] >= 0).all()
+        assert missed.attack == int((labels[missed.rows] == 1).sum())
         labelled = {row for row in territory if labels[row] >= 0}
         scored = {int(end) for end in ends if labels[end] >= 0}
-        assert scored | set(missed.rows.tolist()) == labelled and not scored & set(
-            missed.rows.tolist()
-        )
+        assert scored | set(missed.rows.tolist()) == labelled
+        assert not scored & set(missed.rows.tolist())
     for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
         assert leaks or not rows_of[one] & rows_of[other]
         assert not set(found.territory[one].rows().tolist()) & set(
@@ -231,9 +229,8 @@ def test_held_out_types() -> None:
         for part in PARTS
     }
     assert len(seen["test"]) == 1 and not seen["test"] & (seen["train"] | seen["validation"])
-    assert found.label == "held_out_types (by group)" and any(
-        next(iter(seen["test"])) in warning for warning in found.warnings
-    )
+    assert found.label == "held_out_types (by group)"
+    assert any(next(iter(seen["test"])) in warning for warning in found.warnings)
 
 
 def test_auto() -> None:
@@ -267,9 +264,8 @@ def test_a_view_of_other_nodes_is_told_where_parts_share_time() -> None:
 
 def test_random_is_marked() -> None:
     found = split(prepared([steady("s", 200, mixed(200))]), config(policy="random", stride=3))
-    assert found.label == "random (LEAKS)" and any(
-        "random split" in warning for warning in found.warnings
-    )
+    assert found.label == "random (LEAKS)"
+    assert any("random split" in warning for warning in found.warnings)
     assert abs(len(found.scored("train")) - 200 * 0.8 * 0.75 / 3) < 12
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalynet.data.ranges import Ranges
+from anomalynet.data.ranges import Ranges, runs_of
+from anomalynet.data.statistics import names, statistics
 from anomalynet.data.windows import Windows
 from tests.data.build import Recording, prepared, steady
 
@@ -96,3 +97,65 @@ def test_torch_takes_the_mapped_arrays_without_a_warning(recwarn: pytest.Warning
 
     assert torch.from_numpy(ROWS.values).shape == (90, 3)
     assert not recwarn.list
+
+
+def test_every_statistic_against_numpy() -> None:
+    windows = np.random.default_rng(0).normal(3, 2, (7, 10, 3)).astype(np.float32)
+    found = statistics(windows).reshape(7, 3, 12)
+    time = np.arange(10)
+    for window in range(7):
+        for channel in range(3):
+            x = windows[window, :, channel].astype(float)
+            expected = [
+                x.mean(),
+                x.std(),
+                x.min(),
+                x.max(),
+                np.median(x),
+                np.quantile(x, 0.25),
+                np.quantile(x, 0.75),
+                x[0],
+                x[-1],
+                np.polyfit(time, x, 1)[0],
+                np.abs(np.diff(x)).mean(),
+                x[-1] - x.mean(),
+            ]
+            assert np.allclose(found[window, channel], expected, atol=1e-5)
+    assert len(names) == 12 and found.dtype == np.float32
+
+
+def test_one_step_has_no_slope_and_no_difference() -> None:
+    found = statistics(np.full((1, 1, 1), 4, np.float32))[0]
+    assert found.tolist() == [4, 0, 4, 4, 4, 4, 4, 4, 4, 0, 0, 0]
+    assert statistics(np.empty((0, 5, 2), np.float32)).shape == (0, 24)
+
+
+pairs = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=8)
+
+
+@given(pairs, pairs)
+def test_without_and_merged_equal_sets_of_rows(
+    mine: list[tuple[int, int]], theirs: list[tuple[int, int]]
+) -> None:
+    kept, dropped = Ranges.of(mine).merged(), Ranges.of(theirs)
+    rows = {row for start, stop in mine for row in range(start, stop)}
+    gone = {row for start, stop in theirs for row in range(start, stop)}
+    assert kept.rows().tolist() == sorted(rows)
+    assert kept.without(dropped).rows().tolist() == sorted(rows - gone)
+    assert all(kept.starts[1:] > kept.stops[:-1])
+
+
+@given(st.sets(st.integers(0, 60)))
+def test_runs_of_gives_the_numbers_back(numbers: set[int]) -> None:
+    runs = runs_of(np.array(sorted(numbers), np.int64))
+    assert runs.rows().tolist() == sorted(numbers)
+    assert all(runs.starts[1:] > runs.stops[:-1])
+
+
+def test_ranges_that_touch_stay_apart_where_rows_are_dropped() -> None:
+    left = Ranges.of([(0, 5), (5, 9)]).without(Ranges.of([(2, 3)]))
+    assert list(zip(left.starts.tolist(), left.stops.tolist(), strict=True)) == [
+        (0, 2),
+        (3, 5),
+        (5, 9),
+    ]

@@ -20,6 +20,7 @@ from anomalynet.gate.baseline import (
     Golden,
     Repeated,
     RunMetrics,
+    Values,
     read_baseline,
     write_baseline,
 )
@@ -115,7 +116,7 @@ def test_damage_is_told_in_one_message_with_its_place(place: str, tmp_path: Path
 
 def measured(environment: str, code: str, golden: str, *statistical: str) -> Measured:
     runs = {name: ("ids", [RunMetrics(0, 0, 0, {AP: 0.6})]) for name in statistical}
-    values = {golden: ("new", {"threshold": [0.7]})}
+    values: dict[str, tuple[str, Values]] = {golden: ("new", {"threshold": [0.7]})}
     return Measured(environment, code, "abc", values, runs, ())
 
 

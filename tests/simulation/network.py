@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
-from anomalynet.simulation.crc import fcs
+from anomalynet.simulation.bits import bit_error_rate
+from anomalynet.simulation.frames import fcs
 from anomalynet.simulation.propagation import path_loss
 from anomalynet.simulation.radio import draws_needed
-from anomalynet.simulation.records import Bool, Float64, Station
+from anomalynet.simulation.records import Bool, Float64, Station, stream
 from anomalynet.simulation.scenario import RadioConfig
-from anomalynet.simulation.streams import stream
 
 LIKE_NS3 = RadioConfig(fading="none", bandwidth=5e6, noise_figure=0.0, carrier_sense=-112.0)
 """ns-3's noise; there a radio that receives is busy, and it receives what is above -5 dB of signal
@@ -55,6 +57,12 @@ def station(
 def corrupt(station: int, frame: int, attempt: int) -> np.random.Generator:
     """The stream for wrong bits."""
     return stream(0, "corrupt", station, frame, attempt)
+
+
+def packet_error_rate(snr: float, size: int) -> float:
+    """Probability that a bit of `size` bytes is wrong, at a constant signal-to-noise ratio in
+    dB."""
+    return -math.expm1(8 * size * math.log1p(-bit_error_rate(10.0 ** (snr / 10.0))))
 
 
 def everyone(count: int, hear: bool = True) -> Bool:

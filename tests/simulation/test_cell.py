@@ -9,9 +9,9 @@ import pytest
 
 from anomalynet.simulation.cell import simulate_cell
 from anomalynet.simulation.incidents import TYPES
-from anomalynet.simulation.links import ATTACKER_POWER, audible, between, to_gateway
 from anomalynet.simulation.placement import place
 from anomalynet.simulation.plan import plan
+from anomalynet.simulation.propagation import ATTACKER_POWER, audible, between, to_gateway
 from anomalynet.simulation.records import CellResult
 from tests.simulation.small import NODES, incident, scenario
 

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from anomalynet.simulation.crc import intact
+from anomalynet.simulation.frames import intact
 from anomalynet.simulation.propagation import noise_dbm
 from anomalynet.simulation.radio import draws_needed, on_air
 from anomalynet.simulation.records import Disturber, RadioLog, Station

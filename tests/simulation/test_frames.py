@@ -8,8 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalynet.simulation.crc import fcs
-from anomalynet.simulation.frames import LENGTH, builder, parse, sealed, tampered
+from anomalynet.simulation.frames import LENGTH, builder, fcs, intact, parse, sealed, tampered
 
 READINGS = np.array([[-3.25, 71.5, 2.0, 20345.0, 55.3]])
 
@@ -79,3 +78,36 @@ def test_a_frame_of_another_length_has_no_source_and_no_readings() -> None:
     assert np.isnan(read["temperature"][1])
     assert read["checksum"].tolist() == [True, False]
     assert len(parse([])["source"]) == 0
+
+
+def bitwise(data: bytes) -> int:
+    """CRC-16/KERMIT as the standard's shift register computes it."""
+    register = 0
+    for byte in data:
+        register ^= byte
+        for _ in range(8):
+            register = register >> 1 ^ 0x8408 if register & 1 else register >> 1
+    return register
+
+
+def test_check_values() -> None:
+    assert fcs(b"123456789") == 0x2189
+    assert fcs(bytes.fromhex("02006A")) == 0x79E4
+
+
+@given(st.binary(max_size=200))
+def test_it_is_the_bitwise_crc(data: bytes) -> None:
+    assert fcs(data) == bitwise(data)
+
+
+@given(st.binary(min_size=1, max_size=125), st.data())
+def test_a_frame_with_its_own_is_intact_and_one_or_two_wrong_bits_are_found(
+    body: bytes, data: st.DataObject
+) -> None:
+    psdu = body + fcs(body).to_bytes(2, "little")
+    assert intact(psdu)
+    wrong = data.draw(st.sets(st.integers(0, 8 * len(psdu) - 1), min_size=1, max_size=2))
+    broken = bytearray(psdu)
+    for bit in wrong:
+        broken[bit // 8] ^= 1 << bit % 8
+    assert not intact(bytes(broken))

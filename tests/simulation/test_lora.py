@@ -1,11 +1,145 @@
-"""LoRa's arithmetic against the data sheet."""
+"""LoRa's ALOHA and the ideal radio by hand."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
+import numpy as np
 import pytest
 
-from anomalynet.errors import UsageError
-from anomalynet.simulation.lora import required_snr, sensitivity, time_on_air
+from anomalynet.simulation.lora import NOISE, required_snr, time_on_air
+from anomalynet.simulation.radio import on_air
+from anomalynet.simulation.records import Disturber, RadioLog, Station
+from anomalynet.simulation.scenario import RadioConfig
+from tests.simulation.network import corrupt, everyone, frame, station
+
+LORA = RadioConfig(kind="lora", fading="none")
+AIRTIME = time_on_air(31, 7)
+
+
+@dataclass(frozen=True)
+class Tone:
+    """Interference without an end."""
+
+    power: float
+
+    def during(self, start: float, stop: float) -> list[tuple[float, float, float]]:
+        return [(0.0, 1e9, self.power)]
+
+    def heard(self, start: float, stop: float, station: int) -> bool:
+        return True
+
+
+def run(
+    *stations: Station, radio: RadioConfig = LORA, disturbers: tuple[Disturber, ...] = ()
+) -> RadioLog:
+    return on_air(radio, stations, everyone(len(stations)), disturbers, 10_000.0, corrupt)
+
+
+def test_one_frame_by_hand() -> None:
+    log = run(station([1.0], -100.0, radio=LORA))
+    (got,) = log.receptions
+    assert got.time == pytest.approx(1.0 + AIRTIME, abs=1e-9)
+    assert (got.rssi, got.intact, got.psdu) == (-100.0, True, frame(31))
+    assert got.snr == pytest.approx(17.0)
+    assert log.retries[0].tolist() == [0]
+
+
+@pytest.mark.parametrize(("factor", "weakest"), [(7, -124.5), (12, -137.0)])
+def test_a_frame_below_the_sensitivity_is_missed(factor: int, weakest: float) -> None:
+    radio = replace(LORA, spreading_factor=factor)
+    log = run(
+        station([0.0, 5000.0], np.array([weakest + 0.01, weakest - 0.01]), radio=radio), radio=radio
+    )
+    assert [got.frame for got in log.receptions] == [0]
+    assert log.counts["missed"] == 1
+    assert log.counts["collided"] == 0
+
+
+@pytest.mark.parametrize(
+    ("second", "arrived"), [(-100.0, []), (-105.9, []), (-106.1, [0]), (-93.9, [1])]
+)
+def test_of_overlapping_frames_one_six_decibel_stronger_survives(
+    second: float, arrived: list[int]
+) -> None:
+    log = run(
+        station([0.0], -100.0, radio=LORA), station([AIRTIME / 2], second, radio=LORA, name="other")
+    )
+    assert [got.station for got in log.receptions] == arrived
+    assert log.counts["collided"] == 2 - len(arrived)
+
+
+def test_a_frame_must_be_stronger_than_all_that_overlap_it_together() -> None:
+    # Two of -107 dBm are one of -104: 4 dB below, not 6.
+    log = run(
+        *(
+            station([0.01 * i], power, radio=LORA, name=f"{i}")
+            for i, power in enumerate((-100.0, -107.0, -107.0))
+        )
+    )
+    assert log.counts["collided"] == 3
+
+
+def test_frames_that_follow_each_other_do_not_collide() -> None:
+    log = run(
+        station([0.0], -100.0, radio=LORA),
+        station([AIRTIME + 1e-6], -60.0, radio=LORA, name="other"),
+    )
+    assert log.counts["received"] == 2
+
+
+def test_a_disturber_adds_to_the_noise() -> None:
+    # Equal noise and disturbance: 3.01 dB; the sensitivity rises from -124.5 to -121.49.
+    tone = Tone(10 ** (-117.0 / 10))
+    assert run(station([0.0], -121.4, radio=LORA), disturbers=(tone,)).counts["received"] == 1
+    assert run(station([0.0], -121.6, radio=LORA), disturbers=(tone,)).counts["received"] == 0
+
+
+def test_a_frame_within_the_pause_of_the_duty_cycle_is_dropped() -> None:
+    pause = AIRTIME / LORA.duty_cycle
+    log = run(station([0.0, pause - 0.01, pause + 0.01, 2 * pause], -100.0, radio=LORA))
+    assert log.retries[0].tolist() == [0, -1, 0, -1]
+    assert log.counts["duty_cycle"] == 2
+    log = run(
+        station([0.0, pause - 0.01, pause + 0.01, 2 * pause], -100.0, radio=LORA, polite=False)
+    )
+    assert log.retries[0].tolist() == [0, 0, 0, 0]
+
+
+def test_fading_loses_frames_at_the_edge_of_the_range() -> None:
+    radio = replace(LORA, fading="rayleigh")
+    log = run(station(np.arange(900) * 10.0, -121.5, radio=radio), radio=radio)
+    # 3 dB above the sensitivity: P(h < 0.501) = 0.394; four standard deviations of 900 frames are
+    # 0.065.
+    assert 1 - log.counts["received"] / 900 == pytest.approx(0.394, abs=0.065)
+
+
+def test_load_of_pure_aloha() -> None:
+    """Without capture a frame survives with exp(-2 G) at a load of G frames per time on air."""
+    radio = replace(LORA, capture=60.0, duty_cycle=1.0)
+    rng = np.random.default_rng(0)
+    stations = [
+        station(np.sort(rng.uniform(0, 9000, 100)), -100.0, radio=radio, name=f"{i}")
+        for i in range(200)
+    ]
+    log = run(*stations, radio=radio)
+    load = 20_000 * AIRTIME / 9000
+    assert log.counts["received"] / log.counts["sent"] == pytest.approx(np.exp(-2 * load), rel=0.03)
+
+
+def test_an_ideal_radio_delivers_everything_in_order() -> None:
+    radio = RadioConfig(kind="ideal")
+    log = run(
+        station([0.0, 2.0], -200.0, radio=radio),
+        station([0.0, 1.0], -60.0, radio=radio, psdu=frame(20)),
+        radio=radio,
+    )
+    assert [(got.station, got.frame) for got in log.receptions] == [(1, 0), (0, 0), (1, 1), (0, 1)]
+    assert [got.time for got in log.receptions] == pytest.approx(
+        [26 * 32e-6, 37 * 32e-6, 1 + 26 * 32e-6, 2 + 37 * 32e-6]
+    )
+    assert all(got.intact for got in log.receptions)
+    assert log.counts["received"] == log.counts["sent"] == 4
 
 
 @pytest.mark.parametrize(
@@ -16,26 +150,6 @@ def test_time_on_air_of_twenty_bytes(spreading_factor: int, milliseconds: float)
     assert time_on_air(20, spreading_factor) * 1000 == pytest.approx(milliseconds, rel=1e-12)
 
 
-def test_time_on_air_by_hand_with_other_parameters() -> None:
-    # SF 9, 250 kHz: symbol 2.048 ms; ceil((8·51 - 36 + 44) / 36) = 12 groups of 8 symbols; 6 + 4.25
-    # + 8 + 96 symbols.
-    assert time_on_air(51, 9, bandwidth=250e3, coding_rate=4, preamble=6) == pytest.approx(
-        114.25 * 2.048e-3, rel=1e-12
-    )
-
-
 def test_sensitivities_of_the_data_sheet() -> None:
-    assert [sensitivity(factor) for factor in range(7, 13)] == [
-        -124.5,
-        -127.0,
-        -129.5,
-        -132.0,
-        -134.5,
-        -137.0,
-    ]
-
-
-@pytest.mark.parametrize("factor", [6, 13])
-def test_other_spreading_factors_are_refused(factor: int) -> None:
-    with pytest.raises(UsageError, match=f"spreading_factor is {factor}"):
-        required_snr(factor)
+    found = [NOISE + required_snr(factor) for factor in range(7, 13)]
+    assert found == [-124.5, -127.0, -129.5, -132.0, -134.5, -137.0]

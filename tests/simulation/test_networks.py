@@ -7,8 +7,8 @@ import pytest
 
 from anomalynet.simulation.propagation import path_loss
 from anomalynet.simulation.radio import on_air
+from anomalynet.simulation.records import stream
 from anomalynet.simulation.scenario import RadioConfig
-from anomalynet.simulation.streams import stream
 from tests.simulation.network import LIKE_NS3, corrupt, frame, star, station
 
 

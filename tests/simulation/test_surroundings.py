@@ -8,16 +8,38 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from anomalynet.simulation.events import EFFECTS, envelope, felt
-from anomalynet.simulation.fields import STEP, lag, recur, resample, wander
-from anomalynet.simulation.microclimate import energy, lamps_lit, level
-from anomalynet.simulation.people import activity, machines, occupancy
+from anomalynet.simulation.microclimate import (
+    activity,
+    energy,
+    lamps_lit,
+    level,
+    machines,
+    occupancy,
+)
 from anomalynet.simulation.placement import distances, place
-from anomalynet.simulation.records import Cell, Float64, Incident
+from anomalynet.simulation.records import Cell, Float64, Incident, stream
 from anomalynet.simulation.scenario import ClimateConfig, DeploymentConfig, Scenario
-from anomalynet.simulation.streams import stream
-from anomalynet.simulation.surroundings import Surroundings, sample_times, surroundings, with_events
-from anomalynet.simulation.weather import clear_sky, daily_rhythm, saturation, weather, week_hours
+from anomalynet.simulation.surroundings import (
+    EFFECTS,
+    Surroundings,
+    envelope,
+    felt,
+    sample_times,
+    surroundings,
+    with_events,
+)
+from anomalynet.simulation.weather import (
+    STEP,
+    clear_sky,
+    daily_rhythm,
+    lag,
+    recur,
+    resample,
+    saturation,
+    wander,
+    weather,
+    week_hours,
+)
 
 QUANTITIES = ("temperature", "vapour", "light", "sound", "motion")
 CITY = Scenario(start="2026-04-13T00:00", duration="48h")
@@ -103,9 +125,8 @@ def test_the_sun_rises_when_it_should_and_noon_is_brightest(
     scenario = Scenario(start=start, climate=ClimateConfig(latitude=latitude))
     hours = np.arange(0, 24, 0.01)
     share = clear_sky(scenario, hours * 3600)
-    assert share.max() == pytest.approx(1.0) and hours[share.argmax()] == pytest.approx(
-        12.0, abs=0.02
-    )
+    assert share.max() == pytest.approx(1.0)
+    assert hours[share.argmax()] == pytest.approx(12.0, abs=0.02)
     first = hours[np.flatnonzero(share > 0.0071)[0]]
     assert first == pytest.approx(rise, abs=0.05)
     assert share[0] == 0.0
@@ -114,12 +135,10 @@ def test_the_sun_rises_when_it_should_and_noon_is_brightest(
 def test_air_is_coldest_at_dawn_and_warmest_in_the_afternoon() -> None:
     hours = np.arange(0, 24, 0.1)
     rhythm = daily_rhythm(hours)
-    assert hours[rhythm.argmin()] == pytest.approx(5.0, abs=0.2) and hours[
-        rhythm.argmax()
-    ] == pytest.approx(14.5, abs=0.2)
-    assert np.ptp(rhythm) == pytest.approx(2.1, abs=0.02) and rhythm.mean() == pytest.approx(
-        0.0, abs=1e-12
-    )
+    assert hours[rhythm.argmin()] == pytest.approx(5.0, abs=0.2)
+    assert hours[rhythm.argmax()] == pytest.approx(14.5, abs=0.2)
+    assert np.ptp(rhythm) == pytest.approx(2.1, abs=0.02)
+    assert rhythm.mean() == pytest.approx(0.0, abs=1e-12)
 
 
 def test_all_cells_have_one_weather_whatever_their_sampling() -> None:
@@ -312,9 +331,8 @@ def test_effects_by_value_where_the_event_is() -> None:
         float(level(before + 2 * 5 * energy(37.0)) - level(before))
     )
     _, _, _, leaked = change("leak", 1.0)
-    assert leaked["temperature"][0, full] == pytest.approx(-0.25) and leaked["vapour"][
-        0, full
-    ] == pytest.approx(0.5)
+    assert leaked["temperature"][0, full] == pytest.approx(-0.25)
+    assert leaked["vapour"][0, full] == pytest.approx(0.5)
 
 
 def test_a_fire_dries_the_air_and_a_leak_wets_it() -> None:
@@ -344,9 +362,8 @@ def test_a_fall_is_a_burst_and_then_stillness() -> None:
     after = with_events(WARD, cell, world, [incident])
     samples = np.flatnonzero((world.times >= incident.start) & (world.times < incident.end))
     assert changed["motion"][0, samples[:2]] == pytest.approx([3 * 0.4 * 10 * 0.5] * 2)
-    assert (changed["sound"][0, samples[:2]] > 1).all() and not changed["sound"][
-        0, samples[2:]
-    ].any()
+    assert (changed["sound"][0, samples[:2]] > 1).all()
+    assert not changed["sound"][0, samples[2:]].any()
     assert after.motion[0, samples[2:]] == pytest.approx(world.motion[0, samples[2:]] / 4)
 
 

@@ -16,7 +16,7 @@ import pytest
 from filelock import FileLock
 
 from anomalynet.errors import UsageError
-from anomalynet.simulation import part
+from anomalynet.simulation import parts
 from anomalynet.simulation.cell import simulate_cell
 from anomalynet.simulation.load import load_scenario
 from anomalynet.simulation.scenario import Scenario
@@ -144,16 +144,16 @@ def test_every_incident_stands_inside_the_world(tmp_path: Path) -> None:
 
 def test_a_finished_world_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = simulate(small(), tmp_path)
-    monkeypatch.setattr(part, "simulate_cell", None)
+    monkeypatch.setattr(parts, "simulate_cell", None)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
     assert simulate(small("name=renamed"), tmp_path) == first
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")} == before
 
 
 @contextmanager
-def cut_off(folder: Path, workers: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A simulation of four cells that was started and is killed, at the latest here, once its first
-    cell is finished."""
+def cut_off(folder: Path, workers: int) -> Iterator[list[str]]:
+    """A simulation of four cells, killed once its first cell is finished; gives the numbers of the
+    processes that it had started."""
     arguments = [
         "deployment.nodes=24",
         "deployment.cell_nodes=6",
@@ -169,9 +169,10 @@ def cut_off(folder: Path, workers: int) -> Iterator[subprocess.Popen[bytes]]:
         while not list(folder.glob("parts/cell-*.json")):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.005)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         process.send_signal(signal.SIGKILL)
         process.wait()
-        yield process
+        yield children
     finally:
         process.kill()
         process.wait()
@@ -195,22 +196,26 @@ def test_kill_9_loses_nothing_that_was_finished(tmp_path: Path) -> None:
     assert contents(folder) == contents(whole)
 
 
-@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for processes in /proc")
 def test_workers_die_with_their_parent(tmp_path: Path) -> None:
-    def working() -> list[str]:
-        return [path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if named(path)]
-
-    def named(path: Path) -> bool:
-        try:
-            return str(tmp_path).encode() in path.read_bytes()
-        except OSError:
-            return False
-
-    with cut_off(tmp_path / "world", workers=2):
-        deadline = time.monotonic() + 20
-        while working() and time.monotonic() < deadline:
+    with cut_off(tmp_path / "world", workers=2) as children:
+        assert len(children) >= 2
+        deadline = time.monotonic() + 5
+        while alive := [one for one in children if Path("/proc", one, "exe").exists()]:
+            assert time.monotonic() < deadline, alive
             time.sleep(0.05)
-        assert working() == []
+
+
+def test_an_unguarded_script_is_not_run_again_by_workers(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys; from pathlib import Path; from tests.simulation.test_world import *\n"
+        "print('once'); simulate(small(), Path(sys.argv[1]), workers=2, refine=counted)\n"
+    )
+    root = str(Path(__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": root}
+    command = [sys.executable, str(script), str(tmp_path / "world")]
+    ran = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    assert ran.stdout.split() == ["once"] and read_world(tmp_path / "world").nodes.height == 7
 
 
 def test_a_worker_that_dies_is_one_message_and_the_rest_is_kept(tmp_path: Path) -> None:
@@ -240,7 +245,7 @@ def test_a_cell_that_was_edited_in_between_is_simulated_again(
         return real(scenario, number)
 
     real = simulate_cell
-    monkeypatch.setattr(part, "simulate_cell", counting)
+    monkeypatch.setattr(parts, "simulate_cell", counting)
     with pytest.raises(KeyboardInterrupt):
         simulate(small(), tmp_path / "cut")
     (tmp_path / "cut/frames/cell-0001.parquet").write_bytes(b"edited")

@@ -3,20 +3,23 @@ everything, or nothing."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import polars as pl
 
 from anomalynet.data.importing import ordering, store, values
-from anomalynet.data.importing.intervals import Intervals, mark, read_intervals
-from anomalynet.data.importing.request import ImportReport, ImportRequest
-from anomalynet.data.importing.roles import Roles, assign
-from anomalynet.data.importing.rows import ROW, Rows, open_rows
+from anomalynet.data.importing.intervals import mark, read_intervals
+from anomalynet.data.importing.request import ImportReport, ImportRequest, Roles, assign
+from anomalynet.data.importing.rows import NULLS, ROW, Rows, open_rows
 from anomalynet.data.importing.times import check_zone, read_clock, to_utc
 from anomalynet.data.sources import _fingerprint
-from anomalynet.data.sources._incidents import LEADING, number_incidents
+from anomalynet.data.sources._reading import LEADING, number_incidents
+from anomalynet.data.sources.table import VERSION
 from anomalynet.data.telemetry import Incident
 from anomalynet.errors import DataError
+
+__all__ = ["ImportReport", "ImportRequest", "import_table"]
 
 POSITION = "position"
 
@@ -24,11 +27,10 @@ POSITION = "position"
 def import_table(request: ImportRequest) -> ImportReport:
     """Read a CSV, TSV or Parquet file of any size into the data folder as `data.name=<name>`.
 
-    Columns are laid down one after the other, so that memory holds keys (series, time, label),
-    never all readings, unless rows must be reordered.
+    Memory holds keys (series, time, label), never all readings, unless rows must be reordered.
 
-    Raises:
-        DataError: anything that cannot be understood, with file and line; nothing is written then.
+    Raises DataError: anything that cannot be understood, with file and line; nothing is written
+    then.
     """
     folder = store.target(request.name, request.replace)
     if request.timezone:
@@ -40,9 +42,8 @@ def import_table(request: ImportRequest) -> ImportReport:
     with store.staging(folder) as temporary:
         rows = open_rows(request.file, request.separator, temporary)
         roles = assign(rows, request)
-        sensors, counts, warnings = values.read_sensors(
-            rows, roles.channels, (*values.NULLS, *request.null)
-        )
+        null = (*NULLS, *request.null)
+        sensors, counts, warnings = values.read_sensors(rows, roles.channels, null)
         keys = _keys(rows, roles, request, counts)
         keys, changed = ordering.order(rows, keys, request)
         counts |= changed
@@ -54,24 +55,23 @@ def import_table(request: ImportRequest) -> ImportReport:
         labelled = keys["label"].count()
         counts = {"rows": keys.height, **counts}
         if labelled and keys["label"].n_unique() == 1:
-            warnings.append(
-                f"every row is labelled {'attack' if keys['label'][0] else 'normal'}: nothing "
-                "can be scored on one class"
-            )
+            only = "attack" if keys["label"][0] else "normal"
+            warnings.append(f"every row is labelled {only}: nothing can be scored on one class")
         elif labelled < keys.height:
             counts["unlabelled rows"] = keys.height - labelled
         channels = list(roles.channels.values())
-        digest = _fingerprint.of_file(request.file)
-        description = store.describe(
-            name=request.name,
-            file=request.file,
-            digest=digest,
-            channels=channels,
-            period=period,
-            incidents=incidents,
-            counts=counts,
-            warnings=warnings,
-        )
+        # No path of this machine and no time of day: the same import is the same set.
+        description = {
+            "version": VERSION,
+            "name": request.name,
+            "file": request.file.name,
+            "sha256": _fingerprint.of_file(request.file),
+            "period": period,
+            "channels": [{"name": channel.name, "unit": channel.unit} for channel in channels],
+            "incidents": {str(number): asdict(one) for number, one in incidents.items()},
+            "counts": counts,
+            "warnings": warnings,
+        }
         store.write(folder, temporary, frame, description)
     prevalence = keys["label"].mean()
     return ImportReport(
@@ -90,42 +90,31 @@ def import_table(request: ImportRequest) -> ImportReport:
 
 def _keys(rows: Rows, roles: Roles, request: ImportRequest, counts: dict[str, int]) -> pl.DataFrame:
     """Return row, position, series, time (UTC), label, kind and split, in file order."""
-    words = values.Words((*values.NULLS, *request.null), (*values.UNLABELLED, *request.unlabelled))
+    null = (*NULLS, *request.null)
+    unlabelled = (*values.UNLABELLED, *request.unlabelled)
+    none = pl.lit(None, pl.String)
     label: pl.Expr = pl.lit(None, pl.Int8)
     if roles.label is not None:
-        label = values.label(rows, roles.label, words)
+        label = values.label(rows, roles.label, null, unlabelled)
     elif roles.kind is not None:
-        label = values.label_from_kind(rows, roles.kind, words)
-    clock = (
-        read_clock(rows, roles.time, alone=roles.series is None) if roles.time is not None else None
-    )
-    none = pl.lit(None, pl.String)
-    keys = rows.frame.select(
-        ROW,
-        pl.lit(request.name).alias("series")
-        if roles.series is None
-        else values.text(rows, roles.series).alias("series"),
-        (pl.lit(None, pl.Datetime("us")) if clock is None else clock.time).alias("time"),
-        label.alias("label"),
-        (none if roles.kind is None else values.text(rows, roles.kind, words.null)).alias("kind"),
-        (none if roles.split is None else values.split(rows, roles.split)).alias("split"),
-    )
-    frame = (
-        keys.collect(engine="streaming")
-        .sort(ROW)
-        .with_columns(pl.int_range(pl.len()).alias(POSITION))
-    )
+        label = values.label_from_kind(rows, roles.kind, (*null, *unlabelled))
+    clock = None
+    if roles.time is not None:
+        clock = read_clock(rows, roles.time, alone=roles.series is None)
+    series = pl.lit(request.name) if roles.series is None else rows.text(roles.series)
+    time = pl.lit(None, pl.Datetime("us")) if clock is None else clock.time
+    kind = none if roles.kind is None else rows.text(roles.kind, null)
+    split = none if roles.split is None else values.split(rows, roles.split)
+    keys = rows.frame.select(ROW, series=series, time=time, label=label, kind=kind, split=split)
+    ordered = keys.collect(engine="streaming").sort(ROW)
+    frame = ordered.with_columns(pl.int_range(pl.len()).alias(POSITION))
     if frame["series"].null_count():
-        raise DataError(
-            f"{rows.where(frame.filter(pl.col('series').is_null())[ROW][0])}: series "
-            f"{request.series!r} is empty",
-            "name the series",
-        )
+        where = rows.where(frame.filter(pl.col("series").is_null())[ROW][0])
+        raise DataError(f"{where}: series {request.series!r} is empty", "name the series")
     if clock is None:
         step = round((request.period or 1.0) * 1e6)
-        return frame.with_columns(
-            time=(pl.int_range(pl.len()).over("series") * step).cast(pl.Datetime("us"))
-        )
+        nth = pl.int_range(pl.len()).over("series")
+        return frame.with_columns(time=(nth * step).cast(pl.Datetime("us")))
     if request.timezone and not clock.local:
         raise DataError(
             f"{rows.path}: times carry their own offset or are seconds", "leave --timezone out"
@@ -145,33 +134,29 @@ def _incidents(
     warnings: list[str],
 ) -> tuple[pl.DataFrame, dict[int, Incident]]:
     """Number incidents: the annotators' first, then each stretch of label 1 outside them."""
-    given = Intervals(pl.DataFrame(), {})
+    given: dict[int, Incident] = {}
     keys = keys.with_columns(incident=pl.lit(None, pl.Int32))
     if request.incidents:
         inner = temporary / "incidents"
         inner.mkdir()
-        given = read_intervals(
-            request.incidents, keys["series"].unique().to_list(), request.timezone, inner
-        )
-        keys = mark(keys, given)
+        series = keys["series"].unique().to_list()
+        intervals, given = read_intervals(request.incidents, series, request.timezone, inner)
+        keys = mark(keys, intervals)
         inside = pl.col("incident").is_not_null()
         denied = keys.filter(inside & (pl.col("label") == 0)).height
         if denied:
             counts["rows labelled normal inside an incident"] = denied
         outside = pl.col("label") if request.label or request.kind else pl.lit(0, pl.Int8)
         keys = keys.with_columns(label=pl.when(inside).then(pl.lit(1, pl.Int8)).otherwise(outside))
-        empty = sorted(set(given.incidents) - set(keys["incident"].drop_nulls().unique()))
+        empty = set(given) - set(keys["incident"].drop_nulls().unique())
         if empty:
-            warnings.append(f"{len(empty)} of {len(given.incidents)} incidents hold no reading")
+            warnings.append(f"{len(empty)} of {len(given)} incidents hold no reading")
     keys = keys.with_columns(kind=pl.when(pl.col("label") == 1).then("kind"))
     free = keys.with_columns(label=pl.when(pl.col("incident").is_null()).then("label"))
     numbered, found = number_incidents(free)
-    shift = len(given.incidents)
+    shift = len(given)
     keys = keys.with_columns(incident=pl.coalesce("incident", numbered["incident"] + shift))
-    return keys, {
-        **given.incidents,
-        **{number + shift: incident for number, incident in found.items()},
-    }
+    return keys, given | {number + shift: incident for number, incident in found.items()}
 
 
 def _lay_out(
@@ -184,24 +169,18 @@ def _lay_out(
 ) -> pl.LazyFrame:
     """Return the canonical table; readings stay on disk where their order does."""
     readings = temporary / "readings.parquet"
-    columns = [
-        sensors[index].cast(pl.Float32).alias(channel.name)
-        for index, channel in roles.channels.items()
-    ]
+    names = {index: channel.name for index, channel in roles.channels.items()}
+    columns = [sensors[index].cast(pl.Float32).alias(name) for index, name in names.items()]
     rows.frame.select(columns).sink_parquet(readings, maintain_order=True, compression="lz4")
-    names = [channel.name for channel in roles.channels.values()]
-    split = ["split"] if roles.split is not None else []
-    leading = keys.select(*LEADING, *split)
-    if (
-        keys.height == rows.frame.select(pl.len()).collect().item()
-        and keys[POSITION].is_sorted()
-        and request.duplicates != "mean"
-    ):
+    leading = keys.select(*LEADING, *(["split"] if roles.split is not None else []))
+    mean = request.duplicates == "mean"
+    if not mean and keys[POSITION].is_sorted() and keys.height == rows.count():
         return pl.concat([leading.lazy(), pl.scan_parquet(readings)], how="horizontal")
     frame = leading.hstack(pl.read_parquet(readings)[keys[POSITION]])
-    if request.duplicates == "mean":
-        means = frame.group_by("series", "time", maintain_order=True).agg(pl.col(*names).mean())
-        frame = _once(leading).hstack(means.select(names))
+    if mean:
+        sets = frame.group_by("series", "time", maintain_order=True)
+        means = sets.agg(pl.col(*names.values()).mean())
+        frame = _once(leading).hstack(means.select(*names.values()))
     return frame.lazy()
 
 

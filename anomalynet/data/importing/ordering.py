@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import polars as pl
 
 from anomalynet.data.importing.request import ImportRequest
@@ -25,70 +27,55 @@ def order(
         keys: row, position (in the file), series, time, label in file order.
         request: `unsorted` and `duplicates`.
 
-    Raises:
-        DataError: times go back or repeat, and the option that permits it was not given.
+    Raises DataError: times go back or repeat, and the option that permits it was not given.
     """
     counts: dict[str, int] = {}
     step = pl.col("time").diff().over("series")
     back = keys.filter(step < pl.duration())
     if back.height and request.unsorted == "refuse":
-        where, what = rows.where(back[ROW][0]), _whose(back, 0)
+        time = f"{back['time'][0]}{_whose(back)} ({back.height:,} in all)"
         raise DataError(
-            f"{where}: time goes back to {back['time'][0]}{what} ({back.height:,} in all)",
+            f"{rows.where(back[ROW][0])}: time goes back to {time}",
             "--unsorted sort puts rows in order; --timezone ZONE if clocks were set back in autumn",
         )
     if back.height:
         counts["rows out of order"] = back.height
     keys = keys.sort("series", "time", maintain_order=True)
-    again = (pl.col("time") == pl.col("time").shift(1)) & (
-        pl.col("series") == pl.col("series").shift(1)
-    )
-    repeated = keys.filter(again)
+    key = ("series", "time")
+    again = [pl.col(name) == pl.col(name).shift(1) for name in key]
+    repeated = keys.filter(*again)
     if not repeated.height:
         return keys, counts
     if request.duplicates == "refuse":
         raise DataError(
             f"{rows.where(repeated[ROW][0])}: time {repeated['time'][0]} stands "
-            f"twice{_whose(repeated, 0)} ({repeated.height:,} in all)",
+            f"twice{_whose(repeated)} ({repeated.height:,} in all)",
             "--duplicates first, last, mean or keep; --series COLUMN if the table holds several "
             "recordings",
         )
     counts["repeated times"] = repeated.height
-    contradictory = (
-        keys.group_by("series", "time")
-        .agg(pl.col("label").drop_nulls().n_unique() > 1)["label"]
-        .sum()
-    )
-    if contradictory:
-        counts["repeated times with contradicting labels"] = int(contradictory)
-    if request.duplicates == "first":
-        keys = keys.unique(["series", "time"], keep="first", maintain_order=True)
-    elif request.duplicates == "last":
-        keys = keys.unique(["series", "time"], keep="last", maintain_order=True)
+    labels = keys.group_by(key).agg(pl.col("label").drop_nulls().n_unique() > 1)
+    if contradictory := int(labels["label"].sum()):
+        counts["repeated times with contradicting labels"] = contradictory
+    if request.duplicates in ("first", "last"):
+        keep: Literal["first", "last"] = "first" if request.duplicates == "first" else "last"
+        keys = keys.unique(key, keep=keep, maintain_order=True)
     elif request.duplicates == "mean":
-        whole = (
-            pl.col("label").max(),
-            pl.col("kind").drop_nulls().first(),
-            pl.col("split").drop_nulls().first(),
-        )
-        keys = keys.with_columns(column.over("series", "time") for column in whole)
+        first = pl.col("kind", "split").drop_nulls().first().over(key)
+        keys = keys.with_columns(pl.col("label").max().over(key), first)
     return keys, counts
 
 
-def _whose(keys: pl.DataFrame, index: int) -> str:
-    return (
-        f" in series {keys['series'][index]!r}"
-        if keys["series"].n_unique() > 1 or keys["series"][index]
-        else ""
-    )
+def _whose(keys: pl.DataFrame) -> str:
+    name = keys["series"][0]
+    return f" in series {name!r}" if keys["series"].n_unique() > 1 or name else ""
 
 
 def period(keys: pl.DataFrame) -> float | None:
     """Return the median step in seconds where steps are regular, else None. `keys` is sorted by
     (series, time)."""
-    steps = keys.select(
-        step=pl.col("time").diff().over("series").dt.total_microseconds() / 1e6
-    ).filter(pl.col("step") > 0)["step"]
+    step = pl.col("time").diff().over("series").dt.total_microseconds() / 1e6
+    steps = keys.select(step=step).filter(pl.col("step") > 0)["step"]
     median = steps.median()
     if not isinstance(median, float) or not median:
         return None

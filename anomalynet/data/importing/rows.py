@@ -6,7 +6,7 @@ from __future__ import annotations
 import codecs
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,9 +16,9 @@ import polars as pl
 from anomalynet.errors import DataError
 
 ROW = "row"
+NULLS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-BATCH = 50_000
-"""Rows of a quoted CSV that are in memory at a time."""
+BATCH = 50_000  # rows of a quoted CSV that are in memory at a time
 FOREIGN = {
     b"\x1f\x8b": "compressed: unpack it first",
     b"PK": "a spreadsheet or archive: save the sheet as CSV",
@@ -41,6 +41,30 @@ class Rows:
         """Return the place of a row for a message."""
         return f"{self.path}:{row}" if self.is_text else f"{self.path}: row {row}"
 
+    def dtype(self, index: int) -> pl.DataType:
+        """Return the type of a column."""
+        return self.frame.collect_schema()[str(index)]
+
+    def count(self) -> int:
+        """Return how many rows there are."""
+        return int(self.frame.select(pl.len()).collect().item())
+
+    def text(self, index: int, null: Sequence[str] = NULLS) -> pl.Expr:
+        """Return a column as stripped text, null where it says nothing."""
+        column = pl.col(str(index)).cast(pl.String).str.strip_chars()
+        return pl.when(column.is_in(list(null))).then(None).otherwise(column)
+
+    def first(self, condition: pl.Expr) -> int | None:
+        """Return the first row for which a condition holds."""
+        found = self.frame.filter(condition).select(pl.col(ROW).min()).collect(engine="streaming")
+        row: int | None = found.item()
+        return row
+
+    def cell(self, index: int, row: int) -> str:
+        """Return what a cell says."""
+        cell = self.frame.filter(pl.col(ROW) == row).select(pl.col(str(index)).cast(pl.String))
+        return str(cell.collect().item())
+
 
 def open_rows(path: Path, separator: str | None, staging: Path) -> Rows:
     """Open a CSV (whatever its separator, BOM, line ends and quotes) or Parquet file; text is laid
@@ -48,9 +72,8 @@ def open_rows(path: Path, separator: str | None, staging: Path) -> Rows:
 
     Memory stays bounded whatever the size of the file.
 
-    Raises:
-        DataError: missing, empty, header only, ragged, not UTF-8, duplicate or missing names, not a
-        table.
+    Raises DataError: missing, empty, header only, ragged, not UTF-8, duplicate or missing names,
+    not a table.
     """
     try:
         with path.open("rb") as stream:
@@ -71,14 +94,11 @@ def open_rows(path: Path, separator: str | None, staging: Path) -> Rows:
     _check_names(path, line, names)
     parts = staging / "rows"
     parts.mkdir()
-    if quoted:
-        _lay_down_quoted(path, line, separator, len(names), parts)
-    else:
-        _lay_down(path, line, separator, len(names), parts)
-    frame = pl.scan_parquet(parts / "*.parquet")
-    if not frame.select(pl.len()).collect().item():
+    (_lay_down_quoted if quoted else _lay_down)(path, line, separator, len(names), parts)
+    rows = Rows(path, names, pl.scan_parquet(parts / "*.parquet"), is_text=True)
+    if not rows.count():
         raise DataError(f"{path}: a header, but no rows below it")
-    return Rows(path, names, frame, is_text=True)
+    return rows
 
 
 def _open_parquet(path: Path) -> Rows:
@@ -87,9 +107,8 @@ def _open_parquet(path: Path) -> Rows:
         names = tuple(frame.collect_schema().names())
         height = frame.select(pl.len()).collect().item()
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(
-            f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}"
-        ) from error
+        why = str(error).splitlines()[0]
+        raise DataError(f"{path}: not a readable Parquet file: {why}") from error
     if not height:
         raise DataError(f"{path}: no rows")
     if len({name.strip() for name in names}) < len(names):
@@ -97,17 +116,10 @@ def _open_parquet(path: Path) -> Rows:
             f"{path}: two columns have the same name but for spaces: {', '.join(map(repr, names))}",
             "rename one of them",
         )
-    words = [
-        name
-        for name, dtype in frame.collect_schema().items()
-        if isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
-    ]
-    frame = frame.with_columns(pl.col(words).cast(pl.String).str.strip_chars())
-    numbered = (
-        frame.rename({name: str(index) for index, name in enumerate(names)})
-        .with_row_index(ROW, 1)
-        .cast({ROW: pl.Int64})
-    )
+    words = pl.selectors.by_dtype(pl.String, pl.Categorical, pl.Enum)
+    frame = frame.with_columns(words.cast(pl.String).str.strip_chars())
+    frame = frame.rename({name: str(index) for index, name in enumerate(names)})
+    numbered = frame.with_row_index(ROW, 1).cast({ROW: pl.Int64})
     return Rows(path, tuple(name.strip() for name in names), numbered, is_text=False)
 
 
@@ -185,33 +197,18 @@ def _is_number(text: str) -> bool:
 def _lay_down(path: Path, header: int, separator: str, width: int, parts: Path) -> None:
     """Split lines without quotes, streaming; this keeps each row's line number, which no CSV reader
     does."""
-    lines = (
-        pl.scan_lines(path, name="text", row_index_name=ROW, row_index_offset=1)
-        .cast({ROW: pl.Int64})
-        .filter(pl.col(ROW) > header)
-    )
-    lines = lines.with_columns(pl.col("text").str.strip_chars_end("\r")).filter(
-        pl.col("text").str.strip_chars() != ""
-    )
-    fields = pl.col("text").str.count_matches(separator, literal=True) + 1
-    ragged = (
-        lines.select(ROW, fields.alias("fields"))
-        .filter(pl.col("fields") != width)
-        .head(1)
-        .collect()
-    )
+    text = pl.col("text")
+    lines = pl.scan_lines(path, name="text", row_index_name=ROW, row_index_offset=1)
+    lines = lines.cast({ROW: pl.Int64}).filter(pl.col(ROW) > header)
+    lines = lines.with_columns(text.str.strip_chars_end("\r")).filter(text.str.strip_chars() != "")
+    counted = lines.select(ROW, fields=text.str.count_matches(separator, literal=True) + 1)
+    ragged = counted.filter(pl.col("fields") != width).head(1).collect()
     if ragged.height:
-        _refuse_ragged(path, ragged[ROW][0], ragged["fields"][0], width)
-    split = (
-        pl.col("text")
-        .str.splitn(separator, width)
-        .struct.rename_fields([str(index) for index in range(width)])
-    )
-    rows = (
-        lines.select(ROW, split.alias("fields"))
-        .unnest("fields")
-        .with_columns(pl.exclude(ROW).str.strip_chars())
-    )
+        _ragged(path, ragged[ROW][0], ragged["fields"][0], width)
+    names = [str(index) for index in range(width)]
+    split = text.str.splitn(separator, width).struct.rename_fields(names)
+    rows = lines.select(ROW, fields=split).unnest("fields")
+    rows = rows.with_columns(pl.exclude(ROW).str.strip_chars())
     rows.sink_parquet(parts / f"{0:08}.parquet", compression="lz4")
 
 
@@ -242,12 +239,12 @@ def _quoted_rows(
             return
         if line > header and any(field.strip() for field in fields):
             if len(fields) != width:
-                _refuse_ragged(path, line, len(fields), width)
+                _ragged(path, line, len(fields), width)
             yield (line, *(field.strip() for field in fields))
         line = int(getattr(reader, "line_num", line)) + 1
 
 
-def _refuse_ragged(path: Path, line: int, fields: int, width: int) -> None:
+def _ragged(path: Path, line: int, fields: int, width: int) -> None:
     raise DataError(
         f"{path}:{line}: {fields} fields, the header has {width}",
         "mend the line, or name the separator: --separator",

@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +15,21 @@ import polars as pl
 
 from anomalynet.data.folder import data_folder
 from anomalynet.data.sources import built_in, simulated
-from anomalynet.data.sources.table import DESCRIPTION, TELEMETRY, VERSION
-from anomalynet.data.telemetry import Channel, Incident
+from anomalynet.data.sources.table import DESCRIPTION, TELEMETRY
 from anomalynet.errors import DataError
 
 ROW_GROUP = 262_144
-TAKEN = ("prepared",)
 
 
 def target(name: str, replace: bool) -> Path:
-    """Return the folder of a set to be imported.
-
-    Raises:
-        DataError: the name is no name, is taken, or its folder is not an imported set's.
-    """
+    """Return the folder of a set to be imported. Raises DataError: the name is no name, is
+    taken, or its folder is not an imported set's."""
     if not re.fullmatch(r"[a-z0-9_-]+", name):
         raise DataError(
             f"{name!r} is not a name for a data set",
             "small letters, digits, _ and - only: --name my-building",
         )
-    if name in built_in() or simulated.knows(name) or name in TAKEN:
+    if name in built_in() or simulated.knows(name) or name == "prepared":
         raise DataError(f"{name!r} is taken by this program", "choose another --name")
     folder = data_folder() / name
     if folder.exists():
@@ -73,41 +67,14 @@ def staging(folder: Path) -> Iterator[Path]:
             parent.rmdir()
 
 
-def describe(
-    *,
-    name: str,
-    file: Path,
-    digest: str,
-    channels: list[Channel],
-    period: float | None,
-    incidents: dict[int, Incident],
-    counts: dict[str, int],
-    warnings: list[str],
-) -> dict[str, Any]:
-    """Return what stands in `dataset.json`: no path of this machine and no time of day, so that the
-    same import is the same set."""
-    return {
-        "version": VERSION,
-        "name": name,
-        "file": file.name,
-        "sha256": digest,
-        "period": period,
-        "channels": [{"name": channel.name, "unit": channel.unit} for channel in channels],
-        "incidents": {str(number): asdict(incident) for number, incident in incidents.items()},
-        "counts": counts,
-        "warnings": warnings,
-    }
-
-
 def write(folder: Path, temporary: Path, frame: pl.LazyFrame, description: dict[str, Any]) -> None:
     """Write table and description below `temporary`, then put them in place of `folder` in one step
     each."""
     fresh = temporary / "set"
     fresh.mkdir()
     frame.sink_parquet(fresh / TELEMETRY, row_group_size=ROW_GROUP, maintain_order=True)
-    (fresh / DESCRIPTION).write_text(
-        json.dumps(description, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+    (fresh / DESCRIPTION).write_text(text, encoding="utf-8")
     old = temporary / "old"
     if folder.exists():
         folder.replace(old)

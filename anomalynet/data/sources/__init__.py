@@ -13,7 +13,7 @@ from typing import Protocol, cast
 from anomalynet.config.schema import DataConfig
 from anomalynet.data.folder import data_folder
 from anomalynet.data.sources import _fingerprint
-from anomalynet.data.sources._info import SourceInfo
+from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.errors import DataError
 
@@ -80,28 +80,20 @@ def load(config: DataConfig) -> Telemetry:
         config: what says which data, and `label`, `view`, `neighbours`, `link_channels` and what
         `quality` says of frames.
 
-    Raises:
-        DataError: unknown name or subset, no files, files that are not what they should be, or a
-        label or view that the data cannot give.
+    Raises DataError: unknown name or subset, no files, files that are not what they should be, or a
+    label or view that the data cannot give.
     """
     from anomalynet.data.gateway import SENSOR_CHANNELS
-    from anomalynet.data.labels import relabel
     from anomalynet.data.sources import simulated
-    from anomalynet.data.view import widen
+    from anomalynet.data.view import relabel, widen
 
-    root = locate(config)
-    found = (
-        simulated.load(config)
-        if simulated.knows(config.name)
-        else _source(config).load(root, config.subset)
-    )
-    return widen(
-        relabel(found, config.label, config.title),
-        config.view,
-        config.neighbours,
-        SENSOR_CHANNELS,
-        config.title,
-    )
+    root, name = locate(config), config.title
+    if simulated.knows(config.name):
+        found = simulated.load(config)
+    else:
+        found = _source(config).load(root, config.subset)
+    labelled = relabel(found, config.label, name)
+    return widen(labelled, config.view, config.neighbours, SENSOR_CHANNELS, name)
 
 
 def fingerprint(config: DataConfig) -> str:
@@ -116,13 +108,9 @@ def fingerprint(config: DataConfig) -> str:
 
 
 def locate(config: DataConfig) -> Path:
-    """Return the folder that holds a data set's files: `data.root`, or a folder of the set's name
-    in it.
-
-    Raises:
-        DataError: there are no such files, the collection needs a subset, or a key does not go with
-        this data.
-    """
+    """Return the folder that holds a data set's files: `data.root`, or a folder of the set's
+    name in it. Raises DataError: there are no such files, the collection needs a subset, or a
+    key does not go with this data."""
     from anomalynet.data.sources import simulated
 
     base = Path(config.root) if config.root is not None else data_folder()
@@ -149,12 +137,11 @@ def locate(config: DataConfig) -> Path:
 
 
 def _find(source: Source, base: Path, subset: str | None) -> Path | None:
-    candidates = (
-        folder / inner
-        for folder in (base / source.INFO.name, base)
-        for inner in source.INFO.folders
-    )
-    return next((candidate for candidate in candidates if source.files(candidate, subset)), None)
+    for folder in (base / source.INFO.name, base):
+        for inner in source.INFO.folders:
+            if source.files(folder / inner, subset):
+                return folder / inner
+    return None
 
 
 def _check_subset(about: SourceInfo, subset: str | None) -> None:
@@ -178,15 +165,11 @@ def _check_subset(about: SourceInfo, subset: str | None) -> None:
 def _source(config: DataConfig) -> Source:
     from anomalynet.data.sources import table
 
-    source = built_in().get(config.name)
+    base = Path(config.root) if config.root is not None else data_folder()
+    source = built_in().get(config.name) or table.find(config.name, base)
     if source is None:
-        source = table.find(
-            config.name, Path(config.root) if config.root is not None else data_folder()
-        )
-    if source is None:
-        raise DataError(
-            f"no data set named {config.name!r}", _nearest(config.name, names(), "data.name=")
-        )
+        near = _nearest(config.name, names(), "data.name=")
+        raise DataError(f"no data set named {config.name!r}", near)
     return source
 
 

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import polars as pl
 
-from anomalynet.data.sources._incidents import number_incidents
-from anomalynet.data.sources._info import SourceInfo
-from anomalynet.data.sources._reading import labels, numbers, parse, read_text
+from anomalynet.data.sources import _reading
 from anomalynet.data.telemetry import Channel, Telemetry
 
-INFO = SourceInfo(
+INFO = _reading.SourceInfo(
     name="lwsndr",
     title="LWSNDR: labelled wireless sensor network data, two networks of four motes, 5 s",
     licence="ODC-BY (database), CC-BY-4.0 (contents)",
@@ -25,8 +23,7 @@ INFO = SourceInfo(
     ),
 )
 CHANNELS = (Channel("humidity", "%"), Channel("temperature", "°C"))
-KIND = "introduced event"
-"""All that the readme says of label 1."""
+KIND = "introduced event"  # all that the readme says of label 1
 COMMITS = {
     "single-hop.csv": "d6a0afb641f696ecc232171a2b837d596c801ed8",
     "multi-hop.csv": "d8a6931ddae35f3989ba8f108e065aed07254355",
@@ -48,14 +45,11 @@ def files(root: Path, subset: str | None) -> list[Path]:
 
 
 def load(root: Path, subset: str | None) -> Telemetry:
-    """Read one network or both; mote 1 of one is not mote 1 of the other.
-
-    Raises:
-        DataError: a file is not one of LWSNDR's.
-    """
+    """Read one network or both; mote 1 of one is not mote 1 of the other. Raises DataError: a
+    file is not one of LWSNDR's."""
     paths = files(root, subset)
     frame = pl.concat([_read(path) for path in paths]).sort("series", "time", maintain_order=True)
-    numbered, incidents = number_incidents(frame)
+    numbered, incidents = _reading.number_incidents(frame)
     missing = len(INFO.subsets) - len(paths) if subset is None else 0
     return Telemetry(
         frame=numbered.lazy(),
@@ -68,16 +62,17 @@ def load(root: Path, subset: str | None) -> Telemetry:
 
 
 def _read(path: Path) -> pl.DataFrame:
-    text, _ = read_text(path, ",", ["reading", "mote_id", "humidity", "temperature", "label"])
-    reading = parse(
-        path, text["reading"], text["reading"].cast(pl.Int64, strict=False), "a whole number"
+    text, _ = _reading.read_text(
+        path, ",", ["reading", "mote_id", "humidity", "temperature", "label"]
     )
-    label = labels(path, text["label"])
+    number = text["reading"].cast(pl.Int64, strict=False)
+    reading = _reading.parse(path, text["reading"], number, "a whole number")
+    label = _reading.labels(path, text["label"])
     microseconds = ((reading - 1) * int(INFO.period or 0) * 1_000_000).cast(pl.Datetime("us"))
     return pl.DataFrame({"time": microseconds, "label": label, "mote": text["mote_id"]}).select(
         pl.format(f"{path.stem}/{{}}", "mote").alias("series"),
         "time",
         "label",
         pl.when(pl.col("label") == 1).then(pl.lit(KIND)).alias("kind"),
-        *(numbers(path, text[channel.name]) for channel in CHANNELS),
+        *(_reading.numbers(path, text[channel.name]) for channel in CHANNELS),
     )

@@ -8,17 +8,15 @@ import re
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from anomalynet.config.schema import DataConfig
 from anomalynet.data.folder import data_folder
-from anomalynet.data.gateway import LINK_CHANNELS, SENSOR_CHANNELS, telemetry_of_cell
-from anomalynet.data.log import read_log
+from anomalynet.data.gateway import LINK_CHANNELS, SENSOR_CHANNELS, read_log, telemetry_of_cell
 from anomalynet.data.sources import _fingerprint
-from anomalynet.data.sources._info import SourceInfo
+from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Incident, Telemetry
 from anomalynet.errors import ConfigError, DataError, Problem, UsageError
 from anomalynet.runs.code import code_hash
@@ -30,6 +28,13 @@ FOLDER = "simulated"
 """What `data.name` says of a world in `data.root`; also the folder of the worlds made here, in the
 data folder."""
 
+COLUMNS: dict[str, pl.DataType] = {
+    "series": pl.String(),
+    "time": pl.Datetime("us"),
+    "label": pl.Int8(),
+    "incident": pl.Int32(),
+    "kind": pl.String(),
+}
 WARNINGS = (
     "a simulated network: its incidents are injected, their magnitudes drawn before any model "
     "was trained",
@@ -49,19 +54,12 @@ def knows(name: str) -> bool:
 def info(name: str) -> SourceInfo:
     """Return what is known of simulated data before it is made. Raises DataError or ConfigError on
     a file that is no scenario."""
-    licence = "Apache-2.0 (made by this program)"
+    make = partial(SourceInfo, name, licence="Apache-2.0 (made by this program)", warnings=WARNINGS)
     if name == FOLDER:
-        return SourceInfo(
-            FOLDER,
-            "a world made by `anomalynet simulate`, in the folder data.root",
-            licence,
-            warnings=WARNINGS,
-        )
+        return make("a world made by `anomalynet simulate`, in the folder data.root")
     scenario = scenario_of(DataConfig(name=name))
     title = scenarios.names().get(name, f"simulated from {name}")
-    return SourceInfo(
-        name, title, licence, period=frame_period(scenario), generated=True, warnings=WARNINGS
-    )
+    return make(title, period=frame_period(scenario), generated=True)
 
 
 def scenario_of(config: DataConfig) -> Scenario:
@@ -83,14 +81,10 @@ def scenario_of(config: DataConfig) -> Scenario:
     except UsageError as error:
         raise DataError(error.message, error.next_step) from error
     except ConfigError as error:
-        prefixed = [
-            Problem(
-                f"data.scenario, {one.where}" if one.where.startswith("argument") else one.where,
-                one.what,
-                one.suggestion,
-            )
-            for one in error.problems
-        ]
+        prefixed = []
+        for one in error.problems:
+            argument = "data.scenario, " if one.where.startswith("argument") else ""
+            prefixed.append(Problem(argument + one.where, one.what, one.suggestion))
         raise ConfigError(prefixed) from error
 
 
@@ -98,22 +92,17 @@ def fingerprint(config: DataConfig) -> str:
     """Return the SHA-256 that stands for a world, known before a preset's world is made; of a
     folder, that of its files' hashes."""
     if config.name != FOLDER:
-        return _fingerprint.of_text(
-            f"{scenarios.canonical(scenario_of(config))} {code_hash(('simulation',))}"
-        )
+        scenario = scenarios.canonical(scenario_of(config))
+        return _fingerprint.of_text(f"{scenario} {code_hash(('simulation',))}")
     files = read_manifest(_root(config)).files
-    return _fingerprint.of_text(
-        "\n".join(f"{facts['sha256']}  {name}" for name, facts in sorted(files.items()))
-    )
+    lines = (f"{facts['sha256']}  {name}" for name, facts in sorted(files.items()))
+    return _fingerprint.of_text("\n".join(lines))
 
 
 def world_folder(config: DataConfig) -> Path:
-    """Return the folder of the world; one that was never made is simulated now, by one process at a
-    time, with all cores.
-
-    Raises:
-        DataError: as `fingerprint`; or the folder in `data.root` holds no world.
-    """
+    """Return the folder of the world; one that was never made is simulated now, by one process
+    at a time, with all cores. Raises DataError: as `fingerprint`; or the folder in `data.root`
+    holds no world."""
     if config.name == FOLDER:
         return _root(config)
     from filelock import FileLock
@@ -126,9 +115,8 @@ def world_folder(config: DataConfig) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / MANIFEST).is_file():
-            simulate(
-                scenario_of(config), folder, workers=os.cpu_count() or 1, refine=telemetry_of_cell
-            )
+            cores = os.cpu_count() or 1
+            simulate(scenario_of(config), folder, workers=cores, refine=telemetry_of_cell)
     return folder
 
 
@@ -153,39 +141,21 @@ def load(config: DataConfig) -> Telemetry:
 
     Every node and slot is a row, heard or not, so that silence is scored like everything else.
 
-    Raises:
-        DataError: as `world_folder`; or a file of the world was edited or damaged.
+    Raises DataError: as `world_folder`; or a file of the world was edited or damaged.
     """
     world = read_world(world_folder(config))
     counts: Counter[str] = Counter()
     parts: list[pl.LazyFrame] = []
     neighbours: dict[str, tuple[str, ...]] = {}
     channels = (*SENSOR_CHANNELS, *(LINK_CHANNELS if config.link_channels else ()))
-    schema: dict[str, Any] = {
-        "series": pl.String(),
-        "time": pl.Datetime("us"),
-        "label": pl.Int8(),
-        "incident": pl.Int32(),
-        "kind": pl.String(),
-    }
-    schema |= {channel.name: pl.Float32() for channel in channels}
-    for (number,), nodes in world.nodes.group_by("cell", maintain_order=True):
-        frames = world.folder / partition("frames", int(str(number)))
-        arguments = (
-            frames,
-            nodes,
-            world.incidents.filter(pl.col("cell") == number),
-            world.scenario,
-            config.quality,
-        )
-        counts.update(
-            read_log(frames, sorted(nodes["node"]), world.scenario, config.quality).counts
-        )
-        parts.append(
-            pl.defer(
-                partial(telemetry_of_cell, *arguments, link=config.link_channels), schema=schema
-            )
-        )
+    schema = {**COLUMNS, **{channel.name: pl.Float32() for channel in channels}}
+    for (cell,), nodes in world.nodes.group_by("cell", maintain_order=True):
+        frames = world.folder / partition("frames", int(str(cell)))
+        own = world.incidents.filter(pl.col("cell") == cell)
+        log = read_log(frames, sorted(nodes["node"]), world.scenario, config.quality)
+        counts.update(log.counts)
+        made = partial(telemetry_of_cell, frames, nodes, own, world.scenario, config.quality)
+        parts.append(pl.defer(partial(made, link=config.link_channels), schema=schema))
         neighbours |= _nearest(nodes)
     return Telemetry(
         frame=pl.concat(parts),
@@ -208,12 +178,16 @@ def _nearest(nodes: pl.DataFrame) -> dict[str, tuple[str, ...]]:
     distance = np.linalg.norm(place[:, None] - place[None], axis=2)
     np.fill_diagonal(distance, -1.0)  # itself comes first, also where nodes stand in one place
     order = np.argsort(distance, axis=1, kind="stable")[:, 1:]
-    return {
-        name: tuple(names[other] for other in row)
-        for name, row in zip(names, order.tolist(), strict=True)
-    }
+    rows = zip(names, order.tolist(), strict=True)
+    return {name: tuple(names[other] for other in row) for name, row in rows}
 
 
 def _incidents(world: World) -> dict[int, Incident]:
     table = world.incidents.select("id", "type", "cause", "impact", "severity", "layer")
     return {row[0]: Incident(*row[1:]) for row in table.iter_rows()}
+
+
+def world_of(config: DataConfig) -> int | None:
+    """The seed of the world that is simulated for this data; None for recordings and folders of a
+    world, of which there is one."""
+    return config.world if knows(config.name) and config.name != FOLDER else None

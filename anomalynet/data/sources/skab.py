@@ -7,13 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
-from anomalynet.data.sources._incidents import number_incidents
-from anomalynet.data.sources._info import SourceInfo
-from anomalynet.data.sources._reading import labels, numbers, parse, read_text
+from anomalynet.data.sources import _reading
 from anomalynet.data.telemetry import Channel, Telemetry
 from anomalynet.errors import DataError
 
-INFO = SourceInfo(
+INFO = _reading.SourceInfo(
     name="skab",
     title="SKAB 0.9: water circuit, 8 sensors, 34 labelled runs and 1 anomaly-free run, 1 s",
     licence="GPL-3.0",
@@ -37,15 +35,19 @@ CHANNELS = (
     Channel("Voltage", "V"),
     Channel("Volume Flow RateRMS", "l/min"),
 )
-KINDS = {"valve1": "inlet valve closed", "valve2": "outlet valve closed"}
 OTHER_KINDS = (
-    *4 * ("leak or refill",),
-    *5 * ("rotor imbalance",),
-    *2 * ("more water in the circuit",),
-    *2 * ("cavitation",),
+    *4 * ["leak or refill"],
+    *5 * ["rotor imbalance"],
+    *2 * ["more water in the circuit"],
+    *2 * ["cavitation"],
     "hot water",
 )
 """What happens in `other/1` … `other/14`, by the data set's own readme."""
+KINDS = {
+    "valve1": "inlet valve closed",
+    "valve2": "outlet valve closed",
+    **{f"other/{number}": kind for number, kind in enumerate(OTHER_KINDS, 1)},
+}
 COMMIT = "b2c0d46c2971dcbfe71e26087b6d231998bb91c2"
 
 
@@ -61,16 +63,12 @@ def files(root: Path, subset: str | None) -> list[Path]:
 
 def load(root: Path, subset: str | None) -> Telemetry:
     """Read all runs; runs that share time stamps form one group, and the anomaly-free run only
-    trains.
-
-    Raises:
-        DataError: a file is not one of SKAB's.
-    """
+    trains. Raises DataError: a file is not one of SKAB's."""
     runs = [_read(path) for path in files(root, subset)]
-    frame, incidents = number_incidents(pl.concat(runs).sort("series", "time", maintain_order=True))
-    shared = frame.group_by("time").agg(
-        "series", contradictory=pl.col("label").drop_nulls().n_unique() > 1
-    )
+    ordered = pl.concat(runs).sort("series", "time", maintain_order=True)
+    frame, incidents = _reading.number_incidents(ordered)
+    differ = pl.col("label").drop_nulls().n_unique() > 1
+    shared = frame.group_by("time").agg("series", contradictory=differ)
     shared = shared.filter(pl.col("series").list.len() > 1)
     contradictory = int(shared["contradictory"].sum())
     warnings = list(INFO.warnings)
@@ -79,6 +77,7 @@ def load(root: Path, subset: str | None) -> Telemetry:
             f"{shared.height:,} time stamps stand in two runs, {contradictory:,} with "
             "contradicting labels: such runs form one group"
         )
+    names: list[str] = frame["series"].unique().to_list()
     if len(runs) != RUNS:
         warnings.append(
             f"{len(runs)} of {RUNS} runs are there: numbers do not compare with the whole set"
@@ -88,9 +87,7 @@ def load(root: Path, subset: str | None) -> Telemetry:
         channels=CHANNELS,
         period=INFO.period,
         groups=_groups(shared["series"].unique().to_list()),
-        train_only=frozenset(
-            str(name) for name in frame["series"].unique() if name.startswith("anomaly-free/")
-        ),
+        train_only=frozenset(name for name in names if name.startswith("anomaly-free/")),
         incidents=incidents,
         counts={
             "rows": frame.height,
@@ -105,27 +102,23 @@ def load(root: Path, subset: str | None) -> Telemetry:
 def _read(path: Path) -> pl.DataFrame:
     """Read one run; `anomaly-free` brings no label and is normal throughout."""
     folder = path.parent.name
-    text, _ = read_text(path, ";", ["datetime", *(channel.name for channel in CHANNELS)])
-    time = parse(
-        path,
-        text["datetime"],
-        text["datetime"].str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False),
-        "a time",
-    )
+    text, _ = _reading.read_text(path, ";", ["datetime", *(channel.name for channel in CHANNELS)])
+    written = text["datetime"]
+    read = written.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
+    time = _reading.parse(path, written, read, "a time")
     if "anomaly" in text.columns:
-        label = labels(path, text["anomaly"])
+        label = _reading.labels(path, text["anomaly"])
     elif folder == "anomaly-free":
         label = pl.repeat(0, text.height, dtype=pl.Int8, eager=True)
     else:
         raise DataError(f"{path}:1: no column 'anomaly'", "fetch or copy the file again")
-    other = folder == "other" and path.stem.isdecimal() and 1 <= int(path.stem) <= len(OTHER_KINDS)
-    kind = OTHER_KINDS[int(path.stem) - 1] if other else KINDS.get(folder)
+    kind = KINDS.get(folder, KINDS.get(f"{folder}/{path.stem}"))
     return pl.DataFrame({"time": time, "label": label}).select(
         pl.lit(f"{folder}/{path.stem}").alias("series"),
         "time",
         "label",
         pl.when(pl.col("label") == 1).then(pl.lit(kind, dtype=pl.String)).alias("kind"),
-        *(numbers(path, text[channel.name]) for channel in CHANNELS),
+        *(_reading.numbers(path, text[channel.name]) for channel in CHANNELS),
     )
 
 

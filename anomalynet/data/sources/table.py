@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from anomalynet.data.sources._info import SourceInfo
+from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Channel, Incident, Telemetry
 from anomalynet.errors import DataError
 
@@ -37,18 +37,15 @@ class Imported:
     def load(self, root: Path, subset: str | None) -> Telemetry:
         """Scan the table; nothing is read until somebody asks. Raises DataError on a damaged
         description."""
-        described = _describe(root / DESCRIPTION)
+        read = _describe(root / DESCRIPTION)
         try:
-            channels = tuple(Channel(each["name"], each["unit"]) for each in described["channels"])
             return Telemetry(
                 frame=pl.scan_parquet(root / TELEMETRY),
-                channels=channels,
-                period=described["period"],
-                incidents={
-                    int(number): Incident(**what) for number, what in described["incidents"].items()
-                },
-                counts=described["counts"],
-                warnings=tuple(described["warnings"]),
+                channels=tuple(Channel(one["name"], one["unit"]) for one in read["channels"]),
+                period=read["period"],
+                incidents={int(key): Incident(**one) for key, one in read["incidents"].items()},
+                counts=read["counts"],
+                warnings=tuple(read["warnings"]),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise _damaged(root / DESCRIPTION) from error
@@ -62,27 +59,15 @@ def names(folder: Path) -> list[str]:
 def find(name: str, folder: Path) -> Imported | None:
     """Return the imported set of this name that stands in `folder` or is `folder`, None if there is
     none."""
-    for candidate in (folder / name, folder):
-        path = candidate / DESCRIPTION
-        if path.is_file():
-            described = _describe(path)
-            if described.get("name") == name:
-                return Imported(_info(described, path))
+    for path in (folder / name / DESCRIPTION, folder / DESCRIPTION):
+        if path.is_file() and (read := _describe(path)).get("name") == name:
+            period, warnings = read.get("period"), read.get("warnings", [])
+            if not isinstance(period, int | float | None) or not isinstance(warnings, list):
+                raise _damaged(path)
+            title = f"imported from {read.get('file', 'a table')}"
+            own = tuple(map(str, warnings))
+            return Imported(SourceInfo(name, title, "your own", period=period, warnings=own))
     return None
-
-
-def _info(described: dict[str, Any], path: Path) -> SourceInfo:
-    period, warnings = described.get("period"), described.get("warnings", [])
-    if not isinstance(period, int | float | None) or not isinstance(warnings, list):
-        raise _damaged(path)
-    title = f"imported from {described.get('file', 'a table')}"
-    return SourceInfo(
-        str(described["name"]),
-        title,
-        licence="your own",
-        period=period,
-        warnings=tuple(map(str, warnings)),
-    )
 
 
 # the description is JSON of this program's own making; its values are checked where they are used

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from anomalynet.data.sources._incidents import number_incidents
-from anomalynet.data.sources._info import SourceInfo
-from anomalynet.data.sources._reading import labels, numbers, parse, read_text
+from anomalynet.data.sources import _reading
 from anomalynet.data.telemetry import Channel, Telemetry
 from anomalynet.errors import DataError
 
@@ -16,35 +14,24 @@ DEVICES: dict[str, tuple[Channel, ...]] = {
     "fridge": (Channel("fridge_temperature", "°C"), Channel("temp_condition", "1")),
     "garage_door": (Channel("door_state", "1"), Channel("sphone_signal", "1")),
     "gps_tracker": (Channel("latitude", "°"), Channel("longitude", "°")),
-    "modbus": tuple(
-        Channel(name, "1")
-        for name in (
-            "FC1_Read_Input_Register",
-            "FC2_Read_Discrete_Value",
-            "FC3_Read_Holding_Register",
-            "FC4_Read_Coil",
-        )
+    "modbus": (
+        Channel("FC1_Read_Input_Register", "1"),
+        Channel("FC2_Read_Discrete_Value", "1"),
+        Channel("FC3_Read_Holding_Register", "1"),
+        Channel("FC4_Read_Coil", "1"),
     ),
     "motion_light": (Channel("motion_status", "1"), Channel("light_status", "1")),
     "thermostat": (Channel("current_temperature", "°C"), Channel("thermostat_status", "1")),
     "weather": (Channel("temperature", "°C"), Channel("pressure", ""), Channel("humidity", "%")),
 }
-WORDS = {
-    "high": "1",
-    "low": "0",
-    "open": "1",
-    "closed": "0",
-    "on": "1",
-    "off": "0",
-    "true": "1",
-    "false": "0",
-}
+WORDS = dict.fromkeys(("high", "open", "on", "true"), "1")
+WORDS |= dict.fromkeys(("low", "closed", "off", "false"), "0")
 NO_SIGNAL = ("fridge", "garage_door")
 CLOCK_AHEAD = 7 * 3600
 """Seconds from the local clock of `date` and `time` to UTC: `ts` of every release that has it says
 so in every row."""
 
-INFO = SourceInfo(
+INFO = _reading.SourceInfo(
     name="ton_iot",
     title="TON_IoT, train/test telemetry: seven IoT devices, normal and attack",
     licence="research use only, cite the authors; not to be redistributed",
@@ -54,8 +41,7 @@ INFO = SourceInfo(
     folders=(".", "Train_Test_IoT_dataset", "Train_Test_datasets/Train_Test_IoT_dataset"),
     by_hand=(
         "open https://research.unsw.edu.au/projects/toniot-datasets, follow the download link of "
-        "the page, "
-        "and copy the files Train_Test_IoT_*.csv of the folder Train_Test_IoT_dataset"
+        "the page, and copy the files Train_Test_IoT_*.csv of the folder Train_Test_IoT_dataset"
     ),
     warnings=(
         "date and time give the label away: normal in the first days, attacks later; the time "
@@ -85,29 +71,28 @@ def load(root: Path, subset: str | None) -> Telemetry:
     Words become 0 and 1 after stripping, since padding and spelling alone give the label away
     (`high` and `high  `, `1` and `true`). Times are UTC.
 
-    Raises:
-        DataError: the file is not the device's.
+    Raises DataError: the file is not the device's.
     """
     (path,) = files(root, subset)
     device = str(subset)
     channels = DEVICES[device]
-    text, padded = read_text(path, ",", ["label", "type", *(channel.name for channel in channels)])
-    label = labels(path, text["label"])
+    names = [channel.name for channel in channels]
+    text, padded = _reading.read_text(path, ",", ["label", "type", *names])
+    label = _reading.labels(path, text["label"])
+    words = text.with_columns(pl.col(names).str.to_lowercase().replace(WORDS))
     frame = pl.DataFrame(
         {
             "series": pl.repeat(device, text.height, dtype=pl.String, eager=True),
             "time": _time(path, text),
             "label": label,
             "kind": text["type"].set(label == 0, None),
-            **{
-                channel.name: numbers(path, text[channel.name].str.to_lowercase().replace(WORDS))
-                for channel in channels
-            },
+            **{name: _reading.numbers(path, words[name]) for name in names},
         }
     )
+    own = [f"{device} is one of the two"] if device in NO_SIGNAL else []
     duplicates = text.height - text.n_unique()
     repeated = frame.height - frame["time"].n_unique()
-    numbered, incidents = number_incidents(frame.sort("time", maintain_order=True))
+    numbered, incidents = _reading.number_incidents(frame.sort("time", maintain_order=True))
     return Telemetry(
         frame=numbered.lazy(),
         channels=channels,
@@ -119,10 +104,7 @@ def load(root: Path, subset: str | None) -> Telemetry:
             "repeated times": repeated,
             "padded fields": padded,
         },
-        warnings=(
-            *INFO.warnings,
-            *([f"{device} is one of the two"] if device in NO_SIGNAL else []),
-        ),
+        warnings=(*INFO.warnings, *own),
     )
 
 
@@ -131,13 +113,12 @@ def _time(path: Path, text: pl.DataFrame) -> pl.Series:
     if {"date", "time"} <= set(text.columns):
         written = (text["date"] + " " + text["time"]).alias("date and time")
         local = written.str.to_datetime("%d-%b-%y %H:%M:%S", time_unit="us", strict=False)
-        return parse(
+        return _reading.parse(
             path, written, local.dt.offset_by(f"{CLOCK_AHEAD}s"), "a time like '25-Apr-19 19:19:40'"
         )
     if "ts" in text.columns:
-        seconds = parse(
-            path, text["ts"], text["ts"].cast(pl.Int64, strict=False), "seconds since 1970"
-        )
+        read = text["ts"].cast(pl.Int64, strict=False)
+        seconds = _reading.parse(path, text["ts"], read, "seconds since 1970")
         return (seconds * 1_000_000).cast(pl.Datetime("us"))
     raise DataError(
         f"{path}:1: neither 'date' and 'time' nor 'ts'", "this is not a file of TON_IoT"

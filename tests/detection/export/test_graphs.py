@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalynet.data.calibration import finish
-from anomalynet.data.layout import Layout
+from anomalynet.data.grid import Layout
 from anomalynet.detection.export.classical import float32_below
 from anomalynet.detection.export.network import Calibration, step_graph, trace, window_graph
 from anomalynet.detection.export.session import Session, StepSession

@@ -194,7 +194,12 @@ def test_why_an_arm_is_not_compared(tmp_path: Path) -> None:
 def test_other_code_other_data_and_warnings_are_said(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     reference = [run(runs, "on", recalls(0.5), seed=seed) for seed in range(2)]
-    known = {"code": "0ther", "fingerprint": "e" * 64, "warnings": ("it leaks",), "data": "skab"}
+    known: dict[str, Any] = {
+        "code": "0ther",
+        "fingerprint": "e" * 64,
+        "warnings": ("it leaks",),
+        "data": "skab",
+    }
     other = off([run(runs, "off", recalls(0.5), **known)])
     text, _, _ = written(tmp_path, ablation(on(reference), other))
     assert "| **model.attention=false**‡ |" in text
@@ -212,7 +217,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Ablation:
     places = [(seed, world) for seed in range(2) for world in range(2)]
     shared, arms = {"s00": 1, "s01": 1}, []
     for at, (attention, depth) in enumerate([(True, 2), (True, 0), (False, 2), (False, 0)]):
-        levels = {"model.attention": attention, "model.depth": depth}
+        levels: dict[str, object] = {"model.attention": attention, "model.depth": depth}
         name = f"model.attention={attention}, model.depth={depth}" if at else "reference"
         records = [
             run(runs, name, recalls(0.5 - 0.03 * at), shared, world, seed=seed)
@@ -220,7 +225,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Ablation:
         ]
         arms.append(arm(name, levels, records, reference=at == 0, expected=4))
     extra = [run(runs, "equal", recalls(0.48), None, world, seed=seed) for seed, world in places]
-    sized = {"model.attention": False, "model.units": 80}
+    sized: dict[str, object] = {"model.attention": False, "model.units": 80}
     arms.append(arm("no attention, equal size", sized, extra, on_axes=False))
     question, metric = "Which part counts?", "test/recall_attack"
     return Ablation("parts", question, "factorial", axes, metric, tuple(arms))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalynet.reporting.ablation.arms import MeasuredArm, measure
+from anomalynet.reporting.ablation.arms import MeasuredArm, SeriesValues, measure
 from anomalynet.reporting.ablation.contrasts import SeriesKey
 from anomalynet.reporting.ablation.design import Ablation, AblationArm
 from anomalynet.reporting.ablation.effects import Effect, interactions, main_effects
@@ -176,7 +176,7 @@ def test_a_series_counts_where_every_combination_has_it() -> None:
     ablation, arms = in_memory(
         {first: [10, 20, 30], second: [20, 40, 60], third: [1, 2, 3], fourth: [2, 4, 6]}
     )
-    series = {(0, 0, 0, None): {SERIES[0]: 2.0, SERIES[1]: math.nan}}
+    series: SeriesValues = {(0, 0, 0, None): {SERIES[0]: 2.0, SERIES[1]: math.nan}}
     shorter = replace(arms[3], series=series)
     effect = main_effects(ablation, (*arms[:3], shorter), {key: key for key in SERIES})[0]
     assert effect.contrast is not None
