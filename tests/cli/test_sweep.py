@@ -95,7 +95,7 @@ def check_pages(first: dict[str, bytes], capsys: pytest.CaptureFixture[str]) -> 
     written = Path("report/report.html").stat().st_mtime_ns
     assert main(command("--format", "html,md")) == 0
     assert Path("report/report.html").stat().st_mtime_ns == written, "it was there"
-    for name in ("report", "cost"):
+    for name in ("report", "cost", "findings"):
         Path(f"report/{name}.html").unlink()
 
 
