@@ -23,4 +23,28 @@ class Expected:
         return all(fnmatchcase(name, glob) for name, glob in pairs)
 
 
-EXPECTED: tuple[Expected, ...] = ()
+MADE_ANEW = "the id of a simulated data set is a hash of the simulator: its runs are made anew"
+NETWORK = (
+    "architecture.json and architecture.csv are Lightning's summary; old files count as missing"
+)
+FINDINGS = "an ablation keeps its findings as findings.md; no CSV holds sentences"
+
+EXPECTED: tuple[Expected, ...] = (
+    Expected("*", "*", "*fingerprint", MADE_ANEW),
+    Expected("old-sweep", "*", "*", MADE_ANEW),
+    Expected("old-search", "*", "*", MADE_ANEW),
+    Expected("old-continue", "*", "*", MADE_ANEW),
+    Expected("sweep-only", "*", "*", f"{MADE_ANEW}; `status --json` lists runs by id"),
+    Expected("*", "*/architecture.json", "*", NETWORK),
+    Expected("*", "*/architecture.csv", "*", NETWORK),
+    Expected("*", "*/architecture.parquet", "*", NETWORK),
+    Expected("*", "*/figure_1_*", "*", NETWORK),
+    Expected("*", "*findings.*", "*", FINDINGS),
+    Expected("sweep-plan", "step 4", "exit code", "a W&B sweep is a plain grid"),
+    Expected(
+        "*", "state/model.json", "model", "names the model file by its content, cost included"
+    ),
+    Expected(
+        "detect-mqtt", "state/*", "exists", "the number of snapshots depends on the wall clock"
+    ),
+)
