@@ -103,10 +103,7 @@ def test_every_cell_and_every_number_of_a_report_is_in_its_latex(folder: Path) -
             r"\ensuremath{-}1 \ensuremath{\to} 2 \ensuremath{\times} \ensuremath{\lambda}",
         ),
         ("≥ µ · 3", r"\ensuremath{\geq} \ensuremath{\mu} \ensuremath{\cdot} 3"),
-        (
-            "– “a” … † ‡ ⚠",
-            r"– “a” \dots{} \dag{} \ddag{} \warningsign{}",
-        ),
+        ("– “a” … † ‡ ⚠", r"– “a” \dots{} \dag{} \ddag{} \warningsign{}"),
         ("--format", "-{}-format"),
         ("[x] *y", "{[}x{]} {*}y"),
         ("Zürich, Łódź", "Zürich, Łódź"),
@@ -214,8 +211,7 @@ SIGNS = " ".join(
 )
 
 WIDE = _table(
-    [f"Model number {place}" for place in range(30)],
-    [["**row**", *["100.25 ± 10.50"] * 29]] * 3,
+    [f"Model number {place}" for place in range(30)], [["**row**", *["100.25 ± 10.50"] * 29]] * 3
 )
 LONG = _table(
     ["Run", "Why", *"ABCDEFGHI"],
