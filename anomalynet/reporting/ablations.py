@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from anomalynet.errors import RunError
-from anomalynet.reporting.ablation.findings import (
-    AGAINST,
-    ARM,
-    COLUMNS,
-    FACTS,
-    INTERACTION,
-    MAIN,
-    NOTICE,
-)
+from anomalynet.reporting.ablation import findings
 from anomalynet.reporting.section import Section
 from anomalynet.runs.files import read_json
 from anomalynet.runs.sweeps import SweepRecord, read_sweeps
@@ -66,9 +59,8 @@ def ablation_reports(runs: Path, out: Path, data: str) -> tuple[AblationReport, 
 
 def _data(record: SweepRecord, runs: Path) -> set[str]:
     """The data sets of a sweep's finished runs."""
-    return {
-        str(read_json(run.folder(runs).path / "result.json").get("data", "")) for run in record.runs
-    }
+    results = (read_json(run.folder(runs).path / "result.json") for run in record.runs)
+    return {str(result.get("data", "")) for result in results}
 
 
 def ablations_section(reports: Sequence[AblationReport]) -> Section:
@@ -93,19 +85,19 @@ def _ablation(one: AblationReport) -> Iterator[str]:
     rows = _read(one.folder / FINDINGS)
     if question := rows[0]["question"]:
         yield f"*{question}*"
-    yield from (row["sentence"] for row in rows if row["family"] == AGAINST)
-    for family, heading in ((ARM, ""), (MAIN, "Main effects:"), (INTERACTION, "Interactions:")):
-        told = [f"- {row['sentence']}" for row in rows if row["family"] == family]
-        yield from ([heading] if heading and told else [])
-        yield from (["\n".join(told)] if told else [])
-    yield from (f"> {row['sentence']}" for row in rows if row["family"] == NOTICE)
-    rest = [
-        row["sentence"]
-        for row in rows
-        if row["family"] not in (AGAINST, ARM, MAIN, INTERACTION, NOTICE, FACTS)
-    ]
-    facts = " ".join(row["sentence"] for row in rows if row["family"] == FACTS)
+    told: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        told[row["family"]].append(row["sentence"])
+    yield from told.pop(findings.AGAINST, [])
+    headings = {findings.MAIN: "Main effects:", findings.INTERACTION: "Interactions:"}
+    for family in (findings.ARM, *headings):
+        if sentences := told.pop(family, []):
+            yield from [headings[family]] if family in headings else []
+            yield "\n".join(f"- {sentence}" for sentence in sentences)
+    yield from (f"> {sentence}" for sentence in told.pop(findings.NOTICE, []))
+    facts = " ".join(told.pop(findings.FACTS, []))
     where = f" Tables and figures: [its report]({one.link})." if one.link else ""
+    rest = (row["sentence"] for row in rows if row["family"] in told)
     yield "\n>\n".join(f"> {line}" for line in (f"**{one.label}.** {facts}{where}", *rest))
 
 
@@ -115,8 +107,8 @@ def _read(path: Path) -> list[Mapping[str, str]]:
             rows = list(csv.DictReader(file))
     except (OSError, ValueError, csv.Error) as error:
         raise _damaged(path, str(error)) from None
-    if not rows or any(None in row.values() for row in rows) or tuple(rows[0]) != COLUMNS:
-        raise _damaged(path, f"not the columns {', '.join(COLUMNS)}")
+    if not rows or any(None in row.values() for row in rows) or tuple(rows[0]) != findings.COLUMNS:
+        raise _damaged(path, f"not the columns {', '.join(findings.COLUMNS)}")
     return list(rows)
 
 
