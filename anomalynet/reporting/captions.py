@@ -30,11 +30,9 @@ def folds_text(arm: Arm) -> str:
     """How many folds were tested, or which of how many."""
     folds = max((record.result.folds for record in arm.records), default=0)
     run = sorted({record.result.fold for record in arm.records})
-    return (
-        str(folds)
-        if run == list(range(folds))
-        else f"fold{'s' if len(run) > 1 else ''} {', '.join(map(str, run))} of {folds}"
-    )
+    if run == list(range(folds)):
+        return str(folds)
+    return f"fold{'s' if len(run) > 1 else ''} {', '.join(map(str, run))} of {folds}"
 
 
 def _folds(arm: Arm) -> str:
@@ -50,9 +48,8 @@ def seeds_text(arm: Arm) -> str:
 def worlds_text(arm: Arm) -> str:
     """The simulated worlds of the repetitions that are averaged; nothing for data of which there is
     one."""
-    return ", ".join(
-        str(world) for world in sorted({one.world for one in arm.counted if one.world is not None})
-    )
+    worlds = {one.world for one in arm.counted if one.world is not None}
+    return ", ".join(map(str, sorted(worlds)))
 
 
 def _places(arm: Arm) -> str:
@@ -85,10 +82,9 @@ def warnings(arms: Iterable[Arm]) -> tuple[str, ...]:
     """What the runs warn of, each warning once: those that differ in numbers alone are one, with
     the range of each number."""
     alike: dict[str, set[str]] = defaultdict(set)
-    for text in {
-        warning for arm in arms for record in arm.records for warning in record.result.warnings
-    }:
-        alike[_NUMBER.sub("#", text)].add(text)
+    for record in (record for arm in arms for record in arm.records):
+        for text in record.result.warnings:
+            alike[_NUMBER.sub("#", text)].add(text)
     endings: dict[tuple[str, str], list[str]] = defaultdict(list)
     for texts in alike.values():
         head, colon, _ = _in_one(texts).partition(": ")
@@ -96,10 +92,8 @@ def warnings(arms: Iterable[Arm]) -> tuple[str, ...]:
     found = []
     for (_, colon), told in endings.items():
         if colon and len(told) > SEVERAL:
-            heads = {text.partition(": ")[0] for text in told}
-            found.append(
-                f"{_in_one(heads)}: {len(told)} different ones, each in its run's result.json"
-            )
+            head = _in_one({text.partition(": ")[0] for text in told})
+            found.append(f"{head}: {len(told)} different ones, each in its run's result.json")
         else:
             found += told
     return tuple(sorted(found))
@@ -112,15 +106,13 @@ _NUMBER = re.compile(r"(?<![\w.,])\d+(?!\w|[.,]\d)")
 def _in_one(texts: Iterable[str]) -> str:
     """Texts that are alike but for their whole numbers, as one: `2 to 5 incidents`."""
     known = sorted(texts)
-    columns = iter(
-        zip(*([int(number) for number in _NUMBER.findall(text)] for text in known), strict=True)
-    )
+    numbers = ([int(number) for number in _NUMBER.findall(text)] for text in known)
+    columns = iter(zip(*numbers, strict=True))
 
     def span(_: re.Match[str]) -> str:
-        numbers = next(columns)
-        return (
-            str(numbers[0]) if min(numbers) == max(numbers) else f"{min(numbers)} to {max(numbers)}"
-        )
+        column = next(columns)
+        low, high = min(column), max(column)
+        return str(low) if low == high else f"{low} to {high}"
 
     return _NUMBER.sub(span, known[0])
 
@@ -128,11 +120,11 @@ def _in_one(texts: Iterable[str]) -> str:
 def marks(arms: Sequence[Arm]) -> dict[str, str]:
     """Signs behind the name of an arm that is incomplete, or holds runs of other code."""
     _, other = odd_code(arms)
-    return {
-        arm.name: (INCOMPLETE if not arm.complete else "")
-        + (OTHER_CODE if arm.name in other else "")
-        for arm in arms
-    }
+    found = {}
+    for arm in arms:
+        found[arm.name] = "" if arm.complete else INCOMPLETE
+        found[arm.name] += OTHER_CODE if arm.name in other else ""
+    return found
 
 
 def notes(arms: Sequence[Arm], all_arms: Sequence[Arm]) -> tuple[str, ...]:
@@ -148,15 +140,9 @@ def notes(arms: Sequence[Arm], all_arms: Sequence[Arm]) -> tuple[str, ...]:
         if arm.name in other
     ]
     now = code_hash()
-    stale = (
-        [
-            f"The runs were made by code {usual[:10]}, this program is {now}: its numbers may be "
-            "others."
-        ]
-        if usual not in ("", now)
-        else []
-    )
-    return (*incomplete, *codes, *stale)
+    stale = f"The runs were made by code {usual[:10]}, this program is {now}"
+    told = [] if usual in ("", now) else [f"{stale}: its numbers may be others."]
+    return (*incomplete, *codes, *told)
 
 
 def _distinct(metrics: Sequence[ArmMetrics], text: Callable[[ArmMetrics], str]) -> str:

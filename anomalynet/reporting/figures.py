@@ -62,7 +62,7 @@ BARS = {
             "eq13_accuracy_normal": "“Accuracy (Normal)”, eq. 13 recipe",
             "eq13_accuracy_attack": "“Accuracy (Attack)”, eq. 13 recipe",
         },
-    ),
+    )
 }
 """File name → table, metric of each panel → its title."""
 

@@ -18,11 +18,8 @@ threshold."""
 def _comparable(models: Sequence[ArmMetrics], subject: ArmMetrics | None) -> list[ArmMetrics]:
     """Those with a complete repetition, under the subject's split if there is one: another split is
     another question."""
-    complete = [
-        one
-        for one in models
-        if one.values and not any(repetition.missing for repetition in one.arm.counted)
-    ]
+    run = (one for one in models if one.values)
+    complete = [one for one in run if not any(each.missing for each in one.arm.counted)]
     if subject is None:
         return complete
     return [one for one in complete if split_text(one.arm) == split_text(subject.arm)]
@@ -41,14 +38,10 @@ def _gap(one: ArmMetrics, other: ArmMetrics, metric: str) -> float:
     return paired.mean if paired.n else one.summary(metric).mean - other.summary(metric).mean
 
 
-def _points(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
-
-
 def _lead(ahead: ArmMetrics, behind: ArmMetrics, metric: str) -> str:
     """How far one is ahead, paired by repetition where they share any."""
     paired, scale = difference(ahead, behind, metric), MEASURES[metric].scale
-    gap = _points(_gap(ahead, behind, metric) * scale)
+    gap = f"{_gap(ahead, behind, metric) * scale:.2f}".replace("-", "−")
     if not paired.n:
         return f"{ahead.arm.title} by {gap} points (no shared repetition)"
     spread = "" if math.isnan(paired.spread) else f" ± {paired.spread * scale:.2f}"
@@ -74,14 +67,10 @@ def _sentence(metric: str, ranked: Sequence[ArmMetrics], subject: ArmMetrics | N
         second = f"{others[0].arm.title}, has {_value(others[0], metric)}"
         nearest = f"the next, {second}; ahead of it: {_lead(subject, others[0], metric)}."
         return f"{text}{own}; {nearest}" if own else f"{text} T{nearest[1:]}"
-    behind = (
-        f"{own} and **is behind**"
-        if own
-        else f" {subject.arm.title} **is behind** over shared repetitions"
-    )
-    return (
-        f"{text}{behind}; ahead of it: {'; '.join(_lead(one, subject, metric) for one in ahead)}."
-    )
+    shared = f" {subject.arm.title} **is behind** over shared repetitions"
+    behind = f"{own} and **is behind**" if own else shared
+    leads = "; ".join(_lead(one, subject, metric) for one in ahead)
+    return f"{text}{behind}; ahead of it: {leads}."
 
 
 def best_models(models: Sequence[ArmMetrics]) -> tuple[str, ...]:

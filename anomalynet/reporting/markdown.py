@@ -29,13 +29,9 @@ def _ours(row: Row) -> str:
 
 def _printed(row: Row) -> str:
     text = MEASURES[row.metric].text(row.printed)
-    if (
-        row.printed is None
-        or row.repaired is None
-        or abs(row.printed - row.repaired) <= REPAIRED_BY_MORE_THAN
-    ):
+    if row.printed is None or row.repaired is None:
         return text
-    return f"{text}\\*"
+    return text + ("\\*" if abs(row.printed - row.repaired) > REPAIRED_BY_MORE_THAN else "")
 
 
 def comparison(table: Table, signs: Mapping[str, str]) -> str:
@@ -47,12 +43,10 @@ def comparison(table: Table, signs: Mapping[str, str]) -> str:
             row, measure = table.row(one.arm.name, metric), MEASURES[metric]
             name = f"**{one.arm.title}**{signs[one.arm.name]}" if place == 0 else ""
             n = str(row.n) if row.n else "–"
-            lines.append(
-                [name, measure.title, _printed(row), measure.text(row.repaired), _ours(row), n]
-            )
-    return grid(
-        ["Model", "Metric", "printed", "repaired", "ours (mean ± spread)", "n"], lines, "llrrrr"
-    )
+            cells = [_printed(row), measure.text(row.repaired), _ours(row), n]
+            lines.append([name, measure.title, *cells])
+    header = ["Model", "Metric", "printed", "repaired", "ours (mean ± spread)", "n"]
+    return grid(header, lines, "llrrrr")
 
 
 def matrix(table: Table, signs: Mapping[str, str]) -> str:
@@ -95,55 +89,30 @@ def cost(
 
     def cell(row: Mapping[str, str], name: str) -> str:
         mean, spread = row[name], row.get(f"{name}_spread", "")
-        return (
-            "–"
-            if not mean
-            else f"{float(mean):.2f}" + (f" ± {float(spread):.2f}" if spread else "")
-        )
+        beside = f" ± {float(spread):.2f}" if spread else ""
+        return f"{float(mean):.2f}{beside}" if mean else "–"
 
-    lines = [
-        [
-            titles[row["model"]],
-            row["parameters"] or "–",
-            *(cell(row, name) for name in headings),
-            row["runs"],
-        ]
-        for row in rows
-    ]
-    return grid(
-        ["Model", "Parameters", *headings.values(), "runs"], lines, "l" + "r" * (len(headings) + 2)
-    )
+    lines = []
+    for row in rows:
+        cells = (cell(row, name) for name in headings)
+        lines.append([titles[row["model"]], row["parameters"] or "–", *cells, row["runs"]])
+    header = ["Model", "Parameters", *headings.values(), "runs"]
+    return grid(header, lines, "l" + "r" * (len(headings) + 2))
 
 
 def runs(arms: Sequence[Arm]) -> str:
     """Every run that the report was made from."""
-    lines = [
-        [
-            f"`{record.result.experiment}/{record.result.id}`",
-            arm.title,
-            str(record.result.seed),
-            str(record.result.assignment),
-            str(record.result.fold),
-            "–"
-            if record.result.epochs is None
-            else f"{record.result.epochs} ({(record.result.best_epoch or 0) + 1})",
-            f"{record.result.threshold:.4g} ({record.result.threshold_rule})",
-            f"`{record.result.fingerprint[:10]}`"
-            + ("" if record.result.world is None else f", world {record.result.world}"),
-            f"`{record.code[:10]}`" if record.code else "unknown",
-        ]
-        for arm in arms
-        for record in arm.records
-    ]
-    header = [
-        "Run",
-        "Model",
-        "Seed",
-        "Assignment",
-        "Fold",
-        "Epochs (best)",
-        "Threshold (rule)",
-        "Data",
-        "Code",
-    ]
-    return grid(header, lines, "llrrrrrll")
+    lines = []
+    for arm, record in ((one, record) for one in arms for record in one.records):
+        run = record.result
+        best = f"{run.epochs} ({(run.best_epoch or 0) + 1})"
+        world = "" if run.world is None else f", world {run.world}"
+        lines.append(
+            [f"`{run.experiment}/{run.id}`", arm.title]
+            + [str(number) for number in (run.seed, run.assignment, run.fold)]
+            + ["–" if run.epochs is None else best, f"{run.threshold:.4g} ({run.threshold_rule})"]
+            + [f"`{run.fingerprint[:10]}`{world}"]
+            + [f"`{record.code[:10]}`" if record.code else "unknown"]
+        )
+    header = ["Run", "Model", "Seed", "Assignment", "Fold", "Epochs (best)", "Threshold (rule)"]
+    return grid([*header, "Data", "Code"], lines, "llrrrrrll")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from anomalynet.reporting import captions
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, in_world, summarise
@@ -11,14 +11,8 @@ from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.section import Section, caption
 from anomalynet.reporting.tables import defined, to_csv
 
-HEADLINE = (
-    "f1_attack",
-    "balanced_accuracy",
-    "auroc_fold_mean",
-    "average_precision_fold_mean",
-    "event_recall",
-    "false_alarms_per_day",
-)
+HEADLINE: tuple[str, ...] = ("f1_attack", "balanced_accuracy", "auroc_fold_mean")
+HEADLINE += ("average_precision_fold_mean", "event_recall", "false_alarms_per_day")
 
 COLUMNS = ("model", "data", "metric", "quantity", "value", "n", "unit")
 
@@ -52,55 +46,22 @@ def worlds_section(everything: Sequence[ArmMetrics], data: str) -> Section:
     with."""
     worlds = several(everything)
     run = [one for one in everything if one.values]
-    if not worlds or not any(
-        len(own) > len({world for _, _, world in own}) for own in (one.values for one in run)
-    ):
+    repeated = (len(one.values) > len({world for _, _, world in one.values}) for one in run)
+    if not worlds or not any(repeated):
         return Section()
     signs = captions.marks([one.arm for one in everything])
-    told = caption("Spread over worlds", run, everything, "worlds.csv")
-    return Section(
-        ["## Spread over worlds", NOTE, _grid(run, worlds, signs), told],
-        {"tables/worlds.csv": _csv(run, worlds, data).encode()},
-    )
-
-
-def _csv(models: Sequence[ArmMetrics], worlds: Sequence[int], data: str) -> str:
-    """One line a model, metric and quantity; shares in percent."""
-    lines = []
-    for one in models:
-        for metric in HEADLINE:
-            measure = MEASURES[metric]
-            for quantity, found in spread(one, metric, worlds).items():
-                lines.append(
-                    [
-                        one.arm.name,
-                        data,
-                        metric,
-                        quantity,
-                        defined(found.mean, measure.scale),
-                        found.n,
-                        measure.unit,
-                    ]
-                )
-    return to_csv(COLUMNS, lines)
-
-
-def _grid(models: Sequence[ArmMetrics], worlds: Sequence[int], signs: Mapping[str, str]) -> str:
-    """One line a model and metric."""
-    lines = []
-    for one in models:
+    rows, lines = list[list[object]](), list[list[str]]()
+    for one in run:
         for place, metric in enumerate(HEADLINE):
-            measure = MEASURES[metric]
-            cells = [
-                measure.text(found.mean * measure.scale)
-                for found in spread(one, metric, worlds).values()
-            ]
-            lines.append(
-                [
-                    f"**{one.arm.title}**{signs[one.arm.name]}" if place == 0 else "",
-                    measure.title + unit(measure.unit),
-                    *cells,
-                ]
-            )
+            measure, found = MEASURES[metric], spread(one, metric, worlds)
+            for quantity, each in found.items():
+                value = [defined(each.mean, measure.scale), each.n, measure.unit]
+                rows.append([one.arm.name, data, metric, quantity, *value])
+            name = f"**{one.arm.title}**{signs[one.arm.name]}" if place == 0 else ""
+            cells = (measure.text(each.mean * measure.scale) for each in found.values())
+            lines.append([name, measure.title + unit(measure.unit), *cells])
     header = ["Model", "Metric", *(f"world {world}" for world in worlds), BETWEEN, WITHIN]
-    return grid(header, lines, "ll" + "r" * (len(worlds) + 2))
+    table = grid(header, lines, "ll" + "r" * (len(worlds) + 2))
+    told = caption("Spread over worlds", run, everything, "worlds.csv")
+    files = {"tables/worlds.csv": to_csv(COLUMNS, rows).encode()}
+    return Section(["## Spread over worlds", NOTE, table, told], files)

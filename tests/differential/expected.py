@@ -41,6 +41,7 @@ EXPECTED: tuple[Expected, ...] = (
     Expected("*", "*/figure_1_*", "*", NETWORK),
     Expected("*", "*findings.*", "*", FINDINGS),
     Expected("sweep-plan", "step 4", "exit code", "a W&B sweep is a plain grid"),
+    Expected("check", "step 6 stdout", "*[[]2]", "the commit of the checkout that ran"),
     Expected(
         "*", "state/model.json", "model", "names the model file by its content, cost included"
     ),

@@ -24,25 +24,17 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
 
 
 def test_folds_are_pooled_each_with_its_own_threshold(tmp_path: Path) -> None:
-    low = record(
-        tmp_path,
-        fold=0,
-        labels=[0, 0, 1, 1],
-        scores=[0.1, 0.3, 0.2, 0.9],
-        threshold=0.25,
-        probability=False,
-    )
-    high = record(
-        tmp_path, fold=1, labels=[0, 1], scores=[10.0, 30.0], threshold=20.0, probability=False
-    )
-    (metrics,) = aggregate(arms([low, high]))
+    folds = [([0, 0, 1, 1], [0.1, 0.3, 0.2, 0.9], 0.25), ([0, 1], [10.0, 30.0], 20.0)]
+    made = []
+    for fold, (labels, scores, threshold) in enumerate(folds):
+        own: dict[str, Any] = {"threshold": threshold, "probability": False}
+        made.append(record(tmp_path, fold=fold, labels=labels, scores=scores, **own))
+    (metrics,) = aggregate(arms(made))
     values = metrics.values[0, 0, None]
     # fold 0: one true negative, one false positive, one false negative, one true positive; fold 1
     # is right twice
-    assert [
-        values[name]
-        for name in ("true_negatives", "false_positives", "false_negatives", "true_positives")
-    ] == [2, 1, 1, 2]
+    counts = ("true_negatives", "false_positives", "false_negatives", "true_positives")
+    assert [values[name] for name in counts] == [2, 1, 1, 2]
     assert values["accuracy"] == pytest.approx(4 / 6)
     assert values["precision_attack"] == pytest.approx(2 / 3)
     assert values["auroc_fold_mean"] == pytest.approx((0.75 + 1.0) / 2)
@@ -80,13 +72,11 @@ def test_undefined_values_are_left_out_and_counted() -> None:
 
 
 def test_metrics_of_incidents_are_means_over_runs(tmp_path: Path) -> None:
-    values: list[dict[str, float | None]] = [
-        {"test/event_recall": 1.0, "test/detection_delay": None, "test/false_alarms_per_day": 2.0},
-        {"test/event_recall": 0.5, "test/detection_delay": 8.0, "test/false_alarms_per_day": 4.0},
-    ]
-    (metrics,) = aggregate(
-        arms([record(tmp_path, fold=fold, metrics=values[fold]) for fold in range(2)])
-    )
+    made = []
+    for fold, values in enumerate([(1.0, None, 2.0), (0.5, 8.0, 4.0)]):
+        names = ("test/event_recall", "test/detection_delay", "test/false_alarms_per_day")
+        made.append(record(tmp_path, fold=fold, metrics=dict(zip(names, values, strict=True))))
+    (metrics,) = aggregate(arms(made))
     assert metrics.summary("event_recall").mean == 0.75
     assert metrics.summary("detection_delay").mean == 8.0
     assert metrics.summary("false_alarms_per_day").mean == 3.0
@@ -150,27 +140,19 @@ def test_two_configurations_of_one_experiment_are_two_arms(tmp_path: Path) -> No
 
 
 def test_epochs_make_no_arm_of_a_model_without_any(tmp_path: Path) -> None:
-    runs = [
-        record(
-            tmp_path / str(n), "logistic", fold=n, epochs=None, config={"training": {"epochs": n}}
-        )
-        for n in range(2)
-    ]
+    runs = []
+    for n in range(2):
+        own: dict[str, Any] = {"epochs": None, "config": {"training": {"epochs": n}}}
+        runs.append(record(tmp_path / str(n), "logistic", fold=n, **own))
     assert [(arm.name, arm.status) for arm in arms(runs)] == [("logistic", "complete")]
 
 
 def test_hardware_and_root_make_no_arm(tmp_path: Path) -> None:
-    one = record(
-        tmp_path / "a",
-        fold=0,
-        config={"hardware": {"devices": 1}, "data": {"window": 32, "root": "/here"}},
-    )
-    two = record(
-        tmp_path / "b",
-        fold=1,
-        config={"hardware": {"devices": 2}, "data": {"window": 32, "root": "/there"}},
-    )
-    assert [arm.status for arm in arms([one, two])] == ["complete"]
+    made = []
+    for fold, root in enumerate(("/here", "/there")):
+        config = {"hardware": {"devices": 1 + fold}, "data": {"window": 32, "root": root}}
+        made.append(record(tmp_path / str(fold), fold=fold, config=config))
+    assert [arm.status for arm in arms(made)] == ["complete"]
 
 
 def test_two_runs_of_one_place_are_not_averaged(tmp_path: Path) -> None:
@@ -197,13 +179,8 @@ def test_kinds_of_arms(tmp_path: Path) -> None:
         record(tmp_path, "logistic", epochs=None),
     ]
     kinds = {arm.experiment: arm.kind for arm in arms(runs)}
-    assert kinds == {
-        "cnn": "paper",
-        "hybrid": "deep",
-        "my_network": "deep",
-        "autoencoder": "other",
-        "logistic": "other",
-    }
+    other = {"autoencoder": "other", "logistic": "other"}
+    assert kinds == {"cnn": "paper", "hybrid": "deep", "my_network": "deep", **other}
 
 
 def test_runs_of_two_data_sets_are_refused(tmp_path: Path) -> None:
@@ -218,14 +195,9 @@ def test_runs_of_other_code_are_found(tmp_path: Path) -> None:
 
 
 def test_difference_is_paired_by_repetition(tmp_path: Path) -> None:
-    worse = [
-        record(tmp_path, "cnn", seed=seed, folds=1, labels=[0, 1], scores=[0.6, 0.9])
-        for seed in (0, 1)
-    ]
-    better = [
-        record(tmp_path, "lstm", seed=seed, folds=1, labels=[0, 1], scores=[0.1, 0.9])
-        for seed in (1, 2)
-    ]
+    own: dict[str, Any] = {"folds": 1, "labels": [0, 1]}
+    worse = [record(tmp_path, "cnn", seed=seed, scores=[0.6, 0.9], **own) for seed in (0, 1)]
+    better = [record(tmp_path, "lstm", seed=seed, scores=[0.1, 0.9], **own) for seed in (1, 2)]
     cnn, lstm = aggregate(arms([*worse, *better]))
     assert difference(lstm, cnn, "accuracy").mean == 0.5
     assert difference(lstm, cnn, "accuracy").n == 1
@@ -289,18 +261,8 @@ def test_a_world_that_a_sweep_expects_is_missed(tmp_path: Path) -> None:
 
 def test_differences_are_paired_within_a_world(tmp_path: Path) -> None:
     worse = in_worlds(tmp_path, worlds=2, labels=[0, 1], scores=[0.6, 0.9])
-    better = [
-        record(
-            tmp_path,
-            "lstm",
-            folds=1,
-            world=1,
-            fingerprint="1" * 64,
-            labels=[0, 1],
-            scores=[0.1, 0.9],
-        )
-    ]
-    cnn, lstm = aggregate(arms([*worse, *better]))
+    own: dict[str, Any] = {"folds": 1, "world": 1, "fingerprint": "1" * 64, "labels": [0, 1]}
+    cnn, lstm = aggregate(arms([*worse, record(tmp_path, "lstm", scores=[0.1, 0.9], **own)]))
     assert difference(lstm, cnn, "accuracy").n == 1
 
 

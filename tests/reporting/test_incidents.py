@@ -98,20 +98,11 @@ def test_types_by_hand(tmp_path: Path) -> None:
     assert (jamming.incidents, jamming.steps, jamming.missed) == (2, 6, 1)
     assert jamming.detected.mean == 0.5  # 1 of the incidents 1 and 2, though 1 stands in both folds
     assert jamming.alarmed.mean == pytest.approx(1 / 5)
-    assert (
-        black_hole.incidents,
-        black_hole.steps,
-        black_hole.missed,
-        black_hole.detected.mean,
-    ) == (1, 2, 2, 0.0)
+    assert (black_hole.incidents, black_hole.steps, black_hole.missed) == (1, 2, 2)
+    assert black_hole.detected.mean == 0.0
     assert math.isnan(black_hole.alarmed.mean)
-    assert (crash.incidents, crash.steps, crash.missed, crash.alarmed.mean, crash.detected.n) == (
-        1,
-        2,
-        0,
-        0.5,
-        0,
-    )
+    assert (crash.incidents, crash.steps, crash.missed) == (1, 2, 0)
+    assert (crash.alarmed.mean, crash.detected.n) == (0.5, 0)
     assert (none.incidents, none.steps, none.missed) == (0, 4, 1)
     assert none.alarmed.mean == pytest.approx(1 / 3)
     assert table.total(table.arms[0]) == (14, 4)
@@ -119,16 +110,12 @@ def test_types_by_hand(tmp_path: Path) -> None:
 
 def test_causes_and_severities_by_hand(tmp_path: Path) -> None:
     found = tables([run(tmp_path, fold=fold) for fold in range(2)])
-    causes = {
-        (group.cause, group.positive): found["by_cause"].cells["cnn", group]
-        for group in found["by_cause"].groups
-    }
+    table = found["by_cause"]
+    causes = {(one.cause, one.positive): table.cells["cnn", one] for one in table.groups}
     assert list(causes) == [("attack", True), ("fault", False), (NONE, False)]
     assert causes["attack", True].detected.mean == pytest.approx(1 / 3)
-    severities = {
-        (group.severity, group.positive): found["by_severity"].cells["cnn", group]
-        for group in found["by_severity"].groups
-    }
+    table = found["by_severity"]
+    severities = {(one.severity, one.positive): table.cells["cnn", one] for one in table.groups}
     assert list(severities) == [("1", True), ("4", True), ("2", False), (NONE, False)]
     assert (severities["1", True].detected.mean, severities["4", True].detected.mean) == (1.0, 0.0)
     assert severities["4", True].steps == 3
@@ -152,9 +139,8 @@ def test_every_labelled_step_of_the_scores_is_in_one_row_of_every_table(tmp_path
             missed,
         )
         for positive in (True, False):
-            own = sum(
-                cell.steps for (_, group), cell in table.cells.items() if group.positive is positive
-            )
+            cells = table.cells.items()
+            own = sum(cell.steps for (_, group), cell in cells if group.positive is positive)
             assert own == scores.filter((pl.col("label") == 1) == positive).height
 
 
@@ -225,10 +211,8 @@ def test_the_report_shows_them_with_their_figure(tmp_path: Path) -> None:
     svg = (tmp_path / "out" / "figures" / "by_type.svg").read_bytes()
     assert ElementTree.fromstring(svg).tag.endswith("svg")
     for name in ("by_type", "by_cause", "by_severity"):
-        with (tmp_path / "out" / "tables" / f"{name}.csv").open(
-            encoding="utf-8", newline=""
-        ) as file:
-            lines = list(csv.DictReader(file))
+        text = (tmp_path / "out" / "tables" / f"{name}.csv").read_text(encoding="utf-8")
+        lines = list(csv.DictReader(text.splitlines()))
         assert tuple(lines[0]) == COLUMNS
         assert sum(int(line["steps"]) for line in lines if line["model"] == "cnn") == 14
         assert all((line["detected"] != "") == (line["label"] == "1") for line in lines)

@@ -69,21 +69,6 @@ def test_the_recipe_stands_under_its_own_name() -> None:
     )
 
 
-def test_prevalence_is_what_the_rows_imply() -> None:
-    numbers = paper.load()
-    normal = [
-        round(numbers.implied_prevalence(model, "normal"), 2)
-        for model in ("cnn", "lstm", "cnn_lstm")
-    ]
-    attack = [
-        round(numbers.implied_prevalence(model, "attack"), 1)
-        for model in ("cnn", "lstm", "cnn_lstm")
-    ]
-    assert normal == [71.36, 71.37, 71.38]
-    assert attack == [30.5, 46.5, 57.1]
-    assert round(numbers.implied_prevalence("hybrid", "normal"), 1) == 68.1
-
-
 def test_repaired_precision_of_the_consistent_models_follows_from_prevalence() -> None:
     for model in ("cnn", "lstm", "cnn_lstm"):
         cells = paper.load().printed_cells[model]

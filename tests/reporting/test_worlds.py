@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,17 +23,11 @@ RECALL = {(0, 0): 0.2, (0, 1): 0.4, (1, 0): 0.6, (1, 1): 0.6, (2, 0): 0.9}
 @pytest.fixture
 def records(tmp_path: Path) -> list[RunRecord]:
     metrics = {place: {"test/event_recall": value} for place, value in RECALL.items()}
-    return [
-        record(
-            tmp_path / "runs",
-            seed=seed,
-            folds=1,
-            world=world,
-            fingerprint=str(world) * 64,
-            metrics=dict(metrics[world, seed]),
-        )
-        for world, seed in RECALL
-    ]
+    made = []
+    for (world, seed), own in metrics.items():
+        data: dict[str, Any] = {"world": world, "fingerprint": str(world) * 64}
+        made.append(record(tmp_path / "runs", seed=seed, folds=1, metrics=dict(own), **data))
+    return made
 
 
 def test_deviations_between_and_within_worlds_by_hand(records: list[RunRecord]) -> None:
@@ -56,13 +51,11 @@ def test_the_report_of_several_worlds_shows_them_and_names_them(
     section = text[text.index("## Spread over worlds") : text.index("## Leakage audit")]
     assert "| Event recall, % | 30.00 | 60.00 | 90.00 | 30.00 | 7.07 |" in section
     assert "seeds of the repetitions: 0, 1; worlds 0, 1, 2." in section
-    with (tmp_path / "out" / "tables" / "worlds.csv").open(encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file))
+    table = (tmp_path / "out" / "tables" / "worlds.csv").read_text(encoding="utf-8")
+    lines = list(csv.DictReader(table.splitlines()))
     assert len(lines) == len(HEADLINE) * 5
-    between = next(
-        line for line in lines if (line["metric"], line["quantity"]) == ("event_recall", BETWEEN)
-    )
-    assert (between["value"], between["n"], between["unit"]) == ("30.0000", "3", "%")
+    found = {(one["metric"], one["quantity"]): one for one in lines}["event_recall", BETWEEN]
+    assert (found["value"], found["n"], found["unit"]) == ("30.0000", "3", "%")
 
 
 def test_one_world_has_no_such_table(

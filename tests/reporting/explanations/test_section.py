@@ -65,16 +65,8 @@ def write(
             "split": ["test"] * STEPS,
             "label": pl.Series(during).cast(pl.Int8),
         }
-        tables.append(
-            pl.DataFrame(
-                {
-                    **columns,
-                    "incident": numbered,
-                    "kind": kind,
-                    "score": pl.Series(own, dtype=pl.Float64),
-                }
-            )
-        )
+        score = pl.Series(own, dtype=pl.Float64)
+        tables.append(pl.DataFrame({**columns, "incident": numbered, "kind": kind, "score": score}))
         error = [[0.25, 1.0] if step < FIRST else [2.5, 1.5] for step in range(STEPS)]
         weights: list[list[float] | None] = [
             [0.1, 0.2, 0.3, 0.4] if step < FIRST else [0.0, 0.1, 0.1, 0.8] for step in range(STEPS)
@@ -122,41 +114,18 @@ def hybrid(models: Sequence[ArmMetrics]) -> ArmMetrics:
 
 
 def test_examples_are_the_first_the_middle_and_the_last_by_share_alarmed(tmp_path: Path) -> None:
-    folds = [
-        write(
-            tmp_path,
-            "hybrid",
-            {1: course(0.9, 0.9, 0.4), 2: course(0.1, 0.2, 0.3), 3: course(0.9, 0.9, 0.9)},
-            fold=0,
-        ),
-        write(
-            tmp_path,
-            "hybrid",
-            {4: course(0.6, 0.6, 0.6), 5: course(0.4, 0.4, 0.6), 3: course(0.0, 0.0, 0.0)},
-            fold=1,
-        ),
-    ]
+    first = {1: course(0.9, 0.9, 0.4), 2: course(0.1, 0.2, 0.3), 3: course(0.9, 0.9, 0.9)}
+    second = {4: course(0.6, 0.6, 0.6), 5: course(0.4, 0.4, 0.6), 3: course(0.0, 0.0, 0.0)}
+    folds = [write(tmp_path, "hybrid", own, fold=fold) for fold, own in enumerate((first, second))]
     ranked = examples(hybrid(measured(*folds)))
-    assert [(one.incident, round(one.alarmed, 3)) for one in ranked] == [
-        (3, 1.0),
-        (4, 1.0),
-        (1, 0.667),
-        (5, 0.333),
-        (2, 0.0),
-    ]
+    alarmed = [(one.incident, round(one.alarmed, 3)) for one in ranked]
+    assert alarmed == [(3, 1.0), (4, 1.0), (1, 0.667), (5, 0.333), (2, 0.0)]
     assert ranked[0].margin == pytest.approx(0.4)
     assert ranked[0].record.result.fold == 0, (
         "an incident that two runs explain counts in the first"
     )
-    assert {name: one.incident for name, one in choose(ranked).items()} == {
-        "best": 3,
-        "middle": 1,
-        "worst": 2,
-    }
-    assert {name: one.incident for name, one in choose(ranked[:2]).items()} == {
-        "best": 3,
-        "worst": 4,
-    }
+    chosen = [{name: one.incident for name, one in choose(ranked[:n]).items()} for n in (5, 2)]
+    assert chosen == [{"best": 3, "middle": 1, "worst": 2}, {"best": 3, "worst": 4}]
     assert list(choose(ranked[:1])) == ["best"]
     assert choose([]) == {}
 

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from anomalynet.reporting.forms.html import html
+from anomalynet.reporting.forms.html import inline_svg as inline
 from tests.reporting.forms.documents import (
     COMMITTED,
+    FIGURE,
     FILES,
     NUMBER,
     SAMPLE,
@@ -103,23 +105,11 @@ def test_ids_are_unique_and_whatever_refers_to_one_finds_it(
     made = page(text, files)
     ids = [attributes["id"] for _, attributes in made.elements if "id" in attributes]
     assert len(ids) == len(set(ids)) > 5
-    values = [
-        value
-        for _, attributes in made.elements
-        for name, value in attributes.items()
-        if name not in ("fill", "stroke", "content")
-    ]
-    own = {
-        value[1:]
-        for value in values
-        if re.fullmatch(r"#[a-z][\w-]*", value) and not re.fullmatch(r"#[0-9a-f]{6}", value)
-    }
-    drawn = {
-        name
-        for _, attributes in made.elements
-        for value in attributes.values()
-        for name in re.findall(r"url\(#([^)]+)\)", value)
-    }
+    pairs = [pair for _, attributes in made.elements for pair in attributes.items()]
+    values = [value for name, value in pairs if name not in ("fill", "stroke", "content")]
+    links = [value[1:] for value in values if re.fullmatch(r"#[a-z][\w-]*", value)]
+    own = {link for link in links if not re.fullmatch(r"[0-9a-f]{6}", link)}
+    drawn = {name for _, value in pairs for name in re.findall(r"url\(#([^)]+)\)", value)}
     assert own | drawn <= set(ids)
     assert drawn
 
@@ -135,12 +125,8 @@ def test_a_page_needs_nothing_but_itself(sample: Page) -> None:
 
 def test_links_lead_where_they_did_and_to_the_page_of_another_document(sample: Page) -> None:
     targets = [one["href"] for one in sample.all("a") if not one["href"].startswith("#")]
-    assert targets == [
-        "cost.html",
-        "tables/t_1.csv",
-        "https://example.org/a_b?x=1%20y#z",
-        "tables/t_1.csv",
-    ]
+    csv = "tables/t_1.csv"
+    assert targets == ["cost.html", csv, "https://example.org/a_b?x=1%20y#z", csv]
     assert "see cost.html, the numbers" in sample.shown
     assert [one["href"] for one in page("[notes.md](notes.md)").all("a")][1:] == ["notes.md"], (
         "there is no page of it"
@@ -154,11 +140,8 @@ def test_the_policy_allows_exactly_the_pages_own_script_and_style() -> None:
     )
     for kind, tag in (("script-src", "script"), ("style-src", "style")):
         (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.S)
-        assert (
-            f"{kind} "
-            f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
-            in policy
-        )
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{kind} 'sha256-{digest}'" in policy
     assert policy.startswith("default-src 'none';")
     assert not re.search(r"<[^>]+\sstyle=", text.split("<body>")[1]), (
         "the policy refuses inline styles"
@@ -185,42 +168,21 @@ def test_no_text_of_the_data_becomes_markup() -> None:
 
 
 def test_contents_name_each_part_once_and_lead_to_it(sample: Page) -> None:
-    assert [one["href"] for one in sample.all("a") if one["href"].startswith("#")] == [
-        "#content",
-        "#sorted",
-        "#grouped",
-        "#grouped-2",
-        "#appendix",
-    ]
-    assert [one["id"] for tag, one in sample.elements if tag in ("h2", "h3")] == [
-        "sorted",
-        "grouped",
-        "grouped-2",
-        "appendix",
-    ]
+    names = ["sorted", "grouped", "grouped-2", "appendix"]
+    targets = [one["href"] for one in sample.all("a") if one["href"].startswith("#")]
+    assert targets == ["#content", *(f"#{name}" for name in names)]
+    assert [one["id"] for tag, one in sample.elements if tag in ("h2", "h3")] == names
 
 
 def test_captions_belong_to_their_table_or_figure_and_long_tables_are_folded(sample: Page) -> None:
-    assert [one["class"] for one in sample.all("figure")] == [
-        "table",
-        "table",
-        "picture",
-        "picture",
-        "table long",
-    ]
+    kinds = [one["class"] for one in sample.all("figure")]
+    assert kinds == ["table", "table", "picture", "picture", "table long"]
     assert len(sample.all("figcaption")) == 2
     assert [one["class"] for one in sample.all("blockquote")] == ["warning"]
-    assert [one["aria-label"] for one in sample.all("div")][:2] == [
-        "Sorted, percent",
-        "Table of Model, Metric, ours",
-    ]
-    assert ["grouped" in one["class"] for one in sample.all("div")] == [
-        False,
-        True,
-        False,
-        False,
-        False,
-    ]
+    boxes = sample.all("div")
+    labels = [one["aria-label"] for one in boxes[:2]]
+    assert labels == ["Sorted, percent", "Table of Model, Metric, ours"]
+    assert ["grouped" in one["class"] for one in boxes] == [False, True, False, False, False]
     folded = html(SAMPLE, FILES)
     assert re.findall(r"<summary>(\d+) rows</summary>", folded) == ["40"]
 
@@ -235,5 +197,22 @@ def test_a_png_is_inside_the_page_too() -> None:
     assert image == {"src": "data:image/png;base64,iVBORw==", "alt": "a dot"}
 
 
-def test_the_same_document_gives_the_same_page() -> None:
-    assert html(SAMPLE, FILES) == html(SAMPLE, FILES)
+def test_only_ids_that_are_used_stay_each_with_the_prefix_and_styles_are_attributes() -> None:
+    assert inline(FIGURE, "f1-", 'a "b" & <c>') == (
+        '<svg width="72pt" height="36pt" viewBox="0 0 72 36" role="img" aria-label="a '
+        '&quot;b&quot; &amp; &lt;c&gt;">'
+        '<defs /><g><g clip-path="url(#f1-p1)"><path d="M 0 0 L 72 36 z" fill="#ffffff" '
+        'stroke="url(#f1-h2)" /></g></g>'
+        '<defs><path id="f1-glyph" d="M 0 0" /><clipPath id="f1-p1"><rect width="9" height="9" '
+        '/></clipPath><pattern id="f1-h2" /></defs>'
+        '<use href="#f1-glyph" x="3" /></svg>'
+    )
+
+
+def test_text_stays_and_a_script_does_not() -> None:
+    text = inline(
+        b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script><text>12 %</text></svg>',
+        "f1-",
+        "a",
+    )
+    assert text == '<svg role="img" aria-label="a"><text>12 %</text></svg>'

@@ -103,10 +103,7 @@ def test_every_cell_and_every_number_of_a_report_is_in_its_latex(folder: Path) -
             r"\ensuremath{-}1 \ensuremath{\to} 2 \ensuremath{\times} \ensuremath{\lambda}",
         ),
         ("≥ µ · 3", r"\ensuremath{\geq} \ensuremath{\mu} \ensuremath{\cdot} 3"),
-        (
-            "– “a” … † ‡ ⚠",
-            r"– “a” \dots{} \dag{} \ddag{} \warningsign{}",
-        ),
+        ("– “a” … † ‡ ⚠", r"– “a” \dots{} \dag{} \ddag{} \warningsign{}"),
         ("--format", "-{}-format"),
         ("[x] *y", "{[}x{]} {*}y"),
         ("Zürich, Łódź", "Zürich, Łódź"),
@@ -130,16 +127,10 @@ def test_what_is_escaped_can_be_read_back(text: str) -> None:
 
 
 def test_no_character_of_our_reports_is_unknown() -> None:
-    sources = [
-        *(path / "report.md" for path in COMMITTED),
-        *Path(__file__).parents[3].glob("anomalynet/reporting/**/*.py"),
-    ]
-    assert not [
-        one
-        for path in sources
-        for one in set(path.read_text(encoding="utf-8"))
-        if "U+" in escaped(one) and not one.isascii()
-    ]
+    sources = [path / "report.md" for path in COMMITTED]
+    sources += Path(__file__).parents[3].glob("anomalynet/reporting/**/*.py")
+    used = set().union(*(path.read_text(encoding="utf-8") for path in sources))
+    assert not [one for one in used if "U+" in escaped(one) and not one.isascii()]
 
 
 def test_a_table_has_its_caption_label_and_notes() -> None:
@@ -172,19 +163,11 @@ def test_links_to_documents_and_addresses() -> None:
 
 def test_a_table_that_is_too_wide_is_continued_below_with_its_first_column() -> None:
     header = [f"Model number {place}" for place in range(40)]
-    tex = latex(
-        _table(
-            header,
-            [
-                [f"row {line}", *(f"{place}.25 ± 0.5" for place in range(1, 40))]
-                for line in range(3)
-            ],
-        ),
-        {},
-    )
+    cells = [f"{place}.25 ± 0.5" for place in range(1, 40)]
+    tex = latex(_table(header, [[f"row {line}", *cells] for line in range(3)]), {})
     found = tex_cells(tex)
     assert found.count("row 1") == tex.count(r"\begin{tabular}{@{}") >= 4
-    assert [found.count(f"{place}.25 ± 0.5") for place in range(1, 40)] == [3] * 39
+    assert [found.count(cell) for cell in cells] == [3] * 39
     assert "landscape" not in tex.split(r"\begin{document}")[1]
 
 
@@ -199,28 +182,16 @@ def test_a_long_wide_table_is_turned_and_long_text_is_broken_into_lines() -> Non
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:
-    return (
-        "\n".join(
-            "| " + " | ".join(line) + " |" for line in (header, ["---:"] * len(header), *rows)
-        )
-        + "\n"
-    )
+    lines = (header, ["---:"] * len(header), *rows)
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
-SIGNS = " ".join(
-    character
-    for character in [*KNOWN, *INDICES, *"–—“”ßøØæÆłŁéñçőšů"]
-    if character not in "\\|`<*[]_"
-)
-
-WIDE = _table(
-    [f"Model number {place}" for place in range(30)],
-    [["**row**", *["100.25 ± 10.50"] * 29]] * 3,
-)
-LONG = _table(
-    ["Run", "Why", *"ABCDEFGHI"],
-    [["`isolation_forest/0123456789`", "a reason that is long " * 9, *["100.0 ± 10.0"] * 9]] * 40,
-)
+LETTERS = [*KNOWN, *INDICES, *"–—“”ßøØæÆłŁéñçőšů"]
+SIGNS = " ".join(character for character in LETTERS if character not in "\\|`<*[]_")
+ROW = ["**row**", *["100.25 ± 10.50"] * 29]
+WIDE = _table([f"Model number {place}" for place in range(30)], [ROW] * 3)
+RUN = ["`isolation_forest/0123456789`", "a reason that is long " * 9, *["100.0 ± 10.0"] * 9]
+LONG = _table(["Run", "Why", *"ABCDEFGHI"], [RUN] * 40)
 
 TORTURE = f"""{SAMPLE}
 Keys `training.learning_rate=0.001,model.autoencoder_depth=2,data.split.policy=group_blocked` and
@@ -234,6 +205,7 @@ or --flags, "quotes", 'others', `a--b`,
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not shutil.which("latexmk"),
     reason="latexmk is not there: apt-get install latexmk texlive-latex-base "
@@ -242,15 +214,10 @@ or --flags, "quotes", 'others', `a--b`,
 @pytest.mark.parametrize("name", ["torture", "components-smart_city-quick"])
 def test_it_compiles_and_nothing_runs_off_the_page(name: str, tmp_path: Path) -> None:
     folder = COMMITTED[0].parent / name
-    files = (
-        files_of(folder)
-        if name != "torture"
-        else {**FILES, **_drawn(tmp_path), "report.md": TORTURE.encode()}
-    )
-    for path, content in {
-        **files,
-        "report.tex": latex(files["report.md"].decode(), files).encode(),
-    }.items():
+    torture = {**FILES, **_drawn(tmp_path), "report.md": TORTURE.encode()}
+    files = torture if name == "torture" else files_of(folder)
+    tex = latex(files["report.md"].decode(), files).encode()
+    for path, content in {**files, "report.tex": tex}.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes(content)
     command = ["latexmk", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
@@ -259,11 +226,8 @@ def test_it_compiles_and_nothing_runs_off_the_page(name: str, tmp_path: Path) ->
     )
     assert done.returncode == 0, done.stdout[-2000:]
     log = (tmp_path / "report.log").read_text(encoding="latin-1")
-    assert [
-        float(points)
-        for points in re.findall(r"Overfull \\[hv]box \(([\d.]+)pt", log)
-        if float(points) > 2
-    ] == []
+    overfull = map(float, re.findall(r"Overfull \\[hv]box \(([\d.]+)pt", log))
+    assert not [points for points in overfull if points > 2]
     assert "undefined" not in log
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from anomalynet.reporting.figures import encode, style
 from anomalynet.reporting.forms import PLACES, Form, current, present, wanted, write_files
-from anomalynet.reporting.forms.files import translate
-from tests.reporting.forms.documents import FILES
+from anomalynet.reporting.forms.files import parquet, translate
+from tests.reporting.forms.documents import FILES, every_report
 
+PAGES = ["cost.html", "cost.tex", "report.html", "report.tex"]
 DRAWN = {**FILES, "figures/one.pdf": b"%PDF"}
 
 
@@ -22,17 +25,7 @@ DRAWN = {**FILES, "figures/one.pdf": b"%PDF"}
         (["html"], ["cost.html", "report.html"]),
         (["latex"], ["figures/one.pdf", "cost.tex", "report.tex"]),
         (["csv", "md"], ["tables/t_1.parquet"]),
-        (
-            list(PLACES),
-            [
-                "figures/one.pdf",
-                "tables/t_1.parquet",
-                "cost.html",
-                "cost.tex",
-                "report.html",
-                "report.tex",
-            ],
-        ),
+        (list(PLACES), ["figures/one.pdf", "tables/t_1.parquet", *PAGES]),
     ],
 )
 def test_each_form_adds_its_files_and_the_markdown_stays_as_it_is_and_last(
@@ -101,3 +94,41 @@ def test_a_figure_is_drawn_as_pdf_for_latex_alone_with_the_same_bytes_and_no_dat
     assert pdf == drawn("latex")["pdf"]
     assert b"Date" not in pdf
     assert b"Matplotlib" not in pdf
+
+
+def read(csv: bytes) -> pl.DataFrame:
+    return pl.read_parquet(io.BytesIO(parquet(csv)))
+
+
+def test_numbers_are_numbers_and_what_names_something_is_text() -> None:
+    frame = read(
+        b'model,seeds,folds,mean,n,on_axes,reason\n"a, b",0,5,1.5,3,true,\nc,1,5,,4,false,\n'
+    )
+    numbers = {"mean": pl.Float64, "n": pl.Int64, "on_axes": pl.Boolean, "reason": pl.Null}
+    assert frame.schema == {**dict.fromkeys(("model", "seeds", "folds"), pl.String), **numbers}
+    assert frame.rows() == [
+        ("a, b", "0", "5", 1.5, 3, True, None),
+        ("c", "1", "5", None, 4, False, None),
+    ]
+
+
+def test_a_number_that_starts_like_a_count_in_the_first_row_is_read_from_all_rows() -> None:
+    assert read(b"model,mean\na,1\nb,2.25\n")["mean"].to_list() == [1.0, 2.25]
+
+
+def test_a_table_without_rows_keeps_its_columns() -> None:
+    empty = read(b"data,probe,auroc\n").schema
+    assert empty == dict.fromkeys(("data", "probe", "auroc"), pl.Null)
+
+
+@every_report
+def test_every_cell_of_a_report_is_in_its_parquet(folder: Path) -> None:
+    for path in sorted((folder / "tables").glob("*.csv")):
+        frame, text = read(path.read_bytes()), pl.read_csv(path, infer_schema=False)
+        assert frame.columns == text.columns
+        for name in frame.columns:
+            column = frame[name]
+            if column.dtype.is_float():
+                assert column.to_list() == text[name].cast(pl.Float64).to_list()
+            else:
+                assert column.cast(pl.String).to_list() == text[name].to_list()

@@ -174,10 +174,8 @@ def test_the_random_detector_is_the_same_beside_every_model_that_alarms_as_often
         timeline_of(one)
         for one in models([run(tmp_path, folds=1), run(tmp_path, "lstm", folds=1, scores=same)])
     ]
-    values = [
-        {name: value.value for name, value in next(iter(one.found[RANDOM].values())).values.items()}
-        for one in two
-    ]
+    drawn = (next(iter(one.found[RANDOM].values())).values for one in two)
+    values = [{name: value.value for name, value in one.items()} for one in drawn]
     assert values[0] == pytest.approx(values[1], nan_ok=True)
 
 
@@ -217,39 +215,25 @@ def test_the_section(tmp_path: Path) -> None:
     of_cnn = {(row["detector"], row["metric"]): row for row in table if row["model"] == "cnn"}
     assert of_cnn[MODEL, "range_recall"]["mean"] == "50.0000"
     assert of_cnn[MODEL, "delay_p50"]["mean"] == "3600.0000"
-    unalarmed = next(
-        row
-        for row in table
-        if row["model"] == "isolation_forest" and row["metric"] == "range_precision"
-    )
+    key = ("isolation_forest", MODEL, "range_precision")
+    unalarmed = {(row["model"], row["detector"], row["metric"]): row for row in table}[key]
     assert (unalarmed["mean"], unalarmed["n"], unalarmed["undefined"]) == ("", "0", "no alarm")
-    curve = list(
-        csv.DictReader(io.StringIO(section.files["tables/over_time_budgets.csv"].decode()))
-    )
-    assert [row["false_alarms_per_day"] for row in curve[: len(BUDGETS)]] == [
-        f"{budget:g}" for budget in BUDGETS
-    ]
+    budgets = section.files["tables/over_time_budgets.csv"].decode()
+    curve = list(csv.DictReader(io.StringIO(budgets)))[: len(BUDGETS)]
+    assert [row["false_alarms_per_day"] for row in curve] == [f"{one:g}" for one in BUDGETS]
     assert ElementTree.fromstring(section.files["figures/over_time.svg"]).tag.endswith("svg")
     again = over_time_section(aggregate(arms(list(reversed(records)))), "toy")
     assert (list(again.parts), dict(again.files)) == (list(section.parts), dict(section.files))
 
 
 def test_nothing_without_runs(tmp_path: Path) -> None:
-    assert (
-        over_time_section(
-            [one for one in aggregate(arms([run(tmp_path)])) if not one.values], "toy"
-        )
-        == Section()
-    )
+    unrun = [one for one in aggregate(arms([run(tmp_path)])) if not one.values]
+    assert over_time_section(unrun, "toy") == Section()
 
 
 def test_the_twins_are_those_of_the_model_that_alarms_middlingly(tmp_path: Path) -> None:
     levels = {"cnn": [0.9] * 8, "lstm": EARLY, "hybrid": [0.1] * 8}
-    found = [
-        timeline_of(one)
-        for one in models(
-            [run(tmp_path, name, folds=1, scores=scores) for name, scores in levels.items()]
-        )
-    ]
+    made = [run(tmp_path, name, folds=1, scores=scores) for name, scores in levels.items()]
+    found = [timeline_of(one) for one in models(made)]
     assert beside(found).model.arm.name == "lstm"
     assert beside([one for one in found if one.model.arm.name != "lstm"]).model.arm.name == "hybrid"
