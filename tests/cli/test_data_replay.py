@@ -138,6 +138,7 @@ def test_a_broker_that_refuses_is_told_at_once(
 
 
 @needs_mosquitto
+@pytest.mark.slow
 def test_every_message_arrives_although_the_broker_is_killed(tmp_path: Path) -> None:
     from anomalynet.replay.publish import Publisher
 

@@ -203,6 +203,7 @@ def test_runs_of_other_code_are_told_and_made_again_on_request(
     assert [new == old for new, old in zip(kept, stamps, strict=True)] == [False, True]
 
 
+@pytest.mark.slow
 def test_an_arm_that_raises_and_one_that_dies_cost_no_other(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -216,6 +216,3 @@ def test_the_report_shows_them_with_their_figure(tmp_path: Path) -> None:
         assert tuple(lines[0]) == COLUMNS
         assert sum(int(line["steps"]) for line in lines if line["model"] == "cnn") == 14
         assert all((line["detected"] != "") == (line["label"] == "1") for line in lines)
-    again = write_report(list(reversed(records)), tmp_path / "again")
-    assert again.read_bytes() == path.read_bytes()
-    assert (tmp_path / "again" / "figures" / "by_type.svg").read_bytes() == svg

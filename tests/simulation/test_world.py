@@ -178,6 +178,7 @@ def cut_off(folder: Path, workers: int) -> Iterator[list[str]]:
         process.wait()
 
 
+@pytest.mark.slow
 def test_kill_9_loses_nothing_that_was_finished(tmp_path: Path) -> None:
     folder, whole = tmp_path / "cut", tmp_path / "whole"
     with cut_off(folder, workers=1):

@@ -320,6 +320,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     cluster._local_worker.cache_clear()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_cut_continues_on_another_node_as_if_nothing_had_been(here: Path) -> None:
     (job,) = jobs_in(here, "training.epochs=6", "training.patience=6")
     message, folder = {**job.message(None)}, job.folder

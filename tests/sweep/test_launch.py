@@ -86,6 +86,7 @@ needs_proc = pytest.mark.skipif(
 
 
 @needs_proc
+@pytest.mark.slow
 def test_a_killed_worker_costs_its_run_a_retry(tmp_path: Path) -> None:
     extra = ["training.epochs=8"]
     runs = planned("hybrid", extra=extra)
@@ -107,6 +108,7 @@ def test_a_killed_worker_costs_its_run_a_retry(tmp_path: Path) -> None:
 
 
 @needs_proc
+@pytest.mark.slow
 def test_a_run_whose_workers_always_die_fails(tmp_path: Path) -> None:
     jobs = jobs_of(planned("hybrid", extra=["training.epochs=50"]), tmp_path)
 

@@ -41,6 +41,7 @@ def silent_server() -> Iterator[str]:
             connection.close()
 
 
+@pytest.mark.slow
 def test_a_killed_and_continued_run_has_two_parts_and_every_epoch_once(tmp_path: Path) -> None:
     keys = [text for text in SHORT if not text.startswith("training.epochs")]
     words = ["train", "hybrid", *keys, "training.epochs=12", "tracking=wandb"]

@@ -23,6 +23,7 @@ def forest_auroc(root: Path, folder: Path, calibration_rows: int) -> float:
             "data.name=skab",
             f"data.root={root}",
             "model.trees=40",
+            "data.stride=12",
             f"data.split.fold={fold}",
             f"data.calibration_rows={calibration_rows}",
         ]
