@@ -72,6 +72,7 @@ def test_it_may_read_and_nothing_else_and_knows_no_secret() -> None:
     assert {"pull_request", "schedule"} <= set(WORKFLOW[True])  # YAML 1.1 reads `on` as true
 
 
+@pytest.mark.slow
 def test_a_commit_that_changes_one_model_is_stopped_with_annotation_summary_and_history(
     clone: Path,
 ) -> None:
