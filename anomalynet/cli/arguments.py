@@ -66,8 +66,7 @@ def add_format(parser: Parser) -> None:
 def forms_of(args: argparse.Namespace) -> list[Form]:
     """The forms that `--format` asks for, in its order.
 
-    Raises:
-        UsageError: there is no such form, or none is named.
+    Raises: UsageError: there is no such form, or none is named.
     """
     from anomalynet.reporting.forms import PLACES
 
@@ -108,8 +107,7 @@ def data_set(name: str) -> tuple[str, list[str]]:
     """The value of `data.name` that `NAME|DIR` means, and the `key=value` that go with it: a data
     set, or the folder of a simulated world. `./NAME` is a folder that is called like a data set.
 
-    Raises:
-        UsageError: a folder that is named by its path holds no finished world.
+    Raises: UsageError: a folder that is named by its path holds no finished world.
     """
     from anomalynet.data import sources
 

@@ -118,8 +118,7 @@ def run(args: argparse.Namespace) -> int:
 def make_engine(args: argparse.Namespace) -> Engine:
     """The engine that the arguments describe.
 
-    Raises:
-        UsageError: the model, the rule or the list of devices cannot be used.
+    Raises: UsageError: the model, the rule or the list of devices cannot be used.
     """
     from anomalynet.detection.core.alarms import AlarmRule
     from anomalynet.detection.core.engine import Engine

@@ -38,8 +38,7 @@ def add_launch(parser: argparse.ArgumentParser) -> None:
 def overrides_of(args: argparse.Namespace) -> list[str]:
     """The `key=value` arguments of a command, those that its flags mean included.
 
-    Raises:
-        UsageError: a key that the sweep itself varies in every run.
+    Raises: UsageError: a key that the sweep itself varies in every run.
     """
     for text in args.overrides:
         if text.startswith(("seed=", "data.split.fold=")):

@@ -137,8 +137,7 @@ def _report(args: argparse.Namespace, sweep: Sweep, jobs: list[Job], record: Swe
 def numbers(text: str | None, count: int) -> list[int]:
     """`3,7-9` as numbers of runs, all without it.
 
-    Raises:
-        UsageError: not such a text, or a run that there is not.
+    Raises: UsageError: not such a text, or a run that there is not.
     """
     if text is None:
         return list(range(1, count + 1))

@@ -70,8 +70,7 @@ def draw(world: World, folder: Path | None) -> list[Path]:
     """Write the pictures of a world into a folder, by default its `figures`, and return their
     paths.
 
-    Raises:
-        UsageError: the folder cannot be written to.
+    Raises: UsageError: the folder cannot be written to.
     """
     from anomalynet.reporting.deployment import draw_world
 

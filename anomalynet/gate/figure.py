@@ -25,8 +25,7 @@ def draw_history(history: Sequence[Entry], wanted: Sequence[str] | None = None) 
         history: of a baseline.
         wanted: only these experiments.
 
-    Raises:
-        NothingToCompareError: no update has a metric of them.
+    Raises: NothingToCompareError: no update has a metric of them.
     """
     from matplotlib.figure import Figure
 

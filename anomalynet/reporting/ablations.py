@@ -64,8 +64,7 @@ def _data(record: SweepRecord, runs: Path) -> set[str]:
 def ablations_section(reports: Sequence[AblationReport]) -> Section:
     """A heading an ablation; nothing where none was started.
 
-    Raises:
-        RunError: the findings of a report are damaged.
+    Raises: RunError: the findings of a report are damaged.
     """
     if not reports:
         return Section()

@@ -220,8 +220,7 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
     repetitions of one arm. Of two runs of one place the one made by the commoner code counts, then
     the lower id, so the order of `records` does not matter.
 
-    Raises:
-        UsageError: the runs are of several data sets.
+    Raises: UsageError: the runs are of several data sets.
     """
     data = sorted({record.result.data for record in records})
     if len(data) > 1:

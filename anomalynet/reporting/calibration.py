@@ -146,8 +146,7 @@ def calibrate(
     """The calibration of every arm whose scores are probabilities; and the arms whose are not: they
     say so themselves, or a score lies outside [0, 1].
 
-    Raises:
-        RunError: a run's scores cannot be read.
+    Raises: RunError: a run's scores cannot be read.
     """
     found = [(one, _calibrated(one)) for one in models if one.values]
     known = tuple(calibrated for _, calibrated in found if calibrated is not None)
@@ -173,8 +172,7 @@ def calibration_section(models: Sequence[ArmMetrics], data: str) -> Section:
     """Table and reliability diagram of every model whose score is a probability; the others are
     named.
 
-    Raises:
-        RunError: a run's scores cannot be read.
+    Raises: RunError: a run's scores cannot be read.
     """
     known, others = calibrate(models)
     said = (

@@ -72,8 +72,7 @@ def count_steps(record: RunRecord) -> pl.DataFrame:
         incident (Int64, null outside), positive (Boolean), type, cause, severity (String), steps,
         scored, alarmed (Int64).
 
-    Raises:
-        RunError: `scores.parquet` or `incidents.json` cannot be read.
+    Raises: RunError: `scores.parquet` or `incidents.json` cannot be read.
     """
     positive = (pl.col("label") == 1).alias("positive")
     found = (
@@ -136,8 +135,7 @@ def incident_tables(arms: Sequence[Arm]) -> tuple[IncidentTable, ...]:
         a table for each of `GROUPINGS` that says something: none where no type of incident is
         known; where nobody states a cause or a severity, that table is left out.
 
-    Raises:
-        RunError: a run's files cannot be read.
+    Raises: RunError: a run's files cannot be read.
     """
     run = tuple(arm for arm in arms if arm.records)
     counted: list[_Steps] = [

@@ -31,8 +31,7 @@ STEP = (
 def read(path: Path, query: Query) -> pl.DataFrame:
     """What a query gives of a file.
 
-    Raises:
-        RunError: the file is absent, damaged, or lacks a column.
+    Raises: RunError: the file is absent, damaged, or lacks a column.
     """
     try:
         return query(pl.scan_parquet(path, glob=False)).collect()
@@ -43,8 +42,7 @@ def read(path: Path, query: Query) -> pl.DataFrame:
 def read_test_part(record: RunRecord, query: Query) -> pl.DataFrame:
     """What a query gives of the test part's steps, columns as in `runs/schema.py`.
 
-    Raises:
-        RunError: `scores.parquet` is absent, damaged, or lacks a column.
+    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column.
     """
     path = RunFolder(record.folder).scores
     return read(path, lambda frame: query(frame.filter(pl.col("split") == "test")))
@@ -54,8 +52,7 @@ def read_test_steps(record: RunRecord) -> pl.DataFrame:
     """The test part in the order of the file: series, time, label (null: unlabelled), incident,
     kind, score (null: missed) and threshold.
 
-    Raises:
-        RunError: `scores.parquet` is absent, damaged, or lacks a column.
+    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column.
     """
     return read_test_part(record, lambda steps: steps.select(STEP))
 

@@ -69,8 +69,7 @@ def session() -> Iterator[Any]:
 def connect() -> Any:
     """The module `ray`, connected to RAY_ADDRESS, else to this machine's cluster, or a new one.
 
-    Raises:
-        UsageError: Ray is not installed, or there is no cluster at the address.
+    Raises: UsageError: Ray is not installed, or there is no cluster at the address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -155,8 +154,7 @@ def program() -> str:
 def order_of(job: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
     """A run as a node needs it: nothing in it is a path of this machine, but those of data.
 
-    Raises:
-        UsageError: a file of the user's own that has no place beneath a working folder.
+    Raises: UsageError: a file of the user's own that has no place beneath a working folder.
     """
     loaded = load(job["experiment"], job["overrides"], job["axis"])
     write_text(folder.config, as_yaml(loaded, origin=True))

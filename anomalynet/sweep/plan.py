@@ -139,8 +139,7 @@ def plan(
         overrides: `key=value` arguments.
         wanted: the arms; by default all that the sweep's design asks for.
 
-    Raises:
-        ConfigError: a configuration that cannot be, each problem once.
+    Raises: ConfigError: a configuration that cannot be, each problem once.
     """
     problems: dict[str, Problem] = {}
     runs: list[PlannedRun] = []

@@ -46,8 +46,7 @@ def gpu_slots(gpus: Sequence[str], runs_per_gpu: int = 1, devices: int = 1) -> l
     """One slot a GPU, or several on each, or one for each group of `devices`: no two groups share a
     GPU.
 
-    Raises:
-        UsageError: a GPU named twice, too few for one run, or several runs on each of several.
+    Raises: UsageError: a GPU named twice, too few for one run, or several runs on each of several.
     """
     named = f"--gpus {','.join(gpus)}"
     if len(set(gpus)) < len(gpus):

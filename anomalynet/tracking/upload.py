@@ -39,8 +39,7 @@ def upload(folder: Path, timeout: float) -> Upload:
     All parts go into one command: it takes those of one W&B run in the order of their start, each
     as the continuation of the last.
 
-    Raises:
-        UsageError: there is no API key.
+    Raises: UsageError: there is no API key.
     """
     name = f"{folder.parent.name.removeprefix('.')}/{folder.name}"
     if not pending(folder):

@@ -69,8 +69,7 @@ class Ablation:
     def measured(self) -> str:
         """The metric without its part.
 
-        Raises:
-            UsageError: no test metric, or one that steps do not determine.
+        Raises: UsageError: no test metric, or one that steps do not determine.
         """
         part, _, name = self.metric.partition("/")
         known = [one for one in METRICS if one not in NOT_OF_STEPS]
@@ -85,8 +84,7 @@ class Ablation:
     def reference(self) -> AblationArm | None:
         """The arm that the others are compared with; None where no arm is.
 
-        Raises:
-            UsageError: several arms claim it.
+        Raises: UsageError: several arms claim it.
         """
         found = [arm for arm in self.arms if arm.reference]
         if len(found) > 1:

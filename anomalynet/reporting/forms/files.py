@@ -69,8 +69,7 @@ def write_files(out: Path, files: Mapping[str, bytes]) -> Path:
     Returns:
         the path of the last of `files`, the document.
 
-    Raises:
-        UsageError: the folder cannot be written to.
+    Raises: UsageError: the folder cannot be written to.
     """
     made = translate(files, current())
     try:

@@ -86,8 +86,7 @@ def cell(column: str, text: str, unit: Unit, rounding: Rounding) -> Cell:
         rounding: `half` allows half a unit of the last decimal either way, `truncate` a unit away
             from zero.
 
-    Raises:
-        ValueError: the text is no number.
+    Raises: ValueError: the text is no number.
     """
     shown = number(text)
     if shown is None:

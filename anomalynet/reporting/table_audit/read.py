@@ -98,8 +98,7 @@ def parse(
         under: in YAML, the key below which the rows stand.
         of: as in `read_table`.
 
-    Raises:
-        DataError: as in `read_table`.
+    Raises: DataError: as in `read_table`.
     """
     problems: list[Problem] = []
     if suffix in (".yaml", ".yml", ".json"):

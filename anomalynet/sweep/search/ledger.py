@@ -186,8 +186,7 @@ def empty_storage() -> BaseStorage:
 def open_storage(url: str | None, journal: Path) -> BaseStorage:
     """A database, or by default a journal file; the file is locked for milliseconds at a time.
 
-    Raises:
-        UsageError: a database that cannot be opened.
+    Raises: UsageError: a database that cannot be opened.
     """
     import optuna
 

@@ -98,8 +98,7 @@ class Search:
         """Carry out trials until there are as many as wanted; those that other commands work on are
         left to them.
 
-        Raises:
-            StoppedError: somebody asked a run to stop.
+        Raises: StoppedError: somebody asked a run to stop.
         """
         while batch := self._claim():
             watcher.began(batch)
@@ -136,8 +135,7 @@ class Search:
     def jobs(self, place: int, params: space.Params, again: Sequence[Again] = ()) -> list[Job]:
         """The runs of a trial.
 
-        Raises:
-            ConfigError: values that make no configuration.
+        Raises: ConfigError: values that make no configuration.
         """
         arm = Arm(f"trial {place}", self.sweep.experiments[0], dict(params), dict(params))
         planned = plan(self.sweep, self.overrides, wanted=[arm])

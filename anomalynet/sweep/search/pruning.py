@@ -31,8 +31,7 @@ def run_value(folder: RunFolder, objective: str) -> float:
     """An objective of one finished run: a metric on validation, microseconds a window (`latency`),
     or trained weights (`parameters`). `validation/loss` is that of the epoch that was kept.
 
-    Raises:
-        RunError: it is undefined there.
+    Raises: RunError: it is undefined there.
     """
     if objective == "latency":
         value = read_json(folder.timings).get("microseconds_per_window")

@@ -39,8 +39,7 @@ ATTEMPTS = 20
 def distributions(axes: Mapping[str, Axis]) -> dict[str, BaseDistribution]:
     """Each axis in Optuna's words.
 
-    Raises:
-        UsageError: a level that is neither a number, a text, a truth value nor null.
+    Raises: UsageError: a level that is neither a number, a text, a truth value nor null.
     """
     return {key: _distribution(key, axis) for key, axis in axes.items()}
 
@@ -82,8 +81,7 @@ def key_of(params: Mapping[str, object]) -> str:
 def every(sweep: Sweep) -> Iterator[Params]:
     """The points of a grid in their order, the last axis fastest, without those that make no sense.
 
-    Raises:
-        UsageError: a range that has neither a step nor a count.
+    Raises: UsageError: a range that has neither a step nor a count.
     """
     axes = {key: _stepped(axis) for key, axis in sweep.axes.items()}
     for key, axis in axes.items():
@@ -119,8 +117,7 @@ def propose(sweep: Sweep, history: Sequence[FrozenTrial], place: int) -> Params 
         history: every trial before it, in order; those whose values it must not know are running.
         place: its own, from 0.
 
-    Raises:
-        UsageError: a space that cannot be searched so.
+    Raises: UsageError: a space that cannot be searched so.
     """
     if sweep.search.sampler == "grid":
         return next(itertools.islice(every(sweep), place, None), None)

@@ -35,8 +35,7 @@ MOST = 10
 def check(sweep: Sweep, overrides: Sequence[str]) -> None:
     """Refuse a search that cannot be carried out as its file or the command says.
 
-    Raises:
-        UsageError, ConfigError: says what, and what instead.
+    Raises: UsageError, ConfigError: says what, and what instead.
     """
     name, count = sweep.name, len(sweep.experiments)
     if count != 1:
