@@ -154,7 +154,10 @@ def test_ton_iot_by_time_step(
     assert float(rows["fridge_temperature"][2]) < 0.55
 
 
-@pytest.mark.parametrize("world", [0, 1, 2])
+@pytest.mark.parametrize(
+    "world",
+    [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)],
+)
 def test_no_trivial_probe_ranks_the_default_data_above_070(world: int) -> None:
     found = audit(load_data_config("smart_city", [f"data.world={world}"]))
     trivial = {probe.probe: probe.auroc for probe in found.probes if probe.sees != "everything"}
