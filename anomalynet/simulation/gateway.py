@@ -130,12 +130,7 @@ class Arrived:
     age: Float64
 
 
-def arrived(
-    scenario: Scenario,
-    cell: Cell,
-    heard: Heard,
-    columns: Columns,
-) -> Arrived:
+def arrived(scenario: Scenario, cell: Cell, heard: Heard, columns: Columns) -> Arrived:
     """What a gateway log (the `table` of `heard`) holds of each node and slot; frames of no node of
     the cell do not count."""
     count, period = slots(scenario), frame_period(scenario)

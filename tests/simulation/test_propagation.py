@@ -11,12 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from anomalynet.simulation.bits import (
-    bit_error_rate,
-    error_density,
-    first_error,
-    flip,
-)
+from anomalynet.simulation.bits import bit_error_rate, error_density, first_error, flip
 from anomalynet.simulation.propagation import fading_gain, noise_dbm, path_loss, shadowing
 from anomalynet.simulation.radio import on_air
 from anomalynet.simulation.records import Float64, stream
