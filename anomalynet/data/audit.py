@@ -39,18 +39,9 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class AuditResult:
-    """What an audit found.
+    """What an audit found."""
 
-    Attributes:
-        data: data set, with its subset: `ton_iot/fridge`.
-        refused: why a chronological split was refused; None where it was not, or not tried.
-        days: labelled steps by day and class, where a chronological split was refused.
-        steps: test steps scored, over all folds.
-        prevalence: share of attack among them.
-        majority: accuracy of always saying the commoner class.
-    """
-
-    data: str
+    data: str  # data set, with its subset: `ton_iot/fridge`
     fingerprint: str
     identity: str
     split: str
@@ -58,11 +49,13 @@ class AuditResult:
     assignment: int
     window: int
     calibration_rows: int
+    # why a chronological split was refused; None where it was not, or not tried
     refused: str | None
+    # labelled steps by day and class, where a chronological split was refused
     days: tuple[Day, ...]
-    steps: int
-    prevalence: float
-    majority: float
+    steps: int  # test steps scored, over all folds
+    prevalence: float  # share of attack among them
+    majority: float  # accuracy of always saying the commoner class
     rule: str
     probes: tuple[ProbeResult, ...]
     warnings: tuple[str, ...]

@@ -18,17 +18,12 @@ SHUFFLED = 1 << 18  # windows shuffled at a time
 
 
 class Batch(NamedTuple):
-    """Windows that are learned from, or scored, together.
+    """Windows that are learned from, or scored, together."""
 
-    Attributes:
-        x: float32 (batch, time, channel).
-        target: int64 (batch,): 1 attack, 0 normal, -1 unlabelled.
-        weight: float32 (batch,): `(weight * loss).sum()`, averaged over ranks, is the mean loss of
-        the global batch.
-    """
-
-    x: Tensor
-    target: Tensor
+    x: Tensor  # float32 (batch, time, channel)
+    target: Tensor  # int64 (batch,): 1 attack, 0 normal, -1 unlabelled
+    # float32 (batch,): `(weight * loss).sum()`, averaged over ranks, is the mean loss of the global
+    # batch
     weight: Tensor
 
 

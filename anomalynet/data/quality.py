@@ -18,14 +18,10 @@ OUTSIDE, OUTLYING = "values outside the sensor's range", "outliers"  # what is c
 
 
 class Cleaner:
-    """Cleans readings chunk by chunk; whatever the chunks, the result is the same.
-
-    Attributes:
-        counts: values dropped so far, by reason.
-    """
+    """Cleans readings chunk by chunk; whatever the chunks, the result is the same."""
 
     def __init__(self, channels: Sequence[Channel], quality: QualityConfig) -> None:
-        self.counts: dict[str, int] = {}
+        self.counts: dict[str, int] = {}  # values dropped so far, by reason
         self._quality = quality
         limits = [(channel.minimum, channel.maximum) for channel in channels]
         self._least = np.array([-np.inf if low is None else low for low, _ in limits], np.float32)

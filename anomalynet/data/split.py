@@ -44,22 +44,15 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A split that was carried out.
-
-    Attributes:
-        label: the policy as it was carried out, never `auto`, with what changes its meaning.
-        parts: part → row ranges a window must lie in wholly.
-        territory: part → all rows that belong to it, scored or missed; ascending, no row twice, no
-            row in two parts.
-        warnings: what a reader of any number from this split must know.
-    """
+    """A split that was carried out."""
 
     prepared: Prepared
     window: int
-    label: str
-    parts: Mapping[str, Ranges]
+    label: str  # the policy as it was carried out, never `auto`, with what changes its meaning
+    parts: Mapping[str, Ranges]  # part → row ranges a window must lie in wholly
+    # part → all rows that belong to it, scored or missed; ascending, no row twice or in two parts
     territory: Mapping[str, Ranges]
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...]  # what a reader of any number from this split must know
 
     def scored(self, part: str) -> Int64:
         """Rows that a window ends on, with stride 1: int64, ascending."""

@@ -35,17 +35,11 @@ NAME = "device"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the device.
+    """One step of the device."""
 
-    Attributes:
-        time: UTC.
-        observed: False where a reading was expected and none came.
-        score: None while the device is being calibrated or its window is not full.
-    """
-
-    time: datetime
-    observed: bool
-    score: float | None
+    time: datetime  # UTC
+    observed: bool  # False where a reading was expected and none came
+    score: float | None  # None while the device is being calibrated or its window is not full
 
 
 class Detector:
@@ -55,17 +49,12 @@ class Detector:
         model: the file that `anomalynet export` wrote.
         rule: when scores become an alarm; the default raises one at each step at or above the
         model's threshold.
-
-    Attributes:
-        events: alarms that the last call raised or cleared.
-        engine: what does the work; its `counts` tell which readings were refused, `snapshot` and
-        `restore` keep its state.
-    Raises: UsageError if the file cannot be used.
-    """
+    Raises: UsageError if the file cannot be used."""
 
     def __init__(self, model: Path, rule: AlarmRule | None = None) -> None:
+        # its `counts` tell which readings were refused, `snapshot` and `restore` keep its state
         self.engine = Engine(Model(model), rule or AlarmRule(), max_devices=1)
-        self.events: list[Event] = []
+        self.events: list[Event] = []  # alarms that the last call raised or cleared
         self._sensors = tuple(sensor.name for sensor in self.engine.contract.sensors)
 
     def push(

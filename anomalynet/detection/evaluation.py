@@ -13,17 +13,12 @@ DAY = 86_400 * 1_000_000  # in µs
 
 @dataclass(slots=True)
 class Kind:
-    """Incidents of one kind.
+    """Incidents of one kind."""
 
-    Attributes:
-        incidents: labelled ones.
-        detected: those with an alarm that opened inside them, on a device that they are labelled
-        on. delays: of the detected ones, seconds from the first labelled step on any device to the
-        first such alarm.
-    """
-
-    incidents: int = 0
+    incidents: int = 0  # labelled ones
+    # those with an alarm that opened inside them, on a device that they are labelled on
     detected: int = 0
+    # of these, seconds from the first labelled step on any device to the first such alarm
     delays: list[float] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:

@@ -31,17 +31,9 @@ def open_session(content: bytes, threads: int = 1) -> Any:
 
 
 class Model:
-    """A file that `anomalynet export` wrote.
-
-    Args:
-        threads: that one call of the network uses; they wait without spinning.
-
-    Attributes:
-        contract: what the file says of itself.
-        fingerprint: SHA-256 of the file.
-    Raises: UsageError if there is no such file, it is no exported model, or ONNX Runtime is missing
-    or refuses it.
-    """
+    """A file that `anomalynet export` wrote; one call of the network uses `threads` that wait
+    without spinning. Raises: UsageError if there is no such file, it is no exported model, or ONNX
+    Runtime is missing or refuses it."""
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
         self.path = path

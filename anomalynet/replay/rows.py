@@ -147,16 +147,13 @@ def write_rows(
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One message of a gateway.
+    """One message of a gateway."""
 
-    Attributes:
-        time: µs since 1970 UTC, the newest of its rows; where nothing was heard there are rows too,
-        and the gateway's clock goes on. gateway: who sends it. readings: (device, time in µs,
-        channel → value of what was heard).
-    """
-
+    # µs since 1970 UTC, the newest of its rows; where nothing was heard there are rows too, and the
+    # gateway's clock goes on
     time: int
-    gateway: str
+    gateway: str  # who sends it
+    # (device, time in µs, channel → value of what was heard)
     readings: tuple[tuple[str, int, Mapping[str, float]], ...]
 
 

@@ -25,15 +25,11 @@ GROUPINGS = {"by_type": ("type", "cause"), "by_cause": ("cause",), "by_severity"
 @dataclass(frozen=True, slots=True)
 class Group:
     """A row of a table: the labelled steps of one kind of incident; those of label 1 and 0 are
-    never in one row.
+    never in one row."""
 
-    Attributes:
-        positive: whether the steps are labelled 1, so that an alarm is right there.
-        type, cause, severity: "" where the table does not tell apart by it; `NONE` outside
-        incidents, `UNKNOWN` where nobody says.
-    """
-
-    positive: bool
+    positive: bool  # whether the steps are labelled 1, so that an alarm is right there
+    # type, cause, severity: "" where the table does not tell apart by it; `NONE` outside incidents,
+    # `UNKNOWN` where nobody says
     type: str = ""
     cause: str = ""
     severity: str = ""
@@ -48,21 +44,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One arm's numbers of a group over its counted repetitions.
+    """One arm's numbers of a group over its counted repetitions."""
 
-    Attributes:
-        incidents: distinct ones, over all worlds.
-        steps: labelled, over folds and repetitions.
-        missed: those of them without a score.
-        detected: share of the incidents with an alarmed step, over repetitions; undefined where
-        alarms are not right. alarmed: share of the scored steps that are alarmed, over repetitions.
-    """
-
-    incidents: int
-    steps: int
-    missed: int
+    incidents: int  # distinct ones, over all worlds
+    steps: int  # labelled, over folds and repetitions
+    missed: int  # those of them without a score
+    # share of incidents with an alarmed step, over repetitions; undefined where alarms are not right
     detected: Summary
-    alarmed: Summary
+    alarmed: Summary  # share of the scored steps that are alarmed, over repetitions
 
 
 def count_steps(record: RunRecord) -> pl.DataFrame:

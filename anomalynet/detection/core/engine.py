@@ -133,17 +133,11 @@ VERSION = 1  # of what is kept and what it means
 
 
 class About(NamedTuple):
-    """What is no number a device.
+    """What is no number a device."""
 
-    Attributes:
-        names: of the devices.
-        sources: as `Clocks.state`.
-        counts: readings refused, by kind.
-    """
-
-    names: list[str]
-    sources: list[tuple[str, int, int, int]]
-    counts: dict[str, int]
+    names: list[str]  # of the devices
+    sources: list[tuple[str, int, int, int]]  # as `Clocks.state`
+    counts: dict[str, int]  # readings refused, by kind
 
 
 def save(model: Model, about: About, table: Table, preparation: Preparation) -> dict[str, Array]:

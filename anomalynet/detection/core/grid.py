@@ -21,20 +21,15 @@ DUPLICATE, LATE, BACK = "duplicate", "late", "time went back"  # why a reading i
 
 
 class Placed(NamedTuple):
-    """Readings of distinct devices, against the grid.
+    """Readings of distinct devices, against the grid."""
 
-    Attributes:
-        accepted: bool, which of them count.
-        missing: int64, steps without a reading before each accepted one that are still to be laid.
-        gap: int64, all steps without a reading since the one before, those that a clock laid
-        included. starts: bool, where a segment starts. refused: how many were refused, by kind.
-    """
-
-    accepted: Array
+    accepted: Array  # bool, which of them count
+    # int64, steps without a reading before each accepted one that are still to be laid
     missing: Array
+    # int64, all steps without a reading since the one before, those that a clock laid included
     gap: Array
-    starts: Array
-    refused: dict[str, int]
+    starts: Array  # bool, where a segment starts
+    refused: dict[str, int]  # how many were refused, by kind
 
 
 class Grid:

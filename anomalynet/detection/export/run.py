@@ -29,22 +29,14 @@ from anomalynet.training.reproducibility import prepare_process
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written.
+    """What was written."""
 
-    Attributes:
-        contract: of the float32 file.
-        parity: of the float32 file with the run's model.
-        files: variant → its file.
-        losses: variant → what it costs.
-        refused: variant as `--variants` says it → why there is none.
-    """
-
-    contract: Contract
-    parity: Parity
+    contract: Contract  # of the float32 file
+    parity: Parity  # of the float32 file with the run's model
     card: Path
-    files: dict[str, Path]
-    losses: dict[str, Loss]
-    refused: dict[str, str]
+    files: dict[str, Path]  # variant → its file
+    losses: dict[str, Loss]  # variant → what it costs
+    refused: dict[str, str]  # variant as `--variants` says it → why there is none
 
     def to_json(self) -> dict[str, object]:
         """Paths, parity, sizes and losses."""

@@ -20,19 +20,17 @@ Float64 = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How far a quantity is from its reference.
+    """How far a quantity is from its reference."""
 
-    Attributes:
-        psi: population stability index over the reference's tenths; customary reading: below 0.1
-        none, above 0.25 a large shift. ks: largest distance of the two distribution functions; None
-        where scipy is not installed. p_value: of `ks`, the reference taken as 101 values. Steps
-        that follow each other are alike, so it is smaller than it should be. steps: compared.
-    """
-
+    # population stability index over the reference's tenths; customary reading: below 0.1 none,
+    # above 0.25 a large shift
     psi: float
+    # largest distance of the two distribution functions; None where scipy is not installed
     ks: float | None
+    # of `ks`, the reference taken as 101 values. Steps that follow each other are alike, so it is
+    # smaller than it should be.
     p_value: float | None
-    steps: int
+    steps: int  # compared
 
 
 def psi(sample: Float64, reference: Float64) -> float:

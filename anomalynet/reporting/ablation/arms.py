@@ -28,20 +28,13 @@ SeriesValues = Mapping[Place, Mapping[SeriesKey, float]]
 
 @dataclass(frozen=True, slots=True)
 class MeasuredArm:
-    """An arm and its numbers.
+    """An arm and its numbers."""
 
-    Attributes:
-        design: what the sweep says of it.
-        metrics: of each counted repetition the mean over its folds of the runs' own metrics,
-            fractions.
-        runs: the run of each place.
-        series: the metric of comparison.
-    """
-
-    design: AblationArm
+    design: AblationArm  # what the sweep says of it
+    # of each counted repetition the mean over its folds of the runs' own metrics, fractions
     metrics: ArmMetrics
-    runs: Mapping[Place, RunRecord]
-    series: SeriesValues
+    runs: Mapping[Place, RunRecord]  # the run of each place
+    series: SeriesValues  # the metric of comparison
 
     @property
     def name(self) -> str:

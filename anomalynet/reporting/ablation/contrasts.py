@@ -36,25 +36,20 @@ SeriesKey = tuple[int | None, str]
 @dataclass(frozen=True, slots=True)
 class Contrast:
     """A difference over clusters of series, in the metric's own scale; NaN where the clusters do
-    not suffice.
+    not suffice."""
 
-    Attributes:
-        mean: of the clusters' mean differences.
-        low, high: 95 % bootstrap interval over clusters.
-        p, adjusted: two-sided, by sign flips of clusters; after Holm's correction in its family.
-        smallest, reachable: the lowest p, and adjusted p, that so many clusters allow.
-        clusters, series: how many count.
-        left_out: series tested by both sides whose metric is undefined.
-    """
-
-    mean: float
+    mean: float  # of the clusters' mean differences
+    # low, high: 95 % bootstrap interval over clusters
     low: float
     high: float
+    # p, adjusted: two-sided, by sign flips of clusters; after Holm's correction in its family
     p: float
+    # smallest, reachable: the lowest p, and adjusted p, that so many clusters allow
     smallest: float
+    # clusters, series: how many count
     clusters: int
     series: int
-    left_out: int
+    left_out: int  # series tested by both sides whose metric is undefined
     adjusted: float = NAN
     reachable: float = NAN
 

@@ -20,25 +20,16 @@ Crossing = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class AblationArm:
-    """One configuration of a sweep.
+    """One configuration of a sweep."""
 
-    Attributes:
-        name: unique label, such as `model.attention=false`.
-        levels: the level of every axis; of an arm outside the axes only the keys that it sets.
-        on_axes: False for an arm that is no point of the axes, such as one of equal size.
-        reference: whether the others are compared with it.
-        records: finished runs, in any order.
-        expected: how many runs the sweep wants.
-        failed: how many of those not there have failed.
-    """
-
-    name: str
+    name: str  # unique label, such as `model.attention=false`
+    # the level of every axis; of an arm outside the axes only the keys that it sets
     levels: dict[str, object]
-    on_axes: bool
-    reference: bool
-    records: tuple[RunRecord, ...]
-    expected: int
-    failed: int = 0
+    on_axes: bool  # False for an arm that is no point of the axes, such as one of equal size
+    reference: bool  # whether the others are compared with it
+    records: tuple[RunRecord, ...]  # finished runs, in any order
+    expected: int  # how many runs the sweep wants
+    failed: int = 0  # how many of those not there have failed
 
     def level(self, axis: str) -> str | None:
         """Its level of an axis as text, None where it sets none."""
@@ -47,23 +38,14 @@ class AblationArm:
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """A sweep that asks what a part or a setting is worth.
+    """A sweep that asks what a part or a setting is worth."""
 
-    Attributes:
-        name: the sweep's.
-        question: one line.
-        design: `one_at_a_time` or `factorial`.
-        axes: dotted key → levels, in order.
-        metric: `test/` and the name of a metric that the scores of single steps determine.
-        arms: in the order of the tables.
-    """
-
-    name: str
-    question: str
-    design: str
-    axes: dict[str, list[object]]
-    metric: str
-    arms: tuple[AblationArm, ...]
+    name: str  # the sweep's
+    question: str  # one line
+    design: str  # `one_at_a_time` or `factorial`
+    axes: dict[str, list[object]]  # dotted key → levels, in order
+    metric: str  # `test/` and the name of a metric that the scores of single steps determine
+    arms: tuple[AblationArm, ...]  # in the order of the tables
 
     @property
     def measured(self) -> str:

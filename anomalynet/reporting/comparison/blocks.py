@@ -19,16 +19,11 @@ FEWEST_DATA, FEWEST_MODELS = 2, 3
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Models that every data set has, with their metrics there.
+    """Models that every data set has, with their metrics there."""
 
-    Attributes:
-        models: data set → experiment → its metrics; the same experiments, in the same order,
-            everywhere.
-        left_out: sentences on experiments that are not compared.
-    """
-
+    # data set → experiment → its metrics; the same experiments, in the same order, everywhere
     models: Mapping[str, Mapping[str, ArmMetrics]]
-    left_out: tuple[str, ...]
+    left_out: tuple[str, ...]  # sentences on experiments that are not compared
 
     @property
     def experiments(self) -> tuple[str, ...]:

@@ -22,21 +22,15 @@ ROUGH = 10
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Models over blocks.
+    """Models over blocks."""
 
-    Attributes:
-        ranks: (blocks, models) 1 is best, ties share their mean.
-        mean: (models,) mean rank.
-        statistic, p: Friedman's χ², corrected for ties; NaN with fewer than two blocks or three
-            models, or where all are equal.
-        least_p: the p of Friedman's test if all blocks ranked alike: no data of so many blocks can
-            give a lower one.
-    """
-
-    ranks: NDArray[np.float64]
-    mean: NDArray[np.float64]
+    ranks: NDArray[np.float64]  # (blocks, models) 1 is best, ties share their mean
+    mean: NDArray[np.float64]  # (models,) mean rank
+    # statistic, p: Friedman's χ², corrected for ties; NaN with fewer than two blocks or three
+    # models, or where all are equal
     statistic: float
     p: float
+    # the p if all blocks ranked alike: no data of so many blocks can give a lower one
     least_p: float
 
     @property

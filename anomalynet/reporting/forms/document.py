@@ -19,17 +19,13 @@ LONG = 30
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A part of a document.
+    """A part of a document."""
 
-    Attributes:
-        kind: a table, a figure (a paragraph that is one image), a caption without either, or the
-        parser's own name of it. node: as parsed; of a figure, the image. caption: the block quote
-        right below a table or figure.
-    """
-
+    # a table, a figure (a paragraph that is one image), a caption without either, or the parser's
+    # own name of it
     kind: str
-    node: Node
-    caption: Node | None = None
+    node: Node  # as parsed; of a figure, the image
+    caption: Node | None = None  # the block quote right below a table or figure
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,24 +59,15 @@ WIDEST_BUFFER = 100
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The test part of a run, ordered by (series, time), arrays of shape (steps,).
+    """The test part of a run, ordered by (series, time), arrays of shape (steps,)."""
 
-    Attributes:
-        labels: int8, 1 attack, 0 normal, -1 unlabelled.
-        scores: float64, NaN where a step was missed.
-        alarms: bool, false where a step was missed.
-        incidents: number of the event, -1 none.
-        series: number of the series.
-        times: int64, microseconds.
-        step_seconds: median time between neighbouring steps of a series; NaN where there are none.
-    """
-
-    labels: NDArray[np.int8]
-    scores: Floats
-    alarms: Booleans
-    incidents: Integers
-    series: Integers
-    times: NDArray[np.int64]
+    labels: NDArray[np.int8]  # int8, 1 attack, 0 normal, -1 unlabelled
+    scores: Floats  # float64, NaN where a step was missed
+    alarms: Booleans  # bool, false where a step was missed
+    incidents: Integers  # number of the event, -1 none
+    series: Integers  # number of the series
+    times: NDArray[np.int64]  # int64, microseconds
+    # median time between neighbouring steps of a series; NaN where there are none
     step_seconds: float
 
     def stretches(self, of: Booleans) -> NDArray[np.int64]:
@@ -105,19 +96,12 @@ def read_steps(record: RunRecord) -> Steps:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What a detector reached in one repetition.
+    """What a detector reached in one repetition."""
 
-    Attributes:
-        values: name in `measures.MEASURES` → value as a fraction or in seconds.
-        curve: event recall at each of `BUDGETS`.
-        delays: (incidents of all folds,) seconds, inf where undetected.
-        alarm_share: share of the scored steps that are alarmed.
-    """
-
-    values: Mapping[str, Value]
-    curve: tuple[float, ...]
-    delays: Floats
-    alarm_share: float
+    values: Mapping[str, Value]  # name in `measures.MEASURES` → value as a fraction or in seconds
+    curve: tuple[float, ...]  # event recall at each of `BUDGETS`
+    delays: Floats  # (incidents of all folds,) seconds, inf where undetected
+    alarm_share: float  # share of the scored steps that are alarmed
 
 
 def _without_budgets(found: Detection) -> Detection:

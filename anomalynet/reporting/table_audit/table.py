@@ -55,22 +55,19 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class TableAudit:
-    """What is known of a table.
-
-    Attributes:
-        reread: what the likelier reading of its units says, where another one was taken because it
-            raises no alarm.
-        agreements: whether the rows can be of one test set. That they cannot is no contradiction in
-            itself: a table need not have one.
-        recipes: model → what recipes make of its accuracies per class.
-    """
+    """What is known of a table."""
 
     name: str
     unit: Unit
+    # what the likelier reading of its units says, where another one was taken because it raises no
+    # alarm
     reread: str
     rounding: Rounding
     rows: tuple[RowAudit, ...]
+    # whether the rows can be of one test set. That they cannot is no contradiction in itself: a
+    # table need not have one.
     agreements: tuple[Agreement, ...]
+    # model → what recipes make of its accuracies per class
     recipes: Mapping[str, tuple[Recipe, ...]]
     ignored: tuple[str, ...]
 
