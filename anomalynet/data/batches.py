@@ -38,8 +38,7 @@ class TrainBatches:
         batch_size: windows a global batch, over all ranks together.
         seed: of the order.
         epoch: gives the current epoch when an iteration starts.
-        rank, world: which of how many processes this is.
-    """
+        rank, world: which of how many processes this is."""
 
     def __init__(
         self,
@@ -82,8 +81,7 @@ class TrainBatches:
         """The numbers of all windows in random order, in pieces of whole batches.
 
         Dealing numbers into groups at random, and shuffling each group, is a uniform permutation
-        that never stands in memory whole.
-        """
+        that never stands in memory whole."""
         random, count = np.random.default_rng([self.seed, self.epoch()]), len(self.windows)
         groups = math.ceil(count / max(SHUFFLED, count / 256))
         dealt = np.zeros(count, np.uint8)
@@ -114,8 +112,7 @@ class OrderedBatches:
 
     Args:
         windows: what is scored.
-        batch_size: windows a batch.
-    """
+        batch_size: windows a batch."""
 
     def __init__(self, windows: Windows, batch_size: int = 1024) -> None:
         self.windows, self.batch_size = windows, batch_size

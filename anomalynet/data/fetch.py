@@ -33,10 +33,8 @@ def fetch(name: str) -> Fetched:
     Files arrive in a hidden folder beside their place and move only when all are verified, so that
     no part of a data set is ever taken for the whole; an interrupted download continues. Progress
     goes to stderr.
-
     Raises DataError: nothing to fetch, no connection, a file that is not the published one, or one
-    of yours in the way.
-    """
+    of yours in the way."""
     about = info(name)
     folder = data_folder() / name
     source = built_in().get(name)

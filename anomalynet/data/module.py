@@ -32,10 +32,8 @@ class TelemetryDataModule(L.LightningDataModule):
         prepared: the recordings.
         split: the parts.
         shape: of one window.
-
     Raises: DataError (from `setup`) if the data cannot be read, split, or has no training window of
-    `train_target`.
-    """
+    `train_target`."""
 
     prepared: Prepared
     split: Split
@@ -111,14 +109,10 @@ class TelemetryDataModule(L.LightningDataModule):
         )
 
     def steps(self, part: Part, scores: Float64) -> pl.DataFrame:
-        """Every step of a part with its score, null where it was missed.
-
-        Args:
-            scores: float64 (window,), one a window of `windows(part)`, in order.
-
+        """Every step of a part with its score, null where it was missed. `scores`: float64
+        (window,), one a window of `windows(part)`, in order.
         Returns: the columns series, time, split, label, incident, kind, score of
-        `runs.schema.SCORES_COLUMNS`.
-        """
+        `runs.schema.SCORES_COLUMNS`."""
         return scored_steps(self.prepared, self.rows(part), self._windows[part], scores, part)
 
     def rows(self, part: Part) -> Int64:
@@ -134,8 +128,7 @@ def scored_steps(
 
     Args:
         rows: ascending int64 (step,), among them each window's last.
-        scores: float64 (window,).
-    """
+        scores: float64 (window,)."""
     column = np.full(len(rows), np.nan)
     column[np.searchsorted(rows, windows.ends())] = scores
     return (

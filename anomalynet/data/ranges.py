@@ -56,8 +56,7 @@ class Ranges:
     def without(self, drop: Ranges) -> Ranges:
         """These rows but those of `drop`; both must be ascending and free of overlaps.
 
-        A range that touches another of these stays apart from it.
-        """
+        A range that touches another of these stays apart from it."""
         pieces: list[tuple[int, int]] = []
         drop = drop.merged()
         firsts = np.searchsorted(drop.stops, self.starts, side="right")

@@ -12,8 +12,7 @@ split      String, nullable    optional: train | validation | test, where the so
 <channel>  Float32, nullable   one column a channel, unit in `Telemetry.channels`; null = not heard
 =========  ==================  =====================================================================
 
-The mask is made from the nulls when the frame is laid on its grid (`data/prepare.py`).
-"""
+The mask is made from the nulls when the frame is laid on its grid (`data/prepare.py`)."""
 
 from __future__ import annotations
 

@@ -122,8 +122,7 @@ def read(metadata: Mapping[str, str], where: str) -> Contract:
     Args:
         metadata: the file's custom metadata.
         where: the file, for messages.
-    Raises UsageError: the file has no contract, or one that this version cannot read.
-    """
+    Raises UsageError: the file has no contract, or one that this version cannot read."""
     if KEY not in metadata:
         raise UsageError(
             f"{where}: not a model that `anomalynet export` wrote",

@@ -12,8 +12,7 @@
 
 A reading after a silence comes back with the steps that the silence was, scored like all others.
 `tick` tells the detector that time goes on although nothing comes. For many devices use
-`engine.Engine`: it scores them together.
-"""
+`engine.Engine`: it scores them together."""
 
 from __future__ import annotations
 
@@ -68,8 +67,7 @@ class Detector:
             values: by sensor, those that are absent are missing; or in the order of the contract.
             None and NaN are missing.
         Raises: UsageError if a sensor is unknown, or the number of values is not that of the
-        sensors.
-        """
+        sensors."""
         if isinstance(values, Mapping):
             sensors = ", ".join(self._sensors)
             if unknown := [name for name in values if name not in self._sensors]:

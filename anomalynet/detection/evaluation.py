@@ -60,8 +60,7 @@ class Labels:
 
     An incident's time on a device reaches from its first step labelled 1 to its last. Steps
     labelled 1 that name no incident are one incident each run of them on a device, of kind
-    "unnamed".
-    """
+    "unnamed"."""
 
     def __init__(self) -> None:
         # (device, incident) → first and last step
@@ -99,11 +98,7 @@ class Labels:
         """Compare.
 
         An alarm is false if its step is in no labelled time of its own device, whatever happens on
-        others.
-
-        Args:
-            alarms: (device, time of the step that opened it in µs).
-        """
+        others. `alarms`: (device, time of the step that opened it in µs)."""
         kinds = {kind: Kind() for kind in self._kinds.values()}
         begins: dict[str, int] = {}
         by_device: dict[str, list[tuple[int, int, str]]] = {}

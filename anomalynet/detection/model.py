@@ -56,11 +56,8 @@ class Model:
     def run(
         self, feed: Mapping[str, npt.NDArray[Any]], names: Sequence[str] | None = None
     ) -> dict[str, npt.NDArray[Any]]:
-        """Outputs by name; all without `names`.
-
-        Args:
-            feed: C-contiguous arrays by name, as the contract describes.
-        """
+        """Outputs by name; all without `names`. `feed`: C-contiguous arrays by name, as the
+        contract describes."""
         wanted = self.outputs if names is None else names
         return dict(zip(wanted, self._session.run(wanted, feed), strict=True))
 

@@ -28,12 +28,8 @@ def since_epoch(moment: datetime) -> int:
 
 
 def microseconds(value: object) -> int | None:
-    """What a message or a table calls a time; None if it is none.
-
-    Args:
-        value: ISO 8601 text (UTC where it names no zone), or seconds since 1970 UTC as a number or
-        as text.
-    """
+    """What a message or a table calls a time; None if it is none. `value`: ISO 8601 text (UTC where
+    it names no zone), or seconds since 1970 UTC as a number or as text."""
     if isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)

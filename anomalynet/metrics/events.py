@@ -41,9 +41,7 @@ def event_metrics(
         score is at or above it. incidents: (n,) number of the event, whatever its label, -1 none.
         Series that share a number saw the same event. series: (n,) number of the series. times:
         (n,) microseconds. step_seconds: seconds a step stands for.
-
-    Source: not in the paper.
-    """
+    Source: not in the paper."""
     alarmed = scores >= threshold  # NaN is never
     recall, delay = _incidents(np.where(labels == 1, incidents, -1), times, alarmed)
     days = int((~np.isnan(scores)).sum()) * step_seconds / SECONDS_A_DAY

@@ -2,8 +2,7 @@
 NumPy only.
 
 Every rule looks at every threshold there is: between two neighbouring scores all thresholds decide
-alike. Steps without a score (NaN) take no part.
-"""
+alike. Steps without a score (NaN) take no part."""
 
 from __future__ import annotations
 
@@ -35,8 +34,7 @@ def choose_threshold(
         scores: (n,) NaN where a step was missed.
         series: (n,) number of the series; the steps of one stand together, in the order of time.
         period: seconds a step stands for.
-    Raises DataError: no step has what the rule needs.
-    """
+    Raises DataError: no step has what the rule needs."""
     if config.threshold == "fixed":
         return config.fixed_threshold
     if config.threshold == "alarm_budget":
@@ -49,8 +47,7 @@ def best_f1(labels: Labels, scores: Scores) -> float:
 
     Of equally good scores the smallest, then the middle between it and the next smaller score: the
     same decisions here, and the widest margin elsewhere. Without any attack no alarm is right: just
-    above the largest score.
-    """
+    above the largest score."""
     return _best(labels, scores, lambda tp, fp, attacks, _: 2 * tp / (tp + fp + attacks))
 
 
@@ -99,8 +96,7 @@ def alarm_budget(
     An alarm is a contiguous run of steps at or above the threshold within a series; steps labelled
     as attack and steps without a score end a run and are none. A day is 86,400 s of steps with a
     score. The number of alarms does not fall steadily as a threshold rises, because runs break
-    apart: hence from which on. Where even the largest score is too much, just above it.
-    """
+    apart: hence from which on. Where even the largest score is too much, just above it."""
     if not period > 0:
         what = "an alarm budget counts alarms a day, and how long a step lasts is not known"
         raise DataError(what, "give the data set a period")

@@ -22,12 +22,9 @@ MOST = 1000  # messages that wait for their acknowledgement before `send` waits 
 
 class Publisher:
     """Publishes with QoS 1 inside a `with`; leaving it waits until everything was acknowledged.
-
-    Args:
-        url: `mqtt[s]://host[:port]/topic`.
+    `url`: `mqtt[s]://host[:port]/topic`.
     Raises UsageError: not such an address, or the broker refuses this client for good (from any
-    method).
-    """
+    method)."""
 
     def __init__(self, url: str) -> None:
         self._where = one_topic(url)
@@ -52,8 +49,7 @@ class Publisher:
         until all of them arrived.
 
         paho sends those again when the connection is back, and a new message at that moment would
-        overtake them.
-        """
+        overtake them."""
         self._wait(lambda: self._connected and self._waiting < (1 if self._again else MOST))
         with self._change:
             self._waiting, self._again = self._waiting + 1, not self._connected

@@ -152,8 +152,7 @@ def _of_same_data(variants: Mapping[Variant, list[RunRecord]]) -> dict[Variant, 
     content only.
 
     Which content of one world belongs with which of another cannot be told, so that there every
-    content is a variant.
-    """
+    content is a variant."""
     found: dict[Variant, list[RunRecord]] = {}
     for variant, records in variants.items():
         contents = defaultdict(list)
@@ -219,9 +218,7 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
     epochs, another split or data that has changed are never averaged; worlds of one scenario are
     repetitions of one arm. Of two runs of one place the one made by the commoner code counts, then
     the lower id, so the order of `records` does not matter.
-
-    Raises: UsageError: the runs are of several data sets.
-    """
+    Raises: UsageError: the runs are of several data sets."""
     data = sorted({record.result.data for record in records})
     if len(data) > 1:
         raise UsageError(

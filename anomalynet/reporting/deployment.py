@@ -29,8 +29,7 @@ def draw_world(world: World) -> dict[str, bytes]:
     bytes.
 
     The day of signals is left out where the world was made without telemetry, the incidents where
-    there are none.
-    """
+    there are none."""
     pictures = {"node_map": draw_map, "delivery": draw_delivery}
     if world.telemetry is not None:
         pictures["signals"] = draw_day

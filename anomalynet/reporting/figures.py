@@ -192,8 +192,7 @@ def _settle(figure: Figure) -> None:
 
     The solver of constrained layouts orders its variables by their addresses in memory, so that the
     last digits of its result differ from process to process, and matplotlib's SVG names clips by
-    all digits of their borders.
-    """
+    all digits of their borders."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:

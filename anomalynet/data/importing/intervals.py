@@ -26,12 +26,9 @@ def read_intervals(
         series: names of the series in the data.
         zone: as for the data's own times.
         staging: an empty folder for temporary files.
-
     Returns: start and end (both included), series (null where all are meant), type and number of
         each incident; and the incidents.
-
-    Raises DataError: names the first line that is wrong.
-    """
+    Raises DataError: names the first line that is wrong."""
     rows = open_rows(path, None, staging)
     columns = {name.lower(): index for index, name in enumerate(rows.names)}
     for name in ("start", "end"):
@@ -54,10 +51,7 @@ def read_intervals(
 
 def mark(keys: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame:
     """Return keys with the Int32 column `incident` and the column `kind` filled from the intervals.
-
-    Args:
-        keys: series, time, sorted by them; `kind` (String, nullable).
-    """
+    `keys`: series, time, sorted by them; `kind` (String, nullable)."""
     numbers = np.full(keys.height, -1, dtype=np.int32)
     times = keys["time"].to_physical().to_numpy()
     lengths = keys.group_by("series", maintain_order=True).len()

@@ -71,10 +71,8 @@ def open_rows(path: Path, separator: str | None, staging: Path) -> Rows:
     down below `staging`.
 
     Memory stays bounded whatever the size of the file.
-
     Raises DataError: missing, empty, header only, ragged, not UTF-8, duplicate or missing names,
-    not a table.
-    """
+    not a table."""
     try:
         with path.open("rb") as stream:
             start = stream.read(4)

@@ -157,11 +157,8 @@ def to_utc(rows: Rows, keys: pl.DataFrame, zone: str) -> tuple[pl.DataFrame, int
     Args:
         keys: row, series, time in file order.
         zone: IANA name.
-
     Returns: the keys in UTC, and how many readings stood in a repeated hour.
-
-    Raises DataError: a time that the zone never had (the hour skipped in spring).
-    """
+    Raises DataError: a time that the zone never had (the hour skipped in spring)."""
 
     def utc(ambiguous: Literal["earliest", "latest"]) -> pl.Expr:
         local = pl.col("time")

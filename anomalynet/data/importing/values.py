@@ -34,9 +34,7 @@ def read_sensors(
     constant sensors.
 
     Numbers are read first; only cells that are none are looked at as words.
-
-    Raises DataError: text or an infinite value; names the first line.
-    """
+    Raises DataError: text or an infinite value; names the first line."""
     for index, channel in channels.items():
         dtype = rows.dtype(index)
         if not (dtype == pl.String or dtype.is_numeric() or dtype == pl.Boolean):

@@ -74,15 +74,10 @@ def is_there(name: str) -> bool:
 
 def load(config: DataConfig) -> Telemetry:
     """Read a data set into canonical form, labelled by `config.label` and with the channels of
-    `config.view`.
-
-    Args:
-        config: what says which data, and `label`, `view`, `neighbours`, `link_channels` and what
-        `quality` says of frames.
-
+    `config.view`. `config`: what says which data, and `label`, `view`, `neighbours`,
+    `link_channels` and what `quality` says of frames.
     Raises DataError: unknown name or subset, no files, files that are not what they should be, or a
-    label or view that the data cannot give.
-    """
+    label or view that the data cannot give."""
     from anomalynet.data.gateway import SENSOR_CHANNELS
     from anomalynet.data.sources import simulated
     from anomalynet.data.view import relabel, widen

@@ -56,8 +56,7 @@ class Alarms:
 
     Args:
         threshold: the contract's.
-        names: of the devices, by number.
-    """
+        names: of the devices, by number."""
 
     def __init__(
         self, rule: AlarmRule, threshold: float, run: str, names: Callable[[int], str], table: Table

@@ -21,10 +21,8 @@ LONGEST_SOURCE = 1024  # characters of a source's name
 
 
 class Clocks:
-    """Sources by number.
-
-    Args:
-        far: microseconds; a clock that moves by more than this, ahead or back, has jumped."""
+    """Sources by number. `far`: microseconds; a clock that moves by more than this, ahead or back,
+    has jumped."""
 
     def __init__(self, far: int) -> None:
         self.names: list[str] = []
@@ -195,11 +193,7 @@ def _clock(told: int | None, times: Sequence[int]) -> int:
 
 def rounds(rows: Array) -> Iterator[Array]:
     """Places of readings such that each round holds a device at most once, ascending, and a
-    device's rounds are in order.
-
-    Args:
-        rows: int64 (reading,), the device of each.
-    """
+    device's rounds are in order. `rows`: int64 (reading,), the device of each."""
     if len(rows) == 1:
         yield np.zeros(1, np.int64)
         return

@@ -21,8 +21,7 @@ class Pipeline:
 
     Args:
         name: of a device, by number.
-        counts: is added to, by kind.
-    """
+        counts: is added to, by kind."""
 
     def __init__(
         self,
@@ -47,8 +46,7 @@ class Pipeline:
         Args:
             rows: int64 (n,), ascending.
             times: int64 (n,), microseconds.
-            values: float32 (n, sensors), changed in place; None: nothing came.
-        """
+            values: float32 (n, sensors), changed in place; None: nothing came."""
         prepared = self.preparation.advance(rows, values)
         if prepared.ready is None:
             ready, outputs = self._score(rows, times, prepared)
@@ -73,8 +71,7 @@ class Pipeline:
         Args:
             times: int64 (n,) of their last steps.
             laid: int64 (n,), how many of these were laid for a silence that turned out to be none
-            of the grid's. first: int64 (n,), times of the steps to come.
-        """
+            of the grid's. first: int64 (n,), times of the steps to come."""
         self.end(rows, times)
         self._alarms.set_back(rows[first < times])
         if self._contract.breaks:

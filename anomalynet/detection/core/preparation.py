@@ -109,12 +109,8 @@ class Preparation:
         self._commissioning: dict[int, Array] = {}
 
     def advance(self, rows: Array, values: Array | None) -> Prepared:
-        """The next step of distinct devices.
-
-        Args:
-            values: float32 (n, sensors) with NaN, changed in place; None: a step at which nothing
-            came.
-        """
+        """The next step of distinct devices. `values`: float32 (n, sensors) with NaN, changed in
+        place; None: a step at which nothing came."""
         if values is not None:
             values = self.cleaner.clean(rows, values)
         elif self._rows_without_reading:

@@ -47,8 +47,7 @@ def contract(
     Args:
         outputs: of the graph.
         carried, width: the state of the form `step`.
-    Raises: DataError if the run's data is gone.
-    """
+    Raises: DataError if the run's data is gone."""
     config, result, prepared = run.config, run.result, run.data.prepared
     data, quality = config.data, config.data.quality
     bound = bounds(run)
@@ -96,8 +95,7 @@ def threshold(run: FinishedRun) -> float:
     to about 1e-7.
 
     At most half the way to the next smaller validation score, so that no other of these becomes an
-    alarm.
-    """
+    alarm."""
     limit, scores = run.result.threshold, _validation(run)
     below = float(np.max(scores[scores < limit], initial=-np.inf))
     return limit - min((limit - below) / 2, HAIR * max(1.0, abs(limit)))

@@ -21,11 +21,8 @@ EXAMPLES = 3
 
 
 class Calibration(nn.Module):
-    """What `data.calibration.finish` does, in float64 likewise.
-
-    Args:
-        bounds: float64 (channels,): bound on each calibrated channel, infinite where there is none.
-    """
+    """What `data.calibration.finish` does, in float64 likewise. `bounds`: float64 (channels,):
+    bound on each calibrated channel, infinite where there is none."""
 
     bounds: Tensor
 
@@ -48,8 +45,7 @@ class WindowGraph(nn.Module):
 
     Args:
         detector: trained, in evaluation mode.
-        bounds: as in `Calibration`.
-    """
+        bounds: as in `Calibration`."""
 
     def __init__(self, detector: Detector, bounds: np.ndarray) -> None:
         super().__init__()
@@ -60,8 +56,7 @@ class WindowGraph(nn.Module):
         """Score (batch,), then error and attention where the network has them, of readings (batch,
         window, channels) float32 with NaN.
 
-        offset and scale: float64 (batch, channels).
-        """
+        offset and scale: float64 (batch, channels)."""
         output = self.detector(self.calibration(readings, offset[:, None], scale[:, None]))
         return (self.detector.scores(output), *_parts(output).values())
 
@@ -82,8 +77,7 @@ def window_graph(detector: Detector, bounds: np.ndarray) -> tuple[onnx.ModelProt
     Args:
         detector: trained.
         bounds: as in `Calibration`.
-    Raises: RunError if the exporter does not know what the network does.
-    """
+    Raises: RunError if the exporter does not know what the network does."""
     steps, channels = detector.shape
     examples = (
         torch.zeros(EXAMPLES, steps, channels),
@@ -102,12 +96,9 @@ def trace(
     inputs: tuple[str, ...],
     outputs: tuple[str, ...],
 ) -> onnx.ModelProto:
-    """A module as an ONNX graph whose batch is free.
-
-    Args:
-        examples: one a parameter of `forward`, the batch first, as many as `EXAMPLES`.
-    Raises: RunError if the exporter does not know what the module does.
-    """
+    """A module as an ONNX graph whose batch is free. `examples`: one a parameter of `forward`, the
+    batch first, as many as `EXAMPLES`.
+    Raises: RunError if the exporter does not know what the module does."""
     batch = torch.export.Dim("batch", min=1)
     try:
         with quiet():
@@ -140,8 +131,7 @@ class StepGraph(nn.Module):
 
     Args:
         detector: trained, in evaluation mode.
-        bounds: as in `Calibration`.
-    """
+        bounds: as in `Calibration`."""
 
     def __init__(self, detector: HybridCausal, bounds: np.ndarray) -> None:
         super().__init__()
@@ -219,8 +209,7 @@ def step_graph(detector: HybridCausal, bounds: np.ndarray) -> onnx.ModelProto:
     Args:
         detector: trained.
         bounds: as in `Calibration`.
-    Raises: RunError if the exporter does not know what the network does.
-    """
+    Raises: RunError if the exporter does not know what the network does."""
     steps, channels = detector.shape
     state = carried(detector)
     examples = (

@@ -20,9 +20,7 @@ REPEATS = 200  # windows whose scoring is timed one by one
 
 class Session:
     """A graph of the form `window` or `statistics`; `StepSession` is that of the form `step`.
-
-    Args:
-        content: the file's bytes.
+    `content`: the file's bytes.
     Raises: RunError if ONNX Runtime refuses the graph."""
 
     def __init__(self, content: bytes) -> None:

@@ -36,12 +36,9 @@ TIMEOUT = 10.0
 
 def mqtt(url: str, notices: Notices, readings: Address | None = None) -> Delivery:
     """A sink that publishes each event with QoS 1 to the address's topic; one that is published
-    again has the same id.
-
-    Args:
-        readings: where they come from; another broker does not get the credentials of that one.
-    Raises UsageError: not such an address, or one with wildcards.
-    """
+    again has the same id. `readings`: where they come from; another broker does not get the
+    credentials of that one.
+    Raises UsageError: not such an address, or one with wildcards."""
     where = one_topic(url)
     same = readings is not None and (where.host, where.port) == (readings.host, readings.port)
     client = make_client(where, "", credentials=READINGS if same else ALARMS)
@@ -142,12 +139,9 @@ def _checked(url: str) -> tuple[str, str]:
 
 
 def sinks(targets: Sequence[str], notices: Notices, readings: Address | None = None) -> list[Sink]:
-    """One sink a target: `-`, a file, `mqtt[s]://…` or `http[s]://…`.
-
-    Args:
-        readings: the broker that they come from, if they do.
-    Raises UsageError: a target cannot be used.
-    """
+    """One sink a target: `-`, a file, `mqtt[s]://…` or `http[s]://…`. `readings`: the broker that
+    they come from, if they do.
+    Raises UsageError: a target cannot be used."""
     return [_sink(target, notices, readings) for target in dict.fromkeys(targets)]
 
 

@@ -18,10 +18,7 @@ from anomalynet.errors import UsageError
 
 
 class Lines:
-    """Cuts chunks into lines.
-
-    Args:
-        longest: bytes of a line; of a longer one nothing is kept."""
+    """Cuts chunks into lines. `longest`: bytes of a line; of a longer one nothing is kept."""
 
     def __init__(self, longest: int) -> None:
         self._longest = longest

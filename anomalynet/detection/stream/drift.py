@@ -39,8 +39,7 @@ def psi(sample: Float64, reference: Float64) -> float:
 
     Args:
         sample: finite values.
-        reference: quantiles in equal steps, which stand for the distribution.
-    """
+        reference: quantiles in equal steps, which stand for the distribution."""
     edges = np.unique(np.quantile(reference, np.linspace(0.1, 0.9, 9), method="inverted_cdf"))
     shares = []
     for values in (sample, reference):
@@ -51,11 +50,8 @@ def psi(sample: Float64, reference: Float64) -> float:
 
 
 class Drift:
-    """The newest steps in a ring, against the contract's reference.
-
-    Args:
-        contract: names what there is a reference for; the rest is not measured.
-    """
+    """The newest steps in a ring, against the contract's reference. `contract`: names what there is
+    a reference for; the rest is not measured."""
 
     def __init__(self, contract: Contract, window: int = WINDOW) -> None:
         self._references = {"score": np.asarray(contract.reference.scores, np.float64)}

@@ -110,13 +110,9 @@ def make_client(
     where: Address, client_id: str, *, credentials: str = READINGS, manual_ack: bool = False
 ) -> Client:
     """A client of MQTT 5 with the environment's credentials, that reconnects by itself after 1 … 30
-    s.
-
-    Args:
-        credentials: `READINGS` or `ALARMS`: whose user name and password.
+    s. `credentials`: `READINGS` or `ALARMS`: whose user name and password.
     Raises UsageError: paho-mqtt is not installed, a certificate cannot be read, or a password would
-    be sent in clear text.
-    """
+    be sent in clear text."""
     try:
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion

@@ -1,8 +1,7 @@
 """Is a difference more than chance? Series that saw the same incident are one cluster, each cluster
 is one independent unit, and Holm corrects for the number of questions.
 
-Source: not in the paper.
-"""
+Source: not in the paper."""
 
 from __future__ import annotations
 
@@ -75,8 +74,7 @@ def contrast(
 
     Args:
         differences: series → difference, NaN where it is undefined.
-        clusters: series → its cluster.
-    """
+        clusters: series → its cluster."""
     members: dict[SeriesKey, list[float]] = defaultdict(list)
     for key in sorted(differences, key=_in_order):
         if not math.isnan(differences[key]):
@@ -116,10 +114,8 @@ def clusters(
         series: every series; one that no incident touches is a cluster of its own.
         touched: (series, number of an incident that it saw); a number means the same incident only
             within a world.
-
     Returns:
-        series → the first series of its cluster, in order of world and name.
-    """
+        series → the first series of its cluster, in order of world and name."""
     parent = {one: one for one in series}
 
     def root(one: SeriesKey) -> SeriesKey:

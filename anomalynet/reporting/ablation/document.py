@@ -67,13 +67,11 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
         ablation: arms in the order of the tables, their runs in any order.
         out: folder, made where it is absent.
         title: heading.
-
     Raises:
         NothingToCompareError: no arm has a run.
         UsageError: the metric is none that single steps determine, or several arms are the
             reference.
-        RunError: the scores of a run cannot be read.
-    """
+        RunError: the scores of a run cannot be read."""
     if not any(arm.records for arm in ablation.arms):
         raise NothingToCompareError(
             f"{ablation.name}: a report needs at least one finished run",

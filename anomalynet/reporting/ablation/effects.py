@@ -1,8 +1,7 @@
 """Each arm beside the reference; main effects and interactions of a factorial: only arms that exist
 and were run are matched, nothing is fitted.
 
-Source: not in the paper.
-"""
+Source: not in the paper."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@
 Seeds are fixed.
 
 Source: not in the paper. Bootstrap percentile interval: Efron (1979); sign-flip test: Fisher
-(1935); correction: Holm (1979).
-"""
+(1935); correction: Holm (1979)."""
 
 from __future__ import annotations
 
@@ -29,8 +28,7 @@ def bootstrap_interval(values: ArrayLike, resamples: int = RESAMPLES) -> tuple[f
 
     Args:
         values: (n,) independent ones; draw whole clusters, not members of one.
-        resamples: of the size of `values`, with replacement; always the same ones.
-    """
+        resamples: of the size of `values`, with replacement; always the same ones."""
     known = np.asarray(values, dtype=np.float64)
     if len(known) < 2:
         return NAN, NAN
@@ -44,11 +42,8 @@ def sign_flip_p(values: ArrayLike) -> float:
     NaN with fewer than two values.
 
     Exact over all assignments of signs up to `EXACT` values, beyond that from `FLIPS` random ones,
-    where the observed assignment counts as one of them so that p is never 0.
-
-    Args:
-        values: (n,) independent differences.
-    """
+    where the observed assignment counts as one of them so that p is never 0. `values`: (n,)
+    independent differences."""
     known = np.asarray(values, dtype=np.float64)
     n = len(known)
     if n < 2:
@@ -72,14 +67,9 @@ def smallest_p(n: int) -> float:
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
     """Holm's step-down correction: the chance of any false rejection in the family stays below the
-    level.
-
-    Args:
-        p: (tests,) raw p; NaN is a test that was not made and belongs to no family.
-
+    level. `p`: (tests,) raw p; NaN is a test that was not made and belongs to no family.
     Returns:
-        (tests,) adjusted p, at least the raw one and at most 1; NaN stays.
-    """
+        (tests,) adjusted p, at least the raw one and at most 1; NaN stays."""
     raw = np.asarray(p, dtype=np.float64)
     adjusted = np.full(raw.shape, NAN)
     made = np.flatnonzero(~np.isnan(raw))

@@ -46,9 +46,7 @@ configurations. Average precision is no metric of the paper; it needs no thresho
 
 def claims_section(everything: Sequence[ArmMetrics], data: str) -> Section:
     """Every claim, by each of its metrics; then every comparison that they rest on.
-
-    Raises: RunError: the scores of a run cannot be read.
-    """
+    Raises: RunError: the scores of a run cannot be read."""
     rows = claims()
     needed = dict.fromkeys(metric for row in rows if row.beats for metric in row.metrics)
     found = judge(rows, gather(everything, tuple(needed)))

@@ -42,13 +42,10 @@ def share_interval(metric: str, clusters: Counts) -> tuple[float, float, float]:
     Args:
         metric: one of `shares`.
         clusters: int64 (cluster, 4), counts of each cluster.
-
     Returns:
         value, low, high; NaN where undefined, the interval with fewer than two clusters or where it
         is undefined without one of them.
-
-    Source: not in the paper; Tukey (1958).
-    """
+    Source: not in the paper; Tukey (1958)."""
     from scipy.special import stdtrit
 
     n = len(clusters)

@@ -1,8 +1,7 @@
 """Do models differ over blocks? Ranks and Friedman's test, in words and as a figure.
 
 Source: not in the paper. Demšar: Statistical Comparisons of Classifiers over Multiple Data Sets,
-JMLR 7, 2006.
-"""
+JMLR 7, 2006."""
 
 from __future__ import annotations
 
@@ -66,8 +65,7 @@ def rank(values: NDArray[np.float64], higher_is_better: bool) -> Ranking:
 
     Args:
         values: (blocks, models) without NaN.
-        higher_is_better: of the metric.
-    """
+        higher_is_better: of the metric."""
     from scipy.stats import chi2, friedmanchisquare, rankdata
 
     blocks, models = values.shape

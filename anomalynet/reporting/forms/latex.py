@@ -93,8 +93,7 @@ def latex(text: str, files: Mapping[str, bytes]) -> str:
 
     Args:
         text: the Markdown.
-        files: path → content of what the Markdown shows.
-    """
+        files: path → content of what the Markdown shows."""
     parts = blocks(text)
     titled = [block for block in parts if block.caption]
     names = dict(zip(map(id, titled), slugs(map(_name, titled)), strict=True))

@@ -4,8 +4,7 @@ from `scores.parquet` alone.
 A labelled step without a score raises no alarm, and an attack on it goes undetected: alarms are
 judged on every labelled step. How scores rank can only be asked of scored steps, as AUROC does:
 there a step without a score ends a stretch. A step without a label ends a stretch everywhere, and
-its alarms count in a budget alone.
-"""
+its alarms count in a budget alone."""
 
 from __future__ import annotations
 
@@ -77,9 +76,7 @@ class Steps:
 
 def read_steps(record: RunRecord) -> Steps:
     """Read a run's test part.
-
-    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column.
-    """
+    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column."""
     table = read_test_steps(record).select(
         pl.col("label").fill_null(-1),
         pl.col("score").fill_null(np.nan),
@@ -117,8 +114,7 @@ def detection(folds: Sequence[Steps]) -> Detection:
     What judges alarms is computed once from the steps, ranges and incidents of all folds, each
     alarmed by its own threshold. What judges scores (VUS, budgets) is computed for each fold,
     because scores of different folds need not share a scale, and averaged. An incident that several
-    folds test is several.
-    """
+    folds test is several."""
     volumes = [_volumes(fold) for fold in folds]
     recalls = zip(*(_at_budgets(fold) for fold in folds), strict=True)
     at = dict(zip(BUDGETS, map(_mean, recalls), strict=True))
@@ -217,9 +213,7 @@ def timeline_of(model: ArmMetrics) -> ArmTimeline:
 
     The random detector draws the same scores for all models of a seed and fold, and alarms in each
     fold as often as the model.
-
-    Raises: RunError: a run's scores cannot be read.
-    """
+    Raises: RunError: a run's scores cannot be read."""
     found: dict[str, dict[RepetitionKey, Detection]] = {detector: {} for detector in DETECTORS}
     for repetition in model.arm.counted:
         parts = [(record.result, read_steps(record)) for record in repetition.records]

@@ -2,8 +2,7 @@
 start each incident is, and two detectors that see nothing, for every metric to be read beside.
 
 The curve is a diagnosis: its thresholds are read from the test part, which no operator could do. It
-is never the operating point.
-"""
+is never the operating point."""
 
 from __future__ import annotations
 
@@ -44,9 +43,7 @@ def event_recall_at_budgets(
         series: (n,) number of the series.
         step_seconds: seconds a step stands for.
         budgets: false alarms a day and series.
-
-    Source: not in the paper.
-    """
+    Source: not in the paper."""
     scored = ~np.isnan(scores)
     positive = (labels == 1) & (incidents >= 0)
     numbers, of = np.unique(incidents[positive], return_inverse=True)
@@ -95,10 +92,8 @@ def detection_delays(
         alarms: (n,) bool.
         incidents: (n,) number of the event, -1 none.
         times: (n,) microseconds.
-
     Returns:
-        (incidents,) by their number.
-    """
+        (incidents,) by their number."""
     part = (labels == 1) & (incidents >= 0)
     numbers, of = np.unique(incidents[part], return_inverse=True)
     never = np.iinfo(np.int64).max
@@ -135,9 +130,7 @@ def random_detector(
         scores: (n,) the model's, NaN where a step was missed.
         alarms: (n,) bool, the model's.
         seed: of the scores: the same for the same steps, whichever model is beside them.
-
-    Returns: scores and alarms.
-    """
+    Returns: scores and alarms."""
     scored = ~np.isnan(scores)
     drawn = np.where(scored, np.random.default_rng(seed).random(len(scores)), np.nan)
     order = np.argsort(-np.where(scored, drawn, -1.0), kind="stable")

@@ -8,8 +8,7 @@ A ratio printed as 0, a half or 1 may stand for 0/0; balanced accuracy and MCC m
 anything where they are undefined.
 
 Source: not in the paper; the double description method (Motzkin et al., 1953; Fukuda and Prodon,
-1996).
-"""
+1996)."""
 
 from __future__ import annotations
 
@@ -134,9 +133,7 @@ def solve(cells: Iterable[Cell], narrow: bool = False) -> Region:
     Args:
         cells: of one row, at most one a column; accuracies per class say nothing and are skipped.
         narrow: spend time on narrower ranges where balanced accuracy or MCC is given.
-
-    Source: not in the paper.
-    """
+    Source: not in the paper."""
     given = list(cells)
     if not all(cell.possible for cell in given):
         return Region(())

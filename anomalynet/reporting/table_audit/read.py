@@ -61,10 +61,8 @@ def read_table(path: Path, of: Literal["attack", "normal"] | None = None) -> Pri
 
     `of` is the class whose precision, recall and F1 stand under headings that name none. Means over
     classes are of none: their F1 need not lie between them.
-
     Raises:
-        DataError: the file cannot be read, or holds no such table; every problem, one line each.
-    """
+        DataError: the file cannot be read, or holds no such table; every problem, one line each."""
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise DataError(
@@ -97,9 +95,7 @@ def parse(
         suffix: one of `FORMATS`.
         under: in YAML, the key below which the rows stand.
         of: as in `read_table`.
-
-    Raises: DataError: as in `read_table`.
-    """
+    Raises: DataError: as in `read_table`."""
     problems: list[Problem] = []
     if suffix in (".yaml", ".yml", ".json"):
         lines = list(_mapped(text, name, suffix, under, problems))

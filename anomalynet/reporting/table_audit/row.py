@@ -79,8 +79,7 @@ def audit_row(model: str, line: int, cells: Cells, rounding: Rounding = "half") 
         model: what the row is about.
         line: where it stands in its file.
         cells: column → cell.
-        rounding: as the cells were read; a suggested value is read alike.
-    """
+        rounding: as the cells were read; a suggested value is read alike."""
     proved = provable(cells)
     region = solve(proved.values(), narrow=True)
     conflicts = tuple(_conflicts(proved)) if region.empty else ()

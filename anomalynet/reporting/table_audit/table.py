@@ -91,9 +91,7 @@ def audit_table(
         unit: of the shares; None finds it, and where a table can be read in two ways, one without
             an alarm is taken.
         rounding: `half` (up, even or down), or `truncate`.
-
-    Source: not in the paper.
-    """
+    Source: not in the paper."""
     units = list(_units(table.rows, unit))
     readings = [[_cells(row, *own, rounding) for row in table.rows] for own in units]
 
@@ -166,9 +164,7 @@ def _agreements(rows: Sequence[RowAudit]) -> Iterator[Agreement]:
 def _recipes(cells: Mapping[str, Cell]) -> Iterator[Recipe]:
     """What a table may have made a row's accuracies per class from, which no confusion matrix
     defines. Every recipe rises with every cell.
-
-    Source: §4, eq. 13, Table 5 for `precisions alone`.
-    """
+    Source: §4, eq. 13, Table 5 for `precisions alone`."""
     ends = (
         {name: max(own.low, Fraction(0)) for name, own in cells.items()},
         {name: min(own.high, Fraction(1)) for name, own in cells.items()},
