@@ -21,9 +21,8 @@ from anomalynet.data.windows import Windows
 from anomalynet.errors import DataError
 from anomalynet.runs.code import code_hash
 
+# Most windows a fold that a probe learns from, and is tested on: evenly spaced ones beyond that
 TRAINED, SCORED = 10_000, 40_000
-"""Most windows a fold that a probe learns from, and is tested on: evenly spaced ones beyond
-that."""
 
 INTERLEAVE = 20  # blocks a fold where a chronological split is refused
 

@@ -15,9 +15,8 @@ import numpy.typing as npt
 from anomalynet.config.schema import SplitPolicy
 from anomalynet.data.telemetry import MASK, Channel, Incident
 
+# Version of the folder's layout: it enters the cache key, so another layout never reads this one
 FORMAT = 3
-"""Version of the folder's layout: it enters the cache key, so another layout never reads this
-one."""
 
 COLUMNS: Mapping[str, str] = {
     "values": "<f4",

@@ -15,8 +15,7 @@ from anomalynet.runs.sweeps import SweepRecord, read_sweeps
 __all__ = ["FINDINGS", "AblationReport", "ablation_reports", "ablations_section"]
 
 TITLE = "Ablations"
-PAPER = "paper_models"
-"""The sweep of this very report."""
+PAPER = "paper_models"  # the sweep of this very report
 
 NOTE = (
     "Sweeps on the same data that were started beside these runs, each with a question of its "

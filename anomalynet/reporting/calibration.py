@@ -31,9 +31,7 @@ METRICS = ("brier", "brier_constant", "ece", "ece_equal_mass", "mean_score", "pr
 COLUMNS: tuple[str, ...] = ("model", "data", "bin", "low", "high", "steps", "score", "attack")
 COLUMNS += ("attack_lowest", "attack_highest")
 
-PANELS = 4
-"""Most panels beside each other."""
-
+PANELS = 4  # most panels beside each other
 BLUE, GREY = "#0072B2", "#B8B8B8"
 
 NOTE = (

@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
 
-PANELS = 6
-"""Most cells on one map."""
-NAMED = 60
-"""Most nodes whose names stand under the axis."""
+PANELS = 6  # most cells on one map
+NAMED = 60  # most nodes whose names stand under the axis
 
 
 def draw_world(world: World) -> dict[str, bytes]:

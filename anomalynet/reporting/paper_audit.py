@@ -31,10 +31,8 @@ class Reading:
 
     model: str
     class_: str
-    prevalence: float
-    """From the cells as printed."""
-    bounds: Interval
-    """The same within their rounding, as a fraction."""
+    prevalence: float  # from the cells as printed
+    bounds: Interval  # the same within their rounding, as a fraction
     printed: float
     implied: float
 

@@ -43,9 +43,8 @@ def refuse_credentials(target: str, variables: str) -> None:
         )
 
 
+# Variables `…_USERNAME` and `…_PASSWORD`: of the readings' broker, and of another one for alarms
 READINGS, ALARMS = "ANOMALYNET_MQTT", "ANOMALYNET_ALARMS"
-"""Variables `…_USERNAME` and `…_PASSWORD`: of the readings' broker, and of another one for
-alarms."""
 
 VARIABLES = f"{READINGS}_USERNAME, _PASSWORD, _CA, _CERT, _KEY"
 

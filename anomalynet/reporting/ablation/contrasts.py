@@ -28,8 +28,7 @@ BETTER, WORSE, NO_EVIDENCE, UNTESTABLE = (
     "cannot be tested",
 )
 
-SeriesKey = tuple[int | None, str]
-"""(world, series): a name means another sensor in another world."""
+SeriesKey = tuple[int | None, str]  # (world, series): a name means another sensor in another world
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,10 @@ from anomalynet.errors import UsageError
 from anomalynet.metrics.suite import METRICS
 from anomalynet.runs.collect import RunRecord
 
+# Metrics that the scores of a series' steps do not determine, or that judge nothing
 NOT_OF_STEPS = ("event_recall", "detection_delay", "false_alarms_per_day", "prevalence")
-"""Metrics that the scores of a series' steps do not determine, or that judge nothing."""
 
-Crossing = tuple[str, ...]
-"""A level of each axis, as text, in the order of the axes."""
+Crossing = tuple[str, ...]  # a level of each axis, as text, in the order of the axes
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 NAN = float("nan")
 
-RESAMPLES = 10_000
-"""Of a bootstrap."""
-FLIPS = 20_000
-"""Random assignments of signs where there are too many to try all."""
-EXACT = 14
-"""Most values whose signs are all tried: 2 ** 14 assignments."""
+RESAMPLES = 10_000  # of a bootstrap
+FLIPS = 20_000  # random assignments of signs where there are too many to try all
+EXACT = 14  # most values whose signs are all tried: 2 ** 14 assignments
 TOLERANCE = 1e-12
 """Sums that differ by less, relative to the sum of magnitudes, are equal: the order of additions
 must not decide."""

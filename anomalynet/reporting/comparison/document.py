@@ -25,8 +25,7 @@ from anomalynet.reporting.section import Section
 from anomalynet.reporting.tables import to_csv
 from anomalynet.runs.collect import RunRecord
 
-COMPARISON = "comparison"
-"""Name of its folder."""
+COMPARISON = "comparison"  # name of its folder
 
 METRICS = ("average_precision_fold_mean", "auroc_fold_mean", "f1_attack", "balanced_accuracy")
 COLUMNS = ("metric", "model", "block", "value", "rank", "unit")

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from anomalynet.reporting.ablation.contrasts import LEVEL
 from anomalynet.reporting.statistics import NAN
 
-ROUGH = 10
-"""Most blocks with which Friedman's p is a rough approximation."""
+ROUGH = 10  # most blocks with which Friedman's p is a rough approximation
 
 
 @dataclass(frozen=True, slots=True)

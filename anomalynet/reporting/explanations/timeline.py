@@ -22,8 +22,7 @@ Bools = NDArray[np.bool_]
 
 BEST, MIDDLE, WORST = "best", "middle", "worst"
 
-NAMED = 2
-"""Channels that a sentence names."""
+NAMED = 2  # channels that a sentence names
 
 
 @dataclass(frozen=True, slots=True)

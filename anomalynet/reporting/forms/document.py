@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode as Node
 
+# CommonMark and tables; HTML in it is text, so that no name in the data becomes a script
 PARSER = MarkdownIt("commonmark", {"html": False}).enable("table")
-"""CommonMark and tables; HTML in it is text, so that no name in the data becomes a script."""
 
-LONG = 30
-"""Rows from which a table is not shown in full at once."""
+LONG = 30  # rows from which a table is not shown in full at once
 
 
 @dataclass(frozen=True, slots=True)

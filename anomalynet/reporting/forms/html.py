@@ -28,9 +28,7 @@ from anomalynet.reporting.forms.document import (
     title_of,
 )
 
-WIDE = 8
-"""More columns than this, and the document is printed on pages turned by a quarter."""
-
+WIDE = 8  # more columns than this, and the document is printed on pages turned by a quarter
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 
 

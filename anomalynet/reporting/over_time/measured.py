@@ -47,13 +47,12 @@ from anomalynet.runs.scores import read_test_steps
 MODEL, RANDOM, ALWAYS_ON = "model", "random", "always on"
 DETECTORS = (MODEL, RANDOM, ALWAYS_ON)
 
+# False alarms a day at which the curve of event recall is read
 BUDGETS = (0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0, 150.0, 200.0)
-"""False alarms a day at which the curve of event recall is read."""
 
 ONE_ALARM = "one score for every step: a stretch is one alarm"
 
-WIDEST_BUFFER = 100
-"""Steps. VUS grows ranges by up to their median length, at most this."""
+WIDEST_BUFFER = 100  # steps. VUS grows ranges by up to their median length, at most this.
 
 
 @dataclass(frozen=True, slots=True)

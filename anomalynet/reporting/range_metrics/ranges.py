@@ -16,8 +16,7 @@ Integers = NDArray[np.integer]
 Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
-LATE = 1.5
-"""Steps more than this many steps apart do not follow each other."""
+LATE = 1.5  # steps more than this many steps apart do not follow each other
 
 NO_ATTACK, NO_NORMAL, NO_ALARM = "no step of attack", "no normal step", "no alarm"
 

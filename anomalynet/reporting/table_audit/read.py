@@ -21,8 +21,7 @@ from anomalynet.reporting.table_audit.cells import COLUMNS, COUNTS, number
 FORMATS = (".csv", ".tsv", ".md", ".yaml", ".yml", ".json")
 MOST_BYTES = 16 * 1024 * 1024
 MISSING = frozenset({"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "~"})
-PLAIN = ("precision", "recall", "f1", "f1_score")
-"""Headings that name a metric but no class."""
+PLAIN = ("precision", "recall", "f1", "f1_score")  # headings that name a metric but no class
 ALIASES = {
     "specificity": "recall_normal",
     "tnr": "recall_normal",
@@ -33,8 +32,7 @@ ALIASES = {
     "total": "n",
 }
 
-Line = tuple[int, Sequence[tuple[str, str]]]
-"""A row's line, and its (heading, text) pairs in order."""
+Line = tuple[int, Sequence[tuple[str, str]]]  # a row's line, and its (heading, text) pairs in order
 
 
 @dataclass(frozen=True, slots=True)
