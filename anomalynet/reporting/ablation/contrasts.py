@@ -10,12 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from anomalynet.reporting.ablation.resampling import (
-    bootstrap_interval,
-    holm,
-    sign_flip_p,
-    smallest_p,
-)
+from anomalynet.reporting.ablation import resampling
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.statistics import NAN
 
@@ -79,14 +74,14 @@ def contrast(
         if not math.isnan(differences[key]):
             members[clusters[key]].append(differences[key])
     values = [math.fsum(own) / len(own) for own in members.values()]
-    low, high = bootstrap_interval(values)
+    low, high = resampling.bootstrap_interval(values)
     series = sum(map(len, members.values()))
     return Contrast(
         mean=math.fsum(values) / len(values) if values else NAN,
         low=low,
         high=high,
-        p=sign_flip_p(values),
-        smallest=smallest_p(len(values)),
+        p=resampling.sign_flip_p(values),
+        smallest=resampling.smallest_p(len(values)),
         clusters=len(values),
         series=series,
         left_out=len(differences) - series,
@@ -96,8 +91,8 @@ def contrast(
 def family(contrasts: Sequence[Contrast]) -> tuple[Contrast, ...]:
     """The same, corrected for being tested together. Holm's adjusted p never falls when a raw p
     rises, so the adjusted smallest p are what the clusters could give at best."""
-    adjusted = holm([one.p for one in contrasts])
-    reachable = holm([one.smallest for one in contrasts])
+    adjusted = resampling.holm([one.p for one in contrasts])
+    reachable = resampling.holm([one.smallest for one in contrasts])
     return tuple(
         replace(one, adjusted=float(mine), reachable=float(best))
         for one, mine, best in zip(contrasts, adjusted, reachable, strict=True)
