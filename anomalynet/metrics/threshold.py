@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from anomalynet.config.schema import EvaluationConfig
 from anomalynet.errors import DataError
+from anomalynet.metrics.events import SECONDS_A_DAY, alarms_at
 
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.floating]
-SECONDS_A_DAY = 86400.0
 
 
 def choose_threshold(
@@ -108,12 +108,8 @@ def alarm_budget(
             "count on"
         )
     level = np.where(admitted, scores, -np.inf).astype(np.float64)
-    before = np.concatenate([[-np.inf], level[:-1]])
-    before[1:][series[1:] != series[:-1]] = -np.inf
     values = np.unique(level[admitted])
-    # A step starts an alarm at every threshold above the step before it and up to its own.
-    rises = level > before
-    alarms = _at_least(level[rises], values) - _at_least(before[rises], values)
+    alarms = alarms_at(values, level, series)
     budget = alarms_per_day * int(scored.sum()) * period / SECONDS_A_DAY
     over = np.flatnonzero(alarms > budget)
     if len(over) == 0:
@@ -121,9 +117,3 @@ def alarm_budget(
     if over[-1] == len(values) - 1:
         return float(np.nextafter(values[-1], np.inf))
     return float(values[over[-1] + 1])
-
-
-def _at_least(
-    scores: npt.NDArray[np.float64], thresholds: npt.NDArray[np.float64]
-) -> npt.NDArray[np.int64]:
-    return len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left")
