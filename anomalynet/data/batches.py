@@ -108,11 +108,7 @@ class TrainBatches:
 
 class OrderedBatches:
     """All windows in row order, in big batches, the same on every rank: evaluation counts each
-    window once.
-
-    Args:
-        windows: what is scored.
-        batch_size: windows a batch."""
+    window once. `windows`: what is scored; `batch_size`: windows a batch."""
 
     def __init__(self, windows: Windows, batch_size: int = 1024) -> None:
         self.windows, self.batch_size = windows, batch_size

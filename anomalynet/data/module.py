@@ -27,15 +27,10 @@ class TelemetryDataModule(L.LightningDataModule):
         config: of the run; its data, seed and batch size matter here.
         train_target: which training windows are used: `labelled` (target 0 or 1), or all without a
         step labelled as attack.
-
-    Attributes, after `setup`:
-        prepared: the recordings.
-        split: the parts.
-        shape: of one window.
     Raises: DataError (from `setup`) if the data cannot be read, split, or has no training window of
     `train_target`."""
 
-    prepared: Prepared
+    prepared: Prepared  # this and the next two after `setup`
     split: Split
     shape: WindowShape
 
@@ -124,11 +119,8 @@ def scored_steps(
     prepared: Prepared, rows: Int64, windows: Windows, scores: Float64, part: Part
 ) -> pl.DataFrame:
     """Some rows with the scores of the windows that end on them, null where none does; columns as
-    in `TelemetryDataModule.steps`.
-
-    Args:
-        rows: ascending int64 (step,), among them each window's last.
-        scores: float64 (window,)."""
+    in `TelemetryDataModule.steps`. `rows`: ascending int64 (step,), among them each window's last;
+    `scores`: float64 (window,)."""
     column = np.full(len(rows), np.nan)
     column[np.searchsorted(rows, windows.ends())] = scores
     return (

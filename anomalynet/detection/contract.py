@@ -117,11 +117,8 @@ class Contract:
 
 
 def read(metadata: Mapping[str, str], where: str) -> Contract:
-    """The contract in an ONNX file's metadata.
-
-    Args:
-        metadata: the file's custom metadata.
-        where: the file, for messages.
+    """The contract in an ONNX file's metadata. `metadata`: the file's custom metadata; `where`: the
+    file, for messages.
     Raises UsageError: the file has no contract, or one that this version cannot read."""
     if KEY not in metadata:
         raise UsageError(

@@ -114,11 +114,8 @@ def write_rows(
     frame: pl.LazyFrame, path: Path, order: Literal["device", "time"], scratch: Path
 ) -> None:
     """Write a detector's table as `.csv` (missing = empty), `.jsonl` (missing = null) or
-    `.parquet`, atomically.
-
-    Args:
-        frame: of `detector_rows`, sorted by device.
-        scratch: a folder for a copy while rows are put in the order of time.
+    `.parquet`, atomically. `frame`: of `detector_rows`, sorted by device; `scratch`: a folder for a
+    copy while rows are put in the order of time.
     Raises UsageError: the file has another ending, or its folder cannot be written."""
     if path.suffix not in SUFFIXES:
         what = f"{path}: a table is written as {', '.join(SUFFIXES)}"

@@ -52,11 +52,8 @@ class AlarmRule:
 
 
 class Alarms:
-    """The rule, and what it knows of each device.
-
-    Args:
-        threshold: the contract's.
-        names: of the devices, by number."""
+    """The rule, and what it knows of each device. `threshold`: the contract's; `names`: of the
+    devices, by number."""
 
     def __init__(
         self, rule: AlarmRule, threshold: float, run: str, names: Callable[[int], str], table: Table

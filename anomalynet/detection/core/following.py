@@ -21,10 +21,7 @@ class Following:
 
     That is possible because devices meet in nothing but their sources' clocks: each reading is told
     how far that clock had come before its message, and lays what was missed until then first.
-
-    Args:
-        refused: counts the readings that were not taken, by kind.
-        lateness: microseconds."""
+    `refused`: counts the readings that were not taken, by kind; `lateness`: microseconds."""
 
     def __init__(
         self,

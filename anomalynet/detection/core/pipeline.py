@@ -17,11 +17,8 @@ from anomalynet.detection.records import TOP, ChannelShare, Event, Steps, StepSh
 
 
 class Pipeline:
-    """Takes steps of distinct devices and keeps what became of them until `taken`.
-
-    Args:
-        name: of a device, by number.
-        counts: is added to, by kind."""
+    """Takes steps of distinct devices and keeps what became of them until `taken`. `name`: of a
+    device, by number; `counts`: is added to, by kind."""
 
     def __init__(
         self,

@@ -42,11 +42,8 @@ def contract(
     carried: Mapping[str, tuple[int, ...]] | None = None,
     width: int = 0,
 ) -> Contract:
-    """The contract of a run's file, in its `float32` variant.
-
-    Args:
-        outputs: of the graph.
-        carried, width: the state of the form `step`.
+    """The contract of a run's file, in its `float32` variant. `outputs`: of the graph; `carried`,
+    `width`: the state of the form `step`.
     Raises: DataError if the run's data is gone."""
     config, result, prepared = run.config, run.result, run.data.prepared
     data, quality = config.data, config.data.quality

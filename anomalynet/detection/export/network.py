@@ -41,11 +41,7 @@ class Calibration(nn.Module):
 
 
 class WindowGraph(nn.Module):
-    """What the file computes from the last readings of a device.
-
-    Args:
-        detector: trained, in evaluation mode.
-        bounds: as in `Calibration`."""
+    """What the file computes from the last readings of a device; `bounds` as in `Calibration`."""
 
     def __init__(self, detector: Detector, bounds: np.ndarray) -> None:
         super().__init__()
@@ -73,10 +69,6 @@ def window_graph(detector: Detector, bounds: np.ndarray) -> tuple[onnx.ModelProt
     Every network here passes torch's present exporter. The older one is no second chance for a
     user's own: it records the branches that one example takes and leaves the others out without a
     word.
-
-    Args:
-        detector: trained.
-        bounds: as in `Calibration`.
     Raises: RunError if the exporter does not know what the network does."""
     steps, channels = detector.shape
     examples = (
@@ -127,11 +119,7 @@ OUTPUTS = ("score", "error", "attention")  # beside the state
 
 
 class StepGraph(nn.Module):
-    """What the file computes from one reading of a device.
-
-    Args:
-        detector: trained, in evaluation mode.
-        bounds: as in `Calibration`."""
+    """What the file computes from one reading of a device; `bounds` as in `Calibration`."""
 
     def __init__(self, detector: HybridCausal, bounds: np.ndarray) -> None:
         super().__init__()
@@ -205,10 +193,6 @@ def carried(detector: HybridCausal) -> dict[str, tuple[int, ...]]:
 def step_graph(detector: HybridCausal, bounds: np.ndarray) -> onnx.ModelProto:
     """The graph of a network that carries its state; its outputs are `OUTPUTS` and `<name>_next`
     for each of `carried`.
-
-    Args:
-        detector: trained.
-        bounds: as in `Calibration`.
     Raises: RunError if the exporter does not know what the network does."""
     steps, channels = detector.shape
     state = carried(detector)

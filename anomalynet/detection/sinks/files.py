@@ -95,11 +95,8 @@ HEADER = b"device,time,observed,score\n"
 
 
 class ScoresFile:
-    """Appends to a new file, or to one of its own.
-
-    Args:
-        path: `.csv`, or `.jsonl`.
-        replace: write a new file and put it in the place of an old one at the end.
+    """Appends to a new file, or to one of its own. `path`: `.csv`, or `.jsonl`; `replace`: write a
+    new file and put it in the place of an old one at the end.
     Raises UsageError: the file holds something else, or its name ends otherwise."""
 
     def __init__(self, path: Path, replace: bool = False) -> None:

@@ -35,11 +35,8 @@ class Measure:
 
 def psi(sample: Float64, reference: Float64) -> float:
     """Population stability index: Σ (p - q) ln(p / q) over bins between the reference's tenths;
-    equal tenths are one.
-
-    Args:
-        sample: finite values.
-        reference: quantiles in equal steps, which stand for the distribution."""
+    equal tenths are one. `sample`: finite values; `reference`: quantiles in equal steps, which
+    stand for the distribution."""
     edges = np.unique(np.quantile(reference, np.linspace(0.1, 0.9, 9), method="inverted_cdf"))
     shares = []
     for values in (sample, reference):

@@ -18,11 +18,8 @@ LARGEST = 3.4028234663852886e38  # Of float32: a larger number is not a reading
 
 
 class Parser:
-    """Reads one payload after another.
-
-    Args:
-        sensors: the contract's channels that devices report, in order.
-        max_bytes: a longer payload is not parsed."""
+    """Reads one payload after another. `sensors`: the contract's channels that devices report, in
+    order; `max_bytes`: a longer payload is not parsed."""
 
     def __init__(self, sensors: Sequence[str], notices: Notices, max_bytes: int = 1 << 20) -> None:
         self.sensors = tuple(sensors)

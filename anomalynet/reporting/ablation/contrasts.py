@@ -64,11 +64,8 @@ class Contrast:
 def contrast(
     differences: Mapping[SeriesKey, float], clusters: Mapping[SeriesKey, SeriesKey]
 ) -> Contrast:
-    """Average the series of each cluster, then test the clusters.
-
-    Args:
-        differences: series → difference, NaN where it is undefined.
-        clusters: series → its cluster."""
+    """Average the series of each cluster, then test the clusters. `differences`: series →
+    difference, NaN where it is undefined; `clusters`: series → its cluster."""
     members: dict[SeriesKey, list[float]] = defaultdict(list)
     for key in sorted(differences, key=_in_order):
         if not math.isnan(differences[key]):

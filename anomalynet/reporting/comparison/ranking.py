@@ -60,11 +60,8 @@ class Ranking:
 
 
 def rank(values: NDArray[np.float64], higher_is_better: bool) -> Ranking:
-    """Rank models in each block and test.
-
-    Args:
-        values: (blocks, models) without NaN.
-        higher_is_better: of the metric."""
+    """Rank models in each block and test. `values`: (blocks, models) without NaN;
+    `higher_is_better`: of the metric."""
     from scipy.stats import chi2, friedmanchisquare, rankdata
 
     blocks, models = values.shape

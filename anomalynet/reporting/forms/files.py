@@ -39,11 +39,7 @@ def current() -> frozenset[Form]:
 @contextmanager
 def wanted(forms: Sequence[Form], out: Path) -> Iterator[Path]:
     """Write a report in these forms, and in those that lie in its folder already: none of them may
-    tell of older runs than the others.
-
-    Args:
-        forms: at least one.
-        out: the folder of the report.
+    tell of older runs than the others. `forms`: at least one; `out`: the folder of the report.
     Yields:
         the path of the first form, for the reader to open."""
     token = _WANTED.set(frozenset(forms) | present(out))
@@ -81,12 +77,8 @@ def translate(files: Mapping[str, bytes], forms: Collection[Form]) -> dict[str, 
 
     Markdown and CSV are always among them: the Markdown is what the other forms are made from, and
     it does not depend on them. HTML is one file a document, LaTeX one and the figures as PDF, `csv`
-    adds each table as Parquet.
-
-    Args:
-        files: path below the report's folder → content: documents (`*.md`), `tables/*.csv`,
-        `figures/*`.
-        forms: what is wanted.
+    adds each table as Parquet. `files`: path below the report's folder → content: documents
+    (`*.md`), `tables/*.csv`, `figures/*`; `forms`: what is wanted.
     Returns:
         path → content in the order in which to write them: documents after what they show, Markdown
         last."""

@@ -56,8 +56,7 @@ def vus(
         stretch: (n,) number of the stretch; neither ranges nor buffers reach beyond one.
         max_buffer: widest buffer, in steps, both sides together.
         thresholds: None: every distinct score. A number: so many scores, evenly spaced by rank, as
-        the authors take 250 of them, which
-            makes the curve of a rare class coarse. At least 2.
+        the authors take 250 of them, which makes the curve of a rare class coarse. At least 2.
     Source: not in the paper. Paparrizos, Boniol, Palpanas, Tsay, Elmore, Franklin: Volume Under the
     Surface, PVLDB 15(11), 2022; as the authors' package vus 0.0.6 computes it. (aeon 1.6 takes
     positives that do not depend on the threshold, buffers that begin on the last step of a range,

@@ -85,15 +85,8 @@ def parse(
     under: str | None = None,
     of: Literal["attack", "normal"] | None = None,
 ) -> PrintedTable:
-    """Read the text of a table.
-
-    Args:
-        text: the file's content.
-        name: of the file, for messages.
-        suffix: one of `FORMATS`.
-        under: in YAML, the key below which the rows stand.
-        of: as in `read_table`.
-    Raises: DataError: as in `read_table`."""
+    """Read a table's text, as `read_table`; messages call the file `name`; `under`: in YAML, the
+    key below which the rows stand. Raises: DataError."""
     problems: list[Problem] = []
     if suffix in (".yaml", ".yml", ".json"):
         lines = list(_mapped(text, name, suffix, under, problems))

@@ -73,13 +73,8 @@ class RowAudit:
 
 
 def audit_row(model: str, line: int, cells: Cells, rounding: Rounding = "half") -> RowAudit:
-    """Audit one row.
-
-    Args:
-        model: what the row is about.
-        line: where it stands in its file.
-        cells: column → cell.
-        rounding: as the cells were read; a suggested value is read alike."""
+    """Audit one row, which stands in a `line` of its file; a suggested value is read with the
+    `rounding` of the cells."""
     proved = provable(cells)
     region = solve(proved.values(), narrow=True)
     conflicts = tuple(_conflicts(proved)) if region.empty else ()

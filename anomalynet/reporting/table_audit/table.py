@@ -84,13 +84,8 @@ def audit_table(
 
     A row is called impossible only where it is proven that no confusion matrix gives its cells
     within their rounding. Means over runs or folds need not fit one matrix and are no input for
-    this.
-
-    Args:
-        table: as `read_table` gives it.
-        unit: of the shares; None finds it, and where a table can be read in two ways, one without
-            an alarm is taken.
-        rounding: `half` (up, even or down), or `truncate`.
+    this. Without a `unit` of the shares it is found, and where a table can be read in two ways, one
+    without an alarm is taken. `rounding`: `half` (up, even or down), or `truncate`.
     Source: not in the paper."""
     units = list(_units(table.rows, unit))
     readings = [[_cells(row, *own, rounding) for row in table.rows] for own in units]
