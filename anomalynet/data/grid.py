@@ -84,10 +84,8 @@ class Grid:
         step = np.where(new, 0, times - before["times"])
         if (step < 0).any():
             row = int(np.flatnonzero(step < 0)[0])
-            raise DataError(
-                f"time runs backwards in series {frame['series'][row]!r}",
-                "sort the rows of each series by time",
-            )
+            what = f"time runs backwards in series {frame['series'][row]!r}"
+            raise DataError(what, "sort the rows of each series by time")
         missing = np.zeros(rows, np.int64)
         if self._period is not None:
             late = step > 1.5 * self._period
@@ -151,10 +149,8 @@ class Grid:
         new[0] = names[0] != self._name
         for name in names.filter(pl.Series(new)).to_list():
             if name in self._seen:
-                raise DataError(
-                    f"the rows of series {name!r} do not stand together",
-                    "sort the rows by series, then by time",
-                )
+                what = f"the rows of series {name!r} do not stand together"
+                raise DataError(what, "sort the rows by series, then by time")
             self._seen.add(name)
             self.layout.names.append(name)
         self._name = names[-1]

@@ -55,10 +55,8 @@ class TelemetryDataModule(L.LightningDataModule):
         if len(train) == 0:
             wanted = "labelled" if labelled else "normal or unlabelled"
             hint = "data without labels trains the experiments autoencoder and isolation_forest"
-            raise DataError(
-                f"none of the {len(every)} training windows of {data.name} is {wanted}",
-                hint if labelled else None,
-            )
+            what = f"none of the {len(every)} training windows of {data.name} is {wanted}"
+            raise DataError(what, hint if labelled else None)
         self.shape = every.shape
         self._windows = {"train": train}
         for part in ("validation", "test"):

@@ -73,10 +73,8 @@ def split(prepared: Prepared, config: DataConfig) -> Split:
         the scored steps of the validation or test part have one class."""
     chosen = config.split
     if not 0 <= chosen.fold < chosen.folds:
-        raise DataError(
-            f"data.split.fold={chosen.fold} is not one of the {chosen.folds} folds",
-            f"choose 0 … {chosen.folds - 1}",
-        )
+        what = f"data.split.fold={chosen.fold} is not one of the {chosen.folds} folds"
+        raise DataError(what, f"choose 0 … {chosen.folds - 1}")
     if chosen.folds < 2 and chosen.policy not in ("given", "group_blocked"):
         raise DataError(f"data.split.folds={chosen.folds}: a split needs at least 2 folds")
     name = policies.choose(prepared, config) if chosen.policy == "auto" else chosen.policy

@@ -77,10 +77,8 @@ def widen(
         return telemetry
     most = max(map(len, telemetry.neighbours.values()), default=0)
     if most == 0:
-        raise DataError(
-            f"data.view={view}: it is not known which series of {name} are neighbours",
-            "use data.view=node",
-        )
+        what = f"data.view={view}: it is not known which series of {name} are neighbours"
+        raise DataError(what, "use data.view=node")
     if view == "neighbours" and neighbours > most:
         raise DataError(
             f"data.neighbours={neighbours}: no node of {name} has more than {most} others in its "

@@ -121,10 +121,8 @@ def read(metadata: Mapping[str, str], where: str) -> Contract:
     file, for messages.
     Raises UsageError: the file has no contract, or one that this version cannot read."""
     if KEY not in metadata:
-        raise UsageError(
-            f"{where}: not a model that `anomalynet export` wrote",
-            "anomalynet export RUN --out model.onnx",
-        )
+        what = f"{where}: not a model that `anomalynet export` wrote"
+        raise UsageError(what, "anomalynet export RUN --out model.onnx")
     try:
         raw = json.loads(metadata[KEY])
         if raw["format"] != FORMAT:

@@ -73,7 +73,5 @@ def _check(found: contract.Contract, inputs: set[str], outputs: set[str], where:
     if found.form == "step":
         needed |= {f"{name}_next" for name in (*state, "hidden")}
     if inputs != expected or not needed <= outputs or "score" not in found.outputs:
-        raise UsageError(
-            f"{where}: its network does not have the inputs and outputs that its metadata says",
-            "export the run again",
-        )
+        what = f"{where}: its network does not have the inputs and outputs that its metadata says"
+        raise UsageError(what, "export the run again")

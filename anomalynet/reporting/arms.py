@@ -215,10 +215,8 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
     Raises: UsageError: the runs are of several data sets."""
     data = sorted({record.result.data for record in records})
     if len(data) > 1:
-        raise UsageError(
-            f"a report is of one data set, these runs are of {', '.join(data)}",
-            "anomalynet report --data NAME",
-        )
+        what = f"a report is of one data set, these runs are of {', '.join(data)}"
+        raise UsageError(what, "anomalynet report --data NAME")
     wanted = expected or ()
     names = {*paper.TITLES, *(name for name, *_ in wanted)}
     variants: dict[str, dict[Variant, list[RunRecord]]] = defaultdict(lambda: defaultdict(list))

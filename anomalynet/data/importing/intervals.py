@@ -81,15 +81,11 @@ def _check(rows: Rows, table: pl.DataFrame, series: set[str]) -> None:
     for row in table.iter_rows(named=True):
         where = rows.where(row[ROW])
         if row["end"] < row["start"]:
-            raise DataError(
-                f"{where}: ends at {row['end']}, before it starts at {row['start']}",
-                "exchange start and end",
-            )
+            what = f"{where}: ends at {row['end']}, before it starts at {row['start']}"
+            raise DataError(what, "exchange start and end")
         if row["series"] is not None and row["series"] not in series:
-            raise DataError(
-                f"{where}: series {row['series']!r} is not in the data",
-                f"known: {', '.join(sorted(series)[:8])}",
-            )
+            what = f"{where}: series {row['series']!r} is not in the data"
+            raise DataError(what, f"known: {', '.join(sorted(series)[:8])}")
         if row["severity"] is not None and row["severity"] not in {"1", "2", "3", "4"}:
             raise DataError(f"{where}: severity is {row['severity']!r}", "1 (least) to 4, or empty")
     for name in sorted(series):

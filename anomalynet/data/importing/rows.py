@@ -171,10 +171,8 @@ def _sniff(path: Path, header: str) -> str:
 
 def _check_names(path: Path, line: int, names: tuple[str, ...]) -> None:
     if all(_is_number(name) for name in names):
-        raise DataError(
-            f"{path}:{line}: the first line is data, not a header",
-            "write the names of the columns above it",
-        )
+        what = f"{path}:{line}: the first line is data, not a header"
+        raise DataError(what, "write the names of the columns above it")
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
         raise DataError(f"{path}:{line}: two columns are named {twice[0]!r}", "rename one of them")
@@ -243,7 +241,5 @@ def _quoted_rows(
 
 
 def _ragged(path: Path, line: int, fields: int, width: int) -> None:
-    raise DataError(
-        f"{path}:{line}: {fields} fields, the header has {width}",
-        "mend the line, or name the separator: --separator",
-    )
+    what = f"{path}:{line}: {fields} fields, the header has {width}"
+    raise DataError(what, "mend the line, or name the separator: --separator")

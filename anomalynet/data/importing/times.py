@@ -164,10 +164,8 @@ def to_utc(rows: Rows, keys: pl.DataFrame, zone: str) -> tuple[pl.DataFrame, int
     skipped = both.filter(pl.col("early").is_null())
     if skipped.height:
         row, time = skipped.select(ROW, "time").row(0)
-        raise DataError(
-            f"{rows.where(row)}: {time} did not exist in {zone}: clocks skipped it",
-            "leave --timezone out if times are UTC",
-        )
+        what = f"{rows.where(row)}: {time} did not exist in {zone}: clocks skipped it"
+        raise DataError(what, "leave --timezone out if times are UTC")
     both = both.with_columns(doubtful=pl.col("early") != pl.col("late"))
     doubtful, step = pl.col("doubtful"), pl.col("time").diff().over("series")
     begins = doubtful & ~doubtful.shift(1, fill_value=False)

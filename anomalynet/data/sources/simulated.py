@@ -126,10 +126,8 @@ def _root(config: DataConfig) -> Path:
             "leave data.scenario empty, or name a preset: data.name=smart_city",
         )
     if config.root is None:
-        raise DataError(
-            "data.name=simulated needs the folder of a world",
-            "data.root=DIR, made by `anomalynet simulate SCENARIO --out DIR`",
-        )
+        what = "data.name=simulated needs the folder of a world"
+        raise DataError(what, "data.root=DIR, made by `anomalynet simulate SCENARIO --out DIR`")
     return Path(config.root)
 
 

@@ -155,10 +155,8 @@ def load(model: Model, state: Mapping[str, Array], table: Table, preparation: Pr
         if facts["version"] != VERSION:
             raise UsageError("the saved state is of another version", "start without it")
         if (facts["run"], facts["fingerprint"]) != (model.contract.run, model.fingerprint):
-            raise UsageError(
-                f"the saved state is of another model: run {facts['run']}",
-                "use that model, or start without the state",
-            )
+            what = f"the saved state is of another model: run {facts['run']}"
+            raise UsageError(what, "use that model, or start without the state")
         sources = [tuple(source) for source in facts["sources"]]
         about = About(list(facts["names"]), sources, dict(facts["counts"]))
         _check(state, about, table, preparation)

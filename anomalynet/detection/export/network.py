@@ -106,10 +106,8 @@ def trace(
                 verbose=False,
             )
     except Exception as error:  # whatever a user's own network does that has no counterpart
-        raise RunError(
-            f"torch.onnx cannot export this network: {first_line(error.__cause__ or error)}",
-            "`forward` must do the same for every batch, in torch alone",
-        ) from None
+        what = f"torch.onnx cannot export this network: {first_line(error.__cause__ or error)}"
+        raise RunError(what, "`forward` must do the same for every batch, in torch alone") from None
     if program is None:
         raise RunError("torch.onnx gave no graph of this network")
     return program.model_proto

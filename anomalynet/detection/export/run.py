@@ -70,10 +70,8 @@ def export(
     prepare_process(run.config)
     tell("reading the run and its data")
     if run.data.prepared.fingerprint != run.result.fingerprint:
-        raise RunError(
-            f"{run.folder.path}: its data is not what it was trained on any more",
-            "train it again, or bring the data back",
-        )
+        what = f"{run.folder.path}: its data is not what it was trained on any more"
+        raise RunError(what, "train it again, or bring the data back")
     tell("exporting and comparing with the run's model")
     graph, described = _graph(run)
     contents = {"float32": finished(graph, described)}

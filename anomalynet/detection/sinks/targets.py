@@ -93,10 +93,8 @@ def webhook(url: str, notices: Notices) -> Delivery:
     host, scheme = _checked(url)
     token = os.environ.get(TOKEN, "").strip()
     if not (token.isascii() and token.isprintable()):
-        raise UsageError(
-            f"{TOKEN}: holds what no header can: other than printable ASCII",
-            "set it to the token alone",
-        )
+        what = f"{TOKEN}: holds what no header can: other than printable ASCII"
+        raise UsageError(what, "set it to the token alone")
     if token and scheme == "http" and host not in LOCAL:
         raise UsageError(f"webhook {host}: {TOKEN} would be sent in clear text", "use https://")
     headers = {"Content-Type": "application/json", "User-Agent": "anomalynet"}
@@ -157,8 +155,6 @@ def _sink(target: str, notices: Notices, readings: Address | None) -> Sink:
         return webhook(target, notices)
     refuse_credentials(target, f"{VARIABLES}, {TOKEN}")
     if kind:
-        raise UsageError(
-            "--alarms: an address that is neither of MQTT nor of a webhook",
-            "mqtt[s]://host/topic or https://host/path",
-        )
+        what = "--alarms: an address that is neither of MQTT nor of a webhook"
+        raise UsageError(what, "mqtt[s]://host/topic or https://host/path")
     return JsonLines(Path(target))

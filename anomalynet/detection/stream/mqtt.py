@@ -37,10 +37,8 @@ def refuse_credentials(target: str, variables: str) -> None:
     """Refuse an address with an @, without repeating any of it. Raises UsageError: with the
     variables of the environment that hold credentials."""
     if "@" in target and (scheme(target) or _CREDENTIALS.match(target)):
-        raise UsageError(
-            "an address with credentials: they would be seen in process lists and logs",
-            f"set {variables}; an @ that is meant is %40",
-        )
+        what = "an address with credentials: they would be seen in process lists and logs"
+        raise UsageError(what, f"set {variables}; an @ that is meant is %40")
 
 
 # Variables `…_USERNAME` and `…_PASSWORD`: of the readings' broker, and of another one for alarms

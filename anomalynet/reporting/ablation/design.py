@@ -53,10 +53,8 @@ class Ablation:
         part, _, name = self.metric.partition("/")
         known = [one for one in METRICS if one not in NOT_OF_STEPS]
         if part != "test" or name not in known:
-            raise UsageError(
-                f"{self.name}: arms cannot be compared by {self.metric!r}",
-                f"one of test/ and {', '.join(known)}",
-            )
+            what = f"{self.name}: arms cannot be compared by {self.metric!r}"
+            raise UsageError(what, f"one of test/ and {', '.join(known)}")
         return name
 
     @property

@@ -73,10 +73,8 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
             reference.
         RunError: the scores of a run cannot be read."""
     if not any(arm.records for arm in ablation.arms):
-        raise NothingToCompareError(
-            f"{ablation.name}: a report needs at least one finished run",
-            f"anomalynet sweep {ablation.name}",
-        )
+        what = f"{ablation.name}: a report needs at least one finished run"
+        raise NothingToCompareError(what, f"anomalynet sweep {ablation.name}")
     found = _find(ablation)
     costs = cost_rows([arm.metrics for arm in found.arms])
     texts = {
