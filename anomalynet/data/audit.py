@@ -21,9 +21,8 @@ from anomalynet.data.windows import Windows
 from anomalynet.errors import DataError
 from anomalynet.runs.code import code_hash
 
+# Most windows a fold that a probe learns from, and is tested on: evenly spaced ones beyond that
 TRAINED, SCORED = 10_000, 40_000
-"""Most windows a fold that a probe learns from, and is tested on: evenly spaced ones beyond
-that."""
 
 INTERLEAVE = 20  # blocks a fold where a chronological split is refused
 
@@ -39,18 +38,9 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class AuditResult:
-    """What an audit found.
+    """What an audit found."""
 
-    Attributes:
-        data: data set, with its subset: `ton_iot/fridge`.
-        refused: why a chronological split was refused; None where it was not, or not tried.
-        days: labelled steps by day and class, where a chronological split was refused.
-        steps: test steps scored, over all folds.
-        prevalence: share of attack among them.
-        majority: accuracy of always saying the commoner class.
-    """
-
-    data: str
+    data: str  # data set, with its subset: `ton_iot/fridge`
     fingerprint: str
     identity: str
     split: str
@@ -58,11 +48,13 @@ class AuditResult:
     assignment: int
     window: int
     calibration_rows: int
+    # why a chronological split was refused; None where it was not, or not tried
     refused: str | None
+    # labelled steps by day and class, where a chronological split was refused
     days: tuple[Day, ...]
-    steps: int
-    prevalence: float
-    majority: float
+    steps: int  # test steps scored, over all folds
+    prevalence: float  # share of attack among them
+    majority: float  # accuracy of always saying the commoner class
     rule: str
     probes: tuple[ProbeResult, ...]
     warnings: tuple[str, ...]
@@ -84,9 +76,7 @@ def audit(
         config: data and split; `split.fold` does not matter.
         seed: of the probes.
         progress: is told what is going on, one line a call.
-
-    Raises: DataError if the data cannot be read or split, or has no labels.
-    """
+    Raises: DataError if the data cannot be read or split, or has no labels."""
     prepared = prepare(config)
     asked = identity(config, seed, prepared.fingerprint)
     if not (prepared.labels >= 0).any():

@@ -18,17 +18,12 @@ SHUFFLED = 1 << 18  # windows shuffled at a time
 
 
 class Batch(NamedTuple):
-    """Windows that are learned from, or scored, together.
+    """Windows that are learned from, or scored, together."""
 
-    Attributes:
-        x: float32 (batch, time, channel).
-        target: int64 (batch,): 1 attack, 0 normal, -1 unlabelled.
-        weight: float32 (batch,): `(weight * loss).sum()`, averaged over ranks, is the mean loss of
-        the global batch.
-    """
-
-    x: Tensor
-    target: Tensor
+    x: Tensor  # float32 (batch, time, channel)
+    target: Tensor  # int64 (batch,): 1 attack, 0 normal, -1 unlabelled
+    # float32 (batch,): `(weight * loss).sum()`, averaged over ranks, is the mean loss of the global
+    # batch
     weight: Tensor
 
 
@@ -43,8 +38,7 @@ class TrainBatches:
         batch_size: windows a global batch, over all ranks together.
         seed: of the order.
         epoch: gives the current epoch when an iteration starts.
-        rank, world: which of how many processes this is.
-    """
+        rank, world: which of how many processes this is."""
 
     def __init__(
         self,
@@ -87,8 +81,7 @@ class TrainBatches:
         """The numbers of all windows in random order, in pieces of whole batches.
 
         Dealing numbers into groups at random, and shuffling each group, is a uniform permutation
-        that never stands in memory whole.
-        """
+        that never stands in memory whole."""
         random, count = np.random.default_rng([self.seed, self.epoch()]), len(self.windows)
         groups = math.ceil(count / max(SHUFFLED, count / 256))
         dealt = np.zeros(count, np.uint8)
@@ -115,12 +108,7 @@ class TrainBatches:
 
 class OrderedBatches:
     """All windows in row order, in big batches, the same on every rank: evaluation counts each
-    window once.
-
-    Args:
-        windows: what is scored.
-        batch_size: windows a batch.
-    """
+    window once. `windows`: what is scored; `batch_size`: windows a batch."""
 
     def __init__(self, windows: Windows, batch_size: int = 1024) -> None:
         self.windows, self.batch_size = windows, batch_size

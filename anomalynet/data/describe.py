@@ -28,9 +28,7 @@ def describe(config: DataConfig) -> dict[str, Any]:
     groups, counts, warnings.
 
     The table is read in a stream; memory does not grow with it.
-
-    Raises DataError: as `sources.load`.
-    """
+    Raises DataError: as `sources.load`."""
     telemetry = sources.load(config)
     frame = telemetry.frame
     summary = frame.select(

@@ -33,10 +33,8 @@ def fetch(name: str) -> Fetched:
     Files arrive in a hidden folder beside their place and move only when all are verified, so that
     no part of a data set is ever taken for the whole; an interrupted download continues. Progress
     goes to stderr.
-
     Raises DataError: nothing to fetch, no connection, a file that is not the published one, or one
-    of yours in the way.
-    """
+    of yours in the way."""
     about = info(name)
     folder = data_folder() / name
     source = built_in().get(name)
@@ -113,15 +111,11 @@ def _get(shelf: Any, downloader: Any, file: str, url: str, folder: Path) -> None
             "holds them: data.root=FOLDER",
         ) from error
     except ValueError as error:
-        raise DataError(
-            f"{url}: refused and removed: SHA-256 is not that of the published file",
-            "try again later, or report it",
-        ) from error
+        what = f"{url}: refused and removed: SHA-256 is not that of the published file"
+        raise DataError(what, "try again later, or report it") from error
     except OSError as error:
-        raise DataError(
-            f"{folder}: cannot be written: {error.strerror}",
-            "choose another data folder with ANOMALYNET_DATA",
-        ) from error
+        what = f"{folder}: cannot be written: {error.strerror}"
+        raise DataError(what, "choose another data folder with ANOMALYNET_DATA") from error
 
 
 @contextmanager

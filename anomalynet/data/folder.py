@@ -11,6 +11,5 @@ def data_folder() -> Path:
 
     Fetched files stand in `<data folder>/<name>/`, imported sets in `<data folder>/<name>/` beside
     their `dataset.json`, simulated worlds in `<data folder>/simulated/`, windows ready for training
-    in `<data folder>/prepared/`.
-    """
+    in `<data folder>/prepared/`."""
     return Path(os.environ.get("ANOMALYNET_DATA") or "data")

@@ -49,18 +49,13 @@ _READ = (
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A cell's frames after the quality stage.
+    """A cell's frames after the quality stage."""
 
-    Attributes:
-        heard: the last frame of a known node with a good FCS in each slot, with `slot`, `node_row`
-            (the node's index in the cell) and the link channels.
-        kept: those whose reading counts, in the order in which they count.
-        counts: what was found, whether or not the stage drops it.
-    """
-
+    # the last frame of a known node with a good FCS in each slot, with `slot`, `node_row` (the
+    # node's index in the cell) and the link channels
     heard: pl.DataFrame
-    kept: pl.DataFrame
-    counts: Mapping[str, int]
+    kept: pl.DataFrame  # those whose reading counts, in the order in which they count
+    counts: Mapping[str, int]  # what was found, whether or not the stage drops it
 
 
 def microseconds(scenario: Scenario) -> int:
@@ -165,11 +160,8 @@ def telemetry_of_cell(
         incidents: the world's incidents, or the cell's.
         quality: `checksum`, `deduplicate` and `reorder` count here; the defaults without it.
         link: whether to add `LINK_CHANNELS`.
-
     Returns: sorted by (series, time), the columns of `telemetry.py`.
-
-    Source: §3.1.4; memory and order are not in the paper
-    """
+    Source: §3.1.4; memory and order are not in the paper"""
     names = sorted(nodes["node"].to_list())
     log = read_log(frames, names, scenario, quality or QualityConfig())
     count, period = slots(scenario), microseconds(scenario)

@@ -50,8 +50,7 @@ class Grid:
 
     Within a series, a time step longer than 1.5 periods means round(step / period) - 1 missing
     readings. Up to `max_gap` of them become steps without any value (NaN here), with interpolated
-    time and everything else held from the reading before.
-    """
+    time and everything else held from the reading before."""
 
     def __init__(
         self, telemetry: Telemetry, max_gap: int, calibration_rows: int, quality: QualityConfig
@@ -71,12 +70,9 @@ class Grid:
 
     def lay(self, frame: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
         """Lay one chunk of rows.
-
         Returns: the columns of `prepared.COLUMNS`; `values` is float32 (step, sensor) with NaN
             where nothing was heard.
-
-        Raises: DataError if a series comes back later, or time runs backwards in it.
-        """
+        Raises: DataError if a series comes back later, or time runs backwards in it."""
         layout, rows = self.layout, len(frame)
         columns = self._columns(frame)
         new = self._series_starts(frame["series"])
@@ -88,10 +84,8 @@ class Grid:
         step = np.where(new, 0, times - before["times"])
         if (step < 0).any():
             row = int(np.flatnonzero(step < 0)[0])
-            raise DataError(
-                f"time runs backwards in series {frame['series'][row]!r}",
-                "sort the rows of each series by time",
-            )
+            what = f"time runs backwards in series {frame['series'][row]!r}"
+            raise DataError(what, "sort the rows of each series by time")
         missing = np.zeros(rows, np.int64)
         if self._period is not None:
             late = step > 1.5 * self._period
@@ -155,10 +149,8 @@ class Grid:
         new[0] = names[0] != self._name
         for name in names.filter(pl.Series(new)).to_list():
             if name in self._seen:
-                raise DataError(
-                    f"the rows of series {name!r} do not stand together",
-                    "sort the rows by series, then by time",
-                )
+                what = f"the rows of series {name!r} do not stand together"
+                raise DataError(what, "sort the rows by series, then by time")
             self._seen.add(name)
             self.layout.names.append(name)
         self._name = names[-1]
@@ -208,9 +200,7 @@ def lay(
             `prepared.COLUMNS`.
         max_gap: longest silence, in steps, that becomes masked steps.
         calibration_rows: first readings of each series to note.
-
-    Raises: DataError if the frame is empty, unsorted, or a series comes back later.
-    """
+    Raises: DataError if the frame is empty, unsorted, or a series comes back later."""
     grid = Grid(telemetry, max_gap, calibration_rows, quality)
     with ExitStack() as stack:
         files = {}

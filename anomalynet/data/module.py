@@ -27,17 +27,10 @@ class TelemetryDataModule(L.LightningDataModule):
         config: of the run; its data, seed and batch size matter here.
         train_target: which training windows are used: `labelled` (target 0 or 1), or all without a
         step labelled as attack.
-
-    Attributes, after `setup`:
-        prepared: the recordings.
-        split: the parts.
-        shape: of one window.
-
     Raises: DataError (from `setup`) if the data cannot be read, split, or has no training window of
-    `train_target`.
-    """
+    `train_target`."""
 
-    prepared: Prepared
+    prepared: Prepared  # this and the next two after `setup`
     split: Split
     shape: WindowShape
 
@@ -62,10 +55,8 @@ class TelemetryDataModule(L.LightningDataModule):
         if len(train) == 0:
             wanted = "labelled" if labelled else "normal or unlabelled"
             hint = "data without labels trains the experiments autoencoder and isolation_forest"
-            raise DataError(
-                f"none of the {len(every)} training windows of {data.name} is {wanted}",
-                hint if labelled else None,
-            )
+            what = f"none of the {len(every)} training windows of {data.name} is {wanted}"
+            raise DataError(what, hint if labelled else None)
         self.shape = every.shape
         self._windows = {"train": train}
         for part in ("validation", "test"):
@@ -111,14 +102,10 @@ class TelemetryDataModule(L.LightningDataModule):
         )
 
     def steps(self, part: Part, scores: Float64) -> pl.DataFrame:
-        """Every step of a part with its score, null where it was missed.
-
-        Args:
-            scores: float64 (window,), one a window of `windows(part)`, in order.
-
+        """Every step of a part with its score, null where it was missed. `scores`: float64
+        (window,), one a window of `windows(part)`, in order.
         Returns: the columns series, time, split, label, incident, kind, score of
-        `runs.schema.SCORES_COLUMNS`.
-        """
+        `runs.schema.SCORES_COLUMNS`."""
         return scored_steps(self.prepared, self.rows(part), self._windows[part], scores, part)
 
     def rows(self, part: Part) -> Int64:
@@ -130,12 +117,8 @@ def scored_steps(
     prepared: Prepared, rows: Int64, windows: Windows, scores: Float64, part: Part
 ) -> pl.DataFrame:
     """Some rows with the scores of the windows that end on them, null where none does; columns as
-    in `TelemetryDataModule.steps`.
-
-    Args:
-        rows: ascending int64 (step,), among them each window's last.
-        scores: float64 (window,).
-    """
+    in `TelemetryDataModule.steps`. `rows`: ascending int64 (step,), among them each window's last;
+    `scores`: float64 (window,)."""
     column = np.full(len(rows), np.nan)
     column[np.searchsorted(rows, windows.ends())] = scores
     return (

@@ -106,8 +106,7 @@ def blocked(prepared: Prepared, config: DataConfig) -> Cut:
     purge gap at every border.
 
     Events without a grid come in bursts, which would leave blocks of equal time empty: their blocks
-    have equally many readings.
-    """
+    have equally many readings."""
     chosen, purge = config.split, _purge(config)
     if chosen.folds < 3:
         raise DataError(

@@ -15,9 +15,8 @@ import numpy.typing as npt
 from anomalynet.config.schema import SplitPolicy
 from anomalynet.data.telemetry import MASK, Channel, Incident
 
+# Version of the folder's layout: it enters the cache key, so another layout never reads this one
 FORMAT = 3
-"""Version of the folder's layout: it enters the cache key, so another layout never reads this
-one."""
 
 COLUMNS: Mapping[str, str] = {
     "values": "<f4",
@@ -58,41 +57,27 @@ class Segment:
 @dataclass(frozen=True)
 class Prepared:
     """Recordings laid on their grid, calibrated and ready for windows; every array is a memory map
-    shared by all processes.
+    shared by all processes."""
 
-    Attributes:
-        values: float32 (step, channel); the mask channel, if any, is last.
-        labels: int8 (step,): 1 attack, 0 normal, -1 unlabelled.
-        times: int64 (step,), microseconds since 1970-01-01 UTC.
-        incidents: int32 (step,): key of `incident_table`, -1 none.
-        kinds: int16 (step,): index in `kind_names`, -1 none.
-        splits: int8 (step,): index in `PARTS`, -1 none; the split that the source brought.
-        observed: bool (step,): False where the step was laid into a gap.
-        series: names, in row order, as `segments`.
-        series_starts: int64 (series+1,); series `i` has the rows from `[i]` to `[i+1]` - 1.
-        calibration_mean: float64 (series, sensor), of each series' commissioning rows; empty
-            without calibration.
-        calibration_scale: likewise, the deviation; infinite where a sensor was never heard there.
-        period: expected seconds between steps; None for events.
-        policy: the split that `auto` stands for; None where the number of groups decides.
-    """
-
-    values: Float32
-    labels: Int8
-    times: Int64
-    incidents: Int32
-    kinds: Int16
-    splits: Int8
-    observed: Bool
+    values: Float32  # float32 (step, channel); the mask channel, if any, is last
+    labels: Int8  # int8 (step,): 1 attack, 0 normal, -1 unlabelled
+    times: Int64  # int64 (step,), microseconds since 1970-01-01 UTC
+    incidents: Int32  # int32 (step,): key of `incident_table`, -1 none
+    kinds: Int16  # int16 (step,): index in `kind_names`, -1 none
+    splits: Int8  # int8 (step,): index in `PARTS`, -1 none; the split that the source brought
+    observed: Bool  # bool (step,): False where the step was laid into a gap
     segments: tuple[Segment, ...]
-    series: tuple[str, ...]
-    series_starts: Int64
+    series: tuple[str, ...]  # names, in row order, as `segments`
+    series_starts: Int64  # int64 (series+1,); series `i` has the rows from `[i]` to `[i+1]` - 1
+    # float64 (series, sensor), of each series' commissioning rows; empty without calibration
     calibration_mean: Float64
+    # likewise, the deviation; infinite where a sensor was never heard there
     calibration_scale: Float64
     channels: tuple[Channel, ...]
     kind_names: tuple[str, ...]
     incident_table: Mapping[int, Incident]
-    period: float | None
+    period: float | None  # expected seconds between steps; None for events
+    # the split that `auto` stands for; None where the number of groups decides
     policy: SplitPolicy | None
     fingerprint: str
     has_split: bool
@@ -183,8 +168,7 @@ class ArrayFile:
     Args:
         path: the file; overwritten.
         dtype: of every row.
-        width: columns of each row; None for a one-dimensional array.
-    """
+        width: columns of each row; None for a one-dimensional array."""
 
     def __init__(self, path: Path, dtype: str, width: int | None = None) -> None:
         self._file = path.open("wb")

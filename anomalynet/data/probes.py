@@ -69,8 +69,7 @@ def features(windows: Windows, ids: Int64) -> Float64:
     """What all probes see of some windows: float64 (window, column).
 
     The position is that of the window's last step; time steps, missing values and sensors are
-    summarised by `statistics`.
-    """
+    summarised by `statistics`."""
     size = max(1, len(ids) // 20_000 + 1)
     return np.concatenate([_features(windows, part) for part in np.array_split(ids, size)])
 

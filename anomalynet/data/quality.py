@@ -18,14 +18,10 @@ OUTSIDE, OUTLYING = "values outside the sensor's range", "outliers"  # what is c
 
 
 class Cleaner:
-    """Cleans readings chunk by chunk; whatever the chunks, the result is the same.
-
-    Attributes:
-        counts: values dropped so far, by reason.
-    """
+    """Cleans readings chunk by chunk; whatever the chunks, the result is the same."""
 
     def __init__(self, channels: Sequence[Channel], quality: QualityConfig) -> None:
-        self.counts: dict[str, int] = {}
+        self.counts: dict[str, int] = {}  # values dropped so far, by reason
         self._quality = quality
         limits = [(channel.minimum, channel.maximum) for channel in channels]
         self._least = np.array([-np.inf if low is None else low for low, _ in limits], np.float32)
@@ -44,9 +40,7 @@ class Cleaner:
         Args:
             values: float32 (reading, channel) with NaN; changed in place.
             starts: readings at which another series starts, ascending.
-
-        Source: §3.1.4; Hampel's rule is not in the paper
-        """
+        Source: §3.1.4; Hampel's rule is not in the paper"""
         values[~np.isfinite(values)] = np.nan
         if OUTSIDE in self.counts:
             outside = (values < self._least) | (values > self._most)

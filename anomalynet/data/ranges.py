@@ -56,8 +56,7 @@ class Ranges:
     def without(self, drop: Ranges) -> Ranges:
         """These rows but those of `drop`; both must be ascending and free of overlaps.
 
-        A range that touches another of these stays apart from it.
-        """
+        A range that touches another of these stays apart from it."""
         pieces: list[tuple[int, int]] = []
         drop = drop.merged()
         firsts = np.searchsorted(drop.stops, self.starts, side="right")
@@ -110,12 +109,9 @@ class Pieces:
 def cut_series(
     prepared: Prepared, parts_of: Callable[[Segment], Int8], cuts_of: Callable[[int, int], Int64]
 ) -> dict[str, Ranges]:
-    """Cut each series between its first and last usable row.
-
-    Args:
-        parts_of: any segment of a series → the part of each of its blocks.
-        cuts_of: (first row, row after the last) of a series → the rows at which a new block starts.
-    """
+    """Cut each series between its first and last usable row. `parts_of`: any segment of a series →
+    the part of each of its blocks; `cuts_of`: (first row, row after the last) of a series → the
+    rows at which a new block starts."""
     series: dict[str, list[Segment]] = {}
     for segment in prepared.segments:
         series.setdefault(segment.series, []).append(segment)

@@ -44,22 +44,15 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A split that was carried out.
-
-    Attributes:
-        label: the policy as it was carried out, never `auto`, with what changes its meaning.
-        parts: part → row ranges a window must lie in wholly.
-        territory: part → all rows that belong to it, scored or missed; ascending, no row twice, no
-            row in two parts.
-        warnings: what a reader of any number from this split must know.
-    """
+    """A split that was carried out."""
 
     prepared: Prepared
     window: int
-    label: str
-    parts: Mapping[str, Ranges]
+    label: str  # the policy as it was carried out, never `auto`, with what changes its meaning
+    parts: Mapping[str, Ranges]  # part → row ranges a window must lie in wholly
+    # part → all rows that belong to it, scored or missed; ascending, no row twice or in two parts
     territory: Mapping[str, Ranges]
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...]  # what a reader of any number from this split must know
 
     def scored(self, part: str) -> Int64:
         """Rows that a window ends on, with stride 1: int64, ascending."""
@@ -75,17 +68,13 @@ class Split:
 
 def split(prepared: Prepared, config: DataConfig) -> Split:
     """Cut prepared recordings by `config.split`.
-
     Raises: DataError if the policy cannot be carried out on this data, no window fits a part, or
     (unless `one_class` is `allow`)
-        the scored steps of the validation or test part have one class.
-    """
+        the scored steps of the validation or test part have one class."""
     chosen = config.split
     if not 0 <= chosen.fold < chosen.folds:
-        raise DataError(
-            f"data.split.fold={chosen.fold} is not one of the {chosen.folds} folds",
-            f"choose 0 … {chosen.folds - 1}",
-        )
+        what = f"data.split.fold={chosen.fold} is not one of the {chosen.folds} folds"
+        raise DataError(what, f"choose 0 … {chosen.folds - 1}")
     if chosen.folds < 2 and chosen.policy not in ("given", "group_blocked"):
         raise DataError(f"data.split.folds={chosen.folds}: a split needs at least 2 folds")
     name = policies.choose(prepared, config) if chosen.policy == "auto" else chosen.policy
@@ -97,9 +86,7 @@ def split(prepared: Prepared, config: DataConfig) -> Split:
 
 def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
     """What is wrong but permitted, as warnings.
-
-    Raises: DataError for what is not permitted.
-    """
+    Raises: DataError for what is not permitted."""
     warnings = []
     short = _short(found.prepared, config.window)
     if short:

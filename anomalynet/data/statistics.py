@@ -17,11 +17,7 @@ def statistics(windows: Float32) -> Float32:
     """Summarise windows.
 
     Quartiles are interpolated linearly; the slope is the least-squares one, per step; the deviation
-    is the population's.
-
-    Args:
-        windows: float32 (window, time, channel).
-
+    is the population's. `windows`: float32 (window, time, channel).
     Returns: float32 (window, 12 × channel); column 12·c + s is statistic `names[s]` of channel c.
     """
     count, steps, channels = windows.shape

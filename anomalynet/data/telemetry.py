@@ -12,8 +12,7 @@ split      String, nullable    optional: train | validation | test, where the so
 <channel>  Float32, nullable   one column a channel, unit in `Telemetry.channels`; null = not heard
 =========  ==================  =====================================================================
 
-The mask is made from the nulls when the frame is laid on its grid (`data/prepare.py`).
-"""
+The mask is made from the nulls when the frame is laid on its grid (`data/prepare.py`)."""
 
 from __future__ import annotations
 
@@ -31,16 +30,11 @@ MASK = "missing"  # name of the channel that `data/prepare.py` adds; no sensor m
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One sensor channel.
+    """One sensor channel."""
 
-    Attributes:
-        name: of its column.
-        unit: "1" where it has none, "" where it is unknown.
-        minimum, maximum: what the sensor can measure, ends included; None where that is unknown.
-    """
-
-    name: str
-    unit: str = ""
+    name: str  # of its column
+    unit: str = ""  # "1" where it has none, "" where it is unknown
+    # minimum, maximum: what the sensor can measure, ends included; None where that is unknown
     minimum: float | None = None
     maximum: float | None = None
 
@@ -59,30 +53,26 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """Recordings in canonical form, and what is known of them.
+    """Recordings in canonical form, and what is known of them."""
 
-    Attributes:
-        frame: lazy, with the columns of this module's table; collecting it whole is never required.
-        period: expected seconds between readings; None where readings are events without a grid.
-        groups: series → group; series of one group never stand in different parts of a split. A
-            series that is not named is its own group.
-        train_only: series that train and calibrate but are never scored (SKAB's anomaly-free run).
-        counts: what the loader found and corrected, for `data info`.
-        warnings: what a reader of any table made from this data must know.
-        parts: lazy frames whose concatenation is `frame`, such as one per radio cell: no series
-            stands in two, and the neighbours of a series stand in its part. Empty: unknown.
-        neighbours: series → the other series of its radio cell, nearest first.
-        policy: the split that `auto` stands for; None where the number of groups decides.
-    """
-
+    # lazy, with the columns of this module's table; collecting it whole is never required
     frame: pl.LazyFrame
     channels: tuple[Channel, ...]
+    # expected seconds between readings; None where readings are events without a grid
     period: float | None
+    # series → group; series of one group never stand in different parts of a split. A series that
+    # is not named is its own group.
     groups: Mapping[str, str] = field(default_factory=dict)
+    # series that train and calibrate but are never scored (SKAB's anomaly-free run)
     train_only: frozenset[str] = frozenset()
     incidents: Mapping[int, Incident] = field(default_factory=dict)
+    # what the loader found and corrected, for `data info`
     counts: Mapping[str, int] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # what a reader of any table made from this data must know
+    # lazy frames whose concatenation is `frame`, such as one per radio cell: no series stands in
+    # two, and the neighbours of a series stand in its part. Empty: unknown.
     parts: tuple[pl.LazyFrame, ...] = ()
+    # series → the other series of its radio cell, nearest first
     neighbours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # the split that `auto` stands for; None where the number of groups decides
     policy: SplitPolicy | None = None

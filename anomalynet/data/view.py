@@ -25,13 +25,9 @@ def relabel(
     `attack`: 1 in an incident whose cause is attack, 0 in one of another cause; where the cause is
     unknown, the source's label stands. `any`: 1 in every incident and where the source says so.
     `fault`, `environment`: 1 in an incident of that cause, 0 in one of another; what the source
-    calls an attack without a cause is unlabelled, for it may be of any.
-
-    Args:
-        name: of the data, for the message.
-
-    Raises DataError: no incident has the cause.
-    """
+    calls an attack without a cause is unlabelled, for it may be of any. `name`: of the data, for
+    the message.
+    Raises DataError: no incident has the cause."""
     causes = {
         number: one.cause.lower()
         for number, one in telemetry.incidents.items()
@@ -74,20 +70,15 @@ def widen(
         neighbours: how many the view `neighbours` adds.
         sensors: the channels to add; what is known of a link is no sensor.
         name: of the data, for the message.
-
     Returns: telemetry whose parts are joined one at a time, when they are asked for: memory holds
     one part, a radio cell.
-
-    Raises DataError: it is not known which series are neighbours, or no series has so many.
-    """
+    Raises DataError: it is not known which series are neighbours, or no series has so many."""
     if view == "node":
         return telemetry
     most = max(map(len, telemetry.neighbours.values()), default=0)
     if most == 0:
-        raise DataError(
-            f"data.view={view}: it is not known which series of {name} are neighbours",
-            "use data.view=node",
-        )
+        what = f"data.view={view}: it is not known which series of {name} are neighbours"
+        raise DataError(what, "use data.view=node")
     if view == "neighbours" and neighbours > most:
         raise DataError(
             f"data.neighbours={neighbours}: no node of {name} has more than {most} others in its "

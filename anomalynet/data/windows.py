@@ -30,8 +30,7 @@ class Windows:
         window: steps a window.
         stride: steps between the starts of windows of one range.
         label_step: which step carries the label: `last`, `any` attack step, or the `majority` of
-        the labelled ones.
-    """
+        the labelled ones."""
 
     def __init__(
         self,
@@ -117,8 +116,7 @@ class Windows:
         """Mean and population deviation of every channel over the rows of these windows, each row
         once: float32 (channel,).
 
-        The deviation of a constant channel is 1, which leaves it at 0 once centred.
-        """
+        The deviation of a constant channel is 1, which leaves it at 0 once centred."""
         rows = self.ranges.merged()
         channels = self.shape.channels
         count, mean, squares = 0, np.zeros(channels), np.zeros(channels)

@@ -30,15 +30,10 @@ class Sensor:
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Reference:
     """Distributions that drift is measured against: 101 quantiles (0 %, 1 % … 100 %) each; empty
-    where there are none.
+    where there are none."""
 
-    Attributes:
-        scores: of the validation part.
-        channels: sensor or mask → quantiles of its calibrated readings over the training windows'
-        steps.
-    """
-
-    scores: tuple[float, ...] = ()
+    scores: tuple[float, ...] = ()  # of the validation part
+    # sensor or mask → quantiles of its calibrated readings over the training windows' steps
     channels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
@@ -63,21 +58,7 @@ class Contract:
 
     Outputs of all: `score` (batch,); where the network has them `error` (batch, channels), squared
     error of the reconstruction in squared deviations, and `attention` (batch, parts): parts are
-    steps after pooling, of `states` for the form `step`, or features.
-
-    Attributes:
-        licence: of the exported file, an SPDX name.
-        period: expected seconds between readings; None where readings are events without a grid.
-        max_gap: longest silence, in steps, that becomes steps without a reading.
-        breaks: whether a longer silence ends the segment; else every expected step is scored,
-        however long the silence. hold: steps that a missing sensor keeps its last value; then it
-        reads its zero. calibration_rows: first readings of a device that calibrate it; 0 = none.
-        clip: bound on readings divided by their own deviation (`calibration` deviation); None where
-        there is none. attention_axis: what the parts of `attention` are; None where there is none.
-        carried: form `step`: name → shape of one device's state tensor, zeros at the start of a
-        segment. width: form `step`: width of one of the last `window` states. metrics:
-        `validation/…` and `test/…` of the run. variant: `float32`, `float16` or `int8`.
-    """
+    steps after pooling, of `states` for the form `step`, or features."""
 
     run: str
     experiment: str
@@ -87,17 +68,22 @@ class Contract:
     code: str
     seed: int
     split: str
-    licence: str
+    licence: str  # of the exported file, an SPDX name
     form: Literal["window", "step", "statistics"]
     sensors: tuple[Sensor, ...]
     mask: bool
     window: int
+    # expected seconds between readings; None where readings are events without a grid
     period: float | None
-    max_gap: int
+    max_gap: int  # longest silence, in steps, that becomes steps without a reading
+    # whether a longer silence ends the segment; else every expected step is scored, however long
+    # the silence
     breaks: bool
-    hold: int
-    calibration_rows: int
+    hold: int  # steps that a missing sensor keeps its last value; then it reads its zero
+    calibration_rows: int  # first readings of a device that calibrate it; 0 = none
     calibration: Literal["offset", "deviation"]
+    # bound on readings divided by their own deviation (`calibration` deviation); None where there
+    # is none
     clip: float | None
     range_check: bool
     outliers: Literal["keep", "hampel"]
@@ -107,9 +93,12 @@ class Contract:
     threshold_rule: str
     probability: bool
     outputs: tuple[str, ...]
+    # what the parts of `attention` are; None where there is none
     attention_axis: Literal["time", "channel"] | None = None
+    # form `step`: name → shape of one device's state tensor, zeros at the start of a segment
     carried: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    width: int = 0
+    width: int = 0  # form `step`: width of one of the last `window` states
+    # `validation/…` and `test/…` of the run
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     reference: Reference = field(default_factory=Reference)
@@ -128,18 +117,12 @@ class Contract:
 
 
 def read(metadata: Mapping[str, str], where: str) -> Contract:
-    """The contract in an ONNX file's metadata.
-
-    Args:
-        metadata: the file's custom metadata.
-        where: the file, for messages.
-    Raises UsageError: the file has no contract, or one that this version cannot read.
-    """
+    """The contract in an ONNX file's metadata. `metadata`: the file's custom metadata; `where`: the
+    file, for messages.
+    Raises UsageError: the file has no contract, or one that this version cannot read."""
     if KEY not in metadata:
-        raise UsageError(
-            f"{where}: not a model that `anomalynet export` wrote",
-            "anomalynet export RUN --out model.onnx",
-        )
+        what = f"{where}: not a model that `anomalynet export` wrote"
+        raise UsageError(what, "anomalynet export RUN --out model.onnx")
     try:
         raw = json.loads(metadata[KEY])
         if raw["format"] != FORMAT:

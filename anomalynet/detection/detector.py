@@ -12,8 +12,7 @@
 
 A reading after a silence comes back with the steps that the silence was, scored like all others.
 `tick` tells the detector that time goes on although nothing comes. For many devices use
-`engine.Engine`: it scores them together.
-"""
+`engine.Engine`: it scores them together."""
 
 from __future__ import annotations
 
@@ -35,17 +34,11 @@ NAME = "device"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the device.
+    """One step of the device."""
 
-    Attributes:
-        time: UTC.
-        observed: False where a reading was expected and none came.
-        score: None while the device is being calibrated or its window is not full.
-    """
-
-    time: datetime
-    observed: bool
-    score: float | None
+    time: datetime  # UTC
+    observed: bool  # False where a reading was expected and none came
+    score: float | None  # None while the device is being calibrated or its window is not full
 
 
 class Detector:
@@ -55,17 +48,12 @@ class Detector:
         model: the file that `anomalynet export` wrote.
         rule: when scores become an alarm; the default raises one at each step at or above the
         model's threshold.
-
-    Attributes:
-        events: alarms that the last call raised or cleared.
-        engine: what does the work; its `counts` tell which readings were refused, `snapshot` and
-        `restore` keep its state.
-    Raises: UsageError if the file cannot be used.
-    """
+    Raises: UsageError if the file cannot be used."""
 
     def __init__(self, model: Path, rule: AlarmRule | None = None) -> None:
+        # its `counts` tell which readings were refused, `snapshot` and `restore` keep its state
         self.engine = Engine(Model(model), rule or AlarmRule(), max_devices=1)
-        self.events: list[Event] = []
+        self.events: list[Event] = []  # alarms that the last call raised or cleared
         self._sensors = tuple(sensor.name for sensor in self.engine.contract.sensors)
 
     def push(
@@ -79,8 +67,7 @@ class Detector:
             values: by sensor, those that are absent are missing; or in the order of the contract.
             None and NaN are missing.
         Raises: UsageError if a sensor is unknown, or the number of values is not that of the
-        sensors.
-        """
+        sensors."""
         if isinstance(values, Mapping):
             sensors = ", ".join(self._sensors)
             if unknown := [name for name in values if name not in self._sensors]:

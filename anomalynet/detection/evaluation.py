@@ -13,17 +13,12 @@ DAY = 86_400 * 1_000_000  # in µs
 
 @dataclass(slots=True)
 class Kind:
-    """Incidents of one kind.
+    """Incidents of one kind."""
 
-    Attributes:
-        incidents: labelled ones.
-        detected: those with an alarm that opened inside them, on a device that they are labelled
-        on. delays: of the detected ones, seconds from the first labelled step on any device to the
-        first such alarm.
-    """
-
-    incidents: int = 0
+    incidents: int = 0  # labelled ones
+    # those with an alarm that opened inside them, on a device that they are labelled on
     detected: int = 0
+    # of these, seconds from the first labelled step on any device to the first such alarm
     delays: list[float] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
@@ -65,8 +60,7 @@ class Labels:
 
     An incident's time on a device reaches from its first step labelled 1 to its last. Steps
     labelled 1 that name no incident are one incident each run of them on a device, of kind
-    "unnamed".
-    """
+    "unnamed"."""
 
     def __init__(self) -> None:
         # (device, incident) → first and last step
@@ -104,11 +98,7 @@ class Labels:
         """Compare.
 
         An alarm is false if its step is in no labelled time of its own device, whatever happens on
-        others.
-
-        Args:
-            alarms: (device, time of the step that opened it in µs).
-        """
+        others. `alarms`: (device, time of the step that opened it in µs)."""
         kinds = {kind: Kind() for kind in self._kinds.values()}
         begins: dict[str, int] = {}
         by_device: dict[str, list[tuple[int, int, str]]] = {}

@@ -31,17 +31,9 @@ def open_session(content: bytes, threads: int = 1) -> Any:
 
 
 class Model:
-    """A file that `anomalynet export` wrote.
-
-    Args:
-        threads: that one call of the network uses; they wait without spinning.
-
-    Attributes:
-        contract: what the file says of itself.
-        fingerprint: SHA-256 of the file.
-    Raises: UsageError if there is no such file, it is no exported model, or ONNX Runtime is missing
-    or refuses it.
-    """
+    """A file that `anomalynet export` wrote; one call of the network uses `threads` that wait
+    without spinning. Raises: UsageError if there is no such file, it is no exported model, or ONNX
+    Runtime is missing or refuses it."""
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
         self.path = path
@@ -64,11 +56,8 @@ class Model:
     def run(
         self, feed: Mapping[str, npt.NDArray[Any]], names: Sequence[str] | None = None
     ) -> dict[str, npt.NDArray[Any]]:
-        """Outputs by name; all without `names`.
-
-        Args:
-            feed: C-contiguous arrays by name, as the contract describes.
-        """
+        """Outputs by name; all without `names`. `feed`: C-contiguous arrays by name, as the
+        contract describes."""
         wanted = self.outputs if names is None else names
         return dict(zip(wanted, self._session.run(wanted, feed), strict=True))
 
@@ -84,7 +73,5 @@ def _check(found: contract.Contract, inputs: set[str], outputs: set[str], where:
     if found.form == "step":
         needed |= {f"{name}_next" for name in (*state, "hidden")}
     if inputs != expected or not needed <= outputs or "score" not in found.outputs:
-        raise UsageError(
-            f"{where}: its network does not have the inputs and outputs that its metadata says",
-            "export the run again",
-        )
+        what = f"{where}: its network does not have the inputs and outputs that its metadata says"
+        raise UsageError(what, "export the run again")

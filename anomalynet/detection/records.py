@@ -28,12 +28,8 @@ def since_epoch(moment: datetime) -> int:
 
 
 def microseconds(value: object) -> int | None:
-    """What a message or a table calls a time; None if it is none.
-
-    Args:
-        value: ISO 8601 text (UTC where it names no zone), or seconds since 1970 UTC as a number or
-        as text.
-    """
+    """What a message or a table calls a time; None if it is none. `value`: ISO 8601 text (UTC where
+    it names no zone), or seconds since 1970 UTC as a number or as text."""
     if isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)
@@ -55,31 +51,24 @@ LONGEST_NAME = 128  # characters of a device's name
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one device reported at one time.
-
-    Attributes:
-        time: microseconds since 1970, UTC.
-        values: one a sensor of the contract, in its order; NaN = missing. All NaN says that the
-        device is there and nothing was heard.
-    """
+    """What one device reported at one time."""
 
     device: str
-    time: int
+    time: int  # microseconds since 1970, UTC
+    # one a sensor of the contract, in its order; NaN = missing. All NaN says that the device is
+    # there and nothing was heard.
     values: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Readings that arrived together.
+    """Readings that arrived together."""
 
-    Attributes:
-        source: gateway, topic or file. Its readings come in order, and its clock tells which of its
-        devices are silent. clock: microseconds up to which this source is known to be complete;
-        None: the newest time of the readings.
-    """
-
+    # gateway, topic or file. Its readings come in order, and its clock tells which of its devices
+    # are silent.
     source: str
     readings: tuple[Reading, ...]
+    # microseconds up to which this source is known to be complete; None: the newest of the readings
     clock: int | None = None
 
 
@@ -107,30 +96,23 @@ class StepShare(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An alarm of a device, or its end.
-
-    Attributes:
-        id: 16 hex digits of a hash of run, device and the alarm's time: the same readings give the
-        same id, and both events of an
-            alarm have it.
-        time: microseconds since 1970, of the step.
-        score: of that step, rounded to 6 digits; of the last scored step where the segment ended.
-        JSON has null for what is no number. reason: of the end: `quiet`, or `silent` where the
-        device's segment ended, `lost` where the network's state was no number; empty for
-            an alarm.
-        channels: those with the largest error.
-        steps: those with most attention.
-    """
+    """An alarm of a device, or its end."""
 
     kind: Literal["alarm", "cleared"]
+    # 16 hex digits of a hash of run, device and the alarm's time: the same readings give the same
+    # id, and both events of an alarm have it
     id: str
     device: str
-    time: int
+    time: int  # microseconds since 1970, of the step
+    # of that step, rounded to 6 digits; of the last scored step where the segment ended. JSON has
+    # null for what is no number.
     score: float
     threshold: float
+    # of the end: `quiet`, or `silent` where the device's segment ended, `lost` where the network's
+    # state was no number; empty for an alarm
     reason: Reason = ""
-    channels: tuple[ChannelShare, ...] = ()
-    steps: tuple[StepShare, ...] = ()
+    channels: tuple[ChannelShare, ...] = ()  # those with the largest error
+    steps: tuple[StepShare, ...] = ()  # those with most attention
 
     def to_json(self) -> str:
         """One line of JSON; the same event gives the same bytes."""
@@ -164,25 +146,18 @@ def iso(time: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Steps in the order in which they were made; those of one device are in order of time.
+    """Steps in the order in which they were made; those of one device are in order of time."""
 
-    Attributes:
-        row: int64 (n,), number of the device; its name is `engine.names[row]`.
-        time: int64 (n,), microseconds since 1970, UTC.
-        observed: bool (n,), False where the device was silent and the grid expected a reading.
-        values: float32 (n, channels), calibrated as the network reads them; NaN while the device is
-        being calibrated. score: float64 (n,), NaN while the device is being calibrated or its
-        window is not full. error: float32 (n, channels), NaN likewise; None where the network has
-        none. attention: float32 (n, parts), likewise.
-    """
-
-    row: Array
-    time: Array
-    observed: Array
+    row: Array  # int64 (n,), number of the device; its name is `engine.names[row]`
+    time: Array  # int64 (n,), microseconds since 1970, UTC
+    observed: Array  # bool (n,), False where the device was silent and the grid expected a reading
+    # float32 (n, channels), calibrated as the network reads them; NaN while the device is being
+    # calibrated
     values: Array
-    score: Array
+    score: Array  # float64 (n,), NaN while the device is being calibrated or its window is not full
+    # float32 (n, channels), NaN likewise; None where the network has none
     error: Array | None = None
-    attention: Array | None = None
+    attention: Array | None = None  # float32 (n, parts), likewise
 
     def __len__(self) -> int:
         return len(self.row)

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 Integers = npt.NDArray[np.integer]
+Booleans = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 SECONDS_A_DAY = 86400.0
 
 
@@ -41,36 +43,43 @@ def event_metrics(
         score is at or above it. incidents: (n,) number of the event, whatever its label, -1 none.
         Series that share a number saw the same event. series: (n,) number of the series. times:
         (n,) microseconds. step_seconds: seconds a step stands for.
-
-    Source: not in the paper.
-    """
+    Source: not in the paper."""
     alarmed = scores >= threshold  # NaN is never
-    recall, delay = _incidents(np.where(labels == 1, incidents, -1), times, alarmed)
+    delays = detection_delays(labels, alarmed, incidents, times)
+    known = delays[np.isfinite(delays)]
     days = int((~np.isnan(scores)).sum()) * step_seconds / SECONDS_A_DAY
     return {
-        "event_recall": recall,
-        "detection_delay": delay,
+        "event_recall": float(np.isfinite(delays).mean()) if len(delays) else nan,
+        "detection_delay": float(np.median(known)) if len(known) else nan,
         "false_alarms_per_day": _false_alarms(alarmed, labels, series) / days if days > 0 else nan,
     }
 
 
-def _incidents(
-    incidents: Integers, times: npt.NDArray[np.int64], alarmed: npt.NDArray[np.bool_]
-) -> tuple[float, float]:
-    part = incidents >= 0
+def detection_delays(
+    labels: Integers, alarms: Booleans, incidents: Integers, times: npt.NDArray[np.int64]
+) -> Floats:
+    """Seconds from each incident's first step labelled 1, in any series, to its first alarmed one:
+    (incidents,) by their number, inf where it is not detected. Arguments as of `event_metrics`."""
+    part = (labels == 1) & (incidents >= 0)
     numbers, of = np.unique(incidents[part], return_inverse=True)
-    if len(numbers) == 0:
-        return nan, nan
     never = np.iinfo(np.int64).max
     start, alarm = np.full(len(numbers), never), np.full(len(numbers), never)
     np.minimum.at(start, of, times[part])
-    np.minimum.at(alarm, of[alarmed[part]], times[part & alarmed])
-    detected = alarm < never
-    delays = (alarm[detected] - start[detected]) / 1e6
-    return float(detected.mean()), float(np.median(delays)) if len(delays) else nan
+    np.minimum.at(alarm, of[alarms[part]], times[part & alarms])
+    return np.where(alarm < never, (alarm - start) / 1e6, np.inf)
 
 
-def _false_alarms(alarmed: npt.NDArray[np.bool_], labels: Integers, series: Integers) -> int:
+def alarms_at(values: Floats, level: Floats, series: Integers) -> npt.NDArray[np.int64]:
+    """How many alarms, runs of steps of one series, each threshold raises: a step begins one at
+    every threshold above the step before it and up to its own."""
+    before = np.append(-np.inf, level[:-1])
+    before[1:][series[1:] != series[:-1]] = -np.inf
+    rises = level > before
+    own, last = (np.searchsorted(np.sort(one[rises]), values) for one in (level, before))
+    return last - own
+
+
+def _false_alarms(alarmed: Booleans, labels: Integers, series: Integers) -> int:
     false = alarmed & (labels != 1)
     goes_on = false[1:] & false[:-1] & (series[1:] == series[:-1])
     return int(false.sum() - goes_on.sum())

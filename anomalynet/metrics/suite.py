@@ -11,19 +11,13 @@ PAPER_PREVALENCE = 0.7137
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One number that judges a part of the data.
+    """One number that judges a part of the data."""
 
-    Attributes:
-        name: key in result files, without the part: `test/auroc` is `auroc` of the test part.
-        title: for tables and figures.
-        direction: what is better; None for a number that describes the data and is neither.
-        unit: "" a share between 0 and 1 (MCC from -1), "count", "s", "1/day".
-    """
-
-    name: str
-    title: str
+    name: str  # key in result files, without the part: `test/auroc` is `auroc` of the test part
+    title: str  # for tables and figures
+    # what is better; None for a number that describes the data and is neither
     direction: Literal["max", "min"] | None
-    unit: str = ""
+    unit: str = ""  # "" a share between 0 and 1 (MCC from -1), "count", "s", "1/day"
 
 
 METRICS: dict[str, Metric] = {

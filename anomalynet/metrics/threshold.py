@@ -2,8 +2,7 @@
 NumPy only.
 
 Every rule looks at every threshold there is: between two neighbouring scores all thresholds decide
-alike. Steps without a score (NaN) take no part.
-"""
+alike. Steps without a score (NaN) take no part."""
 
 from __future__ import annotations
 
@@ -15,10 +14,10 @@ import numpy.typing as npt
 
 from anomalynet.config.schema import EvaluationConfig
 from anomalynet.errors import DataError
+from anomalynet.metrics.events import SECONDS_A_DAY, alarms_at
 
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.floating]
-SECONDS_A_DAY = 86400.0
 
 
 def choose_threshold(
@@ -35,8 +34,7 @@ def choose_threshold(
         scores: (n,) NaN where a step was missed.
         series: (n,) number of the series; the steps of one stand together, in the order of time.
         period: seconds a step stands for.
-    Raises DataError: no step has what the rule needs.
-    """
+    Raises DataError: no step has what the rule needs."""
     if config.threshold == "fixed":
         return config.fixed_threshold
     if config.threshold == "alarm_budget":
@@ -49,8 +47,7 @@ def best_f1(labels: Labels, scores: Scores) -> float:
 
     Of equally good scores the smallest, then the middle between it and the next smaller score: the
     same decisions here, and the widest margin elsewhere. Without any attack no alarm is right: just
-    above the largest score.
-    """
+    above the largest score."""
     return _best(labels, scores, lambda tp, fp, attacks, _: 2 * tp / (tp + fp + attacks))
 
 
@@ -99,8 +96,7 @@ def alarm_budget(
     An alarm is a contiguous run of steps at or above the threshold within a series; steps labelled
     as attack and steps without a score end a run and are none. A day is 86,400 s of steps with a
     score. The number of alarms does not fall steadily as a threshold rises, because runs break
-    apart: hence from which on. Where even the largest score is too much, just above it.
-    """
+    apart: hence from which on. Where even the largest score is too much, just above it."""
     if not period > 0:
         what = "an alarm budget counts alarms a day, and how long a step lasts is not known"
         raise DataError(what, "give the data set a period")
@@ -112,12 +108,8 @@ def alarm_budget(
             "count on"
         )
     level = np.where(admitted, scores, -np.inf).astype(np.float64)
-    before = np.concatenate([[-np.inf], level[:-1]])
-    before[1:][series[1:] != series[:-1]] = -np.inf
     values = np.unique(level[admitted])
-    # A step starts an alarm at every threshold above the step before it and up to its own.
-    rises = level > before
-    alarms = _at_least(level[rises], values) - _at_least(before[rises], values)
+    alarms = alarms_at(values, level, series)
     budget = alarms_per_day * int(scored.sum()) * period / SECONDS_A_DAY
     over = np.flatnonzero(alarms > budget)
     if len(over) == 0:
@@ -125,9 +117,3 @@ def alarm_budget(
     if over[-1] == len(values) - 1:
         return float(np.nextafter(values[-1], np.inf))
     return float(values[over[-1] + 1])
-
-
-def _at_least(
-    scores: npt.NDArray[np.float64], thresholds: npt.NDArray[np.float64]
-) -> npt.NDArray[np.int64]:
-    return len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left")

@@ -8,13 +8,7 @@ from threading import Condition
 from types import TracebackType
 from typing import Any, Self
 
-from anomalynet.detection.stream.mqtt import (
-    VARIABLES,
-    connection_error,
-    final,
-    make_client,
-    one_topic,
-)
+from anomalynet.detection.stream import mqtt
 from anomalynet.errors import UsageError
 
 MOST = 1000  # messages that wait for their acknowledgement before `send` waits too
@@ -22,16 +16,13 @@ MOST = 1000  # messages that wait for their acknowledgement before `send` waits 
 
 class Publisher:
     """Publishes with QoS 1 inside a `with`; leaving it waits until everything was acknowledged.
-
-    Args:
-        url: `mqtt[s]://host[:port]/topic`.
+    `url`: `mqtt[s]://host[:port]/topic`.
     Raises UsageError: not such an address, or the broker refuses this client for good (from any
-    method).
-    """
+    method)."""
 
     def __init__(self, url: str) -> None:
-        self._where = one_topic(url)
-        self._client = make_client(self._where, "")
+        self._where = mqtt.one_topic(url)
+        self._client = mqtt.make_client(self._where, "")
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
@@ -52,8 +43,7 @@ class Publisher:
         until all of them arrived.
 
         paho sends those again when the connection is back, and a new message at that moment would
-        overtake them.
-        """
+        overtake them."""
         self._wait(lambda: self._connected and self._waiting < (1 if self._again else MOST))
         with self._change:
             self._waiting, self._again = self._waiting + 1, not self._connected
@@ -78,7 +68,7 @@ class Publisher:
             while not self._failure and not until():
                 self._change.wait(1.0)
         if self._failure:
-            raise UsageError(f"MQTT broker {self._where}: {self._failure}", f"set {VARIABLES}")
+            raise UsageError(f"MQTT broker {self._where}: {self._failure}", f"set {mqtt.VARIABLES}")
 
     def _notify(self, **state: Any) -> None:
         with self._change:
@@ -91,14 +81,14 @@ class Publisher:
     ) -> None:
         if not reason.is_failure:
             self._notify(_connected=True)
-        elif why := final(reason):
+        elif why := mqtt.final(reason):
             self._notify(_failure=why)
         else:
             _tell(f"MQTT broker {self._where}: {reason}; trying again")
 
     def _on_connect_fail(self, client: Any, userdata: Any) -> None:
-        error = connection_error()
-        if why := final(error):
+        error = mqtt.connection_error()
+        if why := mqtt.final(error):
             self._notify(_failure=why)
         else:
             _tell(f"MQTT broker {self._where}: {error}; trying again")

@@ -31,8 +31,7 @@ def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFr
     Args:
         telemetry: its order of rows is kept.
         series: those to take; all without it.
-    Raises DataError: one of them is not there, or a channel has the name of another column.
-    """
+    Raises DataError: one of them is not there, or a channel has the name of another column."""
     names = [channel.name for channel in telemetry.channels]
     for name in {"device", "gateway"} & set(names):
         what = f"a channel is called {name!r}, which is another column of a detector's table"
@@ -74,11 +73,8 @@ def _names(frame: pl.LazyFrame) -> list[str]:
 
 def ordered(frame: pl.LazyFrame, keys: Sequence[str], scratch: Path) -> pl.LazyFrame:
     """The rows sorted by keys, the first of which is an integer or a time, made piece by piece when
-    it is read.
-
-    Args:
-        scratch: a folder that receives a copy of the rows and must stay until the result was read.
-    """
+    it is read. `scratch`: a folder that receives a copy of the rows and must stay until the result
+    was read."""
     copy = scratch / "rows.parquet"
     frame.sink_parquet(copy, row_group_size=1 << 16)
     rows = pl.scan_parquet(copy)
@@ -118,13 +114,9 @@ def write_rows(
     frame: pl.LazyFrame, path: Path, order: Literal["device", "time"], scratch: Path
 ) -> None:
     """Write a detector's table as `.csv` (missing = empty), `.jsonl` (missing = null) or
-    `.parquet`, atomically.
-
-    Args:
-        frame: of `detector_rows`, sorted by device.
-        scratch: a folder for a copy while rows are put in the order of time.
-    Raises UsageError: the file has another ending, or its folder cannot be written.
-    """
+    `.parquet`, atomically. `frame`: of `detector_rows`, sorted by device; `scratch`: a folder for a
+    copy while rows are put in the order of time.
+    Raises UsageError: the file has another ending, or its folder cannot be written."""
     if path.suffix not in SUFFIXES:
         what = f"{path}: a table is written as {', '.join(SUFFIXES)}"
         raise UsageError(what, f"--out {path.stem or 'rows'}.csv")
@@ -147,16 +139,13 @@ def write_rows(
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One message of a gateway.
+    """One message of a gateway."""
 
-    Attributes:
-        time: µs since 1970 UTC, the newest of its rows; where nothing was heard there are rows too,
-        and the gateway's clock goes on. gateway: who sends it. readings: (device, time in µs,
-        channel → value of what was heard).
-    """
-
+    # µs since 1970 UTC, the newest of its rows; where nothing was heard there are rows too, and the
+    # gateway's clock goes on
     time: int
-    gateway: str
+    gateway: str  # who sends it
+    # (device, time in µs, channel → value of what was heard)
     readings: tuple[tuple[str, int, Mapping[str, float]], ...]
 
 
@@ -188,8 +177,7 @@ def messages(
         period: seconds.
         cells: device → gateway; the others belong to `default`.
         scratch: see `rows.ordered`.
-        first, last: µs since 1970 UTC, ends included.
-    """
+        first, last: µs since 1970 UTC, ends included."""
     time = pl.col("time").to_physical()
     if first is not None:
         rows = rows.filter(time >= first)

@@ -15,8 +15,7 @@ from anomalynet.runs.sweeps import SweepRecord, read_sweeps
 __all__ = ["FINDINGS", "AblationReport", "ablation_reports", "ablations_section"]
 
 TITLE = "Ablations"
-PAPER = "paper_models"
-"""The sweep of this very report."""
+PAPER = "paper_models"  # the sweep of this very report
 
 NOTE = (
     "Sweeps on the same data that were started beside these runs, each with a question of its "
@@ -41,8 +40,7 @@ def ablation_reports(runs: Path, out: Path, data: str) -> tuple[AblationReport, 
     """The ablations on a data set that have a finished run, by name.
 
     A report is looked for beside `out` first, then where the sweep has put it; only one beside
-    `out` gets a link.
-    """
+    `out` gets a link."""
     found = []
     for record in read_sweeps(runs):
         if record.trials is not None or record.sweep == PAPER or data not in _data(record, runs):
@@ -63,9 +61,7 @@ def _data(record: SweepRecord, runs: Path) -> set[str]:
 
 def ablations_section(reports: Sequence[AblationReport]) -> Section:
     """A heading an ablation; nothing where none was started.
-
-    Raises: RunError: the findings of a report are damaged.
-    """
+    Raises: RunError: the findings of a report are damaged."""
     if not reports:
         return Section()
     return Section([f"## {TITLE}", NOTE, *(part for one in reports for part in _ablation(one))])

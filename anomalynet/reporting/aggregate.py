@@ -3,8 +3,7 @@ are averaged.
 
 Pooling asks each labelled step once, with the threshold of its own fold. Scores of different folds
 need not share a scale (reconstruction errors, isolation forest), so ranking metrics are also given
-as the mean of per-fold values.
-"""
+as the mean of per-fold values."""
 
 from __future__ import annotations
 
@@ -79,9 +78,7 @@ class Scored:
 
 def read_test_scores(record: RunRecord) -> Scored:
     """Read what a run says of its test part; missed and unlabelled steps are not in it.
-
-    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column.
-    """
+    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column."""
     steps = read_scored_steps(record)
     return Scored(*(steps[name].to_numpy() for name in ("label", "score", "threshold")))
 
@@ -123,9 +120,7 @@ def repetition_metrics(repetition: Repetition) -> dict[str, float]:
 
 def aggregate(arms: Sequence[Arm]) -> tuple[ArmMetrics, ...]:
     """Compute the metrics of every arm, one repetition's scores in memory at a time.
-
-    Raises: RunError: a run's scores cannot be read.
-    """
+    Raises: RunError: a run's scores cannot be read."""
     return tuple(
         ArmMetrics(arm, {one.key: repetition_metrics(one) for one in arm.counted}) for arm in arms
     )

@@ -14,20 +14,18 @@ from anomalynet.errors import UsageError
 from anomalynet.reporting import paper
 from anomalynet.runs.collect import RunRecord
 
+# (experiment, seed, fold, world); the world is None where the data has one only
 ExpectedRun = tuple[str, int, int, int | None]
-"""(experiment, seed, fold, world); the world is None where the data has one only"""
 
-RepetitionKey = tuple[int, int, int | None]
-"""(seed, assignment, world)"""
+RepetitionKey = tuple[int, int, int | None]  # (seed, assignment, world)
 
+# What a sweep wants to have run, so that a report can say what is not there yet
 ExpectedRuns = Collection[ExpectedRun]
-"""What a sweep wants to have run, so that a report can say what is not there yet."""
 
-Variant = tuple[tuple[str, str], ...]
-"""Sorted (key, value) pairs that tell one arm from another."""
+Variant = tuple[tuple[str, str], ...]  # sorted (key, value) pairs that tell one arm from another
 
+# Keys that differ between the runs of one arm
 REPEATED = ("seed", "data.split.fold", "data.split.assignment", "data.world", *NON_SEMANTIC)
-"""Keys that differ between the runs of one arm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +34,9 @@ class Repetition:
 
     seed: int
     assignment: int
-    world: int | None
-    """Seed of the simulated world; None for data of which there is one."""
+    world: int | None  # seed of the simulated world; None for data of which there is one
     records: tuple[RunRecord, ...]
-    missing: tuple[int, ...]
-    """Folds that have not been run."""
+    missing: tuple[int, ...]  # folds that have not been run
 
     @property
     def key(self) -> RepetitionKey:
@@ -58,15 +54,13 @@ class Repetition:
 class Arm:
     """What one row of a table is made from."""
 
-    name: str
-    """Unique in a report: the experiment, and what tells it from others of the same name."""
+    name: str  # unique in a report: the experiment, and what tells it from others of the same name
     experiment: str
     difference: str
     repetitions: tuple[Repetition, ...]
+    # Ids of runs left out because another run has their seed, assignment and fold
     duplicates: tuple[str, ...] = field(default=())
-    """Ids of runs left out because another run has their seed, assignment and fold."""
-    heading: str = ""
-    """How tables and figures name it where that is not by its experiment."""
+    heading: str = ""  # how tables and figures name it where that is not by its experiment
 
     @property
     def title(self) -> str:
@@ -152,8 +146,7 @@ def _of_same_data(variants: Mapping[Variant, list[RunRecord]]) -> dict[Variant, 
     content only.
 
     Which content of one world belongs with which of another cannot be told, so that there every
-    content is a variant.
-    """
+    content is a variant."""
     found: dict[Variant, list[RunRecord]] = {}
     for variant, records in variants.items():
         contents = defaultdict(list)
@@ -219,15 +212,11 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
     epochs, another split or data that has changed are never averaged; worlds of one scenario are
     repetitions of one arm. Of two runs of one place the one made by the commoner code counts, then
     the lower id, so the order of `records` does not matter.
-
-    Raises: UsageError: the runs are of several data sets.
-    """
+    Raises: UsageError: the runs are of several data sets."""
     data = sorted({record.result.data for record in records})
     if len(data) > 1:
-        raise UsageError(
-            f"a report is of one data set, these runs are of {', '.join(data)}",
-            "anomalynet report --data NAME",
-        )
+        what = f"a report is of one data set, these runs are of {', '.join(data)}"
+        raise UsageError(what, "anomalynet report --data NAME")
     wanted = expected or ()
     names = {*paper.TITLES, *(name for name, *_ in wanted)}
     variants: dict[str, dict[Variant, list[RunRecord]]] = defaultdict(lambda: defaultdict(list))

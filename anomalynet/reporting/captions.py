@@ -74,8 +74,7 @@ def prevalence_text(metrics: ArmMetrics) -> str:
     return f"{shares[0]} to {shares[-1]} % attack in {len(worlds)} worlds"
 
 
-SEVERAL = 3
-"""Most endings that one warning is shown with."""
+SEVERAL = 3  # most endings that one warning is shown with
 
 
 def warnings(arms: Iterable[Arm]) -> tuple[str, ...]:
@@ -99,8 +98,8 @@ def warnings(arms: Iterable[Arm]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+# A whole number that stands alone: no part of a name, of a decimal number or of 1,234
 _NUMBER = re.compile(r"(?<![\w.,])\d+(?!\w|[.,]\d)")
-"""A whole number that stands alone: no part of a name, of a decimal number or of 1,234."""
 
 
 def _in_one(texts: Iterable[str]) -> str:

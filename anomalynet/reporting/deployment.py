@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
 
-PANELS = 6
-"""Most cells on one map."""
-NAMED = 60
-"""Most nodes whose names stand under the axis."""
+PANELS = 6  # most cells on one map
+NAMED = 60  # most nodes whose names stand under the axis
 
 
 def draw_world(world: World) -> dict[str, bytes]:
@@ -29,8 +27,7 @@ def draw_world(world: World) -> dict[str, bytes]:
     bytes.
 
     The day of signals is left out where the world was made without telemetry, the incidents where
-    there are none.
-    """
+    there are none."""
     pictures = {"node_map": draw_map, "delivery": draw_delivery}
     if world.telemetry is not None:
         pictures["signals"] = draw_day

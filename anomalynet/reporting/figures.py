@@ -38,15 +38,16 @@ METADATA: dict[str, dict[Any, Any]] = {
 }
 """Each kind of file that a figure is written as, and what is left out of it."""
 
+# Okabe–Ito colours, told apart without colour by hatch, lightness and place
 SERIES = (
     ("paper, printed", "#D9D9D9", "////"),
     ("paper, repaired", "#0072B2", ""),
     ("ours, mean ± spread", "#E69F00", ""),
 )
-"""Okabe–Ito colours, told apart without colour by hatch, lightness and place."""
 
 BAR = 0.27
 
+# File name → table, metric of each panel → its title
 BARS = {
     f"figure_{name}": (
         f"table_{name}",
@@ -64,7 +65,6 @@ BARS = {
         },
     )
 }
-"""File name → table, metric of each panel → its title."""
 
 TITLES = {
     "figure_2_precision": "Figure 2. Precision",
@@ -104,8 +104,7 @@ def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
 
 
-CHARACTERS_AN_INCH = 17.5
-"""Of a foot that fit into an inch of a figure's width."""
+CHARACTERS_AN_INCH = 17.5  # of a foot that fit into an inch of a figure's width
 
 
 def foot(figure: Figure, facts: str, note: str = "") -> None:
@@ -183,8 +182,7 @@ def style() -> Iterator[None]:
         yield
 
 
-DIGITS = 6
-"""Decimals of a place, a fraction of the figure."""
+DIGITS = 6  # decimals of a place, a fraction of the figure
 
 
 def _settle(figure: Figure) -> None:
@@ -192,8 +190,7 @@ def _settle(figure: Figure) -> None:
 
     The solver of constrained layouts orders its variables by their addresses in memory, so that the
     last digits of its result differ from process to process, and matplotlib's SVG names clips by
-    all digits of their borders.
-    """
+    all digits of their borders."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:

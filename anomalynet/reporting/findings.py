@@ -10,9 +10,8 @@ from anomalynet.reporting.aggregate import ArmMetrics, difference, summarise
 from anomalynet.reporting.captions import split_text, summary_text
 from anomalynet.reporting.measures import MEASURES
 
+# A decision that favours attack, one that favours no class, and a ranking that needs no threshold
 JUDGED = ("f1_attack", "balanced_accuracy", "average_precision_fold_mean")
-"""A decision that favours attack, one that favours no class, and a ranking that needs no
-threshold."""
 
 
 def _comparable(models: Sequence[ArmMetrics], subject: ArmMetrics | None) -> list[ArmMetrics]:

@@ -25,15 +25,11 @@ GROUPINGS = {"by_type": ("type", "cause"), "by_cause": ("cause",), "by_severity"
 @dataclass(frozen=True, slots=True)
 class Group:
     """A row of a table: the labelled steps of one kind of incident; those of label 1 and 0 are
-    never in one row.
+    never in one row."""
 
-    Attributes:
-        positive: whether the steps are labelled 1, so that an alarm is right there.
-        type, cause, severity: "" where the table does not tell apart by it; `NONE` outside
-        incidents, `UNKNOWN` where nobody says.
-    """
-
-    positive: bool
+    positive: bool  # whether the steps are labelled 1, so that an alarm is right there
+    # type, cause, severity: "" where the table does not tell apart by it; `NONE` outside incidents,
+    # `UNKNOWN` where nobody says
     type: str = ""
     cause: str = ""
     severity: str = ""
@@ -48,32 +44,22 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One arm's numbers of a group over its counted repetitions.
+    """One arm's numbers of a group over its counted repetitions."""
 
-    Attributes:
-        incidents: distinct ones, over all worlds.
-        steps: labelled, over folds and repetitions.
-        missed: those of them without a score.
-        detected: share of the incidents with an alarmed step, over repetitions; undefined where
-        alarms are not right. alarmed: share of the scored steps that are alarmed, over repetitions.
-    """
-
-    incidents: int
-    steps: int
-    missed: int
+    incidents: int  # distinct ones, over all worlds
+    steps: int  # labelled, over folds and repetitions
+    missed: int  # those of them without a score
+    # share of incidents with an alarmed step, over repetitions; undefined where none is right
     detected: Summary
-    alarmed: Summary
+    alarmed: Summary  # share of the scored steps that are alarmed, over repetitions
 
 
 def count_steps(record: RunRecord) -> pl.DataFrame:
     """The labelled test steps of a run by incident and label.
-
     Returns:
         incident (Int64, null outside), positive (Boolean), type, cause, severity (String), steps,
         scored, alarmed (Int64).
-
-    Raises: RunError: `scores.parquet` or `incidents.json` cannot be read.
-    """
+    Raises: RunError: `scores.parquet` or `incidents.json` cannot be read."""
     positive = (pl.col("label") == 1).alias("positive")
     found = (
         read_test_steps(record)
@@ -130,13 +116,10 @@ class IncidentTable:
 
 def incident_tables(arms: Sequence[Arm]) -> tuple[IncidentTable, ...]:
     """Count the steps of every arm that has runs, one run's scores at a time.
-
     Returns:
         a table for each of `GROUPINGS` that says something: none where no type of incident is
         known; where nobody states a cause or a severity, that table is left out.
-
-    Raises: RunError: a run's files cannot be read.
-    """
+    Raises: RunError: a run's files cannot be read."""
     run = tuple(arm for arm in arms if arm.records)
     counted: list[_Steps] = [
         (arm.name, one.world, pl.concat([count_steps(record) for record in one.records]))

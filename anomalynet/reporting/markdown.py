@@ -9,8 +9,7 @@ from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.tables import Row, Table
 
-REPAIRED_BY_MORE_THAN = 0.011
-"""Percent points: less is rounding, such as 98.4 for 98.41."""
+REPAIRED_BY_MORE_THAN = 0.011  # percent points: less is rounding, such as 98.4 for 98.41
 
 
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]], align: str = "") -> str:

@@ -12,12 +12,12 @@ import yaml
 
 from anomalynet.reporting.statistics import Confusion, decision_metrics, ratio
 
+# Experiments with a row in the paper's tables, in its order, and how it writes them
 TITLES = {"cnn": "CNN", "lstm": "LSTM", "cnn_lstm": "CNN-LSTM", "hybrid": "Hybrid"}
-"""Experiments with a row in the paper's tables, in its order, and how it writes them."""
 
+# Our names of the paper's accuracies per class → its own names. They get their own because they are
+# not accuracies.
 EQ13 = {"eq13_accuracy_normal": "accuracy_normal", "eq13_accuracy_attack": "accuracy_attack"}
-"""Our names of the paper's accuracies per class → its own names. They get their own because they
-are not accuracies."""
 
 COUNTS = {
     "true_negatives": "tn",
@@ -31,12 +31,11 @@ COUNTS = {
 class Paper:
     """The numbers of the paper; shares in percent, counts per 10 000 windows."""
 
-    training: dict[str, str | float | int]
-    """Table 1."""
+    training: dict[str, str | float | int]  # Table 1
     printed_cells: dict[str, dict[str, float]]
     repaired_cells: dict[str, dict[str, float]]
+    # The hybrid's accuracy as three places of the paper give it
     headline_accuracy: dict[str, float]
-    """The hybrid's accuracy as three places of the paper give it."""
 
     def printed(self, model: str, metric: str) -> float | None:
         """What the paper prints for a metric of this report, None where it prints nothing."""
@@ -82,9 +81,7 @@ def eq13(precision_normal: float, precision_attack: float) -> dict[str, float]:
     TP := precision of normal, FP := what attack's precision lacks to 100, and the same with the
     classes exchanged. The result says nothing of accuracy and is shown beside the printed numbers
     only.
-
-    Source: §4, eq. 13, Table 5.
-    """
+    Source: §4, eq. 13, Table 5."""
     return {
         "eq13_accuracy_normal": 100
         * ratio(precision_normal, precision_normal + 100 - precision_attack),

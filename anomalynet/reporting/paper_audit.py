@@ -31,10 +31,8 @@ class Reading:
 
     model: str
     class_: str
-    prevalence: float
-    """From the cells as printed."""
-    bounds: Interval
-    """The same within their rounding, as a fraction."""
+    prevalence: float  # from the cells as printed
+    bounds: Interval  # the same within their rounding, as a fraction
     printed: float
     implied: float
 
@@ -191,9 +189,7 @@ def _recipe() -> list[str]:
 def paper_audit_section() -> Section:
     """The findings, the prevalence that each precision implies, and the repaired matrices; the same
     bytes every time.
-
-    Source: §4, Tables 2–5, eq. 13.
-    """
+    Source: §4, Tables 2–5, eq. 13."""
     wrong = [paper.TITLES[row.model] for row in audit().rows if not row.possible]
     found = readings()
     header = ["Model", "Class", "implied prevalence, %", "within rounding"]

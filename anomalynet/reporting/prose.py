@@ -111,8 +111,7 @@ def accuracy_note() -> str:
 def provenance(records: Sequence[RunRecord], command: str | None = None) -> str:
     """Hardware, versions, code, device time and the command that makes it all again, as sentences.
 
-    What a run does not say is left out; where runs differ, each is counted.
-    """
+    What a run does not say is left out; where runs differ, each is counted."""
     environments = [read_json(RunFolder(record.folder).environment) for record in records]
     told = [
         _sentence("Hardware", (_machine(one) for one in environments if one)),

@@ -34,8 +34,7 @@ def draw_day(world: World) -> Figure:
     """The readings of one node over the first day: five panels, incidents shaded by cause; silence
     is a gap.
 
-    The node is that with the most types of incidents on the day; of several, the first.
-    """
+    The node is that with the most types of incidents on the day; of several, the first."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 

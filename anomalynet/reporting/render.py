@@ -48,12 +48,10 @@ def write_report(
         it has not been run. title: heading; by default the name of the data set. ablations: what
         sweeps on the same data have found. command: what makes the report again, where that is
         known.
-
     Raises:
         NothingToCompareError: there is no run.
         UsageError: the runs are of several data sets.
-        RunError: the scores or the incidents of a run cannot be read.
-    """
+        RunError: the scores or the incidents of a run cannot be read."""
     if not records:
         raise NothingToCompareError(
             "a report needs at least one finished run", "anomalynet train EXPERIMENT"

@@ -31,45 +31,29 @@ TEST += ("detection_delay",)
 
 @dataclass(frozen=True, slots=True)
 class SearchOutcome:
-    """A search as it stands.
+    """A search as it stands."""
 
-    Attributes:
-        name: of the sweep.
-        question: of the sweep's file.
-        settings: how it was searched, in words.
-        repetitions: the seeds, folds and worlds that a value is the mean of, in words.
-        objectives: what it was judged by, `validation/<metric>`, `latency` or `parameters`.
-        directions: `maximize` or `minimize` for each.
-        wanted: how many trials there should be.
-        trials: those that there are, in order of place.
-        space: what was varied.
-        best: places of the best trial, or of the Pareto front.
-        records: the finished runs of each of these.
-        configurations: the file of each of these, from which it can be trained again, relative to
-        the report. exhausted: whether every point was tried.
-    """
-
-    name: str
-    question: str
-    settings: str
-    repetitions: str
+    name: str  # of the sweep
+    question: str  # of the sweep's file
+    settings: str  # how it was searched, in words
+    repetitions: str  # the seeds, folds and worlds that a value is the mean of, in words
+    # what it was judged by, `validation/<metric>`, `latency` or `parameters`
     objectives: Sequence[str]
-    directions: Sequence[Literal["maximize", "minimize"]]
-    wanted: int
-    trials: Sequence[FrozenTrial]
-    space: Mapping[str, BaseDistribution]
-    best: Sequence[int]
-    records: Mapping[int, Sequence[RunRecord]]
+    directions: Sequence[Literal["maximize", "minimize"]]  # `maximize` or `minimize` for each
+    wanted: int  # how many trials there should be
+    trials: Sequence[FrozenTrial]  # those that there are, in order of place
+    space: Mapping[str, BaseDistribution]  # what was varied
+    best: Sequence[int]  # places of the best trial, or of the Pareto front
+    records: Mapping[int, Sequence[RunRecord]]  # the finished runs of each of these
+    # the file of each of these, from which it can be trained again, relative to the report
     configurations: Mapping[int, str]
-    exhausted: bool = False
+    exhausted: bool = False  # whether every point was tried
 
 
 def write_search_report(outcome: SearchOutcome, out: Path, title: str) -> Path:
     """Write the report of a search into the folder `out`, and return the path of its `report.md`,
     which is replaced last.
-
-    Raises: RunError: the scores of a chosen trial's run cannot be read.
-    """
+    Raises: RunError: the scores of a chosen trial's run cannot be read."""
     known = [place for place in outcome.best if place in outcome.records]
     chosen = {place: _test(outcome.records[place]) for place in known}
     files, missing = _figures(outcome)

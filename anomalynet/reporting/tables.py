@@ -63,6 +63,7 @@ _RECALLS = ("recall_normal", "recall_attack")
 _F1 = ("f1_normal", "f1_attack")
 _ACCURACIES = ("accuracy", "balanced_accuracy")
 
+# Those with rows for the paper's models and other networks: file name → title, metrics
 PAPER_TABLES = {
     "table_2_precision": ("Table 2. Precision", _PRECISIONS),
     "table_3_recall": ("Table 3. Recall", _RECALLS),
@@ -70,7 +71,6 @@ PAPER_TABLES = {
     "table_5_accuracy": ("Table 5. Accuracy", (*_ACCURACIES, *_RECALLS, *paper.EQ13)),
     "confusion": ("Confusion matrices", tuple(paper.COUNTS)),
 }
-"""Those with rows for the paper's models and other networks: file name → title, metrics."""
 
 DECISIONS = (*_PRECISIONS, *_RECALLS, *_F1, *_ACCURACIES)
 RANKING: tuple[str, ...] = ("auroc", "auroc_fold_mean", "average_precision")
@@ -190,8 +190,7 @@ COSTS = {
     "microseconds_single": "inference of one window alone, µs",
     "device_seconds": "device time of all runs, s",
 }
-TOTALS = ("device_seconds",)
-"""Sums over runs, which have no spread."""
+TOTALS = ("device_seconds",)  # sums over runs, which have no spread
 _PRICES = (
     column for name in COSTS for column in ((name,) if name in TOTALS else (name, f"{name}_spread"))
 )

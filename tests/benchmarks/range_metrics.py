@@ -33,8 +33,8 @@ METRICS = {
         "series=stretch, step_seconds=30.0, budgets=range(1, 15))",
     ),
     "delays": (
-        ".budget import detection_delays",
-        "detection_delays(labels, alarms, stretch, stretch)",
+        ".budget import undetected; from anomalynet.metrics.events import detection_delays",
+        "undetected(detection_delays(labels, alarms, stretch, stretch))",
     ),
 }
 SCRIPT = """

@@ -28,10 +28,8 @@ def import_table(request: ImportRequest) -> ImportReport:
     """Read a CSV, TSV or Parquet file of any size into the data folder as `data.name=<name>`.
 
     Memory holds keys (series, time, label), never all readings, unless rows must be reordered.
-
     Raises DataError: anything that cannot be understood, with file and line; nothing is written
-    then.
-    """
+    then."""
     folder = store.target(request.name, request.replace)
     if request.timezone:
         check_zone(request.timezone)

@@ -26,12 +26,9 @@ def read_intervals(
         series: names of the series in the data.
         zone: as for the data's own times.
         staging: an empty folder for temporary files.
-
     Returns: start and end (both included), series (null where all are meant), type and number of
         each incident; and the incidents.
-
-    Raises DataError: names the first line that is wrong.
-    """
+    Raises DataError: names the first line that is wrong."""
     rows = open_rows(path, None, staging)
     columns = {name.lower(): index for index, name in enumerate(rows.names)}
     for name in ("start", "end"):
@@ -54,10 +51,7 @@ def read_intervals(
 
 def mark(keys: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame:
     """Return keys with the Int32 column `incident` and the column `kind` filled from the intervals.
-
-    Args:
-        keys: series, time, sorted by them; `kind` (String, nullable).
-    """
+    `keys`: series, time, sorted by them; `kind` (String, nullable)."""
     numbers = np.full(keys.height, -1, dtype=np.int32)
     times = keys["time"].to_physical().to_numpy()
     lengths = keys.group_by("series", maintain_order=True).len()
@@ -87,15 +81,11 @@ def _check(rows: Rows, table: pl.DataFrame, series: set[str]) -> None:
     for row in table.iter_rows(named=True):
         where = rows.where(row[ROW])
         if row["end"] < row["start"]:
-            raise DataError(
-                f"{where}: ends at {row['end']}, before it starts at {row['start']}",
-                "exchange start and end",
-            )
+            what = f"{where}: ends at {row['end']}, before it starts at {row['start']}"
+            raise DataError(what, "exchange start and end")
         if row["series"] is not None and row["series"] not in series:
-            raise DataError(
-                f"{where}: series {row['series']!r} is not in the data",
-                f"known: {', '.join(sorted(series)[:8])}",
-            )
+            what = f"{where}: series {row['series']!r} is not in the data"
+            raise DataError(what, f"known: {', '.join(sorted(series)[:8])}")
         if row["severity"] is not None and row["severity"] not in {"1", "2", "3", "4"}:
             raise DataError(f"{where}: severity is {row['severity']!r}", "1 (least) to 4, or empty")
     for name in sorted(series):

@@ -100,10 +100,8 @@ def assign(rows: Rows, request: ImportRequest) -> Roles:
     for name in sensors:
         _check_sensor(rows, name, chosen=name in request.channels)
     if not sensors:
-        raise DataError(
-            f"{rows.path}: no sensor is left among {', '.join(map(repr, rows.names))}",
-            "--channels names them",
-        )
+        what = f"{rows.path}: no sensor is left among {', '.join(map(repr, rows.names))}"
+        raise DataError(what, "--channels names them")
     channels = {positions[name]: Channel(name, units.get(name, "")) for name in sensors}
     return Roles(channels, **{role: positions[name] for role, name in named.items()})
 

@@ -71,10 +71,8 @@ def open_rows(path: Path, separator: str | None, staging: Path) -> Rows:
     down below `staging`.
 
     Memory stays bounded whatever the size of the file.
-
     Raises DataError: missing, empty, header only, ragged, not UTF-8, duplicate or missing names,
-    not a table.
-    """
+    not a table."""
     try:
         with path.open("rb") as stream:
             start = stream.read(4)
@@ -173,10 +171,8 @@ def _sniff(path: Path, header: str) -> str:
 
 def _check_names(path: Path, line: int, names: tuple[str, ...]) -> None:
     if all(_is_number(name) for name in names):
-        raise DataError(
-            f"{path}:{line}: the first line is data, not a header",
-            "write the names of the columns above it",
-        )
+        what = f"{path}:{line}: the first line is data, not a header"
+        raise DataError(what, "write the names of the columns above it")
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
         raise DataError(f"{path}:{line}: two columns are named {twice[0]!r}", "rename one of them")
@@ -245,7 +241,5 @@ def _quoted_rows(
 
 
 def _ragged(path: Path, line: int, fields: int, width: int) -> None:
-    raise DataError(
-        f"{path}:{line}: {fields} fields, the header has {width}",
-        "mend the line, or name the separator: --separator",
-    )
+    what = f"{path}:{line}: {fields} fields, the header has {width}"
+    raise DataError(what, "mend the line, or name the separator: --separator")

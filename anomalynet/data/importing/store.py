@@ -25,10 +25,8 @@ def target(name: str, replace: bool) -> Path:
     """Return the folder of a set to be imported. Raises DataError: the name is no name, is
     taken, or its folder is not an imported set's."""
     if not re.fullmatch(r"[a-z0-9_-]+", name):
-        raise DataError(
-            f"{name!r} is not a name for a data set",
-            "small letters, digits, _ and - only: --name my-building",
-        )
+        what = f"{name!r} is not a name for a data set"
+        raise DataError(what, "small letters, digits, _ and - only: --name my-building")
     if name in built_in() or simulated.knows(name) or name == "prepared":
         raise DataError(f"{name!r} is taken by this program", "choose another --name")
     folder = data_folder() / name
@@ -38,10 +36,8 @@ def target(name: str, replace: bool) -> Path:
                 f"{folder}: exists, and is not an imported set", "choose another --name"
             )
         if not replace:
-            raise DataError(
-                f"a data set {name!r} exists in {folder}",
-                "--replace overwrites it; or choose another --name",
-            )
+            what = f"a data set {name!r} exists in {folder}"
+            raise DataError(what, "--replace overwrites it; or choose another --name")
     return folder
 
 
@@ -55,10 +51,8 @@ def staging(folder: Path) -> Iterator[Path]:
         parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
     except OSError as error:
-        raise DataError(
-            f"{parent}: cannot be written: {error.strerror}",
-            "choose another data folder with ANOMALYNET_DATA",
-        ) from error
+        what = f"{parent}: cannot be written: {error.strerror}"
+        raise DataError(what, "choose another data folder with ANOMALYNET_DATA") from error
     try:
         yield temporary
     finally:

@@ -152,16 +152,9 @@ def check_zone(name: str) -> None:
 
 def to_utc(rows: Rows, keys: pl.DataFrame, zone: str) -> tuple[pl.DataFrame, int]:
     """Turn local `time` into UTC; readings in the repeated hour of autumn are told apart by their
-    order in the file.
-
-    Args:
-        keys: row, series, time in file order.
-        zone: IANA name.
-
+    order in the file. `keys`: row, series, time in file order; `zone`: IANA name.
     Returns: the keys in UTC, and how many readings stood in a repeated hour.
-
-    Raises DataError: a time that the zone never had (the hour skipped in spring).
-    """
+    Raises DataError: a time that the zone never had (the hour skipped in spring)."""
 
     def utc(ambiguous: Literal["earliest", "latest"]) -> pl.Expr:
         local = pl.col("time")
@@ -171,10 +164,8 @@ def to_utc(rows: Rows, keys: pl.DataFrame, zone: str) -> tuple[pl.DataFrame, int
     skipped = both.filter(pl.col("early").is_null())
     if skipped.height:
         row, time = skipped.select(ROW, "time").row(0)
-        raise DataError(
-            f"{rows.where(row)}: {time} did not exist in {zone}: clocks skipped it",
-            "leave --timezone out if times are UTC",
-        )
+        what = f"{rows.where(row)}: {time} did not exist in {zone}: clocks skipped it"
+        raise DataError(what, "leave --timezone out if times are UTC")
     both = both.with_columns(doubtful=pl.col("early") != pl.col("late"))
     doubtful, step = pl.col("doubtful"), pl.col("time").diff().over("series")
     begins = doubtful & ~doubtful.shift(1, fill_value=False)

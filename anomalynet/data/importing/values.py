@@ -34,16 +34,12 @@ def read_sensors(
     constant sensors.
 
     Numbers are read first; only cells that are none are looked at as words.
-
-    Raises DataError: text or an infinite value; names the first line.
-    """
+    Raises DataError: text or an infinite value; names the first line."""
     for index, channel in channels.items():
         dtype = rows.dtype(index)
         if not (dtype == pl.String or dtype.is_numeric() or dtype == pl.Boolean):
-            raise DataError(
-                f"{rows.path}: sensor {channel.name!r} is of type {dtype}, not a number",
-                f"--ignore {channel.name}",
-            )
+            what = f"{rows.path}: sensor {channel.name!r} is of type {dtype}, not a number"
+            raise DataError(what, f"--ignore {channel.name}")
     unread, wordy = _words_among_numbers(rows, channels, null)
     if unread:
         _refuse_text(rows, channels, unread)
@@ -71,10 +67,8 @@ def read_sensors(
             row = rows.first(sensors[index].abs() > LARGEST)
             assert row is not None
             cell = rows.cell(index, row)
-            raise DataError(
-                f"{rows.where(row)}: sensor {channel.name!r} is {cell!r}: not a finite reading",
-                f"--null {cell}",
-            )
+            what = f"{rows.where(row)}: sensor {channel.name!r} is {cell!r}: not a finite reading"
+            raise DataError(what, f"--null {cell}")
     return sensors, ({"missing readings": missing} if missing else {}), warnings
 
 

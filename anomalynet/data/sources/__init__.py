@@ -74,15 +74,10 @@ def is_there(name: str) -> bool:
 
 def load(config: DataConfig) -> Telemetry:
     """Read a data set into canonical form, labelled by `config.label` and with the channels of
-    `config.view`.
-
-    Args:
-        config: what says which data, and `label`, `view`, `neighbours`, `link_channels` and what
-        `quality` says of frames.
-
+    `config.view`. `config`: what says which data, and `label`, `view`, `neighbours`,
+    `link_channels` and what `quality` says of frames.
     Raises DataError: unknown name or subset, no files, files that are not what they should be, or a
-    label or view that the data cannot give.
-    """
+    label or view that the data cannot give."""
     from anomalynet.data.gateway import SENSOR_CHANNELS
     from anomalynet.data.sources import simulated
     from anomalynet.data.view import relabel, widen
@@ -147,19 +142,15 @@ def _find(source: Source, base: Path, subset: str | None) -> Path | None:
 def _check_subset(about: SourceInfo, subset: str | None) -> None:
     parts = ", ".join(about.subsets)
     if subset is None and about.needs_subset:
-        raise DataError(
-            f"{about.name} is a collection; one part of it must be named: {parts}",
-            f"data.subset={about.subsets[0]}",
-        )
+        what = f"{about.name} is a collection; one part of it must be named: {parts}"
+        raise DataError(what, f"data.subset={about.subsets[0]}")
     if subset is not None and not about.subsets:
         raise DataError(
             f"{about.name} has no subsets, but data.subset is {subset!r}", "leave data.subset empty"
         )
     if subset is not None and subset not in about.subsets:
-        raise DataError(
-            f"{about.name} has no subset {subset!r}; it has {parts}",
-            _nearest(subset, about.subsets, "data.subset="),
-        )
+        what = f"{about.name} has no subset {subset!r}; it has {parts}"
+        raise DataError(what, _nearest(subset, about.subsets, "data.subset="))
 
 
 def _source(config: DataConfig) -> Source:

@@ -22,9 +22,7 @@ def of_files(root: Path, paths: Sequence[Path]) -> str:
 
     Hashes are cached in the data folder by path, size and time of change, so that large files are
     read once.
-
-    Raises DataError: a file cannot be read.
-    """
+    Raises DataError: a file cannot be read."""
     cache_file = data_folder() / CACHE
     cache = _read_cache(cache_file)
     lines, known = [], dict(cache)

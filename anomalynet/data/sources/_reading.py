@@ -17,32 +17,21 @@ LEADING = ("series", "time", "label", "incident", "kind")
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What a data set says of itself before anything is read.
+    """What a data set says of itself before anything is read."""
 
-    Attributes:
-        name: as in `data.name`.
-        licence: of the recordings, not of this program.
-        url: the home of the recordings; empty where they are simulated.
-        period: expected seconds between readings, None for events without a grid.
-        subsets: parts that `data.subset` can name.
-        needs_subset: one part must be named, because the parts do not share their channels.
-        folders: folders below the root, tried in this order, that may hold the files.
-        by_hand: how to get the files where nobody but their authors may hand them out.
-        generated: simulated from the seed `data.world`; there are no files.
-        warnings: true of every table made from this data.
-    """
-
-    name: str
+    name: str  # as in `data.name`
     title: str
-    licence: str
-    url: str = ""
-    period: float | None = None
-    subsets: tuple[str, ...] = ()
+    licence: str  # of the recordings, not of this program
+    url: str = ""  # the home of the recordings; empty where they are simulated
+    period: float | None = None  # expected seconds between readings, None for events without a grid
+    subsets: tuple[str, ...] = ()  # parts that `data.subset` can name
+    # one part must be named, because the parts do not share their channels
     needs_subset: bool = False
+    # folders below the root, tried in this order, that may hold the files
     folders: tuple[str, ...] = (".",)
-    by_hand: str = ""
-    generated: bool = False
-    warnings: tuple[str, ...] = ()
+    by_hand: str = ""  # how to get the files where nobody but their authors may hand them out
+    generated: bool = False  # simulated from the seed `data.world`; there are no files
+    warnings: tuple[str, ...] = ()  # true of every table made from this data
 
 
 def read_text(path: Path, separator: str, required: Sequence[str]) -> tuple[pl.DataFrame, int]:
@@ -94,14 +83,10 @@ def labels(path: Path, column: pl.Series) -> pl.Series:
 
 def number_incidents(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, Incident]]:
     """Number each unbroken stretch of label 1 within a series; where a stretch has several kinds,
-    each is an incident.
-
-    Args:
-        frame: sorted by (series, time), with the columns series, time, label and kind.
-
+    each is an incident. `frame`: sorted by (series, time), with the columns series, time, label and
+    kind.
     Returns: the frame in canonical column order with the column `incident` (Int32, null outside),
-        and the table number → incident.
-    """
+        and the table number → incident."""
     attack = (pl.col("label") == 1).fill_null(False)
     begins = attack & (
         ~attack.shift(1, fill_value=False) | pl.col("series").ne_missing(pl.col("series").shift(1))

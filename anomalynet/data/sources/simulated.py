@@ -65,11 +65,9 @@ def info(name: str) -> SourceInfo:
 def scenario_of(config: DataConfig) -> Scenario:
     """Return the scenario of a preset or a file, changed by `data.scenario`, with the seed
     `data.world`.
-
     Raises:
         DataError: there is no such file, or `data.scenario` sets the seed.
-        ConfigError: every problem of the scenario.
-    """
+        ConfigError: every problem of the scenario."""
     # A text without `=` belongs to the value before it: `incidents.only=jamming crash duration=6h`.
     changes = re.split(r"\s+(?=[\w.]+=)", config.scenario.strip()) if config.scenario else []
     if any(change.startswith("seed=") for change in changes):
@@ -128,10 +126,8 @@ def _root(config: DataConfig) -> Path:
             "leave data.scenario empty, or name a preset: data.name=smart_city",
         )
     if config.root is None:
-        raise DataError(
-            "data.name=simulated needs the folder of a world",
-            "data.root=DIR, made by `anomalynet simulate SCENARIO --out DIR`",
-        )
+        what = "data.name=simulated needs the folder of a world"
+        raise DataError(what, "data.root=DIR, made by `anomalynet simulate SCENARIO --out DIR`")
     return Path(config.root)
 
 
@@ -140,9 +136,7 @@ def load(config: DataConfig) -> Telemetry:
     in attacks.
 
     Every node and slot is a row, heard or not, so that silence is scored like everything else.
-
-    Raises DataError: as `world_folder`; or a file of the world was edited or damaged.
-    """
+    Raises DataError: as `world_folder`; or a file of the world was edited or damaged."""
     world = read_world(world_folder(config))
     counts: Counter[str] = Counter()
     parts: list[pl.LazyFrame] = []

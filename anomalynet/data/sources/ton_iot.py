@@ -70,9 +70,7 @@ def load(root: Path, subset: str | None) -> Telemetry:
 
     Words become 0 and 1 after stripping, since padding and spelling alone give the label away
     (`high` and `high  `, `1` and `true`). Times are UTC.
-
-    Raises DataError: the file is not the device's.
-    """
+    Raises DataError: the file is not the device's."""
     (path,) = files(root, subset)
     device = str(subset)
     channels = DEVICES[device]

@@ -26,22 +26,16 @@ class AlarmRule:
     An alarm is raised at a hit that makes `k` hits among the last `n` scored steps of the segment,
     unless one stands or its cool-down runs. It is cleared at the `n`-th scored step in a row below
     the threshold - (1 - `clear`) · |threshold|, or where the segment ends. A score that is no
-    number counts as one below. With the defaults an alarm is a run of hits.
+    number counts as one below. With the defaults an alarm is a run of hits."""
 
-    Attributes:
-        threshold: None: the contract's.
-        clear: share of a threshold above 0, at which a score begins to count as quiet; 1 = no
-        hysteresis. Below 0 it lowers the
-            threshold by the same distance, where a share would raise it; a threshold of 0 has no
-            hysteresis.
-        cool_down: seconds after an alarm was cleared in which its device raises no other.
-    """
-
-    threshold: float | None = None
+    threshold: float | None = None  # None: the contract's
+    # share of a threshold above 0, at which a score begins to count as quiet; 1 = no hysteresis.
+    # Below 0 it lowers the threshold by the same distance, where a share would raise it; a
+    # threshold of 0 has no hysteresis.
     clear: float = 1.0
     k: int = 1
     n: int = 1
-    cool_down: float = 0.0
+    cool_down: float = 0.0  # seconds after an alarm was cleared in which its device raises no other
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= self.n <= LONGEST:
@@ -58,12 +52,8 @@ class AlarmRule:
 
 
 class Alarms:
-    """The rule, and what it knows of each device.
-
-    Args:
-        threshold: the contract's.
-        names: of the devices, by number.
-    """
+    """The rule, and what it knows of each device. `threshold`: the contract's; `names`: of the
+    devices, by number."""
 
     def __init__(
         self, rule: AlarmRule, threshold: float, run: str, names: Callable[[int], str], table: Table

@@ -36,8 +36,7 @@ class Engine:
         max_devices: further ones are refused and counted.
         allowed: the devices that may be; None: any.
         lateness: seconds that a source's readings may come after its clock has passed them.
-    Raises: UsageError if the lateness or the number of devices cannot be.
-    """
+    Raises: UsageError if the lateness or the number of devices cannot be."""
 
     def __init__(
         self,
@@ -133,17 +132,11 @@ VERSION = 1  # of what is kept and what it means
 
 
 class About(NamedTuple):
-    """What is no number a device.
+    """What is no number a device."""
 
-    Attributes:
-        names: of the devices.
-        sources: as `Clocks.state`.
-        counts: readings refused, by kind.
-    """
-
-    names: list[str]
-    sources: list[tuple[str, int, int, int]]
-    counts: dict[str, int]
+    names: list[str]  # of the devices
+    sources: list[tuple[str, int, int, int]]  # as `Clocks.state`
+    counts: dict[str, int]  # readings refused, by kind
 
 
 def save(model: Model, about: About, table: Table, preparation: Preparation) -> dict[str, Array]:
@@ -162,10 +155,8 @@ def load(model: Model, state: Mapping[str, Array], table: Table, preparation: Pr
         if facts["version"] != VERSION:
             raise UsageError("the saved state is of another version", "start without it")
         if (facts["run"], facts["fingerprint"]) != (model.contract.run, model.fingerprint):
-            raise UsageError(
-                f"the saved state is of another model: run {facts['run']}",
-                "use that model, or start without the state",
-            )
+            what = f"the saved state is of another model: run {facts['run']}"
+            raise UsageError(what, "use that model, or start without the state")
         sources = [tuple(source) for source in facts["sources"]]
         about = About(list(facts["names"]), sources, dict(facts["counts"]))
         _check(state, about, table, preparation)

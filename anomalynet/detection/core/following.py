@@ -21,11 +21,7 @@ class Following:
 
     That is possible because devices meet in nothing but their sources' clocks: each reading is told
     how far that clock had come before its message, and lays what was missed until then first.
-
-    Args:
-        refused: counts the readings that were not taken, by kind.
-        lateness: microseconds.
-    """
+    `refused`: counts the readings that were not taken, by kind; `lateness`: microseconds."""
 
     def __init__(
         self,
@@ -132,8 +128,7 @@ class Following:
         Args:
             before: the source's clock before the message of each; None: its steps are laid up to
             there. clock: after it. owner: the source of all; None: those that the devices belong
-            to.
-        """
+            to."""
         if self._grid.period is not None and before is not None:
             self._lay_missed(rows, before - self._lateness)
         foreign = np.zeros(len(rows), np.bool_)

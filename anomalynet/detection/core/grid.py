@@ -21,20 +21,15 @@ DUPLICATE, LATE, BACK = "duplicate", "late", "time went back"  # why a reading i
 
 
 class Placed(NamedTuple):
-    """Readings of distinct devices, against the grid.
+    """Readings of distinct devices, against the grid."""
 
-    Attributes:
-        accepted: bool, which of them count.
-        missing: int64, steps without a reading before each accepted one that are still to be laid.
-        gap: int64, all steps without a reading since the one before, those that a clock laid
-        included. starts: bool, where a segment starts. refused: how many were refused, by kind.
-    """
-
-    accepted: Array
+    accepted: Array  # bool, which of them count
+    # int64, steps without a reading before each accepted one that are still to be laid
     missing: Array
+    # int64, all steps without a reading since the one before, those that a clock laid included
     gap: Array
-    starts: Array
-    refused: dict[str, int]
+    starts: Array  # bool, where a segment starts
+    refused: dict[str, int]  # how many were refused, by kind
 
 
 class Grid:
@@ -43,11 +38,8 @@ class Grid:
 
     Silence is counted from the time of the reading. Where the clock of its source was more than 1.5
     periods and the lateness from that when it came, it is counted from that clock: a device whose
-    own clock is wrong, or whose readings are handed in later, is not silent.
-
-    Args:
-        lateness: microseconds that readings of a source may come after its clock has passed them.
-    """
+    own clock is wrong, or whose readings are handed in later, is not silent. `lateness`:
+    microseconds that readings of a source may come after its clock has passed them."""
 
     def __init__(self, contract: Contract, table: Table, lateness: int) -> None:
         self.period = None if contract.period is None else contract.period * 1e6
@@ -70,8 +62,7 @@ class Grid:
             rows: of distinct devices.
             times: int64 (n,) microseconds.
             clock: int64 (n,), of the source of each after the message that brought it; NEVER where
-            the device is another source's.
-        """
+            the device is another source's."""
         table = self._table
         step = times - table["last"][rows]
         limit = self.far if self.period is None else 1.5 * self.period
@@ -114,9 +105,7 @@ class Grid:
 
     def read(self, rows: Array, times: Array, clock: Array) -> bool:
         """Take accepted readings as the last ones; `clock` of the sources that brought them.
-
-        Returns: whether silence is now counted from an earlier time than before.
-        """
+        Returns: whether silence is now counted from an earlier time than before."""
         table = self._table
         table["last"][rows], table["laid"][rows] = times, 0
         table["ended"][rows], table["back"][rows] = False, 0

@@ -21,20 +21,14 @@ LONGEST_SOURCE = 1024  # characters of a source's name
 
 
 class Clocks:
-    """Sources by number.
-
-    Args:
-        far: microseconds; a clock that moves by more than this, ahead or back, has jumped.
-
-    Attributes:
-        now: microseconds of each source's clock; NEVER before its first message.
-        due: microseconds; before that no device of the source can have missed a step. A lower
-        bound.
-    """
+    """Sources by number. `far`: microseconds; a clock that moves by more than this, ahead or back,
+    has jumped."""
 
     def __init__(self, far: int) -> None:
         self.names: list[str] = []
+        # microseconds of each source's clock; NEVER before its first message
         self.now: list[int] = []
+        # microseconds; before that no device of the source can have missed a step. A lower bound.
         self.due: list[int] = []
         self._numbers: dict[str, int] = {}
         self._far = far
@@ -106,39 +100,25 @@ UNKNOWN, UNNAMED = -1, -2
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Readings of some messages, in order.
+    """Readings of some messages, in order."""
 
-    Attributes:
-        sources: number of each message's source; below 0 where there is none.
-        clocks: microseconds, what each message says of its source's clock; NEVER: nothing.
-        ends: number of readings up to and with each message.
-        rows: int64 (reading,), the device.
-        times: int64 (reading,), microseconds.
-        values: float32 (reading, sensor).
-    """
-
-    sources: list[int]
-    clocks: list[int]
-    ends: list[int]
-    rows: Array
-    times: Array
-    values: Array
+    sources: list[int]  # number of each message's source; below 0 where there is none
+    clocks: list[int]  # microseconds, what each message says of its source's clock; NEVER: nothing
+    ends: list[int]  # number of readings up to and with each message
+    rows: Array  # int64 (reading,), the device
+    times: Array  # int64 (reading,), microseconds
+    values: Array  # float32 (reading, sensor)
 
 
 class Intake:
-    """Numbers devices as they come.
-
-    Attributes:
-        names: of the devices, by number.
-        refused: readings that were not taken, by kind.
-        owners: the sources of the devices that are new since the engine took this list.
-    """
+    """Numbers devices as they come."""
 
     def __init__(
         self, clocks: Clocks, sensors: int, most: int, allowed: Collection[str] | None
     ) -> None:
-        self.names: list[str] = []
-        self.refused: Counter[str] = Counter()
+        self.names: list[str] = []  # of the devices, by number
+        self.refused: Counter[str] = Counter()  # readings that were not taken, by kind
+        # the sources of the devices that are new since the engine took this list
         self.owners: list[int] = []
         self._rows: dict[str, int] = {}
         self._clocks, self._sensors, self._most = clocks, sensors, most
@@ -213,11 +193,7 @@ def _clock(told: int | None, times: Sequence[int]) -> int:
 
 def rounds(rows: Array) -> Iterator[Array]:
     """Places of readings such that each round holds a device at most once, ascending, and a
-    device's rounds are in order.
-
-    Args:
-        rows: int64 (reading,), the device of each.
-    """
+    device's rounds are in order. `rows`: int64 (reading,), the device of each."""
     if len(rows) == 1:
         yield np.zeros(1, np.int64)
         return

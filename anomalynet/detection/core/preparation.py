@@ -78,18 +78,14 @@ LONG_AGO = 1 << 30  # steps: no value was ever heard
 
 
 class Prepared(NamedTuple):
-    """One step of each of some devices.
+    """One step of each of some devices."""
 
-    Attributes:
-        held: float32 (n, channels), the last values heard in the units of the data, NaN where there
-        is none; then the mask. calibrated: float32 (n, channels), as `prepare` stores them; NaN
-        while the device is being calibrated. ready: bool (n,), whether the step belongs to a
-        segment; None: all do.
-    """
-
+    # float32 (n, channels), the last values heard in the units of the data, NaN where there is
+    # none; then the mask
     held: Array
+    # float32 (n, channels), as `prepare` stores them; NaN while the device is being calibrated
     calibrated: Array
-    ready: Array | None
+    ready: Array | None  # bool (n,), whether the step belongs to a segment; None: all do
 
 
 class Preparation:
@@ -113,12 +109,8 @@ class Preparation:
         self._commissioning: dict[int, Array] = {}
 
     def advance(self, rows: Array, values: Array | None) -> Prepared:
-        """The next step of distinct devices.
-
-        Args:
-            values: float32 (n, sensors) with NaN, changed in place; None: a step at which nothing
-            came.
-        """
+        """The next step of distinct devices. `values`: float32 (n, sensors) with NaN, changed in
+        place; None: a step at which nothing came."""
         if values is not None:
             values = self.cleaner.clean(rows, values)
         elif self._rows_without_reading:

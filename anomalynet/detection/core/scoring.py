@@ -15,17 +15,11 @@ CHUNK = 256  # devices that one call of the network scores: larger calls cost no
 
 
 class Scored(NamedTuple):
-    """Of some steps.
+    """Of some steps."""
 
-    Attributes:
-        ready: bool (n,), where the window is full; None: everywhere.
-        outputs: score, error and attention by name, (number of ready steps, …).
-        lost: bool (n,), whose state was no number after the step and is empty again; None: none of
-        them.
-    """
-
-    ready: Array | None
-    outputs: dict[str, Array]
+    ready: Array | None  # bool (n,), where the window is full; None: everywhere
+    outputs: dict[str, Array]  # score, error and attention by name, (number of ready steps, …)
+    # bool (n,), whose state was no number after the step and is empty again; None: none of them
     lost: Array | None = None
 
 

@@ -17,14 +17,10 @@ FIRST = 64  # rows of a table that has any
 
 class Table:
     """Columns that grow together, by doubling. A column's array is another one after `grow`: ask
-    for it anew, as `table["name"]`.
-
-    Attributes:
-        rows: devices that are known.
-    """
+    for it anew, as `table["name"]`."""
 
     def __init__(self) -> None:
-        self.rows = 0
+        self.rows = 0  # devices that are known
         self._arrays: dict[str, Array] = {}
         self._fills: dict[str, Any] = {}
 

@@ -3,8 +3,7 @@ score.
 
 The statistics stay outside, computed by the one NumPy function that training used: a tree compares
 them with thresholds that lie between the training values, and a graph that sums in another order
-would give some of them another last bit.
-"""
+would give some of them another last bit."""
 
 from __future__ import annotations
 
@@ -106,8 +105,7 @@ def isolation_forest(fitted: IsolationForest, features: int) -> onnx.ModelProto:
     nodes.
 
     The score is 2 ** (-paths / (trees · c)), c the mean path length in a tree of as many samples as
-    each was grown from.
-    """
+    each was grown from."""
     from sklearn.ensemble._iforest import _average_path_length
 
     found: defaultdict[str, list[Any]] = defaultdict(list)

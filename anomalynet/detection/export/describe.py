@@ -42,13 +42,9 @@ def contract(
     carried: Mapping[str, tuple[int, ...]] | None = None,
     width: int = 0,
 ) -> Contract:
-    """The contract of a run's file, in its `float32` variant.
-
-    Args:
-        outputs: of the graph.
-        carried, width: the state of the form `step`.
-    Raises: DataError if the run's data is gone.
-    """
+    """The contract of a run's file, in its `float32` variant. `outputs`: of the graph; `carried`,
+    `width`: the state of the form `step`.
+    Raises: DataError if the run's data is gone."""
     config, result, prepared = run.config, run.result, run.data.prepared
     data, quality = config.data, config.data.quality
     bound = bounds(run)
@@ -96,8 +92,7 @@ def threshold(run: FinishedRun) -> float:
     to about 1e-7.
 
     At most half the way to the next smaller validation score, so that no other of these becomes an
-    alarm.
-    """
+    alarm."""
     limit, scores = run.result.threshold, _validation(run)
     below = float(np.max(scores[scores < limit], initial=-np.inf))
     return limit - min((limit - below) / 2, HAIR * max(1.0, abs(limit)))

@@ -21,11 +21,8 @@ EXAMPLES = 3
 
 
 class Calibration(nn.Module):
-    """What `data.calibration.finish` does, in float64 likewise.
-
-    Args:
-        bounds: float64 (channels,): bound on each calibrated channel, infinite where there is none.
-    """
+    """What `data.calibration.finish` does, in float64 likewise. `bounds`: float64 (channels,):
+    bound on each calibrated channel, infinite where there is none."""
 
     bounds: Tensor
 
@@ -44,12 +41,7 @@ class Calibration(nn.Module):
 
 
 class WindowGraph(nn.Module):
-    """What the file computes from the last readings of a device.
-
-    Args:
-        detector: trained, in evaluation mode.
-        bounds: as in `Calibration`.
-    """
+    """What the file computes from the last readings of a device; `bounds` as in `Calibration`."""
 
     def __init__(self, detector: Detector, bounds: np.ndarray) -> None:
         super().__init__()
@@ -60,8 +52,7 @@ class WindowGraph(nn.Module):
         """Score (batch,), then error and attention where the network has them, of readings (batch,
         window, channels) float32 with NaN.
 
-        offset and scale: float64 (batch, channels).
-        """
+        offset and scale: float64 (batch, channels)."""
         output = self.detector(self.calibration(readings, offset[:, None], scale[:, None]))
         return (self.detector.scores(output), *_parts(output).values())
 
@@ -78,12 +69,7 @@ def window_graph(detector: Detector, bounds: np.ndarray) -> tuple[onnx.ModelProt
     Every network here passes torch's present exporter. The older one is no second chance for a
     user's own: it records the branches that one example takes and leaves the others out without a
     word.
-
-    Args:
-        detector: trained.
-        bounds: as in `Calibration`.
-    Raises: RunError if the exporter does not know what the network does.
-    """
+    Raises: RunError if the exporter does not know what the network does."""
     steps, channels = detector.shape
     examples = (
         torch.zeros(EXAMPLES, steps, channels),
@@ -102,12 +88,9 @@ def trace(
     inputs: tuple[str, ...],
     outputs: tuple[str, ...],
 ) -> onnx.ModelProto:
-    """A module as an ONNX graph whose batch is free.
-
-    Args:
-        examples: one a parameter of `forward`, the batch first, as many as `EXAMPLES`.
-    Raises: RunError if the exporter does not know what the module does.
-    """
+    """A module as an ONNX graph whose batch is free. `examples`: one a parameter of `forward`, the
+    batch first, as many as `EXAMPLES`.
+    Raises: RunError if the exporter does not know what the module does."""
     batch = torch.export.Dim("batch", min=1)
     try:
         with quiet():
@@ -123,10 +106,8 @@ def trace(
                 verbose=False,
             )
     except Exception as error:  # whatever a user's own network does that has no counterpart
-        raise RunError(
-            f"torch.onnx cannot export this network: {first_line(error.__cause__ or error)}",
-            "`forward` must do the same for every batch, in torch alone",
-        ) from None
+        what = f"torch.onnx cannot export this network: {first_line(error.__cause__ or error)}"
+        raise RunError(what, "`forward` must do the same for every batch, in torch alone") from None
     if program is None:
         raise RunError("torch.onnx gave no graph of this network")
     return program.model_proto
@@ -136,12 +117,7 @@ OUTPUTS = ("score", "error", "attention")  # beside the state
 
 
 class StepGraph(nn.Module):
-    """What the file computes from one reading of a device.
-
-    Args:
-        detector: trained, in evaluation mode.
-        bounds: as in `Calibration`.
-    """
+    """What the file computes from one reading of a device; `bounds` as in `Calibration`."""
 
     def __init__(self, detector: HybridCausal, bounds: np.ndarray) -> None:
         super().__init__()
@@ -215,12 +191,7 @@ def carried(detector: HybridCausal) -> dict[str, tuple[int, ...]]:
 def step_graph(detector: HybridCausal, bounds: np.ndarray) -> onnx.ModelProto:
     """The graph of a network that carries its state; its outputs are `OUTPUTS` and `<name>_next`
     for each of `carried`.
-
-    Args:
-        detector: trained.
-        bounds: as in `Calibration`.
-    Raises: RunError if the exporter does not know what the network does.
-    """
+    Raises: RunError if the exporter does not know what the network does."""
     steps, channels = detector.shape
     state = carried(detector)
     examples = (

@@ -44,10 +44,8 @@ def named(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     strange = [name for name in names if name not in VARIANTS]
     if strange:
-        raise UsageError(
-            f"--variants: there is no variant {strange[0]!r}",
-            f"there are {', '.join(VARIANTS)}; several with commas",
-        )
+        what = f"--variants: there is no variant {strange[0]!r}"
+        raise UsageError(what, f"there are {', '.join(VARIANTS)}; several with commas")
     return names
 
 
@@ -58,10 +56,8 @@ def checked(out: Path, variants: Sequence[str], *, replace: bool) -> Paths:
         raise UsageError(f"{out}: not the name of an ONNX file", "--out model.onnx")
     nearest = next(folder for folder in out.absolute().parents if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise UsageError(
-            f"{out}: cannot be written in {nearest}",
-            "--out names a file in a folder that you may write to",
-        )
+        what = f"{out}: cannot be written in {nearest}"
+        raise UsageError(what, "--out names a file in a folder that you may write to")
     paths = Paths(out)
     kept = ["float32", *(VARIANTS[name] for name in variants)]
     there = [path for path in (*map(paths.of, kept), paths.card) if path.exists()]

@@ -29,22 +29,14 @@ from anomalynet.training.reproducibility import prepare_process
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written.
+    """What was written."""
 
-    Attributes:
-        contract: of the float32 file.
-        parity: of the float32 file with the run's model.
-        files: variant → its file.
-        losses: variant → what it costs.
-        refused: variant as `--variants` says it → why there is none.
-    """
-
-    contract: Contract
-    parity: Parity
+    contract: Contract  # of the float32 file
+    parity: Parity  # of the float32 file with the run's model
     card: Path
-    files: dict[str, Path]
-    losses: dict[str, Loss]
-    refused: dict[str, str]
+    files: dict[str, Path]  # variant → its file
+    losses: dict[str, Loss]  # variant → what it costs
+    refused: dict[str, str]  # variant as `--variants` says it → why there is none
 
     def to_json(self) -> dict[str, object]:
         """Paths, parity, sizes and losses."""
@@ -74,15 +66,12 @@ def export(
         variants: `int8`, `fp16`; what a model cannot have is told in the result.
         tell: is given a line for each stage.
     Raises DataError: the run's data is gone; RunError: the data changed, or the graph and the run's
-    model differ; nothing is written.
-    """
+    model differ; nothing is written."""
     prepare_process(run.config)
     tell("reading the run and its data")
     if run.data.prepared.fingerprint != run.result.fingerprint:
-        raise RunError(
-            f"{run.folder.path}: its data is not what it was trained on any more",
-            "train it again, or bring the data back",
-        )
+        what = f"{run.folder.path}: its data is not what it was trained on any more"
+        raise RunError(what, "train it again, or bring the data back")
     tell("exporting and comparing with the run's model")
     graph, described = _graph(run)
     contents = {"float32": finished(graph, described)}

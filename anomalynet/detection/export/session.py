@@ -20,17 +20,8 @@ REPEATS = 200  # windows whose scoring is timed one by one
 
 class Session:
     """A graph of the form `window` or `statistics`; `StepSession` is that of the form `step`.
-
-    Args:
-        content: the file's bytes.
-    Raises: RunError if ONNX Runtime refuses the graph.
-
-    Attributes:
-        names: of all outputs.
-        outputs: without those of the state.
-        shapes: of one device in each input.
-        statistics: whether it reads statistics of a window.
-    """
+    `content`: the file's bytes.
+    Raises: RunError if ONNX Runtime refuses the graph."""
 
     def __init__(self, content: bytes) -> None:
         try:
@@ -38,10 +29,12 @@ class Session:
         except ValueError as error:
             raise RunError(f"ONNX Runtime cannot load the exported graph: {error}") from None
         inputs = self._session.get_inputs()
-        self.names = tuple(output.name for output in self._session.get_outputs())
+        self.names = tuple(output.name for output in self._session.get_outputs())  # of all outputs
+        # without those of the state
         self.outputs = tuple(name for name in self.names if not name.endswith("_next"))
+        # of one device in each input
         self.shapes = {given.name: tuple(given.shape[1:]) for given in inputs}
-        self.statistics = inputs[0].name == "features"
+        self.statistics = inputs[0].name == "features"  # whether it reads statistics of a window
 
     def infer(self, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Every output by name."""

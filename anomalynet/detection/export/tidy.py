@@ -112,10 +112,7 @@ class ImpossibleError(RunError):
 
 
 def variant(model: onnx.ModelProto, kind: Variant) -> onnx.ModelProto:
-    """The same graph with smaller numbers.
-
-    Args:
-        model: folded, of networks alone.
+    """The same graph with smaller numbers. `model`: folded, of networks alone.
     Raises: ImpossibleError if nothing in the graph can be made smaller, or the library fails on it.
     """
     if any(opset.domain == "ai.onnx.ml" for opset in model.opset_import):
@@ -153,8 +150,7 @@ def _float16(model: onnx.ModelProto) -> onnx.ModelProto:
 
     Arithmetic in half precision would be no faster, as processors have hardly an operator for it:
     readings would lose digits before they are calibrated, and ONNX Runtime 1.32 crashes on an LSTM
-    between half-precision neighbours.
-    """
+    between half-precision neighbours."""
     smaller = onnx.ModelProto()
     smaller.CopyFrom(model)
     widened = []

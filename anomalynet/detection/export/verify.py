@@ -29,21 +29,17 @@ BATCHES = (1, 7)
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """Largest differences between a graph and the run's model, of outputs above 1 relative to them.
+    """Largest differences of a graph to the run's model, of outputs above 1 relative to them."""
 
-    Attributes:
-        windows: how many were compared.
-        batches: size of the batches → difference of calibrated windows, over all outputs.
-        between: difference of scores between these sizes.
-        calibration: difference where the graph calibrates readings itself, some of them missing;
-        None for the form `statistics`. carried: difference of the scores of the whole test part,
-        the state carried through its segments; None for other forms than `step`.
-    """
-
-    windows: int
+    windows: int  # how many were compared
+    # size of the batches → difference of calibrated windows, over all outputs
     batches: dict[int, float]
-    between: float
+    between: float  # difference of scores between these sizes
+    # difference where the graph calibrates readings itself, some of them missing; None for the form
+    # `statistics`
     calibration: float | None
+    # difference of the scores of the whole test part, the state carried through its segments; None
+    # for other forms than `step`
     carried: float | None
 
     @property
@@ -152,24 +148,16 @@ MEASURED = ("average_precision", "f1_attack")
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One file beside the run.
+    """One file beside the run."""
 
-    Attributes:
-        variant: `float32`, `float16`, `int8`.
-        bytes: of the file.
-        microseconds: to score one window by itself.
-        difference: largest difference to a stored score of the run, of scores above 1 relative to
-        it. alarms: steps that are an alarm for the file and none for the run, or the other way
-        round. steps: that were compared. metrics: `validation/…` and `test/…` of `MEASURED`; None
-        where undefined.
-    """
-
-    variant: str
-    bytes: int
-    microseconds: float
+    variant: str  # `float32`, `float16`, `int8`
+    bytes: int  # of the file
+    microseconds: float  # to score one window by itself
+    # largest difference to a stored score of the run, of scores above 1 relative to it
     difference: float
-    alarms: int
-    steps: int
+    alarms: int  # steps that are an alarm for the file and none for the run, or the other way round
+    steps: int  # that were compared
+    # `validation/…` and `test/…` of `MEASURED`; None where undefined
     metrics: dict[str, float | None]
 
 

@@ -56,10 +56,8 @@ def check_delivered(sinks: Sequence[Sink]) -> None:
     delivered."""
     for sink in sinks:
         if count := sink.undelivered():
-            raise RunError(
-                f"{sink.name}: {count} alarms were not delivered",
-                "the same command sends all of them again, with the same ids",
-            )
+            what = f"{sink.name}: {count} alarms were not delivered"
+            raise RunError(what, "the same command sends all of them again, with the same ids")
 
 
 def key(event: Event) -> str:

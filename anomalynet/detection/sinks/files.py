@@ -39,13 +39,9 @@ class StandardOutput(Sink):
 
 
 class JsonLines(Sink):
-    """Alarms appended to a file.
-
-    Args:
-        path: a new file, or one of this sink's own, whose events are not written again; a torn last
-        line is cut off.
-    Raises UsageError: the file holds something else.
-    """
+    """Alarms appended to a file. `path`: a new file, or one of this sink's own, whose events are
+    not written again; a torn last line is cut off.
+    Raises UsageError: the file holds something else."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -99,13 +95,9 @@ HEADER = b"device,time,observed,score\n"
 
 
 class ScoresFile:
-    """Appends to a new file, or to one of its own.
-
-    Args:
-        path: `.csv`, or `.jsonl`.
-        replace: write a new file and put it in the place of an old one at the end.
-    Raises UsageError: the file holds something else, or its name ends otherwise.
-    """
+    """Appends to a new file, or to one of its own. `path`: `.csv`, or `.jsonl`; `replace`: write a
+    new file and put it in the place of an old one at the end.
+    Raises UsageError: the file holds something else, or its name ends otherwise."""
 
     def __init__(self, path: Path, replace: bool = False) -> None:
         if path.suffix not in (".csv", ".jsonl"):

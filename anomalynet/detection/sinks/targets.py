@@ -36,12 +36,9 @@ TIMEOUT = 10.0
 
 def mqtt(url: str, notices: Notices, readings: Address | None = None) -> Delivery:
     """A sink that publishes each event with QoS 1 to the address's topic; one that is published
-    again has the same id.
-
-    Args:
-        readings: where they come from; another broker does not get the credentials of that one.
-    Raises UsageError: not such an address, or one with wildcards.
-    """
+    again has the same id. `readings`: where they come from; another broker does not get the
+    credentials of that one.
+    Raises UsageError: not such an address, or one with wildcards."""
     where = one_topic(url)
     same = readings is not None and (where.host, where.port) == (readings.host, readings.port)
     client = make_client(where, "", credentials=READINGS if same else ALARMS)
@@ -96,10 +93,8 @@ def webhook(url: str, notices: Notices) -> Delivery:
     host, scheme = _checked(url)
     token = os.environ.get(TOKEN, "").strip()
     if not (token.isascii() and token.isprintable()):
-        raise UsageError(
-            f"{TOKEN}: holds what no header can: other than printable ASCII",
-            "set it to the token alone",
-        )
+        what = f"{TOKEN}: holds what no header can: other than printable ASCII"
+        raise UsageError(what, "set it to the token alone")
     if token and scheme == "http" and host not in LOCAL:
         raise UsageError(f"webhook {host}: {TOKEN} would be sent in clear text", "use https://")
     headers = {"Content-Type": "application/json", "User-Agent": "anomalynet"}
@@ -142,12 +137,9 @@ def _checked(url: str) -> tuple[str, str]:
 
 
 def sinks(targets: Sequence[str], notices: Notices, readings: Address | None = None) -> list[Sink]:
-    """One sink a target: `-`, a file, `mqtt[s]://…` or `http[s]://…`.
-
-    Args:
-        readings: the broker that they come from, if they do.
-    Raises UsageError: a target cannot be used.
-    """
+    """One sink a target: `-`, a file, `mqtt[s]://…` or `http[s]://…`. `readings`: the broker that
+    they come from, if they do.
+    Raises UsageError: a target cannot be used."""
     return [_sink(target, notices, readings) for target in dict.fromkeys(targets)]
 
 
@@ -163,8 +155,6 @@ def _sink(target: str, notices: Notices, readings: Address | None) -> Sink:
         return webhook(target, notices)
     refuse_credentials(target, f"{VARIABLES}, {TOKEN}")
     if kind:
-        raise UsageError(
-            "--alarms: an address that is neither of MQTT nor of a webhook",
-            "mqtt[s]://host/topic or https://host/path",
-        )
+        what = "--alarms: an address that is neither of MQTT nor of a webhook"
+        raise UsageError(what, "mqtt[s]://host/topic or https://host/path")
     return JsonLines(Path(target))

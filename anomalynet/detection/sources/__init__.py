@@ -9,20 +9,14 @@ from typing import Protocol
 
 @dataclass(slots=True)
 class Raw:
-    """One payload as it came.
+    """One payload as it came."""
 
-    Attributes:
-        source: topic or file.
-        payload: JSON; None where it was too large to keep.
-        arrived: wall clock in seconds since 1970.
-        token: what the source needs to acknowledge it; None where nobody waits for that.
-        place: where reading goes on after this payload; empty where the source has no places.
-    """
-
-    source: str
-    payload: bytes | None
-    arrived: float
+    source: str  # topic or file
+    payload: bytes | None  # JSON; None where it was too large to keep
+    arrived: float  # wall clock in seconds since 1970
+    # what the source needs to acknowledge it; None where nobody waits for that
     token: tuple[int, int] | None = None
+    # where reading goes on after this payload; empty where the source has no places
     place: bytes = b""
 
 

@@ -32,8 +32,7 @@ def messages(readings: Iterable[Reading], source: str, period: float | None) -> 
 
     Sorted by time: one message a period (of equal times where there is none), all of one source, so
     that devices which fall silent are noticed by the others' clock. Sorted by device: each device
-    is a source of its own.
-    """
+    is a source of its own."""
     rows = iter(readings)
     seen = list(islice(rows, LOOK))
     rows = chain(seen, rows)
@@ -59,8 +58,7 @@ class Recording:
         path: `.csv`, `.jsonl` (also `.ndjson`, `.json`) or `.parquet`. Columns `device` or
         `series`, `time`, one a channel, and perhaps
             `label`, `incident` and `kind`. An empty cell is a missing value.
-    Raises UsageError: there is no such file, or another kind of file.
-    """
+    Raises UsageError: there is no such file, or another kind of file."""
 
     def __init__(self, path: Path, parser: Parser, period: float | None) -> None:
         if not path.is_file():

@@ -18,20 +18,13 @@ from anomalynet.errors import UsageError
 
 
 class Lines:
-    """Cuts chunks into lines.
-
-    Args:
-        longest: bytes of a line; of a longer one nothing is kept.
-
-    Attributes:
-        offset: bytes so far, those of a line that is only begun included.
-    """
+    """Cuts chunks into lines. `longest`: bytes of a line; of a longer one nothing is kept."""
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
         self._begun = bytearray()
         self._skipping = False
-        self.offset = 0
+        self.offset = 0  # bytes so far, those of a line that is only begun included
 
     def feed(self, chunk: bytes) -> list[tuple[bytes | None, int]]:
         """The lines that this chunk completes: content without its line end (None: too long), and

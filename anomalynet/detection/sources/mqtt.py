@@ -10,13 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from anomalynet.detection.sources import Raw
-from anomalynet.detection.stream.mqtt import (
-    VARIABLES,
-    Address,
-    connection_error,
-    final,
-    make_client,
-)
+from anomalynet.detection.stream import mqtt
 from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import UsageError
 
@@ -46,14 +40,13 @@ class MqttSource:
         client_id: names the session; two detectors must not share one.
         session_expiry: seconds.
         status_topic: retained "online" or "offline", the latter by the broker too when the
-        connection is lost. max_bytes: a longer payload is dropped on arrival, and counted.
-    """
+        connection is lost. max_bytes: a longer payload is dropped on arrival, and counted."""
 
     ended = False
 
     def __init__(
         self,
-        where: Address,
+        where: mqtt.Address,
         client_id: str,
         *,
         session_expiry: int,
@@ -73,7 +66,7 @@ class MqttSource:
         self._began, self._short = 0.0, 0
         self._closing = False
         self.connected = False
-        self._client = make_client(where, client_id, manual_ack=True)
+        self._client = mqtt.make_client(where, client_id, manual_ack=True)
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
@@ -101,7 +94,7 @@ class MqttSource:
             with self._room:
                 self._room.wait_for(lambda: self._inbox or self._failure, seconds)
         if self._failure is not None:
-            raise UsageError(f"MQTT broker {self._where}: {self._failure}", f"set {VARIABLES}")
+            raise UsageError(f"MQTT broker {self._where}: {self._failure}", f"set {mqtt.VARIABLES}")
         batch = [self._inbox.popleft() for _ in range(min(limit, len(self._inbox)))]
         self._busy = len(batch) > FEW
         with self._room:
@@ -137,7 +130,7 @@ class MqttSource:
         self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
     ) -> None:
         if reason.is_failure:
-            if why := final(reason):
+            if why := mqtt.final(reason):
                 self._fail(why)
             else:
                 self._notices.add("connection refused", reason)
@@ -151,8 +144,8 @@ class MqttSource:
         client.subscribe(self._where.topic, options=options)
 
     def _on_connect_fail(self, client: Any, userdata: Any) -> None:
-        error = connection_error()
-        if why := final(error):
+        error = mqtt.connection_error()
+        if why := mqtt.final(error):
             self._fail(why)
         else:
             self._notices.add("connection failed", f"{self._where}: {error}; trying again")

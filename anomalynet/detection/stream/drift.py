@@ -20,29 +20,23 @@ Float64 = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How far a quantity is from its reference.
+    """How far a quantity is from its reference."""
 
-    Attributes:
-        psi: population stability index over the reference's tenths; customary reading: below 0.1
-        none, above 0.25 a large shift. ks: largest distance of the two distribution functions; None
-        where scipy is not installed. p_value: of `ks`, the reference taken as 101 values. Steps
-        that follow each other are alike, so it is smaller than it should be. steps: compared.
-    """
-
+    # population stability index over the reference's tenths; customary reading: below 0.1 none,
+    # above 0.25 a large shift
     psi: float
+    # largest distance of the two distribution functions; None where scipy is not installed
     ks: float | None
+    # of `ks`, the reference taken as 101 values. Steps that follow each other are alike, so it is
+    # smaller than it should be.
     p_value: float | None
-    steps: int
+    steps: int  # compared
 
 
 def psi(sample: Float64, reference: Float64) -> float:
     """Population stability index: Σ (p - q) ln(p / q) over bins between the reference's tenths;
-    equal tenths are one.
-
-    Args:
-        sample: finite values.
-        reference: quantiles in equal steps, which stand for the distribution.
-    """
+    equal tenths are one. `sample`: finite values; `reference`: quantiles in equal steps, which
+    stand for the distribution."""
     edges = np.unique(np.quantile(reference, np.linspace(0.1, 0.9, 9), method="inverted_cdf"))
     shares = []
     for values in (sample, reference):
@@ -53,11 +47,8 @@ def psi(sample: Float64, reference: Float64) -> float:
 
 
 class Drift:
-    """The newest steps in a ring, against the contract's reference.
-
-    Args:
-        contract: names what there is a reference for; the rest is not measured.
-    """
+    """The newest steps in a ring, against the contract's reference. `contract`: names what there is
+    a reference for; the rest is not measured."""
 
     def __init__(self, contract: Contract, window: int = WINDOW) -> None:
         self._references = {"score": np.asarray(contract.reference.scores, np.float64)}

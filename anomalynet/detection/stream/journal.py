@@ -14,23 +14,14 @@ from anomalynet.errors import RunError
 
 
 class Appended:
-    """An open file.
-
-    Args:
-        path: made if it is not there.
-        told: name of the file in errors, where it is another one.
-        empty: begin without what the file holds.
-
-    Attributes:
-        size: bytes; what is behind them is overwritten.
-    Raises OSError: it cannot be opened.
-    """
+    """An open file, made if it is not there; `told`: its name in errors, where it is another one;
+    `empty`: begin without what it holds. Raises OSError: it cannot be opened."""
 
     def __init__(self, path: Path, told: Path | None = None, empty: bool = False) -> None:
         self.path, self._told = path, told or path
         how = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if empty else 0)
         self._file = os.open(path, how, 0o644)
-        self.size = os.fstat(self._file).st_size
+        self.size = os.fstat(self._file).st_size  # bytes; what is behind them is overwritten
 
     def append(self, content: bytes, sync: bool = False) -> None:
         """Write at the end; `sync`: and wait for the disk. Raises RunError: it could not be written
@@ -93,18 +84,14 @@ KINDS = {code: kind for kind, code in CODES.items()}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that happened.
+    """One thing that happened."""
 
-    Attributes:
-        kind: a message came, a silent source was ticked, a sink delivered an event, or reading came
-        to this place of a file. name: topic or file, source, or sink. content: payload; clock in µs
-        as text; key of an event; the place. time: wall clock in seconds since 1970.
-    """
-
+    # a message came, a silent source was ticked, a sink delivered an event, or reading came to this
+    # place of a file
     kind: Kind
-    name: str
-    content: bytes
-    time: float = 0.0
+    name: str  # topic or file, source, or sink
+    content: bytes  # payload; clock in µs as text; key of an event; the place
+    time: float = 0.0  # wall clock in seconds since 1970
 
 
 class Journal:
@@ -113,8 +100,7 @@ class Journal:
     Args:
         path: the file; frames behind its last whole one are cut off.
         sync: wait for the disk after each batch: what is acknowledged then survives a power cut,
-        not only a crash.
-    """
+        not only a crash."""
 
     def __init__(self, path: Path, sync: bool = False) -> None:
         content = path.read_bytes() if path.exists() else b""

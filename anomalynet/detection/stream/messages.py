@@ -18,12 +18,8 @@ LARGEST = 3.4028234663852886e38  # Of float32: a larger number is not a reading
 
 
 class Parser:
-    """Reads one payload after another.
-
-    Args:
-        sensors: the contract's channels that devices report, in order.
-        max_bytes: a longer payload is not parsed.
-    """
+    """Reads one payload after another. `sensors`: the contract's channels that devices report, in
+    order; `max_bytes`: a longer payload is not parsed."""
 
     def __init__(self, sensors: Sequence[str], notices: Notices, max_bytes: int = 1 << 20) -> None:
         self.sensors = tuple(sensors)
@@ -34,11 +30,8 @@ class Parser:
         self._last: tuple[object, int | None] = (None, None)  # readings of a batch share their time
 
     def parse(self, source: str, payload: bytes) -> Message | None:
-        """The message in a payload; None if it holds none.
-
-        Args:
-            source: the topic or file, which is the message's source if it names no gateway.
-        """
+        """The message in a payload; None if it holds none. `source`: the topic or file, which is
+        the message's source if it names no gateway."""
         try:
             return self._message(source, payload)
         except _RejectedError as rejected:

@@ -21,12 +21,8 @@ LAG = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 
 
 class Monitor:
-    """Serves one status.
-
-    Args:
-        where: `port` or `host:port`; 127.0.0.1 if no host is named.
-    Raises UsageError: prometheus-client is not installed, or the address cannot be used.
-    """
+    """Serves one status. `where`: `port` or `host:port`; 127.0.0.1 if no host is named.
+    Raises UsageError: prometheus-client is not installed, or the address cannot be used."""
 
     def __init__(self, status: Status, where: str) -> None:
         try:

@@ -37,15 +37,12 @@ def refuse_credentials(target: str, variables: str) -> None:
     """Refuse an address with an @, without repeating any of it. Raises UsageError: with the
     variables of the environment that hold credentials."""
     if "@" in target and (scheme(target) or _CREDENTIALS.match(target)):
-        raise UsageError(
-            "an address with credentials: they would be seen in process lists and logs",
-            f"set {variables}; an @ that is meant is %40",
-        )
+        what = "an address with credentials: they would be seen in process lists and logs"
+        raise UsageError(what, f"set {variables}; an @ that is meant is %40")
 
 
+# Variables `…_USERNAME` and `…_PASSWORD`: of the readings' broker, and of another one for alarms
 READINGS, ALARMS = "ANOMALYNET_MQTT", "ANOMALYNET_ALARMS"
-"""Variables `…_USERNAME` and `…_PASSWORD`: of the readings' broker, and of another one for
-alarms."""
 
 VARIABLES = f"{READINGS}_USERNAME, _PASSWORD, _CA, _CERT, _KEY"
 
@@ -110,13 +107,9 @@ def make_client(
     where: Address, client_id: str, *, credentials: str = READINGS, manual_ack: bool = False
 ) -> Client:
     """A client of MQTT 5 with the environment's credentials, that reconnects by itself after 1 … 30
-    s.
-
-    Args:
-        credentials: `READINGS` or `ALARMS`: whose user name and password.
+    s. `credentials`: `READINGS` or `ALARMS`: whose user name and password.
     Raises UsageError: paho-mqtt is not installed, a certificate cannot be read, or a password would
-    be sent in clear text.
-    """
+    be sent in clear text."""
     try:
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion

@@ -31,15 +31,7 @@ SLOW = 1.0  # seconds between looks at what is slow to find out: devices by stat
 
 @dataclass(kw_only=True, slots=True)
 class Service:
-    """Joins the parts; use `resume` once, then `turn` again and again, then `close`.
-
-    Attributes:
-        redelivers: the source may send a payload twice, so those seen lately are remembered. A
-        second copy would otherwise look like a
-            device whose clock went back.
-        threshold: of scores, for the view.
-        snapshot_every, drift_every: seconds; None: never.
-    """
+    """Joins the parts; use `resume` once, then `turn` again and again, then `close`."""
 
     engine: Engine
     source: Source
@@ -50,9 +42,12 @@ class Service:
     patience: Patience | None = None
     drift: Drift | None = None
     monitor: Monitor | None = None
-    threshold: float = 0.0
+    threshold: float = 0.0  # of scores, for the view
     status: Status = field(default_factory=Status)
+    # the source may send a payload twice, so those seen lately are remembered. A second copy would
+    # otherwise look like a device whose clock went back.
     redelivers: bool = False
+    # snapshot_every, drift_every: seconds; None: never
     snapshot_every: float = 30.0
     drift_every: float | None = None
     tell_drift: Callable[[dict[str, Any]], None] = lambda measures: None

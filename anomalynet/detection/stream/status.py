@@ -25,14 +25,7 @@ STALE = 15.0  # seconds after which a loop that has not turned is stuck
 
 @dataclass(slots=True)
 class Status:
-    """Counts since the start, and how things stand; one thread writes, others read.
-
-    Attributes:
-        lag: seconds from the newest message's readings to now; None before any.
-        states: devices by state.
-        rejected: by kind, of parser, sources, sinks and engine together.
-        last: newest score of each device by its number, NaN before any.
-    """
+    """Counts since the start, and how things stand; one thread writes, others read."""
 
     readings: int = 0
     messages: int = 0
@@ -40,14 +33,16 @@ class Status:
     scores: int = 0
     alarms: int = 0
     cleared: int = 0
-    lag: float | None = None
+    lag: float | None = None  # seconds from the newest message's readings to now; None before any
     connected: bool = False
     started: float = field(default_factory=time.time)
     turned: float = field(default_factory=time.monotonic)
-    states: dict[str, int] = field(default_factory=dict)
+    states: dict[str, int] = field(default_factory=dict)  # devices by state
+    # by kind, of parser, sources, sinks and engine together
     rejected: dict[str, int] = field(default_factory=dict)
     drift: dict[str, Measure] = field(default_factory=dict)
     recent: deque[Event] = field(default_factory=lambda: deque(maxlen=8))
+    # newest score of each device by its number, NaN before any
     last: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     names: Sequence[str] = ()
 

@@ -1,8 +1,7 @@
 """Is a difference more than chance? Series that saw the same incident are one cluster, each cluster
 is one independent unit, and Holm corrects for the number of questions.
 
-Source: not in the paper.
-"""
+Source: not in the paper."""
 
 from __future__ import annotations
 
@@ -11,12 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from anomalynet.reporting.ablation.resampling import (
-    bootstrap_interval,
-    holm,
-    sign_flip_p,
-    smallest_p,
-)
+from anomalynet.reporting.ablation import resampling
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.statistics import NAN
 
@@ -29,32 +23,26 @@ BETTER, WORSE, NO_EVIDENCE, UNTESTABLE = (
     "cannot be tested",
 )
 
-SeriesKey = tuple[int | None, str]
-"""(world, series): a name means another sensor in another world."""
+SeriesKey = tuple[int | None, str]  # (world, series): a name means another sensor in another world
 
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
     """A difference over clusters of series, in the metric's own scale; NaN where the clusters do
-    not suffice.
+    not suffice."""
 
-    Attributes:
-        mean: of the clusters' mean differences.
-        low, high: 95 % bootstrap interval over clusters.
-        p, adjusted: two-sided, by sign flips of clusters; after Holm's correction in its family.
-        smallest, reachable: the lowest p, and adjusted p, that so many clusters allow.
-        clusters, series: how many count.
-        left_out: series tested by both sides whose metric is undefined.
-    """
-
-    mean: float
+    mean: float  # of the clusters' mean differences
+    # low, high: 95 % bootstrap interval over clusters
     low: float
     high: float
+    # p, adjusted: two-sided, by sign flips of clusters; after Holm's correction in its family
     p: float
+    # smallest, reachable: the lowest p, and adjusted p, that so many clusters allow
     smallest: float
+    # clusters, series: how many count
     clusters: int
     series: int
-    left_out: int
+    left_out: int  # series tested by both sides whose metric is undefined
     adjusted: float = NAN
     reachable: float = NAN
 
@@ -76,25 +64,21 @@ class Contrast:
 def contrast(
     differences: Mapping[SeriesKey, float], clusters: Mapping[SeriesKey, SeriesKey]
 ) -> Contrast:
-    """Average the series of each cluster, then test the clusters.
-
-    Args:
-        differences: series → difference, NaN where it is undefined.
-        clusters: series → its cluster.
-    """
+    """Average the series of each cluster, then test the clusters. `differences`: series →
+    difference, NaN where it is undefined; `clusters`: series → its cluster."""
     members: dict[SeriesKey, list[float]] = defaultdict(list)
     for key in sorted(differences, key=_in_order):
         if not math.isnan(differences[key]):
             members[clusters[key]].append(differences[key])
     values = [math.fsum(own) / len(own) for own in members.values()]
-    low, high = bootstrap_interval(values)
+    low, high = resampling.bootstrap_interval(values)
     series = sum(map(len, members.values()))
     return Contrast(
         mean=math.fsum(values) / len(values) if values else NAN,
         low=low,
         high=high,
-        p=sign_flip_p(values),
-        smallest=smallest_p(len(values)),
+        p=resampling.sign_flip_p(values),
+        smallest=resampling.smallest_p(len(values)),
         clusters=len(values),
         series=series,
         left_out=len(differences) - series,
@@ -104,8 +88,8 @@ def contrast(
 def family(contrasts: Sequence[Contrast]) -> tuple[Contrast, ...]:
     """The same, corrected for being tested together. Holm's adjusted p never falls when a raw p
     rises, so the adjusted smallest p are what the clusters could give at best."""
-    adjusted = holm([one.p for one in contrasts])
-    reachable = holm([one.smallest for one in contrasts])
+    adjusted = resampling.holm([one.p for one in contrasts])
+    reachable = resampling.holm([one.smallest for one in contrasts])
     return tuple(
         replace(one, adjusted=float(mine), reachable=float(best))
         for one, mine, best in zip(contrasts, adjusted, reachable, strict=True)
@@ -121,10 +105,8 @@ def clusters(
         series: every series; one that no incident touches is a cluster of its own.
         touched: (series, number of an incident that it saw); a number means the same incident only
             within a world.
-
     Returns:
-        series → the first series of its cluster, in order of world and name.
-    """
+        series → the first series of its cluster, in order of world and name."""
     parent = {one: one for one in series}
 
     def root(one: SeriesKey) -> SeriesKey:

@@ -11,34 +11,24 @@ from anomalynet.errors import UsageError
 from anomalynet.metrics.suite import METRICS
 from anomalynet.runs.collect import RunRecord
 
+# Metrics that the scores of a series' steps do not determine, or that judge nothing
 NOT_OF_STEPS = ("event_recall", "detection_delay", "false_alarms_per_day", "prevalence")
-"""Metrics that the scores of a series' steps do not determine, or that judge nothing."""
 
-Crossing = tuple[str, ...]
-"""A level of each axis, as text, in the order of the axes."""
+Crossing = tuple[str, ...]  # a level of each axis, as text, in the order of the axes
 
 
 @dataclass(frozen=True, slots=True)
 class AblationArm:
-    """One configuration of a sweep.
+    """One configuration of a sweep."""
 
-    Attributes:
-        name: unique label, such as `model.attention=false`.
-        levels: the level of every axis; of an arm outside the axes only the keys that it sets.
-        on_axes: False for an arm that is no point of the axes, such as one of equal size.
-        reference: whether the others are compared with it.
-        records: finished runs, in any order.
-        expected: how many runs the sweep wants.
-        failed: how many of those not there have failed.
-    """
-
-    name: str
+    name: str  # unique label, such as `model.attention=false`
+    # the level of every axis; of an arm outside the axes only the keys that it sets
     levels: dict[str, object]
-    on_axes: bool
-    reference: bool
-    records: tuple[RunRecord, ...]
-    expected: int
-    failed: int = 0
+    on_axes: bool  # False for an arm that is no point of the axes, such as one of equal size
+    reference: bool  # whether the others are compared with it
+    records: tuple[RunRecord, ...]  # finished runs, in any order
+    expected: int  # how many runs the sweep wants
+    failed: int = 0  # how many of those not there have failed
 
     def level(self, axis: str) -> str | None:
         """Its level of an axis as text, None where it sets none."""
@@ -47,45 +37,30 @@ class AblationArm:
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """A sweep that asks what a part or a setting is worth.
+    """A sweep that asks what a part or a setting is worth."""
 
-    Attributes:
-        name: the sweep's.
-        question: one line.
-        design: `one_at_a_time` or `factorial`.
-        axes: dotted key → levels, in order.
-        metric: `test/` and the name of a metric that the scores of single steps determine.
-        arms: in the order of the tables.
-    """
-
-    name: str
-    question: str
-    design: str
-    axes: dict[str, list[object]]
-    metric: str
-    arms: tuple[AblationArm, ...]
+    name: str  # the sweep's
+    question: str  # one line
+    design: str  # `one_at_a_time` or `factorial`
+    axes: dict[str, list[object]]  # dotted key → levels, in order
+    metric: str  # `test/` and the name of a metric that the scores of single steps determine
+    arms: tuple[AblationArm, ...]  # in the order of the tables
 
     @property
     def measured(self) -> str:
         """The metric without its part.
-
-        Raises: UsageError: no test metric, or one that steps do not determine.
-        """
+        Raises: UsageError: no test metric, or one that steps do not determine."""
         part, _, name = self.metric.partition("/")
         known = [one for one in METRICS if one not in NOT_OF_STEPS]
         if part != "test" or name not in known:
-            raise UsageError(
-                f"{self.name}: arms cannot be compared by {self.metric!r}",
-                f"one of test/ and {', '.join(known)}",
-            )
+            what = f"{self.name}: arms cannot be compared by {self.metric!r}"
+            raise UsageError(what, f"one of test/ and {', '.join(known)}")
         return name
 
     @property
     def reference(self) -> AblationArm | None:
         """The arm that the others are compared with; None where no arm is.
-
-        Raises: UsageError: several arms claim it.
-        """
+        Raises: UsageError: several arms claim it."""
         found = [arm for arm in self.arms if arm.reference]
         if len(found) > 1:
             names = ", ".join(arm.name for arm in found)

@@ -67,18 +67,14 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
         ablation: arms in the order of the tables, their runs in any order.
         out: folder, made where it is absent.
         title: heading.
-
     Raises:
         NothingToCompareError: no arm has a run.
         UsageError: the metric is none that single steps determine, or several arms are the
             reference.
-        RunError: the scores of a run cannot be read.
-    """
+        RunError: the scores of a run cannot be read."""
     if not any(arm.records for arm in ablation.arms):
-        raise NothingToCompareError(
-            f"{ablation.name}: a report needs at least one finished run",
-            f"anomalynet sweep {ablation.name}",
-        )
+        what = f"{ablation.name}: a report needs at least one finished run"
+        raise NothingToCompareError(what, f"anomalynet sweep {ablation.name}")
     found = _find(ablation)
     costs = cost_rows([arm.metrics for arm in found.arms])
     texts = {

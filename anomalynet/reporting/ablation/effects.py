@@ -1,8 +1,7 @@
 """Each arm beside the reference; main effects and interactions of a factorial: only arms that exist
 and were run are matched, nothing is fitted.
 
-Source: not in the paper.
-"""
+Source: not in the paper."""
 
 from __future__ import annotations
 
@@ -23,19 +22,12 @@ Clusters = Mapping[SeriesKey, SeriesKey]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """An arm that is not the reference.
-
-    Attributes:
-        arm: it.
-        contrast: over clusters of series; None where nothing can be compared.
-        why_not: then the reason.
-        shared: runs that the two have in common.
-    """
+    """An arm that is not the reference."""
 
     arm: MeasuredArm
-    contrast: Contrast | None
-    why_not: str = ""
-    shared: int = 0
+    contrast: Contrast | None  # over clusters of series; None where nothing can be compared
+    why_not: str = ""  # then the reason
+    shared: int = 0  # runs that the two have in common
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +41,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one change does, or how two changes depend on each other.
+    """What one change does, or how two changes depend on each other."""
 
-    Attributes:
-        changes: one for a main effect, two for an interaction.
-        matched: combinations of the other axes' levels that it is averaged over.
-        wanted: combinations that the sweep has, run or not.
-        contrast: the effect; None where nothing is matched.
-    """
-
-    changes: tuple[Change, ...]
-    matched: int
-    wanted: int
-    contrast: Contrast | None
+    changes: tuple[Change, ...]  # one for a main effect, two for an interaction
+    matched: int  # combinations of the other axes' levels that it is averaged over
+    wanted: int  # combinations that the sweep has, run or not
+    contrast: Contrast | None  # the effect; None where nothing is matched
 
     @property
     def label(self) -> str:

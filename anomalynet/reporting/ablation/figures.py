@@ -41,22 +41,14 @@ DASHED: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A level of an axis, or an arm outside the axes that sets it.
+    """A level of an axis, or an arm outside the axes that sets it."""
 
-    Attributes:
-        label: the level, or the arm's name.
-        values: of each repetition, averaged over the arms that are shown here; NaN where it is
-            undefined.
-        reference: whether this is the reference's level.
-        extra: whether this is an arm outside the axes.
-        incomplete: whether an arm that is shown here lacks runs.
-    """
-
-    label: str
+    label: str  # the level, or the arm's name
+    # of each repetition, averaged over the arms that are shown here; NaN where it is undefined
     values: Mapping[RepetitionKey, float]
-    reference: bool
-    extra: bool
-    incomplete: bool
+    reference: bool  # whether this is the reference's level
+    extra: bool  # whether this is an arm outside the axes
+    incomplete: bool  # whether an arm that is shown here lacks runs
 
     @property
     def summary(self) -> Summary:
@@ -66,21 +58,13 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class AxisView:
-    """The points of one axis, the other axes held or averaged alike for all of them.
+    """The points of one axis, the other axes held or averaged alike for all of them."""
 
-    Attributes:
-        axis: dotted key.
-        points: the levels in order, then arms outside the axes.
-        shown: arms that the points are made from.
-        combinations: of the other axes' levels, that each level is averaged over.
-        balanced: whether these are the same for every level that has been run.
-    """
-
-    axis: str
-    points: tuple[Point, ...]
-    shown: tuple[MeasuredArm, ...]
-    combinations: int
-    balanced: bool
+    axis: str  # dotted key
+    points: tuple[Point, ...]  # the levels in order, then arms outside the axes
+    shown: tuple[MeasuredArm, ...]  # arms that the points are made from
+    combinations: int  # of the other axes' levels, that each level is averaged over
+    balanced: bool  # whether these are the same for every level that has been run
 
     @property
     def note(self) -> str:

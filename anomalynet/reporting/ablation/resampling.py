@@ -2,8 +2,7 @@
 Seeds are fixed.
 
 Source: not in the paper. Bootstrap percentile interval: Efron (1979); sign-flip test: Fisher
-(1935); correction: Holm (1979).
-"""
+(1935); correction: Holm (1979)."""
 
 from __future__ import annotations
 
@@ -12,12 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 NAN = float("nan")
 
-RESAMPLES = 10_000
-"""Of a bootstrap."""
-FLIPS = 20_000
-"""Random assignments of signs where there are too many to try all."""
-EXACT = 14
-"""Most values whose signs are all tried: 2 ** 14 assignments."""
+RESAMPLES = 10_000  # of a bootstrap
+FLIPS = 20_000  # random assignments of signs where there are too many to try all
+EXACT = 14  # most values whose signs are all tried: 2 ** 14 assignments
 TOLERANCE = 1e-12
 """Sums that differ by less, relative to the sum of magnitudes, are equal: the order of additions
 must not decide."""
@@ -29,8 +25,7 @@ def bootstrap_interval(values: ArrayLike, resamples: int = RESAMPLES) -> tuple[f
 
     Args:
         values: (n,) independent ones; draw whole clusters, not members of one.
-        resamples: of the size of `values`, with replacement; always the same ones.
-    """
+        resamples: of the size of `values`, with replacement; always the same ones."""
     known = np.asarray(values, dtype=np.float64)
     if len(known) < 2:
         return NAN, NAN
@@ -44,11 +39,8 @@ def sign_flip_p(values: ArrayLike) -> float:
     NaN with fewer than two values.
 
     Exact over all assignments of signs up to `EXACT` values, beyond that from `FLIPS` random ones,
-    where the observed assignment counts as one of them so that p is never 0.
-
-    Args:
-        values: (n,) independent differences.
-    """
+    where the observed assignment counts as one of them so that p is never 0. `values`: (n,)
+    independent differences."""
     known = np.asarray(values, dtype=np.float64)
     n = len(known)
     if n < 2:
@@ -72,14 +64,9 @@ def smallest_p(n: int) -> float:
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
     """Holm's step-down correction: the chance of any false rejection in the family stays below the
-    level.
-
-    Args:
-        p: (tests,) raw p; NaN is a test that was not made and belongs to no family.
-
+    level. `p`: (tests,) raw p; NaN is a test that was not made and belongs to no family.
     Returns:
-        (tests,) adjusted p, at least the raw one and at most 1; NaN stays.
-    """
+        (tests,) adjusted p, at least the raw one and at most 1; NaN stays."""
     raw = np.asarray(p, dtype=np.float64)
     adjusted = np.full(raw.shape, NAN)
     made = np.flatnonzero(~np.isnan(raw))

@@ -31,15 +31,12 @@ without attack would be defined only where there is a false alarm."""
 
 @dataclass(frozen=True, slots=True)
 class SeriesSteps:
-    """A run's test part by series.
+    """A run's test part by series."""
 
-    Attributes:
-        series: series → its labelled, scored test steps, none of them where it has none.
-        incidents: (series, number of an incident) of every test step in an incident, labelled or
-            not, scored or not.
-    """
-
+    # series → its labelled, scored test steps, none of them where it has none
     series: dict[str, Scored]
+    # (series, number of an incident) of every test step in an incident, labelled or not, scored or
+    # not
     incidents: frozenset[tuple[str, int]]
 
     def metric(self, name: str, probability: bool) -> dict[str, float]:
@@ -50,9 +47,7 @@ class SeriesSteps:
 
 def read_steps(record: RunRecord) -> SeriesSteps:
     """Read a run's test part by series, in order of their names.
-
-    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column.
-    """
+    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column."""
     types = {
         "series": pl.String,
         "label": pl.Int8,

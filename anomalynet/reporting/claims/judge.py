@@ -1,8 +1,7 @@
 """Does a claim of the paper hold on this data? Only where the clusters of series carry it, one way
 or the other.
 
-Source: not in the paper, which gives no test.
-"""
+Source: not in the paper, which gives no test."""
 
 from __future__ import annotations
 
@@ -42,23 +41,15 @@ FEW = "too few"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One row of `claims.yaml`: either pairs or a value.
+    """One row of `claims.yaml`: either pairs or a value."""
 
-    Attributes:
-        claim: in words.
-        source: where the paper says so.
-        metrics: it is judged once for each.
-        beats: (better, worse) experiments; the claim holds if it holds for every pair.
-        model: the experiment that must reach `value`, empty where there are pairs.
-        value: a share, fraction.
-    """
-
-    claim: str
-    source: str
-    metrics: tuple[str, ...]
+    claim: str  # in words
+    source: str  # where the paper says so
+    metrics: tuple[str, ...]  # it is judged once for each
+    # (better, worse) experiments; the claim holds if it holds for every pair
     beats: tuple[tuple[str, str], ...] = ()
-    model: str = ""
-    value: float = 0.0
+    model: str = ""  # the experiment that must reach `value`, empty where there are pairs
+    value: float = 0.0  # a share, fraction
 
 
 @cache
@@ -82,18 +73,14 @@ def _claim(
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The runs of a report, read once.
+    """The runs of a report, read once."""
 
-    Attributes:
-        values: experiment → metric → the metric of each series.
-        counts: experiment → series → (true negatives, false positives, false negatives, true
-            positives) over its runs: int64 (4,).
-        clusters: series → its cluster.
-    """
-
+    # experiment → metric → the metric of each series
     values: Mapping[str, Mapping[str, SeriesValues]]
+    # experiment → series → (true negatives, false positives, false negatives, true positives) over
+    # its runs: int64 (4,)
     counts: Mapping[str, Mapping[SeriesKey, NDArray[np.int64]]]
-    clusters: Mapping[SeriesKey, SeriesKey]
+    clusters: Mapping[SeriesKey, SeriesKey]  # series → its cluster
 
     def contrast(self, one: str, other: str, metric: str) -> Contrast:
         """The metric of `one` minus `other`'s, over clusters of series that both tested."""
@@ -113,9 +100,7 @@ class Evidence:
 def gather(models: Sequence[ArmMetrics], metrics: Sequence[str]) -> Evidence:
     """Read the counted runs of every experiment that has one arm; of one with several it could not
     be said which the claim is of.
-
-    Raises: RunError: the scores of a run cannot be read.
-    """
+    Raises: RunError: the scores of a run cannot be read."""
     names = [one.arm.experiment for one in models if one.arm.records]
     values: dict[str, dict[str, dict[Any, dict[SeriesKey, float]]]] = {}
     counts: dict[str, dict[SeriesKey, NDArray[np.int64]]] = {}
@@ -143,30 +128,21 @@ def gather(models: Sequence[ArmMetrics], metrics: Sequence[str]) -> Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One comparison that a claim rests on; fractions, NaN where nothing could be computed.
+    """One comparison that a claim rests on; fractions, NaN where nothing could be computed."""
 
-    Attributes:
-        subject: experiment that the claim favours.
-        other: the experiment it is compared with, empty where it is compared with a number.
-        effect: mean over clusters of the difference; with a number, the value minus it.
-        low, high: 95 % interval over clusters: of pairs by bootstrap, of a number by jackknife.
-        p: two-sided sign-flip p over clusters; NaN with a number, where the interval decides alone.
-        adjusted: the same after Holm's correction over the claim's comparisons.
-        clusters: independent units.
-        verdict: of this comparison alone.
-        why: why nothing could be found: `FEW` clusters to reach p < 0.05 whatever the data, or a
-            model that was not run, or in several configurations.
-    """
-
-    subject: str
-    other: str
-    effect: float
+    subject: str  # experiment that the claim favours
+    other: str  # the experiment it is compared with, empty where it is compared with a number
+    effect: float  # mean over clusters of the difference; with a number, the value minus it
+    # low, high: 95 % interval over clusters: of pairs by bootstrap, of a number by jackknife
     low: float
     high: float
+    # two-sided sign-flip p over clusters; NaN with a number, where the interval decides alone
     p: float
-    adjusted: float
-    clusters: int
-    verdict: Verdict
+    adjusted: float  # the same after Holm's correction over the claim's comparisons
+    clusters: int  # independent units
+    verdict: Verdict  # of this comparison alone
+    # why nothing could be found: `FEW` clusters to reach p < 0.05 whatever the data, or a model
+    # that was not run, or in several configurations
     why: str = ""
 
 

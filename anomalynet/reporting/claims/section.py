@@ -7,17 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from anomalynet.reporting.ablation.sentences import p_text, signed
 from anomalynet.reporting.aggregate import ArmMetrics
-from anomalynet.reporting.claims.judge import (
-    FAILS,
-    FEW,
-    HOLDS,
-    OPEN,
-    Finding,
-    Judgement,
-    claims,
-    gather,
-    judge,
-)
+from anomalynet.reporting.claims import judge
+from anomalynet.reporting.claims.judge import FEW, OPEN, Finding, Judgement
 from anomalynet.reporting.claims.shares import AT_PAPER_PREVALENCE
 from anomalynet.reporting.findings import majority_sentence
 from anomalynet.reporting.markdown import grid
@@ -46,12 +37,10 @@ configurations. Average precision is no metric of the paper; it needs no thresho
 
 def claims_section(everything: Sequence[ArmMetrics], data: str) -> Section:
     """Every claim, by each of its metrics; then every comparison that they rest on.
-
-    Raises: RunError: the scores of a run cannot be read.
-    """
-    rows = claims()
+    Raises: RunError: the scores of a run cannot be read."""
+    rows = judge.claims()
     needed = dict.fromkeys(metric for row in rows if row.beats for metric in row.metrics)
-    found = judge(rows, gather(everything, tuple(needed)))
+    found = judge.judge(rows, judge.gather(everything, tuple(needed)))
     run = [one for one in everything if one.values]
     titles = {one.arm.experiment: one.arm.title for one in run}
     return Section(
@@ -71,7 +60,7 @@ def claims_section(everything: Sequence[ArmMetrics], data: str) -> Section:
 
 def _summary(found: Sequence[Judgement]) -> str:
     hold, fail, open_ = (
-        sum(one.verdict == verdict for one in found) for verdict in (HOLDS, FAILS, OPEN)
+        sum(one.verdict == verdict for one in found) for verdict in (judge.HOLDS, judge.FAILS, OPEN)
     )
     few = sum(one.verdict == OPEN and one.weakest.why == FEW for one in found)
     lacking = sum(one.verdict == OPEN and one.weakest.why not in ("", FEW) for one in found)

@@ -19,16 +19,11 @@ FEWEST_DATA, FEWEST_MODELS = 2, 3
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Models that every data set has, with their metrics there.
+    """Models that every data set has, with their metrics there."""
 
-    Attributes:
-        models: data set → experiment → its metrics; the same experiments, in the same order,
-            everywhere.
-        left_out: sentences on experiments that are not compared.
-    """
-
+    # data set → experiment → its metrics; the same experiments, in the same order, everywhere
     models: Mapping[str, Mapping[str, ArmMetrics]]
-    left_out: tuple[str, ...]
+    left_out: tuple[str, ...]  # sentences on experiments that are not compared
 
     @property
     def experiments(self) -> tuple[str, ...]:
@@ -61,9 +56,7 @@ def comparable(records: Mapping[str, Sequence[RunRecord]]) -> bool:
 def compared(records: Mapping[str, Sequence[RunRecord]]) -> Comparison:
     """Compute the metrics of each data set's models; an experiment with several configurations in
     one data set is left out.
-
-    Raises: RunError: a run's scores cannot be read.
-    """
+    Raises: RunError: a run's scores cannot be read."""
     found = _arms(records)
     kept, left_out = _chosen(found)
     models = {

@@ -25,8 +25,7 @@ from anomalynet.reporting.section import Section
 from anomalynet.reporting.tables import to_csv
 from anomalynet.runs.collect import RunRecord
 
-COMPARISON = "comparison"
-"""Name of its folder."""
+COMPARISON = "comparison"  # name of its folder
 
 METRICS = ("average_precision_fold_mean", "auroc_fold_mean", "f1_attack", "balanced_accuracy")
 COLUMNS = ("metric", "model", "block", "value", "rank", "unit")
@@ -47,14 +46,11 @@ def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Pa
     Args:
         records_by_data: data set → its finished runs, in any order.
         out: folder; other files in it stay.
-
     Raises:
         NothingToCompareError: fewer than two data sets, or fewer than three experiments with one
             configuration in each.
         RunError: a run's scores cannot be read.
-
-    Source: not in the paper.
-    """
+    Source: not in the paper."""
     comparison = compared(records_by_data) if len(records_by_data) >= FEWEST_DATA else None
     if comparison is None or len(comparison.experiments) < FEWEST_MODELS:
         why = " ".join(comparison.left_out) if comparison else f"{len(records_by_data)} data set"

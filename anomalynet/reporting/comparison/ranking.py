@@ -1,8 +1,7 @@
 """Do models differ over blocks? Ranks and Friedman's test, in words and as a figure.
 
 Source: not in the paper. Demšar: Statistical Comparisons of Classifiers over Multiple Data Sets,
-JMLR 7, 2006.
-"""
+JMLR 7, 2006."""
 
 from __future__ import annotations
 
@@ -16,27 +15,20 @@ from numpy.typing import NDArray
 from anomalynet.reporting.ablation.contrasts import LEVEL
 from anomalynet.reporting.statistics import NAN
 
-ROUGH = 10
-"""Most blocks with which Friedman's p is a rough approximation."""
+ROUGH = 10  # most blocks with which Friedman's p is a rough approximation
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Models over blocks.
+    """Models over blocks."""
 
-    Attributes:
-        ranks: (blocks, models) 1 is best, ties share their mean.
-        mean: (models,) mean rank.
-        statistic, p: Friedman's χ², corrected for ties; NaN with fewer than two blocks or three
-            models, or where all are equal.
-        least_p: the p of Friedman's test if all blocks ranked alike: no data of so many blocks can
-            give a lower one.
-    """
-
-    ranks: NDArray[np.float64]
-    mean: NDArray[np.float64]
+    ranks: NDArray[np.float64]  # (blocks, models) 1 is best, ties share their mean
+    mean: NDArray[np.float64]  # (models,) mean rank
+    # statistic, p: Friedman's χ², corrected for ties; NaN with fewer than two blocks or three
+    # models, or where all are equal
     statistic: float
     p: float
+    # the p if all blocks ranked alike: no data of so many blocks can give a lower one
     least_p: float
 
     @property
@@ -68,12 +60,8 @@ class Ranking:
 
 
 def rank(values: NDArray[np.float64], higher_is_better: bool) -> Ranking:
-    """Rank models in each block and test.
-
-    Args:
-        values: (blocks, models) without NaN.
-        higher_is_better: of the metric.
-    """
+    """Rank models in each block and test. `values`: (blocks, models) without NaN;
+    `higher_is_better`: of the metric."""
     from scipy.stats import chi2, friedmanchisquare, rankdata
 
     blocks, models = values.shape

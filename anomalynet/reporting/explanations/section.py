@@ -10,22 +10,8 @@ import numpy as np
 
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.captions import short_facts
-from anomalynet.reporting.explanations.timeline import (
-    BEST,
-    MIDDLE,
-    WORST,
-    Bools,
-    Example,
-    Floats,
-    Numbers,
-    Timeline,
-    choose,
-    examples,
-    numbers,
-    read_explanations,
-    sentence,
-    timeline,
-)
+from anomalynet.reporting.explanations import timeline
+from anomalynet.reporting.explanations.timeline import Bools, Example, Floats, Numbers, Timeline
 from anomalynet.reporting.figures import drawn, foot, heading
 from anomalynet.reporting.section import Section, figure
 from anomalynet.reporting.tables import defined, to_csv
@@ -37,9 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 HEADINGS = {
-    BEST: "The incident found best",
-    MIDDLE: "The incident in the middle",
-    WORST: "The incident found worst",
+    timeline.BEST: "The incident found best",
+    timeline.MIDDLE: "The incident in the middle",
+    timeline.WORST: "The incident found worst",
 }
 COLUMNS: tuple[str, ...] = ("example", "model", "data", "run", "incident", "type", "series")
 COLUMNS += ("quantity", "channel", "before", "during", "unit")
@@ -71,25 +57,23 @@ READING, ERROR = 4.0, (0.01, 10.0)
 def explanations_section(models: Sequence[ArmMetrics], data: str) -> Section:
     """Timelines of the hybrid, else of the first model that has any; nothing where no run explains
     an incident.
-
-    Raises: RunError: a run's files are damaged.
-    """
+    Raises: RunError: a run's files are damaged."""
     explaining = [one for one in models if any(_explains(one))]
     subject = min(explaining, key=lambda one: one.arm.experiment != "hybrid", default=None)
     if subject is None:
         return Section()
-    ranked = examples(subject)
+    ranked = timeline.examples(subject)
     count = sum(len(repetition.records) for repetition in subject.arm.counted)
     runs = f"{count} run{'s' if count > 1 else ''}"
     rule = RULE.format(count=len(ranked), model=subject.arm.title, runs=runs)
     parts, files, rows = ["## Example incidents", rule, CAUTION], dict[str, bytes](), list[Row]()
-    for name, example in choose(ranked).items():
-        line = timeline(example, subject, models)
-        found = numbers(line)
+    for name, example in timeline.choose(ranked).items():
+        line = timeline.timeline(example, subject, models)
+        found = timeline.numbers(line)
         titles = {subject.arm.title, *(course.title for course in line.others)}
         shown = [one for one in models if one.arm.title in titles]
         title = f"{HEADINGS[name]}: {_named(example)}"
-        note = f"Run `{_run(example)}`. {sentence(line, found)}"
+        note = f"Run `{_run(example)}`. {timeline.sentence(line, found)}"
         parts.append(figure(f"example_{name}", title, shown, models, note=note))
         files |= drawn(f"example_{name}", partial(_figure, title, line, shown))
         rows += _rows([name, subject.arm.name, data], line, found)
@@ -100,7 +84,7 @@ def explanations_section(models: Sequence[ArmMetrics], data: str) -> Section:
 
 def _explains(one: ArmMetrics) -> Iterator[bool]:
     for record in (record for repetition in one.arm.counted for record in repetition.records):
-        table = read_explanations(record)
+        table = timeline.read_explanations(record)
         yield table is not None and not table.is_empty()
 
 

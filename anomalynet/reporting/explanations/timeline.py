@@ -22,37 +22,27 @@ Bools = NDArray[np.bool_]
 
 BEST, MIDDLE, WORST = "best", "middle", "worst"
 
-NAMED = 2
-"""Channels that a sentence names."""
+NAMED = 2  # channels that a sentence names
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An incident that a run explains.
+    """An incident that a run explains."""
 
-    Attributes:
-        record, incident, series: where it is.
-        kind: type of the incident; "" where the data has none.
-        alarmed: share of its labelled, scored steps on that series that are alarmed.
-        margin: mean of score minus threshold over the same steps.
-        steps: how many they are.
-    """
-
+    # record, incident, series: where it is
     record: RunRecord
     incident: int
     series: str
-    kind: str
-    alarmed: float
-    margin: float
-    steps: int
+    kind: str  # type of the incident; "" where the data has none
+    alarmed: float  # share of its labelled, scored steps on that series that are alarmed
+    margin: float  # mean of score minus threshold over the same steps
+    steps: int  # how many they are
 
 
 def read_explanations(record: RunRecord) -> pl.DataFrame | None:
     """What a run kept around its incidents, columns as in `runs/schema.py`; None where it kept
     nothing.
-
-    Raises: RunError: the file is damaged, or lacks a column.
-    """
+    Raises: RunError: the file is damaged, or lacks a column."""
     path = RunFolder(record.folder).explanations
     return read(path, lambda frame: frame.select(EXPLANATION_COLUMNS)) if path.is_file() else None
 
@@ -113,33 +103,22 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The scored steps around an incident.
+    """The scored steps around an incident."""
 
-    Attributes:
-        example: the incident.
-        channels: names of what the network reads.
-        seconds: (step,) since the incident's first step.
-        during: (step,) bool, the incident's own steps that are labelled 1.
-        labelled: (step,) bool, steps labelled 1 for whatever incident.
-        threshold: of the subject's run.
-        subject, others: scores of the network that is explained, and of other models in the same
-        place. reading, error: (step, channel); None where the network has no such part. attention:
-        (step, part), oldest part of the window first. by_feature: whether attention weighs features
-        instead of steps.
-    """
-
-    example: Example
-    channels: tuple[str, ...]
-    seconds: Floats
-    during: Bools
-    labelled: Bools
-    threshold: float
+    example: Example  # the incident
+    channels: tuple[str, ...]  # names of what the network reads
+    seconds: Floats  # (step,) since the incident's first step
+    during: Bools  # (step,) bool, the incident's own steps that are labelled 1
+    labelled: Bools  # (step,) bool, steps labelled 1 for whatever incident
+    threshold: float  # of the subject's run
+    # subject, others: scores of the network that is explained, and of other models in its place
     subject: Course
     others: tuple[Course, ...]
+    # reading, error: (step, channel); None where the network has no such part
     reading: Floats | None
     error: Floats | None
-    attention: Floats | None
-    by_feature: bool
+    attention: Floats | None  # (step, part), oldest part of the window first
+    by_feature: bool  # whether attention weighs features instead of steps
 
     @property
     def before(self) -> Bools:
@@ -207,22 +186,16 @@ def _matrix(column: pl.Series) -> Floats | None:
 @dataclass(frozen=True, slots=True)
 class Numbers:
     """What is seen on a timeline: means over the steps before the incident and over its own; NaN
-    where there are none.
+    where there are none."""
 
-    Attributes:
-        alarmed: share of the incident's steps that are alarmed.
-        delay: seconds from its first step to its first alarm; NaN without an alarm.
-        error: channel → squared error before and during, in deviations of the training part
-        squared. newest, parts: attention is summed over the newest quarter of the parts of the
-        window. attention: share of attention on that quarter before and during.
-    """
-
-    alarmed: float
-    delay: float
+    alarmed: float  # share of the incident's steps that are alarmed
+    delay: float  # seconds from its first step to its first alarm; NaN without an alarm
+    # channel → squared error before and during, in deviations of the training part squared
     error: dict[str, tuple[float, float]]
+    # newest, parts: attention is summed over the newest quarter of the parts of the window
     newest: int
     parts: int
-    attention: tuple[float, float]
+    attention: tuple[float, float]  # share of attention on that quarter before and during
 
 
 def numbers(line: Timeline) -> Numbers:

@@ -10,26 +10,21 @@ from dataclasses import dataclass, replace
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode as Node
 
+# CommonMark and tables; HTML in it is text, so that no name in the data becomes a script
 PARSER = MarkdownIt("commonmark", {"html": False}).enable("table")
-"""CommonMark and tables; HTML in it is text, so that no name in the data becomes a script."""
 
-LONG = 30
-"""Rows from which a table is not shown in full at once."""
+LONG = 30  # rows from which a table is not shown in full at once
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A part of a document.
+    """A part of a document."""
 
-    Attributes:
-        kind: a table, a figure (a paragraph that is one image), a caption without either, or the
-        parser's own name of it. node: as parsed; of a figure, the image. caption: the block quote
-        right below a table or figure.
-    """
-
+    # a table, a figure (a paragraph that is one image), a caption without either, or the parser's
+    # own name of it
     kind: str
-    node: Node
-    caption: Node | None = None
+    node: Node  # as parsed; of a figure, the image
+    caption: Node | None = None  # the block quote right below a table or figure
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """The files of a report in every form that is wanted, each replaced as a whole.
 
-Whoever writes a report needs not know of forms: `with wanted(["html"], out): write_report(…)`.
-"""
+Whoever writes a report needs not know of forms: `with wanted(["html"], out): write_report(…)`."""
 
 from __future__ import annotations
 
@@ -40,15 +39,9 @@ def current() -> frozenset[Form]:
 @contextmanager
 def wanted(forms: Sequence[Form], out: Path) -> Iterator[Path]:
     """Write a report in these forms, and in those that lie in its folder already: none of them may
-    tell of older runs than the others.
-
-    Args:
-        forms: at least one.
-        out: the folder of the report.
-
+    tell of older runs than the others. `forms`: at least one; `out`: the folder of the report.
     Yields:
-        the path of the first form, for the reader to open.
-    """
+        the path of the first form, for the reader to open."""
     token = _WANTED.set(frozenset(forms) | present(out))
     try:
         yield out / PLACES[forms[0]]
@@ -65,12 +58,9 @@ def present(out: Path) -> frozenset[Form]:
 def write_files(out: Path, files: Mapping[str, bytes]) -> Path:
     """Replace `files` (path below `out` → content) and their translations; everything is made
     before the first is replaced, others stay.
-
     Returns:
         the path of the last of `files`, the document.
-
-    Raises: UsageError: the folder cannot be written to.
-    """
+    Raises: UsageError: the folder cannot be written to."""
     made = translate(files, current())
     try:
         for name, content in made.items():
@@ -87,17 +77,11 @@ def translate(files: Mapping[str, bytes], forms: Collection[Form]) -> dict[str, 
 
     Markdown and CSV are always among them: the Markdown is what the other forms are made from, and
     it does not depend on them. HTML is one file a document, LaTeX one and the figures as PDF, `csv`
-    adds each table as Parquet.
-
-    Args:
-        files: path below the report's folder → content: documents (`*.md`), `tables/*.csv`,
-        `figures/*`.
-        forms: what is wanted.
-
+    adds each table as Parquet. `files`: path below the report's folder → content: documents
+    (`*.md`), `tables/*.csv`, `figures/*`; `forms`: what is wanted.
     Returns:
         path → content in the order in which to write them: documents after what they show, Markdown
-        last.
-    """
+        last."""
     documents = {name: content.decode() for name, content in files.items() if name.endswith(".md")}
     found = {name: content for name, content in files.items() if name not in documents}
     if "latex" not in forms:
@@ -122,11 +106,7 @@ def parquet(csv: bytes) -> bytes:
     """A CSV table as Parquet; the same table gives the same bytes.
 
     Numbers are Int64 or Float64, empty cells null, and a column without any value has the type
-    Null, which says nothing that is not known.
-
-    Args:
-        csv: UTF-8, a header and rows.
-    """
+    Null, which says nothing that is not known. `csv`: UTF-8, a header and rows."""
     import polars as pl
 
     header = set(csv.split(b"\n", 1)[0].decode().strip().split(","))

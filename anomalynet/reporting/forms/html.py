@@ -28,9 +28,7 @@ from anomalynet.reporting.forms.document import (
     title_of,
 )
 
-WIDE = 8
-"""More columns than this, and the document is printed on pages turned by a quarter."""
-
+WIDE = 8  # more columns than this, and the document is printed on pages turned by a quarter
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 
 
@@ -41,8 +39,7 @@ def html(text: str, files: Mapping[str, bytes]) -> str:
     Args:
         text: the Markdown.
         files: path → content of what the Markdown shows, SVG and PNG; links to Markdown files among
-        them lead to their pages.
-    """
+        them lead to their pages."""
     parts, page = blocks(text), _Page(files)
     headings = [block.node for block in parts if block.kind == "heading"]
     titles = [plain(node) for node in headings]
@@ -71,11 +68,7 @@ def html(text: str, files: Mapping[str, bytes]) -> str:
 
 
 class _Page:
-    """Blocks as the template takes them.
-
-    Args:
-        files: path → content of what they show.
-    """
+    """Blocks as the template takes them. `files`: path → content of what they show."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = files
@@ -166,8 +159,7 @@ def inline_svg(svg: bytes, prefix: str, alternative: str) -> str:
     Args:
         svg: a file as matplotlib writes it.
         prefix: of ids, another one for each figure of a page.
-        alternative: what the figure shows, for who cannot see it.
-    """
+        alternative: what the figure shows, for who cannot see it."""
     root = ElementTree.fromstring(svg)
     for parent in root.iter():
         for child in list(parent):

@@ -89,12 +89,8 @@ def _written(character: str) -> str:
 
 def latex(text: str, files: Mapping[str, bytes]) -> str:
     """A document as LaTeX: booktabs tables with captions and labels, figures from their PDF files,
-    links to the files beside it.
-
-    Args:
-        text: the Markdown.
-        files: path → content of what the Markdown shows.
-    """
+    links to the files beside it. `text`: the Markdown; `files`: path → content of what the Markdown
+    shows."""
     parts = blocks(text)
     titled = [block for block in parts if block.caption]
     names = dict(zip(map(id, titled), slugs(map(_name, titled)), strict=True))

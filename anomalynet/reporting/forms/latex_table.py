@@ -10,17 +10,14 @@ from markdown_it.tree import SyntaxTreeNode as Node
 
 from anomalynet.reporting.forms.document import LONG, Grid, plain
 
+# Points that a line has on A4 with margins of 22 mm, upright and turned
 PORTRAIT, LANDSCAPE = 470.0, 718.0
-"""Points that a line has on A4 with margins of 22 mm, upright and turned."""
 
+# Points that an em has of each size, by its digits: small type is wider
 SIZES = {"small": 9.3, "footnotesize": 8.5, "scriptsize": 8.0, "tiny": 6.8}
-"""Points that an em has of each size, by its digits: small type is wider."""
 
-GAP = 6.0
-"""Points between two columns."""
-
-TEXT = 24.0
-"""Widest column of text that is not broken into lines, em."""
+GAP = 6.0  # points between two columns
+TEXT = 24.0  # widest column of text that is not broken into lines, em
 
 
 @dataclass(frozen=True, slots=True)

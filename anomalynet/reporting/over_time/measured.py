@@ -4,8 +4,7 @@ from `scores.parquet` alone.
 A labelled step without a score raises no alarm, and an attack on it goes undetected: alarms are
 judged on every labelled step. How scores rank can only be asked of scored steps, as AUROC does:
 there a step without a score ends a stretch. A step without a label ends a stretch everywhere, and
-its alarms count in a budget alone.
-"""
+its alarms count in a budget alone."""
 
 from __future__ import annotations
 
@@ -16,13 +15,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from anomalynet.metrics.events import detection_delays
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
 from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.range_metrics.affiliation import affiliation
 from anomalynet.reporting.range_metrics.budget import (
     always_on,
     delay_quantile,
-    detection_delays,
     event_recall_at_budgets,
     random_detector,
     undetected,
@@ -48,35 +47,25 @@ from anomalynet.runs.scores import read_test_steps
 MODEL, RANDOM, ALWAYS_ON = "model", "random", "always on"
 DETECTORS = (MODEL, RANDOM, ALWAYS_ON)
 
+# False alarms a day at which the curve of event recall is read
 BUDGETS = (0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0, 150.0, 200.0)
-"""False alarms a day at which the curve of event recall is read."""
 
 ONE_ALARM = "one score for every step: a stretch is one alarm"
 
-WIDEST_BUFFER = 100
-"""Steps. VUS grows ranges by up to their median length, at most this."""
+WIDEST_BUFFER = 100  # steps. VUS grows ranges by up to their median length, at most this.
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The test part of a run, ordered by (series, time), arrays of shape (steps,).
+    """The test part of a run, ordered by (series, time), arrays of shape (steps,)."""
 
-    Attributes:
-        labels: int8, 1 attack, 0 normal, -1 unlabelled.
-        scores: float64, NaN where a step was missed.
-        alarms: bool, false where a step was missed.
-        incidents: number of the event, -1 none.
-        series: number of the series.
-        times: int64, microseconds.
-        step_seconds: median time between neighbouring steps of a series; NaN where there are none.
-    """
-
-    labels: NDArray[np.int8]
-    scores: Floats
-    alarms: Booleans
-    incidents: Integers
-    series: Integers
-    times: NDArray[np.int64]
+    labels: NDArray[np.int8]  # int8, 1 attack, 0 normal, -1 unlabelled
+    scores: Floats  # float64, NaN where a step was missed
+    alarms: Booleans  # bool, false where a step was missed
+    incidents: Integers  # number of the event, -1 none
+    series: Integers  # number of the series
+    times: NDArray[np.int64]  # int64, microseconds
+    # median time between neighbouring steps of a series; NaN where there are none
     step_seconds: float
 
     def stretches(self, of: Booleans) -> NDArray[np.int64]:
@@ -86,9 +75,7 @@ class Steps:
 
 def read_steps(record: RunRecord) -> Steps:
     """Read a run's test part.
-
-    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column.
-    """
+    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column."""
     table = read_test_steps(record).select(
         pl.col("label").fill_null(-1),
         pl.col("score").fill_null(np.nan),
@@ -105,19 +92,12 @@ def read_steps(record: RunRecord) -> Steps:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What a detector reached in one repetition.
+    """What a detector reached in one repetition."""
 
-    Attributes:
-        values: name in `measures.MEASURES` → value as a fraction or in seconds.
-        curve: event recall at each of `BUDGETS`.
-        delays: (incidents of all folds,) seconds, inf where undetected.
-        alarm_share: share of the scored steps that are alarmed.
-    """
-
-    values: Mapping[str, Value]
-    curve: tuple[float, ...]
-    delays: Floats
-    alarm_share: float
+    values: Mapping[str, Value]  # name in `measures.MEASURES` → value as a fraction or in seconds
+    curve: tuple[float, ...]  # event recall at each of `BUDGETS`
+    delays: Floats  # (incidents of all folds,) seconds, inf where undetected
+    alarm_share: float  # share of the scored steps that are alarmed
 
 
 def _without_budgets(found: Detection) -> Detection:
@@ -133,8 +113,7 @@ def detection(folds: Sequence[Steps]) -> Detection:
     What judges alarms is computed once from the steps, ranges and incidents of all folds, each
     alarmed by its own threshold. What judges scores (VUS, budgets) is computed for each fold,
     because scores of different folds need not share a scale, and averaged. An incident that several
-    folds test is several.
-    """
+    folds test is several."""
     volumes = [_volumes(fold) for fold in folds]
     recalls = zip(*(_at_budgets(fold) for fold in folds), strict=True)
     at = dict(zip(BUDGETS, map(_mean, recalls), strict=True))
@@ -233,9 +212,7 @@ def timeline_of(model: ArmMetrics) -> ArmTimeline:
 
     The random detector draws the same scores for all models of a seed and fold, and alarms in each
     fold as often as the model.
-
-    Raises: RunError: a run's scores cannot be read.
-    """
+    Raises: RunError: a run's scores cannot be read."""
     found: dict[str, dict[RepetitionKey, Detection]] = {detector: {} for detector in DETECTORS}
     for repetition in model.arm.counted:
         parts = [(record.result, read_steps(record)) for record in repetition.records]

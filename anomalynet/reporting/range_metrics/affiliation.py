@@ -4,8 +4,7 @@ placed at random around each attack.
 Time is continuous and counted in steps: step i is the interval [i, i + 1). Each range of attack J
 owns the zone E of all times nearer to it than to another range of its stretch. Precision of a zone
 averages over its alarmed times the chance that a random time of the zone is farther from J; recall
-averages over J the chance that a random time of the zone is farther than the nearest alarm.
-"""
+averages over J the chance that a random time of the zone is farther than the nearest alarm."""
 
 from __future__ import annotations
 
@@ -75,10 +74,8 @@ def affiliation(labels: Integers, alarms: Booleans, stretch: Integers) -> Affili
         labels: (n,) 1 attack, 0 normal.
         alarms: (n,) bool; a step without a score raises none.
         stretch: (n,) number of the stretch.
-
     Source: not in the paper. Huet, Navarro, Rossi: Local Evaluation of Time Series Anomaly
-    Detection Algorithms, KDD 2022.
-    """
+    Detection Algorithms, KDD 2022."""
     real, alarmed = ranges(labels == 1, stretch), ranges(alarms, stretch)
     attacked = np.isin(stretch, stretch[real.starts])
     outside = int((alarms & ~attacked).sum())
@@ -171,8 +168,7 @@ def _away(low: Floats, high: Floats, alarm: Floats, begin: Floats, end: Floats) 
     with d = t − alarm; 0 where empty.
 
     d is never more than t − begin, as the alarm is in the zone; up to the time half-way between
-    alarm and end it is the lesser.
-    """
+    alarm and end it is the lesser."""
     half = (end - alarm) / 2
 
     def from_alarm(time: Floats) -> Floats:

@@ -2,17 +2,15 @@
 start each incident is, and two detectors that see nothing, for every metric to be read beside.
 
 The curve is a diagnosis: its thresholds are read from the test part, which no operator could do. It
-is never the operating point.
-"""
+is never the operating point."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from anomalynet.metrics.events import SECONDS_A_DAY
+from anomalynet.metrics.events import SECONDS_A_DAY, alarms_at
 from anomalynet.reporting.range_metrics.ranges import Booleans, Floats, Integers, Value, undefined
 
 NO_INCIDENT, NONE_DETECTED = "no incident of the positive class", "no incident detected"
@@ -44,9 +42,7 @@ def event_recall_at_budgets(
         series: (n,) number of the series.
         step_seconds: seconds a step stands for.
         budgets: false alarms a day and series.
-
-    Source: not in the paper.
-    """
+    Source: not in the paper."""
     scored = ~np.isnan(scores)
     positive = (labels == 1) & (incidents >= 0)
     numbers, of = np.unique(incidents[positive], return_inverse=True)
@@ -64,12 +60,8 @@ def event_recall_at_budgets(
 def _thresholds(level: Floats, series: Integers, alarms_allowed: Floats) -> list[float]:
     """The threshold of each number of alarms: just above all of `level` where even one alarm is too
     many, -inf where everything may be alarmed."""
-    before = np.append(-np.inf, level[:-1])
-    before[1:][series[1:] != series[:-1]] = -np.inf
     values = np.unique(level[level > -np.inf])
-    # such a step begins an alarm at every threshold above the step before it and up to its own
-    rises = level > before
-    alarms = _at_least(level[rises], values) - _at_least(before[rises], values)
+    alarms = alarms_at(values, level, series)
     worst = np.maximum.accumulate(alarms[::-1])  # from the highest threshold down
     allowed = np.searchsorted(worst, alarms_allowed, side="right")
     from_above = values[::-1]
@@ -78,34 +70,6 @@ def _thresholds(level: Floats, series: Integers, alarms_allowed: Floats) -> list
         -np.inf if n == len(values) else float(from_above[n - 1]) if n else above_all
         for n in allowed
     ]
-
-
-def _at_least(scores: Floats, thresholds: Floats) -> NDArray[np.int64]:
-    return len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left")
-
-
-def detection_delays(
-    labels: Integers, alarms: Booleans, incidents: Integers, times: NDArray[np.int64]
-) -> Floats:
-    """Seconds from each incident's first step labelled 1, in any series, to its first alarmed one;
-    inf where it is not detected.
-
-    Args:
-        labels: (n,) 1 positive class.
-        alarms: (n,) bool.
-        incidents: (n,) number of the event, -1 none.
-        times: (n,) microseconds.
-
-    Returns:
-        (incidents,) by their number.
-    """
-    part = (labels == 1) & (incidents >= 0)
-    numbers, of = np.unique(incidents[part], return_inverse=True)
-    never = np.iinfo(np.int64).max
-    start, alarm = np.full(len(numbers), never), np.full(len(numbers), never)
-    np.minimum.at(start, of, times[part])
-    np.minimum.at(alarm, of[alarms[part]], times[part & alarms])
-    return np.where(alarm < never, (alarm - start) / 1e6, np.inf)
 
 
 def delay_quantile(delays: Floats, share: float) -> Value:
@@ -135,9 +99,7 @@ def random_detector(
         scores: (n,) the model's, NaN where a step was missed.
         alarms: (n,) bool, the model's.
         seed: of the scores: the same for the same steps, whichever model is beside them.
-
-    Returns: scores and alarms.
-    """
+    Returns: scores and alarms."""
     scored = ~np.isnan(scores)
     drawn = np.where(scored, np.random.default_rng(seed).random(len(scores)), np.nan)
     order = np.argsort(-np.where(scored, drawn, -1.0), kind="stable")

@@ -3,8 +3,7 @@ precision and recall, and point adjustment.
 
 A *stretch* is steps of one series that follow each other; no range, buffer or zone of a metric
 reaches beyond one. Metrics take `stretch`, a number a step; steps are ordered by (series, time),
-and neighbours in the arrays are neighbours in time only where they share the number.
-"""
+and neighbours in the arrays are neighbours in time only where they share the number."""
 
 from __future__ import annotations
 
@@ -17,8 +16,7 @@ Integers = NDArray[np.integer]
 Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
-LATE = 1.5
-"""Steps more than this many steps apart do not follow each other."""
+LATE = 1.5  # steps more than this many steps apart do not follow each other
 
 NO_ATTACK, NO_NORMAL, NO_ALARM = "no step of attack", "no normal step", "no alarm"
 
@@ -61,8 +59,7 @@ def stretches(series: Integers, times: NDArray[np.int64], step_seconds: float) -
     Args:
         series: (n,) number of the series.
         times: (n,) microseconds, ascending within a series.
-        step_seconds: seconds from a step to the next; NaN where no two steps follow each other.
-    """
+        step_seconds: seconds from a step to the next; NaN where no two steps follow each other."""
     cut = np.diff(series) != 0
     cut |= np.diff(times) > LATE * step_seconds * 1e6
     return np.concatenate([np.zeros(min(len(series), 1), np.int64), np.cumsum(cut)])
@@ -94,7 +91,6 @@ def range_recall(labels: Integers, alarms: Booleans, stretch: Integers) -> Value
         labels: (n,) 1 attack, 0 normal.
         alarms: (n,) bool; a step without a score raises none.
         stretch: (n,) number of the stretch.
-
     Source: not in the paper. Tatbul, Lee, Zdonik, Alam, Gottschlich: Precision and Recall for Time
     Series, NeurIPS 2018, with α 0, flat bias and reciprocal cardinality, the defaults of aeon 1.6.
     """
@@ -147,11 +143,9 @@ def adjusted(labels: Integers, alarms: Booleans, stretch: Integers) -> Adjusted:
     A range of which more than K percent is alarmed counts as alarmed throughout; K = 0 is the usual
     point adjustment, K = 100 plain F1. Several series: steps of all are counted together. 0 without
     alarm, undefined without attack. Arguments as of `range_recall`.
-
     Source: not in the paper. Kim, Choi, Choi, Lee, Yoon: Towards a Rigorous Evaluation of
     Time-Series Anomaly Detection, AAAI 2022, where K must be exceeded. (tsadmetrics 1.0 adjusts at
-    exactly K too.)
-    """
+    exactly K too.)"""
     attack = labels == 1
     real = ranges(attack, stretch)
     if len(real) == 0:

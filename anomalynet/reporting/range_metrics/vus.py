@@ -6,8 +6,7 @@ count √(1 − d/w) at distance d, those in two buffers 1 (the sum of two slope
 cut). At a threshold, precision = found / alarmed steps, where `found` sums the weights of the
 alarmed ones; the positives are P + (weight of the alarmed buffer) / 2, as the authors average the
 plain and the grown labels; recall = min(found / positives, 1) × share of ranges with an alarm,
-where ranges whose buffers overlap are one.
-"""
+where ranges whose buffers overlap are one."""
 
 from __future__ import annotations
 
@@ -57,14 +56,11 @@ def vus(
         stretch: (n,) number of the stretch; neither ranges nor buffers reach beyond one.
         max_buffer: widest buffer, in steps, both sides together.
         thresholds: None: every distinct score. A number: so many scores, evenly spaced by rank, as
-        the authors take 250 of them, which
-            makes the curve of a rare class coarse. At least 2.
-
+        the authors take 250 of them, which makes the curve of a rare class coarse. At least 2.
     Source: not in the paper. Paparrizos, Boniol, Palpanas, Tsay, Elmore, Franklin: Volume Under the
     Surface, PVLDB 15(11), 2022; as the authors' package vus 0.0.6 computes it. (aeon 1.6 takes
     positives that do not depend on the threshold, buffers that begin on the last step of a range,
-    and trapezoids of precision: other numbers under the same name.)
-    """
+    and trapezoids of precision: other numbers under the same name.)"""
     attack = labels == 1
     real = ranges(attack, stretch)
     if len(real) == 0 or attack.all():

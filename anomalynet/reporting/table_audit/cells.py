@@ -8,12 +8,13 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Literal
 
+# Four whole numbers in the order tn, fp, fn, tp. Attack is the positive class.
 Vector = tuple[int, ...]
-"""Four whole numbers in the order tn, fp, fn, tp. Attack is the positive class."""
 Interval = tuple[Fraction, Fraction]
 Unit = Literal["percent", "fraction"]
 Rounding = Literal["half", "truncate"]
 
+# Metrics that are a ratio of sums of the counts: numerator and denominator
 RATIOS: dict[str, tuple[Vector, Vector]] = {
     "precision_normal": ((1, 0, 0, 0), (1, 0, 1, 0)),
     "precision_attack": ((0, 0, 0, 1), (0, 1, 0, 1)),
@@ -24,9 +25,7 @@ RATIOS: dict[str, tuple[Vector, Vector]] = {
     "accuracy": ((1, 0, 0, 1), (1, 1, 1, 1)),
     "prevalence": ((0, 0, 1, 1), (1, 1, 1, 1)),
 }
-"""Metrics that are a ratio of sums of the counts: numerator and denominator."""
-CURVED = ("balanced_accuracy", "mcc")
-"""Metrics that are not."""
+CURVED = ("balanced_accuracy", "mcc")  # metrics that are not
 METRICS = (*(name for name in RATIOS if name != "prevalence"), *CURVED, "prevalence")
 COUNTS: dict[str, Vector] = {
     "tn": (1, 0, 0, 0),
@@ -39,9 +38,9 @@ PER_CLASS = ("accuracy_normal", "accuracy_attack")
 """Columns that some tables have and that no confusion matrix defines."""
 COLUMNS = (*METRICS, *COUNTS, *PER_CLASS)
 
+# How much further than its rounding a share may be off: metrics computed in 32 bits are wrong by up
+# to 2·10⁻⁷
 SLACK = Fraction(1, 10**6)
-"""How much further than its rounding a share may be off: metrics computed in 32 bits are wrong by
-up to 2·10⁻⁷."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +84,7 @@ def cell(column: str, text: str, unit: Unit, rounding: Rounding) -> Cell:
         unit: of the number, unless it has a `%`.
         rounding: `half` allows half a unit of the last decimal either way, `truncate` a unit away
             from zero.
-
-    Raises: ValueError: the text is no number.
-    """
+    Raises: ValueError: the text is no number."""
     shown = number(text)
     if shown is None:
         raise ValueError(text)

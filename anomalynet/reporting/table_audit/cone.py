@@ -8,8 +8,7 @@ A ratio printed as 0, a half or 1 may stand for 0/0; balanced accuracy and MCC m
 anything where they are undefined.
 
 Source: not in the paper; the double description method (Motzkin et al., 1953; Fukuda and Prodon,
-1996).
-"""
+1996)."""
 
 from __future__ import annotations
 
@@ -27,17 +26,16 @@ SPLIT_BY = {"balanced_accuracy": RECALLS, "mcc": (*RECALLS, *PRECISIONS)}
 """What a curved metric is made of: half the recalls' sum; MCC² = (recalls' sum − 1)·(precisions'
 sum − 1), both of MCC's sign."""
 
+# Sums that may be 0, negated, and what is undefined then
 UNDEFINED = (
     ((-1, -1, 0, 0), CURVED),
     ((0, 0, -1, -1), CURVED),
     ((0, -1, 0, -1), ("mcc",)),
     ((-1, 0, -1, 0), ("mcc",)),
 )
-"""Sums that may be 0, negated, and what is undefined then."""
 
 GRID = 1 << 40
-BOXES, REFINED = 48, 12
-"""Most parts examined to exclude a matrix, and to narrow what is left."""
+BOXES, REFINED = 48, 12  # most parts examined to exclude a matrix, and to narrow what is left
 
 
 def dot(one: Vector, other: Vector) -> int:
@@ -105,8 +103,8 @@ class Cone:
         return all(any(dot(total, ray) for ray, _ in self.rays) for total in sums)
 
 
+# Every confusion matrix
 ORTHANT = Cone(tuple((COUNTS[name], 15 - (1 << at)) for at, name in enumerate(list(COUNTS)[:4])), 4)
-"""Every confusion matrix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +132,7 @@ def solve(cells: Iterable[Cell], narrow: bool = False) -> Region:
     Args:
         cells: of one row, at most one a column; accuracies per class say nothing and are skipped.
         narrow: spend time on narrower ranges where balanced accuracy or MCC is given.
-
-    Source: not in the paper.
-    """
+    Source: not in the paper."""
     given = list(cells)
     if not all(cell.possible for cell in given):
         return Region(())

@@ -21,8 +21,7 @@ from anomalynet.reporting.table_audit.cells import COLUMNS, COUNTS, number
 FORMATS = (".csv", ".tsv", ".md", ".yaml", ".yml", ".json")
 MOST_BYTES = 16 * 1024 * 1024
 MISSING = frozenset({"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "~"})
-PLAIN = ("precision", "recall", "f1", "f1_score")
-"""Headings that name a metric but no class."""
+PLAIN = ("precision", "recall", "f1", "f1_score")  # headings that name a metric but no class
 ALIASES = {
     "specificity": "recall_normal",
     "tnr": "recall_normal",
@@ -33,8 +32,7 @@ ALIASES = {
     "total": "n",
 }
 
-Line = tuple[int, Sequence[tuple[str, str]]]
-"""A row's line, and its (heading, text) pairs in order."""
+Line = tuple[int, Sequence[tuple[str, str]]]  # a row's line, and its (heading, text) pairs in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +59,8 @@ def read_table(path: Path, of: Literal["attack", "normal"] | None = None) -> Pri
 
     `of` is the class whose precision, recall and F1 stand under headings that name none. Means over
     classes are of none: their F1 need not lie between them.
-
     Raises:
-        DataError: the file cannot be read, or holds no such table; every problem, one line each.
-    """
+        DataError: the file cannot be read, or holds no such table; every problem, one line each."""
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise DataError(
@@ -89,17 +85,8 @@ def parse(
     under: str | None = None,
     of: Literal["attack", "normal"] | None = None,
 ) -> PrintedTable:
-    """Read the text of a table.
-
-    Args:
-        text: the file's content.
-        name: of the file, for messages.
-        suffix: one of `FORMATS`.
-        under: in YAML, the key below which the rows stand.
-        of: as in `read_table`.
-
-    Raises: DataError: as in `read_table`.
-    """
+    """Read a table's text, as `read_table`; messages call the file `name`; `under`: in YAML, the
+    key below which the rows stand. Raises: DataError."""
     problems: list[Problem] = []
     if suffix in (".yaml", ".yml", ".json"):
         lines = list(_mapped(text, name, suffix, under, problems))

@@ -35,45 +35,35 @@ ONE_DIGIT, EXCHANGED = "one digit differs", "two digits exchanged"
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A cell, and what it must be instead where the other cells are true.
-
-    Attributes:
-        needed: its range, a fraction; None: it must be empty, 0/0.
-        value: to print, with as many decimals as the printed one; of one digit changed or two
-            exchanged, where such a value fits.
-        slip: `ONE_DIGIT` or `EXCHANGED`.
-    """
+    """A cell, and what it must be instead where the other cells are true."""
 
     column: str
     printed: str
+    # to print, with as many decimals as the printed one; of one digit changed or two exchanged,
+    # where such a value fits
     value: str | None
-    needed: Interval | None
-    slip: str | None
+    needed: Interval | None  # its range, a fraction; None: it must be empty, 0/0
+    slip: str | None  # `ONE_DIGIT` or `EXCHANGED`
 
 
 @dataclass(frozen=True, slots=True)
 class RowAudit:
-    """What is known of a row.
-
-    Attributes:
-        conflicts: smallest sets of cells that no confusion matrix gives; empty for a row that can
-            be true.
-        repairs: the fewest cells to replace so that the row can be true: each way to do it.
-        f1: class → how its printed F1 lies to the precision and recall beside it, where these three
-            alone cannot be true.
-        implied: what each metric that is not printed must be; empty for a row that cannot be true.
-        readings: class → the prevalence that its precision and both recalls imply, where all three
-            are printed.
-    """
+    """What is known of a row."""
 
     model: str
     line: int
     cells: Cells
+    # smallest sets of cells that no confusion matrix gives; empty for a row that can be true
     conflicts: tuple[tuple[str, ...], ...]
+    # the fewest cells to replace so that the row can be true: each way to do it
     repairs: tuple[tuple[Replacement, ...], ...]
+    # class → how its printed F1 lies to the precision and recall beside it, where these three alone
+    # cannot be true
     f1: Mapping[str, F1]
+    # what each metric that is not printed must be; empty for a row that cannot be true
     implied: Mapping[str, Interval]
     prevalence: Interval | None
+    # class → the prevalence that its precision and both recalls imply, where all three are printed
     readings: Mapping[str, Interval]
 
     @property
@@ -83,14 +73,8 @@ class RowAudit:
 
 
 def audit_row(model: str, line: int, cells: Cells, rounding: Rounding = "half") -> RowAudit:
-    """Audit one row.
-
-    Args:
-        model: what the row is about.
-        line: where it stands in its file.
-        cells: column → cell.
-        rounding: as the cells were read; a suggested value is read alike.
-    """
+    """Audit one row, which stands in a `line` of its file; a suggested value is read with the
+    `rounding` of the cells."""
     proved = provable(cells)
     region = solve(proved.values(), narrow=True)
     conflicts = tuple(_conflicts(proved)) if region.empty else ()

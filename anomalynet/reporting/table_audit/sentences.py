@@ -13,14 +13,11 @@ from anomalynet.reporting.table_audit.cone import solve
 from anomalynet.reporting.table_audit.row import CLASSES, Replacement, RowAudit, f1_cells
 from anomalynet.reporting.table_audit.table import Agreement, Recipe, TableAudit
 
-SHOWN = 2
-"""Most contradictions of a row that are spelt out, beside impossible F1s."""
+SHOWN = 2  # most contradictions of a row that are spelt out, beside impossible F1s
+TELLING = 0.1  # width, as a fraction, below which the range of a missing cell is worth a line
 
-TELLING = 0.1
-"""Width, as a fraction, below which the range of a missing cell is worth a line."""
-
+# The cells that imply a prevalence by either class
 READINGS = {"precision_normal", "precision_attack", "recall_normal", "recall_attack"}
-"""The cells that imply a prevalence by either class."""
 
 
 def span(bounds: Interval, unit: Unit, column: str = "") -> str:

@@ -55,22 +55,19 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class TableAudit:
-    """What is known of a table.
-
-    Attributes:
-        reread: what the likelier reading of its units says, where another one was taken because it
-            raises no alarm.
-        agreements: whether the rows can be of one test set. That they cannot is no contradiction in
-            itself: a table need not have one.
-        recipes: model → what recipes make of its accuracies per class.
-    """
+    """What is known of a table."""
 
     name: str
     unit: Unit
+    # what the likelier reading of its units says, where another one was taken because it raises no
+    # alarm
     reread: str
     rounding: Rounding
     rows: tuple[RowAudit, ...]
+    # whether the rows can be of one test set. That they cannot is no contradiction in itself: a
+    # table need not have one.
     agreements: tuple[Agreement, ...]
+    # model → what recipes make of its accuracies per class
     recipes: Mapping[str, tuple[Recipe, ...]]
     ignored: tuple[str, ...]
 
@@ -87,16 +84,9 @@ def audit_table(
 
     A row is called impossible only where it is proven that no confusion matrix gives its cells
     within their rounding. Means over runs or folds need not fit one matrix and are no input for
-    this.
-
-    Args:
-        table: as `read_table` gives it.
-        unit: of the shares; None finds it, and where a table can be read in two ways, one without
-            an alarm is taken.
-        rounding: `half` (up, even or down), or `truncate`.
-
-    Source: not in the paper.
-    """
+    this. Without a `unit` of the shares it is found, and where a table can be read in two ways, one
+    without an alarm is taken. `rounding`: `half` (up, even or down), or `truncate`.
+    Source: not in the paper."""
     units = list(_units(table.rows, unit))
     readings = [[_cells(row, *own, rounding) for row in table.rows] for own in units]
 
@@ -169,9 +159,7 @@ def _agreements(rows: Sequence[RowAudit]) -> Iterator[Agreement]:
 def _recipes(cells: Mapping[str, Cell]) -> Iterator[Recipe]:
     """What a table may have made a row's accuracies per class from, which no confusion matrix
     defines. Every recipe rises with every cell.
-
-    Source: §4, eq. 13, Table 5 for `precisions alone`.
-    """
+    Source: §4, eq. 13, Table 5 for `precisions alone`."""
     ends = (
         {name: max(own.low, Fraction(0)) for name, own in cells.items()},
         {name: min(own.high, Fraction(1)) for name, own in cells.items()},

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from anomalynet.metrics.events import detection_delays
 from anomalynet.reporting.range_metrics.affiliation import affiliation
 from anomalynet.reporting.range_metrics.budget import (
     always_on,
     delay_quantile,
-    detection_delays,
     event_recall_at_budgets,
     random_detector,
     undetected,

@@ -12,12 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from anomalynet.metrics.events import event_metrics
+from anomalynet.metrics.events import detection_delays, event_metrics
 from anomalynet.metrics.threshold import alarm_budget
 from anomalynet.reporting.range_metrics.affiliation import affiliation
 from anomalynet.reporting.range_metrics.budget import (
     delay_quantile,
-    detection_delays,
     event_recall_at_budgets,
 )
 from anomalynet.reporting.range_metrics.ranges import (
