@@ -76,7 +76,8 @@ def audit(
         config: data and split; `split.fold` does not matter.
         seed: of the probes.
         progress: is told what is going on, one line a call.
-    Raises: DataError if the data cannot be read or split, or has no labels."""
+    Raises: DataError if the data cannot be read or split, or has no labels.
+    """
     prepared = prepare(config)
     asked = identity(config, seed, prepared.fingerprint)
     if not (prepared.labels >= 0).any():

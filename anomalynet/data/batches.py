@@ -38,7 +38,8 @@ class TrainBatches:
         batch_size: windows a global batch, over all ranks together.
         seed: of the order.
         epoch: gives the current epoch when an iteration starts.
-        rank, world: which of how many processes this is."""
+        rank, world: which of how many processes this is.
+    """
 
     def __init__(
         self,

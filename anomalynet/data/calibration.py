@@ -23,7 +23,9 @@ def calibrate(
     The deviation is at least 1e-6·max(1, |mean|), so that a constant channel stays finite. A sensor
     never heard in those rows was not commissioned: mean 0 and infinite scale make it read 0
     throughout the series. So do series that are too short.
-    Returns: mean and scale, float64 (series, sensor)."""
+
+    Returns: mean and scale, float64 (series, sensor).
+    """
     channels = int(np.load(raw, mmap_mode="r").shape[1])
     mean = np.zeros((len(layout.names), channels))
     scale = np.full_like(mean, np.inf)
@@ -54,7 +56,8 @@ def hold(values: Float32, starts: Int64, before: Float32, longest: int) -> Float
     Args:
         values: float32 (step, channel) with NaN.
         starts: steps at which another series starts, ascending.
-        before: float32 (step, channel) with NaN, up to `longest` steps before the first one."""
+        before: float32 (step, channel) with NaN, up to `longest` steps before the first one.
+    """
     if not np.isnan(values).any():
         return values
     extended = np.concatenate([before, values])
@@ -89,7 +92,8 @@ def finish(
         clip: bound on calibrated values, in deviations.
         longest: steps that a value is held; after them, and before the first value, a sensor reads
             0.
-        mask_channel: adds the share of sensors missing at each step as the last channel."""
+        mask_channel: adds the share of sensors missing at each step as the last channel.
+    """
     edges = layout.edges
     width = int(np.load(raw, mmap_mode="r").shape[1])
     before = np.empty((0, width), np.float32)

@@ -161,7 +161,8 @@ def telemetry_of_cell(
         quality: `checksum`, `deduplicate` and `reorder` count here; the defaults without it.
         link: whether to add `LINK_CHANNELS`.
     Returns: sorted by (series, time), the columns of `telemetry.py`.
-    Source: §3.1.4; memory and order are not in the paper"""
+    Source: §3.1.4; memory and order are not in the paper
+    """
     names = sorted(nodes["node"].to_list())
     log = read_log(frames, names, scenario, quality or QualityConfig())
     count, period = slots(scenario), microseconds(scenario)

@@ -70,9 +70,11 @@ class Grid:
 
     def lay(self, frame: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
         """Lay one chunk of rows.
+
         Returns: the columns of `prepared.COLUMNS`; `values` is float32 (step, sensor) with NaN
             where nothing was heard.
-        Raises: DataError if a series comes back later, or time runs backwards in it."""
+        Raises: DataError if a series comes back later, or time runs backwards in it.
+        """
         layout, rows = self.layout, len(frame)
         columns = self._columns(frame)
         new = self._series_starts(frame["series"])
@@ -200,7 +202,8 @@ def lay(
             `prepared.COLUMNS`.
         max_gap: longest silence, in steps, that becomes masked steps.
         calibration_rows: first readings of each series to note.
-    Raises: DataError if the frame is empty, unsorted, or a series comes back later."""
+    Raises: DataError if the frame is empty, unsorted, or a series comes back later.
+    """
     grid = Grid(telemetry, max_gap, calibration_rows, quality)
     with ExitStack() as stack:
         files = {}

@@ -28,7 +28,8 @@ class TelemetryDataModule(L.LightningDataModule):
         train_target: which training windows are used: `labelled` (target 0 or 1), or all without a
         step labelled as attack.
     Raises: DataError (from `setup`) if the data cannot be read, split, or has no training window of
-    `train_target`."""
+    `train_target`.
+    """
 
     prepared: Prepared  # this and the next two after `setup`
     split: Split
@@ -104,8 +105,10 @@ class TelemetryDataModule(L.LightningDataModule):
     def steps(self, part: Part, scores: Float64) -> pl.DataFrame:
         """Every step of a part with its score, null where it was missed. `scores`: float64
         (window,), one a window of `windows(part)`, in order.
+
         Returns: the columns series, time, split, label, incident, kind, score of
-        `runs.schema.SCORES_COLUMNS`."""
+        `runs.schema.SCORES_COLUMNS`.
+        """
         return scored_steps(self.prepared, self.rows(part), self._windows[part], scores, part)
 
     def rows(self, part: Part) -> Int64:

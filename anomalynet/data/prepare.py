@@ -29,7 +29,9 @@ def prepare(config: DataConfig) -> Prepared:
 
     The folder is built by one process at a time, beside its place, and moved there whole; a torn
     one is built again. `config`: window, stride, label step and split do not matter here.
-    Raises: DataError if the data cannot be read, or no series is longer than the calibration."""
+
+    Raises: DataError if the data cannot be read, or no series is longer than the calibration.
+    """
     fingerprint = sources.fingerprint(config)
     folder = data_folder() / "prepared" / cache_key(config, fingerprint)
     if found := open_prepared(folder):
@@ -65,6 +67,7 @@ def cache_key(config: DataConfig, fingerprint: str) -> str:
 
 def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Path) -> None:
     """Write a prepared folder, in memory bounded by a chunk of rows.
+
     Raises: DataError if the data is empty, unsorted, or no series is longer than the calibration.
     """
     layout = lay(telemetry, folder, config.max_gap, config.calibration_rows, config.quality)

@@ -168,7 +168,8 @@ class ArrayFile:
     Args:
         path: the file; overwritten.
         dtype: of every row.
-        width: columns of each row; None for a one-dimensional array."""
+        width: columns of each row; None for a one-dimensional array.
+    """
 
     def __init__(self, path: Path, dtype: str, width: int | None = None) -> None:
         self._file = path.open("wb")

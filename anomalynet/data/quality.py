@@ -40,7 +40,8 @@ class Cleaner:
         Args:
             values: float32 (reading, channel) with NaN; changed in place.
             starts: readings at which another series starts, ascending.
-        Source: §3.1.4; Hampel's rule is not in the paper"""
+        Source: §3.1.4; Hampel's rule is not in the paper
+        """
         values[~np.isfinite(values)] = np.nan
         if OUTSIDE in self.counts:
             outside = (values < self._least) | (values > self._most)

@@ -68,9 +68,11 @@ class Split:
 
 def split(prepared: Prepared, config: DataConfig) -> Split:
     """Cut prepared recordings by `config.split`.
+
     Raises: DataError if the policy cannot be carried out on this data, no window fits a part, or
     (unless `one_class` is `allow`)
-        the scored steps of the validation or test part have one class."""
+        the scored steps of the validation or test part have one class.
+    """
     chosen = config.split
     if not 0 <= chosen.fold < chosen.folds:
         what = f"data.split.fold={chosen.fold} is not one of the {chosen.folds} folds"
@@ -86,7 +88,9 @@ def split(prepared: Prepared, config: DataConfig) -> Split:
 
 def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
     """What is wrong but permitted, as warnings.
-    Raises: DataError for what is not permitted."""
+
+    Raises: DataError for what is not permitted.
+    """
     warnings = []
     short = _short(found.prepared, config.window)
     if short:

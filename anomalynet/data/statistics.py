@@ -18,6 +18,7 @@ def statistics(windows: Float32) -> Float32:
 
     Quartiles are interpolated linearly; the slope is the least-squares one, per step; the deviation
     is the population's. `windows`: float32 (window, time, channel).
+
     Returns: float32 (window, 12 × channel); column 12·c + s is statistic `names[s]` of channel c.
     """
     count, steps, channels = windows.shape

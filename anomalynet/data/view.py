@@ -72,7 +72,8 @@ def widen(
         name: of the data, for the message.
     Returns: telemetry whose parts are joined one at a time, when they are asked for: memory holds
     one part, a radio cell.
-    Raises DataError: it is not known which series are neighbours, or no series has so many."""
+    Raises DataError: it is not known which series are neighbours, or no series has so many.
+    """
     if view == "node":
         return telemetry
     most = max(map(len, telemetry.neighbours.values()), default=0)

@@ -30,7 +30,8 @@ class Windows:
         window: steps a window.
         stride: steps between the starts of windows of one range.
         label_step: which step carries the label: `last`, `any` attack step, or the `majority` of
-        the labelled ones."""
+        the labelled ones.
+    """
 
     def __init__(
         self,

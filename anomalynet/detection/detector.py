@@ -48,7 +48,8 @@ class Detector:
         model: the file that `anomalynet export` wrote.
         rule: when scores become an alarm; the default raises one at each step at or above the
         model's threshold.
-    Raises: UsageError if the file cannot be used."""
+    Raises: UsageError if the file cannot be used.
+    """
 
     def __init__(self, model: Path, rule: AlarmRule | None = None) -> None:
         # its `counts` tell which readings were refused, `snapshot` and `restore` keep its state
@@ -67,7 +68,8 @@ class Detector:
             values: by sensor, those that are absent are missing; or in the order of the contract.
             None and NaN are missing.
         Raises: UsageError if a sensor is unknown, or the number of values is not that of the
-        sensors."""
+        sensors.
+        """
         if isinstance(values, Mapping):
             sensors = ", ".join(self._sensors)
             if unknown := [name for name in values if name not in self._sensors]:

@@ -34,7 +34,9 @@ def from_counts(tn: int, fp: int, fn: int, tp: int) -> dict[str, float]:
     A precision is undefined without predictions of the class, a recall without members, an F1
     without either, balanced accuracy and MCC where a class is missing, MCC also where one class is
     never predicted.
-    Source: §4 for precision, recall, F1 and accuracy; the rest is not in the paper."""
+
+    Source: §4 for precision, recall, F1 and accuracy; the rest is not in the paper.
+    """
     recall_normal, recall_attack = _ratio(tn, tn + fp), _ratio(tp, tp + fn)
     return {
         "precision_normal": _ratio(tn, tn + fn),
@@ -63,7 +65,9 @@ def precision_at(
 
     Why: precision follows prevalence, so two test sets compare only at the same one. NaN where a
     rate is, or nothing is predicted.
-    Source: not in the paper; the prevalence of 71.37 % is implied by its tables."""
+
+    Source: not in the paper; the prevalence of 71.37 % is implied by its tables.
+    """
     return _ratio(recall * prevalence, recall * prevalence + false_positive_rate * (1 - prevalence))
 
 
@@ -74,14 +78,18 @@ def _ratio(numerator: float, denominator: float) -> float:
 def auroc(scores: Tensor, labels: Tensor) -> float:
     """Area under the ROC curve of scores (n,), any range, for labels (n,), integers 1 attack, 0
     normal; NaN where a class is missing.
-    Source: not in the paper."""
+
+    Source: not in the paper.
+    """
     return _compute(BinaryAUROC(normalization=None, sync_on_compute=False), scores, labels)
 
 
 def average_precision(scores: Tensor, labels: Tensor) -> float:
     """Average precision of scores (n,), any range, for labels (n,), integers 1 attack, 0 normal;
     NaN where a class is missing.
-    Source: not in the paper."""
+
+    Source: not in the paper.
+    """
     return _compute(
         BinaryAveragePrecision(normalization=None, sync_on_compute=False), scores, labels
     )
@@ -106,7 +114,8 @@ def point_metrics(
         labels: (n,) 1 attack, 0 normal, -1 unlabelled; unlabelled steps take no part.
         scores: (n,) NaN where a step was missed; missed steps take no part, the caller reports
         their number. threshold: a step is predicted an attack where its score is at or above it.
-        probability: whether the scores are probabilities, so that 0.5 means something."""
+        probability: whether the scores are probabilities, so that 0.5 means something.
+    """
     known = (labels >= 0) & ~np.isnan(scores)
     truth = torch.from_numpy(labels[known].astype(np.int64))
     judged = torch.from_numpy(scores[known].astype(np.float64))

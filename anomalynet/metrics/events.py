@@ -43,7 +43,8 @@ def event_metrics(
         score is at or above it. incidents: (n,) number of the event, whatever its label, -1 none.
         Series that share a number saw the same event. series: (n,) number of the series. times:
         (n,) microseconds. step_seconds: seconds a step stands for.
-    Source: not in the paper."""
+    Source: not in the paper.
+    """
     alarmed = scores >= threshold  # NaN is never
     delays = detection_delays(labels, alarmed, incidents, times)
     known = delays[np.isfinite(delays)]

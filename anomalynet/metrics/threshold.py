@@ -34,7 +34,8 @@ def choose_threshold(
         scores: (n,) NaN where a step was missed.
         series: (n,) number of the series; the steps of one stand together, in the order of time.
         period: seconds a step stands for.
-    Raises DataError: no step has what the rule needs."""
+    Raises DataError: no step has what the rule needs.
+    """
     if config.threshold == "fixed":
         return config.fixed_threshold
     if config.threshold == "alarm_budget":

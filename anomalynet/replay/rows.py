@@ -31,7 +31,8 @@ def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFr
     Args:
         telemetry: its order of rows is kept.
         series: those to take; all without it.
-    Raises DataError: one of them is not there, or a channel has the name of another column."""
+    Raises DataError: one of them is not there, or a channel has the name of another column.
+    """
     names = [channel.name for channel in telemetry.channels]
     for name in {"device", "gateway"} & set(names):
         what = f"a channel is called {name!r}, which is another column of a detector's table"
@@ -177,7 +178,8 @@ def messages(
         period: seconds.
         cells: device → gateway; the others belong to `default`.
         scratch: see `rows.ordered`.
-        first, last: µs since 1970 UTC, ends included."""
+        first, last: µs since 1970 UTC, ends included.
+    """
     time = pl.col("time").to_physical()
     if first is not None:
         rows = rows.filter(time >= first)

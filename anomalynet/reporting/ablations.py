@@ -61,7 +61,9 @@ def _data(record: SweepRecord, runs: Path) -> set[str]:
 
 def ablations_section(reports: Sequence[AblationReport]) -> Section:
     """A heading an ablation; nothing where none was started.
-    Raises: RunError: the findings of a report are damaged."""
+
+    Raises: RunError: the findings of a report are damaged.
+    """
     if not reports:
         return Section()
     return Section([f"## {TITLE}", NOTE, *(part for one in reports for part in _ablation(one))])

@@ -78,7 +78,9 @@ class Scored:
 
 def read_test_scores(record: RunRecord) -> Scored:
     """Read what a run says of its test part; missed and unlabelled steps are not in it.
-    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column."""
+
+    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column.
+    """
     steps = read_scored_steps(record)
     return Scored(*(steps[name].to_numpy() for name in ("label", "score", "threshold")))
 
@@ -120,7 +122,9 @@ def repetition_metrics(repetition: Repetition) -> dict[str, float]:
 
 def aggregate(arms: Sequence[Arm]) -> tuple[ArmMetrics, ...]:
     """Compute the metrics of every arm, one repetition's scores in memory at a time.
-    Raises: RunError: a run's scores cannot be read."""
+
+    Raises: RunError: a run's scores cannot be read.
+    """
     return tuple(
         ArmMetrics(arm, {one.key: repetition_metrics(one) for one in arm.counted}) for arm in arms
     )

@@ -61,7 +61,9 @@ class Network:
 
 def read_network(record: RunRecord) -> Network | None:
     """The network of a run; None where the run kept none, or an earlier version wrote it.
-    Raises: RunError: the file is damaged."""
+
+    Raises: RunError: the file is damaged.
+    """
     path = RunFolder(record.folder).architecture
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
@@ -109,7 +111,9 @@ class _Shown:
 
 def figure_1_section(models: Sequence[ArmMetrics], data: str) -> Section:
     """Figure 1 and its tables; nothing where the report is of no network.
-    Raises: RunError: a run's `architecture.json` is damaged."""
+
+    Raises: RunError: a run's `architecture.json` is damaged.
+    """
     if not any(record.result.epochs is not None for one in models for record in one.arm.records):
         return Section()
     known = [found for one in models if (found := _shown(one))]

@@ -212,7 +212,9 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
     epochs, another split or data that has changed are never averaged; worlds of one scenario are
     repetitions of one arm. Of two runs of one place the one made by the commoner code counts, then
     the lower id, so the order of `records` does not matter.
-    Raises: UsageError: the runs are of several data sets."""
+
+    Raises: UsageError: the runs are of several data sets.
+    """
     data = sorted({record.result.data for record in records})
     if len(data) > 1:
         what = f"a report is of one data set, these runs are of {', '.join(data)}"

@@ -96,8 +96,10 @@ def binned(labels: NDArray[np.int8], scores: Floats, edges: Floats) -> Bins:
 def calibration_metrics(labels: NDArray[np.int8], scores: Floats) -> dict[str, float]:
     """Brier score, that of always saying the share of attack, both expected calibration errors, and
     the mean score; NaN without steps. Arguments as of `binned`.
+
     Source: not in the paper. Brier, 1950; Naeini, Cooper and Hauskrecht, 2015 (equal width); Nixon
-    et al., 2019 (equal mass)."""
+    et al., 2019 (equal mass).
+    """
     if not len(labels):
         return dict.fromkeys(METRICS[:-1], NAN)
     attack = (labels == 1).astype(np.float64)
@@ -141,7 +143,9 @@ def calibrate(
 ) -> tuple[tuple[Calibrated, ...], tuple[ArmMetrics, ...]]:
     """The calibration of every arm whose scores are probabilities; and the arms whose are not: they
     say so themselves, or a score lies outside [0, 1].
-    Raises: RunError: a run's scores cannot be read."""
+
+    Raises: RunError: a run's scores cannot be read.
+    """
     found = [(one, _calibrated(one)) for one in models if one.values]
     known = tuple(calibrated for _, calibrated in found if calibrated is not None)
     return known, tuple(one for one, calibrated in found if calibrated is None)
@@ -165,7 +169,9 @@ def _calibrated(one: ArmMetrics) -> Calibrated | None:
 def calibration_section(models: Sequence[ArmMetrics], data: str) -> Section:
     """Table and reliability diagram of every model whose score is a probability; the others are
     named.
-    Raises: RunError: a run's scores cannot be read."""
+
+    Raises: RunError: a run's scores cannot be read.
+    """
     known, others = calibrate(models)
     said = (
         f"The scores of {', '.join(one.arm.title for one in others)} are no probabilities: "

@@ -48,7 +48,9 @@ HALVES = {
 
 def incident_section(everything: Sequence[ArmMetrics], data: str) -> Section:
     """Empty where no type of incident is known.
-    Raises: RunError: the scores or the incidents of a run cannot be read."""
+
+    Raises: RunError: the scores or the incidents of a run cannot be read.
+    """
     tables = incident_tables([one.arm for one in everything])
     if not tables:
         return Section()

@@ -56,10 +56,12 @@ class Counted:
 
 def count_steps(record: RunRecord) -> pl.DataFrame:
     """The labelled test steps of a run by incident and label.
+
     Returns:
         incident (Int64, null outside), positive (Boolean), type, cause, severity (String), steps,
         scored, alarmed (Int64).
-    Raises: RunError: `scores.parquet` or `incidents.json` cannot be read."""
+    Raises: RunError: `scores.parquet` or `incidents.json` cannot be read.
+    """
     positive = (pl.col("label") == 1).alias("positive")
     found = (
         read_test_steps(record)
@@ -116,10 +118,12 @@ class IncidentTable:
 
 def incident_tables(arms: Sequence[Arm]) -> tuple[IncidentTable, ...]:
     """Count the steps of every arm that has runs, one run's scores at a time.
+
     Returns:
         a table for each of `GROUPINGS` that says something: none where no type of incident is
         known; where nobody states a cause or a severity, that table is left out.
-    Raises: RunError: a run's files cannot be read."""
+    Raises: RunError: a run's files cannot be read.
+    """
     run = tuple(arm for arm in arms if arm.records)
     counted: list[_Steps] = [
         (arm.name, one.world, pl.concat([count_steps(record) for record in one.records]))

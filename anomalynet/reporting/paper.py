@@ -81,7 +81,9 @@ def eq13(precision_normal: float, precision_attack: float) -> dict[str, float]:
     TP := precision of normal, FP := what attack's precision lacks to 100, and the same with the
     classes exchanged. The result says nothing of accuracy and is shown beside the printed numbers
     only.
-    Source: §4, eq. 13, Table 5."""
+
+    Source: §4, eq. 13, Table 5.
+    """
     return {
         "eq13_accuracy_normal": 100
         * ratio(precision_normal, precision_normal + 100 - precision_attack),

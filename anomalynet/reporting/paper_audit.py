@@ -189,7 +189,9 @@ def _recipe() -> list[str]:
 def paper_audit_section() -> Section:
     """The findings, the prevalence that each precision implies, and the repaired matrices; the same
     bytes every time.
-    Source: §4, Tables 2–5, eq. 13."""
+
+    Source: §4, Tables 2–5, eq. 13.
+    """
     wrong = [paper.TITLES[row.model] for row in audit().rows if not row.possible]
     found = readings()
     header = ["Model", "Class", "implied prevalence, %", "within rounding"]

@@ -51,7 +51,8 @@ def write_report(
     Raises:
         NothingToCompareError: there is no run.
         UsageError: the runs are of several data sets.
-        RunError: the scores or the incidents of a run cannot be read."""
+        RunError: the scores or the incidents of a run cannot be read.
+    """
     if not records:
         raise NothingToCompareError(
             "a report needs at least one finished run", "anomalynet train EXPERIMENT"

@@ -53,7 +53,9 @@ class SearchOutcome:
 def write_search_report(outcome: SearchOutcome, out: Path, title: str) -> Path:
     """Write the report of a search into the folder `out`, and return the path of its `report.md`,
     which is replaced last.
-    Raises: RunError: the scores of a chosen trial's run cannot be read."""
+
+    Raises: RunError: the scores of a chosen trial's run cannot be read.
+    """
     known = [place for place in outcome.best if place in outcome.records]
     chosen = {place: _test(outcome.records[place]) for place in known}
     files, missing = _figures(outcome)

@@ -33,7 +33,8 @@ def draw(
     Args:
         study: every trial in order of its place, with values as the report shows them.
         objectives: their names, with units.
-        space: keys of the values that are varied."""
+        space: keys of the values that are varied.
+    """
     from optuna.exceptions import OptunaError
 
     files: dict[str, bytes] = {}

@@ -86,7 +86,8 @@ def ranking_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
 
     Args:
         labels: (steps,) 0 normal, 1 attack.
-        scores: (steps,) any range; higher is more anomalous."""
+        scores: (steps,) any range; higher is more anomalous.
+    """
     label, score = np.asarray(labels, dtype=np.int8), np.asarray(scores, dtype=np.float64)
     attack = int(np.sum(label == 1))
     if attack in (0, len(label)) or np.isnan(score).any():
@@ -109,7 +110,8 @@ def point_metrics(
         scores: (steps,) float64, higher is more anomalous.
         thresholds: one threshold, or (steps,) so that pooled folds keep their own; a score at its
         threshold is an alarm. probability: whether the score is one, so that 0.5 means something.
-    Source: §4; MCC, ranking and re-weighted precision are not in the paper."""
+    Source: §4; MCC, ranking and re-weighted precision are not in the paper.
+    """
     label, score = np.asarray(labels, dtype=np.int8), np.asarray(scores, dtype=np.float64)
     half = decision_metrics(confusion(label, score >= 0.5))["accuracy"] if probability else NAN
     decided = decision_metrics(confusion(label, score >= np.asarray(thresholds, dtype=np.float64)))

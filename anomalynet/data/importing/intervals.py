@@ -28,7 +28,8 @@ def read_intervals(
         staging: an empty folder for temporary files.
     Returns: start and end (both included), series (null where all are meant), type and number of
         each incident; and the incidents.
-    Raises DataError: names the first line that is wrong."""
+    Raises DataError: names the first line that is wrong.
+    """
     rows = open_rows(path, None, staging)
     columns = {name.lower(): index for index, name in enumerate(rows.names)}
     for name in ("start", "end"):

@@ -26,7 +26,8 @@ def order(
         rows: for the places of what is refused.
         keys: row, position (in the file), series, time, label in file order.
         request: `unsorted` and `duplicates`.
-    Raises DataError: times go back or repeat, and the option that permits it was not given."""
+    Raises DataError: times go back or repeat, and the option that permits it was not given.
+    """
     counts: dict[str, int] = {}
     step = pl.col("time").diff().over("series")
     back = keys.filter(step < pl.duration())

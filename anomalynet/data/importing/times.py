@@ -153,8 +153,10 @@ def check_zone(name: str) -> None:
 def to_utc(rows: Rows, keys: pl.DataFrame, zone: str) -> tuple[pl.DataFrame, int]:
     """Turn local `time` into UTC; readings in the repeated hour of autumn are told apart by their
     order in the file. `keys`: row, series, time in file order; `zone`: IANA name.
+
     Returns: the keys in UTC, and how many readings stood in a repeated hour.
-    Raises DataError: a time that the zone never had (the hour skipped in spring)."""
+    Raises DataError: a time that the zone never had (the hour skipped in spring).
+    """
 
     def utc(ambiguous: Literal["earliest", "latest"]) -> pl.Expr:
         local = pl.col("time")

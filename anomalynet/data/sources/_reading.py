@@ -85,8 +85,10 @@ def number_incidents(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, Incid
     """Number each unbroken stretch of label 1 within a series; where a stretch has several kinds,
     each is an incident. `frame`: sorted by (series, time), with the columns series, time, label and
     kind.
+
     Returns: the frame in canonical column order with the column `incident` (Int32, null outside),
-        and the table number → incident."""
+        and the table number → incident.
+    """
     attack = (pl.col("label") == 1).fill_null(False)
     begins = attack & (
         ~attack.shift(1, fill_value=False) | pl.col("series").ne_missing(pl.col("series").shift(1))

@@ -65,9 +65,11 @@ def info(name: str) -> SourceInfo:
 def scenario_of(config: DataConfig) -> Scenario:
     """Return the scenario of a preset or a file, changed by `data.scenario`, with the seed
     `data.world`.
+
     Raises:
         DataError: there is no such file, or `data.scenario` sets the seed.
-        ConfigError: every problem of the scenario."""
+        ConfigError: every problem of the scenario.
+    """
     # A text without `=` belongs to the value before it: `incidents.only=jamming crash duration=6h`.
     changes = re.split(r"\s+(?=[\w.]+=)", config.scenario.strip()) if config.scenario else []
     if any(change.startswith("seed=") for change in changes):

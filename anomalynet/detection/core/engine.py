@@ -36,7 +36,8 @@ class Engine:
         max_devices: further ones are refused and counted.
         allowed: the devices that may be; None: any.
         lateness: seconds that a source's readings may come after its clock has passed them.
-    Raises: UsageError if the lateness or the number of devices cannot be."""
+    Raises: UsageError if the lateness or the number of devices cannot be.
+    """
 
     def __init__(
         self,

@@ -128,7 +128,8 @@ class Following:
         Args:
             before: the source's clock before the message of each; None: its steps are laid up to
             there. clock: after it. owner: the source of all; None: those that the devices belong
-            to."""
+            to.
+        """
         if self._grid.period is not None and before is not None:
             self._lay_missed(rows, before - self._lateness)
         foreign = np.zeros(len(rows), np.bool_)

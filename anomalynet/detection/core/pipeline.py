@@ -43,7 +43,8 @@ class Pipeline:
         Args:
             rows: int64 (n,), ascending.
             times: int64 (n,), microseconds.
-            values: float32 (n, sensors), changed in place; None: nothing came."""
+            values: float32 (n, sensors), changed in place; None: nothing came.
+        """
         prepared = self.preparation.advance(rows, values)
         if prepared.ready is None:
             ready, outputs = self._score(rows, times, prepared)
@@ -68,7 +69,8 @@ class Pipeline:
         Args:
             times: int64 (n,) of their last steps.
             laid: int64 (n,), how many of these were laid for a silence that turned out to be none
-            of the grid's. first: int64 (n,), times of the steps to come."""
+            of the grid's. first: int64 (n,), times of the steps to come.
+        """
         self.end(rows, times)
         self._alarms.set_back(rows[first < times])
         if self._contract.breaks:

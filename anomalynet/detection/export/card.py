@@ -23,7 +23,8 @@ def card(
 
     Args:
         losses: name of the file → what it costs; the float32 file first.
-        refused: variants that there are none of, and why."""
+        refused: variants that there are none of, and why.
+    """
     file = next(iter(losses))
     sections = [
         f"# {contract.model} on {contract.data}",

@@ -44,7 +44,9 @@ def contract(
 ) -> Contract:
     """The contract of a run's file, in its `float32` variant. `outputs`: of the graph; `carried`,
     `width`: the state of the form `step`.
-    Raises: DataError if the run's data is gone."""
+
+    Raises: DataError if the run's data is gone.
+    """
     config, result, prepared = run.config, run.result, run.data.prepared
     data, quality = config.data, config.data.quality
     bound = bounds(run)

@@ -69,7 +69,9 @@ def window_graph(detector: Detector, bounds: np.ndarray) -> tuple[onnx.ModelProt
     Every network here passes torch's present exporter. The older one is no second chance for a
     user's own: it records the branches that one example takes and leaves the others out without a
     word.
-    Raises: RunError if the exporter does not know what the network does."""
+
+    Raises: RunError if the exporter does not know what the network does.
+    """
     steps, channels = detector.shape
     examples = (
         torch.zeros(EXAMPLES, steps, channels),
@@ -90,7 +92,9 @@ def trace(
 ) -> onnx.ModelProto:
     """A module as an ONNX graph whose batch is free. `examples`: one a parameter of `forward`, the
     batch first, as many as `EXAMPLES`.
-    Raises: RunError if the exporter does not know what the module does."""
+
+    Raises: RunError if the exporter does not know what the module does.
+    """
     batch = torch.export.Dim("batch", min=1)
     try:
         with quiet():
@@ -191,7 +195,9 @@ def carried(detector: HybridCausal) -> dict[str, tuple[int, ...]]:
 def step_graph(detector: HybridCausal, bounds: np.ndarray) -> onnx.ModelProto:
     """The graph of a network that carries its state; its outputs are `OUTPUTS` and `<name>_next`
     for each of `carried`.
-    Raises: RunError if the exporter does not know what the network does."""
+
+    Raises: RunError if the exporter does not know what the network does.
+    """
     steps, channels = detector.shape
     state = carried(detector)
     examples = (

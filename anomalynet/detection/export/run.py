@@ -66,7 +66,8 @@ def export(
         variants: `int8`, `fp16`; what a model cannot have is told in the result.
         tell: is given a line for each stage.
     Raises DataError: the run's data is gone; RunError: the data changed, or the graph and the run's
-    model differ; nothing is written."""
+    model differ; nothing is written.
+    """
     prepare_process(run.config)
     tell("reading the run and its data")
     if run.data.prepared.fingerprint != run.result.fingerprint:

@@ -21,7 +21,9 @@ REPEATS = 200  # windows whose scoring is timed one by one
 class Session:
     """A graph of the form `window` or `statistics`; `StepSession` is that of the form `step`.
     `content`: the file's bytes.
-    Raises: RunError if ONNX Runtime refuses the graph."""
+
+    Raises: RunError if ONNX Runtime refuses the graph.
+    """
 
     def __init__(self, content: bytes) -> None:
         try:

@@ -113,6 +113,7 @@ class ImpossibleError(RunError):
 
 def variant(model: onnx.ModelProto, kind: Variant) -> onnx.ModelProto:
     """The same graph with smaller numbers. `model`: folded, of networks alone.
+
     Raises: ImpossibleError if nothing in the graph can be made smaller, or the library fails on it.
     """
     if any(opset.domain == "ai.onnx.ml" for opset in model.opset_import):

@@ -39,7 +39,8 @@ class Delivery(Sink):
 
     Args:
         send: delivers one event, given its key and JSON; raises OSError or RefusedError where it
-        cannot. end: called last, on `send`'s thread."""
+        cannot. end: called last, on `send`'s thread.
+    """
 
     def __init__(
         self,

@@ -58,7 +58,8 @@ class Recording:
         path: `.csv`, `.jsonl` (also `.ndjson`, `.json`) or `.parquet`. Columns `device` or
         `series`, `time`, one a channel, and perhaps
             `label`, `incident` and `kind`. An empty cell is a missing value.
-    Raises UsageError: there is no such file, or another kind of file."""
+    Raises UsageError: there is no such file, or another kind of file.
+    """
 
     def __init__(self, path: Path, parser: Parser, period: float | None) -> None:
         if not path.is_file():

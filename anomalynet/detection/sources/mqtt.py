@@ -40,7 +40,8 @@ class MqttSource:
         client_id: names the session; two detectors must not share one.
         session_expiry: seconds.
         status_topic: retained "online" or "offline", the latter by the broker too when the
-        connection is lost. max_bytes: a longer payload is dropped on arrival, and counted."""
+        connection is lost. max_bytes: a longer payload is dropped on arrival, and counted.
+    """
 
     ended = False
 

@@ -100,7 +100,8 @@ class Journal:
     Args:
         path: the file; frames behind its last whole one are cut off.
         sync: wait for the disk after each batch: what is acknowledged then survives a power cut,
-        not only a crash."""
+        not only a crash.
+    """
 
     def __init__(self, path: Path, sync: bool = False) -> None:
         content = path.read_bytes() if path.exists() else b""

@@ -68,7 +68,8 @@ class Patience:
         seconds: of silence, by wall clock, before a source is ticked.
         period: seconds between readings: a silent source is ticked twice in it, at most once a
         second. clocks: of the engine. most: seconds of silence after which a source is forgotten:
-        nothing follows from further ticks."""
+        nothing follows from further ticks.
+    """
 
     def __init__(self, seconds: float, period: float, clocks: Clocks, most: float = DAY) -> None:
         self._patience, self._every, self._most = seconds, max(1.0, period / 2), seconds + most

@@ -38,7 +38,8 @@ class State:
         folder: made if it is not there; locked while this object lives.
         model: what must be the same for the state to have a meaning.
         sync: see `Journal`; what a snapshot says is done elsewhere must be on the disk before it.
-    Raises UsageError: another detector uses the folder, or it belongs to another model."""
+    Raises UsageError: another detector uses the folder, or it belongs to another model.
+    """
 
     def __init__(self, folder: Path, model: str, notices: Notices, sync: bool = False) -> None:
         self.folder, self._notices, self.sync = folder, notices, sync
@@ -102,7 +103,8 @@ class State:
         Args:
             arrays: copies that nobody changes.
             own: JSON.
-            wait: until it is written."""
+            wait: until it is written.
+        """
         if wait and self._writing is not None:
             self._writing.join()
         if self._writing is not None and self._writing.is_alive():

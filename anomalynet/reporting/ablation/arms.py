@@ -63,12 +63,14 @@ class MeasuredArm:
 
 def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey, SeriesKey]]:
     """Read the scores of every run once.
+
     Returns:
         the arms in the ablation's order, and series → its cluster, joined by the incidents of all
         runs.
     Raises:
         UsageError: the metric is none that steps determine.
-        RunError: a run's scores cannot be read."""
+        RunError: a run's scores cannot be read.
+    """
     metric = ablation.measured
     tested: dict[int, set[int]] = defaultdict(set)
     for record in (record for arm in ablation.arms for record in arm.records):
@@ -138,8 +140,10 @@ def shown_metrics(metric: str) -> tuple[str, ...]:
 
 def paired_differences(one: SeriesValues, other: SeriesValues) -> dict[SeriesKey, float]:
     """A metric of each series minus another's, paired by run and averaged over them.
+
     Returns:
-        each series that both tested in a shared place; NaN where no such pair is defined."""
+        each series that both tested in a shared place; NaN where no such pair is defined.
+    """
     pairs: dict[SeriesKey, list[float]] = defaultdict(list)
     for place in _shared(one, other):
         for key in one[place].keys() & other[place].keys():

@@ -106,7 +106,8 @@ def clusters(
         touched: (series, number of an incident that it saw); a number means the same incident only
             within a world.
     Returns:
-        series → the first series of its cluster, in order of world and name."""
+        series → the first series of its cluster, in order of world and name.
+    """
     parent = {one: one for one in series}
 
     def root(one: SeriesKey) -> SeriesKey:

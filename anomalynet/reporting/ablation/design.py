@@ -49,7 +49,9 @@ class Ablation:
     @property
     def measured(self) -> str:
         """The metric without its part.
-        Raises: UsageError: no test metric, or one that steps do not determine."""
+
+        Raises: UsageError: no test metric, or one that steps do not determine.
+        """
         part, _, name = self.metric.partition("/")
         known = [one for one in METRICS if one not in NOT_OF_STEPS]
         if part != "test" or name not in known:
@@ -60,7 +62,9 @@ class Ablation:
     @property
     def reference(self) -> AblationArm | None:
         """The arm that the others are compared with; None where no arm is.
-        Raises: UsageError: several arms claim it."""
+
+        Raises: UsageError: several arms claim it.
+        """
         found = [arm for arm in self.arms if arm.reference]
         if len(found) > 1:
             names = ", ".join(arm.name for arm in found)

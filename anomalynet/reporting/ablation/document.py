@@ -71,7 +71,8 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
         NothingToCompareError: no arm has a run.
         UsageError: the metric is none that single steps determine, or several arms are the
             reference.
-        RunError: the scores of a run cannot be read."""
+        RunError: the scores of a run cannot be read.
+    """
     if not any(arm.records for arm in ablation.arms):
         what = f"{ablation.name}: a report needs at least one finished run"
         raise NothingToCompareError(what, f"anomalynet sweep {ablation.name}")

@@ -25,7 +25,8 @@ def bootstrap_interval(values: ArrayLike, resamples: int = RESAMPLES) -> tuple[f
 
     Args:
         values: (n,) independent ones; draw whole clusters, not members of one.
-        resamples: of the size of `values`, with replacement; always the same ones."""
+        resamples: of the size of `values`, with replacement; always the same ones.
+    """
     known = np.asarray(values, dtype=np.float64)
     if len(known) < 2:
         return NAN, NAN
@@ -65,8 +66,10 @@ def smallest_p(n: int) -> float:
 def holm(p: ArrayLike) -> NDArray[np.float64]:
     """Holm's step-down correction: the chance of any false rejection in the family stays below the
     level. `p`: (tests,) raw p; NaN is a test that was not made and belongs to no family.
+
     Returns:
-        (tests,) adjusted p, at least the raw one and at most 1; NaN stays."""
+        (tests,) adjusted p, at least the raw one and at most 1; NaN stays.
+    """
     raw = np.asarray(p, dtype=np.float64)
     adjusted = np.full(raw.shape, NAN)
     made = np.flatnonzero(~np.isnan(raw))

@@ -47,7 +47,9 @@ class SeriesSteps:
 
 def read_steps(record: RunRecord) -> SeriesSteps:
     """Read a run's test part by series, in order of their names.
-    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column."""
+
+    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column.
+    """
     types = {
         "series": pl.String,
         "label": pl.Int8,

@@ -100,7 +100,9 @@ class Evidence:
 def gather(models: Sequence[ArmMetrics], metrics: Sequence[str]) -> Evidence:
     """Read the counted runs of every experiment that has one arm; of one with several it could not
     be said which the claim is of.
-    Raises: RunError: the scores of a run cannot be read."""
+
+    Raises: RunError: the scores of a run cannot be read.
+    """
     names = [one.arm.experiment for one in models if one.arm.records]
     values: dict[str, dict[str, dict[Any, dict[SeriesKey, float]]]] = {}
     counts: dict[str, dict[SeriesKey, NDArray[np.int64]]] = {}

@@ -37,7 +37,9 @@ configurations. Average precision is no metric of the paper; it needs no thresho
 
 def claims_section(everything: Sequence[ArmMetrics], data: str) -> Section:
     """Every claim, by each of its metrics; then every comparison that they rest on.
-    Raises: RunError: the scores of a run cannot be read."""
+
+    Raises: RunError: the scores of a run cannot be read.
+    """
     rows = judge.claims()
     needed = dict.fromkeys(metric for row in rows if row.beats for metric in row.metrics)
     found = judge.judge(rows, judge.gather(everything, tuple(needed)))

@@ -39,10 +39,12 @@ def share_interval(metric: str, clusters: Counts) -> tuple[float, float, float]:
     A percentile bootstrap over so few is too narrow: of recalls that differ between 8 clusters it
     misses the truth on either side in 6 % instead of 2.5 %, this in 3 % (a test repeats it).
     `metric`: one of `shares`; `clusters`: int64 (cluster, 4), counts of each cluster.
+
     Returns:
         value, low, high; NaN where undefined, the interval with fewer than two clusters or where it
         is undefined without one of them.
-    Source: not in the paper; Tukey (1958)."""
+    Source: not in the paper; Tukey (1958).
+    """
     from scipy.special import stdtrit
 
     n = len(clusters)

@@ -56,7 +56,9 @@ def comparable(records: Mapping[str, Sequence[RunRecord]]) -> bool:
 def compared(records: Mapping[str, Sequence[RunRecord]]) -> Comparison:
     """Compute the metrics of each data set's models; an experiment with several configurations in
     one data set is left out.
-    Raises: RunError: a run's scores cannot be read."""
+
+    Raises: RunError: a run's scores cannot be read.
+    """
     found = _arms(records)
     kept, left_out = _chosen(found)
     models = {

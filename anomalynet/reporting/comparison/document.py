@@ -50,7 +50,8 @@ def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Pa
         NothingToCompareError: fewer than two data sets, or fewer than three experiments with one
             configuration in each.
         RunError: a run's scores cannot be read.
-    Source: not in the paper."""
+    Source: not in the paper.
+    """
     comparison = compared(records_by_data) if len(records_by_data) >= FEWEST_DATA else None
     if comparison is None or len(comparison.experiments) < FEWEST_MODELS:
         why = " ".join(comparison.left_out) if comparison else f"{len(records_by_data)} data set"

@@ -57,7 +57,9 @@ READING, ERROR = 4.0, (0.01, 10.0)
 def explanations_section(models: Sequence[ArmMetrics], data: str) -> Section:
     """Timelines of the hybrid, else of the first model that has any; nothing where no run explains
     an incident.
-    Raises: RunError: a run's files are damaged."""
+
+    Raises: RunError: a run's files are damaged.
+    """
     explaining = [one for one in models if any(_explains(one))]
     subject = min(explaining, key=lambda one: one.arm.experiment != "hybrid", default=None)
     if subject is None:

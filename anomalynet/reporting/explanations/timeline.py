@@ -42,7 +42,9 @@ class Example:
 def read_explanations(record: RunRecord) -> pl.DataFrame | None:
     """What a run kept around its incidents, columns as in `runs/schema.py`; None where it kept
     nothing.
-    Raises: RunError: the file is damaged, or lacks a column."""
+
+    Raises: RunError: the file is damaged, or lacks a column.
+    """
     path = RunFolder(record.folder).explanations
     return read(path, lambda frame: frame.select(EXPLANATION_COLUMNS)) if path.is_file() else None
 

@@ -58,9 +58,11 @@ def present(out: Path) -> frozenset[Form]:
 def write_files(out: Path, files: Mapping[str, bytes]) -> Path:
     """Replace `files` (path below `out` → content) and their translations; everything is made
     before the first is replaced, others stay.
+
     Returns:
         the path of the last of `files`, the document.
-    Raises: UsageError: the folder cannot be written to."""
+    Raises: UsageError: the folder cannot be written to.
+    """
     made = translate(files, current())
     try:
         for name, content in made.items():
@@ -79,9 +81,11 @@ def translate(files: Mapping[str, bytes], forms: Collection[Form]) -> dict[str, 
     it does not depend on them. HTML is one file a document, LaTeX one and the figures as PDF, `csv`
     adds each table as Parquet. `files`: path below the report's folder → content: documents
     (`*.md`), `tables/*.csv`, `figures/*`; `forms`: what is wanted.
+
     Returns:
         path → content in the order in which to write them: documents after what they show, Markdown
-        last."""
+        last.
+    """
     documents = {name: content.decode() for name, content in files.items() if name.endswith(".md")}
     found = {name: content for name, content in files.items() if name not in documents}
     if "latex" not in forms:

@@ -39,7 +39,8 @@ def html(text: str, files: Mapping[str, bytes]) -> str:
     Args:
         text: the Markdown.
         files: path → content of what the Markdown shows, SVG and PNG; links to Markdown files among
-        them lead to their pages."""
+        them lead to their pages.
+    """
     parts, page = blocks(text), _Page(files)
     headings = [block.node for block in parts if block.kind == "heading"]
     titles = [plain(node) for node in headings]
@@ -159,7 +160,8 @@ def inline_svg(svg: bytes, prefix: str, alternative: str) -> str:
     Args:
         svg: a file as matplotlib writes it.
         prefix: of ids, another one for each figure of a page.
-        alternative: what the figure shows, for who cannot see it."""
+        alternative: what the figure shows, for who cannot see it.
+    """
     root = ElementTree.fromstring(svg)
     for parent in root.iter():
         for child in list(parent):

@@ -75,7 +75,9 @@ class Steps:
 
 def read_steps(record: RunRecord) -> Steps:
     """Read a run's test part.
-    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column."""
+
+    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column.
+    """
     table = read_test_steps(record).select(
         pl.col("label").fill_null(-1),
         pl.col("score").fill_null(np.nan),
@@ -212,7 +214,9 @@ def timeline_of(model: ArmMetrics) -> ArmTimeline:
 
     The random detector draws the same scores for all models of a seed and fold, and alarms in each
     fold as often as the model.
-    Raises: RunError: a run's scores cannot be read."""
+
+    Raises: RunError: a run's scores cannot be read.
+    """
     found: dict[str, dict[RepetitionKey, Detection]] = {detector: {} for detector in DETECTORS}
     for repetition in model.arm.counted:
         parts = [(record.result, read_steps(record)) for record in repetition.records]

@@ -86,7 +86,9 @@ repetitions."""
 def over_time_section(models: Sequence[ArmMetrics], data: str) -> Section:
     """Tables, figure and CSV of detection over time, for the models that have runs; nothing where
     none has.
-    Raises: RunError: a run's scores cannot be read."""
+
+    Raises: RunError: a run's scores cannot be read.
+    """
     run = [one for one in models if one.values]
     if not run:
         return Section()

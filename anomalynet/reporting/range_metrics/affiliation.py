@@ -75,7 +75,8 @@ def affiliation(labels: Integers, alarms: Booleans, stretch: Integers) -> Affili
         alarms: (n,) bool; a step without a score raises none.
         stretch: (n,) number of the stretch.
     Source: not in the paper. Huet, Navarro, Rossi: Local Evaluation of Time Series Anomaly
-    Detection Algorithms, KDD 2022."""
+    Detection Algorithms, KDD 2022.
+    """
     real, alarmed = ranges(labels == 1, stretch), ranges(alarms, stretch)
     attacked = np.isin(stretch, stretch[real.starts])
     outside = int((alarms & ~attacked).sum())

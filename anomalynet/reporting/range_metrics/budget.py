@@ -42,7 +42,8 @@ def event_recall_at_budgets(
         series: (n,) number of the series.
         step_seconds: seconds a step stands for.
         budgets: false alarms a day and series.
-    Source: not in the paper."""
+    Source: not in the paper.
+    """
     scored = ~np.isnan(scores)
     positive = (labels == 1) & (incidents >= 0)
     numbers, of = np.unique(incidents[positive], return_inverse=True)
@@ -99,7 +100,8 @@ def random_detector(
         scores: (n,) the model's, NaN where a step was missed.
         alarms: (n,) bool, the model's.
         seed: of the scores: the same for the same steps, whichever model is beside them.
-    Returns: scores and alarms."""
+    Returns: scores and alarms.
+    """
     scored = ~np.isnan(scores)
     drawn = np.where(scored, np.random.default_rng(seed).random(len(scores)), np.nan)
     order = np.argsort(-np.where(scored, drawn, -1.0), kind="stable")

@@ -59,7 +59,8 @@ def stretches(series: Integers, times: NDArray[np.int64], step_seconds: float) -
     Args:
         series: (n,) number of the series.
         times: (n,) microseconds, ascending within a series.
-        step_seconds: seconds from a step to the next; NaN where no two steps follow each other."""
+        step_seconds: seconds from a step to the next; NaN where no two steps follow each other.
+    """
     cut = np.diff(series) != 0
     cut |= np.diff(times) > LATE * step_seconds * 1e6
     return np.concatenate([np.zeros(min(len(series), 1), np.int64), np.cumsum(cut)])
@@ -143,9 +144,11 @@ def adjusted(labels: Integers, alarms: Booleans, stretch: Integers) -> Adjusted:
     A range of which more than K percent is alarmed counts as alarmed throughout; K = 0 is the usual
     point adjustment, K = 100 plain F1. Several series: steps of all are counted together. 0 without
     alarm, undefined without attack. Arguments as of `range_recall`.
+
     Source: not in the paper. Kim, Choi, Choi, Lee, Yoon: Towards a Rigorous Evaluation of
     Time-Series Anomaly Detection, AAAI 2022, where K must be exceeded. (tsadmetrics 1.0 adjusts at
-    exactly K too.)"""
+    exactly K too.)
+    """
     attack = labels == 1
     real = ranges(attack, stretch)
     if len(real) == 0:

@@ -60,7 +60,8 @@ def vus(
     Source: not in the paper. Paparrizos, Boniol, Palpanas, Tsay, Elmore, Franklin: Volume Under the
     Surface, PVLDB 15(11), 2022; as the authors' package vus 0.0.6 computes it. (aeon 1.6 takes
     positives that do not depend on the threshold, buffers that begin on the last step of a range,
-    and trapezoids of precision: other numbers under the same name.)"""
+    and trapezoids of precision: other numbers under the same name.)
+    """
     attack = labels == 1
     real = ranges(attack, stretch)
     if len(real) == 0 or attack.all():

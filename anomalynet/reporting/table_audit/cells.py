@@ -84,7 +84,8 @@ def cell(column: str, text: str, unit: Unit, rounding: Rounding) -> Cell:
         unit: of the number, unless it has a `%`.
         rounding: `half` allows half a unit of the last decimal either way, `truncate` a unit away
             from zero.
-    Raises: ValueError: the text is no number."""
+    Raises: ValueError: the text is no number.
+    """
     shown = number(text)
     if shown is None:
         raise ValueError(text)

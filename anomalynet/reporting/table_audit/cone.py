@@ -132,7 +132,8 @@ def solve(cells: Iterable[Cell], narrow: bool = False) -> Region:
     Args:
         cells: of one row, at most one a column; accuracies per class say nothing and are skipped.
         narrow: spend time on narrower ranges where balanced accuracy or MCC is given.
-    Source: not in the paper."""
+    Source: not in the paper.
+    """
     given = list(cells)
     if not all(cell.possible for cell in given):
         return Region(())

@@ -59,8 +59,10 @@ def read_table(path: Path, of: Literal["attack", "normal"] | None = None) -> Pri
 
     `of` is the class whose precision, recall and F1 stand under headings that name none. Means over
     classes are of none: their F1 need not lie between them.
+
     Raises:
-        DataError: the file cannot be read, or holds no such table; every problem, one line each."""
+        DataError: the file cannot be read, or holds no such table; every problem, one line each.
+    """
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise DataError(

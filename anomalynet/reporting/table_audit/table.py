@@ -86,7 +86,9 @@ def audit_table(
     within their rounding. Means over runs or folds need not fit one matrix and are no input for
     this. Without a `unit` of the shares it is found, and where a table can be read in two ways, one
     without an alarm is taken. `rounding`: `half` (up, even or down), or `truncate`.
-    Source: not in the paper."""
+
+    Source: not in the paper.
+    """
     units = list(_units(table.rows, unit))
     readings = [[_cells(row, *own, rounding) for row in table.rows] for own in units]
 
@@ -159,7 +161,9 @@ def _agreements(rows: Sequence[RowAudit]) -> Iterator[Agreement]:
 def _recipes(cells: Mapping[str, Cell]) -> Iterator[Recipe]:
     """What a table may have made a row's accuracies per class from, which no confusion matrix
     defines. Every recipe rises with every cell.
-    Source: §4, eq. 13, Table 5 for `precisions alone`."""
+
+    Source: §4, eq. 13, Table 5 for `precisions alone`.
+    """
     ends = (
         {name: max(own.low, Fraction(0)) for name, own in cells.items()},
         {name: min(own.high, Fraction(1)) for name, own in cells.items()},
