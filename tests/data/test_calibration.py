@@ -10,7 +10,7 @@ import pytest
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import prepared as arrayfile
 from anomalynet.errors import DataError
-from tests.data.build import Recording, prepared
+from tests.data.build import Recording, Value, prepared
 
 THREE = DataConfig(calibration_rows=3, calibration="deviation", clip=5.0)
 
@@ -18,7 +18,7 @@ THREE = DataConfig(calibration_rows=3, calibration="deviation", clip=5.0)
 def test_by_hand() -> None:
     # Channel a: first readings 1, 2, 3: mean 2, deviation √(2/3). Channel b: heard twice, 4 and 6:
     # mean 5, deviation 1.
-    values = [[1.0, 2.0, 3.0, 4.0, 99.0], [None, 4.0, 6.0, None, 5.5]]
+    values: list[list[Value]] = [[1.0, 2.0, 3.0, 4.0, 99.0], [None, 4.0, 6.0, None, 5.5]]
     found = prepared([Recording("s", [0, 1, 3, 4, 5], values, [0, 0, 0, 0, 1])], THREE)
     deviation = np.sqrt(2 / 3)
     first = [[-1 / deviation, 0, 0.5], [0, -1, 0], [0, -1, 1], [1 / deviation, 1, 0]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,7 +58,7 @@ def recordings(draw: st.DrawFn) -> list[Recording]:
     for number in range(draw(st.integers(1, 4))):
         steps = draw(st.lists(st.sampled_from(STEPS), max_size=12))
         seconds = np.cumsum([5.0, *steps]).tolist()
-        rows = {"min_size": len(seconds), "max_size": len(seconds)}
+        rows: dict[str, Any] = {"min_size": len(seconds), "max_size": len(seconds)}
         column = st.lists(st.none() | st.integers(-9, 9).map(float), **rows)
         labels = draw(st.lists(st.sampled_from([None, 0, 1]), **rows))
         found.append(Recording(f"s{number}", seconds, [draw(column), draw(column)], labels))

@@ -31,10 +31,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "data"
 
 
-def put(folder: Path, text: str | bytes, **asked: Any) -> ImportReport:
+def put(folder: Path, text: str, **asked: Any) -> ImportReport:
     """Write a table and import it as `mine`."""
-    file = folder / asked.pop("file_name", "table.csv")
-    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    file = folder / "table.csv"
+    file.write_bytes(text.encode())
     return import_table(ImportRequest(**{"file": file, "name": "mine", **asked}))
 
 

@@ -106,9 +106,11 @@ def test_no_test_row_reaches_what_is_trained_on(use: Use) -> None:
     after = module()
     assert not np.array_equal(before.prepared.values, after.prepared.values)
     for part in ("train", "validation"):
-        one, other = before.windows(part), after.windows(part)
-        assert np.array_equal(one.gather(np.arange(len(one))), other.gather(np.arange(len(other))))
-        assert np.array_equal(one.targets(), other.targets())
+        first, other = before.windows(part), after.windows(part)
+        every = np.arange(len(first))
+        assert len(other) == len(first)
+        assert np.array_equal(first.gather(every), other.gather(every))
+        assert np.array_equal(first.targets(), other.targets())
     for mine, theirs in zip(before.normalisation(), after.normalisation(), strict=True):
         assert np.array_equal(mine, theirs)
 

@@ -60,16 +60,6 @@ def test_an_incident_without_strength_is_of_severity_1_whatever_else_goes_wrong(
     assert simulate_cell(scenario(), 0, incidents=(nothing,)).incidents[0].severity == 1
 
 
-def test_a_flooder_costs_its_neighbours_repetitions_or_frames() -> None:
-    flood = incident("flooding", nodes=tuple(range(NODES)), magnitude=8.0)
-    results = [simulate_cell(scenario(), 0, incidents=one) for one in ((flood,), ())]
-    flooded, usual = (
-        np.asarray(one.frames["retries"], int)[np.asarray(one.frames["source"]) > 0].sum()
-        for one in results
-    )
-    assert flooded > 1.2 * usual or received(results[0]) < 0.99 * received(results[1])
-
-
 def test_shadowing_forgets_with_its_time_constant() -> None:
     slow = scenario("radio.shadowing=6", "radio.shadowing_time=600", "duration=48h")
     power = to_gateway(slow, place(slow, 0))
