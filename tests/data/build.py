@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import ascii_lowercase
 
 import polars as pl
 
@@ -48,35 +49,22 @@ def telemetry(recordings: Sequence[Recording], facts: Facts | None = None) -> Te
     frames = []
     for one in recordings:
         rows = len(one.seconds)
-        frames.append(
-            pl.DataFrame(
-                {
-                    "series": [one.name] * rows,
-                    "time": pl.Series(
-                        [round(second * 1e6) for second in one.seconds], dtype=pl.Int64
-                    ).cast(pl.Datetime("us")),
-                    "label": pl.Series(one.labels or [None] * rows, dtype=pl.Int8),
-                    "incident": pl.Series(one.incidents or [None] * rows, dtype=pl.Int32),
-                    "kind": pl.Series(one.kinds or [None] * rows, dtype=pl.String),
-                    **({"split": pl.Series(one.splits, dtype=pl.String)} if one.splits else {}),
-                    **{
-                        chr(97 + number): pl.Series(column, dtype=pl.Float32)
-                        for number, column in enumerate(one.values)
-                    },
-                }
-            )
-        )
-    channels = tuple(Channel(chr(97 + number), "1") for number in range(len(recordings[0].values)))
-    frame = pl.concat(frames).lazy()
-    return Telemetry(
-        frame,
-        channels,
-        facts.period,
-        facts.groups,
-        facts.train_only,
-        facts.incidents,
-        policy=facts.policy,
-    )
+        microseconds = [round(second * 1e6) for second in one.seconds]
+        columns = {
+            "series": pl.Series([one.name] * rows),
+            "time": pl.Series(microseconds, dtype=pl.Int64).cast(pl.Datetime("us")),
+            "label": pl.Series(one.labels or [None] * rows, dtype=pl.Int8),
+            "incident": pl.Series(one.incidents or [None] * rows, dtype=pl.Int32),
+            "kind": pl.Series(one.kinds or [None] * rows, dtype=pl.String),
+        }
+        if one.splits:
+            columns["split"] = pl.Series(one.splits, dtype=pl.String)
+        for name, column in zip(ascii_lowercase, one.values, strict=False):
+            columns[name] = pl.Series(column, dtype=pl.Float32)
+        frames.append(pl.DataFrame(columns))
+    channels = tuple(Channel(ascii_lowercase[at], "1") for at in range(len(recordings[0].values)))
+    about = (facts.period, facts.groups, facts.train_only, facts.incidents)
+    return Telemetry(pl.concat(frames).lazy(), channels, *about, policy=facts.policy)
 
 
 def prepared(
@@ -84,31 +72,15 @@ def prepared(
 ) -> Prepared:
     """Recordings, prepared in a folder of their own; calibration is off unless `config` says
     otherwise."""
-    folder = Path(tempfile.mkdtemp(prefix="anomalynet-test-"))
-    try:
-        build(
-            telemetry(recordings, facts),
-            config or DataConfig(calibration_rows=0),
-            "fingerprint",
-            folder,
-        )
-        found = open_prepared(folder)
-    finally:
-        for file in folder.iterdir():
-            file.unlink()  # what is mapped stays readable
-        folder.rmdir()
+    with tempfile.TemporaryDirectory(prefix="anomalynet-test-") as folder:  # mapped: readable on
+        chosen = config or DataConfig(calibration_rows=0)
+        build(telemetry(recordings, facts), chosen, "fingerprint", Path(folder))
+        found = open_prepared(Path(folder))
     assert found is not None
     return found
 
 
-def steady(
-    name: str, rows: int, labels: Sequence[int | None] = (), first: float = 0.0
-) -> Recording:
+def steady(name: str, rows: int, labels: Sequence[int | None] = ()) -> Recording:
     """One reading a second; channel a counts rows, channel b is its square root."""
     numbers = [float(row) for row in range(rows)]
-    return Recording(
-        name,
-        [first + number for number in numbers],
-        [numbers, [number**0.5 for number in numbers]],
-        labels,
-    )
+    return Recording(name, numbers, [numbers, [number**0.5 for number in numbers]], labels)

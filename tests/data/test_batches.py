@@ -1,5 +1,4 @@
-"""Batches: every training window once an epoch over all ranks, and the global mean of the loss
-exactly."""
+"""Batches: each training window once an epoch over all ranks; the loss's global mean exactly."""
 
 from __future__ import annotations
 
@@ -19,64 +18,50 @@ RANDOM = np.random.default_rng(0)
 VALUES = [np.arange(80.0).tolist(), RANDOM.normal(size=80).tolist()]
 ROWS = prepared([Recording("s", range(80), VALUES, RANDOM.choice([0, 1], 80).tolist())])
 WINDOWS = Windows(ROWS, Ranges.of([(0, 33), (40, 80)]), 5)
+SEEDS = st.integers(0, 3)
 
 
 def first_rows(found: list[Batch]) -> list[int]:
     """Channel a counts rows, so a window's first value names it; padding left out."""
+    return [int(first) for one in found for first in one.x[one.weight > 0][:, 0, 0]]
+
+
+def per_rank(world: int, size: int = 16, seed: int = 0, epoch: int = 0) -> list[list[Batch]]:
     return [
-        int(x[0, 0])
-        for batch in found
-        for x, weight in zip(batch.x, batch.weight, strict=True)
-        if weight > 0
+        list(TrainBatches(WINDOWS, size, seed, lambda: epoch, rank, world)) for rank in range(world)
     ]
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.integers(1, 70),
-    st.integers(1, 5),
-    st.integers(0, 3),
-    st.integers(0, 3),
-    st.sampled_from([9, 1 << 20]),
-)
+@given(st.integers(1, 70), st.integers(1, 5), SEEDS, SEEDS, st.sampled_from([9, 1 << 20]))
 def test_ranks_share_each_window_once_and_step_together(
-    batch_size: int, world: int, seed: int, epoch: int, shuffled: int
+    size: int, world: int, seed: int, epoch: int, shuffled: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches, "SHUFFLED", shuffled)
-        ranks = [
-            list(TrainBatches(WINDOWS, batch_size, seed, lambda: epoch, rank, world))
-            for rank in range(world)
-        ]
-        alone = list(TrainBatches(WINDOWS, batch_size, seed, lambda: epoch))
+        ranks = per_rank(world, size, seed, epoch)
+        (alone,) = per_rank(1, size, seed, epoch)
     assert sorted(row for found in ranks for row in first_rows(found)) == WINDOWS.starts().tolist()
-    assert (
-        {len(found) for found in ranks}
-        == {len(alone)}
-        == {len(TrainBatches(WINDOWS, batch_size, seed, lambda: epoch))}
-    )
+    lengths = {len(found) for found in (*ranks, alone)}
+    assert lengths == {len(TrainBatches(WINDOWS, size, seed, lambda: epoch))}
     for step, whole in enumerate(alone):
         shares = [found[step] for found in ranks]
         assert len({share.x.shape for share in shares}) == 1
         assert sorted(first_rows(shares)) == sorted(first_rows([whole]))
-        assert torch.isclose(
-            sum((share.weight.sum() for share in shares), torch.zeros(())) / world, torch.ones(())
-        )
+        assert torch.cat([share.weight for share in shares]).sum().item() == pytest.approx(world)
         assert torch.allclose(whole.weight, torch.full((len(whole.x),), 1 / len(whole.x)))
 
 
 def test_averaged_rank_gradients_are_the_gradient_of_the_global_mean() -> None:
-    weights = torch.randn(
-        5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
-    ).requires_grad_()
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.randn(5, 3, dtype=torch.float64, generator=generator).requires_grad_()
 
     def gradient(batch: Batch) -> torch.Tensor:
         losses = ((batch.x.double() * weights).sum((1, 2)) / 100 - batch.target) ** 2
         return torch.autograd.grad((batch.weight.double() * losses).sum(), weights)[0]
 
     for world in (2, 3):
-        ranks = [TrainBatches(WINDOWS, 16, 0, lambda: 0, rank, world) for rank in range(world)]
-        for whole, *shares in zip(TrainBatches(WINDOWS, 16, 0, lambda: 0), *ranks, strict=True):
+        for whole, *shares in zip(*per_rank(1), *per_rank(world), strict=True):
             averaged = torch.stack([gradient(share) for share in shares]).mean(0)
             assert torch.allclose(averaged, gradient(whole), rtol=1e-6)
 
@@ -94,16 +79,13 @@ def test_batches_equal_naive_slicing_whatever_the_chunk(monkeypatch: pytest.Monk
 
 
 def test_the_order_depends_on_seed_and_epoch_alone() -> None:
-    def order(seed: int, epoch: int) -> list[int]:
-        return first_rows(list(TrainBatches(WINDOWS, 16, seed, lambda: epoch)))
-
-    assert order(0, 0) == order(0, 0)
-    assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4
+    drawn = [(0, 0), (0, 0), (0, 1), (1, 0), (1, 1)]
+    orders = [tuple(first_rows(per_rank(1, 16, seed, epoch)[0])) for seed, epoch in drawn]
+    assert orders[0] == orders[1] and len(set(orders)) == 4
 
 
 def test_ordered_batches_are_all_windows_in_row_order() -> None:
     found = list(OrderedBatches(WINDOWS, 10))
     assert first_rows(found) == WINDOWS.starts().tolist()
     assert len(found) == len(OrderedBatches(WINDOWS, 10))
-    assert found[0].x.dtype == torch.float32
-    assert found[0].target.dtype == torch.int64
+    assert (found[0].x.dtype, found[0].target.dtype) == (torch.float32, torch.int64)

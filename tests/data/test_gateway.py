@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from anomalynet.config.schema import QualityConfig
 from anomalynet.data.gateway import LINK_CHANNELS, SENSOR_CHANNELS, read_log, telemetry_of_cell
+from anomalynet.simulation.scenario import Scenario
 from anomalynet.simulation.store import INCIDENTS, NODES
 from tests.data.world import BY_HAND, at, frame, frames_file, incident, node, table
 
@@ -24,15 +26,17 @@ NONE = table([], INCIDENTS)
 
 
 def rows(
-    tmp_path: Path, frames: list[dict[str, Any]], incidents: pl.DataFrame = NONE, **quality: bool
+    tmp_path: Path, frames: list[dict[str, Any]], incidents: pl.DataFrame = NONE, **quality: Any
 ) -> pl.DataFrame:
     path = frames_file(tmp_path / "log.parquet", frames)
-    return telemetry_of_cell(path, NODES_OF_CELL, incidents, BY_HAND, QualityConfig(**quality))  # type: ignore[arg-type]
+    return telemetry_of_cell(path, NODES_OF_CELL, incidents, BY_HAND, QualityConfig(**quality))
 
 
-def counts(tmp_path: Path, frames: list[dict[str, Any]], **quality: bool) -> dict[str, int]:
+def counts(
+    tmp_path: Path, frames: list[dict[str, Any]], scenario: Scenario = BY_HAND, **quality: Any
+) -> Mapping[str, int]:
     path = frames_file(tmp_path / "log.parquet", frames)
-    return dict(read_log(path, [NODE, "node-0001"], BY_HAND, QualityConfig(**quality)).counts)  # type: ignore[arg-type]
+    return read_log(path, [NODE, "node-0001"], scenario, QualityConfig(**quality)).counts
 
 
 def of(found: pl.DataFrame, channel: str, series: str = NODE) -> list[Any]:
@@ -40,22 +44,15 @@ def of(found: pl.DataFrame, channel: str, series: str = NODE) -> list[Any]:
 
 
 def test_every_node_and_slot_is_a_row(tmp_path: Path) -> None:
-    found = rows(
-        tmp_path, [frame(NODE, 3, 0), frame(NODE, 23, 2), frame("node-0001", 99.5, 7, motion=4.0)]
-    )
-    assert found.columns == [
-        "series",
-        "time",
-        "label",
-        "incident",
-        "kind",
-        *(c.name for c in (*SENSOR_CHANNELS, *LINK_CHANNELS)),
-    ]
+    log = [frame(NODE, 3, 0), frame(NODE, 23, 2), frame("node-0001", 99.5, 7, motion=4.0)]
+    found = rows(tmp_path, log)
+    channels = [channel.name for channel in (*SENSOR_CHANNELS, *LINK_CHANNELS)]
+    assert found.columns == ["series", "time", "label", "incident", "kind", *channels]
     assert found["series"].to_list() == [NODE] * 10 + ["node-0001"] * 10
     assert found["time"].to_list() == [at(10 * slot) for slot in range(10)] * 2
-    assert found.schema["time"] == pl.Datetime("us")
-    assert found.schema["label"] == pl.Int8
-    assert found.schema["temperature"] == pl.Float32
+    assert found["time"][0] == datetime(2026, 1, 5)
+    dtypes = [found.schema[name] for name in ("time", "label", "temperature")]
+    assert dtypes == [pl.Datetime("us"), pl.Int8, pl.Float32]
     assert of(found, "temperature") == [20, None, 22] + [None] * 7
     assert of(found, "motion", "node-0001") == [None] * 9 + [4]
     assert found["label"].to_list() == [0] * 20
@@ -80,12 +77,9 @@ def test_link_channels_by_hand(tmp_path: Path) -> None:
     assert of(found, "temperature")[5] is None and of(found, "rssi")[5] == -70
     last = [frame(NODE, 0.5, 0), frame(NODE, 99, 1)]
     assert of(rows(tmp_path, last), "inter_arrival")[9] == pytest.approx(98.5)
-    assert (
-        "rssi"
-        not in telemetry_of_cell(
-            frames_file(tmp_path / "log", last), NODES_OF_CELL, NONE, BY_HAND, link=False
-        ).columns
-    )
+    path = frames_file(tmp_path / "log", last)
+    found = telemetry_of_cell(path, NODES_OF_CELL, NONE, BY_HAND, link=False)
+    assert "rssi" not in found.columns
 
 
 def test_a_wrong_fcs_never_counts_and_a_wrong_crc_32_by_choice(tmp_path: Path) -> None:
@@ -135,54 +129,41 @@ def test_a_frame_with_a_wrong_crc_32_is_not_remembered(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("between", "repeated"), [(15, 1), (16, 0)])
 def test_the_memory_is_of_sixteen_frames(tmp_path: Path, between: int, repeated: int) -> None:
-    log = [
-        frame(NODE, 1, 0),
-        *(frame(NODE, 2 + n, 100 + n) for n in range(between)),
-        frame(NODE, 30, 0),
-    ]
+    others = [frame(NODE, 2 + n, 100 + n) for n in range(between)]
+    log = [frame(NODE, 1, 0), *others, frame(NODE, 30, 0)]
     assert counts(tmp_path, log)["repeated frames"] == repeated
 
 
-@pytest.mark.parametrize(("second", "repeated"), [(101.0, 1), (101.01, 0)])
-def test_the_memory_is_of_ten_slots(tmp_path: Path, second: float, repeated: int) -> None:
-    path = frames_file(tmp_path / "log.parquet", [frame(NODE, 1, 0), frame(NODE, second, 0)])
+@pytest.mark.parametrize(
+    ("seconds", "repeated"),
+    [((1, 101.0), 1), ((1, 101.01), 0), ((1, 60, 120, 180), 3)],  # each repetition refreshes it
+)
+def test_the_memory_is_of_ten_slots(
+    tmp_path: Path, seconds: tuple[float, ...], repeated: int
+) -> None:
+    log = [frame(NODE, second, 0) for second in seconds]
     longer = replace(BY_HAND, duration="200s")
-    assert read_log(path, [NODE], longer, QualityConfig()).counts["repeated frames"] == repeated
-    # Each repetition refreshes it.
-    path = frames_file(tmp_path / "log.parquet", [frame(NODE, at_, 0) for at_ in (1, 60, 120, 180)])
-    assert read_log(path, [NODE], longer, QualityConfig()).counts["repeated frames"] == 3
+    assert counts(tmp_path, log, longer)["repeated frames"] == repeated
 
 
 def test_a_frame_outside_the_simulated_time_is_counted_alone(tmp_path: Path) -> None:
-    found = counts(tmp_path, [frame(NODE, 0, 0), frame(NODE, 100.0, 0)])
-    assert found["frames outside the simulated time"] == 1 and found["repeated frames"] == 0
+    found = counts(tmp_path, [frame(NODE, -0.5, 0), frame(NODE, 0, 0), frame(NODE, 100.0, 0)])
+    assert found["frames outside the simulated time"] == 2 and found["repeated frames"] == 0
 
 
 def test_frames_of_a_slot_find_their_order(tmp_path: Path) -> None:
-    log = [
-        frame(NODE, 1, 5),
-        frame(NODE, 2, 4),  # overtaken
-        frame(NODE, 11, 0),
-        frame(NODE, 12, 65535),  # across the end of the numbers
-        frame(NODE, 21, 300),
-        frame(NODE, 22, 2),  # too far apart: the node restarted, the later one counts
-        frame(NODE, 31, 7),
-        frame(NODE, 32, 9),
-        frame(NODE, 33, 8),
-        frame(NODE, 41, 30),
-        frame(NODE, 42, 14),
-        frame(NODE, 51, 31),
-        frame(NODE, 52, 14),  # 16 apart and 17 apart
+    arrivals = [
+        *((1, 5), (2, 4)),  # overtaken
+        *((11, 0), (12, 65535)),  # across the end of the numbers
+        *((21, 300), (22, 2)),  # too far apart: the node restarted, the later one counts
+        *((31, 7), (32, 9), (33, 8)),
+        *((41, 30), (42, 14), (51, 31), (52, 14)),  # 16 apart and 17 apart
     ]
-    assert of(rows(tmp_path, log, deduplicate=False), "temperature")[:6] == [25, 20, 22, 29, 50, 34]
-    assert of(rows(tmp_path, log, reorder=False, deduplicate=False), "temperature")[:6] == [
-        24,
-        65555,
-        22,
-        28,
-        34,
-        34,
-    ]
+    log = [frame(NODE, second, sequence) for second, sequence in arrivals]
+    ordered = rows(tmp_path, log, deduplicate=False)
+    assert of(ordered, "temperature")[:6] == [25, 20, 22, 29, 50, 34]
+    arrived = rows(tmp_path, log, reorder=False, deduplicate=False)
+    assert of(arrived, "temperature")[:6] == [24, 65555, 22, 28, 34, 34]
     # 4 behind 5, 0 behind 4, 65535 behind 0, 8 behind 9, 14 behind 30; 2 is too far behind 300, 14
     # behind 31, to be out of order.
     assert counts(tmp_path, log, deduplicate=False)["frames out of order"] == 5
@@ -196,41 +177,19 @@ def test_a_late_frame_counts_where_it_arrives(tmp_path: Path) -> None:
 
 
 def test_the_incident_covers_the_middle_of_a_slot_whatever_its_cause(tmp_path: Path) -> None:
-    incidents = table(
-        [
-            incident(7, [NODE], 15, 35),  # middles 15, 25; 35 is its end, excluded
-            incident(8, ["node-0001", "node-0050"], 15.001, 35.001, "bias", "fault"),
-            incident(9, ["node-0001"], 91, 500, "interference", "environment"),
-        ],
-        INCIDENTS,
-    )
-    found = rows(tmp_path, [], incidents)
+    incidents = [
+        incident(7, [NODE], 15, 35),  # middles 15, 25; 35 is its end, excluded
+        incident(8, ["node-0001", "node-0050"], 15.001, 35.001, "bias", "fault"),
+        incident(9, ["node-0001"], 91, 500, "interference", "environment"),
+    ]
+    found = rows(tmp_path, [], table(incidents, INCIDENTS))
     assert of(found, "incident") == [None, 7, 7] + [None] * 7
     assert of(found, "label") == [0, 1, 1] + [0] * 7
-    assert of(found, "incident", "node-0001") == [None, None, 8, 8, None, None, None, None, None, 9]
-    assert of(found, "kind", "node-0001") == [
-        None,
-        None,
-        "bias",
-        "bias",
-        None,
-        None,
-        None,
-        None,
-        None,
-        "interference",
-    ]
+    kinds, none = {8: "bias", 9: "interference", None: None}, [None] * 5
+    other = of(found, "incident", "node-0001")
+    assert other == [None, None, 8, 8, *none, 9]
+    assert of(found, "kind", "node-0001") == [kinds[number] for number in other]
     assert of(found, "label", "node-0001") == [0] * 10
-
-
-def test_a_scenario_starts_when_it_says(tmp_path: Path) -> None:
-    assert rows(tmp_path, [])["time"][0] == datetime(2026, 1, 5)
-    assert (
-        counts(tmp_path, [frame(NODE, -0.5, 0), frame(NODE, 0, 1)])[
-            "frames outside the simulated time"
-        ]
-        == 1
-    )
 
 
 NAMES = ("node-0000", "node-0001")
@@ -260,52 +219,40 @@ def reference(
                 last = newest
             link = rows[name, slot]
             link["rssi"] = one["rssi"]
-            link["sequence_gap"] = (
-                None if last is None else max(-50, min(50, ahead(sequence, last[1]) - 1))
-            )
-            link["inter_arrival"] = None if last is None else min(100.0, time - last[0])
+            link["sequence_gap"] = link["inter_arrival"] = None
+            if last is not None:
+                link["sequence_gap"] = max(-50, min(50, ahead(sequence, last[1]) - 1))
+                link["inter_arrival"] = min(100.0, time - last[0])
             newest = (time, sequence)
             if quality.checksum and not one["checksum"]:
                 continue
             place += 1
-            repeated = (
-                sequence in met
-                and place - met[sequence][0] <= 16
-                and time - met[sequence][1] <= 100
-            )
+            before = met.get(sequence, (-99, 0.0))
+            repeated = place - before[0] <= 16 and time - before[1] <= 100
             met[sequence] = (place, time)
             if not (quality.deduplicate and repeated):
                 slots.setdefault(slot, []).append((sequence, one["temperature"]))
         for slot, readings in slots.items():
             chosen = readings[-1]
             if quality.reorder:
-                near = [
-                    (ahead(sequence, chosen[0]), order)
-                    for order, (sequence, _) in enumerate(readings)
-                    if abs(ahead(sequence, chosen[0])) <= 16
-                ]
-                chosen = readings[max(near)[1]]
+                gaps = [(ahead(one[0], chosen[0]), order) for order, one in enumerate(readings)]
+                chosen = readings[max(gap for gap in gaps if abs(gap[0]) <= 16)[1]]
             rows[name, slot]["temperature"] = chosen[1]
     return rows
 
 
 @st.composite
 def logs(draw: st.DrawFn) -> list[tuple[float, dict[str, Any]]]:
-    steps = draw(
-        st.lists(st.sampled_from([0.25, 0.5, 0.5, 1.0, 1.0, 4.0, 9.75]), min_size=20, max_size=60)
-    )
+    step = st.sampled_from([0.25, 0.5, 0.5, 1.0, 1.0, 4.0, 9.75])
+    number = st.sampled_from([0, 1, 2, 16, 17, 50, 51, 300, 65534, 65535])
     found: list[tuple[float, dict[str, Any]]] = []
     time = -1.0
-    number = st.sampled_from([0, 1, 2, 16, 17, 50, 51, 300, 65534, 65535])
-    for step in steps:
-        time += step
-        facts = {
-            "fcs": draw(st.integers(0, 9)) > 0,
-            "checksum": draw(st.integers(0, 9)) > 0,
-            "temperature": float(len(found)),
-        }
+    for after in draw(st.lists(step, min_size=20, max_size=60)):
+        time += after
+        facts: dict[str, Any] = {key: draw(st.integers(0, 9)) > 0 for key in ("fcs", "checksum")}
+        facts |= {"temperature": float(len(found)), "rssi": -50.0 - len(found)}
         name = draw(st.sampled_from([*NAMES, NAMES[0], NAMES[0], "node-0099", None]))
-        found.append((time, frame(name, time, draw(number), rssi=-50.0 - len(found), **facts)))
+        found.append((time, frame(name, time, draw(number), **facts)))
     return found
 
 
@@ -317,12 +264,9 @@ def test_equals_a_frame_by_frame_reference(
     quality = QualityConfig(checksum=checksum, deduplicate=deduplicate, reorder=reorder)
     with tempfile.TemporaryDirectory() as folder:
         path = frames_file(Path(folder) / "log.parquet", [one for _, one in frames])
-        found = telemetry_of_cell(
-            path, table([node(0), node(1)], NODES), table([], INCIDENTS), BY_HAND, quality
-        )
+        found = telemetry_of_cell(path, NODES_OF_CELL, NONE, BY_HAND, quality)
     expected = reference(frames, quality)
+    assert list(expected) == [(name, slot) for name in NAMES for slot in range(10)]
     for channel in ("temperature", "rssi", "sequence_gap", "inter_arrival"):
-        assert found[channel].to_list() == [
-            expected[name, slot].get(channel) for name in NAMES for slot in range(10)
-        ], channel
+        assert found[channel].to_list() == [row.get(channel) for row in expected.values()], channel
     assert found["series"].to_list() == [name for name in NAMES for _ in range(10)]

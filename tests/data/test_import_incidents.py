@@ -14,8 +14,9 @@ from anomalynet.data.importing.request import ImportReport, ImportRequest
 from anomalynet.data.telemetry import Incident
 from anomalynet.errors import DataError
 
+DAY = "2020-01-01"
 ROWS = "t,node,y,v\n" + "".join(
-    f"2020-01-01 00:0{minute}:00,{node},{int(minute == 8)},{minute}\n"
+    f"{DAY} 00:0{minute}:00,{node},{int(minute == 8)},{minute}\n"
     for node in "ab"
     for minute in range(10)
 )
@@ -29,49 +30,38 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def put(folder: Path, intervals: str, **asked: Any) -> ImportReport:
-    (folder / "t.csv").write_text(ROWS)
-    (folder / "i.csv").write_text(intervals)
-    request: dict[str, Any] = {
-        "file": folder / "t.csv",
-        "name": "mine",
-        "time": "t",
-        "series": "node",
-        "incidents": folder / "i.csv",
-        **asked,
-    }
-    return import_table(ImportRequest(**request))
+    table, incidents = folder / "t.csv", folder / "i.csv"
+    table.write_text(ROWS)
+    incidents.write_text(intervals)
+    names: dict[str, Any] = {"name": "mine", "time": "t", "series": "node"}
+    return import_table(ImportRequest(file=table, incidents=incidents, **names, **asked))
 
 
 def test_intervals_label_rows_and_carry_what_annotators_said(tmp_path: Path) -> None:
-    text = (
-        HEAD + "2020-01-01 00:02:00,2020-01-01 00:03:30,jam,attack,availability,3,a\n2020-01-01 "
-        "00:01:00,2020-01-01 00:01:00,drift,,,,b\n"
-    )
-    report = put(tmp_path, text, ignore=("y",))
+    jam = f"{DAY} 00:02:00,{DAY} 00:03:30,jam,attack,availability,3,a\n"
+    drift = f"{DAY} 00:01:00,{DAY} 00:01:00,drift,,,,b\n"
+    report = put(tmp_path, HEAD + jam + drift, ignore=("y",))
     telemetry = sources.load(DataConfig(name="mine"))
     frame = telemetry.frame.collect()
     assert frame["label"].to_list() == [0, 0, 1, 1, 0, 0, 0, 0, 0, 0] + [0, 1] + [0] * 8
     assert frame["incident"].to_list() == [None, None, 0, 0] + [None] * 6 + [None, 1] + [None] * 8
     assert frame["kind"].drop_nulls().to_list() == ["jam", "jam", "drift"]
-    assert telemetry.incidents == {
-        0: Incident("jam", "attack", "availability", 3),
-        1: Incident("drift", None, None, None),
-    }
+    jammed = Incident("jam", "attack", "availability", 3)
+    assert telemetry.incidents == {0: jammed, 1: Incident("drift", None, None, None)}
     assert report.incidents == 2
 
 
 def test_without_a_series_column_an_interval_means_all_series(tmp_path: Path) -> None:
-    put(tmp_path, "start,end\n2020-01-01 00:02:00,2020-01-01 00:02:00\n", ignore=("y",))
+    put(tmp_path, f"start,end\n{DAY} 00:02:00,{DAY} 00:02:00\n", ignore=("y",))
     frame = sources.load(DataConfig(name="mine")).frame.collect()
     assert frame["incident"].to_list() == 2 * ([None, None, 0] + [None] * 7)
 
 
 def test_labels_outside_intervals_stay_and_are_numbered_on(tmp_path: Path) -> None:
-    report = put(tmp_path, HEAD + "2020-01-01 00:02:00,2020-01-01 00:03:00,jam,,,,a\n", label="y")
-    frame = sources.load(DataConfig(name="mine")).frame.collect()
-    assert frame["incident"].to_list() == [None, None, 0, 0, None, None, None, None, 1, None] + [
-        None
-    ] * 8 + [2, None]
+    report = put(tmp_path, f"{HEAD}{DAY} 00:02:00,{DAY} 00:03:00,jam,,,,a\n", label="y")
+    found = sources.load(DataConfig(name="mine")).frame.collect()["incident"].to_list()
+    numbered = {row: number for row, number in enumerate(found) if number is not None}
+    assert numbered == {2: 0, 3: 0, 8: 1, 18: 2}
     assert report.counts["rows labelled normal inside an incident"] == 2 and report.incidents == 3
 
 
@@ -80,28 +70,21 @@ def test_an_interval_without_a_reading_is_warned_of(tmp_path: Path) -> None:
     assert "1 of 1 incidents hold no reading" in report.warnings
 
 
+OVERLAP = f"{DAY} 00:01:00,{DAY} 00:04:00,,,,,a\n{DAY} 00:03:00,{DAY} 00:05:00,,,,,a\n"
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
         (
-            "2020-01-01 00:03:00,2020-01-01 00:02:00,,,,,a\n",
-            r"i\.csv:2: ends at 2020-01-01 00:02:00, before it starts",
+            f"{DAY} 00:03:00,{DAY} 00:02:00,,,,,a\n",
+            r"i\.csv:2: ends at 2020-01-01 00:02:00, before",
         ),
-        (
-            "2020-01-01 00:01:00,2020-01-01 00:02:00,,,,,c\n",
-            r"i\.csv:2: series 'c' is not in the data",
-        ),
-        ("2020-01-01 00:01:00,2020-01-01 00:02:00,,,,5,a\n", r"i\.csv:2: severity is '5'"),
-        ("2020-01-01 00:01:00,2020-01-01 00:02:00,,,,high,a\n", r"i\.csv:2: severity is 'high'"),
-        (
-            "2020-01-01 00:01:00,2020-01-01 00:04:00,,,,,a\n2020-01-01 00:03:00,2020-01-01 "
-            "00:05:00,,,,,a\n",
-            r"i\.csv:3: overlaps with the incident of line 2 in series 'a'",
-        ),
-        (
-            "2020-01-01 00:01:00,later,,,,,a\n",
-            r"i\.csv:2: time 'end' is 'later', which cannot be read",
-        ),
+        (f"{DAY} 00:01:00,{DAY} 00:02:00,,,,,c\n", r"i\.csv:2: series 'c' is not in the data"),
+        (f"{DAY} 00:01:00,{DAY} 00:02:00,,,,5,a\n", r"i\.csv:2: severity is '5'"),
+        (f"{DAY} 00:01:00,{DAY} 00:02:00,,,,high,a\n", r"i\.csv:2: severity is 'high'"),
+        (OVERLAP, r"i\.csv:3: overlaps with the incident of line 2 in series 'a'"),
+        (f"{DAY} 00:01:00,later,,,,,a\n", r"i\.csv:2: time 'end' is 'later'"),
     ],
 )
 def test_bad_intervals(tmp_path: Path, home: Path, rows: str, message: str) -> None:

@@ -1,8 +1,8 @@
-"""Importing tables: what is refused, with one message that says where and what to do, and nothing
-written."""
+"""Importing tables: what is refused, with one message that says where and what to do."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from anomalynet.errors import DataError
 
 HEAD = "time,temp,label\n2020-01-01 00:00:00,1,0\n2020-01-01 00:00:01,2,1\n"
 THIRD = "2020-01-01 00:00:02"
+LINE = HEAD + THIRD
+AGAIN = HEAD + "2020-01-01 00:00:01,3,1\n"
+PARTS = "time,part,temp\n1,train,1\n2,later,1\n"
 TAKEN = ("skab", "smart_city", "simulated", "prepared")
 TIME: dict[str, Any] = {"time": "time"}
 BERLIN: dict[str, Any] = {"time": "time", "timezone": "Europe/Berlin"}
@@ -44,42 +47,27 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (HEAD.replace("label", "Label"), TIME, ["'Label'", "reserved"], "--label Label"),
         (HEAD.replace("label", "attack"), TIME, ["'attack'", "a label"], "--channels"),
         (HEAD, NAMED | {"ignore": ("temp",)}, ["no sensor"], "--channels"),
-        (HEAD + f"{THIRD},warm,1\n", NAMED, ["t.csv:4: ", "'temp' is 'warm'"], "--null 'warm'"),
+        (f"{LINE},warm,1\n", NAMED, ["t.csv:4: ", "'temp' is 'warm'"], "--null 'warm'"),
         (HEAD.replace(",", ";") + f"{THIRD};1,5;1\n", NAMED, ["t.csv:4: ", "'1,5'"], "points"),
         (HUGE.format("inf"), NAMED, ["t.csv:2: ", "'temp' is 'inf'"], "--null inf"),
         (HUGE.format("1e39"), NAMED, ["t.csv:2: ", "'temp' is '1e39'"], ""),
-        (HEAD + f"{THIRD},1\n", NAMED, ["t.csv:4: 2 fields", "has 3"], "the line"),
-        (HEAD + f'{THIRD},"1",0,7\n', NAMED, ["t.csv:4: 4 fields", "has 3"], "the line"),
-        (
-            HEAD + f"{THIRD},1,2\n",
-            NAMED,
-            ["t.csv:4: ", "'label' has 3", "'0' (1"],
-            "--unlabelled '2'",
-        ),
-        (HEAD + f"{THIRD},1,ddos\n", NAMED, ["'ddos' (1 rows)"], "--kind label"),
+        (f"{LINE},1\n", NAMED, ["t.csv:4: 2 fields", "has 3"], "the line"),
+        (f'{LINE},"1",0,7\n', NAMED, ["t.csv:4: 4 fields", "has 3"], "the line"),
+        (f"{LINE},1,2\n", NAMED, ["t.csv:4: ", "'label' has 3", "'0' (1"], "--unlabelled '2'"),
+        (f"{LINE},1,ddos\n", NAMED, ["'ddos' (1 rows)"], "--kind label"),
         (HEAD + "yesterday,1,1\n", NAMED, ["t.csv:4: time 'time' is 'yesterday'"], ""),
         (HEAD + ",1,1\n", NAMED, ["t.csv:4: time 'time' is ''"], ""),
         (HEAD.replace("2020-01-01 ", ""), NAMED, ["'time'", "without a date"], "--period"),
         ("time,temp\n0,1\n1,1\n23,2\n0,3\n1,4\n", TIME, ["without a date"], "--period"),
         ("time,temp\n01/02/2020,1\n02/02/2020,2\n", TIME, ["month first"], "YYYY-MM-DD"),
         (HEAD + "2020-01-01 00:00:00,3,1\n", NAMED, ["t.csv:4: ", "00:00:00"], "--unsorted sort"),
-        (
-            HEAD + "2020-01-01 00:00:01,3,1\n",
-            NAMED,
-            ["t.csv:4: ", "00:00:01"],
-            "--duplicates first",
-        ),
+        (AGAIN, NAMED, ["t.csv:4: ", "00:00:01"], "--duplicates first"),
         ("time,temp\n2020-03-29 01:00,1\n2020-03-29 02:30,1\n", BERLIN, ["t.csv:3: ", "02:30"], ""),
         ("time,temp\n1577836800,1\n1577836801,1\n", BERLIN, ["own offset"], ""),
         (HEAD, NAMED | {"timezone": "Europe/Berln"}, ["'Europe/Berln'"], "Europe/Berlin"),
         (HEAD, NAMED | {"period": 0.0}, ["0 s"], "--period"),
         ("time,node,temp\n1,a,1\n2,,1\n", TIME | {"series": "node"}, ["t.csv:3: ", "'node'"], ""),
-        (
-            "time,part,temp\n1,train,1\n2,later,1\n",
-            TIME | {"split": "part"},
-            ["t.csv:3: ", "'later'"],
-            "validation",
-        ),
+        (PARTS, TIME | {"split": "part"}, ["t.csv:3: ", "'later'"], "validation"),
         (HEAD, NAMED | {"name": "../escape"}, ["'../escape'"], "--name"),
         *((HEAD, NAMED | {"name": name}, [f"'{name}' is taken"], "--name") for name in TAKEN),
     ],
@@ -108,32 +96,30 @@ def test_one_message_and_nothing_written(
         ("t.csv.gz", b"\x1f\x8b\x08\x00", r"not a CSV but compressed"),
         ("t.xlsx", b"PK\x03\x04", r"not a CSV but a spreadsheet"),
         ("t.csv", b"a,b\r1,2\r", r"lines end in CR alone"),
+        ("nowhere.csv", None, r"nowhere\.csv: cannot be read"),
     ],
 )
 def test_files_that_are_no_table(
-    tmp_path: Path, home: Path, name: str, content: bytes, message: str
+    tmp_path: Path, home: Path, name: str, content: bytes | None, message: str
 ) -> None:
-    (tmp_path / name).write_bytes(content)
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
         import_table(ImportRequest(file=tmp_path / name, name="mine"))
     assert not home.exists()
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nowhere\.csv: cannot be read"):
-        import_table(ImportRequest(file=tmp_path / "nowhere.csv", name="mine"))
-
-
 def test_an_existing_set_survives(tmp_path: Path, home: Path) -> None:
     file = tmp_path / "t.csv"
     file.write_text(HEAD)
-    import_table(ImportRequest(file=file, name="mine", **NAMED))
+    request = ImportRequest(file=file, name="mine", **NAMED)
+    import_table(request)
     before = {path: path.read_bytes() for path in (home / "mine").iterdir()}
     with pytest.raises(DataError, match=r"a data set 'mine' exists"):
-        import_table(ImportRequest(file=file, name="mine", **NAMED))
+        import_table(request)
     file.write_text(HEAD + "nonsense\n")
     with pytest.raises(DataError, match="1 fields"):
-        import_table(ImportRequest(file=file, name="mine", replace=True, **NAMED))
+        import_table(replace(request, replace=True))
     assert {path: path.read_bytes() for path in (home / "mine").iterdir()} == before
     assert [path.name for path in home.iterdir()] == ["mine"]
 

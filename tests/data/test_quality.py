@@ -10,7 +10,7 @@ import pytest
 
 from anomalynet.config.schema import DataConfig, QualityConfig
 from anomalynet.data import grid
-from anomalynet.data.prepared import Float32, Prepared
+from anomalynet.data.prepared import Float32
 from anomalynet.data.quality import OUTLYING, OUTSIDE, Cleaner
 from anomalynet.data.telemetry import Channel
 from tests.data.build import Facts, Recording, prepared
@@ -25,10 +25,7 @@ def column(*values: float) -> Float32:
 
 
 def cleaned(
-    values: Float32,
-    quality: QualityConfig,
-    channel: Channel = UNLIMITED,
-    starts: tuple[int, ...] = (0,),
+    values: Float32, quality: QualityConfig, channel: Channel = UNLIMITED, starts: Any = (0,)
 ) -> tuple[Any, int]:
     cleaner = Cleaner([channel], quality)
     found = cleaner.clean(values.copy(), np.array(starts))[:, 0].tolist()
@@ -80,53 +77,48 @@ def test_cleaning_is_the_same_whatever_the_chunk() -> None:
     values[rng.random((200, 2)) < 0.05] = 30
     values[rng.random((200, 2)) < 0.2] = nan
     starts = np.array([0, 3, 90, 150])
-    quality = replace(HAMPEL, hampel_window=9)
-    whole = Cleaner([Channel("a", maximum=29.0), Channel("b")], quality)
+    channels, quality = [Channel("a", maximum=29.0), Channel("b")], replace(HAMPEL, hampel_window=9)
+    whole = Cleaner(channels, quality)
     expected = whole.clean(values.copy(), starts)
     assert whole.counts[OUTSIDE] > 0 and whole.counts[OUTLYING] > 0
     for size in (1, 4, 37):
-        pieces = Cleaner([Channel("a", maximum=29.0), Channel("b")], quality)
-        found = [
-            pieces.clean(
-                values[at : at + size].copy(), starts[(starts >= at) & (starts < at + size)] - at
-            )
-            for at in range(0, 200, size)
-        ]
+        pieces, found = Cleaner(channels, quality), []
+        for at in range(0, 200, size):
+            inside = starts[(starts >= at) & (starts < at + size)] - at
+            found.append(pieces.clean(values[at : at + size].copy(), inside))
         assert np.array_equal(np.concatenate(found), expected, equal_nan=True)
         assert pieces.counts == whole.counts
 
 
-def silent(quality: QualityConfig, **keys: Any) -> Prepared:
-    one = Recording(
-        "s", range(8), [[1.0, 2.0, None, None, None, None, 7.0, 8.0]], [0, 0, 1, 1, 1, 1, 0, 0]
-    )
-    return prepared([one], replace(RAW, quality=quality, **keys))
-
-
-def test_imputation_by_hand() -> None:
-    assert silent(QualityConfig()).values[:, 0].tolist() == [1, 2, 2, 2, 0, 0, 7, 8]
-    assert silent(QualityConfig(impute="zero")).values[:, 0].tolist() == [1, 2, 0, 0, 0, 0, 7, 8]
-    # A calibrated sensor's zero is the mean of its first readings, 1.5.
-    calibrated = silent(QualityConfig(impute="zero"), calibration_rows=2)
-    assert calibrated.values[:, 0].tolist() == [-0.5, 0.5, 0, 0, 0, 0, 5.5, 6.5]
+@pytest.mark.parametrize(
+    ("impute", "calibration_rows", "expected"),
+    [
+        ("hold", 0, [1, 2, 2, 2, 0, 0, 7, 8]),
+        ("zero", 0, [1, 2, 0, 0, 0, 0, 7, 8]),
+        # A calibrated sensor's zero is the mean of its first readings, 1.5.
+        ("zero", 2, [-0.5, 0.5, 0, 0, 0, 0, 5.5, 6.5]),
+    ],
+)
+def test_imputation_by_hand(impute: Any, calibration_rows: int, expected: list[float]) -> None:
+    heard = [1.0, 2.0, None, None, None, None, 7.0, 8.0]
+    one = Recording("s", range(8), [heard], [int(value is None) for value in heard])
+    config = replace(RAW, quality=QualityConfig(impute=impute), calibration_rows=calibration_rows)
+    assert QualityConfig().impute == "hold"
+    assert prepared([one], config).values[:, 0].tolist() == expected
 
 
 @pytest.mark.parametrize("impute", ["hold", "zero"])
 def test_a_long_silence_of_rows_that_are_there_ends_no_segment(impute: Any) -> None:
-    rows = 400
-    heard: list[float | None] = [None if 50 <= row < 300 else float(row % 5) for row in range(rows)]
-    one = Recording("s", range(rows), [heard, heard], [int(50 <= row < 300) for row in range(rows)])
+    silent = [int(50 <= row < 300) for row in range(400)]
+    heard = [None if attack else float(row % 5) for row, attack in enumerate(silent)]
+    one = Recording("s", range(400), [heard, heard], silent)
     found = prepared([one], replace(RAW, calibration_rows=20, quality=QualityConfig(impute=impute)))
-    assert [(segment.start, segment.stop) for segment in found.segments] == [(20, rows)]
+    assert [(segment.start, segment.stop) for segment in found.segments] == [(20, 400)]
     assert np.isfinite(found.values).all()
-    assert (found.values[50:300, 2] == 1).all() and (
-        found.values[:50, 2] == 0
-    ).all()  # the mask says silence
+    assert found.values[:300, 2].tolist() == silent[:300]  # the mask says silence
     assert (found.values[52:300, :2] == 0).all()  # held twice, then the sensor's zero
     assert found.values[50:52, 0].tolist() == ([2, 2] if impute == "hold" else [0, 0])
-    assert (
-        int((found.labels[found.segments[0].start :] == 1).sum()) == 250
-    )  # every attack step can be scored
+    assert int((found.labels[20:] == 1).sum()) == 250  # every attack step can be scored
 
 
 def test_silence_while_a_node_is_commissioned() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -18,8 +18,10 @@ from anomalynet.config.schema import Config, DataConfig, QualityConfig, SplitCon
 from anomalynet.data import sources
 from anomalynet.data.describe import describe
 from anomalynet.data.prepare import prepare
+from anomalynet.data.prepared import PARTS
 from anomalynet.data.sources import simulated
 from anomalynet.data.split import split
+from anomalynet.data.telemetry import Channel
 from anomalynet.errors import ConfigError, DataError
 from anomalynet.simulation.scenario import frame_period
 from tests.data.world import frame, incident, node, write_world
@@ -28,34 +30,29 @@ from tests.tiny import TINY
 NODES = [node(0, x=0), node(1, x=10), node(2, x=4), node(3, cell=1), node(4, cell=1, y=3)]
 
 
+def by_number(number: int) -> str:
+    return f"node-{number:04d}"
+
+
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataConfig:
     """A world of two cells: node-0002 is silent in a jamming, node-0003 tells lies, node-0004 sends
     one value that cannot be."""
     monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "home"))
     first = [
-        frame(f"node-{n:04d}", 10 * slot + n + 1, slot)
+        frame(by_number(n), 10 * slot + n + 1, slot)
         for slot in range(10)
         for n in range(3)
         if n != 2 or not 3 <= slot < 7
     ]
     second = [
-        frame(
-            f"node-{n:04d}", 10 * slot + n, slot, temperature=200.0 if n == 4 and slot == 6 else 5.0
-        )
+        frame(by_number(n), 10 * slot + n, slot, temperature=200.0 if (n, slot) == (4, 6) else 5.0)
         for slot in range(10)
         for n in (3, 4)
     ]
-    incidents = [
-        incident(1, ["node-0002"], 30, 70),
-        {
-            **incident(100_000, ["node-0003"], 50, 60, "bias", "fault"),
-            "cell": 1,
-            "severity": 4,
-            "layer": "sensor",
-            "impact": "integrity",
-        },
-    ]
+    bias = incident(100_000, ["node-0003"], 50, 60, "bias", "fault")
+    bias |= {"cell": 1, "severity": 4, "layer": "sensor", "impact": "integrity"}
+    incidents = [incident(1, ["node-0002"], 30, 70), bias]
     folder = write_world(tmp_path / "world", [first, second], NODES, incidents)
     return DataConfig(name="simulated", root=str(folder), calibration_rows=2, window=2)
 
@@ -63,37 +60,21 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataConfig:
 def test_a_folder_by_hand(config: DataConfig) -> None:
     found = sources.load(config)
     frame = found.frame.collect()
-    assert frame["series"].unique(maintain_order=True).to_list() == [
-        f"node-{n:04d}" for n in range(5)
-    ]
-    assert frame.height == 50
+    assert frame["series"].to_list() == [by_number(n) for n in range(5) for _ in range(10)]
     jammed = frame.filter(pl.col("series") == "node-0002")
     assert jammed["label"].to_list() == [0, 0, 0, 1, 1, 1, 1, 0, 0, 0]
     assert jammed["temperature"].null_count() == 4
     assert jammed["kind"].to_list() == [None] * 3 + ["jamming"] * 4 + [None] * 3
     assert found.period == 10 and found.policy == "group_blocked" and len(found.parts) == 2
-    assert found.incidents[100_000].cause == "fault"
-    assert found.incidents[100_000].layer == "sensor"
-    assert found.incidents[1].severity == 2
+    bias = found.incidents[100_000]
+    assert (bias.cause, bias.layer, found.incidents[1].severity) == ("fault", "sensor", 2)
     assert found.neighbours["node-0000"] == ("node-0002", "node-0001")
     assert found.neighbours["node-0003"] == ("node-0004",)
-    assert found.counts["frames"] == 46
+    assert found.counts["frames"] == 46 and found.counts["nodes"] == 5
     assert found.counts["slots without a reading"] == 4
-    assert found.counts["nodes"] == 5
-    temperature = found.channels[0]
-    assert (temperature.name, temperature.unit, temperature.minimum, temperature.maximum) == (
-        "temperature",
-        "°C",
-        -40,
-        85,
-    )
-    assert [channel.name for channel in found.channels[5:]] == [
-        "rssi",
-        "snr",
-        "sequence_gap",
-        "inter_arrival",
-        "retries",
-    ]
+    assert found.channels[0] == Channel("temperature", "°C", -40, 85)
+    link = ["rssi", "snr", "sequence_gap", "inter_arrival", "retries"]
+    assert [channel.name for channel in found.channels[5:]] == link
     assert len(sources.load(replace(config, link_channels=False)).channels) == 5
 
 
@@ -102,32 +83,18 @@ def test_prepared_with_its_cells_side_by_side(config: DataConfig) -> None:
     names = [channel.name for channel in found.channels]
     assert names[10:15] == ["temperature.1", "humidity.1", "motion.1", "light.1", "sound.1"]
     assert len(names) == 10 + 2 * 5 + 1
-    assert [(segment.series, segment.stop - segment.start) for segment in found.segments] == [
-        (f"node-{n:04d}", 8) for n in range(5)
-    ]
+    segments = [(segment.series, segment.stop - segment.start) for segment in found.segments]
+    assert segments == [(by_number(n), 8) for n in range(5)]
     # node-0000 beside node-0002: °C since commissioning (mean of slots 0 and 1), held for one step
     # of its silence, then 0.
-    rows = slice(0, 10)
-    assert found.values[rows, 0].tolist() == [slot - 0.5 for slot in range(10)]
-    assert found.values[rows, names.index("temperature.1")].tolist() == [
-        -0.5,
-        0.5,
-        1.5,
-        1.5,
-        0,
-        0,
-        0,
-        6.5,
-        7.5,
-        8.5,
-    ]
-    assert (
-        found.counts["values outside the sensor's range"] == 2
-    )  # node-0004's own, and what node-0003 sees of it
+    assert found.values[:10, 0].tolist() == [slot - 0.5 for slot in range(10)]
+    beside = found.values[:10, names.index("temperature.1")].tolist()
+    assert beside == [-0.5, 0.5, 1.5, 1.5, 0, 0, 0, 6.5, 7.5, 8.5]
+    # node-0004's own, and what node-0003 sees of it
+    assert found.counts["values outside the sensor's range"] == 2
     mask = found.values[found.series_starts[3] : found.series_starts[4], -1]
-    assert mask[1] == pytest.approx(5 / 20) and mask[6] == pytest.approx(
-        6 / 20
-    )  # the cell lacks a third node, then one value more
+    # The cell lacks a third node, then one value more.
+    assert mask[[1, 6]] == pytest.approx([5 / 20, 6 / 20])
 
 
 @pytest.mark.parametrize(("label", "rows"), [("attack", 4), ("any", 5), ("fault", 1)])
@@ -140,35 +107,12 @@ def test_labels_change_the_class_not_the_incident(
     assert set(found.kind_names) == {"jamming", "bias"}
 
 
-def test_a_cause_that_the_world_lacks(config: DataConfig) -> None:
-    with pytest.raises(
-        DataError,
-        match=r"data.label=environment: no incident of simulated has the cause environment",
-    ):
-        prepare(replace(config, label="environment"))
-
-
 def test_facts(config: DataConfig) -> None:
     facts = describe(config)
-    assert facts["incidents"] == [
-        {
-            "type": "bias",
-            "incidents": 1,
-            "rows": 1,
-            "cause": "fault",
-            "layer": "sensor",
-            "impact": "integrity",
-            "severity": "4: 1",
-        },
-        {
-            "type": "jamming",
-            "incidents": 1,
-            "rows": 4,
-            "cause": "attack",
-            "layer": "physical",
-            "impact": "availability",
-            "severity": "2: 1",
-        },
+    keys = ("type", "incidents", "rows", "cause", "layer", "impact", "severity")
+    assert [tuple(one[key] for key in keys) for one in facts["incidents"]] == [
+        ("bias", 1, 1, "fault", "sensor", "integrity", "4: 1"),
+        ("jamming", 1, 4, "attack", "physical", "availability", "2: 1"),
     ]
     assert facts["counts"]["values outside the sensor's range"] == 1
     assert facts["counts"]["frames"] == 46
@@ -180,25 +124,20 @@ def test_facts(config: DataConfig) -> None:
 def test_an_edited_file_is_refused_and_another_world_is_another_fingerprint(
     config: DataConfig, tmp_path: Path
 ) -> None:
-    other = write_world(tmp_path / "other", [[], []], NODES)
-    assert sources.fingerprint(config) != sources.fingerprint(replace(config, root=str(other)))
-    copy = write_world(tmp_path / "copy", [[], []], NODES)
-    assert sources.fingerprint(replace(config, root=str(copy))) == sources.fingerprint(
-        replace(config, root=str(other))
+    other, copy = (
+        replace(config, root=str(write_world(tmp_path / name, [[], []], NODES)))
+        for name in ("other", "copy")
     )
+    prints = [sources.fingerprint(one) for one in (config, other, copy)]
+    assert prints[0] != prints[1] == prints[2]
+    silent = prepare(other)  # an empty world is silence
+    assert not silent.values[:, :-1].any() and (silent.values[:, -1] == 1).all()
     log = Path(str(config.root)) / "frames/cell-0001.parquet"
     content = bytearray(log.read_bytes())
     content[100] ^= 1
     log.write_bytes(bytes(content))
     with pytest.raises(DataError, match=r"cell-0001.parquet.*edited or damaged"):
         sources.load(config)
-
-
-def test_an_empty_world_is_silence(config: DataConfig, tmp_path: Path) -> None:
-    found = prepare(replace(config, root=str(write_world(tmp_path / "other", [[], []], NODES))))
-    assert not found.values[:, :-1].any()
-    assert (found.values[:, -1] == 1).all()
-    assert np.isfinite(found.values).all()
 
 
 @pytest.mark.parametrize(
@@ -208,15 +147,13 @@ def test_an_empty_world_is_silence(config: DataConfig, tmp_path: Path) -> None:
         ({"scenario": "duration=6h"}, r"data.scenario changes a scenario that is simulated here"),
         ({"subset": "cell-0"}, "simulated has no subsets"),
         ({"name": "nowhere.yaml"}, "nowhere.yaml: no such file"),
-        (
-            {"name": "lwsndr", "scenario": "duration=6h"},
-            "data.scenario changes simulated data, which lwsndr is not",
-        ),
+        ({"name": "lwsndr", "scenario": "duration=6h"}, "data.scenario changes .* lwsndr is not"),
+        ({"label": "environment"}, r"data.label=environment: no incident of simulated .*"),
     ],
 )
 def test_refusals(config: DataConfig, keys: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        sources.load(replace(config, **keys))
+        prepare(replace(config, **keys))
 
 
 SMALL = DataConfig(
@@ -233,64 +170,52 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_preset_is_simulated_once_under_a_name_known_before(home: Path) -> None:
-    name = sources.fingerprint(SMALL)
+    folder = home / "simulated" / sources.fingerprint(SMALL)[:16]
     assert not (home / "simulated").exists()
     first = sources.load(SMALL)
-    folder = home / "simulated" / name[:16]
-    assert simulated.world_folder(SMALL) == folder and (folder / "manifest.json").is_file()
+    assert simulated.world_folder(SMALL) == folder
     made = (folder / "manifest.json").stat().st_mtime_ns
     again = sources.load(replace(SMALL, label="any"))
     assert (folder / "manifest.json").stat().st_mtime_ns == made
     frame = first.frame.collect()
     assert frame.drop("label").equals(again.frame.collect().drop("label"))
-    assert frame.height == 4 * 120
-    assert first.period == 60 and simulated.scenario_of(SMALL).incidents.only == "jamming crash"
+    assert frame.height == 4 * 120 and first.period == 60
+    assert simulated.scenario_of(SMALL).incidents.only == "jamming crash"
     # The folder's own telemetry is the same table, made by the default quality stage.
     assert frame.equals(pl.read_parquet(folder / "telemetry/*.parquet"))
 
 
 def test_what_makes_another_world() -> None:
-    same = (
-        replace(SMALL, label="any"),
-        replace(SMALL, link_channels=False),
-        replace(SMALL, view="cell", window=7),
-    )
-    assert {sources.fingerprint(one) for one in same} == {sources.fingerprint(SMALL)}
-    other = (
-        replace(SMALL, world=4),
-        replace(SMALL, scenario="duration=2h"),
-        replace(SMALL, name="industrial"),
-    )
-    assert len({sources.fingerprint(one) for one in (SMALL, *other)}) == 4
     spaced = "  deployment.nodes=4   duration=2h sampling.period=60   incidents.only=jamming crash "
-    assert sources.fingerprint(replace(SMALL, scenario=spaced)) == sources.fingerprint(SMALL)
+    used = ({"label": "any"}, {"link_channels": False}, {"view": "cell", "window": 7})
+    same: list[dict[str, Any]] = [{}, {"scenario": spaced}, *used]
+    assert len({sources.fingerprint(replace(SMALL, **keys)) for keys in same}) == 1
+    other: list[dict[str, Any]] = [
+        {"world": 4},
+        {"scenario": "duration=2h"},
+        {"name": "industrial"},
+    ]
+    assert len({sources.fingerprint(replace(SMALL, **keys)) for keys in ({}, *other)}) == 4
 
 
 def test_a_scenario_of_ones_own_is_data_and_runs_know_it_by_what_it_says(home: Path) -> None:
-    (home / "mine.yaml").write_text(
-        "duration: 2h\nsampling: {period: 60}\ndeployment: {nodes: 2}\n"
-    )
-    config = DataConfig(name=str(home / "mine.yaml"))
+    text = "duration: 2h\nsampling: {period: 60}\ndeployment: {nodes: 2}\n"
+    mine = home / "mine.yaml"
+    mine.write_text(text)
+    config = DataConfig(name=str(mine))
     assert sources.load(config).frame.collect().height == 2 * 120 and config.title == "mine"
     before = sources.fingerprint(config)
-    (home / "mine.yaml").write_text(
-        "duration: 3h\nsampling: {period: 60}\ndeployment: {nodes: 2}\n"
-    )
+    mine.write_text(text.replace("2h", "3h"))
     assert sources.fingerprint(config) != before
     (home / "elsewhere").mkdir()
-    moved = (home / "mine.yaml").rename(home / "elsewhere/mine.yaml")
-    runs = [
-        Config(model=CNN(), data=DataConfig(name=str(path))) for path in (home / "mine.yaml", moved)
-    ]
+    moved = mine.rename(home / "elsewhere/mine.yaml")
+    runs = [Config(model=CNN(), data=DataConfig(name=str(path))) for path in (mine, moved)]
     assert run_id(runs[0], "data") == run_id(runs[1], "data")
 
 
 def test_mistakes_in_a_scenario_have_one_message() -> None:
-    with pytest.raises(
-        ConfigError,
-        match=r"data.scenario, argument 'duratoin=2h': unknown key 'duratoin'; did you mean "
-        r"'duration'",
-    ):
+    told = r"data.scenario, argument 'duratoin=2h': .*'duratoin'; did you mean 'duration'"
+    with pytest.raises(ConfigError, match=told):
         sources.fingerprint(replace(SMALL, scenario="duratoin=2h"))
     with pytest.raises(DataError, match=r"the seed of a world is data.world\n.*data.world=3"):
         sources.fingerprint(replace(SMALL, scenario="duration=2h seed=9"))
@@ -304,10 +229,8 @@ scenario = "deployment.nodes=4 deployment.cell_nodes=2 duration=2h"
 folder = simulated.world_folder(DataConfig(scenario=scenario))
 print((folder / "manifest.json").stat().st_mtime_ns)
 """
-    both = [
-        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
+    command = [sys.executable, "-c", script]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     printed = {process.communicate(timeout=120)[0] for process in both}
     assert [process.returncode for process in both] == [0, 0] and len(printed) == 1
 
@@ -321,19 +244,11 @@ def test_every_preset_is_told_and_needs_no_files(name: str) -> None:
 
 
 def test_the_tiny_world_of_the_tests_has_both_classes_everywhere() -> None:
-    prepared = prepare(DataConfig(scenario=TINY, calibration_rows=50))
-    for assignment in range(6):
-        for fold in range(3):
-            cut = split(
-                prepared,
-                DataConfig(
-                    scenario=TINY,
-                    calibration_rows=50,
-                    split=SplitConfig(folds=3, fold=fold, assignment=assignment),
-                ),
-            )
-            assert cut.label == "group_blocked"
-            assert all(
-                set(prepared.labels[cut.scored(part)].tolist()) == {0, 1}
-                for part in ("train", "validation", "test")
-            )
+    config = DataConfig(scenario=TINY, calibration_rows=50)
+    prepared = prepare(config)
+    for assignment, fold in product(range(6), range(3)):
+        chosen = SplitConfig(folds=3, fold=fold, assignment=assignment)
+        cut = split(prepared, replace(config, split=chosen))
+        assert cut.label == "group_blocked"
+        for part in PARTS:
+            assert set(prepared.labels[cut.scored(part)].tolist()) == {0, 1}

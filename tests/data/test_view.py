@@ -18,34 +18,28 @@ NEAR = {"n0": ("n2", "n1"), "n1": ("n0", "n2"), "n2": ("n0", "n1"), "m0": ("m1",
 
 def cells() -> Telemetry:
     def one(name: str, first: float, seconds: Any = (0, 1, 2)) -> Recording:
-        return Recording(
-            name,
-            seconds,
-            [[first + second for second in seconds], [-50.0] * len(seconds)],
-            [0] * len(seconds),
-        )
+        values = [[first + second for second in seconds], [-50.0] * len(seconds)]
+        return Recording(name, seconds, values, [0] * len(seconds))
 
-    small = telemetry([one("m0", 100), one("m1", 200)])
-    large = telemetry([one("n0", 0), one("n1", 10, (0, 2)), one("n2", 20)])
-    both = telemetry(
-        [one("m0", 100), one("m1", 200), one("n0", 0), one("n1", 10, (0, 2)), one("n2", 20)]
-    )
-    return replace(both, parts=(small.frame, large.frame), neighbours=NEAR)
+    small = [one("m0", 100), one("m1", 200)]
+    large = [one("n0", 0), one("n1", 10, (0, 2)), one("n2", 20)]
+    parts = (telemetry(small).frame, telemetry(large).frame)
+    return replace(telemetry([*small, *large]), parts=parts, neighbours=NEAR)
 
 
 def test_the_nearest_by_hand() -> None:
     found = widen(cells(), "neighbours", 1, SENSORS, "mine")
     frame = found.frame.collect()
-    assert [(channel.name, channel.unit, channel.minimum) for channel in found.channels][2:] == [
-        ("a.1", "°C", -40.0)
-    ]
-    assert (
-        frame["series"].to_list() == ["m0"] * 3 + ["m1"] * 3 + ["n0"] * 3 + ["n1"] * 2 + ["n2"] * 3
-    )
+    assert found.channels[2:] == (Channel("a.1", "°C", -40.0, 85.0),)
+    series = ["m0", "m0", "m0", "m1", "m1", "m1", "n0", "n0", "n0", "n1", "n1", "n2", "n2", "n2"]
+    assert frame["series"].to_list() == series
     # m0 sees m1, m1 m0, n0 n2, n1 n0 at its own two times, n2 n0.
     assert frame["a.1"].to_list() == [200, 201, 202, 100, 101, 102, 20, 21, 22, 0, 2, 0, 1, 2]
     assert frame["a"].to_list() == cells().frame.collect()["a"].to_list()
     assert "b.1" not in frame.columns
+    whole = widen(replace(cells(), parts=()), "neighbours", 1, SENSORS, "mine")
+    assert whole.frame.collect().equals(frame)
+    assert widen(found, "node", 3, SENSORS, "mine") is found
 
 
 @pytest.mark.parametrize(("view", "count"), [("cell", 1), ("neighbours", 2)])
@@ -57,29 +51,11 @@ def test_a_cell_that_is_smaller_has_nulls(view: Any, count: int) -> None:
     assert frame["a.2"].to_list() == [None] * 6 + [10, None, 12, 20, 22, 10, None, 12]
 
 
-def test_without_parts_the_whole_is_one() -> None:
-    whole, split = (
-        widen(one, "cell", 1, SENSORS, "mine").frame.collect()
-        for one in (replace(cells(), parts=()), cells())
-    )
-    assert whole.equals(split)
-
-
-def test_a_node_alone_is_left_as_it_is() -> None:
-    found = cells()
-    assert widen(found, "node", 3, SENSORS, "mine") is found
-
-
 def test_refusals() -> None:
-    with pytest.raises(
-        DataError, match=r"data.view=cell: it is not known which series of skab are neighbours"
-    ):
+    with pytest.raises(DataError, match=r"data.view=cell: .* series of skab are neighbours"):
         widen(replace(cells(), neighbours={}), "cell", 1, SENSORS, "skab")
-    with pytest.raises(
-        DataError,
-        match=r"data.neighbours=3: no node of mine has more than 2 others in its cell\n"
-        r".*data.neighbours=2",
-    ):
+    told = r"data.neighbours=3: no node of mine has more than 2 .*\n.*data.neighbours=2"
+    with pytest.raises(DataError, match=told):
         widen(cells(), "neighbours", 3, SENSORS, "mine")
 
 
@@ -127,11 +103,8 @@ def test_a_set_without_causes_keeps_its_labels() -> None:
 
 @pytest.mark.parametrize("policy", ["fault", "environment"])
 def test_a_cause_that_never_occurs_is_refused(policy: Any) -> None:
-    with pytest.raises(
-        DataError,
-        match=rf"data.label={policy}: no incident of mine has the cause {policy}\n.*its causes "
-        r"are not known",
-    ):
+    told = rf"data.label={policy}: no incident of mine .* {policy}\n.*its causes are not known"
+    with pytest.raises(DataError, match=told):
         relabel(make({1: Incident("dos")}), policy, "mine")
     with pytest.raises(DataError, match=r"it has attack: data.label=attack, or data.label=any"):
         relabel(make({1: Incident("dos", "Attack")}), policy, "mine")

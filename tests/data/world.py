@@ -38,26 +38,12 @@ def at(second: float) -> datetime:
 def frame(node: str | None, arrival: float, sequence: int, **other: Any) -> dict[str, Any]:
     """A frame that was sent 10 ms before it arrived and reads 20 + sequence °C, unless told
     otherwise."""
-    return {
-        "arrival": at(arrival),
-        "source": -1 if node is None else int(node.removeprefix("node-")) + 1,
-        "node": node,
-        "sequence": sequence,
-        "retries": 0,
-        "sent": at(arrival - 0.01),
-        "temperature": 20.0 + sequence,
-        "humidity": 50.0,
-        "motion": 0.0,
-        "light": 100.0,
-        "sound": 40.0,
-        "rssi": -70.0,
-        "snr": 20.0,
-        "lqi": 255,
-        "fcs": True,
-        "checksum": True,
-        "frame": b"",
-        **other,
-    }
+    source = -1 if node is None else int(node.removeprefix("node-")) + 1
+    known = {"source": source, "node": node, "sequence": sequence, "retries": 0, "frame": b""}
+    times = {"arrival": at(arrival), "sent": at(arrival - 0.01)}
+    link = {"rssi": -70.0, "snr": 20.0, "lqi": 255, "fcs": True, "checksum": True}
+    calm = {"humidity": 50.0, "motion": 0.0, "light": 100.0, "sound": 40.0}
+    return {**known, **times, **link, **calm, "temperature": 20.0 + sequence, **other}
 
 
 def incident(
@@ -68,47 +54,16 @@ def incident(
     type: str = "jamming",
     cause: str = "attack",
 ) -> dict[str, Any]:
-    return {
-        "id": number,
-        "type": type,
-        "variant": "",
-        "cause": cause,
-        "layer": "physical",
-        "impact": "availability",
-        "severity": 2,
-        "cell": 0,
-        "nodes": list(nodes),
-        "start": at(start),
-        "end": at(end),
-        "magnitude": 1.0,
-        "x": 0.0,
-        "y": 0.0,
-    }
+    kind = {"type": type, "variant": "", "cause": cause, "layer": "physical"}
+    effect = {"impact": "availability", "severity": 2, "magnitude": 1.0}
+    place = {"cell": 0, "nodes": list(nodes), "x": 0.0, "y": 0.0}
+    return {"id": number, **kind, **effect, **place, "start": at(start), "end": at(end)}
 
 
 def node(number: int, cell: int = 0, x: float = 0.0, y: float = 0.0) -> dict[str, Any]:
-    zeros = dict.fromkeys(
-        (
-            "distance",
-            "gateway_x",
-            "gateway_y",
-            "link",
-            "clock_error",
-            "battery_start",
-            "battery_end",
-        ),
-        0.0,
-    )
+    place = {"node": f"node-{number:04d}", "number": number, "cell": cell, "x": x, "y": y}
     counts = {"room": 0, "expected": 10, "sent": 10, "received": 10}
-    return {
-        "node": f"node-{number:04d}",
-        "number": number,
-        "cell": cell,
-        "x": x,
-        "y": y,
-        **zeros,
-        **counts,
-    }
+    return {**dict.fromkeys(NODES, 0.0), **place, **counts}
 
 
 def table(rows: Sequence[dict[str, Any]], schema: dict[str, Any]) -> pl.DataFrame:
@@ -130,13 +85,9 @@ def write_world(
     """A whole world: frames cell by cell."""
     folder.mkdir(parents=True)
     (folder / SCENARIO).write_text(SCENARIO_YAML)
-    files = {
-        partition("frames", cell): write_parquet(
-            folder, partition("frames", cell), table(rows, FRAMES)
-        )
-        for cell, rows in enumerate(frames)
-    }
-    files[NODES_FILE] = write_parquet(folder, NODES_FILE, table(nodes, NODES))
-    files[INCIDENTS_FILE] = write_parquet(folder, INCIDENTS_FILE, table(incidents, INCIDENTS))
+    tables = {partition("frames", cell): table(rows, FRAMES) for cell, rows in enumerate(frames)}
+    tables[NODES_FILE] = table(nodes, NODES)
+    tables[INCIDENTS_FILE] = table(incidents, INCIDENTS)
+    files = {name: write_parquet(folder, name, rows) for name, rows in tables.items()}
     write_manifest(folder, Manifest(FORMAT, {}, {}, UNITS, {}, files))
     return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,27 +32,17 @@ def station(
     *,
     radio: RadioConfig,
     psdu: bytes = frame(31),
-    draws: float | None = None,
+    draws: float | None = None,  # every uniform draw; None draws them from `seed` and `name`
     seed: int = 0,
     polite: bool = True,
     name: str = "node",
 ) -> Station:
-    """A station that sends one frame again and again.
-
-    Args:
-        draws: every uniform draw; None draws them from `seed` and `name`.
-    """
+    """A station that sends one frame again and again."""
     at = np.asarray(times, np.float64)
     shape = (len(at), draws_needed(radio))
     uniforms = stream(seed, name).random(shape) if draws is None else np.full(shape, draws)
-    return Station(
-        name,
-        at,
-        lambda k, retries: psdu,
-        np.broadcast_to(np.asarray(power, np.float64), at.shape),
-        uniforms,
-        polite,
-    )
+    powers = np.broadcast_to(np.asarray(power, np.float64), at.shape)
+    return Station(name, at, lambda k, retries: psdu, powers, uniforms, polite)
 
 
 def corrupt(station: int, frame: int, attempt: int) -> np.random.Generator:
@@ -78,37 +69,24 @@ def star(
     radio: RadioConfig,
     size: int,
     square: bool = False,
-    seed: int = 0,
 ) -> tuple[list[Station], Bool, npt.NDArray[np.complex128]]:
-    """Nodes around the gateway, each sending regularly from a moment of its own; no shadowing.
+    """Nodes around the gateway on a disc of 120 m radius (or a square of 120 m), each sending
+    regularly from a moment of its own; no shadowing.
 
-    Args:
-        square: uniform on a square of 120 m, not on a disc of 120 m radius.
-
-    Returns: the stations, who hears whom, and complex128 (node,): places in metres from the
-    gateway.
+    Returns: the stations, who hears whom, and places (node,) in metres from the gateway.
     """
-    rng = stream(seed, "star", nodes)
+    rng = stream(0, "star", nodes)
     first, second = rng.random((2, nodes))
-    places = (
-        120.0 * (first - 0.5 + 1j * (second - 0.5))
-        if square
-        else 120.0 * np.sqrt(first) * np.exp(2j * np.pi * second)
-    )
-    power = radio.transmit_power - path_loss(np.abs(places), radio.exponent, radio.reference_loss)
-    between = radio.transmit_power - path_loss(
-        np.abs(places[:, None] - places), radio.exponent, radio.reference_loss
-    )
-    count = round(seconds / period)
+    if square:
+        places = 120.0 * (first - 0.5 + 1j * (second - 0.5))
+    else:
+        places = 120.0 * np.sqrt(first) * np.exp(2j * np.pi * second)
+    distances = np.abs(np.r_[places[None, :], places[:, None] - places])  # the gateway's row first
+    received = radio.transmit_power - path_loss(distances, radio.exponent, radio.reference_loss)
+    own: dict[str, Any] = {"radio": radio, "psdu": frame(size)}
+    slots = np.arange(round(seconds / period))
     stations = [
-        station(
-            (np.arange(count) + rng.random()) * period,
-            power[i],
-            radio=radio,
-            psdu=frame(size),
-            seed=seed,
-            name=f"node-{i}",
-        )
+        station((slots + rng.random()) * period, received[0, i], name=f"node-{i}", **own)
         for i in range(nodes)
     ]
-    return stations, between > radio.carrier_sense, places
+    return stations, received[1:] > radio.carrier_sense, places

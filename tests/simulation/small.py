@@ -10,17 +10,14 @@ NODES, PERIOD = 8, 30.0
 START, END = 2 * 3600.0, 2.5 * 3600.0
 
 
+OWN = (f"deployment.nodes={NODES}", "deployment.cell_nodes=8", "duration=4h")
+WHEN = ("start='2026-01-05T08:00'", "sampling.period=30")
+
+
 def scenario(*overrides: str) -> Scenario:
     """Eight nodes for four hours, on a weekday's forenoon, with shadowing, fading and everything
     else that the preset has."""
-    own = [
-        f"deployment.nodes={NODES}",
-        "deployment.cell_nodes=8",
-        "duration=4h",
-        "start='2026-01-05T08:00'",
-        "sampling.period=30",
-    ]
-    return load_scenario("smart_city", [*own, *overrides])
+    return load_scenario("smart_city", [*OWN, *WHEN, *overrides])
 
 
 def incident(

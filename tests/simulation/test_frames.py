@@ -28,34 +28,22 @@ def test_every_byte_stands_where_the_table_says() -> None:
     assert len(found) == LENGTH == 31
 
 
-@given(
-    st.integers(1, 65535),
-    st.integers(0, 2**20),
-    st.integers(0, 2**32 - 1),
-    st.integers(0, 7),
-    st.tuples(
-        st.integers(-4000, 8500),
-        st.integers(0, 10000),
-        st.integers(0, 255),
-        st.integers(0, 65535),
-        st.integers(200, 1200),
-    ),
-)
+ENDS = [(-4000, 8500), (0, 10000), (0, 255), (0, 65535), (200, 1200)]
+COUNTS = st.tuples(*(st.integers(least, most) for least, most in ENDS))
+PLACES = st.tuples(st.integers(1, 65535), st.integers(0, 2**20))
+CLOCKS = st.integers(0, 2**32 - 1)
+
+
+@given(PLACES, CLOCKS, st.integers(0, 7), COUNTS)
 def test_what_is_built_is_read_back(
-    address: int, sequence: int, clock: int, repetitions: int, counts: tuple[int, ...]
+    place: tuple[int, int], clock: int, repetitions: int, counts: tuple[int, ...]
 ) -> None:
+    address, sequence = place
     readings = np.array([counts]) / [100.0, 100.0, 1.0, 1.0, 10.0]
-    read = parse(
-        [
-            builder(address, 3, np.array([sequence]), np.array([clock / 1000]), readings)(
-                0, repetitions
-            )
-        ]
-    )
-    assert read["source"][0] == address
-    assert read["sequence"][0] == sequence % 65536
-    assert read["clock"][0] == clock / 1000
-    assert read["retries"][0] == repetitions
+    build = builder(address, 3, np.array([sequence]), np.array([clock / 1000]), readings)
+    read = parse([build(0, repetitions)])
+    found = [read[name][0] for name in ("source", "sequence", "clock", "retries")]
+    assert found == [address, sequence % 65536, clock / 1000, repetitions]
     names = ("temperature", "humidity", "motion", "light", "sound")
     assert np.allclose([read[name][0] for name in names], readings[0], rtol=1e-6, atol=1e-6)
     assert read["checksum"][0]
@@ -90,13 +78,9 @@ def bitwise(data: bytes) -> int:
     return register
 
 
-def test_check_values() -> None:
-    assert fcs(b"123456789") == 0x2189
-    assert fcs(bytes.fromhex("02006A")) == 0x79E4
-
-
 @given(st.binary(max_size=200))
 def test_it_is_the_bitwise_crc(data: bytes) -> None:
+    assert fcs(b"123456789") == 0x2189 and fcs(bytes.fromhex("02006A")) == 0x79E4
     assert fcs(data) == bitwise(data)
 
 

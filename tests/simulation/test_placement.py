@@ -64,27 +64,20 @@ def test_clusters_share_the_nodes_evenly_and_gather_about_their_rooms() -> None:
 
 
 def test_distances_by_hand() -> None:
-    assert distances(np.array([[0.0, 0.0], [3.0, 0.0]]), np.array([[0.0, 4.0]])).tolist() == [
-        [4.0],
-        [5.0],
-    ]
+    found = distances(np.array([[0.0, 0.0], [3.0, 0.0]]), np.array([[0.0, 4.0]]))
+    assert found.tolist() == [[4.0], [5.0]]
 
 
-def test_coverage_of_one_node_by_hand() -> None:
-    found = coverage(deployed(nodes=1, placement="grid", width=100.0, height=100.0))
-    assert found["density"] == 1.0
-    assert found["coverage"] == pytest.approx(np.pi * 15**2 / 1e4, abs=0.003)
-    assert found["nearest"] == 0.0
-
-
-def test_the_smallest_area_is_covered() -> None:
+def test_coverage_by_hand() -> None:
+    one, four = (
+        coverage(deployed(nodes=nodes, placement="grid", width=100.0, height=100.0))
+        for nodes in (1, 4)
+    )
+    assert one["density"] == 1.0 and one["nearest"] == 0.0
+    assert one["coverage"] == pytest.approx(np.pi * 15**2 / 1e4, abs=0.003)
+    assert four["nearest"] == 50.0
+    assert four["dispersion"] == pytest.approx(2.0)  # random places of this density: 25 m
     assert coverage(deployed(nodes=2, width=1.0, height=0.5))["coverage"] == 1.0
-
-
-def test_four_nodes_in_the_quarters_are_as_far_apart_as_can_be() -> None:
-    found = coverage(deployed(nodes=4, placement="grid", width=100.0, height=100.0))
-    assert found["nearest"] == 50.0
-    assert found["dispersion"] == pytest.approx(2.0)  # random places of this density: 25 m
 
 
 def test_grid_disperses_and_covers_more_than_chance_and_clusters_less() -> None:
@@ -99,94 +92,64 @@ def test_grid_disperses_and_covers_more_than_chance_and_clusters_less() -> None:
 
 def test_places_depend_on_the_seed_and_the_cell_alone() -> None:
     scenario = deployed()
-    same, other_cell, other_seed = (
-        place(scenario, 0),
-        place(scenario, 1),
-        place(replace(scenario, seed=1), 0),
-    )
-    assert (
-        same.positions.tobytes() == place(replace(scenario, duration="90s"), 0).positions.tobytes()
-    )
-    assert not np.array_equal(same.positions, other_cell.positions)
-    assert not np.array_equal(same.positions, other_seed.positions)
+    chosen = [(scenario, 0), (replace(scenario, duration="90s"), 0), (scenario, 1)]
+    chosen.append((replace(scenario, seed=1), 0))
+    one, same, *others = (place(world, cell).positions.tobytes() for world, cell in chosen)
+    assert one == same and one not in others
 
 
-@pytest.fixture(scope="module")
-def planned() -> list[tuple[Incident, ...]]:
-    """The incidents of the default world, cell by cell."""
-    scenario = load_scenario("smart_city", [])
-    return [plan(scenario, place(scenario, number)) for number in range(2)]
+SCENARIO = load_scenario("smart_city")
+PLANNED = [plan(SCENARIO, place(SCENARIO, number)) for number in range(2)]
+"""The incidents of the default world, cell by cell."""
+EVERY = [incident for cell in PLANNED for incident in cell]
 
 
-def test_every_type_of_the_taxonomy_occurs_in_the_first_and_in_the_last_part_of_the_world(
-    planned: list[tuple[Incident, ...]],
-) -> None:
-    every = [incident for cell in planned for incident in cell]
-    half = seconds(load_scenario("smart_city", []).duration) / 2
-    assert {incident.type for incident in every} == set(TYPES)
-    assert {"jamming", "black_hole", "crash"} <= {one.type for one in every if one.start < half} & {
-        one.type for one in every if one.start >= half
-    }
+def test_every_type_of_the_taxonomy_occurs_in_the_first_and_in_the_last_part_of_the_world() -> None:
+    half = seconds(SCENARIO.duration) / 2
+    assert {incident.type for incident in EVERY} == set(TYPES)
+    for late in (False, True):
+        types = {one.type for one in EVERY if (one.start >= half) is late}
+        assert types >= {"jamming", "black_hole", "crash"}
 
 
-def test_no_node_has_two_incidents_at_once_and_none_starts_while_nodes_are_commissioned(
-    planned: list[tuple[Incident, ...]],
-) -> None:
-    quiet = load_scenario("smart_city", []).incidents.quiet_hours * 3600
-    for cell in planned:
-        assert all(incident.start >= quiet for incident in cell)
-        for node in range(15):
-            own = sorted((one.start, one.end) for one in cell if node in one.nodes)
-            assert all(
-                following[0] - before[1] >= MARGIN for before, following in itertools.pairwise(own)
-            )
+def test_no_node_has_two_incidents_at_once_and_none_starts_while_nodes_are_commissioned() -> None:
+    assert all(one.start >= SCENARIO.incidents.quiet_hours * 3600 for one in EVERY)
+    for cell, node in itertools.product(PLANNED, range(15)):
+        own = sorted((one.start, one.end) for one in cell if node in one.nodes)
+        for before, following in itertools.pairwise(own):
+            assert following[0] - before[1] >= MARGIN
 
 
-def test_magnitudes_and_durations_are_log_uniform_within_their_bounds(
-    planned: list[tuple[Incident, ...]],
-) -> None:
-    settings = load_scenario("smart_city", []).incidents
-    every = [incident for cell in planned for incident in cell]
-    level = np.log([one.magnitude / settings.subtle for one in every]) / np.log(
-        settings.blunt / settings.subtle
-    )
+def test_magnitudes_and_durations_are_log_uniform_within_their_bounds() -> None:
+    settings = SCENARIO.incidents
+    level = np.log([one.magnitude / settings.subtle for one in EVERY])
+    level /= np.log(settings.blunt / settings.subtle)
     assert 0 <= level.min() < 0.05
     assert 0.95 < level.max() <= 1
-    assert abs(level.mean() - 0.5) < 3 * 0.289 / len(every) ** 0.5
-    minutes = np.array([(one.end - one.start) / 60 for one in every if one.end < seconds("48h")])
+    assert abs(level.mean() - 0.5) < 3 * 0.289 / len(EVERY) ** 0.5
+    minutes = np.array([(one.end - one.start) / 60 for one in EVERY if one.end < seconds("48h")])
     assert settings.minimum_minutes <= minutes.min()
     assert minutes.max() <= settings.maximum_minutes + 0.5
 
 
-def test_numbers_are_unique_in_the_world_and_a_cell_knows_its_own(
-    planned: list[tuple[Incident, ...]],
-) -> None:
-    numbers = [one.number for cell in planned for one in cell]
-    assert len(set(numbers)) == len(numbers)
-    assert [one.number // 100_000 for one in planned[1]] == [1] * len(planned[1])
+def test_numbers_are_unique_in_the_world_and_a_cell_knows_its_own() -> None:
+    assert len({one.number for one in EVERY}) == len(EVERY)
+    assert {one.number // 100_000 for one in PLANNED[1]} == {1}
 
 
 def test_the_mix_follows_the_weights_and_the_chosen_types() -> None:
-    scenario = load_scenario("smart_city", ["incidents.only=jamming crash", "incidents.fault=0"])
-    assert {one.type for one in plan(scenario, place(scenario, 0))} == {"jamming"}
-    assert (
-        plan(
-            replace(scenario, incidents=replace(scenario.incidents, per_node_day=0.0)),
-            place(scenario, 0),
-        )
-        == ()
-    )
+    chosen = load_scenario("smart_city", ["incidents.only=jamming crash", "incidents.fault=0"])
+    assert {one.type for one in plan(chosen, place(chosen, 0))} == {"jamming"}
+    none = replace(chosen, incidents=replace(chosen.incidents, per_node_day=0.0))
+    assert plan(none, place(none, 0)) == ()
 
 
 def test_a_stronger_jammer_reaches_more_nodes_and_the_weakest_link_always() -> None:
-    scenario = load_scenario("smart_city", [])
-    cell = place(scenario, 0)
-    power = np.linspace(-100, -60, 15)
+    cell, power = place(SCENARIO, 0), np.linspace(-100, -60, 15)
     jammer = Incident(0, "jamming", "constant", 0, (), 0.0, 60.0, 0.01, (60.0, 60.0))
     reached = [
-        in_reach(scenario, cell, replace(jammer, magnitude=magnitude), power)
+        in_reach(SCENARIO, cell, replace(jammer, magnitude=magnitude), power)
         for magnitude in (0.01, 1.0, 30.0)
     ]
-    assert [int(one.sum()) for one in reached] == sorted(int(one.sum()) for one in reached)
-    assert reached[0][0]
-    assert reached[2].sum() > reached[0].sum()
+    counts = [int(one.sum()) for one in reached]
+    assert counts == sorted(counts) and counts[0] < counts[2] and reached[0][0]

@@ -17,21 +17,23 @@ from tests.simulation.test_world import counted, small
 
 @pytest.fixture
 def world(tmp_path: Path) -> Path:
-    simulate(
-        small("deployment.nodes=2", "duration=1h", "incidents.quiet_hours=0.1"),
-        tmp_path / "world",
-        refine=counted,
-    )
+    tiny = small("deployment.nodes=2", "duration=1h", "incidents.quiet_hours=0.1")
+    simulate(tiny, tmp_path / "world", refine=counted)
     return tmp_path / "world"
 
 
 def test_the_tables_have_their_declared_columns(world: Path) -> None:
     found = read_world(world)
-    assert dict(found.frames.collect_schema()) == {
-        name: dtype if isinstance(dtype, pl.DataType) else dtype() for name, dtype in FRAMES.items()
-    }
-    assert found.nodes.schema == pl.Schema(NODES) and found.incidents.schema == pl.Schema(INCIDENTS)
+    for schema, declared in (
+        (found.frames.collect_schema(), FRAMES),
+        (found.nodes.schema, NODES),
+        (found.incidents.schema, INCIDENTS),
+    ):
+        assert schema == pl.Schema(declared)
     assert found.scenario.deployment.nodes == 2
+
+
+Harm = Callable[[Path], object]
 
 
 def edited(folder: Path) -> None:
@@ -46,52 +48,44 @@ def flipped(folder: Path) -> None:
     path.write_bytes(content)
 
 
-def changed(**values: object) -> Callable[[Path], None]:
+def without(name: str) -> Harm:
+    return lambda folder: (folder / name).unlink()
+
+
+def rewritten(name: str, text: str) -> Harm:
+    return lambda folder: (folder / name).write_text(text)
+
+
+def changed(**values: object) -> Harm:
     def change(folder: Path) -> None:
-        manifest = json.loads((folder / "manifest.json").read_text())
-        (folder / "manifest.json").write_text(
-            json.dumps(
-                {key: value for key, value in {**manifest, **values}.items() if value is not None}
-            )
-        )
+        manifest = json.loads((folder / "manifest.json").read_text()) | values
+        kept = {key: value for key, value in manifest.items() if value is not None}
+        (folder / "manifest.json").write_text(json.dumps(kept))
 
     return change
+
+
+EDITED = r"\.parquet: not the file that was simulated: edited or damaged"
+KEYS = r"manifest\.json: damaged: keys are missing or of the wrong type"
 
 
 @pytest.mark.parametrize(
     ("harm", "told"),
     [
-        (edited, r"incidents\.parquet: not the file that was simulated: edited or damaged"),
-        (flipped, r"cell-0000\.parquet: not the file that was simulated: edited or damaged"),
-        (
-            lambda folder: (folder / "nodes.parquet").unlink(),
-            r"nodes\.parquet: listed in manifest\.json, but cannot be read: No such file",
-        ),
-        (
-            lambda folder: (folder / "scenario.yaml").write_text("seed: 8\n"),
-            r"scenario\.yaml: not the file that was simulated",
-        ),
-        (
-            lambda folder: (folder / "manifest.json").write_text('{"format": 1, "fi'),
-            r"manifest\.json: damaged: not JSON",
-        ),
-        (
-            lambda folder: (folder / "manifest.json").write_text("[]"),
-            r"manifest\.json: damaged: keys are missing or of the wrong type",
-        ),
-        (changed(files=None), r"manifest\.json: damaged: keys are missing"),
-        (changed(files={}), r"manifest\.json: damaged: keys are missing"),
-        (changed(files={"nodes.parquet": 3}), r"manifest\.json: damaged: keys are missing"),
+        (edited, rf"incidents{EDITED}"),
+        (flipped, rf"cell-0000{EDITED}"),
+        (without("nodes.parquet"), r"nodes\.parquet: listed in manifest\.json, .*No such file"),
+        (rewritten("scenario.yaml", "seed: 8\n"), r"scenario\.yaml: not the file that was simul"),
+        (rewritten("manifest.json", '{"format": 1, "fi'), r"manifest\.json: damaged: not JSON"),
+        (rewritten("manifest.json", "[]"), KEYS),
+        (changed(files=None), KEYS),
+        (changed(files={}), KEYS),
+        (changed(files={"nodes.parquet": 3}), KEYS),
         (changed(format=99), r"manifest\.json: format 99, but this version reads format 1"),
-        (
-            lambda folder: (folder / "manifest.json").unlink(),
-            r"was cut off \(no manifest\.json\)\n.*--out .* continues it",
-        ),
+        (without("manifest.json"), r"cut off \(no manifest\.json\)\n.*--out .* continues it"),
     ],
 )
-def test_a_damaged_world_is_one_message(
-    world: Path, harm: Callable[[Path], None], told: str
-) -> None:
+def test_a_damaged_world_is_one_message(world: Path, harm: Harm, told: str) -> None:
     harm(world)
     with pytest.raises(DataError, match=told):
         read_world(world)
@@ -113,6 +107,5 @@ def test_without_verification_sizes_are_still_compared(world: Path) -> None:
 def test_the_same_rows_give_the_same_file_whatever_their_chunks(tmp_path: Path) -> None:
     table = pl.DataFrame({"a": range(1000)})
     pieces = pl.concat([table[:10], table[10:]], rechunk=False)
-    assert write_parquet(tmp_path, "one.parquet", table) == write_parquet(
-        tmp_path, "two.parquet", pieces
-    )
+    one, two = write_parquet(tmp_path, "one", table), write_parquet(tmp_path, "two", pieces)
+    assert one == two

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,6 @@ from anomalynet.simulation.values import (
     ALWAYS_VARIED,
     FAULTS,
     INJECTIONS,
-    TYPICAL,
     distort,
     touched,
     typical,
@@ -40,17 +40,20 @@ def incident(
     return Incident(number, type_, variant, 0, nodes, 36000.0, 37800.0, magnitude, (0.0, 0.0))
 
 
-def change(one: Incident) -> dict[int, Float64]:
-    """Sensor → difference (node, slot) within the incident, of the touched sensors."""
-    difference = distort(SCENARIO, READINGS, [one]) - READINGS
-    return {
-        sensor: difference[list(one.nodes), INSIDE, sensor] for sensor in touched(SCENARIO, one)
-    }
+BIAS = incident("bias")
 
 
-ALL = [(name, "") for name in FAULTS] + [
-    ("false_data_injection", variant) for variant in INJECTIONS
-]
+def change(one: Incident) -> Iterator[tuple[Float64, Float64, float, float]]:
+    """For each touched sensor: readings before and after (node, slot) within the incident, its
+    sign, and the size of one step of magnitude."""
+    after = distort(SCENARIO, READINGS, [one])
+    for sensor, sign in touched(SCENARIO, one).items():
+        chosen = np.ix_(one.nodes, range(INSIDE.start, INSIDE.stop), [sensor])
+        yield READINGS[chosen][..., 0], after[chosen][..., 0], sign, typical(SCENARIO)[sensor]
+
+
+INJECTED = [("false_data_injection", variant) for variant in INJECTIONS]
+ALL = [(name, "") for name in FAULTS] + INJECTED
 
 
 def test_every_fault_of_a_sensor_and_every_variant_of_false_data_is_known() -> None:
@@ -73,46 +76,42 @@ def test_only_the_touched_sensors_nodes_and_slots_change(number: int) -> None:
 
 @pytest.mark.parametrize("magnitude", [0.5, 8.0])
 def test_a_bias_adds_magnitude_times_typical(magnitude: float) -> None:
-    one = incident("bias", magnitude=magnitude)
-    signs = touched(SCENARIO, one)
-    for sensor, difference in change(one).items():
-        assert difference == pytest.approx(
-            np.full((1, 60), signs[sensor] * magnitude * typical(SCENARIO)[sensor])
-        )
+    for before, after, sign, step in change(incident("bias", magnitude=magnitude)):
+        assert after == pytest.approx(before + sign * magnitude * step)
 
 
-def test_a_gain_stretches_or_squeezes_about_the_nodes_mean() -> None:
-    one = incident("gain", magnitude=3.0)
-    after, signs = distort(SCENARIO, READINGS, [one]), touched(SCENARIO, one)
-    for sensor, sign in signs.items():
-        mean = READINGS[4, :, sensor].mean()
-        assert (after[4, INSIDE, sensor] - mean) / (
-            READINGS[4, INSIDE, sensor] - mean
-        ) == pytest.approx(np.full(60, np.exp(sign * 0.75)))
+@pytest.mark.parametrize(
+    ("type_", "variant", "magnitude", "power"),
+    [("gain", "", 3.0, 0.75), ("false_data_injection", "scale", 1.0, np.tanh(0.25))],
+)
+def test_a_gain_stretches_or_squeezes_about_the_nodes_mean(
+    type_: str, variant: str, magnitude: float, power: float
+) -> None:
+    one = incident(type_, variant, magnitude)
+    means = [READINGS[4, :, sensor].mean() for sensor in touched(SCENARIO, one)]
+    for mean, (before, after, sign, _) in zip(means, change(one), strict=True):
+        assert after - mean == pytest.approx(np.exp(sign * power) * (before - mean))
 
 
 def test_a_drift_grows_from_nothing_with_the_bias_as_its_mean() -> None:
-    one = incident("drift")
-    for sensor, difference in change(one).items():
-        size = 2.0 * typical(SCENARIO)[sensor] * touched(SCENARIO, one)[sensor]
-        assert difference[0, 0] == pytest.approx(0) and difference[0, -1] == pytest.approx(2 * size)
+    for before, after, sign, step in change(incident("drift")):
+        difference, size = (after - before)[0], 2.0 * step * sign
+        assert difference[[0, -1]] == pytest.approx([0, 2 * size])
         assert difference.mean() == pytest.approx(size)
-        assert np.diff(difference[0]) == pytest.approx(np.full(59, 2 * size / 59))
+        assert np.diff(difference) == pytest.approx(np.full(59, 2 * size / 59))
 
 
 def test_a_stuck_sensor_repeats_its_first_reading() -> None:
-    one = incident("stuck_at")
-    after = distort(SCENARIO, READINGS, [one])
-    for sensor in touched(SCENARIO, one):
-        assert (after[4, INSIDE, sensor] == READINGS[4, INSIDE.start, sensor]).all()
+    for before, after, _, _ in change(incident("stuck_at")):
+        assert (after == before[0, 0]).all()
 
 
 def test_spikes_are_rare_large_and_to_both_sides() -> None:
     found = [
-        difference[0] / (2.0 * TYPICAL[sensor])
+        (after - before)[0] / (2.0 * step)
         for number in range(40)
-        for sensor, difference in change(incident("spike", number=number)).items()
-        if sensor != LIGHT
+        for before, after, _, step in change(incident("spike", number=number))
+        if step != typical(SCENARIO)[LIGHT]
     ]
     sizes = np.concatenate([one[np.abs(one) > 1e-9] for one in found])
     assert all(np.abs(one[30]) > 1 for one in found)  # one at least, in the middle
@@ -122,59 +121,38 @@ def test_spikes_are_rare_large_and_to_both_sides() -> None:
 
 
 def test_noise_has_the_step_as_its_deviation_and_no_mean() -> None:
-    sizes = np.concatenate(
-        [
-            difference[0] / (2.0 * typical(SCENARIO)[sensor])
-            for number in range(20)
-            for sensor, difference in change(incident("noise", number=number)).items()
-        ]
-    )
-    assert sizes.std() == pytest.approx(1.0, abs=0.05)
-    assert sizes.mean() == pytest.approx(0.0, abs=0.06)
+    sizes = [
+        (after - before)[0] / (2.0 * step)
+        for number in range(20)
+        for before, after, _, step in change(incident("noise", number=number))
+    ]
+    assert np.std(sizes) == pytest.approx(1.0, abs=0.05)
+    assert np.mean(sizes) == pytest.approx(0.0, abs=0.06)
 
 
 @pytest.mark.parametrize("number", range(6))
 def test_clipping_cuts_on_one_side_at_a_level_that_deepens_with_the_magnitude(number: int) -> None:
-    one = incident("clipping", number=number)
-    after = distort(SCENARIO, READINGS, [one])
-    for sensor, sign in touched(SCENARIO, one).items():
-        values = READINGS[4, INSIDE, sensor]
-        limit = values.mean() - sign * 0.5 * 2.0 * typical(SCENARIO)[sensor]
-        assert after[4, INSIDE, sensor] == pytest.approx(
-            np.minimum(values, limit) if sign > 0 else np.maximum(values, limit)
-        )
+    for before, after, sign, step in change(incident("clipping", number=number)):
+        limit = before.mean() - sign * 0.5 * 2.0 * step
+        cut = np.minimum if sign > 0 else np.maximum
+        assert after == pytest.approx(cut(before, limit))
 
 
 @pytest.mark.parametrize("variant", ["bias", "coordinated"])
 def test_injected_offsets_set_in_gently_are_believable_and_end_at_the_truth(variant: str) -> None:
     one = incident("false_data_injection", variant, magnitude=8.0, nodes=(1, 2, 3))
-    for sensor, difference in change(one).items():
-        offset = touched(SCENARIO, one)[sensor] * 4 * np.tanh(2) * typical(SCENARIO)[sensor]
+    for before, after, sign, step in change(one):
+        difference, offset = after - before, sign * 4 * np.tanh(2) * step
         assert difference[:, 6:54] == pytest.approx(np.full((3, 48), offset))
         assert difference[:, [0, -1]] == pytest.approx(np.zeros((3, 2)), abs=1e-9)
-        assert difference[:, 3] == pytest.approx(
-            np.full(3, offset * 3 / 5.9)
-        )  # a tenth of 59 steps to its height
+        # A tenth of 59 steps to its height.
+        assert difference[:, 3] == pytest.approx(np.full(3, offset * 3 / 5.9))
 
 
 def test_injected_ramps_have_the_offset_as_their_mean() -> None:
-    one = incident("false_data_injection", "ramp", magnitude=1.0)
-    for sensor, difference in change(one).items():
-        assert difference.mean() == pytest.approx(
-            touched(SCENARIO, one)[sensor] * 4 * np.tanh(0.25) * typical(SCENARIO)[sensor]
-        )
-        assert difference[0, 0] == 0
-
-
-def test_injected_scales_are_gains() -> None:
-    one = incident("false_data_injection", "scale", magnitude=1.0)
-    after = distort(SCENARIO, READINGS, [one])
-    for sensor, sign in touched(SCENARIO, one).items():
-        mean = READINGS[4, :, sensor].mean()
-        factor = np.exp(sign * np.tanh(0.25))
-        assert after[4, INSIDE, sensor] - mean == pytest.approx(
-            factor * (READINGS[4, INSIDE, sensor] - mean)
-        )
+    for before, after, sign, step in change(incident("false_data_injection", "ramp", 1.0)):
+        assert (after - before).mean() == pytest.approx(sign * 4 * np.tanh(0.25) * step)
+        assert after[0, 0] == before[0, 0]
 
 
 def test_typical_light_goes_with_the_place() -> None:
@@ -193,23 +171,26 @@ def test_one_to_five_sensors_are_touched_one_of_them_never_at_rest() -> None:
     assert {sensor for one in found for sensor in one} == set(range(5))
 
 
-def test_slots_are_covered_by_their_middle() -> None:
-    assert covered(SCENARIO, incident("bias")) == INSIDE
-    assert covered(SCENARIO, replace(incident("bias"), start=36014.0, end=36016.0)) == slice(
-        1200, 1201
-    )
-    assert covered(SCENARIO, replace(incident("bias"), start=36016.0, end=36044.0)) == slice(
-        1201, 1201
-    )
+@pytest.mark.parametrize(
+    ("start", "end", "slots"),
+    [
+        (36014.0, 36016.0, (1200, 1201)),
+        (36016.0, 36044.0, (1201, 1201)),
+        (36000, 37800, (1200, 1260)),
+    ],
+)
+def test_slots_are_covered_by_their_middle(
+    start: float, end: float, slots: tuple[int, int]
+) -> None:
+    assert covered(SCENARIO, replace(BIAS, start=start, end=end)) == slice(*slots)
     minute = replace(SCENARIO, sampling=SamplingConfig(period=20.0, transmit_every=3))
-    assert covered(minute, incident("bias")) == slice(600, 630)
+    assert covered(minute, BIAS) == slice(600, 630)
 
 
 def test_incidents_that_reach_beyond_the_end_or_cover_no_slot_are_no_harm() -> None:
-    late = replace(incident("bias"), start=86370.0, end=90000.0)
-    assert (distort(SCENARIO, READINGS, [late]) != READINGS).any(axis=(0, 2)).nonzero()[
-        0
-    ].tolist() == [2879]
+    late = replace(BIAS, start=86370.0, end=90000.0)
+    changed = (distort(SCENARIO, READINGS, [late]) != READINGS).any(axis=(0, 2))
+    assert np.flatnonzero(changed).tolist() == [2879]
     short = replace(incident("spike"), start=36016.0, end=36044.0)
     assert np.array_equal(distort(SCENARIO, READINGS, [short]), READINGS)
 
@@ -218,15 +199,12 @@ def test_another_incident_changes_nothing_here_and_other_types_nothing_at_all() 
     one, other = incident("spike"), incident("noise", nodes=(7,), number=6)
     alone, both = (distort(SCENARIO, READINGS, chosen) for chosen in ([one], [one, other]))
     assert np.array_equal(alone[4], both[4]) and not np.array_equal(alone[7], both[7])
-    rest = [
-        name
-        for name, kind in TYPES.items()
-        if name not in FAULTS and name != "false_data_injection"
-    ]
-    assert np.array_equal(distort(SCENARIO, READINGS, [incident(name) for name in rest]), READINGS)
+    rest = [incident(name) for name in TYPES.keys() - {*FAULTS, "false_data_injection"}]
+    assert np.array_equal(distort(SCENARIO, READINGS, rest), READINGS)
 
 
 def test_draws_depend_on_the_seed_and_the_number() -> None:
-    noise = [change(incident("noise", number=number)) for number in (1, 1, 2)]
-    first, again, other = (next(iter(one.values())) for one in noise)
-    assert first.tobytes() == again.tobytes() and not np.array_equal(first, other)
+    first, again, other = (
+        next(change(incident("noise", number=number)))[1].tobytes() for number in (1, 1, 2)
+    )
+    assert first == again != other
