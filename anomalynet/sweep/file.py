@@ -92,13 +92,9 @@ def _no_keys(leaf: Leaf) -> Problem:
 
 
 def _sweep(
-    path: Path,
-    values: dict[str, Leaf],
-    settings: dict[str, Leaf],
-    preset: str,
-    wrong: list[Problem],
+    path: Path, values: dict[str, Leaf], settings: dict[str, Leaf], preset: str, met: list[Problem]
 ) -> Sweep:
-    problems = [*wrong]
+    problems = [*met]
     for key, leaf in values.items():
         if key not in _WHOLE and not key.startswith(_OPEN):
             problem = Problem(leaf.where, f"unknown key {key!r}", nearest_key(key, _WHOLE))
