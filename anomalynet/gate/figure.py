@@ -4,6 +4,7 @@ bottom."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from anomalynet.errors import NothingToCompareError
 from anomalynet.gate.baseline import Entry
@@ -48,6 +49,6 @@ def draw_history(history: Sequence[Entry], wanted: Sequence[str] | None = None) 
             axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
         ticks = [f"{short(entry.commit)}\n{entry.date}" for entry in history]
         axes.set_xticks(range(len(history)), ticks)
-        how = {"loc": "outside upper right", "ncols": min(len(names), 5)}
+        how: dict[str, Any] = {"loc": "outside upper right", "ncols": min(len(names), 5)}
         figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=7.5, **how)
         return dict(encode(figure))
