@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from anomalynet.config.schema import DataConfig
     from anomalynet.reporting.forms import Form
 
-Parser = argparse._ActionsContainer
-"""A parser, or a group of one."""
+Parser = argparse._ActionsContainer  # a parser, or a group of one
 
 
 def flag(parser: Parser, name: str, text: str) -> None:
@@ -64,10 +63,7 @@ def add_format(parser: Parser) -> None:
 
 
 def forms_of(args: argparse.Namespace) -> list[Form]:
-    """The forms that `--format` asks for, in its order.
-
-    Raises: UsageError: there is no such form, or none is named.
-    """
+    """The forms that `--format` asks for, in its order; refuses what is none."""
     from anomalynet.reporting.forms import PLACES
 
     hint = f"--format is one or several of {', '.join(PLACES)}, or all"
@@ -105,10 +101,7 @@ def data_config(args: argparse.Namespace) -> DataConfig:
 
 def data_set(name: str) -> tuple[str, list[str]]:
     """The value of `data.name` that `NAME|DIR` means, and the `key=value` that go with it: a data
-    set, or the folder of a simulated world. `./NAME` is a folder that is called like a data set.
-
-    Raises: UsageError: a folder that is named by its path holds no finished world.
-    """
+    set, or the folder of a simulated world. `./NAME` is a folder that is called like a data set."""
     from anomalynet.data import sources
 
     folder = Path(name)

@@ -204,9 +204,8 @@ def _answer(args: argparse.Namespace, baseline: Baseline, measured: Measured) ->
     from anomalynet.gate.verdict import exit_code, findings
 
     found = findings(measured, baseline)
-    told = render.Answer(
-        str(args.against), measured.environment, found, baseline.history, exit_code(found)
-    )
+    place, code = (str(args.against), measured.environment), exit_code(found)
+    told = render.Answer(*place, found, baseline.history, code)
     if args.json:
         print_json(render.as_json(told))
     else:
@@ -219,14 +218,15 @@ def _answer(args: argparse.Namespace, baseline: Baseline, measured: Measured) ->
 
         write_text(args.out / "check.md", text)
         write_json(args.out / "check.json", render.as_json(told))
-    bad = [finding.sentence() for finding in render.shown(found) if finding.verdict in render.BAD]
+    wrong = (one for one in render.shown(found) if one.verdict in render.BAD)
+    bad = "\n".join(one.sentence() for one in wrong)
     hint = 'if it is meant: anomalynet check --update "reason"'
-    if told.exit_code == RegressionError.exit_code:
-        raise RegressionError("\n".join(bad), hint)
-    if told.exit_code == RunError.exit_code:
-        raise RunError("\n".join(bad))
-    if told.exit_code == NothingToCompareError.exit_code:
-        raise NothingToCompareError("\n".join(bad) or told.verdict(), hint)
+    if code == RegressionError.exit_code:
+        raise RegressionError(bad, hint)
+    if code == RunError.exit_code:
+        raise RunError(bad)
+    if code == NothingToCompareError.exit_code:
+        raise NothingToCompareError(bad or told.verdict(), hint)
     return 0
 
 

@@ -93,14 +93,9 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do one of the actions."""
-    return {
-        "ls": _ls,
-        "info": _info,
-        "fetch": _fetch,
-        "import": _import,
-        "rows": data_replay.rows,
-        "replay": data_replay.replay,
-    }[args.action](args)
+    actions = {"ls": _ls, "info": _info, "fetch": _fetch, "import": _import}
+    actions |= {"rows": data_replay.rows, "replay": data_replay.replay}
+    return actions[args.action](args)
 
 
 def _ls(args: argparse.Namespace) -> int:

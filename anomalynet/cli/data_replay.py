@@ -61,10 +61,7 @@ def _add_series(parser: argparse.ArgumentParser) -> None:
 
 
 def rows(args: argparse.Namespace) -> int:
-    """Write the table.
-
-    Raises: UsageError: the file is there already, or cannot be written.
-    """
+    """Write the table."""
     from anomalynet.data import sources
     from anomalynet.replay.rows import detector_rows, write_rows
 
@@ -79,10 +76,7 @@ def rows(args: argparse.Namespace) -> int:
 
 
 def replay(args: argparse.Namespace) -> int:
-    """Send the messages, and say how many there were.
-
-    Raises: UsageError: the address or its broker does not do.
-    """
+    """Send the messages, and say how many there were."""
     from anomalynet.data import sources
     from anomalynet.replay.publish import Publisher
     from anomalynet.replay.rows import detector_rows, gateways, messages

@@ -116,10 +116,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def make_engine(args: argparse.Namespace) -> Engine:
-    """The engine that the arguments describe.
-
-    Raises: UsageError: the model, the rule or the list of devices cannot be used.
-    """
+    """The engine that the arguments describe; refuses models, rules and lists of no use."""
     from anomalynet.detection.core.alarms import AlarmRule
     from anomalynet.detection.core.engine import Engine
     from anomalynet.detection.model import Model

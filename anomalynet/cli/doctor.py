@@ -18,15 +18,8 @@ from anomalynet.cli.output import print_rows
 SUMMARY = "say what machine, versions, data and keys were found, and what is missing"
 
 PACKAGES = (
-    "torch",
-    "lightning",
-    "torchmetrics",
-    "optuna",
-    "wandb",
-    "omegaconf",
-    "polars",
-    "scikit-learn",
-    "matplotlib",
+    *("torch", "lightning", "torchmetrics", "optuna", "wandb"),
+    *("omegaconf", "polars", "scikit-learn", "matplotlib"),
 )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,10 +37,8 @@ def add_launch(parser: argparse.ArgumentParser) -> None:
 
 
 def overrides_of(args: argparse.Namespace) -> list[str]:
-    """The `key=value` arguments of a command, those that its flags mean included.
-
-    Raises: UsageError: a key that the sweep itself varies in every run.
-    """
+    """The `key=value` arguments of a command, those that its flags mean included; refuses keys that
+    the sweep itself varies in every run."""
     for text in args.overrides:
         if text.startswith(("seed=", "data.split.fold=")):
             hint = "`anomalynet train` takes one; the sweep's file names them"
@@ -91,10 +90,7 @@ def launcher(args: argparse.Namespace, slots: Sequence[Slot], group: str) -> Ite
         from anomalynet.sweep.cluster import RayWorker, session
 
         with session() as ray:
-
-            def hire(slot: Slot) -> RayWorker:
-                return RayWorker(slot, ray, say)
-
+            hire = partial(RayWorker, ray=ray, say=say)
             with Launch(slots, group=group, hire=hire, say=say) as launch:
                 yield launch
     else:
@@ -143,10 +139,7 @@ def label_of(
 ) -> str:
     """What a command's report is called: the sweep unless it is the paper's, the data, the split's
     policy if the command names one, the preset, and six digits of whatever else is asked or, of a
-    world's folder, of its content.
-
-    Another setting on the command line never overwrites a report.
-    """
+    world's folder, of its content: another setting on the command line overwrites no report."""
     import hashlib
 
     from anomalynet.data import sources

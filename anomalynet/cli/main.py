@@ -15,23 +15,8 @@ from anomalynet import __version__
 from anomalynet.errors import AnomalynetError, UsageError
 
 VERBS = (
-    "reproduce",
-    "train",
-    "test",
-    "sweep",
-    "status",
-    "report",
-    "check",
-    "audit",
-    "audit-table",
-    "data",
-    "simulate",
-    "export",
-    "detect",
-    "ls",
-    "show",
-    "sync",
-    "doctor",
+    *("reproduce", "train", "test", "sweep", "status", "report", "check", "audit", "audit-table"),
+    *("data", "simulate", "export", "detect", "ls", "show", "sync", "doctor"),
 )
 """In the order in which a user meets them."""
 
@@ -62,30 +47,24 @@ class _Parser(argparse.ArgumentParser):
         if "invalid choice" in message and "VERB" in message:
             given = message.split("'")[1]
             near = difflib.get_close_matches(given, VERBS, n=1)
-            message = f"there is no verb {given!r}" + (
-                f"; did you mean {near[0]!r}?" if near else ""
-            )
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            message = f"there is no verb {given!r}{hint}"
         self.exit(2, f"{self.prog}: {message}\n  → {self.prog} --help\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of every verb."""
-    parser = _Parser(
-        prog="anomalynet",
-        description="Experiments, ablations and honest evaluation for anomaly detection in IoT "
-        "sensor networks.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    text = "Experiments, ablations and honest evaluation for anomaly detection in IoT sensor "
+    text += "networks."
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = _Parser(prog="anomalynet", description=text, epilog=EPILOG, formatter_class=raw)
     parser.add_argument("--version", action="version", version=f"anomalynet {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=_Parser)
     for verb in VERBS:
         module = importlib.import_module(f"anomalynet.cli.{verb.replace('-', '_')}")
         text = module.SUMMARY
-        child = verbs.add_parser(
-            verb, help=text, description=text, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
+        child = verbs.add_parser(verb, help=text, description=text, formatter_class=raw)
         module.add_arguments(child)
         if child.get_default("run") is None:
             child.set_defaults(run=module.run)
@@ -97,11 +76,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = build_parser()
     args, rest = parser.parse_known_args(argv)
     if rest:
-        strange = [
-            text
-            for text in rest
-            if text.startswith("-") or "=" not in text or not hasattr(args, "overrides")
-        ]
+        takes = hasattr(args, "overrides")
+        strange = [text for text in rest if text[:1] == "-" or "=" not in text or not takes]
         if strange:
             parser.error(f"unrecognised: {' '.join(strange)}")
         args.overrides = [*args.overrides, *rest]
@@ -128,19 +104,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if args.debug or error.name is None or error.name.startswith("anomalynet"):
             raise
-        print(
-            f"anomalynet: this needs the package {error.name}\n  → pip install anomalynet, "
-            "without --no-deps",
-            file=sys.stderr,
-        )
+        hint = "pip install anomalynet, without --no-deps"
+        print(f"anomalynet: this needs the package {error.name}\n  → {hint}", file=sys.stderr)
         return 2
     except Exception as error:
         if args.debug:
             raise
-        print(
-            f"anomalynet: unexpected {type(error).__name__}: {error}\n  → please report it with "
-            "the output of --debug",
-            file=sys.stderr,
-        )
+        hint, what = "please report it with the output of --debug", type(error).__name__
+        print(f"anomalynet: unexpected {what}: {error}\n  → {hint}", file=sys.stderr)
         return 1
     return code

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from anomalynet.sweep.jobs import Job
     from anomalynet.sweep.search.loop import Search, Trial
 
-INTERVAL = 10.0
-"""Seconds between two lines of a simulation where stderr is no terminal."""
+INTERVAL = 10.0  # seconds between two lines of a simulation where stderr is no terminal
 
 
 class _Display:
@@ -26,8 +25,7 @@ class _Display:
     def __init__(self) -> None:
         self.live = sys.stderr.isatty()
         self._began = self._drawn = time.monotonic()
-        self._shown: Any = None
-        """Rich's display, which is started and stopped."""
+        self._shown: Any = None  # Rich's display, which is started and stopped
 
     def __enter__(self) -> Self:
         if self.live:
@@ -95,13 +93,7 @@ class TrainingProgress(_Display):
 
 
 class SimulationProgress(_Display):
-    """Is called with the simulated seconds, summed over the cells.
-
-    Args:
-        title: of the scenario.
-        cells: how many there are.
-        length: simulated seconds of each.
-    """
+    """Is called with the simulated seconds, summed over the cells; `length` is those of each."""
 
     def __init__(self, title: str, cells: int, length: float) -> None:
         super().__init__()
@@ -173,12 +165,7 @@ class SweepProgress(_Display):
 
 
 class SearchProgress(_Display):
-    """Watches a search.
-
-    Args:
-        search: to watch.
-        changed: called whenever there are other trials than before.
-    """
+    """Watches a search; `changed` is called whenever there are other trials than before."""
 
     def __init__(self, search: Search, changed: Callable[[], object]) -> None:
         super().__init__()

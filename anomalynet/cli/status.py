@@ -58,12 +58,10 @@ def _standings(args: argparse.Namespace) -> list[SweepStanding]:
     if not records:
         hint = "`anomalynet sweep NAME` starts one, --runs names another folder"
         raise NothingToCompareError(f"{args.runs}: no sweep was started here", hint)
-    chosen = [
-        record
-        for record in records
-        if not args.names
-        or any(name == record.sweep or record.label.startswith(name) for name in args.names)
-    ]
+    chosen = []
+    for one in records:
+        named = (name == one.sweep or one.label.startswith(name) for name in args.names)
+        chosen += [one] if not args.names or any(named) else []
     if not chosen:
         hint = f"there are {', '.join(record.label for record in records)}"
         raise UsageError(f"no sweep {args.names[0]!r} was started in {args.runs}", hint)
@@ -150,25 +148,12 @@ def _busy(found: Sequence[SweepStanding]) -> bool:
 
 
 def _plain(sweep: SweepStanding) -> dict[str, Any]:
-    record = sweep.record
-    names = ("number", "arm", "place", "experiment", "id")
-    return {
-        "label": record.label,
-        "sweep": record.sweep,
-        "preset": record.preset,
-        "overrides": list(record.overrides),
-        "report": record.report,
-        "trials": record.trials,
-        "seconds_left": sweep.seconds_left,
-        "runs": [
-            {
-                **{name: getattr(one.run, name) for name in names},
-                "state": one.state,
-                "epoch": one.epoch,
-                "epochs": one.run.epochs,
-                "best": one.best,
-                "reason": one.reason or None,
-            }
-            for one in sweep.runs
-        ],
-    }
+    names = ("label", "sweep", "preset", "overrides", "report", "trials")
+    runs = []
+    for one in sweep.runs:
+        own = ("number", "arm", "place", "experiment", "id")
+        place = {name: getattr(one.run, name) for name in own}
+        stand = {"state": one.state, "epoch": one.epoch, "epochs": one.run.epochs}
+        runs.append({**place, **stand, "best": one.best, "reason": one.reason or None})
+    facts = {name: getattr(sweep.record, name) for name in names}
+    return {**facts, "seconds_left": sweep.seconds_left, "runs": runs}

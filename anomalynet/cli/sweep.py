@@ -135,10 +135,7 @@ def _report(args: argparse.Namespace, sweep: Sweep, jobs: list[Job], record: Swe
 
 
 def numbers(text: str | None, count: int) -> list[int]:
-    """`3,7-9` as numbers of runs, all without it.
-
-    Raises: UsageError: not such a text, or a run that there is not.
-    """
+    """`3,7-9` as numbers of runs, all without it; refuses other texts, and runs that are not."""
     if text is None:
         return list(range(1, count + 1))
     found: list[int] = []

@@ -163,14 +163,8 @@ def report(
     audits: bool = True,
 ) -> Path:
     """Write the report of a sweep's finished runs: the paper's tables where it compares
-    experiments, else its ablation.
-
-    `audits` lets it make the leakage audit of the data where none of it is there, which takes
-    minutes.
-
-    Returns:
-        the path of its first form.
-    """
+    experiments, else its ablation. Returns the path of its first form. `audits` lets it make the
+    leakage audit of the data where none of it is there, which takes minutes."""
     from anomalynet.runs.collect import load_record
 
     done = [job for job in jobs if job.state == "done"]

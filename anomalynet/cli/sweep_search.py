@@ -40,8 +40,7 @@ class _Command:
 
     args: argparse.Namespace
     search: Search
-    base: list[Job]
-    """The runs of the experiment as it is: a trial has as many, on the same data."""
+    base: list[Job]  # the runs of the experiment as it is: a trial has as many, on the same data
     slots: list[Slot]
     label: str
     out: Path
@@ -194,10 +193,8 @@ def _work(command: _Command) -> None:
 
     ready([replace(job, state="waiting") for job in command.base])  # refused before any trial
     search.ready = ready
-    with (
-        SearchProgress(search, changed) as progress,
-        launcher(command.args, command.slots, command.label) as launch,
-    ):
+    workers = launcher(command.args, command.slots, command.label)
+    with SearchProgress(search, changed) as progress, workers as launch:
         search.run(launch, progress)
 
 
@@ -207,12 +204,10 @@ def _folders(search: Search, trial: FrozenTrial) -> list[RunFolder]:
 
 
 def _warn_of_other_code(search: Search, known: Sequence[FrozenTrial]) -> None:
-    stale = [
-        place
-        for place, trial in enumerate(known)
-        if trial.state.name == "COMPLETE"
-        and any(made_by_other_code(folder.environment) for folder in _folders(search, trial))
-    ]
+    stale = []
+    for place, trial in enumerate(known):
+        folders = _folders(search, trial) if trial.state.name == "COMPLETE" else []
+        stale += [place] if any(made_by_other_code(one.environment) for one in folders) else []
     if stale:
         what = f"other code made runs of {len(stale)} trials, such as trial {stale[0]}"
         say(f"warning: {what}; `--rerun stale` repeats them")
@@ -288,11 +283,7 @@ def report_again(
     record: SweepRecord, runs: Path, out: Path, url: str | None, forms: Sequence[Form]
 ) -> Path:
     """Write the report of a search that was started, from its journal or database and its runs.
-
-    Raises:
-        NothingToCompareError: it has no trials there, or its file, data or program has changed so
-        that they are another search's.
-    """
+    Raises NothingToCompareError: it has no trials there, or those are another search's."""
     sweep, overrides = read_sweep(record.sweep, record.preset), list(record.overrides)
     base = study.base_jobs(sweep, overrides, runs)
     journal, lock = study.files_of(runs, record.label)

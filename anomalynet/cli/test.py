@@ -37,12 +37,8 @@ def run(args: argparse.Namespace) -> int:
     folder = finished.folder.path / "tests" / f"{slug(tested.data)}-{tested.fingerprint[:10]}"
     folder.mkdir(parents=True, exist_ok=True)
     tested.scores.write_parquet(folder / "scores.parquet")
-    record = {
-        "run": result.id,
-        "data": tested.data,
-        "threshold": result.threshold,
-        "metrics": tested.metrics,
-    }
+    record = {"run": result.id, "data": tested.data, "threshold": result.threshold}
+    record |= {"metrics": tested.metrics}
     write_json(folder / "result.json", record)
     warn(tested.warnings)
     if args.json:

@@ -11,14 +11,8 @@ from anomalynet.cli.output import alarms, print_json, print_table, rounded, say,
 SUMMARY = "train one experiment, choose its threshold on validation, and test it"
 
 METRICS = (
-    "precision_attack",
-    "recall_attack",
-    "f1_attack",
-    "accuracy",
-    "balanced_accuracy",
-    "mcc",
-    "auroc",
-    "average_precision",
+    *("precision_attack", "recall_attack", "f1_attack", "accuracy", "balanced_accuracy"),
+    *("mcc", "auroc", "average_precision"),
 )
 
 

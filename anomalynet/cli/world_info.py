@@ -42,11 +42,7 @@ def cells(world: World) -> list[dict[str, Any]]:
 
 def incidents(world: World, described: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A row a type of incident, in the order of the taxonomy: how many of each severity, nodes
-    touched, median minutes, rows of telemetry.
-
-    Args:
-        described: `describe`'s incidents, which know the `rows` of each `type`.
-    """
+    touched, median minutes, rows of telemetry, which `describe`'s incidents know."""
     import polars as pl
 
     from anomalynet.simulation.incidents import TYPES
@@ -67,11 +63,7 @@ def incidents(world: World, described: Sequence[Mapping[str, Any]]) -> list[dict
 
 
 def draw(world: World, folder: Path | None) -> list[Path]:
-    """Write the pictures of a world into a folder, by default its `figures`, and return their
-    paths.
-
-    Raises: UsageError: the folder cannot be written to.
-    """
+    """Write the pictures of a world into a folder, by default its `figures`; gives their paths."""
     from anomalynet.reporting.deployment import draw_world
 
     target = folder or world.folder / "figures"

@@ -9,43 +9,22 @@ from typing import Any
 from anomalynet.config.schema import Config
 
 _AT_LEAST = {
-    "seed": 0,
-    "data.world": 0,
-    "data.neighbours": 1,
-    "data.quality.hampel_window": 3,
-    "data.window": 2,
-    "data.stride": 1,
-    "data.calibration_rows": 0,
-    "data.max_gap": 0,
-    "data.split.folds": 2,
-    "data.split.fold": 0,
-    "data.split.assignment": 0,
-    "data.split.interleave": 1,
-    "data.split.purge": 1,
-    "model.reconstruction_weight": 0,
-    "training.epochs": 1,
-    "training.batch_size": 1,
-    "training.patience": 1,
-    "evaluation.alarms_per_day": 0,
-    "hardware.devices": 1,
-    "hardware.threads": 1,
-    "model.head": 1,
-    "model.channels": 1,
-    "model.kernel": 1,
-    "model.pool": 1,
-    "model.hidden": 1,
-    "model.latent": 1,
-    "model.autoencoder_depth": 0,
-    "model.matched_depth": 0,
-    "model.depth": 1,
-    "model.trees": 1,
-    "model.iterations": 1,
+    0: (
+        *("seed", "data.world", "data.calibration_rows", "data.max_gap", "data.split.fold"),
+        *("data.split.assignment", "model.reconstruction_weight", "evaluation.alarms_per_day"),
+        *("model.autoencoder_depth", "model.matched_depth"),
+    ),
+    1: (
+        *("data.neighbours", "data.stride", "data.split.interleave", "data.split.purge"),
+        *("training.epochs", "training.batch_size", "training.patience", "hardware.devices"),
+        *("hardware.threads", "model.head", "model.channels", "model.kernel", "model.pool"),
+        *("model.hidden", "model.latent", "model.depth", "model.trees", "model.iterations"),
+    ),
+    2: ("data.window", "data.split.folds"),
+    3: ("data.quality.hampel_window",),
 }
 _POSITIVE = (
-    "data.clip",
-    "data.quality.hampel_threshold",
-    "training.learning_rate",
-    "model.strength",
+    *("data.clip", "data.quality.hampel_threshold", "training.learning_rate", "model.strength"),
 )
 _SHARES = ("data.split.validation_fraction",)
 
@@ -83,10 +62,11 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _bounds(config: Config) -> Iterator[tuple[str, str]]:
-    for key, least in _AT_LEAST.items():
-        value = value_of(config, key)
-        if isinstance(value, int | float) and not value >= least:
-            yield key, f"must be at least {least}, not {value}"
+    for least, keys in _AT_LEAST.items():
+        for key in keys:
+            value = value_of(config, key)
+            if isinstance(value, int | float) and not value >= least:
+                yield key, f"must be at least {least}, not {value}"
     for key in _POSITIVE:
         value = value_of(config, key)
         if value is not None and not (value > 0 and math.isfinite(value)):

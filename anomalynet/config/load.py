@@ -36,24 +36,14 @@ def load(
     axis: Mapping[str, object] | None = None,
     places: Mapping[str, str] | None = None,
 ) -> Loaded:
-    """The configuration of an experiment (a name or a path of a YAML file).
-
-    Args:
-        experiment: name or path.
-        overrides: `key=value` arguments; they win over everything.
-        axis: values that a sweep gives; they win over the files.
-        places: where the sweep sets a key, file and line; `the sweep` where that is not known.
-    Raises UsageError: no such experiment; ConfigError: every problem, with file, line and the
-    nearest valid key.
-    """
+    """The configuration of an experiment (name or path of a YAML file). `overrides` (`key=value`
+    each) win over everything; `axis`, what a sweep gives, wins over the files; `places` says in
+    which file and line the sweep sets a key. Raises UsageError: no such experiment; ConfigError:
+    every problem, with file, line and the nearest valid key."""
     path = locate.find("experiments", experiment)
     levels, problems = chain(path)
-    levels.append(
-        [
-            Leaf(key, value, (places or {}).get(key, "the sweep"))
-            for key, value in (axis or {}).items()
-        ]
-    )
+    given, known = axis or {}, places or {}
+    levels.append([Leaf(key, given[key], known.get(key, "the sweep")) for key in given])
     levels.append(read_overrides(overrides))
     return _resolve(levels, path.stem, problems)
 
@@ -62,13 +52,10 @@ def load_data_config(name: str, overrides: Sequence[str] = ()) -> DataConfig:
     """The data section of base.yaml, for commands that need no model, with `name` and
     `data.key=value` arguments."""
     leaves = read_overrides(overrides)
-    strangers = [
-        Problem(leaf.where, "only keys of the data section count here")
-        for leaf in leaves
-        if not leaf.key.startswith("data.")
-    ]
+    what = "only keys of the data section count here"
+    strangers = [leaf for leaf in leaves if not leaf.key.startswith("data.")]
     if strangers:
-        raise ConfigError(strangers)
+        raise ConfigError([Problem(leaf.where, what) for leaf in strangers])
     shared, problems = chain(locate.find("experiments", "base"))
     own = [Leaf("model.name", "cnn", "the command"), Leaf("data.name", name, f"argument {name!r}")]
     return _resolve([*shared, own, leaves], name, problems).config.data
@@ -88,10 +75,8 @@ def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf
             return levels, []
         parent = _parent(path, str(named.value), kind)
         if parent is None:
-            known = [
-                *(other.name for other in path.parent.glob("*.yaml") if other != path),
-                *locate.files(kind),
-            ]
+            beside = [other.name for other in path.parent.glob("*.yaml") if other != path]
+            known = [*beside, *locate.files(kind)]
             what = f"extends {named.value!r}, which is neither in {path.parent}"
             what = f"{what} nor among the {kind}"
             return levels, [Problem(named.where, what, nearest(str(named.value), known))]
@@ -132,10 +117,8 @@ def _resolve(levels: list[list[Leaf]], name: str, problems: list[Problem]) -> Lo
         raise ConfigError(problems + dangling)
     config = OmegaConf.to_object(tree)
     assert isinstance(config, Config)
-    problems += [
-        Problem(origins.get(key, "default"), f"{key}: {what}")
-        for key, what in check.violations(config)
-    ]
+    for key, what in check.violations(config):
+        problems.append(Problem(origins.get(key, "default"), f"{key}: {what}"))
     if problems:
         raise ConfigError(problems)
     return Loaded(config, name, origins)
@@ -153,9 +136,8 @@ def _effective(levels: list[list[Leaf]], model: str) -> list[Leaf]:
     for level in levels:
         if (own := _model_leaf([level])) is not None:
             current = str(own.value)
-        kept.extend(
-            leaf for leaf in level if not leaf.key.startswith("model.") or current in (None, model)
-        )
+        fits = current in (None, model)
+        kept += [leaf for leaf in level if fits or not leaf.key.startswith("model.")]
     return kept
 
 
@@ -186,13 +168,8 @@ def leaf_keys(tree: DictConfig, prefix: str = "") -> list[str]:
 
 
 def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
-    """Set one leaf of a tree; or what is wrong with it, with the nearest valid key or choice.
-
-    Args:
-        tree: of `structured`; changed in place.
-        known: its `leaf_keys`.
-        leaf: what to set.
-    """
+    """Set one leaf of a tree in place, whose `leaf_keys` are `known`; or what is wrong with it,
+    with the nearest valid key or choice."""
     if leaf.key not in known:
         inside = [key for key in known if key.startswith(leaf.key + ".")]
         if inside:

@@ -41,10 +41,8 @@ def find(kind: Kind, name: str) -> Path:
         return known[name]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise UsageError(
-        f"there is no {kind[:-1]} {name!r}",
-        f"{hint}`anomalynet ls {kind}` lists them; a path ends in .yaml",
-    )
+    hint += f"`anomalynet ls {kind}` lists them; a path ends in .yaml"
+    raise UsageError(f"there is no {kind[:-1]} {name!r}", hint)
 
 
 def summary(path: Path) -> str:

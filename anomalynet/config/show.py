@@ -45,15 +45,12 @@ def as_yaml(loaded: Loaded, *, origin: bool = False) -> str:
 def difference(left: Loaded, right: Loaded) -> list[dict[str, object]]:
     """One row a key whose values differ; a key that one model lacks is empty there."""
     a, b = flatten(left.config), flatten(right.config)
-    return [
-        {
-            "key": key,
-            left.name: scalar(a[key]) if key in a else None,
-            right.name: scalar(b[key]) if key in b else None,
-        }
-        for key in dict.fromkeys([*a, *b])
-        if a.get(key, _ABSENT) != b.get(key, _ABSENT)
-    ]
+    rows: list[dict[str, object]] = []
+    for key in dict.fromkeys([*a, *b]):
+        if a.get(key, _ABSENT) != b.get(key, _ABSENT):
+            first, second = (scalar(own[key]) if key in own else None for own in (a, b))
+            rows.append({"key": key, left.name: first, right.name: second})
+    return rows
 
 
 _ABSENT = object()

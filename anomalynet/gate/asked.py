@@ -39,50 +39,29 @@ class Asked:
 
 
 def asked(sweeps: dict[Part, str], wanted: Sequence[str] | None) -> list[Asked]:
-    """The parts with their sweeps.
-
-    Args:
-        sweeps: part → name or path of its sweep.
-        wanted: only these experiments; all without.
-
-    Raises:
-        NothingToCompareError: a sweep names an experiment that is gone.
-        UsageError: no such sweep, one that is no list of runs, or a wanted experiment that none
-        has.
-    """
+    """The parts with their sweeps (a name or path each) and the `wanted` of its experiments, or
+    all. Raises NothingToCompareError: a sweep names an experiment that is gone."""
     found = []
     for part, name in sweeps.items():
         sweep = read_sweep(name, PRESET)
         if sweep.axes or sweep.extras or sweep.design == "search":
-            raise UsageError(
-                f"{name}: the gate compares experiments, and this sweep varies something else",
-                "leave out axes, arms and search",
-            )
+            what = f"{name}: the gate compares experiments, and this sweep varies something else"
+            raise UsageError(what, "leave out axes, arms and search")
         shipped = locate.files("experiments")
-        gone = [
-            one
-            for one in sweep.experiments
-            if not one.endswith((".yaml", ".yml")) and one not in shipped
-        ]
+        named = [one for one in sweep.experiments if not one.endswith((".yaml", ".yml"))]
+        gone = [one for one in named if one not in shipped]
         if gone and (wanted is None or set(gone) & set(wanted)):
-            raise NothingToCompareError(
-                f"{gone[0]}: sweep {name} names this experiment, and it is gone",
-                f"take it out of sweep {name}; then `anomalynet check --only {part} --update "
-                '"reason"` takes it out of the baseline',
-            )
+            what = f"{gone[0]}: sweep {name} names this experiment, and it is gone"
+            hint = f"take it out of sweep {name}; then `anomalynet check --only {part} --update "
+            raise NothingToCompareError(what, f'{hint}"reason"` takes it out of the baseline')
         own = [one for one in sweep.experiments if wanted is None or Path(one).stem in wanted]
         found.append(Asked(part, sweep, own))
     return found
 
 
 def refuse_gaps(parts: Sequence[Asked], baseline: Baseline, wanted: Sequence[str] | None) -> None:
-    """Refuse what cannot be compared before anything is trained.
-
-    Raises:
-        NothingToCompareError: the baseline has an experiment that the sweep lacks, or the other way
-            round.
-        UsageError: a wanted experiment that neither has.
-    """
+    """Refuse, before anything is trained, experiments that the sweep has and the baseline lacks, or
+    the other way round, and wanted ones that neither has."""
     known: set[str] = set()
     problems, steps = [], []
     for one in parts:
@@ -97,15 +76,11 @@ def refuse_gaps(parts: Sequence[Asked], baseline: Baseline, wanted: Sequence[str
         problems += [f"{name}: in sweep {sweep}, not in the baseline ({one.part})" for name in new]
         same = f"the same command with --only {one.part}"
         if gone:
-            steps.append(
-                f'{", ".join(gone)}: {same} --update "reason", without --experiments, takes it '
-                "out of the baseline"
-            )
+            command = f'{same} --update "reason", without --experiments,'
+            steps.append(f"{', '.join(gone)}: {command} takes it out of the baseline")
         if new:
-            steps.append(
-                f'{", ".join(new)}: {same} --experiments {",".join(new)} --update "reason" adds '
-                "it to the baseline"
-            )
+            command = f'{same} --experiments {",".join(new)} --update "reason"'
+            steps.append(f"{', '.join(new)}: {command} adds it to the baseline")
     _refuse_unknown(wanted, known)
     if problems:
         told = "if that is meant, for\n    " + "\n    ".join(steps)

@@ -24,18 +24,12 @@ Values = dict[str, list[float | None]]
 
 @dataclass(frozen=True, slots=True)
 class Tolerances:
-    """How far a number may lie from the baseline's.
+    """How far a number may lie from the baseline's."""
 
-    Attributes:
-        golden: absolute and relative, for goldens of the same environment.
-        elsewhere: the same for goldens of another environment, whose kernels add in another order.
-        metrics: of the statistical part: metric → the mean loss that is no regression yet, in the
-            metric's own unit.
-    """
-
-    golden: float
-    elsewhere: float
+    golden: float  # absolute and relative, for goldens of the same environment
+    elsewhere: float  # the same for another environment, whose kernels add in another order
     metrics: dict[str, float]
+    """Of the statistical part: metric → the mean loss that is no regression yet, in its unit."""
 
 
 DEFAULTS = Tolerances(
@@ -117,14 +111,8 @@ class Baseline:
 
 
 def read_baseline(path: Path) -> Baseline:
-    """Read a baseline.
-
-    Raises:
-        NothingToCompareError: there is none.
-        UsageError: it is damaged; says where, with the line where it is no JSON.
-
-    Source: not in the paper.
-    """
+    """Read a baseline. Raises NothingToCompareError: there is none; UsageError: it is damaged; says
+    where, with the line where it is no JSON."""
     repair = (
         f"`git checkout -- {path}` brings the committed one back; `anomalynet check --update "
         "REASON` makes another once it is moved away"
@@ -132,10 +120,8 @@ def read_baseline(path: Path) -> Baseline:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise NothingToCompareError(
-            f"{path}: there is no baseline",
-            '`anomalynet check --update "first baseline"` makes one',
-        ) from None
+        hint = '`anomalynet check --update "first baseline"` makes one'
+        raise NothingToCompareError(f"{path}: there is no baseline", hint) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}", repair) from None
     try:
@@ -177,13 +163,7 @@ def _problems(baseline: Baseline) -> Iterator[tuple[str, str]]:
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
-    """Replace the file whole.
-
-    Raises:
-        UsageError: it cannot be written.
-
-    Source: not in the paper.
-    """
+    """Replace the file whole."""
     try:
         write_text(path, dump(baseline))
     except OSError as error:

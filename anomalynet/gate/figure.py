@@ -4,6 +4,7 @@ bottom."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from anomalynet.errors import NothingToCompareError
 from anomalynet.gate.baseline import Entry
@@ -19,14 +20,8 @@ MARKERS = "osD^vP*X<"
 
 
 def draw_history(history: Sequence[Entry], wanted: Sequence[str] | None = None) -> dict[str, bytes]:
-    """The figure as suffix → content, `svg` and `png`; the same history gives the same bytes.
-
-    Args:
-        history: of a baseline.
-        wanted: only these experiments.
-
-    Raises: NothingToCompareError: no update has a metric of them.
-    """
+    """The figure of the wanted experiments as suffix → content, `svg` and `png`; the same history
+    gives the same bytes. Raises NothingToCompareError: no update has a metric of them."""
     from matplotlib.figure import Figure
 
     from anomalynet.reporting.figures import encode, style
@@ -43,16 +38,10 @@ def draw_history(history: Sequence[Entry], wanted: Sequence[str] | None = None) 
         for axes, metric in zip(panels, metrics, strict=True):
             for at, name in enumerate(names):
                 means = [entry.means.get(name, {}).get(metric) for entry in history]
-                points = [(update, mean) for update, mean in enumerate(means) if mean is not None]
-                axes.plot(
-                    [update for update, _ in points],
-                    [mean for _, mean in points],
-                    label=name,
-                    markersize=4,
-                    linewidth=1,
-                    color=COLOURS[at % len(COLOURS)],
-                    marker=MARKERS[at % len(MARKERS)],
-                )
+                known_at = [update for update, mean in enumerate(means) if mean is not None]
+                heights = [mean for mean in means if mean is not None]
+                look = {"color": COLOURS[at % len(COLOURS)], "marker": MARKERS[at % len(MARKERS)]}
+                axes.plot(known_at, heights, label=name, markersize=4, linewidth=1, **look)
             part, _, own = metric.partition("/")
             known = METRICS.get(own)
             axes.set_title(f"{known.title if known else own} ({part})", loc="left", fontsize=9.5)
@@ -60,11 +49,6 @@ def draw_history(history: Sequence[Entry], wanted: Sequence[str] | None = None) 
             axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
         ticks = [f"{short(entry.commit)}\n{entry.date}" for entry in history]
         axes.set_xticks(range(len(history)), ticks)
-        figure.legend(
-            *axes.get_legend_handles_labels(),
-            loc="outside upper right",
-            ncols=min(len(names), 5),
-            frameon=False,
-            fontsize=7.5,
-        )
+        how: dict[str, Any] = {"loc": "outside upper right", "ncols": min(len(names), 5)}
+        figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=7.5, **how)
         return dict(encode(figure))

@@ -8,12 +8,8 @@ from typing import Literal
 Part = Literal["golden", "statistical"]
 PARTS: tuple[Part, ...] = ("golden", "statistical")
 
-REGRESSION, IMPROVEMENT, SAME, NO_EVIDENCE = (
-    "regression",
-    "improvement",
-    "same",
-    "no evidence of a change",
-)
+REGRESSION, IMPROVEMENT = "regression", "improvement"
+SAME, NO_EVIDENCE = "same", "no evidence of a change"
 UNTESTABLE, GONE, NEW, FAILED = "cannot be tested", "gone", "not in the baseline", "failed"
 
 OTHER_RUN = "its configuration or data changed, too"
@@ -22,28 +18,19 @@ OTHER_RUN = "its configuration or data changed, too"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One experiment and metric, then and now.
-
-    Attributes:
-        part: which part of the gate.
-        experiment, metric: what was compared; of a golden a quantity such as `train/loss by epoch`.
-        verdict: one of this module's words.
-        before, now: means, or of a golden with several values the one that differs most.
-        low, high: 95 % interval of the difference, where there is one.
-        tolerance: what was allowed.
-        note: what else a reader must know.
-    """
+    """One experiment and metric, then and now: means, or of a golden with several values the one
+    that differs most."""
 
     part: Part
     experiment: str
-    metric: str
-    verdict: str
+    metric: str  # of a golden a quantity such as `train/loss by epoch`
+    verdict: str  # one of this module's words
     before: float | None = None
     now: float | None = None
-    low: float | None = None
+    low: float | None = None  # 95 % interval of the difference, where there is one
     high: float | None = None
-    tolerance: float | None = None
-    note: str = ""
+    tolerance: float | None = None  # what was allowed
+    note: str = ""  # what else a reader must know
 
     @property
     def difference(self) -> float | None:

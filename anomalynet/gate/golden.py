@@ -1,8 +1,5 @@
 """Goldens: what a run computes in 20 optimiser steps, step by step along the pipeline, against what
-it computed before.
-
-Source: not in the paper.
-"""
+it computed before. Source: not in the paper."""
 
 from __future__ import annotations
 
@@ -14,8 +11,7 @@ from anomalynet.gate.finding import GONE, NEW, OTHER_RUN, REGRESSION, SAME, Find
 from anomalynet.metrics.suite import METRICS
 from anomalynet.runs.folder import RunFolder
 
-SAMPLE = 64
-"""Scores kept of each part, at even distances."""
+SAMPLE = 64  # scores kept of each part, at even distances
 
 RANKS = ("auroc", "average_precision")
 RANK_STEP = 1e-4
@@ -32,16 +28,9 @@ UNCOUNTED = ("auroc", "average_precision", "accuracy_at_half", "prevalence")
 
 
 def summarise(folder: RunFolder) -> Values:
-    """What is kept of a finished run: windows, losses, scores, threshold, metrics, in the order in
-    which they are computed.
-
-    The normalisation is in the losses and scores: no other number of a run is left out of it.
-
-    Args:
-        folder: of a finished run; read without torch.
-
-    Returns: 9 digits of each value, null where a metric is undefined.
-    """
+    """What is kept of a finished run, read without torch: windows, losses, scores, threshold,
+    metrics, in the order in which they are computed; 9 digits of each value, null where a metric is
+    undefined. The normalisation is in the losses and scores."""
     result = folder.read_result()
     values: Values = {"windows": [float(part.windows) for part in result.parts.values()]}
     lines = folder.read_progress()
@@ -78,20 +67,11 @@ def compare(
     experiment: str, record: Golden, now: Values, limits: Tolerances, run: str, elsewhere: str = ""
 ) -> list[Finding]:
     """One finding where all agrees; else one for each quantity that does not, first those that are
-    computed first.
+    computed first. `elsewhere` is the environment of the record where it is another.
 
     Two values agree where |now - before| ≤ tolerance · (1 + |before|), whose tolerance is at least
     1e-4 for metrics made of ranks. Against another environment one or two scores of a part may
-    cross the threshold; what the counts decide is then not compared.
-
-    Args:
-        experiment: its name.
-        record: of the baseline.
-        now: of `summarise`.
-        limits: of the baseline.
-        run: id of the run now; another than the record's means another configuration or other data.
-        elsewhere: the environment of the record where it is another.
-    """
+    cross the threshold; what the counts decide is then not compared."""
     tolerance = limits.elsewhere if elsewhere else limits.golden
     before, excused = record.values, _crossed(record.values, now) if elsewhere else set()
     found = []

@@ -1,7 +1,4 @@
-"""How the metrics went from update to update: a line of blocks for a terminal, rows for a table.
-
-Source: not in the paper.
-"""
+"""How the metrics went from update to update: a line of blocks for a terminal, rows for a table."""
 
 from __future__ import annotations
 
@@ -55,15 +52,9 @@ def rows(history: Sequence[Entry], wanted: Sequence[str] | None = None) -> list[
         known = [value for value in values if value is not None]
         ends = (known[0], known[-1], min(known), max(known)) if known else (None,) * 4
         shown = (None if end is None else f"{end:.4f}" for end in ends)
-        table.append(
-            {
-                "experiment": name,
-                "metric": metric,
-                "updates": len(values),
-                "history": sparkline(values),
-                **dict(zip(("first", "last", "lowest", "highest"), shown, strict=True)),
-            }
-        )
+        facts = {"updates": len(values), "history": sparkline(values)}
+        facts |= zip(("first", "last", "lowest", "highest"), shown, strict=True)
+        table.append({"experiment": name, "metric": metric, **facts})
     return table
 
 

@@ -15,14 +15,8 @@ from anomalynet.sweep.jobs import Job
 
 
 def measured(jobs: Mapping[Part, Sequence[Job]], metrics: Iterable[str]) -> Measured | None:
-    """What the jobs found; None where not one of them is done.
-
-    Args:
-        jobs: part → its jobs, all of which ended.
-        metrics: those that are kept of a run of the statistical part.
-
-    Source: not in the paper.
-    """
+    """What the jobs of each part, all of which ended, found; None where not one of them is done.
+    `metrics`: those that are kept of a run of the statistical part."""
     done = {part: [job for job in own if job.state == "done"] for part, own in jobs.items()}
     first = next((job for own in done.values() for job in own), None)
     if first is None:
@@ -52,11 +46,7 @@ def measured(jobs: Mapping[Part, Sequence[Job]], metrics: Iterable[str]) -> Meas
 
 def key_of(environment: Mapping[str, Any]) -> str:
     """`torch 2.13, scikit-learn 1.9, AVX512`: minor versions of what trains, and the CPU capability
-    whose kernels torch took.
-
-    Args:
-        environment: a run's `environment.json`.
-    """
+    whose kernels torch took, from a run's `environment.json`."""
     versions = {name: str(environment["packages"][name]) for name in ("torch", "scikit-learn")}
     minor = (f"{name} {'.'.join(own.split('.')[:2])}" for name, own in versions.items())
     return ", ".join([*minor, str(environment["cpu"])])
@@ -64,18 +54,12 @@ def key_of(environment: Mapping[str, Any]) -> str:
 
 def failures(jobs: Mapping[Part, Sequence[Job]]) -> list[Finding]:
     """One finding per run that failed."""
-    return [
-        Finding(
-            part,
-            job.run.loaded.name,
-            f"run of {job.run.place}",
-            FAILED,
-            note=next(iter((job.reason or "").splitlines()), ""),
-        )
-        for part, own in jobs.items()
-        for job in own
-        if job.state == "failed"
-    ]
+    found = []
+    for part, own in jobs.items():
+        for job in (job for job in own if job.state == "failed"):
+            what, note = f"run of {job.run.place}", next(iter(job.reason.splitlines()), "")
+            found.append(Finding(part, job.run.loaded.name, what, FAILED, note=note))
+    return found
 
 
 def _digest(ids: Sequence[str]) -> str:

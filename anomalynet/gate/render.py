@@ -25,12 +25,8 @@ from anomalynet.reporting.markdown import grid
 SHOWN = 3
 """Quantities of one experiment's golden that a table shows; JSON has all."""
 
-BAD = {
-    REGRESSION: "regression",
-    FAILED: "failed run",
-    GONE: "number gone",
-    NEW: "number without baseline",
-}
+BAD = {REGRESSION: "regression", FAILED: "failed run", GONE: "number gone"}
+BAD |= {NEW: "number without baseline"}
 FINE = {IMPROVEMENT: "improved", UNTESTABLE: UNTESTABLE}
 LEVELS = dict.fromkeys(BAD, "error") | {IMPROVEMENT: "notice", UNTESTABLE: "warning"}
 """Verdict → level of GitHub's annotation."""
@@ -38,19 +34,11 @@ LEVELS = dict.fromkeys(BAD, "error") | {IMPROVEMENT: "notice", UNTESTABLE: "warn
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a check found.
+    """What a check found."""
 
-    Attributes:
-        baseline: the file, as the user named it.
-        environment: of the runs now.
-        findings: every comparison.
-        history: of the baseline.
-        exit_code: of the command.
-    """
-
-    baseline: str
-    environment: str
-    findings: Sequence[Finding]
+    baseline: str  # the file, as the user named it
+    environment: str  # of the runs now
+    findings: Sequence[Finding]  # every comparison
     history: Sequence[Entry]
     exit_code: int
 

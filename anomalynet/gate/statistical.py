@@ -43,25 +43,16 @@ Place = tuple[int, int, int | None]
 """(seed, fold, world)"""
 
 
-def compare(
-    experiment: str,
-    metric: str,
-    before: Sequence[RunMetrics],
-    now: Sequence[RunMetrics],
-    tolerance: float,
-) -> Finding:
+Runs = Sequence[RunMetrics]
+
+
+def compare(experiment: str, metric: str, before: Runs, now: Runs, tolerance: float) -> Finding:
     """A regression only where the mean loss exceeds the tolerance, the interval leaves zero out and
     p is below 5 %; improvements alike.
 
     With fewer witnesses than let any paired test come below 5 % (six), nothing is said but that;
     where the baseline has enough, the numbers are gone. So they are where the metric is undefined
-    in more runs than before: that is no pass either.
-
-    Args:
-        experiment, metric: what is compared, the metric by its full name.
-        before, now: runs of the baseline and of this code.
-        tolerance: in the metric's own unit.
-    """
+    in more runs than before: that is no pass either."""
     for word, runs in ((GONE, now), (NEW, before)):
         if not any(metric in run.metrics for run in runs):
             return Finding("statistical", experiment, metric, word)

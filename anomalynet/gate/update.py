@@ -1,7 +1,4 @@
-"""Puts what was measured into a baseline; what other environments measured is kept.
-
-Source: not in the paper.
-"""
+"""Puts what was measured into a baseline; what other environments measured is kept."""
 
 from __future__ import annotations
 
@@ -31,16 +28,9 @@ def updated(
     date: str,
     whole: Mapping[Part, Iterable[str]],
 ) -> Baseline:
-    """A baseline with one more update.
-
-    Args:
-        baseline: None for the first.
-        measured: of this code; replaces what was known of its experiments in its environment.
-        reason: for the history.
-        date: `2026-01-05`.
-        whole: part → all experiments that it has now; what the baseline knows of others goes. A
-            part that is not here is left alone.
-    """
+    """A baseline (None: the first) with one more update: what was measured replaces what was known
+    of its experiments in its environment. `whole`: part → all experiments that it has now; what the
+    baseline knows of others goes. A part that is not there is left alone."""
     old = baseline or Baseline(VERSION, DEFAULTS, {}, [])
     update, code, here = len(old.history) + 1, measured.code, measured.environment
     goldens, repeated = dict(measured.golden), dict(measured.statistical)

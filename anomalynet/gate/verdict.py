@@ -25,23 +25,14 @@ R = TypeVar("R", Golden, Repeated)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was trained just now.
+    """What was trained just now, by experiment."""
 
-    Attributes:
-        environment: of `key_of`.
-        code: hash of the code that decides results.
-        commit: None outside a checkout, `+` where it was changed.
-        golden: experiment → (id of its run, values).
-        statistical: experiment → (digest of its runs' ids, its runs).
-        failed: runs that gave nothing.
-    """
-
-    environment: str
-    code: str
-    commit: str | None
-    golden: Mapping[str, tuple[str, Values]]
-    statistical: Mapping[str, tuple[str, Sequence[RunMetrics]]]
-    failed: Sequence[Finding]
+    environment: str  # of `key_of`
+    code: str  # hash of the code that decides results
+    commit: str | None  # None outside a checkout, `+` where it was changed
+    golden: Mapping[str, tuple[str, Values]]  # id of its run, values
+    statistical: Mapping[str, tuple[str, Sequence[RunMetrics]]]  # digest of its runs' ids, its runs
+    failed: Sequence[Finding]  # runs that gave nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +50,8 @@ def match(records: Mapping[str, R], key: str) -> Match[R] | None:
     other code, configuration or data.
 
     Else the nearest of those like the latest: the same torch, then scikit-learn, then capability,
-    then the last updated. None without records. An older record of other code or another
-    configuration proves nothing of what the repository holds now.
-
-    Args:
-        records: of one experiment, by environment.
-        key: the environment now.
-    """
+    then the last updated. None without records (of one experiment, by environment). An older record
+    of other code or another configuration proves nothing of what the repository holds now."""
     if not records:
         return None
     last = max(records.values(), key=lambda record: record.update)
@@ -80,13 +66,8 @@ def match(records: Mapping[str, R], key: str) -> Match[R] | None:
 
 
 def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
-    """Every comparison of what was measured with the baseline, goldens first, each experiment in
-    the order of its sweep.
-
-    Args:
-        measured: of this code.
-        baseline: which lacks none of the experiments.
-    """
+    """Every comparison of what was measured with the baseline, which lacks none of its experiments:
+    goldens first, each experiment in the order of its sweep."""
     found, limits = list(measured.failed), baseline.tolerances
     known, here = baseline.environments.items(), measured.environment
     for name, (run, values) in measured.golden.items():

@@ -1,9 +1,5 @@
 """A model is a file: `model.name` picks the module here, or a file of the user's own, and the one
-class in it.
-
-A user's own model imports what it extends from here: `from anomalynet.models import Detector,
-Output`.
-"""
+class in it, which imports what it extends from here: `from anomalynet.models import Detector`."""
 
 from __future__ import annotations
 
@@ -37,9 +33,8 @@ def __getattr__(name: str) -> Any:
 def available() -> list[str]:
     """Names of the models that come with the package, sorted; found by their files, without
     importing one."""
-    return sorted(
-        path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_")
-    )
+    names = (path.stem for path in Path(__file__).parent.glob("*.py"))
+    return sorted(name for name in names if not name.startswith("_"))
 
 
 def build(config: Config, shape: WindowShape) -> Detector | Classical:
@@ -56,14 +51,8 @@ def model_type(config: Config) -> type[Detector] | type[Classical]:
     if name.endswith(".py"):
         return load_user_model(Path(name))
     if name not in available():
-        raise ConfigError(
-            [
-                Problem(
-                    "model.name",
-                    f"no model {name!r}; there are {', '.join(available())}, or ./yours.py",
-                )
-            ]
-        )
+        what = f"no model {name!r}; there are {', '.join(available())}, or ./yours.py"
+        raise ConfigError([Problem("model.name", what)])
     return _the_class(importlib.import_module(f"{__name__}.{name}"), f"anomalynet/models/{name}.py")
 
 
@@ -77,18 +66,12 @@ def _the_class(module: ModuleType, where: str) -> type[Detector] | type[Classica
     from anomalynet.models._classical import Classical
     from anomalynet.models._detector import Detector
 
-    found = [
-        value
-        for name, value in vars(module).items()
-        if inspect.isclass(value)
-        and issubclass(value, Detector | Classical)
-        and value.__module__ == module.__name__
-        and not name.startswith("_")
-    ]
+    shown = [value for name, value in vars(module).items() if not name.startswith("_")]
+    kinds = [one for one in shown if inspect.isclass(one) and one.__module__ == module.__name__]
+    found = [one for one in kinds if issubclass(one, Detector | Classical)]
     if len(found) != 1:
         names = ", ".join(value.__name__ for value in found) or "none"
-        raise UsageError(
-            f"{where}: needs exactly one class that subclasses Detector or Classical, has {names}",
-            "start the names of helper classes with an underscore",
-        )
+        what = f"needs exactly one class that subclasses Detector or Classical, has {names}"
+        hint = "start the names of helper classes with an underscore"
+        raise UsageError(f"{where}: {what}", hint)
     return found[0]

@@ -26,17 +26,10 @@ TRUSTED = (
 
 class Classical:
     """A scikit-learn estimator on window statistics; a model is a subclass with an `estimator`, and
-    what it changes of the rest.
+    what it changes of the rest. `config.model` is the model's own dataclass. One thread, and the
+    run's seed as `random_state`: the same run gives the same model on any machine.
 
-    One thread, and the run's seed as `random_state`: the same run gives the same model on any
-    machine.
-
-    Args:
-        config: the run; `config.model` is the model's own dataclass.
-        shape: steps and channels of a window.
-
-    Source: abstract ("traditional machine learning methods"); which ones is not in the paper.
-    """
+    Source: abstract ("traditional machine learning methods"); which ones is not in the paper."""
 
     trains_on: ClassVar[Literal["labelled", "not_attack"]] = "labelled"
     """Windows it learns from: those with a label, or those not labelled as attack."""
@@ -63,9 +56,8 @@ class Classical:
 
     def score(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Scores (n,) of windows x (n, time, channel): the larger, the more an attack."""
-        chunks = [
-            self._scores(statistics(x[start : start + CHUNK])) for start in range(0, len(x), CHUNK)
-        ]
+        parts = (x[start : start + CHUNK] for start in range(0, len(x), CHUNK))
+        chunks = [self._scores(statistics(part)) for part in parts]
         return np.concatenate(chunks) if chunks else np.empty(0)
 
     def _scores(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -99,16 +91,11 @@ class Classical:
         try:
             state = load(path, trusted=list(TRUSTED))
             fitted, threshold = state["fitted"], float(state["threshold"])
-        except (
-            Exception
-        ) as error:  # skops reads an archive: what is wrong with it shows in many ways
-            raise RunError(
-                f"{path}: not a stored {self.config.model.name} model: {error}", "train it again"
-            ) from error
+        except Exception as error:  # what is wrong with a skops archive shows in many ways
+            what = f"{path}: not a stored {self.config.model.name} model: {error}"
+            raise RunError(what, "train it again") from error
         expected = type(self.estimator(0))
         if type(fitted) is not expected:
-            raise RunError(
-                f"{path}: holds a {type(fitted).__name__}, a {self.config.model.name} model is a "
-                f"{expected.__name__}"
-            )
+            what = f"a {self.config.model.name} model is a {expected.__name__}"
+            raise RunError(f"{path}: holds a {type(fitted).__name__}, {what}")
         self.fitted, self.threshold = fitted, threshold

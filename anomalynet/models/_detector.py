@@ -38,18 +38,13 @@ class Output(NamedTuple):
 
 class Detector(L.LightningModule):
     """A network that scores windows; a model is a subclass with a `forward`, and what it changes of
-    the rest.
+    the rest. `config.model` is the model's own dataclass.
 
     Weights come from torch's global generator, which the caller seeds before building. Dropout is
     seeded again at the start of every epoch from (seed, epoch, rank): a resumed run draws what the
     uninterrupted one would have drawn.
 
-    Args:
-        config: the run; `config.model` is the model's own dataclass.
-        shape: steps and channels of a window.
-
-    Source: Table 1 for optimiser and loss; the rest is not in the paper.
-    """
+    Source: Table 1 for optimiser and loss; the rest is not in the paper."""
 
     trains_on: ClassVar[Literal["labelled", "not_attack"]] = "labelled"
     """Windows it learns from: those with a label, or those not labelled as attack."""
@@ -116,11 +111,8 @@ class Detector(L.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Table 1's Adam, in its fused form where torch has one."""
-        return torch.optim.Adam(
-            self.parameters(),
-            lr=self.config.training.learning_rate,
-            fused=self.device.type in FUSED_ADAM,
-        )
+        rate, fused = self.config.training.learning_rate, self.device.type in FUSED_ADAM
+        return torch.optim.Adam(self.parameters(), lr=rate, fused=fused)
 
     def on_train_epoch_start(self) -> None:
         """Seeds dropout and empties the epoch's loss."""
@@ -143,25 +135,21 @@ class Detector(L.LightningModule):
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Keeps the scores: ranking metrics need the whole part. Every rank sees all of it."""
-        output = self(batch.x)
-        self._validation.append(
-            (self.scores(output), self.losses(output, batch.target), batch.target)
-        )
+        output, target = self(batch.x), batch.target
+        self._validation.append((self.scores(output), self.losses(output, target), target))
 
     def on_validation_epoch_end(self) -> None:
         """Logs the mean loss over windows the model may learn from, and the ranking metrics where
         both classes are there."""
-        scores, losses, target = (
-            torch.cat(parts).cpu() for parts in zip(*self._validation, strict=True)
-        )
+        kept = zip(*self._validation, strict=True)
+        scores, losses, target = (torch.cat(parts).cpu() for parts in kept)
         self._validation.clear()
         self.log("validation/loss", losses[self.learns_from(target)].mean(), sync_dist=True)
         labelled = target >= 0
         scores, target = scores[labelled], target[labelled]
         if 0 < int(target.sum()) < len(target):
-            self.log(
-                "validation/average_precision", average_precision(scores, target), sync_dist=True
-            )
+            precision = average_precision(scores, target)
+            self.log("validation/average_precision", precision, sync_dist=True)
             self.log("validation/auroc", auroc(scores, target), sync_dist=True)
 
     def get_extra_state(self) -> Tensor:
@@ -178,12 +166,9 @@ def classification_loss(
     logits: Tensor, target: Tensor, kind: Literal["mse", "cross_entropy"]
 ) -> Tensor:
     """Loss (batch,) of logits (batch, 2) for target (batch,): 1 attack, 0 normal, -1 unlabelled,
-    which costs nothing.
+    which costs nothing. `mse`: squared error between softmax and one-hot, mean over the classes.
 
-    `mse` is the squared error between softmax and one-hot, mean over the two classes.
-
-    Source: Table 1 (MSE); what it compares is not in the paper.
-    """
+    Source: Table 1 (MSE); what it compares is not in the paper."""
     labelled = target >= 0
     known = target.clamp(min=0)
     if kind == "cross_entropy":
@@ -213,6 +198,5 @@ class SequenceClassifier(Detector):
 
 def convolution(settings: Convolutional, features: int) -> Convolution:
     """The convolutional stage as configured, over `features` inputs."""
-    return Convolution(
-        features, settings.channels, settings.kernel, settings.pool, settings.convolution
-    )
+    sizes = settings.channels, settings.kernel, settings.pool
+    return Convolution(features, *sizes, settings.convolution)

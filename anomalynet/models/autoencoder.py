@@ -33,10 +33,8 @@ class Autoencoder(Detector):
     def forward(self, x: Tensor) -> Output:
         """Reconstruction and error of windows x (batch, time, channel), float32."""
         x = self.normalise(x)
-        reconstruction = self.autoencoder(x.flatten(1))[1].view_as(x)
-        return Output(
-            reconstruction=reconstruction, error=(reconstruction - x).square().mean(dim=1)
-        )
+        rebuilt = self.autoencoder(x.flatten(1))[1].view_as(x)
+        return Output(reconstruction=rebuilt, error=(rebuilt - x).square().mean(dim=1))
 
     def losses(self, output: Output, target: Tensor) -> Tensor:
         """Reconstruction error (batch,) of windows not labelled as attack, 0 for the others."""

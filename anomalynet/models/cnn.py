@@ -19,8 +19,5 @@ class CNN(SequenceClassifier):
 
     def __init__(self, config: Config, shape: WindowShape) -> None:
         settings = cast("configs.CNN", config.model)
-        super().__init__(
-            config,
-            shape,
-            SequenceStage(convolution(settings, shape.channels), None, None, settings.channels),
-        )
+        maps = convolution(settings, shape.channels)
+        super().__init__(config, shape, SequenceStage(maps, None, None, settings.channels))

@@ -19,10 +19,6 @@ class CNNLSTM(SequenceClassifier):
 
     def __init__(self, config: Config, shape: WindowShape) -> None:
         settings = cast("configs.CNNLSTM", config.model)
-        stage = SequenceStage(
-            convolution(settings, shape.channels),
-            Recurrent(settings.channels, settings.hidden),
-            None,
-            settings.hidden,
-        )
-        super().__init__(config, shape, stage)
+        maps = convolution(settings, shape.channels)
+        recurrent = Recurrent(settings.channels, settings.hidden)
+        super().__init__(config, shape, SequenceStage(maps, recurrent, None, settings.hidden))

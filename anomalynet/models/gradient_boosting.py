@@ -20,9 +20,8 @@ class GradientBoosting(Classical):
     def estimator(self, seed: int) -> HistGradientBoostingClassifier:
         """The ensemble, unfitted."""
         rounds = cast("configs.GradientBoosting", self.config.model).iterations
-        return HistGradientBoostingClassifier(
-            max_iter=rounds, early_stopping=False, random_state=seed
-        )
+        settings = {"max_iter": rounds, "early_stopping": False, "random_state": seed}
+        return HistGradientBoostingClassifier(**settings)
 
     @property
     def parameters(self) -> int:

@@ -42,19 +42,15 @@ class Hybrid(Detector):
             settings = _matched(config, settings, shape)
         self.settings = settings
         self.inline = settings.autoencoder_depth > 0 and settings.autoencoder_placement == "inline"
-        self.sequence = _sequence_stage(
-            settings, settings.latent if self.inline else shape.channels, shape.steps
-        )
+        inputs = settings.latent if self.inline else shape.channels
+        self.sequence = _sequence_stage(settings, inputs, shape.steps)
         features = self.sequence.out_features
         self.autoencoder: Autoencoder | None = None
+        sizes = settings.latent, settings.autoencoder_depth
         if self.inline:
-            self.autoencoder = Autoencoder(
-                shape.channels, settings.latent, settings.autoencoder_depth
-            )
+            self.autoencoder = Autoencoder(shape.channels, *sizes)
         elif settings.autoencoder_depth > 0:
-            self.autoencoder = Autoencoder(
-                shape.steps * shape.channels, settings.latent, settings.autoencoder_depth
-            )
+            self.autoencoder = Autoencoder(shape.steps * shape.channels, *sizes)
             features += settings.latent + shape.channels
         self.head = Head(features, settings.head, settings.dropout)
 
@@ -87,47 +83,34 @@ class Hybrid(Detector):
 def _check(settings: configs.Hybrid) -> None:
     problems = []
     if not settings.cnn and not settings.lstm:
-        problems.append(
-            Problem("model.cnn, model.lstm", "both sequence parts are off; switch one of them on")
-        )
+        what = "both sequence parts are off; switch one of them on"
+        problems.append(Problem("model.cnn, model.lstm", what))
     if settings.autoencoder_depth < 0:
-        problems.append(
-            Problem(
-                "model.autoencoder_depth",
-                f"must be 0 (no autoencoder) or more, is {settings.autoencoder_depth}",
-            )
-        )
+        what = f"must be 0 (no autoencoder) or more, is {settings.autoencoder_depth}"
+        problems.append(Problem("model.autoencoder_depth", what))
     if problems:
         raise ConfigError(problems)
 
 
 def _matched(config: Config, settings: configs.Hybrid, shape: WindowShape) -> configs.Hybrid:
     """Wider convolution, LSTM and head, all by one factor, for about as many parameters as with an
-    autoencoder of `matched_depth`.
-
-    Counted on networks without storage, which draw no random numbers.
-    """
+    autoencoder of `matched_depth`; counted without storage: no random number is drawn."""
 
     def count(tried: configs.Hybrid) -> int:
         with torch.device("meta"):
-            return sum(
-                weights.numel()
-                for weights in Hybrid(replace(config, model=tried), shape).parameters()
-            )
+            network = Hybrid(replace(config, model=tried), shape)
+            return sum(weights.numel() for weights in network.parameters())
 
     def wider(extra: int) -> configs.Hybrid:
         scale = 1 + extra / max(settings.channels, settings.hidden, settings.head)
-        sizes = {
-            name: round(getattr(settings, name) * scale) for name in ("channels", "hidden", "head")
-        }
+        names = ("channels", "hidden", "head")
+        sizes = {name: round(getattr(settings, name) * scale) for name in names}
         return replace(settings, matched_depth=0, **sizes)
 
     target = count(replace(settings, matched_depth=0, autoencoder_depth=settings.matched_depth))
     extra = next(extra for extra in itertools.count() if count(wider(extra)) >= target)
-    return min(
-        (wider(near) for near in (max(extra - 1, 0), extra)),
-        key=lambda tried: abs(count(tried) - target),
-    )
+    tries = wider(max(extra - 1, 0)), wider(extra)
+    return min(tries, key=lambda tried: abs(count(tried) - target))
 
 
 def _sequence_stage(settings: configs.Hybrid, features: int, steps: int) -> SequenceStage:

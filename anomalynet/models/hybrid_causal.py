@@ -20,19 +20,12 @@ from anomalynet.models._detector import Detector, Output
 
 
 class State(NamedTuple):
-    """What the network remembers of a segment, float32; zeros where it starts.
+    """What the network remembers of a segment, float32; zeros where it starts."""
 
-    Attributes:
-        tail: (batch, kernel - 1, channel), the last normalised readings.
-        hidden: (batch, hidden), the LSTM's state.
-        cell: (batch, hidden), its memory.
-        states: (batch, steps - 1, hidden), the last LSTM states, oldest first.
-    """
-
-    tail: Tensor
-    hidden: Tensor
-    cell: Tensor
-    states: Tensor
+    tail: Tensor  # (batch, kernel - 1, channel), the last normalised readings
+    hidden: Tensor  # (batch, hidden), the LSTM's state
+    cell: Tensor  # (batch, hidden), its memory
+    states: Tensor  # (batch, steps - 1, hidden), the last LSTM states, oldest first
 
 
 class HybridCausal(Detector):
@@ -54,18 +47,15 @@ class HybridCausal(Detector):
         super().__init__(config, shape)
         settings = cast("configs.HybridCausal", config.model)
         for name in ("autoencoder_depth", "kernel"):
-            if getattr(settings, name) < 1:
-                raise ConfigError(
-                    [Problem(f"model.{name}", f"must be at least 1, is {getattr(settings, name)}")]
-                )
+            if (size := getattr(settings, name)) < 1:
+                raise ConfigError([Problem(f"model.{name}", f"must be at least 1, is {size}")])
         self.settings = settings
         self.autoencoder = Autoencoder(shape.channels, settings.latent, settings.autoencoder_depth)
         self.convolution = CausalConvolution(shape.channels, settings.channels, settings.kernel)
         self.recurrent = Recurrent(settings.channels, settings.hidden)
         self.attention = StateAttention(settings.hidden)
-        self.head = Head(
-            2 * settings.hidden + settings.latent + shape.channels, settings.head, settings.dropout
-        )
+        features = 2 * settings.hidden + settings.latent + shape.channels
+        self.head = Head(features, settings.head, settings.dropout)
         self._memory: tuple[Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Output:
@@ -77,9 +67,8 @@ class HybridCausal(Detector):
         maps = self.convolution(x)
         states = self._remembering(maps) if self.training else self.recurrent(maps)
         context, weights = self.attention(states[:, -1], states)
-        logits = self.head(
-            torch.cat([states[:, -1], context, latent[:, -1], torch.log1p(error[:, -1])], dim=-1)
-        )
+        parts = [states[:, -1], context, latent[:, -1], torch.log1p(error[:, -1])]
+        logits = self.head(torch.cat(parts, dim=-1))
         return Output(logits, reconstruction, error.mean(dim=1), weights)
 
     def on_train_epoch_start(self) -> None:
@@ -102,9 +91,8 @@ class HybridCausal(Detector):
         """Classification loss plus λ · reconstruction error (batch,) of windows not labelled as
         attack."""
         assert output.error is not None
-        return super().losses(
-            output, target
-        ) + self.settings.reconstruction_weight * output.error.mean(dim=1) * (target <= 0)
+        reconstruction = self.settings.reconstruction_weight * output.error.mean(dim=1)
+        return super().losses(output, target) + reconstruction * (target <= 0)
 
     def start(self, batch: int) -> State:
         """The state at the start of a segment."""
@@ -126,17 +114,15 @@ class HybridCausal(Detector):
         """
         x = self.normalise(x)
         latent, reconstruction = self.autoencoder(x)
-        states, hidden, cell = self.recurrent.carry(
-            self.convolution(x, state.tail), state.hidden, state.cell
-        )
+        maps = self.convolution(x, state.tail)
+        states, hidden, cell = self.recurrent.carry(maps, state.hidden, state.cell)
         known = torch.cat([state.states, states], dim=1)
         context, _ = self.attention(states, known.unfold(1, self.shape.steps, 1).transpose(2, 3))
         error = torch.log1p((reconstruction - x).square())
         logits = self.head(torch.cat([states, context, latent, error], dim=-1))
         tail = torch.cat([state.tail, x], dim=1)[:, x.shape[1] :]
-        return torch.softmax(logits, dim=-1)[..., 1], State(
-            tail, hidden, cell, known[:, x.shape[1] :]
-        )
+        after = State(tail, hidden, cell, known[:, x.shape[1] :])
+        return torch.softmax(logits, dim=-1)[..., 1], after
 
     def step(
         self, x: Tensor, tail: Tensor, hidden: Tensor, cell: Tensor, states: Tensor, slot: Tensor
@@ -168,9 +154,8 @@ class HybridCausal(Detector):
         weights = torch.softmax(energies, dim=-1)
         own = (weights * slot).sum(dim=-1, keepdim=True)
         mixed = ((weights * (1 - slot)).unsqueeze(-2) @ states).squeeze(-2) + own * hidden
-        features = torch.cat(
-            [hidden, self.attention.value(mixed), latent, torch.log1p(error)], dim=-1
-        )
+        parts = [hidden, self.attention.value(mixed), latent, torch.log1p(error)]
+        features = torch.cat(parts, dim=-1)
         return {
             "score": torch.softmax(self.head(features), dim=-1)[:, 1],
             "error": error,

@@ -24,11 +24,8 @@ class IsolationForest(Classical):
 
     def estimator(self, seed: int) -> Estimator:
         """The forest, unfitted."""
-        return Estimator(
-            n_estimators=cast("configs.IsolationForest", self.config.model).trees,
-            n_jobs=1,
-            random_state=seed,
-        )
+        trees = cast("configs.IsolationForest", self.config.model).trees
+        return Estimator(n_estimators=trees, n_jobs=1, random_state=seed)
 
     def scores(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.floating]:
         """Scores (n,) of window statistics (n, features): the fewer cuts isolate a window, the

@@ -21,10 +21,8 @@ class Logistic(Classical):
     def estimator(self, seed: int) -> Pipeline:
         """Standardisation, then regression."""
         settings = cast("configs.Logistic", self.config.model)
-        return make_pipeline(
-            StandardScaler(),
-            LogisticRegression(C=settings.strength, max_iter=1000, random_state=seed),
-        )
+        regression = LogisticRegression(C=settings.strength, max_iter=1000, random_state=seed)
+        return make_pipeline(StandardScaler(), regression)
 
     @property
     def parameters(self) -> int:

@@ -19,8 +19,5 @@ class LSTM(SequenceClassifier):
 
     def __init__(self, config: Config, shape: WindowShape) -> None:
         settings = cast("configs.LSTM", config.model)
-        super().__init__(
-            config,
-            shape,
-            SequenceStage(None, Recurrent(shape.channels, settings.hidden), None, settings.hidden),
-        )
+        recurrent = Recurrent(shape.channels, settings.hidden)
+        super().__init__(config, shape, SequenceStage(None, recurrent, None, settings.hidden))

@@ -18,11 +18,8 @@ class RandomForest(Classical):
 
     def estimator(self, seed: int) -> RandomForestClassifier:
         """The forest, unfitted."""
-        return RandomForestClassifier(
-            n_estimators=cast("configs.RandomForest", self.config.model).trees,
-            n_jobs=1,
-            random_state=seed,
-        )
+        trees = cast("configs.RandomForest", self.config.model).trees
+        return RandomForestClassifier(n_estimators=trees, n_jobs=1, random_state=seed)
 
     @property
     def parameters(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,31 +12,21 @@ from typing import Any
 from anomalynet.errors import RunError
 from anomalynet.runs.files import write_json
 
-NUMBER = (int, float)
-KINDS: dict[str, tuple[type, ...]] = {
-    "data": (str,),
-    "fingerprint": (str,),
-    "split": (str,),
-    "folds": (int,),
-    "assignment": (int,),
-    "window": (int,),
-    "refused": (str, type(None)),
-    "days": (list,),
-    "steps": (int,),
-    "prevalence": NUMBER,
-    "majority": NUMBER,
-    "rule": (str,),
-    "probes": (list,),
-    "warnings": (list,),
+Kinds = Mapping[str, type | types.UnionType]
+KINDS: Kinds = {
+    **dict.fromkeys(("data", "fingerprint", "split", "rule"), str),
+    **dict.fromkeys(("folds", "assignment", "window", "steps"), int),
+    **dict.fromkeys(("days", "probes", "warnings"), list),
+    **dict.fromkeys(("prevalence", "majority"), int | float),
+    "refused": str | None,
 }
-PROBE: dict[str, tuple[type, ...]] = {
-    "probe": (str,),
-    "sees": (str,),
-    "auroc": (*NUMBER, type(None)),
-    "accuracy": NUMBER,
-    "verdict": (str, type(None)),
+PROBE: Kinds = {
+    **dict.fromkeys(("probe", "sees"), str),
+    "auroc": int | float | None,
+    "accuracy": int | float,
+    "verdict": str | None,
 }
-DAY: dict[str, tuple[type, ...]] = {"normal": (int,), "attack": (int,)}
+DAY: Kinds = {"normal": int, "attack": int}
 """What a report reads of an audit, of each probe and of each day, and of which kinds it may be."""
 
 
@@ -54,16 +45,16 @@ def read_audit(runs: Path, data: str) -> dict[str, Any] | None:
         audit = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _damaged(path, data, str(error)) from None
-    wrong = _wrong(audit, KINDS) or next(
-        filter(None, (_wrong(probe, PROBE) for probe in audit["probes"])), ""
-    )
-    wrong = wrong or next(filter(None, (_wrong(day, DAY) for day in audit["days"])), "")
-    if wrong:
-        raise _damaged(path, data, wrong)
+    wrong = [_wrong(audit, KINDS)]
+    if not wrong[0]:
+        wrong += [_wrong(probe, PROBE) for probe in audit["probes"]]
+        wrong += [_wrong(day, DAY) for day in audit["days"]]
+    if any(wrong):
+        raise _damaged(path, data, next(filter(None, wrong)))
     return dict(audit)
 
 
-def _wrong(value: object, kinds: Mapping[str, tuple[type, ...]]) -> str:
+def _wrong(value: object, kinds: Kinds) -> str:
     """What a report would stumble over; nothing where there is nothing."""
     if not isinstance(value, dict):
         return f"{value!r} is no object"
@@ -75,10 +66,8 @@ def _wrong(value: object, kinds: Mapping[str, tuple[type, ...]]) -> str:
 
 
 def _damaged(path: Path, data: str, what: str) -> RunError:
-    return RunError(
-        f"{path}: not an audit's result: {what}",
-        f"`anomalynet audit {data.split('/', maxsplit=1)[0]}` makes it again",
-    )
+    hint = f"`anomalynet audit {data.split('/', maxsplit=1)[0]}` makes it again"
+    return RunError(f"{path}: not an audit's result: {what}", hint)
 
 
 def write_audit(runs: Path, audit: Mapping[str, Any]) -> None:

@@ -22,9 +22,8 @@ def code_hash(folders: tuple[str, ...] = _DECIDES, suffixes: tuple[str, ...] = (
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for folder in folders:
-        for path in sorted(
-            path for path in (package / folder).rglob("*") if path.suffix in suffixes
-        ):
+        found = (path for path in (package / folder).rglob("*") if path.suffix in suffixes)
+        for path in sorted(found):
             digest.update(f"{path.relative_to(package).as_posix()}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:10]

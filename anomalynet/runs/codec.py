@@ -15,12 +15,8 @@ T = TypeVar("T")
 
 
 def parse(text: str, name: str) -> Any:
-    """The value of a JSON text; NaN and a key that stands twice are refused, too.
-
-    Args:
-        name: of the file, for messages.
-    Raises UsageError: says where and what is wrong.
-    """
+    """The value of a JSON text; NaN and a key that stands twice are refused, too. Raises
+    UsageError: says where in the file of this name, and what is wrong."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
@@ -42,14 +38,9 @@ def parse(text: str, name: str) -> Any:
 
 
 def read(kind: type[T], value: object, where: str, *, strict: bool = False) -> T:
-    """A dataclass from the values of a JSON object.
-
-    Args:
-        where: file, for messages.
-        strict: refuse unknown keys, and want every key; else what is unknown is left out, and a
-        default stands for what is not there.
-    Raises UsageError: names the key, what stands there and what should.
-    """
+    """A dataclass from the values of a JSON object. `strict`: refuse unknown keys, and want every
+    key; else what is unknown is left out, and a default stands for what is not there. Raises
+    UsageError: names `where` (the file), the key, what stands there and what should."""
     made: T = build(kind, value, where, strict=strict)
     return made
 
@@ -68,15 +59,11 @@ def build(kind: Any, value: Any, where: str, *, strict: bool = True) -> Any:
     if is_dataclass(kind) and isinstance(kind, type):
         return _dataclass(kind, _checked(value, dict, where, "an object"), where, strict)
     if origin in (dict, Mapping):
-        given = _checked(value, dict, where, "an object")
-        return {
-            key: build(inner[1], own, f"{where}.{key}", strict=strict) for key, own in given.items()
-        }
+        given = _checked(value, dict, where, "an object").items()
+        return {key: build(inner[1], own, f"{where}.{key}", strict=strict) for key, own in given}
     if origin in (list, tuple):
-        given = _checked(value, list, where, "a list")
-        return origin(
-            build(inner[0], own, f"{where}[{at}]", strict=strict) for at, own in enumerate(given)
-        )
+        given = enumerate(_checked(value, list, where, "a list"))
+        return origin(build(inner[0], own, f"{where}[{at}]", strict=strict) for at, own in given)
     if (kind is not bool and isinstance(value, bool)) or not isinstance(
         value, (int, float) if kind is float else kind
     ):
@@ -93,22 +80,14 @@ def _checked(value: Any, kind: type, where: str, told: str) -> Any:
 def _dataclass(kind: type, given: dict[str, Any], where: str, strict: bool) -> Any:
     hints = get_type_hints(kind)
     known = {field.name: field for field in fields(kind)}
-    wanted = {
-        name
-        for name, field in known.items()
-        if strict or (field.default is MISSING and field.default_factory is MISSING)
-    }
+    bare = {name for name, one in known.items() if one.default is one.default_factory is MISSING}
+    wanted = known.keys() if strict else bare
     if lacking := wanted - given.keys():
         raise UsageError(f"{where} lacks key {min(lacking)!r}")
     if strict and (unknown := given.keys() - known.keys()):
         raise UsageError(f"{where} has the unknown key {min(unknown)!r}")
-    return kind(
-        **{
-            name: build(hints[name], given[name], f"{where}.{name}", strict=strict)
-            for name in known
-            if name in given
-        }
-    )
+    there = [(name, f"{where}.{name}") for name in known if name in given]
+    return kind(**{key: build(hints[key], given[key], at, strict=strict) for key, at in there})
 
 
 def dump(value: Any) -> str:
@@ -120,10 +99,8 @@ def dump(value: Any) -> str:
 def _dump(value: Any, indent: str) -> str:
     deeper = indent + "  "
     if isinstance(value, dict) and any(isinstance(own, dict | list) for own in value.values()):
-        inner = [
-            f"{deeper}{json.dumps(key, ensure_ascii=False)}: {_dump(own, deeper)}"
-            for key, own in value.items()
-        ]
+        named = ((json.dumps(key, ensure_ascii=False), own) for key, own in value.items())
+        inner = [f"{deeper}{key}: {_dump(own, deeper)}" for key, own in named]
         return "{\n" + ",\n".join(inner) + f"\n{indent}}}"
     if isinstance(value, list) and any(isinstance(own, dict | list) for own in value):
         return "[\n" + ",\n".join(deeper + _dump(own, deeper) for own in value) + f"\n{indent}]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -36,33 +37,18 @@ def load_results(runs: Path) -> list[RunRecord]:
     damaged = [path for path in written if not read_json(path)]
     if damaged:
         raise RunError(f"{damaged[0]}: cannot be read", MOVE_AWAY)
-    records = [
-        load_record(RunFolder(path.parent)) for path in written if RunFolder(path.parent).finished
-    ]
-    return sorted(
-        records,
-        key=lambda record: (
-            record.result.experiment,
-            record.result.fold,
-            record.result.seed,
-            record.result.id,
-        ),
-    )
+    folders = (RunFolder(path.parent) for path in written)
+    records = [load_record(folder) for folder in folders if folder.finished]
+    order = attrgetter("result.experiment", "result.fold", "result.seed", "result.id")
+    return sorted(records, key=order)
 
 
 def load_record(folder: RunFolder) -> RunRecord:
     """One finished run. Raises RunError: its result or its configuration cannot be read."""
-    return RunRecord(
-        result=folder.read_result(),
-        folder=folder.path,
-        timings={
-            name: value
-            for name, value in read_json(folder.timings).items()
-            if isinstance(value, int | float)
-        },
-        code=str(read_json(folder.environment).get("code", "")),
-        config=_read_config(folder.config),
-    )
+    result, known = folder.read_result(), read_json(folder.timings).items()
+    timings = {name: value for name, value in known if isinstance(value, int | float)}
+    code = str(read_json(folder.environment).get("code", ""))
+    return RunRecord(result, folder.path, timings, code, _read_config(folder.config))
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -80,17 +66,12 @@ def find_run(run: str, runs: Path) -> RunFolder:
     """A run by its folder, or by the start of its id. Raises UsageError: none or several match."""
     if (Path(run) / "config.yaml").is_file():
         return RunFolder(Path(run))
-    matches = sorted(
-        path
-        for path in runs.glob("*/*/")
-        if path.name.startswith(run) and (path / "config.yaml").is_file()
-    )
+    named = (path for path in sorted(runs.glob("*/*/")) if path.name.startswith(run))
+    matches = [path for path in named if (path / "config.yaml").is_file()]
     if len(matches) == 1:
         return RunFolder(matches[0])
     if matches:
         listed = ", ".join(f"{path.parent.name}/{path.name}" for path in matches[:5])
         raise UsageError(f"{run!r} could be any of {listed}", "give more digits")
-    raise UsageError(
-        f"there is no run {run!r} in {runs}",
-        "`anomalynet ls runs` lists them; --runs names another folder",
-    )
+    hint = "`anomalynet ls runs` lists them; --runs names another folder"
+    raise UsageError(f"there is no run {run!r} in {runs}", hint)

@@ -122,9 +122,8 @@ class RunFolder:
         wrote it."""
         raw = read_json(self.path / "result.json")
         if raw.get("version") != RESULT_VERSION:
-            raise RunError(
-                f"{self.path}: no finished run", "the command that started it continues it"
-            )
+            what = f"{self.path}: no finished run"
+            raise RunError(what, "the command that started it continues it")
         try:
             return codec.read(Result, raw, "result")
         except UsageError as error:
@@ -156,19 +155,16 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(
-                f"{self.path}: cannot be made: {error.strerror}",
-                "--runs names a folder that you may write to",
-            ) from None
+            what = f"{self.path}: cannot be made: {error.strerror}"
+            raise UsageError(what, "--runs names a folder that you may write to") from None
         lock = FileLock(self.path / ".lock", timeout=-1 if wait else 0)
         try:
             lock.acquire()
         except Timeout:
             raise BusyError(f"{self.path}: {self.holder()} works on this run") from None
         try:
-            write_json(
-                self.path / ".holder.json", {"pid": os.getpid(), "host": socket.gethostname()}
-            )
+            own = {"pid": os.getpid(), "host": socket.gethostname()}
+            write_json(self.path / ".holder.json", own)
             yield
         finally:
             (self.path / ".holder.json").unlink(missing_ok=True)
@@ -182,9 +178,8 @@ class RunFolder:
                 self._clear()
 
     def _clear(self) -> None:
-        (self.path / "result.json").unlink(
-            missing_ok=True
-        )  # first: cut here, the run is unfinished, not damaged
+        # first: cut here, the run is unfinished, not damaged
+        (self.path / "result.json").unlink(missing_ok=True)
         for path in self.path.iterdir():
             if path.name not in (".lock", ".holder.json"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -196,21 +191,15 @@ class RunFolder:
         who = read_json(self.path / ".holder.json")
         if who.get("host") == socket.gethostname():
             return is_alive(int(who.get("pid", 0)))
-        signs = [
-            path.stat().st_mtime
-            for path in (self.path / ".holder.json", self.progress)
-            if path.exists()
-        ]
+        files = (self.path / ".holder.json", self.progress)
+        signs = [path.stat().st_mtime for path in files if path.exists()]
         return bool(who) and max(signs, default=0.0) > time.time() - SILENCE
 
     def holder(self) -> str:
         """Who has the lock, as far as is known."""
         who = read_json(self.path / ".holder.json")
-        return (
-            f"process {who['pid']} on {who['host']}"
-            if {"pid", "host"} <= who.keys()
-            else "another process"
-        )
+        known = {"pid", "host"} <= who.keys()
+        return f"process {who['pid']} on {who['host']}" if known else "another process"
 
 
 def is_alive(pid: int) -> bool:

@@ -7,15 +7,7 @@ from dataclasses import dataclass, field
 RESULT_VERSION = 1
 
 SCORES_COLUMNS = (
-    "series",
-    "time",
-    "split",
-    "label",
-    "incident",
-    "kind",
-    "score",
-    "threshold",
-    "alarm",
+    *("series", "time", "split", "label", "incident", "kind", "score", "threshold", "alarm"),
 )
 """One row a step of the validation and test parts, sorted by (split, series, time). `incident` and
 `kind` name any incident, attack or not; `label` is 1 in those of the positive class (`data.label`).

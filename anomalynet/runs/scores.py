@@ -29,10 +29,7 @@ STEP = (
 
 
 def read(path: Path, query: Query) -> pl.DataFrame:
-    """What a query gives of a file.
-
-    Raises: RunError: the file is absent, damaged, or lacks a column.
-    """
+    """What a query gives of a file. Raises RunError: it is absent, damaged, or lacks a column."""
     try:
         return query(pl.scan_parquet(path, glob=False)).collect()
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -40,20 +37,14 @@ def read(path: Path, query: Query) -> pl.DataFrame:
 
 
 def read_test_part(record: RunRecord, query: Query) -> pl.DataFrame:
-    """What a query gives of the test part's steps, columns as in `runs/schema.py`.
-
-    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column.
-    """
+    """What a query gives of the test part's steps, columns as in `runs/schema.py`."""
     path = RunFolder(record.folder).scores
     return read(path, lambda frame: query(frame.filter(pl.col("split") == "test")))
 
 
 def read_test_steps(record: RunRecord) -> pl.DataFrame:
     """The test part in the order of the file: series, time, label (null: unlabelled), incident,
-    kind, score (null: missed) and threshold.
-
-    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column.
-    """
+    kind, score (null: missed) and threshold. Errors: as `read`."""
     return read_test_part(record, lambda steps: steps.select(STEP))
 
 

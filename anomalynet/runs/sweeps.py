@@ -66,9 +66,8 @@ def write_sweep(runs: Path, record: SweepRecord) -> None:
 def read_sweeps(runs: Path) -> list[SweepRecord]:
     """Every record, the latest command first; what cannot be read is left out."""
     found = [read_sweep_record(runs, path.stem) for path in sorted((runs / FOLDER).glob("*.json"))]
-    return sorted(
-        (record for record in found if record), key=lambda record: record.started, reverse=True
-    )
+    known = [record for record in found if record]
+    return sorted(known, key=lambda record: record.started, reverse=True)
 
 
 def read_sweep_record(runs: Path, label: str) -> SweepRecord | None:
@@ -122,13 +121,8 @@ class SweepStanding:
         known = len({one.run.arm for one in self.runs})
         total = 0.0
         if self.record.trials is not None and known:  # trials that have not been proposed yet
-            total = (
-                max(self.record.trials - known, 0)
-                * len(self.runs)
-                / known
-                * sum(every)
-                / len(every)
-            )
+            missing = max(self.record.trials - known, 0) * len(self.runs) / known
+            total = missing * sum(every) / len(every)
         for one in left:
             own = by_arm.get(one.run.arm) or every
             share = 1 - one.epoch / one.run.epochs if one.state == "running" else 1.0
@@ -139,10 +133,8 @@ class SweepStanding:
     def busy(self) -> bool:
         """Whether something is left to do: a run, or a trial that has not been proposed yet."""
         trials = len({one.run.arm for one in self.runs})
-        return (
-            any(one.state in ("running", "waiting") for one in self.runs)
-            or (self.record.trials or 0) > trials
-        )
+        under_way = any(one.state in ("running", "waiting") for one in self.runs)
+        return under_way or (self.record.trials or 0) > trials
 
 
 def standing(record: SweepRecord, runs: Path) -> SweepStanding:
@@ -167,22 +159,16 @@ def _of(run: SweepRun, folder: RunFolder) -> Standing:
 def seconds_of(folder: RunFolder) -> float | None:
     """What a finished run took, evaluation included."""
     timings = read_json(folder.timings)
-    return (
-        timings["train_seconds"] + timings.get("score_seconds", 0.0)
-        if "train_seconds" in timings
-        else None
-    )
+    trained = timings.get("train_seconds")
+    return None if trained is None else float(trained + timings.get("score_seconds", 0.0))
 
 
 def brief(reason: str) -> str:
     """The last line of why a run failed; what the user can do about it, which may follow, is in its
     folder."""
-    lines = [
-        line.strip()
-        for line in reason.splitlines()
-        if line.strip() and not line.strip().startswith("→")
-    ]
-    return lines[-1] if lines else "no reason was given"
+    lines = [line.strip() for line in reason.splitlines()]
+    said = [line for line in lines if line and not line.startswith("→")]
+    return said[-1] if said else "no reason was given"
 
 
 def _best(lines: list[dict[str, Any]]) -> float | None:

@@ -15,11 +15,8 @@ Levels = list[object]
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Numbers from `low` to `high`, both included; whole numbers where both are.
-
-    A search draws from it. Other designs take every `step`, or `count` numbers at even distances
-    (`log`: even ratios).
-    """
+    """Numbers from `low` to `high`, both included; whole numbers where both are. A search draws
+    from it. Other designs take every `step`, or `count` at even distances (`log`: even ratios)."""
 
     low: float
     high: float
@@ -64,12 +61,8 @@ def axis_key(full: str, leaf: Leaf) -> tuple[str, str]:
 
 def read_axes(leaves: Mapping[str, Leaf], *, search: bool) -> tuple[dict[str, Axis], list[Problem]]:
     """The axes among a sweep file's leaves, `axes.<key>` and `axes.<key>.low`, in their order, and
-    what is wrong with them.
-
-    Args:
-        leaves: by key.
-        search: whether ranges are drawn from, so that they need neither step nor count.
-    """
+    what is wrong with them. In a `search`, ranges are drawn from: they need neither step nor
+    count."""
     axes: dict[str, Axis] = {}
     problems: list[Problem] = []
     ranges: dict[str, dict[str, Leaf]] = {}

@@ -1,9 +1,6 @@
-"""Runs on the nodes of a Ray cluster, each a task of its own.
-
-No disk is shared: a run travels to its node as an order (texts, and the state to continue from) and
-comes back as files, after each epoch those that it can be continued from. Its folder, its lock and
-its tracking stay here.
-"""
+"""Runs on the nodes of a Ray cluster, each a task of its own. No disk is shared: a run travels to
+its node as an order (texts, and the state to continue from) and comes back as files, after each
+epoch those that it can be continued from. Its folder, its lock and its tracking stay here."""
 
 from __future__ import annotations
 
@@ -67,16 +64,13 @@ def session() -> Iterator[Any]:
 
 
 def connect() -> Any:
-    """The module `ray`, connected to RAY_ADDRESS, else to this machine's cluster, or a new one.
-
-    Raises: UsageError: Ray is not installed, or there is no cluster at the address.
-    """
+    """The module `ray`, connected to RAY_ADDRESS, else to this machine's cluster, or a new one."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
     except ImportError:
-        hint = "pip install 'anomalynet[ray]'"
-        raise UsageError("--on ray: Ray is not installed", hint) from None
+        what, hint = "--on ray: Ray is not installed", "pip install 'anomalynet[ray]'"
+        raise UsageError(what, hint) from None
     if ray.is_initialized():
         return ray
     address = os.environ.get("RAY_ADDRESS")
@@ -111,17 +105,14 @@ def ray_slots(
     ray: Any, count: int | None, hardware: HardwareConfig, runs_per_gpu: int = 1
 ) -> list[Slot]:
     """`count` slots, by default as many as the nodes have room for: on GPUs if any, else on CPUs.
-
-    Raises:
-        UsageError: no node has room for one run, or several runs are to share each of several GPUs.
-    """
+    Refuses a cluster without room for one run, and several runs on each of several GPUs."""
     if count is not None and count < 1:
         raise UsageError(f"--slots must be at least 1, not {count}")
     if runs_per_gpu < 1 or (hardware.devices > 1 and runs_per_gpu > 1):
         what = "at least 1, and a run on several devices has them alone"
         raise UsageError(f"--runs-per-gpu {runs_per_gpu}: {what}")
     slot = RaySlot(cpus=hardware.devices)
-    has_gpus = any(resources.get("GPU", 0) for resources in _nodes(ray))
+    has_gpus = any(resources.get("GPU") for resources in _nodes(ray))
     if hardware.accelerator == "cuda" or (hardware.accelerator == "auto" and has_gpus):
         slot = RaySlot(gpu_share=hardware.devices / runs_per_gpu)
     found = _room(ray, slot)
@@ -152,10 +143,8 @@ def program() -> str:
 
 
 def order_of(job: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
-    """A run as a node needs it: nothing in it is a path of this machine, but those of data.
-
-    Raises: UsageError: a file of the user's own that has no place beneath a working folder.
-    """
+    """A run as a node needs it: nothing in it is a path of this machine, but those of data. Refuses
+    a file of the user's own that has no place beneath a working folder."""
     loaded = load(job["experiment"], job["overrides"], job["axis"])
     write_text(folder.config, as_yaml(loaded, origin=True))
     config, names = loaded.config, (loaded.config.model.name, loaded.config.data.name)
@@ -197,11 +186,8 @@ def _read_files(folder: RunFolder, names: Iterable[str]) -> dict[str, bytes]:
 
 def carry_out(order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The task on a node: yields its `host`, after each epoch `files` to continue from, and at the
-    end all `files` with the worker's `reply`; or `unfit`, why this node cannot do the run.
-
-    The run is trained by a worker process, as on one machine: what kills it does not take the task
-    with it. Its folder is below `$ANOMALYNET_RAY_RUNS`, else in the user's cache.
-    """
+    end all `files` with the `reply` of the worker process that trained; or `unfit`, why this node
+    cannot do the run. Its folder is below `$ANOMALYNET_RAY_RUNS`, else in the user's cache."""
     host = socket.gethostname()
     yield {"host": host}
     cache = Path.home() / ".cache" / "anomalynet" / "ray-runs"
@@ -283,12 +269,7 @@ class RayWorker:
 
     def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
         """Carry out a job on a node, in the lock of its folder here. `lost`: with its node, which
-        is not the run's fault. None: `end` was called.
-
-        Raises:
-            RunError: the node has other code or data, or cannot work at all: so could every other
-            run.
-        """
+        is not the run's fault. None: `end` was called. RunError: no run of this sweep can work."""
         folder, errors, self._host = RunFolder(Path(job["folder"])), self.ray.exceptions, ""
         with self._asked:
             try:

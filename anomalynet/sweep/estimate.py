@@ -26,8 +26,7 @@ class Cost:
 
 COUNTS = ("data.scenario", "data.window", "data.stride", "data.view", "training.batch_size")
 """Keys that change how much work an epoch is, on the same data set."""
-ENOUGH = 5
-"""Runs of an experiment that are looked into."""
+ENOUGH = 5  # runs of an experiment that are looked into
 
 
 def measured(runs: Path, jobs: Sequence[Job]) -> dict[str, Cost]:
@@ -66,11 +65,8 @@ def unmeasured(jobs: Sequence[Job], costs: dict[str, Cost]) -> list[str]:
 
 
 def at_most(jobs: Sequence[Job], costs: dict[str, Cost], slots: int) -> float:
-    """Seconds that the unfinished jobs take if none stops early, spread over the slots.
-
-    A run costs what finished runs of its own arm took, else what its experiment costs; an
-    experiment without a cost counts nothing.
-    """
+    """Seconds that the unfinished jobs take if none stops early, spread over the slots. A run costs
+    what finished runs of its own arm took, else what its experiment costs, else nothing."""
     own: dict[str, list[float]] = defaultdict(list)
     for job in jobs:
         if job.state == "done" and (spent := seconds_of(job.folder)) is not None:

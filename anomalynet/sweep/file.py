@@ -3,15 +3,14 @@ them."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from anomalynet.config import locate
 from anomalynet.config.leaves import Leaf
-from anomalynet.config.load import chain, nearest_key
+from anomalynet.config.load import chain, nearest, nearest_key
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.ablation.design import NOT_OF_STEPS
@@ -71,12 +70,8 @@ class Sweep:
 
 
 def read_sweep(name: str, preset: str) -> Sweep:
-    """Read a sweep by name or path, with one of its presets.
-
-    Raises:
-        UsageError: no such sweep or preset.
-        ConfigError: every problem, with file, line and the nearest valid key.
-    """
+    """Read a sweep by name or path, with one of its presets. Raises ConfigError: every problem,
+    with file, line and the nearest valid key."""
     path = locate.find("sweeps", name)
     levels, problems = chain(path, "sweeps")
     leaves = {leaf.key: leaf for level in levels for leaf in level}
@@ -97,12 +92,9 @@ def _no_keys(leaf: Leaf) -> Problem:
 
 
 def _sweep(
-    path: Path,
-    values: dict[str, Leaf],
-    settings: dict[str, Leaf],
-    preset: str,
-    problems: list[Problem],
+    path: Path, values: dict[str, Leaf], settings: dict[str, Leaf], preset: str, met: list[Problem]
 ) -> Sweep:
+    problems = [*met]
     for key, leaf in values.items():
         if key not in _WHOLE and not key.startswith(_OPEN):
             problem = Problem(leaf.where, f"unknown key {key!r}", nearest_key(key, _WHOLE))
@@ -112,8 +104,8 @@ def _sweep(
     problems += [*_shape_problems(values), *_exclude_problems(values, arms)]
     design = _value(values, "design", "factorial")
     if design not in get_args(Design):
-        what = f"unknown design {design!r}"
-        problems.append(Problem(values["design"].where, what, _near(design, get_args(Design))))
+        near = nearest(str(design), get_args(Design))
+        problems.append(Problem(values["design"].where, f"unknown design {design!r}", near))
     searched = design == "search"
     axes, wrong = read_axes(values, search=searched)
     search, more = read_search(_below(values, "search."), searched)
@@ -152,14 +144,8 @@ def _value(values: Mapping[str, Leaf], key: str, default: object = None) -> Any:
     return values[key].value if key in values else default
 
 
-def _near(value: object, known: Sequence[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(str(value), known, n=1)), None)
-
-
 def _below(values: Mapping[str, Leaf], prefix: str) -> dict[str, Leaf]:
-    return {
-        key.removeprefix(prefix): leaf for key, leaf in values.items() if key.startswith(prefix)
-    }
+    return {key[len(prefix) :]: leaf for key, leaf in values.items() if key.startswith(prefix)}
 
 
 def _places(values: Mapping[str, Leaf], settings: Mapping[str, Leaf]) -> dict[str, str]:
@@ -178,7 +164,7 @@ def _metric_problem(values: Mapping[str, Leaf]) -> list[Problem]:
     if leaf is None or leaf.value in known:
         return []
     what = f"report.metric: unknown metric {leaf.value!r}"
-    return [Problem(leaf.where, what, _near(leaf.value, known))]
+    return [Problem(leaf.where, what, nearest(str(leaf.value), known))]
 
 
 def _exclude_problems(values: Mapping[str, Leaf], arms: Mapping[str, Leaf]) -> list[Problem]:

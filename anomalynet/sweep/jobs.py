@@ -25,21 +25,14 @@ class Job:
     run: PlannedRun
     folder: RunFolder
     state: State = "waiting"
-    reason: str = ""
-    """Why it failed."""
+    reason: str = ""  # why it failed
     attempts: int = 0
-    asked: bool = False
-    """Whether this launch asked it to stop."""
-    stops: int = 0
-    """How often it stopped because another command had asked."""
-    losses: int = 0
-    """How often the machine was lost that it ran on."""
-    was_done: bool = False
-    """Whether it was done before this launch."""
-    stale: bool = False
-    """Whether a finished run was made by other code."""
-    seconds: float | None = None
-    """How long it took in this launch."""
+    asked: bool = False  # whether this launch asked it to stop
+    stops: int = 0  # how often it stopped because another command had asked
+    losses: int = 0  # how often the machine was lost that it ran on
+    was_done: bool = False  # before this launch
+    stale: bool = False  # whether a finished run was made by other code
+    seconds: float | None = None  # how long it took in this launch
 
     def fail(self, reason: str) -> None:
         """Give it up, and leave the reason in its folder for `status` and later commands."""
@@ -74,14 +67,9 @@ def jobs_of(
     prints: dict[DataConfig, str] | None = None,
 ) -> list[Job]:
     """The planned runs with the folders that their identities give them; the data is fingerprinted,
-    not parsed.
+    not parsed, and what `prints` knows already is not; it is added to.
 
-    Args:
-        planned: of `plan`.
-        runs: folder of the runs.
-        again: which are wanted once more: `failed` ones, finished ones of other code (`stale`).
-        prints: fingerprints that are known, which is added to; by default none is.
-    """
+    `again`: which are wanted once more: `failed` ones, finished ones of other code (`stale`)."""
     prints = {} if prints is None else prints
     jobs = []
     for run in planned:

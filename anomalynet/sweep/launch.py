@@ -19,16 +19,10 @@ from anomalynet.errors import AnomalynetError
 from anomalynet.sweep.jobs import Job
 from anomalynet.sweep.slots import Slot
 
-ATTEMPTS = 2
-"""How often a run is tried whose worker dies under it."""
-LOSSES = 10
-"""How often a run is tried again because the machine was lost that it ran on, which is not its
-fault."""
-PATIENCE = 20.0
-"""Seconds that runs have to reach the end of their epoch after the first Ctrl-C."""
-GROWTH = 1 << 30
-"""Bytes by which a worker may outgrow what it had after its first run; then another takes its
-place."""
+ATTEMPTS = 2  # how often a run is tried whose worker dies under it
+LOSSES = 10  # how often a run is tried again whose machine was lost, which is not its fault
+PATIENCE = 20.0  # seconds in which runs may reach the end of their epoch after the first Ctrl-C
+GROWTH = 1 << 30  # bytes that a worker may outgrow its first run by; then another takes its place
 
 
 class Worker(Protocol):
@@ -76,15 +70,10 @@ class LocalWorker:
         return bool(self._memory) and self._memory[-1] > self._memory[0] + GROWTH
 
     def _start(self) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "anomalynet.sweep.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **self.slot.environment},
-            start_new_session=True,  # Ctrl-C is the parent's to hear
-        )
+        pipe, env = subprocess.PIPE, {**os.environ, **self.slot.environment}
+        command = [sys.executable, "-m", "anomalynet.sweep.worker"]
+        own: dict[str, Any] = {"env": env, "start_new_session": True}  # Ctrl-C is for the parent
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, **own)
         threading.Thread(target=self._listen, args=(process,), daemon=True).start()
         return process
 
@@ -111,18 +100,12 @@ class LocalWorker:
 
 
 class Launch:
-    """Workers that wait for jobs; use as a context manager, and call `run` as often as there are
-    jobs.
+    """Workers that wait for jobs, one a slot, each made by `hire`; use as a context manager, and
+    call `run` as often as there are jobs. `group` is the sweep's name, for trackers; `say` is told
+    what a user must know meanwhile.
 
     A KeyboardInterrupt in `run` asks the runs under way to stop after their epoch, a second one
-    ends them at once; both reach the caller.
-
-    Args:
-        slots: one worker each.
-        group: the sweep's name, for trackers.
-        hire: makes a slot's worker; by default a process on this machine.
-        say: told what a user must know meanwhile.
-    """
+    ends them at once; both reach the caller."""
 
     def __init__(
         self,
@@ -147,19 +130,14 @@ class Launch:
 
     def run(self, jobs: Sequence[Job], watch: Callable[[], None], interval: float = 0.5) -> None:
         """Work until every job is done, failed or stopped; calls `watch` every `interval` seconds.
-
-        Raises:
-            AnomalynetError: a worker cannot work at all. The runs under way are asked to stop, as
-            on Ctrl-C.
-        """
+        Where a worker cannot work at all, its error comes here, and the others stop as on
+        Ctrl-C."""
         for job in jobs:
             if job.state == "waiting":
                 self._queue.put(job)
-        count = min(len(self.slots), self._queue.qsize())
-        threads = [
-            threading.Thread(target=self._serve, args=(place,), daemon=True)
-            for place in range(count)
-        ]
+        places = range(min(len(self.slots), self._queue.qsize()))
+        serve = self._serve
+        threads = [threading.Thread(target=serve, args=(at,), daemon=True) for at in places]
         try:
             for thread in threads:
                 thread.start()
@@ -203,7 +181,9 @@ class Launch:
                 self._queue.task_done()
 
     def _carry_out(self, job: Job, place: int) -> None:
-        worker = self._worker(place)
+        if place not in self._workers:
+            self._workers[place] = self.hire(self.slots[place])
+        worker = self._workers[place]
         job.state, job.attempts = "running", job.attempts + 1
         started = time.monotonic()
         reply = worker.ask(job.message(self.group))
@@ -214,11 +194,6 @@ class Launch:
         self._settle(job, {"died": worker.last_words()} if reply is None else reply)
         if reply is None or worker.spent:
             self._workers.pop(place).end()
-
-    def _worker(self, place: int) -> Worker:
-        if place not in self._workers:
-            self._workers[place] = self.hire(self.slots[place])
-        return self._workers[place]
 
     def _settle(self, job: Job, reply: dict[str, Any]) -> None:
         """Note how a job ended, or queue it again where that was not its own fault."""

@@ -16,8 +16,6 @@ from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.sweep.axes import levels
 from anomalynet.sweep.file import Sweep
 
-REFERENCE = "reference"
-
 
 @dataclass(frozen=True, slots=True)
 class Arm:
@@ -25,22 +23,15 @@ class Arm:
 
     name: str
     experiment: str
-    values: dict[str, object]
-    """What it sets, beside the sweep's settings."""
-    levels: dict[str, object]
-    """Its level on every axis; of an extra arm, what it sets."""
+    values: dict[str, object]  # what it sets, beside the sweep's settings
+    levels: dict[str, object]  # its level on every axis; of an extra arm, what it sets
     on_axes: bool = True
     reference: bool = False
 
 
 def arms(sweep: Sweep, overrides: Sequence[str] = ()) -> list[Arm]:
     """Every arm of a sweep, the reference first where there is one, those that make no sense left
-    out; of a search, none.
-
-    Raises:
-        ConfigError, UsageError: an experiment that cannot be loaded, or no arm that is not
-        excluded.
-    """
+    out; of a search, none. Refuses a sweep of which every arm is excluded."""
     if sweep.design == "search":
         return []
     several, alone = len(sweep.experiments) > 1, sweep.design == "one_at_a_time"
@@ -53,7 +44,7 @@ def arms(sweep: Sweep, overrides: Sequence[str] = ()) -> list[Arm]:
             reference = judge and all(point[key] == base[key] for key in sweep.axes)
             told = _told(point, base if alone else {})
             if not told and reference and not several:
-                told = REFERENCE
+                told = "reference"
             own = {"experiment": experiment, **point} if several else point
             name = _named(told, experiment, several)
             found.append(Arm(name, experiment, point, own, reference=reference))
@@ -105,11 +96,9 @@ class PlannedRun:
     """One run that a sweep wants."""
 
     arm: Arm
-    axis: dict[str, object]
-    """What the sweep sets in it: settings, arm, seed, fold and world."""
+    axis: dict[str, object]  # what the sweep sets in it: settings, arm, seed, fold and world
     loaded: Loaded
-    overrides: tuple[str, ...] = ()
-    """`key=value` arguments of the command line, which win over the sweep."""
+    overrides: tuple[str, ...] = ()  # `key=value` of the command line, which win over the sweep
 
     @property
     def expected(self) -> tuple[str, int, int, int | None]:
@@ -128,19 +117,11 @@ class PlannedRun:
 def plan(
     sweep: Sweep, overrides: Sequence[str] = (), wanted: Iterable[Arm] | None = None
 ) -> list[PlannedRun]:
-    """Every run of a sweep, seeds and then worlds outermost, so that an interrupted sweep leaves
-    whole repetitions.
+    """Every run of a sweep, or of the `wanted` arms of it, seeds and then worlds outermost, so that
+    an interrupted sweep leaves whole repetitions. Raises ConfigError: each problem once.
 
     Data that is not simulated has one world: the sweep's worlds are not asked for there. Arms that
-    come to the same configuration are one: the first.
-
-    Args:
-        sweep: as read.
-        overrides: `key=value` arguments.
-        wanted: the arms; by default all that the sweep's design asks for.
-
-    Raises: ConfigError: a configuration that cannot be, each problem once.
-    """
+    come to the same configuration are one: the first."""
     problems: dict[str, Problem] = {}
     runs: list[PlannedRun] = []
     wanted = arms(sweep, overrides) if wanted is None else list(wanted)

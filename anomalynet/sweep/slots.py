@@ -16,18 +16,13 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Room for one run at a time.
+    """Room for one run at a time."""
 
-    Attributes:
-        gpus: what its worker's CUDA_VISIBLE_DEVICES names; None leaves the variable alone.
-    """
-
-    gpus: tuple[str, ...] | None = None
+    gpus: tuple[str, ...] | None = None  # its worker's CUDA_VISIBLE_DEVICES; None leaves it alone
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its worker's environment has beside ours: one thread on CPUs unless the user's own
-        says otherwise."""
+        """What its worker's environment has beside ours."""
         own = {name: "1" for name in THREADS if name not in os.environ}
         if self.gpus is not None:
             own |= {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
@@ -44,15 +39,11 @@ def cpu_slots(count: int | None, devices: int = 1) -> list[Slot]:
 
 def gpu_slots(gpus: Sequence[str], runs_per_gpu: int = 1, devices: int = 1) -> list[Slot]:
     """One slot a GPU, or several on each, or one for each group of `devices`: no two groups share a
-    GPU.
-
-    Raises: UsageError: a GPU named twice, too few for one run, or several runs on each of several.
-    """
+    GPU."""
     named = f"--gpus {','.join(gpus)}"
     if len(set(gpus)) < len(gpus):
-        raise UsageError(
-            f"{named}: a GPU is named twice", "--runs-per-gpu puts several runs on each"
-        )
+        hint = "--runs-per-gpu puts several runs on each"
+        raise UsageError(f"{named}: a GPU is named twice", hint)
     if runs_per_gpu < 1:
         raise UsageError(f"--runs-per-gpu must be at least 1, not {runs_per_gpu}")
     if devices > 1 and runs_per_gpu > 1:

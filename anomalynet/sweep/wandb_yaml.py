@@ -16,17 +16,9 @@ from anomalynet.sweep.plan import plan
 
 
 def as_wandb(sweep: Sweep, overrides: Sequence[str], given: str) -> str:
-    """The YAML of a plain grid: one experiment, and each key of the sweep a parameter of W&B.
-
-    Args:
-        sweep: as read.
-        overrides: `key=value` arguments; they win, so their keys are no parameters.
-        given: how the sweep was named.
-
-    Raises:
-        ConfigError: a configuration of the sweep that cannot be.
-        UsageError: a sweep that is no plain grid of numbers, texts, true and false.
-    """
+    """The YAML of a plain grid: one experiment, and each key of the sweep a parameter of W&B, but
+    those of the overrides, which win. `given`: how the sweep was named. Refuses a sweep that is no
+    plain grid of numbers, texts, true and false."""
     runs = plan(sweep, overrides)
     worlds = sorted({run.loaded.config.data.world for run in runs})
     values = {key: levels(axis) for key, axis in sweep.axes.items() if sweep.design == "factorial"}

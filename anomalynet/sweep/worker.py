@@ -1,9 +1,6 @@
 """One long-lived worker process: imports torch once and takes runs one after another; and a run as
-a command line, for schedulers and for several devices.
-
-Speaks JSON lines: a job on stdin is answered by one line on stdout. It ends when its stdin closes,
-which is when its parent is gone.
-"""
+a command line, for schedulers and for several devices. Speaks JSON lines: a job on stdin is
+answered by one line on stdout. It ends when its stdin closes: its parent is gone."""
 
 from __future__ import annotations
 

@@ -18,17 +18,13 @@ from typing import Any
 from anomalynet.tracking.record import Record, read_record
 
 COMMAND = (sys.executable, "-m", "anomalynet.tracking.session")
-BACKLOG = 10_000
-"""Epochs that may wait for W&B before they are dropped."""
+BACKLOG = 10_000  # epochs that may wait for W&B before they are dropped
 
 
 class Tracker:
-    """A process that talks to W&B, and the queue that leads to it.
-
-    The process has a session of its own, so that Ctrl-C does not reach it: it ends cleanly when its
-    stdin closes, which is when this process is gone. The end of a run waits for it for `patience`
-    seconds.
-    """
+    """A process that talks to W&B, and the queue that leads to it. It has a session of its own, so
+    that Ctrl-C does not reach it: it ends cleanly when its stdin closes, which is when this process
+    is gone. The end of a run waits for it for `patience` seconds."""
 
     def __init__(
         self, folder: Path, run: Mapping[str, Any], *, quiet: bool = False, patience: float = 20.0
@@ -42,23 +38,17 @@ class Tracker:
         try:
             self.log.parent.mkdir(parents=True, exist_ok=True)
             with self.log.open("a", encoding="utf-8") as log:
+                pipe, env = subprocess.PIPE, environment(folder)
+                files: dict[str, Any] = {"stdin": pipe, "stdout": pipe, "stderr": log, "env": env}
                 self._process = subprocess.Popen(
-                    COMMAND,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    text=True,
-                    env=environment(folder),
-                    start_new_session=True,
+                    COMMAND, text=True, start_new_session=True, **files
                 )
         except OSError as error:
             self._warn(f"cannot be started: {error}")
             self._note()
             return
-        self._threads = [
-            threading.Thread(target=target, args=(self._process,), daemon=True)
-            for target in (self._feed, self._listen)
-        ]
+        own, ways = (self._process,), (self._feed, self._listen)
+        self._threads = [threading.Thread(target=way, args=own, daemon=True) for way in ways]
         for thread in self._threads:
             thread.start()
         self.send({"run": dict(run), "folder": str(folder), "pid": os.getpid()})

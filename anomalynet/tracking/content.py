@@ -16,27 +16,22 @@ from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import Result
 
-POINTS = 1000
-"""Most points of a curve."""
+POINTS = 1000  # most points of a curve
 
 
 def charts(folder: RunFolder, result: Result) -> dict[str, Any]:
     """The table of metrics, and the test part's confusion matrix and precision-recall curve where
     it has labels."""
-    names, parts = (
-        sorted({name.partition("/")[2] for name in result.metrics}),
-        ["validation", "test"],
-    )
+    names = sorted({name.partition("/")[2] for name in result.metrics})
+    parts = ["validation", "test"]
     rows = [[name, *(result.metrics.get(f"{part}/{name}") for part in parts)] for name in names]
     found: dict[str, Any] = {"metrics": _table(["metric", *parts], rows)}
     if counts := _confusion(result):
         columns = ["Actual", "Predicted", "nPredictions"]
-        found["test/confusion_matrix"] = wandb.plot_table(
-            "wandb/confusion_matrix/v1",
-            _table(columns, counts),
-            {name: name for name in columns},
-            {"title": "Test part at the threshold"},
-        )
+        same, heading = {name: name for name in columns}, {"title": "Test part at the threshold"}
+        cells = _table(columns, counts)
+        plot = wandb.plot_table("wandb/confusion_matrix/v1", cells, same, heading)
+        found["test/confusion_matrix"] = plot
     steps = pl.read_parquet(folder.scores).filter(pl.col("split") == "test")
     steps = steps.drop_nulls(["label", "score"])
     recall, precision = _precision_recall(steps["label"].to_numpy(), steps["score"].to_numpy())

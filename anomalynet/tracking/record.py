@@ -18,24 +18,18 @@ class Part:
     """One time that W&B was told of the run: a run that was interrupted and continued has
     several."""
 
-    folder: str
-    """W&B's own folder, below the run's."""
-    mode: str
-    """`online` or `offline`."""
-    reason: str = ""
-    """Why it is offline."""
-    finished: bool = False
-    """Whether W&B has written, or online sent, everything."""
+    folder: str  # W&B's own, below the run's
+    mode: str  # `online` or `offline`
+    reason: str = ""  # why it is offline
+    finished: bool = False  # whether W&B has written, or online sent, everything
 
 
 @dataclass(slots=True)
 class Record:
     """The content of `tracking.json`."""
 
-    id: str
-    """W&B's id of the run: ours, but for runs that a W&B agent started."""
-    next_epoch: int = 0
-    """The first epoch that W&B was not told."""
+    id: str  # W&B's of the run: ours, but for runs that a W&B agent started
+    next_epoch: int = 0  # the first epoch that W&B was not told
     warning: str = ""
     parts: list[Part] = field(default_factory=list)
 
@@ -55,15 +49,13 @@ def read_record(folder: Path) -> Record | None:
 
 def pending(folder: Path) -> list[Path]:
     """The parts of a run that W&B's server does not have, oldest first."""
-    record = read_record(folder)
-    parts = (
-        folder / part.folder
-        for part in (record.parts if record else ())
-        if part.mode == "offline" or not part.finished
-    )
-    return [
-        part for part in parts if any(part.glob("*.wandb")) and not any(part.glob("*.wandb.synced"))
-    ]
+    record, found = read_record(folder), []
+    for part in record.parts if record else ():
+        own = folder / part.folder
+        if part.mode == "offline" or not part.finished:
+            synced = any(own.glob("*.wandb.synced"))
+            found += [own] if any(own.glob("*.wandb")) and not synced else []
+    return found
 
 
 def notes(folders: Iterable[Path]) -> list[str]:

@@ -26,11 +26,8 @@ def tracked(
     loaded: Loaded, folder: RunFolder, listener: Listener | None, group: str | None
 ) -> Iterator[Listener | None]:
     """Tell W&B of the run that is trained inside, where the configuration asks for it; yields who
-    listens to the training.
-
-    Only for the process of rank 0. What goes wrong is said on stderr; in a sweep (`group`) only in
-    `tracking.json`: hundreds of runs would say the same.
-    """
+    listens to the training. Only for the process of rank 0. What goes wrong is said on stderr; in a
+    sweep (`group`) only in `tracking.json`: hundreds of runs would say the same."""
     if loaded.config.tracking != "wandb" or os.environ.get("WANDB_MODE") == "disabled":
         yield listener
         return
@@ -90,20 +87,11 @@ class Both:
 def track_sweep(
     name: str, rows: Sequence[Mapping[str, Any]], report_folder: Path | None, runs: Path
 ) -> Path | None:
-    """Log a sweep's summary; the same rows are logged once. Whatever goes wrong is said on stderr
-    and costs nothing else.
-
-    Args:
-        name: of the sweep, which is the W&B group of its runs.
-        rows: one a run; plain values (text, numbers, None).
-        report_folder: uploaded as an artifact; None where there is no report.
-        runs: folder of the runs; W&B's files lie in `.sweeps/NAME` there, where `anomalynet sync`
-        finds them.
-
-    Returns:
-        the folder of its files; None where nothing is logged: W&B is disabled, or one of its agents
-        runs this command, which shows its runs in a sweep of its own.
-    """
+    """Log a sweep's summary, a row of plain values a run, and its report as an artifact; the same
+    rows are logged once. Whatever goes wrong is said on stderr and costs nothing else. The name is
+    the W&B group of the runs. Returns the folder of W&B's files, `.sweeps/NAME` below the runs,
+    where `anomalynet sync` finds them; None where nothing is logged: W&B is disabled, or one of its
+    agents runs this command, which shows its runs in a sweep of its own."""
     if os.environ.get("WANDB_MODE") == "disabled" or os.environ.get("WANDB_SWEEP_ID"):
         return None
     folder = runs / ".sweeps" / name
@@ -113,14 +101,8 @@ def track_sweep(
     known = read_record(folder)
     if known and known.id == identity and known.parts and known.parts[-1].finished:
         return folder
-    run = {
-        "job_type": "sweep",
-        "id": identity,
-        "name": name,
-        "group": name,
-        "tags": ["sweep"],
-        "config": {"sweep": name, "runs": len(plain)},
-    }
+    run: dict[str, Any] = {"job_type": "sweep", "id": identity, "name": name, "group": name}
+    run |= {"tags": ["sweep"], "config": {"sweep": name, "runs": len(plain)}}
     tracker = Tracker(folder, run, patience=60.0)
     tracker.send({"rows": plain, "report": str(report_folder.resolve()) if report_folder else None})
     tracker.finish(exit_code=0)

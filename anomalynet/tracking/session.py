@@ -22,10 +22,8 @@ PROJECT = "anomalynet"
 TEXTS = ("report.md", "cost.md", "best.yaml", "pareto_*.yaml")
 REPORT = (*TEXTS, "tables/*.csv", "figures/*.svg", "figures/*.png")
 """What a report's folder holds of a report."""
-LONGEST_FAREWELL = 60.0
-"""Seconds after which the process ends come what may; the training process waits less."""
-INIT_TIMEOUT = 10.0
-"""Seconds that W&B's server has to answer before the run goes on offline."""
+LONGEST_FAREWELL = 60.0  # seconds after which the process ends; the training process waits less
+INIT_TIMEOUT = 10.0  # seconds that W&B's server has to answer before the run goes on offline
 
 
 class Session:

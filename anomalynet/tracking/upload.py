@@ -7,7 +7,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from anomalynet.errors import UsageError
 from anomalynet.runs.folder import BusyError, RunFolder
@@ -34,13 +34,8 @@ def tracked_folders(runs: Path) -> list[Path]:
 
 def upload(folder: Path, timeout: float) -> Upload:
     """Upload a run's missing parts; `wandb sync` retries for ever, so it is stopped after `timeout`
-    seconds.
-
-    All parts go into one command: it takes those of one W&B run in the order of their start, each
-    as the continuation of the last.
-
-    Raises: UsageError: there is no API key.
-    """
+    seconds. All parts go into one command: it takes those of one W&B run in the order of their
+    start, each as the continuation of the last. Raises UsageError: there is no API key."""
     name = f"{folder.parent.name.removeprefix('.')}/{folder.name}"
     if not pending(folder):
         return Upload(name, "nothing to do")
@@ -72,15 +67,9 @@ def _sync(folder: Path, parts: list[Path], timeout: float) -> str:
     env = {**environment(folder), "WANDB_SILENT": "false"}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         try:
-            subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=env,
-                timeout=timeout,
-                check=False,
-            )
+            nowhere, same = subprocess.DEVNULL, subprocess.STDOUT
+            files: dict[str, Any] = {"stdin": nowhere, "stdout": output, "stderr": same}
+            subprocess.run(command, env=env, timeout=timeout, check=False, **files)
             late = ""
         except subprocess.TimeoutExpired:
             late = f"\nwandb: ERROR not done after {timeout:.0f} s"

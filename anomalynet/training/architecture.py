@@ -16,14 +16,11 @@ from anomalynet.models._detector import Detector
 
 
 def architecture(config: Config, shape: WindowShape) -> dict[str, Any]:
-    """The parts of a configuration's network, seen on a pass of two empty windows.
+    """The parts of a configuration's network, seen on a pass of two empty windows. A part is a
+    module all of whose children are torch's own, as `sequence.attention`.
 
-    A part is a module all of whose children are torch's own, as `sequence.attention`.
-
-    Returns:
-        input: steps and channels of a window. layers: of each part name, type, parameters, `shapes`
-        of what it returns (without the batch) and the types `within`. parameters: of all.
-    """
+    input: steps and channels of a window. layers: of each part name, type, parameters, `shapes` of
+    what it returns (without the batch) and the types `within`. parameters: of all."""
     with torch.random.fork_rng(devices=[]):
         model = build(config, shape)
         if not isinstance(model, Detector):

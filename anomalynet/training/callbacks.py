@@ -27,15 +27,11 @@ class Listener(Protocol):
 
 class Checkpoints(Checkpoint):
     """Keeps the best epoch on validation and the last one, and stops when patience is over or
-    somebody asks for it.
-
-    A request is a file in the run's folder that rank 0 alone looks for: the ranks of a run stop
-    together or not at all.
+    somebody asks for it, by a file that rank 0 alone looks for: all ranks stop together or none.
 
     The state travels inside the checkpoint, and best is written before last: after a kill at any
     moment the same command repeats at most one epoch, with the same numbers. A `Checkpoint`,
-    because Lightning calls those after the module's own hook, which logs the loss.
-    """
+    because Lightning calls those after the module's own hook, which logs the loss."""
 
     def __init__(self, folder: RunFolder, monitor: str, patience: int) -> None:
         self.folder, self.monitor, self.patience = folder, monitor, patience

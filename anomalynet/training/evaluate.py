@@ -27,19 +27,12 @@ STEPS_AT_ONCE = 4096  # steps read at once, over all segments together
 
 
 class Touched(NamedTuple):
-    """The segments in which windows end.
+    """The segments in which windows end."""
 
-    Attributes:
-        starts: int64 (segment,), the first row of each.
-        lengths: int64 (segment,), its steps up to the last end of a window.
-        of: int64 (window,), the segment of each window.
-        at: int64 (window,), the step on which it ends, counted from the segment's first.
-    """
-
-    starts: Int64
-    lengths: Int64
-    of: Int64
-    at: Int64
+    starts: Int64  # (segment,), the first row of each
+    lengths: Int64  # (segment,), its steps up to the last end of a window
+    of: Int64  # (window,), the segment of each window
+    at: Int64  # (window,), the step on which it ends, counted from the segment's first
 
     @property
     def longest(self) -> int:
@@ -65,11 +58,8 @@ def touched(windows: Windows) -> Touched:
 
 def carried_scores(model: HybridCausal, windows: Windows) -> NDArray[np.float64]:
     """Scores (window,) of the steps on which windows end, with a state that began where the step's
-    segment begins.
-
-    A step of one part is scored with what came before it in its segment, whichever part that
-    belongs to: readings, never labels.
-    """
+    segment begins: a step is scored with what came before it there, whichever part that belongs to:
+    readings, never labels."""
     segments = touched(windows)
     count, longest = len(segments.starts), segments.longest
     found = np.empty((count, longest))
@@ -128,21 +118,13 @@ def single_window_microseconds(model: Detector | Classical, windows: Windows) ->
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The steps of one part, ordered by series and time, each array (step,).
+    """The steps of one part, ordered by series and time, each array (step,)."""
 
-    Attributes:
-        labels: int8, 1 positive class, 0 the rest, -1 unlabelled.
-        incidents: int32, number of the event, whatever its label, -1 none.
-        series: number of the series.
-        times: int64, microseconds.
-        scores: float64, NaN where a step was missed.
-    """
-
-    labels: NDArray[np.int8]
-    incidents: NDArray[np.int32]
-    series: NDArray[np.integer]
-    times: NDArray[np.int64]
-    scores: NDArray[np.float64]
+    labels: NDArray[np.int8]  # 1 positive class, 0 the rest, -1 unlabelled
+    incidents: NDArray[np.int32]  # number of the event, whatever its label, -1 none
+    series: NDArray[np.integer]  # number of the series
+    times: NDArray[np.int64]  # microseconds
+    scores: NDArray[np.float64]  # NaN where a step was missed
 
     @classmethod
     def of(cls, table: pl.DataFrame) -> Steps:
@@ -172,15 +154,8 @@ def metrics(table: pl.DataFrame, limit: float, *, probability: bool) -> dict[str
     """Point and event metrics of one part's steps; None where undefined (one class, no label)."""
     steps = Steps.of(table)
     values = point_metrics(steps.labels, steps.scores, limit, probability)
-    values |= event_metrics(
-        labels=steps.labels,
-        scores=steps.scores,
-        threshold=limit,
-        incidents=steps.incidents,
-        series=steps.series,
-        times=steps.times,
-        step_seconds=steps.step_seconds,
-    )
+    names = ("labels", "scores", "incidents", "series", "times", "step_seconds")
+    values |= event_metrics(threshold=limit, **{name: getattr(steps, name) for name in names})
     return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
 
 

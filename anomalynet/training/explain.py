@@ -23,36 +23,27 @@ _TYPES = (pl.Int32(), pl.String(), pl.Datetime("us"), *[pl.List(pl.Float32)] * 3
 SCHEMA = dict(zip(EXPLANATION_COLUMNS, _TYPES, strict=True))
 
 
+Known = Mapping[int, Incident]
+
+
 def explanations(
-    model: Detector,
-    windows: Windows,
-    rows: Int64,
-    steps: pl.DataFrame,
-    known: Mapping[int, Incident],
+    model: Detector, windows: Windows, rows: Int64, steps: pl.DataFrame, known: Known
 ) -> pl.DataFrame | None:
     """What a network saw around the first incident of some types, on the series that it touched
-    longest.
+    longest; columns as in `runs/schema.py`. None where it has neither attention nor reconstruction,
+    or nothing was labelled 1. One that carries its state is asked as if each window began a
+    segment.
 
-    A network that carries its state is asked as if each window began a segment.
-
-    Args:
-        windows: of the test part, one for each step that was scored.
-        rows: (step,) the row of each step, ascending.
-        steps: their table, as `TelemetryDataModule.steps` returns it.
-        known: what is known of the incidents; the more severe types come first, then the names
-        decide. The same for every model.
-
-    Returns:
-        columns as in `runs/schema.py`; None where the network has neither attention nor
-        reconstruction, or nothing was labelled 1.
-    """
+    `windows`: of the test part, one for each step that was scored; `rows` (step,): the row of each
+    step, ascending; `steps`: their table, as `TelemetryDataModule.steps` returns it. Of the `known`
+    incidents the more severe types come first, then the names decide: the same for every model."""
     examples = _examples(steps, known)
     tables = [_explained(model, windows, rows, steps, incident) for incident in examples]
     found = [table for table in tables if table is not None]
     return pl.concat(found) if found else None
 
 
-def _examples(steps: pl.DataFrame, known: Mapping[int, Incident]) -> list[int]:
+def _examples(steps: pl.DataFrame, known: Known) -> list[int]:
     known_score = pl.col("incident").is_not_null() & pl.col("score").is_not_null()
     attacks = steps.filter((pl.col("label") == 1) & known_score)
     first = attacks.group_by("kind").agg(pl.col("incident").min()).select("kind", "incident").rows()

@@ -99,18 +99,13 @@ def _load(folder: RunFolder, overrides: Sequence[str] = ()) -> Loaded:
 
 
 def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
-    """Score other data with a run's detector, calibration rule and threshold; nothing is chosen
-    anew.
+    """Score other data (keys of `OTHER_DATA`) with a run's detector, calibration rule and
+    threshold; nothing is chosen anew.
 
     The run's own data is scored on its test part alone, because the rest trained it; other data is
-    scored whole, without the steps that stand in the run's own training or validation part.
-
-    Args:
-        run: with its own data still there, or overlaps with it cannot be told.
-        overrides: `data.name=…`, `data.root=…`, `data.subset=…`, `data.world=…`, `data.scenario=…`.
-    Raises UsageError: another key; window, calibration and threshold belong to the detector;
-    DataError: the data has other channels than the run reads.
-    """
+    scored whole, without the steps that stand in the run's own training or validation part, which
+    can be told while the run's data is there. Raises UsageError: another key; DataError: the data
+    has other channels than the run reads."""
     keys = [leaf.key for leaf in read_overrides(overrides)]
     strangers = [key for key in keys if key not in OTHER_DATA]
     if strangers:
@@ -123,11 +118,9 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
     prepared = prepare(loaded.config.data)
     channels = tuple(channel.name for channel in prepared.channels)
     if channels != run.result.channels:
-        raise DataError(
-            f"the run reads the channels {', '.join(run.result.channels)}; "
-            f"{loaded.config.data.name} has {', '.join(channels)}",
-            "test on data with the same channels in the same order",
-        )
+        what = f"the run reads the channels {', '.join(run.result.channels)}; "
+        what += f"{loaded.config.data.name} has {', '.join(channels)}"
+        raise DataError(what, "test on data with the same channels in the same order")
     limit, warnings = run.result.threshold, list(prepared.warnings)
     if prepared.fingerprint == run.result.fingerprint:
         scores = evaluate.score(run.detector, run.data.windows("test")).scores
@@ -140,10 +133,8 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
         table = scored_steps(prepared, rows, windows, scores, "test")
         seen = _seen(run, prepared, rows)
         if seen.any():
-            warnings.append(
-                f"{int(seen.sum())} of {len(rows)} steps trained the run or chose its threshold: "
-                "they are left out"
-            )
+            what = "steps trained the run or chose its threshold: they are left out"
+            warnings.append(f"{int(seen.sum())} of {len(rows)} {what}")
             table = table.filter(~seen)
     return Tested(
         scores=evaluate.scores_table([table], limit),
@@ -156,10 +147,7 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
 
 def _seen(run: FinishedRun, prepared: Prepared, rows: Int64) -> Bool:
     """Which rows stand, by time and readings, in the run's training or validation part, bool
-    (row,); none where its data is gone.
-
-    A step at which nothing was heard looks like any other, and is in no part.
-    """
+    (row,); none where its data is gone. A step at which nothing was heard is in no part."""
     try:
         own = run.data
     except DataError:

@@ -59,10 +59,7 @@ def fit_network(
     listener: Listener | None,
 ) -> Fitted:
     """Train a network until its epochs or its patience are over; continues from the last finished
-    epoch.
-
-    Under DDP every rank comes through here; the ranks above 0 have nothing to do afterwards.
-    """
+    epoch. Under DDP every rank comes through here; those above 0 have nothing to do afterwards."""
     folder.best.parent.mkdir(parents=True, exist_ok=True)
     checkpoints = Checkpoints(folder, config.training.monitor, config.training.patience)
     resume = _resumable(folder, checkpoints)
@@ -140,11 +137,8 @@ def _resumable(folder: RunFolder, checkpoints: Checkpoints) -> bool:
 
 def _trainer(config: Config, callbacks: list[L.Callback]) -> L.Trainer:
     devices, accelerator = config.hardware.devices, config.hardware.accelerator
-    there = {
-        "cuda": torch.cuda.device_count(),
-        "mps": int(torch.backends.mps.is_available()),
-        "cpu": os.cpu_count() or 1,
-    }
+    there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    there |= {"cpu": os.cpu_count() or 1}
     chosen = accelerator if accelerator != "auto" else next(kind for kind in there if there[kind])
     if there[chosen] < devices:
         what = f"hardware.devices={devices}: this machine has {there[chosen]} for {chosen}"

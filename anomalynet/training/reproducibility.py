@@ -23,14 +23,8 @@ from anomalynet.config.schema import Config
 from anomalynet.runs.code import code_hash
 
 _PACKAGES = (
-    "anomalynet",
-    "torch",
-    "lightning",
-    "torchmetrics",
-    "scikit-learn",
-    "polars",
-    "numpy",
-    "omegaconf",
+    *("anomalynet", "torch", "lightning", "torchmetrics"),
+    *("scikit-learn", "polars", "numpy", "omegaconf"),
 )
 
 
@@ -93,13 +87,11 @@ def no_denormals() -> Iterator[None]:
 
 def environment(config: Config, fingerprint: str) -> dict[str, object]:
     """What the run saw: versions, hardware, data and code."""
+    data = {name: getattr(config.data, name) for name in ("name", "subset", "root")}
     return {
         "code": code_hash(),
         "commit": _commit(),
-        "data": {
-            **{name: getattr(config.data, name) for name in ("name", "subset", "root")},
-            "fingerprint": fingerprint,
-        },
+        "data": {**data, "fingerprint": fingerprint},
         "packages": {name: _version(name) for name in _PACKAGES},
         "python": platform.python_version(),
         "platform": platform.platform(),

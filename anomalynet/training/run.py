@@ -64,14 +64,9 @@ def train(
     group: str | None = None,
 ) -> Outcome | None:
     """Train, evaluate and store one run; does nothing where it is done, continues where it was cut.
-
-    `group` is the name of the sweep that it belongs to, for W&B.
-
-    Returns:
-        None on ranks above 0 under DDP: they have trained, and rank 0 reports.
-    Raises BusyError: another process works on it, and `wait` is off; DataError, RunError: the data
-    or the training cannot be used; says why.
-    """
+    `group` is the name of the sweep that it belongs to, for W&B. None on ranks above 0 under DDP:
+    they have trained, and rank 0 reports. Raises BusyError: another process works on it, and `wait`
+    is off; DataError, RunError: the data or the training cannot be used; says why."""
     folder = planned_folder(loaded, runs)
     if int(os.environ.get("LOCAL_RANK", "0")) > 0:
         _fit(loaded.config, folder, listener)

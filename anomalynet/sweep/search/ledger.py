@@ -1,10 +1,8 @@
-"""The trials of a search in an Optuna storage: who works on which, and which trial holds which
-place.
+"""The trials of a search in an Optuna storage: who works on which, and which holds which place.
 
 A trial is written whole, with its values and its owner, before anything is run; killed at any
 moment, a search leaves trials that say who has them and what they are. A place is held by the first
-trial written for it, or by one that says that it replaces the holder.
-"""
+trial written for it, or by one that says that it replaces the holder."""
 
 from __future__ import annotations
 
@@ -31,22 +29,13 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
-BEAT = 30.0
-"""Seconds after which an owner says again that it lives."""
-SILENCE = 120.0
-"""Seconds of silence after which an owner counts as dead; one on this machine does as soon as its
-process is gone."""
+BEAT = 30.0  # seconds after which an owner says again that it lives
+SILENCE = 120.0  # after which it counts as dead; one on this machine does when its process is gone
 
 
 class Ledger:
-    """One search in a storage.
-
-    Args:
-        storage: of `open_storage`.
-        name: of the study; it is made where it is not there.
-        settings: give the directions.
-        lock: a file that keeps two commands on this machine from proposing at once.
-    """
+    """One search in a storage: the study of this name, made where it is not there. The file `lock`
+    keeps two commands on this machine from proposing at once."""
 
     def __init__(
         self, storage: BaseStorage, name: str, settings: SearchSettings, lock: Path
@@ -184,10 +173,7 @@ def empty_storage() -> BaseStorage:
 
 
 def open_storage(url: str | None, journal: Path) -> BaseStorage:
-    """A database, or by default a journal file; the file is locked for milliseconds at a time.
-
-    Raises: UsageError: a database that cannot be opened.
-    """
+    """A database, or by default a journal file; the file is locked for milliseconds at a time."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -1,10 +1,7 @@
 """A search: Optuna proposes trials, the launcher carries out their runs, and their mean on
-validation is told back.
-
-Only this process asks and tells: a run on several devices cannot draw a trial a rank. What is
-proposed depends on the trials before alone, and a trial is written before it is run, so that the
-same command continues a search that was killed, to the same end.
-"""
+validation is told back. Only this process asks and tells: a run on several devices cannot draw a
+trial a rank. What is proposed depends on the trials before alone, and a trial is written before it
+is run, so that the same command continues a search that was killed, to the same end."""
 
 from __future__ import annotations
 
@@ -47,14 +44,12 @@ class Trial:
     """A trial that this command carries out."""
 
     frozen: FrozenTrial
-    place: int
-    """From 0; the name of the trial."""
+    place: int  # from 0; the name of the trial
     params: space.Params
     jobs: list[Job] = field(default_factory=list)
     judge: Judge | None = None
     pruned: bool = False
-    reason: str = ""
-    """Why it failed."""
+    reason: str = ""  # why it failed
     values: list[float] | None = None
 
     @property
@@ -73,33 +68,21 @@ class Trial:
 
 @dataclass(slots=True)
 class Search:
-    """What a search needs to go on.
+    """What a search needs to go on."""
 
-    Attributes:
-        sweep: with `design: search`, checked by `check`.
-        overrides: `key=value` arguments.
-        runs: folder of the runs.
-        ledger: where its trials are.
-        total: how many trials there should be, those of earlier commands included.
-        ready: told the runs of a trial before they begin; what it refuses fails the trial.
-    """
-
-    sweep: Sweep
+    sweep: Sweep  # with `design: search`, checked by `check`
     overrides: Sequence[str]
     runs: Path
     ledger: Ledger
-    total: int
+    total: int  # how many trials there should be, those of earlier commands included
     ready: Callable[[Sequence[Job]], None] = lambda jobs: None
-    exhausted: bool = False
-    """Whether every point has been tried, so that there are fewer trials than wanted."""
+    """Told the runs of a trial before they begin; what it refuses fails the trial."""
+    exhausted: bool = False  # every point was tried, so that there are fewer trials than wanted
     _prints: dict[DataConfig, str] = field(default_factory=dict)
 
     def run(self, launch: Launch, watcher: Watcher) -> None:
         """Carry out trials until there are as many as wanted; those that other commands work on are
-        left to them.
-
-        Raises: StoppedError: somebody asked a run to stop.
-        """
+        left to them. Raises StoppedError: somebody asked a run to stop."""
         while batch := self._claim():
             watcher.began(batch)
 
@@ -133,10 +116,7 @@ class Search:
         return "stale" in again and any(job.stale for job in self.jobs(_place(trial), trial.params))
 
     def jobs(self, place: int, params: space.Params, again: Sequence[Again] = ()) -> list[Job]:
-        """The runs of a trial.
-
-        Raises: ConfigError: values that make no configuration.
-        """
+        """The runs of a trial. Raises ConfigError: values that make no configuration."""
         arm = Arm(f"trial {place}", self.sweep.experiments[0], dict(params), dict(params))
         planned = plan(self.sweep, self.overrides, wanted=[arm])
         return jobs_of(planned, self.runs, again, self._prints)

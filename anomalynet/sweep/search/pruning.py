@@ -1,9 +1,6 @@
 """What a trial is worth, the mean of each objective over its runs, and whether it is given up
 early: a function of the trials before it and of its own values in order, never of when one looks.
-
-The pruner works on a copy in memory of the trials before, so that an interrupted search decides
-again as it had decided.
-"""
+The pruner has a copy in memory of the trials before: an interrupted search decides again alike."""
 
 from __future__ import annotations
 
@@ -23,16 +20,13 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.trial import FrozenTrial
 
-WARM_UP = 2
-"""Epochs that the median pruner lets pass: the first say little."""
+WARM_UP = 2  # epochs that the median pruner lets pass: the first say little
 
 
 def run_value(folder: RunFolder, objective: str) -> float:
     """An objective of one finished run: a metric on validation, microseconds a window (`latency`),
-    or trained weights (`parameters`). `validation/loss` is that of the epoch that was kept.
-
-    Raises: RunError: it is undefined there.
-    """
+    or trained weights (`parameters`). `validation/loss` is that of the epoch that was kept. Raises
+    RunError: it is undefined there."""
     if objective == "latency":
         value = read_json(folder.timings).get("microseconds_per_window")
     elif objective == "parameters":
@@ -48,16 +42,9 @@ def run_value(folder: RunFolder, objective: str) -> float:
 
 
 class Judge:
-    """The pruner of one trial.
-
-    Args:
-        settings: with a pruner.
-        history: every trial before it, in order; those that it must not know of are running ones.
-        params: its values.
-        distributions: its space.
-        epochs: the most that its first run can have.
-        name: of the study, by which Hyperband deals out its brackets.
-    """
+    """The pruner of one trial. `history`: every trial before it, in order; those that it must not
+    know of are running ones. `epochs`: the most that its first run can have. `name`: of the study,
+    by which Hyperband deals out its brackets."""
 
     def __init__(
         self,

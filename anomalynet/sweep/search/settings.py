@@ -26,19 +26,16 @@ EPOCH_METRICS = ("validation/average_precision", "validation/auroc", "validation
 class SearchSettings:
     """The section `search` of a sweep file."""
 
-    trials: int = 20
-    """Trials in all, those of earlier commands included."""
+    trials: int = 20  # in all, those of earlier commands included
     sampler: Sampler = "tpe"
     pruner: Pruner = "none"
     """`median` and `hyperband` watch the epochs of a trial's first run; `wilcoxon` compares its
     finished runs with the best trial's."""
-    objectives: tuple[str, ...] = ("validation/average_precision",)
-    """Several make a Pareto front."""
+    objectives: tuple[str, ...] = ("validation/average_precision",)  # several: a Pareto front
     batch: int = 1
     """Trials that are proposed together, before any of them has ended: more keep many slots busy,
     and learn later."""
-    seed: int = 0
-    """Seeds the sampler."""
+    seed: int = 0  # of the sampler
 
     @property
     def directions(self) -> tuple[Literal["maximize", "minimize"], ...]:
@@ -53,12 +50,8 @@ def _minimised(objective: str) -> bool:
 
 
 def read_search(leaves: Mapping[str, Leaf], used: bool) -> tuple[SearchSettings, list[Problem]]:
-    """The settings, and what is wrong with them.
-
-    Args:
-        leaves: those below `search.`, by their names there.
-        used: whether the design is a search; elsewhere the section is a mistake.
-    """
+    """The settings among the leaves below `search.`, and what is wrong with them; where the section
+    is not `used`, because the design is no search, it is a mistake."""
     problems = []
     for name, leaf in () if used else leaves.items():
         what = f"search.{name} means something with `design: search` only"

@@ -1,10 +1,7 @@
 """The space of a search: what Optuna is told of each axis, which points make sense, and which of
-them is tried next: a function of the settings, of the trials before, and of nothing else.
-
-A sampler is made for each proposal, seeded with the trial's place, and thrown away: whoever
-continues an interrupted search proposes what it would have proposed. A sampler that is seeded once
-and kept repeats its first trials after an interruption.
-"""
+them is tried next: a function of the settings, of the trials before, and of nothing else. A sampler
+is made for each proposal, seeded with the trial's place, and thrown away: one that is seeded once
+and kept repeats its first trials after an interruption."""
 
 from __future__ import annotations
 
@@ -27,20 +24,13 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
-Params = dict[str, object]
-"""One value for each axis."""
-
-ENUMERABLE = 20_000
-"""Spaces of at most so many points are counted, so that a search can tell that it has tried all."""
-ATTEMPTS = 20
-"""How often a sampler is asked again that proposes what was tried."""
+Params = dict[str, object]  # one value for each axis
+ENUMERABLE = 20_000  # most points of a space of which a search can tell that it has tried all
+ATTEMPTS = 20  # how often a sampler is asked again that proposes what was tried
 
 
 def distributions(axes: Mapping[str, Axis]) -> dict[str, BaseDistribution]:
-    """Each axis in Optuna's words.
-
-    Raises: UsageError: a level that is neither a number, a text, a truth value nor null.
-    """
+    """Each axis in Optuna's words; refuses levels that it cannot propose."""
     return {key: _distribution(key, axis) for key, axis in axes.items()}
 
 
@@ -62,8 +52,7 @@ def _distribution(key: str, axis: Axis) -> BaseDistribution:
 
 
 def tidy(params: Mapping[str, object], axes: Mapping[str, Axis]) -> Params:
-    """Proposed values as people write them: six digits, inside the range; in the order of the
-    axes."""
+    """Proposed values in the order of the axes: six digits as people write them, in the range."""
     return {key: _tidied(params[key], axis) for key, axis in axes.items()}
 
 
@@ -79,10 +68,8 @@ def key_of(params: Mapping[str, object]) -> str:
 
 
 def every(sweep: Sweep) -> Iterator[Params]:
-    """The points of a grid in their order, the last axis fastest, without those that make no sense.
-
-    Raises: UsageError: a range that has neither a step nor a count.
-    """
+    """The points of a grid in their order, the last axis fastest, without those that make no sense;
+    refuses a range that has neither a step nor a count."""
     axes = {key: _stepped(axis) for key, axis in sweep.axes.items()}
     for key, axis in axes.items():
         if isinstance(axis, Range) and axis.step is None and axis.count is None:
@@ -110,15 +97,7 @@ def _stepped(axis: Axis) -> Axis:
 
 def propose(sweep: Sweep, history: Sequence[FrozenTrial], place: int) -> Params | None:
     """The values of the trial at a place, which no trial before has had; None where all have been
-    tried.
-
-    Args:
-        sweep: a search.
-        history: every trial before it, in order; those whose values it must not know are running.
-        place: its own, from 0.
-
-    Raises: UsageError: a space that cannot be searched so.
-    """
+    tried. `history`: every trial before it, in order; those whose values it must not know run."""
     if sweep.search.sampler == "grid":
         return next(itertools.islice(every(sweep), place, None), None)
     tried = {key_of(trial.params) for trial in history}

@@ -26,17 +26,12 @@ from anomalynet.sweep.search import space
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-FOLDER = ".search"
-"""Below the folder of the runs: journals and locks."""
-MOST = 10
-"""Points of a Pareto front that get a file."""
+FOLDER = ".search"  # below the folder of the runs: journals and locks
+MOST = 10  # points of a Pareto front that get a file
 
 
 def check(sweep: Sweep, overrides: Sequence[str]) -> None:
-    """Refuse a search that cannot be carried out as its file or the command says.
-
-    Raises: UsageError, ConfigError: says what, and what instead.
-    """
+    """Refuse a search that cannot be carried out as its file or the command says."""
     name, count = sweep.name, len(sweep.experiments)
     if count != 1:
         what = f"{name}: a search tunes one experiment, not {count}"
@@ -85,10 +80,7 @@ def files_of(runs: Path, label: str) -> tuple[Path, Path]:
 
 def study_name(sweep: Sweep, base: Sequence[Job]) -> str:
     """The sweep, and ten digits of what decides which trials come: the space, the settings, and the
-    experiment's runs by identity.
-
-    Neither the number of trials nor the batch is in it: they may change while a search goes on.
-    """
+    experiment's runs by identity; not the number of trials nor the batch, which may change."""
     settings = sweep.search
     axes = {
         key: asdict(axis) if isinstance(axis, Range) else axis for key, axis in sweep.axes.items()
@@ -100,13 +92,8 @@ def study_name(sweep: Sweep, base: Sequence[Job]) -> str:
 
 
 def best(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> list[int]:
-    """The places of the best trial, the earlier of equals, or with several objectives of all that
-    no other beats in everything.
-
-    Args:
-        trials: in order of place.
-        directions: Optuna's word for each objective.
-    """
+    """The places of the best of the trials (in order of place), the earlier of equals, or with
+    several objectives of all that no other beats in everything."""
     signs = [-1.0 if direction == "maximize" else 1.0 for direction in directions]
     losses = {
         place: [sign * value for sign, value in zip(signs, trial.values, strict=True)]
@@ -130,16 +117,8 @@ def write_best(
     sweep: Sweep, overrides: Sequence[str], best: Mapping[int, Mapping[str, object]], out: Path
 ) -> dict[int, str]:
     """Write `best.yaml`, or with several objectives `pareto_<trial>.yaml` for each of the first
-    points, as experiments that `anomalynet train` takes; earlier ones go.
-
-    Args:
-        sweep: the search.
-        overrides: `key=value` arguments that every run had.
-        best: trial → what it was tried with.
-        out: folder of the report.
-
-    Returns: the file of each trial that has one.
-    """
+    points of `best` (trial → values), as experiments that `anomalynet train` takes; earlier ones
+    go. Returns the file of each trial that has one."""
     several, chosen = len(sweep.search.objectives) > 1, list(best)[:MOST]
     names = {place: f"pareto_{place}.yaml" if several else "best.yaml" for place in chosen}
     for place, name in names.items():
