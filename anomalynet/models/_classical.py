@@ -29,7 +29,8 @@ class Classical:
     what it changes of the rest. `config.model` is the model's own dataclass. One thread, and the
     run's seed as `random_state`: the same run gives the same model on any machine.
 
-    Source: abstract ("traditional machine learning methods"); which ones is not in the paper."""
+    Source: abstract ("traditional machine learning methods"); which ones is not in the paper.
+    """
 
     trains_on: ClassVar[Literal["labelled", "not_attack"]] = "labelled"
     """Windows it learns from: those with a label, or those not labelled as attack."""

@@ -44,7 +44,8 @@ class Detector(L.LightningModule):
     seeded again at the start of every epoch from (seed, epoch, rank): a resumed run draws what the
     uninterrupted one would have drawn.
 
-    Source: Table 1 for optimiser and loss; the rest is not in the paper."""
+    Source: Table 1 for optimiser and loss; the rest is not in the paper.
+    """
 
     trains_on: ClassVar[Literal["labelled", "not_attack"]] = "labelled"
     """Windows it learns from: those with a label, or those not labelled as attack."""
@@ -168,7 +169,8 @@ def classification_loss(
     """Loss (batch,) of logits (batch, 2) for target (batch,): 1 attack, 0 normal, -1 unlabelled,
     which costs nothing. `mse`: squared error between softmax and one-hot, mean over the classes.
 
-    Source: Table 1 (MSE); what it compares is not in the paper."""
+    Source: Table 1 (MSE); what it compares is not in the paper.
+    """
     labelled = target >= 0
     known = target.clamp(min=0)
     if kind == "cross_entropy":

@@ -18,7 +18,8 @@ class Autoencoder(Detector):
     """The hybrid's autoencoder by itself; its score is the mean squared error over the flattened,
     normalised window. Raises ConfigError: a depth below 1.
 
-    Source: §3.2.1."""
+    Source: §3.2.1.
+    """
 
     trains_on: ClassVar[Literal["labelled", "not_attack"]] = "not_attack"
     probability: ClassVar[bool] = False

@@ -32,7 +32,8 @@ class Hybrid(Detector):
     admits; `normal` leaves out those labelled as attack. Raises ConfigError: both sequence parts
     are off, or a part has an impossible size.
 
-    Source: §3.2, Fig. 1, which is not readable; the arrangement is not in the paper."""
+    Source: §3.2, Fig. 1, which is not readable; the arrangement is not in the paper.
+    """
 
     def __init__(self, config: Config, shape: WindowShape) -> None:
         super().__init__(config, shape)

@@ -39,7 +39,8 @@ class HybridCausal(Detector):
     live with a memory that is older than any window. An epoch starts with none. Raises ConfigError:
     a part has an impossible size.
 
-    Source: §3.2 for the parts; their arrangement in time is not in the paper."""
+    Source: §3.2 for the parts; their arrangement in time is not in the paper.
+    """
 
     carries_state: ClassVar[bool] = True
 
