@@ -61,7 +61,8 @@ def one_at_a_time(
         name = "reference" if level else "model.attention=false"
         records = [run(runs, name, recalls(0.5, gain, series), seed=seed) for seed in seeds]
         arms.append(arm(name, {"model.attention": level}, records, reference=level))
-    question, axes = "Does attention help?", {"model.attention": [True, False]}
+    question = "Does attention help?"
+    axes: dict[str, list[object]] = {"model.attention": [True, False]}
     return Ablation("attention", question, "one_at_a_time", axes, METRIC, tuple(arms))
 
 

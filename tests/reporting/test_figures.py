@@ -75,7 +75,7 @@ def write_forms(runs: Path | str, out: Path | str, reverse: bool = False) -> Non
         write_report(records, out)
     with wanted(("latex",), out):
         pdf = drawn(0.0)["pdf"]
-    files = translate({**files_of(out), "figures/one.pdf": pdf}, ("latex",))
+    files = translate({**files_of(out), "figures/one.pdf": pdf}, ["latex"])
     for name in ("report.tex", "figures/one.pdf"):
         (out / name).write_bytes(files[name])
 

@@ -134,7 +134,7 @@ def test_shares_are_means_over_repetitions_and_worlds_hold_other_incidents(tmp_p
     cells = []
     for name in ("seed", "world"):
         own = [
-            run(tmp_path / name, folds=1, steps=steps, **{name: number})
+            run(tmp_path / name, steps=steps, **{"folds": 1, name: number})  # type: ignore[arg-type]
             for number, steps in enumerate((first, second))
         ]
         cells.append(tables(own)["by_type"].cells["cnn", group])

@@ -75,8 +75,8 @@ def test_training_parameters_and_cost_are_tables_of_their_own(report: Path) -> N
     names = ("train_seconds", "microseconds_per_window", "device_seconds")
     assert [float(cost[name]) for name in names] == [10.5, 50, 2 * (10 + 11)]
     # runs of earlier versions do not say how long one window takes
-    names = ("parameters", "runs", "score_seconds", "microseconds_single")
-    assert [cost[name] for name in names] == ["1000", "4", "", ""]
+    others = ("parameters", "runs", "score_seconds", "microseconds_single")
+    assert [cost[name] for name in others] == ["1000", "4", "", ""]
     line = "| CNN | 1000 | 10.50 ± 0.58 | – | 50.00 ± 0.00 | – | 42.00 | 4 |"
     assert line in report.read_text(encoding="utf-8")
 

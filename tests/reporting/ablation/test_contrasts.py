@@ -77,8 +77,8 @@ def test_what_no_data_could_show_is_not_tested() -> None:
     rich, poor = family([alone([0.1] * 8), alone([0.1] * 3)])
     assert (rich.adjusted, rich.verdict("auroc")) == (2 * 2 / 2**8, "better")
     assert (poor.reachable, poor.verdict("auroc")) == (0.25, "cannot be tested")
-    tested, _ = family([six, alone([0.1])])  # an arm without a p costs the others nothing
-    assert tested.adjusted == tested.p == 0.03125
+    only, _ = family([six, alone([0.1])])  # an arm without a p costs the others nothing
+    assert only.adjusted == only.p == 0.03125
 
 
 def test_the_sentence() -> None:

@@ -161,7 +161,12 @@ def test_why_an_arm_is_not_compared(tmp_path: Path) -> None:
 def test_other_code_other_data_warnings_and_duplicates_are_said(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     reference = [run(runs, "on", recalls(0.5), seed=seed) for seed in range(2)]
-    known = {"code": "0ther", "fingerprint": "e" * 64, "warnings": ("it leaks",), "data": "skab"}
+    known: dict[str, Any] = {
+        "code": "0ther",
+        "fingerprint": "e" * 64,
+        "warnings": ("it leaks",),
+        "data": "skab",
+    }
     other = off([run(runs, "off", recalls(0.5), **known)])
     text, _, _ = written(tmp_path, ablation(on(reference), other))
     assert "| **model.attention=false**‡ |" in text

@@ -98,7 +98,7 @@ def test_alarms_of_folds_are_judged_together_and_scores_apart(tmp_path: Path) ->
         assert mean(together, metric) == pytest.approx(apart)
     seeds = [run(tmp_path / "2", folds=1, seed=seed, scores=[EARLY, LATE][seed]) for seed in (0, 1)]
     recall = only(*seeds).summary(MODEL, "range_recall")
-    assert (recall.n, recall.mean) == (2, pytest.approx(0.5)), "repetitions are averaged"
+    assert (recall.n, recall.mean) == pytest.approx((2, 0.5)), "repetitions are averaged"
     assert recall.spread == pytest.approx(math.sqrt(2 * (1 / 6) ** 2))
 
 
