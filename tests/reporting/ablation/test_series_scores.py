@@ -14,7 +14,6 @@ from anomalynet.reporting.ablation.series_scores import SeriesSteps, read_steps
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record, write_scores
 
-
 REFERENCES = {
     "average_precision": average_precision_score,
     "auroc": roc_auc_score,
