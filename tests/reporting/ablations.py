@@ -1,5 +1,4 @@
-"""Runs and arms of an ablation whose numbers are known: each series has 100 attack steps, and its
-recall is what the test asks for."""
+"""Runs and arms of an ablation of known numbers: 100 attack steps a series, recall as told."""
 
 from __future__ import annotations
 
@@ -12,6 +11,7 @@ from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record
 
 ATTACK, NORMAL = 100, 20
+METRIC = "test/recall_attack"
 
 
 def run(
@@ -31,44 +31,23 @@ def run(
         scores += [0.9] * found + [0.1] * (ATTACK - found) + [0.2] * NORMAL
         series += [name] * (ATTACK + NORMAL)
         numbers += [(incidents or {}).get(name)] * (ATTACK + NORMAL)
-    known.setdefault("folds", 1)
-    mean = sum(recalls.values()) / len(recalls)
-    known.setdefault(
-        "metrics",
-        {
-            "test/recall_attack": mean,
-            "test/auroc": 0.8,
-            "test/f1_attack": 0.5,
-            "test/average_precision": 0.6,
-        },
-    )
-    return record(
-        runs,
-        arm,
-        labels=labels,
-        scores=scores,
-        series=series,
-        incidents=numbers,
-        world=world,
-        **known,
-    )
+    metrics = {"auroc": 0.8, "f1_attack": 0.5, "average_precision": 0.6}
+    metrics["recall_attack"] = sum(recalls.values()) / len(recalls)
+    usual = {"folds": 1, "metrics": {f"test/{name}": value for name, value in metrics.items()}}
+    known = {"series": series, "incidents": numbers, "world": world, **usual, **known}
+    return record(runs, arm, labels=labels, scores=scores, **known)
 
 
 def arm(
     name: str, levels: dict[str, object], records: Sequence[RunRecord], **known: Any
 ) -> AblationArm:
     """An arm of the axes, complete."""
-    return AblationArm(
-        name,
-        levels,
-        **{"on_axes": True, "reference": False, "expected": len(records), **known},
-        records=tuple(records),
-    )
+    usual = {"on_axes": True, "reference": False, "expected": len(records)}
+    return AblationArm(name, levels, **{**usual, **known}, records=tuple(records))
 
 
 def recalls(base: float, gain: float = 0.0, series: int = 8) -> dict[str, float]:
-    """Series s00, s01, … around a base, each raised by the gain; a hundredth more for every other
-    one."""
+    """Series s00, s01, … around a base, each raised by the gain, every other by a hundredth."""
     return {f"s{place:02d}": base + gain + 0.01 * (place % 2) for place in range(series)}
 
 
@@ -82,14 +61,9 @@ def one_at_a_time(
         name = "reference" if level else "model.attention=false"
         records = [run(runs, name, recalls(0.5, gain, series), seed=seed) for seed in seeds]
         arms.append(arm(name, {"model.attention": level}, records, reference=level))
-    return Ablation(
-        "attention",
-        "Does attention help?",
-        "one_at_a_time",
-        {"model.attention": [True, False]},
-        "test/recall_attack",
-        tuple(arms),
-    )
+    question = "Does attention help?"
+    axes: dict[str, list[object]] = {"model.attention": [True, False]}
+    return Ablation("attention", question, "one_at_a_time", axes, METRIC, tuple(arms))
 
 
 def factorial(
@@ -101,14 +75,10 @@ def factorial(
     """One run an arm; `cells` has the recall of each crossing that exists, the first is the
     reference."""
     arms = []
-    for place, (levels, base) in enumerate(cells.items()):
-        name = (
-            "reference"
-            if place == 0
-            else ", ".join(f"{axis}={level}" for axis, level in zip(axes, levels, strict=True))
-        )
+    for place, (values, base) in enumerate(cells.items()):
+        levels = dict(zip(axes, values, strict=True))
+        name = ", ".join(f"{axis}={level}" for axis, level in levels.items())
+        name = name if place else "reference"
         records = [run(runs, name, recalls(base, series=series))]
-        arms.append(arm(name, dict(zip(axes, levels, strict=True)), records, reference=place == 0))
-    return Ablation(
-        "parts", "Which part counts?", "factorial", axes, "test/recall_attack", tuple(arms)
-    )
+        arms.append(arm(name, levels, records, reference=place == 0))
+    return Ablation("parts", "Which part counts?", "factorial", axes, METRIC, tuple(arms))

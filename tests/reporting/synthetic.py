@@ -1,8 +1,9 @@
-"""Finished runs made by hand: scores drawn from two normal distributions, written as the trainer
-writes them."""
+"""Finished runs made by hand, as the trainer writes them; scores from two normal distributions."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,31 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from anomalynet.reporting.aggregate import ArmMetrics, aggregate
+from anomalynet.reporting.arms import arms
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.schema import PartSummary, Result
 
-PART = PartSummary(
-    series=("a",), windows=60, steps=64, labelled=62, attack=20, missed=2, missed_attack=1
-)
+
+def rows(table: bytes | Path) -> list[dict[str, str]]:
+    """The lines of a CSV file."""
+    content = table.read_bytes() if isinstance(table, Path) else table
+    return list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def measured(*records: RunRecord) -> tuple[ArmMetrics, ...]:
+    return aggregate(arms(records))
+
+
+OF_INCIDENTS = {"event_recall": 0.75, "detection_delay": 4.0, "false_alarms_per_day": 12.0}
+
+COUNTS = {"windows": 60, "steps": 64, "labelled": 62, "attack": 20, "missed": 2, "missed_attack": 1}
+PART = PartSummary(series=("a",), **COUNTS)
 
 
 def write_scores(
@@ -55,37 +75,33 @@ def record(
     scores: Sequence[float | None] | None = None,
     threshold: float = 0.5,
     skill: float = 2.0,
-    data: str = "toy",
     split: str = "group",
     world: int | None = None,
-    fingerprint: str = "f" * 64,
     code: str = "c0de" * 16,
     epochs: int | None = 7,
-    probability: bool = True,
-    warnings: tuple[str, ...] = (),
     metrics: dict[str, float | None] | None = None,
     config: dict[str, Any] | None = None,
     series: Sequence[str] | None = None,
     incidents: Sequence[int | None] | None = None,
     timings: dict[str, float] | None = None,
+    **known: Any,
 ) -> RunRecord:
-    """A finished run in `runs/<experiment>/<id>/`; without `scores` they are drawn, `skill`
-    deviations apart."""
+    """A finished run in `runs/<experiment>/<id>/`; `known` are other fields of its result.
+
+    Without `scores` they are drawn, `skill` deviations apart."""
     run_id = f"{experiment[:4]}{seed:02d}{fold:02d}" + ("" if world is None else f"{world:02d}")
     folder = runs / experiment / run_id
     folder.mkdir(parents=True)
     if labels is None or scores is None:
         drawn = _draw(seed * 100 + fold, skill)
         labels, scores = drawn[0].tolist(), drawn[1].tolist()
-    write_scores(
-        folder / "scores.parquet", labels, scores, threshold, series=series, incidents=incidents
-    )
+    path = folder / "scores.parquet"
+    write_scores(path, labels, scores, threshold, series=series, incidents=incidents)
+    usual: dict[str, Any] = {"data": "toy", "fingerprint": "f" * 64, "probability": True}
     result = Result(
         id=run_id,
         experiment=experiment,
         model=experiment,
-        data=data,
-        fingerprint=fingerprint,
         channels=("pressure", "mask"),
         seed=seed,
         split=split,
@@ -99,33 +115,20 @@ def record(
         parameters=1000,
         threshold=threshold,
         threshold_rule="f1",
-        probability=probability,
-        metrics=metrics
-        or {
-            "test/event_recall": 0.75,
-            "test/detection_delay": 4.0,
-            "test/false_alarms_per_day": 12.0,
-        },
-        warnings=warnings,
+        metrics=metrics or {f"test/{name}": value for name, value in OF_INCIDENTS.items()},
+        **{**usual, **known},
     )
-    settings = {
+    own: dict[str, Any] = {
         "data": {"window": 32},
         "training": {"epochs": 10, "learning_rate": 0.001},
         "model": {"name": experiment, "dropout": 0.2},
+        **(config or {}),
+        "seed": seed,
     }
-    own: dict[str, Any] = {**settings, **(config or {}), "seed": seed}
-    own["data"] = {
-        **own["data"],
-        "world": world or 0,
-        "split": {"policy": split, "fold": fold, "assignment": seed},
-    }
-    return RunRecord(
-        result,
-        folder,
-        timings or {"train_seconds": 10.0 + fold, "microseconds_per_window": 50.0},
-        code,
-        own,
-    )
+    place = {"policy": split, "fold": fold, "assignment": seed}
+    own["data"] = {**own["data"], "world": world or 0, "split": place}
+    timings = timings or {"train_seconds": 10.0 + fold, "microseconds_per_window": 50.0}
+    return RunRecord(result, folder, timings, code, own)
 
 
 def _draw(seed: int, skill: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -138,19 +141,12 @@ def suite(
     runs: Path, experiments: Iterable[str], seeds: int = 3, folds: int = 2
 ) -> list[RunRecord]:
     """Every (seed, fold) of some experiments; the later ones rank better."""
-    classical = ("random_forest", "logistic", "isolation_forest")
-    return [
-        record(
-            runs,
-            name,
-            seed=seed,
-            fold=fold,
-            folds=folds,
-            skill=1.0 + 0.5 * place,
-            epochs=None if name in classical else 7,
-            probability=name not in ("isolation_forest", "autoencoder"),
-        )
-        for place, name in enumerate(experiments)
-        for seed in range(seeds)
-        for fold in range(folds)
-    ]
+    made = []
+    for place, name in enumerate(experiments):
+        known: dict[str, Any] = {"folds": folds, "skill": 1.0 + 0.5 * place}
+        known["probability"] = name not in ("isolation_forest", "autoencoder")
+        if name in ("random_forest", "logistic", "isolation_forest"):
+            known["epochs"] = None
+        places = [(seed, fold) for seed in range(seeds) for fold in range(folds)]
+        made += [record(runs, name, seed=seed, fold=fold, **known) for seed, fold in places]
+    return made

@@ -8,18 +8,13 @@ from pathlib import Path
 import pytest
 
 from anomalynet.errors import RunError
-from anomalynet.reporting.ablation import document
 from anomalynet.reporting.ablation.document import Ablation, write_ablation
 from anomalynet.reporting.ablations import ablation_reports, ablations_section
 from anomalynet.runs.files import write_json
 from anomalynet.runs.sweeps import SweepRecord, SweepRun, write_sweep
 from tests.reporting.ablations import factorial, one_at_a_time
 
-
-@pytest.fixture(autouse=True)
-def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes most of a report's time, and has its own tests."""
-    monkeypatch.setattr(document, "_drawn", lambda found: {})
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 def start(

@@ -6,98 +6,70 @@ import json
 from pathlib import Path
 from typing import Any
 
-from anomalynet.reporting.aggregate import aggregate
 from anomalynet.reporting.arms import arms
 from anomalynet.reporting.captions import facts, warnings
 from anomalynet.reporting.findings import majority_sentence
 from anomalynet.reporting.prose import abstract, provenance
 from anomalynet.runs.collect import RunRecord
-from tests.reporting.synthetic import record
+from tests.reporting.synthetic import measured, record
 
 
 def told(tmp_path: Path, *texts: str) -> tuple[str, ...]:
-    return warnings(
-        arms(
-            [
-                record(tmp_path, fold=fold, folds=len(texts), warnings=(text,))
-                for fold, text in enumerate(texts)
-            ]
-        )
-    )
+    folds = len(texts)
+    own = [record(tmp_path, fold=at, folds=folds, warnings=(texts[at],)) for at in range(folds)]
+    return warnings(arms(own))
 
 
 def test_warnings_that_differ_in_numbers_alone_are_one(tmp_path: Path) -> None:
-    found = told(
-        tmp_path,
-        "12 of 1,200 incidents, at 2.5 % of E2, fold 0.",
-        "7 of 1,200 incidents, at 2.5 % of E2, fold 1.",
-        "another",
+    """Numbers that are the same stay; one with many endings says how many."""
+    first, second = (f"{n} of 1,200, at 2.5 % of E2, fold {f}." for n, f in ((12, 0), (7, 1)))
+    found = told(tmp_path / "numbers", first, second, "another")
+    assert found == ("7 to 12 of 1,200, at 2.5 % of E2, fold 0 to 1.", "another")
+    same = "window of 32 steps"
+    assert told(tmp_path / "same", same, same) == (same,)
+    few = [f"held out in fold {fold}: {kind}" for fold, kind in enumerate(("jamming", "replay"))]
+    assert told(tmp_path / "few", *few) == tuple(few)
+    (many,) = told(
+        tmp_path / "many", *(f"held out in fold {fold}: {kind}" for fold, kind in enumerate("abcd"))
     )
-    assert found == ("7 to 12 of 1,200 incidents, at 2.5 % of E2, fold 0 to 1.", "another")
-
-
-def test_numbers_that_are_the_same_stay(tmp_path: Path) -> None:
-    assert told(tmp_path, "window of 32 steps", "window of 32 steps") == ("window of 32 steps",)
-
-
-def test_one_warning_with_many_endings_says_how_many(tmp_path: Path) -> None:
-    few = told(
-        tmp_path / "few",
-        *(f"held out in fold {fold}: {kind}" for fold, kind in enumerate(("jamming", "replay"))),
-    )
-    assert few == ("held out in fold 0: jamming", "held out in fold 1: replay")
-    many = told(
-        tmp_path / "many",
-        *(f"held out in fold {fold}: {kind}" for fold, kind in enumerate(("a", "b", "c", "d"))),
-    )
-    assert many == ("held out in fold 0 to 3: 4 different ones, each in its run's result.json",)
+    assert many.startswith("held out in fold 0 to 3: 4 different ones")
 
 
 def test_seeds_and_worlds_that_go_together_are_told_together(tmp_path: Path) -> None:
-    crossed = [
-        record(tmp_path / "crossed", seed=seed, world=world, folds=1)
-        for seed in (0, 1)
-        for world in (0, 1)
-    ]
-    paired = [record(tmp_path / "paired", seed=place, world=place, folds=1) for place in (0, 1)]
-    cnn = [aggregate(arms(records))[:1] for records in (crossed, paired)]
-    assert "seeds of the repetitions: 0, 1; worlds 0, 1." in facts(cnn[0])
-    assert "seeds of the repetitions: 0, 1, each in the world of its number." in facts(cnn[1])
+    crossed, paired = (
+        [record(tmp_path / name, seed=seed, world=world, folds=1) for seed, world in places]
+        for name, places in (
+            ("crossed", [(0, 0), (0, 1), (1, 0), (1, 1)]),
+            ("paired", [(0, 0), (1, 1)]),
+        )
+    )
+    assert "seeds of the repetitions: 0, 1; worlds 0, 1." in facts(measured(*crossed)[:1])
+    together = facts(measured(*paired)[:1])
+    assert "seeds of the repetitions: 0, 1, each in the world of its number." in together
 
 
 LABELS = [1, 0, 0, 0]
 
 
 def test_models_less_accurate_than_the_commoner_class_are_named(tmp_path: Path) -> None:
-    right = record(tmp_path, "cnn", labels=LABELS, scores=[0.9, 0.1, 0.1, 0.1], folds=1)
-    wrong = record(tmp_path, "lstm", labels=LABELS, scores=[0.9, 0.9, 0.9, 0.1], folds=1)
-    level = record(tmp_path, "hybrid", labels=LABELS, scores=[0.1, 0.1, 0.1, 0.1], folds=1)
-    told = majority_sentence(aggregate(arms([right, wrong, level])))
+    all_scores = {"cnn": [0.9, 0.1, 0.1, 0.1], "lstm": [0.9, 0.9, 0.9, 0.1], "hybrid": [0.1] * 4}
+    right, wrong, level = (
+        record(tmp_path, name, labels=LABELS, scores=scores, folds=1)
+        for name, scores in all_scores.items()
+    )
+    told = majority_sentence(measured(right, wrong, level))
     assert "right in 75.00 % of the steps" in told
     assert told.endswith("1 of 3 models are less accurate: LSTM.")
-    assert majority_sentence(aggregate(arms([wrong]))).endswith("every model is less accurate.")
-    assert majority_sentence(aggregate(arms([right]))).endswith("no model is less accurate.")
-
-
-def test_of_several_worlds_the_spread_is_told_and_attack_may_be_the_commoner(
-    tmp_path: Path,
-) -> None:
-    records = [
+    assert majority_sentence(measured(wrong)).endswith("every model is less accurate.")
+    assert majority_sentence(measured(right)).endswith("no model is less accurate.")
+    unlabelled = record(tmp_path / "none", labels=[None, None], scores=[0.1, 0.2], folds=1)
+    assert majority_sentence(measured(unlabelled)) == ""
+    # of several worlds the spread is told, and attack may be the commoner class
+    worlds = [
         record(tmp_path, "cnn", seed=world, world=world, labels=labels, scores=[0.9] * 4, folds=1)
         for world, labels in enumerate(([1, 1, 1, 0], [0, 1, 0, 1]))
     ]
-    assert "right in 62.50 ± 17.68 % of the steps" in majority_sentence(aggregate(arms(records)))
-
-
-def test_without_labels_nothing_is_said(tmp_path: Path) -> None:
-    assert (
-        majority_sentence(
-            aggregate(
-                arms([record(tmp_path, "cnn", labels=[None, None], scores=[0.1, 0.2], folds=1)])
-            )
-        )
-        == ""
-    )
+    assert "right in 62.50 ± 17.68 % of the steps" in majority_sentence(measured(*worlds))
 
 
 PACKAGES = {"anomalynet": "0.1.0", "torch": "2.13.0+cpu", "numpy": "2.4.6"}
@@ -121,40 +93,34 @@ def made_on(run: RunRecord, **changes: Any) -> RunRecord:
 def test_what_all_runs_share_is_said_once(tmp_path: Path) -> None:
     timings = {"train_seconds": 100.4, "score_seconds": 0.5}
     runs = [made_on(record(tmp_path, fold=fold, timings=timings)) for fold in range(2)]
-    assert provenance(runs, "anomalynet reproduce") == (
-        "Hardware: 2 CPU cores (AVX2), no GPU, Linux-6; 1 thread and 1 device a run. Software: "
-        f"anomalynet 0.1.0, torch 2.13.0+cpu, Python 3.11.7. Code: `{runs[0].code[:10]}`. Device "
-        "time: 202 s of training and scoring. `anomalynet reproduce` makes it again."
-    )
+    first, second = abstract(measured(*runs), "anomalynet reproduce").split("\n\n")
+    assert first.startswith("2 runs of 1 model (CNN) on `toy`")
+    assert second == provenance(runs, "anomalynet reproduce")
+    for told in (
+        "Hardware: 2 CPU cores (AVX2), no GPU, Linux-6; 1 thread and 1 device a run. ",
+        "Software: anomalynet 0.1.0, torch 2.13.0+cpu, Python 3.11.7. ",
+        f"Code: `{runs[0].code[:10]}`. Device time: 202 s of training and scoring. ",
+        "`anomalynet reproduce` makes it again.",
+    ):
+        assert told in second
 
 
-def test_different_machines_and_codes_are_counted(tmp_path: Path) -> None:
+def test_what_differs_is_counted_and_what_a_run_does_not_say_is_left_out(tmp_path: Path) -> None:
+    other: dict[str, Any] = {"gpus": ["H100", "H100"], "threads": 4}
     runs = [
         made_on(record(tmp_path, fold=0)),
-        made_on(record(tmp_path, fold=1), gpus=["H100", "H100"], threads=4),
-        made_on(record(tmp_path, seed=1, code="0ther"), gpus=["H100", "H100"], threads=4),
+        made_on(record(tmp_path, fold=1), **other),
+        made_on(record(tmp_path, seed=1, code="0ther"), **other),
     ]
     text = provenance(runs)
-    assert (
-        "Hardware: 2 CPU cores (AVX2), 2 × H100, Linux-6; 4 threads and 1 device a run (2 runs); "
-        "2 CPU cores (AVX2), no GPU" in text
-    )
+    two = "2 CPU cores (AVX2), 2 × H100, Linux-6; 4 threads and 1 device a run (2 runs)"
+    assert f"Hardware: {two}; 2 CPU cores (AVX2), no GPU" in text
     assert "Code: `c0dec0dec0` (2 runs); `0ther` (1 run)." in text
     assert provenance(list(reversed(runs))) == text
-
-
-def test_what_a_run_does_not_say_is_left_out(tmp_path: Path) -> None:
-    silent = record(tmp_path, fold=0, timings={"microseconds_per_window": 5.0}, code="")
-    assert provenance([silent]) == ""
-    loud = record(tmp_path, fold=1, timings={"train_seconds": 10.0}, code="")
-    assert (
-        provenance([silent, loud])
-        == "Device time: 10 s of training and scoring (1 of 2 runs do not say)."
+    silent, loud = (
+        record(tmp_path / "quiet", fold=fold, timings={name: 10.0}, code="")
+        for fold, name in enumerate(("microseconds_per_window", "train_seconds"))
     )
-
-
-def test_the_abstract_holds_it_as_a_paragraph_of_its_own(tmp_path: Path) -> None:
-    runs = [made_on(record(tmp_path, fold=fold)) for fold in range(2)]
-    first, second = abstract(aggregate(arms(runs)), "anomalynet report --data toy").split("\n\n")
-    assert first.startswith("2 runs of 1 model (CNN) on `toy`")
-    assert second == provenance(runs, "anomalynet report --data toy")
+    assert provenance([silent]) == ""
+    said = "Device time: 10 s of training and scoring (1 of 2 runs do not say)."
+    assert provenance([silent, loud]) == said

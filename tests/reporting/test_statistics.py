@@ -1,5 +1,4 @@
-"""Every point metric against scikit-learn, by hand where it is undefined, and against the trainer's
-own."""
+"""Point metrics against scikit-learn and the trainer's own; by hand where undefined."""
 
 from __future__ import annotations
 
@@ -87,37 +86,26 @@ def test_every_point_metric_of_the_suite_is_computed() -> None:
     assert set(point_metrics([0, 1], [0.1, 0.9], 0.5, True)) == set(METRICS) - of_incidents
 
 
-def test_thresholds_may_differ_by_step() -> None:
+def test_thresholds_may_differ_by_step_and_a_score_at_its_own_is_an_alarm() -> None:
     labels, scores = [0, 1, 0, 1], [0.4, 0.6, 40.0, 60.0]
-    counts = confusion(labels, np.array(scores) >= np.array([0.5, 0.5, 50.0, 50.0]))
-    assert counts == Confusion(
-        true_negatives=2, false_positives=0, false_negatives=0, true_positives=2
-    )
-    assert point_metrics(labels, scores, [0.5, 0.5, 50.0, 50.0], False)["accuracy"] == 1.0
+    thresholds = np.array([0.5, 0.5, 50.0, 50.0])
+    assert confusion(labels, np.array(scores) >= thresholds) == Confusion(2, 0, 0, 2)
+    assert point_metrics(labels, scores, thresholds.tolist(), False)["accuracy"] == 1.0
     assert point_metrics(labels, scores, 0.5, False)["accuracy"] == 0.75
-
-
-def test_a_score_at_its_threshold_is_an_alarm() -> None:
     assert point_metrics([0, 1], [0.4, 0.5], 0.5, True)["true_positives"] == 1
 
 
 def test_precision_at_the_papers_prevalence_by_hand() -> None:
     # recalls 97.5 and 97.85 give 99.0 % at 71.37 % attack, whatever the prevalence of the counts is
-    computed = decision_metrics(
-        Confusion(true_negatives=9750, false_positives=250, false_negatives=43, true_positives=1957)
-    )
+    computed = decision_metrics(Confusion(9750, 250, 43, 1957))
     expected = 0.7137 * 0.9785 / (0.7137 * 0.9785 + 0.2863 * 0.025)
     assert computed["precision_at_paper_prevalence"] == pytest.approx(expected)
     assert round(100 * expected, 1) == 99.0
 
 
-def test_nothing_scored_is_undefined_everywhere() -> None:
+def test_what_is_undefined() -> None:
     values = point_metrics([], [], 0.5, True)
     counts = ("true_negatives", "false_positives", "false_negatives", "true_positives")
-    assert all(
-        value == 0 if name in counts else math.isnan(value) for name, value in values.items()
-    )
-
-
-def test_an_undefined_score_makes_the_ranking_undefined() -> None:
-    assert all(math.isnan(value) for value in ranking_metrics([0, 1], [0.1, math.nan]).values())
+    assert [values.pop(name) for name in counts] == [0] * 4
+    assert all(map(math.isnan, values.values()))
+    assert all(map(math.isnan, ranking_metrics([0, 1], [0.1, math.nan]).values()))

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from anomalynet.reporting.aggregate import aggregate
-from anomalynet.reporting.arms import arms
 from anomalynet.reporting.render import write_report
 from anomalynet.reporting.worlds import BETWEEN, HEADLINE, WITHIN, several, spread
 from anomalynet.runs.collect import RunRecord
-from tests.reporting.synthetic import record
+from tests.reporting.synthetic import measured, record, rows
+
+
+def report(records: list[RunRecord], out: Path) -> tuple[str, list[dict[str, str]]]:
+    """The report of some runs, and its table of worlds."""
+    text = write_report(records, out).read_text(encoding="utf-8")
+    table = out / "tables" / "worlds.csv"
+    return text, rows(table) if table.exists() else []
+
 
 RECALL = {(0, 0): 0.2, (0, 1): 0.4, (1, 0): 0.6, (1, 1): 0.6, (2, 0): 0.9}
 """(world, seed) → event recall: the means of the worlds are 0.3, 0.6 and 0.9."""
@@ -31,7 +36,7 @@ def records(tmp_path: Path) -> list[RunRecord]:
 
 
 def test_deviations_between_and_within_worlds_by_hand(records: list[RunRecord]) -> None:
-    one = next(metrics for metrics in aggregate(arms(records)) if metrics.values)
+    one = next(metrics for metrics in measured(*records) if metrics.values)
     found = spread(one, "event_recall", several([one]))
     assert {name: round(value.mean, 12) for name, value in found.items()} == {
         "world 0": 0.3,
@@ -43,26 +48,17 @@ def test_deviations_between_and_within_worlds_by_hand(records: list[RunRecord]) 
     assert [value.n for value in found.values()] == [2, 2, 1, 3, 2]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_report_of_several_worlds_shows_them_and_names_them(
-    records: list[RunRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    records: list[RunRecord], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("anomalynet.reporting.model_tables.draw_all", lambda tables: {})
-    text = write_report(records, tmp_path / "out").read_text(encoding="utf-8")
+    text, lines = report(records, tmp_path / "out")
     section = text[text.index("## Spread over worlds") : text.index("## Leakage audit")]
     assert "| Event recall, % | 30.00 | 60.00 | 90.00 | 30.00 | 7.07 |" in section
     assert "seeds of the repetitions: 0, 1; worlds 0, 1, 2." in section
-    table = (tmp_path / "out" / "tables" / "worlds.csv").read_text(encoding="utf-8")
-    lines = list(csv.DictReader(table.splitlines()))
     assert len(lines) == len(HEADLINE) * 5
     found = {(one["metric"], one["quantity"]): one for one in lines}["event_recall", BETWEEN]
     assert (found["value"], found["n"], found["unit"]) == ("30.0000", "3", "%")
-
-
-def test_one_world_has_no_such_table(
-    records: list[RunRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("anomalynet.reporting.model_tables.draw_all", lambda tables: {})
-    text = write_report(records[:2], tmp_path / "out").read_text(encoding="utf-8")
-    assert "Spread over worlds" not in text
-    assert not (tmp_path / "out" / "tables" / "worlds.csv").exists()
+    text, lines = report(records[:2], tmp_path / "alone")
+    assert "Spread over worlds" not in text and not lines
     assert "seeds of the repetitions: 0, 1; world 0." in text

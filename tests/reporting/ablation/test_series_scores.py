@@ -25,12 +25,6 @@ def values(run: RunRecord, metric: str) -> dict[str, float]:
     return read_steps(run).metric(metric, probability=True)
 
 
-def counted(found: SeriesSteps) -> tuple[int, int]:
-    """Scored steps, and those of an attack."""
-    labels = [label for part in found.series.values() for label in part.labels]
-    return len(labels), sum(labels)
-
-
 @pytest.mark.parametrize("metric", REFERENCES)
 def test_each_series_is_scored_alone(tmp_path: Path, metric: str) -> None:
     random = np.random.default_rng(2)
@@ -43,18 +37,21 @@ def test_each_series_is_scored_alone(tmp_path: Path, metric: str) -> None:
     assert values(run, metric) == pytest.approx(expected)
 
 
-def test_missed_and_unlabelled_steps_do_not_count_but_their_incidents_do(tmp_path: Path) -> None:
+def test_what_of_a_series_does_not_count(tmp_path: Path) -> None:
+    """Missed and unlabelled steps, but their incidents do; a series never scored has no value."""
     run = record(
         tmp_path,
-        labels=[1, 0, 1, None, 0, 1],
-        scores=[0.9, 0.1, None, 0.7, float("nan"), 0.2],
-        series=["a", "a", "a", "a", "b", "b"],
-        incidents=[4, None, 5, 6, None, 7],
+        labels=[1, 0, 1, None, 0, 1, 1],
+        scores=[0.9, 0.1, None, 0.7, float("nan"), 0.2, None],
+        series=["a", "a", "a", "a", "b", "b", "c"],
+        incidents=[4, None, 5, 6, None, 7, None],
     )
-    found = read_steps(run)
-    assert values(run, "recall_attack") == {"a": 1.0, "b": 0.0}
+    found, recall = read_steps(run), values(run, "recall_attack")
+    assert math.isnan(recall.pop("c"))
+    assert recall == {"a": 1.0, "b": 0.0}
     assert found.incidents == {("a", 4), ("a", 5), ("a", 6), ("b", 7)}
-    assert counted(found) == (3, 2)
+    labels = [label for part in found.series.values() for label in part.labels]
+    assert (len(labels), sum(labels)) == (3, 2)
 
 
 def test_one_class_leaves_a_metric_undefined_unless_it_is_of_that_class(tmp_path: Path) -> None:
@@ -66,12 +63,6 @@ def test_one_class_leaves_a_metric_undefined_unless_it_is_of_that_class(tmp_path
         assert (math.isnan(found["a"]), found["b"]) == (True, 1.0)
     assert values(run, "false_positives") == {"a": 1.0, "b": 0.0}
     assert values(run, "recall_normal") == pytest.approx({"a": 2 / 3, "b": 1.0})
-
-
-def test_a_series_that_was_never_scored_is_there_without_a_value(tmp_path: Path) -> None:
-    run = record(tmp_path, labels=[1, 0, 1], scores=[0.9, 0.1, None], series=["a", "a", "b"])
-    found = values(run, "average_precision")
-    assert (found["a"], math.isnan(found["b"])) == (1.0, True)
 
 
 def test_validation_steps_are_not_read_and_damage_is_the_runs_fault(tmp_path: Path) -> None:

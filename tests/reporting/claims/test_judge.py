@@ -1,17 +1,13 @@
-"""Claims hold, fail or stay open by numbers that are known: each series has 100 attack steps and 20
-normal ones."""
+"""Claims hold, fail or stay open by known numbers: each series has 100 attack steps, 20 normal."""
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from anomalynet.reporting.aggregate import aggregate
-from anomalynet.reporting.arms import arms
 from anomalynet.reporting.claims.judge import (
     FAILS,
     FEW,
@@ -26,6 +22,7 @@ from anomalynet.reporting.claims.judge import (
 from anomalynet.reporting.claims.section import claims_section
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.ablations import recalls, run
+from tests.reporting.synthetic import measured, rows
 
 METRIC = "recall_attack"
 
@@ -37,7 +34,7 @@ def ladder(runs: Path, base: Mapping[str, float], series: int = 8) -> list[RunRe
 
 
 def judged(records: list[RunRecord], *asked: Claim) -> tuple[Judgement, ...]:
-    return judge(asked, gather(aggregate(arms(records)), (METRIC,)))
+    return judge(asked, gather(measured(*records), (METRIC,)))
 
 
 def beats(*pairs: tuple[str, str]) -> Claim:
@@ -46,11 +43,8 @@ def beats(*pairs: tuple[str, str]) -> Claim:
 
 def test_a_clear_lead_holds_and_its_reverse_does_not(tmp_path: Path) -> None:
     records = ladder(tmp_path, {"cnn": 0.4, "lstm": 0.5, "hybrid": 0.7})
-    up, down = judged(
-        records,
-        beats(("hybrid", "lstm"), ("lstm", "cnn")),
-        beats(("cnn", "lstm"), ("hybrid", "cnn")),
-    )
+    ahead = beats(("hybrid", "lstm"), ("lstm", "cnn"))
+    up, down = judged(records, ahead, beats(("cnn", "lstm"), ("hybrid", "cnn")))
     assert up.verdict == HOLDS
     assert [round(one.effect, 9) for one in up.findings] == [0.2, 0.1]
     assert [one.clusters for one in up.findings] == [8, 8]
@@ -61,59 +55,46 @@ def test_a_clear_lead_holds_and_its_reverse_does_not(tmp_path: Path) -> None:
     assert [one.verdict for one in down.findings] == [FAILS, HOLDS]
 
 
-def test_series_that_share_an_incident_are_one_witness(tmp_path: Path) -> None:
-    shared = {f"s{place:02d}": place // 2 for place in range(8)}
-    records = [
-        run(tmp_path, name, recalls(level), shared)
-        for name, level in (("cnn", 0.4), ("hybrid", 0.7))
-    ]
-    (one,) = judged(records, beats(("hybrid", "cnn")))
-    assert one.verdict == OPEN
-    assert one.weakest.clusters == 4
-    assert one.weakest.why == FEW
-
-
 def test_that_all_are_better_needs_no_correction_but_that_any_is_worse_does(tmp_path: Path) -> None:
+    """Of six witnesses p is 2/64 by itself, three times that after Holm."""
     models = {"hybrid": 0.7, "a": 0.6, "b": 0.6, "c": 0.6}
-    six = ladder(
-        tmp_path / "six", models, series=6
-    )  # six witnesses: p 2/64 by itself, three times that after Holm
-    up, down = judged(
-        six,
-        beats(*(("hybrid", other) for other in "abc")),
-        beats(*((other, "hybrid") for other in "abc")),
-    )
+    six = ladder(tmp_path / "six", models, series=6)
+    better = beats(*(("hybrid", other) for other in "abc"))
+    worse = beats(*((other, "hybrid") for other in "abc"))
+    up, down = judged(six, better, worse)
     assert up.findings[0].p == 2 / 64
     assert up.findings[0].adjusted == 3 * 2 / 64
     assert (up.verdict, down.verdict) == (HOLDS, OPEN)
     eight = ladder(tmp_path / "eight", models)
-    assert judged(eight, beats(*((other, "hybrid") for other in "abc")))[0].verdict == FAILS
+    assert judged(eight, worse)[0].verdict == FAILS
 
 
-def test_no_difference_is_no_evidence(tmp_path: Path) -> None:
+def test_what_leaves_a_claim_open(tmp_path: Path) -> None:
+    """Series that share an incident are one witness; no difference, no run, few clusters."""
+    shared = {f"s{place:02d}": place // 2 for place in range(8)}
+    lead = beats(("hybrid", "cnn"))
+    levels = (("cnn", 0.4), ("hybrid", 0.7))
+    records = [run(tmp_path, name, recalls(level), shared) for name, level in levels]
+    (one,) = judged(records, lead)
+    assert (one.verdict, one.weakest.clusters, one.weakest.why) == (OPEN, 4, FEW)
     swings = {f"s{place:02d}": 0.5 + (0.1 if place % 2 else -0.1) for place in range(8)}
-    records = [run(tmp_path, "cnn", dict.fromkeys(swings, 0.5)), run(tmp_path, "hybrid", swings)]
-    (one,) = judged(records, beats(("hybrid", "cnn")))
-    assert one.verdict == OPEN
+    even = run(tmp_path / "even", "cnn", dict.fromkeys(swings, 0.5))
+    (one,) = judged([even, run(tmp_path / "even", "hybrid", swings)], lead)
+    assert (one.verdict, one.weakest.why) == (OPEN, "")
     assert one.weakest.effect == pytest.approx(0.0)
-    assert one.weakest.why == ""
-
-
-def test_a_model_that_was_not_run_leaves_the_claim_open(tmp_path: Path) -> None:
-    found = judged(
-        ladder(tmp_path, {"hybrid": 0.7}),
-        beats(("hybrid", "cnn")),
-        Claim("x", "y", (METRIC,), model="lstm", value=0.5),
-    )
+    unrun = Claim("x", "y", (METRIC,), model="lstm", value=0.5)
+    found = judged(ladder(tmp_path / "alone", {"hybrid": 0.7}), lead, unrun)
     assert [one.verdict for one in found] == [OPEN, OPEN]
     assert [one.weakest.why for one in found] == ["cnn: no single arm", "lstm: no single arm"]
+    records = [run(tmp_path / "few", "hybrid", recalls(0.9, series=5))]
+    (one,) = judged(records, Claim("x", "y", (METRIC,), model="hybrid", value=0.5))
+    assert (one.verdict, one.weakest.clusters, one.weakest.why) == (OPEN, 5, FEW)
 
 
 def test_a_number_is_reached_or_missed_only_by_the_whole_interval(tmp_path: Path) -> None:
     records = ladder(tmp_path, {"hybrid": 0.70})  # 0.70 and 0.71 by turns: 0.705 in all
-    half = (
-        2.364624 * 0.01 * math.sqrt(8 / 7) / 2 / math.sqrt(8)
-    )  # Student's t for seven degrees of freedom: 0.00447
+    # Student's t for seven degrees of freedom: 0.00447
+    half = 2.364624 * 0.01 * math.sqrt(8 / 7) / 2 / math.sqrt(8)
     reached, missed, inside = (
         judged(records, Claim("x", "y", (METRIC,), model="hybrid", value=value))[0]
         for value in (0.7, 0.71, 0.705)
@@ -123,29 +104,17 @@ def test_a_number_is_reached_or_missed_only_by_the_whole_interval(tmp_path: Path
     assert (inside.weakest.low, inside.weakest.high) == pytest.approx((-half, half), rel=1e-6)
 
 
-def test_few_clusters_reach_no_number(tmp_path: Path) -> None:
-    records = [run(tmp_path, "hybrid", recalls(0.9, series=5))]
-    (one,) = judged(records, Claim("x", "y", (METRIC,), model="hybrid", value=0.5))
-    assert one.verdict == OPEN
-    assert (one.weakest.why, one.weakest.clusters) == (FEW, 5)
-
-
 def test_the_ledger_of_a_report_says_what_the_csv_says(tmp_path: Path) -> None:
-    section = claims_section(
-        aggregate(
-            arms(ladder(tmp_path, {"cnn": 0.4, "lstm": 0.5, "cnn_lstm": 0.6, "hybrid": 0.7}))
-        ),
-        "toy",
-    )
-    rows = list(csv.DictReader(section.files["tables/claims.csv"].decode().splitlines()))
-    known = {(row["claim"], row["metric"], row["other"]): row for row in rows}
+    levels = {"cnn": 0.4, "lstm": 0.5, "cnn_lstm": 0.6, "hybrid": 0.7}
+    section = claims_section(measured(*ladder(tmp_path, levels)), "toy")
+    table = rows(section.files["tables/claims.csv"])
+    known = {(row["claim"], row["metric"], row["other"]): row for row in table}
     order = next(claim for claim in claims() if claim.beats[:1] == (("hybrid", "cnn_lstm"),))
     lead = known[order.claim, "accuracy", "cnn_lstm"]
     assert (lead["verdict"], lead["comparison_verdict"]) == (HOLDS, HOLDS)
-    assert float(lead["effect"]) == pytest.approx(
-        100 * 10 / 120, abs=1e-3
-    )  # ten more of 120 steps are right
-    recall = next(row for row in rows if row["metric"] == "recall_attack")
+    # ten more of 120 steps are right
+    assert float(lead["effect"]) == pytest.approx(100 * 10 / 120, abs=1e-3)
+    recall = next(row for row in table if row["metric"] == "recall_attack")
     assert (recall["verdict"], float(recall["claimed"])) == (FAILS, 97.85)
     assert float(recall["effect"]) == pytest.approx(70.5 - 97.85)
     text = "\n\n".join(section.parts)

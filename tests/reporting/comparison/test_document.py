@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,7 +14,7 @@ from anomalynet.errors import NothingToCompareError
 from anomalynet.reporting.comparison.blocks import blocks_of, comparable, compared
 from anomalynet.reporting.comparison.document import METRICS, write_comparison
 from anomalynet.runs.collect import RunRecord
-from tests.reporting.synthetic import record
+from tests.reporting.synthetic import record, rows, snapshot
 
 MODELS = ("cnn", "lstm", "logistic")
 
@@ -23,20 +23,12 @@ def runs(
     folder: Path, data: str, models: Sequence[str] = MODELS, worlds: Sequence[int | None] = (None,)
 ) -> list[RunRecord]:
     """Two folds of each model; the later rank better."""
-    return [
-        record(
-            folder / data,
-            name,
-            fold=fold,
-            data=data,
-            skill=1.0 + place,
-            world=world,
-            fingerprint=f"{world}" * 64,
-        )
-        for place, name in enumerate(models)
-        for world in worlds
-        for fold in range(2)
-    ]
+    made = []
+    for place, name in enumerate(models):
+        for world, fold in product(worlds, range(2)):
+            known: dict[str, Any] = {"data": data, "world": world, "fingerprint": f"{world}" * 64}
+            made.append(record(folder / data, name, fold=fold, skill=1.0 + place, **known))
+    return made
 
 
 def test_blocks_are_data_sets_and_the_worlds_of_one(tmp_path: Path) -> None:
@@ -51,26 +43,18 @@ def test_blocks_are_data_sets_and_the_worlds_of_one(tmp_path: Path) -> None:
 
 
 def test_a_model_that_one_data_set_lacks_or_has_twice_is_left_out(tmp_path: Path) -> None:
-    records = {
-        "a": runs(tmp_path, "a", (*MODELS, "hybrid", "cnn_lstm")),
-        "b": runs(tmp_path, "b", (*MODELS, "hybrid")),
-    }
-    other = record(
-        tmp_path / "more", "hybrid", seed=9, data="b", config={"training": {"epochs": 3}}
-    )
-    records["b"].append(other)
-    comparison = compared(records)
+    a = runs(tmp_path, "a", (*MODELS, "hybrid", "cnn_lstm"))
+    b = runs(tmp_path, "b", (*MODELS, "hybrid"))
+    config = {"training": {"epochs": 3}}
+    b.append(record(tmp_path / "more", "hybrid", seed=9, data="b", config=config))
+    comparison = compared({"a": a, "b": b})
     assert comparison.experiments == MODELS
-    assert any("`cnn_lstm` has no run on b" in sentence for sentence in comparison.left_out)
-    assert any(
-        "`hybrid` has runs of several configurations on b" in sentence
-        for sentence in comparison.left_out
-    )
-    assert comparable(records)
-    assert not comparable({"a": records["a"]})
-    assert not comparable(
-        {"a": records["a"], "b": [one for one in records["b"] if one.result.experiment != "lstm"]}
-    )
+    left_out = "\n".join(comparison.left_out)
+    assert "`cnn_lstm` has no run on b" in left_out
+    assert "`hybrid` has runs of several configurations on b" in left_out
+    assert comparable({"a": a, "b": b})
+    assert not comparable({"a": a})
+    assert not comparable({"a": a, "b": [one for one in b if one.result.experiment != "lstm"]})
 
 
 def test_a_block_without_a_value_is_left_out_by_name(tmp_path: Path) -> None:
@@ -94,24 +78,16 @@ def test_the_report(tmp_path: Path) -> None:
     for name in METRICS:
         svg = (tmp_path / "out" / "figures" / f"ranks_{name}.svg").read_bytes()
         assert ElementTree.fromstring(svg).tag.endswith("svg")
-    with (tmp_path / "out" / "tables" / "ranks.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["metric"] == "f1_attack"]
-    assert len(rows) == 9
-    by_block = [
-        [float(row["rank"]) for row in rows if row["block"] == block]
-        for block in ("toy", "city, world 3", "city, world 5")
-    ]
-    assert all(sum(ranks) == 6 for ranks in by_block)
-    best = min(rows[:3], key=lambda row: float(row["rank"]))
-    assert float(best["value"]) == max(float(row["value"]) for row in rows[:3])
-    again = write_comparison(
-        {name: list(reversed(own)) for name, own in reversed(records.items())}, tmp_path / "again"
-    )
-    first, second = (
-        {file.relative_to(out): file.read_bytes() for file in out.rglob("*") if file.is_file()}
-        for out in (tmp_path / "out", again.parent)
-    )
-    assert first == second
+    table = rows(tmp_path / "out" / "tables" / "ranks.csv")
+    table = [row for row in table if row["metric"] == "f1_attack"]
+    assert len(table) == 9
+    for block in ("toy", "city, world 3", "city, world 5"):
+        assert sum(float(row["rank"]) for row in table if row["block"] == block) == 6
+    best = min(table[:3], key=lambda row: float(row["rank"]))
+    assert float(best["value"]) == max(float(row["value"]) for row in table[:3])
+    turned = {name: list(reversed(own)) for name, own in reversed(records.items())}
+    again = write_comparison(turned, tmp_path / "again")
+    assert snapshot(again.parent) == snapshot(path.parent)
 
 
 def test_too_little_to_compare_is_said_and_writes_nothing(tmp_path: Path) -> None:

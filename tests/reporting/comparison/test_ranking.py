@@ -36,36 +36,20 @@ def test_demsar_2006() -> None:
     found = rank(DEMSAR, higher_is_better=True)
     assert found.mean == pytest.approx([3.143, 2.000, 2.893, 1.964], abs=5e-4)  # as printed there
     blocks, models = DEMSAR.shape
-    uncorrected = (
-        12
-        * blocks
-        / (models * (models + 1))
-        * ((found.mean**2).sum() - models * (models + 1) ** 2 / 4)
-    )
+    squares = (found.mean**2).sum() - models * (models + 1) ** 2 / 4
+    uncorrected = 12 * blocks / (models * (models + 1)) * squares
     assert uncorrected == pytest.approx(9.28, abs=5e-3)  # as printed there
-    ties = sum(
-        int(count) ** 3 - int(count)
-        for row in DEMSAR
-        for count in np.unique(row, return_counts=True)[1]
-    )
-    assert found.statistic == pytest.approx(
-        uncorrected / (1 - ties / (blocks * models * (models**2 - 1)))
-    )
+    counts = np.concatenate([np.unique(row, return_counts=True)[1] for row in DEMSAR])
+    ties = int((counts**3 - counts).sum())
+    corrected = uncorrected / (1 - ties / (blocks * models * (models**2 - 1)))
+    assert found.statistic == pytest.approx(corrected)
     assert (found.statistic, found.p) == tuple(map(float, friedmanchisquare(*DEMSAR.T)))
 
 
 def test_three_models_by_hand() -> None:
     """The first is best in every one of six blocks; the others take turns."""
-    values = np.array(
-        [
-            [9.0, 1.0, 2.0],
-            [9.5, 4.0, 3.0],
-            [8.0, 1.5, 3.5],
-            [7.0, 5.0, 4.0],
-            [9.0, 2.0, 4.5],
-            [6.0, 5.5, 3.0],
-        ]
-    )
+    blocks = "9 1 2, 9.5 4 3, 8 1.5 3.5, 7 5 4, 9 2 4.5, 6 5.5 3"
+    values = np.array([list(map(float, block.split())) for block in blocks.split(", ")])
     found = rank(values, higher_is_better=True)
     assert found.mean.tolist() == [1.0, 2.5, 2.5]
     assert found.statistic == pytest.approx(12 * 6 / 12 * (1 + 6.25 + 6.25) - 3 * 6 * 4)

@@ -78,21 +78,37 @@ def sample() -> Page:
 
 
 @every_report
-def test_every_cell_and_every_number_of_a_report_is_in_its_page(folder: Path) -> None:
+def test_every_cell_number_and_figure_of_a_report_is_in_its_page(folder: Path) -> None:
     text = (folder / "report.md").read_text(encoding="utf-8")
     made = page(text, files_of(folder))
     assert [cell.strip() for cell in made.cells] == cells(text)
     assert Counter(numbers(text)) == Counter(NUMBER.findall(made.shown))
-
-
-@every_report
-def test_every_figure_of_a_report_is_inside_it_and_described(folder: Path) -> None:
-    text = (folder / "report.md").read_text(encoding="utf-8")
-    made = page(text, files_of(folder))
-    assert [one["aria-label"] for one in made.all("svg")] == re.findall(
-        r"!\[(.*?)\]\(figures/", text
-    )
+    labels = [one["aria-label"] for one in made.all("svg")]
+    assert labels == re.findall(r"!\[(.*?)\]\(figures/", text), "each figure is described"
     assert all(one["role"] == "img" for one in made.all("svg"))
+
+
+def test_contents_captions_and_folds(sample: Page) -> None:
+    """Contents name each part once and lead to it; captions belong to their table or figure; long
+    tables are folded; numbers stand flush right."""
+    names = ["sorted", "grouped", "grouped-2", "appendix"]
+    targets = [one["href"] for one in sample.all("a") if one["href"].startswith("#")]
+    assert targets == ["#content", *(f"#{name}" for name in names)]
+    assert [one["id"] for tag, one in sample.elements if tag in ("h2", "h3")] == names
+    kinds = [one["class"] for one in sample.all("figure")]
+    assert kinds == ["table", "table", "picture", "picture", "table long"]
+    assert len(sample.all("figcaption")) == 2
+    assert [one["class"] for one in sample.all("blockquote")] == ["warning"]
+    boxes = sample.all("div")
+    labels = [one["aria-label"] for one in boxes[:2]]
+    assert labels == ["Sorted, percent", "Table of Model, Metric, ours"]
+    assert ["grouped" in one["class"] for one in boxes] == [False, True, False, False, False]
+    folded = html(SAMPLE, FILES)
+    assert re.findall(r"<summary>(\d+) rows</summary>", folded) == ["40"]
+    classes = [one.get("class", "") for tag, one in sample.elements if tag in ("th", "td")]
+    assert classes[:8] == ["", "number", "number", "", "", "number", "number", ""]
+    (image,) = page("![a dot](figures/x.png)", {"figures/x.png": b"\x89PNG"}).all("img")
+    assert image == {"src": "data:image/png;base64,iVBORw==", "alt": "a dot"}
 
 
 @pytest.mark.parametrize(
@@ -167,37 +183,8 @@ def test_no_text_of_the_data_becomes_markup() -> None:
     assert {"href": "figures/gone.svg"} in hidden.all("a"), "what is not there is linked"
 
 
-def test_contents_name_each_part_once_and_lead_to_it(sample: Page) -> None:
-    names = ["sorted", "grouped", "grouped-2", "appendix"]
-    targets = [one["href"] for one in sample.all("a") if one["href"].startswith("#")]
-    assert targets == ["#content", *(f"#{name}" for name in names)]
-    assert [one["id"] for tag, one in sample.elements if tag in ("h2", "h3")] == names
-
-
-def test_captions_belong_to_their_table_or_figure_and_long_tables_are_folded(sample: Page) -> None:
-    kinds = [one["class"] for one in sample.all("figure")]
-    assert kinds == ["table", "table", "picture", "picture", "table long"]
-    assert len(sample.all("figcaption")) == 2
-    assert [one["class"] for one in sample.all("blockquote")] == ["warning"]
-    boxes = sample.all("div")
-    labels = [one["aria-label"] for one in boxes[:2]]
-    assert labels == ["Sorted, percent", "Table of Model, Metric, ours"]
-    assert ["grouped" in one["class"] for one in boxes] == [False, True, False, False, False]
-    folded = html(SAMPLE, FILES)
-    assert re.findall(r"<summary>(\d+) rows</summary>", folded) == ["40"]
-
-
-def test_numbers_stand_flush_right(sample: Page) -> None:
-    classes = [one.get("class", "") for tag, one in sample.elements if tag in ("th", "td")]
-    assert classes[:8] == ["", "number", "number", "", "", "number", "number", ""]
-
-
-def test_a_png_is_inside_the_page_too() -> None:
-    (image,) = page("![a dot](figures/x.png)", {"figures/x.png": b"\x89PNG"}).all("img")
-    assert image == {"src": "data:image/png;base64,iVBORw==", "alt": "a dot"}
-
-
 def test_only_ids_that_are_used_stay_each_with_the_prefix_and_styles_are_attributes() -> None:
+    """Text stays, and a script does not."""
     assert inline(FIGURE, "f1-", 'a "b" & <c>') == (
         '<svg width="72pt" height="36pt" viewBox="0 0 72 36" role="img" aria-label="a '
         '&quot;b&quot; &amp; &lt;c&gt;">'
@@ -207,12 +194,6 @@ def test_only_ids_that_are_used_stay_each_with_the_prefix_and_styles_are_attribu
         '/></clipPath><pattern id="f1-h2" /></defs>'
         '<use href="#f1-glyph" x="3" /></svg>'
     )
-
-
-def test_text_stays_and_a_script_does_not() -> None:
-    text = inline(
-        b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script><text>12 %</text></svg>',
-        "f1-",
-        "a",
-    )
+    drawing = b"<script>alert(1)</script><text>12 %</text>"
+    text = inline(b'<svg xmlns="http://www.w3.org/2000/svg">%s</svg>' % drawing, "f1-", "a")
     assert text == '<svg role="img" aria-label="a"><text>12 %</text></svg>'
