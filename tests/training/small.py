@@ -81,28 +81,15 @@ def table(
     for device in range(6):
         steps = np.arange(300)
         attack = (steps % 100 >= 70).astype(int)
-        level = (
-            rng.normal(size=(300, 2))
-            + 3.0 * attack[:, None] * np.array([1.0, 0.0])
-            + shift * steps[:, None]
-        )
+        raised = 3.0 * attack[:, None] * np.array([1.0, 0.0])
+        level = rng.normal(size=(300, 2)) + raised + shift * steps[:, None]
         factor = test_factor if device >= 4 else 1.0
         part = ["train", "train", "train", "validation", "test", "test"][device]
-        columns = {
-            "device": [f"d{device}"] * 300,
-            "time": 1_700_000_000 + 10 * steps,
-            "a": factor * level[:, 0],
-            "b": factor * level[:, 1],
-        }
-        frames.append(
-            pl.DataFrame(
-                {
-                    **columns,
-                    **({"attack": attack * attacks} if labels else {}),
-                    "part": [part] * 300,
-                }
-            )
-        )
+        columns: dict[str, Any] = {"device": [f"d{device}"] * 300}
+        columns |= {"time": 1_700_000_000 + 10 * steps}
+        columns |= {"a": factor * level[:, 0], "b": factor * level[:, 1]}
+        columns |= {"attack": attack * attacks} if labels else {}
+        frames.append(pl.DataFrame(columns | {"part": [part] * 300}))
     pl.concat(frames).write_csv(path)
     return path
 
