@@ -23,9 +23,9 @@ def test_mqtt_metrics_and_state_run_without_anything_heavy(tmp_path: Path, model
     outputs = ["--alarms", alarms, "--metrics", f"127.0.0.1:{port}", "--drift-every", "1"]
     state = ["--state", tmp_path / "state", "--snapshot-every", "0.2"]
     command = [sys.executable, "-c", BLOCKED.format(names=HEAVY), "detect", "--model", model]
-    command = list(map(str, [*command, "--mqtt", url, *outputs, *state]))
+    texts = list(map(str, [*command, "--mqtt", url, *outputs, *state]))
     pipe = subprocess.PIPE
-    running = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
+    running = subprocess.Popen(texts, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
     try:
         until(lambda: online(broker.port), "the detector is online")
         publisher = Publisher(broker.port)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def secured(folder: Path, server: str = "server") -> tuple[Broker, dict[str, str
     subprocess.run(command, check=True, capture_output=True)
     names = {"cafile": "ca.crt", "certfile": f"{server}.crt", "keyfile": f"{server}.key"}
     names["password_file"] = "passwords"
-    files = {name: str(folder / file) for name, file in names.items()}
+    files: Any = {name: str(folder / file) for name, file in names.items()}
     broker = Broker(folder, allow_anonymous="false", require_certificate="true", **files)
     return broker, {
         "ANOMALYNET_MQTT_USERNAME": "me",

@@ -254,7 +254,7 @@ def test_a_silent_source_is_ticked_and_a_replay_ticks_it_the_same(
     monkeypatch.setattr("anomalynet.detection.stream.service.time.time", lambda: now)
     heard: Any = lambda self, *_: [Raw("t", each, now) for each in self.turns.pop(0)]  # noqa: E731
     monkeypatch.setattr(Scripted, "collect", heard)
-    late = {"patience": Patience(60.0, 10.0, lambda: {"t": 500_000_000})}
+    late: Any = {"patience": Patience(60.0, 10.0, lambda: {"t": 500_000_000})}
     made = service(tmp_path, [[payload("a", 500, 1.0)], [], [], []], **late)
     run(made, 1)
     for now in (1059.0, 1060.0, 1062.0):  # noqa: B007  read by the clock

@@ -119,8 +119,8 @@ assert not set({names!r}) & {{name.partition(".")[0] for name in sys.modules}}
 sys.exit(code)
 """
 
-HEAVY = ("torch", "lightning", "torchmetrics", "polars", "omegaconf", "yaml", "sklearn", "pandas")
-HEAVY += ("optuna", "wandb")
+LEARNING = ("torch", "lightning", "torchmetrics", "sklearn", "optuna", "wandb")
+HEAVY = (*LEARNING, "polars", "omegaconf", "yaml", "pandas")
 
 
 def without(

@@ -97,6 +97,6 @@ def table(
 def imported(folder: Path, name: str, *, labels: bool = True, **options: Any) -> str:
     """Import `table` and return its name."""
     file = table(folder / f"{name}.csv", labels=labels, **options)
-    where = {"time": "time", "series": "device", "label": "attack" if labels else None}
+    where: Any = {"time": "time", "series": "device", "label": "attack" if labels else None}
     import_table(ImportRequest(file=file, name=name, split="part", replace=True, **where))
     return name

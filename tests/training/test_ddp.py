@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
 from anomalynet.data.batches import Batch, TrainBatches
@@ -55,7 +56,7 @@ def gradients(rank: int, world: int, folder: Path) -> None:
 
 
 def test_the_gradient_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(gradients, (2, tmp_path), nprocs=2)  # type: ignore[no-untyped-call]
+    spawn(gradients, (2, tmp_path), nprocs=2)  # type: ignore[no-untyped-call]
     gradients(0, 1, tmp_path)
     one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("1", "2"))
     assert len(one) == 3 and all(any(part.any() for part in parts) for parts in one)

@@ -43,10 +43,10 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         csv.writer(file).writerows(
             [["start", "end", "type", "cause", "impact", "severity", "series"], *lines]
         )
-    annotated = {"ignore": ("attack",), "incidents": tmp_path / "annotated.csv"}
+    annotated: Any = {"ignore": ("attack",), "incidents": tmp_path / "annotated.csv"}
     where: Any = {"time": "time", "series": "device", "split": "part", "replace": True}
-    file = table(tmp_path / "own.csv")
-    import_table(ImportRequest(file=file, name="annotated", **where, **annotated))
+    own = table(tmp_path / "own.csv")
+    import_table(ImportRequest(file=own, name="annotated", **where, **annotated))
     return trained("logistic", tmp_path, "data.name=annotated", "data.calibration_rows=20")
 
 
