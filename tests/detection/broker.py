@@ -1,5 +1,4 @@
-"""A Mosquitto of a test's own, on a free port, with the configuration that the package ships; and
-the processes around it."""
+"""A Mosquitto of a test's own, on a free port, as the package ships it; the processes around it."""
 
 from __future__ import annotations
 
@@ -44,47 +43,27 @@ def until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> 
 
 
 class Broker:
-    """Started at once; `kill` is -9, `start` begins again with what is on the disk.
-
-    Args:
-        changes: setting → value in place of the shipped one, or beside it.
-    """
+    """Started at once; `kill` is -9, `start` begins again with what is on the disk; `changes` are
+    settings in place of the shipped ones, or beside them."""
 
     def __init__(self, folder: Path, port: int | None = None, **changes: str) -> None:
         self.port = port or free_port()
-        changes = {
-            "listener": f"{self.port} 127.0.0.1",
-            "persistence_location": f"{folder}/",
-            "user": "root",
-        } | changes
-        kept = [
-            line
-            for line in SHIPPED.read_text().splitlines()
-            if line.partition(" ")[0] not in changes
-        ]
+        changes = {"persistence_location": f"{folder}/", "user": "root"} | changes
+        lines = [f"listener {self.port} 127.0.0.1"]  # what follows is this listener's
+        for line in SHIPPED.read_text().splitlines():
+            if line.partition(" ")[0] not in {"listener", *changes}:
+                lines.append(line)
+        lines += [f"{name} {value}" for name, value in changes.items()]
         self._file = folder / "mosquitto.conf"
-        first = [
-            f"{name} {value}" for name, value in changes.items() if name == "listener"
-        ]  # what follows is this listener's
-        self._file.write_text(
-            "\n".join(
-                [
-                    *first,
-                    *kept,
-                    *(f"{name} {value}" for name, value in changes.items() if name != "listener"),
-                    "",
-                ]
-            )
-        )
+        self._file.write_text("\n".join([*lines, ""]))
         self._log = folder / "mosquitto.log"
         self.start()
 
     def start(self) -> None:
         """Start, and wait until it listens."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                ["mosquitto", "-c", str(self._file)], stdout=log, stderr=log
-            )
+            command = ["mosquitto", "-c", str(self._file)]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
         until(self._listens, f"mosquitto starts ({self._log})")
 
     def kill(self) -> None:
@@ -128,17 +107,9 @@ class Detector:
         environment: dict[str, str] | None = None,
         feed: bool = False,
     ) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "anomalynet",
-            "detect",
-            "--model",
-            str(model),
-            *map(str, arguments),
-        ]
+        command = [sys.executable, "-m", "anomalynet", "detect", "--model", str(model)]
         self.process = subprocess.Popen(
-            command,
+            [*command, *map(str, arguments)],
             cwd=ROOT,
             env=os.environ | (environment or {}),
             stdin=subprocess.PIPE if feed else subprocess.DEVNULL,

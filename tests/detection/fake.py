@@ -1,5 +1,4 @@
-"""A detector of three lines in place of the engine: score = the first value, an alarm at 10 or
-more; late and equal times are dropped."""
+"""In place of the engine: score = first value, an alarm at 10; late and equal times are dropped."""
 
 from __future__ import annotations
 
@@ -10,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from prometheus_client.parser import text_string_to_metric_families
 
 from anomalynet.detection.records import Event, Message, Outcome, Steps, event_id
 
@@ -20,14 +20,13 @@ def event(
     device: str, time: int, score: float, kind: Literal["alarm", "cleared"] = "alarm"
 ) -> Event:
     """As the engine makes them: the id comes from device and time."""
-    return Event(
-        kind=kind,
-        id=event_id("r1", device, time),
-        device=device,
-        time=time,
-        score=score,
-        threshold=THRESHOLD,
-    )
+    return Event(kind, event_id("r1", device, time), device, time, score, THRESHOLD)
+
+
+def samples(text: str) -> dict[tuple[str, ...], float]:
+    """(metric, values of its labels) → value, as Prometheus reads them."""
+    found = [each for family in text_string_to_metric_families(text) for each in family.samples]
+    return {(each.name, *each.labels.values()): each.value for each in found}
 
 
 class FakeEngine:
@@ -83,11 +82,5 @@ class FakeEngine:
 
 def _steps(rows: list[int], times: list[int], scores: list[float]) -> Steps:
     score = np.array(scores, np.float64)
-    values = score.astype(np.float32)[:, None]
-    return Steps(
-        np.array(rows, np.int64),
-        np.array(times, np.int64),
-        np.ones(len(rows), np.bool_),
-        values,
-        score,
-    )
+    row, time, seen = np.array(rows, np.int64), np.array(times, np.int64), np.ones(len(rows), bool)
+    return Steps(row, time, seen, score.astype(np.float32)[:, None], score)

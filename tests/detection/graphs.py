@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+import onnx.parser
+from onnx import helper
 
 from anomalynet.detection.contract import KEY, Contract, Sensor
 from anomalynet.detection.model import Model
@@ -16,44 +16,21 @@ from anomalynet.detection.model import Model
 SECOND = 1_000_000
 """Microseconds."""
 
-FLOAT, DOUBLE = TensorProto.FLOAT, TensorProto.DOUBLE
+RUN: Any = {"run": "r1", "experiment": "tiny", "model": "sum", "data": "made", "seed": 0}
+FILE: Any = {"fingerprint": "f", "code": "c", "split": "s", "licence": "Apache-2.0"}
+STEPS: Any = {"window": 2, "period": 1.0, "max_gap": 3, "breaks": True, "hold": 3}
+CALIBRATION: Any = {"calibration_rows": 0, "calibration": "offset", "clip": None}
+CLEANING: Any = {"outliers": "keep", "hampel_window": 5, "hampel_threshold": 3.0}
+SCORE: Any = {"threshold": 10.0, "threshold_rule": "by hand", "probability": False}
 
 
 def contract(**changes: Any) -> Contract:
     """Two sensors and the mask, one reading a second, a window of two steps; nothing is calibrated
     unless `changes` say so."""
-    base = Contract(
-        run="r1",
-        experiment="tiny",
-        model="sum",
-        data="made",
-        fingerprint="f",
-        code="c",
-        seed=0,
-        split="s",
-        licence="Apache-2.0",
-        form="window",
-        sensors=(Sensor(name="a"), Sensor(name="b")),
-        mask=True,
-        window=2,
-        period=1.0,
-        max_gap=3,
-        breaks=True,
-        hold=3,
-        calibration_rows=0,
-        calibration="offset",
-        clip=None,
-        range_check=True,
-        outliers="keep",
-        hampel_window=5,
-        hampel_threshold=3.0,
-        threshold=10.0,
-        threshold_rule="by hand",
-        probability=False,
-        outputs=("score", "error", "attention"),
-        attention_axis="time",
-    )
-    changed = replace(base, **changes)
+    told = RUN | FILE | STEPS | CALIBRATION | CLEANING | SCORE
+    told |= {"outputs": ("score", "error", "attention"), "attention_axis": "time"}
+    told |= {"sensors": (Sensor(name="a"), Sensor(name="b")), "mask": True}
+    changed = Contract(**(told | {"form": "window", "range_check": True} | changes))
     if changed.form == "step":
         changed = replace(changed, carried={"total": (1,)}, width=len(changed.channels))
     if changed.form == "statistics":
@@ -76,117 +53,83 @@ def model(folder: Path, found: Contract) -> Model:
     return Model(path)
 
 
+CALIBRATED = """
+    wide = Cast <to=11> ({readings})
+    centred = Sub (wide, {offset})
+    divided = Div (centred, {scale})
+    missing = IsNaN (divided)
+    filled = Where (missing, zero, divided)
+    x = Cast <to=1> (filled)
+    heard = Mul (x, sensors)
+"""
+
+WINDOW = f"""
+tiny (float[batch, STEPS, WIDTH] readings, double[batch, WIDTH] offset, double[batch, WIDTH] scale)
+    => (float[batch] score, float[batch, WIDTH] error, float[batch, STEPS] attention)
+    <int64[1] one = {{1}}, int64[1] two = {{2}}, int64[2] both = {{1, 2}}, int64 last = {{LAST}},
+     double zero = {{0}}, float[WIDTH] sensors = {{HEARD}}>
+{{
+    offsets = Unsqueeze (offset, one)
+    scales = Unsqueeze (scale, one)
+    {CALIBRATED.format(readings="readings", offset="offsets", scale="scales")}
+    score = ReduceSum <keepdims=0> (heard, both)
+    newest = Gather <axis=1> (x, last)
+    error = Mul (newest, newest)
+    sizes = Abs (x)
+    attention = ReduceSum <keepdims=0> (sizes, two)
+}}
+"""
+
+STEP = f"""
+tiny (float[batch, WIDTH] reading, double[batch, WIDTH] offset, double[batch, WIDTH] scale,
+      float[batch, 1] total, float[batch, STEPS, WIDTH] states, float[batch, STEPS] slot)
+    => (float[batch] score, float[batch, WIDTH] error, float[batch, STEPS] attention,
+        float[batch, 1] total_next, float[batch, WIDTH] hidden_next)
+    <int64[1] one = {{1}}, int64[1] two = {{2}}, double zero = {{0}},
+     float[WIDTH] sensors = {{HEARD}}>
+{{
+    {CALIBRATED.format(readings="reading", offset="offset", scale="scale")}
+    sum = ReduceSum <keepdims=1> (heard, one)
+    total_next = Add (total, sum)
+    score = Squeeze (total_next, one)
+    error = Mul (x, x)
+    hidden_next = Identity (x)
+    earlier = Abs (states)
+    each = ReduceSum <keepdims=0> (earlier, two)
+    size = Abs (x)
+    own = ReduceSum <keepdims=1> (size, one)
+    more = Sub (own, each)
+    change = Mul (slot, more)
+    attention = Add (each, change)
+}}
+"""
+
+STATISTICS = """
+tiny (float[batch, FEATURES] features) => (float[batch] score)
+    <int64[1] one = {1}, int64[SENSORS] means = {MEANS}>
+{
+    mean = Gather <axis=1> (features, means)
+    score = ReduceSum <keepdims=0> (mean, one)
+}
+"""
+
+
 def content(found: Contract) -> bytes:
     """The file's bytes."""
-    graph = {"window": _window, "step": _step, "statistics": _statistics}[found.form](found)
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    channels, sensors = len(found.channels), len(found.sensors)
+    numbers = {
+        "FEATURES": 12 * channels,
+        "SENSORS": sensors,
+        "MEANS": ", ".join(str(12 * number) for number in range(sensors)),
+        "HEARD": ", ".join(["1"] * sensors + ["0"] * found.mask),
+        "LAST": found.window - 1,
+        "WIDTH": channels,
+        "STEPS": found.window,
+    }
+    text = {"window": WINDOW, "step": STEP, "statistics": STATISTICS}[found.form]
+    for name, value in numbers.items():
+        text = text.replace(name, str(value))
+    made = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 20]> {text}')
     helper.set_model_props(made, {KEY: found.to_json()})
     onnx.checker.check_model(made)
     return bytes(made.SerializeToString())
-
-
-def _window(found: Contract) -> onnx.GraphProto:
-    channels = len(found.channels)
-    nodes = [
-        helper.make_node("Unsqueeze", ["offset", "one"], ["offsets"]),
-        helper.make_node("Unsqueeze", ["scale", "one"], ["scales"]),
-        *_calibrated("readings", "offsets", "scales"),
-        helper.make_node("Mul", ["x", "sensors"], ["heard"]),
-        helper.make_node("ReduceSum", ["heard", "both"], ["score"], keepdims=0),
-        helper.make_node("Gather", ["x", "last"], ["newest"], axis=1),
-        helper.make_node("Mul", ["newest", "newest"], ["error"]),
-        helper.make_node("Abs", ["x"], ["sizes"]),
-        helper.make_node("ReduceSum", ["sizes", "two"], ["attention"], keepdims=0),
-    ]
-    inputs = [
-        _value("readings", FLOAT, found.window, channels),
-        _value("offset", DOUBLE, channels),
-        _value("scale", DOUBLE, channels),
-    ]
-    outputs = [
-        _value("score", FLOAT),
-        _value("error", FLOAT, channels),
-        _value("attention", FLOAT, found.window),
-    ]
-    return _graph(nodes, inputs, outputs, found)
-
-
-def _step(found: Contract) -> onnx.GraphProto:
-    channels = len(found.channels)
-    nodes = [
-        *_calibrated("reading", "offset", "scale"),
-        helper.make_node("Mul", ["x", "sensors"], ["heard"]),
-        helper.make_node("ReduceSum", ["heard", "one"], ["sum"], keepdims=1),
-        helper.make_node("Add", ["total", "sum"], ["total_next"]),
-        helper.make_node("Squeeze", ["total_next", "one"], ["score"]),
-        helper.make_node("Mul", ["x", "x"], ["error"]),
-        helper.make_node("Identity", ["x"], ["hidden_next"]),
-        helper.make_node("Abs", ["states"], ["earlier"]),
-        helper.make_node("ReduceSum", ["earlier", "two"], ["each"], keepdims=0),
-        helper.make_node("Abs", ["x"], ["size"]),
-        helper.make_node("ReduceSum", ["size", "one"], ["own"], keepdims=1),
-        helper.make_node("Sub", ["own", "each"], ["more"]),
-        helper.make_node("Mul", ["slot", "more"], ["change"]),
-        helper.make_node("Add", ["each", "change"], ["attention"]),
-    ]
-    inputs = [
-        _value("reading", FLOAT, channels),
-        _value("offset", DOUBLE, channels),
-        _value("scale", DOUBLE, channels),
-        _value("total", FLOAT, 1),
-        _value("states", FLOAT, found.window, channels),
-        _value("slot", FLOAT, found.window),
-    ]
-    outputs = [
-        _value("score", FLOAT),
-        _value("error", FLOAT, channels),
-        _value("attention", FLOAT, found.window),
-        _value("total_next", FLOAT, 1),
-        _value("hidden_next", FLOAT, channels),
-    ]
-    return _graph(nodes, inputs, outputs, found)
-
-
-def _statistics(found: Contract) -> onnx.GraphProto:
-    width = 12 * len(found.channels)
-    means = numpy_helper.from_array(np.arange(len(found.sensors)) * 12, "means")
-    nodes = [
-        helper.make_node("Gather", ["features", "means"], ["mean"], axis=1),
-        helper.make_node("ReduceSum", ["mean", "one"], ["score"], keepdims=0),
-    ]
-    graph = _graph(nodes, [_value("features", FLOAT, width)], [_value("score", FLOAT)], found)
-    graph.initializer.append(means)
-    return graph
-
-
-def _calibrated(readings: str, offset: str, scale: str) -> list[onnx.NodeProto]:
-    return [
-        helper.make_node("Cast", [readings], ["wide"], to=DOUBLE),
-        helper.make_node("Sub", ["wide", offset], ["centred"]),
-        helper.make_node("Div", ["centred", scale], ["divided"]),
-        helper.make_node("IsNaN", ["divided"], ["missing"]),
-        helper.make_node("Where", ["missing", "zero", "divided"], ["filled"]),
-        helper.make_node("Cast", ["filled"], ["x"], to=FLOAT),
-    ]
-
-
-def _graph(
-    nodes: list[Any], inputs: list[Any], outputs: list[Any], found: Contract
-) -> onnx.GraphProto:
-    constants = {
-        "one": np.array([1]),
-        "two": np.array([2]),
-        "both": np.array([1, 2]),
-        "last": np.array(found.window - 1),
-        "zero": np.array(0.0),
-        "sensors": np.array([1.0] * len(found.sensors) + [0.0] * found.mask, np.float32),
-    }
-    used = {name for node in nodes for name in node.input}
-    initializers = [
-        numpy_helper.from_array(value, name) for name, value in constants.items() if name in used
-    ]
-    return helper.make_graph(nodes, "tiny", inputs, outputs, initializers)
-
-
-def _value(name: str, kind: int, *shape: int) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, kind, ["batch", *shape])

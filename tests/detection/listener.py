@@ -18,15 +18,12 @@ class Listener:
     def __init__(self, port: int, topic: str) -> None:
         self.payloads: list[str] = []
         self._subscribed = False
-        self._client = Client(
-            CallbackAPIVersion.VERSION2, "listener", protocol=MQTTProtocolVersion.MQTTv5
-        )
+        version = MQTTProtocolVersion.MQTTv5
+        self._client = Client(CallbackAPIVersion.VERSION2, "listener", protocol=version)
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = lambda client, *_: client.subscribe(topic, qos=1)
         self._client.on_subscribe = self._on_subscribe
-        self._client.on_message = lambda _client, _userdata, message: self.payloads.append(
-            message.payload.decode()
-        )
+        self._client.on_message = lambda *each: self.payloads.append(each[2].payload.decode())
         session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         session.SessionExpiryInterval = 3600
         self._client.connect("127.0.0.1", port, clean_start=False, properties=session)

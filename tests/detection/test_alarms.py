@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalynet.detection.contract import Sensor
 from anomalynet.detection.core.alarms import AlarmRule, Alarms
 from anomalynet.detection.core.engine import Engine
 from anomalynet.detection.core.table import Table
@@ -38,41 +37,56 @@ def judge(
     for second, score in enumerate(scores):
         if second == ends:
             found += alarms.end(row, np.array([(second - 1) * SECOND]))
-        found += alarms.update(
-            row, np.array([second * SECOND]), np.array([score]), lambda at: ((), ())
-        )
+        time = np.array([second * SECOND])
+        found += alarms.update(row, time, np.array([score]), lambda at: ((), ()))
     return [(event.kind, event.time // SECOND, event.reason) for event in found]
 
 
-def test_an_alarm_is_a_run_of_hits_and_a_hit_is_at_or_above_the_threshold() -> None:
-    assert judge([0, 1, 2, 0.9, 1]) == [("alarm", 1, ""), ("cleared", 3, "quiet"), ("alarm", 4, "")]
+def alarm(second: int) -> tuple[str, int, str]:
+    return ("alarm", second, "")
+
+
+def quiet(second: int) -> tuple[str, int, str]:
+    return ("cleared", second, "quiet")
+
+
+CASES: list[tuple[list[float], dict[str, Any], list[tuple[str, int, str]]]] = [
+    # An alarm is a run of hits; a hit is at or above the threshold.
+    ([0, 1, 2, 0.9, 1], {}, [alarm(1), quiet(3), alarm(4)]),
+    ([1, 0, 1, 0, 1], {"k": 3, "n": 5}, [alarm(4)]),
+    ([1, 0, 1, 0, 0, 1, 0, 0], {"k": 3, "n": 5}, []),
+    # Five in a row below the threshold clear it.
+    ([1, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0], {"k": 3, "n": 5}, [alarm(2), quiet(12)]),
+    ([1, 0.9, 0.8, 0.79], {"clear": 0.8}, [alarm(0), quiet(3)]),
+    # Of a threshold below 0 a share is no lower score: the same distance is.
+    ([-1, -1.1, -1.2, -1.21], {"threshold": -1.0, "clear": 0.8}, [alarm(0), quiet(3)]),
+    ([0, -0.1], {"threshold": 0.0, "clear": 0.8}, [alarm(0), quiet(1)]),
+    ([1, 0, 1, 0, 1, 1], {"cool_down": 3}, [alarm(0), quiet(1), alarm(4)]),
+    # The end of a segment clears and forgets.
+    ([1, 1, 1], {"ends": 2}, [alarm(0), ("cleared", 1, "silent"), alarm(2)]),
+    ([1, 1, 1, 1], {"ends": 2, "k": 2, "n": 2}, [alarm(1), ("cleared", 1, "silent"), alarm(3)]),
+    ([0, 1, 0, 1], {"ends": 2, "k": 2, "n": 3}, []),
+    # Scores that are no numbers are no hits and keep no alarm.
+    ([NAN, 1, NAN, NAN, 1], {}, [alarm(1), quiet(2), alarm(4)]),
+    ([1, 1, NAN, 1, NAN, NAN], {"k": 2, "n": 2, "clear": 0.8}, [alarm(1), quiet(5)]),
+]
+
+
+@pytest.mark.parametrize(("scores", "rule", "expected"), CASES)
+def test_rules_by_hand(
+    scores: list[float], rule: dict[str, Any], expected: list[tuple[str, int, str]]
+) -> None:
+    assert judge(scores, **rule) == expected
 
 
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=60))
 def test_with_the_plain_rule_alarms_are_those_of_the_offline_metric(scores: list[float]) -> None:
     raised = sum(kind == "alarm" for kind, _, _ in judge(scores))
     nothing, zeros = np.full(len(scores), -1), np.zeros(len(scores), np.int64)
-    metrics = event_metrics(
-        labels=nothing,
-        scores=np.array(scores, np.float64),
-        threshold=1.0,
-        incidents=nothing,
-        series=zeros,
-        times=np.arange(len(scores)),
-        step_seconds=86_400.0,
-    )
+    steps: Any = {"labels": nothing, "incidents": nothing, "series": zeros}
+    steps |= {"scores": np.array(scores, np.float64), "times": np.arange(len(scores))}
+    metrics = event_metrics(**steps, threshold=1.0, step_seconds=86_400.0)
     assert raised == (round(metrics["false_alarms_per_day"] * len(scores)) if scores else 0)
-
-
-def test_three_of_five() -> None:
-    rule = {"k": 3, "n": 5}
-    assert judge([1, 0, 1, 0, 1], **rule) == [("alarm", 4, "")]
-    assert judge([1, 0, 1, 0, 0, 1, 0, 0], **rule) == []
-    # Five in a row below the threshold clear it.
-    assert judge([1, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0], **rule) == [
-        ("alarm", 2, ""),
-        ("cleared", 12, "quiet"),
-    ]
 
 
 @given(st.lists(st.booleans(), max_size=80), st.integers(1, 6), st.integers(0, 5))
@@ -89,129 +103,62 @@ def test_k_of_n_against_a_rule_written_out(hits: list[bool], k: int, more: int) 
     assert judge([float(hit) for hit in hits], k=k, n=n) == expected
 
 
-def test_hysteresis_keeps_an_alarm_until_scores_are_well_below() -> None:
-    assert judge([1, 0.9, 0.8, 0.79], clear=0.8) == [("alarm", 0, ""), ("cleared", 3, "quiet")]
-    # Of a threshold below 0 a share is no lower score: the same distance is.
-    assert judge([-1, -1.1, -1.2, -1.21], threshold=-1.0, clear=0.8) == [
-        ("alarm", 0, ""),
-        ("cleared", 3, "quiet"),
-    ]
-    assert judge([0, -0.1], threshold=0.0, clear=0.8) == [("alarm", 0, ""), ("cleared", 1, "quiet")]
-
-
-def test_a_cool_down_raises_nothing_until_it_is_over() -> None:
-    assert judge([1, 0, 1, 0, 1, 1], cool_down=3) == [
-        ("alarm", 0, ""),
-        ("cleared", 1, "quiet"),
-        ("alarm", 4, ""),
-    ]
-
-
-def test_the_end_of_a_segment_clears_and_forgets() -> None:
-    assert judge([1, 1, 1], ends=2) == [
-        ("alarm", 0, ""),
-        ("cleared", 1, "silent"),
-        ("alarm", 2, ""),
-    ]
-    assert judge([1, 1, 1, 1], ends=2, k=2, n=2) == [
-        ("alarm", 1, ""),
-        ("cleared", 1, "silent"),
-        ("alarm", 3, ""),
-    ]
-    assert judge([0, 1, 0, 1], ends=2, k=2, n=3) == []
-
-
-def test_scores_that_are_no_numbers_are_no_hits_and_keep_no_alarm() -> None:
-    assert judge([NAN, 1, NAN, NAN, 1]) == [
-        ("alarm", 1, ""),
-        ("cleared", 2, "quiet"),
-        ("alarm", 4, ""),
-    ]
-    assert judge([1, 1, NAN, 1, NAN, NAN], k=2, n=2, clear=0.8) == [
-        ("alarm", 1, ""),
-        ("cleared", 5, "quiet"),
-    ]
-
-
 def test_json_has_null_for_a_score_that_is_no_number() -> None:
     for score in (NAN, float("inf")):
         event = Event("alarm", "0", "d", 0, score, 1.0)
         assert json.loads(event.to_json(), parse_constant=pytest.fail)["score"] is None
 
 
-@pytest.mark.parametrize(
-    "rule",
-    [
-        {"k": 2},
-        {"k": 0, "n": 3},
-        {"n": 64},
-        {"clear": 0.0},
-        {"clear": 1.1},
-        {"cool_down": -1.0},
-        {"threshold": NAN},
-        {"threshold": -math.inf},
-    ],
-)
+IMPOSSIBLE: list[dict[str, Any]] = [{"k": 2}, {"k": 0, "n": 3}, {"n": 64}, {"cool_down": -1.0}]
+IMPOSSIBLE += [{"clear": 0.0}, {"clear": 1.1}, {"threshold": NAN}, {"threshold": -math.inf}]
+
+
+@pytest.mark.parametrize("rule", IMPOSSIBLE)
 def test_rules_that_mean_nothing_are_refused(rule: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         AlarmRule(**rule)
 
 
+def sent(*values: tuple[float, float], first: int = 0) -> list[Message]:
+    """One reading a second."""
+    times = [second * SECOND for second in range(first, first + len(values))]
+    return [Message("s", (Reading("d", *one),)) for one in zip(times, values, strict=True)]
+
+
 def test_an_event_says_which_channels_and_steps(tmp_path: Path) -> None:
-    found = contract(sensors=(Sensor(name="a"), Sensor(name="b")), mask=False)
-    engine = Engine(model(tmp_path, found), AlarmRule(threshold=8.0))
-    sent = [
-        Message("s", (Reading("d", second * SECOND, values),))
-        for second, values in enumerate([(1.0, 1.0), (1.0, 3.0), (2.0, 4.0)])
-    ]
-    (event,) = engine.process(sent).events
+    engine = Engine(model(tmp_path, contract(mask=False)), AlarmRule(threshold=8.0))
+    (event,) = engine.process(sent((1.0, 1.0), (1.0, 3.0), (2.0, 4.0))).events
     # Scores 2 + 4, 4 + 6; errors 4 and 16 at the last step; attention 4 and 6.
     name = hashlib.sha256(b"r1|d|2000000").hexdigest()[:16]
-    assert json.loads(event.to_json()) == {
-        "kind": "alarm",
-        "id": name,
-        "device": "d",
-        "time": "1970-01-01T00:00:02Z",
+    one, two = "1970-01-01T00:00:01Z", "1970-01-01T00:00:02Z"
+    about = {"kind": "alarm", "id": name, "device": "d", "time": two}
+    assert json.loads(event.to_json()) == about | {
         "score": 10.0,
         "threshold": 8.0,
         "channels": [{"channel": "b", "share": 0.8}, {"channel": "a", "share": 0.2}],
         "steps": [
-            {"first": "1970-01-01T00:00:02Z", "last": "1970-01-01T00:00:02Z", "share": 0.6},
-            {"first": "1970-01-01T00:00:01Z", "last": "1970-01-01T00:00:01Z", "share": 0.4},
+            {"first": two, "last": two, "share": 0.6},
+            {"first": one, "last": one, "share": 0.4},
         ],
     }
-    (cleared,) = engine.process([Message("s", (Reading("d", 3 * SECOND, (0.0, 0.0)),))]).events
-    assert (cleared.kind, cleared.id, cleared.time, cleared.score, cleared.reason) == (
-        "cleared",
-        name,
-        3 * SECOND,
-        6.0,
-        "quiet",
-    )
+    (cleared,) = engine.process(sent((0.0, 0.0), first=3)).events
+    assert cleared == Event("cleared", name, "d", 3 * SECOND, 6.0, 8.0, "quiet")
 
 
 def test_in_the_form_step_attention_names_the_times_of_states(tmp_path: Path) -> None:
-    engine = Engine(
-        model(tmp_path, contract(form="step", mask=False, window=3)), AlarmRule(threshold=30.0)
-    )
-    sent = [
-        Message("s", (Reading("d", second * SECOND, (float(size), 0.0)),))
-        for second, size in enumerate([9, 1, 8, 3, 4, 6])
-    ]
-    (event,) = engine.process(sent).events
+    found = model(tmp_path, contract(form="step", mask=False, window=3))
+    engine = Engine(found, AlarmRule(threshold=30.0))
+    (event,) = engine.process(sent(*((float(size), 0.0) for size in (9, 1, 8, 3, 4, 6)))).events
     # The sum passes 30 at second 5; the last three states weigh 3, 4, 6.
     assert event.time == 5 * SECOND
-    assert [(step.first // SECOND, step.share) for step in event.steps] == [
-        (5, round(6 / 13, 6)),
-        (4, round(4 / 13, 6)),
-        (3, round(3 / 13, 6)),
-    ]
+    shares = [(step.first // SECOND, step.share) for step in event.steps]
+    assert shares == [(5, round(6 / 13, 6)), (4, round(4 / 13, 6)), (3, round(3 / 13, 6))]
 
 
 def test_a_break_clears_at_the_last_step_before_it(tmp_path: Path) -> None:
     engine = Engine(model(tmp_path, contract()), AlarmRule(threshold=4.0))
-    sent = [Message("s", (Reading("d", second * SECOND, (5.0, 0.0)),)) for second in (0, 1)]
-    assert [event.kind for event in engine.process(sent).events] == ["alarm"]
+    found = engine.process(sent((5.0, 0.0), (5.0, 0.0))).events
+    assert [event.kind for event in found] == ["alarm"]
     # Three steps are laid; that the fourth is missing too ends the segment.
     (event,) = engine.process([Message("s", (), 6 * SECOND)]).events
     assert (event.kind, event.reason, event.time) == ("cleared", "silent", 4 * SECOND)

@@ -30,20 +30,16 @@ def file(tmp_path: Path) -> Path:
 
 def test_by_hand(file: Path) -> None:
     detector = Detector(file, AlarmRule(threshold=8.0))
-    assert [(step.time, step.score) for step in detector.push(START, {"a": 1.0, "b": 2.0})] == [
-        (START, None)
-    ]
+    (step,) = detector.push(START, {"a": 1.0, "b": 2.0})
+    assert (step.time, step.score) == (START, None)
     assert [step.score for step in detector.push(START + timedelta(seconds=1), [3.0, None])] == [8]
     assert [event.kind for event in detector.events] == ["alarm"]
     assert detector.push(START + timedelta(seconds=1), {"a": 9.0}) == [] and detector.events == []
     assert detector.engine.counts == {"duplicate": 1}
-    found = detector.tick(START + timedelta(seconds=3))
-    assert [(step.time, step.observed, step.score) for step in found] == [
-        (START + timedelta(seconds=2), False, 10)
-    ]
-    assert [
-        step.score for step in detector.push(datetime(2026, 1, 1, 0, 0, 3), {"a": 0.0, "b": 0.0})
-    ] == [5]
+    (step,) = detector.tick(START + timedelta(seconds=3))
+    assert (step.time, step.observed, step.score) == (START + timedelta(seconds=2), False, 10)
+    (step,) = detector.push(datetime(2026, 1, 1, 0, 0, 3), {"a": 0.0, "b": 0.0})
+    assert step.score == 5
     assert [(event.kind, event.reason) for event in detector.events] == [("cleared", "quiet")]
 
 

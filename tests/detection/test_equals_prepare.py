@@ -1,5 +1,4 @@
-"""A stream is laid, cleaned, held and calibrated as `prepare` does it, bit for bit, however it is
-cut."""
+"""A stream is laid, cleaned, held and calibrated as `prepare` does it, bit for bit."""
 
 from __future__ import annotations
 
@@ -28,6 +27,15 @@ from tests.detection.graphs import SECOND, contract, model
 
 LIMITS = (Channel("a", "1", -5.0, 5.0), Channel("b", "1"))
 
+QUALITY = st.builds(
+    QualityConfig,
+    range_check=st.booleans(),
+    outliers=st.sampled_from(["keep", "hampel"]),
+    hampel_window=st.integers(2, 5),
+    hampel_threshold=st.sampled_from([1.0, 3.0]),
+    impute=st.sampled_from(["hold", "zero"]),
+)
+
 CONFIGS = st.builds(
     DataConfig,
     calibration_rows=st.sampled_from([0, 1, 4]),
@@ -35,21 +43,11 @@ CONFIGS = st.builds(
     clip=st.sampled_from([1.0, 5.0]),
     mask_channel=st.booleans(),
     max_gap=st.integers(0, 3),
-    quality=st.builds(
-        QualityConfig,
-        range_check=st.booleans(),
-        outliers=st.sampled_from(["keep", "hampel"]),
-        hampel_window=st.integers(2, 5),
-        hampel_threshold=st.sampled_from([1.0, 3.0]),
-        impute=st.sampled_from(["hold", "zero"]),
-    ),
+    quality=QUALITY,
 )
 
-VALUES = (
-    st.none()
-    | st.sampled_from([0.0, 1.0, 1.5, -7.0, 90.0, float("inf")])
-    | st.floats(-6, 6, width=32)
-)
+EXTREME = st.sampled_from([0.0, 1.0, 1.5, -7.0, 90.0, float("inf")])
+VALUES = st.none() | EXTREME | st.floats(-6, 6, width=32)
 
 
 @st.composite
@@ -57,21 +55,15 @@ def recordings(draw: st.DrawFn, steps: st.SearchStrategy[float]) -> list[Recordi
     found = []
     for number in range(draw(st.integers(1, 3))):
         seconds = np.cumsum([5.0, *draw(st.lists(steps, min_size=5, max_size=14))]).tolist()
-        values = [
-            draw(st.lists(VALUES, min_size=len(seconds), max_size=len(seconds))) for _ in LIMITS
-        ]
-        found.append(Recording(f"s{number}", seconds, values))
+        column = st.lists(VALUES, min_size=len(seconds), max_size=len(seconds))
+        found.append(Recording(f"s{number}", seconds, [draw(column) for _ in LIMITS]))
     return found
 
 
 def offline(found: list[Recording], config: DataConfig, period: float | None) -> Prepared:
     with tempfile.TemporaryDirectory() as folder:
-        build(
-            replace(telemetry(found, Facts(period=period)), channels=LIMITS),
-            config,
-            "f",
-            Path(folder),
-        )
+        data = replace(telemetry(found, Facts(period=period)), channels=LIMITS)
+        build(data, config, "f", Path(folder))
         result = open_prepared(Path(folder))
         assert result is not None
         return result
@@ -80,23 +72,13 @@ def offline(found: list[Recording], config: DataConfig, period: float | None) ->
 def of_config(config: DataConfig, period: float | None, **changes: Any) -> Contract:
     quality = config.quality
     divided = config.calibration_rows > 0 and config.calibration == "deviation"
-    return contract(
-        sensors=tuple(
-            Sensor(name=one.name, minimum=one.minimum, maximum=one.maximum) for one in LIMITS
-        ),
-        mask=config.mask_channel,
-        period=period,
-        max_gap=config.max_gap,
-        hold=config.max_gap if quality.impute == "hold" else 0,
-        calibration_rows=config.calibration_rows,
-        calibration=config.calibration,
-        clip=config.clip if divided else None,
-        range_check=quality.range_check,
-        outliers=quality.outliers,
-        hampel_window=quality.hampel_window,
-        hampel_threshold=quality.hampel_threshold,
-        **changes,
-    )
+    hold = config.max_gap if quality.impute == "hold" else 0
+    sensors = (Sensor(name=one.name, minimum=one.minimum, maximum=one.maximum) for one in LIMITS)
+    same = {name: getattr(config, name) for name in ("max_gap", "calibration_rows", "calibration")}
+    cleaning = ("range_check", "outliers", "hampel_window", "hampel_threshold")
+    same |= {name: getattr(quality, name) for name in cleaning}
+    same |= {"mask": config.mask_channel, "clip": config.clip if divided else None}
+    return contract(sensors=tuple(sensors), period=period, hold=hold, **same, **changes)
 
 
 @cache
@@ -115,11 +97,8 @@ def messages(found: list[Recording], silent: bool = True) -> list[Message]:
     for one in found:
         for row, (second, *values) in enumerate(zip(one.seconds, *one.values, strict=True)):
             if silent or row == 0 or any(value is not None for value in values):
-                reading = Reading(
-                    one.name,
-                    round(second * SECOND),
-                    tuple(np.nan if value is None else value for value in values),
-                )
+                heard = tuple(np.nan if value is None else value for value in values)
+                reading = Reading(one.name, round(second * SECOND), heard)
                 sent.append(Message(one.name, (reading,)))
     return sorted(sent, key=lambda message: message.readings[0].time)
 
@@ -129,14 +108,19 @@ def streamed(found: Engine, sent: list[Message], size: int) -> Steps:
     return join(parts, len(found.contract.channels))
 
 
-def assert_equal(found: Engine, steps: Steps, expected: Prepared) -> None:
-    """The same steps; the same values in segments; scores exactly from the second step of each
-    segment on."""
-    scored = np.zeros(len(expected.times), np.bool_)
-    inside = scored.copy()
+def places(expected: Prepared) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows lie in a segment, and which from its second step on."""
+    inside, scored = np.zeros((2, len(expected.times)), np.bool_)
     for segment in expected.segments:
         inside[segment.start : segment.stop] = True
         scored[segment.start + 1 : segment.stop] = True
+    return inside, scored
+
+
+def assert_equal(found: Engine, steps: Steps, expected: Prepared) -> None:
+    """The same steps; the same values in segments; scores exactly from the second step of each
+    segment on."""
+    inside, scored = places(expected)
     for number, (start, stop) in enumerate(pairwise(expected.series_starts)):
         here = steps.row == found.names.index(expected.series[number])
         assert np.array_equal(steps.time[here], expected.times[start:stop])
@@ -180,24 +164,14 @@ def test_steps_that_a_clock_lays_early_change_no_reading_after_them(
     found: list[Recording], config: DataConfig, size: int
 ) -> None:
     detector = engine(of_config(config, 1.0))
-    steps = streamed(
-        detector, [replace(message, source="gateway") for message in messages(found)], size
-    )
-    expected = offline(found, config, 1.0)
+    sent = [replace(message, source="gateway") for message in messages(found)]
+    steps, expected = streamed(detector, sent, size), offline(found, config, 1.0)
+    inside, scored = places(expected)
     for number, name in enumerate(expected.series):
         own = (steps.row == detector.names.index(name)) & steps.observed
         rows = np.arange(expected.series_starts[number], expected.series_starts[number + 1])
         rows = rows[expected.observed[rows]]
         assert np.array_equal(steps.time[own], expected.times[rows])
-        inside = np.concatenate(
-            [np.zeros(0, np.int64), *(np.arange(one.start, one.stop) for one in expected.segments)]
-        )
-        known = np.isin(rows, inside)
+        known = inside[rows]
         assert np.array_equal(steps.values[own][known], expected.values[rows][known])
-        second = np.concatenate(
-            [
-                np.zeros(0, np.int64),
-                *(np.arange(one.start + 1, one.stop) for one in expected.segments),
-            ]
-        )
-        assert np.array_equal(~np.isnan(steps.score[own]), np.isin(rows, second))
+        assert np.array_equal(~np.isnan(steps.score[own]), scored[rows])

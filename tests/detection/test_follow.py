@@ -1,10 +1,10 @@
-"""Lines of files that grow, are rotated and truncated, and of pipes: each whole line once, in
-order, in bounded memory."""
+"""Lines of files that grow, rotate, are cut, and of pipes: each once, in order, bounded memory."""
 
 from __future__ import annotations
 
 import os
 import threading
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -82,9 +82,7 @@ def test_a_place_is_where_the_next_process_goes_on(path: Path) -> None:
 
 
 @pytest.mark.parametrize("length", [4, 1000])
-def test_another_file_with_the_same_inode_is_read_from_its_beginning(
-    path: Path, length: int
-) -> None:
+def test_another_file_with_the_same_inode_is_read_from_its_start(path: Path, length: int) -> None:
     old = b"".join(b"%d\n" % number for number in range(length))
     path.write_bytes(old)
     place = all_of(followed(path))[-1].place
@@ -96,19 +94,18 @@ def test_another_file_with_the_same_inode_is_read_from_its_beginning(
     assert notices.counts == {"file replaced while nobody read it": 1}
 
 
-def test_a_folder_is_refused(path: Path) -> None:
+def test_a_folder_is_refused_and_a_file_that_cannot_be_read_is_waited_for_not_silently(
+    path: Path,
+) -> None:
     path.mkdir()
     with pytest.raises(UsageError, match="is a folder"):
         followed(path).collect(1, 0.0)
-
-
-def test_a_file_that_cannot_be_read_is_waited_for_but_not_silently(path: Path) -> None:
+    path.rmdir()
     path.symlink_to(path)
     told: list[str] = []
     source = followed(path, notices=Notices(told.append))
     assert payloads(source) == []
-    assert len(told) == 1
-    assert told[0].startswith(f"file cannot be read: {path}"[:100])
+    assert len(told) == 1 and told[0].startswith(f"file cannot be read: {path}"[:100])
     path.unlink()
     path.write_bytes(b"one\n")
     assert payloads(source) == [b"one"]
@@ -121,9 +118,8 @@ def test_a_name_that_is_not_text_can_be_kept(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal")
     journal.append([Entry("message", raw.source, b"one")])
     journal.close()
-    assert [[entry.name for entry in batch] for batch in batches(tmp_path / "journal")] == [
-        ["caf\\xe9.jsonl"]
-    ]
+    (batch,) = batches(tmp_path / "journal")
+    assert [entry.name for entry in batch] == ["caf\\xe9.jsonl"]
 
 
 def test_a_pipe_ends_with_its_last_line() -> None:
@@ -146,12 +142,10 @@ def test_a_pipe_ends_with_its_last_line() -> None:
     assert [raw.payload for raw in found] == [b"one", b"two", b"three"]
 
 
-@given(
-    lines=st.lists(
-        st.binary(max_size=12).filter(lambda line: b"\n" not in line and not line.endswith(b"\r"))
-    ),
-    data=st.data(),
-)
+LINE = st.binary(max_size=12).filter(lambda line: b"\n" not in line and not line.endswith(b"\r"))
+
+
+@given(lines=st.lists(LINE), data=st.data())
 def test_chunks_do_not_matter(lines: list[bytes], data: st.DataObject) -> None:
     content = b"".join(line + b"\n" for line in lines)
     cuts = sorted(data.draw(st.sets(st.integers(0, len(content)))))
@@ -159,7 +153,6 @@ def test_chunks_do_not_matter(lines: list[bytes], data: st.DataObject) -> None:
     for first, last in zip([0, *cuts], [*cuts, len(content)], strict=True):
         found += cutter.feed(content[first:last])
     assert [line for line, _ in found] == [line if len(line) <= 8 else None for line in lines]
-    assert [offset for _, offset in found] == [
-        sum(len(line) + 1 for line in lines[: count + 1]) for count in range(len(lines))
-    ]
+    offsets = accumulate(len(line) + 1 for line in lines)
+    assert [offset for _, offset in found] == list(offsets)
     assert cutter.rest() == []

@@ -1,5 +1,4 @@
-"""Metrics as Prometheus reads them, health, drift and the live view: numbers by hand and against
-scipy."""
+"""Metrics as Prometheus reads them, health, drift and the live view: by hand, against scipy."""
 
 from __future__ import annotations
 
@@ -12,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from anomalynet.detection.contract import Reference
 from anomalynet.detection.records import Message, Outcome, Reading, Steps
@@ -21,7 +19,7 @@ from anomalynet.detection.stream.monitor import Monitor
 from anomalynet.detection.stream.status import STALE, Status, Watch, line, sparkline
 from anomalynet.errors import UsageError
 from tests.detection.conftest import echo
-from tests.detection.fake import FakeEngine, event
+from tests.detection.fake import FakeEngine, event, samples
 
 
 def get(port: int, path: str) -> tuple[int, str]:
@@ -34,38 +32,22 @@ def get(port: int, path: str) -> tuple[int, str]:
 
 def steps(scores: Any) -> Steps:
     score = np.asarray(scores, np.float64)
-    count = len(score)
-    return Steps(
-        np.zeros(count, np.int64),
-        np.arange(count),
-        np.ones(count, np.bool_),
-        score.astype(np.float32)[:, None],
-        score,
-    )
+    row, time, seen = np.zeros(len(score), int), np.arange(len(score)), np.ones(len(score), bool)
+    return Steps(row, time, seen, score.astype(np.float32)[:, None], score)
 
 
 def test_metrics_and_health() -> None:
     status = Status(connected=True)
     monitor = Monitor(status, "0")
     engine = FakeEngine()
-    messages = [
-        Message(
-            "g",
-            tuple(
-                Reading(f"secret-{n}", 1, (value,)) for n, value in enumerate((1.0, 20.0, np.nan))
-            ),
-        )
-    ]
+    values = enumerate((1.0, 20.0, np.nan))
+    messages = [Message("g", tuple(Reading(f"secret-{n}", 1, (value,)) for n, value in values))]
     status.add(messages, engine.process(messages), engine.names)
     status.states, status.rejected = {"scoring": 3}, {"malformed JSON": 4, 'a "kind"\n': 1}
     status.drift = {"score": Measure(0.5, 0.25, None, 1000)}
     monitor.observe(0.003, 2.0)
     code, text = get(monitor.port, "/metrics")
-    found = {
-        (each.name, *each.labels.values()): each.value
-        for family in text_string_to_metric_families(text)
-        for each in family.samples
-    }
+    found = samples(text)
     expected = {
         ("anomalynet_messages_total",): 1,
         ("anomalynet_readings_total",): 3,
@@ -109,17 +91,14 @@ def test_an_address_of_version_6() -> None:
 def test_psi_by_hand() -> None:
     reference = np.arange(101.0)
     assert psi(np.tile(reference, 3), reference) == pytest.approx(0.0, abs=1e-12)
-    half = psi(
-        np.arange(51.0), reference
-    )  # values 0 … 50: five whole tenths, and one value of the sixth or none
+    # Values 0 … 50: five whole tenths, and one value of the sixth or none.
+    half = psi(np.arange(51.0), reference)
     edges = np.quantile(reference, np.linspace(0.1, 0.9, 9))
     seen = np.maximum(np.histogram(np.arange(51.0) - 1e-9, [-np.inf, *edges, np.inf])[0] / 51, 1e-4)
     expected = np.histogram(reference - 1e-9, [-np.inf, *edges, np.inf])[0] / 101
     assert half == pytest.approx(float(((seen - expected) * np.log(seen / expected)).sum()))
     assert half > 0.25
-
-
-def test_psi_of_a_constant_reference() -> None:
+    # Of a constant reference:
     assert psi(np.zeros(100), np.zeros(101)) == pytest.approx(0.0, abs=1e-7)
     assert psi(np.ones(100), np.zeros(101)) > 0.25
 
@@ -128,9 +107,8 @@ def test_drift_keeps_the_newest_steps_and_agrees_with_scipy() -> None:
     from scipy.stats import ks_2samp
 
     reference = tuple(np.linspace(0, 1, 101).tolist())
-    drift = Drift(
-        echo(reference=Reference(scores=reference, channels={"a": reference})), window=1000
-    )
+    told = Reference(scores=reference, channels={"a": reference})
+    drift = Drift(echo(reference=told), window=1000)
     generator = np.random.default_rng(0)
     drift.add(steps(generator.random(FEWEST - 1)))
     assert drift.measure() == {}
@@ -143,9 +121,8 @@ def test_drift_keeps_the_newest_steps_and_agrees_with_scipy() -> None:
     expected = ks_2samp(shifted.astype(np.float32), reference, method="asymp")
     assert found["a"].ks == pytest.approx(expected.statistic)
     assert found["a"].p_value == pytest.approx(expected.pvalue)
-    assert found["score"].psi == pytest.approx(
-        psi(shifted.astype(np.float32).astype(np.float64), np.array(reference))
-    )
+    rounded = shifted.astype(np.float32).astype(np.float64)
+    assert found["score"].psi == pytest.approx(psi(rounded, np.array(reference)))
     assert found["score"].steps == 1000
     drift.add(steps(np.arange(5000.0)))
     assert drift.measure()["score"].steps == 1000
@@ -161,18 +138,14 @@ def test_without_scipy_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "scipy is not installed" in described(found)
 
 
-def test_the_view_shows_the_highest_scores_and_what_happened(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_view_shows_the_highest_scores_and_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.console import Console
 
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    status = Status(
-        connected=True, states={"scoring": 20, "silent": 0}, lag=0.25, rejected={"late": 2}
-    )
-    status.add(
-        [], Outcome(steps([]), [event("d3", 0, 13.0)]), [f"d{number}" for number in range(20)]
-    )
+    states = {"scoring": 20, "silent": 0}
+    status = Status(connected=True, states=states, lag=0.25, rejected={"late": 2})
+    devices = [f"d{number}" for number in range(20)]
+    status.add([], Outcome(steps([]), [event("d3", 0, 13.0)]), devices)
     status.last[:20] = np.arange(20.0)
     status.last[19] = np.nan
     watch = Watch(status, 10.0)
@@ -183,9 +156,8 @@ def test_the_view_shows_the_highest_scores_and_what_happened(
     shown = [row.split("│")[1].strip() for row in text.splitlines() if row.startswith("│")]
     assert shown == [f"d{number}" for number in range(18, 10, -1)]
     assert "1970-01-01T00:00:00Z alarm d3 score 13" in text
-    assert (
-        line(status, 12.3) == "20 scoring; 12 readings/s, 0 scores, 1 alarms, lag 0.2 s, 2 rejected"
-    )
+    told = "20 scoring; 12 readings/s, 0 scores, 1 alarms, lag 0.2 s, 2 rejected"
+    assert line(status, 12.3) == told
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,4 @@
-"""Detecting over MQTT with a real broker and real processes, killed with -9: nothing is lost and no
-alarm is doubled."""
+"""Over MQTT, with a real broker, processes killed with -9: nothing is lost, no alarm is doubled."""
 
 from __future__ import annotations
 
@@ -15,10 +14,9 @@ from typing import Any
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.detection.broker import Broker, Detector, free_port, needs_mosquitto, until
-from tests.detection.fake import event
+from tests.detection.fake import event, samples
 
 pytestmark = needs_mosquitto
 
@@ -39,9 +37,8 @@ class Publisher:
 
     def __init__(self, port: int) -> None:
         self.sent = self.published = 0
-        self.client = Client(
-            CallbackAPIVersion.VERSION2, "publisher", protocol=MQTTProtocolVersion.MQTTv5
-        )
+        version = MQTTProtocolVersion.MQTTv5
+        self.client = Client(CallbackAPIVersion.VERSION2, "publisher", protocol=version)
         self.client.reconnect_delay_set(1, 1)
         self.client.on_publish = lambda *_: setattr(self, "published", self.published + 1)
         self.client.connect("127.0.0.1", port)
@@ -58,9 +55,8 @@ class Publisher:
             {"device": name, "values": [20.0 if time % 40 == 4 * at else 1.0]}
             for at, name in enumerate(DEVICES)
         ]
-        self.publish(
-            "sensors/g", {"gateway": "g", "time": 60 * time, "sequence": time, "readings": readings}
-        )
+        batch = {"gateway": "g", "time": 60 * time, "sequence": time, "readings": readings}
+        self.publish("sensors/g", batch)
 
     def wait(self) -> None:
         until(lambda: self.published == self.sent, "everything is published")
@@ -84,19 +80,9 @@ def ids(path: Path) -> list[str]:
 
 
 def arguments(port: int, folder: Path) -> list[object]:
-    url = f"mqtt://127.0.0.1:{port}/sensors/%23"
+    source = ["--mqtt", f"mqtt://127.0.0.1:{port}/sensors/%23", "--patience", "0"]
     outputs = ["--alarms", folder / "alarms.jsonl", "--scores", folder / "scores.csv"]
-    return [
-        "--mqtt",
-        url,
-        "--state",
-        folder / "state",
-        "--snapshot-every",
-        "0.3",
-        "--patience",
-        "0",
-        *outputs,
-    ]
+    return [*source, "--state", folder / "state", "--snapshot-every", "0.3", *outputs]
 
 
 def scored(folder: Path) -> int:
@@ -110,9 +96,8 @@ def complete(folder: Path) -> bool:
 
 def assert_nothing_lost_or_doubled(folder: Path) -> None:
     assert sorted(ids(folder / "alarms.jsonl")) == sorted(EXPECTED)
-    steps = [
-        tuple(line.split(",")[:2]) for line in (folder / "scores.csv").read_text().splitlines()[1:]
-    ]
+    lines = (folder / "scores.csv").read_text().splitlines()[1:]
+    steps = [tuple(line.split(",")[:2]) for line in lines]
     assert len(steps) == len(set(steps)) == len(STEPS) * len(DEVICES)
 
 
@@ -181,10 +166,8 @@ def test_a_broker_killed_twice_once_while_it_alone_has_the_messages(
 
 
 def test_it_waits_for_a_broker_that_is_not_there_yet(tmp_path: Path, model: Path) -> None:
-    port = free_port()
-    detector = Detector(
-        model, "--mqtt", f"mqtt://127.0.0.1:{port}/x", "--metrics", metrics := free_port()
-    )
+    port, metrics = free_port(), free_port()
+    detector = Detector(model, "--mqtt", f"mqtt://127.0.0.1:{port}/x", "--metrics", metrics)
 
     def health() -> int:
         try:
@@ -206,42 +189,26 @@ def test_what_is_malformed_is_counted_and_the_rest_is_scored(
     broker: Broker, tmp_path: Path, model: Path
 ) -> None:
     metrics = free_port()
-    detector = Detector(
-        model, *arguments(broker.port, tmp_path), "--metrics", metrics, "--max-message", 1000
-    )
+    limits = ("--metrics", metrics, "--max-message", 1000)
+    detector = Detector(model, *arguments(broker.port, tmp_path), *limits)
     until(lambda: online(broker.port), "the detector is online")
     publisher = Publisher(broker.port)
-    for payload in (
-        b"{",
-        b"[]",
-        b'{"time": 1}',
-        b"x" * 5000,
-        b'{"device": "d", "time": 1, "values": ["1"]}',
-    ):
+    text = b'{"device": "d", "time": 1, "values": ["1"]}'
+    for payload in (b"{", b"[]", b'{"time": 1}', b"x" * 5000, text):
         publisher.publish("sensors/x", payload)
     publisher.publish("sensors/x", {"device": "d", "time": 2, "values": [11.0]})
 
     def counts() -> dict[tuple[str, ...], float]:
         with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics") as answer:
-            families = text_string_to_metric_families(answer.read().decode())
-            return {
-                (each.name, *each.labels.values()): each.value
-                for family in families
-                for each in family.samples
-            }
+            return samples(answer.read().decode())
 
-    until(
-        lambda: counts().get(("anomalynet_rejected_total", "not a number")),
-        "the last bad one is counted",
-    )
+    last = ("anomalynet_rejected_total", "not a number")
+    until(lambda: counts().get(last), "the last bad one is counted")
     until(lambda: counts()["anomalynet_alarms_total",] == 1, "the alarm is counted")
     found = counts()
-    rejected = {
-        name[1]: value for name, value in found.items() if name[0] == "anomalynet_rejected_total"
-    }
-    assert rejected == dict.fromkeys(
-        ("malformed JSON", "not an object", "no device", "too large", "not a number"), 1.0
-    )
+    rejected = {name[1]: value for name, value in found.items() if name[0] == last[0]}
+    wrong = ("malformed JSON", "not an object", "no device", "too large", "not a number")
+    assert rejected == dict.fromkeys(wrong, 1.0)
     assert found["anomalynet_readings_total",] == 2
     assert found["anomalynet_latency_seconds_count",] == 2
     assert found["anomalynet_devices", "alarm"] == 1
@@ -254,17 +221,10 @@ def test_what_is_malformed_is_counted_and_the_rest_is_scored(
 def test_alarms_are_published(broker: Broker, tmp_path: Path, model: Path) -> None:
     heard: list[dict[str, Any]] = []
     listener = Publisher(broker.port)
-    listener.client.on_message = lambda client, userdata, message: heard.append(
-        json.loads(message.payload)
-    )
+    listener.client.on_message = lambda _, __, message: heard.append(json.loads(message.payload))
     listener.client.subscribe("alarms", qos=1)
-    detector = Detector(
-        model,
-        "--mqtt",
-        f"mqtt://127.0.0.1:{broker.port}/sensors/+",
-        "--alarms",
-        f"mqtt://127.0.0.1:{broker.port}/alarms",
-    )
+    target = ("--alarms", broker.url("alarms"))
+    detector = Detector(model, "--mqtt", broker.url("sensors/+"), *target)
     until(lambda: online(broker.port), "the detector is online")
     listener.publish("sensors/1", {"device": "d", "time": 1, "values": [11.0]})
     until(lambda: heard, "the alarm is heard")
@@ -275,7 +235,7 @@ def test_alarms_are_published(broker: Broker, tmp_path: Path, model: Path) -> No
 
 @pytest.mark.slow
 def test_two_detectors_with_one_client_id_are_told_so(broker: Broker, model: Path) -> None:
-    detectors = [Detector(model, "--mqtt", f"mqtt://127.0.0.1:{broker.port}/x") for _ in range(2)]
+    detectors = [Detector(model, "--mqtt", broker.url("x")) for _ in range(2)]
     told = b""
     for detector in detectors:
         assert detector.process.stderr is not None

@@ -1,5 +1,4 @@
-"""The loop: the same outcome whether it was killed or not, each event delivered, each payload
-acknowledged after it was kept."""
+"""The loop: killed or not, each event is delivered, each payload acknowledged once it is kept."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ import os
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -100,22 +99,11 @@ def service(
     sync: bool = False,
     **more: Any,
 ) -> Service:
-    notices = Notices(lambda line: None)
-    sinks = [JsonLines(folder / "alarms.jsonl"), *([sink] if sink else [])]
-    kept = State(folder / "state", "m", notices, sync) if state else None
-    scores = ScoresFile(folder / "scores.csv")
-    engine: Any = FakeEngine()
-    parser = Parser(("a",), notices)
-    return Service(
-        engine=engine,
-        source=Scripted(turns),
-        parser=parser,
-        sinks=sinks,
-        scores=scores,
-        state=kept,
-        redelivers=True,
-        **more,
-    )
+    notices, engine = Notices(lambda line: None), cast(Any, FakeEngine())
+    more["sinks"] = [JsonLines(folder / "alarms.jsonl"), *([sink] if sink else [])]
+    more["state"] = State(folder / "state", "m", notices, sync) if state else None
+    more |= {"scores": ScoresFile(folder / "scores.csv"), "parser": Parser(("a",), notices)}
+    return Service(engine=engine, source=Scripted(turns), redelivers=True, **more)
 
 
 def run(made: Service, turns: int) -> None:
@@ -150,10 +138,7 @@ def test_killed_anywhere_it_goes_on_as_if_nothing_had_been(
     tmp_path_factory: pytest.TempPathFactory, cuts: set[int], kills: list[tuple[int, bool, bool]]
 ) -> None:
     turns = [STEPS[first:last] for first, last in pairwise([0, *sorted(cuts), len(STEPS)])]
-    undisturbed, disturbed = (
-        tmp_path_factory.mktemp("undisturbed"),
-        tmp_path_factory.mktemp("disturbed"),
-    )
+    undisturbed, disturbed = (tmp_path_factory.mktemp(name) for name in ("whole", "disturbed"))
     run(whole := service(undisturbed, turns), len(turns))
     whole.close()
 
@@ -162,9 +147,8 @@ def test_killed_anywhere_it_goes_on_as_if_nothing_had_been(
         done = min(wanted, len(left))
         run(made := service(disturbed, left, snapshot_every=0.0 if snapshots else 1e9), done)
         kill(made)
-        left = left[
-            max(0, done - unheard) :
-        ]  # a broker sends again what it does not know to be kept
+        # A broker sends again what it does not know to be kept.
+        left = left[max(0, done - unheard) :]
     run(final := service(disturbed, left), len(left))
     final.close()
     assert outcome(disturbed) == outcome(undisturbed)
@@ -206,21 +190,18 @@ def test_alarms_and_scores_are_on_the_disk_before_the_snapshot_that_says_so(
     assert "state" in synced[first:]  # its new name
 
 
-def test_what_is_sent_twice_is_scored_once_and_acknowledged_twice(tmp_path: Path) -> None:
-    made = service(tmp_path, [[STEPS[0], STEPS[0]], [STEPS[0], STEPS[1]]], state=False)
+def test_without_a_state_what_comes_twice_is_scored_once_and_the_end_is_the_end(
+    tmp_path: Path,
+) -> None:
+    made = service(tmp_path, [[STEPS[0], STEPS[0]], [STEPS[0], None, STEPS[1]]], state=False)
     run(made, 2)
     source: Any = made.source
-    assert source.acknowledged == [STEPS[0], STEPS[0], STEPS[0], STEPS[1]]
-    assert made.parser.notices.counts == {"repeated": 2}
+    assert source.acknowledged == [STEPS[0], STEPS[0], STEPS[0], None, STEPS[1]]
+    assert made.parser.notices.counts == {"repeated": 2, "too large": 1}
     assert made.status.readings == 2
-
-
-def test_what_is_too_large_is_acknowledged_and_counted(tmp_path: Path) -> None:
-    made = service(tmp_path, [[None, STEPS[0]]])
-    run(made, 1)
-    source: Any = made.source
-    assert source.acknowledged == [None, STEPS[0]]
-    assert made.parser.notices.counts == {"too large": 1}
+    made.close()
+    engine: Any = made.engine
+    assert engine.finished and source.closed
 
 
 @pytest.mark.parametrize("snapshot_every", [0.0, 1e9])
@@ -271,25 +252,18 @@ def test_a_silent_source_is_ticked_and_a_replay_ticks_it_the_same(
 ) -> None:
     now = 1000.0
     monkeypatch.setattr("anomalynet.detection.stream.service.time.time", lambda: now)
-    monkeypatch.setattr(
-        Scripted,
-        "collect",
-        lambda self, limit, seconds: [Raw("t", each, now) for each in self.turns.pop(0)],
-    )
-    made = service(
-        tmp_path,
-        [[payload("a", 500, 1.0)], [], [], []],
-        patience=Patience(60.0, 10.0, lambda: {"t": 500_000_000}),
-    )
+    heard: Any = lambda self, *_: [Raw("t", each, now) for each in self.turns.pop(0)]  # noqa: E731
+    monkeypatch.setattr(Scripted, "collect", heard)
+    late: Any = {"patience": Patience(60.0, 10.0, lambda: {"t": 500_000_000})}
+    made = service(tmp_path, [[payload("a", 500, 1.0)], [], [], []], **late)
     run(made, 1)
     for now in (1059.0, 1060.0, 1062.0):  # noqa: B007  read by the clock
         made.turn()
     engine: Any = made.engine
     assert engine.ticks == [("t", 560_000_000)]
     kill(made)
-    again = service(
-        tmp_path, [[], [], []], patience=Patience(60.0, 10.0, lambda: {"t": 500_000_000})
-    )
+    late["patience"] = Patience(60.0, 10.0, lambda: {"t": 500_000_000})
+    again = service(tmp_path, [[], [], []], **late)
     now = 2000.0
     again.resume()
     replayed: Any = again.engine
@@ -299,16 +273,6 @@ def test_a_silent_source_is_ticked_and_a_replay_ticks_it_the_same(
     now = 2060.0
     again.turn()
     assert replayed.ticks[1:] == [("t", 1_560_000_000)]
-
-
-def test_without_a_state_the_end_is_the_end(tmp_path: Path) -> None:
-    made = service(tmp_path, [[STEPS[0]]], state=False)
-    run(made, 1)
-    made.close()
-    engine: Any = made.engine
-    source: Any = made.source
-    assert engine.finished
-    assert source.closed
 
 
 def test_without_a_state_alarms_that_were_not_delivered_are_a_failure(tmp_path: Path) -> None:

@@ -1,11 +1,9 @@
-"""Alarms arrive once in files, at least once behind a network, in order, and no secret goes
-astray."""
+"""Alarms arrive once in files, at least once behind a network, in order; no secret goes astray."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,17 +15,10 @@ from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.stream.mqtt import address, make_client
 from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import RunError, UsageError
+from tests.detection.broker import until
 from tests.detection.fake import event
 
 FIRST, SECOND = event("a", 1, 11.0), event("b", 2, 12.0)
-
-
-def until(condition: Callable[[], object]) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not come about in ten seconds")
 
 
 def test_a_file_keeps_each_event_once_over_restarts(tmp_path: Path) -> None:
@@ -36,9 +27,9 @@ def test_a_file_keeps_each_event_once_over_restarts(tmp_path: Path) -> None:
         sink = JsonLines(path)
         sink.put(events)
         sink.close()
-    assert [
-        (line["id"], line["kind"]) for line in map(json.loads, path.read_text().splitlines())
-    ] == [(FIRST.id, "alarm"), (SECOND.id, "alarm"), (FIRST.id, "cleared")]
+    lines = map(json.loads, path.read_text().splitlines())
+    expected = [(FIRST.id, "alarm"), (SECOND.id, "alarm"), (FIRST.id, "cleared")]
+    assert [(line["id"], line["kind"]) for line in lines] == expected
 
 
 def test_of_a_long_file_the_newest_events_are_known(
@@ -49,10 +40,11 @@ def test_of_a_long_file_the_newest_events_are_known(
     sink = JsonLines(tmp_path / "alarms.jsonl")
     for each in events:
         sink.put([each])
-    assert list(sink._keys) == [f"{each.id}-alarm" for each in events[-3:]]
     again = JsonLines(tmp_path / "alarms.jsonl")
     again.put(events[-3:])
     assert len((tmp_path / "alarms.jsonl").read_text().splitlines()) == 10
+    again.put(events[:1])  # the oldest is not known any more
+    assert len((tmp_path / "alarms.jsonl").read_text().splitlines()) == 11
 
 
 def test_torn_at_every_byte_of_its_last_line_it_is_made_whole(tmp_path: Path) -> None:
@@ -102,7 +94,7 @@ def test_delivery_tries_again_in_order_and_tells_what_arrived(
     sink.put([FIRST, SECOND])
     assert len(sink.pending()) == 2
     sink.start()
-    until(lambda: not sink.pending())
+    until(lambda: not sink.pending(), "all is delivered")
     keys = [f"{FIRST.id}-alarm", f"{SECOND.id}-alarm"]
     assert tried == [keys[0], keys[0], keys[0], keys[1]]
     assert sink.delivered() == keys
@@ -116,9 +108,8 @@ def test_the_queue_is_bounded_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatc
     notices = Notices(lambda line: None)
     sink = Delivery("x", lambda key, line: None, notices)
     sink.put([event("a", time, 11.0) for time in range(5)])
-    assert [json.loads(line)["id"] for line in sink.pending()] == [
-        event("a", time, 11.0).id for time in (3, 4)
-    ]
+    newest = [event("a", time, 11.0).to_json() for time in (3, 4)]
+    assert sink.pending() == newest
     assert notices.counts == {"alarms dropped, too many wait for x": 3}
     assert sink.undelivered() == 5
 
@@ -154,7 +145,7 @@ def test_what_another_process_left_is_delivered_unless_it_was_already() -> None:
     sink.restore([FIRST.to_json(), SECOND.to_json()])
     sink.forget(f"{FIRST.id}-alarm")
     sink.start()
-    until(lambda: sent)
+    until(lambda: sent, "it is sent")
     sink.close()
     assert sent == [SECOND.to_json()]
 
@@ -174,7 +165,7 @@ def test_delivery_survives_what_nobody_expected_and_tells_only_its_kind(
     sink = Delivery("x", send, Notices(told.append))
     sink.put([FIRST])
     sink.start()
-    until(lambda: not sink.pending())
+    until(lambda: not sink.pending(), "all is delivered")
     assert len(sent) == 2
     assert told == ["delivery to x failed: ValueError (further ones are only counted)"]
 
@@ -191,10 +182,9 @@ def test_only_their_own_broker_gets_the_credentials_of_readings(
         monkeypatch.setenv(f"ANOMALYNET_{name}_USERNAME", f"of {kind}")
         monkeypatch.setenv(f"ANOMALYNET_{name}_PASSWORD", "s3cret")
     used: list[str] = []
-    monkeypatch.setattr(
-        "paho.mqtt.client.Client.username_pw_set", lambda client, name, password: used.append(name)
-    )
-    monkeypatch.setattr("paho.mqtt.client.Client.loop_start", lambda client: None)
+    client = "paho.mqtt.client.Client"
+    monkeypatch.setattr(f"{client}.username_pw_set", lambda _, name, password: used.append(name))
+    monkeypatch.setattr(f"{client}.loop_start", lambda _: None)
     sinks([target], Notices(), address("mqtt://localhost/sensors/#"))
     assert used == [user]
 
@@ -211,18 +201,10 @@ def test_a_password_is_not_sent_in_clear_text(monkeypatch: pytest.MonkeyPatch) -
 
 def test_each_target_is_one_sink(tmp_path: Path) -> None:
     file = str(tmp_path / "a.jsonl")
-    made = sinks(
-        ["-", file, "https://host/x", file, "https://host/y", "mqtt://host/x", "mqtt://host/y"],
-        Notices(lambda line: None),
-    )
+    webhooks, brokers = ["https://host/x", "https://host/y"], ["mqtt://host/x", "mqtt://host/y"]
+    made = sinks(["-", file, *webhooks, file, *brokers], Notices(lambda line: None))
     names = [sink.name for sink in made]
-    assert [name.rpartition(" ")[0] for name in names] == [
-        "",
-        "",
-        "webhook host",
-        "webhook host",
-        "MQTT host:1883",
-        "MQTT host:1883",
-    ]
+    places = [name.rpartition(" ")[0] for name in names[2:]]
+    assert places == ["webhook host"] * 2 + ["MQTT host:1883"] * 2
     assert names[:2] == ["-", file]
     assert len(set(names)) == 6  # a name is what a snapshot and the journal know a sink by

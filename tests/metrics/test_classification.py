@@ -34,32 +34,19 @@ def test_every_point_metric_equals_scikit_learn(steps: Steps) -> None:
         "accuracy_at_half": reference.accuracy_score(labels, scores >= 0.5),
         "prevalence": labels.mean(),
     }
-    for position, name in enumerate(("normal", "attack")):
-        expected |= {
-            f"precision_{name}": precision[position],
-            f"recall_{name}": recall[position],
-            f"f1_{name}": f1[position],
-        }
-    tn, fp, fn, tp = reference.confusion_matrix(labels, predicted, labels=[0, 1]).ravel()
-    expected |= {
-        "true_negatives": tn,
-        "false_positives": fp,
-        "false_negatives": fn,
-        "true_positives": tp,
-    }
-    both = len(set(labels.tolist())) == 2
-    expected["balanced_accuracy"] = (
-        reference.balanced_accuracy_score(labels, predicted) if both else nan
-    )
-    expected["mcc"] = (
-        reference.matthews_corrcoef(labels, predicted)
-        if both and len(set(predicted.tolist())) == 2
-        else nan
-    )
-    expected["auroc"] = reference.roc_auc_score(labels, scores) if both else nan
-    expected["average_precision"] = (
-        reference.average_precision_score(labels, scores) if both else nan
-    )
+    for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):
+        expected |= {f"{name}_normal": values[0], f"{name}_attack": values[1]}
+    counts = ("true_negatives", "false_positives", "false_negatives", "true_positives")
+    matrix = reference.confusion_matrix(labels, predicted, labels=[0, 1])
+    expected |= dict(zip(counts, matrix.ravel(), strict=True))
+    two = ("balanced_accuracy", "mcc", "auroc", "average_precision")
+    expected |= dict.fromkeys(two, nan)
+    if len(set(labels.tolist())) == 2:
+        expected["balanced_accuracy"] = reference.balanced_accuracy_score(labels, predicted)
+        expected["auroc"] = reference.roc_auc_score(labels, scores)
+        expected["average_precision"] = reference.average_precision_score(labels, scores)
+        if len(set(predicted.tolist())) == 2:
+            expected["mcc"] = reference.matthews_corrcoef(labels, predicted)
     for name, value in expected.items():
         assert ours[name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
 
@@ -67,14 +54,8 @@ def test_every_point_metric_equals_scikit_learn(steps: Steps) -> None:
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class_leaves_undefined_what_needs_two(label: int) -> None:
     values = point_metrics(np.full(5, label, dtype=np.int8), np.linspace(0, 1, 5), 0.5, True)
-    for name in (
-        "auroc",
-        "average_precision",
-        "balanced_accuracy",
-        "mcc",
-        "precision_at_paper_prevalence",
-    ):
-        assert isnan(values[name]), name
+    two = ("auroc", "average_precision", "balanced_accuracy", "mcc")
+    assert all(isnan(values[name]) for name in (*two, "precision_at_paper_prevalence"))
     assert isnan(values["recall_attack" if label == 0 else "recall_normal"])
     assert values["accuracy"] == pytest.approx(0.4 if label == 0 else 0.6)
 
@@ -95,18 +76,13 @@ def test_unlabelled_and_missed_steps_take_no_part() -> None:
 
 
 def test_accuracy_at_half_means_nothing_without_a_probability() -> None:
-    assert isnan(
-        point_metrics(np.array([0, 1], dtype=np.int8), np.array([0.1, 0.9]), 0.5, False)[
-            "accuracy_at_half"
-        ]
-    )
+    values = point_metrics(np.array([0, 1], dtype=np.int8), np.array([0.1, 0.9]), 0.5, False)
+    assert isnan(values["accuracy_at_half"])
 
 
 def test_a_score_at_the_threshold_is_an_attack() -> None:
-    assert (
-        point_metrics(np.array([1], dtype=np.int8), np.array([0.3]), 0.3, True)["true_positives"]
-        == 1
-    )
+    values = point_metrics(np.array([1], dtype=np.int8), np.array([0.3]), 0.3, True)
+    assert values["true_positives"] == 1
 
 
 def test_precision_moves_with_prevalence() -> None:

@@ -51,23 +51,18 @@ def test_an_incident_without_a_scored_step_is_missed() -> None:
 
 
 def test_an_incident_that_several_series_share_is_one() -> None:
-    values = _metrics(
-        [0.0, 0.0, 0.0, 0.9], [1, 1, 1, 1], [7, 7, 7, 7], [0, 0, 1, 1], times=[0, 1, 0, 1]
-    )
+    series, times = [0, 0, 1, 1], [0, 1, 0, 1]
+    values = _metrics([0.0, 0.0, 0.0, 0.9], [1] * 4, [7] * 4, series, times=times)
     assert values["event_recall"] == 1.0
     assert values["detection_delay"] == 3600
 
 
-def test_false_alarms_are_runs_outside_attacks_so_the_constant_alarm_is_no_perfect_detector() -> (
-    None
-):
+def test_false_alarms_are_runs_outside_attacks_so_a_constant_alarm_is_not_perfect() -> None:
     scores = [0.9, 0.9, 0.0, 0.9, 0.9, 0.9, 0.0, 0.9]
     labels = [0, 0, 0, 0, 1, 0, 0, -1]
     assert _metrics(scores, labels)["false_alarms_per_day"] == pytest.approx(4 / (8 / 24))
-    always, perfect = (
-        _metrics([0.9] * 8, labels),
-        _metrics([float(label == 1) for label in labels], labels),
-    )
+    always = _metrics([0.9] * 8, labels)
+    perfect = _metrics([float(label == 1) for label in labels], labels)
     assert always["false_alarms_per_day"] == pytest.approx(2 / (8 / 24))
     assert perfect["false_alarms_per_day"] == 0
 
@@ -90,12 +85,10 @@ def test_faults_alone_leave_recall_undefined() -> None:
 
 
 def test_series_and_missed_steps_end_a_run() -> None:
-    assert _metrics([0.9, 0.9], [0, 0], series=[0, 1])["false_alarms_per_day"] == pytest.approx(
-        2 / (2 / 24)
-    )
-    assert _metrics([0.9, nan, 0.9], [0, 0, 0])["false_alarms_per_day"] == pytest.approx(
-        2 / (2 / 24)
-    ), "a missed step is no scored time"
+    two, missed = _metrics([0.9, 0.9], [0, 0], series=[0, 1]), _metrics([0.9, nan, 0.9], [0, 0, 0])
+    assert two["false_alarms_per_day"] == pytest.approx(2 / (2 / 24))
+    # A missed step is no scored time.
+    assert missed["false_alarms_per_day"] == pytest.approx(2 / (2 / 24))
 
 
 def test_undefined_without_incidents_or_scored_time() -> None:
@@ -105,9 +98,8 @@ def test_undefined_without_incidents_or_scored_time() -> None:
     assert isnan(_metrics([0.1], [1], [0])["detection_delay"])
 
 
-STEPS = st.lists(
-    st.tuples(st.integers(0, 1), st.booleans(), st.booleans()), min_size=1, max_size=40
-)
+STEP = st.tuples(st.integers(0, 1), st.booleans(), st.booleans())
+STEPS = st.lists(STEP, min_size=1, max_size=40)
 
 
 @given(STEPS)
@@ -119,7 +111,5 @@ def test_false_alarms_equal_a_plain_loop(steps: list[tuple[int, bool, bool]]) ->
         mine = series[i] if alarmed[i] and not attack[i] else None
         false += mine is not None and mine != before
         before = mine
-    values = _metrics(
-        [float(a) for a in alarmed], [int(a) for a in attack], series=[int(s) for s in series]
-    )
+    values = _metrics(list(map(float, alarmed)), list(map(int, attack)), series=list(series))
     assert values["false_alarms_per_day"] == pytest.approx(false / (len(steps) / 24))

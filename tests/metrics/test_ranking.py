@@ -18,23 +18,18 @@ SCORES = torch.cat([torch.linspace(900.0, 1000.0, 50), torch.linspace(1001.0, 11
 LABELS = (torch.arange(100) >= 50).long()
 
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from([0, 1]), st.floats(-1e6, 1e6, width=32)), min_size=2, max_size=40
-    )
-)
+STEP = st.tuples(st.sampled_from([0, 1]), st.floats(-1e6, 1e6, width=32))
+
+
+@given(st.lists(STEP, min_size=2, max_size=40))
 def test_equal_scikit_learn_at_any_scale(steps: list[tuple[int, float]]) -> None:
-    labels, scores = (
-        torch.tensor([label for label, _ in steps]),
-        torch.tensor([score for _, score in steps], dtype=torch.float64),
-    )
+    labels = torch.tensor([label for label, _ in steps])
+    scores = torch.tensor([score for _, score in steps], dtype=torch.float64)
     if 0 < int(labels.sum()) < len(labels):
-        assert auroc(scores, labels) == pytest.approx(
-            reference.roc_auc_score(labels, scores), abs=1e-6
-        )
-        assert average_precision(scores, labels) == pytest.approx(
-            reference.average_precision_score(labels, scores), abs=1e-6
-        )
+        area = reference.roc_auc_score(labels, scores)
+        precision = reference.average_precision_score(labels, scores)
+        assert auroc(scores, labels) == pytest.approx(area, abs=1e-6)
+        assert average_precision(scores, labels) == pytest.approx(precision, abs=1e-6)
     else:
         assert isnan(auroc(scores, labels))
         assert isnan(average_precision(scores, labels))
@@ -53,17 +48,13 @@ def test_batches_of_one_keep_the_order() -> None:
 
 
 def test_the_plain_use_of_torchmetrics_is_wrong_there() -> None:
-    assert float(binary_auroc(SCORES, LABELS)) == pytest.approx(0.5), (
-        "a sigmoid makes ties of all scores"
-    )
+    # A sigmoid makes ties of all scores.
+    assert float(binary_auroc(SCORES, LABELS)) == pytest.approx(0.5)
     mixed = BinaryAUROC()
-    for score, label in zip(
-        torch.tensor([0.9, 0.95, 1.5, 2.0]), torch.tensor([0, 0, 1, 1]), strict=True
-    ):
-        mixed.update(score[None], label[None])
-    assert float(mixed.compute()) < 1.0, (
-        "a sigmoid for some batches and none for others changes the order"
-    )
+    for score, label in zip((0.9, 0.95, 1.5, 2.0), (0, 0, 1, 1), strict=True):
+        mixed.update(torch.tensor([score]), torch.tensor([label]))
+    # A sigmoid for some batches and none for others changes the order.
+    assert float(mixed.compute()) < 1.0
 
 
 def test_ties_count_half() -> None:

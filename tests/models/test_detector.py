@@ -1,5 +1,4 @@
-"""The base of all networks: loss, normalisation, what it logs, and that its training can be
-repeated and resumed."""
+"""The base of all networks: loss, normalisation, what it logs; training repeated and resumed."""
 
 from __future__ import annotations
 
@@ -43,19 +42,10 @@ def _batches(size: int, number: int = 64, unlabelled: int = 0) -> list[Batch]:
 
 
 def _trainer(epochs: int, folder: Path, **options: Any) -> L.Trainer:
-    plain: dict[str, Any] = {
-        "logger": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "enable_checkpointing": False,
-    }
-    return L.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        default_root_dir=folder,
-        num_sanity_val_steps=0,
-        **plain | options,
-    )
+    shown = ("enable_progress_bar", "enable_model_summary", "enable_checkpointing", "logger")
+    plain: dict[str, Any] = dict.fromkeys(shown, False) | {"num_sanity_val_steps": 0}
+    plain |= {"accelerator": "cpu", "default_root_dir": folder}
+    return L.Trainer(max_epochs=epochs, **plain | options)
 
 
 def _network(name: str = "cnn", seed: int = 0, **options: Any) -> Detector:

@@ -27,17 +27,8 @@ CELLS = telemetry(
 def sent(
     data: Telemetry, folder: Path, first: int | None = None, last: int | None = None
 ) -> list[Sent]:
-    return list(
-        messages(
-            detector_rows(data),
-            data.period,
-            gateways(data),
-            "rooms",
-            folder,
-            first=first,
-            last=last,
-        )
-    )
+    told = (detector_rows(data), data.period, gateways(data), "rooms", folder)
+    return list(messages(*told, first=first, last=last))
 
 
 def test_a_message_a_gateway_and_step(tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,6 +15,7 @@ from anomalynet.config.load import Loaded, load
 from anomalynet.data.importing import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.runs.folder import RunFolder
+from anomalynet.training.run import Outcome, train
 from tests.tiny import TINY
 
 torch.set_num_threads(1)
@@ -34,6 +38,24 @@ def short(experiment: str, *overrides: str) -> Loaded:
     return load(experiment, [*own, *overrides])
 
 
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="anomalynet-test-")
+
+
+def trained(experiment: str, runs: Path, *overrides: str) -> Outcome:
+    """A short run."""
+    outcome = train(short(experiment, *overrides), runs)
+    assert outcome is not None
+    return outcome
+
+
+@cache
+def shared(experiment: str, *overrides: str) -> Outcome:
+    """A short run that all tests of a session read, and none changes."""
+    return trained(experiment, Path(_folder().name), *overrides)
+
+
 def weights(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a checkpoint."""
     state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["state_dict"]
@@ -49,49 +71,32 @@ def identical(left: RunFolder, right: RunFolder) -> bool:
     return same_weights and same_scores and texts[0] == texts[1]
 
 
-def table(path: Path, *, test_factor: float = 1.0, shift: float = 0.0, labels: bool = True) -> Path:
+def table(
+    path: Path, test_factor: float = 1, shift: float = 0, labels: bool = True, attacks: bool = True
+) -> Path:
     """A CSV of six devices whose attacks shift one sensor; the last two, the test part, are scaled;
-    all drift by `shift` a step."""
+    all drift by `shift` a step; without `attacks` no step is labelled one."""
     rng = np.random.default_rng(3)
     frames = []
     for device in range(6):
         steps = np.arange(300)
         attack = (steps % 100 >= 70).astype(int)
-        level = (
-            rng.normal(size=(300, 2))
-            + 3.0 * attack[:, None] * np.array([1.0, 0.0])
-            + shift * steps[:, None]
-        )
+        raised = 3.0 * attack[:, None] * np.array([1.0, 0.0])
+        level = rng.normal(size=(300, 2)) + raised + shift * steps[:, None]
         factor = test_factor if device >= 4 else 1.0
         part = ["train", "train", "train", "validation", "test", "test"][device]
-        columns = {
-            "device": [f"d{device}"] * 300,
-            "time": 1_700_000_000 + 10 * steps,
-            "a": factor * level[:, 0],
-            "b": factor * level[:, 1],
-        }
-        frames.append(
-            pl.DataFrame(
-                {**columns, **({"attack": attack} if labels else {}), "part": [part] * 300}
-            )
-        )
+        columns: dict[str, Any] = {"device": [f"d{device}"] * 300}
+        columns |= {"time": 1_700_000_000 + 10 * steps}
+        columns |= {"a": factor * level[:, 0], "b": factor * level[:, 1]}
+        columns |= {"attack": attack * attacks} if labels else {}
+        frames.append(pl.DataFrame(columns | {"part": [part] * 300}))
     pl.concat(frames).write_csv(path)
     return path
 
 
-def imported(
-    folder: Path, name: str, *, test_factor: float = 1.0, shift: float = 0.0, labels: bool = True
-) -> str:
+def imported(folder: Path, name: str, *, labels: bool = True, **options: Any) -> str:
     """Import `table` and return its name."""
-    file = table(folder / f"{name}.csv", test_factor=test_factor, shift=shift, labels=labels)
-    request = ImportRequest(
-        file=file,
-        name=name,
-        time="time",
-        series="device",
-        label="attack" if labels else None,
-        split="part",
-        replace=True,
-    )
-    import_table(request)
+    file = table(folder / f"{name}.csv", labels=labels, **options)
+    where: Any = {"time": "time", "series": "device", "label": "attack" if labels else None}
+    import_table(ImportRequest(file=file, name=name, split="part", replace=True, **where))
     return name

@@ -14,6 +14,7 @@ from anomalynet.runs.folder import RunFolder
 from anomalynet.training.callbacks import Checkpoints
 
 AP, LOSS = "validation/average_precision", "validation/loss"
+MODULE: Any = SimpleNamespace()
 
 
 class FakeTrainer:
@@ -36,13 +37,9 @@ def drive(checkpoints: Checkpoints, values: list[float], first: int = 0) -> Fake
     """One epoch a value of the monitored metric."""
     trainer = FakeTrainer()
     for epoch, value in enumerate(values, first):
-        trainer.current_epoch, trainer.callback_metrics = (
-            epoch,
-            {"train/loss": 0.5, checkpoints.monitor: value},
-        )
-        checkpoints.on_train_epoch_end(
-            cast(L.Trainer, trainer), cast(L.LightningModule, SimpleNamespace())
-        )
+        trainer.current_epoch = epoch
+        trainer.callback_metrics = {"train/loss": 0.5, checkpoints.monitor: value}
+        checkpoints.on_train_epoch_end(cast(L.Trainer, trainer), MODULE)
         if trainer.should_stop:
             break
     return trainer
@@ -62,13 +59,8 @@ def test_the_best_epoch_is_the_highest_precision_or_the_lowest_loss_and_the_firs
 
 
 def test_best_is_saved_before_last_and_only_when_it_improves() -> None:
-    assert drive(checkpoints(AP), [0.5, 0.4, 0.6]).saved == [
-        "best 0",
-        "last 0",
-        "last 1",
-        "best 2",
-        "last 2",
-    ]
+    saved = drive(checkpoints(AP), [0.5, 0.4, 0.6]).saved
+    assert saved == ["best 0", "last 0", "last 1", "best 2", "last 2"]
 
 
 def test_patience_counts_epochs_without_improvement() -> None:
@@ -98,7 +90,5 @@ def test_a_resumed_choice_is_the_uninterrupted_one(cut: int) -> None:
 def test_an_undefined_monitor_names_what_there_is() -> None:
     trainer: Any = FakeTrainer()
     trainer.callback_metrics = {"validation/loss": 0.1}
-    with pytest.raises(
-        RunError, match=r"(?s)average_precision is not defined.*it has validation/loss"
-    ):
-        checkpoints(AP).on_train_epoch_end(trainer, cast(L.LightningModule, SimpleNamespace()))
+    with pytest.raises(RunError, match=r"(?s)average_precision is not .*it has validation/loss"):
+        checkpoints(AP).on_train_epoch_end(trainer, MODULE)

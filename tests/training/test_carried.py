@@ -13,15 +13,12 @@ from anomalynet.data.windows import Windows
 from anomalynet.models.hybrid_causal import HybridCausal
 from anomalynet.training import evaluate as carried
 from anomalynet.training.finished import FinishedRun, open_run
-from anomalynet.training.run import train
-from tests.training.small import short
+from tests.training.small import shared
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
-    outcome = train(short("hybrid_causal"), tmp_path_factory.mktemp("runs"))
-    assert outcome is not None
-    return open_run(outcome.folder.path)
+def run() -> FinishedRun:
+    return open_run(shared("hybrid_causal").folder.path)
 
 
 def test_the_runs_scores_are_those_of_whole_segments(run: FinishedRun) -> None:
@@ -49,16 +46,13 @@ def test_neither_the_chunk_nor_the_other_windows_matter(
     whole = carried.carried_scores(model, windows)
     monkeypatch.setattr(carried, "STEPS_AT_ONCE", 100)
     np.testing.assert_allclose(carried.carried_scores(model, windows), whole, atol=1e-6)
-    some = windows.ends()[
-        [5, 100, -1]
-    ]  # of several segments, in which they stand at different depths
+    # Of several segments, in which they stand at different depths.
+    some = windows.ends()[[5, 100, -1]]
     ranges = Ranges(some - windows.window + 1, some + 1)
     picked = carried.carried_scores(model, Windows(windows.prepared, ranges, windows.window))
     np.testing.assert_allclose(picked, whole[[5, 100, -1]], atol=1e-6)
-    assert (
-        len(carried.carried_scores(model, Windows(windows.prepared, Ranges.of([]), windows.window)))
-        == 0
-    )
+    none = Windows(windows.prepared, Ranges.of([]), windows.window)
+    assert len(carried.carried_scores(model, none)) == 0
 
 
 def test_a_window_by_itself_is_the_start_of_a_segment(run: FinishedRun) -> None:

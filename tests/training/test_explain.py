@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import polars as pl
 import torch
@@ -11,14 +9,11 @@ import torch
 from anomalynet.models._detector import Detector
 from anomalynet.training.explain import AROUND, EXAMPLES
 from anomalynet.training.finished import open_run
-from anomalynet.training.run import train
-from tests.training.small import short
+from tests.training.small import shared
 
 
-def test_explanations_are_what_the_network_says_at_these_steps(tmp_path: Path) -> None:
-    outcome = train(short("hybrid"), tmp_path)
-    assert outcome is not None
-    run = open_run(outcome.folder.path)
+def test_explanations_are_what_the_network_says_at_these_steps() -> None:
+    run = open_run(shared("hybrid").folder.path)
     found = pl.read_parquet(run.folder.explanations)
     assert isinstance(run.detector, Detector)
     data, windows = run.data.prepared, run.data.windows("test")
@@ -41,9 +36,8 @@ def test_explanations_are_what_the_network_says_at_these_steps(tmp_path: Path) -
         assert np.isclose(sum(row["attention"]), 1.0, atol=1e-5)
 
 
-def test_each_timeline_holds_an_incident_and_the_steps_around_it(tmp_path: Path) -> None:
-    outcome = train(short("autoencoder"), tmp_path)
-    assert outcome is not None
+def test_each_timeline_holds_an_incident_and_the_steps_around_it() -> None:
+    outcome = shared("autoencoder")
     found = pl.read_parquet(outcome.folder.explanations)
     test = pl.read_parquet(outcome.folder.scores).filter(pl.col("split") == "test")
     assert found["attention"].is_null().all() and not found["error"].has_nulls()
@@ -61,9 +55,8 @@ def test_each_timeline_holds_an_incident_and_the_steps_around_it(tmp_path: Path)
         assert inside.head(1)[0] in part["time"]
 
 
-def test_models_without_such_parts_explain_nothing(tmp_path: Path) -> None:
+def test_models_without_such_parts_explain_nothing() -> None:
     for experiment, graph in (("logistic", False), ("cnn", True)):
-        outcome = train(short(experiment), tmp_path)
-        assert outcome is not None
+        outcome = shared(experiment)
         assert not outcome.folder.explanations.exists()
         assert outcome.folder.architecture.exists() is graph

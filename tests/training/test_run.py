@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Event, Thread, Timer
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,26 +19,19 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from anomalynet.data.importing import import_table
-from anomalynet.data.importing.request import ImportRequest
+from anomalynet.cli.main import main
 from anomalynet.errors import DataError, RunError, UsageError
 from anomalynet.metrics.threshold import best_f1
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import SCORES_COLUMNS
 from anomalynet.training.finished import evaluate_on, open_run
-from anomalynet.training.run import Outcome, planned_folder, train
+from anomalynet.training.run import planned_folder, train
 from tests.tiny import TINY
-from tests.training.small import SHORT, identical, imported, short, table, weights
-
-
-def trained(experiment: str, runs: Path, *overrides: str) -> Outcome:
-    outcome = train(short(experiment, *overrides), runs)
-    assert outcome is not None
-    return outcome
+from tests.training.small import SHORT, identical, imported, shared, short, trained, weights
 
 
 def test_the_same_run_twice_gives_the_same_bytes_whatever_ran_before(tmp_path: Path) -> None:
-    first = trained("hybrid", tmp_path / "a")
+    first = shared("hybrid")
     trained("lstm", tmp_path / "b", "seed=5")
     torch.rand(7), np.random.rand(7)
     assert identical(first.folder, trained("hybrid", tmp_path / "c").folder)
@@ -44,12 +39,11 @@ def test_the_same_run_twice_gives_the_same_bytes_whatever_ran_before(tmp_path: P
 
 def test_another_seed_gives_other_weights_and_zero_is_a_seed(tmp_path: Path) -> None:
     torch.manual_seed(99)
-    zero = trained("cnn", tmp_path, "seed=0", "data.split.assignment=0", "training.epochs=1")
-    one = trained("cnn", tmp_path, "seed=1", "data.split.assignment=0", "training.epochs=1")
+    keys = ("data.split.assignment=0", "training.epochs=1")
+    zero = trained("cnn", tmp_path, "seed=0", *keys)
+    one = trained("cnn", tmp_path, "seed=1", *keys)
     torch.manual_seed(98)
-    again = trained(
-        "cnn", tmp_path / "again", "seed=0", "data.split.assignment=0", "training.epochs=1"
-    )
+    again = trained("cnn", tmp_path / "again", "seed=0", *keys)
     assert identical(zero.folder, again.folder)
     a, b = weights(zero.folder.best), weights(one.folder.best)
     drawn = [name for name in a if name.endswith("weight")]
@@ -57,8 +51,8 @@ def test_another_seed_gives_other_weights_and_zero_is_a_seed(tmp_path: Path) -> 
     assert not any(torch.equal(a[name], b[name]) for name in drawn)
 
 
-def test_the_result_follows_from_the_stored_scores(tmp_path: Path) -> None:
-    outcome = trained("random_forest", tmp_path, "model.trees=20")
+def test_the_result_follows_from_the_stored_scores() -> None:
+    outcome = shared("random_forest", "model.trees=20")
     table = pl.read_parquet(outcome.folder.scores)
     assert tuple(table.columns) == SCORES_COLUMNS
     result = outcome.result
@@ -80,8 +74,8 @@ def test_the_result_follows_from_the_stored_scores(tmp_path: Path) -> None:
             assert result.threshold == best_f1(labels, scores)
 
 
-def test_every_labelled_step_is_scored_or_counted_as_missed(tmp_path: Path) -> None:
-    outcome = trained("logistic", tmp_path)
+def test_every_labelled_step_is_scored_or_counted_as_missed() -> None:
+    outcome = shared("logistic")
     table = pl.read_parquet(outcome.folder.scores)
     for part in ("validation", "test"):
         rows, summary = table.filter(pl.col("split") == part), outcome.result.parts[part]
@@ -131,79 +125,92 @@ def test_a_separable_attack_is_found(tmp_path: Path) -> None:
     assert auroc > 0.9
 
 
-def test_a_finished_run_is_not_repeated(tmp_path: Path) -> None:
-    first = trained("logistic", tmp_path)
+def test_a_finished_run_is_not_repeated() -> None:
+    first = shared("logistic")
     before = (first.folder.path / "result.json").stat().st_mtime_ns
-    again = trained("logistic", tmp_path)
+    again = trained("logistic", first.folder.path.parents[1])
     assert (first.was_done, again.was_done) == (False, True)
     assert (first.folder.path / "result.json").stat().st_mtime_ns == before
     assert again.result == first.result
 
 
 def command(runs: Path, *extra: str) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "anomalynet",
-        "train",
-        "hybrid",
-        *SHORT,
-        "training.epochs=6",
-        "--runs",
-        str(runs),
-        *extra,
-    ]
+    return ["train", "hybrid", *SHORT, "training.epochs=6", "--runs", str(runs), *extra]
 
 
-@pytest.mark.parametrize(
-    ("how", "code"),
-    [pytest.param(signal.SIGKILL, -9, marks=pytest.mark.slow), (signal.SIGINT, 130)],
-)
-def test_a_run_cut_in_the_middle_continues_to_the_same_bits(
-    tmp_path: Path, how: signal.Signals, code: int
-) -> None:
-    whole = trained("hybrid", tmp_path / "whole", "training.epochs=6")
-    folder = planned_folder(short("hybrid", "training.epochs=6"), tmp_path / "cut")
-    process = subprocess.Popen(
-        command(tmp_path / "cut"), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 120
-    while len(folder.read_progress()) < 2:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.kill(process.pid, how)
-    assert process.wait(60) == code
-    assert not folder.finished
+def assert_continued(folder: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run cut after its second epoch or later goes on to the bits of one that was not."""
     reached = len(folder.read_progress())
     assert 2 <= reached < 6
-    done = subprocess.run(command(tmp_path / "cut"), capture_output=True, text=True, check=True)
-    assert f"epoch {reached}/6" not in done.stderr
-    assert "epoch 6/6" in done.stderr
-    assert identical(whole.folder, folder)
-    assert whole.folder.progress.read_bytes() == folder.progress.read_bytes()
+    assert not folder.finished
+    capsys.readouterr()
+    assert main(command(folder.path.parents[1])) == 0
+    told = capsys.readouterr().err
+    assert f"epoch {reached}/6" not in told
+    assert "epoch 6/6" in told
+    whole = shared("hybrid", "training.epochs=6").folder
+    assert identical(whole, folder)
+    assert whole.progress.read_bytes() == folder.progress.read_bytes()
 
 
-def test_two_at_a_time_share_one_run(tmp_path: Path) -> None:
-    both = [
-        subprocess.Popen(
-            command(tmp_path, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
-    ]
-    results = []
-    for process in both:
-        out, error = process.communicate(timeout=300)
-        assert process.returncode == 0, error
-        results.append((json.loads(out), error))
-    assert sorted(found["was_done"] for found, _ in results) == [False, True]
-    waited = next(error for found, error in results if found["was_done"])
-    assert "works on this run; waiting for it" in waited or "is done already" in waited
-    assert len(list(tmp_path.glob("hybrid/*"))) == 1
+@pytest.mark.slow
+def test_a_run_killed_in_the_middle_continues_to_the_same_bits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = planned_folder(short("hybrid", "training.epochs=6"), tmp_path)
+    process = subprocess.Popen([sys.executable, "-m", "anomalynet", *command(tmp_path)])
+    while len(folder.read_progress()) < 2:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait(60) == -signal.SIGKILL
+    assert_continued(folder, capsys)
+
+
+def test_an_interrupted_run_continues_to_the_same_bits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = RunFolder.append_progress
+
+    def interrupting(folder: RunFolder, row: dict[str, Any]) -> None:
+        append(folder, row)
+        if len(folder.read_progress()) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(RunFolder, "append_progress", interrupting)
+    assert main(command(tmp_path)) == 130
+    monkeypatch.undo()
+    assert_continued(planned_folder(short("hybrid", "training.epochs=6"), tmp_path), capsys)
+
+
+def test_a_second_one_waits_for_the_run_of_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = ["train", "cnn", *SHORT, "--runs", str(tmp_path), "--json"]
+    folder, held, told = planned_folder(short("cnn"), tmp_path), Event(), Event()
+
+    def hold() -> None:
+        with folder.locked(wait=False):
+            held.set()
+            told.wait(60)
+
+    first = Thread(target=hold)
+    first.start()
+    assert held.wait(60)
+    assert main([*keys, "--no-wait"]) != 0
+    assert str(os.getpid()) in capsys.readouterr().err
+    Timer(0.5, told.set).start()
+    assert main(keys) == 0
+    first.join()
+    waited = capsys.readouterr()
+    assert "waiting" in waited.err and not json.loads(waited.out)["was_done"]
+    assert main(keys) == 0
+    assert json.loads(capsys.readouterr().out)["was_done"]
+    assert identical(folder, shared("cnn").folder)
 
 
 def test_a_damaged_last_checkpoint_starts_the_run_afresh(tmp_path: Path) -> None:
-    whole = trained("cnn", tmp_path / "whole")
+    whole = shared("cnn")
     folder = planned_folder(short("cnn"), tmp_path / "torn")
     folder.last.parent.mkdir(parents=True)
     folder.last.write_bytes(whole.folder.last.read_bytes()[:1000])
@@ -217,8 +224,7 @@ def test_patience_stops_and_is_not_forgotten(tmp_path: Path) -> None:
     outcome = train(loaded, tmp_path)
     assert outcome is not None
     result = outcome.result
-    assert result.epochs is not None
-    assert result.best_epoch is not None
+    assert result.epochs is not None and result.best_epoch is not None
     assert result.epochs == result.best_epoch + 2 < 40
     (outcome.folder.path / "result.json").unlink()
     again = train(loaded, tmp_path)
@@ -231,22 +237,8 @@ def test_a_loss_that_is_not_finite_is_one_message(tmp_path: Path) -> None:
         train(short("cnn", "training.learning_rate=1e38", "training.loss=cross_entropy"), tmp_path)
 
 
-def test_data_of_one_class_is_refused_by_the_name_of_the_option_and_scored_with_it(
-    tmp_path: Path,
-) -> None:
-    file = table(tmp_path / "calm.csv")
-    pl.read_csv(file).with_columns(pl.lit(0).alias("attack")).write_csv(file)
-    import_table(
-        ImportRequest(
-            file=file,
-            name="calm",
-            time="time",
-            series="device",
-            label="attack",
-            split="part",
-            replace=True,
-        )
-    )
+def test_data_of_one_class_is_refused_by_its_option_and_scored_with_it(tmp_path: Path) -> None:
+    imported(tmp_path, "calm", attacks=False)
     with pytest.raises(DataError, match=r"data\.one_class=allow"):
         train(short("autoencoder", "data.name=calm"), tmp_path)
     for experiment in ("cnn", "random_forest"):
@@ -270,11 +262,12 @@ def test_data_without_labels_trains_the_autoencoder_and_gives_alarms(tmp_path: P
         train(short("cnn", f"data.name={name}"), tmp_path)
 
 
-def test_an_opened_run_scores_as_it_did(tmp_path: Path) -> None:
+def test_an_opened_run_scores_as_it_did() -> None:
     for experiment in ("cnn", "gradient_boosting"):
-        outcome = trained(experiment, tmp_path)
-        run = open_run(outcome.result.id[:8], tmp_path)
+        outcome = shared(experiment)
+        run = open_run(outcome.result.id[:8], outcome.folder.path.parents[1])
         assert run.config == short(experiment).config
+        assert float(run.detector.threshold) == outcome.result.threshold
         tested = evaluate_on(run, [])
         stored = run.scores.filter(pl.col("split") == "test")
         assert tested.scores.equals(stored)
@@ -305,21 +298,8 @@ def test_other_data_is_scored_whole_with_the_runs_own_threshold(tmp_path: Path) 
         evaluate_on(run, ["data.name=smart_city", f"data.scenario={TINY}"])
 
 
-def test_the_best_checkpoint_holds_the_threshold(tmp_path: Path) -> None:
-    outcome = trained("lstm", tmp_path)
-    assert float(open_run(outcome.folder.path).detector.threshold) == outcome.result.threshold
-
-
-def test_result_and_progress_hold_no_durations(tmp_path: Path) -> None:
-    folder: RunFolder = trained("cnn", tmp_path).folder
-    for path in (folder.path / "result.json", folder.progress):
-        assert "seconds" not in path.read_text()
-    kept = {"train_seconds", "score_seconds", "microseconds_per_window", "microseconds_single"}
-    assert json.loads(folder.timings.read_text()).keys() == kept
-
-
-def test_another_world_is_scored_whole_also_where_both_are_silent(tmp_path: Path) -> None:
-    run = open_run(trained("logistic", tmp_path).folder.path)
+def test_another_world_is_scored_whole_also_where_both_are_silent() -> None:
+    run = open_run(shared("logistic").folder.path)
     tested = evaluate_on(run, ["data.world=1"])
     assert tested.scores.height == 12 * (1080 - 50)
     assert not any("trained the run" in warning for warning in tested.warnings)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -15,19 +16,19 @@ from anomalynet.data.importing.request import ImportRequest
 from anomalynet.reporting.render import write_report
 from anomalynet.runs.collect import load_record
 from anomalynet.runs.incidents import IncidentNote, read_incidents
-from anomalynet.training.run import Outcome, train
-from tests.training.small import short, table
+from anomalynet.training.run import Outcome
+from tests.training.small import table, trained
 
 START = 1_700_000_000
 ATTACK = IncidentNote(type="jamming", cause="attack", impact="availability", severity=3)
 FAULT = IncidentNote(type="drift", cause="fault", severity=1)
 
 
-@pytest.fixture
-def outcome(tmp_path: Path) -> Outcome:
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """A run on six devices, each with three attacks that shift a sensor and two faults that change
     nothing."""
-    lines = []
+    tmp_path, lines = tmp_path_factory.mktemp("annotated"), []
     for device in range(6):
         for note, firsts, steps in ((ATTACK, (70, 170, 270), 30), (FAULT, (110, 210), 20)):
             for first in firsts:
@@ -42,24 +43,11 @@ def outcome(tmp_path: Path) -> Outcome:
         csv.writer(file).writerows(
             [["start", "end", "type", "cause", "impact", "severity", "series"], *lines]
         )
-    file_ = table(tmp_path / "own.csv")
-    import_table(
-        ImportRequest(
-            file=file_,
-            name="annotated",
-            time="time",
-            series="device",
-            split="part",
-            ignore=("attack",),
-            incidents=tmp_path / "annotated.csv",
-            replace=True,
-        )
-    )
-    found = train(
-        short("logistic", "data.name=annotated", "data.calibration_rows=20"), tmp_path / "runs"
-    )
-    assert found is not None
-    return found
+    annotated: Any = {"ignore": ("attack",), "incidents": tmp_path / "annotated.csv"}
+    where: Any = {"time": "time", "series": "device", "split": "part", "replace": True}
+    own = table(tmp_path / "own.csv")
+    import_table(ImportRequest(file=own, name="annotated", **where, **annotated))
+    return trained("logistic", tmp_path, "data.name=annotated", "data.calibration_rows=20")
 
 
 def test_a_run_notes_the_incidents_of_its_test_part(outcome: Outcome) -> None:
@@ -103,12 +91,7 @@ def test_the_reports_rows_add_up_to_the_runs_scores(outcome: Outcome, tmp_path: 
         summary = outcome.result.parts["test"]
         assert (rows["steps"].sum(), rows["missed"].sum()) == (summary.labelled, summary.missed)
         assert rows.filter(pl.col("label") == 1)["steps"].sum() == summary.attack
-    drift = pl.read_csv(tmp_path / "report" / "tables" / "by_type.csv").row(
-        by_predicate=pl.col("type") == "drift", named=True
-    )
-    assert (drift["label"], drift["cause"], drift["incidents"], drift["detected"]) == (
-        0,
-        "fault",
-        4,
-        None,
-    )
+    table = pl.read_csv(tmp_path / "report" / "tables" / "by_type.csv")
+    drift = table.row(by_predicate=pl.col("type") == "drift", named=True)
+    found = (drift["label"], drift["cause"], drift["incidents"], drift["detected"])
+    assert found == (0, "fault", 4, None)

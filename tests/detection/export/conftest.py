@@ -12,8 +12,7 @@ import pytest
 from anomalynet.detection.export.paths import checked
 from anomalynet.detection.export.run import Exported, export
 from anomalynet.training.finished import FinishedRun, open_run
-from anomalynet.training.run import train
-from tests.training.small import short
+from tests.training.small import shared
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, data_home: Path) -> Callable[
 
     @cache
     def make(experiment: str) -> Made:
-        outcome = train(short(experiment, *OVERRIDES.get(experiment, ())), folder / "runs")
-        assert outcome is not None
-        run = open_run(outcome.folder.path)
+        run = open_run(shared(experiment, *OVERRIDES.get(experiment, ())).folder.path)
         variants = ("int8", "fp16") if experiment in VARIED else ()
         return Made(
             run,

@@ -19,20 +19,11 @@ from tests.detection.export.conftest import Made
 def test_the_contract_of_a_simulated_run(made: Callable[[str], Made]) -> None:
     run, told = made("hybrid").run, Alone(made("hybrid").file).contract
     assert told == made("hybrid").exported.contract
-    assert (told.run, told.model, told.form, told.code) == (
-        run.result.id,
-        "hybrid",
-        "window",
-        code_hash(),
-    )
+    expected = (run.result.id, "hybrid", "window", code_hash())
+    assert (told.run, told.model, told.form, told.code) == expected
     assert told.channels == run.result.channels and told.channels[-1] == MASK and told.mask
-    first = told.sensors[0]
-    assert (first.name, first.unit, first.minimum, first.maximum) == (
-        "temperature",
-        "°C",
-        -40.0,
-        85.0,
-    )
+    one, limits = told.sensors[0], (-40.0, 85.0)
+    assert (one.name, one.unit, one.minimum, one.maximum) == ("temperature", "°C", *limits)
     assert (told.period, told.max_gap, told.breaks, told.hold) == (60.0, 10, False, 10)
     assert (told.calibration_rows, told.calibration, told.clip) == (50, "offset", None)
     assert told.outputs == ("score", "error", "attention") and told.attention_axis == "time"
@@ -45,15 +36,11 @@ def test_what_other_runs_leave_out(made: Callable[[str], Made]) -> None:
         Alone(made(name).file).contract for name in ("cnn", "lstm", "gradient_boosting")
     )
     assert bound.clip == 3.0 and bound.calibration == "deviation"
-    assert list(np.isinf(bounds(made("cnn").run))) == [False] * 10 + [True], (
-        "the mask is not bounded"
-    )
+    # The mask is not bounded.
+    assert list(np.isinf(bounds(made("cnn").run))) == [False] * 10 + [True]
     assert not bare.mask and MASK not in bare.channels
-    assert (
-        statistics.form == "statistics"
-        and statistics.calibration_rows == 0
-        and statistics.clip is None
-    )
+    told = (statistics.form, statistics.calibration_rows, statistics.clip)
+    assert told == ("statistics", 0, None)
 
 
 def test_a_carried_state_is_told_by_name_and_shape(made: Callable[[str], Made]) -> None:
@@ -66,16 +53,9 @@ def test_a_carried_state_is_told_by_name_and_shape(made: Callable[[str], Made]) 
 def test_the_threshold_gives_way_by_a_hair_and_no_validation_score_changes_sides(
     experiment: str, made: Callable[[str], Made]
 ) -> None:
-    limit, told = (
-        made(experiment).run.result.threshold,
-        Alone(made(experiment).file).contract.threshold,
-    )
-    scores = (
-        made(experiment)
-        .run.scores.filter(pl.col("split") == "validation")["score"]
-        .drop_nulls()
-        .to_numpy()
-    )
+    run, told = made(experiment).run, Alone(made(experiment).file).contract.threshold
+    limit, validation = run.result.threshold, run.scores.filter(pl.col("split") == "validation")
+    scores = validation["score"].drop_nulls().to_numpy()
     assert 0 < limit - told < 1.01e-6
     assert ((scores >= limit) == (scores >= told)).all()
 
@@ -84,16 +64,14 @@ def test_quantiles_are_those_of_validation_scores_and_training_readings(
     made: Callable[[str], Made],
 ) -> None:
     run, reference = made("hybrid").run, Alone(made("hybrid").file).contract.reference
-    scores = np.sort(
-        run.scores.filter(pl.col("split") == "validation")["score"].drop_nulls().to_numpy()
-    )
+    validation = run.scores.filter(pl.col("split") == "validation")
+    scores = np.sort(validation["score"].drop_nulls().to_numpy())
     assert len(reference.scores) == 101
     assert (reference.scores[0], reference.scores[100]) == (scores[0], scores[-1])
     found = run.data.windows("train")
     windows = Windows(found.prepared, found.ranges, found.window)
-    readings = run.data.prepared.values[
-        np.unique(windows.starts()[:, None] + np.arange(windows.window))
-    ]
+    rows = np.unique(windows.starts()[:, None] + np.arange(windows.window))
+    readings = run.data.prepared.values[rows]
     assert reference.channels.keys() == set(run.result.channels)
     for position, channel in enumerate(run.result.channels):
         assert reference.channels[channel][50] == pytest.approx(np.median(readings[:, position]))
