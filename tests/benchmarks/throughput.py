@@ -29,7 +29,7 @@ def hybrid(folder: Path, *overrides: str) -> list[Job]:
 
 
 def launched(slots: int, batch: int) -> tuple[float, float]:
-    """Seconds of a launch with its start, and without: each worker's first, small run is left out."""
+    """Seconds of a launch with its start, and without each worker's first, small run."""
     quick = replace(read_sweep("paper_models", "quick"), experiments=["cnn"], seeds=[0])
     with tempfile.TemporaryDirectory() as folder, Launch([Slot()] * slots) as launch:
         started = time.perf_counter()
