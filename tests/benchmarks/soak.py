@@ -94,9 +94,9 @@ def soak(args: argparse.Namespace, folder: Path) -> None:
     """Feed, then say what came of it."""
     model = args.model or exported(args.experiment, folder)
     contract = Model(model).contract
-    state, alarms = folder / "state", folder / "alarms.jsonl"
-    options = f"--follow - --model {model} --state {state} --alarms {alarms}"
-    detector = Detector(options.split(), folder / "detector.log", stdin=subprocess.PIPE)
+    files = ["--state", str(folder / "state"), "--alarms", str(folder / "alarms.jsonl")]
+    options = ["--follow", "-", "--model", str(model), *files]
+    detector = Detector(options, folder / "detector.log", stdin=subprocess.PIPE)
     fleet = Fleet(contract, DEVICES, GATEWAYS)
     sensors = [sensor.name for sensor in contract.sensors]
     memory = np.array(feed(detector, fleet, sensors, 60 * args.minutes, args.rate))
