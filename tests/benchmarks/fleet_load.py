@@ -127,7 +127,7 @@ def load(args: argparse.Namespace, folder: Path) -> bool:
     arrivals = Arrivals(scores)
     processes = multiprocessing.get_context("spawn")
     began = processes.Value("d", 0.0)
-    fleet = (contract, args.devices, args.gateways)
+    fleet = Fleet(contract, args.devices, args.gateways)
     publisher = processes.Process(
         target=publish, args=(fleet, broker.url("fleet"), warm, args.seconds, began, sent)
     )
