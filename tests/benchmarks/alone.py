@@ -44,7 +44,7 @@ def main() -> int:
         venv.create(place, with_pip=True)
         empty = megabytes(place)
         install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        pip = (place / "bin" / "python", *install)
+        pip: list[str | Path] = [place / "bin" / "python", *install]
         called(*pip, "--requirement", ROOT / "requirements-detect.txt")
         called(*pip, "--no-deps", wheel)
         packages = next(place.glob("lib/python*/site-packages"))

@@ -34,7 +34,8 @@ ROOT = Path(__file__).parents[2]
 def small() -> Baseline:
     golden = Golden(1, "code", "run", {"threshold": [0.5], "test/f1_attack": [None]})
     repeated = Repeated(1, "code", "digest", [RunMetrics(0, 0, None, {AP: 0.4})])
-    here, means = "torch 2.13, AVX2", {"cnn": {AP: 0.4}}
+    here = "torch 2.13, AVX2"
+    means: dict[str, dict[str, float | None]] = {"cnn": {AP: 0.4}}
     history = [Entry("2026-01-05", None, "ünïcode | first", here, "code", means)]
     environments = {here: Environment({"cnn": golden}, {"cnn": repeated})}
     return Baseline(2, DEFAULTS, environments, history)

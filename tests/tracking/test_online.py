@@ -19,7 +19,7 @@ from tests.tracking.reader import parts, plain_epochs
 from tests.tracking.server import Server, wandb_server
 from tests.training.small import short
 
-RUN = {"job_type": "train", "id": "abc1234567", "name": "n", "group": "a-sweep"}
+RUN: dict[str, Any] = {"job_type": "train", "id": "abc1234567", "name": "n", "group": "a-sweep"}
 RUN |= {"tags": [], "config": {}}
 
 
