@@ -1,10 +1,7 @@
-"""What a gateway needs: the wheel without its dependencies and requirements-detect.txt, in an
-environment of their own.
+"""What a gateway needs: the wheel alone and requirements-detect.txt, in an environment apart.
 
-    python -m tests.benchmarks.alone MODEL FILE
-
-Builds the wheel, installs both with pip, runs `detect FILE`, and prints what it said and the size
-of the environment. Exits 1 where something heavy was installed.
+`python -m tests.benchmarks.alone MODEL FILE` installs both, runs `detect FILE`, prints the size,
+and exits with 1 where something heavy was installed.
 """
 
 from __future__ import annotations
@@ -23,9 +20,8 @@ HEAVY = ("torch", "lightning", "polars", "sklearn", "omegaconf", "yaml")
 
 def called(*command: str | Path) -> str:
     """Stdout of a command that succeeds."""
-    return subprocess.run(
-        list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
+    words = list(map(str, command))
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def megabytes(path: Path) -> int:
@@ -35,50 +31,26 @@ def megabytes(path: Path) -> int:
 
 def main() -> int:
     """Install, detect and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
-    parser.add_argument(
-        "file", type=Path, help="a recording that `detect` reads without polars: CSV or JSON lines"
-    )
+    parser.add_argument("file", type=Path, help="CSV or JSON lines, which need no polars")
     args = parser.parse_args()
     model, recording = args.model.absolute(), args.file.absolute()
     with tempfile.TemporaryDirectory() as scratch:
         folder, place = Path(scratch), Path(scratch) / "alone"
-        called(
-            sys.executable,
-            "-m",
-            "pip",
-            "wheel",
-            "--quiet",
-            "--no-deps",
-            "--wheel-dir",
-            folder,
-            ROOT,
-        )
+        build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]
+        called(sys.executable, *build, folder, ROOT)
         (wheel,) = folder.glob("anomalynet-*.whl")
         venv.create(place, with_pip=True)
         empty = megabytes(place)
-        pip = (
-            place / "bin" / "python",
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        )
+        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip: list[str | Path] = [place / "bin" / "python", *install]
         called(*pip, "--requirement", ROOT / "requirements-detect.txt")
         called(*pip, "--no-deps", wheel)
         packages = next(place.glob("lib/python*/site-packages"))
         heavy = [name for name in HEAVY if (packages / name).exists()]
-        done = subprocess.run(
-            [place / "bin" / "anomalynet", "detect", recording, "--model", model],
-            cwd=folder,
-            check=True,
-            text=True,
-        )
-        print(f"detect: exit code {done.returncode}", file=sys.stderr)
+        command = [place / "bin" / "anomalynet", "detect", recording, "--model", model]
+        subprocess.run(command, cwd=folder, check=True, text=True)
         print(
             f"{megabytes(place)} MB installed, {empty} MB of them Python and pip; heavy "
             f"packages: {', '.join(heavy) or 'none'}"

@@ -38,30 +38,19 @@ LONGEST_CHUNK = 2000
 
 
 class Equality(NamedTuple):
-    """Of one run.
-
-    Attributes:
-        steps: scored ones that were compared.
-        batch: largest difference to the same file in batches.
-        stored: largest difference to `scores.parquet`.
-        same: whether the restart changed no byte.
-    """
+    """Of one run."""
 
     run: FinishedRun
-    steps: int
-    batch: float
-    stored: float
-    same: bool
+    steps: int  # scored ones that were compared
+    batch: float  # largest difference to the same file in batches
+    stored: float  # largest difference to `scores.parquet`
+    same: bool  # whether the restart changed no byte
 
     @property
     def passed(self) -> bool:
         """Whether it keeps the limits; a difference that is no number does not."""
-        return (
-            self.steps > 0
-            and self.batch <= BATCH_LIMIT
-            and self.stored <= STORED_LIMIT
-            and self.same
-        )
+        equal = self.batch <= BATCH_LIMIT and self.stored <= STORED_LIMIT
+        return self.steps > 0 and equal and self.same
 
 
 def told(run: FinishedRun, *, breaks: bool) -> list[Message]:
@@ -76,17 +65,14 @@ def told(run: FinishedRun, *, breaks: bool) -> list[Message]:
         frame = frame.filter(pl.col("first") | pl.any_horizontal(pl.col(names).is_not_null()))
     frame = frame.sort("time", maintain_order=True)
     values = frame.select(pl.col(names).cast(pl.Float64).fill_null(np.nan)).rows()
-    found = [
-        Reading(*row)
-        for row in zip(frame["series"].to_list(), frame["time"].to_list(), values, strict=True)
-    ]
+    names, times = frame["series"].to_list(), frame["time"].to_list()
+    found = [Reading(*row) for row in zip(names, times, values, strict=True)]
     # Recordings of other days have clocks of their own; nodes of a network share their gateway's.
     messages = [Message(one.device if breaks else "gateway", (one,)) for one in found]
-    period = round((telemetry.period or 1) * 1e6)
-    return [
-        *messages,
-        *(Message(source, (), found[-1].time + period) for source in ("gateway",) if not breaks),
-    ]
+    if not breaks:
+        period = round((telemetry.period or 1) * 1e6)
+        messages.append(Message("gateway", (), found[-1].time + period))
+    return messages
 
 
 def chunks(messages: list[Message], random: np.random.Generator) -> Iterator[list[Message]]:
@@ -128,70 +114,48 @@ def compare(run: FinishedRun, folder: Path, seed: int) -> Equality:
         getattr(steps, name).tobytes() == getattr(whole, name).tobytes()
         for name in ("row", "time", "values", "score")
     )
-    scores = {
-        (names[row], time): score
-        for row, time, score in zip(
-            steps.row.tolist(), steps.time.tolist(), steps.score.tolist(), strict=True
-        )
-    }
+    owners = [names[row] for row in steps.row.tolist()]
+    keys = zip(owners, steps.time.tolist(), strict=True)
+    scores = dict(zip(keys, steps.score.tolist(), strict=True))
 
     stored = run.scores.filter(pl.col("score").is_not_null())
     keys = zip(stored["series"].to_list(), stored["time"].cast(pl.Int64).to_list(), strict=True)
-    against_run = difference(
-        np.array([scores.get(key, np.nan) for key in keys]), stored["score"].to_numpy()
-    )
+    found = np.array([scores.get(key, np.nan) for key in keys])
+    against_run = difference(found, stored["score"].to_numpy())
 
     session, of_part = open_session(file.read_bytes(), model.contract.form), []
     for part in ("validation", "test"):
         windows = run.data.windows(part)
         ends, prepared = windows.ends(), windows.prepared
         owners = [prepared.series[number] for number in prepared.series_of(ends).tolist()]
-        found = np.array(
-            [
-                scores.get(key, np.nan)
-                for key in zip(owners, prepared.times[ends].tolist(), strict=True)
-            ]
-        )
+        keys = zip(owners, prepared.times[ends].tolist(), strict=True)
+        found = np.array([scores.get(key, np.nan) for key in keys])
         of_part.append(difference(found, session.scores(windows)))
     return Equality(run, len(stored), float(np.max(of_part)), against_run, same)
 
 
 def main() -> int:
     """Compare and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", metavar="RUN")
-    parser.add_argument(
-        "--data-root", type=Path, help="where simulated and prepared data lies (ANOMALYNET_DATA)"
-    )
+    parser.add_argument("--data-root", type=Path, help="in place of ANOMALYNET_DATA")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if args.data_root is not None:
         os.environ["ANOMALYNET_DATA"] = str(args.data_root)
-    print(
-        "| model | data | steps compared | to the file in batches | to scores.parquet | restart | |"
-    )
+    heads = "model | data | steps compared | to the file in batches | to scores.parquet | restart"
+    print(f"| {heads} | |")
     print("|---|---|---:|---:|---:|---|---|")
     passed = True
     for name in args.runs:
         with tempfile.TemporaryDirectory() as folder:
             found = compare(open_run(name), Path(folder), args.seed)
         result = found.run.result
-        restart, verdict = (
-            "same bytes" if found.same else "other bytes",
-            "equal" if found.passed else "**differs**",
-        )
-        row = (
-            result.model,
-            result.data,
-            f"{found.steps:,}",
-            f"{found.batch:.1e}",
-            f"{found.stored:.1e}",
-            restart,
-            verdict,
-        )
-        print(f"| {' | '.join(row)} |", flush=True)
+        restart = "same bytes" if found.same else "other bytes"
+        verdict = "equal" if found.passed else "**differs**"
+        differences = f"{found.batch:.1e} | {found.stored:.1e} | {restart}"
+        row = f"{result.model} | {result.data} | {found.steps:,} | {differences} | {verdict}"
+        print(f"| {row} |", flush=True)
         passed &= found.passed
     return 0 if passed else 1
 

@@ -44,6 +44,8 @@ from tests.detection.broker import Broker
 BROKER_KILLED, BROKER_AWAY, DETECTOR_KILLED = 20, 10, 30
 """Seconds."""
 
+REJECTED = "anomalynet_rejected_total"
+
 
 def one_second(model: Path, folder: Path) -> Path:
     """The model with a period of one second; the world that it learned from has another."""
@@ -100,33 +102,12 @@ def alarm_ids(path: Path) -> list[str]:
 
 def undisturbed(model: Path, sent: Path, folder: Path, limit: float) -> set[str]:
     """Alarms of the same messages through a pipe."""
-    command = [
-        sys.executable,
-        "-m",
-        "anomalynet",
-        "detect",
-        "--follow",
-        "-",
-        "--model",
-        str(model),
-        "--threshold",
-        str(limit),
-    ]
+    alarms = folder / "undisturbed.jsonl"
+    command = [sys.executable, "-m", "anomalynet", "detect", "--follow", "-", "--patience", "0"]
+    command += ["--model", str(model), "--threshold", str(limit)]
+    command += ["--alarms", str(alarms), "--state", str(folder / "other")]
     with sent.open("rb") as messages:
-        alarms = folder / "undisturbed.jsonl"
-        subprocess.run(
-            [
-                *command,
-                "--alarms",
-                str(alarms),
-                "--state",
-                str(folder / "other"),
-                "--patience",
-                "0",
-            ],
-            stdin=messages,
-            check=True,
-        )
+        subprocess.run(command, stdin=messages, check=True)
     return set(alarm_ids(alarms))
 
 
@@ -139,24 +120,14 @@ def load(args: argparse.Namespace, folder: Path) -> bool:
     total = warm + args.seconds
     scores, alarms, sent = folder / "scores.csv", folder / "alarms.jsonl", folder / "sent.jsonl"
     broker = Broker(folder, **dict(setting.split("=", 1) for setting in args.broker))
-    where = [
-        "--mqtt",
-        broker.url("fleet"),
-        "--model",
-        str(model),
-        "--state",
-        str(folder / "state"),
-        "--threshold",
-        str(limit),
-    ]
-    detector = Detector(
-        [*where, "--scores", str(scores), "--alarms", str(alarms), "--snapshot-every", "10"],
-        folder / "detector.log",
-    )
+    options = ["--mqtt", broker.url("fleet"), "--model", str(model), "--threshold", str(limit)]
+    options += ["--state", str(folder / "state"), "--snapshot-every", "10"]
+    options += ["--scores", str(scores), "--alarms", str(alarms)]
+    detector = Detector(options, folder / "detector.log")
     arrivals = Arrivals(scores)
     processes = multiprocessing.get_context("spawn")
     began = processes.Value("d", 0.0)
-    fleet = (contract, args.devices, args.gateways)
+    fleet = Fleet(contract, args.devices, args.gateways)
     publisher = processes.Process(
         target=publish, args=(fleet, broker.url("fleet"), warm, args.seconds, began, sent)
     )
@@ -174,34 +145,23 @@ def load(args: argparse.Namespace, folder: Path) -> bool:
     late = time.time() - began.value - args.seconds
     arrivals.wait_for(total * args.devices)
     lasted = time.time() - began.value
-    cpu, broker_cpu = (
-        detector.seconds() - cpu,
-        cpu_seconds(broker.pid) - (0 if args.kill_broker else broker_cpu),
-    )
-    rejected = {
-        name: count
-        for name, count in detector.metrics().items()
-        if "rejected" in name and "created" not in name
-    }
+    cpu = detector.seconds() - cpu
+    broker_cpu = cpu_seconds(broker.pid) - (0 if args.kill_broker else broker_cpu)
+    counts = detector.metrics().items()
+    rejected = {name: count for name, count in counts if name.startswith(REJECTED)}
     memory, code = detector.memory(), detector.stop()
     broker.kill()
     arrivals.stop()
     print(
         f"{contract.experiment} ({contract.form}), {args.devices:,} devices, {args.gateways} "
-        f"gateways, {args.seconds} s"
-    )
-    print(
+        f"gateways, {args.seconds} s\n"
         f"warm-up: {speed:,.0f} readings/s through publisher, broker, journal, detector and file "
-        "of scores"
-    )
-    print(
+        "of scores\n"
         f"lag: {arrivals.lags(began.value, warm, args.devices, args.gateways)}; the publisher "
-        f"ended {late:.1f} s late"
+        f"ended {late:.1f} s late\n"
+        f"detector: {100 * cpu / lasted:.0f} % of a core, {memory / 1e6:.0f} MB, exit code {code}\n"
+        f"broker: {100 * broker_cpu / lasted:.0f} % of a core"
     )
-    print(
-        f"detector: {100 * cpu / lasted:.0f} % of a core, {memory / 1e6:.0f} MB, exit code {code}"
-    )
-    print(f"broker: {100 * broker_cpu / lasted:.0f} % of a core")
     readings = account(scores, args.devices, total)
     print(f"readings: {readings}; {arrivals.agreement()}; refused: {rejected or 'none'}")
     found, expected = alarm_ids(alarms), undisturbed(model, sent, folder, limit)
@@ -214,33 +174,21 @@ def load(args: argparse.Namespace, folder: Path) -> bool:
     print(f"alarms: {len(found):,}, {doubled} of them doubled; {same} ({len(expected):,})")
     if log := (folder / "detector.log").read_text().strip():
         print(f"the detector said:\n{log}")
-    return (
-        code == 0
-        and not readings.missing
-        and not readings.doubled
-        and not doubled
-        and set(found) == expected
-    )
+    wrong = code or readings.missing or readings.doubled or doubled
+    return not wrong and set(found) == expected
 
 
 def main() -> None:
     """Read the arguments."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--experiment", default="hybrid")
-    parser.add_argument(
-        "--model", type=Path, help="an exported model instead of a quick one of the experiment"
-    )
+    parser.add_argument("--model", type=Path, help="instead of a quick one of the experiment")
     parser.add_argument("--devices", type=int, default=10_000)
     parser.add_argument("--gateways", type=int, default=100)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--kill-broker", action="store_true")
     parser.add_argument("--kill-detector", action="store_true")
-    told = (
-        "a setting of mosquitto.conf in place of the shipped one, such as "
-        "autosave_on_changes=false; may be repeated"
-    )
+    told = "a setting of mosquitto.conf, such as autosave_on_changes=false; may be repeated"
     parser.add_argument("--broker", action="append", default=[], metavar="NAME=VALUE", help=told)
     parser.add_argument("--folder", type=Path, help="keeps the quick models between calls")
     args = parser.parse_args()

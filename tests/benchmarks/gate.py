@@ -28,9 +28,8 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 from anomalynet.cli.main import main as anomalynet
 from anomalynet.data.importing import import_table
-from anomalynet.data.importing.request import ImportRequest
 from tests.gate.faults import FAULTS
-from tests.gate.training import in_process
+from tests.gate.training import in_process, rows_request
 from tests.training.small import table
 
 ROWS = """\
@@ -65,12 +64,10 @@ def faults(baseline: Path, parts: list[str]) -> None:
                 in_process(patch)
                 fault.apply(patch)
                 since = time.perf_counter()
-                code, told = check(
-                    "--against", str(baseline), "--only", part, "--experiments", fault.experiment
-                )
-            first = next(
-                (line for line in told.splitlines() if line.startswith(f"{fault.experiment}: ")), ""
-            )
+                chosen = ("--only", part, "--experiments", fault.experiment)
+                code, told = check("--against", str(baseline), *chosen)
+            lines = (line for line in told.splitlines() if line.startswith(f"{fault.experiment}: "))
+            first = next(lines, "")
             caught[part] += code == 3
             print(
                 f"{name:<16}{part:<13}exit {code} in {time.perf_counter() - since:4.1f} s  {first}",
@@ -85,31 +82,14 @@ def imported(folder: Path, seed: int | None) -> None:
     file = folder / "rows.csv"
     rows = pl.read_csv(table(file))
     (rows if seed is None else rows.sample(fraction=1.0, shuffle=True, seed=seed)).write_csv(file)
-    import_table(
-        ImportRequest(
-            file=file,
-            name="rows",
-            time="time",
-            series="device",
-            label="attack",
-            split="part",
-            unsorted="sort",
-            replace=True,
-        )
-    )
+    import_table(rows_request(file, "rows"))
 
 
 def reruns(count: int, folder: Path, baseline: Path, experiments: str, statistical: bool) -> None:
     """Repeat what changed in nothing that matters."""
     (folder / "rows.yaml").write_text(ROWS)
-    of_rows = (
-        "--only",
-        "golden",
-        "--golden",
-        str(folder / "rows.yaml"),
-        "--against",
-        str(folder / "rows.json"),
-    )
+    files = ("--golden", str(folder / "rows.yaml"), "--against", str(folder / "rows.json"))
+    of_rows = ("--only", "golden", *files)
     imported(folder, None)
     with pytest.MonkeyPatch.context() as patch:
         in_process(patch)
@@ -119,15 +99,8 @@ def reruns(count: int, folder: Path, baseline: Path, experiments: str, statistic
         threads, inherited = 1 + number % 2, 1 + number // 2 % 2
         part = [] if statistical and number % 5 == 0 else ["--only", "golden"]
         own = {"OMP_NUM_THREADS": str(inherited), "MKL_NUM_THREADS": str(inherited)}
-        code = check_apart(
-            own,
-            "--against",
-            str(baseline),
-            *part,
-            "--experiments",
-            experiments,
-            f"hardware.threads={threads}",
-        )
+        chosen = ("--experiments", experiments, f"hardware.threads={threads}")
+        code = check_apart(own, "--against", str(baseline), *part, *chosen)
         imported(folder, number)
         with pytest.MonkeyPatch.context() as patch:
             in_process(patch)
@@ -160,18 +133,8 @@ def main() -> None:
         with pytest.MonkeyPatch.context() as patch:
             in_process(patch)
             since = time.perf_counter()
-            assert (
-                check(
-                    "--against",
-                    str(baseline),
-                    "--experiments",
-                    args.experiments,
-                    *only,
-                    "--update",
-                    "benchmark",
-                )[0]
-                == 0
-            )
+            chosen = ("--experiments", args.experiments, *only, "--update", "benchmark")
+            assert check("--against", str(baseline), *chosen)[0] == 0
             print(f"baseline in {time.perf_counter() - since:.0f} s, one run at a time", flush=True)
         if not args.no_faults:
             faults(baseline, parts)

@@ -29,12 +29,8 @@ from anomalynet.gate.statistical import LEVEL, compare
 from anomalynet.reporting.ablation.resampling import sign_flip_p
 
 WORLDS = 8
-AP, AUROC, F1, ALARMS = (
-    "test/average_precision",
-    "test/auroc",
-    "test/f1_attack",
-    "test/false_alarms_per_day",
-)
+AP, AUROC = "test/average_precision", "test/auroc"
+F1, ALARMS = "test/f1_attack", "test/false_alarms_per_day"
 SPREAD: dict[str, dict[str, float]] = {
     "cnn": {AP: 0.0392, AUROC: 0.0272, F1: 0.0398, ALARMS: 13},
     "lstm": {AP: 0.0183, AUROC: 0.0144, F1: 0.03, ALARMS: 4.59},
@@ -49,23 +45,15 @@ that none is exact."""
 
 
 def rate(metric: str, spread: float, tolerance: float, draws: int) -> float:
-    """Share of checks without any change in which this comparison is a regression.
-
-    Args:
-        metric: full name.
-        spread: standard deviation of a world's difference.
-        tolerance: of the gate.
-        draws: checks that are simulated; the same every time.
-    """
+    """Share of `draws` simulated checks without any change, the same every time, in which this
+    comparison is a regression; `spread` is the deviation of a world's difference."""
     differences = np.random.default_rng(0).normal(0, spread, (draws, WORLDS))
     alarms = 0
     for own in differences[np.abs(differences.mean(axis=1)) > tolerance]:
         if sign_flip_p(own) < LEVEL:  # asked here first because an interval is dear
             before = [RunMetrics(world, 0, world, {metric: 0.0}) for world in range(WORLDS)]
-            now = [
-                RunMetrics(world, 0, world, {metric: value})
-                for world, value in enumerate(own.tolist())
-            ]
+            moved = enumerate(own.tolist())
+            now = [RunMetrics(world, 0, world, {metric: value}) for world, value in moved]
             alarms += compare("", metric, before, now, tolerance).verdict == REGRESSION
     return alarms / draws
 
@@ -74,10 +62,10 @@ def rates(
     draws: int, tolerances: dict[str, float] = DEFAULTS.metrics
 ) -> dict[tuple[str, str], float]:
     """(experiment, metric) → its rate of false alarms."""
-    pairs = [(name, metric) for name in SPREAD for metric in tolerances]
     return {
-        (name, metric): rate(metric, SPREAD[name][metric], tolerances[metric], draws)
-        for name, metric in pairs
+        (name, metric): rate(metric, SPREAD[name][metric], tolerance, draws)
+        for name in SPREAD
+        for metric, tolerance in tolerances.items()
     }
 
 
@@ -100,26 +88,16 @@ def redraw(count: int, experiments: list[str]) -> None:
 
             patch.setattr(run, "_fit", fit)
             path = Path(folder) / "redrawn.json"
-            command = [
-                "check",
-                "--slots",
-                "1",
-                "--only",
-                "statistical",
-                "--against",
-                str(path),
-                "--update",
-                "redrawn",
-            ]
-            assert anomalynet([*command, "--experiments", ",".join(experiments)]) == 0
+            command = ["check", "--slots", "1", "--only", "statistical", "--against", str(path)]
+            command += ["--update", "redrawn", "--experiments", ",".join(experiments)]
+            assert anomalynet(command) == 0
             (now,) = read_baseline(path).environments.values()
         for name in experiments:
             old = {one.world: one.metrics for one in before[name].runs}
             for one in now.statistical[name].runs:
                 for metric, value in one.metrics.items():
-                    found.setdefault((name, metric), []).append(
-                        (value or 0.0) - (old[one.world][metric] or 0.0)
-                    )
+                    moved = (value or 0.0) - (old[one.world][metric] or 0.0)
+                    found.setdefault((name, metric), []).append(moved)
     for (name, metric), values in found.items():
         spread = math.sqrt(math.fsum(value * value for value in values) / len(values))
         print(

@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from anomalynet.detection.core.alarms import AlarmRule
 from anomalynet.detection.core.engine import Engine
 from anomalynet.detection.evaluation import Evaluation, Labels
 from anomalynet.detection.model import Model
-from anomalynet.detection.records import Message, Reading
+from anomalynet.detection.records import Event, Message, Reading
 from anomalynet.replay.rows import Sent, detector_rows, gateways, messages
 from anomalynet.simulation.incidents import TYPES
 
@@ -82,6 +82,11 @@ class Truth:
         return float(np.mean(1 - np.exp(-steps * false_alarms / max(self.normal, 1))))
 
 
+def alarms_of(events: Iterable[Event]) -> list[tuple[str, int]]:
+    """Device and time of each alarm."""
+    return [(event.device, event.time) for event in events if event.kind == "alarm"]
+
+
 def evaluate(
     engines: dict[str, Engine], telemetry: Telemetry
 ) -> tuple[dict[str, Evaluation], Truth]:
@@ -91,15 +96,9 @@ def evaluate(
     alarms: dict[str, list[tuple[str, int]]] = {name: [] for name in engines}
     for batch in stream(telemetry, rows, tuple(sensor.name for sensor in contract.sensors)):
         for name, engine in engines.items():
-            alarms[name] += [
-                (event.device, event.time)
-                for event in engine.process(batch).events
-                if event.kind == "alarm"
-            ]
+            alarms[name] += alarms_of(engine.process(batch).events)
     for name, engine in engines.items():
-        alarms[name] += [
-            (event.device, event.time) for event in engine.finish().events if event.kind == "alarm"
-        ]
+        alarms[name] += alarms_of(engine.finish().events)
     truth = Truth()
     heard = pl.any_horizontal(pl.col(sensor.name).is_not_null() for sensor in contract.sensors)
     columns = rows.select(
@@ -137,11 +136,8 @@ def show(found: dict[str, Evaluation], truth: Truth, devices: int) -> None:
             f"| {kind} | {TYPES[kind].cause} | {100 * truth.silence(kind):.0f} | {count} | "
             f"{' | '.join(cells)} |"
         )
-    print(
-        "\n| alarm rule | alarms | false | false a day | false a device and day | incidents "
-        "detected |"
-    )
-    print("|:--|--:|--:|--:|--:|--:|")
+    rates = "false | false a day | false a device and day | incidents detected"
+    print(f"\n| alarm rule | alarms | {rates} |\n|:--|--:|--:|--:|--:|--:|")
     for name, evaluation in found.items():
         hits, every = (
             sum(getattr(kind, what) for kind in evaluation.kinds.values())
@@ -162,63 +158,37 @@ def main() -> None:
     )
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--name", default="smart_city", help="scenario")
-    parser.add_argument(
-        "--world",
-        type=int,
-        default=1000,
-        help="seed of the world; the model must have been trained on another",
-    )
+    parser.add_argument("--world", type=int, default=1000, help="not that of the model's training")
     parser.add_argument("--scenario", help="changes of the scenario, as data.scenario")
-    parser.add_argument(
-        "--label",
-        choices=("attack", "any", "fault", "environment"),
-        default="any",
-        help="incidents to detect",
-    )
+    kinds = ("attack", "any", "fault", "environment")
+    parser.add_argument("--label", choices=kinds, default="any", help="incidents to detect")
     parser.add_argument("--hits", action="append", help="alarm rules K/N (default: 1/1 and 3/5)")
-    parser.add_argument(
-        "--threshold",
-        type=float,
-        help="score from which a step is anomalous (default: the model's)",
-    )
-    parser.add_argument(
-        "--clear",
-        type=float,
-        default=1.0,
-        help="share of the threshold below which a score is quiet",
-    )
+    parser.add_argument("--threshold", type=float, help="default: the model's")
+    parser.add_argument("--clear", type=float, default=1.0, help="share of the threshold")
     args = parser.parse_args()
-    keys = [
-        f"data.world={args.world}",
-        f"data.label={args.label}",
-        *([f"data.scenario={args.scenario}"] if args.scenario else []),
-    ]
+    keys = [f"data.world={args.world}", f"data.label={args.label}"]
+    if args.scenario:
+        keys.append(f"data.scenario={args.scenario}")
     telemetry = sources.load(load_data_config(args.name, keys))
     model = Model(args.model)
     engines = {}
     for hits in args.hits or ("1/1", "3/5"):
         k, n = map(int, hits.split("/"))
-        engines[f"{k} of {n}"] = Engine(
-            model, AlarmRule(threshold=args.threshold, k=k, n=n, clear=args.clear)
-        )
+        rule = AlarmRule(threshold=args.threshold, k=k, n=n, clear=args.clear)
+        engines[f"{k} of {n}"] = Engine(model, rule)
     found, truth = evaluate(engines, telemetry)
     engine = next(iter(engines.values()))
-    contract = model.contract
-    rule = (
-        f"threshold {contract.threshold:.4g} ({contract.threshold_rule})"
-        if args.threshold is None
-        else f"threshold {args.threshold:g}"
-    )
+    contract, days = model.contract, next(iter(found.values())).days
+    limit = f"{contract.threshold:.4g} ({contract.threshold_rule})"
+    if args.threshold is not None:
+        limit = f"{args.threshold:g}"
     print(
         f"{contract.experiment} {contract.run} on {args.name}, world {args.world}: "
-        f"{len(engine.names)} devices, "
-        f"{next(iter(found.values())).days:.1f} days, {rule}\n"
+        f"{len(engine.names)} devices, {days:.1f} days, threshold {limit}\n"
     )
     show(found, truth, len(engine.names))
-    print(
-        "\nrefused readings: "
-        + (", ".join(f"{count} {kind}" for kind, count in engine.counts.items()) or "none")
-    )
+    refused = ", ".join(f"{count} {kind}" for kind, count in engine.counts.items())
+    print(f"\nrefused readings: {refused or 'none'}")
 
 
 if __name__ == "__main__":

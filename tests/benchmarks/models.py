@@ -15,11 +15,8 @@ def exported(experiment: str, folder: Path, *overrides: str) -> Path:
     path = folder / f"{experiment}.onnx"
     if not path.exists():
         keys = [f"data.scenario={TINY}", "data.split.folds=3", "training.epochs=1", *overrides]
-        run = (
-            anomalynet("train", experiment, *keys, "--runs", str(folder / "runs"))
-            .strip()
-            .splitlines()[-1]
-        )
+        told = anomalynet("train", experiment, *keys, "--runs", str(folder / "runs"))
+        run = told.strip().splitlines()[-1]
         anomalynet("export", run, "--out", str(path), "--replace")
     return path
 
@@ -27,12 +24,8 @@ def exported(experiment: str, folder: Path, *overrides: str) -> Path:
 def anomalynet(*arguments: str) -> str:
     """Run a command to its end and return its stdout; what it says on stderr is shown where it
     fails."""
-    done = subprocess.run(
-        [sys.executable, "-m", "anomalynet", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", "anomalynet", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"anomalynet {' '.join(arguments)}\n{done.stderr}")
     return done.stdout

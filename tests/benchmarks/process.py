@@ -22,15 +22,8 @@ class Detector:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
-        self._command = [
-            sys.executable,
-            "-m",
-            "anomalynet",
-            "detect",
-            *arguments,
-            "--metrics",
-            str(self._port),
-        ]
+        words = ["-m", "anomalynet", "detect", *arguments, "--metrics", str(self._port)]
+        self._command = [sys.executable, *words]
         self._log, self._stdin = log, stdin
         self._before = 0.0
         self.start()
@@ -71,18 +64,13 @@ class Detector:
     def metrics(self) -> dict[str, float]:
         """What /metrics says, by name with labels; empty while it does not answer."""
         try:
-            with urllib.request.urlopen(
-                f"http://127.0.0.1:{self._port}/metrics", timeout=10
-            ) as answer:
+            address = f"http://127.0.0.1:{self._port}/metrics"
+            with urllib.request.urlopen(address, timeout=10) as answer:
                 lines = answer.read().decode().splitlines()
         except OSError:
             return {}
-        return {
-            name: float(value)
-            for name, _, value in (
-                line.rpartition(" ") for line in lines if not line.startswith("#")
-            )
-        }
+        rows = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+        return {name: float(value) for name, _, value in rows}
 
 
 def cpu_seconds(pid: int) -> float:

@@ -21,6 +21,7 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"  # before the libraries below start their threads
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 import torch
 
@@ -38,6 +39,17 @@ def session(path: Path) -> tuple[onnxruntime.InferenceSession, Contract]:
     return found, read(found.get_modelmeta().custom_metadata_map, str(path))
 
 
+def normal(*shape: int) -> npt.NDArray[np.float32]:
+    """Made-up readings."""
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+def scaled(name: str, readings: npt.NDArray[np.float32]) -> dict[str, np.ndarray]:
+    """Inputs of a model whose devices need no calibration."""
+    shape = (len(readings), readings.shape[-1])
+    return {name: readings, "offset": np.zeros(shape), "scale": np.ones(shape)}
+
+
 def eager(experiment: str, contract: Contract, batch: int) -> Call:
     """A network of the experiment's sizes on windows."""
     from anomalynet.config.load import load
@@ -49,9 +61,7 @@ def eager(experiment: str, contract: Contract, batch: int) -> Call:
     network = build(load(experiment).config, shape)
     assert isinstance(network, Detector)
     network.eval()
-    windows = torch.from_numpy(
-        np.random.default_rng(0).normal(size=(batch, *shape)).astype(np.float32)
-    )
+    windows = torch.from_numpy(normal(batch, *shape))
 
     def call() -> object:
         with torch.inference_mode():
@@ -63,15 +73,7 @@ def eager(experiment: str, contract: Contract, batch: int) -> Call:
 def window(path: Path, batch: int) -> Call:
     """The exported network on windows."""
     model, contract = session(path)
-    channels = len(contract.channels)
-    readings = (
-        np.random.default_rng(0).normal(size=(batch, contract.window, channels)).astype(np.float32)
-    )
-    feed = {
-        "readings": readings,
-        "offset": np.zeros((batch, channels)),
-        "scale": np.ones((batch, channels)),
-    }
+    feed = scaled("readings", normal(batch, contract.window, len(contract.channels)))
     return lambda: model.run(None, feed)
 
 
@@ -79,21 +81,11 @@ def step(path: Path, batch: int) -> Call:
     """The exported network on the next reading of each device, its state in buffers that are bound
     once."""
     model, contract = session(path)
-    channels = len(contract.channels)
-    random = np.random.default_rng(0)
-    state = {
-        name: np.zeros((batch, *shape), np.float32) for name, shape in contract.carried.items()
-    }
-    states, slot = (
-        np.zeros((batch, contract.window, contract.width), np.float32),
-        np.zeros((batch, contract.window), np.float32),
-    )
-    reading = random.normal(size=(batch, channels)).astype(np.float32)
-    inputs = {
-        "reading": reading,
-        "offset": np.zeros((batch, channels)),
-        "scale": np.ones((batch, channels)),
-    }
+    shapes = contract.carried.items()
+    state = {name: np.zeros((batch, *shape), np.float32) for name, shape in shapes}
+    states = np.zeros((batch, contract.window, contract.width), np.float32)
+    slot = np.zeros((batch, contract.window), np.float32)
+    inputs = scaled("reading", normal(batch, len(contract.channels)))
     inputs |= {**state, "states": states, "slot": slot}
     names = [output.name for output in model.get_outputs()]
     outputs = dict(zip(names, model.run(names, inputs), strict=True))
@@ -133,10 +125,8 @@ def engine(path: Path, devices: int) -> Call:
     def call() -> object:
         nonlocal moment
         moment += round((contract.period or 1) * 1e6)
-        readings = tuple(
-            Reading(name, moment, row) for name, row in zip(names, values, strict=True)
-        )
-        return whole.process([Message("gateway", readings, moment)])
+        readings = (Reading(name, moment, row) for name, row in zip(names, values, strict=True))
+        return whole.process([Message("gateway", tuple(readings), moment)])
 
     for _ in range(contract.calibration_rows + contract.window):
         call()
@@ -149,10 +139,8 @@ def half_space_trees(contract: Contract, batch: int) -> Call:
 
     trees = HalfSpaceTrees(n_trees=25, height=15, window_size=250, seed=0)
     rows = np.random.default_rng(0).uniform(size=(4096, len(contract.sensors))).tolist()
-    readings = [
-        {sensor.name: value for sensor, value in zip(contract.sensors, row, strict=True)}
-        for row in rows
-    ]
+    names = [sensor.name for sensor in contract.sensors]
+    readings = [dict(zip(names, row, strict=True)) for row in rows]
     turn = 0
 
     def call() -> object:
@@ -175,11 +163,7 @@ def isolation_forest(contract: Contract, batch: int) -> Call:
 
     from anomalynet.data.statistics import statistics
 
-    windows = (
-        np.random.default_rng(0)
-        .normal(size=(1024, contract.window, len(contract.channels)))
-        .astype(np.float32)
-    )
+    windows = normal(1024, contract.window, len(contract.channels))
     forest = IsolationForest(random_state=0).fit(statistics(windows))
     some = windows[:batch]
     return lambda: forest.score_samples(statistics(some))
@@ -207,11 +191,8 @@ def measure(arms: dict[str, Call], rounds: int, devices: int) -> dict[str, np.nd
 def show(measured: dict[str, np.ndarray], devices: int) -> None:
     """Print a row an arm."""
     median = {name: float(np.median(durations)) for name, durations in measured.items()}
-    against = [
-        name
-        for name in ("eager hybrid", "eager hybrid_causal", "river half-space trees")
-        if name in median
-    ]
+    others = ("eager hybrid", "eager hybrid_causal", "river half-space trees")
+    against = [name for name in others if name in median]
     print(f"\n{devices} device{'s' * (devices > 1)}, one reading each: µs a reading")
     print(
         f"{'':34} {'p50':>9} {'p99':>9} {'readings/s':>12}"
@@ -229,9 +210,7 @@ def main() -> None:
     """Measure and print."""
     from tests.benchmarks.models import exported
 
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--folder", type=Path, help="keeps the quick models between calls")
     args = parser.parse_args()

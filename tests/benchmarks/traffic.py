@@ -21,53 +21,36 @@ from anomalynet.replay.publish import Publisher
 CONNECTIONS = 4
 """Of a publishing process; a gateway keeps to one, so that its messages stay in order."""
 
-BURST = 5
-"""Steps in which a device reads far off."""
+BURST = 5  # steps in which a device reads far off
+BURSTS = 2.0 / 1000  # of a device in a step, on average
+MISSING = 0.02  # share of single values that are not heard
 
 
 class Fleet:
-    """Devices that belong to gateways in equal shares.
+    """Devices that belong to gateways in equal shares; the contract names the sensors, and the
+    ranges in which they stay."""
 
-    Args:
-        contract: names the sensors, and the ranges in which they stay.
-        bursts: of a device in a thousand steps, on average.
-        missing: share of single values that are not heard.
-    """
-
-    def __init__(
-        self,
-        contract: Contract,
-        devices: int,
-        gateways: int,
-        seed: int = 0,
-        bursts: float = 2.0,
-        missing: float = 0.02,
-    ) -> None:
+    def __init__(self, contract: Contract, devices: int, gateways: int, seed: int = 0) -> None:
         self.names = [f"device-{number:06}" for number in range(devices)]
         self.gateways = [f"gateway-{number:03}" for number in range(gateways)]
         self._sensors = [sensor.name for sensor in contract.sensors]
-        low = np.array(
-            [0.0 if sensor.minimum is None else sensor.minimum for sensor in contract.sensors]
-        )
-        high = np.array(
-            [1.0 if sensor.maximum is None else sensor.maximum for sensor in contract.sensors]
-        )
+        sensors = contract.sensors
+        low = np.array([0.0 if one.minimum is None else one.minimum for one in sensors])
+        high = np.array([1.0 if one.maximum is None else one.maximum for one in sensors])
         self._middle, self._width = (low + high) / 2, (high - low) / 100
         self._random = np.random.default_rng(seed)
         self._walk = self._random.normal(size=(devices, len(low)))
         self._left = np.zeros(devices, np.int64)
-        self._bursts, self._missing = bursts / 1000, missing
 
     def step(self) -> npt.NDArray[np.float64]:
         """The next reading of every device (device, sensor), NaN where a value is missing."""
         random, shape = self._random, self._walk.shape
         self._walk = 0.98 * self._walk + 0.2 * random.normal(size=shape)
-        self._left = np.where(
-            random.random(shape[0]) < self._bursts, BURST, np.maximum(self._left - 1, 0)
-        )
+        begins = random.random(shape[0]) < BURSTS
+        self._left = np.where(begins, BURST, np.maximum(self._left - 1, 0))
         off = np.where(self._left > 0, 20.0, 0.0)[:, None]
         values: npt.NDArray[np.float64] = self._middle + self._width * (self._walk + off)
-        values[random.random(shape) < self._missing] = np.nan
+        values[random.random(shape) < MISSING] = np.nan
         return values.round(4)
 
     def messages(
@@ -76,42 +59,22 @@ class Fleet:
         """Gateway and JSON of each gateway's message; `time` in µs is that of all readings."""
         stamp, count = iso(time), len(self.gateways)
         for number, gateway in enumerate(self.gateways):
-            readings = [
-                {
-                    "device": name,
-                    "time": stamp,
-                    "values": [None if isnan(value) else value for value in row],
-                }
-                for name, row in zip(
-                    self.names[number::count], values[number::count].tolist(), strict=True
-                )
-            ]
-            document = {
-                "gateway": gateway,
-                "time": stamp,
-                "sequence": sequence,
-                "readings": readings,
-            }
+            readings = []
+            own = self.names[number::count], values[number::count].tolist()
+            for name, row in zip(*own, strict=True):
+                heard = [None if isnan(value) else value for value in row]
+                readings.append({"device": name, "time": stamp, "values": heard})
+            document: dict[str, object] = {"gateway": gateway, "time": stamp}
+            document |= {"sequence": sequence, "readings": readings}
             yield gateway, json.dumps(document, separators=(",", ":")).encode()
 
 
 def publish(
-    fleet: tuple[Contract, int, int],
-    url: str,
-    warm: int,
-    seconds: int,
-    began: Synchronized[float],
-    sent: Path,
+    made: Fleet, url: str, warm: int, seconds: int, began: Synchronized[float], sent: Path
 ) -> None:
-    """Publish `warm` steps at once, wait until `began` is known, then one step a second, the
-    gateways spread over it.
-
-    Args:
-        fleet: contract, devices, gateways.
-        began: wall-clock time at which living begins; 0 until then.
-        sent: receives the messages, one a line.
-    """
-    made = Fleet(*fleet)
+    """Publish `warm` steps at once, wait until `began`, the wall-clock time at which living begins,
+    is not 0, then one step a second, the gateways spread over it. `sent` receives the messages, one
+    a line."""
     with ExitStack() as stack:
         file = stack.enter_context(sent.open("wb"))
         connections = [stack.enter_context(Publisher(url)) for _ in range(CONNECTIONS)]
@@ -121,8 +84,7 @@ def publish(
                 time.sleep(0.01)
             for number, (_, payload) in enumerate(messages):
                 if step >= warm:
-                    time.sleep(
-                        max(began.value + step - warm + number / len(messages) - time.time(), 0)
-                    )
+                    due = began.value + step - warm + number / len(messages)
+                    time.sleep(max(due - time.time(), 0))
                 connections[number % CONNECTIONS](payload.decode())
                 file.write(payload + b"\n")

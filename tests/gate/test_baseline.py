@@ -1,5 +1,4 @@
-"""The baseline's file: what is written is read again, and what a hand broke is told with its
-place."""
+"""The baseline's file: read as it was written, and what a hand broke is told with its place."""
 
 from __future__ import annotations
 
@@ -35,12 +34,11 @@ ROOT = Path(__file__).parents[2]
 def small() -> Baseline:
     golden = Golden(1, "code", "run", {"threshold": [0.5], "test/f1_attack": [None]})
     repeated = Repeated(1, "code", "digest", [RunMetrics(0, 0, None, {AP: 0.4})])
-    history = [
-        Entry("2026-01-05", None, "ünïcode | first", "torch 2.13, AVX2", "code", {"cnn": {AP: 0.4}})
-    ]
-    return Baseline(
-        2, DEFAULTS, {"torch 2.13, AVX2": Environment({"cnn": golden}, {"cnn": repeated})}, history
-    )
+    here = "torch 2.13, AVX2"
+    means: dict[str, dict[str, float | None]] = {"cnn": {AP: 0.4}}
+    history = [Entry("2026-01-05", None, "ünïcode | first", here, "code", means)]
+    environments = {here: Environment({"cnn": golden}, {"cnn": repeated})}
+    return Baseline(2, DEFAULTS, environments, history)
 
 
 def test_written_and_read_again(tmp_path: Path) -> None:
@@ -60,34 +58,20 @@ VALUES = st.dictionaries(
 
 @given(VALUES)
 def test_any_values_survive(values: dict[str, list[float | None]]) -> None:
-    own = replace(
-        small(), environments={"e": Environment({"cnn": Golden(1, "c", "r", values)}, {})}
-    )
+    environments = {"e": Environment({"cnn": Golden(1, "c", "r", values)}, {})}
+    own = replace(small(), environments=environments)
     assert build(Baseline, parse(dump(own), "f"), "f") == own
 
 
 DAMAGE = {
     '"version": 2,': ('"version": 2', r"baseline.json:3: not valid JSON: .*\(column"),
     '"version": 2': ('"version": 1', "its version is 1, this program reads 2"),
-    '"golden": 1e-05': (
-        '"golden": "small"',
-        r"baseline.json.tolerances.golden: expected a number, not 'small'",
-    ),
-    '"elsewhere": 0.001': ('"elsewhere": -1', "tolerances: elsewhere must be at least 0, not -1"),
+    '"golden": 1e-05': ('"golden": "small"', r"json.tolerances.golden: .* number, not 'small'"),
+    '"elsewhere": 0.001': ('"elsewhere": -1', "tolerances: elsewhere .* at least 0, not -1"),
     '"test/auroc": 0.03': ('"test/prevalence": 0.03', "test/prevalence describes the data"),
-    '"test/auroc":': (
-        '"test/auorc":',
-        r"baseline.json: tolerances.metrics: there is no metric 'test/auorc'; did you mean "
-        r"'test/auroc'\?",
-    ),
-    '"test/f1_attack": 0.03': (
-        '"auroc": 0.03',
-        "there is no metric 'auroc'; did you mean 'test/auroc'",
-    ),
-    '"threshold": [0.5]': (
-        '"threshold": 0.5',
-        r"environments.torch 2.13, AVX2.golden.cnn.values.threshold: expected a list, not 0.5",
-    ),
+    '"test/auroc":': ('"test/auorc":', r"tolerances.metrics: .* 'test/auorc'; .* 'test/auroc'\?"),
+    '"test/f1_attack": 0.03': ('"auroc": 0.03', "no metric 'auroc'; did you mean 'test/auroc'"),
+    '"threshold": [0.5]': ('"threshold": 0.5', "AVX2.golden.cnn.values.threshold: .* not 0.5"),
     '"seed": 0': ('"sead": 0', r"statistical.cnn.runs\[0\] lacks key 'seed'"),
     '"reason":': ('"extra": 1, "reason":', r"history\[0\] has the unknown key 'extra'"),
     '"fold": 0': ('"fold": true', r"fold: expected a whole number, not True"),
@@ -147,8 +131,5 @@ def test_the_committed_baseline_is_whole() -> None:
     last = baseline.environments[baseline.history[-1].environment]
     assert set(last.golden) == set(read_sweep("golden", "quick").experiments)
     assert set(last.statistical) == set(read_sweep("smoke", "quick").experiments)
-    assert all(
-        set(run.metrics) == set(baseline.tolerances.metrics)
-        for one in last.statistical.values()
-        for run in one.runs
-    )
+    runs = [run for one in last.statistical.values() for run in one.runs]
+    assert all(set(run.metrics) == set(baseline.tolerances.metrics) for run in runs)

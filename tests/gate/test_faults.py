@@ -11,9 +11,8 @@ import torch
 
 from anomalynet.cli.main import main
 from anomalynet.data.importing import import_table
-from anomalynet.data.importing.request import ImportRequest
 from tests.gate.faults import FAULTS
-from tests.gate.training import in_process
+from tests.gate.training import in_process, rows_request
 from tests.training.small import table
 
 GOLDEN = ("check", "--only", "golden", "--slots", "1", "--experiments")
@@ -59,28 +58,17 @@ def test_other_threads_and_another_order_of_rows_raise_no_alarm_and_other_values
 ) -> None:
     in_process(monkeypatch)
     sweep = tmp_path / "plant.yaml"
-    settings = (
-        "{data.name: gate_rows, training.epochs: 2, data.calibration_rows: 50, data.stride: 4}"
-    )
+    data = "data.name: gate_rows, data.calibration_rows: 50, data.stride: 4"
+    settings = f"{{{data}, training.epochs: 2}}"
     sweep.write_text(f"experiments: [cnn]\nfolds: [0]\npresets: {{quick: {settings}}}\n")
-    rows = pl.read_csv(table(tmp_path / "rows.csv"))
+    file = table(tmp_path / "rows.csv")
+    rows = pl.read_csv(file)
+    request = rows_request(file, "gate_rows")
     command = [*GOLDEN, "cnn", "--golden", str(sweep), "--against", str(tmp_path / "baseline.json")]
 
     def imported(frame: pl.DataFrame) -> None:
-        file = tmp_path / "rows.csv"
         frame.write_csv(file)
-        import_table(
-            ImportRequest(
-                file=file,
-                name="gate_rows",
-                time="time",
-                series="device",
-                label="attack",
-                split="part",
-                unsorted="sort",
-                replace=True,
-            )
-        )
+        import_table(request)
 
     imported(rows)
     assert main([*command, "--update", "rows in order"]) == 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from anomalynet.data.importing.request import ImportRequest
 from anomalynet.sweep.launch import LocalWorker
 from anomalynet.sweep.worker import work
 
@@ -17,3 +19,17 @@ def in_process(patch: pytest.MonkeyPatch) -> None:
         return {**work(job), "memory": 0}
 
     patch.setattr(LocalWorker, "ask", ask)
+
+
+def rows_request(file: Path, name: str) -> ImportRequest:
+    """The import of a table like `tests.training.small.table`, its rows in any order."""
+    return ImportRequest(
+        file=file,
+        name=name,
+        time="time",
+        series="device",
+        label="attack",
+        split="part",
+        unsorted="sort",
+        replace=True,
+    )

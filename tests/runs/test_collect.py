@@ -31,16 +31,15 @@ def test_unfinished_runs_are_left_out_and_damaged_ones_are_named(tmp_path: Path)
     assert caught.value.next_step is not None
 
 
-def test_a_time_that_was_not_taken_is_left_out(tmp_path: Path) -> None:
+def test_a_time_that_was_not_taken_is_left_out_and_no_metrics_are_said(
+    tmp_path: Path,
+) -> None:
     folder = store(tmp_path, "cnn")
     (folder / "timings.json").write_text(
         '{"train_seconds": 2.5, "microseconds_single": null, "score_seconds": "long"}'
     )
     assert load_results(tmp_path)[0].timings == {"train_seconds": 2.5}
-
-
-def test_metrics_that_are_none_are_said(tmp_path: Path) -> None:
-    path = store(tmp_path, "cnn") / "result.json"
+    path = folder / "result.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"metrics": "good"}))
     with pytest.raises(RunError, match=r"result\.json: not a result"):
         load_results(tmp_path)

@@ -7,6 +7,8 @@ from pathlib import Path
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.plan import Arm, arms, plan
 
+ALONE = "experiment: hybrid\ndesign: one_at_a_time\n"
+
 
 def written(folder: Path, text: str) -> Sweep:
     (folder / "mine.yaml").write_text(text)
@@ -18,11 +20,8 @@ def named(found: list[Arm]) -> dict[str, dict[str, object]]:
 
 
 def test_one_at_a_time_is_the_reference_and_each_axis_alone(tmp_path: Path) -> None:
-    text = (
-        "experiment: hybrid\ndesign: one_at_a_time\naxes: {model.attention: [false, true], "
-        "model.pool: [1, 2, 4]}\n"
-    )
-    found = arms(written(tmp_path, text))
+    axes = "axes: {model.attention: [false, true], model.pool: [1, 2, 4]}\n"
+    found = arms(written(tmp_path, f"{ALONE}{axes}"))
     assert named(found) == {
         "reference": {"model.attention": True, "model.pool": 2},
         "model.attention=false": {"model.attention": False, "model.pool": 2},
@@ -34,44 +33,29 @@ def test_one_at_a_time_is_the_reference_and_each_axis_alone(tmp_path: Path) -> N
 
 
 def test_the_file_can_name_another_reference_and_a_preset_moves_it(tmp_path: Path) -> None:
-    text = (
-        "experiment: hybrid\ndesign: one_at_a_time\naxes: {model.pool: [1, 2], data.window: [16, "
-        "32]}\n"
-        "report: {reference: {model.pool: 1}}\npresets: {quick: {data.window: 16}}\n"
-    )
-    found = arms(written(tmp_path, text))
+    axes = "axes: {model.pool: [1, 2], data.window: [16, 32]}\n"
+    moved = "report: {reference: {model.pool: 1}}\npresets: {quick: {data.window: 16}}\n"
+    found = arms(written(tmp_path, f"{ALONE}{axes}{moved}"))
     assert named(found)["reference"] == {"model.pool": 1, "data.window": 16}
     assert set(named(found)) == {"reference", "model.pool=2", "data.window=32"}
 
 
 def test_factorial_is_every_combination_but_the_excluded_ones(tmp_path: Path) -> None:
-    text = (
-        "experiment: hybrid\naxes: {model.cnn: [true, false], model.lstm: [true, false], "
-        "model.pool: [1, 2]}\n"
-        "exclude:\n  - {model.cnn: false, model.lstm: false}\n  - {model.cnn: false, model.pool: "
-        "1}\n"
-    )
+    axes = "{model.cnn: [true, false], model.lstm: [true, false], model.pool: [1, 2]}"
+    excluded = "[{model.cnn: false, model.lstm: false}, {model.cnn: false, model.pool: 1}]"
+    text = f"experiment: hybrid\naxes: {axes}\nexclude: {excluded}\n"
     found = arms(written(tmp_path, text))
-    assert {tuple(arm.values.values()) for arm in found} == {
-        (True, True, 1),
-        (True, True, 2),
-        (True, False, 1),
-        (True, False, 2),
-        (False, True, 2),
-    }
+    with_cnn = {(True, lstm, pool) for lstm in (True, False) for pool in (1, 2)}
+    assert {tuple(arm.values.values()) for arm in found} == with_cnn | {(False, True, 2)}
     assert found[0].reference
     assert found[0].values == {"model.cnn": True, "model.lstm": True, "model.pool": 2}
     assert sum(arm.reference for arm in found) == 1
 
 
 def test_several_experiments_are_an_axis_of_their_own(tmp_path: Path) -> None:
-    found = arms(
-        written(
-            tmp_path,
-            "experiments: [cnn, hybrid]\naxes: {model.pool: [1, 2]}\nreport: {reference: "
-            "{experiment: hybrid}}\n",
-        )
-    )
+    reference = "report: {reference: {experiment: hybrid}}\n"
+    text = f"experiments: [cnn, hybrid]\naxes: {{model.pool: [1, 2]}}\n{reference}"
+    found = arms(written(tmp_path, text))
     assert [arm.name for arm in found if arm.reference] == ["hybrid: model.pool=2"]
     assert {arm.name for arm in found} == {
         f"{name}: model.pool={pool}" for name in ("cnn", "hybrid") for pool in (1, 2)
@@ -81,20 +65,15 @@ def test_several_experiments_are_an_axis_of_their_own(tmp_path: Path) -> None:
 
 def test_an_extra_arm_is_beside_the_axes(tmp_path: Path) -> None:
     arm = "arms: {wide and flat: {model.channels: 128, model.pool: 1}}\n"
-    text = f"experiment: hybrid\ndesign: one_at_a_time\naxes: {{model.pool: [1, 2]}}\n{arm}"
+    text = f"{ALONE}axes: {{model.pool: [1, 2]}}\n{arm}"
     extra = next(arm for arm in arms(written(tmp_path, text)) if not arm.on_axes)
-    assert (extra.name, extra.values, extra.reference) == (
-        "wide and flat",
-        {"model.channels": 128, "model.pool": 1},
-        False,
-    )
+    assert (extra.name, extra.reference) == ("wide and flat", False)
+    assert extra.values == {"model.channels": 128, "model.pool": 1}
 
 
 def test_arms_that_come_to_one_configuration_are_one(tmp_path: Path) -> None:
-    text = (
-        "experiment: hybrid\ndesign: one_at_a_time\nfolds: [0]\naxes: {model.pool: [1, 2]}\n"
-        "arms: {again: {model.pool: 1}}\n"
-    )
+    axes = "axes: {model.pool: [1, 2]}\narms: {again: {model.pool: 1}}\n"
+    text = f"{ALONE}folds: [0]\n{axes}"
     runs = plan(written(tmp_path, text), ["data.name=skab"])
     assert [run.arm.name for run in runs] == ["reference", "model.pool=1"]
 
@@ -108,38 +87,23 @@ def test_components_switches_each_part_off_alone() -> None:
         "model.lstm": True,
     }
     assert found["reference"] == whole
-    off = {
-        "model.attention": False,
-        "model.autoencoder_depth": 0,
-        "model.cnn": False,
-        "model.lstm": False,
-    }
-    assert sorted(map(str, found.values())) == sorted(
-        map(str, [whole, *({**whole, key: value} for key, value in off.items())])
-    )
+    off = {key: 0 if key == "model.autoencoder_depth" else False for key in whole}
+    expected = [whole, *({**whole, key: value} for key, value in off.items())]
+    assert sorted(map(str, found.values())) == sorted(map(str, expected))
 
 
 def test_depths_have_an_arm_without_autoencoder_and_as_many_parameters() -> None:
     found = arms(read_sweep("autoencoder_depth", "quick"))
-    assert [arm.values["model.autoencoder_depth"] for arm in found if arm.on_axes] == [
-        2,
-        0,
-        1,
-        3,
-        4,
-    ]
-    assert [arm.values for arm in found if not arm.on_axes] == [
-        {"model.autoencoder_depth": 0, "model.matched_depth": 2}
-    ]
+    depths = [arm.values["model.autoencoder_depth"] for arm in found if arm.on_axes]
+    assert depths == [2, 0, 1, 3, 4]
+    (matched,) = [arm.values for arm in found if not arm.on_axes]
+    assert matched == {"model.autoencoder_depth": 0, "model.matched_depth": 2}
 
 
 def test_identical_arms_of_two_sweeps_are_one_run() -> None:
     def runs(name: str) -> set[str]:
-        return {
-            str(run.loaded.config)
-            for run in plan(read_sweep(name, "quick"))
-            if run.loaded.name == "hybrid"
-        }
+        found = [run.loaded for run in plan(read_sweep(name, "quick"))]
+        return {str(one.config) for one in found if one.name == "hybrid"}
 
     assert len(runs("components") & runs("autoencoder_depth")) == 2 * 20
     assert len(runs("components") & runs("paper_models")) == 5

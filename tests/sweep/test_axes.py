@@ -70,10 +70,7 @@ def test_a_list_and_a_range_of_one_key_are_refused(tmp_path: Path) -> None:
         ("search: {objectives: validation/ap}", "unknown 'validation/ap'"),
         ("search: {sampler: tpee}", "did you mean 'tpe'?"),
         ("search: {trials: 0}", "search.trials: expected a whole number of at least 1, not 0"),
-        (
-            "search: {pruner: median, objectives: [validation/auroc, latency]}",
-            "several objectives cannot be pruned",
-        ),
+        ("search: {pruner: median, objectives: [validation/auroc, latency]}", "cannot be pruned"),
         ("search: {pruner: median, objectives: latency}", "latency is not known after each"),
         ("search: {trails: 3}", "unknown key 'search.trails'; did you mean 'search.trials'?"),
     ],
@@ -88,11 +85,8 @@ def test_a_search_that_cannot_be_is_refused(tmp_path: Path, text: str, what: str
 
 
 def test_a_power_of_ten_is_a_number(tmp_path: Path) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text(
-        "experiment: cnn\naxes: {training.learning_rate: {low: 1e-4, high: 1e-2, count: 3, log: "
-        "true}}\n"
-    )
-    assert levels(read_sweep(str(path), "").axes["training.learning_rate"]) == pytest.approx(
-        [1e-4, 1e-3, 1e-2]
-    )
+    path, name = tmp_path / "mine.yaml", "training.learning_rate"
+    axis = "{low: 1e-4, high: 1e-2, count: 3, log: true}"
+    path.write_text(f"experiment: cnn\naxes: {{{name}: {axis}}}\n")
+    found = levels(read_sweep(str(path), "").axes[name])
+    assert found == pytest.approx([1e-4, 1e-3, 1e-2])

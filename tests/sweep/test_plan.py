@@ -9,6 +9,7 @@ import pytest
 
 from anomalynet.config import locate
 from anomalynet.config.load import load
+from anomalynet.config.schema import Config
 from anomalynet.errors import ConfigError, UsageError
 from anomalynet.runs.files import write_json
 from anomalynet.sweep.estimate import Cost, at_most, measured, unmeasured
@@ -39,29 +40,22 @@ def test_every_shipped_sweep_plans(name: str, preset: str) -> None:
 
 
 def test_paper_models_is_models_by_folds_by_seeds() -> None:
-    quick, full = (
-        plan(read_sweep("paper_models", preset), [SIMULATED]) for preset in ("quick", "full")
-    )
+    def configs(preset: str, data: str = SIMULATED) -> list[Config]:
+        return [run.loaded.config for run in plan(read_sweep("paper_models", preset), [data])]
+
+    quick, full = configs("quick"), configs("full")
     assert (len(quick), len(full)) == (9 * 5 * 3, 9 * 5 * 4)
-    assert {(run.loaded.config.seed, run.loaded.config.data.world) for run in full} == {
-        (seed, seed) for seed in range(4)
-    }
-    assert {
-        run.loaded.config.data.world for run in plan(read_sweep("paper_models", "full"), [REAL])
-    } == {0}
-    assert {run.loaded.config.training.epochs for run in full} == {100}
-    assert all(run.loaded.config.data.split.assignment == run.loaded.config.seed for run in quick)
-    repetitions = [run.loaded.config.seed for run in quick]
+    assert {(one.seed, one.data.world) for one in full} == {(seed, seed) for seed in range(4)}
+    assert {one.data.world for one in configs("full", REAL)} == {0}
+    assert {one.training.epochs for one in full} == {100}
+    assert all(one.data.split.assignment == one.seed for one in quick)
+    repetitions = [one.seed for one in quick]
     assert repetitions == sorted(repetitions)
 
 
 def test_worlds_multiply_simulated_data_alone(tmp_path: Path) -> None:
-    sweep = read_sweep(
-        written(
-            tmp_path, "experiments: [cnn, logistic]\nseeds: [0, 1]\nfolds: [0, 2]\nworlds: [0, 5]"
-        ),
-        "quick",
-    )
+    text = "experiments: [cnn, logistic]\nseeds: [0, 1]\nfolds: [0, 2]\nworlds: [0, 5]"
+    sweep = read_sweep(written(tmp_path, text), "quick")
     runs = plan(sweep, [SIMULATED])
     assert [run.expected for run in runs[:6]] == [
         *(("cnn", 0, fold, 0) for fold in (0, 2)),
@@ -70,9 +64,8 @@ def test_worlds_multiply_simulated_data_alone(tmp_path: Path) -> None:
     ]
     assert len(runs) == 2 * 2 * 2 * 2
     assert all(run.axis["data.world"] == run.loaded.config.data.world for run in runs)
-    assert all(
-        run.loaded.config == load(run.arm.experiment, [SIMULATED], run.axis).config for run in runs
-    )
+    alone = [load(run.arm.experiment, [SIMULATED], run.axis).config for run in runs]
+    assert [run.loaded.config for run in runs] == alone
     real = plan(sweep, [REAL])
     assert len(real) == 2 * 2 * 2
     assert {run.expected[3] for run in real} == {None}
@@ -80,9 +73,8 @@ def test_worlds_multiply_simulated_data_alone(tmp_path: Path) -> None:
 
 
 def test_a_world_of_the_command_line_wins(tmp_path: Path) -> None:
-    sweep = read_sweep(
-        written(tmp_path, "experiments: [cnn]\nfolds: [0]\nworlds: [0, 1, 2]"), "quick"
-    )
+    text = "experiments: [cnn]\nfolds: [0]\nworlds: [0, 1, 2]"
+    sweep = read_sweep(written(tmp_path, text), "quick")
     (run,) = plan(sweep, [SIMULATED, "data.world=7"])
     assert run.expected == ("cnn", 0, 0, 7)
     (run,) = plan(replace(sweep, worlds=None), [SIMULATED])
@@ -90,20 +82,13 @@ def test_a_world_of_the_command_line_wins(tmp_path: Path) -> None:
 
 
 def test_axes_multiply_and_the_command_line_wins(tmp_path: Path) -> None:
-    text = (
-        "experiments: [hybrid]\nseeds: [4]\nfolds: [0, 2]\naxes: {model.attention: [true, "
-        "false], data.window: [16, 32]}\n"
-    )
-    runs = plan(
-        read_sweep(written(tmp_path, text), "quick"), ["training.epochs=3", "data.window=8"]
-    )
+    axes = "axes: {model.attention: [true, false], data.window: [16, 32]}\n"
+    sweep = written(tmp_path, f"experiments: [hybrid]\nseeds: [4]\nfolds: [0, 2]\n{axes}")
+    runs = plan(read_sweep(sweep, "quick"), ["training.epochs=3", "data.window=8"])
     assert len(runs) == 4
-    assert {run.loaded.config.data.window for run in runs} == {8}
-    assert {run.loaded.config.training.epochs for run in runs} == {3}
-    assert {(run.loaded.config.seed, run.loaded.config.data.split.fold) for run in runs} == {
-        (4, 0),
-        (4, 2),
-    }
+    configs = [run.loaded.config for run in runs]
+    assert {(one.data.window, one.training.epochs) for one in configs} == {(8, 3)}
+    assert {(one.seed, one.data.split.fold) for one in configs} == {(4, 0), (4, 2)}
 
 
 def test_all_folds_are_those_of_the_configuration() -> None:
@@ -157,27 +142,17 @@ def test_an_unknown_preset_names_those_there_are() -> None:
 
 
 def test_an_estimate_is_what_was_measured_times_what_is_left(tmp_path: Path) -> None:
-    planned = [
-        run
-        for run in plan(read_sweep("paper_models", "full"), [SIMULATED])
-        if run.arm.experiment in ("cnn", "logistic", "lstm")
-    ]
-    jobs = jobs_of(planned, tmp_path)
-    for name, epochs, seconds, stride in (
-        ("cnn", 4, 8.0, 3),
-        ("cnn", 4, 80.0, 8),
-        ("logistic", None, 3.0, 3),
-    ):
+    planned = plan(read_sweep("paper_models", "full"), [SIMULATED])
+    some = ("cnn", "logistic", "lstm")
+    jobs = jobs_of([run for run in planned if run.arm.experiment in some], tmp_path)
+    before = ("cnn", 4, 8.0, 3), ("cnn", 4, 80.0, 8), ("logistic", None, 3.0, 3)
+    for name, epochs, seconds, stride in before:
         folder = tmp_path / name / f"{stride:010}"
-        write_json(
-            folder / "result.json",
-            {"version": 1, "experiment": name, "data": "smart_city", "epochs": epochs},
-        )
+        result = {"version": 1, "experiment": name, "data": "smart_city", "epochs": epochs}
+        write_json(folder / "result.json", result)
         write_json(folder / "timings.json", {"train_seconds": seconds, "score_seconds": 0.0})
-        text = (
-            f"data: {{scenario: null, window: 32, stride: {stride}, view: node}}\ntraining: "
-            f"{{batch_size: 32}}\n"
-        )
+        data = f"{{scenario: null, window: 32, stride: {stride}, view: node}}"
+        text = f"data: {data}\ntraining: {{batch_size: 32}}\n"
         (folder / "config.yaml").write_text(text)
     costs = measured(tmp_path, jobs)
     assert costs == {"cnn": Cost(2.0, True), "logistic": Cost(3.0, False)}

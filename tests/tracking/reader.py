@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,18 +45,15 @@ class Read:
     @property
     def epochs(self) -> list[dict[str, Any]]:
         """The history's epochs, as progress.jsonl has them."""
-        return [
-            {key: value for key, value in row.items() if not key.startswith("_")}
-            for row in self.history
-            if "epoch" in row
-        ]
+        return plain_epochs(self.history)
 
     @property
     def summary(self) -> dict[str, Any]:
         """The summary, nested keys dotted."""
-        return {
-            key: value for update in self._all("summary") for key, value in update["update"].items()
-        }
+        found: dict[str, Any] = {}
+        for summary in self._all("summary"):
+            found |= summary["update"]
+        return found
 
     @property
     def artifacts(self) -> dict[str, dict[str, Any]]:
@@ -69,6 +67,12 @@ class Read:
         return code
 
 
+def plain_epochs(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The epochs among a history's rows, without W&B's own keys."""
+    found = [row for row in rows if "epoch" in row]
+    return [{key: row[key] for key in row if not key.startswith("_")} for row in found]
+
+
 def parts(folder: Path) -> list[Path]:
     """W&B's folders of a run, oldest first."""
     return sorted(path.parent for path in (folder / "wandb").glob("*run-*/*.wandb"))
@@ -77,15 +81,7 @@ def parts(folder: Path) -> list[Path]:
 def read(part: Path) -> Read:
     """Read one of W&B's folders."""
     (file,) = part.glob("*.wandb")
-    command = [
-        str(CORE),
-        "leet",
-        "inspect",
-        "--no-observability",
-        "--json",
-        "--run-file",
-        str(file),
-        str(part.parent),
-    ]
+    command = [str(CORE), "leet", "inspect", "--no-observability", "--json"]
+    command += ["--run-file", str(file), str(part.parent)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return Read([json.loads(line) for line in done.stdout.splitlines()])

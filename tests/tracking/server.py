@@ -41,49 +41,25 @@ class Server(ThreadingHTTPServer):
             self.upserts.append(variables)
             run = variables["name"]
             project = {"name": variables.get("project") or "anomalynet", "entity": {"name": "us"}}
-            bucket = {
-                "id": f"id-{run}",
-                "name": run,
-                "displayName": run,
-                "config": "{}",
-                "project": project,
-                "historyLineCount": 0,
-            }
+            bucket = {"id": f"id-{run}", "name": run, "displayName": run, "config": "{}"}
+            bucket |= {"project": project, "historyLineCount": 0}
             return {"upsertBucket": {"bucket": bucket, "inserted": run not in self.history}}
         if name == "RunResumeStatus":
-            return {
-                "model": {
-                    "id": "m",
-                    "name": "anomalynet",
-                    "entity": {"id": "e", "name": "us"},
-                    "bucket": self._bucket(variables["name"]),
-                }
-            }
+            model = {"id": "m", "name": "anomalynet", "entity": {"id": "e", "name": "us"}}
+            return {"model": {**model, "bucket": self._bucket(variables["name"])}}
         if name == "CreateArtifact":
             self.artifacts.append(variables["input"]["artifactCollectionName"])
-            artifact = {
-                "id": "a",
-                "state": "COMMITTED",
-                "artifactSequence": {"id": "s", "latestArtifact": None},
-            }
-            return {"createArtifact": {"artifact": artifact}}
+            sequence = {"artifactSequence": {"id": "s", "latestArtifact": None}}
+            return {"createArtifact": {"artifact": {"id": "a", "state": "COMMITTED", **sequence}}}
         if name == "CreateRunFiles":
-            files = [
-                {"name": file, "uploadUrl": f"{self.url}/storage"} for file in variables["files"]
-            ]
+            url = f"{self.url}/storage"
+            files = [{"name": file, "uploadUrl": url} for file in variables["files"]]
             return {"createRunFiles": {"runID": "r", "uploadHeaders": [], "files": files}}
         if name == "ArtifactType":
             return {"project": None}
         if name == "Viewer":
-            return {
-                "viewer": {
-                    "id": "v",
-                    "entity": "us",
-                    "username": "us",
-                    "flags": "{}",
-                    "teams": {"edges": []},
-                }
-            }
+            viewer = {"id": "v", "entity": "us", "username": "us", "flags": "{}"}
+            return {"viewer": {**viewer, "teams": {"edges": []}}}
         return {"serverInfo": {"features": []}}
 
     def _bucket(self, run: str) -> dict[str, Any] | None:
@@ -91,19 +67,11 @@ class Server(ThreadingHTTPServer):
             return None
         lines = self.history[run]
         tail = json.dumps([json.dumps(lines[max(lines)])] if lines else [])
-        return {
-            "name": run,
-            "id": f"id-{run}",
-            "historyLineCount": len(lines),
-            "eventsLineCount": 0,
-            "logLineCount": 0,
-            "historyTail": tail,
-            "eventsTail": "[]",
-            "summaryMetrics": json.dumps(lines[max(lines)] if lines else {}),
-            "config": "{}",
-            "tags": [],
-            "wandbConfig": '{"t": 1}',
-        }
+        counts = {"historyLineCount": len(lines), "eventsLineCount": 0, "logLineCount": 0}
+        summary = json.dumps(lines[max(lines)] if lines else {})
+        told = {"historyTail": tail, "eventsTail": "[]", "summaryMetrics": summary}
+        own = {"config": "{}", "tags": [], "wandbConfig": '{"t": 1}'}
+        return {"name": run, "id": f"id-{run}", **counts, **told, **own}
 
 
 class Handler(BaseHTTPRequestHandler):

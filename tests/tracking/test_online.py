@@ -15,18 +15,12 @@ from anomalynet.runs.folder import RunFolder
 from anomalynet.tracking.client import Tracker
 from anomalynet.tracking.record import notes, pending, read_record
 from anomalynet.training.run import train
-from tests.tracking.reader import parts
+from tests.tracking.reader import parts, plain_epochs
 from tests.tracking.server import Server, wandb_server
 from tests.training.small import short
 
-RUN = {
-    "job_type": "train",
-    "id": "abc1234567",
-    "name": "n",
-    "group": "a-sweep",
-    "tags": [],
-    "config": {},
-}
+RUN: dict[str, Any] = {"job_type": "train", "id": "abc1234567", "name": "n", "group": "a-sweep"}
+RUN |= {"tags": [], "config": {}}
 
 
 @pytest.fixture
@@ -40,8 +34,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 def epochs(server: Server, run: str) -> list[dict[str, Any]]:
     """The epochs that a server has of a run."""
-    rows = [row for _, row in sorted(server.history[run].items()) if "epoch" in row]
-    return [{key: value for key, value in row.items() if not key.startswith("_")} for row in rows]
+    return plain_epochs(row for _, row in sorted(server.history[run].items()))
 
 
 def progress(folder: Path, count: int) -> RunFolder:
@@ -64,18 +57,13 @@ def test_a_run_is_sent_while_it_is_trained(
     assert server.exit_codes == {name: 0}
     assert {f"data-{outcome.result.fingerprint[:10]}", f"model-{name}"} <= set(server.artifacts)
     first = server.upserts[0]
-    assert (first["name"], first["project"], first["jobType"], first["tags"]) == (
-        name,
-        "anomalynet",
-        "train",
-        ["cnn", "smart_city"],
-    )
+    said = [first[key] for key in ("name", "project", "jobType", "tags")]
+    assert said == [name, "anomalynet", "train", ["cnn", "smart_city"]]
     assert json.loads(first["config"])["training"]["value"]["epochs"] == 2
     record = read_record(outcome.folder.path)
-    assert record and [(part.mode, part.reason, part.finished) for part in record.parts] == [
-        ("online", "", True)
-    ]
-    assert not record.warning
+    assert record and not record.warning
+    (part,) = record.parts
+    assert (part.mode, part.reason, part.finished) == ("online", "", True)
     assert not pending(outcome.folder.path)
     assert f"W&B: {server.url}/us/anomalynet/runs/{name}\n" in capfd.readouterr().err
 
@@ -119,8 +107,7 @@ def test_a_run_whose_network_is_gone_at_its_end_is_uploaded_later(
     assert pending(run.path) == parts(run.path)
     server.awake.set()
     assert main(["sync", "--runs", str(tmp_path / "runs"), "--timeout", "60"]) == 0
-    assert {line["epoch"]: line for line in epochs(server, "abc1234567")} == {
-        line["epoch"]: line for line in run.read_progress()
-    }
+    sent = {line["epoch"]: line for line in epochs(server, "abc1234567")}
+    assert list(sent.values()) == run.read_progress()
     assert not pending(run.path)
     assert not notes([run.path])

@@ -52,9 +52,7 @@ class FakeWorker:
     """Finishes a run at once; stops after the epoch in which it is asked to, fails where it is told
     to."""
 
-    def __init__(
-        self, slot: Slot, pause: float = 0.0, fails: tuple[str, object] | None = None
-    ) -> None:
+    def __init__(self, pause: float = 0.0, fails: tuple[str, object] | None = None) -> None:
         self.pause, self.fails = pause, fails
         self.asked: list[dict[str, Any]] = []
 
@@ -122,6 +120,12 @@ def finish(folder: RunFolder, axis: dict[str, Any]) -> None:
     )
 
 
+def searched(search: Search, worker: FakeWorker, heard: Quiet | None = None) -> None:
+    """Run a search to its end with one worker."""
+    with Launch([Slot()], hire=lambda slot: worker) as launch:
+        search.run(launch, heard or Quiet())
+
+
 class Quiet:
     """Hears how a search goes, and does nothing."""
 
@@ -157,7 +161,7 @@ def search_of(
 
 def carried_out(search: Search, slots: int = 1, **how: Any) -> Search:
     """Run a search to its end with fake workers."""
-    with Launch([Slot()] * slots, hire=lambda slot: FakeWorker(slot, **how)) as launch:
+    with Launch([Slot()] * slots, hire=lambda slot: FakeWorker(**how)) as launch:
         search.run(launch, Quiet())
     return search
 

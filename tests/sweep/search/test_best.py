@@ -14,14 +14,10 @@ def test_the_best_file_is_the_configuration_of_its_trial(tmp_path: Path) -> None
     own = tmp_path / "own.yaml"
     own.write_text("extends: hybrid.yaml\nmodel: {hidden: 48}\n")
     path = tmp_path / "mine.yaml"
-    space = (
-        "axes: {model.dropout: [0.1, 0.3], training.learning_rate: {low: 1.0e-05, high: "
-        "0.01, log: true}}"
-    )
-    path.write_text(
-        f"experiment: {own}\ndesign: search\n{space}\nseeds: [0]\nfolds: [1]\npresets: {{quick: "
-        f"{{training.patience: 7}}}}\n"
-    )
+    rate = "training.learning_rate: {low: 1.0e-05, high: 0.01, log: true}"
+    space = f"axes: {{model.dropout: [0.1, 0.3], {rate}}}\nseeds: [0]\nfolds: [1]\n"
+    preset = "presets: {quick: {training.patience: 7}}\n"
+    path.write_text(f"experiment: {own}\ndesign: search\n{space}{preset}")
     overrides = ["training.epochs=3", "data.name=skab", "hardware.accelerator=cpu"]
     sweep = read_sweep(str(path), "quick")
     params: dict[str, object] = {"model.dropout": 0.3, "training.learning_rate": 1.23456e-05}
@@ -30,8 +26,7 @@ def test_the_best_file_is_the_configuration_of_its_trial(tmp_path: Path) -> None
     (out / "pareto_3.yaml").write_text("stale")
     assert write_best(sweep, overrides, {4: params}, out) == {4: "best.yaml"}
     assert not (out / "pareto_3.yaml").exists()
-    run = plan(sweep, overrides, wanted=[Arm("trial 4", sweep.experiments[0], params, params)])[
-        0
-    ].loaded.config
+    trial = Arm("trial 4", sweep.experiments[0], params, params)
+    run = plan(sweep, overrides, wanted=[trial])[0].loaded.config
     best = load(str(out / "best.yaml"), ["hardware.accelerator=cpu"], {"data.split.fold": 1})
     assert best.config == run

@@ -10,11 +10,17 @@ from pathlib import Path
 import pytest
 
 from anomalynet.errors import UsageError
-from anomalynet.sweep.launch import Launch
 from anomalynet.sweep.search import space
 from anomalynet.sweep.search.ledger import SILENCE, Ledger, open_storage
-from anomalynet.sweep.slots import Slot
-from tests.sweep.search.fake import FakeWorker, Quiet, carried_out, search_of, story, sweep_of
+from tests.sweep.search.fake import (
+    FakeWorker,
+    Quiet,
+    carried_out,
+    search_of,
+    searched,
+    story,
+    sweep_of,
+)
 
 SETTINGS = "{trials: 3, sampler: random}"
 PARAMS: space.Params = {
@@ -29,10 +35,8 @@ def test_of_two_machines_that_take_a_place_at_once_the_first_has_it(tmp_path: Pa
     """They share a database, and no lock."""
     sweep = sweep_of(tmp_path, SETTINGS)
     url = f"sqlite:///{tmp_path}/search.db"
-    one, other = (
-        Ledger(open_storage(url, tmp_path), "same", sweep.search, tmp_path / name)
-        for name in ("a.lock", "b.lock")
-    )
+    locks = (tmp_path / "a.lock", tmp_path / "b.lock")
+    one, other = (Ledger(open_storage(url, tmp_path), "same", sweep.search, lock) for lock in locks)
     known = space.distributions(sweep.axes)
     first, second = one.add(0, PARAMS, known), other.add(0, {**PARAMS, "model.hidden": 48}, known)
     assert first is not None
@@ -54,13 +58,7 @@ def test_of_two_machines_that_take_a_place_at_once_the_first_has_it(tmp_path: Pa
         (None, 2**22 + 1, 0.0, True),
         (None, os.getpid(), 0.0, True),
     ],
-    ids=[
-        "another host that speaks",
-        "another host that is silent",
-        "a live process",
-        "a process that is gone",
-        "our number reused",
-    ],
+    ids=["speaks elsewhere", "silent elsewhere", "alive", "gone", "our number reused"],
 )
 def test_a_trial_is_taken_over_only_from_the_dead(
     tmp_path: Path, host: str | None, pid: int, silent: float, left: bool
@@ -86,8 +84,7 @@ def test_a_live_owner_says_so_again(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         def look(self) -> None:
             beats.append(search.ledger.trials()[0].user_attrs["beat"])
 
-    with Launch([Slot()], hire=lambda slot: FakeWorker(slot, pause=0.2)) as launch:
-        search.run(launch, Listener())
+    searched(search, FakeWorker(pause=0.2), Listener())
     assert len(set(beats[:3])) > 1
 
 

@@ -15,18 +15,17 @@ import pytest
 from anomalynet.errors import ConfigError, StoppedError, UsageError
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.file import read_sweep
-from anomalynet.sweep.launch import Launch
 from anomalynet.sweep.search import space
 from anomalynet.sweep.search.ledger import open_storage
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.search.study import best, check
-from anomalynet.sweep.slots import Slot
 from tests.sweep.search import fake
 from tests.sweep.search.fake import (
     FakeWorker,
     Quiet,
     carried_out,
     search_of,
+    searched,
     story,
     sweep_of,
     worth,
@@ -34,6 +33,8 @@ from tests.sweep.search.fake import (
 
 TRIALS = 20
 FINITE = "experiment: hybrid\ndesign: search\nfolds: [0]\naxes: "
+BOTH = "model.attention: [true, false]"
+SEVERAL = fake.SPACE.replace(": hybrid", "s: [cnn, lstm]")
 
 
 def process(
@@ -132,25 +133,23 @@ def test_a_database_holds_what_a_journal_holds(tmp_path: Path) -> None:
 def test_the_number_of_trials_is_a_total(tmp_path: Path) -> None:
     chosen = sweep_of(tmp_path, "{trials: 4, sampler: random}")
     carried_out(search_of(tmp_path, chosen))
-    worker = FakeWorker(Slot())
+    worker = FakeWorker()
     again = search_of(tmp_path, chosen)
-    with Launch([Slot()], hire=lambda slot: worker) as launch:
-        again.run(launch, Quiet())
-        assert worker.asked == []
-        search_of(tmp_path, chosen, total=6).run(launch, Quiet())
+    searched(again, worker)
+    assert worker.asked == []
+    searched(search_of(tmp_path, chosen, total=6), worker)
     assert len(worker.asked) == 2
     assert len(story(again)) == 6
 
 
 def test_another_space_is_another_search_whose_runs_are_shared(tmp_path: Path) -> None:
     first = carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 3, sampler: random}")))
-    worker = FakeWorker(Slot())
+    worker = FakeWorker()
     judged = "objectives: [validation/average_precision, parameters]"
     settings = f"{{trials: 3, sampler: random, {judged}}}"
     other = search_of(tmp_path, sweep_of(tmp_path, settings))
     assert other.ledger.name != first.ledger.name
-    with Launch([Slot()], hire=lambda slot: worker) as launch:
-        other.run(launch, Quiet())
+    searched(other, worker)
     assert worker.asked == []
     assert [params for _, params, _ in story(other)] == [params for _, params, _ in story(first)]
 
@@ -194,9 +193,7 @@ def test_the_loss_is_that_of_the_epoch_that_was_kept(tmp_path: Path) -> None:
 
 
 def test_a_grid_is_the_product_in_order_and_ends(tmp_path: Path) -> None:
-    axes = (
-        FINITE + "{model.hidden: {low: 16, high: 48, step: 16}, model.attention: [true, false]}\n"
-    )
+    axes = f"{FINITE}{{model.hidden: {{low: 16, high: 48, step: 16}}, {BOTH}}}\n"
     text = axes + "exclude: [{model.hidden: 32, model.attention: false}]\n"
     grid = sweep_of(tmp_path, "{trials: 50, sampler: grid}", text)
     found = carried_out(search_of(tmp_path, grid))
@@ -207,9 +204,7 @@ def test_a_grid_is_the_product_in_order_and_ends(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
 def test_a_finite_space_is_tried_once_and_whole(tmp_path: Path, sampler: str) -> None:
-    axes = (
-        FINITE + "{model.hidden: {low: 16, high: 64, step: 16}, model.attention: [true, false]}\n"
-    )
+    axes = f"{FINITE}{{model.hidden: {{low: 16, high: 64, step: 16}}, {BOTH}}}\n"
     finite = sweep_of(tmp_path, f"{{trials: 50, sampler: {sampler}}}", axes)
     found = carried_out(search_of(tmp_path, finite))
     assert found.exhausted
@@ -239,19 +234,17 @@ def test_trials_whose_runs_other_code_made_are_made_again_on_request(tmp_path: P
     found = carried_out(search_of(tmp_path, chosen))
     folder = RunFolder(found.runs / found.ledger.trials()[1].user_attrs["runs"][0])
     folder.environment.write_text('{"code": "another"}')
-    worker = FakeWorker(Slot())
+    worker = FakeWorker()
     again = search_of(tmp_path, chosen)
     again.renew(["stale"])
-    with Launch([Slot()], hire=lambda slot: worker) as launch:
-        again.run(launch, Quiet())
+    searched(again, worker)
     assert [job["renew"] for job in worker.asked] == [True]
     assert story(again) == story(found)
 
 
 def test_values_that_make_no_configuration_fail_their_trial_alone(tmp_path: Path) -> None:
-    axes = (
-        FINITE + "{model.cnn: [true, false], model.lstm: [true, false], model.attention: [false]}\n"
-    )
+    switches = "model.cnn: [true, false], model.lstm: [true, false], model.attention: [false]"
+    axes = f"{FINITE}{{{switches}}}\n"
     found = carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 4, sampler: grid}", axes)))
     states = [state for state, _, _ in story(found)]
     assert states.count("COMPLETE") >= 2
@@ -270,11 +263,8 @@ def test_a_stop_that_somebody_else_asked_for_leaves_the_trial_to_the_next_comman
             for path in (tmp_path / "runs").glob("hybrid/*"):
                 RunFolder(path).stop.touch()
 
-    with (
-        Launch([Slot()], hire=lambda slot: FakeWorker(slot, pause=0.2)) as launch,
-        pytest.raises(StoppedError, match="trial 0"),
-    ):
-        found.run(launch, Nosy())
+    with pytest.raises(StoppedError, match="trial 0"):
+        searched(found, FakeWorker(pause=0.2), Nosy())
     assert [state for state, _, _ in story(found)] == ["RUNNING"]
     carried_out(search_of(tmp_path, chosen))
     assert [state for state, _, _ in story(found)] == ["COMPLETE"] * 2
@@ -286,18 +276,8 @@ def test_a_stop_that_somebody_else_asked_for_leaves_the_trial_to_the_next_comman
         (fake.SPACE, "{objectives: [test/auroc]}", ConfigError, "a leak"),
         (fake.SPACE, "{sampler: cmaes}", ConfigError, "there are tpe, gp, random, grid"),
         (fake.SPACE, "{sampler: grid}", UsageError, "axes.model.dropout"),
-        (
-            fake.SPACE.replace("model.hidden", "model.hiden"),
-            "{trials: 1}",
-            ConfigError,
-            "model.hidden",
-        ),
-        (
-            fake.SPACE.replace(": hybrid", "s: [cnn, lstm]"),
-            "{trials: 1}",
-            UsageError,
-            "one experiment",
-        ),
+        (fake.SPACE.replace("hidden", "hiden"), "{trials: 1}", ConfigError, "model.hidden"),
+        (SEVERAL, "{trials: 1}", UsageError, "one experiment"),
         (fake.SPACE + "arms: {mine: {model.cnn: false}}\n", "{trials: 1}", UsageError, "no `arms`"),
         ("experiment: hybrid\ndesign: search\n", "{trials: 1}", UsageError, "nothing to try"),
     ],

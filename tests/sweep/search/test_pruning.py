@@ -7,6 +7,7 @@ from pathlib import Path
 
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.launch import Launch
+from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.slots import Slot
 from tests.sweep.search.fake import (
     EPOCHS,
@@ -22,6 +23,14 @@ from tests.sweep.search.fake import (
 MEDIAN = "{trials: 12, sampler: random, pruner: median}"
 
 
+def closely_watched(search: Search, worker: FakeWorker) -> None:
+    """Run a search whose runs are looked at every 20 ms."""
+    with Launch([Slot()], hire=lambda slot: worker) as launch:
+        real = launch.run
+        launch.run = lambda jobs, watch, interval=0.02: real(jobs, watch, 0.02)  # type: ignore[method-assign]
+        search.run(launch, Quiet())
+
+
 def test_a_pruned_run_stops_early_and_the_decision_is_that_of_one_who_looks_too_late(
     tmp_path: Path,
 ) -> None:
@@ -30,10 +39,7 @@ def test_a_pruned_run_stops_early_and_the_decision_is_that_of_one_who_looks_too_
     (tmp_path / "slow").mkdir()
     (tmp_path / "quick").mkdir()
     slow = search_of(tmp_path / "slow", sweep_of(tmp_path / "slow", MEDIAN))
-    with Launch([Slot()], hire=lambda slot: FakeWorker(slot, pause=0.08)) as launch:
-        real = launch.run
-        launch.run = lambda jobs, watch, interval=0.02: real(jobs, watch, 0.02)  # type: ignore[method-assign]
-        slow.run(launch, Quiet())
+    closely_watched(slow, FakeWorker(pause=0.08))
     quick = carried_out(search_of(tmp_path / "quick", sweep_of(tmp_path / "quick", MEDIAN)))
     assert story(slow) == story(quick)
     pruned = [trial for trial in slow.ledger.trials() if trial.state.name == "PRUNED"]
@@ -50,11 +56,8 @@ def test_a_pruned_trial_is_worse_than_the_median_of_those_before_it(tmp_path: Pa
     trials = carried_out(search_of(tmp_path, sweep_of(tmp_path, MEDIAN))).ledger.trials()
     for place, trial in enumerate(trials):
         step = max(trial.intermediate_values)
-        before = [
-            other.intermediate_values[step]
-            for other in trials[:place]
-            if other.state.name == "COMPLETE"
-        ]
+        complete = [other for other in trials[:place] if other.state.name == "COMPLETE"]
+        before = [other.intermediate_values[step] for other in complete]
         best = max(trial.intermediate_values.values())
         below = len(before) >= 5 and best < sorted(before)[len(before) // 2]
         if trial.state.name == "PRUNED":
@@ -66,13 +69,10 @@ def test_a_pruned_trial_is_worse_than_the_median_of_those_before_it(tmp_path: Pa
 
 def test_runs_that_wait_are_not_begun_for_a_trial_that_is_pruned(tmp_path: Path) -> None:
     text = SPACE.replace("seeds: [0]\n", "seeds: [0, 1, 2]\n")
-    worker = FakeWorker(Slot(), pause=0.05)
+    worker = FakeWorker(pause=0.05)
     settings = "{trials: 10, sampler: random, pruner: median}"
     found = search_of(tmp_path, sweep_of(tmp_path, settings, text))
-    with Launch([Slot()], hire=lambda slot: worker) as launch:
-        real = launch.run
-        launch.run = lambda jobs, watch, interval=0.02: real(jobs, watch, 0.02)  # type: ignore[method-assign]
-        found.run(launch, Quiet())
+    closely_watched(found, worker)
     pruned = sum(state == "PRUNED" for state, _, _ in story(found))
     assert pruned
     assert len(worker.asked) == 3 * (10 - pruned) + pruned
