@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anomalynet.config.load import load as load_config
-    from anomalynet.data.module import TelemetryDataModule
+    from anomalynet.data.datamodule import TelemetryDataModule
     from anomalynet.training.finished import evaluate_on, open_run
     from anomalynet.training.run import train
 
@@ -28,7 +28,7 @@ __all__ = ["TelemetryDataModule", "__version__", "evaluate_on", "load_config", "
 
 _HOMES = {
     "load_config": ("anomalynet.config.load", "load"),
-    "TelemetryDataModule": ("anomalynet.data.module", "TelemetryDataModule"),
+    "TelemetryDataModule": ("anomalynet.data.datamodule", "TelemetryDataModule"),
     "open_run": ("anomalynet.training.finished", "open_run"),
     "evaluate_on": ("anomalynet.training.finished", "evaluate_on"),
     "train": ("anomalynet.training.run", "train"),

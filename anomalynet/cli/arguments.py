@@ -11,7 +11,7 @@ from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
     from anomalynet.config.schema import DataConfig
-    from anomalynet.reporting.forms import Form
+    from anomalynet.reporting.formats import Form
 
 Parser = argparse._ActionsContainer  # a parser, or a group of one
 
@@ -64,7 +64,7 @@ def add_format(parser: Parser) -> None:
 
 def forms_of(args: argparse.Namespace) -> list[Form]:
     """The forms that `--format` asks for, in its order; refuses what is none."""
-    from anomalynet.reporting.forms import PLACES
+    from anomalynet.reporting.formats import PLACES
 
     hint = f"--format is one or several of {', '.join(PLACES)}, or all"
     named = names(",".join(args.format))

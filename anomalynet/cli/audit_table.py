@@ -53,12 +53,12 @@ def run(args: argparse.Namespace) -> int:
         what = "--paper is in percent, rounded half, and names its classes"
         raise UsageError(what, "anomalynet audit-table --paper")
 
-    from anomalynet.reporting.table_audit.read import read_table
-    from anomalynet.reporting.table_audit.sentences import lines, plain
-    from anomalynet.reporting.table_audit.table import audit_table
+    from anomalynet.reporting.paper.table_audit.read import read_table
+    from anomalynet.reporting.paper.table_audit.sentences import lines, plain
+    from anomalynet.reporting.paper.table_audit.table import audit_table
 
     if args.paper:
-        from anomalynet.reporting.paper_audit import audit
+        from anomalynet.reporting.paper.audit import audit
 
         found = audit()
     else:

@@ -22,10 +22,10 @@ from anomalynet.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from anomalynet.gate.asked import Asked
-    from anomalynet.gate.baseline import Baseline
-    from anomalynet.gate.finding import Part
-    from anomalynet.gate.verdict import Measured
+    from anomalynet.regression.asked import Asked
+    from anomalynet.regression.baseline import Baseline
+    from anomalynet.regression.finding import Part
+    from anomalynet.regression.verdict import Measured
     from anomalynet.sweep.jobs import Job
 
 SUMMARY = (
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         measured = _trained(args, parts, baseline)
     except AnomalynetError as error:
         if not isinstance(error, StoppedError):
-            from anomalynet.gate.render import command
+            from anomalynet.regression.render import command
 
             line = command("error", "anomalynet check", error.message)
             _tell_github([line], f"## anomalynet check\n\n❌ {error.message}\n\n", to_stderr=True)
@@ -92,8 +92,8 @@ def _prepared(
     args: argparse.Namespace, wanted: Sequence[str] | None
 ) -> tuple[Baseline | None, list[Asked]]:
     """The baseline (None: an update makes the first) and what is to be trained, refused here."""
-    from anomalynet.gate.asked import asked, refuse_gaps, refuse_unknown
-    from anomalynet.gate.baseline import read_baseline
+    from anomalynet.regression.asked import asked, refuse_gaps, refuse_unknown
+    from anomalynet.regression.baseline import read_baseline
 
     baseline = read_baseline(args.against) if args.update is None or args.against.exists() else None
     sweeps: dict[Part, str] = {"golden": args.golden, "statistical": args.sweep}
@@ -144,8 +144,8 @@ def _trained(
     import tempfile
 
     from anomalynet.cli.launching import work
-    from anomalynet.gate.baseline import DEFAULTS
-    from anomalynet.gate.measure import failures, measured
+    from anomalynet.regression.baseline import DEFAULTS
+    from anomalynet.regression.measure import failures, measured
     from anomalynet.sweep.slots import cpu_slots
 
     with tempfile.TemporaryDirectory(prefix="anomalynet-check-") as temporary:
@@ -178,9 +178,9 @@ def _update(
     """Write the baseline with one more update; `whole`: without experiments not asked for."""
     from datetime import UTC, datetime
 
-    from anomalynet.gate.baseline import write_baseline
-    from anomalynet.gate.history import short
-    from anomalynet.gate.update import updated
+    from anomalynet.regression.baseline import write_baseline
+    from anomalynet.regression.history import short
+    from anomalynet.regression.update import updated
 
     if measured.failed:
         reasons = "\n".join(failure.sentence() for failure in measured.failed)
@@ -200,8 +200,8 @@ def _update(
 
 def _answer(args: argparse.Namespace, baseline: Baseline, measured: Measured) -> int:
     """Print, annotate and write what was found; its exit code is an error's."""
-    from anomalynet.gate import render
-    from anomalynet.gate.verdict import exit_code, findings
+    from anomalynet.regression import render
+    from anomalynet.regression.verdict import exit_code, findings
 
     found = findings(measured, baseline)
     place, code = (str(args.against), measured.environment), exit_code(found)
@@ -242,8 +242,8 @@ def _tell_github(lines: Iterable[str], summary: str, *, to_stderr: bool) -> None
 
 def _history(args: argparse.Namespace, wanted: Sequence[str] | None) -> int:
     """Show, or draw, how the metrics went; of all experiments, or of some."""
-    from anomalynet.gate import history as course
-    from anomalynet.gate.baseline import read_baseline
+    from anomalynet.regression import history as course
+    from anomalynet.regression.baseline import read_baseline
 
     entries = read_baseline(args.against).history
     known = sorted({name for name, _ in course.series(entries)})
@@ -252,7 +252,7 @@ def _history(args: argparse.Namespace, wanted: Sequence[str] | None) -> int:
             what = f"{args.against}: its history has no {name!r}"
             raise NothingToCompareError(what, f"it has {', '.join(known)}")
     if args.out is not None:
-        from anomalynet.gate.figure import draw_history
+        from anomalynet.regression.figure import draw_history
         from anomalynet.runs.files import write_bytes
 
         write_bytes(args.out, draw_history(entries, wanted)[args.out.suffix.removeprefix(".")])

@@ -20,7 +20,7 @@ from anomalynet.cli.output import warn
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
-    from anomalynet.replay.rows import Sent
+    from anomalynet.detection.replay.rows import Sent
 
 ROWS = "write a data set's rows as a table that `anomalynet detect FILE` reads"
 REPLAY = (
@@ -63,7 +63,7 @@ def _add_series(parser: argparse.ArgumentParser) -> None:
 def rows(args: argparse.Namespace) -> int:
     """Write the table."""
     from anomalynet.data import sources
-    from anomalynet.replay.rows import detector_rows, write_rows
+    from anomalynet.detection.replay.rows import detector_rows, write_rows
 
     if args.out.exists() and not args.replace:
         raise UsageError(f"{args.out}: is there already", "--replace, or another name")
@@ -78,8 +78,8 @@ def rows(args: argparse.Namespace) -> int:
 def replay(args: argparse.Namespace) -> int:
     """Send the messages, and say how many there were."""
     from anomalynet.data import sources
-    from anomalynet.replay.publish import Publisher
-    from anomalynet.replay.rows import detector_rows, gateways, messages
+    from anomalynet.detection.replay.publish import Publisher
+    from anomalynet.detection.replay.rows import detector_rows, gateways, messages
 
     with ExitStack() as stack:
         send: Callable[[str], None] = functools.partial(print, flush=True)

@@ -10,7 +10,7 @@ from anomalynet.cli.arguments import Parser, add_json, flag, option
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
-    from anomalynet.detection.core.engine import Engine
+    from anomalynet.detection.engine.engine import Engine
 
 SUMMARY = "find anomalies with an exported model: in a file, a growing file, or live over MQTT"
 
@@ -95,7 +95,7 @@ def _add_stream(group: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect."""
-    from anomalynet.detection.stream.mqtt import refuse_credentials
+    from anomalynet.detection.service.mqtt import refuse_credentials
 
     given = [name for name in ("file", "follow", "mqtt") if getattr(args, name) is not None]
     if len(given) != 1:
@@ -117,8 +117,8 @@ def run(args: argparse.Namespace) -> int:
 
 def make_engine(args: argparse.Namespace) -> Engine:
     """The engine that the arguments describe; refuses models, rules and lists of no use."""
-    from anomalynet.detection.core.alarms import AlarmRule
-    from anomalynet.detection.core.engine import Engine
+    from anomalynet.detection.engine.alarms import AlarmRule
+    from anomalynet.detection.engine.engine import Engine
     from anomalynet.detection.model import Model
 
     allowed = None

@@ -13,13 +13,13 @@ from anomalynet.cli.detect import make_engine
 from anomalynet.cli.output import print_json
 from anomalynet.detection.evaluation import Evaluation
 from anomalynet.detection.records import Message
+from anomalynet.detection.service.messages import Parser
+from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.status import Status
 from anomalynet.detection.sinks import check_delivered
 from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.sources.file import Recording
-from anomalynet.detection.stream.messages import Parser
-from anomalynet.detection.stream.notices import Notices
-from anomalynet.detection.stream.status import Status
 from anomalynet.errors import StoppedError
 
 BATCH = 65_536

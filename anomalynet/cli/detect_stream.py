@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING
 
 from anomalynet.cli.detect import make_engine
 from anomalynet.cli.output import print_json
+from anomalynet.detection.service.drift import Drift, described
+from anomalynet.detection.service.messages import Parser
+from anomalynet.detection.service.monitor import Monitor
+from anomalynet.detection.service.mqtt import address
+from anomalynet.detection.service.notices import Notices, to_stderr
+from anomalynet.detection.service.patience import Patience
+from anomalynet.detection.service.service import Service
+from anomalynet.detection.service.snapshots import State
+from anomalynet.detection.service.status import Status, Watch, line
 from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.sources import Source
 from anomalynet.detection.sources.follow import Followed, Stdin
-from anomalynet.detection.stream.drift import Drift, described
-from anomalynet.detection.stream.messages import Parser
-from anomalynet.detection.stream.monitor import Monitor
-from anomalynet.detection.stream.mqtt import address
-from anomalynet.detection.stream.notices import Notices, to_stderr
-from anomalynet.detection.stream.patience import Patience
-from anomalynet.detection.stream.service import Service
-from anomalynet.detection.stream.snapshots import State
-from anomalynet.detection.stream.status import Status, Watch, line
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
-    from anomalynet.detection.core.engine import Engine
+    from anomalynet.detection.engine.engine import Engine
 
 
 def detect_stream(args: argparse.Namespace) -> int:

@@ -120,7 +120,7 @@ def try_splits(jobs: Sequence[Job]) -> None:
 
     from anomalynet.data.prepare import prepare
     from anomalynet.data.sources.simulated import world_of
-    from anomalynet.data.split import split
+    from anomalynet.data.split.parts import split
 
     told: set[int | None] = set()
     for config in waiting:

@@ -16,7 +16,7 @@ from anomalynet.runs.audits import read_audit, slug
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from anomalynet.reporting.forms import Form
+    from anomalynet.reporting.formats import Form
     from anomalynet.runs.collect import RunRecord
     from anomalynet.runs.sweeps import SweepRecord
 
@@ -77,9 +77,9 @@ def _data_sets(args: argparse.Namespace, forms: Sequence[Form]) -> list[dict[str
         hint = f"anomalynet report {args.name} --data {chosen[0]}"
         raise UsageError(f"one name for reports on {', '.join(chosen)}", hint)
 
-    from anomalynet.reporting.ablations import ablation_reports
-    from anomalynet.reporting.forms import wanted
+    from anomalynet.reporting.formats import wanted
     from anomalynet.reporting.render import write_report
+    from anomalynet.reporting.sections.ablations import ablation_reports
 
     rows: list[dict[str, object]] = []
     for data in chosen:
@@ -111,7 +111,7 @@ def _comparison(
     """The row of the comparison; none where too little is comparable or a data set is so named."""
     from anomalynet.reporting.comparison.blocks import comparable
     from anomalynet.reporting.comparison.document import COMPARISON, write_comparison
-    from anomalynet.reporting.forms import wanted
+    from anomalynet.reporting.formats import wanted
 
     records = {data: records[data] for data in sorted(records)}
     if not comparable(records) or COMPARISON in map(slug, records):

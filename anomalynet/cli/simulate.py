@@ -65,8 +65,8 @@ def run(args: argparse.Namespace) -> int:
     from anomalynet.cli.progress import SimulationProgress
     from anomalynet.data.gateway import telemetry_of_cell
     from anomalynet.runs.code import code_hash
+    from anomalynet.simulation.network.placement import cells
     from anomalynet.simulation.parts import CODE
-    from anomalynet.simulation.placement import cells
     from anomalynet.simulation.scenario import seconds
     from anomalynet.simulation.store import MANIFEST
     from anomalynet.simulation.world import simulate

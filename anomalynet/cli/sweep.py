@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
 def _report(args: argparse.Namespace, sweep: Sweep, jobs: list[Job], record: SweepRecord) -> None:
     """Write the report unless it is there and current, and print its path."""
     from anomalynet.cli import sweep_report
-    from anomalynet.reporting.forms import PLACES
+    from anomalynet.reporting.formats import PLACES
 
     forms, out, runs = forms_of(args), Path(record.report), args.runs
     source = sweep_report.source_of(sweep, jobs, out, runs)

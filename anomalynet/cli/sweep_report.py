@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from anomalynet.cli.launching import data_name
 from anomalynet.cli.output import say
 from anomalynet.errors import RunError
-from anomalynet.reporting.forms import present, wanted
+from anomalynet.reporting.formats import present, wanted
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.sweeps import SweepRecord, SweepRun, read_sweep_record, write_sweep
 
 if TYPE_CHECKING:
     from anomalynet.config.schema import DataConfig
-    from anomalynet.reporting.forms import Form
+    from anomalynet.reporting.formats import Form
     from anomalynet.runs.collect import RunRecord
     from anomalynet.runs.folder import RunFolder
     from anomalynet.runs.schema import Result
@@ -124,7 +124,7 @@ def source_of(sweep: Sweep, jobs: Sequence[Job], out: Path, runs: Path) -> str:
 
 def _quoted(runs: Path, out: Path, data: str) -> Iterator[Path]:
     """The files beside the runs of a data set that a report of them quotes."""
-    from anomalynet.reporting.ablations import FINDINGS, ablation_reports
+    from anomalynet.reporting.sections.ablations import FINDINGS, ablation_reports
     from anomalynet.runs.audits import audit_path
 
     yield audit_path(runs, data)
@@ -174,8 +174,8 @@ def report(
             _write_ablation(sweep, jobs, records, out)
             return path
 
-        from anomalynet.reporting.ablations import ablation_reports
         from anomalynet.reporting.render import write_report
+        from anomalynet.reporting.sections.ablations import ablation_reports
         from anomalynet.runs.audits import read_audit
 
         result, data = records[done[0].folder.path].result, done[0].run.loaded.config.data

@@ -15,7 +15,7 @@ from anomalynet.cli.arguments import forms_of
 from anomalynet.cli.launching import data_name, label_of, launcher, slots_of, try_splits
 from anomalynet.cli.output import duration, print_json, print_table, say
 from anomalynet.errors import NothingToCompareError, UsageError
-from anomalynet.reporting.forms import PLACES, wanted
+from anomalynet.reporting.formats import PLACES, wanted
 from anomalynet.runs.code import code_hash, made_by_other_code
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.sweeps import SweepRecord, SweepRun
@@ -31,7 +31,7 @@ from anomalynet.sweep.slots import Slot
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from anomalynet.reporting.forms import Form
+    from anomalynet.reporting.formats import Form
 
 
 @dataclass(frozen=True, slots=True)

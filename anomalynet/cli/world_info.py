@@ -45,7 +45,7 @@ def incidents(world: World, described: Sequence[Mapping[str, Any]]) -> list[dict
     touched, median minutes, rows of telemetry, which `describe`'s incidents know."""
     import polars as pl
 
-    from anomalynet.simulation.incidents import TYPES
+    from anomalynet.simulation.incidents.taxonomy import TYPES
 
     grade = pl.col("severity")
     severities = [(grade == number).sum().alias(f"severity {number}") for number in range(1, 5)]
@@ -64,7 +64,7 @@ def incidents(world: World, described: Sequence[Mapping[str, Any]]) -> list[dict
 
 def draw(world: World, folder: Path | None) -> list[Path]:
     """Write the pictures of a world into a folder, by default its `figures`; gives their paths."""
-    from anomalynet.reporting.deployment import draw_world
+    from anomalynet.reporting.sections.deployment import draw_world
 
     target = folder or world.folder / "figures"
     pictures = {target / name: content for name, content in draw_world(world).items()}

@@ -16,7 +16,7 @@ from anomalynet.config.schema import DataConfig
 from anomalynet.data.prepare import prepare
 from anomalynet.data.prepared import Float64, Int64, Prepared
 from anomalynet.data.probes import RULE, ProbeResult, features, fit_and_score, judge, probes
-from anomalynet.data.split import OneClassError, Split, split
+from anomalynet.data.split.parts import OneClassError, Split, split
 from anomalynet.data.windows import Windows
 from anomalynet.errors import DataError
 from anomalynet.runs.code import code_hash

@@ -12,8 +12,8 @@ import polars as pl
 from anomalynet.config.schema import DataConfig, QualityConfig
 from anomalynet.data import sources
 from anomalynet.data.prepared import CHUNK
-from anomalynet.data.quality import Cleaner
 from anomalynet.data.telemetry import Incident, Telemetry
+from anomalynet.preprocessing.quality import Cleaner
 
 
 def about(name: str) -> dict[str, Any]:

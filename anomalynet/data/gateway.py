@@ -12,8 +12,8 @@ import polars as pl
 
 from anomalynet.config.schema import QualityConfig
 from anomalynet.data.telemetry import Channel
+from anomalynet.simulation.environment.sensors import RANGES
 from anomalynet.simulation.scenario import SENSORS, Scenario, frame_period, slots
-from anomalynet.simulation.sensors import RANGES
 
 SENSOR_CHANNELS = tuple(
     Channel(*named, *limits) for named, limits in zip(SENSORS, RANGES.tolist(), strict=True)

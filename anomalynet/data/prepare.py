@@ -13,12 +13,12 @@ from filelock import FileLock
 
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
-from anomalynet.data.calibration import calibrate, finish
 from anomalynet.data.folder import data_folder
-from anomalynet.data.grid import Layout, lay
 from anomalynet.data.prepared import FORMAT, Description, Prepared, Segment, open_prepared, sizes
 from anomalynet.data.telemetry import MASK, Telemetry
 from anomalynet.errors import DataError
+from anomalynet.preprocessing.calibration import calibrate, finish
+from anomalynet.preprocessing.grid import Layout, lay
 from anomalynet.runs.code import code_hash
 
 __all__ = ["Prepared", "Segment", "prepare"]

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from anomalynet.data.prepared import Bool, Float32, Int8, Int64, Prepared
-from anomalynet.data.ranges import Ranges, runs_of
+from anomalynet.data.split.ranges import Ranges, runs_of
 
 CHUNK_BYTES = 64 << 20  # most memory that gathered windows take at a time
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from anomalynet.detection.core.table import Array
+from anomalynet.detection.engine.table import Array
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -15,12 +15,13 @@ from anomalynet.errors import ConfigError, Problem, UsageError
 if TYPE_CHECKING:
     from anomalynet.config.schema import Config
     from anomalynet.data.windows import WindowShape
-    from anomalynet.models._classical import Classical
-    from anomalynet.models._detector import Detector, Output
+    from anomalynet.models.base import Detector, Output
+    from anomalynet.models.classical import Classical
 
 __all__ = ["Classical", "Detector", "Output", "available", "build", "load_user_model", "model_type"]
 
-_HOMES = {"Classical": "_classical", "Detector": "_detector", "Output": "_detector"}
+_NO_MODELS = ("__init__", "base", "classical")
+_HOMES = {"Classical": "classical", "Detector": "base", "Output": "base"}
 
 
 def __getattr__(name: str) -> Any:
@@ -34,7 +35,7 @@ def available() -> list[str]:
     """Names of the models that come with the package, sorted; found by their files, without
     importing one."""
     names = (path.stem for path in Path(__file__).parent.glob("*.py"))
-    return sorted(name for name in names if not name.startswith("_"))
+    return sorted(name for name in names if name not in _NO_MODELS)
 
 
 def build(config: Config, shape: WindowShape) -> Detector | Classical:
@@ -63,8 +64,8 @@ def load_user_model(path: Path) -> type[Detector] | type[Classical]:
 
 
 def _the_class(module: ModuleType, where: str) -> type[Detector] | type[Classical]:
-    from anomalynet.models._classical import Classical
-    from anomalynet.models._detector import Detector
+    from anomalynet.models.base import Detector
+    from anomalynet.models.classical import Classical
 
     shown = [value for name, value in vars(module).items() if not name.startswith("_")]
     kinds = [one for one in shown if inspect.isclass(one) and one.__module__ == module.__name__]

@@ -11,7 +11,7 @@ from anomalynet.config.schema import Config
 from anomalynet.data.windows import WindowShape
 from anomalynet.errors import ConfigError, Problem
 from anomalynet.layers.autoencoder import Autoencoder as Layer
-from anomalynet.models._detector import Detector, Output
+from anomalynet.models.base import Detector, Output
 
 
 class Autoencoder(Detector):

@@ -8,7 +8,7 @@ from anomalynet.config import model as configs
 from anomalynet.config.schema import Config
 from anomalynet.data.windows import WindowShape
 from anomalynet.layers.sequence import Recurrent, SequenceStage
-from anomalynet.models._detector import SequenceClassifier, convolution
+from anomalynet.models.base import SequenceClassifier, convolution
 
 
 class CNNLSTM(SequenceClassifier):

@@ -16,7 +16,7 @@ from anomalynet.errors import ConfigError, Problem
 from anomalynet.layers.attention import Attention
 from anomalynet.layers.autoencoder import Autoencoder
 from anomalynet.layers.sequence import Head, Recurrent, SequenceStage
-from anomalynet.models._detector import Detector, Output, convolution
+from anomalynet.models.base import Detector, Output, convolution
 
 
 class Hybrid(Detector):

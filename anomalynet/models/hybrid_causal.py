@@ -16,7 +16,7 @@ from anomalynet.layers.attention import StateAttention
 from anomalynet.layers.autoencoder import Autoencoder
 from anomalynet.layers.conv import CausalConvolution
 from anomalynet.layers.sequence import Head, Recurrent
-from anomalynet.models._detector import Detector, Output
+from anomalynet.models.base import Detector, Output
 
 
 class State(NamedTuple):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.ensemble import IsolationForest as Estimator
 
 from anomalynet.config import model as configs
-from anomalynet.models._classical import Classical
+from anomalynet.models.classical import Classical
 
 
 class IsolationForest(Classical):

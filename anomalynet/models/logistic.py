@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from anomalynet.config import model as configs
-from anomalynet.models._classical import Classical
+from anomalynet.models.classical import Classical
 
 
 class Logistic(Classical):

@@ -7,7 +7,7 @@ from typing import cast
 from sklearn.ensemble import RandomForestClassifier
 
 from anomalynet.config import model as configs
-from anomalynet.models._classical import Classical
+from anomalynet.models.classical import Classical
 
 
 class RandomForest(Classical):

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalynet.metrics.kernels import NAN, point_metrics, ranking_metrics
 from anomalynet.reporting.arms import Arm, Repetition, RepetitionKey
-from anomalynet.reporting.paper import eq13
-from anomalynet.reporting.statistics import NAN, point_metrics, ranking_metrics
+from anomalynet.reporting.paper.published import eq13
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.scores import read_scored_steps
 

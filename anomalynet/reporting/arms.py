@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from anomalynet.config.identity import flatten_tree
 from anomalynet.config.schema import NON_SEMANTIC
 from anomalynet.errors import UsageError
-from anomalynet.reporting import paper
+from anomalynet.reporting.paper import published
 from anomalynet.runs.collect import RunRecord
 
 # (experiment, seed, fold, world); the world is None where the data has one only
@@ -67,7 +67,9 @@ class Arm:
         """How tables and figures name it."""
         if self.heading:
             return self.heading
-        title = paper.TITLES.get(self.experiment, self.experiment.replace("_", " ").capitalize())
+        title = published.TITLES.get(
+            self.experiment, self.experiment.replace("_", " ").capitalize()
+        )
         return f"{title} ({self.difference})" if self.difference else title
 
     @property
@@ -111,7 +113,7 @@ class Arm:
         """`paper`: a row of the paper's tables; `deep`: another network that classifies; `other`:
         classical or without labels."""
         as_published = (_as_published(record.config) for record in self.records)
-        if self.experiment in paper.TITLES and all(as_published):
+        if self.experiment in published.TITLES and all(as_published):
             return "paper"
         results = [record.result for record in self.records]
         networks = any(one.epochs is not None and one.probability for one in results)
@@ -220,7 +222,7 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
         what = f"a report is of one data set, these runs are of {', '.join(data)}"
         raise UsageError(what, "anomalynet report --data NAME")
     wanted = expected or ()
-    names = {*paper.TITLES, *(name for name, *_ in wanted)}
+    names = {*published.TITLES, *(name for name, *_ in wanted)}
     variants: dict[str, dict[Variant, list[RunRecord]]] = defaultdict(lambda: defaultdict(list))
     variants |= {name: defaultdict(list) for name in names}
     for record in records:
@@ -233,7 +235,7 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
             repetitions, duplicates = repetitions_of(experiment, group, wanted)
             name = f"{experiment} [{difference}]" if difference else experiment
             found.append(Arm(name, experiment, difference, repetitions, duplicates))
-    order = {name: place for place, name in enumerate(paper.TITLES)}
+    order = {name: place for place, name in enumerate(published.TITLES)}
     found.sort(key=lambda arm: (order.get(arm.experiment, len(order)), arm.name))
     return tuple(found)
 

@@ -14,7 +14,7 @@ import matplotlib
 
 from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.captions import marks, short_facts
-from anomalynet.reporting.forms import current
+from anomalynet.reporting.formats import current
 from anomalynet.reporting.tables import Row, Table
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 
 import polars as pl
 
+from anomalynet.metrics.kernels import ratio
 from anomalynet.reporting.aggregate import Summary, summarise
 from anomalynet.reporting.arms import Arm
-from anomalynet.reporting.statistics import ratio
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.incidents import IncidentNote, read_incidents
 from anomalynet.runs.scores import read_test_steps

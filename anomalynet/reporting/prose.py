@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from anomalynet.reporting import captions, paper
+from anomalynet.reporting import captions
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.arms import Arm, settings
-from anomalynet.reporting.paper_audit import common_prevalence
+from anomalynet.reporting.paper import published
+from anomalynet.reporting.paper.audit import common_prevalence
 from anomalynet.reporting.tables import device_seconds
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.files import read_json
@@ -97,7 +98,7 @@ F1_NOTE = (
 
 def accuracy_note() -> str:
     """How the paper makes an accuracy per class, and its headline."""
-    headline = paper.load().headline_accuracy
+    headline = published.load().headline_accuracy
     return (
         "One classifier has one accuracy. The paper's accuracies per class are made from "
         "precisions alone, and not even that recipe gives the printed values. *Repaired* is the "

@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from anomalynet.errors import NothingToCompareError
-from anomalynet.reporting import audit as audits
-from anomalynet.reporting import captions, markdown, prose
-from anomalynet.reporting.ablations import AblationReport, ablations_section
+from anomalynet.reporting import captions, prose
 from anomalynet.reporting.aggregate import RULE, ArmMetrics, aggregate
 from anomalynet.reporting.arms import ExpectedRuns, arms
-from anomalynet.reporting.calibration import calibration_section
-from anomalynet.reporting.claims.section import claims_section
-from anomalynet.reporting.explanations.section import explanations_section
 from anomalynet.reporting.findings import best_models, majority_sentence
-from anomalynet.reporting.forms import write_files
-from anomalynet.reporting.incident_section import incident_section
-from anomalynet.reporting.model_tables import cost_section, model_section, paper_section
-from anomalynet.reporting.over_time.section import over_time_section
-from anomalynet.reporting.paper_audit import paper_audit_section
-from anomalynet.reporting.section import Section
-from anomalynet.reporting.worlds import worlds_section
+from anomalynet.reporting.formats import markdown, write_files
+from anomalynet.reporting.paper.audit import paper_audit_section
+from anomalynet.reporting.paper.claims.section import claims_section
+from anomalynet.reporting.sections import leakage as audits
+from anomalynet.reporting.sections.ablations import AblationReport, ablations_section
+from anomalynet.reporting.sections.base import Section
+from anomalynet.reporting.sections.calibration import calibration_section
+from anomalynet.reporting.sections.explanations.section import explanations_section
+from anomalynet.reporting.sections.incidents import incident_section
+from anomalynet.reporting.sections.model_tables import cost_section, model_section, paper_section
+from anomalynet.reporting.sections.over_time.section import over_time_section
+from anomalynet.reporting.sections.worlds import worlds_section
 from anomalynet.runs.collect import RunRecord
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from anomalynet.metrics.suite import METRICS
-from anomalynet.reporting import captions, markdown
+from anomalynet.reporting import captions
 from anomalynet.reporting.aggregate import RULE, ArmMetrics, aggregate
 from anomalynet.reporting.arms import arms
-from anomalynet.reporting.forms import write_files
+from anomalynet.reporting.formats import markdown, write_files
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.search_figures import TITLES, draw
 from anomalynet.reporting.tables import scaled, to_csv

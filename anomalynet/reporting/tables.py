@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from anomalynet.reporting import captions, paper
+from anomalynet.reporting import captions
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
 from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.measures import MEASURES
+from anomalynet.reporting.paper import published
 from anomalynet.runs.collect import RunRecord
 
 
@@ -68,8 +69,8 @@ PAPER_TABLES = {
     "table_2_precision": ("Table 2. Precision", _PRECISIONS),
     "table_3_recall": ("Table 3. Recall", _RECALLS),
     "table_4_f1": ("Table 4. F1", _F1),
-    "table_5_accuracy": ("Table 5. Accuracy", (*_ACCURACIES, *_RECALLS, *paper.EQ13)),
-    "confusion": ("Confusion matrices", tuple(paper.COUNTS)),
+    "table_5_accuracy": ("Table 5. Accuracy", (*_ACCURACIES, *_RECALLS, *published.EQ13)),
+    "confusion": ("Confusion matrices", tuple(published.COUNTS)),
 }
 
 DECISIONS = (*_PRECISIONS, *_RECALLS, *_F1, *_ACCURACIES)
@@ -108,7 +109,7 @@ def _metric_row(table: str, one: ArmMetrics, data: str, metric: str) -> Row:
     """An arm's row of a table, with the paper's numbers where it has any."""
     measure, summary = MEASURES[metric], one.summary(metric)
     is_paper = one.arm.kind == "paper"
-    numbers, experiment = paper.load(), one.arm.experiment
+    numbers, experiment = published.load(), one.arm.experiment
     mean, spread = scaled(summary, measure.scale)
     beside = dict(zip(FACTS, facts(one), strict=True))
     if not one.values:
@@ -172,7 +173,7 @@ def training_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
         epochs = [float(number) for number in known if number is not None]
         if not epochs:
             continue
-        for parameter, printed in paper.load().training.items():
+        for parameter, printed in published.load().training.items():
             section = "model" if parameter == "dropout" else "training"
             configs = (record.config.get(section, {}) for record in one.arm.records)
             used = sorted({str(config.get(parameter, "–")) for config in configs})

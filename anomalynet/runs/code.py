@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anomalynet.runs.files import read_json
 
-_DECIDES = ("simulation", "data", "layers", "models", "metrics", "training")
+_DECIDES = ("simulation", "data", "preprocessing", "layers", "models", "metrics", "training")
 
 
 def made_by_other_code(environment: Path) -> bool:

@@ -18,7 +18,7 @@ from anomalynet.config.leaves import Leaf, read_overrides, read_yaml
 from anomalynet.config.load import apply, interpolation_problems, leaf_keys, structured
 from anomalynet.config.locate import summary
 from anomalynet.errors import ConfigError, Problem, UsageError
-from anomalynet.simulation.incidents import TYPES
+from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.scenario import Scenario, frame_period, seconds
 
 PRESETS = Path(__file__).parent / "scenarios"

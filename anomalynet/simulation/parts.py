@@ -26,7 +26,7 @@ from anomalynet.errors import RunError
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import read_json, write_text
 from anomalynet.simulation import store
-from anomalynet.simulation.cell import simulate_cell
+from anomalynet.simulation.network.cell import simulate_cell
 from anomalynet.simulation.scenario import Scenario
 
 Refine = Callable[[Path, pl.DataFrame, pl.DataFrame, Scenario], pl.DataFrame]

@@ -14,7 +14,7 @@ import polars as pl
 
 from anomalynet.errors import DataError
 from anomalynet.runs.files import write_json
-from anomalynet.simulation.incidents import TYPES
+from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.load import load_scenario
 from anomalynet.simulation.records import CellResult
 from anomalynet.simulation.scenario import SENSORS, Scenario

@@ -21,8 +21,8 @@ from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import write_text
 from anomalynet.simulation import store
 from anomalynet.simulation.load import as_yaml, canonical, load_scenario
+from anomalynet.simulation.network.placement import cells, coverage
 from anomalynet.simulation.parts import CODE, PARTS, Part, Refine, make_part, make_parts, read_part
-from anomalynet.simulation.placement import cells, coverage
 from anomalynet.simulation.scenario import Scenario, seconds, slots
 
 LOCK = ".lock"

@@ -12,7 +12,7 @@ from torch import nn
 from anomalynet.config.schema import Config
 from anomalynet.data.windows import WindowShape
 from anomalynet.models import build
-from anomalynet.models._detector import Detector
+from anomalynet.models.base import Detector
 
 
 def architecture(config: Config, shape: WindowShape) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from anomalynet.data.windows import Windows
 from anomalynet.metrics.classification import point_metrics
 from anomalynet.metrics.events import event_metrics
 from anomalynet.metrics.threshold import choose_threshold
-from anomalynet.models._classical import Classical
-from anomalynet.models._detector import Detector
+from anomalynet.models.base import Detector
+from anomalynet.models.classical import Classical
 from anomalynet.models.hybrid_causal import HybridCausal
 from anomalynet.runs.schema import SCORES_COLUMNS
 

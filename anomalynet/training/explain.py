@@ -12,7 +12,7 @@ import torch
 from anomalynet.data.prepared import Int64
 from anomalynet.data.telemetry import Incident
 from anomalynet.data.windows import Windows
-from anomalynet.models._detector import Detector
+from anomalynet.models.base import Detector
 from anomalynet.runs.schema import EXPLANATION_COLUMNS
 
 EXAMPLES = 6  # incidents a run explains

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from anomalynet.config.leaves import read_overrides
 from anomalynet.config.load import Loaded, load
 from anomalynet.config.schema import Config
-from anomalynet.data.module import TelemetryDataModule, scored_steps
+from anomalynet.data.datamodule import TelemetryDataModule, scored_steps
 from anomalynet.data.prepare import prepare
 from anomalynet.data.prepared import PARTS, Bool, Int64, Prepared
-from anomalynet.data.ranges import Ranges
+from anomalynet.data.split.ranges import Ranges
 from anomalynet.data.windows import Windows, WindowShape
 from anomalynet.errors import DataError, UsageError
 from anomalynet.models import build, model_type
-from anomalynet.models._classical import Classical
-from anomalynet.models._detector import Detector
+from anomalynet.models.base import Detector
+from anomalynet.models.classical import Classical
 from anomalynet.runs.collect import find_run
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import Result

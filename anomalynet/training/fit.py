@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from anomalynet.config.schema import Config
-from anomalynet.data.module import TelemetryDataModule
+from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.statistics import statistics
 from anomalynet.errors import DataError, RunError, StoppedError, UsageError, first_line
 from anomalynet.models import build
-from anomalynet.models._classical import Classical
-from anomalynet.models._detector import Detector
+from anomalynet.models.base import Detector
+from anomalynet.models.classical import Classical
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import write_json
 from anomalynet.runs.folder import RunFolder

@@ -17,12 +17,12 @@ from anomalynet.config.model import in_user_file
 from anomalynet.config.schema import Config
 from anomalynet.config.show import as_yaml
 from anomalynet.data import sources
-from anomalynet.data.module import TelemetryDataModule
+from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.sources.simulated import world_of
 from anomalynet.data.telemetry import Incident
 from anomalynet.models import model_type
-from anomalynet.models._classical import Classical
-from anomalynet.models._detector import Detector
+from anomalynet.models.base import Detector
+from anomalynet.models.classical import Classical
 from anomalynet.runs.files import read_json, write_json, write_text
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.incidents import IncidentNote, write_incidents

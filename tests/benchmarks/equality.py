@@ -23,8 +23,8 @@ import numpy as np
 import polars as pl
 
 from anomalynet.data import sources
-from anomalynet.detection.core.alarms import AlarmRule
-from anomalynet.detection.core.engine import Engine
+from anomalynet.detection.engine.alarms import AlarmRule
+from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.export.paths import checked
 from anomalynet.detection.export.run import export
 from anomalynet.detection.export.session import open_session

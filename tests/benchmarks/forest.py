@@ -21,8 +21,8 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from anomalynet.config.load import load_data_config
 from anomalynet.config.schema import DataConfig
 from anomalynet.data.prepare import prepare
-from anomalynet.data.ranges import Ranges
-from anomalynet.data.split import Split, split
+from anomalynet.data.split.parts import Split, split
+from anomalynet.data.split.ranges import Ranges
 from anomalynet.data.statistics import statistics
 from anomalynet.data.windows import Windows
 

@@ -3,11 +3,11 @@
     python -m tests.benchmarks.gate [--reruns N] [--no-faults] [--no-statistical] [--experiments
     a,b]
 
-A baseline is made first, of this code on this machine. Each fault of `tests/gate/faults.py` is then
-planted into the experiment that it concerns, and both parts of the check are asked. The re-runs
-change nothing but threads (the workers' environment, `hardware.threads`) and the order of rows of a
-table that is imported anew; some repeat the statistical part too. Printed are exit codes, 3 for an
-alarm.
+A baseline is made first, of this code on this machine. Each fault of
+`tests/regression/faults.py` is then planted into the experiment that it concerns, and both parts
+of the check are asked. The re-runs change nothing but threads (the workers' environment,
+`hardware.threads`) and the order of rows of a table that is imported anew; some repeat the
+statistical part too. Printed are exit codes, 3 for an alarm.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 from anomalynet.cli.main import main as anomalynet
 from anomalynet.data.importing import import_table
-from tests.gate.faults import FAULTS
-from tests.gate.training import in_process, rows_request
+from tests.regression.faults import FAULTS
+from tests.regression.training import in_process, rows_request
 from tests.training.small import table
 
 ROWS = """\

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anomalynet.gate.baseline import DEFAULTS, RunMetrics, read_baseline
-from anomalynet.gate.finding import REGRESSION
-from anomalynet.gate.statistical import LEVEL, compare
+from anomalynet.regression.baseline import DEFAULTS, RunMetrics, read_baseline
+from anomalynet.regression.finding import REGRESSION
+from anomalynet.regression.statistical import LEVEL, compare
 from anomalynet.reporting.ablation.resampling import sign_flip_p
 
 WORLDS = 8
@@ -73,7 +73,7 @@ def redraw(count: int, experiments: list[str]) -> None:
     """Train with other seeds and print the spread."""
     from anomalynet.cli.main import main as anomalynet
     from anomalynet.training import run
-    from tests.gate.training import in_process
+    from tests.regression.training import in_process
 
     committed = read_baseline(Path("reports/baseline.json"))
     before = committed.environments[committed.history[-1].environment].statistical

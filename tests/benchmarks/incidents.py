@@ -27,13 +27,13 @@ import polars as pl
 from anomalynet.config.load import load_data_config
 from anomalynet.data import sources
 from anomalynet.data.telemetry import Telemetry
-from anomalynet.detection.core.alarms import AlarmRule
-from anomalynet.detection.core.engine import Engine
+from anomalynet.detection.engine.alarms import AlarmRule
+from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.evaluation import Evaluation, Labels
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import Event, Message, Reading
-from anomalynet.replay.rows import Sent, detector_rows, gateways, messages
-from anomalynet.simulation.incidents import TYPES
+from anomalynet.detection.replay.rows import Sent, detector_rows, gateways, messages
+from anomalynet.simulation.incidents.taxonomy import TYPES
 
 BATCH = 64
 """Messages scored together."""

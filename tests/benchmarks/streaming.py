@@ -55,7 +55,7 @@ def eager(experiment: str, contract: Contract, batch: int) -> Call:
     from anomalynet.config.load import load
     from anomalynet.data.windows import WindowShape
     from anomalynet.models import build
-    from anomalynet.models._detector import Detector
+    from anomalynet.models.base import Detector
 
     shape = WindowShape(contract.window, len(contract.channels))
     network = build(load(experiment).config, shape)
@@ -111,8 +111,8 @@ def step(path: Path, batch: int) -> Call:
 
 def engine(path: Path, devices: int) -> Call:
     """Messages of one gateway with a reading a device, through the whole engine."""
-    from anomalynet.detection.core.alarms import AlarmRule
-    from anomalynet.detection.core.engine import Engine
+    from anomalynet.detection.engine.alarms import AlarmRule
+    from anomalynet.detection.engine.engine import Engine
     from anomalynet.detection.model import Model
     from anomalynet.detection.records import Message, Reading
 

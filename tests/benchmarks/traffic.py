@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from anomalynet.detection.contract import Contract
 from anomalynet.detection.records import iso
-from anomalynet.replay.publish import Publisher
+from anomalynet.detection.replay.publish import Publisher
 
 CONNECTIONS = 4
 """Of a publishing process; a gateway keeps to one, so that its messages stay in order."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from anomalynet.cli.main import main
-from anomalynet.gate.baseline import read_baseline
-from tests.gate.training import in_process
+from anomalynet.regression.baseline import read_baseline
+from tests.regression.training import in_process
 from tests.training.small import imported
 
 SETTINGS = "{data.name: gate_cli, data.calibration_rows: 50, data.stride: 4}"

@@ -140,7 +140,7 @@ def test_a_broker_that_refuses_is_told_at_once(
 @needs_mosquitto
 @pytest.mark.slow
 def test_every_message_arrives_although_the_broker_is_killed(tmp_path: Path) -> None:
-    from anomalynet.replay.publish import Publisher
+    from anomalynet.detection.replay.publish import Publisher
 
     with broken_off(Broker(tmp_path)) as broker, Listener(broker.port, "t") as listener:
         with Publisher(broker.url("t")) as send:

@@ -21,7 +21,7 @@ from anomalynet.errors import UsageError
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.plan import plan
-from tests.gate.training import in_process
+from tests.regression.training import in_process
 from tests.training.small import table
 
 

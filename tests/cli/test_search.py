@@ -12,7 +12,7 @@ from anomalynet.cli.main import main
 from anomalynet.config.load import load
 from anomalynet.runs.sweeps import read_sweeps
 from anomalynet.training.run import planned_folder
-from tests.gate.training import in_process
+from tests.regression.training import in_process
 from tests.training.small import SHORT
 
 FILE = """\

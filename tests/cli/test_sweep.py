@@ -21,7 +21,7 @@ from anomalynet.cli.sweep_report import command_of
 from anomalynet.errors import UsageError
 from anomalynet.runs.files import read_json, write_json
 from anomalynet.sweep.file import read_sweep
-from tests.gate.training import in_process
+from tests.regression.training import in_process
 from tests.sweep.test_launch import children, needs_proc
 from tests.training.small import SHORT
 

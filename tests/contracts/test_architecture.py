@@ -17,6 +17,7 @@ FLOORS = {
     "runs": 1,
     "simulation": 1,
     "data": 2,
+    "preprocessing": 2,
     "layers": 2,
     "metrics": 2,
     "models": 3,
@@ -24,9 +25,8 @@ FLOORS = {
     "tracking": 4,
     "sweep": 5,
     "reporting": 5,
-    "gate": 5,
+    "regression": 5,
     "detection": 5,
-    "replay": 5,
     "cli": 6,
     "__init__": 6,
     "__main__": 6,
@@ -101,7 +101,7 @@ def test_a_reading_command_loads_nothing_heavy(command: str) -> None:
     assert loaded_by(*command.split()) & HEAVY == set()
 
 
-@pytest.mark.parametrize("package", ["reporting", "sweep", "gate"])
+@pytest.mark.parametrize("package", ["reporting", "sweep", "regression"])
 def test_what_reads_result_files_needs_no_torch(package: str) -> None:
     files = [
         path.relative_to(PACKAGE.parent).with_suffix("")

@@ -15,8 +15,8 @@ from anomalynet.data.statistics import statistics
 from anomalynet.data.windows import WindowShape
 from anomalynet.metrics.classification import auroc
 from anomalynet.models import available, build, model_type
-from anomalynet.models._classical import Classical
-from anomalynet.models._detector import Detector
+from anomalynet.models.base import Detector
+from anomalynet.models.classical import Classical
 from tests.models.examples import SHAPE, classical, configuration, network, pairs, small, windows
 
 NETWORKS = [name for name in available() if issubclass(model_type(small(name)), Detector)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from anomalynet.data import batches
 from anomalynet.data.batches import Batch, OrderedBatches, TrainBatches
-from anomalynet.data.ranges import Ranges
+from anomalynet.data.split.ranges import Ranges
 from anomalynet.data.windows import Windows
 from tests.data.build import Recording, prepared
 

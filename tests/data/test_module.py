@@ -17,7 +17,7 @@ from anomalynet.config.model import CNN
 from anomalynet.config.schema import Config, DataConfig, SplitConfig, TrainingConfig
 from anomalynet.data import sources
 from anomalynet.data.batches import Batch
-from anomalynet.data.module import TelemetryDataModule
+from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.errors import DataError
 from tests.data.build import Recording, steady, telemetry
 

@@ -20,7 +20,7 @@ from anomalynet.data.describe import describe
 from anomalynet.data.prepare import prepare
 from anomalynet.data.prepared import PARTS
 from anomalynet.data.sources import simulated
-from anomalynet.data.split import split
+from anomalynet.data.split.parts import split
 from anomalynet.data.telemetry import Channel
 from anomalynet.errors import ConfigError, DataError
 from anomalynet.simulation.scenario import frame_period

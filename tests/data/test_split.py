@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from anomalynet.config.schema import DataConfig, SplitConfig
 from anomalynet.data.prepared import PARTS, Prepared
-from anomalynet.data.ranges import Ranges
-from anomalynet.data.split import OneClassError, Split, split
+from anomalynet.data.split.parts import OneClassError, Split, split
+from anomalynet.data.split.ranges import Ranges
 from anomalynet.data.windows import Windows
 from anomalynet.errors import DataError
 from tests.data.build import Facts, Recording, prepared, steady

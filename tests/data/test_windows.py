@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalynet.data.ranges import Ranges, runs_of
+from anomalynet.data.split.ranges import Ranges, runs_of
 from anomalynet.data.statistics import names, statistics
 from anomalynet.data.windows import Windows
 from tests.data.build import Recording, prepared, steady

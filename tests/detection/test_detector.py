@@ -12,8 +12,8 @@ import pytest
 from onnx import helper
 
 from anomalynet.detection.contract import KEY
-from anomalynet.detection.core.alarms import AlarmRule
 from anomalynet.detection.detector import Detector
+from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.model import Model
 from anomalynet.errors import UsageError
 from tests.detection.graphs import content, contract

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomalynet.detection.contract import Contract
-from anomalynet.detection.core.alarms import AlarmRule
-from anomalynet.detection.core.engine import Engine
-from anomalynet.detection.core.table import Array
+from anomalynet.detection.engine.alarms import AlarmRule
+from anomalynet.detection.engine.engine import Engine
+from anomalynet.detection.engine.table import Array
 from anomalynet.detection.records import Event, Message, Reading, Steps, joined
 from anomalynet.errors import UsageError
 from tests.detection.graphs import SECOND, contract, model

@@ -18,8 +18,8 @@ from anomalynet.data.prepare import build
 from anomalynet.data.prepared import Prepared, open_prepared
 from anomalynet.data.telemetry import Channel
 from anomalynet.detection.contract import Contract, Sensor
-from anomalynet.detection.core.alarms import AlarmRule
-from anomalynet.detection.core.engine import Engine
+from anomalynet.detection.engine.alarms import AlarmRule
+from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.records import Message, Reading, Steps
 from anomalynet.detection.records import joined as join
 from tests.data.build import Facts, Recording, telemetry

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anomalynet.detection.service.journal import Entry, Journal, batches
+from anomalynet.detection.service.notices import Notices
 from anomalynet.detection.sources import Raw
 from anomalynet.detection.sources.follow import Followed, Lines, Stdin
-from anomalynet.detection.stream.journal import Entry, Journal, batches
-from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import UsageError
 
 

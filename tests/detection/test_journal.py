@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from anomalynet.detection.stream.journal import MAGIC, Entry, Journal, batches
+from anomalynet.detection.service.journal import MAGIC, Entry, Journal, batches
 from anomalynet.errors import RunError
 
 BATCHES = [

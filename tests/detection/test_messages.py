@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalynet.detection.records import Message, Reading
-from anomalynet.detection.stream.messages import Parser
-from anomalynet.detection.stream.notices import Notices
+from anomalynet.detection.service.messages import Parser
+from anomalynet.detection.service.notices import Notices
 
 NEW_YEAR = 1_767_225_600_000_000  # 2026-01-01 in µs
 

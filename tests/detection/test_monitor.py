@@ -14,9 +14,9 @@ import pytest
 
 from anomalynet.detection.contract import Reference
 from anomalynet.detection.records import Message, Outcome, Reading, Steps
-from anomalynet.detection.stream.drift import FEWEST, Drift, Measure, described, psi
-from anomalynet.detection.stream.monitor import Monitor
-from anomalynet.detection.stream.status import STALE, Status, Watch, line, sparkline
+from anomalynet.detection.service.drift import FEWEST, Drift, Measure, described, psi
+from anomalynet.detection.service.monitor import Monitor
+from anomalynet.detection.service.status import STALE, Status, Watch, line, sparkline
 from anomalynet.errors import UsageError
 from tests.detection.conftest import echo
 from tests.detection.fake import FakeEngine, event, samples

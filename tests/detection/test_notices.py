@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from threading import Thread
 
-from anomalynet.detection.stream.notices import Notices
+from anomalynet.detection.service.notices import Notices
 
 
 def test_it_is_counted_and_read_from_many_threads() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from anomalynet.detection.stream import patience
-from anomalynet.detection.stream.patience import Patience
+from anomalynet.detection.service import patience
+from anomalynet.detection.service.patience import Patience
 
 
 def at(seconds: float) -> int:

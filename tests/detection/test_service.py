@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomalynet.detection.records import Event
+from anomalynet.detection.service.messages import Parser
+from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.patience import Patience
+from anomalynet.detection.service.service import Service
+from anomalynet.detection.service.snapshots import State
 from anomalynet.detection.sinks import Sink, key, key_of
 from anomalynet.detection.sinks.files import JsonLines, ScoresFile
 from anomalynet.detection.sources import Raw
-from anomalynet.detection.stream.messages import Parser
-from anomalynet.detection.stream.notices import Notices
-from anomalynet.detection.stream.patience import Patience
-from anomalynet.detection.stream.service import Service
-from anomalynet.detection.stream.snapshots import State
 from anomalynet.errors import RunError
 from tests.detection.fake import FakeEngine
 
@@ -251,7 +251,7 @@ def test_a_silent_source_is_ticked_and_a_replay_ticks_it_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr("anomalynet.detection.stream.service.time.time", lambda: now)
+    monkeypatch.setattr("anomalynet.detection.service.service.time.time", lambda: now)
     heard: Any = lambda self, *_: [Raw("t", each, now) for each in self.turns.pop(0)]  # noqa: E731
     monkeypatch.setattr(Scripted, "collect", heard)
     late: Any = {"patience": Patience(60.0, 10.0, lambda: {"t": 500_000_000})}

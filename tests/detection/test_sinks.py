@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from anomalynet.detection.service.mqtt import address, make_client
+from anomalynet.detection.service.notices import Notices
 from anomalynet.detection.sinks import delivery, files
 from anomalynet.detection.sinks.delivery import Delivery
 from anomalynet.detection.sinks.files import JsonLines
 from anomalynet.detection.sinks.targets import sinks
-from anomalynet.detection.stream.mqtt import address, make_client
-from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import RunError, UsageError
 from tests.detection.broker import until
 from tests.detection.fake import event

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anomalynet.detection.stream.journal import Entry
-from anomalynet.detection.stream.notices import Notices
-from anomalynet.detection.stream.snapshots import State
+from anomalynet.detection.service.journal import Entry
+from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.snapshots import State
 from anomalynet.errors import UsageError
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from anomalynet.detection.service.notices import Notices
 from anomalynet.detection.sinks import delivery
 from anomalynet.detection.sinks.targets import webhook
-from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import UsageError
 from tests.detection.broker import until
 from tests.detection.fake import event

@@ -20,7 +20,7 @@ WORKFLOWS: dict[str, dict[Any, Any]] = {
 }
 SMALL = {
     "bash .ci/run": {"PYTEST_ADDOPTS": "tests/layers"},
-    "bash .ci/run slow": {"PYTEST_ADDOPTS": "tests/reporting/forms -k latex"},
+    "bash .ci/run slow": {"PYTEST_ADDOPTS": "tests/reporting/formats -k latex"},
     "python -m anomalynet check --runs": {
         "ANOMALYNET_CHECK_ARGS": "--only golden --experiments logistic"
     },

@@ -13,8 +13,8 @@ from anomalynet.config import model as configs
 from anomalynet.config.schema import Config, TrainingConfig
 from anomalynet.data.windows import WindowShape
 from anomalynet.models import build
-from anomalynet.models._classical import Classical
-from anomalynet.models._detector import Detector
+from anomalynet.models.base import Detector
+from anomalynet.models.classical import Classical
 
 torch.set_num_threads(1)  # two threads on two busy cores are a hundred times slower
 

@@ -10,7 +10,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from anomalynet.data.statistics import statistics
 from anomalynet.errors import RunError
-from anomalynet.models import _classical
+from anomalynet.models import classical as module
 from tests.models.examples import classical, windows
 
 X, TARGET = windows()
@@ -42,7 +42,7 @@ def test_chunks_do_not_change_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     model = classical("gradient_boosting")
     model.fit(FEATURES, TARGET.numpy(), 0)
     whole = model.score(X.numpy())
-    monkeypatch.setattr(_classical, "CHUNK", 7)
+    monkeypatch.setattr(module, "CHUNK", 7)
     assert np.array_equal(model.score(X.numpy()), whole)
 
 

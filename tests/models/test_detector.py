@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from anomalynet.data.batches import Batch
 from anomalynet.models import build
-from anomalynet.models._detector import Detector, classification_loss
+from anomalynet.models.base import Detector, classification_loss
 from tests.models.examples import SHAPE, configuration, network, windows
 
 

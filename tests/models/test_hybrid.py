@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from anomalynet.errors import ConfigError
-from anomalynet.models._detector import Detector
+from anomalynet.models.base import Detector
 from anomalynet.models.hybrid import Hybrid
 from tests.models.examples import SHAPE, network, windows
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from anomalynet.data.windows import WindowShape
 from anomalynet.errors import ConfigError
-from anomalynet.models._detector import classification_loss
+from anomalynet.models.base import classification_loss
 from anomalynet.models.hybrid_causal import HybridCausal
 from tests.models.examples import network, windows
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 DRAWING = """
-figures.drawn architecture.drawn calibration.drawn incident_section.drawn over_time.section.drawn
-explanations.section.drawn ablation.figures.draw_axis ablation.figures.draw_differences
+figures.drawn sections.architecture.drawn sections.calibration.drawn sections.incidents.drawn
+sections.over_time.section.drawn sections.explanations.section.drawn
+ablation.figures.draw_axis ablation.figures.draw_differences
 """
 
 

@@ -16,15 +16,15 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import Bbox
 
 from anomalynet.reporting.figures import TITLES, encode, style
-from anomalynet.reporting.forms import wanted
-from anomalynet.reporting.forms.files import translate
+from anomalynet.reporting.formats import wanted
+from anomalynet.reporting.formats.files import translate
 from anomalynet.reporting.render import write_report
 from anomalynet.runs.collect import load_results
 from anomalynet.runs.folder import RunFolder
-from tests.reporting.explanations.test_section import write as write_explained
-from tests.reporting.forms.documents import files_of
+from tests.reporting.formats.documents import files_of
+from tests.reporting.sections.explanations.test_section import write as write_explained
+from tests.reporting.sections.test_architecture import trace
 from tests.reporting.synthetic import record, snapshot
-from tests.reporting.test_architecture import trace
 
 
 class Noisy(ConstrainedLayoutEngine):

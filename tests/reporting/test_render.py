@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from anomalynet.errors import NothingToCompareError, RunError
-from anomalynet.reporting import paper
 from anomalynet.reporting.findings import best_models
+from anomalynet.reporting.paper import published
 from anomalynet.reporting.render import write_report
 from anomalynet.reporting.tables import COLUMNS, PAPER_TABLES, cost_rows
 from anomalynet.runs.collect import RunRecord
@@ -52,9 +52,9 @@ def test_tables_are_tidy_and_hold_the_papers_cells(report: Path, name: str) -> N
         assert known == [name, "toy", "group", "0, 1", "2"]
         assert (row["status"], row["prevalence"]) == ("complete", "33.3333")
     if name in PAPER_TABLES:
-        metrics, numbers = PAPER_TABLES[name][1], paper.load()
+        metrics, numbers = PAPER_TABLES[name][1], published.load()
         cells = [(row["model"], row["metric"]) for row in table]
-        assert cells == [(model, metric) for model in paper.TITLES for metric in metrics]
+        assert cells == [(model, metric) for model in published.TITLES for metric in metrics]
         for cell, row in zip(cells, table, strict=True):
             assert (float(row["printed"]) if row["printed"] else None) == numbers.printed(*cell)
             assert float(row["repaired"]) == pytest.approx(numbers.repaired(*cell), abs=5e-5)
@@ -175,7 +175,7 @@ PROBES = [
 
 
 def test_the_papers_rows_stand_even_where_nothing_was_run(tmp_path: Path) -> None:
-    expected = [(name, 0, 0, None) for name in paper.TITLES]
+    expected = [(name, 0, 0, None) for name in published.TITLES]
     path = write_report([record(tmp_path / "runs", "cnn", folds=1)], tmp_path / "out", expected)
     table = rows(tmp_path / "out" / "tables" / "table_4_f1.csv")
     hybrid = next(row for row in table if (row["model"], row["metric"]) == ("hybrid", "f1_attack"))

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from anomalynet.simulation.bits import bit_error_rate
-from anomalynet.simulation.frames import fcs
-from anomalynet.simulation.propagation import path_loss
-from anomalynet.simulation.radio import draws_needed
+from anomalynet.simulation.network.frames import fcs
+from anomalynet.simulation.radio.bits import bit_error_rate
+from anomalynet.simulation.radio.link import draws_needed
+from anomalynet.simulation.radio.propagation import path_loss
 from anomalynet.simulation.records import Bool, Float64, Station, stream
 from anomalynet.simulation.scenario import RadioConfig
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from anomalynet.simulation.cell import simulate_cell
-from anomalynet.simulation.incidents import TYPES
-from anomalynet.simulation.placement import place
-from anomalynet.simulation.plan import plan
-from anomalynet.simulation.propagation import ATTACKER_POWER, audible, between, to_gateway
+from anomalynet.simulation.incidents.plan import plan
+from anomalynet.simulation.incidents.taxonomy import TYPES
+from anomalynet.simulation.network.cell import simulate_cell
+from anomalynet.simulation.network.placement import place
+from anomalynet.simulation.radio.propagation import ATTACKER_POWER, audible, between, to_gateway
 from anomalynet.simulation.records import CellResult
 from anomalynet.simulation.scenario import frame_period
 from tests.simulation.small import NODES, incident, scenario

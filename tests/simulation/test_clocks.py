@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anomalynet.simulation.clocks import live
-from anomalynet.simulation.placement import place
+from anomalynet.simulation.network.clocks import live
+from anomalynet.simulation.network.placement import place
 from anomalynet.simulation.scenario import slots
 from tests.simulation.small import END, PERIOD, START, incident, scenario
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anomalynet.simulation.frames import intact
-from anomalynet.simulation.propagation import noise_dbm
-from anomalynet.simulation.radio import draws_needed, on_air
+from anomalynet.simulation.network.frames import intact
+from anomalynet.simulation.radio.link import draws_needed, on_air
+from anomalynet.simulation.radio.propagation import noise_dbm
 from anomalynet.simulation.records import Disturber, RadioLog, Reception, Station
 from anomalynet.simulation.scenario import RadioConfig
 from tests.simulation.network import corrupt, everyone, frame, star, station

@@ -5,11 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anomalynet.simulation.attackers import forward
-from anomalynet.simulation.disturbers import REACTION, Bursts, Reactive, of_incident, power_of
-from anomalynet.simulation.frames import builder, parse
-from anomalynet.simulation.gateway import Heard, in_service, table
-from anomalynet.simulation.placement import place
+from anomalynet.simulation.incidents.attackers import forward
+from anomalynet.simulation.incidents.disturbers import (
+    REACTION,
+    Bursts,
+    Reactive,
+    of_incident,
+    power_of,
+)
+from anomalynet.simulation.network.frames import builder, parse
+from anomalynet.simulation.network.gateway import Heard, in_service, table
+from anomalynet.simulation.network.placement import place
 from tests.simulation.small import END, PERIOD, START, incident, scenario
 
 TWO = Bursts(

@@ -8,7 +8,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalynet.simulation.frames import LENGTH, builder, fcs, intact, parse, sealed, tampered
+from anomalynet.simulation.network.frames import (
+    LENGTH,
+    builder,
+    fcs,
+    intact,
+    parse,
+    sealed,
+    tampered,
+)
 
 READINGS = np.array([[-3.25, 71.5, 2.0, 20345.0, 55.3]])
 

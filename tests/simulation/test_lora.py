@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anomalynet.simulation.lora import NOISE, required_snr, time_on_air
-from anomalynet.simulation.radio import on_air
+from anomalynet.simulation.radio.link import on_air
+from anomalynet.simulation.radio.lora import NOISE, required_snr, time_on_air
 from anomalynet.simulation.records import Disturber, RadioLog, Station
 from anomalynet.simulation.scenario import RadioConfig
 from tests.simulation.network import corrupt, everyone, frame, station

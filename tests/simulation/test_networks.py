@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anomalynet.simulation.propagation import path_loss
-from anomalynet.simulation.radio import on_air
+from anomalynet.simulation.radio.link import on_air
+from anomalynet.simulation.radio.propagation import path_loss
 from anomalynet.simulation.records import stream
 from anomalynet.simulation.scenario import RadioConfig
 from tests.simulation.network import LIKE_NS3, corrupt, frame, star, station

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anomalynet.simulation.bits import bit_error_rate
-from anomalynet.simulation.radio import on_air
+from anomalynet.simulation.radio.bits import bit_error_rate
+from anomalynet.simulation.radio.link import on_air
 from anomalynet.simulation.records import RadioLog
 from tests.simulation.network import LIKE_NS3, corrupt, everyone, frame, star, station
 

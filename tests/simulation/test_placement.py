@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from anomalynet.simulation.incidents import TYPES
+from anomalynet.simulation.incidents.plan import MARGIN, in_reach, plan
+from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.load import load_scenario
-from anomalynet.simulation.placement import cells, coverage, distances, place
-from anomalynet.simulation.plan import MARGIN, in_reach, plan
+from anomalynet.simulation.network.placement import cells, coverage, distances, place
 from anomalynet.simulation.records import Incident
 from anomalynet.simulation.scenario import DeploymentConfig, Scenario, seconds
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from anomalynet.simulation.bits import bit_error_rate, error_density, first_error, flip
-from anomalynet.simulation.propagation import fading_gain, noise_dbm, path_loss, shadowing
-from anomalynet.simulation.radio import on_air
+from anomalynet.simulation.radio.bits import bit_error_rate, error_density, first_error, flip
+from anomalynet.simulation.radio.link import on_air
+from anomalynet.simulation.radio.propagation import fading_gain, noise_dbm, path_loss, shadowing
 from anomalynet.simulation.records import Float64, stream
 from tests.simulation.network import LIKE_NS3, corrupt, everyone, frame, packet_error_rate, station
 

@@ -7,11 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from anomalynet.simulation.load import load_scenario, names
-from anomalynet.simulation.placement import place
-from anomalynet.simulation.records import Float64
-from anomalynet.simulation.scenario import SamplingConfig, Scenario
-from anomalynet.simulation.sensors import (
+from anomalynet.simulation.environment.sensors import (
     HUMIDITY,
     LIGHT,
     MOTION,
@@ -23,8 +19,12 @@ from anomalynet.simulation.sensors import (
     measure,
     quantise,
 )
-from anomalynet.simulation.surroundings import Surroundings, sample_times, surroundings
-from anomalynet.simulation.weather import saturation
+from anomalynet.simulation.environment.surroundings import Surroundings, sample_times, surroundings
+from anomalynet.simulation.environment.weather import saturation
+from anomalynet.simulation.load import load_scenario, names
+from anomalynet.simulation.network.placement import place
+from anomalynet.simulation.records import Float64
+from anomalynet.simulation.scenario import SamplingConfig, Scenario
 
 DAY = Scenario(duration="24h")
 CELL = place(DAY, 0)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from anomalynet.simulation.microclimate import (
+from anomalynet.simulation.environment.microclimate import (
     activity,
     energy,
     lamps_lit,
@@ -16,10 +16,7 @@ from anomalynet.simulation.microclimate import (
     machines,
     occupancy,
 )
-from anomalynet.simulation.placement import distances, place
-from anomalynet.simulation.records import Cell, Float64, Incident, stream
-from anomalynet.simulation.scenario import ClimateConfig, DeploymentConfig, Scenario
-from anomalynet.simulation.surroundings import (
+from anomalynet.simulation.environment.surroundings import (
     EFFECTS,
     Surroundings,
     envelope,
@@ -28,7 +25,7 @@ from anomalynet.simulation.surroundings import (
     surroundings,
     with_events,
 )
-from anomalynet.simulation.weather import (
+from anomalynet.simulation.environment.weather import (
     STEP,
     clear_sky,
     daily_rhythm,
@@ -40,6 +37,9 @@ from anomalynet.simulation.weather import (
     weather,
     week_hours,
 )
+from anomalynet.simulation.network.placement import distances, place
+from anomalynet.simulation.records import Cell, Float64, Incident, stream
+from anomalynet.simulation.scenario import ClimateConfig, DeploymentConfig, Scenario
 
 QUANTITIES = ("temperature", "vapour", "light", "sound", "motion")
 CITY = Scenario(start="2026-04-13T00:00", duration="48h")

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from anomalynet.simulation.cell import simulate_cell
-from anomalynet.simulation.incidents import TYPES
+from anomalynet.simulation.incidents.taxonomy import TYPES
+from anomalynet.simulation.network.cell import simulate_cell
 from anomalynet.simulation.records import CellResult, Incident
 from tests.simulation.small import END, NODES, PERIOD, START, incident, scenario
 

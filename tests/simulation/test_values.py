@@ -8,13 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from anomalynet.simulation.incidents import TYPES
-from anomalynet.simulation.placement import place
-from anomalynet.simulation.records import Float64, Incident, covered
-from anomalynet.simulation.scenario import ClimateConfig, SamplingConfig, Scenario
-from anomalynet.simulation.sensors import LIGHT, measure
-from anomalynet.simulation.surroundings import surroundings
-from anomalynet.simulation.values import (
+from anomalynet.simulation.environment.sensors import LIGHT, measure
+from anomalynet.simulation.environment.surroundings import surroundings
+from anomalynet.simulation.incidents.taxonomy import TYPES
+from anomalynet.simulation.incidents.values import (
     ALWAYS_VARIED,
     FAULTS,
     INJECTIONS,
@@ -22,6 +19,9 @@ from anomalynet.simulation.values import (
     touched,
     typical,
 )
+from anomalynet.simulation.network.placement import place
+from anomalynet.simulation.records import Float64, Incident, covered
+from anomalynet.simulation.scenario import ClimateConfig, SamplingConfig, Scenario
 
 SCENARIO = Scenario(duration="24h")
 CELL = place(SCENARIO, 0)

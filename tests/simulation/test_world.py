@@ -18,8 +18,8 @@ from filelock import FileLock
 
 from anomalynet.errors import UsageError
 from anomalynet.simulation import parts
-from anomalynet.simulation.cell import simulate_cell
 from anomalynet.simulation.load import load_scenario
+from anomalynet.simulation.network.cell import simulate_cell
 from anomalynet.simulation.scenario import Scenario
 from anomalynet.simulation.store import read_world
 from anomalynet.simulation.world import LOCK, simulate

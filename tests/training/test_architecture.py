@@ -8,7 +8,7 @@ import torch
 from anomalynet.config.load import load
 from anomalynet.data.windows import WindowShape
 from anomalynet.models import build
-from anomalynet.models._detector import Detector
+from anomalynet.models.base import Detector
 from anomalynet.training.architecture import architecture
 
 SHAPE = WindowShape(32, 8)

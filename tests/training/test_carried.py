@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import torch
 
-from anomalynet.data.ranges import Ranges
+from anomalynet.data.split.ranges import Ranges
 from anomalynet.data.windows import Windows
 from anomalynet.models.hybrid_causal import HybridCausal
 from anomalynet.training import evaluate as carried

@@ -15,9 +15,9 @@ from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
 from anomalynet.data.batches import Batch, TrainBatches
-from anomalynet.data.module import TelemetryDataModule
+from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.models import build
-from anomalynet.models._detector import Detector
+from anomalynet.models.base import Detector
 from anomalynet.training.run import planned_folder
 from tests.training.small import SHORT, shared, short, weights
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from anomalynet.models._detector import Detector
+from anomalynet.models.base import Detector
 from anomalynet.training.explain import AROUND, EXAMPLES
 from anomalynet.training.finished import open_run
 from tests.training.small import shared

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from anomalynet.config.load import load
-from anomalynet.data.module import TelemetryDataModule
-from anomalynet.models._classical import Classical
+from anomalynet.data.datamodule import TelemetryDataModule
+from anomalynet.models.classical import Classical
 from anomalynet.runs.folder import RunFolder
 from anomalynet.training.evaluate import score
 from anomalynet.training.fit import build_model, fit_classical

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from anomalynet.detection.export.paths import quiet
 from anomalynet.errors import RunError, first_line
-from anomalynet.models._detector import Detector, Output
+from anomalynet.models.base import Detector, Output
 from anomalynet.models.hybrid_causal import HybridCausal
 
 OPSET = 20  # what torch's exporter writes without translating; ONNX Runtime reads it since 1.17

@@ -20,7 +20,7 @@ from anomalynet.detection.export.session import open_session
 from anomalynet.detection.export.tidy import finished, fold, variant
 from anomalynet.detection.export.verify import Loss, Parity, compare, latencies, measure
 from anomalynet.errors import RunError
-from anomalynet.models._classical import Classical
+from anomalynet.models.classical import Classical
 from anomalynet.models.hybrid_causal import HybridCausal
 from anomalynet.runs.files import write_bytes, write_text
 from anomalynet.training.finished import FinishedRun

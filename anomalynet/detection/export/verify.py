@@ -16,7 +16,7 @@ from anomalynet.data.windows import Windows
 from anomalynet.detection.export.describe import bounds
 from anomalynet.detection.export.session import Session
 from anomalynet.errors import RunError
-from anomalynet.models._classical import Classical
+from anomalynet.models.classical import Classical
 from anomalynet.models.hybrid_causal import HybridCausal
 from anomalynet.training import evaluate
 from anomalynet.training.finished import FinishedRun

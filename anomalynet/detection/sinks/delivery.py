@@ -9,8 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from anomalynet.detection.records import Event
+from anomalynet.detection.service.notices import Notices
 from anomalynet.detection.sinks import Sink, key, key_of
-from anomalynet.detection.stream.notices import Notices
 
 MOST = 10_000  # events that wait; the oldest goes when another one comes
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from anomalynet.detection.records import Event, Steps
+from anomalynet.detection.service.journal import Appended
 from anomalynet.detection.sinks import Sink, key, key_of
-from anomalynet.detection.stream.journal import Appended
 from anomalynet.errors import UsageError
 
 TAIL = 32 << 20  # bytes at the end of the file that are read at the start

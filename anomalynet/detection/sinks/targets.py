@@ -11,10 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from anomalynet.detection.sinks import Sink
-from anomalynet.detection.sinks.delivery import Delivery, RefusedError, named
-from anomalynet.detection.sinks.files import JsonLines, StandardOutput
-from anomalynet.detection.stream.mqtt import (
+from anomalynet.detection.service.mqtt import (
     ALARMS,
     LOCAL,
     READINGS,
@@ -27,7 +24,10 @@ from anomalynet.detection.stream.mqtt import (
     refuse_credentials,
     scheme,
 )
-from anomalynet.detection.stream.notices import Notices
+from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.sinks import Sink
+from anomalynet.detection.sinks.delivery import Delivery, RefusedError, named
+from anomalynet.detection.sinks.files import JsonLines, StandardOutput
 from anomalynet.errors import UsageError
 
 TIMEOUT = 10.0

@@ -12,8 +12,8 @@ from typing import Any
 
 from anomalynet.detection.evaluation import Labels
 from anomalynet.detection.records import Message, Reading, microseconds
+from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.sources.follow import Lines
-from anomalynet.detection.stream.messages import Parser
 from anomalynet.errors import DataError, UsageError
 
 LOOK = 50_000  # rows that are looked at to see how they are sorted

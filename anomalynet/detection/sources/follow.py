@@ -12,8 +12,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from anomalynet.detection.service.notices import Notices
 from anomalynet.detection.sources import Raw
-from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import UsageError
 
 

@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from anomalynet.detection.service import mqtt
+from anomalynet.detection.service.notices import Notices
 from anomalynet.detection.sources import Raw
-from anomalynet.detection.stream import mqtt
-from anomalynet.detection.stream.notices import Notices
 from anomalynet.errors import UsageError
 
 RECEIVE_MAXIMUM = 2000  # messages that the broker may send before the first of them is acknowledged

@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from anomalynet.metrics.kernels import NAN, ratio
 from anomalynet.reporting.ablation.contrasts import SeriesKey, clusters
 from anomalynet.reporting.ablation.design import Ablation, AblationArm
 from anomalynet.reporting.ablation.series_scores import SeriesSteps, read_steps
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
 from anomalynet.reporting.arms import Arm, repetitions_of
-from anomalynet.reporting.statistics import NAN, ratio
 from anomalynet.runs.collect import RunRecord
 
 OTHERS = ("average_precision", "auroc", "f1_attack", "balanced_accuracy")

@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from anomalynet.metrics.kernels import NAN
 from anomalynet.reporting.ablation import resampling
 from anomalynet.reporting.measures import MEASURES
-from anomalynet.reporting.statistics import NAN
 
 LEVEL = 0.05
 

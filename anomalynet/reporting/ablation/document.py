@@ -9,7 +9,7 @@ from pathlib import Path
 
 from anomalynet.errors import NothingToCompareError
 from anomalynet.metrics.suite import METRICS
-from anomalynet.reporting import captions, markdown
+from anomalynet.reporting import captions
 from anomalynet.reporting.ablation import figures, sentences, tables
 from anomalynet.reporting.ablation.arms import MeasuredArm, measure
 from anomalynet.reporting.ablation.design import Ablation, AblationArm, level_text
@@ -23,7 +23,7 @@ from anomalynet.reporting.ablation.effects import (
 )
 from anomalynet.reporting.ablation.figures import AxisView, axis_view
 from anomalynet.reporting.arms import odd_code
-from anomalynet.reporting.forms import write_files
+from anomalynet.reporting.formats import markdown, write_files
 from anomalynet.reporting.tables import COST_COLUMNS, COSTS, cost_rows, to_csv
 
 __all__ = ["FINDINGS", "Ablation", "AblationArm", "write_ablation"]

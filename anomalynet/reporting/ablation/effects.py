@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TypeVar
 
+from anomalynet.metrics.kernels import NAN
 from anomalynet.reporting.ablation.arms import MeasuredArm, paired_differences
 from anomalynet.reporting.ablation.contrasts import Contrast, SeriesKey, contrast, family
 from anomalynet.reporting.ablation.design import Ablation, Crossing
-from anomalynet.reporting.statistics import NAN
 
 Differences = dict[SeriesKey, float]
 Clusters = Mapping[SeriesKey, SeriesKey]

@@ -19,7 +19,7 @@ from anomalynet.reporting.aggregate import Summary, summarise
 from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.captions import INCOMPLETE, short_facts
 from anomalynet.reporting.figures import encode, foot, style
-from anomalynet.reporting.markdown import unit
+from anomalynet.reporting.formats.markdown import unit
 from anomalynet.reporting.measures import MEASURES
 
 if TYPE_CHECKING:

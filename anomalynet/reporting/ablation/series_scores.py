@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from anomalynet.metrics.kernels import NAN, point_metrics, ranking_metrics
 from anomalynet.reporting.aggregate import Scored
-from anomalynet.reporting.statistics import NAN, point_metrics, ranking_metrics
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.scores import SCORED, read_test_part
 

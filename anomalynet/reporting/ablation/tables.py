@@ -13,7 +13,7 @@ from anomalynet.reporting.ablation.design import level_text
 from anomalynet.reporting.ablation.effects import Comparison, Effect, reference_of
 from anomalynet.reporting.ablation.sentences import effect_verdict, p_text, signed, unit_text
 from anomalynet.reporting.aggregate import Summary
-from anomalynet.reporting.markdown import grid, unit
+from anomalynet.reporting.formats.markdown import grid, unit
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.tables import defined, parameters_text, to_csv
 

@@ -18,10 +18,10 @@ from anomalynet.reporting.comparison.blocks import (
     compared,
 )
 from anomalynet.reporting.comparison.ranking import Ranking, draw, rank
-from anomalynet.reporting.forms import write_files
-from anomalynet.reporting.markdown import grid, unit
+from anomalynet.reporting.formats import write_files
+from anomalynet.reporting.formats.markdown import grid, unit
 from anomalynet.reporting.measures import MEASURES
-from anomalynet.reporting.section import Section
+from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import to_csv
 from anomalynet.runs.collect import RunRecord
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalynet.metrics.kernels import NAN
 from anomalynet.reporting.ablation.contrasts import LEVEL
-from anomalynet.reporting.statistics import NAN
 
 ROUGH = 10  # most blocks with which Friedman's p is a rough approximation
 

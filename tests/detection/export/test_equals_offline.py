@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from anomalynet.data import sources
-from anomalynet.detection.core.alarms import AlarmRule
-from anomalynet.detection.core.engine import Engine
+from anomalynet.detection.engine.alarms import AlarmRule
+from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import Message, Reading, Steps, joined
 from anomalynet.models import available

@@ -13,13 +13,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalynet.data.calibration import finish
-from anomalynet.data.grid import Layout
 from anomalynet.detection.export.classical import float32_below
 from anomalynet.detection.export.network import Calibration, step_graph, trace, window_graph
 from anomalynet.detection.export.session import Session, StepSession
 from anomalynet.detection.export.tidy import fold
 from anomalynet.models.hybrid_causal import HybridCausal
+from anomalynet.preprocessing.calibration import finish
+from anomalynet.preprocessing.grid import Layout
 from tests.models.examples import SHAPE, network, windows
 
 UNBOUNDED = np.full(SHAPE.channels, np.inf)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from anomalynet.detection.core.alarms import AlarmRule
-from anomalynet.detection.core.engine import Engine
+from anomalynet.detection.engine.alarms import AlarmRule
+from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import Message, Reading
 from tests.detection.export.conftest import Made

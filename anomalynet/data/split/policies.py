@@ -1,0 +1,253 @@
+"""The split policies: each cuts segments into the rows of three parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from anomalynet.config.schema import DataConfig
+from anomalynet.data.prepared import PARTS, Int8, Int64, Prepared, Segment
+from anomalynet.data.split.ranges import (
+    NONE,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Pieces,
+    Ranges,
+    at_times,
+    cut_series,
+    runs_of,
+    with_purge,
+)
+from anomalynet.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What a policy made: `parts` for windows, `territory` for the books; see `split.Split`."""
+
+    policy: str
+    label: str
+    parts: Mapping[str, Ranges]
+    territory: Mapping[str, Ranges]
+    warnings: tuple[str, ...] = ()
+
+
+def choose(prepared: Prepared, config: DataConfig) -> str:
+    """The policy that `auto` stands for."""
+    if prepared.has_split:
+        return "given"
+    if prepared.policy is not None:
+        return prepared.policy
+    return "group" if len(_groups(prepared)) >= config.split.folds else "blocked"
+
+
+def _groups(prepared: Prepared) -> list[str]:
+    """Groups that may be tested, in order of their first series."""
+    return list(
+        dict.fromkeys(segment.group for segment in prepared.segments if not segment.train_only)
+    )
+
+
+def _assign_groups(prepared: Prepared, config: DataConfig) -> dict[str, int]:
+    """Group → part, k-fold. Raises: DataError for fewer groups than folds, or too few to have three
+    parts."""
+    groups, chosen = _groups(prepared), config.split
+    if len(groups) < max(chosen.folds, 3):
+        policy = (prepared.policy or "group") if chosen.policy == "auto" else chosen.policy
+        raise DataError(
+            f"data.split.policy={policy}: {len(groups)} groups of series cannot make "
+            f"{chosen.folds} folds and three parts",
+            "use fewer data.split.folds (3 groups at least), or data.split.policy=blocked",
+        )
+    order = np.random.default_rng(chosen.assignment).permutation(len(groups))
+    folds = np.array_split(order, chosen.folds)
+    # Validation starts behind the test fold, so that it moves with it.
+    rest = np.concatenate([*folds[chosen.fold + 1 :], *folds[: chosen.fold]]).tolist()
+    count = min(max(1, round(chosen.validation_fraction * len(rest))), len(rest) - 1)
+    parts = {groups[number]: TRAIN for number in rest[count:]}
+    parts |= {groups[number]: VALIDATION for number in rest[:count]}
+    return parts | {groups[number]: TEST for number in folds[chosen.fold].tolist()}
+
+
+def _part_of(segment: Segment, parts: Mapping[str, int]) -> int:
+    """Part of a segment's group; a train-only series whose group is held out is left out, for it
+    may overlap it in time."""
+    part = parts.get(segment.group, TRAIN)
+    return NONE if segment.train_only and part != TRAIN else part
+
+
+def group(prepared: Prepared, config: DataConfig) -> Cut:
+    """Whole series are held out; series of one group stay together."""
+    parts = _assign_groups(prepared, config)
+    pieces = Pieces()
+    for segment in prepared.segments:
+        pieces.add([segment.start, segment.stop], [_part_of(segment, parts)])
+    ranges = pieces.ranges()
+    return Cut("group", "group", ranges, ranges)
+
+
+def _purge(config: DataConfig) -> int:
+    least = max(config.window, config.max_gap)  # a value is held for max_gap steps
+    purge = least if config.split.purge is None else config.split.purge
+    if purge < least:
+        raise DataError(
+            f"data.split.purge={purge}: parts would not lie apart by data.window={config.window} "
+            f"and data.max_gap={config.max_gap}",
+            f"leave data.split.purge empty, or give at least {least}",
+        )
+    return purge
+
+
+def blocked(prepared: Prepared, config: DataConfig) -> Cut:
+    """Each series is cut into blocks of equal time; folds take them in turn from the latest, with a
+    purge gap at every border.
+
+    Events without a grid come in bursts, which would leave blocks of equal time empty: their blocks
+    have equally many readings."""
+    chosen, purge = config.split, _purge(config)
+    if chosen.folds < 3:
+        raise DataError(
+            f"data.split.policy=blocked needs 3 folds at least, not {chosen.folds}: test, "
+            "validation and training blocks"
+        )
+    if chosen.interleave < 1:
+        raise DataError(f"data.split.interleave={chosen.interleave} must be 1 or more")
+    count = chosen.folds * chosen.interleave
+    from_latest = (count - 1 - np.arange(count)) % chosen.folds
+    train_only = np.full(count, TRAIN, np.int8)
+    parts = train_only.copy()
+    parts[from_latest == (chosen.fold + 1) % chosen.folds] = VALIDATION
+    parts[from_latest == chosen.fold] = TEST
+
+    def cuts(start: int, stop: int) -> Int64:
+        inner = np.arange(1, count)
+        if prepared.period is None:
+            return start + (stop - start) * inner // count
+        first, last = int(prepared.times[start]), int(prepared.times[stop - 1]) + 1
+        return at_times(prepared, start, stop, first + (last - first) * inner // count)
+
+    territory = cut_series(
+        prepared, lambda segment: train_only if segment.train_only else parts, cuts
+    )
+    label = "blocked" if chosen.interleave == 1 else f"blocked (interleaved ×{chosen.interleave})"
+    return Cut("blocked", label, with_purge(prepared, territory, purge), territory)
+
+
+def group_blocked(prepared: Prepared, config: DataConfig) -> Cut:
+    """Unseen groups in a later block: training groups before 60 % of the time, validation groups to
+    80 %, test groups after it."""
+    groups, purge = _assign_groups(prepared, config), _purge(config)
+    first = min(int(prepared.times[segment.start]) for segment in prepared.segments)
+    last = max(int(prepared.times[segment.stop - 1]) for segment in prepared.segments) + 1
+    edges = np.array([first + (last - first) * fifths // 5 for fifths in (3, 4)], np.int64)
+
+    def parts(segment: Segment) -> Int8:
+        own = _part_of(segment, groups)
+        blocks = (TRAIN, VALIDATION, TEST)
+        return np.array([block if block == own else NONE for block in blocks], np.int8)
+
+    territory = cut_series(
+        prepared, parts, lambda start, stop: at_times(prepared, start, stop, edges)
+    )
+    # The border is one of time, between different series: the earlier part gives way there too.
+    trimmed = dict(territory)
+    for name, edge in zip(("train", "validation"), edges, strict=True):
+        starts, stops = territory[name].starts, territory[name].stops
+        inside = stops < prepared.series_starts[prepared.series_of(starts) + 1]
+        after = prepared.times[np.minimum(stops, len(prepared.times) - 1)]
+        near = inside & (after >= edge)
+        border = Ranges(np.maximum(starts, stops - purge)[near], stops[near])
+        trimmed[name] = territory[name].without(border)
+    return Cut("group_blocked", "group_blocked", trimmed, territory)
+
+
+def held_out_types(prepared: Prepared, config: DataConfig) -> Cut:
+    """Kinds of incident in the test part are never trained or validated on, and no other kind is
+    tested."""
+    chosen = config.split
+    kinds = np.unique(prepared.kinds[(prepared.kinds >= 0) & (prepared.labels == 1)])
+    if len(kinds) < max(chosen.folds, 2):
+        fewer = f"use data.split.folds={len(kinds)}"
+        raise DataError(
+            f"data.split.policy=held_out_types: {len(kinds)} kinds of incident cannot make "
+            f"{chosen.folds} folds",
+            fewer if len(kinds) > 1 else "the data must name at least two kinds of incident",
+        )
+    order = np.random.default_rng(chosen.assignment).permutation(kinds)
+    held = np.array_split(order, chosen.folds)[chosen.fold]
+    by_group = len(_groups(prepared)) >= max(chosen.folds, 3)
+    cut = group(prepared, config) if by_group else blocked(prepared, config)
+    held_rows = runs_of(np.flatnonzero(np.isin(prepared.kinds, held)))
+    other_rows = runs_of(np.flatnonzero(np.isin(prepared.kinds, np.setdiff1d(kinds, held))))
+
+    def keep(ranges: Mapping[str, Ranges]) -> dict[str, Ranges]:
+        return {
+            name: ranges[name].without(other_rows if name == "test" else held_rows)
+            for name in PARTS
+        }
+
+    names = ", ".join(prepared.kind_names[kind] for kind in held)
+    label = f"held_out_types ({'by group' if by_group else cut.label})"
+    warning = f"held-out kinds of incident in fold {chosen.fold}: {names}"
+    return Cut("held_out_types", label, keep(cut.parts), keep(cut.territory), (warning,))
+
+
+def given(prepared: Prepared, config: DataConfig) -> Cut:
+    """The split that the source brought."""
+    usable = Ranges.of((segment.start, segment.stop) for segment in prepared.segments).rows()
+    present = np.unique(prepared.splits[usable])
+    absent = [name for code, name in enumerate(PARTS) if code not in present]
+    if absent:
+        raise DataError(
+            f"data.split.policy=given: the split column of {config.name} names no "
+            f"{' and no '.join(absent)} rows",
+            f"its values must be {', '.join(PARTS)}; or choose another data.split.policy",
+        )
+    pieces = Pieces()
+    for segment in prepared.segments:
+        codes = prepared.splits[segment.start : segment.stop]
+        firsts = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist()]
+        parts = [
+            TRAIN if segment.train_only and codes[first] != NONE else int(codes[first])
+            for first in firsts
+        ]
+        pieces.add([segment.start + cut for cut in (*firsts, len(codes))], parts)
+    ranges = pieces.ranges()
+    return Cut("given", "given", ranges, ranges)
+
+
+def random(prepared: Prepared, config: DataConfig) -> Cut:
+    """Every window falls anywhere: neighbours that share rows stand in different parts. It leaks;
+    it is here to show how much."""
+    chosen = config.split
+
+    def rows_of(train_only: bool) -> Int64:
+        segments = [one for one in prepared.segments if one.train_only == train_only]
+        return Ranges.of((segment.start, segment.stop) for segment in segments).rows()
+
+    scored = rows_of(train_only=False)
+    dealt = np.random.default_rng(chosen.assignment).permutation(len(scored))
+    fold = np.empty(len(scored), np.int64)
+    fold[dealt] = np.arange(len(scored)) % chosen.folds
+    draws = np.random.default_rng([chosen.assignment, chosen.fold]).random(len(scored))
+    part = np.where(draws < chosen.validation_fraction, VALIDATION, TRAIN)
+    part[fold == chosen.fold] = TEST
+    rows: list[Int64] = [scored[part == code] for code in (TRAIN, VALIDATION, TEST)]
+    rows[TRAIN] = np.sort(np.concatenate([rows[TRAIN], rows_of(train_only=True)]))
+    first = prepared.segment_starts
+
+    def windows(ends: Int64, stride: int) -> Ranges:
+        starts = ends - config.window + 1
+        whole = starts >= first[np.searchsorted(first, ends, side="right") - 1]
+        return Ranges(starts[whole][::stride], ends[whole][::stride] + 1)
+
+    parts = {
+        name: windows(rows[code], config.stride if code == TRAIN else 1)
+        for code, name in enumerate(PARTS)
+    }
+    territory = {name: runs_of(rows[code]) for code, name in enumerate(PARTS)}
+    warning = "random split: overlapping windows stand in different parts; its numbers mean nothing"
+    return Cut("random", "random (LEAKS)", parts, territory, (warning,))

@@ -1,0 +1,134 @@
+"""When scores become an alarm, and when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from anomalynet.detection.engine.intake import NEVER
+from anomalynet.detection.engine.table import Array, Table
+from anomalynet.detection.records import ChannelShare, Event, Reason, StepShare, event_id
+from anomalynet.errors import UsageError
+
+LONGEST = 63  # most steps that a rule looks back: the answers stand in the bits of one number
+
+Reasons = tuple[tuple[ChannelShare, ...], tuple[StepShare, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmRule:
+    """A scored step is a hit where its score is at or above the threshold; steps of a silent device
+    are scored, too.
+
+    An alarm is raised at a hit that makes `k` hits among the last `n` scored steps of the segment,
+    unless one stands or its cool-down runs. It is cleared at the `n`-th scored step in a row below
+    the threshold - (1 - `clear`) · |threshold|, or where the segment ends. A score that is no
+    number counts as one below. With the defaults an alarm is a run of hits."""
+
+    threshold: float | None = None  # None: the contract's
+    # share of a threshold above 0, at which a score begins to count as quiet; 1 = no hysteresis.
+    # Below 0 it lowers the threshold by the same distance, where a share would raise it; a
+    # threshold of 0 has no hysteresis.
+    clear: float = 1.0
+    k: int = 1
+    n: int = 1
+    cool_down: float = 0.0  # seconds after an alarm was cleared in which its device raises no other
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= self.n <= LONGEST:
+            what = f"{self.k} of {self.n} steps make no alarm"
+            raise UsageError(what, f"1 <= k <= n <= {LONGEST}")
+        if not 0 < self.clear <= 1:
+            what = f"an alarm cannot clear at {self.clear:g} times the threshold"
+            raise UsageError(what, "a share above 0, at most 1")
+        if not 0 <= self.cool_down < 1e10:
+            raise UsageError(f"a cool-down cannot take {self.cool_down:g} seconds", "0 or more")
+        if self.threshold is not None and not np.isfinite(self.threshold):
+            what = f"a threshold of {self.threshold:g} is none"
+            raise UsageError(what, "a number, or none for the model's own")
+
+
+class Alarms:
+    """The rule, and what it knows of each device. `threshold`: the contract's; `names`: of the
+    devices, by number."""
+
+    def __init__(
+        self, rule: AlarmRule, threshold: float, run: str, names: Callable[[int], str], table: Table
+    ) -> None:
+        self.threshold = threshold if rule.threshold is None else rule.threshold
+        hysteresis = (1 - rule.clear) * abs(self.threshold) if rule.clear < 1 else 0.0
+        self._quiet = self.threshold - hysteresis
+        self._rule, self._run, self._name, self._table = rule, run, names, table
+        self._mask, self._cool_down = np.uint64((1 << rule.n) - 1), round(rule.cool_down * 1e6)
+        table.add("hits", np.uint64)  # the last bit is the last scored step's
+        table.add("quiet", np.int32)  # steps in a row since the alarm
+        table.add("raised", np.int64, fill=NEVER)
+        table.add("until", np.int64, fill=NEVER)
+        table.add("score", np.float64, fill=np.nan)
+
+    def standing(self) -> Array:
+        """Bool (devices,): whose alarm is not cleared."""
+        return np.asarray(self._table["raised"][: self._table.rows] != NEVER)
+
+    def update(
+        self, rows: Array, times: Array, scores: Array, reasons: Callable[[int], Reasons]
+    ) -> list[Event]:
+        """Take a scored step of distinct devices: times int64 (n,) in microseconds, scores float64
+        (n,), `reasons` is what an alarm of the i-th of them names."""
+        table, rule = self._table, self._rule
+        hit = scores >= self.threshold
+        standing = table["raised"][rows] != NEVER
+        table["score"][rows] = scores
+        if rule.n > 1:
+            table["hits"][rows] = ((table["hits"][rows] << np.uint64(1)) | hit) & self._mask
+        raised = hit & ~standing
+        if not np.count_nonzero(raised | standing):
+            return []
+        if rule.n > 1:
+            raised &= np.bitwise_count(table["hits"][rows]) >= rule.k
+        if self._cool_down:
+            raised &= times >= table["until"][rows]
+        quiet = np.where(scores >= self._quiet, 0, table["quiet"][rows] + 1) * standing
+        table["quiet"][rows] = quiet
+        cleared = quiet >= rule.n
+        table["raised"][rows[raised]] = times[raised]
+        events = [
+            self._event("alarm", int(rows[at]), int(times[at]), "", reasons(at))
+            for at in np.flatnonzero(raised).tolist()
+        ]
+        return events + self._clear(rows[cleared], times[cleared], "quiet")
+
+    def set_back(self, rows: Array) -> None:
+        """The clocks of these devices were set back: what was known of later times holds no
+        more."""
+        self._table["until"][rows] = NEVER
+
+    def end(
+        self, rows: Array, times: Array, reason: Literal["silent", "lost"] = "silent"
+    ) -> list[Event]:
+        """The segments of these devices have ended; `times` int64 (n,), of their last steps."""
+        standing = self._table["raised"][rows] != NEVER
+        events = self._clear(rows[standing], times[standing], reason)
+        self._table["hits"][rows], self._table["quiet"][rows] = 0, 0
+        return events
+
+    def _clear(self, rows: Array, times: Array, reason: Reason) -> list[Event]:
+        pairs = zip(rows.tolist(), times.tolist(), strict=True)
+        events = [self._event("cleared", row, time, reason) for row, time in pairs]
+        self._table["raised"][rows], self._table["until"][rows] = NEVER, times + self._cool_down
+        return events
+
+    def _event(
+        self,
+        kind: Literal["alarm", "cleared"],
+        row: int,
+        time: int,
+        reason: Reason,
+        reasons: Reasons = ((), ()),
+    ) -> Event:
+        name, score = self._name(row), round(float(self._table["score"][row]), 6)
+        number = event_id(self._run, name, int(self._table["raised"][row]))
+        return Event(kind, number, name, time, score, self.threshold, reason, *reasons)

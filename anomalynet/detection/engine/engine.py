@@ -1,0 +1,190 @@
+"""All devices of one model: messages in, steps and events out. No wall clock and no I/O: the same
+messages give the same outcome."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from anomalynet.detection.engine.alarms import AlarmRule
+from anomalynet.detection.engine.following import Following
+from anomalynet.detection.engine.grid import Grid
+from anomalynet.detection.engine.intake import Clocks, Intake
+from anomalynet.detection.engine.pipeline import Pipeline
+from anomalynet.detection.engine.preparation import Preparation
+from anomalynet.detection.engine.table import Array, Table
+from anomalynet.detection.model import Model
+from anomalynet.detection.records import Message, Outcome, joined
+from anomalynet.errors import UsageError
+
+LONGEST_LATENESS = 365 * 86_400  # seconds
+SPARE_SOURCES = 1000  # sources beyond two a device that are remembered though no device is theirs
+
+
+class Engine:
+    """Devices, from their first reading on. How messages are grouped into calls does not matter to
+    a device, but for the last bit of a score: a network computes many at a time in another order
+    than one.
+
+    A device belongs to the source whose reading of it was the last that counted; that source's
+    clock tells when it is silent.
+
+    Args:
+        max_devices: further ones are refused and counted.
+        allowed: the devices that may be; None: any.
+        lateness: seconds that a source's readings may come after its clock has passed them.
+    Raises: UsageError if the lateness or the number of devices cannot be.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        rule: AlarmRule,
+        *,
+        max_devices: int = 100_000,
+        allowed: Collection[str] | None = None,
+        lateness: float = 0.0,
+    ) -> None:
+        if not 0 <= lateness < LONGEST_LATENESS:
+            what = f"lateness must be in [0, {LONGEST_LATENESS}) seconds, got {lateness:g}"
+            raise UsageError(what)
+        if max_devices < 1:
+            raise UsageError(f"at most {max_devices} devices leaves none", "1 or more")
+        self.model, self.contract, self.rule = model, model.contract, rule
+        contract, table = model.contract, Table()
+        self._table, self._max_devices = table, max_devices
+        late, self._channels = round(lateness * 1e6), len(contract.channels)
+        self._grid = Grid(contract, table, late)
+        self._clocks = Clocks(self._grid.far)
+        self._intake = Intake(self._clocks, len(contract.sensors), max_devices, allowed)
+        refused = self._intake.refused
+        self._pipeline = Pipeline(model, rule, lambda row: self.names[row], table, refused)
+        self._following = Following(self._grid, self._clocks, self._pipeline, table, refused, late)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the devices, by number."""
+        return self._intake.names
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Readings that were refused, by kind; those of `state lost` were not: their values were
+        too large for the network."""
+        return dict(self._intake.refused)
+
+    def clocks(self) -> Mapping[str, int]:
+        """Microseconds up to which each source is known to be complete, whatever a single wrong
+        time stamp says."""
+        return dict(zip(self._clocks.names, self._clocks.now, strict=True))
+
+    def process(self, messages: Sequence[Message]) -> Outcome:
+        """Everything that these messages make certain."""
+        if len(self._clocks) > 2 * self._max_devices + SPARE_SOURCES:
+            self._following.forget_sources()
+        known, batch = len(self.names), self._intake.read(messages)
+        if len(self.names) > known:
+            self._table.grow(len(self.names))
+            self._following.own(np.arange(known, len(self.names)), np.array(self._intake.owners))
+            self._intake.owners.clear()
+        self._following.follow(batch)
+        return self._outcome()
+
+    def finish(self) -> Outcome:
+        """Nothing more comes: what was missed for certain but for the lateness."""
+        if self._grid.period is not None:
+            self._following.tick(range(len(self._clocks)), 0)
+        return self._outcome()
+
+    def states(self) -> dict[str, int]:
+        """Devices by state; the first of these that fits: alarm, silent (its last step had no
+        reading, or its segment ended), calibrating, filling (its window), scoring."""
+        table, rows = self._table, self._table.rows
+        silent = (table["laid"][:rows] > 0) | table["ended"][:rows]
+        calibrating, filling, alarm = self._pipeline.states()
+        facts = {"alarm": alarm, "silent": silent, "calibrating": calibrating, "filling": filling}
+        left, found = np.ones(rows, np.bool_), {}
+        for name, fact in facts.items():
+            found[name] = int((left & fact).sum())
+            left &= ~fact
+        return {**found, "scoring": int(left.sum())}
+
+    def snapshot(self) -> dict[str, Array]:
+        """All state, copied, in arrays that `np.savez` writes and `np.load(allow_pickle=False)`
+        reads."""
+        about = About(self.names, self._clocks.state(), self.counts)
+        return save(self.model, about, self._table, self._pipeline.preparation)
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Go on from a snapshot; the rule, the lateness and the limits may be others than when it
+        was made. Raises: UsageError if it is another model's, or damaged; then nothing changed."""
+        about = load(self.model, state, self._table, self._pipeline.preparation)
+        self._clocks.restore(about.sources)
+        self._intake.restore(about.names, about.counts)
+
+    def _outcome(self) -> Outcome:
+        steps, events = self._pipeline.taken()
+        return Outcome(joined(steps, self._channels), events)
+
+
+VERSION = 1  # of what is kept and what it means
+
+
+class About(NamedTuple):
+    """What is no number a device."""
+
+    names: list[str]  # of the devices
+    sources: list[tuple[str, int, int, int]]  # as `Clocks.state`
+    counts: dict[str, int]  # readings refused, by kind
+
+
+def save(model: Model, about: About, table: Table, preparation: Preparation) -> dict[str, Array]:
+    """Copies of everything."""
+    facts = {"version": VERSION, "run": model.contract.run, "fingerprint": model.fingerprint}
+    facts |= about._asdict()
+    text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    return {**table.snapshot(), "about": text, "commissioning": preparation.commissioning()}
+
+
+def load(model: Model, state: Mapping[str, Array], table: Table, preparation: Preparation) -> About:
+    """Put the arrays back; the rest is returned. Raises: UsageError if they are another model's or
+    version's, or damaged; then nothing changed."""
+    try:
+        facts: dict[str, Any] = json.loads(bytes(state["about"]))
+        if facts["version"] != VERSION:
+            raise UsageError("the saved state is of another version", "start without it")
+        if (facts["run"], facts["fingerprint"]) != (model.contract.run, model.fingerprint):
+            what = f"the saved state is of another model: run {facts['run']}"
+            raise UsageError(what, "use that model, or start without the state")
+        sources = [tuple(source) for source in facts["sources"]]
+        about = About(list(facts["names"]), sources, dict(facts["counts"]))
+        _check(state, about, table, preparation)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"the saved state is damaged: {error!r}", "start without it") from None
+    table.restore(state, len(about.names))
+    preparation.resume(state["commissioning"])
+    return about
+
+
+def _check(
+    state: Mapping[str, Array], about: About, table: Table, preparation: Preparation
+) -> None:
+    devices = len(about.names)
+    table.check(state, devices)
+    calibrating = int((state["calibrated"] < preparation.wanted).sum()) if preparation.wanted else 0
+    commissioning = state["commissioning"]
+    expected = (calibrating, preparation.wanted, preparation.sensors)
+    if commissioning.dtype != np.float32 or commissioning.shape != expected:
+        raise ValueError("commissioning")
+    if len(set(about.names)) != devices or not all(isinstance(name, str) for name in about.names):
+        raise ValueError("names")
+    if any(
+        not isinstance(name, str) or not all(isinstance(number, int) for number in rest)
+        for name, *rest in about.sources
+    ):
+        raise ValueError("sources")
+    owner = state["owner"]
+    if devices and not (owner.min() >= 0 and owner.max() < len(about.sources)):
+        raise ValueError("owner")

@@ -1,0 +1,170 @@
+"""From steps to scores: what each form of network remembers of a device's segment."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from anomalynet.data.statistics import statistics
+from anomalynet.detection.engine.preparation import Prepared
+from anomalynet.detection.engine.table import Array, Table
+from anomalynet.detection.model import Model
+
+CHUNK = 256  # devices that one call of the network scores: larger calls cost no less a reading
+
+
+class Scored(NamedTuple):
+    """Of some steps."""
+
+    ready: Array | None  # bool (n,), where the window is full; None: everywhere
+    outputs: dict[str, Array]  # score, error and attention by name, (number of ready steps, …)
+    # bool (n,), whose state was no number after the step and is empty again; None: none of them
+    lost: Array | None = None
+
+
+class Scorer(Protocol):
+    """One of the forms of `contract.py`."""
+
+    def start(self, rows: Array) -> None:
+        """The next step of these devices is the first of a segment."""
+
+    def push(self, rows: Array, step: Prepared) -> Scored:
+        """Take the next step of distinct devices, ascending, and score what is ready."""
+
+
+def scorer(model: Model, table: Table) -> Scorer:
+    """What suits the model. Declares its columns; `steps` counts the steps of the segment in each
+    case."""
+    table.add("steps", np.int64)
+    return StepScorer(model, table) if model.contract.form == "step" else WindowScorer(model, table)
+
+
+class WindowScorer:
+    """Keeps the last readings of each device in a ring; of the form `statistics`, the calibrated
+    ones."""
+
+    def __init__(self, model: Model, table: Table) -> None:
+        self._model, self._table = model, table
+        self._window = model.contract.window
+        self._outputs = model.contract.outputs
+        self._statistics = model.contract.form == "statistics"
+        self._ages = np.arange(self._window)
+        table.add("ring", np.float32, (self._window, len(model.contract.channels)))
+
+    def start(self, rows: Array) -> None:
+        self._table["steps"][rows] = 0
+
+    def push(self, rows: Array, step: Prepared) -> Scored:
+        steps, ring = self._table["steps"], self._table["ring"]
+        before = steps[rows]
+        ring[rows, before % self._window] = step.calibrated if self._statistics else step.held
+        count = before + 1
+        steps[rows] = count
+        ready = count >= self._window
+        if np.count_nonzero(ready) < len(ready):
+            rows, count = rows[ready], count[ready]
+            return Scored(ready, self._score(rows, count))
+        return Scored(None, self._score(rows, count))
+
+    def _score(self, rows: Array, count: Array) -> dict[str, Array]:
+        return joined(
+            [
+                self._run(rows[first : first + CHUNK], count[first : first + CHUNK])
+                for first in range(0, len(rows), CHUNK)
+            ]
+        )
+
+    def _run(self, rows: Array, count: Array) -> dict[str, Array]:
+        table = self._table
+        oldest_first = (count[:, None] + self._ages) % self._window
+        windows = table["ring"][rows[:, None], oldest_first]
+        if self._statistics:
+            return self._model.run({"features": statistics(windows)}, self._outputs)
+        feed = {
+            "readings": windows,
+            "offset": table.take("offset", rows),
+            "scale": table.take("scale", rows),
+        }
+        return self._model.run(feed, self._outputs)
+
+
+class StepScorer:
+    """Keeps the network's state of each device: the tensors that it carries, and its last states in
+    a ring."""
+
+    def __init__(self, model: Model, table: Table) -> None:
+        contract = model.contract
+        self._model, self._table = model, table
+        self._window, self._carried = contract.window, tuple(contract.carried)
+        self._outputs = contract.outputs
+        self._wanted = tuple(
+            dict.fromkeys(
+                (*contract.outputs, *(f"{name}_next" for name in self._carried), "hidden_next")
+            )
+        )
+        self._columns = ("states", *map(_column, self._carried))
+        self._slots = np.eye(contract.window, dtype=np.float32)
+        for name, shape in contract.carried.items():
+            table.add(_column(name), np.float32, shape)
+        table.add("states", np.float32, (contract.window, contract.width))
+
+    def start(self, rows: Array) -> None:
+        for name in ("steps", *self._columns):
+            self._table[name][rows] = 0
+
+    def push(self, rows: Array, step: Prepared) -> Scored:
+        before = self._table["steps"][rows]
+        pieces = [slice(first, first + CHUNK) for first in range(0, len(rows), CHUNK)]
+        outputs = joined(
+            [self._run(rows[piece], before[piece], step.held[piece]) for piece in pieces]
+        )
+        self._table["steps"][rows] = before + 1
+        lost = self._lost(rows, outputs["score"])
+        ready = before >= self._window - 1
+        if np.count_nonzero(ready) == len(ready):
+            return Scored(None, outputs, lost)
+        return Scored(ready, {name: value[ready] for name, value in outputs.items()}, lost)
+
+    def _lost(self, rows: Array, scores: Array) -> Array | None:
+        """Empty the states that are no numbers: they would stay so for ever. They give no score,
+        which is quicker to see."""
+        if np.count_nonzero(np.isfinite(scores)) == len(scores):
+            return None
+        lost = np.zeros(len(rows), np.bool_)
+        for name in self._columns:
+            lost |= ~np.isfinite(self._table[name][rows]).reshape(len(rows), -1).all(axis=1)
+        self.start(rows[lost])
+        return lost
+
+    def _run(self, rows: Array, before: Array, held: Array) -> dict[str, Array]:
+        table, place = self._table, before % self._window
+        # Rows ascend: where none is left out they are a slice, and no state is copied into the
+        # call.
+        some = (
+            slice(int(rows[0]), int(rows[-1]) + 1)
+            if int(rows[-1]) - int(rows[0]) == len(rows) - 1
+            else rows
+        )
+        feed = {name: table[_column(name)][some] for name in self._carried}
+        feed |= {"reading": held, "offset": table["offset"][some], "scale": table["scale"][some]}
+        found = self._model.run(
+            {**feed, "states": table["states"][some], "slot": self._slots[place]}, self._wanted
+        )
+        for name in self._carried:
+            table[_column(name)][some] = found[f"{name}_next"]
+        table["states"][rows, place] = found["hidden_next"]
+        return {name: found[name] for name in self._outputs}
+
+
+def _column(name: str) -> str:
+    return f"carried {name}"
+
+
+def joined(parts: list[dict[str, Array]]) -> dict[str, Array]:
+    """Outputs of some calls, one after the other; empty without any."""
+    if len(parts) == 1:
+        return parts[0]
+    return {
+        name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())
+    }

@@ -1,0 +1,114 @@
+"""Messages to one topic of an MQTT broker: each one arrives, in order, however often the connection
+is lost in between."""
+
+from __future__ import annotations
+
+import sys
+from threading import Condition
+from types import TracebackType
+from typing import Any, Self
+
+from anomalynet.detection.service import mqtt
+from anomalynet.errors import UsageError
+
+MOST = 1000  # messages that wait for their acknowledgement before `send` waits too
+
+
+class Publisher:
+    """Publishes with QoS 1 inside a `with`; leaving it waits until everything was acknowledged.
+    `url`: `mqtt[s]://host[:port]/topic`.
+    Raises UsageError: not such an address, or the broker refuses this client for good (from any
+    method)."""
+
+    def __init__(self, url: str) -> None:
+        self._where = mqtt.one_topic(url)
+        self._client = mqtt.make_client(self._where, "")
+        self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_publish = self._on_publish
+        self._change = Condition()
+        self._waiting = 0
+        self._connected = self._closing = self._again = False
+        self._failure: str | None = None
+
+    def __enter__(self) -> Self:
+        self._client.connect_async(self._where.host, self._where.port, keepalive=30)
+        self._client.loop_start()
+        self._wait(lambda: self._connected)
+        return self
+
+    def __call__(self, payload: str) -> None:
+        """Publish one message; waits while too many are on their way, and after a lost connection
+        until all of them arrived.
+
+        paho sends those again when the connection is back, and a new message at that moment would
+        overtake them."""
+        self._wait(lambda: self._connected and self._waiting < (1 if self._again else MOST))
+        with self._change:
+            self._waiting, self._again = self._waiting + 1, not self._connected
+        self._client.publish(self._where.topic, payload, qos=1)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._wait(lambda: self._waiting == 0)
+        finally:
+            self._closing = True
+            self._client.disconnect()
+            self._client.loop_stop()
+
+    def _wait(self, until: Any) -> None:
+        with self._change:
+            while not self._failure and not until():
+                self._change.wait(1.0)
+        if self._failure:
+            raise UsageError(f"MQTT broker {self._where}: {self._failure}", f"set {mqtt.VARIABLES}")
+
+    def _notify(self, **state: Any) -> None:
+        with self._change:
+            for name, value in state.items():
+                setattr(self, name, value)
+            self._change.notify_all()
+
+    def _on_connect(
+        self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
+    ) -> None:
+        if not reason.is_failure:
+            self._notify(_connected=True)
+        elif why := mqtt.final(reason):
+            self._notify(_failure=why)
+        else:
+            _tell(f"MQTT broker {self._where}: {reason}; trying again")
+
+    def _on_connect_fail(self, client: Any, userdata: Any) -> None:
+        error = mqtt.connection_error()
+        if why := mqtt.final(error):
+            self._notify(_failure=why)
+        else:
+            _tell(f"MQTT broker {self._where}: {error}; trying again")
+
+    def _on_disconnect(
+        self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
+    ) -> None:
+        self._notify(_connected=False, _again=True)
+        if not self._closing:
+            _tell(f"MQTT broker {self._where}: {reason}; connecting again")
+
+    def _on_publish(
+        self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any
+    ) -> None:
+        if reason.is_failure:
+            self._notify(_failure=f"it refuses a message: {reason}")
+        with self._change:
+            self._waiting -= 1
+            self._change.notify_all()
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

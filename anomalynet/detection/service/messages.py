@@ -1,0 +1,126 @@
+"""JSON of gateways and devices → messages of readings. What cannot be read is counted by kind and
+never raises."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from anomalynet.detection.records import LONGEST_NAME, Message, Reading, microseconds
+from anomalynet.detection.service.notices import Notices
+
+RESERVED = frozenset(("device", "time", "gateway", "sequence", "label", "incident", "kind"))
+"""Keys beside flat values that are no channels."""
+
+LARGEST = 3.4028234663852886e38  # Of float32: a larger number is not a reading
+
+
+class Parser:
+    """Reads one payload after another. `sensors`: the contract's channels that devices report, in
+    order; `max_bytes`: a longer payload is not parsed."""
+
+    def __init__(self, sensors: Sequence[str], notices: Notices, max_bytes: int = 1 << 20) -> None:
+        self.sensors = tuple(sensors)
+        self.notices = notices
+        self.max_bytes = max_bytes
+        self._known = frozenset(self.sensors)
+        self._nothing = (math.nan,) * len(self.sensors)
+        self._last: tuple[object, int | None] = (None, None)  # readings of a batch share their time
+
+    def parse(self, source: str, payload: bytes) -> Message | None:
+        """The message in a payload; None if it holds none. `source`: the topic or file, which is
+        the message's source if it names no gateway."""
+        try:
+            return self._message(source, payload)
+        except _RejectedError as rejected:
+            self.notices.add(rejected.kind, rejected.example)
+            return None
+
+    def _message(self, source: str, payload: bytes) -> Message:
+        if len(payload) > self.max_bytes:
+            raise _RejectedError("too large", f"{len(payload)} bytes on {source}")
+        try:
+            document = json.loads(payload)
+        except (ValueError, RecursionError):
+            raise _RejectedError("malformed JSON", payload) from None
+        if type(document) is not dict:
+            raise _RejectedError("not an object", payload)
+        gateway = _name(document["gateway"]) if "gateway" in document else source
+        if gateway is None:
+            raise _RejectedError("bad gateway", document["gateway"])
+        if "readings" not in document:
+            return Message(gateway, (self._reading(document, None),))
+        if type(document["readings"]) is not list:
+            raise _RejectedError("readings are no list", payload)
+        clock = self._time(document["time"]) if "time" in document else None
+        found = []
+        for entry in document["readings"]:
+            try:
+                found.append(self._reading(entry, clock))
+            except _RejectedError as rejected:
+                self.notices.add(rejected.kind, rejected.example)
+        return Message(gateway, tuple(found), clock)
+
+    def _reading(self, entry: Any, default: int | None) -> Reading:
+        if type(entry) is not dict:
+            raise _RejectedError("not an object", entry)
+        device = _name(entry.get("device"))
+        if device is None:
+            kind = "bad device" if "device" in entry else "no device"
+            raise _RejectedError(kind, entry.get("device", entry))
+        time = self._time(entry["time"]) if "time" in entry else default
+        if time is None:
+            raise _RejectedError("no time", device)
+        if "values" in entry:
+            return Reading(device, time, self._values(entry["values"]))
+        return Reading(device, time, self._values(entry, RESERVED))
+
+    def _values(self, given: object, reserved: frozenset[str] = frozenset()) -> tuple[float, ...]:
+        """A float a sensor, NaN where it is missing or no number."""
+        if given is None:
+            return self._nothing
+        if type(given) is dict:
+            strange = not given.keys() <= self._known  # quicker than the difference
+            if strange and (unknown := given.keys() - self._known - reserved):
+                self.notices.add("unknown channel", min(unknown), len(unknown))
+            return self._numbers(map(given.get, self.sensors))
+        if type(given) is not list:
+            raise _RejectedError("bad values", given)
+        if len(given) != len(self.sensors):
+            what = f"{len(given)} instead of {len(self.sensors)}"
+            raise _RejectedError("wrong channel count", what)
+        return self._numbers(given)
+
+    def _time(self, given: object) -> int:
+        if given != self._last[0] or type(given) is not type(self._last[0]):
+            self._last = given, microseconds(given)
+        if self._last[1] is None:
+            raise _RejectedError("bad time", given)
+        return self._last[1]
+
+    def _numbers(self, given: Iterable[Any]) -> tuple[float, ...]:
+        found = []
+        for value in given:
+            if (type(value) is float or type(value) is int) and -LARGEST <= value <= LARGEST:
+                found.append(float(value))
+            else:
+                found.append(math.nan)
+                if value is not None:
+                    self.notices.add("not a number", value)
+        return tuple(found)
+
+
+class _RejectedError(Exception):
+    def __init__(self, kind: str, example: object) -> None:
+        super().__init__(kind)
+        self.kind, self.example = kind, example
+
+
+def _name(given: object) -> str | None:
+    """A name that every output can hold on one line: text or a whole number."""
+    if type(given) is int and abs(given) < 1 << 63:
+        return str(given)
+    text = isinstance(given, str) and 0 < len(given) <= LONGEST_NAME and given.isprintable()
+    return str(given) if text else None

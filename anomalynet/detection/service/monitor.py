@@ -1,0 +1,130 @@
+"""`/metrics` for Prometheus and `/healthz`, on a thread of their own. No device is named: labels
+stay few."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+from anomalynet.detection.service.status import Status
+from anomalynet.errors import UsageError
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
+LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+LAG = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+
+
+class Monitor:
+    """Serves one status. `where`: `port` or `host:port`; 127.0.0.1 if no host is named.
+    Raises UsageError: prometheus-client is not installed, or the address cannot be used."""
+
+    def __init__(self, status: Status, where: str) -> None:
+        try:
+            from prometheus_client import CollectorRegistry, Histogram, generate_latest
+        except ImportError:
+            raise UsageError(
+                "--metrics needs the package prometheus-client", "pip install prometheus-client"
+            ) from None
+        registry = CollectorRegistry()
+        told = "From a message's arrival to its scores, one a message."
+        name = "anomalynet_latency_seconds"
+        self._latency = Histogram(name, told, registry=registry, buckets=LATENCY)
+        told = "From a message's newest reading to its scores, one a message."
+        self._lag = Histogram("anomalynet_lag_seconds", told, registry=registry, buckets=LAG)
+        registry.register(_Collector(status))
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = 10
+
+            def do_GET(self) -> None:
+                if self.path.partition("?")[0] == "/metrics":
+                    kind = "text/plain; version=0.0.4; charset=utf-8"
+                    self._answer(200, kind, generate_latest(registry))
+                elif self.path == "/healthz":
+                    body = json.dumps({"healthy": status.healthy, **status.to_json()}).encode()
+                    self._answer(200 if status.healthy else 503, "application/json", body)
+                else:
+                    self._answer(404, "text/plain", b"/metrics or /healthz\n")
+
+            def _answer(self, code: int, kind: str, body: bytes) -> None:
+                self.send_response(code)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *values: Any) -> None:
+                """A scrape every few seconds is no news."""
+
+        host, _, port = where.rpartition(":")
+        host = host.strip("[]") or "127.0.0.1"
+
+        class Server(ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+        try:
+            self._server = Server((host, int(port)), Handler)
+        except (ValueError, OverflowError, OSError) as error:
+            what = f"{port!r} is no port"
+            if isinstance(error, OSError):
+                what = error.strerror or str(error)
+            raise UsageError(f"--metrics {where}: {what}", "--metrics [HOST:]PORT") from None
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
+
+    def observe(self, latency: float, lag: float) -> None:
+        """One message was scored; both in seconds."""
+        self._latency.observe(latency)
+        self._lag.observe(lag)
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Collector:
+    """Reads the status at each scrape."""
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+
+    def collect(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        status = self._status
+        counters = {
+            "messages": (status.messages, "Messages that were read."),
+            "readings": (status.readings, "Readings that were taken in."),
+            "steps": (status.steps, "Steps that were made of readings and of silence."),
+            "scores": (status.scores, "Steps that were scored."),
+            "alarms": (status.alarms, "Alarms that were opened."),
+        }
+        for name, (total, told) in counters.items():
+            yield CounterMetricFamily(f"anomalynet_{name}", told, value=total)
+        rejected = CounterMetricFamily(
+            "anomalynet_rejected", "What could not be read or delivered, by kind.", labels=["kind"]
+        )
+        for kind, count in list(status.rejected.items()):
+            rejected.add_metric([kind], count)
+        yield rejected
+        devices = GaugeMetricFamily("anomalynet_devices", "Devices by state.", labels=["state"])
+        for state, count in list(status.states.items()):
+            devices.add_metric([state], count)
+        yield devices
+        told, connected = "1 while the source could deliver.", float(status.connected)
+        yield GaugeMetricFamily("anomalynet_connected", told, value=connected)
+        told = "Distance of recent steps from the reference."
+        drift = GaugeMetricFamily("anomalynet_drift", told, labels=["of", "measure"])
+        for name, each in list(status.drift.items()):
+            for measure, value in (("psi", each.psi), ("ks", each.ks), ("p_value", each.p_value)):
+                if value is not None:
+                    drift.add_metric([name, measure], value)
+        yield drift

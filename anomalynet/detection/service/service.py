@@ -1,0 +1,239 @@
+"""The loop of a running detector: collect, keep, read, score, deliver, acknowledge. In this order
+nothing is lost and nothing doubled."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from anomalynet.detection.records import Message, Outcome
+from anomalynet.detection.service.drift import Drift
+from anomalynet.detection.service.journal import Entry
+from anomalynet.detection.service.messages import Parser
+from anomalynet.detection.service.monitor import Monitor
+from anomalynet.detection.service.patience import Patience, Seen
+from anomalynet.detection.service.snapshots import State
+from anomalynet.detection.service.status import Status
+from anomalynet.detection.sinks import Sink, check_delivered
+from anomalynet.detection.sinks.files import ScoresFile
+from anomalynet.detection.sources import Raw, Source
+
+if TYPE_CHECKING:
+    from anomalynet.detection.engine.engine import Engine
+
+BATCH = 1000  # payloads of one turn at most
+WAIT = 0.02  # seconds that a turn waits for something to come
+SLOW = 1.0  # seconds between looks at what is slow to find out: devices by state
+
+
+@dataclass(kw_only=True, slots=True)
+class Service:
+    """Joins the parts; use `resume` once, then `turn` again and again, then `close`."""
+
+    engine: Engine
+    source: Source
+    parser: Parser
+    sinks: Sequence[Sink]
+    scores: ScoresFile | None = None
+    state: State | None = None
+    patience: Patience | None = None
+    drift: Drift | None = None
+    monitor: Monitor | None = None
+    threshold: float = 0.0  # of scores, for the view
+    status: Status = field(default_factory=Status)
+    # the source may send a payload twice, so those seen lately are remembered. A second copy would
+    # otherwise look like a device whose clock went back.
+    redelivers: bool = False
+    # snapshot_every, drift_every: seconds; None: never
+    snapshot_every: float = 30.0
+    drift_every: float | None = None
+    tell_drift: Callable[[dict[str, Any]], None] = lambda measures: None
+    _seen: Seen = field(default_factory=Seen)
+    _place: bytes = b""
+    _slow: float = 0.0
+    _snapshot: float = 0.0
+    _drifted: float = 0.0
+
+    def resume(self) -> None:
+        """Load the state, make again what its journal holds, and start the source. Raises
+        UsageError: the state is damaged, or another model's."""
+        if self.state is not None:
+            arrays, own, batches = self.state.load()
+            if arrays:
+                self.engine.restore(arrays)
+                self._restore(own)
+            for batch in batches:
+                for entry in batch:
+                    if entry.kind == "message":
+                        self._remember(entry.name, entry.content)
+                self._apply(batch, live=False)
+            # the first one stands before anything is written: it knows where the scores began
+            self._snap(self.state, wait=not arrays)
+        for sink in self.sinks:
+            sink.start()
+        now = time.time()
+        if self.patience is not None:
+            self.patience.restarted(now)
+        self.source.start(self._place)
+        self._snapshot = self._drifted = time.monotonic()
+
+    def turn(self) -> None:
+        """Collect what came, and do everything with it."""
+        raws = self.source.collect(BATCH, WAIT)
+        now = time.time()
+        new = [raw for raw in raws if self._is_new(raw)]
+        entries = [Entry("message", raw.source, raw.payload or b"", raw.arrived) for raw in new]
+        for sink in self.sinks:
+            entries += [Entry("delivered", sink.name, key.encode()) for key in sink.delivered()]
+        if raws and raws[-1].place:
+            entries.append(Entry("place", "", raws[-1].place))
+        self._keep(entries)
+        self.source.acknowledge(raws)
+        if self.patience is not None:
+            due = self.patience.due(now)
+            self._keep([Entry("tick", name, str(clock).encode(), now) for name, clock in due])
+        self._look()
+
+    def close(self) -> None:
+        """Finish in good order: what is kept can go on later; without a state, nothing will. Raises
+        RunError: there is no state, and alarms were not delivered."""
+        if self.state is None:
+            self._put(self.engine.finish(), [], [])
+        self._sync()
+        for sink in self.sinks:
+            sink.close()
+        if self.state is not None:
+            self.state.snapshot(self.engine.snapshot(), self._own(), wait=True)
+            self.state.close()
+        if self.scores is not None:
+            self.scores.close()
+        self._look(at_once=True)
+        self.source.close()
+        if self.monitor is not None:
+            self.monitor.close()
+        if self.state is None:
+            check_delivered(self.sinks)
+
+    def abandon(self) -> None:
+        """Stop after an error: the state on disk is what the next start goes on from."""
+        self.source.close()
+
+    def _is_new(self, raw: Raw) -> bool:
+        if raw.payload is None:
+            self.parser.notices.add("too large", f"on {raw.source}")
+            return False
+        if self._remember(raw.source, raw.payload):
+            return True
+        self.parser.notices.add("repeated", f"on {raw.source}")
+        return False
+
+    def _remember(self, source: str, payload: bytes) -> bool:
+        """Whether it is new."""
+        return not self.redelivers or self._seen.add(source, payload)
+
+    def _keep(self, entries: Sequence[Entry]) -> None:
+        if entries:
+            if self.state is not None:
+                self.state.append(entries)
+            self._apply(entries)
+
+    def _apply(self, entries: Sequence[Entry], live: bool = True) -> None:
+        """What a batch does to the state: the same live and from the journal."""
+        messages, arrived = [], []
+        for entry in entries:
+            if entry.kind == "message":
+                message = self.parser.parse(entry.name, entry.content)
+                if message is not None:
+                    messages.append(message)
+                    arrived.append(entry.time)
+                    if self.patience is not None:
+                        self.patience.heard(message.source, entry.time)
+            elif entry.kind == "tick":
+                messages.append(Message(entry.name, (), int(entry.content)))
+                if self.patience is not None:
+                    self.patience.ticked(entry.name, int(entry.content), entry.time)
+            elif entry.kind == "place":
+                self._place = entry.content
+            elif not live:
+                for sink in self.sinks:
+                    if sink.name == entry.name:
+                        sink.forget(entry.content.decode())
+        if messages:
+            self._put(self.engine.process(messages), messages, arrived if live else [])
+
+    def _put(self, outcome: Outcome, messages: Sequence[Message], arrived: Sequence[float]) -> None:
+        now = time.time()
+        self.status.add(messages, outcome, self.engine.names)
+        if self.drift is not None:
+            self.drift.add(outcome.steps)
+        if self.scores is not None:
+            self.scores.put(self.engine.names, outcome.steps)
+        for sink in self.sinks:
+            sink.put(outcome.events)
+        for message, came in zip(messages, arrived, strict=False):
+            if (clock := _clock(message)) is not None:
+                self.status.lag = now - clock / 1e6
+                if self.monitor is not None:
+                    self.monitor.observe(now - came, max(0.0, self.status.lag))
+
+    def _look(self, at_once: bool = False) -> None:
+        now = time.monotonic()
+        status = self.status
+        status.turned, status.connected = now, self.source.connected
+        if at_once or now - self._slow >= SLOW:
+            self._slow = now
+            status.states = self.engine.states()
+            for kind in self.engine.counts:
+                self.parser.notices.tell(kind)
+            status.rejected = dict(self.parser.notices.snapshot() + Counter(self.engine.counts))
+        every = self.drift_every
+        if self.drift is not None and every is not None and now - self._drifted >= every:
+            self._drifted = now
+            status.drift = self.drift.measure()
+            self.tell_drift(status.drift)
+        if self.state is not None and now - self._snapshot >= self.snapshot_every and not at_once:
+            self._snapshot = now
+            self._snap(self.state)
+
+    def _snap(self, state: State, wait: bool = False) -> None:
+        self._sync()
+        state.snapshot(self.engine.snapshot(), self._own(), wait)
+
+    def _sync(self) -> None:
+        """What the next snapshot says is done must not be lost with the power."""
+        if self.state is not None and self.state.sync:
+            for sink in self.sinks:
+                sink.sync()
+            if self.scores is not None:
+                self.scores.sync()
+
+    def _own(self) -> dict[str, Any]:
+        scores = self.scores
+        return {
+            "place": self._place.decode(),
+            "seen": self._seen.to_hex(),
+            "behind": {} if self.patience is None else self.patience.to_json(),
+            "pending": {sink.name: sink.pending() for sink in self.sinks},
+            "scores": None if scores is None else [str(scores.path.resolve()), scores.size],
+        }
+
+    def _restore(self, own: dict[str, Any]) -> None:
+        self._place = own["place"].encode()
+        self._seen.restore(own["seen"])
+        if self.patience is not None:
+            self.patience.restore(own["behind"])
+        for sink in self.sinks:
+            sink.restore(own["pending"].get(sink.name, []))
+        if self.scores is not None and own["scores"]:
+            path, size = own["scores"]
+            if path == str(self.scores.path.resolve()):
+                self.scores.cut(size)
+
+
+def _clock(message: Message) -> int | None:
+    if message.clock is not None:
+        return message.clock
+    return max((reading.time for reading in message.readings), default=None)

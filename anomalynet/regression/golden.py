@@ -1,0 +1,142 @@
+"""Goldens: what a run computes in 20 optimiser steps, step by step along the pipeline, against what
+it computed before. Source: not in the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from anomalynet.metrics.suite import METRICS
+from anomalynet.regression.baseline import PARTS_OF_DATA, Golden, Tolerances, Values
+from anomalynet.regression.finding import GONE, NEW, OTHER_RUN, REGRESSION, SAME, Finding, noted
+from anomalynet.runs.folder import RunFolder
+
+SAMPLE = 64  # scores kept of each part, at even distances
+
+RANKS = ("auroc", "average_precision")
+RANK_STEP = 1e-4
+"""Tolerance, at least, of metrics made of ranks: two scores that differ by rounding change places,
+which moved AUROC by 1.6e-5."""
+
+CROSSINGS = 2
+"""Scores of a part that may cross a threshold under other kernels: each moves every metric made of
+counts by a whole step."""
+
+COUNTS = ("true_negatives", "false_positives", "false_negatives", "true_positives")
+UNCOUNTED = ("auroc", "average_precision", "accuracy_at_half", "prevalence")
+"""Metrics that the threshold does not enter."""
+
+
+def summarise(folder: RunFolder) -> Values:
+    """What is kept of a finished run, read without torch: windows, losses, scores, threshold,
+    metrics, in the order in which they are computed; 9 digits of each value, null where a metric is
+    undefined. The normalisation is in the losses and scores."""
+    result = folder.read_result()
+    values: Values = {"windows": [float(part.windows) for part in result.parts.values()]}
+    lines = folder.read_progress()
+    for name in sorted(set().union(*lines) - {"epoch", "best"} if lines else ()):
+        values[f"{name} by epoch"] = [rounded(line.get(name)) for line in lines]
+    if result.best_epoch is not None:
+        values["best epoch"] = [float(result.best_epoch)]
+    values |= _scores(folder.scores)
+    values["threshold"] = [rounded(result.threshold)]
+    return values | {name: [rounded(value)] for name, value in sorted(result.metrics.items())}
+
+
+def _scores(path: Path) -> Values:
+    import numpy as np
+    import polars as pl
+
+    table = pl.read_parquet(path, columns=["split", "score"]).drop_nulls("score")
+    values: Values = {}
+    for part in PARTS_OF_DATA:
+        scores = table.filter(pl.col("split") == part)["score"].to_numpy()
+        chosen = np.linspace(0, max(len(scores) - 1, 0), min(SAMPLE, len(scores))).round()
+        moments = float(scores.mean()), float(scores.std())
+        values[f"{part} scores"] = [rounded(one) for one in scores[chosen.astype(int)].tolist()]
+        values[f"{part} scores, mean and deviation"] = [rounded(one) for one in moments]
+    return values
+
+
+def rounded(value: float | None) -> float | None:
+    """Nine digits, as a baseline keeps them."""
+    return None if value is None else float(f"{value:.9g}")
+
+
+def compare(
+    experiment: str, record: Golden, now: Values, limits: Tolerances, run: str, elsewhere: str = ""
+) -> list[Finding]:
+    """One finding where all agrees; else one for each quantity that does not, first those that are
+    computed first. `elsewhere` is the environment of the record where it is another.
+
+    Two values agree where |now - before| ≤ tolerance · (1 + |before|), whose tolerance is at least
+    1e-4 for metrics made of ranks. Against another environment one or two scores of a part may
+    cross the threshold; what the counts decide is then not compared."""
+    tolerance = limits.elsewhere if elsewhere else limits.golden
+    before, excused = record.values, _crossed(record.values, now) if elsewhere else set()
+    found = []
+    for name in (name for name in before if name in now and name not in excused):
+        if finding := _finding(experiment, name, before[name], now[name], tolerance):
+            found.append(finding)
+    found += [Finding("golden", experiment, name, GONE) for name in before if name not in now]
+    found += [Finding("golden", experiment, name, NEW) for name in now if name not in before]
+    note = f"against {elsewhere}" if elsewhere else ""
+    if found:
+        note = "; ".join(filter(None, [OTHER_RUN if run != record.run else "", note]))
+        return [noted(finding, note) for finding in found]
+    count = sum(len(values) for name, values in now.items() if name not in excused)
+    if excused:
+        note += f"; {len(excused)} not compared, for up to {CROSSINGS} scores crossed a threshold"
+    told = f"all {count} values"
+    return [Finding("golden", experiment, told, SAME, tolerance=tolerance, note=note)]
+
+
+def _finding(
+    experiment: str,
+    name: str,
+    before: Sequence[float | None],
+    now: Sequence[float | None],
+    tolerance: float,
+) -> Finding | None:
+    """The largest deviation of a quantity beyond the tolerance; None where there is none."""
+    if len(before) != len(now):
+        counts, note = (len(before), len(now)), "numbers of values"
+        return Finding("golden", experiment, name, REGRESSION, *counts, tolerance=0, note=note)
+    if any(word in name for word in RANKS):
+        tolerance = max(tolerance, RANK_STEP)
+    deviations = [_deviation(one, other) for one, other in zip(before, now, strict=True)]
+    worst = max(deviations)
+    if worst <= tolerance:
+        return None
+    at = deviations.index(worst)
+    note = f"value {at + 1} of {len(before)}" if len(before) > 1 else ""
+    return Finding(
+        "golden", experiment, name, REGRESSION, before[at], now[at], tolerance=tolerance, note=note
+    )
+
+
+def _crossed(before: Values, now: Values) -> set[str]:
+    """The metrics that no more than `CROSSINGS` scores on the other side of a threshold have
+    moved."""
+    excused: set[str] = set()
+    for part in PARTS_OF_DATA:
+        names = [f"{part}/{name}" for name in COUNTS]
+        pairs = [(before.get(name, [None])[0], now.get(name, [None])[0]) for name in names]
+        counts = [(one, other) for one, other in pairs if one is not None and other is not None]
+        if len(counts) < len(COUNTS):
+            continue
+        if 0 < max(abs(other - one) for one, other in counts) <= CROSSINGS:
+            counted = {f"{part}/{name}" for name in METRICS if name not in UNCOUNTED}
+            excused |= counted & before.keys() & now.keys()
+        half = f"{part}/accuracy_at_half"
+        if half in before and half in now:
+            moved = _deviation(before[half][0], now[half][0], 0) * sum(one for one, _ in counts)
+            if 0 < moved <= CROSSINGS + 1e-6:
+                excused.add(half)
+    return excused
+
+
+def _deviation(before: float | None, now: float | None, relative: int = 1) -> float:
+    if before is None or now is None:
+        return 0.0 if before is now else float("inf")
+    return abs(now - before) / (1 + relative * abs(before))

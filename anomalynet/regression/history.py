@@ -1,0 +1,83 @@
+"""How the metrics went from update to update: a line of blocks for a terminal, rows for a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from anomalynet.regression.baseline import Entry
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+ABSENT = "·"
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """One block a value, the lowest ▁ and the highest █; all ▄ where they are equal, · where there
+    is none."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return ABSENT * len(values)
+    low, span = min(known), max(known) - min(known)
+
+    def block(value: float | None) -> str:
+        if value is None:
+            return ABSENT
+        return BLOCKS[round((value - low) / span * (len(BLOCKS) - 1)) if span else 3]
+
+    return "".join(map(block, values))
+
+
+def course(history: Sequence[Entry], experiment: str, metric: str) -> list[float | None]:
+    """The means of one metric, update after update, of those that measured the experiment."""
+    return [entry.means[experiment].get(metric) for entry in history if experiment in entry.means]
+
+
+def series(history: Sequence[Entry], wanted: Sequence[str] | None = None) -> list[tuple[str, str]]:
+    """Every (experiment, metric) that some update has, in the order of their first appearance."""
+    found = [
+        (name, metric)
+        for entry in history
+        for name, values in entry.means.items()
+        for metric in values
+    ]
+    return [one for one in dict.fromkeys(found) if wanted is None or one[0] in wanted]
+
+
+def rows(history: Sequence[Entry], wanted: Sequence[str] | None = None) -> list[dict[str, object]]:
+    """A row per experiment and metric: how it went, and its first, last, lowest and highest
+    mean."""
+    table: list[dict[str, object]] = []
+    for name, metric in series(history, wanted):
+        values = course(history, name, metric)
+        known = [value for value in values if value is not None]
+        ends = (known[0], known[-1], min(known), max(known)) if known else (None,) * 4
+        shown = (None if end is None else f"{end:.4f}" for end in ends)
+        facts = {"updates": len(values), "history": sparkline(values)}
+        facts |= zip(("first", "last", "lowest", "highest"), shown, strict=True)
+        table.append({"experiment": name, "metric": metric, **facts})
+    return table
+
+
+def updates(history: Sequence[Entry]) -> list[dict[str, object]]:
+    """A row an update: number, date, commit, environment, reason."""
+    return [
+        {
+            "update": number,
+            "date": entry.date,
+            "commit": short(entry.commit),
+            "environment": entry.environment,
+            "reason": entry.reason,
+        }
+        for number, entry in enumerate(history, start=1)
+    ]
+
+
+def short(commit: str | None) -> str:
+    """Eight digits of a commit, with its `+`."""
+    return "" if commit is None else commit[:8] + ("+" if commit.endswith("+") else "")
+
+
+def entry_json(entry: Entry, wanted: Sequence[str] | None = None) -> dict[str, object]:
+    """An update for programs, with the means of the wanted experiments."""
+    chosen = {name: own for name, own in entry.means.items() if wanted is None or name in wanted}
+    return {**asdict(entry), "means": chosen}

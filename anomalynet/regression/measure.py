@@ -1,0 +1,66 @@
+"""Reads what the workers trained, from its files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from anomalynet.regression import golden
+from anomalynet.regression.baseline import RunMetrics
+from anomalynet.regression.finding import FAILED, Finding, Part
+from anomalynet.regression.verdict import Measured
+from anomalynet.runs.files import read_json
+from anomalynet.sweep.jobs import Job
+
+
+def measured(jobs: Mapping[Part, Sequence[Job]], metrics: Iterable[str]) -> Measured | None:
+    """What the jobs of each part, all of which ended, found; None where not one of them is done.
+    `metrics`: those that are kept of a run of the statistical part."""
+    done = {part: [job for job in own if job.state == "done"] for part, own in jobs.items()}
+    first = next((job for own in done.values() for job in own), None)
+    if first is None:
+        return None
+    goldens = {
+        job.run.loaded.name: (job.folder.path.name, golden.summarise(job.folder))
+        for job in done.get("golden", [])
+    }
+    repeated: dict[str, tuple[list[str], list[RunMetrics]]] = {}
+    for job in done.get("statistical", []):
+        values = job.folder.read_result().metrics
+        _, seed, fold, world = job.run.expected
+        kept = {name: golden.rounded(values[name]) for name in metrics if name in values}
+        ids, runs = repeated.setdefault(job.run.loaded.name, ([], []))
+        ids.append(job.folder.path.name)
+        runs.append(RunMetrics(seed, fold, world, kept))
+    environment = read_json(first.folder.environment)
+    return Measured(
+        environment=key_of(environment),
+        code=str(environment["code"]),
+        commit=environment.get("commit"),
+        golden=goldens,
+        statistical={name: (_digest(ids), runs) for name, (ids, runs) in repeated.items()},
+        failed=failures(jobs),
+    )
+
+
+def key_of(environment: Mapping[str, Any]) -> str:
+    """`torch 2.13, scikit-learn 1.9, AVX512`: minor versions of what trains, and the CPU capability
+    whose kernels torch took, from a run's `environment.json`."""
+    versions = {name: str(environment["packages"][name]) for name in ("torch", "scikit-learn")}
+    minor = (f"{name} {'.'.join(own.split('.')[:2])}" for name, own in versions.items())
+    return ", ".join([*minor, str(environment["cpu"])])
+
+
+def failures(jobs: Mapping[Part, Sequence[Job]]) -> list[Finding]:
+    """One finding per run that failed."""
+    found = []
+    for part, own in jobs.items():
+        for job in (job for job in own if job.state == "failed"):
+            what, note = f"run of {job.run.place}", next(iter(job.reason.splitlines()), "")
+            found.append(Finding(part, job.run.loaded.name, what, FAILED, note=note))
+    return found
+
+
+def _digest(ids: Sequence[str]) -> str:
+    return hashlib.sha256(" ".join(sorted(ids)).encode()).hexdigest()[:10]

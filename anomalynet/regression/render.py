@@ -1,0 +1,135 @@
+"""The gate's answer for people, for pull requests and for programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from anomalynet.regression.baseline import Entry
+from anomalynet.regression.finding import (
+    FAILED,
+    GONE,
+    IMPROVEMENT,
+    NEW,
+    PARTS,
+    REGRESSION,
+    UNTESTABLE,
+    Finding,
+    interval,
+    number,
+)
+from anomalynet.regression.history import course, sparkline
+from anomalynet.reporting.formats.markdown import grid
+
+SHOWN = 3
+"""Quantities of one experiment's golden that a table shows; JSON has all."""
+
+BAD = {REGRESSION: "regression", FAILED: "failed run", GONE: "number gone"}
+BAD |= {NEW: "number without baseline"}
+FINE = {IMPROVEMENT: "improved", UNTESTABLE: UNTESTABLE}
+LEVELS = dict.fromkeys(BAD, "error") | {IMPROVEMENT: "notice", UNTESTABLE: "warning"}
+"""Verdict → level of GitHub's annotation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a check found."""
+
+    baseline: str  # the file, as the user named it
+    environment: str  # of the runs now
+    findings: Sequence[Finding]  # every comparison
+    history: Sequence[Entry]
+    exit_code: int
+
+    def verdict(self) -> str:
+        """One sentence."""
+        count = Counter(finding.verdict for finding in self.findings)
+        bad = [f"{n} {word}{'s' * (n > 1)}" for key, word in BAD.items() if (n := count[key])]
+        fine = [f"{n} {word}" for key, word in FINE.items() if (n := count[key])]
+        nothing = "nothing could be compared" if self.exit_code else "no regression"
+        told = "; ".join([", ".join(bad) or nothing, *fine])
+        of = f"{len(self.findings)} comparisons with {self.baseline}, {self.environment}"
+        return f"{told} ({of})"
+
+
+def shown(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings, of each golden that changed only the first few and how many more there are."""
+    kept: list[Finding] = []
+    groups = dict.fromkeys((one.part, one.experiment) for one in findings)
+    for part, name in sorted(groups, key=lambda group: PARTS.index(group[0])):
+        own = [one for one in findings if (one.part, one.experiment) == (part, name)]
+        if part == "golden" and len(own) > SHOWN + 1:
+            more = Finding(part, name, f"and {len(own) - SHOWN} more", own[SHOWN].verdict)
+            own = [*own[:SHOWN], more]
+        kept += own
+    return kept
+
+
+def rows(answer: Answer) -> list[dict[str, object]]:
+    """A table for people; a line shows the metric's course with the value of now at its end,
+    goldens have none."""
+    table: list[dict[str, object]] = []
+    for one in shown(answer.findings):
+        past = course(answer.history, one.experiment, one.metric)
+        table.append(
+            {
+                "part": one.part,
+                "experiment": one.experiment,
+                "metric": one.metric,
+                "baseline": "" if one.before is None else number(one.before),
+                "now": "" if one.now is None else number(one.now),
+                "difference": "" if one.difference is None else f"{one.difference:+.3g}",
+                "interval": interval(one),
+                "verdict": one.verdict + (f" ({one.note})" if one.note else ""),
+                "history": "" if one.part == "golden" else sparkline([*past, one.now]),
+            }
+        )
+    return table
+
+
+RULES = """\
+Goldens: 20 optimiser steps of each network, classical models whole; losses, metrics and 64 scores \
+a part are compared.
+Statistical: means over the runs of the smoke sweep; a regression is a mean loss beyond the \
+tolerance whose 95 % bootstrap
+interval over worlds leaves zero out and whose sign-flip p is below 0.05.
+"""
+
+
+def markdown(answer: Answer) -> str:
+    """A summary for a pull request: the verdict, the table, the tolerances."""
+    table = rows(answer)
+    sign = "❌" if answer.exit_code else "✅"
+    cells = ([str(cell) for cell in row.values()] for row in table)
+    shown_rows = [grid(list(table[0]), cells, "lllrrrlll")] if table else []
+    told = f"{sign} {answer.verdict()}"
+    return "\n".join(["## anomalynet check", "", told, "", *shown_rows, "", RULES])
+
+
+def github_lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """GitHub's workflow commands: an error for what fails the check, a notice for what improved, a
+    warning for what cannot be tested."""
+    for one in shown(findings):
+        if level := LEVELS.get(one.verdict):
+            yield command(level, f"{one.part} {one.verdict} {one.experiment}", one.sentence())
+
+
+def command(level: str, title: str, text: str) -> str:
+    """One of GitHub's workflow commands, escaped as its runner reads it."""
+    for sign, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"), (":", "%3A"), (",", "%2C")):
+        title = title.replace(sign, code)
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return f"::{level} title={title}::{text}"
+
+
+def as_json(answer: Answer) -> dict[str, object]:
+    """Everything that was compared, for programs."""
+    findings = [asdict(one) | {"difference": one.difference} for one in answer.findings]
+    return {
+        "verdict": answer.verdict(),
+        "exit_code": answer.exit_code,
+        "baseline": answer.baseline,
+        "environment": answer.environment,
+        "findings": findings,
+    }

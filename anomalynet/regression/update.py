@@ -1,0 +1,58 @@
+"""Puts what was measured into a baseline; what other environments measured is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from anomalynet.regression.baseline import (
+    DEFAULTS,
+    VERSION,
+    Baseline,
+    Entry,
+    Environment,
+    Golden,
+    Repeated,
+)
+from anomalynet.regression.finding import Part
+from anomalynet.regression.statistical import means
+from anomalynet.regression.verdict import Measured
+
+R = TypeVar("R", Golden, Repeated)
+
+
+def updated(
+    baseline: Baseline | None,
+    measured: Measured,
+    reason: str,
+    date: str,
+    whole: Mapping[Part, Iterable[str]],
+) -> Baseline:
+    """A baseline (None: the first) with one more update: what was measured replaces what was known
+    of its experiments in its environment. `whole`: part → all experiments that it has now; what the
+    baseline knows of others goes. A part that is not there is left alone."""
+    old = baseline or Baseline(VERSION, DEFAULTS, {}, [])
+    update, code, here = len(old.history) + 1, measured.code, measured.environment
+    goldens, repeated = dict(measured.golden), dict(measured.statistical)
+    before = old.environments.get(here, Environment())
+    now = Environment(
+        before.golden | {name: Golden(update, code, *own) for name, own in goldens.items()},
+        before.statistical
+        | {name: Repeated(update, code, run, [*runs]) for name, (run, runs) in repeated.items()},
+    )
+    environments = {
+        key: Environment(
+            _kept(one.golden, whole.get("golden")), _kept(one.statistical, whole.get("statistical"))
+        )
+        for key, one in sorted({**old.environments, here: now}.items())
+    }
+    means_now = {name: means(runs) for name, (_, runs) in repeated.items()}
+    entry = Entry(date, measured.commit, reason, here, code, means_now)
+    return Baseline(VERSION, old.tolerances, environments, [*old.history, entry])
+
+
+def _kept(records: Mapping[str, R], whole: Iterable[str] | None) -> dict[str, R]:
+    """Those of experiments that are still there, by name; all where that is not known."""
+    if whole is None:
+        return dict(records)
+    return {name: records[name] for name in sorted(records.keys() & set(whole))}

@@ -1,0 +1,102 @@
+"""From trained runs to findings: which record of the baseline they are compared with, and what the
+whole check says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from anomalynet.regression import golden, statistical
+from anomalynet.regression.baseline import Baseline, Golden, Repeated, RunMetrics, Values
+from anomalynet.regression.finding import (
+    FAILED,
+    GONE,
+    NEW,
+    OTHER_RUN,
+    REGRESSION,
+    UNTESTABLE,
+    Finding,
+    noted,
+)
+
+R = TypeVar("R", Golden, Repeated)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was trained just now, by experiment."""
+
+    environment: str  # of `key_of`
+    code: str  # hash of the code that decides results
+    commit: str | None  # None outside a checkout, `+` where it was changed
+    golden: Mapping[str, tuple[str, Values]]  # id of its run, values
+    statistical: Mapping[str, tuple[str, Sequence[RunMetrics]]]  # digest of its runs' ids, its runs
+    failed: Sequence[Finding]  # runs that gave nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Match(Generic[R]):
+    """A record of the baseline, the environment it is from, and whether that is the one asked
+    for."""
+
+    record: R
+    key: str
+    exact: bool
+
+
+def match(records: Mapping[str, R], key: str) -> Match[R] | None:
+    """The record to compare with: that of the same environment, unless a later update elsewhere had
+    other code, configuration or data.
+
+    Else the nearest of those like the latest: the same torch, then scikit-learn, then capability,
+    then the last updated. None without records (of one experiment, by environment). An older record
+    of other code or another configuration proves nothing of what the repository holds now."""
+    if not records:
+        return None
+    last = max(records.values(), key=lambda record: record.update)
+    like = (last.code, last.run)
+    fit = {name: one for name, one in records.items() if (one.code, one.run) == like}
+
+    def nearness(name: str) -> tuple[list[bool], int, str]:
+        return [own in name.split(", ") for own in key.split(", ")], fit[name].update, name
+
+    chosen = max(fit, key=nearness)
+    return Match(fit[chosen], chosen, chosen == key)
+
+
+def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
+    """Every comparison of what was measured with the baseline, which lacks none of its experiments:
+    goldens first, each experiment in the order of its sweep."""
+    found, limits = list(measured.failed), baseline.tolerances
+    known, here = baseline.environments.items(), measured.environment
+    for name, (run, values) in measured.golden.items():
+        goldens = {key: own.golden[name] for key, own in known if name in own.golden}
+        one = match(goldens, here)
+        if one is None:
+            found.append(Finding("golden", name, "all values", NEW))
+        else:
+            elsewhere = "" if one.exact else one.key
+            found += golden.compare(name, one.record, values, limits, run, elsewhere)
+    for name, (run, runs) in measured.statistical.items():
+        repeated = {key: own.statistical[name] for key, own in known if name in own.statistical}
+        other = match(repeated, here)
+        for metric, tolerance in limits.metrics.items():
+            if other is None:
+                found.append(Finding("statistical", name, metric, NEW))
+                continue
+            new = statistical.compare(name, metric, other.record.runs, runs, tolerance)
+            new = new if run == other.record.run else noted(new, OTHER_RUN)
+            found.append(new if other.exact else noted(new, f"against {other.key}"))
+    return found
+
+
+def exit_code(found: Sequence[Finding]) -> int:
+    """3 with a regression, else 1 with a failed run, else 4 where something, or everything, could
+    not be compared, else 0."""
+    verdicts = {finding.verdict for finding in found}
+    if REGRESSION in verdicts:
+        return 3
+    if FAILED in verdicts:
+        return 1
+    return 4 if verdicts & {GONE, NEW} or verdicts <= {UNTESTABLE} else 0

@@ -1,0 +1,217 @@
+"""A report as LaTeX that needs no more than the recommended packages of TeX Live."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+from markdown_it.tree import SyntaxTreeNode as Node
+
+from anomalynet.reporting.formats.document import Block, blocks, grid, links, plain, slugs, title_of
+from anomalynet.reporting.formats.latex_table import PORTRAIT, table
+
+PREAMBLE = r"""% latexmk -pdf makes a PDF of this file.
+% A table copied from it needs array, booktabs, caption and, if long, longtable.
+\documentclass[10pt,a4paper]{article}
+\usepackage[utf8]{inputenc}
+\usepackage[a4paper,margin=22mm]{geometry}
+\usepackage{array,booktabs,longtable,graphicx,pdflscape}
+\usepackage{caption}
+\usepackage[hidelinks]{hyperref}
+\captionsetup{labelformat=empty,labelsep=none,justification=raggedright,singlelinecheck=false,font=footnotesize,hypcap=false}
+\newcommand{\warningsign}{%
+  \ensuremath{\triangle}\hspace{-0.58em}\raisebox{0.1ex}{\tiny\bfseries !}\hspace{0.35em}}
+\setcounter{secnumdepth}{0}
+\setlength{\parindent}{0pt}
+\setlength{\parskip}{0.6em}
+\setlength{\emergencystretch}{4em}
+\setlength{\LTleft}{0pt}
+\setlength{\LTright}{\fill}
+"""
+UNBROKEN = 15
+"""Letters up to which a word is kept together, even where it is a key such as `model.attention`."""
+
+BREAK = r"\\"
+SECTIONS = {"h2": "section", "h3": "subsection"}
+
+_SPECIAL = r"""\ \textbackslash{} ^ \^{} ~ \~{} " \textquotedblright{} ` \`{} [ {[} ] {]} * {*}"""
+_TEXT = r"""‘ ` ’ ' … \dots{} † \dag{} ‡ \ddag{} § \S{} ⚠ \warningsign{} € EUR № No."""
+_MATH = r"""
+< <  > >  | |  ± \pm  × \times  · \cdot  − -  ∞ \infty  √ \surd  ° ^\circ  µ \mu
+→ \to  ← \leftarrow  ↑ \uparrow  ↓ \downarrow  ≥ \geq  ≤ \leq  ≠ \neq  ≈ \approx
+⌈ \lceil  ⌉ \rceil  ∈ \in  Σ \Sigma  Δ \Delta  Ω \Omega  α \alpha  β \beta  γ \gamma
+δ \delta  ε \varepsilon  θ \theta  λ \lambda  μ \mu  π \pi  ρ \rho  σ \sigma  τ \tau
+φ \varphi  χ \chi  ω \omega
+"""
+
+
+def _pairs(table: str) -> dict[str, str]:
+    words = table.split()
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+KNOWN = (
+    {character: rf"\{character}" for character in "{}$&#%_"}
+    | _pairs(_SPECIAL)
+    | _pairs(_TEXT)
+    | {"\N{NO-BREAK SPACE}": "~", "\N{THIN SPACE}": r"\,", "\N{NARROW NO-BREAK SPACE}": r"\,"}
+    | {sign: rf"\ensuremath{{{command}}}" for sign, command in _pairs(_MATH).items()}
+)
+"""Characters that LaTeX reads as something else, or that have a command; powers and indices are
+found by their decomposition, letters with accents are written as they are."""
+
+_NATIVE = frozenset("–—“”ßøØæÆłŁ")
+_ACCENTS = frozenset("\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0327")
+
+
+def escaped(text: str) -> str:
+    """Text as LaTeX sets it, with nothing but the fonts of every TeX; a character that these lack
+    is named by its number."""
+    # two hyphens would become a dash, two quotes another quote
+    return re.sub(r"([-,'`])(?=\1)", r"\1{}", "".join(map(_written, text)))
+
+
+def _written(character: str) -> str:
+    if character in KNOWN:
+        return KNOWN[character]
+    if character.isascii():
+        return character if character.isprintable() else " "
+    kind, _, code = unicodedata.decomposition(character).partition(" ")
+    if kind in ("<super>", "<sub>"):
+        raised = chr(int(code, 16)).replace("−", "-")
+        return rf"\ensuremath{{{'^' if kind == '<super>' else '_'}{{{raised}}}}}"
+    letter, *accents = list(unicodedata.normalize("NFD", character))
+    if character in _NATIVE or (letter.isascii() and set(accents) <= _ACCENTS):
+        return character
+    return f"{{[}}U+{ord(character):04X}{{]}}"
+
+
+def latex(text: str, files: Mapping[str, bytes]) -> str:
+    """A document as LaTeX: booktabs tables with captions and labels, figures from their PDF files,
+    links to the files beside it. `text`: the Markdown; `files`: path → content of what the Markdown
+    shows."""
+    parts = blocks(text)
+    titled = [block for block in parts if block.caption]
+    names = dict(zip(map(id, titled), slugs(map(_name, titled)), strict=True))
+    written = []
+    for block in parts:
+        if block.node.tag == "h2" and r"\tableofcontents" not in written:
+            written.append(r"\tableofcontents")
+        name = names.get(id(block), "")
+        if block.kind == "table":
+            caption, notes = _caption(block, f"tab:{name}"), _notes(block)
+            written.append(table(grid(block.node), caption, notes, inline, escaped))
+        else:
+            figure = block.kind == "figure"
+            written.append(_figure(block, name, files) if figure else _plain_block(block.node))
+    body = "\n\n".join(written)
+    return f"{PREAMBLE}\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
+
+
+def _name(block: Block) -> str:
+    """The name of a table's or figure's file: what others refer to it by stays when its title
+    changes."""
+    assert block.caption
+    if block.kind == "figure":
+        return _stem(str(block.node.attrs["src"]))
+    tables = (_stem(target) for target in links(block.caption) if target.endswith(".csv"))
+    return next(tables, title_of(block.caption))
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].rpartition(".")[0]
+
+
+def inline(nodes: Sequence[Node]) -> str:
+    """Text with its emphasis, code and links."""
+    return "".join(map(_inline, nodes))
+
+
+def _inline(node: Node) -> str:
+    if node.type == "inline":
+        return inline(node.children)
+    if node.type == "text":
+        words = re.split(r"(\s+)", node.content)
+        return "".join(_code(word) if len(word) > UNBROKEN else escaped(word) for word in words)
+    if node.type == "code_inline":
+        return rf"\texttt{{{_code(node.content)}}}"
+    if node.type in ("strong", "em"):
+        return rf"\{'textbf' if node.type == 'strong' else 'emph'}{{{inline(node.children)}}}"
+    if node.type == "link":
+        return _link(str(node.attrs["href"]), plain(node))
+    if node.type == "image":
+        return rf"\emph{{{escaped(plain(node))}}}"
+    return r"\newline " if node.type == "hardbreak" else escaped(plain(node))
+
+
+def _code(text: str) -> str:
+    """Text in which a line may end after a separator, in the font of what is around it."""
+    return re.sub(r"(\\_|[./=,:])", r"\1\\allowbreak{}", escaped(text))
+
+
+def _link(target: str, written: str) -> str:
+    if "://" not in target and target.endswith(".md"):
+        shown = f"{target.removesuffix('.md')}.pdf"
+        written, target = (shown if written == target else written), shown
+    elif "://" not in target and not target.endswith(".pdf"):
+        target = f"run:{target}"
+    label = _code(written) if "/" in written or "_" in written else escaped(written)
+    address = re.sub(r"([~^])", r"\\string\1", re.sub(r"([%#&_{}])", r"\\\1", target))
+    return rf"\href{{{address}}}{{{label}}}"
+
+
+def _plain_block(node: Node) -> str:
+    if node.type == "heading":
+        if node.tag == "h1":
+            return f"\\title{{{inline(node.children)}}}\n\\author{{}}\n\\date{{}}\n\\maketitle"
+        return rf"\{SECTIONS.get(node.tag, 'subsubsection')}{{{inline(node.children)}}}"
+    if node.type in ("fence", "code_block"):
+        lines = (rf"\texttt{{{_code(line)}}}" for line in node.content.rstrip("\n").split("\n"))
+        return rf"\begin{{quote}}\raggedright {BREAK.join(lines)}\end{{quote}}"
+    if node.type == "hr":
+        return r"\medskip\hrule\medskip"
+    if node.type in ("bullet_list", "ordered_list"):
+        kind = "itemize" if node.type == "bullet_list" else "enumerate"
+        items = "\n".join(f"\\item {_inside(item)}" for item in node.children)
+        return f"\\begin{{{kind}}}\n{items}\n\\end{{{kind}}}"
+    if node.type == "blockquote":
+        return f"\\begin{{quote}}\\small\n{_inside(node)}\n\\end{{quote}}"
+    return inline(node.children)
+
+
+def _inside(node: Node) -> str:
+    return "\n\n".join(map(_plain_block, node.children))
+
+
+def _caption(block: Block, label: str) -> str:
+    """What follows \\caption of a table or figure: the first paragraph of the quote below it; empty
+    where there is none."""
+    if not block.caption:
+        return ""
+    short = escaped(title_of(block.caption))
+    return rf"[{{{short}}}]{{{inline(block.caption.children[0].children)}}}\label{{{label}}}"
+
+
+def _notes(block: Block) -> str:
+    """Its other paragraphs, which tell of signs and warn."""
+    notes = block.caption.children[1:] if block.caption else []
+    lines = BREAK.join(inline(paragraph.children) for paragraph in notes)
+    return rf"{{\footnotesize\raggedright {lines}\par}}" if notes else ""
+
+
+def _figure(block: Block, name: str, files: Mapping[str, bytes]) -> str:
+    stem = str(block.node.attrs["src"]).rpartition(".")[0]
+    file = next((f"{stem}.{kind}" for kind in ("pdf", "png") if f"{stem}.{kind}" in files), None)
+    alternative = escaped(plain(block.node))
+    natural = re.search(rb'<svg[^>]* width="([\d.]+)pt"', files.get(f"{stem}.svg", b""))
+    points = min(float(natural.group(1)) if natural else PORTRAIT, PORTRAIT)
+    size = rf"width={points:.0f}pt,height=0.72\textheight,keepaspectratio"
+    lines = [
+        r"\begin{minipage}{\linewidth}",
+        f"% {alternative}",
+        rf"\includegraphics[{size}]{{{file}}}" if file else rf"\emph{{{alternative}}}",
+        rf"\captionof{{figure}}{_caption(block, f'fig:{name}')}" if block.caption else "",
+        _notes(block),
+    ]
+    return "\n".join([*filter(None, lines), r"\end{minipage}\par\medskip"])

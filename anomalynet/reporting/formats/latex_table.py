@@ -1,0 +1,149 @@
+"""Tables as LaTeX that stay on the page, whatever is in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from markdown_it.tree import SyntaxTreeNode as Node
+
+from anomalynet.reporting.formats.document import LONG, Grid, plain
+
+# Points that a line has on A4 with margins of 22 mm, upright and turned
+PORTRAIT, LANDSCAPE = 470.0, 718.0
+
+# Points that an em has of each size, by its digits: small type is wider
+SIZES = {"small": 9.3, "footnotesize": 8.5, "scriptsize": 8.0, "tiny": 6.8}
+
+GAP = 6.0  # points between two columns
+TEXT = 24.0  # widest column of text that is not broken into lines, em
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column: its place, its width in em, the lines of its heading and whether its cells are
+    broken into lines."""
+
+    place: int
+    em: float
+    heading: Sequence[str]
+    right: bool
+    broken: bool
+
+    def shape(self, size: str) -> str:
+        if self.broken:
+            side, points = "left" if self.right else "right", self.em * SIZES[size]
+            return rf">{{\ragged{side}\arraybackslash}}p{{{points:.0f}pt}}"
+        return "r" if self.right else "l"
+
+
+def table(
+    cells: Grid,
+    caption: str,
+    notes: str,
+    inline: Callable[[Sequence[Node]], str],
+    escaped: Callable[[str], str],
+) -> str:
+    r"""A booktabs table in the largest type in which it fits.
+
+    A table that is long goes over several pages, turned where an upright one is too narrow for it;
+    any other stays on one. What does not fit even so becomes several tables below each other, each
+    with the first column.
+
+    Args:
+        cells: of the table.
+        caption: `{…}\label{…}`, what follows `\caption`, or nothing.
+        notes: what stands below it, or nothing.
+        inline: how the content of a cell is written.
+        escaped: how text is written.
+    """
+    columns = [_column(cells, place) for place in range(len(cells.header))]
+    long = len(cells.rows) > LONG
+    sizes = [(size, PORTRAIT) for size in ("small", "footnotesize", "scriptsize")]
+    sizes += [("scriptsize", LANDSCAPE), ("tiny", LANDSCAPE)] if long else []
+    widest = ("scriptsize", LANDSCAPE if long else PORTRAIT)
+    size, line = next((one for one in sizes if _points(columns, one[0]) <= one[1]), widest)
+    parts = list(_split(columns, size, line))
+    pages = long or any(column.broken for column in columns)
+    texts = []
+    for part in parts:
+        shape = f"@{{}}{''.join(column.shape(size) for column in part)}@{{}}"
+        heading = " & ".join(_heading(column, escaped) for column in part)
+        head = [r"\toprule", rf"{heading} \\", r"\midrule"]
+        rows = list(_rows(cells, part, inline))
+        first, last = caption if part is parts[0] else "", notes if part is parts[-1] else ""
+        if pages:
+            top = [rf"\caption{first} \\"] if first else []
+            ends = [*head, r"\endfirsthead", *head, r"\endhead", r"\bottomrule", r"\endfoot"]
+            body = [rf"\begin{{longtable}}{{{shape}}}", *top, *ends, *rows]
+            body += [r"\end{longtable}", last]
+        else:
+            top = [rf"\captionof{{table}}{first}"] if first else []
+            own = [rf"\begin{{tabular}}{{{shape}}}", *head, *rows, r"\bottomrule", r"\end{tabular}"]
+            below = [rf"\par\smallskip{last}"] if last else []
+            body = [r"\begin{minipage}{\linewidth}", *top, *own, *below]
+            body += [r"\end{minipage}\par\medskip"]
+        texts.append("\n".join(body))
+    start = rf"\begingroup\{size}\setlength{{\tabcolsep}}{{{GAP / 2:.0f}pt}}"
+    start += r"\setlength{\LTcapwidth}{\linewidth}"
+    text = "\n\n".join([start, *texts]) + "\n\\endgroup"
+    return f"\\begin{{landscape}}\n{text}\n\\end{{landscape}}" if line == LANDSCAPE else text
+
+
+def width(text: str) -> float:
+    """About how wide text is in Computer Modern, rather too wide than too narrow, in em."""
+    return sum(0.31 if one in "ijl.,:;'|! " else 0.78 if one.isupper() else 0.53 for one in text)
+
+
+def _em(cell: Node) -> float:
+    """Width of a cell: bold is wider, code has its own."""
+    bold = 1.15 if any(node.type == "strong" for node in cell.walk()) else 1.0
+    code = "".join(node.content for node in cell.walk() if node.type == "code_inline")
+    return bold * width(plain(cell)) + 0.53 * len(code) - width(code)
+
+
+def _column(cells: Grid, place: int) -> _Column:
+    body = max((_em(row[place]) for row in cells.rows), default=0.0)
+    broken = body > TEXT
+    body = min(body, TEXT)
+    lines = [""]
+    # a dotted key may be broken after its section
+    for word in re.split(r"(?=\s)|(?<=[a-z]\.)(?=[a-z])", plain(cells.header[place])):
+        if lines[-1] and width(lines[-1] + word) > max(body, 4.0):
+            lines.append(word.strip())
+        else:
+            lines[-1] += word
+    em = max(body, *(1.05 * width(line) for line in lines))
+    return _Column(place, em, lines, cells.right[place], broken)
+
+
+def _points(columns: Sequence[_Column], size: str) -> float:
+    return sum(column.em * SIZES[size] + GAP for column in columns)
+
+
+def _split(columns: Sequence[_Column], size: str, line: float) -> Iterator[list[_Column]]:
+    """The columns that fit beside each other, the first with each of them."""
+    first, own = columns[0], [columns[0]]
+    for column in columns[1:]:
+        if len(own) > 1 and _points([*own, column], size) > line:
+            yield own
+            own = [first]
+        own.append(column)
+    yield own
+
+
+def _rows(
+    cells: Grid, columns: Sequence[_Column], inline: Callable[[Sequence[Node]], str]
+) -> Iterator[str]:
+    for number, row in enumerate(cells.rows):
+        if number and cells.grouped and plain(row[0]):
+            yield r"\addlinespace"
+        yield " & ".join(inline(row[column.place].children) for column in columns) + r" \\"
+
+
+def _heading(column: _Column, escaped: Callable[[str], str]) -> str:
+    text = r"\\".join(map(escaped, column.heading))
+    if len(column.heading) == 1:
+        return text
+    return rf"\begin{{tabular}}[b]{{@{{}}{'r' if column.right else 'l'}@{{}}}}{text}\end{{tabular}}"

@@ -1,0 +1,222 @@
+"""Does a claim of the paper hold on this data? Only where the clusters of series carry it, one way
+or the other.
+
+Source: not in the paper, which gives no test."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from anomalynet.metrics.kernels import confusion
+from anomalynet.reporting.ablation.arms import SeriesValues, paired_differences, place_of
+from anomalynet.reporting.ablation.contrasts import (
+    LEVEL,
+    WORSE,
+    Contrast,
+    SeriesKey,
+    clusters,
+    contrast,
+    family,
+)
+from anomalynet.reporting.ablation.resampling import smallest_p
+from anomalynet.reporting.ablation.series_scores import read_steps
+from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting.paper.claims.shares import share_interval
+
+Verdict = Literal["holds", "does not hold", "no evidence"]
+HOLDS: Verdict = "holds"
+FAILS: Verdict = "does not hold"
+OPEN: Verdict = "no evidence"
+FEW = "too few"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One row of `claims.yaml`: either pairs or a value."""
+
+    claim: str  # in words
+    source: str  # where the paper says so
+    metrics: tuple[str, ...]  # it is judged once for each
+    # (better, worse) experiments; the claim holds if it holds for every pair
+    beats: tuple[tuple[str, str], ...] = ()
+    model: str = ""  # the experiment that must reach `value`, empty where there are pairs
+    value: float = 0.0  # a share, fraction
+
+
+@cache
+def claims() -> tuple[Claim, ...]:
+    """The rows shipped with the package."""
+    file = files("anomalynet.reporting.paper.claims").joinpath("claims.yaml")
+    return tuple(_claim(**row) for row in yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+def _claim(
+    claim: str,
+    source: str,
+    metrics: list[str],
+    beats: Sequence[Sequence[str]] = (),
+    at_least: Mapping[str, Any] | None = None,
+) -> Claim:
+    pairs = tuple((better, worse) for better, worse in beats)
+    model, value = (at_least["model"], at_least["value"] / 100) if at_least else ("", 0.0)
+    return Claim(claim, source, tuple(metrics), pairs, model, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The runs of a report, read once."""
+
+    # experiment → metric → the metric of each series
+    values: Mapping[str, Mapping[str, SeriesValues]]
+    # experiment → series → (true negatives, false positives, false negatives, true positives) over
+    # its runs: int64 (4,)
+    counts: Mapping[str, Mapping[SeriesKey, NDArray[np.int64]]]
+    clusters: Mapping[SeriesKey, SeriesKey]  # series → its cluster
+
+    def contrast(self, one: str, other: str, metric: str) -> Contrast:
+        """The metric of `one` minus `other`'s, over clusters of series that both tested."""
+        first, second = (self.values.get(name, {}).get(metric, {}) for name in (one, other))
+        return contrast(paired_differences(first, second), self.clusters)
+
+    def cluster_counts(self, experiment: str) -> NDArray[np.int64]:
+        """Counts of the experiment's decisions over each cluster that it tested: int64 (cluster,
+        4)."""
+        summed: dict[SeriesKey, NDArray[np.int64]] = {}
+        for key, counts in sorted(self.counts.get(experiment, {}).items(), key=str):
+            cluster = self.clusters[key]
+            summed[cluster] = summed.get(cluster, 0) + counts
+        return np.array(list(summed.values()), np.int64).reshape(-1, 4)
+
+
+def gather(models: Sequence[ArmMetrics], metrics: Sequence[str]) -> Evidence:
+    """Read the counted runs of every experiment that has one arm; of one with several it could not
+    be said which the claim is of.
+
+    Raises: RunError: the scores of a run cannot be read.
+    """
+    names = [one.arm.experiment for one in models if one.arm.records]
+    values: dict[str, dict[str, dict[Any, dict[SeriesKey, float]]]] = {}
+    counts: dict[str, dict[SeriesKey, NDArray[np.int64]]] = {}
+    touched: set[tuple[SeriesKey, int]] = set()
+    for arm in (one.arm for one in models if names.count(one.arm.experiment) == 1):
+        if not arm.records:
+            continue
+        own = values[arm.experiment] = {metric: {} for metric in metrics}
+        decided = counts[arm.experiment] = {}
+        for record in (record for repetition in arm.counted for record in repetition.records):
+            place, steps = place_of(record), read_steps(record)
+            world = record.result.world
+            touched |= {((world, name), number) for name, number in steps.incidents}
+            for metric in metrics:
+                found = steps.metric(metric, record.result.probability)
+                own[metric][place] = {(world, name): value for name, value in found.items()}
+            for name, part in steps.series.items():
+                of = confusion(part.labels, part.scores >= part.thresholds)
+                cells = of.true_negatives, of.false_positives, of.false_negatives, of.true_positives
+                before = decided.get((world, name), 0)
+                decided[world, name] = before + np.array(cells, np.int64)
+    every = {key for own_counts in counts.values() for key in own_counts}
+    return Evidence(values, counts, clusters(every, sorted(touched, key=str)))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One comparison that a claim rests on; fractions, NaN where nothing could be computed."""
+
+    subject: str  # experiment that the claim favours
+    other: str  # the experiment it is compared with, empty where it is compared with a number
+    effect: float  # mean over clusters of the difference; with a number, the value minus it
+    # low, high: 95 % interval over clusters: of pairs by bootstrap, of a number by jackknife
+    low: float
+    high: float
+    # two-sided sign-flip p over clusters; NaN with a number, where the interval decides alone
+    p: float
+    adjusted: float  # the same after Holm's correction over the claim's comparisons
+    clusters: int  # independent units
+    verdict: Verdict  # of this comparison alone
+    # why nothing could be found: `FEW` clusters to reach p < 0.05 whatever the data, or a model
+    # that was not run, or in several configurations
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A claim by one metric."""
+
+    claim: Claim
+    metric: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Holds only if every comparison does; one that goes the other way is enough against it."""
+        verdicts = {finding.verdict for finding in self.findings}
+        return FAILS if FAILS in verdicts else HOLDS if verdicts == {HOLDS} else OPEN
+
+    @property
+    def weakest(self) -> Finding:
+        """The comparison that speaks most against the claim: one that refutes it, else one that
+        leaves it open, else the smallest."""
+
+        def order(one: Finding) -> tuple[int, float]:
+            effect = math.inf if math.isnan(one.effect) else one.effect
+            return (FAILS, OPEN, HOLDS).index(one.verdict), effect
+
+        return min(self.findings, key=order)
+
+
+def judge(claims: Sequence[Claim], evidence: Evidence) -> tuple[Judgement, ...]:
+    """Judge every claim by each of its metrics."""
+    return tuple(
+        Judgement(claim, metric, (_pairs if claim.beats else _value)(claim, metric, evidence))
+        for claim in claims
+        for metric in claim.metrics
+    )
+
+
+def _pairs(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]:
+    """Paired by series. That *all* are better needs no correction: each must pass by itself. That
+    *any* is worse does: Holm."""
+    contrasts = family([evidence.contrast(*pair, metric) for pair in claim.beats])
+    found = []
+    for pair, one in zip(claim.beats, contrasts, strict=True):
+        verdict, why = OPEN, "" if one.smallest < LEVEL else FEW
+        if one.p < LEVEL and one.low > 0:
+            verdict = HOLDS
+        elif one.verdict(metric) == WORSE:
+            verdict = FAILS
+        if missing := [name for name in pair if name not in evidence.values]:
+            why = f"{' and '.join(missing)}: no single arm"
+        numbers = one.mean, one.low, one.high, one.p, one.adjusted
+        found.append(Finding(*pair, *numbers, one.clusters, verdict, why))
+    return tuple(found)
+
+
+def _value(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]:
+    """A number is reached where the whole interval is at or above it, and missed where the whole
+    interval is below it."""
+    counts = evidence.cluster_counts(claim.model)
+    value, low, high = share_interval(metric, counts)
+    verdict, why = OPEN, ""
+    if not len(counts):
+        why = f"{claim.model}: no single arm"
+    elif not smallest_p(len(counts)) < LEVEL:
+        why = FEW
+    elif math.isnan(low):
+        why = "undefined"
+    elif low >= claim.value:
+        verdict = HOLDS
+    elif high < claim.value:
+        verdict = FAILS
+    effect, low, high = (one - claim.value for one in (value, low, high))
+    numbers = effect, low, high, math.nan, math.nan
+    return (Finding(claim.model, "", *numbers, len(counts), verdict, why),)

@@ -1,0 +1,153 @@
+"""The section "The paper's claims": a ledger of what holds on this data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from anomalynet.reporting.ablation.sentences import p_text, signed
+from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting.findings import majority_sentence
+from anomalynet.reporting.formats.markdown import grid
+from anomalynet.reporting.measures import MEASURES
+from anomalynet.reporting.paper.claims import judge
+from anomalynet.reporting.paper.claims.judge import FEW, OPEN, Finding, Judgement
+from anomalynet.reporting.paper.claims.shares import AT_PAPER_PREVALENCE
+from anomalynet.reporting.paper.published import TITLES
+from anomalynet.reporting.sections.base import Section, caption
+from anomalynet.reporting.tables import defined, to_csv
+
+NUMBERS = ("Difference, points", "95 % interval", "p", "Holm", "Clusters")
+
+NOTE = """\
+What the paper claims, judged on this data; a line shows the comparison that speaks most against \
+the claim. *Holds* and *does not hold* stand only where the data carries it; everything else is \
+*no evidence*, which is not a refutation. A comparison of models is the difference of the metric \
+in each test series, averaged over the runs that both models have; series that saw the same \
+incident are one cluster. A claim holds where every comparison has a sign-flip p below 0.05 and a \
+95 % bootstrap interval over clusters above zero: that all pass needs no correction. One \
+comparison that is as clear the other way, after Holm's correction over the claim's comparisons, \
+refutes it. A claimed number is compared with the share over the pooled decisions of all runs; \
+its interval leaves out one cluster at a time (jackknife, Student's t): reached where the whole \
+interval is at or above the number, missed where it is below. At 71.37 % attack (the paper's \
+share) precision and accuracy are what the recalls found here would give. *Too few* clusters \
+cannot reach p < 0.05 whatever the data say; *no single arm*: a model was not run, or in several \
+configurations. Average precision is no metric of the paper; it needs no threshold."""
+
+
+def claims_section(everything: Sequence[ArmMetrics], data: str) -> Section:
+    """Every claim, by each of its metrics; then every comparison that they rest on.
+
+    Raises: RunError: the scores of a run cannot be read.
+    """
+    rows = judge.claims()
+    needed = dict.fromkeys(metric for row in rows if row.beats for metric in row.metrics)
+    found = judge.judge(rows, judge.gather(everything, tuple(needed)))
+    run = [one for one in everything if one.values]
+    titles = {one.arm.experiment: one.arm.title for one in run}
+    return Section(
+        [
+            "## The paper's claims",
+            _summary(found),
+            _ledger(found, titles),
+            caption("The paper's claims on this data", run, everything, "claims.csv"),
+            "Each comparison of models that these rest on:",
+            _comparisons(found, titles),
+            NOTE,
+            *([beside] if (beside := majority_sentence(everything)) else []),
+        ],
+        {"tables/claims.csv": _csv(found, data).encode()},
+    )
+
+
+def _summary(found: Sequence[Judgement]) -> str:
+    hold, fail, open_ = (
+        sum(one.verdict == verdict for one in found) for verdict in (judge.HOLDS, judge.FAILS, OPEN)
+    )
+    few = sum(one.verdict == OPEN and one.weakest.why == FEW for one in found)
+    lacking = sum(one.verdict == OPEN and one.weakest.why not in ("", FEW) for one in found)
+    reasons = [f"{few} for too few clusters"] if few else []
+    reasons += [f"{lacking} for a model that is not there"] if lacking else []
+    why = f" ({', '.join(reasons)})" if reasons else ""
+    return (
+        f"{len({one.claim.claim for one in found})} claims, each by one metric or several, are "
+        f"{len(found)} questions: **{hold} hold, {fail} do not hold, of {open_} there is no "
+        f"evidence**{why}."
+    )
+
+
+def _title(metric: str) -> str:
+    return AT_PAPER_PREVALENCE.get(metric) or MEASURES[metric].title.removesuffix(", pooled")
+
+
+def _ledger(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:
+    """One line per claim and metric, with the comparison that speaks most against the claim."""
+    lines, last = [], None
+    for one in found:
+        name = "" if last is one.claim else f"**{one.claim.claim}** ({one.claim.source})"
+        cells = _cells(one.weakest, one, titles)
+        lines.append([name, f"**{one.verdict}**", _title(one.metric), *cells])
+        last = one.claim
+    return grid(["Claim", "Verdict", "Metric", "Decided by", *NUMBERS], lines, "llllrrrrr")
+
+
+def _comparisons(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:
+    lines = [
+        [_title(one.metric) * (at == 0), *_cells(finding, one, titles), finding.verdict]
+        for one in found
+        if one.claim.beats
+        for at, finding in enumerate(one.findings)
+    ]
+    return grid(["Metric", "Comparison", *NUMBERS, "this alone"], lines, "llrrrrrl")
+
+
+def _cells(finding: Finding, one: Judgement, titles: Mapping[str, str]) -> list[str]:
+    def named(experiment: str) -> str:
+        known = TITLES.get(experiment, experiment.replace("_", " ").capitalize())
+        return titles.get(experiment, known)
+
+    def points(value: float) -> str:
+        return signed(value, "accuracy")
+
+    if finding.other:
+        compared = f"{named(finding.subject)} − {named(finding.other)}"
+    else:
+        reached = 100 * (finding.effect + one.claim.value)
+        shown = "–" if math.isnan(reached) else f"{reached:.2f}"
+        compared = f"{named(finding.subject)} {shown} against {100 * one.claim.value:.2f}"
+    return [
+        compared,
+        points(finding.effect),
+        "–" if math.isnan(finding.low) else f"{points(finding.low)} to {points(finding.high)}",
+        p_text(finding.p),
+        p_text(finding.adjusted),
+        str(finding.clusters) + (f" ({finding.why})" if finding.why else ""),
+    ]
+
+
+def _csv(found: Sequence[Judgement], data: str) -> str:
+    """Numbers in percent or percent points; p as a fraction."""
+    rows = [_row(one, finding, data) for one in found for finding in one.findings]
+    return to_csv(rows[0], (row.values() for row in rows))
+
+
+def _row(one: Judgement, finding: Finding, data: str) -> dict[str, object]:
+    return {
+        "table": "claims",
+        "data": data,
+        "claim": one.claim.claim,
+        "source": one.claim.source,
+        "metric": one.metric,
+        "verdict": one.verdict,
+        "subject": finding.subject,
+        "other": finding.other,
+        "claimed": None if finding.other else 100 * one.claim.value,
+        "effect": defined(finding.effect, 100),
+        "low": defined(finding.low, 100),
+        "high": defined(finding.high, 100),
+        "p": defined(finding.p),
+        "clusters": finding.clusters,
+        "comparison_verdict": finding.verdict,
+        "why": finding.why,
+        "holm": defined(finding.adjusted),
+    }

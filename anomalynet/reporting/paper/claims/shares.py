@@ -1,0 +1,59 @@
+"""Shares that the decisions of a model give, and their intervals over clusters."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalynet.metrics.kernels import Confusion, decision_metrics, ratio
+from anomalynet.metrics.suite import PAPER_PREVALENCE
+
+Counts = NDArray[np.int64]
+
+AT_PAPER_PREVALENCE = {
+    "accuracy_at_paper_prevalence": "Accuracy at 71.37 % attack",
+    "precision_attack_at_paper_prevalence": "Precision (attack) at 71.37 % attack",
+    "precision_normal_at_paper_prevalence": "Precision (normal) at 71.37 % attack",
+}
+"""What both recalls would give where 71.37 % of the steps are attacks, as in the paper's test set:
+name → title."""
+
+
+def shares(counts: Counts) -> dict[str, float]:
+    """Every metric that a confusion matrix determines, NaN where undefined; counts (4,) as the
+    fields of `Confusion`."""
+    known = decision_metrics(Confusion(*counts.tolist()))
+    normal, attack = known["recall_normal"], known["recall_attack"]
+    kept = (1 - PAPER_PREVALENCE) * normal
+    return known | {
+        "accuracy_at_paper_prevalence": PAPER_PREVALENCE * attack + kept,
+        "precision_attack_at_paper_prevalence": known["precision_at_paper_prevalence"],
+        "precision_normal_at_paper_prevalence": ratio(kept, kept + PAPER_PREVALENCE * (1 - attack)),
+    }
+
+
+def share_interval(metric: str, clusters: Counts) -> tuple[float, float, float]:
+    """A share over all clusters, and its 95 % interval by the jackknife: each cluster is left out
+    once, Student's t for the few there are.
+
+    A percentile bootstrap over so few is too narrow: of recalls that differ between 8 clusters it
+    misses the truth on either side in 6 % instead of 2.5 %, this in 3 % (a test repeats it).
+    `metric`: one of `shares`; `clusters`: int64 (cluster, 4), counts of each cluster.
+
+    Returns:
+        value, low, high; NaN where undefined, the interval with fewer than two clusters or where it
+        is undefined without one of them.
+    Source: not in the paper; Tukey (1958).
+    """
+    from scipy.special import stdtrit
+
+    n = len(clusters)
+    if not n:
+        return np.nan, np.nan, np.nan
+    total = clusters.sum(axis=0)
+    value = shares(total)[metric]
+    if n < 2:
+        return value, np.nan, np.nan
+    pseudo = n * value - (n - 1) * np.array([shares(rest)[metric] for rest in total - clusters])
+    half = float(stdtrit(n - 1, 0.975) * pseudo.std(ddof=1) / np.sqrt(n))
+    return value, float(pseudo.mean()) - half, float(pseudo.mean()) + half

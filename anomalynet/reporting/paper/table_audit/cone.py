@@ -1,0 +1,320 @@
+"""All confusion matrices that a set of printed cells allows: none only where that is proven.
+
+Only the shares of the four counts matter to a metric, so a matrix is a ray. Ratios are linear
+conditions; what satisfies them is a cone, kept by its extreme rays in whole numbers: a cone without
+rays is a proof, and no tolerance can make it wrong. Balanced accuracy and MCC are enclosed: the
+cone is halved until every part is excluded or the budget is spent; what is left counts as possible.
+A ratio printed as 0, a half or 1 may stand for 0/0; balanced accuracy and MCC may be printed as
+anything where they are undefined.
+
+Source: not in the paper; the double description method (Motzkin et al., 1953; Fukuda and Prodon,
+1996)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from heapq import heappop, heappush
+
+from anomalynet.reporting.paper.table_audit.cells import (
+    COUNTS,
+    CURVED,
+    RATIOS,
+    Cell,
+    Interval,
+    Vector,
+)
+
+RECALLS = (RATIOS["recall_normal"], RATIOS["recall_attack"])
+PRECISIONS = (RATIOS["precision_normal"], RATIOS["precision_attack"])
+SPLIT_BY = {"balanced_accuracy": RECALLS, "mcc": (*RECALLS, *PRECISIONS)}
+"""What a curved metric is made of: half the recalls' sum; MCC² = (recalls' sum − 1)·(precisions'
+sum − 1), both of MCC's sign."""
+
+# Sums that may be 0, negated, and what is undefined then
+UNDEFINED = (
+    ((-1, -1, 0, 0), CURVED),
+    ((0, 0, -1, -1), CURVED),
+    ((0, -1, 0, -1), ("mcc",)),
+    ((-1, 0, -1, 0), ("mcc",)),
+)
+
+GRID = 1 << 40
+BOXES, REFINED = 48, 12  # most parts examined to exclude a matrix, and to narrow what is left
+
+
+def dot(one: Vector, other: Vector) -> int:
+    """Scalar product."""
+    return one[0] * other[0] + one[1] * other[1] + one[2] * other[2] + one[3] * other[3]
+
+
+def plane(ratio: tuple[Vector, Vector], bound: Fraction, sign: int) -> Vector:
+    """The condition numerator/denominator ≥ bound (sign 1) or ≤ bound (sign −1) with whole
+    coefficients; 0/0 satisfies either."""
+    over, under = sign * bound.numerator, sign * bound.denominator
+    return tuple(under * above - over * below for above, below in zip(*ratio, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Cone:
+    """Extreme rays, each with a bit set for every condition that it satisfies with equality."""
+
+    rays: tuple[tuple[Vector, int], ...]
+    conditions: int
+
+    def cut(self, *conditions: Vector) -> Cone:
+        """Keep the matrices x with condition · x ≥ 0."""
+        cone = self
+        for condition in conditions:
+            cone = cone._cut(condition)
+        return cone
+
+    def _cut(self, condition: Vector) -> Cone:
+        valued = [(dot(condition, ray), ray, tight) for ray, tight in self.rays]
+        if all(value >= 0 for value, _, _ in valued):
+            return self
+        bit = 1 << self.conditions
+        kept = [(ray, tight | bit * (value == 0)) for value, ray, tight in valued if value >= 0]
+        outside = [one for one in valued if one[0] < 0]
+        for above, inner, tight in (one for one in valued if one[0] > 0):
+            for below, outer, also_tight in outside:
+                common = tight & also_tight
+                # two rays span an edge unless a third lies on every plane that both lie on
+                if (
+                    common.bit_count() >= 2
+                    and sum(common & own == common for _, own in self.rays) == 2
+                ):
+                    pair = zip(inner, outer, strict=True)
+                    new = [above * out - below * into for into, out in pair]
+                    divisor = math.gcd(*new)
+                    kept.append((tuple(value // divisor for value in new), common | bit))
+        return Cone(tuple(kept), self.conditions + 1)
+
+    def range(self, ratio: tuple[Vector, Vector]) -> Interval | None:
+        """The least and the greatest ratio of all matrices in the cone that define it; None where
+        none does. A ratio of sums lies between the ratios of its parts, so the rays decide."""
+        least = most = None
+        for ray, _ in self.rays:
+            above, below = dot(ratio[0], ray), dot(ratio[1], ray)
+            if below and (least is None or above * least[1] < least[0] * below):
+                least = above, below
+            if below and (most is None or above * most[1] > most[0] * below):
+                most = above, below
+        return (Fraction(*least), Fraction(*most)) if least and most else None
+
+    def defines(self, sums: Iterable[Vector]) -> bool:
+        """Whether some matrix of the cone has all these sums above 0: the sum of its rays does, if
+        any does."""
+        return all(any(dot(total, ray) for ray, _ in self.rays) for total in sums)
+
+
+# Every confusion matrix
+ORTHANT = Cone(tuple((COUNTS[name], 15 - (1 << at)) for at, name in enumerate(list(COUNTS)[:4])), 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Cones whose union holds every confusion matrix that the cells allow."""
+
+    cones: tuple[Cone, ...]
+
+    @property
+    def empty(self) -> bool:
+        """Whether it is proven that no confusion matrix gives the cells."""
+        return not self.cones
+
+    def range(self, column: str) -> Interval | None:
+        """Between which fractions a metric lies for every matrix allowed; None where each leaves it
+        undefined."""
+        found = [_bounds(cone, column) for cone in self.cones]
+        known = [one for one in found if one is not None]
+        return (min(low for low, _ in known), max(high for _, high in known)) if known else None
+
+
+def solve(cells: Iterable[Cell], narrow: bool = False) -> Region:
+    """Enclose the confusion matrices that give every cell.
+
+    Args:
+        cells: of one row, at most one a column; accuracies per class say nothing and are skipped.
+        narrow: spend time on narrower ranges where balanced accuracy or MCC is given.
+    Source: not in the paper.
+    """
+    given = list(cells)
+    if not all(cell.possible for cell in given):
+        return Region(())
+    cone = ORTHANT.cut(*_conditions(given))
+    shares = [cell for cell in given if cell.column in RATIOS and not cell.may_be_undefined]
+    positive = [RATIOS[cell.column][1] for cell in shares]
+    curved = [cell for cell in given if cell.column in SPLIT_BY]
+    cones = _enclose(cone, curved, positive, narrow)
+    for total, lost in UNDEFINED:
+        left = [cell for cell in curved if cell.column not in lost]
+        if len(left) < len(curved):
+            cones += _enclose(cone.cut(total), left, positive, narrow)
+    return Region(tuple(one for one in cones if one.rays and one.defines(positive)))
+
+
+def _conditions(cells: Sequence[Cell]) -> list[Vector]:
+    """What ratios and counts demand of (tn, fp, fn, tp)."""
+    found = []
+    for cell in cells:
+        if ratio := RATIOS.get(cell.column):
+            found += [plane(ratio, cell.low, 1), plane(ratio, cell.high, -1)]
+    counts = [cell for cell in cells if cell.column in COUNTS]
+    base = max(counts, key=lambda cell: cell.low, default=None)
+    for cell in counts:
+        if base is not None and cell is not base and base.low > 0:
+            share, bound = (COUNTS[cell.column], COUNTS[base.column]), cell.low / base.low
+            found += [plane(share, bound, 1), plane(share, bound, -1)]
+        elif cell.low == 0:
+            found.append(plane(((0, 0, 0, 0), COUNTS[cell.column]), Fraction(1), 1))
+    return found
+
+
+def _enclose(
+    cone: Cone, curved: Sequence[Cell], positive: Sequence[Vector], narrow: bool
+) -> list[Cone]:
+    """Parts of a cone that hold all its matrices with the curved metrics defined and as printed;
+    the likeliest part is examined first."""
+    if not curved or not cone.rays:
+        return [cone]
+    todo, done, seen, possible = [(0.0, 0, cone)], [], 0, False
+    while todo and seen < (REFINED if possible else BOXES):
+        seen += 1
+        part = _contract(heappop(todo)[2], curved)
+        if not part.rays or not part.defines(positive):
+            continue
+        possible = possible or _reached(part, curved)
+        if possible and not narrow:
+            return [part]
+        halves = _halves(part, curved)
+        for at, half in enumerate(halves):
+            likely = seen if possible else _distance(_middle(half), curved)
+            heappush(todo, (likely, 2 * seen + at, half))
+        done += [] if halves else [part]
+    return done + [part for _, _, part in todo]
+
+
+def _contract(cone: Cone, curved: Sequence[Cell]) -> Cone:
+    """Cut away what the curved metrics exclude given the present ranges."""
+    for cell in curved:
+        if cell.column == "balanced_accuracy":
+            cone = _cut_sum(cone, RECALLS, (2 * cell.low, 2 * cell.high))
+            continue
+        for own, other in ((RECALLS, PRECISIONS), (PRECISIONS, RECALLS)):
+            found = _sum(cone, own)
+            bounds = found and _partner(found[0] - 1, found[1] - 1, cell.low, cell.high)
+            if not bounds:
+                return Cone((), 0)
+            cone = _cut_sum(cone, other, (bounds[0] + 1, bounds[1] + 1))
+    return cone
+
+
+def _sum(cone: Cone, ratios: Iterable[tuple[Vector, Vector]]) -> Interval | None:
+    """Bounds of the sum of two ratios; None where no matrix defines both."""
+    one, other = (cone.range(ratio) for ratio in ratios)
+    return (one[0] + other[0], one[1] + other[1]) if one and other else None
+
+
+def _cut_sum(cone: Cone, ratios: Sequence[tuple[Vector, Vector]], bounds: Interval) -> Cone:
+    """Keep what the sum of two ratios allows; bounds are widened to a coarse grid, so that whole
+    numbers stay short."""
+    for ratio, partner in (ratios, ratios[::-1]):
+        found = cone.range(partner)
+        if found is None:
+            return Cone((), 0)
+        low = Fraction(math.floor((bounds[0] - found[1]) * GRID), GRID)
+        high = Fraction(math.ceil((bounds[1] - found[0]) * GRID), GRID)
+        cone = cone.cut(plane(ratio, low, 1), plane(ratio, high, -1))
+    return cone
+
+
+def _partner(least: Fraction, most: Fraction, low: Fraction, high: Fraction) -> Interval | None:
+    """Bounds of y where least ≤ x ≤ most, y has the sign of x, and the root of x·y with that sign
+    lies between low and high; None where there is no such y."""
+    if high < 0:
+        mirrored = _partner(-most, -least, -high, -low)
+        return (-mirrored[1], -mirrored[0]) if mirrored else None
+    if low > 0 and most <= 0:
+        return None
+    above = Fraction(0) if most < 0 else high * high / least if least > 0 else Fraction(1)
+    if low > 0:
+        return low * low / most, above
+    return Fraction(0) if least > 0 else low * low / most if most < 0 else Fraction(-1), above
+
+
+def _reached(cone: Cone, curved: Sequence[Cell]) -> bool:
+    """Whether a matrix is found that gives every curved metric; rounding may say so too often,
+    which only hides an alarm. A single metric is continuous, so two corners with values on either
+    side are enough."""
+    if _distance(_middle(cone), curved) == 0:
+        return True
+    if len(curved) > 1:
+        return any(_distance(ray, curved) == 0 for ray, _ in cone.rays)
+    values = [found for ray, _ in cone.rays if (found := _value(curved[0].column, ray)) is not None]
+    return bool(values) and min(values) <= curved[0].high and max(values) >= curved[0].low
+
+
+def _middle(cone: Cone) -> Sequence[float]:
+    """The mean of the rays, each of total 1."""
+    shares = [[share / sum(ray) for share in ray] for ray, _ in cone.rays]
+    return [sum(column) / len(shares) for column in zip(*shares, strict=True)]
+
+
+def _distance(matrix: Sequence[float], curved: Sequence[Cell]) -> float:
+    """How far a matrix's curved metrics are from the printed ones, in units of their rounding."""
+    total = 0.0
+    for cell in curved:
+        value = _value(cell.column, matrix)
+        if value is None:
+            return math.inf
+        off = max(float(cell.low) - value, value - float(cell.high), 0.0)
+        total += off / float(cell.high - cell.low)
+    return total
+
+
+def _value(column: str, matrix: Sequence[float]) -> float | None:
+    """A curved metric in floating point; None where it is undefined."""
+    tn, fp, fn, tp = matrix
+    if column == "balanced_accuracy":
+        return (tn / (tn + fp) + tp / (tp + fn)) / 2 if tn + fp and tp + fn else None
+    total = sum(matrix)
+    tn, fp, fn, tp = (share / total for share in matrix)
+    below = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+    return (tp * tn - fp * fn) / math.sqrt(below) if below else None
+
+
+def _halves(cone: Cone, curved: Sequence[Cell]) -> list[Cone]:
+    """The cone cut through the middle of its widest range that matters; none where all are
+    narrow."""
+    widest, halves = Fraction(0), []
+    for cell in curved:
+        enough = (cell.high - cell.low) / 16
+        for ratio in SPLIT_BY[cell.column]:
+            found = cone.range(ratio)
+            if found and found[1] - found[0] > max(widest, enough):
+                widest = found[1] - found[0]
+                middle = Fraction(math.floor((found[0] + found[1]) / 2 * GRID), GRID)
+                halves = [plane(ratio, middle, sign) for sign in (1, -1)]
+    return [cone.cut(half) for half in halves]
+
+
+def _bounds(cone: Cone, column: str) -> Interval | None:
+    if column in RATIOS:
+        return cone.range(RATIOS[column])
+    recalls, precisions = _sum(cone, RECALLS), _sum(cone, PRECISIONS)
+    if column == "balanced_accuracy":
+        return (recalls[0] / 2, recalls[1] / 2) if recalls else None
+    if recalls is None or precisions is None:
+        return None
+    (a, b), (c, d) = ((low - 1, high - 1) for low, high in (recalls, precisions))
+    least = _root(a, c) if min(a, c) > 0 else -_root(-a, -c)
+    most = -_root(-b, -d) if max(b, d) < 0 else _root(b, d)
+    rounding = Fraction(1, 10**9)  # far more than a square root can be wrong
+    return max(least - rounding, Fraction(-1)), min(most + rounding, Fraction(1))
+
+
+def _root(one: Fraction, other: Fraction) -> Fraction:
+    return Fraction(math.sqrt(float(max(one, Fraction(0)) * max(other, Fraction(0)))))

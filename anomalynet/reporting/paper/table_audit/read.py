@@ -1,0 +1,235 @@
+"""Reads a result table: CSV, TSV, a Markdown table, YAML or JSON, each cell as it was printed, each
+row with its line."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from anomalynet.errors import DataError, Problem
+from anomalynet.reporting.paper.table_audit.cells import COLUMNS, COUNTS, number
+
+FORMATS = (".csv", ".tsv", ".md", ".yaml", ".yml", ".json")
+MOST_BYTES = 16 * 1024 * 1024
+MISSING = frozenset({"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "~"})
+PLAIN = ("precision", "recall", "f1", "f1_score")  # headings that name a metric but no class
+ALIASES = {
+    "specificity": "recall_normal",
+    "tnr": "recall_normal",
+    "sensitivity": "recall_attack",
+    "tpr": "recall_attack",
+    "ppv": "precision_attack",
+    "npv": "precision_normal",
+    "total": "n",
+}
+
+Line = tuple[int, Sequence[tuple[str, str]]]  # a row's line, and its (heading, text) pairs in order
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedRow:
+    """A row as printed: column → text, missing cells left out."""
+
+    model: str
+    line: int
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedTable:
+    """What a file holds; `ignored`: headings that mean no metric of a confusion matrix, each with
+    the nearest that does."""
+
+    name: str
+    rows: tuple[PrintedRow, ...]
+    ignored: tuple[str, ...]
+
+
+def read_table(path: Path, of: Literal["attack", "normal"] | None = None) -> PrintedTable:
+    """Read a table; the file's ending says its format.
+
+    `of` is the class whose precision, recall and F1 stand under headings that name none. Means over
+    classes are of none: their F1 need not lie between them.
+
+    Raises:
+        DataError: the file cannot be read, or holds no such table; every problem, one line each.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise DataError(
+            f"{path}: not a table that can be audited", f"a file that ends in {', '.join(FORMATS)}"
+        )
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise DataError(f"{path}: larger than {MOST_BYTES // 2**20} MiB, not a printed table")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        told = f"{path}: not UTF-8 text (byte {error.start})"
+        raise DataError(told, "save it as UTF-8") from error
+    return parse(text, str(path), suffix, of=of)
+
+
+def parse(
+    text: str,
+    name: str,
+    suffix: str,
+    under: str | None = None,
+    of: Literal["attack", "normal"] | None = None,
+) -> PrintedTable:
+    """Read a table's text, as `read_table`; messages call the file `name`; `under`: in YAML, the
+    key below which the rows stand. Raises: DataError."""
+    problems: list[Problem] = []
+    if suffix in (".yaml", ".yml", ".json"):
+        lines = list(_mapped(text, name, suffix, under, problems))
+    else:
+        fields = _markdown(text) if suffix == ".md" else _delimited(text, name, suffix, problems)
+        lines = list(_gridded(fields, name, problems))
+    table = _checked(lines, name, of, problems)
+    if problems:
+        known = f"columns: model, {', '.join(COLUMNS)}; any of them may be missing"
+        raise DataError("\n".join(map(str, problems)), known)
+    return table
+
+
+def _gridded(
+    lines: Iterator[tuple[int, list[str]]], name: str, problems: list[Problem]
+) -> Iterator[Line]:
+    """Rows below a line of headings."""
+    _, header = next(lines, (0, []))
+    for line, fields in lines:
+        if len(fields) == len(header):
+            yield line, list(zip(header, fields, strict=True))
+        else:
+            told = f"{len(fields)} cells under {len(header)} headings"
+            problems.append(Problem(f"{name}:{line}", told))
+
+
+def _delimited(
+    text: str, name: str, suffix: str, problems: list[Problem]
+) -> Iterator[tuple[int, list[str]]]:
+    """Lines that are empty or begin with `#` are skipped."""
+    reader = csv.reader(io.StringIO(text), delimiter="\t" if suffix == ".tsv" else ",", strict=True)
+    line = 1
+    try:
+        for fields in reader:
+            if any(field.strip() for field in fields) and not fields[0].lstrip().startswith("#"):
+                yield line, [field.strip() for field in fields]
+            line = reader.line_num + 1
+    except csv.Error as error:
+        problems.append(Problem(f"{name}:{reader.line_num}", f"cannot be read: {error}"))
+
+
+def _markdown(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Whatever is no table line is skipped."""
+    for line, content in enumerate(text.splitlines(), start=1):
+        bare = content.strip()
+        if bare.startswith("|") and not re.fullmatch(r"[|:\-\s]+", bare):
+            fields = re.split(r"(?<!\\)\|", bare.strip("|"))
+            yield line, [field.strip().strip("*_` ") for field in fields]
+
+
+def _mapped(
+    text: str, name: str, suffix: str, under: str | None, problems: list[Problem]
+) -> Iterator[Line]:
+    """Rows as a list of mappings with `model`, or a mapping model → cells. Numbers stay text, so
+    that 94.0 keeps its decimal."""
+    try:
+        if suffix == ".json":
+            json.loads(text)
+            text = text.replace("\t", " ")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except json.JSONDecodeError as error:
+        problems.append(Problem(f"{name}:{error.lineno}", f"not JSON: {error.msg}"))
+        return
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        what = getattr(error, "problem", None) or type(error).__name__
+        where = f"{name}:{mark.line + 1}" if mark else name
+        problems.append(Problem(where, f"not YAML: {what}"))
+        return
+    if under is not None and isinstance(root, yaml.MappingNode):
+        root = next((value for key, value in root.value if key.value == under), root)
+    rows = []
+    if isinstance(root, yaml.SequenceNode):
+        rows = [(None, node) for node in root.value]
+    elif isinstance(root, yaml.MappingNode):
+        rows = root.value
+    for key, node in rows:
+        line = (key or node).start_mark.line + 1
+        pairs = node.value if isinstance(node, yaml.MappingNode) else None
+        parts = [key or node] if pairs is None else [part for pair in pairs for part in pair]
+        scalars = [*parts, *([key] if key else [])]
+        if pairs is None or not all(isinstance(part, yaml.ScalarNode) for part in scalars):
+            problems.append(Problem(f"{name}:{line}", "a row is a mapping of columns to numbers"))
+            continue
+        cells = [(column.value, value.value) for column, value in pairs]
+        yield line, cells if key is None else [("model", key.value), *cells]
+
+
+def _column(heading: str, of: str | None) -> str:
+    """A heading as a column's name: `Precision (Attack), %` is precision_attack."""
+    name = re.sub(r"[^a-z0-9]+", "_", heading.lower()).strip("_")
+    if of and name in PLAIN:
+        return f"{name.removesuffix('_score')}_{of}"
+    return ALIASES.get(name, name)
+
+
+def _checked(
+    lines: Sequence[Line], name: str, of: str | None, problems: list[Problem]
+) -> PrintedTable:
+    rows: list[PrintedRow] = []
+    ignored: dict[str, str] = {}
+    models: set[str] = set()
+    for line, pairs in lines:
+        where, model = f"{name}:{line}", None
+        cells: dict[str, str] = {}
+        for heading, text in pairs:
+            column = _column(heading, of)
+            if column == "model":
+                model = text
+            elif column not in COLUMNS:
+                ignored[heading] = heading + _hint(column)
+            elif column in cells:
+                problems.append(Problem(where, f"two cells for {column}"))
+            elif text.strip().lower() not in MISSING:
+                cells[column] = text.strip()
+                if wrong := _wrong(column, text):
+                    problems.append(Problem(where, f"{column}: {text!r} {wrong}"))
+        if model is None:
+            problems.append(Problem(where, "no column `model`"))
+        unique = f"{model} (line {line})" if model in models else model or f"row {len(rows) + 1}"
+        models.add(unique)
+        rows.append(PrintedRow(unique, line, cells))
+    if not problems and not any(row.cells for row in rows):
+        told = f"; its columns are {', '.join(ignored)}" if ignored else ""
+        problems.append(Problem(name, f"holds no row with a metric of a confusion matrix{told}"))
+    return PrintedTable(name, tuple(rows), tuple(ignored.values()))
+
+
+def _hint(column: str) -> str:
+    if column in PLAIN:
+        return " (of which class? --of attack reads it so)"
+    near = difflib.get_close_matches(column, COLUMNS, n=1, cutoff=0.8)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _wrong(column: str, text: str) -> str | None:
+    if any(sign in text for sign in ("±", "+-", "+/-")):
+        return "is a mean over runs, which need not fit one confusion matrix; give one run's"
+    shown = number(text)
+    if shown is None:
+        return "is no number"
+    if column in COUNTS and (shown < 0 or shown != shown.to_integral_value() or "%" in text):
+        return "is no count"
+    return None

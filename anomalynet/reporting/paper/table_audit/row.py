@@ -1,0 +1,212 @@
+"""One row of a result table: what excludes what, which cells a repair has to replace, and what the
+missing cells must be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import combinations, pairwise
+from typing import Literal
+
+from anomalynet.reporting.paper.table_audit.cells import (
+    COUNTS,
+    METRICS,
+    PER_CLASS,
+    RATIOS,
+    Cell,
+    Interval,
+    Rounding,
+    cell,
+)
+from anomalynet.reporting.paper.table_audit.cone import solve
+
+Cells = Mapping[str, Cell]
+F1 = Literal["above", "below", "not the mean"]
+CLASSES = ("normal", "attack")
+
+HELLY = 4
+"""Ratios are convex sets of matrices, which have three dimensions: where they have no common point,
+some four of them have none (Helly)."""
+
+MOST_REPLACED = 3
+ONE_DIGIT, EXCHANGED = "one digit differs", "two digits exchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A cell, and what it must be instead where the other cells are true."""
+
+    column: str
+    printed: str
+    # to print, with as many decimals as the printed one; of one digit changed or two exchanged,
+    # where such a value fits
+    value: str | None
+    needed: Interval | None  # its range, a fraction; None: it must be empty, 0/0
+    slip: str | None  # `ONE_DIGIT` or `EXCHANGED`
+
+
+@dataclass(frozen=True, slots=True)
+class RowAudit:
+    """What is known of a row."""
+
+    model: str
+    line: int
+    cells: Cells
+    # smallest sets of cells that no confusion matrix gives; empty for a row that can be true
+    conflicts: tuple[tuple[str, ...], ...]
+    # the fewest cells to replace so that the row can be true: each way to do it
+    repairs: tuple[tuple[Replacement, ...], ...]
+    # class → how its printed F1 lies to the precision and recall beside it, where these three alone
+    # cannot be true
+    f1: Mapping[str, F1]
+    # what each metric that is not printed must be; empty for a row that cannot be true
+    implied: Mapping[str, Interval]
+    prevalence: Interval | None
+    # class → the prevalence that its precision and both recalls imply, where all three are printed
+    readings: Mapping[str, Interval]
+
+    @property
+    def possible(self) -> bool:
+        """Whether some confusion matrix may give the row."""
+        return not self.conflicts
+
+
+def audit_row(model: str, line: int, cells: Cells, rounding: Rounding = "half") -> RowAudit:
+    """Audit one row, which stands in a `line` of its file; a suggested value is read with the
+    `rounding` of the cells."""
+    proved = provable(cells)
+    region = solve(proved.values(), narrow=True)
+    conflicts = tuple(_conflicts(proved)) if region.empty else ()
+    implied = {name: region.range(name) for name in METRICS if name not in cells}
+    readings = {name: _implied_prevalence(proved, name) for name in CLASSES}
+    f1 = {name: _f1(proved, name) for name in CLASSES}
+    return RowAudit(
+        model=model,
+        line=line,
+        cells=cells,
+        conflicts=conflicts,
+        repairs=_repairs(proved, conflicts, rounding) if conflicts else (),
+        f1={name: verdict for name, verdict in f1.items() if verdict},
+        implied={name: bounds for name, bounds in implied.items() if bounds},
+        prevalence=region.range("prevalence"),
+        readings={name: bounds for name, bounds in readings.items() if bounds},
+    )
+
+
+def provable(cells: Cells) -> dict[str, Cell]:
+    """The cells that a confusion matrix defines."""
+    return {column: own for column, own in cells.items() if column not in PER_CLASS}
+
+
+def _implied_prevalence(cells: Cells, class_: str) -> Interval | None:
+    """Share of attack that one class's precision and both recalls allow; None where one is missing
+    or they exclude each other."""
+    names = (f"precision_{class_}", "recall_normal", "recall_attack")
+    if not set(names) <= cells.keys():
+        return None
+    return solve(cells[name] for name in names).range("prevalence")
+
+
+def f1_cells(class_: str) -> tuple[str, str, str]:
+    """The columns of a class's F1 and of what it is the harmonic mean of."""
+    return f"precision_{class_}", f"recall_{class_}", f"f1_{class_}"
+
+
+def _f1(cells: Cells, class_: str) -> F1 | None:
+    """What is wrong with an F1, by the printed numbers; None unless no precision and recall within
+    their rounding give it."""
+    own = [cells[name] for name in f1_cells(class_) if name in cells]
+    if len(own) < 3 or not solve(own).empty:
+        return None
+    precision, recall, f1 = (one.low + one.high for one in own)
+    if min(precision, recall) <= f1 <= max(precision, recall):
+        return "not the mean"
+    return "above" if f1 > precision else "below"
+
+
+def _conflicts(cells: Cells) -> Iterator[tuple[str, ...]]:
+    """Every smallest set of ratios that exclude each other; one set where balanced accuracy, MCC or
+    counts are needed."""
+    impossible = [(name,) for name, own in cells.items() if not own.possible]
+    ratios = [name for name, own in cells.items() if name in RATIOS and own.possible]
+    found: list[tuple[str, ...]] = []
+    for size in range(1, HELLY + 1):
+        for names in combinations(ratios, size):
+            if not any(set(smaller) <= set(names) for smaller in found) and _excluded(cells, names):
+                found.append(names)
+    yield from impossible
+    yield from sorted(found, key=lambda names: [ratios.index(name) for name in names])
+    if not found and not impossible:
+        needed = tuple(cells)
+        for name in cells:
+            rest = tuple(other for other in needed if other != name)
+            needed = rest if _excluded(cells, rest) else needed
+        yield needed
+
+
+def _excluded(cells: Cells, names: Sequence[str]) -> bool:
+    return solve(cells[name] for name in names).empty
+
+
+def _repairs(
+    cells: Cells, conflicts: Sequence[tuple[str, ...]], rounding: Rounding
+) -> tuple[tuple[Replacement, ...], ...]:
+    """The smallest sets of cells without which the rest can be true. A set must touch every
+    conflict."""
+    touched = [name for name in cells if any(name in conflict for conflict in conflicts)]
+    for size in range(1, MOST_REPLACED + 1):
+        found = []
+        for names in combinations(touched, size):
+            rest = {name: own for name, own in cells.items() if name not in names}
+            touches_all = all(set(names) & set(conflict) for conflict in conflicts)
+            if touches_all and not solve(rest.values()).empty:
+                region = solve(rest.values(), narrow=True)
+                needed = [None if name in COUNTS else region.range(name) for name in names]
+                pairs = zip(names, needed, strict=True)
+                found.append(
+                    tuple(_replacement(cells[name], rest, own, rounding) for name, own in pairs)
+                )
+        if found:
+            return tuple(found)
+    return ()
+
+
+def _replacement(
+    printed: Cell, rest: Cells, needed: Interval | None, rounding: Rounding
+) -> Replacement:
+    if needed is None:
+        return Replacement(printed.column, printed.text, None, None, None)
+    for text, slip in slips(printed, needed, rounding):
+        other = cell(printed.column, text, printed.unit, rounding)
+        if not solve([*rest.values(), other]).empty:
+            return Replacement(printed.column, printed.text, text, needed, slip)
+    decimals = Decimal(printed.text.strip().removesuffix("%").strip())
+    middle = (needed[0] + needed[1]) / 2 * (100 if printed.unit == "percent" else 1)
+    value = (Decimal(middle.numerator) / Decimal(middle.denominator)).quantize(decimals)
+    return Replacement(printed.column, printed.text, str(value), needed, None)
+
+
+def slips(printed: Cell, needed: Interval, rounding: Rounding) -> list[tuple[str, str]]:
+    """Every value within `needed` (fractions) that one slip of the pen makes of the printed one,
+    nearest to the middle first, and the slip's name."""
+    if printed.column != "mcc" and printed.text.lstrip().startswith(("-", "−")):
+        return []  # no digit cures a sign
+    found = []
+    for text, name in dict(_variants(printed.text)).items():
+        one = cell(printed.column, text, printed.unit, rounding)
+        if one.low <= needed[1] and one.high >= needed[0]:
+            found.append((abs(one.low + one.high - needed[0] - needed[1]), text, name))
+    return [(text, name) for _, text, name in sorted(found)]
+
+
+def _variants(text: str) -> Iterator[tuple[str, str]]:
+    """Two neighbouring digits exchanged, then one digit changed; a text of both kinds is of the
+    latter."""
+    places = [at for at, sign in enumerate(text) if sign.isdigit()]
+    for one, other in pairwise(places):
+        between = text[one + 1 : other]
+        yield text[:one] + text[other] + between + text[one] + text[other + 1 :], EXCHANGED
+    for at in places:
+        for digit in "0123456789".replace(text[at], ""):
+            yield text[:at] + digit + text[at + 1 :], ONE_DIGIT

@@ -1,0 +1,180 @@
+"""An audit in words, and as plain values for JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from fractions import Fraction
+from typing import Any
+
+from anomalynet.reporting.paper.table_audit.cells import COUNTS, Interval, Unit
+from anomalynet.reporting.paper.table_audit.cone import solve
+from anomalynet.reporting.paper.table_audit.row import CLASSES, Replacement, RowAudit, f1_cells
+from anomalynet.reporting.paper.table_audit.table import Agreement, Recipe, TableAudit
+
+SHOWN = 2  # most contradictions of a row that are spelt out, beside impossible F1s
+TELLING = 0.1  # width, as a fraction, below which the range of a missing cell is worth a line
+
+# The cells that imply a prevalence by either class
+READINGS = {"precision_normal", "precision_attack", "recall_normal", "recall_attack"}
+
+
+def span(bounds: Interval, unit: Unit, column: str = "") -> str:
+    """`71.34 to 71.38 %`, rounded outwards."""
+    scale, digits, sign = (100, 2, " %") if unit == "percent" and column != "mcc" else (1, 4, "")
+    step = Fraction(1, 10**digits)
+    ends = math.floor(bounds[0] * scale / step), math.ceil(bounds[1] * scale / step)
+    return " to ".join(dict.fromkeys(f"{float(end * step):.{digits}f}" for end in ends)) + sign
+
+
+def lines(audit: TableAudit) -> Iterator[str]:
+    """The whole audit, one line each."""
+    wrong = sum(not row.possible for row in audit.rows)
+    found = f"{wrong} cannot be true" if wrong else "nothing that cannot be true"
+    yield f"{audit.name}: {len(audit.rows)} rows, {audit.unit}, rounding {audit.rounding}: {found}"
+    if audit.reread:
+        yield f"{audit.reread}; --unit decides how it is read"
+    if audit.ignored:
+        yield f"not audited: {', '.join(audit.ignored)}"
+    for row in audit.rows:
+        can = "can be true" if row.possible else "cannot be true"
+        yield f"{row.model} (line {row.line}): {can}"
+        yield from (f"  {text}" for text in _row_lines(row, audit.unit))
+        yield from (f"  {text}" for text in _recipe_lines(audit.recipes.get(row.model, ())))
+    yield from (_agreement(one, audit.unit) for one in audit.agreements)
+
+
+def _row_lines(row: RowAudit, unit: Unit) -> Iterator[str]:
+    outside = {name for name, cell in row.cells.items() if not cell.possible}
+    for name, cell in row.cells.items():
+        if name in outside:
+            yield f"{name} {cell.text} lies outside the range of any such number"
+    means = [class_ for class_ in row.f1 if not outside & set(f1_cells(class_))]
+    yield from (_f1(row, class_) for class_ in means)
+    rest = [names for names in row.conflicts if not outside & set(names)]
+    rest = [names for names in rest if not any(set(names) <= set(f1_cells(one)) for one in means)]
+    for names in sorted(rest, key=lambda names: (set(names) != READINGS, len(names)))[:SHOWN]:
+        yield _contradiction(row, names, unit)
+    if len(rest) > SHOWN:
+        yield f"and {len(rest) - SHOWN} more sets of cells exclude each other"
+    for repair in row.repairs:
+        yield f"possible with {' and '.join(_replacement(one, unit) for one in repair)}"
+    if row.conflicts and not row.repairs:
+        yield "no replacement of up to three cells makes it possible"
+    narrow = [
+        f"{name} {span(bounds, unit, name)}"
+        for name, bounds in row.implied.items()
+        if bounds[1] - bounds[0] < TELLING
+    ]
+    if narrow:
+        yield f"implied: {', '.join(narrow)}"
+
+
+def _contradiction(row: RowAudit, names: Sequence[str], unit: Unit) -> str:
+    """Why a set of cells cannot be true together."""
+    given = {name: f"{name} {row.cells[name].text}" for name in names}
+    if set(names) == READINGS and len(row.readings) == len(CLASSES):
+        normal, attack = (span(row.readings[class_], unit) for class_ in CLASSES)
+        return (
+            f"{given['precision_normal']} with both recalls implies a prevalence of {normal}, "
+            f"{given['precision_attack']} with them {attack}"
+        )
+    alone = [repair[0].column for repair in row.repairs if len(repair) == 1]
+    replaced = next((name for name in alone if name in names), names[-1])
+    rest = [name for name in names if name != replaced]
+    region = solve([row.cells[name] for name in rest], narrow=True)
+    needed = None if region.empty or replaced in COUNTS else region.range(replaced)
+    if needed is None:
+        return f"no confusion matrix gives {', '.join(given.values())} together"
+    allow = "allow" if len(rest) > 1 else "allows"
+    others, printed = ", ".join(given[name] for name in rest), row.cells[replaced].text
+    return f"{others} {allow} {replaced} {span(needed, unit, replaced)}, not {printed}"
+
+
+def _f1(row: RowAudit, class_: str) -> str:
+    precision, recall, f1 = (row.cells[name] for name in f1_cells(class_))
+    of = f"{precision.column} {precision.text} and {recall.column} {recall.text}"
+    needed = solve([precision, recall]).range(f1.column)
+    mean = "" if needed is None else f" {span(needed, precision.unit)}"
+    verdict = row.f1[class_]
+    if verdict == "not the mean":
+        return f"{f1.column} {f1.text} is not the harmonic mean{mean and f' of{mean}'} of {of}"
+    return f"{f1.column} {f1.text} lies {verdict} both {of}, whose harmonic mean is{mean}"
+
+
+def _replacement(one: Replacement, unit: Unit) -> str:
+    """`precision_attack 98.86 for 93.86 (98.85 to 98.87 %; one digit differs)`."""
+    if one.needed is None:
+        return f"another {one.column} than {one.printed}"
+    why = "; ".join(filter(None, [span(one.needed, unit, one.column), one.slip]))
+    return f"{one.column} {one.value} for {one.printed} ({why})"
+
+
+def _recipe_lines(recipes: Sequence[Recipe]) -> Iterator[str]:
+    """What the recipes make of each accuracy per class."""
+    for column in dict.fromkeys(one.column for one in recipes):
+        own = [one for one in recipes if one.column == column]
+        made = ", ".join(
+            f"{one.recipe} gives {span(one.made, one.printed.unit)}{', as printed' * one.fits}"
+            for one in own
+        )
+        yield f"{column} {own[0].printed.text}, which no confusion matrix defines: {made}"
+
+
+def _agreement(one: Agreement, unit: Unit) -> str:
+    """Whether rows can be of one test set."""
+    whole = one.reading == "whole row"
+    reading = "whole rows" if whole else f"precision ({one.reading}) with both recalls"
+    shared = span(one.prevalence, unit)
+    if one.complete:
+        return f"one test set, by {reading}: possible, prevalence {shared}"
+    others = ", ".join(f"{model} {span(bounds, unit)}" for model, bounds in one.others.items())
+    if len(one.agree) > 1:
+        told = f"{', '.join(one.agree)} agree on {shared}; {others}"
+    else:
+        told = f"no two rows agree; {one.agree[0]} {shared}, {others}"
+    return f"one test set, by {reading}: not possible; {told}"
+
+
+def plain(audit: TableAudit) -> dict[str, Any]:
+    """The audit as dictionaries, lists, texts and numbers; intervals as [low, high] in
+    fractions."""
+    found: dict[str, Any] = _listed(
+        {
+            "table": audit.name,
+            "unit": audit.unit,
+            "reread": audit.reread,
+            "rounding": audit.rounding,
+            "possible": audit.possible,
+            "rows": [_plain_row(row) for row in audit.rows],
+            "one_test_set": [
+                {"reading": one.reading, "possible": one.complete, **asdict(one)}
+                for one in audit.agreements
+            ],
+            "recipes": [
+                {"model": model, **asdict(one), "printed": one.printed.text, "fits": one.fits}
+                for model, own in audit.recipes.items()
+                for one in own
+            ],
+            "ignored": audit.ignored,
+        }
+    )
+    return found
+
+
+def _plain_row(row: RowAudit) -> dict[str, Any]:
+    found = asdict(row)
+    first = {"model": found.pop("model"), "line": found.pop("line"), "possible": row.possible}
+    cells, readings = found.pop("cells"), found.pop("readings")
+    printed = {name: cell["text"] for name, cell in cells.items()}
+    return {**first, "printed": printed, **found, "prevalence_by_class": readings}
+
+
+def _listed(value: Any) -> Any:
+    """Tuples as lists, fractions as numbers."""
+    if isinstance(value, dict):
+        return {key: _listed(own) for key, own in value.items()}
+    if isinstance(value, list | tuple):
+        return [_listed(own) for own in value]
+    return float(value) if isinstance(value, Fraction) else value

@@ -1,0 +1,144 @@
+"""Pictures of a simulated world's network: where its nodes stand and how much of what they send
+arrives (§3.1.3-3.1.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from anomalynet.reporting.figures import encode, heading, style
+from anomalynet.reporting.sections.recordings import draw_day, draw_incidents
+from anomalynet.simulation.network.placement import place
+from anomalynet.simulation.store import World
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+    from matplotlib.figure import Figure
+
+PANELS = 6  # most cells on one map
+NAMED = 60  # most nodes whose names stand under the axis
+
+
+def draw_world(world: World) -> dict[str, bytes]:
+    """Every picture of a world as file name → content, SVG and PNG; the same world gives the same
+    bytes.
+
+    The day of signals is left out where the world was made without telemetry, the incidents where
+    there are none."""
+    pictures = {"node_map": draw_map, "delivery": draw_delivery}
+    if world.telemetry is not None:
+        pictures["signals"] = draw_day
+    if world.incidents.height:
+        pictures["incidents"] = draw_incidents
+    files = {}
+    with style():
+        for name, draw in pictures.items():
+            files.update({f"{name}.{suffix}": content for suffix, content in encode(draw(world))})
+    return files
+
+
+def delivery(nodes: pl.DataFrame) -> pl.Series:
+    """Percent of a node's readings that arrived intact, float64 (node,)."""
+    return 100 * nodes["received"] / nodes["expected"]
+
+
+def draw_map(world: World) -> Figure:
+    """A panel a cell in metres: nodes coloured by delivery, rooms, gateway."""
+    from matplotlib.figure import Figure
+
+    cells = world.nodes["cell"].unique().sort().to_list()
+    shown = cells[:PANELS]
+    columns = len(shown) if len(shown) <= 3 else -(-len(shown) // 2)
+    lines = -(-len(shown) // columns)
+    area = world.scenario.deployment
+    height = 4.2 * min(max(area.height / area.width, 0.4), 1.6)
+    size = (max(4.2 * columns + 1.2, 7.0), height * lines + 1.1)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+    lowest = min(90.0, 10.0 * float(np.floor(np.min(delivery(world.nodes).to_numpy()) / 10)))
+    for axes, cell in zip(grid.flat, shown, strict=False):
+        points = _cell(axes, world, cell, lowest)
+    for axes in grid.flat[len(shown) :]:
+        axes.set_visible(False)
+    for axes in grid[-1]:
+        axes.set_xlabel("metres")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("metres")
+    bar = figure.colorbar(points, ax=grid, shrink=0.8, aspect=30)
+    bar.set_label(f"readings that arrived intact, percent (scale from {lowest:.0f})")
+    left_out = f"; {len(cells) - PANELS} more cells are not shown" if len(cells) > PANELS else ""
+    nodes = f"{world.nodes.height} nodes in {len(cells)} cells{left_out}"
+    heading(figure, f"{world.scenario.name}, seed {world.scenario.seed}: {nodes}")
+    lines_of = grid.flat[0].get_legend_handles_labels()
+    figure.legend(*lines_of, loc="outside lower left", ncols=3, frameon=False)
+    return figure
+
+
+def _cell(axes: Axes, world: World, cell: int, lowest: float) -> PathCollection:
+    nodes = world.nodes.filter(pl.col("cell") == cell)
+    area = world.scenario.deployment
+    rooms = place(world.scenario, cell).room_positions
+    room: Any = {"marker": "s", "s": 420, "color": "#EDEDED", "linewidths": 0, "zorder": 1}
+    axes.scatter(rooms[:, 0], rooms[:, 1], label="room or square", **room)
+    gateway: Any = {"marker": "^", "s": 130, "color": "black", "zorder": 3}
+    at = nodes["gateway_x"][0], nodes["gateway_y"][0]
+    axes.scatter(*at, label="gateway", **gateway)
+    node: Any = {"s": 60, "edgecolors": "black", "linewidths": 0.6, "clip_on": False, "zorder": 4}
+    node |= {"c": delivery(nodes), "cmap": "cividis", "vmin": lowest, "vmax": 100}
+    points = axes.scatter(nodes["x"], nodes["y"], label="node, with its number", **node)
+    _number_nodes(axes, nodes, reach=0.03 * area.width)
+    axes.set_xlim(0, area.width)
+    axes.set_ylim(0, area.height)
+    axes.set_aspect("equal")
+    axes.grid(color="#E5E5E5", linewidth=0.6)
+    axes.set_title(f"cell {cell}, {nodes.height} nodes", loc="left", fontsize=9.5)
+    return points
+
+
+def _number_nodes(axes: Axes, nodes: pl.DataFrame, reach: float) -> None:
+    """Write each node's number at the corner of its marker that is farthest from other nodes and
+    numbers, `reach` metres away."""
+    taken = nodes.select("x", "y").to_numpy()
+    for index, number in enumerate(nodes["number"]):
+        corners = taken[index] + reach * np.array([[1, 1], [-1, 1], [1, -1], [-1, -1]])
+        others = np.delete(taken, index, axis=0)
+        far = np.hypot(*(corners[:, None] - others[None]).transpose(2, 0, 1))
+        room = far.min(axis=1, initial=np.inf)
+        x, y = corners[int(np.argmax(np.minimum(room, 3 * reach)))]
+        look: Any = {"fontsize": 7.5, "zorder": 5, "annotation_clip": False}
+        axes.annotate(str(number), (x, y), ha="center", va="center", **look)
+        taken = np.concatenate([taken, [[x, y]]])
+
+
+def draw_delivery(world: World) -> Figure:
+    """Two panels over the nodes, weakest link first: percent delivered, and the mean received
+    power."""
+    from matplotlib.figure import Figure
+
+    nodes = world.nodes.sort("link", "number")
+    places = np.arange(nodes.height)
+    figure = Figure(figsize=(9.5, 5.6), layout="constrained")
+    share, power = figure.subplots(2, 1, sharex=True)
+    share.bar(places, delivery(nodes), color="#0072B2", width=0.8)
+    share.set_ylim(0, 100)
+    share.set_ylabel("delivered\n(percent of readings)")
+    total = 100 * int(nodes["received"].sum()) / int(nodes["expected"].sum())
+    label = f"all nodes: {total:.1f} %"
+    share.axhline(total, color="#D55E00", linewidth=1.2, linestyle="--", label=label)
+    share.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    edge: Any = {"markeredgecolor": "black", "markeredgewidth": 0.5, "markersize": 5}
+    power.plot(places, nodes["link"], "o", color="#E69F00", **edge)
+    power.set_ylabel("mean received power\n(dBm)")
+    power.set_xlabel("node, weakest link first")
+    power.margins(y=0.12)
+    if nodes.height <= NAMED:
+        turned = 90 if nodes.height > 30 else 0
+        power.set_xticks(places, list(map(str, nodes["number"])), fontsize=7.5, rotation=turned)
+    for axes in (share, power):
+        axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
+    share.set_xlim(-0.7, nodes.height - 0.3)
+    heading(figure, f"{world.scenario.name}: what arrives, and how strong")
+    return figure

@@ -1,0 +1,304 @@
+"""The section on example incidents: a figure each, with what it shows in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting.captions import short_facts
+from anomalynet.reporting.figures import drawn, foot, heading
+from anomalynet.reporting.sections.base import Section, figure
+from anomalynet.reporting.sections.explanations import timeline
+from anomalynet.reporting.sections.explanations.timeline import (
+    Bools,
+    Example,
+    Floats,
+    Numbers,
+    Timeline,
+)
+from anomalynet.reporting.tables import defined, to_csv
+from anomalynet.runs.incidents import read_incidents
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+HEADINGS = {
+    timeline.BEST: "The incident found best",
+    timeline.MIDDLE: "The incident in the middle",
+    timeline.WORST: "The incident found worst",
+}
+COLUMNS: tuple[str, ...] = ("example", "model", "data", "run", "incident", "type", "series")
+COLUMNS += ("quantity", "channel", "before", "during", "unit")
+
+RULE = (
+    "Every run explains the first incident of up to six types, the graver types first, on the "
+    "series that it touched longest. Of these {count} incidents of {model} ({runs}; one that "
+    "several runs explain counts in the first), ranked by the share of their scored steps that "
+    "are alarmed (then by how far the scores lie above the threshold), the first, the middle and "
+    "the last are shown. Nobody chose them by their looks."
+)
+
+CAUTION = (
+    "How to read them: a reading is in deviations of the training part; the error of a channel is "
+    "its squared reconstruction error over the whole window, so it stays high for a window's "
+    "length after an incident; attention is drawn for the window that ends at each step. An error "
+    "says what was unusual to an autoencoder, attention where the network looked: neither proves "
+    "a cause, and three incidents are examples, not a result."
+)
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F", "#B2912F")
+"""Okabe–Ito, of the models beside the subject, which is black."""
+
+SHADE = "#FBE3C0"
+READING, ERROR = 4.0, (0.01, 10.0)
+"""Ends of the colours: the same in every figure, so that figures compare."""
+
+
+def explanations_section(models: Sequence[ArmMetrics], data: str) -> Section:
+    """Timelines of the hybrid, else of the first model that has any; nothing where no run explains
+    an incident.
+
+    Raises: RunError: a run's files are damaged.
+    """
+    explaining = [one for one in models if any(_explains(one))]
+    subject = min(explaining, key=lambda one: one.arm.experiment != "hybrid", default=None)
+    if subject is None:
+        return Section()
+    ranked = timeline.examples(subject)
+    count = sum(len(repetition.records) for repetition in subject.arm.counted)
+    runs = f"{count} run{'s' if count > 1 else ''}"
+    rule = RULE.format(count=len(ranked), model=subject.arm.title, runs=runs)
+    parts, files, rows = ["## Example incidents", rule, CAUTION], dict[str, bytes](), list[Row]()
+    for name, example in timeline.choose(ranked).items():
+        line = timeline.timeline(example, subject, models)
+        found = timeline.numbers(line)
+        titles = {subject.arm.title, *(course.title for course in line.others)}
+        shown = [one for one in models if one.arm.title in titles]
+        title = f"{HEADINGS[name]}: {_named(example)}"
+        note = f"Run `{_run(example)}`. {timeline.sentence(line, found)}"
+        parts.append(figure(f"example_{name}", title, shown, models, note=note))
+        files |= drawn(f"example_{name}", partial(_figure, title, line, shown))
+        rows += _rows([name, subject.arm.name, data], line, found)
+    files["tables/examples.csv"] = to_csv(COLUMNS, rows).encode()
+    parts.append("Numbers: [examples.csv](tables/examples.csv).")
+    return Section(parts, files)
+
+
+def _explains(one: ArmMetrics) -> Iterator[bool]:
+    for record in (record for repetition in one.arm.counted for record in repetition.records):
+        table = timeline.read_explanations(record)
+        yield table is not None and not table.is_empty()
+
+
+def _run(example: Example) -> str:
+    return f"{example.record.result.experiment}/{example.record.result.id}"
+
+
+def _named(example: Example) -> str:
+    """Type, number, severity and series."""
+    note = read_incidents(example.record.folder / "incidents.json").get(example.incident)
+    kind = ((note.type if note else None) or example.kind or "incident").replace("_", " ")
+    severity = f", severity {note.severity}" if note and note.severity is not None else ""
+    world = "" if example.record.result.world is None else f", world {example.record.result.world}"
+    return f"{kind} (number {example.incident}{severity}) on {example.series}{world}"
+
+
+Row = list[object]
+
+
+def _rows(head: Sequence[str], line: Timeline, found: Numbers) -> Iterator[Row]:
+    example = line.example
+    own = [*head, _run(example), example.incident, example.kind, example.series]
+    yield [*own, "steps alarmed", "", None, 100 * found.alarmed, "%"]
+    yield [*own, "delay of the first alarm", "", None, defined(found.delay), "s"]
+    for channel, (before, during) in found.error.items():
+        yield [*own, "squared error", channel, defined(before), defined(during), "deviations²"]
+    if found.parts:
+        quantity = f"attention on the newest {found.newest} of {found.parts} parts"
+        yield [*own, quantity, "", *(defined(share, 100) for share in found.attention), "%"]
+
+
+def places(seconds: Floats) -> Floats:
+    """(step,) columns of the steps, with an empty one where a step is later than the usual
+    distance."""
+    distances = np.diff(seconds)
+    usual = np.median(distances) if len(distances) else 1.0
+    found: Floats = np.concatenate([[0.0], np.cumsum(np.where(distances > 1.5 * usual, 2.0, 1.0))])
+    return found
+
+
+def spans(mask: Bools, at: Floats) -> list[tuple[float, float]]:
+    """(start, length) of the stretches where a mask holds, in columns."""
+    found: list[tuple[float, float]] = []
+    for place in at[mask]:
+        if found and sum(found[-1]) == place - 0.5:
+            found[-1] = (found[-1][0], found[-1][1] + 1)
+        else:
+            found.append((float(place) - 0.5, 1.0))
+    return found
+
+
+def _figure(title: str, line: Timeline, models: Sequence[ArmMetrics]) -> Figure:
+    """Scores, alarms, readings, errors and attention over one time axis, and where in the window
+    attention falls."""
+    from matplotlib.figure import Figure
+
+    at = places(line.seconds)
+    channels = 0.18 * len(line.channels) + 0.35
+    heights = {"scores": 1.9, "alarms": 0.17 * (2 + len(line.others)) + 0.3}
+    heights |= {"reading": channels} if line.reading is not None else {}
+    heights |= {"error": channels} if line.error is not None else {}
+    if line.attention is not None and not line.by_feature:
+        heights |= {"attention": 1.3, "profile": 1.3}
+    figure = Figure(figsize=(9.5, 1.1 + sum(heights.values()) * 1.12), layout="constrained")
+    ratios = {"height_ratios": list(heights.values()), "width_ratios": [1, 0.014]}
+    grid = figure.subplots(len(heights), 2, squeeze=False, gridspec_kw=ratios)
+    panels: dict[str, tuple[Axes, Axes]] = dict(zip(heights, grid, strict=True))
+    _scores(*panels["scores"], line, at)
+    _alarms(*panels["alarms"], line, at)
+    for name, values in (("reading", line.reading), ("error", line.error)):
+        if values is not None:
+            _heat(*panels[name], line, values, at, error=name == "error")
+    if "attention" in panels:
+        _attention(*panels["attention"], line, at)
+        _profile(*panels["profile"], line)
+    shared = [axes for name, (axes, _) in panels.items() if name != "profile"]
+    for axes in shared:
+        axes.set_xlim(-0.5, at[-1] + 0.5)
+        _clock(axes, line.seconds, at, named=axes is shared[-1])
+        for start, length in spans(line.during, at) if axes is not shared[0] else ():
+            for edge in (start, start + length):
+                axes.axvline(edge, color="black", linewidth=0.7, linestyle=(0, (2, 2)))
+    heading(figure, title)
+    foot(figure, short_facts(models))
+    return figure
+
+
+def _spread(values: Floats, at: Floats) -> Floats:
+    """(column, …) with NaN in the columns of gaps."""
+    found: Floats = np.full((int(at[-1]) + 1, *values.shape[1:]), np.nan)
+    found[at.astype(int)] = values
+    return found
+
+
+def _titled(axes: Axes, title: str) -> None:
+    axes.set_title(title, loc="left", fontsize=9.5)
+
+
+def _scores(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
+    for start, length in spans(line.during, at):
+        axes.axvspan(start, start + length, color=SHADE, zorder=0, linewidth=0)
+    subject, columns = line.subject, np.arange(at[-1] + 1)
+    black: Any = {"color": "black", "zorder": 3}
+    scores = _spread(subject.scores, at)
+    axes.plot(columns, scores, linewidth=1.6, label=subject.title, **black)
+    label = f"its threshold, {line.threshold:.3g}"
+    axes.axhline(line.threshold, color="black", linewidth=0.9, linestyle=(0, (5, 3)), label=label)
+    beside = [course for course in line.others if course.probability and subject.probability]
+    for course, colour in zip(beside, COLOURS * len(beside), strict=False):
+        look: Any = {"color": colour, "linewidth": 0.7, "alpha": 0.9}
+        axes.plot(columns, _spread(course.scores, at), label=course.title, **look)
+    axes.set_ylabel("score")
+    _titled(axes, "Scores (shaded: the incident)")
+    if subject.probability:
+        axes.set_ylim(-0.02, 1.02)
+    _legend(axes, side)
+
+
+def _legend(axes: Axes, side: Axes) -> None:
+    """What the lines of a panel mean, beside it."""
+    side.axis("off")
+    lines = axes.get_legend_handles_labels()
+    side.legend(*lines, loc="upper left", frameon=False, fontsize=7, borderaxespad=0.0)
+
+
+def _alarms(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
+    rows: list[tuple[str, Bools, str]] = [("labelled attack", line.labelled, "#A0A0A0")]
+    everyone = (line.subject, *line.others)
+    rows += [(course.title, course.alarms, "#D55E00") for course in everyone]
+    side.axis("off")
+    for place, (_, mask, colour) in enumerate(rows):
+        axes.broken_barh(spans(mask, at), (place - 0.38, 0.76), facecolor=colour, linewidth=0)
+    axes.set_yticks(range(len(rows)), [name for name, *_ in rows], fontsize=7)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    _titled(axes, "Alarms, each model with its own threshold")
+    axes.grid(axis="y", color="#EEEEEE", linewidth=0.6)
+    axes.tick_params(axis="y", length=0)
+
+
+def _heat(
+    axes: Axes, side: Axes, line: Timeline, values: Floats, at: Floats, *, error: bool
+) -> None:
+    """Channels over time: readings around zero, errors on a logarithmic scale."""
+    from matplotlib.colors import LogNorm, Normalize
+
+    norm = LogNorm(*ERROR) if error else Normalize(-READING, READING)
+    shown = _spread(np.maximum(values, ERROR[0] / 10) if error else values, at).T
+    image = _image(axes, shown, cmap="magma_r" if error else "PuOr_r", norm=norm)
+    axes.set_yticks(range(len(line.channels)), line.channels, fontsize=7)
+    axes.tick_params(axis="y", length=0)
+    over = "Reconstruction error over the window, by channel"
+    _titled(axes, over if error else "Readings, in deviations of the training part")
+    _bar(image, axes, side, "squared error" if error else "deviations", extend="both")
+
+
+def _image(axes: Axes, shown: Floats, **colours: Any) -> AxesImage:
+    return axes.imshow(shown, aspect="auto", interpolation="nearest", **colours)
+
+
+def _bar(image: AxesImage, axes: Axes, side: Axes, label: str, extend: str = "neither") -> None:
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.colorbar(image, cax=side, label=label, extend=extend)
+
+
+def _attention(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
+    assert line.attention is not None
+    shown = _spread(line.attention, at).T[::-1]
+    image = _image(axes, shown, cmap="Blues", vmin=0)
+    axes.set_yticks([0, len(shown) - 1], ["newest", "oldest"], fontsize=7)
+    _titled(axes, "Attention over the window that ends at each step")
+    _bar(image, axes, side, "weight")
+
+
+def _profile(axes: Axes, side: Axes, line: Timeline) -> None:
+    """Mean attention by part of the window, the newest at the right."""
+    assert line.attention is not None
+    parts = line.attention.shape[1]
+    for name, mask, colour, dashes in (
+        ("before", line.before, "#0072B2", (0, (4, 2))),
+        ("during the incident", line.during, "#D55E00", "-"),
+    ):
+        if mask.any():
+            mean = line.attention[mask].mean(axis=0)
+            look: Any = {"color": colour, "linestyle": dashes, "linewidth": 1.4}
+            axes.plot(range(parts), mean, label=name, **look)
+    axes.axhline(1 / parts, color="#808080", linewidth=0.8, linestyle=":", label="equal weights")
+    axes.set_xticks([0, parts - 1], ["oldest", "newest"])
+    axes.set_xlim(-0.5, parts - 0.5)
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("mean weight")
+    _titled(axes, f"Attention by part of the window ({parts} parts)")
+    _legend(axes, side)
+
+
+def _clock(axes: Axes, seconds: Floats, at: Floats, named: bool) -> None:
+    """Ticks at round times since the incident's first step."""
+    from matplotlib.ticker import MaxNLocator
+
+    length = float(seconds[-1] - seconds[0])
+    unit, name = (
+        (1.0, "s") if length <= 300 else (60.0, "min") if length <= 21600 else (3600.0, "h")
+    )
+    values = MaxNLocator(10).tick_values(seconds[0] / unit, seconds[-1] / unit)
+    inside = [value for value in values if seconds[0] <= value * unit <= seconds[-1]]
+    ticks = np.interp([value * unit for value in inside], seconds, at)
+    axes.set_xticks(ticks, [f"{value:g}" for value in inside] if named else [""] * len(inside))
+    if named:
+        axes.set_xlabel(f"{name} since the incident's first scored step")

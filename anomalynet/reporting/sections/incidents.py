@@ -1,0 +1,181 @@
+"""The section "By incident": what became of each kind of incident, for every model, as tables, CSV
+and a heat map of alarms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from anomalynet.reporting import captions
+from anomalynet.reporting.aggregate import ArmMetrics, Summary
+from anomalynet.reporting.figures import broken_names, drawn, foot, heading
+from anomalynet.reporting.formats.markdown import grid
+from anomalynet.reporting.incidents import CAUSES, Counted, Group, IncidentTable, incident_tables
+from anomalynet.reporting.sections.base import Section, caption, figure
+from anomalynet.reporting.tables import FACTS, facts, scaled, to_csv
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+COLUMNS: tuple[str, ...] = ("table", "model", "data", "label", "type", "cause", "severity")
+COLUMNS += ("incidents", "steps", "missed", "detected", "detected_spread", "detected_n", "alarmed")
+COLUMNS += ("alarmed_spread", "alarmed_n", *FACTS)
+"""Shares in percent; `detected` is empty where an alarm is not right, `type`, `cause` and
+`severity` where the table does not ask."""
+
+NAME, TITLE = "by_type", "Alarms by type of incident"
+TITLES = {"by_type": "By type", "by_cause": "By cause", "by_severity": "By severity"}
+
+NOTE = (
+    "Every labelled step of the test parts is in one row. *Steps* counts them over all folds and "
+    "repetitions, *missed* those without a score; *incidents* are distinct. Steps of label 1 "
+    "should be alarmed: *detected* is the share of their incidents with at least one alarmed step "
+    "in any fold, an incident of which nothing was scored is not. All other steps should not: "
+    "their share of alarmed steps is that of false alarms, during faults, during events that are "
+    "nobody's fault, and outside all incidents. Shares of steps are of scored steps. Mean ± "
+    "standard deviation over repetitions."
+)
+
+HALVES = {
+    True: ("label 1: should be alarmed", "Blues"),
+    False: ("label 0: every alarm is false", "Oranges"),
+}
+"""Label → heading, colours, which everyone can tell apart; lightness says how many."""
+
+
+def incident_section(everything: Sequence[ArmMetrics], data: str) -> Section:
+    """Empty where no type of incident is known.
+
+    Raises: RunError: the scores or the incidents of a run cannot be read.
+    """
+    tables = incident_tables([one.arm for one in everything])
+    if not tables:
+        return Section()
+    run = [one for one in everything if one.arm.records]
+    signs = captions.marks([one.arm for one in everything])
+    parts = ["## By incident", NOTE]
+    parts.append(figure(NAME, f"{TITLE}, percent of scored steps", run, everything))
+    files = {}
+    for table in tables:
+        title, positive = TITLES[table.name], [group for group in table.groups if group.positive]
+        parts += [
+            f"### {title}",
+            "Incidents detected, percent:",
+            _lines(table, positive, lambda cell: cell.detected, signs),
+            "Steps alarmed, percent:",
+            _lines(table, table.groups, lambda cell: cell.alarmed, signs),
+            counts_text(table),
+            caption(f"{title} of incident", run, everything, f"{table.name}.csv"),
+        ]
+        files[f"tables/{table.name}.csv"] = csv(table, everything, data).encode()
+    return Section(parts, files | drawn(NAME, lambda: _figure(tables[0], everything)))
+
+
+def csv(table: IncidentTable, models: Sequence[ArmMetrics], data: str) -> str:
+    """One line a model and group."""
+    by_name = {one.arm.name: one for one in models}
+    lines: list[list[object]] = []
+    for arm in table.arms:
+        beside = facts(by_name[arm.name])
+        for group in table.groups:
+            if (cell := table.cells.get((arm.name, group))) is not None:
+                own = [int(group.positive), group.type, group.cause, group.severity]
+                counts = [cell.incidents, cell.steps, cell.missed]
+                detected = [*scaled(cell.detected, 100), cell.detected.n]
+                alarmed = [*scaled(cell.alarmed, 100), cell.alarmed.n]
+                shares = [*detected, *alarmed, *beside]
+                lines.append([table.name, arm.name, data, *own, *counts, *shares])
+    return to_csv(COLUMNS, lines)
+
+
+def _cell(share: Summary) -> str:
+    mean, spread = scaled(share, 100)
+    return "–" if mean is None else f"{mean:.1f}" + ("" if spread is None else f" ± {spread:.1f}")
+
+
+def _lines(
+    table: IncidentTable,
+    groups: Sequence[Group],
+    share: Callable[[Counted], Summary],
+    signs: Mapping[str, str],
+) -> str:
+    """One line a group, one column a model; the counts are those of the first model that tested
+    such steps."""
+    names = ["type", "cause"] if table.name == "by_type" else [table.name.removeprefix("by_")]
+    lines = []
+    for group in groups:
+        cells = [table.cells.get((arm.name, group)) for arm in table.arms]
+        first = next(cell for cell in cells if cell is not None)
+        told = [getattr(group, name).replace("_", " ") for name in names]
+        counts = [int(group.positive), first.incidents or "–", first.steps, first.missed]
+        shares = ["–" if cell is None else _cell(share(cell)) for cell in cells]
+        lines.append([*told, *map(str, counts), *shares])
+    header = [*(name.capitalize() for name in names), "Label", "Incidents", "Steps", "Missed"]
+    header += [arm.title + signs[arm.name] for arm in table.arms]
+    return grid(header, lines, "l" * len(names) + "r" * (4 + len(table.arms)))
+
+
+def counts_text(table: IncidentTable) -> str:
+    """How many labelled steps the table holds, and which models tested others than the first."""
+    totals = [(arm.title, table.total(arm)) for arm in table.arms]
+    first, (steps, missed) = totals[0]
+    others = [f"{title}: {own[0]}, {own[1]}" for title, own in totals if own != (steps, missed)]
+    beside = f", of {first}; steps and missed of others, by row in the CSV: {'; '.join(others)}"
+    return (
+        f"Labelled steps in all rows: {steps}, {missed} of them missed{beside if others else ''}."
+    )
+
+
+def _figure(table: IncidentTable, models: Sequence[ArmMetrics]) -> Figure:
+    """Types of incident by models, right alarms above, false alarms below."""
+    from matplotlib.figure import Figure
+
+    halves = [
+        (look, groups)
+        for positive, look in HALVES.items()
+        if (groups := [group for group in table.groups if group.positive is positive])
+    ]
+    heights = [len(groups) for _, groups in halves]
+    size = (max(8.0, 2.6 + 0.85 * len(table.arms)), 2.3 + 0.27 * sum(heights) + 0.4 * len(heights))
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(halves), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
+    names = broken_names(table.arms)
+    turned = {"rotation": 40, "ha": "left", "rotation_mode": "anchor"}
+    for axes, ((title, colours), groups) in zip(grid[:, 0], halves, strict=True):
+        image = _half(axes, table, groups, colours)
+        axes.set_title(title, loc="left", fontsize=9.5)
+        axes.set_xticks(range(len(names)), names if axes is grid[0, 0] else [], **turned)
+        figure.colorbar(image, ax=axes, fraction=0.03, pad=0.01, label="steps alarmed, %")
+    heading(figure, f"{TITLE} (cause, number of incidents), percent of scored steps")
+    foot(figure, captions.short_facts(models))
+    return figure
+
+
+def _half(axes: Axes, table: IncidentTable, groups: Sequence[Group], colours: str) -> AxesImage:
+    shares = [[_share(table, arm.name, group) for arm in table.arms] for group in groups]
+    image = axes.imshow(shares, cmap=colours, vmin=0, vmax=100, aspect="auto")
+    for line, row in enumerate(shares):
+        for column, share in enumerate(row):
+            text = "–" if math.isnan(share) else f"{share:.0f}" if share >= 9.95 else f"{share:.1f}"
+            ink = "white" if share > 60 else "black"
+            axes.text(column, line, text, ha="center", va="center", fontsize=8, color=ink)
+    axes.set_yticks(range(len(groups)), [_label(table, group) for group in groups])
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return image
+
+
+def _share(table: IncidentTable, arm: str, group: Group) -> float:
+    cell = table.cells.get((arm, group))
+    return math.nan if cell is None else 100 * cell.alarmed.mean
+
+
+def _label(table: IncidentTable, group: Group) -> str:
+    """Type, cause and number of incidents."""
+    incidents = max(cell.incidents for (_, own), cell in table.cells.items() if own == group)
+    name, cause = group.type.replace("_", " "), f"{group.cause}, " if group.cause in CAUSES else ""
+    return f"{name} ({cause}{incidents})" if incidents else name

@@ -1,0 +1,156 @@
+"""Pictures of a simulated world's course: a day of one node's signals, and its incidents in time
+(§3.1.1, §3.1.6)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from anomalynet.reporting.figures import heading
+from anomalynet.simulation.incidents.taxonomy import TYPES
+from anomalynet.simulation.scenario import SENSORS, frame_period, seconds
+from anomalynet.simulation.store import World
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CAUSES = {
+    "attack": ("#D55E00", "////"),
+    "fault": ("#0072B2", "...."),
+    "environment": ("#009E73", ""),
+}
+"""Okabe–Ito colours, told apart without colour by hatch."""
+SEVERITIES = ("#FEE8C8", "#FDBB84", "#E34A33", "#7F0000")
+"""Of severity 1–4: the darker, the graver."""
+DAY = timedelta(days=1)
+
+
+def draw_day(world: World) -> Figure:
+    """The readings of one node over the first day: five panels, incidents shaded by cause; silence
+    is a gap.
+
+    The node is that with the most types of incidents on the day; of several, the first."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    assert world.telemetry is not None
+    begin = datetime.fromisoformat(world.scenario.start)
+    end = begin + min(DAY, timedelta(seconds=seconds(world.scenario.duration)))
+    touched = world.incidents.filter(pl.col("start") < end).explode("nodes")
+    kinds = touched.group_by("nodes").agg(pl.col("type").n_unique())
+    rich = kinds.sort(["type", "nodes"], descending=[True, False])
+    node = rich["nodes"][0] if rich.height else world.nodes["node"][0]
+    day = world.telemetry.filter(pl.col("series") == node, pl.col("time") < end)
+    rows = day.sort("time").collect()
+    own = touched.filter(pl.col("nodes") == node).sort("start")
+    figure = Figure(figsize=(11.0, 9.0), layout="constrained")
+    panels = figure.subplots(len(SENSORS), 1, sharex=True)
+    for axes, (name, unit) in zip(panels, SENSORS, strict=True):
+        values = rows[name].to_numpy()
+        axes.plot(rows["time"], values, color="#303030", linewidth=0.8)
+        alone = alone_among_gaps(values)
+        dots = rows["time"].to_numpy()[alone], values[alone]
+        axes.plot(*dots, ".", color="#303030", markersize=2.5)
+        axes.set_ylabel("motion\n(detections)" if name == "motion" else f"{name}\n({unit})")
+        axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
+        for one in own.iter_rows(named=True):
+            colour, hatch = CAUSES[one["cause"]]
+            look: Any = {"facecolor": colour, "edgecolor": colour, "hatch": hatch, "alpha": 0.28}
+            axes.axvspan(one["start"], min(one["end"], end), linewidth=0, zorder=0, **look)
+    place: Any = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+    turned: Any = {"rotation": 55, "ha": "left", "va": "bottom", "rotation_mode": "anchor"}
+    for one in own.iter_rows(named=True):
+        middle = one["start"] + (min(one["end"], end) - one["start"]) / 2
+        name = f"{one['type']} {one['variant']}".strip().replace("_", " ")
+        text, above = f"{name} ({one['severity']})", (0, 3)
+        panels[0].annotate(text, (middle, 1.0), above, fontsize=7.5, **place, **turned)
+    figure.align_ylabels(panels)
+    _clock(panels[-1], begin, end)
+    silent = rows[SENSORS[0][0]].null_count()
+    period = f"a reading every {frame_period(world.scenario):g} s"
+    heading(figure, f"{world.scenario.name}, {node}: {begin:%A %Y-%m-%d}, {period}")
+    gaps = f"gaps: nothing was accepted ({silent} of {rows.height} slots)"
+    said = f"{gaps}; in brackets the severity, 1–4"
+    figure.supxlabel(said, fontsize=8.5, color="#404040", x=0.012, ha="left")
+    handles = [
+        Patch(facecolor=colour, alpha=0.4, hatch=hatch, edgecolor=colour, label=cause)
+        for cause, (colour, hatch) in CAUSES.items()
+    ]
+    figure.legend(handles=handles, loc="outside upper right", ncols=3, frameon=False)
+    return figure
+
+
+def alone_among_gaps(values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    """Readings with a gap before and after, which a line would not show: bool like `values`, NaN
+    being a gap."""
+    there = np.concatenate([[False], ~np.isnan(values), [False]])
+    alone: npt.NDArray[np.bool_] = there[1:-1] & ~there[:-2] & ~there[2:]
+    return alone
+
+
+def draw_incidents(world: World) -> Figure:
+    """A line a type, those that occur: when its incidents are, and how many there are of each
+    severity."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    begin = datetime.fromisoformat(world.scenario.start)
+    end = begin + timedelta(seconds=seconds(world.scenario.duration))
+    present = set(world.incidents["type"])
+    types = [name for name in TYPES if name in present]
+    figure = Figure(figsize=(11.0, 1.9 + 0.27 * len(types)), layout="constrained")
+    course, bars = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1])
+    for line, name in enumerate(types):
+        own = world.incidents.filter(pl.col("type") == name)
+        colour, _ = CAUSES[TYPES[name].cause]
+        times = own.select("start", "end").iter_rows()
+        spans: Any = [(start, stop - start) for start, stop in times]
+        look: Any = {"facecolor": colour, "edgecolor": "black", "linewidth": 0.3, "alpha": 0.6}
+        course.broken_barh(spans, (line - 0.36, 0.72), **look)
+        left = 0
+        bar: Any = {"height": 0.72, "edgecolor": "black", "linewidth": 0.4}
+        for severity, shade in enumerate(SEVERITIES, 1):
+            count = int((own["severity"] == severity).sum())
+            bars.barh(line, count, left=left, color=shade, **bar)
+            left += count
+        beside: Any = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
+        bars.annotate(str(left), (left, line), fontsize=8, **beside)
+    course.set_yticks(range(len(types)), [name.replace("_", " ") for name in types])
+    course.set_ylim(len(types) - 0.4, -0.6)
+    bars.tick_params(axis="y", length=0)
+    bars.set_xlabel("incidents, by severity")
+    bars.margins(x=0.15)
+    bars.xaxis.get_major_locator().set_params(integer=True)
+    for axes in (course, bars):
+        axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
+    _clock(course, begin, end)
+    course.set_xlabel(f"{course.get_xlabel()} (darker: several at once)")
+    heading(figure, f"{world.scenario.name}: {world.incidents.height} incidents")
+    handles = [
+        Patch(facecolor=colour, alpha=0.6, edgecolor="black", label=cause)
+        for cause, (colour, _) in CAUSES.items()
+    ]
+    handles += [
+        Patch(facecolor=shade, edgecolor="black", label=f"severity {number}")
+        for number, shade in enumerate(SEVERITIES, 1)
+    ]
+    legend: Any = {"ncols": 7, "frameon": False, "fontsize": 8, "columnspacing": 1.0}
+    figure.legend(handles=handles, loc="outside upper right", **legend)
+    return figure
+
+
+def _clock(axes: Axes, begin: datetime, end: datetime) -> None:
+    """A time axis in UTC from end to end."""
+    from matplotlib import dates
+
+    library: Any = dates  # its functions have no types
+    axes.set_xlim(library.date2num(begin), library.date2num(end))
+    axes.xaxis.set_major_locator(library.AutoDateLocator(minticks=5, maxticks=10))
+    short = end - begin <= DAY
+    axes.xaxis.set_major_formatter(library.DateFormatter("%H:%M" if short else "%a %H:%M"))
+    axes.set_xlabel("time of day, UTC" if short else "time, UTC")

@@ -1,0 +1,67 @@
+"""How much results depend on the simulated world, beside how much they depend on the seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anomalynet.reporting import captions
+from anomalynet.reporting.aggregate import ArmMetrics, Summary, in_world, summarise
+from anomalynet.reporting.formats.markdown import grid, unit
+from anomalynet.reporting.measures import MEASURES
+from anomalynet.reporting.sections.base import Section, caption
+from anomalynet.reporting.tables import defined, to_csv
+
+HEADLINE: tuple[str, ...] = ("f1_attack", "balanced_accuracy", "auroc_fold_mean")
+HEADLINE += ("average_precision_fold_mean", "event_recall", "false_alarms_per_day")
+
+COLUMNS = ("model", "data", "metric", "quantity", "value", "n", "unit")
+
+BETWEEN, WITHIN = "deviation between worlds", "mean deviation within a world"
+
+NOTE = (
+    "*World n* is the mean over the repetitions in that world; *deviation between worlds* is the "
+    "sample standard deviation of these means; *mean deviation within a world* is that of the "
+    "repetitions of one world, averaged over the worlds that have at least two. Where the first "
+    "is much larger than the second, another city changes more than another seed does."
+)
+
+
+def several(models: Sequence[ArmMetrics]) -> tuple[int, ...]:
+    """The worlds of a report, ascending; none unless there are at least two."""
+    worlds = sorted({world for one in models for world in one.arm.worlds})
+    return tuple(worlds) if len(worlds) > 1 else ()
+
+
+def spread(one: ArmMetrics, metric: str, worlds: Sequence[int]) -> dict[str, Summary]:
+    """Quantity → value (its `mean`) and how many values it is made from: each world's mean, between
+    the worlds, within a world."""
+    found = {f"world {world}": in_world(one, world, metric) for world in worlds}
+    between = summarise(each.mean for each in found.values())
+    within = summarise(each.spread for each in found.values())
+    return {**found, BETWEEN: Summary(between.spread, between.spread, between.n), WITHIN: within}
+
+
+def worlds_section(everything: Sequence[ArmMetrics], data: str) -> Section:
+    """Empty unless there are several worlds, and repetitions in at least one of them to compare
+    with."""
+    worlds = several(everything)
+    run = [one for one in everything if one.values]
+    repeated = (len(one.values) > len({world for _, _, world in one.values}) for one in run)
+    if not worlds or not any(repeated):
+        return Section()
+    signs = captions.marks([one.arm for one in everything])
+    rows, lines = list[list[object]](), list[list[str]]()
+    for one in run:
+        for place, metric in enumerate(HEADLINE):
+            measure, found = MEASURES[metric], spread(one, metric, worlds)
+            for quantity, each in found.items():
+                value = [defined(each.mean, measure.scale), each.n, measure.unit]
+                rows.append([one.arm.name, data, metric, quantity, *value])
+            name = f"**{one.arm.title}**{signs[one.arm.name]}" if place == 0 else ""
+            cells = (measure.text(each.mean * measure.scale) for each in found.values())
+            lines.append([name, measure.title + unit(measure.unit), *cells])
+    header = ["Model", "Metric", *(f"world {world}" for world in worlds), BETWEEN, WITHIN]
+    table = grid(header, lines, "ll" + "r" * (len(worlds) + 2))
+    told = caption("Spread over worlds", run, everything, "worlds.csv")
+    files = {"tables/worlds.csv": to_csv(COLUMNS, rows).encode()}
+    return Section(["## Spread over worlds", NOTE, table, told], files)

@@ -1,0 +1,177 @@
+"""What is true at the nodes before any sensor measures it, with the process events that they feel:
+a fire, a leak, a fall, a crowd."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from anomalynet.simulation.environment.microclimate import (
+    climate_at,
+    energy,
+    level,
+    light_at,
+    machines,
+    occupancy,
+    sound_at,
+)
+from anomalynet.simulation.environment.weather import weather
+from anomalynet.simulation.network.placement import distances
+from anomalynet.simulation.records import Cell, Float64, Incident, stream
+from anomalynet.simulation.scenario import Scenario, slots
+
+DISTANCE = 10.0  # metres from an event at which half of its effect is felt
+ONSET = 240.0  # seconds that an event needs to reach its strength; never more than a third of it
+RECOVERY = 300.0  # time constant in seconds with which warmth and vapour vanish after it
+BURST = 60.0  # seconds of noise and motion that a fall takes
+DETECTIONS = 2.0  # motions a minute that one person causes, as a sensor in the room sees them
+FALSE_DETECTIONS = 0.02  # motions a minute without anybody: leaves, warm air
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an event of magnitude 1 does where it happens, at its full strength.
+
+    Attributes:
+        temperature, vapour, light: K, hPa, lx.
+        sound: energy, as a multiple of the background's.
+        motion: motions a minute.
+        people: how many come.
+        lamps: whether lamps that are off come on, to a share that grows with the magnitude.
+        burst: multiple of sound and motion during the first `BURST` seconds; afterwards they cease
+            and the place is still.
+    """
+
+    temperature: float = 0.0
+    vapour: float = 0.0
+    light: float = 0.0
+    sound: float = 0.0
+    motion: float = 0.0
+    people: float = 0.0
+    lamps: bool = False
+    burst: float = 0.0
+
+
+EFFECTS = {
+    "fire": Effect(temperature=1.5, vapour=0.1, light=20.0, sound=5.0),
+    "leak": Effect(temperature=-0.25, vapour=0.5, sound=1.0),
+    "fall": Effect(sound=4.0, motion=0.4, burst=10.0),
+    "crowd": Effect(temperature=0.15, vapour=0.1, people=2.0, lamps=True),
+}
+"""Effect of each variant per unit of magnitude: about the ordinary short-term variation of what it
+changes most."""
+
+
+def felt(cell: Cell, incident: Incident) -> Float64:
+    """Share of an event's effect that its nodes feel, float64 (touched node,): 1 where it is, a
+    half at `DISTANCE`."""
+    nodes = cell.positions[list(incident.nodes)]
+    return 1 / (1 + (distances(nodes, np.array([incident.position]))[:, 0] / DISTANCE) ** 2)
+
+
+def envelope(times: Float64, start: float, end: float) -> tuple[Float64, Float64]:
+    """Strength of an event, 0 … 1, float64 (sample,) each: of what ends with it, and of what fades
+    after it."""
+    onset = min(ONSET, (end - start) / 3)
+    rise = 0.5 - 0.5 * np.cos(np.pi * np.clip((times - start) / onset, 0.0, 1.0))
+    return rise * (times < end), rise * np.exp(-np.maximum(times - end, 0.0) / RECOVERY)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """True physical quantities, float64 (node, sample) each.
+
+    Attributes:
+        times: float64 (sample,), seconds: the beginning of each sampling period.
+        temperature, vapour: of the air about the sensor, °C and hPa.
+        light, sound: lx, and dB over the sampling period.
+        motion: expected motions in the sampling period.
+    """
+
+    times: Float64
+    temperature: Float64
+    vapour: Float64
+    light: Float64
+    sound: Float64
+    motion: Float64
+
+
+def sample_times(scenario: Scenario) -> Float64:
+    """Beginnings of all sampling periods in seconds, float64 (slot · transmit_every,): a frame is
+    sent after what it carries."""
+    count = slots(scenario) * scenario.sampling.transmit_every
+    return np.arange(count, dtype=np.float64) * scenario.sampling.period
+
+
+def surroundings(scenario: Scenario, cell: Cell) -> Surroundings:
+    """The true surroundings of a cell's nodes through the simulated time, without any incident.
+
+    Weather is shared by all cells; people, lamps and machines by the nodes of a room; slow fields
+    by neighbours. Each node has its own exposure.
+
+    Source: §3.1.1 names the five modalities; the models are not in the paper
+    """
+    times = sample_times(scenario)
+    air, people = weather(scenario, times), occupancy(scenario, cell, times)
+    running = machines(scenario, cell, times)
+    rng = stream(scenario.seed, "cell", cell.number, "exposure")
+    exposure = rng.normal(size=(len(cell.names), 5)).T[:, :, None]
+    temperature, vapour = climate_at(scenario, cell, times, air, people, running, exposure[0])
+    light = light_at(scenario, cell, times, air, people, exposure[1:3])
+    sound = sound_at(scenario, cell, times, air, people, running) + exposure[3]
+    rate = people[cell.rooms] * DETECTIONS * np.exp(0.3 * exposure[4]) + FALSE_DETECTIONS
+    motion = rate * scenario.sampling.period / 60
+    return Surroundings(times, temperature, vapour, light, sound, motion)
+
+
+def with_events(
+    scenario: Scenario, cell: Cell, surroundings: Surroundings, incidents: Sequence[Incident]
+) -> Surroundings:
+    """Surroundings in which the process events among the incidents take place; incidents of other
+    types change nothing.
+
+    The incident's nodes feel an event by their distance from it. It sets in smoothly, has no effect
+    before its start, and ends with the incident, but for warmth and vapour, which fade.
+
+    Returns: new arrays; rows of untouched nodes and samples before the start are bit for bit those
+    given.
+
+    Source: §3.1.6 names environmental causes; the model is not in the paper
+    """
+    quantities = ("temperature", "vapour", "light", "sound", "motion")
+    copies = {name: getattr(surroundings, name).copy() for name in quantities}
+    changed = replace(surroundings, **copies)
+    for incident in incidents:
+        if incident.type == "process_event":
+            _apply(scenario, cell, changed, incident, EFFECTS[incident.variant])
+    return changed
+
+
+def _apply(
+    scenario: Scenario, cell: Cell, changed: Surroundings, incident: Incident, effect: Effect
+) -> None:
+    """Write one event into the arrays of `changed`."""
+    first = int(np.searchsorted(changed.times, incident.start))
+    times, part = changed.times[first:], (list(incident.nodes), slice(first, None))
+    strength, fading = envelope(times, incident.start, incident.end)
+    size = (incident.magnitude * felt(cell, incident))[:, None]
+    changed.temperature[part] += size * effect.temperature * fading
+    changed.vapour[part] += size * effect.vapour * fading
+    changed.light[part] += size * effect.light * strength
+    minutes = scenario.sampling.period / 60
+    if effect.burst:
+        strength = np.where(times < incident.start + BURST, effect.burst, 0.0)
+        still = (times >= incident.start + BURST) & (times < incident.end)
+        changed.motion[part] *= np.where(still, 1 / (1 + size), 1.0)
+        minutes = min(minutes, BURST / 60)
+    changed.motion[part] += size * (effect.motion + DETECTIONS * effect.people) * strength * minutes
+    climate = scenario.climate
+    noise = effect.sound * energy(climate.background_sound)
+    added = size * strength * (noise + effect.people * energy(climate.person_sound))
+    before = changed.sound[part]
+    changed.sound[part] = np.where(added > 0, level(energy(before) + added), before)
+    if effect.lamps:
+        missing = np.maximum(climate.lamps - changed.light[part], 0.0)
+        changed.light[part] += missing * strength * np.minimum(size / 2, 1.0)

@@ -1,0 +1,183 @@
+"""The gateway's log: what it received, when, how well, whether the checksums agree (§3.1.4), and
+how much of an incident shows in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from anomalynet.simulation.incidents.values import typical
+from anomalynet.simulation.network.frames import parse
+from anomalynet.simulation.records import (
+    Bool,
+    Cell,
+    Columns,
+    Float64,
+    Incident,
+    Int64,
+    RadioLog,
+    covered,
+    stream,
+)
+from anomalynet.simulation.scenario import SENSORS, Scenario, frame_period, seconds, slots
+
+DEVIATION = (1.0, 3.0, 6.0)
+"""Deviation of a sensor from what would have arrived, root mean square, worst sensor, in multiples
+of its ordinary variation, at which severity 2, 3, 4 begin."""
+LOSS = (0.1, 0.3, 0.7)  # likewise the share of readings that would have arrived and did not
+LATENESS = (0.2, 0.7, 2.0)
+"""Likewise the mean change of the age of readings at their arrival, in slots."""
+OLDEST = 4.0
+"""Slots at which the age of one reading stops to count, or one replayed frame would outweigh all
+others."""
+BRIEF, WIDE = 30.0, 120.0
+"""Node-minutes below which no incident is of severity 4, and from which one is a step more
+severe."""
+WORST_LQI, BEST_LQI = -6.0, 20.0  # SNR in dB that map to LQI 0 and 255, linear in between
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Received frames by arrival (seconds), each array (reception,): who really sent it, the
+    sender's slot (of an attacker's frame, its number), dBm and dB, whether the FCS agrees."""
+
+    time: Float64
+    station: Int64
+    slot: Int64
+    rssi: Float64
+    snr: Float64
+    intact: Bool
+    frames: list[bytes]
+
+    def take(
+        self, rows: Int64, time: Float64 | None = None, frames: list[bytes] | None = None
+    ) -> Heard:
+        """Some rows in a given order, with other arrival times or bytes."""
+        bytes_ = self.frames if frames is None else frames
+        times = self.time if time is None else time
+        return Heard(
+            times[rows],
+            self.station[rows],
+            self.slot[rows],
+            self.rssi[rows],
+            self.snr[rows],
+            self.intact[rows],
+            [bytes_[row] for row in rows],
+        )
+
+
+def hear(log: RadioLog, slots_of: Sequence[Int64]) -> Heard:
+    """The receptions of a cell's radio as columns, from the slot of each of a station's frames,
+    int64 (frame,)."""
+    got = log.receptions
+    numbers = np.array([(one.station, one.frame) for one in got], np.int64).reshape(-1, 2)
+    floats = np.array([(one.time, one.rssi, one.snr) for one in got], np.float64).reshape(-1, 3)
+    bases = np.cumsum([0, *(len(own) for own in slots_of)])[:-1]
+    every = np.concatenate([*slots_of, np.empty(0, np.int64)])
+    slot = every[bases[numbers[:, 0]] + numbers[:, 1]] if len(got) else np.empty(0, np.int64)
+    intact = np.fromiter((one.intact for one in got), np.bool_, len(got))
+    frames = [one.psdu for one in got]
+    return Heard(floats[:, 0], numbers[:, 0], slot, floats[:, 1], floats[:, 2], intact, frames)
+
+
+def in_service(scenario: Scenario, cell: Cell, time: Float64) -> Bool:
+    """Whether the gateway was up at some moments: bool like `time`. Its restarts are part of a
+    healthy network."""
+    chosen = scenario.background
+    minutes = int(seconds(scenario.duration) / 60) + 1
+    rng = stream(scenario.seed, "cell", cell.number, "outages")
+    begins = rng.random(minutes) < chosen.outages_per_day / 1440
+    lengths = rng.exponential(chosen.outage_seconds, minutes)
+    up = np.ones(len(time), np.bool_)
+    for minute in np.flatnonzero(begins):
+        up &= (time < 60.0 * minute) | (time >= 60.0 * minute + lengths[minute])
+    return up
+
+
+def table(scenario: Scenario, heard: Heard) -> Columns:
+    """The columns of the gateway log, each (frame,): see `store.FRAMES`.
+
+    `source`, `sequence`, `retries`, `sent` and the readings are what the frame says, right or
+    wrong; `sent` is the node's clock.
+    """
+    read = parse(heard.frames)
+    epoch = np.datetime64(scenario.start, "us").astype(np.int64)
+    quality = np.clip((heard.snr - WORST_LQI) / (BEST_LQI - WORST_LQI), 0, 1) * 255
+    return {
+        "arrival": epoch + np.rint(heard.time * 1e6).astype(np.int64),
+        "source": read["source"],
+        "sequence": read["sequence"],
+        "retries": read["retries"],
+        "sent": epoch + np.rint(np.asarray(read["clock"], np.float64) * 1e6).astype(np.int64),
+        **{name: read[name] for name, _ in SENSORS},
+        "rssi": heard.rssi.astype(np.float32),
+        "snr": heard.snr.astype(np.float32),
+        "lqi": np.rint(quality).astype(np.uint8),
+        "fcs": heard.intact,
+        "checksum": read["checksum"],
+        "frame": heard.frames,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What the last valid frame of each slot brought: readings float64 (node, slot, 5) and their
+    age in slots float64 (node, slot), NaN where there was none."""
+
+    readings: Float64
+    age: Float64
+
+
+def arrived(scenario: Scenario, cell: Cell, heard: Heard, columns: Columns) -> Arrived:
+    """What a gateway log (the `table` of `heard`) holds of each node and slot; frames of no node of
+    the cell do not count."""
+    count, period = slots(scenario), frame_period(scenario)
+    source = np.asarray(columns["source"], np.int64) - 1
+    node = np.searchsorted(cell.numbers, source).clip(max=len(cell.numbers) - 1)
+    slot = (heard.time // period).astype(np.int64)
+    good = (
+        heard.intact
+        & np.asarray(columns["checksum"], np.bool_)
+        & (slot < count)
+        & (cell.numbers[node] == source)
+    )
+    shape = (len(cell.names), count)
+    found = Arrived(np.full((*shape, len(SENSORS)), np.nan), np.full(shape, np.nan))
+    read = np.stack([np.asarray(columns[name], np.float64) for name, _ in SENSORS], axis=1)
+    found.readings[node[good], slot[good]] = read[good]
+    found.age[node[good], slot[good]] = (heard.time / period - heard.slot)[good]
+    return found
+
+
+def measured(
+    scenario: Scenario, incidents: tuple[Incident, ...], happened: Arrived, without: Arrived
+) -> tuple[Incident, ...]:
+    """The incidents with their severity: the worst of deviation, loss and lateness, and one step
+    more where many nodes suffer for long.
+
+    Args:
+        without: what would have arrived without any incident.
+
+    Source: not in the paper, which asks for groups by severity and gives no rule
+    """
+    ordinary = typical(scenario)
+    found = []
+    for incident in incidents:
+        within = covered(scenario, incident)
+        part = np.ix_(np.array(incident.nodes), np.arange(within.start, within.stop))
+        there, expected = np.isfinite(happened.age[part]), np.isfinite(without.age[part])
+        both = there & expected
+        away = ((happened.readings[part] - without.readings[part]) / ordinary)[both]
+        older = np.minimum(np.abs(happened.age[part] - without.age[part])[both], OLDEST)
+        effects = (
+            (float(np.sqrt((away**2).mean(axis=0)).max()) if len(away) else 0.0, DEVIATION),
+            (float((expected & ~there).sum() / max(expected.sum(), 1)), LOSS),
+            (float(older.mean()) if len(older) else 0.0, LATENESS),
+        )
+        worst = max(sum(value >= limit for limit in limits) for value, limits in effects)
+        suffered = len(incident.nodes) * (incident.end - incident.start) / 60
+        severity = 1 + worst + int(suffered >= WIDE and worst > 0)
+        found.append(replace(incident, severity=min(4 if suffered >= BRIEF else 3, severity)))
+    return tuple(found)

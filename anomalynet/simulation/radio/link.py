@@ -1,0 +1,117 @@
+"""Everything between the moment a frame is given to a radio and the gateway's log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+
+import numpy as np
+import simpy
+
+from anomalynet.simulation.network import csma
+from anomalynet.simulation.network.frames import intact
+from anomalynet.simulation.radio import lora
+from anomalynet.simulation.radio.medium import Medium, airtime
+from anomalynet.simulation.records import Bool, Disturber, RadioLog, Reception, Station
+from anomalynet.simulation.scenario import RadioConfig
+
+IDEAL_SNR = 60.0  # dB that every frame of an ideal radio arrives with
+
+COUNTS = (
+    *("offered", "sent", "received", "duplicates", "corrupted", "undetected", "missed"),
+    *("collided", "channel_busy", "unacknowledged", "queue_full", "duty_cycle"),
+)
+"""Keys of `RadioLog.counts`. Frames: offered (given to a radio), given up because of channel_busy,
+unacknowledged, queue_full or duty_cycle. Transmissions: sent = received (intact, duplicates
+included) + corrupted (logged with wrong bits) + missed (never logged); collided are those of the
+corrupted and missed that overlapped another frame; undetected are received in spite of wrong
+bits."""
+
+
+def draws_needed(radio: RadioConfig) -> int:
+    """Columns of `Station.draws`: the uniform draws of one frame.
+
+    `ieee802154`: for each attempt the backoffs, two for the fading, one for the frame's errors and
+    one for the acknowledgement's; those of attempt a begin at column a × (backoffs + 5). `lora`:
+    two for the fading. `ideal`: none.
+    """
+    if radio.kind == "ieee802154":
+        return (radio.retries + 1) * csma.draws_per_attempt(radio)
+    return 2 if radio.kind == "lora" else 0
+
+
+def on_air(
+    radio: RadioConfig,
+    stations: Sequence[Station],
+    hears: Bool,
+    disturbers: Sequence[Disturber],
+    until: float,
+    corrupt: Callable[[int, int, int], np.random.Generator],
+    progress: Callable[[float], None] | None = None,
+) -> RadioLog:
+    """Simulate one cell's radio.
+
+    Args:
+        stations: all that transmit; `draws` has at least `draws_needed(radio)` columns. Equal
+            inputs give equal logs.
+        hears: bool (station, station): the carrier sense of the first notices the second. Every
+            station hears the gateway.
+        disturbers: interference; asked with times that only roughly ascend.
+        until: seconds; frames given to a radio before are brought to their end, later ones do not
+            exist.
+        corrupt: (station, frame, attempt) → stream for the positions of wrong bits, asked for only
+            where there are some.
+        progress: called with the simulated seconds now and then.
+
+    Returns: the log; `retries[i]` has one entry for each frame of station i before `until`.
+
+    Raises ValueError: a station has too few draws, or builds a frame of more than 127 bytes.
+    Source: IEEE 802.15.4-2006, unslotted CSMA/CA
+    """
+    for station in stations:
+        if station.draws.shape[1] < draws_needed(radio):
+            raise ValueError(
+                f"{station.name} has {station.draws.shape[1]} draws a frame, the radio needs "
+                f"{draws_needed(radio)}"
+            )
+    frames = [int(np.searchsorted(station.times, until)) for station in stations]
+    log = RadioLog(counts=dict.fromkeys(COUNTS, 0))
+    log.counts["offered"] = sum(frames)
+    if radio.kind == "ideal":
+        return _ideal(stations, frames, log)
+    env = simpy.Environment()
+    senders: list[csma.Sender] | list[lora.Sender]
+    numbered = list(zip(range(len(stations)), stations, frames, strict=True))
+    if radio.kind == "lora":
+        air = lora.Air(radio, disturbers, log)
+        senders = [lora.Sender(env, radio, air, *one) for one in numbered]
+    else:
+        medium = Medium(radio, hears, disturbers, corrupt, log)
+        senders = [csma.Sender(env, radio, medium, *one) for one in numbered]
+    for sender in senders:
+        env.process(sender.run())
+    if progress is not None:
+        env.process(_tell(env, until, progress))
+    env.run()
+    log.retries = [sender.retries for sender in senders]
+    return log
+
+
+def _ideal(stations: Sequence[Station], frames: Sequence[int], log: RadioLog) -> RadioLog:
+    for i, station in enumerate(stations):
+        for frame in range(frames[i]):
+            psdu = station.build(frame, 0)
+            end, dbm = float(station.times[frame]) + airtime(psdu), float(station.power[frame])
+            one = Reception(end, i, frame, 0, dbm, IDEAL_SNR, psdu, intact(psdu))
+            log.receptions.append(one)
+    log.receptions.sort(key=lambda reception: reception.time)
+    log.retries = [np.zeros(count, np.int8) for count in frames]
+    log.counts["sent"] = log.counts["received"] = sum(frames)
+    return log
+
+
+def _tell(
+    env: simpy.Environment, until: float, progress: Callable[[float], None]
+) -> Generator[simpy.Event, None, None]:
+    for _ in range(100):
+        yield env.timeout(until / 100)
+        progress(min(env.now, until))

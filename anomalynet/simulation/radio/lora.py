@@ -1,0 +1,150 @@
+"""LoRa: time on air, the weakest signal that a gateway can read, and sending without coordination,
+whenever there is something to send and the duty cycle allows it."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Generator, Sequence
+
+import numpy as np
+import simpy
+
+from anomalynet.simulation.network.frames import intact
+from anomalynet.simulation.radio.bits import disturbance
+from anomalynet.simulation.radio.medium import Transmission
+from anomalynet.simulation.radio.propagation import fading_gain
+from anomalynet.simulation.records import Disturber, RadioLog, Reception, Station
+from anomalynet.simulation.scenario import RadioConfig
+
+NOISE = -117.0
+"""dBm in 125 kHz, with the 6 dB noise figure of the data sheet's sensitivities;
+`radio.noise_figure` is for 802.15.4."""
+
+
+def time_on_air(payload: int, spreading_factor: int) -> float:
+    """Seconds that a frame of some bytes takes in 125 kHz at coding rate 4/5, with 8 symbols of
+    preamble, explicit header and CRC.
+
+    Low data rate optimisation is on where a symbol lasts 16 ms or longer.
+
+    Source: Semtech SX1276 data sheet, 4.1.1.7
+    """
+    symbol: float = 2**spreading_factor / 125e3
+    slow = symbol >= 0.016
+    bits = 8 * payload - 4 * spreading_factor + 28 + 16
+    groups = math.ceil(bits / (4 * (spreading_factor - 2 * slow)))
+    return (8 + 4.25 + 8 + max(groups * 5, 0)) * symbol
+
+
+def required_snr(spreading_factor: int) -> float:
+    """Smallest ratio of signal to noise in dB that can be read: -7.5 at spreading factor 7, 2.5
+    less with each more, which is -124.5 dBm at 7 to -137 dBm at 12.
+
+    Source: Semtech SX1276 data sheet, table 13
+    """
+    return -7.5 - 2.5 * (spreading_factor - 7)
+
+
+LONGEST = time_on_air(255, 12)  # seconds of the longest frame there is
+
+
+class Air:
+    """What is on the air of a LoRa cell, and its gateway.
+
+    The gateway demodulates any number of frames at once. A frame arrives if it is `radio.capture`
+    dB above the sum of all frames that overlap it, and above the spreading factor's smallest
+    signal-to-noise ratio with the mean disturbance added to the noise. One that arrives is intact:
+    LoRa's error correction leaves a narrow range of signals that are read with errors, which is not
+    modelled.
+
+    Source: capture model of Bor et al. 2016, Semtech SX1276 data sheet
+    """
+
+    def __init__(self, radio: RadioConfig, disturbers: Sequence[Disturber], log: RadioLog) -> None:
+        self._disturbers = tuple(disturbers)
+        self._capture = 10.0 ** (radio.capture / 10.0)
+        self._required = required_snr(radio.spreading_factor)
+        self._noise = 10.0 ** (NOISE / 10.0)
+        self._receptions = log.receptions
+        self.counts = log.counts
+        self._air: deque[Transmission] = deque()
+
+    def send(self, sent: Transmission) -> None:
+        """Put a frame on the air; it starts now."""
+        while self._air and self._air[0].stop < sent.start - LONGEST:
+            self._air.popleft()
+        self._air.append(sent)
+        self.counts["sent"] += 1
+
+    def receive(self, sent: Transmission) -> None:
+        """The end of a frame, which is now: logs it if it arrived."""
+        others = sum(
+            other.milliwatt
+            for other in self._air
+            if other.start < sent.stop and sent.start < other.stop and other is not sent
+        )
+        stretches = disturbance(self._disturbers, sent.start, sent.stop)
+        energy = sum((end - begin) * power for begin, end, power in stretches)
+        noise = self._noise + energy / (sent.stop - sent.start)
+        captured = sent.milliwatt >= self._capture * others
+        if not captured or sent.dbm - 10.0 * math.log10(noise) < self._required:
+            self.counts["missed"] += 1
+            self.counts["collided"] += not captured
+            return
+        snr = sent.dbm - 10.0 * math.log10(noise + others)
+        good = intact(sent.psdu)
+        self._receptions.append(
+            Reception(sent.stop, sent.station, sent.frame, 0, sent.dbm, snr, sent.psdu, good)
+        )
+        self.counts["received" if good else "corrupted"] += 1
+
+
+class Sender:
+    """A station's LoRa radio. `run` is its SimPy process.
+
+    A frame whose time comes while the duty cycle forbids sending is dropped, not kept: the next one
+    carries the newer reading.
+
+    Args:
+        number: of the station.
+        station: what it sends; an impolite one does not care for the duty cycle.
+        frames: how many of the station's frames are sent, the first ones.
+
+    Source: ALOHA, ETSI EN 300 220 duty cycle
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        radio: RadioConfig,
+        air: Air,
+        number: int,
+        station: Station,
+        frames: int,
+    ) -> None:
+        self._env, self._air, self._number, self._station = env, air, number, station
+        self._spreading_factor = radio.spreading_factor
+        self._share = radio.duty_cycle if station.polite else 1.0
+        self.retries = np.full(frames, -1, np.int8)
+        self._times = np.ascontiguousarray(station.times[:frames], np.float64).data
+        draws = station.draws[:frames]
+        gain = fading_gain(radio.fading, radio.rician_k, draws[:, 0], draws[:, 1])
+        self._dbm = (station.power[:frames] + 10.0 * np.log10(gain)).data
+
+    def run(self) -> Generator[simpy.Event, None, None]:
+        """Send every frame in turn."""
+        env, air, allowed = self._env, self._air, 0.0
+        for frame, time in enumerate(self._times):
+            if time < allowed and self._station.polite:
+                air.counts["duty_cycle"] += 1
+                continue
+            yield env.timeout(max(time - env.now, 0.0))
+            psdu = self._station.build(frame, 0)
+            seconds = time_on_air(len(psdu), self._spreading_factor)
+            sent = Transmission(self._number, frame, 0, env.now, seconds, psdu, self._dbm[frame])
+            air.send(sent)
+            self.retries[frame] = 0
+            allowed = env.now + seconds / self._share
+            yield env.timeout(seconds)
+            air.receive(sent)

@@ -1,0 +1,86 @@
+"""A report quotes the ablations on its data in their own words."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from anomalynet.errors import RunError
+from anomalynet.reporting.ablation.document import Ablation, write_ablation
+from anomalynet.reporting.sections.ablations import ablation_reports, ablations_section
+from anomalynet.runs.files import write_json
+from anomalynet.runs.sweeps import SweepRecord, SweepRun, write_sweep
+from tests.reporting.ablations import factorial, one_at_a_time
+
+pytestmark = pytest.mark.usefixtures("no_figures")
+
+
+def start(
+    runs: Path, label: str, ablation: Ablation, report: Path, trials: int | None = None
+) -> None:
+    """Keep the record of a sweep, and its runs' results."""
+    own = []
+    for number, record in enumerate((record for arm in ablation.arms for record in arm.records), 1):
+        write_json(record.folder / "result.json", {"data": record.result.data})
+        own.append(SweepRun(number, record.folder.parent.name, record.folder.name, "", "", 1))
+    known = (label, ablation.name, "quick", (), 1, "2026-01-01T00:00:00+00:00", str(report))
+    write_sweep(runs, SweepRecord(*known, tuple(own), trials))
+
+
+def bullets(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("- ")]
+
+
+def test_the_sentences_are_those_of_the_ablations_own_report(tmp_path: Path) -> None:
+    ablation = one_at_a_time(tmp_path / "runs", {True: 0.0, False: -0.2})
+    path = write_ablation(ablation, tmp_path / "reports/attention-toy", "attention on toy")
+    start(tmp_path / "runs", "attention-toy", ablation, path.parent)
+    found = ablation_reports(tmp_path / "runs", tmp_path / "reports/toy", "toy")
+    text = "\n\n".join(ablations_section(found).parts)
+    assert "### attention-toy\n\n*Does attention help?*\n\nAgainst the reference (model." in text
+    (sentence,) = bullets(text)
+    assert sentence in path.read_text(encoding="utf-8").split("\n\n")
+    for value in ("- model.attention=false: −20.00", "−20.00 to −20.00", "0.00781", ": worse."):
+        assert value in sentence
+    assert "> Data: toy. Split: group; 1 fold; seeds" in text
+    (link,) = re.findall(r"\]\(([^)]+)\)", text)
+    assert (tmp_path / "reports/toy" / link).resolve() == path.resolve()
+
+
+def test_effects_and_notices_are_quoted(tmp_path: Path) -> None:
+    axes: dict[str, list[object]] = {"model.cnn": [True, False], "model.depth": [1, 2]}
+    cells = {(cnn, depth): 0.6 if cnn else 0.5 for cnn in (True, False) for depth in (1, 2)}
+    ablation = factorial(tmp_path / "runs", axes, cells, series=2)  # type: ignore[arg-type]
+    path = write_ablation(ablation, tmp_path / "elsewhere", "parts on toy")
+    start(tmp_path / "runs", "parts-toy", ablation, path.parent)
+    found = ablation_reports(tmp_path / "runs", tmp_path / "reports/toy", "toy")
+    text = "\n\n".join(ablations_section(found).parts)
+    own = path.read_text(encoding="utf-8")
+    assert "Main effects:\n\n- model.cnn" in text
+    assert "Interactions:\n\n- model.cnn" in text
+    assert bullets(text) == [line for line in bullets(own) if line in bullets(text)]
+    assert len(bullets(text)) == 3 + 2 + 1
+    assert "> **No arm can pass 0.05, whatever the runs had found" in text
+    assert "](" not in text, "a report that is elsewhere has no link"
+
+
+def test_other_data_searches_and_the_paper_itself_are_left_out(tmp_path: Path) -> None:
+    ablation = one_at_a_time(tmp_path / "runs", {True: 0.0, False: 0.0})
+    start(tmp_path / "runs", "attention-toy", ablation, tmp_path / "nowhere")
+    start(tmp_path / "runs", "tune-toy", ablation, tmp_path / "nowhere", trials=3)
+    found = ablation_reports(tmp_path / "runs", tmp_path / "reports/toy", "toy")
+    assert [(one.label, one.folder, one.link) for one in found] == [("attention-toy", None, "")]
+    assert "`anomalynet report attention` writes it" in "\n".join(ablations_section(found).parts)
+    assert ablation_reports(tmp_path / "runs", tmp_path / "reports/toy", "skab") == ()
+    assert ablations_section(()).parts == ()
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    ablation = one_at_a_time(tmp_path / "runs", {True: 0.0, False: 0.0})
+    path = write_ablation(ablation, tmp_path / "reports/attention-toy", "attention on toy")
+    start(tmp_path / "runs", "attention-toy", ablation, path.parent)
+    (path.parent / "findings.md").write_bytes(b"\xff\xfe")
+    with pytest.raises(RunError, match=r"findings\.md: cannot be read"):
+        ablations_section(ablation_reports(tmp_path / "runs", tmp_path / "reports/toy", "toy"))

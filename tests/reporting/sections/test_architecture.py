@@ -1,0 +1,85 @@
+"""Figure 1 shows the networks that were trained, and says which run each is of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anomalynet.errors import RunError
+from anomalynet.reporting.sections.architecture import figure_1_section, read_network
+from anomalynet.runs.collect import RunRecord
+from tests.reporting.synthetic import measured, record, rows
+
+
+def part(name: str, parameters: int, *shapes: list[int]) -> dict[str, Any]:
+    within = {"Linear": 2, "ReLU": 1}
+    numbers = {"parameters": parameters, "shapes": shapes, "within": within}
+    return {"name": name, "type": "Block", **numbers}
+
+
+NETWORK = {
+    "input": [32, 8],
+    "layers": [part("autoencoder", 1200, [32], [256]), part("head", 130, [2])],
+    "parameters": 1330,
+}
+
+
+def trace(run: RunRecord, network: object = NETWORK) -> RunRecord:
+    (run.folder / "architecture.json").write_text(json.dumps(network), encoding="utf-8")
+    return run
+
+
+def test_damage_is_named_and_what_an_earlier_version_wrote_is_missing(tmp_path: Path) -> None:
+    run = record(tmp_path)
+    nothing: list[object] = [[], {}]
+    for damaged in (*nothing, {**NETWORK, "input": None}, {**NETWORK, "layers": [{"name": "a"}]}):
+        with pytest.raises(RunError, match=r"architecture\.json"):
+            read_network(trace(run, damaged))
+    assert read_network(trace(run, {"input": [4, 1], "parts": [], "output": []})) is None
+
+
+def test_the_caption_names_the_run_and_all_parameters(tmp_path: Path) -> None:
+    runs = [trace(record(tmp_path, "hybrid", fold=fold)) for fold in range(2)]
+    found = figure_1_section(measured(*runs), "toy")
+    text = "\n".join(found.parts)
+    assert "Hybrid: 1 330 parameters, of run `hybrid/hybr0000`. Data: toy." in text
+    assert "| `head` | Block | Linear ×2, ReLU | 2 | 130 |" in text
+    assert "| **all** |  |  |  | **1 330** |" in text
+    svg = found.files["figures/figure_1_architecture.svg"].decode()
+    for shown in ("autoencoder", "Block, 32 and 256", "1 200 parameters", "32 steps × 8 channels"):
+        assert f"<!-- {shown} -->" in svg
+    table = rows(found.files["tables/architecture.csv"])
+    assert [(row["model"], row["run"], row["part"], row["parameters"]) for row in table] == [
+        ("hybrid", "hybrid/hybr0000", "autoencoder", "1200"),
+        ("hybrid", "hybrid/hybr0000", "head", "130"),
+    ]
+    assert found == figure_1_section(measured(*reversed(runs)), "toy"), "whatever their order"
+
+
+def test_the_commonest_network_is_drawn_and_the_others_are_counted(tmp_path: Path) -> None:
+    places = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    runs = [record(tmp_path, "hybrid", seed=seed, fold=fold) for seed, fold in places]
+    trace(runs[0], {**NETWORK, "layers": [part("head", 1, [2])], "parameters": 1})
+    trace(runs[1])
+    trace(runs[2])
+    text = "\n".join(figure_1_section(measured(*runs), "toy").parts)
+    assert "run `hybrid/hybr0001` (beside 1 with another network and 1 without one)" in text
+
+
+def test_other_networks_stand_beside_and_code_of_others_is_marked(tmp_path: Path) -> None:
+    runs = [trace(record(tmp_path, "hybrid", fold=fold)) for fold in range(2)]
+    runs.append(trace(record(tmp_path, "mine", code="0ther")))
+    found = figure_1_section(measured(*runs), "toy")
+    first, second = (part for part in found.parts if part.startswith("!["))
+    assert "‡ Mine: 1 of 1 runs" in second
+    assert "‡" not in first
+
+
+def test_without_it_the_section_says_so_and_without_a_network_it_is_absent(tmp_path: Path) -> None:
+    old = figure_1_section(measured(record(tmp_path, "hybrid")), "toy")
+    assert "No run of the hybrid has kept its network's parts" in "\n".join(old.parts)
+    assert not old.files
+    assert figure_1_section(measured(record(tmp_path, "logistic", epochs=None)), "toy").parts == ()
