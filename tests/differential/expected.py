@@ -24,6 +24,7 @@ class Expected:
 
 
 MADE_ANEW = "the id of a simulated data set is a hash of the simulator: its runs are made anew"
+LISTED = f"{MADE_ANEW}; a sweep's record lists its runs by id"
 NETWORK = (
     "architecture.json and architecture.csv are Lightning's summary; old files count as missing"
 )
@@ -31,10 +32,9 @@ FINDINGS = "an ablation keeps its findings as findings.md; no CSV holds sentence
 
 EXPECTED: tuple[Expected, ...] = (
     Expected("*", "*", "*fingerprint", MADE_ANEW),
-    Expected("old-sweep", "*", "*", MADE_ANEW),
-    Expected("old-search", "*", "*", MADE_ANEW),
-    Expected("old-continue", "*", "*", MADE_ANEW),
-    Expected("sweep-only", "*", "*", f"{MADE_ANEW}; `status --json` lists runs by id"),
+    Expected("sweep-only", "step 2 stdout", "*runs[[]*", LISTED),
+    Expected("sweep-only", "runs/cnn_lstm/*", "id", LISTED),
+    Expected("sweep-only", "runs/.sweeps/*", "runs[[]*", LISTED),
     Expected("*", "*/architecture.json", "*", NETWORK),
     Expected("*", "*/architecture.csv", "*", NETWORK),
     Expected("*", "*/architecture.parquet", "*", NETWORK),

@@ -9,18 +9,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import yaml
 
 EXISTENCE = (
     "html",
-    "tex",
     "svg",
     "png",
     "pdf",
     "ckpt",
     "skops",
-    "npz",
     "npy",
     "py",
     "log",
@@ -41,13 +40,19 @@ def read(path: Path) -> tuple[str, Any]:
 
 
 def _read(path: Path, kind: str) -> tuple[str, Any]:
-    if kind in EXISTENCE or kind == "":
+    if kind in EXISTENCE or kind == "" or path.name == "cost.tex":  # durations
         return "existence", None
     if kind == "parquet":
         return kind, pl.read_parquet(path, hive_partitioning=False)
+    if kind == "npz":
+        with np.load(path) as arrays:
+            kept = set(arrays.files) - {"about", "service"}  # digests, clocks
+            return kind, {name: arrays[name].tolist() for name in sorted(kept)}
     if kind == "onnx":
         return kind, metadata(path)
     text = path.read_text(encoding="utf-8", errors="replace")
+    if kind == "tex":
+        return kind, [values(line) for line in text.splitlines() if "&" in line]
     if kind in ("csv", "tsv"):
         separator = "\t" if kind == "tsv" else ","
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator)) or [[]]
@@ -59,7 +64,8 @@ def _read(path: Path, kind: str) -> tuple[str, Any]:
     if kind in ("yaml", "yml"):
         return "yaml", yaml.safe_load(text)
     if kind == "md":
-        return kind, markdown_tables(text)
+        prose = [line for line in text.splitlines() if not line.startswith("|")]
+        return kind, {"tables": markdown_tables(text), "prose": [values(line) for line in prose]}
     return "text", values(text)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -51,6 +53,21 @@ def test_a_planted_fault_is_a_regression_with_experiment_metric_and_size(
     assert abs(found[0]["difference"]) > 1e-3
     lines = [line for line in told.err.splitlines() if line.startswith(f"{fault.experiment}: ")]
     assert f"({found[0]['difference']:+.3g}, tolerance 1e-05): regression" in lines[0]
+
+
+def test_a_worker_of_its_own_finds_a_changed_value_and_the_command_exits_with_3(
+    baseline: Path, tmp_path: Path
+) -> None:
+    changed = json.loads(baseline.read_text())
+    for environment in changed["environments"].values():
+        environment["golden"]["cnn"]["values"]["threshold"] = [0.25]
+    (tmp_path / "baseline.json").write_text(json.dumps(changed))
+    words = [*GOLDEN, "cnn", "--against", str(tmp_path / "baseline.json"), "--json"]
+    command = [sys.executable, "-m", "anomalynet", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    regressions = [one for one in json.loads(done.stdout)["findings"] if one["difference"]]
+    assert [(one["experiment"], one["metric"]) for one in regressions] == [("cnn", "threshold")]
 
 
 def test_other_threads_and_another_order_of_rows_raise_no_alarm_and_other_values_do(

@@ -35,6 +35,10 @@ def test_the_same_run_twice_gives_the_same_bytes_whatever_ran_before(tmp_path: P
     trained("lstm", tmp_path / "b", "seed=5")
     torch.rand(7), np.random.rand(7)
     assert identical(first.folder, trained("hybrid", tmp_path / "c").folder)
+    for path in (first.folder.path / "result.json", first.folder.progress):
+        assert "seconds" not in path.read_text()
+    kept = {"train_seconds", "score_seconds", "microseconds_per_window", "microseconds_single"}
+    assert json.loads(first.folder.timings.read_text()).keys() == kept
 
 
 def test_another_seed_gives_other_weights_and_zero_is_a_seed(tmp_path: Path) -> None:
