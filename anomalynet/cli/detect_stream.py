@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import signal
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -33,13 +34,27 @@ if TYPE_CHECKING:
 
 def detect_stream(args: argparse.Namespace) -> int:
     """Detect until the end, and leave everything in good order."""
+    with _requests_to_stop() as caught:
+        return _detect(args, caught)
+
+
+@contextmanager
+def _requests_to_stop() -> Iterator[list[int]]:
+    """The signals that ask for an end, as they come."""
     caught: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         caught.append(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _detect(args: argparse.Namespace, caught: list[int]) -> int:
     service = _service(args)
     status = service.status
     watch = Watch(status, service.threshold) if args.watch else None

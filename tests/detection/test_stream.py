@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from anomalynet.cli.main import main
 from tests.detection.broker import ROOT, Detector, until
 from tests.detection.fake import event
 
@@ -99,6 +101,16 @@ def test_json_is_a_summary_and_two_detectors_do_not_share_a_state(
     code, out, _ = first.end()
     assert code == 0
     assert json.loads(out)["readings"] == 0
+
+
+def test_called_from_python_it_gives_ctrl_c_back(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with Path(os.devnull).open() as nothing:
+        monkeypatch.setattr("sys.stdin", nothing)
+        assert main(["detect", "--follow", "-", "--model", str(model)]) == 0
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 BLOCKED = """

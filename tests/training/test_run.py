@@ -175,6 +175,7 @@ def test_an_interrupted_run_continues_to_the_same_bits(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     append = RunFolder.append_progress
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever a test before installed
 
     def interrupting(folder: RunFolder, row: dict[str, Any]) -> None:
         append(folder, row)

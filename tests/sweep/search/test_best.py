@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
 from anomalynet.config.load import load
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.plan import Arm, plan
-from anomalynet.sweep.search.study import write_best
+from anomalynet.sweep.search.study import best, write_best
 
 
 def test_the_best_file_is_the_configuration_of_its_trial(tmp_path: Path) -> None:
@@ -28,5 +30,20 @@ def test_the_best_file_is_the_configuration_of_its_trial(tmp_path: Path) -> None
     assert not (out / "pareto_3.yaml").exists()
     trial = Arm("trial 4", sweep.experiments[0], params, params)
     run = plan(sweep, overrides, wanted=[trial])[0].loaded.config
-    best = load(str(out / "best.yaml"), ["hardware.accelerator=cpu"], {"data.split.fold": 1})
-    assert best.config == run
+    loaded = load(str(out / "best.yaml"), ["hardware.accelerator=cpu"], {"data.split.fold": 1})
+    assert loaded.config == run
+
+
+def done(*values: float) -> FrozenTrial:
+    return create_trial(values=list(values), state=TrialState.COMPLETE)
+
+
+def test_the_best_trials_by_hand() -> None:
+    pruned = create_trial(state=TrialState.PRUNED)
+    one = [done(0.2), pruned, done(0.7), done(0.7), done(0.1)]
+    assert best(one, ["maximize"]) == [2]
+    assert best(one, ["minimize"]) == [4]
+    assert best([pruned], ["maximize"]) == []
+    # higher is better, then smaller: 0 and 3 are beaten by 1
+    two = [done(0.5, 30), done(0.6, 20), done(0.9, 90), done(0.6, 40), done(0.1, 10)]
+    assert best(two, ["maximize", "minimize"]) == [2, 1, 4]
