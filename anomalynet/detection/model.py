@@ -30,6 +30,9 @@ def open_session(content: bytes, threads: int = 1) -> Any:
         raise ValueError(first_line(error)) from None
 
 
+CALIBRATION = {"offset", "scale"}
+
+
 class Model:
     """A file that `anomalynet export` wrote; one call of the network uses `threads` that wait
     without spinning. Raises: UsageError if there is no such file, it is no exported model, or ONNX
@@ -51,7 +54,8 @@ class Model:
         self.contract = contract.read(self._session.get_modelmeta().custom_metadata_map, str(path))
         self.outputs = tuple(output.name for output in self._session.get_outputs())
         inputs = {given.name for given in self._session.get_inputs()}
-        _check(self.contract, inputs, set(self.outputs), str(path))
+        self.calibrates = inputs >= CALIBRATION  # as files of earlier versions do
+        _check(self.contract, inputs - CALIBRATION, set(self.outputs), str(path))
 
     def run(
         self, feed: Mapping[str, npt.NDArray[Any]], names: Sequence[str] | None = None
@@ -65,8 +69,8 @@ class Model:
 def _check(found: contract.Contract, inputs: set[str], outputs: set[str], where: str) -> None:
     state = set(found.carried)
     expected = {
-        "window": {"readings", "offset", "scale"},
-        "step": {"reading", "offset", "scale", "states", "slot", *state},
+        "window": {"readings"},
+        "step": {"reading", "states", "slot", *state},
         "statistics": {"features"},
     }[found.form]
     needed = set(found.outputs)

@@ -129,7 +129,7 @@ class Engine:
         return Outcome(joined(steps, self._channels), events)
 
 
-VERSION = 1  # of what is kept and what it means
+VERSION = 2  # of what is kept and what it means
 
 
 class About(NamedTuple):
@@ -176,7 +176,7 @@ def _check(
     calibrating = int((state["calibrated"] < preparation.wanted).sum()) if preparation.wanted else 0
     commissioning = state["commissioning"]
     expected = (calibrating, preparation.wanted, preparation.sensors)
-    if commissioning.dtype != np.float32 or commissioning.shape != expected:
+    if commissioning.dtype != np.float64 or commissioning.shape != expected:
         raise ValueError("commissioning")
     if len(set(about.names)) != devices or not all(isinstance(name, str) for name in about.names):
         raise ValueError("names")

@@ -7,7 +7,6 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from anomalynet.data.statistics import statistics
-from anomalynet.detection.engine.preparation import Prepared
 from anomalynet.detection.engine.table import Array, Table
 from anomalynet.detection.model import Model
 
@@ -29,8 +28,9 @@ class Scorer(Protocol):
     def start(self, rows: Array) -> None:
         """The next step of these devices is the first of a segment."""
 
-    def push(self, rows: Array, step: Prepared) -> Scored:
-        """Take the next step of distinct devices, ascending, and score what is ready."""
+    def push(self, rows: Array, values: Array) -> Scored:
+        """Take the next step of distinct devices, ascending, float32 (n, channels), and score what
+        is ready."""
 
 
 def scorer(model: Model, table: Table) -> Scorer:
@@ -41,8 +41,7 @@ def scorer(model: Model, table: Table) -> Scorer:
 
 
 class WindowScorer:
-    """Keeps the last readings of each device in a ring; of the form `statistics`, the calibrated
-    ones."""
+    """Keeps the last readings of each device in a ring, calibrated."""
 
     def __init__(self, model: Model, table: Table) -> None:
         self._model, self._table = model, table
@@ -50,15 +49,16 @@ class WindowScorer:
         self._outputs = model.contract.outputs
         self._statistics = model.contract.form == "statistics"
         self._ages = np.arange(self._window)
+        self._calibration = _calibration(model)
         table.add("ring", np.float32, (self._window, len(model.contract.channels)))
 
     def start(self, rows: Array) -> None:
         self._table["steps"][rows] = 0
 
-    def push(self, rows: Array, step: Prepared) -> Scored:
+    def push(self, rows: Array, values: Array) -> Scored:
         steps, ring = self._table["steps"], self._table["ring"]
         before = steps[rows]
-        ring[rows, before % self._window] = step.calibrated if self._statistics else step.held
+        ring[rows, before % self._window] = values
         count = before + 1
         steps[rows] = count
         ready = count >= self._window
@@ -81,12 +81,8 @@ class WindowScorer:
         windows = table["ring"][rows[:, None], oldest_first]
         if self._statistics:
             return self._model.run({"features": statistics(windows)}, self._outputs)
-        feed = {
-            "readings": windows,
-            "offset": table.take("offset", rows),
-            "scale": table.take("scale", rows),
-        }
-        return self._model.run(feed, self._outputs)
+        calibration = {name: each[: len(rows)] for name, each in self._calibration.items()}
+        return self._model.run({"readings": windows, **calibration}, self._outputs)
 
 
 class StepScorer:
@@ -105,6 +101,7 @@ class StepScorer:
         )
         self._columns = ("states", *map(_column, self._carried))
         self._slots = np.eye(contract.window, dtype=np.float32)
+        self._calibration = _calibration(model)
         for name, shape in contract.carried.items():
             table.add(_column(name), np.float32, shape)
         table.add("states", np.float32, (contract.window, contract.width))
@@ -113,12 +110,10 @@ class StepScorer:
         for name in ("steps", *self._columns):
             self._table[name][rows] = 0
 
-    def push(self, rows: Array, step: Prepared) -> Scored:
+    def push(self, rows: Array, values: Array) -> Scored:
         before = self._table["steps"][rows]
         pieces = [slice(first, first + CHUNK) for first in range(0, len(rows), CHUNK)]
-        outputs = joined(
-            [self._run(rows[piece], before[piece], step.held[piece]) for piece in pieces]
-        )
+        outputs = joined([self._run(rows[piece], before[piece], values[piece]) for piece in pieces])
         self._table["steps"][rows] = before + 1
         lost = self._lost(rows, outputs["score"])
         ready = before >= self._window - 1
@@ -137,7 +132,7 @@ class StepScorer:
         self.start(rows[lost])
         return lost
 
-    def _run(self, rows: Array, before: Array, held: Array) -> dict[str, Array]:
+    def _run(self, rows: Array, before: Array, reading: Array) -> dict[str, Array]:
         table, place = self._table, before % self._window
         # Rows ascend: where none is left out they are a slice, and no state is copied into the
         # call.
@@ -147,7 +142,8 @@ class StepScorer:
             else rows
         )
         feed = {name: table[_column(name)][some] for name in self._carried}
-        feed |= {"reading": held, "offset": table["offset"][some], "scale": table["scale"][some]}
+        feed |= {name: each[: len(rows)] for name, each in self._calibration.items()}
+        feed["reading"] = reading
         found = self._model.run(
             {**feed, "states": table["states"][some], "slot": self._slots[place]}, self._wanted
         )
@@ -155,6 +151,12 @@ class StepScorer:
             table[_column(name)][some] = found[f"{name}_next"]
         table["states"][rows, place] = found["hidden_next"]
         return {name: found[name] for name in self._outputs}
+
+
+def _calibration(model: Model) -> dict[str, Array]:
+    """What a graph that calibrates is given for up to `CHUNK` devices: it was done already."""
+    shape = CHUNK, len(model.contract.channels)
+    return {"offset": np.zeros(shape), "scale": np.ones(shape)} if model.calibrates else {}
 
 
 def _column(name: str) -> str:
