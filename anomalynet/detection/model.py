@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from anomalynet.detection import contract
@@ -30,7 +31,7 @@ def open_session(content: bytes, threads: int = 1) -> Any:
         raise ValueError(first_line(error)) from None
 
 
-CALIBRATION = {"offset", "scale"}
+CALIBRATION = {"offset", "scale"}  # inputs of files of earlier versions, which calibrate
 
 
 class Model:
@@ -54,7 +55,7 @@ class Model:
         self.contract = contract.read(self._session.get_modelmeta().custom_metadata_map, str(path))
         self.outputs = tuple(output.name for output in self._session.get_outputs())
         inputs = {given.name for given in self._session.get_inputs()}
-        self.calibrates = inputs >= CALIBRATION  # as files of earlier versions do
+        self._calibrates = inputs >= CALIBRATION
         _check(self.contract, inputs - CALIBRATION, set(self.outputs), str(path))
 
     def run(
@@ -63,6 +64,9 @@ class Model:
         """Outputs by name; all without `names`. `feed`: C-contiguous arrays by name, as the
         contract describes."""
         wanted = self.outputs if names is None else names
+        if self._calibrates:  # it was done already
+            shape = len(next(iter(feed.values()))), len(self.contract.channels)
+            feed = {**feed, "offset": np.zeros(shape), "scale": np.ones(shape)}
         return dict(zip(wanted, self._session.run(wanted, feed), strict=True))
 
 

@@ -38,30 +38,26 @@ def hold(values: Float64, lengths: Int64, last: Held, longest: int) -> tuple[Flo
     Returns: the values, and `last` for the next call.
     """
     missing = np.isnan(values)
+    value, age, heard = last.value, last.age + 1, values
+    since: Int64 | int = 0  # steps since the value of this call that a step holds
+    if len(values) > len(lengths):
+        rows = np.arange(len(values))[:, None]
+        begin = np.repeat(np.cumsum(lengths) - lengths, lengths)[:, None]
+        source = np.maximum.accumulate(np.where(missing, -1, rows), axis=0)
+        heard = np.take_along_axis(values, np.maximum(source, 0), axis=0)
+        missing, since = source < begin, rows - source
+        value = np.repeat(value, lengths, axis=0)
+        age = np.repeat(age, lengths, axis=0) + rows - begin
+    held, age = np.where(missing, value, heard), np.where(missing, age, since)
     ends = np.cumsum(lengths) - 1
-    if not missing.any():
-        return values, Held(values[ends], np.zeros((len(ends), values.shape[1]), np.int64))
-    # Before each series' steps stands a row with the values heard last.
-    number = np.arange(len(lengths))
-    at = np.arange(len(values)) + 1 + np.repeat(number, lengths)
-    first = ends + 1 - lengths + number
-    rows = np.arange(len(values) + len(lengths))[:, None]
-    extended = np.empty((len(rows), values.shape[1]))
-    extended[at], extended[first] = values, last.value
-    known = np.ones(extended.shape, np.bool_)
-    known[at] = ~missing
-    source = np.maximum.accumulate(np.where(known, rows, 0), axis=0)
-    held, age = np.take_along_axis(extended, source, axis=0), rows - source
-    begin = np.repeat(first, lengths + 1)[:, None]
-    age += np.where(source == begin, np.repeat(last.age, lengths + 1, axis=0), 0)
-    after = Held(held[at[ends]], age[at[ends]])
+    after = Held(held[ends], age[ends])
     held[age > longest] = np.nan
-    return held[at], after
+    return held, after
 
 
 def missing_share(values: Float64) -> Float32:
     """Share of the sensors that are missing (NaN), float32 (step,), of values (step, sensor)."""
-    missing: Float32 = np.isnan(values).sum(axis=1, dtype=np.float32)
+    missing: Float32 = np.isnan(values).dot(np.ones(values.shape[1], np.float32))
     return missing / np.float32(values.shape[1])
 
 

@@ -173,7 +173,7 @@ def _check(
 ) -> None:
     devices = len(about.names)
     table.check(state, devices)
-    calibrating = int((state["calibrated"] < preparation.wanted).sum()) if preparation.wanted else 0
+    calibrating = int((state["calibrated"] < preparation.wanted).sum())
     commissioning = state["commissioning"]
     expected = (calibrating, preparation.wanted, preparation.sensors)
     if commissioning.dtype != np.float64 or commissioning.shape != expected:

@@ -43,8 +43,7 @@ class Preparation:
         table.add("age", np.int64, (sensors,), fill=LONG_AGO)
         table.add("offset", np.float64, (sensors,))
         table.add("scale", np.float64, (sensors,), fill=1)
-        if self.wanted:
-            table.add("calibrated", np.int64)
+        table.add("calibrated", np.int64)
 
     def advance(self, rows: Array, values: Array | None) -> tuple[Array, Array | None]:
         """The next step of distinct devices. `values`: float64 (n, sensors) with NaN, changed in
@@ -60,7 +59,7 @@ class Preparation:
         if is_row:
             history = self._cleaner.clean(values, each, table.take("history", rows))
             table.put("history", rows, history)
-        ready = self._commission(rows, values if is_row else None) if self.wanted else None
+        ready = self._commission(rows, values if is_row else None)
         last = Held(table.take("value", rows), table.take("age", rows))
         held, last = hold(values, each, last, self._hold)
         table.put("value", rows, last.value)
@@ -68,17 +67,14 @@ class Preparation:
         offset, scale = table.take("offset", rows), table.take("scale", rows)
         found = calibrate(held, offset, scale, self._bound)
         if self._mask:
-            found = np.column_stack([found, missing_share(values)])
+            found = np.concatenate([found, missing_share(values)[:, None]], axis=1)
         if ready is not None:
             found[~ready] = np.nan
         return found, ready
 
     def calibrating(self) -> Array:
         """Bool (devices,): whose calibration is not complete."""
-        rows = self._table.rows
-        if not self.wanted:
-            return np.zeros(rows, np.bool_)
-        return np.asarray(self._table["calibrated"][:rows] < self.wanted)
+        return np.asarray(self._table["calibrated"][: self._table.rows] < self.wanted)
 
     def forget_silence(self, rows: Array, steps: Array) -> None:
         """The last `steps` steps of these devices were none: the silence became too long to be

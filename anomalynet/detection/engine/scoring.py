@@ -49,7 +49,6 @@ class WindowScorer:
         self._outputs = model.contract.outputs
         self._statistics = model.contract.form == "statistics"
         self._ages = np.arange(self._window)
-        self._calibration = _calibration(model)
         table.add("ring", np.float32, (self._window, len(model.contract.channels)))
 
     def start(self, rows: Array) -> None:
@@ -81,8 +80,7 @@ class WindowScorer:
         windows = table["ring"][rows[:, None], oldest_first]
         if self._statistics:
             return self._model.run({"features": statistics(windows)}, self._outputs)
-        calibration = {name: each[: len(rows)] for name, each in self._calibration.items()}
-        return self._model.run({"readings": windows, **calibration}, self._outputs)
+        return self._model.run({"readings": windows}, self._outputs)
 
 
 class StepScorer:
@@ -101,7 +99,6 @@ class StepScorer:
         )
         self._columns = ("states", *map(_column, self._carried))
         self._slots = np.eye(contract.window, dtype=np.float32)
-        self._calibration = _calibration(model)
         for name, shape in contract.carried.items():
             table.add(_column(name), np.float32, shape)
         table.add("states", np.float32, (contract.window, contract.width))
@@ -141,22 +138,13 @@ class StepScorer:
             if int(rows[-1]) - int(rows[0]) == len(rows) - 1
             else rows
         )
-        feed = {name: table[_column(name)][some] for name in self._carried}
-        feed |= {name: each[: len(rows)] for name, each in self._calibration.items()}
-        feed["reading"] = reading
-        found = self._model.run(
-            {**feed, "states": table["states"][some], "slot": self._slots[place]}, self._wanted
-        )
+        feed = {"reading": reading, "states": table["states"][some], "slot": self._slots[place]}
+        feed |= {name: table[_column(name)][some] for name in self._carried}
+        found = self._model.run(feed, self._wanted)
         for name in self._carried:
             table[_column(name)][some] = found[f"{name}_next"]
         table["states"][rows, place] = found["hidden_next"]
         return {name: found[name] for name in self._outputs}
-
-
-def _calibration(model: Model) -> dict[str, Array]:
-    """What a graph that calibrates is given for up to `CHUNK` devices: it was done already."""
-    shape = CHUNK, len(model.contract.channels)
-    return {"offset": np.zeros(shape), "scale": np.ones(shape)} if model.calibrates else {}
 
 
 def _column(name: str) -> str:

@@ -38,7 +38,6 @@ def contract(
     """
     config, result, prepared = run.config, run.result, run.data.prepared
     data, quality = config.data, config.data.quality
-    bounded = data.calibration_rows > 0 and data.calibration == "deviation"
     axis: Literal["time", "channel"] = getattr(config.model, "attention_axis", "time")
     return Contract(
         run=result.id,
@@ -60,7 +59,7 @@ def contract(
         hold=data.max_gap if quality.impute == "hold" else 0,
         calibration_rows=data.calibration_rows,
         calibration=data.calibration,
-        clip=data.clip if bounded else None,
+        clip=data.clip if data.calibration_rows and data.calibration == "deviation" else None,
         range_check=quality.range_check,
         outliers=quality.outliers,
         hampel_window=quality.hampel_window,
