@@ -6,14 +6,12 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from anomalynet.config.schema import DataConfig, QualityConfig
+from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
-from anomalynet.data.prepared import CHUNK
+from anomalynet.data.resample import Resampler
 from anomalynet.data.telemetry import Incident, Telemetry
-from anomalynet.preprocessing.quality import Cleaner
 
 
 def about(name: str) -> dict[str, Any]:
@@ -61,7 +59,7 @@ def describe(config: DataConfig) -> dict[str, Any]:
         "incidents": _incidents(telemetry),
         "groups": [sorted(members) for members in groups.values()],
         "train_only": sorted(telemetry.train_only),
-        "counts": {**telemetry.counts, **_dropped(telemetry, config.quality)},
+        "counts": {**telemetry.counts, **_dropped(telemetry, config)},
         "warnings": list(telemetry.warnings),
         "fingerprint": sources.fingerprint(config),
     }
@@ -94,21 +92,13 @@ def _channels(telemetry: Telemetry) -> list[dict[str, Any]]:
     ]
 
 
-def _dropped(telemetry: Telemetry, quality: QualityConfig) -> dict[str, int]:
+def _dropped(telemetry: Telemetry, config: DataConfig) -> dict[str, int]:
     """Values that the quality stage drops from the readings, by reason."""
-    cleaner = Cleaner(telemetry.channels, quality)
-    if not cleaner.counts:
-        return {}
-    last: str | None = None
-    for frame in telemetry.frame.collect_batches(chunk_size=CHUNK, maintain_order=True):
-        for part in frame.iter_slices(CHUNK):
-            new = (part["series"] != part["series"].shift(1, fill_value=last)).fill_null(True)
-            values = part.select(
-                pl.col(channel.name).cast(pl.Float32) for channel in telemetry.channels
-            ).to_numpy(writable=True)
-            cleaner.clean(values, np.flatnonzero(new.to_numpy()))
-            last = part["series"][-1]
-    return cleaner.counts
+    resampler = Resampler(telemetry, config)
+    if resampler.cleaner.counts:  # else nothing can be dropped
+        for _ in resampler.chunks():
+            pass
+    return resampler.cleaner.counts
 
 
 def _incidents(telemetry: Telemetry) -> list[dict[str, Any]]:

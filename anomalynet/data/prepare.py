@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,18 +15,29 @@ from filelock import FileLock
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
 from anomalynet.data.folder import data_folder
-from anomalynet.data.prepared import FORMAT, Description, Prepared, Segment, open_prepared, sizes
+from anomalynet.data.prepared import (
+    COLUMNS,
+    FORMAT,
+    ArrayFile,
+    Description,
+    Prepared,
+    Segment,
+    open_prepared,
+    read_rows,
+    sizes,
+)
+from anomalynet.data.resample import Layout, Resampler
 from anomalynet.data.telemetry import MASK, Telemetry
 from anomalynet.errors import DataError
-from anomalynet.preprocessing.calibration import calibrate, finish
-from anomalynet.preprocessing.grid import Layout, lay
+from anomalynet.preprocessing import Float64, Int64
+from anomalynet.preprocessing.calibration import calibrate
 from anomalynet.runs.code import code_hash
 
 __all__ = ["Prepared", "Segment", "prepare"]
 
 
 def prepare(config: DataConfig) -> Prepared:
-    """Lay recordings on their grid and calibrate them, or open what an earlier call prepared.
+    """Resample recordings to their grid and calibrate them, or open what an earlier call prepared.
 
     The folder is built by one process at a time, beside its place, and moved there whole; a torn
     one is built again. `config`: window, stride, label step and split do not matter here.
@@ -61,7 +73,7 @@ def cache_key(config: DataConfig, fingerprint: str) -> str:
     c = config
     keys = (c.name, c.subset, c.calibration_rows, c.calibration, c.clip, c.mask_channel, c.max_gap)
     shown = (c.label, c.view, c.neighbours, c.link_channels, asdict(c.quality))
-    parts = [FORMAT, code_hash(("data",)), fingerprint, *keys, *shown]
+    parts = [FORMAT, code_hash(("data", "preprocessing")), fingerprint, *keys, *shown]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -70,30 +82,31 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
 
     Raises: DataError if the data is empty, unsorted, or no series is longer than the calibration.
     """
-    layout = lay(telemetry, folder, config.max_gap, config.calibration_rows, config.quality)
-    segments = _segments(layout, telemetry, config.calibration_rows > 0)
-    short = len(layout.names) - len(layout.commissioned) if config.calibration_rows else 0
+    raw, sensors = folder / "raw.npy", len(telemetry.channels)
+    layout = _resample(telemetry, config, folder, raw)
+    calibrated = config.calibration_rows > 0
+    segments = _segments(layout, telemetry, calibrated)
+    short = len(layout.names) - len(layout.commissioned) if calibrated else 0
     if not segments:
         raise DataError(
             f"no series of {config.name} has more than "
             f"data.calibration_rows={config.calibration_rows} readings",
             "lower data.calibration_rows; 0 normalises with the training part's statistics",
         )
-    raw, divide = folder / "raw.npy", config.calibration == "deviation"
-    mean = scale = np.empty((0, len(telemetry.channels)))
-    if config.calibration_rows:
-        mean, scale = calibrate(raw, layout, config.calibration_rows, divide=divide)
-    longest = config.max_gap if config.quality.impute == "hold" else 0
-    clip = config.clip if divide else np.inf
-    finish(raw, folder / "values.npy", layout, mean, scale, clip, longest, config.mask_channel)
+    mean = np.zeros((len(layout.names), sensors))
+    scale = np.full_like(mean, np.inf if calibrated else 1.0)
+    for series, (_, own_mean, own_scale) in layout.commissioned.items():
+        mean[series], scale[series] = own_mean, own_scale
+    bound = config.clip if calibrated and config.calibration == "deviation" else np.inf
+    _calibrate(raw, folder / "values.npy", layout.edges, mean, scale, bound, config.mask_channel)
     raw.unlink()
     np.save(folder / "series_starts.npy", layout.edges)
-    np.save(folder / "calibration_mean.npy", mean)
-    np.save(folder / "calibration_scale.npy", scale)
+    np.save(folder / "calibration_mean.npy", mean if calibrated else mean[:0])
+    np.save(folder / "calibration_scale.npy", scale if calibrated else scale[:0])
     channels = [(channel.name, channel.unit) for channel in telemetry.channels]
     counts = {
         "readings": layout.observed,
-        "steps laid into gaps": layout.laid,
+        "steps laid into gaps": layout.rows - layout.observed,
         "gaps too long to lay": len(layout.breaks),
         "series": len(layout.names),
         "series too short to calibrate": short,
@@ -119,6 +132,38 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
     (folder / "prepared.json").write_text(json.dumps(asdict(description)), encoding="utf-8")
 
 
+def _resample(telemetry: Telemetry, config: DataConfig, folder: Path, raw: Path) -> Layout:
+    """Clean recordings and write their steps, one `.npy` file for each of `prepared.COLUMNS`;
+    `raw` receives the values before calibration, float64."""
+    resampler = Resampler(telemetry, config)
+    with ExitStack() as stack:
+        files = {}
+        for name, dtype in COLUMNS.items():
+            file = ArrayFile(folder / f"{name}.npy", dtype)
+            if name == "values":
+                file = ArrayFile(raw, "<f8", len(telemetry.channels) + config.mask_channel)
+            files[name] = stack.enter_context(file)
+        for columns in resampler.chunks():
+            for name, column in columns.items():
+                files[name].append(column)
+    if resampler.layout.rows == 0:
+        raise DataError("the data has no rows")
+    return resampler.layout
+
+
+def _calibrate(
+    raw: Path, target: Path, edges: Int64, mean: Float64, scale: Float64, bound: float, mask: bool
+) -> None:
+    """Calibrate the values in `raw`; `mean` and `scale` (series, sensor), 0 and 1 for none."""
+    sensors = mean.shape[1]
+    with ArrayFile(target, "<f4", sensors + mask) as file:
+        for start, values in read_rows(raw, sensors + mask):
+            owner = np.searchsorted(edges, np.arange(start, start + len(values)), "right") - 1
+            found = values.astype(np.float32)
+            found[:, :sensors] = calibrate(values[:, :sensors], mean[owner], scale[owner], bound)
+            file.append(found)
+
+
 def _segments(
     layout: Layout, telemetry: Telemetry, calibrated: bool
 ) -> list[tuple[int, str, bool, int, int]]:
@@ -131,7 +176,8 @@ def _segments(
     for owner, cut, stop in zip(
         owners.tolist(), cuts[:-1].tolist(), cuts[1:].tolist(), strict=True
     ):
-        start = max(cut, layout.commissioned.get(owner, stop)) if calibrated else cut
+        ready = layout.commissioned[owner][0] if owner in layout.commissioned else stop
+        start = max(cut, ready) if calibrated else cut
         if start < stop:
             name = layout.names[owner]
             group = telemetry.groups.get(name, name)

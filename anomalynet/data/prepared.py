@@ -200,14 +200,12 @@ class ArrayFile:
         self._file.close()
 
 
-def read_rows(
-    path: Path, width: int, rows: int = CHUNK
-) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    """Read a float32 file of `ArrayFile` in chunks, without mapping it: (first row, values (rows,
+def read_rows(path: Path, width: int) -> Iterator[tuple[int, Float64]]:
+    """Read a float64 file of `ArrayFile` in chunks, without mapping it: (first row, values (rows,
     width))."""
     with path.open("rb") as file:
         file.seek(HEADER)
         start = 0
-        while len(values := np.fromfile(file, np.float32, rows * width)):
+        while len(values := np.fromfile(file, np.float64, CHUNK * width)):
             yield start, values.reshape(-1, width)
             start += len(values) // width

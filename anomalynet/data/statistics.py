@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Float32 = npt.NDArray[np.float32]
+from anomalynet.preprocessing import Float32
 
 names = (
     *("mean", "deviation", "minimum", "maximum", "median", "first quartile", "third quartile"),

@@ -9,10 +9,11 @@ label      Int8, nullable      1 attack (or what `data.label` names), 0 normal, 
 incident   Int32, nullable     number of the event, a key of `Telemetry.incidents`
 kind       String, nullable    type of the incident, where the source knows it
 split      String, nullable    optional: train | validation | test, where the source brings a split
-<channel>  Float32, nullable   one column a channel, unit in `Telemetry.channels`; null = not heard
+<channel>  Float64, nullable   one column a channel, unit in `Telemetry.channels`; null = not heard;
+                               Float32 where the source has no more digits
 =========  ==================  =====================================================================
 
-The mask is made from the nulls when the frame is laid on its grid (`data/prepare.py`)."""
+The mask is made from the nulls when the frame is resampled to its grid (`data/prepare.py`)."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def widen(
     names = [channel.name for channel in sensors]
     parts = telemetry.parts or (telemetry.frame,)
     schema = dict(telemetry.frame.collect_schema())
-    schema |= {channel.name: pl.Float32() for channel in added}
+    schema |= {one.name: schema[one.name.rpartition(".")[0]] for one in added}
     wide = tuple(
         pl.defer(partial(_joined, part, telemetry.neighbours, count, names), schema=schema)
         for part in parts

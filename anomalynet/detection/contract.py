@@ -45,16 +45,17 @@ class Contract:
     Forms of the network, float32 unless said; the batch is free, `channels` are the sensors in
     order, then the mask if there is one:
 
-    - `window`: inputs `readings` (batch, window, channels) in the units of the data, NaN where a
-      sensor is missing and nothing is held, `offset` and `scale` float64 (batch, channels), of the
-      device's calibration: 0 and 1 for the mask, and where there is no calibration.
-    - `step`: inputs `reading` (batch, channels), `offset`, `scale` likewise, and the state: each
-      tensor of `carried` under its name, `states` (batch, window, width) and `slot` (batch,
-      window), 1 at the place of `states` that this step takes and 0 elsewhere. Outputs beside those
-      below: `<name>_next` for each of `carried`; `hidden_next` is what the caller writes into the
-      slot.
+    - `window`: input `readings` (batch, window, channels), calibrated by
+      `preprocessing.calibration.calibrate`: a missing sensor reads 0.
+    - `step`: inputs `reading` (batch, channels) likewise, and the state: each tensor of `carried`
+      under its name, `states` (batch, window, width) and `slot` (batch, window), 1 at the place of
+      `states` that this step takes and 0 elsewhere. Outputs beside those below: `<name>_next` for
+      each of `carried`; `hidden_next` is what the caller writes into the slot.
     - `statistics`: input `features` (batch, 12 × channels), `data.statistics.statistics` of the
       calibrated window.
+
+    Files of earlier versions have two more inputs, `offset` and `scale` float64 (batch, channels),
+    to calibrate readings themselves: 0 and 1 leave calibrated readings as they are.
 
     Outputs of all: `score` (batch,); where the network has them `error` (batch, channels), squared
     error of the reconstruction in squared deviations, and `attention` (batch, parts): parts are

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from anomalynet.detection import contract
@@ -30,6 +31,9 @@ def open_session(content: bytes, threads: int = 1) -> Any:
         raise ValueError(first_line(error)) from None
 
 
+CALIBRATION = {"offset", "scale"}  # inputs of files of earlier versions, which calibrate
+
+
 class Model:
     """A file that `anomalynet export` wrote; one call of the network uses `threads` that wait
     without spinning. Raises: UsageError if there is no such file, it is no exported model, or ONNX
@@ -51,7 +55,8 @@ class Model:
         self.contract = contract.read(self._session.get_modelmeta().custom_metadata_map, str(path))
         self.outputs = tuple(output.name for output in self._session.get_outputs())
         inputs = {given.name for given in self._session.get_inputs()}
-        _check(self.contract, inputs, set(self.outputs), str(path))
+        self._calibrates = inputs >= CALIBRATION
+        _check(self.contract, inputs - CALIBRATION, set(self.outputs), str(path))
 
     def run(
         self, feed: Mapping[str, npt.NDArray[Any]], names: Sequence[str] | None = None
@@ -59,14 +64,17 @@ class Model:
         """Outputs by name; all without `names`. `feed`: C-contiguous arrays by name, as the
         contract describes."""
         wanted = self.outputs if names is None else names
+        if self._calibrates:  # it was done already
+            shape = len(next(iter(feed.values()))), len(self.contract.channels)
+            feed = {**feed, "offset": np.zeros(shape), "scale": np.ones(shape)}
         return dict(zip(wanted, self._session.run(wanted, feed), strict=True))
 
 
 def _check(found: contract.Contract, inputs: set[str], outputs: set[str], where: str) -> None:
     state = set(found.carried)
     expected = {
-        "window": {"readings", "offset", "scale"},
-        "step": {"reading", "offset", "scale", "states", "slot", *state},
+        "window": {"readings"},
+        "step": {"reading", "states", "slot", *state},
         "statistics": {"features"},
     }[found.form]
     needed = set(found.outputs)

@@ -1,114 +1,132 @@
 """Commissioning calibration: each series is normalised by the mean and deviation of its own first
-readings."""
+readings; and what a missing value reads."""
 
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from anomalynet.data.prepared import ArrayFile, Float32, Float64, Int64, read_rows
-from anomalynet.preprocessing.grid import Layout
+from anomalynet.preprocessing import LARGEST, Float32, Float64, Int64
 
-BLOCK = 1 << 22  # numbers in memory at a time while calibrating
-
-
-def calibrate(
-    raw: Path, layout: Layout, calibration_rows: int, *, divide: bool
-) -> tuple[Float64, Float64]:
-    """Mean of each series' first readings, and with `divide` their population deviation, else 1;
-    only values that were heard count.
-
-    The deviation is at least 1e-6·max(1, |mean|), so that a constant channel stays finite. A sensor
-    never heard in those rows was not commissioned: mean 0 and infinite scale make it read 0
-    throughout the series. So do series that are too short.
-
-    Returns: mean and scale, float64 (series, sensor).
-    """
-    channels = int(np.load(raw, mmap_mode="r").shape[1])
-    mean = np.zeros((len(layout.names), channels))
-    scale = np.full_like(mean, np.inf)
-    rows = np.concatenate(layout.commissioning)
-    whole = np.array(sorted(layout.commissioned), np.int64)
-    owner = np.searchsorted(layout.edges, rows, side="right") - 1
-    table = rows[np.isin(owner, whole)].reshape(len(whole), calibration_rows)
-    block = max(1, BLOCK // (calibration_rows * channels))
-    for first in range(0, len(whole), block):
-        # Mapped anew for each block: pages that were touched are given back.
-        readings = np.load(raw, mmap_mode="r")[table[first : first + block]].astype(np.float64)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a sensor that was never heard
-            found, deviation = np.nanmean(readings, axis=1), np.nanstd(readings, axis=1)
-        silent = np.isnan(found)
-        numbers = whole[first : first + block]
-        mean[numbers] = np.where(silent, 0.0, found)
-        spread = np.maximum(deviation, 1e-6 * np.maximum(1.0, np.abs(found))) if divide else 1.0
-        scale[numbers] = np.where(silent, np.inf, spread)
-    return mean, scale
+LONG_AGO = 1 << 30  # steps: no value was ever heard
 
 
-def hold(values: Float32, starts: Int64, before: Float32, longest: int) -> Float32:
-    """Replace what was not heard by the last value heard of that channel in the series, for at most
+class Held(NamedTuple):
+    """What is known of each series' last values."""
+
+    value: Float64  # (series, sensor), the last value heard, NaN where there was none
+    age: Int64  # (series, sensor), steps since then
+
+    @classmethod
+    def new(cls, series: int, sensors: int) -> Held:
+        """Of series that have no earlier steps."""
+        shape = series, sensors
+        return cls(np.full(shape, np.nan), np.full(shape, LONG_AGO))
+
+
+def hold(values: Float64, lengths: Int64, last: Held, longest: int) -> tuple[Float64, Held]:
+    """Replace missing values by the last value heard of the sensor in the series, for at most
     `longest` steps; NaN remains elsewhere. A value held longer would reach across the purge gap of
     a split.
 
     Args:
-        values: float32 (step, channel) with NaN.
-        starts: steps at which another series starts, ascending.
-        before: float32 (step, channel) with NaN, up to `longest` steps before the first one.
+        values: float64 (step, sensor) with NaN.
+        lengths: int64 (series,), how many steps each series has here, at least one.
+        last: of the steps before them.
+    Returns: the values, and `last` for the next call.
     """
-    if not np.isnan(values).any():
-        return values
-    extended = np.concatenate([before, values])
-    steps = np.arange(len(extended))
-    last = np.maximum.accumulate(np.where(np.isnan(extended), -1, steps[:, None]), axis=0)
-    begin = np.zeros(len(extended), np.int64)
-    begin[starts + len(before)] = starts + len(before)
-    begin = np.maximum(np.maximum.accumulate(begin), steps - longest)
-    held = np.take_along_axis(extended, np.maximum(last, 0), axis=0)
-    held[last < begin[:, None]] = np.nan
-    filled: Float32 = held[len(before) :]
-    return filled
+    missing = np.isnan(values)
+    value, age, heard = last.value, last.age + 1, values
+    since: Int64 | int = 0  # steps since the value of this call that a step holds
+    if len(values) > len(lengths):
+        rows = np.arange(len(values))[:, None]
+        begin = np.repeat(np.cumsum(lengths) - lengths, lengths)[:, None]
+        source = np.maximum.accumulate(np.where(missing, -1, rows), axis=0)
+        heard = np.take_along_axis(values, np.maximum(source, 0), axis=0)
+        missing, since = source < begin, rows - source
+        value = np.repeat(value, lengths, axis=0)
+        age = np.repeat(age, lengths, axis=0) + rows - begin
+    held, age = np.where(missing, value, heard), np.where(missing, age, since)
+    ends = np.cumsum(lengths) - 1
+    after = Held(held[ends], age[ends])
+    held[age > longest] = np.nan
+    return held, after
 
 
-def finish(
-    raw: Path,
-    target: Path,
-    layout: Layout,
-    mean: Float64,
-    scale: Float64,
-    clip: float,
-    longest: int,
-    mask_channel: bool,
-) -> None:
-    """Hold, calibrate and clip the raw values in bounded memory, and add the mask channel.
+def missing_share(values: Float64) -> Float32:
+    """Share of the sensors that are missing (NaN), float32 (step,), of values (step, sensor)."""
+    missing: Float32 = np.isnan(values).dot(np.ones(values.shape[1], np.float32))
+    return missing / np.float32(values.shape[1])
+
+
+def calibrate(values: Float64, mean: Float64, scale: Float64, bound: float) -> Float32:
+    """Values as networks read them, float32 and finite: less their mean, in units of the scale.
 
     Args:
-        raw: the `raw.npy` of `grid.lay`.
-        target: receives float32 (step, channel), finite everywhere.
-        mean, scale: float64 (series, sensor); without rows where there is no calibration: then the
-            values stay as they are.
-        clip: bound on calibrated values, in deviations.
-        longest: steps that a value is held; after them, and before the first value, a sensor reads
-            0.
-        mask_channel: adds the share of sensors missing at each step as the last channel.
+        values: float64 (step, sensor) with NaN, which reads 0.
+        mean, scale: float64 (step, sensor), of each step's series; 0 and 1 without calibration.
+        bound: largest size of a calibrated value; infinite for none.
     """
-    edges = layout.edges
-    width = int(np.load(raw, mmap_mode="r").shape[1])
-    before = np.empty((0, width), np.float32)
-    with ArrayFile(target, "<f4", width + mask_channel) as file:
-        for start, values in read_rows(raw, width):
-            rows = np.arange(start, start + len(values))
-            owner = np.searchsorted(edges, rows, side="right") - 1
-            first, after = np.searchsorted(edges, (start, start + len(values)))
-            inside = edges[first:after]
-            missing = np.isnan(values).mean(axis=1, dtype=np.float32)
-            held = hold(values, inside - start, before, longest)
-            before = np.concatenate([before, values])[-longest:].copy() if longest else before
-            if len(mean):
-                held = np.clip((held - mean[owner]) / scale[owner], -clip, clip)
-            finished = np.nan_to_num(held, nan=0.0)
-            if mask_channel:
-                finished = np.concatenate([finished, missing[:, None]], axis=1)
-            file.append(finished.astype(np.float32))
+    bound = min(bound, LARGEST)
+    found = (values - mean) / scale
+    np.minimum(np.maximum(found, -bound, out=found), bound, out=found)
+    found[np.isnan(found)] = 0.0
+    return found.astype(np.float32)
+
+
+class Calibrated(NamedTuple):
+    """Series whose first readings are complete."""
+
+    which: Int64  # (n,), their positions among the series that were given
+    mean: Float64  # (n, sensor)
+    scale: Float64  # (n, sensor)
+
+
+class Commissioning:
+    """Collects the first readings of each series until there are `count`; these calibrate it.
+
+    With `divide`, the scale is their population deviation, at least 1e-6·max(1, |mean|), so that a
+    constant sensor stays finite; else it is 1. Only values that were heard count. A sensor never
+    heard in these readings was not commissioned: mean 0 and infinite scale make it read 0
+    throughout the series.
+    """
+
+    def __init__(self, count: int, *, divide: bool) -> None:
+        self.count, self._divide = count, divide
+        # series → float64 (count, sensor), its first readings; zeros where there is none yet
+        self.readings: dict[int, Float64] = {}
+
+    def add(
+        self, series: Int64, earlier: Int64, lengths: Int64, values: Float64
+    ) -> Calibrated | None:
+        """Take the next readings of some series; None where that calibrates none.
+
+        Args:
+            series: int64 (series,), a number for each.
+            earlier: int64 (series,), how many readings each had before.
+            lengths: int64 (series,), how many it has here.
+            values: float64 (reading, sensor) with NaN.
+        """
+        starts = np.cumsum(lengths) - lengths
+        for at in np.flatnonzero(earlier < self.count).tolist():
+            number, have, start = int(series[at]), int(earlier[at]), int(starts[at])
+            taken = min(int(lengths[at]), self.count - have)
+            if number not in self.readings:
+                self.readings[number] = np.zeros((self.count, values.shape[1]))
+            self.readings[number][have : have + taken] = values[start : start + taken]
+        complete = np.flatnonzero((earlier < self.count) & (earlier + lengths >= self.count))
+        if not len(complete):
+            return None
+        readings = np.stack([self.readings.pop(number) for number in series[complete].tolist()])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a sensor that was never heard
+            # About one of them: the sum of large readings would lose the digits of their changes.
+            one = np.nanmin(readings, axis=1)
+            mean = one + np.nanmean(readings - one[:, None], axis=1)
+            deviation = np.nanstd(readings - one[:, None], axis=1)
+        silent = np.isnan(mean)
+        spread = np.maximum(deviation, 1e-6 * np.maximum(1.0, np.abs(mean)))
+        scale = np.where(silent, np.inf, spread if self._divide else 1.0)
+        return Calibrated(complete, np.where(silent, 0.0, mean), scale)

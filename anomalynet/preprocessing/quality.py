@@ -4,89 +4,105 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from anomalynet.config.schema import QualityConfig
-from anomalynet.data.prepared import Bool, Float32, Float64, Int64
-from anomalynet.data.telemetry import Channel
+from anomalynet.preprocessing import LARGEST, Bool, Float64, Int64
 
 ROBUST = 1.4826
 """Median absolute deviation × this is the standard deviation of a normal distribution."""
 
+BLOCK = 1 << 21  # numbers in memory at a time while looking for outliers
+
 OUTSIDE, OUTLYING = "values outside the sensor's range", "outliers"  # what is counted
 
 
+class Limits(Protocol):
+    """What a sensor can measure, ends included; None where that is unknown."""
+
+    @property
+    def minimum(self) -> float | None: ...
+    @property
+    def maximum(self) -> float | None: ...
+
+
 class Cleaner:
-    """Cleans readings chunk by chunk; whatever the chunks, the result is the same."""
+    """Makes readings missing that are outside their sensor's range or are outliers; counts them.
 
-    def __init__(self, channels: Sequence[Channel], quality: QualityConfig) -> None:
+    Source: §3.1.4; Hampel's rule is not in the paper
+    """
+
+    def __init__(self, sensors: Sequence[Limits], rules: QualityConfig) -> None:
+        low = np.array([-np.inf if one.minimum is None else one.minimum for one in sensors])
+        high = np.array([np.inf if one.maximum is None else one.maximum for one in sensors])
+        # Readings of a float32 source are rounded, and so is one that equals a limit.
+        self._low = np.minimum(low, low.astype(np.float32))
+        self._high = np.maximum(high, high.astype(np.float32))
+        self.width = rules.hampel_window if rules.outliers == "hampel" else 0
+        self._threshold = rules.hampel_threshold
         self.counts: dict[str, int] = {}  # values dropped so far, by reason
-        self._quality = quality
-        limits = [(channel.minimum, channel.maximum) for channel in channels]
-        self._least = np.array([-np.inf if low is None else low for low, _ in limits], np.float32)
-        self._most = np.array([np.inf if high is None else high for _, high in limits], np.float32)
-        if quality.range_check and any(limit != (None, None) for limit in limits):
+        if rules.range_check and bool(np.isfinite([low, high]).any()):
             self.counts[OUTSIDE] = 0
-        if quality.outliers == "hampel":
+        if self.width:
             self.counts[OUTLYING] = 0
-        self._before = np.empty((0, len(channels)), np.float32)
-        self._age = 0
 
-    def clean(self, values: Float32, starts: Int64) -> Float32:
-        """Return readings without what is to be dropped and what is no number; NaN stands for
-        missing.
+    def new(self, series: int) -> Float64:
+        """The `history` of series that have no earlier readings."""
+        return np.full((series, self.width, len(self._low)), np.nan)
+
+    def clean(self, values: Float64, lengths: Int64, history: Float64) -> Float64:
+        """Clean the next readings of some series.
 
         Args:
-            values: float32 (reading, channel) with NaN; changed in place.
-            starts: readings at which another series starts, ascending.
-        Source: §3.1.4; Hampel's rule is not in the paper
+            values: float64 (reading, sensor) with NaN, changed in place: NaN stands for missing.
+            lengths: int64 (series,), how many readings each series has here, at least one.
+            history: float64 (series, width, sensor), the readings before them.
+        Returns: `history` for the next call.
         """
-        values[~np.isfinite(values)] = np.nan
+        values[~(np.abs(values) <= LARGEST)] = np.nan
         if OUTSIDE in self.counts:
-            outside = (values < self._least) | (values > self._most)
+            outside = (values < self._low) | (values > self._high)
             self.counts[OUTSIDE] += int(outside.sum())
             values[outside] = np.nan
         if OUTLYING in self.counts:
-            outlying = self._outlying(values, starts)
+            outlying, history = self._outlying(values, lengths, history)
             self.counts[OUTLYING] += int(outlying.sum())
             values[outlying] = np.nan
-        return values
+        return history
 
-    def _outlying(self, values: Float32, starts: Int64) -> Bool:
+    def _outlying(self, values: Float64, lengths: Int64, history: Float64) -> tuple[Bool, Float64]:
         """Values far from the median of the readings before them in the series, dropped ones
         included: a new level is soon believed."""
-        width, rows = self._quality.hampel_window, len(values)
-        history = np.concatenate([self._before, values])
-        kept = len(history) - rows
-        begin = np.zeros(rows, np.int64)
-        begin[starts] = starts
-        begin = np.maximum.accumulate(begin)
-        age = np.arange(rows) - begin + np.where(begin == 0, self._age, 0) * (0 not in starts)
-        found = np.zeros(values.shape, np.bool_)
-        back = np.arange(1, width + 1)
-        place = kept + np.arange(rows)[:, None] - back
-        known = back <= np.minimum(age, width)[:, None]
-        for channel in range(values.shape[1]):
-            window = np.where(known, history[np.maximum(place, 0), channel], np.nan)
-            window = window.astype(np.float64)
+        # Each series' rows follow its history, so that the readings before a row are a slice.
+        rows, back = len(values), np.arange(self.width)
+        starts = np.cumsum(lengths) - lengths + self.width * np.arange(len(lengths))
+        before = np.arange(rows) + np.repeat(self.width * np.arange(len(lengths)), lengths)
+        extended = np.empty((rows + self.width * len(lengths), values.shape[1]))
+        extended[starts[:, None] + back] = history
+        extended[before + self.width] = values
+        windows = sliding_window_view(extended, self.width, axis=0)  # (row, sensor, width)
+        found = np.empty(values.shape, np.bool_)
+        block = max(1, BLOCK // (values.shape[1] * self.width))
+        for first in range(0, rows, block):
+            some = slice(first, first + block)
+            window = windows[before[some]]
             centre, heard = _median(window)
-            spread, _ = _median(np.abs(window - centre[:, None]))
+            spread, _ = _median(np.abs(window - centre[..., None]))
             with np.errstate(invalid="ignore"):
-                limit = self._quality.hampel_threshold * ROBUST * spread
-                far = np.abs(values[:, channel] - centre) > limit
+                far = np.abs(values[some] - centre) > self._threshold * ROBUST * spread
             # A sensor that stood still, or was hardly heard, says nothing of how far is far.
-            found[:, channel] = far & (spread > 0) & (2 * heard >= width)
-        self._before = history[-width:].copy()
-        self._age = int(age[-1]) + 1
-        return found
+            found[some] = far & (spread > 0) & (2 * heard >= self.width)
+        return found, extended[(starts + lengths)[:, None] + back]
 
 
 def _median(window: Float64) -> tuple[Float64, Int64]:
-    """Median of each row without its NaN, NaN where nothing is left; and how many numbers it is
+    """Median over the last axis without NaN, NaN where nothing is left; and how many numbers it is
     of."""
-    ordered = np.sort(window, axis=1)  # NaN last
-    count = (~np.isnan(window)).sum(axis=1)
-    low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, window.shape[1] - 1)
-    rows = np.arange(len(window))
-    return (ordered[rows, low] + ordered[rows, high]) / 2, count
+    ordered = np.sort(window, axis=-1)  # NaN last
+    count = np.asarray((~np.isnan(window)).sum(axis=-1))
+    low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, window.shape[-1] - 1)
+    ends = [np.take_along_axis(ordered, at[..., None], axis=-1)[..., 0] for at in (low, high)]
+    return (ends[0] + ends[1]) / 2, count

@@ -44,12 +44,6 @@ def normal(*shape: int) -> npt.NDArray[np.float32]:
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
-def scaled(name: str, readings: npt.NDArray[np.float32]) -> dict[str, np.ndarray]:
-    """Inputs of a model whose devices need no calibration."""
-    shape = (len(readings), readings.shape[-1])
-    return {name: readings, "offset": np.zeros(shape), "scale": np.ones(shape)}
-
-
 def eager(experiment: str, contract: Contract, batch: int) -> Call:
     """A network of the experiment's sizes on windows."""
     from anomalynet.config.load import load
@@ -73,7 +67,7 @@ def eager(experiment: str, contract: Contract, batch: int) -> Call:
 def window(path: Path, batch: int) -> Call:
     """The exported network on windows."""
     model, contract = session(path)
-    feed = scaled("readings", normal(batch, contract.window, len(contract.channels)))
+    feed = {"readings": normal(batch, contract.window, len(contract.channels))}
     return lambda: model.run(None, feed)
 
 
@@ -85,8 +79,8 @@ def step(path: Path, batch: int) -> Call:
     state = {name: np.zeros((batch, *shape), np.float32) for name, shape in shapes}
     states = np.zeros((batch, contract.window, contract.width), np.float32)
     slot = np.zeros((batch, contract.window), np.float32)
-    inputs = scaled("reading", normal(batch, len(contract.channels)))
-    inputs |= {**state, "states": states, "slot": slot}
+    inputs = {"reading": normal(batch, len(contract.channels)), **state}
+    inputs |= {"states": states, "slot": slot}
     names = [output.name for output in model.get_outputs()]
     outputs = dict(zip(names, model.run(names, inputs), strict=True))
     binding = model.io_binding()

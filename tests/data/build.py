@@ -60,7 +60,7 @@ def telemetry(recordings: Sequence[Recording], facts: Facts | None = None) -> Te
         if one.splits:
             columns["split"] = pl.Series(one.splits, dtype=pl.String)
         for name, column in zip(ascii_lowercase, one.values, strict=False):
-            columns[name] = pl.Series(column, dtype=pl.Float32)
+            columns[name] = pl.Series(column, dtype=pl.Float64)
         frames.append(pl.DataFrame(columns))
     channels = tuple(Channel(ascii_lowercase[at], "1") for at in range(len(recordings[0].values)))
     about = (facts.period, facts.groups, facts.train_only, facts.incidents)

@@ -48,7 +48,7 @@ def test_a_plain_table(tmp_path: Path) -> None:
     frame = telemetry.frame.collect()
     assert frame.columns == ["series", "time", "label", "incident", "kind", "temp", "hum"]
     known = [pl.String, pl.Datetime("us"), pl.Int8, pl.Int32, pl.String]
-    assert frame.dtypes == [*known, pl.Float32, pl.Float32]
+    assert frame.dtypes == [*known, pl.Float64, pl.Float64]
     assert frame.rows() == [
         ("mine", DAY, 0, None, None, 1.0, 2.0),
         ("mine", DAY + timedelta(seconds=1), 1, 0, None, 1.5, None),

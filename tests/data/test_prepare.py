@@ -99,7 +99,7 @@ def test_a_torn_cache_is_built_again(source: Source, tmp_path: Path, harm: str) 
 def test_a_failure_leaves_nothing_behind(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "finish", lambda *_: 1 / 0)
+    monkeypatch.setattr(module, "calibrate", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         prepare(CONFIG)
     assert not [path for path in (tmp_path / "prepared").iterdir() if path.is_dir()]

@@ -1,4 +1,4 @@
-"""A stream is laid, cleaned, held and calibrated as `prepare` does it, bit for bit."""
+"""A stream is resampled, cleaned, held and calibrated as `prepare` does it, bit for bit."""
 
 from __future__ import annotations
 
@@ -144,6 +144,29 @@ def test_recordings(
     assert np.array_equal(np.sort(steps.observed), np.sort(expected.observed))
     assert_equal(detector, steps, expected)
     assert detector.counts == {}
+
+
+@settings(max_examples=30, deadline=None)
+@given(recordings(STEPS), st.integers(1, 20))
+def test_an_offset_of_a_billion_changes_nothing(found: list[Recording], size: int) -> None:
+    quality = QualityConfig(range_check=False)
+    config = DataConfig(calibration_rows=4, max_gap=3, quality=quality)
+    assert config.calibration == "offset"
+    moved = [
+        replace(
+            one, values=[[None if at is None else at + 1e9 for at in one.values[0]], one.values[1]]
+        )
+        for one in found
+    ]
+    near, far = (offline(some, config, 1.0) for some in (found, moved))
+    np.testing.assert_allclose(far.values, near.values, rtol=1e-6, atol=1e-6)
+    detector, other = (engine(of_config(config, 1.0)) for _ in range(2))
+    steps, far_steps = (
+        streamed(detector, messages(found), size),
+        streamed(other, messages(moved), size),
+    )
+    assert_equal(other, far_steps, far)
+    np.testing.assert_allclose(far_steps.score, steps.score, rtol=1e-6, atol=1e-5)
 
 
 @settings(max_examples=100, deadline=None)

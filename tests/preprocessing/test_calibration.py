@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from anomalynet.config.schema import DataConfig
-from anomalynet.data import prepared as arrayfile
 from anomalynet.errors import DataError
 from tests.data.build import Recording, Value, prepared
 
@@ -56,6 +57,21 @@ def test_an_offset_leaves_the_units_and_is_not_clipped() -> None:
     assert found.values[:, :2].tolist() == [[-0.5, 0], [0, 0], [0.5, 0], [88.5, 0]]
 
 
+def test_small_changes_of_a_large_reading_keep_their_digits() -> None:
+    readings: list[Value] = [1e9 + change for change in (0.125, 0.375, 0.5, 0.0, 0.25)]
+    offset = DataConfig(calibration_rows=2, mask_channel=False)
+    found = prepared([Recording("s", range(5), [readings])], offset)
+    assert found.values[:, 0].tolist() == [-0.125, 0.125, 0.25, -0.25, 0]
+
+
+def test_needs_neither_polars_nor_torch() -> None:
+    modules = ("preprocessing.calibration", "preprocessing.grid", "detection.engine.engine")
+    code = "import sys, " + ", ".join(f"anomalynet.{name}" for name in modules)
+    code += "; print({'polars', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
 def test_every_series_has_its_own_whatever_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     drawn = [random.normal(i, 1 + i, 6 + i).astype(np.float32) for i in range(5)]
@@ -64,8 +80,8 @@ def test_every_series_has_its_own_whatever_the_chunk(monkeypatch: pytest.MonkeyP
         for i, own in enumerate(drawn)
     ]
     whole = prepared(many, THREE)
-    monkeypatch.setattr(arrayfile, "CHUNK", 4)
-    monkeypatch.setattr("anomalynet.preprocessing.calibration.BLOCK", 7)
+    monkeypatch.setattr("anomalynet.data.prepared.CHUNK", 4)
+    monkeypatch.setattr("anomalynet.data.resample.CHUNK", 4)
     assert np.array_equal(whole.values, prepared(many, THREE).values)
     for own, start in zip(drawn, whole.series_starts, strict=False):
         first = own[:3].astype(float)

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomalynet.config.schema import DataConfig
+from anomalynet.data import resample
 from anomalynet.data.telemetry import Incident
 from anomalynet.errors import DataError
-from anomalynet.preprocessing import grid
 from tests.data.build import Facts, Recording, Value, prepared
 
 RAW = DataConfig(calibration_rows=0, max_gap=3)
@@ -71,7 +71,7 @@ def test_grid_equals_a_row_by_row_reference_whatever_the_chunk(
     found: list[Recording], chunk: int, period: float | None
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grid, "CHUNK", chunk)
+        patch.setattr(resample, "CHUNK", chunk)
         result = prepared(found, RAW, Facts(period=period))
     expected: list[Step] = []
     starts: list[int] = []

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from anomalynet.config.schema import DataConfig, QualityConfig
-from anomalynet.data.prepared import Float32
+from anomalynet.data import resample
 from anomalynet.data.telemetry import Channel
-from anomalynet.preprocessing import grid
+from anomalynet.preprocessing import Float64
 from anomalynet.preprocessing.quality import OUTLYING, OUTSIDE, Cleaner
 from tests.data.build import Facts, Recording, prepared
 
@@ -20,16 +20,16 @@ UNLIMITED = Channel("a")
 nan = np.nan
 
 
-def column(*values: float) -> Float32:
-    return np.array(values, np.float32)[:, None]
+def column(*values: float) -> Float64:
+    return np.array(values, np.float64)[:, None]
 
 
 def cleaned(
-    values: Float32, quality: QualityConfig, channel: Channel = UNLIMITED, starts: Any = (0,)
+    values: Float64, quality: QualityConfig, channel: Channel = UNLIMITED, starts: Any = (0,)
 ) -> tuple[Any, int]:
-    cleaner = Cleaner([channel], quality)
-    found = cleaner.clean(values.copy(), np.array(starts))[:, 0].tolist()
-    return found, sum(cleaner.counts.values())
+    cleaner, found = Cleaner([channel], quality), values.copy()
+    cleaner.clean(found, np.diff(starts, append=len(values)), cleaner.new(len(starts)))
+    return found[:, 0].tolist(), sum(cleaner.counts.values())
 
 
 def test_the_range_includes_its_ends() -> None:
@@ -73,20 +73,25 @@ def test_hampel_looks_at_the_past_only_and_believes_a_new_level() -> None:
 
 def test_cleaning_is_the_same_whatever_the_chunk() -> None:
     rng = np.random.default_rng(4)
-    values = rng.normal(size=(200, 2)).astype(np.float32)
+    values = rng.normal(size=(200, 2))
     values[rng.random((200, 2)) < 0.05] = 30
     values[rng.random((200, 2)) < 0.2] = nan
     starts = np.array([0, 3, 90, 150])
     channels, quality = [Channel("a", maximum=29.0), Channel("b")], replace(HAMPEL, hampel_window=9)
-    whole = Cleaner(channels, quality)
-    expected = whole.clean(values.copy(), starts)
+    whole, expected = Cleaner(channels, quality), values.copy()
+    history = whole.clean(expected, np.diff(starts, append=200), whole.new(len(starts)))
     assert whole.counts[OUTSIDE] > 0 and whole.counts[OUTLYING] > 0
     for size in (1, 4, 37):
-        pieces, found = Cleaner(channels, quality), []
+        pieces, found = Cleaner(channels, quality), values.copy()
+        last = pieces.new(1)
         for at in range(0, 200, size):
-            inside = starts[(starts >= at) & (starts < at + size)] - at
-            found.append(pieces.clean(values[at : at + size].copy(), inside))
-        assert np.array_equal(np.concatenate(found), expected, equal_nan=True)
+            part = found[at : at + size]
+            begins = np.unique([0, *(starts[(starts >= at) & (starts < at + size)] - at)])
+            before = pieces.new(len(begins))
+            before[: at not in starts] = last
+            last = pieces.clean(part, np.diff(begins, append=len(part)), before)[-1:]
+        assert np.array_equal(found, expected, equal_nan=True)
+        assert np.array_equal(last, history[-1:], equal_nan=True)
         assert pieces.counts == whole.counts
 
 
@@ -134,7 +139,7 @@ def test_silence_while_a_node_is_commissioned() -> None:
 
 
 def test_what_was_dropped_is_counted_and_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grid, "CHUNK", 3)
+    monkeypatch.setattr(resample, "CHUNK", 3)
     values: list[float | None] = [1.0, 2.0, 3.0, 4.0, 5.0, 90.0, 3.0, 2.0]
     one = Recording("s", range(8), [values, [0.0] * 8], [0] * 8)
     found = prepared([one], replace(RAW, quality=HAMPEL), Facts())

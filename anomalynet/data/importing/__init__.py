@@ -168,7 +168,7 @@ def _lay_out(
     """Return the canonical table; readings stay on disk where their order does."""
     readings = temporary / "readings.parquet"
     names = {index: channel.name for index, channel in roles.channels.items()}
-    columns = [sensors[index].cast(pl.Float32).alias(name) for index, name in names.items()]
+    columns = [sensors[index].cast(pl.Float64).alias(name) for index, name in names.items()]
     rows.frame.select(columns).sink_parquet(readings, maintain_order=True, compression="lz4")
     leading = keys.select(*LEADING, *(["split"] if roles.split is not None else []))
     mean = request.duplicates == "mean"

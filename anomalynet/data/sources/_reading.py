@@ -70,8 +70,8 @@ def parse(path: Path, before: pl.Series, after: pl.Series, what: str) -> pl.Seri
 
 
 def numbers(path: Path, column: pl.Series) -> pl.Series:
-    """Parse a text column as Float32; empty text is null. Raises DataError as `parse`."""
-    return parse(path, column, column.cast(pl.Float64, strict=False), "a number").cast(pl.Float32)
+    """Parse a text column as Float64; empty text is null. Raises DataError as `parse`."""
+    return parse(path, column, column.cast(pl.Float64, strict=False), "a number")
 
 
 def labels(path: Path, column: pl.Series) -> pl.Series:

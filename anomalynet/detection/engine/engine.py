@@ -129,7 +129,7 @@ class Engine:
         return Outcome(joined(steps, self._channels), events)
 
 
-VERSION = 1  # of what is kept and what it means
+VERSION = 2  # of what is kept and what it means
 
 
 class About(NamedTuple):
@@ -173,10 +173,10 @@ def _check(
 ) -> None:
     devices = len(about.names)
     table.check(state, devices)
-    calibrating = int((state["calibrated"] < preparation.wanted).sum()) if preparation.wanted else 0
+    calibrating = int((state["calibrated"] < preparation.wanted).sum())
     commissioning = state["commissioning"]
     expected = (calibrating, preparation.wanted, preparation.sensors)
-    if commissioning.dtype != np.float32 or commissioning.shape != expected:
+    if commissioning.dtype != np.float64 or commissioning.shape != expected:
         raise ValueError("commissioning")
     if len(set(about.names)) != devices or not all(isinstance(name, str) for name in about.names):
         raise ValueError("names")

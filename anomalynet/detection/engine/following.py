@@ -13,6 +13,7 @@ from anomalynet.detection.engine.grid import Grid
 from anomalynet.detection.engine.intake import NEVER, Batch, Clocks, rounds
 from anomalynet.detection.engine.pipeline import Pipeline
 from anomalynet.detection.engine.table import Array, Table
+from anomalynet.preprocessing.grid import time_between
 
 
 class Following:
@@ -148,9 +149,9 @@ class Following:
             step = times - self._table["last"][rows]
             for nth in range(int(placed.missing.max()), 0, -1):
                 some = placed.missing >= nth
-                share = (placed.gap[some] - nth + 1) / (placed.gap[some] + 1)
-                after = np.rint(share * step[some]).astype(np.int64)
-                self._pipeline.step(rows[some], self._table["last"][rows[some]] + after, None)
+                gap, last = placed.gap[some], self._table["last"][rows[some]]
+                between = time_between(last, step[some], gap - nth + 1, gap)
+                self._pipeline.step(rows[some], between, None)
         earlier = self._grid.read(rows, times, clock)
         if transfer:
             self._table["owner"][rows] = owner

@@ -1,5 +1,5 @@
-"""Readings laid on the expected grid as they come: the rules of `preprocessing.grid`, told
-without knowing what comes next."""
+"""Readings on the expected grid as they come: the rules of `preprocessing.grid`, applied without
+knowing what comes next."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from anomalynet.detection.contract import Contract
 from anomalynet.detection.engine.intake import NEVER
 from anomalynet.detection.engine.table import Array, Table
+from anomalynet.preprocessing.grid import IN_TIME, missing_steps
 
 DAY = 86_400_000_000  # microseconds
 
@@ -43,7 +44,7 @@ class Grid:
 
     def __init__(self, contract: Contract, table: Table, lateness: int) -> None:
         self.period = None if contract.period is None else contract.period * 1e6
-        self._near = 1.5 * (self.period or 0) + lateness
+        self._near = IN_TIME * (self.period or 0) + lateness
         self.max_gap, self.breaks = contract.max_gap, contract.breaks
         self.far = max(DAY, int(2 * contract.max_gap * (self.period or 0)))
         self._table = table
@@ -66,7 +67,7 @@ class Grid:
         """
         table = self._table
         step = times - table["last"][rows]
-        limit = self.far if self.period is None else 1.5 * self.period
+        limit = self.far if self.period is None else IN_TIME * self.period
         usual = (step > 0) & (step <= limit) & (table["laid"][rows] == 0) & ~table["ended"][rows]
         if np.count_nonzero(usual) == len(usual):
             return None
@@ -77,8 +78,7 @@ class Grid:
         laid, ended, first = table["laid"][rows], table["ended"][rows], table["last"][rows] == NEVER
         missing, broken = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.bool_)
         if self.period is not None:
-            late = (step > 1.5 * self.period) & ~first
-            missing[late] = np.rint(step[late] / self.period).astype(np.int64) - 1
+            missing = np.where(first, 0, missing_steps(step, self.period))
             ahead = (missing - laid) * self.period > self.far
             broken = missing > self.max_gap if self.breaks else ahead | (ended & (missing >= laid))
         back, duplicate = (step < 0) & ~first, step == 0
@@ -146,8 +146,7 @@ class Grid:
         assert self.period is not None
         laid, ended = table["laid"][rows], table["ended"][rows]
         elapsed = clock - table["heard_at"][rows]
-        steps = np.rint(elapsed / self.period).astype(np.int64)
-        missing = np.where(elapsed > 1.5 * self.period, steps - 1, 0)
+        missing = missing_steps(elapsed, self.period)
         over = missing > self.max_gap if self.breaks else np.zeros(len(rows), np.bool_)
         missing[over] = self.max_gap
         return np.where(ended, 0, np.maximum(missing - laid, 0)), over & ~ended
@@ -156,5 +155,5 @@ class Grid:
         """Microseconds before which none of these devices can have missed another step."""
         table = self._table
         assert self.period is not None
-        steps = ((table["laid"][rows] + 1.5) * self.period).astype(np.int64)
+        steps = ((table["laid"][rows] + IN_TIME) * self.period).astype(np.int64)
         return np.where(table["ended"][rows], -NEVER, table["heard_at"][rows] + steps - 1)

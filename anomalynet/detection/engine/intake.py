@@ -107,7 +107,7 @@ class Batch:
     ends: list[int]  # number of readings up to and with each message
     rows: Array  # int64 (reading,), the device
     times: Array  # int64 (reading,), microseconds
-    values: Array  # float32 (reading, sensor)
+    values: Array  # float64 (reading, sensor)
 
 
 class Intake:
@@ -150,8 +150,7 @@ class Intake:
             sources.append(source)
             clocks.append(_clock(message.clock, times[before:]))
             ends.append(len(rows))
-        with np.errstate(over="ignore"):  # what float32 cannot hold is missing
-            table = np.array(values, np.float32).reshape(-1, self._sensors)
+        table = np.array(values, np.float64).reshape(-1, self._sensors)
         of, at = np.array(rows, np.int64), np.array(times, np.int64)
         return Batch(sources, clocks, ends, of, at, table)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from anomalynet.detection.contract import Contract
 from anomalynet.detection.engine.alarms import AlarmRule, Alarms, Reasons
-from anomalynet.detection.engine.preparation import Preparation, Prepared
+from anomalynet.detection.engine.preparation import Preparation
 from anomalynet.detection.engine.scoring import scorer
 from anomalynet.detection.engine.table import Array, Table
 from anomalynet.detection.model import Model
@@ -43,15 +43,14 @@ class Pipeline:
         Args:
             rows: int64 (n,), ascending.
             times: int64 (n,), microseconds.
-            values: float32 (n, sensors), changed in place; None: nothing came.
+            values: float64 (n, sensors), changed in place; None: nothing came.
         """
-        prepared = self.preparation.advance(rows, values)
-        if prepared.ready is None:
+        prepared, inside = self.preparation.advance(rows, values)
+        if inside is None:
             ready, outputs = self._score(rows, times, prepared)
         else:
-            inside = np.flatnonzero(prepared.ready)
-            part = Prepared(prepared.held[inside], prepared.calibrated[inside], None)
-            ready, outputs = self._score(rows[inside], times[inside], part)
+            inside = np.flatnonzero(inside)
+            ready, outputs = self._score(rows[inside], times[inside], prepared[inside])
             ready = inside if ready is None else inside[ready]
         known = outputs
         if ready is not None:
@@ -59,7 +58,7 @@ class Pipeline:
         observed = np.full(len(rows), values is not None)
         score = known["score"].astype(np.float64) if known else np.full(len(rows), np.nan)
         error, attention = known.get("error"), known.get("attention")
-        made = Steps(rows, times, observed, prepared.calibrated, score, error, attention)
+        made = Steps(rows, times, observed, prepared, score, error, attention)
         self._steps.append(made)
         self._judge(made, ready)
 
@@ -93,7 +92,7 @@ class Pipeline:
         return found
 
     def _score(
-        self, rows: Array, times: Array, prepared: Prepared
+        self, rows: Array, times: Array, prepared: Array
     ) -> tuple[Array | None, dict[str, Array]]:
         """Places of the scored among these, None: all; and the network's outputs for them."""
         if not len(rows):

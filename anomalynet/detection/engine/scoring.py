@@ -7,7 +7,6 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from anomalynet.data.statistics import statistics
-from anomalynet.detection.engine.preparation import Prepared
 from anomalynet.detection.engine.table import Array, Table
 from anomalynet.detection.model import Model
 
@@ -29,8 +28,9 @@ class Scorer(Protocol):
     def start(self, rows: Array) -> None:
         """The next step of these devices is the first of a segment."""
 
-    def push(self, rows: Array, step: Prepared) -> Scored:
-        """Take the next step of distinct devices, ascending, and score what is ready."""
+    def push(self, rows: Array, values: Array) -> Scored:
+        """Take the next step of distinct devices, ascending, float32 (n, channels), and score what
+        is ready."""
 
 
 def scorer(model: Model, table: Table) -> Scorer:
@@ -41,8 +41,7 @@ def scorer(model: Model, table: Table) -> Scorer:
 
 
 class WindowScorer:
-    """Keeps the last readings of each device in a ring; of the form `statistics`, the calibrated
-    ones."""
+    """Keeps the last readings of each device in a ring, calibrated."""
 
     def __init__(self, model: Model, table: Table) -> None:
         self._model, self._table = model, table
@@ -55,10 +54,10 @@ class WindowScorer:
     def start(self, rows: Array) -> None:
         self._table["steps"][rows] = 0
 
-    def push(self, rows: Array, step: Prepared) -> Scored:
+    def push(self, rows: Array, values: Array) -> Scored:
         steps, ring = self._table["steps"], self._table["ring"]
         before = steps[rows]
-        ring[rows, before % self._window] = step.calibrated if self._statistics else step.held
+        ring[rows, before % self._window] = values
         count = before + 1
         steps[rows] = count
         ready = count >= self._window
@@ -81,12 +80,7 @@ class WindowScorer:
         windows = table["ring"][rows[:, None], oldest_first]
         if self._statistics:
             return self._model.run({"features": statistics(windows)}, self._outputs)
-        feed = {
-            "readings": windows,
-            "offset": table.take("offset", rows),
-            "scale": table.take("scale", rows),
-        }
-        return self._model.run(feed, self._outputs)
+        return self._model.run({"readings": windows}, self._outputs)
 
 
 class StepScorer:
@@ -113,12 +107,10 @@ class StepScorer:
         for name in ("steps", *self._columns):
             self._table[name][rows] = 0
 
-    def push(self, rows: Array, step: Prepared) -> Scored:
+    def push(self, rows: Array, values: Array) -> Scored:
         before = self._table["steps"][rows]
         pieces = [slice(first, first + CHUNK) for first in range(0, len(rows), CHUNK)]
-        outputs = joined(
-            [self._run(rows[piece], before[piece], step.held[piece]) for piece in pieces]
-        )
+        outputs = joined([self._run(rows[piece], before[piece], values[piece]) for piece in pieces])
         self._table["steps"][rows] = before + 1
         lost = self._lost(rows, outputs["score"])
         ready = before >= self._window - 1
@@ -137,7 +129,7 @@ class StepScorer:
         self.start(rows[lost])
         return lost
 
-    def _run(self, rows: Array, before: Array, held: Array) -> dict[str, Array]:
+    def _run(self, rows: Array, before: Array, reading: Array) -> dict[str, Array]:
         table, place = self._table, before % self._window
         # Rows ascend: where none is left out they are a slice, and no state is copied into the
         # call.
@@ -146,11 +138,9 @@ class StepScorer:
             if int(rows[-1]) - int(rows[0]) == len(rows) - 1
             else rows
         )
-        feed = {name: table[_column(name)][some] for name in self._carried}
-        feed |= {"reading": held, "offset": table["offset"][some], "scale": table["scale"][some]}
-        found = self._model.run(
-            {**feed, "states": table["states"][some], "slot": self._slots[place]}, self._wanted
-        )
+        feed = {"reading": reading, "states": table["states"][some], "slot": self._slots[place]}
+        feed |= {name: table[_column(name)][some] for name in self._carried}
+        found = self._model.run(feed, self._wanted)
         for name in self._carried:
             table[_column(name)][some] = found[f"{name}_next"]
         table["states"][rows, place] = found["hidden_next"]

@@ -165,23 +165,17 @@ def _limits(run: FinishedRun, contract: Contract, loss: Loss) -> list[str]:
 def _interface(contract: Contract) -> list[str]:
     """Inputs and outputs of the graph."""
     wide, steps = f"batch × {len(contract.channels)}", f"batch × {contract.window}"
-    units = "in the units above, NaN where a sensor is missing"
-    of = "of the device's calibration; 0"
+    what = "calibrated, 0 where a sensor is missing"
     inputs, why = [], []
     if contract.form == "window":
-        inputs = [
-            ("readings", "float32", f"{steps} × {len(contract.channels)}", units),
-            ("offset", "float64", wide, f"{of} for the mask"),
-            ("scale", "float64", wide, "likewise; 1 for the mask"),
-        ]
+        inputs = [("readings", "float32", f"{steps} × {len(contract.channels)}", what)]
     elif contract.form == "step":
         carried = {
             name: " × ".join(map(str, ("batch", *shape)))
             for name, shape in contract.carried.items()
         }
         inputs = [
-            ("reading", "float32", wide, units),
-            ("offset, scale", "float64", wide, f"{of} and 1 for the mask"),
+            ("reading", "float32", wide, what),
             *((name, "float32", shape, "state, 0 at first") for name, shape in carried.items()),
             ("states", "float32", f"{steps} × {contract.width}", "the last states"),
             ("slot", "float32", steps, "1 at the place of this step among them"),
@@ -227,8 +221,6 @@ def _files(
         f"`{next(iter(losses))}` was compared with the run's model on {parity.windows} "
         f"windows: largest difference {sizes}"
     )
-    if parity.calibration is not None:
-        told += f", {parity.calibration:.1e} where it calibrates readings itself"
     if parity.carried is not None:
         told += f", {parity.carried:.1e} over the whole test part with its state carried"
     return [

@@ -24,17 +24,6 @@ ROWS = 100_000
 """Training steps that the reference quantiles of a channel are taken of, evenly spaced."""
 
 
-def bounds(run: FinishedRun) -> np.ndarray:
-    """Bound on each calibrated channel, float64 (channels,); infinite where
-    `data.calibration.finish` clips nothing."""
-    data, prepared = run.config.data, run.data.prepared
-    divided = data.calibration_rows > 0 and data.calibration == "deviation"
-    found = np.full(len(prepared.channels), data.clip if divided else np.inf)
-    if prepared.mask is not None:
-        found[prepared.mask] = np.inf
-    return found
-
-
 def contract(
     run: FinishedRun,
     form: Literal["window", "step", "statistics"],
@@ -49,7 +38,6 @@ def contract(
     """
     config, result, prepared = run.config, run.result, run.data.prepared
     data, quality = config.data, config.data.quality
-    bound = bounds(run)
     axis: Literal["time", "channel"] = getattr(config.model, "attention_axis", "time")
     return Contract(
         run=result.id,
@@ -71,7 +59,7 @@ def contract(
         hold=data.max_gap if quality.impute == "hold" else 0,
         calibration_rows=data.calibration_rows,
         calibration=data.calibration,
-        clip=float(bound.min()) if np.isfinite(bound).any() else None,
+        clip=data.clip if data.calibration_rows and data.calibration == "deviation" else None,
         range_check=quality.range_check,
         outliers=quality.outliers,
         hampel_window=quality.hampel_window,

@@ -1,9 +1,7 @@
-"""A network as a graph: calibration, bound, missing readings, normalisation, network and score in
-one."""
+"""A network as a graph: normalisation, network and score in one."""
 
 from __future__ import annotations
 
-import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
@@ -20,40 +18,17 @@ EXAMPLES = 3
 """Windows that the graph is traced with: with 1 the exporter takes the batch for a constant."""
 
 
-class Calibration(nn.Module):
-    """What `data.calibration.finish` does, in float64 likewise. `bounds`: float64 (channels,):
-    bound on each calibrated channel, infinite where there is none."""
-
-    bounds: Tensor
-
-    def __init__(self, bounds: np.ndarray) -> None:
-        super().__init__()
-        self.bounded = bool(np.isfinite(bounds).any())
-        self.register_buffer("bounds", torch.from_numpy(bounds))
-
-    def forward(self, readings: Tensor, offset: Tensor, scale: Tensor) -> Tensor:
-        """Calibrated readings, finite, of readings (…, channels) with NaN, both float32; offset and
-        scale are float64."""
-        calibrated = (readings.double() - offset) / scale
-        if self.bounded:
-            calibrated = torch.clamp(calibrated, -self.bounds, self.bounds)
-        return torch.where(calibrated.isnan(), 0.0, calibrated).float()
-
-
 class WindowGraph(nn.Module):
-    """What the file computes from the last readings of a device; `bounds` as in `Calibration`."""
+    """What the file computes from the last readings of a device."""
 
-    def __init__(self, detector: Detector, bounds: np.ndarray) -> None:
+    def __init__(self, detector: Detector) -> None:
         super().__init__()
         self.detector = detector
-        self.calibration = Calibration(bounds)
 
-    def forward(self, readings: Tensor, offset: Tensor, scale: Tensor) -> tuple[Tensor, ...]:
-        """Score (batch,), then error and attention where the network has them, of readings (batch,
-        window, channels) float32 with NaN.
-
-        offset and scale: float64 (batch, channels)."""
-        output = self.detector(self.calibration(readings, offset[:, None], scale[:, None]))
+    def forward(self, readings: Tensor) -> tuple[Tensor, ...]:
+        """Score (batch,), then error and attention where the network has them, of calibrated
+        readings (batch, window, channels) float32."""
+        output = self.detector(readings)
         return (self.detector.scores(output), *_parts(output).values())
 
 
@@ -63,7 +38,7 @@ def _parts(output: Output) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def window_graph(detector: Detector, bounds: np.ndarray) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+def window_graph(detector: Detector) -> tuple[onnx.ModelProto, tuple[str, ...]]:
     """The graph of a network and the names of its outputs.
 
     Every network here passes torch's present exporter. The older one is no second chance for a
@@ -73,15 +48,10 @@ def window_graph(detector: Detector, bounds: np.ndarray) -> tuple[onnx.ModelProt
     Raises: RunError if the exporter does not know what the network does.
     """
     steps, channels = detector.shape
-    examples = (
-        torch.zeros(EXAMPLES, steps, channels),
-        torch.zeros(EXAMPLES, channels, dtype=torch.float64),
-        torch.ones(EXAMPLES, channels, dtype=torch.float64),
-    )
+    examples = (torch.zeros(EXAMPLES, steps, channels),)
     detector = detector.eval().cpu()
     outputs = ("score", *_parts(detector(examples[0])))
-    graph = WindowGraph(detector, bounds).eval()
-    return trace(graph, examples, ("readings", "offset", "scale"), outputs), outputs
+    return trace(WindowGraph(detector).eval(), examples, ("readings",), outputs), outputs
 
 
 def trace(
@@ -121,12 +91,11 @@ OUTPUTS = ("score", "error", "attention")  # beside the state
 
 
 class StepGraph(nn.Module):
-    """What the file computes from one reading of a device; `bounds` as in `Calibration`."""
+    """What the file computes from one reading of a device."""
 
-    def __init__(self, detector: HybridCausal, bounds: np.ndarray) -> None:
+    def __init__(self, detector: HybridCausal) -> None:
         super().__init__()
         self.detector = detector
-        self.calibration = Calibration(bounds)
         attention, lstm = detector.attention, detector.recurrent.lstm
         weight = detector.convolution.convolution.weight.permute(0, 2, 1)
         self.seen = nn.Parameter(weight.flatten(1))  # (channels, kernel · features), oldest first
@@ -140,18 +109,16 @@ class StepGraph(nn.Module):
     def forward(
         self,
         reading: Tensor,
-        offset: Tensor,
-        scale: Tensor,
         tail: Tensor,
         hidden: Tensor,
         cell: Tensor,
         states: Tensor,
         slot: Tensor,
     ) -> tuple[Tensor, ...]:
-        """`OUTPUTS`, then the state after the step, of a reading (batch, channels) float32 with
-        NaN; the rest as in `HybridCausal.step`."""
+        """`OUTPUTS`, then the state after the step, of a calibrated reading (batch, channels)
+        float32; the rest as in `HybridCausal.step`."""
         network = self.detector
-        x = network.normalise(self.calibration(reading, offset, scale))
+        x = network.normalise(reading)
         latent, reconstruction = network.autoencoder(x)
         error = (reconstruction - x).square()
         seen = torch.cat([tail, x.unsqueeze(1)], dim=1)
@@ -192,7 +159,7 @@ def carried(detector: HybridCausal) -> dict[str, tuple[int, ...]]:
 
 
 @torch.no_grad()
-def step_graph(detector: HybridCausal, bounds: np.ndarray) -> onnx.ModelProto:
+def step_graph(detector: HybridCausal) -> onnx.ModelProto:
     """The graph of a network that carries its state; its outputs are `OUTPUTS` and `<name>_next`
     for each of `carried`.
 
@@ -202,12 +169,10 @@ def step_graph(detector: HybridCausal, bounds: np.ndarray) -> onnx.ModelProto:
     state = carried(detector)
     examples = (
         torch.zeros(EXAMPLES, channels),
-        torch.zeros(EXAMPLES, channels, dtype=torch.float64),
-        torch.ones(EXAMPLES, channels, dtype=torch.float64),
         *(torch.zeros(EXAMPLES, *shape) for shape in state.values()),
         torch.zeros(EXAMPLES, steps, detector.settings.hidden),
         torch.zeros(EXAMPLES, steps),
     )
-    inputs = ("reading", "offset", "scale", *state, "states", "slot")
+    inputs = ("reading", *state, "states", "slot")
     outputs = (*OUTPUTS, *(f"{name}_next" for name in state))
-    return trace(StepGraph(detector.eval().cpu(), bounds).eval(), examples, inputs, outputs)
+    return trace(StepGraph(detector.eval().cpu()).eval(), examples, inputs, outputs)

@@ -13,7 +13,7 @@ from anomalynet.data.statistics import names
 from anomalynet.detection.contract import Contract
 from anomalynet.detection.export.card import card
 from anomalynet.detection.export.classical import classical_graph
-from anomalynet.detection.export.describe import bounds, contract
+from anomalynet.detection.export.describe import contract
 from anomalynet.detection.export.network import OUTPUTS, carried, step_graph, window_graph
 from anomalynet.detection.export.paths import VARIANTS, Paths
 from anomalynet.detection.export.session import open_session
@@ -108,7 +108,7 @@ def _graph(run: FinishedRun) -> tuple[onnx.ModelProto, Contract]:
         features = len(names) * len(run.result.channels)
         return fold(classical_graph(model, features)), contract(run, "statistics", ("score",))
     if isinstance(model, HybridCausal):
-        graph = step_graph(model, bounds(run))
+        graph = step_graph(model)
         return fold(graph), contract(run, "step", OUTPUTS, carried(model), model.settings.hidden)
-    graph, outputs = window_graph(model, bounds(run))
+    graph, outputs = window_graph(model)
     return fold(graph), contract(run, "window", outputs)

@@ -42,22 +42,13 @@ class Session:
         """Every output by name."""
         return dict(zip(self.names, self._session.run(list(self.names), feed), strict=True))
 
-    def run(
-        self, readings: Float32, offset: Float64 | None = None, scale: Float64 | None = None
-    ) -> dict[str, np.ndarray]:
-        """Outputs by name of windows (batch, window, channels); of calibrated ones without `offset`
-        and `scale` (batch, channels)."""
-        feed = self.inputs(readings)
-        if offset is not None and scale is not None:
-            feed |= {"offset": offset, "scale": scale}
-        return self.infer(feed)
+    def run(self, readings: Float32) -> dict[str, np.ndarray]:
+        """Outputs by name of calibrated windows (batch, window, channels)."""
+        return self.infer(self.inputs(readings))
 
     def inputs(self, readings: Float32) -> dict[str, np.ndarray]:
         """What the graph is given for calibrated windows."""
-        if self.statistics:
-            return {"features": statistics(readings)}
-        offset = np.zeros((len(readings), readings.shape[2]))
-        return {"readings": readings, "offset": offset, "scale": np.ones_like(offset)}
+        return {"features": statistics(readings)} if self.statistics else {"readings": readings}
 
     def scores(self, windows: Windows) -> Float64:
         """Scores (window,) of every window."""
@@ -83,12 +74,10 @@ SIDE_BY_SIDE = 64  # segments that are read at a time
 class StepSession(Session):
     """A graph of the form `step`."""
 
-    def run(
-        self, readings: Float32, offset: Float64 | None = None, scale: Float64 | None = None
-    ) -> dict[str, np.ndarray]:
+    def run(self, readings: Float32) -> dict[str, np.ndarray]:
         """Outputs at the last step of windows (batch, window, channels), each read from an empty
         state."""
-        stream = Stream(self, len(readings), offset, scale)
+        stream = Stream(self, len(readings))
         for step in range(readings.shape[1]):
             found = stream.advance(readings[:, step])
         return {name: found[name] for name in self.outputs}
@@ -123,13 +112,7 @@ class Stream:
     """The state of some segments that are read side by side: what the contract tells a detector to
     keep for each device."""
 
-    def __init__(
-        self,
-        session: StepSession,
-        count: int,
-        offset: Float64 | None = None,
-        scale: Float64 | None = None,
-    ) -> None:
+    def __init__(self, session: StepSession, count: int) -> None:
         self._session = session
         shapes = session.shapes
         self._state = {
@@ -139,9 +122,6 @@ class Stream:
         }
         self._states = np.zeros((count, *shapes["states"]), np.float32)
         self._steps = 0
-        channels = shapes["offset"]
-        self._offset = np.zeros((count, *channels)) if offset is None else offset
-        self._scale = np.ones((count, *channels)) if scale is None else scale
 
     def advance(self, reading: Float32) -> dict[str, np.ndarray]:
         """All outputs of the next step, reading (count, channels)."""
@@ -153,9 +133,7 @@ class Stream:
         """What the graph is given for the next step."""
         slot = np.zeros(self._states.shape[:2], np.float32)
         slot[:, self._place] = 1
-        calibration = {"offset": self._offset, "scale": self._scale}
-        feed = {"reading": reading, **calibration, **self._state}
-        return {**feed, "states": self._states, "slot": slot}
+        return {"reading": reading, **self._state, "states": self._states, "slot": slot}
 
     def take(self, found: dict[str, np.ndarray]) -> None:
         """Keep the state after a step."""

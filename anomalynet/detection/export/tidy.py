@@ -79,10 +79,8 @@ def _summary(contract: Contract) -> str:
 def _papers(contract: Contract) -> dict[str, str]:
     """What a person sees who opens the file in a viewer."""
     inputs = {
-        "window": "readings: the last steps in the units of the sensors, NaN = missing; offset, "
-        "scale: the device's calibration",
-        "step": "reading: one step in the units of the sensors, NaN = missing; offset, scale: "
-        "calibration; the rest: state",
+        "window": "readings: the last steps, calibrated, 0 = missing",
+        "step": "reading: one step, calibrated, 0 = missing; the rest: state",
         "statistics": "features: 12 statistics of each channel of the calibrated window, channel "
         "after channel",
     }
@@ -150,7 +148,7 @@ def _float16(model: onnx.ModelProto) -> onnx.ModelProto:
     what it was.
 
     Arithmetic in half precision would be no faster, as processors have hardly an operator for it:
-    readings would lose digits before they are calibrated, and ONNX Runtime 1.32 crashes on an LSTM
+    readings would lose digits, and ONNX Runtime 1.32 crashes on an LSTM
     between half-precision neighbours."""
     smaller = onnx.ModelProto()
     smaller.CopyFrom(model)

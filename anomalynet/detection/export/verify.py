@@ -11,9 +11,8 @@ import numpy as np
 import polars as pl
 import torch
 
-from anomalynet.data.prepared import Float32, Float64, Int64
+from anomalynet.data.prepared import Float32, Float64
 from anomalynet.data.windows import Windows
-from anomalynet.detection.export.describe import bounds
 from anomalynet.detection.export.session import Session
 from anomalynet.errors import RunError
 from anomalynet.models.classical import Classical
@@ -35,9 +34,6 @@ class Parity:
     # size of the batches → difference of calibrated windows, over all outputs
     batches: dict[int, float]
     between: float  # difference of scores between these sizes
-    # difference where the graph calibrates readings itself, some of them missing; None for the form
-    # `statistics`
-    calibration: float | None
     # difference of the scores of the whole test part, the state carried through its segments; None
     # for other forms than `step`
     carried: float | None
@@ -45,15 +41,13 @@ class Parity:
     @property
     def worst(self) -> float:
         """The largest difference to the run's model; NaN if one is."""
-        return float(np.max([*self.batches.values(), self.calibration or 0.0, self.carried or 0.0]))
+        return float(np.max([*self.batches.values(), self.carried or 0.0]))
 
 
 def compare(run: FinishedRun, session: Session) -> Parity:
     """Compare a graph with the run's model on windows of its validation and test part. Raises:
     RunError if they differ by more than `TOLERANCE`."""
-    sampled = [_sample(run.data.windows(part)) for part in ("validation", "test")]
-    windows = np.concatenate([values for values, _ in sampled])
-    ends = np.concatenate([rows for _, rows in sampled])
+    windows = np.concatenate([_sample(run.data.windows(part)) for part in PARTS])
     if not len(windows):
         what = "no window of the validation or test part to compare the exported model on"
         raise RunError(f"{run.folder.path}: {what}")
@@ -63,7 +57,6 @@ def compare(run: FinishedRun, session: Session) -> Parity:
         windows=len(windows),
         batches={size: _difference(outputs, expected) for size, outputs in found.items()},
         between=_difference({"score": found[1]["score"]}, {"score": found[7]["score"]}),
-        calibration=None if session.statistics else _calibration(run, session, windows, ends),
         carried=_carried(run, session),
     )
     if not parity.worst <= TOLERANCE:  # also where it is not a number
@@ -76,10 +69,10 @@ def compare(run: FinishedRun, session: Session) -> Parity:
     return parity
 
 
-def _sample(windows: Windows) -> tuple[Float32, Int64]:
+def _sample(windows: Windows) -> Float32:
     count = SAMPLE if len(windows) else 0
     numbers = np.unique(np.linspace(0, len(windows) - 1, count).astype(np.int64))
-    return windows.gather(numbers), windows.ends(numbers)
+    return windows.gather(numbers)
 
 
 def _expected(run: FinishedRun, windows: Float32) -> dict[str, np.ndarray]:
@@ -107,25 +100,6 @@ def _carried(run: FinishedRun, session: Session) -> float | None:
 def _batched(session: Session, windows: Float32, size: int) -> dict[str, np.ndarray]:
     parts = [session.run(windows[start : start + size]) for start in range(0, len(windows), size)]
     return {name: np.concatenate([part[name] for part in parts]) for name in session.outputs}
-
-
-def _calibration(run: FinishedRun, session: Session, windows: Float32, ends: Int64) -> float:
-    """The difference on readings in the units of the data, one in ten missing, that NumPy
-    calibrates in float64 as the data was."""
-    prepared = run.data.prepared
-    offset = np.zeros((len(windows), windows.shape[2]))
-    scale = np.ones_like(offset)
-    if len(prepared.calibration_mean):
-        sensors, series = prepared.calibration_mean.shape[1], prepared.series_of(ends)
-        offset[:, :sensors] = prepared.calibration_mean[series]
-        scale[:, :sensors] = prepared.calibration_scale[series]
-    heard = np.isfinite(scale)
-    readings = (windows * np.where(heard, scale, 1.0)[:, None] + offset[:, None]).astype(np.float32)
-    readings[np.random.default_rng(0).random(readings.shape) < 0.1] = np.nan
-    limit = bounds(run)
-    calibrated = np.clip((readings - offset[:, None]) / scale[:, None], -limit, limit)
-    read = np.nan_to_num(calibrated, nan=0.0).astype(np.float32)
-    return _difference(session.run(readings, offset, scale), _expected(run, read))
 
 
 def _difference(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> float:

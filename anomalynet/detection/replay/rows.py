@@ -25,7 +25,7 @@ IN_MEMORY = 1 << 20  # rows that are sorted by time at once
 
 
 def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFrame:
-    """The table with the columns device, time (UTC), one a channel (Float32, null = missing),
+    """The table with the columns device, time (UTC), one a channel (Float64, null = missing),
     label, incident, kind.
 
     Args:
@@ -51,7 +51,7 @@ def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFr
         pl.col("series").alias("device"),
         pl.col("time").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
         *(
-            pl.when(pl.col(name).is_finite()).then(pl.col(name).cast(pl.Float32)).alias(name)
+            pl.when(pl.col(name).is_finite()).then(pl.col(name).cast(pl.Float64)).alias(name)
             for name in names
         ),
         pl.col("label").cast(pl.Int8),
@@ -193,8 +193,7 @@ def messages(
         gateway.alias("gateway"),
         time.alias("time"),
         "device",
-        # By way of text: the shortest decimal that is this float32, instead of seventeen digits.
-        pl.col(channels).cast(pl.String).cast(pl.Float64),
+        *channels,
     )
     seen: set[str] = set()
     in_time = _each_row(ordered(table, ["step", "gateway", "time", "device"], scratch))

@@ -38,9 +38,7 @@ class Alone:
         windows = prepared.values[rows[:, None] + np.arange(1 - self.contract.window, 1)]
         if self.contract.form == "statistics":
             return np.asarray(self.session.run(["score"], {"features": statistics(windows)})[0])
-        channels = (len(rows), len(self.contract.channels))
-        feed = {"readings": windows, "offset": np.zeros(channels), "scale": np.ones(channels)}
-        return np.asarray(self.session.run(["score"], feed)[0])
+        return np.asarray(self.session.run(["score"], {"readings": windows})[0])
 
     def _carried(self, prepared: Prepared, rows: np.ndarray, batch: int) -> np.ndarray:
         """Reads the rows' segments from their starts."""
@@ -64,17 +62,12 @@ class Alone:
             name: np.zeros((count, *shape), np.float32) for name, shape in told.carried.items()
         }
         states = np.zeros((count, told.window, told.width), np.float32)
-        calibration = {
-            "offset": np.zeros((count, len(told.channels))),
-            "scale": np.ones((count, len(told.channels))),
-        }
         for step in range(steps):
             slot = np.zeros((count, told.window), np.float32)
             slot[:, step % told.window] = 1
             names = ["score", *(f"{name}_next" for name in state)]
             feed = {
                 "reading": np.repeat(prepared.values[[start + step]], count, axis=0),
-                **calibration,
                 **state,
                 "states": states,
                 "slot": slot,

@@ -10,7 +10,6 @@ import pytest
 
 from anomalynet.data.windows import Windows
 from anomalynet.detection.contract import MASK
-from anomalynet.detection.export.describe import bounds
 from anomalynet.runs.code import code_hash
 from tests.detection.export.alone import Alone
 from tests.detection.export.conftest import Made
@@ -36,8 +35,6 @@ def test_what_other_runs_leave_out(made: Callable[[str], Made]) -> None:
         Alone(made(name).file).contract for name in ("cnn", "lstm", "gradient_boosting")
     )
     assert bound.clip == 3.0 and bound.calibration == "deviation"
-    # The mask is not bounded.
-    assert list(np.isinf(bounds(made("cnn").run))) == [False] * 10 + [True]
     assert not bare.mask and MASK not in bare.channels
     told = (statistics.form, statistics.calibration_rows, statistics.clip)
     assert told == ("statistics", 0, None)

@@ -1,75 +1,21 @@
-"""The graphs apart from a run: calibration, every form of the hybrid, and the thresholds of
-trees."""
+"""The graphs apart from a run: every form of the hybrid, and the thresholds of trees."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalynet.detection.export.classical import float32_below
-from anomalynet.detection.export.network import Calibration, step_graph, trace, window_graph
+from anomalynet.detection.export.network import step_graph, window_graph
 from anomalynet.detection.export.session import Session, StepSession
 from anomalynet.detection.export.tidy import fold
 from anomalynet.models.hybrid_causal import HybridCausal
-from anomalynet.preprocessing.calibration import finish
-from anomalynet.preprocessing.grid import Layout
 from tests.models.examples import SHAPE, network, windows
-
-UNBOUNDED = np.full(SHAPE.channels, np.inf)
-
-
-@pytest.mark.parametrize("bound", [np.inf, 2.5])
-def test_the_graph_calibrates_a_file_of_readings_bit_for_bit_as_the_data_was(
-    bound: float, tmp_path: Path
-) -> None:
-    random = np.random.default_rng(0)
-    raw = (1013.25 + 3 * random.standard_normal((4 * 50, 3))).astype(np.float32)
-    raw[random.random(raw.shape) < 0.2] = np.nan
-    mean, scale = 1013 + random.standard_normal((4, 3)), 1 + random.random((4, 3))
-    mean[1, 2], scale[1, 2] = 0.0, np.inf  # a sensor that was not commissioned
-    np.save(tmp_path / "raw.npy", raw)
-    layout = Layout(rows=200, names=["a", "b", "c", "d"], starts=[0, 50, 100, 150])
-    finish(
-        tmp_path / "raw.npy",
-        tmp_path / "values.npy",
-        layout,
-        mean,
-        scale,
-        bound,
-        longest=0,
-        mask_channel=True,
-    )
-    expected = np.load(tmp_path / "values.npy")
-
-    series = np.repeat(np.arange(4), 50)
-    mask = np.isnan(raw).mean(axis=1, dtype=np.float32)[:, None]
-    offset, divisor = (
-        np.pad(mean[series], ((0, 0), (0, 1))),
-        np.pad(scale[series], ((0, 0), (0, 1)), constant_values=1),
-    )
-    examples = (
-        torch.zeros(3, 4),
-        torch.zeros(3, 4, dtype=torch.float64),
-        torch.ones(3, 4, dtype=torch.float64),
-    )
-    bounds = np.array([bound] * 3 + [np.inf])
-    graph = fold(
-        trace(Calibration(bounds), examples, ("readings", "offset", "scale"), ("calibrated",))
-    )
-    session = onnxruntime.InferenceSession(
-        graph.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    found = session.run(
-        None, {"readings": np.hstack([raw, mask]), "offset": offset, "scale": divisor}
-    )[0]
-    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +38,7 @@ def test_every_form_of_the_hybrid_passes_the_exporter_with_all_its_outputs(
             "error": output.error,
             "attention": output.attention,
         }
-    graph, outputs = window_graph(model, UNBOUNDED)
+    graph, outputs = window_graph(model)
     assert list(outputs) == [name for name, value in expected.items() if value is not None]
     session = Session(fold(graph).SerializeToString())
     for batch in (1, 7, 8):
@@ -107,7 +53,7 @@ def test_a_step_at_a_time_reads_a_window_as_the_network_does_without_a_tail_too(
     model = network("hybrid_causal", kernel=1)
     assert isinstance(model, HybridCausal)
     x = windows(5)[0]
-    session = StepSession(fold(step_graph(model, UNBOUNDED)).SerializeToString())
+    session = StepSession(fold(step_graph(model)).SerializeToString())
     assert session.shapes["tail"] == (0, SHAPE.channels)
     found = session.run(x.numpy())
     with torch.no_grad():

@@ -63,7 +63,6 @@ def test_what_was_measured_is_what_the_file_does(
     exported = made(experiment).exported
     loss, parity = exported.losses["float32"], exported.parity
     assert parity.windows > 100 and parity.worst < 1e-5 and parity.between < 1e-5
-    assert (parity.calibration is None) == (experiment in CLASSICAL)
     assert (parity.carried is None) == (experiment != "hybrid_causal")
     assert loss.difference < 1e-5 and loss.alarms == 0
     assert loss.bytes == made(experiment).file.stat().st_size
