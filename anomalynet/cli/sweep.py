@@ -7,15 +7,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import add_format, add_json, add_overrides, flag, forms_of, option
-from anomalynet.cli.launching import add_launch, label_of, overrides_of, slots_of, try_splits, work
-from anomalynet.cli.output import duration, print_json, print_table, say
+from anomalynet.cli.arguments import (
+    add_format,
+    add_json,
+    add_launch,
+    add_overrides,
+    flag,
+    forms_of,
+    launch_options,
+    option,
+)
+from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import UsageError
+from anomalynet.sweep.progress import duration, say
 
 if TYPE_CHECKING:
-    from anomalynet.runs.sweeps import SweepRecord
-    from anomalynet.sweep.file import Sweep
-    from anomalynet.sweep.jobs import Job
+    from anomalynet.sweep.jobs import Job, PlannedSweep
+    from anomalynet.sweep.runner import SweepOutcome
     from anomalynet.sweep.slots import Slot
 
 SUMMARY = "train every run that a sweep wants, compare its arms, and write the report"
@@ -59,103 +67,64 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Sweep."""
-    from anomalynet.sweep.file import read_sweep
-
-    sweep, overrides = read_sweep(args.name, args.preset), overrides_of(args)
-    forms_of(args)  # a form that there is not is refused first
-    if sweep.design != "search" and (args.trials is not None or args.storage is not None):
-        raise UsageError(f"{sweep.name} is no search: it has no --trials or --storage")
     if args.print and "stale" in args.rerun:
         what = "--print gives commands that do nothing for a finished run"
         raise UsageError(what, "leave out --rerun stale")
     if args.plan or args.print:
         args.on = "local"  # what only tells needs no cluster
+    forms, options = forms_of(args), {"rerun": args.rerun, **launch_options(args)}
+
+    from anomalynet.sweep import runner
+
     if args.form == "wandb":
+        from anomalynet.sweep.file import read_sweep
         from anomalynet.sweep.wandb_yaml import as_wandb
 
-        print(as_wandb(sweep, overrides, args.name), end="")
+        runner.refuse_repetitions(options["overrides"])
+        print(as_wandb(read_sweep(args.name, args.preset), options["overrides"], args.name), end="")
         return 0
-    if sweep.design == "search":
-        from anomalynet.cli import sweep_search
+    if args.plan or args.print:
+        return _planned(args, runner.plan_sweep(args.name, **options, notify=say))
+    own = {"only": args.only, "trials": args.trials, "storage": args.storage}
+    outcome = runner.run_sweep(args.name, formats=forms, progress=True, **own, **options)
+    if outcome.report is not None:
+        if args.json:
+            print_json({"report": str(outcome.report), **_counts(outcome)})
+        else:
+            print(outcome.report)
+    return int(bool(outcome.failed))
 
-        return sweep_search.run(args, sweep, overrides)
 
-    from anomalynet.sweep.jobs import jobs_of
-    from anomalynet.sweep.plan import plan
+def _counts(outcome: SweepOutcome) -> dict[str, object]:
+    if outcome.jobs:
+        counts = {state: outcome.count(state) for state in ("done", "failed")}
+        return {"runs": len(outcome.jobs), **counts}
+    counts = {state: outcome.count(state) for state in ("complete", "pruned", "fail", "running")}
+    best = [outcome.trials[number] for number in outcome.best]
+    return {"trials": len(outcome.trials), **counts, "best": best}
 
-    jobs = jobs_of(plan(sweep, overrides), args.runs, args.rerun)
-    chosen = {number: jobs[number - 1] for number in numbers(args.only, len(jobs))}
-    slots = slots_of(args, jobs)
-    label = label_of(sweep, jobs, overrides)
+
+def _planned(args: argparse.Namespace, planned: PlannedSweep) -> int:
+    """`--plan` and `--print`."""
+    from anomalynet.sweep.runner import numbers, refuse_search, refuse_trials
+
+    if planned.sweep.design == "search":
+        if args.print or args.only:
+            refuse_search(planned)
+        _show_search(args, planned)
+        return 0
+    refuse_trials(planned, args.trials, args.storage)
+    chosen = {at: planned.jobs[at - 1] for at in numbers(args.only, len(planned.jobs))}
     if args.plan:
-        _show(args, chosen, slots)
-        return 0
-    if args.print:
-        _print_commands(list(chosen.values()), args.runs, label)
+        _show(args, chosen, planned.slots)
         return 0
 
-    from anomalynet.cli import sweep_report
-    from anomalynet.runs.sweeps import brief
-
-    own, out = list(chosen.values()), args.out or Path("reports") / label
-    sweep_report.announce(jobs, args.runs, slots)
-    try_splits(own)
-    runs = sweep_report.runs_of(jobs)
-    record = sweep_report.keep_record(args, sweep, label, overrides, slots, out, runs)
-    sweep_report.catch_up(own, label)
-    work(args, own, slots, group=label)
-    failed = [job for job in own if job.state == "failed"]
-    for job in failed:
-        say(f"failed: {job.run.arm.name} {job.run.place} {job.folder.path}: {brief(job.reason)}")
-    if failed:
-        say("`--rerun failed` tries them again")
-    if args.only is None and any(job.state == "done" for job in jobs):
-        _report(args, sweep, jobs, record)
-    return int(bool(failed))
-
-
-def _report(args: argparse.Namespace, sweep: Sweep, jobs: list[Job], record: SweepRecord) -> None:
-    """Write the report unless it is there and current, and print its path."""
-    from anomalynet.cli import sweep_report
-    from anomalynet.reporting.formats import PLACES
-
-    forms, out, runs = forms_of(args), Path(record.report), args.runs
-    source = sweep_report.source_of(sweep, jobs, out, runs)
-    if not sweep_report.is_current(record, source, forms):
-        sweep_report.report(sweep, jobs, runs, out, record.overrides, forms)
-        source = sweep_report.source_of(sweep, jobs, out, runs)  # it may have made the audit
-        sweep_report.mark_reported(record, source, runs)
-    sweep_report.track(record.label, jobs, runs, out)
-    path = str(out / PLACES[forms[0]])
-    if args.json:
-        counts = {name: sum(job.state == name for job in jobs) for name in ("done", "failed")}
-        print_json({"report": path, "runs": len(jobs), **counts})
-    else:
-        print(path)
-
-
-def numbers(text: str | None, count: int) -> list[int]:
-    """`3,7-9` as numbers of runs, all without it; refuses other texts, and runs that are not."""
-    if text is None:
-        return list(range(1, count + 1))
-    found: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.partition("-")
-        if not (first.strip().isdigit() and (last.strip().isdigit() if dash else True)):
-            what = f"--only {text}: expected numbers of runs, such as 3 or 3,7-9"
-            raise UsageError(what, "--plan shows them")
-        found += range(int(first), int(last if dash else first) + 1)
-    if not found or min(found) < 1 or max(found) > count:
-        raise UsageError(f"--only {text}: the sweep has runs 1 to {count}", "--plan shows them")
-    return sorted(set(found))
-
-
-def _print_commands(jobs: Sequence[Job], runs: Path, group: str) -> None:
     from anomalynet.sweep.worker import shell_command
 
-    for job in jobs:
+    for job in chosen.values():
         if job.state != "done":
-            print(shell_command(job, runs, group))
+            print(shell_command(job, args.runs, planned.label))
+    return 0
 
 
 def _show(args: argparse.Namespace, jobs: Mapping[int, Job], slots: Sequence[Slot]) -> None:
@@ -188,4 +157,35 @@ def _show(args: argparse.Namespace, jobs: Mapping[int, Job], slots: Sequence[Slo
         told += f"; time left unknown: no run of {', '.join(unknown)} has been measured"
     elif left:
         told += f"; at most {duration(seconds)} with {len(slots)} at a time"
+    print(told)
+
+
+def _show_search(args: argparse.Namespace, planned: PlannedSweep) -> None:
+    """Every trial with its state, value and params; then how many are left, and for how long."""
+    from dataclasses import replace
+
+    from anomalynet.sweep import estimate
+    from anomalynet.sweep.search.runner import open_search
+
+    opened = open_search(planned, args.trials, args.storage, create=False)
+    known, total, together = opened.search.ledger.trials(), opened.search.total, opened.together
+    left = max(total - sum(trial.state.is_finished() for trial in known), 0)
+    runs = [replace(job, state="waiting") for job in planned.jobs]
+    costs = estimate.measured(args.runs, runs)
+    seconds = None
+    if not estimate.unmeasured(runs, costs):
+        seconds = left * estimate.at_most(runs, costs, together)
+    rows, best = opened.rows(known), opened.best(known)
+    if args.json:
+        facts = {"trials": rows, "wanted": total, "left": left}
+        print_json({**facts, "best": best, "seconds_left": seconds})
+        return
+    print_table(rows)
+    told = f"{opened.size}, {total - left} done, {left} left"
+    if best:
+        told += f", best: trial {', '.join(map(str, best))}"
+    if left and seconds is None:
+        told += f"; time left unknown: no run of {runs[0].run.loaded.name} has been measured"
+    elif left and seconds is not None:
+        told += f"; at most {duration(seconds)} with {together} at a time"
     print(told)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anomalynet.config import locate
 from anomalynet.errors import NothingToCompareError, UsageError
-from anomalynet.regression.baseline import Baseline
+from anomalynet.regression.baseline import Baseline, read_baseline
 from anomalynet.regression.finding import Part
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Job, jobs_of
@@ -57,6 +57,20 @@ def asked(sweeps: dict[Part, str], wanted: Sequence[str] | None) -> list[Asked]:
         own = [one for one in sweep.experiments if wanted is None or Path(one).stem in wanted]
         found.append(Asked(part, sweep, own))
     return found
+
+
+def prepare(
+    against: Path, sweeps: dict[Part, str], wanted: Sequence[str] | None, *, update: bool
+) -> tuple[Baseline | None, list[Asked]]:
+    """The baseline (None: an update makes the first) and what is to be trained of the sweeps, or of
+    the `wanted` experiments. Raises NothingToCompareError, UsageError: it cannot be compared."""
+    baseline = read_baseline(against) if not update or against.exists() else None
+    parts = asked(sweeps, wanted)
+    if baseline is None or update:
+        refuse_unknown(parts, wanted)
+    else:
+        refuse_gaps(parts, baseline, wanted)
+    return baseline, parts
 
 
 def refuse_gaps(parts: Sequence[Asked], baseline: Baseline, wanted: Sequence[str] | None) -> None:

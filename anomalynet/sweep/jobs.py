@@ -144,7 +144,8 @@ class PlannedSweep:
     ) -> SweepRecord:
         """Write what is wanted, for `status` and `report`: by default the planned runs. What the
         last command has reported is kept."""
-        last, own = read_sweep_record(self.runs, self.label), self.source.endswith((".yaml", ".yml"))
+        last = read_sweep_record(self.runs, self.label)
+        own = self.source.endswith((".yaml", ".yml"))
         record = SweepRecord(
             label=self.label,
             sweep=self.source if own else self.sweep.name,

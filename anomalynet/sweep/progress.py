@@ -1,4 +1,4 @@
-"""Shows the work of a sweep on stderr: one table on a terminal, redrawn; a line per run elsewhere."""
+"""Shows the work of a sweep on stderr: a table on a terminal, redrawn; elsewhere a line per run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def duration(seconds: float) -> str:
 
 
 class Display:
-    """A context manager that draws with Rich on a terminal (`live`), prints lines elsewhere, and does
+    """A context manager that draws with Rich on a terminal (`live`) and prints lines elsewhere;
     neither unless it is `enabled`."""
 
     def __init__(self, enabled: bool = True) -> None:
@@ -113,9 +113,7 @@ class SweepProgress(Display):
 class SearchProgress(Display):
     """Watches a search; `changed` is called whenever there are other trials than before."""
 
-    def __init__(
-        self, search: Search, changed: Callable[[], object], enabled: bool = True
-    ) -> None:
+    def __init__(self, search: Search, changed: Callable[[], object], enabled: bool = True) -> None:
         super().__init__(enabled)
         self.search, self.changed = search, changed
         self.under_way: list[Trial] = []
@@ -213,7 +211,7 @@ def _running(jobs: Sequence[Job]) -> str:
 
 
 def audit_progress(title: str) -> Callable[[str], None]:
-    """Shows a leakage audit: one line that is rewritten on a terminal, a line per fold elsewhere."""
+    """Shows a leakage audit: one line, rewritten, on a terminal; a line per fold elsewhere."""
     folds: set[str] = set()
 
     def report(line: str) -> None:

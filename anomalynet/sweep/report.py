@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anomalynet.errors import NothingToCompareError, RunError
 from anomalynet.reporting.formats import PLACES, present, wanted
@@ -16,7 +16,7 @@ from anomalynet.runs.sweeps import SweepRecord, read_sweeps, write_sweep
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import Job, PlannedSweep, jobs_of
 from anomalynet.sweep.plan import plan
-from anomalynet.sweep.progress import audit_progress, say
+from anomalynet.sweep.progress import audit_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,12 +116,12 @@ def report_again(
     search that was started with one. Raises NothingToCompareError: the only one has no run."""
     rows: list[dict[str, object]] = []
     for record in records:
-        sweep = read_sweep(record.sweep, record.preset)
-        folder, label = out / record.label, record.label
+        sweep, label = read_sweep(record.sweep, record.preset), record.label
         if record.trials is not None:
             from anomalynet.sweep.search.runner import report_search_again
 
-            path, count = report_search_again(record, sweep, runs, folder, forms, storage)
+            count = len(record.runs)
+            path = report_search_again(record, sweep, runs, out / label, forms, storage)
         else:
             jobs = jobs_of(plan(sweep, record.overrides), runs)
             count = sum(job.state == "done" for job in jobs)
@@ -130,8 +130,9 @@ def report_again(
                 raise NothingToCompareError(f"{label}: no finished run", hint)
             if not count:
                 continue
-            own = {"source": record.sweep, "overrides": record.overrides, "jobs": jobs}
-            planned = PlannedSweep(sweep=sweep, runs=runs, out=folder, label=label, **own)
+            own: dict[str, Any] = {"source": record.sweep, "overrides": record.overrides}
+            own |= {"sweep": sweep, "runs": runs, "jobs": jobs, "label": label}
+            planned = PlannedSweep(out=out / label, **own)
             path = write_sweep_report(planned, forms, audits=False)
         rows.append({"sweep": label, "runs": count, "report": str(path)})
     return rows
@@ -220,7 +221,7 @@ def track_earlier(jobs: Sequence[Job], label: str) -> None:
             catch_up(job.run.loaded, job.folder, label)
 
 
-def track(planned: PlannedSweep, notify: Callable[[str], None] = say) -> None:
+def track(planned: PlannedSweep, notify: Callable[[str], None]) -> None:
     """Where runs are tracked: log the sweep's runs and its report in W&B."""
     if planned.jobs[0].run.loaded.config.tracking != "wandb":
         return
@@ -238,7 +239,7 @@ def track_rows(
     planned: PlannedSweep,
     rows: Sequence[Mapping[str, object]],
     folders: Sequence[Path],
-    notify: Callable[[str], None] = say,
+    notify: Callable[[str], None],
 ) -> None:
     """Log a sweep in W&B by a table of its own, and notify the user of what W&B did not get of the
     runs in `folders`."""

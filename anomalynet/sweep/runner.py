@@ -1,6 +1,6 @@
 """Carries out a sweep: plans its runs, trains those that are not done, and writes the report.
 
-`run_sweep` is all of it, from Python as on the command line; `plan_sweep` tells what it would do."""
+`run_sweep` is all of it, from Python as on the command line; `plan_sweep` is what it would do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from anomalynet.errors import StoppedError, UsageError
 from anomalynet.runs.sweeps import brief
@@ -31,7 +31,7 @@ class SweepOutcome:
     label: str  # the sweep with its data and preset
     report: Path | None  # its first form; None where no run is done, or some were left out (`only`)
     jobs: tuple[Job, ...] = ()  # every run with its folder, its state and why it failed
-    trials: tuple[dict[str, Any], ...] = ()  # of a search instead: number, state, values, parameters
+    trials: tuple[dict[str, Any], ...] = ()  # of a search: number, state, values, parameters
     best: tuple[int, ...] = ()  # numbers of a search's best trial, or of its Pareto front
 
     def count(self, state: str) -> int:
@@ -114,10 +114,9 @@ def run_sweep(
         from anomalynet.sweep.search.runner import run_search
 
         if only is not None:
-            raise UsageError(*unknown_runs(planned))
+            refuse_search(planned)
         return run_search(planned, forms, trials, storage, rerun, progress=progress)
-    if trials is not None or storage is not None:
-        raise UsageError(f"{planned.sweep.name} is no search: it has no --trials or --storage")
+    refuse_trials(planned, trials, storage)
 
     from anomalynet.sweep import report
 
@@ -162,10 +161,7 @@ def plan_sweep(
 ) -> PlannedSweep:
     """What `run_sweep` with the same arguments would carry out; trains and writes nothing. Of a
     search, whose runs are not known before, `jobs` are those of its experiment as it is."""
-    for text in overrides:
-        if text.startswith(("seed=", "data.split.fold=")):
-            hint = "`anomalynet train` takes one; the sweep's file names them"
-            raise UsageError(f"{text}: seeds and folds are the sweep's", hint)
+    refuse_repetitions(overrides)
     sweep, runs = read_sweep(str(name), preset or "quick"), Path(runs)
     if experiments is not None:
         sweep = replace(sweep, experiments=list(experiments))
@@ -191,12 +187,24 @@ def plan_sweep(
     )
 
 
-def unknown_runs(planned: PlannedSweep) -> tuple[str, str]:
-    """Message and hint where single runs of a search are asked for."""
-    return (
-        f"{planned.sweep.name} is a search: its runs are not known before",
-        "--plan says how far it is",
-    )
+def refuse_repetitions(overrides: Sequence[str]) -> None:
+    """Refuse keys that a sweep itself varies in every run."""
+    for text in overrides:
+        if text.startswith(("seed=", "data.split.fold=")):
+            hint = "`anomalynet train` takes one; the sweep's file names them"
+            raise UsageError(f"{text}: seeds and folds are the sweep's", hint)
+
+
+def refuse_search(planned: PlannedSweep) -> NoReturn:
+    """Refuse single runs of a search."""
+    what = f"{planned.sweep.name} is a search: its runs are not known before"
+    raise UsageError(what, "--plan says how far it is")
+
+
+def refuse_trials(planned: PlannedSweep, trials: int | None, storage: str | None) -> None:
+    """Refuse what only a search has."""
+    if trials is not None or storage is not None:
+        raise UsageError(f"{planned.sweep.name} is no search: it has no --trials or --storage")
 
 
 def numbers(text: str | None, count: int) -> list[int]:

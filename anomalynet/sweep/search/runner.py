@@ -1,258 +1,233 @@
-"""`anomalynet sweep` of a search: from its file to its trials, its report and its best
-configurations."""
+"""Carries out a search: from its file to its trials, its report and its best configurations."""
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anomalynet.cli import sweep_report
-from anomalynet.cli.arguments import forms_of
-from anomalynet.cli.launching import data_name, label_of, launcher, slots_of, try_splits
-from anomalynet.cli.output import duration, print_json, print_table, say
 from anomalynet.errors import NothingToCompareError, UsageError
-from anomalynet.reporting.formats import PLACES, wanted
-from anomalynet.runs.code import code_hash, made_by_other_code
+from anomalynet.reporting.formats import wanted
+from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.sweeps import SweepRecord, SweepRun
-from anomalynet.sweep import estimate
-from anomalynet.sweep.file import Sweep, read_sweep
-from anomalynet.sweep.jobs import Job
+from anomalynet.sweep import report
+from anomalynet.sweep.file import Sweep
+from anomalynet.sweep.jobs import Again, Job, PlannedSweep
+from anomalynet.sweep.progress import SearchProgress, quiet, say
+from anomalynet.sweep.runner import SweepOutcome, launcher, validate_splits
 from anomalynet.sweep.search import study
 from anomalynet.sweep.search.ledger import Ledger, empty_storage, open_storage
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.search.space import distributions
-from anomalynet.sweep.slots import Slot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from optuna.trial import FrozenTrial
 
     from anomalynet.reporting.formats import Form
 
 
 @dataclass(frozen=True, slots=True)
-class _Command:
-    """One command of a search."""
+class OpenSearch:
+    """A search with its trials so far. Of its plan, `jobs` are the runs of the experiment as it is:
+    a trial has as many, on the same data."""
 
-    args: argparse.Namespace
+    planned: PlannedSweep
     search: Search
-    base: list[Job]  # the runs of the experiment as it is: a trial has as many, on the same data
-    slots: list[Slot]
-    label: str
-    out: Path
 
     @property
     def together(self) -> int:
         """How many runs go on at a time: those of one batch at most."""
-        return min(len(self.slots), len(self.base) * self.search.sweep.search.batch)
+        batch = self.search.sweep.search.batch
+        return min(len(self.planned.slots), len(self.planned.jobs) * batch)
 
-    def keep_record(self, known: Sequence[FrozenTrial]) -> SweepRecord:
-        """Note the runs so far, for `status`."""
-        search, runs = self.search, self._runs(known)
-        sweep, given = search.sweep, search.overrides
-        place = (self.slots, self.out, runs, search.total)
-        return sweep_report.keep_record(self.args, sweep, self.label, given, *place)
+    @property
+    def size(self) -> str:
+        """`3 trials of 2 runs`"""
+        runs = len(self.planned.jobs)
+        return f"{self.search.total} trials of {runs} run{'s' if runs > 1 else ''}"
+
+    def rows(self, known: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
+        """A row per trial: its number, state, values and parameters."""
+        found, objectives = [], self.search.sweep.search.objectives
+        for number, trial in enumerate(known):
+            values = dict(zip(objectives, trial.values or [None] * len(objectives), strict=True))
+            state = trial.state.name.lower()
+            found.append({"trial": number, "state": state, **values, **trial.params})
+        return found
+
+    def best(self, known: Sequence[FrozenTrial]) -> list[int]:
+        """The numbers of the best trial, or of the Pareto front."""
+        return study.best(known, self.search.sweep.search.directions)
+
+    def folders(self, trial: FrozenTrial) -> list[RunFolder]:
+        """The folders of a trial's runs, there or not."""
+        return [RunFolder(self.planned.runs / name) for name in trial.user_attrs.get("runs", [])]
+
+    def write_record(self, known: Sequence[FrozenTrial]) -> SweepRecord:
+        """Write the runs so far, for `status`."""
+        return self.planned.write_record(self._runs(known), self.search.total)
 
     def _runs(self, known: Sequence[FrozenTrial]) -> Iterator[SweepRun]:
-        epochs, number = self.base[0].run.loaded.config.training.epochs, 0
-        for place, trial in enumerate(known):
+        base, number = self.planned.jobs, 0
+        epochs = base[0].run.loaded.config.training.epochs
+        for index, trial in enumerate(known):
             own, closed = trial.params.get("training.epochs", epochs), trial.state.is_finished()
-            for name, job in zip(trial.user_attrs.get("runs", []), self.base, strict=False):
+            for name, job in zip(trial.user_attrs.get("runs", []), base, strict=False):
                 experiment, _, run_id = name.partition("/")
                 number += 1
-                arm = f"trial {place}"
+                arm = f"trial {index}"
                 yield SweepRun(number, experiment, run_id, arm, job.run.place, own, closed)
 
 
-def run(args: argparse.Namespace, sweep: Sweep, overrides: list[str]) -> int:
-    """Search, and write the report."""
-    if args.print or args.only:
-        what = f"{sweep.name} is a search: its runs are not known before"
-        raise UsageError(what, "--plan says how far it is")
-    if args.trials is not None and args.trials < 1:
-        raise UsageError(f"--trials must be at least 1, not {args.trials}")
-    study.check(sweep, overrides)
-    base = study.base_jobs(sweep, overrides, args.runs)
-    slots, label = slots_of(args, base), label_of(sweep, base, overrides)
-    journal, lock = study.files_of(args.runs, label)
-    new = args.plan and args.storage is None and not journal.is_file()
-    storage = empty_storage() if new else open_storage(args.storage, journal)
-    ledger = Ledger(storage, study.study_name(sweep, base), sweep.search, lock)
-    search = Search(sweep, overrides, args.runs, ledger, args.trials or sweep.search.trials)
-    out = args.out or Path("reports") / label
-    command = _Command(args, search, base, slots, label, out)
-    if args.plan:
-        _show(command)
-        return 0
-    return _carry_out(command)
+def open_search(
+    planned: PlannedSweep,
+    trials: int | None = None,
+    storage: str | None = None,
+    *,
+    create: bool = True,
+) -> OpenSearch:
+    """The search of a plan with the trials that its journal, or the database `storage`, holds.
+    Without `create` no journal is made. `trials`: how many there should be, instead of the
+    file's."""
+    if trials is not None and trials < 1:
+        raise UsageError(f"--trials must be at least 1, not {trials}")
+    sweep, runs = planned.sweep, planned.runs
+    journal, lock = study.files_of(runs, planned.label)
+    new = not create and storage is None and not journal.is_file()
+    trial_storage = empty_storage() if new else open_storage(storage, journal)
+    name = study.study_name(sweep, planned.jobs)
+    ledger = Ledger(trial_storage, name, sweep.search, lock)
+    total = trials or sweep.search.trials
+    return OpenSearch(planned, Search(sweep, list(planned.overrides), runs, ledger, total))
 
 
-def _show(command: _Command) -> None:
-    """Every trial with its state, value and params; then how many are left, and for how long."""
-    search, base = command.search, command.base
-    known, total, together = search.ledger.trials(), search.total, command.together
-    left = max(total - sum(trial.state.is_finished() for trial in known), 0)
-    runs = [replace(job, state="waiting") for job in base]
-    costs = estimate.measured(command.args.runs, runs)
-    seconds = None
-    if not estimate.unmeasured(runs, costs):
-        seconds = left * estimate.at_most(runs, costs, together)
-    rows = [_row(place, trial, search.sweep) for place, trial in enumerate(known)]
-    chosen = study.best(known, search.sweep.search.directions)
-    if command.args.json:
-        facts = {"trials": rows, "wanted": total, "left": left}
-        print_json({**facts, "best": chosen, "seconds_left": seconds})
-        return
-    print_table(rows)
-    size = f"{len(base)} run{'s' if len(base) > 1 else ''}"
-    told = f"{total} trials of {size}, {total - left} done, {left} left"
-    if chosen:
-        told += f", best: trial {', '.join(map(str, chosen))}"
-    if left and seconds is None:
-        told += f"; time left unknown: no run of {base[0].run.loaded.name} has been measured"
-    elif left and seconds is not None:
-        told += f"; at most {duration(seconds)} with {together} at a time"
-    print(told)
-
-
-def _row(place: int, trial: FrozenTrial, sweep: Sweep) -> dict[str, Any]:
-    """A trial in a table: its place, state, values and params."""
-    values = trial.values or [None] * len(sweep.search.objectives)
-    judged = dict(zip(sweep.search.objectives, values, strict=True))
-    return {"trial": place, "state": trial.state.name.lower(), **judged, **trial.params}
-
-
-def _carry_out(command: _Command) -> int:
-    search, args, out = command.search, command.args, command.out
-    sweep, forms = search.sweep, forms_of(args)
-    if args.rerun:
-        search.renew(args.rerun)
+def run_search(
+    planned: PlannedSweep,
+    forms: Sequence[Form],
+    trials: int | None = None,
+    storage: str | None = None,
+    rerun: Sequence[Again] = (),
+    *,
+    progress: bool = False,
+) -> SweepOutcome:
+    """Carry out the trials that are missing, and write the report; `run_sweep` calls it."""
+    notify, opened = say if progress else quiet, open_search(planned, trials, storage)
+    search = opened.search
+    if rerun:
+        search.renew(rerun)
     known = search.ledger.trials()
     ended = sum(trial.state.is_finished() for trial in known[: search.total])
-    size = f"{len(command.base)} run{'s' if len(command.base) > 1 else ''}"
-    told = f"{search.total} trials of {size} on {data_name(command.base)}, {ended} done"
-    say(f"{told}, {command.together} at a time, in {args.runs}")
-    record = command.keep_record(known)
+    where = f"{opened.together} at a time, in {planned.runs}"
+    notify(f"{opened.size} on {planned.data}, {ended} done, {where}")
+    record = opened.write_record(known)
     if ended < search.total:
-        _work(command)
+        _work(opened, progress)
         known = search.ledger.trials()
-        record = command.keep_record(known)
-    for trial in known[: search.total]:
-        if not trial.state.is_finished():
-            owner, place = trial.user_attrs.get("owner") or {}, trial.user_attrs["place"]
-            where = f"process {owner.get('pid')} on {owner.get('host')}"
-            say(f"trial {place} is under way in {where}")
-    if search.exhausted:
-        say(f"all {len(known)} points of the space have been tried")
-    failed = [place for place, trial in enumerate(known) if trial.state.name == "FAIL"]
-    for place in failed:
-        reason = str(known[place].user_attrs.get("reason", "")).strip()
-        say(f"failed: trial {place}: {reason.splitlines()[0]}")
-    if failed:
-        say("`--rerun failed` tries them again, with the same values and in the same places")
-    _warn_of_other_code(search, known)
-    chosen = study.best(known, sweep.search.directions)
-    source = _source_of(search, out, known, chosen)
-    if not sweep_report.is_current(record, source, forms):
-        _report(search, command.base, out, known, chosen, forms)
-        sweep_report.mark_reported(record, source, args.runs)
-    if command.base[0].run.loaded.config.tracking == "wandb":
-        folders = [folder.path for trial in known for folder in _folders(search, trial)]
-        rows = [_row(place, trial, sweep) for place, trial in enumerate(known)]
-        sweep_report.track_rows(command.label, rows, folders, args.runs, out)
-    path = str(out / PLACES[forms[0]])
-    if args.json:
-        names = [trial.state.name.lower() for trial in known]
-        states = {name: names.count(name) for name in ("complete", "pruned", "fail", "running")}
-        found = [_row(place, known[place], sweep) for place in chosen]
-        print_json({"report": path, "trials": len(known), **states, "best": found})
-    else:
-        print(path)
-    return int(bool(failed))
+        record = opened.write_record(known)
+    _notify_of_trials(opened, known, notify)
+    chosen = opened.best(known)
+    source = partial(_source_of, opened, known, chosen)
+    write = partial(_report, opened, known, chosen, forms, notify)
+    path = report.renew_report(record, planned.runs, forms, source, write)
+    rows = opened.rows(known)
+    if planned.jobs[0].run.loaded.config.tracking == "wandb":
+        folders = [folder.path for trial in known for folder in opened.folders(trial)]
+        report.track_rows(planned, rows, folders, notify)
+    return SweepOutcome(label=planned.label, report=path, trials=tuple(rows), best=tuple(chosen))
 
 
-def _work(command: _Command) -> None:
+def _work(opened: OpenSearch, progress: bool) -> None:
     """Prepare the data, then carry out trials."""
-    from anomalynet.cli.progress import SearchProgress
-
-    search = command.search
+    search, planned = opened.search, opened.planned
     tried: set[object] = set()
 
     def ready(jobs: Sequence[Job]) -> None:
         waiting = [job for job in jobs if job.state == "waiting"]
         new = [job for job in waiting if job.run.loaded.config.data not in tried]
-        try_splits(new)
+        validate_splits(new, say if progress else quiet)
         tried.update(job.run.loaded.config.data for job in new)
 
     def changed() -> None:
-        command.keep_record(search.ledger.trials())
+        opened.write_record(search.ledger.trials())
 
-    ready([replace(job, state="waiting") for job in command.base])  # refused before any trial
+    ready([replace(job, state="waiting") for job in planned.jobs])  # refused before any trial
     search.ready = ready
-    workers = launcher(command.args, command.slots, command.label)
-    with SearchProgress(search, changed) as progress, workers as launch:
-        search.run(launch, progress)
+    shown = SearchProgress(search, changed, progress)
+    with shown, launcher(planned.slots, planned.label, planned.on, shown.say) as launch:
+        search.run(launch, shown)
 
 
-def _folders(search: Search, trial: FrozenTrial) -> list[RunFolder]:
-    """The folders of a trial's runs, there or not."""
-    return [RunFolder(search.runs / name) for name in trial.user_attrs.get("runs", [])]
-
-
-def _warn_of_other_code(search: Search, known: Sequence[FrozenTrial]) -> None:
+def _notify_of_trials(
+    opened: OpenSearch, known: Sequence[FrozenTrial], notify: Callable[[str], None]
+) -> None:
+    """Notify of trials under way elsewhere, of failed ones, and of runs that other code made."""
+    for trial in known[: opened.search.total]:
+        if not trial.state.is_finished():
+            owner, number = trial.user_attrs.get("owner") or {}, trial.user_attrs["place"]
+            where = f"process {owner.get('pid')} on {owner.get('host')}"
+            notify(f"trial {number} is under way in {where}")
+    if opened.search.exhausted:
+        notify(f"all {len(known)} points of the space have been tried")
+    failed = [number for number, trial in enumerate(known) if trial.state.name == "FAIL"]
+    for number in failed:
+        reason = str(known[number].user_attrs.get("reason", "")).strip()
+        notify(f"failed: trial {number}: {reason.splitlines()[0]}")
+    if failed:
+        notify("`--rerun failed` tries them again, with the same values and in the same places")
     stale = []
-    for place, trial in enumerate(known):
-        folders = _folders(search, trial) if trial.state.name == "COMPLETE" else []
-        stale += [place] if any(made_by_other_code(one.environment) for one in folders) else []
+    for number, trial in enumerate(known):
+        folders = opened.folders(trial) if trial.state.name == "COMPLETE" else []
+        stale += [number] if any(made_by_other_code(one.environment) for one in folders) else []
     if stale:
         what = f"other code made runs of {len(stale)} trials, such as trial {stale[0]}"
-        say(f"warning: {what}; `--rerun stale` repeats them")
+        notify(f"warning: {what}; `--rerun stale` repeats them")
 
 
-def _source_of(
-    search: Search, out: Path, known: Sequence[FrozenTrial], chosen: Sequence[int]
-) -> str:
+def _source_of(opened: OpenSearch, known: Sequence[FrozenTrial], chosen: Sequence[int]) -> str:
     """A digest of what a report is made from: trials, results of the chosen ones, the code."""
-    code = f"{code_hash(('reporting', 'cli'), sweep_report.SOURCES)} {code_hash()}"
-    digest = hashlib.sha256(f"{code} {out} {search.total}".encode())
+    facts = f"{report.code_of_reports()} {opened.planned.out} {opened.search.total}"
+    digest = hashlib.sha256(facts.encode())
     for trial in known:
         own = (trial.state.name, trial.params, trial.values, trial.user_attrs.get("reason"))
         digest.update(repr(own).encode())
-    for place in chosen:
-        for folder in _folders(search, known[place]):
-            digest.update(sweep_report.made(folder) if folder.finished else b"elsewhere")
+    for number in chosen:
+        for folder in opened.folders(known[number]):
+            digest.update(report.content_of(folder) if folder.finished else b"elsewhere")
     return digest.hexdigest()
 
 
 def _report(
-    search: Search,
-    base: Sequence[Job],
-    out: Path,
+    opened: OpenSearch,
     known: Sequence[FrozenTrial],
     chosen: Sequence[int],
     forms: Sequence[Form],
+    notify: Callable[[str], None],
 ) -> Path:
     """Write the report and the best configurations; returns the path of the report's first form."""
     from anomalynet.reporting.search import SearchOutcome, write_search_report
     from anomalynet.runs.collect import load_record
 
+    search, out = opened.search, opened.planned.out
     sweep, settings, records = search.sweep, search.sweep.search, {}
-    for place in chosen:
-        folders = _folders(search, known[place])
+    for number in chosen:
+        folders = opened.folders(known[number])
         if all(folder.finished for folder in folders):
-            records[place] = [load_record(folder) for folder in folders]
+            records[number] = [load_record(folder) for folder in folders]
         else:
-            say(f"trial {place} was run on another machine: its test metrics are not in the report")
-    params = {place: known[place].params for place in chosen}
+            where = "was run on another machine: its test metrics are not in the report"
+            notify(f"trial {number} {where}")
+    params = {number: known[number].params for number in chosen}
     outcome = SearchOutcome(
         name=sweep.name,
         question=sweep.question,
         settings=f"Sampler: {settings.sampler}, seed {settings.seed}; pruner: {settings.pruner}.",
-        repetitions=_repetitions(base),
+        repetitions=_repetitions(opened.planned.jobs),
         objectives=settings.objectives,
         directions=settings.directions,
         wanted=search.total,
@@ -264,7 +239,7 @@ def _report(
         exhausted=search.exhausted,
     )
     with wanted(forms, out) as path:
-        write_search_report(outcome, out, f"{sweep.name} on {data_name(base)}")
+        write_search_report(outcome, out, f"{sweep.name} on {opened.planned.data}")
     return path
 
 
@@ -279,25 +254,29 @@ def _repetitions(base: Sequence[Job]) -> str:
     return " × ".join(parts)
 
 
-def report_again(
-    record: SweepRecord, runs: Path, out: Path, url: str | None, forms: Sequence[Form]
+def report_search_again(
+    record: SweepRecord,
+    sweep: Sweep,
+    runs: Path,
+    out: Path,
+    forms: Sequence[Form],
+    storage: str | None = None,
 ) -> Path:
     """Write the report of a search that was started, from its journal or database and its runs.
     Raises NothingToCompareError: it has no trials there, or those are another search's."""
-    sweep, overrides = read_sweep(record.sweep, record.preset), list(record.overrides)
-    base = study.base_jobs(sweep, overrides, runs)
-    journal, lock = study.files_of(runs, record.label)
-    again, name = f"anomalynet sweep {record.sweep}", study.study_name(sweep, base)
-    if url is None and not journal.is_file():
+    label, base = record.label, study.base_jobs(sweep, record.overrides, runs)
+    journal, again = study.files_of(runs, label)[0], f"anomalynet sweep {record.sweep}"
+    if storage is None and not journal.is_file():
         hint = "--storage names the database that they are in"
-        raise NothingToCompareError(f"{record.label}: no trials in {journal}", hint)
-    storage = open_storage(url, journal)
-    if name not in {one.study_name for one in storage.get_all_studies()}:
+        raise NothingToCompareError(f"{label}: no trials in {journal}", hint)
+    studies = open_storage(storage, journal).get_all_studies()
+    if study.study_name(sweep, base) not in {one.study_name for one in studies}:
         what = "no trial of this search as its file, its data and this program are now"
-        raise NothingToCompareError(f"{record.label}: {what}", again)
-    ledger = Ledger(storage, name, sweep.search, lock)
-    search = Search(sweep, overrides, runs, ledger, record.trials or sweep.search.trials)
-    known = ledger.trials()
+        raise NothingToCompareError(f"{label}: {what}", again)
+    own: dict[str, Any] = {"source": record.sweep, "overrides": record.overrides, "jobs": base}
+    planned = PlannedSweep(sweep=sweep, runs=runs, out=out, label=label, **own)
+    opened = open_search(planned, record.trials, storage)
+    known = opened.search.ledger.trials()
     if not known:
-        raise NothingToCompareError(f"{record.label}: no trial yet", again)
-    return _report(search, base, out, known, study.best(known, sweep.search.directions), forms)
+        raise NothingToCompareError(f"{label}: no trial yet", again)
+    return _report(opened, known, opened.best(known), forms, say)
