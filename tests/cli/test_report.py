@@ -99,7 +99,7 @@ def test_from_python_a_report_has_the_bytes_that_the_verb_writes(
     runs, told = list_runs(stored / "runs"), {"command": command.decode()}
     path = write_report(runs.filter(pl.col("data") == "skab"), stored / "skab", **told)
     assert (path, path.read_bytes()) == (stored / "skab/report.md", written)
-    with pytest.raises(UsageError, match="several data sets"):
+    with pytest.raises(UsageError, match="of one data set, these runs are of skab, ton_iot/fridge"):
         write_report(stored / "runs", stored / "both")
     assert not (stored / "both").exists()
 

@@ -53,19 +53,10 @@ def test_a_time_that_was_not_taken_is_left_out_and_no_metrics_are_said(
 def test_a_table_has_a_row_per_finished_run(tmp_path: Path) -> None:
     empty = list_runs(tmp_path)
     assert empty.rows() == []
-    assert empty.columns == [
-        "id",
-        "experiment",
-        "data",
-        "seed",
-        "fold",
-        "world",
-        "status",
-        "folder",
-    ]
+    assert " ".join(empty.columns) == "id experiment data seed fold world status folder"
     metrics = {"test/f1_attack": 0.5, "test/auroc": None}
     hybrid = store(tmp_path, "hybrid", seed=3, world=2, code=code_hash(), metrics=metrics)
-    cnn = store(tmp_path, "cnn", data="skab", metrics={"test/f1_attack": 1, "test/mcc": -0.25})
+    cnn = store(tmp_path, "cnn", data="skab", metrics={"test/f1_attack": 1.0, "test/mcc": -0.25})
     (store(tmp_path, "lstm") / "result.json").unlink()
     table = list_runs(tmp_path)
     assert table.columns[8:] == ["test/f1_attack", "test/mcc", "test/auroc"]
@@ -100,6 +91,7 @@ def test_two_runs_side_by_side(tmp_path: Path) -> None:
     assert compared.rows() == [
         ("run", "experiment", "cnn", "lstm", None),
         ("setting", "training.epochs", "3", "5", None),
+        ("setting", "model.name", "cnn", "lstm", None),
         ("setting", "training.patience", None, "2", None),
         ("metric", "test/f1_attack", "0.5", "0.25", -0.25),
         ("metric", "test/auroc", "0.75", "0.75", 0.0),
