@@ -60,13 +60,14 @@ def add_launch(parser: Parser) -> None:
 
 
 def launch_options(args: argparse.Namespace) -> dict[str, Any]:
-    """What `add_launch`'s arguments, `--preset`, `--out` and `key=value` mean to `run_sweep`."""
+    """What the arguments of `sweep` and `reproduce` mean to `run_sweep`."""
     data, place = data_set(args.data) if args.data else (None, [])
     given = [f"data.name={data}", *place] if data else []
     given += args.overrides
     given += [f"hardware.devices={args.devices}"] if args.devices is not None else []
     same = ("preset", "runs", "out", "slots", "gpus", "runs_per_gpu", "on")
-    return {"overrides": given, **{name: getattr(args, name) for name in same}}
+    known = {name: getattr(args, name) for name in same}
+    return {"overrides": given, "formats": forms_of(args), **known}
 
 
 def add_run(parser: Parser) -> None:
@@ -80,11 +81,12 @@ def add_json(parser: Parser) -> None:
     flag(parser, "--json", "print JSON")
 
 
-def add_format(parser: Parser) -> None:
-    """`--format FORM[,FORM]`"""
+def add_report(parser: Parser) -> None:
+    """`--format FORM[,FORM]`, `--json`"""
     text = "forms of the report: html, md, latex, csv (with Parquet), or all; several with commas "
     text += "or by repeating (default: md)"
     parser.add_argument("--format", action="append", default=[], metavar="FORM", help=text)
+    add_json(parser)
 
 
 def forms_of(args: argparse.Namespace) -> list[Form]:

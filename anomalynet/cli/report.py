@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from anomalynet.cli.arguments import add_format, add_json, add_runs, forms_of, option
+from anomalynet.cli.arguments import add_report, add_runs, forms_of, option
 from anomalynet.cli.output import print_rows
 
 SUMMARY = (
@@ -23,8 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "one data set, or one subset (`ton_iot/fridge`); without it each gets a report"
     option(parser, "--data", "NAME", text)
     option(parser, "--storage", "URL", "database of a search that was started with it")
-    add_format(parser)
-    add_json(parser)
+    add_report(parser)
     parser.epilog = (
         "Reads result files only: nothing is trained. Missing folds are marked, never "
         "guessed. Runs on several data sets are compared too."

@@ -5,15 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from anomalynet.cli.arguments import (
-    add_format,
-    add_json,
-    add_launch,
-    add_overrides,
-    forms_of,
-    launch_options,
-    option,
-)
+from anomalynet.cli.arguments import add_launch, add_overrides, add_report, launch_options, option
 from anomalynet.cli.output import print_json
 
 SUMMARY = (
@@ -31,8 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_launch(parser)
     text = "folder of the report (default: reports/<data>, with the split's policy where one is "
     option(parser, "--out", "DIR", f"{text}given, and -quick)", Path)
-    add_format(parser)
-    add_json(parser)
+    add_report(parser)
     parser.epilog = (
         "The same command again continues where it was, and tries failed runs again. It is the "
         "sweep sweeps/paper_models.yaml and the report of its runs."
@@ -48,7 +39,6 @@ def run(args: argparse.Namespace) -> int:
         "paper_models",
         experiments=None if args.models is None else experiment_names(args.models),
         rerun=["failed"],
-        formats=forms_of(args),
         measure=args.preset == "full",
         progress=True,
         **launch_options(args),

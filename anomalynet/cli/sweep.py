@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.cli.arguments import (
-    add_format,
-    add_json,
     add_launch,
     add_overrides,
+    add_report,
     flag,
-    forms_of,
     launch_options,
     option,
 )
 from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import UsageError
-from anomalynet.sweep.progress import duration, say
+from anomalynet.sweep.progress import duration
 
 if TYPE_CHECKING:
-    from anomalynet.sweep.jobs import Job, PlannedSweep
     from anomalynet.sweep.runner import SweepOutcome
-    from anomalynet.sweep.slots import Slot
 
 SUMMARY = "train every run that a sweep wants, compare its arms, and write the report"
 
@@ -54,8 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(parser, "--trials", "N", text, int)
     text = "database of a search that several machines share (default: a file in --runs)"
     option(parser, "--storage", "URL", text)
-    add_format(parser)
-    add_json(parser)
+    add_report(parser)
     parser.epilog = (
         "A sweep is the list of runs that should exist: the same command again continues it, and "
         "does nothing for what is done.\n"
@@ -67,36 +61,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Sweep."""
+    from anomalynet.sweep.runner import refuse_repetitions, refuse_search, run_sweep
+
     if args.print and "stale" in args.rerun:
         what = "--print gives commands that do nothing for a finished run"
         raise UsageError(what, "leave out --rerun stale")
-    if args.plan or args.print:
+    if told := args.plan or args.print:
         args.on = "local"  # what only tells needs no cluster
-    forms, options = forms_of(args), {"rerun": args.rerun, **launch_options(args)}
-
-    from anomalynet.sweep import runner
-
-    if args.form == "wandb":
+    options = launch_options(args)
+    if args.form or args.print:
         from anomalynet.sweep.file import read_sweep
+
+        sweep = read_sweep(args.name, args.preset)
+        if args.print and sweep.design == "search":
+            refuse_search(sweep)
+    if args.form == "wandb":
         from anomalynet.sweep.wandb_yaml import as_wandb
 
-        runner.refuse_repetitions(options["overrides"])
-        print(as_wandb(read_sweep(args.name, args.preset), options["overrides"], args.name), end="")
+        refuse_repetitions(options["overrides"])
+        print(as_wandb(sweep, options["overrides"], args.name), end="")
         return 0
-    if args.plan or args.print:
-        return _planned(args, runner.plan_sweep(args.name, **options, notify=say))
-    own = {"only": args.only, "trials": args.trials, "storage": args.storage}
-    outcome = runner.run_sweep(args.name, formats=forms, progress=True, **own, **options)
-    if outcome.report is not None:
-        if args.json:
-            print_json({"report": str(outcome.report), **_counts(outcome)})
-        else:
-            print(outcome.report)
-    return int(bool(outcome.failed))
+    options |= {name: getattr(args, name) for name in ("rerun", "only", "trials", "storage")}
+    outcome = run_sweep(args.name, plan_only=told, progress=True, **options)
+    if args.plan:
+        (_show if outcome.wanted is None else _show_search)(args, outcome)
+    elif args.print:
+        from anomalynet.sweep.worker import shell_command
+
+        for job in outcome.jobs:
+            if job.state != "done":
+                print(shell_command(job, args.runs, outcome.label))
+    elif outcome.report is not None and args.json:
+        print_json({"report": str(outcome.report), **_counts(outcome)})
+    elif outcome.report is not None:
+        print(outcome.report)
+    return 0 if told else int(bool(outcome.failed))
 
 
 def _counts(outcome: SweepOutcome) -> dict[str, object]:
-    if outcome.jobs:
+    if outcome.wanted is None:
         counts = {state: outcome.count(state) for state in ("done", "failed")}
         return {"runs": len(outcome.jobs), **counts}
     counts = {state: outcome.count(state) for state in ("complete", "pruned", "fail", "running")}
@@ -104,88 +107,60 @@ def _counts(outcome: SweepOutcome) -> dict[str, object]:
     return {"trials": len(outcome.trials), **counts, "best": best}
 
 
-def _planned(args: argparse.Namespace, planned: PlannedSweep) -> int:
-    """`--plan` and `--print`."""
-    from anomalynet.sweep.runner import numbers, refuse_search, refuse_trials
-
-    if planned.sweep.design == "search":
-        if args.print or args.only:
-            refuse_search(planned)
-        _show_search(args, planned)
-        return 0
-    refuse_trials(planned, args.trials, args.storage)
-    chosen = {at: planned.jobs[at - 1] for at in numbers(args.only, len(planned.jobs))}
-    if args.plan:
-        _show(args, chosen, planned.slots)
-        return 0
-
-    from anomalynet.sweep.worker import shell_command
-
-    for job in chosen.values():
-        if job.state != "done":
-            print(shell_command(job, args.runs, planned.label))
-    return 0
-
-
-def _show(args: argparse.Namespace, jobs: Mapping[int, Job], slots: Sequence[Slot]) -> None:
+def _show(args: argparse.Namespace, outcome: SweepOutcome) -> None:
     """Every run with its arm, id and state; then how many are left, and for how long."""
     from anomalynet.sweep import estimate
 
-    every = list(jobs.values())
-    left, costs = estimate.left(every), estimate.measured(args.runs, every)
-    unknown = estimate.unmeasured(every, costs)
-    seconds = estimate.at_most(every, costs, len(slots))
+    jobs = outcome.jobs
+    left, costs = estimate.left(jobs), estimate.measured(args.runs, jobs)
+    unknown = estimate.unmeasured(jobs, costs)
+    seconds = estimate.at_most(jobs, costs, outcome.slots)
     rows = [
         {
-            "run": number,
+            "run": job.number,
             "arm": job.run.arm.name,
             **dict(zip(("seed", "fold", "world"), job.run.expected[1:], strict=True)),
             "id": job.folder.path.name,
             "state": "stale" if job.state == "done" and job.stale else job.state,
         }
-        for number, job in jobs.items()
+        for job in jobs
     ]
-    arms = len({job.run.arm.name for job in every})
+    arms = len({job.run.arm.name for job in jobs})
     if args.json:
         time_left = {"seconds_left": None if unknown else seconds, "unmeasured": unknown}
         print_json({"arms": arms, "runs": rows, "left": len(left), **time_left})
         return
     print_table(rows)
-    done = sum(job.state == "done" for job in every)
-    told = f"{len(every)} runs of {arms} arms, {done} done, {len(left)} left"
+    told = f"{len(jobs)} runs of {arms} arms, {outcome.count('done')} done, {len(left)} left"
     if left and unknown:
         told += f"; time left unknown: no run of {', '.join(unknown)} has been measured"
     elif left:
-        told += f"; at most {duration(seconds)} with {len(slots)} at a time"
+        told += f"; at most {duration(seconds)} with {outcome.slots} at a time"
     print(told)
 
 
-def _show_search(args: argparse.Namespace, planned: PlannedSweep) -> None:
+def _show_search(args: argparse.Namespace, outcome: SweepOutcome) -> None:
     """Every trial with its state, value and params; then how many are left, and for how long."""
     from dataclasses import replace
 
     from anomalynet.sweep import estimate
-    from anomalynet.sweep.search.runner import open_search
 
-    opened = open_search(planned, args.trials, args.storage, create=False)
-    known, total, together = opened.search.ledger.trials(), opened.search.total, opened.together
-    left = max(total - sum(trial.state.is_finished() for trial in known), 0)
-    runs = [replace(job, state="waiting") for job in planned.jobs]
-    costs = estimate.measured(args.runs, runs)
-    seconds = None
+    total, ended = outcome.wanted or 0, sum(map(outcome.count, ("complete", "pruned", "fail")))
+    left, runs = max(total - ended, 0), [replace(job, state="waiting") for job in outcome.jobs]
+    costs, seconds = estimate.measured(args.runs, runs), None
     if not estimate.unmeasured(runs, costs):
-        seconds = left * estimate.at_most(runs, costs, together)
-    rows, best = opened.rows(known), opened.best(known)
+        seconds = left * estimate.at_most(runs, costs, outcome.slots)
     if args.json:
-        facts = {"trials": rows, "wanted": total, "left": left}
-        print_json({**facts, "best": best, "seconds_left": seconds})
+        facts = {"trials": outcome.trials, "wanted": total, "left": left, "best": outcome.best}
+        print_json({**facts, "seconds_left": seconds})
         return
-    print_table(rows)
-    told = f"{opened.size}, {total - left} done, {left} left"
-    if best:
-        told += f", best: trial {', '.join(map(str, best))}"
+    print_table(outcome.trials)
+    size = f"{len(runs)} run{'s' if len(runs) > 1 else ''}"
+    told = f"{total} trials of {size}, {total - left} done, {left} left"
+    if outcome.best:
+        told += f", best: trial {', '.join(map(str, outcome.best))}"
     if left and seconds is None:
         told += f"; time left unknown: no run of {runs[0].run.loaded.name} has been measured"
     elif left and seconds is not None:
-        told += f"; at most {duration(seconds)} with {together} at a time"
+        told += f"; at most {duration(seconds)} with {outcome.slots} at a time"
     print(told)

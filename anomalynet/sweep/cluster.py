@@ -23,7 +23,7 @@ from anomalynet.config.schema import HardwareConfig
 from anomalynet.config.show import as_yaml
 from anomalynet.data import sources
 from anomalynet.data.folder import data_folder
-from anomalynet.errors import AnomalynetError, RunError, UsageError
+from anomalynet.errors import AnomalynetError, RunError, UsageError, first_line
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import write_bytes, write_text
 from anomalynet.runs.folder import BusyError, RunFolder, is_alive
@@ -84,7 +84,7 @@ def connect() -> Any:
     try:
         ray.init(address=address or None, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        what = f"--on ray: no cluster at {address or 'this machine'}: {_first_line(error)}"
+        what = f"--on ray: no cluster at {address or 'this machine'}: {first_line(error)}"
         raise UsageError(what, OTHER) from None
     return ray
 
@@ -284,7 +284,7 @@ class RayWorker:
                 host = self._host or "a node of the Ray cluster"
                 if isinstance(error, errors.RayTaskError):
                     cause = getattr(error, "cause", None) or error
-                    what = f"{host}: {type(cause).__name__}: {_first_line(cause)}"
+                    what = f"{host}: {type(cause).__name__}: {first_line(cause)}"
                     raise RunError(what, None if self._host else SAME_CODE) from None
                 if isinstance(error, errors.OutOfMemoryError):
                     return {"failed": None, "died": f"{host} ran out of memory"}
@@ -338,7 +338,3 @@ class RayWorker:
             self.ray.cancel(self._news, force=True)
         if self._asked.acquire(timeout=10):  # `ask` returns now, and lets go of the run's folder
             self._asked.release()
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -35,6 +35,7 @@ class Job:
 
     run: PlannedRun
     folder: RunFolder
+    number: int = 0  # in its plan, from 1
     state: State = "waiting"
     reason: str = ""  # why it failed
     attempts: int = 0
@@ -83,27 +84,27 @@ def jobs_of(
     `again`: which are wanted once more: `failed` ones, finished ones of other code (`stale`)."""
     prints = {} if prints is None else prints
     jobs = []
-    for run in planned:
+    for number, run in enumerate(planned, 1):
         data = run.loaded.config.data
         whole = replace(data, split=SplitConfig())
         if whole not in prints:
             prints[whole] = sources.fingerprint(data)
         name = run_id(run.loaded.config, prints[whole])
-        jobs.append(_job(run, RunFolder(runs / run.loaded.name / name), again))
+        jobs.append(_job(run, RunFolder(runs / run.loaded.name / name), number, again))
     return jobs
 
 
-def _job(run: PlannedRun, folder: RunFolder, again: Sequence[Again]) -> Job:
+def _job(run: PlannedRun, folder: RunFolder, number: int, again: Sequence[Again]) -> Job:
     if folder.finished:
         stale = made_by_other_code(folder.environment)
         if stale and "stale" in again:
-            return Job(run, folder, stale=True)
-        return Job(run, folder, state="done", was_done=True, stale=stale)
+            return Job(run, folder, number, stale=True)
+        return Job(run, folder, number, "done", was_done=True, stale=stale)
     failure = read_json(folder.failed)
     if not failure or "failed" in again:
-        return Job(run, folder)
+        return Job(run, folder, number)
     reason, attempts = str(failure.get("reason", "")), int(failure.get("attempts", 0))
-    return Job(run, folder, "failed", reason, attempts)
+    return Job(run, folder, number, "failed", reason, attempts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,10 +165,10 @@ class PlannedSweep:
         return record
 
     def _runs(self) -> Iterator[SweepRun]:
-        for number, job in enumerate(self.jobs, 1):
+        for job in self.jobs:
             run, name = job.run, job.folder.path.name
             epochs = run.loaded.config.training.epochs
-            yield SweepRun(number, run.loaded.name, name, run.arm.name, run.place, epochs)
+            yield SweepRun(job.number, run.loaded.name, name, run.arm.name, run.place, epochs)
 
 
 PLAIN = ("data.name=", "data.root=", "data.subset=", "data.split.policy=", "hardware.", "tracking=")

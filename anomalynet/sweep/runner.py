@@ -1,6 +1,6 @@
 """Carries out a sweep: plans its runs, trains those that are not done, and writes the report.
 
-`run_sweep` is all of it, from Python as on the command line; `plan_sweep` is what it would do."""
+`run_sweep` is all of it, from Python as on the command line."""
 
 from __future__ import annotations
 
@@ -13,36 +13,39 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from anomalynet.errors import StoppedError, UsageError
 from anomalynet.runs.sweeps import brief
-from anomalynet.sweep.file import read_sweep
+from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Again, Job, PlannedSweep, data_name, jobs_of, label_of
 from anomalynet.sweep.plan import plan
 from anomalynet.sweep.progress import SweepProgress, duration, quiet, say
 from anomalynet.sweep.slots import Slot, Where, choose_slots
 
 if TYPE_CHECKING:
+    from anomalynet.reporting.formats import Form
     from anomalynet.sweep.estimate import Cost
     from anomalynet.sweep.launch import Launch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepOutcome:
-    """What has become of a sweep."""
+    """What has become of a sweep, or what would be carried out (`plan_only`)."""
 
     label: str  # the sweep with its data and preset
-    report: Path | None  # its first form; None where no run is done, or some were left out (`only`)
-    jobs: tuple[Job, ...] = ()  # every run with its folder, its state and why it failed
+    slots: int  # runs at a time
+    jobs: tuple[Job, ...]  # the runs with folder, state and why one failed; of a search, its base
+    report: Path | None = None  # its first form; None where no run is done or `only` some were run
+    wanted: int | None = None  # trials that a search wants; None for other designs
     trials: tuple[dict[str, Any], ...] = ()  # of a search: number, state, values, parameters
     best: tuple[int, ...] = ()  # numbers of a search's best trial, or of its Pareto front
 
     def count(self, state: str) -> int:
-        """How many runs (`done`, `failed`) or trials (`complete`, `pruned`, `fail`, `running`) are
-        in a state."""
-        states = [job.state for job in self.jobs] + [trial["state"] for trial in self.trials]
-        return states.count(state)
+        """How many runs (`done`, `failed`), or trials (`complete`, `pruned`, `fail`, `running`) of
+        a search, are in a state."""
+        runs = [job.state for job in self.jobs]
+        return (runs if self.wanted is None else [one["state"] for one in self.trials]).count(state)
 
     @property
     def failed(self) -> int:
-        """How many runs, or trials, failed."""
+        """How many runs, or trials of a search, failed."""
         return self.count("failed") + self.count("fail")
 
 
@@ -64,6 +67,7 @@ def run_sweep(
     trials: int | None = None,
     storage: str | None = None,
     measure: bool = False,
+    plan_only: bool = False,
     progress: bool = False,
 ) -> SweepOutcome:
     """Train every run that a sweep wants and that is not done, and write its report.
@@ -75,11 +79,10 @@ def run_sweep(
 
     Args:
         name: a sweep (`anomalynet ls sweeps`) or the path of a YAML file.
-        preset: how much is run, `quick` (the default) or `full`; of a file without presets, any.
+        preset: how much is run, `quick` (the default) or `full`.
         overrides: `key=value` of the configuration, which win over the sweep's.
-        runs: folder of the runs.
-        out: folder of the report; by default `reports/<label>`.
-        experiments: only these of the sweep's experiments.
+        runs, out: folders of the runs, and of the report (default: `reports/<label>`).
+        experiments: only these instead of the sweep's.
         slots: runs at a time; by default every GPU, else one or two by the cores.
         gpus: GPUs of this machine to place runs on, `0,1` or `all`, each with `runs_per_gpu` runs.
         on: `local`, or `ray` for the nodes of a Ray cluster.
@@ -88,6 +91,7 @@ def run_sweep(
         formats: forms of the report: `md`, `html`, `latex`, `csv` or `all`.
         trials, storage: of a search: trials in all, and the database that machines share.
         measure: train one epoch of each unmeasured model first, to estimate the time.
+        plan_only: train and write nothing; return what would be done.
         progress: show on stderr what is done; nothing is printed otherwise.
     Raises:
         UsageError, ConfigError, DataError: what was asked cannot be done; before the first run.
@@ -96,85 +100,24 @@ def run_sweep(
     from anomalynet.reporting.formats import read_forms
 
     notify, forms = say if progress else quiet, read_forms(formats)
-    planned = plan_sweep(
-        name,
-        preset=preset,
-        overrides=overrides,
-        runs=runs,
-        out=out,
-        experiments=experiments,
-        slots=slots,
-        gpus=gpus,
-        runs_per_gpu=runs_per_gpu,
-        on=on,
-        rerun=rerun,
-        notify=notify,
-    )
-    if planned.sweep.design == "search":
-        from anomalynet.sweep.search.runner import run_search
-
-        if only is not None:
-            refuse_search(planned)
-        return run_search(planned, forms, trials, storage, rerun, progress=progress)
-    refuse_trials(planned, trials, storage)
-
-    from anomalynet.sweep import report
-
-    jobs, label = planned.jobs, planned.label
-    own = [jobs[number - 1] for number in numbers(only, len(jobs))]
-    _announce(planned, notify)
-    validate_splits(own, notify)
-    record = planned.write_record()
-    report.track_earlier(own, label)
-    if measure:
-        _estimate(planned, progress)
-    carry_out(own, planned.slots, label, on, progress=progress)
-    failed = [job for job in own if job.state == "failed"]
-    for job in failed:
-        where = f"{job.run.arm.name} {job.run.place} {job.folder.path}"
-        notify(f"failed: {where}: {brief(job.reason)}")
-    if failed and "failed" not in rerun:
-        notify("`--rerun failed` tries them again")
-    path = None
-    if only is None and any(job.state == "done" for job in jobs):
-        write = partial(report.write_sweep_report, planned, forms, progress=progress)
-        source = partial(report.source_of, planned)
-        path = report.renew_report(record, planned.runs, forms, source, write)
-        report.track(planned, notify)
-    return SweepOutcome(label=label, report=path, jobs=tuple(own))
-
-
-def plan_sweep(
-    name: str | Path,
-    *,
-    preset: str | None = None,
-    overrides: Sequence[str] = (),
-    runs: str | Path = "runs",
-    out: str | Path | None = None,
-    experiments: Sequence[str] | None = None,
-    slots: int | None = None,
-    gpus: str | None = None,
-    runs_per_gpu: int = 1,
-    on: Where = "local",
-    rerun: Sequence[Again] = (),
-    notify: Callable[[str], None] = quiet,
-) -> PlannedSweep:
-    """What `run_sweep` with the same arguments would carry out; trains and writes nothing. Of a
-    search, whose runs are not known before, `jobs` are those of its experiment as it is."""
     refuse_repetitions(overrides)
     sweep, runs = read_sweep(str(name), preset or "quick"), Path(runs)
     if experiments is not None:
         sweep = replace(sweep, experiments=list(experiments))
-    if sweep.design == "search":
-        from anomalynet.sweep.search import study
+    searched = sweep.design == "search"
+    if searched and only is not None:
+        refuse_search(sweep)
+    if not searched and (trials is not None or storage is not None):
+        raise UsageError(f"{sweep.name} is no search: it has no --trials or --storage")
+    if searched:
+        from anomalynet.sweep.search.runner import base_jobs, run_search
 
-        study.check(sweep, overrides)
-        jobs = study.base_jobs(sweep, overrides, runs)
+        jobs = base_jobs(sweep, overrides, runs)
     else:
         jobs = jobs_of(plan(sweep, overrides), runs, rerun)
     hardware = jobs[0].run.loaded.config.hardware
     label = label_of(sweep, jobs, overrides, [",".join(experiments)] if experiments else [])
-    return PlannedSweep(
+    planned = PlannedSweep(
         source=str(name),
         sweep=sweep,
         overrides=tuple(overrides),
@@ -185,6 +128,48 @@ def plan_sweep(
         slots=choose_slots(hardware, slots, gpus, runs_per_gpu, on, notify),
         on=on,
     )
+    if searched:
+        return run_search(planned, forms, trials, storage, rerun, plan_only, progress)
+    own = tuple(jobs[number - 1] for number in numbers(only, len(jobs)))
+    report = None
+    if not plan_only:
+        report = _run(planned, own, forms, "failed" in rerun, measure, progress)
+    return SweepOutcome(label=label, slots=len(planned.slots), jobs=own, report=report)
+
+
+def _run(
+    planned: PlannedSweep,
+    own: Sequence[Job],
+    forms: Sequence[Form],
+    again: bool,
+    measure: bool,
+    progress: bool,
+) -> Path | None:
+    """Train the sweep's `own` runs, and write the report if they are all of its runs; returns its
+    path."""
+    from anomalynet.sweep import report
+
+    notify = say if progress else quiet
+    _announce(planned, notify)
+    validate_splits(own, notify)
+    record = planned.write_record()
+    report.track_earlier(own, planned.label)
+    if measure:
+        _estimate(planned, progress)
+    carry_out(own, planned.slots, planned.label, planned.on, progress=progress)
+    failed = [job for job in own if job.state == "failed"]
+    for job in failed:
+        where = f"{job.run.arm.name} {job.run.place} {job.folder.path}"
+        notify(f"failed: {where}: {brief(job.reason)}")
+    if failed:
+        notify(f"{'the same command' if again else '`--rerun failed`'} tries them again")
+    if len(own) < len(planned.jobs) or all(job.state != "done" for job in own):
+        return None
+    write = partial(report.write_sweep_report, planned, forms, progress=progress)
+    source = partial(report.source_of, planned)
+    path = report.renew_report(record, planned.runs, forms, source, write)
+    report.track(planned, notify)
+    return path
 
 
 def refuse_repetitions(overrides: Sequence[str]) -> None:
@@ -195,16 +180,10 @@ def refuse_repetitions(overrides: Sequence[str]) -> None:
             raise UsageError(f"{text}: seeds and folds are the sweep's", hint)
 
 
-def refuse_search(planned: PlannedSweep) -> NoReturn:
+def refuse_search(sweep: Sweep) -> NoReturn:
     """Refuse single runs of a search."""
-    what = f"{planned.sweep.name} is a search: its runs are not known before"
+    what = f"{sweep.name} is a search: its runs are not known before"
     raise UsageError(what, "--plan says how far it is")
-
-
-def refuse_trials(planned: PlannedSweep, trials: int | None, storage: str | None) -> None:
-    """Refuse what only a search has."""
-    if trials is not None or storage is not None:
-        raise UsageError(f"{planned.sweep.name} is no search: it has no --trials or --storage")
 
 
 def numbers(text: str | None, count: int) -> list[int]:

@@ -11,10 +11,11 @@ import pytest
 from anomalynet.errors import UsageError
 from anomalynet.reporting.render import write_report
 from anomalynet.runs.collect import compare_runs, list_runs
-from anomalynet.sweep.runner import plan_sweep, run_sweep
+from anomalynet.sweep.runner import run_sweep
 from tests.regression.training import in_process
 from tests.training.small import WORLD
 
+SWEEP_FILE = "windows.yaml"
 SWEEP = """\
 # windows — how many steps does a window need?
 experiment: logistic
@@ -29,27 +30,27 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with a sweep of two runs, which are trained in this process."""
     monkeypatch.chdir(tmp_path)
     in_process(monkeypatch)
-    (tmp_path / "windows.yaml").write_text(SWEEP)
+    (tmp_path / SWEEP_FILE).write_text(SWEEP)
     return tmp_path
 
 
 def test_a_sweep_from_python_then_its_runs_and_a_report_of_one(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    planned = plan_sweep("windows.yaml", overrides=OVERRIDES, slots=1)
-    assert [job.state for job in planned.jobs] == ["waiting", "waiting"]
-    assert (len(planned.slots), planned.out) == (1, Path("reports") / planned.label)
-    first = run_sweep("windows.yaml", overrides=OVERRIDES, slots=1, only="2")
+    planned = run_sweep(SWEEP_FILE, overrides=OVERRIDES, slots=1, plan_only=True)
+    assert [(job.number, job.state) for job in planned.jobs] == [(1, "waiting"), (2, "waiting")]
+    assert (planned.slots, planned.report, list(here.iterdir())) == (1, None, [here / SWEEP_FILE])
+    first = run_sweep(SWEEP_FILE, overrides=OVERRIDES, slots=1, only="2")
     assert (first.report, [job.state for job in first.jobs]) == (None, ["done"])
-    outcome = run_sweep("windows.yaml", overrides=OVERRIDES, slots=1)
+    outcome = run_sweep(SWEEP_FILE, overrides=OVERRIDES, slots=1)
     assert [job.was_done for job in outcome.jobs] == [False, True]
     assert (outcome.count("done"), outcome.failed, outcome.label) == (2, 0, planned.label)
-    assert outcome.report == planned.out / "report.md"
+    assert outcome.report == Path("reports") / planned.label / "report.md"
     assert "how many steps does a window need?" in outcome.report.read_text()
     assert capsys.readouterr() == ("", "")
     files = [*Path("runs").glob("logistic/*/result.json"), outcome.report]
     stamps = [path.stat().st_mtime_ns for path in files]
-    again = run_sweep("windows.yaml", overrides=OVERRIDES, slots=1)
+    again = run_sweep(SWEEP_FILE, overrides=OVERRIDES, slots=1)
     assert (again.label, again.report, again.count("done")) == (outcome.label, outcome.report, 2)
     assert [path.stat().st_mtime_ns for path in files] == stamps
 
@@ -89,5 +90,5 @@ def test_what_cannot_be_done_is_refused_before_the_first_run(
 ) -> None:
     own = {"overrides": OVERRIDES, **wrong}
     with pytest.raises(UsageError, match=message):
-        run_sweep("windows.yaml", **own)  # type: ignore[arg-type]
+        run_sweep(SWEEP_FILE, **own)  # type: ignore[arg-type]
     assert not Path("runs").exists()

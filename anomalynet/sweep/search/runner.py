@@ -46,12 +46,6 @@ class OpenSearch:
         batch = self.search.sweep.search.batch
         return min(len(self.planned.slots), len(self.planned.jobs) * batch)
 
-    @property
-    def size(self) -> str:
-        """`3 trials of 2 runs`"""
-        runs = len(self.planned.jobs)
-        return f"{self.search.total} trials of {runs} run{'s' if runs > 1 else ''}"
-
     def rows(self, known: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
         """A row per trial: its number, state, values and parameters."""
         found, objectives = [], self.search.sweep.search.objectives
@@ -69,6 +63,18 @@ class OpenSearch:
         """The folders of a trial's runs, there or not."""
         return [RunFolder(self.planned.runs / name) for name in trial.user_attrs.get("runs", [])]
 
+    def outcome(self, known: Sequence[FrozenTrial], path: Path | None = None) -> SweepOutcome:
+        """The trials so far, with the path of the report."""
+        return SweepOutcome(
+            label=self.planned.label,
+            slots=self.together,
+            jobs=tuple(self.planned.jobs),
+            report=path,
+            wanted=self.search.total,
+            trials=tuple(self.rows(known)),
+            best=tuple(self.best(known)),
+        )
+
     def write_record(self, known: Sequence[FrozenTrial]) -> SweepRecord:
         """Write the runs so far, for `status`."""
         return self.planned.write_record(self._runs(known), self.search.total)
@@ -83,6 +89,13 @@ class OpenSearch:
                 number += 1
                 arm = f"trial {index}"
                 yield SweepRun(number, experiment, run_id, arm, job.run.place, own, closed)
+
+
+def base_jobs(sweep: Sweep, overrides: Sequence[str], runs: Path) -> list[Job]:
+    """The runs of a search's experiment as it is, which stand for those of every trial; refuses a
+    search that cannot be carried out."""
+    study.check(sweep, overrides)
+    return study.base_jobs(sweep, overrides, runs)
 
 
 def open_search(
@@ -113,18 +126,21 @@ def run_search(
     trials: int | None = None,
     storage: str | None = None,
     rerun: Sequence[Again] = (),
-    *,
+    plan_only: bool = False,
     progress: bool = False,
 ) -> SweepOutcome:
     """Carry out the trials that are missing, and write the report; `run_sweep` calls it."""
-    notify, opened = say if progress else quiet, open_search(planned, trials, storage)
-    search = opened.search
+    opened = open_search(planned, trials, storage, create=not plan_only)
+    notify, search = say if progress else quiet, opened.search
+    if plan_only:
+        return opened.outcome(search.ledger.trials())
     if rerun:
         search.renew(rerun)
     known = search.ledger.trials()
     ended = sum(trial.state.is_finished() for trial in known[: search.total])
-    where = f"{opened.together} at a time, in {planned.runs}"
-    notify(f"{opened.size} on {planned.data}, {ended} done, {where}")
+    size = f"{len(planned.jobs)} run{'s' if len(planned.jobs) > 1 else ''}"
+    told = f"{search.total} trials of {size} on {planned.data}, {ended} done"
+    notify(f"{told}, {opened.together} at a time, in {planned.runs}")
     record = opened.write_record(known)
     if ended < search.total:
         _work(opened, progress)
@@ -135,11 +151,11 @@ def run_search(
     source = partial(_source_of, opened, known, chosen)
     write = partial(_report, opened, known, chosen, forms, notify)
     path = report.renew_report(record, planned.runs, forms, source, write)
-    rows = opened.rows(known)
+    outcome = opened.outcome(known, path)
     if planned.jobs[0].run.loaded.config.tracking == "wandb":
         folders = [folder.path for trial in known for folder in opened.folders(trial)]
-        report.track_rows(planned, rows, folders, notify)
-    return SweepOutcome(label=planned.label, report=path, trials=tuple(rows), best=tuple(chosen))
+        report.track_rows(planned, outcome.trials, folders, notify)
+    return outcome
 
 
 def _work(opened: OpenSearch, progress: bool) -> None:
