@@ -91,7 +91,7 @@ def add_report(parser: Parser) -> None:
 
 def forms_of(args: argparse.Namespace) -> list[Form]:
     """The forms that `--format` asks for, in its order; refuses what is none."""
-    from anomalynet.reporting.formats import PLACES, read_forms
+    from anomalynet.reporting.formats.files import PLACES, read_forms
 
     named = names(",".join(args.format))
     if args.format and not named:

@@ -16,7 +16,8 @@ from anomalynet.reporting.arms import ExpectedRuns, arms
 from anomalynet.reporting.comparison.blocks import comparable
 from anomalynet.reporting.comparison.document import COMPARISON, write_comparison
 from anomalynet.reporting.findings import best_models, majority_sentence
-from anomalynet.reporting.formats import markdown, read_forms, wanted, write_files
+from anomalynet.reporting.formats import markdown, wanted, write_files
+from anomalynet.reporting.formats.files import read_forms
 from anomalynet.reporting.paper.audit import paper_audit_section
 from anomalynet.reporting.paper.claims.section import claims_section
 from anomalynet.reporting.sections import leakage as audits
@@ -120,11 +121,9 @@ def write_reports(
         runs: folder of the runs.
         name: the folder of the report instead of the data set's name; without `data`, a data set.
         data: only this data set, or the subsets of this collection.
-        formats: as of `write_report`.
     Returns:
         a row per report: data, runs (how many), report (path of the first form).
-    Raises:
-        NothingToCompareError: there is no run on the data. UsageError: the name cannot be used.
+    Raises: NothingToCompareError, UsageError: no run is on the data; the name cannot be used.
     """
     runs, out, forms = Path(runs), Path(out), read_forms(formats)
     if name is not None and slug(name) != name:

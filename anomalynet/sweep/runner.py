@@ -97,7 +97,7 @@ def run_sweep(
         UsageError, ConfigError, DataError: what was asked cannot be done; before the first run.
         StoppedError: a run was asked to stop. A run that fails raises nothing: see `failed`.
     """
-    from anomalynet.reporting.formats import read_forms
+    from anomalynet.reporting.formats.files import read_forms
 
     notify, forms = say if progress else quiet, read_forms(formats)
     refuse_repetitions(overrides)
@@ -110,9 +110,11 @@ def run_sweep(
     if not searched and (trials is not None or storage is not None):
         raise UsageError(f"{sweep.name} is no search: it has no --trials or --storage")
     if searched:
-        from anomalynet.sweep.search.runner import base_jobs, run_search
+        from anomalynet.sweep.search import study
+        from anomalynet.sweep.search.runner import run_search
 
-        jobs = base_jobs(sweep, overrides, runs)
+        study.check(sweep, overrides)
+        jobs = study.base_jobs(sweep, overrides, runs)
     else:
         jobs = jobs_of(plan(sweep, overrides), runs, rerun)
     hardware = jobs[0].run.loaded.config.hardware

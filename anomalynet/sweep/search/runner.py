@@ -91,13 +91,6 @@ class OpenSearch:
                 yield SweepRun(number, experiment, run_id, arm, job.run.place, own, closed)
 
 
-def base_jobs(sweep: Sweep, overrides: Sequence[str], runs: Path) -> list[Job]:
-    """The runs of a search's experiment as it is, which stand for those of every trial; refuses a
-    search that cannot be carried out."""
-    study.check(sweep, overrides)
-    return study.base_jobs(sweep, overrides, runs)
-
-
 def open_search(
     planned: PlannedSweep,
     trials: int | None = None,
