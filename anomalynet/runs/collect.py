@@ -104,7 +104,7 @@ def compare_runs(
         "setting": [flatten_tree(one.config) | {"code": one.code} for one in both],
         "metric": [one.result.metrics for one in both],
     }
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for kind, (left, right) in tables.items():
         for name in dict.fromkeys([*left, *right]):
             x, y = left.get(name), right.get(name)

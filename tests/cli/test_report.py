@@ -96,8 +96,8 @@ def test_from_python_a_report_has_the_bytes_that_the_verb_writes(
     assert run("--data", "skab") == 0
     written = (stored / "reports/skab/report.md").read_bytes()
     (command,) = re.findall(rb"`(anomalynet report [^`]*)`", written)
-    runs, told = list_runs(stored / "runs"), {"command": command.decode()}
-    path = write_report(runs.filter(pl.col("data") == "skab"), stored / "skab", **told)
+    runs = list_runs(stored / "runs").filter(pl.col("data") == "skab")
+    path = write_report(runs, stored / "skab", command=command.decode())
     assert (path, path.read_bytes()) == (stored / "skab/report.md", written)
     with pytest.raises(UsageError, match="of one data set, these runs are of skab, ton_iot/fridge"):
         write_report(stored / "runs", stored / "both")

@@ -90,8 +90,8 @@ def test_two_runs_side_by_side(tmp_path: Path) -> None:
     assert compared.columns == ["kind", "name", "a", "b", "difference"]
     assert compared.rows() == [
         ("run", "experiment", "cnn", "lstm", None),
-        ("setting", "training.epochs", "3", "5", None),
         ("setting", "model.name", "cnn", "lstm", None),
+        ("setting", "training.epochs", "3", "5", None),
         ("setting", "training.patience", None, "2", None),
         ("metric", "test/f1_attack", "0.5", "0.25", -0.25),
         ("metric", "test/auroc", "0.75", "0.75", 0.0),
