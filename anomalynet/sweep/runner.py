@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from anomalynet.errors import StoppedError, UsageError
-from anomalynet.runs.sweeps import brief
+from anomalynet.runs.sweeps import SweepRecord, brief
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Again, Job, PlannedSweep, data_name, jobs_of, label_of
 from anomalynet.sweep.plan import plan
@@ -133,22 +133,18 @@ def run_sweep(
     if searched:
         return run_search(planned, forms, trials, storage, rerun, plan_only, progress)
     own = tuple(jobs[number - 1] for number in numbers(only, len(jobs)))
-    report = None
+    path = None
     if not plan_only:
-        report = _run(planned, own, forms, "failed" in rerun, measure, progress)
-    return SweepOutcome(label=label, slots=len(planned.slots), jobs=own, report=report)
+        record = _train(planned, own, "failed" in rerun, measure, progress)
+        if only is None and any(job.state == "done" for job in own):
+            path = _report(planned, record, forms, progress)
+    return SweepOutcome(label=label, slots=len(planned.slots), jobs=own, report=path)
 
 
-def _run(
-    planned: PlannedSweep,
-    own: Sequence[Job],
-    forms: Sequence[Form],
-    again: bool,
-    measure: bool,
-    progress: bool,
-) -> Path | None:
-    """Train the sweep's `own` runs, and write the report if they are all of its runs; returns its
-    path."""
+def _train(
+    planned: PlannedSweep, own: Sequence[Job], again: bool, measure: bool, progress: bool
+) -> SweepRecord:
+    """Train those of the sweep's `own` runs that are waiting; `again`: as failed ones too."""
     from anomalynet.sweep import report
 
     notify = say if progress else quiet
@@ -165,12 +161,19 @@ def _run(
         notify(f"failed: {where}: {brief(job.reason)}")
     if failed:
         notify(f"{'the same command' if again else '`--rerun failed`'} tries them again")
-    if len(own) < len(planned.jobs) or all(job.state != "done" for job in own):
-        return None
+    return record
+
+
+def _report(
+    planned: PlannedSweep, record: SweepRecord, forms: Sequence[Form], progress: bool
+) -> Path:
+    """Write the report unless it is current; returns the path of its first form."""
+    from anomalynet.sweep import report
+
     write = partial(report.write_sweep_report, planned, forms, progress=progress)
     source = partial(report.source_of, planned)
     path = report.renew_report(record, planned.runs, forms, source, write)
-    report.track(planned, notify)
+    report.track(planned, say if progress else quiet)
     return path
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,7 +114,7 @@ def test_numbers_of_runs() -> None:
 
 def planned(name: str, preset: str, overrides: list[str]) -> PlannedSweep:
     nowhere, sweep = Path("nowhere"), read_sweep(name, preset)
-    own = {"source": name, "overrides": tuple(overrides), "label": name}
+    own: dict[str, Any] = {"source": name, "overrides": tuple(overrides), "label": name}
     return PlannedSweep(sweep=sweep, runs=nowhere, out=nowhere, jobs=[], **own)
 
 
