@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from anomalynet.errors import StoppedError, UsageError
+from anomalynet.reporting.formats.files import Form, read_forms
 from anomalynet.runs.sweeps import SweepRecord, brief
+from anomalynet.sweep import report
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Again, Job, PlannedSweep, data_name, jobs_of, label_of
 from anomalynet.sweep.plan import plan
@@ -20,7 +22,6 @@ from anomalynet.sweep.progress import SweepProgress, duration, quiet, say
 from anomalynet.sweep.slots import Slot, Where, choose_slots
 
 if TYPE_CHECKING:
-    from anomalynet.reporting.formats import Form
     from anomalynet.sweep.estimate import Cost
     from anomalynet.sweep.launch import Launch
 
@@ -97,8 +98,6 @@ def run_sweep(
         UsageError, ConfigError, DataError: what was asked cannot be done; before the first run.
         StoppedError: a run was asked to stop. A run that fails raises nothing: see `failed`.
     """
-    from anomalynet.reporting.formats.files import read_forms
-
     notify, forms = say if progress else quiet, read_forms(formats)
     refuse_repetitions(overrides)
     sweep, runs = read_sweep(str(name), preset or "quick"), Path(runs)
@@ -145,8 +144,6 @@ def _train(
     planned: PlannedSweep, own: Sequence[Job], again: bool, measure: bool, progress: bool
 ) -> SweepRecord:
     """Train those of the sweep's `own` runs that are waiting; `again`: as failed ones too."""
-    from anomalynet.sweep import report
-
     notify = say if progress else quiet
     _announce(planned, notify)
     validate_splits(own, notify)
@@ -168,8 +165,6 @@ def _report(
     planned: PlannedSweep, record: SweepRecord, forms: Sequence[Form], progress: bool
 ) -> Path:
     """Write the report unless it is current; returns the path of its first form."""
-    from anomalynet.sweep import report
-
     write = partial(report.write_sweep_report, planned, forms, progress=progress)
     source = partial(report.source_of, planned)
     path = report.renew_report(record, planned.runs, forms, source, write)
