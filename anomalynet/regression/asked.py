@@ -67,7 +67,7 @@ def prepare(
     baseline = read_baseline(against) if not update or against.exists() else None
     parts = asked(sweeps, wanted)
     if baseline is None or update:
-        refuse_unknown(parts, wanted)
+        _refuse_unknown(wanted, {name for one in parts for name in one.names})
     else:
         refuse_gaps(parts, baseline, wanted)
     return baseline, parts
@@ -101,12 +101,8 @@ def refuse_gaps(parts: Sequence[Asked], baseline: Baseline, wanted: Sequence[str
         raise NothingToCompareError("\n".join(problems), told)
 
 
-def refuse_unknown(parts: Sequence[Asked], wanted: Sequence[str] | None) -> None:
-    """Refuse experiments that no sweep of the gate has."""
-    _refuse_unknown(wanted, {name for one in parts for name in one.names})
-
-
 def _refuse_unknown(wanted: Sequence[str] | None, known: set[str]) -> None:
+    """Refuse experiments that no sweep of the gate has."""
     for name in wanted or ():
         if name not in known:
             has = f"it has {', '.join(sorted(known))}"
