@@ -78,32 +78,45 @@ def write_report(
         raise NothingToCompareError(
             "a report needs at least one finished run", "anomalynet train EXPERIMENT"
         )
-    data, beside = records[0].result.data, records[0].folder.parents[1]
-    models = aggregate(arms(records, expected))
+    beside, data = records[0].folder.parents[1], records[0].result.data
     audit = read_audit(beside, data) if audit is None else audit
     ablations = ablation_reports(beside, out, data) if ablations is None else ablations
     scope = wanted(read_forms(formats), out) if formats else nullcontext(out / "report.md")
     with scope as path:
-        sections = [
-            _opening(models, audit, title or f"Report on {data}", command),
-            claims_section(models, data),
-            paper_section(models, data),
-            paper_audit_section(),
-            model_section(models, data),
-            over_time_section(models, data),
-            incident_section(models, data),
-            calibration_section(models, data),
-            explanations_section(models, data),
-            worlds_section(models, data),
-            ablations_section(ablations),
-            audits.audit_section(audit, models),
-            cost_section(models, data),
-            Section(["## Appendix: the runs", markdown.runs([one.arm for one in models])]),
-        ]
-        files = {name: content for section in sections for name, content in section.files.items()}
-        text = "\n\n".join(part for section in sections for part in section.parts)
-        write_files(out, files | {"report.md": f"{text}\n".encode()})
+        _write(records, out, expected, audit, title, ablations, command)
     return path
+
+
+def _write(
+    records: Sequence[RunRecord],
+    out: Path,
+    expected: ExpectedRuns | None,
+    audit: Mapping[str, Any] | None,
+    title: str | None,
+    ablations: Sequence[AblationReport],
+    command: str | None,
+) -> Path:
+    data = records[0].result.data
+    models = aggregate(arms(records, expected))
+    sections = [
+        _opening(models, audit, title or f"Report on {data}", command),
+        claims_section(models, data),
+        paper_section(models, data),
+        paper_audit_section(),
+        model_section(models, data),
+        over_time_section(models, data),
+        incident_section(models, data),
+        calibration_section(models, data),
+        explanations_section(models, data),
+        worlds_section(models, data),
+        ablations_section(ablations),
+        audits.audit_section(audit, models),
+        cost_section(models, data),
+        Section(["## Appendix: the runs", markdown.runs([one.arm for one in models])]),
+    ]
+    files = {path: content for section in sections for path, content in section.files.items()}
+    text = "\n\n".join(part for section in sections for part in section.parts)
+    return write_files(out, files | {"report.md": f"{text}\n".encode()})
 
 
 def write_reports(

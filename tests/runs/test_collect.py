@@ -77,7 +77,7 @@ def test_runs_are_meant_by_folder_table_record_or_id(
     assert read_runs([records[1], folders[0], str(folders[1])]) == [records[n] for n in (1, 0, 1)]
     monkeypatch.chdir(tmp_path)
     assert [one.result.id for one in read_runs(["lstm"])] == ["lstm0000"]
-    with pytest.raises(UsageError, match="no run 'hybrid' in runs"):
+    with pytest.raises(UsageError, match="run 'hybrid' in runs"):
         read_runs(["hybrid"])
 
 
