@@ -169,7 +169,7 @@ def order_of(job: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
     }
 
 
-def bring_home(folder: RunFolder, files: Mapping[str, bytes]) -> None:
+def download_results(folder: RunFolder, files: Mapping[str, bytes]) -> None:
     """Write a run's files: best before last, so that last can always be continued, and the result
     when everything else is there."""
     for name in sorted(files, key=lambda name: (name == "result.json", name)):
@@ -209,7 +209,7 @@ def carry_out(order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         return
     folder = RunFolder(here / "runs" / order["experiment"] / order["id"])
     shutil.rmtree(folder.path, ignore_errors=True)
-    bring_home(folder, order["state"])
+    download_results(folder, order["state"])
     worker, seen = _local_worker(), _stamp(folder)
     job = {"experiment": str(config), "overrides": [], "axis": {}, "renew": False, **order["job"]}
     job |= {"runs": str(here / "runs"), "folder": str(folder.path)}
@@ -219,7 +219,7 @@ def carry_out(order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             if (stamp := _stamp(folder)) != seen:
                 seen = stamp
                 yield {"files": _read_files(folder, STATE)}
-    reply = asked.result() or {"failed": None, "died": worker.last_words()}
+    reply = asked.result() or {"failed": None, "died": worker.exit_reason()}
     if "died" in reply or worker.spent:
         worker.end()
         _local_worker.cache_clear()
@@ -256,14 +256,14 @@ def _unfit(config: Path, order: Mapping[str, Any]) -> str:
 
 class RayWorker:
     """Carries out the runs of a slot, each as a task of `session`'s Ray on whichever node has room;
-    `say` is told what a user must know meanwhile."""
+    `notify` gets what a user must know meanwhile."""
 
     spent = False
 
-    def __init__(self, slot: Slot, ray: Any, say: Callable[[str], None]) -> None:
+    def __init__(self, slot: Slot, ray: Any, notify: Callable[[str], None]) -> None:
         assert isinstance(slot, RaySlot)
-        self.slot, self.ray, self.say = slot, ray, say
-        self._host, self._ended, self._told = "", False, False
+        self.slot, self.ray, self.notify = slot, ray, notify
+        self._host, self._ended, self._warned = "", False, False
         self._news: Any = None
         self._asked = threading.Lock()
 
@@ -290,7 +290,7 @@ class RayWorker:
                     return {"failed": None, "died": f"{host} ran out of memory"}
                 if self._ended:
                     return None
-                self.say(f"{host} was lost; its run {folder.path.name} goes back to the queue")
+                self.notify(f"{host} was lost; its run {folder.path.name} goes back to the queue")
                 return {"failed": None, "lost": f"{host}, {type(error).__name__}"}
 
     def _carry_out(self, job: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
@@ -309,7 +309,7 @@ class RayWorker:
             if "unfit" in told:
                 what = f"{self._host} cannot do the runs of this sweep: {told['unfit']}"
                 raise RunError(what, SAME_CODE if "other code" in what else None)
-            bring_home(folder, told.get("files", {}))
+            download_results(folder, told.get("files", {}))
             if "reply" in told:
                 if folder.finished:
                     loaded = load(job["experiment"], job["overrides"], job["axis"])
@@ -323,11 +323,11 @@ class RayWorker:
         if seconds > NO_ROOM and not _room(self.ray, self.slot):
             hint = "`ray status` says what it has; the same command continues"
             raise RunError(f"no node of the Ray cluster has {self.slot} for a run", hint)
-        if seconds > SILENT and not self._told:
-            self._told = True
-            self.say(f"waiting for a place on the Ray cluster: {self.slot} for a run")
+        if seconds > SILENT and not self._warned:
+            self._warned = True
+            self.notify(f"waiting for a place on the Ray cluster: {self.slot} for a run")
 
-    def last_words(self) -> str:
+    def exit_reason(self) -> str:
         """Why there was no reply."""
         return "it was ended"
 

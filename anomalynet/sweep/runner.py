@@ -264,11 +264,11 @@ def launcher(
         from anomalynet.sweep.cluster import RayWorker, session
 
         with session() as ray:
-            hire = partial(RayWorker, ray=ray, say=notify)
-            with Launch(slots, group=group, hire=hire, say=notify) as launch:
+            worker_factory = partial(RayWorker, ray=ray, notify=notify)
+            with Launch(slots, group=group, worker_factory=worker_factory, notify=notify) as launch:
                 yield launch
     else:
-        with Launch(slots, group=group, say=notify) as launch:
+        with Launch(slots, group=group, notify=notify) as launch:
             yield launch
 
 
