@@ -114,12 +114,8 @@ class Launch:
         worker_factory: Callable[[Slot], Worker] = LocalWorker,
         notify: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.slots, self.group, self.worker_factory, self.notify = (
-            slots,
-            group,
-            worker_factory,
-            notify,
-        )
+        self.slots, self.group = slots, group
+        self.worker_factory, self.notify = worker_factory, notify
         self._queue: queue.Queue[Job] = queue.Queue()
         self._workers: dict[int, Worker] = {}
         self._stop = threading.Event()
