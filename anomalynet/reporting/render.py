@@ -150,7 +150,7 @@ def write_reports(
         raise NothingToCompareError(f"{runs}: no finished run", hint)
     found = sorted(records)
     if name is not None and data is None:
-        name, data = None, _data_set(name, found, runs)
+        data, name = _data_set(name, found, runs), None
     chosen = [one for one in found if data in (None, one, _collection(one))]
     if not chosen:
         what, hint = f"no finished run on {data!r}", f"--data is one of {', '.join(found)}"

@@ -107,11 +107,12 @@ def compare_runs(
     rows: list[tuple[object, ...]] = []
     for kind, (left, right) in tables.items():
         for name in dict.fromkeys([*left, *right]):
-            x, y = left.get(name), right.get(name)
+            x: Any = left.get(name)
+            y: Any = right.get(name)
             if kind == "metric" or x != y:
-                missing = kind != "metric" or x is None or y is None
-                texts = (None if value is None else str(value) for value in (x, y))
-                rows.append((kind, name, *texts, None if missing else y - x))
+                texts = [None if value is None else str(value) for value in (x, y)]
+                numbers = kind == "metric" and None not in texts
+                rows.append((kind, name, *texts, y - x if numbers else None))
     columns = dict.fromkeys(("kind", "name", "a", "b"), pl.String)
     return pl.DataFrame(rows, schema={**columns, "difference": pl.Float64}, orient="row")
 

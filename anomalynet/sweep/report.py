@@ -16,7 +16,7 @@ from anomalynet.runs.sweeps import SweepRecord, read_sweeps, write_sweep
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import Job, PlannedSweep, jobs_of
 from anomalynet.sweep.plan import plan
-from anomalynet.sweep.progress import audit_progress
+from anomalynet.sweep.progress import audit_progress, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,8 +87,8 @@ def _make_audit(planned: PlannedSweep, job: Job, progress: bool) -> None:
     except RunError:
         there = None  # damaged: it is made again
     if there is None or there.get("identity") != identity(config, 0, result.fingerprint):
-        shown = {"progress": audit_progress(config.title)} if progress else {}
-        write_audit(planned.runs, audit(config, **shown).to_dict())
+        shown = audit_progress(config.title) if progress else quiet
+        write_audit(planned.runs, audit(config, progress=shown).to_dict())
 
 
 def started_sweeps(name: str | None, runs: Path) -> list[SweepRecord]:

@@ -41,7 +41,7 @@ class SweepOutcome:
     def count(self, state: str) -> int:
         """How many runs (`done`, `failed`), or trials (`complete`, `pruned`, `fail`, `running`) of
         a search, are in a state."""
-        runs = [job.state for job in self.jobs]
+        runs: list[str] = [job.state for job in self.jobs]
         return (runs if self.wanted is None else [one["state"] for one in self.trials]).count(state)
 
     @property
