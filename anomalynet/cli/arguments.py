@@ -44,6 +44,32 @@ def add_runs(parser: Parser) -> None:
     option(parser, "--runs", "DIR", "folder of the runs (default: runs)", Path, Path("runs"))
 
 
+def add_launch(parser: Parser) -> None:
+    """`--data`, `--slots`, `--gpus`, `--runs-per-gpu`, `--devices`, `--on`, `--runs`"""
+    text = "data set (`anomalynet data ls`; default: smart_city), or a folder of "
+    option(parser, "--data", "NAME|DIR", f"{text}`anomalynet simulate`")
+    text = "runs at a time (default: every GPU, else one or two by the cores)"
+    option(parser, "--slots", "N", text, int)
+    text = "place runs on these GPUs, each of which one worker sees alone; `all`"
+    option(parser, "--gpus", "0,1", text)
+    option(parser, "--runs-per-gpu", "N", "runs at a time on each GPU (default: 1)", int, 1)
+    option(parser, "--devices", "N", "devices that train each run together (DDP)", int)
+    text = "where runs are placed: here, or on a Ray cluster"
+    parser.add_argument("--on", choices=("local", "ray"), default="local", help=text)
+    add_runs(parser)
+
+
+def launch_options(args: argparse.Namespace) -> dict[str, Any]:
+    """What the arguments of `sweep` and `reproduce` mean to `run_sweep`."""
+    data, place = data_set(args.data) if args.data else (None, [])
+    given = [f"data.name={data}", *place] if data else []
+    given += args.overrides
+    given += [f"hardware.devices={args.devices}"] if args.devices is not None else []
+    same = ("preset", "runs", "out", "slots", "gpus", "runs_per_gpu", "on")
+    known = {name: getattr(args, name) for name in same}
+    return {"overrides": given, "formats": forms_of(args), **known}
+
+
 def add_run(parser: Parser) -> None:
     """`RUN`"""
     text = "a run's folder, or the start of its id (`anomalynet ls runs`)"
@@ -55,28 +81,23 @@ def add_json(parser: Parser) -> None:
     flag(parser, "--json", "print JSON")
 
 
-def add_format(parser: Parser) -> None:
-    """`--format FORM[,FORM]`"""
+def add_report(parser: Parser) -> None:
+    """`--format FORM[,FORM]`, `--json`"""
     text = "forms of the report: html, md, latex, csv (with Parquet), or all; several with commas "
     text += "or by repeating (default: md)"
     parser.add_argument("--format", action="append", default=[], metavar="FORM", help=text)
+    add_json(parser)
 
 
 def forms_of(args: argparse.Namespace) -> list[Form]:
     """The forms that `--format` asks for, in its order; refuses what is none."""
-    from anomalynet.reporting.formats import PLACES
+    from anomalynet.reporting.formats.files import PLACES, read_forms
 
-    hint = f"--format is one or several of {', '.join(PLACES)}, or all"
     named = names(",".join(args.format))
     if args.format and not named:
+        hint = f"--format is one or several of {', '.join(PLACES)}, or all"
         raise UsageError("--format names no form of a report", hint)
-    forms: dict[Form, None] = {}
-    for name in named or ["md"]:
-        found = [form for form in PLACES if name in (form, "all")]
-        if not found:
-            raise UsageError(f"there is no form {name!r} of a report", hint)
-        forms |= dict.fromkeys(found)
-    return list(forms)
+    return read_forms(named)
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,6 @@ from anomalynet.cli.arguments import add_data, add_json, add_runs, data_config, 
 from anomalynet.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from anomalynet.config.schema import DataConfig
     from anomalynet.data.audit import AuditResult
 
 SUMMARY = "show what gives a data set's labels away: position, time, gaps, single channels"
@@ -38,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from anomalynet.data import sources
     from anomalynet.data.audit import audit
     from anomalynet.runs.audits import write_audit
+    from anomalynet.sweep.progress import audit_progress
 
     config = data_config(args)
     info, configs = sources.info(config.name), [config]
@@ -45,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         configs = [replace(config, subset=subset) for subset in info.subsets]
     results = []
     for each in configs:
-        found = audit(each, args.seed, progress=reporter(each))
+        found = audit(each, args.seed, progress=audit_progress(each.title))
         results.append(found.to_dict())
         write_audit(args.runs, results[-1])
         if not args.json:
@@ -53,22 +52,6 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(results)
     return 0
-
-
-def reporter(config: DataConfig) -> Callable[[str], None]:
-    """Progress on stderr: one line that is rewritten on a terminal, one line a fold elsewhere."""
-    name = config.title
-    folds: set[str] = set()
-
-    def report(line: str) -> None:
-        fold = line.split(":", maxsplit=1)[0]
-        if sys.stderr.isatty():
-            print(f"\r\x1b[Kaudit {name}: {line}", end="", file=sys.stderr, flush=True)
-        elif fold not in folds:
-            print(f"audit {name}: {fold}", file=sys.stderr, flush=True)
-        folds.add(fold)
-
-    return report
 
 
 def _print(found: AuditResult) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.cli.arguments import add_json, add_overrides, flag, names, option
-from anomalynet.cli.output import print_json, print_table, say
+from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import (
     AnomalynetError,
     NothingToCompareError,
@@ -18,15 +18,14 @@ from anomalynet.errors import (
     StoppedError,
     UsageError,
 )
+from anomalynet.sweep.progress import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from anomalynet.regression.asked import Asked
     from anomalynet.regression.baseline import Baseline
     from anomalynet.regression.finding import Part
     from anomalynet.regression.verdict import Measured
-    from anomalynet.sweep.jobs import Job
 
 SUMMARY = (
     "train afresh and compare with the committed baseline: exit code 3 where something became worse"
@@ -55,7 +54,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "folder for check.md and check.json; with --history the figure's file, .svg or .png"
     option(parser, "--out", "PATH", text, Path)
     add_json(parser)
-    parser.set_defaults(on="local")
     parser.epilog = (
         "Goldens: 20 optimiser steps of each network, classical models whole; losses, metrics "
         "and 64 scores a part are compared.\n"
@@ -72,9 +70,19 @@ def run(args: argparse.Namespace) -> int:
     _refuse_misuse(args, wanted)
     if args.history:
         return _history(args, wanted)
+
+    from anomalynet.regression.asked import prepare
+    from anomalynet.regression.baseline import DEFAULTS
+    from anomalynet.regression.measure import train
+    from anomalynet.regression.update import update_baseline
+
+    sweeps: dict[Part, str] = {"golden": args.golden, "statistical": args.sweep}
+    sweeps = {part: name for part, name in sweeps.items() if args.only in (None, part)}
     try:
-        baseline, parts = _prepared(args, wanted)
-        measured = _trained(args, parts, baseline)
+        baseline, parts = prepare(args.against, sweeps, wanted, update=args.update is not None)
+        limits = baseline.tolerances if baseline is not None else DEFAULTS
+        how = {"slots": args.slots, "runs": args.runs, "overrides": args.overrides}
+        measured = train(parts, limits.metrics, progress=True, **how)
     except AnomalynetError as error:
         if not isinstance(error, StoppedError):
             from anomalynet.regression.render import command
@@ -83,27 +91,11 @@ def run(args: argparse.Namespace) -> int:
             _tell_github([line], f"## anomalynet check\n\n❌ {error.message}\n\n", to_stderr=True)
         raise
     if args.update is not None:
-        return _update(args, parts, baseline, measured, whole=wanted is None)
+        whole = parts if wanted is None else []
+        number = update_baseline(args.against, baseline, measured, args.update.strip(), whole)
+        return _updated(args, number, measured)
     assert baseline is not None
     return _answer(args, baseline, measured)
-
-
-def _prepared(
-    args: argparse.Namespace, wanted: Sequence[str] | None
-) -> tuple[Baseline | None, list[Asked]]:
-    """The baseline (None: an update makes the first) and what is to be trained, refused here."""
-    from anomalynet.regression.asked import asked, refuse_gaps, refuse_unknown
-    from anomalynet.regression.baseline import read_baseline
-
-    baseline = read_baseline(args.against) if args.update is None or args.against.exists() else None
-    sweeps: dict[Part, str] = {"golden": args.golden, "statistical": args.sweep}
-    chosen = {part: name for part, name in sweeps.items() if args.only in (None, part)}
-    parts = asked(chosen, wanted)
-    if baseline is None or args.update is not None:
-        refuse_unknown(parts, wanted)
-    else:
-        refuse_gaps(parts, baseline, wanted)
-    return baseline, parts
 
 
 def _refuse_misuse(args: argparse.Namespace, wanted: Sequence[str] | None) -> None:
@@ -137,58 +129,10 @@ def _refuse_place(out: Path, *, folder: bool) -> None:
         raise UsageError(f"--out {out}: nothing can be written at {place}", "name another place")
 
 
-def _trained(
-    args: argparse.Namespace, parts: Sequence[Asked], baseline: Baseline | None
-) -> Measured:
-    """Train every run in a folder of its own, and read what the comparison needs."""
-    import tempfile
-
-    from anomalynet.cli.launching import work
-    from anomalynet.regression.baseline import DEFAULTS
-    from anomalynet.regression.measure import failures, measured
-    from anomalynet.sweep.slots import cpu_slots
-
-    with tempfile.TemporaryDirectory(prefix="anomalynet-check-") as temporary:
-        runs = args.runs or Path(temporary)
-        jobs: dict[Part, list[Job]] = {one.part: one.jobs(runs, args.overrides) for one in parts}
-        every = [job for own in jobs.values() for job in own]
-        slots = cpu_slots(args.slots)
-        say(f"{len(every)} runs afresh, {min(len(slots), len(every))} at a time")
-        try:
-            work(args, every, slots, group="check")
-        except KeyboardInterrupt:
-            what = "interrupted: nothing was compared and nothing written"
-            raise StoppedError(what, "the same command starts afresh") from None
-        limits = baseline.tolerances if baseline is not None else DEFAULTS
-        found = measured(jobs, limits.metrics)
-        if found is None:
-            reasons = [failure.sentence() for failure in failures(jobs)]
-            raise RunError("\n".join(["every run failed", *reasons]))
-        return found
-
-
-def _update(
-    args: argparse.Namespace,
-    parts: Sequence[Asked],
-    old: Baseline | None,
-    measured: Measured,
-    *,
-    whole: bool,
-) -> int:
-    """Write the baseline with one more update; `whole`: without experiments not asked for."""
-    from datetime import UTC, datetime
-
-    from anomalynet.regression.baseline import write_baseline
+def _updated(args: argparse.Namespace, number: int, measured: Measured) -> int:
     from anomalynet.regression.history import short
-    from anomalynet.regression.update import updated
 
-    if measured.failed:
-        reasons = "\n".join(failure.sentence() for failure in measured.failed)
-        raise RunError(reasons, f"{args.against} is as it was")
-    kept = {one.part: [Path(name).stem for name in one.sweep.experiments] for one in parts if whole}
-    new = updated(old, measured, args.update.strip(), f"{datetime.now(UTC):%Y-%m-%d}", kept)
-    write_baseline(args.against, new)
-    number, environment, commit = len(new.history), measured.environment, measured.commit
+    environment, commit = measured.environment, measured.commit
     if args.json:
         facts = {"baseline": str(args.against), "update": number}
         print_json({**facts, "environment": environment, "commit": commit})

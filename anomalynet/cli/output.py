@@ -1,4 +1,4 @@
-"""What verbs print: tables and JSON on stdout (rich on a terminal, plain elsewhere), notices on
+"""What verbs print: tables and JSON on stdout (rich on a terminal, plain elsewhere), warnings on
 stderr."""
 
 from __future__ import annotations
@@ -7,11 +7,6 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-
-
-def say(text: str) -> None:
-    """Tell the user something that is no result."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def warn(warnings: Iterable[str]) -> None:
@@ -57,13 +52,6 @@ def print_table(rows: Sequence[Mapping[str, object]], title: str | None = None) 
 def rounded(value: float | None) -> str:
     """A metric with four decimals."""
     return "undefined" if value is None else f"{value:.4f}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def alarms(scores: Path) -> str:

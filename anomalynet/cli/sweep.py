@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import add_format, add_json, add_overrides, flag, forms_of, option
-from anomalynet.cli.launching import add_launch, label_of, overrides_of, slots_of, try_splits, work
-from anomalynet.cli.output import duration, print_json, print_table, say
+from anomalynet.cli.arguments import (
+    add_launch,
+    add_overrides,
+    add_report,
+    flag,
+    launch_options,
+    option,
+)
+from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import UsageError
+from anomalynet.sweep.progress import duration
 
 if TYPE_CHECKING:
-    from anomalynet.runs.sweeps import SweepRecord
-    from anomalynet.sweep.file import Sweep
-    from anomalynet.sweep.jobs import Job
-    from anomalynet.sweep.slots import Slot
+    from anomalynet.sweep.runner import SweepOutcome
 
 SUMMARY = "train every run that a sweep wants, compare its arms, and write the report"
 
@@ -46,8 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(parser, "--trials", "N", text, int)
     text = "database of a search that several machines share (default: a file in --runs)"
     option(parser, "--storage", "URL", text)
-    add_format(parser)
-    add_json(parser)
+    add_report(parser)
     parser.epilog = (
         "A sweep is the list of runs that should exist: the same command again continues it, and "
         "does nothing for what is done.\n"
@@ -59,133 +61,106 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Sweep."""
-    from anomalynet.sweep.file import read_sweep
+    from anomalynet.sweep.runner import refuse_repetitions, refuse_search, run_sweep
 
-    sweep, overrides = read_sweep(args.name, args.preset), overrides_of(args)
-    forms_of(args)  # a form that there is not is refused first
-    if sweep.design != "search" and (args.trials is not None or args.storage is not None):
-        raise UsageError(f"{sweep.name} is no search: it has no --trials or --storage")
     if args.print and "stale" in args.rerun:
         what = "--print gives commands that do nothing for a finished run"
         raise UsageError(what, "leave out --rerun stale")
-    if args.plan or args.print:
+    if told := args.plan or args.print:
         args.on = "local"  # what only tells needs no cluster
+    options = launch_options(args)
+    if args.form or args.print:
+        from anomalynet.sweep.file import read_sweep
+
+        sweep = read_sweep(args.name, args.preset)
+        if args.print and sweep.design == "search":
+            refuse_search(sweep)
     if args.form == "wandb":
         from anomalynet.sweep.wandb_yaml import as_wandb
 
-        print(as_wandb(sweep, overrides, args.name), end="")
+        refuse_repetitions(options["overrides"])
+        print(as_wandb(sweep, options["overrides"], args.name), end="")
         return 0
-    if sweep.design == "search":
-        from anomalynet.cli import sweep_search
-
-        return sweep_search.run(args, sweep, overrides)
-
-    from anomalynet.sweep.jobs import jobs_of
-    from anomalynet.sweep.plan import plan
-
-    jobs = jobs_of(plan(sweep, overrides), args.runs, args.rerun)
-    chosen = {number: jobs[number - 1] for number in numbers(args.only, len(jobs))}
-    slots = slots_of(args, jobs)
-    label = label_of(sweep, jobs, overrides)
+    options |= {name: getattr(args, name) for name in ("rerun", "only", "trials", "storage")}
+    outcome = run_sweep(args.name, plan_only=told, progress=True, **options)
     if args.plan:
-        _show(args, chosen, slots)
-        return 0
-    if args.print:
-        _print_commands(list(chosen.values()), args.runs, label)
-        return 0
+        (_show if outcome.wanted is None else _show_search)(args, outcome)
+    elif args.print:
+        from anomalynet.sweep.worker import shell_command
 
-    from anomalynet.cli import sweep_report
-    from anomalynet.runs.sweeps import brief
-
-    own, out = list(chosen.values()), args.out or Path("reports") / label
-    sweep_report.announce(jobs, args.runs, slots)
-    try_splits(own)
-    runs = sweep_report.runs_of(jobs)
-    record = sweep_report.keep_record(args, sweep, label, overrides, slots, out, runs)
-    sweep_report.catch_up(own, label)
-    work(args, own, slots, group=label)
-    failed = [job for job in own if job.state == "failed"]
-    for job in failed:
-        say(f"failed: {job.run.arm.name} {job.run.place} {job.folder.path}: {brief(job.reason)}")
-    if failed:
-        say("`--rerun failed` tries them again")
-    if args.only is None and any(job.state == "done" for job in jobs):
-        _report(args, sweep, jobs, record)
-    return int(bool(failed))
+        for job in outcome.jobs:
+            if job.state != "done":
+                print(shell_command(job, args.runs, outcome.label))
+    elif outcome.report is not None and args.json:
+        print_json({"report": str(outcome.report), **_counts(outcome)})
+    elif outcome.report is not None:
+        print(outcome.report)
+    return 0 if told else int(bool(outcome.failed))
 
 
-def _report(args: argparse.Namespace, sweep: Sweep, jobs: list[Job], record: SweepRecord) -> None:
-    """Write the report unless it is there and current, and print its path."""
-    from anomalynet.cli import sweep_report
-    from anomalynet.reporting.formats import PLACES
-
-    forms, out, runs = forms_of(args), Path(record.report), args.runs
-    source = sweep_report.source_of(sweep, jobs, out, runs)
-    if not sweep_report.is_current(record, source, forms):
-        sweep_report.report(sweep, jobs, runs, out, record.overrides, forms)
-        source = sweep_report.source_of(sweep, jobs, out, runs)  # it may have made the audit
-        sweep_report.mark_reported(record, source, runs)
-    sweep_report.track(record.label, jobs, runs, out)
-    path = str(out / PLACES[forms[0]])
-    if args.json:
-        counts = {name: sum(job.state == name for job in jobs) for name in ("done", "failed")}
-        print_json({"report": path, "runs": len(jobs), **counts})
-    else:
-        print(path)
+def _counts(outcome: SweepOutcome) -> dict[str, object]:
+    if outcome.wanted is None:
+        counts = {state: outcome.count(state) for state in ("done", "failed")}
+        return {"runs": len(outcome.jobs), **counts}
+    counts = {state: outcome.count(state) for state in ("complete", "pruned", "fail", "running")}
+    best = [outcome.trials[number] for number in outcome.best]
+    return {"trials": len(outcome.trials), **counts, "best": best}
 
 
-def numbers(text: str | None, count: int) -> list[int]:
-    """`3,7-9` as numbers of runs, all without it; refuses other texts, and runs that are not."""
-    if text is None:
-        return list(range(1, count + 1))
-    found: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.partition("-")
-        if not (first.strip().isdigit() and (last.strip().isdigit() if dash else True)):
-            what = f"--only {text}: expected numbers of runs, such as 3 or 3,7-9"
-            raise UsageError(what, "--plan shows them")
-        found += range(int(first), int(last if dash else first) + 1)
-    if not found or min(found) < 1 or max(found) > count:
-        raise UsageError(f"--only {text}: the sweep has runs 1 to {count}", "--plan shows them")
-    return sorted(set(found))
-
-
-def _print_commands(jobs: Sequence[Job], runs: Path, group: str) -> None:
-    from anomalynet.sweep.worker import shell_command
-
-    for job in jobs:
-        if job.state != "done":
-            print(shell_command(job, runs, group))
-
-
-def _show(args: argparse.Namespace, jobs: Mapping[int, Job], slots: Sequence[Slot]) -> None:
+def _show(args: argparse.Namespace, outcome: SweepOutcome) -> None:
     """Every run with its arm, id and state; then how many are left, and for how long."""
     from anomalynet.sweep import estimate
 
-    every = list(jobs.values())
-    left, costs = estimate.left(every), estimate.measured(args.runs, every)
-    unknown = estimate.unmeasured(every, costs)
-    seconds = estimate.at_most(every, costs, len(slots))
+    jobs = outcome.jobs
+    left, costs = estimate.left(jobs), estimate.measured(args.runs, jobs)
+    unknown = estimate.unmeasured(jobs, costs)
+    seconds = estimate.at_most(jobs, costs, outcome.slots)
     rows = [
         {
-            "run": number,
+            "run": job.number,
             "arm": job.run.arm.name,
             **dict(zip(("seed", "fold", "world"), job.run.expected[1:], strict=True)),
             "id": job.folder.path.name,
             "state": "stale" if job.state == "done" and job.stale else job.state,
         }
-        for number, job in jobs.items()
+        for job in jobs
     ]
-    arms = len({job.run.arm.name for job in every})
+    arms = len({job.run.arm.name for job in jobs})
     if args.json:
         time_left = {"seconds_left": None if unknown else seconds, "unmeasured": unknown}
         print_json({"arms": arms, "runs": rows, "left": len(left), **time_left})
         return
     print_table(rows)
-    done = sum(job.state == "done" for job in every)
-    told = f"{len(every)} runs of {arms} arms, {done} done, {len(left)} left"
+    told = f"{len(jobs)} runs of {arms} arms, {outcome.count('done')} done, {len(left)} left"
     if left and unknown:
         told += f"; time left unknown: no run of {', '.join(unknown)} has been measured"
     elif left:
-        told += f"; at most {duration(seconds)} with {len(slots)} at a time"
+        told += f"; at most {duration(seconds)} with {outcome.slots} at a time"
+    print(told)
+
+
+def _show_search(args: argparse.Namespace, outcome: SweepOutcome) -> None:
+    """Every trial with its state, value and params; then how many are left, and for how long."""
+    from dataclasses import replace
+
+    from anomalynet.sweep import estimate
+
+    total, ended = outcome.wanted or 0, sum(map(outcome.count, ("complete", "pruned", "fail")))
+    left, runs = max(total - ended, 0), [replace(job, state="waiting") for job in outcome.jobs]
+    costs, seconds = estimate.measured(args.runs, runs), None
+    if not estimate.unmeasured(runs, costs):
+        seconds = left * estimate.at_most(runs, costs, outcome.slots)
+    if args.json:
+        facts = {"trials": outcome.trials, "wanted": total, "left": left, "best": outcome.best}
+        print_json({**facts, "seconds_left": seconds})
+        return
+    print_table(outcome.trials)
+    size = f"{len(runs)} run{'s' if len(runs) > 1 else ''}"
+    told = f"{total} trials of {size}, {total - left} done, {left} left"
+    if outcome.best:
+        told += f", best: trial {', '.join(map(str, outcome.best))}"
+    if left and seconds is None:
+        told += f"; time left unknown: no run of {runs[0].run.loaded.name} has been measured"
+    elif left and seconds is not None:
+        told += f"; at most {duration(seconds)} with {outcome.slots} at a time"
     print(told)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anomalynet.config import locate
 from anomalynet.errors import NothingToCompareError, UsageError
-from anomalynet.regression.baseline import Baseline
+from anomalynet.regression.baseline import Baseline, read_baseline
 from anomalynet.regression.finding import Part
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Job, jobs_of
@@ -59,6 +59,20 @@ def asked(sweeps: dict[Part, str], wanted: Sequence[str] | None) -> list[Asked]:
     return found
 
 
+def prepare(
+    against: Path, sweeps: dict[Part, str], wanted: Sequence[str] | None, *, update: bool
+) -> tuple[Baseline | None, list[Asked]]:
+    """The baseline (None: an update makes the first) and what is to be trained of the sweeps, or of
+    the `wanted` experiments. Raises NothingToCompareError, UsageError: it cannot be compared."""
+    baseline = read_baseline(against) if not update or against.exists() else None
+    parts = asked(sweeps, wanted)
+    if baseline is None or update:
+        _refuse_unknown(wanted, {name for one in parts for name in one.names})
+    else:
+        refuse_gaps(parts, baseline, wanted)
+    return baseline, parts
+
+
 def refuse_gaps(parts: Sequence[Asked], baseline: Baseline, wanted: Sequence[str] | None) -> None:
     """Refuse, before anything is trained, experiments that the sweep has and the baseline lacks, or
     the other way round, and wanted ones that neither has."""
@@ -87,12 +101,8 @@ def refuse_gaps(parts: Sequence[Asked], baseline: Baseline, wanted: Sequence[str
         raise NothingToCompareError("\n".join(problems), told)
 
 
-def refuse_unknown(parts: Sequence[Asked], wanted: Sequence[str] | None) -> None:
-    """Refuse experiments that no sweep of the gate has."""
-    _refuse_unknown(wanted, {name for one in parts for name in one.names})
-
-
 def _refuse_unknown(wanted: Sequence[str] | None, known: set[str]) -> None:
+    """Refuse experiments that no sweep of the gate has."""
     for name in wanted or ():
         if name not in known:
             has = f"it has {', '.join(sorted(known))}"

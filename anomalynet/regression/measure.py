@@ -1,17 +1,54 @@
-"""Reads what the workers trained, from its files."""
+"""Trains what the gate compares, and reads what the workers trained from its files."""
 
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from anomalynet.errors import RunError, StoppedError
 from anomalynet.regression import golden
+from anomalynet.regression.asked import Asked
 from anomalynet.regression.baseline import RunMetrics
 from anomalynet.regression.finding import FAILED, Finding, Part
 from anomalynet.regression.verdict import Measured
 from anomalynet.runs.files import read_json
 from anomalynet.sweep.jobs import Job
+from anomalynet.sweep.progress import say
+from anomalynet.sweep.runner import carry_out
+from anomalynet.sweep.slots import cpu_slots
+
+
+def train(
+    parts: Sequence[Asked],
+    metrics: Iterable[str],
+    *,
+    overrides: Sequence[str] = (),
+    slots: int | None = None,
+    runs: Path | None = None,
+    progress: bool = False,
+) -> Measured:
+    """Train every run of the parts on the CPU, in the empty folder `runs` or one that is deleted,
+    and read what the comparison needs. `metrics`: those that are kept of the statistical part.
+    Raises RunError: every run failed; StoppedError: interrupted."""
+    with tempfile.TemporaryDirectory(prefix="anomalynet-check-") as temporary:
+        folder = runs or Path(temporary)
+        jobs: dict[Part, list[Job]] = {one.part: one.jobs(folder, overrides) for one in parts}
+        every, places = [job for own in jobs.values() for job in own], cpu_slots(slots)
+        if progress:
+            say(f"{len(every)} runs afresh, {min(len(places), len(every))} at a time")
+        try:
+            carry_out(every, places, group="check", progress=progress)
+        except KeyboardInterrupt:
+            what = "interrupted: nothing was compared and nothing written"
+            raise StoppedError(what, "the same command starts afresh") from None
+        found = measured(jobs, metrics)
+        if found is None:
+            reasons = [failure.sentence() for failure in failures(jobs)]
+            raise RunError("\n".join(["every run failed", *reasons]))
+        return found
 
 
 def measured(jobs: Mapping[Part, Sequence[Job]], metrics: Iterable[str]) -> Measured | None:

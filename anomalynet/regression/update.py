@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
+from anomalynet.errors import RunError
+from anomalynet.regression.asked import Asked
 from anomalynet.regression.baseline import (
     DEFAULTS,
     VERSION,
@@ -13,12 +17,27 @@ from anomalynet.regression.baseline import (
     Environment,
     Golden,
     Repeated,
+    write_baseline,
 )
 from anomalynet.regression.finding import Part
 from anomalynet.regression.statistical import means
 from anomalynet.regression.verdict import Measured
 
 R = TypeVar("R", Golden, Repeated)
+
+
+def update_baseline(
+    path: Path, old: Baseline | None, measured: Measured, reason: str, whole: Iterable[Asked]
+) -> int:
+    """Write a baseline with one more update, and return that update's number. `whole`: parts of
+    which experiments that are gone are taken out. Raises RunError: a run failed."""
+    if measured.failed:
+        reasons = "\n".join(failure.sentence() for failure in measured.failed)
+        raise RunError(reasons, f"{path} is as it was")
+    kept = {one.part: one.names for one in whole}
+    new = updated(old, measured, reason, f"{datetime.now(UTC):%Y-%m-%d}", kept)
+    write_baseline(path, new)
+    return len(new.history)
 
 
 def updated(

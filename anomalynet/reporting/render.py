@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import difflib
+import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from anomalynet.errors import NothingToCompareError
+from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.reporting import captions, prose
 from anomalynet.reporting.aggregate import RULE, ArmMetrics, aggregate
 from anomalynet.reporting.arms import ExpectedRuns, arms
+from anomalynet.reporting.comparison.blocks import comparable
+from anomalynet.reporting.comparison.document import COMPARISON, write_comparison
 from anomalynet.reporting.findings import best_models, majority_sentence
-from anomalynet.reporting.formats import markdown, write_files
+from anomalynet.reporting.formats import markdown, wanted, write_files
+from anomalynet.reporting.formats.files import read_forms
 from anomalynet.reporting.paper.audit import paper_audit_section
 from anomalynet.reporting.paper.claims.section import claims_section
 from anomalynet.reporting.sections import leakage as audits
-from anomalynet.reporting.sections.ablations import AblationReport, ablations_section
+from anomalynet.reporting.sections.ablations import (
+    AblationReport,
+    ablation_reports,
+    ablations_section,
+)
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.sections.calibration import calibration_section
 from anomalynet.reporting.sections.explanations.section import explanations_section
@@ -23,40 +33,69 @@ from anomalynet.reporting.sections.incidents import incident_section
 from anomalynet.reporting.sections.model_tables import cost_section, model_section, paper_section
 from anomalynet.reporting.sections.over_time.section import over_time_section
 from anomalynet.reporting.sections.worlds import worlds_section
-from anomalynet.runs.collect import RunRecord
+from anomalynet.runs.audits import read_audit, slug
+from anomalynet.runs.collect import RunRecord, Runs, load_results, read_runs
+from anomalynet.runs.sweeps import read_sweeps
 
 
 def write_report(
-    records: Sequence[RunRecord],
-    out: Path,
+    runs: Runs,
+    out: str | Path,
     expected: ExpectedRuns | None = None,
     audit: Mapping[str, Any] | None = None,
     title: str | None = None,
-    ablations: Sequence[AblationReport] = (),
+    ablations: Sequence[AblationReport] | None = None,
     command: str | None = None,
+    formats: Sequence[str] = (),
 ) -> Path:
     """Write the report of one data set's runs into the folder `out`, and return the path of its
-    `report.md`.
+    `report.md`, or of the first of the `formats`.
 
     Everything is computed before the first file is replaced, and `report.md` is replaced last;
     other files in `out` stay as they are.
 
+        write_report("runs", "reports/mine", formats=["html"])
+        write_report(list_runs("runs").filter(experiment="hybrid"), "reports/hybrid")
+
     Args:
-        records: finished runs, all of one data set, in any order.
+        runs: finished runs, all of one data set, in any order: a folder of runs, a table of
+            `list_runs`, or records, folders or (starts of) ids of single runs.
+        out: folder of the report.
         expected: the (experiment, seed, fold, world) that a sweep wants; without it, every fold of
-        every seed that has a run. audit: the leakage audit's result for this data set, None where
-        it has not been run. title: heading; by default the name of the data set. ablations: what
-        sweeps on the same data have found. command: what makes the report again, where that is
-        known.
+            every seed that has a run.
+        audit: the leakage audit of this data set; by default the one beside the runs, if any.
+        title: heading; by default the name of the data set.
+        ablations: what sweeps on the same data have found; by default those beside the runs.
+        command: what makes the report again, where that is known.
+        formats: `md`, `html`, `latex`, `csv` or `all`; Markdown is always written.
     Raises:
         NothingToCompareError: there is no run.
-        UsageError: the runs are of several data sets.
-        RunError: the scores or the incidents of a run cannot be read.
+        UsageError: the runs are of several data sets, or one cannot be found.
+        RunError: the scores or the incidents of a run, or the audit, cannot be read.
     """
+    records, out = read_runs(runs), Path(out)
     if not records:
         raise NothingToCompareError(
             "a report needs at least one finished run", "anomalynet train EXPERIMENT"
         )
+    beside, data = records[0].folder.parents[1], records[0].result.data
+    audit = read_audit(beside, data) if audit is None else audit
+    ablations = ablation_reports(beside, out, data) if ablations is None else ablations
+    scope = wanted(read_forms(formats), out) if formats else nullcontext(out / "report.md")
+    with scope as path:
+        _write(records, out, expected, audit, title, ablations, command)
+    return path
+
+
+def _write(
+    records: Sequence[RunRecord],
+    out: Path,
+    expected: ExpectedRuns | None,
+    audit: Mapping[str, Any] | None,
+    title: str | None,
+    ablations: Sequence[AblationReport],
+    command: str | None,
+) -> Path:
     data = records[0].result.data
     models = aggregate(arms(records, expected))
     sections = [
@@ -78,6 +117,85 @@ def write_report(
     files = {path: content for section in sections for path, content in section.files.items()}
     text = "\n\n".join(part for section in sections for part in section.parts)
     return write_files(out, files | {"report.md": f"{text}\n".encode()})
+
+
+def write_reports(
+    runs: str | Path = "runs",
+    out: str | Path = "reports",
+    *,
+    name: str | None = None,
+    data: str | None = None,
+    formats: Sequence[str] = ("md",),
+) -> list[dict[str, object]]:
+    """Write a report per data set that has finished runs, each into a folder below `out`, and where
+    several can be compared, a comparison.
+
+    Args:
+        runs: folder of the runs.
+        name: the folder of the report instead of the data set's name; without `data`, a data set.
+        data: only this data set, or the subsets of this collection.
+    Returns:
+        a row per report: data, runs (how many), report (path of the first form).
+    Raises: NothingToCompareError, UsageError: no run is on the data; the name cannot be used.
+    """
+    runs, out, forms = Path(runs), Path(out), read_forms(formats)
+    if name is not None and slug(name) != name:
+        what = f"{name!r} is no name for a folder: letters, digits, '.', '_' and '-' only"
+        raise UsageError(what, "--out says where it is put")
+    records: dict[str, list[RunRecord]] = {}
+    for record in load_results(runs):
+        records.setdefault(record.result.data, []).append(record)
+    if not records:
+        hint = "`anomalynet train EXPERIMENT` makes one, --runs names another folder"
+        raise NothingToCompareError(f"{runs}: no finished run", hint)
+    found = sorted(records)
+    if name is not None and data is None:
+        data, name = _data_set(name, found, runs), None
+    chosen = [one for one in found if data in (None, one, _collection(one))]
+    if not chosen:
+        what, hint = f"no finished run on {data!r}", f"--data is one of {', '.join(found)}"
+        raise NothingToCompareError(f"{runs}: {what}", hint)
+    if name is not None and len(chosen) > 1:
+        hint = f"anomalynet report {name} --data {chosen[0]}"
+        raise UsageError(f"one name for reports on {', '.join(chosen)}", hint)
+    rows: list[dict[str, object]] = []
+    for one in chosen:
+        command = _command(name, one, runs, out)
+        path = write_report(records[one], out / (name or slug(one)), command=command, formats=forms)
+        rows.append({"data": one, "runs": len(records[one]), "report": str(path)})
+    if data is None and comparable(records) and COMPARISON not in map(slug, records):
+        with wanted(forms, out / COMPARISON) as path:
+            write_comparison({one: records[one] for one in found}, out / COMPARISON)
+        count = sum(map(len, records.values()))
+        rows.append({"data": f"{len(found)} compared", "runs": count, "report": str(path)})
+    return rows
+
+
+def _collection(data: str) -> str:
+    return data.split("/", maxsplit=1)[0]
+
+
+def _data_set(name: str, found: Sequence[str], runs: Path) -> str:
+    """The data set, or the collection of some, that a name means; refuses what is none."""
+    known = {key: data for data in found for key in (data, slug(data), _collection(data))}
+    if name in map(_collection, found):
+        return name
+    if name in known:
+        return known[name]
+    names = [*known, *(record.label for record in read_sweeps(runs))]
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(dict.fromkeys(names))}"
+    what = f"no sweep {name!r} was started in {runs}, and no run there is on such data"
+    raise UsageError(what, hint)
+
+
+def _command(name: str | None, data: str, runs: Path, out: Path) -> str:
+    """The command that writes one report again; of a path that only this machine has, the name."""
+    given = []
+    for flag, path, usual in (("--runs", runs, Path("runs")), ("--out", out, Path("reports"))):
+        if path != usual:
+            given += [flag, f"…/{path.name}" if path.is_absolute() else str(path)]
+    return shlex.join(["anomalynet", "report", *filter(None, [name]), "--data", data, *given])
 
 
 def _opening(

@@ -1,18 +1,25 @@
-"""Every finished run below a folder, and finding one by the start of its id."""
+"""Every finished run below a folder, as records and as tables; and finding one by the start of its
+id."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
+from anomalynet.config.identity import flatten_tree
 from anomalynet.errors import RunError, UsageError
+from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import Result
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MOVE_AWAY = "move this run's folder away and give the same command again"
 """What to do with a run that is damaged."""
@@ -28,6 +35,86 @@ class RunRecord:
     timings: dict[str, float]
     code: str
     config: dict[str, Any]
+
+
+Runs: TypeAlias = "str | Path | pl.DataFrame | Sequence[str | Path | RunRecord]"
+"""A folder of runs, a table of `list_runs`, or single runs: records, folders, starts of ids."""
+
+
+def read_runs(runs: Runs) -> list[RunRecord]:
+    """The finished runs that are meant. Raises UsageError: there is no such run; RunError: it is
+    not finished, or a file of it is damaged."""
+    if isinstance(runs, str | Path):
+        return load_results(Path(runs))
+    if not isinstance(runs, Sequence):
+        runs = runs["folder"].to_list()
+    return [one if isinstance(one, RunRecord) else _read_run(one, "runs") for one in runs]
+
+
+def _read_run(run: str | Path, folder: str | Path) -> RunRecord:
+    return load_record(find_run(str(run), Path(folder)))
+
+
+def list_runs(folder: str | Path = "runs") -> pl.DataFrame:
+    """The finished runs below a folder, one row per run, sorted by experiment, fold and seed.
+
+        list_runs("runs").sort("test/auroc").select("experiment", "seed", "test/auroc")
+
+    Columns: id, experiment, data, seed, fold, world (null: the data has one only), status (`done`,
+    or `stale`: made by another version of the code), folder, and each metric, such as
+    `test/f1_attack` (Float64; null where it is undefined). Raises RunError: a run is damaged."""
+    import polars as pl
+
+    records = load_results(Path(folder))
+    texts = dict.fromkeys(("id", "experiment", "data"), pl.String)
+    numbers = dict.fromkeys(("seed", "fold", "world"), pl.Int64)
+    names = dict.fromkeys(name for one in records for name in one.result.metrics)
+    schema = {**texts, **numbers, "status": pl.String, "folder": pl.String}
+    rows = [
+        {name: getattr(one.result, name) for name in (*texts, *numbers)}
+        | {"status": "done" if one.code in ("", code_hash()) else "stale"}
+        | {"folder": str(one.folder), **one.result.metrics}
+        for one in records
+    ]
+    return pl.DataFrame(rows, schema={**schema, **dict.fromkeys(names, pl.Float64)})
+
+
+def compare_runs(
+    a: str | Path | RunRecord, b: str | Path | RunRecord, folder: str | Path = "runs"
+) -> pl.DataFrame:
+    """Two finished runs side by side: where their settings differ, and all of their metrics.
+
+        compare_runs("3f2a", "90c1").filter(kind="metric", name="test/auroc")
+
+    Args:
+        a, b: a run's folder, the start of its id, or its record. folder: where ids are looked for.
+    Returns:
+        a row per setting that differs, then one per metric; columns kind (`run`, `setting` or
+        `metric`), name, a, b (text, a number in full precision; null where it has none),
+        difference (Float64, b - a of a metric; null where one is undefined).
+    Raises:
+        UsageError: there is no such run, or there are several. RunError: it is not finished.
+    """
+    import polars as pl
+
+    both = [one if isinstance(one, RunRecord) else _read_run(one, folder) for one in (a, b)]
+    facts = ("experiment", "data", "fingerprint", "split")
+    tables: dict[str, list[dict[str, Any]]] = {
+        "run": [{name: getattr(one.result, name) for name in facts} for one in both],
+        "setting": [flatten_tree(one.config) | {"code": one.code} for one in both],
+        "metric": [one.result.metrics for one in both],
+    }
+    rows: list[tuple[object, ...]] = []
+    for kind, (left, right) in tables.items():
+        for name in dict.fromkeys([*left, *right]):
+            x: Any = left.get(name)
+            y: Any = right.get(name)
+            if kind == "metric" or x != y:
+                texts = [None if value is None else str(value) for value in (x, y)]
+                numbers = kind == "metric" and None not in texts
+                rows.append((kind, name, *texts, y - x if numbers else None))
+    columns = dict.fromkeys(("kind", "name", "a", "b"), pl.String)
+    return pl.DataFrame(rows, schema={**columns, "difference": pl.Float64}, orient="row")
 
 
 def load_results(runs: Path) -> list[RunRecord]:

@@ -23,7 +23,7 @@ from anomalynet.config.schema import HardwareConfig
 from anomalynet.config.show import as_yaml
 from anomalynet.data import sources
 from anomalynet.data.folder import data_folder
-from anomalynet.errors import AnomalynetError, RunError, UsageError
+from anomalynet.errors import AnomalynetError, RunError, UsageError, first_line
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import write_bytes, write_text
 from anomalynet.runs.folder import BusyError, RunFolder, is_alive
@@ -84,7 +84,7 @@ def connect() -> Any:
     try:
         ray.init(address=address or None, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        what = f"--on ray: no cluster at {address or 'this machine'}: {_first_line(error)}"
+        what = f"--on ray: no cluster at {address or 'this machine'}: {first_line(error)}"
         raise UsageError(what, OTHER) from None
     return ray
 
@@ -169,7 +169,7 @@ def order_of(job: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
     }
 
 
-def bring_home(folder: RunFolder, files: Mapping[str, bytes]) -> None:
+def download_results(folder: RunFolder, files: Mapping[str, bytes]) -> None:
     """Write a run's files: best before last, so that last can always be continued, and the result
     when everything else is there."""
     for name in sorted(files, key=lambda name: (name == "result.json", name)):
@@ -209,7 +209,7 @@ def carry_out(order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         return
     folder = RunFolder(here / "runs" / order["experiment"] / order["id"])
     shutil.rmtree(folder.path, ignore_errors=True)
-    bring_home(folder, order["state"])
+    download_results(folder, order["state"])
     worker, seen = _local_worker(), _stamp(folder)
     job = {"experiment": str(config), "overrides": [], "axis": {}, "renew": False, **order["job"]}
     job |= {"runs": str(here / "runs"), "folder": str(folder.path)}
@@ -219,7 +219,7 @@ def carry_out(order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             if (stamp := _stamp(folder)) != seen:
                 seen = stamp
                 yield {"files": _read_files(folder, STATE)}
-    reply = asked.result() or {"failed": None, "died": worker.last_words()}
+    reply = asked.result() or {"failed": None, "died": worker.exit_reason()}
     if "died" in reply or worker.spent:
         worker.end()
         _local_worker.cache_clear()
@@ -256,14 +256,14 @@ def _unfit(config: Path, order: Mapping[str, Any]) -> str:
 
 class RayWorker:
     """Carries out the runs of a slot, each as a task of `session`'s Ray on whichever node has room;
-    `say` is told what a user must know meanwhile."""
+    `notify` gets what a user must know meanwhile."""
 
     spent = False
 
-    def __init__(self, slot: Slot, ray: Any, say: Callable[[str], None]) -> None:
+    def __init__(self, slot: Slot, ray: Any, notify: Callable[[str], None]) -> None:
         assert isinstance(slot, RaySlot)
-        self.slot, self.ray, self.say = slot, ray, say
-        self._host, self._ended, self._told = "", False, False
+        self.slot, self.ray, self.notify = slot, ray, notify
+        self._host, self._ended, self._warned = "", False, False
         self._news: Any = None
         self._asked = threading.Lock()
 
@@ -284,13 +284,13 @@ class RayWorker:
                 host = self._host or "a node of the Ray cluster"
                 if isinstance(error, errors.RayTaskError):
                     cause = getattr(error, "cause", None) or error
-                    what = f"{host}: {type(cause).__name__}: {_first_line(cause)}"
+                    what = f"{host}: {type(cause).__name__}: {first_line(cause)}"
                     raise RunError(what, None if self._host else SAME_CODE) from None
                 if isinstance(error, errors.OutOfMemoryError):
                     return {"failed": None, "died": f"{host} ran out of memory"}
                 if self._ended:
                     return None
-                self.say(f"{host} was lost; its run {folder.path.name} goes back to the queue")
+                self.notify(f"{host} was lost; its run {folder.path.name} goes back to the queue")
                 return {"failed": None, "lost": f"{host}, {type(error).__name__}"}
 
     def _carry_out(self, job: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
@@ -309,7 +309,7 @@ class RayWorker:
             if "unfit" in told:
                 what = f"{self._host} cannot do the runs of this sweep: {told['unfit']}"
                 raise RunError(what, SAME_CODE if "other code" in what else None)
-            bring_home(folder, told.get("files", {}))
+            download_results(folder, told.get("files", {}))
             if "reply" in told:
                 if folder.finished:
                     loaded = load(job["experiment"], job["overrides"], job["axis"])
@@ -323,11 +323,11 @@ class RayWorker:
         if seconds > NO_ROOM and not _room(self.ray, self.slot):
             hint = "`ray status` says what it has; the same command continues"
             raise RunError(f"no node of the Ray cluster has {self.slot} for a run", hint)
-        if seconds > SILENT and not self._told:
-            self._told = True
-            self.say(f"waiting for a place on the Ray cluster: {self.slot} for a run")
+        if seconds > SILENT and not self._warned:
+            self._warned = True
+            self.notify(f"waiting for a place on the Ray cluster: {self.slot} for a run")
 
-    def last_words(self) -> str:
+    def exit_reason(self) -> str:
         """Why there was no reply."""
         return "it was ended"
 
@@ -338,7 +338,3 @@ class RayWorker:
             self.ray.cancel(self._news, force=True)
         if self._asked.acquire(timeout=10):  # `ask` returns now, and lets go of the run's folder
             self._asked.release()
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

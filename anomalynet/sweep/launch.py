@@ -35,7 +35,7 @@ class Worker(Protocol):
     def spent(self) -> bool:
         """Whether another worker should take the next job."""
 
-    def last_words(self) -> str:
+    def exit_reason(self) -> str:
         """Why it died."""
 
     def end(self) -> None:
@@ -83,7 +83,7 @@ class LocalWorker:
             if line.strip():
                 self._words.append(line.rstrip())
 
-    def last_words(self) -> str:
+    def exit_reason(self) -> str:
         """The signal that killed it, or the last line of its stderr."""
         if self.process is None:
             return "it could not be started"
@@ -100,9 +100,9 @@ class LocalWorker:
 
 
 class Launch:
-    """Workers that wait for jobs, one a slot, each made by `hire`; use as a context manager, and
-    call `run` as often as there are jobs. `group` is the sweep's name, for trackers; `say` is told
-    what a user must know meanwhile.
+    """Workers that wait for jobs, one per slot, each made by `worker_factory`; use as a context
+    manager, and call `run` as often as there are jobs. `group` is the sweep's name, for trackers;
+    `notify` gets what a user must know meanwhile.
 
     A KeyboardInterrupt in `run` asks the runs under way to stop after their epoch, a second one
     ends them at once; both reach the caller."""
@@ -111,10 +111,11 @@ class Launch:
         self,
         slots: Sequence[Slot],
         group: str | None = None,
-        hire: Callable[[Slot], Worker] = LocalWorker,
-        say: Callable[[str], None] = lambda text: None,
+        worker_factory: Callable[[Slot], Worker] = LocalWorker,
+        notify: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.slots, self.group, self.hire, self.say = slots, group, hire, say
+        self.slots, self.group = slots, group
+        self.worker_factory, self.notify = worker_factory, notify
         self._queue: queue.Queue[Job] = queue.Queue()
         self._workers: dict[int, Worker] = {}
         self._stop = threading.Event()
@@ -158,7 +159,7 @@ class Launch:
 
     def _wind_down(self, running: Sequence[Job], threads: Sequence[threading.Thread]) -> None:
         if running:
-            self.say("stopping after the epochs under way; Ctrl-C again stops at once")
+            self.notify("stopping after the epochs under way; Ctrl-C again stops at once")
         for job in running:
             job.ask_to_stop()
         _join(threads, PATIENCE)
@@ -182,7 +183,7 @@ class Launch:
 
     def _carry_out(self, job: Job, place: int) -> None:
         if place not in self._workers:
-            self._workers[place] = self.hire(self.slots[place])
+            self._workers[place] = self.worker_factory(self.slots[place])
         worker = self._workers[place]
         job.state, job.attempts = "running", job.attempts + 1
         started = time.monotonic()
@@ -191,11 +192,11 @@ class Launch:
         if reply is None and self._stop.is_set():
             job.state = "waiting"
             return
-        self._settle(job, {"died": worker.last_words()} if reply is None else reply)
+        self._handle_reply(job, {"died": worker.exit_reason()} if reply is None else reply)
         if reply is None or worker.spent:
             self._workers.pop(place).end()
 
-    def _settle(self, job: Job, reply: dict[str, Any]) -> None:
+    def _handle_reply(self, job: Job, reply: dict[str, Any]) -> None:
         """Note how a job ended, or queue it again where that was not its own fault."""
         if reply.get("busy"):
             self._again(job)

@@ -42,7 +42,7 @@ def arms(sweep: Sweep, overrides: Sequence[str] = ()) -> list[Arm]:
         judge = not several or sweep.reference.get("experiment", sweep.experiments[0]) == experiment
         for point in points:
             reference = judge and all(point[key] == base[key] for key in sweep.axes)
-            told = _told(point, base if alone else {})
+            told = _difference(point, base if alone else {})
             if not told and reference and not several:
                 told = "reference"
             own = {"experiment": experiment, **point} if several else point
@@ -79,7 +79,7 @@ def _factorial(sweep: Sweep) -> list[dict[str, object]]:
     return [dict(zip(sweep.axes, point, strict=True)) for point in every]
 
 
-def _told(point: Mapping[str, object], base: Mapping[str, object]) -> str:
+def _difference(point: Mapping[str, object], base: Mapping[str, object]) -> str:
     """What tells a point apart: its levels that are not the base's."""
     own = (key for key, value in point.items() if key not in base or value != base[key])
     return ", ".join(f"{key}={scalar(point[key])}" for key in own)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from anomalynet.config.schema import HardwareConfig
 from anomalynet.errors import UsageError
+
+Where = Literal["local", "ray"]
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 """Variables that bound a run's threads on CPUs; 1 unless the user's own says otherwise."""
@@ -27,6 +31,43 @@ class Slot:
         if self.gpus is not None:
             own |= {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
         return own
+
+
+def choose_slots(
+    hardware: HardwareConfig,
+    count: int | None = None,
+    gpus: str | None = None,
+    runs_per_gpu: int = 1,
+    on: Where = "local",
+    warn: Callable[[str], None] = lambda text: None,
+) -> list[Slot]:
+    """The slots that are asked for, by default every GPU of the machine, else as many as the cores
+    carry. `gpus`: `0,1` or `all`."""
+    if on == "ray":
+        from anomalynet.sweep.cluster import connect, ray_slots
+
+        if gpus is not None:
+            what = "--gpus names GPUs of this machine, and Ray those of its cluster"
+            raise UsageError(what, "leave it out; --slots bounds the runs")
+        return ray_slots(connect(), count, hardware, runs_per_gpu)
+    if gpus is not None:
+        if count is not None:
+            hint = "--runs-per-gpu puts several runs on each GPU"
+            raise UsageError("--slots and --gpus exclude each other", hint)
+        here = gpus_here()
+        given = [name.strip() for name in gpus.split(",") if name.strip()]
+        chosen = here if gpus == "all" else given
+        if not chosen:
+            hint = "--slots N places runs on the CPU"
+            raise UsageError(f"--gpus {gpus}: no GPU was found", hint)
+        if not here:
+            what = "no GPU was found on this machine: unless torch finds one, runs are trained on"
+            warn(f"warning: {what} the CPU")
+        return gpu_slots(chosen, runs_per_gpu, hardware.devices)
+    free = gpus_here() if count is None and hardware.accelerator in ("auto", "cuda") else []
+    if free:
+        return gpu_slots(free, runs_per_gpu, hardware.devices)
+    return cpu_slots(count, hardware.devices)
 
 
 def cpu_slots(count: int | None, devices: int = 1) -> list[Slot]:

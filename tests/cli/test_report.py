@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 
 from anomalynet.cli import report
 from anomalynet.cli.main import main
 from anomalynet.errors import NothingToCompareError, UsageError
+from anomalynet.reporting.render import write_report
+from anomalynet.runs.collect import list_runs
 from tests.reporting.synthetic import record
 
 Run = Callable[..., int]
@@ -84,6 +88,20 @@ def test_a_report_names_the_command_that_writes_it_again(
         (path,) = tmp_path.glob(f"{'own' if 'own' in told else 'reports'}/*/report.md")
         assert told in path.read_text(encoding="utf-8")
         path.unlink()
+
+
+def test_from_python_a_report_has_the_bytes_that_the_verb_writes(
+    run: Run, stored: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--data", "skab") == 0
+    written = (stored / "reports/skab/report.md").read_bytes()
+    (command,) = re.findall(rb"`(anomalynet report [^`]*)`", written)
+    runs = list_runs(stored / "runs").filter(pl.col("data") == "skab")
+    path = write_report(runs, stored / "skab", command=command.decode())
+    assert (path, path.read_bytes()) == (stored / "skab/report.md", written)
+    with pytest.raises(UsageError, match="of one data set, these runs are of skab, ton_iot/fridge"):
+        write_report(stored / "runs", stored / "both")
+    assert not (stored / "both").exists()
 
 
 def test_models_that_two_data_sets_have_are_compared(

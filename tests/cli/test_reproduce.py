@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 
 from anomalynet.cli.arguments import data_set
-from anomalynet.cli.launching import label_of
 from anomalynet.cli.main import main
 from anomalynet.config.schema import DataConfig, SplitConfig
 from anomalynet.data.audit import identity
@@ -19,7 +18,7 @@ from anomalynet.data.importing import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.errors import UsageError
 from anomalynet.sweep.file import read_sweep
-from anomalynet.sweep.jobs import jobs_of
+from anomalynet.sweep.jobs import jobs_of, label_of
 from anomalynet.sweep.plan import plan
 from tests.regression.training import in_process
 from tests.training.small import table

@@ -83,7 +83,7 @@ def test_progress_elsewhere_than_on_a_terminal_is_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     times = iter([0.0, 0.0, 1.0, 20.0, 21.0])
-    monkeypatch.setattr("anomalynet.cli.progress.time.monotonic", lambda: next(times))
+    monkeypatch.setattr("anomalynet.sweep.progress.time.monotonic", lambda: next(times))
     with SimulationProgress("city", 2, 36_000.0) as progress:
         for reached in (36_000.0, 37_000.0, 54_000.0, 55_000.0):
             progress(reached)

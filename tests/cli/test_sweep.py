@@ -12,15 +12,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from anomalynet.cli.main import main
-from anomalynet.cli.sweep import numbers
-from anomalynet.cli.sweep_report import command_of
 from anomalynet.errors import UsageError
 from anomalynet.runs.files import read_json, write_json
 from anomalynet.sweep.file import read_sweep
+from anomalynet.sweep.jobs import PlannedSweep
+from anomalynet.sweep.runner import numbers
 from tests.regression.training import in_process
 from tests.sweep.test_launch import children, needs_proc
 from tests.training.small import SHORT
@@ -111,12 +112,18 @@ def test_numbers_of_runs() -> None:
             numbers(text, 3)
 
 
+def planned(name: str, preset: str, overrides: list[str]) -> PlannedSweep:
+    nowhere, sweep = Path("nowhere"), read_sweep(name, preset)
+    own: dict[str, Any] = {"source": name, "overrides": tuple(overrides), "label": name}
+    return PlannedSweep(sweep=sweep, runs=nowhere, out=nowhere, jobs=[], **own)
+
+
 def test_the_command_names_preset_and_settings_and_no_path_of_this_machine() -> None:
     scenario = "data.scenario=incidents.blunt=4 radio.kind=lora"
     overrides = ["data.name=skab", "data.root=/home/me/SKAB", scenario]
     told = f"anomalynet reproduce --preset full data.name=skab 'data.root=…/SKAB' '{scenario}'"
-    assert command_of(read_sweep("paper_models", "full"), overrides) == told
-    assert command_of(read_sweep("seeds", "quick"), []) == "anomalynet sweep seeds --preset quick"
+    assert planned("paper_models", "full", overrides).command == told
+    assert planned("seeds", "quick", []).command == "anomalynet sweep seeds --preset quick"
 
 
 def states(capsys: pytest.CaptureFixture[str]) -> list[str]:

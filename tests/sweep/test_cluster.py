@@ -28,9 +28,9 @@ from anomalynet.sweep.cluster import (
     STATE,
     RaySlot,
     RayWorker,
-    bring_home,
     carry_out,
     connect,
+    download_results,
     order_of,
     program,
     ray_slots,
@@ -114,7 +114,9 @@ def jobs_in(folder: Path, *extra: str, folds: int = 1) -> list[Job]:
 
 def launched(ray: FakeRay, jobs: list[Job]) -> list[str]:
     said: list[str] = []
-    with Launch([RaySlot()], hire=lambda slot: RayWorker(slot, ray, said.append)) as launch:
+    with Launch(
+        [RaySlot()], worker_factory=lambda slot: RayWorker(slot, ray, said.append)
+    ) as launch:
         launch.run(jobs, lambda: None, interval=0.02)
     return said
 
@@ -326,7 +328,7 @@ def test_a_run_that_is_cut_continues_on_another_node_as_if_nothing_had_been(here
     message, folder = {**job.message(None)}, job.folder
     task = carry_out({**order_of(message, folder), "poll": 0.05})
     assert next(task) == {"host": socket.gethostname()}
-    bring_home(folder, next(task)["files"])
+    download_results(folder, next(task)["files"])
     assert 1 <= len(folder.read_progress()) < 6
     cluster._local_worker().end()
     assert next(one for one in task if "reply" in one)["reply"]["died"] == "killed by SIGKILL"
@@ -335,7 +337,7 @@ def test_a_run_that_is_cut_continues_on_another_node_as_if_nothing_had_been(here
     (last,) = (one for one in carry_out(order) if "reply" in one)
     assert last["reply"]["failed"] is None and not last["reply"]["was_done"]
     assert not list((here / "node").rglob("*.ckpt"))
-    bring_home(folder, last["files"])
+    download_results(folder, last["files"])
     alone = train(load(message["experiment"], message["overrides"], message["axis"]), here / "one")
     assert alone is not None
     assert identical(alone.folder, folder)

@@ -130,7 +130,7 @@ def test_a_worker_whose_memory_has_grown_is_replaced(
         return hired[-1]
 
     jobs = jobs_of(planned("logistic", folds=(0, 1, 2)), tmp_path)
-    with Launch([Slot()], hire=hire) as launched:
+    with Launch([Slot()], worker_factory=hire) as launched:
         launched.run(jobs[:2], lambda: None, interval=0.05)
         assert len(hired) == 1
         monkeypatch.setattr(launching, "GROWTH", -(1 << 40))

@@ -65,7 +65,9 @@ def main(folder: Path) -> None:
 
     with ours.session() as ray:
         slots = ours.ray_slots(ray, None, jobs[0].run.loaded.config.hardware)
-        with Launch(slots, hire=lambda slot: ours.RayWorker(slot, ray, said.append)) as launch:
+        with Launch(
+            slots, worker_factory=lambda slot: ours.RayWorker(slot, ray, said.append)
+        ) as launch:
             launch.run(jobs, watch, interval=0.02)
     cluster.shutdown()
     facts = {"slots": len(slots), "nodes": sorted(used), "seen": seen, "said": said}

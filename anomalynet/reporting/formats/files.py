@@ -1,11 +1,11 @@
 """The files of a report in every form that is wanted, each replaced as a whole.
 
-Whoever writes a report needs not know of forms: `with wanted(["html"], out): write_report(…)`."""
+What draws a report needs not know of forms: `with wanted(["html"], out): write_files(…)`."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -29,6 +29,19 @@ TEXT |= {"folds", "worlds", "unit", "status", "reason"}
 every report."""
 
 _WANTED: ContextVar[frozenset[Form]] = ContextVar("forms", default=frozenset({"md"}))
+
+
+def read_forms(names: Iterable[str]) -> list[Form]:
+    """The forms that are named, in their order and each once; `all` names every one, no name at all
+    Markdown. Raises UsageError: there is no such form."""
+    found: dict[Form, None] = {}
+    for name in names or ["md"]:
+        own: list[Form] = [form for form in PLACES if name in (form, "all")]
+        if not own:
+            hint = f"--format is one or several of {', '.join(PLACES)}, or all"
+            raise UsageError(f"there is no form {name!r} of a report", hint)
+        found |= dict.fromkeys(own)
+    return list(found)
 
 
 def current() -> frozenset[Form]:

@@ -77,7 +77,7 @@ class FakeWorker:
 
     spent = False
 
-    def last_words(self) -> str:
+    def exit_reason(self) -> str:
         return "none"
 
     def end(self) -> None:
@@ -122,7 +122,7 @@ def finish(folder: RunFolder, axis: dict[str, Any]) -> None:
 
 def searched(search: Search, worker: FakeWorker, heard: Quiet | None = None) -> None:
     """Run a search to its end with one worker."""
-    with Launch([Slot()], hire=lambda slot: worker) as launch:
+    with Launch([Slot()], worker_factory=lambda slot: worker) as launch:
         search.run(launch, heard or Quiet())
 
 
@@ -161,7 +161,7 @@ def search_of(
 
 def carried_out(search: Search, slots: int = 1, **how: Any) -> Search:
     """Run a search to its end with fake workers."""
-    with Launch([Slot()] * slots, hire=lambda slot: FakeWorker(**how)) as launch:
+    with Launch([Slot()] * slots, worker_factory=lambda slot: FakeWorker(**how)) as launch:
         search.run(launch, Quiet())
     return search
 

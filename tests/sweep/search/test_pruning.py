@@ -25,7 +25,7 @@ MEDIAN = "{trials: 12, sampler: random, pruner: median}"
 
 def closely_watched(search: Search, worker: FakeWorker) -> None:
     """Run a search whose runs are looked at every 20 ms."""
-    with Launch([Slot()], hire=lambda slot: worker) as launch:
+    with Launch([Slot()], worker_factory=lambda slot: worker) as launch:
         real = launch.run
         launch.run = lambda jobs, watch, interval=0.02: real(jobs, watch, 0.02)  # type: ignore[method-assign]
         search.run(launch, Quiet())

@@ -1,0 +1,225 @@
+"""Shows the work of a sweep on stderr: a table on a terminal, redrawn; elsewhere a line per run."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+    from rich.table import Table
+
+    from anomalynet.sweep.jobs import Job
+    from anomalynet.sweep.search.loop import Search, Trial
+
+
+def say(text: str) -> None:
+    """Print a notice to stderr: stdout is for results."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def quiet(text: str) -> None:
+    """Print nothing."""
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: `89 s`, `5 min`, `1.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class Display:
+    """A context manager that draws with Rich on a terminal (`live`) and prints lines elsewhere;
+    neither unless it is `enabled`."""
+
+    def __init__(self, enabled: bool = True) -> None:
+        self.live = enabled and sys.stderr.isatty()
+        self.say = say if enabled else quiet
+        self.began_at = self.drawn_at = time.monotonic()
+        self.shown: Any = None  # Rich's display, which is started and stopped
+
+    def __enter__(self) -> Self:
+        if self.live:
+            from rich.console import Console
+
+            self.shown = self.display(Console(stderr=True))
+            self.shown.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.shown:
+            self.shown.stop()
+
+    def display(self, console: Any) -> Any:
+        """What Rich draws."""
+        from rich.live import Live
+
+        return Live(console=console, refresh_per_second=4)
+
+    def due(self, seconds: float) -> bool:
+        """Whether so much time has passed since this was last true."""
+        now = time.monotonic()
+        if now - self.drawn_at <= seconds:
+            return False
+        self.drawn_at = now
+        return True
+
+
+class SweepProgress(Display):
+    """Watches the jobs of a sweep; call it to refresh."""
+
+    def __init__(self, jobs: Sequence[Job], enabled: bool = True) -> None:
+        super().__init__(enabled)
+        self.jobs = list(jobs)
+        self._reported: set[int] = set()
+
+    def __call__(self) -> None:
+        """Show how it stands: one table, or a line a finished run."""
+        if self.live:
+            self.shown.update(self._table())
+            return
+        for number, job in enumerate(self.jobs):
+            if job.state in ("done", "failed") and number not in self._reported:
+                self._reported.add(number)
+                if not job.was_done:
+                    self.say(self._line(job))
+
+    def _line(self, job: Job) -> str:
+        what = f"[{len(self._reported)}/{len(self.jobs)}] {job.run.arm.name} {job.run.place}"
+        if job.state == "failed":
+            return f"{what} FAILED: {job.reason.splitlines()[0]}"
+        return f"{what} done in {job.seconds or 0:.0f} s{self._left()}"
+
+    def _left(self) -> str:
+        done = sum(job.state == "done" and not job.was_done for job in self.jobs)
+        left = sum(job.state in ("waiting", "running") for job in self.jobs)
+        return _time_left(self.began_at, done, left)
+
+    def _table(self) -> Table:
+        finished = sum(job.state in ("done", "failed") for job in self.jobs)
+        title = f"{finished} of {len(self.jobs)} runs{self._left()}"
+        rows = []
+        for name in dict.fromkeys(job.run.arm.name for job in self.jobs):
+            mine = [job for job in self.jobs if job.run.arm.name == name]
+            done = sum(job.state == "done" for job in mine)
+            failed = sum(job.state == "failed" for job in mine)
+            rows.append((name, f"{done}/{len(mine)}", str(failed or ""), _running(mine)))
+        return _titled(title, ("arm", "done", "failed", "running"), rows)
+
+
+class SearchProgress(Display):
+    """Watches a search; `changed` is called whenever there are other trials than before."""
+
+    def __init__(self, search: Search, changed: Callable[[], object], enabled: bool = True) -> None:
+        super().__init__(enabled)
+        self.search, self.changed = search, changed
+        self.under_way: list[Trial] = []
+        self.known: list[FrozenTrial] = search.ledger.trials()
+        self._done = 0
+
+    def began(self, trials: Sequence[Trial]) -> None:
+        """Trials are about to be run."""
+        self.under_way = list(trials)
+        self.known = self.search.ledger.trials()
+        self.changed()
+
+    def look(self) -> None:
+        """Half a second has passed."""
+        if self.live:
+            self.shown.update(self._table())
+
+    def ended(self, trial: Trial) -> None:
+        """A trial has been told."""
+        self.known = self.search.ledger.trials()
+        self._done += 1
+        self.changed()
+        if not self.live:
+            seconds = sum(job.seconds or 0.0 for job in trial.jobs)
+            took = f" in {duration(seconds)}" if seconds else ""
+            count = f"{self._ended()}/{self.search.total}"
+            self.say(f"[{count}] trial {trial.place} {self._result(trial)}{took}{self._rest()}")
+
+    def _ended(self) -> int:
+        return sum(trial.state.is_finished() for trial in self.known)
+
+    def _result(self, trial: Trial) -> str:
+        if trial.pruned:
+            return "pruned"
+        if trial.values is None:
+            return f"FAILED: {trial.reason.splitlines()[0]}"
+        return self._values(trial.values)
+
+    def _values(self, values: Sequence[float]) -> str:
+        from anomalynet.reporting.search import objective_text
+
+        named = zip(self.search.sweep.search.objectives, values, strict=True)
+        return " / ".join(objective_text(name, value) for name, value in named)
+
+    def _rest(self) -> str:
+        """The best so far, and the time left."""
+        from anomalynet.sweep.search.study import best
+
+        left = _time_left(self.began_at, self._done, self.search.total - self._ended())
+        places = best(self.known, self.search.sweep.search.directions)
+        if not places:
+            return left
+        if len(self.search.sweep.search.objectives) > 1:
+            return f", {len(places)} on the Pareto front{left}"
+        value = self._values(self.known[places[0]].values)
+        return f", best {value} (trial {places[0]}){left}"
+
+    def _table(self) -> Table:
+        from anomalynet.config.show import scalar
+
+        title = f"{self._ended()} of {self.search.total} trials{self._rest()}"
+        rows = []
+        for trial in self.under_way:
+            given = trial.params.items()
+            values = ", ".join(f"{key.rpartition('.')[2]}={scalar(value)}" for key, value in given)
+            done = f"{sum(job.state == 'done' for job in trial.jobs)}/{len(trial.jobs)}"
+            running = "pruned" if trial.pruned else _running(trial.jobs)
+            rows.append((str(trial.place), values, done, running))
+        return _titled(title, ("trial", "values", "runs", "running"), rows)
+
+
+def _titled(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    from rich.table import Table
+
+    table = Table(*headings, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _time_left(began: float, done: int, left: int) -> str:
+    if not done or left <= 0:
+        return ""
+    return f", about {duration((time.monotonic() - began) / done * left)} left"
+
+
+def _running(jobs: Sequence[Job]) -> str:
+    """Seed, fold and world of the runs under way, and how many epochs they have come."""
+    found = []
+    for job in jobs:
+        if job.state == "running":
+            epochs, wanted = len(job.folder.read_progress()), job.run.loaded.config.training.epochs
+            found.append(job.run.place + (f" epoch {epochs}/{wanted}" if epochs else ""))
+    return ", ".join(found)
+
+
+def audit_progress(title: str) -> Callable[[str], None]:
+    """Shows a leakage audit: one line, rewritten, on a terminal; a line per fold elsewhere."""
+    folds: set[str] = set()
+
+    def report(line: str) -> None:
+        fold = line.split(":", maxsplit=1)[0]
+        if sys.stderr.isatty():
+            print(f"\r\x1b[Kaudit {title}: {line}", end="", file=sys.stderr, flush=True)
+        elif fold not in folds:
+            say(f"audit {title}: {fold}")
+        folds.add(fold)
+
+    return report

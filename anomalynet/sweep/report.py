@@ -1,0 +1,251 @@
+"""Writes the report of a sweep from its finished runs, where the one that is there is not current,
+and logs the sweep in Weights & Biases."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomalynet.errors import NothingToCompareError, RunError
+from anomalynet.reporting.formats import PLACES, present, wanted
+from anomalynet.runs.code import code_hash
+from anomalynet.runs.sweeps import SweepRecord, read_sweeps, write_sweep
+from anomalynet.sweep.file import read_sweep
+from anomalynet.sweep.jobs import Job, PlannedSweep, jobs_of
+from anomalynet.sweep.plan import plan
+from anomalynet.sweep.progress import audit_progress, quiet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anomalynet.reporting.formats import Form
+    from anomalynet.runs.collect import RunRecord
+    from anomalynet.runs.folder import RunFolder
+
+
+def write_sweep_report(
+    planned: PlannedSweep, forms: Sequence[Form], *, audits: bool = True, progress: bool = False
+) -> Path:
+    """Write the report of a sweep's finished runs, of which there is one at least: the paper's
+    tables where it compares experiments, else its ablation. Returns the path of its first form.
+    `audits` lets it make the leakage audit of the data where none is there, which takes minutes."""
+    from anomalynet.runs.collect import load_record
+
+    done = [job for job in planned.jobs if job.state == "done"]
+    records = {job.folder.path: load_record(job.folder) for job in done}
+    if planned.sweep.axes or planned.sweep.extras:
+        with wanted(forms, planned.out) as path:
+            _write_ablation(planned, records)
+        return path
+
+    from anomalynet.reporting.render import write_report
+
+    if audits:
+        _make_audit(planned, done[0], progress)
+    return write_report(
+        list(records.values()),
+        planned.out,
+        expected=[job.run.expected for job in planned.jobs],
+        title=f"Report on {planned.data}",
+        command=planned.command,
+        formats=forms,
+    )
+
+
+def _write_ablation(planned: PlannedSweep, records: Mapping[Path, RunRecord]) -> None:
+    from anomalynet.reporting.ablation.document import Ablation, AblationArm, write_ablation
+    from anomalynet.sweep.axes import levels
+
+    arms, sweep = [], planned.sweep
+    for arm in {job.run.arm.name: job.run.arm for job in planned.jobs}.values():
+        own = [job for job in planned.jobs if job.run.arm.name == arm.name]
+        finished = tuple(records[job.folder.path] for job in own if job.state == "done")
+        failed = sum(job.state == "failed" for job in own)
+        place = (arm.name, arm.levels, arm.on_axes, arm.reference)
+        arms.append(AblationArm(*place, finished, len(own), failed))
+    axes = {key: levels(axis) for key, axis in sweep.axes.items()}
+    if len(sweep.experiments) > 1:
+        axes = {"experiment": list(sweep.experiments), **axes}
+    ablation = Ablation(sweep.name, sweep.question, sweep.design, axes, sweep.metric, tuple(arms))
+    write_ablation(ablation, planned.out, f"{sweep.name} on {planned.data}")
+
+
+def _make_audit(planned: PlannedSweep, job: Job, progress: bool) -> None:
+    """Make the leakage audit of the data and split that a finished run was trained on, unless it is
+    there; data without labels has none."""
+    from anomalynet.data.audit import audit, identity
+    from anomalynet.runs.audits import read_audit, write_audit
+
+    config, result = job.run.loaded.config.data, job.folder.read_result()
+    if result.parts["test"].labelled == 0:
+        return
+    try:
+        there = read_audit(planned.runs, result.data)
+    except RunError:
+        there = None  # damaged: it is made again
+    if there is None or there.get("identity") != identity(config, 0, result.fingerprint):
+        shown = audit_progress(config.title) if progress else quiet
+        write_audit(planned.runs, audit(config, progress=shown).to_dict())
+
+
+def started_sweeps(name: str | None, runs: Path) -> list[SweepRecord]:
+    """The sweeps that a name means: by their own, or by that of their report; none where it means
+    something else. Raises NothingToCompareError: a sweep that was not started in `runs`."""
+    from anomalynet.config import locate
+
+    records = read_sweeps(runs)
+    found = [one for one in records if name in (one.sweep, Path(one.sweep).stem, one.label)]
+    if name and not found and (name in locate.files("sweeps") or name.endswith((".yaml", ".yml"))):
+        what = f"the sweep {name} was not started in {runs}"
+        raise NothingToCompareError(what, f"anomalynet sweep {name}")
+    return found
+
+
+def report_again(
+    records: Sequence[SweepRecord],
+    runs: Path,
+    out: Path,
+    forms: Sequence[Form],
+    storage: str | None = None,
+) -> list[dict[str, object]]:
+    """Write the reports of sweeps that were started, each into the folder of its label below `out`;
+    nothing is trained. Returns a row per report: sweep, runs, report. `storage`: the database of a
+    search that was started with one. Raises NothingToCompareError: the only one has no run."""
+    rows: list[dict[str, object]] = []
+    for record in records:
+        sweep, label = read_sweep(record.sweep, record.preset), record.label
+        if record.trials is not None:
+            from anomalynet.sweep.search.runner import report_search_again
+
+            count = len(record.runs)
+            path = report_search_again(record, sweep, runs, out / label, forms, storage)
+        else:
+            jobs = jobs_of(plan(sweep, record.overrides), runs)
+            count = sum(job.state == "done" for job in jobs)
+            if not count and len(records) == 1:
+                hint = f"anomalynet sweep {record.sweep}"
+                raise NothingToCompareError(f"{label}: no finished run", hint)
+            if not count:
+                continue
+            own: dict[str, Any] = {"source": record.sweep, "overrides": record.overrides}
+            own |= {"sweep": sweep, "runs": runs, "jobs": jobs, "label": label}
+            planned = PlannedSweep(out=out / label, **own)
+            path = write_sweep_report(planned, forms, audits=False)
+        rows.append({"sweep": label, "runs": count, "report": str(path)})
+    return rows
+
+
+def renew_report(
+    record: SweepRecord,
+    runs: Path,
+    forms: Sequence[Form],
+    source: Callable[[], str],
+    write: Callable[[], object],
+) -> Path:
+    """Write a report unless the very one that lies in the record's folder, in all of these forms,
+    was made from this `source`: another command may have written it since. Returns the path of the
+    first form."""
+    out = Path(record.report)
+    if not {"md", *forms} <= present(out) or record.reported != _stamp(record, source()):
+        write()
+        stamp = _stamp(record, source())  # asked again: writing may have made the audit
+        write_sweep(runs, replace(record, reported=stamp))
+    return out / PLACES[forms[0]]
+
+
+def _stamp(record: SweepRecord, source: str) -> str:
+    return hashlib.sha256(source.encode() + _bytes(Path(record.report) / "report.md")).hexdigest()
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
+
+
+def code_of_reports() -> str:
+    """A digest of the code that trains runs and writes reports."""
+    suffixes = (".py", ".html", ".css", ".js", ".yaml")
+    return f"{code_hash(('reporting', 'sweep'), suffixes)} {code_hash()}"
+
+
+def source_of(planned: PlannedSweep) -> str:
+    """A digest of all that a sweep's report is made from: the question, the results, the code, and
+    where the report quotes them, the audit and the findings of ablations beside it."""
+    runs, out, sweep, jobs = planned.runs, planned.out, planned.sweep, planned.jobs
+    digest = hashlib.sha256(f"{code_of_reports()} {out} {sweep}".encode())
+    for job in jobs:
+        digest.update(f"{job.folder.path.name} {job.state} {job.run.arm}".encode())
+        if job.state == "done":
+            digest.update(content_of(job.folder))
+    if not sweep.axes and not sweep.extras:
+        for data in sorted({job.folder.read_result().data for job in jobs if job.state == "done"}):
+            for path in _quoted(runs, out, data):
+                digest.update(f"{path.name} ".encode() + _bytes(path))
+    return digest.hexdigest()
+
+
+def _quoted(runs: Path, out: Path, data: str) -> Iterator[Path]:
+    """The files beside the runs of a data set that a report of them quotes."""
+    from anomalynet.reporting.sections.ablations import FINDINGS, ablation_reports
+    from anomalynet.runs.audits import audit_path
+
+    yield audit_path(runs, data)
+    yield from (
+        one.folder / FINDINGS if one.folder else Path(one.label)
+        for one in ablation_reports(runs, out, data)
+    )
+
+
+def content_of(folder: RunFolder) -> bytes:
+    """A finished run's result, and what made it."""
+    return (folder.path / "result.json").read_bytes() + folder.environment.read_bytes()
+
+
+_TEST = ("average_precision", "auroc", "f1_attack", "balanced_accuracy")
+SHOWN = (*(f"test/{name}" for name in _TEST), "validation/average_precision")
+"""Metrics of the table in Weights & Biases."""
+
+
+def track_earlier(jobs: Sequence[Job], label: str) -> None:
+    """Where runs are tracked: log those that were finished before this command and that W&B does
+    not know."""
+    done = [job for job in jobs if job.was_done and job.run.loaded.config.tracking == "wandb"]
+    if not done:
+        return
+    from anomalynet.tracking.run import catch_up
+
+    for job in done:
+        with job.folder.locked(wait=True):
+            catch_up(job.run.loaded, job.folder, label)
+
+
+def track(planned: PlannedSweep, notify: Callable[[str], None]) -> None:
+    """Where runs are tracked: log the sweep's runs and its report in W&B."""
+    if planned.jobs[0].run.loaded.config.tracking != "wandb":
+        return
+    rows: list[dict[str, object]] = []
+    for job in planned.jobs:
+        keys = ("experiment", "seed", "fold", "world")
+        place = {"arm": job.run.arm.name, **dict(zip(keys, job.run.expected, strict=True))}
+        metrics = job.folder.read_result().metrics if job.state == "done" else {}
+        state = {"run": job.folder.path.name, "state": job.state}
+        rows.append({**place, **state, **{name: metrics.get(name) for name in SHOWN}})
+    track_rows(planned, rows, [job.folder.path for job in planned.jobs], notify)
+
+
+def track_rows(
+    planned: PlannedSweep,
+    rows: Sequence[Mapping[str, object]],
+    folders: Sequence[Path],
+    notify: Callable[[str], None],
+) -> None:
+    """Log a sweep in W&B by a table of its own, and notify the user of what W&B did not get of the
+    runs in `folders`."""
+    from anomalynet.tracking.record import notes
+    from anomalynet.tracking.run import track_sweep
+
+    folder = track_sweep(planned.label, rows, planned.out, planned.runs)
+    for note in notes([*folders, *([folder] if folder else [])]):
+        notify(f"{note}; `anomalynet sync` uploads later")

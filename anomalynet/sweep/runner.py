@@ -1,0 +1,300 @@
+"""Carries out a sweep: plans its runs, trains those that are not done, and writes the report.
+
+`run_sweep` is all of it, from Python as on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from anomalynet.errors import StoppedError, UsageError
+from anomalynet.reporting.formats.files import Form, read_forms
+from anomalynet.runs.sweeps import SweepRecord, brief
+from anomalynet.sweep import report
+from anomalynet.sweep.file import Sweep, read_sweep
+from anomalynet.sweep.jobs import Again, Job, PlannedSweep, data_name, jobs_of, label_of
+from anomalynet.sweep.plan import plan
+from anomalynet.sweep.progress import SweepProgress, duration, quiet, say
+from anomalynet.sweep.slots import Slot, Where, choose_slots
+
+if TYPE_CHECKING:
+    from anomalynet.sweep.estimate import Cost
+    from anomalynet.sweep.launch import Launch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOutcome:
+    """What has become of a sweep, or what would be carried out (`plan_only`)."""
+
+    label: str  # the sweep with its data and preset
+    slots: int  # runs at a time
+    jobs: tuple[Job, ...]  # the runs with folder, state and why one failed; of a search, its base
+    report: Path | None = None  # its first form; None where no run is done or `only` some were run
+    wanted: int | None = None  # trials that a search wants; None for other designs
+    trials: tuple[dict[str, Any], ...] = ()  # of a search: number, state, values, parameters
+    best: tuple[int, ...] = ()  # numbers of a search's best trial, or of its Pareto front
+
+    def count(self, state: str) -> int:
+        """How many runs (`done`, `failed`), or trials (`complete`, `pruned`, `fail`, `running`) of
+        a search, are in a state."""
+        runs: list[str] = [job.state for job in self.jobs]
+        return (runs if self.wanted is None else [one["state"] for one in self.trials]).count(state)
+
+    @property
+    def failed(self) -> int:
+        """How many runs, or trials of a search, failed."""
+        return self.count("failed") + self.count("fail")
+
+
+def run_sweep(
+    name: str | Path,
+    *,
+    preset: str | None = None,
+    overrides: Sequence[str] = (),
+    runs: str | Path = "runs",
+    out: str | Path | None = None,
+    experiments: Sequence[str] | None = None,
+    slots: int | None = None,
+    gpus: str | None = None,
+    runs_per_gpu: int = 1,
+    on: Where = "local",
+    rerun: Sequence[Again] = (),
+    only: str | None = None,
+    formats: Sequence[str] = ("md",),
+    trials: int | None = None,
+    storage: str | None = None,
+    measure: bool = False,
+    plan_only: bool = False,
+    progress: bool = False,
+) -> SweepOutcome:
+    """Train every run that a sweep wants and that is not done, and write its report.
+
+    The same call again continues what was interrupted, and does nothing for what is done.
+
+        outcome = run_sweep("attention", preset="quick", slots=2)
+        outcome.report, outcome.failed
+
+    Args:
+        name: a sweep (`anomalynet ls sweeps`) or the path of a YAML file.
+        preset: how much is run, `quick` (the default) or `full`.
+        overrides: `key=value` of the configuration, which win over the sweep's.
+        runs, out: folders of the runs, and of the report (default: `reports/<label>`).
+        experiments: only these instead of the sweep's.
+        slots: runs at a time; by default every GPU, else one or two by the cores.
+        gpus: GPUs of this machine to place runs on, `0,1` or `all`, each with `runs_per_gpu` runs.
+        on: `local`, or `ray` for the nodes of a Ray cluster.
+        rerun: also train again runs that `failed`, or were made by other code (`stale`).
+        only: numbers of runs such as `3,7-9`, as `anomalynet sweep --plan` counts them; no report.
+        formats: forms of the report: `md`, `html`, `latex`, `csv` or `all`.
+        trials, storage: of a search: trials in all, and the database that machines share.
+        measure: train one epoch of each unmeasured model first, to estimate the time.
+        plan_only: train and write nothing; return what would be done.
+        progress: show on stderr what is done; nothing is printed otherwise.
+    Raises:
+        UsageError, ConfigError, DataError: what was asked cannot be done; before the first run.
+        StoppedError: a run was asked to stop. A run that fails raises nothing: see `failed`.
+    """
+    notify, forms = say if progress else quiet, read_forms(formats)
+    refuse_repetitions(overrides)
+    sweep, runs = read_sweep(str(name), preset or "quick"), Path(runs)
+    if experiments is not None:
+        sweep = replace(sweep, experiments=list(experiments))
+    searched = sweep.design == "search"
+    if searched and only is not None:
+        refuse_search(sweep)
+    if not searched and (trials is not None or storage is not None):
+        raise UsageError(f"{sweep.name} is no search: it has no --trials or --storage")
+    if searched:
+        from anomalynet.sweep.search import study
+        from anomalynet.sweep.search.runner import run_search
+
+        study.check(sweep, overrides)
+        jobs = study.base_jobs(sweep, overrides, runs)
+    else:
+        jobs = jobs_of(plan(sweep, overrides), runs, rerun)
+    hardware = jobs[0].run.loaded.config.hardware
+    label = label_of(sweep, jobs, overrides, [",".join(experiments)] if experiments else [])
+    planned = PlannedSweep(
+        source=str(name),
+        sweep=sweep,
+        overrides=tuple(overrides),
+        runs=runs,
+        out=Path("reports") / label if out is None else Path(out),
+        label=label,
+        jobs=jobs,
+        slots=choose_slots(hardware, slots, gpus, runs_per_gpu, on, notify),
+        on=on,
+    )
+    if searched:
+        return run_search(planned, forms, trials, storage, rerun, plan_only, progress)
+    own = tuple(jobs[number - 1] for number in numbers(only, len(jobs)))
+    path = None
+    if not plan_only:
+        record = _train(planned, own, "failed" in rerun, measure, progress)
+        if only is None and any(job.state == "done" for job in own):
+            path = _report(planned, record, forms, progress)
+    return SweepOutcome(label=label, slots=len(planned.slots), jobs=own, report=path)
+
+
+def _train(
+    planned: PlannedSweep, own: Sequence[Job], again: bool, measure: bool, progress: bool
+) -> SweepRecord:
+    """Train those of the sweep's `own` runs that are waiting; `again`: as failed ones too."""
+    notify = say if progress else quiet
+    _announce(planned, notify)
+    validate_splits(own, notify)
+    record = planned.write_record()
+    report.track_earlier(own, planned.label)
+    if measure:
+        _estimate(planned, progress)
+    carry_out(own, planned.slots, planned.label, planned.on, progress=progress)
+    failed = [job for job in own if job.state == "failed"]
+    for job in failed:
+        where = f"{job.run.arm.name} {job.run.place} {job.folder.path}"
+        notify(f"failed: {where}: {brief(job.reason)}")
+    if failed:
+        notify(f"{'the same command' if again else '`--rerun failed`'} tries them again")
+    return record
+
+
+def _report(
+    planned: PlannedSweep, record: SweepRecord, forms: Sequence[Form], progress: bool
+) -> Path:
+    """Write the report unless it is current; returns the path of its first form."""
+    write = partial(report.write_sweep_report, planned, forms, progress=progress)
+    source = partial(report.source_of, planned)
+    path = report.renew_report(record, planned.runs, forms, source, write)
+    report.track(planned, say if progress else quiet)
+    return path
+
+
+def refuse_repetitions(overrides: Sequence[str]) -> None:
+    """Refuse keys that a sweep itself varies in every run."""
+    for text in overrides:
+        if text.startswith(("seed=", "data.split.fold=")):
+            hint = "`anomalynet train` takes one; the sweep's file names them"
+            raise UsageError(f"{text}: seeds and folds are the sweep's", hint)
+
+
+def refuse_search(sweep: Sweep) -> NoReturn:
+    """Refuse single runs of a search."""
+    what = f"{sweep.name} is a search: its runs are not known before"
+    raise UsageError(what, "--plan says how far it is")
+
+
+def numbers(text: str | None, count: int) -> list[int]:
+    """`3,7-9` as numbers of runs, all without it; refuses other texts, and runs that are not."""
+    if text is None:
+        return list(range(1, count + 1))
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if not (first.strip().isdigit() and (last.strip().isdigit() if dash else True)):
+            what = f"--only {text}: expected numbers of runs, such as 3 or 3,7-9"
+            raise UsageError(what, "--plan shows them")
+        found += range(int(first), int(last if dash else first) + 1)
+    if not found or min(found) < 1 or max(found) > count:
+        raise UsageError(f"--only {text}: the sweep has runs 1 to {count}", "--plan shows them")
+    return sorted(set(found))
+
+
+def _announce(planned: PlannedSweep, notify: Callable[[str], None]) -> None:
+    """Notify of what is there before the first run, and warn of runs that other code made."""
+    jobs, slots = planned.jobs, planned.slots
+    done, failed = (sum(job.state == state for job in jobs) for state in ("done", "failed"))
+    text = f"{len(jobs)} runs on {data_name(jobs)}, {done} done, "
+    text += f"{failed} failed earlier, " if failed else ""
+    threads = "one thread each, " if slots[0].gpus is None else ""
+    notify(f"{text}{len(slots)} at a time, {threads}in {planned.runs}")
+    stale = [job.folder.path for job in jobs if job.state == "done" and job.stale]
+    if stale:
+        again = "this command with --rerun stale makes them again"
+        notify(f"warning: other code made {len(stale)} of them, such as {stale[0]}; {again}")
+
+
+def validate_splits(jobs: Sequence[Job], notify: Callable[[str], None] = quiet) -> None:
+    """Prepare the data and cut every split that waiting runs will need: what is refused, is refused
+    before the first run."""
+    waiting = dict.fromkeys(job.run.loaded.config.data for job in jobs if job.state == "waiting")
+    if not waiting:
+        return
+
+    from anomalynet.data.prepare import prepare
+    from anomalynet.data.sources.simulated import world_of
+    from anomalynet.data.split.parts import split
+
+    prepared: set[int | None] = set()
+    for config in waiting:
+        if (world := world_of(config)) not in prepared:
+            notify(f"preparing {config.title}" + ("" if world is None else f", world {world}"))
+            prepared.add(world)
+        split(prepare(config), config)
+
+
+def carry_out(
+    jobs: Sequence[Job],
+    slots: Sequence[Slot],
+    group: str,
+    on: Where = "local",
+    *,
+    progress: bool = False,
+) -> None:
+    """Train the jobs that are waiting; does nothing where none is. `group`: what they are called
+    together in W&B. Raises StoppedError: some were asked to stop."""
+    if not any(job.state == "waiting" for job in jobs):
+        return
+    with SweepProgress(jobs, progress) as shown, launcher(slots, group, on, shown.say) as launch:
+        launch.run(jobs, shown)
+    if stopped := sum(job.state == "stopped" for job in jobs):
+        raise StoppedError(f"{stopped} runs were asked to stop", "the same command continues")
+
+
+@contextmanager
+def launcher(
+    slots: Sequence[Slot], group: str, on: Where, notify: Callable[[str], None]
+) -> Iterator[Launch]:
+    """Workers, started with their first runs."""
+    from anomalynet.sweep.launch import Launch
+
+    if on == "ray":
+        from anomalynet.sweep.cluster import RayWorker, session
+
+        with session() as ray:
+            worker_factory = partial(RayWorker, ray=ray, notify=notify)
+            with Launch(slots, group=group, worker_factory=worker_factory, notify=notify) as launch:
+                yield launch
+    else:
+        with Launch(slots, group=group, notify=notify) as launch:
+            yield launch
+
+
+def _estimate(planned: PlannedSweep, progress: bool) -> None:
+    """Notify of how long the runs take at most; models of which nothing is known are measured."""
+    from anomalynet.sweep import estimate
+
+    if not estimate.left(planned.jobs):
+        return
+    notify, jobs = say if progress else quiet, planned.jobs
+    costs = estimate.measured(planned.runs, jobs)
+    if estimate.unmeasured(jobs, costs):
+        notify("measuring one epoch of each model")
+        costs = _measure(planned, progress) | costs
+    seconds = estimate.at_most(jobs, costs, len(planned.slots))
+    notify(f"at most {duration(seconds)}, less where training stops early")
+
+
+def _measure(planned: PlannedSweep, progress: bool) -> dict[str, Cost]:
+    """One epoch of each experiment on the first fold, in a folder that no report reads."""
+    from anomalynet.sweep import estimate
+
+    sweep, runs = planned.sweep, planned.runs / ".estimate"
+    worlds = sweep.worlds[:1] if isinstance(sweep.worlds, list) else sweep.worlds
+    short = replace(sweep, seeds=sweep.seeds[:1], worlds=worlds, folds=[0])
+    once = [*planned.overrides, "training.epochs=1", "tracking=disabled"]
+    jobs = jobs_of(plan(short, once), runs, again=["failed"])
+    carry_out(jobs, planned.slots, "estimate", planned.on, progress=progress)
+    return estimate.measured(runs, jobs)

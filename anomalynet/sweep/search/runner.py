@@ -1,0 +1,291 @@
+"""Carries out a search: from its file to its trials, its report and its best configurations."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomalynet.errors import NothingToCompareError, UsageError
+from anomalynet.reporting.formats import wanted
+from anomalynet.runs.code import made_by_other_code
+from anomalynet.runs.folder import RunFolder
+from anomalynet.runs.sweeps import SweepRecord, SweepRun
+from anomalynet.sweep import report
+from anomalynet.sweep.file import Sweep
+from anomalynet.sweep.jobs import Again, Job, PlannedSweep
+from anomalynet.sweep.progress import SearchProgress, quiet, say
+from anomalynet.sweep.runner import SweepOutcome, launcher, validate_splits
+from anomalynet.sweep.search import study
+from anomalynet.sweep.search.ledger import Ledger, empty_storage, open_storage
+from anomalynet.sweep.search.loop import Search
+from anomalynet.sweep.search.space import distributions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from optuna.trial import FrozenTrial
+
+    from anomalynet.reporting.formats import Form
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSearch:
+    """A search with its trials so far. Of its plan, `jobs` are the runs of the experiment as it is:
+    a trial has as many, on the same data."""
+
+    planned: PlannedSweep
+    search: Search
+
+    @property
+    def together(self) -> int:
+        """How many runs go on at a time: those of one batch at most."""
+        batch = self.search.sweep.search.batch
+        return min(len(self.planned.slots), len(self.planned.jobs) * batch)
+
+    def rows(self, known: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
+        """A row per trial: its number, state, values and parameters."""
+        found, objectives = [], self.search.sweep.search.objectives
+        for number, trial in enumerate(known):
+            values = dict(zip(objectives, trial.values or [None] * len(objectives), strict=True))
+            state = trial.state.name.lower()
+            found.append({"trial": number, "state": state, **values, **trial.params})
+        return found
+
+    def best(self, known: Sequence[FrozenTrial]) -> list[int]:
+        """The numbers of the best trial, or of the Pareto front."""
+        return study.best(known, self.search.sweep.search.directions)
+
+    def folders(self, trial: FrozenTrial) -> list[RunFolder]:
+        """The folders of a trial's runs, there or not."""
+        return [RunFolder(self.planned.runs / name) for name in trial.user_attrs.get("runs", [])]
+
+    def outcome(self, known: Sequence[FrozenTrial], path: Path | None = None) -> SweepOutcome:
+        """The trials so far, with the path of the report."""
+        return SweepOutcome(
+            label=self.planned.label,
+            slots=self.together,
+            jobs=tuple(self.planned.jobs),
+            report=path,
+            wanted=self.search.total,
+            trials=tuple(self.rows(known)),
+            best=tuple(self.best(known)),
+        )
+
+    def write_record(self, known: Sequence[FrozenTrial]) -> SweepRecord:
+        """Write the runs so far, for `status`."""
+        return self.planned.write_record(self._runs(known), self.search.total)
+
+    def _runs(self, known: Sequence[FrozenTrial]) -> Iterator[SweepRun]:
+        base, number = self.planned.jobs, 0
+        epochs = base[0].run.loaded.config.training.epochs
+        for index, trial in enumerate(known):
+            own, closed = trial.params.get("training.epochs", epochs), trial.state.is_finished()
+            for name, job in zip(trial.user_attrs.get("runs", []), base, strict=False):
+                experiment, _, run_id = name.partition("/")
+                number += 1
+                arm = f"trial {index}"
+                yield SweepRun(number, experiment, run_id, arm, job.run.place, own, closed)
+
+
+def open_search(
+    planned: PlannedSweep,
+    trials: int | None = None,
+    storage: str | None = None,
+    *,
+    create: bool = True,
+) -> OpenSearch:
+    """The search of a plan with the trials that its journal, or the database `storage`, holds.
+    Without `create` no journal is made. `trials`: how many there should be, instead of the
+    file's."""
+    if trials is not None and trials < 1:
+        raise UsageError(f"--trials must be at least 1, not {trials}")
+    sweep, runs = planned.sweep, planned.runs
+    journal, lock = study.files_of(runs, planned.label)
+    new = not create and storage is None and not journal.is_file()
+    trial_storage = empty_storage() if new else open_storage(storage, journal)
+    name = study.study_name(sweep, planned.jobs)
+    ledger = Ledger(trial_storage, name, sweep.search, lock)
+    total = trials or sweep.search.trials
+    return OpenSearch(planned, Search(sweep, list(planned.overrides), runs, ledger, total))
+
+
+def run_search(
+    planned: PlannedSweep,
+    forms: Sequence[Form],
+    trials: int | None = None,
+    storage: str | None = None,
+    rerun: Sequence[Again] = (),
+    plan_only: bool = False,
+    progress: bool = False,
+) -> SweepOutcome:
+    """Carry out the trials that are missing, and write the report; `run_sweep` calls it."""
+    opened = open_search(planned, trials, storage, create=not plan_only)
+    notify, search = say if progress else quiet, opened.search
+    if plan_only:
+        return opened.outcome(search.ledger.trials())
+    if rerun:
+        search.renew(rerun)
+    known = search.ledger.trials()
+    ended = sum(trial.state.is_finished() for trial in known[: search.total])
+    size = f"{len(planned.jobs)} run{'s' if len(planned.jobs) > 1 else ''}"
+    told = f"{search.total} trials of {size} on {planned.data}, {ended} done"
+    notify(f"{told}, {opened.together} at a time, in {planned.runs}")
+    record = opened.write_record(known)
+    if ended < search.total:
+        _work(opened, progress)
+        known = search.ledger.trials()
+        record = opened.write_record(known)
+    _notify_of_trials(opened, known, notify)
+    chosen = opened.best(known)
+    source = partial(_source_of, opened, known, chosen)
+    write = partial(_report, opened, known, chosen, forms, notify)
+    path = report.renew_report(record, planned.runs, forms, source, write)
+    outcome = opened.outcome(known, path)
+    if planned.jobs[0].run.loaded.config.tracking == "wandb":
+        folders = [folder.path for trial in known for folder in opened.folders(trial)]
+        report.track_rows(planned, outcome.trials, folders, notify)
+    return outcome
+
+
+def _work(opened: OpenSearch, progress: bool) -> None:
+    """Prepare the data, then carry out trials."""
+    search, planned = opened.search, opened.planned
+    tried: set[object] = set()
+
+    def ready(jobs: Sequence[Job]) -> None:
+        waiting = [job for job in jobs if job.state == "waiting"]
+        new = [job for job in waiting if job.run.loaded.config.data not in tried]
+        validate_splits(new, say if progress else quiet)
+        tried.update(job.run.loaded.config.data for job in new)
+
+    def changed() -> None:
+        opened.write_record(search.ledger.trials())
+
+    ready([replace(job, state="waiting") for job in planned.jobs])  # refused before any trial
+    search.ready = ready
+    shown = SearchProgress(search, changed, progress)
+    with shown, launcher(planned.slots, planned.label, planned.on, shown.say) as launch:
+        search.run(launch, shown)
+
+
+def _notify_of_trials(
+    opened: OpenSearch, known: Sequence[FrozenTrial], notify: Callable[[str], None]
+) -> None:
+    """Notify of trials under way elsewhere, of failed ones, and of runs that other code made."""
+    for trial in known[: opened.search.total]:
+        if not trial.state.is_finished():
+            owner, number = trial.user_attrs.get("owner") or {}, trial.user_attrs["place"]
+            where = f"process {owner.get('pid')} on {owner.get('host')}"
+            notify(f"trial {number} is under way in {where}")
+    if opened.search.exhausted:
+        notify(f"all {len(known)} points of the space have been tried")
+    failed = [number for number, trial in enumerate(known) if trial.state.name == "FAIL"]
+    for number in failed:
+        reason = str(known[number].user_attrs.get("reason", "")).strip()
+        notify(f"failed: trial {number}: {reason.splitlines()[0]}")
+    if failed:
+        notify("`--rerun failed` tries them again, with the same values and in the same places")
+    stale = []
+    for number, trial in enumerate(known):
+        folders = opened.folders(trial) if trial.state.name == "COMPLETE" else []
+        stale += [number] if any(made_by_other_code(one.environment) for one in folders) else []
+    if stale:
+        what = f"other code made runs of {len(stale)} trials, such as trial {stale[0]}"
+        notify(f"warning: {what}; `--rerun stale` repeats them")
+
+
+def _source_of(opened: OpenSearch, known: Sequence[FrozenTrial], chosen: Sequence[int]) -> str:
+    """A digest of what a report is made from: trials, results of the chosen ones, the code."""
+    facts = f"{report.code_of_reports()} {opened.planned.out} {opened.search.total}"
+    digest = hashlib.sha256(facts.encode())
+    for trial in known:
+        own = (trial.state.name, trial.params, trial.values, trial.user_attrs.get("reason"))
+        digest.update(repr(own).encode())
+    for number in chosen:
+        for folder in opened.folders(known[number]):
+            digest.update(report.content_of(folder) if folder.finished else b"elsewhere")
+    return digest.hexdigest()
+
+
+def _report(
+    opened: OpenSearch,
+    known: Sequence[FrozenTrial],
+    chosen: Sequence[int],
+    forms: Sequence[Form],
+    notify: Callable[[str], None],
+) -> Path:
+    """Write the report and the best configurations; returns the path of the report's first form."""
+    from anomalynet.reporting.search import SearchOutcome, write_search_report
+    from anomalynet.runs.collect import load_record
+
+    search, out = opened.search, opened.planned.out
+    sweep, settings, records = search.sweep, search.sweep.search, {}
+    for number in chosen:
+        folders = opened.folders(known[number])
+        if all(folder.finished for folder in folders):
+            records[number] = [load_record(folder) for folder in folders]
+        else:
+            where = "was run on another machine: its test metrics are not in the report"
+            notify(f"trial {number} {where}")
+    params = {number: known[number].params for number in chosen}
+    outcome = SearchOutcome(
+        name=sweep.name,
+        question=sweep.question,
+        settings=f"Sampler: {settings.sampler}, seed {settings.seed}; pruner: {settings.pruner}.",
+        repetitions=_repetitions(opened.planned.jobs),
+        objectives=settings.objectives,
+        directions=settings.directions,
+        wanted=search.total,
+        trials=known,
+        space=distributions(sweep.axes),
+        best=chosen,
+        records=records,
+        configurations=study.write_best(sweep, search.overrides, params, out),
+        exhausted=search.exhausted,
+    )
+    with wanted(forms, out) as path:
+        write_search_report(outcome, out, f"{sweep.name} on {opened.planned.data}")
+    return path
+
+
+def _repetitions(base: Sequence[Job]) -> str:
+    """`seed 0 × folds 0, 1 × world 0`"""
+    parts = []
+    for index, name in enumerate(("seed", "fold", "world"), 1):
+        values = [job.run.expected[index] for job in base]
+        known = sorted({value for value in values if isinstance(value, int)})
+        if known:
+            parts.append(f"{name}{'s' if len(known) > 1 else ''} {', '.join(map(str, known))}")
+    return " × ".join(parts)
+
+
+def report_search_again(
+    record: SweepRecord,
+    sweep: Sweep,
+    runs: Path,
+    out: Path,
+    forms: Sequence[Form],
+    storage: str | None = None,
+) -> Path:
+    """Write the report of a search that was started, from its journal or database and its runs.
+    Raises NothingToCompareError: it has no trials there, or those are another search's."""
+    label, base = record.label, study.base_jobs(sweep, record.overrides, runs)
+    journal, again = study.files_of(runs, label)[0], f"anomalynet sweep {record.sweep}"
+    if storage is None and not journal.is_file():
+        hint = "--storage names the database that they are in"
+        raise NothingToCompareError(f"{label}: no trials in {journal}", hint)
+    studies = open_storage(storage, journal).get_all_studies()
+    if study.study_name(sweep, base) not in {one.study_name for one in studies}:
+        what = "no trial of this search as its file, its data and this program are now"
+        raise NothingToCompareError(f"{label}: {what}", again)
+    own: dict[str, Any] = {"source": record.sweep, "overrides": record.overrides, "jobs": base}
+    planned = PlannedSweep(sweep=sweep, runs=runs, out=out, label=label, **own)
+    opened = open_search(planned, record.trials, storage)
+    known = opened.search.ledger.trials()
+    if not known:
+        raise NothingToCompareError(f"{label}: no trial yet", again)
+    return _report(opened, known, opened.best(known), forms, say)
