@@ -1,27 +1,85 @@
 """A model is a file: `model.name` picks the module here, or a file of the user's own, and the one
-class in it, which imports what it extends from here: `from anomalynet.models import Detector`."""
+class in it, which imports what it extends from here: `from anomalynet.models import Detector`.
+
+    from anomalynet.models import Hybrid
+
+    model = Hybrid(dm.shape, autoencoder_depth=2, learning_rate=0.001)   # a LightningModule
+"""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from anomalynet.config.model import user_module
+from anomalynet.config.model import ModelConfig, user_module
+from anomalynet.config.schema import Config, DataConfig
 from anomalynet.errors import ConfigError, Problem, UsageError
 
 if TYPE_CHECKING:
-    from anomalynet.config.schema import Config
     from anomalynet.data.windows import WindowShape
+    from anomalynet.models.autoencoder import Autoencoder
     from anomalynet.models.base import Detector, Output
     from anomalynet.models.classical import Classical
+    from anomalynet.models.cnn import CNN
+    from anomalynet.models.cnn_lstm import CNNLSTM
+    from anomalynet.models.gradient_boosting import GradientBoosting
+    from anomalynet.models.hybrid import Hybrid
+    from anomalynet.models.hybrid_causal import HybridCausal
+    from anomalynet.models.isolation_forest import IsolationForest
+    from anomalynet.models.logistic import Logistic
+    from anomalynet.models.lstm import LSTM
+    from anomalynet.models.random_forest import RandomForest
 
-__all__ = ["Classical", "Detector", "Output", "available", "build", "load_user_model", "model_type"]
+    M = TypeVar("M", bound=Detector | Classical)
 
-_NO_MODELS = ("__init__", "base", "classical")
-_HOMES = {"Classical": "classical", "Detector": "base", "Output": "base"}
+__all__ = [
+    "CNN",
+    "CNNLSTM",
+    "LSTM",
+    "Autoencoder",
+    "Classical",
+    "Detector",
+    "GradientBoosting",
+    "Hybrid",
+    "HybridCausal",
+    "IsolationForest",
+    "Logistic",
+    "Output",
+    "RandomForest",
+    "available",
+    "build",
+    "load_user_model",
+    "model_type",
+]
+
+_NO_MODELS = ("__init__", "base", "carried", "classical")
+_HOMES = {
+    "Autoencoder": "autoencoder",
+    "CNN": "cnn",
+    "CNNLSTM": "cnn_lstm",
+    "Classical": "classical",
+    "Detector": "base",
+    "GradientBoosting": "gradient_boosting",
+    "Hybrid": "hybrid",
+    "HybridCausal": "hybrid_causal",
+    "IsolationForest": "isolation_forest",
+    "LSTM": "lstm",
+    "Logistic": "logistic",
+    "Output": "base",
+    "RandomForest": "random_forest",
+}
+
+_SHARED = (
+    *("seed", "training.learning_rate", "training.loss"),
+    *("evaluation.threshold", "evaluation.fixed_threshold", "evaluation.alarms_per_day"),
+)
+"""Keys that are keywords of every model, beside those of its own dataclass."""
 
 
 def __getattr__(name: str) -> Any:
@@ -42,7 +100,112 @@ def build(config: Config, shape: WindowShape) -> Detector | Classical:
     """The untrained model of a run, for windows of a shape. Weights come from torch's global
     generator: seed it before. Raises ConfigError: no such model, or a model that these settings
     cannot make; UsageError: a model file of the user's that cannot be used."""
-    return model_type(config)(config, shape)
+    return instance(model_type(config), shape, config)
+
+
+def instance(
+    kind: type[M], shape: WindowShape, config: Config | None, saved: Mapping[str, Any] | None = None
+) -> M:
+    """A model of a class, whichever way its `__init__` takes what it is made of: (config, shape)
+    as model files have it, or (shape, *, keywords).
+
+    Args:
+        config: of the run; None: what `saved` says.
+        saved: the `hyper_parameters` of a checkpoint, without the shape.
+    """
+    make: Any = kind
+    names, given = inspect.signature(kind.__init__).parameters, dict(saved or {})
+    free = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in names.values())
+    made: M
+    if config is None and ("config" not in names or free):
+        made = make(shape, **{key: given[key] for key in given if free or key in names})
+        return made
+    if config is None:
+        known = _keywords(options_class(kind))
+        config = configured(kind, shape, {key: given[key] for key in given if key in known})
+    named = {"config", "shape"} <= names.keys()
+    made = make(config=config, shape=shape) if named else make(config, shape)
+    return made
+
+
+def complete(
+    kind: type[Detector] | type[Classical],
+    shape: WindowShape | Config,
+    config: Config | WindowShape | None,
+    options: Mapping[str, Any],
+) -> tuple[Config, WindowShape]:
+    """What a base class's `__init__` was given, in either order, or as keywords."""
+    if isinstance(shape, Config):
+        shape, config = config, shape  # type: ignore[assignment]
+    if config is None:
+        return configured(kind, shape, options), shape
+    if options:
+        what = f"{kind.__name__}: a configuration and {', '.join(options)}"
+        raise UsageError(what, "give one or the other")
+    return config, shape
+
+
+def configured(
+    kind: type[Detector] | type[Classical], shape: WindowShape, options: Mapping[str, Any]
+) -> Config:
+    """The schema's defaults with a model's keywords: those of its dataclass, `seed`,
+    `learning_rate`, `loss`, and the rule that chooses its `threshold` (an alarm budget for a model
+    that needs no label). Raises ConfigError: every unknown keyword or impossible value."""
+    from omegaconf import OmegaConf
+
+    from anomalynet.config.check import violations
+    from anomalynet.config.leaves import Leaf
+    from anomalynet.config.load import apply, leaf_keys, nearest, structured
+
+    own = options_class(kind)()
+    data = DataConfig(window=shape.steps)
+    named = own if own.name else replace(own, name=kind.__name__)
+    tree = structured(Config(model=named, data=data))
+    known, key_of = leaf_keys(tree), _keywords(type(own))
+    if kind.trains_on == "not_attack":
+        options = {"threshold": "alarm_budget", **options}
+    problems = []
+    for name, value in options.items():
+        where = f"{kind.__name__}({name}=…)"
+        if name not in key_of:
+            problems.append(Problem(where, "no such keyword", nearest(name, key_of)))
+        elif problem := apply(tree, known, Leaf(key_of[name], value, where)):
+            problems.append(problem)
+    config = OmegaConf.to_object(tree)
+    assert isinstance(config, Config)
+    problems += [Problem(f"{kind.__name__}: {key}", what) for key, what in violations(config)]
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def keywords(config: Config) -> dict[str, Any]:
+    """The keywords that make the model of a configuration again, plain values."""
+    found = {}
+    for name, key in _keywords(type(config.model)).items():
+        value: Any = config
+        for part in key.split("."):
+            value = getattr(value, part)
+        found[name] = value
+    return found
+
+
+def options_class(kind: type[Detector] | type[Classical]) -> type[ModelConfig]:
+    """The dataclass of a model's own options: its `config_type`, or the `Config` of the file or
+    notebook in which it is written."""
+    beside = getattr(sys.modules.get(kind.__module__), "Config", None)
+    in_file = isinstance(beside, type) and issubclass(beside, ModelConfig)
+    found: type[ModelConfig] = (
+        beside if in_file and "config_type" not in vars(kind) else kind.config_type
+    )
+    return found
+
+
+def _keywords(options: type[ModelConfig]) -> dict[str, str]:
+    """Keyword → key of the configuration. An option of the model's own hides a shared one."""
+    own = {one.name: f"model.{one.name}" for one in fields(options) if one.name != "name"}
+    shared = {key.rpartition(".")[2]: key for key in _SHARED}
+    return {**shared, **own}
 
 
 def model_type(config: Config) -> type[Detector] | type[Classical]:
