@@ -192,7 +192,7 @@ class TelemetryDataModule(L.LightningDataModule):
         return scored_steps(self.prepared, self.rows(part), self.windows(part), scores, part)
 
     def score_table(
-        self, predictions: Sequence[Any], part: Literal["validation", "test"] = "test"
+        self, predictions: Sequence[Any] | None, part: Literal["validation", "test"] = "test"
     ) -> pl.DataFrame:
         """Every step of a part with its score, from what `trainer.predict(model, dm)` returns;
         `.to_pandas()` works where pandas is.
@@ -209,7 +209,7 @@ class TelemetryDataModule(L.LightningDataModule):
         Raises:
             DataError: the number of scores is not that of the part's windows.
         """
-        found = [np.atleast_1d(np.asarray(one, np.float64)) for one in predictions]
+        found = [np.atleast_1d(np.asarray(one, np.float64)) for one in predictions or ()]
         scores = np.concatenate(found) if found else np.empty(0)
         if len(scores) != len(self.windows(part)):
             what = f"{len(scores)} scores for {len(self.windows(part))} windows of the {part} part"

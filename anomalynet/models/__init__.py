@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, cast
 
-from anomalynet.config.model import ModelConfig, user_module
+from anomalynet.config.model import ModelConfig, model_class, model_names, user_module
 from anomalynet.config.schema import Config, DataConfig
 from anomalynet.errors import ConfigError, Problem, UsageError
 
@@ -36,44 +36,14 @@ if TYPE_CHECKING:
     from anomalynet.models.lstm import LSTM
     from anomalynet.models.random_forest import RandomForest
 
-    M = TypeVar("M", bound=Detector | Classical)
-
-__all__ = [
-    "CNN",
-    "CNNLSTM",
-    "LSTM",
-    "Autoencoder",
-    "Classical",
-    "Detector",
-    "GradientBoosting",
-    "Hybrid",
-    "HybridCausal",
-    "IsolationForest",
-    "Logistic",
-    "Output",
-    "RandomForest",
-    "available",
-    "build",
-    "load_user_model",
-    "model_type",
-]
+__all__ = ["CNN", "CNNLSTM", "LSTM", "Autoencoder", "Classical", "Detector", "GradientBoosting"]
+__all__ += ["Hybrid", "HybridCausal", "IsolationForest", "Logistic", "Output", "RandomForest"]
+__all__ += ["available", "build", "load_user_model", "model_type"]
 
 _NO_MODELS = ("__init__", "base", "carried", "classical")
-_HOMES = {
-    "Autoencoder": "autoencoder",
-    "CNN": "cnn",
-    "CNNLSTM": "cnn_lstm",
-    "Classical": "classical",
-    "Detector": "base",
-    "GradientBoosting": "gradient_boosting",
-    "Hybrid": "hybrid",
-    "HybridCausal": "hybrid_causal",
-    "IsolationForest": "isolation_forest",
-    "LSTM": "lstm",
-    "Logistic": "logistic",
-    "Output": "base",
-    "RandomForest": "random_forest",
-}
+_HOMES = {"Classical": "classical", "Detector": "base", "Output": "base"}
+_HOMES |= {model_class(name).__name__: name for name in model_names()}
+"""Class → its file here; a model's class has the name of its dataclass."""
 
 _SHARED = (
     *("seed", "training.learning_rate", "training.loss"),
@@ -100,32 +70,30 @@ def build(config: Config, shape: WindowShape) -> Detector | Classical:
     """The untrained model of a run, for windows of a shape. Weights come from torch's global
     generator: seed it before. Raises ConfigError: no such model, or a model that these settings
     cannot make; UsageError: a model file of the user's that cannot be used."""
-    return instance(model_type(config), shape, config)
+    model: Detector | Classical = instance(model_type(config), shape, config, {})
+    return model
 
 
 def instance(
-    kind: type[M], shape: WindowShape, config: Config | None, saved: Mapping[str, Any] | None = None
-) -> M:
-    """A model of a class, whichever way its `__init__` takes what it is made of: (config, shape)
+    kind: type[Any], shape: WindowShape, config: Config | None, saved: Mapping[str, Any]
+) -> Any:
+    """A model of a class, whichever way its `__init__` takes what it is made of: (config, shape),
     as model files have it, or (shape, *, keywords).
 
     Args:
         config: of the run; None: what `saved` says.
         saved: the `hyper_parameters` of a checkpoint, without the shape.
     """
-    make: Any = kind
-    names, given = inspect.signature(kind.__init__).parameters, dict(saved or {})
+    names = inspect.signature(kind.__init__).parameters
     free = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in names.values())
-    made: M
     if config is None and ("config" not in names or free):
-        made = make(shape, **{key: given[key] for key in given if free or key in names})
-        return made
+        return kind(shape, **{name: saved[name] for name in saved if free or name in names})
     if config is None:
         known = _keywords(options_class(kind))
-        config = configured(kind, shape, {key: given[key] for key in given if key in known})
-    named = {"config", "shape"} <= names.keys()
-    made = make(config=config, shape=shape) if named else make(config, shape)
-    return made
+        config = configured(kind, shape, {name: saved[name] for name in saved if name in known})
+    if {"config", "shape"} <= names.keys():
+        return kind(config=config, shape=shape)
+    return kind(config, shape)
 
 
 def complete(
@@ -135,14 +103,16 @@ def complete(
     options: Mapping[str, Any],
 ) -> tuple[Config, WindowShape]:
     """What a base class's `__init__` was given, in either order, or as keywords."""
-    if isinstance(shape, Config):
-        shape, config = config, shape  # type: ignore[assignment]
-    if config is None:
-        return configured(kind, shape, options), shape
+    one, other = (config, shape) if isinstance(shape, Config) else (shape, config)
+    from anomalynet.data.windows import WindowShape
+
+    size = WindowShape(*cast("WindowShape", one))
+    if other is None:
+        return configured(kind, size, options), size
     if options:
         what = f"{kind.__name__}: a configuration and {', '.join(options)}"
         raise UsageError(what, "give one or the other")
-    return config, shape
+    return cast("Config", other), size
 
 
 def configured(
@@ -195,10 +165,7 @@ def options_class(kind: type[Detector] | type[Classical]) -> type[ModelConfig]:
     notebook in which it is written."""
     beside = getattr(sys.modules.get(kind.__module__), "Config", None)
     in_file = isinstance(beside, type) and issubclass(beside, ModelConfig)
-    found: type[ModelConfig] = (
-        beside if in_file and "config_type" not in vars(kind) else kind.config_type
-    )
-    return found
+    return cast("type[ModelConfig]", beside) if in_file else kind.config_type
 
 
 def _keywords(options: type[ModelConfig]) -> dict[str, str]:

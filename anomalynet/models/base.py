@@ -12,7 +12,7 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -140,7 +140,7 @@ class Detector(L.LightningModule):
 
     def score_array(self, x: Float32) -> Float64:
         """Score (n,) of windows x (n, time, channel), by NumPy on both sides."""
-        return np.asarray(self.score(torch.from_numpy(x).to(self.device)).double().cpu().numpy())
+        return np.asarray(self.score(torch.from_numpy(x).to(self.device)).cpu().double().numpy())
 
     def initial_state(self, n: int) -> Any:
         """The state of n segments at their start, of a network that `carries_state`."""
@@ -253,7 +253,7 @@ class Detector(L.LightningModule):
         segment where the network carries one."""
         if self.carries_state and isinstance(loader, OrderedBatches):
             return carried_scores(self, loader.windows)[: len(scores)]
-        return np.asarray(scores.double().cpu().numpy())
+        return np.asarray(scores.cpu().double().numpy())
 
     def test_step(self, batch: Batch, _: int) -> None:
         """Keeps the scores; every rank sees all windows."""
@@ -292,7 +292,7 @@ class Detector(L.LightningModule):
             loader = cast("OrderedBatches", self.trainer.predict_dataloaders)
             first = batch_idx * loader.batch_size
             return self._carried[first : first + len(x)]
-        return self.score(x).double().cpu()
+        return self.score(x).cpu().double()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps plain hyperparameters alone: a checkpoint is read with `weights_only=True`."""
@@ -302,7 +302,7 @@ class Detector(L.LightningModule):
         }
 
     @classmethod
-    def load_from_checkpoint(
+    def load_from_checkpoint(  # type: ignore[override]  # options are the model's own
         cls, checkpoint_path: Any, map_location: Any = "cpu", **options: Any
     ) -> Self:
         """The network of a checkpoint, with its normalisation and threshold, in evaluation mode.
@@ -320,7 +320,7 @@ class Detector(L.LightningModule):
         try:
             saved = torch.load(checkpoint_path, map_location=map_location, weights_only=True)
             given = {**saved[cls.CHECKPOINT_HYPER_PARAMS_KEY], **options}
-            model = instance(cls, WindowShape(*given.pop("input_shape")), None, given)
+            model: Self = instance(cls, WindowShape(*given.pop("input_shape")), None, given)
             model.on_load_checkpoint(saved)
             model.load_state_dict(saved["state_dict"])
         except Exception as error:  # a torn file, or another network, show in many ways

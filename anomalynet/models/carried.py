@@ -70,6 +70,6 @@ def carried_scores(model: Carrying, windows: Windows) -> Float64:
     for first in range(0, longest, size):
         x = windows.prepared.values[segments.rows(np.arange(first, min(first + size, longest)))]
         state, read = model.advance(state, torch.from_numpy(x).to(model.device))
-        found[:, first : first + size] = read.double().cpu().numpy()
+        found[:, first : first + size] = read.cpu().double().numpy()
     scores: Float64 = found[segments.of, segments.at]
     return scores

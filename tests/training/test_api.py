@@ -301,6 +301,7 @@ def test_a_run_refuses_to_score_what_it_does_not_read() -> None:
     steps, channels = run.detector.shape
     good: Any = np.zeros((2, steps, channels), np.float32)
     assert run.score(good).shape == (2,)
+    wrong: Any
     for wrong, found in (
         (good[:, 1:], rf"ndarray float32 \(2, {steps - 1}, {channels}\)"),
         (good.astype(float), rf"ndarray float64 \(2, {steps}, {channels}\)"),
