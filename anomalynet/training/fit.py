@@ -30,15 +30,10 @@ from anomalynet.training.reproducibility import (
     seed_everything,
 )
 
-DECIDED = {
-    "accelerator": "hardware.accelerator",
-    "devices": "hardware.devices",
-    "max_epochs": "training.epochs",
-    "precision": "training.precision",
-    "callbacks": "train(callbacks=…)",
-    "logger": "train(logger=…)",
-    "enable_progress_bar": "train(progress=…)",
-}
+DECIDED = {"max_epochs": "training.epochs", "precision": "training.precision"}
+DECIDED |= {key: f"hardware.{key}" for key in ("accelerator", "devices")}
+DECIDED |= {key: f"train({key}=…)" for key in ("callbacks", "logger")}
+DECIDED |= {"enable_progress_bar": "train(progress=…)"}
 """Arguments of Lightning's Trainer that a caller cannot give → what decides them."""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,16 @@ from torch import Tensor, nn
 from anomalynet import TelemetryDataModule, train
 from anomalynet.data.steps import metrics, threshold
 from anomalynet.errors import ConfigError, DataError, RunError, UsageError
-from anomalynet.models import Autoencoder, Detector, Hybrid, HybridCausal, Output, RandomForest
+from anomalynet.models import (
+    CNN,
+    Autoencoder,
+    Detector,
+    Hybrid,
+    HybridCausal,
+    Output,
+    RandomForest,
+    configured,
+)
 from anomalynet.training.evaluate import score
 from tests.tiny import TINY
 from tests.training.small import shared
@@ -66,10 +74,8 @@ class Tour:
 
 
 @pytest.fixture(scope="module")
-def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
-    with pytest.warns(UserWarning):  # Lightning's hints
-        made = Tour(tmp_path_factory.mktemp("tour"))
-    yield made
+def tour(tmp_path_factory: pytest.TempPathFactory) -> Tour:
+    return Tour(tmp_path_factory.mktemp("tour"))
 
 
 def test_normalisation_is_that_of_the_training_part(tour: Tour) -> None:
@@ -196,8 +202,6 @@ def test_a_class_of_a_notebook_is_trained_and_loaded(tmp_path: Path) -> None:
 
 
 def test_a_class_that_takes_config_and_shape_is_loaded_with_them(tmp_path: Path) -> None:
-    from anomalynet.models import configured
-
     shape = data().shape
     model = Older(configured(Older, shape, {"seed": 3}), shape)
     own = trainer(tmp_path, logger=False)
@@ -326,9 +330,8 @@ dm.setup("fit")
 torch.manual_seed(0)
 model = CNN(dm.shape, head=8, dropout=0.0)
 shown = dict(enable_progress_bar=False, enable_model_summary=False, logger=False)
-devices = int(sys.argv[2])
-many = dict(devices=devices, strategy="ddp") if devices > 1 else dict(devices=1)
-trainer = L.Trainer(max_epochs=1, accelerator="cpu", enable_checkpointing=False, **many, **shown)
+many = dict(accelerator="cpu", devices=2, strategy="ddp", enable_checkpointing=False)
+trainer = L.Trainer(max_epochs=1, **many, **shown)
 trainer.fit(model, dm)
 tested = trainer.test(model, dm, verbose=False)[0]
 if trainer.is_global_zero:
@@ -338,10 +341,14 @@ if trainer.is_global_zero:
 
 def test_two_devices_of_an_own_trainer_train_as_one(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(SCRIPT)
-    found = []
-    for devices in ("1", "2"):
-        command = [sys.executable, str(tmp_path / "own.py"), TINY, devices]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-        assert done.returncode == 0, done.stderr
-        found.append([float(text) for text in done.stdout.split()[-2:]])
-    assert found[1] == pytest.approx(found[0], abs=1e-3)
+    command = [sys.executable, str(tmp_path / "own.py"), TINY]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    dm = data()
+    torch.manual_seed(0)
+    model = CNN(dm.shape, head=8, dropout=0.0)
+    own = trainer(tmp_path, max_epochs=1, logger=False, enable_checkpointing=False)
+    own.fit(model, dm)
+    alone = [float(model.threshold), own.test(model, dm)[0]["test/auroc"]]
+    together = [float(text) for text in done.stdout.split()[-2:]]
+    assert together == pytest.approx(alone, abs=1e-3)
