@@ -65,6 +65,7 @@ class Tour:
         self.fitted = float(self.model.threshold)
         self.logged: dict[str, float] = dict(self.trainer.test(self.model, self.dm)[0])
         self.predictions = self.trainer.predict(self.model, self.dm)
+        self.model.eval()  # a fit leaves dropout on
 
     @property
     def checkpoint(self) -> str:
@@ -147,7 +148,7 @@ def test_a_state_is_carried_through_test_and_predict(tmp_path: Path) -> None:
     model = HybridCausal(dm.shape, head=8, hidden=8, channels=8)
     own = trainer(tmp_path, max_epochs=1, logger=False, enable_checkpointing=False)
     own.fit(model, dm)
-    expected = score(model, dm.windows("test")).scores
+    expected = score(model.eval(), dm.windows("test")).scores
     table = dm.score_table(own.predict(model, dm))
     np.testing.assert_allclose(table["score"].drop_nulls().to_numpy(), expected, atol=1e-6)
     found = metrics(dm.steps("test", expected), float(model.threshold), probability=True)
@@ -198,7 +199,7 @@ def test_a_class_of_a_notebook_is_trained_and_loaded(tmp_path: Path) -> None:
     own.save_checkpoint(tmp_path / "mine.ckpt")
     again = Mine.load_from_checkpoint(tmp_path / "mine.ckpt")
     x = dm.windows("test").gather(np.arange(2))
-    assert np.array_equal(again.score_array(x), model.score_array(x))
+    assert np.array_equal(again.score_array(x), model.eval().score_array(x))
 
 
 def test_a_class_that_takes_config_and_shape_is_loaded_with_them(tmp_path: Path) -> None:
