@@ -38,7 +38,7 @@ DECIDED |= {"enable_progress_bar": "train(progress=…)"}
 
 
 @dataclass(frozen=True, slots=True)
-class Guests:
+class TrainerOptions:
     """What a caller adds to Lightning's Trainer beside ours. It does not enter the run's identity.
 
     Raises UsageError: an argument of `DECIDED`.
@@ -77,14 +77,14 @@ def fit(
     model: Detector | Classical,
     folder: RunFolder,
     listener: Listener | None = None,
-    guests: Guests | None = None,
+    trainer_options: TrainerOptions | None = None,
 ) -> Fitted:
-    """Train a model, each kind in its way. Raises UsageError: guests of Lightning's Trainer where
+    """Train a model, each kind in its way. Raises UsageError: options of Lightning's Trainer where
     the model is not trained by it."""
-    guests = guests or Guests()
+    trainer_options = trainer_options or TrainerOptions()
     if isinstance(model, Detector):
-        return fit_network(config, module, model, folder, listener, guests)
-    if guests.note or guests.logger:
+        return fit_network(config, module, model, folder, listener, trainer_options)
+    if trainer_options.note or trainer_options.logger:
         what = f"{config.model.name} is not trained by Lightning"
         raise UsageError(f"{what}: it takes no callbacks, logger or trainer_kwargs")
     return fit_classical(config, module, model, folder)
@@ -109,7 +109,7 @@ def fit_network(
     model: Detector,
     folder: RunFolder,
     listener: Listener | None,
-    guests: Guests,
+    trainer_options: TrainerOptions,
 ) -> Fitted:
     """Train a network until its epochs or its patience are over; continues from the last finished
     epoch. Under DDP every rank comes through here; those above 0 have nothing to do afterwards."""
@@ -120,7 +120,7 @@ def fit_network(
     if unfinished:
         with quiet_lightning(), no_denormals(), interruptible():
             own = [checkpoints, Progress(folder, checkpoints, listener)]
-            trainer = _trainer(config, folder, own, guests)
+            trainer = _trainer(config, folder, own, trainer_options)
             if config.hardware.compile:
                 model.compile()
             last = str(folder.last) if resume else None
@@ -165,7 +165,7 @@ def _resumable(folder: RunFolder, checkpoints: Checkpoints) -> bool:
 
 
 def _trainer(
-    config: Config, folder: RunFolder, own: Sequence[L.Callback], guests: Guests
+    config: Config, folder: RunFolder, own: Sequence[L.Callback], trainer_options: TrainerOptions
 ) -> L.Trainer:
     devices, accelerator = config.hardware.devices, config.hardware.accelerator
     there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
@@ -185,9 +185,9 @@ def _trainer(
         accelerator="gpu" if accelerator == "cuda" else accelerator,
         devices=devices,
         max_epochs=config.training.epochs,
-        callbacks=[*guests.callbacks, *own],
-        logger=guests.logger or False,
-        enable_progress_bar=guests.progress,
+        callbacks=[*trainer_options.callbacks, *own],
+        logger=trainer_options.logger or False,
+        enable_progress_bar=trainer_options.progress,
         precision=config.training.precision,
-        **{**arguments, **guests.arguments},
+        **{**arguments, **trainer_options.arguments},
     )

@@ -33,7 +33,7 @@ from anomalynet.training import evaluate
 from anomalynet.training.architecture import architecture
 from anomalynet.training.callbacks import Listener
 from anomalynet.training.explain import explanations
-from anomalynet.training.fit import Fitted, Guests, build_model, fit
+from anomalynet.training.fit import Fitted, TrainerOptions, build_model, fit
 from anomalynet.training.reproducibility import environment, prepare_process
 
 if TYPE_CHECKING:
@@ -107,10 +107,10 @@ def train(
         DataError, RunError: the data or the training cannot be used.
     """
     loaded = _loaded(experiment, overrides, keywords)
-    guests = Guests(callbacks, logger, progress, trainer_kwargs or {})
+    trainer_options = TrainerOptions(callbacks, logger, progress, trainer_kwargs or {})
     folder = planned_folder(loaded, runs)
     if int(os.environ.get("LOCAL_RANK", "0")) > 0:
-        _fit(loaded.config, folder, listener, guests)
+        _fit(loaded.config, folder, listener, trainer_options)
         return None
     if folder.finished:
         catch_up(loaded, folder, group)
@@ -126,7 +126,7 @@ def train(
             write_text(folder.model_file, own)
         try:
             with tracked(loaded, folder, listener, group) as listeners:
-                module, fitted = _fit(loaded.config, folder, listeners, guests)
+                module, fitted = _fit(loaded.config, folder, listeners, trainer_options)
                 result = _evaluate(loaded, folder, module, fitted)
         except (RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
             if not loaded.config.model.name.endswith(".py"):
@@ -147,7 +147,7 @@ def _loaded(
 
 
 def _fit(
-    config: Config, folder: RunFolder, listener: Listener | None, guests: Guests
+    config: Config, folder: RunFolder, listener: Listener | None, trainer_options: TrainerOptions
 ) -> tuple[TelemetryDataModule, Fitted]:
     prepare_process(config)
     module = TelemetryDataModule(config, train_target=model_type(config).trains_on)
@@ -155,11 +155,11 @@ def _fit(
     if int(os.environ.get("LOCAL_RANK", "0")) == 0:
         # a run that is continued keeps the note of whoever began it
         earlier = read_json(folder.environment).get("trainer", {}) if folder.last.exists() else {}
-        note = {"trainer": noted} if (noted := guests.note or earlier) else {}
+        note = {"trainer": noted} if (noted := trainer_options.note or earlier) else {}
         seen = environment(config, module.prepared.fingerprint)
         write_json(folder.environment, seen | note)
     model = build_model(config, module)
-    return module, fit(config, module, model, folder, listener, guests)
+    return module, fit(config, module, model, folder, listener, trainer_options)
 
 
 def _evaluate(
@@ -205,7 +205,7 @@ def _evaluate(
         threshold_rule=config.evaluation.threshold,
         probability=model.probability,
         metrics=metrics,
-        warnings=(*module.split.warnings, *_guests_warning(folder)),
+        warnings=(*module.split.warnings, *_options_warning(folder)),
     )
     seconds = sum(part.seconds for part in scored.values())
     windows = sum(len(part.scores) for part in scored.values())
@@ -225,7 +225,7 @@ def _notes(steps: pl.DataFrame, known: Mapping[int, Incident]) -> dict[int, Inci
     return {number: IncidentNote(**asdict(known[number])) for number in numbers if number in known}
 
 
-def _guests_warning(folder: RunFolder) -> list[str]:
+def _options_warning(folder: RunFolder) -> list[str]:
     """What a reader of any number from a run must know of who helped to train it."""
     note = read_json(folder.environment).get("trainer")
     if not note:
