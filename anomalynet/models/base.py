@@ -265,6 +265,8 @@ class Detector(L.LightningModule):
         scores, target = (torch.cat(parts).cpu() for parts in zip(*self._tested, strict=True))
         self._tested.clear()
         loader, limit = self.trainer.test_dataloaders, float(self.threshold)
+        if limit == inf:
+            rank_zero_warn("no threshold was chosen: fit the model, or load it from a checkpoint")
         judged = self._judged(loader, scores)
         part = self._data.part_of(loader) if self._data else None
         found: Mapping[str, float | None]
@@ -303,7 +305,13 @@ class Detector(L.LightningModule):
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]  # options are the model's own
-        cls, checkpoint_path: Any, map_location: Any = "cpu", **options: Any
+        cls,
+        checkpoint_path: Any,
+        map_location: Any = "cpu",
+        *,
+        strict: bool = True,
+        weights_only: Literal[True] = True,
+        **options: Any,
     ) -> Self:
         """The network of a checkpoint, with its normalisation and threshold, in evaluation mode.
 
@@ -311,7 +319,9 @@ class Detector(L.LightningModule):
 
         Args:
             checkpoint_path: a file that a Trainer wrote, also a run's `checkpoints/best.ckpt`.
-            map_location: the device, as `torch.load` takes it.
+            map_location: the device.
+            strict: whether the weights must be those of the network, none more, none less.
+            weights_only: as Lightning has it; nothing else is ever unpickled.
             options: keywords of the model that replace those of the checkpoint.
 
         Raises:
@@ -322,7 +332,7 @@ class Detector(L.LightningModule):
             given = {**saved[cls.CHECKPOINT_HYPER_PARAMS_KEY], **options}
             model: Self = instance(cls, WindowShape(*given.pop("input_shape")), None, given)
             model.on_load_checkpoint(saved)
-            model.load_state_dict(saved["state_dict"])
+            model.load_state_dict(saved["state_dict"], strict=strict)
         except Exception as error:  # a torn file, or another network, show in many ways
             what = f"{checkpoint_path}: no checkpoint of {cls.__name__}: {first_line(error)}"
             raise RunError(what, "load it by the class that wrote it") from error
