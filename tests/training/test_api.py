@@ -272,7 +272,7 @@ def test_train_takes_callbacks_and_loggers_beside_ours(tmp_path: Path) -> None:
         stride=8,
         callbacks=[counter],
         logger=CSVLogger(tmp_path),
-        progress=False,
+        progress=True,
     )
     assert made is not None
     assert (counter.epochs, made.folder.path.name) == (2, verb.folder.path.name), "one identity"
