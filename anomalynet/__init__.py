@@ -1,10 +1,24 @@
 """IoT-AnomalyNet: experiments, ablations and honest evaluation for anomaly detection in IoT sensor
 networks.
 
-    from anomalynet import load_config, open_run, TelemetryDataModule, train
+With a Trainer of your own, as in Lightning's own documentation:
 
-    loaded = load_config("hybrid", ["training.epochs=5"])       # .config, .name, .origins
-    outcome = train(loaded, "runs")                             # .result, .folder; resumable
+    from anomalynet import TelemetryDataModule
+    from anomalynet.models import Hybrid
+
+    dm = TelemetryDataModule(data="skab", root="SKAB", window=32)
+    dm.setup("fit")
+    model = Hybrid(dm.shape, autoencoder_depth=2)               # a LightningModule
+    trainer = lightning.Trainer(max_epochs=5)
+    trainer.fit(model, dm)                                      # also chooses the threshold
+    trainer.test(model, dm)                                     # F1, AUROC … at that threshold
+    scores = dm.score_table(trainer.predict(model, dm))         # a polars DataFrame
+
+With ours, which stores a run, resumes it exactly and feeds the reports:
+
+    from anomalynet import load_config, open_run, train
+
+    outcome = train("hybrid", data="skab", root="SKAB", overrides=["training.epochs=5"])
     run = open_run(outcome.result.id)                           # .config, .result, .scores, .data
     x = run.data.windows("test").gather([0, 1, 2])              # float32 (window, time, channel)
     run.score(x)                                                # float64 (window,)

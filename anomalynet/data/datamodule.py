@@ -2,33 +2,70 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
 
 import lightning as L
 import numpy as np
 import polars as pl
 
+from anomalynet.config.load import load
 from anomalynet.config.schema import Config
 from anomalynet.data.batches import OrderedBatches, TrainBatches
 from anomalynet.data.prepare import Prepared, prepare
 from anomalynet.data.prepared import Float32, Float64, Int64
 from anomalynet.data.split.parts import Split, split
+from anomalynet.data.steps import scored_steps
 from anomalynet.data.windows import Windows, WindowShape
-from anomalynet.errors import DataError
+from anomalynet.errors import DataError, UsageError
 from anomalynet.runs.schema import PartSummary
 
 Part = Literal["train", "validation", "test"]
+Target = Literal["labelled", "not_attack"]
+SCORED: tuple[Literal["validation", "test"], ...] = ("validation", "test")
+"""The parts whose steps are scored."""
+
+KEYS = {
+    "data": "data.name",
+    "root": "data.root",
+    "scenario": "data.scenario",
+    "subset": "data.subset",
+    "label": "data.label",
+    "window": "data.window",
+    "stride": "data.stride",
+    "calibration_rows": "data.calibration_rows",
+    "split": "data.split.policy",
+    "folds": "data.split.folds",
+    "fold": "data.split.fold",
+    "batch_size": "training.batch_size",
+    "seed": "seed",
+}
+"""Keyword of `TelemetryDataModule` → key of the configuration."""
 
 
 class TelemetryDataModule(L.LightningDataModule):
-    """Windows of one data set, one split.
+    """Windows of one data set, one split; batches are `anomalynet.data.batches.Batch`.
+
+        dm = TelemetryDataModule(data="skab", root="SKAB", window=32, fold=1)
+        dm.setup("fit")
+        trainer.fit(Hybrid(dm.shape), dm)
 
     Args:
-        config: of the run; its data, seed and batch size matter here.
+        config: of a run; its data, seed and batch size matter here. Without one the keywords say
+            what differs from `experiments/base.yaml`, as on the command line.
         train_target: which training windows are used: `labelled` (target 0 or 1), or all without a
-        step labelled as attack.
-    Raises: DataError (from `setup`) if the data cannot be read, split, or has no training window of
-    `train_target`.
+            step labelled as attack. None: as the model asks that the Trainer trains; `labelled`
+            where there is none.
+        overrides: more keys of the configuration, `"data.quality.impute=zero"`.
+        keywords: those of `KEYS`, such as `data`, `root`, `window`, `stride`, `split`, `fold`,
+            `batch_size` and `seed`; `anomalynet show --keys` explains them.
+
+    Raises:
+        ConfigError: a key or value that does not exist; UsageError: an unknown keyword.
+        DataError: from `setup`, the data cannot be read or split; from it or from the first use of
+            the training windows, none is of `train_target`.
     """
 
     prepared: Prepared  # this and the next two after `setup`
@@ -36,48 +73,86 @@ class TelemetryDataModule(L.LightningDataModule):
     shape: WindowShape
 
     def __init__(
-        self, config: Config, train_target: Literal["labelled", "not_attack"] = "labelled"
+        self,
+        config: Config | None = None,
+        train_target: Target | None = None,
+        *,
+        overrides: Sequence[str] = (),
+        **keywords: Any,
     ) -> None:
         super().__init__()
-        self.config, self.train_target = config, train_target
+        if config is not None and (keywords or overrides):
+            what = f"a configuration and {', '.join([*keywords, *overrides])}"
+            raise UsageError(f"TelemetryDataModule: {what}", "give one or the other")
+        self.config = configured(keywords, overrides) if config is None else config
+        self.train_target = train_target
+        self.save_hyperparameters(
+            {"data": asdict(self.config.data), "batch_size": self.config.training.batch_size}
+        )
         self._windows: dict[str, Windows] = {}
+        self._train: dict[Target, Windows] = {}
 
     def setup(self, stage: str | None = None) -> None:
-        """Open or build the prepared data and split it; again does nothing."""
+        """Open or build the prepared data and split it, for every stage; again does nothing."""
         if self._windows:
             return
         data = self.config.data
         self.prepared = prepare(data)
         self.split = split(self.prepared, data)
-        parts, labelled = self.split.parts, self.train_target == "labelled"
+        for part in SCORED:
+            self._windows[part] = Windows(self.prepared, self.split.parts[part], data.window)
+        self.shape = self._windows["test"].shape
+        if self.train_target is not None:
+            self.windows("train")
+
+    def windows(self, part: Part) -> Windows:
+        """Windows of a part: with the configured stride, label step and `train_target` for
+        training; every step otherwise."""
+        if part != "train":
+            return self._windows[part]
+        target = self.train_target or self._asked
+        if target not in self._train:
+            self._train[target] = self._training_windows(target)
+        return self._train[target]
+
+    @property
+    def _asked(self) -> Target:
+        """What the model learns from that the Trainer trains."""
+        model = None if self.trainer is None else self.trainer.lightning_module
+        asked: Target = getattr(model, "trains_on", "labelled")
+        return asked
+
+    def _training_windows(self, target: Target) -> Windows:
+        data, labelled = self.config.data, target == "labelled"
         label_step = data.label_step if labelled else "any"
-        every = Windows(self.prepared, parts["train"], data.window, data.stride, label_step)
+        ranges = self.split.parts["train"]
+        every = Windows(self.prepared, ranges, data.window, data.stride, label_step)
         train = every.select((0, 1) if labelled else (-1, 0))
         if len(train) == 0:
             wanted = "labelled" if labelled else "normal or unlabelled"
             hint = "data without labels trains the experiments autoencoder and isolation_forest"
             what = f"none of the {len(every)} training windows of {data.name} is {wanted}"
             raise DataError(what, hint if labelled else None)
-        self.shape = every.shape
-        self._windows = {"train": train}
-        for part in ("validation", "test"):
-            self._windows[part] = Windows(self.prepared, parts[part], data.window)
-
-    def windows(self, part: Part) -> Windows:
-        """Windows of a part: with the configured stride, label step and `train_target` for
-        training; every step otherwise."""
-        return self._windows[part]
+        return train
 
     def train_dataloader(self) -> TrainBatches:
         """Batches in an order that depends on (seed, epoch) alone, cut by rank."""
         trainer = self.trainer
         rank, world = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
         size, seed = self.config.training.batch_size, self.config.seed
-        return TrainBatches(self._windows["train"], size, seed, self._epoch, rank, world)
+        return TrainBatches(self.windows("train"), size, seed, self._epoch, rank, world)
 
     def val_dataloader(self) -> OrderedBatches:
         """Validation windows in row order, the same on every rank."""
         return OrderedBatches(self._windows["validation"])
+
+    def test_dataloader(self) -> OrderedBatches:
+        """Test windows in row order, the same on every rank."""
+        return OrderedBatches(self._windows["test"])
+
+    def predict_dataloader(self) -> OrderedBatches:
+        """The test windows; `score_table` makes a table of what is predicted."""
+        return self.test_dataloader()
 
     def _epoch(self) -> int:
         return 0 if self.trainer is None else self.trainer.current_epoch
@@ -85,7 +160,12 @@ class TelemetryDataModule(L.LightningDataModule):
     def normalisation(self) -> tuple[Float32, Float32]:
         """Mean and deviation of each channel over the training windows' rows, float32
         (channel,)."""
-        return self._windows["train"].moments()
+        return self.windows("train").moments()
+
+    def part_of(self, batches: object) -> Part | None:
+        """The part whose windows a loader of this module goes through; None: none of its own."""
+        own = getattr(batches, "windows", None)
+        return next((part for part in SCORED if own is self._windows[part]), None)
 
     def summary(self, part: Part) -> PartSummary:
         """What `result.json` says of a part."""
@@ -94,7 +174,7 @@ class TelemetryDataModule(L.LightningDataModule):
         names = np.unique(self.prepared.series_of(rows))
         return PartSummary(
             series=tuple(self.prepared.series[i] for i in names),
-            windows=len(self._windows[part]),
+            windows=len(self.windows(part)),
             steps=len(rows),
             labelled=int((labels >= 0).sum()),
             attack=int((labels == 1).sum()),
@@ -109,39 +189,52 @@ class TelemetryDataModule(L.LightningDataModule):
         Returns: the columns series, time, split, label, incident, kind, score of
         `runs.schema.SCORES_COLUMNS`.
         """
-        return scored_steps(self.prepared, self.rows(part), self._windows[part], scores, part)
+        return scored_steps(self.prepared, self.rows(part), self.windows(part), scores, part)
+
+    def score_table(
+        self, predictions: Sequence[Any] | None, part: Literal["validation", "test"] = "test"
+    ) -> pl.DataFrame:
+        """Every step of a part with its score, from what `trainer.predict(model, dm)` returns;
+        `.to_pandas()` works where pandas is.
+
+        Args:
+            predictions: scores (batch,) of each batch, in order, or one array (window,).
+            part: what was predicted; `validation` after
+                `trainer.predict(model, dm.val_dataloader())`.
+
+        Returns:
+            series, time, split, label (1 attack, 0 normal, null unlabelled), incident, kind and
+            score (float64, null where no window ends on the step).
+
+        Raises:
+            DataError: the number of scores is not that of the part's windows.
+        """
+        found = [np.atleast_1d(np.asarray(one, np.float64)) for one in predictions or ()]
+        scores = np.concatenate(found) if found else np.empty(0)
+        if len(scores) != len(self.windows(part)):
+            what = f"{len(scores)} scores for {len(self.windows(part))} windows of the {part} part"
+            raise DataError(what, "predict the whole part, and name it: score_table(…, part)")
+        return self.steps(part, scores)
 
     def rows(self, part: Part) -> Int64:
         """Row of each step of a part, ascending: int64 (step,)."""
         return np.sort(self.split.territory[part].rows())
 
 
-def scored_steps(
-    prepared: Prepared, rows: Int64, windows: Windows, scores: Float64, part: Part
-) -> pl.DataFrame:
-    """Some rows with the scores of the windows that end on them, null where none does; columns as
-    in `TelemetryDataModule.steps`. `rows`: ascending int64 (step,), among them each window's last;
-    `scores`: float64 (window,)."""
-    column = np.full(len(rows), np.nan)
-    column[np.searchsorted(rows, windows.ends())] = scores
-    return (
-        step_table(prepared, rows)
-        .with_columns(pl.lit(part).alias("split"), pl.Series("score", column).fill_nan(None))
-        .select("series", "time", "split", "label", "incident", "kind", "score")
-    )
+def configured(keywords: Mapping[str, Any], overrides: Sequence[str]) -> Config:
+    """`experiments/base.yaml` with the keywords of a data module, then `key=value` texts."""
+    given, places = keys_of(keywords)
+    # a run needs some model; which is of no matter here
+    return load("base", overrides, {"model.name": "cnn", **given}, places).config
 
 
-def step_table(prepared: Prepared, rows: Int64) -> pl.DataFrame:
-    """What is known of some rows: series, time, label, incident, kind; null where there is none."""
-    series = pl.Series("series", prepared.series, dtype=pl.String).gather(prepared.series_of(rows))
-    kinds, none = prepared.kinds[rows].astype(np.int64), len(prepared.kind_names)
-    kinds[kinds < 0] = none
-    names = pl.Series("kind", [*prepared.kind_names, None], dtype=pl.String).gather(kinds)
-    table = pl.DataFrame(
-        {
-            "time": pl.Series(prepared.times[rows]).cast(pl.Datetime("us")),
-            "label": pl.Series(np.asarray(prepared.labels[rows])),
-            "incident": pl.Series(np.asarray(prepared.incidents[rows])),
-        }
-    ).with_columns(pl.col("label", "incident").replace(-1, None))
-    return table.insert_column(0, series).with_columns(names)
+def keys_of(keywords: Mapping[str, Any]) -> tuple[dict[str, object], dict[str, str]]:
+    """The values of keywords by their keys, and where each was given, as `config.load.load` takes
+    them. Raises UsageError: an unknown keyword."""
+    if unknown := [name for name in keywords if name not in KEYS]:
+        what = f"there is no keyword {', '.join(unknown)}"
+        more = 'any other key is overrides=["section.key=value"]'
+        raise UsageError(what, f"there are {', '.join(KEYS)}; {more}")
+    plain = {name: str(one) if isinstance(one, Path) else one for name, one in keywords.items()}
+    given: dict[str, object] = {KEYS[name]: value for name, value in plain.items()}
+    return given, {KEYS[name]: f"keyword {name}" for name in keywords}

@@ -1,27 +1,55 @@
 """A model is a file: `model.name` picks the module here, or a file of the user's own, and the one
-class in it, which imports what it extends from here: `from anomalynet.models import Detector`."""
+class in it, which imports what it extends from here: `from anomalynet.models import Detector`.
+
+    from anomalynet.models import Hybrid
+
+    model = Hybrid(dm.shape, autoencoder_depth=2, learning_rate=0.001)   # a LightningModule
+"""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from anomalynet.config.model import user_module
+from anomalynet.config.model import ModelConfig, model_class, model_names, user_module
+from anomalynet.config.schema import Config, DataConfig
 from anomalynet.errors import ConfigError, Problem, UsageError
 
 if TYPE_CHECKING:
-    from anomalynet.config.schema import Config
     from anomalynet.data.windows import WindowShape
+    from anomalynet.models.autoencoder import Autoencoder
     from anomalynet.models.base import Detector, Output
     from anomalynet.models.classical import Classical
+    from anomalynet.models.cnn import CNN
+    from anomalynet.models.cnn_lstm import CNNLSTM
+    from anomalynet.models.gradient_boosting import GradientBoosting
+    from anomalynet.models.hybrid import Hybrid
+    from anomalynet.models.hybrid_causal import HybridCausal
+    from anomalynet.models.isolation_forest import IsolationForest
+    from anomalynet.models.logistic import Logistic
+    from anomalynet.models.lstm import LSTM
+    from anomalynet.models.random_forest import RandomForest
 
-__all__ = ["Classical", "Detector", "Output", "available", "build", "load_user_model", "model_type"]
+__all__ = ["CNN", "CNNLSTM", "LSTM", "Autoencoder", "Classical", "Detector", "GradientBoosting"]
+__all__ += ["Hybrid", "HybridCausal", "IsolationForest", "Logistic", "Output", "RandomForest"]
+__all__ += ["available", "build", "load_user_model", "model_type"]
 
-_NO_MODELS = ("__init__", "base", "classical")
+_NO_MODELS = ("__init__", "base", "carried", "classical")
 _HOMES = {"Classical": "classical", "Detector": "base", "Output": "base"}
+_HOMES |= {model_class(name).__name__: name for name in model_names()}
+"""Class → its file here; a model's class has the name of its dataclass."""
+
+_SHARED = (
+    *("seed", "training.learning_rate", "training.loss"),
+    *("evaluation.threshold", "evaluation.fixed_threshold", "evaluation.alarms_per_day"),
+)
+"""Keys that are keywords of every model, beside those of its own dataclass."""
 
 
 def __getattr__(name: str) -> Any:
@@ -42,7 +70,109 @@ def build(config: Config, shape: WindowShape) -> Detector | Classical:
     """The untrained model of a run, for windows of a shape. Weights come from torch's global
     generator: seed it before. Raises ConfigError: no such model, or a model that these settings
     cannot make; UsageError: a model file of the user's that cannot be used."""
-    return model_type(config)(config, shape)
+    model: Detector | Classical = instance(model_type(config), shape, config, {})
+    return model
+
+
+def instance(
+    kind: type[Any], shape: WindowShape, config: Config | None, saved: Mapping[str, Any]
+) -> Any:
+    """A model of a class, whichever way its `__init__` takes what it is made of: (config, shape),
+    as model files have it, or (shape, *, keywords).
+
+    Args:
+        config: of the run; None: what `saved` says.
+        saved: the `hyper_parameters` of a checkpoint, without the shape.
+    """
+    names = inspect.signature(kind.__init__).parameters
+    free = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in names.values())
+    if config is None and ("config" not in names or free):
+        return kind(shape, **{name: saved[name] for name in saved if free or name in names})
+    if config is None:
+        known = _keywords(options_class(kind))
+        config = configured(kind, shape, {name: saved[name] for name in saved if name in known})
+    if {"config", "shape"} <= names.keys():
+        return kind(config=config, shape=shape)
+    return kind(config, shape)
+
+
+def complete(
+    kind: type[Detector] | type[Classical],
+    shape: WindowShape | Config,
+    config: Config | WindowShape | None,
+    options: Mapping[str, Any],
+) -> tuple[Config, WindowShape]:
+    """What a base class's `__init__` was given, in either order, or as keywords."""
+    one, other = (config, shape) if isinstance(shape, Config) else (shape, config)
+    from anomalynet.data.windows import WindowShape
+
+    size = WindowShape(*cast("WindowShape", one))
+    if other is None:
+        return configured(kind, size, options), size
+    if options:
+        what = f"{kind.__name__}: a configuration and {', '.join(options)}"
+        raise UsageError(what, "give one or the other")
+    return cast("Config", other), size
+
+
+def configured(
+    kind: type[Detector] | type[Classical], shape: WindowShape, options: Mapping[str, Any]
+) -> Config:
+    """The schema's defaults with a model's keywords: those of its dataclass, `seed`,
+    `learning_rate`, `loss`, and the rule that chooses its `threshold` (an alarm budget for a model
+    that needs no label). Raises ConfigError: every unknown keyword or impossible value."""
+    from omegaconf import OmegaConf
+
+    from anomalynet.config.check import violations
+    from anomalynet.config.leaves import Leaf
+    from anomalynet.config.load import apply, leaf_keys, nearest, structured
+
+    own = options_class(kind)()
+    data = DataConfig(window=shape.steps)
+    named = own if own.name else replace(own, name=kind.__name__)
+    tree = structured(Config(model=named, data=data))
+    known, key_of = leaf_keys(tree), _keywords(type(own))
+    if kind.trains_on == "not_attack":
+        options = {"threshold": "alarm_budget", **options}
+    problems = []
+    for name, value in options.items():
+        where = f"{kind.__name__}({name}=…)"
+        if name not in key_of:
+            problems.append(Problem(where, "no such keyword", nearest(name, key_of)))
+        elif problem := apply(tree, known, Leaf(key_of[name], value, where)):
+            problems.append(problem)
+    config = OmegaConf.to_object(tree)
+    assert isinstance(config, Config)
+    problems += [Problem(f"{kind.__name__}: {key}", what) for key, what in violations(config)]
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def keywords(config: Config) -> dict[str, Any]:
+    """The keywords that make the model of a configuration again, plain values."""
+    found = {}
+    for name, key in _keywords(type(config.model)).items():
+        value: Any = config
+        for part in key.split("."):
+            value = getattr(value, part)
+        found[name] = value
+    return found
+
+
+def options_class(kind: type[Detector] | type[Classical]) -> type[ModelConfig]:
+    """The dataclass of a model's own options: its `config_type`, or the `Config` of the file or
+    notebook in which it is written."""
+    beside = getattr(sys.modules.get(kind.__module__), "Config", None)
+    in_file = isinstance(beside, type) and issubclass(beside, ModelConfig)
+    return cast("type[ModelConfig]", beside) if in_file else kind.config_type
+
+
+def _keywords(options: type[ModelConfig]) -> dict[str, str]:
+    """Keyword → key of the configuration. An option of the model's own hides a shared one."""
+    own = {one.name: f"model.{one.name}" for one in fields(options) if one.name != "name"}
+    shared = {key.rpartition(".")[2]: key for key in _SHARED}
+    return {**shared, **own}
 
 
 def model_type(config: Config) -> type[Detector] | type[Classical]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 from torch import Tensor
 
@@ -21,15 +21,18 @@ class Autoencoder(Detector):
     Source: §3.2.1.
     """
 
+    config_type = configs.Autoencoder
     trains_on: ClassVar[Literal["labelled", "not_attack"]] = "not_attack"
     probability: ClassVar[bool] = False
 
-    def __init__(self, config: Config, shape: WindowShape) -> None:
-        super().__init__(config, shape)
-        settings = cast("configs.Autoencoder", config.model)
+    def __init__(self, shape: WindowShape, config: Config | None = None, **options: Any) -> None:
+        super().__init__(shape, config, **options)
+        settings = cast("configs.Autoencoder", self.config.model)
         if settings.depth < 1:
             raise ConfigError([Problem("model.depth", f"must be at least 1, is {settings.depth}")])
-        self.autoencoder = Layer(shape.steps * shape.channels, settings.latent, settings.depth)
+        self.autoencoder = Layer(
+            self.shape.steps * self.shape.channels, settings.latent, settings.depth
+        )
 
     def forward(self, x: Tensor) -> Output:
         """Reconstruction and error of windows x (batch, time, channel), float32."""

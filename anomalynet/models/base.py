@@ -3,22 +3,33 @@ training loop around a `forward`."""
 
 from __future__ import annotations
 
-from math import inf
-from typing import ClassVar, Literal, NamedTuple, cast
+from collections.abc import Mapping
+from math import inf, nan
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple, Self, cast
 
 import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torch.nn import functional as F
 
-from anomalynet.config.model import Convolutional, Deep
+from anomalynet.config.model import Convolutional, Deep, ModelConfig
 from anomalynet.config.schema import Config
-from anomalynet.data.batches import Batch
+from anomalynet.data.batches import Batch, OrderedBatches
+from anomalynet.data.datamodule import TelemetryDataModule
+from anomalynet.data.prepared import Float32, Float64
+from anomalynet.data.steps import metrics, threshold
 from anomalynet.data.windows import WindowShape
+from anomalynet.errors import DataError, RunError, UsageError, first_line
 from anomalynet.layers.conv import Convolution
 from anomalynet.layers.sequence import Head, SequenceStage
-from anomalynet.metrics.classification import auroc, average_precision
+from anomalynet.metrics.classification import auroc, average_precision, point_metrics
+from anomalynet.metrics.threshold import choose_threshold
+from anomalynet.models import complete, instance, keywords
+from anomalynet.models.carried import carried_scores
 
 FUSED_ADAM = ("cpu", "cuda", "mps")  # devices on which torch has a fused Adam
 
@@ -40,9 +51,26 @@ class Detector(L.LightningModule):
     """A network that scores windows; a model is a subclass with a `forward`, and what it changes of
     the rest. `config.model` is the model's own dataclass.
 
+        model = Hybrid(dm.shape, autoencoder_depth=2, learning_rate=0.001)
+        trainer.fit(model, dm)     # dm: a TelemetryDataModule
+
+    The training part's statistics normalise, and after each validation epoch of a fit the rule
+    `threshold` (f1, balanced_accuracy, fixed, alarm_budget) chooses the decision threshold from the
+    validation part: it is stored with the weights, and `trainer.test` judges by it.
+
     Weights come from torch's global generator, which the caller seeds before building. Dropout is
     seeded again at the start of every epoch from (seed, epoch, rank): a resumed run draws what the
     uninterrupted one would have drawn.
+
+    Args:
+        shape: of a window: `TelemetryDataModule.shape`, or (steps, channels).
+        config: of a run; without it the options say what differs from the defaults. Both arguments
+            may come in either order.
+        options: of the model's dataclass, `seed`, `learning_rate`, `loss`, `threshold`,
+            `fixed_threshold`, `alarms_per_day`.
+
+    Raises:
+        ConfigError: an unknown option, or an impossible value.
 
     Source: Table 1 for optimiser and loss; the rest is not in the paper.
     """
@@ -52,22 +80,32 @@ class Detector(L.LightningModule):
     probability: ClassVar[bool] = True  # whether its score is a probability of attack
     carries_state: ClassVar[bool] = False
     """Whether it reads a recording step by step with a state that goes on, instead of window by
-    window: it has `start` and `advance`."""
+    window: it has `initial_state` and `advance`."""
+    config_type: ClassVar[type[ModelConfig]] = ModelConfig  # the dataclass of its own options
+    suffix: ClassVar[str] = ".ckpt"  # of the file that `save` writes
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, config: Config, shape: WindowShape) -> None:
+    def __init__(
+        self,
+        shape: WindowShape | Config,
+        config: Config | WindowShape | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__()
-        self.config = config
-        self.shape = shape
+        self.config, self.shape = complete(type(self), shape, config, options)
+        self.hparams.update({"input_shape": list(self.shape), **keywords(self.config)})
+        self.save_hyperparameters(ignore=["config", "shape"])  # and what a subclass was given
         self.threshold = torch.tensor(inf, dtype=torch.float64)
         """Score from which a step is an attack, chosen on validation; infinite until then. Float64,
         on the CPU, in the state dict; compare it with scores in double precision."""
-        self.register_buffer("mean", torch.zeros(shape.channels))
-        self.register_buffer("scale", torch.ones(shape.channels))
+        self.register_buffer("mean", torch.zeros(self.shape.channels))
+        self.register_buffer("scale", torch.ones(self.shape.channels))
         self._loss_sum = torch.zeros(())
         self._loss_steps = 0
         self._validation: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._tested: list[tuple[Tensor, Tensor]] = []
+        self._carried: Tensor | None = None
 
     def forward(self, x: Tensor) -> Output:
         """What the network says of windows x (batch, time, channel), float32, in the units of the
@@ -92,8 +130,48 @@ class Detector(L.LightningModule):
     @torch.no_grad()
     def score(self, x: Tensor) -> Tensor:
         """Score (batch,) of windows x (batch, time, channel), both float32; call `eval()` before,
-        or dropout takes part."""
+        or dropout takes part. Raises UsageError: another length, dtype or device."""
+        there = (*x.shape[1:],) == tuple(self.shape) and x.dtype == torch.float32
+        if not there or x.device != self.mean.device:
+            wanted = f"torch.float32 (n, {', '.join(map(str, self.shape))}) on {self.mean.device}"
+            what = f"{x.dtype} {tuple(x.shape)} on {x.device}"
+            raise UsageError(f"{type(self).__name__} scores windows {wanted}, not {what}")
         return self.scores(self(x))
+
+    def score_array(self, x: Float32) -> Float64:
+        """Score (n,) of windows x (n, time, channel), by NumPy on both sides."""
+        return np.asarray(self.score(torch.from_numpy(x).to(self.device)).cpu().double().numpy())
+
+    def initial_state(self, n: int) -> Any:
+        """The state of n segments at their start, of a network that `carries_state`."""
+        raise NotImplementedError
+
+    def advance(self, state: Any, x: Tensor) -> tuple[Any, Tensor]:
+        """The state after the next steps x (n, time, channel) of n segments, and their scores
+        (n, time), float32; of a network that `carries_state`."""
+        raise NotImplementedError
+
+    def set_threshold(self, limit: float) -> None:
+        """Takes the score from which a step is an attack."""
+        self.threshold.fill_(limit)
+
+    @property
+    def parameter_count(self) -> int:
+        """Numbers that training changes."""
+        return sum(weights.numel() for weights in self.parameters() if weights.requires_grad)
+
+    def setup(self, stage: str) -> None:
+        """Before a fit, fits the normalisation on the training part of the TelemetryDataModule,
+        unless it was fitted before."""
+        untouched = not self.mean.any() and bool((self.scale == 1).all())
+        if stage == TrainerFn.FITTING and self._data is not None and untouched:
+            self.fit_normalisation(*self._data.normalisation())
+
+    @property
+    def _data(self) -> TelemetryDataModule | None:
+        """The data module that the Trainer has, where it is ours."""
+        data = getattr(self.trainer, "datamodule", None)
+        return data if isinstance(data, TelemetryDataModule) else None
 
     def fit_normalisation(self, mean: np.ndarray, scale: np.ndarray) -> None:
         """Takes mean and deviation (channel,) of the training part, in the units of the data; a
@@ -141,17 +219,143 @@ class Detector(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Logs the mean loss over windows the model may learn from, and the ranking metrics where
-        both classes are there."""
+        both classes are there; during a fit, chooses the threshold."""
         kept = zip(*self._validation, strict=True)
         scores, losses, target = (torch.cat(parts).cpu() for parts in kept)
         self._validation.clear()
         self.log("validation/loss", losses[self.learns_from(target)].mean(), sync_dist=True)
         labelled = target >= 0
-        scores, target = scores[labelled], target[labelled]
-        if 0 < int(target.sum()) < len(target):
-            precision = average_precision(scores, target)
+        if 0 < int(target[labelled].sum()) < int(labelled.sum()):
+            precision = average_precision(scores[labelled], target[labelled])
             self.log("validation/average_precision", precision, sync_dist=True)
-            self.log("validation/auroc", auroc(scores, target), sync_dist=True)
+            self.log("validation/auroc", auroc(scores[labelled], target[labelled]), sync_dist=True)
+        if self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking:
+            self._choose_threshold(scores, target)
+
+    def _choose_threshold(self, scores: Tensor, target: Tensor) -> None:
+        """By the run's rule, from the validation windows that were scored."""
+        rule, loader = self.config.evaluation, self.trainer.val_dataloaders
+        judged = self._judged(loader, scores)
+        part = self._data.part_of(loader) if self._data else None
+        try:
+            if self._data and part and rule.threshold == "alarm_budget":  # by series and time
+                limit = threshold(rule, self._data.steps(part, _padded(judged, loader)))
+            else:
+                series = np.zeros(len(judged), np.int64)
+                limit = choose_threshold(rule, target.numpy(), judged, series, nan)
+        except DataError as error:
+            rank_zero_warn(f"no threshold was chosen: {error}")
+        else:
+            self.set_threshold(limit)
+
+    def _judged(self, loader: object, scores: Tensor) -> Float64:
+        """Scores (window,) of a loader's windows as they are judged: with the state of their
+        segment where the network carries one."""
+        if self.carries_state and isinstance(loader, OrderedBatches):
+            return carried_scores(self, loader.windows)[: len(scores)]
+        return np.asarray(scores.cpu().double().numpy())
+
+    def test_step(self, batch: Batch, _: int) -> None:
+        """Keeps the scores; every rank sees all windows."""
+        self._tested.append((self.scores(self(batch.x)), batch.target))
+
+    def on_test_epoch_end(self) -> None:
+        """Logs every metric of `anomalynet.metrics.suite` that is defined, as `test/f1_attack`, at
+        the stored threshold."""
+        scores, target = (torch.cat(parts).cpu() for parts in zip(*self._tested, strict=True))
+        self._tested.clear()
+        loader, limit = self.trainer.test_dataloaders, float(self.threshold)
+        if limit == inf:
+            rank_zero_warn("no threshold was chosen: fit the model, or load it from a checkpoint")
+        judged = self._judged(loader, scores)
+        part = self._data.part_of(loader) if self._data else None
+        found: Mapping[str, float | None]
+        if self._data and part:
+            table = self._data.steps(part, _padded(judged, loader))
+            found = metrics(table, limit, probability=self.probability)
+        else:
+            found = point_metrics(target.numpy(), judged, limit, self.probability)
+        for name, value in found.items():
+            if value is not None and np.isfinite(value):
+                self.log(f"test/{name}", value, sync_dist=True)
+
+    def on_predict_start(self) -> None:
+        """Reads the segments, where the network carries a state."""
+        loader = self.trainer.predict_dataloaders
+        self._carried = None
+        if self.carries_state and isinstance(loader, OrderedBatches):
+            self._carried = torch.from_numpy(carried_scores(self, loader.windows))
+
+    def predict_step(self, batch: Batch | Tensor | list[Tensor], batch_idx: int) -> Tensor:
+        """Scores (batch,) of a batch, or of windows (batch, time, channel) by themselves, on the
+        CPU; `TelemetryDataModule.score_table` makes a table of them."""
+        x = batch if isinstance(batch, Tensor) else batch[0]
+        if self._carried is not None:
+            loader = cast("OrderedBatches", self.trainer.predict_dataloaders)
+            first = batch_idx * loader.batch_size
+            return self._carried[first : first + len(x)]
+        return self.score(x).cpu().double()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps plain hyperparameters alone: a checkpoint is read with `weights_only=True`."""
+        key = self.CHECKPOINT_HYPER_PARAMS_KEY
+        checkpoint[key] = {
+            name: value for name, value in checkpoint.get(key, {}).items() if _is_plain(value)
+        }
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]  # options are the model's own
+        cls,
+        checkpoint_path: Any,
+        map_location: Any = "cpu",
+        *,
+        strict: bool = True,
+        weights_only: Literal[True] = True,
+        **options: Any,
+    ) -> Self:
+        """The network of a checkpoint, with its normalisation and threshold, in evaluation mode.
+
+            model = Hybrid.load_from_checkpoint(trainer.checkpoint_callback.best_model_path)
+
+        Args:
+            checkpoint_path: a file that a Trainer wrote, also a run's `checkpoints/best.ckpt`.
+            map_location: the device.
+            strict: whether the weights must be those of the network, none more, none less.
+            weights_only: as Lightning has it; nothing else is ever unpickled.
+            options: keywords of the model that replace those of the checkpoint.
+
+        Raises:
+            RunError: it is no checkpoint of this class.
+        """
+        try:
+            saved = torch.load(checkpoint_path, map_location=map_location, weights_only=True)
+            given = {**saved[cls.CHECKPOINT_HYPER_PARAMS_KEY], **options}
+            model: Self = instance(cls, WindowShape(*given.pop("input_shape")), None, given)
+            model.on_load_checkpoint(saved)
+            model.load_state_dict(saved["state_dict"], strict=strict)
+        except Exception as error:  # a torn file, or another network, show in many ways
+            what = f"{checkpoint_path}: no checkpoint of {cls.__name__}: {first_line(error)}"
+            raise RunError(what, "load it by the class that wrote it") from error
+        return model.to(map_location).eval()
+
+    def load(self, path: Path) -> None:
+        """Takes weights, normalisation and threshold from a checkpoint of a network of the same
+        shape. Raises RunError: the file is not there, is damaged, or holds another network."""
+        try:
+            checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+            self.load_state_dict(checkpoint["state_dict"])
+        except Exception as error:  # a torn file, or weights of another shape, show in many ways
+            what = f"{path}: no checkpoint of this model: {first_line(error)}"
+            raise RunError(what, "delete the run's folder and train again") from None
+        self.eval()
+
+    def save(self, path: Path) -> None:
+        """Puts weights and threshold into the checkpoint at `path`, in one step."""
+        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+        checkpoint["state_dict"] = self.state_dict()
+        temporary = path.with_suffix(".tmp")
+        torch.save(checkpoint, temporary)
+        temporary.replace(path)
 
     def get_extra_state(self) -> Tensor:
         """The threshold for the state dict: not a buffer, because a buffer moves to the device and
@@ -161,6 +365,21 @@ class Detector(L.LightningModule):
     def set_extra_state(self, state: Tensor) -> None:
         """Takes the threshold from a state dict."""
         self.threshold = state.detach().cpu().clone()
+
+
+def _padded(scores: Float64, loader: object) -> Float64:
+    """Scores of all windows of a loader, NaN behind those that `limit_…_batches` left out."""
+    full = np.full(len(cast("OrderedBatches", loader).windows), nan)
+    full[: len(scores)] = scores
+    return full
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return type(value) in (list, tuple) and all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
+    return value is None or type(value) in (bool, int, float, str)
 
 
 def classification_loss(
@@ -186,11 +405,15 @@ class SequenceClassifier(Detector):
     Source: §3.2, Fig. 1; equal widths in all models are not in the paper.
     """
 
-    def __init__(self, config: Config, shape: WindowShape, sequence: SequenceStage) -> None:
-        super().__init__(config, shape)
-        settings = cast("Deep", config.model)
-        self.sequence = sequence
-        self.head = Head(sequence.out_features, settings.head, settings.dropout)
+    def __init__(self, shape: WindowShape, config: Config | None = None, **options: Any) -> None:
+        super().__init__(shape, config, **options)
+        settings = cast("Deep", self.config.model)
+        self.sequence = self.stage()
+        self.head = Head(self.sequence.out_features, settings.head, settings.dropout)
+
+    def stage(self) -> SequenceStage:
+        """What reads the window step by step."""
+        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Output:
         """Logits of windows x (batch, time, channel), float32."""

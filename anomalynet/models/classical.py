@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from anomalynet.config.model import ModelConfig
 from anomalynet.config.schema import Config
 from anomalynet.data.statistics import statistics
 from anomalynet.data.windows import WindowShape
 from anomalynet.errors import RunError
+from anomalynet.models import complete
 
 CHUNK = 8192  # windows scored at a time: 32 steps × 8 channels are 8 MiB
 
@@ -29,16 +31,25 @@ class Classical:
     what it changes of the rest. `config.model` is the model's own dataclass. One thread, and the
     run's seed as `random_state`: the same run gives the same model on any machine.
 
+    `RandomForest(dm.shape, trees=50)`, or a run's configuration and the shape.
+
     Source: abstract ("traditional machine learning methods"); which ones is not in the paper.
     """
 
     trains_on: ClassVar[Literal["labelled", "not_attack"]] = "labelled"
     """Windows it learns from: those with a label, or those not labelled as attack."""
     probability: ClassVar[bool] = True  # whether its score is a probability of attack
+    carries_state: ClassVar[bool] = False  # it scores window by window
+    config_type: ClassVar[type[ModelConfig]] = ModelConfig  # the dataclass of its own options
+    suffix: ClassVar[str] = ".skops"  # of the file that `save` writes
 
-    def __init__(self, config: Config, shape: WindowShape) -> None:
-        self.config = config
-        self.shape = shape
+    def __init__(
+        self,
+        shape: WindowShape | Config,
+        config: Config | WindowShape | None = None,
+        **options: Any,
+    ) -> None:
+        self.config, self.shape = complete(type(self), shape, config, options)
         self.threshold = np.inf
         """Score from which a step is an attack, chosen on validation; infinite until then. Stored
         with the model."""
@@ -61,6 +72,10 @@ class Classical:
         chunks = [self._scores(statistics(part)) for part in parts]
         return np.concatenate(chunks) if chunks else np.empty(0)
 
+    def score_array(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """As `score`: what networks and classical models share."""
+        return self.score(x)
+
     def _scores(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         with threadpool_limits(1):
             return np.asarray(self.scores(features), dtype=np.float64)
@@ -74,6 +89,15 @@ class Classical:
     def parameters(self) -> int:
         """Numbers that were fitted: coefficients with intercept, or nodes over all trees."""
         raise NotImplementedError
+
+    def set_threshold(self, limit: float) -> None:
+        """Takes the score from which a step is an attack."""
+        self.threshold = limit
+
+    @property
+    def parameter_count(self) -> int:
+        """As `parameters`: what networks and classical models share."""
+        return self.parameters
 
     def save(self, path: Path) -> None:
         """Stores the fitted model and its threshold, in one step: an interrupted save leaves what

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import cast
 
 from anomalynet.config import model as configs
-from anomalynet.config.schema import Config
-from anomalynet.data.windows import WindowShape
 from anomalynet.layers.sequence import SequenceStage
 from anomalynet.models.base import SequenceClassifier, convolution
 
@@ -17,7 +15,10 @@ class CNN(SequenceClassifier):
     Source: §3.2.3, eq. 9.
     """
 
-    def __init__(self, config: Config, shape: WindowShape) -> None:
-        settings = cast("configs.CNN", config.model)
-        maps = convolution(settings, shape.channels)
-        super().__init__(config, shape, SequenceStage(maps, None, None, settings.channels))
+    config_type = configs.CNN
+
+    def stage(self) -> SequenceStage:
+        """What reads the window."""
+        settings = cast("configs.CNN", self.config.model)
+        maps = convolution(settings, self.shape.channels)
+        return SequenceStage(maps, None, None, settings.channels)

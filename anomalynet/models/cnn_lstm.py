@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import cast
 
 from anomalynet.config import model as configs
-from anomalynet.config.schema import Config
-from anomalynet.data.windows import WindowShape
 from anomalynet.layers.sequence import Recurrent, SequenceStage
 from anomalynet.models.base import SequenceClassifier, convolution
 
@@ -17,8 +15,11 @@ class CNNLSTM(SequenceClassifier):
     Source: §4, Tables 2–5 (CNN-LSTM).
     """
 
-    def __init__(self, config: Config, shape: WindowShape) -> None:
-        settings = cast("configs.CNNLSTM", config.model)
-        maps = convolution(settings, shape.channels)
+    config_type = configs.CNNLSTM
+
+    def stage(self) -> SequenceStage:
+        """What reads the window."""
+        settings = cast("configs.CNNLSTM", self.config.model)
+        maps = convolution(settings, self.shape.channels)
         recurrent = Recurrent(settings.channels, settings.hidden)
-        super().__init__(config, shape, SequenceStage(maps, recurrent, None, settings.hidden))
+        return SequenceStage(maps, recurrent, None, settings.hidden)

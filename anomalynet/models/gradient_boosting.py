@@ -17,6 +17,8 @@ class GradientBoosting(Classical):
     Source: not in the paper.
     """
 
+    config_type = configs.GradientBoosting
+
     def estimator(self, seed: int) -> HistGradientBoostingClassifier:
         """The ensemble, unfitted."""
         rounds = cast("configs.GradientBoosting", self.config.model).iterations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -35,8 +35,11 @@ class Hybrid(Detector):
     Source: §3.2, Fig. 1, which is not readable; the arrangement is not in the paper.
     """
 
-    def __init__(self, config: Config, shape: WindowShape) -> None:
-        super().__init__(config, shape)
+    config_type = configs.Hybrid
+
+    def __init__(self, shape: WindowShape, config: Config | None = None, **options: Any) -> None:
+        super().__init__(shape, config, **options)
+        config, shape = self.config, self.shape
         settings = cast("configs.Hybrid", config.model)
         _check(settings)
         if settings.matched_depth > 0:
@@ -99,8 +102,8 @@ def _matched(config: Config, settings: configs.Hybrid, shape: WindowShape) -> co
 
     def count(tried: configs.Hybrid) -> int:
         with torch.device("meta"):
-            network = Hybrid(replace(config, model=tried), shape)
-            return sum(weights.numel() for weights in network.parameters())
+            network = Hybrid(shape, replace(config, model=tried))
+            return network.parameter_count
 
     def wider(extra: int) -> configs.Hybrid:
         scale = 1 + extra / max(settings.channels, settings.hidden, settings.head)

@@ -3,7 +3,7 @@ the window read again."""
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -42,11 +42,13 @@ class HybridCausal(Detector):
     Source: §3.2 for the parts; their arrangement in time is not in the paper.
     """
 
+    config_type = configs.HybridCausal
     carries_state: ClassVar[bool] = True
 
-    def __init__(self, config: Config, shape: WindowShape) -> None:
-        super().__init__(config, shape)
-        settings = cast("configs.HybridCausal", config.model)
+    def __init__(self, shape: WindowShape, config: Config | None = None, **options: Any) -> None:
+        super().__init__(shape, config, **options)
+        shape = self.shape
+        settings = cast("configs.HybridCausal", self.config.model)
         for name in ("autoencoder_depth", "kernel"):
             if (size := getattr(settings, name)) < 1:
                 raise ConfigError([Problem(f"model.{name}", f"must be at least 1, is {size}")])
@@ -95,20 +97,20 @@ class HybridCausal(Detector):
         reconstruction = self.settings.reconstruction_weight * output.error.mean(dim=1)
         return super().losses(output, target) + reconstruction * (target <= 0)
 
-    def start(self, batch: int) -> State:
-        """The state at the start of a segment."""
+    def initial_state(self, n: int) -> State:
+        """The state of n segments at their start."""
         settings, like = self.settings, self.mean
         return State(
-            tail=like.new_zeros(batch, settings.kernel - 1, self.shape.channels),
-            hidden=like.new_zeros(batch, settings.hidden),
-            cell=like.new_zeros(batch, settings.hidden),
-            states=like.new_zeros(batch, self.shape.steps - 1, settings.hidden),
+            tail=like.new_zeros(n, settings.kernel - 1, self.shape.channels),
+            hidden=like.new_zeros(n, settings.hidden),
+            cell=like.new_zeros(n, settings.hidden),
+            states=like.new_zeros(n, self.shape.steps - 1, settings.hidden),
         )
 
     @torch.no_grad()
-    def advance(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Scores (batch, time) of the next steps x (batch, time, channel) of a segment, float32,
-        and the state after them.
+    def advance(self, state: State, x: Tensor) -> tuple[State, Tensor]:
+        """The state after the next steps x (batch, time, channel) of a segment, float32, and their
+        scores (batch, time).
 
         The first T - 1 scores of a segment mean nothing: attention has fewer states than it was
         trained with.
@@ -123,7 +125,7 @@ class HybridCausal(Detector):
         logits = self.head(torch.cat([states, context, latent, error], dim=-1))
         tail = torch.cat([state.tail, x], dim=1)[:, x.shape[1] :]
         after = State(tail, hidden, cell, known[:, x.shape[1] :])
-        return torch.softmax(logits, dim=-1)[..., 1], after
+        return after, torch.softmax(logits, dim=-1)[..., 1]
 
     def step(
         self, x: Tensor, tail: Tensor, hidden: Tensor, cell: Tensor, states: Tensor, slot: Tensor

@@ -19,6 +19,7 @@ class IsolationForest(Classical):
     Source: not in the paper.
     """
 
+    config_type = configs.IsolationForest
     trains_on: ClassVar[Literal["labelled", "not_attack"]] = "not_attack"
     probability: ClassVar[bool] = False
 

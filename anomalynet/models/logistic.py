@@ -18,6 +18,8 @@ class Logistic(Classical):
     Source: not in the paper.
     """
 
+    config_type = configs.Logistic
+
     def estimator(self, seed: int) -> Pipeline:
         """Standardisation, then regression."""
         settings = cast("configs.Logistic", self.config.model)

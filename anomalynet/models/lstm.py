@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import cast
 
 from anomalynet.config import model as configs
-from anomalynet.config.schema import Config
-from anomalynet.data.windows import WindowShape
 from anomalynet.layers.sequence import Recurrent, SequenceStage
 from anomalynet.models.base import SequenceClassifier
 
@@ -17,7 +15,10 @@ class LSTM(SequenceClassifier):
     Source: §3.2.2, eq. 3–8.
     """
 
-    def __init__(self, config: Config, shape: WindowShape) -> None:
-        settings = cast("configs.LSTM", config.model)
-        recurrent = Recurrent(shape.channels, settings.hidden)
-        super().__init__(config, shape, SequenceStage(None, recurrent, None, settings.hidden))
+    config_type = configs.LSTM
+
+    def stage(self) -> SequenceStage:
+        """What reads the window."""
+        settings = cast("configs.LSTM", self.config.model)
+        recurrent = Recurrent(self.shape.channels, settings.hidden)
+        return SequenceStage(None, recurrent, None, settings.hidden)

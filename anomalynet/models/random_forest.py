@@ -16,6 +16,8 @@ class RandomForest(Classical):
     Source: not in the paper.
     """
 
+    config_type = configs.RandomForest
+
     def estimator(self, seed: int) -> RandomForestClassifier:
         """The forest, unfitted."""
         trees = cast("configs.RandomForest", self.config.model).trees

@@ -80,7 +80,8 @@ class Checkpoints(Checkpoint):
         trainer.save_checkpoint(self.folder.last)
         asked = trainer.is_global_zero and self.folder.stop.exists()
         self.stopped = trainer.strategy.reduce_boolean_decision(asked, all=False)
-        trainer.should_stop = self.patience_over or self.stopped
+        # a caller's EarlyStopping may have asked already
+        trainer.should_stop = trainer.should_stop or self.patience_over or self.stopped
 
 
 class Progress(Checkpoint):

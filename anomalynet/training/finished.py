@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from anomalynet.config.leaves import read_overrides
 from anomalynet.config.load import Loaded, load
 from anomalynet.config.schema import Config
-from anomalynet.data.datamodule import TelemetryDataModule, scored_steps
+from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.prepare import prepare
 from anomalynet.data.prepared import PARTS, Bool, Int64, Prepared
 from anomalynet.data.split.ranges import Ranges
+from anomalynet.data.steps import scored_steps
 from anomalynet.data.windows import Windows, WindowShape
 from anomalynet.errors import DataError, UsageError
 from anomalynet.models import build, model_type
@@ -28,7 +29,6 @@ from anomalynet.runs.collect import find_run
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import Result
 from anomalynet.training import evaluate
-from anomalynet.training.fit import load_network
 from anomalynet.training.reproducibility import prepare_process
 
 OTHER_DATA = ("data.name", "data.root", "data.subset", "data.world", "data.scenario")
@@ -59,16 +59,21 @@ class FinishedRun:
     def detector(self) -> Detector | Classical:
         """The trained model, its best epoch on validation, and its threshold."""
         model = build(self.config, WindowShape(self.config.data.window, len(self.result.channels)))
-        if isinstance(model, Classical):
-            model.load(self.folder.classical)
-        else:
-            load_network(model, self.folder)
+        model.load(self.folder.best.with_suffix(model.suffix))
         return model
 
     def score(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scores (window,) of windows x (window, time, channel) of calibrated readings: the larger,
-        the more an attack."""
-        return evaluate.score_windows(self.detector, x)
+        the more an attack. Raises UsageError: another length or type, or no array of NumPy."""
+        shape = self.detector.shape
+        kind, dtype = type(x), getattr(x, "dtype", None)
+        there = isinstance(x, np.ndarray) and x.shape[1:] == tuple(shape) and x.ndim == 3
+        if not there or dtype != np.float32:
+            found = f"{kind.__module__}.{kind.__qualname__} {dtype} {np.shape(x)}"
+            found += f" on {x.device}" if hasattr(x, "device") else ""
+            what = f"this run scores float32 arrays of NumPy (n, {shape.steps}, {shape.channels})"
+            raise UsageError(f"{what}, not {found}", "run.data.windows(…).gather(…) gives such")
+        return self.detector.score_array(x)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -13,7 +15,7 @@ import torch
 from anomalynet.config.schema import Config
 from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.statistics import statistics
-from anomalynet.errors import DataError, RunError, StoppedError, UsageError, first_line
+from anomalynet.errors import DataError, StoppedError, UsageError
 from anomalynet.models import build
 from anomalynet.models.base import Detector
 from anomalynet.models.classical import Classical
@@ -28,6 +30,37 @@ from anomalynet.training.reproducibility import (
     seed_everything,
 )
 
+DECIDED = {"max_epochs": "training.epochs", "precision": "training.precision"}
+DECIDED |= {key: f"hardware.{key}" for key in ("accelerator", "devices")}
+DECIDED |= {key: f"train({key}=…)" for key in ("callbacks", "logger")}
+DECIDED |= {"enable_progress_bar": "train(progress=…)"}
+"""Arguments of Lightning's Trainer that a caller cannot give → what decides them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerOptions:
+    """What a caller adds to Lightning's Trainer beside ours. It does not enter the run's identity.
+
+    Raises UsageError: an argument of `DECIDED`.
+    """
+
+    callbacks: Sequence[L.Callback] = ()
+    logger: Any = None  # a Logger, several, or True for Lightning's default
+    progress: bool = False  # shows Lightning's progress bar
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # more arguments of the Trainer
+
+    def __post_init__(self) -> None:
+        for name in self.arguments:
+            if name in DECIDED:
+                raise UsageError(f"trainer_kwargs: {name} is decided by {DECIDED[name]}")
+
+    @property
+    def note(self) -> dict[str, Any]:
+        """What may have changed the result, for environment.json; empty where nothing may."""
+        names = [type(callback).__name__ for callback in self.callbacks]
+        values = {name: repr(value) for name, value in self.arguments.items()}
+        return {"callbacks": names, "arguments": values} if names or values else {}
+
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
@@ -38,10 +71,29 @@ class Fitted:
     best_epoch: int | None
 
 
+def fit(
+    config: Config,
+    module: TelemetryDataModule,
+    model: Detector | Classical,
+    folder: RunFolder,
+    listener: Listener | None = None,
+    trainer_options: TrainerOptions | None = None,
+) -> Fitted:
+    """Train a model, each kind in its way. Raises UsageError: options of Lightning's Trainer where
+    the model is not trained by it."""
+    trainer_options = trainer_options or TrainerOptions()
+    if isinstance(model, Detector):
+        return fit_network(config, module, model, folder, listener, trainer_options)
+    if trainer_options.note or trainer_options.logger:
+        what = f"{config.model.name} is not trained by Lightning"
+        raise UsageError(f"{what}: it takes no callbacks, logger or trainer_kwargs")
+    return fit_classical(config, module, model, folder)
+
+
 def fit_classical(
     config: Config, module: TelemetryDataModule, model: Classical, folder: RunFolder
 ) -> Fitted:
-    """Fit a scikit-learn model on the statistics of every training window, and store it."""
+    """Fit a scikit-learn model on the statistics of every training window."""
     windows = module.windows("train")
     started = time.perf_counter()
     features = np.concatenate([statistics(windows.gather(chunk)) for chunk in windows.chunks()])
@@ -57,6 +109,7 @@ def fit_network(
     model: Detector,
     folder: RunFolder,
     listener: Listener | None,
+    trainer_options: TrainerOptions,
 ) -> Fitted:
     """Train a network until its epochs or its patience are over; continues from the last finished
     epoch. Under DDP every rank comes through here; those above 0 have nothing to do afterwards."""
@@ -66,7 +119,8 @@ def fit_network(
     unfinished = checkpoints.epochs < config.training.epochs and not checkpoints.patience_over
     if unfinished:
         with quiet_lightning(), no_denormals(), interruptible():
-            trainer = _trainer(config, [checkpoints, Progress(folder, checkpoints, listener)])
+            own = [checkpoints, Progress(folder, checkpoints, listener)]
+            trainer = _trainer(config, folder, own, trainer_options)
             if config.hardware.compile:
                 model.compile()
             last = str(folder.last) if resume else None
@@ -75,33 +129,8 @@ def fit_network(
     if checkpoints.stopped and unfinished:
         what = f"stopped on request after epoch {checkpoints.epochs}"
         raise StoppedError(what, "the same command continues")
-    load_network(model, folder)
+    model.load(folder.best)
     return Fitted(model, checkpoints.epochs, checkpoints.best_epoch)
-
-
-def load_network(model: Detector, folder: RunFolder) -> None:
-    """Put the weights of the best epoch into a network of the same shape."""
-    try:
-        checkpoint = torch.load(folder.best, weights_only=True, map_location="cpu")
-        model.load_state_dict(checkpoint["state_dict"])
-    except Exception as error:  # a torn file, or weights of another shape, show in many ways
-        what = f"{folder.best}: no checkpoint of this model: {first_line(error)}"
-        raise RunError(what, "delete the run's folder and train again") from None
-    model.eval()
-
-
-def store_threshold(model: Detector | Classical, limit: float, folder: RunFolder) -> None:
-    """Put the threshold beside the weights that it belongs to."""
-    if isinstance(model, Classical):
-        model.threshold = limit
-        model.save(folder.classical)
-        return
-    model.threshold.fill_(limit)
-    checkpoint = torch.load(folder.best, weights_only=True, map_location="cpu")
-    checkpoint["state_dict"] = model.state_dict()
-    temporary = folder.best.with_suffix(".tmp")
-    torch.save(checkpoint, temporary)
-    temporary.replace(folder.best)
 
 
 def build_model(config: Config, module: TelemetryDataModule) -> Detector | Classical:
@@ -135,7 +164,9 @@ def _resumable(folder: RunFolder, checkpoints: Checkpoints) -> bool:
     return True
 
 
-def _trainer(config: Config, callbacks: list[L.Callback]) -> L.Trainer:
+def _trainer(
+    config: Config, folder: RunFolder, own: Sequence[L.Callback], trainer_options: TrainerOptions
+) -> L.Trainer:
     devices, accelerator = config.hardware.devices, config.hardware.accelerator
     there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     there |= {"cpu": os.cpu_count() or 1}
@@ -143,16 +174,20 @@ def _trainer(config: Config, callbacks: list[L.Callback]) -> L.Trainer:
     if there[chosen] < devices:
         what = f"hardware.devices={devices}: this machine has {there[chosen]} for {chosen}"
         raise UsageError(what, "`anomalynet doctor` says what there is")
+    arguments: dict[str, Any] = {
+        "strategy": "ddp" if devices > 1 else "auto",
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+        "use_distributed_sampler": False,
+        "default_root_dir": folder.path,
+    }
     return L.Trainer(
         accelerator="gpu" if accelerator == "cuda" else accelerator,
         devices=devices,
-        strategy="ddp" if devices > 1 else "auto",
         max_epochs=config.training.epochs,
-        callbacks=callbacks,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
+        callbacks=[*trainer_options.callbacks, *own],
+        logger=trainer_options.logger or False,
+        enable_progress_bar=trainer_options.progress,
         precision=config.training.precision,
+        **{**arguments, **trainer_options.arguments},
     )

@@ -4,25 +4,26 @@ sweep."""
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import lightning as L
 import polars as pl
 
 from anomalynet.config.identity import run_id
-from anomalynet.config.load import Loaded
+from anomalynet.config.load import Loaded, load
 from anomalynet.config.model import in_user_file
 from anomalynet.config.schema import Config
 from anomalynet.config.show import as_yaml
 from anomalynet.data import sources
-from anomalynet.data.datamodule import TelemetryDataModule
+from anomalynet.data.datamodule import SCORED, TelemetryDataModule, keys_of
 from anomalynet.data.sources.simulated import world_of
 from anomalynet.data.telemetry import Incident
+from anomalynet.errors import UsageError
 from anomalynet.models import model_type
 from anomalynet.models.base import Detector
-from anomalynet.models.classical import Classical
 from anomalynet.runs.files import read_json, write_json, write_text
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.incidents import IncidentNote, write_incidents
@@ -32,12 +33,15 @@ from anomalynet.training import evaluate
 from anomalynet.training.architecture import architecture
 from anomalynet.training.callbacks import Listener
 from anomalynet.training.explain import explanations
-from anomalynet.training.fit import Fitted, build_model, fit_classical, fit_network, store_threshold
+from anomalynet.training.fit import Fitted, TrainerOptions, build_model, fit
 from anomalynet.training.reproducibility import environment, prepare_process
 
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
+
+    from anomalynet.training.finished import FinishedRun
+
 PARTS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
-SCORED: tuple[Literal["validation", "test"], ...] = ("validation", "test")
-"""The parts whose steps are scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,12 @@ class Outcome:
     result: Result
     was_done: bool
 
+    def open(self) -> FinishedRun:
+        """The run with its scores, data and detector."""
+        from anomalynet.training.finished import open_run
+
+        return open_run(self.folder.path)
+
 
 def planned_folder(loaded: Loaded, runs: str | Path) -> RunFolder:
     """Where a configuration's run lives, known before its data is parsed."""
@@ -56,20 +66,51 @@ def planned_folder(loaded: Loaded, runs: str | Path) -> RunFolder:
 
 
 def train(
-    loaded: Loaded,
-    runs: str | Path,
+    experiment: Loaded | str,
+    runs: str | Path = "runs",
     *,
+    overrides: Sequence[str] = (),
+    callbacks: Sequence[L.Callback] = (),
+    logger: Logger | Sequence[Logger] | bool | None = None,
+    progress: bool = False,
+    trainer_kwargs: Mapping[str, Any] | None = None,
     listener: Listener | None = None,
     wait: bool = True,
     group: str | None = None,
+    **keywords: Any,
 ) -> Outcome | None:
-    """Train, evaluate and store one run; does nothing where it is done, continues where it was cut.
-    `group` is the name of the sweep that it belongs to, for W&B. None on ranks above 0 under DDP:
-    they have trained, and rank 0 reports. Raises BusyError: another process works on it, and `wait`
-    is off; DataError, RunError: the data or the training cannot be used; says why."""
+    """Train, evaluate and store one run, as `anomalynet train` does: nothing where it is done, and
+    from the last epoch where it was cut.
+
+        outcome = train("hybrid", data="skab", root="SKAB", progress=True, logger=CSVLogger("logs"))
+        print(outcome.result.metrics["test/f1_attack"])
+
+    Args:
+        experiment: a name, the path of a YAML file, or what `load_config` returns.
+        runs: the folder of all runs.
+        overrides: `"training.epochs=5"`, with a name or path.
+        callbacks, logger, progress, trainer_kwargs: for Lightning's Trainer beside ours; progress
+            shows its bar. They are not part of the run's identity: the same run is not trained
+            again with others. Where callbacks or trainer_kwargs were given, environment.json names
+            them under `trainer`, and the result carries a warning into every table.
+        listener: is told of steps and epochs.
+        wait: for another process that works on the run, instead of a BusyError.
+        group: the sweep that it belongs to, for W&B.
+        keywords: those of `TelemetryDataModule`, with a name or path.
+
+    Returns:
+        None on ranks above 0 under DDP: they have trained, and rank 0 reports.
+
+    Raises:
+        BusyError: another process works on it, and `wait` is off.
+        UsageError: arguments that do not fit together.
+        DataError, RunError: the data or the training cannot be used.
+    """
+    loaded = _loaded(experiment, overrides, keywords)
+    trainer_options = TrainerOptions(callbacks, logger, progress, trainer_kwargs or {})
     folder = planned_folder(loaded, runs)
     if int(os.environ.get("LOCAL_RANK", "0")) > 0:
-        _fit(loaded.config, folder, listener)
+        _fit(loaded.config, folder, listener, trainer_options)
         return None
     if folder.finished:
         catch_up(loaded, folder, group)
@@ -85,7 +126,7 @@ def train(
             write_text(folder.model_file, own)
         try:
             with tracked(loaded, folder, listener, group) as listeners:
-                module, fitted = _fit(loaded.config, folder, listeners)
+                module, fitted = _fit(loaded.config, folder, listeners, trainer_options)
                 result = _evaluate(loaded, folder, module, fitted)
         except (RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
             if not loaded.config.model.name.endswith(".py"):
@@ -94,18 +135,31 @@ def train(
     return Outcome(folder, result, was_done=False)
 
 
+def _loaded(
+    experiment: Loaded | str, overrides: Sequence[str], keywords: Mapping[str, Any]
+) -> Loaded:
+    if isinstance(experiment, str):
+        return load(experiment, overrides, *keys_of(keywords))
+    if given := [*overrides, *keywords]:
+        what = f"train: a configuration that is loaded, and {', '.join(given)}"
+        raise UsageError(what, "give them to load_config")
+    return experiment
+
+
 def _fit(
-    config: Config, folder: RunFolder, listener: Listener | None
+    config: Config, folder: RunFolder, listener: Listener | None, trainer_options: TrainerOptions
 ) -> tuple[TelemetryDataModule, Fitted]:
     prepare_process(config)
     module = TelemetryDataModule(config, train_target=model_type(config).trains_on)
     module.setup()
     if int(os.environ.get("LOCAL_RANK", "0")) == 0:
-        write_json(folder.environment, environment(config, module.prepared.fingerprint))
+        # a run that is continued keeps the note of whoever began it
+        earlier = read_json(folder.environment).get("trainer", {}) if folder.last.exists() else {}
+        note = {"trainer": noted} if (noted := trainer_options.note or earlier) else {}
+        seen = environment(config, module.prepared.fingerprint)
+        write_json(folder.environment, seen | note)
     model = build_model(config, module)
-    if isinstance(model, Classical):
-        return module, fit_classical(config, module, model, folder)
-    return module, fit_network(config, module, model, folder, listener)
+    return module, fit(config, module, model, folder, listener, trainer_options)
 
 
 def _evaluate(
@@ -115,7 +169,8 @@ def _evaluate(
     scored = {part: evaluate.score(model, module.windows(part)) for part in SCORED}
     steps = {part: module.steps(part, scored[part].scores) for part in SCORED}
     limit = evaluate.threshold(config.evaluation, steps["validation"])
-    store_threshold(model, limit, folder)
+    model.set_threshold(limit)
+    model.save(folder.best.with_suffix(model.suffix))
     evaluate.scores_table(list(steps.values()), limit).write_parquet(folder.scores)
     write_incidents(folder.incidents, _notes(steps["test"], module.prepared.incident_table))
     if isinstance(model, Detector):  # what a report shows of a network beside its scores
@@ -145,12 +200,12 @@ def _evaluate(
         parts={part: module.summary(part) for part in PARTS},
         epochs=fitted.epochs,
         best_epoch=fitted.best_epoch,
-        parameters=_parameters(model),
+        parameters=model.parameter_count,
         threshold=limit,
         threshold_rule=config.evaluation.threshold,
         probability=model.probability,
         metrics=metrics,
-        warnings=module.split.warnings,
+        warnings=(*module.split.warnings, *_options_warning(folder)),
     )
     seconds = sum(part.seconds for part in scored.values())
     windows = sum(len(part.scores) for part in scored.values())
@@ -170,7 +225,12 @@ def _notes(steps: pl.DataFrame, known: Mapping[int, Incident]) -> dict[int, Inci
     return {number: IncidentNote(**asdict(known[number])) for number in numbers if number in known}
 
 
-def _parameters(model: Detector | Classical) -> int:
-    if isinstance(model, Classical):
-        return model.parameters
-    return sum(weights.numel() for weights in model.parameters() if weights.requires_grad)
+def _options_warning(folder: RunFolder) -> list[str]:
+    """What a reader of any number from a run must know of who helped to train it."""
+    note = read_json(folder.environment).get("trainer")
+    if not note:
+        return []
+    arguments = [f"{name}={value}" for name, value in note["arguments"].items()]
+    return [
+        f"trained with {', '.join([*note['callbacks'], *arguments])}: another result may follow"
+    ]

@@ -33,13 +33,13 @@ def _segment(batch: int = 2, steps: int = 30) -> Tensor:
 def test_the_first_scored_step_of_a_segment_is_its_first_window() -> None:
     model, x = _model(), _segment()
     torch.testing.assert_close(
-        model.advance(x, model.start(2))[0][:, STEPS - 1], model.score(x[:, :STEPS])
+        model.advance(model.initial_state(2), x)[1][:, STEPS - 1], model.score(x[:, :STEPS])
     )
 
 
 def test_later_steps_remember_more_than_their_window() -> None:
     model, x = _model(), _segment()
-    scores = model.advance(x, model.start(2))[0]
+    scores = model.advance(model.initial_state(2), x)[1]
     assert not torch.allclose(scores[:, -1], model.score(x[:, -STEPS:]), atol=1e-6)
 
 
@@ -47,10 +47,10 @@ def test_later_steps_remember_more_than_their_window() -> None:
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=8), st.integers(1, 5))
 def test_a_segment_in_parts_scores_as_in_one(lengths: list[int], kernel: int) -> None:
     model, x = _model(kernel=kernel), _segment(steps=sum(lengths))
-    whole = model.advance(x, model.start(2))[0]
-    state, parts = model.start(2), []
+    whole = model.advance(model.initial_state(2), x)[1]
+    state, parts = model.initial_state(2), []
     for part in torch.split(x, lengths, dim=1):
-        scores, state = model.advance(part, state)
+        state, scores = model.advance(state, part)
         parts.append(scores)
     torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-6, rtol=1e-5)
 
@@ -58,8 +58,8 @@ def test_a_segment_in_parts_scores_as_in_one(lengths: list[int], kernel: int) ->
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_single_steps_over_a_ring_of_states_score_as_the_segment(kernel: int) -> None:
     model, x = _model(kernel=kernel), _segment()
-    expected = model.advance(x, model.start(2))[0]
-    tail, hidden, cell, _ = model.start(2)
+    expected = model.advance(model.initial_state(2), x)[1]
+    tail, hidden, cell, _ = model.initial_state(2)
     states = torch.full(
         (2, STEPS, 64), 7.0
     )  # what a slot held before its first state does not matter

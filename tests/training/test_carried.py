@@ -10,8 +10,8 @@ import torch
 
 from anomalynet.data.split.ranges import Ranges
 from anomalynet.data.windows import Windows
+from anomalynet.models import carried
 from anomalynet.models.hybrid_causal import HybridCausal
-from anomalynet.training import evaluate as carried
 from anomalynet.training.finished import FinishedRun, open_run
 from tests.training.small import shared
 
@@ -29,7 +29,7 @@ def test_the_runs_scores_are_those_of_whole_segments(run: FinishedRun) -> None:
     for segment in prepared.segments:
         own = test.filter(pl.col("series") == segment.series)
         x = torch.from_numpy(np.asarray(prepared.values[segment.start : segment.stop]))
-        alone = model.advance(x[None], model.start(1))[0][0]
+        alone = model.advance(model.initial_state(1), x[None])[1][0]
         at = np.searchsorted(
             prepared.times[segment.start : segment.stop], own["time"].cast(pl.Int64).to_numpy()
         )

@@ -154,7 +154,7 @@ def _sigmoids_first(gates: Tensor) -> Tensor:
 
 def carried(detector: HybridCausal) -> dict[str, tuple[int, ...]]:
     """Shape of one device's tensor in each part of the state that a step gives back."""
-    empty = detector.start(1)
+    empty = detector.initial_state(1)
     return {name: tuple(getattr(empty, name).shape[1:]) for name in ("tail", "hidden", "cell")}
 
 

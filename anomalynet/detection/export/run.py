@@ -107,7 +107,9 @@ def _graph(run: FinishedRun) -> tuple[onnx.ModelProto, Contract]:
     if isinstance(model, Classical):
         features = len(names) * len(run.result.channels)
         return fold(classical_graph(model, features)), contract(run, "statistics", ("score",))
-    if isinstance(model, HybridCausal):
+    if model.carries_state:
+        if not isinstance(model, HybridCausal):
+            raise RunError(f"{type(model).__name__} carries a state: only hybrid_causal exports it")
         graph = step_graph(model)
         return fold(graph), contract(run, "step", OUTPUTS, carried(model), model.settings.hidden)
     graph, outputs = window_graph(model)

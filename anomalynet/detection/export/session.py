@@ -12,7 +12,7 @@ from anomalynet.data.statistics import statistics
 from anomalynet.data.windows import Windows
 from anomalynet.detection import model
 from anomalynet.errors import RunError
-from anomalynet.training.evaluate import touched
+from anomalynet.models.carried import touched
 
 BATCH = 1024  # windows scored at once
 REPEATS = 200  # windows whose scoring is timed one by one

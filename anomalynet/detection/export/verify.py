@@ -16,7 +16,6 @@ from anomalynet.data.windows import Windows
 from anomalynet.detection.export.session import Session
 from anomalynet.errors import RunError
 from anomalynet.models.classical import Classical
-from anomalynet.models.hybrid_causal import HybridCausal
 from anomalynet.training import evaluate
 from anomalynet.training.finished import FinishedRun
 
@@ -84,7 +83,7 @@ def _expected(run: FinishedRun, windows: Float32) -> dict[str, np.ndarray]:
         x = torch.from_numpy(windows)
         output = model(x)
         error, score = output.error, model.scores(output)
-        if isinstance(model, HybridCausal) and output.reconstruction is not None:
+        if model.carries_state and output.reconstruction is not None:
             error = (output.reconstruction - model.normalise(x)).square()[:, -1]  # of the step
         found = {"score": score, "error": error, "attention": output.attention}
     return {name: value.double().numpy() for name, value in found.items() if value is not None}
@@ -92,7 +91,7 @@ def _expected(run: FinishedRun, windows: Float32) -> dict[str, np.ndarray]:
 
 def _carried(run: FinishedRun, session: Session) -> float | None:
     model, windows = run.detector, run.data.windows("test")
-    if not isinstance(model, HybridCausal):
+    if not model.carries_state:
         return None
     return difference(session.scores(windows), evaluate.score(model, windows).scores)
 
