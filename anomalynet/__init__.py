@@ -23,6 +23,15 @@ With ours, which stores a run, resumes it exactly and feeds the reports:
     x = run.data.windows("test").gather([0, 1, 2])              # float32 (window, time, channel)
     run.score(x)                                                # float64 (window,)
 
+Sweeps and reports are functions as well, quiet unless `progress=True`:
+
+    from anomalynet import compare_runs, list_runs, run_sweep, write_report
+
+    run_sweep("attention", preset="quick")                      # .report, .jobs, .failed
+    list_runs("runs")                                           # a polars DataFrame, one row a run
+    compare_runs("3f2a", "90c1")                                # settings and metrics side by side
+    write_report("runs", "reports/mine")
+
 Nothing heavy is imported before it is used.
 """
 
@@ -33,12 +42,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anomalynet.config.load import load as load_config
     from anomalynet.data.datamodule import TelemetryDataModule
+    from anomalynet.reporting.render import write_report
+    from anomalynet.runs.collect import compare_runs, list_runs
+    from anomalynet.sweep.runner import run_sweep
     from anomalynet.training.finished import evaluate_on, open_run
     from anomalynet.training.run import train
 
 __version__ = "0.1.0"
 
-__all__ = ["TelemetryDataModule", "__version__", "evaluate_on", "load_config", "open_run", "train"]
+__all__ = [
+    "TelemetryDataModule",
+    "__version__",
+    "compare_runs",
+    "evaluate_on",
+    "list_runs",
+    "load_config",
+    "open_run",
+    "run_sweep",
+    "train",
+    "write_report",
+]
 
 _HOMES = {
     "load_config": ("anomalynet.config.load", "load"),
@@ -46,6 +69,10 @@ _HOMES = {
     "open_run": ("anomalynet.training.finished", "open_run"),
     "evaluate_on": ("anomalynet.training.finished", "evaluate_on"),
     "train": ("anomalynet.training.run", "train"),
+    "run_sweep": ("anomalynet.sweep.runner", "run_sweep"),
+    "list_runs": ("anomalynet.runs.collect", "list_runs"),
+    "compare_runs": ("anomalynet.runs.collect", "compare_runs"),
+    "write_report": ("anomalynet.reporting.render", "write_report"),
 }
 
 
