@@ -7,21 +7,20 @@ import math
 from collections.abc import Sequence
 
 from anomalynet.reporting.aggregate import ArmMetrics, difference, summarise
-from anomalynet.reporting.captions import split_text, summary_text
+from anomalynet.reporting.captions import ReportContext, summary_text
 from anomalynet.reporting.measures import MEASURES
 
 # A decision that favours attack, one that favours no class, and a ranking that needs no threshold
 JUDGED = ("f1_attack", "balanced_accuracy", "average_precision_fold_mean")
 
 
-def _comparable(models: Sequence[ArmMetrics], subject: ArmMetrics | None) -> list[ArmMetrics]:
+def _comparable(context: ReportContext, subject: ArmMetrics | None) -> list[ArmMetrics]:
     """Those with a complete repetition, under the subject's split if there is one: another split is
     another question."""
-    run = (one for one in models if one.values)
-    complete = [one for one in run if not any(each.missing for each in one.arm.counted)]
+    run = [one for one in context.run if not any(each.missing for each in one.arm.counted)]
     if subject is None:
-        return complete
-    return [one for one in complete if split_text(one.arm) == split_text(subject.arm)]
+        return run
+    return [one for one in run if context[one].split == context[subject].split]
 
 
 def _value(one: ArmMetrics, metric: str) -> str:
@@ -72,12 +71,12 @@ def _sentence(metric: str, ranked: Sequence[ArmMetrics], subject: ArmMetrics | N
     return f"{text}{behind}; ahead of it: {leads}."
 
 
-def best_models(models: Sequence[ArmMetrics]) -> tuple[str, ...]:
+def best_models(context: ReportContext) -> tuple[str, ...]:
     """One sentence a judged metric; says plainly what the hybrid is behind. Means and spreads only,
     no claim of significance."""
-    hybrids = (one for one in models if one.arm.experiment == "hybrid" and one.arm.kind == "paper")
-    subject = next((one for one in hybrids if one.values), None)
-    candidates = _comparable(models, subject)
+    hybrids = (one for one in context.run if one.arm.experiment == "hybrid")
+    subject = next((one for one in hybrids if one.arm.kind == "paper"), None)
+    candidates = _comparable(context, subject)
     sentences = []
     for metric in JUDGED:
         ranked = [one for one in candidates if not math.isnan(one.summary(metric).mean)]

@@ -34,9 +34,36 @@ def _measure(metric: Metric) -> Measure:
     return Measure(metric.title, "%" if percent else metric.unit, metric.direction != "min")
 
 
-MEASURES = {metric.name: _measure(metric) for metric in METRICS.values()} | {
-    "auroc_fold_mean": Measure("AUROC, fold mean", "%", True),
-    "average_precision_fold_mean": Measure("Average precision, fold mean", "%", True),
+RANKING = ("auroc", "average_precision")
+"""Metrics of the order of scores: scores of two folds, which two networks gave, have no common
+scale and therefore no common order."""
+
+
+def primary(metric: str) -> str:
+    """The name under which every table has a point or ranking metric of an arm (`aggregate.RULE`):
+    that of the decisions pooled over the folds of a repetition has the metric's own name, that of
+    rankings is the mean over the folds, `…_fold_mean`."""
+    return f"{metric}_fold_mean" if metric in RANKING else metric
+
+
+def series_mean(metric: str) -> str:
+    """The name of what tests compare: the metric of each series, averaged over runs, then over the
+    series of a cluster and over clusters."""
+    return f"{metric}_series_mean"
+
+
+_BASE = {metric.name: _measure(metric) for metric in METRICS.values()}
+
+
+def _renamed(name: str, words: str) -> Measure:
+    return replace(_BASE[name], title=f"{_BASE[name].title}, {words}")
+
+
+MEASURES = {
+    **_BASE,
+    **{primary(name): _renamed(name, "fold mean") for name in RANKING},
+    **{f"{name}_pooled": _renamed(name, "scores pooled") for name in RANKING},
+    **{series_mean(name): _renamed(name, "mean over series") for name in _BASE},
     "eq13_accuracy_normal": Measure("eq. 13 recipe (normal)", "%", True),
     "eq13_accuracy_attack": Measure("eq. 13 recipe (attack)", "%", True),
     "brier": Measure("Brier score", "", False),
@@ -62,5 +89,3 @@ MEASURES = {metric.name: _measure(metric) for metric in METRICS.values()} | {
     "pa_20": Measure("PA%20", "%", True),
     "pa_area": Measure("PA%K, mean over K", "%", True),
 }
-for _name in ("auroc", "average_precision"):
-    MEASURES[_name] = replace(MEASURES[_name], title=f"{MEASURES[_name].title}, pooled")
