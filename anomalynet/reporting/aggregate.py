@@ -20,7 +20,7 @@ from anomalynet.reporting.arms import Arm, Repetition, RepetitionKey
 from anomalynet.reporting.measures import RANKING, primary
 from anomalynet.reporting.paper.published import eq13
 from anomalynet.runs.collect import RunRecord
-from anomalynet.runs.scores import read_scored_steps
+from anomalynet.runs.scores import read_test_steps
 
 RUN_METRICS = ("event_recall", "detection_delay", "false_alarms_per_day")
 """Metrics of whole incidents, taken from `result.json` and averaged over folds."""
@@ -89,7 +89,7 @@ def read_test_scores(record: RunRecord) -> Scored:
 
     Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column.
     """
-    steps = read_scored_steps(record)
+    steps = read_test_steps(record).drop_nulls(["label", "score"])
     return Scored(*(steps[name].to_numpy() for name in ("label", "score", "threshold")))
 
 

@@ -29,6 +29,7 @@ class ArmFacts:
     prevalence: float  # percent of attack among the scored test steps; NaN without runs
     seeds: str  # of the repetitions that are averaged
     folds: str  # how many were tested, or which of how many; "" without runs
+    fold_words: str  # the same with its noun
     status: str  # `complete`, or what is missing
     worlds: str  # of the repetitions that are averaged; "" for data of which there is one
     places: str  # seeds, and the worlds they were run in
@@ -59,19 +60,11 @@ class ReportContext:
         status: Mapping[str, str] | None = None,
         among: Sequence[Arm] = (),
     ) -> ReportContext:
-        """Ask every arm once.
-
-        Args:
-            models: all arms of the report.
-            status: name of an arm → its status, where a sweep knows better than the arm.
-            among: arms whose usual code is the report's; by default those of `models`.
-        """
+        """Ask every arm once. `status`: of each arm, where a sweep knows better than the arms;
+        `among`: arms whose usual code is the report's, by default those of `models`."""
         usual, other = odd_code(among or [one.arm for one in models])
-        known = status or {}
-        facts = {
-            one.arm.name: _facts(one, known.get(one.arm.name), usual if other else "")
-            for one in models
-        }
+        code, known = usual if other else "", status or {}
+        facts = {one.arm.name: _facts(one, known.get(one.arm.name), code) for one in models}
         return cls(tuple(models), facts, usual)
 
     @property
@@ -87,10 +80,6 @@ class ReportContext:
     def __getitem__(self, one: ArmMetrics) -> ArmFacts:
         """The facts of an arm."""
         return self.by_arm[one.arm.name]
-
-    def sign(self, arm: Arm) -> str:
-        """What stands behind an arm's name."""
-        return self.by_arm[arm.name].sign
 
     @property
     def signs(self) -> dict[str, str]:
@@ -115,6 +104,10 @@ class ReportContext:
         stale = f"The runs were made by code {usual[:10]}, this program is {now}"
         return (*codes, *([] if usual in ("", now) else [f"{stale}: its numbers may be others."]))
 
+    def warnings(self, models: Sequence[ArmMetrics] | None = None) -> tuple[str, ...]:
+        """What the runs of a table's arms warn of; by default of all."""
+        return warnings(one.arm for one in (self.models if models is None else models))
+
     def notes(self, models: Sequence[ArmMetrics]) -> tuple[str, ...]:
         """What the signs mean, for those arms of a table that have one."""
         return (*self.incomplete(models), *self.code_notes(models))
@@ -127,10 +120,10 @@ class ReportContext:
         if not run:
             return "None of these models has been run yet."
         absent = ", ".join(one.arm.title for one in shown if not one.values)
-        names = ("data", "split", "folds", "places", "tested", "missed")
+        names = ("data", "split", "fold_words", "places", "tested", "missed")
         told = {name: self._distinct(run, name) for name in names}
         return (
-            f"Data: {told['data']}. Split: {told['split']}; {told['folds']}; seeds of the "
+            f"Data: {told['data']}. Split: {told['split']}; {told['fold_words']}; seeds of the "
             f"repetitions: {told['places']}. Test part: {told['tested']}. Labelled steps that "
             f"could not be scored: {told['missed']}."
             f"{f' Not run: {absent}.' if absent else ''}"
@@ -140,7 +133,7 @@ class ReportContext:
         """What holds for most arms, then the exceptions by name."""
         holders: dict[str, list[str]] = defaultdict(list)
         for one in models:
-            holders[_text(self[one], name)].append(one.arm.title)
+            holders[getattr(self[one], name)].append(one.arm.title)
         usual = max(holders, key=lambda value: len(holders[value]))
         exceptions = [
             f"{', '.join(names)}: {value}" for value, names in holders.items() if value != usual
@@ -153,14 +146,14 @@ class ReportContext:
         run = [one for one in shown if one.values]
         if not run:
             return "no runs yet"
-        words = {"data": "", "split": "split ", "folds": "", "places": "seeds ", "tested": ""}
+        words = {"data": "", "split": "split ", "fold_words": "", "places": "seeds ", "tested": ""}
         parts = [
-            word + " / ".join(sorted({_text(self[one], name) for one in run}))
+            word + " / ".join(sorted({getattr(self[one], name) for one in run}))
             for name, word in words.items()
         ]
         if self.incomplete(shown):
             parts.append(f"{INCOMPLETE} incomplete")
-        if warnings(one.arm for one in run):
+        if self.warnings(run):
             parts.append("read the report's warnings")
         return " · ".join(parts)
 
@@ -177,7 +170,7 @@ class ReportContext:
         source = f" Numbers: [{csv}](tables/{csv})." if csv else ""
         lines = [" ".join(filter(None, (f"**{title}.**", note, f"{self.facts(shown)}{source}")))]
         lines += self.notes(shown)
-        told = warnings(one.arm for one in shown)
+        told = self.warnings(shown)
         lines += [" ".join(f"⚠ {warning}" for warning in told)] if told else []
         return "\n>\n".join(f"> {line}" for line in lines)
 
@@ -196,6 +189,7 @@ def _facts(one: ArmMetrics, status: str | None, usual: str) -> ArmFacts:
     folds = max((result.folds for result in results), default=0)
     tested = sorted({result.fold for result in results})
     which = f"fold{'s' if len(tested) > 1 else ''} {', '.join(map(str, tested))} of {folds}"
+    whole = tested == list(range(folds))
     seeds = ", ".join(dict.fromkeys(repetition.label for repetition in counted))
     worlds = ", ".join(map(str, sorted({each.world for each in counted if each.world is not None})))
     places = seeds + (f"; world{'s' if ',' in worlds else ''} {worlds}" if worlds else "")
@@ -210,7 +204,8 @@ def _facts(one: ArmMetrics, status: str | None, usual: str) -> ArmFacts:
         split="; ".join(sorted({result.split for result in results})),
         prevalence=100 * one.summary("prevalence").mean,
         seeds=seeds,
-        folds="" if not results else str(folds) if tested == list(range(folds)) else which,
+        folds=str(folds or "") if whole else which,
+        fold_words=f"{folds} fold{'s' if folds != 1 else ''}" if whole else which,
         status=usual_status if status is None else status,
         worlds=worlds,
         places=places,
@@ -227,14 +222,6 @@ def _tested(one: ArmMetrics) -> str:
     if len(shares) < 2:
         return f"{100 * one.summary('prevalence').mean:.2f} % attack"
     return f"{shares[0]} to {shares[-1]} % attack in {len(worlds)} worlds"
-
-
-def _text(facts: ArmFacts, name: str) -> str:
-    """A fact as a sentence has it."""
-    text = str(getattr(facts, name))
-    if name == "folds" and " of " not in text:
-        return f"{text} fold{'s' if text != '1' else ''}"
-    return text
 
 
 SEVERAL = 3  # most endings that one warning is shown with

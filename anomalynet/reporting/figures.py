@@ -78,7 +78,7 @@ TITLES = {
 def broken_names(arms: Sequence[Arm], context: ReportContext) -> list[str]:
     """Arms with their signs, in lines that fit under an axis."""
     titles = (arm.title.replace(" (", "\n(").replace(", ", ",\n") for arm in arms)
-    return [title + context.sign(arm) for title, arm in zip(titles, arms, strict=True)]
+    return [title + context.by_arm[arm.name].sign for title, arm in zip(titles, arms, strict=True)]
 
 
 def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:

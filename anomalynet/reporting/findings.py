@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from anomalynet.reporting.aggregate import ArmMetrics, difference, summarise
 from anomalynet.reporting.captions import ReportContext, summary_text
 from anomalynet.reporting.measures import MEASURES
+from anomalynet.reporting.tables import scaled
 
 # A decision that favours attack, one that favours no class, and a ranking that needs no threshold
 JUDGED = ("f1_attack", "balanced_accuracy", "average_precision_fold_mean")
@@ -24,9 +25,8 @@ def _comparable(context: ReportContext, subject: ArmMetrics | None) -> list[ArmM
 
 
 def _value(one: ArmMetrics, metric: str) -> str:
-    summary, scale = one.summary(metric), MEASURES[metric].scale
-    spread = None if math.isnan(summary.spread) else summary.spread * scale
-    return f"{summary_text(metric, summary.mean * scale, spread)} %, n = {summary.n}"
+    summary = one.summary(metric)
+    return f"{summary_text(metric, *scaled(summary, MEASURES[metric].scale))} %, n = {summary.n}"
 
 
 def _gap(one: ArmMetrics, other: ArmMetrics, metric: str) -> float:
@@ -104,10 +104,8 @@ def majority_sentence(models: Sequence[ArmMetrics]) -> str:
     told = f"{len(behind)} of {len(run)} models are less accurate: {', '.join(behind)}."
     if len(behind) in (0, len(run)):
         told = f"{'every model is' if behind else 'no model is'} less accurate."
-    first = run[0][1]
-    spread = None if math.isnan(first.spread) else 100 * first.spread
     return (
         "Accuracy by itself says little here: always naming the commoner class is right in "
-        f"{summary_text('accuracy', 100 * first.mean, spread)} % of the steps, with a balanced "
+        f"{summary_text('accuracy', *scaled(run[0][1], 100))} % of the steps, with a balanced "
         f"accuracy of 50 %; {told}"
     )

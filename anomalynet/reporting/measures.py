@@ -34,36 +34,31 @@ def _measure(metric: Metric) -> Measure:
     return Measure(metric.title, "%" if percent else metric.unit, metric.direction != "min")
 
 
-RANKING = ("auroc", "average_precision")
-"""Metrics of the order of scores: scores of two folds, which two networks gave, have no common
-scale and therefore no common order."""
+RANKING = ("auroc", "average_precision")  # metrics of the order of scores
 
 
 def primary(metric: str) -> str:
-    """The name under which every table has a point or ranking metric of an arm (`aggregate.RULE`):
-    that of the decisions pooled over the folds of a repetition has the metric's own name, that of
-    rankings is the mean over the folds, `…_fold_mean`."""
+    """The name under which every table has a point or ranking metric of an arm: its own where it is
+    of pooled decisions, `…_fold_mean` where it ranks scores (`aggregate.ESTIMAND`)."""
     return f"{metric}_fold_mean" if metric in RANKING else metric
 
 
 def series_mean(metric: str) -> str:
-    """The name of what tests compare: the metric of each series, averaged over runs, then over the
-    series of a cluster and over clusters."""
+    """The name of what tests compare: the metric of each series, averaged over its clusters."""
     return f"{metric}_series_mean"
 
 
-_BASE = {metric.name: _measure(metric) for metric in METRICS.values()}
-
-
-def _renamed(name: str, words: str) -> Measure:
-    return replace(_BASE[name], title=f"{_BASE[name].title}, {words}")
-
-
-MEASURES = {
-    **_BASE,
-    **{primary(name): _renamed(name, "fold mean") for name in RANKING},
-    **{f"{name}_pooled": _renamed(name, "scores pooled") for name in RANKING},
-    **{series_mean(name): _renamed(name, "mean over series") for name in _BASE},
+MEASURES = {metric.name: _measure(metric) for metric in METRICS.values()}
+MEASURES |= {
+    f"{name}_{how}": replace(MEASURES[name], title=f"{MEASURES[name].title}, {words}")
+    for names, how, words in (
+        (RANKING, "fold_mean", "fold mean"),
+        (RANKING, "pooled", "scores pooled"),
+        (METRICS, "series_mean", "mean over series"),
+    )
+    for name in names
+}
+MEASURES |= {
     "eq13_accuracy_normal": Measure("eq. 13 recipe (normal)", "%", True),
     "eq13_accuracy_attack": Measure("eq. 13 recipe (attack)", "%", True),
     "brier": Measure("Brier score", "", False),

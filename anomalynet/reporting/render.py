@@ -10,7 +10,7 @@ from anomalynet.errors import NothingToCompareError
 from anomalynet.reporting import prose
 from anomalynet.reporting.aggregate import RULE, aggregate
 from anomalynet.reporting.arms import ExpectedRuns, arms
-from anomalynet.reporting.captions import ReportContext, warnings
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.findings import best_models, majority_sentence
 from anomalynet.reporting.formats import markdown, write_files
 from anomalynet.reporting.paper.audit import paper_audit_section
@@ -86,14 +86,9 @@ def _opening(
     context: ReportContext, audit: Mapping[str, Any] | None, title: str, command: str | None
 ) -> Section:
     """What was run, what to be warned of, which model is ahead, and how to read the rest."""
-    models, all_arms = context.models, [one.arm for one in context.models]
-    duplicates = [
-        "Left out, because another run has their configuration, seed and fold: "
-        f"{', '.join(arm.duplicates)}."
-        for arm in all_arms
-        if arm.duplicates
-    ]
-    notes = [*context.notes(models), *duplicates]
+    models, notes = context.models, list(context.notes(context.models))
+    left_out = "Left out, because another run has their configuration, seed and fold:"
+    notes += [f"{left_out} {', '.join(own)}." for one in models if (own := one.arm.duplicates)]
     findings = [f"- {sentence}" for sentence in best_models(context)] or [
         "Fewer than two models have a complete repetition: nothing to compare."
     ]
@@ -104,7 +99,7 @@ def _opening(
             prose.abstract(context, command),
             *(
                 f"> **Warning.** {warning}"
-                for warning in (*warnings(all_arms), *audits.warnings(audit, models))
+                for warning in (*context.warnings(), *audits.warnings(audit, models))
             ),
             *(["\n".join(f"- {note}" for note in notes)] if notes else []),
             "## Which model is ahead",

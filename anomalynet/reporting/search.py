@@ -78,12 +78,6 @@ def objective_title(objective: str) -> str:
     return f"{METRICS[name].title} on validation{markdown.unit(MEASURES[name].unit)}"
 
 
-def _scale(objective: str) -> float:
-    """What a value is multiplied with for readers: shares are percent."""
-    name = objective.removeprefix("validation/")
-    return MEASURES[name].scale if name in MEASURES else 1.0
-
-
 def objective_text(objective: str, value: float) -> str:
     """A value as readers see it, without its unit."""
     if objective == "parameters":
@@ -106,7 +100,8 @@ def _figures(outcome: SearchOutcome) -> tuple[dict[str, bytes], dict[str, str]]:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(directions=outcome.directions)
-    scales = [_scale(objective) for objective in outcome.objectives]
+    names = [objective.removeprefix("validation/") for objective in outcome.objectives]
+    scales = [MEASURES[name].scale if name in MEASURES else 1.0 for name in names]
     for trial in outcome.trials:
         values = [value * scale for value, scale in zip(trial.values or (), scales, strict=False)]
         shown = optuna.trial.create_trial(

@@ -61,8 +61,3 @@ def read_test_steps(record: RunRecord) -> pl.DataFrame:
     if kept is not None and sum(map(len, kept.values())) + len(steps) <= MOST_KEPT:
         kept[path] = steps
     return steps
-
-
-def read_scored_steps(record: RunRecord) -> pl.DataFrame:
-    """Those of them with a label and a score."""
-    return read_test_steps(record).drop_nulls(["label", "score"])

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +22,10 @@ from anomalynet.reporting.ablation.effects import (
 )
 from anomalynet.reporting.ablation.figures import AxisView, axis_view
 from anomalynet.reporting.aggregate import ESTIMAND
-from anomalynet.reporting.captions import INCOMPLETE, ReportContext, warnings
+from anomalynet.reporting.captions import INCOMPLETE, ReportContext
 from anomalynet.reporting.formats import markdown, write_files
 from anomalynet.reporting.measures import MEASURES, primary, series_mean
-from anomalynet.reporting.tables import COST_COLUMNS, COSTS, cost_rows, to_csv
+from anomalynet.reporting.sections.model_tables import cost_section
 from anomalynet.runs.scores import reading_once
 
 __all__ = ["FINDINGS", "Ablation", "AblationArm", "write_ablation"]
@@ -76,20 +76,19 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
         what = f"{ablation.name}: a report needs at least one finished run"
         raise NothingToCompareError(what, f"anomalynet sweep {ablation.name}")
     found = _find(ablation)
-    costs = cost_rows([arm.metrics for arm in found.arms])
+    costs = cost_section(found.context)
     texts = {
         "tables/arms.csv": tables.arms_csv(found.arms, found.metric, found.context),
         "tables/tests.csv": tables.comparisons_csv(found.comparisons, found.metric),
-        "tables/cost.csv": _cost_csv(found, costs),
-        "cost.md": _cost(title, costs),
+        "cost.md": "\n\n".join([f"# {title}: cost", *costs.parts[1:]]) + "\n",
         FINDINGS: _quotable(found),
     }
     if ablation.design == "factorial":
         effects = (*found.main, *found.interactions)
         texts["tables/effects.csv"] = tables.effects_csv(effects, found.metric)
     texts["report.md"] = _document(found, title)
-    files = {f"figures/{name}": content for name, content in _drawn(found).items()}
-    return write_files(out, files | {name: text.encode() for name, text in texts.items()})
+    files = {name: text.encode() for name, text in texts.items()}
+    return write_files(out, {**_drawn(found), **costs.files, **files})
 
 
 def _find(ablation: Ablation) -> _Found:
@@ -116,21 +115,6 @@ def _drawn(found: _Found) -> dict[str, bytes]:
     if found.comparisons:
         files |= figures.draw_differences(found.comparisons, found.metric, found.context)
     return files
-
-
-def _cost_csv(found: _Found, costs: Sequence[Mapping[str, str]]) -> str:
-    priced = [{**row, "data": found.context.by_arm[row["model"]].data} for row in costs]
-    return to_csv(COST_COLUMNS, ([row[column] for column in COST_COLUMNS] for row in priced))
-
-
-def _cost(title: str, costs: Sequence[Mapping[str, str]]) -> str:
-    table = markdown.cost(costs, {row["model"]: row["model"] for row in costs}, COSTS)
-    note = (
-        "Mean ± standard deviation over runs, on the machine that ran them, and the sum over "
-        "runs; nothing in [report.md](report.md) depends on it. Numbers: "
-        "[cost.csv](tables/cost.csv)."
-    )
-    return f"# {title}: cost\n\n{table}\n\n{note}\n"
 
 
 def _notes(found: _Found) -> list[str]:
@@ -177,11 +161,6 @@ def _notice(tested: Iterable[Comparison | Effect], noun: str) -> list[str]:
     return [f"> **{found[0]}:** {found[1]}"] if found else []
 
 
-def _base(tested: Iterable[Comparison | Effect], noun: str) -> list[str]:
-    text = sentences.base(sentences.contrasts_of(tested), noun)
-    return [text] if text else []
-
-
 def _against(found: _Found) -> str:
     reference = reference_of(found.arms)
     if reference is None:
@@ -212,19 +191,17 @@ def _findings(found: _Found) -> list[str]:
 
 def _quotable(found: _Found) -> str:
     """The findings with what must be known to read them."""
-    known = [*_notes(found)]
-    known += [f"⚠ {one}" for one in warnings(arm.metrics.arm for arm in found.arms)]
+    known = [*_notes(found), *(f"⚠ {one}" for one in found.context.warnings())]
     return "\n\n".join([*_findings(found), _quoted([found.context.facts(), *known])]) + "\n"
 
 
 def _document(found: _Found, title: str) -> str:
     metric, arms, effects = found.metric, found.arms, (*found.main, *found.interactions)
     context, signs = found.context, found.context.signs
-    run_warnings = warnings(arm.metrics.arm for arm in arms)
     parts = [
         f"# {title}",
         *_findings(found),
-        *(f"> **Warning.** {warning}" for warning in run_warnings),
+        *(f"> **Warning.** {warning}" for warning in context.warnings()),
         *_bullets(_notes(found)),
         "## Arms",
         tables.arms_table(arms, metric, signs),
@@ -233,7 +210,7 @@ def _document(found: _Found, title: str) -> str:
         tables.comparisons_table(found.comparisons, metric, signs)
         if found.comparisons
         else "There is no arm beside the reference.",
-        *_base(found.comparisons, "arm"),
+        sentences.base(sentences.contrasts_of(found.comparisons), "arm"),
         context.caption(f"{found.title}, arm minus reference", csv="tests.csv"),
     ]
     if found.comparisons:
@@ -243,7 +220,7 @@ def _document(found: _Found, title: str) -> str:
         parts += [
             "## Main effects and interactions",
             tables.effects_table(effects, metric),
-            *_base(found.main, "main effect"),
+            sentences.base(sentences.contrasts_of(found.main), "main effect"),
             context.caption(f"{found.title}: effects", csv="effects.csv"),
         ]
     parts.append("## Axes")
@@ -258,4 +235,4 @@ def _document(found: _Found, title: str) -> str:
         markdown.runs([arm.metrics.arm for arm in arms]),
         "Durations: [cost.md](cost.md).",
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"

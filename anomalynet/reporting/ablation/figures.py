@@ -17,7 +17,7 @@ from anomalynet.reporting.ablation.sentences import p_text, signed, unit_text
 from anomalynet.reporting.aggregate import Summary, summarise
 from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.captions import INCOMPLETE, ReportContext
-from anomalynet.reporting.figures import encode, foot, style
+from anomalynet.reporting.figures import drawn, foot, heading
 from anomalynet.reporting.formats.markdown import unit
 from anomalynet.reporting.measures import MEASURES, primary, series_mean
 
@@ -121,19 +121,15 @@ def _averaged(
 
 
 def draw_axis(view: AxisView, metric: str, context: ReportContext) -> dict[str, bytes]:
-    """Mean ± spread at each level, and a dot per repetition, as file name → content."""
-    with style():
-        figure = _axis_figure(view, metric, context)
-        return {f"{view.file}.{suffix}": content for suffix, content in encode(figure)}
+    """Mean ± spread at each level, and a dot per repetition, as path → content."""
+    return drawn(view.file, lambda: _axis_figure(view, metric, context))
 
 
 def draw_differences(
     comparisons: Sequence[Comparison], metric: str, context: ReportContext
 ) -> dict[str, bytes]:
-    """Every arm's difference with its interval, as file name → content."""
-    with style():
-        figure = _difference_figure(comparisons, metric, context)
-        return {f"{DIFFERENCES}.{suffix}": content for suffix, content in encode(figure)}
+    """Every arm's difference with its interval, as path → content."""
+    return drawn(DIFFERENCES, lambda: _difference_figure(comparisons, metric, context))
 
 
 def _axis_figure(view: AxisView, metric: str, context: ReportContext) -> Figure:
@@ -157,7 +153,8 @@ def _axis_figure(view: AxisView, metric: str, context: ReportContext) -> Figure:
     axes.set_ylabel(f"{title}{unit(measure.unit)}")
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
     axes.set_title(f"{view.note}; mean ± spread, a dot a repetition", loc="left", fontsize=8.5)
-    _frame(figure, f"{title} by {view.axis}", view.shown, context)
+    heading(figure, f"{title} by {view.axis}")
+    foot(figure, context.short_facts([arm.metrics for arm in view.shown]))
     return figure
 
 
@@ -205,7 +202,8 @@ def _difference_figure(
     axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
     title = f"{MEASURES[series_mean(metric)].title}: each arm against the reference"
     note = "mean over clusters of test series, 95 % interval; filled: better or worse"
-    _frame(figure, title, [one.arm for one in comparisons], context, note)
+    heading(figure, title)
+    foot(figure, context.short_facts([one.arm.metrics for one in comparisons]), note)
     return figure
 
 
@@ -224,15 +222,3 @@ def _difference(axes: Axes, at: int, one: Comparison, metric: str) -> None:
         verdict = f"{signed(found.mean, metric)}{p}: {verdict}"
     right: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "annotation_clip": False}
     axes.annotate(verdict, (1.01, at), va="center", fontsize=7.5, **right)
-
-
-def _frame(
-    figure: Figure,
-    title: str,
-    arms: Sequence[MeasuredArm],
-    context: ReportContext,
-    note: str = "",
-) -> None:
-    """Title above; below, what must be known to read the figure."""
-    figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
-    foot(figure, context.short_facts([arm.metrics for arm in arms]), note)

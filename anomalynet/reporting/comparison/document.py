@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anomalynet.errors import NothingToCompareError
 from anomalynet.reporting.ablation.contrasts import LEVEL
-from anomalynet.reporting.captions import ReportContext, warnings
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.comparison.blocks import (
     FEWEST_DATA,
     FEWEST_MODELS,
@@ -97,7 +97,7 @@ def _closing(contexts: Mapping[str, ReportContext]) -> list[str]:
     notes = dict.fromkeys(note for one in contexts.values() for note in one.notes(one.models))
     lines = [f"- {note}" for note in notes]
     for data, context in contexts.items():
-        lines += [f"- ⚠ {data}: {told}" for told in warnings(one.arm for one in context.models)]
+        lines += [f"- ⚠ {data}: {told}" for told in context.warnings()]
     told = ["## What to know of the runs", "\n".join(lines)] if lines else []
     return [*told, "Numbers: [ranks.csv](tables/ranks.csv)."]
 

@@ -27,8 +27,8 @@ from anomalynet.reporting.tables import (
 )
 
 COST_NOTE = (
-    "Mean ± standard deviation over runs, on the machine that ran them, and the sum over runs; no "
-    "other table depends on it. Numbers: [cost.csv](tables/cost.csv)."
+    "Mean ± standard deviation over runs, on the machine that ran them, and the sum over runs; "
+    "nothing else in the report depends on it. Numbers: [cost.csv](tables/cost.csv)."
 )
 TRAINING_TITLE = "Table 1. Training parameters"
 
@@ -96,7 +96,7 @@ def _csv(tables: Iterable[Table]) -> dict[str, bytes]:
 def cost_section(context: ReportContext) -> Section:
     """Parameters and durations."""
     costs = cost_rows(context.models)
-    priced = [{"data": context.data, **row} for row in costs]
+    priced = [{"data": context.by_arm[row["model"]].data, **row} for row in costs]
     table = markdown.cost(costs, {one.arm.name: one.arm.title for one in context.models}, COSTS)
     csv = to_csv(COST_COLUMNS, ([row[column] for column in COST_COLUMNS] for row in priced))
     return Section(["## Cost", table, COST_NOTE], {"tables/cost.csv": csv.encode()})

@@ -93,9 +93,8 @@ class Evidence:
         """Counts of the experiment's decisions over each cluster that it tested: int64 (repetition,
         cluster, 4)."""
         repetitions = self.counts.get(experiment, {})
-        tested = sorted(
-            {self.clusters[key] for own in repetitions.values() for key in own}, key=str
-        )
+        every = (key for own in repetitions.values() for key in own)
+        tested = sorted({self.clusters[key] for key in every}, key=str)
         found = np.zeros((len(repetitions), len(tested), 4), np.int64)
         for place, own in enumerate(repetitions.values()):
             for key, counts in own.items():
@@ -117,13 +116,10 @@ def gather(models: Sequence[ArmMetrics], metrics: Sequence[str]) -> Evidence:
         if not arm.records:
             continue
         own = values[arm.experiment] = {metric: {} for metric in metrics}
-        counts[arm.experiment] = {repetition.key: {} for repetition in arm.counted}
-        for repetition, record in (
-            (one.key, record) for one in arm.counted for record in one.records
-        ):
-            place, steps = place_of(record), read_steps(record)
-            decided = counts[arm.experiment][repetition]
-            world = record.result.world
+        counts[arm.experiment] = {}
+        for repetition, record in ((each, one) for each in arm.counted for one in each.records):
+            place, steps, world = place_of(record), read_steps(record), record.result.world
+            decided = counts[arm.experiment].setdefault(repetition.key, {})
             touched |= {((world, name), number) for name, number in steps.incidents}
             for metric in metrics:
                 found = steps.metric(metric, record.result.probability)
