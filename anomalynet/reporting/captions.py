@@ -125,8 +125,7 @@ class ReportContext:
         return (
             f"Data: {told['data']}. Split: {told['split']}; {told['fold_words']}; seeds of the "
             f"repetitions: {told['places']}. Test part: {told['tested']}. Labelled steps that "
-            f"could not be scored: {told['missed']}."
-            f"{f' Not run: {absent}.' if absent else ''}"
+            f"could not be scored: {told['missed']}.{f' Not run: {absent}.' if absent else ''}"
         )
 
     def _distinct(self, models: Sequence[ArmMetrics], name: str) -> str:

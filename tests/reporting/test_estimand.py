@@ -12,12 +12,12 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from anomalynet.reporting.ablation.document import write_ablation
+from anomalynet.reporting.ablation.document import Ablation, write_ablation
 from anomalynet.reporting.comparison.document import write_comparison
 from anomalynet.reporting.render import write_report
 from anomalynet.runs import scores
 from anomalynet.runs.collect import RunRecord
-from tests.reporting.ablations import Ablation, arm
+from tests.reporting.ablations import arm
 from tests.reporting.synthetic import record, rows
 
 pytestmark = pytest.mark.usefixtures("no_figures")
@@ -62,9 +62,9 @@ def ranking(attack: Floats, score: Floats) -> tuple[float, float]:
 def recomputed(records: Iterable[RunRecord]) -> dict[str, tuple[float, float]]:
     """Metric → mean and standard deviation over the seeds of one model, in percent or counts."""
     by_seed, values = defaultdict[int, list[Floats]](list), defaultdict[str, list[float]](list)
-    for one in records:
-        table = pl.read_parquet(one.folder / "scores.parquet").drop_nulls(["label", "score"])
-        by_seed[one.result.seed].append(table["label", "score", "threshold"].to_numpy().T)
+    for run in records:
+        table = pl.read_parquet(run.folder / "scores.parquet").drop_nulls(["label", "score"])
+        by_seed[run.result.seed].append(table["label", "score", "threshold"].to_numpy().T)
     for folds in by_seed.values():
         attack, score, threshold = np.concatenate(folds, axis=1)
         tp, fp, fn, tn = (
@@ -118,7 +118,12 @@ def test_every_mean_and_spread_of_the_main_tables(
 ) -> None:
     reads: list[Path] = []
     read = scores.read
-    monkeypatch.setattr(scores, "read", lambda path, query: reads.append(path) or read(path, query))
+
+    def counted(path: Path, query: scores.Query) -> pl.DataFrame:
+        reads.append(path)
+        return read(path, query)
+
+    monkeypatch.setattr(scores, "read", counted)
     folder = write_report(records, tmp_path).parent / "tables"
     assert sorted(reads) == sorted(one.folder / "scores.parquet" for one in records), "each once"
     checked = 0

@@ -85,7 +85,8 @@ def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey
             touched |= {((place[-1], name), number) for name, number in own.incidents}
             values = own.metric(metric, record.result.probability)
             series[place] = {(place[-1], name): value for name, value in values.items()}
-        found.append(MeasuredArm(design, *aggregate([arm]), runs, series))
+        (metrics,) = aggregate([arm])
+        found.append(MeasuredArm(design, metrics, runs, series))
     every = {key for arm in found for values in arm.series.values() for key in values}
     return tuple(found), clusters(every, sorted(touched, key=str))
 
