@@ -80,7 +80,7 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
     texts = {
         "tables/arms.csv": tables.arms_csv(found.arms, found.metric, found.context),
         "tables/tests.csv": tables.comparisons_csv(found.comparisons, found.metric),
-        "cost.md": "\n\n".join([f"# {title}: cost", *costs.parts[1:]]) + "\n",
+        "cost.md": "\n\n".join([f"# {title}: cost", *costs.parts[1:], "[Report](report.md)\n"]),
         FINDINGS: _quotable(found),
     }
     if ablation.design == "factorial":
