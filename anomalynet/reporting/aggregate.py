@@ -1,9 +1,10 @@
-"""From the scores of an arm's runs to mean ± spread: folds of a repetition are pooled, repetitions
-are averaged.
+"""From the scores of an arm's runs to mean ± spread, the one estimand of every table: decisions are
+pooled over the folds of a repetition, each labelled step once with the threshold of its own fold,
+and repetitions are averaged.
 
-Pooling asks each labelled step once, with the threshold of its own fold. Scores of different folds
-need not share a scale (reconstruction errors, isolation forest), so ranking metrics are also given
-as the mean of per-fold values."""
+AUROC and average precision are the mean over the folds (`…_fold_mean`): the networks of two folds
+share no scale of scores, so a ranking over both says nothing. That of the pooled scores has a name
+of its own (`…_pooled`), because the leakage audit ranks its probes so."""
 
 from __future__ import annotations
 
@@ -16,12 +17,19 @@ from numpy.typing import NDArray
 
 from anomalynet.metrics.kernels import NAN, point_metrics, ranking_metrics
 from anomalynet.reporting.arms import Arm, Repetition, RepetitionKey
+from anomalynet.reporting.measures import RANKING, primary
 from anomalynet.reporting.paper.published import eq13
 from anomalynet.runs.collect import RunRecord
-from anomalynet.runs.scores import read_scored_steps
+from anomalynet.runs.scores import read_test_steps
 
 RUN_METRICS = ("event_recall", "detection_delay", "false_alarms_per_day")
 """Metrics of whole incidents, taken from `result.json` and averaged over folds."""
+
+ESTIMAND = (
+    "Decisions pooled over the folds of a repetition, each at its own fold's threshold (AUROC and "
+    "average precision: mean over the folds, whose scores share no scale); mean ± standard "
+    "deviation over repetitions."
+)
 
 RULE = """\
 A *repetition* is one seed with one assignment of groups to folds, in one world where the data is \
@@ -29,9 +37,9 @@ simulated. Its folds are pooled step by step, each with the threshold that its o
 chose, and the metrics are computed once from the pool; *mean ± spread* is the mean and the sample \
 standard deviation over repetitions, *n* their number. A repetition that lacks a fold is left out \
 of the mean as long as another is complete; an arm without any complete repetition is shown from \
-the folds it has. Both are marked † and say what is missing. Pooled AUROC and average precision \
-compare scores across folds, which means little for scores without a common scale (autoencoder, \
-isolation forest): the fold mean, the mean of the per-fold values, stands beside them. Event \
+the folds it has. Both are marked † and say what is missing. AUROC and average precision are the \
+*fold mean*, the mean of the per-fold values, because scores of two networks have no common scale; \
+*scores pooled*, where shown, ranks them together all the same, as the leakage audit does. Event \
 recall, detection delay and false alarms a day are averages over the runs. A metric that is \
 undefined in a fold or repetition (one class, nothing detected) is left out of that average, and n \
 says so."""
@@ -81,7 +89,7 @@ def read_test_scores(record: RunRecord) -> Scored:
 
     Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column.
     """
-    steps = read_scored_steps(record)
+    steps = read_test_steps(record).drop_nulls(["label", "score"])
     return Scored(*(steps[name].to_numpy() for name in ("label", "score", "threshold")))
 
 
@@ -110,9 +118,9 @@ def repetition_metrics(repetition: Repetition) -> dict[str, float]:
     }
     recipe = eq13(100 * pooled["precision_normal"], 100 * pooled["precision_attack"])
     return {
-        **pooled,
-        "auroc_fold_mean": _mean(fold["auroc"] for fold in ranked),
-        "average_precision_fold_mean": _mean(fold["average_precision"] for fold in ranked),
+        **{name: value for name, value in pooled.items() if name not in RANKING},
+        **{f"{name}_pooled": pooled[name] for name in RANKING},
+        **{primary(name): _mean(fold[name] for fold in ranked) for name in RANKING},
         **of_runs,
         **{name: value / 100 for name, value in recipe.items()},
         "missed": float(sum(result.parts["test"].missed for result in results)),
@@ -138,9 +146,11 @@ def in_world(metrics: ArmMetrics, world: int, metric: str) -> Summary:
 
 
 def difference(one: ArmMetrics, other: ArmMetrics, metric: str) -> Summary:
-    """`one` minus `other` over the repetitions that both have; n = 0 where they share none."""
-    shared = one.values.keys() & other.values.keys()
+    """`one` minus `other` over the repetitions in which both have the same folds; n = 0 where they
+    share none."""
+    mine, its = ({own.key: own.folds for own in arm.counted} for arm in (one.arm, other.arm))
     return summarise(
         one.values[key].get(metric, NAN) - other.values[key].get(metric, NAN)
-        for key in sorted(shared, key=str)
+        for key in sorted(one.values.keys() & other.values.keys(), key=str)
+        if mine[key] == its[key]
     )

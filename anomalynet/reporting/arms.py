@@ -44,6 +44,11 @@ class Repetition:
         return self.seed, self.assignment, self.world
 
     @property
+    def folds(self) -> tuple[int, ...]:
+        """The folds that have been run."""
+        return tuple(record.result.fold for record in self.records)
+
+    @property
     def label(self) -> str:
         """The seed, with the assignment of groups to folds where it is not the seed's."""
         same = self.seed == self.assignment

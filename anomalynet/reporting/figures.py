@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 
 from anomalynet.reporting.arms import Arm
-from anomalynet.reporting.captions import marks, short_facts
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats import current
 from anomalynet.reporting.tables import Row, Table
 
@@ -75,10 +75,10 @@ TITLES = {
 }
 
 
-def broken_names(arms: Sequence[Arm]) -> list[str]:
+def broken_names(arms: Sequence[Arm], context: ReportContext) -> list[str]:
     """Arms with their signs, in lines that fit under an axis."""
-    signs = marks(arms)
-    return [arm.title.replace(" (", "\n(").replace(", ", ",\n") + signs[arm.name] for arm in arms]
+    titles = (arm.title.replace(" (", "\n(").replace(", ", ",\n") for arm in arms)
+    return [title + context.by_arm[arm.name].sign for title, arm in zip(titles, arms, strict=True)]
 
 
 def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
@@ -113,7 +113,7 @@ def foot(figure: Figure, facts: str, note: str = "") -> None:
     figure.supxlabel(f"{note}\n{text}".strip(), fontsize=7, color="#404040", x=0.012, ha="left")
 
 
-def draw_bars(table: Table, panels: dict[str, str]) -> Figure:
+def draw_bars(table: Table, panels: dict[str, str], context: ReportContext) -> Figure:
     """Printed, repaired and ours for each model, a panel a metric, percent."""
     from matplotlib.figure import Figure
 
@@ -121,7 +121,7 @@ def draw_bars(table: Table, panels: dict[str, str]) -> Figure:
     size = (max(9.0, 2.1 * len(table.models)), 0.9 + 2.7 * lines)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(lines, 2, squeeze=False)
-    names = broken_names([one.arm for one in table.models])
+    names = broken_names([one.arm for one in table.models], context)
     for axes, (metric, name) in zip(grid.flat, panels.items(), strict=True):
         _bars(axes, [table.row(one.arm.name, metric) for one in table.models], names)
         axes.set_title(name, loc="left", fontsize=9.5)
@@ -151,7 +151,7 @@ def _matrix(axes: Axes, counts: Sequence[float | None], empty: str) -> None:
             axes.text(column, line, f"{share:.2f} %\n{count}", ha="center", va="center", **look)
 
 
-def draw_confusion(table: Table) -> Figure:
+def draw_confusion(table: Table, context: ReportContext) -> Figure:
     """A column a model: the paper's repaired matrix above, ours (mean counts of a repetition)
     below."""
     from matplotlib.figure import Figure
@@ -159,7 +159,7 @@ def draw_confusion(table: Table) -> Figure:
     models = table.models
     figure = Figure(figsize=(max(9.0, 2.1 * len(models)), 5.0), layout="constrained")
     grid = figure.subplots(2, len(models), squeeze=False)
-    names = broken_names([one.arm for one in models])
+    names = broken_names([one.arm for one in models], context)
     for column, (one, name) in enumerate(zip(models, names, strict=True)):
         rows = [table.row(one.arm.name, metric) for metric in table.metrics]
         _matrix(grid[0][column], [row.repaired for row in rows], "not in the paper")
@@ -226,18 +226,18 @@ def heading(figure: Figure, title: str) -> None:
     figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
 
 
-def draw_all(tables: Sequence[Table]) -> dict[str, bytes]:
+def draw_all(tables: Sequence[Table], context: ReportContext) -> dict[str, bytes]:
     """Figures 2–6 as path → content."""
     by_name = {table.name: table for table in tables}
     files: dict[str, bytes] = {}
     for name, title in TITLES.items():
         table, panels = BARS.get(name, ("confusion", {}))
-        files |= drawn(name, partial(_titled, by_name[table], panels, title))
+        files |= drawn(name, partial(_titled, by_name[table], panels, title, context))
     return files
 
 
-def _titled(table: Table, panels: dict[str, str], title: str) -> Figure:
-    figure = draw_bars(table, panels) if panels else draw_confusion(table)
+def _titled(table: Table, panels: dict[str, str], title: str, context: ReportContext) -> Figure:
+    figure = draw_bars(table, panels, context) if panels else draw_confusion(table, context)
     heading(figure, title)
-    foot(figure, short_facts(table.models))
+    foot(figure, context.short_facts(table.models))
     return figure

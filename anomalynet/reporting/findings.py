@@ -7,27 +7,26 @@ import math
 from collections.abc import Sequence
 
 from anomalynet.reporting.aggregate import ArmMetrics, difference, summarise
-from anomalynet.reporting.captions import split_text, summary_text
+from anomalynet.reporting.captions import ReportContext, summary_text
 from anomalynet.reporting.measures import MEASURES
+from anomalynet.reporting.tables import scaled
 
 # A decision that favours attack, one that favours no class, and a ranking that needs no threshold
 JUDGED = ("f1_attack", "balanced_accuracy", "average_precision_fold_mean")
 
 
-def _comparable(models: Sequence[ArmMetrics], subject: ArmMetrics | None) -> list[ArmMetrics]:
+def _comparable(context: ReportContext, subject: ArmMetrics | None) -> list[ArmMetrics]:
     """Those with a complete repetition, under the subject's split if there is one: another split is
     another question."""
-    run = (one for one in models if one.values)
-    complete = [one for one in run if not any(each.missing for each in one.arm.counted)]
+    run = [one for one in context.run if not any(each.missing for each in one.arm.counted)]
     if subject is None:
-        return complete
-    return [one for one in complete if split_text(one.arm) == split_text(subject.arm)]
+        return run
+    return [one for one in run if context[one].split == context[subject].split]
 
 
 def _value(one: ArmMetrics, metric: str) -> str:
-    summary, scale = one.summary(metric), MEASURES[metric].scale
-    spread = None if math.isnan(summary.spread) else summary.spread * scale
-    return f"{summary_text(metric, summary.mean * scale, spread)} %, n = {summary.n}"
+    summary = one.summary(metric)
+    return f"{summary_text(metric, *scaled(summary, MEASURES[metric].scale))} %, n = {summary.n}"
 
 
 def _gap(one: ArmMetrics, other: ArmMetrics, metric: str) -> float:
@@ -72,12 +71,12 @@ def _sentence(metric: str, ranked: Sequence[ArmMetrics], subject: ArmMetrics | N
     return f"{text}{behind}; ahead of it: {leads}."
 
 
-def best_models(models: Sequence[ArmMetrics]) -> tuple[str, ...]:
+def best_models(context: ReportContext) -> tuple[str, ...]:
     """One sentence a judged metric; says plainly what the hybrid is behind. Means and spreads only,
     no claim of significance."""
-    hybrids = (one for one in models if one.arm.experiment == "hybrid" and one.arm.kind == "paper")
-    subject = next((one for one in hybrids if one.values), None)
-    candidates = _comparable(models, subject)
+    hybrids = (one for one in context.run if one.arm.experiment == "hybrid")
+    subject = next((one for one in hybrids if one.arm.kind == "paper"), None)
+    candidates = _comparable(context, subject)
     sentences = []
     for metric in JUDGED:
         ranked = [one for one in candidates if not math.isnan(one.summary(metric).mean)]
@@ -105,10 +104,8 @@ def majority_sentence(models: Sequence[ArmMetrics]) -> str:
     told = f"{len(behind)} of {len(run)} models are less accurate: {', '.join(behind)}."
     if len(behind) in (0, len(run)):
         told = f"{'every model is' if behind else 'no model is'} less accurate."
-    first = run[0][1]
-    spread = None if math.isnan(first.spread) else 100 * first.spread
     return (
         "Accuracy by itself says little here: always naming the commoner class is right in "
-        f"{summary_text('accuracy', 100 * first.mean, spread)} % of the steps, with a balanced "
+        f"{summary_text('accuracy', *scaled(run[0][1], 100))} % of the steps, with a balanced "
         f"accuracy of 50 %; {told}"
     )

@@ -34,9 +34,31 @@ def _measure(metric: Metric) -> Measure:
     return Measure(metric.title, "%" if percent else metric.unit, metric.direction != "min")
 
 
-MEASURES = {metric.name: _measure(metric) for metric in METRICS.values()} | {
-    "auroc_fold_mean": Measure("AUROC, fold mean", "%", True),
-    "average_precision_fold_mean": Measure("Average precision, fold mean", "%", True),
+RANKING = ("auroc", "average_precision")  # metrics of the order of scores
+
+
+def primary(metric: str) -> str:
+    """The name under which every table has a point or ranking metric of an arm: its own where it is
+    of pooled decisions, `…_fold_mean` where it ranks scores (`aggregate.ESTIMAND`)."""
+    return f"{metric}_fold_mean" if metric in RANKING else metric
+
+
+def series_mean(metric: str) -> str:
+    """The name of what tests compare: the metric of each series, averaged over its clusters."""
+    return f"{metric}_series_mean"
+
+
+MEASURES = {metric.name: _measure(metric) for metric in METRICS.values()}
+MEASURES |= {
+    f"{name}_{how}": replace(MEASURES[name], title=f"{MEASURES[name].title}, {words}")
+    for names, how, words in (
+        (RANKING, "fold_mean", "fold mean"),
+        (RANKING, "pooled", "scores pooled"),
+        (METRICS, "series_mean", "mean over series"),
+    )
+    for name in names
+}
+MEASURES |= {
     "eq13_accuracy_normal": Measure("eq. 13 recipe (normal)", "%", True),
     "eq13_accuracy_attack": Measure("eq. 13 recipe (attack)", "%", True),
     "brier": Measure("Brier score", "", False),
@@ -62,5 +84,3 @@ MEASURES = {metric.name: _measure(metric) for metric in METRICS.values()} | {
     "pa_20": Measure("PA%20", "%", True),
     "pa_area": Measure("PA%K, mean over K", "%", True),
 }
-for _name in ("auroc", "average_precision"):
-    MEASURES[_name] = replace(MEASURES[_name], title=f"{MEASURES[_name].title}, pooled")

@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from anomalynet.reporting import captions
-from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.arms import Arm, settings
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.paper import published
 from anomalynet.reporting.paper.audit import common_prevalence
 from anomalynet.reporting.tables import device_seconds
@@ -54,10 +53,10 @@ def _settings(arms: Sequence[Arm]) -> str:
     return "; ".join(text.format(told[key]) for key, text in SHOWN_SETTINGS.items() if key in told)
 
 
-def abstract(models: Sequence[ArmMetrics], command: str | None = None) -> str:
+def abstract(context: ReportContext, command: str | None = None) -> str:
     """Data, split, prevalence, seeds, folds and models in one paragraph; hardware, versions, code,
     time and command in another."""
-    arms = [one.arm for one in models]
+    arms = [one.arm for one in context.models]
     records = [record for arm in arms for record in arm.records]
     prints = sorted({record.result.fingerprint[:10] for record in records})
     worlds = {world for arm in arms for world in arm.worlds}
@@ -66,10 +65,10 @@ def abstract(models: Sequence[ArmMetrics], command: str | None = None) -> str:
     version = f"fingerprint {prints[0]}" if len(prints) == 1 else several
     titles = [arm.title for arm in arms if arm.records]
     counted = f"{_counted(len(records), 'run')} of {_counted(len(titles), 'model')}"
-    run = f"{counted} ({', '.join(titles)}) on `{records[0].result.data}` ({version})."
+    run = f"{counted} ({', '.join(titles)}) on `{context.data}` ({version})."
     told = f" Settings: {used}." if (used := _settings(arms)) else ""
     made = provenance(records, command)
-    return f"{run} {captions.facts(models)}{told}" + (f"\n\n{made}" if made else "")
+    return f"{run} {context.facts()}{told}" + (f"\n\n{made}" if made else "")
 
 
 AUDITED = "*The paper's tables, audited* below has the numbers."

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from anomalynet.errors import NothingToCompareError, UsageError
-from anomalynet.reporting import captions, prose
-from anomalynet.reporting.aggregate import RULE, ArmMetrics, aggregate
+from anomalynet.reporting import prose
+from anomalynet.reporting.aggregate import RULE, aggregate
 from anomalynet.reporting.arms import ExpectedRuns, arms
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.comparison.blocks import comparable
 from anomalynet.reporting.comparison.document import COMPARISON, write_comparison
 from anomalynet.reporting.findings import best_models, majority_sentence
@@ -35,6 +36,7 @@ from anomalynet.reporting.sections.over_time.section import over_time_section
 from anomalynet.reporting.sections.worlds import worlds_section
 from anomalynet.runs.audits import read_audit, slug
 from anomalynet.runs.collect import RunRecord, Runs, load_results, read_runs
+from anomalynet.runs.scores import reading_once
 from anomalynet.runs.sweeps import read_sweeps
 
 
@@ -87,6 +89,7 @@ def write_report(
     return path
 
 
+@reading_once()
 def _write(
     records: Sequence[RunRecord],
     out: Path,
@@ -96,23 +99,22 @@ def _write(
     ablations: Sequence[AblationReport],
     command: str | None,
 ) -> Path:
-    data = records[0].result.data
-    models = aggregate(arms(records, expected))
+    context = ReportContext.of(aggregate(arms(records, expected)))
     sections = [
-        _opening(models, audit, title or f"Report on {data}", command),
-        claims_section(models, data),
-        paper_section(models, data),
+        _opening(context, audit, title or f"Report on {context.data}", command),
+        claims_section(context),
+        paper_section(context),
         paper_audit_section(),
-        model_section(models, data),
-        over_time_section(models, data),
-        incident_section(models, data),
-        calibration_section(models, data),
-        explanations_section(models, data),
-        worlds_section(models, data),
+        model_section(context),
+        over_time_section(context),
+        incident_section(context),
+        calibration_section(context),
+        explanations_section(context),
+        worlds_section(context),
         ablations_section(ablations),
-        audits.audit_section(audit, models),
-        cost_section(models, data),
-        Section(["## Appendix: the runs", markdown.runs([one.arm for one in models])]),
+        audits.audit_section(audit, context.models),
+        cost_section(context),
+        Section(["## Appendix: the runs", markdown.runs([one.arm for one in context.models])]),
     ]
     files = {path: content for section in sections for path, content in section.files.items()}
     text = "\n\n".join(part for section in sections for part in section.parts)
@@ -199,28 +201,23 @@ def _command(name: str | None, data: str, runs: Path, out: Path) -> str:
 
 
 def _opening(
-    models: Sequence[ArmMetrics], audit: Mapping[str, Any] | None, title: str, command: str | None
+    context: ReportContext, audit: Mapping[str, Any] | None, title: str, command: str | None
 ) -> Section:
     """What was run, what to be warned of, which model is ahead, and how to read the rest."""
-    all_arms = [one.arm for one in models]
-    duplicates = [
-        "Left out, because another run has their configuration, seed and fold: "
-        f"{', '.join(arm.duplicates)}."
-        for arm in all_arms
-        if arm.duplicates
-    ]
-    notes = [*captions.notes(all_arms, all_arms), *duplicates]
-    findings = [f"- {sentence}" for sentence in best_models(models)] or [
+    models, notes = context.models, list(context.notes(context.models))
+    left_out = "Left out, because another run has their configuration, seed and fold:"
+    notes += [f"{left_out} {', '.join(own)}." for one in models if (own := one.arm.duplicates)]
+    findings = [f"- {sentence}" for sentence in best_models(context)] or [
         "Fewer than two models have a complete repetition: nothing to compare."
     ]
     findings += [f"- {sentence}"] if (sentence := majority_sentence(models)) else []
     return Section(
         [
             f"# {title}",
-            prose.abstract(models, command),
+            prose.abstract(context, command),
             *(
                 f"> **Warning.** {warning}"
-                for warning in (*captions.warnings(all_arms), *audits.warnings(audit, models))
+                for warning in (*context.warnings(), *audits.warnings(audit, models))
             ),
             *(["\n".join(f"- {note}" for note in notes)] if notes else []),
             "## Which model is ahead",

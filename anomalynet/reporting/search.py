@@ -10,20 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from anomalynet.metrics.suite import METRICS
-from anomalynet.reporting import captions
-from anomalynet.reporting.aggregate import RULE, ArmMetrics, aggregate
+from anomalynet.reporting.aggregate import ESTIMAND, RULE, ArmMetrics, aggregate
 from anomalynet.reporting.arms import arms
+from anomalynet.reporting.captions import ReportContext, summary_text, warnings
 from anomalynet.reporting.formats import markdown, write_files
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.search_figures import TITLES, draw
 from anomalynet.reporting.tables import scaled, to_csv
 from anomalynet.runs.collect import RunRecord
+from anomalynet.runs.scores import reading_once
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-TEST: tuple[str, ...] = ("average_precision", "average_precision_fold_mean", "auroc", "f1_attack")
+TEST: tuple[str, ...] = ("average_precision_fold_mean", "auroc_fold_mean", "f1_attack")
 TEST += ("precision_attack", "recall_attack", "event_recall", "false_alarms_per_day")
 TEST += ("detection_delay",)
 """Test metrics that are told of the chosen trials."""
@@ -50,6 +51,7 @@ class SearchOutcome:
     exhausted: bool = False  # whether every point was tried
 
 
+@reading_once()
 def write_search_report(outcome: SearchOutcome, out: Path, title: str) -> Path:
     """Write the report of a search into the folder `out`, and return the path of its `report.md`,
     which is replaced last.
@@ -76,12 +78,6 @@ def objective_title(objective: str) -> str:
     return f"{METRICS[name].title} on validation{markdown.unit(MEASURES[name].unit)}"
 
 
-def _scale(objective: str) -> float:
-    """What a value is multiplied with for readers: shares are percent."""
-    name = objective.removeprefix("validation/")
-    return MEASURES[name].scale if name in MEASURES else 1.0
-
-
 def objective_text(objective: str, value: float) -> str:
     """A value as readers see it, without its unit."""
     if objective == "parameters":
@@ -104,7 +100,8 @@ def _figures(outcome: SearchOutcome) -> tuple[dict[str, bytes], dict[str, str]]:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(directions=outcome.directions)
-    scales = [_scale(objective) for objective in outcome.objectives]
+    names = [objective.removeprefix("validation/") for objective in outcome.objectives]
+    scales = [MEASURES[name].scale if name in MEASURES else 1.0 for name in names]
     for trial in outcome.trials:
         values = [value * scale for value, scale in zip(trial.values or (), scales, strict=False)]
         shown = optuna.trial.create_trial(
@@ -125,12 +122,12 @@ def _document(
     files: Mapping[str, bytes],
     missing: Mapping[str, str],
 ) -> str:
-    warnings = captions.warnings([one.arm for one in chosen.values()])
+    known = warnings(one.arm for one in chosen.values())
     parts = [
         f"# {title}",
         *([outcome.question[0].upper() + outcome.question[1:]] if outcome.question else []),
         _standing(outcome),
-        *(f"> **Warning.** {warning}" for warning in warnings),
+        *(f"> **Warning.** {warning}" for warning in known),
         "## Best" if len(outcome.objectives) == 1 else "## Pareto front",
         *_best(outcome, chosen),
     ]
@@ -184,7 +181,8 @@ def _best(outcome: SearchOutcome, chosen: Mapping[int, ArmMetrics]) -> list[str]
         parts.append(markdown.grid(["Value", "chosen"], rows, "lr"))
         if place in chosen:
             parts.append(_tested(chosen[place]))
-            parts.append(f"> **Test metrics of trial {place}.** {captions.facts([chosen[place]])}")
+            facts = ReportContext.of([chosen[place]]).facts()
+            parts.append(f"> **Test metrics of trial {place}.** {ESTIMAND} {facts}")
         else:
             parts.append("Its runs lie on another machine, and so do its test metrics.")
     return [*parts, RULE]
@@ -194,7 +192,7 @@ def _tested(metrics: ArmMetrics) -> str:
     rows = []
     for name in TEST:
         summary, measure = metrics.summary(name), MEASURES[name]
-        told = captions.summary_text(name, *scaled(summary, measure.scale))
+        told = summary_text(name, *scaled(summary, measure.scale))
         rows.append([measure.title + markdown.unit(measure.unit), told, str(summary.n)])
     return markdown.grid(["On the test part", "mean ± spread", "n"], rows, "lrr")
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from anomalynet.reporting import captions
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
 from anomalynet.reporting.arms import Arm
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.paper import published
 from anomalynet.runs.collect import RunRecord
@@ -74,8 +74,8 @@ PAPER_TABLES = {
 }
 
 DECISIONS = (*_PRECISIONS, *_RECALLS, *_F1, *_ACCURACIES)
-RANKING: tuple[str, ...] = ("auroc", "auroc_fold_mean", "average_precision")
-RANKING += ("average_precision_fold_mean", "mcc", "precision_at_paper_prevalence")
+RANKING: tuple[str, ...] = ("auroc_fold_mean", "average_precision_fold_mean", "auroc_pooled")
+RANKING += ("average_precision_pooled", "mcc", "precision_at_paper_prevalence")
 RANKING += ("accuracy_at_half", "false_alarms_per_day")
 
 
@@ -89,33 +89,14 @@ def scaled(summary: Summary, scale: float) -> tuple[float | None, float | None]:
     return defined(summary.mean, scale), defined(summary.spread, scale)
 
 
-FACTS = ("split", "prevalence", "seeds", "folds", "status", "worlds")
-
-
-def facts(one: ArmMetrics) -> tuple[Any, ...]:
-    """What must stand beside every number of an arm that has runs, as `FACTS` names it."""
-    arm = one.arm
-    return (
-        captions.split_text(arm),
-        defined(captions.prevalence(one)),
-        captions.seeds_text(arm),
-        captions.folds_text(arm),
-        arm.status,
-        captions.worlds_text(arm),
-    )
-
-
-def _metric_row(table: str, one: ArmMetrics, data: str, metric: str) -> Row:
+def _metric_row(
+    table: str, one: ArmMetrics, beside: Mapping[str, Any], data: str, metric: str
+) -> Row:
     """An arm's row of a table, with the paper's numbers where it has any."""
     measure, summary = MEASURES[metric], one.summary(metric)
     is_paper = one.arm.kind == "paper"
     numbers, experiment = published.load(), one.arm.experiment
     mean, spread = scaled(summary, measure.scale)
-    beside = dict(zip(FACTS, facts(one), strict=True))
-    if not one.values:
-        beside["folds"] = ""
-    if not one.arm.repetitions:
-        beside["status"] = "not run"
     return Row(
         table=table,
         model=one.arm.name,
@@ -132,32 +113,40 @@ def _metric_row(table: str, one: ArmMetrics, data: str, metric: str) -> Row:
 
 
 def table_of(
-    name: str, title: str, metrics: Sequence[str], models: Sequence[ArmMetrics], data: str
+    context: ReportContext,
+    name: str,
+    title: str,
+    metrics: Sequence[str],
+    models: Sequence[ArmMetrics],
 ) -> Table:
     """A row of each model and metric, in this order."""
-    rows = tuple(_metric_row(name, one, data, metric) for one in models for metric in metrics)
+    rows = tuple(
+        _metric_row(name, one, context[one].cells, context.data, metric)
+        for one in models
+        for metric in metrics
+    )
     return Table(name, title, tuple(metrics), tuple(models), rows)
 
 
-def paper_tables(models: Sequence[ArmMetrics], data: str) -> tuple[Table, ...]:
+def paper_tables(context: ReportContext) -> tuple[Table, ...]:
     """Tables 2–5 and the confusion matrices: the paper's models, run or not, then other
     networks."""
-    networks = [one for one in models if one.arm.kind in ("paper", "deep")]
+    networks = [one for one in context.models if one.arm.kind in ("paper", "deep")]
     return tuple(
-        table_of(name, title, metrics, networks, data)
+        table_of(context, name, title, metrics, networks)
         for name, (title, metrics) in PAPER_TABLES.items()
     )
 
 
-def other_tables(models: Sequence[ArmMetrics], data: str) -> tuple[Table, ...]:
+def other_tables(context: ReportContext) -> tuple[Table, ...]:
     """The classical and unsupervised models as Tables 2–5 show networks, then ranking and incidents
     for all models."""
-    others = [one for one in models if one.arm.kind == "other"]
-    run = [one for one in models if one.arm.repetitions]
+    others = [one for one in context.models if one.arm.kind == "other"]
+    run = [one for one in context.models if one.arm.repetitions]
     titles = "Classical and unsupervised models", "Ranking and incidents, all models"
     return (
-        table_of("classical_and_unsupervised", titles[0], DECISIONS, others, data),
-        table_of("ranking_and_incidents", titles[1], RANKING, run, data),
+        table_of(context, "classical_and_unsupervised", titles[0], DECISIONS, others),
+        table_of(context, "ranking_and_incidents", titles[1], RANKING, run),
     )
 
 

@@ -3,7 +3,9 @@ damaged."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import polars as pl
@@ -13,9 +15,6 @@ from anomalynet.runs.collect import MOVE_AWAY, RunRecord
 from anomalynet.runs.folder import RunFolder
 
 Query = Callable[[pl.LazyFrame], pl.LazyFrame]
-
-SCORED = pl.col("score").is_not_null() & pl.col("score").is_not_nan()
-"""Whether a step has a score."""
 
 STEP = (
     pl.col("series").cast(pl.String),
@@ -36,18 +35,29 @@ def read(path: Path, query: Query) -> pl.DataFrame:
         raise RunError(f"{path}: cannot be read: {str(error).splitlines()[0]}", MOVE_AWAY) from None
 
 
-def read_test_part(record: RunRecord, query: Query) -> pl.DataFrame:
-    """What a query gives of the test part's steps, columns as in `runs/schema.py`."""
-    path = RunFolder(record.folder).scores
-    return read(path, lambda frame: query(frame.filter(pl.col("split") == "test")))
+_kept: ContextVar[dict[Path, pl.DataFrame] | None] = ContextVar("kept scores", default=None)
+
+MOST_KEPT = 10_000_000  # steps, about 70 bytes each: a report of more reads the rest again
+
+
+@contextmanager
+def reading_once() -> Iterator[None]:
+    """Read the test part of each run once within this block, or the function that it decorates: the
+    sections of a report ask for the same steps in turn."""
+    token = _kept.set({} if (known := _kept.get()) is None else known)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
 
 
 def read_test_steps(record: RunRecord) -> pl.DataFrame:
     """The test part in the order of the file: series, time, label (null: unlabelled), incident,
     kind, score (null: missed) and threshold. Errors: as `read`."""
-    return read_test_part(record, lambda steps: steps.select(STEP))
-
-
-def read_scored_steps(record: RunRecord) -> pl.DataFrame:
-    """Those of them with a label and a score."""
-    return read_test_steps(record).drop_nulls(["label", "score"])
+    path, kept = RunFolder(record.folder).scores, _kept.get()
+    if kept is not None and path in kept:
+        return kept[path]
+    steps = read(path, lambda frame: frame.filter(pl.col("split") == "test").select(STEP))
+    if kept is not None and sum(map(len, kept.values())) + len(steps) <= MOST_KEPT:
+        kept[path] = steps
+    return steps

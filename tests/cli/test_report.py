@@ -26,7 +26,7 @@ Run = Callable[..., int]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The verb with `--runs` and `--out` below a temporary folder, without drawing."""
-    monkeypatch.setattr("anomalynet.reporting.sections.model_tables.draw_all", lambda tables: {})
+    monkeypatch.setattr("anomalynet.reporting.sections.model_tables.draw_all", lambda *_: {})
 
     def call(*arguments: str) -> int:
         parser = argparse.ArgumentParser()
@@ -76,7 +76,7 @@ def test_each_data_set_gets_a_report(
 def test_a_report_names_the_command_that_writes_it_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("anomalynet.reporting.sections.model_tables.draw_all", lambda tables: {})
+    monkeypatch.setattr("anomalynet.reporting.sections.model_tables.draw_all", lambda *_: {})
     monkeypatch.chdir(tmp_path)
     given = {
         "": "anomalynet report --data skab",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from anomalynet.reporting.aggregate import ArmMetrics, aggregate
 from anomalynet.reporting.arms import arms
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.schema import PartSummary, Result
 
@@ -31,6 +32,10 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 def measured(*records: RunRecord) -> tuple[ArmMetrics, ...]:
     return aggregate(arms(records))
+
+
+def context(*records: RunRecord) -> ReportContext:
+    return ReportContext.of(measured(*records))
 
 
 OF_INCIDENTS = {"event_recall": 0.75, "detection_delay": 4.0, "false_alarms_per_day": 12.0}

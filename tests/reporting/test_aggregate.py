@@ -18,7 +18,7 @@ from anomalynet.reporting.aggregate import (
     summarise,
 )
 from anomalynet.reporting.arms import Arm, ExpectedRuns, arms, odd_code
-from anomalynet.reporting.captions import prevalence_text, seeds_text, worlds_text
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record, suite, write_scores
 
@@ -48,7 +48,8 @@ def test_folds_are_pooled_each_with_its_own_threshold(tmp_path: Path) -> None:
     assert values["precision_attack"] == pytest.approx(2 / 3)
     assert values["auroc_fold_mean"] == pytest.approx((0.75 + 1.0) / 2)
     # pooled, fold 1's normal step outranks both attacks of fold 0: (1 + 2 + 3) of 9 pairs
-    assert values["auroc"] == pytest.approx(6 / 9)
+    assert values["auroc_pooled"] == pytest.approx(6 / 9)
+    assert not {"auroc", "average_precision"} & values.keys(), "no ranking without its estimand"
     assert (values["missed"], values["missed_attack"]) == (4, 2)
     assert math.isnan(values["accuracy_at_half"])
 
@@ -193,6 +194,9 @@ def test_differences_are_paired_by_repetition_and_world(tmp_path: Path) -> None:
     better = [record(tmp_path, "lstm", scores=[0.1, 0.9], **own)]
     cnn, lstm = aggregate(counted(*worse, *better))
     assert difference(lstm, cnn, "accuracy").n == 1
+    halves = [record(tmp_path / "half", name, fold=at) for at, name in enumerate(("cnn", "lstm"))]
+    cnn, lstm = aggregate(counted(*halves))
+    assert difference(lstm, cnn, "accuracy").n == 0, "two folds of one seed are no pair"
 
 
 def test_worlds_are_repetitions_of_one_arm_unless_their_content_changed(tmp_path: Path) -> None:
@@ -201,7 +205,8 @@ def test_worlds_are_repetitions_of_one_arm_unless_their_content_changed(tmp_path
     keys = [repetition.key for repetition in arm.repetitions]
     assert keys == [(0, 0, 0), (1, 1, 0), (0, 0, 1), (1, 1, 1)]
     assert aggregate([arm])[0].summary("accuracy").n == 4
-    assert (seeds_text(arm), worlds_text(arm)) == ("0, 1", "0, 1")
+    facts = ReportContext.of(aggregate([arm])).by_arm["cnn"]
+    assert (facts.seeds, facts.worlds) == ("0, 1", "0, 1")
     old = record(tmp_path / "old", folds=1, world=1, fingerprint="a" * 64)
     found = counted(*in_worlds(tmp_path / "new"), old)
     assert [(arm.name, len(arm.records)) for arm in found] == [
@@ -216,5 +221,8 @@ def test_prevalence_is_told_from_the_lowest_to_the_highest_world(tmp_path: Path)
         in_worlds(tmp_path / f"{world}", labels=labels, scores=scores)[world]
         for world, (labels, scores) in enumerate(parts)
     )
-    assert prevalence_text(metrics_of(low, high)) == "25.00 to 50.00 % attack in 2 worlds"
-    assert prevalence_text(metrics_of(low)) == "25.00 % attack"
+    both, one = (
+        ReportContext.of([metrics_of(*own)]).by_arm["cnn"] for own in ((low, high), (low,))
+    )
+    assert both.tested == "25.00 to 50.00 % attack in 2 worlds"
+    assert (one.tested, one.prevalence) == ("25.00 % attack", 25.0)

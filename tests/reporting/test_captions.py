@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from anomalynet.reporting.arms import arms
-from anomalynet.reporting.captions import facts, warnings
+from anomalynet.reporting.captions import warnings
 from anomalynet.reporting.findings import majority_sentence
 from anomalynet.reporting.prose import abstract, provenance
 from anomalynet.runs.collect import RunRecord
-from tests.reporting.synthetic import measured, record
+from tests.reporting.synthetic import context, measured, record
 
 
 def told(tmp_path: Path, *texts: str) -> tuple[str, ...]:
@@ -43,8 +43,8 @@ def test_seeds_and_worlds_that_go_together_are_told_together(tmp_path: Path) -> 
             ("paired", [(0, 0), (1, 1)]),
         )
     )
-    assert "seeds of the repetitions: 0, 1; worlds 0, 1." in facts(measured(*crossed)[:1])
-    together = facts(measured(*paired)[:1])
+    assert "seeds of the repetitions: 0, 1; worlds 0, 1." in context(*crossed).facts()
+    together = context(*paired).facts()
     assert "seeds of the repetitions: 0, 1, each in the world of its number." in together
 
 
@@ -93,7 +93,7 @@ def made_on(run: RunRecord, **changes: Any) -> RunRecord:
 def test_what_all_runs_share_is_said_once(tmp_path: Path) -> None:
     timings = {"train_seconds": 100.4, "score_seconds": 0.5}
     runs = [made_on(record(tmp_path, fold=fold, timings=timings)) for fold in range(2)]
-    first, second = abstract(measured(*runs), "anomalynet reproduce").split("\n\n")
+    first, second = abstract(context(*runs), "anomalynet reproduce").split("\n\n")
     assert first.startswith("2 runs of 1 model (CNN) on `toy`")
     assert second == provenance(runs, "anomalynet reproduce")
     for told in (

@@ -17,7 +17,7 @@ from anomalynet.reporting.render import write_report
 from anomalynet.reporting.tables import COLUMNS, PAPER_TABLES, cost_rows
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.conftest import DRAWING
-from tests.reporting.synthetic import measured, record, rows, snapshot, suite
+from tests.reporting.synthetic import context, measured, record, rows, snapshot, suite
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -111,7 +111,7 @@ def test_device_time_counts_every_device_and_latency_of_one_window_has_a_column(
 
 def test_a_winning_hybrid_is_named_with_the_runner_up(tmp_path: Path) -> None:
     records = suite(tmp_path / "runs", ["random_forest", "hybrid"], seeds=2)
-    sentence = best_models(measured(*records))[0]
+    sentence = best_models(context(*records))[0]
     assert "best of 2 models is Hybrid" in sentence
     assert "The next, Random forest, has" in sentence
     assert "is behind" not in sentence
@@ -129,7 +129,7 @@ def test_only_models_ahead_on_shared_repetitions_are_named(tmp_path: Path) -> No
         record(tmp_path, name, seed=seed, folds=1, labels=labels, scores=scores)
         for name, seed, scores in kinds
     ]
-    sentence = best_models(measured(*made))[0]
+    sentence = best_models(context(*made))[0]
     assert "best of 2 models is Random forest" in sentence
     assert "is behind" not in sentence
     # F1 of the half: precision 1, recall 1/2, so 2/3; the hybrid leads by 1 - 2/3 on seed 0
@@ -228,7 +228,9 @@ def test_probes_stand_in_the_report_and_warn_when_they_are_ahead(
     top = text[: text.index("## Which model is ahead")]
     assert "> **Warning.** the audit's own warning" in top
     assert "without looking at a sensor, from row position (AUROC 100.00 %)" in top
-    assert re.search(r"best model \(AUROC, pooled, 9\d\.\d\d %\): row position 100\.00 %", top)
+    assert re.search(
+        r"best model \(AUROC, scores pooled, 9\d\.\d\d %\): row position 100\.00 %", top
+    )
     second = rows(tmp_path / "tables" / "audit.csv")[1]
     cells = [second[name] for name in ("probe", "auroc", "accuracy", "split")]
     assert cells == ["time step", "", "0.6000", "group"]

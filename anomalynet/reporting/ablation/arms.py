@@ -3,17 +3,16 @@ and clusters of series."""
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from anomalynet.metrics.kernels import NAN, ratio
 from anomalynet.reporting.ablation.contrasts import SeriesKey, clusters
 from anomalynet.reporting.ablation.design import Ablation, AblationArm
-from anomalynet.reporting.ablation.series_scores import SeriesSteps, read_steps
-from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
+from anomalynet.reporting.ablation.series_scores import read_steps
+from anomalynet.reporting.aggregate import ArmMetrics, Summary, aggregate, difference, summarise
 from anomalynet.reporting.arms import Arm, repetitions_of
+from anomalynet.reporting.measures import primary
 from anomalynet.runs.collect import RunRecord
 
 OTHERS = ("average_precision", "auroc", "f1_attack", "balanced_accuracy")
@@ -31,7 +30,6 @@ class MeasuredArm:
     """An arm and its numbers."""
 
     design: AblationArm  # what the sweep says of it
-    # of each counted repetition the mean over its folds of the runs' own metrics, fractions
     metrics: ArmMetrics
     runs: Mapping[Place, RunRecord]  # the run of each place
     series: SeriesValues  # the metric of comparison
@@ -57,8 +55,9 @@ class MeasuredArm:
         return (there if self.runs else "not run") + failed
 
     def undefined(self, metric: str) -> int:
-        """Runs whose metric is undefined."""
-        return sum(math.isnan(_run_metric(record, metric)) for record in self.runs.values())
+        """Runs whose own metric is undefined."""
+        own = (record.result.metrics.get(f"test/{metric}") for record in self.runs.values())
+        return sum(value is None for value in own)
 
 
 def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey, SeriesKey]]:
@@ -80,13 +79,14 @@ def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey
     for design in ablation.arms:
         arm = _arm(design, tested)
         runs = {place_of(record): record for record in arm.records}
-        steps = {place: read_steps(record) for place, record in runs.items()}
         series = {}
-        for place, own in steps.items():
+        for place, record in runs.items():
+            own = read_steps(record)
             touched |= {((place[-1], name), number) for name, number in own.incidents}
-            values = own.metric(metric, runs[place].result.probability)
+            values = own.metric(metric, record.result.probability)
             series[place] = {(place[-1], name): value for name, value in values.items()}
-        found.append(MeasuredArm(design, _metrics(arm, metric, steps), runs, series))
+        (metrics,) = aggregate([arm])
+        found.append(MeasuredArm(design, metrics, runs, series))
     every = {key for arm in found for values in arm.series.values() for key in values}
     return tuple(found), clusters(every, sorted(touched, key=str))
 
@@ -109,33 +109,9 @@ def place_of(record: RunRecord) -> Place:
     return result.seed, result.fold, result.assignment, result.world
 
 
-def _run_metric(record: RunRecord, metric: str) -> float:
-    value = record.result.metrics.get(f"test/{metric}")
-    return NAN if value is None else value
-
-
-def _metrics(arm: Arm, metric: str, steps: Mapping[Place, SeriesSteps]) -> ArmMetrics:
-    values = {}
-    for one in arm.counted:
-        tests = [record.result.parts["test"] for record in one.records]
-        scored = [
-            part.labels for own in one.records for part in steps[place_of(own)].series.values()
-        ]
-        attack = sum(int((labels == 1).sum()) for labels in scored)
-        values[one.key] = {
-            name: summarise(_run_metric(record, name) for record in one.records).mean
-            for name in shown_metrics(metric)
-        } | {
-            "prevalence": ratio(attack, sum(map(len, scored))),
-            "missed": float(sum(part.missed for part in tests)),
-            "missed_attack": float(sum(part.missed_attack for part in tests)),
-        }
-    return ArmMetrics(arm, values)
-
-
 def shown_metrics(metric: str) -> tuple[str, ...]:
-    """The metric of comparison first."""
-    return tuple(dict.fromkeys((metric, *OTHERS)))
+    """Their names in tables, the metric of comparison first."""
+    return tuple(dict.fromkeys(map(primary, (metric, *OTHERS))))
 
 
 def paired_differences(one: SeriesValues, other: SeriesValues) -> dict[SeriesKey, float]:
@@ -151,14 +127,11 @@ def paired_differences(one: SeriesValues, other: SeriesValues) -> dict[SeriesKey
     return {key: summarise(values).mean for key, values in pairs.items()}
 
 
-def run_difference(arm: MeasuredArm, reference: MeasuredArm | None, metric: str) -> Summary:
-    """The arm's run metric minus the reference's, mean ± spread over the runs that both have."""
+def gap(arm: MeasuredArm, reference: MeasuredArm | None, metric: str) -> Summary:
+    """The arm's metric minus the reference's, mean ± spread over the repetitions that both have."""
     if reference is None or arm is reference:
         return summarise(())
-    return summarise(
-        _run_metric(arm.runs[place], metric) - _run_metric(reference.runs[place], metric)
-        for place in _shared(arm.runs, reference.runs)
-    )
+    return difference(arm.metrics, reference.metrics, metric)
 
 
 def _shared(one: Mapping[Place, object], other: Mapping[Place, object]) -> Iterable[Place]:

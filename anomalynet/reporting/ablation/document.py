@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from anomalynet.errors import NothingToCompareError
 from anomalynet.metrics.suite import METRICS
-from anomalynet.reporting import captions
 from anomalynet.reporting.ablation import figures, sentences, tables
 from anomalynet.reporting.ablation.arms import MeasuredArm, measure
 from anomalynet.reporting.ablation.design import Ablation, AblationArm, level_text
@@ -22,9 +21,12 @@ from anomalynet.reporting.ablation.effects import (
     reference_of,
 )
 from anomalynet.reporting.ablation.figures import AxisView, axis_view
-from anomalynet.reporting.arms import odd_code
+from anomalynet.reporting.aggregate import ESTIMAND
+from anomalynet.reporting.captions import INCOMPLETE, ReportContext
 from anomalynet.reporting.formats import markdown, write_files
-from anomalynet.reporting.tables import COST_COLUMNS, COSTS, cost_rows, to_csv
+from anomalynet.reporting.measures import MEASURES, primary, series_mean
+from anomalynet.reporting.sections.model_tables import cost_section
+from anomalynet.runs.scores import reading_once
 
 __all__ = ["FINDINGS", "Ablation", "AblationArm", "write_ablation"]
 
@@ -38,6 +40,7 @@ class _Found:
 
     ablation: Ablation
     metric: str
+    context: ReportContext
     arms: tuple[MeasuredArm, ...]
     comparisons: tuple[Comparison, ...]
     main: tuple[Effect, ...]
@@ -45,16 +48,12 @@ class _Found:
     views: tuple[AxisView, ...]
 
     @property
-    def signs(self) -> dict[str, str]:
-        """Signs behind the name of an arm that lacks runs, or holds runs of other code."""
-        _, other = odd_code([arm.metrics.arm for arm in self.arms])
-        return {
-            arm.name: captions.INCOMPLETE * (not arm.complete)
-            + captions.OTHER_CODE * (arm.name in other)
-            for arm in self.arms
-        }
+    def title(self) -> str:
+        """What the tests compare."""
+        return MEASURES[series_mean(self.metric)].title
 
 
+@reading_once()
 def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
     """Write the report of an ablation into the folder `out`, and return the path of its
     `report.md`.
@@ -77,29 +76,30 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
         what = f"{ablation.name}: a report needs at least one finished run"
         raise NothingToCompareError(what, f"anomalynet sweep {ablation.name}")
     found = _find(ablation)
-    costs = cost_rows([arm.metrics for arm in found.arms])
+    costs = cost_section(found.context)
     texts = {
-        "tables/arms.csv": tables.arms_csv(found.arms, found.metric),
+        "tables/arms.csv": tables.arms_csv(found.arms, found.metric, found.context),
         "tables/tests.csv": tables.comparisons_csv(found.comparisons, found.metric),
-        "tables/cost.csv": _cost_csv(found, costs),
-        "cost.md": _cost(title, costs),
+        "cost.md": "\n\n".join([f"# {title}: cost", *costs.parts[1:], "[Report](report.md)\n"]),
         FINDINGS: _quotable(found),
     }
     if ablation.design == "factorial":
         effects = (*found.main, *found.interactions)
         texts["tables/effects.csv"] = tables.effects_csv(effects, found.metric)
     texts["report.md"] = _document(found, title)
-    files = {f"figures/{name}": content for name, content in _drawn(found).items()}
-    return write_files(out, files | {name: text.encode() for name, text in texts.items()})
+    files = {name: text.encode() for name, text in texts.items()}
+    return write_files(out, {**_drawn(found), **costs.files, **files})
 
 
 def _find(ablation: Ablation) -> _Found:
     metric = ablation.measured
     arms, clusters = measure(ablation)
     factorial = ablation.design == "factorial"
+    status = {arm.name: arm.status for arm in arms}
     return _Found(
         ablation,
         metric,
+        ReportContext.of([arm.metrics for arm in arms], status),
         arms,
         compare(arms, clusters),
         main_effects(ablation, arms, clusters) if factorial else (),
@@ -111,26 +111,10 @@ def _find(ablation: Ablation) -> _Found:
 def _drawn(found: _Found) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for view in found.views:
-        files |= figures.draw_axis(view, found.metric)
+        files |= figures.draw_axis(view, found.metric, found.context)
     if found.comparisons:
-        files |= figures.draw_differences(found.comparisons, found.metric)
+        files |= figures.draw_differences(found.comparisons, found.metric, found.context)
     return files
-
-
-def _cost_csv(found: _Found, costs: Sequence[Mapping[str, str]]) -> str:
-    data = {arm.name: captions.data_text(arm.metrics.arm) for arm in found.arms}
-    priced = [{**row, "data": data[row["model"]]} for row in costs]
-    return to_csv(COST_COLUMNS, ([row[column] for column in COST_COLUMNS] for row in priced))
-
-
-def _cost(title: str, costs: Sequence[Mapping[str, str]]) -> str:
-    table = markdown.cost(costs, {row["model"]: row["model"] for row in costs}, COSTS)
-    note = (
-        "Mean ± standard deviation over runs, on the machine that ran them, and the sum over "
-        "runs; nothing in [report.md](report.md) depends on it. Numbers: "
-        "[cost.csv](tables/cost.csv)."
-    )
-    return f"# {title}: cost\n\n{table}\n\n{note}\n"
 
 
 def _notes(found: _Found) -> list[str]:
@@ -140,9 +124,8 @@ def _notes(found: _Found) -> list[str]:
     undefined = "; ".join(
         f"{arm.name} ({count})" for arm in found.arms if (count := arm.undefined(found.metric))
     )
-    notes = [f"{captions.INCOMPLETE} Not all runs are there: {lacking}."] if lacking else []
-    known = captions.notes(arms, arms)
-    notes += [note for note in known if not note.startswith(captions.INCOMPLETE)]
+    notes = [f"{INCOMPLETE} Not all runs are there: {lacking}."] if lacking else []
+    notes += found.context.code_notes(found.context.models)
     reference = reference_of(found.arms)
     if not (reference and reference.runs):
         notes.append("The reference has not been run: there is nothing to take a difference from.")
@@ -168,26 +151,14 @@ def _quoted(lines: Iterable[str]) -> str:
     return "\n>\n".join(f"> {line}" for line in lines)
 
 
-def _caption(title: str, arms: Sequence[MeasuredArm], csv: str | None = None) -> str:
-    source = f" Numbers: [{csv}](tables/{csv})." if csv else ""
-    facts = captions.facts([arm.metrics for arm in arms])
-    warnings = captions.warnings(arm.metrics.arm for arm in arms)
-    return _quoted([f"**{title}.** {facts}{source}", *(f"⚠ {warning}" for warning in warnings)])
-
-
 def _bullets(lines: Iterable[str]) -> list[str]:
     text = "\n".join(f"- {line}" for line in lines)
     return [text] if text else []
 
 
 def _notice(tested: Iterable[Comparison | Effect], noun: str) -> list[str]:
-    claim, _, reason = sentences.notice(sentences.contrasts_of(tested), noun).partition(": ")
-    return [f"> **{claim}:** {reason}"] if claim else []
-
-
-def _base(tested: Iterable[Comparison | Effect], noun: str) -> list[str]:
-    text = sentences.base(sentences.contrasts_of(tested), noun)
-    return [text] if text else []
+    found = sentences.notice(sentences.contrasts_of(tested), noun)
+    return [f"> **{found[0]}:** {found[1]}"] if found else []
 
 
 def _against(found: _Found) -> str:
@@ -199,7 +170,7 @@ def _against(found: _Found) -> str:
     )
     name = "the reference" if reference.name == "reference" else reference.name
     named = f"{name} ({levels})" if levels and levels != name else name
-    return f"Against {named}, by {METRICS[found.metric].title}:"
+    return f"Against {named}, by {found.title}:"
 
 
 def _findings(found: _Found) -> list[str]:
@@ -220,48 +191,43 @@ def _findings(found: _Found) -> list[str]:
 
 def _quotable(found: _Found) -> str:
     """The findings with what must be known to read them."""
-    known = [*_notes(found)]
-    known += [f"⚠ {one}" for one in captions.warnings(arm.metrics.arm for arm in found.arms)]
-    facts = captions.facts([arm.metrics for arm in found.arms])
-    return "\n\n".join([*_findings(found), _quoted([facts, *known])]) + "\n"
-
-
-def _figure(name: str, title: str, arms: Sequence[MeasuredArm]) -> list[str]:
-    facts = captions.short_facts([arm.metrics for arm in arms])
-    return [f"![{title}, {facts}](figures/{name}.svg)", _caption(title, arms)]
+    known = [*_notes(found), *(f"⚠ {one}" for one in found.context.warnings())]
+    return "\n\n".join([*_findings(found), _quoted([found.context.facts(), *known])]) + "\n"
 
 
 def _document(found: _Found, title: str) -> str:
     metric, arms, effects = found.metric, found.arms, (*found.main, *found.interactions)
-    name, run_warnings = METRICS[metric].title, captions.warnings(arm.metrics.arm for arm in arms)
+    context, signs = found.context, found.context.signs
     parts = [
         f"# {title}",
         *_findings(found),
-        *(f"> **Warning.** {warning}" for warning in run_warnings),
+        *(f"> **Warning.** {warning}" for warning in context.warnings()),
         *_bullets(_notes(found)),
         "## Arms",
-        tables.arms_table(arms, metric, found.signs),
-        _caption("Arms", arms, "arms.csv"),
+        tables.arms_table(arms, metric, signs),
+        context.caption("Arms", csv="arms.csv", note=ESTIMAND),
         "## Tests over series",
-        tables.comparisons_table(found.comparisons, metric, found.signs)
+        tables.comparisons_table(found.comparisons, metric, signs)
         if found.comparisons
         else "There is no arm beside the reference.",
-        *_base(found.comparisons, "arm"),
-        _caption(f"{name} of each test series, arm minus reference", arms, "tests.csv"),
+        sentences.base(sentences.contrasts_of(found.comparisons), "arm"),
+        context.caption(f"{found.title}, arm minus reference", csv="tests.csv"),
     ]
     if found.comparisons:
-        parts += _figure(figures.DIFFERENCES, f"{name}: each arm against the reference", arms)
+        title = f"{found.title}: each arm against the reference"
+        parts.append(context.figure(figures.DIFFERENCES, title))
     if found.ablation.design == "factorial":
         parts += [
             "## Main effects and interactions",
             tables.effects_table(effects, metric),
-            *_base(found.main, "main effect"),
-            _caption("Effects", arms, "effects.csv"),
+            sentences.base(sentences.contrasts_of(found.main), "main effect"),
+            context.caption(f"{found.title}: effects", csv="effects.csv"),
         ]
     parts.append("## Axes")
     for view in found.views:
-        shown = _figure(view.file, f"{name} by {view.axis}, {view.note}", view.shown)
-        parts += [f"### {view.axis}", *shown]
+        shown = [arm.metrics for arm in view.shown]
+        title = f"{MEASURES[primary(metric)].title} by {view.axis}, {view.note}"
+        parts += [f"### {view.axis}", context.figure(view.file, title, shown)]
     parts += [
         "## How to read this",
         sentences.how_to_read(metric),
@@ -269,4 +235,4 @@ def _document(found: _Found, title: str) -> str:
         markdown.runs([arm.metrics.arm for arm in arms]),
         "Durations: [cost.md](cost.md).",
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"

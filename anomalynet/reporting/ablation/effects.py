@@ -16,6 +16,8 @@ from anomalynet.reporting.ablation.arms import MeasuredArm, paired_differences
 from anomalynet.reporting.ablation.contrasts import Contrast, SeriesKey, contrast, family
 from anomalynet.reporting.ablation.design import Ablation, Crossing
 
+NOT_RUN, NOT_COMPARED, NOT_IN_SWEEP = "not run", "not compared", "not in the sweep"
+
 Differences = dict[SeriesKey, float]
 Clusters = Mapping[SeriesKey, SeriesKey]
 
@@ -26,8 +28,14 @@ class Comparison:
 
     arm: MeasuredArm
     contrast: Contrast | None  # over clusters of series; None where nothing can be compared
-    why_not: str = ""  # then the reason
     shared: int = 0  # runs that the two have in common
+    reason: str = ""  # why the two are not compared, though the arm has been run
+
+    def verdict(self, metric: str) -> str:
+        """Of the contrast, or that there is none."""
+        if self.contrast is not None:
+            return self.contrast.verdict(metric)
+        return NOT_COMPARED if self.arm.runs else NOT_RUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +86,13 @@ def reference_of(arms: Sequence[MeasuredArm]) -> MeasuredArm | None:
 
 def _compare(arm: MeasuredArm, reference: MeasuredArm | None, clusters: Clusters) -> Comparison:
     if not arm.runs:
-        return Comparison(arm, None, "not run")
+        return Comparison(arm, None)
     if reference is None or not reference.runs:
-        return Comparison(arm, None, "not compared, the reference has not been run")
+        return Comparison(arm, None, reason="the reference has not been run")
     shared = len(arm.runs.keys() & reference.runs.keys())
     if not shared:
         why = "no run has the seed, fold and world of one of the reference's"
-        return Comparison(arm, None, f"not compared, {why}")
+        return Comparison(arm, None, reason=why)
     differences = paired_differences(arm.series, reference.series)
     return Comparison(arm, contrast(differences, clusters), shared=shared)
 

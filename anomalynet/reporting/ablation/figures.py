@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.ablation.arms import MeasuredArm
 from anomalynet.reporting.ablation.contrasts import BETTER, WORSE
 from anomalynet.reporting.ablation.design import Ablation, Crossing
@@ -17,10 +16,10 @@ from anomalynet.reporting.ablation.effects import Comparison
 from anomalynet.reporting.ablation.sentences import p_text, signed, unit_text
 from anomalynet.reporting.aggregate import Summary, summarise
 from anomalynet.reporting.arms import RepetitionKey
-from anomalynet.reporting.captions import INCOMPLETE, short_facts
-from anomalynet.reporting.figures import encode, foot, style
+from anomalynet.reporting.captions import INCOMPLETE, ReportContext
+from anomalynet.reporting.figures import drawn, foot, heading
 from anomalynet.reporting.formats.markdown import unit
-from anomalynet.reporting.measures import MEASURES
+from anomalynet.reporting.measures import MEASURES, primary, series_mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,30 +114,29 @@ def _averaged(
     extra: bool = False,
 ) -> Point:
     """Mean over the arms, of each repetition that all of them have."""
-    own = [arm.metrics.values for arm in arms]
+    own, name = [arm.metrics.values for arm in arms], primary(metric)
     keys = set.intersection(*map(set, own)) if own else set()
-    values = {key: sum(one[key][metric] for one in own) / len(own) for key in sorted(keys, key=str)}
+    values = {key: sum(one[key][name] for one in own) / len(own) for key in sorted(keys, key=str)}
     return Point(label, values, reference, extra, any(not arm.complete for arm in arms))
 
 
-def draw_axis(view: AxisView, metric: str) -> dict[str, bytes]:
-    """Mean ± spread at each level, and a dot per repetition, as file name → content."""
-    with style():
-        figure = _axis_figure(view, metric)
-        return {f"{view.file}.{suffix}": content for suffix, content in encode(figure)}
+def draw_axis(view: AxisView, metric: str, context: ReportContext) -> dict[str, bytes]:
+    """Mean ± spread at each level, and a dot per repetition, as path → content."""
+    return drawn(view.file, lambda: _axis_figure(view, metric, context))
 
 
-def draw_differences(comparisons: Sequence[Comparison], metric: str) -> dict[str, bytes]:
-    """Every arm's difference with its interval, as file name → content."""
-    with style():
-        figure = _difference_figure(comparisons, metric)
-        return {f"{DIFFERENCES}.{suffix}": content for suffix, content in encode(figure)}
+def draw_differences(
+    comparisons: Sequence[Comparison], metric: str, context: ReportContext
+) -> dict[str, bytes]:
+    """Every arm's difference with its interval, as path → content."""
+    return drawn(DIFFERENCES, lambda: _difference_figure(comparisons, metric, context))
 
 
-def _axis_figure(view: AxisView, metric: str) -> Figure:
+def _axis_figure(view: AxisView, metric: str, context: ReportContext) -> Figure:
     from matplotlib.figure import Figure
 
-    count, scale, title = len(view.points), MEASURES[metric].scale, METRICS[metric].title
+    measure = MEASURES[primary(metric)]
+    count, scale, title = len(view.points), measure.scale, measure.title
     figure = Figure(figsize=(max(7.5, 1.6 + 0.95 * count), 4.6), layout="constrained")
     axes = figure.subplots()
     usual = next((point for point in view.points if point.reference and point.summary.n), None)
@@ -152,10 +150,11 @@ def _axis_figure(view: AxisView, metric: str) -> Figure:
     axes.set_xticks(range(count), [_tick(point) for point in view.points])
     axes.set_xlim(-0.6, count - 0.4)
     axes.set_xlabel(view.axis)
-    axes.set_ylabel(f"{title}{unit(MEASURES[metric].unit)}")
+    axes.set_ylabel(f"{title}{unit(measure.unit)}")
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
     axes.set_title(f"{view.note}; mean ± spread, a dot a repetition", loc="left", fontsize=8.5)
-    _frame(figure, f"{title} by {view.axis}", view.shown)
+    heading(figure, f"{title} by {view.axis}")
+    foot(figure, context.short_facts([arm.metrics for arm in view.shown]))
     return figure
 
 
@@ -181,7 +180,9 @@ def _tick(point: Point) -> str:
     return f"{name}{sign}" + ("\n(reference)" if point.reference else "")
 
 
-def _difference_figure(comparisons: Sequence[Comparison], metric: str) -> Figure:
+def _difference_figure(
+    comparisons: Sequence[Comparison], metric: str, context: ReportContext
+) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.0, 1.9 + 0.32 * max(len(comparisons), 1)), layout="constrained")
@@ -199,16 +200,16 @@ def _difference_figure(comparisons: Sequence[Comparison], metric: str) -> Figure
     better = "right" if MEASURES[metric].higher_is_better else "left"
     axes.set_xlabel(f"difference from the reference, {unit_text(metric)} ({better} of 0 is better)")
     axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
-    title = f"{METRICS[metric].title}: each arm against the reference"
+    title = f"{MEASURES[series_mean(metric)].title}: each arm against the reference"
     note = "mean over clusters of test series, 95 % interval; filled: better or worse"
-    _frame(figure, title, [one.arm for one in comparisons], note)
+    heading(figure, title)
+    foot(figure, context.short_facts([one.arm.metrics for one in comparisons]), note)
     return figure
 
 
 def _difference(axes: Axes, at: int, one: Comparison, metric: str) -> None:
     """A line of the forest; what was found stands at its right."""
-    scale, found = MEASURES[metric].scale, one.contrast
-    verdict = one.why_not.partition(",")[0] if found is None else found.verdict(metric)
+    scale, found, verdict = MEASURES[metric].scale, one.contrast, one.verdict(metric)
     if found is not None and found.clusters:
         colour = VERDICTS.get(verdict, LEVEL if found.testable else GREY)
         if found.clusters > 1:
@@ -221,12 +222,3 @@ def _difference(axes: Axes, at: int, one: Comparison, metric: str) -> None:
         verdict = f"{signed(found.mean, metric)}{p}: {verdict}"
     right: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "annotation_clip": False}
     axes.annotate(verdict, (1.01, at), va="center", fontsize=7.5, **right)
-
-
-def _frame(figure: Figure, title: str, arms: Sequence[MeasuredArm], note: str = "") -> None:
-    """Title above; below, what must be known to read the figure."""
-    figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
-    facts = short_facts([arm.metrics for arm in arms])
-    if INCOMPLETE not in facts and any(not arm.complete for arm in arms):
-        facts += f" · {INCOMPLETE} incomplete"
-    foot(figure, facts, note)

@@ -14,8 +14,9 @@ from anomalynet.reporting.ablation.contrasts import (
     WORSE,
     Contrast,
 )
-from anomalynet.reporting.ablation.effects import Comparison, Effect
+from anomalynet.reporting.ablation.effects import NOT_IN_SWEEP, NOT_RUN, Comparison, Effect
 from anomalynet.reporting.ablation.resampling import EXACT, FLIPS, RESAMPLES
+from anomalynet.reporting.aggregate import RULE
 from anomalynet.reporting.measures import MEASURES
 
 SHORT = {"average_precision": "AP", "auroc": "AUROC", "mcc": "MCC"}
@@ -33,15 +34,12 @@ def how_to_read(metric: str) -> str:
     title = METRICS[metric].title
     better = "Higher" if MEASURES[metric].higher_is_better else "Lower"
     return f"""\
-*Mean ± spread*: a repetition is one seed with one assignment of groups to folds, in one \
-world where the data is simulated; its value \
-is the mean over its folds of what each run found, and the spread is the sample standard \
-deviation over repetitions, *n* their number. A repetition that lacks a fold is left out as long \
-as another is complete. *Difference*: arm minus reference, run by run of the same seed, fold, \
-assignment and world; mean ± sample standard deviation over those pairs. An undefined metric is \
-left out, and n says so.
+{RULE}
 
-*Test*: seeds repeat the training, not the data, so they are no independent witnesses. \
+*Difference* of the arms: arm minus reference, paired by repetition where both have the same \
+folds; mean ± sample standard deviation over those pairs.
+
+*Test*: seeds repeat the training, not the data, so they are not independent units. \
 {title} is computed again for each test series of each run, with the run's threshold, and averaged \
 over the runs that both arms have; the difference is taken per series. A series where it is \
 undefined (one class only) is left out and counted. Series that saw the same incident are one \
@@ -50,8 +48,8 @@ interval ({RESAMPLES:,} resamples), and a two-sided sign-flip p (all assignments
 {EXACT} clusters, else {FLIPS:,} random ones), with Holm's correction over the arms (and \
 separately over main effects and over interactions). *n* clusters allow no p below 2/2ⁿ, and with \
 few of them the interval is too narrow as well. *Better* and *worse* stand only where Holm's p is \
-below 0.05 and the interval leaves zero out. The mean over clusters weighs each cluster alike and \
-need not equal the difference over runs. {better} is better."""
+below 0.05 and the interval leaves zero out. This *mean over series* weighs each \
+cluster alike and is another number than the difference of the arms. {better} is better."""
 
 
 def unit_text(metric: str) -> str:
@@ -101,15 +99,16 @@ def contrast_text(label: str, one: Contrast, metric: str, verdict: str) -> str:
 
 def arm_sentence(one: Comparison, metric: str) -> str:
     """An arm against the reference."""
+    verdict = one.verdict(metric)
     if one.contrast is None:
-        return f"{one.arm.name}: {one.why_not}."
-    return contrast_text(one.arm.name, one.contrast, metric, one.contrast.verdict(metric))
+        return f"{one.arm.name}: {verdict}{one.reason and f', {one.reason}'}."
+    return contrast_text(one.arm.name, one.contrast, metric, verdict)
 
 
 def effect_verdict(one: Effect, metric: str) -> str:
     """Of an interaction, what the two changes do together."""
     if one.contrast is None:
-        return "not run" if one.wanted else "not in the sweep"
+        return NOT_RUN if one.wanted else NOT_IN_SWEEP
     verdict = one.contrast.verdict(metric)
     return TOGETHER.get(verdict, verdict) if len(one.changes) > 1 else verdict
 
@@ -147,11 +146,11 @@ def _floor_text(p: float) -> str:
     return f"{p:.3g}" if p >= 0.0001 else f"{p:.5f}"
 
 
-def notice(contrasts: Sequence[Contrast], noun: str) -> str:
-    """Why no arm (main effect, interaction) can pass, whatever was measured; nothing where one
-    could."""
+def notice(contrasts: Sequence[Contrast], noun: str) -> tuple[str, str] | None:
+    """That no arm (main effect, interaction) can pass, whatever was measured, and why; None where
+    one could."""
     if not contrasts or any(one.testable for one in contrasts):
-        return ""
+        return None
     advice = (
         "More worlds, or more recordings that share no incident, could change that; more "
         "seeds cannot."
@@ -159,8 +158,8 @@ def notice(contrasts: Sequence[Contrast], noun: str) -> str:
     most = max(one.clusters for one in contrasts)
     if most < 2:
         form = f"the test series form {counted(most, 'cluster')}"
-        return f"No {noun} can be tested: {form}. {advice}"
+        return f"No {noun} can be tested", f"{form}. {advice}"
     return (
-        f"No {noun} can pass {LEVEL}, whatever the runs had found: {base(contrasts, noun)} "
-        f"Intervals are shown, but nothing here is evidence. {advice}"
+        f"No {noun} can pass {LEVEL}, whatever the runs had found",
+        f"{base(contrasts, noun)} Intervals are shown, but nothing here is evidence. {advice}",
     )

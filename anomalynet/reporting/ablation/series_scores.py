@@ -6,14 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
 from anomalynet.metrics.kernels import NAN, point_metrics, ranking_metrics
 from anomalynet.reporting.aggregate import Scored
+from anomalynet.reporting.measures import RANKING
 from anomalynet.runs.collect import RunRecord
-from anomalynet.runs.scores import SCORED, read_test_part
-
-RANKING = ("auroc", "average_precision")
+from anomalynet.runs.scores import read_test_steps
 
 OF_ONE_CLASS = (
     "recall_normal",
@@ -50,16 +48,8 @@ def read_steps(record: RunRecord) -> SeriesSteps:
 
     Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column.
     """
-    types = {
-        "series": pl.String,
-        "label": pl.Int8,
-        "incident": pl.Int64,
-        "score": pl.Float64,
-        "threshold": pl.Float64,
-    }
-    columns = [pl.col(name).cast(kind) for name, kind in types.items()]
-    test = read_test_part(record, lambda steps: steps.select(columns))
-    scored = test.filter(pl.col("label").is_not_null() & SCORED)
+    test = read_test_steps(record)
+    scored = test.drop_nulls(["label", "score"])
     parts = scored.partition_by("series", as_dict=True)
     named = {name: parts.get((name,), scored.clear()) for name in sorted(test["series"].unique())}
     touched = test.select("series", "incident").drop_nulls().unique()

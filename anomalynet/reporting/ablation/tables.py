@@ -5,17 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from anomalynet.metrics.suite import METRICS
-from anomalynet.reporting import captions
-from anomalynet.reporting.ablation.arms import MeasuredArm, run_difference, shown_metrics
+from anomalynet.reporting.ablation.arms import MeasuredArm, gap, shown_metrics
 from anomalynet.reporting.ablation.contrasts import Contrast
 from anomalynet.reporting.ablation.design import level_text
 from anomalynet.reporting.ablation.effects import Comparison, Effect, reference_of
-from anomalynet.reporting.ablation.sentences import effect_verdict, p_text, signed, unit_text
+from anomalynet.reporting.ablation.sentences import (
+    counted,
+    effect_verdict,
+    p_text,
+    signed,
+    unit_text,
+)
 from anomalynet.reporting.aggregate import Summary
+from anomalynet.reporting.captions import ReportContext, summary_text
 from anomalynet.reporting.formats.markdown import grid, unit
-from anomalynet.reporting.measures import MEASURES
-from anomalynet.reporting.tables import defined, parameters_text, to_csv
+from anomalynet.reporting.measures import MEASURES, primary, series_mean
+from anomalynet.reporting.tables import defined, parameters_text, scaled, to_csv
 
 CONTRAST_COLUMNS = (
     "difference",
@@ -30,47 +35,45 @@ CONTRAST_COLUMNS = (
     "smallest_p_holm",
     "unit",
 )
-TEST_COLUMNS = ("arm", "metric", *CONTRAST_COLUMNS, "pairs", "verdict")
+TEST_COLUMNS = ("arm", "metric", *CONTRAST_COLUMNS, "pairs", "verdict", "reason")
 CHANGES = ("axis", "usual", "level", "axis_2", "usual_2", "level_2")
 EFFECT_COLUMNS = ("effect", *CHANGES, "metric", *CONTRAST_COLUMNS, "matched", "wanted", "verdict")
 
 
-def arms_csv(arms: Sequence[MeasuredArm], metric: str) -> str:
+def arms_csv(arms: Sequence[MeasuredArm], metric: str, context: ReportContext) -> str:
     """One line per arm and metric; shares in percent, differences of them in points."""
-    reference = reference_of(arms)
-    rows = [_arm_row(arm, reference, name) for arm in arms for name in shown_metrics(metric)]
+    reference, names = reference_of(arms), shown_metrics(metric)
+    rows = [_arm_row(arm, reference, name, context) for arm in arms for name in names]
     return to_csv(rows[0], (row.values() for row in rows))
 
 
-def _arm_row(arm: MeasuredArm, reference: MeasuredArm | None, metric: str) -> dict[str, object]:
-    one, scale = arm.metrics, MEASURES[metric].scale
+def _arm_row(
+    arm: MeasuredArm, reference: MeasuredArm | None, metric: str, context: ReportContext
+) -> dict[str, object]:
+    one, scale, facts = arm.metrics, MEASURES[metric].scale, context[arm.metrics]
     levels = (f"{key}={level_text(level)}" for key, level in arm.design.levels.items())
-    summary, gap = one.summary(metric), run_difference(arm, reference, metric)
+    summary, between = one.summary(metric), gap(arm, reference, metric)
+    mean, spread = scaled(summary, scale)
     return {
         "arm": arm.name,
         "levels": "; ".join(levels),
         "on_axes": level_text(arm.design.on_axes),
         "reference": level_text(arm.design.reference),
-        "data": captions.data_text(one.arm),
+        "data": facts.data,
         "metric": metric,
-        "mean": defined(summary.mean, scale),
-        "spread": defined(summary.spread, scale),
+        "mean": mean,
+        "spread": spread,
         "n": summary.n,
-        "difference": defined(gap.mean, scale),
-        "difference_spread": defined(gap.spread, scale),
-        "pairs": gap.n,
+        "difference": defined(between.mean, scale),
+        "difference_spread": defined(between.spread, scale),
+        "pairs": between.n,
         "unit": MEASURES[metric].unit,
         "runs": len(arm.runs),
         "expected": arm.design.expected,
         "failed": arm.design.failed,
-        "undefined": arm.undefined(metric),
+        "undefined": arm.undefined(metric.removesuffix("_fold_mean")),
         "parameters": parameters_text(one.arm),
-        "split": captions.split_text(one.arm),
-        "prevalence": defined(captions.prevalence(one)),
-        "seeds": captions.seeds_text(one.arm),
-        "folds": captions.folds_text(one.arm) if arm.runs else "",
-        "worlds": captions.worlds_text(one.arm),
-        "status": arm.status,
+        **facts.cells,
     }
 
 
@@ -92,19 +95,16 @@ def _p(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.6g}"
 
 
-def _verdict(one: Comparison, metric: str) -> str:
-    return one.why_not if one.contrast is None else one.contrast.verdict(metric)
-
-
 def comparisons_csv(comparisons: Sequence[Comparison], metric: str) -> str:
     """One line per arm."""
     rows = (
         [
             one.arm.name,
-            metric,
+            series_mean(metric),
             *_contrast_cells(one.contrast, metric),
             one.shared,
-            _verdict(one, metric),
+            one.verdict(metric),
+            one.reason,
         ]
         for one in comparisons
     )
@@ -120,7 +120,7 @@ def effects_csv(effects: Iterable[Effect], metric: str) -> str:
         kind = "main" if len(one.changes) == 1 else "interaction"
         numbers = _contrast_cells(one.contrast, metric)
         last = one.matched, one.wanted, effect_verdict(one, metric)
-        return [kind, *changes, metric, *numbers, *last]
+        return [kind, *changes, series_mean(metric), *numbers, *last]
 
     return to_csv(EFFECT_COLUMNS, map(row, effects))
 
@@ -133,29 +133,28 @@ def arms_table(arms: Sequence[MeasuredArm], metric: str, signs: Mapping[str, str
     for arm in arms:
         first, *others = (_mean(arm, name) for name in names)
         mark = " (reference)" if arm is reference and arm.name != "reference" else ""
-        gap = _gap(run_difference(arm, reference, metric), metric)
+        between = _gap(gap(arm, reference, primary(metric)), metric)
         label = f"**{arm.name}**{signs[arm.name]}{mark}"
         runs, n = f"{len(arm.runs)} of {arm.design.expected}", str(len(arm.metrics.values))
         parameters = parameters_text(arm.metrics.arm) or "–"
-        lines.append([label, runs, n, first, gap, *others, parameters])
-    first, *others = (METRICS[name].title + unit(MEASURES[name].unit) for name in names)
+        lines.append([label, runs, n, first, between, *others, parameters])
+    first, *others = (MEASURES[name].title + unit(MEASURES[name].unit) for name in names)
     header = ["Arm", "runs", "n", first, f"difference, {unit_text(metric)}", *others, "parameters"]
     return grid(header, lines, "l" + "r" * (len(header) - 1))
 
 
 def _mean(arm: MeasuredArm, metric: str) -> str:
-    summary, scale = arm.metrics.summary(metric), MEASURES[metric].scale
-    mean, spread = defined(summary.mean, scale), defined(summary.spread, scale)
-    text = captions.summary_text(metric, mean, spread)
+    summary = arm.metrics.summary(metric)
+    text = summary_text(metric, *scaled(summary, MEASURES[metric].scale))
     return f"{text} (n = {summary.n})" if 0 < summary.n < len(arm.metrics.values) else text
 
 
-def _gap(gap: Summary, metric: str) -> str:
-    if not gap.n:
+def _gap(between: Summary, metric: str) -> str:
+    if not between.n:
         return "–"
-    spread = gap.spread * MEASURES[metric].scale
+    spread = between.spread * MEASURES[metric].scale
     shown = "" if math.isnan(spread) else f" ± {MEASURES[metric].text(spread)}"
-    return f"{signed(gap.mean, metric)}{shown} ({gap.n} pair{'s' if gap.n > 1 else ''})"
+    return f"{signed(between.mean, metric)}{shown} ({counted(between.n, 'pair')})"
 
 
 CONTRAST_HEADER = ("95 % interval", "p", "Holm", "clusters", "series", "left out", "verdict")
@@ -183,7 +182,7 @@ def comparisons_table(
         [
             f"**{one.arm.name}**{signs[one.arm.name]}",
             *_numbers(one.contrast, metric),
-            _verdict(one, metric),
+            ", ".join(filter(None, (one.verdict(metric), one.reason))),
         ]
         for one in comparisons
     ]

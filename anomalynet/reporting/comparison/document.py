@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from anomalynet.errors import NothingToCompareError
-from anomalynet.reporting import captions
 from anomalynet.reporting.ablation.contrasts import LEVEL
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.comparison.blocks import (
     FEWEST_DATA,
     FEWEST_MODELS,
@@ -24,6 +24,7 @@ from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import to_csv
 from anomalynet.runs.collect import RunRecord
+from anomalynet.runs.scores import reading_once
 
 COMPARISON = "comparison"  # name of its folder
 
@@ -32,13 +33,15 @@ COLUMNS = ("metric", "model", "block", "value", "rank", "unit")
 
 NOTE = f"""\
 A *block* is a data set, or each world of a simulated one; its value is a model's mean over \
-repetitions there. In every block the models are ranked, 1 is best, equal ones share their mean \
-rank. *Friedman's test* asks whether any model's ranks are out of the ordinary (p below \
-{LEVEL:g}; χ², corrected for ties; an approximation that wants more than about ten blocks); it \
-does not say which. Worlds of one simulator are more alike than data sets are: they say how a \
-result carries over to another city, not to other data."""
+repetitions there, of decisions pooled over folds and of rankings averaged over folds. In every \
+block the models are ranked, 1 is best, equal ones share their mean rank. *Friedman's test* asks \
+whether any model's ranks are out of the ordinary (p below {LEVEL:g}; χ², corrected for ties; an \
+approximation that wants more than about ten blocks); it does not say which. Worlds of one \
+simulator are more alike than data sets are: they say how a result carries over to another city, \
+not to other data."""
 
 
+@reading_once()
 def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Path) -> Path:
     """Write the comparison of the models that every data set has into the folder `out`, and return
     the path of its `report.md`.
@@ -60,7 +63,10 @@ def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Pa
             f"of one configuration: {why}",
             "anomalynet reproduce --data NAME",
         )
-    parts, rows = _opening(comparison), []
+    own = {data: tuple(models.values()) for data, models in comparison.models.items()}
+    everything = [one.arm for models in own.values() for one in models]
+    contexts = {name: ReportContext.of(models, among=everything) for name, models in own.items()}
+    parts, rows = _opening(comparison, contexts), []
     files: dict[str, bytes] = {}
     for metric in METRICS:
         blocks = blocks_of(comparison, metric)
@@ -70,16 +76,13 @@ def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Pa
         files |= section.files
         rows += _rows(metric, comparison, blocks, ranking)
     files["tables/ranks.csv"] = to_csv(COLUMNS, rows).encode()
-    files["report.md"] = ("\n\n".join([*parts, *_closing(comparison)]) + "\n").encode()
+    files["report.md"] = ("\n\n".join([*parts, *_closing(contexts)]) + "\n").encode()
     return write_files(out, files)
 
 
-def _opening(comparison: Comparison) -> list[str]:
+def _opening(comparison: Comparison, contexts: Mapping[str, ReportContext]) -> list[str]:
     names = ", ".join(comparison.titles.values())
-    signs = [
-        f"- `{data}`: {captions.facts(list(models.values()))}"
-        for data, models in comparison.models.items()
-    ]
+    signs = [f"- `{data}`: {context.facts()}" for data, context in contexts.items()]
     left_out = [f"- Not compared: {sentence}" for sentence in comparison.left_out]
     return [
         f"# {len(comparison.experiments)} models on {len(comparison.models)} data sets",
@@ -90,12 +93,11 @@ def _opening(comparison: Comparison) -> list[str]:
     ]
 
 
-def _closing(comparison: Comparison) -> list[str]:
-    arms = {data: [one.arm for one in own.values()] for data, own in comparison.models.items()}
-    everything = [arm for own in arms.values() for arm in own]
-    notes = dict.fromkeys(note for own in arms.values() for note in captions.notes(own, everything))
+def _closing(contexts: Mapping[str, ReportContext]) -> list[str]:
+    notes = dict.fromkeys(note for one in contexts.values() for note in one.notes(one.models))
     lines = [f"- {note}" for note in notes]
-    lines += [f"- ⚠ {data}: {one}" for data, own in arms.items() for one in captions.warnings(own)]
+    for data, context in contexts.items():
+        lines += [f"- ⚠ {data}: {told}" for told in context.warnings()]
     told = ["## What to know of the runs", "\n".join(lines)] if lines else []
     return [*told, "Numbers: [ranks.csv](tables/ranks.csv)."]
 

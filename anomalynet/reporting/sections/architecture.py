@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.figures import drawn, heading
 from anomalynet.reporting.formats import markdown
-from anomalynet.reporting.sections.base import Section, figure
+from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import to_csv
 from anomalynet.runs.collect import MOVE_AWAY, RunRecord
 from anomalynet.runs.folder import RunFolder
@@ -109,14 +110,15 @@ class _Shown:
         return f"{self.title}, of run `{self.run}`{self.others}"
 
 
-def figure_1_section(models: Sequence[ArmMetrics], data: str) -> Section:
+def figure_1_section(context: ReportContext) -> Section:
     """Figure 1 and its tables; nothing where the report is of no network.
 
     Raises: RunError: a run's `architecture.json` is damaged.
     """
-    if not any(record.result.epochs is not None for one in models for record in one.arm.records):
+    records = [record for one in context.models for record in one.arm.records]
+    if all(record.result.epochs is None for record in records):
         return Section()
-    known = [found for one in models if (found := _shown(one))]
+    known = [found for one in context.models if (found := _shown(one))]
     main = [found for found in known if found.one.arm.experiment == "hybrid"][:1]
     others = [found for found in known if found not in main]
     parts, files = [f"### {TITLE}"], dict[str, bytes]()
@@ -127,7 +129,7 @@ def figure_1_section(models: Sequence[ArmMetrics], data: str) -> Section:
     for name, title, shown in ((MAIN, TITLE, main), (OTHERS, OTHERS_TITLE, others)):
         if shown:
             note = "; ".join(found.sentence for found in shown) + "."
-            parts.append(figure(name, title, [found.one for found in shown], models, note=note))
+            parts.append(context.figure(name, title, [found.one for found in shown], note))
             files |= drawn(name, partial(_figure, title, shown))
     if main:
         network = main[0].network
@@ -140,7 +142,7 @@ def figure_1_section(models: Sequence[ArmMetrics], data: str) -> Section:
         parts.append(markdown.grid(header, lines, "llllr"))
     if known:
         rows = [
-            (one.one.arm.name, data, one.run, *astuple(part))
+            (one.one.arm.name, context.data, one.run, *astuple(part))
             for one in known
             for part in one.network.parts
         ]

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalynet.metrics.kernels import NAN
-from anomalynet.reporting import captions
 from anomalynet.reporting.aggregate import ArmMetrics, pooled_scores
 from anomalynet.reporting.arms import RepetitionKey
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.figures import broken_names, drawn, foot, heading
 from anomalynet.reporting.formats import markdown
-from anomalynet.reporting.sections.base import Section, caption, figure
+from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import defined, table_csv, table_of, to_csv
 
 if TYPE_CHECKING:
@@ -167,13 +167,13 @@ def _calibrated(one: ArmMetrics) -> Calibrated | None:
     return Calibrated(ArmMetrics(one.arm, values), bins)
 
 
-def calibration_section(models: Sequence[ArmMetrics], data: str) -> Section:
+def calibration_section(context: ReportContext) -> Section:
     """Table and reliability diagram of every model whose score is a probability; the others are
     named.
 
     Raises: RunError: a run's scores cannot be read.
     """
-    known, others = calibrate(models)
+    known, others = calibrate(context.models)
     said = (
         f"The scores of {', '.join(one.arm.title for one in others)} are no probabilities: "
         "nothing there can be calibrated or not."
@@ -181,7 +181,7 @@ def calibration_section(models: Sequence[ArmMetrics], data: str) -> Section:
     if not known:
         return Section([f"## {TITLE}", said]) if others else Section()
     shown = [one.metrics for one in known]
-    table = table_of(NAME, TITLE, METRICS, shown, data)
+    table = table_of(context, NAME, TITLE, METRICS, shown)
     several = max(len(one.bins) for one in known) > 1
     spread = "; a vertical line goes from the lowest to the highest repetition" if several else ""
     note = (
@@ -192,15 +192,15 @@ def calibration_section(models: Sequence[ArmMetrics], data: str) -> Section:
         f"## {TITLE}",
         NOTE,
         *([said] if others else []),
-        markdown.matrix(table, captions.marks([one.arm for one in models])),
-        caption(TITLE, shown, models, f"{NAME}.csv"),
-        figure(FIGURE, FIGURE_TITLE, shown, models, note=note),
+        markdown.matrix(table, context.signs),
+        context.caption(TITLE, shown, f"{NAME}.csv"),
+        context.figure(FIGURE, FIGURE_TITLE, shown, note),
         "Numbers: [reliability.csv](tables/reliability.csv).",
     ]
-    reliability = to_csv(COLUMNS, (row for one in known for row in _rows(one, data)))
+    reliability = to_csv(COLUMNS, (row for one in known for row in _rows(one, context.data)))
     files = {f"tables/{NAME}.csv": table_csv(table), "tables/reliability.csv": reliability}
     encoded = {name: text.encode() for name, text in files.items()}
-    return Section(parts, encoded | drawn(FIGURE, lambda: _figure(known)))
+    return Section(parts, encoded | drawn(FIGURE, lambda: _figure(known, context)))
 
 
 def _rows(one: Calibrated, data: str) -> Iterator[list[object]]:
@@ -212,7 +212,7 @@ def _rows(one: Calibrated, data: str) -> Iterator[list[object]]:
         yield [name, data, place, *edges, int(steps), *shares]
 
 
-def _figure(models: Sequence[Calibrated]) -> Figure:
+def _figure(models: Sequence[Calibrated], context: ReportContext) -> Figure:
     """A panel a model, share of attack over mean score, and how many steps each bin has."""
     from matplotlib.figure import Figure
 
@@ -221,7 +221,7 @@ def _figure(models: Sequence[Calibrated]) -> Figure:
     size = (max(2.5 * columns + 0.4, 6.0), 3.3 * lines + 0.8)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(2 * lines, columns, squeeze=False, height_ratios=[2.3, 1.0] * lines)
-    names = broken_names([one.metrics.arm for one in models])
+    names = broken_names([one.metrics.arm for one in models], context)
     for place in range(lines * columns):
         line, column = divmod(place, columns)
         above, below = grid[2 * line][column], grid[2 * line + 1][column]
@@ -237,7 +237,7 @@ def _figure(models: Sequence[Calibrated]) -> Figure:
             below.set_ylabel("steps")
         below.set_xlabel("score")
     heading(figure, FIGURE_TITLE)
-    foot(figure, captions.short_facts([one.metrics for one in models]))
+    foot(figure, context.short_facts([one.metrics for one in models]))
     return figure
 
 

@@ -7,13 +7,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from anomalynet.reporting import captions
-from anomalynet.reporting.aggregate import ArmMetrics, Summary
+from anomalynet.reporting.aggregate import Summary
+from anomalynet.reporting.captions import FACTS, ReportContext
 from anomalynet.reporting.figures import broken_names, drawn, foot, heading
 from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.incidents import CAUSES, Counted, Group, IncidentTable, incident_tables
-from anomalynet.reporting.sections.base import Section, caption, figure
-from anomalynet.reporting.tables import FACTS, facts, scaled, to_csv
+from anomalynet.reporting.sections.base import Section
+from anomalynet.reporting.tables import scaled, to_csv
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,18 +46,17 @@ HALVES = {
 """Label → heading, colours, which everyone can tell apart; lightness says how many."""
 
 
-def incident_section(everything: Sequence[ArmMetrics], data: str) -> Section:
+def incident_section(context: ReportContext) -> Section:
     """Empty where no type of incident is known.
 
     Raises: RunError: the scores or the incidents of a run cannot be read.
     """
-    tables = incident_tables([one.arm for one in everything])
+    tables = incident_tables([one.arm for one in context.models])
     if not tables:
         return Section()
-    run = [one for one in everything if one.arm.records]
-    signs = captions.marks([one.arm for one in everything])
+    run, signs = context.run, context.signs
     parts = ["## By incident", NOTE]
-    parts.append(figure(NAME, f"{TITLE}, percent of scored steps", run, everything))
+    parts.append(context.figure(NAME, f"{TITLE}, percent of scored steps", run))
     files = {}
     for table in tables:
         title, positive = TITLES[table.name], [group for group in table.groups if group.positive]
@@ -68,18 +67,17 @@ def incident_section(everything: Sequence[ArmMetrics], data: str) -> Section:
             "Steps alarmed, percent:",
             _lines(table, table.groups, lambda cell: cell.alarmed, signs),
             counts_text(table),
-            caption(f"{title} of incident", run, everything, f"{table.name}.csv"),
+            context.caption(f"{title} of incident", run, f"{table.name}.csv"),
         ]
-        files[f"tables/{table.name}.csv"] = csv(table, everything, data).encode()
-    return Section(parts, files | drawn(NAME, lambda: _figure(tables[0], everything)))
+        files[f"tables/{table.name}.csv"] = csv(table, context).encode()
+    return Section(parts, files | drawn(NAME, lambda: _figure(tables[0], context)))
 
 
-def csv(table: IncidentTable, models: Sequence[ArmMetrics], data: str) -> str:
+def csv(table: IncidentTable, context: ReportContext) -> str:
     """One line a model and group."""
-    by_name = {one.arm.name: one for one in models}
     lines: list[list[object]] = []
     for arm in table.arms:
-        beside = facts(by_name[arm.name])
+        beside = context.by_arm[arm.name].cells.values()
         for group in table.groups:
             if (cell := table.cells.get((arm.name, group))) is not None:
                 own = [int(group.positive), group.type, group.cause, group.severity]
@@ -87,7 +85,7 @@ def csv(table: IncidentTable, models: Sequence[ArmMetrics], data: str) -> str:
                 detected = [*scaled(cell.detected, 100), cell.detected.n]
                 alarmed = [*scaled(cell.alarmed, 100), cell.alarmed.n]
                 shares = [*detected, *alarmed, *beside]
-                lines.append([table.name, arm.name, data, *own, *counts, *shares])
+                lines.append([table.name, arm.name, context.data, *own, *counts, *shares])
     return to_csv(COLUMNS, lines)
 
 
@@ -129,7 +127,7 @@ def counts_text(table: IncidentTable) -> str:
     )
 
 
-def _figure(table: IncidentTable, models: Sequence[ArmMetrics]) -> Figure:
+def _figure(table: IncidentTable, context: ReportContext) -> Figure:
     """Types of incident by models, right alarms above, false alarms below."""
     from matplotlib.figure import Figure
 
@@ -142,7 +140,7 @@ def _figure(table: IncidentTable, models: Sequence[ArmMetrics]) -> Figure:
     size = (max(8.0, 2.6 + 0.85 * len(table.arms)), 2.3 + 0.27 * sum(heights) + 0.4 * len(heights))
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(halves), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
-    names = broken_names(table.arms)
+    names = broken_names(table.arms, context)
     turned = {"rotation": 40, "ha": "left", "rotation_mode": "anchor"}
     for axes, ((title, colours), groups) in zip(grid[:, 0], halves, strict=True):
         image = _half(axes, table, groups, colours)
@@ -150,7 +148,7 @@ def _figure(table: IncidentTable, models: Sequence[ArmMetrics]) -> Figure:
         axes.set_xticks(range(len(names)), names if axes is grid[0, 0] else [], **turned)
         figure.colorbar(image, ax=axes, fraction=0.03, pad=0.01, label="steps alarmed, %")
     heading(figure, f"{TITLE} (cause, number of incidents), percent of scored steps")
-    foot(figure, captions.short_facts(models))
+    foot(figure, context.short_facts())
     return figure
 
 

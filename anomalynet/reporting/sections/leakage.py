@@ -36,7 +36,7 @@ def warnings(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> tuple[s
     results = [record.result for one in models for record in one.arm.records]
     known = {warning for result in results for warning in result.warnings}
     found = [warning for warning in audit["warnings"] if warning not in known]
-    aurocs = (one.summary("auroc").mean for one in models)
+    aurocs = (one.summary("auroc_pooled").mean for one in models)
     best = max((value for value in aurocs if not math.isnan(value)), default=math.nan)
     leaks, ahead = [], []
     for probe in audit["probes"]:
@@ -51,8 +51,8 @@ def warnings(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> tuple[s
         found.append(f"The labels can be told {how}: see the leakage audit.")
     if ahead:
         found.append(
-            "A probe that sees no sensor ranks at least as well as the best model (AUROC, pooled, "
-            f"{100 * best:.2f} %): {', '.join(ahead)}."
+            "A probe that sees no sensor ranks at least as well as the best model (AUROC, scores "
+            f"pooled, {100 * best:.2f} %): {', '.join(ahead)}."
         )
     return tuple(found)
 

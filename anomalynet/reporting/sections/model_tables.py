@@ -3,15 +3,16 @@ printed, repaired and ours), the models that are not in the paper, and what each
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from anomalynet.reporting import captions, prose
-from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting import prose
+from anomalynet.reporting.aggregate import ESTIMAND
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.figures import TITLES, draw_all
 from anomalynet.reporting.findings import majority_sentence
 from anomalynet.reporting.formats import markdown
 from anomalynet.reporting.sections.architecture import figure_1_section
-from anomalynet.reporting.sections.base import Section, caption, figure
+from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import (
     COST_COLUMNS,
     COSTS,
@@ -26,22 +27,21 @@ from anomalynet.reporting.tables import (
 )
 
 COST_NOTE = (
-    "Mean ± standard deviation over runs, on the machine that ran them, and the sum over runs; no "
-    "other table depends on it. Numbers: [cost.csv](tables/cost.csv)."
+    "Mean ± standard deviation over runs, on the machine that ran them, and the sum over runs; "
+    "nothing else in the report depends on it. Numbers: [cost.csv](tables/cost.csv)."
 )
 TRAINING_TITLE = "Table 1. Training parameters"
 
 
-def paper_section(everything: Sequence[ArmMetrics], data: str) -> Section:
+def paper_section(context: ReportContext) -> Section:
     """Each table with its note and its figure; the paper's four models are there whether they have
     been run or not."""
-    tables = {table.name: table for table in paper_tables(everything, data)}
-    signs = captions.marks([one.arm for one in everything])
-    training = training_rows(everything)
+    tables = {table.name: table for table in paper_tables(context)}
+    training = training_rows(context.models)
     trained = {row["model"] for row in training}
-    networks = [one for one in everything if one.arm.name in trained]
+    networks = [one for one in context.models if one.arm.name in trained]
     title = f"{TRAINING_TITLE}, the paper's and those the runs had"
-    figure_1 = figure_1_section(everything, data)
+    figure_1 = figure_1_section(context)
     parts = [
         "## The paper's tables and figures",
         *figure_1.parts,
@@ -49,39 +49,41 @@ def paper_section(everything: Sequence[ArmMetrics], data: str) -> Section:
         markdown.training(training, [one.arm for one in networks])
         if networks
         else "No network has been trained yet.",
-        caption(title, networks, everything, "table_1_training.csv"),
+        context.caption(title, networks, "table_1_training.csv"),
     ]
     notes = (prose.precision_note(), prose.RECALL_NOTE, prose.F1_NOTE, prose.accuracy_note())
     for (name, table), (drawn, heading), note in zip(
         tables.items(), TITLES.items(), (*notes, None), strict=True
     ):
         if note is None:  # of the confusion matrices a figure alone
-            parts += ["### Confusion matrices", figure(drawn, heading, table.models, everything)]
+            parts += ["### Confusion matrices", context.figure(drawn, heading, table.models)]
             continue
-        told = caption(f"{table.title}, percent", table.models, everything, f"{name}.csv")
-        parts += [f"### {table.title}", markdown.comparison(table, signs), told, note]
-        if name == "table_5_accuracy" and (beside := majority_sentence(everything)):
+        told = context.caption(f"{table.title}, percent", table.models, f"{name}.csv", ESTIMAND)
+        parts += [f"### {table.title}", markdown.comparison(table, context.signs), told, note]
+        if name == "table_5_accuracy" and (beside := majority_sentence(context.models)):
             parts.append(beside)
-        parts.append(figure(drawn, f"{heading}, percent", table.models, everything))
+        parts.append(context.figure(drawn, f"{heading}, percent", table.models))
     parts.append("Numbers: [confusion.csv](tables/confusion.csv).")
-    rows = [["table_1_training", row["model"], data, *list(row.values())[1:]] for row in training]
+    rows = [
+        ["table_1_training", row["model"], context.data, *list(row.values())[1:]]
+        for row in training
+    ]
     header = ("table", TRAINING[0], "data", *TRAINING[1:])
     files = {"tables/table_1_training.csv": to_csv(header, rows).encode()}
-    files |= {**figure_1.files, **_csv(tables.values()), **draw_all(list(tables.values()))}
+    files |= {**figure_1.files, **_csv(tables.values()), **draw_all(list(tables.values()), context)}
     return Section(parts, files)
 
 
-def model_section(everything: Sequence[ArmMetrics], data: str) -> Section:
+def model_section(context: ReportContext) -> Section:
     """The classical and unsupervised models as Tables 2–5 show networks, then ranking and incidents
     for all models."""
-    signs = captions.marks([one.arm for one in everything])
-    tables = other_tables(everything, data)
+    tables = other_tables(context)
     parts = []
     for table in tables:
         parts.append(f"## {table.title}")
         if table.models:
-            told = caption(table.title, table.models, everything, f"{table.name}.csv")
-            parts += [markdown.matrix(table, signs), told]
+            told = context.caption(table.title, table.models, f"{table.name}.csv", ESTIMAND)
+            parts += [markdown.matrix(table, context.signs), told]
         else:
             parts.append("No such model has been run yet.")
     return Section(parts, _csv(tables))
@@ -91,10 +93,10 @@ def _csv(tables: Iterable[Table]) -> dict[str, bytes]:
     return {f"tables/{table.name}.csv": table_csv(table).encode() for table in tables}
 
 
-def cost_section(everything: Sequence[ArmMetrics], data: str) -> Section:
+def cost_section(context: ReportContext) -> Section:
     """Parameters and durations."""
-    costs = cost_rows(everything)
-    priced = [{"data": data, **row} for row in costs]
-    table = markdown.cost(costs, {one.arm.name: one.arm.title for one in everything}, COSTS)
+    costs = cost_rows(context.models)
+    priced = [{"data": context.by_arm[row["model"]].data, **row} for row in costs]
+    table = markdown.cost(costs, {one.arm.name: one.arm.title for one in context.models}, COSTS)
     csv = to_csv(COST_COLUMNS, ([row[column] for column in COST_COLUMNS] for row in priced))
     return Section(["## Cost", table, COST_NOTE], {"tables/cost.csv": csv.encode()})

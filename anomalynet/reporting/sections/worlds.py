@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anomalynet.reporting import captions
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, in_world, summarise
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats.markdown import grid, unit
 from anomalynet.reporting.measures import MEASURES
-from anomalynet.reporting.sections.base import Section, caption
+from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import defined, to_csv
 
 HEADLINE: tuple[str, ...] = ("f1_attack", "balanced_accuracy", "auroc_fold_mean")
@@ -41,27 +41,25 @@ def spread(one: ArmMetrics, metric: str, worlds: Sequence[int]) -> dict[str, Sum
     return {**found, BETWEEN: Summary(between.spread, between.spread, between.n), WITHIN: within}
 
 
-def worlds_section(everything: Sequence[ArmMetrics], data: str) -> Section:
+def worlds_section(context: ReportContext) -> Section:
     """Empty unless there are several worlds, and repetitions in at least one of them to compare
     with."""
-    worlds = several(everything)
-    run = [one for one in everything if one.values]
+    worlds, run = several(context.models), context.run
     repeated = (len(one.values) > len({world for _, _, world in one.values}) for one in run)
     if not worlds or not any(repeated):
         return Section()
-    signs = captions.marks([one.arm for one in everything])
     rows, lines = list[list[object]](), list[list[str]]()
     for one in run:
         for place, metric in enumerate(HEADLINE):
             measure, found = MEASURES[metric], spread(one, metric, worlds)
             for quantity, each in found.items():
                 value = [defined(each.mean, measure.scale), each.n, measure.unit]
-                rows.append([one.arm.name, data, metric, quantity, *value])
-            name = f"**{one.arm.title}**{signs[one.arm.name]}" if place == 0 else ""
+                rows.append([one.arm.name, context.data, metric, quantity, *value])
+            name = f"**{one.arm.title}**{context[one].sign}" if place == 0 else ""
             cells = (measure.text(each.mean * measure.scale) for each in found.values())
             lines.append([name, measure.title + unit(measure.unit), *cells])
     header = ["Model", "Metric", *(f"world {world}" for world in worlds), BETWEEN, WITHIN]
     table = grid(header, lines, "ll" + "r" * (len(worlds) + 2))
-    told = caption("Spread over worlds", run, everything, "worlds.csv")
+    told = context.caption("Spread over worlds", run, "worlds.csv")
     files = {"tables/worlds.csv": to_csv(COLUMNS, rows).encode()}
     return Section(["## Spread over worlds", NOTE, table, told], files)

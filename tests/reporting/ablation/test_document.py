@@ -54,7 +54,7 @@ def written(tmp_path: Path, asked: Ablation) -> Text:
 
 def test_sentences_come_first_and_say_what_the_clusters_carry(tmp_path: Path) -> None:
     text, _, _ = written(tmp_path, one_at_a_time(tmp_path / "runs", {True: 0.0, False: -0.1}))
-    against = "Against the reference (model.attention=true), by Recall (attack):"
+    against = "Against the reference (model.attention=true), by Recall (attack), mean over series:"
     assert text.startswith(f"# T\n\n*Does attention help?*\n\n{against}\n\n")
     (told,) = findings(text)
     assert told.startswith(f"{OFF}: −10.00 points Recall (attack), 95 % interval −10.00 to −10.00")
@@ -124,20 +124,29 @@ def test_only_runs_of_the_same_seed_are_a_pair(tmp_path: Path) -> None:
     assert "- † Not all runs are there: model.attention=false (1 of 2 runs)." in text
 
 
-def test_a_repetition_is_the_mean_of_its_folds(tmp_path: Path) -> None:
+def test_decisions_are_pooled_over_folds_and_rankings_averaged(tmp_path: Path) -> None:
+    """Fold 0 has one series, fold 1 three, each with 100 attacks."""
     found = {(0, 0): 0.2, (0, 1): 0.4, (1, 0): 0.5, (1, 1): 0.9, (2, 0): 0.8}
     records = []
     for (seed, fold), value in found.items():
-        known = {"test/recall_attack": value, "test/auroc": None}
-        place: dict[str, Any] = {"seed": seed, "fold": fold, "folds": 2, "metrics": known}
-        records.append(run(tmp_path / "runs", "on", recalls(0.5), **place))
+        metrics = {"test/auroc": None if seed == 2 else 0.5}
+        place: dict[str, Any] = {"seed": seed, "fold": fold, "folds": 2, "metrics": metrics}
+        series = dict.fromkeys(("bcd" if fold else "a"), value)
+        records.append(run(tmp_path / "runs", "on", series, **place))
     _, arms, _ = written(tmp_path, ablation(on(records, expected=6, failed=1)))
-    recall, auroc = arms["reference", "recall_attack"], arms["reference", "auroc"]
-    assert (recall["mean"], recall["n"]) == ("50.0000", "2"), "0.3 and 0.7; seed 2 lacks a fold"
-    assert float(recall["spread"]) == pytest.approx(100 * 0.4 / 2**0.5, abs=1e-3)
+    recall, precision, auroc = (
+        arms["reference", name]
+        for name in ("recall_attack", "average_precision_fold_mean", "auroc_fold_mean")
+    )
+    # 140 and 320 of 400 attacks; seed 2 lacks a fold
+    assert (recall["mean"], recall["n"]) == ("57.5000", "2")
+    assert float(recall["spread"]) == pytest.approx(100 * 0.45 / 2**0.5, abs=1e-3)
+    # those found come first, the others behind all normal steps, at precision 100/120
+    by_fold = [share + (1 - share) * 100 / 120 for share in (0.2, 0.4, 0.5, 0.9)]
+    assert float(precision["mean"]) == pytest.approx(100 * sum(by_fold) / 4, abs=1e-3)
     assert (recall["runs"], recall["expected"]) == ("5", "6")
     assert recall["status"] == "5 of 6 runs, 1 failed"
-    assert (auroc["mean"], auroc["n"], auroc["undefined"]) == ("", "0", "5")
+    assert (auroc["n"], auroc["undefined"]) == ("2", "1")
 
 
 def test_why_an_arm_is_not_compared(tmp_path: Path) -> None:
@@ -151,11 +160,13 @@ def test_why_an_arm_is_not_compared(tmp_path: Path) -> None:
     assert f"| **{OFF}**† | 0 of 2 | 0 | – | – |" in unrun
     for alone in (ablation(on([], expected=1), off(same)), ablation(off(same))):
         text, _, test = written(tmp_path, alone)
-        assert test["verdict"] == "not compared, the reference has not been run"
+        told = test["verdict"], test["reason"]
+        assert told == ("not compared", "the reference has not been run")
         assert "there is nothing to take a difference from." in text
         assert f"| **{OFF}** | 1 of 1 | 1 | 50.50 | – |" in text
     _, _, test = written(tmp_path, ablation(on(first), off(later)))
-    assert test["verdict"].startswith("not compared, no run has the seed, fold and world")
+    assert test["verdict"] == "not compared"
+    assert test["reason"].startswith("no run has the seed, fold and world")
 
 
 def test_other_code_other_data_warnings_and_duplicates_are_said(tmp_path: Path) -> None:
@@ -173,7 +184,7 @@ def test_other_code_other_data_warnings_and_duplicates_are_said(tmp_path: Path) 
     assert "‡ model.attention=false: 1 of 1 runs" in text
     assert "The arms do not share one version of the data" in text
     assert "> **Warning.** it leaks" in text
-    assert "> **Arms.** Data: toy [model.attention=false: skab]. Split: group; 1 fold;" in text
+    assert "Data: toy [model.attention=false: skab]. Split: group; 1 fold;" in text
     twice = [run(runs, "aaaa", recalls(0.5)), run(runs, "bbbb", recalls(0.9))]
     text, arms, _ = written(tmp_path, ablation(on(twice, expected=1)))
     assert "reference: left out, because another run has their seed and fold: bbbb0000." in text

@@ -11,7 +11,7 @@ import pytest
 from anomalynet.errors import RunError
 from anomalynet.reporting.sections.architecture import figure_1_section, read_network
 from anomalynet.runs.collect import RunRecord
-from tests.reporting.synthetic import measured, record, rows
+from tests.reporting.synthetic import context, record, rows
 
 
 def part(name: str, parameters: int, *shapes: list[int]) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def test_damage_is_named_and_what_an_earlier_version_wrote_is_missing(tmp_path: 
 
 def test_the_caption_names_the_run_and_all_parameters(tmp_path: Path) -> None:
     runs = [trace(record(tmp_path, "hybrid", fold=fold)) for fold in range(2)]
-    found = figure_1_section(measured(*runs), "toy")
+    found = figure_1_section(context(*runs))
     text = "\n".join(found.parts)
     assert "Hybrid: 1 330 parameters, of run `hybrid/hybr0000`. Data: toy." in text
     assert "| `head` | Block | Linear ×2, ReLU | 2 | 130 |" in text
@@ -56,7 +56,7 @@ def test_the_caption_names_the_run_and_all_parameters(tmp_path: Path) -> None:
         ("hybrid", "hybrid/hybr0000", "autoencoder", "1200"),
         ("hybrid", "hybrid/hybr0000", "head", "130"),
     ]
-    assert found == figure_1_section(measured(*reversed(runs)), "toy"), "whatever their order"
+    assert found == figure_1_section(context(*reversed(runs))), "whatever their order"
 
 
 def test_the_commonest_network_is_drawn_and_the_others_are_counted(tmp_path: Path) -> None:
@@ -65,21 +65,21 @@ def test_the_commonest_network_is_drawn_and_the_others_are_counted(tmp_path: Pat
     trace(runs[0], {**NETWORK, "layers": [part("head", 1, [2])], "parameters": 1})
     trace(runs[1])
     trace(runs[2])
-    text = "\n".join(figure_1_section(measured(*runs), "toy").parts)
+    text = "\n".join(figure_1_section(context(*runs)).parts)
     assert "run `hybrid/hybr0001` (beside 1 with another network and 1 without one)" in text
 
 
 def test_other_networks_stand_beside_and_code_of_others_is_marked(tmp_path: Path) -> None:
     runs = [trace(record(tmp_path, "hybrid", fold=fold)) for fold in range(2)]
     runs.append(trace(record(tmp_path, "mine", code="0ther")))
-    found = figure_1_section(measured(*runs), "toy")
+    found = figure_1_section(context(*runs))
     first, second = (part for part in found.parts if part.startswith("!["))
     assert "‡ Mine: 1 of 1 runs" in second
     assert "‡" not in first
 
 
 def test_without_it_the_section_says_so_and_without_a_network_it_is_absent(tmp_path: Path) -> None:
-    old = figure_1_section(measured(record(tmp_path, "hybrid")), "toy")
+    old = figure_1_section(context(record(tmp_path, "hybrid")))
     assert "No run of the hybrid has kept its network's parts" in "\n".join(old.parts)
     assert not old.files
-    assert figure_1_section(measured(record(tmp_path, "logistic", epochs=None)), "toy").parts == ()
+    assert figure_1_section(context(record(tmp_path, "logistic", epochs=None))).parts == ()

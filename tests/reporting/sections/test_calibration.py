@@ -24,7 +24,7 @@ from anomalynet.reporting.sections.calibration import (
     equal_width,
 )
 from anomalynet.runs.collect import RunRecord
-from tests.reporting.synthetic import measured, record, rows
+from tests.reporting.synthetic import context, measured, record, rows
 
 LABELS = np.array([0, 0, 1, 1, 0, 1], dtype=np.int8)
 SCORES = np.array([0.1, 0.3, 0.3, 0.8, 0.9, 1.0])
@@ -106,7 +106,7 @@ def runs(folder: Path) -> list[RunRecord]:
 
 def test_folds_are_pooled_and_repetitions_averaged(tmp_path: Path) -> None:
     own = runs(tmp_path)
-    found = calibration_section(measured(*own), "toy")
+    found = calibration_section(context(*own))
     labels = np.concatenate(FOLDS)
     briers = [brier_score_loss(labels, np.concatenate(folds)) for folds in FOLD_SCORES.values()]
     table = {row["metric"]: row for row in rows(found.files["tables/calibration.csv"])}
@@ -129,7 +129,7 @@ def test_folds_are_pooled_and_repetitions_averaged(tmp_path: Path) -> None:
     lowest = [bins[1][name] for name in ("steps", "attack", "attack_lowest", "attack_highest")]
     assert lowest == ["2", "0.0000", "0.0000", "0.0000"]
     assert "<!-- CNN -->" in found.files["figures/calibration_reliability.svg"].decode()
-    assert found == calibration_section(measured(*reversed(own)), "toy")
+    assert found == calibration_section(context(*reversed(own)))
 
 
 def test_the_range_goes_from_the_lowest_to_the_highest_repetition(tmp_path: Path) -> None:
@@ -150,11 +150,11 @@ def test_models_without_probabilities_and_other_code_are_named(tmp_path: Path) -
     distance = record(tmp_path, "autoencoder", scores=[0.2, 0.4], probability=False, **known)
     pretender = record(tmp_path, "mine", scores=[0.2, 1.5], **known)
     other = record(tmp_path, "other", folds=1, code="0ther")
-    models = measured(*runs(tmp_path), distance, pretender, other)
-    text = "\n".join(calibration_section(models, "toy").parts)
+    own = context(*runs(tmp_path), distance, pretender, other)
+    text = "\n".join(calibration_section(own).parts)
     assert "The scores of Autoencoder, Mine are no probabilities" in text
     assert "| **Mine**" not in text
     assert "| **Other**‡ |" in text
     assert text.count("‡ Other: 1 of 1 runs were made by another version of the code") == 2
-    alone = calibration_section(measured(distance), "toy")
+    alone = calibration_section(context(distance))
     assert (len(alone.parts), alone.files) == (2, {})

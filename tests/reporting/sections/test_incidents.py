@@ -19,7 +19,7 @@ from anomalynet.reporting.incidents import NONE, UNKNOWN, Group, IncidentTable, 
 from anomalynet.reporting.sections.incidents import COLUMNS, incident_section
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.incidents import IncidentNote, write_incidents
-from tests.reporting.synthetic import measured, record, rows
+from tests.reporting.synthetic import context, record, rows
 
 Step = tuple[int | None, int | None, float | None]
 """(label, incident, score)"""
@@ -168,7 +168,7 @@ def test_damaged_notes_are_named(tmp_path: Path) -> None:
 
 def test_the_report_shows_them_with_their_figure(tmp_path: Path) -> None:
     records = [run(tmp_path, name, fold=fold) for name in ("cnn", "logistic") for fold in range(2)]
-    found = incident_section(measured(*records), "toy")
+    found = incident_section(context(*records))
     section = "\n\n".join(found.parts)
     for line in (
         "| black hole | attack | 1 | 1 | 2 | 2 | 0.0 | 0.0 |",

@@ -30,6 +30,8 @@ from anomalynet.reporting.ablation.contrasts import (
 from anomalynet.reporting.ablation.resampling import smallest_p
 from anomalynet.reporting.ablation.series_scores import read_steps
 from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting.arms import RepetitionKey
+from anomalynet.reporting.measures import series_mean
 from anomalynet.reporting.paper.claims.shares import share_interval
 
 Verdict = Literal["holds", "does not hold", "no evidence"]
@@ -77,9 +79,9 @@ class Evidence:
 
     # experiment → metric → the metric of each series
     values: Mapping[str, Mapping[str, SeriesValues]]
-    # experiment → series → (true negatives, false positives, false negatives, true positives) over
-    # its runs: int64 (4,)
-    counts: Mapping[str, Mapping[SeriesKey, NDArray[np.int64]]]
+    # experiment → repetition → series → (true negatives, false positives, false negatives, true
+    # positives): int64 (4,)
+    counts: Mapping[str, Mapping[RepetitionKey, Mapping[SeriesKey, NDArray[np.int64]]]]
     clusters: Mapping[SeriesKey, SeriesKey]  # series → its cluster
 
     def contrast(self, one: str, other: str, metric: str) -> Contrast:
@@ -88,13 +90,16 @@ class Evidence:
         return contrast(paired_differences(first, second), self.clusters)
 
     def cluster_counts(self, experiment: str) -> NDArray[np.int64]:
-        """Counts of the experiment's decisions over each cluster that it tested: int64 (cluster,
-        4)."""
-        summed: dict[SeriesKey, NDArray[np.int64]] = {}
-        for key, counts in sorted(self.counts.get(experiment, {}).items(), key=str):
-            cluster = self.clusters[key]
-            summed[cluster] = summed.get(cluster, 0) + counts
-        return np.array(list(summed.values()), np.int64).reshape(-1, 4)
+        """Counts of the experiment's decisions over each cluster that it tested: int64 (repetition,
+        cluster, 4)."""
+        repetitions = self.counts.get(experiment, {})
+        every = (key for own in repetitions.values() for key in own)
+        tested = sorted({self.clusters[key] for key in every}, key=str)
+        found = np.zeros((len(repetitions), len(tested), 4), np.int64)
+        for place, own in enumerate(repetitions.values()):
+            for key, counts in own.items():
+                found[place, tested.index(self.clusters[key])] += counts
+        return found
 
 
 def gather(models: Sequence[ArmMetrics], metrics: Sequence[str]) -> Evidence:
@@ -105,16 +110,16 @@ def gather(models: Sequence[ArmMetrics], metrics: Sequence[str]) -> Evidence:
     """
     names = [one.arm.experiment for one in models if one.arm.records]
     values: dict[str, dict[str, dict[Any, dict[SeriesKey, float]]]] = {}
-    counts: dict[str, dict[SeriesKey, NDArray[np.int64]]] = {}
+    counts: dict[str, dict[RepetitionKey, dict[SeriesKey, NDArray[np.int64]]]] = {}
     touched: set[tuple[SeriesKey, int]] = set()
     for arm in (one.arm for one in models if names.count(one.arm.experiment) == 1):
         if not arm.records:
             continue
         own = values[arm.experiment] = {metric: {} for metric in metrics}
-        decided = counts[arm.experiment] = {}
-        for record in (record for repetition in arm.counted for record in repetition.records):
-            place, steps = place_of(record), read_steps(record)
-            world = record.result.world
+        counts[arm.experiment] = {}
+        for repetition, record in ((each, one) for each in arm.counted for one in each.records):
+            place, steps, world = place_of(record), read_steps(record), record.result.world
+            decided = counts[arm.experiment].setdefault(repetition.key, {})
             touched |= {((world, name), number) for name, number in steps.incidents}
             for metric in metrics:
                 found = steps.metric(metric, record.result.probability)
@@ -124,7 +129,7 @@ def gather(models: Sequence[ArmMetrics], metrics: Sequence[str]) -> Evidence:
                 cells = of.true_negatives, of.false_positives, of.false_negatives, of.true_positives
                 before = decided.get((world, name), 0)
                 decided[world, name] = before + np.array(cells, np.int64)
-    every = {key for own_counts in counts.values() for key in own_counts}
+    every = {key for own in counts.values() for decided in own.values() for key in decided}
     return Evidence(values, counts, clusters(every, sorted(touched, key=str)))
 
 
@@ -153,8 +158,13 @@ class Judgement:
     """A claim by one metric."""
 
     claim: Claim
-    metric: str
+    metric: str  # of each step's decision or score, as `metrics.suite` names it
     findings: tuple[Finding, ...]
+
+    @property
+    def measured(self) -> str:
+        """The name of what was compared: a number with the model's own value, models by series."""
+        return series_mean(self.metric) if self.claim.beats else self.metric
 
     @property
     def verdict(self) -> Verdict:
@@ -207,9 +217,9 @@ def _value(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]
     counts = evidence.cluster_counts(claim.model)
     value, low, high = share_interval(metric, counts)
     verdict, why = OPEN, ""
-    if not len(counts):
+    if not counts.size:
         why = f"{claim.model}: no single arm"
-    elif not smallest_p(len(counts)) < LEVEL:
+    elif not smallest_p(counts.shape[1]) < LEVEL:
         why = FEW
     elif math.isnan(low):
         why = "undefined"
@@ -219,4 +229,4 @@ def _value(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]
         verdict = FAILS
     effect, low, high = (one - claim.value for one in (value, low, high))
     numbers = effect, low, high, math.nan, math.nan
-    return (Finding(claim.model, "", *numbers, len(counts), verdict, why),)
+    return (Finding(claim.model, "", *numbers, counts.shape[1], verdict, why),)

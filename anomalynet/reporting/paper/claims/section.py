@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from anomalynet.reporting.ablation.sentences import p_text, signed
-from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.findings import majority_sentence
 from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.measures import MEASURES
@@ -14,7 +14,7 @@ from anomalynet.reporting.paper.claims import judge
 from anomalynet.reporting.paper.claims.judge import FEW, OPEN, Finding, Judgement
 from anomalynet.reporting.paper.claims.shares import AT_PAPER_PREVALENCE
 from anomalynet.reporting.paper.published import TITLES
-from anomalynet.reporting.sections.base import Section, caption
+from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import defined, to_csv
 
 NUMBERS = ("Difference, points", "95 % interval", "p", "Holm", "Clusters")
@@ -23,40 +23,41 @@ NOTE = """\
 What the paper claims, judged on this data; a line shows the comparison that speaks most against \
 the claim. *Holds* and *does not hold* stand only where the data carries it; everything else is \
 *no evidence*, which is not a refutation. A comparison of models is the difference of the metric \
-in each test series, averaged over the runs that both models have; series that saw the same \
-incident are one cluster. A claim holds where every comparison has a sign-flip p below 0.05 and a \
-95 % bootstrap interval over clusters above zero: that all pass needs no correction. One \
-comparison that is as clear the other way, after Holm's correction over the claim's comparisons, \
-refutes it. A claimed number is compared with the share over the pooled decisions of all runs; \
-its interval leaves out one cluster at a time (jackknife, Student's t): reached where the whole \
-interval is at or above the number, missed where it is below. At 71.37 % attack (the paper's \
-share) precision and accuracy are what the recalls found here would give. *Too few* clusters \
-cannot reach p < 0.05 whatever the data say; *no single arm*: a model was not run, or in several \
-configurations. Average precision is no metric of the paper; it needs no threshold."""
+in each test series, averaged over the runs that both models have (*mean over series*, which is \
+not the difference of two rows of the tables); series that saw the same incident are one \
+cluster. A claim holds where every comparison has a sign-flip p below 0.05 and a 95 % bootstrap \
+interval over clusters above zero: that all pass needs no correction. One comparison that is as \
+clear the other way, after Holm's correction over the claim's comparisons, refutes it. A claimed \
+number is compared with the model's own value in the tables below: decisions pooled over the \
+folds of a repetition, mean over repetitions; its interval leaves out one cluster at a time \
+(jackknife, Student's t): reached where the whole interval is at or above the number, missed \
+where it is below. At 71.37 % attack (the paper's share) precision and accuracy are what the \
+recalls found here would give. *Too few* clusters cannot reach p < 0.05 whatever the data say; \
+*no single arm*: a model was not run, or in several configurations. Average precision is no \
+metric of the paper; it needs no threshold."""
 
 
-def claims_section(everything: Sequence[ArmMetrics], data: str) -> Section:
+def claims_section(context: ReportContext) -> Section:
     """Every claim, by each of its metrics; then every comparison that they rest on.
 
     Raises: RunError: the scores of a run cannot be read.
     """
     rows = judge.claims()
     needed = dict.fromkeys(metric for row in rows if row.beats for metric in row.metrics)
-    found = judge.judge(rows, judge.gather(everything, tuple(needed)))
-    run = [one for one in everything if one.values]
-    titles = {one.arm.experiment: one.arm.title for one in run}
+    found = judge.judge(rows, judge.gather(context.models, tuple(needed)))
+    titles = {one.arm.experiment: one.arm.title for one in context.run}
     return Section(
         [
             "## The paper's claims",
             _summary(found),
             _ledger(found, titles),
-            caption("The paper's claims on this data", run, everything, "claims.csv"),
+            context.caption("The paper's claims on this data", context.run, "claims.csv"),
             "Each comparison of models that these rest on:",
             _comparisons(found, titles),
             NOTE,
-            *([beside] if (beside := majority_sentence(everything)) else []),
+            *([beside] if (beside := majority_sentence(context.models)) else []),
         ],
-        {"tables/claims.csv": _csv(found, data).encode()},
+        {"tables/claims.csv": _csv(found, context.data).encode()},
     )
 
 
@@ -77,7 +78,7 @@ def _summary(found: Sequence[Judgement]) -> str:
 
 
 def _title(metric: str) -> str:
-    return AT_PAPER_PREVALENCE.get(metric) or MEASURES[metric].title.removesuffix(", pooled")
+    return AT_PAPER_PREVALENCE.get(metric) or MEASURES[metric].title
 
 
 def _ledger(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:
@@ -86,14 +87,14 @@ def _ledger(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:
     for one in found:
         name = "" if last is one.claim else f"**{one.claim.claim}** ({one.claim.source})"
         cells = _cells(one.weakest, one, titles)
-        lines.append([name, f"**{one.verdict}**", _title(one.metric), *cells])
+        lines.append([name, f"**{one.verdict}**", _title(one.measured), *cells])
         last = one.claim
     return grid(["Claim", "Verdict", "Metric", "Decided by", *NUMBERS], lines, "llllrrrrr")
 
 
 def _comparisons(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:
     lines = [
-        [_title(one.metric) * (at == 0), *_cells(finding, one, titles), finding.verdict]
+        [_title(one.measured) * (at == 0), *_cells(finding, one, titles), finding.verdict]
         for one in found
         if one.claim.beats
         for at, finding in enumerate(one.findings)
@@ -137,7 +138,7 @@ def _row(one: Judgement, finding: Finding, data: str) -> dict[str, object]:
         "data": data,
         "claim": one.claim.claim,
         "source": one.claim.source,
-        "metric": one.metric,
+        "metric": one.measured,
         "verdict": one.verdict,
         "subject": finding.subject,
         "other": finding.other,

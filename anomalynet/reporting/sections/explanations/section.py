@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomalynet.reporting.aggregate import ArmMetrics
-from anomalynet.reporting.captions import short_facts
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.figures import drawn, foot, heading
-from anomalynet.reporting.sections.base import Section, figure
+from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.sections.explanations import timeline
 from anomalynet.reporting.sections.explanations.timeline import (
     Bools,
@@ -60,12 +60,13 @@ READING, ERROR = 4.0, (0.01, 10.0)
 """Ends of the colours: the same in every figure, so that figures compare."""
 
 
-def explanations_section(models: Sequence[ArmMetrics], data: str) -> Section:
+def explanations_section(context: ReportContext) -> Section:
     """Timelines of the hybrid, else of the first model that has any; nothing where no run explains
     an incident.
 
     Raises: RunError: a run's files are damaged.
     """
+    models = context.models
     explaining = [one for one in models if any(_explains(one))]
     subject = min(explaining, key=lambda one: one.arm.experiment != "hybrid", default=None)
     if subject is None:
@@ -82,9 +83,9 @@ def explanations_section(models: Sequence[ArmMetrics], data: str) -> Section:
         shown = [one for one in models if one.arm.title in titles]
         title = f"{HEADINGS[name]}: {_named(example)}"
         note = f"Run `{_run(example)}`. {timeline.sentence(line, found)}"
-        parts.append(figure(f"example_{name}", title, shown, models, note=note))
-        files |= drawn(f"example_{name}", partial(_figure, title, line, shown))
-        rows += _rows([name, subject.arm.name, data], line, found)
+        parts.append(context.figure(f"example_{name}", title, shown, note))
+        files |= drawn(f"example_{name}", partial(_figure, title, line, context.short_facts(shown)))
+        rows += _rows([name, subject.arm.name, context.data], line, found)
     files["tables/examples.csv"] = to_csv(COLUMNS, rows).encode()
     parts.append("Numbers: [examples.csv](tables/examples.csv).")
     return Section(parts, files)
@@ -144,7 +145,7 @@ def spans(mask: Bools, at: Floats) -> list[tuple[float, float]]:
     return found
 
 
-def _figure(title: str, line: Timeline, models: Sequence[ArmMetrics]) -> Figure:
+def _figure(title: str, line: Timeline, facts: str) -> Figure:
     """Scores, alarms, readings, errors and attention over one time axis, and where in the window
     attention falls."""
     from matplotlib.figure import Figure
@@ -176,7 +177,7 @@ def _figure(title: str, line: Timeline, models: Sequence[ArmMetrics]) -> Figure:
             for edge in (start, start + length):
                 axes.axvline(edge, color="black", linewidth=0.7, linestyle=(0, (2, 2)))
     heading(figure, title)
-    foot(figure, short_facts(models))
+    foot(figure, facts)
     return figure
 
 

@@ -15,7 +15,7 @@ from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import EXPLANATION_COLUMNS
-from anomalynet.runs.scores import read, read_test_part
+from anomalynet.runs.scores import read, read_test_steps
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -51,9 +51,7 @@ def read_explanations(record: RunRecord) -> pl.DataFrame | None:
 
 def _read_series(record: RunRecord, series: str) -> pl.DataFrame:
     """The test steps of one series."""
-    columns = ("time", "label", "incident", "kind", "score", "threshold")
-    own = pl.col("series") == series
-    return read_test_part(record, lambda steps: steps.filter(own).select(columns))
+    return read_test_steps(record).filter(pl.col("series") == series)
 
 
 def examples(one: ArmMetrics) -> list[Example]:

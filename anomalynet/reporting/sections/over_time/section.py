@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anomalynet.reporting import captions
-from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
+from anomalynet.reporting.aggregate import Summary, summarise
+from anomalynet.reporting.captions import ReportContext, summary_text
 from anomalynet.reporting.figures import drawn, foot, heading
 from anomalynet.reporting.formats.markdown import grid, unit
 from anomalynet.reporting.measures import MEASURES
-from anomalynet.reporting.sections.base import Section, caption, figure
+from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.sections.over_time.measured import (
     ALWAYS_ON,
     BUDGETS,
@@ -23,7 +23,7 @@ from anomalynet.reporting.sections.over_time.measured import (
     ArmTimeline,
     timeline_of,
 )
-from anomalynet.reporting.tables import facts, scaled, to_csv
+from anomalynet.reporting.tables import scaled, to_csv
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,36 +83,35 @@ repetition, an incident that several folds test being several. Mean ± standard 
 repetitions."""
 
 
-def over_time_section(models: Sequence[ArmMetrics], data: str) -> Section:
+def over_time_section(context: ReportContext) -> Section:
     """Tables, figure and CSV of detection over time, for the models that have runs; nothing where
     none has.
 
     Raises: RunError: a run's scores cannot be read.
     """
-    run = [one for one in models if one.values]
+    run, signs = context.run, context.signs
     if not run:
         return Section()
     timelines = [timeline_of(one) for one in run]
-    signs = captions.marks([one.arm for one in models])
     reasons = _reasons(timelines)
     parts = [
         f"## {TITLE}",
         NOTE,
         _main_table(timelines, signs),
         *(["\n".join(f"- {reason}" for reason in reasons)] if reasons else []),
-        caption(TITLE, run, models, "over_time.csv"),
-        figure(FIGURE, FIGURE_TITLE, run, models),
+        context.caption(TITLE, run, "over_time.csv"),
+        context.figure(FIGURE, FIGURE_TITLE, run),
         "Numbers: [over_time_budgets.csv](tables/over_time_budgets.csv).",
         f"### {ADJUSTED_TITLE}",
         _inflated(timelines),
         _adjusted_table(timelines, signs),
-        caption(ADJUSTED_TITLE, run, models, "over_time.csv"),
+        context.caption(ADJUSTED_TITLE, run, "over_time.csv"),
     ]
     files = {
-        "tables/over_time.csv": _csv(timelines, data).encode(),
-        "tables/over_time_budgets.csv": _curves_csv(timelines, data).encode(),
+        "tables/over_time.csv": _csv(timelines, context).encode(),
+        "tables/over_time_budgets.csv": _curves_csv(timelines, context.data).encode(),
     }
-    return Section(parts, files | drawn(FIGURE, lambda: _figure(timelines)))
+    return Section(parts, files | drawn(FIGURE, lambda: _figure(timelines, context)))
 
 
 def _inflated(timelines: Sequence[ArmTimeline]) -> str:
@@ -176,7 +175,7 @@ def _cell(one: ArmTimeline, detector: str, metric: str) -> str:
     """Mean ± spread; n where fewer repetitions define it."""
     summary = one.summary(detector, metric)
     few = f" (n = {summary.n})" if 0 < summary.n < len(one.found[detector]) else ""
-    return captions.summary_text(metric, *scaled(summary, MEASURES[metric].scale)) + few
+    return summary_text(metric, *scaled(summary, MEASURES[metric].scale)) + few
 
 
 def _reasons(timelines: Sequence[ArmTimeline]) -> list[str]:
@@ -192,16 +191,16 @@ def _reasons(timelines: Sequence[ArmTimeline]) -> list[str]:
     ]
 
 
-def _csv(timelines: Sequence[ArmTimeline], data: str) -> str:
+def _csv(timelines: Sequence[ArmTimeline], context: ReportContext) -> str:
     """One line a model, detector and metric; shares in percent."""
     lines: list[list[object]] = []
     for one in timelines:
-        *beside, status, worlds = facts(one.model)
+        *beside, status, worlds = context[one.model].cells.values()
         for detector, metric in ((who, metric) for who in DETECTORS for metric in ALL):
             summary, measure = one.summary(detector, metric), MEASURES[metric]
             own = [*scaled(summary, measure.scale), summary.n, one.reasons(detector, metric)]
-            lines.append(["over_time", one.model.arm.name, data, detector, metric, *own, *beside])
-            lines[-1] += [measure.unit, status, worlds]
+            lines.append(["over_time", one.model.arm.name, context.data, detector, metric, *own])
+            lines[-1] += [*beside, measure.unit, status, worlds]
     return to_csv(COLUMNS, lines)
 
 
@@ -221,14 +220,14 @@ def _curves_csv(timelines: Sequence[ArmTimeline], data: str) -> str:
     return to_csv(CURVE_COLUMNS, lines)
 
 
-def _figure(timelines: Sequence[ArmTimeline]) -> Figure:
+def _figure(timelines: Sequence[ArmTimeline], context: ReportContext) -> Figure:
     """Event recall against false alarms a day, and how soon incidents are detected: one line a
     model, two for detectors that see nothing."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12.0, max(4.6, 1.6 + 0.2 * len(timelines))), layout="constrained")
     budgets, delays = figure.subplots(1, 2, sharey=True)
-    for one, detector, look in _lines(timelines):
+    for one, detector, look in _lines(timelines, context.signs):
         # the always-on detector has no value at any budget: here it is in the legend alone
         budgets.plot(BUDGETS, [100 * at.mean for at in _curve(one, detector)], **look)
         every = [found.delays for found in one.found[detector].values()]
@@ -247,12 +246,14 @@ def _figure(timelines: Sequence[ArmTimeline]) -> Figure:
         axes.grid(color="#E5E5E5", linewidth=0.6)
     figure.legend(*budgets.get_legend_handles_labels(), loc="outside right upper", frameon=False)
     heading(figure, FIGURE_TITLE)
-    foot(figure, captions.short_facts([one.model for one in timelines]))
+    foot(figure, context.short_facts([one.model for one in timelines]))
     return figure
 
 
-def _lines(timelines: Sequence[ArmTimeline]) -> list[tuple[ArmTimeline, str, dict[str, Any]]]:
-    signs, twin = captions.marks([one.model.arm for one in timelines]), beside(timelines)
+def _lines(
+    timelines: Sequence[ArmTimeline], signs: Mapping[str, str]
+) -> list[tuple[ArmTimeline, str, dict[str, Any]]]:
+    twin = beside(timelines)
     lines: list[tuple[ArmTimeline, str, dict[str, Any]]] = []
     for place, one in enumerate(timelines):
         look: dict[str, Any] = {

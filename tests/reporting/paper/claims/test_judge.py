@@ -22,7 +22,7 @@ from anomalynet.reporting.paper.claims.judge import (
 from anomalynet.reporting.paper.claims.section import claims_section
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.ablations import recalls, run
-from tests.reporting.synthetic import measured, rows
+from tests.reporting.synthetic import context, measured, rows
 
 METRIC = "recall_attack"
 
@@ -106,11 +106,11 @@ def test_a_number_is_reached_or_missed_only_by_the_whole_interval(tmp_path: Path
 
 def test_the_ledger_of_a_report_says_what_the_csv_says(tmp_path: Path) -> None:
     levels = {"cnn": 0.4, "lstm": 0.5, "cnn_lstm": 0.6, "hybrid": 0.7}
-    section = claims_section(measured(*ladder(tmp_path, levels)), "toy")
+    section = claims_section(context(*ladder(tmp_path, levels)))
     table = rows(section.files["tables/claims.csv"])
     known = {(row["claim"], row["metric"], row["other"]): row for row in table}
     order = next(claim for claim in claims() if claim.beats[:1] == (("hybrid", "cnn_lstm"),))
-    lead = known[order.claim, "accuracy", "cnn_lstm"]
+    lead = known[order.claim, "accuracy_series_mean", "cnn_lstm"]
     assert (lead["verdict"], lead["comparison_verdict"]) == (HOLDS, HOLDS)
     # ten more of 120 steps are right
     assert float(lead["effect"]) == pytest.approx(100 * 10 / 120, abs=1e-3)
@@ -118,7 +118,7 @@ def test_the_ledger_of_a_report_says_what_the_csv_says(tmp_path: Path) -> None:
     assert (recall["verdict"], float(recall["claimed"])) == (FAILS, 97.85)
     assert float(recall["effect"]) == pytest.approx(70.5 - 97.85)
     text = "\n\n".join(section.parts)
-    assert "| **holds** | Accuracy | Hybrid − CNN-LSTM | +8.33 |" in text
+    assert "| **holds** | Accuracy, mean over series | Hybrid − CNN-LSTM | +8.33 |" in text
     assert "Hybrid 70.50 against 97.85 | −27.35 |" in text
     assert "| Hybrid − Random forest | – | – | – | – | 0 (random_forest: no single arm) |" in text
 

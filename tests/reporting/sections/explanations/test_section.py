@@ -27,7 +27,7 @@ from anomalynet.reporting.sections.explanations.timeline import (
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.files import write_json
 from anomalynet.runs.schema import EXPLANATION_COLUMNS
-from tests.reporting.synthetic import measured, record, rows
+from tests.reporting.synthetic import context, measured, record, rows
 
 START = datetime(2026, 1, 1)
 STEPS, FIRST, LAST = 10, 4, 7
@@ -150,12 +150,12 @@ def test_other_models_of_the_same_place_stand_beside(tmp_path: Path) -> None:
     beside = [(one.title, one.alarms.nonzero()[0].tolist()) for one in line.others]
     assert beside == [("CNN", [5]), ("Autoencoder", [4, 5])]
     assert line.others[0].scores.tolist() == course(0.3, 0.6, 0.3)
-    found = explanations_section(measured(*runs), "toy")
+    found = explanations_section(context(*runs))
     svg = found.files["figures/example_best.svg"].decode()
     shown = ("CNN", "Hybrid", "its threshold, 0.5", "pressure")
     for name in (*shown, "Attention by part of the window (4 parts)"):
         assert f"<!-- {name} -->" in svg
-    assert found == explanations_section(measured(*reversed(runs)), "toy")
+    assert found == explanations_section(context(*reversed(runs)))
     # a score that is no probability is in the alarms alone
     assert svg.count("<!-- Autoencoder -->") == 1
 
@@ -167,7 +167,7 @@ def test_the_section_names_rule_run_and_incident(tmp_path: Path) -> None:
         write(tmp_path, "hybrid", {3: course(0.9, 0.4, 0.4)}, fold=1),
         write(tmp_path, "cnn", {1: course(0.6, 0.6, 0.6)}, code="0ther"),
     ]
-    found = explanations_section(measured(*runs), "toy")
+    found = explanations_section(context(*runs))
     text = "\n\n".join(found.parts)
     assert "Of these 3 incidents of Hybrid (2 runs;" in text
     for name, number, share in (("best", 1, 67), ("worst", 2, 0)):
@@ -186,7 +186,7 @@ def test_the_section_names_rule_run_and_incident(tmp_path: Path) -> None:
     assert cells["best", "squared error", "pressure"] == ("0.2500", "2.5000")
     assert cells["best", "attention on the newest 1 of 4 parts", ""] == ("40.0000", "80.0000")
     assert cells["worst", "delay of the first alarm", ""] == ("", "")
-    assert found == explanations_section(measured(*reversed(runs)), "toy")
+    assert found == explanations_section(context(*reversed(runs)))
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -195,13 +195,13 @@ def test_without_a_hybrid_another_network_is_shown_and_without_files_nothing(
 ) -> None:
     known = {"attention": False, "probability": False}
     other = write(tmp_path, "autoencoder", {1: course(9.0, 9.0, 9.0)}, **known)
-    text = "\n".join(explanations_section(measured(other), "toy").parts)
+    text = "\n".join(explanations_section(context(other)).parts)
     assert "Run `autoencoder/auto0000`" in text
     run = write(tmp_path, "hybrid", {1: course(0.9, 0.9, 0.9)}, explained=False)
-    assert explanations_section(measured(run), "toy").parts == ()
+    assert explanations_section(context(run)).parts == ()
     (run.folder / "explanations.parquet").write_bytes(b"PAR1 cut")
     with pytest.raises(RunError, match=r"explanations\.parquet: cannot be read"):
-        explanations_section(measured(run), "toy")
+        explanations_section(context(run))
 
 
 def test_a_gap_is_an_empty_column() -> None:

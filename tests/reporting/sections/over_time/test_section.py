@@ -14,6 +14,7 @@ import pytest
 
 from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.sections.over_time.measured import (
     ALWAYS_ON,
@@ -27,7 +28,7 @@ from anomalynet.reporting.sections.over_time.measured import (
 )
 from anomalynet.reporting.sections.over_time.section import ALL, COLUMNS, beside, over_time_section
 from anomalynet.runs.collect import RunRecord
-from tests.reporting.synthetic import measured, record, rows
+from tests.reporting.synthetic import context, measured, record, rows
 
 HOUR = 3_600_000_000
 LABELS = [0, 0, 1, 1, 1, 0, 0, 0]
@@ -156,7 +157,7 @@ def test_the_section(tmp_path: Path) -> None:
         for name, own in scores.items()
         for fold in range(2)
     ]
-    section = over_time_section(measured(*records), "toy")
+    section = over_time_section(context(*records))
     text = "\n\n".join(section.parts)
     assert text.startswith("## Detection over time\n\n")
     first, _ = (line for line in text.splitlines() if line.startswith("| **CNN**"))
@@ -181,10 +182,10 @@ def test_the_section(tmp_path: Path) -> None:
     curve = rows(section.files["tables/over_time_budgets.csv"])[: len(BUDGETS)]
     assert [row["false_alarms_per_day"] for row in curve] == [f"{one:g}" for one in BUDGETS]
     assert ElementTree.fromstring(section.files["figures/over_time.svg"]).tag.endswith("svg")
-    again = over_time_section(measured(*reversed(records)), "toy")
+    again = over_time_section(context(*reversed(records)))
     assert (list(again.parts), dict(again.files)) == (list(section.parts), dict(section.files))
     unrun = [one for one in measured(records[0]) if not one.values]
-    assert over_time_section(unrun, "toy") == Section()
+    assert over_time_section(ReportContext.of(unrun)) == Section()
 
 
 def test_the_twins_are_those_of_the_model_that_alarms_middlingly(tmp_path: Path) -> None:
