@@ -18,7 +18,7 @@ from anomalynet.data.batches import Batch
 from anomalynet.data.windows import WindowShape
 from anomalynet.layers.conv import Convolution
 from anomalynet.layers.sequence import Head, SequenceStage
-from anomalynet.metrics.classification import auroc, average_precision
+from anomalynet.metrics.classification import metric_collection
 
 FUSED_ADAM = ("cpu", "cuda", "mps")  # devices on which torch has a fused Adam
 
@@ -149,9 +149,10 @@ class Detector(L.LightningModule):
         labelled = target >= 0
         scores, target = scores[labelled], target[labelled]
         if 0 < int(target.sum()) < len(target):
-            precision = average_precision(scores, target)
-            self.log("validation/average_precision", precision, sync_dist=True)
-            self.log("validation/auroc", auroc(scores, target), sync_dist=True)
+            metrics = metric_collection(prefix="validation/")
+            metrics.update(scores, target)
+            values = {name: float(value) for name, value in metrics.compute().items()}
+            self.log_dict(values, sync_dist=True)
 
     def get_extra_state(self) -> Tensor:
         """The threshold for the state dict: not a buffer, because a buffer moves to the device and
