@@ -68,7 +68,7 @@ def detect_file(args: argparse.Namespace) -> int:
             target.close()
     evaluation = None
     if recording.labels is not None:
-        evaluation = recording.labels.evaluate(watch.alarms, watch.device_days, watch.fleet_days)
+        evaluation = recording.labels.evaluate(watch.alarms, *watch.days)
     summary = {
         "run": contract.run,
         "model": contract.model,

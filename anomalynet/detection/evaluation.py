@@ -14,13 +14,13 @@ from anomalynet.metrics import events
 
 
 class Watch:
-    """The alarms that a detector raised and the time that it scored, in memory that grows with the
-    alarms and with interruptions of the whole fleet. `period`: seconds between steps; None: the
-    median in the first steps added."""
+    """The alarms that a detector raised and the time that it scored. `period`: seconds between
+    steps; None: the median in the first steps added."""
 
     def __init__(self, period: float | None) -> None:
         self.alarms: list[tuple[str, int]] = []  # device, time of the step in µs
-        self._period, self._scored, self._spans = period, 0, events.NO_TIME
+        self._period, self._scored = period or math.nan, 0
+        self._ends = np.empty(0, np.int64)  # the first and the last scored step
 
     def add(self, outcome: Outcome) -> None:
         """What one call of the engine made."""
@@ -28,22 +28,20 @@ class Watch:
         self.alarms += [(event.device, event.time) for event in raised]
         scored = ~np.isnan(outcome.steps.score)
         rows, times = outcome.steps.row[scored], outcome.steps.time[scored]
-        if self._period is None and len(rows):
+        if math.isnan(self._period):
             order = np.lexsort((times, rows))
-            period = events.step_seconds(rows[order], times[order])
-            self._period = None if math.isnan(period) else period
+            self._period = events.step_seconds(rows[order], times[order])
         self._scored += len(rows)
-        self._spans = events.merged(self._spans, times, self._period or 0.0)
+        known = np.concatenate([self._ends, times])
+        self._ends = known[[known.argmin(), known.argmax()]] if len(known) else known
 
     @property
-    def device_days(self) -> float:
-        """Scored time of each device, added up."""
-        return events.device_days(self._scored, self._period or 0.0)
-
-    @property
-    def fleet_days(self) -> float:
-        """Time in which at least one device was scored."""
-        return events.days_of(self._spans)
+    def days(self) -> tuple[float, float]:
+        """`device_days` and `fleet_days` of `events.EventOutcome`."""
+        return (
+            events.device_days(self._scored, self._period),
+            events.fleet_days(self._ends, self._period),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +112,7 @@ class Labels:
         """Compare: an alarm lies in an incident where its step is in the labelled time of its own
         device, whatever happens on others.
 
-        Args:
-            alarms: device, and time in µs of the step that raised it.
-            device_days: scored time of each device, added up.
-            fleet_days: time in which at least one device was scored.
-        """
+        `alarms`: device, and time in µs of the step that raised it; days as in `EventOutcome`."""
         numbers = {incident: number for number, incident in enumerate(self._kinds)}
         starts = np.full(len(numbers), np.iinfo(np.int64).max)
         by_device: dict[str, list[tuple[int, int, int]]] = {}

@@ -1,10 +1,9 @@
-"""All metrics of single steps as one torchmetrics collection: of decisions, which follow from four
-counts, and of the order of scores. An epoch's log and a run's result come from it.
+"""All metrics of single steps as one torchmetrics collection, for an epoch's log and a run's
+result.
 
 torchmetrics applies a sigmoid to scores outside [0, 1], batch by batch: reconstruction errors
-saturate to ties, and each batch by a rule of its own. Here `normalization=None` switches it off for
-ranking metrics, and decisions are taken before torchmetrics counts them. Where torchmetrics puts 0
-for what is undefined, these are NaN."""
+saturate to ties. `normalization=None` switches it off for ranking metrics; decisions are taken
+before torchmetrics counts them. Where torchmetrics puts 0 for what is undefined, these are NaN."""
 
 from __future__ import annotations
 
@@ -16,7 +15,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
-from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision, BinaryConfusionMatrix
+from torchmetrics.classification import (
+    BinaryAUROC,
+    BinaryAveragePrecision,
+    BinaryConfusionMatrix,
+    BinaryPrecisionRecallCurve,
+)
 from torchmetrics.utilities.data import dim_zero_cat
 
 from anomalynet.metrics.kernels import Confusion, decision_metrics, known_steps
@@ -50,34 +54,30 @@ class AccuracyAtHalf(Decisions):
         return super().compute()["accuracy"]
 
 
-class AUROC(BinaryAUROC):
-    """Area under the ROC curve, ties count half; NaN where a class is missing or a score is NaN."""
+class _OfBothClasses(BinaryPrecisionRecallCurve):
+    """A metric of the order of scores: NaN where a class is missing or a score is NaN."""
 
     def compute(self) -> Tensor:  # type: ignore[override]
-        """A scalar."""
-        return super().compute() if _ranked(self) else torch.tensor(nan)
+        labels, scores = dim_zero_cat(self.target), dim_zero_cat(self.preds)
+        if 0 < int(labels.sum()) < len(labels) and not bool(scores.isnan().any()):
+            return super().compute()  # type: ignore[return-value]
+        return torch.tensor(nan)
 
 
-class AveragePrecision(BinaryAveragePrecision):
-    """Average precision, without interpolation; NaN where a class is missing or a score is NaN."""
-
-    def compute(self) -> Tensor:  # type: ignore[override]
-        """A scalar."""
-        return super().compute() if _ranked(self) else torch.tensor(nan)
+class AUROC(_OfBothClasses, BinaryAUROC):
+    """Area under the ROC curve, ties count half."""
 
 
-def _ranked(metric: BinaryAUROC | BinaryAveragePrecision) -> bool:
-    labels, scores = dim_zero_cat(metric.target), dim_zero_cat(metric.preds)
-    return 0 < int(labels.sum()) < len(labels) and not bool(scores.isnan().any())
+class AveragePrecision(_OfBothClasses, BinaryAveragePrecision):
+    """Average precision, without interpolation."""
 
 
 def metric_collection(
     threshold: float | None = None, *, probability: bool = False, prefix: str | None = None
 ) -> MetricCollection:
-    """The metrics of an epoch, and with a threshold those of a run, as one collection: update it
-    with scores (n,), any range, and labels (n,), integers 1 attack, 0 normal.
-
-    Every process of a distributed run is expected to see all steps: nothing is synchronised.
+    """The metrics of an epoch, and with a threshold those of a run; update it with scores (n,), any
+    range, and labels (n,), integers 1 attack, 0 normal. Every process sees all steps: nothing is
+    synchronised.
 
     Args:
         threshold: a step is predicted an attack where its score is at or above it; None: only
@@ -114,11 +114,10 @@ def point_metrics(
     """Every metric of `suite.METRICS` that judges step by step, NaN where undefined.
 
     Args:
-        labels: (n,) 1 attack, 0 normal, -1 unlabelled; unlabelled steps take no part.
-        scores: (n,) NaN where a step was missed; missed steps take no part, the caller reports
-        their number.
-        threshold: a step is predicted an attack where its score is at or above it.
-        probability: whether the scores are probabilities, so that 0.5 means something.
+        labels: (n,) 1 attack, 0 normal, -1 unlabelled, which takes no part.
+        scores: (n,) NaN where a step was missed, which takes no part.
+        threshold: as `metric_collection`'s.
+        probability: likewise.
     """
     known = known_steps(labels, scores)
     collection = metric_collection(threshold, probability=probability)

@@ -1,7 +1,5 @@
-"""Metrics of incidents and alarms: what an operator sees. NumPy only.
-
-The one definition of a detected incident, its delay and a false alarm; for the steps of a run
-(`event_metrics`) and for the alarms of a running detector (`detection/evaluation.py`)."""
+"""Incidents and alarms, what an operator sees: the one definition, for the steps of a run
+(`event_metrics`) and the alarms of a detector (`detection/evaluation.py`). NumPy only."""
 
 from __future__ import annotations
 
@@ -17,6 +15,7 @@ Integers = npt.NDArray[np.integer]
 Booleans = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.floating]
 SECONDS_A_DAY = 86400.0
 
 LONGEST = 63  # most steps that a rule looks back: the detector keeps the answers as bits
@@ -55,17 +54,17 @@ class AlarmRule:
             raise UsageError(what, "a number, or none for the model's own")
 
     def quiet_below(self, threshold: float) -> float:
-        """The score below which a step counts as quiet."""
+        """The score below which a step is quiet."""
         return threshold - (1 - self.clear) * abs(threshold) if self.clear < 1 else threshold
 
 
 @dataclass(frozen=True, slots=True)
 class EventOutcome:
-    """How alarms met incidents. NaN where a number is undefined.
+    """How alarms met incidents.
 
-    An alarm belongs to the step on which it is raised. It detects the incident of its series that
-    this step is labelled with; it is false where the step is not labelled 1, also during an
-    incident that is not to be detected. Series that share an incident saw the same one."""
+    An alarm belongs to the step on which it is raised. It detects the incident that this step is
+    labelled with; it is false where the step is not labelled 1, also during an incident that is not
+    to be detected. Series that share an incident saw the same one."""
 
     # (incident,) seconds from the first step labelled 1, in any series, to the first alarm that
     # detects it; inf where none does
@@ -73,21 +72,21 @@ class EventOutcome:
     alarms: int
     false_alarms: int
     device_days: float  # scored time of each series, added up
-    fleet_days: float  # time in which at least one series was scored
+    fleet_days: float  # from the first scored step of any series to the end of the last
 
     def metrics(self) -> dict[str, float]:
-        """Recall of incidents, median delay in seconds, and false alarms per day of one device and
-        of the whole fleet."""
+        """Share of incidents detected, median delay in seconds, false alarms per day of one device
+        and of the whole fleet; NaN where undefined."""
+        each, all_ = (
+            self.false_alarms / days if days > 0 else nan
+            for days in (self.device_days, self.fleet_days)
+        )
         return {
             "event_recall": float(np.isfinite(self.delays).mean()) if len(self.delays) else nan,
             "detection_delay": delay_quantile(self.delays),
-            "false_alarms_per_device_day": _per(self.false_alarms, self.device_days),
-            "false_alarms_per_fleet_day": _per(self.false_alarms, self.fleet_days),
+            "false_alarms_per_device_day": each,
+            "false_alarms_per_fleet_day": all_,
         }
-
-
-def _per(count: int, days: float) -> float:
-    return count / days if days > 0 else nan
 
 
 def delay_quantile(delays: Floats, share: float = 0.5) -> float:
@@ -100,7 +99,7 @@ def delay_quantile(delays: Floats, share: float = 0.5) -> float:
 def event_metrics(
     *,
     labels: Integers,
-    scores: npt.NDArray[np.floating],
+    scores: Scores,
     threshold: float,
     incidents: Integers,
     series: Integers,
@@ -112,9 +111,9 @@ def event_metrics(
     ordered by (series, time), NaN where undefined; what they mean: `EventOutcome`.
 
     Without a rule an alarm is a run of neighbouring steps at or above the threshold, as in the
-    alarm budget; the border of an incident, the end of a series or a step without a score ends it:
-    each step is judged by itself. With a rule, alarms are those that the detector would raise: one
-    that is active when an incident begins does not detect it.
+    alarm budget; the border of an incident, the end of a series or a step without a score ends it.
+    With a rule alarms are the detector's: one that is active when an incident begins does not
+    detect it.
 
     Args:
         labels: (n,) 1 positive class (attack, unless `data.label` says otherwise), 0 the rest, -1
@@ -126,7 +125,7 @@ def event_metrics(
         series: (n,) number of the series, which is one device.
         times: (n,) microseconds.
         step_seconds: seconds a step lasts.
-        rule: of a detector, K of N steps with cool-down; a step without a score ends a segment.
+        rule: the detector's; a step without a score ends a segment.
     Source: not in the paper.
 
     Example:
@@ -135,15 +134,14 @@ def event_metrics(
     if rule is None:
         alarms = _run_starts(scores >= threshold, labels, incidents, series)  # NaN is no hit
     else:
-        limit = threshold if rule.threshold is None else rule.threshold
-        alarms = raised(rule, limit, scores, series, times)
+        alarms = raised(rule, threshold, scores, series, times)
     scored = ~np.isnan(scores)
     return EventOutcome(
         detection_delays(labels, alarms, incidents, times),
         int(alarms.sum()),
         int((alarms & (labels != 1)).sum()),
         device_days(int(scored.sum()), step_seconds),
-        days_of(merged(NO_TIME, times[scored], step_seconds)),
+        fleet_days(times[scored], step_seconds),
     ).metrics()
 
 
@@ -153,38 +151,28 @@ def _run_starts(
     """Steps that begin a run of hits within a series and an incident, or outside all."""
     inside = np.where(labels == 1, incidents, -2)
     same = (series[1:] == series[:-1]) & (inside[1:] == inside[:-1])
-    starts = hits.copy()
-    starts[1:] &= ~(hits[:-1] & same)
-    return starts
+    return hits & np.append(True, ~(hits[:-1] & same))[: len(hits)]
 
 
 def raised(
-    rule: AlarmRule,
-    threshold: float,
-    scores: npt.NDArray[np.floating],
-    series: Integers,
-    times: Times,
+    rule: AlarmRule, threshold: float, scores: Scores, series: Integers, times: Times
 ) -> Booleans:
-    """Steps (n,) on which the detector raises an alarm by a rule; arguments as of
-    `event_metrics`."""
-    found, quiet_below = np.zeros(len(scores), np.bool_), rule.quiet_below(threshold)
-    mask, pause = (1 << rule.n) - 1, round(rule.cool_down * 1e6)
-    device, before, until = None, 0, 0
-    active, hits, quiet = False, 0, 0
-    steps = zip(scores.tolist(), series.tolist(), times.tolist(), strict=True)
-    for at, (score, own, time) in enumerate(steps):
-        if own != device:
-            device, until, active, hits = own, time, False, 0
-        if isnan(score):  # the segment ended with the step before
-            until = before + pause if active else until
-            active, hits = False, 0
+    """Steps (n,) on which the detector raises an alarm; arguments as of `event_metrics`."""
+    found, pause = np.zeros(len(scores), np.bool_), round(rule.cool_down * 1e6)
+    limit = threshold if rule.threshold is None else rule.threshold
+    for at in range(len(scores)):
+        if at == 0 or series[at] != series[at - 1]:
+            active, until, quiet, last = False, times[at], 0, list[bool]()
+        if isnan(scores[at]):  # the segment ended with the step before
+            until = times[at - 1] + pause if active else until
+            active, last = False, []
             continue
-        before, hits = time, (hits << 1 | (score >= threshold)) & mask
+        last = [*last, bool(scores[at] >= limit)][-rule.n :]
         if active:
-            quiet = 0 if score >= quiet_below else quiet + 1
+            quiet = 0 if scores[at] >= rule.quiet_below(limit) else quiet + 1
             if quiet >= rule.n:
-                active, until = False, time + pause
-        elif score >= threshold and hits.bit_count() >= rule.k and time >= until:
+                active, until = False, times[at] + pause
+        elif last[-1] and sum(last) >= rule.k and times[at] >= until:
             found[at] = active = True
             quiet = 0
     return found
@@ -203,13 +191,8 @@ def detection_delays(
 
 
 def first_delays(starts: Times, detected: Integers, times: Times) -> Floats:
-    """Seconds (incident,) from the start of each incident to its first alarm, inf without one.
-
-    Args:
-        starts: (incident,) microseconds, the first step labelled 1 in any series.
-        detected: (alarm,) position in `starts` of the incident that each alarm detects.
-        times: (alarm,) microseconds of these alarms.
-    """
+    """Seconds (incident,) from each incident's start (incident,) to its first alarm, inf without
+    one; `detected` (alarm,) is the position of each alarm's incident, `times` its microseconds."""
     never = np.iinfo(np.int64).max
     first = np.full(len(starts), never)
     np.minimum.at(first, detected, times)
@@ -228,33 +211,32 @@ def device_days(scored_steps: int, step_seconds: float) -> float:
     return scored_steps * step_seconds / SECONDS_A_DAY
 
 
-NO_TIME = np.empty((0, 2), np.int64)
+def fleet_days(times: Times, step_seconds: float) -> float:
+    """Days from the first of some scored steps, of any device, to the end of the last; `times` (n,)
+    in microseconds."""
+    return (float(np.ptp(times)) / 1e6 + step_seconds) / SECONDS_A_DAY if len(times) else 0.0
 
 
-def merged(spans: Times, times: Times, step_seconds: float) -> Times:
-    """Disjoint spans of time (span, 2), in microseconds, that also cover the step which begins at
-    each of some times (n,); touching ones are one."""
-    last = round(step_seconds * 1e6) if step_seconds > 0 else 0
-    start = np.concatenate([spans[:, 0], np.unique(times)])
-    end = np.concatenate([spans[:, 1], np.unique(times) + last])
-    order = np.argsort(start, kind="stable")
-    start, end = start[order], np.maximum.accumulate(end[order])
-    gaps = np.flatnonzero(start[1:] > end[:-1])
-    if not len(start):
-        return NO_TIME
-    return np.stack([start[np.append(0, gaps + 1)], end[np.append(gaps, len(end) - 1)]], axis=1)
+def lowest_thresholds(level: Floats, series: Integers, alarms_allowed: Floats) -> list[float]:
+    """The lowest threshold from which on, upwards, none raises more than each number of alarms.
 
+    An alarm is a run of steps of one series at or above the threshold. Alarms merge where a
+    threshold falls, so that the plain lowest would be that at which everything is one long alarm.
 
-def days_of(spans: Times) -> float:
-    """Days that spans (span, 2) of microseconds cover."""
-    return float((spans[:, 1] - spans[:, 0]).sum()) / 1e6 / SECONDS_A_DAY
-
-
-def alarms_at(values: Floats, level: Floats, series: Integers) -> npt.NDArray[np.int64]:
-    """How many alarms, runs of steps of one series, each threshold raises: a step begins one at
-    every threshold above the step before it and up to its own."""
+    Args:
+        level: (n,) scores of steps ordered by (series, time), -inf where no alarm may be.
+        series: (n,) number of the series.
+        alarms_allowed: (m,).
+    Returns: (m,) just above all of `level` where even one alarm is too many, -inf where everything
+    may be alarmed.
+    """
+    values = np.unique(level[level > -np.inf])
     before = np.append(-np.inf, level[:-1])
     before[1:][series[1:] != series[:-1]] = -np.inf
-    rises = level > before
+    rises = level > before  # a step begins an alarm at thresholds above the step before, to its own
     own, last = (np.searchsorted(np.sort(one[rises]), values) for one in (level, before))
-    return last - own
+    worst = np.maximum.accumulate((last - own)[::-1])  # from the highest threshold down
+    above_all = float(np.nextafter(values[-1], np.inf)) if len(values) else -np.inf
+    limits = [above_all, *values[::-1].tolist()]
+    allowed = np.searchsorted(worst, alarms_allowed, side="right")
+    return [-np.inf if n == len(values) else limits[n] for n in allowed]

@@ -1,6 +1,5 @@
-"""Point metrics in NumPy from labels, scores and thresholds: what the collection in
-`metrics/classification.py` computes from tensors, for what pools and resamples runs and for what
-has no torch. A property test holds the two equal."""
+"""Point metrics in NumPy, for what pools and resamples runs and for what has no torch; those of
+`classification.py`, which a test holds equal."""
 
 from __future__ import annotations
 
@@ -117,13 +116,11 @@ def known_steps(labels: NDArray[np.integer], scores: NDArray[np.floating]) -> ND
 def point_metrics(
     labels: ArrayLike, scores: ArrayLike, thresholds: ArrayLike, probability: bool
 ) -> dict[str, float]:
-    """Compute every metric of single time steps, named as in `metrics/suite.py`; NaN where
-    undefined.
+    """Compute every metric of single time steps, named as in `suite.py`; NaN where undefined.
 
     Args:
-        labels: (steps,) 0 normal, 1 attack, -1 unlabelled; unlabelled steps take no part.
-        scores: (steps,) float64, higher is more anomalous; NaN where a step was missed, which takes
-        no part.
+        labels: (steps,) 0 normal, 1 attack, -1 unlabelled, which takes no part.
+        scores: (steps,) higher is more anomalous; NaN where missed, which takes no part.
         thresholds: one threshold, or (steps,) so that pooled folds keep their own; a score at its
         threshold is an alarm.
         probability: whether the score is one, so that 0.5 means something.

@@ -13,14 +13,9 @@ from anomalynet.errors import UsageError
 _NAMES = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
 T = TypeVar("T")
 
-RENAMED = {"false_alarms_per_day": "false_alarms_per_device_day"}
-"""Metrics in files of earlier versions → today's name; with or without a part (`test/…`)."""
-
-
-def current_name(key: str) -> str:
-    """Today's name of a metric that a file calls by an earlier one; any other key as it is."""
-    part, slash, name = key.rpartition("/")
-    return part + slash + RENAMED.get(name, name)
+OLD, NEW = "false_alarms_per_day", "false_alarms_per_device_day"
+RENAMED = {f"{part}{OLD}": f"{part}{NEW}" for part in ("", "validation/", "test/")}
+"""Metrics as earlier versions wrote them → today's name."""
 
 
 def parse(text: str, name: str) -> Any:
@@ -69,10 +64,8 @@ def build(kind: Any, value: Any, where: str, *, strict: bool = True) -> Any:
         return _dataclass(kind, _checked(value, dict, where, "an object"), where, strict)
     if origin in (dict, Mapping):
         given = _checked(value, dict, where, "an object").items()
-        named = ((key, current_name(key), own) for key, own in given)
-        return {
-            name: build(inner[1], own, f"{where}.{key}", strict=strict) for key, name, own in named
-        }
+        given = [(key, build(inner[1], own, f"{where}.{key}", strict=strict)) for key, own in given]
+        return {RENAMED.get(key, key): own for key, own in given}
     if origin in (list, tuple):
         given = enumerate(_checked(value, list, where, "a list"))
         return origin(build(inner[0], own, f"{where}[{at}]", strict=strict) for at, own in given)

@@ -109,8 +109,7 @@ def evaluate(
             else:
                 truth.normal += label == 0
     found = {
-        name: truth.labels.evaluate(watch.alarms, watch.device_days, watch.fleet_days)
-        for name, watch in watches.items()
+        name: truth.labels.evaluate(watch.alarms, *watch.days) for name, watch in watches.items()
     }
     return found, truth
 

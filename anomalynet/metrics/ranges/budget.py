@@ -29,11 +29,8 @@ def event_recall_at_budgets(
     """Share of the incidents with an alarmed step, at the lowest threshold from which on, upwards,
     none raises more than each budget.
 
-    Alarms, days and incidents are those of `anomalynet.metrics.events`: an alarm is a run of
-    alarmed steps of one series outside the steps labelled 1, a day is 86,400 s of scored steps of
-    one series, an incident is detected by its steps labelled 1 alone. Alarms merge where a
-    threshold falls, so the plain lowest threshold would be that at which everything is one long
-    alarm: hence from which on.
+    Alarms, days and incidents are those of `metrics/events.py`, thresholds those of its
+    `lowest_thresholds`.
 
     Args:
         labels: (n,) 1 positive class, 0 the rest, -1 unlabelled; steps ordered by (series, time).
@@ -53,24 +50,9 @@ def event_recall_at_budgets(
     highest = np.full(len(numbers), -np.inf)
     np.maximum.at(highest, of, np.where(scored, scores, -np.inf)[positive])
     level = np.where(scored & (labels != 1), scores, -np.inf)
-    thresholds = _thresholds(level, series, np.asarray(budgets) * days)
+    thresholds = events.lowest_thresholds(level, series, np.asarray(budgets) * days)
     lowest = -np.finfo(np.float64).max
     return tuple(Value(float((highest >= max(limit, lowest)).mean())) for limit in thresholds)
-
-
-def _thresholds(level: Floats, series: Integers, alarms_allowed: Floats) -> list[float]:
-    """The threshold of each number of alarms: just above all of `level` where even one alarm is too
-    many, -inf where everything may be alarmed."""
-    values = np.unique(level[level > -np.inf])
-    alarms = events.alarms_at(values, level, series)
-    worst = np.maximum.accumulate(alarms[::-1])  # from the highest threshold down
-    allowed = np.searchsorted(worst, alarms_allowed, side="right")
-    from_above = values[::-1]
-    above_all = float(np.nextafter(values[-1], np.inf)) if len(values) else -np.inf
-    return [
-        -np.inf if n == len(values) else float(from_above[n - 1]) if n else above_all
-        for n in allowed
-    ]
 
 
 def delay_quantile(delays: Floats, share: float) -> Value:
