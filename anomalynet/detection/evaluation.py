@@ -62,9 +62,8 @@ class Evaluation:
             for name, delays in sorted(self.kinds.items())
         }
         names = ("alarms", "false_alarms", "device_days", "fleet_days")
-        numbers = {name: getattr(self.outcome, name) for name in names}
-        numbers |= {name: _known(value) for name, value in self.outcome.metrics().items()}
-        return {"kinds": kinds, **numbers}
+        numbers = {name: getattr(self.outcome, name) for name in names} | self.outcome.metrics()
+        return {"kinds": kinds, **{name: _known(value) for name, value in numbers.items()}}
 
 
 def _known(value: float) -> float | None:
