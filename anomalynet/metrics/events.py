@@ -151,7 +151,8 @@ def _run_starts(
     """Steps that begin a run of hits within a series and an incident, or outside all."""
     inside = np.where(labels == 1, incidents, -2)
     same = (series[1:] == series[:-1]) & (inside[1:] == inside[:-1])
-    return hits & np.append(True, ~(hits[:-1] & same))[: len(hits)]
+    starts: Booleans = hits & np.append(True, ~(hits[:-1] & same))[: len(hits)]
+    return starts
 
 
 def raised(

@@ -82,6 +82,6 @@ def test_labels_without_incidents_are_one_each_run_of_a_device() -> None:
 def test_no_rows() -> None:
     found = Labels().evaluate([], 0.0, 0.0).to_json()
     assert (found["kinds"], found["alarms"]) == ({}, 0)
-    undefined = ("event_recall", "detection_delay")
-    undefined += ("false_alarms_per_device_day", "false_alarms_per_fleet_day")
+    undefined = ["event_recall", "detection_delay"]
+    undefined += ["false_alarms_per_device_day", "false_alarms_per_fleet_day"]
     assert [found[name] for name in undefined] == [None] * 4
