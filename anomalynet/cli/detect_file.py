@@ -11,7 +11,7 @@ from typing import Any
 
 from anomalynet.cli.detect import make_engine
 from anomalynet.cli.output import print_json
-from anomalynet.detection.evaluation import Evaluation
+from anomalynet.detection.evaluation import Evaluation, Watch
 from anomalynet.detection.records import Message
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.notices import Notices
@@ -40,13 +40,12 @@ def detect_file(args: argparse.Namespace) -> int:
     targets = sinks(args.alarms or ([] if args.json else ["-"]), notices)
     for target in targets:
         target.start()
-    opened: list[tuple[str, int]] = []
+    watch = Watch(contract.period)
     done = False
 
     def take(outcome: Any, messages: list[Message]) -> None:
         status.add(messages, outcome, engine.names)
-        alarms = (event for event in outcome.events if event.kind == "alarm")
-        opened.extend((event.device, event.time) for event in alarms)
+        watch.add(outcome)
         if scores is not None:
             scores.put(engine.names, outcome.steps)
         for target in targets:
@@ -67,7 +66,9 @@ def detect_file(args: argparse.Namespace) -> int:
             scores.close(done)
         for target in targets:
             target.close()
-    evaluation = recording.labels.evaluate(opened) if recording.labels is not None else None
+    evaluation = None
+    if recording.labels is not None:
+        evaluation = recording.labels.evaluate(watch.alarms, *watch.days)
     summary = {
         "run": contract.run,
         "model": contract.model,
@@ -109,11 +110,13 @@ def _tell(summary: dict[str, Any], seconds: float, evaluation: Evaluation | None
         lines.append(f"nothing was scored: {short}")
     lines += [f"  {count} {kind}" for kind, count in sorted(summary["rejected"].items())]
     if evaluation is not None:
-        for name, kind in sorted(evaluation.kinds.items()):
-            delay = kind.to_json()["median_delay"]
+        found = evaluation.to_json()
+        for name, kind in found["kinds"].items():
+            delay = kind["median_delay"]
             late = "" if delay is None else f", median delay {delay:g} s"
-            lines.append(f"  {name}: {kind.detected} of {kind.incidents} incidents detected{late}")
-        rate = evaluation.false_per_day
-        daily = "" if rate is None else f", {rate:,.1f} a day"
-        lines.append(f"  {evaluation.false_alarms} false alarms{daily}")
+            count = f"{kind['detected']} of {kind['incidents']}"
+            lines.append(f"  {name}: {count} incidents detected{late}")
+        each, all_ = (found[f"false_alarms_per_{of}_day"] for of in ("device", "fleet"))
+        daily = "" if each is None else f", {each:,.1f} per device-day, {all_:,.1f} per fleet-day"
+        lines.append(f"  {found['false_alarms']} false alarms{daily}")
     print("\n".join(lines), file=sys.stderr)

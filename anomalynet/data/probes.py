@@ -9,6 +9,7 @@ import numpy as np
 from anomalynet.data.prepared import Float32, Float64, Int64, Prepared
 from anomalynet.data.statistics import names, statistics
 from anomalynet.data.windows import Windows
+from anomalynet.metrics.kernels import ranking_metrics
 
 BLIND = 0.8  # largest harmless AUROC of a probe that sees no sensor
 
@@ -109,9 +110,8 @@ def fit_and_score(train: Float64, target: Int64, test: Float64, seed: int) -> Fl
 
 def judge(probe: Probe, target: Int64, scores: Float64) -> ProbeResult:
     """Metrics and verdict of a probe by `RULE`."""
-    from sklearn.metrics import roc_auc_score
-
-    auroc = float(roc_auc_score(target, scores)) if len(np.unique(target)) == 2 else None
+    area = ranking_metrics(target, scores)["auroc"]
+    auroc = None if np.isnan(area) else area
     limit = {"nothing": BLIND, "channel": ALONE, "everything": np.inf}[probe.sees]
     verdict = "gives the label away" if auroc is not None and auroc > limit else ""
     accuracy = float(((scores >= 0.5) == target).mean())

@@ -12,7 +12,8 @@ from anomalynet.config.schema import EvaluationConfig
 from anomalynet.data.prepared import Float64, Int64, Prepared
 from anomalynet.data.windows import Windows
 from anomalynet.metrics.classification import point_metrics
-from anomalynet.metrics.events import event_metrics
+from anomalynet.metrics.events import event_metrics, step_seconds
+from anomalynet.metrics.suite import METRICS
 from anomalynet.metrics.threshold import choose_threshold
 
 
@@ -40,8 +41,7 @@ class Steps:
     @property
     def step_seconds(self) -> float:
         """Seconds a step stands for: the median time between neighbouring steps of a series."""
-        gaps = np.diff(self.times)[self.series[1:] == self.series[:-1]]
-        return float(np.median(gaps)) / 1e6 if len(gaps) else float("nan")
+        return step_seconds(self.series, self.times)
 
 
 def threshold(config: EvaluationConfig, validation: pl.DataFrame) -> float:
@@ -52,12 +52,14 @@ def threshold(config: EvaluationConfig, validation: pl.DataFrame) -> float:
 
 
 def metrics(table: pl.DataFrame, limit: float, *, probability: bool) -> dict[str, float | None]:
-    """Point and event metrics of one part's steps; None where undefined (one class, no label)."""
+    """Point and event metrics of one part's steps, those that the suite declares; None where
+    undefined (one class, no label)."""
     steps = Steps.of(table)
     values = point_metrics(steps.labels, steps.scores, limit, probability)
     names = ("labels", "scores", "incidents", "series", "times", "step_seconds")
     values |= event_metrics(threshold=limit, **{name: getattr(steps, name) for name in names})
-    return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
+    known = {name: values[name] for name in values if name in METRICS}
+    return {name: float(value) if np.isfinite(value) else None for name, value in known.items()}
 
 
 def scored_steps(

@@ -1,57 +1,73 @@
-"""How alarms meet labelled incidents: which were found, how late, and how many alarms there were
-for nothing."""
+"""How a detector's alarms meet the labelled incidents of a recording, kind by kind; the numbers are
+those of `metrics/events.py`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-DAY = 86_400 * 1_000_000  # in µs
+from anomalynet.detection.records import Outcome
+from anomalynet.metrics import events
 
 
-@dataclass(slots=True)
-class Kind:
-    """Incidents of one kind."""
+class Watch:
+    """The alarms that a detector raised and the time that it scored. `period`: seconds between
+    steps; None: the median in the first steps added."""
 
-    incidents: int = 0  # labelled ones
-    # those with an alarm that opened inside them, on a device that they are labelled on
-    detected: int = 0
-    # of these, seconds from the first labelled step on any device to the first such alarm
-    delays: list[float] = field(default_factory=list)
+    def __init__(self, period: float | None) -> None:
+        self.alarms: list[tuple[str, int]] = []  # device, time of the step in µs
+        self._period, self._scored = period or math.nan, 0
+        self._ends = np.empty(0, np.int64)  # the first and the last scored step
 
-    def to_json(self) -> dict[str, Any]:
-        """With the median of the delays; None where nothing was detected."""
-        delay = float(np.median(self.delays)) if self.delays else None
-        return {"incidents": self.incidents, "detected": self.detected, "median_delay": delay}
-
-
-@dataclass(slots=True)
-class Evaluation:
-    """Result of `Labels.evaluate`; `days` is the time from the first row to the last, of all
-    devices together."""
-
-    kinds: dict[str, Kind]
-    alarms: int
-    false_alarms: int
-    days: float
+    def add(self, outcome: Outcome) -> None:
+        """What one call of the engine made."""
+        raised = (event for event in outcome.events if event.kind == "alarm")
+        self.alarms += [(event.device, event.time) for event in raised]
+        scored = ~np.isnan(outcome.steps.score)
+        rows, times = outcome.steps.row[scored], outcome.steps.time[scored]
+        if math.isnan(self._period):
+            order = np.lexsort((times, rows))
+            self._period = events.step_seconds(rows[order], times[order])
+        self._scored += len(rows)
+        known = np.concatenate([self._ends, times])
+        self._ends = known[[known.argmin(), known.argmax()]] if len(known) else known
 
     @property
-    def false_per_day(self) -> float | None:
-        """False alarms a day, over all devices; None where no time passed."""
-        return self.false_alarms / self.days if self.days else None
+    def days(self) -> tuple[float, float]:
+        """`device_days` and `fleet_days` of `events.EventOutcome`."""
+        return (
+            events.device_days(self._scored, self._period),
+            events.fleet_days(self._ends, self._period),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Result of `Labels.evaluate`."""
+
+    outcome: events.EventOutcome
+    kinds: dict[str, events.Floats]  # kind of incident → delays of its incidents, as `outcome`'s
 
     def to_json(self) -> dict[str, Any]:
-        """Numbers by their names."""
-        kinds = {name: kind.to_json() for name, kind in sorted(self.kinds.items())}
-        numbers = {
-            "alarms": self.alarms,
-            "false_alarms": self.false_alarms,
-            "days": self.days,
-            "false_per_day": self.false_per_day,
+        """Numbers by their names, None where undefined."""
+        kinds = {
+            name: {
+                "incidents": len(delays),
+                "detected": int(np.isfinite(delays).sum()),
+                "median_delay": _known(events.delay_quantile(delays)),
+            }
+            for name, delays in sorted(self.kinds.items())
         }
-        return {"kinds": kinds, **numbers}
+        names = ("alarms", "false_alarms", "device_days", "fleet_days")
+        numbers = {name: getattr(self.outcome, name) for name in names} | self.outcome.metrics()
+        return {"kinds": kinds, **{name: _known(value) for name, value in numbers.items()}}
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 class Labels:
@@ -68,8 +84,6 @@ class Labels:
         self._kinds: dict[str, str] = {}
         self._runs: dict[str, int] = {}
         self._inside: set[str] = set()
-        self._first: int | None = None
-        self._last = 0
 
     def add(
         self,
@@ -80,9 +94,6 @@ class Labels:
         kind: str | None = None,
     ) -> None:
         """One row; those of a device in order of time. `label` None: unknown."""
-        if self._first is None:
-            self._first = self._last = time
-        self._first, self._last = min(self._first, time), max(self._last, time)
         if label != 1:
             self._inside.discard(device)
             return
@@ -94,29 +105,29 @@ class Labels:
         span = self._spans.setdefault((device, incident), [time, time])
         span[0], span[1] = min(span[0], time), max(span[1], time)
 
-    def evaluate(self, alarms: list[tuple[str, int]]) -> Evaluation:
-        """Compare.
+    def evaluate(
+        self, alarms: list[tuple[str, int]], device_days: float, fleet_days: float
+    ) -> Evaluation:
+        """Compare: an alarm lies in an incident where its step is in the labelled time of its own
+        device, whatever happens on others.
 
-        An alarm is false if its step is in no labelled time of its own device, whatever happens on
-        others. `alarms`: (device, time of the step that opened it in µs)."""
-        kinds = {kind: Kind() for kind in self._kinds.values()}
-        begins: dict[str, int] = {}
-        by_device: dict[str, list[tuple[int, int, str]]] = {}
+        `alarms`: device, and time in µs of the step that raised it; days as in `EventOutcome`."""
+        numbers = {incident: number for number, incident in enumerate(self._kinds)}
+        starts = np.full(len(numbers), np.iinfo(np.int64).max)
+        by_device: dict[str, list[tuple[int, int, int]]] = {}
         for (device, incident), (first, last) in self._spans.items():
-            begins[incident] = min(first, begins.get(incident, first))
-            by_device.setdefault(device, []).append((first, last, incident))
-        found: dict[str, int] = {}
+            number = numbers[incident]
+            starts[number] = min(first, starts[number])
+            by_device.setdefault(device, []).append((first, last, number))
+        found: list[tuple[int, int]] = []
         false = 0
         for device, time in alarms:
-            known = by_device.get(device, ())
-            hit = [incident for first, last, incident in known if first <= time <= last]
+            spans = by_device.get(device, ())
+            hit = [(number, time) for first, last, number in spans if first <= time <= last]
             false += not hit
-            for incident in hit:
-                found[incident] = min(time, found.get(incident, time))
-        for incident, kind in self._kinds.items():
-            kinds[kind].incidents += 1
-            if incident in found:
-                kinds[kind].detected += 1
-                kinds[kind].delays.append((found[incident] - begins[incident]) / 1e6)
-        days = 0.0 if self._first is None else (self._last - self._first) / DAY
-        return Evaluation(kinds, len(alarms), false, days)
+            found += hit
+        detected, times = np.array(found, np.int64).reshape(-1, 2).T
+        delays = events.first_delays(starts, detected, times)
+        outcome = events.EventOutcome(delays, len(alarms), false, device_days, fleet_days)
+        of = np.array(list(self._kinds.values()), np.str_)
+        return Evaluation(outcome, {kind: delays[of == kind] for kind in set(of.tolist())})

@@ -1,5 +1,5 @@
-"""Point metrics in NumPy from labels, scores and thresholds: what `anomalynet.metrics` computes
-from tensors, again without torch."""
+"""Point metrics in NumPy, for what pools and resamples runs and for what has no torch; those of
+`classification.py`, which a test holds equal."""
 
 from __future__ import annotations
 
@@ -42,7 +42,15 @@ def ratio(part: float, whole: float) -> float:
 
 
 def decision_metrics(counts: Confusion) -> dict[str, float]:
-    """Every metric that a confusion matrix determines, as fractions; NaN where undefined."""
+    """Every metric that a confusion matrix determines, as fractions; NaN where undefined.
+
+    A precision is undefined without predictions of the class, a recall without members, an F1
+    without either, balanced accuracy and MCC where a class is missing, MCC also where one class is
+    never predicted. Precision follows prevalence: `precision_at_paper_prevalence` is that of the
+    attack class at the paper's prevalence, with both recalls kept.
+
+    Source: §4 for precision, recall, F1 and accuracy; the rest is not in the paper.
+    """
     tn, fp, fn, tp = astuple(counts)
     recall_normal, recall_attack = ratio(tn, tn + fp), ratio(tp, tp + fn)
     found = PAPER_PREVALENCE * recall_attack
@@ -100,19 +108,28 @@ def ranking_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
     }
 
 
+def known_steps(labels: NDArray[np.integer], scores: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Steps (n,) that have a label, which is not -1, and a score, which is not NaN."""
+    return np.asarray((labels >= 0) & ~np.isnan(scores))
+
+
 def point_metrics(
     labels: ArrayLike, scores: ArrayLike, thresholds: ArrayLike, probability: bool
 ) -> dict[str, float]:
-    """Compute every metric of single time steps, named as in `anomalynet.metrics`.
+    """Compute every metric of single time steps, named as in `suite.py`; NaN where undefined.
 
     Args:
-        labels: (steps,) 0 normal, 1 attack.
-        scores: (steps,) float64, higher is more anomalous.
+        labels: (steps,) 0 normal, 1 attack, -1 unlabelled, which takes no part.
+        scores: (steps,) higher is more anomalous; NaN where missed, which takes no part.
         thresholds: one threshold, or (steps,) so that pooled folds keep their own; a score at its
-        threshold is an alarm. probability: whether the score is one, so that 0.5 means something.
+        threshold is an alarm.
+        probability: whether the score is one, so that 0.5 means something.
     Source: §4; MCC, ranking and re-weighted precision are not in the paper.
     """
     label, score = np.asarray(labels, dtype=np.int8), np.asarray(scores, dtype=np.float64)
+    known = known_steps(label, score)
+    alarm = (score >= np.asarray(thresholds, dtype=np.float64))[known]
+    label, score = label[known], score[known]
     half = decision_metrics(confusion(label, score >= 0.5))["accuracy"] if probability else NAN
-    decided = decision_metrics(confusion(label, score >= np.asarray(thresholds, dtype=np.float64)))
+    decided = decision_metrics(confusion(label, alarm))
     return {**decided, **ranking_metrics(label, score), "accuracy_at_half": half}

@@ -42,7 +42,7 @@ METRICS: dict[str, Metric] = {
         Metric("true_positives", "True positives", "max", "count"),
         Metric("event_recall", "Event recall", "max"),
         Metric("detection_delay", "Detection delay", "min", "s"),
-        Metric("false_alarms_per_day", "False alarms per day", "min", "1/day"),
+        Metric("false_alarms_per_device_day", "False alarms per device-day", "min", "1/day"),
         Metric("prevalence", "Prevalence", None),
     )
 }

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from anomalynet.config.schema import EvaluationConfig
 from anomalynet.errors import DataError
-from anomalynet.metrics.events import SECONDS_A_DAY, alarms_at
+from anomalynet.metrics.events import SECONDS_A_DAY, lowest_thresholds
 
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.floating]
@@ -96,8 +96,7 @@ def alarm_budget(
 
     An alarm is a contiguous run of steps at or above the threshold within a series; steps labelled
     as attack and steps without a score end a run and are none. A day is 86,400 s of steps with a
-    score. The number of alarms does not fall steadily as a threshold rises, because runs break
-    apart: hence from which on. Where even the largest score is too much, just above it."""
+    score. Where even the largest score is too much, just above it."""
     if not period > 0:
         what = "an alarm budget counts alarms a day, and how long a step lasts is not known"
         raise DataError(what, "give the data set a period")
@@ -109,12 +108,6 @@ def alarm_budget(
             "count on"
         )
     level = np.where(admitted, scores, -np.inf).astype(np.float64)
-    values = np.unique(level[admitted])
-    alarms = alarms_at(values, level, series)
     budget = alarms_per_day * int(scored.sum()) * period / SECONDS_A_DAY
-    over = np.flatnonzero(alarms > budget)
-    if len(over) == 0:
-        return float(values[0])
-    if over[-1] == len(values) - 1:
-        return float(np.nextafter(values[-1], np.inf))
-    return float(values[over[-1] + 1])
+    (lowest,) = lowest_thresholds(level, series, np.array([budget]))
+    return max(lowest, float(level[admitted].min()))

@@ -26,7 +26,7 @@ from anomalynet.data.windows import WindowShape
 from anomalynet.errors import DataError, RunError, UsageError, first_line
 from anomalynet.layers.conv import Convolution
 from anomalynet.layers.sequence import Head, SequenceStage
-from anomalynet.metrics.classification import auroc, average_precision, point_metrics
+from anomalynet.metrics.classification import metric_collection, point_metrics
 from anomalynet.metrics.threshold import choose_threshold
 from anomalynet.models import complete, instance, keywords
 from anomalynet.models.carried import carried_scores
@@ -226,9 +226,10 @@ class Detector(L.LightningModule):
         self.log("validation/loss", losses[self.learns_from(target)].mean(), sync_dist=True)
         labelled = target >= 0
         if 0 < int(target[labelled].sum()) < int(labelled.sum()):
-            precision = average_precision(scores[labelled], target[labelled])
-            self.log("validation/average_precision", precision, sync_dist=True)
-            self.log("validation/auroc", auroc(scores[labelled], target[labelled]), sync_dist=True)
+            ranking = metric_collection(prefix="validation/")
+            ranking.update(scores[labelled], target[labelled])
+            values = {name: float(value) for name, value in ranking.compute().items()}
+            self.log_dict(values, sync_dist=True)
         if self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking:
             self._choose_threshold(scores, target)
 

@@ -39,7 +39,7 @@ DEFAULTS = Tolerances(
         "test/average_precision": 0.03,
         "test/auroc": 0.03,
         "test/f1_attack": 0.03,
-        "test/false_alarms_per_day": 10.0,
+        "test/false_alarms_per_device_day": 10.0,
     },
 )
 """Of a first baseline; from then on those that stand in the file. What they leave of false alarms:

@@ -22,7 +22,7 @@ from anomalynet.reporting.paper.published import eq13
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.scores import read_test_steps
 
-RUN_METRICS = ("event_recall", "detection_delay", "false_alarms_per_day")
+RUN_METRICS = ("event_recall", "detection_delay", "false_alarms_per_device_day")
 """Metrics of whole incidents, taken from `result.json` and averaged over folds."""
 
 ESTIMAND = (

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 TEST: tuple[str, ...] = ("average_precision_fold_mean", "auroc_fold_mean", "f1_attack")
-TEST += ("precision_attack", "recall_attack", "event_recall", "false_alarms_per_day")
+TEST += ("precision_attack", "recall_attack", "event_recall", "false_alarms_per_device_day")
 TEST += ("detection_delay",)
 """Test metrics that are told of the chosen trials."""
 

@@ -76,7 +76,7 @@ PAPER_TABLES = {
 DECISIONS = (*_PRECISIONS, *_RECALLS, *_F1, *_ACCURACIES)
 RANKING: tuple[str, ...] = ("auroc_fold_mean", "average_precision_fold_mean", "auroc_pooled")
 RANKING += ("average_precision_pooled", "mcc", "precision_at_paper_prevalence")
-RANKING += ("accuracy_at_half", "false_alarms_per_day")
+RANKING += ("accuracy_at_half", "false_alarms_per_device_day")
 
 
 def defined(value: float, scale: float = 1.0) -> float | None:

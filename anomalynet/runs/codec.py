@@ -13,6 +13,12 @@ from anomalynet.errors import UsageError
 _NAMES = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
 T = TypeVar("T")
 
+RENAMED = {
+    f"{part}false_alarms_per_day": f"{part}false_alarms_per_device_day"
+    for part in ("", "validation/", "test/")
+}
+"""Metrics as earlier versions wrote them → today's name."""
+
 
 def parse(text: str, name: str) -> Any:
     """The value of a JSON text; NaN and a key that stands twice are refused, too. Raises
@@ -60,7 +66,10 @@ def build(kind: Any, value: Any, where: str, *, strict: bool = True) -> Any:
         return _dataclass(kind, _checked(value, dict, where, "an object"), where, strict)
     if origin in (dict, Mapping):
         given = _checked(value, dict, where, "an object").items()
-        return {key: build(inner[1], own, f"{where}.{key}", strict=strict) for key, own in given}
+        return {
+            RENAMED.get(key, key): build(inner[1], own, f"{where}.{key}", strict=strict)
+            for key, own in given
+        }
     if origin in (list, tuple):
         given = enumerate(_checked(value, list, where, "a list"))
         return origin(build(inner[0], own, f"{where}[{at}]", strict=strict) for at, own in given)

@@ -30,7 +30,7 @@ from anomalynet.reporting.ablation.resampling import sign_flip_p
 
 WORLDS = 8
 AP, AUROC = "test/average_precision", "test/auroc"
-F1, ALARMS = "test/f1_attack", "test/false_alarms_per_day"
+F1, ALARMS = "test/f1_attack", "test/false_alarms_per_device_day"
 SPREAD: dict[str, dict[str, float]] = {
     "cnn": {AP: 0.0392, AUROC: 0.0272, F1: 0.0398, ALARMS: 13},
     "lstm": {AP: 0.0183, AUROC: 0.0144, F1: 0.03, ALARMS: 4.59},

@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,10 +29,11 @@ from anomalynet.data import sources
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.engine import Engine
-from anomalynet.detection.evaluation import Evaluation, Labels
+from anomalynet.detection.evaluation import Evaluation, Labels, Watch
 from anomalynet.detection.model import Model
-from anomalynet.detection.records import Event, Message, Reading
+from anomalynet.detection.records import Message, Reading
 from anomalynet.detection.replay.rows import Sent, detector_rows, gateways, messages
+from anomalynet.metrics.events import delay_quantile
 from anomalynet.simulation.incidents.taxonomy import TYPES
 
 BATCH = 64
@@ -82,23 +83,18 @@ class Truth:
         return float(np.mean(1 - np.exp(-steps * false_alarms / max(self.normal, 1))))
 
 
-def alarms_of(events: Iterable[Event]) -> list[tuple[str, int]]:
-    """Device and time of each alarm."""
-    return [(event.device, event.time) for event in events if event.kind == "alarm"]
-
-
 def evaluate(
     engines: dict[str, Engine], telemetry: Telemetry
 ) -> tuple[dict[str, Evaluation], Truth]:
     """Each engine's evaluation, and what it was compared with."""
     rows = detector_rows(telemetry)
     contract = next(iter(engines.values())).contract
-    alarms: dict[str, list[tuple[str, int]]] = {name: [] for name in engines}
+    watches = {name: Watch(contract.period) for name in engines}
     for batch in stream(telemetry, rows, tuple(sensor.name for sensor in contract.sensors)):
         for name, engine in engines.items():
-            alarms[name] += alarms_of(engine.process(batch).events)
+            watches[name].add(engine.process(batch))
     for name, engine in engines.items():
-        alarms[name] += alarms_of(engine.finish().events)
+        watches[name].add(engine.finish())
     truth = Truth()
     heard = pl.any_horizontal(pl.col(sensor.name).is_not_null() for sensor in contract.sensors)
     columns = rows.select(
@@ -112,10 +108,13 @@ def evaluate(
                 truth.silent[kind] += not was_heard
             else:
                 truth.normal += label == 0
-    return {name: truth.labels.evaluate(found) for name, found in alarms.items()}, truth
+    found = {
+        name: truth.labels.evaluate(watch.alarms, *watch.days) for name, watch in watches.items()
+    }
+    return found, truth
 
 
-def show(found: dict[str, Evaluation], truth: Truth, devices: int) -> None:
+def show(found: dict[str, Evaluation], truth: Truth) -> None:
     """Print the tables."""
     heads = [f"detected {name} | chance (%) | delay (min)" for name in found]
     print(f"| type | cause | silent (%) | incidents | {' | '.join(heads)} |")
@@ -123,30 +122,29 @@ def show(found: dict[str, Evaluation], truth: Truth, devices: int) -> None:
     for kind in [name for name in TYPES if name in truth.incidents]:
         cells = []
         for evaluation in found.values():
-            one = evaluation.kinds[kind]
-            share = one.detected / one.incidents
-            chance = 100 * truth.chance(kind, evaluation.false_alarms)
+            delays = evaluation.kinds[kind]
+            detected = np.isfinite(delays)
+            chance = 100 * truth.chance(kind, evaluation.outcome.false_alarms)
             cells += [
-                f"{one.detected} ({100 * share:.0f} %)",
+                f"{detected.sum()} ({100 * detected.mean():.0f} %)",
                 f"{chance:.0f}",
-                f"{np.median(one.delays) / 60:.0f}" if one.delays else "–",
+                f"{delay_quantile(delays) / 60:.0f}" if detected.any() else "–",
             ]
-        count = next(iter(found.values())).kinds[kind].incidents
+        count = len(next(iter(found.values())).kinds[kind])
         print(
             f"| {kind} | {TYPES[kind].cause} | {100 * truth.silence(kind):.0f} | {count} | "
             f"{' | '.join(cells)} |"
         )
-    rates = "false | false a day | false a device and day | incidents detected"
+    rates = "false | false per fleet-day | false per device-day | incidents detected"
     print(f"\n| alarm rule | alarms | {rates} |\n|:--|--:|--:|--:|--:|--:|")
     for name, evaluation in found.items():
-        hits, every = (
-            sum(getattr(kind, what) for kind in evaluation.kinds.values())
-            for what in ("detected", "incidents")
+        known, delays = evaluation.to_json(), evaluation.outcome.delays
+        hits, every = int(np.isfinite(delays).sum()), len(delays)
+        of_fleet, of_device = (
+            known[f"false_alarms_per_{who}_day"] or 0.0 for who in ("fleet", "device")
         )
-        each = evaluation.false_per_day or 0.0
         counts = (
-            f"{evaluation.alarms:,} | {evaluation.false_alarms:,} | {each:.1f} | "
-            f"{each / devices:.3f}"
+            f"{known['alarms']:,} | {known['false_alarms']:,} | {of_fleet:.1f} | {of_device:.3f}"
         )
         print(f"| {name} | {counts} | {hits} of {every} ({100 * hits / max(every, 1):.0f} %) |")
 
@@ -178,7 +176,7 @@ def main() -> None:
         engines[f"{k} of {n}"] = Engine(model, rule)
     found, truth = evaluate(engines, telemetry)
     engine = next(iter(engines.values()))
-    contract, days = model.contract, next(iter(found.values())).days
+    contract, days = model.contract, next(iter(found.values())).outcome.fleet_days
     limit = f"{contract.threshold:.4g} ({contract.threshold_rule})"
     if args.threshold is not None:
         limit = f"{args.threshold:g}"
@@ -186,7 +184,7 @@ def main() -> None:
         f"{contract.experiment} {contract.run} on {args.name}, world {args.world}: "
         f"{len(engine.names)} devices, {days:.1f} days, threshold {limit}\n"
     )
-    show(found, truth, len(engine.names))
+    show(found, truth)
     refused = ", ".join(f"{count} {kind}" for kind, count in engine.counts.items())
     print(f"\nrefused readings: {refused or 'none'}")
 

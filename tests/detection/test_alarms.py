@@ -86,7 +86,7 @@ def test_with_the_plain_rule_alarms_are_those_of_the_offline_metric(scores: list
     steps: Any = {"labels": nothing, "incidents": nothing, "series": zeros}
     steps |= {"scores": np.array(scores, np.float64), "times": np.arange(len(scores))}
     metrics = event_metrics(**steps, threshold=1.0, step_seconds=86_400.0)
-    assert raised == (round(metrics["false_alarms_per_day"] * len(scores)) if scores else 0)
+    assert raised == (round(metrics["false_alarms_per_device_day"] * len(scores)) if scores else 0)
 
 
 @given(st.lists(st.booleans(), max_size=80), st.integers(1, 6), st.integers(0, 5))

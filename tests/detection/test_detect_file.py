@@ -73,7 +73,8 @@ def test_alarms_and_evaluation(tmp_path: Path, run: Run, kind: str, order: str) 
     assert "2 devices, 6 readings, 6 of 6 steps scored, 2 alarms" in err
     assert "crash: 1 of 1 incidents detected, median delay 60 s" in err
     assert "drift: 0 of 1 incidents detected\n" in err
-    assert "1 false alarms, 720.0 a day" in err  # one in two minutes
+    # One in three minutes, each of two devices.
+    assert "1 false alarms, 240.0 per device-day, 480.0 per fleet-day" in err
 
 
 def test_the_summary_as_json(tmp_path: Path, run: Run) -> None:
@@ -83,6 +84,8 @@ def test_the_summary_as_json(tmp_path: Path, run: Run) -> None:
     summary = json.loads(out)
     crash = {"incidents": 1, "detected": 1, "median_delay": 60.0}
     assert summary["evaluation"]["kinds"]["crash"] == crash
+    rates = [summary["evaluation"][f"false_alarms_per_{of}_day"] for of in ("device", "fleet")]
+    assert rates == pytest.approx([240.0, 480.0])
     counts = [summary[name] for name in ("readings", "scored", "alarms", "rejected")]
     assert counts == [6, 6, 2, {}]
     assert len((tmp_path / "alarms.jsonl").read_text().splitlines()) == 3  # one is cleared

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anomalynet.detection.evaluation import DAY, Labels
+from anomalynet.detection.evaluation import Labels
 
 
 def labels(*rows: tuple[str, int, int | None, str | None, str | None]) -> Labels:
@@ -25,7 +25,6 @@ JAMMED = labels(
     ("b", 20, 1, "7", "jamming"),
     ("a", 30, 1, "7", "jamming"),
     ("b", 30, 0, None, None),
-    ("a", 86_400, 0, None, None),
 )
 
 
@@ -46,34 +45,43 @@ JAMMED = labels(
 def test_one_incident_on_two_devices(
     alarms: list[tuple[str, int]], delay: float | None, false: int
 ) -> None:
-    found = JAMMED.evaluate([(device, at(seconds)) for device, seconds in alarms])
-    kind = found.kinds["jamming"].to_json()
-    assert kind == {"incidents": 1, "detected": int(delay is not None), "median_delay": delay}
-    assert (found.alarms, found.false_alarms, found.days, found.false_per_day) == (
-        len(alarms),
-        false,
-        1.0,
-        float(false),
-    )
+    found = JAMMED.evaluate([(device, at(seconds)) for device, seconds in alarms], 2.0, 0.5)
+    assert found.to_json() == {
+        "kinds": {
+            "jamming": {"incidents": 1, "detected": int(delay is not None), "median_delay": delay}
+        },
+        "alarms": len(alarms),
+        "false_alarms": false,
+        "device_days": 2.0,
+        "fleet_days": 0.5,
+        "event_recall": float(delay is not None),
+        "detection_delay": delay,
+        "false_alarms_per_device_day": false / 2,
+        "false_alarms_per_fleet_day": false * 2.0,
+    }
 
 
 def test_the_median_is_over_detected_incidents_of_a_kind() -> None:
     rows = [("a", 100 * number, 1, str(number), "drift") for number in range(4)]
     rows += [("a", 100 * number + 50, 1, str(number), "drift") for number in range(4)]
     made = labels(*sorted(rows, key=lambda row: row[1]))
-    found = made.evaluate([("a", at(3)), ("a", at(110)), ("a", at(240)), ("a", at(290))])
-    assert found.kinds["drift"].to_json() == {"incidents": 4, "detected": 3, "median_delay": 10.0}
-    assert found.false_alarms == 1
+    alarms = [("a", at(3)), ("a", at(110)), ("a", at(240)), ("a", at(290))]
+    found = made.evaluate(alarms, 1.0, 1.0).to_json()
+    assert found["kinds"]["drift"] == {"incidents": 4, "detected": 3, "median_delay": 10.0}
+    assert found["false_alarms"] == 1
 
 
 def test_labels_without_incidents_are_one_each_run_of_a_device() -> None:
     rows = [("a", second, int(second in (2, 3, 6)), None, None) for second in range(8)]
-    found = labels(*rows, ("b", 3, 1, None, None)).evaluate([("a", at(3)), ("b", at(4))])
-    assert found.kinds["unnamed"].to_json() == {"incidents": 3, "detected": 1, "median_delay": 1.0}
-    assert found.false_alarms == 1
+    made = labels(*rows, ("b", 3, 1, None, None))
+    found = made.evaluate([("a", at(3)), ("b", at(4))], 1.0, 1.0).to_json()
+    assert found["kinds"]["unnamed"] == {"incidents": 3, "detected": 1, "median_delay": 1.0}
+    assert found["false_alarms"] == 1
 
 
 def test_no_rows() -> None:
-    found = Labels().evaluate([])
-    assert (found.kinds, found.days, found.false_per_day) == ({}, 0.0, None)
-    assert DAY == 86_400_000_000
+    found = Labels().evaluate([], 0.0, 0.0).to_json()
+    assert (found["kinds"], found["alarms"]) == ({}, 0)
+    undefined = ["event_recall", "detection_delay"]
+    undefined += ["false_alarms_per_device_day", "false_alarms_per_fleet_day"]
+    assert [found[name] for name in undefined] == [None] * 4

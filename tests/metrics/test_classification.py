@@ -1,100 +1,85 @@
-"""Metrics of decisions against scikit-learn."""
+"""The torchmetrics collection: equal to the NumPy kernels, which scikit-learn judges, and what it
+does in batches; and the sigmoid that torchmetrics applies unasked."""
 
 from __future__ import annotations
 
-from math import isnan, nan
+from math import inf, isnan, nan
 
 import numpy as np
 import pytest
-from hypothesis import given
+import torch
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn import metrics as reference
+from torchmetrics.classification import BinaryAUROC
+from torchmetrics.functional.classification import binary_auroc
 
-from anomalynet.metrics.classification import from_counts, point_metrics, precision_at
+from anomalynet.metrics import kernels
+from anomalynet.metrics.classification import metric_collection, point_metrics
 
-Steps = list[tuple[int, float]]
-STEPS = st.lists(
-    st.tuples(st.sampled_from([0, 1]), st.sampled_from([0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0])),
-    min_size=1,
-    max_size=30,
-)
+SCORES = torch.cat([torch.linspace(900.0, 1000.0, 50), torch.linspace(1001.0, 1100.0, 50)]).double()
+LABELS = (torch.arange(100) >= 50).long()
+
+# ties are the rule, and any other score is there; classes, labels and scores may be missing
+SCORE = st.sampled_from([0.0, 0.25, 0.5, 1.0, 1e3, nan]) | st.floats(-1e6, 1e6, width=32)
+STEPS = st.lists(st.tuples(st.sampled_from([0, 1, 0, 1, -1]), SCORE), max_size=40)
+ONE_CLASS = st.lists(st.tuples(st.just(0) | st.just(-1), SCORE), max_size=10)
 
 
-@given(STEPS)
-def test_every_point_metric_equals_scikit_learn(steps: Steps) -> None:
+@settings(max_examples=200, deadline=None)
+@given(STEPS | ONE_CLASS, st.sampled_from([-3.0, 0.25, 0.5, 2.0, inf]), st.booleans())
+def test_the_collection_equals_the_kernels(
+    steps: list[tuple[int, float]], threshold: float, probability: bool
+) -> None:
     labels = np.array([label for label, _ in steps], dtype=np.int8)
-    scores = np.array([score for _, score in steps])
-    predicted = (scores >= 0.4).astype(int)
-    ours = point_metrics(labels, scores, 0.4, probability=True)
-    precision, recall, f1, _ = reference.precision_recall_fscore_support(
-        labels, predicted, labels=[0, 1], zero_division=nan
-    )
-    expected = {
-        "accuracy": reference.accuracy_score(labels, predicted),
-        "accuracy_at_half": reference.accuracy_score(labels, scores >= 0.5),
-        "prevalence": labels.mean(),
-    }
-    for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):
-        expected |= {f"{name}_normal": values[0], f"{name}_attack": values[1]}
-    counts = ("true_negatives", "false_positives", "false_negatives", "true_positives")
-    matrix = reference.confusion_matrix(labels, predicted, labels=[0, 1])
-    expected |= dict(zip(counts, matrix.ravel(), strict=True))
-    two = ("balanced_accuracy", "mcc", "auroc", "average_precision")
-    expected |= dict.fromkeys(two, nan)
-    if len(set(labels.tolist())) == 2:
-        expected["balanced_accuracy"] = reference.balanced_accuracy_score(labels, predicted)
-        expected["auroc"] = reference.roc_auc_score(labels, scores)
-        expected["average_precision"] = reference.average_precision_score(labels, scores)
-        if len(set(predicted.tolist())) == 2:
-            expected["mcc"] = reference.matthews_corrcoef(labels, predicted)
-    for name, value in expected.items():
-        assert ours[name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
+    scores = np.array([score for _, score in steps], dtype=np.float64)
+    found = point_metrics(labels, scores, threshold, probability)
+    expected = kernels.point_metrics(labels, scores, threshold, probability)
+    assert found == pytest.approx(expected, abs=1e-6, nan_ok=True)
 
 
-@pytest.mark.parametrize("label", [0, 1])
-def test_one_class_leaves_undefined_what_needs_two(label: int) -> None:
-    values = point_metrics(np.full(5, label, dtype=np.int8), np.linspace(0, 1, 5), 0.5, True)
-    two = ("auroc", "average_precision", "balanced_accuracy", "mcc")
-    assert all(isnan(values[name]) for name in (*two, "precision_at_paper_prevalence"))
-    assert isnan(values["recall_attack" if label == 0 else "recall_normal"])
-    assert values["accuracy"] == pytest.approx(0.4 if label == 0 else 0.6)
-
-
-def test_no_step_leaves_everything_undefined_but_the_counts() -> None:
-    values = point_metrics(np.array([], dtype=np.int8), np.array([]), 0.5, True)
-    counts = {"true_negatives", "false_positives", "false_negatives", "true_positives"}
-    assert all(values[name] == 0 for name in counts)
-    assert all(isnan(value) for name, value in values.items() if name not in counts)
-
-
-def test_unlabelled_and_missed_steps_take_no_part() -> None:
-    labels = np.array([0, 1, -1, 1, 0], dtype=np.int8)
-    scores = np.array([0.1, 0.9, 0.9, nan, 0.7])
-    assert point_metrics(labels, scores, 0.5, True) == pytest.approx(
-        point_metrics(labels[[0, 1, 4]], scores[[0, 1, 4]], 0.5, True)
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), SCORE), min_size=1, max_size=12), st.integers(1, 4))
+def test_batches_give_what_the_whole_gives(steps: list[tuple[bool, float]], size: int) -> None:
+    labels = torch.tensor([int(label) for label, _ in steps])
+    scores = torch.tensor([score for _, score in steps], dtype=torch.float64)
+    # In the first batch both thresholds may decide alike.
+    parts, whole = (metric_collection(0.25, probability=True) for _ in range(2))
+    for first in range(0, len(steps), size):
+        parts.update(scores[first : first + size], labels[first : first + size])
+    whole.update(scores, labels)
+    expected = {name: float(value) for name, value in whole.compute().items()}
+    assert {name: float(value) for name, value in parts.compute().items()} == pytest.approx(
+        expected, nan_ok=True
     )
 
 
-def test_accuracy_at_half_means_nothing_without_a_probability() -> None:
-    values = point_metrics(np.array([0, 1], dtype=np.int8), np.array([0.1, 0.9]), 0.5, False)
-    assert isnan(values["accuracy_at_half"])
+def test_an_epoch_logs_the_order_of_scores_alone() -> None:
+    metrics = metric_collection(prefix="validation/")
+    metrics.update(torch.tensor([1.0, 1.0, 3.0]), torch.tensor([0, 1, 1]))
+    found = {name: float(value) for name, value in metrics.compute().items()}
+    # By hand: of two pairs one is right and one tied; precision 1 up to 3.0, then 2/3.
+    assert found == pytest.approx(
+        {"validation/auroc": 0.75, "validation/average_precision": (1 + 2 / 3) / 2}
+    )
 
 
-def test_a_score_at_the_threshold_is_an_attack() -> None:
-    values = point_metrics(np.array([1], dtype=np.int8), np.array([0.3]), 0.3, True)
-    assert values["true_positives"] == 1
+def test_a_score_that_is_no_number_leaves_the_order_undefined() -> None:
+    metrics = metric_collection()
+    metrics.update(torch.tensor([1.0, nan]), torch.tensor([0, 1]))
+    assert all(isnan(value) for value in metrics.compute().values())
 
 
-def test_precision_moves_with_prevalence() -> None:
-    # Recalls 97.5 % and 97.85 % give a precision of 99.0 % at the paper's prevalence, and 67 % at 5
-    # %.
-    assert precision_at(0.9785, 1 - 0.975) == pytest.approx(0.990, abs=5e-4)
-    assert precision_at(0.9785, 1 - 0.975, prevalence=0.05) == pytest.approx(0.67, abs=5e-3)
-    assert isnan(precision_at(0.0, 0.0))
-    counts = from_counts(tn=975, fp=25, fn=215, tp=9785)
-    assert counts["precision_at_paper_prevalence"] == pytest.approx(precision_at(0.9785, 0.025))
+def test_scores_of_a_thousand_that_separate_perfectly_are_perfect() -> None:
+    values = point_metrics(LABELS.numpy(), SCORES.numpy(), 1000.5, False)
+    perfect = ("auroc", "average_precision", "f1_attack", "mcc")
+    assert [values[name] for name in perfect] == [1.0] * 4
 
 
-def test_large_counts_do_not_overflow() -> None:
-    million = 10_000_000
-    assert from_counts(million, 0, 0, million)["mcc"] == pytest.approx(1.0)
+def test_the_plain_use_of_torchmetrics_is_wrong_there() -> None:
+    # A sigmoid makes ties of all scores.
+    assert float(binary_auroc(SCORES, LABELS)) == pytest.approx(0.5)
+    mixed = BinaryAUROC()
+    for score, label in zip((0.9, 0.95, 1.5, 2.0), (0, 0, 1, 1), strict=True):
+        mixed.update(torch.tensor([score]), torch.tensor([label]))
+    # A sigmoid for some batches and none for others changes the order.
+    assert float(mixed.compute()) < 1.0

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from math import isnan, nan
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalynet.metrics.events import event_metrics
+from anomalynet.detection.engine.alarms import Alarms
+from anomalynet.detection.engine.table import Table
+from anomalynet.detection.evaluation import Evaluation, Labels, Watch
+from anomalynet.detection.records import Event, Outcome, Steps
+from anomalynet.metrics.events import (
+    AlarmRule,
+    event_metrics,
+    raised,
+    step_seconds,
+)
 
 SECOND = 1_000_000
 
@@ -21,6 +31,7 @@ def _metrics(
     series: list[int] | None = None,
     period: float = 3600.0,
     times: list[int] | None = None,
+    rule: AlarmRule | None = None,
 ) -> dict[str, float]:
     number = len(scores)
     return event_metrics(
@@ -31,6 +42,7 @@ def _metrics(
         series=np.array(series or [0] * number, dtype=np.int32),
         times=(np.array(times) if times else np.arange(number)) * int(period * SECOND),
         step_seconds=period,
+        rule=rule,
     )
 
 
@@ -42,7 +54,7 @@ def test_recall_and_delay_of_three_incidents() -> None:
     values = _metrics(scores, labels, incidents)
     assert values["event_recall"] == pytest.approx(2 / 3)
     assert values["detection_delay"] == pytest.approx((2 * 3600 + 0) / 2)
-    assert values["false_alarms_per_day"] == 0
+    assert values["false_alarms_per_device_day"] == 0
 
 
 def test_an_incident_without_a_scored_step_is_missed() -> None:
@@ -60,11 +72,11 @@ def test_an_incident_that_several_series_share_is_one() -> None:
 def test_false_alarms_are_runs_outside_attacks_so_a_constant_alarm_is_not_perfect() -> None:
     scores = [0.9, 0.9, 0.0, 0.9, 0.9, 0.9, 0.0, 0.9]
     labels = [0, 0, 0, 0, 1, 0, 0, -1]
-    assert _metrics(scores, labels)["false_alarms_per_day"] == pytest.approx(4 / (8 / 24))
+    assert _metrics(scores, labels)["false_alarms_per_device_day"] == pytest.approx(4 / (8 / 24))
     always = _metrics([0.9] * 8, labels)
     perfect = _metrics([float(label == 1) for label in labels], labels)
-    assert always["false_alarms_per_day"] == pytest.approx(2 / (8 / 24))
-    assert perfect["false_alarms_per_day"] == 0
+    assert always["false_alarms_per_device_day"] == pytest.approx(2 / (8 / 24))
+    assert perfect["false_alarms_per_device_day"] == 0
 
 
 def test_an_incident_that_is_not_the_positive_class_is_nothing_to_detect() -> None:
@@ -76,7 +88,7 @@ def test_an_incident_that_is_not_the_positive_class_is_nothing_to_detect() -> No
     values = _metrics(scores, labels, incidents)
     assert values["event_recall"] == 0.5
     assert values["detection_delay"] == 3600
-    assert values["false_alarms_per_day"] == pytest.approx(1 / (9 / 24))
+    assert values["false_alarms_per_device_day"] == pytest.approx(1 / (9 / 24))
 
 
 def test_faults_alone_leave_recall_undefined() -> None:
@@ -86,15 +98,15 @@ def test_faults_alone_leave_recall_undefined() -> None:
 
 def test_series_and_missed_steps_end_a_run() -> None:
     two, missed = _metrics([0.9, 0.9], [0, 0], series=[0, 1]), _metrics([0.9, nan, 0.9], [0, 0, 0])
-    assert two["false_alarms_per_day"] == pytest.approx(2 / (2 / 24))
+    assert two["false_alarms_per_device_day"] == pytest.approx(2 / (2 / 24))
     # A missed step is no scored time.
-    assert missed["false_alarms_per_day"] == pytest.approx(2 / (2 / 24))
+    assert missed["false_alarms_per_device_day"] == pytest.approx(2 / (2 / 24))
 
 
 def test_undefined_without_incidents_or_scored_time() -> None:
     values = _metrics([0.1], [0])
     assert isnan(values["event_recall"]) and isnan(values["detection_delay"])
-    assert isnan(_metrics([nan], [0])["false_alarms_per_day"])
+    assert isnan(_metrics([nan], [0])["false_alarms_per_device_day"])
     assert isnan(_metrics([0.1], [1], [0])["detection_delay"])
 
 
@@ -112,4 +124,138 @@ def test_false_alarms_equal_a_plain_loop(steps: list[tuple[int, bool, bool]]) ->
         false += mine is not None and mine != before
         before = mine
     values = _metrics(list(map(float, alarmed)), list(map(int, attack)), series=list(series))
-    assert values["false_alarms_per_day"] == pytest.approx(false / (len(steps) / 24))
+    assert values["false_alarms_per_device_day"] == pytest.approx(false / (len(steps) / 24))
+
+
+HOURS = 24
+DEVICES = 30
+
+
+def _fleet(hit: dict[int, list[int]], **options: Any) -> dict[str, float]:
+    """A day of hourly steps of 30 devices, without incidents; `hit`: device → hours of its hits."""
+    devices = range(DEVICES)
+    scores = [float(hour in hit.get(device, [])) for device in devices for hour in range(HOURS)]
+    series = [device for device in devices for _ in range(HOURS)]
+    times = [*range(HOURS)] * DEVICES
+    return _metrics(scores, [0] * len(scores), series=series, times=times, **options)
+
+
+@pytest.mark.parametrize(
+    ("hit", "per_device", "per_fleet"),
+    [
+        ({device: [5] for device in range(DEVICES)}, 1.0, 30.0),  # the same alarm everywhere
+        ({7: [5]}, 1 / 30, 1.0),
+        ({7: [5, 6, 9], 8: [6]}, 3 / 30, 3.0),  # neighbouring hits are one alarm
+        ({}, 0.0, 0.0),
+    ],
+)
+def test_the_same_alarms_per_device_day_and_per_day_of_the_fleet(
+    hit: dict[int, list[int]], per_device: float, per_fleet: float
+) -> None:
+    for rule in (None, AlarmRule()):
+        found = _fleet(hit, rule=rule)
+        assert found["false_alarms_per_device_day"] == pytest.approx(per_device)
+        assert found["false_alarms_per_fleet_day"] == pytest.approx(per_fleet)
+
+
+def test_a_day_is_time_that_was_scored() -> None:
+    # One device is scored at 0, 1 and 5 h, the other at 1 and 3 h: 5 hours. The fleet: 0 to 6 h.
+    found = _metrics(
+        [0.0, 0.9, nan, nan, 0.0, nan, 0.9, nan, 0.9],
+        [0] * 9,
+        series=[0] * 5 + [1] * 4,
+        times=[0, 1, 2, 3, 5, 0, 1, 2, 3],
+    )
+    assert found["false_alarms_per_device_day"] == pytest.approx(3 / (5 / 24))
+    assert found["false_alarms_per_fleet_day"] == pytest.approx(3 / (6 / 24))
+
+
+def test_k_of_n_with_cool_down_by_hand() -> None:
+    #        incident 0: from 1 to 3      a fault: 7 and 8      incident 1: 10 and 11
+    scores = [0.9, 0.0, 0.9, 0.9, 0.0, 0.0, 0.0, 0.9, 0.9, 0.0, 0.9, 0.0, 0.0]
+    incidents = [-1, 0, 0, 0, -1, -1, -1, 2, 2, -1, 1, 1, -1]
+    labels = [int(number in (0, 1)) for number in incidents]
+    plain, strict = (_metrics(scores, labels, incidents, rule=rule) for rule in RULES)
+    # Plain: hits at 0, 2-3, 7-8 and 10 are alarms, those of 0 and 7 false.
+    assert plain["event_recall"] == 1.0
+    assert plain["detection_delay"] == pytest.approx((3600 + 0) / 2)
+    assert plain["false_alarms_per_device_day"] == pytest.approx(2 / (13 / 24))
+    # 2 of 3: raised at 2, cleared at 6, raised at 8, false, and still active at 10.
+    assert strict["event_recall"] == 0.5
+    assert strict["detection_delay"] == 3600
+    assert strict["false_alarms_per_device_day"] == pytest.approx(1 / (13 / 24))
+    # For four hours after 6 no other: 8 raises none, and at 10 there are two of three again.
+    paused = _metrics(scores, labels, incidents, rule=AlarmRule(k=2, n=3, cool_down=4 * 3600))
+    assert (paused["event_recall"], paused["detection_delay"]) == (1.0, 1800)
+    assert paused["false_alarms_per_device_day"] == 0
+
+
+RULES = (AlarmRule(), AlarmRule(k=2, n=3))
+
+
+def test_an_alarm_that_is_active_when_an_incident_begins_detects_it_step_by_step_alone() -> None:
+    scores, labels, incidents = [0.9, 0.9, 0.0], [0, 1, 1], [-1, 0, 0]
+    by_step = _metrics(scores, labels, incidents)
+    assert (by_step["event_recall"], by_step["detection_delay"]) == (1.0, 0.0)
+    assert _metrics(scores, labels, incidents, rule=AlarmRule())["event_recall"] == 0.0
+
+
+LEVELS = st.sampled_from([0.0, 0.4, 0.5, 1.0])
+SEGMENTS = st.lists(st.lists(LEVELS, min_size=1, max_size=15), min_size=1, max_size=4)
+PACE = st.builds(
+    AlarmRule,
+    k=st.integers(1, 3),
+    n=st.integers(3, 4),
+    clear=st.sampled_from([0.7, 1.0]),
+    cool_down=st.sampled_from([0.0, 2.0, 5.0]),
+) | st.just(AlarmRule())
+
+
+@given(SEGMENTS, PACE)
+def test_alarms_of_steps_are_those_of_the_detector(
+    segments: list[list[float]], rule: AlarmRule
+) -> None:
+    """One device, a step a second, segments ended by a step that was missed."""
+    scores = [score for segment in segments for score in (*segment, nan)]
+    table = Table()
+    alarms = Alarms(rule, 0.5, "r1", str, table)
+    table.grow(1)
+    row, events, times = np.zeros(1, np.int64), list[Event](), np.arange(len(scores)) * SECOND
+    for time, score in zip(times, scores, strict=True):
+        if isnan(score):
+            events += alarms.end(row, np.array([time - SECOND]))
+        else:
+            events += alarms.update(row, np.array([time]), np.array([score]), lambda _: ((), ()))
+    expected = [event.time for event in events if event.kind == "alarm"]
+    series = np.zeros(len(scores), np.int64)
+    assert times[raised(rule, 0.5, np.array(scores), series, times)].tolist() == expected
+
+
+def _detected(hit: dict[int, list[int]]) -> Evaluation:
+    """The evaluation of a detector that raises these alarms on the fleet of `_fleet`."""
+    watch, labels = Watch(3600.0), Labels()
+    labels.add("0", 0, 0)
+    rows, hours = np.arange(DEVICES), np.full(DEVICES, 3600 * SECOND)
+    for hour in range(HOURS):
+        hits = [device for device in range(DEVICES) if hour in hit.get(device, [])]
+        alarms = [
+            Event("alarm", "0", str(device), hour * 3600 * SECOND, 1.0, 0.5) for device in hits
+        ]
+        values = np.zeros((DEVICES, 1), np.float32)
+        observed = np.ones(DEVICES, np.bool_)
+        steps = Steps(rows, hour * hours, observed, values, np.zeros(DEVICES))
+        watch.add(Outcome(steps, alarms))
+    return labels.evaluate(watch.alarms, *watch.days)
+
+
+@pytest.mark.parametrize("hit", [{device: [5] for device in range(DEVICES)}, {7: [5], 8: [6, 9]}])
+def test_a_detector_and_a_run_count_alike(hit: dict[int, list[int]]) -> None:
+    of_detector = _detected(hit).to_json()
+    for name, value in _fleet(hit).items():
+        assert of_detector[name] == (None if isnan(value) else pytest.approx(value))
+
+
+def test_steps_last_as_long_as_the_median_gap() -> None:
+    series, times = np.array([0, 0, 0, 1, 1]), np.array([0, 2, 4, 0, 9]) * SECOND
+    assert step_seconds(series, times) == 2.0
+    assert isnan(step_seconds(series[3:4], times[3:4]))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 
 from anomalynet.metrics.classification import point_metrics
 from anomalynet.metrics.events import event_metrics
 from anomalynet.metrics.suite import METRICS
+from anomalynet.regression.baseline import read_baseline
+from anomalynet.runs.folder import RunFolder
+from tests.reporting.synthetic import record
 
 
 def test_every_declared_metric_is_computed_and_the_other_way_round() -> None:
@@ -24,7 +28,10 @@ def test_every_declared_metric_is_computed_and_the_other_way_round() -> None:
         times=np.arange(2),
         step_seconds=1.0,
     )
-    assert set(point_metrics(labels, scores, 0.5, True)) | set(events) == set(METRICS)
+    of_a_fleet = {"false_alarms_per_fleet_day"}  # a part of a data set is no fleet
+    names = set(point_metrics(labels, scores, 0.5, True)) | set(events)
+    assert names - set(METRICS) == of_a_fleet
+    assert set(METRICS) <= names
     assert all(name == metric.name for name, metric in METRICS.items())
 
 
@@ -34,3 +41,25 @@ def test_declaration_thresholds_and_events_need_no_torch() -> None:
         "anomalynet.metrics.events; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_earlier_name_of_a_metric_is_read_as_todays(tmp_path: Path) -> None:
+    metrics = {"validation/false_alarms_per_day": 3.0, "test/false_alarms_per_day": None}
+    made = record(tmp_path, metrics=metrics)
+    folder = RunFolder(made.folder)
+    folder.write_result(made.result)
+    assert folder.read_result().metrics == {
+        "validation/false_alarms_per_device_day": 3.0,
+        "test/false_alarms_per_device_day": None,
+    }
+
+
+def test_the_committed_baseline_is_read_with_todays_names() -> None:
+    baseline = read_baseline(Path(__file__).parents[2] / "reports" / "baseline.json")
+    assert baseline.tolerances.metrics["test/false_alarms_per_device_day"] == 10.0
+    for environment in baseline.environments.values():
+        runs = [run for one in environment.statistical.values() for run in one.runs]
+        assert all("test/false_alarms_per_device_day" in run.metrics for run in runs)
+        for golden in environment.golden.values():
+            assert "validation/false_alarms_per_device_day" in golden.values
+            assert not any("per_day" in name for name in golden.values)

@@ -38,7 +38,7 @@ def context(*records: RunRecord) -> ReportContext:
     return ReportContext.of(measured(*records))
 
 
-OF_INCIDENTS = {"event_recall": 0.75, "detection_delay": 4.0, "false_alarms_per_day": 12.0}
+OF_INCIDENTS = {"event_recall": 0.75, "detection_delay": 4.0, "false_alarms_per_device_day": 12.0}
 
 COUNTS = {"windows": 60, "steps": 64, "labelled": 62, "attack": 20, "missed": 2, "missed_attack": 1}
 PART = PartSummary(series=("a",), **COUNTS)

@@ -58,13 +58,13 @@ def test_means_over_folds_runs_and_repetitions_by_hand(tmp_path: Path) -> None:
     made = []
     parts = [([0, 1, 1], [0.8, 0.9, 0.7], (1.0, None, 2.0)), ([0, 1], [0.2, 0.9], (0.5, 8.0, 4.0))]
     for fold, (labels, scores, values) in enumerate(parts):
-        names = ("test/event_recall", "test/detection_delay", "test/false_alarms_per_day")
+        names = ("test/event_recall", "test/detection_delay", "test/false_alarms_per_device_day")
         known: dict[str, Any] = {"metrics": dict(zip(names, values, strict=True))}
         made.append(record(tmp_path, fold=fold, labels=labels, scores=scores, **known))
     found = metrics_of(*made)
     precision = found.summary("average_precision_fold_mean").mean
     assert precision == pytest.approx(((1 + 2 / 3) / 2 + 1) / 2)
-    names = ("event_recall", "detection_delay", "false_alarms_per_day")
+    names = ("event_recall", "detection_delay", "false_alarms_per_device_day")
     assert [found.summary(name).mean for name in names] == [0.75, 8.0, 3.0]
     own: dict[str, Any] = {"folds": 1, "labels": [0, 0, 1, 1]}
     good = record(tmp_path / "2", seed=0, scores=[0.1, 0.2, 0.8, 0.9], **own)

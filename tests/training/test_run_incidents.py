@@ -74,7 +74,9 @@ def test_faults_are_neither_recalled_nor_excused(outcome: Outcome) -> None:
     begins = int(false.sum() - (false[1:] & false[:-1] & (series[1:] == series[:-1])).sum())
     assert begins > 0
     days = scores["score"].drop_nulls().len() * 10 / 86400
-    assert outcome.result.metrics["test/false_alarms_per_day"] == pytest.approx(begins / days)
+    assert outcome.result.metrics["test/false_alarms_per_device_day"] == pytest.approx(
+        begins / days
+    )
 
 
 def test_the_reports_rows_add_up_to_the_runs_scores(outcome: Outcome, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -11,44 +10,11 @@ import numpy as np
 from anomalynet.detection.engine.intake import NEVER
 from anomalynet.detection.engine.table import Array, Table
 from anomalynet.detection.records import ChannelShare, Event, Reason, StepShare, event_id
-from anomalynet.errors import UsageError
+from anomalynet.metrics.events import AlarmRule
 
-LONGEST = 63  # most steps that a rule looks back: the answers stand in the bits of one number
+__all__ = ["AlarmRule", "Alarms", "Reasons"]
 
 Reasons = tuple[tuple[ChannelShare, ...], tuple[StepShare, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmRule:
-    """A scored step is a hit where its score is at or above the threshold; steps of a silent device
-    are scored, too.
-
-    An alarm is raised at a hit that makes `k` hits among the last `n` scored steps of the segment,
-    unless one stands or its cool-down runs. It is cleared at the `n`-th scored step in a row below
-    the threshold - (1 - `clear`) · |threshold|, or where the segment ends. A score that is no
-    number counts as one below. With the defaults an alarm is a run of hits."""
-
-    threshold: float | None = None  # None: the contract's
-    # share of a threshold above 0, at which a score begins to count as quiet; 1 = no hysteresis.
-    # Below 0 it lowers the threshold by the same distance, where a share would raise it; a
-    # threshold of 0 has no hysteresis.
-    clear: float = 1.0
-    k: int = 1
-    n: int = 1
-    cool_down: float = 0.0  # seconds after an alarm was cleared in which its device raises no other
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.k <= self.n <= LONGEST:
-            what = f"{self.k} of {self.n} steps make no alarm"
-            raise UsageError(what, f"1 <= k <= n <= {LONGEST}")
-        if not 0 < self.clear <= 1:
-            what = f"an alarm cannot clear at {self.clear:g} times the threshold"
-            raise UsageError(what, "a share above 0, at most 1")
-        if not 0 <= self.cool_down < 1e10:
-            raise UsageError(f"a cool-down cannot take {self.cool_down:g} seconds", "0 or more")
-        if self.threshold is not None and not np.isfinite(self.threshold):
-            what = f"a threshold of {self.threshold:g} is none"
-            raise UsageError(what, "a number, or none for the model's own")
 
 
 class Alarms:
@@ -59,8 +25,7 @@ class Alarms:
         self, rule: AlarmRule, threshold: float, run: str, names: Callable[[int], str], table: Table
     ) -> None:
         self.threshold = threshold if rule.threshold is None else rule.threshold
-        hysteresis = (1 - rule.clear) * abs(self.threshold) if rule.clear < 1 else 0.0
-        self._quiet = self.threshold - hysteresis
+        self._quiet = rule.quiet_below(self.threshold)
         self._rule, self._run, self._name, self._table = rule, run, names, table
         self._mask, self._cool_down = np.uint64((1 << rule.n) - 1), round(rule.cool_down * 1e6)
         table.add("hits", np.uint64)  # the last bit is the last scored step's

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from anomalynet.metrics.events import SECONDS_A_DAY, alarms_at
+from anomalynet.metrics import events
 from anomalynet.metrics.ranges.ranges import Booleans, Floats, Integers, Value, undefined
 
 NO_INCIDENT, NONE_DETECTED = "no incident of the positive class", "no incident detected"
@@ -29,11 +29,8 @@ def event_recall_at_budgets(
     """Share of the incidents with an alarmed step, at the lowest threshold from which on, upwards,
     none raises more than each budget.
 
-    Alarms, days and incidents are those of `anomalynet.metrics.events`: an alarm is a run of
-    alarmed steps of one series outside the steps labelled 1, a day is 86,400 s of scored steps of
-    one series, an incident is detected by its steps labelled 1 alone. Alarms merge where a
-    threshold falls, so the plain lowest threshold would be that at which everything is one long
-    alarm: hence from which on.
+    Alarms, days and incidents are those of `metrics/events.py`, thresholds those of its
+    `lowest_thresholds`.
 
     Args:
         labels: (n,) 1 positive class, 0 the rest, -1 unlabelled; steps ordered by (series, time).
@@ -41,45 +38,30 @@ def event_recall_at_budgets(
         incidents: (n,) number of the event, -1 none. Series that share a number saw the same event.
         series: (n,) number of the series.
         step_seconds: seconds a step stands for.
-        budgets: false alarms a day and series.
+        budgets: false alarms per device-day.
     Source: not in the paper.
     """
     scored = ~np.isnan(scores)
     positive = (labels == 1) & (incidents >= 0)
     numbers, of = np.unique(incidents[positive], return_inverse=True)
-    days = int(scored.sum()) * step_seconds / SECONDS_A_DAY
+    days = events.device_days(int(scored.sum()), step_seconds)
     if len(numbers) == 0 or not days > 0:
         return tuple(undefined(NOTHING_SCORED if len(numbers) else NO_INCIDENT) for _ in budgets)
     highest = np.full(len(numbers), -np.inf)
     np.maximum.at(highest, of, np.where(scored, scores, -np.inf)[positive])
     level = np.where(scored & (labels != 1), scores, -np.inf)
-    thresholds = _thresholds(level, series, np.asarray(budgets) * days)
+    thresholds = events.lowest_thresholds(level, series, np.asarray(budgets) * days)
     lowest = -np.finfo(np.float64).max
     return tuple(Value(float((highest >= max(limit, lowest)).mean())) for limit in thresholds)
-
-
-def _thresholds(level: Floats, series: Integers, alarms_allowed: Floats) -> list[float]:
-    """The threshold of each number of alarms: just above all of `level` where even one alarm is too
-    many, -inf where everything may be alarmed."""
-    values = np.unique(level[level > -np.inf])
-    alarms = alarms_at(values, level, series)
-    worst = np.maximum.accumulate(alarms[::-1])  # from the highest threshold down
-    allowed = np.searchsorted(worst, alarms_allowed, side="right")
-    from_above = values[::-1]
-    above_all = float(np.nextafter(values[-1], np.inf)) if len(values) else -np.inf
-    return [
-        -np.inf if n == len(values) else float(from_above[n - 1]) if n else above_all
-        for n in allowed
-    ]
 
 
 def delay_quantile(delays: Floats, share: float) -> Value:
     """The delay within which a share of the *detected* incidents are; read it beside the share
     undetected."""
-    detected = delays[np.isfinite(delays)]
-    if len(detected) == 0:
+    value = events.delay_quantile(delays, share)
+    if np.isnan(value):
         return undefined(NONE_DETECTED if len(delays) else NO_INCIDENT)
-    return Value(float(np.quantile(detected, share)))
+    return Value(value)
 
 
 def undetected(delays: Floats) -> Value:

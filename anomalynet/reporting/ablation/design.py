@@ -12,7 +12,7 @@ from anomalynet.metrics.suite import METRICS
 from anomalynet.runs.collect import RunRecord
 
 # Metrics that the scores of a series' steps do not determine, or that judge nothing
-NOT_OF_STEPS = ("event_recall", "detection_delay", "false_alarms_per_day", "prevalence")
+NOT_OF_STEPS = ("event_recall", "detection_delay", "false_alarms_per_device_day", "prevalence")
 
 Crossing = tuple[str, ...]  # a level of each axis, as text, in the order of the axes
 

@@ -12,7 +12,7 @@ from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import defined, to_csv
 
 HEADLINE: tuple[str, ...] = ("f1_attack", "balanced_accuracy", "auroc_fold_mean")
-HEADLINE += ("average_precision_fold_mean", "event_recall", "false_alarms_per_day")
+HEADLINE += ("average_precision_fold_mean", "event_recall", "false_alarms_per_device_day")
 
 COLUMNS = ("model", "data", "metric", "quantity", "value", "n", "unit")
 

@@ -130,7 +130,7 @@ def test_budgets_and_delays_are_those_of_a_run(
             continue
         limit = alarm_budget(labels, scores, series, 3600.0, budget)
         run = event_metrics(**known, threshold=limit, times=times)
-        assert run["false_alarms_per_day"] <= budget * (1 + 1e-9)
+        assert run["false_alarms_per_device_day"] <= budget * (1 + 1e-9)
         admitted = scores[~np.isnan(scores) & (labels != 1)]
         if limit > admitted.min():
             assert value.value == run["event_recall"]

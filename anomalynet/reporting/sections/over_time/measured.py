@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from anomalynet.metrics.events import detection_delays
+from anomalynet.metrics.events import detection_delays, step_seconds
 from anomalynet.metrics.kernels import NAN
 from anomalynet.metrics.ranges.affiliation import affiliation
 from anomalynet.metrics.ranges.budget import (
@@ -87,9 +87,8 @@ def read_steps(record: RunRecord) -> Steps:
         pl.col("time").cast(pl.Int64),
     )
     labels, scores, alarms, incidents, series, times = (column.to_numpy() for column in table)
-    gaps = np.diff(times)[series[1:] == series[:-1]]
-    step_seconds = float(np.median(gaps)) / 1e6 if len(gaps) else NAN
-    return Steps(labels, scores, alarms, incidents, series, times, step_seconds)
+    seconds = step_seconds(series, times)
+    return Steps(labels, scores, alarms, incidents, series, times, seconds)
 
 
 @dataclass(frozen=True, slots=True)

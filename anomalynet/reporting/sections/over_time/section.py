@@ -47,8 +47,8 @@ ALL += ("delay_p10", *DELAYS, *ADJUSTED)
 
 COLUMNS: tuple[str, ...] = ("table", "model", "data", "detector", "metric", "mean", "spread", "n")
 COLUMNS += ("undefined", "split", "prevalence", "seeds", "folds", "unit", "status", "worlds")
-CURVE_COLUMNS: tuple[str, ...] = ("table", "model", "data", "detector", "false_alarms_per_day")
-CURVE_COLUMNS += ("event_recall", "spread", "n")
+CURVE_COLUMNS: tuple[str, ...] = ("table", "model", "data", "detector")
+CURVE_COLUMNS += ("false_alarms_per_device_day", "event_recall", "spread", "n")
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
 MARKERS = "osD^vP*X<>hd"

@@ -180,7 +180,7 @@ def test_the_section(tmp_path: Path) -> None:
     unalarmed = found["isolation_forest", MODEL, "range_precision"]
     assert (unalarmed["mean"], unalarmed["n"], unalarmed["undefined"]) == ("", "0", "no alarm")
     curve = rows(section.files["tables/over_time_budgets.csv"])[: len(BUDGETS)]
-    assert [row["false_alarms_per_day"] for row in curve] == [f"{one:g}" for one in BUDGETS]
+    assert [row["false_alarms_per_device_day"] for row in curve] == [f"{one:g}" for one in BUDGETS]
     assert ElementTree.fromstring(section.files["figures/over_time.svg"]).tag.endswith("svg")
     again = over_time_section(context(*reversed(records)))
     assert (list(again.parts), dict(again.files)) == (list(section.parts), dict(section.files))
