@@ -11,7 +11,7 @@ import pytest
 from anomalynet.simulation.incidents.plan import plan
 from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.network.cell import simulate_cell
-from anomalynet.simulation.network.placement import place
+from anomalynet.simulation.network.placement import place_nodes
 from anomalynet.simulation.radio.propagation import ATTACKER_POWER, audible, between, to_gateway
 from anomalynet.simulation.records import CellResult
 from anomalynet.simulation.scenario import frame_period

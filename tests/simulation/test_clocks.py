@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anomalynet.simulation.network.clocks import live
-from anomalynet.simulation.network.placement import place
+from anomalynet.simulation.network.placement import place_nodes
 from anomalynet.simulation.scenario import slots
 from tests.simulation.small import END, PERIOD, START, incident, scenario
 

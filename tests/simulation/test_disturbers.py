@@ -15,7 +15,7 @@ from anomalynet.simulation.incidents.disturbers import (
 )
 from anomalynet.simulation.network.frames import builder, parse
 from anomalynet.simulation.network.gateway import Heard, in_service, table
-from anomalynet.simulation.network.placement import place
+from anomalynet.simulation.network.placement import place_nodes
 from tests.simulation.small import END, PERIOD, START, incident, scenario
 
 TWO = Bursts(

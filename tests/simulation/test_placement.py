@@ -11,7 +11,7 @@ import pytest
 from anomalynet.simulation.incidents.plan import MARGIN, in_reach, plan
 from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.load import load_scenario
-from anomalynet.simulation.network.placement import cells, coverage, distances, place
+from anomalynet.simulation.network.placement import cells, coverage, distances, place_nodes
 from anomalynet.simulation.records import Incident
 from anomalynet.simulation.scenario import DeploymentConfig, Scenario, seconds
 

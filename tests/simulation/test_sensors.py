@@ -22,7 +22,7 @@ from anomalynet.simulation.environment.sensors import (
 from anomalynet.simulation.environment.surroundings import Surroundings, sample_times, surroundings
 from anomalynet.simulation.environment.weather import saturation
 from anomalynet.simulation.load import load_scenario, names
-from anomalynet.simulation.network.placement import place
+from anomalynet.simulation.network.placement import place_nodes
 from anomalynet.simulation.records import Float64
 from anomalynet.simulation.scenario import SamplingConfig, Scenario
 

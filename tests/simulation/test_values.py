@@ -19,7 +19,7 @@ from anomalynet.simulation.incidents.values import (
     touched,
     typical,
 )
-from anomalynet.simulation.network.placement import place
+from anomalynet.simulation.network.placement import place_nodes
 from anomalynet.simulation.records import Float64, Incident, covered
 from anomalynet.simulation.scenario import ClimateConfig, SamplingConfig, Scenario
 

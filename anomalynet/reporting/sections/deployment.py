@@ -10,7 +10,7 @@ import polars as pl
 
 from anomalynet.reporting.figures import encode, heading, style
 from anomalynet.reporting.sections.recordings import draw_day, draw_incidents
-from anomalynet.simulation.network.placement import place
+from anomalynet.simulation.network.placement import place_nodes
 from anomalynet.simulation.store import World
 
 if TYPE_CHECKING:
