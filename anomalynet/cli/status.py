@@ -13,7 +13,7 @@ from anomalynet.cli.output import duration, print_json, print_table
 from anomalynet.errors import NothingToCompareError, UsageError
 
 if TYPE_CHECKING:
-    from anomalynet.runs.sweeps import Standing, SweepStanding
+    from anomalynet.runs.sweeps import RunStatus, SweepStatus
 
 SUMMARY = (
     "say how sweeps stand: running, done, failed and why, stale, and the time left; also "
@@ -51,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _standings(args: argparse.Namespace) -> list[SweepStanding]:
-    from anomalynet.runs.sweeps import read_sweeps, standing
+def _standings(args: argparse.Namespace) -> list[SweepStatus]:
+    from anomalynet.runs.sweeps import read_sweeps, sweep_status
 
     records = read_sweeps(args.runs)
     if not records:
@@ -65,10 +65,10 @@ def _standings(args: argparse.Namespace) -> list[SweepStanding]:
     if not chosen:
         hint = f"there are {', '.join(record.label for record in records)}"
         raise UsageError(f"no sweep {args.names[0]!r} was started in {args.runs}", hint)
-    return [standing(record, args.runs) for record in chosen]
+    return [sweep_status(record, args.runs) for record in chosen]
 
 
-def _rows(sweep: SweepStanding) -> list[dict[str, object]]:
+def _rows(sweep: SweepStatus) -> list[dict[str, object]]:
     """One row an arm."""
     rows: list[dict[str, object]] = []
     for arm in dict.fromkeys(one.run.arm for one in sweep.runs):
@@ -81,12 +81,12 @@ def _rows(sweep: SweepStanding) -> list[dict[str, object]]:
     return rows
 
 
-def _where(one: Standing) -> str:
+def _where(one: RunStatus) -> str:
     best = "" if one.best is None else f" best {one.best:.4f}"
     return f"{one.run.place} epoch {one.epoch}/{one.run.epochs}{best}"
 
 
-def _headline(sweep: SweepStanding) -> str:
+def _headline(sweep: SweepStatus) -> str:
     states: list[str] = [one.state for one in sweep.runs]
     shown = ("done", "stale", "failed", "pruned", "running", "waiting")
     told = ", ".join(f"{states.count(state)} {state}" for state in shown if state in states)
@@ -95,7 +95,7 @@ def _headline(sweep: SweepStanding) -> str:
     return f"{sweep.record.label}: {len(sweep.runs)} runs{wanted}: {told or 'none yet'}{left}"
 
 
-def _failures(sweep: SweepStanding) -> list[str]:
+def _failures(sweep: SweepStatus) -> list[str]:
     return [
         f"failed: {one.run.arm} {one.run.place} {one.run.experiment}/{one.run.id}: {one.reason}"
         for one in sweep.runs
@@ -119,7 +119,7 @@ def _watch(args: argparse.Namespace) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    def drawn(found: Sequence[SweepStanding]) -> Group:
+    def drawn(found: Sequence[SweepStatus]) -> Group:
         parts: list[Table | Text] = []
         for sweep in found:
             rows = _rows(sweep)
@@ -139,7 +139,7 @@ def _watch(args: argparse.Namespace) -> None:
             live.update(drawn(found), refresh=True)
 
 
-def _busy(found: Sequence[SweepStanding]) -> bool:
+def _busy(found: Sequence[SweepStatus]) -> bool:
     """Whether somebody works on one of them."""
     return any(
         sweep.busy and (sweep.record.active or any(one.state == "running" for one in sweep.runs))
@@ -147,7 +147,7 @@ def _busy(found: Sequence[SweepStanding]) -> bool:
     )
 
 
-def _plain(sweep: SweepStanding) -> dict[str, Any]:
+def _plain(sweep: SweepStatus) -> dict[str, Any]:
     names = ("label", "sweep", "preset", "overrides", "report", "trials")
     runs = []
     for one in sweep.runs:

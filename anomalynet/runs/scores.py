@@ -1,5 +1,4 @@
-"""Reading `scores.parquet` and the other Parquet files of a run, or one message that says which is
-damaged."""
+"""Reads `scores.parquet` and the other Parquet files of a run; a damaged file is reported by name."""
 
 from __future__ import annotations
 
@@ -29,7 +28,8 @@ STEP = (
 
 
 def read(path: Path, query: Query) -> pl.DataFrame:
-    """What a query gives of a file. Raises RunError: it is absent, damaged, or lacks a column."""
+    """The result of a query on a file. Raises RunError: the file is missing or damaged, or lacks a
+    column."""
     try:
         return query(pl.scan_parquet(path, glob=False)).collect()
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -37,7 +37,7 @@ def read(path: Path, query: Query) -> pl.DataFrame:
 
 
 def read_test_part(record: RunRecord, query: Query) -> pl.DataFrame:
-    """What a query gives of the test part's steps, columns as in `runs/schema.py`."""
+    """The result of a query on the steps of the test part, columns as in `runs/schema.py`."""
     path = RunFolder(record.folder).scores
     return read(path, lambda frame: query(frame.filter(pl.col("split") == "test")))
 
@@ -49,5 +49,5 @@ def read_test_steps(record: RunRecord) -> pl.DataFrame:
 
 
 def read_scored_steps(record: RunRecord) -> pl.DataFrame:
-    """Those of them with a label and a score."""
+    """The steps of the test part that have a label and a score."""
     return read_test_steps(record).drop_nulls(["label", "score"])

@@ -186,7 +186,11 @@ def _times(scenario: Scenario) -> Iterator[tuple[str, str, None]]:
         yield "start", f"{scenario.start!r} is not a time such as 2026-01-05T00:00", None
     else:
         if start.tzinfo is not None:
-            yield "start", f"{scenario.start!r} has a UTC offset; the start is always UTC, remove the offset", None
+            yield (
+                "start",
+                f"{scenario.start!r} has a UTC offset; the start is always UTC, remove the offset",
+                None,
+            )
     try:
         duration = seconds(scenario.duration)
     except ValueError as error:

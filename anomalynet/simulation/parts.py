@@ -120,7 +120,10 @@ def make_parts(
     executor = ProcessPoolExecutor(min(workers, len(cells)), context, _setup_worker, (queue,))
     try:
         with _clean_environment():
-            pending = {executor.submit(_simulate_in_worker, folder, scenario, cell, refine) for cell in cells}
+            pending = {
+                executor.submit(_simulate_in_worker, folder, scenario, cell, refine)
+                for cell in cells
+            }
         while pending:
             done, pending = wait(pending, 0.1, FIRST_COMPLETED)
             while not queue.empty():
@@ -161,7 +164,9 @@ def _clean_environment() -> Iterator[None]:
                 del os.environ[name]
 
 
-_channel: list[SimpleQueue[tuple[int, float]]] = []  # in a worker: the queue that takes its progress
+_channel: list[
+    SimpleQueue[tuple[int, float]]
+] = []  # in a worker: the queue that takes its progress
 
 
 def _setup_worker(queue: SimpleQueue[tuple[int, float]]) -> None:
@@ -177,7 +182,9 @@ def _end_with_parent() -> None:
     os._exit(1)  # not sys.exit: this is a thread, and the main thread may be busy for minutes
 
 
-def _simulate_in_worker(folder: Path, scenario: Scenario, number: int, refine: Refine | None) -> str | None:
+def _simulate_in_worker(
+    folder: Path, scenario: Scenario, number: int, refine: Refine | None
+) -> str | None:
     """Simulate one cell in a worker. Return the reason of a failure as text: not every exception
     can be pickled."""
     try:

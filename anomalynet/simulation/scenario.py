@@ -54,7 +54,9 @@ class RadioConfig:
     reference_loss: float = 40.05
     """Path loss at 1 m in dB (40.05 at 2.4 GHz; LoRa at 868 MHz: 31.2)."""
     exponent: float = 3.0  # path loss exponent: 1.8 (line of sight) to 3.5 (cluttered)
-    shadowing: float = 6.0  # standard deviation in dB of the log-normal shadowing of a link; 0: none
+    shadowing: float = (
+        6.0  # standard deviation in dB of the log-normal shadowing of a link; 0: none
+    )
     shadowing_time: float = 1800.0
     """Correlation time in seconds of the shadowing of a link to the gateway."""
     fading: Literal["none", "rayleigh", "rician"] = "rician"
@@ -99,7 +101,9 @@ class BackgroundConfig:
     interference_power: float = -84.0
     """Median power at the gateway in dBm; bursts differ with 6 dB standard deviation."""
     outages_per_day: float = 4.0  # restarts of a gateway per day
-    outage_seconds: float = 90.0  # mean duration in seconds of a restart, during which nothing is received
+    outage_seconds: float = (
+        90.0  # mean duration in seconds of a restart, during which nothing is received
+    )
     reboots_per_day: float = 2.0
     """Restarts of a node per day: it loses a few frames, and its sequence numbers start at 0."""
 

@@ -85,11 +85,14 @@ def claim(scenario: Scenario, folder: Path) -> None:
             return
     except OSError as error:
         raise UsageError(
-            f"{folder}: cannot be written to: {error.strerror}", "give a new or empty folder with --out"
+            f"{folder}: cannot be written to: {error.strerror}",
+            "give a new or empty folder with --out",
         ) from None
     elsewhere = "nothing was changed; give a new or empty folder with --out"
     if not (folder / store.SCENARIO).is_file():
-        raise UsageError(f"{folder} holds {present_files[0].name} and no simulated world", elsewhere)
+        raise UsageError(
+            f"{folder} holds {present_files[0].name} and no simulated world", elsewhere
+        )
     try:
         present = load_scenario(str(folder / store.SCENARIO))
     except ConfigError as error:

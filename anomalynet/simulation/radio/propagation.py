@@ -114,7 +114,9 @@ def audible(scenario: Scenario, cell: Cell, others: Float64) -> Bool:
     nodes = len(cell.names)
     positions = np.concatenate([cell.positions, others.reshape(-1, 2)])
     power = between(scenario, positions, positions, 0.0)
-    sent = np.where(np.arange(len(positions)) < nodes, scenario.radio.transmit_power, ATTACKER_POWER)
+    sent = np.where(
+        np.arange(len(positions)) < nodes, scenario.radio.transmit_power, ATTACKER_POWER
+    )
     power += sent[None]
     pairs = stream(scenario.seed, "cell", cell.number, "pairs").normal(size=(nodes, nodes))
     draws = np.triu(pairs, 1)
