@@ -1,5 +1,5 @@
-"""Loads a configuration: schema defaults → `extends` chain → the file → `key=value`. The result is one
-frozen Config; otherwise every problem is reported at once."""
+"""Loads a configuration: schema defaults → `extends` chain → the file → `key=value`. The result is
+one frozen Config; otherwise every problem is reported at once."""
 
 from __future__ import annotations
 

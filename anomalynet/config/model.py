@@ -82,7 +82,8 @@ class Hybrid(Convolutional):
     cnn: bool = True
     """false: the LSTM reads the window directly. Cannot be false together with `lstm`."""
     lstm: bool = True
-    """false: the last CNN step replaces the last LSTM state. Cannot be false together with `cnn`."""
+    """false: the last CNN step replaces the last LSTM state. Cannot be false together with
+    `cnn`."""
     attention: bool = True
     """false: the mean over time replaces the context vector."""
     attention_axis: Literal["time", "channel"] = "time"
@@ -94,8 +95,8 @@ class Hybrid(Convolutional):
     latent: int = 32
     """Width of the latent space."""
     matched_depth: int = 0
-    """Without an autoencoder: widen the other parts until the network has as many parameters as with
-    an autoencoder of this depth. 0: do not widen."""
+    """Without an autoencoder: widen the other parts until the network has as many parameters as
+    with an autoencoder of this depth. 0: do not widen."""
     reconstruct: Literal["all", "normal"] = "normal"
     """Windows that the autoencoder is trained on."""
     reconstruction_weight: float = 0.5
@@ -177,8 +178,8 @@ def model_names() -> list[str]:
 
 
 def model_class(name: str) -> type[ModelConfig]:
-    """The options class of a model. Raises KeyError: unknown name; UsageError: `name` is a path that
-    holds no model."""
+    """The options class of a model. Raises KeyError: unknown name; UsageError: `name` is a path
+    that holds no model."""
     if not name.endswith(".py"):
         return _by_name()[name]
     config = getattr(user_module(name), "Config", None)

@@ -25,8 +25,8 @@ class SplitConfig:
     of two parts."""
 
     policy: SplitPolicy = "auto"
-    """`group`: hold out whole series, k-fold. `blocked`: cut each series into time blocks with a purge
-    gap. `group_blocked`: test unseen series in a later block. `held_out_types`: test types of
+    """`group`: hold out whole series, k-fold. `blocked`: cut each series into time blocks with a
+    purge gap. `group_blocked`: test unseen series in a later block. `held_out_types`: test types of
     incidents that are not in the training part. `given`: use the data's own `split` column.
     `random`: leaks; it warns and is marked in every table. `auto`: `given` if the data has a split;
     `group_blocked` for simulated networks, whose nodes share time and incidents; else `group` if
@@ -42,11 +42,11 @@ class SplitConfig:
     """Share of the groups outside the test part that become the validation part, which chooses
     checkpoint and threshold."""
     interleave: int = 1
-    """Blocks per fold (`blocked`). 1: contiguous in time. More blocks interleave the parts, which is
-    an easier task; tables report it."""
+    """Blocks per fold (`blocked`). 1: contiguous in time. More blocks interleave the parts, which
+    is an easier task; tables report it."""
     purge: int | None = None
-    """Steps dropped between blocks of different parts. Empty: data.window or data.max_gap, whichever
-    is longer."""
+    """Steps dropped between blocks of different parts. Empty: data.window or data.max_gap,
+    whichever is longer."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -61,8 +61,8 @@ class QualityConfig:
     """Drop a frame if one with the same node and sequence number arrived shortly before: its
     acknowledgement was lost and the node repeated it."""
     reorder: bool = True
-    """Sort the frames that arrive in one slot by sequence number, and use the last; otherwise use the
-    last one that arrived."""
+    """Sort the frames that arrive in one slot by sequence number, and use the last; otherwise use
+    the last one that arrived."""
     range_check: bool = True
     """Treat values outside the sensor's range as missing, where the data declares the range."""
     outliers: Literal["keep", "hampel"] = "keep"
@@ -74,8 +74,8 @@ class QualityConfig:
     """Distance from the median, in robust standard deviations (1.4826 × median absolute deviation),
     above which a value is missing."""
     impute: Literal["hold", "zero"] = "hold"
-    """Replacement of a missing value. `hold`: the sensor's last value for at most max_gap steps, then
-    its calibrated zero. `zero`: always its zero."""
+    """Replacement of a missing value. `hold`: the sensor's last value for at most max_gap steps,
+    then its calibrated zero. `zero`: always its zero."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -86,22 +86,22 @@ class DataConfig:
     """A data set (`anomalynet data ls`), the name of imported data (`anomalynet data import`), the
     YAML file of a scenario, or `simulated` for a world in `root`."""
     root: str | None = None
-    """Folder of the files. Empty: the data folder (./data, or ANOMALYNET_DATA). Not part of the run's
-    identity."""
+    """Folder of the files. Empty: the data folder (./data, or ANOMALYNET_DATA). Not part of the
+    run's identity."""
     scenario: str | None = None
     """Changes to a simulated scenario, `key=value` separated by spaces: `duration=6h
     deployment.nodes=8`."""
     subset: str | None = None
     """One part of a collection: the device of TON_IoT, the network of LWSNDR."""
     world: int = 0
-    """Seed of a simulated scenario: each world has other positions, weather and incidents. Other data
-    has one world."""
+    """Seed of a simulated scenario: each world has other positions, weather and incidents. Other
+    data has one world."""
     label: Literal["attack", "any", "fault", "environment"] = "attack"
-    """Which incidents are the positive class: those of one cause, or any. Labels without a cause count
-    as attacks."""
+    """Which incidents are the positive class: those of one cause, or any. Labels without a cause
+    count as attacks."""
     view: Literal["node", "neighbours", "cell"] = "node"
-    """Sensors in a window. `node`: those of one node; `neighbours`: also those of the nearest nodes;
-    `cell`: those of the whole radio cell."""
+    """Sensors in a window. `node`: those of one node; `neighbours`: also those of the nearest
+    nodes; `cell`: those of the whole radio cell."""
     neighbours: int = 3
     """Number of nearest nodes in the view `neighbours`."""
     link_channels: bool = True
@@ -113,8 +113,8 @@ class DataConfig:
     stride: int = 1
     """Steps between the starts of training windows. Evaluation scores every step."""
     label_step: Literal["last", "any", "majority"] = "last"
-    """Which steps of a training window determine its label. `last` is causal. Evaluation is always per
-    step."""
+    """Which steps of a training window determine its label. `last` is causal. Evaluation is always
+    per step."""
     calibration_rows: int = 100
     """Number of first readings of each series, assumed normal, that calibrate it; they are neither
     trained on nor scored. 0: no calibration; only the training part's statistics normalise."""
@@ -163,8 +163,8 @@ class TrainingConfig:
     patience: int = 10
     """Epochs without improvement after which training stops."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    """Floating-point precision of training. `bf16-mixed` is for recent GPUs; its results differ, so it
-    is part of the run's identity."""
+    """Floating-point precision of training. `bf16-mixed` is for recent GPUs; its results differ, so
+    it is part of the run's identity."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -172,8 +172,8 @@ class EvaluationConfig:
     """How scores become alarms. Thresholds are computed on the validation part."""
 
     threshold: Literal["f1", "balanced_accuracy", "fixed", "alarm_budget"] = "f1"
-    """Rule for the threshold: best attack F1, best balanced accuracy, `fixed_threshold`, or an alarm
-    budget, which needs no labels."""
+    """Rule for the threshold: best attack F1, best balanced accuracy, `fixed_threshold`, or an
+    alarm budget, which needs no labels."""
     fixed_threshold: float = 0.5
     """Threshold for the rule `fixed`."""
     alarms_per_day: float = 24.0
@@ -207,5 +207,5 @@ class Config:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
     tracking: Literal["disabled", "wandb"] = "disabled"
-    """`wandb`: log the run to Weights & Biases, offline if there is no key or no network. Not part of
-    the run's identity."""
+    """`wandb`: log the run to Weights & Biases, offline if there is no key or no network. Not part
+    of the run's identity."""

@@ -10,8 +10,8 @@ RESULT_VERSION = 1
 SCORES_COLUMNS = (
     *("series", "time", "split", "label", "incident", "kind", "score", "threshold", "alarm"),
 )
-"""One row per step of the validation and test parts, sorted by (split, series, time). `incident` and
-`kind` describe any incident, attack or not; `label` is 1 in incidents of the positive class
+"""One row per step of the validation and test parts, sorted by (split, series, time). `incident`
+and `kind` describe any incident, attack or not; `label` is 1 in incidents of the positive class
 (`data.label`). `score` is null where the step was not scored (warm-up, purge); `label` is null
 without a label; `alarm` is score >= threshold, null without a score. Types as in
 `data/telemetry.py`; score and threshold Float64, alarm Boolean."""

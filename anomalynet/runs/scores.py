@@ -1,4 +1,5 @@
-"""Reads `scores.parquet` and the other Parquet files of a run; a damaged file is reported by name."""
+"""Reads `scores.parquet` and the other Parquet files of a run; a damaged file is reported by
+name."""
 
 from __future__ import annotations
 

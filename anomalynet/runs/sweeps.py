@@ -1,5 +1,5 @@
-"""The record of a sweep command, stored beside the runs, and the status of its runs, read from their
-folders. With it, `status` and `report` work from any terminal."""
+"""The record of a sweep command, stored beside the runs, and the status of its runs, read from
+their folders. With it, `status` and `report` work from any terminal."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ State = Literal["done", "stale", "failed", "running", "waiting", "pruned"]
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """The status of one run: `epoch`: number of finished epochs; `best`: best value of its metric so
-    far; `reason`: last line of the error if it failed."""
+    """The status of one run: `epoch`: number of finished epochs; `best`: best value of its metric
+    so far; `reason`: last line of the error if it failed."""
 
     run: SweepRun
     state: State

@@ -132,7 +132,7 @@ def _find(name_or_path: str) -> Path:
     hint = f"did you mean {near!r}? " if near else ""
     raise UsageError(
         f"unknown scenario {name_or_path!r}",
-        f"{hint}`anomalynet simulate --list` lists them; the name of your own file must end in .yaml",
+        f"{hint}`anomalynet simulate --list` lists them; your own file must end in .yaml",
     )
 
 

@@ -1,5 +1,5 @@
-"""The training side of tracking: starts the W&B process, sends it messages through a pipe, and never
-waits for it during training."""
+"""The training side of tracking: starts the W&B process, sends it messages through a pipe, and
+never waits for it during training."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ class Tracker:
             self._warn(f"is too slow; {missing}")
 
     def finish(self, exit_code: int) -> None:
-        """Report the end of the run, and wait at most `patience` seconds until W&B has stored it."""
+        """Report the end of the run, and wait at most `patience` seconds until W&B has stored
+        it."""
         process = self._process
         if process is None:
             return
@@ -127,7 +128,8 @@ class Tracker:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The environment of W&B's processes: files in the run's folder, no error reports, one thread."""
+    """The environment of W&B's processes: files in the run's folder, no error reports, one
+    thread."""
     wandb = folder.resolve() / "wandb"
     own = {
         "WANDB_DIR": str(wandb.parent),

@@ -40,8 +40,8 @@ def tracked(
 
 
 def catch_up(loaded: Loaded, folder: RunFolder, group: str | None) -> None:
-    """Log a run that was finished before: if it is not in W&B yet, or if a W&B agent started it under
-    the agent's own id."""
+    """Log a run that was finished before: if it is not in W&B yet, or if a W&B agent started it
+    under the agent's own id."""
     unknown = read_record(folder.path) is None or bool(os.environ.get("WANDB_SWEEP_ID"))
     if unknown and loaded.config.tracking == "wandb":
         with tracked(loaded, folder, None, group) as listener:

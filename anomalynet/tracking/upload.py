@@ -33,9 +33,9 @@ def tracked_folders(runs: Path) -> list[Path]:
 
 
 def upload(folder: Path, timeout: float) -> Upload:
-    """Upload the missing parts of a run. `wandb sync` retries forever, so it is stopped after `timeout`
-    seconds. All parts go into one command, which joins the parts of one W&B run in the order of
-    their start. Raises UsageError: there is no API key."""
+    """Upload the missing parts of a run. `wandb sync` retries forever, so it is stopped after
+    `timeout` seconds. All parts go into one command, which joins the parts of one W&B run in the
+    order of their start. Raises UsageError: there is no API key."""
     name = f"{folder.parent.name.removeprefix('.')}/{folder.name}"
     if not pending(folder):
         return Upload(name, "nothing to do")
@@ -62,8 +62,8 @@ def _upload(name: str, folder: Path, timeout: float) -> Upload:
 
 
 def _sync(folder: Path, parts: list[Path], timeout: float) -> str:
-    """The output of `wandb sync`. It is written to a file, because W&B's own process can keep a pipe
-    open after the command has ended."""
+    """The output of `wandb sync`. It is written to a file, because W&B's own process can keep a
+    pipe open after the command has ended."""
     command = [*WANDB, "sync", "--include-online", *(str(part) for part in parts)]
     env = {**environment(folder), "WANDB_SILENT": "false"}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:

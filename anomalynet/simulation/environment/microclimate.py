@@ -29,8 +29,8 @@ RHYTHMS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
         (6, 4, 6, 4, 5, 10, 40, 60, 55, 50, 45, 55, 60, 45, 70, 85, 80, 65, 50, 40, 30, 20, 10, 6),
     ),
 }
-"""People at each full hour in percent of the busiest hour, on weekdays and at the weekend; linear in
-between."""
+"""People at each full hour in percent of the busiest hour, on weekdays and at the weekend; linear
+in between."""
 STAY = {
     "street": 180.0,
     "shifts": 2700.0,

@@ -65,8 +65,8 @@ quantity that it changes most."""
 
 
 def felt(cell: Cell, incident: Incident) -> Float64:
-    """Share of an event's effect at its nodes, float64 (affected node,): 1 at its position, one half
-    at `DISTANCE`."""
+    """Share of an event's effect at its nodes, float64 (affected node,): 1 at its position, one
+    half at `DISTANCE`."""
     nodes = cell.positions[list(incident.nodes)]
     return 1 / (1 + (distances(nodes, np.array([incident.position]))[:, 0] / DISTANCE) ** 2)
 

@@ -1,5 +1,5 @@
-"""The weather of the whole deployment (sun, clouds, air temperature, vapour), and slow random fields
-in time and space."""
+"""The weather of the whole deployment (sun, clouds, air temperature, vapour), and slow random
+fields in time and space."""
 
 from __future__ import annotations
 

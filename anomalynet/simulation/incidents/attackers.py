@@ -1,5 +1,5 @@
-"""Attackers: radios that send their own frames on the same channel, and compromised relays behind the
-gateway's radio, where frames are already acknowledged."""
+"""Attackers: radios that send their own frames on the same channel, and compromised relays behind
+the gateway's radio, where frames are already acknowledged."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ RELAYED = ("tampering", "selective_forwarding", "black_hole", "gray_hole", "dela
 def forward(
     scenario: Scenario, heard: Heard, incidents: Sequence[Incident]
 ) -> tuple[Heard, dict[str, int]]:
-    """Drop, delay and change frames as compromised relays do. Retransmissions of a frame are treated
-    like the frame.
+    """Drop, delay and change frames as compromised relays do. Retransmissions of a frame are
+    treated like the frame.
 
     - black hole: drops everything. Gray hole: drops frames at random. Selective forwarding: drops
       frames with motion, or with a sound level above the node's median.

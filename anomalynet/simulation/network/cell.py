@@ -1,5 +1,5 @@
-"""Simulates one radio cell, from the positions of its nodes to the gateway's log. A world is a number
-of independent cells."""
+"""Simulates one radio cell, from the positions of its nodes to the gateway's log. A world is a
+number of independent cells."""
 
 from __future__ import annotations
 

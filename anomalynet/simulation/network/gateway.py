@@ -30,7 +30,8 @@ LOSS = (0.1, 0.3, 0.7)  # the same for the share of readings that are lost
 LATENESS = (0.2, 0.7, 2.0)
 """The same for the mean change of the age of readings at their arrival, in slots."""
 OLDEST = 4.0
-"""Upper limit in slots of the age of one reading: one replayed frame must not outweigh all others."""
+"""Upper limit in slots of the age of one reading: one replayed frame must not outweigh all
+others."""
 BRIEF, WIDE = 30.0, 120.0
 """Node-minutes below which severity is at most 3, and from which it is increased by one."""
 WORST_LQI, BEST_LQI = -6.0, 20.0  # SNR in dB that map to LQI 0 and 255, linear in between
@@ -153,8 +154,8 @@ def arrived(scenario: Scenario, cell: Cell, heard: Heard, columns: Columns) -> A
 def measured(
     scenario: Scenario, incidents: tuple[Incident, ...], happened: Arrived, without: Arrived
 ) -> tuple[Incident, ...]:
-    """The incidents with their severity: the worst of deviation, loss and lateness, increased by one
-    if many nodes are affected for long.
+    """The incidents with their severity: the worst of deviation, loss and lateness, increased by
+    one if many nodes are affected for long.
 
     Args:
         without: the same cell simulated without incidents.

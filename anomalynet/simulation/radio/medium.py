@@ -24,8 +24,8 @@ ACK_TIME = ACK_BITS * BIT
 LONGEST = (HEADER + MAX_PSDU) * 8 * BIT + 2 * TURNAROUND + ACK_TIME
 """Seconds after its end during which a transmission can still affect another one."""
 SYNCHRONISATION = -5.0
-"""Signal to noise and interference in dB below which a receiver does not synchronise to a frame: one
-bit in thirteen would be wrong. ns-3 has the same limit, from IEEE 802.15.4-2006, annex E."""
+"""Signal to noise and interference in dB below which a receiver does not synchronise to a frame:
+one bit in thirteen would be wrong. ns-3 has the same limit, from IEEE 802.15.4-2006, annex E."""
 
 
 @dataclass(slots=True, eq=False)
