@@ -64,15 +64,15 @@ def add_format(parser: Parser) -> None:
 
 def forms_of(args: argparse.Namespace) -> list[Form]:
     """The forms that `--format` asks for, in its order; refuses what is none."""
-    from anomalynet.reporting.formats import PLACES
+    from anomalynet.reporting.formats import FILE_OF_FORM
 
-    hint = f"--format is one or several of {', '.join(PLACES)}, or all"
+    hint = f"--format is one or several of {', '.join(FILE_OF_FORM)}, or all"
     named = names(",".join(args.format))
     if args.format and not named:
         raise UsageError("--format names no form of a report", hint)
     forms: dict[Form, None] = {}
     for name in named or ["md"]:
-        found = [form for form in PLACES if name in (form, "all")]
+        found = [form for form in FILE_OF_FORM if name in (form, "all")]
         if not found:
             raise UsageError(f"there is no form {name!r} of a report", hint)
         forms |= dict.fromkeys(found)

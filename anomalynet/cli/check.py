@@ -22,7 +22,7 @@ from anomalynet.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from anomalynet.regression.asked import Asked
+    from anomalynet.regression.suite import RegressionSuite
     from anomalynet.regression.baseline import Baseline
     from anomalynet.regression.finding import Part
     from anomalynet.regression.verdict import Measured
@@ -90,19 +90,19 @@ def run(args: argparse.Namespace) -> int:
 
 def _prepared(
     args: argparse.Namespace, wanted: Sequence[str] | None
-) -> tuple[Baseline | None, list[Asked]]:
+) -> tuple[Baseline | None, list[RegressionSuite]]:
     """The baseline (None: an update makes the first) and what is to be trained, refused here."""
-    from anomalynet.regression.asked import asked, refuse_gaps, refuse_unknown
+    from anomalynet.regression.suite import asked, check_coverage, check_known
     from anomalynet.regression.baseline import read_baseline
 
     baseline = read_baseline(args.against) if args.update is None or args.against.exists() else None
     sweeps: dict[Part, str] = {"golden": args.golden, "statistical": args.sweep}
     chosen = {part: name for part, name in sweeps.items() if args.only in (None, part)}
-    parts = asked(chosen, wanted)
+    parts = read_suites(chosen, wanted)
     if baseline is None or args.update is not None:
-        refuse_unknown(parts, wanted)
+        check_known(parts, wanted)
     else:
-        refuse_gaps(parts, baseline, wanted)
+        check_coverage(parts, baseline, wanted)
     return baseline, parts
 
 
@@ -138,7 +138,7 @@ def _refuse_place(out: Path, *, folder: bool) -> None:
 
 
 def _trained(
-    args: argparse.Namespace, parts: Sequence[Asked], baseline: Baseline | None
+    args: argparse.Namespace, parts: Sequence[RegressionSuite], baseline: Baseline | None
 ) -> Measured:
     """Train every run in a folder of its own, and read what the comparison needs."""
     import tempfile
@@ -169,7 +169,7 @@ def _trained(
 
 def _update(
     args: argparse.Namespace,
-    parts: Sequence[Asked],
+    parts: Sequence[RegressionSuite],
     old: Baseline | None,
     measured: Measured,
     *,

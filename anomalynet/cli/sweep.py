@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
 def _report(args: argparse.Namespace, sweep: Sweep, jobs: list[Job], record: SweepRecord) -> None:
     """Write the report unless it is there and current, and print its path."""
     from anomalynet.cli import sweep_report
-    from anomalynet.reporting.formats import PLACES
+    from anomalynet.reporting.formats import FILE_OF_FORM
 
     forms, out, runs = forms_of(args), Path(record.report), args.runs
     source = sweep_report.source_of(sweep, jobs, out, runs)
@@ -126,7 +126,7 @@ def _report(args: argparse.Namespace, sweep: Sweep, jobs: list[Job], record: Swe
         source = sweep_report.source_of(sweep, jobs, out, runs)  # it may have made the audit
         sweep_report.mark_reported(record, source, runs)
     sweep_report.track(record.label, jobs, runs, out)
-    path = str(out / PLACES[forms[0]])
+    path = str(out / FILE_OF_FORM[forms[0]])
     if args.json:
         counts = {name: sum(job.state == name for job in jobs) for name in ("done", "failed")}
         print_json({"report": path, "runs": len(jobs), **counts})

@@ -15,7 +15,7 @@ from anomalynet.cli.arguments import forms_of
 from anomalynet.cli.launching import data_name, label_of, launcher, slots_of, try_splits
 from anomalynet.cli.output import duration, print_json, print_table, say
 from anomalynet.errors import NothingToCompareError, UsageError
-from anomalynet.reporting.formats import PLACES, wanted
+from anomalynet.reporting.formats import FILE_OF_FORM, wanted
 from anomalynet.runs.code import code_hash, made_by_other_code
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.sweeps import SweepRecord, SweepRun
@@ -23,7 +23,7 @@ from anomalynet.sweep import estimate
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Job
 from anomalynet.sweep.search import study
-from anomalynet.sweep.search.ledger import Ledger, empty_storage, open_storage
+from anomalynet.sweep.search.trial_store import TrialStore, empty_storage, open_storage
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.search.space import distributions
 from anomalynet.sweep.slots import Slot
@@ -81,8 +81,8 @@ def run(args: argparse.Namespace, sweep: Sweep, overrides: list[str]) -> int:
     journal, lock = study.files_of(args.runs, label)
     new = args.plan and args.storage is None and not journal.is_file()
     storage = empty_storage() if new else open_storage(args.storage, journal)
-    ledger = Ledger(storage, study.study_name(sweep, base), sweep.search, lock)
-    search = Search(sweep, overrides, args.runs, ledger, args.trials or sweep.search.trials)
+    store = TrialStore(storage, study.study_name(sweep, base), sweep.search, lock)
+    search = Search(sweep, overrides, args.runs, store, args.trials or sweep.search.trials)
     out = args.out or Path("reports") / label
     command = _Command(args, search, base, slots, label, out)
     if args.plan:
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace, sweep: Sweep, overrides: list[str]) -> int:
 def _show(command: _Command) -> None:
     """Every trial with its state, value and params; then how many are left, and for how long."""
     search, base = command.search, command.base
-    known, total, together = search.ledger.trials(), search.total, command.together
+    known, total, together = search.store.trials(), search.total, command.together
     left = max(total - sum(trial.state.is_finished() for trial in known), 0)
     runs = [replace(job, state="waiting") for job in base]
     costs = estimate.measured(command.args.runs, runs)
@@ -131,7 +131,7 @@ def _carry_out(command: _Command) -> int:
     sweep, forms = search.sweep, forms_of(args)
     if args.rerun:
         search.renew(args.rerun)
-    known = search.ledger.trials()
+    known = search.store.trials()
     ended = sum(trial.state.is_finished() for trial in known[: search.total])
     size = f"{len(command.base)} run{'s' if len(command.base) > 1 else ''}"
     told = f"{search.total} trials of {size} on {data_name(command.base)}, {ended} done"
@@ -139,7 +139,7 @@ def _carry_out(command: _Command) -> int:
     record = command.keep_record(known)
     if ended < search.total:
         _work(command)
-        known = search.ledger.trials()
+        known = search.store.trials()
         record = command.keep_record(known)
     for trial in known[: search.total]:
         if not trial.state.is_finished():
@@ -164,7 +164,7 @@ def _carry_out(command: _Command) -> int:
         folders = [folder.path for trial in known for folder in _folders(search, trial)]
         rows = [_row(place, trial, sweep) for place, trial in enumerate(known)]
         sweep_report.track_rows(command.label, rows, folders, args.runs, out)
-    path = str(out / PLACES[forms[0]])
+    path = str(out / FILE_OF_FORM[forms[0]])
     if args.json:
         names = [trial.state.name.lower() for trial in known]
         states = {name: names.count(name) for name in ("complete", "pruned", "fail", "running")}
@@ -189,7 +189,7 @@ def _work(command: _Command) -> None:
         tried.update(job.run.loaded.config.data for job in new)
 
     def changed() -> None:
-        command.keep_record(search.ledger.trials())
+        command.keep_record(search.store.trials())
 
     ready([replace(job, state="waiting") for job in command.base])  # refused before any trial
     search.ready = ready
@@ -295,9 +295,9 @@ def report_again(
     if name not in {one.study_name for one in storage.get_all_studies()}:
         what = "no trial of this search as its file, its data and this program are now"
         raise NothingToCompareError(f"{record.label}: {what}", again)
-    ledger = Ledger(storage, name, sweep.search, lock)
-    search = Search(sweep, overrides, runs, ledger, record.trials or sweep.search.trials)
-    known = ledger.trials()
+    store = TrialStore(storage, name, sweep.search, lock)
+    search = Search(sweep, overrides, runs, store, record.trials or sweep.search.trials)
+    known = store.trials()
     if not known:
         raise NothingToCompareError(f"{record.label}: no trial yet", again)
     return _report(search, base, out, known, study.best(known, sweep.search.directions), forms)

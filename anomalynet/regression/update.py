@@ -1,4 +1,4 @@
-"""Puts what was measured into a baseline; what other environments measured is kept."""
+"""Adds new results to a baseline; results of other environments are kept."""
 
 from __future__ import annotations
 
@@ -28,9 +28,14 @@ def updated(
     date: str,
     whole: Mapping[Part, Iterable[str]],
 ) -> Baseline:
-    """A baseline (None: the first) with one more update: what was measured replaces what was known
-    of its experiments in its environment. `whole`: part → all experiments that it has now; what the
-    baseline knows of others goes. A part that is not there is left alone."""
+    """A baseline with one more update. New results replace those of the same experiment and
+    environment.
+
+    Args:
+        baseline: None for the first update.
+        whole: part → all experiments that it has now; others are removed from the baseline. Parts
+            that are not given are not changed.
+    """
     old = baseline or Baseline(VERSION, DEFAULTS, {}, [])
     update, code, here = len(old.history) + 1, measured.code, measured.environment
     goldens, repeated = dict(measured.golden), dict(measured.statistical)
@@ -52,7 +57,7 @@ def updated(
 
 
 def _kept(records: Mapping[str, R], whole: Iterable[str] | None) -> dict[str, R]:
-    """Those of experiments that are still there, by name; all where that is not known."""
+    """The records of experiments in `whole`, sorted by name; all if `whole` is None."""
     if whole is None:
         return dict(records)
     return {name: records[name] for name in sorted(records.keys() & set(whole))}

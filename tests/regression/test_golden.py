@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalynet.regression.baseline import Golden, Tolerances, Values
-from anomalynet.regression.finding import GONE, NEW, REGRESSION, SAME
+from anomalynet.regression.finding import MISSING, NEW, REGRESSION, SAME
 from anomalynet.regression.golden import compare
 
 LIMITS = Tolerances(golden=1e-5, elsewhere=1e-3, metrics={})
@@ -61,7 +61,7 @@ def test_quantities_that_came_went_or_changed_in_number() -> None:
     )
     assert [(one.metric, one.verdict) for one in found] == [
         ("losses", REGRESSION),
-        ("gone", GONE),
+        ("gone", MISSING),
         ("new", NEW),
     ]
     assert (found[0].before, found[0].now) == (2, 1)

@@ -7,7 +7,7 @@ import pytest
 from anomalynet.errors import NothingToCompareError
 from anomalynet.regression.baseline import Entry, Golden, Repeated
 from anomalynet.regression.figure import draw_history
-from anomalynet.regression.history import course, rows, short, sparkline
+from anomalynet.regression.history import values_of, rows, short, sparkline
 from anomalynet.regression.measure import key_of
 from anomalynet.regression.verdict import Match, match
 
