@@ -22,9 +22,9 @@ from anomalynet.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from anomalynet.regression.suite import RegressionSuite
     from anomalynet.regression.baseline import Baseline
     from anomalynet.regression.finding import Part
+    from anomalynet.regression.suite import RegressionSuite
     from anomalynet.regression.verdict import Measured
     from anomalynet.sweep.jobs import Job
 
@@ -92,8 +92,8 @@ def _prepared(
     args: argparse.Namespace, wanted: Sequence[str] | None
 ) -> tuple[Baseline | None, list[RegressionSuite]]:
     """The baseline (None: an update makes the first) and what is to be trained, refused here."""
-    from anomalynet.regression.suite import asked, check_coverage, check_known
     from anomalynet.regression.baseline import read_baseline
+    from anomalynet.regression.suite import check_coverage, check_known, read_suites
 
     baseline = read_baseline(args.against) if args.update is None or args.against.exists() else None
     sweeps: dict[Part, str] = {"golden": args.golden, "statistical": args.sweep}

@@ -23,9 +23,9 @@ from anomalynet.sweep import estimate
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Job
 from anomalynet.sweep.search import study
-from anomalynet.sweep.search.trial_store import TrialStore, empty_storage, open_storage
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.search.space import distributions
+from anomalynet.sweep.search.trial_store import TrialStore, empty_storage, open_storage
 from anomalynet.sweep.slots import Slot
 
 if TYPE_CHECKING:

@@ -10,17 +10,17 @@ from dataclasses import asdict, dataclass
 from anomalynet.regression.baseline import Entry
 from anomalynet.regression.finding import (
     FAILED,
-    MISSING,
     IMPROVEMENT,
+    INSUFFICIENT_DATA,
+    MISSING,
     NEW,
     PARTS,
     REGRESSION,
-    INSUFFICIENT_DATA,
     Finding,
     interval,
     number,
 )
-from anomalynet.regression.history import values_of, sparkline
+from anomalynet.regression.history import sparkline, values_of
 from anomalynet.reporting.formats.markdown import grid
 
 SHOWN = 3

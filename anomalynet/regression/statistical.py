@@ -26,13 +26,13 @@ from collections.abc import Sequence
 from anomalynet.metrics.suite import METRICS
 from anomalynet.regression.baseline import RunMetrics
 from anomalynet.regression.finding import (
-    MISSING,
     IMPROVEMENT,
+    INSUFFICIENT_DATA,
+    MISSING,
     NEW,
     NO_EVIDENCE,
     REGRESSION,
     SAME,
-    INSUFFICIENT_DATA,
     Finding,
 )
 from anomalynet.reporting.ablation.resampling import bootstrap_interval, sign_flip_p, smallest_p

@@ -11,11 +11,11 @@ from anomalynet.regression import golden, statistical
 from anomalynet.regression.baseline import Baseline, Golden, Repeated, RunMetrics, Values
 from anomalynet.regression.finding import (
     FAILED,
+    INSUFFICIENT_DATA,
     MISSING,
     NEW,
     OTHER_RUN,
     REGRESSION,
-    INSUFFICIENT_DATA,
     Finding,
     noted,
 )

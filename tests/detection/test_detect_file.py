@@ -131,7 +131,7 @@ def test_more_alarms_than_a_queue_holds_wait_for_a_slow_receiver(
         time.sleep(0.001)
         sent.append(key)
 
-    monkeypatch.setattr(targets, "webhook", lambda url, notices: Delivery("slow", send, notices))
+    monkeypatch.setattr(targets, "webhook", lambda url, problems: Delivery("slow", send, problems))
     rows = [{"device": f"n{number}", "time": 60, "a": 20.0} for number in range(100)]
     code, _, err = run(write(tmp_path / "rows.csv", rows), "--alarms", "https://host/x")
     assert code == 0, err

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from anomalynet.detection.service.journal import Entry
-from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.service.snapshots import State
 from anomalynet.errors import UsageError
 
 
 def open_state(folder: Path, model: str = "m") -> State:
-    return State(folder, model, Notices(lambda line: None))
+    return State(folder, model, ProblemLog(lambda line: None))
 
 
 def entry(number: int) -> Entry:

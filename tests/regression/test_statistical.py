@@ -10,13 +10,13 @@ import pytest
 
 from anomalynet.regression.baseline import RunMetrics, read_baseline
 from anomalynet.regression.finding import (
-    MISSING,
     IMPROVEMENT,
+    INSUFFICIENT_DATA,
+    MISSING,
     NEW,
     NO_EVIDENCE,
     REGRESSION,
     SAME,
-    INSUFFICIENT_DATA,
     Finding,
 )
 from anomalynet.regression.statistical import compare, means

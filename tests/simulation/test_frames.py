@@ -38,11 +38,11 @@ def test_every_byte_stands_where_the_table_says() -> None:
 
 ENDS = [(-4000, 8500), (0, 10000), (0, 255), (0, 65535), (200, 1200)]
 COUNTS = st.tuples(*(st.integers(least, most) for least, most in ENDS))
-FILE_OF_FORM = st.tuples(st.integers(1, 65535), st.integers(0, 2**20))
+PLACES = st.tuples(st.integers(1, 65535), st.integers(0, 2**20))
 CLOCKS = st.integers(0, 2**32 - 1)
 
 
-@given(FILE_OF_FORM, CLOCKS, st.integers(0, 7), COUNTS)
+@given(PLACES, CLOCKS, st.integers(0, 7), COUNTS)
 def test_what_is_built_is_read_back(
     place: tuple[int, int], clock: int, repetitions: int, counts: tuple[int, ...]
 ) -> None:

@@ -184,8 +184,8 @@ def _inside(node: Node) -> str:
 
 
 def _caption(block: Block, label: str) -> str:
-    """What follows \\caption of a table or figure: the first paragraph of the quote below it; empty
-    where there is none."""
+    """The argument of \\caption: the first paragraph of the quote below a table or figure; empty
+    without one."""
     if not block.caption:
         return ""
     short = escaped(title_of(block.caption))

@@ -21,8 +21,8 @@ from anomalynet.sweep.jobs import Again, Job, jobs_of
 from anomalynet.sweep.launch import Launch
 from anomalynet.sweep.plan import Arm, plan
 from anomalynet.sweep.search import space
-from anomalynet.sweep.search.trial_store import Judged, TrialStore
 from anomalynet.sweep.search.pruning import Judge, run_value
+from anomalynet.sweep.search.trial_store import Judged, TrialStore
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -15,9 +15,9 @@ from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import PartSummary, Result
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.launch import Launch
-from anomalynet.sweep.search.trial_store import TrialStore, open_storage
 from anomalynet.sweep.search.loop import Search, Trial
 from anomalynet.sweep.search.study import base_jobs, check, study_name
+from anomalynet.sweep.search.trial_store import TrialStore, open_storage
 from anomalynet.sweep.slots import Slot
 
 SPACE = """\

@@ -16,9 +16,9 @@ from anomalynet.errors import ConfigError, StoppedError, UsageError
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.search import space
-from anomalynet.sweep.search.trial_store import open_storage
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.search.study import best, check
+from anomalynet.sweep.search.trial_store import open_storage
 from tests.sweep.search import fake
 from tests.sweep.search.fake import (
     FakeWorker,
