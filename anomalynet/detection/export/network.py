@@ -1,5 +1,5 @@
-"""A network as a graph: calibration, bound, missing readings, normalisation, network and score in
-one."""
+"""Converts a network to one ONNX graph: calibration, clipping, missing readings, normalisation,
+network and score."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from anomalynet.errors import RunError, first_line
 from anomalynet.models.base import Detector, Output
 from anomalynet.models.hybrid_causal import HybridCausal
 
-OPSET = 20  # what torch's exporter writes without translating; ONNX Runtime reads it since 1.17
+OPSET = 20  # native version of torch's exporter; ONNX Runtime reads it since 1.17
 
 EXAMPLES = 3
-"""Windows that the graph is traced with: with 1 the exporter takes the batch for a constant."""
+"""Number of windows for tracing: with 1 the exporter would treat the batch size as constant."""
 
 
 class Calibration(nn.Module):
-    """What `data.calibration.finish` does, in float64 likewise. `bounds`: float64 (channels,):
-    bound on each calibrated channel, infinite where there is none."""
+    """Calibration, in float64 like `preprocessing.calibration`. `bounds`: float64 (channels,),
+    bound on each calibrated channel, or infinite."""
 
     bounds: Tensor
 
@@ -32,8 +32,8 @@ class Calibration(nn.Module):
         self.register_buffer("bounds", torch.from_numpy(bounds))
 
     def forward(self, readings: Tensor, offset: Tensor, scale: Tensor) -> Tensor:
-        """Calibrated readings, finite, of readings (…, channels) with NaN, both float32; offset and
-        scale are float64."""
+        """Calibrated finite readings, float32 (…, channels), from readings with NaN; `offset` and
+        `scale` are float64."""
         calibrated = (readings.double() - offset) / scale
         if self.bounded:
             calibrated = torch.clamp(calibrated, -self.bounds, self.bounds)
@@ -41,7 +41,8 @@ class Calibration(nn.Module):
 
 
 class WindowGraph(nn.Module):
-    """What the file computes from the last readings of a device; `bounds` as in `Calibration`."""
+    """The graph of the form `window`: it reads the last readings of a device. `bounds`: see
+    `Calibration`."""
 
     def __init__(self, detector: Detector, bounds: np.ndarray) -> None:
         super().__init__()
@@ -49,10 +50,12 @@ class WindowGraph(nn.Module):
         self.calibration = Calibration(bounds)
 
     def forward(self, readings: Tensor, offset: Tensor, scale: Tensor) -> tuple[Tensor, ...]:
-        """Score (batch,), then error and attention where the network has them, of readings (batch,
-        window, channels) float32 with NaN.
+        """Score (batch,), then error and attention if the network has them.
 
-        offset and scale: float64 (batch, channels)."""
+        Args:
+            readings: float32 (batch, window, channels), NaN where missing.
+            offset, scale: float64 (batch, channels).
+        """
         output = self.detector(self.calibration(readings, offset[:, None], scale[:, None]))
         return (self.detector.scores(output), *_parts(output).values())
 
@@ -66,11 +69,10 @@ def _parts(output: Output) -> dict[str, Tensor]:
 def window_graph(detector: Detector, bounds: np.ndarray) -> tuple[onnx.ModelProto, tuple[str, ...]]:
     """The graph of a network and the names of its outputs.
 
-    Every network here passes torch's present exporter. The older one is no second chance for a
-    user's own: it records the branches that one example takes and leaves the others out without a
-    word.
+    Only torch's current exporter is used. The older one records the branches that one example
+    takes, and silently drops all others.
 
-    Raises: RunError if the exporter does not know what the network does.
+    Raises RunError: the exporter does not support an operation of the network.
     """
     steps, channels = detector.shape
     examples = (
@@ -90,10 +92,10 @@ def trace(
     inputs: tuple[str, ...],
     outputs: tuple[str, ...],
 ) -> onnx.ModelProto:
-    """A module as an ONNX graph whose batch is free. `examples`: one a parameter of `forward`, the
-    batch first, as many as `EXAMPLES`.
+    """A module as an ONNX graph with variable batch size. `examples`: one tensor per parameter of
+    `forward`, with a batch of `EXAMPLES` as first dimension.
 
-    Raises: RunError if the exporter does not know what the module does.
+    Raises RunError: the exporter does not support an operation of the module.
     """
     batch = torch.export.Dim("batch", min=1)
     try:
@@ -109,19 +111,22 @@ def trace(
                 optimize=False,  # `tidy.fold` does
                 verbose=False,
             )
-    except Exception as error:  # whatever a user's own network does that has no counterpart
+    except Exception as error:  # unsupported operation of a user's own network
         what = f"torch.onnx cannot export this network: {first_line(error.__cause__ or error)}"
-        raise RunError(what, "`forward` must do the same for every batch, in torch alone") from None
+        raise RunError(
+            what, "`forward` must use only torch, without branches that depend on the data"
+        ) from None
     if program is None:
-        raise RunError("torch.onnx gave no graph of this network")
+        raise RunError("torch.onnx returned no graph for this network")
     return program.model_proto
 
 
-OUTPUTS = ("score", "error", "attention")  # beside the state
+OUTPUTS = ("score", "error", "attention")  # besides the state
 
 
 class StepGraph(nn.Module):
-    """What the file computes from one reading of a device; `bounds` as in `Calibration`."""
+    """The graph of the form `step`: it reads one reading of a device and the state. `bounds`: see
+    `Calibration`."""
 
     def __init__(self, detector: HybridCausal, bounds: np.ndarray) -> None:
         super().__init__()
@@ -133,9 +138,11 @@ class StepGraph(nn.Module):
         on_input, on_state, bias, more = (weights.detach() for weights in lstm.parameters())
         self.gates = nn.Parameter(_sigmoids_first(torch.cat([on_input, on_state], dim=1)))
         self.gate_bias = nn.Parameter(_sigmoids_first(bias + more))
-        self.asked = nn.Parameter(attention.key.weight.T @ attention.query.weight * attention.scale)
-        asked_bias = attention.query.bias @ attention.key.weight * attention.scale
-        self.asked_bias = nn.Parameter(asked_bias)
+        self.query_weight = nn.Parameter(
+            attention.key.weight.T @ attention.query.weight * attention.scale
+        )
+        query_bias = attention.query.bias @ attention.key.weight * attention.scale
+        self.query_bias = nn.Parameter(query_bias)
 
     def forward(
         self,
@@ -148,8 +155,8 @@ class StepGraph(nn.Module):
         states: Tensor,
         slot: Tensor,
     ) -> tuple[Tensor, ...]:
-        """`OUTPUTS`, then the state after the step, of a reading (batch, channels) float32 with
-        NaN; the rest as in `HybridCausal.step`."""
+        """`OUTPUTS`, then the state after the step. `reading`: float32 (batch, channels), NaN where
+        missing; the rest as in `HybridCausal.step`."""
         network = self.detector
         x = network.normalise(self.calibration(reading, offset, scale))
         latent, reconstruction = network.autoencoder(x)
@@ -157,7 +164,7 @@ class StepGraph(nn.Module):
         seen = torch.cat([tail, x.unsqueeze(1)], dim=1)
         maps = F.relu(F.linear(seen.flatten(1), self.seen, network.convolution.convolution.bias))
         hidden, cell = self._lstm(maps, hidden, cell)
-        direction = F.linear(hidden, self.asked, self.asked_bias)
+        direction = F.linear(hidden, self.query_weight, self.query_bias)
         earlier = (states @ direction.unsqueeze(-1)).squeeze(-1)
         present = (hidden * direction).sum(dim=-1, keepdim=True)
         weights = torch.softmax(torch.where(slot > 0, present, earlier), dim=-1)
@@ -169,7 +176,7 @@ class StepGraph(nn.Module):
         return score, error, weights, seen[:, 1:], hidden, cell
 
     def _lstm(self, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """Eq. 3–8 with one product for all gates."""
+        """Eq. 3–8 with a single matrix product for all gates."""
         width = hidden.shape[1]
         gates = F.linear(torch.cat([x, hidden], dim=1), self.gates, self.gate_bias)
         opened = torch.sigmoid(gates[:, : 3 * width])
@@ -180,13 +187,14 @@ class StepGraph(nn.Module):
 
 
 def _sigmoids_first(gates: Tensor) -> Tensor:
-    """Rows of torch's input, forget, candidate and output gates, with the candidate last."""
+    """Torch's gates (input, forget, candidate, output), reordered with the candidate last, so that
+    the three sigmoid gates are contiguous."""
     enter, forget, candidate, leave = gates.chunk(4)
     return torch.cat([enter, forget, leave, candidate])
 
 
 def carried(detector: HybridCausal) -> dict[str, tuple[int, ...]]:
-    """Shape of one device's tensor in each part of the state that a step gives back."""
+    """Shape, for one device, of each part of the state that a step returns."""
     empty = detector.start(1)
     return {name: tuple(getattr(empty, name).shape[1:]) for name in ("tail", "hidden", "cell")}
 
@@ -196,7 +204,7 @@ def step_graph(detector: HybridCausal, bounds: np.ndarray) -> onnx.ModelProto:
     """The graph of a network that carries its state; its outputs are `OUTPUTS` and `<name>_next`
     for each of `carried`.
 
-    Raises: RunError if the exporter does not know what the network does.
+    Raises RunError: the exporter does not support an operation of the network.
     """
     steps, channels = detector.shape
     state = carried(detector)
