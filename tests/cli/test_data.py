@@ -101,7 +101,7 @@ def test_bad_input_is_one_message_and_code_2(
 @pytest.mark.parametrize(
     ("argv", "code", "said"),
     [
-        (["data", "info", "nowhere"], 2, "no data set named 'nowhere'"),
+        (["data", "info", "nowhere"], 2, "unknown data set 'nowhere'"),
         (["data", "info", "skab"], 2, "anomalynet data fetch skab"),
         (["data", "fetch", "ton_iot"], 2, "research.unsw.edu.au"),
     ],

@@ -134,7 +134,7 @@ def test_a_broker_that_refuses_is_told_at_once(
     with broken_off(Broker(tmp_path, allow_anonymous="false")) as broker:
         assert cli.main(["data", "replay", "rooms", "--mqtt", broker.url("t"), "--speed", "0"]) == 2
     error = capsys.readouterr().err
-    assert "it refuses this client: Not authorized" in error and "hunter2" not in error
+    assert "refuses this client: Not authorized" in error and "hunter2" not in error
 
 
 @needs_mosquitto

@@ -67,7 +67,7 @@ def test_labels_outside_intervals_stay_and_are_numbered_on(tmp_path: Path) -> No
 
 def test_an_interval_without_a_reading_is_warned_of(tmp_path: Path) -> None:
     report = put(tmp_path, HEAD + "2021-01-01 00:02:00,2021-01-01 00:03:00,jam,,,,a\n", label="y")
-    assert "1 of 1 incidents hold no reading" in report.warnings
+    assert "1 of 1 incidents contain no reading" in report.warnings
 
 
 OVERLAP = f"{DAY} 00:01:00,{DAY} 00:04:00,,,,,a\n{DAY} 00:03:00,{DAY} 00:05:00,,,,,a\n"

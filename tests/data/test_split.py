@@ -231,7 +231,7 @@ def test_a_view_of_other_nodes_is_told_where_parts_share_time() -> None:
     ):
         chosen = replace(config(policy=policy), view=view)  # type: ignore[arg-type]
         warnings = split(rows, chosen).warnings
-        assert any("a window shows other nodes" in warning for warning in warnings) is told
+        assert any("windows contain other nodes" in warning for warning in warnings) is told
 
 
 def test_random_is_marked() -> None:
@@ -245,13 +245,13 @@ def test_random_is_marked() -> None:
 @pytest.mark.parametrize(
     ("rows", "keys", "message"),
     [
-        (100, {"policy": "group"}, "1 groups of series cannot make 5 folds"),
-        (100, {"fold": 5}, "fold=5 is not one of the 5 folds"),
+        (100, {"policy": "group"}, "1 groups of series are too few for 5 folds"),
+        (100, {"fold": 5}, r"fold must be in \[0, 5\), got 5"),
         (100, {"policy": "blocked", "purge": 3}, r"purge=3: .* data.window=4"),
         (15, {"policy": "blocked"}, "no window of 4 steps fits the"),
-        (100, {"policy": "held_out_types"}, "0 kinds of incident cannot make 5 folds"),
+        (100, {"policy": "held_out_types"}, "0 kinds of incidents are too few for 5 folds"),
         (100, {"policy": "given"}, "no train and no validation and no test rows"),
-        (100, {"policy": "blocked", "folds": 2}, "needs 3 folds at least"),
+        (100, {"policy": "blocked", "folds": 2}, "needs data.split.folds of at least 3"),
     ],
 )
 def test_refusals(rows: int, keys: dict[str, Any], message: str) -> None:
@@ -296,7 +296,7 @@ def test_an_incident_that_several_series_saw_is_told_when_it_stands_in_two_parts
     together = [replace(one, incidents=shared) for one in apart]
     for recordings, told in ((apart, False), (together, True)):
         warnings = split(prepared(recordings), config(policy="group", folds=3)).warnings
-        assert any("1 incidents stand in the training" in warning for warning in warnings) is told
+        assert any("1 incidents are in the training" in warning for warning in warnings) is told
 
 
 @pytest.mark.parametrize("calibration_rows", [0, 5])

@@ -91,7 +91,7 @@ def test_another_file_with_the_same_inode_is_read_from_its_start(path: Path, len
     path.write_bytes(b"new\n" + old)  # written in position: the inode stays
     problems = ProblemLog(lambda line: None)
     assert payloads(followed(path, position, problems))[:2] == [b"new", b"0"]
-    assert problems.counts == {"file replaced while nobody read it": 1}
+    assert problems.counts == {"file replaced while the detector was not running": 1}
 
 
 def test_a_folder_is_refused_and_a_file_that_cannot_be_read_is_waited_for_not_silently(

@@ -106,7 +106,7 @@ def test_a_token_in_clear_text_or_that_is_none_is_refused_and_not_shown(
 ) -> None:
     monkeypatch.setattr("os.environ", {"ANOMALYNET_WEBHOOK_TOKEN": token})
     clear = token == "s3cret"
-    told = "clear text" if clear else "ANOMALYNET_WEBHOOK_TOKEN"
+    told = "unencrypted" if clear else "ANOMALYNET_WEBHOOK_TOKEN"
     with pytest.raises(UsageError, match=told) as refused:
         webhook(f"{'http' if clear else 'https'}://example.org/x", ProblemLog())
     assert "cret" not in str(refused.value)
@@ -117,6 +117,6 @@ BAD = ["host/secrét", "host/a secret", "host:99999/secret", "host:0/secret", "h
 
 @pytest.mark.parametrize("rest", [*BAD, "[::1/secret", "/secret"])
 def test_a_url_that_cannot_be_requested_is_refused_and_not_shown(rest: str) -> None:
-    with pytest.raises(UsageError, match="not a URL") as refused:
+    with pytest.raises(UsageError, match="invalid URL") as refused:
         webhook(f"https://{rest}", ProblemLog())
     assert "secr" not in str(refused.value)

@@ -108,10 +108,7 @@ def test_pairs_that_are_missing_or_undefined_are_counted_and_order_is_no_matter(
     found = compare("cnn", AP, before, now, 0.02)
     assert (found.verdict, found.before) == (REGRESSION, 0.5)
     assert found.now == pytest.approx(0.4)
-    assert (
-        found.note
-        == "undefined in 1 of 7 runs, before in 0; 1 runs of the baseline are not there any more"
-    )
+    assert found.note == "undefined in 1 of 7 runs, before in 0; 1 runs of the baseline are missing"
 
 
 def test_a_metric_undefined_in_more_runs_than_before_is_gone_and_no_pass() -> None:

@@ -131,8 +131,8 @@ def label(rows: Rows, index: int, null: Sequence[str], unlabelled: Sequence[str]
         raise DataError(
             f"{rows.where(found[unknown[0]][1])}: label column {name!r} has {len(found)} values: "
             f"{listed}; a label is 0 or 1, normal or attack",
-            f"use --unlabelled {unknown[0]!r} if it means a missing label; use --kind {name} instead "
-            "of --label if it is the type of attack",
+            f"use --unlabelled {unknown[0]!r} if it means a missing label; use --kind {name} "
+            "instead of --label if it is the type of attack",
         )
     return rows.text(index, null).replace_strict(mapping, default=None, return_dtype=pl.Int8)
 

@@ -126,7 +126,9 @@ def _root(config: DataConfig) -> Path:
         )
     if config.root is None:
         what = "data.name=simulated needs the folder of a world in data.root"
-        raise DataError(what, "make one: `anomalynet simulate SCENARIO --out DIR`")
+        raise DataError(
+            what, "set data.root=DIR; `anomalynet simulate SCENARIO --out DIR` makes one"
+        )
     return Path(config.root)
 
 

@@ -191,7 +191,8 @@ def _interface(contract: Contract) -> list[str]:
         inputs = [("features", "float32", f"batch × {12 * len(contract.channels)}", what)]
         why = [
             "The statistics are not part of the graph: the detector computes them with the "
-            "function used in training, because a tree may decide differently on the last bit of a value."
+            "function used in training, because a tree may decide differently on the last bit of "
+            "a value."
         ]
     outputs = {
         "score": ("batch", "larger: more likely an attack"),

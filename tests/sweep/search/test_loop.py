@@ -278,8 +278,13 @@ def test_a_stop_that_somebody_else_asked_for_leaves_the_trial_to_the_next_comman
         (fake.SPACE, "{sampler: grid}", UsageError, "axes.model.dropout"),
         (fake.SPACE.replace("hidden", "hiden"), "{trials: 1}", ConfigError, "model.hidden"),
         (SEVERAL, "{trials: 1}", UsageError, "one experiment"),
-        (fake.SPACE + "arms: {mine: {model.cnn: false}}\n", "{trials: 1}", UsageError, "no `arms`"),
-        ("experiment: hybrid\ndesign: search\n", "{trials: 1}", UsageError, "nothing to try"),
+        (
+            fake.SPACE + "arms: {mine: {model.cnn: false}}\n",
+            "{trials: 1}",
+            UsageError,
+            "cannot have `arms`",
+        ),
+        ("experiment: hybrid\ndesign: search\n", "{trials: 1}", UsageError, "needs `axes`"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(
@@ -290,5 +295,5 @@ def test_what_cannot_be_searched_is_refused(
 
 
 def test_an_argument_that_fixes_an_axis_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"model\.hidden: it is an axis"):
+    with pytest.raises(UsageError, match=r"model\.hidden is an axis"):
         check(read_sweep("tune_hybrid", "quick"), ["model.hidden=32"])

@@ -78,7 +78,7 @@ def test_a_trial_is_taken_over_only_from_the_dead(
 
 
 def test_a_live_owner_says_so_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomalynet.sweep.search.trial_store.BEAT", 0.0)
+    monkeypatch.setattr("anomalynet.sweep.search.trial_store.HEARTBEAT", 0.0)
     search = search_of(tmp_path, sweep_of(tmp_path, SETTINGS))
     beats: list[float] = []
 
@@ -93,6 +93,6 @@ def test_a_live_owner_says_so_again(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_journal_that_is_none_is_refused_and_left_alone(tmp_path: Path) -> None:
     journal = tmp_path / "x.journal"
     journal.write_text("garbage\nmore\n")
-    with pytest.raises(UsageError, match="no journal of trials"):
+    with pytest.raises(UsageError, match="not a valid journal of trials"):
         open_storage(None, journal)
     assert journal.read_text() == "garbage\nmore\n"
