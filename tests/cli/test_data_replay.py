@@ -54,7 +54,7 @@ def test_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "b,1970-01-01T00:02:00.000000Z,19.0,0,,",
     ]
     assert cli.main([*command[:-2], "--by", "time"]) == 2
-    assert "x.csv: is there already" in capsys.readouterr().err and out.read_text() == first
+    assert "x.csv: exists already" in capsys.readouterr().err and out.read_text() == first
     assert cli.main([*command[:-2], "--by", "time", "--replace"]) == 0
     assert [line[0] for line in out.read_text().splitlines()[1:]] == list("ababab")
 

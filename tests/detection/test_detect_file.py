@@ -212,9 +212,9 @@ def test_a_failure_leaves_the_old_scores(tmp_path: Path, run: Run) -> None:
 
 TO = "--follow - --alarms"
 WRONG = {
-    "": "name one of FILE, --follow and --mqtt",
-    "x.csv --follow -": "name one of FILE, --follow and --mqtt",
-    "x.csv --state s": "--state goes with",
+    "": "give exactly one of FILE, --follow and --mqtt",
+    "x.csv --follow -": "give exactly one of FILE, --follow and --mqtt",
+    "x.csv --state s": "--state needs --follow",
     "--mqtt me:secret@host/x": "ANOMALYNET_MQTT_USERNAME",
     "--mqtt MQTTS://me:secret@host/x": "ANOMALYNET_MQTT_USERNAME",
     "--mqtt mqtt:/me:secret@host/x": "ANOMALYNET_MQTT_USERNAME",

@@ -50,7 +50,7 @@ def test_names_that_cannot_be_written_are_refused_before_anything_is_read(
     there.write_text("mine")
     for arguments, message in (
         (["--out", str(tmp_path / "model.bin")], "not the name of an ONNX file"),
-        (["--out", str(there)], "is there already"),
+        (["--out", str(there)], "exists already"),
         (["--out", str(tmp_path / "new.onnx"), "--variants", "int4"], "unknown variant 'int4'"),
         (["--out", str(there / "model.onnx")], "is not writable"),
     ):
