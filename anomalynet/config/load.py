@@ -22,8 +22,7 @@ from anomalynet.errors import ConfigError, Problem
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A resolved configuration, the experiment's name, and where each value that is not a default
-    came from."""
+    """A resolved configuration, the experiment's name, and the origins of non-default values."""
 
     config: Config
     name: str
@@ -111,7 +110,7 @@ def _resolve(levels: list[list[Leaf]], name: str, problems: list[Problem]) -> Lo
     except KeyError:
         near = nearest(str(model_leaf.value), model_names())
         problems.append(Problem(model_leaf.where, f"unknown model {model_leaf.value!r}", near))
-        chosen = model_class("hybrid")
+        chosen = model_class("hybrid")  # any model, to report the other problems too
     tree = structured(Config(model=chosen()))
     known = leaf_keys(tree)
     origins: dict[str, str] = {}
@@ -140,7 +139,7 @@ def _model_leaf(levels: list[list[Leaf]]) -> Leaf | None:
 def _effective(levels: list[list[Leaf]], model: str) -> list[Leaf]:
     """All leaves in order, without the model keys of a file that describes another model."""
     kept: list[Leaf] = []
-    current: str | None = None
+    current: str | None = None  # the model that the files so far describe
     for level in levels:
         if (own := _model_leaf([level])) is not None:
             current = str(own.value)
@@ -196,8 +195,7 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
 
 
 def nearest_key(key: str, known: Sequence[str]) -> str | None:
-    """The valid key that was probably meant: the same name in another section, or else the most
-    similar key."""
+    """The key that was probably meant: of equal name in another section, else the most similar."""
     name = key.rpartition(".")[2]
     names = [other.rpartition(".")[2] for other in known]
     for cutoff_name in (name, *difflib.get_close_matches(name, names, n=1, cutoff=0.75)):
@@ -222,8 +220,7 @@ def _choices(tree: DictConfig, key: str) -> list[str]:
 
 
 def interpolation_problems(tree: DictConfig, origins: dict[str, str]) -> list[Problem]:
-    """Every `${another.key}` among the keys of `origins` (key → where it is set) that cannot be
-    resolved."""
+    """Every unresolvable `${another.key}` among the keys of `origins` (key → where it is set)."""
     problems = []
     for key, where in origins.items():
         try:

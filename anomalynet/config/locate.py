@@ -1,5 +1,4 @@
-"""Finds the YAML files of experiments and sweeps: in the working folder, in the checkout, or in the
-installed package."""
+"""Finds YAML files of experiments and sweeps: in the working folder, checkout or package."""
 
 from __future__ import annotations
 
@@ -16,6 +15,7 @@ _PACKAGE = Path(__file__).parents[1]
 
 def folders(kind: Kind) -> list[Path]:
     """Existing folders of experiments or sweeps, in order of precedence."""
+    # The wheel has copies in `_shipped`; a checkout has the folders beside the package.
     candidates = [Path.cwd() / kind, _PACKAGE.parent / kind, _PACKAGE / "_shipped" / kind]
     return [folder for folder in dict.fromkeys(candidates) if folder.is_dir()]
 

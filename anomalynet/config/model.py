@@ -82,8 +82,7 @@ class Hybrid(Convolutional):
     cnn: bool = True
     """false: the LSTM reads the window directly. Cannot be false together with `lstm`."""
     lstm: bool = True
-    """false: the last CNN step replaces the last LSTM state. Cannot be false together with
-    `cnn`."""
+    """false: the last CNN step replaces the last LSTM state. Not together with `cnn`."""
     attention: bool = True
     """false: the mean over time replaces the context vector."""
     attention_axis: Literal["time", "channel"] = "time"
@@ -105,8 +104,8 @@ class Hybrid(Convolutional):
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class HybridCausal(Deep):
-    """A hybrid for streams: autoencoder per step, causal convolution, LSTM, attention over the last
-    T states."""
+    """A hybrid for streams: autoencoder per step, causal convolution, LSTM, attention over T
+    states."""
 
     name: str = "hybrid_causal"
     channels: int = 64

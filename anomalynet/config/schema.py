@@ -55,8 +55,7 @@ class QualityConfig:
     readings, as a gateway could."""
 
     checksum: bool = True
-    """Drop the readings of a frame whose CRC-32 is wrong. Simulated data only, like the next two
-    keys."""
+    """Drop the readings of a frame whose CRC-32 is wrong. Simulated data only, as the next two."""
     deduplicate: bool = True
     """Drop a frame if one with the same node and sequence number arrived shortly before: its
     acknowledgement was lost and the node repeated it."""
@@ -86,8 +85,8 @@ class DataConfig:
     """A data set (`anomalynet data ls`), the name of imported data (`anomalynet data import`), the
     YAML file of a scenario, or `simulated` for a world in `root`."""
     root: str | None = None
-    """Folder of the files. Empty: the data folder (./data, or ANOMALYNET_DATA). Not part of the
-    run's identity."""
+    """Folder of the files. Empty: the data folder (./data, or ANOMALYNET_DATA). Not in the run
+    id."""
     scenario: str | None = None
     """Changes to a simulated scenario, `key=value` separated by spaces: `duration=6h
     deployment.nodes=8`."""
@@ -113,8 +112,8 @@ class DataConfig:
     stride: int = 1
     """Steps between the starts of training windows. Evaluation scores every step."""
     label_step: Literal["last", "any", "majority"] = "last"
-    """Which steps of a training window determine its label. `last` is causal. Evaluation is always
-    per step."""
+    """Which steps of a training window determine its label. `last` is causal. Evaluation is per
+    step."""
     calibration_rows: int = 100
     """Number of first readings of each series, assumed normal, that calibrate it; they are neither
     trained on nor scored. 0: no calibration; only the training part's statistics normalise."""

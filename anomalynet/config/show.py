@@ -1,5 +1,4 @@
-"""A configuration as text: as YAML, with origins, as a difference of two, or as documentation of
-every key."""
+"""A configuration as text: YAML, origins of values, differences, documentation of keys."""
 
 from __future__ import annotations
 
@@ -27,8 +26,7 @@ def scalar(value: object) -> str:
 
 
 def as_yaml(loaded: Loaded, *, origin: bool = False) -> str:
-    """The full configuration as YAML; with `origin`, a comment in each line names where its value
-    was set."""
+    """The full configuration as YAML; with `origin`, comments name where each value was set."""
     lines: list[str] = []
     open_sections: list[str] = []
     for key, value in flatten(loaded.config).items():

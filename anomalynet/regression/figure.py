@@ -1,5 +1,4 @@
-"""Draws the history of a baseline: one panel per metric, one line per experiment, commits on the x
-axis."""
+"""Draws the history of a baseline: a panel per metric, a line per experiment."""
 
 from __future__ import annotations
 

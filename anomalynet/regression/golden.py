@@ -109,6 +109,7 @@ def _finding(
         return Finding("golden", experiment, name, REGRESSION, *counts, tolerance=0, note=note)
     if any(word in name for word in RANKS):
         tolerance = max(tolerance, RANK_STEP)
+    # The worst value, not the mean: a fault may change only one epoch or one score.
     deviations = [_deviation(one, other) for one, other in zip(before, now, strict=True)]
     worst = max(deviations)
     if worst <= tolerance:
@@ -121,8 +122,7 @@ def _finding(
 
 
 def _crossed(before: Values, now: Values) -> set[str]:
-    """The metrics whose change is explained by at most `CROSSINGS` scores on the other side of the
-    threshold."""
+    """The metrics whose change up to `CROSSINGS` scores that crossed the threshold explain."""
     excused: set[str] = set()
     for part in PARTS_OF_DATA:
         names = [f"{part}/{name}" for name in COUNTS]

@@ -1,5 +1,4 @@
-"""The history of the metrics over all updates: as a sparkline for a terminal, as rows for a
-table."""
+"""The history of the metrics over all updates: as sparkline and as table rows."""
 
 from __future__ import annotations
 
@@ -13,8 +12,7 @@ ABSENT = "·"
 
 
 def sparkline(values: Sequence[float | None]) -> str:
-    """One block per value, from ▁ (lowest) to █ (highest); all ▄ if values are equal, · for
-    None."""
+    """One block per value, from ▁ (lowest) to █ (highest); all ▄ if equal, · for None."""
     known = [value for value in values if value is not None]
     if not known:
         return ABSENT * len(values)

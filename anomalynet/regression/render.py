@@ -55,8 +55,7 @@ class Answer:
 
 
 def shown(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings; of a golden with many differences only the first ones and the number of
-    others."""
+    """The findings; of a golden with many differences the first and a count."""
     kept: list[Finding] = []
     groups = dict.fromkeys((one.part, one.experiment) for one in findings)
     for part, name in sorted(groups, key=lambda group: PARTS.index(group[0])):

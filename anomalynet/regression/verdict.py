@@ -1,5 +1,4 @@
-"""Compares trained runs with the matching records of the baseline, and gives the exit code of the
-check."""
+"""Compares trained runs with the matching records of the baseline; exit code of a check."""
 
 from __future__ import annotations
 

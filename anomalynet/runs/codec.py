@@ -1,5 +1,4 @@
-"""Converts JSON to dataclasses and back. Every value of a file is checked against the type of its
-field."""
+"""Converts JSON to dataclasses and back; every value is checked against the type of its field."""
 
 from __future__ import annotations
 
@@ -100,8 +99,7 @@ def _dataclass(kind: type, given: dict[str, Any], where: str, strict: bool) -> A
 
 
 def dump(value: Any) -> str:
-    """JSON of a dataclass that is easy to review: one key per line, lists of plain values on one
-    line."""
+    """JSON of a dataclass, one key per line and plain lists on one line, easy to review."""
     return _dump(asdict(value), "") + "\n"
 
 

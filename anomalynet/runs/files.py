@@ -1,5 +1,4 @@
-"""Reads JSON files and replaces files atomically: a reader sees the old or the new content, never a
-part."""
+"""Reads JSON, and replaces files atomically: a reader sees the old or the new content."""
 
 from __future__ import annotations
 

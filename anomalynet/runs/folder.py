@@ -1,5 +1,4 @@
-"""A run's folder: the paths of its files, and a lock so that only one process works in it at a
-time."""
+"""A run's folder: the paths of its files, and a lock for the process that works in it."""
 
 from __future__ import annotations
 
@@ -87,8 +86,7 @@ class RunFolder:
 
     @property
     def explanations(self) -> Path:
-        """Attention and reconstruction error around some incidents; missing if the model has
-        neither."""
+        """Attention and reconstruction error around some incidents; missing without both."""
         return self.path / "explanations.parquet"
 
     @property
@@ -140,7 +138,7 @@ class RunFolder:
             for text in self.progress.read_text(encoding="utf-8").splitlines():
                 try:
                     lines.append(json.loads(text))
-                except ValueError:
+                except ValueError:  # cut by a kill; the epoch is trained again
                     break
         except FileNotFoundError:
             pass

@@ -1,5 +1,4 @@
-"""Reads `scores.parquet` and the other Parquet files of a run; a damaged file is reported by
-name."""
+"""Reads `scores.parquet` and the other Parquet files of a run."""
 
 from __future__ import annotations
 
@@ -29,8 +28,7 @@ STEP = (
 
 
 def read(path: Path, query: Query) -> pl.DataFrame:
-    """The result of a query on a file. Raises RunError: the file is missing or damaged, or lacks a
-    column."""
+    """The result of a query on a file. Raises RunError: missing or damaged file, or column."""
     try:
         return query(pl.scan_parquet(path, glob=False)).collect()
     except (OSError, pl.exceptions.PolarsError) as error:

@@ -1,4 +1,4 @@
-"""Loads a scenario: a preset or a YAML file, changed by `key=value`. All problems are reported at
+"""Loads a scenario: a preset or a YAML file, changed by `key=value`; reports all problems at
 once."""
 
 from __future__ import annotations
@@ -144,8 +144,7 @@ def canonical(scenario: Scenario) -> str:
 
 
 def as_yaml(scenario: Scenario) -> str:
-    """The resolved parameters as YAML, in the schema's order; `load_scenario` reads them back to an
-    equal scenario."""
+    """The parameters as YAML, from which `load_scenario` reads an equal scenario."""
     text: str = yaml.safe_dump(asdict(scenario), sort_keys=False, allow_unicode=True)
     return text
 

@@ -61,8 +61,7 @@ class Disturber(Protocol):
         ...
 
     def heard(self, start: float, stop: float, station: int) -> bool:
-        """Whether a station that listens during [start, stop) finds the channel busy because of
-        it."""
+        """Whether a station that listens during [start, stop) hears this source."""
         ...
 
 
@@ -142,8 +141,7 @@ class Incident:
 
 
 def covered(scenario: Scenario, incident: Incident) -> slice:
-    """The slots whose middle lies within [start, end) of an incident, and within the simulated
-    time."""
+    """The slots whose middle lies within [start, end) of an incident and the simulated time."""
     period = frame_period(scenario)
     first, after = (
         max(0, int(np.ceil(moment / period - 0.5))) for moment in (incident.start, incident.end)

@@ -1,5 +1,4 @@
-"""The folder of a simulated world: schemas of its tables, its manifest, and functions to read and
-write them."""
+"""The folder of a simulated world: reads and writes its tables and its manifest."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Simulates a whole world into a folder: all cells, then the tables and counts of the whole
-world."""
+"""Simulates a whole world into a folder: all cells, then the tables and counts of all of them."""
 
 from __future__ import annotations
 

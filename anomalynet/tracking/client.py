@@ -63,8 +63,7 @@ class Tracker:
             self._warn(f"is too slow; {missing}")
 
     def finish(self, exit_code: int) -> None:
-        """Report the end of the run, and wait at most `patience` seconds until W&B has stored
-        it."""
+        """Report the end of the run, and wait for W&B at most `patience` seconds."""
         process = self._process
         if process is None:
             return
@@ -128,8 +127,7 @@ class Tracker:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The environment of W&B's processes: files in the run's folder, no error reports, one
-    thread."""
+    """The environment of W&B's processes: files in the run's folder, one thread."""
     wandb = folder.resolve() / "wandb"
     own = {
         "WANDB_DIR": str(wandb.parent),

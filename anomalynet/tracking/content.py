@@ -19,8 +19,7 @@ POINTS = 1000  # largest number of points of a curve
 
 
 def charts(folder: RunFolder, result: Result) -> dict[str, Any]:
-    """The table of metrics; if the test part has labels, also its confusion matrix and
-    precision-recall curve."""
+    """The table of metrics, and with labels the confusion matrix and precision-recall curve."""
     names = sorted({name.partition("/")[2] for name in result.metrics})
     parts = ["validation", "test"]
     rows = [[name, *(result.metrics.get(f"{part}/{name}") for part in parts)] for name in names]
@@ -81,8 +80,7 @@ def facts(folder: RunFolder, result: Result) -> dict[str, Any]:
 
 
 def data_manifest(result: Result) -> wandb.Artifact:
-    """A description of the data as an artifact, named by its fingerprint; the data is not
-    uploaded."""
+    """A description of the data as an artifact, named by its fingerprint, without the data."""
     name = f"data-{result.fingerprint[:10]}"
     artifact = wandb.Artifact(name, "dataset", metadata={"name": result.data})
     parts = {

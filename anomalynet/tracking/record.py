@@ -1,5 +1,4 @@
-"""`tracking.json` in a run's folder: what was logged to W&B so far, where its files are, and what
-failed."""
+"""`tracking.json` in a run's folder: what was logged to W&B, its files, and what failed."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def _incidents(
     keys = keys.with_columns(kind=pl.when(pl.col("label") == 1).then("kind"))
     free = keys.with_columns(label=pl.when(pl.col("incident").is_null()).then("label"))
     numbered, found = number_incidents(free)
-    shift = len(given)
+    shift = len(given)  # numbers of the file come first and stay as they are
     keys = keys.with_columns(incident=pl.coalesce("incident", numbered["incident"] + shift))
     return keys, given | {number + shift: incident for number, incident in found.items()}
 

@@ -72,6 +72,7 @@ def write(folder: Path, temporary: Path, frame: pl.LazyFrame, description: dict[
     try:
         fresh.replace(folder)
     except OSError:
+        # The new set could not be moved: restore the old one.
         if old.exists():
             old.replace(folder)
         raise

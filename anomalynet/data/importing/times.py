@@ -79,6 +79,7 @@ def _numeric(rows: Rows, index: int, alone: bool) -> Clock | None:
         return None
     if alone and facts["largest"] in (23, 24) and facts["hours"] and facts["repeated"]:
         _refuse_time_of_day(rows, index)
+    # The largest value decides: early epoch times alone could be elapsed seconds.
     unit = next(unit for bound, unit in EPOCHS if facts["largest"] < bound)
     whole = text.cast(pl.Int64, strict=False)
     exact = whole * round(unit * 1e6) if unit >= 1e-6 else whole // 1_000
@@ -180,6 +181,7 @@ def to_utc(rows: Rows, keys: pl.DataFrame, zone: str) -> tuple[pl.DataFrame, int
         back=(ambiguous & (step < pl.duration())).fill_null(False),
         still=(ambiguous & (step == pl.duration())).fill_null(False),
     )
+    # Clocks were set back where time goes back, or else where a timestamp repeats.
     turned = pl.when(pl.col("back").any().over("series", "night")).then("back").otherwise("still")
     both = both.with_columns(turned=turned.cast(pl.Int32).cum_sum().over("series", "night") > 0)
     late = ambiguous & pl.col("turned")

@@ -61,6 +61,7 @@ def _assign_groups(prepared: Prepared, config: DataConfig) -> dict[str, int]:
             f"few for {chosen.folds} folds and three parts",
             "use fewer data.split.folds (at least 3 groups), or data.split.policy=blocked",
         )
+    # One permutation for all folds: they are disjoint test parts of the same assignment.
     order = np.random.default_rng(chosen.assignment).permutation(len(groups))
     folds = np.array_split(order, chosen.folds)
     # Validation groups follow the test fold, so that they change with it.
@@ -142,6 +143,7 @@ def group_blocked(prepared: Prepared, config: DataConfig) -> Cut:
     groups, purge = _assign_groups(prepared, config), _purge(config)
     first = min(int(prepared.times[segment.start]) for segment in prepared.segments)
     last = max(int(prepared.times[segment.stop - 1]) for segment in prepared.segments) + 1
+    # Times, not rows: nodes share incidents, so a border by row would let them leak.
     edges = np.array([first + (last - first) * fifths // 5 for fifths in (3, 4)], np.int64)
 
     def parts(segment: Segment) -> Int8:

@@ -207,8 +207,7 @@ def _interface(contract: Contract) -> list[str]:
 def _files(
     contract: Contract, parity: Parity, losses: Mapping[str, Loss], refused: Mapping[str, str]
 ) -> list[str]:
-    """Size, time and loss of each file, and the comparison of the float32 file with the run's
-    model."""
+    """Size, time and loss of each file, and the comparison of the float32 file."""
     heading = ["file", "variant", "bytes", "µs per window", "largest difference", "other alarms"]
     heading += [f"{METRICS[metric].title} ({part})" for part in PARTS for metric in MEASURED]
     rows = [

@@ -25,8 +25,7 @@ ROWS = 100_000
 
 
 def bounds(run: FinishedRun) -> np.ndarray:
-    """Bound on each calibrated channel, float64 (channels,); infinite where values are not
-    clipped."""
+    """Bound on each calibrated channel, float64 (channels,); infinite without clipping."""
     data, prepared = run.config.data, run.data.prepared
     divided = data.calibration_rows > 0 and data.calibration == "deviation"
     found = np.full(len(prepared.channels), data.clip if divided else np.inf)

@@ -86,8 +86,7 @@ class StepSession(Session):
     def run(
         self, readings: Float32, offset: Float64 | None = None, scale: Float64 | None = None
     ) -> dict[str, np.ndarray]:
-        """Outputs at the last step of windows (batch, window, channels), each started from an empty
-        state."""
+        """Outputs at the last step of windows (batch, window, channels), from an empty state."""
         stream = Stream(self, len(readings), offset, scale)
         for step in range(readings.shape[1]):
             found = stream.advance(readings[:, step])

@@ -133,8 +133,7 @@ def _difference(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -
 
 
 def difference(found: np.ndarray, expected: np.ndarray) -> float:
-    """Largest difference, relative for values above 1; NaN if the shapes differ or a value is
-    NaN."""
+    """Largest difference, relative for values above 1; NaN for NaN or different shapes."""
     if found.shape != expected.shape:
         return float("nan")
     return float(np.max(np.abs(found - expected) / np.maximum(1.0, np.abs(expected)), initial=0.0))
@@ -170,8 +169,7 @@ def latencies(run: FinishedRun, sessions: Mapping[str, Session]) -> dict[str, fl
 def measure(
     run: FinishedRun, session: Session, size: int, variant: str, limit: float, microseconds: float
 ) -> Loss:
-    """Score all validation and test windows with a file of `size` bytes and the threshold
-    `limit`."""
+    """Score all validation and test windows with a file; `size` in bytes, `limit`: threshold."""
     metrics: dict[str, float | None] = {}
     differences, alarms, steps = [], 0, 0
     for part in PARTS:

@@ -95,8 +95,7 @@ def ordered(frame: pl.LazyFrame, keys: Sequence[str], scratch: Path) -> pl.LazyF
 
 
 def _spans(keys: pl.LazyFrame, name: str, first: int, last: int) -> Iterator[tuple[int, int]]:
-    """Ranges of a key, both ends included, each with at most `IN_MEMORY` rows unless it is a single
-    value."""
+    """Ranges of a key, both ends included, of at most `IN_MEMORY` rows or a single value."""
     rows = keys.filter(pl.col(name).is_between(first, last)).select(pl.len()).collect().item()
     middle = (first + last) // 2
     if rows > IN_MEMORY and first < last:

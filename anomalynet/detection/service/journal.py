@@ -39,7 +39,7 @@ class AppendFile:
             if sync:
                 os.fdatasync(self._file)
         except OSError as error:
-            os.ftruncate(self._file, self.size)
+            os.ftruncate(self._file, self.size)  # no half frame: later ones would be lost
             raise self._failed(error) from None
         self.size += len(content)
 

@@ -93,8 +93,7 @@ def address(url: str) -> Address:
 
 
 def one_topic(url: str) -> Address:
-    """Parse an address to publish to. Raises UsageError: as `address`, or its topic has
-    wildcards."""
+    """Parse an address to publish to. Raises UsageError: as `address`; wildcards."""
     where = address(url)
     if "#" in where.topic or "+" in where.topic:
         raise UsageError(

@@ -31,8 +31,7 @@ SLOW = 1.0  # seconds between updates of slow status values: devices by state
 
 @dataclass(kw_only=True, slots=True)
 class Service:
-    """Connects all parts of a detector. Call `resume` once, then `turn` repeatedly, then
-    `close`."""
+    """Connects all parts of a detector. Call `resume`, `turn` repeatedly, and `close`."""
 
     engine: Engine
     source: Source
@@ -92,6 +91,7 @@ class Service:
             entries += [Entry("delivered", sink.name, key.encode()) for key in sink.delivered()]
         if raws and raws[-1].position:
             entries.append(Entry("position", "", raws[-1].position))
+        # Acknowledge only what is in the journal: after a crash the broker sends the rest again.
         self._store(entries)
         self.source.acknowledge(raws)
         if self.silence is not None:

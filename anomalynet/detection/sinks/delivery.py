@@ -1,5 +1,4 @@
-"""Background delivery for sinks behind a network: in order, repeated until it succeeds, at least
-once."""
+"""Background delivery for sinks behind a network: in order, repeated until it succeeds."""
 
 from __future__ import annotations
 
@@ -99,7 +98,7 @@ class Delivery(Sink):
         with self._change:
             self._waiting.update(lines)
             while len(self._waiting) > MAX_QUEUED:
-                self._waiting.popitem(last=False)
+                self._waiting.popitem(last=False)  # a new alarm matters more than an old one
                 self._lost += 1
                 self._problems.add(f"alarms dropped, queue of {self.name} is full")
             self._change.notify_all()

@@ -60,6 +60,7 @@ class JsonLines(Sink):
             tail = tail[tail.find(b"\n") + 1 :]
         whole, _, torn = tail.rpartition(b"\n")
         self._remember([self._key(line) for line in whole.splitlines()])
+        # A line without its end was cut by a crash; the event is raised again from the journal.
         if torn and not torn.startswith(b"{"):
             raise self._foreign()
         self._file.cut(self._file.size - len(torn))
@@ -160,8 +161,7 @@ class ScoresFile:
         self._file.append(text.getvalue().encode())
 
     def close(self, done: bool = True) -> None:
-        """Close the file. With `replace`, the new file replaces the old one if `done`, or is
-        deleted."""
+        """Close the file. With `replace`, it replaces the old one if `done`."""
         self._file.close()
         if self._written != self.path:
             if done:

@@ -76,8 +76,7 @@ class Recording:
         """Filled while messages are read; None until a row has a label."""
 
     def messages(self) -> Iterator[Message]:
-        """All messages of the file. Raises DataError: the file is damaged, or a column is
-        missing."""
+        """All messages of the file. Raises DataError: damaged file or missing column."""
         if self._rows is None:
             return _regrouped(self._parsed(), self.path.name, self._period)
         return messages(self._readings(self._rows()), self.path.name, self._period)

@@ -69,7 +69,7 @@ def write_files(out: Path, files: Mapping[str, bytes]) -> Path:
 
     Raises UsageError: the folder cannot be written to.
     """
-    made = translate(files, current())
+    made = translate(files, current())  # all first: an error must not leave a mixed report
     try:
         for name, content in made.items():
             write_bytes(out / name, content)
@@ -125,6 +125,7 @@ def parquet(csv: bytes) -> bytes:
     header = set(csv.split(b"\n", 1)[0].decode().strip().split(","))
     texts = dict.fromkeys(header & TEXT, pl.String)
     frame = pl.read_csv(csv, infer_schema_length=None, null_values=[""], schema_overrides=texts)
+    # A column without values has no type that could be inferred.
     empty = [column.name for column in frame if column.null_count() == frame.height]
     target = io.BytesIO()
     nothing = (pl.lit(None).alias(name) for name in empty)

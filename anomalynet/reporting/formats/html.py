@@ -178,7 +178,7 @@ def inline_svg(svg: bytes, prefix: str, alternative: str) -> str:
             own.pop("id", None)
         element.attrib.clear()
         element.attrib.update({name: _renamed(name, value, prefix) for name, value in own.items()})
-        element.tail = None
+        element.tail = None  # whitespace of the file
         if element.text and not element.text.strip():
             element.text = None
     root.attrib.pop("version", None)

@@ -29,8 +29,8 @@ RHYTHMS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
         (6, 4, 6, 4, 5, 10, 40, 60, 55, 50, 45, 55, 60, 45, 70, 85, 80, 65, 50, 40, 30, 20, 10, 6),
     ),
 }
-"""People at each full hour in percent of the busiest hour, on weekdays and at the weekend; linear
-in between."""
+"""People at each full hour in percent of the busiest hour, on weekdays and weekends;
+interpolated."""
 STAY = {
     "street": 180.0,
     "shifts": 2700.0,
@@ -175,8 +175,7 @@ def lamps_lit(
 def sound_at(
     scenario: Scenario, cell: Cell, times: Float64, air: Weather, people: Float64, running: Bool
 ) -> Float64:
-    """Sound level in dB, float64 (node, sample): background, people of all rooms by distance,
-    machines."""
+    """Sound level in dB, float64 (node, sample): background, people of all rooms, machines."""
     climate = scenario.climate
     hum = over_nodes(scenario, cell, times, "murmur", 600.0)
     murmur = 1.5 * hum + (1 - climate.indoor) * 1.5 * air.wind

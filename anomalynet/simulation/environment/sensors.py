@@ -65,7 +65,7 @@ def deviation(readings: Float64) -> Float64:
 
 
 def quantise(readings: Float64) -> Float64:
-    """Readings (…, 5) clipped to each sensor's range and rounded to its resolution, exactly as in a
+    """Readings (…, 5) clipped to each sensor's range and rounded to its resolution, as in a
     frame."""
     rounded: Float64 = np.round(readings * STEPS_PER_UNIT) / STEPS_PER_UNIT
     return np.asarray(np.clip(rounded, RANGES[:, 0], RANGES[:, 1]))

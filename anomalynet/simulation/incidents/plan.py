@@ -16,8 +16,7 @@ from anomalynet.simulation.scenario import Scenario, frame_period, seconds
 
 MARGIN = 300.0  # seconds between two incidents of one node
 AFTERMATH = {"process_event": 1200.0}
-"""Seconds until the effects of an event have faded: warmth and vapour with a time constant of
-300 s."""
+"""Seconds until the effects of an event have faded (time constant 300 s)."""
 ATTEMPTS = 60  # tries to find a free position and time for one incident
 PER_CELL = 100_000  # incident numbers per cell
 GOLDEN = (5**0.5 - 1) / 2

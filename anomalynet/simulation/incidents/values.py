@@ -13,8 +13,7 @@ from anomalynet.simulation.records import Float64, Incident, covered, stream
 from anomalynet.simulation.scenario import Scenario
 
 ALWAYS_VARIED = (TEMPERATURE, HUMIDITY, SOUND)
-"""At least one of these is affected: light and motion can stay at 0, where many effects are
-invisible."""
+"""At least one of these is affected: light and motion can be 0, which hides effects."""
 GAIN = 0.25  # logarithm of the gain of magnitude 1
 SPIKES = 0.1  # share of the slots of an incident that have a spike
 BELIEVABLE = 4.0  # largest magnitude of injected data: 2 K, 8 %, 12 dB

@@ -124,8 +124,7 @@ class Sender:
         medium.counts["unacknowledged"] += 1
 
     def _impolite(self) -> Steps:
-        """Send each frame at its time, or as soon as the previous one is sent, without
-        listening."""
+        """Send each frame at its time, or right after the previous one, without listening."""
         env, error = self._env, self._width - 2
         for frame in range(self._frames):
             yield env.timeout(max(self._times[frame] - env.now, 0.0))

@@ -30,8 +30,7 @@ LOSS = (0.1, 0.3, 0.7)  # the same for the share of readings that are lost
 LATENESS = (0.2, 0.7, 2.0)
 """The same for the mean change of the age of readings at their arrival, in slots."""
 OLDEST = 4.0
-"""Upper limit in slots of the age of one reading: one replayed frame must not outweigh all
-others."""
+"""Upper limit in slots of the age of a reading: a replayed frame must not outweigh all others."""
 BRIEF, WIDE = 30.0, 120.0
 """Node-minutes below which severity is at most 3, and from which it is increased by one."""
 WORST_LQI, BEST_LQI = -6.0, 20.0  # SNR in dB that map to LQI 0 and 255, linear in between

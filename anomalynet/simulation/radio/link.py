@@ -1,5 +1,4 @@
-"""Simulates the radio of one cell: from frames handed to the radios to the frames that the gateway
-received."""
+"""Simulates the radio of one cell, from frames handed to the radios to frames received."""
 
 from __future__ import annotations
 

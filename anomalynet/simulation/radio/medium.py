@@ -1,5 +1,4 @@
-"""The radio channel of an IEEE 802.15.4 cell: carrier sense of the stations, and what the gateway
-receives."""
+"""The radio channel of an IEEE 802.15.4 cell: carrier sense, and reception at the gateway."""
 
 from __future__ import annotations
 

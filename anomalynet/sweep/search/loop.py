@@ -78,8 +78,7 @@ class Search:
     store: TrialStore
     total: int  # number of trials, including those of earlier commands
     ready: Callable[[Sequence[Job]], None] = lambda jobs: None
-    """Called with the runs of a trial before they start; an error that it raises fails the
-    trial."""
+    """Called with the runs of a trial before they start; its errors fail the trial."""
     exhausted: bool = False  # every point was tried: there are fewer trials than `total`
     _prints: dict[DataConfig, str] = field(default_factory=dict)
 

@@ -1,5 +1,4 @@
-"""Checks a search before it starts, names its study, selects the best trials, and writes them as
-experiments."""
+"""Checks a search, names its study, selects the best trials and writes them as experiments."""
 
 from __future__ import annotations
 

@@ -82,8 +82,7 @@ class TrialStore:
         distributions: Mapping[str, BaseDistribution],
         attributes: Mapping[str, object] | None = None,
     ) -> FrozenTrial | None:
-        """Write a new trial; None if a process on another machine wrote one for this index
-        first."""
+        """Write a new trial; None if another machine wrote one with this index first."""
         from optuna.trial import TrialState, create_trial
 
         known = {"place": index, **self._owner(), **(attributes or {})}
@@ -140,8 +139,7 @@ class TrialStore:
         judged: Judged,
         attributes: Mapping[str, object] | None = None,
     ) -> None:
-        """Store values and notes, then the state. Does nothing if another command has ended the
-        trial."""
+        """Store values and notes, then the state. Does nothing if the trial has ended."""
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
