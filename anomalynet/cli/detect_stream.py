@@ -77,7 +77,7 @@ def _service(args: argparse.Namespace) -> Service:
         sinks=sinks(args.alarms or ([] if args.json else ["-"]), problems, broker),
         scores=scores,
         state=state,
-        patience=_patience(args.patience, engine),
+        silence=_silence_watch(args.patience, engine),
         drift=Drift(contract) if args.metrics or args.watch or args.drift_every else None,
         drift_every=args.drift_every or 60.0,
         report_drift=lambda measures: to_stderr(described(measures)) if args.drift_every else None,
@@ -89,7 +89,7 @@ def _service(args: argparse.Namespace) -> Service:
     )
 
 
-def _patience(seconds: float, engine: Engine) -> SilenceWatch | None:
+def _silence_watch(seconds: float, engine: Engine) -> SilenceWatch | None:
     """None where silence means nothing: readings are events."""
     contract = engine.contract
     if not seconds or not contract.period:

@@ -123,7 +123,7 @@ def test_alarms_that_nobody_takes_are_a_failure_and_the_rest_is_done(
 def test_more_alarms_than_a_queue_holds_wait_for_a_slow_receiver(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "MOST", 10)
+    monkeypatch.setattr(delivery, "MAX_QUEUED", 10)
     monkeypatch.setattr(detect_file, "EVENTS", 10)
     sent: list[str] = []
 

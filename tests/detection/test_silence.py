@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anomalynet.detection.service import patience
+from anomalynet.detection.service import silence
 from anomalynet.detection.service.silence import SilenceWatch
 
 
@@ -66,7 +66,7 @@ def test_a_tick_of_the_journal_settles_how_far_it_is_behind() -> None:
 def test_made_up_sources_are_forgotten_and_real_ones_are_watched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(patience, "SPARE", 10)
+    monkeypatch.setattr(silence, "SPARE", 10)
     clocks = {f"real {number}": at(500) for number in range(30)}
     made = SilenceWatch(60.0, 10.0, lambda: clocks)
     for turn in range(100):

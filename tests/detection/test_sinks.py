@@ -104,7 +104,7 @@ def test_delivery_tries_again_in_order_and_tells_what_arrived(
 
 
 def test_the_queue_is_bounded_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "MOST", 2)
+    monkeypatch.setattr(delivery, "MAX_QUEUED", 2)
     problems = ProblemLog(lambda line: None)
     sink = Delivery("x", lambda key, line: None, problems)
     sink.put([event("a", time, 11.0) for time in range(5)])
