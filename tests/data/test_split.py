@@ -247,7 +247,7 @@ def test_random_is_marked() -> None:
     [
         (100, {"policy": "group"}, "1 groups of series are too few for 5 folds"),
         (100, {"fold": 5}, r"fold must be in \[0, 5\), got 5"),
-        (100, {"policy": "blocked", "purge": 3}, r"purge=3: .* data.window=4"),
+        (100, {"policy": "blocked", "purge": 3}, r"purge=3 .* data.window=4"),
         (15, {"policy": "blocked"}, "no window of 4 steps fits the"),
         (100, {"policy": "held_out_types"}, "0 kinds of incidents are too few for 5 folds"),
         (100, {"policy": "given"}, "no train and no validation and no test rows"),

@@ -63,7 +63,7 @@ def test_a_result_comes_back_as_it_was_written_unless_another_version_wrote_it(
     assert folder.read_result() == result()
     assert not finished(tmp_path, "0123456789", version=0).finished
     assert load_results(tmp_path) == []
-    with pytest.raises(RunError, match="no finished run"):
+    with pytest.raises(RunError, match="not a finished run"):
         RunFolder(tmp_path).read_result()
 
 

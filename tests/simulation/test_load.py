@@ -95,7 +95,7 @@ def test_every_problem_is_told_at_once_with_its_line_and_the_nearest_valid_word(
         ("start=yesterday", "'yesterday' is not a time such as 2026-01-05T00:00"),
         ("start='2026-01-05T00:00+01:00'", "has a UTC offset"),
         ("radio.retries=8", "must be between 0 and 7, not 8"),
-        ("radio.duty_cycle=1.5", "must not exceed 1"),
+        ("radio.duty_cycle=1.5", "a share of at most 1"),
         ("radio.minimum_exponent=6", "must not exceed radio.maximum_exponent = 5, but is 6"),
         ("incidents.subtle=9", "must not exceed incidents.blunt = 8.0, but is 9.0"),
         ("climate.indoor=1.1", "must be between 0 and 1, not 1.1"),
@@ -118,7 +118,7 @@ def test_a_value_that_cannot_be_used_is_one_line(override: str, told: str) -> No
 def test_weights_that_leave_no_incident_are_told() -> None:
     none = ["incidents.attack=0", "incidents.fault=0", "incidents.environment=0"]
     (line,) = problems(*none)
-    assert "for no incidents set incidents.per_node_day=0" in line
+    assert "for no incidents, set incidents.per_node_day=0" in line
     load_scenario("smart_city", ["incidents.per_node_day=0", *none])
 
 
