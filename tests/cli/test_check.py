@@ -103,9 +103,11 @@ def test_an_experiment_that_went_or_came_is_nothing_to_compare(
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     assert main([*COMMAND]) == 4
     told = capsys.readouterr()
-    assert "::error title=anomalynet check::logistic: in the baseline (golden), gone " in told.err
+    assert (
+        "::error title=anomalynet check::logistic: in the baseline (golden), missing " in told.err
+    )
     assert "golden%0Arandom_forest: " in told.err
-    assert "random_forest: in sweep golden, not in the baseline (golden)" in told.err
+    assert "random_forest: in sweep golden, missing in the baseline (golden)" in told.err
     steps = told.err[told.err.rindex("→") :]
     assert 'logistic: the same command with --only golden --update "reason"' in steps
     assert "--only golden --experiments random_forest --update" in steps
@@ -166,7 +168,7 @@ def test_a_run_that_fails_passes_no_gate_and_changes_no_baseline(
     [
         (["--experiments", "hybird"], "unknown experiment 'hybird'"),
         (["data.stride=2"], "data.stride=2: what is trained is the baseline's"),
-        (["--golden", "nowhere"], "there is no sweep 'nowhere'"),
+        (["--golden", "nowhere"], "unknown sweep 'nowhere'"),
         (["--golden", "attention"], "has axes, arms or a search"),
         (["--history", "--out", "history.pdf"], "the figure is an .svg or a .png file"),
         (["--slots", "0"], "--slots must be at least 1"),

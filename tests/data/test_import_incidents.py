@@ -96,5 +96,5 @@ def test_bad_intervals(tmp_path: Path, home: Path, rows: str, message: str) -> N
 def test_columns_of_the_incidents_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="missing column 'end'"):
         put(tmp_path, "start,stop\n1,2\n")
-    with pytest.raises(DataError, match="column 'colour' is not known"):
+    with pytest.raises(DataError, match="unknown column 'colour'"):
         put(tmp_path, "start,end,colour\n1,2,red\n")

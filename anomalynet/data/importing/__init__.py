@@ -36,7 +36,7 @@ def import_table(request: ImportRequest) -> ImportReport:
         check_zone(request.timezone)
     if request.period is not None and not request.period > 0:
         raise DataError(
-            f"--period must be positive, got {request.period:g}", "give the period in seconds"
+            f"--period must be positive, got {request.period:g}", "give --period in seconds"
         )
     with store.staging(folder) as temporary:
         rows = open_rows(request.file, request.separator, temporary)

@@ -86,7 +86,7 @@ def test_order_is_that_of_a_sort_in_memory(
 
 
 def test_an_unknown_series_is_told_with_the_nearest() -> None:
-    with pytest.raises(DataError, match="no series 'node-1'"):
+    with pytest.raises(DataError, match="unknown series 'node-1'"):
         detector_rows(telemetry([Recording("node-01", [0], [[1.0]])]), ["node-1"])
 
 

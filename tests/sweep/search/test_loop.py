@@ -274,7 +274,7 @@ def test_a_stop_that_somebody_else_asked_for_leaves_the_trial_to_the_next_comman
     ("text", "settings", "error", "message"),
     [
         (fake.SPACE, "{objectives: [test/auroc]}", ConfigError, "a leak"),
-        (fake.SPACE, "{sampler: cmaes}", ConfigError, "there are tpe, gp, random, grid"),
+        (fake.SPACE, "{sampler: cmaes}", ConfigError, "known are tpe, gp, random, grid"),
         (fake.SPACE, "{sampler: grid}", UsageError, "axes.model.dropout"),
         (fake.SPACE.replace("hidden", "hiden"), "{trials: 1}", ConfigError, "model.hidden"),
         (SEVERAL, "{trials: 1}", UsageError, "one experiment"),
