@@ -91,11 +91,11 @@ def add_report(parser: Parser) -> None:
 
 def forms_of(args: argparse.Namespace) -> list[Form]:
     """The forms that `--format` asks for, in its order; refuses what is none."""
-    from anomalynet.reporting.formats.files import PLACES, read_forms
+    from anomalynet.reporting.formats.files import FILE_OF_FORM, read_forms
 
     named = names(",".join(args.format))
     if args.format and not named:
-        hint = f"--format is one or several of {', '.join(PLACES)}, or all"
+        hint = f"--format is one or several of {', '.join(FILE_OF_FORM)}, or all"
         raise UsageError("--format names no form of a report", hint)
     return read_forms(named)
 

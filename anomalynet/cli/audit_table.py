@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Audit one table."""
     if (args.file is None) != args.paper:
-        raise UsageError("name one table: a FILE, or --paper", "anomalynet audit-table FILE")
+        raise UsageError("give one table: a FILE, or --paper", "anomalynet audit-table FILE")
     if args.paper and (args.unit == "fraction" or args.rounding != "half" or args.of):
         what = "--paper is in percent, rounded half, and names its classes"
         raise UsageError(what, "anomalynet audit-table --paper")

@@ -71,9 +71,9 @@ def run(args: argparse.Namespace) -> int:
     if args.history:
         return _history(args, wanted)
 
-    from anomalynet.regression.asked import prepare
     from anomalynet.regression.baseline import DEFAULTS
     from anomalynet.regression.measure import train
+    from anomalynet.regression.suite import prepare
     from anomalynet.regression.update import update_baseline
 
     sweeps: dict[Part, str] = {"golden": args.golden, "statistical": args.sweep}

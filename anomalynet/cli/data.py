@@ -35,43 +35,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
     add_json(actions.add_parser("ls", help="list the data sets that data.name can take"))
-    text = "say what a data set holds, and what was met and mended in it; draw a simulated network"
+    text = "describe a data set and how it was cleaned; draw a simulated network"
     info = actions.add_parser("info", help=text)
     add_data(info)
-    text = "where a simulated network is drawn (default: the world's own folder)"
+    text = "folder for pictures of a simulated network (default: the world's folder)"
     option(info, "--figures", "DIR", text, Path)
     add_json(info)
     fetch = actions.add_parser("fetch", help="download a data set, verified, into the data folder")
     fetch.add_argument("name", metavar="NAME")
     data_replay.add_rows(actions.add_parser("rows", help=data_replay.ROWS))
     data_replay.add_replay(actions.add_parser("replay", help=data_replay.REPLAY))
-    text = "make a CSV, TSV or Parquet file a data set of its own"
+    text = "import a CSV, TSV or Parquet file as a data set"
     _add_import(actions.add_parser("import", help=text))
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
     text = "CSV, TSV or Parquet; columns that are not named below are sensors"
     option(parser, "file", "FILE", text, Path)
-    text = "what data.name will say: small letters, digits, _ and -"
+    text = "the new data.name: lower-case letters, digits, _ and -"
     parser.add_argument("--name", required=True, metavar="N", help=text)
     columns = {
         "--time": "time: ISO, a date with a clock, or seconds; without it rows are --period apart",
         "--label": "0 or 1, normal or attack; empty, NA and -999 are unlabelled",
         "--series": "the recording a row belongs to: device, run, room",
-        "--kind": "type of attack; without --label, a row is normal where this says normal",
+        "--kind": "type of attack; without --label, rows with the word normal are normal",
         "--split": "train, validation or test, used by data.split.policy=given",
     }
     for name, text in columns.items():
         option(parser, name, "COLUMN", text)
     text = "CSV of annotators' intervals: start,end,type,cause,impact,severity[,series]"
     option(parser, "--incidents", "FILE", text, Path)
-    text = "the sensors; every other column is left out"
+    text = "the sensors; other columns are ignored"
     option(parser, "--channels", "A,B", text, names, ())
     option(parser, "--ignore", "X,Y", "columns to leave out", names, ())
     option(parser, "--units", "A=°C,B=%", "units of the sensors", _units, ())
-    text = "between fields (default: found out among , ; tab |)"
+    text = "between fields (default: detected among , ; tab |)"
     option(parser, "--separator", "CHARACTER", text, _separator)
-    text = "expected step (default: the median step where steps are regular)"
+    text = "expected step (default: the median step if steps are regular)"
     option(parser, "--period", "SECONDS", text, float)
     text = "of times without an offset, such as Europe/Berlin (default: UTC)"
     option(parser, "--timezone", "ZONE", text)
@@ -82,9 +82,9 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     for name, text in words.items():
         add(name, nargs="+", action="extend", default=[], metavar="VALUE", help=text)
-    text = "what to do with times that go back"
+    text = "what to do with rows that are not sorted by time"
     add("--unsorted", choices=("refuse", "sort"), default="refuse", help=text)
-    text = "what to do with times that stand twice"
+    text = "what to do with duplicate timestamps"
     known = ("refuse", "first", "last", "mean", "keep")
     add("--duplicates", choices=known, default="refuse", help=text)
     flag(parser, "--replace", "overwrite an imported set of this name")
@@ -120,7 +120,7 @@ def _info(args: argparse.Namespace) -> int:
     config = data_config(args)
     world = open_world(config)
     if world is None and args.figures is not None:
-        raise UsageError(f"--figures draws simulated networks; {config.name} is none")
+        raise UsageError(f"--figures needs a simulated network, which {config.name} is not")
     whole = sources.info(config.name).needs_subset and config.subset is None
     facts = about(config.name) if whole else describe(config)
     figures = [] if world is None else draw(world, args.figures)
@@ -143,7 +143,7 @@ def _info(args: argparse.Namespace) -> int:
     for title, rows in tables.items():
         texts = [{key: _plain(value) for key, value in row.items()} for row in rows]
         print_table(texts, title=title)
-    print_table([{"met and mended": what, "count": number} for what, number in counts.items()])
+    print_table([{"found and cleaned": what, "count": number} for what, number in counts.items()])
     for path in figures:
         print(path)
     warn(warnings)
@@ -154,7 +154,7 @@ def _fetch(args: argparse.Namespace) -> int:
     from anomalynet.data.fetch import fetch
 
     done = fetch(args.name)
-    present = f"{done.present} were there and verified"
+    present = f"{done.present} were present and verified"
     print(f"{args.name}: {done.fetched} files fetched, {present}, in {done.folder}")
     return 0
 

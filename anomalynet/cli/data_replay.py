@@ -45,12 +45,12 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
     goal = parser.add_mutually_exclusive_group(required=True)
     text = "mqtt://host[:port]/topic, or mqtts://; credentials: ANOMALYNET_MQTT_USERNAME, …"
     option(goal, "--mqtt", "URL", text)
-    goal.add_argument("--out", choices=("-",), help="- for one JSON line a message on stdout")
-    text = "event seconds a second; 0 = as fast as it goes (default: 1)"
+    goal.add_argument("--out", choices=("-",), help="- for one JSON line per message on stdout")
+    text = "event seconds per second; 0: as fast as possible (default: 1)"
     option(parser, "--speed", "N", text, _speed, 1.0)
-    text = "leave out what is before: ISO 8601, or seconds since 1970"
+    text = "skip earlier readings: ISO 8601, or seconds since 1970"
     parser.add_argument("--from", dest="first", type=_moment, metavar="TIME", help=text)
-    text = "leave out what is after"
+    text = "skip later readings"
     parser.add_argument("--to", dest="last", type=_moment, metavar="TIME", help=text)
     flag(parser, "--shift", "move times so that the replay starts now")
 
@@ -66,7 +66,7 @@ def rows(args: argparse.Namespace) -> int:
     from anomalynet.detection.replay.rows import detector_rows, write_rows
 
     if args.out.exists() and not args.replace:
-        raise UsageError(f"{args.out}: is there already", "--replace, or another name")
+        raise UsageError(f"{args.out}: exists already", "add --replace, or choose another name")
     telemetry = sources.load(data_config(args))
     with tempfile.TemporaryDirectory(prefix="anomalynet-") as scratch:
         write_rows(detector_rows(telemetry, args.series), args.out, args.by, Path(scratch))

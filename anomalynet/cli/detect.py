@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("file", nargs="?", type=Path, metavar="FILE", help=text)
     option(group, "--follow", "FILE|-", "JSON lines of a file as it grows, or of stdin")
     option(group, "--mqtt", "URL", "mqtt[s]://host[:port]/topic/filter")
-    text = "what `anomalynet export` wrote"
+    text = "a file made by `anomalynet export`"
     parser.add_argument("--model", type=Path, required=True, metavar="ONNX", help=text)
     _add_alarms(parser.add_argument_group("alarms"))
     _add_stream(parser.add_argument_group("with --follow and --mqtt"))
@@ -60,9 +60,9 @@ def _add_alarms(group: Parser) -> None:
     option(group, "--hits", "K/N", text, _hits, (1, 1))
     text = "of the threshold below which a score is quiet (default: 1)"
     option(group, "--clear", "SHARE", text, float, 1.0)
-    text = "after an alarm no other one of the same device (default: 0)"
+    text = "no further alarm of the same device for so long (default: 0)"
     option(group, "--cool-down", "SECONDS", text, _seconds, 0.0)
-    text = "names of the devices that are listened to, one a line (default: all)"
+    text = "file with names of the devices to use, one per line (default: all)"
     option(group, "--devices", "FILE", text, Path)
     option(group, "--max-devices", "N", "further ones are refused (default: 20000)", _count, 20_000)
     text = "how late a reading may come before its step counts as silent (default: 0)"
@@ -70,21 +70,21 @@ def _add_alarms(group: Parser) -> None:
 
 
 def _add_stream(group: Parser) -> None:
-    text = "keep the state here: a detector that was killed goes on exactly"
+    text = "store the state here: a killed detector continues exactly"
     option(group, "--state", "DIR", text, Path)
     option(group, "--snapshot-every", "SECONDS", "(default: 30)", _seconds, 30.0)
-    text = "wait for the disk before acknowledging: safe against power cuts too"
+    text = "wait for the disk before acknowledging: also survives a power failure"
     flag(group, "--fsync", text)
     text = "a source silent for so long goes on by the wall clock, so that a dead gateway is "
     text += "noticed; 0: never (default: 60)"
     option(group, "--patience", "SECONDS", text, _seconds, 60.0)
-    text = "a longer message is not read (default: 1 MiB)"
+    text = "longer messages are rejected (default: 1 MiB)"
     option(group, "--max-message", "BYTES", text, _count, 1 << 20)
     text = "of the broker's session (default: anomalynet- and the run's id)"
     option(group, "--client-id", "ID", text)
-    text = "how long the broker keeps messages for an absent detector (default: a day)"
+    text = "how long the broker stores messages while no detector runs (default: one day)"
     option(group, "--session-expiry", "SECONDS", text, _count, 86_400)
-    text = 'says "online" or "offline" (default: anomalynet/ID/status)'
+    text = 'topic for "online" and "offline" (default: anomalynet/ID/status)'
     option(group, "--status-topic", "TOPIC", text)
     text = "serve /metrics for Prometheus and /healthz (host: 127.0.0.1)"
     option(group, "--metrics", "[HOST:]PORT", text)
@@ -99,13 +99,15 @@ def run(args: argparse.Namespace) -> int:
 
     given = [name for name in ("file", "follow", "mqtt") if getattr(args, name) is not None]
     if len(given) != 1:
-        raise UsageError("name one of FILE, --follow and --mqtt", "anomalynet detect --help")
+        raise UsageError(
+            "give exactly one of FILE, --follow and --mqtt", "anomalynet detect --help"
+        )
     if file := args.file or args.follow:
         refuse_credentials(str(file), "ANOMALYNET_MQTT_USERNAME, _PASSWORD")
     if args.file is not None:
         for name in ("state", "metrics", "watch", "drift_every", "fsync"):
             if getattr(args, name):
-                text = f"--{name.replace('_', '-')} goes with --follow and --mqtt"
+                text = f"--{name.replace('_', '-')} needs --follow or --mqtt"
                 raise UsageError(text, "a file as a stream: … | anomalynet detect --follow -")
         from anomalynet.cli.detect_file import detect_file
 
@@ -127,7 +129,7 @@ def make_engine(args: argparse.Namespace) -> Engine:
             allowed = set(args.devices.read_text(encoding="utf-8").split("\n")) - {""}
         except (OSError, UnicodeDecodeError) as error:
             what = f"{args.devices}: {getattr(error, 'strerror', None) or 'not text'}"
-            raise UsageError(what, "--devices names a file, one device a line") from None
+            raise UsageError(what, "give a file with one device per line to --devices") from None
     k, n = args.hits
     rule = AlarmRule(threshold=args.threshold, clear=args.clear, k=k, n=n, cool_down=args.cool_down)
     limits = {"max_devices": args.max_devices, "lateness": args.lateness}

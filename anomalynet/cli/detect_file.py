@@ -14,7 +14,7 @@ from anomalynet.cli.output import print_json
 from anomalynet.detection.evaluation import Evaluation, Watch
 from anomalynet.detection.records import Message
 from anomalynet.detection.service.messages import Parser
-from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.service.status import Status
 from anomalynet.detection.sinks import check_delivered
 from anomalynet.detection.sinks.files import ScoresFile
@@ -32,12 +32,12 @@ EVENTS = 1000
 def detect_file(args: argparse.Namespace) -> int:
     """Score the file, write what was asked for, and summarise."""
     began = time.monotonic()
-    engine, notices, status = make_engine(args), Notices(), Status()
+    engine, problems, status = make_engine(args), ProblemLog(), Status()
     contract = engine.contract
     sensors = [sensor.name for sensor in contract.sensors]
-    recording = Recording(args.file, Parser(sensors, notices, args.max_message), contract.period)
+    recording = Recording(args.file, Parser(sensors, problems, args.max_message), contract.period)
     scores = ScoresFile(args.scores, replace=True) if args.scores is not None else None
-    targets = sinks(args.alarms or ([] if args.json else ["-"]), notices)
+    targets = sinks(args.alarms or ([] if args.json else ["-"]), problems)
     for target in targets:
         target.start()
     watch = Watch(contract.period)
@@ -78,7 +78,7 @@ def detect_file(args: argparse.Namespace) -> int:
         "scored": status.scores,
         "alarms": status.alarms,
         "cleared": status.cleared,
-        "rejected": dict(notices.snapshot() + Counter(engine.counts)),
+        "rejected": dict(problems.snapshot() + Counter(engine.counts)),
         "evaluation": evaluation.to_json() if evaluation is not None else None,
     }
     if args.json:

@@ -17,9 +17,9 @@ from anomalynet.detection.service.drift import Drift, described
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.monitor import Monitor
 from anomalynet.detection.service.mqtt import address
-from anomalynet.detection.service.notices import Notices, to_stderr
-from anomalynet.detection.service.patience import Patience
+from anomalynet.detection.service.problem_log import ProblemLog, to_stderr
 from anomalynet.detection.service.service import Service
+from anomalynet.detection.service.silence import SilenceWatch
 from anomalynet.detection.service.snapshots import State
 from anomalynet.detection.service.status import Status, Watch, line
 from anomalynet.detection.sinks.files import ScoresFile
@@ -77,25 +77,25 @@ def _detect(args: argparse.Namespace, caught: list[int]) -> int:
 
 
 def _service(args: argparse.Namespace) -> Service:
-    engine, notices, status = make_engine(args), Notices(), Status()
+    engine, problems, status = make_engine(args), ProblemLog(), Status()
     contract = engine.contract
     client_id = args.client_id or f"anomalynet-{contract.run}"
     scores = ScoresFile(args.scores) if args.scores is not None else None
     state, model = None, f"{contract.run} {engine.model.fingerprint}"
     if args.state is not None:
-        state = State(args.state, model, notices, args.fsync)
+        state = State(args.state, model, problems, args.fsync)
     broker = address(args.mqtt) if args.mqtt else None
     return Service(
         engine=engine,
-        source=_source(args, client_id, notices),
-        parser=Parser([sensor.name for sensor in contract.sensors], notices, args.max_message),
-        sinks=sinks(args.alarms or ([] if args.json else ["-"]), notices, broker),
+        source=_source(args, client_id, problems),
+        parser=Parser([sensor.name for sensor in contract.sensors], problems, args.max_message),
+        sinks=sinks(args.alarms or ([] if args.json else ["-"]), problems, broker),
         scores=scores,
         state=state,
-        patience=_patience(args.patience, engine),
+        silence=_silence_watch(args.patience, engine),
         drift=Drift(contract) if args.metrics or args.watch or args.drift_every else None,
         drift_every=args.drift_every or 60.0,
-        tell_drift=lambda measures: to_stderr(described(measures)) if args.drift_every else None,
+        report_drift=lambda measures: to_stderr(described(measures)) if args.drift_every else None,
         monitor=Monitor(status, args.metrics) if args.metrics else None,
         status=status,
         threshold=contract.threshold if args.threshold is None else args.threshold,
@@ -104,25 +104,25 @@ def _service(args: argparse.Namespace) -> Service:
     )
 
 
-def _patience(seconds: float, engine: Engine) -> Patience | None:
+def _silence_watch(seconds: float, engine: Engine) -> SilenceWatch | None:
     """None where silence means nothing: readings are events."""
     contract = engine.contract
     if not seconds or not contract.period:
         return None
     if contract.breaks:  # a longer silence ends the segment: nothing more is scored then
         longest = (contract.max_gap + 3) * contract.period
-        return Patience(seconds, contract.period, engine.clocks, longest)
-    return Patience(seconds, contract.period, engine.clocks)
+        return SilenceWatch(seconds, contract.period, engine.clocks, longest)
+    return SilenceWatch(seconds, contract.period, engine.clocks)
 
 
-def _source(args: argparse.Namespace, client_id: str, notices: Notices) -> Source:
+def _source(args: argparse.Namespace, client_id: str, problems: ProblemLog) -> Source:
     if args.follow == "-":
         return Stdin(args.max_message)
     if args.follow is not None:
         if args.follow.endswith((".csv", ".parquet")):
             hint = "for a file that is complete: anomalynet detect FILE"
             raise UsageError(f"--follow {args.follow}: what is followed is JSON lines", hint)
-        return Followed(Path(args.follow), args.max_message, notices)
+        return Followed(Path(args.follow), args.max_message, problems)
     from anomalynet.detection.sources.mqtt import MqttSource
 
     return MqttSource(
@@ -131,5 +131,5 @@ def _source(args: argparse.Namespace, client_id: str, notices: Notices) -> Sourc
         session_expiry=args.session_expiry,
         status_topic=args.status_topic or f"anomalynet/{client_id}/status",
         max_bytes=args.max_message,
-        notices=notices,
+        problems=problems,
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from anomalynet.cli.arguments import add_json
 from anomalynet.cli.output import print_rows
 
-SUMMARY = "say what machine, versions, data and keys were found, and what is missing"
+SUMMARY = "list machine, versions, data and keys, and what is missing"
 
 PACKAGES = (
     *("torch", "lightning", "torchmetrics", "optuna", "wandb"),

@@ -14,7 +14,7 @@ from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.sweep.progress import duration
 
 if TYPE_CHECKING:
-    from anomalynet.runs.sweeps import Standing, SweepStanding
+    from anomalynet.runs.sweeps import RunStatus, SweepStatus
 
 SUMMARY = (
     "say how sweeps stand: running, done, failed and why, stale, and the time left; also "
@@ -52,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _standings(args: argparse.Namespace) -> list[SweepStanding]:
-    from anomalynet.runs.sweeps import read_sweeps, standing
+def _standings(args: argparse.Namespace) -> list[SweepStatus]:
+    from anomalynet.runs.sweeps import read_sweeps, sweep_status
 
     records = read_sweeps(args.runs)
     if not records:
@@ -66,10 +66,10 @@ def _standings(args: argparse.Namespace) -> list[SweepStanding]:
     if not chosen:
         hint = f"there are {', '.join(record.label for record in records)}"
         raise UsageError(f"no sweep {args.names[0]!r} was started in {args.runs}", hint)
-    return [standing(record, args.runs) for record in chosen]
+    return [sweep_status(record, args.runs) for record in chosen]
 
 
-def _rows(sweep: SweepStanding) -> list[dict[str, object]]:
+def _rows(sweep: SweepStatus) -> list[dict[str, object]]:
     """One row an arm."""
     rows: list[dict[str, object]] = []
     for arm in dict.fromkeys(one.run.arm for one in sweep.runs):
@@ -82,12 +82,12 @@ def _rows(sweep: SweepStanding) -> list[dict[str, object]]:
     return rows
 
 
-def _where(one: Standing) -> str:
+def _where(one: RunStatus) -> str:
     best = "" if one.best is None else f" best {one.best:.4f}"
     return f"{one.run.place} epoch {one.epoch}/{one.run.epochs}{best}"
 
 
-def _headline(sweep: SweepStanding) -> str:
+def _headline(sweep: SweepStatus) -> str:
     states: list[str] = [one.state for one in sweep.runs]
     shown = ("done", "stale", "failed", "pruned", "running", "waiting")
     told = ", ".join(f"{states.count(state)} {state}" for state in shown if state in states)
@@ -96,7 +96,7 @@ def _headline(sweep: SweepStanding) -> str:
     return f"{sweep.record.label}: {len(sweep.runs)} runs{wanted}: {told or 'none yet'}{left}"
 
 
-def _failures(sweep: SweepStanding) -> list[str]:
+def _failures(sweep: SweepStatus) -> list[str]:
     return [
         f"failed: {one.run.arm} {one.run.place} {one.run.experiment}/{one.run.id}: {one.reason}"
         for one in sweep.runs
@@ -120,7 +120,7 @@ def _watch(args: argparse.Namespace) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    def drawn(found: Sequence[SweepStanding]) -> Group:
+    def drawn(found: Sequence[SweepStatus]) -> Group:
         parts: list[Table | Text] = []
         for sweep in found:
             rows = _rows(sweep)
@@ -140,7 +140,7 @@ def _watch(args: argparse.Namespace) -> None:
             live.update(drawn(found), refresh=True)
 
 
-def _busy(found: Sequence[SweepStanding]) -> bool:
+def _busy(found: Sequence[SweepStatus]) -> bool:
     """Whether somebody works on one of them."""
     return any(
         sweep.busy and (sweep.record.active or any(one.state == "running" for one in sweep.runs))
@@ -148,7 +148,7 @@ def _busy(found: Sequence[SweepStanding]) -> bool:
     )
 
 
-def _plain(sweep: SweepStanding) -> dict[str, Any]:
+def _plain(sweep: SweepStatus) -> dict[str, Any]:
     names = ("label", "sweep", "preset", "overrides", "report", "trials")
     runs = []
     for one in sweep.runs:

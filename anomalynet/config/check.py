@@ -1,4 +1,4 @@
-"""Bounds that types do not express."""
+"""Bounds of configuration values, which their types cannot express."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _SHARES = ("data.split.validation_fraction",)
 
 
 def value_of(config: object, key: str) -> Any:
-    """The value of a dotted key, None where the chosen model has no such key."""
+    """The value of a dotted key; None if the chosen model has no such key."""
     for name in key.split("."):
         config = getattr(config, name, None)
     return config
 
 
 def violations(config: Config) -> Iterator[tuple[str, str]]:
-    """Every key whose value cannot be used, and why."""
+    """(key, what is wrong) of every invalid value."""
     yield from _bounds(config)
     split, model = config.data.split, config.model
     if config.seed >= 2**32:
@@ -52,10 +52,10 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
     if getattr(model, "kernel", 1) % 2 == 0:
         yield "model.kernel", "must be odd"
     if getattr(model, "cnn", True) is False and getattr(model, "lstm", True) is False:
-        what = "model.cnn and model.lstm cannot both be off: nothing would read the sequence"
+        what = "model.cnn and model.lstm cannot both be false: nothing would read the sequence"
         yield "model.lstm", what
     if getattr(model, "matched_depth", 0) and getattr(model, "autoencoder_depth", 0):
-        what = "stands for an autoencoder that is not there: it needs model.autoencoder_depth = 0"
+        what = "replaces the autoencoder and needs model.autoencoder_depth = 0"
         yield "model.matched_depth", what
     if getattr(model, "pool", 1) > config.data.window:
         yield "model.pool", f"must not exceed data.window = {config.data.window}"

@@ -1,4 +1,4 @@
-"""A run's identity: what it computes, on which data; never where or how fast."""
+"""A run's identity: a hash of what it computes and of its data, not of where it is computed."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ def flatten_tree(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def canonical(config: Config) -> str:
-    """The part of a configuration that decides results, as JSON with sorted keys."""
+    """The part of a configuration that determines results, as JSON with sorted keys."""
     semantic = {
         key: value
         for key, value in flatten(config).items()
         if not any(key == skip or key.startswith(f"{skip}.") for skip in NON_SEMANTIC)
     }
     if config.model.name.endswith(".py"):
+        # A user's own model is identified by its content, wherever the file is.
         semantic["model.name"] = Path(config.model.name).name
         semantic["model.source"] = hashlib.sha256(Path(config.model.name).read_bytes()).hexdigest()
     if config.data.name.endswith(".yaml"):
-        # what the file says is in the data's fingerprint
+        # The content of the file is already in the data's fingerprint.
         semantic["data.name"] = Path(config.data.name).name
     return json.dumps({"schema": SCHEMA_VERSION, "config": semantic}, sort_keys=True)
 

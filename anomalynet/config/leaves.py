@@ -1,4 +1,4 @@
-"""Reads a YAML file or `key=value` arguments as leaves that remember where they stand."""
+"""Reads a YAML file or `key=value` arguments as leaves: values that know where they were set."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def shown(path: Path) -> str:
 
 def read_yaml(path: Path) -> list[Leaf]:
     """The leaves of a YAML file, in its order. Raises ConfigError: unreadable, not YAML, not a
-    mapping, or a key that stands twice."""
+    mapping, or a duplicate key."""
     name = shown(path)
     try:
         loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
@@ -63,7 +63,7 @@ def _walk(
         line = key_node.start_mark.line + 1
         key = str(loader.construct_object(key_node, deep=True))
         if key in seen:
-            what = f"key {prefix + key!r} stands already in line {seen[key]}"
+            what = f"duplicate key {prefix + key!r}, first set in line {seen[key]}"
             problems.append(Problem(f"{name}:{line}", what))
         seen[key] = line
         if isinstance(value_node, yaml.MappingNode) and value_node.value:

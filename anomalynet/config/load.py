@@ -1,5 +1,5 @@
-"""Schema defaults → `extends` chain → the file → `key=value`: one frozen Config, or every problem
-at once."""
+"""Loads a configuration: schema defaults → `extends` chain → the file → `key=value`. The result is
+one frozen Config; otherwise every problem is reported at once."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from anomalynet.errors import ConfigError, Problem
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A resolved configuration, the experiment's name, and where each value that is not a default
-    came from."""
+    """A resolved configuration, the experiment's name, and the origins of non-default values."""
 
     config: Config
     name: str
@@ -34,15 +33,21 @@ def load(
     experiment: str,
     overrides: Sequence[str] = (),
     axis: Mapping[str, object] | None = None,
-    places: Mapping[str, str] | None = None,
+    locations: Mapping[str, str] | None = None,
 ) -> Loaded:
-    """The configuration of an experiment (name or path of a YAML file). `overrides` (`key=value`
-    each) win over everything; `axis`, what a sweep gives, wins over the files; `places` says in
-    which file and line the sweep sets a key. Raises UsageError: no such experiment; ConfigError:
-    every problem, with file, line and the nearest valid key."""
+    """Load the configuration of an experiment (name or path of a YAML file).
+
+    Args:
+        overrides: `key=value` each; they win over everything.
+        axis: values set by a sweep; they win over the files.
+        locations: key → file and line where the sweep sets it, for messages.
+
+    Raises UsageError: no such experiment; ConfigError: every problem, with file, line and the
+    nearest valid key.
+    """
     path = locate.find("experiments", experiment)
     levels, problems = chain(path)
-    given, known = axis or {}, places or {}
+    given, known = axis or {}, locations or {}
     levels.append([Leaf(key, given[key], known.get(key, "the sweep")) for key in given])
     levels.append(read_overrides(overrides))
     return _resolve(levels, path.stem, problems)
@@ -52,17 +57,17 @@ def load_data_config(name: str, overrides: Sequence[str] = ()) -> DataConfig:
     """The data section of base.yaml, for commands that need no model, with `name` and
     `data.key=value` arguments."""
     leaves = read_overrides(overrides)
-    what = "only keys of the data section count here"
-    strangers = [leaf for leaf in leaves if not leaf.key.startswith("data.")]
-    if strangers:
-        raise ConfigError([Problem(leaf.where, what) for leaf in strangers])
+    what = "this command uses only keys of the data section (data.…)"
+    others = [leaf for leaf in leaves if not leaf.key.startswith("data.")]
+    if others:
+        raise ConfigError([Problem(leaf.where, what) for leaf in others])
     shared, problems = chain(locate.find("experiments", "base"))
     own = [Leaf("model.name", "cnn", "the command"), Leaf("data.name", name, f"argument {name!r}")]
     return _resolve([*shared, own, leaves], name, problems).config.data
 
 
 def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf]], list[Problem]]:
-    """The leaves of a file and of each that it extends, the remotest first; and what is wrong with
+    """The leaves of a file and of all files that it extends, base file first; and the problems with
     `extends`."""
     levels: list[list[Leaf]] = []
     visited: list[Path] = []
@@ -81,12 +86,14 @@ def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf
             what = f"{what} nor among the {kind}"
             return levels, [Problem(named.where, what, nearest(str(named.value), known))]
         if parent.resolve() in visited:
-            return levels, [Problem(named.where, "`extends` leads back to itself")]
+            return levels, [
+                Problem(named.where, "`extends` forms a cycle: this file extends itself")
+            ]
         path = parent
 
 
 def _parent(path: Path, target: str, kind: locate.Kind) -> Path | None:
-    """The file that `extends` means: beside the file, or one of its kind by name."""
+    """The file that `extends` names: in the same folder, or one of its kind by name."""
     beside = path.parent / target
     if beside.is_file():
         return beside
@@ -96,14 +103,14 @@ def _parent(path: Path, target: str, kind: locate.Kind) -> Path | None:
 def _resolve(levels: list[list[Leaf]], name: str, problems: list[Problem]) -> Loaded:
     model_leaf = _model_leaf(levels)
     if model_leaf is None:
-        what = "no model is named: set model.name, or extend an experiment that does"
+        what = "model.name is missing: set it, or extend an experiment that sets it"
         raise ConfigError(problems or [Problem(name, what)])
     try:
         chosen = model_class(str(model_leaf.value))
     except KeyError:
         near = nearest(str(model_leaf.value), model_names())
         problems.append(Problem(model_leaf.where, f"unknown model {model_leaf.value!r}", near))
-        chosen = model_class("hybrid")
+        chosen = model_class("hybrid")  # any model, to report the other problems too
     tree = structured(Config(model=chosen()))
     known = leaf_keys(tree)
     origins: dict[str, str] = {}
@@ -132,7 +139,7 @@ def _model_leaf(levels: list[list[Leaf]]) -> Leaf | None:
 def _effective(levels: list[list[Leaf]], model: str) -> list[Leaf]:
     """All leaves in order, without the model keys of a file that describes another model."""
     kept: list[Leaf] = []
-    current: str | None = None
+    current: str | None = None  # the model that the files so far describe
     for level in levels:
         if (own := _model_leaf([level])) is not None:
             current = str(own.value)
@@ -142,7 +149,7 @@ def _effective(levels: list[list[Leaf]], model: str) -> list[Leaf]:
 
 
 def structured(defaults: object) -> DictConfig:
-    """A frozen schema object as a tree that `apply` may change."""
+    """A frozen schema object as a tree that `apply` can change."""
     tree = OmegaConf.structured(defaults)
     assert isinstance(tree, DictConfig)
     _thaw(tree)
@@ -168,15 +175,15 @@ def leaf_keys(tree: DictConfig, prefix: str = "") -> list[str]:
 
 
 def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
-    """Set one leaf of a tree in place, whose `leaf_keys` are `known`; or what is wrong with it,
-    with the nearest valid key or choice."""
+    """Set one leaf of a tree whose `leaf_keys` are `known`. Returns the problem, with the nearest
+    valid key or choice; None if the leaf was set."""
     if leaf.key not in known:
         inside = [key for key in known if key.startswith(leaf.key + ".")]
         if inside:
             return Problem(leaf.where, f"{leaf.key!r} is a section, not a value", inside[0])
         return Problem(leaf.where, f"unknown key {leaf.key!r}", nearest_key(leaf.key, known))
     if isinstance(leaf.value, str) and re.search(r"\$\{(?![\w.]+\})", leaf.value):
-        what = f"{leaf.key}: {leaf.value!r}: only ${{another.key}} can be filled in"
+        what = f"{leaf.key}: {leaf.value!r}: only ${{another.key}} is supported"
         return Problem(leaf.where, what)
     try:
         OmegaConf.update(tree, leaf.key, leaf.value, merge=False)
@@ -188,19 +195,18 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
 
 
 def nearest_key(key: str, known: Sequence[str]) -> str | None:
-    """The valid key that was probably meant: the same name in another section, else the nearest
-    spelling."""
+    """The key that was probably meant: of equal name in another section, else the most similar."""
     name = key.rpartition(".")[2]
     names = [other.rpartition(".")[2] for other in known]
     for cutoff_name in (name, *difflib.get_close_matches(name, names, n=1, cutoff=0.75)):
-        homes = [other for other in known if other.rpartition(".")[2] == cutoff_name]
-        if homes:
-            return max(homes, key=lambda other: difflib.SequenceMatcher(None, key, other).ratio())
+        matches = [other for other in known if other.rpartition(".")[2] == cutoff_name]
+        if matches:
+            return max(matches, key=lambda other: difflib.SequenceMatcher(None, key, other).ratio())
     return nearest(key, known)
 
 
 def nearest(text: str, known: Iterable[str]) -> str | None:
-    """The spelling that was probably meant, if one is near."""
+    """The most similar known text, or None."""
     return next(iter(difflib.get_close_matches(text, known, n=1)), None)
 
 
@@ -214,8 +220,7 @@ def _choices(tree: DictConfig, key: str) -> list[str]:
 
 
 def interpolation_problems(tree: DictConfig, origins: dict[str, str]) -> list[Problem]:
-    """Every `${another.key}` among the keys of `origins` (key → where it is set) that cannot be
-    filled in."""
+    """Every unresolvable `${another.key}` among the keys of `origins` (key → where it is set)."""
     problems = []
     for key, where in origins.items():
         try:

@@ -1,5 +1,4 @@
-"""Where experiments and sweeps are found: the working folder, the checkout, or what the wheel
-ships."""
+"""Finds YAML files of experiments and sweeps: in the working folder, checkout or package."""
 
 from __future__ import annotations
 
@@ -15,13 +14,14 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def folders(kind: Kind) -> list[Path]:
-    """Existing folders that hold experiments or sweeps, nearest first."""
+    """Existing folders of experiments or sweeps, in order of precedence."""
+    # The wheel has copies in `_shipped`; a checkout has the folders beside the package.
     candidates = [Path.cwd() / kind, _PACKAGE.parent / kind, _PACKAGE / "_shipped" / kind]
     return [folder for folder in dict.fromkeys(candidates) if folder.is_dir()]
 
 
 def files(kind: Kind) -> dict[str, Path]:
-    """Every YAML file of a kind by its name; a nearer folder wins."""
+    """Every YAML file of a kind by its name; an earlier folder wins."""
     found: dict[str, Path] = {}
     for folder in folders(kind):
         for path in sorted(folder.glob("*.yaml")):
@@ -35,14 +35,14 @@ def find(kind: Kind, name: str) -> Path:
         path = Path(name)
         if path.is_file():
             return path
-        raise UsageError(f"{name}: no such file", f"`anomalynet ls {kind}` lists what is shipped")
+        raise UsageError(f"{name}: no such file", f"`anomalynet ls {kind}` lists the known ones")
     known = files(kind)
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    hint += f"`anomalynet ls {kind}` lists them; a path ends in .yaml"
-    raise UsageError(f"there is no {kind[:-1]} {name!r}", hint)
+    hint += f"`anomalynet ls {kind}` lists them; a path must end in .yaml"
+    raise UsageError(f"unknown {kind[:-1]} {name!r}", hint)
 
 
 def summary(path: Path) -> str:

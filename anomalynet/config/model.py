@@ -1,5 +1,5 @@
-"""One small dataclass per model; `name` picks the module of the same name in `anomalynet/models/`,
-or the path of a file of the user's own. Never imports torch."""
+"""Options of the models, one dataclass per model. `name` selects the module of the same name in
+`anomalynet/models/`, or is the path of the user's own file. This module never imports torch."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from anomalynet.errors import UsageError
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class ModelConfig:
-    """What every model has: a name."""
+    """Options of every model."""
 
     name: str = ""
-    """The model, or the path of your own: `./mine.py`."""
+    """Name of the model, or the path of your own model file: `./mine.py`."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Deep(ModelConfig):
-    """What every classifying network has."""
+    """Options of every classifying network."""
 
     head: int = 64
     """Width of the fully connected layer before the two classes."""
     dropout: float = 0.2
-    """Share of that layer dropped in training (Table 1)."""
+    """Dropout probability of that layer in training (Table 1)."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Convolutional(Deep):
-    """What every network with a convolutional stage has."""
+    """Options of every network with a convolutional stage."""
 
     channels: int = 64
     """Feature maps of the convolution."""
     kernel: int = 3
-    """Steps the convolution sees, odd."""
+    """Kernel size of the convolution in steps; odd."""
     pool: int = 2
-    """Steps that max pooling merges; 1 = no pooling."""
+    """Size of max pooling in steps; 1: no pooling."""
     convolution: Literal["1d", "2d"] = "1d"
-    """`1d` over time; `2d` over (time, channel), the literal eq. 9."""
+    """`1d`: over time; `2d`: over (time, channel), eq. 9 as printed."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -74,44 +74,44 @@ class CNNLSTM(Convolutional):
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Hybrid(Convolutional):
-    """Autoencoder beside CNN → LSTM → attention (§3.2, Fig. 1); each part can be switched off."""
+    """Autoencoder parallel to CNN → LSTM → attention (§3.2, Fig. 1); each part can be removed."""
 
     name: str = "hybrid"
     hidden: int = 64
     """Width of the LSTM state."""
     cnn: bool = True
-    """Off: the LSTM reads the window itself. Not off together with `lstm`."""
+    """false: the LSTM reads the window directly. Cannot be false together with `lstm`."""
     lstm: bool = True
-    """Off: the last CNN step stands for the last LSTM state. Not off together with `cnn`."""
+    """false: the last CNN step replaces the last LSTM state. Not together with `cnn`."""
     attention: bool = True
-    """Off: the mean over time stands for the context vector."""
+    """false: the mean over time replaces the context vector."""
     attention_axis: Literal["time", "channel"] = "time"
-    """What eq. 10–12 weigh: time steps (the paper), or feature channels."""
+    """Axis of the attention weights of eq. 10–12: time steps (the paper), or feature channels."""
     autoencoder_depth: int = 2
     """Layers of the encoder; 0 removes the autoencoder."""
     autoencoder_placement: Literal["parallel", "inline"] = "parallel"
-    """`parallel` beside the sequence stage; `inline` in front of it, per step."""
+    """`parallel`: beside the sequence stage; `inline`: before it, per step."""
     latent: int = 32
     """Width of the latent space."""
     matched_depth: int = 0
-    """Without an autoencoder: the other parts grow until the network has as many parameters as with
-    one of this depth; 0 leaves them."""
+    """Without an autoencoder: widen the other parts until the network has as many parameters as
+    with an autoencoder of this depth. 0: do not widen."""
     reconstruct: Literal["all", "normal"] = "normal"
-    """Which windows the autoencoder learns from."""
+    """Windows that the autoencoder is trained on."""
     reconstruction_weight: float = 0.5
     """λ: weight of the reconstruction error in the loss."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class HybridCausal(Deep):
-    """The hybrid made for streams: an autoencoder per step, causal convolution, LSTM, attention
-    over the last T states."""
+    """A hybrid for streams: autoencoder per step, causal convolution, LSTM, attention over T
+    states."""
 
     name: str = "hybrid_causal"
     channels: int = 64
     """Feature maps of the convolution."""
     kernel: int = 3
-    """Steps the convolution sees: the present one and those before it."""
+    """Kernel size of the convolution in steps: the current one and those before it."""
     hidden: int = 64
     """Width of the LSTM state."""
     autoencoder_depth: int = 2
@@ -124,8 +124,8 @@ class HybridCausal(Deep):
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Autoencoder(ModelConfig):
-    """Reconstruction error alone (§3.2.1), trained on windows not labelled as attack; needs no
-    label."""
+    """Autoencoder whose score is the reconstruction error (§3.2.1); trained on windows not labelled
+    as attack, so it needs no labels."""
 
     name: str = "autoencoder"
     depth: int = 2
@@ -163,8 +163,8 @@ class GradientBoosting(ModelConfig):
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class IsolationForest(ModelConfig):
-    """Isolation forest on window statistics; trained on windows not labelled as attack, needs no
-    label."""
+    """Isolation forest on window statistics; trained on windows not labelled as attack,
+    so it needs no labels."""
 
     name: str = "isolation_forest"
     trees: int = 200
@@ -172,13 +172,13 @@ class IsolationForest(ModelConfig):
 
 
 def model_names() -> list[str]:
-    """Names of the models that come with the package."""
+    """Names of the package's models."""
     return sorted(_by_name())
 
 
 def model_class(name: str) -> type[ModelConfig]:
-    """The options of a model. Raises KeyError: no model of that name; UsageError: `name` is a path,
-    and no model can be read there."""
+    """The options class of a model. Raises KeyError: unknown name; UsageError: `name` is a path
+    that holds no model."""
     if not name.endswith(".py"):
         return _by_name()[name]
     config = getattr(user_module(name), "Config", None)
@@ -189,9 +189,8 @@ def model_class(name: str) -> type[ModelConfig]:
 
 
 def user_module(path: str) -> ModuleType:
-    """Import a user's own model file; what is imported already is known by its content, so that an
-    edited file counts anew. Raises UsageError: no such file, or it cannot be imported; says in
-    which line."""
+    """Import a user's own model file. Modules are cached by content, so that an edited file is
+    imported again. Raises UsageError: no such file, or it cannot be imported; names the line."""
     file = Path(path).resolve()
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else ""
     name = f"anomalynet_user_{file.stem}_{digest}"
@@ -202,7 +201,7 @@ def user_module(path: str) -> ModuleType:
         others = [other.name for other in file.parent.glob("*.py")]
         near = difflib.get_close_matches(file.name, others, n=1)
         how = f"did you mean {near[0]}?" if near else None
-        raise UsageError(f"model.name: there is no file {path}", how)
+        raise UsageError(f"model.name: no such file {path}", how)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -214,14 +213,14 @@ def user_module(path: str) -> ModuleType:
 
 
 def in_user_file(path: str, error: Exception) -> UsageError:
-    """An exception as one message that names the last line of the user's model file on its way."""
+    """An exception as one message that names the last line in the user's model file."""
     line, trace = getattr(error, "lineno", None), error.__traceback__
     while trace:
         if Path(trace.tb_frame.f_code.co_filename) == Path(path).resolve():
             line = trace.tb_lineno
         trace = trace.tb_next
     what = f"{path}:{line or 1}: {type(error).__name__}: {error}"
-    return UsageError(what, "mend your model file")
+    return UsageError(what, "correct your model file")
 
 
 def _by_name() -> dict[str, type[ModelConfig]]:

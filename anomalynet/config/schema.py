@@ -1,4 +1,4 @@
-"""The typed configuration: every key, its default, its unit and its consequence."""
+"""The typed configuration: every key with its default, unit and effect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from anomalynet.config.model import ModelConfig
 SCHEMA_VERSION = 1
 
 NON_SEMANTIC = ("hardware", "data.root", "tracking")
-"""Keys that say where and how a run is computed, never what: they do not enter the run's
+"""Keys that set where and how a run is computed, not what. They are not part of the run's
 identity."""
 
 SplitPolicy = Literal[
@@ -21,118 +21,116 @@ SplitPolicy = Literal[
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class SplitConfig:
-    """How recordings become training, validation and test parts. A split never cuts through a
-    window."""
+    """How recordings are divided into training, validation and test parts. No window contains steps
+    of two parts."""
 
     policy: SplitPolicy = "auto"
-    """`group` holds whole series out, k-fold; `blocked` cuts each series into time blocks with a
-    purge gap; `group_blocked` tests unseen series in a later block; `held_out_types` tests kinds of
-    incident never trained on; `given` reads the data's own `split` column; `random` leaks, warns,
-    and marks every table it touches; `auto` is `given` where the data brings a split,
-    `group_blocked` for simulated networks, whose nodes share time and incidents, else `group` where
-    there are as many groups as folds, else `blocked`."""
+    """`group`: hold out whole series, k-fold. `blocked`: cut each series into time blocks with a
+    purge gap. `group_blocked`: test unseen series in a later block. `held_out_types`: test types of
+    incidents that are not in the training part. `given`: use the data's own `split` column.
+    `random`: leaks; it warns and is marked in every table. `auto`: `given` if the data has a split;
+    `group_blocked` for simulated networks, whose nodes share time and incidents; else `group` if
+    there are at least as many groups as folds; else `blocked`."""
     folds: int = 5
     """Number of folds. Each labelled step is tested in exactly one of them (`group`, `blocked`)."""
     fold: int = 0
-    """Which fold is the test part, 0 … folds-1. With `blocked`, fold 0 tests the latest block."""
+    """Which fold is the test part, 0 to folds-1. With `blocked`, fold 0 tests the last block."""
     assignment: int = 0
-    """Seed of the assignment of groups to folds. The experiments set it to the run's seed: spread
-    covers both."""
+    """Seed of the assignment of groups to folds. The experiments set it to the run's seed, so that
+    the reported spread includes both."""
     validation_fraction: float = 0.25
-    """Share of the groups outside the test part that choose checkpoint and threshold."""
+    """Share of the groups outside the test part that become the validation part, which chooses
+    checkpoint and threshold."""
     interleave: int = 1
-    """Blocks per fold (`blocked`). 1 is contiguous in time; more interleave the parts, which is
-    easier, and said in the tables."""
+    """Blocks per fold (`blocked`). 1: contiguous in time. More blocks interleave the parts, which
+    is an easier task; tables report it."""
     purge: int | None = None
-    """Steps dropped between blocks of different parts. Empty: one window, or data.max_gap if that
-    is longer."""
+    """Steps dropped between blocks of different parts. Empty: data.window or data.max_gap,
+    whichever is longer."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class QualityConfig:
-    """What happens to readings before they become windows (§3.1.4). Everything looks at the past
-    only, as a gateway could."""
+    """Cleaning of readings before windows are cut (§3.1.4). Every step is causal: it uses only past
+    readings, as a gateway could."""
 
     checksum: bool = True
-    """Drops the reading of a frame whose own CRC-32 does not fit. Simulated data only, like the two
-    below."""
+    """Drop the readings of a frame whose CRC-32 is wrong. Simulated data only, as the next two."""
     deduplicate: bool = True
-    """Drops a frame that came a short while ago with the same node and sequence number: its
-    acknowledgement was lost."""
+    """Drop a frame if one with the same node and sequence number arrived shortly before: its
+    acknowledgement was lost and the node repeated it."""
     reorder: bool = True
-    """Puts the frames that arrive in one slot back in the order of their sequence numbers; else the
-    last to arrive counts."""
+    """Sort the frames that arrive in one slot by sequence number, and use the last; otherwise use
+    the last one that arrived."""
     range_check: bool = True
-    """Values that the sensor cannot measure become missing, where the data says what it can."""
+    """Treat values outside the sensor's range as missing, where the data declares the range."""
     outliers: Literal["keep", "hampel"] = "keep"
     """`hampel`: a value far from the median of the sensor's last readings becomes missing. It
     removes short attacks, too."""
     hampel_window: int = 15
-    """Readings that the median is taken of."""
+    """Number of readings for the median."""
     hampel_threshold: float = 6.0
     """Distance from the median, in robust standard deviations (1.4826 × median absolute deviation),
-    beyond which a value is dropped."""
+    above which a value is missing."""
     impute: Literal["hold", "zero"] = "hold"
-    """What stands for a missing value. `hold`: the sensor's last value for at most max_gap steps,
-    then its zero. `zero`: its zero."""
+    """Replacement of a missing value. `hold`: the sensor's last value for at most max_gap steps,
+    then its calibrated zero. `zero`: always its zero."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class DataConfig:
-    """Which recordings, and how they become windows."""
+    """Which recordings are used, and how windows are made of them."""
 
     name: str = "smart_city"
-    """A data set (`anomalynet data ls`), a name given to `anomalynet data import`, the YAML file of
-    a scenario, or `simulated`, a world in `root`."""
+    """A data set (`anomalynet data ls`), the name of imported data (`anomalynet data import`), the
+    YAML file of a scenario, or `simulated` for a world in `root`."""
     root: str | None = None
-    """Folder that holds the files. Empty: the data folder (./data, or ANOMALYNET_DATA). Not part of
-    the run's identity."""
+    """Folder of the files. Empty: the data folder (./data, or ANOMALYNET_DATA). Not in the run
+    id."""
     scenario: str | None = None
     """Changes to a simulated scenario, `key=value` separated by spaces: `duration=6h
     deployment.nodes=8`."""
     subset: str | None = None
     """One part of a collection: the device of TON_IoT, the network of LWSNDR."""
     world: int = 0
-    """Seed of a simulated scenario: another world is another deployment, weather and course of
-    incidents. Other data has one world."""
+    """Seed of a simulated scenario: each world has other positions, weather and incidents. Other
+    data has one world."""
     label: Literal["attack", "any", "fault", "environment"] = "attack"
-    """Which incidents are the positive class: those of one cause, or of any. Labels without a known
-    cause count as attacks."""
+    """Which incidents are the positive class: those of one cause, or any. Labels without a cause
+    count as attacks."""
     view: Literal["node", "neighbours", "cell"] = "node"
-    """What a window shows. `node`: its own sensors; `neighbours`: those of the nearest nodes, too;
-    `cell`: of the whole radio cell."""
+    """Sensors in a window. `node`: those of one node; `neighbours`: also those of the nearest
+    nodes; `cell`: those of the whole radio cell."""
     neighbours: int = 3
-    """How many nearest nodes the view `neighbours` adds."""
+    """Number of nearest nodes in the view `neighbours`."""
     link_channels: bool = True
-    """Adds what the gateway knows of a simulated node's link: rssi, snr, gaps in the sequence
+    """Add the gateway's measurements of a simulated node's link: rssi, snr, gaps in the sequence
     numbers, time between frames, retries."""
     quality: QualityConfig = field(default_factory=QualityConfig)
     window: int = 32
-    """Steps a window, T."""
+    """Steps per window, T."""
     stride: int = 1
-    """Steps between the starts of training windows. Evaluation always scores every step."""
+    """Steps between the starts of training windows. Evaluation scores every step."""
     label_step: Literal["last", "any", "majority"] = "last"
-    """Which step of a training window carries its label. `last` is causal; evaluation is always per
-    time step."""
+    """Which steps of a training window determine its label. `last` is causal. Evaluation is per
+    step."""
     calibration_rows: int = 100
-    """First readings of each series, assumed normal, that calibrate it; consumed, never trained on
-    or scored. 0: no calibration; the training part's statistics alone normalise."""
+    """Number of first readings of each series, assumed normal, that calibrate it; they are neither
+    trained on nor scored. 0: no calibration; only the training part's statistics normalise."""
     calibration: Literal["offset", "deviation"] = "offset"
-    """What those readings give. `offset`: their mean is the sensor's zero; the training part gives
-    the scale. `deviation`: their deviation is the scale too, which blows up the later noise of a
-    sensor that was quiet while it was commissioned."""
+    """What those readings determine. `offset`: their mean is the sensor's zero; the training part
+    gives the scale. `deviation`: their standard deviation is also the scale, which amplifies the
+    noise of a sensor that was quiet during calibration."""
     clip: float = 20.0
-    """Bound on readings that were divided by their own deviation; keeps a constant channel
-    finite."""
+    """Bound on normalised readings; keeps a constant channel finite."""
     mask_channel: bool = True
-    """Adds a channel with the share of missing sensors at each step (0 all heard … 1 silence)."""
+    """Add a channel with the share of missing sensors at each step: 0 (none missing) to 1 (all)."""
     max_gap: int = 10
-    """Longest silence, in steps, that is laid on the grid as masked steps; a longer one ends the
-    segment: no window crosses it. A sensor that is silent alone holds its last value as long, then
-    reads its zero. Simulated data has a row for every step, heard or not: its silences end no
-    segment."""
+    """Longest gap in steps that is filled with masked steps. A longer gap ends the segment, and no
+    window crosses it. A single silent sensor holds its last value for max_gap steps, then its zero.
+    Simulated data has a row for every step, so its gaps do not end segments."""
     one_class: Literal["refuse", "allow"] = "refuse"
-    """What to do with a validation or test part in which every labelled step has one class."""
+    """What to do if all labelled steps of the validation or test part have the same class."""
     split: SplitConfig = field(default_factory=SplitConfig)
 
     @property
@@ -144,69 +142,69 @@ class DataConfig:
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class TrainingConfig:
-    """Table 1 of the paper, and what it leaves open."""
+    """Training settings: Table 1 of the paper, and what it does not specify."""
 
     epochs: int = 100
     """Largest number of passes over the training windows."""
     batch_size: int = 32
-    """Windows a step, over all devices together."""
+    """Windows per optimiser step, summed over all devices."""
     optimizer: Literal["adam"] = "adam"
-    """The paper's optimiser."""
+    """The optimiser of the paper."""
     learning_rate: float = 0.001
     """Step size of the optimiser."""
     loss: Literal["mse", "cross_entropy"] = "mse"
-    """`mse` is the Brier score: squared error between softmax and one-hot."""
+    """`mse`: the Brier score, squared error between softmax and one-hot label."""
     monitor: Literal["validation/average_precision", "validation/auroc", "validation/loss"] = (
         "validation/average_precision"
     )
-    """Metric that chooses the checkpoint and stops early; computed on the validation part, never on
+    """Metric for checkpoint selection and early stopping; computed on the validation part, never on
     the test part."""
     patience: int = 10
     """Epochs without improvement after which training stops."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    """Numbers that training computes with. `bf16-mixed` is for recent GPUs; its results differ, so
-    it is another run."""
+    """Floating-point precision of training. `bf16-mixed` is for recent GPUs; its results differ, so
+    it is part of the run's identity."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class EvaluationConfig:
-    """How scores become decisions. Everything here is computed on the validation part."""
+    """How scores become alarms. Thresholds are computed on the validation part."""
 
     threshold: Literal["f1", "balanced_accuracy", "fixed", "alarm_budget"] = "f1"
-    """Rule: best attack F1, best balanced accuracy, `fixed_threshold`, or an alarm budget that
-    needs no label."""
+    """Rule for the threshold: best attack F1, best balanced accuracy, `fixed_threshold`, or an
+    alarm budget, which needs no labels."""
     fixed_threshold: float = 0.5
-    """The threshold of the rule `fixed`."""
+    """Threshold for the rule `fixed`."""
     alarms_per_day: float = 24.0
-    """Alarms a day over all series that `alarm_budget` accepts on validation steps not labelled as
-    attack. An alarm is a contiguous run of steps at or above the threshold."""
+    """Alarms per day over all series that the rule `alarm_budget` accepts on validation steps not
+    labelled as attack. An alarm is a contiguous run of steps at or above the threshold."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class HardwareConfig:
-    """Where a run is computed. Not part of its identity."""
+    """Where a run is computed; not part of its identity."""
 
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """`auto` takes CUDA, then MPS, then the CPU."""
+    """`auto`: CUDA if available, else MPS, else the CPU."""
     devices: int = 1
-    """Devices that train one run together (DDP)."""
+    """Number of devices that train one run together (DDP)."""
     threads: int = 1
-    """CPU threads a process. More than one slows runs that share the cores."""
+    """CPU threads per process. More than one slows down runs that share the cores."""
     compile: bool = False
-    """Lets torch.compile fuse the network. Starting takes longer; on a CPU training was slower."""
+    """Use torch.compile. The start takes longer; on a CPU, training was slower."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Config:
-    """One run, completely described."""
+    """The complete configuration of one run."""
 
     seed: int = 0
-    """Seeds weights, shuffling and dropout; 0 counts."""
+    """Seed of weights, shuffling and dropout; 0 is a seed like any other."""
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
     tracking: Literal["disabled", "wandb"] = "disabled"
-    """`wandb` shows the run in Weights & Biases, offline where there is no key or no network. Not
-    part of the run's identity."""
+    """`wandb`: log the run to Weights & Biases, offline if there is no key or no network. Not part
+    of the run's identity."""

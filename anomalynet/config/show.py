@@ -1,5 +1,4 @@
-"""A configuration as text: YAML, with origins, as a difference, or the documentation of every
-key."""
+"""A configuration as text: YAML, origins of values, differences, documentation of keys."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from anomalynet.config.model import model_class
 
 
 def scalar(value: object) -> str:
-    """A value as it stands in YAML, on one line."""
+    """A value as YAML on one line."""
     style = '"' if isinstance(value, str) and "\n" in value else None
     how: dict[str, Any] = {"default_flow_style": True, "allow_unicode": True, "width": inf}
     text: str = yaml.safe_dump(value, default_style=style, **how)
@@ -27,7 +26,7 @@ def scalar(value: object) -> str:
 
 
 def as_yaml(loaded: Loaded, *, origin: bool = False) -> str:
-    """The full configuration; with `origin`, each line says where its value came from."""
+    """The full configuration as YAML; with `origin`, comments name where each value was set."""
     lines: list[str] = []
     open_sections: list[str] = []
     for key, value in flatten(loaded.config).items():
@@ -43,7 +42,7 @@ def as_yaml(loaded: Loaded, *, origin: bool = False) -> str:
 
 
 def difference(left: Loaded, right: Loaded) -> list[dict[str, object]]:
-    """One row a key whose values differ; a key that one model lacks is empty there."""
+    """One row per key whose values differ; empty for a model that does not have the key."""
     a, b = flatten(left.config), flatten(right.config)
     rows: list[dict[str, object]] = []
     for key in dict.fromkeys([*a, *b]):
@@ -57,7 +56,7 @@ _ABSENT = object()
 
 
 def documentation(model_name: str) -> list[dict[str, object]]:
-    """One row a key: its type, its default and what it means, read from the schema's docstrings."""
+    """One row per key: type, default and meaning, read from the schema's docstrings."""
     texts = {**_field_docstrings(schema), **_field_docstrings(model)}
     rows: list[dict[str, object]] = []
 

@@ -169,7 +169,7 @@ class TelemetryDataModule(L.LightningDataModule):
 
     def summary(self, part: Part) -> PartSummary:
         """What `result.json` says of a part."""
-        rows = self.split.territory[part].rows()
+        rows = self.split.assigned_rows[part].rows()
         labels, missed = self.prepared.labels[rows], self.split.missed(part)
         names = np.unique(self.prepared.series_of(rows))
         return PartSummary(
@@ -218,7 +218,7 @@ class TelemetryDataModule(L.LightningDataModule):
 
     def rows(self, part: Part) -> Int64:
         """Row of each step of a part, ascending: int64 (step,)."""
-        return np.sort(self.split.territory[part].rows())
+        return np.sort(self.split.assigned_rows[part].rows())
 
 
 def configured(keywords: Mapping[str, Any], overrides: Sequence[str]) -> Config:

@@ -1,1 +1,1 @@
-"""The regression gate: trains afresh and compares with a committed baseline."""
+"""The regression check: trains again and compares the results with a committed baseline."""

@@ -1,5 +1,5 @@
-"""`reports/baseline.json`: what the code last proved, on which machines, with which tolerances, and
-how it came there."""
+"""Reads, checks and writes `reports/baseline.json`: the expected results per environment, the
+tolerances, and the history of updates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from anomalynet.runs.files import write_text
 VERSION = 2
 
 PARTS_OF_DATA = ("validation", "test")
-"""Those that have metrics."""
+"""The parts of a split that have metrics."""
 
 Values = dict[str, list[float | None]]
 """Quantity → its values, in the order of the pipeline; null where undefined."""
@@ -24,12 +24,12 @@ Values = dict[str, list[float | None]]
 
 @dataclass(frozen=True, slots=True)
 class Tolerances:
-    """How far a number may lie from the baseline's."""
+    """Allowed differences from the baseline."""
 
-    golden: float  # absolute and relative, for goldens of the same environment
-    elsewhere: float  # the same for another environment, whose kernels add in another order
+    golden: float  # absolute and relative, for goldens in the same environment
+    elsewhere: float  # the same in another environment, where sums round differently
     metrics: dict[str, float]
-    """Of the statistical part: metric → the mean loss that is no regression yet, in its unit."""
+    """Statistical part: metric → largest mean loss that is not a regression, in its unit."""
 
 
 DEFAULTS = Tolerances(
@@ -42,14 +42,14 @@ DEFAULTS = Tolerances(
         "test/false_alarms_per_device_day": 10.0,
     },
 )
-"""Of a first baseline; from then on those that stand in the file. What they leave of false alarms:
+"""Tolerances of a new baseline; later ones are read from the file. Their false alarm rates are in
 `statistical.py`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """An experiment after exactly 20 optimiser steps. `update` is the number of the entry in
-    `history` that brought it, from 1."""
+    """Results of an experiment after exactly 20 optimiser steps. `update`: number, from 1, of the
+    entry in `history` that added it."""
 
     update: int
     code: str
@@ -69,7 +69,7 @@ class RunMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The runs of one experiment in the statistical part; `run` stands for the ids of all, ten hex
+    """The runs of one experiment in the statistical part; `run`: hash of all run ids, ten hex
     digits."""
 
     update: int
@@ -80,8 +80,7 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What was measured under one version of torch and of scikit-learn and one CPU capability, by
-    experiment."""
+    """Results by experiment with one version of torch and scikit-learn and one CPU capability."""
 
     golden: dict[str, Golden] = field(default_factory=dict)
     statistical: dict[str, Repeated] = field(default_factory=dict)
@@ -89,8 +88,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One update: when (a date), at which commit, why, where, by which code, and the metrics' means
-    by experiment."""
+    """One update: date, commit, reason, environment, code hash, and mean metrics by experiment."""
 
     date: str
     commit: str | None
@@ -111,35 +109,34 @@ class Baseline:
 
 
 def read_baseline(path: Path) -> Baseline:
-    """Read a baseline. Raises NothingToCompareError: there is none; UsageError: it is damaged; says
-    where, with the line where it is no JSON."""
+    """Read a baseline. Raises NothingToCompareError: it is missing; UsageError: it is damaged;
+    names the key, or the line if it is not valid JSON."""
     repair = (
-        f"`git checkout -- {path}` brings the committed one back; `anomalynet check --update "
-        "REASON` makes another once it is moved away"
+        f"`git checkout -- {path}` restores the committed one; or move it away and make a "
+        "new one with `anomalynet check --update REASON`"
     )
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         hint = '`anomalynet check --update "first baseline"` makes one'
-        raise NothingToCompareError(f"{path}: there is no baseline", hint) from None
+        raise NothingToCompareError(f"{path}: baseline is missing", hint) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}", repair) from None
     try:
         value = parse(text, str(path))
         version = value.get("version") if isinstance(value, dict) else VERSION
         if version != VERSION:
-            told = f"its version is {version!r}, this program reads {VERSION}"
-            raise UsageError(f"{path}: {told}")
+            raise UsageError(f"{path}: version {version!r}, but this program reads {VERSION}")
         baseline: Baseline = build(Baseline, value, str(path))
-        for place, problem in _problems(baseline):
-            raise UsageError(f"{path}: {place}: {problem}")
+        for key, problem in _problems(baseline):
+            raise UsageError(f"{path}: {key}: {problem}")
     except UsageError as error:
         raise UsageError(error.message, repair) from None
     return baseline
 
 
 def _problems(baseline: Baseline) -> Iterator[tuple[str, str]]:
-    """(place, what types alone do not say)."""
+    """(key, problem) of every value that is invalid although its type is right."""
     own = baseline.tolerances
     for name, limit in {"golden": own.golden, "elsewhere": own.elsewhere, **own.metrics}.items():
         if not limit >= 0:
@@ -149,23 +146,22 @@ def _problems(baseline: Baseline) -> Iterator[tuple[str, str]]:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            yield "tolerances.metrics", f"there is no metric {name!r}{hint}"
+            yield "tolerances.metrics", f"unknown metric {name!r}{hint}"
         elif METRICS[name.partition("/")[2]].direction is None:
-            told = f"{name} describes the data, and is neither better nor worse"
-            yield "tolerances.metrics", told
+            yield "tolerances.metrics", f"{name} has no direction: it describes the data"
     updates = len(baseline.history)
     for key, environment in baseline.environments.items():
         records: list[tuple[str, Golden | Repeated]] = [*environment.golden.items()]
         for experiment, record in [*records, *environment.statistical.items()]:
             if not 1 <= record.update <= updates:
-                told = f"update {record.update} is none of the {updates} in history"
-                yield f"environments.{key}", f"{experiment}: {told}"
+                problem = f"update {record.update} is not in history (1 to {updates})"
+                yield f"environments.{key}", f"{experiment}: {problem}"
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
-    """Replace the file whole."""
+    """Replace the baseline file atomically. Raises UsageError: it cannot be written."""
     try:
         write_text(path, dump(baseline))
     except OSError as error:
-        told = f"{path}: cannot be written: {error.strerror}"
-        raise UsageError(told, "--against names another file") from None
+        what = f"{path}: cannot be written: {error.strerror}"
+        raise UsageError(what, "give another file with --against") from None

@@ -1,5 +1,4 @@
-"""Draws the history: a panel a metric, a line an experiment, the updates' commits along the
-bottom."""
+"""Draws the history of a baseline: a panel per metric, a line per experiment."""
 
 from __future__ import annotations
 
@@ -20,15 +19,15 @@ MARKERS = "osD^vP*X<"
 
 
 def draw_history(history: Sequence[Entry], wanted: Sequence[str] | None = None) -> dict[str, bytes]:
-    """The figure of the wanted experiments as suffix → content, `svg` and `png`; the same history
-    gives the same bytes. Raises NothingToCompareError: no update has a metric of them."""
+    """The figure of the wanted experiments as suffix → content, `svg` and `png`. Equal histories
+    give equal bytes. Raises NothingToCompareError: no update has a metric of them."""
     from matplotlib.figure import Figure
 
     from anomalynet.reporting.figures import encode, style
 
     found = series(history, wanted)
     if not found:
-        raise NothingToCompareError("the baseline's history has no metric to draw")
+        raise NothingToCompareError("the baseline's history has no metrics of these experiments")
     names = list(dict.fromkeys(name for name, _ in found))
     metrics = list(dict.fromkeys(metric for _, metric in found))
     size = max(7.0, 2 + 0.6 * len(history)), 0.8 + 2.1 * len(metrics)

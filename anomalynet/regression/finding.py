@@ -1,4 +1,4 @@
-"""What the gate says of one number."""
+"""The result of comparing one number with the baseline."""
 
 from __future__ import annotations
 
@@ -10,35 +10,40 @@ PARTS: tuple[Part, ...] = ("golden", "statistical")
 
 REGRESSION, IMPROVEMENT = "regression", "improvement"
 SAME, NO_EVIDENCE = "same", "no evidence of a change"
-UNTESTABLE, GONE, NEW, FAILED = "cannot be tested", "gone", "not in the baseline", "failed"
+INSUFFICIENT_DATA, MISSING, NEW, FAILED = (
+    "cannot be tested",
+    "missing",
+    "not in the baseline",
+    "failed",
+)
 
-OTHER_RUN = "its configuration or data changed, too"
-"""Note of a comparison of runs whose ids differ."""
+OTHER_RUN = "its configuration or data also changed"
+"""Note for a comparison of runs with different ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One experiment and metric, then and now: means, or of a golden with several values the one
-    that differs most."""
+    """One metric of one experiment, before and now: the mean, or, for a golden with several values,
+    the value that differs most."""
 
     part: Part
     experiment: str
-    metric: str  # of a golden a quantity such as `train/loss by epoch`
-    verdict: str  # one of this module's words
+    metric: str  # or a quantity of a golden, such as `train/loss by epoch`
+    verdict: str  # one of the verdicts above
     before: float | None = None
     now: float | None = None
-    low: float | None = None  # 95 % interval of the difference, where there is one
+    low: float | None = None  # 95 % interval of the difference, if known
     high: float | None = None
-    tolerance: float | None = None  # what was allowed
-    note: str = ""  # what else a reader must know
+    tolerance: float | None = None  # allowed difference
+    note: str = ""  # additional information
 
     @property
     def difference(self) -> float | None:
-        """Now less before."""
+        """The value now minus the value before."""
         return None if self.before is None or self.now is None else self.now - self.before
 
     def sentence(self) -> str:
-        """For a message: experiment, metric and size."""
+        """Text for a message: experiment, metric, size, verdict, note."""
         size = note = ""
         if self.difference is not None:
             facts = [f"{self.difference:+.3g}"]
@@ -51,17 +56,17 @@ class Finding:
 
 
 def noted(finding: Finding, note: str) -> Finding:
-    """A finding with something more to know."""
+    """A finding with a further note."""
     return replace(finding, note="; ".join(filter(None, [finding.note, note])))
 
 
 def number(value: float | None) -> str:
-    """A value with five digits; `undefined` for none."""
+    """A value with five digits; `undefined` for None."""
     return "undefined" if value is None else f"{value:.5g}"
 
 
 def interval(finding: Finding) -> str:
-    """`[low, high]`, empty where there is none."""
+    """`[low, high]`; empty without an interval."""
     if finding.low is None or finding.high is None:
         return ""
     return f"[{finding.low:+.3g}, {finding.high:+.3g}]"

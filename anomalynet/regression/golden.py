@@ -1,5 +1,5 @@
-"""Goldens: what a run computes in 20 optimiser steps, step by step along the pipeline, against what
-it computed before. Source: not in the paper."""
+"""Goldens: compares the values that a run computes in 20 optimiser steps, along the whole pipeline,
+with the stored values. Source: not in the paper."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from pathlib import Path
 
 from anomalynet.metrics.suite import METRICS
 from anomalynet.regression.baseline import PARTS_OF_DATA, Golden, Tolerances, Values
-from anomalynet.regression.finding import GONE, NEW, OTHER_RUN, REGRESSION, SAME, Finding, noted
+from anomalynet.regression.finding import MISSING, NEW, OTHER_RUN, REGRESSION, SAME, Finding, noted
 from anomalynet.runs.folder import RunFolder
 
-SAMPLE = 64  # scores kept of each part, at even distances
+SAMPLE = 64  # scores stored per part, evenly spaced
 
 RANKS = ("auroc", "average_precision")
 RANK_STEP = 1e-4
-"""Tolerance, at least, of metrics made of ranks: two scores that differ by rounding change places,
-which moved AUROC by 1.6e-5."""
+"""Smallest tolerance of rank metrics: rounding can swap two nearly equal scores, which changed
+AUROC by 1.6e-5."""
 
 CROSSINGS = 2
-"""Scores of a part that may cross a threshold under other kernels: each moves every metric made of
-counts by a whole step."""
+"""Number of scores of a part that may cross the threshold in another environment. Each one changes
+all metrics that are based on counts."""
 
 COUNTS = ("true_negatives", "false_positives", "false_negatives", "true_positives")
 UNCOUNTED = ("auroc", "average_precision", "accuracy_at_half", "prevalence")
-"""Metrics that the threshold does not enter."""
+"""Metrics that do not depend on the threshold."""
 
 
 def summarise(folder: RunFolder) -> Values:
-    """What is kept of a finished run, read without torch: windows, losses, scores, threshold,
-    metrics, in the order in which they are computed; 9 digits of each value, null where a metric is
-    undefined. The normalisation is in the losses and scores."""
+    """The golden values of a finished run, read without torch: windows, losses, scores, threshold
+    and metrics, in the order in which they are computed; 9 digits each, None where a metric is
+    undefined. Errors of the normalisation show in losses and scores."""
     result = folder.read_result()
     values: Values = {"windows": [float(part.windows) for part in result.parts.values()]}
     lines = folder.read_progress()
@@ -59,26 +59,29 @@ def _scores(path: Path) -> Values:
 
 
 def rounded(value: float | None) -> float | None:
-    """Nine digits, as a baseline keeps them."""
+    """A value with nine digits, as stored in the baseline."""
     return None if value is None else float(f"{value:.9g}")
 
 
 def compare(
     experiment: str, record: Golden, now: Values, limits: Tolerances, run: str, elsewhere: str = ""
 ) -> list[Finding]:
-    """One finding where all agrees; else one for each quantity that does not, first those that are
-    computed first. `elsewhere` is the environment of the record where it is another.
+    """One finding if all values agree; otherwise one per quantity that differs, in pipeline order.
 
-    Two values agree where |now - before| ≤ tolerance · (1 + |before|), whose tolerance is at least
-    1e-4 for metrics made of ranks. Against another environment one or two scores of a part may
-    cross the threshold; what the counts decide is then not compared."""
+    Two values agree if |now - before| ≤ tolerance · (1 + |before|), with a tolerance of at least
+    1e-4 for rank metrics. In another environment one or two scores of a part may cross the
+    threshold; metrics based on counts are then not compared.
+
+    Args:
+        elsewhere: environment of the record if it is not the current one.
+    """
     tolerance = limits.elsewhere if elsewhere else limits.golden
     before, excused = record.values, _crossed(record.values, now) if elsewhere else set()
     found = []
     for name in (name for name in before if name in now and name not in excused):
         if finding := _finding(experiment, name, before[name], now[name], tolerance):
             found.append(finding)
-    found += [Finding("golden", experiment, name, GONE) for name in before if name not in now]
+    found += [Finding("golden", experiment, name, MISSING) for name in before if name not in now]
     found += [Finding("golden", experiment, name, NEW) for name in now if name not in before]
     note = f"against {elsewhere}" if elsewhere else ""
     if found:
@@ -86,9 +89,11 @@ def compare(
         return [noted(finding, note) for finding in found]
     count = sum(len(values) for name, values in now.items() if name not in excused)
     if excused:
-        note += f"; {len(excused)} not compared, for up to {CROSSINGS} scores crossed a threshold"
-    told = f"all {count} values"
-    return [Finding("golden", experiment, told, SAME, tolerance=tolerance, note=note)]
+        note += (
+            f"; {len(excused)} not compared, because up to {CROSSINGS} scores crossed the threshold"
+        )
+    whole = f"all {count} values"
+    return [Finding("golden", experiment, whole, SAME, tolerance=tolerance, note=note)]
 
 
 def _finding(
@@ -98,12 +103,13 @@ def _finding(
     now: Sequence[float | None],
     tolerance: float,
 ) -> Finding | None:
-    """The largest deviation of a quantity beyond the tolerance; None where there is none."""
+    """A finding on the largest deviation of a quantity; None if it is within the tolerance."""
     if len(before) != len(now):
-        counts, note = (len(before), len(now)), "numbers of values"
+        counts, note = (len(before), len(now)), "number of values"
         return Finding("golden", experiment, name, REGRESSION, *counts, tolerance=0, note=note)
     if any(word in name for word in RANKS):
         tolerance = max(tolerance, RANK_STEP)
+    # The worst value, not the mean: a fault may change only one epoch or one score.
     deviations = [_deviation(one, other) for one, other in zip(before, now, strict=True)]
     worst = max(deviations)
     if worst <= tolerance:
@@ -116,8 +122,7 @@ def _finding(
 
 
 def _crossed(before: Values, now: Values) -> set[str]:
-    """The metrics that no more than `CROSSINGS` scores on the other side of a threshold have
-    moved."""
+    """The metrics whose change up to `CROSSINGS` scores that crossed the threshold explain."""
     excused: set[str] = set()
     for part in PARTS_OF_DATA:
         names = [f"{part}/{name}" for name in COUNTS]

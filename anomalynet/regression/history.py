@@ -1,4 +1,4 @@
-"""How the metrics went from update to update: a line of blocks for a terminal, rows for a table."""
+"""The history of the metrics over all updates: as sparkline and as table rows."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ ABSENT = "·"
 
 
 def sparkline(values: Sequence[float | None]) -> str:
-    """One block a value, the lowest ▁ and the highest █; all ▄ where they are equal, · where there
-    is none."""
+    """One block per value, from ▁ (lowest) to █ (highest); all ▄ if equal, · for None."""
     known = [value for value in values if value is not None]
     if not known:
         return ABSENT * len(values)
@@ -27,13 +26,13 @@ def sparkline(values: Sequence[float | None]) -> str:
     return "".join(map(block, values))
 
 
-def course(history: Sequence[Entry], experiment: str, metric: str) -> list[float | None]:
-    """The means of one metric, update after update, of those that measured the experiment."""
+def values_of(history: Sequence[Entry], experiment: str, metric: str) -> list[float | None]:
+    """The mean of one metric in each update that measured the experiment."""
     return [entry.means[experiment].get(metric) for entry in history if experiment in entry.means]
 
 
 def series(history: Sequence[Entry], wanted: Sequence[str] | None = None) -> list[tuple[str, str]]:
-    """Every (experiment, metric) that some update has, in the order of their first appearance."""
+    """All pairs (experiment, metric) of the history, in order of first appearance."""
     found = [
         (name, metric)
         for entry in history
@@ -44,11 +43,10 @@ def series(history: Sequence[Entry], wanted: Sequence[str] | None = None) -> lis
 
 
 def rows(history: Sequence[Entry], wanted: Sequence[str] | None = None) -> list[dict[str, object]]:
-    """A row per experiment and metric: how it went, and its first, last, lowest and highest
-    mean."""
+    """One row per experiment and metric: sparkline, first, last, lowest and highest mean."""
     table: list[dict[str, object]] = []
     for name, metric in series(history, wanted):
-        values = course(history, name, metric)
+        values = values_of(history, name, metric)
         known = [value for value in values if value is not None]
         ends = (known[0], known[-1], min(known), max(known)) if known else (None,) * 4
         shown = (None if end is None else f"{end:.4f}" for end in ends)
@@ -59,7 +57,7 @@ def rows(history: Sequence[Entry], wanted: Sequence[str] | None = None) -> list[
 
 
 def updates(history: Sequence[Entry]) -> list[dict[str, object]]:
-    """A row an update: number, date, commit, environment, reason."""
+    """One row per update: number, date, commit, environment, reason."""
     return [
         {
             "update": number,
@@ -73,11 +71,11 @@ def updates(history: Sequence[Entry]) -> list[dict[str, object]]:
 
 
 def short(commit: str | None) -> str:
-    """Eight digits of a commit, with its `+`."""
+    """Eight digits of a commit, and its `+` (uncommitted changes)."""
     return "" if commit is None else commit[:8] + ("+" if commit.endswith("+") else "")
 
 
 def entry_json(entry: Entry, wanted: Sequence[str] | None = None) -> dict[str, object]:
-    """An update for programs, with the means of the wanted experiments."""
+    """An update as a JSON object, with the means of the wanted experiments."""
     chosen = {name: own for name, own in entry.means.items() if wanted is None or name in wanted}
     return {**asdict(entry), "means": chosen}

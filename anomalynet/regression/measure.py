@@ -10,9 +10,9 @@ from typing import Any
 
 from anomalynet.errors import RunError, StoppedError
 from anomalynet.regression import golden
-from anomalynet.regression.asked import Asked
 from anomalynet.regression.baseline import RunMetrics
 from anomalynet.regression.finding import FAILED, Finding, Part
+from anomalynet.regression.suite import RegressionSuite
 from anomalynet.regression.verdict import Measured
 from anomalynet.runs.files import read_json
 from anomalynet.sweep.jobs import Job
@@ -22,7 +22,7 @@ from anomalynet.sweep.slots import cpu_slots
 
 
 def train(
-    parts: Sequence[Asked],
+    parts: Sequence[RegressionSuite],
     metrics: Iterable[str],
     *,
     overrides: Sequence[str] = (),
@@ -52,8 +52,8 @@ def train(
 
 
 def measured(jobs: Mapping[Part, Sequence[Job]], metrics: Iterable[str]) -> Measured | None:
-    """What the jobs of each part, all of which ended, found; None where not one of them is done.
-    `metrics`: those that are kept of a run of the statistical part."""
+    """The results of the jobs of each part, all of which have ended; None if no job succeeded.
+    `metrics`: metrics to keep of runs of the statistical part."""
     done = {part: [job for job in own if job.state == "done"] for part, own in jobs.items()}
     first = next((job for own in done.values() for job in own), None)
     if first is None:
@@ -82,15 +82,15 @@ def measured(jobs: Mapping[Part, Sequence[Job]], metrics: Iterable[str]) -> Meas
 
 
 def key_of(environment: Mapping[str, Any]) -> str:
-    """`torch 2.13, scikit-learn 1.9, AVX512`: minor versions of what trains, and the CPU capability
-    whose kernels torch took, from a run's `environment.json`."""
+    """`torch 2.13, scikit-learn 1.9, AVX512`: minor versions of the libraries and the CPU
+    capability that torch used, from a run's `environment.json`."""
     versions = {name: str(environment["packages"][name]) for name in ("torch", "scikit-learn")}
     minor = (f"{name} {'.'.join(own.split('.')[:2])}" for name, own in versions.items())
     return ", ".join([*minor, str(environment["cpu"])])
 
 
 def failures(jobs: Mapping[Part, Sequence[Job]]) -> list[Finding]:
-    """One finding per run that failed."""
+    """One finding per failed run."""
     found = []
     for part, own in jobs.items():
         for job in (job for job in own if job.state == "failed"):

@@ -1,4 +1,5 @@
-"""The gate's answer for people, for pull requests and for programs."""
+"""The result of a check as a terminal table, as Markdown for pull requests, as GitHub annotations
+and as JSON."""
 
 from __future__ import annotations
 
@@ -9,32 +10,32 @@ from dataclasses import asdict, dataclass
 from anomalynet.regression.baseline import Entry
 from anomalynet.regression.finding import (
     FAILED,
-    GONE,
     IMPROVEMENT,
+    INSUFFICIENT_DATA,
+    MISSING,
     NEW,
     PARTS,
     REGRESSION,
-    UNTESTABLE,
     Finding,
     interval,
     number,
 )
-from anomalynet.regression.history import course, sparkline
+from anomalynet.regression.history import sparkline, values_of
 from anomalynet.reporting.formats.markdown import grid
 
 SHOWN = 3
-"""Quantities of one experiment's golden that a table shows; JSON has all."""
+"""Largest number of differing quantities per golden in a table; JSON has all."""
 
-BAD = {REGRESSION: "regression", FAILED: "failed run", GONE: "number gone"}
+BAD = {REGRESSION: "regression", FAILED: "failed run", MISSING: "missing number"}
 BAD |= {NEW: "number without baseline"}
-FINE = {IMPROVEMENT: "improved", UNTESTABLE: UNTESTABLE}
-LEVELS = dict.fromkeys(BAD, "error") | {IMPROVEMENT: "notice", UNTESTABLE: "warning"}
+FINE = {IMPROVEMENT: "improved", INSUFFICIENT_DATA: INSUFFICIENT_DATA}
+LEVELS = dict.fromkeys(BAD, "error") | {IMPROVEMENT: "notice", INSUFFICIENT_DATA: "warning"}
 """Verdict → level of GitHub's annotation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a check found."""
+    """The result of a check."""
 
     baseline: str  # the file, as the user named it
     environment: str  # of the runs now
@@ -43,18 +44,18 @@ class Answer:
     exit_code: int
 
     def verdict(self) -> str:
-        """One sentence."""
+        """The result in one sentence."""
         count = Counter(finding.verdict for finding in self.findings)
         bad = [f"{n} {word}{'s' * (n > 1)}" for key, word in BAD.items() if (n := count[key])]
         fine = [f"{n} {word}" for key, word in FINE.items() if (n := count[key])]
         nothing = "nothing could be compared" if self.exit_code else "no regression"
-        told = "; ".join([", ".join(bad) or nothing, *fine])
+        summary = "; ".join([", ".join(bad) or nothing, *fine])
         of = f"{len(self.findings)} comparisons with {self.baseline}, {self.environment}"
-        return f"{told} ({of})"
+        return f"{summary} ({of})"
 
 
 def shown(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings, of each golden that changed only the first few and how many more there are."""
+    """The findings; of a golden with many differences the first and a count."""
     kept: list[Finding] = []
     groups = dict.fromkeys((one.part, one.experiment) for one in findings)
     for part, name in sorted(groups, key=lambda group: PARTS.index(group[0])):
@@ -67,11 +68,11 @@ def shown(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def rows(answer: Answer) -> list[dict[str, object]]:
-    """A table for people; a line shows the metric's course with the value of now at its end,
-    goldens have none."""
+    """Rows for a terminal table. `history`: sparkline of a metric with the current value at its
+    end; empty for goldens."""
     table: list[dict[str, object]] = []
     for one in shown(answer.findings):
-        past = course(answer.history, one.experiment, one.metric)
+        past = values_of(answer.history, one.experiment, one.metric)
         table.append(
             {
                 "part": one.part,
@@ -90,10 +91,10 @@ def rows(answer: Answer) -> list[dict[str, object]]:
 
 RULES = """\
 Goldens: 20 optimiser steps of each network, classical models whole; losses, metrics and 64 scores \
-a part are compared.
+per part are compared.
 Statistical: means over the runs of the smoke sweep; a regression is a mean loss beyond the \
 tolerance whose 95 % bootstrap
-interval over worlds leaves zero out and whose sign-flip p is below 0.05.
+interval over worlds excludes zero and whose sign-flip p is below 0.05.
 """
 
 
@@ -103,20 +104,20 @@ def markdown(answer: Answer) -> str:
     sign = "❌" if answer.exit_code else "✅"
     cells = ([str(cell) for cell in row.values()] for row in table)
     shown_rows = [grid(list(table[0]), cells, "lllrrrlll")] if table else []
-    told = f"{sign} {answer.verdict()}"
-    return "\n".join(["## anomalynet check", "", told, "", *shown_rows, "", RULES])
+    verdict = f"{sign} {answer.verdict()}"
+    return "\n".join(["## anomalynet check", "", verdict, "", *shown_rows, "", RULES])
 
 
 def github_lines(findings: Sequence[Finding]) -> Iterator[str]:
-    """GitHub's workflow commands: an error for what fails the check, a notice for what improved, a
-    warning for what cannot be tested."""
+    """GitHub workflow commands: an error for each finding that fails the check, a notice for an
+    improvement, a warning for insufficient data."""
     for one in shown(findings):
         if level := LEVELS.get(one.verdict):
             yield command(level, f"{one.part} {one.verdict} {one.experiment}", one.sentence())
 
 
 def command(level: str, title: str, text: str) -> str:
-    """One of GitHub's workflow commands, escaped as its runner reads it."""
+    """One GitHub workflow command, escaped for its runner."""
     for sign, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"), (":", "%3A"), (",", "%2C")):
         title = title.replace(sign, code)
     text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
@@ -124,7 +125,7 @@ def command(level: str, title: str, text: str) -> str:
 
 
 def as_json(answer: Answer) -> dict[str, object]:
-    """Everything that was compared, for programs."""
+    """All comparisons as a JSON object."""
     findings = [asdict(one) | {"difference": one.difference} for one in answer.findings]
     return {
         "verdict": answer.verdict(),

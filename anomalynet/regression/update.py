@@ -1,4 +1,4 @@
-"""Puts what was measured into a baseline; what other environments measured is kept."""
+"""Adds new results to a baseline; results of other environments are kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from anomalynet.errors import RunError
-from anomalynet.regression.asked import Asked
 from anomalynet.regression.baseline import (
     DEFAULTS,
     VERSION,
@@ -21,13 +20,18 @@ from anomalynet.regression.baseline import (
 )
 from anomalynet.regression.finding import Part
 from anomalynet.regression.statistical import means
+from anomalynet.regression.suite import RegressionSuite
 from anomalynet.regression.verdict import Measured
 
 R = TypeVar("R", Golden, Repeated)
 
 
 def update_baseline(
-    path: Path, old: Baseline | None, measured: Measured, reason: str, whole: Iterable[Asked]
+    path: Path,
+    old: Baseline | None,
+    measured: Measured,
+    reason: str,
+    whole: Iterable[RegressionSuite],
 ) -> int:
     """Write a baseline with one more update, and return that update's number. `whole`: parts of
     which experiments that are gone are taken out. Raises RunError: a run failed."""
@@ -47,9 +51,14 @@ def updated(
     date: str,
     whole: Mapping[Part, Iterable[str]],
 ) -> Baseline:
-    """A baseline (None: the first) with one more update: what was measured replaces what was known
-    of its experiments in its environment. `whole`: part → all experiments that it has now; what the
-    baseline knows of others goes. A part that is not there is left alone."""
+    """A baseline with one more update. New results replace those of the same experiment and
+    environment.
+
+    Args:
+        baseline: None for the first update.
+        whole: part → all experiments that it has now; others are removed from the baseline. Parts
+            that are not given are not changed.
+    """
     old = baseline or Baseline(VERSION, DEFAULTS, {}, [])
     update, code, here = len(old.history) + 1, measured.code, measured.environment
     goldens, repeated = dict(measured.golden), dict(measured.statistical)
@@ -71,7 +80,7 @@ def updated(
 
 
 def _kept(records: Mapping[str, R], whole: Iterable[str] | None) -> dict[str, R]:
-    """Those of experiments that are still there, by name; all where that is not known."""
+    """The records of experiments in `whole`, sorted by name; all if `whole` is None."""
     if whole is None:
         return dict(records)
     return {name: records[name] for name in sorted(records.keys() & set(whole))}

@@ -1,5 +1,4 @@
-"""From trained runs to findings: which record of the baseline they are compared with, and what the
-whole check says."""
+"""Compares trained runs with the matching records of the baseline; exit code of a check."""
 
 from __future__ import annotations
 
@@ -11,11 +10,11 @@ from anomalynet.regression import golden, statistical
 from anomalynet.regression.baseline import Baseline, Golden, Repeated, RunMetrics, Values
 from anomalynet.regression.finding import (
     FAILED,
-    GONE,
+    INSUFFICIENT_DATA,
+    MISSING,
     NEW,
     OTHER_RUN,
     REGRESSION,
-    UNTESTABLE,
     Finding,
     noted,
 )
@@ -25,20 +24,19 @@ R = TypeVar("R", Golden, Repeated)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was trained just now, by experiment."""
+    """Results of the runs that were just trained, by experiment."""
 
     environment: str  # of `key_of`
-    code: str  # hash of the code that decides results
-    commit: str | None  # None outside a checkout, `+` where it was changed
+    code: str  # hash of the code that affects results
+    commit: str | None  # None outside a checkout; ends in `+` with uncommitted changes
     golden: Mapping[str, tuple[str, Values]]  # id of its run, values
     statistical: Mapping[str, tuple[str, Sequence[RunMetrics]]]  # digest of its runs' ids, its runs
-    failed: Sequence[Finding]  # runs that gave nothing
+    failed: Sequence[Finding]  # failed runs
 
 
 @dataclass(frozen=True, slots=True)
 class Match(Generic[R]):
-    """A record of the baseline, the environment it is from, and whether that is the one asked
-    for."""
+    """A record of the baseline, its environment, and whether that is the requested one."""
 
     record: R
     key: str
@@ -46,12 +44,11 @@ class Match(Generic[R]):
 
 
 def match(records: Mapping[str, R], key: str) -> Match[R] | None:
-    """The record to compare with: that of the same environment, unless a later update elsewhere had
-    other code, configuration or data.
+    """The record to compare with. `records`: of one experiment, by environment.
 
-    Else the nearest of those like the latest: the same torch, then scikit-learn, then capability,
-    then the last updated. None without records (of one experiment, by environment). An older record
-    of other code or another configuration proves nothing of what the repository holds now."""
+    Only records with the code, configuration and data of the latest update are candidates: older
+    ones are not about the present code. Among them the same environment is preferred; then the same
+    torch, scikit-learn, CPU capability, and the latest update. None without records."""
     if not records:
         return None
     last = max(records.values(), key=lambda record: record.update)
@@ -66,8 +63,7 @@ def match(records: Mapping[str, R], key: str) -> Match[R] | None:
 
 
 def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
-    """Every comparison of what was measured with the baseline, which lacks none of its experiments:
-    goldens first, each experiment in the order of its sweep."""
+    """All comparisons with the baseline: goldens first, experiments in the order of their sweep."""
     found, limits = list(measured.failed), baseline.tolerances
     known, here = baseline.environments.items(), measured.environment
     for name, (run, values) in measured.golden.items():
@@ -92,11 +88,11 @@ def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
 
 
 def exit_code(found: Sequence[Finding]) -> int:
-    """3 with a regression, else 1 with a failed run, else 4 where something, or everything, could
-    not be compared, else 0."""
+    """3 with a regression; else 1 with a failed run; else 4 if a number, or everything, could not
+    be compared; else 0."""
     verdicts = {finding.verdict for finding in found}
     if REGRESSION in verdicts:
         return 3
     if FAILED in verdicts:
         return 1
-    return 4 if verdicts & {GONE, NEW} or verdicts <= {UNTESTABLE} else 0
+    return 4 if verdicts & {MISSING, NEW} or verdicts <= {INSUFFICIENT_DATA} else 0

@@ -1,4 +1,4 @@
-"""Where the leakage audit of a data set is kept beside its runs, for every report to read."""
+"""Stores the leakage audit of a data set beside its runs, where reports read it."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ PROBE: Kinds = {
     "verdict": str | None,
 }
 DAY: Kinds = {"normal": int, "attack": int}
-"""What a report reads of an audit, of each probe and of each day, and of which kinds it may be."""
+"""Keys that reports read, with their types: of an audit, of each of its probes and days."""
 
 
 def slug(data: str) -> str:
-    """The name of a data set as a folder or file name: `ton_iot/fridge` is `ton_iot-fridge`."""
+    """The name of a data set as a file name: `ton_iot/fridge` gives `ton_iot-fridge`."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", data).strip(".-") or "data"
 
 
 def read_audit(runs: Path, data: str) -> dict[str, Any] | None:
-    """The last audit of a data set, as `AuditResult.to_dict` gave it; None where there is none.
-    Raises RunError: its file is damaged."""
+    """The last audit of a data set, as made by `AuditResult.to_dict`; None without one. Raises
+    RunError: its file is damaged."""
     path = audit_path(runs, data)
     if not path.is_file():
         return None
@@ -55,26 +55,26 @@ def read_audit(runs: Path, data: str) -> dict[str, Any] | None:
 
 
 def _wrong(value: object, kinds: Kinds) -> str:
-    """What a report would stumble over; nothing where there is nothing."""
+    """What is wrong with a value; empty if nothing."""
     if not isinstance(value, dict):
-        return f"{value!r} is no object"
-    lacking = [key for key in kinds if key not in value]
-    if lacking:
-        return f"it lacks {', '.join(lacking)}"
-    odd = [key for key, kind in kinds.items() if not isinstance(value[key], kind)]
-    return f"{odd[0]} cannot be {value[odd[0]]!r}" if odd else ""
+        return f"expected an object, got {value!r}"
+    missing = [key for key in kinds if key not in value]
+    if missing:
+        return f"missing keys: {', '.join(missing)}"
+    invalid = [key for key, kind in kinds.items() if not isinstance(value[key], kind)]
+    return f"{invalid[0]} has the invalid value {value[invalid[0]]!r}" if invalid else ""
 
 
 def _damaged(path: Path, data: str, what: str) -> RunError:
     hint = f"`anomalynet audit {data.split('/', maxsplit=1)[0]}` makes it again"
-    return RunError(f"{path}: not an audit's result: {what}", hint)
+    return RunError(f"{path}: not a valid audit: {what}", hint)
 
 
 def write_audit(runs: Path, audit: Mapping[str, Any]) -> None:
-    """Keep an audit in place of the last one of its data set."""
+    """Store an audit; it replaces the last one of its data set."""
     write_json(audit_path(runs, str(audit["data"])), audit)
 
 
 def audit_path(runs: Path, data: str) -> Path:
-    """Where the audit of a data set is kept."""
+    """The file of the audit of a data set."""
     return runs / "audit" / f"{slug(data)}.json"

@@ -1,4 +1,4 @@
-"""Which program made a run: a hash of the code that decides results."""
+"""Identifies the version of the code that made a run: a hash of all code that affects results."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from pathlib import Path
 
 from anomalynet.runs.files import read_json
 
-_DECIDES = ("simulation", "data", "preprocessing", "layers", "models", "metrics", "training")
+_AFFECT_RESULTS = ("simulation", "data", "preprocessing", "layers", "models", "metrics", "training")
 
 
 def made_by_other_code(environment: Path) -> bool:
-    """Whether a run's `environment.json` names other code than this."""
+    """Whether another version of the code made the run with this `environment.json`."""
     return read_json(environment).get("code") not in (None, code_hash())
 
 
 @cache
-def code_hash(folders: tuple[str, ...] = _DECIDES, suffixes: tuple[str, ...] = (".py",)) -> str:
-    """Ten hex digits over the sources of some packages; by default of all that decide results."""
+def code_hash(
+    folders: tuple[str, ...] = _AFFECT_RESULTS, suffixes: tuple[str, ...] = (".py",)
+) -> str:
+    """Ten hex digits over the source files of some packages; by default all that affect results."""
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for folder in folders:

@@ -1,4 +1,4 @@
-"""Dataclasses from plain JSON values and back: what a file holds is checked before it is used."""
+"""Converts JSON to dataclasses and back; every value is checked against the type of its field."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ RENAMED = {
 
 
 def parse(text: str, name: str) -> Any:
-    """The value of a JSON text; NaN and a key that stands twice are refused, too. Raises
-    UsageError: says where in the file of this name, and what is wrong."""
+    """The value of a JSON text. Raises UsageError: invalid JSON, NaN, or a duplicate key; names the
+    file and line."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
         for key in keys if len(set(keys)) < len(keys) else ():
             if keys.count(key) > 1:
-                raise UsageError(f"{name}: key {key!r} stands twice in one object")
+                raise UsageError(f"{name}: duplicate key {key!r} in an object")
         return dict(pairs)
 
     def refused(text: str) -> Any:
-        raise UsageError(f"{name}: {text} is no number of JSON")
+        raise UsageError(f"{name}: {text} is not a valid JSON number")
 
     try:
         return json.loads(text, object_pairs_hook=unique, parse_constant=refused)
@@ -44,16 +44,22 @@ def parse(text: str, name: str) -> Any:
 
 
 def read(kind: type[T], value: object, where: str, *, strict: bool = False) -> T:
-    """A dataclass from the values of a JSON object. `strict`: refuse unknown keys, and want every
-    key; else what is unknown is left out, and a default stands for what is not there. Raises
-    UsageError: names `where` (the file), the key, what stands there and what should."""
+    """A dataclass from the values of a JSON object.
+
+    Args:
+        where: name of the file, for messages.
+        strict: refuse unknown keys and require every key. Otherwise unknown keys are ignored, and
+            missing ones get their default.
+
+    Raises UsageError: names the file, the key, the expected and the actual value.
+    """
     made: T = build(kind, value, where, strict=strict)
     return made
 
 
 def build(kind: Any, value: Any, where: str, *, strict: bool = True) -> Any:
-    """A value of some type: a dataclass, `dict[str, …]` or `Mapping`, `list[…]`, `tuple[…, ...]`,
-    `… | None`, `Literal`, a number, a truth value or a text; else as `read`."""
+    """A value of a type: a dataclass, `dict[str, …]` or `Mapping`, `list[…]`, `tuple[…, ...]`,
+    `… | None`, `Literal`, a number, bool or text. Otherwise as `read`."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         own = next(one for one in inner if one is not type(None))
@@ -80,28 +86,29 @@ def build(kind: Any, value: Any, where: str, *, strict: bool = True) -> Any:
     return kind(value)
 
 
-def _checked(value: Any, kind: type, where: str, told: str) -> Any:
+def _checked(value: Any, kind: type, where: str, expected: str) -> Any:
     if not isinstance(value, kind):
-        raise UsageError(f"{where}: expected {told}, not {value!r}")
+        raise UsageError(f"{where}: expected {expected}, not {value!r}")
     return value
 
 
 def _dataclass(kind: type, given: dict[str, Any], where: str, strict: bool) -> Any:
     hints = get_type_hints(kind)
     known = {field.name: field for field in fields(kind)}
-    bare = {name for name, one in known.items() if one.default is one.default_factory is MISSING}
-    wanted = known.keys() if strict else bare
-    if lacking := wanted - given.keys():
-        raise UsageError(f"{where} lacks key {min(lacking)!r}")
+    required = {
+        name for name, one in known.items() if one.default is one.default_factory is MISSING
+    }
+    wanted = known.keys() if strict else required
+    if missing := wanted - given.keys():
+        raise UsageError(f"{where}: missing key {min(missing)!r}")
     if strict and (unknown := given.keys() - known.keys()):
-        raise UsageError(f"{where} has the unknown key {min(unknown)!r}")
+        raise UsageError(f"{where}: unknown key {min(unknown)!r}")
     there = [(name, f"{where}.{name}") for name in known if name in given]
     return kind(**{key: build(hints[key], given[key], at, strict=strict) for key, at in there})
 
 
 def dump(value: Any) -> str:
-    """JSON of a dataclass that reads well in a review: one key a line, lists of plain values on one
-    line."""
+    """JSON of a dataclass, one key per line and plain lists on one line, easy to review."""
     return _dump(asdict(value), "") + "\n"
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 MOVE_AWAY = "move this run's folder away and give the same command again"
-"""What to do with a run that is damaged."""
+"""Hint for every message about a damaged run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,8 @@ def compare_runs(
 
 
 def load_results(runs: Path) -> list[RunRecord]:
-    """Finished runs below `runs`, sorted by experiment, fold and seed; unfinished ones are left
-    out. Raises RunError: a file of a run is damaged."""
+    """Finished runs below `runs`, sorted by experiment, fold and seed; unfinished ones are skipped.
+    Raises RunError: a file of a run is damaged."""
     written = sorted(runs.glob("*/*/result.json"))
     damaged = [path for path in written if not read_json(path)]
     if damaged:
@@ -142,8 +142,8 @@ def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        told = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
-        raise RunError(f"{path}: cannot be read: {told}", MOVE_AWAY) from None
+        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise RunError(f"{path}: cannot be read: {reason}", MOVE_AWAY) from None
     if not isinstance(config, dict):
         raise RunError(f"{path}: not a configuration", MOVE_AWAY)
     return config
@@ -159,6 +159,6 @@ def find_run(run: str, runs: Path) -> RunFolder:
         return RunFolder(matches[0])
     if matches:
         listed = ", ".join(f"{path.parent.name}/{path.name}" for path in matches[:5])
-        raise UsageError(f"{run!r} could be any of {listed}", "give more digits")
-    hint = "`anomalynet ls runs` lists them; --runs names another folder"
-    raise UsageError(f"there is no run {run!r} in {runs}", hint)
+        raise UsageError(f"{run!r} is ambiguous: it matches {listed}", "give more digits")
+    hint = "`anomalynet ls runs` lists them; give another folder with --runs"
+    raise UsageError(f"unknown run {run!r} in {runs}", hint)

@@ -1,4 +1,4 @@
-"""Writing a file so that a reader sees the old one or the new one, never half of either."""
+"""Reads JSON, and replaces files atomically: a reader sees the old or the new content."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Replace a JSON file atomically; NaN is refused, because JSON has none."""
+    """Replace a JSON file atomically. Raises ValueError: NaN, which JSON does not have."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty where there is none or it cannot be read."""
+    """The object in a JSON file; empty if the file is missing or unreadable."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

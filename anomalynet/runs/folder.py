@@ -1,5 +1,4 @@
-"""A run's folder: where each of its files lies, and the lock that lets one process at a time work
-in it."""
+"""A run's folder: the paths of its files, and a lock for the process that works in it."""
 
 from __future__ import annotations
 
@@ -22,11 +21,11 @@ from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.files import read_json, write_json
 from anomalynet.runs.schema import RESULT_VERSION, Result
 
-SILENCE = 3600.0  # seconds without an epoch after which a run of another host counts as dead
+SILENCE = 3600.0  # seconds without an epoch after which a run on another host is assumed dead
 
 
 class BusyError(RunError):
-    """Another process works in this run's folder."""
+    """Another process holds the lock of this run's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +41,12 @@ class RunFolder:
 
     @property
     def environment(self) -> Path:
-        """Versions, hardware, data and code that the run saw."""
+        """Versions, hardware, data and code of the run."""
         return self.path / "environment.json"
 
     @property
     def progress(self) -> Path:
-        """One JSON line an epoch."""
+        """One JSON line per epoch."""
         return self.path / "progress.jsonl"
 
     @property
@@ -67,7 +66,7 @@ class RunFolder:
 
     @property
     def model_file(self) -> Path:
-        """The user's own model file as it was trained; absent for our models."""
+        """Copy of the user's own model file; missing for models of the package."""
         return self.path / "model.py"
 
     @property
@@ -77,35 +76,32 @@ class RunFolder:
 
     @property
     def incidents(self) -> Path:
-        """What is known of the incidents that touch the test part; absent in runs of earlier
-        versions."""
+        """The incidents of the test part; missing in runs of earlier versions."""
         return self.path / "incidents.json"
 
     @property
     def architecture(self) -> Path:
-        """The network's parts, shapes and parameters; absent for models that are no networks."""
+        """The network's parts, shapes and parameters; missing for classical models."""
         return self.path / "architecture.json"
 
     @property
     def explanations(self) -> Path:
-        """Attention and reconstruction error around some incidents; absent where the model has
-        neither."""
+        """Attention and reconstruction error around some incidents; missing without both."""
         return self.path / "explanations.parquet"
 
     @property
     def timings(self) -> Path:
-        """Durations, apart from the result so that results compare byte by byte."""
+        """Durations; separate from the result, so that results can be compared byte by byte."""
         return self.path / "timings.json"
 
     @property
     def failed(self) -> Path:
-        """Why a sweep gave the run up; absent where it did not, and as soon as it is tried
-        again."""
+        """Why the run failed in a sweep; removed as soon as it is tried again."""
         return self.path / "failed.json"
 
     @property
     def stop(self) -> Path:
-        """A request, by its mere presence, to stop after the current epoch."""
+        """If this file exists, the run stops after the current epoch."""
         return self.path / ".stop"
 
     @property
@@ -114,16 +110,16 @@ class RunFolder:
         return read_json(self.path / "result.json").get("version") == RESULT_VERSION
 
     def write_result(self, result: Result) -> None:
-        """Mark the run as finished; the last thing written."""
+        """Write the result, which marks the run as finished; the last file written."""
         write_json(self.path / "result.json", asdict(result))
 
     def read_result(self) -> Result:
-        """What the finished run found. Raises RunError: the run is not finished, or another version
-        wrote it."""
+        """The result of the finished run. Raises RunError: the run is not finished, or another
+        version wrote it."""
         raw = read_json(self.path / "result.json")
         if raw.get("version") != RESULT_VERSION:
-            what = f"{self.path}: no finished run"
-            raise RunError(what, "the command that started it continues it")
+            what = f"{self.path}: not a finished run"
+            raise RunError(what, "give the command that started it again: it continues the run")
         try:
             return codec.read(Result, raw, "result")
         except UsageError as error:
@@ -136,13 +132,13 @@ class RunFolder:
             file.write(json.dumps(line) + "\n")
 
     def read_progress(self) -> list[dict[str, Any]]:
-        """The epochs so far; a line cut by a kill is left out."""
+        """The epochs so far; an incomplete last line, left by a kill, is skipped."""
         lines = []
         try:
             for text in self.progress.read_text(encoding="utf-8").splitlines():
                 try:
                     lines.append(json.loads(text))
-                except ValueError:
+                except ValueError:  # cut by a kill; the epoch is trained again
                     break
         except FileNotFoundError:
             pass
@@ -150,13 +146,13 @@ class RunFolder:
 
     @contextmanager
     def locked(self, *, wait: bool) -> Iterator[None]:
-        """Work in the folder alone; the lock goes with the process, however it ends. Raises
-        BusyError: another process has it and `wait` is off; says which."""
+        """Hold the folder's lock, which is released however the process ends. Raises BusyError:
+        another process holds it and `wait` is False; names the process."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            what = f"{self.path}: cannot be made: {error.strerror}"
-            raise UsageError(what, "--runs names a folder that you may write to") from None
+            what = f"{self.path}: cannot be created: {error.strerror}"
+            raise UsageError(what, "give a writable folder with --runs") from None
         lock = FileLock(self.path / ".lock", timeout=-1 if wait else 0)
         try:
             lock.acquire()
@@ -171,14 +167,14 @@ class RunFolder:
             lock.release()
 
     def renew(self, *, finished: bool) -> None:
-        """Empty the folder if other code worked in it: of an unfinished run nothing could be used,
-        a finished one goes only on request. Raises BusyError: another process works in it."""
+        """Empty the folder if another version of the code made it. An unfinished run is always
+        removed, a finished one only if `finished`. Raises BusyError: another process uses it."""
         with self.locked(wait=False):
             if made_by_other_code(self.environment) and (finished or not self.finished):
                 self._clear()
 
     def _clear(self) -> None:
-        # first: cut here, the run is unfinished, not damaged
+        # The result is removed first: after an interruption the run is unfinished, not damaged.
         (self.path / "result.json").unlink(missing_ok=True)
         for path in self.path.iterdir():
             if path.name not in (".lock", ".holder.json"):
@@ -186,8 +182,8 @@ class RunFolder:
 
     @property
     def running(self) -> bool:
-        """Whether a process works on it, as far as can be told without taking the lock; one of
-        another host that was silent for `SILENCE` seconds is taken for dead."""
+        """Whether a process works on the run, judged without taking the lock. A process on another
+        host is assumed dead after `SILENCE` seconds without a new epoch."""
         who = read_json(self.path / ".holder.json")
         if who.get("host") == socket.gethostname():
             return is_alive(int(who.get("pid", 0)))
@@ -196,14 +192,14 @@ class RunFolder:
         return bool(who) and max(signs, default=0.0) > time.time() - SILENCE
 
     def holder(self) -> str:
-        """Who has the lock, as far as is known."""
+        """The process that holds the lock, for messages."""
         who = read_json(self.path / ".holder.json")
         known = {"pid", "host"} <= who.keys()
         return f"process {who['pid']} on {who['host']}" if known else "another process"
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process of this host is there."""
+    """Whether a process with this id exists on this host."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

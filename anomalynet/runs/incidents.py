@@ -1,5 +1,5 @@
-"""`incidents.json` of a run: what is known of the incidents that touch its test part, so that
-reports need result files alone."""
+"""`incidents.json` of a run: the incidents of its test part. With it, reports need only the run's
+folder, not the data."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ SEVERITIES = (1, 2, 3, 4)
 
 @dataclass(frozen=True, slots=True)
 class IncidentNote:
-    """One incident as annotators or the simulator describe it; None where they do not say.
-    Severities as in §3.1.6."""
+    """One incident as described by annotators or the simulator; None where unknown (§3.1.6)."""
 
     type: str | None = None
     cause: str | None = None
@@ -30,14 +29,13 @@ class IncidentNote:
 
 
 def write_incidents(path: Path, incidents: Mapping[int, IncidentNote]) -> None:
-    """Write them by number."""
+    """Write incidents, by number."""
     write_json(path, {str(number): asdict(note) for number, note in sorted(incidents.items())})
 
 
 def read_incidents(path: Path) -> dict[int, IncidentNote]:
-    """Read them by number; empty where there is no such file, as in runs of earlier versions.
-    Raises RunError: the file is damaged, or holds a number, text or severity that cannot be; says
-    which."""
+    """Read incidents by number; empty without the file, as in runs of earlier versions. Raises
+    RunError: the file is damaged or holds an invalid value; names it."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -48,7 +46,7 @@ def read_incidents(path: Path) -> dict[int, IncidentNote]:
         raise _damaged(path, "not an object")
     for number in found:
         if not (number.isascii() and number.isdigit() and int(number) < 2**31):
-            raise _damaged(path, f"{number!r} is no number of an incident")
+            raise _damaged(path, f"{number!r} is not an incident number")
     try:
         notes = codec.build(dict[str, IncidentNote], found, "incident", strict=False)
     except UsageError as error:

@@ -1,4 +1,5 @@
-"""What a finished run says of itself: `result.json`, and the columns of `scores.parquet`."""
+"""Schemas of a finished run: `result.json`, and the columns of `scores.parquet` and
+`explanations.parquet`."""
 
 from __future__ import annotations
 
@@ -9,23 +10,23 @@ RESULT_VERSION = 1
 SCORES_COLUMNS = (
     *("series", "time", "split", "label", "incident", "kind", "score", "threshold", "alarm"),
 )
-"""One row a step of the validation and test parts, sorted by (split, series, time). `incident` and
-`kind` name any incident, attack or not; `label` is 1 in those of the positive class (`data.label`).
-`score` is null where the step was missed (warm-up, purge); `label` is null where the data has none;
-`alarm` is score >= threshold, null where missed. Types as in `data/telemetry.py`; score, threshold
-Float64, alarm Boolean."""
+"""One row per step of the validation and test parts, sorted by (split, series, time). `incident`
+and `kind` describe any incident, attack or not; `label` is 1 in incidents of the positive class
+(`data.label`). `score` is null where the step was not scored (warm-up, purge); `label` is null
+without a label; `alarm` is score >= threshold, null without a score. Types as in
+`data/telemetry.py`; score and threshold Float64, alarm Boolean."""
 
 EXPLANATION_COLUMNS = ("incident", "series", "time", "reading", "error", "attention")
-"""`explanations.parquet`: one row a scored step around some incidents of the test part. `reading`
-is the step's last reading of each channel in deviations of the training part, `error` the
-reconstruction's squared error of each channel over the window, `attention` the weight of each part
-of the window; null where the network has no such part. Lists of Float32, the rest as in
+"""`explanations.parquet`: one row per scored step around some incidents of the test part. `reading`
+is the last reading of each channel in standard deviations of the training part, `error` the
+squared reconstruction error of each channel over the window, `attention` the weight of each part
+of the window; null if the network has no such part. Lists of Float32, the rest as in
 `scores.parquet`."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class PartSummary:
-    """One part of the split, as the run saw it."""
+    """One part of the split, as used by the run."""
 
     series: tuple[str, ...]
     windows: int
@@ -38,19 +39,18 @@ class PartSummary:
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Result:
-    """`result.json`: written last and atomically; a run without it is unfinished. Holds no time of
-    day and no duration."""
+    """`result.json`, written last and atomically: a run without it is unfinished. It contains no
+    timestamps or durations, so that equal runs give equal files."""
 
     id: str
     experiment: str
     model: str
     data: str  # data set, with its subset: `skab`, `ton_iot/fridge`
     fingerprint: str
-    channels: tuple[str, ...]  # what the model reads, in order; the mask channel, if any, is last
+    channels: tuple[str, ...]  # inputs of the model, in order; the mask channel, if any, is last
     seed: int
     split: str
-    """The policy as it was carried out, never `auto`, with what changes its meaning: `blocked
-    (interleaved ×20)`."""
+    """The policy that was applied, never `auto`, with its details: `blocked (interleaved ×20)`."""
     folds: int
     fold: int
     assignment: int
@@ -60,8 +60,8 @@ class Result:
     parameters: int | None
     threshold: float
     threshold_rule: str
-    probability: bool  # whether the score is a probability, so that 0.5 means something
-    world: int | None = None  # seed of the simulated world; null where the data has one world only
+    probability: bool  # whether the score is a probability, so that 0.5 has a meaning
+    world: int | None = None  # seed of the simulated world; null for other data
     metrics: dict[str, float | None]
     """`validation/<name>` and `test/<name>`, names of `metrics/suite.py`; null where undefined."""
     warnings: tuple[str, ...] = ()

@@ -1,5 +1,4 @@
-"""Reading `scores.parquet` and the other Parquet files of a run, or one message that says which is
-damaged."""
+"""Reads `scores.parquet` and the other Parquet files of a run; a damaged file is named."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ STEP = (
 
 
 def read(path: Path, query: Query) -> pl.DataFrame:
-    """What a query gives of a file. Raises RunError: it is absent, damaged, or lacks a column."""
+    """The result of a query on a file. Raises RunError: missing or damaged file, or column."""
     try:
         return query(pl.scan_parquet(path, glob=False)).collect()
     except (OSError, pl.exceptions.PolarsError) as error:

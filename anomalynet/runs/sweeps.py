@@ -1,5 +1,5 @@
-"""What a sweep command asked for, kept beside the runs, and how its runs stand, told from their
-folders alone: `status` and `report` know it from any terminal."""
+"""The record of a sweep command, stored beside the runs, and the status of its runs, read from
+their folders. With it, `status` and `report` work from any terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FOLDER = ".sweeps"
 
 @dataclass(frozen=True, slots=True)
 class SweepRun:
-    """One run that a sweep wants."""
+    """One run of a sweep."""
 
     number: int
     experiment: str
@@ -28,16 +28,16 @@ class SweepRun:
     arm: str
     place: str  # seed, fold and world as text
     epochs: int
-    closed: bool = False  # whether it will not be finished: its trial was pruned, or failed
+    closed: bool = False  # it will not be finished: its trial was pruned or failed
 
     def folder(self, runs: Path) -> RunFolder:
-        """Where it lives."""
+        """The run's folder."""
         return RunFolder(runs / self.experiment / self.id)
 
 
 @dataclass(frozen=True, slots=True)
 class SweepRecord:
-    """The last command of a sweep."""
+    """The most recent command of a sweep."""
 
     label: str  # the sweep with its data and preset; the name of its report's folder
     sweep: str
@@ -47,31 +47,31 @@ class SweepRecord:
     started: str  # UTC, ISO 8601
     report: str  # folder of the report
     runs: tuple[SweepRun, ...]  # in the order of the plan; of a search, those of the trials so far
-    trials: int | None = None  # trials that a search wants; None for other designs
-    reported: str = ""  # digest of what the report was made from; empty where it has not been made
+    trials: int | None = None  # number of trials of a search; None for other designs
+    reported: str = ""  # digest of the report's inputs; empty: no report yet
     pid: int = 0
-    host: str = ""  # the process that carries it out, or did
+    host: str = ""  # the process that runs or ran the command
 
     @property
     def active(self) -> bool:
-        """Whether that process is there; of another host it cannot be told."""
+        """Whether that process still runs; False for a process on another host."""
         return self.host == socket.gethostname() and is_alive(self.pid)
 
 
 def write_sweep(runs: Path, record: SweepRecord) -> None:
-    """Keep a record in place of the sweep's last one."""
+    """Store a record; it replaces the sweep's last one."""
     write_json(_path(runs, record.label), asdict(record))
 
 
 def read_sweeps(runs: Path) -> list[SweepRecord]:
-    """Every record, the latest command first; what cannot be read is left out."""
+    """All records, latest command first; unreadable ones are skipped."""
     found = [read_sweep_record(runs, path.stem) for path in sorted((runs / FOLDER).glob("*.json"))]
     known = [record for record in found if record]
     return sorted(known, key=lambda record: record.started, reverse=True)
 
 
 def read_sweep_record(runs: Path, label: str) -> SweepRecord | None:
-    """The record of one sweep; None where there is none that can be read."""
+    """The record of one sweep; None if it is missing or unreadable."""
     try:
         return codec.read(SweepRecord, read_json(_path(runs, label)), label)
     except UsageError:
@@ -86,30 +86,29 @@ State = Literal["done", "stale", "failed", "running", "waiting", "pruned"]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """One run: `epoch` have ended, `best` is its monitored metric's best value so far, `reason` the
-    last line of why it failed."""
+class RunStatus:
+    """The status of one run: `epoch`: number of finished epochs; `best`: best value of its metric
+    so far; `reason`: last line of the error if it failed."""
 
     run: SweepRun
     state: State
     epoch: int
     best: float | None
     reason: str
-    seconds: float | None  # what a finished run took
+    seconds: float | None  # duration of a finished run
 
 
 @dataclass(frozen=True, slots=True)
-class SweepStanding:
-    """All runs of a sweep; `seconds_left` is None as long as none was measured, or where nothing is
-    left."""
+class SweepStatus:
+    """The status of all runs of a sweep."""
 
     record: SweepRecord
-    runs: tuple[Standing, ...]
+    runs: tuple[RunStatus, ...]
 
     @property
     def seconds_left(self) -> float | None:
-        """What the unfinished runs take if each takes what its arm's finished runs took, or else
-        all."""
+        """Estimated seconds for the unfinished runs, from the mean duration of the finished runs of
+        the same arm, or else of all. None: no run has finished, or nothing is left."""
         by_arm: dict[str, list[float]] = defaultdict(list)
         for one in self.runs:
             if one.seconds is not None:
@@ -131,49 +130,49 @@ class SweepStanding:
 
     @property
     def busy(self) -> bool:
-        """Whether something is left to do: a run, or a trial that has not been proposed yet."""
+        """Whether runs are unfinished, or trials have not been proposed yet."""
         trials = len({one.run.arm for one in self.runs})
         under_way = any(one.state in ("running", "waiting") for one in self.runs)
         return under_way or (self.record.trials or 0) > trials
 
 
-def standing(record: SweepRecord, runs: Path) -> SweepStanding:
-    """Read the folders of a sweep's runs."""
-    return SweepStanding(record, tuple(_of(run, run.folder(runs)) for run in record.runs))
+def sweep_status(record: SweepRecord, runs: Path) -> SweepStatus:
+    """The status of a sweep, read from the folders of its runs."""
+    return SweepStatus(record, tuple(_of(run, run.folder(runs)) for run in record.runs))
 
 
-def _of(run: SweepRun, folder: RunFolder) -> Standing:
+def _of(run: SweepRun, folder: RunFolder) -> RunStatus:
     if folder.finished:
         state: State = "stale" if made_by_other_code(folder.environment) else "done"
-        return Standing(run, state, run.epochs, None, "", seconds_of(folder))
+        return RunStatus(run, state, run.epochs, None, "", seconds_of(folder))
     lines = folder.read_progress()
     if folder.running:
-        return Standing(run, "running", len(lines), _best(lines), "", None)
+        return RunStatus(run, "running", len(lines), _best(lines), "", None)
     failure = read_json(folder.failed)
     if run.closed and not failure:
-        return Standing(run, "pruned", len(lines), _best(lines), "", None)
+        return RunStatus(run, "pruned", len(lines), _best(lines), "", None)
     reason = brief(str(failure.get("reason", ""))) if failure else ""
-    return Standing(run, "failed" if failure else "waiting", len(lines), _best(lines), reason, None)
+    return RunStatus(
+        run, "failed" if failure else "waiting", len(lines), _best(lines), reason, None
+    )
 
 
 def seconds_of(folder: RunFolder) -> float | None:
-    """What a finished run took, evaluation included."""
+    """Duration of a finished run, including evaluation."""
     timings = read_json(folder.timings)
     trained = timings.get("train_seconds")
     return None if trained is None else float(trained + timings.get("score_seconds", 0.0))
 
 
 def brief(reason: str) -> str:
-    """The last line of why a run failed; what the user can do about it, which may follow, is in its
-    folder."""
+    """The last line of an error, without the hints after it."""
     lines = [line.strip() for line in reason.splitlines()]
-    said = [line for line in lines if line and not line.startswith("→")]
-    return said[-1] if said else "no reason was given"
+    kept = [line for line in lines if line and not line.startswith("→")]
+    return kept[-1] if kept else "no reason was given"
 
 
 def _best(lines: list[dict[str, Any]]) -> float | None:
-    """The average precision on validation, or where there is none the loss, of the epoch that is
-    kept."""
+    """Average precision on the validation part (else the loss) of the best epoch."""
     kept: dict[str, Any] = next((line for line in reversed(lines) if line.get("best")), {})
     value = kept.get("validation/average_precision", kept.get("validation/loss"))
     return None if value is None else float(value)

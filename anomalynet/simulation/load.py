@@ -1,4 +1,5 @@
-"""A scenario from a preset or a YAML file and `key=value`, or every problem at once."""
+"""Loads a scenario: a preset or a YAML file, changed by `key=value`; reports all problems at
+once."""
 
 from __future__ import annotations
 
@@ -25,8 +26,9 @@ PRESETS = Path(__file__).parent / "scenarios"
 
 SCENARIO_VERSION = 1  # grows when a key of `Scenario` changes its meaning
 
-LONGEST = 49 * 86400
-"""Seconds after which the 32-bit milliseconds of a frame's clock would begin again."""
+MAX_DURATION = 49 * 86400
+"""Longest simulated time in seconds. A frame carries its time as 32-bit milliseconds, which would
+overflow after that."""
 
 _RANGES: tuple[tuple[float, float, str], ...] = (
     (0, 2**63 - 1, "seed"),
@@ -61,7 +63,7 @@ _RANGES: tuple[tuple[float, float, str], ...] = (
     (0, 140, "climate.background_sound climate.person_sound climate.machine_sound"),
     (0, math.inf, "climate.people"),
 )
-"""Least and largest value, both allowed, of some keys."""
+"""Smallest and largest allowed value of some keys, both included."""
 
 _POSITIVE = (
     "deployment.width deployment.height sampling.period radio.bandwidth radio.shadowing_time "
@@ -78,16 +80,16 @@ _ASCENDING = (
 
 
 def names() -> dict[str, str]:
-    """Name → one line of text of every preset, by name."""
+    """Name → one-line summary of every preset, sorted by name."""
     return {path.stem: summary(path) for path in sorted(PRESETS.glob("*.yaml"))}
 
 
 def load_scenario(name_or_path: str, overrides: Sequence[str] = ()) -> Scenario:
-    """The scenario of a preset's name or of a YAML file (its path ends in .yaml), changed by
-    `key=value` arguments.
+    """Load a preset by its name, or a YAML file (its path ends in .yaml), and apply `key=value`
+    arguments.
 
     Raises:
-        UsageError: there is no such preset or file; names the nearest.
+        UsageError: no such preset or file; names the nearest preset.
         ConfigError: every problem, with file and line or argument, and the nearest valid key or
             choice.
     """
@@ -122,35 +124,34 @@ def _find(name_or_path: str) -> Path:
         if (path := Path(name_or_path)).is_file():
             return path
         raise UsageError(
-            f"{name_or_path}: no such file", "`anomalynet simulate --list` lists what is shipped"
+            f"{name_or_path}: no such file", "`anomalynet simulate --list` lists the presets"
         )
     if name_or_path in (known := names()):
         return PRESETS / f"{name_or_path}.yaml"
     near = _nearest(name_or_path, known)
     hint = f"did you mean {near!r}? " if near else ""
     raise UsageError(
-        f"there is no scenario {name_or_path!r}",
-        f"{hint}`anomalynet simulate --list` lists them; a file of your own ends in .yaml",
+        f"unknown scenario {name_or_path!r}",
+        f"{hint}`anomalynet simulate --list` lists them; your own file must end in .yaml",
     )
 
 
 def canonical(scenario: Scenario) -> str:
-    """Everything that decides a world, seed included, as JSON with sorted keys. The name is only
-    for reports and is left out."""
+    """Everything that determines a world, including the seed, as JSON with sorted keys. The name
+    is left out: it only appears in reports."""
     values = {key: value for key, value in asdict(scenario).items() if key != "name"}
     return json.dumps({"schema": SCENARIO_VERSION, "scenario": values}, sort_keys=True)
 
 
 def as_yaml(scenario: Scenario) -> str:
-    """The resolved parameters as YAML, in the schema's order; `load_scenario` reads them back to an
-    equal scenario."""
+    """The parameters as YAML, from which `load_scenario` reads an equal scenario."""
     text: str = yaml.safe_dump(asdict(scenario), sort_keys=False, allow_unicode=True)
     return text
 
 
 def violations(scenario: Scenario) -> Iterator[tuple[str, str, str | None]]:
-    """(key, what is wrong with its value, nearest valid word) of every value that cannot be
-    used, because of bounds that types do not express."""
+    """(key, what is wrong with its value, nearest valid word) of every value outside its bounds.
+    Types are checked before."""
     for least, most, keys in _RANGES:
         for key in keys.split():
             value = _value(scenario, key)
@@ -167,7 +168,7 @@ def violations(scenario: Scenario) -> Iterator[tuple[str, str, str | None]]:
         if least > most:
             yield low, f"must not exceed {high} = {most}, but is {least}", None
     if (share := scenario.radio.duty_cycle) > 1:
-        yield "radio.duty_cycle", f"is a share and must not exceed 1, not {share}", None
+        yield "radio.duty_cycle", f"must be a share of at most 1, not {share}", None
     yield from _times(scenario)
     yield from _incidents(scenario)
 
@@ -184,14 +185,18 @@ def _times(scenario: Scenario) -> Iterator[tuple[str, str, None]]:
         yield "start", f"{scenario.start!r} is not a time such as 2026-01-05T00:00", None
     else:
         if start.tzinfo is not None:
-            yield "start", f"{scenario.start!r} is UTC already and takes no offset", None
+            yield (
+                "start",
+                f"{scenario.start!r} has a UTC offset; the start is always UTC, remove the offset",
+                None,
+            )
     try:
         duration = seconds(scenario.duration)
     except ValueError as error:
         yield "duration", str(error), None
         return
-    if not 0 < duration <= LONGEST:
-        limit = "must be positive and at most 49d, where a frame's 32-bit clock ends"
+    if not 0 < duration <= MAX_DURATION:
+        limit = "must be positive and at most 49d (a frame has a 32-bit clock)"
         yield "duration", f"{limit}, not {scenario.duration}", None
     elif duration < frame_period(scenario):
         period = f"sampling.period × sampling.transmit_every = {frame_period(scenario):g} s"
@@ -201,11 +206,11 @@ def _times(scenario: Scenario) -> Iterator[tuple[str, str, None]]:
 def _incidents(scenario: Scenario) -> Iterator[tuple[str, str, str | None]]:
     mix = scenario.incidents
     if mix.per_node_day > 0 and mix.attack == mix.fault == mix.environment == 0:
-        none = "attack, fault and environment all weigh 0; for no incidents set"
+        none = "attack, fault and environment all have weight 0; for no incidents, set"
         yield "incidents.attack", f"{none} incidents.per_node_day=0", None
     for name in (mix.only or "").split():
         if name not in TYPES:
-            yield "incidents.only", f"there is no incident type {name!r}", _nearest(name, TYPES)
+            yield "incidents.only", f"unknown incident type {name!r}", _nearest(name, TYPES)
 
 
 def _nearest(word: str, known: Iterable[str]) -> str | None:

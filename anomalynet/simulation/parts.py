@@ -1,5 +1,6 @@
-"""One cell's share of a world: simulated, written, and noted, so that a simulation that is cut off
-continues with the next cell; several cells side by side in processes of their own."""
+"""Simulates the cells of a world, in this process or in several worker processes. Every finished
+cell leaves a note in the world's folder, so that an interrupted simulation continues with the
+cells that are missing."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ function, so that other processes find it."""
 CODE = ("simulation", "data")  # the packages that make a world and its telemetry
 
 PARTS = "parts"
-"""Folder in a world's folder that holds the notes on finished cells until all are finished."""
+"""Folder in the world's folder for the notes on finished cells; removed when all are finished."""
 
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"), "1"
@@ -45,7 +46,7 @@ ONE_THREAD = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a finished cell leaves beside its Parquet files."""
+    """The note on a finished cell: facts about its Parquet files, counts, nodes and incidents."""
 
     files: dict[str, dict[str, Any]]
     counts: dict[str, int]
@@ -60,8 +61,7 @@ def make_part(
     refine: Refine | None,
     progress: Callable[[float], None] | None = None,
 ) -> None:
-    """Simulate one cell and write its files into the world's folder, last the note that it is
-    finished."""
+    """Simulate one cell and write its files into the world's folder. The note is written last."""
     result = simulate_cell(scenario, number, progress=progress)
     nodes = store.nodes_table(result)
     incidents = store.incidents_table(result, scenario.start)
@@ -84,8 +84,8 @@ def make_part(
 
 
 def read_part(folder: Path, number: int, refine: Refine | None) -> Part | None:
-    """What a finished cell left; None where it is to be simulated: not finished, its files damaged,
-    or made by another program."""
+    """Read the note on a finished cell. None where the cell must be simulated: it is not finished,
+    its files are damaged, or another version of the code made it."""
     note = read_json(_note(folder, number))
     if note.get("code") != code_hash(CODE) or note["refine"] != _name(refine):
         return None
@@ -107,30 +107,33 @@ def make_parts(
     refine: Refine | None,
     progress: Callable[[int, float], None],
 ) -> None:
-    """Simulate cells in `workers` processes, which end with this one, however it ends.
+    """Simulate cells in `workers` processes, which never outlive this process.
 
     Args:
         progress: called with (cell, simulated seconds), in this thread.
 
-    Raises RunError: a worker died or failed. What the others finished is kept.
+    Raises RunError: a worker died or failed. Cells that are finished are kept.
     """
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
-    reached: SimpleQueue[tuple[int, float]] = context.SimpleQueue()
-    executor = ProcessPoolExecutor(min(workers, len(cells)), context, _begin, (reached,))
+    queue: SimpleQueue[tuple[int, float]] = context.SimpleQueue()
+    executor = ProcessPoolExecutor(min(workers, len(cells)), context, _setup_worker, (queue,))
     try:
-        with _fresh_start():
-            pending = {executor.submit(_work, folder, scenario, cell, refine) for cell in cells}
+        with _clean_environment():
+            pending = {
+                executor.submit(_simulate_in_worker, folder, scenario, cell, refine)
+                for cell in cells
+            }
         while pending:
             done, pending = wait(pending, 0.1, FIRST_COMPLETED)
-            while not reached.empty():
-                progress(*reached.get())
+            while not queue.empty():
+                progress(*queue.get())
             for one in done:
                 if failed := one.result():
-                    raise _ended(failed)
+                    raise _worker_error(failed)
         executor.shutdown()
     except BrokenProcessPool:
-        raise _ended("it was killed, perhaps for want of memory") from None
+        raise _worker_error("it was killed, perhaps because memory ran out") from None
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
         for child in set(multiprocessing.active_children()) - others:
@@ -138,14 +141,14 @@ def make_parts(
             child.join()
 
 
-def _ended(why: str) -> RunError:
+def _worker_error(why: str) -> RunError:
     hint = "the same command continues; --workers 1 needs the least memory"
     return RunError(f"a worker of the simulation ended: {why}", hint)
 
 
 @contextmanager
-def _fresh_start() -> Iterator[None]:
-    """Processes started meanwhile have one thread each and do not run the caller's script, which
+def _clean_environment() -> Iterator[None]:
+    """Processes started inside have one thread each and do not import the caller's script, which
     may lack a `__main__` guard."""
     main, before = sys.modules["__main__"], dict(os.environ)
     sys.modules["__main__"] = ModuleType("__main__")
@@ -161,32 +164,37 @@ def _fresh_start() -> Iterator[None]:
                 del os.environ[name]
 
 
-_channel: list[SimpleQueue[tuple[int, float]]] = []  # in a worker: where it reports its progress
+_channel: list[
+    SimpleQueue[tuple[int, float]]
+] = []  # in a worker: the queue that takes its progress
 
 
-def _begin(reached: SimpleQueue[tuple[int, float]]) -> None:
+def _setup_worker(queue: SimpleQueue[tuple[int, float]]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _channel.append(reached)
+    _channel.append(queue)
 
 
 def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
-    os._exit(1)
+    os._exit(1)  # not sys.exit: this is a thread, and the main thread may be busy for minutes
 
 
-def _work(folder: Path, scenario: Scenario, number: int, refine: Refine | None) -> str | None:
-    """Simulate one cell in a worker; return why it failed, for not every error can be pickled."""
+def _simulate_in_worker(
+    folder: Path, scenario: Scenario, number: int, refine: Refine | None
+) -> str | None:
+    """Simulate one cell in a worker. Return the reason of a failure as text: not every exception
+    can be pickled."""
     try:
-        make_part(folder, scenario, number, refine, partial(_tell, number))
+        make_part(folder, scenario, number, refine, partial(_report, number))
     except Exception as error:
         return f"cell {number}: {type(error).__name__}: {' '.join(str(error).split())}"
     return None
 
 
-def _tell(number: int, seconds: float) -> None:
+def _report(number: int, seconds: float) -> None:
     _channel[0].put((number, seconds))
 
 

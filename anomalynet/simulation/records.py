@@ -1,4 +1,4 @@
-"""What the parts of the simulator hand to each other, and their random streams."""
+"""Data structures that the modules of the simulator share, and its random streams."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Columns = Mapping[str, npt.NDArray[np.generic] | list[bytes]]
 
 
 def stream(seed: int, *path: str | int) -> np.random.Generator:
-    """The random stream of one thing in a world, such as `stream(seed, "cell", 3, "node", 7,
-    "fading")`: what happens to a frame depends on (seed, cell, node, frame), never on what happened
-    before.
+    """The random generator of one thing in a world, such as `stream(seed, "cell", 3, "node", 7,
+    "fading")`. What happens to a frame depends on (seed, cell, node, frame), never on earlier
+    events.
 
-    Frame i of a stream of uniforms is row i of one draw of shape (frames, k): a world with an
-    incident and one without it draw the same numbers for everything that both have.
+    Frame i uses row i of one draw of shape (frames, k). So a world with an incident and the same
+    world without it use equal random numbers for everything that they share.
     """
     digest = hashlib.sha256("/".join(map(str, (seed, *path))).encode()).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
@@ -36,11 +36,11 @@ class Station:
     """Anything that transmits in a cell: a node, or an attacker's radio.
 
     Attributes:
-        times: float64 (frame,), ascending: seconds at which the medium access is given frame k.
+        times: float64 (frame,), ascending: seconds at which frame k is handed to medium access.
         build: (k, retries of the frame before) → the MAC frame's bytes (PSDU), FCS included.
         power: float64 (frame,): mean power at the gateway in dBm, fading not included.
         draws: (frame, at least `radio.draws_needed`) uniform in [0, 1): row k belongs to frame k.
-        polite: False transmits at once and once, without listening or waiting for an
+        polite: False: it transmits each frame once and immediately, without carrier sense or
             acknowledgement.
     """
 
@@ -53,7 +53,7 @@ class Station:
 
 
 class Disturber(Protocol):
-    """A source of interference that is not decoded: foreign traffic, a jammer."""
+    """A source of interference that the gateway cannot decode: foreign traffic, a jammer."""
 
     def during(self, start: float, stop: float) -> Sequence[tuple[float, float, float]]:
         """(from, to, power at the gateway in mW) of every stretch of interference within a
@@ -61,13 +61,12 @@ class Disturber(Protocol):
         ...
 
     def heard(self, start: float, stop: float, station: int) -> bool:
-        """Whether a station that listens during [start, stop) finds the channel busy because of
-        it."""
+        """Whether a station that listens during [start, stop) hears this source."""
         ...
 
 
 class Reception(NamedTuple):
-    """One frame that the gateway received to its end, intact or not."""
+    """One frame that the gateway received completely, with or without bit errors."""
 
     time: float  # seconds: its end
     station: int
@@ -81,13 +80,13 @@ class Reception(NamedTuple):
 
 @dataclass(slots=True)
 class RadioLog:
-    """What happened on the air of one cell.
+    """The radio traffic of one cell.
 
     Attributes:
         receptions: by time, duplicates (lost acknowledgements) included.
-        retries: station → int8 (frame,): repetitions of each frame, -1 where it never went out
-            (channel busy, no duty cycle left).
-        counts: see `radio.COUNTS`.
+        retries: station → int8 (frame,): retransmissions of each frame, -1 where it was never sent
+            (channel busy, duty cycle used up).
+        counts: see `radio.link.COUNTS`.
     """
 
     receptions: list[Reception] = field(default_factory=list)
@@ -102,8 +101,8 @@ class Cell:
     Attributes:
         names: of its nodes, `node-0007`; the MAC address of a node is its number + 1.
         numbers: int64 (node,), over the whole deployment.
-        positions: float64 (node, 2), metres within the cell; x to width, y to height.
-        rooms: int64 (node,), the room that a node stands in.
+        positions: float64 (node, 2), metres within the cell: x up to its width, y to its height.
+        rooms: int64 (node,), the room of each node.
     """
 
     number: int
@@ -117,15 +116,15 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One injected event, as placed; `severity` is measured afterwards from its effect.
+    """One injected event. `severity` is measured afterwards from its effect.
 
     Attributes:
         number: unique in the world.
-        type: a key of `incidents.TYPES`; `variant` is one way of it (`ramp`, `periodic`, `fire`).
-        nodes: indices of the touched nodes within the cell, ascending.
+        type: a key of `taxonomy.TYPES`; `variant` is a form of it (`ramp`, `periodic`, `fire`).
+        nodes: indices of the affected nodes within the cell, ascending.
         start, end: seconds.
         magnitude: in multiples of a typical effect; `scenario.incidents.subtle` … `blunt`.
-        position: metres: where a jammer, attacker, fire or obstacle stands.
+        position: metres: where a jammer, attacker, fire or obstacle is.
         severity: 1-4; 0 before it is measured.
     """
 
@@ -142,8 +141,7 @@ class Incident:
 
 
 def covered(scenario: Scenario, incident: Incident) -> slice:
-    """The slots whose middle lies within [start, end) of an incident, and within the simulated
-    time."""
+    """The slots whose middle lies within [start, end) of an incident and the simulated time."""
     period = frame_period(scenario)
     first, after = (
         max(0, int(np.ceil(moment / period - 0.5))) for moment in (incident.start, incident.end)
@@ -153,8 +151,8 @@ def covered(scenario: Scenario, incident: Incident) -> slice:
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """Everything that one cell brought about: columns as in `store.FRAMES` and `store.NODES`,
-    counts of the radio and of what the incidents did."""
+    """The result of simulating one cell: columns as in `store.FRAMES` and `store.NODES`, counts of
+    the radio and of what the incidents did."""
 
     cell: Cell
     frames: Columns

@@ -1,4 +1,4 @@
-"""The folder of a simulated world: its tables, its manifest, and how they are written and read."""
+"""The folder of a simulated world: reads and writes its tables and its manifest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from anomalynet.simulation.load import load_scenario
 from anomalynet.simulation.records import CellResult
 from anomalynet.simulation.scenario import SENSORS, Scenario
 
-FORMAT = 1  # grows when a file of the folder changes its meaning
+FORMAT = 1  # increased when the meaning of a file changes
 
 MANIFEST, SCENARIO = "manifest.json", "scenario.yaml"
 INCIDENTS_FILE, NODES_FILE = "incidents.parquet", "nodes.parquet"
@@ -41,10 +41,9 @@ FRAMES: dict[str, pl.DataType | type[pl.DataType]] = {
     "checksum": pl.Boolean,
     "frame": pl.Binary,
 }
-"""A row for each frame that a gateway received, in the order of arrival. `source` is the address in
-the frame, -1 in a frame of another format, of which nothing else was read (null); `node` the node
-of the cell with that address, null where there is none; `sent` the sender's clock; `frame` the
-bytes received."""
+"""One row per frame that a gateway received, by arrival. `source`: address in the frame, or -1 for
+a frame of another format, whose other fields are null. `node`: node of the cell with that address,
+or null. `sent`: time by the sender's clock. `frame`: the received bytes."""
 
 NODES: dict[str, pl.DataType | type[pl.DataType]] = {
     "node": pl.String,
@@ -56,9 +55,9 @@ NODES: dict[str, pl.DataType | type[pl.DataType]] = {
     **dict.fromkeys(("expected", "sent", "received"), pl.Int64),
     **dict.fromkeys(("clock_error", "battery_start", "battery_end"), pl.Float64),
 }
-"""A row a node. `link` is the mean received power, `expected` the slots, `sent` the frames that
-went on the air, `received` the distinct frames that the gateway heard intact, late ones too.
-`battery_end` is 0 where the battery ran empty, even if it was replaced then."""
+"""One row per node. `link`: mean received power. `expected`: number of slots. `sent`: frames that
+were transmitted. `received`: distinct frames that the gateway received intact, late ones included.
+`battery_end`: 0 where the battery ran empty, even if it was replaced afterwards."""
 
 INCIDENTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "id": pl.Int32,
@@ -70,7 +69,7 @@ INCIDENTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "end": _TIME,
     **dict.fromkeys(("magnitude", "x", "y"), pl.Float64),
 }
-"""A row an incident. `x`, `y`: where a jammer, an attacker, a fire or an obstacle stands."""
+"""One row per incident. `x`, `y`: position of a jammer, an attacker, a fire or an obstacle."""
 
 UNITS = {
     **dict(SENSORS),
@@ -94,10 +93,10 @@ UNITS = {
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a finished world is, written last.
+    """Description of a finished world; written last.
 
     Attributes:
-        versions: program → version that made it; `code` is a hash of the simulator's sources.
+        versions: program → version; `code` is a hash of the simulator's source files.
         files: path in the folder → sha256 (hexadecimal), bytes, rows (null for the scenario).
     """
 
@@ -111,8 +110,8 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A world in its folder: gateway logs of all cells (lazily, columns `FRAMES`), canonical
-    telemetry (None where the world was made without), `NODES` by number, `INCIDENTS` by id."""
+    """A world read from its folder: gateway logs of all cells (lazy, columns `FRAMES`), canonical
+    telemetry (None if it was not made), `NODES` by number, `INCIDENTS` by id."""
 
     folder: Path
     manifest: Manifest
@@ -167,7 +166,7 @@ def incidents_table(result: CellResult, start: str) -> pl.DataFrame:
 
 
 def write_parquet(folder: Path, name: str, table: pl.DataFrame) -> dict[str, Any]:
-    """Write a table atomically, the same rows as the same bytes; return its `facts_of`."""
+    """Write a table atomically and return its `facts_of`. Equal rows give equal bytes."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
@@ -179,12 +178,12 @@ def write_parquet(folder: Path, name: str, table: pl.DataFrame) -> dict[str, Any
 
 
 def facts_of(path: Path, rows: int | None = None) -> dict[str, Any]:
-    """sha256, bytes and rows of a file, as the manifest keeps them."""
+    """sha256, bytes and rows of a file, as stored in the manifest."""
     return {"sha256": sha256(path), "bytes": path.stat().st_size, "rows": rows}
 
 
 def is_as(path: Path, facts: Mapping[str, Any]) -> bool:
-    """Whether a file has the size and the SHA-256 of its facts. Raises OSError."""
+    """Whether a file still has the size and SHA-256 of its facts. Raises OSError."""
     return path.stat().st_size == int(facts["bytes"]) and sha256(path) == str(facts["sha256"])
 
 
@@ -200,8 +199,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a finished world; no other file is looked at. Raises DataError: there is
-    none, it cannot be read, or another version wrote it."""
+    """The manifest of a finished world; no other file is read. Raises DataError: it is missing or
+    unreadable, or another format version wrote it."""
     path = folder / MANIFEST
     again = "simulate the world again into an empty folder, or restore the file"
     try:
@@ -210,7 +209,7 @@ def read_manifest(folder: Path) -> Manifest:
         if (folder / SCENARIO).is_file():
             command = f"anomalynet simulate {folder / SCENARIO} --out {folder}"
             raise DataError(
-                f"{folder}: the simulation of this world was cut off (no {MANIFEST})",
+                f"{folder}: the simulation of this world was interrupted (no {MANIFEST})",
                 f"{command} continues it",
             ) from None
         raise DataError(
@@ -242,7 +241,7 @@ def read_world(folder: Path, *, verify: bool = True) -> World:
     Args:
         verify: compare every file with its SHA-256 in the manifest; otherwise only its size.
 
-    Raises DataError: no finished world, or the first file that is missing, edited or damaged.
+    Raises DataError: not a finished world, or a file is missing, edited or damaged.
     """
     manifest = read_manifest(folder)
     for name, facts in manifest.files.items():
@@ -278,7 +277,7 @@ def _check(path: Path, facts: Mapping[str, Any], verify: bool) -> None:
 
 
 def write_csv(world: World) -> None:
-    """Copies as CSV in the world's folder `csv`: nodes, incidents (their nodes separated by
+    """Write CSV copies into the world's folder `csv`: nodes, incidents (node names separated by
     spaces), frames (bytes as hexadecimal), telemetry. The manifest does not list them."""
     target = world.folder / "csv"
     target.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Simulates a whole world into a folder: all cells, then what is known of all of them."""
+"""Simulates a whole world into a folder: all cells, then the tables and counts of all of them."""
 
 from __future__ import annotations
 
@@ -39,21 +39,19 @@ def simulate(
 ) -> store.Manifest:
     """Simulate every cell of a scenario into a folder; see `store` for its files.
 
-    The same scenario gives the same bytes, whatever the number of workers. A simulation that was
-    cut off goes on with the cells that are not finished; a finished world is verified and left as
-    it is.
+    The same scenario gives the same bytes with any number of workers. An interrupted simulation
+    continues with the unfinished cells; a finished world is verified and not changed.
 
     Args:
-        folder: new, empty, or of this very scenario.
-        workers: processes; one works in this one.
+        folder: new, empty, or with a world of the same scenario.
+        workers: number of processes; 1: simulate in this process.
         csv: also write copies as CSV.
-        progress: is told the simulated seconds, summed over the cells.
-        refine: makes the telemetry of a cell from its gateway log; without it there is none.
+        progress: called with the simulated seconds, summed over the cells.
+        refine: makes the telemetry of a cell from its gateway log; None: no telemetry is made.
 
     Raises:
-        UsageError: the folder holds something else, or another process works in it. Nothing was
-        changed. DataError: the folder holds this world, finished, but damaged. RunError: a worker
-        died.
+        UsageError: the folder holds something else, or another process uses it; nothing was
+        changed. DataError: the finished world in the folder is damaged. RunError: a worker died.
     """
     claim(scenario, folder)
     try:
@@ -67,29 +65,33 @@ def simulate(
             shutil.rmtree(folder / PARTS, ignore_errors=True)
     except Timeout:
         raise UsageError(
-            f"{folder}: another process simulates into it", "wait for it, or name another folder"
+            f"{folder}: another process simulates into this folder",
+            "wait for it, or name another folder",
         ) from None
     return world.manifest
 
 
 def claim(scenario: Scenario, folder: Path) -> None:
-    """Make a folder this scenario's, or find that it is. Raises UsageError where it holds anything
-    else; nothing is changed then."""
+    """Reserve a folder for this scenario: write the scenario file, or check that the present one is
+    equal. Raises UsageError: the folder holds anything else; nothing is changed then."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        strangers = [
+        present_files = [
             path for path in folder.iterdir() if path.name not in (LOCK, f".{store.SCENARIO}.tmp")
         ]
-        if not strangers:
+        if not present_files:
             write_text(folder / store.SCENARIO, as_yaml(scenario))
             return
     except OSError as error:
         raise UsageError(
-            f"{folder}: cannot be written to: {error.strerror}", "--out names a new or empty folder"
+            f"{folder}: cannot be written to: {error.strerror}",
+            "give a new or empty folder with --out",
         ) from None
-    elsewhere = "nothing was changed; --out names a new or empty folder"
+    elsewhere = "nothing was changed; give a new or empty folder with --out"
     if not (folder / store.SCENARIO).is_file():
-        raise UsageError(f"{folder} holds {strangers[0].name} and no simulated world", elsewhere)
+        raise UsageError(
+            f"{folder} holds {present_files[0].name} and no simulated world", elsewhere
+        )
     try:
         present = load_scenario(str(folder / store.SCENARIO))
     except ConfigError as error:
@@ -97,11 +99,11 @@ def claim(scenario: Scenario, folder: Path) -> None:
             f"{folder} holds a world whose scenario cannot be read: {error.message}", elsewhere
         ) from None
     if canonical(present) != canonical(scenario):
-        here, asked = flatten_tree(asdict(present)), flatten_tree(asdict(scenario))
+        there, here = flatten_tree(asdict(present)), flatten_tree(asdict(scenario))
         changed = [
-            f"{key} is {here[key]} there, {asked[key]} here"
-            for key in here
-            if here[key] != asked[key] and key != "name"
+            f"{key} is {there[key]} in the folder, {here[key]} in this command"
+            for key in there
+            if there[key] != here[key] and key != "name"
         ]
         more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise UsageError(f"{folder} holds another world: {'; '.join(changed[:3])}{more}", elsewhere)
@@ -114,7 +116,7 @@ def _all_parts(
     refine: Refine | None,
     progress: Callable[[float], None] | None,
 ) -> list[Part]:
-    """Every cell's part, in the order of cells; those that are not there are simulated."""
+    """The parts of all cells, in the order of cells; missing ones are simulated."""
     count, duration = cells(scenario), seconds(scenario.duration)
     done = {number: read_part(folder, number, refine) for number in range(count)}
     pending = [number for number, part in done.items() if part is None]
@@ -136,14 +138,14 @@ def _all_parts(
     parts = [part for part in found if part is not None]
     if len(parts) < count:
         raise RunError(
-            f"{folder}: the program or a file changed while it was simulated",
+            f"{folder}: the code or a file of the folder changed during the simulation",
             "the same command simulates those cells again",
         )
     return parts
 
 
 def _finish(scenario: Scenario, folder: Path, parts: Sequence[Part]) -> None:
-    """Write what is known of the whole world."""
+    """Write the tables of the whole world, and last the manifest."""
     nodes = pl.concat([part.nodes for part in parts]).sort("number")
     incidents = pl.concat([part.incidents for part in parts]).sort("id")
     files = {name: facts for part in parts for name, facts in part.files.items()}

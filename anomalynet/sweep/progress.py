@@ -117,13 +117,13 @@ class SearchProgress(Display):
         super().__init__(enabled)
         self.search, self.changed = search, changed
         self.under_way: list[Trial] = []
-        self.known: list[FrozenTrial] = search.ledger.trials()
+        self.known: list[FrozenTrial] = search.store.trials()
         self._done = 0
 
     def began(self, trials: Sequence[Trial]) -> None:
         """Trials are about to be run."""
         self.under_way = list(trials)
-        self.known = self.search.ledger.trials()
+        self.known = self.search.store.trials()
         self.changed()
 
     def look(self) -> None:
@@ -133,14 +133,14 @@ class SearchProgress(Display):
 
     def ended(self, trial: Trial) -> None:
         """A trial has been told."""
-        self.known = self.search.ledger.trials()
+        self.known = self.search.store.trials()
         self._done += 1
         self.changed()
         if not self.live:
             seconds = sum(job.seconds or 0.0 for job in trial.jobs)
             took = f" in {duration(seconds)}" if seconds else ""
             count = f"{self._ended()}/{self.search.total}"
-            self.say(f"[{count}] trial {trial.place} {self._result(trial)}{took}{self._rest()}")
+            self.say(f"[{count}] trial {trial.index} {self._result(trial)}{took}{self._rest()}")
 
     def _ended(self) -> int:
         return sum(trial.state.is_finished() for trial in self.known)
@@ -181,7 +181,7 @@ class SearchProgress(Display):
             values = ", ".join(f"{key.rpartition('.')[2]}={scalar(value)}" for key, value in given)
             done = f"{sum(job.state == 'done' for job in trial.jobs)}/{len(trial.jobs)}"
             running = "pruned" if trial.pruned else _running(trial.jobs)
-            rows.append((str(trial.place), values, done, running))
+            rows.append((str(trial.index), values, done, running))
         return _titled(title, ("trial", "values", "runs", "running"), rows)
 
 

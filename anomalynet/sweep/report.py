@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalynet.errors import NothingToCompareError, RunError
-from anomalynet.reporting.formats import PLACES, present, wanted
+from anomalynet.reporting.formats import FILE_OF_FORM, present, wanted
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.sweeps import SweepRecord, read_sweeps, write_sweep
 from anomalynet.sweep.file import read_sweep
@@ -153,7 +153,7 @@ def renew_report(
         write()
         stamp = _stamp(record, source())  # asked again: writing may have made the audit
         write_sweep(runs, replace(record, reported=stamp))
-    return out / PLACES[forms[0]]
+    return out / FILE_OF_FORM[forms[0]]
 
 
 def _stamp(record: SweepRecord, source: str) -> str:

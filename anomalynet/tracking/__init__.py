@@ -1,2 +1,2 @@
-"""Runs in Weights & Biases, written by a process of its own: whatever happens to W&B or the network
-costs training nothing."""
+"""Logs runs to Weights & Biases from a separate process, so that problems of W&B or of the network
+never affect training."""

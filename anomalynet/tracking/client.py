@@ -1,5 +1,5 @@
-"""The training side of tracking: starts the W&B process, feeds it through a pipe, and never waits
-for it while training."""
+"""The training side of tracking: starts the W&B process, sends it messages through a pipe, and
+never waits for it during training."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from typing import Any
 from anomalynet.tracking.record import Record, read_record
 
 COMMAND = (sys.executable, "-m", "anomalynet.tracking.session")
-BACKLOG = 10_000  # epochs that may wait for W&B before they are dropped
+BACKLOG = 10_000  # largest number of queued epochs; further ones are dropped
 
 
 class Tracker:
-    """A process that talks to W&B, and the queue that leads to it. It has a session of its own, so
-    that Ctrl-C does not reach it: it ends cleanly when its stdin closes, which is when this process
-    is gone. The end of a run waits for it for `patience` seconds."""
+    """The process that talks to W&B, and a queue of messages for it.
+
+    It runs in its own session, so that Ctrl-C does not reach it. It ends cleanly when its stdin
+    closes, also when this process was killed. `finish` waits for it at most `patience` seconds."""
 
     def __init__(
         self, folder: Path, run: Mapping[str, Any], *, quiet: bool = False, patience: float = 20.0
@@ -54,16 +55,15 @@ class Tracker:
         self.send({"run": dict(run), "folder": str(folder), "pid": os.getpid()})
 
     def send(self, message: dict[str, Any]) -> None:
-        """Put a message on its way; one that finds no room is dropped, for training must not
-        wait."""
+        """Queue a message. If the queue is full it is dropped: training must not wait."""
         try:
             self._queue.put_nowait(message)
         except queue.Full:
             missing = f"some epochs are missing there, see {self.folder / 'progress.jsonl'}"
-            self._warn(f"does not keep up; {missing}")
+            self._warn(f"is too slow; {missing}")
 
     def finish(self, exit_code: int) -> None:
-        """Say how the run ended, and give W&B a bounded time to write it down."""
+        """Report the end of the run, and wait for W&B at most `patience` seconds."""
         process = self._process
         if process is None:
             return
@@ -75,10 +75,10 @@ class Tracker:
         try:
             status = process.wait(self.patience)
             if status:
-                self._warn(f"ended with status {status}, see {self.log}; the run is not harmed")
+                self._warn(f"ended with status {status}, see {self.log}; the run is not affected")
         except subprocess.TimeoutExpired:
             self._kill(process)
-            late = f"was not done {self.patience:.0f} s after the run"
+            late = f"did not finish within {self.patience:.0f} s after the run"
             self._warn(f"{late}; `anomalynet sync` uploads what is missing")
         except BaseException:
             self._kill(process)
@@ -100,7 +100,7 @@ class Tracker:
                 process.stdin.flush()
             process.stdin.close()
         except OSError:
-            self._warn(f"is gone, see {self.log}; the run is not harmed")
+            self._warn(f"process ended unexpectedly, see {self.log}; the run is not affected")
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
@@ -109,7 +109,7 @@ class Tracker:
                 print(line.rstrip(), file=sys.stderr, flush=True)
 
     def _warn(self, what: str) -> None:
-        """Say the first thing that went wrong."""
+        """Warn once, about the first problem."""
         if self.warning:
             return
         self.warning = f"W&B {what}"
@@ -117,7 +117,8 @@ class Tracker:
             print(f"warning: {self.warning}", file=sys.stderr, flush=True)
 
     def _note(self) -> None:
-        """Keep the warning in `tracking.json`, which is the other process's while it lives."""
+        """Store the warning in `tracking.json`. Only after the W&B process has ended, which writes
+        that file while it runs."""
         if self.warning:
             record = read_record(self.folder) or Record(self.run_id)
             record.warning = self.warning
@@ -126,8 +127,7 @@ class Tracker:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The environment of W&B's processes: its files in the run's folder, no reports to its makers,
-    one thread."""
+    """The environment of W&B's processes: files in the run's folder, one thread."""
     wandb = folder.resolve() / "wandb"
     own = {
         "WANDB_DIR": str(wandb.parent),
@@ -139,5 +139,5 @@ def environment(folder: Path) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
     }
     inherited = {**os.environ}
-    inherited.pop("WANDB_SERVICE", None)  # another process's connection
+    inherited.pop("WANDB_SERVICE", None)  # belongs to another process
     return inherited | own

@@ -1,5 +1,4 @@
-"""What W&B gets of a finished run: tables, charts and artifacts, made from the files in its
-folder."""
+"""Tables, charts and artifacts for W&B, made from the files of a finished run."""
 
 from __future__ import annotations
 
@@ -16,12 +15,11 @@ from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import Result
 
-POINTS = 1000  # most points of a curve
+POINTS = 1000  # largest number of points of a curve
 
 
 def charts(folder: RunFolder, result: Result) -> dict[str, Any]:
-    """The table of metrics, and the test part's confusion matrix and precision-recall curve where
-    it has labels."""
+    """The table of metrics, and with labels the confusion matrix and precision-recall curve."""
     names = sorted({name.partition("/")[2] for name in result.metrics})
     parts = ["validation", "test"]
     rows = [[name, *(result.metrics.get(f"{part}/{name}") for part in parts)] for name in names]
@@ -49,7 +47,7 @@ def _table(columns: Sequence[str], data: list[list[Any]]) -> wandb.Table:
 
 
 def _confusion(result: Result) -> list[list[Any]]:
-    """(actual, predicted, steps) of the test part; empty where it has no labels."""
+    """(actual, predicted, steps) of the test part; empty without labels."""
     cells = {
         ("normal", "normal"): "true_negatives",
         ("normal", "attack"): "false_positives",
@@ -76,13 +74,13 @@ def _precision_recall(
 
 
 def facts(folder: RunFolder, result: Result) -> dict[str, Any]:
-    """Numbers beside the metrics that the summary shows."""
+    """Further numbers for the summary, besides the metrics."""
     own = ("epochs", "best_epoch", "parameters", "threshold", "split")
     return {**{name: getattr(result, name) for name in own}, **read_json(folder.timings)}
 
 
 def data_manifest(result: Result) -> wandb.Artifact:
-    """The data as an artifact, named by its fingerprint; the data itself stays where it is."""
+    """A description of the data as an artifact, named by its fingerprint, without the data."""
     name = f"data-{result.fingerprint[:10]}"
     artifact = wandb.Artifact(name, "dataset", metadata={"name": result.data})
     parts = {
@@ -97,7 +95,7 @@ def data_manifest(result: Result) -> wandb.Artifact:
 
 
 def model(folder: RunFolder, result: Result) -> wandb.Artifact | None:
-    """The best checkpoint as an artifact; W&B reads it where it lies."""
+    """The best checkpoint as an artifact; W&B reads it in place, without a copy."""
     path = folder.best if folder.best.exists() else folder.classical
     if not path.exists():
         return None
@@ -108,7 +106,7 @@ def model(folder: RunFolder, result: Result) -> wandb.Artifact | None:
 
 
 def rows_table(rows: Sequence[Mapping[str, Any]]) -> wandb.Table:
-    """Rows as a table, with every key that any of them has."""
+    """Rows as a table whose columns are all keys of all rows."""
     columns: list[str | int] = list(dict.fromkeys(key for row in rows for key in row))
     data = [[row.get(str(key)) for key in columns] for row in rows]
     return wandb.Table(columns=columns, data=data, allow_mixed_types=True)

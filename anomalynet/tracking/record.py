@@ -1,5 +1,4 @@
-"""`tracking.json` in a run's folder: what W&B was told so far, where its files lie, and what went
-wrong."""
+"""`tracking.json` in a run's folder: what was logged to W&B, its files, and what failed."""
 
 from __future__ import annotations
 
@@ -15,21 +14,20 @@ FILE = "tracking.json"
 
 @dataclass(slots=True)
 class Part:
-    """One time that W&B was told of the run: a run that was interrupted and continued has
-    several."""
+    """One W&B session of the run; a run that was interrupted and continued has several."""
 
-    folder: str  # W&B's own, below the run's
+    folder: str  # W&B's folder, inside the run's folder
     mode: str  # `online` or `offline`
     reason: str = ""  # why it is offline
-    finished: bool = False  # whether W&B has written, or online sent, everything
+    finished: bool = False  # whether W&B has written everything (online: sent it)
 
 
 @dataclass(slots=True)
 class Record:
     """The content of `tracking.json`."""
 
-    id: str  # W&B's of the run: ours, but for runs that a W&B agent started
-    next_epoch: int = 0  # the first epoch that W&B was not told
+    id: str  # W&B's id of the run: our run id, except under a W&B agent
+    next_epoch: int = 0  # the first epoch that is not logged to W&B
     warning: str = ""
     parts: list[Part] = field(default_factory=list)
 
@@ -39,7 +37,7 @@ class Record:
 
 
 def read_record(folder: Path) -> Record | None:
-    """A folder's record; None where it was never tracked, or the file cannot be read."""
+    """A folder's record; None if it was never tracked or the file is unreadable."""
     raw = read_json(folder / FILE)
     try:
         return Record(**{**raw, "parts": [Part(**part) for part in raw["parts"]]})
@@ -48,7 +46,7 @@ def read_record(folder: Path) -> Record | None:
 
 
 def pending(folder: Path) -> list[Path]:
-    """The parts of a run that W&B's server does not have, oldest first."""
+    """The parts of a run that are not on W&B's server, oldest first."""
     record, found = read_record(folder), []
     for part in record.parts if record else ():
         own = folder / part.folder
@@ -59,13 +57,14 @@ def pending(folder: Path) -> list[Path]:
 
 
 def notes(folders: Iterable[Path]) -> list[str]:
-    """What to tell of the tracking of many runs, each thing once, with the number of runs it holds
-    for."""
-    said: Counter[str] = Counter()
+    """Messages about the tracking of many runs: each problem once, with its number of runs."""
+    problems: Counter[str] = Counter()
     for folder in folders:
         if record := read_record(folder):
             offline = {part.reason for part in record.parts if part.mode == "offline"}
-            said.update(f"offline ({why})" for why in offline if pending(folder))
-            said.update([record.warning] if record.warning else [])
-    counts = {what: f"{count} {'run' if count == 1 else 'runs'}" for what, count in said.items()}
+            problems.update(f"offline ({why})" for why in offline if pending(folder))
+            problems.update([record.warning] if record.warning else [])
+    counts = {
+        what: f"{count} {'run' if count == 1 else 'runs'}" for what, count in problems.items()
+    }
     return [f"W&B: {count}: {what}" for what, count in counts.items()]

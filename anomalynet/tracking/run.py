@@ -1,5 +1,4 @@
-"""What W&B is told: a run while it is trained or afterwards, and a sweep as one more run in its
-group."""
+"""Logs runs to W&B, during training or afterwards, and a sweep as one more run in its group."""
 
 from __future__ import annotations
 
@@ -25,15 +24,15 @@ if TYPE_CHECKING:
 def tracked(
     loaded: Loaded, folder: RunFolder, listener: Listener | None, group: str | None
 ) -> Iterator[Listener | None]:
-    """Tell W&B of the run that is trained inside, where the configuration asks for it; yields who
-    listens to the training. Only for the process of rank 0. What goes wrong is said on stderr; in a
-    sweep (`group`) only in `tracking.json`: hundreds of runs would say the same."""
+    """Log the run that is trained inside to W&B, if the configuration says so; yields the listener
+    for training. Only for rank 0. Problems are reported on stderr; in a sweep (`group`) only in
+    `tracking.json`, because hundreds of runs would report the same."""
     if loaded.config.tracking != "wandb" or os.environ.get("WANDB_MODE") == "disabled":
         yield listener
         return
     tracker = Tracker(folder.path, described(loaded, folder, group), quiet=group is not None)
     try:
-        yield Both(listener, tracker)
+        yield TeeListener(listener, tracker)
     except BaseException:
         tracker.finish(exit_code=1)
         raise
@@ -41,8 +40,8 @@ def tracked(
 
 
 def catch_up(loaded: Loaded, folder: RunFolder, group: str | None) -> None:
-    """Tell W&B of a run that was finished before: one that it never heard of, or one that a W&B
-    agent asks for under an id of its own."""
+    """Log a run that was finished before: if it is not in W&B yet, or if a W&B agent started it
+    under the agent's own id."""
     unknown = read_record(folder.path) is None or bool(os.environ.get("WANDB_SWEEP_ID"))
     if unknown and loaded.config.tracking == "wandb":
         with tracked(loaded, folder, None, group) as listener:
@@ -52,7 +51,7 @@ def catch_up(loaded: Loaded, folder: RunFolder, group: str | None) -> None:
 
 
 def described(loaded: Loaded, folder: RunFolder, group: str | None) -> dict[str, Any]:
-    """What W&B should know of a run before its first epoch."""
+    """The description of a run for `wandb.init`."""
     config, name = loaded.config, folder.path.name
     policy = [] if config.data.split.policy == "auto" else [config.data.split.policy]
     resolved = {key: value for key, value in asdict(config).items() if key != "tracking"}
@@ -66,20 +65,20 @@ def described(loaded: Loaded, folder: RunFolder, group: str | None) -> dict[str,
     }
 
 
-class Both:
-    """Tells W&B and another listener."""
+class TeeListener:
+    """A listener that passes events to W&B and to another listener."""
 
     def __init__(self, first: Listener | None, tracker: Tracker) -> None:
         self.first, self.tracker = first, tracker
 
     def epoch(self, line: dict[str, Any], epochs: int) -> None:
-        """Tell both."""
+        """Pass an epoch to both."""
         self.tracker.send({"epoch": line})
         if self.first:
             self.first.epoch(line, epochs)
 
     def step(self, epoch: int, step: int, steps: int) -> None:
-        """W&B is not told of steps."""
+        """Steps are not logged to W&B."""
         if self.first:
             self.first.step(epoch, step, steps)
 
@@ -87,11 +86,16 @@ class Both:
 def track_sweep(
     name: str, rows: Sequence[Mapping[str, Any]], report_folder: Path | None, runs: Path
 ) -> Path | None:
-    """Log a sweep's summary, a row of plain values a run, and its report as an artifact; the same
-    rows are logged once. Whatever goes wrong is said on stderr and costs nothing else. The name is
-    the W&B group of the runs. Returns the folder of W&B's files, `.sweeps/NAME` below the runs,
-    where `anomalynet sync` finds them; None where nothing is logged: W&B is disabled, or one of its
-    agents runs this command, which shows its runs in a sweep of its own."""
+    """Log a sweep's summary, one row of plain values per run, and its report as an artifact. Equal
+    rows are logged only once. Problems are reported on stderr and have no other effect.
+
+    Args:
+        name: W&B group of the runs.
+
+    Returns: the folder of W&B's files, `.sweeps/NAME` below the runs, where `anomalynet sync` finds
+        them. None if nothing is logged: W&B is disabled, or a W&B agent runs this command and shows
+        its runs in its own sweep.
+    """
     if os.environ.get("WANDB_MODE") == "disabled" or os.environ.get("WANDB_SWEEP_ID"):
         return None
     folder = runs / ".sweeps" / name

@@ -1,5 +1,5 @@
-"""One W&B run, from `wandb.init` to `finish`, and the process that carries it: takes JSON lines on
-stdin, answers with what the user should read, ends when stdin closes."""
+"""One W&B run from `wandb.init` to `finish`, and the process around it: it reads JSON lines from
+stdin, writes messages for the user to stdout, and ends when stdin closes."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from anomalynet.tracking.record import Part, Record, read_record
 PROJECT = "anomalynet"
 TEXTS = ("report.md", "cost.md", "best.yaml", "pareto_*.yaml")
 REPORT = (*TEXTS, "tables/*.csv", "figures/*.svg", "figures/*.png")
-"""What a report's folder holds of a report."""
-LONGEST_FAREWELL = 60.0  # seconds after which the process ends; the training process waits less
-INIT_TIMEOUT = 10.0  # seconds that W&B's server has to answer before the run goes on offline
+"""Files of a report."""
+SHUTDOWN_TIMEOUT = 60.0  # seconds until the process ends; the training process waits less
+INIT_TIMEOUT = 10.0  # seconds to wait for W&B's server before the run continues offline
 
 
 class Session:
-    """A W&B run of one run's folder, continued where the folder says it stood."""
+    """The W&B run of a run's folder; it continues after the last logged epoch."""
 
     def __init__(
-        self, folder: Path, run: Mapping[str, Any], *, pid: int, say: Callable[[str], None]
+        self, folder: Path, run: Mapping[str, Any], *, pid: int, report: Callable[[str], None]
     ) -> None:
-        self.folder, self.say = RunFolder(folder), say
-        self.run, reason = _begin(folder, run, pid)
+        self.folder = RunFolder(folder)
+        self.run, reason = _start(folder, run, pid)
         self.record = read_record(folder) or Record(self.run.id)
         if self.record.id != self.run.id:
             self.record.id, self.record.next_epoch = self.run.id, 0
@@ -44,13 +44,13 @@ class Session:
         self.record.parts.append(self.part)
         self.record.write(folder)
         if reason:
-            say(f"W&B is offline: {reason}; `anomalynet sync` uploads the run later")
+            report(f"W&B is offline: {reason}; `anomalynet sync` uploads the run later")
         elif self.run.url:
-            say(f"W&B: {self.run.url}")
+            report(f"W&B: {self.run.url}")
 
     def epoch(self, line: Mapping[str, Any]) -> None:
-        """Log an epoch, and before it those that a kill kept from us: `progress.jsonl` has them,
-        from the checkpoint."""
+        """Log an epoch. Epochs before it that were not logged because of a kill are taken from
+        `progress.jsonl`."""
         number = int(line["epoch"])
         known, first = self.folder.read_progress(), self.record.next_epoch
         missed = [old for old in known if first <= old["epoch"] < number]
@@ -66,14 +66,14 @@ class Session:
         self.run.log({"runs": content.rows_table(rows)}, step=0)
         if report and Path(report).is_dir():
             artifact = wandb.Artifact(f"report-{Path(report).resolve().name}", "report")
-            for pattern in REPORT:  # other files may lie there, which are nobody's business
+            for pattern in REPORT:  # the folder may hold other files, which are private
                 for path in sorted(Path(report).glob(pattern)):
                     name = path.relative_to(report).as_posix()
                     artifact.add_file(str(path), name=name, skip_cache=True)
             self.run.log_artifact(artifact)
 
     def finish(self, exit_code: int) -> None:
-        """Log what the finished run found, and end it."""
+        """Log the result of the finished run, and end the W&B run."""
         try:
             if exit_code == 0 and self.folder.finished:
                 self._result()
@@ -83,7 +83,7 @@ class Session:
             self.record.write(self.folder.path)
 
     def _result(self) -> None:
-        from anomalynet.tracking import content  # Polars takes time: not before training is over
+        from anomalynet.tracking import content  # slow import of Polars: only after training
 
         result = self.folder.read_result()
         for old in self.folder.read_progress():  # it may have been killed before testing
@@ -98,8 +98,8 @@ class Session:
             self.run.log_artifact(model, aliases=["best"])
 
 
-def _begin(folder: Path, run: Mapping[str, Any], pid: int) -> tuple[wandb.Run, str]:
-    """Start the run online, or else offline; and why offline."""
+def _start(folder: Path, run: Mapping[str, Any], pid: int) -> tuple[wandb.Run, str]:
+    """Start the run online, or else offline. Returns the run and why it is offline."""
     before = set((folder / "wandb").glob("run-*"))
     settings = wandb.setup().settings
     if settings.mode in ("offline", "dryrun"):
@@ -135,22 +135,22 @@ def _init(run: Mapping[str, Any], mode: Any, pid: int) -> wandb.Run:
 
 
 def main() -> int:
-    """Serve one run."""
+    """Serve one run; the process's entry point."""
     lines = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    # W&B's own process inherits 0 and 1: it must hold no end of our pipes.
+    # W&B's own process inherits descriptors 0 and 1, and must not keep our pipes open.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     if hasattr(os, "nice"):
-        os.nice(5)  # training comes first where cores are few
+        os.nice(5)  # training has priority when cores are few
 
-    def say(text: str) -> None:
-        with suppress(OSError):  # nobody may be there to read it
+    def report(text: str) -> None:
+        with suppress(OSError):  # the reader may have ended
             print(text, file=answers, flush=True)
 
-    hello = json.loads(lines.readline())
-    session = Session(Path(hello["folder"]), hello["run"], pid=hello["pid"], say=say)
-    exit_code = 1  # stdin closes without a word: the run was killed
+    setup = json.loads(lines.readline())
+    session = Session(Path(setup["folder"]), setup["run"], pid=setup["pid"], report=report)
+    exit_code = 1  # stays 1 if stdin closes without "finish": the run was killed
     for line in lines:
         message = json.loads(line)
         if "epoch" in message:
@@ -159,13 +159,13 @@ def main() -> int:
             session.sweep(message["rows"], message["report"])
         else:
             exit_code = message["finish"]
-    threading.Thread(target=_end_anyway, daemon=True).start()
+    threading.Thread(target=_exit_after_timeout, daemon=True).start()
     session.finish(exit_code)
     return 0
 
 
-def _end_anyway() -> None:
-    threading.Event().wait(LONGEST_FAREWELL)
+def _exit_after_timeout() -> None:
+    threading.Event().wait(SHUTDOWN_TIMEOUT)
     os._exit(1)
 
 

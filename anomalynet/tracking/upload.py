@@ -1,4 +1,4 @@
-"""Uploads what W&B could not be told at once, by `wandb sync`."""
+"""Uploads the offline parts of runs to W&B with `wandb sync`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WANDB = (sys.executable, "-m", "wandb")
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What became of one run's upload."""
+    """The outcome of one run's upload."""
 
     run: str
     state: Literal["synced", "failed", "nothing to do", "running"]
@@ -28,14 +28,14 @@ class Upload:
 
 
 def tracked_folders(runs: Path) -> list[Path]:
-    """Every run and sweep below a folder that W&B was told of."""
+    """Folders of all runs and sweeps below a folder that were logged to W&B."""
     return sorted(path.parent for path in runs.glob(f"*/*/{FILE}"))
 
 
 def upload(folder: Path, timeout: float) -> Upload:
-    """Upload a run's missing parts; `wandb sync` retries for ever, so it is stopped after `timeout`
-    seconds. All parts go into one command: it takes those of one W&B run in the order of their
-    start, each as the continuation of the last. Raises UsageError: there is no API key."""
+    """Upload the missing parts of a run. `wandb sync` retries forever, so it is stopped after
+    `timeout` seconds. All parts go into one command, which joins the parts of one W&B run in the
+    order of their start. Raises UsageError: there is no API key."""
     name = f"{folder.parent.name.removeprefix('.')}/{folder.name}"
     if not pending(folder):
         return Upload(name, "nothing to do")
@@ -48,21 +48,22 @@ def upload(folder: Path, timeout: float) -> Upload:
 
 def _upload(name: str, folder: Path, timeout: float) -> Upload:
     parts = pending(folder)
-    said = _sync(folder, parts, timeout)
+    output = _sync(folder, parts, timeout)
     left = pending(folder)
     if not left:
         if record := read_record(folder):
             record.warning = ""
             record.write(folder)
         return Upload(name, "synced", len(parts))
-    if "No API key" in said:
+    if "No API key" in output:
         hint = "`wandb login` stores one, or set WANDB_API_KEY"
         raise UsageError("there is no W&B API key", hint)
-    return Upload(name, "failed", len(left), _reason(said))
+    return Upload(name, "failed", len(left), _reason(output))
 
 
 def _sync(folder: Path, parts: list[Path], timeout: float) -> str:
-    """What `wandb sync` said; through a file, for W&B's own process may hold a pipe open."""
+    """The output of `wandb sync`. It is written to a file, because W&B's own process can keep a
+    pipe open after the command has ended."""
     command = [*WANDB, "sync", "--include-online", *(str(part) for part in parts)]
     env = {**environment(folder), "WANDB_SILENT": "false"}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
@@ -72,12 +73,12 @@ def _sync(folder: Path, parts: list[Path], timeout: float) -> str:
             subprocess.run(command, env=env, timeout=timeout, check=False, **files)
             late = ""
         except subprocess.TimeoutExpired:
-            late = f"\nwandb: ERROR not done after {timeout:.0f} s"
+            late = f"\nwandb: ERROR not finished after {timeout:.0f} s"
         output.seek(0)
         return output.read() + late
 
 
-def _reason(said: str) -> str:
-    lines = [line.removeprefix("wandb:").strip() for line in said.splitlines() if line.strip()]
+def _reason(output: str) -> str:
+    lines = [line.removeprefix("wandb:").strip() for line in output.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR").strip() for line in lines if line.startswith("ERROR")]
-    return (errors or lines or ["wandb sync said nothing"])[-1]
+    return (errors or lines or ["`wandb sync` printed no reason"])[-1]

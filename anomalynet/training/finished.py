@@ -157,7 +157,9 @@ def _seen(run: FinishedRun, prepared: Prepared, rows: Int64) -> Bool:
         own = run.data
     except DataError:
         return np.zeros(len(rows), np.bool_)
-    known = np.concatenate([own.split.territory[part].rows() for part in PARTS if part != "test"])
+    known = np.concatenate(
+        [own.split.assigned_rows[part].rows() for part in PARTS if part != "test"]
+    )
 
     def content(of: Prepared, some: Int64) -> pl.DataFrame:
         columns = pl.Series("time", of.times[some]), pl.Series("row", some)

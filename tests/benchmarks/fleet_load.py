@@ -34,7 +34,7 @@ from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.model import Model
 from anomalynet.detection.service.messages import Parser
-from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.problem_log import ProblemLog
 from tests.benchmarks.models import exported
 from tests.benchmarks.process import Detector, cpu_seconds
 from tests.benchmarks.scores_file import Arrivals, account
@@ -61,7 +61,7 @@ def threshold(model: Path) -> float:
     """A score that one step in a hundred of such a fleet reaches, so that there are alarms."""
     engine = Engine(Model(model), AlarmRule())
     fleet = Fleet(engine.contract, 50, 1, seed=99)
-    parser = Parser([sensor.name for sensor in engine.contract.sensors], Notices())
+    parser = Parser([sensor.name for sensor in engine.contract.sensors], ProblemLog())
     scores = []
     for step in range(warm_up(engine.contract) + 200):
         found = [

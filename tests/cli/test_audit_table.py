@@ -38,8 +38,8 @@ def test_a_table_that_can_be_true_exits_with_0_and_tells_what_is_missing(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("", "name one table"),
-        ("x.csv --paper", "name one table"),
+        ("", "give one table"),
+        ("x.csv --paper", "give one table"),
         ("--paper --unit fraction", "in percent"),
         ("nowhere.csv", "nowhere.csv: cannot be read: No such file"),
         ("table.xlsx", "table.xlsx: not a table that can be audited"),

@@ -103,21 +103,23 @@ def test_an_experiment_that_went_or_came_is_nothing_to_compare(
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     assert main([*COMMAND]) == 4
     told = capsys.readouterr()
-    assert "::error title=anomalynet check::logistic: in the baseline (golden), gone " in told.err
+    assert (
+        "::error title=anomalynet check::logistic: in the baseline (golden), missing " in told.err
+    )
     assert "golden%0Arandom_forest: " in told.err
-    assert "random_forest: in sweep golden, not in the baseline (golden)" in told.err
+    assert "random_forest: in sweep golden, missing in the baseline (golden)" in told.err
     steps = told.err[told.err.rindex("→") :]
     assert 'logistic: the same command with --only golden --update "reason"' in steps
     assert "--only golden --experiments random_forest --update" in steps
     (here / "golden.yaml").write_text(GOLDEN.replace("logistic", "removed"))
     assert main([*COMMAND]) == 4
     told = capsys.readouterr()
-    assert "removed: sweep golden.yaml names this experiment, and it is gone" in told.err
+    assert "sweep golden.yaml: unknown experiment 'removed'" in told.err
     assert "then `anomalynet check --only golden --update" in told.err
     (here / "golden.yaml").write_text(GOLDEN)
     (here / "baseline.json").unlink()
     assert main([*COMMAND]) == 4
-    assert "baseline.json: there is no baseline" in capsys.readouterr().err
+    assert "baseline.json: baseline is missing" in capsys.readouterr().err
 
 
 def test_update_keeps_the_history_and_an_experiment_taken_out_goes(
@@ -164,10 +166,10 @@ def test_a_run_that_fails_passes_no_gate_and_changes_no_baseline(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--experiments", "hybird"], "the gate has no experiment 'hybird'"),
+        (["--experiments", "hybird"], "unknown experiment 'hybird'"),
         (["data.stride=2"], "data.stride=2: what is trained is the baseline's"),
-        (["--golden", "nowhere"], "there is no sweep 'nowhere'"),
-        (["--golden", "attention"], "varies something else"),
+        (["--golden", "nowhere"], "unknown sweep 'nowhere'"),
+        (["--golden", "attention"], "has axes, arms or a search"),
         (["--history", "--out", "history.pdf"], "the figure is an .svg or a .png file"),
         (["--slots", "0"], "--slots must be at least 1"),
         (["--out", "golden.yaml"], "--out golden.yaml: is a file"),

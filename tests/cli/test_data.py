@@ -94,14 +94,14 @@ def test_bad_input_is_one_message_and_code_2(
     assert cli.main(["data", "import", str(csv), *IMPORT]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert f"{csv}:8: sensor 'temp' is 'warm', not a number\n  → --ignore temp" in printed.err
+    assert f"{csv}:8: sensor 'temp' is 'warm', not a number\n  → use --ignore temp" in printed.err
     assert not home.exists()
 
 
 @pytest.mark.parametrize(
     ("argv", "code", "said"),
     [
-        (["data", "info", "nowhere"], 2, "no data set named 'nowhere'"),
+        (["data", "info", "nowhere"], 2, "unknown data set 'nowhere'"),
         (["data", "info", "skab"], 2, "anomalynet data fetch skab"),
         (["data", "fetch", "ton_iot"], 2, "research.unsw.edu.au"),
     ],

@@ -54,7 +54,7 @@ def test_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "b,1970-01-01T00:02:00.000000Z,19.0,0,,",
     ]
     assert cli.main([*command[:-2], "--by", "time"]) == 2
-    assert "x.csv: is there already" in capsys.readouterr().err and out.read_text() == first
+    assert "x.csv: exists already" in capsys.readouterr().err and out.read_text() == first
     assert cli.main([*command[:-2], "--by", "time", "--replace"]) == 0
     assert [line[0] for line in out.read_text().splitlines()[1:]] == list("ababab")
 
@@ -134,7 +134,7 @@ def test_a_broker_that_refuses_is_told_at_once(
     with broken_off(Broker(tmp_path, allow_anonymous="false")) as broker:
         assert cli.main(["data", "replay", "rooms", "--mqtt", broker.url("t"), "--speed", "0"]) == 2
     error = capsys.readouterr().err
-    assert "it refuses this client: Not authorized" in error and "hunter2" not in error
+    assert "refuses this client: Not authorized" in error and "hunter2" not in error
 
 
 @needs_mosquitto

@@ -135,7 +135,7 @@ def test_a_failed_trial_makes_the_command_fail_and_says_why(
     [
         (["--print"], "its runs are not known before"),
         (["--trials", "0"], "at least 1"),
-        (["model.channels=4"], "it is an axis"),
+        (["model.channels=4"], "is an axis"),
         (["--storage", "nonsense"], "cannot be opened"),
     ],
 )

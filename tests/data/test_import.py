@@ -221,7 +221,7 @@ def test_the_period_is_the_median_step_of_regular_readings_only(tmp_path: Path) 
 
 def test_one_class_and_silent_sensors_are_warned_of(tmp_path: Path) -> None:
     report = put(tmp_path, "t,v,w,y\n0,,1,0\n1,,1,0\n", time="t", label="y")
-    told = ("'v' has no reading", "'w' is constant (1)", "every row is labelled normal")
+    told = ("'v' has no readings", "'w' is constant (1)", "every row is labelled normal")
     for warning, words in zip(report.warnings, told, strict=True):
         assert words in warning
 

@@ -67,7 +67,7 @@ def test_labels_outside_intervals_stay_and_are_numbered_on(tmp_path: Path) -> No
 
 def test_an_interval_without_a_reading_is_warned_of(tmp_path: Path) -> None:
     report = put(tmp_path, HEAD + "2021-01-01 00:02:00,2021-01-01 00:03:00,jam,,,,a\n", label="y")
-    assert "1 of 1 incidents hold no reading" in report.warnings
+    assert "1 of 1 incidents contain no reading" in report.warnings
 
 
 OVERLAP = f"{DAY} 00:01:00,{DAY} 00:04:00,,,,,a\n{DAY} 00:03:00,{DAY} 00:05:00,,,,,a\n"
@@ -78,13 +78,13 @@ OVERLAP = f"{DAY} 00:01:00,{DAY} 00:04:00,,,,,a\n{DAY} 00:03:00,{DAY} 00:05:00,,
     [
         (
             f"{DAY} 00:03:00,{DAY} 00:02:00,,,,,a\n",
-            r"i\.csv:2: ends at 2020-01-01 00:02:00, before",
+            r"i\.csv:2: end 2020-01-01 00:02:00 is before",
         ),
         (f"{DAY} 00:01:00,{DAY} 00:02:00,,,,,c\n", r"i\.csv:2: series 'c' is not in the data"),
         (f"{DAY} 00:01:00,{DAY} 00:02:00,,,,5,a\n", r"i\.csv:2: severity is '5'"),
         (f"{DAY} 00:01:00,{DAY} 00:02:00,,,,high,a\n", r"i\.csv:2: severity is 'high'"),
         (OVERLAP, r"i\.csv:3: overlaps with the incident of line 2 in series 'a'"),
-        (f"{DAY} 00:01:00,later,,,,,a\n", r"i\.csv:2: time 'end' is 'later'"),
+        (f"{DAY} 00:01:00,later,,,,,a\n", r"i\.csv:2: invalid time 'later' in column 'end'"),
     ],
 )
 def test_bad_intervals(tmp_path: Path, home: Path, rows: str, message: str) -> None:
@@ -94,7 +94,7 @@ def test_bad_intervals(tmp_path: Path, home: Path, rows: str, message: str) -> N
 
 
 def test_columns_of_the_incidents_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no column 'end'"):
+    with pytest.raises(DataError, match="missing column 'end'"):
         put(tmp_path, "start,stop\n1,2\n")
-    with pytest.raises(DataError, match="column 'colour' is not known"):
+    with pytest.raises(DataError, match="unknown column 'colour'"):
         put(tmp_path, "start,end,colour\n1,2,red\n")

@@ -96,7 +96,7 @@ def test_each_epoch_has_its_own_order_also_after_resuming(use: Use, tmp_path: Pa
 
 def test_no_test_row_reaches_what_is_trained_on(use: Use) -> None:
     before = module()
-    held = before.prepared.series_of(before.split.territory["test"].rows())
+    held = before.prepared.series_of(before.split.assigned_rows["test"].rows())
     changed = recordings()
     for number, one in enumerate(changed):
         if before.prepared.series.index(one.name) in held:

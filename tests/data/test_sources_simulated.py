@@ -143,11 +143,17 @@ def test_an_edited_file_is_refused_and_another_world_is_another_fingerprint(
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"root": None}, r"data.name=simulated needs the folder of a world\n.*data.root=DIR"),
-        ({"scenario": "duration=6h"}, r"data.scenario changes a scenario that is simulated here"),
+        (
+            {"root": None},
+            r"data.name=simulated needs the folder of a world in data.root\n.*data.root=DIR",
+        ),
+        ({"scenario": "duration=6h"}, r"data.scenario cannot change the world in data.root"),
         ({"subset": "cell-0"}, "simulated has no subsets"),
         ({"name": "nowhere.yaml"}, "nowhere.yaml: no such file"),
-        ({"name": "lwsndr", "scenario": "duration=6h"}, "data.scenario changes .* lwsndr is not"),
+        (
+            {"name": "lwsndr", "scenario": "duration=6h"},
+            "data.scenario is only for simulated data, not for lwsndr",
+        ),
         ({"label": "environment"}, r"data.label=environment: no incident of simulated .*"),
     ],
 )
@@ -217,7 +223,7 @@ def test_mistakes_in_a_scenario_have_one_message() -> None:
     told = r"data.scenario, argument 'duratoin=2h': .*'duratoin'; did you mean 'duration'"
     with pytest.raises(ConfigError, match=told):
         sources.fingerprint(replace(SMALL, scenario="duratoin=2h"))
-    with pytest.raises(DataError, match=r"the seed of a world is data.world\n.*data.world=3"):
+    with pytest.raises(DataError, match=r"data.scenario cannot set the seed\n.*data.world=3"):
         sources.fingerprint(replace(SMALL, scenario="duration=2h seed=9"))
 
 

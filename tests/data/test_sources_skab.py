@@ -53,7 +53,7 @@ def test_overlapping_runs_are_one_group_and_what_a_run_becomes(small: Path) -> N
     assert telemetry.counts["time stamps in two runs"] == 3
     assert telemetry.counts["contradicting labels"] == 2  # seconds 6 (1, 0) and 8 (1, 0)
     assert telemetry.train_only == {"anomaly-free/anomaly-free"}
-    for told in ("5 of 35 runs", "2 with contradicting labels"):
+    for told in ("5 of 35 runs", "2 with contradictory labels"):
         assert any(told in warning for warning in telemetry.warnings)
     frame = telemetry.frame.collect()
     assert "changepoint" not in frame.columns and len(telemetry.channels) == 8
@@ -82,7 +82,7 @@ def test_a_comma_separated_copy_and_a_broken_number_are_named_with_their_line(
     first, second, third, *rest = text.splitlines()
     half = "\n".join([first, second, third.replace("0.5", "half", 1), *rest])
     for content, told in (
-        (text.replace(";", ","), r"0\.csv:1: no column 'datetime'"),
+        (text.replace(";", ","), r"0\.csv:1: missing column 'datetime'"),
         (half, r"0\.csv:3: Accelerometer1RMS is 'half', not a number"),
     ):
         path.write_text(content)

@@ -57,7 +57,7 @@ def check(found: Split, settings_: DataConfig, leaks: bool = False) -> None:
             assert any(one.start <= start and end < one.stop for one in segments)
         assert len(set(ends)) == len(ends)  # every step at most once
         rows_of[part] = {row for start in starts for row in range(start, start + settings_.window)}
-        territory = found.territory[part].rows().tolist()
+        territory = found.assigned_rows[part].rows().tolist()
         owned[part] = set(territory)
         assert len(owned[part]) == len(territory) and set(ends) <= owned[part]
         missed = found.missed(part)
@@ -118,7 +118,7 @@ def test_parts_never_share_a_row_and_every_labelled_step_is_scored_or_missed(
         return
     check(found, chosen, leaks=keys["policy"] == "random")
     train_only = {segment.series for segment in rows.segments if segment.train_only}
-    owned = {part: owners(found.territory[part], rows) for part in PARTS}
+    owned = {part: owners(found.assigned_rows[part], rows) for part in PARTS}
     assert not (owned["validation"] | owned["test"]) & train_only
     if found.label in ("group", "group_blocked"):
         groups = {segment.series: segment.group for segment in rows.segments}
@@ -130,7 +130,7 @@ def test_parts_never_share_a_row_and_every_labelled_step_is_scored_or_missed(
 def test_the_folds_test_every_step_once(policy: str) -> None:
     rows = prepared(many(7, 70))
     folds = [split(rows, config(policy=policy, fold=fold)) for fold in range(5)]
-    tested = np.concatenate([fold.territory["test"].rows() for fold in folds])
+    tested = np.concatenate([fold.assigned_rows["test"].rows() for fold in folds])
     assert np.sort(tested).tolist() == list(range(490))
 
 
@@ -139,11 +139,11 @@ def test_assignment_deals_other_groups_and_the_same_again() -> None:
 
     def held(assignment: int) -> set[str]:
         found = split(rows, config(policy="group", assignment=assignment))
-        return owners(found.territory["test"], rows)
+        return owners(found.assigned_rows["test"], rows)
 
     assert held(0) == held(0) != held(1)
     found = split(rows, config(policy="group", validation_fraction=0.25))
-    assert [len(found.territory[part].rows()) // 20 for part in PARTS] == [12, 4, 4]
+    assert [len(found.assigned_rows[part].rows()) // 20 for part in PARTS] == [12, 4, 4]
 
 
 def test_a_train_only_series_leaves_when_its_group_is_held_out() -> None:
@@ -165,18 +165,18 @@ def test_blocks_by_hand() -> None:
     assert found.missed("test").rows.tolist() == [40, 41, 42]
     assert found.missed("validation").rows.tolist() == [30, 31, 32, 36, 37, 38, 39]
     last = split(rows, config(policy="blocked", fold=4))
-    assert last.territory["test"].rows().tolist() == list(range(10))
-    assert last.territory["validation"].rows().tolist() == list(range(40, 50))
+    assert last.assigned_rows["test"].rows().tolist() == list(range(10))
+    assert last.assigned_rows["validation"].rows().tolist() == list(range(40, 50))
     dealt = split(rows, config(policy="blocked", interleave=2, folds=3, fold=0))
     assert dealt.label == "blocked (interleaved ×2)"
-    assert [first // 8 for first in dealt.territory["test"].starts] == [2, 5]
+    assert [first // 8 for first in dealt.assigned_rows["test"].starts] == [2, 5]
 
 
 def test_blocks_are_of_equal_time_on_a_grid_and_of_equal_count_without_one() -> None:
     seconds = [*range(40), *range(400, 410)]
     one = Recording("s", seconds, [[1.0] * 50], mixed(50))
     events = split(prepared([one], facts=Facts(period=None)), config(policy="blocked"))
-    assert events.territory["test"].rows().tolist() == list(range(40, 50))
+    assert events.assigned_rows["test"].rows().tolist() == list(range(40, 50))
     with pytest.raises(DataError, match="no window of 4 steps fits the validation part"):
         split(prepared([one]), config(policy="blocked"))
 
@@ -231,7 +231,7 @@ def test_a_view_of_other_nodes_is_told_where_parts_share_time() -> None:
     ):
         chosen = replace(config(policy=policy), view=view)  # type: ignore[arg-type]
         warnings = split(rows, chosen).warnings
-        assert any("a window shows other nodes" in warning for warning in warnings) is told
+        assert any("windows contain other nodes" in warning for warning in warnings) is told
 
 
 def test_random_is_marked() -> None:
@@ -245,13 +245,13 @@ def test_random_is_marked() -> None:
 @pytest.mark.parametrize(
     ("rows", "keys", "message"),
     [
-        (100, {"policy": "group"}, "1 groups of series cannot make 5 folds"),
-        (100, {"fold": 5}, "fold=5 is not one of the 5 folds"),
-        (100, {"policy": "blocked", "purge": 3}, r"purge=3: .* data.window=4"),
+        (100, {"policy": "group"}, "1 groups of series are too few for 5 folds"),
+        (100, {"fold": 5}, r"fold must be in \[0, 5\), got 5"),
+        (100, {"policy": "blocked", "purge": 3}, r"purge=3 .* data.window=4"),
         (15, {"policy": "blocked"}, "no window of 4 steps fits the"),
-        (100, {"policy": "held_out_types"}, "0 kinds of incident cannot make 5 folds"),
+        (100, {"policy": "held_out_types"}, "0 kinds of incidents are too few for 5 folds"),
         (100, {"policy": "given"}, "no train and no validation and no test rows"),
-        (100, {"policy": "blocked", "folds": 2}, "needs 3 folds at least"),
+        (100, {"policy": "blocked", "folds": 2}, "needs data.split.folds of at least 3"),
     ],
 )
 def test_refusals(rows: int, keys: dict[str, Any], message: str) -> None:
@@ -284,8 +284,8 @@ def test_a_train_only_series_is_never_scored_and_validation_moves_with_the_fold(
     chosen = set()
     for fold in range(3):
         found = split(rows, config(policy="group", folds=3, fold=fold))
-        tested += owners(found.territory["test"], rows)
-        chosen.add(frozenset(owners(found.territory["validation"], rows)))
+        tested += owners(found.assigned_rows["test"], rows)
+        chosen.add(frozenset(owners(found.assigned_rows["validation"], rows)))
     assert sorted(tested) == [f"s{number}" for number in range(10) if number != 3]
     assert len(chosen) == 3 and not any("s3" in names for names in chosen)
 
@@ -296,7 +296,7 @@ def test_an_incident_that_several_series_saw_is_told_when_it_stands_in_two_parts
     together = [replace(one, incidents=shared) for one in apart]
     for recordings, told in ((apart, False), (together, True)):
         warnings = split(prepared(recordings), config(policy="group", folds=3)).warnings
-        assert any("1 incidents stand in the training" in warning for warning in warnings) is told
+        assert any("1 incidents are in the training" in warning for warning in warnings) is told
 
 
 @pytest.mark.parametrize("calibration_rows", [0, 5])

@@ -126,7 +126,7 @@ def test_alarms_that_nobody_takes_are_a_failure_and_the_rest_is_done(
 def test_more_alarms_than_a_queue_holds_wait_for_a_slow_receiver(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "MOST", 10)
+    monkeypatch.setattr(delivery, "MAX_QUEUED", 10)
     monkeypatch.setattr(detect_file, "EVENTS", 10)
     sent: list[str] = []
 
@@ -134,7 +134,7 @@ def test_more_alarms_than_a_queue_holds_wait_for_a_slow_receiver(
         time.sleep(0.001)
         sent.append(key)
 
-    monkeypatch.setattr(targets, "webhook", lambda url, notices: Delivery("slow", send, notices))
+    monkeypatch.setattr(targets, "webhook", lambda url, problems: Delivery("slow", send, problems))
     rows = [{"device": f"n{number}", "time": 60, "a": 20.0} for number in range(100)]
     code, _, err = run(write(tmp_path / "rows.csv", rows), "--alarms", "https://host/x")
     assert code == 0, err
@@ -174,12 +174,12 @@ def test_cells_that_cannot_be_read_are_counted(tmp_path: Path, run: Run) -> None
     ("name", "content", "told"),
     [
         ("none.csv", None, "no such file"),
-        ("rows.txt", b"a", "not a kind of file that is read"),
-        ("rows.csv", b"", "has no column device"),
-        ("rows.csv", b"device,a\n", "has no column time"),
-        ("rows.csv", b"device,time,b\n", "has no column 'a'"),
-        ("rows.csv", b"device,time,a\nn1,1,\xff\n", "not a CSV file"),
-        ("rows.csv", b"device,time,a\nn1,1,\x00" + b"x" * 2_000_000, "not a CSV file"),
+        ("rows.txt", b"a", "unknown kind of file"),
+        ("rows.csv", b"", "missing column 'device'"),
+        ("rows.csv", b"device,a\n", "missing column 'time'"),
+        ("rows.csv", b"device,time,b\n", "missing column 'a'"),
+        ("rows.csv", b"device,time,a\nn1,1,\xff\n", "not a valid CSV file"),
+        ("rows.csv", b"device,time,a\nn1,1,\x00" + b"x" * 2_000_000, "not a valid CSV file"),
         ("rows.parquet", b"hello", "not a Parquet file"),
     ],
 )
@@ -199,7 +199,7 @@ def test_a_file_that_is_not_ours_is_left_as_it_is(tmp_path: Path, run: Run, opti
     own.write_text("my notes\nwithout an end")
     code, _, err = run(write(tmp_path / "rows.csv", ROWS), option, own)
     assert code == 2
-    assert "is there and holds no" in err
+    assert "exists and is not a file of" in err
     assert own.read_text() == "my notes\nwithout an end"
 
 
@@ -215,9 +215,9 @@ def test_a_failure_leaves_the_old_scores(tmp_path: Path, run: Run) -> None:
 
 TO = "--follow - --alarms"
 WRONG = {
-    "": "name one of FILE, --follow and --mqtt",
-    "x.csv --follow -": "name one of FILE, --follow and --mqtt",
-    "x.csv --state s": "--state goes with",
+    "": "give exactly one of FILE, --follow and --mqtt",
+    "x.csv --follow -": "give exactly one of FILE, --follow and --mqtt",
+    "x.csv --state s": "--state needs --follow",
     "--mqtt me:secret@host/x": "ANOMALYNET_MQTT_USERNAME",
     "--mqtt MQTTS://me:secret@host/x": "ANOMALYNET_MQTT_USERNAME",
     "--mqtt mqtt:/me:secret@host/x": "ANOMALYNET_MQTT_USERNAME",
@@ -228,10 +228,10 @@ WRONG = {
     f"{TO} HTTPS://secret@host/x": "ANOMALYNET_WEBHOOK_TOKEN",
     f"{TO} https:/me:secret@host/x": "ANOMALYNET_WEBHOOK_TOKEN",
     f"{TO} https://host/x@secret": "ANOMALYNET_WEBHOOK_TOKEN",
-    "mqtt://me:secret@host/topic": "an address with credentials",
-    f"{TO} ftp://host/secret": "neither of MQTT nor of a webhook",
-    f"{TO} https:/host/secret": "not a URL of a webhook",
-    "--mqtt mqtt://host": "names no topic",
+    "mqtt://me:secret@host/topic": "the address contains credentials",
+    f"{TO} ftp://host/secret": "neither MQTT nor a webhook",
+    f"{TO} https:/host/secret": "invalid URL of a webhook",
+    "--mqtt mqtt://host": "no topic",
     "--follow rows.csv": "what is followed is JSON lines",
     "--mqtt http://host/x": "not an MQTT address",
     "--mqtt mqtt://host:99999/x": "not an MQTT address",

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalynet.detection.service.journal import Entry, Journal, batches
-from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.sources import Raw
 from anomalynet.detection.sources.follow import Followed, Lines, Stdin
 from anomalynet.errors import UsageError
@@ -34,9 +34,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "readings.jsonl"
 
 
-def followed(path: Path, place: bytes = b"", notices: Notices | None = None) -> Followed:
-    source = Followed(path, 100, notices or Notices(lambda line: None))
-    source.start(place)
+def followed(path: Path, position: bytes = b"", problems: ProblemLog | None = None) -> Followed:
+    source = Followed(path, 100, problems or ProblemLog(lambda line: None))
+    source.start(position)
     return source
 
 
@@ -73,25 +73,25 @@ def test_a_truncated_file_begins_anew(path: Path) -> None:
 
 def test_a_place_is_where_the_next_process_goes_on(path: Path) -> None:
     path.write_bytes(b"one\ntwo\nthree\n")
-    places = [raw.place for raw in all_of(followed(path))]
-    assert payloads(followed(path, places[0])) == [b"two", b"three"]
-    assert payloads(followed(path, places[2])) == []
+    positions = [raw.position for raw in all_of(followed(path))]
+    assert payloads(followed(path, positions[0])) == [b"two", b"three"]
+    assert payloads(followed(path, positions[2])) == []
     path.rename(path.with_suffix(".1"))
-    path.write_bytes(b"new and longer than the place\n")
-    assert payloads(followed(path, places[2])) == [b"new and longer than the place"]
+    path.write_bytes(b"new and longer than the position\n")
+    assert payloads(followed(path, positions[2])) == [b"new and longer than the position"]
 
 
 @pytest.mark.parametrize("length", [4, 1000])
 def test_another_file_with_the_same_inode_is_read_from_its_start(path: Path, length: int) -> None:
     old = b"".join(b"%d\n" % number for number in range(length))
     path.write_bytes(old)
-    place = all_of(followed(path))[-1].place
+    position = all_of(followed(path))[-1].position
     path.write_bytes(old + b"more\n")
-    assert payloads(followed(path, place)) == [b"more"]
-    path.write_bytes(b"new\n" + old)  # written in place: the inode stays
-    notices = Notices(lambda line: None)
-    assert payloads(followed(path, place, notices))[:2] == [b"new", b"0"]
-    assert notices.counts == {"file replaced while nobody read it": 1}
+    assert payloads(followed(path, position)) == [b"more"]
+    path.write_bytes(b"new\n" + old)  # written in position: the inode stays
+    problems = ProblemLog(lambda line: None)
+    assert payloads(followed(path, position, problems))[:2] == [b"new", b"0"]
+    assert problems.counts == {"file replaced while the detector was not running": 1}
 
 
 def test_a_folder_is_refused_and_a_file_that_cannot_be_read_is_waited_for_not_silently(
@@ -103,7 +103,7 @@ def test_a_folder_is_refused_and_a_file_that_cannot_be_read_is_waited_for_not_si
     path.rmdir()
     path.symlink_to(path)
     told: list[str] = []
-    source = followed(path, notices=Notices(told.append))
+    source = followed(path, problems=ProblemLog(told.append))
     assert payloads(source) == []
     assert len(told) == 1 and told[0].startswith(f"file cannot be read: {path}"[:100])
     path.unlink()

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from anomalynet.detection.records import Message, Reading
 from anomalynet.detection.service.messages import Parser
-from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.problem_log import ProblemLog
 
 NEW_YEAR = 1_767_225_600_000_000  # 2026-01-01 in µs
 
 
 @pytest.fixture
 def parser() -> Parser:
-    return Parser(("temperature", "humidity"), Notices(lambda line: None), max_bytes=1000)
+    return Parser(("temperature", "humidity"), ProblemLog(lambda line: None), max_bytes=1000)
 
 
 def parse(parser: Parser, document: object) -> Message | None:
@@ -41,7 +41,7 @@ def test_one_reading_in_each_form(parser: Parser, time: object, rest: dict[str, 
     assert parse(parser, {"device": "n1", "time": time, **rest}) == Message(
         "topic", (Reading("n1", NEW_YEAR, (21.0, 0.5)),)
     )
-    assert not parser.notices.counts
+    assert not parser.problems.counts
 
 
 def test_a_batch_has_its_gateway_as_source_and_its_time_as_clock(parser: Parser) -> None:
@@ -57,7 +57,7 @@ def test_a_batch_keeps_its_good_readings(parser: Parser) -> None:
     good = {"device": "a", "time": 5, "values": [1, 2]}
     found = parse(parser, {"readings": [{"device": "a", "values": [1, 2]}, 3, good]})
     assert found == Message("topic", (Reading("a", 5_000_000, (1.0, 2.0)),), None)
-    assert parser.notices.counts == {"no time": 1, "not an object": 1}
+    assert parser.problems.counts == {"no time": 1, "not an object": 1}
 
 
 @pytest.mark.parametrize("values", [{}, None, {"temperature": None, "humidity": None}])
@@ -67,7 +67,7 @@ def test_a_device_that_says_nothing_is_a_reading_without_values(
     found = parse(parser, {"device": "a", "time": 1, "values": values})
     assert found is not None
     assert all(map(math.isnan, found.readings[0].values))
-    assert not parser.notices.counts
+    assert not parser.problems.counts
 
 
 NO_NUMBERS = ['"21.5"', "NaN", "Infinity", "true", "[1]", "1e39", "1" + 400 * "0"]
@@ -79,14 +79,14 @@ def test_what_is_no_number_is_missing_and_counted(parser: Parser, value: str) ->
     found = parser.parse("t", f'{{"device": "a", "time": 1, "values": {values}}}'.encode())
     assert found is not None
     assert math.isnan(found.readings[0].values[0]) and found.readings[0].values[1] == 2.0
-    assert parser.notices.counts == {"not a number": 1}
+    assert parser.problems.counts == {"not a number": 1}
 
 
 def test_unknown_channels_are_ignored_and_counted(parser: Parser) -> None:
     found = parse(parser, {"device": "a", "time": 1, "temperature": 1, "pressure": 3, "wind": 4})
     assert found is not None
     assert found.readings[0].values[0] == 1.0
-    assert parser.notices.counts == {"unknown channel": 2}
+    assert parser.problems.counts == {"unknown channel": 2}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_unknown_channels_are_ignored_and_counted(parser: Parser) -> None:
 )
 def test_what_cannot_be_read_is_counted(parser: Parser, payload: bytes, kind: str) -> None:
     assert parser.parse("topic", payload) is None
-    assert parser.notices.counts == {kind: 1}
+    assert parser.problems.counts == {kind: 1}
 
 
 KEYS = st.sampled_from(("device", "time", "values", "gateway", "readings", "temperature", "x"))
@@ -134,23 +134,23 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_no_document_raises_and_every_reading_is_whole(document: object) -> None:
-    parser = Parser(("temperature", "humidity"), Notices(lambda line: None))
+    parser = Parser(("temperature", "humidity"), ProblemLog(lambda line: None))
     found = parser.parse("topic", json.dumps(document).encode())
-    assert found is not None or sum(parser.notices.counts.values()) > 0
+    assert found is not None or sum(parser.problems.counts.values()) > 0
     for reading in found.readings if found else ():
         assert reading.device and len(reading.values) == 2 and reading.time >= 0
 
 
 @given(st.binary(max_size=60))
 def test_no_bytes_raise(payload: bytes) -> None:
-    assert Parser(("a",), Notices(lambda line: None)).parse("topic", payload) is None
+    assert Parser(("a",), ProblemLog(lambda line: None)).parse("topic", payload) is None
 
 
 def test_one_line_a_kind_with_a_short_printable_example() -> None:
     told: list[str] = []
-    parser = Parser(("a",), Notices(told.append))
+    parser = Parser(("a",), ProblemLog(told.append))
     for _ in range(1000):
         parser.parse("topic", b"\x1b[31m\n" + b"x" * 500)
-    assert parser.notices.counts == {"malformed JSON": 1000}
+    assert parser.problems.counts == {"malformed JSON": 1000}
     assert len(told) == 1 and told[0].startswith("malformed JSON: \\x1b[31m\\nxxx")
     assert told[0].isprintable() and len(told[0]) < 200

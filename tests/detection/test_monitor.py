@@ -14,7 +14,7 @@ import pytest
 
 from anomalynet.detection.contract import Reference
 from anomalynet.detection.records import Message, Outcome, Reading, Steps
-from anomalynet.detection.service.drift import FEWEST, Drift, Measure, described, psi
+from anomalynet.detection.service.drift import MIN_STEPS, Drift, Measure, described, psi
 from anomalynet.detection.service.monitor import Monitor
 from anomalynet.detection.service.status import STALE, Status, Watch, line, sparkline
 from anomalynet.errors import UsageError
@@ -110,7 +110,7 @@ def test_drift_keeps_the_newest_steps_and_agrees_with_scipy() -> None:
     told = Reference(scores=reference, channels={"a": reference})
     drift = Drift(echo(reference=told), window=1000)
     generator = np.random.default_rng(0)
-    drift.add(steps(generator.random(FEWEST - 1)))
+    drift.add(steps(generator.random(MIN_STEPS - 1)))
     assert drift.measure() == {}
     drift.add(steps(generator.random(700) + 5))  # leaves the ring again
     shifted = generator.random(1000) * 0.5

@@ -80,7 +80,7 @@ def test_tls_with_certificates_and_a_password(certificates: Path, model: Path) -
 
     for change, told in [
         ({"ANOMALYNET_MQTT_CA": str(certificates / "other.crt")}, "its certificate is not trusted"),
-        ({"ANOMALYNET_MQTT_PASSWORD": "wr0ng-word"}, "it refuses this client: Not authorized"),
+        ({"ANOMALYNET_MQTT_PASSWORD": "wr0ng-word"}, "refuses this client: Not authorized"),
         ({"ANOMALYNET_MQTT_CA": str(certificates / "none.crt")}, "ANOMALYNET_MQTT_CA"),
         ({"ANOMALYNET_MQTT_KEY": str(certificates / "server.key")}, "ANOMALYNET_MQTT_CERT"),
     ]:

@@ -19,7 +19,7 @@ from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.records import Message, joined
 from anomalynet.detection.service.messages import Parser
-from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.problem_log import ProblemLog
 from tests.detection.graphs import contract, model
 from tests.tiny import TINY
 
@@ -43,8 +43,8 @@ def test_the_engine_makes_the_steps_of_prepare(
         model(tmp_path, contract(sensors=sensors, period=60.0, breaks=False, **hold)), AlarmRule()
     )
     assert cli.main(["data", "replay", "smart_city", *KEYS, "--out", "-", "--speed", "0"]) == 0
-    notices = Notices()
-    parser = Parser([sensor.name for sensor in sensors], notices)
+    problems = ProblemLog()
+    parser = Parser([sensor.name for sensor in sensors], problems)
     lines = capsys.readouterr().out.splitlines()
     sent = [
         message for message in (parser.parse("stdin", line.encode()) for line in lines) if message
@@ -58,7 +58,7 @@ def test_the_engine_makes_the_steps_of_prepare(
         ).steps
     )
     steps, expected = joined(parts, len(sensors) + 1), prepare(config)
-    assert not notices.counts and not engine.counts and silent > 0
+    assert not problems.counts and not engine.counts and silent > 0
     assert {json.loads(line)["gateway"] for line in lines} == {"cell-0", "cell-1"}
     assert len(expected.series) == 12 and len(steps) == len(expected.times)
     for number, (start, stop) in enumerate(pairwise(expected.series_starts)):

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from anomalynet.detection.records import Event
 from anomalynet.detection.service.messages import Parser
-from anomalynet.detection.service.notices import Notices
-from anomalynet.detection.service.patience import Patience
+from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.service.service import Service
+from anomalynet.detection.service.silence import SilenceWatch
 from anomalynet.detection.service.snapshots import State
 from anomalynet.detection.sinks import Sink, key, key_of
 from anomalynet.detection.sinks.files import JsonLines, ScoresFile
@@ -37,8 +37,8 @@ class Scripted:
         self.acknowledged: list[bytes | None] = []
         self.closed = False
 
-    def start(self, place: bytes) -> None:
-        self.place = place
+    def start(self, position: bytes) -> None:
+        self.position = position
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
         return [Raw("t", payload, 0.0) for payload in (self.turns.pop(0) if self.turns else [])]
@@ -99,10 +99,10 @@ def service(
     sync: bool = False,
     **more: Any,
 ) -> Service:
-    notices, engine = Notices(lambda line: None), cast(Any, FakeEngine())
+    problems, engine = ProblemLog(lambda line: None), cast(Any, FakeEngine())
     more["sinks"] = [JsonLines(folder / "alarms.jsonl"), *([sink] if sink else [])]
-    more["state"] = State(folder / "state", "m", notices, sync) if state else None
-    more |= {"scores": ScoresFile(folder / "scores.csv"), "parser": Parser(("a",), notices)}
+    more["state"] = State(folder / "state", "m", problems, sync) if state else None
+    more |= {"scores": ScoresFile(folder / "scores.csv"), "parser": Parser(("a",), problems)}
     return Service(engine=engine, source=Scripted(turns), redelivers=True, **more)
 
 
@@ -197,7 +197,7 @@ def test_without_a_state_what_comes_twice_is_scored_once_and_the_end_is_the_end(
     run(made, 2)
     source: Any = made.source
     assert source.acknowledged == [STEPS[0], STEPS[0], STEPS[0], None, STEPS[1]]
-    assert made.parser.notices.counts == {"repeated": 2, "too large": 1}
+    assert made.parser.problems.counts == {"repeated": 2, "too large": 1}
     assert made.status.readings == 2
     made.close()
     engine: Any = made.engine
@@ -254,7 +254,7 @@ def test_a_silent_source_is_ticked_and_a_replay_ticks_it_the_same(
     monkeypatch.setattr("anomalynet.detection.service.service.time.time", lambda: now)
     heard: Any = lambda self, *_: [Raw("t", each, now) for each in self.turns.pop(0)]  # noqa: E731
     monkeypatch.setattr(Scripted, "collect", heard)
-    late: Any = {"patience": Patience(60.0, 10.0, lambda: {"t": 500_000_000})}
+    late: Any = {"silence": SilenceWatch(60.0, 10.0, lambda: {"t": 500_000_000})}
     made = service(tmp_path, [[payload("a", 500, 1.0)], [], [], []], **late)
     run(made, 1)
     for now in (1059.0, 1060.0, 1062.0):  # noqa: B007  read by the clock
@@ -262,7 +262,7 @@ def test_a_silent_source_is_ticked_and_a_replay_ticks_it_the_same(
     engine: Any = made.engine
     assert engine.ticks == [("t", 560_000_000)]
     kill(made)
-    late["patience"] = Patience(60.0, 10.0, lambda: {"t": 500_000_000})
+    late["silence"] = SilenceWatch(60.0, 10.0, lambda: {"t": 500_000_000})
     again = service(tmp_path, [[], [], []], **late)
     now = 2000.0
     again.resume()

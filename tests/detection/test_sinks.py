@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from anomalynet.detection.service.mqtt import address, make_client
-from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.sinks import delivery, files
 from anomalynet.detection.sinks.delivery import Delivery
 from anomalynet.detection.sinks.files import JsonLines
@@ -62,7 +62,7 @@ def test_torn_at_every_byte_of_its_last_line_it_is_made_whole(tmp_path: Path) ->
 def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "alarms.jsonl"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match="holds no alarms"):
+    with pytest.raises(UsageError, match="is not a file of alarms"):
         JsonLines(path)
     assert path.read_bytes() == content
 
@@ -71,7 +71,7 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Mon
     sink = JsonLines(tmp_path / "alarms.jsonl")
     sink.put([FIRST])
     monkeypatch.setattr("os.pwrite", lambda file, content, at: 3)
-    with pytest.raises(RunError, match="not written whole"):
+    with pytest.raises(RunError, match="incomplete write"):
         sink.put([SECOND])
     monkeypatch.undo()
     assert (tmp_path / "alarms.jsonl").read_text() == FIRST.to_json() + "\n"
@@ -89,8 +89,8 @@ def test_delivery_tries_again_in_order_and_tells_what_arrived(
             raise OSError("away")
 
     told: list[str] = []
-    notices = Notices(told.append)
-    sink = Delivery("x", send, notices)
+    problems = ProblemLog(told.append)
+    sink = Delivery("x", send, problems)
     sink.put([FIRST, SECOND])
     assert len(sink.pending()) == 2
     sink.start()
@@ -99,18 +99,18 @@ def test_delivery_tries_again_in_order_and_tells_what_arrived(
     assert tried == [keys[0], keys[0], keys[0], keys[1]]
     assert sink.delivered() == keys
     assert sink.delivered() == []
-    assert notices.counts == {"delivery to x failed": 2}
+    assert problems.counts == {"delivery to x failed": 2}
     assert told == ["delivery to x failed: away (further ones are only counted)"]
 
 
 def test_the_queue_is_bounded_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "MOST", 2)
-    notices = Notices(lambda line: None)
-    sink = Delivery("x", lambda key, line: None, notices)
+    monkeypatch.setattr(delivery, "MAX_QUEUED", 2)
+    problems = ProblemLog(lambda line: None)
+    sink = Delivery("x", lambda key, line: None, problems)
     sink.put([event("a", time, 11.0) for time in range(5)])
     newest = [event("a", time, 11.0).to_json() for time in (3, 4)]
     assert sink.pending() == newest
-    assert notices.counts == {"alarms dropped, too many wait for x": 3}
+    assert problems.counts == {"alarms dropped, queue of x is full": 3}
     assert sink.undelivered() == 5
 
 
@@ -126,7 +126,7 @@ def test_draining_waits_while_something_arrives_and_once_for_what_does_not(
             raise OSError("away")
         time.sleep(0.05)
 
-    sink = Delivery("x", send, Notices(lambda line: None))
+    sink = Delivery("x", send, ProblemLog(lambda line: None))
     sink.start()
     sink.put([event("a", time, 11.0) for time in range(20)])
     sink.drain()
@@ -141,7 +141,7 @@ def test_draining_waits_while_something_arrives_and_once_for_what_does_not(
 
 def test_what_another_process_left_is_delivered_unless_it_was_already() -> None:
     sent: list[str] = []
-    sink = Delivery("x", lambda key, line: sent.append(line), Notices(lambda line: None))
+    sink = Delivery("x", lambda key, line: sent.append(line), ProblemLog(lambda line: None))
     sink.restore([FIRST.to_json(), SECOND.to_json()])
     sink.forget(f"{FIRST.id}-alarm")
     sink.start()
@@ -162,7 +162,7 @@ def test_delivery_survives_what_nobody_expected_and_tells_only_its_kind(
             raise ValueError("Invalid header value b'Bearer s3cret'")
 
     told: list[str] = []
-    sink = Delivery("x", send, Notices(told.append))
+    sink = Delivery("x", send, ProblemLog(told.append))
     sink.put([FIRST])
     sink.start()
     until(lambda: not sink.pending(), "all is delivered")
@@ -185,14 +185,14 @@ def test_only_their_own_broker_gets_the_credentials_of_readings(
     client = "paho.mqtt.client.Client"
     monkeypatch.setattr(f"{client}.username_pw_set", lambda _, name, password: used.append(name))
     monkeypatch.setattr(f"{client}.loop_start", lambda _: None)
-    sinks([target], Notices(), address("mqtt://localhost/sensors/#"))
+    sinks([target], ProblemLog(), address("mqtt://localhost/sensors/#"))
     assert used == [user]
 
 
 def test_a_password_is_not_sent_in_clear_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANOMALYNET_MQTT_USERNAME", "me")
     monkeypatch.setenv("ANOMALYNET_MQTT_PASSWORD", "s3cret")
-    with pytest.raises(UsageError, match="clear text") as refused:
+    with pytest.raises(UsageError, match="unencrypted") as refused:
         make_client(address("mqtt://example.org/x"), "")
     assert "s3cret" not in str(refused.value)
     make_client(address("mqtts://example.org/x"), "")
@@ -202,7 +202,7 @@ def test_a_password_is_not_sent_in_clear_text(monkeypatch: pytest.MonkeyPatch) -
 def test_each_target_is_one_sink(tmp_path: Path) -> None:
     file = str(tmp_path / "a.jsonl")
     webhooks, brokers = ["https://host/x", "https://host/y"], ["mqtt://host/x", "mqtt://host/y"]
-    made = sinks(["-", file, *webhooks, file, *brokers], Notices(lambda line: None))
+    made = sinks(["-", file, *webhooks, file, *brokers], ProblemLog(lambda line: None))
     names = [sink.name for sink in made]
     places = [name.rpartition(" ")[0] for name in names[2:]]
     assert places == ["webhook host"] * 2 + ["MQTT host:1883"] * 2

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from anomalynet.detection.service.journal import Entry
-from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.service.snapshots import State
 from anomalynet.errors import UsageError
 
 
 def open_state(folder: Path, model: str = "m") -> State:
-    return State(folder, model, Notices(lambda line: None))
+    return State(folder, model, ProblemLog(lambda line: None))
 
 
 def entry(number: int) -> Entry:
@@ -79,7 +79,7 @@ def test_without_any_whole_snapshot_it_is_refused_and_left_alone(folder: Path) -
     for path in folder.glob("snapshot-*"):
         path.write_bytes(b"hello")
     before = sorted(folder.iterdir())
-    with pytest.raises(UsageError, match="no snapshot can be read"):
+    with pytest.raises(UsageError, match="all snapshots are damaged"):
         open_state(folder).load()
     assert sorted(folder.iterdir()) == before
 

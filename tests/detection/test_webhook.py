@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.sinks import delivery
 from anomalynet.detection.sinks.targets import webhook
 from anomalynet.errors import UsageError
@@ -69,8 +69,8 @@ def test_a_webhook_gets_json_with_the_token_and_a_key_that_repeats(
     monkeypatch.setenv("ANOMALYNET_WEBHOOK_TOKEN", "s3cret\n")  # the line's end is not part of it
     receiver = receivers(503, 302, 429)
     told: list[str] = []
-    notices = Notices(told.append)
-    sink = webhook(receiver.url, notices)
+    problems = ProblemLog(told.append)
+    sink = webhook(receiver.url, problems)
     sink.put([FIRST])
     sink.start()
     until(lambda: not sink.pending(), "everything is delivered")
@@ -81,21 +81,21 @@ def test_a_webhook_gets_json_with_the_token_and_a_key_that_repeats(
         assert headers["Authorization"] == "Bearer s3cret"
         assert headers["Idempotency-Key"] == f"{FIRST.id}-alarm"
         assert body == json.loads(FIRST.to_json())
-    assert list(notices.counts.values()) == [3]
-    shown = "".join([*told, *notices.counts])
+    assert list(problems.counts.values()) == [3]
+    shown = "".join([*told, *problems.counts])
     assert "s3cret" not in shown and "private" not in shown
 
 
 def test_what_a_webhook_refuses_for_good_is_counted_and_not_sent_again(
     receivers: Callable[..., Receiver],
 ) -> None:
-    receiver, notices = receivers(422), Notices(lambda line: None)
-    sink = webhook(receiver.url, notices)
+    receiver, problems = receivers(422), ProblemLog(lambda line: None)
+    sink = webhook(receiver.url, problems)
     sink.put([FIRST, SECOND])
     sink.start()
     until(lambda: not sink.pending(), "everything is delivered")
     assert [body["id"] for _, _, body in receiver.requests] == [FIRST.id, SECOND.id]
-    assert notices.counts == {f"alarm refused by {sink.name}": 1}
+    assert problems.counts == {f"alarm refused by {sink.name}": 1}
     assert sink.undelivered() == 1
     assert sink.name.startswith("webhook 127.0.0.1 ")
 
@@ -106,9 +106,9 @@ def test_a_token_in_clear_text_or_that_is_none_is_refused_and_not_shown(
 ) -> None:
     monkeypatch.setattr("os.environ", {"ANOMALYNET_WEBHOOK_TOKEN": token})
     clear = token == "s3cret"
-    told = "clear text" if clear else "ANOMALYNET_WEBHOOK_TOKEN"
+    told = "unencrypted" if clear else "ANOMALYNET_WEBHOOK_TOKEN"
     with pytest.raises(UsageError, match=told) as refused:
-        webhook(f"{'http' if clear else 'https'}://example.org/x", Notices())
+        webhook(f"{'http' if clear else 'https'}://example.org/x", ProblemLog())
     assert "cret" not in str(refused.value)
 
 
@@ -117,6 +117,6 @@ BAD = ["host/secrét", "host/a secret", "host:99999/secret", "host:0/secret", "h
 
 @pytest.mark.parametrize("rest", [*BAD, "[::1/secret", "/secret"])
 def test_a_url_that_cannot_be_requested_is_refused_and_not_shown(rest: str) -> None:
-    with pytest.raises(UsageError, match="not a URL") as refused:
-        webhook(f"https://{rest}", Notices())
+    with pytest.raises(UsageError, match="invalid URL") as refused:
+        webhook(f"https://{rest}", ProblemLog())
     assert "secr" not in str(refused.value)

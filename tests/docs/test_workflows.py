@@ -114,7 +114,7 @@ def test_a_commit_that_changes_one_model_is_stopped_with_annotation_summary_and_
         line for line in log.splitlines() if line.startswith("::error") and "train/loss" in line
     ]
     assert line.startswith("::error title=golden regression lstm::lstm: train/loss by epoch ")
-    assert "its configuration or data changed" in line
+    assert "its configuration or data also changed" in line
     assert "title=golden regression autoencoder" not in log
     summary = (clone.parent / "summary").read_text()
     assert "❌" in summary

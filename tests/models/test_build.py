@@ -76,7 +76,7 @@ def test_helpers_start_with_an_underscore(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_and_an_unknown_name(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no file"):
+    with pytest.raises(UsageError, match="no such file"):
         load_user_model(tmp_path / "none.py")
     with pytest.raises(ConfigError, match="no model 'transformer'"):
         build(Config(model=ModelConfig(name="transformer")), SHAPE)

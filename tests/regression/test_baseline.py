@@ -65,19 +65,22 @@ def test_any_values_survive(values: dict[str, list[float | None]]) -> None:
 
 DAMAGE = {
     '"version": 2,': ('"version": 2', r"baseline.json:3: not valid JSON: .*\(column"),
-    '"version": 2': ('"version": 1', "its version is 1, this program reads 2"),
+    '"version": 2': ('"version": 1', "version 1, but this program reads 2"),
     '"golden": 1e-05': ('"golden": "small"', r"json.tolerances.golden: .* number, not 'small'"),
     '"elsewhere": 0.001': ('"elsewhere": -1', "tolerances: elsewhere .* at least 0, not -1"),
-    '"test/auroc": 0.03': ('"test/prevalence": 0.03', "test/prevalence describes the data"),
+    '"test/auroc": 0.03': ('"test/prevalence": 0.03', "test/prevalence has no direction"),
     '"test/auroc":': ('"test/auorc":', r"tolerances.metrics: .* 'test/auorc'; .* 'test/auroc'\?"),
-    '"test/f1_attack": 0.03': ('"auroc": 0.03', "no metric 'auroc'; did you mean 'test/auroc'"),
+    '"test/f1_attack": 0.03': (
+        '"auroc": 0.03',
+        "unknown metric 'auroc'; did you mean 'test/auroc'",
+    ),
     '"threshold": [0.5]': ('"threshold": 0.5', "AVX2.golden.cnn.values.threshold: .* not 0.5"),
-    '"seed": 0': ('"sead": 0', r"statistical.cnn.runs\[0\] lacks key 'seed'"),
-    '"reason":': ('"extra": 1, "reason":', r"history\[0\] has the unknown key 'extra'"),
+    '"seed": 0': ('"sead": 0', r"statistical.cnn.runs\[0\]: missing key 'seed'"),
+    '"reason":': ('"extra": 1, "reason":', r"history\[0\]: unknown key 'extra'"),
     '"fold": 0': ('"fold": true', r"fold: expected a whole number, not True"),
-    f'"{AP}": 0.4': (f'"{AP}": NaN', "NaN is no number of JSON"),
-    '"run": "run"': ('"run": "run", "run": "other"', "key 'run' stands twice"),
-    '"update": 1': ('"update": 2', "cnn: update 2 is none of the 1 in history"),
+    f'"{AP}": 0.4': (f'"{AP}": NaN', "NaN is not a valid JSON number"),
+    '"run": "run"': ('"run": "run", "run": "other"', "duplicate key 'run'"),
+    '"update": 1': ('"update": 2', "cnn: update 2 is not in history"),
 }
 
 
@@ -94,7 +97,7 @@ def test_damage_is_told_in_one_message_with_its_place(place: str, tmp_path: Path
     path.write_text("[]")
     with pytest.raises(UsageError, match="expected an object"):
         read_baseline(path)
-    with pytest.raises(NothingToCompareError, match="no baseline"):
+    with pytest.raises(NothingToCompareError, match="baseline is missing"):
         read_baseline(tmp_path / "none.json")
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalynet.regression.baseline import Golden, Tolerances, Values
-from anomalynet.regression.finding import GONE, NEW, REGRESSION, SAME
+from anomalynet.regression.finding import MISSING, NEW, REGRESSION, SAME
 from anomalynet.regression.golden import compare
 
 LIMITS = Tolerances(golden=1e-5, elsewhere=1e-3, metrics={})
@@ -38,7 +38,7 @@ def test_the_worst_value_beyond_the_tolerance_is_named_in_the_order_of_the_pipel
         0.28,
         REGRESSION,
     )
-    assert first.note == "value 3 of 3; its configuration or data changed, too"
+    assert first.note == "value 3 of 3; its configuration or data also changed"
     assert math.isclose(first.difference or 0, -0.02)
     assert (second.metric, third.metric, third.before, third.now) == (
         "threshold",
@@ -61,7 +61,7 @@ def test_quantities_that_came_went_or_changed_in_number() -> None:
     )
     assert [(one.metric, one.verdict) for one in found] == [
         ("losses", REGRESSION),
-        ("gone", GONE),
+        ("gone", MISSING),
         ("new", NEW),
     ]
     assert (found[0].before, found[0].now) == (2, 1)
@@ -111,7 +111,7 @@ def test_under_other_kernels_two_scores_may_cross_the_threshold_and_no_more() ->
     assert (same.verdict, same.metric) == (SAME, "all 2 values")
     assert (
         same.note
-        == "against torch 2.12, AVX2; 6 not compared, for up to 2 scores crossed a threshold"
+        == "against torch 2.12, AVX2; 6 not compared, because up to 2 scores crossed the threshold"
     )
     assert names(crossed(1), "") == [
         "test/false_negatives",

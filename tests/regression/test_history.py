@@ -7,7 +7,7 @@ import pytest
 from anomalynet.errors import NothingToCompareError
 from anomalynet.regression.baseline import Entry, Golden, Repeated
 from anomalynet.regression.figure import draw_history
-from anomalynet.regression.history import course, rows, short, sparkline
+from anomalynet.regression.history import rows, short, sparkline, values_of
 from anomalynet.regression.measure import key_of
 from anomalynet.regression.verdict import Match, match
 
@@ -32,7 +32,7 @@ def test_a_sparkline_by_hand() -> None:
 
 def test_an_update_that_did_not_measure_an_experiment_is_no_point_of_it() -> None:
     history = [entry("a" * 40, cnn=0.5), entry(None, lstm=0.9), entry("b" * 40 + "+", cnn=0.7)]
-    assert course(history, "cnn", "test/auroc") == [0.5, 0.7]
+    assert values_of(history, "cnn", "test/auroc") == [0.5, 0.7]
     (cnn, lstm) = rows(history)
     assert (cnn["history"], cnn["first"], cnn["last"], cnn["updates"]) == (
         "▁█",

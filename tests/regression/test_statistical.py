@@ -10,13 +10,13 @@ import pytest
 
 from anomalynet.regression.baseline import RunMetrics, read_baseline
 from anomalynet.regression.finding import (
-    GONE,
     IMPROVEMENT,
+    INSUFFICIENT_DATA,
+    MISSING,
     NEW,
     NO_EVIDENCE,
     REGRESSION,
     SAME,
-    UNTESTABLE,
     Finding,
 )
 from anomalynet.regression.statistical import compare, means
@@ -76,12 +76,12 @@ def test_the_direction_is_the_metrics_own() -> None:
 def test_too_few_witnesses_are_said_and_never_guessed() -> None:
     found = judged([-0.3] * 5)
     assert (found.verdict, found.low, found.note) == (
-        UNTESTABLE,
+        INSUFFICIENT_DATA,
         None,
         "with 5 pairs in 5 worlds or seeds",
     )
     fewer = compare("cnn", AP, runs([0.5] * 6), runs([0.5] * 5), 0.02)
-    assert (fewer.verdict, fewer.note[:33]) == (GONE, "with 5 pairs in 5 worlds or seeds")
+    assert (fewer.verdict, fewer.note[:33]) == (MISSING, "with 5 pairs in 5 worlds or seeds")
     folds = [RunMetrics(0, fold, 0, {AP: 0.5}) for fold in range(10)]
     worse = [RunMetrics(0, fold, 0, {AP: 0.1}) for fold in range(10)]
     assert compare("cnn", AP, folds, worse, 0.02).note == "with 10 pairs in 1 worlds or seeds"
@@ -108,26 +108,23 @@ def test_pairs_that_are_missing_or_undefined_are_counted_and_order_is_no_matter(
     found = compare("cnn", AP, before, now, 0.02)
     assert (found.verdict, found.before) == (REGRESSION, 0.5)
     assert found.now == pytest.approx(0.4)
-    assert (
-        found.note
-        == "undefined in 1 of 7 runs, before in 0; 1 runs of the baseline are not there any more"
-    )
+    assert found.note == "undefined in 1 of 7 runs, before in 0; 1 runs of the baseline are missing"
 
 
 def test_a_metric_undefined_in_more_runs_than_before_is_gone_and_no_pass() -> None:
     never = compare("cnn", AP, runs([0.5] * 8), runs([None] * 8), 0.02)
-    assert (never.verdict, never.now) == (GONE, None)
+    assert (never.verdict, never.now) == (MISSING, None)
     assert never.note == "with 0 pairs in 0 worlds or seeds; undefined in 8 of 8 runs, before in 0"
     assert exit_code([never]) == 4
     once = compare("cnn", AP, runs([0.5] * 8), runs([None, *[0.5] * 7]), 0.02)
-    assert (once.verdict, once.note) == (GONE, "undefined in 1 of 8 runs, before in 0")
+    assert (once.verdict, once.note) == (MISSING, "undefined in 1 of 8 runs, before in 0")
     both = compare("cnn", AP, runs([None, *[0.5] * 7]), runs([*[0.5] * 7, None]), 0.02)
     assert (both.verdict, both.note) == (SAME, "")
     assert compare("cnn", AP, runs([None, *[0.5] * 7]), runs([0.5] * 8), 0.02).verdict == SAME
 
 
 def test_a_metric_that_one_side_lacks() -> None:
-    assert compare("cnn", AP, runs([0.5]), runs([0.5], ALARMS), 0.02).verdict == GONE
+    assert compare("cnn", AP, runs([0.5]), runs([0.5], ALARMS), 0.02).verdict == MISSING
     assert compare("cnn", AP, runs([0.5], ALARMS), runs([0.5]), 0.02).verdict == NEW
 
 

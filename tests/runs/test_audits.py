@@ -21,11 +21,11 @@ def test_an_audit_is_read_as_it_was_written(tmp_path: Path) -> None:
     "content, told",
     [
         ("{", "Expecting property name"),
-        ("[]", "[] is no object"),
-        ({"data": "toy"}, "it lacks fingerprint, split"),
-        ({**AUDIT, "probes": [{"probe": "row position"}]}, "it lacks sees, auroc, accuracy"),
-        ({**AUDIT, "prevalence": "a third"}, "prevalence cannot be 'a third'"),
-        ({**AUDIT, "days": [3]}, "3 is no object"),
+        ("[]", "expected an object, got []"),
+        ({"data": "toy"}, "missing keys: fingerprint, split"),
+        ({**AUDIT, "probes": [{"probe": "row position"}]}, "missing keys: sees, auroc, accuracy"),
+        ({**AUDIT, "prevalence": "a third"}, "prevalence has the invalid value 'a third'"),
+        ({**AUDIT, "days": [3]}, "expected an object, got 3"),
     ],
 )
 def test_a_damaged_audit_is_named(
@@ -39,4 +39,4 @@ def test_a_damaged_audit_is_named(
         write_audit(tmp_path, {**content, "data": "toy"})
     with pytest.raises(RunError, match="anomalynet audit toy") as caught:
         read_audit(tmp_path, "toy")
-    assert str(caught.value).startswith(f"{path}: not an audit's result: {told}")
+    assert str(caught.value).startswith(f"{path}: not a valid audit: {told}")

@@ -63,7 +63,7 @@ def test_a_result_comes_back_as_it_was_written_unless_another_version_wrote_it(
     assert folder.read_result() == result()
     assert not finished(tmp_path, "0123456789", version=0).finished
     assert load_results(tmp_path) == []
-    with pytest.raises(RunError, match="no finished run"):
+    with pytest.raises(RunError, match="not a finished run"):
         RunFolder(tmp_path).read_result()
 
 
@@ -120,9 +120,9 @@ def test_a_run_is_found_by_the_start_of_its_id(tmp_path: Path) -> None:
     finished(tmp_path, "abd0000000")
     assert find_run("abc", tmp_path).path.name == "abc1230000"
     assert find_run(str(tmp_path / "cnn" / "abd0000000"), tmp_path).path.name == "abd0000000"
-    with pytest.raises(UsageError, match="could be any of"):
+    with pytest.raises(UsageError, match="is ambiguous: it matches"):
         find_run("ab", tmp_path)
-    with pytest.raises(UsageError, match="there is no run"):
+    with pytest.raises(UsageError, match="unknown run"):
         find_run("zz", tmp_path)
 
 

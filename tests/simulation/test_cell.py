@@ -11,7 +11,7 @@ import pytest
 from anomalynet.simulation.incidents.plan import plan
 from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.network.cell import simulate_cell
-from anomalynet.simulation.network.placement import place
+from anomalynet.simulation.network.placement import place_nodes
 from anomalynet.simulation.radio.propagation import ATTACKER_POWER, audible, between, to_gateway
 from anomalynet.simulation.records import CellResult
 from anomalynet.simulation.scenario import frame_period
@@ -62,7 +62,7 @@ def test_an_incident_without_strength_is_of_severity_1_whatever_else_goes_wrong(
 
 def test_shadowing_forgets_with_its_time_constant() -> None:
     slow = scenario("radio.shadowing=6", "radio.shadowing_time=600", "duration=48h")
-    power = to_gateway(slow, place(slow, 0))
+    power = to_gateway(slow, place_nodes(slow, 0))
     power -= power.mean(axis=1, keepdims=True)
     lag = float((power[:, 1:] * power[:, :-1]).mean() / (power**2).mean())
     assert lag == pytest.approx(np.exp(-30 / 600), abs=0.02)
@@ -71,7 +71,7 @@ def test_shadowing_forgets_with_its_time_constant() -> None:
 
 def test_carrier_sense_grows_with_transmit_power_and_shadowing_is_symmetric() -> None:
     plain = scenario("radio.shadowing=0", "radio.transmit_power=-3")
-    cell, sense = place(plain, 0), plain.radio.carrier_sense
+    cell, sense = place_nodes(plain, 0), plain.radio.carrier_sense
     other = cell.positions[[0]] + 20.0
     heard = audible(plain, cell, other)
     power = between(plain, cell.positions, other, ATTACKER_POWER)[:, 0]
@@ -108,7 +108,7 @@ def test_odd_periods_work_and_an_ideal_radio_fills_every_slot(overrides: tuple[s
 
 def test_nothing_is_planned_that_an_ideal_radio_would_not_notice() -> None:
     ideal = scenario("radio.kind=ideal", "duration=48h")
-    kinds = {one.type for one in plan(ideal, place(ideal, 0))}
+    kinds = {one.type for one in plan(ideal, place_nodes(ideal, 0))}
     assert kinds.isdisjoint({"jamming", "interference", "shadowing_outage", "flooding"})
     assert {"replay", "black_hole", "crash"} <= kinds
 
@@ -117,10 +117,10 @@ def test_the_share_of_touched_node_time_follows_the_weights_of_the_causes() -> N
     size = ("duration=14d", "deployment.nodes=15", "deployment.cell_nodes=15")
     weights = ("incidents.attack=2", "incidents.fault=1", "incidents.environment=0")
     long = scenario(*size, *weights)
-    planned = plan(long, place(long, 0))
+    planned = plan(long, place_nodes(long, 0))
     touches: Counter[str] = Counter()
     for one in planned:
         touches[TYPES[one.type].cause] += len(one.nodes)
     assert touches["environment"] == 0
     assert touches["attack"] / touches["fault"] == pytest.approx(2.0, rel=0.35)
-    assert planned == plan(replace(long, name="another name"), place(long, 0))
+    assert planned == plan(replace(long, name="another name"), place_nodes(long, 0))

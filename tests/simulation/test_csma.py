@@ -297,7 +297,7 @@ def test_a_station_without_frames_and_a_cell_without_stations(kind: Any, polite:
 def test_draws_are_taken_in_single_precision_and_too_few_or_too_long_frames_are_refused() -> None:
     one = node(draws=0.5)
     assert run(replace(one, draws=one.draws.astype(np.float32))).receptions == run(one).receptions
-    with pytest.raises(ValueError, match="node has 35 draws a frame, the radio needs 36"):
+    with pytest.raises(ValueError, match="node has 35 draws per frame, the radio needs 36"):
         run(replace(one, draws=one.draws[:, :35]))
     with pytest.raises(ValueError, match="128 bytes"):
         run(node(psdu=frame(128)))

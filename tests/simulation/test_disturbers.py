@@ -15,7 +15,7 @@ from anomalynet.simulation.incidents.disturbers import (
 )
 from anomalynet.simulation.network.frames import builder, parse
 from anomalynet.simulation.network.gateway import Heard, in_service, table
-from anomalynet.simulation.network.placement import place
+from anomalynet.simulation.network.placement import place_nodes
 from tests.simulation.small import END, PERIOD, START, incident, scenario
 
 TWO = Bursts(
@@ -51,7 +51,7 @@ def test_power_grows_with_the_square_of_the_magnitude() -> None:
 
 def test_a_periodic_jammer_is_on_for_five_twelfths_and_never_outside_its_incident() -> None:
     small = scenario()
-    jammer = of_incident(small, place(small, 0), incident("jamming", variant="periodic"))
+    jammer = of_incident(small, place_nodes(small, 0), incident("jamming", variant="periodic"))
     on = sum(stop - start for start, stop, _ in jammer.during(0.0, 4 * 3600.0))
     assert on / (END - START) == pytest.approx(5 / 12, rel=0.01)
     assert jammer.during(0.0, START) == jammer.during(END, 4 * 3600.0) == []
@@ -59,7 +59,7 @@ def test_a_periodic_jammer_is_on_for_five_twelfths_and_never_outside_its_inciden
 
 def test_foreign_traffic_is_on_for_the_share_of_the_gilbert_elliott_model() -> None:
     small = scenario()
-    cell, on = place(small, 0), 0.0
+    cell, on = place_nodes(small, 0), 0.0
     for number in range(20):
         traffic = of_incident(small, cell, incident("interference", magnitude=2.0, number=number))
         on += sum(stop - start for start, stop, _ in traffic.during(0.0, 4 * 3600.0))
@@ -137,7 +137,7 @@ def test_tampering_changes_readings_under_a_fitting_fcs() -> None:
 def test_a_restarting_gateway_hears_nothing_for_the_share_of_its_outages() -> None:
     busy = scenario("background.outages_per_day=240", "background.outage_seconds=60", "duration=7d")
     moments = np.arange(0, 7 * 86400.0, 5.0)
-    down = 1 - in_service(busy, place(busy, 0), moments).mean()
+    down = 1 - in_service(busy, place_nodes(busy, 0), moments).mean()
     assert abs(down - (1 - np.exp(-240 * 60 / 86400))) < 0.03
 
 

@@ -69,7 +69,7 @@ def test_every_problem_is_told_at_once_with_its_line_and_the_nearest_valid_word(
             (f"{path}:4: radio.kind: ", "did you mean 'lora'?"),
             (f"{path}:3: radio.spreading_factor: ", "between 7 and 12, not 13"),
             ("argument 'sampling.period=-1': sampling.period: ", "not -1.0"),
-            (f"{path}:5: duration: ", "'3 weeks' is not a duration: 90s, 30min, 24h or 7d"),
+            (f"{path}:5: duration: ", "'3 weeks' is not a duration such as 90s, 30min, 24h or 7d"),
         ],
         strict=True,
     ):
@@ -85,7 +85,7 @@ def test_every_problem_is_told_at_once_with_its_line_and_the_nearest_valid_word(
         ("deployment.nodes=many", "could not be converted to Integer"),
         (
             "duration=0",
-            "must be positive and at most 49d, where a frame's 32-bit clock ends, not 0",
+            "must be positive and at most 49d (a frame has a 32-bit clock), not 0",
         ),
         ("duration=50d", "must be positive and at most 49d"),
         (
@@ -93,16 +93,16 @@ def test_every_problem_is_told_at_once_with_its_line_and_the_nearest_valid_word(
             "is shorter than one frame period (sampling.period × sampling.transmit_every = 30 s)",
         ),
         ("start=yesterday", "'yesterday' is not a time such as 2026-01-05T00:00"),
-        ("start='2026-01-05T00:00+01:00'", "is UTC already and takes no offset"),
+        ("start='2026-01-05T00:00+01:00'", "has a UTC offset"),
         ("radio.retries=8", "must be between 0 and 7, not 8"),
-        ("radio.duty_cycle=1.5", "must not exceed 1"),
+        ("radio.duty_cycle=1.5", "a share of at most 1"),
         ("radio.minimum_exponent=6", "must not exceed radio.maximum_exponent = 5, but is 6"),
         ("incidents.subtle=9", "must not exceed incidents.blunt = 8.0, but is 9.0"),
         ("climate.indoor=1.1", "must be between 0 and 1, not 1.1"),
         ("climate.rhythm=strete", "did you mean 'street'?"),
         (
             "incidents.only=jaming crash",
-            "there is no incident type 'jaming'; did you mean 'jamming'?",
+            "unknown incident type 'jaming'; did you mean 'jamming'?",
         ),
         ("seed=-1", "must be between 0 and"),
         ("nodes=3", "unknown key 'nodes'; did you mean 'deployment.nodes'?"),
@@ -118,14 +118,14 @@ def test_a_value_that_cannot_be_used_is_one_line(override: str, told: str) -> No
 def test_weights_that_leave_no_incident_are_told() -> None:
     none = ["incidents.attack=0", "incidents.fault=0", "incidents.environment=0"]
     (line,) = problems(*none)
-    assert "for no incidents set incidents.per_node_day=0" in line
+    assert "for no incidents, set incidents.per_node_day=0" in line
     load_scenario("smart_city", ["incidents.per_node_day=0", *none])
 
 
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("smart_cty", r"there is no scenario 'smart_cty'\n.*did you mean 'smart_city'"),
+        ("smart_cty", r"unknown scenario 'smart_cty'\n.*did you mean 'smart_city'"),
         ("nowhere.yaml", r"nowhere\.yaml: no such file\n.*simulate --list"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from anomalynet.simulation.incidents.plan import MARGIN, in_reach, plan
 from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.load import load_scenario
-from anomalynet.simulation.network.placement import cells, coverage, distances, place
+from anomalynet.simulation.network.placement import cells, coverage, distances, place_nodes
 from anomalynet.simulation.records import Incident
 from anomalynet.simulation.scenario import DeploymentConfig, Scenario, seconds
 
@@ -26,7 +26,7 @@ def deployed(**settings: object) -> Scenario:
 )
 def test_nodes_are_divided_evenly_and_numbered_through(nodes: int, sizes: list[int]) -> None:
     scenario = deployed(nodes=nodes)
-    placed = [place(scenario, number) for number in range(cells(scenario))]
+    placed = [place_nodes(scenario, number) for number in range(cells(scenario))]
     assert [len(cell.names) for cell in placed] == sizes
     assert np.concatenate([cell.numbers for cell in placed]).tolist() == list(range(nodes))
     assert placed[-1].names[-1] == f"node-{nodes - 1:04d}"
@@ -37,7 +37,7 @@ def test_nodes_and_rooms_stand_inside_the_area_and_the_gateway_in_its_middle(
     placement: str,
 ) -> None:
     scenario = deployed(placement=placement, width=40.0, height=20.0, cluster_radius=15.0)
-    cell = place(scenario, 1)
+    cell = place_nodes(scenario, 1)
     for points in (cell.positions, cell.room_positions):
         assert (points >= 1).all() and (points <= [39, 19]).all()
     assert cell.gateway.tolist() == [20.0, 10.0]
@@ -45,20 +45,20 @@ def test_nodes_and_rooms_stand_inside_the_area_and_the_gateway_in_its_middle(
 
 
 def test_a_grid_of_four_stands_in_the_quarters() -> None:
-    cell = place(deployed(nodes=4, placement="grid", width=100.0, height=100.0), 0)
+    cell = place_nodes(deployed(nodes=4, placement="grid", width=100.0, height=100.0), 0)
     assert cell.positions.tolist() == [[25.0, 25.0], [75.0, 25.0], [25.0, 75.0], [75.0, 75.0]]
 
 
 @pytest.mark.parametrize("placement", ["grid", "uniform"])
 def test_nodes_belong_to_the_nearest_room(placement: str) -> None:
-    cell = place(deployed(placement=placement), 0)
+    cell = place_nodes(deployed(placement=placement), 0)
     assert cell.rooms.tolist() == [
         int(np.argmin(np.hypot(*(cell.room_positions - node).T))) for node in cell.positions
     ]
 
 
 def test_clusters_share_the_nodes_evenly_and_gather_about_their_rooms() -> None:
-    cell = place(deployed(cluster_radius=0.0), 0)
+    cell = place_nodes(deployed(cluster_radius=0.0), 0)
     assert np.bincount(cell.rooms).tolist() == [3, 3, 3, 3, 3]
     assert np.array_equal(cell.positions, cell.room_positions[cell.rooms])
 
@@ -94,12 +94,12 @@ def test_places_depend_on_the_seed_and_the_cell_alone() -> None:
     scenario = deployed()
     chosen = [(scenario, 0), (replace(scenario, duration="90s"), 0), (scenario, 1)]
     chosen.append((replace(scenario, seed=1), 0))
-    one, same, *others = (place(world, cell).positions.tobytes() for world, cell in chosen)
+    one, same, *others = (place_nodes(world, cell).positions.tobytes() for world, cell in chosen)
     assert one == same and one not in others
 
 
 SCENARIO = load_scenario("smart_city")
-PLANNED = [plan(SCENARIO, place(SCENARIO, number)) for number in range(2)]
+PLANNED = [plan(SCENARIO, place_nodes(SCENARIO, number)) for number in range(2)]
 """The incidents of the default world, cell by cell."""
 EVERY = [incident for cell in PLANNED for incident in cell]
 
@@ -139,13 +139,13 @@ def test_numbers_are_unique_in_the_world_and_a_cell_knows_its_own() -> None:
 
 def test_the_mix_follows_the_weights_and_the_chosen_types() -> None:
     chosen = load_scenario("smart_city", ["incidents.only=jamming crash", "incidents.fault=0"])
-    assert {one.type for one in plan(chosen, place(chosen, 0))} == {"jamming"}
+    assert {one.type for one in plan(chosen, place_nodes(chosen, 0))} == {"jamming"}
     none = replace(chosen, incidents=replace(chosen.incidents, per_node_day=0.0))
-    assert plan(none, place(none, 0)) == ()
+    assert plan(none, place_nodes(none, 0)) == ()
 
 
 def test_a_stronger_jammer_reaches_more_nodes_and_the_weakest_link_always() -> None:
-    cell, power = place(SCENARIO, 0), np.linspace(-100, -60, 15)
+    cell, power = place_nodes(SCENARIO, 0), np.linspace(-100, -60, 15)
     jammer = Incident(0, "jamming", "constant", 0, (), 0.0, 60.0, 0.01, (60.0, 60.0))
     reached = [
         in_reach(SCENARIO, cell, replace(jammer, magnitude=magnitude), power)

@@ -22,12 +22,12 @@ from anomalynet.simulation.environment.sensors import (
 from anomalynet.simulation.environment.surroundings import Surroundings, sample_times, surroundings
 from anomalynet.simulation.environment.weather import saturation
 from anomalynet.simulation.load import load_scenario, names
-from anomalynet.simulation.network.placement import place
+from anomalynet.simulation.network.placement import place_nodes
 from anomalynet.simulation.records import Float64
 from anomalynet.simulation.scenario import SamplingConfig, Scenario
 
 DAY = Scenario(duration="24h")
-CELL = place(DAY, 0)
+CELL = place_nodes(DAY, 0)
 
 
 def constant(scenario: Scenario = DAY, **quantities: float) -> Surroundings:
@@ -128,7 +128,7 @@ def test_noise_belongs_to_its_sample_and_node() -> None:
 def test_same_seed_same_bytes_and_another_seed_another_world() -> None:
     def readings(seed: int, cell: int = 0) -> Float64:
         scenario = replace(DAY, seed=seed, duration="6h")
-        placed = place(scenario, cell)
+        placed = place_nodes(scenario, cell)
         return quantise(measure(scenario, placed, surroundings(scenario, placed)))
 
     assert readings(3).tobytes() == readings(3).tobytes()
@@ -139,7 +139,7 @@ def test_same_seed_same_bytes_and_another_seed_another_world() -> None:
 @pytest.mark.parametrize("name", sorted(names()))
 def test_every_preset_is_lively_and_plausible(name: str) -> None:
     scenario = load_scenario(name)
-    cell = place(scenario, 0)
+    cell = place_nodes(scenario, 0)
     readings = quantise(measure(scenario, cell, surroundings(scenario, cell)))
     assert readings.shape == (15, 5760, 5) and np.isfinite(readings).all()
     low, high = readings.min(axis=(0, 1)), readings.max(axis=(0, 1))

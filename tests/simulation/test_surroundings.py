@@ -37,7 +37,7 @@ from anomalynet.simulation.environment.weather import (
     weather,
     week_hours,
 )
-from anomalynet.simulation.network.placement import distances, place
+from anomalynet.simulation.network.placement import distances, place_nodes
 from anomalynet.simulation.records import Cell, Float64, Incident, stream
 from anomalynet.simulation.scenario import ClimateConfig, DeploymentConfig, Scenario
 
@@ -123,7 +123,7 @@ def test_all_cells_have_one_weather_whatever_their_sampling() -> None:
 
 
 def test_relative_humidity_falls_as_the_day_warms_up() -> None:
-    world = surroundings(CITY, place(CITY, 0))
+    world = surroundings(CITY, place_nodes(CITY, 0))
     humidity = 100 * world.vapour / saturation(world.temperature)
     for warm, humid in zip(world.temperature, humidity, strict=True):
         assert correlation(warm, humid) < -0.7
@@ -142,7 +142,7 @@ def test_mean_occupancy_is_the_configured_number_times_the_hour() -> None:
     deployment, climate = DeploymentConfig(rooms=300), ClimateConfig(people=4.0)
     scenario = replace(CITY, duration="7d", deployment=deployment, climate=climate)
     times = sample_times(scenario)
-    people, hour = occupancy(scenario, place(scenario, 0), times), week_hours(scenario, times)
+    people, hour = occupancy(scenario, place_nodes(scenario, 0), times), week_hours(scenario, times)
     assert people.min() == 0 and np.array_equal(people, np.round(people))
     mean = 4 * activity(scenario, times).mean()
     assert people.mean() == pytest.approx(
@@ -155,7 +155,7 @@ def test_mean_occupancy_is_the_configured_number_times_the_hour() -> None:
 
 def test_people_stay_as_long_as_they_should() -> None:
     scenario = replace(WARD, duration="7d")
-    people = occupancy(scenario, place(scenario, 0), sample_times(scenario))[0]
+    people = occupancy(scenario, place_nodes(scenario, 0), sample_times(scenario))[0]
     steps = np.diff(people)
     assert abs(correlation(steps[:-1], steps[1:])) < 0.1  # independent of those before
     visits = np.abs(steps).sum() / 2  # each is one coming and one going
@@ -165,7 +165,7 @@ def test_people_stay_as_long_as_they_should() -> None:
 def test_machines_run_in_shifts_and_stop_for_minutes() -> None:
     scenario = Scenario(duration="7d", climate=ClimateConfig(rhythm="shifts"))
     times = sample_times(scenario)
-    running, hour = machines(scenario, place(scenario, 0), times), week_hours(scenario, times)
+    running, hour = machines(scenario, place_nodes(scenario, 0), times), week_hours(scenario, times)
     assert not running[:, hour >= 120.5].any() and not running[:, hour % 24 < 4.9].any()
     shift = (hour < 120) & (hour % 24 > 6) & (hour % 24 < 21)
     assert running[:, shift].mean() == pytest.approx(2400 / 2820, abs=0.05)
@@ -193,7 +193,7 @@ def test_energies_of_sounds_add() -> None:
 
 def test_it_is_dark_outdoors_at_night_but_for_the_lamps() -> None:
     unlit = replace(CITY, climate=ClimateConfig(lamps=0.0))
-    world, lit = (surroundings(scenario, place(CITY, 0)) for scenario in (unlit, CITY))
+    world, lit = (surroundings(scenario, place_nodes(CITY, 0)) for scenario in (unlit, CITY))
     hour = week_hours(CITY, world.times) % 24
     night, noon = (hour < 3) | (hour > 22), (hour > 11) & (hour < 13)
     assert (world.light[:, night] == 0).all() and (world.light[:, noon] > 1000).all()
@@ -202,7 +202,7 @@ def test_it_is_dark_outdoors_at_night_but_for_the_lamps() -> None:
 
 
 def test_people_bring_motion_sound_light_and_warmth_together() -> None:
-    cell = place(WARD, 0)
+    cell = place_nodes(WARD, 0)
     world, people = surroundings(WARD, cell), occupancy(WARD, cell, sample_times(WARD))[cell.rooms]
     for node, present in enumerate(people > 0):
         for quantity in (world.motion, world.sound, world.light):
@@ -215,7 +215,7 @@ def test_people_bring_motion_sound_light_and_warmth_together() -> None:
 def test_machines_are_heard_and_felt() -> None:
     climate = ClimateConfig(rhythm="shifts", indoor=1.0, machine_sound=80.0)
     scenario = Scenario(climate=climate)
-    cell = place(scenario, 0)
+    cell = place_nodes(scenario, 0)
     world = surroundings(scenario, cell)
     silent = surroundings(replace(scenario, climate=replace(climate, machine_sound=0.0)), cell)
     running = machines(scenario, cell, world.times)[cell.rooms]
@@ -226,7 +226,7 @@ def test_machines_are_heard_and_felt() -> None:
 def test_neighbours_agree_more_than_far_nodes() -> None:
     deployment = DeploymentConfig(width=600.0, height=600.0, nodes=15)
     scenario = replace(CITY, duration="5d", deployment=deployment)
-    cell = place(scenario, 0)
+    cell = place_nodes(scenario, 0)
     world, air = surroundings(scenario, cell), weather(scenario, sample_times(scenario))
     own = world.temperature - air.temperature
     pairs = np.triu_indices(15, 1)
@@ -237,7 +237,7 @@ def test_neighbours_agree_more_than_far_nodes() -> None:
 
 def test_a_world_depends_on_its_seed_alone_and_a_longer_one_begins_alike() -> None:
     scenarios = (CITY, CITY, replace(CITY, duration="60h"), replace(CITY, seed=1))
-    world, again, longer, other = (surroundings(one, place(CITY, 0)) for one in scenarios)
+    world, again, longer, other = (surroundings(one, place_nodes(CITY, 0)) for one in scenarios)
     for name in QUANTITIES:
         assert getattr(world, name).tobytes() == getattr(again, name).tobytes()
         assert np.array_equal(getattr(world, name), getattr(longer, name)[:, : len(world.times)])
@@ -255,7 +255,7 @@ def event(cell: Cell, variant: str, magnitude: float = 2.0, **changes: Any) -> I
     return replace(one, **changes)
 
 
-BED = place(WARD, 0)
+BED = place_nodes(WARD, 0)
 USUAL = surroundings(WARD, BED)
 FULL = int(np.searchsorted(USUAL.times, 36000 + 600))
 """The sample at which an event has its full strength."""

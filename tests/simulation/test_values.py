@@ -19,12 +19,12 @@ from anomalynet.simulation.incidents.values import (
     touched,
     typical,
 )
-from anomalynet.simulation.network.placement import place
+from anomalynet.simulation.network.placement import place_nodes
 from anomalynet.simulation.records import Float64, Incident, covered
 from anomalynet.simulation.scenario import ClimateConfig, SamplingConfig, Scenario
 
 SCENARIO = Scenario(duration="24h")
-CELL = place(SCENARIO, 0)
+CELL = place_nodes(SCENARIO, 0)
 READINGS = measure(SCENARIO, CELL, surroundings(SCENARIO, CELL))
 INSIDE = slice(1200, 1260)
 """Slots of an incident from the tenth hour, for half an hour."""

@@ -219,7 +219,7 @@ def test_a_folder_that_holds_anything_else_is_refused_and_left_alone(tmp_path: P
     (tmp_path / "file").write_text("a file")
     before = contents(tmp_path)
     refusals = {
-        "world": "holds another world: seed is 0 there, 5 here\n.*nothing was changed",
+        "world": "seed is 0 in the folder, 5 in this command\n.*nothing was changed",
         "thesis": r"thesis holds chapter\.tex and no simulated world\n.*nothing was changed",
         "file": "file: cannot be written to: File exists",
     }
@@ -230,7 +230,7 @@ def test_a_folder_that_holds_anything_else_is_refused_and_left_alone(tmp_path: P
 
 
 def test_two_simulations_into_one_folder_are_told_apart(tmp_path: Path) -> None:
-    told = "another process simulates into it"
+    told = "another process simulates into this folder"
     with FileLock(tmp_path / LOCK), pytest.raises(UsageError, match=told):
         simulate(small(), tmp_path)
 

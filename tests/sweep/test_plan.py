@@ -111,7 +111,7 @@ MISTAKES = {
     "+folds: [7]": "mine.yaml:2: folds: there is no fold 7 of 5",
     "+report: {reference: {model.pol: 1}}\naxes: {model.pool: [1]}": "mine.yaml:2: unknown key",
     "+report: {metric: test/event_recall}": "unknown metric 'test/event_recall'",
-    "+search: {trials: 3}": "mine.yaml:2: search.trials means something with `design: search` only",
+    "+search: {trials: 3}": "mine.yaml:2: search.trials needs `design: search`",
     "+axes: {data.window: 8}": "mine.yaml:2: axes.data.window: expected a list or {low",
     "extends: bse.yaml": "mine.yaml:1: extends 'bse.yaml', which is neither in",
     "+design: fractorial": "mine.yaml:2: unknown design 'fractorial'; did you mean 'factorial'?",

@@ -103,7 +103,7 @@ def test_a_run_whose_network_is_gone_at_its_end_is_uploaded_later(
     tracker.patience = 2.0
     tracker.finish(0)
     record = read_record(run.path)
-    assert record and "was not done 2 s after the run" in record.warning
+    assert record and "did not finish within 2 s after the run" in record.warning
     assert pending(run.path) == parts(run.path)
     server.awake.set()
     assert main(["sync", "--runs", str(tmp_path / "runs"), "--timeout", "60"]) == 0

@@ -106,7 +106,7 @@ def test_an_upload_that_never_ends_is_stopped(
 ) -> None:
     stub(tmp_path, monkeypatch, "hang")
     folder = run(tmp_path, "aaaa", "offline")
-    stopped = upload.Upload("hybrid/aaaa", "failed", 1, "not done after 0 s")
+    stopped = upload.Upload("hybrid/aaaa", "failed", 1, "not finished after 0 s")
     assert upload.upload(folder, timeout=0.5) == stopped
 
 

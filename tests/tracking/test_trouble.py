@@ -123,12 +123,12 @@ def test_a_process_that_crashes_at_once_costs_a_warning(
     assert said.count("warning: W&B") == 1
     assert str(log) in said
     record = read_record(outcome.folder.path)
-    assert record and "the run is not harmed" in record.warning
+    assert record and "the run is not affected" in record.warning
 
 
 @pytest.mark.parametrize(
     ("epochs", "warning"),
-    [(2, "was not done 0 s after the run"), (3 * client.BACKLOG, "does not keep up")],
+    [(2, "did not finish within 0 s after the run"), (3 * client.BACKLOG, "is too slow")],
     ids=["few", "many"],
 )
 def test_a_process_that_hangs_never_makes_training_wait(

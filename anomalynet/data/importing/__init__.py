@@ -1,5 +1,5 @@
-"""From any table to the canonical one: `import_table` checks everything first, then writes
-everything, or nothing."""
+"""Imports any table into the canonical form. `import_table` checks everything first, then writes
+all files or none."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ POSITION = "position"
 
 
 def import_table(request: ImportRequest) -> ImportReport:
-    """Read a CSV, TSV or Parquet file of any size into the data folder as `data.name=<name>`.
+    """Import a CSV, TSV or Parquet file of any size into the data folder as `data.name=<name>`.
 
-    Memory holds keys (series, time, label), never all readings, unless rows must be reordered.
-    Raises DataError: anything that cannot be understood, with file and line; nothing is written
-    then."""
+    Memory holds only keys (series, time, label), and all readings only if rows must be reordered.
+
+    Raises DataError: anything invalid, with file and line; nothing is written then.
+    """
     folder = store.target(request.name, request.replace)
     if request.timezone:
         check_zone(request.timezone)
     if request.period is not None and not request.period > 0:
         raise DataError(
-            f"the period is {request.period:g} s", "--period takes seconds, more than 0"
+            f"--period must be positive, got {request.period:g}", "give --period in seconds"
         )
     with store.staging(folder) as temporary:
         rows = open_rows(request.file, request.separator, temporary)
@@ -46,7 +47,7 @@ def import_table(request: ImportRequest) -> ImportReport:
         keys, changed = ordering.order(rows, keys, request)
         counts |= changed
         keys, incidents = _incidents(keys, request, temporary, counts, warnings)
-        frame = _lay_out(rows, roles, sensors, keys, request, temporary)
+        frame = _canonical(rows, roles, sensors, keys, request, temporary)
         if request.duplicates == "mean":
             keys = _once(keys)
         period = request.period or (ordering.period(keys) if request.time else 1.0)
@@ -54,11 +55,11 @@ def import_table(request: ImportRequest) -> ImportReport:
         counts = {"rows": keys.height, **counts}
         if labelled and keys["label"].n_unique() == 1:
             only = "attack" if keys["label"][0] else "normal"
-            warnings.append(f"every row is labelled {only}: nothing can be scored on one class")
+            warnings.append(f"every row is labelled {only}: metrics need both classes")
         elif labelled < keys.height:
             counts["unlabelled rows"] = keys.height - labelled
         channels = list(roles.channels.values())
-        # No path of this machine and no time of day: the same import is the same set.
+        # No absolute path and no current time: equal imports give equal sets.
         description = {
             "version": VERSION,
             "name": request.name,
@@ -87,7 +88,7 @@ def import_table(request: ImportRequest) -> ImportReport:
 
 
 def _keys(rows: Rows, roles: Roles, request: ImportRequest, counts: dict[str, int]) -> pl.DataFrame:
-    """Return row, position, series, time (UTC), label, kind and split, in file order."""
+    """Row, position, series, time (UTC), label, kind and split, in file order."""
     null = (*NULLS, *request.null)
     unlabelled = (*values.UNLABELLED, *request.unlabelled)
     none = pl.lit(None, pl.String)
@@ -108,14 +109,14 @@ def _keys(rows: Rows, roles: Roles, request: ImportRequest, counts: dict[str, in
     frame = ordered.with_columns(pl.int_range(pl.len()).alias(POSITION))
     if frame["series"].null_count():
         where = rows.where(frame.filter(pl.col("series").is_null())[ROW][0])
-        raise DataError(f"{where}: series {request.series!r} is empty", "name the series")
+        raise DataError(f"{where}: series column {request.series!r} is empty", "fill in the series")
     if clock is None:
         step = round((request.period or 1.0) * 1e6)
         nth = pl.int_range(pl.len()).over("series")
         return frame.with_columns(time=(nth * step).cast(pl.Datetime("us")))
     if request.timezone and not clock.local:
         raise DataError(
-            f"{rows.path}: times carry their own offset or are seconds", "leave --timezone out"
+            f"{rows.path}: times have a UTC offset or are in seconds", "remove --timezone"
         )
     if request.timezone:
         frame, repeated = to_utc(rows, frame, request.timezone)
@@ -131,7 +132,8 @@ def _incidents(
     counts: dict[str, int],
     warnings: list[str],
 ) -> tuple[pl.DataFrame, dict[int, Incident]]:
-    """Number incidents: the annotators' first, then each stretch of label 1 outside them."""
+    """Number incidents: first those of the incidents file, then each run of label 1 outside
+    them."""
     given: dict[int, Incident] = {}
     keys = keys.with_columns(incident=pl.lit(None, pl.Int32))
     if request.incidents:
@@ -148,16 +150,16 @@ def _incidents(
         keys = keys.with_columns(label=pl.when(inside).then(pl.lit(1, pl.Int8)).otherwise(outside))
         empty = set(given) - set(keys["incident"].drop_nulls().unique())
         if empty:
-            warnings.append(f"{len(empty)} of {len(given)} incidents hold no reading")
+            warnings.append(f"{len(empty)} of {len(given)} incidents contain no reading")
     keys = keys.with_columns(kind=pl.when(pl.col("label") == 1).then("kind"))
     free = keys.with_columns(label=pl.when(pl.col("incident").is_null()).then("label"))
     numbered, found = number_incidents(free)
-    shift = len(given)
+    shift = len(given)  # numbers of the file come first and stay as they are
     keys = keys.with_columns(incident=pl.coalesce("incident", numbered["incident"] + shift))
     return keys, given | {number + shift: incident for number, incident in found.items()}
 
 
-def _lay_out(
+def _canonical(
     rows: Rows,
     roles: Roles,
     sensors: dict[int, pl.Expr],
@@ -165,7 +167,7 @@ def _lay_out(
     request: ImportRequest,
     temporary: Path,
 ) -> pl.LazyFrame:
-    """Return the canonical table; readings stay on disk where their order does."""
+    """The canonical table; readings stay on disk if their order does not change."""
     readings = temporary / "readings.parquet"
     names = {index: channel.name for index, channel in roles.channels.items()}
     columns = [sensors[index].cast(pl.Float64).alias(name) for index, name in names.items()]

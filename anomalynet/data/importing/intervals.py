@@ -1,4 +1,5 @@
-"""Annotators' intervals: start, end, type, cause, impact, severity, and optionally series."""
+"""Reads the incidents file of annotators: start, end, and optionally type, cause, impact, severity
+and series."""
 
 from __future__ import annotations
 
@@ -20,24 +21,26 @@ KNOWN = f"the columns of an incidents file are start, end, {', '.join(WORDS)}"
 def read_intervals(
     path: Path, series: Sequence[str], zone: str | None, staging: Path
 ) -> tuple[pl.DataFrame, dict[int, Incident]]:
-    """Read and check the annotators' file; an incident's number is its row in the file.
+    """Read and check an incidents file; an incident's number is its row in the file.
 
     Args:
         series: names of the series in the data.
         zone: as for the data's own times.
         staging: an empty folder for temporary files.
-    Returns: start and end (both included), series (null where all are meant), type and number of
-        each incident; and the incidents.
-    Raises DataError: names the first line that is wrong.
+
+    Returns: start and end (both included), series (null: all series), type and number of each
+        incident; and the incidents.
+
+    Raises DataError: invalid content; names the first line.
     """
     rows = open_rows(path, None, staging)
     columns = {name.lower(): index for index, name in enumerate(rows.names)}
     for name in ("start", "end"):
         if name not in columns:
-            raise DataError(f"{path}: no column {name!r}", KNOWN)
+            raise DataError(f"{path}: missing column {name!r}", KNOWN)
     for name in columns:
         if name not in ("start", "end", *WORDS):
-            raise DataError(f"{path}: column {name!r} is not known", KNOWN)
+            raise DataError(f"{path}: unknown column {name!r}", KNOWN)
     none = pl.lit(None, pl.String)
     words = {name: rows.text(columns[name]) if name in columns else none for name in WORDS}
     read = {name: _time(rows, columns[name], zone) for name in ("start", "end")}
@@ -51,8 +54,8 @@ def read_intervals(
 
 
 def mark(keys: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame:
-    """Return keys with the Int32 column `incident` and the column `kind` filled from the intervals.
-    `keys`: series, time, sorted by them; `kind` (String, nullable)."""
+    """Fill the columns `incident` (Int32) and `kind` of keys from the intervals. `keys`: series,
+    time, sorted by them; `kind` (String, nullable)."""
     numbers = np.full(keys.height, -1, dtype=np.int32)
     times = keys["time"].to_physical().to_numpy()
     lengths = keys.group_by("series", maintain_order=True).len()
@@ -82,8 +85,8 @@ def _check(rows: Rows, table: pl.DataFrame, series: set[str]) -> None:
     for row in table.iter_rows(named=True):
         where = rows.where(row[ROW])
         if row["end"] < row["start"]:
-            what = f"{where}: ends at {row['end']}, before it starts at {row['start']}"
-            raise DataError(what, "exchange start and end")
+            what = f"{where}: end {row['end']} is before start {row['start']}"
+            raise DataError(what, "swap start and end")
         if row["series"] is not None and row["series"] not in series:
             what = f"{where}: series {row['series']!r} is not in the data"
             raise DataError(what, f"known: {', '.join(sorted(series)[:8])}")
@@ -98,5 +101,5 @@ def _check(rows: Rows, table: pl.DataFrame, series: set[str]) -> None:
             raise DataError(
                 f"{rows.where(overlap[ROW][0])}: overlaps with the incident of line "
                 f"{overlap['before'][0]} in series {name!r}",
-                "merge them, or let one end before the other starts",
+                "merge them, or end one before the other starts",
             )

@@ -1,4 +1,4 @@
-"""Order in time, repeated times, and the step between readings."""
+"""Sorts rows by time, handles duplicate timestamps, and finds the period of readings."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ from anomalynet.errors import DataError
 
 REGULAR_SHARE = 0.5
 REGULAR_WIDTH = 0.1
-"""A set has a period if at least this share of its steps lies within this fraction of the median
-step."""
+"""A set has a period if at least `REGULAR_SHARE` of its time steps differ from the median step by
+at most `REGULAR_WIDTH` of it."""
 
 
 def order(
     rows: Rows, keys: pl.DataFrame, request: ImportRequest
 ) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Sort keys by (series, time), stably, and thin out repeated times; `mean` gives them one label
-    here, their mean later.
+    """Sort keys by (series, time), stably, and remove duplicate timestamps. With `mean`, only their
+    labels are merged here; readings are averaged later.
 
     Args:
-        rows: for the places of what is refused.
+        rows: for line numbers in messages.
         keys: row, position (in the file), series, time, label in file order.
         request: `unsorted` and `duplicates`.
-    Raises DataError: times go back or repeat, and the option that permits it was not given.
+
+    Raises DataError: times are unsorted or duplicate, and the option that allows it is missing.
     """
     counts: dict[str, int] = {}
     step = pl.col("time").diff().over("series")
     back = keys.filter(step < pl.duration())
     if back.height and request.unsorted == "refuse":
-        time = f"{back['time'][0]}{_whose(back)} ({back.height:,} in all)"
+        time = f"{back['time'][0]}{_in_series(back)} ({back.height:,} in all)"
         raise DataError(
-            f"{rows.where(back[ROW][0])}: time goes back to {time}",
-            "--unsorted sort puts rows in order; --timezone ZONE if clocks were set back in autumn",
+            f"{rows.where(back[ROW][0])}: not sorted by time: goes back to {time}",
+            "sort with --unsorted sort; or give --timezone ZONE if clocks were set back in autumn",
         )
     if back.height:
         counts["rows out of order"] = back.height
@@ -47,10 +48,10 @@ def order(
         return keys, counts
     if request.duplicates == "refuse":
         raise DataError(
-            f"{rows.where(repeated[ROW][0])}: time {repeated['time'][0]} stands "
-            f"twice{_whose(repeated)} ({repeated.height:,} in all)",
-            "--duplicates first, last, mean or keep; --series COLUMN if the table holds several "
-            "recordings",
+            f"{rows.where(repeated[ROW][0])}: duplicate timestamp {repeated['time'][0]}"
+            f"{_in_series(repeated)} ({repeated.height:,} in all)",
+            "choose --duplicates first, last, mean or keep; or give --series COLUMN if there are "
+            "several recordings",
         )
     counts["repeated times"] = repeated.height
     labels = keys.group_by(key).agg(pl.col("label").drop_nulls().n_unique() > 1)
@@ -65,14 +66,14 @@ def order(
     return keys, counts
 
 
-def _whose(keys: pl.DataFrame) -> str:
+def _in_series(keys: pl.DataFrame) -> str:
     name = keys["series"][0]
     return f" in series {name!r}" if keys["series"].n_unique() > 1 or name else ""
 
 
 def period(keys: pl.DataFrame) -> float | None:
-    """Return the median step in seconds where steps are regular, else None. `keys` is sorted by
-    (series, time)."""
+    """The median time step in seconds if steps are regular, else None. `keys` is sorted by (series,
+    time)."""
     step = pl.col("time").diff().over("series").dt.total_microseconds() / 1e6
     steps = keys.select(step=step).filter(pl.col("step") > 0)["step"]
     median = steps.median()

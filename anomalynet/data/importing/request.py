@@ -1,4 +1,4 @@
-"""What an import is asked to do, which column is what, and what it did."""
+"""The options of an import, the roles of columns, and the report of an import."""
 
 from __future__ import annotations
 
@@ -12,36 +12,35 @@ from anomalynet.data.telemetry import MASK, RESERVED, Channel
 from anomalynet.errors import DataError
 
 ROLES = ("time", "label", "series", "kind", "split")
-TELLING = (
+LABEL_NAMES = (
     *("label", "labels", "anomaly", "anomalies", "is_anomaly", "attack", "is_attack", "class"),
     *("target", "outlier", "changepoint", "ground_truth"),
 )
-"""Names of columns that are never sensors: taken as one, they give the label away."""
+"""Column names that are never sensors: used as a sensor, they would leak the label."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class ImportRequest:
-    """One table, and what its columns mean. Columns that are not named and not ignored are
-    sensors."""
+    """The options of an import. Columns that are neither named nor ignored are sensors."""
 
     file: Path
-    name: str  # the name that `data.name` will take: [a-z0-9_-]+
+    name: str  # the new `data.name`: [a-z0-9_-]+
     time: str | None = None
-    """Empty: rows are `period` seconds apart (1 where that is not given either), in file order."""
+    """Empty: rows are `period` seconds apart (default 1), in file order."""
     label: str | None = None
     series: str | None = None  # empty: the table is one recording
     split: str | None = None
     kind: str | None = None
-    """Type of attack. Without `label`, a row is normal where this says so, else attack."""
+    """Type of attack. Without `label`, a row is an attack unless this column says normal."""
     incidents: Path | None = None
-    channels: tuple[str, ...] = ()  # empty: every column that is not named otherwise
+    channels: tuple[str, ...] = ()  # empty: all columns without another role
     ignore: tuple[str, ...] = ()
     units: tuple[tuple[str, str], ...] = ()
-    separator: str | None = None  # empty: found out
-    period: float | None = None  # seconds. Empty: the median step, where steps are regular.
+    separator: str | None = None  # empty: detected
+    period: float | None = None  # seconds. Empty: the median step if steps are regular.
     timezone: str | None = None  # IANA name. Empty: times without an offset are UTC.
-    null: tuple[str, ...] = ()  # more words for a missing reading
-    unlabelled: tuple[str, ...] = ()  # more words for a missing label
+    null: tuple[str, ...] = ()  # additional words for a missing reading
+    unlabelled: tuple[str, ...] = ()  # additional words for a missing label
     unsorted: Literal["refuse", "sort"] = "refuse"
     duplicates: Literal["refuse", "first", "last", "mean", "keep"] = "refuse"
     replace: bool = False
@@ -49,7 +48,7 @@ class ImportRequest:
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class ImportReport:
-    """What stands in the data folder now."""
+    """The imported set in the data folder."""
 
     name: str
     folder: Path
@@ -65,7 +64,7 @@ class ImportReport:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Positions of the columns."""
+    """Indices of the columns by role."""
 
     channels: dict[int, Channel]
     time: int | None = None
@@ -76,8 +75,8 @@ class Roles:
 
 
 def assign(rows: Rows, request: ImportRequest) -> Roles:
-    """Find every named column; what is left over is a sensor. Raises DataError: a named column
-    is not there, is named twice, or a left-over one is no sensor by its name."""
+    """Find the named columns; all others are sensors. Raises DataError: a named column is missing
+    or has two roles, or the name of another column shows that it is not a sensor."""
     positions = {name: index for index, name in enumerate(rows.names)}
     named = {role: name for role in ROLES if (name := getattr(request, role)) is not None}
     declared = [
@@ -93,15 +92,15 @@ def assign(rows: Rows, request: ImportRequest) -> Roles:
     for option, name in declared:
         if name in taken:
             raise DataError(
-                f"column {name!r} is both --{taken[name]} and --{option}", "name it once"
+                f"column {name!r} is given for --{taken[name]} and --{option}", "give it once"
             )
         taken[name] = option
     sensors = request.channels or tuple(name for name in rows.names if name not in taken)
     for name in sensors:
         _check_sensor(rows, name, chosen=name in request.channels)
     if not sensors:
-        what = f"{rows.path}: no sensor is left among {', '.join(map(repr, rows.names))}"
-        raise DataError(what, "--channels names them")
+        what = f"{rows.path}: no sensors among the columns {', '.join(map(repr, rows.names))}"
+        raise DataError(what, "name them with --channels")
     channels = {positions[name]: Channel(name, units.get(name, "")) for name in sensors}
     return Roles(channels, **{role: positions[name] for role, name in named.items()})
 
@@ -109,16 +108,16 @@ def assign(rows: Rows, request: ImportRequest) -> Roles:
 def _check_sensor(rows: Rows, name: str, chosen: bool) -> None:
     lower = name.lower()
     if name in (*RESERVED, MASK) or (not chosen and lower in RESERVED):
-        what = f"--ignore {name}, or rename it"
+        what = f"use --ignore {name}, or rename it"
         if lower in ROLES:
-            what = f"name it with --{lower} {name}, or leave it out with --ignore {name}"
+            what = f"use --{lower} {name}, or --ignore {name}"
         raise DataError(
             f"{rows.path}: column {name!r} has a reserved name and cannot be a sensor", what
         )
-    if not chosen and lower in TELLING:
+    if not chosen and lower in LABEL_NAMES:
         raise DataError(
             f"{rows.path}: column {name!r} looks like a label, not a sensor",
-            f"--label {name}, or --ignore {name}; --channels takes it as a sensor",
+            f"use --label {name} or --ignore {name}; --channels makes it a sensor",
         )
 
 
@@ -126,4 +125,4 @@ def _missing(rows: Rows, option: str, name: str) -> DataError:
     close = difflib.get_close_matches(name, rows.names, n=1, cutoff=0.5)
     listed = f"the columns are {', '.join(map(repr, rows.names))}"
     hint = f"did you mean {close[0]!r}?" if close else listed
-    return DataError(f"{rows.path}: no column {name!r} ({option})", hint)
+    return DataError(f"{rows.path}: missing column {name!r} ({option})", hint)

@@ -1,5 +1,5 @@
-"""A table on disk as rows of text or typed columns, each row with its line; structural faults are
-found here."""
+"""Opens a table as rows of text or typed columns, each with its line number, and checks its
+structure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from anomalynet.errors import DataError
 ROW = "row"
 NULLS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-BATCH = 50_000  # rows of a quoted CSV that are in memory at a time
+BATCH = 50_000  # rows of a quoted CSV that are in memory at once
 FOREIGN = {
     b"\x1f\x8b": "compressed: unpack it first",
     b"PK": "a spreadsheet or archive: save the sheet as CSV",
@@ -29,8 +29,8 @@ FOREIGN = {
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A table whose columns are named by position ("0", "1", …) beside `row`: the line of a CSV,
-    the row number of a Parquet file."""
+    """A table whose columns are named by index ("0", "1", …), with a column `row`: the line in a
+    CSV, or the row number in a Parquet file."""
 
     path: Path
     names: tuple[str, ...]
@@ -38,41 +38,41 @@ class Rows:
     is_text: bool
 
     def where(self, row: int) -> str:
-        """Return the place of a row for a message."""
+        """File and line of a row, for messages."""
         return f"{self.path}:{row}" if self.is_text else f"{self.path}: row {row}"
 
     def dtype(self, index: int) -> pl.DataType:
-        """Return the type of a column."""
+        """The type of a column."""
         return self.frame.collect_schema()[str(index)]
 
     def count(self) -> int:
-        """Return how many rows there are."""
+        """The number of rows."""
         return int(self.frame.select(pl.len()).collect().item())
 
     def text(self, index: int, null: Sequence[str] = NULLS) -> pl.Expr:
-        """Return a column as stripped text, null where it says nothing."""
+        """A column as stripped text, null for the words in `null`."""
         column = pl.col(str(index)).cast(pl.String).str.strip_chars()
         return pl.when(column.is_in(list(null))).then(None).otherwise(column)
 
     def first(self, condition: pl.Expr) -> int | None:
-        """Return the first row for which a condition holds."""
+        """The first row for which a condition holds."""
         found = self.frame.filter(condition).select(pl.col(ROW).min()).collect(engine="streaming")
         row: int | None = found.item()
         return row
 
     def cell(self, index: int, row: int) -> str:
-        """Return what a cell says."""
+        """The content of a cell as text."""
         cell = self.frame.filter(pl.col(ROW) == row).select(pl.col(str(index)).cast(pl.String))
         return str(cell.collect().item())
 
 
 def open_rows(path: Path, separator: str | None, staging: Path) -> Rows:
-    """Open a CSV (whatever its separator, BOM, line ends and quotes) or Parquet file; text is laid
-    down below `staging`.
+    """Open a CSV (any separator, BOM, line ends and quotes) or Parquet file. The rows of a CSV are
+    written to Parquet files below `staging`, so memory stays bounded.
 
-    Memory stays bounded whatever the size of the file.
-    Raises DataError: missing, empty, header only, ragged, not UTF-8, duplicate or missing names,
-    not a table."""
+    Raises DataError: the file is missing, empty, not a table or not UTF-8; it has only a header,
+    duplicate or missing names, or rows of different length.
+    """
     try:
         with path.open("rb") as stream:
             start = stream.read(4)
@@ -81,7 +81,7 @@ def open_rows(path: Path, separator: str | None, staging: Path) -> Rows:
     if start == b"PAR1":
         return _open_parquet(path)
     if path.suffix.lower() in (".parquet", ".pq"):
-        raise DataError(f"{path}: not a Parquet file", "a CSV may have any other name")
+        raise DataError(f"{path}: not a Parquet file", "rename it if it is a CSV")
     for magic, what in FOREIGN.items():
         if start.startswith(magic):
             raise DataError(f"{path}: not a CSV but {what}")
@@ -92,7 +92,7 @@ def open_rows(path: Path, separator: str | None, staging: Path) -> Rows:
     _check_names(path, line, names)
     parts = staging / "rows"
     parts.mkdir()
-    (_lay_down_quoted if quoted else _lay_down)(path, line, separator, len(names), parts)
+    (_write_quoted if quoted else _write_unquoted)(path, line, separator, len(names), parts)
     rows = Rows(path, names, pl.scan_parquet(parts / "*.parquet"), is_text=True)
     if not rows.count():
         raise DataError(f"{path}: a header, but no rows below it")
@@ -111,7 +111,7 @@ def _open_parquet(path: Path) -> Rows:
         raise DataError(f"{path}: no rows")
     if len({name.strip() for name in names}) < len(names):
         raise DataError(
-            f"{path}: two columns have the same name but for spaces: {', '.join(map(repr, names))}",
+            f"{path}: two column names differ only in spaces: {', '.join(map(repr, names))}",
             "rename one of them",
         )
     words = pl.selectors.by_dtype(pl.String, pl.Categorical, pl.Enum)
@@ -122,8 +122,8 @@ def _open_parquet(path: Path) -> Rows:
 
 
 def _inspect(path: Path) -> bool:
-    """Read all bytes once; return whether there are quotes. Raises DataError on an empty file or
-    bytes that are not UTF-8."""
+    """Read all bytes once; return whether there are quotes. Raises DataError: empty file, or not
+    UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     lines, size, quoted, carriage = 1, 0, False, False
     with path.open("rb") as stream:
@@ -143,7 +143,7 @@ def _inspect(path: Path) -> bool:
     if not size:
         raise DataError(f"{path}: empty")
     if carriage and lines == 1:
-        raise DataError(f"{path}: lines end in CR alone", "save it with LF or CRLF line ends")
+        raise DataError(f"{path}: lines end with CR only", "save it with LF or CRLF line ends")
     return quoted
 
 
@@ -162,20 +162,20 @@ def _sniff(path: Path, header: str) -> str:
     best = max(fields, key=lambda separator: fields[separator])
     if fields[best] == 1:
         raise DataError(
-            f"{path}: one column only, {header.strip()!r}; none of "
-            f"{', '.join(SEPARATORS.values())} separates it",
-            "name it: --separator",
+            f"{path}: only one column, {header.strip()!r}; found none of "
+            f"{', '.join(SEPARATORS.values())} in the header",
+            "give the separator with --separator",
         )
     return best
 
 
 def _check_names(path: Path, line: int, names: tuple[str, ...]) -> None:
     if all(_is_number(name) for name in names):
-        what = f"{path}:{line}: the first line is data, not a header"
-        raise DataError(what, "write the names of the columns above it")
+        what = f"{path}:{line}: missing header: the first line contains only numbers"
+        raise DataError(what, "add a line with the column names")
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
-        raise DataError(f"{path}:{line}: two columns are named {twice[0]!r}", "rename one of them")
+        raise DataError(f"{path}:{line}: duplicate column name {twice[0]!r}", "rename one of them")
     if "" in names:
         raise DataError(
             f"{path}:{line}: column {names.index('') + 1} has no name", "name it in the header"
@@ -190,9 +190,8 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _lay_down(path: Path, header: int, separator: str, width: int, parts: Path) -> None:
-    """Split lines without quotes, streaming; this keeps each row's line number, which no CSV reader
-    does."""
+def _write_unquoted(path: Path, header: int, separator: str, width: int, parts: Path) -> None:
+    """Split lines without quotes, streaming. Unlike CSV readers, this keeps line numbers."""
     text = pl.col("text")
     lines = pl.scan_lines(path, name="text", row_index_name=ROW, row_index_offset=1)
     lines = lines.cast({ROW: pl.Int64}).filter(pl.col(ROW) > header)
@@ -208,7 +207,7 @@ def _lay_down(path: Path, header: int, separator: str, width: int, parts: Path) 
     rows.sink_parquet(parts / f"{0:08}.parquet", compression="lz4")
 
 
-def _lay_down_quoted(path: Path, header: int, separator: str, width: int, parts: Path) -> None:
+def _write_quoted(path: Path, header: int, separator: str, width: int, parts: Path) -> None:
     schema = {ROW: pl.Int64, **{str(index): pl.String for index in range(width)}}
     pl.DataFrame(schema=schema).write_parquet(parts / f"{0:08}.parquet")
     with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -242,4 +241,4 @@ def _quoted_rows(
 
 def _ragged(path: Path, line: int, fields: int, width: int) -> None:
     what = f"{path}:{line}: {fields} fields, the header has {width}"
-    raise DataError(what, "mend the line, or name the separator: --separator")
+    raise DataError(what, "correct the line, or give the separator with --separator")

@@ -1,4 +1,4 @@
-"""Writing an imported set: all of it or nothing."""
+"""Writes an imported set: all files or none."""
 
 from __future__ import annotations
 
@@ -22,29 +22,27 @@ ROW_GROUP = 262_144
 
 
 def target(name: str, replace: bool) -> Path:
-    """Return the folder of a set to be imported. Raises DataError: the name is no name, is
-    taken, or its folder is not an imported set's."""
+    """The folder of a new set. Raises DataError: the name is invalid or taken, or the folder has
+    other content."""
     if not re.fullmatch(r"[a-z0-9_-]+", name):
-        what = f"{name!r} is not a name for a data set"
-        raise DataError(what, "small letters, digits, _ and - only: --name my-building")
+        what = f"invalid data set name {name!r}"
+        raise DataError(what, "use lower-case letters, digits, _ and -: --name my-building")
     if name in built_in() or simulated.knows(name) or name == "prepared":
-        raise DataError(f"{name!r} is taken by this program", "choose another --name")
+        raise DataError(f"data set name {name!r} is reserved", "choose another --name")
     folder = data_folder() / name
     if folder.exists():
         if not (folder / DESCRIPTION).is_file():
-            raise DataError(
-                f"{folder}: exists, and is not an imported set", "choose another --name"
-            )
+            raise DataError(f"{folder}: exists and is not an imported set", "choose another --name")
         if not replace:
             what = f"a data set {name!r} exists in {folder}"
-            raise DataError(what, "--replace overwrites it; or choose another --name")
+            raise DataError(what, "add --replace to overwrite it, or choose another --name")
     return folder
 
 
 @contextmanager
 def staging(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `folder`, gone afterwards; so is the data folder, if it was
-    not there and stays empty."""
+    """Yield a temporary folder beside `folder`, deleted afterwards; a new data folder that stays
+    empty is also deleted."""
     parent = folder.parent
     existed = parent.exists()
     try:
@@ -62,8 +60,7 @@ def staging(folder: Path) -> Iterator[Path]:
 
 
 def write(folder: Path, temporary: Path, frame: pl.LazyFrame, description: dict[str, Any]) -> None:
-    """Write table and description below `temporary`, then put them in place of `folder` in one step
-    each."""
+    """Write table and description below `temporary`, then replace `folder` by a rename."""
     fresh = temporary / "set"
     fresh.mkdir()
     frame.sink_parquet(fresh / TELEMETRY, row_group_size=ROW_GROUP, maintain_order=True)
@@ -75,6 +72,7 @@ def write(folder: Path, temporary: Path, frame: pl.LazyFrame, description: dict[
     try:
         fresh.replace(folder)
     except OSError:
+        # The new set could not be moved: restore the old one.
         if old.exists():
             old.replace(folder)
         raise

@@ -1,4 +1,4 @@
-"""Words into numbers, labels and kinds; what cannot be understood is named with its line."""
+"""Converts text to numbers, labels and kinds. Invalid values are reported with their line."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ LARGEST = 3.4028234e38  # of a 32-bit float
 def read_sensors(
     rows: Rows, channels: dict[int, Channel], null: Sequence[str]
 ) -> tuple[dict[int, pl.Expr], dict[str, int], list[str]]:
-    """Return each sensor as Float64 (null where it is missing), counts, and warnings on empty and
-    constant sensors.
+    """Each sensor as Float64 (null where missing), counts, and warnings about empty and constant
+    sensors.
 
-    Numbers are read first; only cells that are none are looked at as words.
-    Raises DataError: text or an infinite value; names the first line."""
+    Raises DataError: text or an infinite value; names the first line.
+    """
     for index, channel in channels.items():
         dtype = rows.dtype(index)
         if not (dtype == pl.String or dtype.is_numeric() or dtype == pl.Boolean):
             what = f"{rows.path}: sensor {channel.name!r} is of type {dtype}, not a number"
-            raise DataError(what, f"--ignore {channel.name}")
-    unread, wordy = _words_among_numbers(rows, channels, null)
+            raise DataError(what, f"use --ignore {channel.name}")
+    unread, with_switches = _words_among_numbers(rows, channels, null)
     if unread:
         _refuse_text(rows, channels, unread)
-    sensors = {index: _number(index, null, index in wordy) for index in channels}
-    asked = {
+    sensors = {index: _number(index, null, index in with_switches) for index in channels}
+    query = {
         f"{word} {index}": fact
         for index, value in sensors.items()
         for word, fact in (
@@ -53,13 +53,13 @@ def read_sensors(
             ("high", value.max()),
         )
     }
-    facts = rows.frame.select(**asked).collect(engine="streaming").row(0, named=True)
+    facts = rows.frame.select(**query).collect(engine="streaming").row(0, named=True)
     missing, warnings = 0, []
     for index, channel in channels.items():
         count, low, high = (facts[f"{word} {index}"] for word in ("null", "low", "high"))
         missing += count
         if low is None:
-            warnings.append(f"sensor {channel.name!r} has no reading at all")
+            warnings.append(f"sensor {channel.name!r} has no readings")
             continue
         if low == high:
             warnings.append(f"sensor {channel.name!r} is constant ({low:g})")
@@ -67,18 +67,18 @@ def read_sensors(
             row = rows.first(sensors[index].abs() > LARGEST)
             assert row is not None
             cell = rows.cell(index, row)
-            what = f"{rows.where(row)}: sensor {channel.name!r} is {cell!r}: not a finite reading"
-            raise DataError(what, f"--null {cell}")
+            what = f"{rows.where(row)}: sensor {channel.name!r} is {cell!r}, not a finite reading"
+            raise DataError(what, f"use --null {cell} if it means a missing reading")
     return sensors, ({"missing readings": missing} if missing else {}), warnings
 
 
 def _words_among_numbers(
     rows: Rows, channels: dict[int, Channel], null: Sequence[str]
 ) -> tuple[dict[int, int], set[int]]:
-    """Return the first row with text that is no number of each sensor that has some, and the
-    sensors that say true or false."""
+    """The first row with invalid text of each sensor that has such text, and the sensors with the
+    words true and false."""
     unread: dict[int, int] = {}
-    wordy: set[int] = set()
+    with_switches: set[int] = set()
     for index in channels:
         if rows.dtype(index) != pl.String:
             continue
@@ -90,13 +90,13 @@ def _words_among_numbers(
         if first is not None:
             unread[index] = first
         if switches:
-            wordy.add(index)
-    return unread, wordy
+            with_switches.add(index)
+    return unread, with_switches
 
 
-def _number(index: int, null: Sequence[str], wordy: bool) -> pl.Expr:
+def _number(index: int, null: Sequence[str], with_switches: bool) -> pl.Expr:
     column = pl.col(str(index))
-    if wordy:
+    if with_switches:
         column = column.str.to_lowercase().replace(SWITCH)
     value = column.cast(pl.Float64, strict=False).fill_nan(None)
     missing = [number for number in map(_as_number, null) if number is not None]
@@ -107,23 +107,23 @@ def _refuse_text(rows: Rows, channels: dict[int, Channel], unread: dict[int, int
     index = min(unread, key=lambda each: (unread[each], each))
     name, value = channels[index].name, rows.cell(index, unread[index])
     others = ", ".join(repr(channels[other].name) for other in unread if other != index)
-    also = f" (text also stands in {others})" if others else ""
-    advice = f"--ignore {name}, or --null {value!r} if it means a missing reading"
+    also = f" (text also in {others})" if others else ""
+    advice = f"use --ignore {name}, or --null {value!r} if it means a missing reading"
     if re.fullmatch(r"[-+]?\d+,\d+", value):
-        advice = "write decimal points, not commas"
+        advice = "use decimal points instead of commas"
     raise DataError(
         f"{rows.where(unread[index])}: sensor {name!r} is {value!r}, not a number{also}", advice
     )
 
 
 def label(rows: Rows, index: int, null: Sequence[str], unlabelled: Sequence[str]) -> pl.Expr:
-    """Return a label column as Int8: 1 attack, 0 normal, null unlabelled. Raises DataError:
-    other words than those known, or more than two classes."""
+    """A label column as Int8: 1 attack, 0 normal, null unlabelled. Raises DataError: unknown words,
+    or more than two classes."""
     found = _distinct(rows, index, null)
     numbers = {_as_number(word) for word in unlabelled} - {None}
-    said = [w for w in found if w not in unlabelled and _as_number(w) not in numbers]
-    mapping = {word: meaning for word in said if (meaning := _meaning(word)) is not None}
-    unknown = [word for word in said if word not in mapping]
+    words = [w for w in found if w not in unlabelled and _as_number(w) not in numbers]
+    mapping = {word: meaning for word in words if (meaning := _meaning(word)) is not None}
+    unknown = [word for word in words if word not in mapping]
     if unknown:
         name = rows.names[index]
         most = sorted(found, key=lambda word: -found[word][0])[:6]
@@ -131,34 +131,34 @@ def label(rows: Rows, index: int, null: Sequence[str], unlabelled: Sequence[str]
         raise DataError(
             f"{rows.where(found[unknown[0]][1])}: label column {name!r} has {len(found)} values: "
             f"{listed}; a label is 0 or 1, normal or attack",
-            f"--unlabelled {unknown[0]!r} if that says nothing; --kind {name} instead of --label "
-            "if it names the type of attack",
+            f"use --unlabelled {unknown[0]!r} if it means a missing label; use --kind {name} "
+            "instead of --label if it is the type of attack",
         )
     return rows.text(index, null).replace_strict(mapping, default=None, return_dtype=pl.Int8)
 
 
 def label_from_kind(rows: Rows, index: int, nothing: Sequence[str]) -> pl.Expr:
-    """Return labels by type of attack: 0 where it says normal, null where it says nothing, else
-    1."""
+    """Labels from the type of attack: 0 for normal, null for the words in `nothing`, else 1."""
     kind = rows.text(index, nothing)
     normal = kind.str.to_lowercase().is_in(list(NORMAL))
     return pl.when(kind.is_null()).then(None).otherwise((~normal).cast(pl.Int8))
 
 
 def split(rows: Rows, index: int) -> pl.Expr:
-    """Return the parts a table brings: train, validation, test. Raises DataError on any other
-    word."""
+    """The split column of a table: train, validation, test. Raises DataError: any other word."""
     for word, (_, row) in _distinct(rows, index, NULLS).items():
         if word.lower() not in SPLITS:
-            raise DataError(f"{rows.where(row)}: split is {word!r}", f"known: {', '.join(SPLITS)}")
+            raise DataError(
+                f"{rows.where(row)}: invalid split {word!r}", f"known are {', '.join(SPLITS)}"
+            )
     lower = rows.text(index).str.to_lowercase()
     return lower.replace_strict(SPLITS, default=None, return_dtype=pl.String)
 
 
 def _distinct(rows: Rows, index: int, null: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Return word → number of rows, first row."""
-    said = rows.frame.select(ROW, word=rows.text(index, null)).drop_nulls("word")
-    counts = said.group_by("word").agg(pl.len(), pl.col(ROW).min()).sort(ROW)
+    """Word → number of rows, first row."""
+    words = rows.frame.select(ROW, word=rows.text(index, null)).drop_nulls("word")
+    counts = words.group_by("word").agg(pl.len(), pl.col(ROW).min()).sort(ROW)
     return {word: (count, row) for word, count, row in counts.collect(engine="streaming").rows()}
 
 

@@ -1,5 +1,5 @@
-"""Data sets by name: the simulator's presets, each module here that has `INFO`, and each set
-imported into the data folder."""
+"""Finds and loads data sets by name: the simulator's presets, the modules of this folder that have
+`INFO`, and imported sets of the data folder."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from anomalynet.errors import DataError
 
 
 class Source(Protocol):
-    """What a module in this folder offers; writing one is all it takes to add a data set."""
+    """The interface of a module in this folder. A new module with it is a new data set."""
 
     INFO: SourceInfo
 
     def files(self, root: Path, subset: str | None) -> list[Path]:
-        """Return the files of the subset that stand in `root`; none if this is not their folder."""
+        """The files of the subset in `root`; empty if this is not their folder."""
         ...
 
     def load(self, root: Path, subset: str | None) -> Telemetry:
-        """Read them."""
+        """Read the files."""
         ...
 
 
 @cache
 def built_in() -> dict[str, Source]:
-    """Return the modules of this folder that are sources, by name."""
+    """The modules of this folder that are sources, by name."""
     modules = (
         importlib.import_module(f"{__name__}.{module.name}")
         for module in pkgutil.iter_modules(__path__)
@@ -44,16 +44,15 @@ def built_in() -> dict[str, Source]:
 
 
 def names() -> list[str]:
-    """Return the names that `data.name` can take: the simulator's presets, the built-in sources,
-    the imported sets of the data folder."""
+    """All valid names for `data.name`: presets of the simulator, built-in sources, imported
+    sets."""
     from anomalynet.data.sources import simulated, table
 
     return [*simulated.names(), *sorted(built_in()), *table.names(data_folder())]
 
 
 def info(name: str) -> SourceInfo:
-    """Return what is known of a data set without reading it. Raises DataError on an unknown
-    name."""
+    """The description of a data set, without reading it. Raises DataError: unknown name."""
     from anomalynet.data.sources import simulated
 
     if simulated.knows(name):
@@ -62,7 +61,7 @@ def info(name: str) -> SourceInfo:
 
 
 def is_there(name: str) -> bool:
-    """Return whether a data set's files stand in the data folder, or need not."""
+    """Whether a data set's files are in the data folder, or are not needed."""
     from anomalynet.data.sources import simulated
 
     if simulated.knows(name):
@@ -73,11 +72,12 @@ def is_there(name: str) -> bool:
 
 
 def load(config: DataConfig) -> Telemetry:
-    """Read a data set into canonical form, labelled by `config.label` and with the channels of
-    `config.view`. `config`: what says which data, and `label`, `view`, `neighbours`,
-    `link_channels` and what `quality` says of frames.
-    Raises DataError: unknown name or subset, no files, files that are not what they should be, or a
-    label or view that the data cannot give."""
+    """Load a data set in canonical form, labelled by `config.label`, with the channels of
+    `config.view`.
+
+    Raises DataError: unknown name or subset, missing or invalid files, or a label or view that is
+    impossible for this data.
+    """
     from anomalynet.data.gateway import SENSOR_CHANNELS
     from anomalynet.data.sources import simulated
     from anomalynet.data.view import relabel, widen
@@ -92,8 +92,7 @@ def load(config: DataConfig) -> Telemetry:
 
 
 def fingerprint(config: DataConfig) -> str:
-    """Return the SHA-256 that stands for a data set's content, without parsing it. Raises DataError
-    as `load`."""
+    """The SHA-256 of a data set's content, without parsing it. Raises DataError as `load`."""
     from anomalynet.data.sources import simulated
 
     root = locate(config)
@@ -103,9 +102,8 @@ def fingerprint(config: DataConfig) -> str:
 
 
 def locate(config: DataConfig) -> Path:
-    """Return the folder that holds a data set's files: `data.root`, or a folder of the set's
-    name in it. Raises DataError: there are no such files, the collection needs a subset, or a
-    key does not go with this data."""
+    """The folder of a data set's files: `data.root`, or a folder with the set's name in it. Raises
+    DataError: no files, a subset is needed, or a key is invalid for this data."""
     from anomalynet.data.sources import simulated
 
     base = Path(config.root) if config.root is not None else data_folder()
@@ -117,8 +115,8 @@ def locate(config: DataConfig) -> Path:
     _check_subset(about, config.subset)
     if config.scenario is not None:
         raise DataError(
-            f"data.scenario changes simulated data, which {about.name} is not",
-            "leave data.scenario empty",
+            f"data.scenario is only for simulated data, not for {about.name}",
+            "remove data.scenario",
         )
     found = _find(source, base, config.subset)
     if found is not None:
@@ -127,7 +125,7 @@ def locate(config: DataConfig) -> Path:
     looked = base if config.root is not None else base / about.name
     raise DataError(
         f"no files of {what} in {looked}",
-        f"anomalynet data fetch {about.name}, or name their folder: data.root=FOLDER",
+        f"use `anomalynet data fetch {about.name}`, or set their folder: data.root=FOLDER",
     )
 
 
@@ -142,14 +140,14 @@ def _find(source: Source, base: Path, subset: str | None) -> Path | None:
 def _check_subset(about: SourceInfo, subset: str | None) -> None:
     parts = ", ".join(about.subsets)
     if subset is None and about.needs_subset:
-        what = f"{about.name} is a collection; one part of it must be named: {parts}"
-        raise DataError(what, f"data.subset={about.subsets[0]}")
+        what = f"{about.name} is a collection and needs data.subset: one of {parts}"
+        raise DataError(what, f"for example data.subset={about.subsets[0]}")
     if subset is not None and not about.subsets:
         raise DataError(
-            f"{about.name} has no subsets, but data.subset is {subset!r}", "leave data.subset empty"
+            f"{about.name} has no subsets, but data.subset is {subset!r}", "remove data.subset"
         )
     if subset is not None and subset not in about.subsets:
-        what = f"{about.name} has no subset {subset!r}; it has {parts}"
+        what = f"{about.name}: unknown subset {subset!r}; known are {parts}"
         raise DataError(what, _nearest(subset, about.subsets, "data.subset="))
 
 
@@ -160,7 +158,7 @@ def _source(config: DataConfig) -> Source:
     source = built_in().get(config.name) or table.find(config.name, base)
     if source is None:
         near = _nearest(config.name, names(), "data.name=")
-        raise DataError(f"no data set named {config.name!r}", near)
+        raise DataError(f"unknown data set {config.name!r}", near)
     return source
 
 

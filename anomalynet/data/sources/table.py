@@ -1,4 +1,5 @@
-"""Imported sets: what `anomalynet data import` wrote into the data folder, read lazily."""
+"""Imported sets: reads, lazily, the files that `anomalynet data import` wrote to the data
+folder."""
 
 from __future__ import annotations
 
@@ -25,8 +26,8 @@ class Imported:
     INFO: SourceInfo
 
     def files(self, root: Path, subset: str | None) -> list[Path]:
-        """Return the table and its description, if they stand in `root`. Raises DataError on one
-        without the other."""
+        """The table and its description, if they are in `root`. Raises DataError: only one of them
+        is there."""
         description, telemetry = root / DESCRIPTION, root / TELEMETRY
         if not description.is_file():
             return []
@@ -35,8 +36,7 @@ class Imported:
         return [description, telemetry]
 
     def load(self, root: Path, subset: str | None) -> Telemetry:
-        """Scan the table; nothing is read until somebody asks. Raises DataError on a damaged
-        description."""
+        """Open the table lazily. Raises DataError: damaged description."""
         read = _describe(root / DESCRIPTION)
         try:
             return Telemetry(
@@ -52,13 +52,12 @@ class Imported:
 
 
 def names(folder: Path) -> list[str]:
-    """Return the names of the sets imported into `folder`."""
+    """The names of the imported sets in `folder`."""
     return sorted(path.parent.name for path in folder.glob(f"*/{DESCRIPTION}"))
 
 
 def find(name: str, folder: Path) -> Imported | None:
-    """Return the imported set of this name that stands in `folder` or is `folder`, None if there is
-    none."""
+    """The imported set of this name in `folder`, or in a folder below it; None if not found."""
     for path in (folder / name / DESCRIPTION, folder / DESCRIPTION):
         if path.is_file() and (read := _describe(path)).get("name") == name:
             period, warnings = read.get("period"), read.get("warnings", [])
@@ -70,7 +69,7 @@ def find(name: str, folder: Path) -> Imported | None:
     return None
 
 
-# the description is JSON of this program's own making; its values are checked where they are used
+# The description is JSON written by this program; its values are checked where they are used.
 def _describe(path: Path) -> dict[str, Any]:
     try:
         described = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""TON_IoT: seven IoT devices, normal and under attack; each has its own channels."""
+"""TON_IoT: seven IoT devices in normal operation and under attack; each has other channels."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ WORDS = dict.fromkeys(("high", "open", "on", "true"), "1")
 WORDS |= dict.fromkeys(("low", "closed", "off", "false"), "0")
 NO_SIGNAL = ("fridge", "garage_door")
 CLOCK_AHEAD = 7 * 3600
-"""Seconds from the local clock of `date` and `time` to UTC: `ts` of every release that has it says
-so in every row."""
+"""Seconds from local `date` and `time` to UTC, from the column `ts` of the releases that have
+it."""
 
 INFO = _reading.SourceInfo(
     name="ton_iot",
@@ -44,17 +44,17 @@ INFO = _reading.SourceInfo(
         "the page, and copy the files Train_Test_IoT_*.csv of the folder Train_Test_IoT_dataset"
     ),
     warnings=(
-        "date and time give the label away: normal in the first days, attacks later; the time "
-        "step alone has AUROC ≈ 0.99 per window",
+        "date and time leak the label: normal in the first days, attacks later; the time step "
+        "alone has AUROC ≈ 0.99 per window",
         "no day has both classes: a chronological split has a test part of one class",
-        "Fridge and Garage_Door have no signal at all: a high score there is a leak",
+        "Fridge and Garage_Door contain no signal: a high score there is a leak",
     ),
 )
 
 
 def files(root: Path, subset: str | None) -> list[Path]:
-    """Return the one file of the device below `root`, whatever its case; the train/test release
-    before others."""
+    """The file of the device below `root`, in upper or lower case; the train/test release is
+    preferred."""
     if not root.is_dir():
         return []
     named = sorted(
@@ -66,11 +66,13 @@ def files(root: Path, subset: str | None) -> list[Path]:
 
 
 def load(root: Path, subset: str | None) -> Telemetry:
-    """Read one device: events without a grid, repeated rows counted and kept.
+    """Read one device: events without a period; duplicate rows are counted and kept.
 
-    Words become 0 and 1 after stripping, since padding and spelling alone give the label away
-    (`high` and `high  `, `1` and `true`). Times are UTC.
-    Raises DataError: the file is not the device's."""
+    Words become 0 and 1 after stripping, because padding and spelling leak the label (`high` and
+    `high  `, `1` and `true`). Times are in UTC.
+
+    Raises DataError: not a file of this device.
+    """
     (path,) = files(root, subset)
     device = str(subset)
     channels = DEVICES[device]
@@ -87,7 +89,7 @@ def load(root: Path, subset: str | None) -> Telemetry:
             **{name: _reading.numbers(path, words[name]) for name in names},
         }
     )
-    own = [f"{device} is one of the two"] if device in NO_SIGNAL else []
+    own = [f"{device} is one of these two"] if device in NO_SIGNAL else []
     duplicates = text.height - text.n_unique()
     repeated = frame.height - frame["time"].n_unique()
     numbered, incidents = _reading.number_incidents(frame.sort("time", maintain_order=True))
@@ -107,7 +109,7 @@ def load(root: Path, subset: str | None) -> Telemetry:
 
 
 def _time(path: Path, text: pl.DataFrame) -> pl.Series:
-    """Return UTC from `date` and `time`, else from the seconds of `ts`."""
+    """UTC times from `date` and `time`, else from the seconds in `ts`."""
     if {"date", "time"} <= set(text.columns):
         written = (text["date"] + " " + text["time"]).alias("date and time")
         local = written.str.to_datetime("%d-%b-%y %H:%M:%S", time_unit="us", strict=False)
@@ -119,5 +121,5 @@ def _time(path: Path, text: pl.DataFrame) -> pl.Series:
         seconds = _reading.parse(path, text["ts"], read, "seconds since 1970")
         return (seconds * 1_000_000).cast(pl.Datetime("us"))
     raise DataError(
-        f"{path}:1: neither 'date' and 'time' nor 'ts'", "this is not a file of TON_IoT"
+        f"{path}:1: missing columns 'date' and 'time', or 'ts'", "use a file of TON_IoT"
     )

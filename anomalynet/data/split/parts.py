@@ -1,4 +1,5 @@
-"""Recordings cut into training, validation and test parts that share no row."""
+"""Splits recordings into training, validation and test parts without common rows, and checks the
+result."""
 
 from __future__ import annotations
 
@@ -26,16 +27,16 @@ POLICIES = {
 
 
 class OneClassError(DataError):
-    """The validation or test part has one class; `chronological` where contiguous blocks of time
-    are the reason."""
+    """The validation or test part has only one class; `chronological`: because its blocks are
+    contiguous in time."""
 
     chronological = False
 
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """Labelled steps of a part that no window ends on: a window's warm-up, purge gaps, short
-    ranges."""
+    """Labelled steps of a part without a score, because no window ends on them: warm-up of the
+    window, purge gaps, short ranges."""
 
     rows: Int64
     labelled: int
@@ -44,65 +45,61 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A split that was carried out."""
+    """The result of a split."""
 
     prepared: Prepared
     window: int
-    label: str  # the policy as it was carried out, never `auto`, with what changes its meaning
-    parts: Mapping[str, Ranges]  # part → row ranges a window must lie in wholly
-    # part → all rows that belong to it, scored or missed; ascending, no row twice or in two parts
-    territory: Mapping[str, Ranges]
-    warnings: tuple[str, ...]  # what a reader of any number from this split must know
+    label: str  # the policy that was applied, never `auto`, with its details
+    parts: Mapping[str, Ranges]  # part → row ranges; a window must be inside one range
+    # part → all its rows, scored or not; ascending and disjoint
+    assigned_rows: Mapping[str, Ranges]
+    warnings: tuple[str, ...]  # for readers of any result of this split
 
     def scored(self, part: str) -> Int64:
-        """Rows that a window ends on, with stride 1: int64, ascending."""
+        """Rows on which a window ends, with stride 1: int64, ascending."""
         return np.sort(Windows(self.prepared, self.parts[part], self.window).ends())
 
     def missed(self, part: str) -> Missed:
-        """Labelled steps of the part's territory that are not scored."""
-        rows = np.setdiff1d(self.territory[part].rows(), self.scored(part), assume_unique=True)
+        """Labelled rows of a part that are not scored."""
+        rows = np.setdiff1d(self.assigned_rows[part].rows(), self.scored(part), assume_unique=True)
         labels = self.prepared.labels[rows]
         labelled = labels >= 0
         return Missed(rows[labelled], int(labelled.sum()), int((labels == 1).sum()))
 
 
 def split(prepared: Prepared, config: DataConfig) -> Split:
-    """Cut prepared recordings by `config.split`.
+    """Split prepared recordings by `config.split`.
 
-    Raises: DataError if the policy cannot be carried out on this data, no window fits a part, or
-    (unless `one_class` is `allow`)
-        the scored steps of the validation or test part have one class.
+    Raises DataError: the policy is impossible for this data, no window fits into a part, or (unless
+    `one_class` is `allow`) the scored steps of the validation or test part have only one class.
     """
     chosen = config.split
     if not 0 <= chosen.fold < chosen.folds:
-        what = f"data.split.fold={chosen.fold} is not one of the {chosen.folds} folds"
+        what = f"data.split.fold must be in [0, {chosen.folds}), got {chosen.fold}"
         raise DataError(what, f"choose 0 … {chosen.folds - 1}")
     if chosen.folds < 2 and chosen.policy not in ("given", "group_blocked"):
-        raise DataError(f"data.split.folds={chosen.folds}: a split needs at least 2 folds")
+        raise DataError(f"data.split.folds must be at least 2, got {chosen.folds}")
     name = policies.choose(prepared, config) if chosen.policy == "auto" else chosen.policy
     cut = POLICIES[name](prepared, config)
     warnings = (*prepared.warnings, *cut.warnings)
-    found = Split(prepared, config.window, cut.label, cut.parts, cut.territory, warnings)
+    found = Split(prepared, config.window, cut.label, cut.parts, cut.assigned_rows, warnings)
     return replace(found, warnings=(*warnings, *_usable(found, cut, config)))
 
 
 def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
-    """What is wrong but permitted, as warnings.
-
-    Raises: DataError for what is not permitted.
-    """
+    """Check a split. Returns warnings. Raises DataError: the split cannot be used."""
     warnings = []
     short = _short(found.prepared, config.window)
     if short:
         warnings.append(
             f"{short} series are shorter than one window of {config.window} steps after "
-            "calibration: never scored"
+            "calibration and are not scored"
         )
     warnings += _shared_incidents(found)
     if config.view != "node" and cut.policy != "group_blocked":
         warnings.append(
-            f"data.view={config.view}: a window shows other nodes, so that readings of one part "
-            "may stand in windows of another"
+            f"data.view={config.view}: windows contain other nodes, so readings of one part may be "
+            "in windows of another"
         )
     any_labels = bool((found.prepared.labels >= 0).any())
     for part in PARTS:
@@ -122,7 +119,7 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
             continue
         only = f"{attack} attack and {normal} normal"
         message = (
-            f"split {cut.label}: the {part} part of fold {config.split.fold} has one class "
+            f"split {cut.label}: the {part} part of fold {config.split.fold} has only one class "
             f"({only} labelled steps)"
         )
         if config.one_class == "refuse":
@@ -137,45 +134,43 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
 
 
 def _shared_incidents(found: Split) -> list[str]:
-    """Incidents that stand in the training part and in another: several series saw them, or a block
-    border cuts them."""
+    """A warning about incidents that are in the training part and in another one: they affect
+    several series, or cross the border of a block."""
     numbers = [
         set(np.unique(found.prepared.incidents[found.parts[part].rows()]).tolist()) - {-1}
         for part in PARTS
     ]
     shared = len(numbers[0] & (numbers[1] | numbers[2]))
-    warning = f"{shared} incidents stand in the training part and in another: what a model learned"
-    return [f"{warning} of them helps it there"] if shared else []
+    warning = f"{shared} incidents are in the training part and in another part"
+    return [f"{warning}, which is an advantage there"] if shared else []
 
 
 ONE_CLASS_EVERYWHERE = (
-    "the whole data set has this one class: data.one_class=allow scores it with a model that "
-    "needs no attacks (autoencoder, isolation_forest), without metrics"
+    "the whole data set has one class: data.one_class=allow scores it with a model that needs no "
+    "attacks (autoencoder, isolation_forest), without metrics"
 )
 
 
 def _advice(policy: str, config: DataConfig, found: Split) -> str:
-    allow = "or permit it with data.one_class=allow"
+    allow = "or allow it with data.one_class=allow"
     groups = len({segment.group for segment in found.prepared.segments if not segment.train_only})
     if policy == "blocked" and groups >= 3:
         allow = (
-            "or hold whole series out with data.split.policy=group "
+            "or hold out whole series with data.split.policy=group "
             f"data.split.folds={min(groups, config.split.folds)}, {allow}"
         )
     if policy == "blocked" and config.split.interleave == 1:
         return (
-            "a chronological split cannot test this data: its classes lie at different times; "
-            "interleave the blocks with "
-            f"data.split.interleave=20 (easier, and said in every table), {allow}"
+            "a chronological split is impossible: the classes occur at different times; interleave "
+            f"the blocks with data.split.interleave=20 (easier; tables report it), {allow}"
         )
     if policy == "blocked":
         return f"raise data.split.interleave, {allow}"
     if policy == "group_blocked":
         longer = "" if config.name == "simulated" else " (simulated: data.scenario='duration=96h')"
         return (
-            "its test part is the last fifth of the time, of a fold of the series: use fewer "
-            f"data.split.folds, another data.split.assignment, data of a longer time{longer}, "
-            f"{allow}"
+            "the test part is the last fifth of the time of one fold of the series: use fewer "
+            f"data.split.folds, another data.split.assignment, longer data{longer}, {allow}"
         )
     return (
         "use another data.split.policy, fold or data.split.assignment, fewer "

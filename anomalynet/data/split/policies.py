@@ -1,4 +1,4 @@
-"""The split policies: each cuts segments into the rows of three parts."""
+"""The split policies. Each one assigns the rows of segments to three parts."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from anomalynet.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What a policy made: `parts` for windows, `territory` for the books; see `split.Split`."""
+    """The result of a policy; see `parts.Split`."""
 
     policy: str
     label: str
     parts: Mapping[str, Ranges]
-    territory: Mapping[str, Ranges]
+    assigned_rows: Mapping[str, Ranges]
     warnings: tuple[str, ...] = ()
 
 
 def choose(prepared: Prepared, config: DataConfig) -> str:
-    """The policy that `auto` stands for."""
+    """The policy that `auto` selects."""
     if prepared.has_split:
         return "given"
     if prepared.policy is not None:
@@ -45,26 +45,26 @@ def choose(prepared: Prepared, config: DataConfig) -> str:
 
 
 def _groups(prepared: Prepared) -> list[str]:
-    """Groups that may be tested, in order of their first series."""
+    """Groups that can be tested, in order of their first series."""
     return list(
         dict.fromkeys(segment.group for segment in prepared.segments if not segment.train_only)
     )
 
 
 def _assign_groups(prepared: Prepared, config: DataConfig) -> dict[str, int]:
-    """Group → part, k-fold. Raises: DataError for fewer groups than folds, or too few to have three
-    parts."""
+    """Group → part, k-fold. Raises DataError: fewer groups than folds, or fewer than three."""
     groups, chosen = _groups(prepared), config.split
     if len(groups) < max(chosen.folds, 3):
         policy = (prepared.policy or "group") if chosen.policy == "auto" else chosen.policy
         raise DataError(
-            f"data.split.policy={policy}: {len(groups)} groups of series cannot make "
-            f"{chosen.folds} folds and three parts",
-            "use fewer data.split.folds (3 groups at least), or data.split.policy=blocked",
+            f"data.split.policy={policy}: {len(groups)} groups of series are too "
+            f"few for {chosen.folds} folds and three parts",
+            "use fewer data.split.folds (at least 3 groups), or data.split.policy=blocked",
         )
+    # One permutation for all folds: they are disjoint test parts of the same assignment.
     order = np.random.default_rng(chosen.assignment).permutation(len(groups))
     folds = np.array_split(order, chosen.folds)
-    # Validation starts behind the test fold, so that it moves with it.
+    # Validation groups follow the test fold, so that they change with it.
     rest = np.concatenate([*folds[chosen.fold + 1 :], *folds[: chosen.fold]]).tolist()
     count = min(max(1, round(chosen.validation_fraction * len(rest))), len(rest) - 1)
     parts = {groups[number]: TRAIN for number in rest[count:]}
@@ -73,14 +73,14 @@ def _assign_groups(prepared: Prepared, config: DataConfig) -> dict[str, int]:
 
 
 def _part_of(segment: Segment, parts: Mapping[str, int]) -> int:
-    """Part of a segment's group; a train-only series whose group is held out is left out, for it
-    may overlap it in time."""
+    """Part of a segment's group. A train-only series of a held-out group is not used, because it
+    may overlap the group in time."""
     part = parts.get(segment.group, TRAIN)
     return NONE if segment.train_only and part != TRAIN else part
 
 
 def group(prepared: Prepared, config: DataConfig) -> Cut:
-    """Whole series are held out; series of one group stay together."""
+    """Hold out whole series; all series of a group are in the same part."""
     parts = _assign_groups(prepared, config)
     pieces = Pieces()
     for segment in prepared.segments:
@@ -94,27 +94,28 @@ def _purge(config: DataConfig) -> int:
     purge = least if config.split.purge is None else config.split.purge
     if purge < least:
         raise DataError(
-            f"data.split.purge={purge}: parts would not lie apart by data.window={config.window} "
-            f"and data.max_gap={config.max_gap}",
-            f"leave data.split.purge empty, or give at least {least}",
+            f"data.split.purge={purge} is less than data.window={config.window} or "
+            f"data.max_gap={config.max_gap}",
+            f"remove data.split.purge, or set it to at least {least}",
         )
     return purge
 
 
 def blocked(prepared: Prepared, config: DataConfig) -> Cut:
-    """Each series is cut into blocks of equal time; folds take them in turn from the latest, with a
-    purge gap at every border.
+    """Cut each series into blocks of equal time, assigned to folds in turn from the last block,
+    with a purge gap at every border.
 
-    Events without a grid come in bursts, which would leave blocks of equal time empty: their blocks
-    have equally many readings."""
+    Events without a period come in bursts, so blocks of equal time could be empty: their blocks
+    have equal numbers of readings.
+    """
     chosen, purge = config.split, _purge(config)
     if chosen.folds < 3:
         raise DataError(
-            f"data.split.policy=blocked needs 3 folds at least, not {chosen.folds}: test, "
-            "validation and training blocks"
+            f"data.split.policy=blocked needs data.split.folds of at least 3, got {chosen.folds}: "
+            "for test, validation and training blocks"
         )
     if chosen.interleave < 1:
-        raise DataError(f"data.split.interleave={chosen.interleave} must be 1 or more")
+        raise DataError(f"data.split.interleave must be at least 1, got {chosen.interleave}")
     count = chosen.folds * chosen.interleave
     from_latest = (count - 1 - np.arange(count)) % chosen.folds
     train_only = np.full(count, TRAIN, np.int8)
@@ -129,19 +130,20 @@ def blocked(prepared: Prepared, config: DataConfig) -> Cut:
         first, last = int(prepared.times[start]), int(prepared.times[stop - 1]) + 1
         return at_times(prepared, start, stop, first + (last - first) * inner // count)
 
-    territory = cut_series(
+    assigned_rows = cut_series(
         prepared, lambda segment: train_only if segment.train_only else parts, cuts
     )
     label = "blocked" if chosen.interleave == 1 else f"blocked (interleaved ×{chosen.interleave})"
-    return Cut("blocked", label, with_purge(prepared, territory, purge), territory)
+    return Cut("blocked", label, with_purge(prepared, assigned_rows, purge), assigned_rows)
 
 
 def group_blocked(prepared: Prepared, config: DataConfig) -> Cut:
-    """Unseen groups in a later block: training groups before 60 % of the time, validation groups to
-    80 %, test groups after it."""
+    """Test unseen groups in a later block: training groups before 60 % of the time, validation
+    groups from 60 % to 80 %, test groups after 80 %."""
     groups, purge = _assign_groups(prepared, config), _purge(config)
     first = min(int(prepared.times[segment.start]) for segment in prepared.segments)
     last = max(int(prepared.times[segment.stop - 1]) for segment in prepared.segments) + 1
+    # Times, not rows: nodes share incidents, so a border by row would let them leak.
     edges = np.array([first + (last - first) * fifths // 5 for fifths in (3, 4)], np.int64)
 
     def parts(segment: Segment) -> Int8:
@@ -149,32 +151,33 @@ def group_blocked(prepared: Prepared, config: DataConfig) -> Cut:
         blocks = (TRAIN, VALIDATION, TEST)
         return np.array([block if block == own else NONE for block in blocks], np.int8)
 
-    territory = cut_series(
+    assigned_rows = cut_series(
         prepared, parts, lambda start, stop: at_times(prepared, start, stop, edges)
     )
-    # The border is one of time, between different series: the earlier part gives way there too.
-    trimmed = dict(territory)
+    # The border is a time, between different series: there, too, the purge gap is taken from the
+    # earlier part.
+    trimmed = dict(assigned_rows)
     for name, edge in zip(("train", "validation"), edges, strict=True):
-        starts, stops = territory[name].starts, territory[name].stops
+        starts, stops = assigned_rows[name].starts, assigned_rows[name].stops
         inside = stops < prepared.series_starts[prepared.series_of(starts) + 1]
         after = prepared.times[np.minimum(stops, len(prepared.times) - 1)]
         near = inside & (after >= edge)
         border = Ranges(np.maximum(starts, stops - purge)[near], stops[near])
-        trimmed[name] = territory[name].without(border)
-    return Cut("group_blocked", "group_blocked", trimmed, territory)
+        trimmed[name] = assigned_rows[name].without(border)
+    return Cut("group_blocked", "group_blocked", trimmed, assigned_rows)
 
 
 def held_out_types(prepared: Prepared, config: DataConfig) -> Cut:
-    """Kinds of incident in the test part are never trained or validated on, and no other kind is
-    tested."""
+    """Hold out kinds of incidents: the test part has only these kinds, the other parts none of
+    them."""
     chosen = config.split
     kinds = np.unique(prepared.kinds[(prepared.kinds >= 0) & (prepared.labels == 1)])
     if len(kinds) < max(chosen.folds, 2):
         fewer = f"use data.split.folds={len(kinds)}"
         raise DataError(
-            f"data.split.policy=held_out_types: {len(kinds)} kinds of incident cannot make "
-            f"{chosen.folds} folds",
-            fewer if len(kinds) > 1 else "the data must name at least two kinds of incident",
+            f"data.split.policy=held_out_types: {len(kinds)} kinds of incidents are too "
+            f"few for {chosen.folds} folds",
+            fewer if len(kinds) > 1 else "the data needs at least two kinds of incidents",
         )
     order = np.random.default_rng(chosen.assignment).permutation(kinds)
     held = np.array_split(order, chosen.folds)[chosen.fold]
@@ -191,18 +194,18 @@ def held_out_types(prepared: Prepared, config: DataConfig) -> Cut:
 
     names = ", ".join(prepared.kind_names[kind] for kind in held)
     label = f"held_out_types ({'by group' if by_group else cut.label})"
-    warning = f"held-out kinds of incident in fold {chosen.fold}: {names}"
-    return Cut("held_out_types", label, keep(cut.parts), keep(cut.territory), (warning,))
+    warning = f"held-out kinds of incidents in fold {chosen.fold}: {names}"
+    return Cut("held_out_types", label, keep(cut.parts), keep(cut.assigned_rows), (warning,))
 
 
 def given(prepared: Prepared, config: DataConfig) -> Cut:
-    """The split that the source brought."""
+    """Use the split column of the data."""
     usable = Ranges.of((segment.start, segment.stop) for segment in prepared.segments).rows()
     present = np.unique(prepared.splits[usable])
     absent = [name for code, name in enumerate(PARTS) if code not in present]
     if absent:
         raise DataError(
-            f"data.split.policy=given: the split column of {config.name} names no "
+            f"data.split.policy=given: the split column of {config.name} has no "
             f"{' and no '.join(absent)} rows",
             f"its values must be {', '.join(PARTS)}; or choose another data.split.policy",
         )
@@ -220,8 +223,8 @@ def given(prepared: Prepared, config: DataConfig) -> Cut:
 
 
 def random(prepared: Prepared, config: DataConfig) -> Cut:
-    """Every window falls anywhere: neighbours that share rows stand in different parts. It leaks;
-    it is here to show how much."""
+    """Assign windows randomly, so that overlapping windows are in different parts. This leaks; the
+    policy exists to show how much."""
     chosen = config.split
 
     def rows_of(train_only: bool) -> Int64:
@@ -248,6 +251,6 @@ def random(prepared: Prepared, config: DataConfig) -> Cut:
         name: windows(rows[code], config.stride if code == TRAIN else 1)
         for code, name in enumerate(PARTS)
     }
-    territory = {name: runs_of(rows[code]) for code, name in enumerate(PARTS)}
-    warning = "random split: overlapping windows stand in different parts; its numbers mean nothing"
-    return Cut("random", "random (LEAKS)", parts, territory, (warning,))
+    assigned_rows = {name: runs_of(rows[code]) for code, name in enumerate(PARTS)}
+    warning = "random split: overlapping windows are in different parts; results are meaningless"
+    return Cut("random", "random (LEAKS)", parts, assigned_rows, (warning,))

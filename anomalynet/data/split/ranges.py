@@ -1,5 +1,5 @@
-"""Ranges of rows, what a part of a split is made of; pieces of segments that belong to one part,
-cut at times and kept apart by a purge gap."""
+"""Ranges of rows, of which the parts of a split consist: set operations, cuts at times, and purge
+gaps between parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRAIN, VALIDATION, TEST, NONE = 0, 1, 2, -1
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """Rows `starts[i]` … `stops[i]`-1 for each i; int64 (range,). A window lies wholly in one
+    """Rows `starts[i]` to `stops[i]` - 1 for each i; int64 (range,). A window is inside one
     range."""
 
     starts: Int64
@@ -23,7 +23,7 @@ class Ranges:
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[int, int]]) -> Ranges:
-        """Ranges from (start, stop) pairs; empty ones are left out."""
+        """Ranges from (start, stop) pairs; empty ones are skipped."""
         table = np.array([pair for pair in pairs if pair[0] < pair[1]], np.int64).reshape(-1, 2)
         return cls(table[:, 0].copy(), table[:, 1].copy())
 
@@ -31,11 +31,11 @@ class Ranges:
         return len(self.starts)
 
     def size(self) -> int:
-        """Rows in all; a row in two ranges counts twice."""
+        """Total number of rows; a row in two ranges counts twice."""
         return int((self.stops - self.starts).sum())
 
     def rows(self) -> Int64:
-        """Every row, in order of the ranges: int64."""
+        """All rows, in order of the ranges: int64."""
         lengths = self.stops - self.starts
         first = np.cumsum(lengths) - lengths
         rows: Int64 = np.arange(int(lengths.sum()), dtype=np.int64) + np.repeat(
@@ -44,7 +44,7 @@ class Ranges:
         return rows
 
     def merged(self) -> Ranges:
-        """The same rows, each once, ascending; ranges that touch or overlap become one."""
+        """The same rows, each once, ascending; adjacent and overlapping ranges are joined."""
         if len(self) == 0:
             return self
         order = np.argsort(self.starts, kind="stable")
@@ -54,9 +54,8 @@ class Ranges:
         return Ranges(starts[new], stops[last])
 
     def without(self, drop: Ranges) -> Ranges:
-        """These rows but those of `drop`; both must be ascending and free of overlaps.
-
-        A range that touches another of these stays apart from it."""
+        """These rows without those of `drop`; both must be ascending and disjoint. Adjacent ranges
+        are not joined."""
         pieces: list[tuple[int, int]] = []
         drop = drop.merged()
         firsts = np.searchsorted(drop.stops, self.starts, side="right")
@@ -72,7 +71,7 @@ class Ranges:
 
 
 def runs_of(rows: Int64) -> Ranges:
-    """Ranges of consecutive numbers in an ascending int64 array without repeats."""
+    """Ranges of consecutive numbers in a strictly ascending int64 array."""
     if len(rows) == 0:
         return Ranges.of([])
     cuts = np.flatnonzero(np.diff(rows) != 1)
@@ -80,14 +79,14 @@ def runs_of(rows: Int64) -> Ranges:
 
 
 class Pieces:
-    """Collects which rows belong to which part, segment by segment."""
+    """Collects the rows of each part, segment by segment."""
 
     def __init__(self) -> None:
         self._found: list[tuple[int, int, int]] = []
 
     def add(self, cuts: Sequence[int], parts: Sequence[int]) -> None:
-        """Add one segment: the rows from `cuts[i]` to `cuts[i+1]` have part `parts[i]`; neighbours
-        of one part are joined."""
+        """Add one segment: the rows from `cuts[i]` to `cuts[i+1]` have part `parts[i]`; adjacent
+        ranges of one part are joined."""
         first = len(self._found)
         for start, stop, part in zip(cuts[:-1], cuts[1:], parts, strict=True):
             if start >= stop or part == NONE:
@@ -130,21 +129,21 @@ def at_times(prepared: Prepared, start: int, stop: int, times: Int64) -> Int64:
 
 
 def with_purge(
-    prepared: Prepared, territory: Mapping[str, Ranges], purge: int
+    prepared: Prepared, assigned_rows: Mapping[str, Ranges], purge: int
 ) -> dict[str, Ranges]:
-    """Drop `purge` rows at each border, from the part that matters less: training, then validation;
-    the test part loses none."""
-    from_test = _widened(prepared, territory["test"], purge)
-    from_validation = _widened(prepared, territory["validation"], purge)
+    """Remove `purge` rows at each border: from the training part, or from the validation part at a
+    border with the test part. The test part loses none."""
+    from_test = _widened(prepared, assigned_rows["test"], purge)
+    from_validation = _widened(prepared, assigned_rows["validation"], purge)
     return {
-        "train": territory["train"].without(from_test).without(from_validation),
-        "validation": territory["validation"].without(from_test),
-        "test": territory["test"],
+        "train": assigned_rows["train"].without(from_test).without(from_validation),
+        "validation": assigned_rows["validation"].without(from_test),
+        "test": assigned_rows["test"],
     }
 
 
 def _widened(prepared: Prepared, ranges: Ranges, rows: int) -> Ranges:
-    """Ranges with so many more rows on both sides, within their series."""
+    """Ranges extended by `rows` on both sides, within their series."""
     owner = prepared.series_of(ranges.starts)
     first, last = prepared.series_starts[owner], prepared.series_starts[owner + 1]
     return Ranges(np.maximum(ranges.starts - rows, first), np.minimum(ranges.stops + rows, last))

@@ -1,2 +1,2 @@
-"""A finished run as an ONNX file. Alone in `detection/` in importing torch, scikit-learn and
-polars."""
+"""Exports a finished run as an ONNX file. The only part of `detection/` that imports torch,
+scikit-learn and polars."""

@@ -1,5 +1,4 @@
-"""The model card: what someone must know who runs a file that a run was exported to. Every number
-in it was measured."""
+"""The model card of an exported file: what its users need to know. All its numbers are measured."""
 
 from __future__ import annotations
 
@@ -22,8 +21,8 @@ def card(
     """The card in Markdown.
 
     Args:
-        losses: name of the file → what it costs; the float32 file first.
-        refused: variants that there are none of, and why.
+        losses: file name → its loss; the float32 file first.
+        refused: variant that could not be made → reason.
     """
     file = next(iter(losses))
     sections = [
@@ -32,7 +31,7 @@ def card(
         "exported by anomalynet for real-time detection. "
         f"{_reads(contract)} and gives each step a score: {_score(contract)}",
         f"    anomalynet detect readings.csv --model {file}",
-        "`anomalynet detect --help` says where readings can come from; the file needs no PyTorch.",
+        "`anomalynet detect --help` lists the sources of readings; the file does not need PyTorch.",
         *_data(run, contract),
         *_decision(contract),
         *_metrics(contract),
@@ -54,8 +53,8 @@ def _reads(contract: Contract) -> str:
 
 def _score(contract: Contract) -> str:
     if contract.probability:
-        return "the probability of an attack, as the model sees it."
-    return "the larger, the more unusual; no probability."
+        return "the model's probability of an attack."
+    return "larger scores are more unusual; it is not a probability."
 
 
 def _data(run: FinishedRun, contract: Contract) -> list[str]:
@@ -80,13 +79,13 @@ def _data(run: FinishedRun, contract: Contract) -> list[str]:
 
 
 def _decision(contract: Contract) -> list[str]:
-    silence = "ends the segment" if contract.breaks else "is scored all the same"
+    silence = "ends the segment" if contract.breaks else "is scored as well"
     missing = f"the last one for {contract.hold} steps, then " if contract.hold else ""
-    calibrated = "none; the training part's mean and deviation alone normalise"
+    calibrated = "none; only the training part's mean and deviation normalise"
     if count := contract.calibration_rows:
         divided = contract.calibration == "deviation"
         calibrated = (
-            f"a device's first {count} readings, assumed normal, are not scored; of them: "
+            f"a device's first {count} readings, assumed normal, are not scored; they give: "
             f"{'mean and deviation' if divided else 'mean, subtracted'}"
         )
     rows = {
@@ -107,15 +106,15 @@ def _decision(contract: Contract) -> list[str]:
         for one in contract.sensors
     ]
     if contract.mask:
-        added = "0 … 1, share of sensors missing at a step: the detector adds it"
+        added = "0 … 1, share of missing sensors at a step; added by the detector"
         sensors.append((contract.channels[-1], "", added))
-    heading = ("channel", "unit", "can be")
+    heading = ("channel", "unit", "range")
     return ["## From readings to alarms", table(("", ""), rows.items()), table(heading, sensors)]
 
 
 def _range(sensor: Sensor) -> str:
     if sensor.minimum is None and sensor.maximum is None:
-        return "anything"
+        return "unbounded"
     low, high = ("" if end is None else f"{end:g}" for end in (sensor.minimum, sensor.maximum))
     return f"{low} … {high}"
 
@@ -129,14 +128,14 @@ def _metrics(contract: Contract) -> list[str]:
             numbers = [number(value, metric.unit) for value in found]
             rows.append((metric.title, metric.unit, *numbers))
     if not rows:
-        return ["## Measured", "The data has no labels: nothing was measured."]
+        return ["## Measured", "The data has no labels, so nothing was measured."]
     measured = table(("metric", "unit", *PARTS), rows)
-    shown = ["## Measured", "At the threshold above, by the run itself.", measured]
+    shown = ["## Measured", "At the threshold above, measured by the run.", measured]
     share, accuracy = values.get("test/prevalence"), values.get("test/accuracy")
     if share is not None and accuracy is not None:
         says = "normal" if share <= 0.5 else "attack"
         shown.append(
-            f"Always saying {says} is right in {100 * max(share, 1 - share):.2f} % of the test "
+            f"Always predicting {says} is right in {100 * max(share, 1 - share):.2f} % of the test "
             f"steps; this model in {100 * accuracy:.2f} %."
         )
     return shown
@@ -144,20 +143,21 @@ def _metrics(contract: Contract) -> list[str]:
 
 def _limits(run: FinishedRun, contract: Contract, loss: Loss) -> list[str]:
     found = [
-        f"It was tested on {contract.data} alone: other networks, sensors, sampling periods and "
-        "attacks were not tried.",
-        "The first readings of a device are taken for normal; an attack in them shifts "
-        "everything that follows.",
+        f"It was tested only on {contract.data}, not on other networks, sensors, sampling periods "
+        "or attacks.",
+        "The first readings of a device are assumed normal; an attack in them shifts all later "
+        "scores.",
         *contract.warnings,
     ]
     if run.config.data.view != "node":
         found.append(
-            "A reading holds the sensors of neighbouring nodes, too (`temperature.1`): someone "
-            "must put them together."
+            "A reading also contains the sensors of neighbouring nodes (`temperature.1`): they "
+            "must be joined before."
         )
     if not loss.difference <= TOLERANCE:
         found.append(
-            "Its scores differ from those that the run stored: a GPU or other code made those."
+            "Its scores differ from the stored ones of the run, which a GPU or another version of "
+            "the code made."
         )
     return ["## Limits", "\n".join(f"- {line}" for line in found)]
 
@@ -178,18 +178,18 @@ def _interface(contract: Contract) -> list[str]:
             ("reading", "float32", wide, what),
             *((name, "float32", shape, "state, 0 at first") for name, shape in carried.items()),
             ("states", "float32", f"{steps} × {contract.width}", "the last states"),
-            ("slot", "float32", steps, "1 at the place of this step among them"),
+            ("slot", "float32", steps, "1 at the position of this step among them"),
         ]
     else:
         what = "12 statistics of each calibrated channel of the window"
         inputs = [("features", "float32", f"batch × {12 * len(contract.channels)}", what)]
         why = [
-            "The statistics are no part of the graph: the detector computes them with the "
-            "function that training used, bit for bit, because a tree may decide otherwise on the "
-            "last bit of one."
+            "The statistics are not part of the graph: the detector computes them with the "
+            "function used in training, because a tree may decide differently on the last bit of a "
+            "value."
         ]
     outputs = {
-        "score": ("batch", "the larger, the more an attack"),
+        "score": ("batch", "larger: more likely an attack"),
         "error": (wide, "squared error of the reconstruction of each channel"),
         "attention": ("batch × parts", f"weights over {contract.attention_axis}, sum 1"),
     }
@@ -201,8 +201,8 @@ def _interface(contract: Contract) -> list[str]:
 def _files(
     contract: Contract, parity: Parity, losses: Mapping[str, Loss], refused: Mapping[str, str]
 ) -> list[str]:
-    """What each file costs, and how the float32 one was compared with the run's model."""
-    heading = ["file", "variant", "bytes", "µs a window", "largest difference", "other alarms"]
+    """Size, time and loss of each file, and the comparison of the float32 file."""
+    heading = ["file", "variant", "bytes", "µs per window", "largest difference", "other alarms"]
     heading += [f"{METRICS[metric].title} ({part})" for part in PARTS for metric in MEASURED]
     rows = [
         (
@@ -217,26 +217,26 @@ def _files(
         for name, loss in losses.items()
     ]
     sizes = ", ".join(f"{parity.batches[size]:.1e} in batches of {size}" for size in BATCHES)
-    told = (
+    compared = (
         f"`{next(iter(losses))}` was compared with the run's model on {parity.windows} "
         f"windows: largest difference {sizes}"
     )
     if parity.carried is not None:
-        told += f", {parity.carried:.1e} over the whole test part with its state carried"
+        compared += f", {parity.carried:.1e} over the whole test part with carried state"
     return [
         "## Files",
         table(heading, rows),
-        "µs a window: median, one window at a time on one thread of the machine that exported. "
-        "Differences and other alarms are those to the scores that the run stored; those above 1 "
-        f"differ relative to themselves. {told}; more than {TOLERANCE:g} is not exported. "
-        "The threshold in the file lies at most 1e-6 below the run's, so that rounding loses no "
-        "alarm; a score between the two is an other alarm.",
-        *(f"There is no variant {name}: {why}." for name, why in refused.items()),
+        "µs per window: median, one window at a time on one thread of the machine that exported. "
+        "Differences and other alarms: compared with the stored scores of the run; relative for "
+        f"scores above 1. {compared}; a file with more than {TOLERANCE:g} is not exported. "
+        "The threshold in the file is at most 1e-6 below the run's, so that rounding loses no "
+        "alarm; a score between the two counts as other alarm.",
+        *(f"Variant {name} was not made: {why}." for name, why in refused.items()),
     ]
 
 
 def number(value: float | None, unit: str = "") -> str:
-    """A measured number; nothing where it is undefined."""
+    """A measured number as text; empty if undefined."""
     return "" if value is None else f"{value:.0f}" if unit == "count" else f"{value:.4f}"
 
 

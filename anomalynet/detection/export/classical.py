@@ -1,9 +1,8 @@
-"""A scikit-learn model of the form `statistics` as a graph: from the statistics of a window to its
-score.
+"""Converts a scikit-learn model to a graph of the form `statistics`: from the statistics of a
+window to its score.
 
-The statistics stay outside, computed by the one NumPy function that training used: a tree compares
-them with thresholds that lie between the training values, and a graph that sums in another order
-would give some of them another last bit."""
+The statistics are computed outside the graph by the NumPy function used in training. A graph would
+sum in another order and change last bits, and a tree could then decide differently."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ from anomalynet.models.classical import Classical
 
 def classical_graph(model: Classical, features: int) -> onnx.ModelProto:
     """The graph of a fitted model: `features` (batch, features) float32 to `score` (batch,)
-    float32. Raises: RunError if there is no converter for the estimator."""
+    float32. Raises RunError: there is no converter for the estimator."""
     fitted = model.fitted
     if isinstance(fitted, IsolationForest):
         return isolation_forest(fitted, features)
@@ -38,12 +37,12 @@ def classical_graph(model: Classical, features: int) -> onnx.ModelProto:
 
 
 def _classifier(fitted: Any, features: int) -> onnx.ModelProto:
-    """skl2onnx's graph, of which only the probability of attack is kept."""
+    """The graph made by skl2onnx, with the probability of attack as its only output."""
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
 
     if isinstance(fitted, HistGradientBoostingClassifier):
-        # skl2onnx rounds the thresholds of other trees down, of these to the nearest
+        # skl2onnx rounds the thresholds of other trees down, but those of this model to nearest.
         fitted = copy.deepcopy(fitted)
         for tree in (tree for trees in fitted._predictors for tree in trees):
             tree.nodes["num_threshold"] = float32_below(tree.nodes["num_threshold"])
@@ -55,7 +54,7 @@ def _classifier(fitted: Any, features: int) -> onnx.ModelProto:
                 options={id(fitted): {"zipmap": False}},
                 target_opset=OPSETS,
             )
-    except Exception as error:  # an estimator of a user's own model
+    except Exception as error:  # an unknown estimator of a user's own model
         what = f"a {type(fitted).__name__}: {first_line(error)}"
         raise RunError(f"skl2onnx cannot convert {what}") from None
     probabilities = model.graph.output[1].name
@@ -71,15 +70,14 @@ OPSETS = {"": 17, "ai.onnx.ml": 3}
 
 
 def float32_below(thresholds: np.ndarray) -> np.ndarray:
-    """The largest float32 at or below each float64 threshold: a float32 x has the same answer to x
-    <= t."""
+    """The largest float32 at or below each float64 threshold t, so that x <= t is unchanged for
+    every float32 x."""
     near = thresholds.astype(np.float32)
     return np.where(near > thresholds, np.nextafter(near, np.float32(-np.inf)), near)
 
 
 def logistic(fitted: Pipeline, features: int) -> onnx.ModelProto:
-    """Standardisation and regression in float64: two roundings to float32, scikit-learn's and
-    skl2onnx's, would add up to 5e-6."""
+    """Standardisation and regression in float64. In float32 the error would be up to 5e-6."""
     scaler, regression = fitted[0], fitted[1]
     weights = regression.coef_[0].astype(np.float64)[:, None]
     nodes = [
@@ -101,11 +99,10 @@ def logistic(fitted: Pipeline, features: int) -> onnx.ModelProto:
 
 
 def isolation_forest(fitted: IsolationForest, features: int) -> onnx.ModelProto:
-    """One ensemble that adds up the path lengths: skl2onnx computes each of them, in thousands of
-    nodes.
+    """One tree ensemble that sums all path lengths. skl2onnx makes thousands of nodes instead.
 
-    The score is 2 ** (-paths / (trees · c)), c the mean path length in a tree of as many samples as
-    each was grown from."""
+    The score is 2 ** (-paths / (trees · c)), where c is the mean path length in a tree of
+    `max_samples` samples."""
     from sklearn.ensemble._iforest import _average_path_length
 
     found: defaultdict[str, list[Any]] = defaultdict(list)
@@ -142,7 +139,7 @@ def isolation_forest(fitted: IsolationForest, features: int) -> onnx.ModelProto:
 
 
 def constant(name: str, value: Any) -> onnx.NodeProto:
-    """A node that gives an array or a number."""
+    """A node with a constant array or number."""
     tensor = onnx.numpy_helper.from_array(np.asarray(value), name)
     return helper.make_node("Constant", [], [name], value=tensor)
 
@@ -150,7 +147,7 @@ def constant(name: str, value: Any) -> onnx.NodeProto:
 def _statistics_model(
     nodes: list[Any], features: int, initializers: Iterable[Any] = (), opsets: Iterable[Any] = ()
 ) -> onnx.ModelProto:
-    """Nodes from `features` (batch, features) to `score` (batch,) as a model."""
+    """A model of nodes from `features` (batch, features) to `score` (batch,)."""
     taken = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", features])
     given = helper.make_tensor_value_info("score", TensorProto.FLOAT, ["batch"])
     graph = helper.make_graph(nodes, "anomalynet", [taken], [given], list(initializers))

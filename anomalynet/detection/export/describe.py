@@ -1,5 +1,5 @@
-"""The contract of a run: what training knew of its data and its score, for a detector that knows
-nothing else."""
+"""Makes the contract of a run: everything that a detector must know about the data, the
+preprocessing and the score."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from anomalynet.runs.files import read_json
 from anomalynet.training.finished import FinishedRun
 
 LICENCE = "Apache-2.0"  # of the exported file, as of the program
-HAIR = 1e-6  # most that the threshold gives way, of one above 1 relative to it
+MARGIN = 1e-6  # largest decrease of the threshold; relative for thresholds above 1
 
 ROWS = 100_000
-"""Training steps that the reference quantiles of a channel are taken of, evenly spaced."""
+"""Largest number of training steps, evenly spaced, for the reference quantiles of a channel."""
 
 
 def contract(
@@ -31,10 +31,13 @@ def contract(
     carried: Mapping[str, tuple[int, ...]] | None = None,
     width: int = 0,
 ) -> Contract:
-    """The contract of a run's file, in its `float32` variant. `outputs`: of the graph; `carried`,
-    `width`: the state of the form `step`.
+    """The contract of a run's `float32` file.
 
-    Raises: DataError if the run's data is gone.
+    Args:
+        outputs: names of the graph's outputs.
+        carried, width: shapes of the state, for the form `step`.
+
+    Raises DataError: the run's data is missing.
     """
     config, result, prepared = run.config, run.result, run.data.prepared
     data, quality = config.data, config.data.quality
@@ -78,14 +81,14 @@ def contract(
 
 
 def threshold(run: FinishedRun) -> float:
-    """The run's threshold, a hair lower: some rules choose a score itself, which the graph computes
-    to about 1e-7.
+    """The run's threshold, slightly lower: some rules choose a score as threshold, and the graph
+    computes that score with an error of about 1e-7.
 
-    At most half the way to the next smaller validation score, so that no other of these becomes an
-    alarm."""
+    It stays above the middle to the next smaller validation score, so that no other validation
+    score becomes an alarm."""
     limit, scores = run.result.threshold, _validation(run)
     below = float(np.max(scores[scores < limit], initial=-np.inf))
-    return limit - min((limit - below) / 2, HAIR * max(1.0, abs(limit)))
+    return limit - min((limit - below) / 2, MARGIN * max(1.0, abs(limit)))
 
 
 def _validation(run: FinishedRun) -> Float64:

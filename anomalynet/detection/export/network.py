@@ -12,10 +12,10 @@ from anomalynet.errors import RunError, first_line
 from anomalynet.models.base import Detector, Output
 from anomalynet.models.hybrid_causal import HybridCausal
 
-OPSET = 20  # what torch's exporter writes without translating; ONNX Runtime reads it since 1.17
+OPSET = 20  # native version of torch's exporter; ONNX Runtime reads it since 1.17
 
 EXAMPLES = 3
-"""Windows that the graph is traced with: with 1 the exporter takes the batch for a constant."""
+"""Number of windows for tracing: with 1 the exporter would treat the batch size as constant."""
 
 
 class WindowGraph(nn.Module):
@@ -41,11 +41,10 @@ def _parts(output: Output) -> dict[str, Tensor]:
 def window_graph(detector: Detector) -> tuple[onnx.ModelProto, tuple[str, ...]]:
     """The graph of a network and the names of its outputs.
 
-    Every network here passes torch's present exporter. The older one is no second chance for a
-    user's own: it records the branches that one example takes and leaves the others out without a
-    word.
+    Only torch's current exporter is used. The older one records the branches that one example
+    takes, and silently drops all others.
 
-    Raises: RunError if the exporter does not know what the network does.
+    Raises RunError: the exporter does not support an operation of the network.
     """
     steps, channels = detector.shape
     examples = (torch.zeros(EXAMPLES, steps, channels),)
@@ -60,10 +59,10 @@ def trace(
     inputs: tuple[str, ...],
     outputs: tuple[str, ...],
 ) -> onnx.ModelProto:
-    """A module as an ONNX graph whose batch is free. `examples`: one a parameter of `forward`, the
-    batch first, as many as `EXAMPLES`.
+    """A module as an ONNX graph with variable batch size. `examples`: one tensor per parameter of
+    `forward`, with a batch of `EXAMPLES` as first dimension.
 
-    Raises: RunError if the exporter does not know what the module does.
+    Raises RunError: the exporter does not support an operation of the module.
     """
     batch = torch.export.Dim("batch", min=1)
     try:
@@ -79,15 +78,17 @@ def trace(
                 optimize=False,  # `tidy.fold` does
                 verbose=False,
             )
-    except Exception as error:  # whatever a user's own network does that has no counterpart
+    except Exception as error:  # unsupported operation of a user's own network
         what = f"torch.onnx cannot export this network: {first_line(error.__cause__ or error)}"
-        raise RunError(what, "`forward` must do the same for every batch, in torch alone") from None
+        raise RunError(
+            what, "`forward` must use only torch, without branches that depend on the data"
+        ) from None
     if program is None:
-        raise RunError("torch.onnx gave no graph of this network")
+        raise RunError("torch.onnx returned no graph for this network")
     return program.model_proto
 
 
-OUTPUTS = ("score", "error", "attention")  # beside the state
+OUTPUTS = ("score", "error", "attention")  # besides the state
 
 
 class StepGraph(nn.Module):
@@ -102,9 +103,11 @@ class StepGraph(nn.Module):
         on_input, on_state, bias, more = (weights.detach() for weights in lstm.parameters())
         self.gates = nn.Parameter(_sigmoids_first(torch.cat([on_input, on_state], dim=1)))
         self.gate_bias = nn.Parameter(_sigmoids_first(bias + more))
-        self.asked = nn.Parameter(attention.key.weight.T @ attention.query.weight * attention.scale)
-        asked_bias = attention.query.bias @ attention.key.weight * attention.scale
-        self.asked_bias = nn.Parameter(asked_bias)
+        self.query_weight = nn.Parameter(
+            attention.key.weight.T @ attention.query.weight * attention.scale
+        )
+        query_bias = attention.query.bias @ attention.key.weight * attention.scale
+        self.query_bias = nn.Parameter(query_bias)
 
     def forward(
         self,
@@ -124,7 +127,7 @@ class StepGraph(nn.Module):
         seen = torch.cat([tail, x.unsqueeze(1)], dim=1)
         maps = F.relu(F.linear(seen.flatten(1), self.seen, network.convolution.convolution.bias))
         hidden, cell = self._lstm(maps, hidden, cell)
-        direction = F.linear(hidden, self.asked, self.asked_bias)
+        direction = F.linear(hidden, self.query_weight, self.query_bias)
         earlier = (states @ direction.unsqueeze(-1)).squeeze(-1)
         present = (hidden * direction).sum(dim=-1, keepdim=True)
         weights = torch.softmax(torch.where(slot > 0, present, earlier), dim=-1)
@@ -136,7 +139,7 @@ class StepGraph(nn.Module):
         return score, error, weights, seen[:, 1:], hidden, cell
 
     def _lstm(self, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """Eq. 3–8 with one product for all gates."""
+        """Eq. 3–8 with a single matrix product for all gates."""
         width = hidden.shape[1]
         gates = F.linear(torch.cat([x, hidden], dim=1), self.gates, self.gate_bias)
         opened = torch.sigmoid(gates[:, : 3 * width])
@@ -147,13 +150,14 @@ class StepGraph(nn.Module):
 
 
 def _sigmoids_first(gates: Tensor) -> Tensor:
-    """Rows of torch's input, forget, candidate and output gates, with the candidate last."""
+    """Torch's gates (input, forget, candidate, output), reordered with the candidate last, so that
+    the three sigmoid gates are contiguous."""
     enter, forget, candidate, leave = gates.chunk(4)
     return torch.cat([enter, forget, leave, candidate])
 
 
 def carried(detector: HybridCausal) -> dict[str, tuple[int, ...]]:
-    """Shape of one device's tensor in each part of the state that a step gives back."""
+    """Shape, for one device, of each part of the state that a step returns."""
     empty = detector.initial_state(1)
     return {name: tuple(getattr(empty, name).shape[1:]) for name in ("tail", "hidden", "cell")}
 
@@ -163,7 +167,7 @@ def step_graph(detector: HybridCausal) -> onnx.ModelProto:
     """The graph of a network that carries its state; its outputs are `OUTPUTS` and `<name>_next`
     for each of `carried`.
 
-    Raises: RunError if the exporter does not know what the network does.
+    Raises RunError: the exporter does not support an operation of the network.
     """
     steps, channels = detector.shape
     state = carried(detector)

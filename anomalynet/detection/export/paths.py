@@ -1,4 +1,4 @@
-"""Before anything heavy is loaded: whether the packages are there and the files may be written."""
+"""Checks before slow imports: are the required packages installed, and can the files be written?"""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from typing import Literal
 from anomalynet.errors import UsageError
 
 SUFFIX = {"float32": ".onnx", "int8": ".int8.onnx", "float16": ".fp16.onnx"}
-"""Variant of the contract → end of its file's name."""
+"""Variant in the contract → suffix of its file."""
 
 Variant = Literal["int8", "float16"]
 
 VARIANTS: dict[str, Variant] = {"int8": "int8", "fp16": "float16"}
-"""What `--variants` and the file's name say, and what the contract says."""
+"""Name of a variant for `--variants` → name in the contract."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The files that belong to `--out`."""
+    """All files of an export to `--out`."""
 
     out: Path
 
     def of(self, variant: str) -> Path:
-        """The file of a variant, as the contract names it."""
+        """The file of a variant, given its name in the contract."""
         return self.out.with_name(self.out.stem + SUFFIX[variant])
 
     @property
@@ -40,37 +40,37 @@ class Paths:
 
 
 def named(text: str) -> tuple[str, ...]:
-    """The variants in `int8,fp16`, each once. Raises: UsageError if there is no such variant."""
+    """The variants in `int8,fp16`, each once. Raises UsageError: unknown variant."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     strange = [name for name in names if name not in VARIANTS]
     if strange:
-        what = f"--variants: there is no variant {strange[0]!r}"
-        raise UsageError(what, f"there are {', '.join(VARIANTS)}; several with commas")
+        what = f"--variants: unknown variant {strange[0]!r}"
+        raise UsageError(what, f"known are {', '.join(VARIANTS)}; separate several by commas")
     return names
 
 
 def checked(out: Path, variants: Sequence[str], *, replace: bool) -> Paths:
-    """The files of `--out`. Raises: UsageError if the name does not end in .onnx, the folder cannot
-    be written to, or a file is there and `replace` is off."""
+    """The files of `--out`. Raises UsageError: the name does not end in .onnx, the folder is not
+    writable, or a file exists and `replace` is False."""
     if out.suffix != ".onnx" or out.is_dir():
-        raise UsageError(f"{out}: not the name of an ONNX file", "--out model.onnx")
+        raise UsageError(f"{out}: not the name of an ONNX file", "for example --out model.onnx")
     nearest = next(folder for folder in out.absolute().parents if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        what = f"{out}: cannot be written in {nearest}"
-        raise UsageError(what, "--out names a file in a folder that you may write to")
+        what = f"{out}: folder {nearest} is not writable"
+        raise UsageError(what, "give a file in a writable folder with --out")
     paths = Paths(out)
     kept = ["float32", *(VARIANTS[name] for name in variants)]
     there = [path for path in (*map(paths.of, kept), paths.card) if path.exists()]
     if there and not replace:
-        raise UsageError(f"{there[0]} is there already", "another name for --out, or --replace")
+        raise UsageError(f"{there[0]} exists already", "choose another --out, or add --replace")
     return paths
 
 
-NEEDED = ("onnx", "onnxruntime", "onnxscript", "skl2onnx")  # of the extra `export`
+NEEDED = ("onnx", "onnxruntime", "onnxscript", "skl2onnx")  # packages of the extra `export`
 
 
 def require_packages() -> None:
-    """Raises: UsageError if a package of the extra is missing; names it."""
+    """Raises UsageError: a package of the extra is not installed; names it."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise UsageError(
@@ -80,8 +80,7 @@ def require_packages() -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what exporters and quantisers log and warn of off the screen: what matters is verified,
-    and said by us."""
+    """Suppress logs and warnings of exporters and quantisers; the result is verified afterwards."""
     before = logging.root.manager.disable
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

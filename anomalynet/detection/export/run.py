@@ -1,5 +1,5 @@
-"""From a finished run to its files: the graph, its variants and the card, all verified before the
-first is written."""
+"""Exports a finished run: graph, variants and model card. All are verified before the first file is
+written."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from anomalynet.training.reproducibility import prepare_process
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written."""
+    """The written files and their verification."""
 
     contract: Contract  # of the float32 file
-    parity: Parity  # of the float32 file with the run's model
+    parity: Parity  # of the float32 file and the run's model
     card: Path
     files: dict[str, Path]  # variant → its file
-    losses: dict[str, Loss]  # variant → what it costs
-    refused: dict[str, str]  # variant as `--variants` says it → why there is none
+    losses: dict[str, Loss]  # variant → its loss
+    refused: dict[str, str]  # name in `--variants` → why the variant was not made
 
     def to_json(self) -> dict[str, object]:
         """Paths, parity, sizes and losses."""
@@ -57,23 +57,24 @@ def export(
     run: FinishedRun,
     paths: Paths,
     variants: Sequence[str] = (),
-    tell: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> Exported:
-    """Write a run's ONNX file, those of its variants, and their card.
+    """Write a run's ONNX file, its variants, and the model card.
 
     Args:
-        paths: that may be written.
-        variants: `int8`, `fp16`; what a model cannot have is told in the result.
-        tell: is given a line for each stage.
-    Raises DataError: the run's data is gone; RunError: the data changed, or the graph and the run's
-    model differ; nothing is written.
+        paths: files to write.
+        variants: `int8`, `fp16`; impossible ones are listed in `Exported.refused`.
+        report: called with a line of text at each stage.
+
+    Raises DataError: the run's data is missing; RunError: the data changed, or the graph differs
+    from the run's model. Nothing is written then.
     """
     prepare_process(run.config)
-    tell("reading the run and its data")
+    report("reading the run and its data")
     if run.data.prepared.fingerprint != run.result.fingerprint:
-        what = f"{run.folder.path}: its data is not what it was trained on any more"
-        raise RunError(what, "train it again, or bring the data back")
-    tell("exporting and comparing with the run's model")
+        what = f"{run.folder.path}: the data has changed since the run was trained"
+        raise RunError(what, "train again, or restore the data")
+    report("exporting and comparing with the run's model")
     graph, described = _graph(run)
     contents = {"float32": finished(graph, described)}
     sessions = {"float32": open_session(contents["float32"], described.form)}
@@ -90,15 +91,15 @@ def export(
     times = latencies(run, sessions)
     losses = {}
     for name, session in sessions.items():
-        tell(f"scoring the validation and test part with {name}")
+        report(f"scoring the validation and test part with {name}")
         size = len(contents[name])
         losses[name] = measure(run, session, size, name, described.threshold, times[name])
     files = {name: paths.of(name) for name in contents}
     by_file = {files[name].name: loss for name, loss in losses.items()}
-    told = card(run, described, parity, by_file, refused)
-    for name in reversed(contents):  # the model itself last: where it is, all is
+    text = card(run, described, parity, by_file, refused)
+    for name in reversed(contents):  # the model last: if it exists, the export is complete
         write_bytes(files[name], contents[name])
-    write_text(paths.card, told)
+    write_text(paths.card, text)
     return Exported(described, parity, paths.card, files, losses, refused)
 
 

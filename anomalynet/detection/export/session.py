@@ -1,4 +1,4 @@
-"""Runs an exported graph with ONNX Runtime as a detector would: one thread, on the CPU."""
+"""Runs an exported graph with ONNX Runtime as a detector does: on the CPU with one thread."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from anomalynet.errors import RunError
 from anomalynet.models.carried import touched
 
 BATCH = 1024  # windows scored at once
-REPEATS = 200  # windows whose scoring is timed one by one
+REPEATS = 200  # number of windows that are timed one by one
 
 
 class Session:
-    """A graph of the form `window` or `statistics`; `StepSession` is that of the form `step`.
+    """A graph of the form `window` or `statistics`; see `StepSession` for the form `step`.
     `content`: the file's bytes.
 
-    Raises: RunError if ONNX Runtime refuses the graph.
+    Raises RunError: ONNX Runtime refuses the graph.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -31,12 +31,12 @@ class Session:
         except ValueError as error:
             raise RunError(f"ONNX Runtime cannot load the exported graph: {error}") from None
         inputs = self._session.get_inputs()
-        self.names = tuple(output.name for output in self._session.get_outputs())  # of all outputs
-        # without those of the state
+        self.names = tuple(output.name for output in self._session.get_outputs())  # all outputs
+        # outputs without the state
         self.outputs = tuple(name for name in self.names if not name.endswith("_next"))
-        # of one device in each input
+        # shape of each input for one device
         self.shapes = {given.name: tuple(given.shape[1:]) for given in inputs}
-        self.statistics = inputs[0].name == "features"  # whether it reads statistics of a window
+        self.statistics = inputs[0].name == "features"  # whether the form is `statistics`
 
     def infer(self, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Every output by name."""
@@ -47,17 +47,17 @@ class Session:
         return self.infer(self.inputs(readings))
 
     def inputs(self, readings: Float32) -> dict[str, np.ndarray]:
-        """What the graph is given for calibrated windows."""
+        """The inputs of the graph for calibrated windows."""
         return {"features": statistics(readings)} if self.statistics else {"readings": readings}
 
     def scores(self, windows: Windows) -> Float64:
-        """Scores (window,) of every window."""
+        """Scores (window,) of all windows."""
         size = 4 * windows.shape.steps * windows.shape.channels * BATCH
         found = [self.run(windows.gather(chunk))["score"] for chunk in windows.chunks(size)]
         return cast(Float64, np.concatenate([np.empty(0), *found]).astype(np.float64))
 
     def microseconds(self, windows: Windows) -> float:
-        """Median time to score one window by itself, what is fed to the graph made beforehand."""
+        """Median time to score a single window; the inputs are prepared before."""
         numbers = [np.array([number % len(windows)]) for number in range(REPEATS)]
         feeds = [self.inputs(windows.gather(number)) for number in numbers]
         durations = []
@@ -68,22 +68,21 @@ class Session:
         return 1e6 * float(np.median(durations[REPEATS // 10 :]))
 
 
-SIDE_BY_SIDE = 64  # segments that are read at a time
+SIDE_BY_SIDE = 64  # number of segments that are read in parallel
 
 
 class StepSession(Session):
     """A graph of the form `step`."""
 
     def run(self, readings: Float32) -> dict[str, np.ndarray]:
-        """Outputs at the last step of windows (batch, window, channels), each read from an empty
-        state."""
+        """Outputs at the last step of windows (batch, window, channels), from an empty state."""
         stream = Stream(self, len(readings))
         for step in range(readings.shape[1]):
             found = stream.advance(readings[:, step])
         return {name: found[name] for name in self.outputs}
 
     def scores(self, windows: Windows) -> Float64:
-        """Scores (window,) of every window, its state carried from the start of its segment."""
+        """Scores (window,) of all windows, with the state carried from the start of a segment."""
         segments = touched(windows)
         found = np.empty((len(segments.starts), segments.longest))
         for first in range(0, len(found), SIDE_BY_SIDE):
@@ -95,7 +94,7 @@ class StepSession(Session):
         return found[segments.of, segments.at]
 
     def microseconds(self, windows: Windows) -> float:
-        """Median time of one step of one segment, its state prepared."""
+        """Median time of one step of one segment."""
         stream = Stream(self, 1)
         rows = windows.prepared.values[windows.ends()[:REPEATS]]
         durations = []
@@ -109,8 +108,7 @@ class StepSession(Session):
 
 
 class Stream:
-    """The state of some segments that are read side by side: what the contract tells a detector to
-    keep for each device."""
+    """The state of segments that are read in parallel, as a detector keeps it for each device."""
 
     def __init__(self, session: StepSession, count: int) -> None:
         self._session = session
@@ -124,28 +122,28 @@ class Stream:
         self._steps = 0
 
     def advance(self, reading: Float32) -> dict[str, np.ndarray]:
-        """All outputs of the next step, reading (count, channels)."""
+        """All outputs of the next step; `reading`: (count, channels)."""
         found = self._session.infer(self.feed(reading))
         self.take(found)
         return found
 
     def feed(self, reading: Float32) -> dict[str, np.ndarray]:
-        """What the graph is given for the next step."""
+        """The inputs of the graph for the next step."""
         slot = np.zeros(self._states.shape[:2], np.float32)
-        slot[:, self._place] = 1
+        slot[:, self._slot] = 1
         return {"reading": reading, **self._state, "states": self._states, "slot": slot}
 
     def take(self, found: dict[str, np.ndarray]) -> None:
-        """Keep the state after a step."""
-        self._states[:, self._place] = found["hidden_next"]
+        """Store the state after a step."""
+        self._states[:, self._slot] = found["hidden_next"]
         self._state = {name: found[f"{name}_next"] for name in self._state}
         self._steps += 1
 
     @property
-    def _place(self) -> int:
+    def _slot(self) -> int:
         return self._steps % len(self._states[0])
 
 
 def open_session(content: bytes, form: Literal["window", "step", "statistics"]) -> Session:
-    """The session that suits a file's form."""
+    """The session for the form of a file."""
     return StepSession(content) if form == "step" else Session(content)

@@ -1,5 +1,5 @@
-"""From a traced graph to a file: small, in three precisions, free of traces of the machine that
-made it, and with the contract in its metadata."""
+"""Makes the content of a file from a traced graph: folded constants, optional smaller precision, no
+information about the exporting machine, and the contract in the metadata."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from anomalynet.detection.export.paths import Variant, quiet
 from anomalynet.errors import RunError, first_line
 
 SHOWN = {"average_precision", "auroc", "accuracy", "balanced_accuracy"}
-SHOWN |= {"f1_attack", "precision_attack", "recall_attack"}  # metrics that a viewer shows
+SHOWN |= {"f1_attack", "precision_attack", "recall_attack"}  # metrics for the metadata
 
 FOLDED = 1 << 28
-"""Elements of the largest constant that is computed beforehand: all of them, or an LSTM would sort
-its weights anew for each window."""
+"""Largest number of elements of a folded constant. It is large enough for all: otherwise an LSTM
+would rearrange its weights for each window."""
 
 
 def fold(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Compute what depends on no input, and drop what no output needs."""
+    """Fold constants, and remove nodes that no output needs."""
     from onnxscript import optimizer
 
     with quiet():
@@ -36,8 +36,7 @@ def fold(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def finished(model: onnx.ModelProto, contract: Contract) -> bytes:
-    """The file's content: the same graph and contract give the same bytes, wherever and how often
-    they are written."""
+    """The file's content; equal graphs and contracts give equal bytes on every machine."""
     tidied = onnx.ModelProto()
     tidied.CopyFrom(model)
     _strip(tidied.graph)
@@ -53,7 +52,7 @@ def finished(model: onnx.ModelProto, contract: Contract) -> bytes:
 
 
 def _strip(graph: onnx.GraphProto) -> None:
-    """Remove what exporters note of where a node comes from: lines of local files."""
+    """Remove the notes of exporters on the origin of nodes, which name local files."""
     graph.name = "anomalynet"
     graph.ClearField("value_info")
     for item in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
@@ -77,7 +76,7 @@ def _summary(contract: Contract) -> str:
 
 
 def _papers(contract: Contract) -> dict[str, str]:
-    """What a person sees who opens the file in a viewer."""
+    """Metadata for people who open the file in a viewer."""
     inputs = {
         "window": "readings: the last steps, calibrated, 0 = missing",
         "step": "reading: one step, calibrated, 0 = missing; the rest: state",
@@ -96,23 +95,23 @@ def _papers(contract: Contract) -> dict[str, str]:
         "metrics": ", ".join(kept),
         "inputs": inputs[contract.form],
         "channels": ", ".join(contract.channels),
-        "score": f"the larger, the more an attack; alarm from {contract.threshold:.6g}",
+        "score": f"larger: more likely an attack; alarm from {contract.threshold:.6g}",
     }
 
 
 MADE_SMALLER = ("MatMul", "Gemm", "LSTM")
-"""What int8 changes. A convolution is small, reads outliers that leave the other readings few
-digits, and is slower in 8 bits."""
+"""Operators that int8 changes. Not convolutions: they are small and slower in 8 bits, and outliers
+in their input would cost all other readings precision."""
 
 
 class ImpossibleError(RunError):
-    """A variant that this graph cannot have; says why."""
+    """A variant is impossible for this graph; the message has the reason."""
 
 
 def variant(model: onnx.ModelProto, kind: Variant) -> onnx.ModelProto:
-    """The same graph with smaller numbers. `model`: folded, of networks alone.
+    """The same graph with smaller weights. `model`: folded graph of a network.
 
-    Raises: ImpossibleError if nothing in the graph can be made smaller, or the library fails on it.
+    Raises ImpossibleError: no weight can be made smaller, or the library fails.
     """
     if any(opset.domain == "ai.onnx.ml" for opset in model.opset_import):
         raise ImpossibleError("a classical model has no matrices to make smaller")
@@ -128,7 +127,7 @@ def variant(model: onnx.ModelProto, kind: Variant) -> onnx.ModelProto:
 
 
 def _int8(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Weights of 8 bits; what flows between layers is quantised as it comes."""
+    """Weights in 8 bits; activations are quantised dynamically."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -136,8 +135,8 @@ def _int8(model: onnx.ModelProto) -> onnx.ModelProto:
         first, ready, done = (Path(folder) / f"{name}.onnx" for name in ("first", "ready", "done"))
         onnx.save(model, first)
         quant_pre_process(first, ready)
-        # 7 of the 8 bits: processors without VNNI add two products in 16 bits, which 8 × 8 bits
-        # would overflow.
+        # Only 7 of the 8 bits: processors without VNNI add two products in 16 bits, which would
+        # overflow with 8 × 8 bits.
         how = {"weight_type": QuantType.QInt8, "per_channel": True, "reduce_range": True}
         quantize_dynamic(ready, done, list(MADE_SMALLER), **how)
         return onnx.load(done)
@@ -155,7 +154,7 @@ def _float16(model: onnx.ModelProto) -> onnx.ModelProto:
     widened = []
     for weights in smaller.graph.initializer:
         if weights.data_type != TensorProto.FLOAT or len(weights.dims) < 2:
-            continue  # means and deviations of the readings have one axis
+            continue  # keep vectors: means and deviations of the readings
         half = numpy_helper.to_array(weights).astype(np.float16)
         if np.isinf(half).any():
             continue

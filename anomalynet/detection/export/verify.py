@@ -1,5 +1,5 @@
-"""Whether a graph says what the run's own model says, on real windows of the run, and what its file
-costs. Nothing is exported that was not compared."""
+"""Compares a graph with the run's model on windows of the run, and measures size, time and loss of
+its file. Nothing is exported without this comparison."""
 
 from __future__ import annotations
 
@@ -19,36 +19,35 @@ from anomalynet.models.classical import Classical
 from anomalynet.training import evaluate
 from anomalynet.training.finished import FinishedRun
 
-TOLERANCE = 1e-5  # largest difference that passes, of an output above 1 relative to it
-SAMPLE = 128  # windows compared of each part, evenly spaced
+TOLERANCE = 1e-5  # largest allowed difference; relative for outputs above 1
+SAMPLE = 128  # number of compared windows per part, evenly spaced
 
 BATCHES = (1, 7)
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """Largest differences of a graph to the run's model, of outputs above 1 relative to them."""
+    """Largest differences between a graph and the run's model; relative for outputs above 1."""
 
-    windows: int  # how many were compared
-    # size of the batches → difference of calibrated windows, over all outputs
+    windows: int  # number of compared windows
+    # batch size → difference for calibrated windows, over all outputs
     batches: dict[int, float]
     between: float  # difference of scores between these sizes
-    # difference of the scores of the whole test part, the state carried through its segments; None
-    # for other forms than `step`
+    # difference of scores of the test part with carried state; None except for the form `step`
     carried: float | None
 
     @property
     def worst(self) -> float:
-        """The largest difference to the run's model; NaN if one is."""
+        """The largest difference; NaN if any is NaN."""
         return float(np.max([*self.batches.values(), self.carried or 0.0]))
 
 
 def compare(run: FinishedRun, session: Session) -> Parity:
-    """Compare a graph with the run's model on windows of its validation and test part. Raises:
-    RunError if they differ by more than `TOLERANCE`."""
+    """Compare a graph with the run's model on windows of the validation and test parts. Raises
+    RunError: they differ by more than `TOLERANCE`."""
     windows = np.concatenate([_sample(run.data.windows(part)) for part in PARTS])
     if not len(windows):
-        what = "no window of the validation or test part to compare the exported model on"
+        what = "validation and test part have no windows to compare the exported model on"
         raise RunError(f"{run.folder.path}: {what}")
     expected = _expected(run, windows)
     found = {size: _batched(session, windows, size) for size in BATCHES}
@@ -58,12 +57,11 @@ def compare(run: FinishedRun, session: Session) -> Parity:
         between=_difference({"score": found[1]["score"]}, {"score": found[7]["score"]}),
         carried=_carried(run, session),
     )
-    if not parity.worst <= TOLERANCE:  # also where it is not a number
+    if not parity.worst <= TOLERANCE:  # `not`, so that NaN also fails
         raise RunError(
             f"{run.folder.path}: the exported model differs from the run's by "
             f"{parity.worst:.2g}, more than {TOLERANCE:g}",
-            "nothing was written; is the model deterministic, and does it score each window by "
-            "itself?",
+            "nothing was written; the model must be deterministic and score windows independently",
         )
     return parity
 
@@ -75,7 +73,7 @@ def _sample(windows: Windows) -> Float32:
 
 
 def _expected(run: FinishedRun, windows: Float32) -> dict[str, np.ndarray]:
-    """What the run's model says, one batch."""
+    """Outputs of the run's model, in one batch."""
     model = run.detector
     if isinstance(model, Classical):
         return {"score": model.score(windows)}
@@ -84,7 +82,7 @@ def _expected(run: FinishedRun, windows: Float32) -> dict[str, np.ndarray]:
         output = model(x)
         error, score = output.error, model.scores(output)
         if model.carries_state and output.reconstruction is not None:
-            error = (output.reconstruction - model.normalise(x)).square()[:, -1]  # of the step
+            error = (output.reconstruction - model.normalise(x)).square()[:, -1]  # of the last step
         found = {"score": score, "error": error, "attention": output.attention}
     return {name: value.double().numpy() for name, value in found.items() if value is not None}
 
@@ -108,8 +106,7 @@ def _difference(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -
 
 
 def difference(found: np.ndarray, expected: np.ndarray) -> float:
-    """Largest difference, of values above 1 relative to them; NaN where the shapes differ or a
-    value is NaN."""
+    """Largest difference, relative for values above 1; NaN if shapes differ or a value is NaN."""
     if found.shape != expected.shape:
         return float("nan")
     return float(np.max(np.abs(found - expected) / np.maximum(1.0, np.abs(expected)), initial=0.0))
@@ -121,22 +118,22 @@ MEASURED = ("average_precision", "f1_attack")
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One file beside the run."""
+    """One file compared with the run."""
 
     variant: str  # `float32`, `float16`, `int8`
     bytes: int  # of the file
-    microseconds: float  # to score one window by itself
-    # largest difference to a stored score of the run, of scores above 1 relative to it
+    microseconds: float  # to score a single window
+    # largest difference from a stored score of the run; relative for scores above 1
     difference: float
-    alarms: int  # steps that are an alarm for the file and none for the run, or the other way round
-    steps: int  # that were compared
-    # `validation/…` and `test/…` of `MEASURED`; None where undefined
+    alarms: int  # number of steps with an alarm in only one of file and run
+    steps: int  # number of compared steps
+    # `validation/…` and `test/…` of `MEASURED`; None if undefined
     metrics: dict[str, float | None]
 
 
 def latencies(run: FinishedRun, sessions: Mapping[str, Session]) -> dict[str, float]:
-    """Microseconds to score one window by itself: the median, in the quickest of some rounds, which
-    the files take in turn so that another load of the machine does not fall on one of them."""
+    """Microseconds to score a single window: the smallest median of three rounds. Files alternate
+    within a round, so that other load of the machine affects all of them."""
     windows = max((run.data.windows(part) for part in PARTS), key=len)
     rounds = [[session.microseconds(windows) for session in sessions.values()] for _ in range(3)]
     return dict(zip(sessions, map(min, zip(*rounds, strict=True)), strict=True))
@@ -145,8 +142,8 @@ def latencies(run: FinishedRun, sessions: Mapping[str, Session]) -> dict[str, fl
 def measure(
     run: FinishedRun, session: Session, size: int, variant: str, limit: float, microseconds: float
 ) -> Loss:
-    """Score every validation and test window with a file of `size` bytes; `limit` is its
-    threshold."""
+    """Score all validation and test windows with a file of `size` bytes, at the threshold
+    `limit`."""
     metrics: dict[str, float | None] = {}
     differences, alarms, steps = [], 0, 0
     for part in PARTS:

@@ -1,1 +1,1 @@
-"""A data set as what a detector reads: a table, or messages by event time."""
+"""Converts a data set to the input of a detector: a table, or messages in event time."""

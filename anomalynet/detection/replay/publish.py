@@ -1,5 +1,5 @@
-"""Messages to one topic of an MQTT broker: each one arrives, in order, however often the connection
-is lost in between."""
+"""Publishes messages to one topic of an MQTT broker. Every message arrives, in order, also if the
+connection is lost."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import Any, Self
 from anomalynet.detection.service import mqtt
 from anomalynet.errors import UsageError
 
-MOST = 1000  # messages that wait for their acknowledgement before `send` waits too
+MAX_UNACKNOWLEDGED = 1000  # messages; publishing waits when there are more
 
 
 class Publisher:
-    """Publishes with QoS 1 inside a `with`; leaving it waits until everything was acknowledged.
-    `url`: `mqtt[s]://host[:port]/topic`.
-    Raises UsageError: not such an address, or the broker refuses this client for good (from any
-    method)."""
+    """Publishes with QoS 1 inside a `with` block, whose end waits for all acknowledgements. `url`:
+    `mqtt[s]://host[:port]/topic`.
+
+    Raises UsageError: invalid address, or the broker refuses this client permanently (from any
+    method).
+    """
 
     def __init__(self, url: str) -> None:
         self._where = mqtt.one_topic(url)
@@ -39,12 +41,11 @@ class Publisher:
         return self
 
     def __call__(self, payload: str) -> None:
-        """Publish one message; waits while too many are on their way, and after a lost connection
-        until all of them arrived.
-
-        paho sends those again when the connection is back, and a new message at that moment would
-        overtake them."""
-        self._wait(lambda: self._connected and self._waiting < (1 if self._again else MOST))
+        """Publish one message. Waits while too many are unacknowledged, and after a lost connection
+        until all have arrived: paho sends those again, and a new message would overtake them."""
+        self._wait(
+            lambda: self._connected and self._waiting < (1 if self._again else MAX_UNACKNOWLEDGED)
+        )
         with self._change:
             self._waiting, self._again = self._waiting + 1, not self._connected
         self._client.publish(self._where.topic, payload, qos=1)
@@ -84,31 +85,31 @@ class Publisher:
         elif why := mqtt.final(reason):
             self._notify(_failure=why)
         else:
-            _tell(f"MQTT broker {self._where}: {reason}; trying again")
+            _warn(f"MQTT broker {self._where}: {reason}; trying again")
 
     def _on_connect_fail(self, client: Any, userdata: Any) -> None:
         error = mqtt.connection_error()
         if why := mqtt.final(error):
             self._notify(_failure=why)
         else:
-            _tell(f"MQTT broker {self._where}: {error}; trying again")
+            _warn(f"MQTT broker {self._where}: {error}; trying again")
 
     def _on_disconnect(
         self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
     ) -> None:
         self._notify(_connected=False, _again=True)
         if not self._closing:
-            _tell(f"MQTT broker {self._where}: {reason}; connecting again")
+            _warn(f"MQTT broker {self._where}: {reason}; connecting again")
 
     def _on_publish(
         self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any
     ) -> None:
         if reason.is_failure:
-            self._notify(_failure=f"it refuses a message: {reason}")
+            self._notify(_failure=f"the broker refuses a message: {reason}")
         with self._change:
             self._waiting -= 1
             self._change.notify_all()
 
 
-def _tell(text: str) -> None:
+def _warn(text: str) -> None:
     print(text, file=sys.stderr, flush=True)

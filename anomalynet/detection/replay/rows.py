@@ -1,5 +1,4 @@
-"""Canonical telemetry as a detector reads it: a table, or messages by event time, in bounded
-memory."""
+"""Converts canonical telemetry to a table or to messages in event time, with bounded memory."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from anomalynet.errors import DataError, UsageError
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
-IN_MEMORY = 1 << 20  # rows that are sorted by time at once
+IN_MEMORY = 1 << 20  # largest number of rows that are sorted in memory
 
 
 def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFrame:
@@ -29,14 +28,15 @@ def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFr
     label, incident, kind.
 
     Args:
-        telemetry: its order of rows is kept.
-        series: those to take; all without it.
-    Raises DataError: one of them is not there, or a channel has the name of another column.
+        telemetry: the order of its rows is kept.
+        series: names of the wanted series; empty: all.
+
+    Raises DataError: unknown series, or a channel has the name of another column.
     """
     names = [channel.name for channel in telemetry.channels]
     for name in {"device", "gateway"} & set(names):
-        what = f"a channel is called {name!r}, which is another column of a detector's table"
-        raise DataError(what, "import the data with another name")
+        what = f"channel name {name!r} is reserved in a detector's table"
+        raise DataError(what, "import the data with another channel name")
     frame = telemetry.frame
     if series:
         frame = frame.filter(pl.col("series").is_in(list(series)))
@@ -65,7 +65,7 @@ def _check_series(telemetry: Telemetry, frame: pl.LazyFrame, series: Sequence[st
         every = _names(telemetry.frame)
         near = difflib.get_close_matches(name, every, n=1) or sorted(every)[:3]
         how = f"such as {', '.join(near)}; there are {len(every)}"
-        raise DataError(f"there is no series {name!r}", how)
+        raise DataError(f"unknown series {name!r}", how)
 
 
 def _names(frame: pl.LazyFrame) -> list[str]:
@@ -73,9 +73,12 @@ def _names(frame: pl.LazyFrame) -> list[str]:
 
 
 def ordered(frame: pl.LazyFrame, keys: Sequence[str], scratch: Path) -> pl.LazyFrame:
-    """The rows sorted by keys, the first of which is an integer or a time, made piece by piece when
-    it is read. `scratch`: a folder that receives a copy of the rows and must stay until the result
-    was read."""
+    """The rows sorted by keys; sorting is done piece by piece while the result is read.
+
+    Args:
+        keys: the first one is an integer or a time.
+        scratch: folder for a copy of the rows; must exist until the result is read.
+    """
     copy = scratch / "rows.parquet"
     frame.sink_parquet(copy, row_group_size=1 << 16)
     rows = pl.scan_parquet(copy)
@@ -92,8 +95,7 @@ def ordered(frame: pl.LazyFrame, keys: Sequence[str], scratch: Path) -> pl.LazyF
 
 
 def _spans(keys: pl.LazyFrame, name: str, first: int, last: int) -> Iterator[tuple[int, int]]:
-    """Ranges of a key, ends included, none with more rows than fit in memory unless it is a single
-    value."""
+    """Ranges of a key, both ends included, of at most `IN_MEMORY` rows or a single value."""
     rows = keys.filter(pl.col(name).is_between(first, last)).select(pl.len()).collect().item()
     middle = (first + last) // 2
     if rows > IN_MEMORY and first < last:
@@ -115,11 +117,13 @@ def write_rows(
     frame: pl.LazyFrame, path: Path, order: Literal["device", "time"], scratch: Path
 ) -> None:
     """Write a detector's table as `.csv` (missing = empty), `.jsonl` (missing = null) or
-    `.parquet`, atomically. `frame`: of `detector_rows`, sorted by device; `scratch`: a folder for a
-    copy while rows are put in the order of time.
-    Raises UsageError: the file has another ending, or its folder cannot be written."""
+    `.parquet`, atomically. `frame`: of `detector_rows`, sorted by device; `scratch`: folder for a
+    copy while rows are sorted by time.
+
+    Raises UsageError: unknown suffix, or the folder cannot be written to.
+    """
     if path.suffix not in SUFFIXES:
-        what = f"{path}: a table is written as {', '.join(SUFFIXES)}"
+        what = f"{path}: unknown suffix; known are {', '.join(SUFFIXES)}"
         raise UsageError(what, f"--out {path.stem or 'rows'}.csv")
     if order == "time":
         frame = ordered(frame, ["time", "device"], scratch)
@@ -132,7 +136,7 @@ def write_rows(
         dict(zip(SUFFIXES, sinks, strict=True))[path.suffix](temporary)  # type: ignore[operator]
         temporary.replace(path)
     except OSError as error:
-        how = "name a file in a folder that can be written"
+        how = "use a file in a writable folder"
         raise UsageError(f"{path}: {error.strerror or error}", how) from None
     finally:
         temporary.unlink(missing_ok=True)
@@ -168,17 +172,17 @@ def messages(
     first: int | None = None,
     last: int | None = None,
 ) -> Iterator[Sent]:
-    """One message a gateway and period, or point in time where there is no period.
+    """One message per gateway and period, or per timestamp without a period.
 
-    A row in which nothing was heard is silence and not sent, except the first of a device, which
-    says that the device is there.
+    Rows without any reading are not sent, except the first one of a device, which announces the
+    device.
 
     Args:
-        rows: of `rows.detector_rows`.
+        rows: of `detector_rows`.
         period: seconds.
-        cells: device → gateway; the others belong to `default`.
-        scratch: see `rows.ordered`.
-        first, last: µs since 1970 UTC, ends included.
+        cells: device → gateway; other devices belong to `default`.
+        scratch: see `ordered`.
+        first, last: µs since 1970 UTC, both included.
     """
     time = pl.col("time").to_physical()
     if first is not None:

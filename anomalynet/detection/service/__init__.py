@@ -1,2 +1,2 @@
-"""What stands around the engine of a stream: addresses, messages, a journal and snapshots, the
-loop, metrics and views."""
+"""The service around the engine of a stream: the loop, messages, journal and snapshots, MQTT
+addresses, metrics and status."""

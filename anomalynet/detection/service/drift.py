@@ -1,5 +1,5 @@
-"""Whether what comes in still looks like what the model was trained on. It tells, and adapts
-nothing."""
+"""Measures drift: how much recent steps differ from the training data. It only reports; the model
+is not adapted."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ import numpy.typing as npt
 from anomalynet.detection.contract import Contract
 from anomalynet.detection.records import Steps
 
-WINDOW = 10_000  # newest steps that are compared
-FEWEST = 500  # steps below which nothing is said
-FLOOR = 1e-4  # least share of a bin, so that an empty one has a logarithm
+WINDOW = 10_000  # number of recent steps that are compared
+MIN_STEPS = 500  # smallest number of steps for a measurement
+FLOOR = 1e-4  # smallest share of a bin, so that the logarithm of an empty one exists
 
 Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How far a quantity is from its reference."""
+    """Distance of a quantity from its reference."""
 
-    # population stability index over the reference's tenths; customary reading: below 0.1 none,
-    # above 0.25 a large shift
+    # population stability index over deciles of the reference; usual interpretation: below 0.1 no
+    # shift, above 0.25 a large one
     psi: float
-    # largest distance of the two distribution functions; None where scipy is not installed
+    # Kolmogorov-Smirnov distance of the two distributions; None without scipy
     ks: float | None
-    # of `ks`, the reference taken as 101 values. Steps that follow each other are alike, so it is
-    # smaller than it should be.
+    # p value of `ks` with the reference as 101 values. It is too small, because successive steps
+    # are correlated.
     p_value: float | None
-    steps: int  # compared
+    steps: int  # number of compared steps
 
 
 def psi(sample: Float64, reference: Float64) -> float:
-    """Population stability index: Σ (p - q) ln(p / q) over bins between the reference's tenths;
-    equal tenths are one. `sample`: finite values; `reference`: quantiles in equal steps, which
-    stand for the distribution."""
+    """Population stability index: Σ (p - q) ln(p / q) over bins between deciles of the
+    reference; equal deciles are merged. `sample`: finite values; `reference`: evenly spaced
+    quantiles of the distribution."""
     edges = np.unique(np.quantile(reference, np.linspace(0.1, 0.9, 9), method="inverted_cdf"))
     shares = []
     for values in (sample, reference):
@@ -47,8 +47,8 @@ def psi(sample: Float64, reference: Float64) -> float:
 
 
 class Drift:
-    """The newest steps in a ring, against the contract's reference. `contract`: names what there is
-    a reference for; the rest is not measured."""
+    """Compares recent steps, in a ring buffer, with the reference of the contract. Quantities
+    without a reference are not measured."""
 
     def __init__(self, contract: Contract, window: int = WINDOW) -> None:
         self._references = {"score": np.asarray(contract.reference.scores, np.float64)}
@@ -60,21 +60,21 @@ class Drift:
         self._next = 0
 
     def add(self, steps: Steps) -> None:
-        """Take over the scored steps of one outcome."""
+        """Add the scored steps of one outcome."""
         scored = np.flatnonzero(np.isfinite(steps.score))[-len(self._ring) :]
         if not len(scored):
             return
-        places = (self._next + np.arange(len(scored))) % len(self._ring)
-        self._ring[places, 0] = steps.score[scored]
-        self._ring[places, 1:] = steps.values[scored]
-        self._next = int(places[-1]) + 1
+        rows = (self._next + np.arange(len(scored))) % len(self._ring)
+        self._ring[rows, 0] = steps.score[scored]
+        self._ring[rows, 1:] = steps.values[scored]
+        self._next = int(rows[-1]) + 1
 
     def measure(self) -> dict[str, Measure]:
-        """What there is a reference and enough steps for: `score` and channels."""
+        """Measures of `score` and of channels that have a reference and enough steps."""
         found = {}
         for (name, reference), column in zip(self._references.items(), self._ring.T, strict=True):
             sample = column[np.isfinite(column)].astype(np.float64)
-            if len(reference) and len(sample) >= FEWEST:
+            if len(reference) and len(sample) >= MIN_STEPS:
                 found[name] = Measure(
                     psi(sample, reference), *_kolmogorov_smirnov(sample, reference), len(sample)
                 )
@@ -91,9 +91,9 @@ def _kolmogorov_smirnov(sample: Float64, reference: Float64) -> tuple[float | No
 
 
 def described(measures: dict[str, Measure]) -> str:
-    """One line: the largest shifts first."""
+    """The measures as one line, largest shifts first."""
     if not measures:
-        return f"drift: fewer than {FEWEST} scored steps, or the model has no reference"
+        return f"drift: fewer than {MIN_STEPS} scored steps, or the model has no reference"
     ordered = sorted(measures.items(), key=lambda item: -item[1].psi)
     shown = [
         f"{name} {each.psi:.3f}" + ("" if each.ks is None else f" (KS {each.ks:.3f})")

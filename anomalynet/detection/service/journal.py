@@ -1,4 +1,5 @@
-"""A file that only grows at its end: a write that fails leaves it as it was."""
+"""The journal of a detector: an append-only file of everything that changed its state. A failed
+write leaves the file unchanged."""
 
 from __future__ import annotations
 
@@ -13,26 +14,32 @@ from typing import Literal
 from anomalynet.errors import RunError
 
 
-class Appended:
-    """An open file, made if it is not there; `told`: its name in errors, where it is another one;
-    `empty`: begin without what it holds. Raises OSError: it cannot be opened."""
+class AppendFile:
+    """A file for appending, created if missing.
 
-    def __init__(self, path: Path, told: Path | None = None, empty: bool = False) -> None:
-        self.path, self._told = path, told or path
+    Args:
+        shown: path in error messages, if it differs.
+        empty: discard the present content.
+
+    Raises OSError: the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, shown: Path | None = None, empty: bool = False) -> None:
+        self.path, self._shown = path, shown or path
         how = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if empty else 0)
         self._file = os.open(path, how, 0o644)
-        self.size = os.fstat(self._file).st_size  # bytes; what is behind them is overwritten
+        self.size = os.fstat(self._file).st_size  # bytes; anything after them is overwritten
 
     def append(self, content: bytes, sync: bool = False) -> None:
-        """Write at the end; `sync`: and wait for the disk. Raises RunError: it could not be written
-        whole; the file is as before."""
+        """Write at the end; with `sync`, wait for the disk. Raises RunError: the write failed; the
+        file is unchanged."""
         try:
             if os.pwrite(self._file, content, self.size) < len(content):
-                raise OSError("not written whole")
+                raise OSError("incomplete write")
             if sync:
                 os.fdatasync(self._file)
         except OSError as error:
-            os.ftruncate(self._file, self.size)
+            os.ftruncate(self._file, self.size)  # no half frame: later ones would be lost
             raise self._failed(error) from None
         self.size += len(content)
 
@@ -41,7 +48,7 @@ class Appended:
         return os.pread(self._file, length, max(0, self.size - length))
 
     def cut(self, size: int) -> None:
-        """Drop what is behind this size."""
+        """Truncate the file to this size."""
         os.ftruncate(self._file, size)
         self.size = size
 
@@ -58,12 +65,12 @@ class Appended:
         os.close(self._file)
 
     def _failed(self, error: OSError) -> RunError:
-        what = f"{self._told}: {error.strerror or error}"
-        return RunError(what, "make room; the same command continues")
+        what = f"{self._shown}: {error.strerror or error}"
+        return RunError(what, "free disk space; the same command continues")
 
 
 def sync_folder(folder: Path) -> None:
-    """Make names that changed in it survive a power cut."""
+    """Make created and renamed files of a folder survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     os.fsync(descriptor)
     os.close(descriptor)
@@ -71,43 +78,43 @@ def sync_folder(folder: Path) -> None:
 
 MAGIC = b"anomalynet journal 1\n"
 
-FRAME = struct.Struct("<II")  # length of the body, its CRC32
+FRAME = struct.Struct("<II")  # length and CRC32 of the body
 
 ENTRY = struct.Struct("<cdII")
-"""Kind, wall clock in seconds, bytes of the name, bytes of the content."""
+"""Kind, wall clock time in seconds, length of the name, length of the content."""
 
-Kind = Literal["message", "tick", "delivered", "place"]
+Kind = Literal["message", "tick", "delivered", "position"]
 
-CODES: dict[Kind, bytes] = {"message": b"m", "tick": b"t", "delivered": b"d", "place": b"p"}
+CODES: dict[Kind, bytes] = {"message": b"m", "tick": b"t", "delivered": b"d", "position": b"p"}
 KINDS = {code: kind for kind, code in CODES.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that happened."""
+    """One event of the journal."""
 
-    # a message came, a silent source was ticked, a sink delivered an event, or reading came to this
-    # place of a file
+    # a message arrived, a silent source got a tick, a sink delivered an alarm, or the source
+    # reached this position
     kind: Kind
-    name: str  # topic or file, source, or sink
-    content: bytes  # payload; clock in µs as text; key of an event; the place
+    name: str  # topic or file; source; sink
+    content: bytes  # payload; clock in µs as text; key of an alarm; position
     time: float = 0.0  # wall clock in seconds since 1970
 
 
 class Journal:
-    """Appends batches to one file.
+    """Appends batches of entries to a file.
 
     Args:
-        path: the file; frames behind its last whole one are cut off.
-        sync: wait for the disk after each batch: what is acknowledged then survives a power cut,
-        not only a crash.
+        path: the file; an incomplete last frame is removed.
+        sync: wait for the disk after each batch, so that acknowledged messages survive a power
+            failure and not only a crash.
     """
 
     def __init__(self, path: Path, sync: bool = False) -> None:
         content = path.read_bytes() if path.exists() else b""
         whole = len(content) - _torn(content) if content.startswith(MAGIC) else 0
         self._sync = sync
-        self._file = Appended(path)
+        self._file = AppendFile(path)
         self._file.cut(whole)
         if not whole:
             self._file.append(MAGIC)
@@ -120,8 +127,7 @@ class Journal:
         return self._file.size
 
     def append(self, batch: Sequence[Entry]) -> None:
-        """Write one batch. Raises RunError: it could not be written whole; the journal is as
-        before."""
+        """Write one batch. Raises RunError: the write failed; the journal is unchanged."""
         body = b"".join(map(_packed, batch))
         self._file.append(FRAME.pack(len(body), zlib.crc32(body)) + body, self._sync)
 
@@ -131,7 +137,7 @@ class Journal:
 
 
 def batches(path: Path) -> Iterator[list[Entry]]:
-    """The whole batches of a journal, in order; none where there is no file."""
+    """The complete batches of a journal, in order; empty without a file."""
     content = path.read_bytes() if path.exists() else b""
     for body in _bodies(content):
         yield _entries(body)

@@ -1,5 +1,5 @@
-"""JSON of gateways and devices → messages of readings. What cannot be read is counted by kind and
-never raises."""
+"""Parses JSON of gateways and devices into messages of readings. Invalid input is counted by kind
+and never raises an error."""
 
 from __future__ import annotations
 
@@ -9,33 +9,35 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from anomalynet.detection.records import LONGEST_NAME, Message, Reading, microseconds
-from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.problem_log import ProblemLog
 
 RESERVED = frozenset(("device", "time", "gateway", "sequence", "label", "incident", "kind"))
-"""Keys beside flat values that are no channels."""
+"""Keys of a reading that are not channels."""
 
-LARGEST = 3.4028234663852886e38  # Of float32: a larger number is not a reading
+LARGEST = 3.4028234663852886e38  # of float32; a larger number is not a valid reading
 
 
 class Parser:
-    """Reads one payload after another. `sensors`: the contract's channels that devices report, in
-    order; `max_bytes`: a longer payload is not parsed."""
+    """Parses payloads. `sensors`: the contract's channels that devices report, in order;
+    `max_bytes`: longer payloads are rejected."""
 
-    def __init__(self, sensors: Sequence[str], notices: Notices, max_bytes: int = 1 << 20) -> None:
+    def __init__(
+        self, sensors: Sequence[str], problems: ProblemLog, max_bytes: int = 1 << 20
+    ) -> None:
         self.sensors = tuple(sensors)
-        self.notices = notices
+        self.problems = problems
         self.max_bytes = max_bytes
         self._known = frozenset(self.sensors)
         self._nothing = (math.nan,) * len(self.sensors)
         self._last: tuple[object, int | None] = (None, None)  # readings of a batch share their time
 
     def parse(self, source: str, payload: bytes) -> Message | None:
-        """The message in a payload; None if it holds none. `source`: the topic or file, which is
-        the message's source if it names no gateway."""
+        """The message of a payload; None if it is invalid. `source`: topic or file, which is the
+        message's source if the payload names no gateway."""
         try:
             return self._message(source, payload)
         except _RejectedError as rejected:
-            self.notices.add(rejected.kind, rejected.example)
+            self.problems.add(rejected.kind, rejected.example)
             return None
 
     def _message(self, source: str, payload: bytes) -> Message:
@@ -60,7 +62,7 @@ class Parser:
             try:
                 found.append(self._reading(entry, clock))
             except _RejectedError as rejected:
-                self.notices.add(rejected.kind, rejected.example)
+                self.problems.add(rejected.kind, rejected.example)
         return Message(gateway, tuple(found), clock)
 
     def _reading(self, entry: Any, default: int | None) -> Reading:
@@ -78,13 +80,13 @@ class Parser:
         return Reading(device, time, self._values(entry, RESERVED))
 
     def _values(self, given: object, reserved: frozenset[str] = frozenset()) -> tuple[float, ...]:
-        """A float a sensor, NaN where it is missing or no number."""
+        """One float per sensor, NaN where it is missing or not a number."""
         if given is None:
             return self._nothing
         if type(given) is dict:
             strange = not given.keys() <= self._known  # quicker than the difference
             if strange and (unknown := given.keys() - self._known - reserved):
-                self.notices.add("unknown channel", min(unknown), len(unknown))
+                self.problems.add("unknown channel", min(unknown), len(unknown))
             return self._numbers(map(given.get, self.sensors))
         if type(given) is not list:
             raise _RejectedError("bad values", given)
@@ -108,7 +110,7 @@ class Parser:
             else:
                 found.append(math.nan)
                 if value is not None:
-                    self.notices.add("not a number", value)
+                    self.problems.add("not a number", value)
         return tuple(found)
 
 
@@ -119,7 +121,7 @@ class _RejectedError(Exception):
 
 
 def _name(given: object) -> str | None:
-    """A name that every output can hold on one line: text or a whole number."""
+    """A valid name, printable on one line: text or a whole number. None otherwise."""
     if type(given) is int and abs(given) < 1 << 63:
         return str(given)
     text = isinstance(given, str) and 0 < len(given) <= LONGEST_NAME and given.isprintable()

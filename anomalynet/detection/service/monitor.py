@@ -1,5 +1,5 @@
-"""`/metrics` for Prometheus and `/healthz`, on a thread of their own. No device is named: labels
-stay few."""
+"""Serves `/metrics` for Prometheus and `/healthz` in a separate thread. Devices are not labels,
+which would be too many."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ LAG = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 
 
 class Monitor:
-    """Serves one status. `where`: `port` or `host:port`; 127.0.0.1 if no host is named.
-    Raises UsageError: prometheus-client is not installed, or the address cannot be used."""
+    """Serves a status over HTTP. `where`: `port` or `host:port`; default host 127.0.0.1.
+
+    Raises UsageError: prometheus-client is not installed, or the address is invalid or in use.
+    """
 
     def __init__(self, status: Status, where: str) -> None:
         try:
@@ -32,11 +34,11 @@ class Monitor:
                 "--metrics needs the package prometheus-client", "pip install prometheus-client"
             ) from None
         registry = CollectorRegistry()
-        told = "From a message's arrival to its scores, one a message."
+        text = "Seconds from the arrival of a message to its scores."
         name = "anomalynet_latency_seconds"
-        self._latency = Histogram(name, told, registry=registry, buckets=LATENCY)
-        told = "From a message's newest reading to its scores, one a message."
-        self._lag = Histogram("anomalynet_lag_seconds", told, registry=registry, buckets=LAG)
+        self._latency = Histogram(name, text, registry=registry, buckets=LATENCY)
+        text = "Seconds from the newest reading of a message to its scores."
+        self._lag = Histogram("anomalynet_lag_seconds", text, registry=registry, buckets=LAG)
         registry.register(_Collector(status))
 
         class Handler(BaseHTTPRequestHandler):
@@ -60,7 +62,7 @@ class Monitor:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *values: Any) -> None:
-                """A scrape every few seconds is no news."""
+                """Requests are not logged: there is one every few seconds."""
 
         host, _, port = where.rpartition(":")
         host = host.strip("[]") or "127.0.0.1"
@@ -71,16 +73,16 @@ class Monitor:
         try:
             self._server = Server((host, int(port)), Handler)
         except (ValueError, OverflowError, OSError) as error:
-            what = f"{port!r} is no port"
+            what = f"invalid port {port!r}"
             if isinstance(error, OSError):
                 what = error.strerror or str(error)
-            raise UsageError(f"--metrics {where}: {what}", "--metrics [HOST:]PORT") from None
+            raise UsageError(f"--metrics {where}: {what}", "write --metrics [HOST:]PORT") from None
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
 
     def observe(self, latency: float, lag: float) -> None:
-        """One message was scored; both in seconds."""
+        """Record latency and lag of one scored message, in seconds."""
         self._latency.observe(latency)
         self._lag.observe(lag)
 
@@ -101,16 +103,16 @@ class _Collector:
 
         status = self._status
         counters = {
-            "messages": (status.messages, "Messages that were read."),
-            "readings": (status.readings, "Readings that were taken in."),
-            "steps": (status.steps, "Steps that were made of readings and of silence."),
-            "scores": (status.scores, "Steps that were scored."),
-            "alarms": (status.alarms, "Alarms that were opened."),
+            "messages": (status.messages, "Valid messages."),
+            "readings": (status.readings, "Accepted readings."),
+            "steps": (status.steps, "Steps, with and without a reading."),
+            "scores": (status.scores, "Scored steps."),
+            "alarms": (status.alarms, "Raised alarms."),
         }
-        for name, (total, told) in counters.items():
-            yield CounterMetricFamily(f"anomalynet_{name}", told, value=total)
+        for name, (total, text) in counters.items():
+            yield CounterMetricFamily(f"anomalynet_{name}", text, value=total)
         rejected = CounterMetricFamily(
-            "anomalynet_rejected", "What could not be read or delivered, by kind.", labels=["kind"]
+            "anomalynet_rejected", "Invalid input and failed deliveries, by kind.", labels=["kind"]
         )
         for kind, count in list(status.rejected.items()):
             rejected.add_metric([kind], count)
@@ -119,10 +121,10 @@ class _Collector:
         for state, count in list(status.states.items()):
             devices.add_metric([state], count)
         yield devices
-        told, connected = "1 while the source could deliver.", float(status.connected)
-        yield GaugeMetricFamily("anomalynet_connected", told, value=connected)
-        told = "Distance of recent steps from the reference."
-        drift = GaugeMetricFamily("anomalynet_drift", told, labels=["of", "measure"])
+        text, connected = "1 while the source is connected.", float(status.connected)
+        yield GaugeMetricFamily("anomalynet_connected", text, value=connected)
+        text = "Distance of recent steps from the reference."
+        drift = GaugeMetricFamily("anomalynet_drift", text, labels=["of", "measure"])
         for name, each in list(status.drift.items()):
             for measure, value in (("psi", each.psi), ("ks", each.ks), ("p_value", each.p_value)):
                 if value is not None:

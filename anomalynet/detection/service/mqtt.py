@@ -1,5 +1,5 @@
-"""What addresses on a command line share: schemes in any case, and no credentials, which process
-lists and logs would show."""
+"""MQTT addresses of the command line, and clients for them. Addresses must not contain credentials,
+which would be visible in process lists and logs; these come from environment variables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
 
-LOCAL = ("localhost", "127.0.0.1", "::1")  # hosts to which clear text may carry a secret
+LOCAL = ("localhost", "127.0.0.1", "::1")  # hosts to which a password may be sent unencrypted
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):/", re.IGNORECASE)
 
@@ -27,26 +27,27 @@ _CREDENTIALS = re.compile(r"[^/]*:[^/]*@")
 
 
 def scheme(target: str) -> str:
-    """Of an address, in lower case; empty for what is no address, such as a file. `https:/host`,
-    mistyped, is an address too."""
+    """The scheme of an address in lower case; empty for anything else, such as a file. The mistyped
+    `https:/host` is also an address."""
     found = _SCHEME.match(target)
     return found[1].lower() if found else ""
 
 
 def refuse_credentials(target: str, variables: str) -> None:
-    """Refuse an address with an @, without repeating any of it. Raises UsageError: with the
-    variables of the environment that hold credentials."""
+    """Raises UsageError: the address contains credentials. The message names the environment
+    variables to use and does not repeat the address."""
     if "@" in target and (scheme(target) or _CREDENTIALS.match(target)):
-        what = "an address with credentials: they would be seen in process lists and logs"
-        raise UsageError(what, f"set {variables}; an @ that is meant is %40")
+        what = "the address contains credentials, which process lists and logs would show"
+        raise UsageError(what, f"set {variables} instead; write a literal @ as %40")
 
 
-# Variables `…_USERNAME` and `…_PASSWORD`: of the readings' broker, and of another one for alarms
+# Prefixes of the variables `…_USERNAME` and `…_PASSWORD`: of the broker for readings, and of
+# another broker for alarms
 READINGS, ALARMS = "ANOMALYNET_MQTT", "ANOMALYNET_ALARMS"
 
 VARIABLES = f"{READINGS}_USERNAME, _PASSWORD, _CA, _CERT, _KEY"
 
-FINAL = {  # refusals of a broker that trying again does not change
+FINAL = {  # permanent refusals of a broker: trying again does not help
     "Bad user name or password",
     "Not authorized",
     "Bad authentication method",
@@ -60,7 +61,7 @@ FINAL = {  # refusals of a broker that trying again does not change
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`mqtt[s]://host[:port]/topic`; `tls` is what the s says."""
+    """`mqtt[s]://host[:port]/topic`; `tls`: whether the scheme is mqtts."""
 
     host: str
     port: int
@@ -72,8 +73,7 @@ class Address:
 
 
 def address(url: str) -> Address:
-    """Read an address. Raises UsageError: it is none, has no topic, or holds credentials (which are
-    not repeated)."""
+    """Parse an address. Raises UsageError: it is invalid, has no topic, or contains credentials."""
     refuse_credentials(url if scheme(url) else f"mqtt://{url}", VARIABLES)
     try:
         parts = urlsplit(url)
@@ -82,23 +82,23 @@ def address(url: str) -> Address:
         parts, host, port = urlsplit(""), None, None
     if parts.scheme not in ("mqtt", "mqtts") or not host:
         raise UsageError(
-            f"{url}: not an MQTT address", "mqtt://host[:port]/topic, or mqtts:// for TLS"
+            f"{url}: not an MQTT address", "write mqtt://host[:port]/topic, or mqtts:// for TLS"
         )
     tls = parts.scheme == "mqtts"
-    # by hand: `#` is a wildcard here, not a fragment
+    # Not from urlsplit: `#` is a wildcard here, not a fragment.
     topic = unquote(url.partition("://")[2].partition("/")[2])
     if not topic:
-        raise UsageError(f"{url}: names no topic", f"{url.rstrip('/')}/sensors/#")
+        raise UsageError(f"{url}: no topic", f"for example {url.rstrip('/')}/sensors/#")
     return Address(host, port or (8883 if tls else 1883), topic, tls)
 
 
 def one_topic(url: str) -> Address:
-    """Read an address to publish to. Raises UsageError: as `address`, or its topic has
-    wildcards."""
+    """Parse an address to publish to. Raises UsageError: as `address`; wildcards."""
     where = address(url)
     if "#" in where.topic or "+" in where.topic:
         raise UsageError(
-            f"{url}: messages are published to one topic, without wildcards", "mqtt://host/topic"
+            f"{url}: cannot publish to a topic with wildcards",
+            "write one topic: mqtt://host/topic",
         )
     return where
 
@@ -106,10 +106,12 @@ def one_topic(url: str) -> Address:
 def make_client(
     where: Address, client_id: str, *, credentials: str = READINGS, manual_ack: bool = False
 ) -> Client:
-    """A client of MQTT 5 with the environment's credentials, that reconnects by itself after 1 … 30
-    s. `credentials`: `READINGS` or `ALARMS`: whose user name and password.
-    Raises UsageError: paho-mqtt is not installed, a certificate cannot be read, or a password would
-    be sent in clear text."""
+    """An MQTT 5 client with credentials from the environment. It reconnects by itself after 1 to 30
+    s. `credentials`: prefix of the variables, `READINGS` or `ALARMS`.
+
+    Raises UsageError: paho-mqtt is not installed, a certificate is unreadable, or a password would
+    be sent unencrypted.
+    """
     try:
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -123,7 +125,7 @@ def make_client(
     if user := environment.get(f"{credentials}_USERNAME"):
         password = environment.get(f"{credentials}_PASSWORD")
         if password and not where.tls and where.host not in LOCAL:
-            what = f"{credentials}_PASSWORD would be sent in clear text"
+            what = f"{credentials}_PASSWORD would be sent unencrypted"
             raise UsageError(f"MQTT broker {where}: {what}", "use mqtts://")
         client.username_pw_set(user, password)
     if where.tls:
@@ -132,12 +134,12 @@ def make_client(
 
 
 def final(error: BaseException | ReasonCode | None) -> str | None:
-    """Why a connection will never come about; None where trying again may help."""
+    """Why a connection is impossible; None if trying again may help."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
     if error is None or isinstance(error, BaseException):
         return None
-    return f"it refuses this client: {error}" if str(error) in FINAL else None
+    return f"the broker refuses this client: {error}" if str(error) in FINAL else None
 
 
 def connection_error() -> BaseException | None:
@@ -154,11 +156,13 @@ def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=authority)
     except OSError as error:
         what = f"ANOMALYNET_MQTT_CA: {authority}: {error.strerror or 'no certificate'}"
-        raise UsageError(what, "name a PEM file") from None
+        raise UsageError(what, "set it to a PEM file") from None
     if certificate:
         try:
             context.load_cert_chain(certificate, key)
         except OSError as error:
             what = f"{certificate}: {error.strerror or 'no certificate with its key'}"
-            raise UsageError(f"ANOMALYNET_MQTT_CERT, _KEY: {what}", "name PEM files") from None
+            raise UsageError(
+                f"ANOMALYNET_MQTT_CERT, _KEY: {what}", "set them to PEM files"
+            ) from None
     return context

@@ -1,5 +1,5 @@
-"""The loop of a running detector: collect, keep, read, score, deliver, acknowledge. In this order
-nothing is lost and nothing doubled."""
+"""The loop of a running detector: collect, store, parse, score, deliver, acknowledge. In this order
+no message is lost or processed twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from anomalynet.detection.service.drift import Drift
 from anomalynet.detection.service.journal import Entry
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.monitor import Monitor
-from anomalynet.detection.service.patience import Patience, Seen
+from anomalynet.detection.service.silence import RecentPayloads, SilenceWatch
 from anomalynet.detection.service.snapshots import State
 from anomalynet.detection.service.status import Status
 from anomalynet.detection.sinks import Sink, check_delivered
@@ -24,14 +24,14 @@ from anomalynet.detection.sources import Raw, Source
 if TYPE_CHECKING:
     from anomalynet.detection.engine.engine import Engine
 
-BATCH = 1000  # payloads of one turn at most
-WAIT = 0.02  # seconds that a turn waits for something to come
-SLOW = 1.0  # seconds between looks at what is slow to find out: devices by state
+BATCH = 1000  # largest number of payloads per turn
+WAIT = 0.02  # seconds that a turn waits for messages
+SLOW = 1.0  # seconds between updates of slow status values: devices by state
 
 
 @dataclass(kw_only=True, slots=True)
 class Service:
-    """Joins the parts; use `resume` once, then `turn` again and again, then `close`."""
+    """Connects all parts of a detector. Call `resume`, `turn` repeatedly, and `close`."""
 
     engine: Engine
     source: Source
@@ -39,27 +39,27 @@ class Service:
     sinks: Sequence[Sink]
     scores: ScoresFile | None = None
     state: State | None = None
-    patience: Patience | None = None
+    silence: SilenceWatch | None = None
     drift: Drift | None = None
     monitor: Monitor | None = None
-    threshold: float = 0.0  # of scores, for the view
+    threshold: float = 0.0  # alarm threshold, for the status view
     status: Status = field(default_factory=Status)
-    # the source may send a payload twice, so those seen lately are remembered. A second copy would
-    # otherwise look like a device whose clock went back.
+    # The source may send a payload twice. A second copy would look like a device whose clock went
+    # back, so recent payloads are remembered.
     redelivers: bool = False
-    # snapshot_every, drift_every: seconds; None: never
+    # snapshot_every, drift_every: in seconds; None: never
     snapshot_every: float = 30.0
     drift_every: float | None = None
-    tell_drift: Callable[[dict[str, Any]], None] = lambda measures: None
-    _seen: Seen = field(default_factory=Seen)
-    _place: bytes = b""
+    report_drift: Callable[[dict[str, Any]], None] = lambda measures: None
+    _seen: RecentPayloads = field(default_factory=RecentPayloads)
+    _position: bytes = b""
     _slow: float = 0.0
     _snapshot: float = 0.0
     _drifted: float = 0.0
 
     def resume(self) -> None:
-        """Load the state, make again what its journal holds, and start the source. Raises
-        UsageError: the state is damaged, or another model's."""
+        """Load the snapshot, replay the journal, and start the source. Raises UsageError: the state
+        is damaged, or belongs to another model."""
         if self.state is not None:
             arrays, own, batches = self.state.load()
             if arrays:
@@ -70,36 +70,38 @@ class Service:
                     if entry.kind == "message":
                         self._remember(entry.name, entry.content)
                 self._apply(batch, live=False)
-            # the first one stands before anything is written: it knows where the scores began
+            # The first snapshot is made before any output: it records the initial size of the
+            # scores file.
             self._snap(self.state, wait=not arrays)
         for sink in self.sinks:
             sink.start()
         now = time.time()
-        if self.patience is not None:
-            self.patience.restarted(now)
-        self.source.start(self._place)
+        if self.silence is not None:
+            self.silence.restarted(now)
+        self.source.start(self._position)
         self._snapshot = self._drifted = time.monotonic()
 
     def turn(self) -> None:
-        """Collect what came, and do everything with it."""
+        """Collect new messages and process them completely."""
         raws = self.source.collect(BATCH, WAIT)
         now = time.time()
         new = [raw for raw in raws if self._is_new(raw)]
         entries = [Entry("message", raw.source, raw.payload or b"", raw.arrived) for raw in new]
         for sink in self.sinks:
             entries += [Entry("delivered", sink.name, key.encode()) for key in sink.delivered()]
-        if raws and raws[-1].place:
-            entries.append(Entry("place", "", raws[-1].place))
-        self._keep(entries)
+        if raws and raws[-1].position:
+            entries.append(Entry("position", "", raws[-1].position))
+        # Acknowledge only what is in the journal: after a crash the broker sends the rest again.
+        self._store(entries)
         self.source.acknowledge(raws)
-        if self.patience is not None:
-            due = self.patience.due(now)
-            self._keep([Entry("tick", name, str(clock).encode(), now) for name, clock in due])
+        if self.silence is not None:
+            due = self.silence.due(now)
+            self._store([Entry("tick", name, str(clock).encode(), now) for name, clock in due])
         self._look()
 
     def close(self) -> None:
-        """Finish in good order: what is kept can go on later; without a state, nothing will. Raises
-        RunError: there is no state, and alarms were not delivered."""
+        """Shut down in order. With a state, the detector can continue later. Raises RunError:
+        alarms were not delivered, and there is no state to continue from."""
         if self.state is None:
             self._put(self.engine.finish(), [], [])
         self._sync()
@@ -118,30 +120,30 @@ class Service:
             check_delivered(self.sinks)
 
     def abandon(self) -> None:
-        """Stop after an error: the state on disk is what the next start goes on from."""
+        """Stop after an error; the next start continues from the state on disk."""
         self.source.close()
 
     def _is_new(self, raw: Raw) -> bool:
         if raw.payload is None:
-            self.parser.notices.add("too large", f"on {raw.source}")
+            self.parser.problems.add("too large", f"on {raw.source}")
             return False
         if self._remember(raw.source, raw.payload):
             return True
-        self.parser.notices.add("repeated", f"on {raw.source}")
+        self.parser.problems.add("repeated", f"on {raw.source}")
         return False
 
     def _remember(self, source: str, payload: bytes) -> bool:
-        """Whether it is new."""
+        """Whether a payload is new."""
         return not self.redelivers or self._seen.add(source, payload)
 
-    def _keep(self, entries: Sequence[Entry]) -> None:
+    def _store(self, entries: Sequence[Entry]) -> None:
         if entries:
             if self.state is not None:
                 self.state.append(entries)
             self._apply(entries)
 
     def _apply(self, entries: Sequence[Entry], live: bool = True) -> None:
-        """What a batch does to the state: the same live and from the journal."""
+        """Process a batch, live or from the journal, with the same effect on the state."""
         messages, arrived = [], []
         for entry in entries:
             if entry.kind == "message":
@@ -149,14 +151,14 @@ class Service:
                 if message is not None:
                     messages.append(message)
                     arrived.append(entry.time)
-                    if self.patience is not None:
-                        self.patience.heard(message.source, entry.time)
+                    if self.silence is not None:
+                        self.silence.heard(message.source, entry.time)
             elif entry.kind == "tick":
                 messages.append(Message(entry.name, (), int(entry.content)))
-                if self.patience is not None:
-                    self.patience.ticked(entry.name, int(entry.content), entry.time)
-            elif entry.kind == "place":
-                self._place = entry.content
+                if self.silence is not None:
+                    self.silence.ticked(entry.name, int(entry.content), entry.time)
+            elif entry.kind == "position":
+                self._position = entry.content
             elif not live:
                 for sink in self.sinks:
                     if sink.name == entry.name:
@@ -187,13 +189,13 @@ class Service:
             self._slow = now
             status.states = self.engine.states()
             for kind in self.engine.counts:
-                self.parser.notices.tell(kind)
-            status.rejected = dict(self.parser.notices.snapshot() + Counter(self.engine.counts))
+                self.parser.problems.log_first(kind)
+            status.rejected = dict(self.parser.problems.snapshot() + Counter(self.engine.counts))
         every = self.drift_every
         if self.drift is not None and every is not None and now - self._drifted >= every:
             self._drifted = now
             status.drift = self.drift.measure()
-            self.tell_drift(status.drift)
+            self.report_drift(status.drift)
         if self.state is not None and now - self._snapshot >= self.snapshot_every and not at_once:
             self._snapshot = now
             self._snap(self.state)
@@ -203,7 +205,7 @@ class Service:
         state.snapshot(self.engine.snapshot(), self._own(), wait)
 
     def _sync(self) -> None:
-        """What the next snapshot says is done must not be lost with the power."""
+        """Outputs must be on disk before a snapshot records them as done."""
         if self.state is not None and self.state.sync:
             for sink in self.sinks:
                 sink.sync()
@@ -213,18 +215,18 @@ class Service:
     def _own(self) -> dict[str, Any]:
         scores = self.scores
         return {
-            "place": self._place.decode(),
+            "place": self._position.decode(),
             "seen": self._seen.to_hex(),
-            "behind": {} if self.patience is None else self.patience.to_json(),
+            "behind": {} if self.silence is None else self.silence.to_json(),
             "pending": {sink.name: sink.pending() for sink in self.sinks},
             "scores": None if scores is None else [str(scores.path.resolve()), scores.size],
         }
 
     def _restore(self, own: dict[str, Any]) -> None:
-        self._place = own["place"].encode()
+        self._position = own["place"].encode()
         self._seen.restore(own["seen"])
-        if self.patience is not None:
-            self.patience.restore(own["behind"])
+        if self.silence is not None:
+            self.silence.restore(own["behind"])
         for sink in self.sinks:
             sink.restore(own["pending"].get(sink.name, []))
         if self.scores is not None and own["scores"]:

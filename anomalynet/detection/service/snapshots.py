@@ -1,5 +1,5 @@
-"""A detector's state folder: snapshots, each with the journal of what came after it, so that a
-killed detector goes on exactly."""
+"""A detector's state folder: snapshots, each with the journal of everything after it, so that a
+killed detector continues exactly."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalynet.detection.service.journal import Entry, Journal, batches, sync_folder
-from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.errors import RunError, UsageError
 from anomalynet.runs.files import read_json, write_json
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 OWN = "service"
-"""Key of the array that holds what the detector's surroundings remember, JSON as bytes."""
+"""Key of the array with the state of the service, JSON as bytes."""
 
 DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -35,19 +35,20 @@ class State:
     kept.
 
     Args:
-        folder: made if it is not there; locked while this object lives.
-        model: what must be the same for the state to have a meaning.
-        sync: see `Journal`; what a snapshot says is done elsewhere must be on the disk before it.
+        folder: created if missing; locked while this object exists.
+        model: identity of the model; a state is only valid for the same model.
+        sync: see `Journal`. Outputs must be on disk before a snapshot that records them as done.
+
     Raises UsageError: another detector uses the folder, or it belongs to another model.
     """
 
-    def __init__(self, folder: Path, model: str, notices: Notices, sync: bool = False) -> None:
-        self.folder, self._notices, self.sync = folder, notices, sync
+    def __init__(self, folder: Path, model: str, problems: ProblemLog, sync: bool = False) -> None:
+        self.folder, self._problems, self.sync = folder, problems, sync
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            how = "--state names a folder of the detector's own"
+            how = "give the detector its own folder with --state"
             raise UsageError(f"{folder}: {error.strerror}", how) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -58,7 +59,7 @@ class State:
         owner = folder / "model.json"
         if owner.exists() and read_json(owner).get("model") != model:
             self._unlock()
-            what = f"{folder}: the state of another model"
+            what = f"{folder}: belongs to another model"
             raise UsageError(what, "give each model its own --state")
         if not owner.exists():
             write_json(owner, {"model": model})
@@ -69,10 +70,10 @@ class State:
         self._writing: threading.Thread | None = None
 
     def load(self) -> tuple[Arrays, dict[str, Any], Iterator[list[Entry]]]:
-        """The newest whole snapshot, empty if there is none yet; what the surroundings remember;
-        the batches since then. Raises UsageError: every snapshot is damaged."""
+        """The newest valid snapshot (empty without one), the state of the service, and the batches
+        since then. Raises UsageError: all snapshots are damaged."""
         for left in self.folder.glob(".snapshot-*.tmp"):
-            left.unlink()  # by a process that was killed
+            left.unlink()  # left by a process that was killed
         snapshots, journals = self._numbers("snapshot-*.npz"), self._numbers("journal-*.log")
         last = max([0, *journals, *snapshots])
         self._number = last
@@ -81,29 +82,29 @@ class State:
                 arrays, own = _read(self._snapshot(number))
             except DAMAGE as error:
                 what = f"{self._snapshot(number)}: {error}"
-                self._notices.add("snapshot damaged, the one before is used", what)
+                self._problems.add("snapshot damaged, using the previous one", what)
                 continue
             return arrays, own, self._since(number, last)
         if snapshots and 0 not in journals:
             self._unlock()
-            what = f"{self.folder}: no snapshot can be read"
+            what = f"{self.folder}: all snapshots are damaged"
             raise UsageError(what, "move the folder away to start without a state")
         return {}, {}, self._since(0, last)
 
     def append(self, batch: Sequence[Entry]) -> None:
-        """Keep a batch: after `load` and its replay."""
+        """Store a batch; call only after `load` and the replay."""
         if self._journal is None:
             self._journal = Journal(self._file(self._number), self.sync)
         self._journal.append(batch)
 
     def snapshot(self, arrays: Arrays, own: Mapping[str, Any], wait: bool = False) -> None:
-        """Keep the state as it is now; it is written in the background. Skipped while the one
-        before is still being written.
+        """Write a snapshot in the background. Skipped while the previous one is still being
+        written.
 
         Args:
-            arrays: copies that nobody changes.
-            own: JSON.
-            wait: until it is written.
+            arrays: copies that are not changed afterwards.
+            own: state of the service, for JSON.
+            wait: wait until it is written.
         """
         if wait and self._writing is not None:
             self._writing.join()
@@ -122,7 +123,7 @@ class State:
             self._writing.join()
 
     def close(self) -> None:
-        """Wait for the snapshot that is being written, and unlock the folder."""
+        """Wait for an unfinished snapshot, and unlock the folder."""
         if self._writing is not None:
             self._writing.join()
         if self._journal is not None:
@@ -141,12 +142,12 @@ class State:
                 sync_folder(self.folder)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            self._notices.add("snapshot not written, the journal goes on", error)
+            self._problems.add("snapshot not written, the journal continues", error)
             return
         kept = self._numbers("snapshot-*.npz")[-2:]
         if len(kept) == 2:
             for path in (*self.folder.glob("snapshot-*.npz"), *self.folder.glob("journal-*.log")):
-                if _number(path) < kept[0]:
+                if _number(path) < kept[0]:  # older than both kept snapshots
                     path.unlink()
 
     def _since(self, first: int, last: int) -> Iterator[list[Entry]]:
@@ -169,7 +170,7 @@ class State:
 def _number(path: Path) -> int:
     digits = path.stem.rpartition("-")[2]
     if not digits.isdigit():
-        raise RunError(f"{path}: does not belong in a state folder", "move it away")
+        raise RunError(f"{path}: not a file of a state folder", "move it away")
     return int(digits)
 
 

@@ -1,5 +1,5 @@
-"""What a running detector knows of itself, and how it is shown on stderr: a live view on a
-terminal, one line every few seconds elsewhere."""
+"""The status of a running detector, and its display on stderr: a live view on a terminal, otherwise
+one line every few seconds."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-STALE = 15.0  # seconds after which a loop that has not turned is stuck
+STALE = 15.0  # seconds without a turn after which the loop is considered stuck
 
 
 @dataclass(slots=True)
 class Status:
-    """Counts since the start, and how things stand; one thread writes, others read."""
+    """Counts since the start, and current values; one thread writes, others read."""
 
     readings: int = 0
     messages: int = 0
@@ -33,26 +33,28 @@ class Status:
     scores: int = 0
     alarms: int = 0
     cleared: int = 0
-    lag: float | None = None  # seconds from the newest message's readings to now; None before any
+    lag: float | None = (
+        None  # seconds since the readings of the newest message; None before the first
+    )
     connected: bool = False
     started: float = field(default_factory=time.time)
     turned: float = field(default_factory=time.monotonic)
     states: dict[str, int] = field(default_factory=dict)  # devices by state
-    # by kind, of parser, sources, sinks and engine together
+    # problems by kind, of parser, sources, sinks and engine
     rejected: dict[str, int] = field(default_factory=dict)
     drift: dict[str, Measure] = field(default_factory=dict)
     recent: deque[Event] = field(default_factory=lambda: deque(maxlen=8))
-    # newest score of each device by its number, NaN before any
+    # last score of each device by number, NaN before the first
     last: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     names: Sequence[str] = ()
 
     @property
     def healthy(self) -> bool:
-        """Whether the source is connected and the loop turns."""
+        """Whether the source is connected and the loop is running."""
         return self.connected and time.monotonic() - self.turned < STALE
 
     def add(self, messages: Sequence[Message], outcome: Outcome, names: Sequence[str]) -> None:
-        """Count what one turn did."""
+        """Add the results of one turn."""
         steps = outcome.steps
         scored = np.isfinite(steps.score)
         self.messages += len(messages)
@@ -70,7 +72,7 @@ class Status:
         self.last[steps.row[scored]] = steps.score[scored]
 
     def to_json(self) -> dict[str, Any]:
-        """For people and programs; bounded, names no device."""
+        """The status as JSON, of bounded size, without device names."""
         return {
             "connected": self.connected,
             "seconds_since_turn": round(time.monotonic() - self.turned, 3),
@@ -85,14 +87,13 @@ class Status:
 
 BARS = "▁▂▃▄▅▆▇█"
 
-SHOWN = 8  # devices with the highest scores
-HISTORY = 40  # looks that a sparkline shows, one a second
-EVERY = 5.0  # seconds between lines where there is no terminal
+SHOWN = 8  # number of devices, those with the highest scores
+HISTORY = 40  # length of a sparkline: one value per second
+EVERY = 5.0  # seconds between two lines without a terminal
 
 
 def sparkline(values: npt.NDArray[np.float64], threshold: float) -> str:
-    """One character a value: heights between the least and the larger of the threshold and the
-    greatest; a gap where there is none."""
+    """One character per value, a space for NaN. The scale contains all values and the threshold."""
     finite = values[np.isfinite(values)]
     low = float(min(finite.min(), threshold)) if len(finite) else 0.0
     span = (float(max(finite.max(), threshold)) - low if len(finite) else 0.0) or 1.0
@@ -102,7 +103,7 @@ def sparkline(values: npt.NDArray[np.float64], threshold: float) -> str:
 
 
 def line(status: Status, rate: float) -> str:
-    """The whole status in one line."""
+    """The status in one line."""
     known = [f"{count} {state}" for state, count in status.states.items() if count]
     states = ", ".join(known) or "no devices"
     lag = "" if status.lag is None else f", lag {status.lag:.1f} s"
@@ -116,19 +117,19 @@ def line(status: Status, rate: float) -> str:
     )
 
 
-def told(event: Event) -> str:
-    """One event for people."""
+def event_text(event: Event) -> str:
+    """An event as text."""
     return f"{iso(event.time)} {event.kind} {event.device} score {event.score:.4g}"
 
 
 class Watch:
-    """Use as a context manager; `refresh` as often as convenient."""
+    """Shows a status; use as a context manager and call `refresh` often."""
 
     def __init__(self, status: Status, threshold: float) -> None:
         self._status, self._threshold = status, threshold
         self._live = sys.stderr.isatty()
         self._history: deque[npt.NDArray[np.float64]] = deque(maxlen=HISTORY)
-        self._drawn = time.monotonic()
+        self._refreshed = time.monotonic()
         self._readings = 0
 
     def __enter__(self) -> Watch:
@@ -145,12 +146,12 @@ class Watch:
             self._view.stop()
 
     def refresh(self) -> None:
-        """Draw, if it is time."""
-        gone = time.monotonic() - self._drawn
-        if gone < (1.0 if self._live else EVERY):
+        """Update the display if enough time has passed."""
+        elapsed = time.monotonic() - self._refreshed
+        if elapsed < (1.0 if self._live else EVERY):
             return
-        rate = (self._status.readings - self._readings) / gone
-        self._drawn, self._readings = time.monotonic(), self._status.readings
+        rate = (self._status.readings - self._readings) / elapsed
+        self._refreshed, self._readings = time.monotonic(), self._status.readings
         if self._live:
             self._history.append(self._status.last.copy())
             self._view.update(self._table(rate))
@@ -175,4 +176,4 @@ class Watch:
                 Text(f"{newest[row]:.4g}", style),
                 Text(sparkline(past, self._threshold), style),
             )
-        return Group(table, *(Text(told(event)) for event in reversed(status.recent)))
+        return Group(table, *(Text(event_text(event)) for event in reversed(status.recent)))

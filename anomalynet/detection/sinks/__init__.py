@@ -1,4 +1,4 @@
-"""Where alarms go."""
+"""Sinks for alarms: files, standard output, MQTT, webhooks. All extend `Sink`."""
 
 from __future__ import annotations
 
@@ -10,49 +10,48 @@ from anomalynet.errors import RunError
 
 
 class Sink:
-    """Takes events; never holds up the detector for long. Used from one thread. By itself it keeps
-    nothing: a subclass has `put`, and what it changes of the rest."""
+    """Receives alarm events without blocking the detector for long; used from one thread. A
+    subclass implements `put` and overrides what it needs of the rest."""
 
     name: str
 
     def put(self, events: Sequence[Event]) -> None:
-        """Deliver these now or soon."""
+        """Deliver these events, now or soon."""
         raise NotImplementedError
 
     def forget(self, key: str) -> None:
-        """Another process has delivered this event: before `start` only."""
+        """Drop an event that another process has delivered; only before `start`."""
 
     def start(self) -> None:
-        """Deliver what was put so far, and from now on."""
+        """Start delivery, including events that were put before."""
 
     def pending(self) -> list[str]:
-        """Events, as JSON, that are not delivered yet."""
+        """Undelivered events as JSON."""
         return []
 
     def restore(self, pending: Sequence[str]) -> None:
-        """Take over what another process had pending: before `start` only."""
+        """Load undelivered events of another process; only before `start`."""
 
     def delivered(self) -> list[str]:
         """Keys of the events delivered since the last call."""
         return []
 
     def drain(self) -> None:
-        """Wait as long as events are being delivered: where nothing is lost by waiting, and the
-        queue is to stay short."""
+        """Wait while events are being delivered, to keep the queue short."""
 
     def undelivered(self) -> int:
-        """Number of events that wait, were dropped, or were refused."""
+        """Number of waiting, dropped and refused events."""
         return 0
 
     def sync(self) -> None:
-        """What was put into a file survives a power cut from now on."""
+        """Make written events survive a power failure."""
 
     def close(self) -> None:
-        """Deliver what is quickly delivered, and stop."""
+        """Deliver remaining events for a short time, and stop."""
 
 
 def check_delivered(sinks: Sequence[Sink]) -> None:
-    """For the end of what nothing goes on from: after `close`. Raises RunError: alarms were not
+    """Check after `close`, if the detector cannot continue later. Raises RunError: alarms were not
     delivered."""
     for sink in sinks:
         if count := sink.undelivered():
@@ -61,11 +60,11 @@ def check_delivered(sinks: Sequence[Sink]) -> None:
 
 
 def key(event: Event) -> str:
-    """What tells an event from every other one; a repeated delivery has the same."""
+    """The unique key of an event; a repeated delivery has the same key."""
     return f"{event.id}-{event.kind}"
 
 
 def key_of(line: str | bytes) -> str:
-    """The same of an event as JSON; ValueError, TypeError or KeyError if it is none."""
+    """The key of an event as JSON. Raises ValueError, TypeError or KeyError: not an event."""
     event = json.loads(line)
     return f"{event['id']}-{event['kind']}"

@@ -1,5 +1,4 @@
-"""Delivery in the background, for sinks behind a network: in order, again and again until it works,
-at least once."""
+"""Background delivery for sinks behind a network: in order, repeated until it succeeds."""
 
 from __future__ import annotations
 
@@ -9,48 +8,46 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from anomalynet.detection.records import Event
-from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.sinks import Sink, key, key_of
 
-MOST = 10_000  # events that wait; the oldest goes when another one comes
+MAX_QUEUED = 10_000  # events; if more wait, the oldest is dropped
 
 LONGEST_PAUSE = 60.0
-"""Seconds between attempts; the first pause is one second, each further one twice as long."""
+"""Longest pause in seconds between attempts; the first is one second, and each one doubles."""
 
-FAREWELL = 5.0  # seconds in which `close` lets waiting events go out
+SHUTDOWN_TIMEOUT = 5.0  # seconds that `close` waits for delivery
 
 STALL = 15.0
-"""Seconds without any delivery after which `drain` does not wait: more than one attempt takes to
-fail."""
+"""Seconds without a delivery after which `drain` stops waiting; longer than a failed attempt."""
 
 
-def named(place: str, target: str) -> str:
-    """A sink's name: where alarms go, without what may be secret in the target, and different for
-    each target."""
-    return f"{place} {hashlib.sha256(target.encode(errors='surrogateescape')).hexdigest()[:8]}"
+def named(kind: str, target: str) -> str:
+    """The name of a sink: its kind and a hash of the target, which may contain secrets."""
+    return f"{kind} {hashlib.sha256(target.encode(errors='surrogateescape')).hexdigest()[:8]}"
 
 
 class RefusedError(Exception):
-    """The receiver understood an event and does not take it: sending it again would not help."""
+    """The receiver rejects an event; sending it again does not help."""
 
 
 class Delivery(Sink):
-    """A sink with a queue and a thread; what waits is in the snapshot.
+    """A sink with a queue and a thread; waiting events are part of the snapshot.
 
     Args:
-        send: delivers one event, given its key and JSON; raises OSError or RefusedError where it
-        cannot. end: called last, on `send`'s thread.
+        send: delivers one event, given its key and JSON; raises OSError or RefusedError.
+        end: called last, in the thread of `send`.
     """
 
     def __init__(
         self,
         name: str,
         send: Callable[[str, str], None],
-        notices: Notices,
+        problems: ProblemLog,
         end: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
-        self._send, self._notices, self._end = send, notices, end
+        self._send, self._problems, self._end = send, problems, end
         self._waiting: OrderedDict[str, str] = OrderedDict()
         self._delivered: list[str] = []
         self._change = threading.Condition()
@@ -95,15 +92,15 @@ class Delivery(Sink):
             self._closing = True
             self._change.notify_all()
         if self._thread.is_alive():
-            self._thread.join(FAREWELL)
+            self._thread.join(SHUTDOWN_TIMEOUT)
 
     def _add(self, lines: dict[str, str]) -> None:
         with self._change:
             self._waiting.update(lines)
-            while len(self._waiting) > MOST:
-                self._waiting.popitem(last=False)
+            while len(self._waiting) > MAX_QUEUED:
+                self._waiting.popitem(last=False)  # a new alarm matters more than an old one
                 self._lost += 1
-                self._notices.add(f"alarms dropped, too many wait for {self.name}")
+                self._problems.add(f"alarms dropped, queue of {self.name} is full")
             self._change.notify_all()
 
     def _run(self) -> None:
@@ -117,14 +114,14 @@ class Delivery(Sink):
             try:
                 self._send(name, line)
             except RefusedError as error:
-                self._notices.add(f"alarm refused by {self.name}", error)
+                self._problems.add(f"alarm refused by {self.name}", error)
                 with self._change:
                     self._lost += 1
             except (
                 Exception
-            ) as error:  # the thread lives on; what is unexpected may repeat a secret
+            ) as error:  # keep the thread alive; an unexpected error may contain a secret
                 shown = error if isinstance(error, OSError) else type(error).__name__
-                self._notices.add(f"delivery to {self.name} failed", shown)
+                self._problems.add(f"delivery to {self.name} failed", shown)
                 with self._change:
                     if self._change.wait_for(lambda: self._closing, pause):
                         break

@@ -1,5 +1,5 @@
-"""Alarms and scores in files; an alarm is written once although a restarted detector makes it
-again."""
+"""Writes alarms and scores to files. Each alarm is written once, also if a restarted detector
+raises it again."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from pathlib import Path
 import numpy as np
 
 from anomalynet.detection.records import Event, Steps
-from anomalynet.detection.service.journal import Appended
+from anomalynet.detection.service.journal import AppendFile
 from anomalynet.detection.sinks import Sink, key, key_of
 from anomalynet.errors import UsageError
 
-TAIL = 32 << 20  # bytes at the end of the file that are read at the start
+TAIL = 32 << 20  # bytes at the end of the file that are read at start
 
 REMEMBERED = 100_000
-"""Newest events that are known to be in the file: far more than happen between two snapshots."""
+"""Number of last events that are remembered; far more than there are between two snapshots."""
 
 
 class StandardOutput(Sink):
-    """Alarms on stdout; it cannot be read again, so a restarted detector may repeat what came since
+    """Alarms on stdout. Stdout cannot be read back, so a restarted detector may repeat alarms since
     its last snapshot."""
 
     name = "-"
@@ -39,32 +39,34 @@ class StandardOutput(Sink):
 
 
 class JsonLines(Sink):
-    """Alarms appended to a file. `path`: a new file, or one of this sink's own, whose events are
-    not written again; a torn last line is cut off.
-    Raises UsageError: the file holds something else."""
+    """Alarms appended to a file. `path`: a new file, or one that this sink wrote, whose events are
+    not written again; an incomplete last line is removed.
+
+    Raises UsageError: the file has other content.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = str(path)
         self._keys: OrderedDict[str, None] = OrderedDict()
         try:
-            self._file = Appended(path)
+            self._file = AppendFile(path)
         except OSError as error:
             raise UsageError(
-                f"{path}: {error.strerror}", "name a file in a folder that is there"
+                f"{path}: {error.strerror}", "use a file in an existing folder"
             ) from None
         tail = self._file.end(TAIL)
         if self._file.size > TAIL:
             tail = tail[tail.find(b"\n") + 1 :]
         whole, _, torn = tail.rpartition(b"\n")
         self._remember([self._key(line) for line in whole.splitlines()])
+        # A line without its end was cut by a crash; the event is raised again from the journal.
         if torn and not torn.startswith(b"{"):
             raise self._foreign()
         self._file.cut(self._file.size - len(torn))
 
     def put(self, events: Sequence[Event]) -> None:
-        """Append those that are not there yet, by one `write`. Raises RunError: the file cannot be
-        written."""
+        """Append new events with a single `write`. Raises RunError: the file cannot be written."""
         new = {key(event): event for event in events if key(event) not in self._keys}
         if new:
             self._file.append("".join(event.to_json() + "\n" for event in new.values()).encode())
@@ -88,21 +90,23 @@ class JsonLines(Sink):
             raise self._foreign() from None
 
     def _foreign(self) -> UsageError:
-        return UsageError(f"{self.path}: is there and holds no alarms", "name another file")
+        return UsageError(f"{self.path}: exists and is not a file of alarms", "give another file")
 
 
 HEADER = b"device,time,observed,score\n"
 
 
 class ScoresFile:
-    """Appends to a new file, or to one of its own. `path`: `.csv`, or `.jsonl`; `replace`: write a
-    new file and put it in the place of an old one at the end.
-    Raises UsageError: the file holds something else, or its name ends otherwise."""
+    """Appends scores to a file. `path`: `.csv` or `.jsonl`, a new file or one with scores;
+    `replace`: write a new file and replace the old one at the end.
+
+    Raises UsageError: the file has other content, or another suffix.
+    """
 
     def __init__(self, path: Path, replace: bool = False) -> None:
         if path.suffix not in (".csv", ".jsonl"):
             raise UsageError(
-                f"{path}: scores are written as CSV or JSON lines", "name a file .csv or .jsonl"
+                f"{path}: scores are written as CSV or JSON lines", "use a .csv or .jsonl file"
             )
         self.path = path
         self._csv = path.suffix == ".csv"
@@ -112,13 +116,13 @@ class ScoresFile:
                 with path.open("rb") as file:
                     if not file.read(len(begin)).startswith(begin):
                         raise UsageError(
-                            f"{path}: is there and holds no scores", "name another file"
+                            f"{path}: exists and is not a file of scores", "give another file"
                         )
             self._written = path.with_name(f".{path.name}.{os.getpid()}.tmp") if replace else path
-            self._file = Appended(self._written, told=path, empty=replace)
+            self._file = AppendFile(self._written, shown=path, empty=replace)
         except OSError as error:
             raise UsageError(
-                f"{path}: {error.strerror}", "name a file in a folder that is there"
+                f"{path}: {error.strerror}", "use a file in an existing folder"
             ) from None
         if self._csv and not self.size:
             self._file.append(HEADER)
@@ -129,12 +133,12 @@ class ScoresFile:
         return self._file.size
 
     def cut(self, size: int) -> None:
-        """Forget what was written behind this size: the same steps come again from the journal."""
+        """Remove everything after this size: the same steps are replayed from the journal."""
         if 0 < size < self.size:
             self._file.cut(size)
 
     def sync(self) -> None:
-        """What was put survives a power cut from now on."""
+        """Make written scores survive a power failure."""
         self._file.sync()
 
     def put(self, names: Sequence[str], steps: Steps) -> None:
@@ -157,7 +161,7 @@ class ScoresFile:
         self._file.append(text.getvalue().encode())
 
     def close(self, done: bool = True) -> None:
-        """Close the file; a replacement takes its place if it is done, and goes if not."""
+        """Close the file. With `replace`, it replaces the old one if `done`."""
         self._file.close()
         if self._written != self.path:
             if done:

@@ -1,4 +1,4 @@
-"""What `--alarms` names → sinks: a file, stdout, messages of an MQTT broker, POST requests."""
+"""Makes the sinks for the targets of `--alarms`: a file, stdout, an MQTT broker, a webhook."""
 
 from __future__ import annotations
 
@@ -24,33 +24,34 @@ from anomalynet.detection.service.mqtt import (
     refuse_credentials,
     scheme,
 )
-from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.sinks import Sink
 from anomalynet.detection.sinks.delivery import Delivery, RefusedError, named
 from anomalynet.detection.sinks.files import JsonLines, StandardOutput
 from anomalynet.errors import UsageError
 
 TIMEOUT = 10.0
-"""Seconds until an unacknowledged message is sent again, and for each step of a request."""
+"""Seconds until an unacknowledged message is sent again, and timeout of a request."""
 
 
-def mqtt(url: str, notices: Notices, readings: Address | None = None) -> Delivery:
-    """A sink that publishes each event with QoS 1 to the address's topic; one that is published
-    again has the same id. `readings`: where they come from; another broker does not get the
-    credentials of that one.
-    Raises UsageError: not such an address, or one with wildcards."""
+def mqtt(url: str, problems: ProblemLog, readings: Address | None = None) -> Delivery:
+    """A sink that publishes each event with QoS 1 to a topic; repeated events have the same id.
+    `readings`: address of the readings; its credentials are not sent to another broker.
+
+    Raises UsageError: the address is invalid or has wildcards.
+    """
     where = one_topic(url)
     same = readings is not None and (where.host, where.port) == (readings.host, readings.port)
     client = make_client(where, "", credentials=READINGS if same else ALARMS)
 
     def connected(client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
-            notices.add("connection for alarms refused", f"{where}: {reason}; trying again")
+            problems.add("connection for alarms refused", f"{where}: {reason}; trying again")
 
     def connect_failed(client: Any, userdata: Any) -> None:
         error = connection_error()
         why = f"{where}: {final(error) or error}; trying again"
-        notices.add("connection for alarms failed", why)
+        problems.add("connection for alarms failed", why)
 
     client.on_connect, client.on_connect_fail = connected, connect_failed
     client.connect_async(where.host, where.port, keepalive=30, clean_start=True)
@@ -71,7 +72,7 @@ def mqtt(url: str, notices: Notices, readings: Address | None = None) -> Deliver
         client.disconnect()
         client.loop_stop()
 
-    return Delivery(named(f"MQTT {where}", url), send, notices, end)
+    return Delivery(named(f"MQTT {where}", url), send, problems, end)
 
 
 REFUSED = frozenset((400, 410, 413, 422))
@@ -80,23 +81,23 @@ TOKEN = "ANOMALYNET_WEBHOOK_TOKEN"
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would turn POST into GET, and take the token to another host."""
+    """Refuses redirects, which would turn POST into GET and send the token to another host."""
 
     def redirect_request(self, *args: Any, **named: Any) -> None:
         return None
 
 
-def webhook(url: str, notices: Notices) -> Delivery:
-    """A sink that POSTs each event as JSON; `Idempotency-Key` is the same when one is sent again.
-    The token is sent as a bearer's. Raises UsageError: no URL, one with credentials, or a token
-    that is none or would travel in clear text; nothing of them is shown."""
+def webhook(url: str, problems: ProblemLog) -> Delivery:
+    """A sink that POSTs each event as JSON; a repeated event has the same `Idempotency-Key`. The
+    token is sent as a bearer token. Raises UsageError: the URL is invalid or contains credentials,
+    or the token is invalid or would be sent unencrypted; messages never show them."""
     host, scheme = _checked(url)
     token = os.environ.get(TOKEN, "").strip()
     if not (token.isascii() and token.isprintable()):
-        what = f"{TOKEN}: holds what no header can: other than printable ASCII"
-        raise UsageError(what, "set it to the token alone")
+        what = f"{TOKEN}: contains characters other than printable ASCII"
+        raise UsageError(what, "set it to the token only")
     if token and scheme == "http" and host not in LOCAL:
-        raise UsageError(f"webhook {host}: {TOKEN} would be sent in clear text", "use https://")
+        raise UsageError(f"webhook {host}: {TOKEN} would be sent unencrypted", "use https://")
     headers = {"Content-Type": "application/json", "User-Agent": "anomalynet"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
@@ -116,45 +117,50 @@ def webhook(url: str, notices: Notices) -> Delivery:
         except http.client.HTTPException as error:
             raise OSError(type(error).__name__) from None
 
-    return Delivery(named(f"webhook {host}", url), send, notices)
+    return Delivery(named(f"webhook {host}", url), send, problems)
 
 
 def _checked(url: str) -> tuple[str, str]:
-    """Host and scheme of what can be requested."""
+    """Host and scheme of a valid URL."""
     refuse_credentials(url, TOKEN)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    # what urllib would refuse, and repeat, when there is an alarm to send
+    # Checked now: urllib would refuse such a URL only at the first alarm, and show it.
     plain = url.isascii() and url.isprintable() and " " not in url
     if not plain or not host or port == 0 or parts.scheme not in ("http", "https"):
         raise UsageError(
-            "--alarms: not a URL of a webhook", "https://host[:port]/path; other characters as %XX"
+            "--alarms: invalid URL of a webhook",
+            "https://host[:port]/path; other characters as %XX",
         )
     return host, parts.scheme
 
 
-def sinks(targets: Sequence[str], notices: Notices, readings: Address | None = None) -> list[Sink]:
-    """One sink a target: `-`, a file, `mqtt[s]://…` or `http[s]://…`. `readings`: the broker that
-    they come from, if they do.
-    Raises UsageError: a target cannot be used."""
-    return [_sink(target, notices, readings) for target in dict.fromkeys(targets)]
+def sinks(
+    targets: Sequence[str], problems: ProblemLog, readings: Address | None = None
+) -> list[Sink]:
+    """One sink per target: `-`, a file, `mqtt[s]://…` or `http[s]://…`. `readings`: the broker of
+    the readings, if there is one.
+
+    Raises UsageError: a target is invalid.
+    """
+    return [_sink(target, problems, readings) for target in dict.fromkeys(targets)]
 
 
-def _sink(target: str, notices: Notices, readings: Address | None) -> Sink:
+def _sink(target: str, problems: ProblemLog, readings: Address | None) -> Sink:
     if target == "-":
         return StandardOutput()
     kind = scheme(target)
     if kind in ("mqtt", "mqtts"):
         from anomalynet.detection.sinks.targets import mqtt
 
-        return mqtt(target, notices, readings)
+        return mqtt(target, problems, readings)
     if kind in ("http", "https"):
-        return webhook(target, notices)
+        return webhook(target, problems)
     refuse_credentials(target, f"{VARIABLES}, {TOKEN}")
     if kind:
-        what = "--alarms: an address that is neither of MQTT nor of a webhook"
-        raise UsageError(what, "mqtt[s]://host/topic or https://host/path")
+        what = "--alarms: unknown scheme, neither MQTT nor a webhook"
+        raise UsageError(what, "use mqtt[s]://host/topic or https://host/path")
     return JsonLines(Path(target))

@@ -1,4 +1,4 @@
-"""Where readings come from."""
+"""Sources of readings: files, standard input, MQTT. All have the interface `Source`."""
 
 from __future__ import annotations
 
@@ -9,37 +9,36 @@ from typing import Protocol
 
 @dataclass(slots=True)
 class Raw:
-    """One payload as it came."""
+    """One received payload."""
 
     source: str  # topic or file
-    payload: bytes | None  # JSON; None where it was too large to keep
-    arrived: float  # wall clock in seconds since 1970
-    # what the source needs to acknowledge it; None where nobody waits for that
+    payload: bytes | None  # JSON; None if it was too large
+    arrived: float  # wall clock time in seconds since 1970
+    # needed to acknowledge it; None if the source does not use acknowledgements
     token: tuple[int, int] | None = None
-    # where reading goes on after this payload; empty where the source has no places
-    place: bytes = b""
+    # where to continue reading after this payload; empty if the source has no positions
+    position: bytes = b""
 
 
 class Source(Protocol):
-    """An endless source; used from one thread."""
+    """An endless source of payloads; used from one thread."""
 
     @property
     def connected(self) -> bool:
-        """Whether it could deliver now."""
+        """Whether it can deliver now."""
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether it has no more payloads."""
 
-    def start(self, place: bytes) -> None:
-        """Begin, behind the place that the state remembers; empty: at the source's own
-        beginning."""
+    def start(self, position: bytes) -> None:
+        """Start after the stored position; empty: at the beginning of the source."""
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
-        """Up to `limit` payloads in order, after waiting at most `seconds`; empty if none came."""
+        """Up to `limit` payloads in order; waits at most `seconds` for the first."""
 
     def acknowledge(self, batch: Sequence[Raw]) -> None:
-        """These are kept: they need not be sent again."""
+        """Confirm that these payloads are stored and need not be sent again."""
 
     def close(self) -> None:
-        """Stop in good order."""
+        """Stop and disconnect."""

@@ -1,4 +1,4 @@
-"""A recording in a file, read once: CSV, JSON lines, or Parquet where polars is installed."""
+"""Reads a recording from a file, once: CSV, JSON lines, or Parquet (needs polars)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.sources.follow import Lines
 from anomalynet.errors import DataError, UsageError
 
-LOOK = 50_000  # rows that are looked at to see how they are sorted
+LOOK = 50_000  # first rows that determine how the file is sorted
 
 
 def by_time(readings: list[Reading]) -> bool:
-    """Whether time never goes back from row to row, while devices take turns."""
+    """Whether readings are sorted by time, with alternating devices."""
     if any(after.time < before.time for before, after in pairwise(readings)):
         return False
     blocks = sum(after.device != before.device for before, after in pairwise(readings)) + 1
@@ -28,11 +28,11 @@ def by_time(readings: list[Reading]) -> bool:
 
 
 def messages(readings: Iterable[Reading], source: str, period: float | None) -> Iterator[Message]:
-    """Group readings.
+    """Group readings into messages.
 
-    Sorted by time: one message a period (of equal times where there is none), all of one source, so
-    that devices which fall silent are noticed by the others' clock. Sorted by device: each device
-    is a source of its own."""
+    Sorted by time: one message per period (or per timestamp without a period), all of one source,
+    so that silent devices are detected by the clock of the others. Sorted by device: each device is
+    a separate source."""
     rows = iter(readings)
     seen = list(islice(rows, LOOK))
     rows = chain(seen, rows)
@@ -52,30 +52,31 @@ NO_POLARS = "reading Parquet needs the package polars"
 
 
 class Recording:
-    """One file of readings, perhaps with labels.
+    """One file of readings, optionally with labels.
 
     Args:
-        path: `.csv`, `.jsonl` (also `.ndjson`, `.json`) or `.parquet`. Columns `device` or
-        `series`, `time`, one a channel, and perhaps
-            `label`, `incident` and `kind`. An empty cell is a missing value.
-    Raises UsageError: there is no such file, or another kind of file.
+        path: `.csv`, `.jsonl` (also `.ndjson`, `.json`) or `.parquet`. Columns: `device`
+            or `series`, `time`, one per channel, optionally `label`, `incident` and `kind`. An
+            empty cell is a missing value.
+
+    Raises UsageError: no such file, or an unknown kind of file.
     """
 
     def __init__(self, path: Path, parser: Parser, period: float | None) -> None:
         if not path.is_file():
-            how = "anomalynet data rows NAME --out FILE writes a data set's readings"
+            how = "`anomalynet data rows NAME --out FILE` writes the readings of a data set"
             raise UsageError(f"{path}: no such file", how)
         kind = path.suffix.lower()
         self._rows = {".csv": self._csv, ".parquet": self._parquet}.get(kind)
         if self._rows is None and kind not in (".jsonl", ".ndjson", ".json"):
-            how = "name a file .csv, .jsonl or .parquet"
-            raise UsageError(f"{path}: not a kind of file that is read", how)
+            how = "use a .csv, .jsonl or .parquet file"
+            raise UsageError(f"{path}: unknown kind of file", how)
         self.path, self._parser, self._period = path, parser, period
         self.labels: Labels | None = None
-        """Filled while the messages are read; None as long as no row had a label."""
+        """Filled while messages are read; None until a row has a label."""
 
     def messages(self) -> Iterator[Message]:
-        """Every message of the file. Raises DataError: the file is damaged, or lacks a column."""
+        """All messages of the file. Raises DataError: damaged file or missing column."""
         if self._rows is None:
             return _regrouped(self._parsed(), self.path.name, self._period)
         return messages(self._readings(self._rows()), self.path.name, self._period)
@@ -84,19 +85,19 @@ class Recording:
         header = next(rows, {})
         name = next((name for name in ("device", "series") if name in header), None)
         if name is None or "time" not in header:
-            what = f"{self.path}: has no column {'time' if name else 'device'}"
-            raise DataError(what, "columns: device, time, one a channel")
+            what = f"{self.path}: missing column {'time' if name else 'device'!r}"
+            raise DataError(what, "columns: device, time, one per channel")
         sensors = self._parser.sensors
         if missing := [sensor for sensor in sensors if sensor not in header]:
-            what = f"{self.path}: has no column {missing[0]!r}"
+            what = f"{self.path}: missing column {missing[0]!r}"
             raise DataError(what, f"the model reads {', '.join(sensors)}")
-        notices = self._parser.notices
+        problems = self._parser.problems
         for row in rows:
             device, time = row[name], microseconds(row["time"])
             if not isinstance(device, str) or not device or not device.isprintable():
-                notices.add("bad device", device)
+                problems.add("bad device", device)
             elif time is None:
-                notices.add("bad time", row["time"])
+                problems.add("bad time", row["time"])
             else:
                 yield Reading(device, time, tuple(self._number(row[sensor]) for sensor in sensors))
                 self._label(device, time, row)
@@ -118,11 +119,11 @@ class Recording:
         try:
             return float(cell)
         except (TypeError, ValueError):
-            self._parser.notices.add("not a number", cell)
+            self._parser.problems.add("not a number", cell)
             return math.nan
 
     def _csv(self) -> Iterator[Row]:
-        """The header as a row of its own, then the rows."""
+        """The header as a first row, then the data rows."""
         csv.field_size_limit(self._parser.max_bytes)
         try:
             with self.path.open(newline="", encoding="utf-8-sig") as file:
@@ -133,9 +134,11 @@ class Recording:
                     if len(cells) == len(header):
                         yield dict(zip(header, cells, strict=True))
                     elif cells:
-                        self._parser.notices.add("wrong number of cells", f"line {reader.line_num}")
+                        self._parser.problems.add(
+                            "wrong number of cells", f"line {reader.line_num}"
+                        )
         except (csv.Error, UnicodeDecodeError) as error:
-            what = f"{self.path}: not a CSV file: {error}"
+            what = f"{self.path}: not a valid CSV file: {error}"
             raise DataError(what, "save it as CSV in UTF-8") from None
 
     def _parquet(self) -> Iterator[Row]:
@@ -155,7 +158,7 @@ class Recording:
                 yield from part.iter_rows(named=True)
         except pl.exceptions.PolarsError as error:
             what = f"{self.path}: not a Parquet file of readings: {error}"
-            raise DataError(what, "anomalynet data rows writes one") from None
+            raise DataError(what, "`anomalynet data rows` writes one") from None
 
     def _parsed(self) -> Iterator[Message]:
         lines = Lines(self._parser.max_bytes)
@@ -169,17 +172,19 @@ class Recording:
     def _parse(self, line: bytes | None) -> Iterator[Message]:
         if line is None:
             what = f"a line of more than {self._parser.max_bytes} bytes"
-            self._parser.notices.add("too large", what)
+            self._parser.problems.add("too large", what)
         elif line.strip() and (message := self._parser.parse(self.path.name, line)):
             yield message
-            if b'"label"' in line and len(message.readings) == 1:  # parsed twice, alone
+            if (
+                b'"label"' in line and len(message.readings) == 1
+            ):  # a labelled reading: parse again for its label
                 reading = message.readings[0]
                 self._label(reading.device, reading.time, json.loads(line))
 
 
 def _regrouped(parsed: Iterator[Message], source: str, period: float | None) -> Iterator[Message]:
-    """Gateways' messages as they are, if the first one names its gateway; else the readings as rows
-    of a table."""
+    """The messages unchanged if the first one names its gateway; otherwise their readings grouped
+    as rows of a table."""
     first = next(parsed, None)
     if first is None:
         return

@@ -1,4 +1,4 @@
-"""JSON lines from a file that grows, or from stdin."""
+"""Sources of JSON lines: a growing file, or standard input."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.sources import Raw
 from anomalynet.errors import UsageError
 
 
 class Lines:
-    """Cuts chunks into lines. `longest`: bytes of a line; of a longer one nothing is kept."""
+    """Splits chunks into lines. `longest`: largest length in bytes; longer lines are dropped."""
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
-        self._begun = bytearray()
+        self._partial = bytearray()
         self._skipping = False
-        self.offset = 0  # bytes so far, those of a line that is only begun included
+        self.offset = 0  # bytes so far, including an incomplete last line
 
     def feed(self, chunk: bytes) -> list[tuple[bytes | None, int]]:
-        """The lines that this chunk completes: content without its line end (None: too long), and
-        the offset behind it."""
+        """The lines that this chunk completes: content without line end (None: too long), and the
+        offset after it."""
         found: list[tuple[bytes | None, int]] = []
         at = 0
         while (end := chunk.find(b"\n", at)) >= 0:
@@ -40,32 +40,32 @@ class Lines:
 
     def rest(self) -> list[tuple[bytes | None, int]]:
         """A last line without a line end."""
-        return [self._finish(0)] if self._begun or self._skipping else []
+        return [self._finish(0)] if self._partial or self._skipping else []
 
     def _take(self, part: bytes) -> None:
         self.offset += len(part)
         if not self._skipping:
-            self._begun += part
-            self._skipping = len(self._begun) > self._longest
+            self._partial += part
+            self._skipping = len(self._partial) > self._longest
         if self._skipping:
-            self._begun.clear()
+            self._partial.clear()
 
     def _finish(self, ending: int) -> tuple[bytes | None, int]:
         self.offset += ending
-        line = None if self._skipping else bytes(self._begun).rstrip(b"\r")
-        self._begun.clear()
+        line = None if self._skipping else bytes(self._partial).rstrip(b"\r")
+        self._partial.clear()
         self._skipping = False
         return line, self.offset
 
 
 CHUNK = 1 << 18
 
-BEGIN = 256  # bytes by which a file is known again
-PAUSE = 0.05  # seconds between looks at a file that does not grow
+BEGIN = 256  # first bytes that identify a file
+PAUSE = 0.05  # seconds between two checks of a file that does not grow
 
 
 class Stdin:
-    """JSON lines from a pipe; ends with it."""
+    """JSON lines from a pipe; ends when the pipe is closed."""
 
     connected = True
 
@@ -75,8 +75,8 @@ class Stdin:
         self.ended = False
         self._ready: list[Raw] = []
 
-    def start(self, place: bytes) -> None:
-        """A pipe has no places."""
+    def start(self, position: bytes) -> None:
+        """A pipe has no positions."""
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
         waits = not self._ready and not self.ended
@@ -90,40 +90,42 @@ class Stdin:
         return batch
 
     def acknowledge(self, batch: Sequence[Raw]) -> None:
-        """A pipe keeps nothing."""
+        """Not needed for a pipe."""
 
     def close(self) -> None:
         """Nothing to close."""
 
 
 class Followed:
-    """JSON lines of a file as they are appended; waits for a file that is not there yet.
+    """JSON lines appended to a file; waits until the file exists.
 
-    A file that was rotated (the path names another one) is read to its end, then the new one from
-    its beginning; one that became shorter was truncated and is read from its beginning. What the
-    file before got while nobody read it is lost, and noticed. Raises UsageError: it is a folder
-    (from any method)."""
+    After a rotation (the path is another file), the old file is read to its end, then the new one
+    from its beginning. A file that became shorter is read from its beginning. If the file was
+    replaced while the detector was not running, lines can be lost; this is logged.
+
+    Raises UsageError: the path is a folder (from any method).
+    """
 
     ended = False
 
-    def __init__(self, path: Path, longest: int, notices: Notices) -> None:
-        self._path, self._longest, self._notices = path, longest, notices
+    def __init__(self, path: Path, longest: int, problems: ProblemLog) -> None:
+        self._path, self._longest, self._problems = path, longest, problems
         self._source = os.fsencode(path.name).decode("utf-8", "backslashreplace")
         self._file: int | None = None
         self._lines = Lines(longest)
         self._inode = 0
-        self._begin = b""  # of the file, to know it again
+        self._begin = b""  # first bytes, which identify the file
         self._start: dict[str, Any] = {}
         self._ready: list[Raw] = []
 
     @property
     def connected(self) -> bool:
-        """Whether the file is there."""
+        """Whether the file is open."""
         return self._file is not None
 
-    def start(self, place: bytes) -> None:
-        """Remember where to go on, if it will be the same file."""
-        self._start = json.loads(place) if place else {}
+    def start(self, position: bytes) -> None:
+        """Continue at this position if the file is still the same."""
+        self._start = json.loads(position) if position else {}
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
         """See `Source`."""
@@ -137,7 +139,7 @@ class Followed:
         return batch
 
     def acknowledge(self, batch: Sequence[Raw]) -> None:
-        """A file keeps everything."""
+        """Not needed for a file."""
 
     def close(self) -> None:
         """Close the file."""
@@ -146,7 +148,7 @@ class Followed:
             self._file = None
 
     def _read(self) -> bool:
-        """Read one chunk; whether there was anything."""
+        """Read one chunk; return whether there was any."""
         if self._file is None and not self._open():
             return False
         assert self._file is not None
@@ -155,10 +157,10 @@ class Followed:
             os.lseek(self._file, 0, os.SEEK_SET)
             self._lines, self._begin = Lines(self._longest), b""
         if chunk := os.read(self._file, CHUNK):
-            self._keep(self._lines.feed(chunk))
+            self._queue(self._lines.feed(chunk))
             return True
         if self._rotated():
-            self._keep(self._lines.rest())
+            self._queue(self._lines.rest())
             self.close()
             return True
         return False
@@ -170,11 +172,11 @@ class Followed:
             return False
         except OSError as error:
             why = f"{self._path}: {error.strerror}; trying again"
-            self._notices.add("file cannot be read", why)
+            self._problems.add("file cannot be read", why)
             return False
         status = os.fstat(self._file)
         if stat.S_ISDIR(status.st_mode):
-            how = "name a file of JSON lines, or - for stdin"
+            how = "give a file of JSON lines, or - for stdin"
             raise UsageError(f"--follow {self._path}: is a folder", how)
         self._inode, self._begin = status.st_ino, b""
         self._lines = Lines(self._longest)
@@ -185,12 +187,12 @@ class Followed:
                 self._lines.offset = os.lseek(self._file, offset, os.SEEK_SET)
             else:
                 why = f"{self._path}: read from its beginning"
-                self._notices.add("file replaced while nobody read it", why)
+                self._problems.add("file replaced while the detector was not running", why)
             self._start = {}
         return True
 
     def _digest(self, offset: int) -> str:
-        """Of the first bytes before the offset: an inode alone may be a new file's."""
+        """Digest of the first bytes before the offset: a new file may have the same inode."""
         assert self._file is not None
         wanted = min(offset, BEGIN)
         if len(self._begin) < wanted:
@@ -203,10 +205,10 @@ class Followed:
         except OSError:
             return False
 
-    def _keep(self, lines: list[tuple[bytes | None, int]]) -> None:
+    def _queue(self, lines: list[tuple[bytes | None, int]]) -> None:
         arrived = time.time()
         for line, offset in lines:
             if line is None or line.strip():
                 begin = self._digest(offset)
-                place = json.dumps({"inode": self._inode, "offset": offset, "begin": begin})
-                self._ready.append(Raw(self._source, line, arrived, place=place.encode()))
+                position = json.dumps({"inode": self._inode, "offset": offset, "begin": begin})
+                self._ready.append(Raw(self._source, line, arrived, position=position.encode()))

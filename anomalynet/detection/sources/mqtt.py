@@ -1,5 +1,5 @@
-"""Readings from an MQTT broker, acknowledged only after they are kept: with QoS 1 nothing is lost
-while the detector is away."""
+"""Reads from an MQTT broker. Messages are acknowledged only after they are stored, so with QoS 1 no
+message is lost while the detector is not running."""
 
 from __future__ import annotations
 
@@ -10,37 +10,38 @@ from collections.abc import Sequence
 from typing import Any
 
 from anomalynet.detection.service import mqtt
-from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.sources import Raw
 from anomalynet.errors import UsageError
 
-RECEIVE_MAXIMUM = 2000  # messages that the broker may send before the first of them is acknowledged
-INBOX_BYTES = 64 << 20  # what may wait for the detector before the connection is held up
+RECEIVE_MAXIMUM = 2000  # largest number of unacknowledged messages
+INBOX_BYTES = 64 << 20  # largest size of waiting messages; then receiving pauses
 
 SHORT, SHORT_ONES = 5.0, 4
-"""So many connections in a row shorter than so many seconds: brokers do not always say that another
-client has taken the session."""
+"""Seconds, and number of consecutive connections shorter than that, after which a second client
+with the same id is suspected: brokers do not always report it."""
 
 FEW = 4
-"""After a larger batch the next one is given time to gather: else the network's thread waits for
-the interpreter at each message."""
+"""After a batch with more messages, `collect` sleeps so that the next batch can grow. Otherwise the
+network thread would wait for the interpreter lock at each message."""
 
-OVERHEAD = 400  # bytes of a waiting message beside its payload, about
+OVERHEAD = 400  # approximate bytes of a waiting message besides its payload
 
 
 OWN_ID = "give each detector its own --client-id"
 
 
 class MqttSource:
-    """A durable session: the broker keeps what comes while the detector is away, up to the
-    session's expiry.
+    """A persistent session: the broker stores messages while the detector is not running, until the
+    session expires.
 
     Args:
         where: the broker and the topic filter.
-        client_id: names the session; two detectors must not share one.
+        client_id: identifies the session; each detector needs its own.
         session_expiry: seconds.
-        status_topic: retained "online" or "offline", the latter by the broker too when the
-        connection is lost. max_bytes: a longer payload is dropped on arrival, and counted.
+        status_topic: gets "online" or "offline" as a retained message, also from the broker when
+            the connection is lost.
+        max_bytes: longer payloads are dropped on arrival, and counted.
     """
 
     ended = False
@@ -53,15 +54,15 @@ class MqttSource:
         session_expiry: int,
         status_topic: str,
         max_bytes: int,
-        notices: Notices,
+        problems: ProblemLog,
     ) -> None:
         self._where, self._expiry, self._status = where, session_expiry, status_topic
-        self._max_bytes, self._notices = max_bytes, notices
+        self._max_bytes, self._problems = max_bytes, problems
         self._inbox: deque[Raw] = deque()
         self._bytes = 0
         self._busy = False
         self._room = threading.Condition()
-        self._connection = 0  # acknowledgements are valid on the connection that delivered
+        self._connection = 0  # an acknowledgement is only valid on the connection of its message
         self._acknowledging = threading.RLock()
         self._failure: str | None = None
         self._began, self._short = 0.0, 0
@@ -75,8 +76,8 @@ class MqttSource:
         self._client.on_message = self._on_message
         self._client.will_set(status_topic, "offline", qos=1, retain=True)
 
-    def start(self, place: bytes) -> None:
-        """Connect, in the background; the broker knows the place."""
+    def start(self, position: bytes) -> None:
+        """Connect in the background; the broker knows the position."""
         from paho.mqtt.packettypes import PacketTypes
         from paho.mqtt.properties import Properties
 
@@ -88,7 +89,7 @@ class MqttSource:
         self._client.loop_start()
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
-        """See `Source`. Raises UsageError: the broker refuses this client for good."""
+        """See `Source`. Raises UsageError: the broker refuses this client permanently."""
         if self._busy:
             time.sleep(seconds)
         elif not self._inbox and self._failure is None:
@@ -104,15 +105,15 @@ class MqttSource:
         return batch
 
     def acknowledge(self, batch: Sequence[Raw]) -> None:
-        """Tell the broker; what another connection delivered it will send again, and is
-        acknowledged then."""
+        """Acknowledge to the broker. Messages of an earlier connection are skipped: the broker
+        sends them again."""
         with self._acknowledging:
             for raw in batch:
                 if raw.token is not None and raw.token[0] == self._connection:
                     self._client.ack(raw.token[1], 1)
 
     def close(self) -> None:
-        """Disconnect, and let the broker say "offline"; the session stays."""
+        """Disconnect; the broker publishes "offline" and keeps the session."""
         with self._room:
             self._closing = True
             self._room.notify_all()
@@ -134,7 +135,7 @@ class MqttSource:
             if why := mqtt.final(reason):
                 self._fail(why)
             else:
-                self._notices.add("connection refused", reason)
+                self._problems.add("connection refused", reason)
             return
         from paho.mqtt.subscribeoptions import SubscribeOptions
 
@@ -149,7 +150,7 @@ class MqttSource:
         if why := mqtt.final(error):
             self._fail(why)
         else:
-            self._notices.add("connection failed", f"{self._where}: {error}; trying again")
+            self._problems.add("connection failed", f"{self._where}: {error}; trying again")
 
     def _on_disconnect(
         self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
@@ -160,17 +161,17 @@ class MqttSource:
         if str(reason) == "Session taken over":
             self._fail(f"another client has connected with this client id, {OWN_ID}")
         elif not self._closing and self._failure is None:
-            self._notices.add("connection lost", f"{self._where}: {reason}; connecting again")
+            self._problems.add("connection lost", f"{self._where}: {reason}; connecting again")
             self._short = self._short + 1 if time.monotonic() - self._began < SHORT else 0
             if self._short == SHORT_ONES:
                 why = f"another client may use this client id, {OWN_ID}"
-                self._notices.add("connections end soon", why)
+                self._problems.add("connections end early", why)
 
     def _on_subscribe(
         self, client: Any, userdata: Any, mid: int, reasons: Any, properties: Any
     ) -> None:
         if reasons and reasons[0].is_failure:
-            self._fail(f"it refuses to subscribe to {self._where.topic}: {reasons[0]}")
+            self._fail(f"the broker refuses the subscription to {self._where.topic}: {reasons[0]}")
         else:
             client.publish(self._status, "online", qos=1, retain=True)
 

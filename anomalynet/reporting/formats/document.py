@@ -1,4 +1,4 @@
-"""A report's Markdown as blocks, from which HTML and LaTeX are made."""
+"""Parses a report's Markdown into blocks, from which HTML and LaTeX are made."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ from dataclasses import dataclass, replace
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode as Node
 
-# CommonMark and tables; HTML in it is text, so that no name in the data becomes a script
+# CommonMark and tables. HTML is treated as text, so that a name in the data cannot become a script.
 PARSER = MarkdownIt("commonmark", {"html": False}).enable("table")
 
-LONG = 30  # rows from which a table is not shown in full at once
+LONG = 30  # rows; longer tables are collapsed (HTML) or span pages (LaTeX)
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """A part of a document."""
 
-    # a table, a figure (a paragraph that is one image), a caption without either, or the parser's
-    # own name of it
+    # "table", "figure" (a paragraph that is one image), or the parser's node type
     kind: str
-    node: Node  # as parsed; of a figure, the image
-    caption: Node | None = None  # the block quote right below a table or figure
+    node: Node  # as parsed; for a figure, the image
+    caption: Node | None = None  # the block quote directly below a table or figure
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table's cells; `right` says of each column whether it is set flush right."""
+    """A table's cells; `right`: whether each column is right-aligned."""
 
     header: Sequence[Node]
     rows: Sequence[Sequence[Node]]
@@ -37,12 +36,12 @@ class Grid:
 
     @property
     def grouped(self) -> bool:
-        """Whether rows without a name belong to the named one above."""
+        """Whether rows are grouped: a row with an empty first cell belongs to the row above."""
         return any(not plain(row[0]) for row in self.rows)
 
 
 def blocks(text: str) -> list[Block]:
-    """A document in its order, each caption with what it is under."""
+    """The blocks of a document in order; captions are attached to their table or figure."""
     found: list[Block] = []
     for node in Node(PARSER.parse(text)).children:
         if (
@@ -74,7 +73,7 @@ def grid(table: Node) -> Grid:
 
 
 def plain(node: Node) -> str:
-    """A node's text without its marks."""
+    """A node's text without formatting."""
     if node.type in ("softbreak", "hardbreak"):
         return " "
     if not node.children:
@@ -87,18 +86,18 @@ def plain(node: Node) -> str:
 
 
 def title_of(caption: Node) -> str:
-    """What a caption begins with in bold, without its full stop."""
+    """The bold beginning of a caption, without its full stop."""
     strong = next((node for node in caption.walk() if node.type == "strong"), None)
     return plain(strong).removesuffix(".") if strong else ""
 
 
 def links(node: Node) -> Iterator[str]:
-    """Where a node's links lead."""
+    """The targets of a node's links."""
     return (str(one.attrs["href"]) for one in node.walk() if one.type == "link")
 
 
 def slugs(texts: Iterable[str]) -> list[str]:
-    """A name in letters, digits and hyphens for each text, no two the same."""
+    """A unique name of letters, digits and hyphens for each text."""
     found: list[str] = []
     for text in texts:
         ascii_ = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()

@@ -15,18 +15,18 @@ from anomalynet.errors import UsageError
 from anomalynet.runs.files import write_bytes
 
 Form = Literal["html", "md", "latex", "csv"]
-PLACES: Mapping[Form, str] = {
+FILE_OF_FORM: Mapping[Form, str] = {
     "html": "report.html",
     "md": "report.md",
     "latex": "report.tex",
     "csv": "tables",
 }
-"""What a reader opens of each form, in the folder of the report."""
+"""The file or folder of each format, in the folder of the report."""
 
 TEXT = {"table", "model", "arm", "data", "metric", "parameter", "paper", "used", "split", "seeds"}
 TEXT |= {"folds", "worlds", "unit", "status", "reason"}
-"""Columns that are text even where all of it looks like numbers, so that a column has one type in
-every report."""
+"""Columns that are always text, also if all values look like numbers, so that a column has the same
+type in every report."""
 
 _WANTED: ContextVar[frozenset[Form]] = ContextVar("forms", default=frozenset({"md"}))
 
@@ -36,68 +36,75 @@ def read_forms(names: Iterable[str]) -> list[Form]:
     Markdown. Raises UsageError: there is no such form."""
     found: dict[Form, None] = {}
     for name in names or ["md"]:
-        own: list[Form] = [form for form in PLACES if name in (form, "all")]
+        own: list[Form] = [form for form in FILE_OF_FORM if name in (form, "all")]
         if not own:
-            hint = f"--format is one or several of {', '.join(PLACES)}, or all"
+            hint = f"--format is one or several of {', '.join(FILE_OF_FORM)}, or all"
             raise UsageError(f"there is no form {name!r} of a report", hint)
         found |= dict.fromkeys(own)
     return list(found)
 
 
 def current() -> frozenset[Form]:
-    """The forms in which reports are written now; Markdown alone where nothing else is wanted."""
+    """The formats in which reports are written now; by default only Markdown."""
     return _WANTED.get()
 
 
 @contextmanager
 def wanted(forms: Sequence[Form], out: Path) -> Iterator[Path]:
-    """Write a report in these forms, and in those that lie in its folder already: none of them may
-    tell of older runs than the others. `forms`: at least one; `out`: the folder of the report.
-    Yields:
-        the path of the first form, for the reader to open."""
+    """Write reports inside in these formats, and in those that its folder already has, so that no
+    file of a report is older than the others.
+
+    Args:
+        forms: at least one.
+        out: the folder of the report.
+
+    Yields: the path of the report in the first format.
+    """
     token = _WANTED.set(frozenset(forms) | present(out))
     try:
-        yield out / PLACES[forms[0]]
+        yield out / FILE_OF_FORM[forms[0]]
     finally:
         _WANTED.reset(token)
 
 
 def present(out: Path) -> frozenset[Form]:
-    """The forms in which a folder holds a report."""
-    files = frozenset(form for form, place in PLACES.items() if (out / place).is_file())
-    return files | {"csv"} if any((out / PLACES["csv"]).glob("*.parquet")) else files
+    """The formats of the report in a folder."""
+    files = frozenset(form for form, name in FILE_OF_FORM.items() if (out / name).is_file())
+    return files | {"csv"} if any((out / FILE_OF_FORM["csv"]).glob("*.parquet")) else files
 
 
 def write_files(out: Path, files: Mapping[str, bytes]) -> Path:
-    """Replace `files` (path below `out` → content) and their translations; everything is made
-    before the first is replaced, others stay.
+    """Replace `files` (path below `out` → content) and their translations. All contents are made
+    before the first file is replaced; other files are kept.
 
-    Returns:
-        the path of the last of `files`, the document.
-    Raises: UsageError: the folder cannot be written to.
+    Returns: the path of the last of `files`, the document.
+
+    Raises UsageError: the folder cannot be written to.
     """
-    made = translate(files, current())
+    made = translate(files, current())  # all first: an error must not leave a mixed report
     try:
         for name, content in made.items():
             write_bytes(out / name, content)
     except OSError as error:
         raise UsageError(
-            f"{out}: cannot be written to: {error.strerror}", "--out names another folder"
+            f"{out}: cannot be written to: {error.strerror}", "give another folder with --out"
         ) from None
     return out / list(files)[-1]
 
 
 def translate(files: Mapping[str, bytes], forms: Collection[Form]) -> dict[str, bytes]:
-    """The files of a report in every wanted form.
+    """The files of a report in the requested formats.
 
-    Markdown and CSV are always among them: the Markdown is what the other forms are made from, and
-    it does not depend on them. HTML is one file a document, LaTeX one and the figures as PDF, `csv`
-    adds each table as Parquet. `files`: path below the report's folder → content: documents
-    (`*.md`), `tables/*.csv`, `figures/*`; `forms`: what is wanted.
+    Markdown and CSV are always included, because the other formats are made from them. HTML: one
+    file per document. LaTeX: one file per document, and figures as PDF. `csv`: also each table as
+    Parquet.
 
-    Returns:
-        path → content in the order in which to write them: documents after what they show, Markdown
-        last.
+    Args:
+        files: path below the report's folder → content: `*.md`, `tables/*.csv`, `figures/*`.
+        forms: requested formats.
+
+    Returns: path → content, in the order of writing: documents after their figures and tables,
+        Markdown last.
     """
     documents = {name: content.decode() for name, content in files.items() if name.endswith(".md")}
     found = {name: content for name, content in files.items() if name not in documents}
@@ -120,15 +127,17 @@ def translate(files: Mapping[str, bytes], forms: Collection[Form]) -> dict[str, 
 
 
 def parquet(csv: bytes) -> bytes:
-    """A CSV table as Parquet; the same table gives the same bytes.
+    """A CSV table (UTF-8, with header) as Parquet; equal tables give equal bytes.
 
-    Numbers are Int64 or Float64, empty cells null, and a column without any value has the type
-    Null, which says nothing that is not known. `csv`: UTF-8, a header and rows."""
+    Numbers become Int64 or Float64, empty cells null, and a column without values has the type
+    Null.
+    """
     import polars as pl
 
     header = set(csv.split(b"\n", 1)[0].decode().strip().split(","))
     texts = dict.fromkeys(header & TEXT, pl.String)
     frame = pl.read_csv(csv, infer_schema_length=None, null_values=[""], schema_overrides=texts)
+    # A column without values has no type that could be inferred.
     empty = [column.name for column in frame if column.null_count() == frame.height]
     target = io.BytesIO()
     nothing = (pl.lit(None).alias(name) for name in empty)

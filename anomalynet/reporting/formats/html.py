@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs nothing beside it."""
+"""A report as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from anomalynet.reporting.formats.document import (
     title_of,
 )
 
-WIDE = 8  # more columns than this, and the document is printed on pages turned by a quarter
+WIDE = 8  # with a table of more columns, the document is printed in landscape format
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 
 
 def html(text: str, files: Mapping[str, bytes]) -> str:
-    """A document as a page: no network, no other file, figures inside it, and a policy that lets no
-    script run but its own.
+    """A document as an HTML page without external files: figures are embedded, and a security
+    policy allows only the page's own script.
 
     Args:
         text: the Markdown.
-        files: path → content of what the Markdown shows, SVG and PNG; links to Markdown files among
-        them lead to their pages.
+        files: path → content of the figures (SVG, PNG) and linked documents. Links to Markdown
+            files in it become links to their HTML pages.
     """
     parts, page = blocks(text), _Page(files)
     headings = [block.node for block in parts if block.kind == "heading"]
@@ -69,14 +69,14 @@ def html(text: str, files: Mapping[str, bytes]) -> str:
 
 
 class _Page:
-    """Blocks as the template takes them. `files`: path → content of what they show."""
+    """Converts blocks to the variables of the template. `files`: path → content of figures."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = files
         self._figures = count(1)
 
     def shown(self, block: Block, name: str) -> dict[str, Any]:
-        """A block with what the template asks of its kind; `name` is a heading's id."""
+        """The template's variables of a block; `name` is the id of a heading."""
         own: dict[str, Any] = {"kind": block.kind, "id": name, "tag": block.node.tag}
         if block.caption:
             own["caption"] = self._rendered(block.caption.children)
@@ -105,14 +105,14 @@ class _Page:
         return Markup(PARSER.renderer.render(tokens, PARSER.options, {}))
 
     def _adapt(self, tokens: Sequence[Token]) -> None:
-        """Links to documents lead to their pages, and images are in the page, also amid text."""
-        for place, token in enumerate(tokens):
+        """Change links to documents into links to their pages, and embed images."""
+        for index, token in enumerate(tokens):
             target = str(token.attrs.get("href", ""))
             if token.type == "link_open" and target.endswith(".md") and target in self._files:
                 page = f"{target.removesuffix('.md')}.html"
                 token.attrs["href"] = page
-                if tokens[place + 1].content == target:
-                    tokens[place + 1].content = page
+                if tokens[index + 1].content == target:
+                    tokens[index + 1].content = page
             elif token.type == "image":
                 token.content = self._image(str(token.attrs["src"]), token.content)
                 token.type = "html_inline"
@@ -127,7 +127,7 @@ class _Page:
 
 
 def _align(token: Token) -> None:
-    """Cells are aligned by class, because the page's policy forbids inline styles."""
+    """Align a cell by a class, because the page's security policy forbids inline styles."""
     if token.attrs.pop("style", "") == "text-align:right":
         token.attrs["class"] = "number"
     if token.type == "th_open":
@@ -153,14 +153,14 @@ def _digest(source: str) -> str:
 def inline_svg(svg: bytes, prefix: str, alternative: str) -> str:
     """An SVG file as an element of an HTML page.
 
-    A page has one space of ids and one of styles: only ids that something refers to are kept, each
-    with a prefix, and style attributes become presentation attributes, so that the page's security
-    policy need not allow inline styles.
+    All figures of a page share its ids. So only ids that are referred to are kept, and each gets a
+    prefix. Style attributes become presentation attributes, because the page's security policy
+    forbids inline styles.
 
     Args:
-        svg: a file as matplotlib writes it.
-        prefix: of ids, another one for each figure of a page.
-        alternative: what the figure shows, for who cannot see it.
+        svg: a file written by matplotlib.
+        prefix: of ids; unique for each figure of a page.
+        alternative: text that describes the figure.
     """
     root = ElementTree.fromstring(svg)
     for parent in root.iter():
@@ -178,7 +178,7 @@ def inline_svg(svg: bytes, prefix: str, alternative: str) -> str:
             own.pop("id", None)
         element.attrib.clear()
         element.attrib.update({name: _renamed(name, value, prefix) for name, value in own.items()})
-        element.tail = None
+        element.tail = None  # whitespace of the file
         if element.text and not element.text.strip():
             element.text = None
     root.attrib.pop("version", None)

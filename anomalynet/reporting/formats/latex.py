@@ -1,4 +1,4 @@
-"""A report as LaTeX that needs no more than the recommended packages of TeX Live."""
+"""A report as LaTeX, which needs only the recommended packages of TeX Live."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ PREAMBLE = r"""% latexmk -pdf makes a PDF of this file.
 \setlength{\LTright}{\fill}
 """
 UNBROKEN = 15
-"""Letters up to which a word is kept together, even where it is a key such as `model.attention`."""
+"""Longest word that is never broken; longer ones, such as dotted keys, may break after a
+separator."""
 
 BREAK = r"\\"
 SECTIONS = {"h2": "section", "h3": "subsection"}
@@ -58,17 +59,16 @@ KNOWN = (
     | {"\N{NO-BREAK SPACE}": "~", "\N{THIN SPACE}": r"\,", "\N{NARROW NO-BREAK SPACE}": r"\,"}
     | {sign: rf"\ensuremath{{{command}}}" for sign, command in _pairs(_MATH).items()}
 )
-"""Characters that LaTeX reads as something else, or that have a command; powers and indices are
-found by their decomposition, letters with accents are written as they are."""
+"""Characters with a special meaning in LaTeX, or with a command. Superscripts and subscripts are
+found by their Unicode decomposition; letters with accents are written unchanged."""
 
 _NATIVE = frozenset("–—“”ßøØæÆłŁ")
 _ACCENTS = frozenset("\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0327")
 
 
 def escaped(text: str) -> str:
-    """Text as LaTeX sets it, with nothing but the fonts of every TeX; a character that these lack
-    is named by its number."""
-    # two hyphens would become a dash, two quotes another quote
+    """Text escaped for LaTeX with standard fonts; other characters are replaced by their number."""
+    # Separate equal signs: LaTeX joins two hyphens to a dash, and two quotes to another quote.
     return re.sub(r"([-,'`])(?=\1)", r"\1{}", "".join(map(_written, text)))
 
 
@@ -88,9 +88,8 @@ def _written(character: str) -> str:
 
 
 def latex(text: str, files: Mapping[str, bytes]) -> str:
-    """A document as LaTeX: booktabs tables with captions and labels, figures from their PDF files,
-    links to the files beside it. `text`: the Markdown; `files`: path → content of what the Markdown
-    shows."""
+    """A document as LaTeX: booktabs tables with captions and labels, figures as PDF files, links to
+    the files beside it. `text`: the Markdown; `files`: path → content of its figures."""
     parts = blocks(text)
     titled = [block for block in parts if block.caption]
     names = dict(zip(map(id, titled), slugs(map(_name, titled)), strict=True))
@@ -110,8 +109,8 @@ def latex(text: str, files: Mapping[str, bytes]) -> str:
 
 
 def _name(block: Block) -> str:
-    """The name of a table's or figure's file: what others refer to it by stays when its title
-    changes."""
+    """The label of a table or figure, from the name of its file: it does not change with the
+    title."""
     assert block.caption
     if block.kind == "figure":
         return _stem(str(block.node.attrs["src"]))
@@ -146,7 +145,7 @@ def _inline(node: Node) -> str:
 
 
 def _code(text: str) -> str:
-    """Text in which a line may end after a separator, in the font of what is around it."""
+    """Text that may be broken after a separator."""
     return re.sub(r"(\\_|[./=,:])", r"\1\\allowbreak{}", escaped(text))
 
 
@@ -185,8 +184,8 @@ def _inside(node: Node) -> str:
 
 
 def _caption(block: Block, label: str) -> str:
-    """What follows \\caption of a table or figure: the first paragraph of the quote below it; empty
-    where there is none."""
+    """The argument of \\caption: the first paragraph of the quote below a table or figure; empty
+    without one."""
     if not block.caption:
         return ""
     short = escaped(title_of(block.caption))
@@ -194,7 +193,7 @@ def _caption(block: Block, label: str) -> str:
 
 
 def _notes(block: Block) -> str:
-    """Its other paragraphs, which tell of signs and warn."""
+    """The other paragraphs of a caption: explanations of signs, and warnings."""
     notes = block.caption.children[1:] if block.caption else []
     lines = BREAK.join(inline(paragraph.children) for paragraph in notes)
     return rf"{{\footnotesize\raggedright {lines}\par}}" if notes else ""

@@ -1,4 +1,4 @@
-"""Tables as LaTeX that stay on the page, whatever is in them."""
+"""Tables as LaTeX that fit on the page, whatever their content."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from markdown_it.tree import SyntaxTreeNode as Node
 
 from anomalynet.reporting.formats.document import LONG, Grid, plain
 
-# Points that a line has on A4 with margins of 22 mm, upright and turned
+# Width of a line in points, A4 with margins of 22 mm, in portrait and landscape format
 PORTRAIT, LANDSCAPE = 470.0, 718.0
 
-# Points that an em has of each size, by its digits: small type is wider
+# Points per em of each font size, measured on digits: small fonts are relatively wider
 SIZES = {"small": 9.3, "footnotesize": 8.5, "scriptsize": 8.0, "tiny": 6.8}
 
 GAP = 6.0  # points between two columns
-TEXT = 24.0  # widest column of text that is not broken into lines, em
+TEXT = 24.0  # widest column of text without line breaks, in em
 
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column: its place, its width in em, the lines of its heading and whether its cells are
-    broken into lines."""
+    """A column: index, width in em, lines of its heading, alignment, and whether its cells may have
+    line breaks."""
 
-    place: int
+    index: int
     em: float
     heading: Sequence[str]
     right: bool
@@ -45,20 +45,20 @@ def table(
     inline: Callable[[Sequence[Node]], str],
     escaped: Callable[[str], str],
 ) -> str:
-    r"""A booktabs table in the largest type in which it fits.
+    r"""A booktabs table in the largest font size that fits.
 
-    A table that is long goes over several pages, turned where an upright one is too narrow for it;
-    any other stays on one. What does not fit even so becomes several tables below each other, each
-    with the first column.
+    A long table spans several pages, in landscape format if portrait is too narrow; other tables
+    stay on one page. A table that is still too wide is split into several tables, each with the
+    first column.
 
     Args:
         cells: of the table.
-        caption: `{…}\label{…}`, what follows `\caption`, or nothing.
-        notes: what stands below it, or nothing.
-        inline: how the content of a cell is written.
-        escaped: how text is written.
+        caption: `{…}\label{…}`, the argument of `\caption`, or empty.
+        notes: text below the table, or empty.
+        inline: converts the content of a cell.
+        escaped: escapes plain text.
     """
-    columns = [_column(cells, place) for place in range(len(cells.header))]
+    columns = [_column(cells, index) for index in range(len(cells.header))]
     long = len(cells.rows) > LONG
     sizes = [(size, PORTRAIT) for size in ("small", "footnotesize", "scriptsize")]
     sizes += [("scriptsize", LANDSCAPE), ("tiny", LANDSCAPE)] if long else []
@@ -92,30 +92,30 @@ def table(
 
 
 def width(text: str) -> float:
-    """About how wide text is in Computer Modern, rather too wide than too narrow, in em."""
+    """Approximate width of text in Computer Modern in em; rather too large than too small."""
     return sum(0.31 if one in "ijl.,:;'|! " else 0.78 if one.isupper() else 0.53 for one in text)
 
 
 def _em(cell: Node) -> float:
-    """Width of a cell: bold is wider, code has its own."""
+    """Width of a cell in em, with bold text and code."""
     bold = 1.15 if any(node.type == "strong" for node in cell.walk()) else 1.0
     code = "".join(node.content for node in cell.walk() if node.type == "code_inline")
     return bold * width(plain(cell)) + 0.53 * len(code) - width(code)
 
 
-def _column(cells: Grid, place: int) -> _Column:
-    body = max((_em(row[place]) for row in cells.rows), default=0.0)
+def _column(cells: Grid, index: int) -> _Column:
+    body = max((_em(row[index]) for row in cells.rows), default=0.0)
     broken = body > TEXT
     body = min(body, TEXT)
     lines = [""]
-    # a dotted key may be broken after its section
-    for word in re.split(r"(?=\s)|(?<=[a-z]\.)(?=[a-z])", plain(cells.header[place])):
+    # Break at spaces, and after the section of a dotted key.
+    for word in re.split(r"(?=\s)|(?<=[a-z]\.)(?=[a-z])", plain(cells.header[index])):
         if lines[-1] and width(lines[-1] + word) > max(body, 4.0):
             lines.append(word.strip())
         else:
             lines[-1] += word
     em = max(body, *(1.05 * width(line) for line in lines))
-    return _Column(place, em, lines, cells.right[place], broken)
+    return _Column(index, em, lines, cells.right[index], broken)
 
 
 def _points(columns: Sequence[_Column], size: str) -> float:
@@ -123,7 +123,7 @@ def _points(columns: Sequence[_Column], size: str) -> float:
 
 
 def _split(columns: Sequence[_Column], size: str, line: float) -> Iterator[list[_Column]]:
-    """The columns that fit beside each other, the first with each of them."""
+    """Groups of columns that fit on a line; each group starts with the first column."""
     first, own = columns[0], [columns[0]]
     for column in columns[1:]:
         if len(own) > 1 and _points([*own, column], size) > line:
@@ -139,7 +139,7 @@ def _rows(
     for number, row in enumerate(cells.rows):
         if number and cells.grouped and plain(row[0]):
             yield r"\addlinespace"
-        yield " & ".join(inline(row[column.place].children) for column in columns) + r" \\"
+        yield " & ".join(inline(row[column.index].children) for column in columns) + r" \\"
 
 
 def _heading(column: _Column, escaped: Callable[[str], str]) -> str:

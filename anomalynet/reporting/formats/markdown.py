@@ -1,4 +1,4 @@
-"""Tables as GitHub Markdown."""
+"""The tables of a report as GitHub Markdown."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.tables import Row, Table
 
-REPAIRED_BY_MORE_THAN = 0.011  # percent points: less is rounding, such as 98.4 for 98.41
+REPAIRED_BY_MORE_THAN = (
+    0.011  # percentage points; smaller differences are rounding, such as 98.4 for 98.41
+)
 
 
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]], align: str = "") -> str:
-    """A Markdown table; `align` has a letter a column, l or r, left where it ends."""
+    """A Markdown table. `align`: one letter per column, l or r; missing letters mean l."""
     aligned = align.ljust(len(header), "l")
     lines = [header, ["---:" if side == "r" else "---" for side in aligned], *rows]
     return "\n".join(
@@ -34,13 +36,13 @@ def _printed(row: Row) -> str:
 
 
 def comparison(table: Table, signs: Mapping[str, str]) -> str:
-    """Printed, repaired and ours, one line a model and metric; an asterisk where the repair changed
-    a printed number."""
+    """Printed, repaired and our values, one line per model and metric; an asterisk marks printed
+    values that the repair changed."""
     lines = []
     for one in table.models:
-        for place, metric in enumerate(table.metrics):
+        for index, metric in enumerate(table.metrics):
             row, measure = table.row(one.arm.name, metric), MEASURES[metric]
-            name = f"**{one.arm.title}**{signs[one.arm.name]}" if place == 0 else ""
+            name = f"**{one.arm.title}**{signs[one.arm.name]}" if index == 0 else ""
             n = str(row.n) if row.n else "–"
             cells = [_printed(row), measure.text(row.repaired), _ours(row), n]
             lines.append([name, measure.title, *cells])
@@ -49,8 +51,8 @@ def comparison(table: Table, signs: Mapping[str, str]) -> str:
 
 
 def matrix(table: Table, signs: Mapping[str, str]) -> str:
-    """One line a model, one column a metric; n is said again in a cell where fewer repetitions
-    define it."""
+    """One line per model, one column per metric. A cell shows its own n if the metric is undefined
+    in some repetitions."""
     lines = []
     for one in table.models:
         rows = [table.row(one.arm.name, metric) for metric in table.metrics]
@@ -64,12 +66,12 @@ def matrix(table: Table, signs: Mapping[str, str]) -> str:
 
 
 def unit(name: str) -> str:
-    """A unit as it follows a metric's title."""
+    """A unit as suffix of a metric's title."""
     return f", {name}" if name in ("s", "%") else ""
 
 
 def training(rows: Sequence[Mapping[str, str]], arms: Sequence[Arm]) -> str:
-    """Table 1: one line a parameter, one column a model."""
+    """Table 1: one line per parameter, one column per model."""
     models = [arm for arm in arms if any(row["model"] == arm.name for row in rows)]
     parameters = list(dict.fromkeys(row["parameter"] for row in rows))
     used = {(row["parameter"], row["model"]): row["used"] for row in rows}
@@ -84,7 +86,7 @@ def training(rows: Sequence[Mapping[str, str]], arms: Sequence[Arm]) -> str:
 def cost(
     rows: Sequence[Mapping[str, str]], titles: Mapping[str, str], headings: Mapping[str, str]
 ) -> str:
-    """Parameters and durations, one line a model."""
+    """Parameters and durations, one line per model."""
 
     def cell(row: Mapping[str, str], name: str) -> str:
         mean, spread = row[name], row.get(f"{name}_spread", "")
@@ -100,7 +102,7 @@ def cost(
 
 
 def runs(arms: Sequence[Arm]) -> str:
-    """Every run that the report was made from."""
+    """All runs of the report, one line per run."""
     lines = []
     for arm, record in ((one, record) for one in arms for record in one.records):
         run = record.result

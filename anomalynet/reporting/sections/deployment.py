@@ -10,7 +10,7 @@ import polars as pl
 
 from anomalynet.reporting.figures import encode, heading, style
 from anomalynet.reporting.sections.recordings import draw_day, draw_incidents
-from anomalynet.simulation.network.placement import place
+from anomalynet.simulation.network.placement import place_nodes
 from anomalynet.simulation.store import World
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def draw_map(world: World) -> Figure:
 def _cell(axes: Axes, world: World, cell: int, lowest: float) -> PathCollection:
     nodes = world.nodes.filter(pl.col("cell") == cell)
     area = world.scenario.deployment
-    rooms = place(world.scenario, cell).room_positions
+    rooms = place_nodes(world.scenario, cell).room_positions
     room: Any = {"marker": "s", "s": 420, "color": "#EDEDED", "linewidths": 0, "zorder": 1}
     axes.scatter(rooms[:, 0], rooms[:, 1], label="room or square", **room)
     gateway: Any = {"marker": "^", "s": 130, "color": "black", "zorder": 3}

@@ -1,4 +1,5 @@
-"""What weather, people, lamps and machines make of the place where a node stands."""
+"""The environment of each node: temperature, humidity, light and sound from weather, people, lamps
+and machines."""
 
 from __future__ import annotations
 
@@ -28,10 +29,14 @@ RHYTHMS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
         (6, 4, 6, 4, 5, 10, 40, 60, 55, 50, 45, 55, 60, 45, 70, 85, 80, 65, 50, 40, 30, 20, 10, 6),
     ),
 }
-"""Percent of the busiest hour's people at each full hour, on weekdays and at the weekend; linear in
-between."""
-STAY = {"street": 180.0, "shifts": 2700.0, "ward": 900.0}  # mean seconds that one stays in a room
-WORKING = 0.3  # share of the busiest hour's people from which machines run
+"""People at each full hour in percent of the busiest hour, on weekdays and weekends;
+interpolated."""
+STAY = {
+    "street": 180.0,
+    "shifts": 2700.0,
+    "ward": 900.0,
+}  # mean seconds that a person stays in a room
+WORKING = 0.3  # share of the busiest hour's people above which machines run
 RUN, PAUSE = 2400.0, 420.0  # mean seconds that a machine runs and pauses
 SUN_HEAT = 2.0  # K by which full sun heats a sensor's housing outdoors
 PERSON_HEAT = 0.15  # K by which one person warms a closed room
@@ -40,11 +45,11 @@ PERSON_VAPOUR = 0.12  # hPa of water vapour that one person adds to a closed roo
 THERMAL = 1800.0  # time constant in seconds of a room's warmth and vapour
 ENVELOPE = 0.08  # share of outdoor changes of temperature that reaches a heated room
 DARK = 0.002
-"""Daylight as a share of noon's below which lamps are lit; each room's own switch differs by about
+"""Daylight, as a share of noon, below which lamps are on; thresholds of rooms differ by about
 30 %."""
 HOLD = 600.0  # seconds that lamps stay on after the last person has left (`occupied`)
 HEARING = (8.0, 2.0)
-"""Metres from another room's middle at which its sounds are 3 dB weaker than in it: in the open,
+"""Distance in metres from the middle of another room at which its sounds are 3 dB weaker: outdoors,
 and through walls."""
 
 
@@ -59,7 +64,7 @@ def level(energies: Float64) -> Float64:
 
 
 def activity(scenario: Scenario, times: Float64) -> Float64:
-    """Share of the busiest hour's people, float64 (sample,), at seconds since the start."""
+    """People as a share of the busiest hour, float64 (sample,), at seconds since the start."""
     weekday, weekend = RHYTHMS[scenario.climate.rhythm]
     week = np.array([*weekday * 5, *weekend * 2, weekday[0]]) / 100
     share: Float64 = np.interp(week_hours(scenario, times) % 168, np.arange(169), week)
@@ -70,8 +75,8 @@ def occupancy(scenario: Scenario, cell: Cell, times: Float64) -> Float64:
     """People in each room at given seconds, evenly spaced: float64 (room, sample) of whole numbers.
 
     Immigration and death: people arrive as a Poisson process whose rate follows the hour and the
-    weekday, and leave after an exponential time. A room is busier than another throughout, by a
-    log-normal factor of mean 1 (σ 0.3).
+    weekday, and leave after an exponential time. Each room has a constant log-normal factor of
+    mean 1 (σ 0.3).
     """
     stay = STAY[scenario.climate.rhythm]
     step = float(times[1] - times[0]) if len(times) > 1 else 1.0
@@ -84,7 +89,7 @@ def occupancy(scenario: Scenario, cell: Cell, times: Float64) -> Float64:
     sample, room = (
         np.repeat(axis.ravel(), arrivals.ravel()) for axis in np.indices(arrivals.shape)
     )
-    # They came that share of a step before the sample.
+    # Each person arrived at a random moment of the step before the sample.
     before = draw("moments").random(len(sample)) * (sample > 0)
     stays = draw("stays").exponential(stay / step, len(sample))
     left = sample + np.maximum(np.ceil(stays - before), 0.0).astype(np.int64)
@@ -96,8 +101,8 @@ def occupancy(scenario: Scenario, cell: Cell, times: Float64) -> Float64:
 
 
 def machines(scenario: Scenario, cell: Cell, times: Float64) -> Bool:
-    """Whether each room's machines run, bool (room, sample): during working hours, with stops of
-    some minutes."""
+    """Whether the machines of each room run, bool (room, sample): during working hours, with pauses
+    of some minutes."""
     pairs = int(2 * seconds(scenario.duration) / (RUN + PAUSE)) + 20
     working = activity(scenario, times) > WORKING
     running = []
@@ -137,7 +142,7 @@ def climate_at(
 def light_at(
     scenario: Scenario, cell: Cell, times: Float64, air: Weather, people: Float64, exposure: Float64
 ) -> Float64:
-    """Illuminance in lx, float64 (node, sample): daylight through shade that moves, and lamps."""
+    """Illuminance in lx, float64 (node, sample): daylight with moving shade, and lamps."""
     climate = scenario.climate
     shade = 0.15 * over_nodes(scenario, cell, times, "shade", 1200.0)
     rng = stream(scenario.seed, "cell", cell.number, "lamps")
@@ -157,7 +162,7 @@ def lamps_lit(
         times: float64 (sample,), seconds.
         daylight: float64 (sample,), share of a clear noon's.
         people: float64 (room, sample).
-        thresholds: float64 (room,), daylight below which `dark` lights them.
+        thresholds: float64 (room,), daylight below which lamps are on (`dark`).
     """
     if climate.lamps_on == "dark":
         return np.asarray(daylight < thresholds[:, None])
@@ -170,8 +175,7 @@ def lamps_lit(
 def sound_at(
     scenario: Scenario, cell: Cell, times: Float64, air: Weather, people: Float64, running: Bool
 ) -> Float64:
-    """Sound level in dB, float64 (node, sample): background, people of all rooms by distance,
-    machines."""
+    """Sound level in dB, float64 (node, sample): background, people of all rooms, machines."""
     climate = scenario.climate
     hum = over_nodes(scenario, cell, times, "murmur", 600.0)
     murmur = 1.5 * hum + (1 - climate.indoor) * 1.5 * air.wind

@@ -1,4 +1,4 @@
-"""Sensors: response time, calibration, noise, range and step (§3.1.2: virtual sensors)."""
+"""Virtual sensors: response time, calibration error, noise, range and resolution (§3.1.2)."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from anomalynet.simulation.records import Cell, Float64, stream
 from anomalynet.simulation.scenario import Scenario
 
 TEMPERATURE, HUMIDITY, MOTION, LIGHT, SOUND = range(5)
-"""Positions in the last axis of readings, as in `scenario.SENSORS`."""
+"""Indices in the last axis of readings, as in `scenario.SENSORS`."""
 RANGES = np.array([(-40.0, 85.0), (0.0, 100.0), (0.0, 255.0), (0.0, 65535.0), (20.0, 120.0)])
 """Smallest and largest reading of each sensor: °C, %, motions, lx, dB."""
 STEPS_PER_UNIT = np.array([100.0, 100.0, 1.0, 1.0, 10.0])
-"""Steps of each sensor in one unit: 0.01 °C, 0.01 %, 1, 1 lx, 0.1 dB."""
+"""Resolution of each sensor in steps per unit: 0.01 °C, 0.01 %, 1, 1 lx, 0.1 dB."""
 NOISE = np.array([0.05, 0.25, 0.0, 0.5, 0.6])
-"""Standard deviation of each sensor's noise; light has `LIGHT_NOISE` besides, motion only the
-randomness of counting."""
+"""Standard deviation of each sensor's noise; light has `LIGHT_NOISE` in addition, motion only
+counting noise."""
 LIGHT_NOISE = 0.01  # standard deviation of the light sensor's noise as a share of the reading
 CALIBRATION = np.array([0.2, 1.0, 0.0, 0.0, 0.7])
-"""Standard deviation of the constant error from one sensor to another."""
+"""Standard deviation over sensors of the constant calibration error."""
 HOUSING, MEMBRANE = 90.0, 30.0
 """Time constants in seconds of the temperature and of the humidity sensor."""
-BLIND = 2.0  # seconds that a motion detector sees nothing after a detection
+BLIND = 2.0  # dead time in seconds of a motion detector after a detection
 
 
 def measure(scenario: Scenario, cell: Cell, surroundings: Surroundings) -> Float64:
-    """What the sensors of a cell read: float64 (node, slot, 5) in the order of `SENSORS`, neither
+    """Readings of the sensors of a cell, float64 (node, slot, 5) in the order of `SENSORS`, neither
     clipped nor rounded.
 
-    Noise belongs to (node, sample): where the surroundings are equal, so are the readings. With
-    several samples a frame the last one is carried, and the largest motion.
+    The noise is fixed per (node, sample): equal surroundings give equal readings. With several
+    samples per frame, the frame carries the last one, and the largest motion count.
 
     Source: §3.1.2-3.1.3; the sensor models are not in the paper
     """
@@ -39,8 +39,8 @@ def measure(scenario: Scenario, cell: Cell, surroundings: Surroundings) -> Float
     nodes, samples = surroundings.temperature.shape
     path = ("cell", cell.number, "sensors")
     temperature = lag(surroundings.temperature.T, period, HOUSING).T
-    # The membrane has the housing's temperature: what it feels is the room's vapour at its own
-    # warmth.
+    # The humidity sensor has the temperature of the housing, and measures the air's vapour relative
+    # to saturation at that temperature.
     humidity = 100 * np.minimum(surroundings.vapour / saturation(temperature), 1.0)
     true = np.empty((nodes, samples, 5))
     true[..., TEMPERATURE] = temperature
@@ -65,17 +65,17 @@ def deviation(readings: Float64) -> Float64:
 
 
 def quantise(readings: Float64) -> Float64:
-    """Readings (…, 5) clipped to each sensor's range and rounded to its step, exactly as a frame
-    carries them."""
+    """Readings (…, 5) clipped to each sensor's range and rounded to its resolution, as in a
+    frame."""
     rounded: Float64 = np.round(readings * STEPS_PER_UNIT) / STEPS_PER_UNIT
     return np.asarray(np.clip(rounded, RANGES[:, 0], RANGES[:, 1]))
 
 
 def _detections(scenario: Scenario, expected: Float64, uniform: Float64) -> Float64:
-    """Motions counted, float64 (node, sample): Poisson by inversion, so that a draw belongs to its
-    sample whatever the mean.
+    """Motion counts, float64 (node, sample): Poisson by inversion, so that each sample uses exactly
+    one draw.
 
-    The blind time lowers the mean, and no more detections than fit between blind times are counted.
+    The dead time lowers the mean and limits the count.
     """
     period = scenario.sampling.period
     most = min(RANGES[MOTION, 1], max(1.0, period // BLIND))

@@ -1,5 +1,5 @@
-"""What is true at the nodes before any sensor measures it, with the process events that they feel:
-a fire, a leak, a fall, a crowd."""
+"""True physical quantities at the nodes, before any sensor measures them, and the effect of process
+events on them: a fire, a leak, a fall, a crowd."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from anomalynet.simulation.network.placement import distances
 from anomalynet.simulation.records import Cell, Float64, Incident, stream
 from anomalynet.simulation.scenario import Scenario, slots
 
-DISTANCE = 10.0  # metres from an event at which half of its effect is felt
-ONSET = 240.0  # seconds that an event needs to reach its strength; never more than a third of it
-RECOVERY = 300.0  # time constant in seconds with which warmth and vapour vanish after it
+DISTANCE = 10.0  # metres from an event at which its effect is halved
+ONSET = 240.0  # seconds until full strength; at most a third of the event
+RECOVERY = 300.0  # time constant in seconds of warmth and vapour after an event
 BURST = 60.0  # seconds of noise and motion that a fall takes
-DETECTIONS = 2.0  # motions a minute that one person causes, as a sensor in the room sees them
-FALSE_DETECTIONS = 0.02  # motions a minute without anybody: leaves, warm air
+DETECTIONS = 2.0  # detections per minute that one person causes
+FALSE_DETECTIONS = 0.02  # detections per minute without people: leaves, warm air
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an event of magnitude 1 does where it happens, at its full strength.
+    """The effect of an event of magnitude 1 at its position and at full strength.
 
     Attributes:
         temperature, vapour, light: K, hPa, lx.
         sound: energy, as a multiple of the background's.
-        motion: motions a minute.
-        people: how many come.
-        lamps: whether lamps that are off come on, to a share that grows with the magnitude.
-        burst: multiple of sound and motion during the first `BURST` seconds; afterwards they cease
-            and the place is still.
+        motion: detections per minute.
+        people: number of people who come.
+        lamps: whether lamps are switched on, with a brightness that grows with the magnitude.
+        burst: factor on sound and motion during the first `BURST` seconds; afterwards there is no
+            sound and less motion.
     """
 
     temperature: float = 0.0
@@ -60,20 +60,20 @@ EFFECTS = {
     "fall": Effect(sound=4.0, motion=0.4, burst=10.0),
     "crowd": Effect(temperature=0.15, vapour=0.1, people=2.0, lamps=True),
 }
-"""Effect of each variant per unit of magnitude: about the ordinary short-term variation of what it
-changes most."""
+"""Effect of each variant per unit of magnitude: about the ordinary short-term variation of the
+quantity that it changes most."""
 
 
 def felt(cell: Cell, incident: Incident) -> Float64:
-    """Share of an event's effect that its nodes feel, float64 (touched node,): 1 where it is, a
+    """Share of an event's effect at its nodes, float64 (affected node,): 1 at its position, one
     half at `DISTANCE`."""
     nodes = cell.positions[list(incident.nodes)]
     return 1 / (1 + (distances(nodes, np.array([incident.position]))[:, 0] / DISTANCE) ** 2)
 
 
 def envelope(times: Float64, start: float, end: float) -> tuple[Float64, Float64]:
-    """Strength of an event, 0 … 1, float64 (sample,) each: of what ends with it, and of what fades
-    after it."""
+    """Strength of an event, 0 to 1, float64 (sample,) each: of effects that end with it, and of
+    effects that fade after it."""
     onset = min(ONSET, (end - start) / 3)
     rise = 0.5 - 0.5 * np.cos(np.pi * np.clip((times - start) / onset, 0.0, 1.0))
     return rise * (times < end), rise * np.exp(-np.maximum(times - end, 0.0) / RECOVERY)
@@ -100,16 +100,16 @@ class Surroundings:
 
 def sample_times(scenario: Scenario) -> Float64:
     """Beginnings of all sampling periods in seconds, float64 (slot · transmit_every,): a frame is
-    sent after what it carries."""
+    sent after the samples that it carries."""
     count = slots(scenario) * scenario.sampling.transmit_every
     return np.arange(count, dtype=np.float64) * scenario.sampling.period
 
 
 def surroundings(scenario: Scenario, cell: Cell) -> Surroundings:
-    """The true surroundings of a cell's nodes through the simulated time, without any incident.
+    """The true surroundings of a cell's nodes over the simulated time, without incidents.
 
-    Weather is shared by all cells; people, lamps and machines by the nodes of a room; slow fields
-    by neighbours. Each node has its own exposure.
+    All cells share the weather; the nodes of a room share people, lamps and machines; neighbours
+    share slow random fields. Each node has its own exposure.
 
     Source: §3.1.1 names the five modalities; the models are not in the paper
     """
@@ -129,14 +129,12 @@ def surroundings(scenario: Scenario, cell: Cell) -> Surroundings:
 def with_events(
     scenario: Scenario, cell: Cell, surroundings: Surroundings, incidents: Sequence[Incident]
 ) -> Surroundings:
-    """Surroundings in which the process events among the incidents take place; incidents of other
-    types change nothing.
+    """Surroundings with the process events among the incidents; other types change nothing.
 
-    The incident's nodes feel an event by their distance from it. It sets in smoothly, has no effect
-    before its start, and ends with the incident, but for warmth and vapour, which fade.
+    The effect on a node depends on its distance. It begins smoothly, is zero before the start, and
+    ends with the incident, except for warmth and vapour, which fade.
 
-    Returns: new arrays; rows of untouched nodes and samples before the start are bit for bit those
-    given.
+    Returns: new arrays. Other nodes and samples before the start are unchanged, bit for bit.
 
     Source: §3.1.6 names environmental causes; the model is not in the paper
     """

@@ -1,5 +1,5 @@
-"""Slow random fields in time and space, and the weather over the whole deployment: sun, clouds, air
-temperature and the vapour in the air."""
+"""The weather of the whole deployment (sun, clouds, air temperature, vapour), and slow random
+fields in time and space."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from anomalynet.simulation.network.placement import distances
 from anomalynet.simulation.records import Cell, Float64, stream
 from anomalynet.simulation.scenario import Scenario, seconds
 
-STEP = 60.0  # seconds between the points of a field; between them it is interpolated
+STEP = 60.0  # seconds between the points of a field; linear in between
 HOUR = 3600.0
-FORGETS = 12 * HOUR
-"""Seconds over which temperature, vapour and cloud cover change with the weather."""
-PASSING = 480.0  # seconds that a passing cloud takes
-CLOUD_LOSS = 0.85  # share of the light that a closed cover takes away
+AIR_MASS = 12 * HOUR
+"""Correlation time in seconds of temperature, vapour and cloud cover."""
+PASSING = 480.0  # correlation time in seconds of passing clouds
+CLOUD_LOSS = 0.85  # share of the light that complete cloud cover removes
 TWILIGHT = 0.007  # light at sunrise as a share of noon's
 
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """What every cell has in common, float64 (sample,): outdoor temperature in °C, water vapour in
-    hPa, daylight as a share of a clear noon's, wind with mean 0 and variance 1."""
+    """The weather, equal for all cells, float64 (sample,): outdoor temperature in °C, water vapour
+    in hPa, daylight as a share of a clear noon, wind with mean 0 and variance 1."""
 
     temperature: Float64
     vapour: Float64
@@ -73,7 +73,7 @@ def clear_sky(scenario: Scenario, times: Float64) -> Float64:
 
 def daily_rhythm(hours: Float64) -> Float64:
     """Deviation of the air temperature from its mean, about -1 … 1: lowest at 5 o'clock, highest at
-    half past two, quicker up than down."""
+    half past two, rising faster than falling."""
     turn = 2 * np.pi * hours / 24
     once, twice = np.cos(turn - 2 * np.pi * 15 / 24), np.cos(2 * turn - 2 * np.pi * 14 / 12)
     wave: Float64 = once + 0.25 * twice
@@ -83,13 +83,13 @@ def daily_rhythm(hours: Float64) -> Float64:
 def weather(scenario: Scenario, times: Float64) -> Weather:
     """The weather at given seconds; the same for every cell of a world.
 
-    Air masses change temperature, vapour and cloud cover over half a day; clouds pass in minutes.
-    The vapour has no daily rhythm of its own, so that relative humidity falls as the day warms up.
+    Temperature, vapour and cloud cover change over half a day, single clouds pass in minutes. The
+    vapour has no daily cycle, so relative humidity falls as the day warms up.
 
     Source: §3.1.1 names the modalities; the model is not in the paper
     """
     climate, points = scenario.climate, grid(scenario)
-    slow = lag(wander(stream(scenario.seed, "weather"), len(points), 4, FORGETS), STEP, 1200.0)
+    slow = lag(wander(stream(scenario.seed, "weather"), len(points), 4, AIR_MASS), STEP, 1200.0)
     passing = wander(stream(scenario.seed, "weather", "clouds"), len(points), 1, PASSING)
     warmth, moisture, cover, wind = resample(slow, times)
     clouds = 1 / (1 + np.exp(-2.5 * (cover + 0.7 * resample(passing, times)[0])))
@@ -110,8 +110,8 @@ def recur(inputs: Float64, memory: Float64 | float) -> Float64:
 
 
 def lag(inputs: Float64, period: float, constant: Float64 | float) -> Float64:
-    """First-order response of inputs float64 (step, …) that are constant over a period (seconds):
-    63.2 % of a step after one time constant, which is broadcast against one step."""
+    """First-order response to inputs float64 (step, …) that are constant over a period (seconds):
+    63.2 % of a step after one time `constant`, which is broadcast against one step."""
     memory: Float64 = np.exp(-period / np.asarray(constant, dtype=np.float64))
     shares = inputs * (1 - memory)
     shares[:1] = inputs[:1]
@@ -129,7 +129,7 @@ def wander(rng: np.random.Generator, steps: int, width: int, constant: float) ->
 
 def grid(scenario: Scenario) -> Float64:
     """Seconds of the points of a field, float64 (step,): from 0 to the end of the simulated time or
-    just behind it."""
+    just after it."""
     return np.arange(int(np.ceil(seconds(scenario.duration) / STEP)) + 1, dtype=np.float64) * STEP
 
 
@@ -148,12 +148,12 @@ def over_nodes(
     agree, with correlation exp(−distance/correlation_length).
 
     Args:
-        name: of the field; another name is another, independent field.
-        constant: seconds after which it has forgotten 63 %.
+        name: of the field and its random stream; fields of different names are independent.
+        constant: correlation time in seconds.
     """
     apart = distances(cell.positions, cell.positions)
     together = np.exp(-apart / scenario.climate.correlation_length)
-    # Two nodes may stand on one spot.
+    # Two nodes may have the same position, which would make the matrix singular.
     root = np.linalg.cholesky(together + 1e-9 * np.eye(len(together)))
     rng = stream(scenario.seed, "cell", cell.number, name)
     field: Float64 = root @ resample(wander(rng, len(grid(scenario)), len(root), constant), times)

@@ -1,5 +1,5 @@
-"""Attackers: radios that send frames of their own over the same air, and compromised relays behind
-the gateway's radio, which has acknowledged the frames already."""
+"""Attackers: radios that send their own frames on the same channel, and compromised relays behind
+the gateway's radio, where frames are already acknowledged."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ from anomalynet.simulation.records import (
 from anomalynet.simulation.scenario import Scenario, frame_period
 
 HELD = 10.0
-"""Seconds at magnitude 1 for which a delaying relay holds a frame, less or more by a twentieth."""
+"""Seconds at magnitude 1 for which a delaying relay holds a frame, ± 5 %."""
 DROPPED, CHOSEN, REWRITTEN = 0.4, 1.0, 0.7
-"""Rates of dropped (gray hole), dropped if interesting (selective forwarding) and tampered frames:
-shares 1 - exp(-rate magnitude)."""
-FLOOD = 12.0  # frames of 127 bytes a second at magnitude 1
+"""Rates of frames that a gray hole drops, that selective forwarding drops, and that tampering
+changes: share 1 - exp(-rate · magnitude)."""
+FLOOD = 12.0  # frames of 127 bytes per second at magnitude 1
 FLOOD_BYTES = 127
-REPLAYED = 0.7  # rate of replayed slots: share 1 - exp(-0.7 magnitude)
+REPLAYED = 0.7  # rate of replayed slots: share 1 - exp(-0.7 · magnitude)
 BEHIND = (0.2, 1.0)
-"""Seconds after its victim's frame at which an attacker sends: within the same slot, so that its
-frame is the newer one."""
+"""Seconds after the victim's frame at which an attacker sends: in the same slot, so that the
+attacker's frame is the last one."""
 
 
 def attacker(
     scenario: Scenario, cell: Cell, incident: Incident, life: Life, readings: Float64
 ) -> tuple[Station, Int64]:
-    """The radio behind a spoofing, replay or flooding incident, and int64 (frame,), the slots that
-    its readings are of. It imitates the incident's first node, of which it knows the life and the
-    quantised readings, float64 (slot, 5).
+    """The radio of a spoofing, replay or flooding incident, and the slots of the readings that it
+    sends, int64 (frame,). It imitates the incident's first node, whose activity and quantised
+    readings, float64 (slot, 5), it knows.
 
-    - spoofing: after each frame of the victim, one under its address with the next sequence number
-      and shifted readings; the victim's own next frame then looks like a duplicate.
+    - spoofing: after each frame of the victim, a frame with its address, the next sequence number
+      and shifted readings; the victim's next frame then looks like a duplicate.
     - replay: the bytes of an earlier frame of the victim, sequence and clock included.
     - flooding: long frames at random moments, without listening.
 
@@ -82,8 +82,8 @@ def attacker(
         times, slots_read = life.times[during] + behind, during
         sequence, clock = life.sequence[during] + 1, life.clock[during] + period
         build = imitate(sequence, clock, readings[during] + shift)
-    place = np.array([incident.position])
-    power = np.full(len(times), between(scenario, place, cell.gateway[None], ATTACKER_POWER)[0, 0])
+    origin = np.array([incident.position])
+    power = np.full(len(times), between(scenario, origin, cell.gateway[None], ATTACKER_POWER)[0, 0])
     draws = stream(scenario.seed, "incident", incident.number, "radio").random(
         (len(times), draws_needed(scenario.radio)), np.float32
     )
@@ -97,15 +97,15 @@ RELAYED = ("tampering", "selective_forwarding", "black_hole", "gray_hole", "dela
 def forward(
     scenario: Scenario, heard: Heard, incidents: Sequence[Incident]
 ) -> tuple[Heard, dict[str, int]]:
-    """Drop, hold back and rewrite what compromised relays forward; repetitions of one frame share
-    its fate.
+    """Drop, delay and change frames as compromised relays do. Retransmissions of a frame are
+    treated like the frame.
 
     - black hole: drops everything. Gray hole: drops frames at random. Selective forwarding: drops
-      frames that report something, motion or a sound above the node's median.
-    - delay: holds frames back. Tampering: overwrites readings under a new FCS; the node's CRC-32 no
-      longer fits.
+      frames with motion, or with a sound level above the node's median.
+    - delay: holds frames back. Tampering: changes readings and makes a new FCS; the node's CRC-32
+      is then wrong.
 
-    Returns: the frames by their new arrival, and how many were dropped, delayed and tampered with.
+    Returns: the frames by their new arrival, and the numbers of dropped, delayed and changed ones.
     Source: §3.1.6 names the types; how they work is not in the paper
     """
     kept, arrival = np.ones(len(heard.time), np.bool_), heard.time.copy()
@@ -146,12 +146,12 @@ def forward(
 
 
 def _interesting(heard: Heard) -> Bool:
-    """Frames that report motion, or a sound above the median of their sender."""
+    """Frames with motion, or with a sound level above the median of their sender."""
     read = parse(heard.frames)
     motion, sound = np.asarray(read["motion"], np.float64), np.asarray(read["sound"], np.float64)
     found: Bool = motion > 0
     for station in np.unique(heard.station):
         own = heard.station == station
-        # NaN, a frame that is not ours, is greater than nothing.
+        # A frame of another format has NaN here, and NaN > x is False.
         found[own] |= sound[own] > np.median(sound[own])
     return found

@@ -1,4 +1,4 @@
-"""Interference that nobody decodes: foreign traffic around the cell, and jammers."""
+"""Interference that cannot be decoded: foreign traffic around the cell, and jammers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from anomalynet.simulation.scenario import Scenario
 JAMMER_POWER = -14.0
 """dBm at magnitude 1: a small battery-driven jammer; power grows with the square of the
 magnitude."""
-REACTION = 0.0003  # seconds after which a reactive jammer falls into a frame it has noticed
+REACTION = 0.0003  # seconds until a reactive jammer starts after it detects a frame
 PULSE, PAUSE = 0.5, 0.7  # seconds on and off of a periodic jammer
-FOREIGN_POWER = -18.0  # dBm at magnitude 1 of foreign traffic in our 2 MHz, out of a wider signal
+FOREIGN_POWER = -18.0  # dBm at magnitude 1 of foreign traffic within our 2 MHz
 BURST, CALM = 1.5, 3.0
-"""Mean seconds of the Gilbert-Elliott states of foreign traffic; the calm ones shorten with the
-magnitude."""
+"""Mean seconds of the two Gilbert-Elliott states of foreign traffic; calm states are shorter with a
+larger magnitude."""
 
 
 class Bursts:
@@ -27,8 +27,8 @@ class Bursts:
 
     Args:
         starts, stops: ascending, seconds, not overlapping.
-        powers: at the gateway in mW, one an interval.
-        heard_by: bool (station,): whose carrier sense notices it; stations beyond its end do not.
+        powers: at the gateway in mW, one per interval.
+        heard_by: bool (station,): whose carrier sense detects it; stations beyond its end do not.
     """
 
     def __init__(self, starts: Float64, stops: Float64, powers: Float64, heard_by: Bool) -> None:
@@ -52,8 +52,8 @@ class Bursts:
 
 
 class Reactive:
-    """A jammer that falls into every frame it notices between two moments (seconds) with a power at
-    the gateway in mW; carrier sense never finds it."""
+    """A jammer that jams every frame it detects between `start` and `stop` (seconds), with a power
+    at the gateway in mW. Carrier sense never detects it."""
 
     def __init__(self, start: float, stop: float, power: float) -> None:
         self._start, self._stop, self._power = start, stop, power
@@ -78,16 +78,16 @@ def power_of(incident: Incident) -> float:
 def reach(
     scenario: Scenario, cell: Cell, position: tuple[float, float], power: float
 ) -> tuple[float, Bool]:
-    """Power in dBm at the gateway, and which nodes' carrier sense notices a source at a position:
-    bool (node,)."""
-    place = np.array([position])
-    at_nodes = between(scenario, place, cell.positions, power)[0]
-    at_gateway = float(between(scenario, place, cell.gateway[None], power)[0, 0])
+    """Power in dBm at the gateway of a source at a position, and which nodes' carrier sense detects
+    it, bool (node,)."""
+    source = np.array([position])
+    at_nodes = between(scenario, source, cell.positions, power)[0]
+    at_gateway = float(between(scenario, source, cell.gateway[None], power)[0, 0])
     return at_gateway, at_nodes > scenario.radio.carrier_sense
 
 
 def of_incident(scenario: Scenario, cell: Cell, incident: Incident) -> Disturber:
-    """The source of interference that a jamming or interference incident is."""
+    """The source of interference of a jamming or interference incident."""
     power, heard_by = reach(scenario, cell, incident.position, power_of(incident))
     milliwatt = 10 ** (power / 10)
     if incident.variant == "reactive":
@@ -108,8 +108,8 @@ def of_incident(scenario: Scenario, cell: Cell, incident: Incident) -> Disturber
 
 
 def background(scenario: Scenario, cell: Cell, until: float) -> Sequence[Disturber]:
-    """Foreign traffic of a healthy network, heard by the gateway alone: bursts that begin at
-    random, each with its own power."""
+    """Foreign traffic of a healthy network, which only the gateway hears: bursts at random times,
+    each with its own power."""
     chosen = scenario.background
     rng = stream(scenario.seed, "cell", cell.number, "foreign")
     seconds = np.arange(0, until, 60.0)

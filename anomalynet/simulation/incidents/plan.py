@@ -1,4 +1,4 @@
-"""Places incidents in time and space: which nodes, when, how strong."""
+"""Plans the incidents of a cell: which nodes they affect, when, and how strongly."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from anomalynet.simulation.scenario import Scenario, frame_period, seconds
 
 MARGIN = 300.0  # seconds between two incidents of one node
 AFTERMATH = {"process_event": 1200.0}
-"""Seconds until the traces of an event have gone: warmth and vapour fade with 300 s."""
-ATTEMPTS = 60  # places and times that are tried for one incident before it is given up
-PER_CELL = 100_000  # incident numbers a cell
+"""Seconds until the effects of an event have faded (time constant 300 s)."""
+ATTEMPTS = 60  # tries to find a free position and time for one incident
+PER_CELL = 100_000  # incident numbers per cell
 GOLDEN = (5**0.5 - 1) / 2
 SECTOR = np.deg2rad(20)  # half the angle under which an obstacle is seen from the gateway
 ROBUST = 8.0
-"""dB of mean SINR above which a link takes no harm from interference: its fading seldom reaches
-down to the first errors, at 1 dB."""
+"""Mean SINR in dB above which interference does not harm a link: fading seldom lowers it to 1 dB,
+where bit errors begin."""
 
 
 def plan(scenario: Scenario, cell: Cell) -> tuple[Incident, ...]:
-    """Place the incidents of one cell, by time.
+    """Plan the incidents of one cell, sorted by time.
 
-    Each type touches nodes for about the same number of times, by the weight of its cause; the
-    incidents of one type are spread evenly over the simulated time (golden-ratio sequence over all
-    cells), so that no stretch of time lacks a type. Durations and magnitudes are log-uniform. No
-    node has two incidents at once, none starts in the quiet hours, and a place that cannot be found
-    is given up.
+    Types of one cause affect nodes equally often; causes are weighted by the scenario. The
+    incidents of a type are spread evenly over the simulated time (golden-ratio sequence over all
+    cells), so that every part of it contains all types. Durations and magnitudes are log-uniform.
+    No node has two incidents at once, and none starts in the quiet hours. An incident for which no
+    free time is found is left out.
 
-    Source: §3.1.6; the placement is not in the paper
+    Source: §3.1.6; the schedule is not in the paper
     """
     settings, ideal = scenario.incidents, scenario.radio.kind == "ideal"
-    # On an ideal radio nothing can be jammed, shadowed or flooded.
+    # An ideal radio cannot be jammed, shadowed or flooded.
     kinds = {
         name: kind
         for name, kind in chosen(settings.only).items()
@@ -57,7 +57,7 @@ def plan(scenario: Scenario, cell: Cell) -> tuple[Incident, ...]:
     power = to_gateway(scenario, cell)
     busy: list[list[tuple[float, float]]] = [[] for _ in cell.names]
     placed: list[Incident] = []
-    # What needs many nodes at once finds its place first.
+    # Incidents that need many nodes at once are planned first, while most nodes are free.
     for name in sorted(kinds, key=lambda name: -_touched(kinds[name], cell)):
         expected = touches * shares[name] / total / _touched(kinds[name], cell) if total else 0.0
         rng = stream(scenario.seed, "cell", cell.number, "incidents", name)
@@ -96,7 +96,7 @@ def _draw(
     start: float,
     power: Float64,
 ) -> Incident:
-    """An incident of a type about a moment, wherever it may fall."""
+    """Draw an incident of a type that starts at about a given time; overlaps are not checked."""
     settings, kind = scenario.incidents, TYPES[name]
     shortest, longest = np.log(settings.minimum_minutes), np.log(settings.maximum_minutes)
     minutes = np.exp(rng.uniform(shortest, longest))
@@ -110,8 +110,8 @@ def _draw(
     count = int(rng.integers(1, 5))
     if kind.reach == "room":
         position = cell.room_positions[cell.rooms[node]] + rng.normal(0, 2.0, 2)
-    place = (float(position[0]), float(position[1]))
-    found = Incident(0, name, variant, cell.number, (), start, end, magnitude, place)
+    at = (float(position[0]), float(position[1]))
+    found = Incident(0, name, variant, cell.number, (), start, end, magnitude, at)
     part = power[:, int(start / period) : max(int(end / period), int(start / period) + 1)]
     nodes = _nodes(scenario, cell, kind, found, node, count, part.mean(axis=1))
     return replace(found, nodes=nodes)
@@ -126,7 +126,7 @@ def _nodes(
     count: int,
     power: Float64,
 ) -> tuple[int, ...]:
-    """Which nodes it touches, one at least; `node` is where it begins."""
+    """Indices of the affected nodes, at least one; `node` is the first one."""
     everyone = np.arange(len(cell.names))
     if incident.variant == "coordinated" or kind.reach == "neighbours":
         distance = np.hypot(*(cell.positions - cell.positions[node]).T)
@@ -146,11 +146,12 @@ def _nodes(
 
 
 def in_reach(scenario: Scenario, cell: Cell, incident: Incident, power: Float64) -> Bool:
-    """Nodes that interference can harm: their link falls below `ROBUST`, or their carrier sense
-    finds the channel busy.
+    """Nodes that interference can harm: the SINR of their link falls below `ROBUST`, or their
+    carrier sense finds the channel busy.
 
     Args:
-        power: float64 (node,), mean power at the gateway in dBm. The weakest link counts always.
+        power: float64 (node,), mean power at the gateway in dBm. The weakest link is always
+            included.
 
     Returns: bool (node,).
     """

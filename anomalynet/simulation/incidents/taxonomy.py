@@ -1,4 +1,4 @@
-"""The taxonomy of incidents (§3.1.6): what each type is, where it acts, what it harms."""
+"""The taxonomy of incidents (§3.1.6): cause, layer, impact and reach of each type."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Kind:
     """One type of incident.
 
     Attributes:
-        layer: what is changed: the `environment` itself, a `sensor`, the node's `application` or
-            the whole `node`, the `link` (frames of an attacker's own), the `physical` channel, or
-            the `network` behind the gateway's radio.
-        impact: what it harms first.
-        reach: which nodes it touches: one `node`; a `room`; up to four `neighbours`, of a node or
+        layer: what is changed: the `environment`, a `sensor`, the node's `application` or the whole
+            `node`, the `link` (an attacker sends frames), the `physical` channel, or the `network`
+            behind the gateway's radio.
+        impact: what it harms most.
+        reach: which nodes it affects: one `node`; a `room`; up to four `neighbours`, of a node or
             behind one relay; the `sector` behind an obstacle; those that `radio` interference can
             reach; the whole `cell`.
     """
@@ -67,11 +67,10 @@ TYPES: dict[str, Kind] = {
 """Every type, in the order of reports."""
 
 TOUCHED = {"node": 1.0, "neighbours": 2.5, "room": 3.0, "sector": 2.0, "radio": 4.0}
-"""Nodes that an incident of each reach touches on average, for the number of incidents to plan;
-`cell` touches all."""
+"""Mean number of nodes that an incident of each reach affects, which gives the number of incidents
+to plan; `cell` affects all."""
 
 
 def chosen(only: str | None) -> dict[str, Kind]:
-    """The types that `incidents.only` names, all without it. Raises KeyError: a type that does
-    not exist, with its name."""
+    """The types in `incidents.only`, or all. Raises KeyError: an unknown type, with its name."""
     return TYPES if not only else {name: TYPES[name] for name in only.split()}

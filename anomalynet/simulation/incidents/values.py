@@ -13,22 +13,21 @@ from anomalynet.simulation.records import Float64, Incident, covered, stream
 from anomalynet.simulation.scenario import Scenario
 
 ALWAYS_VARIED = (TEMPERATURE, HUMIDITY, SOUND)
-"""One of these is touched at least: light and motion can rest at 0, where many effects would
-vanish."""
+"""At least one of these is affected: light and motion can be 0, which hides effects."""
 GAIN = 0.25  # logarithm of the gain of magnitude 1
-SPIKES = 0.1  # share of the slots of an incident in which a spike falls
-BELIEVABLE = 4.0  # largest magnitude of injected data: 2 K, 8 %, 12 dB off the truth
+SPIKES = 0.1  # share of the slots of an incident that have a spike
+BELIEVABLE = 4.0  # largest magnitude of injected data: 2 K, 8 %, 12 dB
 GENTLE = 0.1
-"""Share of its duration in which an injected offset sets in, and in which it is taken back."""
+"""Share of its duration in which an injected offset rises, and in which it falls back."""
 TYPICAL = np.array([0.5, 2.0, 2.0, 400.0, 3.0])
-"""The effect of magnitude 1 on each sensor: K, %, motions, lx, dB: about what a reading ordinarily
-varies within minutes. The noise of one reading is a tenth to a fifth of it. Light is that of a
-place with 20 000 lx at noon; see `typical`."""
+"""The effect of magnitude 1 on each sensor in K, %, motions, lx, dB: about the ordinary variation
+of a reading within minutes, five to ten times its noise. Light: at 20 000 lx at noon; see
+`typical`."""
 
 
 def typical(scenario: Scenario) -> Float64:
-    """The effect of magnitude 1 on each sensor in a scenario, float64 (5,): of light, 2 % of noon's
-    daylight and 10 % of the lamps."""
+    """The effect of magnitude 1 on each sensor in a scenario, float64 (5,): for light, 2 % of
+    daylight at noon plus 10 % of the lamps."""
     climate = scenario.climate
     result = TYPICAL.copy()
     result[LIGHT] *= (climate.daylight + 5 * climate.lamps) / 20_000
@@ -88,10 +87,10 @@ FAULTS: dict[str, Callable[[Target], Float64]] = {
     "noise": lambda target: target.values + target.normal.T * target.step,
     "clipping": _clipping,
 }
-"""Sensor faults. A bias is the step, a drift has it as its mean, spikes are 2-3 times it to both
-sides, noise has it as its deviation; clipping cuts what exceeds the incident's mean less half of
-it. A gain of magnitude 1 stretches or squeezes deviations from the node's mean by 28 %. A stuck
-sensor repeats its first reading, whatever the magnitude."""
+"""Sensor faults. The step is the bias, the mean of a drift, the standard deviation of noise; spikes
+are 2-3 steps in both directions; clipping cuts at half a step from the incident's mean. A gain of
+magnitude 1 changes deviations from the node's mean by 28 %. A stuck sensor repeats its first
+reading at any magnitude."""
 
 INJECTIONS: dict[str, Callable[[Target], Float64]] = {
     "bias": _gentle_bias,
@@ -99,14 +98,14 @@ INJECTIONS: dict[str, Callable[[Target], Float64]] = {
     "scale": _gain,
     "coordinated": _gentle_bias,
 }
-"""False data injection: an offset that sets in gently, a ramp with it as its mean, a gain;
-`coordinated` is one offset on all nodes."""
+"""False data injection: an offset that rises gently, a ramp with the step as its mean, a gain;
+`coordinated` is the same offset on all nodes."""
 
 
 def touched(scenario: Scenario, incident: Incident) -> dict[int, float]:
-    """The sensors that an incident touches, 1 to 5, each with the sign of the effect: +1 or -1.
+    """The sensors that an incident affects, 1 to 5, each with the sign of the effect: +1 or -1.
 
-    They depend on the world's seed and the incident's number alone.
+    They depend only on the world's seed and the incident's number.
     """
     rng = stream(scenario.seed, "incident", incident.number, "sensors")
     first = int(rng.choice(ALWAYS_VARIED))
@@ -117,14 +116,13 @@ def touched(scenario: Scenario, incident: Incident) -> dict[int, float]:
 
 
 def distort(scenario: Scenario, readings: Float64, incidents: Sequence[Incident]) -> Float64:
-    """Readings as faulty sensors and attackers on the nodes make them; incidents of other types
-    change nothing.
+    """Apply sensor faults and false data injection to readings; other incidents change nothing.
 
     Args:
         readings: float64 (node, slot, 5), as measured.
-        incidents: no node has two at once.
+        incidents: a node has at most one at a time.
 
-    Returns: a new array, equal bit for bit outside the incidents' nodes and slots, not quantised.
+    Returns: a new array, not quantised; unchanged outside the incidents' nodes and slots.
 
     Source: §3.1.6 (causes); the models are not in the paper
     """
@@ -137,7 +135,7 @@ def distort(scenario: Scenario, readings: Float64, incidents: Sequence[Incident]
         if effect is None or count == 0:
             continue
         nodes = list(incident.nodes)
-        # An attacker wants to be believed: nearly the magnitude below 1, never above `BELIEVABLE`.
+        # Injected data must look plausible: tanh limits the magnitude smoothly to `BELIEVABLE`.
         believed = BELIEVABLE * math.tanh(incident.magnitude / BELIEVABLE)
         size = believed if injected else incident.magnitude
         for sensor, sign in touched(scenario, incident).items():

@@ -1,4 +1,5 @@
-"""One radio cell from geometry to gateway log: the shard of a simulated world."""
+"""Simulates one radio cell, from the positions of its nodes to the gateway's log. A world is a
+number of independent cells."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from anomalynet.simulation.incidents.values import distort
 from anomalynet.simulation.network.clocks import Life, live
 from anomalynet.simulation.network.frames import builder
 from anomalynet.simulation.network.gateway import Heard, arrived, hear, in_service, measured, table
-from anomalynet.simulation.network.placement import place
+from anomalynet.simulation.network.placement import place_nodes
 from anomalynet.simulation.radio.link import draws_needed, on_air
 from anomalynet.simulation.radio.propagation import audible, to_gateway
 from anomalynet.simulation.records import (
@@ -33,13 +34,13 @@ from anomalynet.simulation.records import (
 )
 from anomalynet.simulation.scenario import Scenario, seconds, slots
 
-OBSTACLE = 6.0  # dB at magnitude 1 that an obstacle takes from the links behind it
+OBSTACLE = 6.0  # dB of loss at magnitude 1 on the links behind an obstacle
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How things went in a cell: its nodes' lives, its radio, its gateway's log, link powers in dBm
-    (node, slot), and counts."""
+    """One simulation of a cell: the activity of its nodes, the radio log, the gateway's log, link
+    powers in dBm (node, slot), and counts."""
 
     lives: list[Life]
     log: RadioLog
@@ -55,16 +56,17 @@ def simulate_cell(
     incidents: Sequence[Incident] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> CellResult:
-    """Simulate one cell, and once more without incidents, which tells their severity.
+    """Simulate one cell, and again without incidents: the difference gives their severity.
 
     Args:
-        number: of the cell, 0 …; cells share the weather and nothing else.
-        incidents: in place of the planned ones; empty for a world without any. What they do not
-        touch is the same with and without them. progress: is told the simulated seconds.
+        number: of the cell, from 0. Cells share only the weather.
+        incidents: replace the planned ones; empty: no incidents. Whatever an incident does not
+            affect is equal with and without it.
+        progress: called with the simulated seconds.
 
     Returns: gateway log, incidents with severity, nodes, counts.
     """
-    cell = place(scenario, number)
+    cell = place_nodes(scenario, number)
     chosen = plan(scenario, cell) if incidents is None else tuple(incidents)
     world = surroundings(scenario, cell)
     half = seconds(scenario.duration) / 2
@@ -73,8 +75,8 @@ def simulate_cell(
     columns = table(scenario, course.heard)
     if chosen:
         second = progress and (lambda moment: progress(half + moment / 2))
-        calm = _course(scenario, cell, world, (), second)
-        without = arrived(scenario, cell, calm.heard, table(scenario, calm.heard))
+        undisturbed = _course(scenario, cell, world, (), second)
+        without = arrived(scenario, cell, undisturbed.heard, table(scenario, undisturbed.heard))
         chosen = measured(scenario, chosen, arrived(scenario, cell, course.heard, columns), without)
     return CellResult(cell, columns, chosen, _nodes(scenario, cell, course), course.counts)
 
@@ -86,13 +88,13 @@ def _course(
     incidents: Sequence[Incident],
     progress: Callable[[float], None] | None,
 ) -> Course:
-    """Let things take their course with some incidents."""
+    """Simulate the cell with the given incidents."""
     lives = [
         live(scenario, cell, node, [one for one in incidents if node in one.nodes])
         for node in range(len(cell.names))
     ]
-    read_off = measure(scenario, cell, with_events(scenario, cell, world, incidents))
-    readings = distort(scenario, read_off, incidents)
+    ideal = measure(scenario, cell, with_events(scenario, cell, world, incidents))
+    readings = distort(scenario, ideal, incidents)
     readings = quantise(_noisy(scenario, cell, readings, lives))
     power = to_gateway(scenario, cell)
     for one in incidents:
@@ -130,7 +132,7 @@ def _course(
 
 
 def _noisy(scenario: Scenario, cell: Cell, readings: Float64, lives: Sequence[Life]) -> Float64:
-    """Readings with the further noise of sensors whose battery runs low, (node, slot, 5)."""
+    """Readings (node, slot, 5) with additional noise where the battery is low."""
     found = readings.copy()
     for node, life in enumerate(lives):
         extra = np.sqrt(np.maximum(life.noise**2 - 1, 0))
@@ -157,7 +159,7 @@ def _node(
 def _nodes(
     scenario: Scenario, cell: Cell, course: Course
 ) -> dict[str, Float64 | Int64 | list[str]]:
-    """The columns of the table of nodes: see `store.NODES`."""
+    """The columns of the table of nodes; see `store.NODES`."""
     count, heard = len(cell.names), course.heard
     own = heard.intact & (heard.station < count)
     pairs = np.unique(np.stack([heard.station[own], heard.slot[own]], axis=1), axis=0)

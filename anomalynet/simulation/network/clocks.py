@@ -1,5 +1,5 @@
-"""A node's life: its clock, its battery, its restarts; and so when it sends, under which number and
-with which time stamp."""
+"""Clock, battery and restarts of a node. They determine when it transmits, and with which sequence
+number and timestamp."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from anomalynet.simulation.scenario import Scenario, frame_period, slots
 SKEW = 2.0e-3  # relative clock error at magnitude 1 of a faulty oscillator
 RESET_JUMP = 1.5  # seconds at magnitude 1 by which sending shifts after a clock reset
 LOW = 0.1
-"""State of charge below which the voltage falls; how far, 0 to 1, is what a node suffers from."""
+"""State of charge below which the voltage falls and the node misbehaves."""
 NOISIER, RESETS = 3.0, 0.1
-"""A low battery's further noise of the sensors, as a factor when it is empty, and the share of
-slots with a reset in its lower half."""
-SILENT = 0.35  # rate of lost slots of an intermittent node: share 1 - exp(-0.35 magnitude)
+"""Effects of a low battery: additional sensor noise (factor, when empty), and the share of slots
+with a reset when it is below half of `LOW`."""
+SILENT = 0.35  # rate of lost slots of an intermittent node: share 1 - exp(-0.35 · magnitude)
 LEAST_APART = 0.02
-"""Seconds between two frames that a node gives to its radio, whatever its clock does."""
-REBOOT_SLOTS = 3  # most slots that a restart costs
+"""Smallest time in seconds between two frames of a node, whatever its clock does."""
+REBOOT_SLOTS = 3  # largest number of slots lost by a restart
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """What a node does in each slot; arrays (slot,).
+    """The activity of a node in each slot; arrays (slot,).
 
     Attributes:
-        alive: it sends a frame.
-        times: seconds at which the frame goes to the radio, ascending.
-        clock: the node's own seconds at that moment.
-        sequence: number of the frame since the node's last start; meaningless where it is silent.
-        noise: factor on the sensors' noise: 1, more with a low battery.
-        error: of the clock, parts per million.
-        battery: state of charge at the beginning and the end, as shares.
+        alive: whether it sends a frame.
+        times: seconds at which the frame is given to the radio, ascending.
+        clock: seconds by the node's own clock at that time.
+        sequence: number of the frame since the node's last start; undefined where it is silent.
+        noise: factor on the sensors' noise: 1, larger with a low battery.
+        error: clock error in parts per million.
+        battery: state of charge at the beginning and at the end, 0 to 1.
     """
 
     alive: Bool
@@ -48,17 +48,17 @@ class Life:
 
 
 def live(scenario: Scenario, cell: Cell, node: int, incidents: Sequence[Incident]) -> Life:
-    """A node's life, with the incidents that touch it.
+    """The activity of a node under the incidents that affect it.
 
-    The clock runs at (1 + ppm·10⁻⁶), is set by each beacon, and decides when the node sends.
-    Ordinary restarts cost a few frames and begin the sequence anew.
+    The clock runs at (1 + ppm·10⁻⁶), is set by each beacon, and determines when the node sends.
+    Ordinary restarts lose a few frames and reset the sequence number.
 
     Source: §3.1.3-3.1.4; clock and battery models are not in the paper
     """
     count, period = slots(scenario), frame_period(scenario)
     rng = stream(scenario.seed, "cell", cell.number, "node", int(cell.numbers[node]), "life")
     error = float(rng.uniform(-1, 1)) * scenario.node.clock_error
-    # A frame goes out after the last measurement that it carries, and before the slot ends.
+    # A frame is sent after the last measurement that it carries, and before the slot ends.
     phase = period - scenario.sampling.period * float(rng.uniform(0.2, 0.95))
     charge = float(rng.uniform(0.5, 1.0))
     jitter = np.abs(rng.normal(0, scenario.node.clock_jitter * scenario.sampling.period, count))
@@ -108,7 +108,7 @@ def live(scenario: Scenario, cell: Cell, node: int, incidents: Sequence[Incident
 
 def _consumption(scenario: Scenario) -> float:
     """Mean current in mA: one frame of 37 bytes on the air, listening before it and for its
-    acknowledgement, and sleep; no repetitions."""
+    acknowledgement, and sleep. Retransmissions are not counted."""
     node, period = scenario.node, frame_period(scenario)
     sending, listening = 37 * 32e-6, 128e-6 + 192e-6 + 11 * 32e-6
     active = node.transmit_current * sending + node.receive_current * listening

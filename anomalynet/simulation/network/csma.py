@@ -1,5 +1,5 @@
-"""Medium access of IEEE 802.15.4 without beacons and slots: listen before talking, acknowledge,
-repeat."""
+"""Medium access of IEEE 802.15.4 without beacons and slots (unslotted CSMA/CA): listen, send, wait
+for the acknowledgement, retransmit."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from anomalynet.simulation.scenario import RadioConfig
 
 BACKOFF = 320e-6  # seconds of a backoff slot, 20 symbols
 CCA = 128e-6  # seconds of a clear channel assessment, 8 symbols
-ACK_WAIT = 864e-6  # seconds after its frame that a sender waits for the acknowledgement, 54 symbols
-QUEUE = 2  # frames that wait while a station is busy with one; another one is lost
+ACK_WAIT = 864e-6  # seconds that a sender waits for the acknowledgement, 54 symbols
+QUEUE = 2  # frames that wait while a station sends another; further ones are dropped
 
 Steps = Generator[simpy.Event, None, None]
 
 
 def draws_per_attempt(radio: RadioConfig) -> int:
-    """Uniform draws of one attempt: a backoff each, two for the fading, one for the frame's errors,
-    one for the acknowledgement's."""
+    """Uniform draws of one attempt: one per backoff, two for the fading, one for bit errors of the
+    frame, one for those of the acknowledgement."""
     return radio.backoffs + 5
 
 
 class Sender:
-    """A station's radio. `run` is its SimPy process.
+    """The radio of a station. `run` is its SimPy process.
 
-    Pauses after an acknowledgement (IFS) are not modelled: a station that has another frame waiting
-    starts its backoff at once.
+    Pauses after an acknowledgement (IFS) are not modelled: a station with a waiting frame starts
+    its backoff at once.
 
     Args:
-        number: of the station.
-        frames: how many of the station's frames are sent, the first ones.
+        number: index of the station.
+        frames: number of frames to send; the station's first ones.
 
     Source: IEEE 802.15.4-2006, 7.5.1.4 and 7.5.6
     """
@@ -56,8 +56,8 @@ class Sender:
         self._width = draws_per_attempt(radio)
         self._stride = station.draws.shape[1]
         self.retries = np.full(frames, -1, np.int8)
-        # Elements of a memoryview are plain floats, several times faster to read than those of an
-        # array, and no copy of the draws is made.
+        # A memoryview returns plain floats, several times faster than elements of an array, and
+        # does not copy the draws.
         self._times = np.ascontiguousarray(station.times, np.float64).data
         self._draws = np.ravel(station.draws).data
         columns = np.arange(self._attempts) * self._width + radio.backoffs + 1
@@ -89,7 +89,7 @@ class Sender:
                 arrived += 1
 
     def _deliver(self, frame: int, psdu: bytes, wait: float) -> Steps:
-        """Attempt a frame until it is acknowledged, `wait` seconds from now."""
+        """Send a frame after `wait` seconds, and again until it is acknowledged or given up."""
         env, medium, number, seconds = self._env, self._medium, self._number, airtime(psdu)
         for attempt in range(self._attempts):
             column = frame * self._stride + attempt * self._width
@@ -124,7 +124,7 @@ class Sender:
         medium.counts["unacknowledged"] += 1
 
     def _impolite(self) -> Steps:
-        """Send each frame at its time, or as soon as the one before has left, without listening."""
+        """Send each frame at its time, or right after the previous one, without listening."""
         env, error = self._env, self._width - 2
         for frame in range(self._frames):
             yield env.timeout(max(self._times[frame] - env.now, 0.0))

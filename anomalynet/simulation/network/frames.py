@@ -3,13 +3,13 @@
 ======  =====  ===================================================================
 offset  bytes  field, little endian
 ======  =====  ===================================================================
-0       2      frame control 0x8861: data, acknowledgement asked, short addresses
+0       2      frame control 0x8861: data, acknowledgement request, short addresses
 2       1      MAC sequence number
 3       2      PAN, the cell's number + 1
 5       2      destination, 0 is the gateway
 7       2      source, the node's number + 1
 9       2      sequence of the node since it started
-11      1      repetitions that the frame before took
+11      1      retransmissions of the previous frame
 12      4      node's clock, ms
 16      2      temperature, 0.01 °C, signed
 18      2      humidity, 0.01 %
@@ -20,8 +20,8 @@ offset  bytes  field, little endian
 29      2      FCS, CRC-16/KERMIT of everything before it
 ======  =====  ===================================================================
 
-The FCS is checked and made by every radio on the way, so whoever rewrites a frame makes it fit; the
-CRC-32 comes from the node.
+Every radio on the way checks the FCS and makes a new one, so a relay that rewrites a frame gives it
+a valid FCS. The CRC-32 comes from the node and shows the change.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ _FIELDS = [
 _DTYPE = np.dtype(_FIELDS)
 _WHOLE = np.dtype([*_FIELDS, ("crc", "<u4"), ("fcs", "<u2")])
 _UNITS = {"temperature": 100.0, "humidity": 100.0, "motion": 1.0, "light": 1.0, "sound": 10.0}
-"""Counts a unit, in the order of `scenario.SENSORS`."""
+"""Counts per unit, in the order of `scenario.SENSORS`."""
 
 
 def fcs(data: bytes) -> int:
     """CRC-16/KERMIT (polynomial 0x1021 reflected, start 0); 0x2189 for b"123456789".
 
-    It is the mirror image of the CRC that `binascii.crc_hqx` computes in C. On the air its low byte
-    goes first.
+    It is the bit-reversed form of the CRC that `binascii.crc_hqx` computes in C. Its low byte is
+    sent first.
 
     Source: IEEE 802.15.4, frame check sequence
     """
@@ -63,8 +63,8 @@ def fcs(data: bytes) -> int:
 
 
 def intact(psdu: bytes) -> bool:
-    """Whether a frame's last two bytes are the check sequence of those before: the CRC over all of
-    them is then 0.
+    """Whether a frame's last two bytes are the FCS of the bytes before: the CRC over all of them is
+    then 0.
 
     Source: IEEE 802.15.4, frame check sequence
     """
@@ -74,7 +74,7 @@ def intact(psdu: bytes) -> bool:
 def builder(
     address: int, pan: int, sequence: Int64, clock: Float64, readings: Float64
 ) -> Callable[[int, int], bytes]:
-    """Return what makes a node's frames.
+    """Return a function that builds a node's frames.
 
     Args:
         address, pan: of the node and of its cell, 16 bit.
@@ -82,7 +82,7 @@ def builder(
         clock: float64 (frame,), the node's own seconds, taken modulo 2^32 ms.
         readings: float64 (frame, 5), quantised, in the order of `scenario.SENSORS`.
 
-    Returns: (frame, repetitions of the frame before) → the PSDU, 31 bytes.
+    Returns: (frame, retransmissions of the previous frame) → the PSDU, 31 bytes.
     Source: IEEE 802.15.4-2006, 7.2; the payload is not in the paper
     """
     rows = np.zeros(len(sequence), _DTYPE)
@@ -104,19 +104,19 @@ def builder(
 
 
 def sealed(frame: bytes) -> bytes:
-    """Return a frame with its FCS behind it, as a radio sends it."""
+    """Return a frame with its FCS appended, as a radio sends it."""
     return frame + fcs(frame).to_bytes(2, "little")
 
 
 def tampered(psdu: bytes, change: bytes) -> bytes:
-    """Return a frame whose temperature, humidity, light, sound were overwritten by XOR with 8
-    bytes, under a new FCS and the old CRC-32."""
+    """Return a frame whose temperature, humidity, light and sound are changed by XOR with 8 bytes.
+    Its FCS is valid, its CRC-32 is the old one."""
     payload = bytes(a ^ b for a, b in zip(psdu[16:24], change, strict=True))
     return sealed(psdu[:16] + payload + psdu[24:-2])
 
 
 def parse(frames: Sequence[bytes]) -> dict[str, npt.NDArray[np.generic]]:
-    """Read received frames; one of another length has source -1, no readings (NaN) and a wrong
+    """Parse received frames. A frame of another length gets source -1, NaN readings and a wrong
     checksum.
 
     Returns: columns over the frames: source int32, sequence uint16, retries uint8, clock float64

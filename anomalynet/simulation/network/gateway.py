@@ -1,5 +1,5 @@
-"""The gateway's log: what it received, when, how well, whether the checksums agree (§3.1.4), and
-how much of an incident shows in it."""
+"""The gateway's log: received frames with arrival time, signal quality and checksums (§3.1.4); and
+the severity of an incident, measured from this log."""
 
 from __future__ import annotations
 
@@ -24,24 +24,23 @@ from anomalynet.simulation.records import (
 from anomalynet.simulation.scenario import SENSORS, Scenario, frame_period, seconds, slots
 
 DEVIATION = (1.0, 3.0, 6.0)
-"""Deviation of a sensor from what would have arrived, root mean square, worst sensor, in multiples
-of its ordinary variation, at which severity 2, 3, 4 begin."""
-LOSS = (0.1, 0.3, 0.7)  # likewise the share of readings that would have arrived and did not
+"""Thresholds of severity 2, 3 and 4: root mean square deviation of the worst sensor from the
+readings without incident, in multiples of its ordinary variation."""
+LOSS = (0.1, 0.3, 0.7)  # the same for the share of readings that are lost
 LATENESS = (0.2, 0.7, 2.0)
-"""Likewise the mean change of the age of readings at their arrival, in slots."""
+"""The same for the mean change of the age of readings at their arrival, in slots."""
 OLDEST = 4.0
-"""Slots at which the age of one reading stops to count, or one replayed frame would outweigh all
-others."""
+"""Upper limit in slots of the age of a reading: a replayed frame must not outweigh all others."""
 BRIEF, WIDE = 30.0, 120.0
-"""Node-minutes below which no incident is of severity 4, and from which one is a step more
-severe."""
+"""Node-minutes below which severity is at most 3, and from which it is increased by one."""
 WORST_LQI, BEST_LQI = -6.0, 20.0  # SNR in dB that map to LQI 0 and 255, linear in between
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Received frames by arrival (seconds), each array (reception,): who really sent it, the
-    sender's slot (of an attacker's frame, its number), dBm and dB, whether the FCS agrees."""
+    """Received frames by arrival (seconds), each array (reception,): the true sender, the sender's
+    slot (for an attacker the slot that it imitates), RSSI in dBm, SNR in dB, whether the FCS is
+    right."""
 
     time: Float64
     station: Int64
@@ -54,7 +53,7 @@ class Heard:
     def take(
         self, rows: Int64, time: Float64 | None = None, frames: list[bytes] | None = None
     ) -> Heard:
-        """Some rows in a given order, with other arrival times or bytes."""
+        """The given rows in the given order, optionally with other arrival times or bytes."""
         bytes_ = self.frames if frames is None else frames
         times = self.time if time is None else time
         return Heard(
@@ -69,8 +68,8 @@ class Heard:
 
 
 def hear(log: RadioLog, slots_of: Sequence[Int64]) -> Heard:
-    """The receptions of a cell's radio as columns, from the slot of each of a station's frames,
-    int64 (frame,)."""
+    """The receptions of a cell's radio as columns. `slots_of`: per station int64 (frame,), the slot
+    of each of its frames."""
     got = log.receptions
     numbers = np.array([(one.station, one.frame) for one in got], np.int64).reshape(-1, 2)
     floats = np.array([(one.time, one.rssi, one.snr) for one in got], np.float64).reshape(-1, 3)
@@ -83,7 +82,7 @@ def hear(log: RadioLog, slots_of: Sequence[Int64]) -> Heard:
 
 
 def in_service(scenario: Scenario, cell: Cell, time: Float64) -> Bool:
-    """Whether the gateway was up at some moments: bool like `time`. Its restarts are part of a
+    """Whether the gateway was running at given times: bool like `time`. Its restarts are part of a
     healthy network."""
     chosen = scenario.background
     minutes = int(seconds(scenario.duration) / 60) + 1
@@ -97,10 +96,10 @@ def in_service(scenario: Scenario, cell: Cell, time: Float64) -> Bool:
 
 
 def table(scenario: Scenario, heard: Heard) -> Columns:
-    """The columns of the gateway log, each (frame,): see `store.FRAMES`.
+    """The columns of the gateway log, each (frame,); see `store.FRAMES`.
 
-    `source`, `sequence`, `retries`, `sent` and the readings are what the frame says, right or
-    wrong; `sent` is the node's clock.
+    `source`, `sequence`, `retries`, `sent` and the readings are the contents of the frame, right or
+    wrong; `sent` is by the node's clock.
     """
     read = parse(heard.frames)
     epoch = np.datetime64(scenario.start, "us").astype(np.int64)
@@ -123,16 +122,16 @@ def table(scenario: Scenario, heard: Heard) -> Columns:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What the last valid frame of each slot brought: readings float64 (node, slot, 5) and their
-    age in slots float64 (node, slot), NaN where there was none."""
+    """Contents of the last valid frame of each slot: readings float64 (node, slot, 5) and their age
+    in slots float64 (node, slot), NaN without such a frame."""
 
     readings: Float64
     age: Float64
 
 
 def arrived(scenario: Scenario, cell: Cell, heard: Heard, columns: Columns) -> Arrived:
-    """What a gateway log (the `table` of `heard`) holds of each node and slot; frames of no node of
-    the cell do not count."""
+    """The last valid frame of each node and slot in a gateway log; `columns` is the `table` of
+    `heard`. Frames from unknown addresses are ignored."""
     count, period = slots(scenario), frame_period(scenario)
     source = np.asarray(columns["source"], np.int64) - 1
     node = np.searchsorted(cell.numbers, source).clip(max=len(cell.numbers) - 1)
@@ -154,13 +153,13 @@ def arrived(scenario: Scenario, cell: Cell, heard: Heard, columns: Columns) -> A
 def measured(
     scenario: Scenario, incidents: tuple[Incident, ...], happened: Arrived, without: Arrived
 ) -> tuple[Incident, ...]:
-    """The incidents with their severity: the worst of deviation, loss and lateness, and one step
-    more where many nodes suffer for long.
+    """The incidents with their severity: the worst of deviation, loss and lateness, increased by
+    one if many nodes are affected for long.
 
     Args:
-        without: what would have arrived without any incident.
+        without: the same cell simulated without incidents.
 
-    Source: not in the paper, which asks for groups by severity and gives no rule
+    Source: not in the paper, which groups by severity but gives no rule
     """
     ordinary = typical(scenario)
     found = []

@@ -1,4 +1,4 @@
-"""Where nodes, rooms and gateways stand (§3.1.3: coverage, density, dispersion)."""
+"""Positions of nodes, rooms and gateways (§3.1.3: coverage, density, dispersion)."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import numpy as np
 from anomalynet.simulation.records import Cell, Float64, stream
 from anomalynet.simulation.scenario import DeploymentConfig, Scenario
 
-SENSING_RADIUS = 15.0  # metres within which a node is taken to sense what happens, for `coverage`
-MARGIN = 1.0  # metres that nodes keep from the edge of the area
-RASTER = 2.0  # metres, at most, between the points at which coverage is measured
+SENSING_RADIUS = 15.0  # metres that a node is assumed to sense, for `coverage`
+MARGIN = 1.0  # smallest distance in metres of nodes from the edge of the area
+RASTER = 2.0  # largest distance in metres of the points at which coverage is measured
 
 
 def cells(scenario: Scenario) -> int:
-    """Radio cells of a deployment: as few as `cell_nodes` allows."""
+    """Number of radio cells of a deployment: as few as `cell_nodes` allows."""
     return -(-scenario.deployment.nodes // scenario.deployment.cell_nodes)
 
 
-def place(scenario: Scenario, cell: int) -> Cell:
-    """Place one cell's nodes; the sizes of two cells differ by one node at most.
+def place_nodes(scenario: Scenario, cell: int) -> Cell:
+    """Choose the positions of one cell's nodes. Sizes of cells differ by at most one node.
 
     Args:
         cell: 0 … `cells(scenario)` - 1.
@@ -60,7 +60,7 @@ def coverage(scenario: Scenario) -> dict[str, float]:
     Returns: `density` in nodes per hectare; `coverage`, the share of the area within
         `SENSING_RADIUS` of a node of its cell; `nearest`, the mean distance in metres to the
         nearest node of the same cell (0 where no cell has two nodes); `dispersion`, that distance
-        over its expectation for random places (Clark and Evans): below 1 clustered, above 1
+        over its expectation for random positions (Clark and Evans): below 1 clustered, above 1
         regular.
 
     Source: §3.1.3 names the three; the measures are not in the paper
@@ -72,7 +72,7 @@ def coverage(scenario: Scenario) -> dict[str, float]:
     raster = np.asarray((np.indices((across, up)).reshape(2, -1).T + 0.5) * step, np.float64)
     covered, nearest = [], []
     for number in range(count):
-        positions = place(scenario, number).positions
+        positions = place_nodes(scenario, number).positions
         covered.append(float(np.mean(distances(raster, positions).min(axis=1) <= SENSING_RADIUS)))
         if len(positions) > 1:
             nearest += np.sort(distances(positions, positions), axis=1)[:, 1].tolist()
@@ -83,8 +83,8 @@ def coverage(scenario: Scenario) -> dict[str, float]:
 
 
 def _lattice(deployment: DeploymentConfig, points: int) -> Float64:
-    """`points` places in rows of near-square fields, float64 (point, 2); the last row spreads what
-    is left."""
+    """Positions on a regular lattice of nearly square fields, float64 (point, 2); the last row
+    spreads the remaining points."""
     columns = max(1, round(np.sqrt(points * deployment.width / deployment.height)))
     rows = -(-points // columns)
     index = np.arange(points)

@@ -1,5 +1,5 @@
-"""Bits of one frame on the air: what disturbs them, how likely they are wrong (IEEE 802.15.4 at
-2.4 GHz), and which of them are."""
+"""Bit errors of one frame on the air: interference, bit error rate (IEEE 802.15.4 at 2.4 GHz), and
+which bits are wrong."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def pieces(start: float, stop: float, noise: float, stretches: Sequence[Stretch]
 
 
 def first_error(draw: float, parts: Sequence[tuple[float, float]]) -> int | None:
-    """Position of the first wrong bit, or None, from one uniform draw in [0, 1).
+    """Index of the first wrong bit, or None, from one uniform draw in [0, 1).
 
     Args:
-        draw: below the probability that any bit is wrong, one is; the draw also says which is the
-            first.
+        draw: if it is below the probability of any error, there is one; the same draw determines
+            which bit is the first.
         parts: (bits, -ln(1 - BER)) of consecutive pieces.
 
     Source: inverse of the distribution of independent errors
@@ -67,18 +67,18 @@ def flip(
     """The frame with bit errors: one at `first`, none before, each later bit at its piece's rate.
 
     Args:
-        first: bit on the air, the synchronisation header's 48 included; a byte's lowest bit comes
-            first.
+        first: index of the bit on the air, including the 48 bits of the synchronisation header;
+            the lowest bit of a byte is sent first.
         parts: as for `first_error`.
-        rng: consumed by one uniform draw for each bit on the air.
+        rng: one uniform draw is taken per bit on the air.
     """
     size = 8 * (HEADER + len(psdu))
     edges = np.cumsum([bits for bits, _ in parts])
     densities = np.array([density for _, density in parts])
     piece = np.minimum(np.searchsorted(edges, np.arange(size), side="right"), len(parts) - 1)
     wrong = rng.random(size) < -np.expm1(-densities[piece])
-    # Late in a long simulation a frame's seconds are rounded, and its bits may be a hair more than
-    # they are.
+    # Late in a long simulation the times of a frame are rounded, so `parts` may hold slightly more
+    # bits than the frame has.
     first = min(first, size - 1)
     wrong[:first] = False
     wrong[first] = True
@@ -89,12 +89,12 @@ def flip(
 _TERMS = tuple(((-1) ** k * math.comb(16, k) / 30.0, 20.0 * (1.0 / k - 1.0)) for k in range(2, 17))
 
 LOWEST, HIGHEST, STEPS = -30.0, 15.0, 100
-"""The table's range in dB and its steps per dB. Below the range its first value holds; above, no
-bit is ever wrong (< 1e-130)."""
+"""Range of the table in dB, and its steps per dB. Below the range the first value is used; above,
+no bit is wrong (< 1e-130)."""
 
 
 def bit_error_rate(sinr: float) -> float:
-    """Probability that a bit is wrong, from the linear ratio of signal to noise and interference.
+    """Bit error probability at a linear ratio of signal to noise and interference.
 
     0.5 without a signal, 1.6e-4 at 0 dB (ratio 1).
 
@@ -103,7 +103,7 @@ def bit_error_rate(sinr: float) -> float:
     return math.fsum(weight * math.exp(rate * sinr) for weight, rate in _TERMS)
 
 
-# The logarithm of the rate is nearly straight between neighbouring entries, the rate is not.
+# Between neighbouring entries the logarithm of the rate is nearly linear; the rate is not.
 _TABLE = [
     math.log(-math.log1p(-bit_error_rate(10.0 ** ((LOWEST + i / STEPS) / 10.0))))
     for i in range(int((HIGHEST - LOWEST) * STEPS) + 2)
@@ -113,16 +113,15 @@ _TABLE = [
 def error_density(snr: float) -> float:
     """-ln(1 - BER) at a ratio in dB, so that n bits survive with exp(-n × density).
 
-    Interpolated: within 5e-5 of the formula (relative) below 8 dB, where one error in 10^28 bits is
-    left.
+    Interpolated; the relative error is below 5e-5 up to 8 dB, where the rate is 1e-28.
 
     Source: `bit_error_rate`
     """
-    place = (snr - LOWEST) * STEPS
-    if place <= 0.0:
+    position = (snr - LOWEST) * STEPS
+    if position <= 0.0:
         return math.exp(_TABLE[0])
     if snr >= HIGHEST:
         return 0.0
-    index = int(place)
+    index = int(position)
     low = _TABLE[index]
-    return math.exp(low + (place - index) * (_TABLE[index + 1] - low))
+    return math.exp(low + (position - index) * (_TABLE[index + 1] - low))

@@ -1,4 +1,4 @@
-"""Everything between the moment a frame is given to a radio and the gateway's log."""
+"""Simulates the radio of one cell, from frames handed to the radios to frames received."""
 
 from __future__ import annotations
 
@@ -14,25 +14,23 @@ from anomalynet.simulation.radio.medium import Medium, airtime
 from anomalynet.simulation.records import Bool, Disturber, RadioLog, Reception, Station
 from anomalynet.simulation.scenario import RadioConfig
 
-IDEAL_SNR = 60.0  # dB that every frame of an ideal radio arrives with
+IDEAL_SNR = 60.0  # SNR in dB of every frame of an ideal radio
 
 COUNTS = (
     *("offered", "sent", "received", "duplicates", "corrupted", "undetected", "missed"),
     *("collided", "channel_busy", "unacknowledged", "queue_full", "duty_cycle"),
 )
-"""Keys of `RadioLog.counts`. Frames: offered (given to a radio), given up because of channel_busy,
+"""Keys of `RadioLog.counts`. Frames: offered (handed to a radio); dropped because of channel_busy,
 unacknowledged, queue_full or duty_cycle. Transmissions: sent = received (intact, duplicates
-included) + corrupted (logged with wrong bits) + missed (never logged); collided are those of the
-corrupted and missed that overlapped another frame; undetected are received in spite of wrong
-bits."""
+included) + corrupted (logged with wrong bits) + missed (not logged). collided: corrupted or missed,
+and overlapped by another frame. undetected: received although bits were wrong."""
 
 
 def draws_needed(radio: RadioConfig) -> int:
-    """Columns of `Station.draws`: the uniform draws of one frame.
+    """Number of columns of `Station.draws`: the uniform draws of one frame.
 
-    `ieee802154`: for each attempt the backoffs, two for the fading, one for the frame's errors and
-    one for the acknowledgement's; those of attempt a begin at column a × (backoffs + 5). `lora`:
-    two for the fading. `ideal`: none.
+    `ieee802154`: for each attempt `csma.draws_per_attempt`; attempt a begins at column
+    a × (backoffs + 5). `lora`: two for the fading. `ideal`: none.
     """
     if radio.kind == "ieee802154":
         return (radio.retries + 1) * csma.draws_per_attempt(radio)
@@ -51,16 +49,15 @@ def on_air(
     """Simulate one cell's radio.
 
     Args:
-        stations: all that transmit; `draws` has at least `draws_needed(radio)` columns. Equal
+        stations: all transmitters; `draws` has at least `draws_needed(radio)` columns. Equal
             inputs give equal logs.
-        hears: bool (station, station): the carrier sense of the first notices the second. Every
+        hears: bool (station, station): the carrier sense of the first detects the second. Every
             station hears the gateway.
-        disturbers: interference; asked with times that only roughly ascend.
-        until: seconds; frames given to a radio before are brought to their end, later ones do not
-            exist.
-        corrupt: (station, frame, attempt) → stream for the positions of wrong bits, asked for only
-            where there are some.
-        progress: called with the simulated seconds now and then.
+        disturbers: sources of interference; queried with times that are not strictly ascending.
+        until: seconds. Frames handed to a radio before are finished, later ones are not sent.
+        corrupt: (station, frame, attempt) → generator for the wrong bits; called only for frames
+            with errors.
+        progress: called with the simulated seconds, 100 times.
 
     Returns: the log; `retries[i]` has one entry for each frame of station i before `until`.
 
@@ -70,7 +67,7 @@ def on_air(
     for station in stations:
         if station.draws.shape[1] < draws_needed(radio):
             raise ValueError(
-                f"{station.name} has {station.draws.shape[1]} draws a frame, the radio needs "
+                f"{station.name} has {station.draws.shape[1]} draws per frame, the radio needs "
                 f"{draws_needed(radio)}"
             )
     frames = [int(np.searchsorted(station.times, until)) for station in stations]
@@ -90,7 +87,7 @@ def on_air(
     for sender in senders:
         env.process(sender.run())
     if progress is not None:
-        env.process(_tell(env, until, progress))
+        env.process(_report_progress(env, until, progress))
     env.run()
     log.retries = [sender.retries for sender in senders]
     return log
@@ -109,7 +106,7 @@ def _ideal(stations: Sequence[Station], frames: Sequence[int], log: RadioLog) ->
     return log
 
 
-def _tell(
+def _report_progress(
     env: simpy.Environment, until: float, progress: Callable[[float], None]
 ) -> Generator[simpy.Event, None, None]:
     for _ in range(100):

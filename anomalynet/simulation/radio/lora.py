@@ -1,5 +1,5 @@
-"""LoRa: time on air, the weakest signal that a gateway can read, and sending without coordination,
-whenever there is something to send and the duty cycle allows it."""
+"""LoRa: time on air, the weakest signal that a gateway can decode, and ALOHA: nodes send without
+coordination as soon as the duty cycle allows it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ NOISE = -117.0
 
 
 def time_on_air(payload: int, spreading_factor: int) -> float:
-    """Seconds that a frame of some bytes takes in 125 kHz at coding rate 4/5, with 8 symbols of
-    preamble, explicit header and CRC.
+    """Seconds on air of a frame with `payload` bytes in 125 kHz at coding rate 4/5, with 8 symbols
+    of preamble, explicit header and CRC.
 
     Low data rate optimisation is on where a symbol lasts 16 ms or longer.
 
@@ -38,25 +38,24 @@ def time_on_air(payload: int, spreading_factor: int) -> float:
 
 
 def required_snr(spreading_factor: int) -> float:
-    """Smallest ratio of signal to noise in dB that can be read: -7.5 at spreading factor 7, 2.5
-    less with each more, which is -124.5 dBm at 7 to -137 dBm at 12.
+    """Smallest SNR in dB that can be decoded: -7.5 at spreading factor 7, 2.5 dB lower with each
+    step, which is -124.5 dBm at 7 to -137 dBm at 12.
 
     Source: Semtech SX1276 data sheet, table 13
     """
     return -7.5 - 2.5 * (spreading_factor - 7)
 
 
-LONGEST = time_on_air(255, 12)  # seconds of the longest frame there is
+LONGEST = time_on_air(255, 12)  # seconds of the longest possible frame
 
 
 class Air:
-    """What is on the air of a LoRa cell, and its gateway.
+    """The radio channel of a LoRa cell, and its gateway.
 
-    The gateway demodulates any number of frames at once. A frame arrives if it is `radio.capture`
-    dB above the sum of all frames that overlap it, and above the spreading factor's smallest
-    signal-to-noise ratio with the mean disturbance added to the noise. One that arrives is intact:
-    LoRa's error correction leaves a narrow range of signals that are read with errors, which is not
-    modelled.
+    The gateway demodulates any number of frames at once. A frame is received if it is
+    `radio.capture` dB stronger than the sum of all overlapping frames, and if its SNR (mean
+    interference counts as noise) reaches `required_snr`. A received frame is intact: with LoRa's
+    error correction, frames with bit errors are rare; they are not modelled.
 
     Source: capture model of Bor et al. 2016, Semtech SX1276 data sheet
     """
@@ -78,7 +77,7 @@ class Air:
         self.counts["sent"] += 1
 
     def receive(self, sent: Transmission) -> None:
-        """The end of a frame, which is now: logs it if it arrived."""
+        """End of a frame, now: log it if it was received."""
         others = sum(
             other.milliwatt
             for other in self._air
@@ -101,15 +100,15 @@ class Air:
 
 
 class Sender:
-    """A station's LoRa radio. `run` is its SimPy process.
+    """The LoRa radio of a station. `run` is its SimPy process.
 
-    A frame whose time comes while the duty cycle forbids sending is dropped, not kept: the next one
-    carries the newer reading.
+    A frame that is due while the duty cycle forbids sending is dropped, not delayed: the next one
+    carries a newer reading.
 
     Args:
-        number: of the station.
-        station: what it sends; an impolite one does not care for the duty cycle.
-        frames: how many of the station's frames are sent, the first ones.
+        number: index of the station.
+        station: the frames to send; an impolite station ignores the duty cycle.
+        frames: number of frames to send; the station's first ones.
 
     Source: ALOHA, ETSI EN 300 220 duty cycle
     """

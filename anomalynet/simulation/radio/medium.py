@@ -1,4 +1,4 @@
-"""The air of an IEEE 802.15.4 cell: who hears what, and what the gateway's receiver makes of it."""
+"""The radio channel of an IEEE 802.15.4 cell: carrier sense, and reception at the gateway."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ TURNAROUND = 192e-6  # seconds between listening and sending, 12 symbols
 ACK_BITS = 8 * (HEADER + 5)  # of an acknowledgement on the air
 ACK_TIME = ACK_BITS * BIT
 LONGEST = (HEADER + MAX_PSDU) * 8 * BIT + 2 * TURNAROUND + ACK_TIME
-"""Seconds after its end in which a transmission can still matter to another one."""
+"""Seconds after its end during which a transmission can still affect another one."""
 SYNCHRONISATION = -5.0
-"""dB of signal against noise and interference below which a receiver does not lock on to a frame: a
-bit in thirteen would be wrong. ns-3 has the same limit, after IEEE 802.15.4-2006, annex E."""
+"""Signal to noise and interference in dB below which a receiver does not synchronise to a frame:
+one bit in thirteen would be wrong. ns-3 has the same limit, from IEEE 802.15.4-2006, annex E."""
 
 
 @dataclass(slots=True, eq=False)
 class Transmission:
-    """A frame on the air during [start, stop) seconds; `released` is when a gateway that locked on
+    """A frame on the air during [start, stop) seconds; `released`: when a gateway that locked on
     to it listens again."""
 
     station: int
@@ -59,18 +59,18 @@ def airtime(psdu: bytes) -> float:
 
 
 class Medium:
-    """What is on the air of a cell, and the gateway that listens to it; writes the log.
+    """The radio channel of a cell, and its gateway, which writes the log.
 
-    The gateway locks on to the first frame that it can synchronise to and stays with it to its end:
-    a stronger frame that comes later spoils the first and is lost too. It is deaf from the end of a
-    frame that it acknowledges to the end of the acknowledgement. A frame is logged if the gateway
-    locked on to it and the 6 bytes before the PSDU came without a wrong bit; what follows may be
-    wrong, and the check sequence shows it.
+    The gateway locks on to the first frame that it can synchronise to, until its end: a stronger
+    frame that comes later destroys the first and is lost too. The gateway cannot receive from the
+    end of a frame that it acknowledges to the end of the acknowledgement. A frame is logged if the
+    gateway locked on to it and the 6 bytes before the PSDU have no wrong bit. Later bits may be
+    wrong; the FCS shows it.
 
     Args:
-        hears: bool (station, station): the first notices the second.
-        corrupt: (station, frame, attempt) → stream for the positions of wrong bits.
-        log: receptions and counts are written there.
+        hears: bool (station, station): the first detects the second.
+        corrupt: (station, frame, attempt) → generator for the wrong bits.
+        log: takes receptions and counts.
 
     Source: IEEE 802.15.4-2006
     """
@@ -95,8 +95,8 @@ class Medium:
         self._latest: dict[int, int] = {}
 
     def busy(self, station: int, start: float, stop: float) -> bool:
-        """Whether a station that listens during [start, stop) finds the channel in use, by the
-        gateway, a station or a disturber."""
+        """Whether a station that listens during [start, stop) finds the channel in use by the
+        gateway, another station or a disturber."""
         return (self._ack[0] < stop and start < self._ack[1]) or self._disturbed(
             station, start, stop
         )
@@ -111,8 +111,8 @@ class Medium:
         sent.order = self.counts["sent"]
 
     def receive(self, sent: Transmission, draw: float) -> bool:
-        """The end of a frame: logs what the gateway made of it, and returns whether it arrived
-        intact. The draw, uniform in [0, 1), decides about bit errors."""
+        """End of a frame: log its reception, and return whether it arrived intact. `draw`, uniform
+        in [0, 1), determines its bit errors."""
         counts = self.counts
         stretches = self._interference(sent)
         overlapped = bool(stretches)
@@ -150,14 +150,14 @@ class Medium:
         return True
 
     def acknowledge(self, sent: Transmission) -> None:
-        """The gateway turns round and acknowledges a frame that has just ended."""
+        """The gateway switches to sending and acknowledges a frame that has just ended."""
         begin = sent.stop + TURNAROUND
         self._ack = (begin, begin + ACK_TIME)
         sent.released = begin + ACK_TIME
 
     def acknowledged(self, sent: Transmission, draw: float) -> bool:
-        """Whether the acknowledgement that ends now reached the sender: over the same link, with
-        the same fading. What the sender's carrier sense notices meanwhile spoils it."""
+        """Whether the acknowledgement that ends now reached the sender, over the same link with the
+        same fading. Anything that the sender's carrier sense detects meanwhile destroys it."""
         density = bits.error_density(sent.dbm - self._noise_dbm)
         return ACK_BITS * density <= -math.log1p(-draw) and not self._disturbed(
             sent.station, sent.stop + TURNAROUND, sent.released
@@ -178,14 +178,14 @@ class Medium:
         ]
 
     def _locks(self, sent: Transmission, noise: float | None = None) -> bool:
-        """Whether the gateway, at the start of a frame, was free and could synchronise to it
-        against `noise` in mW; decided once."""
+        """Whether the gateway was free at the start of a frame and could synchronise to it despite
+        `noise` in mW; computed once per frame."""
         if sent.locked is None:
-            place = (sent.start, sent.order)
+            order = (sent.start, sent.order)
             earlier = [
                 other
                 for other in self._air
-                if (other.start, other.order) < place and sent.start < other.released
+                if (other.start, other.order) < order and sent.start < other.released
             ]
             if noise is None:
                 stretches = self._interference(sent)

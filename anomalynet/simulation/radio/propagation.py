@@ -1,5 +1,5 @@
-"""What becomes of a radio signal on its way (path loss, shadowing, small-scale fading, thermal
-noise), and the mean powers between the radios of a cell."""
+"""Radio propagation: path loss, shadowing, small-scale fading, thermal noise, and the mean received
+powers between the radios of a cell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from anomalynet.simulation.records import Bool, Cell, Draws, Float64, stream
 from anomalynet.simulation.scenario import Scenario, frame_period, slots
 
-ATTACKER_POWER = 0.0  # transmit power of an attacker's radio, dBm: a node like the others
+ATTACKER_POWER = 0.0  # transmit power in dBm of an attacker's radio, as of a node
 BOLTZMANN = 1.380649e-23  # J/K
 TEMPERATURE = 290.0  # K, at which noise figures are defined
 DEEPEST_FADE = 1e-12
@@ -39,7 +39,7 @@ def shadowing(
     A first-order autoregression with the same distribution at every step, the first one included.
 
     Args:
-        rng: consumed by steps × links normal draws, step by step: a longer course begins like a
+        rng: steps × links normal draws are taken, step by step, so a longer series begins like a
             shorter one.
         sigma: standard deviation in dB.
         correlation: of neighbouring steps, exp(-step / time constant), in [0, 1].
@@ -87,8 +87,8 @@ def fading_gain(
 
 
 def between(scenario: Scenario, first: Float64, second: Float64, transmit_power: float) -> Float64:
-    """Power in dBm without shadowing that transmitters at `first` (n, 2) are received with at
-    `second` (m, 2): float64 (n, m)."""
+    """Received power in dBm, without shadowing, at `second` (m, 2) of transmitters at `first`
+    (n, 2): float64 (n, m)."""
     distance = np.hypot(*(first[:, None] - second[None]).transpose(2, 0, 1))
     return transmit_power - path_loss(
         distance, scenario.radio.exponent, scenario.radio.reference_loss
@@ -106,15 +106,17 @@ def to_gateway(scenario: Scenario, cell: Cell) -> Float64:
 
 
 def audible(scenario: Scenario, cell: Cell, others: Float64) -> Bool:
-    """Which stations a station's carrier sense notices: bool (station, station), the cell's nodes
+    """Which stations a station's carrier sense detects: bool (station, station), the cell's nodes
     first, then `others` (n, 2) in metres.
 
-    The shadowing between two nodes is one draw a pair, the same in both directions.
+    The shadowing between two nodes is one draw per pair, equal in both directions.
     """
     nodes = len(cell.names)
-    places = np.concatenate([cell.positions, others.reshape(-1, 2)])
-    power = between(scenario, places, places, 0.0)
-    sent = np.where(np.arange(len(places)) < nodes, scenario.radio.transmit_power, ATTACKER_POWER)
+    positions = np.concatenate([cell.positions, others.reshape(-1, 2)])
+    power = between(scenario, positions, positions, 0.0)
+    sent = np.where(
+        np.arange(len(positions)) < nodes, scenario.radio.transmit_power, ATTACKER_POWER
+    )
     power += sent[None]
     pairs = stream(scenario.seed, "cell", cell.number, "pairs").normal(size=(nodes, nodes))
     draws = np.triu(pairs, 1)

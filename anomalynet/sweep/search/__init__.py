@@ -1,2 +1,2 @@
-"""A search: Optuna proposes trials by ask and tell in the parent, workers carry out their runs;
-`loop.py` is where to begin."""
+"""Hyperparameter search: the parent process gets trials from Optuna by ask and tell, workers train
+their runs. Start reading in `loop.py`."""

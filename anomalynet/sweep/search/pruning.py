@@ -1,6 +1,7 @@
-"""What a trial is worth, the mean of each objective over its runs, and whether it is given up
-early: a function of the trials before it and of its own values in order, never of when one looks.
-The pruner has a copy in memory of the trials before: an interrupted search decides again alike."""
+"""The value of a run for each objective, and the decision to prune a trial.
+
+The decision depends only on earlier trials and on the trial's own values in order, not on timing.
+The pruner works on a copy of earlier trials in memory, so a continued search decides equally."""
 
 from __future__ import annotations
 
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.trial import FrozenTrial
 
-WARM_UP = 2  # epochs that the median pruner lets pass: the first say little
+WARM_UP = 2  # epochs before the median pruner acts: the first ones are too noisy
 
 
 def run_value(folder: RunFolder, objective: str) -> float:
-    """An objective of one finished run: a metric on validation, microseconds a window (`latency`),
-    or trained weights (`parameters`). `validation/loss` is that of the epoch that was kept. Raises
-    RunError: it is undefined there."""
+    """An objective of one finished run: a metric on validation, microseconds per window
+    (`latency`), or the number of trained weights (`parameters`). `validation/loss` is that of the
+    best epoch.
+    Raises RunError: it is undefined."""
     if objective == "latency":
         value = read_json(folder.timings).get("microseconds_per_window")
     elif objective == "parameters":
@@ -42,9 +44,13 @@ def run_value(folder: RunFolder, objective: str) -> float:
 
 
 class Judge:
-    """The pruner of one trial. `history`: every trial before it, in order; those that it must not
-    know of are running ones. `epochs`: the most that its first run can have. `name`: of the study,
-    by which Hyperband deals out its brackets."""
+    """The pruner of one trial.
+
+    Args:
+        history: all earlier trials in order; those with hidden results have the state RUNNING.
+        epochs: largest number of epochs of the first run.
+        name: of the study; Hyperband assigns brackets by it.
+    """
 
     def __init__(
         self,
@@ -70,7 +76,7 @@ class Judge:
         self.seen: dict[int, float] = {}
 
     def prune(self, step: int, value: float) -> bool:
-        """Take the value of the next step, and say whether to give up."""
+        """Add the value of the next step; return whether to prune the trial."""
         self.seen[step] = value
         self._storage.set_trial_intermediate_value(self._id, step, value)
         with warnings.catch_warnings():
@@ -79,7 +85,7 @@ class Judge:
 
     @property
     def marks(self) -> dict[str, float]:
-        """What the pruner noted of the trial, which it wants to know when it judges later ones."""
+        """The pruner's notes on the trial, which it needs for later trials."""
         return dict(self._storage.get_trial(self._id).system_attrs)
 
 

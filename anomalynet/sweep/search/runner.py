@@ -20,9 +20,9 @@ from anomalynet.sweep.jobs import Again, Job, PlannedSweep
 from anomalynet.sweep.progress import SearchProgress, quiet, say
 from anomalynet.sweep.runner import SweepOutcome, launcher, validate_splits
 from anomalynet.sweep.search import study
-from anomalynet.sweep.search.ledger import Ledger, empty_storage, open_storage
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.search.space import distributions
+from anomalynet.sweep.search.trial_store import TrialStore, empty_storage, open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +108,7 @@ def open_search(
     new = not create and storage is None and not journal.is_file()
     trial_storage = empty_storage() if new else open_storage(storage, journal)
     name = study.study_name(sweep, planned.jobs)
-    ledger = Ledger(trial_storage, name, sweep.search, lock)
+    ledger = TrialStore(trial_storage, name, sweep.search, lock)
     total = trials or sweep.search.trials
     return OpenSearch(planned, Search(sweep, list(planned.overrides), runs, ledger, total))
 
@@ -126,10 +126,10 @@ def run_search(
     opened = open_search(planned, trials, storage, create=not plan_only)
     notify, search = say if progress else quiet, opened.search
     if plan_only:
-        return opened.outcome(search.ledger.trials())
+        return opened.outcome(search.store.trials())
     if rerun:
         search.renew(rerun)
-    known = search.ledger.trials()
+    known = search.store.trials()
     ended = sum(trial.state.is_finished() for trial in known[: search.total])
     size = f"{len(planned.jobs)} run{'s' if len(planned.jobs) > 1 else ''}"
     told = f"{search.total} trials of {size} on {planned.data}, {ended} done"
@@ -137,7 +137,7 @@ def run_search(
     record = opened.write_record(known)
     if ended < search.total:
         _work(opened, progress)
-        known = search.ledger.trials()
+        known = search.store.trials()
         record = opened.write_record(known)
     _notify_of_trials(opened, known, notify)
     chosen = opened.best(known)
@@ -163,7 +163,7 @@ def _work(opened: OpenSearch, progress: bool) -> None:
         tried.update(job.run.loaded.config.data for job in new)
 
     def changed() -> None:
-        opened.write_record(search.ledger.trials())
+        opened.write_record(search.store.trials())
 
     ready([replace(job, state="waiting") for job in planned.jobs])  # refused before any trial
     search.ready = ready
@@ -285,7 +285,7 @@ def report_search_again(
     own: dict[str, Any] = {"source": record.sweep, "overrides": record.overrides, "jobs": base}
     planned = PlannedSweep(sweep=sweep, runs=runs, out=out, label=label, **own)
     opened = open_search(planned, record.trials, storage)
-    known = opened.search.ledger.trials()
+    known = opened.search.store.trials()
     if not known:
         raise NothingToCompareError(f"{label}: no trial yet", again)
     return _report(opened, known, opened.best(known), forms, say)

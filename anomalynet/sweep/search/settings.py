@@ -1,5 +1,4 @@
-"""What a sweep file says of a search: how many trials, who proposes them, what they are judged
-by."""
+"""The section `search` of a sweep file: number of trials, sampler, pruner, objectives."""
 
 from __future__ import annotations
 
@@ -16,30 +15,32 @@ Sampler = Literal["tpe", "gp", "random", "grid"]
 Pruner = Literal["none", "median", "hyperband", "wilcoxon"]
 
 COSTS = ("latency", "parameters")
-"""Objectives beside validation metrics: microseconds a window, and trained weights; both are
-minimised."""
+"""Objectives besides validation metrics: microseconds per window, and number of trained weights;
+both are minimised."""
 EPOCH_METRICS = ("validation/average_precision", "validation/auroc", "validation/loss")
-"""What is known after each epoch, so that an epoch-wise pruner can watch it."""
+"""Metrics that are known after each epoch, as pruning by epoch needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
     """The section `search` of a sweep file."""
 
-    trials: int = 20  # in all, those of earlier commands included
+    trials: int = 20  # total, including those of earlier commands
     sampler: Sampler = "tpe"
     pruner: Pruner = "none"
-    """`median` and `hyperband` watch the epochs of a trial's first run; `wilcoxon` compares its
-    finished runs with the best trial's."""
-    objectives: tuple[str, ...] = ("validation/average_precision",)  # several: a Pareto front
+    """`median` and `hyperband` use the epochs of a trial's first run; `wilcoxon` compares its
+    finished runs with those of the best trial."""
+    objectives: tuple[str, ...] = (
+        "validation/average_precision",
+    )  # several objectives: a Pareto front
     batch: int = 1
-    """Trials that are proposed together, before any of them has ended: more keep many slots busy,
-    and learn later."""
+    """Number of trials that are proposed together. A larger batch keeps more slots busy, but its
+    proposals know fewer results."""
     seed: int = 0  # of the sampler
 
     @property
     def directions(self) -> tuple[Literal["maximize", "minimize"], ...]:
-        """Optuna's word for each objective."""
+        """Optuna's direction of each objective."""
         return tuple("minimize" if _minimised(one) else "maximize" for one in self.objectives)
 
 
@@ -50,11 +51,11 @@ def _minimised(objective: str) -> bool:
 
 
 def read_search(leaves: Mapping[str, Leaf], used: bool) -> tuple[SearchSettings, list[Problem]]:
-    """The settings among the leaves below `search.`, and what is wrong with them; where the section
-    is not `used`, because the design is no search, it is a mistake."""
+    """The settings in the leaves below `search.`, and the problems with them. If the section is not
+    `used`, because the design is not a search, every key is a problem."""
     problems = []
     for name, leaf in () if used else leaves.items():
-        what = f"search.{name} means something with `design: search` only"
+        what = f"search.{name} needs `design: search`"
         problems.append(Problem(leaf.where, what))
     known = {field.name for field in fields(SearchSettings)}
     values: dict[str, Any] = {key: leaf.value for key, leaf in leaves.items() if key in known}
@@ -81,7 +82,7 @@ def _objective_problem(leaf: Leaf, objective: object) -> list[Problem]:
     metrics = (f"validation/{name}" for name, metric in METRICS.items() if metric.direction)
     known = (*EPOCH_METRICS, *metrics, *COSTS)
     if str(objective).startswith("test/"):
-        what = f"search.objectives: {objective} would choose by the test part: a leak"
+        what = f"search.objectives: {objective} would select by the test part, which is a leak"
         return [Problem(leaf.where, what, f"validation/{str(objective)[5:]}")]
     return [] if objective in known else [_unknown(leaf, "search.objectives", objective, known)]
 
@@ -91,13 +92,13 @@ def _pruner_problem(settings: SearchSettings, given: Mapping[str, Leaf]) -> list
     if settings.pruner == "none":
         return []
     if len(settings.objectives) > 1:
-        what = "several objectives cannot be pruned; leave it out"
+        what = "pruning needs a single objective; remove it"
     elif settings.pruner != "wilcoxon" and first not in EPOCH_METRICS:
-        what = f"{settings.pruner} watches epochs, and {first} is not known after each"
+        what = f"{settings.pruner} needs a value per epoch, and {first} has none"
     return [Problem(given["pruner"].where, f"search.pruner: {what}")] if what else []
 
 
 def _unknown(leaf: Leaf, key: str, value: object, known: Sequence[str]) -> Problem:
     near = difflib.get_close_matches(str(value), known, n=1)
-    what = f"{key}: unknown {value!r}; there are {', '.join(dict.fromkeys(known))}"
+    what = f"{key}: unknown {value!r}; known are {', '.join(dict.fromkeys(known))}"
     return Problem(leaf.where, what, near[0] if near else None)

@@ -1,7 +1,9 @@
-"""The space of a search: what Optuna is told of each axis, which points make sense, and which of
-them is tried next: a function of the settings, of the trials before, and of nothing else. A sampler
-is made for each proposal, seeded with the trial's place, and thrown away: one that is seeded once
-and kept repeats its first trials after an interruption."""
+"""The space of a search: Optuna's distribution of each axis, the valid points, and the next
+proposal.
+
+A proposal depends only on the settings and on earlier trials. A new sampler is created for each
+proposal and seeded with the trial's index: a sampler that is seeded only once would repeat its
+first trials after an interruption."""
 
 from __future__ import annotations
 
@@ -25,12 +27,12 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 Params = dict[str, object]  # one value for each axis
-ENUMERABLE = 20_000  # most points of a space of which a search can tell that it has tried all
-ATTEMPTS = 20  # how often a sampler is asked again that proposes what was tried
+ENUMERABLE = 20_000  # largest number of points that are listed to find untried ones
+ATTEMPTS = 20  # proposals per trial until one was not tried before
 
 
 def distributions(axes: Mapping[str, Axis]) -> dict[str, BaseDistribution]:
-    """Each axis in Optuna's words; refuses levels that it cannot propose."""
+    """Optuna's distribution of each axis. Raises UsageError: a level that it cannot propose."""
     return {key: _distribution(key, axis) for key, axis in axes.items()}
 
 
@@ -40,19 +42,19 @@ def _distribution(key: str, axis: Axis) -> BaseDistribution:
     if isinstance(axis, Range):
         low, high, step = axis.low, axis.high, axis.step
         if step is not None:
-            high = float(axis.levels()[-1])  # type: ignore[arg-type]  # the last that steps reach
+            high = float(axis.levels()[-1])  # type: ignore[arg-type]  # largest value on the grid of steps
         if axis.whole:
             return IntDistribution(int(low), int(high), step=int(step or 1), log=axis.log)
         return FloatDistribution(float(low), float(high), step=step, log=axis.log)
     strange = [level for level in axis if not isinstance(level, str | int | float | None)]
     if strange:
         what = f"axes.{key}: a search cannot propose {strange[0]!r}"
-        raise UsageError(what, "levels are numbers, texts, true, false or null")
+        raise UsageError(what, "use numbers, text, true, false or null as levels")
     return CategoricalDistribution(tuple(axis))  # type: ignore[arg-type]
 
 
 def tidy(params: Mapping[str, object], axes: Mapping[str, Axis]) -> Params:
-    """Proposed values in the order of the axes: six digits as people write them, in the range."""
+    """Proposed values in the order of the axes, rounded to six digits, within the range."""
     return {key: _tidied(params[key], axis) for key, axis in axes.items()}
 
 
@@ -63,25 +65,25 @@ def _tidied(value: object, axis: Axis) -> object:
 
 
 def key_of(params: Mapping[str, object]) -> str:
-    """A point as text: true is not 1 there."""
+    """A point as text. In JSON, unlike in Python, true differs from 1."""
     return json.dumps(params, sort_keys=True)
 
 
 def every(sweep: Sweep) -> Iterator[Params]:
-    """The points of a grid in their order, the last axis fastest, without those that make no sense;
-    refuses a range that has neither a step nor a count."""
+    """The points of a grid, last axis fastest, without excluded ones. Raises UsageError: a range
+    has neither a step nor a count."""
     axes = {key: _stepped(axis) for key, axis in sweep.axes.items()}
     for key, axis in axes.items():
         if isinstance(axis, Range) and axis.step is None and axis.count is None:
-            what = f"axes.{key}: a grid takes a range whole: give it a `step` or a `count`"
-            raise UsageError(what, "or choose another search.sampler")
+            what = f"axes.{key}: a grid needs a `step` or a `count` for a range"
+            raise UsageError(what, "add one, or choose another search.sampler")
     product = itertools.product(*(levels(axis) for axis in axes.values()))
     points = (dict(zip(axes, point, strict=True)) for point in product)
     return (point for point in points if not sweep.excludes(sweep.experiments[0], point))
 
 
 def _enumerable(sweep: Sweep) -> bool:
-    """Whether the points can be listed: no axis is continuous, and they are few."""
+    """Whether the points can be listed: no axis is continuous, and there are not too many."""
     axes = [_stepped(axis) for axis in sweep.axes.values()]
     if any(isinstance(axis, Range) and axis.step is None for axis in axes):
         return False
@@ -89,28 +91,28 @@ def _enumerable(sweep: Sweep) -> bool:
 
 
 def _stepped(axis: Axis) -> Axis:
-    """Whole numbers are one apart unless the file says otherwise."""
+    """An axis of whole numbers gets the step 1 unless the file sets one."""
     if isinstance(axis, Range) and axis.whole and axis.step is None and not axis.count:
         return replace(axis, step=1, log=False)
     return axis
 
 
-def propose(sweep: Sweep, history: Sequence[FrozenTrial], place: int) -> Params | None:
-    """The values of the trial at a place, which no trial before has had; None where all have been
-    tried. `history`: every trial before it, in order; those whose values it must not know run."""
+def propose(sweep: Sweep, history: Sequence[FrozenTrial], index: int) -> Params | None:
+    """Values of the trial with this index that no earlier trial has; None if all points were tried.
+    `history`: all earlier trials in order; those with hidden results have the state RUNNING."""
     if sweep.search.sampler == "grid":
-        return next(itertools.islice(every(sweep), place, None), None)
+        return next(itertools.islice(every(sweep), index, None), None)
     tried = {key_of(trial.params) for trial in history}
     for attempt in range(ATTEMPTS):
-        point = tidy(_drawn(sweep, history, _seed(sweep, place, attempt)), sweep.axes)
+        point = tidy(_drawn(sweep, history, _seed(sweep, index, attempt)), sweep.axes)
         if key_of(point) not in tried and not sweep.excludes(sweep.experiments[0], point):
             return point
-    return _untried(sweep, tried, _seed(sweep, place, ATTEMPTS))
+    return _untried(sweep, tried, _seed(sweep, index, ATTEMPTS))
 
 
-def _seed(sweep: Sweep, place: int, attempt: int) -> int:
-    """32 bits that no other proposal has."""
-    text = f"{sweep.search.seed} {place} {attempt}"
+def _seed(sweep: Sweep, index: int, attempt: int) -> int:
+    """A 32-bit seed for one proposal."""
+    text = f"{sweep.search.seed} {index} {attempt}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
@@ -126,7 +128,7 @@ def _sampler(sweep: Sweep, seed: int) -> BaseSampler:
     from optuna import samplers
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that something is experimental is our business
+        warnings.simplefilter("ignore")  # warnings that a sampler is experimental
         if sweep.search.sampler == "gp":
             return samplers.GPSampler(seed=seed)
         if sweep.search.sampler == "tpe":
@@ -135,7 +137,7 @@ def _sampler(sweep: Sweep, seed: int) -> BaseSampler:
 
 
 def _untried(sweep: Sweep, tried: set[str], seed: int) -> Params | None:
-    """Any point that was not tried, for a sampler that has no other idea."""
+    """A random point that was not tried, for a sampler that only repeats itself."""
     if _enumerable(sweep):
         left = [point for point in every(sweep) if key_of(point) not in tried]
         return random.Random(seed).choice(left) if left else None

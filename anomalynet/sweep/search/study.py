@@ -1,5 +1,4 @@
-"""Which study a search is, what is refused before it begins, what it has found, and its best trials
-as experiments of their own."""
+"""Checks a search, names its study, selects the best trials and writes them as experiments."""
 
 from __future__ import annotations
 
@@ -27,24 +26,24 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 FOLDER = ".search"  # below the folder of the runs: journals and locks
-MOST = 10  # points of a Pareto front that get a file
+MAX_FILES = 10  # largest number of points of a Pareto front that are written
 
 
 def check(sweep: Sweep, overrides: Sequence[str]) -> None:
-    """Refuse a search that cannot be carried out as its file or the command says."""
+    """Check a search and its overrides. Raises UsageError or ConfigError: it is invalid."""
     name, count = sweep.name, len(sweep.experiments)
     if count != 1:
         what = f"{name}: a search tunes one experiment, not {count}"
-        raise UsageError(what, "write one file for each")
+        raise UsageError(what, "write one sweep file per experiment")
     if not sweep.axes:
-        raise UsageError(f"{name}: a search without `axes` has nothing to try")
+        raise UsageError(f"{name}: a search needs `axes`")
     if sweep.extras:
-        hint = "another sweep of `design: factorial` compares them with its best"
-        raise UsageError(f"{name}: a search has no `arms`", hint)
+        hint = "remove them; compare the best trial with them in a sweep of `design: factorial`"
+        raise UsageError(f"{name}: a search cannot have `arms`", hint)
     for leaf in read_overrides(overrides):
         if leaf.key in sweep.axes:
-            what = f"{leaf.key}: it is an axis of {name}: every trial would have this value"
-            raise UsageError(what, "take it from the sweep's axes")
+            what = f"{leaf.key} is an axis of {name}: every trial would have this value"
+            raise UsageError(what, "remove it from the command or from the sweep's axes")
     space.distributions(sweep.axes)
     if sweep.search.sampler == "grid":
         space.every(sweep)
@@ -54,7 +53,7 @@ def check(sweep: Sweep, overrides: Sequence[str]) -> None:
 
 
 def _axis_problems(sweep: Sweep, overrides: Sequence[str], key: str) -> list[Problem]:
-    """What is wrong with an axis of which neither end makes a configuration."""
+    """The problems of an axis if neither of its ends gives a valid configuration."""
     axis, found = sweep.axes[key], []
     for end in (axis.low, axis.high) if isinstance(axis, Range) else (axis[0], axis[-1]):
         try:
@@ -67,20 +66,20 @@ def _axis_problems(sweep: Sweep, overrides: Sequence[str], key: str) -> list[Pro
 
 
 def base_jobs(sweep: Sweep, overrides: Sequence[str], runs: Path) -> list[Job]:
-    """The runs of the experiment as it is, which stand for those of every trial: same data, seeds
-    and folds."""
+    """The runs of the unchanged experiment. They have the data, seeds and folds of every trial."""
     return jobs_of(plan(sweep, overrides, wanted=[Arm("base", sweep.experiments[0], {}, {})]), runs)
 
 
 def files_of(runs: Path, label: str) -> tuple[Path, Path]:
-    """The journal of a search, and the lock that lets one command at a time propose."""
+    """The journal of a search, and the lock for proposing trials."""
     folder = runs / FOLDER
     return folder / f"{label}.journal", folder / f"{label}.lock"
 
 
 def study_name(sweep: Sweep, base: Sequence[Job]) -> str:
-    """The sweep, and ten digits of what decides which trials come: the space, the settings, and the
-    experiment's runs by identity; not the number of trials nor the batch, which may change."""
+    """The name of the study: the sweep, and ten digits of a hash of everything that determines the
+    trials: space, settings and the ids of the experiment's runs. The number of trials and the batch
+    are left out, because they may change."""
     settings = sweep.search
     axes = {
         key: asdict(axis) if isinstance(axis, Range) else axis for key, axis in sweep.axes.items()
@@ -92,17 +91,17 @@ def study_name(sweep: Sweep, base: Sequence[Job]) -> str:
 
 
 def best(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> list[int]:
-    """The places of the best of the trials (in order of place), the earlier of equals, or with
-    several objectives of all that no other beats in everything."""
+    """The index of the best trial (the first of equal ones); with several objectives, the indices
+    of the Pareto front, best first."""
     signs = [-1.0 if direction == "maximize" else 1.0 for direction in directions]
     losses = {
-        place: [sign * value for sign, value in zip(signs, trial.values, strict=True)]
-        for place, trial in enumerate(trials)
+        index: [sign * value for sign, value in zip(signs, trial.values, strict=True)]
+        for index, trial in enumerate(trials)
         if trial.state.name == "COMPLETE"
     }
 
-    def order(place: int) -> tuple[list[float], int]:
-        return losses[place], place
+    def order(index: int) -> tuple[list[float], int]:
+        return losses[index], index
 
     def beaten(one: list[float]) -> bool:
         others = (other for other in losses.values() if other != one)
@@ -110,19 +109,19 @@ def best(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> list[int]:
 
     if len(directions) == 1:
         return [min(losses, key=order)] if losses else []
-    return sorted((place for place, one in losses.items() if not beaten(one)), key=order)
+    return sorted((index for index, one in losses.items() if not beaten(one)), key=order)
 
 
 def write_best(
     sweep: Sweep, overrides: Sequence[str], best: Mapping[int, Mapping[str, object]], out: Path
 ) -> dict[int, str]:
-    """Write `best.yaml`, or with several objectives `pareto_<trial>.yaml` for each of the first
-    points of `best` (trial → values), as experiments that `anomalynet train` takes; earlier ones
-    go. Returns the file of each trial that has one."""
-    several, chosen = len(sweep.search.objectives) > 1, list(best)[:MOST]
-    names = {place: f"pareto_{place}.yaml" if several else "best.yaml" for place in chosen}
-    for place, name in names.items():
-        write_text(out / name, _experiment(sweep, overrides, place, best[place], out))
+    """Write the best trials (index → values) as experiments for `anomalynet train`: `best.yaml`, or
+    with several objectives `pareto_<trial>.yaml` for each of the first `MAX_FILES`. Older files of
+    these names are removed. Returns the file of each written trial."""
+    several, chosen = len(sweep.search.objectives) > 1, list(best)[:MAX_FILES]
+    names = {index: f"pareto_{index}.yaml" if several else "best.yaml" for index in chosen}
+    for index, name in names.items():
+        write_text(out / name, _experiment(sweep, overrides, index, best[index], out))
     for path in [*out.glob("pareto_*.yaml"), out / "best.yaml"]:
         if path.name not in names.values():
             path.unlink(missing_ok=True)
@@ -130,7 +129,7 @@ def write_best(
 
 
 def _experiment(
-    sweep: Sweep, overrides: Sequence[str], place: int, params: Mapping[str, object], out: Path
+    sweep: Sweep, overrides: Sequence[str], index: int, params: Mapping[str, object], out: Path
 ) -> str:
     values = {**sweep.settings, **params}
     values |= {leaf.key: leaf.value for leaf in read_overrides(overrides)}
@@ -142,7 +141,7 @@ def _experiment(
     parent, path = sweep.experiments[0], locate.find("experiments", sweep.experiments[0])
     extends = os.path.relpath(path, out) if parent.endswith((".yaml", ".yml")) else path.name
     judged = ", ".join(sweep.search.objectives)
-    lines = [f"# best of {sweep.name} — what trial {place} tried; judged by {judged}"]
+    lines = [f"# best of {sweep.name} — the values of trial {index}; judged by {judged}"]
     lines.append(f"extends: {scalar(extends)}")
     for section, own in sections.items():
         if list(own) == [""]:

@@ -54,7 +54,7 @@ def test_a_classical_model_has_no_variants_and_says_so(made: Callable[[str], Mad
     assert exported.refused.keys() == {"int8", "fp16"}
     assert list(exported.files) == ["float32"]
     assert (
-        "There is no variant int8: a classical model has no matrices to make smaller."
+        "Variant int8 was not made: a classical model has no matrices to make smaller."
         in exported.card.read_text()
     )
     assert read(Alone(exported.files["float32"]).metadata, "").variant == "float32"

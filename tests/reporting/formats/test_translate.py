@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from anomalynet.reporting.figures import encode, style
-from anomalynet.reporting.formats import PLACES, Form, current, present, wanted, write_files
+from anomalynet.reporting.formats import FILE_OF_FORM, Form, current, present, wanted, write_files
 from anomalynet.reporting.formats.files import parquet, translate
 from tests.reporting.formats.documents import FILES, every_report
 
@@ -25,7 +25,7 @@ DRAWN = {**FILES, "figures/one.pdf": b"%PDF"}
         (["html"], ["cost.html", "report.html"]),
         (["latex"], ["figures/one.pdf", "cost.tex", "report.tex"]),
         (["csv", "md"], ["tables/t_1.parquet"]),
-        (list(PLACES), ["figures/one.pdf", "tables/t_1.parquet", *PAGES]),
+        (list(FILE_OF_FORM), ["figures/one.pdf", "tables/t_1.parquet", *PAGES]),
     ],
 )
 def test_each_form_adds_its_files_and_the_markdown_stays_as_it_is_and_last(

@@ -15,9 +15,9 @@ from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import PartSummary, Result
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.launch import Launch
-from anomalynet.sweep.search.ledger import Ledger, open_storage
 from anomalynet.sweep.search.loop import Search, Trial
 from anomalynet.sweep.search.study import base_jobs, check, study_name
+from anomalynet.sweep.search.trial_store import TrialStore, open_storage
 from anomalynet.sweep.slots import Slot
 
 SPACE = """\
@@ -155,8 +155,8 @@ def search_of(
     runs = folder / "runs"
     storage = open_storage(url, runs / ".search" / "mine.journal")
     name = study_name(sweep, base_jobs(sweep, overrides, runs))
-    ledger = Ledger(storage, name, sweep.search, runs / ".search" / "mine.lock")
-    return Search(sweep, overrides, runs, ledger, total or sweep.search.trials)
+    store = TrialStore(storage, name, sweep.search, runs / ".search" / "mine.lock")
+    return Search(sweep, overrides, runs, store, total or sweep.search.trials)
 
 
 def carried_out(search: Search, slots: int = 1, **how: Any) -> Search:
@@ -168,7 +168,7 @@ def carried_out(search: Search, slots: int = 1, **how: Any) -> Search:
 
 def story(search: Search) -> list[tuple[str, dict[str, Any], list[float] | None]]:
     """State, values and value of each trial, in order."""
-    return [(trial.state.name, trial.params, trial.values) for trial in search.ledger.trials()]
+    return [(trial.state.name, trial.params, trial.values) for trial in search.store.trials()]
 
 
 if __name__ == "__main__":

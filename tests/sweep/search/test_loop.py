@@ -16,9 +16,9 @@ from anomalynet.errors import ConfigError, StoppedError, UsageError
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.search import space
-from anomalynet.sweep.search.ledger import open_storage
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.search.study import best, check
+from anomalynet.sweep.search.trial_store import open_storage
 from tests.sweep.search import fake
 from tests.sweep.search.fake import (
     FakeWorker,
@@ -46,12 +46,12 @@ def process(
 
 
 def points(search: Search) -> list[str]:
-    return [space.key_of(trial.params) for trial in search.ledger.trials()]
+    return [space.key_of(trial.params) for trial in search.store.trials()]
 
 
 def every_number(search: Search) -> list[int]:
     """Of all trials in the storage, held or not."""
-    return [trial.number for trial in search.ledger.storage.get_all_trials(search.ledger._study)]
+    return [trial.number for trial in search.store.storage.get_all_trials(search.store._study)]
 
 
 @pytest.mark.slow
@@ -86,7 +86,7 @@ def test_a_search_that_is_killed_again_and_again_ends_as_one_that_was_not(
     assert len(set(points(again))) == whole.total
     assert every_number(again) == list(range(whole.total))
     directions = whole.sweep.search.directions
-    assert best(again.ledger.trials(), directions) == best(whole.ledger.trials(), directions)
+    assert best(again.store.trials(), directions) == best(whole.store.trials(), directions)
     if "pruner" in settings:
         assert {"COMPLETE", "PRUNED"} == {state for state, _, _ in story(whole)}
 
@@ -116,7 +116,7 @@ def test_two_commands_at_once_share_the_trials_and_make_no_more(
     assert [state for state, _, _ in story(found)] == ["COMPLETE"] * TRIALS
     assert len(set(points(found))) == TRIALS
     assert len(every_number(found)) == TRIALS
-    owners = {trial.user_attrs["owner"]["pid"] for trial in found.ledger.trials()}
+    owners = {trial.user_attrs["owner"]["pid"] for trial in found.store.trials()}
     assert owners == {one.pid for one in both}
 
 
@@ -148,7 +148,7 @@ def test_another_space_is_another_search_whose_runs_are_shared(tmp_path: Path) -
     judged = "objectives: [validation/average_precision, parameters]"
     settings = f"{{trials: 3, sampler: random, {judged}}}"
     other = search_of(tmp_path, sweep_of(tmp_path, settings))
-    assert other.ledger.name != first.ledger.name
+    assert other.store.name != first.store.name
     searched(other, worker)
     assert worker.asked == []
     assert [params for _, params, _ in story(other)] == [params for _, params, _ in story(first)]
@@ -170,7 +170,7 @@ def test_a_trial_is_worth_the_mean_over_seeds_folds_and_worlds(tmp_path: Path) -
     settings = f"{{trials: 3, sampler: random, objectives: {judged}}}"
     text = fake.SPACE.replace("seeds: [0]\nfolds: [0]\n", places)
     found = carried_out(search_of(tmp_path, sweep_of(tmp_path, settings, text)), slots=2)
-    for trial in found.ledger.trials():
+    for trial in found.store.trials():
         every = [
             worth({**trial.params, "seed": seed, "data.split.fold": fold, "data.world": world})
             for seed in (0, 3)
@@ -187,7 +187,7 @@ def test_a_trial_is_worth_the_mean_over_seeds_folds_and_worlds(tmp_path: Path) -
 def test_the_loss_is_that_of_the_epoch_that_was_kept(tmp_path: Path) -> None:
     chosen = sweep_of(tmp_path, "{trials: 1, objectives: [validation/loss]}")
     found = carried_out(search_of(tmp_path, chosen))
-    trial = found.ledger.trials()[0]
+    trial = found.store.trials()[0]
     kept = worth({**trial.params, "seed": 0, "data.split.fold": 0}) * (1 - 0.5**6)
     assert trial.values == [pytest.approx(1 - kept)]
 
@@ -219,7 +219,7 @@ def test_a_failed_trial_counts_until_it_is_tried_again_in_its_place(tmp_path: Pa
     assert states == ["FAIL" if one["model.hidden"] == 128 else "COMPLETE" for one in params]
     assert {"FAIL", "COMPLETE"} == set(states)
     failed = states.index("FAIL")
-    assert "it was told to" in found.ledger.trials()[failed].user_attrs["reason"]
+    assert "it was told to" in found.store.trials()[failed].user_attrs["reason"]
     carried_out(search_of(tmp_path, chosen))
     assert [state for state, _, _ in story(found)] == states
     again = search_of(tmp_path, chosen)
@@ -232,7 +232,7 @@ def test_a_failed_trial_counts_until_it_is_tried_again_in_its_place(tmp_path: Pa
 def test_trials_whose_runs_other_code_made_are_made_again_on_request(tmp_path: Path) -> None:
     chosen = sweep_of(tmp_path, "{trials: 2, sampler: random}")
     found = carried_out(search_of(tmp_path, chosen))
-    folder = RunFolder(found.runs / found.ledger.trials()[1].user_attrs["runs"][0])
+    folder = RunFolder(found.runs / found.store.trials()[1].user_attrs["runs"][0])
     folder.environment.write_text('{"code": "another"}')
     worker = FakeWorker()
     again = search_of(tmp_path, chosen)
@@ -248,7 +248,7 @@ def test_values_that_make_no_configuration_fail_their_trial_alone(tmp_path: Path
     found = carried_out(search_of(tmp_path, sweep_of(tmp_path, "{trials: 4, sampler: grid}", axes)))
     states = [state for state, _, _ in story(found)]
     assert states.count("COMPLETE") >= 2
-    bad = [trial for trial in found.ledger.trials() if trial.state.name == "FAIL"]
+    bad = [trial for trial in found.store.trials() if trial.state.name == "FAIL"]
     assert all("model" in trial.user_attrs["reason"] for trial in bad)
 
 
@@ -274,12 +274,17 @@ def test_a_stop_that_somebody_else_asked_for_leaves_the_trial_to_the_next_comman
     ("text", "settings", "error", "message"),
     [
         (fake.SPACE, "{objectives: [test/auroc]}", ConfigError, "a leak"),
-        (fake.SPACE, "{sampler: cmaes}", ConfigError, "there are tpe, gp, random, grid"),
+        (fake.SPACE, "{sampler: cmaes}", ConfigError, "known are tpe, gp, random, grid"),
         (fake.SPACE, "{sampler: grid}", UsageError, "axes.model.dropout"),
         (fake.SPACE.replace("hidden", "hiden"), "{trials: 1}", ConfigError, "model.hidden"),
         (SEVERAL, "{trials: 1}", UsageError, "one experiment"),
-        (fake.SPACE + "arms: {mine: {model.cnn: false}}\n", "{trials: 1}", UsageError, "no `arms`"),
-        ("experiment: hybrid\ndesign: search\n", "{trials: 1}", UsageError, "nothing to try"),
+        (
+            fake.SPACE + "arms: {mine: {model.cnn: false}}\n",
+            "{trials: 1}",
+            UsageError,
+            "cannot have `arms`",
+        ),
+        ("experiment: hybrid\ndesign: search\n", "{trials: 1}", UsageError, "needs `axes`"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(
@@ -290,5 +295,5 @@ def test_what_cannot_be_searched_is_refused(
 
 
 def test_an_argument_that_fixes_an_axis_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"model\.hidden: it is an axis"):
+    with pytest.raises(UsageError, match=r"model\.hidden is an axis"):
         check(read_sweep("tune_hybrid", "quick"), ["model.hidden=32"])

@@ -42,7 +42,7 @@ def test_a_pruned_run_stops_early_and_the_decision_is_that_of_one_who_looks_too_
     closely_watched(slow, FakeWorker(pause=0.08))
     quick = carried_out(search_of(tmp_path / "quick", sweep_of(tmp_path / "quick", MEDIAN)))
     assert story(slow) == story(quick)
-    pruned = [trial for trial in slow.ledger.trials() if trial.state.name == "PRUNED"]
+    pruned = [trial for trial in slow.store.trials() if trial.state.name == "PRUNED"]
     assert pruned
     for trial in pruned:
         folder = RunFolder(slow.runs / trial.user_attrs["runs"][0])
@@ -53,7 +53,7 @@ def test_a_pruned_run_stops_early_and_the_decision_is_that_of_one_who_looks_too_
 
 
 def test_a_pruned_trial_is_worse_than_the_median_of_those_before_it(tmp_path: Path) -> None:
-    trials = carried_out(search_of(tmp_path, sweep_of(tmp_path, MEDIAN))).ledger.trials()
+    trials = carried_out(search_of(tmp_path, sweep_of(tmp_path, MEDIAN))).store.trials()
     for place, trial in enumerate(trials):
         step = max(trial.intermediate_values)
         complete = [other for other in trials[:place] if other.state.name == "COMPLETE"]
@@ -82,7 +82,7 @@ def test_wilcoxon_compares_finished_runs_with_the_best_trials(tmp_path: Path) ->
     text = SPACE.replace("seeds: [0]\nfolds: [0]\n", "seeds: [0, 1]\nfolds: [0, 1, 2, 3]\n")
     settings = "{trials: 8, sampler: random, pruner: wilcoxon}"
     found = carried_out(search_of(tmp_path, sweep_of(tmp_path, settings, text)), slots=2)
-    trials = found.ledger.trials()
+    trials = found.store.trials()
     assert trials[0].state.name == "COMPLETE"
     assert list(trials[0].intermediate_values) == list(range(8))
     best = trials[0].value

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from anomalynet.detection.service import patience
-from anomalynet.detection.service.patience import Patience
+from anomalynet.detection.service import silence
+from anomalynet.detection.service.silence import SilenceWatch
 
 
 def at(seconds: float) -> int:
@@ -14,7 +14,7 @@ def at(seconds: float) -> int:
 
 def test_a_silent_source_is_ticked_from_its_patience_on_with_the_time_since() -> None:
     clocks = {"a": at(500), "b": at(700)}
-    made = Patience(60.0, 10.0, lambda: clocks)
+    made = SilenceWatch(60.0, 10.0, lambda: clocks)
     made.heard("a", 1000.0)
     made.heard("b", 1030.0)
     assert made.due(1059.9) == []
@@ -30,7 +30,7 @@ def test_a_silent_source_is_ticked_from_its_patience_on_with_the_time_since() ->
 
 
 def test_a_source_that_the_engine_does_not_know_is_not_ticked() -> None:
-    made = Patience(60.0, 10.0, lambda: {"b": -(1 << 62)})
+    made = SilenceWatch(60.0, 10.0, lambda: {"b": -(1 << 62)})
     made.heard("a", 1000.0)
     made.heard("b", 1000.0)
     assert made.due(1100.0) == []
@@ -38,7 +38,7 @@ def test_a_source_that_the_engine_does_not_know_is_not_ticked() -> None:
 
 
 def test_a_source_is_forgotten_after_the_longest_silence_that_matters() -> None:
-    made = Patience(60.0, 10.0, lambda: {"a": 0}, most=100.0)
+    made = SilenceWatch(60.0, 10.0, lambda: {"a": 0}, most=100.0)
     made.heard("a", 1000.0)
     assert made.due(1160.0) == [("a", at(160))]
     assert made.due(1160.5) == []
@@ -46,9 +46,9 @@ def test_a_source_is_forgotten_after_the_longest_silence_that_matters() -> None:
 
 
 def test_another_process_knows_how_far_each_is_behind_but_waits_anew() -> None:
-    first = Patience(60.0, 10.0, lambda: {"a": at(500)})
+    first = SilenceWatch(60.0, 10.0, lambda: {"a": at(500)})
     first.heard("a", 1000.0)
-    second = Patience(60.0, 10.0, lambda: {"a": at(2000)})
+    second = SilenceWatch(60.0, 10.0, lambda: {"a": at(2000)})
     second.restore(first.to_json())
     second.restarted(5000.0)
     assert second.due(5059.0) == []
@@ -56,7 +56,7 @@ def test_another_process_knows_how_far_each_is_behind_but_waits_anew() -> None:
 
 
 def test_a_tick_of_the_journal_settles_how_far_it_is_behind() -> None:
-    made = Patience(60.0, 10.0, lambda: {"a": at(570)})
+    made = SilenceWatch(60.0, 10.0, lambda: {"a": at(570)})
     made.heard("a", 1000.0)
     made.ticked("a", at(570), 1070.0)
     made.restarted(5000.0)
@@ -66,9 +66,9 @@ def test_a_tick_of_the_journal_settles_how_far_it_is_behind() -> None:
 def test_made_up_sources_are_forgotten_and_real_ones_are_watched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(patience, "SPARE", 10)
+    monkeypatch.setattr(silence, "SPARE", 10)
     clocks = {f"real {number}": at(500) for number in range(30)}
-    made = Patience(60.0, 10.0, lambda: clocks)
+    made = SilenceWatch(60.0, 10.0, lambda: clocks)
     for turn in range(100):
         for number in range(100):
             made.heard(f"made up {turn} {number}", 1000.0 + turn)
@@ -81,7 +81,7 @@ def test_made_up_sources_are_forgotten_and_real_ones_are_watched(
 
 
 def test_a_wall_clock_that_is_set_back_ticks_nobody() -> None:
-    made = Patience(60.0, 10.0, lambda: {"a": at(500)})
+    made = SilenceWatch(60.0, 10.0, lambda: {"a": at(500)})
     made.heard("a", 1000.0)
     assert made.due(1060.0) == [("a", at(560))]
     assert made.due(900.0) == []

@@ -1,8 +1,8 @@
-"""The trials of a search in an Optuna storage: who works on which, and which holds which place.
+"""Stores the trials of a search in an Optuna storage, with the process that works on each.
 
-A trial is written whole, with its values and its owner, before anything is run; killed at any
-moment, a search leaves trials that say who has them and what they are. A place is held by the first
-trial written for it, or by one that says that it replaces the holder."""
+A trial is written completely, with its values and its owner, before anything is trained. So a
+search that is killed at any moment can be continued. Every trial has an index (attribute `place`):
+the first trial written for an index is valid, until another one declares that it replaces it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
-BEAT = 30.0  # seconds after which an owner says again that it lives
-SILENCE = 120.0  # after which it counts as dead; one on this machine does when its process is gone
+HEARTBEAT = 30.0  # seconds between two heartbeats of an owner
+SILENCE = 120.0  # seconds without heartbeat after which an owner on another machine is dead
 
 
-class Ledger:
-    """One search in a storage: the study of this name, made where it is not there. The file `lock`
-    keeps two commands on this machine from proposing at once."""
+class TrialStore:
+    """One search in a storage: the study of this name, created if missing. The file `lock` makes
+    sure that only one command on this machine proposes trials at a time."""
 
     def __init__(
         self, storage: BaseStorage, name: str, settings: SearchSettings, lock: Path
@@ -48,87 +48,87 @@ class Ledger:
         )
         if study.metric_names is None:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # experimental, and read by optuna-dashboard alone
+                warnings.simplefilter("ignore")  # experimental; only optuna-dashboard reads it
                 study.set_metric_names(list(settings.objectives))
         self._study = study._study_id
         self._lock = lock
         self._token = uuid.uuid4().hex
-        self._beaten = time.monotonic()
+        self._last_heartbeat = time.monotonic()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Propose alone; the lock goes with the process."""
+    def lock(self) -> Iterator[None]:
+        """Hold the lock for proposing; it is released when the process ends."""
         self._lock.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self._lock):
             yield
 
     def trials(self) -> list[FrozenTrial]:
-        """The holder of each place, in order."""
-        held: dict[int, FrozenTrial] = {}
+        """The valid trial of each index, in order."""
+        valid: dict[int, FrozenTrial] = {}
         for trial in self.storage.get_all_trials(self._study, deepcopy=False):
-            place = trial.user_attrs.get("place")
-            if not isinstance(place, int):
-                continue  # somebody else wrote it
-            if place not in held or trial.user_attrs.get("replaces") == held[place].number:
-                held[place] = trial
+            index = trial.user_attrs.get("place")
+            if not isinstance(index, int):
+                continue  # not written by this program
+            if index not in valid or trial.user_attrs.get("replaces") == valid[index].number:
+                valid[index] = trial
             elif not trial.state.is_finished():
                 self.fail(trial, surplus=True)
-        return [held[place] for place in sorted(held)]
+        return [valid[index] for index in sorted(valid)]
 
     def add(
         self,
-        place: int,
+        index: int,
         params: Params,
         distributions: Mapping[str, BaseDistribution],
         attributes: Mapping[str, object] | None = None,
     ) -> FrozenTrial | None:
-        """Write a trial of ours; None where somebody on another machine took its place first."""
+        """Write a new trial; None if another machine wrote one with this index first."""
         from optuna.trial import TrialState, create_trial
 
-        known = {"place": place, **self._owner(), **(attributes or {})}
+        known = {"place": index, **self._owner(), **(attributes or {})}
         state, space = TrialState.RUNNING, dict(distributions)
         trial = create_trial(state=state, params=params, distributions=space, user_attrs=known)
         number = self.storage.get_trial(self.storage.create_new_trial(self._study, trial)).number
-        return next((held for held in self.trials() if held.number == number), None)
+        return next((valid for valid in self.trials() if valid.number == number), None)
 
     def adopt(self, trial: FrozenTrial) -> FrozenTrial:
-        """Make a trial ours whose owner is dead."""
+        """Take over a trial whose owner is dead."""
         for key, value in self._owner().items():
             self.storage.set_trial_user_attr(trial._trial_id, key, value)
         return self.storage.get_trial(trial._trial_id)
 
     def orphaned(self, trial: FrozenTrial) -> bool:
-        """Whether a trial is under way and nobody works on it."""
+        """Whether a trial is unfinished and its owner is dead."""
         if trial.state.is_finished():
             return False
         owner = trial.user_attrs.get("owner") or {}
         if owner.get("token") == self._token:
             return False
-        pid = int(owner.get("pid", 0))  # our own with another token was another process
+        pid = int(owner.get("pid", 0))  # our own pid with another token: an earlier process
         if owner.get("host") == socket.gethostname() and (pid == os.getpid() or not is_alive(pid)):
             return True
         return time.time() - float(trial.user_attrs.get("beat", 0.0)) > SILENCE
 
-    def beat(self, trials: Sequence[FrozenTrial]) -> None:
-        """Say that the owner of trials lives; cheap to call often."""
-        if time.monotonic() - self._beaten < BEAT:
+    def heartbeat(self, trials: Sequence[FrozenTrial]) -> None:
+        """Store a heartbeat for unfinished trials; cheap to call often."""
+        if time.monotonic() - self._last_heartbeat < HEARTBEAT:
             return
-        self._beaten = time.monotonic()
+        self._last_heartbeat = time.monotonic()
         for trial in trials:
             if not self.storage.get_trial(trial._trial_id).state.is_finished():
                 self.storage.set_trial_user_attr(trial._trial_id, "beat", time.time())
 
     def complete(self, trial: FrozenTrial, values: Sequence[float], judged: Judged) -> None:
-        """The runs of a trial are done."""
+        """Store the values of a completed trial."""
         self._end(trial, "COMPLETE", values, judged)
 
     def prune(self, trial: FrozenTrial, judged: Judged) -> None:
-        """A trial was given up early; its last value is kept, as Optuna does."""
+        """Mark a trial as pruned; its last value is stored, as Optuna does."""
         last = [judged[0][max(judged[0])]] if judged[0] else None
         self._end(trial, "PRUNED", last, judged)
 
     def fail(self, trial: FrozenTrial, **why: object) -> None:
-        """A trial has no value; `why` is kept with it."""
+        """Mark a trial as failed; `why` is stored with it."""
         self._end(trial, "FAIL", None, ({}, {}), why)
 
     def _end(
@@ -139,7 +139,7 @@ class Ledger:
         judged: Judged,
         attributes: Mapping[str, object] | None = None,
     ) -> None:
-        """Note what is known, then the state; does nothing where another command was first."""
+        """Store values and notes, then the state. Does nothing if the trial has ended."""
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
@@ -161,11 +161,11 @@ class Ledger:
 
 
 Judged = tuple[Mapping[int, float], Mapping[str, float]]
-"""Values by step, and the pruner's own notes."""
+"""Values by step, and the pruner's notes."""
 
 
 def empty_storage() -> BaseStorage:
-    """One of which nothing is kept."""
+    """A storage in memory, for searches that are not kept."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -173,7 +173,9 @@ def empty_storage() -> BaseStorage:
 
 
 def open_storage(url: str | None, journal: Path) -> BaseStorage:
-    """A database, or by default a journal file; the file is locked for milliseconds at a time."""
+    """Open a database, or by default a journal file, which is locked only for milliseconds at a
+    time.
+    Raises UsageError: it cannot be opened."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -181,13 +183,13 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
         from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
         journal.parent.mkdir(parents=True, exist_ok=True)
-        # A process that is killed while it holds the lock blocks others for the grace period.
+        # A process that is killed while it holds the lock blocks the others for this time.
         lock = JournalFileOpenLock(str(journal), grace_period=5)
         try:
             return optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
         except (ValueError, KeyError) as error:
-            hint = "move it away; runs that are done are not repeated"
-            raise UsageError(f"{journal}: no journal of trials: {error}", hint) from None
+            hint = "move it away; finished runs are not repeated"
+            raise UsageError(f"{journal}: not a valid journal of trials: {error}", hint) from None
     options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None
     for attempt in range(3):
         try:
@@ -199,5 +201,5 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
                 hint = "an SQLAlchemy URL, such as sqlite:///search.db"
                 what = f"--storage {shown}: cannot be opened: {reason}"
                 raise UsageError(what, hint) from None
-            time.sleep(1.0)  # another command was just making the tables
+            time.sleep(1.0)  # another command is just creating the tables
     raise AssertionError

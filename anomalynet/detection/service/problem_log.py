@@ -1,5 +1,5 @@
-"""Counts of what went wrong, by kind, and one line on stderr for the first of each kind: a flood of
-bad input fills no log."""
+"""Counts problems by kind and logs only the first of each kind, so that a flood of invalid input
+does not fill the log."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-EXAMPLE = 80  # characters of an example that are shown
+EXAMPLE = 80  # largest number of characters of an example
 
 
 def printable(example: object) -> str:
-    """A short example in one line of ASCII, whatever was in it."""
+    """A short example as one line of ASCII."""
     if isinstance(example, bytes | bytearray | memoryview):
         example = bytes(example[: 4 * EXAMPLE]).decode("utf-8", "backslashreplace")
     text = str(example)
@@ -21,30 +21,30 @@ def printable(example: object) -> str:
 
 
 def to_stderr(line: str) -> None:
-    """Print one line."""
+    """Print one line to stderr."""
     print(line, file=sys.stderr, flush=True)
 
 
-class Notices:
-    """Counts by kind; used from any thread."""
+class ProblemLog:
+    """Counts problems by kind; thread-safe."""
 
     def __init__(self, log: Callable[[str], None] = to_stderr) -> None:
         self.counts: Counter[str] = Counter()
         self._log = log
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
         self._lock = threading.Lock()
 
     def add(self, kind: str, example: object = None, count: int = 1) -> None:
-        """Count, and log the first one with its example."""
+        """Count a problem; log the first of its kind with the example."""
         with self._lock:
             self.counts[kind] += count
-        self.tell(kind, example)
+        self.log_first(kind, example)
 
-    def tell(self, kind: str, example: object = None) -> None:
-        """Log the first of a kind that is counted elsewhere."""
+    def log_first(self, kind: str, example: object = None) -> None:
+        """Log a kind once, without counting: for kinds that are counted elsewhere."""
         with self._lock:
-            new = kind not in self._told
-            self._told.add(kind)
+            new = kind not in self._logged
+            self._logged.add(kind)
         if new:
             shown = "" if example is None else f": {printable(example)}"
             self._log(f"{kind}{shown} (further ones are only counted)")

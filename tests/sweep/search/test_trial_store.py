@@ -11,7 +11,7 @@ import pytest
 
 from anomalynet.errors import UsageError
 from anomalynet.sweep.search import space
-from anomalynet.sweep.search.ledger import SILENCE, Ledger, open_storage
+from anomalynet.sweep.search.trial_store import SILENCE, TrialStore, open_storage
 from tests.sweep.search.fake import (
     FakeWorker,
     Quiet,
@@ -36,7 +36,9 @@ def test_of_two_machines_that_take_a_place_at_once_the_first_has_it(tmp_path: Pa
     sweep = sweep_of(tmp_path, SETTINGS)
     url = f"sqlite:///{tmp_path}/search.db"
     locks = (tmp_path / "a.lock", tmp_path / "b.lock")
-    one, other = (Ledger(open_storage(url, tmp_path), "same", sweep.search, lock) for lock in locks)
+    one, other = (
+        TrialStore(open_storage(url, tmp_path), "same", sweep.search, lock) for lock in locks
+    )
     known = space.distributions(sweep.axes)
     first, second = one.add(0, PARAMS, known), other.add(0, {**PARAMS, "model.hidden": 48}, known)
     assert first is not None
@@ -68,21 +70,21 @@ def test_a_trial_is_taken_over_only_from_the_dead(
         "owner": {"host": host or socket.gethostname(), "pid": pid, "token": "another"},
         "beat": time.time() - silent,
     }
-    search.ledger.add(0, PARAMS, space.distributions(search.sweep.axes), owner)
+    search.store.add(0, PARAMS, space.distributions(search.sweep.axes), owner)
     carried_out(search)
     states = [state for state, _, _ in story(search)]
     assert states == ["COMPLETE" if left else "RUNNING", "COMPLETE", "COMPLETE"]
-    assert search.ledger.trials()[0].params == PARAMS
+    assert search.store.trials()[0].params == PARAMS
 
 
 def test_a_live_owner_says_so_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomalynet.sweep.search.ledger.BEAT", 0.0)
+    monkeypatch.setattr("anomalynet.sweep.search.trial_store.HEARTBEAT", 0.0)
     search = search_of(tmp_path, sweep_of(tmp_path, SETTINGS))
     beats: list[float] = []
 
     class Listener(Quiet):
         def look(self) -> None:
-            beats.append(search.ledger.trials()[0].user_attrs["beat"])
+            beats.append(search.store.trials()[0].user_attrs["beat"])
 
     searched(search, FakeWorker(pause=0.2), Listener())
     assert len(set(beats[:3])) > 1
@@ -91,6 +93,6 @@ def test_a_live_owner_says_so_again(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_journal_that_is_none_is_refused_and_left_alone(tmp_path: Path) -> None:
     journal = tmp_path / "x.journal"
     journal.write_text("garbage\nmore\n")
-    with pytest.raises(UsageError, match="no journal of trials"):
+    with pytest.raises(UsageError, match="not a valid journal of trials"):
         open_storage(None, journal)
     assert journal.read_text() == "garbage\nmore\n"

@@ -1,5 +1,5 @@
-"""What the loop remembers of its sources: payloads that a broker sends again are recognised; for
-sources that fell silent the wall clock goes on, so that a dead gateway's devices are noticed."""
+"""State of the sources: recognises payloads that a broker sends twice, and detects silent sources.
+A silent source gets ticks by the wall clock, so that devices behind a dead gateway are detected."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
-REMEMBERED = 20_000  # newest payloads; more than a broker may send unacknowledged
-DIGEST = 8  # bytes
+REMEMBERED = 20_000  # number of recent payloads; more than a broker may send unacknowledged
+DIGEST = 8  # bytes of a digest
 
 
-class Seen:
-    """Digests of the newest payloads, each with its source."""
+class RecentPayloads:
+    """Digests of recent payloads with their source."""
 
     def __init__(self) -> None:
         self._digests: OrderedDict[bytes, None] = OrderedDict()
 
     def add(self, source: str, payload: bytes) -> bool:
-        """Whether it is new."""
+        """Add a payload; return whether it is new."""
         digest = blake2b(payload, digest_size=DIGEST, key=source.encode()[-64:]).digest()
         new = digest not in self._digests
         self._digests[digest] = None
@@ -29,11 +29,11 @@ class Seen:
         return new
 
     def to_hex(self) -> str:
-        """What `restore` needs."""
+        """The digests as text, for a snapshot."""
         return b"".join(self._digests).hex()
 
     def restore(self, text: str) -> None:
-        """Take over what another process has seen."""
+        """Load the digests of a snapshot."""
         seen = bytes.fromhex(text)
         self._digests = OrderedDict(
             (seen[at : at + DIGEST], None) for at in range(0, len(seen), DIGEST)
@@ -42,33 +42,34 @@ class Seen:
 
 DAY = 86_400.0
 
-LOOK = 0.25  # seconds between looks for silent sources
+LOOK = 0.25  # seconds between two checks for silent sources
 
 SPARE = 10_000
-"""Sources beside those that the engine knows: names that anybody can make up, forgotten from time
-to time."""
+"""Largest number of sources that the engine does not know. Anybody can send such names, so they are
+removed from time to time."""
 
 
 Clocks = Callable[[], Mapping[str, int]]
-"""Gives each source's event time in µs, as the engine believes it: it is not misled by one wrong
-time stamp."""
+"""Event time of each source in µs by the engine, which ignores single wrong timestamps."""
 
 
 @dataclass(slots=True)
 class _Source:
-    heard: float  # wall clock
-    behind: float | None = None  # its event time is so many seconds behind, once that is settled
-    ticked: float = -math.inf  # wall clock of its last tick
+    heard: float  # wall clock time of its last message
+    behind: float | None = None  # seconds that its event time is behind the wall clock, if known
+    ticked: float = -math.inf  # wall clock time of its last tick
 
 
-class Patience:
-    """Knows when each source was heard.
+class SilenceWatch:
+    """Finds sources that have been silent for too long.
 
     Args:
-        seconds: of silence, by wall clock, before a source is ticked.
-        period: seconds between readings: a silent source is ticked twice in it, at most once a
-        second. clocks: of the engine. most: seconds of silence after which a source is forgotten:
-        nothing follows from further ticks.
+        seconds: of silence, by the wall clock, until a source gets ticks.
+        period: seconds between readings; a silent source gets two ticks per period, at most one per
+            second.
+        clocks: of the engine.
+        most: seconds of silence after which a source is removed, because further ticks have no
+            effect.
     """
 
     def __init__(self, seconds: float, period: float, clocks: Clocks, most: float = DAY) -> None:
@@ -79,18 +80,18 @@ class Patience:
         self._room = SPARE
 
     def heard(self, source: str, now: float) -> None:
-        """A message of this source came; `now` is the wall clock in seconds."""
+        """Record a message of this source at wall clock time `now` in seconds."""
         self._sources[source] = _Source(now)
         self._sources.move_to_end(source)
 
     def ticked(self, source: str, clock: int, now: float) -> None:
-        """Another process ticked it: a tick of the journal."""
+        """Record a tick by another process, from the journal."""
         if source in self._sources:
             self._sources[source].behind = now - clock / 1e6
 
     def due(self, now: float) -> list[tuple[str, int]]:
-        """Silent sources, each with its clock: its newest event time and the wall time since then,
-        µs."""
+        """Silent sources that need a tick, each with its clock in µs: its newest event time plus
+        the wall clock time since then."""
         if 0 <= now - self._looked < LOOK:
             return []
         self._looked = now
@@ -114,20 +115,20 @@ class Patience:
         return found
 
     def to_json(self) -> dict[str, float]:
-        """What a restarted detector needs: how far each source is behind the wall clock."""
+        """For a snapshot: seconds that each source is behind the wall clock."""
         clocks = self._clocks()
         known = {name: self._behind(name, source, clocks) for name, source in self._sources.items()}
         return {name: behind for name, behind in known.items() if behind is not None}
 
     def restore(self, behind: Mapping[str, float]) -> None:
-        """Take over what another process knew."""
+        """Load the state of a snapshot."""
         self._sources = OrderedDict(
             (name, _Source(-math.inf, seconds)) for name, seconds in behind.items()
         )
 
     def restarted(self, now: float) -> None:
-        """Nobody listened before: give what waits at the broker time to arrive before anything is
-        called silent."""
+        """Start the silence of all sources at `now`: after a restart, messages that wait at the
+        broker need time to arrive."""
         self._forget_unknown()
         clocks = self._clocks()
         for name, source in self._sources.items():
@@ -135,7 +136,7 @@ class Patience:
             source.heard = now
 
     def _forget_unknown(self) -> None:
-        """Between batches: the engine knows every source that brought a reading it took."""
+        """Remove unknown sources. The engine knows every source of an accepted reading."""
         if len(self._sources) > self._room:
             clocks = self._clocks()
             self._sources = OrderedDict(

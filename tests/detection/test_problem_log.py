@@ -6,27 +6,27 @@ import sys
 from collections import Counter
 from threading import Thread
 
-from anomalynet.detection.service.notices import Notices
+from anomalynet.detection.service.problem_log import ProblemLog
 
 
 def test_it_is_counted_and_read_from_many_threads() -> None:
     told: list[str] = []
-    notices = Notices(told.append)
+    problems = ProblemLog(told.append)
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
 
     def add(thread: int) -> None:
         for number in range(2000):
-            notices.add("shared")
-            notices.add(f"kind {thread} {number}")
+            problems.add("shared")
+            problems.add(f"kind {thread} {number}")
 
     threads = [Thread(target=add, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     try:
         while any(thread.is_alive() for thread in threads):
-            _ = notices.snapshot() + Counter({"late": 1})
+            _ = problems.snapshot() + Counter({"late": 1})
     finally:
         sys.setswitchinterval(before)
-    assert notices.snapshot()["shared"] == 8000
-    assert len(told) == len(set(told)) == len(notices.counts) == 8001
+    assert problems.snapshot()["shared"] == 8000
+    assert len(told) == len(set(told)) == len(problems.counts) == 8001
