@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from threading import Event, Thread, Timer
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -189,7 +189,7 @@ def test_an_interrupted_run_continues_to_the_same_bits(
 
 
 def test_a_second_one_waits_for_the_run_of_the_first(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = ["train", "cnn", *SHORT, "--runs", str(tmp_path), "--json"]
     folder, held, told = planned_folder(short("cnn"), tmp_path), Event(), Event()
@@ -204,11 +204,11 @@ def test_a_second_one_waits_for_the_run_of_the_first(
     assert held.wait(60)
     assert main([*keys, "--no-wait"]) != 0
     assert str(os.getpid()) in capsys.readouterr().err
-    Timer(0.5, told.set).start()
+    release = {True: told.set, False: int}  # the first lets go once the second waits
+    monkeypatch.setattr("anomalynet.cli.train.say", lambda text: release["waiting" in text]())
     assert main(keys) == 0
     first.join()
-    waited = capsys.readouterr()
-    assert "waiting" in waited.err and not json.loads(waited.out)["was_done"]
+    assert told.is_set() and not json.loads(capsys.readouterr().out)["was_done"]
     assert main(keys) == 0
     assert json.loads(capsys.readouterr().out)["was_done"]
     assert identical(folder, shared("cnn").folder)
