@@ -234,7 +234,8 @@ class TelemetryDataModule(L.LightningDataModule):
         Raises:
             DataError: the number of scores is not that of the part's windows.
         """
-        found = [np.atleast_1d(np.asarray(one, np.float64)) for one in predictions or ()]
+        given = () if predictions is None else predictions
+        found = [np.atleast_1d(np.asarray(one, np.float64)) for one in given]
         scores = np.concatenate(found) if found else np.empty(0)
         if len(scores) != len(self.windows(part)):
             what = f"{len(scores)} scores for {len(self.windows(part))} windows of the {part} part"

@@ -5,7 +5,8 @@
     model = Hybrid(dm.shape, autoencoder_depth=2, learning_rate=0.001)   # dm: TelemetryDataModule
     trainer.fit(model, dm)
 
-`help(Hybrid.config_type)` lists a network's keywords with their defaults. A network of your own is a Detector with a `forward`:
+`help(Hybrid.config_type)` lists a network's keywords with their defaults. A network of your own is
+a Detector with a `forward`:
 
     from anomalynet.models import Detector, Output
 

@@ -92,10 +92,10 @@ class Detector(L.LightningModule):
                 (steps, channels).
             config: of a run; without it the options say what differs from the defaults. Both
                 arguments may come in either order.
-            options: keywords of the model's dataclass `config_type`, which `help(Hybrid.config_type)`
-                lists with their defaults; and of every model seed (0), learning_rate (0.001), loss
-                (`mse` or `cross_entropy`), threshold (the rule: `f1`, `balanced_accuracy`, `fixed`
-                or `alarm_budget`), fixed_threshold (0.5), alarms_per_day (24).
+            options: the model's own, which `help(Hybrid.config_type)` lists with their defaults;
+                and of every model seed (0), learning_rate (0.001), loss (`mse` or
+                `cross_entropy`), threshold (the rule: `f1`, `balanced_accuracy`, `fixed` or
+                `alarm_budget`), fixed_threshold (0.5), alarms_per_day (24).
 
         Raises:
             ConfigError: an unknown option, or an impossible value; names the nearest.

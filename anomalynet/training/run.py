@@ -94,8 +94,9 @@ def train(
             `anomalynet show --keys` lists the keys.
         callbacks, logger, progress, trainer_kwargs: for Lightning's Trainer beside ours; progress
             shows its bar. Epochs, precision and devices are keys of `overrides` instead. They are
-            not part of the run's identity: the same run is not trained again with others. Where callbacks or trainer_kwargs were given, environment.json names
-            them under `trainer`, and the result carries a warning into every table.
+            not part of the run's identity: the same run is not trained again with others. Where
+            callbacks or trainer_kwargs were given, environment.json names them under `trainer`, and
+            the result carries a warning into every table.
         listener: is told of steps and epochs.
         wait: for another process that works on the run, instead of a BusyError.
         group: the sweep that it belongs to, for W&B.

@@ -33,6 +33,8 @@ def test_the_tour_runs_and_writes_only_into_its_folder(
     scores: pl.DataFrame = found["scores"]
     assert scores["score"].drop_nulls().is_finite().all()
     assert len(scores) == found["dm"].summary("test").steps
+    whole = scores["score"].drop_nulls().to_numpy()  # one array instead of batches
+    assert found["dm"].score_table(whole).equals(scores)
     assert issubclass(found["Perceptron"], Detector)
     assert found["epochs"].count == 2
     assert [job.was_done for job in found["swept"].jobs] == [True, False], "one run was there"
