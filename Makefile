@@ -51,3 +51,10 @@ $(LIVE)/model.onnx:
 	$(ANOMALYNET) train hybrid_causal data.label=any data.stride=8 training.epochs=10 \
 	  training.batch_size=128 > $(LIVE)/trained
 	$(ANOMALYNET) export "$$(tail -n 1 $(LIVE)/trained)" --out $@
+
+# `make tour` runs experiments/tour.py and renews the notebook beside it. Needs the extra `dev`.
+PYTHON ?= python
+
+.PHONY: tour
+tour:
+	$(PYTHON) -m tests.docs.notebook experiments/tour.py

@@ -1,15 +1,17 @@
 """IoT-AnomalyNet: experiments, ablations and honest evaluation for anomaly detection in IoT sensor
 networks.
 
-With a Trainer of your own, as in Lightning's own documentation:
+With a Trainer of your own, as in Lightning's own documentation; `data="smart_city"` is simulated
+here, `data="skab", root="SKAB"` reads the files of a folder:
 
+    import lightning as L
     from anomalynet import TelemetryDataModule
     from anomalynet.models import Hybrid
 
-    dm = TelemetryDataModule(data="skab", root="SKAB", window=32)
-    dm.setup("fit")
+    dm = TelemetryDataModule(data="smart_city", window=32, stride=8)
+    dm.setup("fit")                                             # before dm.shape
     model = Hybrid(dm.shape, autoencoder_depth=2)               # a LightningModule
-    trainer = lightning.Trainer(max_epochs=5)
+    trainer = L.Trainer(max_epochs=5)
     trainer.fit(model, dm)                                      # also chooses the threshold
     trainer.test(model, dm)                                     # F1, AUROC … at that threshold
     scores = dm.score_table(trainer.predict(model, dm))         # a polars DataFrame
@@ -32,7 +34,9 @@ Sweeps and reports are functions as well, quiet unless `progress=True`:
     compare_runs("3f2a", "90c1")                                # settings and metrics side by side
     write_report("runs", "reports/mine")
 
-Nothing heavy is imported before it is used.
+`help(TelemetryDataModule)`, `help(train)` and so on explain each; `help("anomalynet.models")` says
+which networks there are and how to write one. `experiments/tour.ipynb` shows all of this at work.
+Errors are the classes of `anomalynet.errors`. Nothing heavy is imported before it is used.
 """
 
 from __future__ import annotations

@@ -35,15 +35,25 @@ def load(
     axis: Mapping[str, object] | None = None,
     locations: Mapping[str, str] | None = None,
 ) -> Loaded:
-    """Load the configuration of an experiment (name or path of a YAML file).
+    """Load the configuration of an experiment; `train` and `open_run` use the same.
+
+        loaded = load_config("cnn", ["training.epochs=2", "data.stride=8"])
+        loaded.config.training.epochs                  # 2; loaded.name is "cnn"
+        train(loaded)
 
     Args:
-        overrides: `key=value` each; they win over everything.
-        axis: values set by a sweep; they win over the files.
-        locations: key → file and line where the sweep sets it, for messages.
+        experiment: a name (`anomalynet ls experiments`), or the path of a YAML file.
+        overrides: `key=value` texts; they win over everything. `anomalynet show --keys` lists them.
+        axis: values set by a sweep or by keywords, key → value; they win over the files.
+        locations: key → where `axis` sets it, for messages.
 
-    Raises UsageError: no such experiment; ConfigError: every problem, with file, line and the
-    nearest valid key.
+    Returns:
+        The frozen configuration, the experiment's name, and the origin of each value that is not a
+        default.
+
+    Raises:
+        UsageError: no such experiment.
+        ConfigError: every problem, with file, line and the nearest valid key.
     """
     path = locate.find("experiments", experiment)
     levels, problems = chain(path)

@@ -46,11 +46,16 @@ KEYS = {
 
 
 class TelemetryDataModule(L.LightningDataModule):
-    """Windows of one data set, one split; batches are `anomalynet.data.batches.Batch`.
+    """Windows of one data set, one split, for training, validation and test.
 
         dm = TelemetryDataModule(data="skab", root="SKAB", window=32, fold=1)
-        dm.setup("fit")
+        dm.setup("fit")                                 # reads and splits; then dm.shape is there
+        x, target, weight = next(iter(dm.train_dataloader()))
         trainer.fit(Hybrid(dm.shape), dm)
+
+    A batch is a named tuple: x, float32 (batch, time, channel), calibrated, in the units of the
+    data; target, int64 (batch,), 1 attack, 0 normal, -1 unlabelled; weight, float32 (batch,),
+    by which a loss per window is multiplied before it is summed.
 
     Args:
         config: of a run; its data, seed and batch size matter here. Without one the keywords say
@@ -59,11 +64,31 @@ class TelemetryDataModule(L.LightningDataModule):
             step labelled as attack. None: as the model asks that the Trainer trains; `labelled`
             where there is none.
         overrides: more keys of the configuration, `"data.quality.impute=zero"`.
-        keywords: those of `KEYS`, such as `data`, `root`, `window`, `stride`, `split`, `fold`,
-            `batch_size` and `seed`; `anomalynet show --keys` explains them.
+        data: a data set (`anomalynet data ls`), imported data, or the YAML file of a scenario;
+            default `smart_city`, which is simulated.
+        root: folder of the data set's files; default the data folder, `./data` or
+            `$ANOMALYNET_DATA`.
+        scenario: changes to a simulated scenario, `"duration=18h deployment.nodes=12"`.
+        subset: one part of a collection, such as a device of `ton_iot`.
+        label: incidents of the positive class: `attack` (default), `any`, `fault`, `environment`.
+        window: steps per window, 32.
+        stride: steps between the starts of training windows, 3; validation and test windows start
+            at every step.
+        calibration_rows: first readings of each series that calibrate it, 100; never scored.
+        split: how parts are made: `auto` (default), `group` (whole series are held out), `blocked`,
+            `group_blocked`, `held_out_types`, `given` or `random`, which leaks.
+        folds, fold: number of folds, 5, and the one whose recordings are the test part, 0.
+        batch_size: training windows per optimiser step, over all devices together, 32.
+        seed: of the order of the training windows, and of the assignment of groups to folds, 0.
+
+    `anomalynet show --keys` explains these and all that `overrides` takes.
+
+    Attributes:
+        shape: (steps, channels) of a window, after `setup`; what a model's first argument is.
 
     Raises:
-        ConfigError: a key or value that does not exist; UsageError: an unknown keyword.
+        ConfigError: a key or value that does not exist.
+        UsageError: an unknown keyword.
         DataError: from `setup`, the data cannot be read or split; from it or from the first use of
             the training windows, none is of `train_target`.
     """
@@ -209,7 +234,8 @@ class TelemetryDataModule(L.LightningDataModule):
         Raises:
             DataError: the number of scores is not that of the part's windows.
         """
-        found = [np.atleast_1d(np.asarray(one, np.float64)) for one in predictions or ()]
+        given = () if predictions is None else predictions
+        found = [np.atleast_1d(np.asarray(one, np.float64)) for one in given]
         scores = np.concatenate(found) if found else np.empty(0)
         if len(scores) != len(self.windows(part)):
             what = f"{len(scores)} scores for {len(self.windows(part))} windows of the {part} part"

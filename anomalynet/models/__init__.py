@@ -1,9 +1,29 @@
-"""A model is a file: `model.name` picks the module here, or a file of the user's own, and the one
-class in it, which imports what it extends from here: `from anomalynet.models import Detector`.
+"""The networks CNN, LSTM, CNNLSTM, Hybrid, HybridCausal and Autoencoder are LightningModules:
 
     from anomalynet.models import Hybrid
 
-    model = Hybrid(dm.shape, autoencoder_depth=2, learning_rate=0.001)   # a LightningModule
+    model = Hybrid(dm.shape, autoencoder_depth=2, learning_rate=0.001)   # dm: TelemetryDataModule
+    trainer.fit(model, dm)
+
+`help(Hybrid.config_type)` lists a network's keywords with their defaults. A network of your own is
+a Detector with a `forward`:
+
+    from anomalynet.models import Detector, Output
+
+    class Linear(Detector):
+        def __init__(self, shape, **options):
+            super().__init__(shape, **options)
+            self.layer = torch.nn.Linear(self.shape.steps * self.shape.channels, 2)
+
+        def forward(self, x):                          # float32 (batch, time, channel)
+            logits = self.layer(self.normalise(x).flatten(1))
+            return Output(logits=logits)               # (batch, 2): normal, attack
+
+It trains by your Trainer as ours do. To train it by `anomalynet train` or `train()` put it in a
+file of its own, and that file's path in `model.name`. RandomForest, GradientBoosting, Logistic and
+IsolationForest are scikit-learn's, trained by `train()` and not by a Trainer.
+
+In a configuration `model.name` is the name of a module here, or the path of a user's file.
 """
 
 from __future__ import annotations

@@ -62,15 +62,8 @@ class Detector(L.LightningModule):
     seeded again at the start of every epoch from (seed, epoch, rank): a resumed run draws what the
     uninterrupted one would have drawn.
 
-    Args:
-        shape: of a window: `TelemetryDataModule.shape`, or (steps, channels).
-        config: of a run; without it the options say what differs from the defaults. Both arguments
-            may come in either order.
-        options: of the model's dataclass, `seed`, `learning_rate`, `loss`, `threshold`,
-            `fixed_threshold`, `alarms_per_day`.
-
-    Raises:
-        ConfigError: an unknown option, or an impossible value.
+    `help(Detector.__init__)` explains the arguments, `help("anomalynet.models")` a model of your
+    own.
 
     Source: Table 1 for optimiser and loss; the rest is not in the paper.
     """
@@ -92,6 +85,21 @@ class Detector(L.LightningModule):
         config: Config | WindowShape | None = None,
         **options: Any,
     ) -> None:
+        """Make the untrained network.
+
+        Args:
+            shape: of a window: `dm.shape` of a TelemetryDataModule after its `setup`, or
+                (steps, channels).
+            config: of a run; without it the options say what differs from the defaults. Both
+                arguments may come in either order.
+            options: the model's own, which `help(Hybrid.config_type)` lists with their defaults;
+                and of every model seed (0), learning_rate (0.001), loss (`mse` or
+                `cross_entropy`), threshold (the rule: `f1`, `balanced_accuracy`, `fixed` or
+                `alarm_budget`), fixed_threshold (0.5), alarms_per_day (24).
+
+        Raises:
+            ConfigError: an unknown option, or an impossible value; names the nearest.
+        """
         super().__init__()
         self.config, self.shape = complete(type(self), shape, config, options)
         self.hparams.update({"input_shape": list(self.shape), **keywords(self.config)})

@@ -86,24 +86,31 @@ def train(
         print(outcome.result.metrics["test/f1_attack"])
 
     Args:
-        experiment: a name, the path of a YAML file, or what `load_config` returns.
-        runs: the folder of all runs.
-        overrides: `"training.epochs=5"`, with a name or path.
+        experiment: a name (`cnn`, `lstm`, `cnn_lstm`, `hybrid`, `hybrid_causal`, `autoencoder`,
+            `logistic`, `random_forest`, `gradient_boosting`, `isolation_forest`), the path of a
+            YAML file, or what `load_config` returns.
+        runs: the folder of all runs; the run is written to `runs/<experiment>/<id>/`.
+        overrides: `key=value` texts, with a name or path: `["training.epochs=5", "model.head=32"]`;
+            `anomalynet show --keys` lists the keys.
         callbacks, logger, progress, trainer_kwargs: for Lightning's Trainer beside ours; progress
-            shows its bar. They are not part of the run's identity: the same run is not trained
-            again with others. Where callbacks or trainer_kwargs were given, environment.json names
-            them under `trainer`, and the result carries a warning into every table.
+            shows its bar. Epochs, precision and devices are keys of `overrides` instead. They are
+            not part of the run's identity: the same run is not trained again with others. Where
+            callbacks or trainer_kwargs were given, environment.json names them under `trainer`, and
+            the result carries a warning into every table.
         listener: is told of steps and epochs.
         wait: for another process that works on the run, instead of a BusyError.
         group: the sweep that it belongs to, for W&B.
-        keywords: those of `TelemetryDataModule`, with a name or path.
+        keywords: those of `TelemetryDataModule` (data, root, window …), with a name or path.
 
     Returns:
-        None on ranks above 0 under DDP: they have trained, and rank 0 reports.
+        The outcome: `.result.id`, `.result.metrics` (`"test/f1_attack"`, `"validation/auroc"` …:
+        float, None where undefined), `.folder.path`, and `.open()` for scores, data and model. None
+        on ranks above 0 under DDP: they have trained, and rank 0 reports.
 
     Raises:
         BusyError: another process works on it, and `wait` is off.
-        UsageError: arguments that do not fit together.
+        ConfigError: a key or value that does not exist.
+        UsageError: no such experiment, or arguments that do not fit together.
         DataError, RunError: the data or the training cannot be used.
     """
     loaded = _loaded(experiment, overrides, keywords)
