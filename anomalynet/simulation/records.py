@@ -33,22 +33,17 @@ def stream(seed: int, *path: str | int) -> np.random.Generator:
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """Anything that transmits in a cell: a node, or an attacker's radio.
-
-    Attributes:
-        times: float64 (frame,), ascending: seconds at which frame k is handed to medium access.
-        build: (k, retries of the frame before) → the MAC frame's bytes (PSDU), FCS included.
-        power: float64 (frame,): mean power at the gateway in dBm, fading not included.
-        draws: (frame, at least `radio.draws_needed`) uniform in [0, 1): row k belongs to frame k.
-        polite: False: it transmits each frame once and immediately, without carrier sense or
-            acknowledgement.
-    """
+    """Anything that transmits in a cell: a node, or an attacker's radio."""
 
     name: str
+    # float64 (frame,), ascending: seconds at which frame k is handed to medium access
     times: Float64
+    # (k, retries of the frame before) → the MAC frame's bytes (PSDU), FCS included
     build: Callable[[int, int], bytes]
-    power: Float64
+    power: Float64  # float64 (frame,): mean power at the gateway in dBm, fading not included
+    # (frame, at least `radio.draws_needed`) uniform in [0, 1): row k belongs to frame k
     draws: Draws
+    # False: it transmits each frame once and immediately, without carrier sense or acknowledgement
     polite: bool = True
 
 
@@ -80,64 +75,45 @@ class Reception(NamedTuple):
 
 @dataclass(slots=True)
 class RadioLog:
-    """The radio traffic of one cell.
+    """The radio traffic of one cell."""
 
-    Attributes:
-        receptions: by time, duplicates (lost acknowledgements) included.
-        retries: station → int8 (frame,): retransmissions of each frame, -1 where it was never sent
-            (channel busy, duty cycle used up).
-        counts: see `radio.link.COUNTS`.
-    """
-
+    # by time, duplicates (lost acknowledgements) included
     receptions: list[Reception] = field(default_factory=list)
+    # station → int8 (frame,): retransmissions of each frame, -1 where it was never sent (channel
+    # busy, duty cycle used up)
     retries: list[npt.NDArray[np.int8]] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)  # see `radio.link.COUNTS`
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One radio cell's geometry.
-
-    Attributes:
-        names: of its nodes, `node-0007`; the MAC address of a node is its number + 1.
-        numbers: int64 (node,), over the whole deployment.
-        positions: float64 (node, 2), metres within the cell: x up to its width, y to its height.
-        rooms: int64 (node,), the room of each node.
-    """
+    """One radio cell's geometry."""
 
     number: int
-    names: tuple[str, ...]
-    numbers: Int64
+    names: tuple[str, ...]  # of its nodes, `node-0007`; the MAC address of a node is its number + 1
+    numbers: Int64  # int64 (node,), over the whole deployment
+    # float64 (node, 2), metres within the cell: x up to its width, y to its height
     positions: Float64
     gateway: Float64
-    rooms: Int64
+    rooms: Int64  # int64 (node,), the room of each node
     room_positions: Float64
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One injected event. `severity` is measured afterwards from its effect.
+    """One injected event. `severity` is measured afterwards from its effect."""
 
-    Attributes:
-        number: unique in the world.
-        type: a key of `taxonomy.TYPES`; `variant` is a form of it (`ramp`, `periodic`, `fire`).
-        nodes: indices of the affected nodes within the cell, ascending.
-        start, end: seconds.
-        magnitude: in multiples of a typical effect; `scenario.incidents.subtle` … `blunt`.
-        position: metres: where a jammer, attacker, fire or obstacle is.
-        severity: 1-4; 0 before it is measured.
-    """
-
-    number: int
-    type: str
+    number: int  # unique in the world
+    type: str  # a key of `taxonomy.TYPES`; `variant` is a form of it (`ramp`, `periodic`, `fire`)
     variant: str
     cell: int
-    nodes: tuple[int, ...]
+    nodes: tuple[int, ...]  # indices of the affected nodes within the cell, ascending
+    # start, end: seconds
     start: float
     end: float
-    magnitude: float
-    position: tuple[float, float]
-    severity: int = 0
+    magnitude: float  # in multiples of a typical effect; `scenario.incidents.subtle` … `blunt`
+    position: tuple[float, float]  # metres: where a jammer, attacker, fire or obstacle is
+    severity: int = 0  # 1-4; 0 before it is measured
 
 
 def covered(scenario: Scenario, incident: Incident) -> slice:

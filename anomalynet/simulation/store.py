@@ -93,18 +93,15 @@ UNITS = {
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Description of a finished world; written last.
-
-    Attributes:
-        versions: program → version; `code` is a hash of the simulator's source files.
-        files: path in the folder → sha256 (hexadecimal), bytes, rows (null for the scenario).
-    """
+    """Description of a finished world; written last."""
 
     format: int
+    # program → version; `code` is a hash of the simulator's source files
     versions: Mapping[str, str]
     scenario: Mapping[str, Any]
     units: Mapping[str, str]
     counts: Mapping[str, float]
+    # path in the folder → sha256 (hexadecimal), bytes, rows (null for the scenario)
     files: Mapping[str, Mapping[str, Any]]
 
 

@@ -204,8 +204,12 @@ def test_a_second_one_waits_for_the_run_of_the_first(
     assert held.wait(60)
     assert main([*keys, "--no-wait"]) != 0
     assert str(os.getpid()) in capsys.readouterr().err
-    release = {True: told.set, False: int}  # the first lets go once the second waits
-    monkeypatch.setattr("anomalynet.cli.train.say", lambda text: release["waiting" in text]())
+
+    def said(text: str) -> None:
+        if "waiting" in text:
+            told.set()  # the first lets go
+
+    monkeypatch.setattr("anomalynet.cli.train.say", said)
     assert main(keys) == 0
     first.join()
     assert told.is_set() and not json.loads(capsys.readouterr().out)["was_done"]

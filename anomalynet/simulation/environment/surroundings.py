@@ -32,25 +32,19 @@ FALSE_DETECTIONS = 0.02  # detections per minute without people: leaves, warm ai
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The effect of an event of magnitude 1 at its position and at full strength.
+    """The effect of an event of magnitude 1 at its position and at full strength."""
 
-    Attributes:
-        temperature, vapour, light: K, hPa, lx.
-        sound: energy, as a multiple of the background's.
-        motion: detections per minute.
-        people: number of people who come.
-        lamps: whether lamps are switched on, with a brightness that grows with the magnitude.
-        burst: factor on sound and motion during the first `BURST` seconds; afterwards there is no
-            sound and less motion.
-    """
-
+    # temperature, vapour, light: K, hPa, lx
     temperature: float = 0.0
     vapour: float = 0.0
     light: float = 0.0
-    sound: float = 0.0
-    motion: float = 0.0
-    people: float = 0.0
+    sound: float = 0.0  # energy, as a multiple of the background's
+    motion: float = 0.0  # detections per minute
+    people: float = 0.0  # number of people who come
+    # whether lamps are switched on, with a brightness that grows with the magnitude
     lamps: bool = False
+    # factor on sound and motion during the first `BURST` seconds; afterwards there is no sound and
+    # less motion
     burst: float = 0.0
 
 
@@ -81,21 +75,16 @@ def envelope(times: Float64, start: float, end: float) -> tuple[Float64, Float64
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """True physical quantities, float64 (node, sample) each.
+    """True physical quantities, float64 (node, sample) each."""
 
-    Attributes:
-        times: float64 (sample,), seconds: the beginning of each sampling period.
-        temperature, vapour: of the air about the sensor, °C and hPa.
-        light, sound: lx, and dB over the sampling period.
-        motion: expected motions in the sampling period.
-    """
-
-    times: Float64
+    times: Float64  # float64 (sample,), seconds: the beginning of each sampling period
+    # temperature, vapour: of the air about the sensor, °C and hPa
     temperature: Float64
     vapour: Float64
+    # light, sound: lx, and dB over the sampling period
     light: Float64
     sound: Float64
-    motion: Float64
+    motion: Float64  # expected motions in the sampling period
 
 
 def sample_times(scenario: Scenario) -> Float64:

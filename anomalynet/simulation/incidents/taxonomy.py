@@ -13,21 +13,17 @@ Reach = Literal["node", "neighbours", "room", "sector", "radio", "cell"]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One type of incident.
-
-    Attributes:
-        layer: what is changed: the `environment`, a `sensor`, the node's `application` or the whole
-            `node`, the `link` (an attacker sends frames), the `physical` channel, or the `network`
-            behind the gateway's radio.
-        impact: what it harms most.
-        reach: which nodes it affects: one `node`; a `room`; up to four `neighbours`, of a node or
-            behind one relay; the `sector` behind an obstacle; those that `radio` interference can
-            reach; the whole `cell`.
-    """
+    """One type of incident."""
 
     cause: Cause
+    # what is changed: the `environment`, a `sensor`, the node's `application` or the whole `node`,
+    # the `link` (an attacker sends frames), the `physical` channel, or the `network` behind the
+    # gateway's radio
     layer: Layer
-    impact: Impact
+    impact: Impact  # what it harms most
+    # which nodes it affects: one `node`; a `room`; up to four `neighbours`, of a node or behind one
+    # relay; the `sector` behind an obstacle; those that `radio` interference can reach; the whole
+    # `cell`
     reach: Reach = "node"
     variants: tuple[str, ...] = ("",)
 

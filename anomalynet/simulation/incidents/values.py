@@ -36,24 +36,15 @@ def typical(scenario: Scenario) -> Float64:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The readings of one sensor that an incident changes.
+    """The readings of one sensor that an incident changes."""
 
-    Attributes:
-        values: float64 (node, slot), within the incident only.
-        step: the signed effect in the sensor's unit: strength (the signed magnitude) × typical.
-        mean: float64 (node, 1), of the node's readings over the whole simulated time.
-        progress: float64 (slot,), 0 at the first slot to 1 at the last.
-        draws: float64 (slot, 3), uniform in [0, 1).
-        normal: float64 (slot, node), standard normal.
-    """
-
-    values: Float64
-    step: float
+    values: Float64  # float64 (node, slot), within the incident only
+    step: float  # the signed effect in the sensor's unit: strength (the signed magnitude) × typical
     strength: float
-    mean: Float64
-    progress: Float64
-    draws: Float64
-    normal: Float64
+    mean: Float64  # float64 (node, 1), of the node's readings over the whole simulated time
+    progress: Float64  # float64 (slot,), 0 at the first slot to 1 at the last
+    draws: Float64  # float64 (slot, 3), uniform in [0, 1)
+    normal: Float64  # float64 (slot, node), standard normal
 
 
 def _gain(target: Target) -> Float64:

@@ -26,25 +26,15 @@ REBOOT_SLOTS = 3  # largest number of slots lost by a restart
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """The activity of a node in each slot; arrays (slot,).
+    """The activity of a node in each slot; arrays (slot,)."""
 
-    Attributes:
-        alive: whether it sends a frame.
-        times: seconds at which the frame is given to the radio, ascending.
-        clock: seconds by the node's own clock at that time.
-        sequence: number of the frame since the node's last start; undefined where it is silent.
-        noise: factor on the sensors' noise: 1, larger with a low battery.
-        error: clock error in parts per million.
-        battery: state of charge at the beginning and at the end, 0 to 1.
-    """
-
-    alive: Bool
-    times: Float64
-    clock: Float64
-    sequence: Int64
-    noise: Float64
-    error: float
-    battery: tuple[float, float]
+    alive: Bool  # whether it sends a frame
+    times: Float64  # seconds at which the frame is given to the radio, ascending
+    clock: Float64  # seconds by the node's own clock at that time
+    sequence: Int64  # number of the frame since the node's last start; undefined where it is silent
+    noise: Float64  # factor on the sensors' noise: 1, larger with a low battery
+    error: float  # clock error in parts per million
+    battery: tuple[float, float]  # state of charge at the beginning and at the end, 0 to 1
 
 
 def live(scenario: Scenario, cell: Cell, node: int, incidents: Sequence[Incident]) -> Life:
