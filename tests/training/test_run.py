@@ -255,7 +255,7 @@ def test_data_of_one_class_is_refused_by_its_option_and_scored_with_it(tmp_path:
             train(short(experiment, "data.name=calm", "data.one_class=allow"), tmp_path)
     outcome = trained("autoencoder", tmp_path, "data.name=calm", "data.one_class=allow")
     assert outcome.result.metrics["test/auroc"] is None
-    assert any("has one class" in warning for warning in outcome.result.warnings)
+    assert any("only one class" in warning for warning in outcome.result.warnings)
 
 
 def test_data_without_labels_trains_the_autoencoder_and_gives_alarms(tmp_path: Path) -> None:

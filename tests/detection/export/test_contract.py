@@ -82,10 +82,7 @@ def test_the_card_repeats_what_was_measured(made: Callable[[str], Made]) -> None
         f"{metrics['test/average_precision']:.4f} |" in card
     )
     share = metrics["test/prevalence"]
-    assert (
-        share is not None
-        and f"Always saying normal is right in {100 * (1 - share):.2f} % of the test steps" in card
-    )
+    assert share is not None and f" normal is right in {100 * (1 - share):.2f} % of the" in card
     assert run.result.fingerprint in card and "Apache-2.0" in card
     assert "| temperature | °C | -40 … 85 |" in card
     for name, loss in exported.losses.items():
