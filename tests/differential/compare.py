@@ -88,7 +88,8 @@ class Comparison:
             elif kind == "parquet":
                 self._frames(name, left, right)
             elif kind == "md":
-                self._tables(name, left, right)
+                self._tables(name, left["tables"], right["tables"])
+                self._same(name, "prose", left["prose"], right["prose"], kind)
             elif kind != "existence":
                 self._same(name, "", left, right, kind)
 

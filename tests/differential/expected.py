@@ -64,6 +64,7 @@ POOLED = "decisions of a sweep are pooled over the folds of a repetition, as in 
 PAIRED = "arms are compared by repetition, not by run"
 SCORES = "AP and AUROC are computed from the scores in float64, not read as float32 from the run"
 REASON = "tests.csv has a reason beside the verdict"
+CAPTIONS = "captions and notes say how numbers were put together, and have other words"
 METRICS = "AUROC and average precision stand before the counts"
 ORDER = "rows of another metric first"
 
@@ -173,7 +174,13 @@ EXPECTED: tuple[Expected, ...] = (
     Expected("sweep", "report/report.tex", "[[]*", POOLED),
     Expected("reproduce-own", "*/tables/calibration.*", "mean[[]*", FLOAT64, 2e-5),
     Expected("reproduce-own", "*/tables/calibration.*", "spread[[]*", FLOAT64, 3e-4),
-    Expected("*", "runs/random_forest/*/scores.parquet", "score[[]*", TREES, 0.0051),
+    Expected(
+        "*-own,train-skab-random_forest,train-deviation",
+        "runs/random_forest/*/scores.parquet",
+        "score[[]*",
+        TREES,
+        0.0051,
+    ),
     Expected("train-skab-random_forest", "*/result.json", "metrics.*", TREES, 3e-5),
     Expected("train-skab-isolation_forest", "*/scores.parquet", "score[[]*", TREES, 0.002),
     Expected("train-skab-isolation_forest", "*/result.json", "metrics.*", TREES, 3e-6),
@@ -190,4 +197,19 @@ EXPECTED: tuple[Expected, ...] = (
     Expected("train-json", "step 1 stdout", "threshold", FLOAT64, LAST),
     Expected("train-json", "step 1 stdout", "metrics.*", FLOAT64, LAST),
     Expected("test-run,old-test", "step 3 stdout", "[[]1[1-9]]*", METRICS),
+    Expected("detect-*", "model.md", "table 1 own: imported from own.csv[[]*", FLOAT64),
+    Expected("detect-*,old-export", "*.md", "table 3 can be[[]*", WORDS),
+    Expected("detect-*,old-export", "*.md", "table 5", CALIBRATED),
+    Expected("detect-*,old-export", "*.md", "table 7 bytes[[]*", CALIBRATED),
+    Expected("detect-*", "model.md", "table 7 largest difference[[]*", FLOAT64, LAST),
+    Expected("detect-*,old-export", "*.md", "prose*", CALIBRATED),
+    Expected("detect-gradient_boosting", "model.md", "table [247] *[[]*", TREES),
+    Expected("sweep*,old-*,reproduce-*", "*.md", "prose*", CAPTIONS),
+    Expected("sweep*,old-*", "*/report.md", "table 1 A*, %[[]0]", NAMED),
+    Expected("sweep*,old-*", "*/report.md", "table 1 difference, points AP[[]*", PAIRED),
+    Expected("sweep*", "*/report.md", "table 1 F1 (attack), %[[]*", POOLED),
+    Expected("sweep*", "*/report.md", "table 1 Balanced accuracy, %[[]*", POOLED),
+    Expected("sweep,old-*,reproduce-*", "*/report.md", "table [12] Metric[[]*", NAMED),
+    Expected("sweep,old-*,reproduce-*", "*/report.md", "table 1[01] A*, %[[]*", ORDER),
+    Expected("search-*,old-search", "*/report.md", "table 2", NAMED),
 )
