@@ -31,6 +31,12 @@ KEYS = {
 }
 """Keys of JSON and YAML, columns of tables by the heading that the baseline has."""
 
+RENAMED = {
+    "false_alarms_per_day": "false_alarms_per_device_day",
+    "met and mended": "found and cleaned",
+}
+"""Keys and headings that have another name than in the baseline: their values are compared."""
+
 FILES = {
     "*.lock": "empty",
     ".holder.json": "process number and machine",
