@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from anomalynet.config.leaves import read_overrides
+from anomalynet.config.leaves import read_overrides, read_yaml
 from anomalynet.config.load import Loaded, load
 from anomalynet.config.schema import Config
 from anomalynet.data.datamodule import TelemetryDataModule
@@ -99,8 +99,12 @@ def open_run(run: str | Path, runs: str | Path = "runs") -> FinishedRun:
 def _load(folder: RunFolder, overrides: Sequence[str] = ()) -> Loaded:
     """A run's configuration, with the model file that was trained, not what has become of it
     since."""
-    own = [f"model.name={folder.model_file}"] if folder.model_file.exists() else []
-    return load(str(folder.config), [*own, *overrides])
+    own: dict[str, object] = {}
+    if folder.model_file.exists():  # its options go along: another `model.name` alone drops them
+        leaves = read_yaml(folder.config)
+        own = {leaf.key: leaf.value for leaf in leaves if leaf.key.startswith("model.")}
+        own["model.name"] = str(folder.model_file)
+    return load(str(folder.config), overrides, own)
 
 
 def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:

@@ -78,7 +78,7 @@ from anomalynet.models import Detector, Output
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Config(ModelConfig):
-    pass
+    gain: float = 1.0
 
 class Mine(Detector):
     def __init__(self, config, shape):
@@ -86,7 +86,7 @@ class Mine(Detector):
         self.linear = torch.nn.Linear(shape.channels, 2)
 
     def forward(self, x):
-        last = self.normalise(x)[:, -1]
+        last = self.normalise(x)[:, -1] * self.config.model.gain
         {body}
         return Output(logits=self.linear(last))
 """
@@ -96,7 +96,7 @@ def own(tmp_path: Path, body: str) -> tuple[Path, Path]:
     """A run of a user's own model, and a folder that is empty."""
     file, target = tmp_path / "mine.py", tmp_path / "target"
     file.write_text(MODEL.format(body=body))
-    (tmp_path / "mine.yaml").write_text(f"extends: base.yaml\nmodel: {{name: {file}}}\n")
+    (tmp_path / "mine.yaml").write_text(f"extends: base.yaml\nmodel: {{name: {file}, gain: 0.5}}\n")
     outcome = train(short(str(tmp_path / "mine.yaml")), tmp_path / "runs")
     assert outcome is not None
     target.mkdir()
@@ -105,7 +105,9 @@ def own(tmp_path: Path, body: str) -> tuple[Path, Path]:
 
 def test_a_model_of_the_users_own_is_exported_without_its_path(tmp_path: Path) -> None:
     run, target = own(tmp_path, "last = last.clamp(-3, 3)")
-    exported = export(open_run(run), checked(target / "model.onnx", (), replace=False))
+    opened = open_run(run)
+    assert opened.config.model.gain == 0.5  # type: ignore[attr-defined]  # the user's own option
+    exported = export(opened, checked(target / "model.onnx", (), replace=False))
     assert exported.contract.model == "mine" and exported.losses["float32"].difference < 1e-6
     assert str(tmp_path).encode() not in exported.files["float32"].read_bytes()
     assert str(tmp_path) not in exported.card.read_text()
