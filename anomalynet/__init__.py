@@ -9,7 +9,6 @@ here, `data="skab", root="SKAB"` reads the files of a folder:
     from anomalynet.models import Hybrid
 
     dm = TelemetryDataModule(data="smart_city", window=32, stride=8)
-    dm.setup("fit")                                             # before dm.shape
     model = Hybrid(dm.shape, autoencoder_depth=2)               # a LightningModule
     trainer = L.Trainer(max_epochs=5)
     trainer.fit(model, dm)                                      # also chooses the threshold

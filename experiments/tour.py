@@ -43,8 +43,8 @@ runs = folder / "runs"
 #
 # A `LightningDataModule`, by keywords. The data here is a simulated sensor network: 12 nodes for
 # 18 hours, with attacks and faults. `TelemetryDataModule(data="skab", root="SKAB", window=32)`
-# reads real data from the folder `SKAB`. Whole nodes are held out for validation and test. Call
-# `setup` before you use `dm.shape`, the size of a window.
+# reads real data from the folder `SKAB`. Whole nodes are held out for validation and test.
+# `setup` reads and splits the data.
 
 # %%
 SCENARIO = (

@@ -49,9 +49,9 @@ class TelemetryDataModule(L.LightningDataModule):
     """Windows of one data set, one split, for training, validation and test.
 
         dm = TelemetryDataModule(data="skab", root="SKAB", window=32, fold=1)
-        dm.setup("fit")                                 # reads and splits; then dm.shape is there
+        model = Hybrid(dm.shape)                        # reads and splits the data
+        trainer.fit(model, dm)
         x, target, weight = next(iter(dm.train_dataloader()))
-        trainer.fit(Hybrid(dm.shape), dm)
 
     A batch is a named tuple: x, float32 (batch, time, channel), calibrated, in the units of the
     data; target, int64 (batch,), 1 attack, 0 normal, -1 unlabelled; weight, float32 (batch,),
@@ -83,9 +83,6 @@ class TelemetryDataModule(L.LightningDataModule):
 
     `anomalynet show --keys` explains these and all that `overrides` takes.
 
-    Attributes:
-        shape: (steps, channels) of a window, after `setup`; what a model's first argument is.
-
     Raises:
         ConfigError: a key or value that does not exist.
         UsageError: an unknown keyword.
@@ -93,9 +90,8 @@ class TelemetryDataModule(L.LightningDataModule):
             the training windows, none is of `train_target`.
     """
 
-    prepared: Prepared  # this and the next two after `setup`
+    prepared: Prepared  # this and the next after `setup`
     split: Split
-    shape: WindowShape
 
     def __init__(
         self,
@@ -126,9 +122,15 @@ class TelemetryDataModule(L.LightningDataModule):
         self.split = split(self.prepared, data)
         for part in SCORED:
             self._windows[part] = Windows(self.prepared, self.split.parts[part], data.window)
-        self.shape = self._windows["test"].shape
         if self.train_target is not None:
             self.windows("train")
+
+    @property
+    def shape(self) -> WindowShape:
+        """Steps and channels of a window, what a model's first argument is; reads the data where
+        `setup` has not yet."""
+        self.setup()
+        return self._windows["test"].shape
 
     def windows(self, part: Part) -> Windows:
         """Windows of a part: with the configured stride, label step and `train_target` for

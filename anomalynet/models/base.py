@@ -4,6 +4,7 @@ training loop around a `forward`."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 from math import inf, nan
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self, cast
@@ -30,6 +31,7 @@ from anomalynet.metrics.classification import metric_collection, point_metrics
 from anomalynet.metrics.threshold import choose_threshold
 from anomalynet.models import complete, instance, keywords
 from anomalynet.models.carried import carried_scores
+from anomalynet.runs.files import write_bytes
 
 FUSED_ADAM = ("cpu", "cuda", "mps")  # devices on which torch has a fused Adam
 
@@ -75,6 +77,7 @@ class Detector(L.LightningModule):
     """Whether it reads a recording step by step with a state that goes on, instead of window by
     window: it has `initial_state` and `advance`."""
     config_type: ClassVar[type[ModelConfig]] = ModelConfig  # the dataclass of its own options
+    chooses_threshold: bool = True  # after each validation epoch of a fit
     suffix: ClassVar[str] = ".ckpt"  # of the file that `save` writes
     mean: Tensor
     scale: Tensor
@@ -88,8 +91,7 @@ class Detector(L.LightningModule):
         """Make the untrained network.
 
         Args:
-            shape: of a window: `dm.shape` of a TelemetryDataModule after its `setup`, or
-                (steps, channels).
+            shape: of a window: `dm.shape` of a TelemetryDataModule, or (steps, channels).
             config: of a run; without it the options say what differs from the defaults. Both
                 arguments may come in either order.
             options: the model's own, which `help(Hybrid.config_type)` lists with their defaults;
@@ -238,7 +240,8 @@ class Detector(L.LightningModule):
             ranking.update(scores[labelled], target[labelled])
             values = {name: float(value) for name, value in ranking.compute().items()}
             self.log_dict(values, sync_dist=True)
-        if self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking:
+        fitting = self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking
+        if fitting and self.chooses_threshold:
             self._choose_threshold(scores, target)
 
     def _choose_threshold(self, scores: Tensor, target: Tensor) -> None:
@@ -362,9 +365,9 @@ class Detector(L.LightningModule):
         """Puts weights and threshold into the checkpoint at `path`, in one step."""
         checkpoint = torch.load(path, weights_only=True, map_location="cpu")
         checkpoint["state_dict"] = self.state_dict()
-        temporary = path.with_suffix(".tmp")
-        torch.save(checkpoint, temporary)
-        temporary.replace(path)
+        content = BytesIO()
+        torch.save(checkpoint, content)
+        write_bytes(path, content.getvalue())
 
     def get_extra_state(self) -> Tensor:
         """The threshold for the state dict: not a buffer, because a buffer moves to the device and

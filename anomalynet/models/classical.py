@@ -16,6 +16,7 @@ from anomalynet.data.statistics import statistics
 from anomalynet.data.windows import WindowShape
 from anomalynet.errors import RunError
 from anomalynet.models import complete
+from anomalynet.runs.files import write_bytes
 
 CHUNK = 8192  # windows scored at a time: 32 steps × 8 channels are 8 MiB
 
@@ -102,11 +103,9 @@ class Classical:
     def save(self, path: Path) -> None:
         """Stores the fitted model and its threshold, in one step: an interrupted save leaves what
         was there."""
-        from skops.io import dump
+        from skops.io import dumps
 
-        temporary = path.with_name(f".{path.name}.part")
-        dump({"fitted": self.fitted, "threshold": float(self.threshold)}, temporary)
-        temporary.replace(path)
+        write_bytes(path, dumps({"fitted": self.fitted, "threshold": float(self.threshold)}))
 
     def load(self, path: Path) -> None:
         """Takes fitted model and threshold from a file that `save` wrote. Raises RunError: the file

@@ -13,7 +13,7 @@ from typing import Any
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
 from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.measures import MEASURES
+from anomalynet.reporting.measures import MEASURES, RANKING
 from anomalynet.reporting.paper import published
 from anomalynet.runs.collect import RunRecord
 
@@ -74,9 +74,14 @@ PAPER_TABLES = {
 }
 
 DECISIONS = (*_PRECISIONS, *_RECALLS, *_F1, *_ACCURACIES)
-RANKING: tuple[str, ...] = ("auroc_fold_mean", "average_precision_fold_mean", "auroc_pooled")
-RANKING += ("average_precision_pooled", "mcc", "precision_at_paper_prevalence")
-RANKING += ("accuracy_at_half", "false_alarms_per_device_day")
+RANKING_AND_INCIDENTS = (
+    *(f"{name}_fold_mean" for name in RANKING),
+    *(f"{name}_pooled" for name in RANKING),
+    "mcc",
+    "precision_at_paper_prevalence",
+    "accuracy_at_half",
+    "false_alarms_per_device_day",
+)
 
 
 def defined(value: float, scale: float = 1.0) -> float | None:
@@ -146,7 +151,7 @@ def other_tables(context: ReportContext) -> tuple[Table, ...]:
     titles = "Classical and unsupervised models", "Ranking and incidents, all models"
     return (
         table_of(context, "classical_and_unsupervised", titles[0], DECISIONS, others),
-        table_of(context, "ranking_and_incidents", titles[1], RANKING, run),
+        table_of(context, "ranking_and_incidents", titles[1], RANKING_AND_INCIDENTS, run),
     )
 
 

@@ -117,6 +117,7 @@ def fit_network(
     checkpoints = Checkpoints(folder, config.training.monitor, config.training.patience)
     resume = _resumable(folder, checkpoints)
     unfinished = checkpoints.epochs < config.training.epochs and not checkpoints.patience_over
+    model.chooses_threshold = False  # the evaluation chooses it once, for the best epoch
     if unfinished:
         with quiet_lightning(), no_denormals(), interruptible():
             own = [checkpoints, Progress(folder, checkpoints, listener)]

@@ -327,7 +327,6 @@ from anomalynet.models import CNN
 torch.set_num_threads(1)
 keys = dict(scenario=sys.argv[1], calibration_rows=50, stride=8, folds=3)
 dm = TelemetryDataModule(data="smart_city", **keys)
-dm.setup("fit")
 torch.manual_seed(0)
 model = CNN(dm.shape, head=8, dropout=0.0)
 shown = dict(enable_progress_bar=False, enable_model_summary=False, logger=False)

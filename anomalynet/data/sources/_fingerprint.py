@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from anomalynet.data.folder import data_folder
 from anomalynet.errors import DataError
+from anomalynet.runs.files import write_text
 
 CACHE = ".fingerprints.json"
 
@@ -62,8 +62,5 @@ def _read_cache(path: Path) -> dict[str, str]:
 
 def _write_cache(path: Path, cache: dict[str, str]) -> None:
     """Store the cache if possible; without it, files are hashed again."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(cache, indent=0, sort_keys=True), encoding="utf-8")
-        temporary.replace(path)
+        write_text(path, json.dumps(cache, indent=0, sort_keys=True))
