@@ -92,8 +92,7 @@ def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf
         if parent is None:
             beside = [other.name for other in path.parent.glob("*.yaml") if other != path]
             known = [*beside, *locate.files(kind)]
-            what = f"extends {named.value!r}, which is neither in {path.parent}"
-            what = f"{what} nor among the {kind}"
+            what = f"extends {named.value!r}, neither in {path.parent} nor among the {kind}"
             return levels, [Problem(named.where, what, nearest(str(named.value), known))]
         if parent.resolve() in visited:
             return levels, [

@@ -68,6 +68,8 @@ CAPTIONS = "captions and notes say how numbers were put together, and have other
 METRICS = "AUROC and average precision stand before the counts"
 ORDER = "rows of another metric first"
 
+OPTIONS = "a run of a user's own model lost its options when it was opened, and was not exported"
+CLOCK = "when a snapshot is taken, and so its number and step, depends on the wall clock"
 LAST = 2e-6
 """Of scores and what is fitted on float64 instead of float32 readings."""
 
@@ -93,9 +95,10 @@ EXPECTED: tuple[Expected, ...] = (
     Expected(
         "*", "state/model.json", "model", "names the model file by its content, cost included"
     ),
-    Expected(
-        "detect-mqtt", "state/*", "exists", "the number of snapshots depends on the wall clock"
-    ),
+    Expected("detect-mine", "step [345]", "exit code", OPTIONS),
+    Expected("detect-mine", "alarms.jsonl,model.md,model.onnx,scores.csv", "exists", OPTIONS),
+    Expected("detect-mqtt", "state/*", "exists", CLOCK),
+    Expected("detect-mqtt", "state/snapshot-*", "*", CLOCK),
     Expected("simulate,old-own-data", "rows.csv", "*[[]*", ROUNDED, 1e-7),
     Expected("rows", "rows.parquet", "schema", ROUNDED),
     Expected("info,info-ton-iot", "step ? stdout", "channels[[]*].m*", FLOAT64, 1e-7),

@@ -142,7 +142,7 @@ def _shared_incidents(found: Split) -> list[str]:
     ]
     shared = len(numbers[0] & (numbers[1] | numbers[2]))
     warning = f"{shared} incidents are in the training part and in another part"
-    return [f"{warning}, which is an advantage there"] if shared else []
+    return [f"{warning}: results there may be too good"] if shared else []
 
 
 ONE_CLASS_EVERYWHERE = (

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+EDGE = 0.36  # rows from the middle of a box to where its arrows begin and end
 MAIN, OTHERS = "figure_1_architecture", "figure_1_other_networks"
 TITLE, OTHERS_TITLE = "Figure 1. Architecture of the hybrid", "Architecture of the other networks"
 COLUMNS = ("model", "data", "run", "part", "kind", "layers", "output", "parameters")
@@ -219,5 +220,5 @@ def _box(axes: Axes, x: float, row: int, name: str, text: str, colour: str) -> N
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    arrow: Any = {"arrowstyle": "-|>", "color": "#303030", "shrinkA": 18, "shrinkB": 18}
-    axes.annotate("", end, start, arrowprops=arrow)
+    arrow: Any = {"arrowstyle": "-|>", "color": "#303030", "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", (end[0], end[1] - EDGE), (start[0], start[1] + EDGE), arrowprops=arrow)

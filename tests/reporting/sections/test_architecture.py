@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 
 from anomalynet.errors import RunError
+from anomalynet.reporting.sections import architecture
 from anomalynet.reporting.sections.architecture import figure_1_section, read_network
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import context, record, rows
@@ -57,6 +62,31 @@ def test_the_caption_names_the_run_and_all_parameters(tmp_path: Path) -> None:
         ("hybrid", "hybrid/hybr0000", "head", "130"),
     ]
     assert found == figure_1_section(context(*reversed(runs))), "whatever their order"
+
+
+def test_arrows_end_at_boxes_and_cross_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("autoencoder", "sequence.convolution", "sequence.recurrent", "head")
+    layers = [part(name, 1200, [16, 64]) for name in names]
+    run = trace(record(tmp_path, "hybrid"), {**NETWORK, "layers": layers, "parameters": 4800})
+    figures: list[Figure] = []
+
+    def drawn(_: str, draw: Callable[[], Figure]) -> dict[str, bytes]:
+        figures.append(draw())
+        return {}
+
+    monkeypatch.setattr(architecture, "drawn", drawn)
+    figure_1_section(context(run))
+    figures[0].canvas.draw()
+    texts = figures[0].axes[0].texts
+    boxes = [one.get_window_extent() for one in texts if one.get_text()]
+    arrows = [(one.xyann, one.xy) for one in texts if isinstance(one, Annotation)]
+    assert (len(boxes), len(arrows)) == (6, 6)
+    for arrow in arrows:
+        start, end = figures[0].axes[0].transData.transform(arrow)
+        line = np.linspace(start, end, 50)
+        assert not any(box.count_contains(line) for box in boxes)
 
 
 def test_the_commonest_network_is_drawn_and_the_others_are_counted(tmp_path: Path) -> None:
