@@ -260,7 +260,7 @@ def keys_of(keywords: Mapping[str, Any]) -> tuple[dict[str, object], dict[str, s
     """The values of keywords by their keys, and where each was given, as `config.load.load` takes
     them. Raises UsageError: an unknown keyword."""
     if unknown := [name for name in keywords if name not in KEYS]:
-        what = f"there is no keyword {', '.join(unknown)}"
+        what = f"unknown keyword {', '.join(unknown)}"
         more = 'any other key is overrides=["section.key=value"]'
         raise UsageError(what, f"there are {', '.join(KEYS)}; {more}")
     plain = {name: str(one) if isinstance(one, Path) else one for name, one in keywords.items()}

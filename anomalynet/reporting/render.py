@@ -142,7 +142,7 @@ def write_reports(
     """
     runs, out, forms = Path(runs), Path(out), read_forms(formats)
     if name is not None and slug(name) != name:
-        what = f"{name!r} is no name for a folder: letters, digits, '.', '_' and '-' only"
+        what = f"invalid report name {name!r}: use letters, digits, '.', '_' and '-' only"
         raise UsageError(what, "--out says where it is put")
     records: dict[str, list[RunRecord]] = {}
     for record in load_results(runs):

@@ -159,7 +159,7 @@ def test_a_collection_or_a_subset_can_be_chosen_and_named(run: Run, tmp_path: Pa
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("name", ["../elsewhere", "a/b", "..", ""])
 def test_a_name_never_leads_out_of_the_folder(run: Run, tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="no name for a folder"):
+    with pytest.raises(UsageError, match="invalid report name"):
         run(name, "--data", "skab")
     assert not (tmp_path / "reports").exists()
 
