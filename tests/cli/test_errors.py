@@ -46,7 +46,7 @@ SMALL = f"data.scenario='{TINY}' data.calibration_rows=50"
         ("train cnn --runs taken", 2, "cannot be created"),
         (f"train cnn model.name=./broken.py {SMALL}", 2, "./broken.py:15: RuntimeError: mat1 and"),
         ("train extended.yaml", 2, "extended.yaml:2: unknown key 'training.epoch'"),
-        ("train lost.yaml", 2, "lost.yaml:1: extends 'hybird', which is neither in "),
+        ("train lost.yaml", 2, "lost.yaml:1: extends 'hybird', neither in "),
         ("test zz", 2, "unknown run 'zz'"),
         ("report --runs nowhere", 4, "no finished run"),
         ("report --format html,pdf", 2, "there is no form 'pdf' of a report\n  → --format is one"),

@@ -113,7 +113,7 @@ MISTAKES = {
     "+report: {metric: test/event_recall}": "unknown metric 'test/event_recall'",
     "+search: {trials: 3}": "mine.yaml:2: search.trials needs `design: search`",
     "+axes: {data.window: 8}": "mine.yaml:2: axes.data.window: expected a list or {low",
-    "extends: bse.yaml": "mine.yaml:1: extends 'bse.yaml', which is neither in",
+    "extends: bse.yaml": "mine.yaml:1: extends 'bse.yaml', neither in",
     "+design: fractorial": "mine.yaml:2: unknown design 'fractorial'; did you mean 'factorial'?",
     "+worlds: [0, -1]": "mine.yaml:2: worlds: a world is at least 0, not [0, -1]",
     "+worlds: [a]": "mine.yaml:2: worlds: expected a list of int",
