@@ -125,8 +125,10 @@ def make_client(
     if user := environment.get(f"{credentials}_USERNAME"):
         password = environment.get(f"{credentials}_PASSWORD")
         if password and not where.tls and where.host not in LOCAL:
-            what = f"{credentials}_PASSWORD would be sent unencrypted"
-            raise UsageError(f"MQTT broker {where}: {what}", "use mqtts://")
+            raise UsageError(
+                f"MQTT broker {where}: {credentials}_PASSWORD would be sent unencrypted",
+                "use mqtts://",
+            )
         client.username_pw_set(user, password)
     if where.tls:
         client.tls_set_context(_tls(environment))
