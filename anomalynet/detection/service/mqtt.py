@@ -118,8 +118,12 @@ def make_client(
     except ImportError:
         raise UsageError("MQTT needs the package paho-mqtt", "pip install paho-mqtt") from None
 
-    version, protocol = CallbackAPIVersion.VERSION2, MQTTProtocolVersion.MQTTv5
-    client = Client(version, client_id, protocol=protocol, manual_ack=manual_ack)
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id,
+        protocol=MQTTProtocolVersion.MQTTv5,
+        manual_ack=manual_ack,
+    )
     client.reconnect_delay_set(1, 30)
     environment = os.environ
     if user := environment.get(f"{credentials}_USERNAME"):

@@ -75,7 +75,9 @@ def explanations_section(context: ReportContext) -> Section:
     count = sum(len(repetition.records) for repetition in subject.arm.counted)
     runs = f"{count} run{'s' if count > 1 else ''}"
     rule = RULE.format(count=len(ranked), model=subject.arm.title, runs=runs)
-    parts, files, rows = ["## Example incidents", rule, CAUTION], dict[str, bytes](), list[Row]()
+    parts = ["## Example incidents", rule, CAUTION]
+    files: dict[str, bytes] = {}
+    rows: list[list[object]] = []
     for name, example in timeline.choose(ranked).items():
         line = timeline.timeline(example, subject, models)
         found = timeline.numbers(line)
@@ -110,10 +112,7 @@ def _named(example: Example) -> str:
     return f"{kind} (number {example.incident}{severity}) on {example.series}{world}"
 
 
-Row = list[object]
-
-
-def _rows(head: Sequence[str], line: Timeline, found: Numbers) -> Iterator[Row]:
+def _rows(head: Sequence[str], line: Timeline, found: Numbers) -> Iterator[list[object]]:
     example = line.example
     own = [*head, _run(example), example.incident, example.kind, example.series]
     yield [*own, "steps alarmed", "", None, 100 * found.alarmed, "%"]
