@@ -81,8 +81,14 @@ def run(args: argparse.Namespace) -> int:
     try:
         baseline, parts = prepare(args.against, sweeps, wanted, update=args.update is not None)
         limits = baseline.tolerances if baseline is not None else DEFAULTS
-        how = {"slots": args.slots, "runs": args.runs, "overrides": args.overrides}
-        measured = train(parts, limits.metrics, progress=True, **how)
+        measured = train(
+            parts,
+            limits.metrics,
+            overrides=args.overrides,
+            slots=args.slots,
+            runs=args.runs,
+            progress=True,
+        )
     except AnomalynetError as error:
         if not isinstance(error, StoppedError):
             from anomalynet.regression.render import command
@@ -115,15 +121,20 @@ def _refuse_misuse(args: argparse.Namespace, wanted: Sequence[str] | None) -> No
         _refuse_place(args.out, folder=not args.history)
     runs: Path | None = args.runs
     if runs is not None and (runs.is_file() or (runs.is_dir() and any(runs.iterdir()))):
-        what = "not an empty folder, and a check takes no run that is there"
-        raise UsageError(f"--runs {runs}: {what}", "name another folder")
+        raise UsageError(
+            f"--runs {runs}: not an empty folder, and a check takes no run that is there",
+            "name another folder",
+        )
 
 
 def _refuse_place(out: Path, *, folder: bool) -> None:
     """Refuse what could not be written once everything is trained."""
     if out.exists() and out.is_dir() is not folder:
-        problem = "is a file, and check.md and check.json go into a folder"
-        raise UsageError(f"--out {out}: {problem if folder else 'is a folder'}")
+        if folder:
+            raise UsageError(
+                f"--out {out}: is a file, and check.md and check.json go into a folder"
+            )
+        raise UsageError(f"--out {out}: is a folder")
     place = next(one for one in (out, *out.absolute().parents) if one.exists())
     if not (place.is_dir() or place == out) or not os.access(place, os.W_OK):
         raise UsageError(f"--out {out}: nothing can be written at {place}", "name another place")
@@ -132,12 +143,17 @@ def _refuse_place(out: Path, *, folder: bool) -> None:
 def _updated(args: argparse.Namespace, number: int, measured: Measured) -> int:
     from anomalynet.regression.history import short
 
-    environment, commit = measured.environment, measured.commit
     if args.json:
-        facts = {"baseline": str(args.against), "update": number}
-        print_json({**facts, "environment": environment, "commit": commit})
+        facts = {
+            "baseline": str(args.against),
+            "update": number,
+            "environment": measured.environment,
+            "commit": measured.commit,
+        }
+        print_json(facts)
     else:
-        say(f"update {number}: {environment}, commit {short(commit) or 'unknown'}")
+        commit = short(measured.commit) or "unknown"
+        say(f"update {number}: {measured.environment}, commit {commit}")
         print(args.against)
     return 0
 
@@ -148,20 +164,26 @@ def _answer(args: argparse.Namespace, baseline: Baseline, measured: Measured) ->
     from anomalynet.regression.verdict import exit_code, findings
 
     found = findings(measured, baseline)
-    place, code = (str(args.against), measured.environment), exit_code(found)
-    told = render.Answer(*place, found, baseline.history, code)
+    code = exit_code(found)
+    answer = render.Answer(
+        baseline=str(args.against),
+        environment=measured.environment,
+        findings=found,
+        history=baseline.history,
+        exit_code=code,
+    )
     if args.json:
-        print_json(render.as_json(told))
+        print_json(render.as_json(answer))
     else:
-        print_table(render.rows(told))
-        print(told.verdict())
-    text = render.markdown(told)
+        print_table(render.rows(answer))
+        print(answer.verdict())
+    text = render.markdown(answer)
     _tell_github(render.github_lines(found), f"{text}\n", to_stderr=args.json)
     if args.out is not None:
         from anomalynet.runs.files import write_json, write_text
 
         write_text(args.out / "check.md", text)
-        write_json(args.out / "check.json", render.as_json(told))
+        write_json(args.out / "check.json", render.as_json(answer))
     wrong = (one for one in render.shown(found) if one.verdict in render.BAD)
     bad = "\n".join(one.sentence() for one in wrong)
     hint = 'if it is meant: anomalynet check --update "reason"'
@@ -170,7 +192,7 @@ def _answer(args: argparse.Namespace, baseline: Baseline, measured: Measured) ->
     if code == RunError.exit_code:
         raise RunError(bad)
     if code == NothingToCompareError.exit_code:
-        raise NothingToCompareError(bad or told.verdict(), hint)
+        raise NothingToCompareError(bad or answer.verdict(), hint)
     return 0
 
 
@@ -193,8 +215,9 @@ def _history(args: argparse.Namespace, wanted: Sequence[str] | None) -> int:
     known = sorted({name for name, _ in course.series(entries)})
     for name in wanted or ():
         if name not in known:
-            what = f"{args.against}: its history has no {name!r}"
-            raise NothingToCompareError(what, f"it has {', '.join(known)}")
+            raise NothingToCompareError(
+                f"{args.against}: its history has no {name!r}", f"it has {', '.join(known)}"
+            )
     if args.out is not None:
         from anomalynet.regression.figure import draw_history
         from anomalynet.runs.files import write_bytes

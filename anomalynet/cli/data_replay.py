@@ -88,11 +88,21 @@ def replay(args: argparse.Namespace) -> int:
         config = data_config(args)
         telemetry = sources.load(config)
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="anomalynet-")))
-        table, known = detector_rows(telemetry, args.series), gateways(telemetry)
+        table = detector_rows(telemetry, args.series)
         warn(telemetry.warnings)
-        sequence, readings, began, first, shift = Counter[str](), 0, 0.0, None, 0
-        span = {"first": args.first, "last": args.last}
-        for one in messages(table, telemetry.period, known, config.title, scratch, **span):
+        sequence = Counter[str]()
+        readings = shift = 0
+        began = 0.0
+        first: int | None = None
+        for one in messages(
+            table,
+            telemetry.period,
+            gateways(telemetry),
+            config.title,
+            scratch,
+            first=args.first,
+            last=args.last,
+        ):
             if first is None:
                 began, first = time.monotonic(), one.time
                 shift = round(time.time() * 1e6) - first if args.shift else 0
@@ -115,8 +125,12 @@ def _document(one: Sent, sequence: int, shift: int) -> str:
         {"device": device, "time": iso(time + shift), "values": values}
         for device, time, values in one.readings
     ]
-    document = {"gateway": one.gateway, "time": iso(one.time + shift), "sequence": sequence}
-    document["readings"] = readings
+    document = {
+        "gateway": one.gateway,
+        "time": iso(one.time + shift),
+        "sequence": sequence,
+        "readings": readings,
+    }
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 

@@ -132,8 +132,13 @@ def make_engine(args: argparse.Namespace) -> Engine:
             raise UsageError(what, "give a file with one device per line to --devices") from None
     k, n = args.hits
     rule = AlarmRule(threshold=args.threshold, clear=args.clear, k=k, n=n, cool_down=args.cool_down)
-    limits = {"max_devices": args.max_devices, "lateness": args.lateness}
-    return Engine(Model(args.model), rule, allowed=allowed, **limits)
+    return Engine(
+        Model(args.model),
+        rule,
+        allowed=allowed,
+        max_devices=args.max_devices,
+        lateness=args.lateness,
+    )
 
 
 def _hits(text: str) -> tuple[int, int]:

@@ -32,7 +32,9 @@ EVENTS = 1000
 def detect_file(args: argparse.Namespace) -> int:
     """Score the file, write what was asked for, and summarise."""
     began = time.monotonic()
-    engine, problems, status = make_engine(args), ProblemLog(), Status()
+    engine = make_engine(args)
+    problems = ProblemLog()
+    status = Status()
     contract = engine.contract
     sensors = [sensor.name for sensor in contract.sensors]
     recording = Recording(args.file, Parser(sensors, problems, args.max_message), contract.period)

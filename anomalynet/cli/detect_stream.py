@@ -77,12 +77,15 @@ def _detect(args: argparse.Namespace, caught: list[int]) -> int:
 
 
 def _service(args: argparse.Namespace) -> Service:
-    engine, problems, status = make_engine(args), ProblemLog(), Status()
+    engine = make_engine(args)
+    problems = ProblemLog()
+    status = Status()
     contract = engine.contract
     client_id = args.client_id or f"anomalynet-{contract.run}"
     scores = ScoresFile(args.scores) if args.scores is not None else None
-    state, model = None, f"{contract.run} {engine.model.fingerprint}"
+    state = None
     if args.state is not None:
+        model = f"{contract.run} {engine.model.fingerprint}"
         state = State(args.state, model, problems, args.fsync)
     broker = address(args.mqtt) if args.mqtt else None
     return Service(

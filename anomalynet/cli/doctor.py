@@ -42,12 +42,17 @@ def _row(what: str, found: object, state: str = "ok", advice: str = "") -> dict[
 def _machine() -> list[dict[str, object]]:
     disk = shutil.disk_usage(Path.cwd()).free / 2**30
     python = "ok" if sys.version_info >= (3, 11) else "missing"
-    room = ("ok", "") if disk > 2 else ("low", "runs and prepared data need room")
+    room = disk > 2
     return [
         _row("python", platform.python_version(), python, "needs 3.11 or newer"),
         _row("system", platform.platform()),
         _row("cores", os.cpu_count()),
-        _row("free disk", f"{disk:.0f} GiB", *room),
+        _row(
+            "free disk",
+            f"{disk:.0f} GiB",
+            "ok" if room else "low",
+            "" if room else "runs and prepared data need room",
+        ),
     ]
 
 
@@ -91,9 +96,11 @@ def _data() -> list[dict[str, object]]:
 
     rows = [_row("data folder", data_folder())]
     for name in sources.names():
-        there = ("there", "ok", "")
-        absent = ("not there", "absent", f"anomalynet data fetch {name}")
-        rows.append(_row(f"data {name}", *(there if present(name) else absent)))
+        if present(name):
+            rows.append(_row(f"data {name}", "there"))
+        else:
+            hint = f"anomalynet data fetch {name}"
+            rows.append(_row(f"data {name}", "not there", "absent", hint))
     return rows
 
 
@@ -101,5 +108,6 @@ def _key() -> dict[str, object]:
     netrc = Path.home() / ".netrc"
     stored = netrc.is_file() and "api.wandb.ai" in netrc.read_text(errors="ignore")
     has_key = bool(os.environ.get("WANDB_API_KEY")) or stored
-    found = ("there", "ok", "") if has_key else ("none", "absent", "wandb login")
-    return _row("Weights & Biases key", *found)
+    if has_key:
+        return _row("Weights & Biases key", "there")
+    return _row("Weights & Biases key", "none", "absent", "wandb login")

@@ -110,7 +110,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if args.debug:
             raise
-        hint, what = "please report it with the output of --debug", type(error).__name__
-        print(f"anomalynet: unexpected {what}: {error}\n  → {hint}", file=sys.stderr)
+        print(
+            f"anomalynet: unexpected {type(error).__name__}: {error}\n"
+            "  → please report it with the output of --debug",
+            file=sys.stderr,
+        )
         return 1
     return code

@@ -73,9 +73,15 @@ def run(args: argparse.Namespace) -> int:
     from anomalynet.simulation.world import simulate
 
     was_there = (args.out / MANIFEST).is_file()
-    how = {"workers": args.workers, "csv": args.csv, "refine": telemetry_of_cell}
     with SimulationProgress(scenario.name, cells(scenario), seconds(scenario.duration)) as progress:
-        manifest = simulate(scenario, args.out, progress=progress, **how)
+        manifest = simulate(
+            scenario,
+            args.out,
+            workers=args.workers,
+            csv=args.csv,
+            refine=telemetry_of_cell,
+            progress=progress,
+        )
     if was_there:
         same = manifest.versions.get("code") == code_hash(CODE)
         other = "" if same else ", but made by another version of this program"

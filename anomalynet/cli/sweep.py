@@ -145,9 +145,12 @@ def _show_search(args: argparse.Namespace, outcome: SweepOutcome) -> None:
 
     from anomalynet.sweep import estimate
 
-    total, ended = outcome.wanted or 0, sum(map(outcome.count, ("complete", "pruned", "fail")))
-    left, runs = max(total - ended, 0), [replace(job, state="waiting") for job in outcome.jobs]
-    costs, seconds = estimate.measured(args.runs, runs), None
+    total = outcome.wanted or 0
+    ended = sum(map(outcome.count, ("complete", "pruned", "fail")))
+    left = max(total - ended, 0)
+    runs = [replace(job, state="waiting") for job in outcome.jobs]
+    costs = estimate.measured(args.runs, runs)
+    seconds = None
     if not estimate.unmeasured(runs, costs):
         seconds = left * estimate.at_most(runs, costs, outcome.slots)
     if args.json:

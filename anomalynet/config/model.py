@@ -183,8 +183,10 @@ def model_class(name: str) -> type[ModelConfig]:
         return _by_name()[name]
     config = getattr(user_module(name), "Config", None)
     if not (isinstance(config, type) and is_dataclass(config) and issubclass(config, ModelConfig)):
-        what = "no dataclass `Config` that extends anomalynet.config.model.ModelConfig"
-        raise UsageError(f"{name}: {what}", "the README shows one")
+        raise UsageError(
+            f"{name}: no dataclass `Config` that extends anomalynet.config.model.ModelConfig",
+            "the README shows one",
+        )
     return config
 
 

@@ -20,8 +20,9 @@ from anomalynet.config.model import model_class
 def scalar(value: object) -> str:
     """A value as YAML on one line."""
     style = '"' if isinstance(value, str) and "\n" in value else None
-    how: dict[str, Any] = {"default_flow_style": True, "allow_unicode": True, "width": inf}
-    text: str = yaml.safe_dump(value, default_style=style, **how)
+    text: str = yaml.safe_dump(
+        value, default_style=style, default_flow_style=True, allow_unicode=True, width=inf
+    )
     return text.removesuffix("...\n").strip()
 
 

@@ -56,8 +56,15 @@ def metrics(table: pl.DataFrame, limit: float, *, probability: bool) -> dict[str
     undefined (one class, no label)."""
     steps = Steps.of(table)
     values = point_metrics(steps.labels, steps.scores, limit, probability)
-    names = ("labels", "scores", "incidents", "series", "times", "step_seconds")
-    values |= event_metrics(threshold=limit, **{name: getattr(steps, name) for name in names})
+    values |= event_metrics(
+        labels=steps.labels,
+        scores=steps.scores,
+        threshold=limit,
+        incidents=steps.incidents,
+        series=steps.series,
+        times=steps.times,
+        step_seconds=steps.step_seconds,
+    )
     known = {name: values[name] for name in values if name in METRICS}
     return {name: float(value) if np.isfinite(value) else None for name, value in known.items()}
 
@@ -80,8 +87,8 @@ def scored_steps(
 def step_table(prepared: Prepared, rows: Int64) -> pl.DataFrame:
     """What is known of some rows: series, time, label, incident, kind; null where there is none."""
     series = pl.Series("series", prepared.series, dtype=pl.String).gather(prepared.series_of(rows))
-    kinds, none = prepared.kinds[rows].astype(np.int64), len(prepared.kind_names)
-    kinds[kinds < 0] = none
+    kinds = prepared.kinds[rows].astype(np.int64)
+    kinds[kinds < 0] = len(prepared.kind_names)  # the None that is added below
     names = pl.Series("kind", [*prepared.kind_names, None], dtype=pl.String).gather(kinds)
     table = pl.DataFrame(
         {

@@ -47,8 +47,10 @@ class Detector:
     Args:
         model: the file that `anomalynet export` wrote.
         rule: when scores become an alarm; the default raises one at each step at or above the
-        model's threshold.
-    Raises: UsageError if the file cannot be used.
+            model's threshold.
+
+    Raises:
+        UsageError: the file cannot be used.
     """
 
     def __init__(self, model: Path, rule: AlarmRule | None = None) -> None:
@@ -66,9 +68,10 @@ class Detector:
         Args:
             time: UTC where it names no zone.
             values: by sensor, those that are absent are missing; or in the order of the contract.
-            None and NaN are missing.
-        Raises: UsageError if a sensor is unknown, or the number of values is not that of the
-        sensors.
+                None and NaN are missing.
+
+        Raises:
+            UsageError: a sensor is unknown, or the number of values is not that of the sensors.
         """
         if isinstance(values, Mapping):
             sensors = ", ".join(self._sensors)
@@ -83,8 +86,8 @@ class Detector:
         return self._steps(self.engine.process([Message(NAME, (reading,))]))
 
     def tick(self, time: datetime) -> list[Step]:
-        """Say that no reading before `time` comes any more: the steps that were missed for
-        certain."""
+        """Say that no reading before `time` (UTC where it names no zone) comes any more. Returns
+        the steps that were missed for certain."""
         return self._steps(self.engine.process([Message(NAME, (), since_epoch(time))]))
 
     def _steps(self, outcome: Outcome) -> list[Step]:

@@ -24,8 +24,12 @@ class Confusion:
 
 
 def confusion(labels: ArrayLike, decisions: ArrayLike) -> Confusion:
-    """Count decisions against labels. `labels`: (steps,) 0 normal, 1 attack; `decisions`: (steps,)
-    bool, true where an alarm is raised."""
+    """Count decisions against labels.
+
+    Args:
+        labels: (steps,) 0 normal, 1 attack.
+        decisions: (steps,) bool, true where an alarm is raised.
+    """
     attack = np.asarray(labels) == 1
     alarm = np.asarray(decisions, dtype=bool)
     return Confusion(

@@ -34,6 +34,7 @@ def choose_threshold(
         scores: (n,) NaN where a step was missed.
         series: (n,) number of the series; the steps of one stand together, in the order of time.
         period: seconds a step stands for.
+
     Raises DataError: no step has what the rule needs.
     """
     if config.threshold == "fixed":
@@ -48,7 +49,10 @@ def best_f1(labels: Labels, scores: Scores) -> float:
 
     Of equally good scores the smallest, then the middle between it and the next smaller score: the
     same decisions here, and the widest margin elsewhere. Without any attack no alarm is right: just
-    above the largest score."""
+    above the largest score. Arguments as of `choose_threshold`.
+
+    Raises DataError: no labelled step has a score.
+    """
     return _best(labels, scores, lambda tp, fp, attacks, _: 2 * tp / (tp + fp + attacks))
 
 
@@ -64,9 +68,11 @@ def _best(labels: Labels, scores: Scores, quality: Callable[..., npt.NDArray[Any
     each score, int64 (score,), and of attacks and other steps."""
     known = (labels >= 0) & ~np.isnan(scores)
     if not known.any():
-        how = "=alarm_budget needs no label; evaluation.threshold=fixed needs no data"
-        what = "no labelled step with a score to choose the threshold from"
-        raise DataError(what, f"evaluation.threshold{how}")
+        raise DataError(
+            "no labelled step with a score to choose the threshold from",
+            "evaluation.threshold=alarm_budget needs no label; "
+            "evaluation.threshold=fixed needs no data",
+        )
     attack = labels[known] == 1
     values, at = np.unique(scores[known].astype(np.float64), return_inverse=True)
     if not attack.any():
@@ -96,7 +102,17 @@ def alarm_budget(
 
     An alarm is a contiguous run of steps at or above the threshold within a series; steps labelled
     as attack and steps without a score end a run and are none. A day is 86,400 s of steps with a
-    score. Where even the largest score is too much, just above it."""
+    score. Where even the largest score is too much, just above it.
+
+    The number of alarms does not fall steadily as a threshold rises, because runs break apart:
+    hence from which on.
+
+    Args:
+        labels, scores, series, period: as of `choose_threshold`.
+        alarms_per_day: the budget of all series together.
+
+    Raises DataError: the period is unknown, or no step is left to count on.
+    """
     if not period > 0:
         what = "an alarm budget counts alarms a day, and how long a step lasts is not known"
         raise DataError(what, "give the data set a period")

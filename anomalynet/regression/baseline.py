@@ -163,5 +163,6 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
     try:
         write_text(path, dump(baseline))
     except OSError as error:
-        what = f"{path}: cannot be written: {error.strerror}"
-        raise UsageError(what, "give another file with --against") from None
+        raise UsageError(
+            f"{path}: cannot be written: {error.strerror}", "give another file with --against"
+        ) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from anomalynet.errors import NothingToCompareError
 from anomalynet.metrics.suite import METRICS
@@ -11,9 +10,9 @@ from anomalynet.regression.baseline import Entry
 from anomalynet.regression.history import series, short
 
 COLOURS = [
-    *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00"),
-    *("#56B4E9", "#000000", "#F0E442", "#999999"),
-]
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00",
+    "#56B4E9", "#000000", "#F0E442", "#999999",
+]  # fmt: skip
 """Okabe–Ito, and grey."""
 MARKERS = "osD^vP*X<"
 
@@ -30,7 +29,7 @@ def draw_history(history: Sequence[Entry], wanted: Sequence[str] | None = None) 
         raise NothingToCompareError("the baseline's history has no metrics of these experiments")
     names = list(dict.fromkeys(name for name, _ in found))
     metrics = list(dict.fromkeys(metric for _, metric in found))
-    size = max(7.0, 2 + 0.6 * len(history)), 0.8 + 2.1 * len(metrics)
+    size = (max(7.0, 2 + 0.6 * len(history)), 0.8 + 2.1 * len(metrics))
     with style():
         figure = Figure(figsize=size, layout="constrained")
         panels = figure.subplots(len(metrics), 1, squeeze=False, sharex=True).flat
@@ -39,8 +38,15 @@ def draw_history(history: Sequence[Entry], wanted: Sequence[str] | None = None) 
                 means = [entry.means.get(name, {}).get(metric) for entry in history]
                 known_at = [update for update, mean in enumerate(means) if mean is not None]
                 heights = [mean for mean in means if mean is not None]
-                look = {"color": COLOURS[at % len(COLOURS)], "marker": MARKERS[at % len(MARKERS)]}
-                axes.plot(known_at, heights, label=name, markersize=4, linewidth=1, **look)
+                axes.plot(
+                    known_at,
+                    heights,
+                    label=name,
+                    color=COLOURS[at % len(COLOURS)],
+                    marker=MARKERS[at % len(MARKERS)],
+                    markersize=4,
+                    linewidth=1,
+                )
             part, _, own = metric.partition("/")
             known = METRICS.get(own)
             axes.set_title(f"{known.title if known else own} ({part})", loc="left", fontsize=9.5)
@@ -48,6 +54,13 @@ def draw_history(history: Sequence[Entry], wanted: Sequence[str] | None = None) 
             axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
         ticks = [f"{short(entry.commit)}\n{entry.date}" for entry in history]
         axes.set_xticks(range(len(history)), ticks)
-        how: dict[str, Any] = {"loc": "outside upper right", "ncols": min(len(names), 5)}
-        figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=7.5, **how)
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(
+            handles,
+            labels,
+            loc="outside upper right",
+            ncols=min(len(names), 5),
+            frameon=False,
+            fontsize=7.5,
+        )
         return dict(encode(figure))

@@ -105,8 +105,16 @@ def _finding(
 ) -> Finding | None:
     """A finding on the largest deviation of a quantity; None if it is within the tolerance."""
     if len(before) != len(now):
-        counts, note = (len(before), len(now)), "number of values"
-        return Finding("golden", experiment, name, REGRESSION, *counts, tolerance=0, note=note)
+        return Finding(
+            "golden",
+            experiment,
+            name,
+            REGRESSION,
+            before=len(before),
+            now=len(now),
+            tolerance=0,
+            note="number of values",
+        )
     if any(word in name for word in RANKS):
         tolerance = max(tolerance, RANK_STEP)
     # The worst value, not the mean: a fault may change only one epoch or one score.
@@ -117,7 +125,14 @@ def _finding(
     at = deviations.index(worst)
     note = f"value {at + 1} of {len(before)}" if len(before) > 1 else ""
     return Finding(
-        "golden", experiment, name, REGRESSION, before[at], now[at], tolerance=tolerance, note=note
+        "golden",
+        experiment,
+        name,
+        REGRESSION,
+        before=before[at],
+        now=now[at],
+        tolerance=tolerance,
+        note=note,
     )
 
 

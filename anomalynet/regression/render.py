@@ -26,8 +26,12 @@ from anomalynet.reporting.formats.markdown import grid
 SHOWN = 3
 """Largest number of differing quantities per golden in a table; JSON has all."""
 
-BAD = {REGRESSION: "regression", FAILED: "failed run", MISSING: "missing number"}
-BAD |= {NEW: "number without baseline"}
+BAD = {
+    REGRESSION: "regression",
+    FAILED: "failed run",
+    MISSING: "missing number",
+    NEW: "number without baseline",
+}
 FINE = {IMPROVEMENT: "improved", INSUFFICIENT_DATA: INSUFFICIENT_DATA}
 LEVELS = dict.fromkeys(BAD, "error") | {IMPROVEMENT: "notice", INSUFFICIENT_DATA: "warning"}
 """Verdict → level of GitHub's annotation."""

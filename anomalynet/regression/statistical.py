@@ -43,10 +43,13 @@ RunKey = tuple[int, int, int | None]
 """(seed, fold, world)"""
 
 
-Runs = Sequence[RunMetrics]
-
-
-def compare(experiment: str, metric: str, before: Runs, now: Runs, tolerance: float) -> Finding:
+def compare(
+    experiment: str,
+    metric: str,
+    before: Sequence[RunMetrics],
+    now: Sequence[RunMetrics],
+    tolerance: float,
+) -> Finding:
     """Compare a metric over runs. It is a regression if the mean loss exceeds the tolerance, the
     interval excludes zero and p is below 5 %; an improvement likewise.
 
@@ -84,10 +87,18 @@ def compare(experiment: str, metric: str, before: Runs, now: Runs, tolerance: fl
         verdict = MISSING if smallest_p(len(enough)) < LEVEL else INSUFFICIENT_DATA
     if missing > had_missing and verdict != REGRESSION:
         verdict = MISSING
-    first = _mean(_clusters({key: a for key, (a, _) in pairs.items()}))
-    second = _mean(_clusters({key: b for key, (_, b) in pairs.items()}))
-    size = first, second, low, high, tolerance
-    return Finding("statistical", experiment, metric, verdict, *size, "; ".join(notes))
+    return Finding(
+        "statistical",
+        experiment,
+        metric,
+        verdict,
+        before=_mean(_clusters({key: a for key, (a, _) in pairs.items()})),
+        now=_mean(_clusters({key: b for key, (_, b) in pairs.items()})),
+        low=low,
+        high=high,
+        tolerance=tolerance,
+        note="; ".join(notes),
+    )
 
 
 def _verdict(

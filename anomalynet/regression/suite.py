@@ -45,17 +45,20 @@ def read_suites(sweeps: dict[Part, str], wanted: Sequence[str] | None) -> list[R
     for part, name in sweeps.items():
         sweep = read_sweep(name, PRESET)
         if sweep.axes or sweep.extras or sweep.design == "search":
-            what = (
-                f"{name}: the check compares experiments, but this sweep has axes, arms or a search"
+            raise UsageError(
+                f"{name}: the check compares experiments, but this sweep has axes, arms or a "
+                "search",
+                "remove axes, arms and search from the sweep",
             )
-            raise UsageError(what, "remove axes, arms and search from the sweep")
         shipped = locate.files("experiments")
         named = [one for one in sweep.experiments if not one.endswith((".yaml", ".yml"))]
         missing = [one for one in named if one not in shipped]
         if missing and (wanted is None or set(missing) & set(wanted)):
-            what = f"sweep {name}: unknown experiment {missing[0]!r}"
-            hint = f"remove it from sweep {name}; then `anomalynet check --only {part} --update "
-            raise NothingToCompareError(what, f'{hint}"reason"` removes it from the baseline')
+            raise NothingToCompareError(
+                f"sweep {name}: unknown experiment {missing[0]!r}",
+                f"remove it from sweep {name}; then "
+                f'`anomalynet check --only {part} --update "reason"` removes it from the baseline',
+            )
         own = [one for one in sweep.experiments if wanted is None or Path(one).stem in wanted]
         found.append(RegressionSuite(part, sweep, own))
     return found

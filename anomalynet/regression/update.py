@@ -60,22 +60,33 @@ def updated(
             that are not given are not changed.
     """
     old = baseline or Baseline(VERSION, DEFAULTS, {}, [])
-    update, code, here = len(old.history) + 1, measured.code, measured.environment
-    goldens, repeated = dict(measured.golden), dict(measured.statistical)
+    update = len(old.history) + 1
+    code = measured.code
+    here = measured.environment
+    goldens = {
+        name: Golden(update=update, code=code, run=run, values=values)
+        for name, (run, values) in measured.golden.items()
+    }
+    repeated = {
+        name: Repeated(update=update, code=code, run=run, runs=[*runs])
+        for name, (run, runs) in measured.statistical.items()
+    }
     before = old.environments.get(here, Environment())
-    now = Environment(
-        before.golden | {name: Golden(update, code, *own) for name, own in goldens.items()},
-        before.statistical
-        | {name: Repeated(update, code, run, [*runs]) for name, (run, runs) in repeated.items()},
-    )
+    now = Environment(golden=before.golden | goldens, statistical=before.statistical | repeated)
     environments = {
         key: Environment(
             _kept(one.golden, whole.get("golden")), _kept(one.statistical, whole.get("statistical"))
         )
         for key, one in sorted({**old.environments, here: now}.items())
     }
-    means_now = {name: means(runs) for name, (_, runs) in repeated.items()}
-    entry = Entry(date, measured.commit, reason, here, code, means_now)
+    entry = Entry(
+        date=date,
+        commit=measured.commit,
+        reason=reason,
+        environment=here,
+        code=code,
+        means={name: means(runs) for name, (_, runs) in measured.statistical.items()},
+    )
     return Baseline(VERSION, old.tolerances, environments, [*old.history, entry])
 
 

@@ -87,16 +87,32 @@ def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
         values = [(row.printed, row.repaired, row.mean)[index] for row in rows]
         places = [place + (index - 1) * BAR for place in range(len(rows))]
         heights = [value or 0.0 for value in values]
-        look: Any = {"hatch": hatch, "edgecolor": "#404040", "linewidth": 0.5}
-        axes.bar(places, heights, BAR, label=label, color=colour, **look)
+        axes.bar(
+            places,
+            heights,
+            width=BAR,
+            label=label,
+            color=colour,
+            hatch=hatch,
+            edgecolor="#404040",
+            linewidth=0.5,
+        )
         for row, place, value in zip(rows, places, values, strict=True):
-            height, spread = value or 0.0, (row.spread or 0.0) if index == 2 else 0.0
+            height = value or 0.0
+            spread = (row.spread or 0.0) if index == 2 else 0.0
             if spread:
                 axes.errorbar(place, height, spread, color="black", capsize=2.5, linewidth=0.9)
             absent = ("undefined" if row.seeds else "no run") if index == 2 else ""
             text = absent if value is None else f"{value:.1f}"
-            at: Any = {"ha": "center", "va": "bottom", "fontsize": 6.5, "rotation": 90}
-            axes.text(place, height + spread + 1.5, text, **at)
+            axes.text(
+                place,
+                height + spread + 1.5,
+                text,
+                fontsize=6.5,
+                rotation=90,
+                ha="center",
+                va="bottom",
+            )
     axes.set_xticks(range(len(rows)), names)
     axes.tick_params(axis="x", length=0)
     axes.set_ylim(0, 118)
@@ -146,9 +162,17 @@ def _matrix(axes: Axes, counts: Sequence[float | None], empty: str) -> None:
         return
     for line in range(2):
         for column in range(2):
-            share, count = shares[line][column], f"{cells[line][column]:,.0f}".replace(",", " ")
-            look: Any = {"color": "white" if share > 55 else "black", "fontsize": 8}
-            axes.text(column, line, f"{share:.2f} %\n{count}", ha="center", va="center", **look)
+            share = shares[line][column]
+            count = f"{cells[line][column]:,.0f}".replace(",", " ")
+            axes.text(
+                column,
+                line,
+                f"{share:.2f} %\n{count}",
+                fontsize=8,
+                color="white" if share > 55 else "black",
+                ha="center",
+                va="center",
+            )
 
 
 def draw_confusion(table: Table, context: ReportContext) -> Figure:

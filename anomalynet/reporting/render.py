@@ -70,12 +70,14 @@ def write_report(
         ablations: what sweeps on the same data have found; by default those beside the runs.
         command: what makes the report again, where that is known.
         formats: `md`, `html`, `latex`, `csv` or `all`; Markdown is always written.
+
     Raises:
         NothingToCompareError: there is no run.
         UsageError: the runs are of several data sets, or one cannot be found.
         RunError: the scores or the incidents of a run, or the audit, cannot be read.
     """
-    records, out = read_runs(runs), Path(out)
+    records = read_runs(runs)
+    out = Path(out)
     if not records:
         raise NothingToCompareError(
             "a report needs at least one finished run", "anomalynet train EXPERIMENT"
@@ -136,14 +138,22 @@ def write_reports(
         runs: folder of the runs.
         name: the folder of the report instead of the data set's name; without `data`, a data set.
         data: only this data set, or the subsets of this collection.
+        formats: `md`, `html`, `latex`, `csv` or `all`; Markdown is always written.
+
     Returns:
         a row per report: data, runs (how many), report (path of the first form).
-    Raises: NothingToCompareError, UsageError: no run is on the data; the name cannot be used.
+
+    Raises:
+        NothingToCompareError: no run is on the data.
+        UsageError: the name cannot be used.
     """
-    runs, out, forms = Path(runs), Path(out), read_forms(formats)
+    runs, out = Path(runs), Path(out)
+    forms = read_forms(formats)
     if name is not None and slug(name) != name:
-        what = f"invalid report name {name!r}: use letters, digits, '.', '_' and '-' only"
-        raise UsageError(what, "--out says where it is put")
+        raise UsageError(
+            f"invalid report name {name!r}: use letters, digits, '.', '_' and '-' only",
+            "--out says where it is put",
+        )
     records: dict[str, list[RunRecord]] = {}
     for record in load_results(runs):
         records.setdefault(record.result.data, []).append(record)
@@ -155,8 +165,9 @@ def write_reports(
         data, name = _data_set(name, found, runs), None
     chosen = [one for one in found if data in (None, one, _collection(one))]
     if not chosen:
-        what, hint = f"no finished run on {data!r}", f"--data is one of {', '.join(found)}"
-        raise NothingToCompareError(f"{runs}: {what}", hint)
+        raise NothingToCompareError(
+            f"{runs}: no finished run on {data!r}", f"--data is one of {', '.join(found)}"
+        )
     if name is not None and len(chosen) > 1:
         hint = f"anomalynet report {name} --data {chosen[0]}"
         raise UsageError(f"one name for reports on {', '.join(chosen)}", hint)
@@ -187,8 +198,9 @@ def _data_set(name: str, found: Sequence[str], runs: Path) -> str:
     names = [*known, *(record.label for record in read_sweeps(runs))]
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(dict.fromkeys(names))}"
-    what = f"no sweep {name!r} was started in {runs}, and no run there is on such data"
-    raise UsageError(what, hint)
+    raise UsageError(
+        f"no sweep {name!r} was started in {runs}, and no run there is on such data", hint
+    )
 
 
 def _command(name: str | None, data: str, runs: Path, out: Path) -> str:

@@ -50,8 +50,9 @@ def simulate(
         refine: makes the telemetry of a cell from its gateway log; None: no telemetry is made.
 
     Raises:
-        UsageError: the folder holds something else, or another process uses it; nothing was
-        changed. DataError: the finished world in the folder is damaged. RunError: a worker died.
+        UsageError: the folder holds something else, or another process uses it; nothing is changed.
+        DataError: the finished world in the folder is damaged.
+        RunError: a worker died.
     """
     claim(scenario, folder)
     try:

@@ -69,8 +69,9 @@ def connect() -> Any:
     try:
         import ray
     except ImportError:
-        what, hint = "--on ray: Ray is not installed", "pip install 'anomalynet[ray]'"
-        raise UsageError(what, hint) from None
+        raise UsageError(
+            "--on ray: Ray is not installed", "pip install 'anomalynet[ray]'"
+        ) from None
     if ray.is_initialized():
         return ray
     address = os.environ.get("RAY_ADDRESS")
@@ -80,9 +81,13 @@ def connect() -> Any:
     last = Path(base) / "ray" / "ray_current_cluster"
     if not address and last.is_file() and not _answers(last.read_text(encoding="utf-8").strip()):
         address = "local"
-    options = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
     try:
-        ray.init(address=address or None, **options)
+        ray.init(
+            address=address or None,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
     except (ConnectionError, RuntimeError, ValueError) as error:
         what = f"--on ray: no cluster at {address or 'this machine'}: {first_line(error)}"
         raise UsageError(what, OTHER) from None
@@ -109,8 +114,10 @@ def ray_slots(
     if count is not None and count < 1:
         raise UsageError(f"--slots must be at least 1, not {count}")
     if runs_per_gpu < 1 or (hardware.devices > 1 and runs_per_gpu > 1):
-        what = "at least 1, and a run on several devices has them alone"
-        raise UsageError(f"--runs-per-gpu {runs_per_gpu}: {what}")
+        raise UsageError(
+            f"--runs-per-gpu {runs_per_gpu}: at least 1, and a run on several devices has them "
+            "alone"
+        )
     slot = RaySlot(cpus=hardware.devices)
     has_gpus = any(resources.get("GPU") for resources in _nodes(ray))
     if hardware.accelerator == "cuda" or (hardware.accelerator == "auto" and has_gpus):
@@ -250,8 +257,10 @@ def _unfit(config: Path, order: Mapping[str, Any]) -> str:
         return str(error)
     if (found := run_id(loaded.config, data)) == order["id"]:
         return ""
-    what = f"the data of {loaded.config.data.title}, fingerprint {data[:10]}, or the configuration"
-    return f"{what} is another here: it comes to the run {found}, not {order['id']}"
+    return (
+        f"the data of {loaded.config.data.title}, fingerprint {data[:10]}, or the configuration "
+        f"is another here: it comes to the run {found}, not {order['id']}"
+    )
 
 
 class RayWorker:
@@ -296,9 +305,15 @@ class RayWorker:
     def _carry_out(self, job: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
         folder.stop.unlink(missing_ok=True)
         folder.failed.unlink(missing_ok=True)
-        order, began = order_of(job, folder), time.monotonic()
-        needs = {"num_cpus": self.slot.cpus, "num_gpus": self.slot.gpu_share, "max_retries": 0}
-        self._news = self.ray.remote(num_returns="streaming", **needs)(carry_out).remote(order)
+        order = order_of(job, folder)
+        began = time.monotonic()
+        task = self.ray.remote(
+            num_returns="streaming",
+            num_cpus=self.slot.cpus,
+            num_gpus=self.slot.gpu_share,
+            max_retries=0,
+        )(carry_out)
+        self._news = task.remote(order)
         while True:
             if not self.ray.wait([self._news], timeout=POLL)[0]:
                 if not self._host:

@@ -70,10 +70,15 @@ class LocalWorker:
         return bool(self._memory) and self._memory[-1] > self._memory[0] + GROWTH
 
     def _start(self) -> subprocess.Popen[str]:
-        pipe, env = subprocess.PIPE, {**os.environ, **self.slot.environment}
-        command = [sys.executable, "-m", "anomalynet.sweep.worker"]
-        own: dict[str, Any] = {"env": env, "start_new_session": True}  # Ctrl-C is for the parent
-        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, **own)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "anomalynet.sweep.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **self.slot.environment},
+            start_new_session=True,  # Ctrl-C is for the parent
+        )
         threading.Thread(target=self._listen, args=(process,), daemon=True).start()
         return process
 
@@ -136,9 +141,10 @@ class Launch:
         for job in jobs:
             if job.state == "waiting":
                 self._queue.put(job)
-        places = range(min(len(self.slots), self._queue.qsize()))
-        serve = self._serve
-        threads = [threading.Thread(target=serve, args=(at,), daemon=True) for at in places]
+        threads = [
+            threading.Thread(target=self._serve, args=(index,), daemon=True)
+            for index in range(min(len(self.slots), self._queue.qsize()))
+        ]
         try:
             for thread in threads:
                 thread.start()

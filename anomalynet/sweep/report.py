@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anomalynet.errors import NothingToCompareError, RunError
 from anomalynet.reporting.formats import FILE_OF_FORM, present, wanted
@@ -59,13 +59,21 @@ def _write_ablation(planned: PlannedSweep, records: Mapping[Path, RunRecord]) ->
     from anomalynet.reporting.ablation.document import Ablation, AblationArm, write_ablation
     from anomalynet.sweep.axes import levels
 
-    arms, sweep = [], planned.sweep
+    sweep = planned.sweep
+    arms = []
     for arm in {job.run.arm.name: job.run.arm for job in planned.jobs}.values():
         own = [job for job in planned.jobs if job.run.arm.name == arm.name]
-        finished = tuple(records[job.folder.path] for job in own if job.state == "done")
-        failed = sum(job.state == "failed" for job in own)
-        place = (arm.name, arm.levels, arm.on_axes, arm.reference)
-        arms.append(AblationArm(*place, finished, len(own), failed))
+        arms.append(
+            AblationArm(
+                name=arm.name,
+                levels=arm.levels,
+                on_axes=arm.on_axes,
+                reference=arm.reference,
+                records=tuple(records[job.folder.path] for job in own if job.state == "done"),
+                expected=len(own),
+                failed=sum(job.state == "failed" for job in own),
+            )
+        )
     axes = {key: levels(axis) for key, axis in sweep.axes.items()}
     if len(sweep.experiments) > 1:
         axes = {"experiment": list(sweep.experiments), **axes}
@@ -99,8 +107,9 @@ def started_sweeps(name: str | None, runs: Path) -> list[SweepRecord]:
     records = read_sweeps(runs)
     found = [one for one in records if name in (one.sweep, Path(one.sweep).stem, one.label)]
     if name and not found and (name in locate.files("sweeps") or name.endswith((".yaml", ".yml"))):
-        what = f"the sweep {name} was not started in {runs}"
-        raise NothingToCompareError(what, f"anomalynet sweep {name}")
+        raise NothingToCompareError(
+            f"the sweep {name} was not started in {runs}", f"anomalynet sweep {name}"
+        )
     return found
 
 
@@ -116,7 +125,8 @@ def report_again(
     search that was started with one. Raises NothingToCompareError: the only one has no run."""
     rows: list[dict[str, object]] = []
     for record in records:
-        sweep, label = read_sweep(record.sweep, record.preset), record.label
+        sweep = read_sweep(record.sweep, record.preset)
+        label = record.label
         if record.trials is not None:
             from anomalynet.sweep.search.runner import report_search_again
 
@@ -130,9 +140,15 @@ def report_again(
                 raise NothingToCompareError(f"{label}: no finished run", hint)
             if not count:
                 continue
-            own: dict[str, Any] = {"source": record.sweep, "overrides": record.overrides}
-            own |= {"sweep": sweep, "runs": runs, "jobs": jobs, "label": label}
-            planned = PlannedSweep(out=out / label, **own)
+            planned = PlannedSweep(
+                source=record.sweep,
+                overrides=record.overrides,
+                sweep=sweep,
+                runs=runs,
+                out=out / label,
+                jobs=jobs,
+                label=label,
+            )
             path = write_sweep_report(planned, forms, audits=False)
         rows.append({"sweep": label, "runs": count, "report": str(path)})
     return rows
@@ -227,11 +243,18 @@ def track(planned: PlannedSweep, notify: Callable[[str], None]) -> None:
         return
     rows: list[dict[str, object]] = []
     for job in planned.jobs:
-        keys = ("experiment", "seed", "fold", "world")
-        place = {"arm": job.run.arm.name, **dict(zip(keys, job.run.expected, strict=True))}
+        experiment, seed, fold, world = job.run.expected
         metrics = job.folder.read_result().metrics if job.state == "done" else {}
-        state = {"run": job.folder.path.name, "state": job.state}
-        rows.append({**place, **state, **{name: metrics.get(name) for name in SHOWN}})
+        row: dict[str, object] = {
+            "arm": job.run.arm.name,
+            "experiment": experiment,
+            "seed": seed,
+            "fold": fold,
+            "world": world,
+            "run": job.folder.path.name,
+            "state": job.state,
+        }
+        rows.append(row | {name: metrics.get(name) for name in SHOWN})
     track_rows(planned, rows, [job.folder.path for job in planned.jobs], notify)
 
 

@@ -94,13 +94,16 @@ def run_sweep(
         measure: train one epoch of each unmeasured model first, to estimate the time.
         plan_only: train and write nothing; return what would be done.
         progress: show on stderr what is done; nothing is printed otherwise.
+
     Raises:
         UsageError, ConfigError, DataError: what was asked cannot be done; before the first run.
         StoppedError: a run was asked to stop. A run that fails raises nothing: see `failed`.
     """
-    notify, forms = say if progress else quiet, read_forms(formats)
+    notify = say if progress else quiet
+    forms = read_forms(formats)
     refuse_repetitions(overrides)
-    sweep, runs = read_sweep(str(name), preset or "quick"), Path(runs)
+    sweep = read_sweep(str(name), preset or "quick")
+    runs = Path(runs)
     if experiments is not None:
         sweep = replace(sweep, experiments=list(experiments))
     searched = sweep.design == "search"
@@ -154,8 +157,7 @@ def _train(
     carry_out(own, planned.slots, planned.label, planned.on, progress=progress)
     failed = [job for job in own if job.state == "failed"]
     for job in failed:
-        where = f"{job.run.arm.name} {job.run.place} {job.folder.path}"
-        notify(f"failed: {where}: {brief(job.reason)}")
+        notify(f"failed: {job.run.arm.name} {job.run.place} {job.folder.path}: {brief(job.reason)}")
     if failed:
         notify(f"{'the same command' if again else '`--rerun failed`'} tries them again")
     return record
@@ -205,15 +207,20 @@ def numbers(text: str | None, count: int) -> list[int]:
 def _announce(planned: PlannedSweep, notify: Callable[[str], None]) -> None:
     """Notify of what is there before the first run, and warn of runs that other code made."""
     jobs, slots = planned.jobs, planned.slots
-    done, failed = (sum(job.state == state for job in jobs) for state in ("done", "failed"))
-    text = f"{len(jobs)} runs on {data_name(jobs)}, {done} done, "
-    text += f"{failed} failed earlier, " if failed else ""
+    done = sum(job.state == "done" for job in jobs)
+    failed = sum(job.state == "failed" for job in jobs)
+    earlier = f"{failed} failed earlier, " if failed else ""
     threads = "one thread each, " if slots[0].gpus is None else ""
-    notify(f"{text}{len(slots)} at a time, {threads}in {planned.runs}")
+    notify(
+        f"{len(jobs)} runs on {data_name(jobs)}, {done} done, {earlier}"
+        f"{len(slots)} at a time, {threads}in {planned.runs}"
+    )
     stale = [job.folder.path for job in jobs if job.state == "done" and job.stale]
     if stale:
-        again = "this command with --rerun stale makes them again"
-        notify(f"warning: other code made {len(stale)} of them, such as {stale[0]}; {again}")
+        notify(
+            f"warning: other code made {len(stale)} of them, such as {stale[0]}; "
+            "this command with --rerun stale makes them again"
+        )
 
 
 def validate_splits(jobs: Sequence[Job], notify: Callable[[str], None] = quiet) -> None:
@@ -243,8 +250,16 @@ def carry_out(
     *,
     progress: bool = False,
 ) -> None:
-    """Train the jobs that are waiting; does nothing where none is. `group`: what they are called
-    together in W&B. Raises StoppedError: some were asked to stop."""
+    """Train the jobs that are waiting; does nothing where none is.
+
+    Args:
+        jobs: their state says afterwards what became of them: a run that fails raises nothing.
+        slots: where runs are trained, one at a time in each.
+        group: what they are called together in W&B.
+        on: `local`, or `ray` for slots of a Ray cluster.
+
+    Raises StoppedError: some were asked to stop.
+    """
     if not any(job.state == "waiting" for job in jobs):
         return
     with SweepProgress(jobs, progress) as shown, launcher(slots, group, on, shown.say) as launch:

@@ -61,8 +61,10 @@ def choose_slots(
             hint = "--slots N places runs on the CPU"
             raise UsageError(f"--gpus {gpus}: no GPU was found", hint)
         if not here:
-            what = "no GPU was found on this machine: unless torch finds one, runs are trained on"
-            warn(f"warning: {what} the CPU")
+            warn(
+                "warning: no GPU was found on this machine: unless torch finds one, "
+                "runs are trained on the CPU"
+            )
         return gpu_slots(chosen, runs_per_gpu, hardware.devices)
     free = gpus_here() if count is None and hardware.accelerator in ("auto", "cuda") else []
     if free:

@@ -30,9 +30,11 @@ def as_wandb(sweep: Sweep, overrides: Sequence[str], given: str) -> str:
     every = [value for key, own in values.items() if key not in fixed for value in own]
     plain = all(isinstance(value, bool | int | float | str) for value in every)
     if sweep.design != "factorial" or varied or not plain:
-        what = f"{sweep.name}: W&B can only be given a plain grid: `design: factorial` of one"
-        what += " experiment, without `exclude`, `arms`, `worlds: seed`, empty values and lists"
-        raise UsageError(what, "`anomalynet sweep` without --as wandb carries it out")
+        raise UsageError(
+            f"{sweep.name}: W&B can only be given a plain grid: `design: factorial` of one "
+            "experiment, without `exclude`, `arms`, `worlds: seed`, empty values and lists",
+            "`anomalynet sweep` without --as wandb carries it out",
+        )
     parameters = {key: {"values": own} for key, own in values.items() if key not in fixed}
     set_before = fixed | parameters.keys()
     always = [f"{key}={scalar(v)}" for key, v in sweep.settings.items() if key not in set_before]

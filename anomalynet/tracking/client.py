@@ -39,17 +39,23 @@ class Tracker:
         try:
             self.log.parent.mkdir(parents=True, exist_ok=True)
             with self.log.open("a", encoding="utf-8") as log:
-                pipe, env = subprocess.PIPE, environment(folder)
-                files: dict[str, Any] = {"stdin": pipe, "stdout": pipe, "stderr": log, "env": env}
                 self._process = subprocess.Popen(
-                    COMMAND, text=True, start_new_session=True, **files
+                    COMMAND,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    env=environment(folder),
+                    start_new_session=True,
                 )
         except OSError as error:
             self._warn(f"cannot be started: {error}")
             self._note()
             return
-        own, ways = (self._process,), (self._feed, self._listen)
-        self._threads = [threading.Thread(target=way, args=own, daemon=True) for way in ways]
+        self._threads = [
+            threading.Thread(target=target, args=(self._process,), daemon=True)
+            for target in (self._feed, self._listen)
+        ]
         for thread in self._threads:
             thread.start()
         self.send({"run": dict(run), "folder": str(folder), "pid": os.getpid()})
@@ -59,8 +65,9 @@ class Tracker:
         try:
             self._queue.put_nowait(message)
         except queue.Full:
-            missing = f"some epochs are missing there, see {self.folder / 'progress.jsonl'}"
-            self._warn(f"is too slow; {missing}")
+            self._warn(
+                f"is too slow; some epochs are missing there, see {self.folder / 'progress.jsonl'}"
+            )
 
     def finish(self, exit_code: int) -> None:
         """Report the end of the run, and wait for W&B at most `patience` seconds."""
@@ -78,8 +85,10 @@ class Tracker:
                 self._warn(f"ended with status {status}, see {self.log}; the run is not affected")
         except subprocess.TimeoutExpired:
             self._kill(process)
-            late = f"did not finish within {self.patience:.0f} s after the run"
-            self._warn(f"{late}; `anomalynet sync` uploads what is missing")
+            self._warn(
+                f"did not finish within {self.patience:.0f} s after the run; "
+                "`anomalynet sync` uploads what is missing"
+            )
         except BaseException:
             self._kill(process)
             raise

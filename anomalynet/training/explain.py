@@ -23,11 +23,12 @@ _TYPES = (pl.Int32(), pl.String(), pl.Datetime("us"), *[pl.List(pl.Float32)] * 3
 SCHEMA = dict(zip(EXPLANATION_COLUMNS, _TYPES, strict=True))
 
 
-Known = Mapping[int, Incident]
-
-
 def explanations(
-    model: Detector, windows: Windows, rows: Int64, steps: pl.DataFrame, known: Known
+    model: Detector,
+    windows: Windows,
+    rows: Int64,
+    steps: pl.DataFrame,
+    known: Mapping[int, Incident],
 ) -> pl.DataFrame | None:
     """What a network saw around the first incident of some types, on the series that it touched
     longest; columns as in `runs/schema.py`. None where it has neither attention nor reconstruction,
@@ -43,7 +44,7 @@ def explanations(
     return pl.concat(found) if found else None
 
 
-def _examples(steps: pl.DataFrame, known: Known) -> list[int]:
+def _examples(steps: pl.DataFrame, known: Mapping[int, Incident]) -> list[int]:
     known_score = pl.col("incident").is_not_null() & pl.col("score").is_not_null()
     attacks = steps.filter((pl.col("label") == 1) & known_score)
     first = attacks.group_by("kind").agg(pl.col("incident").min()).select("kind", "incident").rows()

@@ -71,8 +71,11 @@ class FinishedRun:
         if not there or dtype != np.float32:
             found = f"{kind.__module__}.{kind.__qualname__} {dtype} {np.shape(x)}"
             found += f" on {x.device}" if hasattr(x, "device") else ""
-            what = f"this run scores float32 arrays of NumPy (n, {shape.steps}, {shape.channels})"
-            raise UsageError(f"{what}, not {found}", "run.data.windows(…).gather(…) gives such")
+            raise UsageError(
+                f"this run scores float32 arrays of NumPy (n, {shape.steps}, {shape.channels}), "
+                f"not {found}",
+                "run.data.windows(…).gather(…) gives such",
+            )
         return self.detector.score_array(x)
 
 
@@ -127,9 +130,11 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
     prepared = prepare(loaded.config.data)
     channels = tuple(channel.name for channel in prepared.channels)
     if channels != run.result.channels:
-        what = f"the run reads the channels {', '.join(run.result.channels)}; "
-        what += f"{loaded.config.data.name} has {', '.join(channels)}"
-        raise DataError(what, "test on data with the same channels in the same order")
+        raise DataError(
+            f"the run reads the channels {', '.join(run.result.channels)}; "
+            f"{loaded.config.data.name} has {', '.join(channels)}",
+            "test on data with the same channels in the same order",
+        )
     limit, warnings = run.result.threshold, list(prepared.warnings)
     if prepared.fingerprint == run.result.fingerprint:
         scores = evaluate.score(run.detector, run.data.windows("test")).scores
@@ -142,8 +147,10 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
         table = scored_steps(prepared, rows, windows, scores, "test")
         seen = _seen(run, prepared, rows)
         if seen.any():
-            what = "steps trained the run or chose its threshold: they are left out"
-            warnings.append(f"{int(seen.sum())} of {len(rows)} {what}")
+            warnings.append(
+                f"{int(seen.sum())} of {len(rows)} steps trained the run or chose its threshold: "
+                "they are left out"
+            )
             table = table.filter(~seen)
     return Tested(
         scores=evaluate.scores_table([table], limit),

@@ -85,8 +85,10 @@ def fit(
     if isinstance(model, Detector):
         return fit_network(config, module, model, folder, listener, trainer_options)
     if trainer_options.note or trainer_options.logger:
-        what = f"{config.model.name} is not trained by Lightning"
-        raise UsageError(f"{what}: it takes no callbacks, logger or trainer_kwargs")
+        raise UsageError(
+            f"{config.model.name} is not trained by Lightning: it takes no callbacks, logger or "
+            "trainer_kwargs"
+        )
     return fit_classical(config, module, model, folder)
 
 

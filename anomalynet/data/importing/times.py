@@ -52,8 +52,9 @@ def read_clock(rows: Rows, index: int, alone: bool) -> Clock:
 
 
 def _unreadable(rows: Rows, index: int, row: int, text: str, advice: str) -> DataError:
-    what = f"invalid time {text!r} in column {rows.names[index]!r}"
-    return DataError(f"{rows.where(row)}: {what}", advice)
+    return DataError(
+        f"{rows.where(row)}: invalid time {text!r} in column {rows.names[index]!r}", advice
+    )
 
 
 def _in_utc(time: pl.Expr) -> pl.Expr:

@@ -24,11 +24,11 @@ class Source(Protocol):
     INFO: SourceInfo
 
     def files(self, root: Path, subset: str | None) -> list[Path]:
-        """The files of the subset in `root`; empty if this is not their folder."""
+        """The files of the subset (None: of all) in `root`; empty if this is not their folder."""
         ...
 
     def load(self, root: Path, subset: str | None) -> Telemetry:
-        """Read the files."""
+        """Read the files. Raises DataError: they are not this data set's, or are damaged."""
         ...
 
 

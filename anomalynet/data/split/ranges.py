@@ -108,9 +108,12 @@ class Pieces:
 def cut_series(
     prepared: Prepared, parts_of: Callable[[Segment], Int8], cuts_of: Callable[[int, int], Int64]
 ) -> dict[str, Ranges]:
-    """Cut each series between its first and last usable row. `parts_of`: any segment of a series →
-    the part of each of its blocks; `cuts_of`: (first row, row after the last) of a series → the
-    rows at which a new block starts."""
+    """Cut each series between its first and last usable row.
+
+    Args:
+        parts_of: any segment of a series → the part of each of its blocks.
+        cuts_of: (first row, row after the last) of a series → the rows at which a block starts.
+    """
     series: dict[str, list[Segment]] = {}
     for segment in prepared.segments:
         series.setdefault(segment.series, []).append(segment)

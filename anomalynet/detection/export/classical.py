@@ -55,8 +55,9 @@ def _classifier(fitted: Any, features: int) -> onnx.ModelProto:
                 target_opset=OPSETS,
             )
     except Exception as error:  # an unknown estimator of a user's own model
-        what = f"a {type(fitted).__name__}: {first_line(error)}"
-        raise RunError(f"skl2onnx cannot convert {what}") from None
+        raise RunError(
+            f"skl2onnx cannot convert a {type(fitted).__name__}: {first_line(error)}"
+        ) from None
     probabilities = model.graph.output[1].name
     nodes = [
         *model.graph.node,

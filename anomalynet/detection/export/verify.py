@@ -47,8 +47,10 @@ def compare(run: FinishedRun, session: Session) -> Parity:
     RunError: they differ by more than `TOLERANCE`."""
     windows = np.concatenate([_sample(run.data.windows(part)) for part in PARTS])
     if not len(windows):
-        what = "validation and test part have no windows to compare the exported model on"
-        raise RunError(f"{run.folder.path}: {what}")
+        raise RunError(
+            f"{run.folder.path}: validation and test part have no windows to compare the exported "
+            "model on"
+        )
     expected = _expected(run, windows)
     found = {size: _batched(session, windows, size) for size in BATCHES}
     parity = Parity(

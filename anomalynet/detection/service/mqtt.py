@@ -118,15 +118,21 @@ def make_client(
     except ImportError:
         raise UsageError("MQTT needs the package paho-mqtt", "pip install paho-mqtt") from None
 
-    version, protocol = CallbackAPIVersion.VERSION2, MQTTProtocolVersion.MQTTv5
-    client = Client(version, client_id, protocol=protocol, manual_ack=manual_ack)
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id,
+        protocol=MQTTProtocolVersion.MQTTv5,
+        manual_ack=manual_ack,
+    )
     client.reconnect_delay_set(1, 30)
     environment = os.environ
     if user := environment.get(f"{credentials}_USERNAME"):
         password = environment.get(f"{credentials}_PASSWORD")
         if password and not where.tls and where.host not in LOCAL:
-            what = f"{credentials}_PASSWORD would be sent unencrypted"
-            raise UsageError(f"MQTT broker {where}: {what}", "use mqtts://")
+            raise UsageError(
+                f"MQTT broker {where}: {credentials}_PASSWORD would be sent unencrypted",
+                "use mqtts://",
+            )
         client.username_pw_set(user, password)
     if where.tls:
         client.tls_set_context(_tls(environment))

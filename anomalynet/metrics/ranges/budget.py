@@ -56,8 +56,8 @@ def event_recall_at_budgets(
 
 
 def delay_quantile(delays: Floats, share: float) -> Value:
-    """The delay within which a share of the *detected* incidents are; read it beside the share
-    undetected."""
+    """The seconds within which a share, a fraction, of the *detected* incidents are; read it beside
+    the share undetected. `delays`: (incident,), inf where undetected."""
     value = events.delay_quantile(delays, share)
     if np.isnan(value):
         return undefined(NONE_DETECTED if len(delays) else NO_INCIDENT)

@@ -67,7 +67,8 @@ def stretches(series: Integers, times: NDArray[np.int64], step_seconds: float) -
 
 
 def ranges(mask: Booleans, stretch: Integers) -> Ranges:
-    """The runs of true steps of a mask (n,); the end of a stretch ends a run."""
+    """The runs of true steps of a mask, bool (n,). `stretch`: (n,) number of the stretch, whose end
+    ends a run."""
     begins, ends = mask.copy(), mask.copy()
     apart = stretch[1:] != stretch[:-1]
     begins[1:] &= ~mask[:-1] | apart
@@ -92,6 +93,7 @@ def range_recall(labels: Integers, alarms: Booleans, stretch: Integers) -> Value
         labels: (n,) 1 attack, 0 normal.
         alarms: (n,) bool; a step without a score raises none.
         stretch: (n,) number of the stretch.
+
     Source: not in the paper. Tatbul, Lee, Zdonik, Alam, Gottschlich: Precision and Recall for Time
     Series, NeurIPS 2018, with α 0, flat bias and reciprocal cardinality, the defaults of aeon 1.6.
     """
@@ -100,13 +102,14 @@ def range_recall(labels: Integers, alarms: Booleans, stretch: Integers) -> Value
 
 def range_precision(labels: Integers, alarms: Booleans, stretch: Integers) -> Value:
     """The same of the alarmed ranges, with the parts exchanged; undefined without alarm. (aeon 1.6
-    gives 0 where every step is alarmed; here that is a range like any other.)"""
+    gives 0 where every step is alarmed; here that is a range like any other.) Arguments as of
+    `range_recall`."""
     return _mean_reward(alarms, labels == 1, stretch, NO_ALARM)
 
 
 def range_f1(labels: Integers, alarms: Booleans, stretch: Integers) -> Value:
     """Harmonic mean of range-based precision and recall; 0 without alarm, undefined without
-    attack."""
+    attack. Arguments as of `range_recall`."""
     recall = range_recall(labels, alarms, stretch)
     if recall.reason:
         return recall

@@ -168,10 +168,17 @@ def _point(axes: Axes, at: int, point: Point, scale: float) -> None:
         return
     shifts = [at + (-0.3 + 0.2 * index / max(len(known) - 1, 1)) for index in range(len(known))]
     axes.scatter(shifts, known, s=9, color=colour, alpha=0.55, linewidths=0)
-    mean, spread = point.summary.mean * scale, point.summary.spread * scale
-    look: dict[str, Any] = {"color": colour, "markersize": 6, "capsize": 3, "linewidth": 1.2}
-    marker = "D" if point.reference else "^" if point.extra else "o"
-    axes.errorbar(at, mean, None if math.isnan(spread) else spread, fmt=marker, **look)
+    spread = point.summary.spread * scale
+    axes.errorbar(
+        at,
+        point.summary.mean * scale,
+        yerr=None if math.isnan(spread) else spread,
+        fmt="D" if point.reference else "^" if point.extra else "o",
+        color=colour,
+        markersize=6,
+        capsize=3,
+        linewidth=1.2,
+    )
 
 
 def _tick(point: Point) -> str:
@@ -220,5 +227,11 @@ def _difference(axes: Axes, at: int, one: Comparison, metric: str) -> None:
         axes.plot(mean, at, "o", markersize=6, markeredgecolor=colour, markerfacecolor=filled)
         p = f", Holm p {p_text(found.adjusted)}" if found.testable else ""
         verdict = f"{signed(found.mean, metric)}{p}: {verdict}"
-    right: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "annotation_clip": False}
-    axes.annotate(verdict, (1.01, at), va="center", fontsize=7.5, **right)
+    axes.annotate(
+        verdict,
+        xy=(1.01, at),
+        xycoords=("axes fraction", "data"),
+        fontsize=7.5,
+        va="center",
+        annotation_clip=False,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -204,12 +204,18 @@ def calibration_section(context: ReportContext) -> Section:
 
 
 def _rows(one: Calibrated, data: str) -> Iterator[list[object]]:
-    pooled, name = one.pooled, one.metrics.arm.name
+    pooled = one.pooled
     columns = (pooled.predicted, pooled.observed, *one.observed_range)
-    for place, steps in enumerate(pooled.steps):
-        edges = (float(pooled.edges[place]), float(pooled.edges[place + 1]))
-        shares = (defined(float(column[place])) for column in columns)
-        yield [name, data, place, *edges, int(steps), *shares]
+    for index, steps in enumerate(pooled.steps):
+        yield [
+            one.metrics.arm.name,
+            data,
+            index,
+            float(pooled.edges[index]),
+            float(pooled.edges[index + 1]),
+            int(steps),
+            *(defined(float(column[index])) for column in columns),
+        ]
 
 
 def _figure(models: Sequence[Calibrated], context: ReportContext) -> Figure:
@@ -258,8 +264,15 @@ def _reliability(axes: Axes, one: Calibrated) -> None:
 
 def _counts(axes: Axes, bins: Bins) -> None:
     """Steps by bin on a logarithmic scale: most scores are near zero."""
-    look: Any = {"color": GREY, "edgecolor": "#404040", "linewidth": 0.4}
-    axes.bar(bins.edges[:-1], bins.steps, np.diff(bins.edges), align="edge", **look)
+    axes.bar(
+        bins.edges[:-1],
+        bins.steps,
+        width=np.diff(bins.edges),
+        align="edge",
+        color=GREY,
+        edgecolor="#404040",
+        linewidth=0.4,
+    )
     if bins.steps.any():
         axes.set_yscale("log")
         axes.set_ylim(bottom=0.7)

@@ -3,7 +3,7 @@ arrives (§3.1.3-3.1.4)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -72,8 +72,8 @@ def draw_map(world: World) -> Figure:
     left_out = f"; {len(cells) - PANELS} more cells are not shown" if len(cells) > PANELS else ""
     nodes = f"{world.nodes.height} nodes in {len(cells)} cells{left_out}"
     heading(figure, f"{world.scenario.name}, seed {world.scenario.seed}: {nodes}")
-    lines_of = grid.flat[0].get_legend_handles_labels()
-    figure.legend(*lines_of, loc="outside lower left", ncols=3, frameon=False)
+    handles, labels = grid.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=3, frameon=False)
     return figure
 
 
@@ -81,14 +81,39 @@ def _cell(axes: Axes, world: World, cell: int, lowest: float) -> PathCollection:
     nodes = world.nodes.filter(pl.col("cell") == cell)
     area = world.scenario.deployment
     rooms = place_nodes(world.scenario, cell).room_positions
-    room: Any = {"marker": "s", "s": 420, "color": "#EDEDED", "linewidths": 0, "zorder": 1}
-    axes.scatter(rooms[:, 0], rooms[:, 1], label="room or square", **room)
-    gateway: Any = {"marker": "^", "s": 130, "color": "black", "zorder": 3}
-    at = nodes["gateway_x"][0], nodes["gateway_y"][0]
-    axes.scatter(*at, label="gateway", **gateway)
-    node: Any = {"s": 60, "edgecolors": "black", "linewidths": 0.6, "clip_on": False, "zorder": 4}
-    node |= {"c": delivery(nodes), "cmap": "cividis", "vmin": lowest, "vmax": 100}
-    points = axes.scatter(nodes["x"], nodes["y"], label="node, with its number", **node)
+    axes.scatter(
+        rooms[:, 0],
+        rooms[:, 1],
+        s=420,
+        color="#EDEDED",
+        marker="s",
+        linewidths=0,
+        zorder=1,
+        label="room or square",
+    )
+    axes.scatter(
+        nodes["gateway_x"][0],
+        nodes["gateway_y"][0],
+        s=130,
+        color="black",
+        marker="^",
+        zorder=3,
+        label="gateway",
+    )
+    points = axes.scatter(
+        nodes["x"],
+        nodes["y"],
+        s=60,
+        c=delivery(nodes),
+        cmap="cividis",
+        vmin=lowest,
+        vmax=100,
+        edgecolors="black",
+        linewidths=0.6,
+        clip_on=False,
+        zorder=4,
+        label="node, with its number",
+    )
     _number_nodes(axes, nodes, reach=0.03 * area.width)
     axes.set_xlim(0, area.width)
     axes.set_ylim(0, area.height)
@@ -108,8 +133,15 @@ def _number_nodes(axes: Axes, nodes: pl.DataFrame, reach: float) -> None:
         far = np.hypot(*(corners[:, None] - others[None]).transpose(2, 0, 1))
         room = far.min(axis=1, initial=np.inf)
         x, y = corners[int(np.argmax(np.minimum(room, 3 * reach)))]
-        look: Any = {"fontsize": 7.5, "zorder": 5, "annotation_clip": False}
-        axes.annotate(str(number), (x, y), ha="center", va="center", **look)
+        axes.annotate(
+            str(number),
+            xy=(x, y),
+            fontsize=7.5,
+            ha="center",
+            va="center",
+            zorder=5,
+            annotation_clip=False,
+        )
         taken = np.concatenate([taken, [[x, y]]])
 
 
@@ -129,8 +161,15 @@ def draw_delivery(world: World) -> Figure:
     label = f"all nodes: {total:.1f} %"
     share.axhline(total, color="#D55E00", linewidth=1.2, linestyle="--", label=label)
     share.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    edge: Any = {"markeredgecolor": "black", "markeredgewidth": 0.5, "markersize": 5}
-    power.plot(places, nodes["link"], "o", color="#E69F00", **edge)
+    power.plot(
+        places,
+        nodes["link"],
+        "o",
+        color="#E69F00",
+        markersize=5,
+        markeredgecolor="black",
+        markeredgewidth=0.5,
+    )
     power.set_ylabel("mean received power\n(dBm)")
     power.set_xlabel("node, weakest link first")
     power.margins(y=0.12)

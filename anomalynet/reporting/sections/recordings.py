@@ -54,29 +54,50 @@ def draw_day(world: World) -> Figure:
         values = rows[name].to_numpy()
         axes.plot(rows["time"], values, color="#303030", linewidth=0.8)
         alone = alone_among_gaps(values)
-        dots = rows["time"].to_numpy()[alone], values[alone]
-        axes.plot(*dots, ".", color="#303030", markersize=2.5)
+        times = rows["time"].to_numpy()[alone]
+        axes.plot(times, values[alone], ".", color="#303030", markersize=2.5)
         axes.set_ylabel("motion\n(detections)" if name == "motion" else f"{name}\n({unit})")
         axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
         for one in own.iter_rows(named=True):
             colour, hatch = CAUSES[one["cause"]]
-            look: Any = {"facecolor": colour, "edgecolor": colour, "hatch": hatch, "alpha": 0.28}
-            axes.axvspan(one["start"], min(one["end"], end), linewidth=0, zorder=0, **look)
-    place: Any = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-    turned: Any = {"rotation": 55, "ha": "left", "va": "bottom", "rotation_mode": "anchor"}
+            axes.axvspan(
+                one["start"],
+                min(one["end"], end),
+                facecolor=colour,
+                edgecolor=colour,
+                hatch=hatch,
+                alpha=0.28,
+                linewidth=0,
+                zorder=0,
+            )
     for one in own.iter_rows(named=True):
         middle = one["start"] + (min(one["end"], end) - one["start"]) / 2
         name = f"{one['type']} {one['variant']}".strip().replace("_", " ")
-        text, above = f"{name} ({one['severity']})", (0, 3)
-        panels[0].annotate(text, (middle, 1.0), above, fontsize=7.5, **place, **turned)
+        panels[0].annotate(
+            f"{name} ({one['severity']})",
+            xy=(middle, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 3),
+            textcoords="offset points",
+            fontsize=7.5,
+            rotation=55,
+            rotation_mode="anchor",
+            ha="left",
+            va="bottom",
+        )
     figure.align_ylabels(panels)
     _clock(panels[-1], begin, end)
     silent = rows[SENSORS[0][0]].null_count()
     period = f"a reading every {frame_period(world.scenario):g} s"
     heading(figure, f"{world.scenario.name}, {node}: {begin:%A %Y-%m-%d}, {period}")
-    gaps = f"gaps: nothing was accepted ({silent} of {rows.height} slots)"
-    said = f"{gaps}; in brackets the severity, 1–4"
-    figure.supxlabel(said, fontsize=8.5, color="#404040", x=0.012, ha="left")
+    figure.supxlabel(
+        f"gaps: nothing was accepted ({silent} of {rows.height} slots); "
+        "in brackets the severity, 1–4",
+        fontsize=8.5,
+        color="#404040",
+        x=0.012,
+        ha="left",
+    )
     handles = [
         Patch(facecolor=colour, alpha=0.4, hatch=hatch, edgecolor=colour, label=cause)
         for cause, (colour, hatch) in CAUSES.items()
@@ -110,16 +131,29 @@ def draw_incidents(world: World) -> Figure:
         colour, _ = CAUSES[TYPES[name].cause]
         times = own.select("start", "end").iter_rows()
         spans: Any = [(start, stop - start) for start, stop in times]
-        look: Any = {"facecolor": colour, "edgecolor": "black", "linewidth": 0.3, "alpha": 0.6}
-        course.broken_barh(spans, (line - 0.36, 0.72), **look)
+        course.broken_barh(
+            spans,
+            (line - 0.36, 0.72),
+            facecolor=colour,
+            edgecolor="black",
+            linewidth=0.3,
+            alpha=0.6,
+        )
         left = 0
-        bar: Any = {"height": 0.72, "edgecolor": "black", "linewidth": 0.4}
         for severity, shade in enumerate(SEVERITIES, 1):
             count = int((own["severity"] == severity).sum())
-            bars.barh(line, count, left=left, color=shade, **bar)
+            bars.barh(
+                line, count, height=0.72, left=left, color=shade, edgecolor="black", linewidth=0.4
+            )
             left += count
-        beside: Any = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
-        bars.annotate(str(left), (left, line), fontsize=8, **beside)
+        bars.annotate(
+            str(left),
+            xy=(left, line),
+            xytext=(4, 0),
+            textcoords="offset points",
+            fontsize=8,
+            va="center",
+        )
     course.set_yticks(range(len(types)), [name.replace("_", " ") for name in types])
     course.set_ylim(len(types) - 0.4, -0.6)
     bars.tick_params(axis="y", length=0)
@@ -139,8 +173,14 @@ def draw_incidents(world: World) -> Figure:
         Patch(facecolor=shade, edgecolor="black", label=f"severity {number}")
         for number, shade in enumerate(SEVERITIES, 1)
     ]
-    legend: Any = {"ncols": 7, "frameon": False, "fontsize": 8, "columnspacing": 1.0}
-    figure.legend(handles=handles, loc="outside upper right", **legend)
+    figure.legend(
+        handles=handles,
+        loc="outside upper right",
+        ncols=7,
+        frameon=False,
+        fontsize=8,
+        columnspacing=1.0,
+    )
     return figure
 
 

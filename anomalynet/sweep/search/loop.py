@@ -162,11 +162,14 @@ class Search:
         from optuna.trial import TrialState, create_trial
 
         batch = index // self.sweep.search.batch * self.sweep.search.batch
-        found, state = list(known[:index]), TrialState.RUNNING
+        found = list(known[:index])
         for number, trial in enumerate(found):
             if number >= batch or not trial.state.is_finished():
-                params, own = dict(trial.params), trial.distributions
-                found[number] = create_trial(state=state, params=params, distributions=own)
+                found[number] = create_trial(
+                    state=TrialState.RUNNING,
+                    params=dict(trial.params),
+                    distributions=trial.distributions,
+                )
         return found
 
     def _prepared(self, frozen: FrozenTrial, known: Sequence[FrozenTrial]) -> Trial:
@@ -179,9 +182,11 @@ class Search:
             trial.jobs, trial.reason = [], str(error)
             return trial
         if settings.pruner != "none":
-            before, own = self._before(known, trial.index), frozen.distributions
-            epochs, name = trial.jobs[0].run.loaded.config.training.epochs, self.store.name
-            trial.judge = Judge(settings, before, trial.params, own, epochs, name)
+            before = self._before(known, trial.index)
+            epochs = trial.jobs[0].run.loaded.config.training.epochs
+            trial.judge = Judge(
+                settings, before, trial.params, frozen.distributions, epochs, self.store.name
+            )
         return trial
 
     def _judge(self, trial: Trial) -> None:

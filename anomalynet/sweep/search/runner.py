@@ -132,8 +132,10 @@ def run_search(
     known = search.store.trials()
     ended = sum(trial.state.is_finished() for trial in known[: search.total])
     size = f"{len(planned.jobs)} run{'s' if len(planned.jobs) > 1 else ''}"
-    told = f"{search.total} trials of {size} on {planned.data}, {ended} done"
-    notify(f"{told}, {opened.together} at a time, in {planned.runs}")
+    notify(
+        f"{search.total} trials of {size} on {planned.data}, {ended} done, "
+        f"{opened.together} at a time, in {planned.runs}"
+    )
     record = opened.write_record(known)
     if ended < search.total:
         _work(opened, progress)
@@ -194,8 +196,10 @@ def _notify_of_trials(
         folders = opened.folders(trial) if trial.state.name == "COMPLETE" else []
         stale += [number] if any(made_by_other_code(one.environment) for one in folders) else []
     if stale:
-        what = f"other code made runs of {len(stale)} trials, such as trial {stale[0]}"
-        notify(f"warning: {what}; `--rerun stale` repeats them")
+        notify(
+            f"warning: other code made runs of {len(stale)} trials, such as trial {stale[0]}; "
+            "`--rerun stale` repeats them"
+        )
 
 
 def _source_of(opened: OpenSearch, known: Sequence[FrozenTrial], chosen: Sequence[int]) -> str:
@@ -229,8 +233,9 @@ def _report(
         if all(folder.finished for folder in folders):
             records[number] = [load_record(folder) for folder in folders]
         else:
-            where = "was run on another machine: its test metrics are not in the report"
-            notify(f"trial {number} {where}")
+            notify(
+                f"trial {number} was run on another machine: its test metrics are not in the report"
+            )
     params = {number: known[number].params for number in chosen}
     outcome = SearchOutcome(
         name=sweep.name,
@@ -273,17 +278,28 @@ def report_search_again(
 ) -> Path:
     """Write the report of a search that was started, from its journal or database and its runs.
     Raises NothingToCompareError: it has no trials there, or those are another search's."""
-    label, base = record.label, study.base_jobs(sweep, record.overrides, runs)
-    journal, again = study.files_of(runs, label)[0], f"anomalynet sweep {record.sweep}"
+    label = record.label
+    again = f"anomalynet sweep {record.sweep}"
+    base = study.base_jobs(sweep, record.overrides, runs)
+    journal, _ = study.files_of(runs, label)
     if storage is None and not journal.is_file():
         hint = "--storage names the database that they are in"
         raise NothingToCompareError(f"{label}: no trials in {journal}", hint)
     studies = open_storage(storage, journal).get_all_studies()
     if study.study_name(sweep, base) not in {one.study_name for one in studies}:
-        what = "no trial of this search as its file, its data and this program are now"
-        raise NothingToCompareError(f"{label}: {what}", again)
-    own: dict[str, Any] = {"source": record.sweep, "overrides": record.overrides, "jobs": base}
-    planned = PlannedSweep(sweep=sweep, runs=runs, out=out, label=label, **own)
+        raise NothingToCompareError(
+            f"{label}: no trial of this search as its file, its data and this program are now",
+            again,
+        )
+    planned = PlannedSweep(
+        source=record.sweep,
+        sweep=sweep,
+        overrides=record.overrides,
+        runs=runs,
+        out=out,
+        label=label,
+        jobs=base,
+    )
     opened = open_search(planned, record.trials, storage)
     known = opened.search.store.trials()
     if not known:

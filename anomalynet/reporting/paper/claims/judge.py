@@ -68,9 +68,14 @@ def _claim(
     beats: Sequence[Sequence[str]] = (),
     at_least: Mapping[str, Any] | None = None,
 ) -> Claim:
-    pairs = tuple((better, worse) for better, worse in beats)
-    model, value = (at_least["model"], at_least["value"] / 100) if at_least else ("", 0.0)
-    return Claim(claim, source, tuple(metrics), pairs, model, value)
+    return Claim(
+        claim=claim,
+        source=source,
+        metrics=tuple(metrics),
+        beats=tuple((better, worse) for better, worse in beats),
+        model=at_least["model"] if at_least else "",
+        value=at_least["value"] / 100 if at_least else 0.0,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,16 +203,29 @@ def _pairs(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]
     *any* is worse does: Holm."""
     contrasts = family([evidence.contrast(*pair, metric) for pair in claim.beats])
     found = []
-    for pair, one in zip(claim.beats, contrasts, strict=True):
-        verdict, why = OPEN, "" if one.smallest < LEVEL else FEW
+    for (better, worse), one in zip(claim.beats, contrasts, strict=True):
+        verdict: Verdict = OPEN
+        why = "" if one.smallest < LEVEL else FEW
         if one.p < LEVEL and one.low > 0:
             verdict = HOLDS
         elif one.verdict(metric) == WORSE:
             verdict = FAILS
-        if missing := [name for name in pair if name not in evidence.values]:
+        if missing := [name for name in (better, worse) if name not in evidence.values]:
             why = f"{' and '.join(missing)}: no single arm"
-        numbers = one.mean, one.low, one.high, one.p, one.adjusted
-        found.append(Finding(*pair, *numbers, one.clusters, verdict, why))
+        found.append(
+            Finding(
+                subject=better,
+                other=worse,
+                effect=one.mean,
+                low=one.low,
+                high=one.high,
+                p=one.p,
+                adjusted=one.adjusted,
+                clusters=one.clusters,
+                verdict=verdict,
+                why=why,
+            )
+        )
     return tuple(found)
 
 
@@ -216,7 +234,8 @@ def _value(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]
     interval is below it."""
     counts = evidence.cluster_counts(claim.model)
     value, low, high = share_interval(metric, counts)
-    verdict, why = OPEN, ""
+    verdict: Verdict = OPEN
+    why = ""
     if not counts.size:
         why = f"{claim.model}: no single arm"
     elif not smallest_p(counts.shape[1]) < LEVEL:
@@ -227,6 +246,16 @@ def _value(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]
         verdict = HOLDS
     elif high < claim.value:
         verdict = FAILS
-    effect, low, high = (one - claim.value for one in (value, low, high))
-    numbers = effect, low, high, math.nan, math.nan
-    return (Finding(claim.model, "", *numbers, counts.shape[1], verdict, why),)
+    finding = Finding(
+        subject=claim.model,
+        other="",
+        effect=value - claim.value,
+        low=low - claim.value,
+        high=high - claim.value,
+        p=math.nan,
+        adjusted=math.nan,
+        clusters=counts.shape[1],
+        verdict=verdict,
+        why=why,
+    )
+    return (finding,)

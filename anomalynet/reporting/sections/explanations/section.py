@@ -75,7 +75,9 @@ def explanations_section(context: ReportContext) -> Section:
     count = sum(len(repetition.records) for repetition in subject.arm.counted)
     runs = f"{count} run{'s' if count > 1 else ''}"
     rule = RULE.format(count=len(ranked), model=subject.arm.title, runs=runs)
-    parts, files, rows = ["## Example incidents", rule, CAUTION], dict[str, bytes](), list[Row]()
+    parts = ["## Example incidents", rule, CAUTION]
+    files: dict[str, bytes] = {}
+    rows: list[list[object]] = []
     for name, example in timeline.choose(ranked).items():
         line = timeline.timeline(example, subject, models)
         found = timeline.numbers(line)
@@ -110,10 +112,7 @@ def _named(example: Example) -> str:
     return f"{kind} (number {example.incident}{severity}) on {example.series}{world}"
 
 
-Row = list[object]
-
-
-def _rows(head: Sequence[str], line: Timeline, found: Numbers) -> Iterator[Row]:
+def _rows(head: Sequence[str], line: Timeline, found: Numbers) -> Iterator[list[object]]:
     example = line.example
     own = [*head, _run(example), example.incident, example.kind, example.series]
     yield [*own, "steps alarmed", "", None, 100 * found.alarmed, "%"]
@@ -196,15 +195,14 @@ def _scores(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
     for start, length in spans(line.during, at):
         axes.axvspan(start, start + length, color=SHADE, zorder=0, linewidth=0)
     subject, columns = line.subject, np.arange(at[-1] + 1)
-    black: Any = {"color": "black", "zorder": 3}
     scores = _spread(subject.scores, at)
-    axes.plot(columns, scores, linewidth=1.6, label=subject.title, **black)
+    axes.plot(columns, scores, color="black", linewidth=1.6, zorder=3, label=subject.title)
     label = f"its threshold, {line.threshold:.3g}"
     axes.axhline(line.threshold, color="black", linewidth=0.9, linestyle=(0, (5, 3)), label=label)
     beside = [course for course in line.others if course.probability and subject.probability]
     for course, colour in zip(beside, COLOURS * len(beside), strict=False):
-        look: Any = {"color": colour, "linewidth": 0.7, "alpha": 0.9}
-        axes.plot(columns, _spread(course.scores, at), label=course.title, **look)
+        scores = _spread(course.scores, at)
+        axes.plot(columns, scores, color=colour, linewidth=0.7, alpha=0.9, label=course.title)
     axes.set_ylabel("score")
     _titled(axes, "Scores (shaded: the incident)")
     if subject.probability:
@@ -215,8 +213,8 @@ def _scores(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
 def _legend(axes: Axes, side: Axes) -> None:
     """What the lines of a panel mean, beside it."""
     side.axis("off")
-    lines = axes.get_legend_handles_labels()
-    side.legend(*lines, loc="upper left", frameon=False, fontsize=7, borderaxespad=0.0)
+    handles, labels = axes.get_legend_handles_labels()
+    side.legend(handles, labels, loc="upper left", frameon=False, fontsize=7, borderaxespad=0.0)
 
 
 def _alarms(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
@@ -278,8 +276,7 @@ def _profile(axes: Axes, side: Axes, line: Timeline) -> None:
     ):
         if mask.any():
             mean = line.attention[mask].mean(axis=0)
-            look: Any = {"color": colour, "linestyle": dashes, "linewidth": 1.4}
-            axes.plot(range(parts), mean, label=name, **look)
+            axes.plot(range(parts), mean, color=colour, linestyle=dashes, linewidth=1.4, label=name)
     axes.axhline(1 / parts, color="#808080", linewidth=0.8, linestyle=":", label="equal weights")
     axes.set_xticks([0, parts - 1], ["oldest", "newest"])
     axes.set_xlim(-0.5, parts - 0.5)
