@@ -50,38 +50,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
-    text = "CSV, TSV or Parquet; columns that are not named below are sensors"
-    option(parser, "file", "FILE", text, Path)
+    add = parser.add_argument
+    text = "CSV, Parquet or NumPy; several files of the same columns make one set"
+    add("file", nargs="+", metavar="FILE", help=text, type=Path)
     text = "the new data.name: lower-case letters, digits, _ and -"
-    parser.add_argument("--name", required=True, metavar="N", help=text)
+    add("--name", required=True, metavar="NAME", help=text)
     columns = {
-        "--time": "time: ISO, a date with a clock, or seconds; without it rows are --period apart",
+        "--time": "time; two columns as Date,Time. Without it rows are --period seconds apart",
         "--label": "0 or 1, normal or attack; empty, NA and -999 are unlabelled",
         "--series": "the recording a row belongs to: device, run, room",
-        "--kind": "type of attack; without --label, rows with the word normal are normal",
+        "--kind": "type of attack; without --label, a row is normal if this column says so",
         "--split": "train, validation or test, used by data.split.policy=given",
     }
     for name, text in columns.items():
         option(parser, name, "COLUMN", text)
-    text = "CSV of annotators' intervals: start,end,type,cause,impact,severity[,series]"
+    flag(parser, "--series-from-name", "each file is a recording, named by the file")
+    text = "such as day-first, excel, milliseconds or '%d.%m.%y %H:%M' (default: detected)"
+    option(parser, "--time-format", "FORMAT", text)
+    text = "time zone of times without an offset, such as Europe/Berlin (default: UTC)"
+    option(parser, "--timezone", "ZONE", text)
+    text = "seconds between readings (default: the median step if steps are regular)"
+    option(parser, "--period", "SECONDS", text, float)
+    text = (
+        "labelled intervals: CSV of start,end[,type,cause,impact,severity,series], or JSON windows"
+    )
     option(parser, "--incidents", "FILE", text, Path)
-    text = "the sensors; other columns are ignored"
+    option(parser, "--labels", "FILE", "labels in a file of their own, a line per row", Path)
+    text = "use only these columns as sensors (default: all without another role)"
     option(parser, "--channels", "A,B", text, names, ())
     option(parser, "--ignore", "X,Y", "columns to leave out", names, ())
     option(parser, "--units", "A=°C,B=%", "units of the sensors", _units, ())
-    text = "between fields (default: detected among , ; tab |)"
+    text = "character between fields, or a word: comma, semicolon, tab, bar, space"
     option(parser, "--separator", "CHARACTER", text, _separator)
-    text = "expected step (default: the median step if steps are regular)"
-    option(parser, "--period", "SECONDS", text, float)
-    text = "of times without an offset, such as Europe/Berlin (default: UTC)"
-    option(parser, "--timezone", "ZONE", text)
+    text = "decimal sign: . or , (default: detected)"
+    option(parser, "--decimal", "SIGN", text)
+    option(parser, "--thousands", "SIGN", "between groups of three digits (default: detected)")
+    text = "the first line is a row; columns are column_1, column_2 …"
+    add("--no-header", dest="header", action="store_false", help=text)
+    option(parser, "--columns", "A,B,C", "names of the columns of a file without header", names, ())
     words = {
-        "--null": "more words for a missing reading (empty, NA and NaN are known)",
-        "--unlabelled": "more words for a missing label",
+        "--null": "additional words for a missing reading (empty, NA and NaN are known)",
+        "--attack": "words of the label for an attack (1, attack, anomaly … are known)",
+        "--normal": "words of the label for normal (0, normal, benign … are known)",
+        "--unlabelled": "additional words for a missing label",
     }
-    add = parser.add_argument
     for name, text in words.items():
-        add(name, nargs="+", action="extend", default=[], metavar="VALUE", help=text)
+        add(name, nargs="+", action="extend", default=[], metavar="WORD", help=text)
     text = "what to do with rows that are not sorted by time"
     add("--unsorted", choices=("refuse", "sort"), default="refuse", help=text)
     text = "what to do with duplicate timestamps"
@@ -166,7 +180,9 @@ def _import(args: argparse.Namespace) -> int:
     from anomalynet.data.importing.request import ImportRequest
 
     given: dict[str, Any] = {one.name: getattr(args, one.name) for one in fields(ImportRequest)}
-    given |= {"null": tuple(args.null), "unlabelled": tuple(args.unlabelled)}
+    given |= {
+        name: tuple(given[name]) for name in ("file", "null", "attack", "normal", "unlabelled")
+    }
     report = import_table(ImportRequest(**given))
     facts = asdict(report)
     if args.json:
@@ -202,9 +218,9 @@ def _units(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def _separator(text: str) -> str:
-    words = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|"}
+    words = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|", "space": " "}
     character = words.get(text, text)
     if len(character) != 1:
-        what = f"{text!r} is not one character, nor comma, semicolon, tab or bar"
+        what = f"{text!r} is not one character, nor comma, semicolon, tab, bar or space"
         raise argparse.ArgumentTypeError(what)
     return character

@@ -221,7 +221,7 @@ def test_the_period_is_the_median_step_of_regular_readings_only(tmp_path: Path) 
 
 def test_one_class_and_silent_sensors_are_warned_of(tmp_path: Path) -> None:
     report = put(tmp_path, "t,v,w,y\n0,,1,0\n1,,1,0\n", time="t", label="y")
-    told = ("'v' has no readings", "'w' is constant (1)", "every row is labelled normal")
+    told = ("'v' has no readings", "'w' is constant (1)", "every labelled row is normal")
     for warning, words in zip(report.warnings, told, strict=True):
         assert words in warning
 
@@ -257,7 +257,7 @@ def test_root_finds_a_set_elsewhere_and_a_damaged_description_is_said_so(
 
 ROW = st.tuples(
     st.sampled_from("ab"),
-    st.integers(0, 10**6),
+    st.integers(0, 10_000),
     st.none() | st.floats(-(2.0**100), 2.0**100, width=32),
     st.sampled_from([0, 1, None]),
 )

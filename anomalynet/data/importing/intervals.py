@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.rows import ROW, Rows, open_rows
 from anomalynet.data.importing.times import read_clock, to_utc
 from anomalynet.data.telemetry import Incident
@@ -33,7 +34,7 @@ def read_intervals(
 
     Raises DataError: invalid content; names the first line.
     """
-    rows = open_rows(path, None, staging)
+    rows = open_rows([path], TableFormat(), staging)
     columns = {name.lower(): index for index, name in enumerate(rows.names)}
     for name in ("start", "end"):
         if name not in columns:
@@ -75,7 +76,7 @@ def mark(keys: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame:
 
 
 def _time(rows: Rows, index: int, zone: str | None) -> pl.Series:
-    clock = read_clock(rows, index, alone=False)
+    clock = read_clock(rows, [index], None, alone=False)
     own = pl.int_range(pl.len())
     keys = rows.frame.select(ROW, time=clock.time, series=own).collect()
     return (to_utc(rows, keys, zone)[0] if zone and clock.local else keys)["time"]

@@ -6,7 +6,7 @@ from typing import Literal
 
 import polars as pl
 
-from anomalynet.data.importing.request import ImportRequest
+from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.rows import ROW, Rows
 from anomalynet.errors import DataError
 
@@ -16,23 +16,37 @@ REGULAR_WIDTH = 0.1
 at most `REGULAR_WIDTH` of it."""
 
 
-def order(
-    rows: Rows, keys: pl.DataFrame, request: ImportRequest
-) -> tuple[pl.DataFrame, dict[str, int]]:
+def oldest_first(keys: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Turn round the rows of each series whose times mostly fall, as loggers write that put the
+    newest row on top. `keys`: series and time in file order.
+
+    Returns: the keys, and how many rows were turned round."""
+    step = pl.col("time").diff().over("series")
+    falls, rises = (step < pl.duration()).sum(), (step > pl.duration()).sum()
+    falling = falls.over("series") > 4 * rises.over("series")  # a clock set back is one rise
+    marked = keys.with_columns(falling=falling)
+    if not (count := int(marked["falling"].sum())):
+        return keys, 0
+    nth = pl.int_range(pl.len())
+    marked = marked.with_columns(order=pl.when("falling").then(-nth).otherwise(nth))
+    return marked.sort("order", maintain_order=True).drop("falling", "order"), count
+
+
+def order(rows: Rows, keys: pl.DataFrame, form: TableFormat) -> tuple[pl.DataFrame, dict[str, int]]:
     """Sort keys by (series, time), stably, and remove duplicate timestamps. With `mean`, only their
     labels are merged here; readings are averaged later.
 
     Args:
         rows: for line numbers in messages.
         keys: row, position (in the file), series, time, label in file order.
-        request: `unsorted` and `duplicates`.
+        form: `unsorted` and `duplicates`.
 
     Raises DataError: times are unsorted or duplicate, and the option that allows it is missing.
     """
     counts: dict[str, int] = {}
     step = pl.col("time").diff().over("series")
     back = keys.filter(step < pl.duration())
-    if back.height and request.unsorted == "refuse":
+    if back.height and form.unsorted == "refuse":
         time = f"{back['time'][0]}{_in_series(back)} ({back.height:,} in all)"
         raise DataError(
             f"{rows.where(back[ROW][0])}: not sorted by time: goes back to {time}",
@@ -46,7 +60,7 @@ def order(
     repeated = keys.filter(*again)
     if not repeated.height:
         return keys, counts
-    if request.duplicates == "refuse":
+    if form.duplicates == "refuse":
         raise DataError(
             f"{rows.where(repeated[ROW][0])}: duplicate timestamp {repeated['time'][0]}"
             f"{_in_series(repeated)} ({repeated.height:,} in all)",
@@ -57,10 +71,10 @@ def order(
     labels = keys.group_by(key).agg(pl.col("label").drop_nulls().n_unique() > 1)
     if contradictory := int(labels["label"].sum()):
         counts["repeated times with contradicting labels"] = contradictory
-    if request.duplicates in ("first", "last"):
-        keep: Literal["first", "last"] = "first" if request.duplicates == "first" else "last"
+    if form.duplicates in ("first", "last"):
+        keep: Literal["first", "last"] = "first" if form.duplicates == "first" else "last"
         keys = keys.unique(key, keep=keep, maintain_order=True)
-    elif request.duplicates == "mean":
+    elif form.duplicates == "mean":
         first = pl.col("kind", "split").drop_nulls().first().over(key)
         keys = keys.with_columns(pl.col("label").max().over(key), first)
     return keys, counts

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
 
+from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.rows import Rows
 from anomalynet.data.telemetry import MASK, RESERVED, Channel
 from anomalynet.errors import DataError
@@ -20,30 +22,26 @@ LABEL_NAMES = (
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
-class ImportRequest:
-    """The options of an import. Columns that are neither named nor ignored are sensors."""
+class ImportRequest(TableFormat):
+    """The options of an import, whose names are those of the command line. Columns that are neither
+    named nor ignored are sensors."""
 
-    file: Path
+    file: Path | tuple[Path, ...]  # one table, or several of the same columns
     name: str  # the new `data.name`: [a-z0-9_-]+
-    time: str | None = None
-    """Empty: rows are `period` seconds apart (default 1), in file order."""
-    label: str | None = None
-    series: str | None = None  # empty: the table is one recording
-    split: str | None = None
-    kind: str | None = None
-    """Type of attack. Without `label`, a row is an attack unless this column says normal."""
-    incidents: Path | None = None
-    channels: tuple[str, ...] = ()  # empty: all columns without another role
-    ignore: tuple[str, ...] = ()
+    incidents: Path | None = None  # intervals: CSV, or JSON windows
+    labels: Path | None = None  # labels in a file of their own
     units: tuple[tuple[str, str], ...] = ()
-    separator: str | None = None  # empty: detected
-    period: float | None = None  # seconds. Empty: the median step if steps are regular.
-    timezone: str | None = None  # IANA name. Empty: times without an offset are UTC.
-    null: tuple[str, ...] = ()  # additional words for a missing reading
-    unlabelled: tuple[str, ...] = ()  # additional words for a missing label
-    unsorted: Literal["refuse", "sort"] = "refuse"
-    duplicates: Literal["refuse", "first", "last", "mean", "keep"] = "refuse"
     replace: bool = False
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All tables."""
+        return (self.file,) if isinstance(self.file, Path) else self.file
+
+    @property
+    def form(self) -> TableFormat:
+        """The format of the tables alone."""
+        return TableFormat(**{one.name: getattr(self, one.name) for one in fields(TableFormat)})
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -67,24 +65,30 @@ class Roles:
     """Indices of the columns by role."""
 
     channels: dict[int, Channel]
-    time: int | None = None
+    time: tuple[int, ...] = ()
     label: int | None = None
     series: int | None = None
     kind: int | None = None
     split: int | None = None
 
 
-def assign(rows: Rows, request: ImportRequest) -> Roles:
+def assign(rows: Rows, form: TableFormat, units: Mapping[str, str] = MappingProxyType({})) -> Roles:
     """Find the named columns; all others are sensors. Raises DataError: a named column is missing
     or has two roles, or the name of another column shows that it is not a sensor."""
     positions = {name: index for index, name in enumerate(rows.names)}
-    named = {role: name for role in ROLES if (name := getattr(request, role)) is not None}
+    named = {role: name for role in ROLES if (name := getattr(form, role)) is not None}
+    times = named.pop("time", None)
+    times = () if times is None else (times,) if times in positions else tuple(times.split(","))
+    if form.series_from_name:
+        if form.series is not None:
+            raise DataError("--series and --series-from-name name the series both", "give one")
+        named["series"] = rows.names[-1]
     declared = [
+        *(("time", name) for name in times),
         *named.items(),
-        *(("channels", name) for name in request.channels),
-        *(("ignore", name) for name in request.ignore),
+        *(("channels", name) for name in form.channels),
+        *(("ignore", name) for name in form.ignore),
     ]
-    units = dict(request.units)
     for option, name in [*declared, *(("units", name) for name in units)]:
         if name not in positions:
             raise _missing(rows, f"--{option}", name)
@@ -95,14 +99,17 @@ def assign(rows: Rows, request: ImportRequest) -> Roles:
                 f"column {name!r} is given for --{taken[name]} and --{option}", "give it once"
             )
         taken[name] = option
-    sensors = request.channels or tuple(name for name in rows.names if name not in taken)
+    sensors = form.channels or tuple(name for name in rows.names if name not in taken)
     for name in sensors:
-        _check_sensor(rows, name, chosen=name in request.channels)
+        _check_sensor(rows, name, chosen=name in form.channels)
     if not sensors:
-        what = f"{rows.path}: no sensors among the columns {', '.join(map(repr, rows.names))}"
-        raise DataError(what, "name them with --channels")
+        raise DataError(
+            f"{rows.path}: no sensors among the columns {', '.join(map(repr, rows.names))}",
+            "name them with --channels",
+        )
     channels = {positions[name]: Channel(name, units.get(name, "")) for name in sensors}
-    return Roles(channels, **{role: positions[name] for role, name in named.items()})
+    found = {role: positions[name] for role, name in named.items()}
+    return Roles(channels, tuple(positions[name] for name in times), **found)
 
 
 def _check_sensor(rows: Rows, name: str, chosen: bool) -> None:

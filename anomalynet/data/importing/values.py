@@ -8,6 +8,7 @@ from math import isnan
 
 import polars as pl
 
+from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.rows import NULLS, ROW, Rows
 from anomalynet.data.telemetry import Channel
 from anomalynet.errors import DataError
@@ -28,13 +29,14 @@ LARGEST = 3.4028234e38  # of a 32-bit float
 
 
 def read_sensors(
-    rows: Rows, channels: dict[int, Channel], null: Sequence[str]
-) -> tuple[dict[int, pl.Expr], dict[str, int], list[str]]:
-    """Each sensor as Float64 (null where missing), counts, and warnings about empty and constant
-    sensors.
+    rows: Rows, channels: dict[int, Channel], form: TableFormat
+) -> tuple[dict[int, pl.Expr], TableFormat, dict[str, int], list[str]]:
+    """Each sensor as Float64 (null where missing), the format with that of the numbers, counts, and
+    warnings about empty and constant sensors.
 
     Raises DataError: text or an infinite value; names the first line.
     """
+    null = (*NULLS, *form.null)
     for index, channel in channels.items():
         dtype = rows.dtype(index)
         if not (dtype == pl.String or dtype.is_numeric() or dtype == pl.Boolean):
@@ -69,7 +71,7 @@ def read_sensors(
             cell = rows.cell(index, row)
             what = f"{rows.where(row)}: sensor {channel.name!r} is {cell!r}, not a finite reading"
             raise DataError(what, f"use --null {cell} if it means a missing reading")
-    return sensors, ({"missing readings": missing} if missing else {}), warnings
+    return sensors, form, ({"missing readings": missing} if missing else {}), warnings
 
 
 def _words_among_numbers(
@@ -116,9 +118,10 @@ def _refuse_text(rows: Rows, channels: dict[int, Channel], unread: dict[int, int
     )
 
 
-def label(rows: Rows, index: int, null: Sequence[str], unlabelled: Sequence[str]) -> pl.Expr:
+def label(rows: Rows, index: int, form: TableFormat) -> pl.Expr:
     """A label column as Int8: 1 attack, 0 normal, null unlabelled. Raises DataError: unknown words,
     or more than two classes."""
+    null, unlabelled = (*NULLS, *form.null), (*UNLABELLED, *form.unlabelled)
     found = _distinct(rows, index, null)
     numbers = {_as_number(word) for word in unlabelled} - {None}
     words = [w for w in found if w not in unlabelled and _as_number(w) not in numbers]
@@ -137,9 +140,9 @@ def label(rows: Rows, index: int, null: Sequence[str], unlabelled: Sequence[str]
     return rows.text(index, null).replace_strict(mapping, default=None, return_dtype=pl.Int8)
 
 
-def label_from_kind(rows: Rows, index: int, nothing: Sequence[str]) -> pl.Expr:
-    """Labels from the type of attack: 0 for normal, null for the words in `nothing`, else 1."""
-    kind = rows.text(index, nothing)
+def label_from_kind(rows: Rows, index: int, form: TableFormat) -> pl.Expr:
+    """Labels from the type of attack: 0 for normal, null where it is missing, else 1."""
+    kind = rows.text(index, (*NULLS, *form.null, *UNLABELLED, *form.unlabelled))
     normal = kind.str.to_lowercase().is_in(list(NORMAL))
     return pl.when(kind.is_null()).then(None).otherwise((~normal).cast(pl.Int8))
 

@@ -1,0 +1,171 @@
+"""The rules of one cell: what a time, a number, a label and a name look like, in tables and in
+messages. Without Polars, so that a gateway reads messages by the rules of an import."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+YEARS = (1900, 2200)  # a time outside is invalid
+
+MICROSECONDS = {"seconds": 1e6, "milliseconds": 1e3, "microseconds": 1.0, "nanoseconds": 1e-3}
+"""Units of a time that is a number since 1970 UTC, and their microseconds."""
+EXCEL = "excel"
+"""Days since 1899-12-30, with the time of day as a fraction; local time."""
+EXCEL_EPOCH = 25_569  # days from 1899-12-30 to 1970-01-01
+DIGITS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+"""Dates written as digits alone: number of digits and pattern."""
+DATES = ("iso", "day-first", "month-first", "month-name")
+"""Orders of a written date: 2024-01-31, 31.01.2024, 01/31/2024, 31-Jan-2024."""
+TIME_FORMATS = (*DATES, *MICROSECONDS, EXCEL)
+
+WRITTEN = (
+    r"^(\d{1,4})[-/. ](\d{1,2}|[A-Za-z]{3,9})[-/. ](\d{1,4})"  # 1 to 3: the date
+    r"(?:(?:T|,? +)(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?"  # 4 to 7: hour to fraction
+    r"(?: ?([AaPp])\.?[Mm]\.?)?)?"  # 8: half of the day
+    r" ?(Z|UTC|[-+]\d\d(?::?\d\d)?)?$"  # 9: offset
+)
+"""A written time. Polars uses the same expression, which knows no look-around."""
+COMPACT = (
+    r"^(\d{4})(\d\d)(\d\d)T(\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?()"
+    r"(Z|[-+]\d\d(?::?\d\d)?)?$"
+)
+"""20240131T235800Z, in the groups of `WRITTEN`."""
+NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+_written, _compact, _number = re.compile(WRITTEN), re.compile(COMPACT), re.compile(NUMBER)
+
+
+def read_time(value: object, form: str | None = None, zone: str | None = None) -> int | None:
+    """Microseconds since 1970 UTC of a time in a message or a cell; None if it is invalid.
+
+        read_time("2024-01-31T23:58:00+01:00")            # 1706741880000000
+        read_time(1706741880)                             # the same: seconds
+        read_time("31.01.24 23:58", "%d.%m.%y %H:%M", "Europe/Berlin")
+
+    Args:
+        value: text or a number.
+        form: one of `TIME_FORMATS`, or a pattern of strptime. Without it: ISO 8601, or seconds.
+            Eight digits that could be a date or seconds are invalid then.
+        zone: of times without an offset; UTC without it. A local time that the zone has twice or
+            never is invalid.
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        if form == "nanoseconds" and isinstance(value, int):
+            return _bounded(value // 1_000)
+        if form in (None, *DATES, *MICROSECONDS):
+            return _bounded(value * MICROSECONDS.get(form or "", 1e6))
+        if form == EXCEL:
+            return _local(_bounded((value - EXCEL_EPOCH) * 86_400e6), zone)
+        value = str(int(value)) if value == int(value) else str(value)
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    if form is not None and "%" in form:
+        return _by_pattern(text, form, zone)
+    if _number.match(text):
+        ambiguous = form is None and len(text) in DIGITS and is_date(text)
+        if ambiguous or form in DATES:
+            return None
+        return read_time(float(text), form, zone)
+    return _by_parts(text, form, zone) if form in (None, *DATES) else None
+
+
+def is_date(digits: str) -> bool:
+    """Whether digits alone are a date in a form of `DIGITS`."""
+    try:
+        year = datetime.strptime(digits, DIGITS[len(digits)]).year
+    except (KeyError, ValueError):
+        return False
+    return YEARS[0] <= year < YEARS[1]
+
+
+def _by_parts(text: str, form: str | None, zone: str | None) -> int | None:
+    found = _written.match(text) or _compact.match(text)
+    if found is None:
+        return None
+    first, second, third, hour, minute, second_, fraction, half, offset = found.groups()
+    order = form or "iso"
+    if order == "month-name":
+        if second[:3].lower() not in MONTHS:
+            return None
+        second = str(MONTHS.index(second[:3].lower()) + 1)
+        if len(third) == 2:  # as in 25-Apr-19; in other orders the year could be the day
+            third = ("19" if third >= "69" else "20") + third
+    if order == "iso":
+        year, month, day = first, second, third
+    elif order == "month-first":
+        month, day, year = first, second, third
+    else:
+        day, month, year = first, second, third
+    hours = int(hour or 0)
+    if half:
+        if not 1 <= hours <= 12:
+            return None
+        hours = hours % 12 + 12 * (half in "Pp")
+    seconds, micro = int(second_ or 0), int((fraction or "0")[:6].ljust(6, "0"))
+    if seconds == 60:  # a leap second: kept apart from the next second
+        seconds, micro = 59, 999_999
+    try:
+        if len(year) != 4 or len(day) > 2:
+            return None
+        moment = datetime(int(year), int(month), int(day), hours, int(minute or 0), seconds, micro)
+    except ValueError:
+        return None
+    found_ = _microseconds(moment.replace(tzinfo=UTC))
+    return _local(found_, zone) if not offset else _bounded(found_ - offset_microseconds(offset))
+
+
+def offset_microseconds(text: str) -> int:
+    """An offset from UTC, such as Z, +01, +0100 or -03:30, in microseconds."""
+    if text in ("Z", "UTC"):
+        return 0
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    size = (int(digits[:2]) * 60 + int(digits[2:])) * 60_000_000
+    return -size if text[0] == "-" else size
+
+
+def _by_pattern(text: str, pattern: str, zone: str | None) -> int | None:
+    try:
+        moment = datetime.strptime(text, pattern)
+    except ValueError:
+        return None
+    if moment.tzinfo is not None:
+        return _bounded(_microseconds(moment))
+    return _local(_microseconds(moment.replace(tzinfo=UTC)), zone)
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+EARLIEST, LATEST = (_microseconds(datetime(year, 1, 1, tzinfo=UTC)) for year in YEARS)
+"""Bounds of a valid time, in microseconds; the second is outside."""
+
+
+def _bounded(time: float) -> int | None:
+    return round(time) if EARLIEST <= time < LATEST else None
+
+
+def _local(time: int | None, name: str | None) -> int | None:
+    """A local time in UTC; None if the zone has it twice or never."""
+    if time is None or _bounded(time) is None or not name:
+        return None if time is None else _bounded(time)
+    zone = _zone(name)
+    moment = EPOCH.replace(tzinfo=None) + timedelta(microseconds=time)
+    both = {moment.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1)}
+    offset = both.pop()
+    if both or offset is None:
+        return None
+    return time - offset // timedelta(microseconds=1)
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
