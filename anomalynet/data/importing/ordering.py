@@ -23,7 +23,7 @@ def oldest_first(keys: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     Returns: the keys, and how many rows were turned round."""
     step = pl.col("time").diff().over("series")
     falls, rises = (step < pl.duration()).sum(), (step > pl.duration()).sum()
-    falling = falls.over("series") > 4 * rises.over("series")  # a clock set back is one rise
+    falling = falls.over("series") > 3 * rises.over("series")  # a clock set back is one rise
     marked = keys.with_columns(falling=falling)
     if not (count := int(marked["falling"].sum())):
         return keys, 0

@@ -1,0 +1,236 @@
+"""Forms of time: a CSV, a Parquet file and a message with the same cells have the same times, or
+are refused with the line and the option that helps."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anomalynet.data.importing import cells
+from anomalynet.data.importing.format import TableFormat
+from anomalynet.data.importing.read import Table, read_table
+from anomalynet.errors import DataError
+
+NIGHT = datetime(2024, 1, 31, 23, 58)
+MINUTE = timedelta(minutes=1)
+BERLIN = {"timezone": "Europe/Berlin"}
+
+
+def read(folder: Path, text: str, **form: Any) -> Table:
+    """A CSV of this text, read with the time column `t`."""
+    file = folder / "t.csv"
+    file.write_text(text)
+    return read_table([file], TableFormat(**{"time": "t", **form}), fresh(folder))
+
+
+def fresh(folder: Path) -> Path:
+    staging = folder / f"staging{len(list(folder.iterdir()))}"
+    staging.mkdir()
+    return staging
+
+
+def both(folder: Path, times: list[Any], **form: Any) -> list[Table]:
+    """The same cells in a CSV (semicolons, because times may have commas) and in a Parquet file."""
+    rows = "".join(f"{time};{number}\n" for number, time in enumerate(times))
+    tables = [read(folder, f"t;v\n{rows}", **form)]
+    file = folder / "t.parquet"
+    pl.DataFrame({"t": times, "v": range(len(times))}).write_parquet(file)
+    return [*tables, read_table([file], TableFormat(**{"time": "t", **form}), fresh(folder))]
+
+
+FORMS: dict[str, tuple[list[Any], dict[str, Any]]] = {
+    "iso": (["2024-01-31 23:58:00", "2024-01-31 23:59:00"], {}),
+    "iso without seconds": (["2024-01-31T23:58", "2024-01-31T23:59"], {}),
+    "iso, slashes, short": (["2024/1/31 23:58", "2024/1/31 23:59"], {}),
+    "compact iso": (["20240131T235800Z", "20240131T235900Z"], {}),
+    "compact iso, local": (["20240131T2358", "20240131T2359"], {}),
+    "digits": (["20240131235800", "20240131235900"], {}),
+    "digits as numbers": ([20240131235800, 20240131235900], {}),
+    "short offset": (["2024-02-01 00:58:00+01", "2024-02-01 00:59:00+01"], {}),
+    "offsets": (["2024-02-01T00:58:00+0100", "2024-01-31T22:59:00-01:00"], {}),
+    "UTC": (["2024-01-31 23:58:00 UTC", "2024-01-31 23:59:00 UTC"], {}),
+    "day first": (["31.01.2024 23:58", "31.01.2024 23:59"], {}),
+    "day first, slashes": (["31/01/2024 23:58", "31/01/2024 23:59"], {}),
+    "month first": (["1/31/2024 11:58 PM", "1/31/2024 11:59 PM"], {}),
+    "month name": (["31-Jan-24, 23:58:00", "31-Jan-24, 23:59:00"], {}),
+    "zone": (["2024-02-01 00:58", "2024-02-01 00:59"], BERLIN),
+    "epoch seconds": ([1706745480, 1706745540], {}),
+    "epoch milliseconds": ([1706745480000, 1706745540000], {}),
+    "epoch microseconds": (["1706745480000000", "1706745540000000"], {}),
+    "epoch nanoseconds": ([1706745480000000000, 1706745540000000000], {}),
+    "excel": ([45322 + 1438 / 1440, 45322 + 1439 / 1440], {"time_format": "excel"}),
+    "excel, zone": (
+        [45323 + 58 / 1440, 45323 + 59 / 1440],
+        {"time_format": "excel", **BERLIN},
+    ),
+    "two digits": (
+        ["31.01.24 23:58", "31.01.24 23:59"],
+        {"time_format": "%d.%m.%y %H:%M"},
+    ),
+    "pattern with offset": (
+        ["31/Jan/2024:23:58:00 +0000", "31/Jan/2024:23:59:00 +0000"],
+        {"time_format": "%d/%b/%Y:%H:%M:%S %z"},
+    ),
+    "pattern, half days": (
+        ["Jan 31 2024 11:58PM", "Jan 31 2024 11:59PM"],
+        {"time_format": "%b %d %Y %I:%M%p"},
+    ),
+    "day first, given": (["31-01-2024 23:58", "31-01-2024 23:59"], {"time_format": "day-first"}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_of_time_is_read_alike_everywhere(tmp_path: Path, form: str) -> None:
+    times, options = FORMS[form]
+    for table in both(tmp_path, times, **options):
+        assert table.keys["time"].to_list() == [NIGHT, NIGHT + MINUTE]
+    # In a message, by the format that the import of the table found.
+    stream = [cells.read_time(time, table.form.time_format, table.form.timezone) for time in times]
+    expected = cells.read_time("2024-01-31T23:58:00Z")
+    assert expected is not None and stream == [expected, expected + 60_000_000]
+    again = both(tmp_path, times, **{**options, "time_format": table.form.time_format})
+    assert again[0].keys["time"].to_list() == [NIGHT, NIGHT + MINUTE]
+
+
+PARTS = {
+    "a fraction after a comma": ("2024-01-31 23:58:00,250", NIGHT + timedelta(milliseconds=250)),
+    "nanoseconds": ("2024-01-31 23:58:00.123456789", NIGHT + timedelta(microseconds=123456)),
+    "a leap second": ("2016-12-31 23:59:60", datetime(2016, 12, 31, 23, 59, 59, 999_999)),
+    "midnight": ("31.01.2024", datetime(2024, 1, 31)),
+    "noon": ("01/31/2024 12:00 PM", datetime(2024, 1, 31, 12)),
+    "after midnight": ("01/31/2024 12:05 a.m.", datetime(2024, 1, 31, 0, 5)),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_parts_of_a_time(tmp_path: Path, part: str) -> None:
+    text, expected = PARTS[part]
+    for table in both(tmp_path, [text]):
+        assert table.keys["time"].to_list() == [expected]
+    since = expected - datetime(1970, 1, 1)
+    found = cells.read_time(text, table.form.time_format)
+    assert found == since // timedelta(microseconds=1)
+
+
+REFUSED: dict[str, tuple[list[Any], list[str], str]] = {
+    "a date or seconds": (["20240131", "20240201"], ["t.csv:2", "'%Y%m%d'"], "--time-format"),
+    "a date or milliseconds": (["202401312358"], ["'%Y%m%d%H%M'"], "--time-format"),
+    "an hour or seconds": (["2034013123"], ["'seconds'", "'%Y%m%d%H'"], "--time-format"),
+    "days of a spreadsheet": (["45322.99931", "45323.0"], ["'excel'"], "--time-format"),
+    "seconds and milliseconds": (["1706745480", "1706745540000"], ["t.csv:3"], "--time-format"),
+    "a year too late": (["9999999999", "9999999998"], ["year"], "--time-format"),
+    "a year too early": (["0024-01-31 23:58"], ["t.csv:2", "'0024-01-31 23:58'"], ""),
+    "day and month": (["01/02/2024", "02/02/2024"], ["ambiguous"], "day-first"),
+    "both orders": (["31/01/2024", "01/31/2024"], ["t.csv:3", "order"], "YYYY-MM-DD"),
+    "two forms": (["2024-01-31", "31.01.2024"], ["t.csv:3"], ""),
+    "a year of two digits": (["31.01.24 23:58"], ["t.csv:2", "two digits"], "%y"),
+    "some offsets": (["2024-01-31 23:58Z", "2024-01-31 23:59"], ["t.csv:3", "offset"], ""),
+    "no such day": (["2023-02-28", "2023-02-29"], ["t.csv:3", "'2023-02-29'"], ""),
+    "no such hour": (["2023-02-28 25:00"], ["t.csv:2"], ""),
+    "a time of day": (["12:00", "12:01"], ["without a date"], "Date,Time"),
+    "a word": (["2023-02-28", "yesterday"], ["t.csv:3", "'yesterday'"], ""),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_times_that_are_refused(tmp_path: Path, kind: str) -> None:
+    times, values, advice = REFUSED[kind]
+    text = "t,v\n" + "".join(f"{time},1\n" for time in times)
+    with pytest.raises(DataError) as refused:
+        read(tmp_path, text)
+    message = str(refused.value)
+    assert all(value in message for value in values) and advice in message, message
+
+
+def test_what_a_message_alone_cannot_decide_is_invalid() -> None:
+    for value in ("20230920", "20240101010000", True, None, "", "12:00", "01/02/2024", 1e300):
+        assert cells.read_time(value) is None
+    assert cells.read_time("20230920", "seconds") == 20_230_920_000_000
+    assert cells.read_time(20230920) == 20_230_920_000_000  # a number is in seconds
+    autumn, spring = "2024-10-27 02:30", "2024-03-31 02:30"
+    assert [cells.read_time(time, "iso", "Europe/Berlin") for time in (autumn, spring)] == [
+        None
+    ] * 2
+
+
+def test_two_columns_are_one_time(tmp_path: Path) -> None:
+    text = "Date;Time;v\n31/01/2024;23.58.00;1\n31/01/2024;23.59.00;2\n"
+    form = "%d/%m/%Y %H.%M.%S"
+    found = read(tmp_path, text, time="Date,Time", time_format=form)
+    assert found.keys["time"].to_list() == [NIGHT, NIGHT + MINUTE]
+    assert [channel.name for channel in found.roles.channels.values()] == ["v"]
+    named = read(tmp_path, 'v,"Date,Time"\n1,2024-01-31 23:58\n', time="Date,Time")
+    assert named.keys["time"].to_list() == [NIGHT]
+
+
+# Berlin set its clocks back at 01:00 UTC.
+FIRST = datetime(2024, 10, 26, 23, 30)
+LOCAL = ["01:30", "02:00", "02:30", "02:00", "02:30", "03:00"]
+
+
+def autumn(times: list[str]) -> str:
+    return "t,v\n" + "".join(f"2024-10-27 {time},{n}\n" for n, time in enumerate(times))
+
+
+def test_the_repeated_hour_of_a_file_with_the_newest_row_first(tmp_path: Path) -> None:
+    expected = [FIRST + number * timedelta(minutes=30) for number in range(6)]
+    oldest = read(tmp_path, autumn(LOCAL), **BERLIN)
+    newest = read(tmp_path, autumn(LOCAL[::-1]), **BERLIN)
+    assert oldest.keys["time"].to_list() == newest.keys["time"].to_list() == expected
+    assert oldest.keys["position"].to_list() == newest.keys["position"].to_list()[::-1]
+    assert newest.counts["rows newest first"] == 6
+
+
+def test_a_late_row_in_the_repeated_hour_moves_no_other(tmp_path: Path) -> None:
+    first = ["02:00", "02:10", "02:20", "02:40", "02:30", "02:50"]  # 02:30 came late
+    found = read(tmp_path, autumn([*first, "02:00", "02:10"]), unsorted="sort", **BERLIN)
+    midnight = datetime(2024, 10, 27)
+    ten = [midnight + timedelta(minutes=minutes) for minutes in (0, 10, 20, 30, 40, 50, 60, 70)]
+    assert found.keys["time"].to_list() == ten
+    assert found.keys["position"].to_list() == [0, 1, 2, 4, 3, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [["02:50", "02:00", "02:55", "02:10"], ["02:40", "02:20", "02:30"]],
+    ids=["turned twice", "turned a little"],
+)
+def test_rows_of_the_repeated_hour_that_stay_ambiguous_are_refused(
+    tmp_path: Path, times: list[str]
+) -> None:
+    with pytest.raises(DataError, match=r"t\.csv:3.*Europe/Berlin"):
+        read(tmp_path, autumn(times), unsorted="sort", **BERLIN)
+
+
+MOMENTS = st.datetimes(datetime(1950, 1, 1), datetime(2150, 1, 1))
+PATTERNS = ("%Y-%m-%d %H:%M:%S.%f", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %I:%M %p", "%d-%b-%Y %H:%M:%S")
+
+
+@settings(max_examples=40)
+@given(moments=st.lists(MOMENTS, min_size=1, max_size=5), pattern=st.sampled_from(PATTERNS))
+def test_columns_and_messages_read_the_same_times(
+    tmp_path_factory: pytest.TempPathFactory, moments: list[datetime], pattern: str
+) -> None:
+    texts = [moment.strftime(pattern) for moment in moments]
+    folder = tmp_path_factory.mktemp("times")
+    order = dict(zip(PATTERNS, ("iso", "day-first", "month-first", "month-name"), strict=True))
+    for form in (pattern, order[pattern]):
+        table = read(
+            folder,
+            "t,v\n" + "".join(f"{text},1\n" for text in texts),
+            time_format=form,
+            unsorted="sort",
+            duplicates="keep",
+        )
+        found = sorted(cells.read_time(text, form) or 0 for text in texts)
+        assert table.keys["time"].to_physical().to_list() == found
+        assert found == sorted(
+            (datetime.strptime(text, pattern) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+            for text in texts
+        )
