@@ -244,7 +244,7 @@ def _find_layout(path: Path, form: TableFormat) -> _Layout:
     options = [separator] if separator else list(SEPARATORS)
     headed = form.header and not form.columns
     known = {each: _records(lines[first:], each, headed) for each in options}
-    separator = max(options, key=lambda each: _fit(known[each]))
+    separator = max(options, key=lambda each: _fit(each, known[each]))
     records = known[separator]
     if not records:
         raise DataError(f"{path}: a header, but no rows below it")
@@ -297,17 +297,18 @@ def _records(lines: list[str], separator: str, headed: bool) -> list[tuple[int, 
 def _reader(lines: Iterable[str], separator: str) -> Any:
     if separator == " ":
         lines = (line.replace("\t", " ") for line in lines)
-    return csv.reader(lines, delimiter=separator, skipinitialspace=True)
+    return csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
 
 
-def _fit(records: list[tuple[int, list[str]]]) -> tuple[float, int]:
+def _fit(separator: str, records: list[tuple[int, list[str]]]) -> tuple[bool, float, int]:
     """How well a separator fits the head of a file: the share of rows as long as the header, and
-    their length. Titles above the header count as rows of another length."""
+    their length. Titles above the header count as rows of another length. Spaces separate only
+    where nothing else does: they are part of titles and times."""
     if not records or len(records[0][1]) == 1:
-        return 0.0, 0
+        return False, 0.0, 0
     line, width = records[0][0], len(records[0][1])
     same = sum(len(fields) - width in (0, 1) for _, fields in records)
-    return same / (len(records) + line - 1), width
+    return separator != " ", same / (len(records) + line - 1), width
 
 
 def _given_names(path: Path, form: TableFormat, width: int) -> tuple[str, ...]:
