@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,6 @@ from anomalynet import TelemetryDataModule, train
 from anomalynet.data.steps import metrics, threshold
 from anomalynet.errors import ConfigError, DataError, RunError, UsageError
 from anomalynet.models import (
-    CNN,
     Autoencoder,
     Detector,
     Hybrid,
@@ -318,37 +315,3 @@ def test_a_run_refuses_to_score_what_it_does_not_read() -> None:
     model: Any = run.detector
     with pytest.raises(UsageError, match=r"CNN scores windows .* on cpu, not .* on meta"):
         model.score(torch.zeros(2, steps, channels, device="meta"))
-
-
-SCRIPT = """
-import sys, torch, lightning as L
-from anomalynet import TelemetryDataModule
-from anomalynet.models import CNN
-torch.set_num_threads(1)
-keys = dict(scenario=sys.argv[1], calibration_rows=50, stride=8, folds=3)
-dm = TelemetryDataModule(data="smart_city", **keys)
-torch.manual_seed(0)
-model = CNN(dm.shape, head=8, dropout=0.0)
-shown = dict(enable_progress_bar=False, enable_model_summary=False, logger=False)
-many = dict(accelerator="cpu", devices=2, strategy="ddp", enable_checkpointing=False)
-trainer = L.Trainer(max_epochs=1, **many, **shown)
-trainer.fit(model, dm)
-tested = trainer.test(model, dm, verbose=False)[0]
-if trainer.is_global_zero:
-    print(float(model.threshold), tested["test/auroc"])
-"""
-
-
-def test_two_devices_of_an_own_trainer_train_as_one(tmp_path: Path) -> None:
-    (tmp_path / "own.py").write_text(SCRIPT)
-    command = [sys.executable, str(tmp_path / "own.py"), TINY]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    dm = data()
-    torch.manual_seed(0)
-    model = CNN(dm.shape, head=8, dropout=0.0)
-    own = trainer(tmp_path, max_epochs=1, logger=False, enable_checkpointing=False)
-    own.fit(model, dm)
-    alone = [float(model.threshold), own.test(model, dm)[0]["test/auroc"]]
-    together = [float(text) for text in done.stdout.split()[-2:]]
-    assert together == pytest.approx(alone, abs=1e-3)
