@@ -19,7 +19,7 @@ def forest_auroc(root: Path, folder: Path, calibration_rows: int) -> float:
     """AUROC of a random forest, every fold of SKAB held out once, test steps pooled."""
     labels, scores = [], []
     for fold in range(5):
-        keys = ["data.name=skab", f"data.root={root}", "model.trees=40", "data.stride=12"]
+        keys = ["data.name=skab", f"data.root={root}", "model.trees=20", "data.stride=24"]
         keys += [f"data.split.fold={fold}", f"data.calibration_rows={calibration_rows}"]
         config = load("random_forest", keys).config
         module = TelemetryDataModule(config)
