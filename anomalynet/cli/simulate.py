@@ -8,7 +8,6 @@ from pathlib import Path
 
 from anomalynet.cli.arguments import add_json, flag, option
 from anomalynet.cli.output import print_json, print_rows, print_table
-from anomalynet.cli.world_info import world_facts
 from anomalynet.errors import UsageError
 from anomalynet.sweep.progress import say
 
@@ -70,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from anomalynet.simulation.parts import CODE
     from anomalynet.simulation.scenario import seconds
     from anomalynet.simulation.store import MANIFEST
+    from anomalynet.simulation.summary import world_facts
     from anomalynet.simulation.world import simulate
 
     was_there = (args.out / MANIFEST).is_file()

@@ -11,7 +11,9 @@ import polars as pl
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
 from anomalynet.data.resample import Resampler
+from anomalynet.data.sources import simulated
 from anomalynet.data.telemetry import Incident, Telemetry
+from anomalynet.simulation.store import World, read_world
 
 
 def about(name: str) -> dict[str, Any]:
@@ -63,6 +65,12 @@ def describe(config: DataConfig) -> dict[str, Any]:
         "warnings": list(telemetry.warnings),
         "fingerprint": sources.fingerprint(config),
     }
+
+
+def open_world(config: DataConfig) -> World | None:
+    """The world behind simulated data, None of any other; a preset's world is simulated if it was
+    not yet."""
+    return read_world(simulated.world_folder(config)) if simulated.knows(config.name) else None
 
 
 def _written(time: datetime) -> str:

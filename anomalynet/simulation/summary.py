@@ -1,32 +1,19 @@
-"""What is told of a simulated world beyond any data set: its network, incidents and pictures."""
+"""A simulated world as plain values for tables: its network, its incidents, and a few facts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from anomalynet.errors import UsageError
+import polars as pl
 
-if TYPE_CHECKING:
-    from anomalynet.config.schema import DataConfig
-    from anomalynet.simulation.store import Manifest, World
-
-
-def open_world(config: DataConfig) -> World | None:
-    """The world behind simulated data, None of any other; a preset's world is simulated if it was
-    not yet."""
-    from anomalynet.data.sources import simulated
-    from anomalynet.simulation.store import read_world
-
-    return read_world(simulated.world_folder(config)) if simulated.knows(config.name) else None
+from anomalynet.simulation.incidents.taxonomy import TYPES
+from anomalynet.simulation.store import Manifest, World
 
 
 def cells(world: World) -> list[dict[str, Any]]:
-    """A row a radio cell: nodes, percent delivered over all and of the worst node, weakest and
+    """One row per radio cell: nodes, percent delivered over all and of the worst node, weakest and
     strongest link in dBm."""
-    import polars as pl
-
     received, expected, link = pl.col("received"), pl.col("expected"), pl.col("link")
     table = world.nodes.group_by("cell").agg(
         pl.len().alias("nodes"),
@@ -41,12 +28,12 @@ def cells(world: World) -> list[dict[str, Any]]:
 
 
 def incidents(world: World, described: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A row a type of incident, in the order of the taxonomy: how many of each severity, nodes
-    touched, median minutes, rows of telemetry, which `describe`'s incidents know."""
-    import polars as pl
+    """One row per type of incident, in the order of the taxonomy: how many of each severity, nodes
+    touched, median minutes, and rows of telemetry.
 
-    from anomalynet.simulation.incidents.taxonomy import TYPES
-
+    Args:
+        described: the `incidents` of `data.describe.describe`, which counts the rows.
+    """
     grade = pl.col("severity")
     severities = [(grade == number).sum().alias(f"severity {number}") for number in range(1, 5)]
     minutes = (pl.col("end") - pl.col("start")).dt.total_seconds() / 60
@@ -60,22 +47,6 @@ def incidents(world: World, described: Sequence[Mapping[str, Any]]) -> list[dict
     held = {row["type"]: row["rows"] for row in described}
     found = {row["type"]: {**row, "rows": held.get(row["type"], 0)} for row in table.to_dicts()}
     return [found[name] for name in TYPES if name in found]
-
-
-def draw(world: World, folder: Path | None) -> list[Path]:
-    """Write the pictures of a world into a folder, by default its `figures`; gives their paths."""
-    from anomalynet.reporting.sections.deployment import draw_world
-
-    target = folder or world.folder / "figures"
-    pictures = {target / name: content for name, content in draw_world(world).items()}
-    for path, content in pictures.items():
-        try:
-            target.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        except OSError as error:
-            what = f"{path}: cannot be written: {error.strerror}"
-            raise UsageError(what, "--figures names a folder for the pictures") from None
-    return list(pictures)
 
 
 def world_facts(manifest: Manifest) -> dict[str, str]:
