@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from anomalynet.cli.arguments import add_data, add_json, data_config, flag, names, option
+from anomalynet.cli.arguments import add_data, add_json, amount, data_config, flag, names, option
 from anomalynet.cli.output import print_json, print_rows, print_table, warn
 from anomalynet.errors import DataError, UsageError
 
@@ -46,10 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fetch.add_argument("name", metavar="NAME")
     text = "write a data set's rows as a table that `anomalynet detect FILE` reads"
     _add_rows(actions.add_parser("rows", help=text))
-    text = (
-        "send a data set's readings by event time, as its gateways would have, to an MQTT broker "
-    )
-    text += "or stdout"
+    text = "send a data set's readings by event time, as its gateways would have, to an MQTT "
+    text += "broker or stdout"
     _add_replay(actions.add_parser("replay", help=text))
     text = "import a CSV, TSV or Parquet file as a data set"
     _add_import(actions.add_parser("import", help=text))
@@ -113,7 +111,7 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     option(goal, "--mqtt", "URL", text)
     goal.add_argument("--out", choices=("-",), help="- for one JSON line per message on stdout")
     text = "event seconds per second; 0: as fast as possible (default: 1)"
-    option(parser, "--speed", "N", text, _speed, 1.0)
+    option(parser, "--speed", "N", text, amount, 1.0)
     text = "skip earlier readings: ISO 8601, or seconds since 1970"
     parser.add_argument("--from", dest="first", type=_moment, metavar="TIME", help=text)
     text = "skip later readings"
@@ -279,16 +277,6 @@ def _separator(text: str) -> str:
         what = f"{text!r} is not one character, nor comma, semicolon, tab or bar"
         raise argparse.ArgumentTypeError(what)
     return character
-
-
-def _speed(text: str) -> float:
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = -1.0
-    if not 0 <= speed < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
-    return speed
 
 
 def _moment(text: str) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from anomalynet.cli.arguments import Parser, add_json, flag, option
+from anomalynet.cli.arguments import Parser, add_json, amount, flag, option
 from anomalynet.cli.output import print_json
 from anomalynet.errors import UsageError
 
@@ -67,23 +67,23 @@ def _add_alarms(group: Parser) -> None:
     text = "of the threshold below which a score is quiet (default: 1)"
     option(group, "--clear", "SHARE", text, float, 1.0)
     text = "no further alarm of the same device for so long (default: 0)"
-    option(group, "--cool-down", "SECONDS", text, _seconds, 0.0)
+    option(group, "--cool-down", "SECONDS", text, amount, 0.0)
     text = "file with names of the devices to use, one per line (default: all)"
     option(group, "--devices", "FILE", text, Path)
     option(group, "--max-devices", "N", "further ones are refused (default: 20000)", _count, 20_000)
     text = "how late a reading may come before its step counts as silent (default: 0)"
-    option(group, "--lateness", "SECONDS", text, _seconds, 0.0)
+    option(group, "--lateness", "SECONDS", text, amount, 0.0)
 
 
 def _add_stream(group: Parser) -> None:
     text = "store the state here: a killed detector continues exactly"
     option(group, "--state", "DIR", text, Path)
-    option(group, "--snapshot-every", "SECONDS", "(default: 30)", _seconds, 30.0)
+    option(group, "--snapshot-every", "SECONDS", "(default: 30)", amount, 30.0)
     text = "wait for the disk before acknowledging: also survives a power failure"
     flag(group, "--fsync", text)
     text = "a source silent for so long goes on by the wall clock, so that a dead gateway is "
     text += "noticed; 0: never (default: 60)"
-    option(group, "--patience", "SECONDS", text, _seconds, 60.0)
+    option(group, "--patience", "SECONDS", text, amount, 60.0)
     text = "longer messages are rejected (default: 1 MiB)"
     option(group, "--max-message", "BYTES", text, _count, 1 << 20)
     text = "of the broker's session (default: anomalynet- and the run's id)"
@@ -95,7 +95,7 @@ def _add_stream(group: Parser) -> None:
     text = "serve /metrics for Prometheus and /healthz (host: 127.0.0.1)"
     option(group, "--metrics", "[HOST:]PORT", text)
     text = "log the drift of scores and channels"
-    option(group, "--drift-every", "SECONDS", text, _seconds, 0.0)
+    option(group, "--drift-every", "SECONDS", text, amount, 0.0)
     flag(group, "--watch", "show devices, scores and alarms live")
 
 
@@ -214,16 +214,6 @@ def _hits(text: str) -> tuple[int, int]:
     if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n) <= 63):
         raise argparse.ArgumentTypeError(f"{text!r} is not K/N, like 3/5")
     return int(k), int(n)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return value
 
 
 def _count(text: str) -> int:

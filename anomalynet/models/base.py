@@ -46,9 +46,10 @@ class Output(NamedTuple):
 
 class Detector(WindowModel, L.LightningModule):
     """A network that scores windows; a model is a subclass with a `forward`, and what it changes of
-    the rest: `losses` and `scores` where there are no logits, the class attributes `trains_on`,
-    `probability`, `carries_state` (with `initial_state` and `advance`) and `config_type`, which
-    `WindowModel` explains. `config.model` is the model's own dataclass.
+    the rest: `losses` and `scores` where there are no logits, and the class attributes `trains_on`
+    ("labelled" or "not_attack"), `probability` (whether its score is one), `config_type` (the
+    dataclass of its options) and `carries_state` (then with `initial_state` and `advance`).
+    `config.model` is the model's own dataclass.
 
         model = Hybrid(dm.shape, autoencoder_depth=2, learning_rate=0.001)
         trainer.fit(model, dm)     # dm: a TelemetryDataModule
@@ -152,8 +153,8 @@ class Detector(WindowModel, L.LightningModule):
         return super().score_windows(windows)
 
     @torch.no_grad()
-    def outputs(self, x: Float32) -> dict[str, Float64]:
-        """What the network computes of windows x (n, time, channel), see `WindowModel.outputs`."""
+    def output_arrays(self, x: Float32) -> dict[str, Float64]:
+        """What it computes of windows x (n, time, channel); `WindowModel` explains the names."""
         windows = torch.from_numpy(x).to(self.device)
         output, normalised = self(windows), self.normalise(windows)
         parts = {"score": self.scores(output), "reading": normalised[:, -1]}

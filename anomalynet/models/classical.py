@@ -66,16 +66,13 @@ class Classical(WindowModel):
     def score(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Scores (n,) of windows x (n, time, channel): the larger, the more an attack."""
         parts = (x[start : start + CHUNK] for start in range(0, len(x), CHUNK))
-        chunks = [self._scores(statistics(part)) for part in parts]
-        return np.concatenate(chunks) if chunks else np.empty(0)
+        with threadpool_limits(1):
+            chunks = [self.scores(statistics(part)) for part in parts]
+        return np.concatenate([np.empty(0), *chunks]).astype(np.float64)
 
     def score_array(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """As `score`."""
         return self.score(x)
-
-    def _scores(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        with threadpool_limits(1):
-            return np.asarray(self.scores(features), dtype=np.float64)
 
     def scores(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.floating]:
         """Scores (n,) of window statistics (n, features): the probability of attack, where the

@@ -68,7 +68,7 @@ class WindowModel:
         parts = [self.score_array(windows.gather(chunk)) for chunk in windows.chunks(size)]
         return np.concatenate(parts) if parts else np.empty(0)
 
-    def outputs(self, x: Float32) -> dict[str, Float64]:
+    def output_arrays(self, x: Float32) -> dict[str, Float64]:
         """What it computes of windows x (n, time, channel), by name: `score` (n,); of a network
         `reading` (n, channel), the last one, normalised, and where it has such parts `error` and
         `attention` as in `Output`, and `last_error` (n, channel), that of the last step."""

@@ -68,7 +68,7 @@ def _explained(
     inside = (here >= int(at[0]) - AROUND) & (here <= int(at[-1]) + AROUND)
     chosen = here[inside][:LONGEST]
     numbers = np.searchsorted(windows.ends(), rows[chosen]).astype(np.int64)
-    found = model.outputs(windows.gather(numbers))
+    found = model.output_arrays(windows.gather(numbers))
     if found.keys().isdisjoint({"error", "attention"}):
         return None
     count = len(chosen)

@@ -45,8 +45,8 @@ def test_every_model_has_a_dataclass_and_answers_what_training_and_export_ask() 
             assert (model.uses_trainer, model.graph_form) == (True, form)
             assert network(name).architecture()["parameters"] == model.parameter_count
             model = network(name)
-            assert model.outputs(x)["reading"].shape == (3, SHAPE.channels)
-        outputs = model.outputs(x)
+            assert model.output_arrays(x)["reading"].shape == (3, SHAPE.channels)
+        outputs = model.output_arrays(x)
         assert outputs["score"].shape == (3,) and outputs["score"].dtype == np.float64
         assert np.array_equal(outputs["score"], model.score_array(x))
 

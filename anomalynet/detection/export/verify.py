@@ -76,7 +76,7 @@ def _sample(windows: Windows) -> Float32:
 def _expected(run: FinishedRun, windows: Float32) -> dict[str, np.ndarray]:
     """Outputs of the run's model, in one batch."""
     model = run.detector
-    found = model.outputs(windows)
+    found = model.output_arrays(windows)
     if model.graph_form == "step":  # a graph that reads one step knows the error of that step alone
         found["error"] = found["last_error"]
     return {name: found[name] for name in OUTPUTS if name in found}
