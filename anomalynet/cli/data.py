@@ -148,8 +148,14 @@ def _ls(args: argparse.Namespace) -> int:
 
 def _info(args: argparse.Namespace) -> int:
     from anomalynet.data import sources
-    from anomalynet.data.describe import about, describe, open_world
-    from anomalynet.simulation.summary import cells, incidents, world_facts
+    from anomalynet.data.describe import (
+        about,
+        cells,
+        describe,
+        incident_types,
+        open_world,
+        world_facts,
+    )
 
     config = data_config(args)
     world = open_world(config)
@@ -162,7 +168,7 @@ def _info(args: argparse.Namespace) -> int:
         from anomalynet.reporting.sections.deployment import write_pictures
 
         figures = write_pictures(world, args.figures)
-        facts["incidents"] = incidents(world, facts["incidents"])
+        facts["incidents"] = incident_types(world, facts["incidents"])
     if args.json:
         network: dict[str, Any] = {}
         if world is not None:

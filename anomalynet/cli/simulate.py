@@ -63,13 +63,13 @@ def run(args: argparse.Namespace) -> int:
     if args.workers < 1:
         raise UsageError(f"--workers must be at least 1, not {args.workers}")
     from anomalynet.cli.progress import SimulationProgress
+    from anomalynet.data.describe import world_facts
     from anomalynet.data.gateway import telemetry_of_cell
     from anomalynet.runs.code import code_hash
     from anomalynet.simulation.network.placement import cells
     from anomalynet.simulation.parts import CODE
     from anomalynet.simulation.scenario import seconds
     from anomalynet.simulation.store import MANIFEST
-    from anomalynet.simulation.summary import world_facts
     from anomalynet.simulation.world import simulate
 
     was_there = (args.out / MANIFEST).is_file()
