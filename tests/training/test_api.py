@@ -25,9 +25,8 @@ from anomalynet.models import (
     HybridCausal,
     Output,
     RandomForest,
-    configured,
 )
-from anomalynet.training.evaluate import score
+from anomalynet.models.window_model import configured
 from tests.tiny import TINY
 from tests.training.small import shared
 
@@ -83,7 +82,7 @@ def test_normalisation_is_that_of_the_training_part(tour: Tour) -> None:
 
 
 def test_the_threshold_is_that_of_the_rule_on_the_validation_part(tour: Tour) -> None:
-    scores = score(tour.model, tour.dm.windows("validation")).scores
+    scores = tour.model.score_windows(tour.dm.windows("validation"))
     table = tour.dm.steps("validation", scores)
     assert tour.fitted == pytest.approx(threshold(tour.model.config.evaluation, table), abs=1e-6)
 
@@ -99,7 +98,7 @@ def test_test_logs_every_metric_at_the_stored_threshold(tour: Tour) -> None:
 
 def test_predictions_become_a_table_of_steps(tour: Tour) -> None:
     table = tour.dm.score_table(tour.predictions)
-    expected = score(tour.model, tour.dm.windows("test")).scores
+    expected = tour.model.score_windows(tour.dm.windows("test"))
     assert table.columns == ["series", "time", "split", "label", "incident", "kind", "score"]
     assert table["split"].unique().to_list() == ["test"]
     np.testing.assert_allclose(table["score"].drop_nulls().to_numpy(), expected, atol=1e-6)
@@ -145,7 +144,7 @@ def test_a_state_is_carried_through_test_and_predict(tmp_path: Path) -> None:
     model = HybridCausal(dm.shape, head=8, hidden=8, channels=8)
     own = trainer(tmp_path, max_epochs=1, logger=False, enable_checkpointing=False)
     own.fit(model, dm)
-    expected = score(model.eval(), dm.windows("test")).scores
+    expected = model.eval().score_windows(dm.windows("test"))
     table = dm.score_table(own.predict(model, dm))
     np.testing.assert_allclose(table["score"].drop_nulls().to_numpy(), expected, atol=1e-6)
     found = metrics(dm.steps("test", expected), float(model.threshold), probability=True)
@@ -158,7 +157,7 @@ def test_a_model_without_labels_has_an_alarm_budget_and_its_own_windows(tmp_path
     own = trainer(tmp_path, max_epochs=1, logger=False, enable_checkpointing=False)
     own.fit(model, dm)
     assert 1 not in dm.windows("train").targets()
-    table = dm.steps("validation", score(model, dm.windows("validation")).scores)
+    table = dm.steps("validation", model.score_windows(dm.windows("validation")))
     assert float(model.threshold) == pytest.approx(threshold(model.config.evaluation, table))
     limited = trainer(tmp_path, limit_test_batches=1, logger=False)
     assert 0 < limited.test(model, dm)[0]["test/prevalence"] < 1
@@ -216,6 +215,10 @@ def test_keywords_are_checked_and_the_nearest_is_named() -> None:
     assert model.hparams["loss"] == "cross_entropy"
     with pytest.raises(ConfigError, match=r"autoencoder_deep.*'autoencoder_depth'"):
         Hybrid(model.shape, autoencoder_deep=2)
+    with pytest.raises(ConfigError, match=r"\(depth=.*'autoencoder_depth'"):
+        Hybrid(model.shape, depth=2)
+    with pytest.raises(ConfigError, match=r"'learning_rate'"):
+        RandomForest(model.shape, rate=0.1)
     with pytest.raises(ConfigError, match=r"model\.kernel: must be odd"):
         Hybrid(model.shape, kernel=2)
     with pytest.raises(UsageError, match="a configuration and kernel"):
