@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 Parser = argparse._ActionsContainer  # a parser, or a group of one
 
 
+def amount(text: str) -> float:
+    """A number from 0 on, below a billion."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to a billion")
+    return value
+
+
 def flag(parser: Parser, name: str, text: str) -> None:
     """Declare `--name`."""
     parser.add_argument(name, action="store_true", help=text)

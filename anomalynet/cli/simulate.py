@@ -8,7 +8,6 @@ from pathlib import Path
 
 from anomalynet.cli.arguments import add_json, flag, option
 from anomalynet.cli.output import print_json, print_rows, print_table
-from anomalynet.cli.world_info import world_facts
 from anomalynet.errors import UsageError
 from anomalynet.sweep.progress import say
 
@@ -64,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.workers < 1:
         raise UsageError(f"--workers must be at least 1, not {args.workers}")
     from anomalynet.cli.progress import SimulationProgress
+    from anomalynet.data.describe import world_facts
     from anomalynet.data.gateway import telemetry_of_cell
     from anomalynet.runs.code import code_hash
     from anomalynet.simulation.network.placement import cells

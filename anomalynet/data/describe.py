@@ -1,8 +1,9 @@
-"""What is in a data set, as plain values for tables and JSON."""
+"""What is in a data set and in the simulated world behind it, as plain values for tables."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,10 @@ import polars as pl
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
 from anomalynet.data.resample import Resampler
+from anomalynet.data.sources import simulated
 from anomalynet.data.telemetry import Incident, Telemetry
+from anomalynet.simulation.incidents.taxonomy import TYPES
+from anomalynet.simulation.store import Manifest, World, read_world
 
 
 def about(name: str) -> dict[str, Any]:
@@ -130,3 +134,69 @@ def _said(word: str, incidents: list[Incident]) -> str:
         f"{value}: {count}" if word == "severity" else str(value)
         for value, count in sorted(found.items())
     )
+
+
+def open_world(config: DataConfig) -> World | None:
+    """The world behind simulated data, None of any other; a preset's world is simulated if it was
+    not yet."""
+    return read_world(simulated.world_folder(config)) if simulated.knows(config.name) else None
+
+
+def cells(world: World) -> list[dict[str, Any]]:
+    """One row per radio cell: nodes, percent delivered over all and of the worst node, weakest and
+    strongest link in dBm."""
+    received, expected, link = pl.col("received"), pl.col("expected"), pl.col("link")
+    table = world.nodes.group_by("cell").agg(
+        pl.len().alias("nodes"),
+        pl.col("node").first().alias("first"),
+        pl.col("node").last().alias("last"),
+        (100 * received.sum() / expected.sum()).round(2).alias("delivered (%)"),
+        (100 * received / expected).min().round(2).alias("worst node (%)"),
+        link.min().round(1).alias("weakest link (dBm)"),
+        link.max().round(1).alias("strongest link (dBm)"),
+    )
+    return table.sort("cell").to_dicts()
+
+
+def incident_types(world: World, described: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row per type of incident, in the order of the taxonomy: how many of each severity, nodes
+    touched, median minutes, and rows of telemetry.
+
+    Args:
+        described: the `incidents` of `describe`, which counts the rows.
+    """
+    grade = pl.col("severity")
+    severities = [(grade == number).sum().alias(f"severity {number}") for number in range(1, 5)]
+    minutes = (pl.col("end") - pl.col("start")).dt.total_seconds() / 60
+    table = world.incidents.group_by("type").agg(
+        pl.col("cause", "layer", "impact").first(),
+        pl.len().alias("incidents"),
+        *severities,
+        pl.col("nodes").list.len().mean().round(1).alias("nodes each"),
+        minutes.median().round(1).alias("median minutes"),
+    )
+    held = {row["type"]: row["rows"] for row in described}
+    found = {row["type"]: {**row, "rows": held.get(row["type"], 0)} for row in table.to_dicts()}
+    return [found[name] for name in TYPES if name in found]
+
+
+def world_facts(manifest: Manifest) -> dict[str, str]:
+    """A world in a few lines: label → text with its unit."""
+    counts, scenario = manifest.counts, manifest.scenario
+    deployment, size = scenario["deployment"], sum(one["bytes"] for one in manifest.files.values())
+    kinds = ("attack", "fault", "environment")
+    causes = ", ".join(f"{counts[f'incidents, {kind}']:.0f} {kind}" for kind in kinds)
+    area = f"{deployment['width']:g} m × {deployment['height']:g} m"
+    density = f"{counts['density']:.3g} nodes a hectare"
+    return {
+        "scenario": f"{scenario['name']}, seed {scenario['seed']}",
+        "simulated": f"{scenario['duration']} from {scenario['start'].replace('T', ' ')}",
+        "nodes": f"{counts['nodes']:,.0f} in {counts['cells']:,.0f} cells of {area}",
+        "density": f"{density}, {counts['nearest']:.3g} m to the nearest",
+        "coverage": f"{100 * counts['coverage']:.0f} % of the area within reach of a sensor",
+        "readings expected": f"{counts['expected']:,.0f}",
+        "frames received": f"{counts['frames']:,.0f}, duplicates and damaged ones included",
+        "delivered": f"{100 * counts['delivered']:.2f} % of the readings, intact",
+        "incidents": f"{counts['incidents']:,.0f}: {causes}",
+        "size": f"{size / 1e6:.1f} MB",
+    }

@@ -1,10 +1,13 @@
 """Long short-term memory, the sequence stage that every classifier shares, and the classifier at
-the end of every network."""
+the end of every network with its loss."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from anomalynet.layers.attention import Attention
 from anomalynet.layers.conv import Convolution
@@ -60,6 +63,23 @@ class Head(nn.Module):
         """Logits (batch, 2) of x (batch, features), float32."""
         logits: Tensor = self.classes(self.dropout(self.activation(self.hidden(x))))
         return logits
+
+
+def classification_loss(
+    logits: Tensor, target: Tensor, kind: Literal["mse", "cross_entropy"]
+) -> Tensor:
+    """Loss (batch,) of logits (batch, 2) for target (batch,): 1 attack, 0 normal, -1 unlabelled,
+    which costs nothing. `mse`: squared error between softmax and one-hot, mean over the classes.
+
+    Source: Table 1 (MSE); what it compares is not in the paper.
+    """
+    labelled = target >= 0
+    known = target.clamp(min=0)
+    if kind == "cross_entropy":
+        loss = F.cross_entropy(logits, known, reduction="none")
+    else:
+        loss = (torch.softmax(logits, dim=1) - F.one_hot(known, 2)).square().mean(dim=1)
+    return loss * labelled
 
 
 class SequenceStage(nn.Module):

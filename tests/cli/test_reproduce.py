@@ -37,6 +37,7 @@ def test_a_split_that_must_be_refused_is_refused_before_the_first_run(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_report_of_one_model_of_own_data_then_nothing_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from anomalynet.reporting.paper import published
 from anomalynet.reporting.render import write_report
 from anomalynet.reporting.tables import COLUMNS, PAPER_TABLES, cost_rows
 from anomalynet.runs.collect import RunRecord
-from tests.reporting.conftest import DRAWING
+from tests.conftest import DRAWING
 from tests.reporting.synthetic import context, measured, record, rows, snapshot, suite
 
 pytestmark = pytest.mark.usefixtures("no_figures")

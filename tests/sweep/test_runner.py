@@ -26,8 +26,9 @@ OVERRIDES = [*WORLD, "data.stride=8", "data.split.folds=3"]
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a sweep of two runs, which are trained in this process."""
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_figures: None) -> Path:
+    """A working folder with a sweep of two runs, which are trained in this process, and reports
+    without figures."""
     monkeypatch.chdir(tmp_path)
     in_process(monkeypatch)
     (tmp_path / SWEEP_FILE).write_text(SWEEP)

@@ -118,8 +118,16 @@ class StepGraph(nn.Module):
         states: Tensor,
         slot: Tensor,
     ) -> tuple[Tensor, ...]:
-        """`OUTPUTS`, then the state after the step, of a calibrated reading (batch, channels)
-        float32; the rest as in `HybridCausal.step`."""
+        """`OUTPUTS`, then the state after the step: tail, hidden (the newest LSTM state), cell.
+
+        Attention does not depend on the order of states: a state replaces the oldest one in place.
+
+        Args:
+            reading: a calibrated reading (batch, channels) float32.
+            tail, hidden, cell: as in `models.hybrid_causal.State`.
+            states: the last states (batch, window, hidden) in any order.
+            slot: (batch, window), 1 at the oldest of them, which the new state replaces, else 0.
+        """
         network = self.detector
         x = network.normalise(reading)
         latent, reconstruction = network.autoencoder(x)

@@ -3,11 +3,13 @@ arrives (§3.1.3-3.1.4)."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from anomalynet.errors import UsageError
 from anomalynet.reporting.figures import encode, heading, style
 from anomalynet.reporting.sections.recordings import draw_day, draw_incidents
 from anomalynet.simulation.network.placement import place_nodes
@@ -38,6 +40,21 @@ def draw_world(world: World) -> dict[str, bytes]:
         for name, draw in pictures.items():
             files.update({f"{name}.{suffix}": content for suffix, content in encode(draw(world))})
     return files
+
+
+def write_pictures(world: World, folder: Path | None = None) -> list[Path]:
+    """Write every picture of a world into a folder, by default its `figures`; returns their paths.
+    Raises UsageError: the folder cannot be written to."""
+    target = folder or world.folder / "figures"
+    pictures = {target / name: content for name, content in draw_world(world).items()}
+    for path, content in pictures.items():
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:
+            what = f"{path}: cannot be written: {error.strerror}"
+            raise UsageError(what, "--figures names a folder for the pictures") from None
+    return list(pictures)
 
 
 def delivery(nodes: pl.DataFrame) -> pl.Series:
