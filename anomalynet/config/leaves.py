@@ -1,10 +1,13 @@
-"""Reads a YAML file or `key=value` arguments as leaves: values that know where they were set."""
+"""Reads a YAML file or `key=value` arguments as leaves: values that know where they were set, and
+how they were written."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -18,6 +21,44 @@ class Leaf:
     key: str
     value: object
     where: str
+    # the value as written, before YAML gave it a type; a list of them for a list. None: unknown
+    text: Any = None
+
+    @property
+    def word(self) -> str:
+        """The value as text: `010`, not 8."""
+        return self.text if isinstance(self.text, str) else str(self.value)
+
+
+_PLAIN = re.compile(r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]+)?")
+
+
+def keep_text(value: object, text: Any, *, optional: bool) -> object:
+    """The text of a value, or of each value in a list, whose key takes text. None where there is
+    nothing, or an unquoted `null` for an `optional` key."""
+    if isinstance(value, list) and isinstance(text, list):
+        return [keep_text(*pair, optional=optional) for pair in zip(value, text, strict=True)]
+    if not isinstance(text, str):
+        return value
+    return None if value is None and (optional or not text) else text
+
+
+def odd_number(value: object, text: Any) -> str | None:
+    """The first number, in a value with lists and sections, that YAML does not read as everybody
+    does: `010` is 8, `1_0` is 10, `1:30` is 90. None if there is none."""
+    if isinstance(value, list) and isinstance(text, list):
+        found = (odd_number(*pair) for pair in zip(value, text, strict=False))
+        return next((one for one in found if one), None)
+    if isinstance(value, dict) and isinstance(text, dict):
+        return odd_number(list(value.values()), list(text.values()))
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return text if number and isinstance(text, str) and not is_plain(text) else None
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is a decimal number that has one meaning, or no number at all."""
+    digits = any(letter.isdigit() for letter in text) and "${" not in text
+    return not digits or _PLAIN.fullmatch(text) is not None
 
 
 def shown(path: Path) -> str:
@@ -61,7 +102,7 @@ def _walk(
     seen: dict[str, int] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
-        key = str(loader.construct_object(key_node, deep=True))
+        key = str(_written(key_node))
         if key in seen:
             what = f"duplicate key {prefix + key!r}, first set in line {seen[key]}"
             problems.append(Problem(f"{name}:{line}", what))
@@ -69,24 +110,49 @@ def _walk(
         if isinstance(value_node, yaml.MappingNode) and value_node.value:
             yield from _walk(loader, value_node, f"{prefix}{key}.", name, problems)
         else:
-            value = loader.construct_object(value_node, deep=True)
-            yield Leaf(prefix + key, value, f"{name}:{line}")
+            value = _construct(loader, value_node)
+            yield Leaf(prefix + key, value, f"{name}:{line}", _written(value_node))
+
+
+def _construct(loader: yaml.SafeLoader, node: yaml.Node) -> object:
+    try:
+        return loader.construct_object(node, deep=True)
+    except ValueError:  # a date with month 13
+        return _written(node)
+
+
+def _written(node: yaml.Node) -> Any:
+    if isinstance(node, yaml.SequenceNode):
+        return [_written(item) for item in node.value]
+    if isinstance(node, yaml.MappingNode):
+        return {str(_written(key)): _written(value) for key, value in node.value}
+    return node.value
 
 
 def read_overrides(overrides: Sequence[str]) -> list[Leaf]:
-    """The leaves of `key=value` arguments; values are YAML. Raises ConfigError: every argument that
-    is not key=value, at once."""
+    """The leaves of `key=value` arguments; values are YAML, or text where they are not. Raises
+    ConfigError: every argument that is not key=value, at once."""
     found: list[Leaf] = []
     problems: list[Problem] = []
-    for text in overrides:
-        (key, equals, value), where = text.partition("="), f"argument {text!r}"
+    for argument in overrides:
+        (key, equals, text), where = argument.partition("="), f"argument {argument!r}"
         if not equals or not key:
             problems.append(Problem(where, "expected key=value, such as training.epochs=5"))
             continue
-        try:
-            found.append(Leaf(key, yaml.safe_load(value) if value else None, where))
-        except yaml.YAMLError:
-            problems.append(Problem(where, f"{value!r} is not a YAML value"))
+        value, text = _read_value(text.strip())
+        found.append(Leaf(key, value, where, text))
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def _read_value(text: str) -> tuple[object, str]:
+    """The value of an argument and its text, without the quotes around it."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
+        value = None if node is None else _construct(loader, node)
+    except yaml.YAMLError:
+        return text, text  # such as a path with ": " or an @
+    return value, node.value if quoted else text
