@@ -21,8 +21,7 @@ class Leaf:
     key: str
     value: object
     where: str
-    # the value as written, before YAML gave it a type; a list of them for a list. None: unknown
-    text: Any = None
+    text: Any = None  # the value as written, scalars as text; None: unknown
 
     @property
     def word(self) -> str:
@@ -30,35 +29,25 @@ class Leaf:
         return self.text if isinstance(self.text, str) else str(self.value)
 
 
-_PLAIN = re.compile(r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]+)?")
-
-
-def keep_text(value: object, text: Any, *, optional: bool) -> object:
-    """The text of a value, or of each value in a list, whose key takes text. None where there is
-    nothing, or an unquoted `null` for an `optional` key."""
-    if isinstance(value, list) and isinstance(text, list):
-        return [keep_text(*pair, optional=optional) for pair in zip(value, text, strict=True)]
-    if not isinstance(text, str):
-        return value
-    return None if value is None and (optional or not text) else text
-
-
-def odd_number(value: object, text: Any) -> str | None:
-    """The first number, in a value with lists and sections, that YAML does not read as everybody
-    does: `010` is 8, `1_0` is 10, `1:30` is 90. None if there is none."""
-    if isinstance(value, list) and isinstance(text, list):
-        found = (odd_number(*pair) for pair in zip(value, text, strict=False))
-        return next((one for one in found if one), None)
-    if isinstance(value, dict) and isinstance(text, dict):
-        return odd_number(list(value.values()), list(text.values()))
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return text if number and isinstance(text, str) and not is_plain(text) else None
-
-
 def is_plain(text: str) -> bool:
     """Whether a text is a decimal number that has one meaning, or no number at all."""
     digits = any(letter.isdigit() for letter in text) and "${" not in text
-    return not digits or _PLAIN.fullmatch(text) is not None
+    number = r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]+)?"
+    return not digits or re.fullmatch(number, text) is not None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose numbers are decimal: `010`, `1_0`, `0x10`, `1:30` and dates are text."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        number = node.tag.endswith((":int", ":float", ":timestamp"))
+        odd = number and not is_plain(str(node.value))
+        return node.value if odd else super().construct_object(node, deep)
+
+
+def _written(node: yaml.Node) -> Any:
+    """What stands in the file: each scalar as text."""
+    return yaml.BaseLoader("").construct_object(node, deep=True)
 
 
 def shown(path: Path) -> str:
@@ -74,7 +63,7 @@ def read_yaml(path: Path) -> list[Leaf]:
     mapping, or a duplicate key."""
     name = shown(path)
     try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        loader = _Loader(path.read_text(encoding="utf-8"))
         root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -97,7 +86,7 @@ def read_yaml(path: Path) -> list[Leaf]:
 
 
 def _walk(
-    loader: yaml.SafeLoader, node: yaml.MappingNode, prefix: str, name: str, problems: list[Problem]
+    loader: _Loader, node: yaml.MappingNode, prefix: str, name: str, problems: list[Problem]
 ) -> Iterator[Leaf]:
     seen: dict[str, int] = {}
     for key_node, value_node in node.value:
@@ -110,23 +99,8 @@ def _walk(
         if isinstance(value_node, yaml.MappingNode) and value_node.value:
             yield from _walk(loader, value_node, f"{prefix}{key}.", name, problems)
         else:
-            value = _construct(loader, value_node)
+            value = loader.construct_object(value_node, deep=True)
             yield Leaf(prefix + key, value, f"{name}:{line}", _written(value_node))
-
-
-def _construct(loader: yaml.SafeLoader, node: yaml.Node) -> object:
-    try:
-        return loader.construct_object(node, deep=True)
-    except ValueError:  # a date with month 13
-        return _written(node)
-
-
-def _written(node: yaml.Node) -> Any:
-    if isinstance(node, yaml.SequenceNode):
-        return [_written(item) for item in node.value]
-    if isinstance(node, yaml.MappingNode):
-        return {str(_written(key)): _written(value) for key, value in node.value}
-    return node.value
 
 
 def read_overrides(overrides: Sequence[str]) -> list[Leaf]:
@@ -148,11 +122,11 @@ def read_overrides(overrides: Sequence[str]) -> list[Leaf]:
 
 def _read_value(text: str) -> tuple[object, str]:
     """The value of an argument and its text, without the quotes around it."""
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         node = loader.get_single_node()
         quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
-        value = None if node is None else _construct(loader, node)
+        value = None if node is None else loader.construct_object(node, deep=True)
     except yaml.YAMLError:
         return text, text  # such as a path with ": " or an @
     return value, node.value if quoted else text

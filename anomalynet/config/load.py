@@ -6,8 +6,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass, replace
-from functools import cache
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -15,10 +14,16 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from anomalynet.config import check, locate
-from anomalynet.config.leaves import Leaf, is_plain, keep_text, read_overrides, read_yaml
+from anomalynet.config.leaves import Leaf, is_plain, read_overrides, read_yaml
 from anomalynet.config.model import model_class, model_names
 from anomalynet.config.schema import Config, DataConfig
 from anomalynet.errors import ConfigError, Problem
+
+TEXT_KEYS = (
+    (".data.name", ".model.name", ".experiment", ".experiments"),
+    (".data.root", ".data.scenario", ".data.subset"),
+)
+"""Keys of configurations and sweeps that take any text; those in the second row may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +200,7 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
         return Problem(leaf.where, f"unknown key {leaf.key!r}", nearest_key(leaf.key, known))
     types, value = _types(tree, leaf.key), leaf.value
     if str in types:
-        value = keep_text(value, leaf.text, optional=type(None) in types)
+        value = _text(value, leaf.text, optional=type(None) in types)
     elif types & {int, float} and isinstance(value, int | float | str) and not is_plain(leaf.word):
         what = f"{leaf.key}: {leaf.word!r} is not a plain decimal number, such as 10 or 1e-3"
         return Problem(leaf.where, what)
@@ -238,21 +243,23 @@ def _types(tree: DictConfig, key: str) -> set[object]:
     return set(getattr(hint, "__args__", (hint,)))
 
 
-@cache
-def _text_keys() -> dict[str, bool]:
-    """Keys of the configuration that take any text → whether they may be empty."""
-    tree = structured(Config(model=model_class("hybrid")()))
-    types = {key: _types(tree, key) for key in leaf_keys(tree)}
-    return {key: type(None) in own for key, own in types.items() if str in own}
+def _text(value: object, text: object, *, optional: bool) -> object:
+    """What was written; None for nothing, and for an unquoted `null` where a key is optional."""
+    if value is None and (optional or not text):
+        return None
+    return text if isinstance(text, str) else value
 
 
-def with_text(leaf: Leaf) -> Leaf:
-    """The leaf of a configuration, or of a sweep's axis or arm, with the text that was written if
-    its key takes text."""
-    for key, optional in _text_keys().items():
-        if leaf.key == key or leaf.key.endswith(f".{key}"):
-            return replace(leaf, value=keep_text(leaf.value, leaf.text, optional=optional))
-    return leaf
+def with_text(key: str, value: object, text: Any) -> object:
+    """A value of a sweep, with what was written wherever a key takes text: `axes.data.name: [010,
+    no]` names two data sets."""
+    if isinstance(value, list) and isinstance(text, list):
+        return [with_text(key, *pair) for pair in zip(value, text, strict=True)]
+    if isinstance(value, dict) and isinstance(text, dict):
+        pairs = zip(value.values(), text.items(), strict=False)
+        return {name: with_text(name, one, word) for one, (name, word) in pairs}
+    required, optional = (f".{key}".endswith(keys) for keys in TEXT_KEYS)
+    return _text(value, text, optional=optional) if required or optional else value
 
 
 def interpolation_problems(tree: DictConfig, origins: dict[str, str]) -> list[Problem]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from anomalynet.config import locate
-from anomalynet.config.leaves import Leaf, keep_text, odd_number
+from anomalynet.config.leaves import Leaf
 from anomalynet.config.load import chain, nearest, nearest_key, with_text
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.metrics.suite import METRICS
@@ -74,10 +74,11 @@ def read_sweep(name: str, preset: str) -> Sweep:
     with file, line and the nearest valid key."""
     path = locate.find("sweeps", name)
     levels, problems = chain(path, "sweeps")
-    leaves = {leaf.key: _with_text(leaf) for level in levels for leaf in level}
-    odd = ((leaf, odd_number(leaf.value, leaf.text)) for leaf in leaves.values())
-    what = "is not a plain decimal number; in quotes it is text"
-    problems += [Problem(leaf.where, f"{leaf.key}: {one} {what}") for leaf, one in odd if one]
+    leaves = {
+        leaf.key: replace(leaf, value=with_text(leaf.key, leaf.value, leaf.text))
+        for level in levels
+        for leaf in level
+    }
     own = {key: leaf for key, leaf in leaves.items() if key.startswith("presets.")}
     problems += [_no_keys(leaf) for key, leaf in own.items() if key.count(".") < 2 and leaf.value]
     presets = {key.split(".")[1] for key in own}
@@ -88,24 +89,6 @@ def read_sweep(name: str, preset: str) -> Sweep:
     values = {key: leaf for key, leaf in leaves.items() if key not in own}
     values |= {key: chosen.pop(key) for key in list(chosen) if key in _WHOLE}
     return _sweep(path, values, chosen, preset if presets else "", problems)
-
-
-def _with_text(leaf: Leaf) -> Leaf:
-    """The leaf, with what was written wherever a name stands: `[010, no]` names two data sets."""
-    if leaf.key.rpartition(".")[2] in ("experiment", "experiments"):
-        return replace(leaf, value=keep_text(leaf.value, leaf.text, optional=False))
-    if leaf.key.rpartition(".")[2] != "exclude" or not isinstance(leaf.value, list):
-        return with_text(leaf)
-    named = [
-        {
-            key: with_text(Leaf(key, value, leaf.where, text)).value
-            for value, (key, text) in zip(one.values(), texts.items(), strict=False)
-        }
-        if isinstance(one, dict)
-        else one
-        for one, texts in zip(leaf.value, leaf.text, strict=True)
-    ]
-    return replace(leaf, value=named)
 
 
 def _no_keys(leaf: Leaf) -> Problem:

@@ -132,7 +132,8 @@ def _experiment(
     sweep: Sweep, overrides: Sequence[str], index: int, params: Mapping[str, object], out: Path
 ) -> str:
     values = {**sweep.settings, **params}
-    values |= {leaf.key: with_text(leaf).value for leaf in read_overrides(overrides)}
+    for leaf in read_overrides(overrides):
+        values[leaf.key] = with_text(leaf.key, leaf.value, leaf.text)
     sections: dict[str, dict[str, object]] = {}
     for key, value in values.items():
         section, _, name = key.partition(".")
