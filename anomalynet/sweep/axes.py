@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from anomalynet.config.leaves import Leaf
+from anomalynet.config.leaves import Leaf, is_plain
 from anomalynet.errors import Problem
 
 Levels = list[object]
@@ -93,7 +93,8 @@ def read_axes(leaves: Mapping[str, Leaf], *, search: bool) -> tuple[dict[str, Ax
 def _number_in(leaf: Leaf) -> Leaf:
     """YAML takes `1e-4` for a text."""
     try:
-        return replace(leaf, value=float(leaf.value)) if isinstance(leaf.value, str) else leaf
+        number = isinstance(leaf.value, str) and is_plain(leaf.value)
+        return replace(leaf, value=float(leaf.word)) if number else leaf
     except ValueError:
         return leaf
 

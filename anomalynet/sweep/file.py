@@ -4,13 +4,13 @@ them."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from anomalynet.config import locate
 from anomalynet.config.leaves import Leaf
-from anomalynet.config.load import chain, nearest, nearest_key
+from anomalynet.config.load import chain, nearest, nearest_key, with_text
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.ablation.design import NOT_OF_STEPS
@@ -74,7 +74,11 @@ def read_sweep(name: str, preset: str) -> Sweep:
     with file, line and the nearest valid key."""
     path = locate.find("sweeps", name)
     levels, problems = chain(path, "sweeps")
-    leaves = {leaf.key: leaf for level in levels for leaf in level}
+    leaves = {
+        leaf.key: replace(leaf, value=with_text(leaf.key, leaf.value, leaf.text))
+        for level in levels
+        for leaf in level
+    }
     own = {key: leaf for key, leaf in leaves.items() if key.startswith("presets.")}
     problems += [_no_keys(leaf) for key, leaf in own.items() if key.count(".") < 2 and leaf.value]
     presets = {key.split(".")[1] for key in own}

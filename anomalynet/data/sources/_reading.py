@@ -3,7 +3,7 @@ read as text first, so that every invalid value is found and reported with its l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,17 @@ class SourceInfo:
     by_hand: str = ""  # how to get files that may not be redistributed
     generated: bool = False  # simulated from the seed `data.world`; there are no files
     warnings: tuple[str, ...] = ()  # for every table made from this data
+
+
+def pinned(repository: str, commit: str, folder: str = "") -> Callable[[str], str]:
+    """A source's `url`: file → its URL on GitHub at a fixed commit; `<name>.sha256` has hashes."""
+    return lambda file: f"https://raw.githubusercontent.com/{repository}/{commit}/{folder}{file}"
+
+
+def incomplete(found: int, whole: int, what: str) -> list[str]:
+    """A warning if parts of a data set are missing."""
+    few = f"only {found} of {whole} {what} found: results are not comparable with the whole set"
+    return [few] if found < whole else []
 
 
 def read_text(path: Path, separator: str, required: Sequence[str]) -> tuple[pl.DataFrame, int]:

@@ -49,14 +49,14 @@ def load(root: Path, subset: str | None) -> Telemetry:
     paths = files(root, subset)
     frame = pl.concat([_read(path) for path in paths]).sort("series", "time", maintain_order=True)
     numbered, incidents = _reading.number_incidents(frame)
-    missing = len(INFO.subsets) - len(paths) if subset is None else 0
+    few = _reading.incomplete(len(paths), 1 if subset else len(INFO.subsets), "networks")
     return Telemetry(
         frame=numbered.lazy(),
         channels=CHANNELS,
         period=INFO.period,
         incidents=incidents,
         counts={"rows": numbered.height, "networks": len(paths)},
-        warnings=(*INFO.warnings, *(["one of the two networks is missing"] if missing else [])),
+        warnings=(*INFO.warnings, *few),
     )
 
 

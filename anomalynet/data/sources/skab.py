@@ -49,12 +49,7 @@ KINDS = {
     "valve2": "outlet valve closed",
     **{f"other/{number}": kind for number, kind in enumerate(OTHER_KINDS, 1)},
 }
-COMMIT = "b2c0d46c2971dcbfe71e26087b6d231998bb91c2"
-
-
-def url(file: str) -> str:
-    """The URL of a file at a fixed commit; `skab.sha256` has its hash."""
-    return f"https://raw.githubusercontent.com/waico/SKAB/{COMMIT}/data/{file}"
+url = _reading.pinned("waico/SKAB", "b2c0d46c2971dcbfe71e26087b6d231998bb91c2", "data/")
 
 
 def files(root: Path, subset: str | None) -> list[Path]:
@@ -79,10 +74,7 @@ def load(root: Path, subset: str | None) -> Telemetry:
             "labels: such runs form one group"
         )
     names: list[str] = frame["series"].unique().to_list()
-    if len(runs) != RUNS:
-        warnings.append(
-            f"only {len(runs)} of {RUNS} runs found: results are not comparable with the whole set"
-        )
+    warnings += _reading.incomplete(len(runs), RUNS, "runs")
     return Telemetry(
         frame=frame.lazy(),
         channels=CHANNELS,

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from anomalynet.data.names import check_name
 from anomalynet.detection.records import LONGEST_NAME, Message, Reading, microseconds
 from anomalynet.detection.service.problem_log import ProblemLog
 
@@ -124,5 +125,5 @@ def _name(given: object) -> str | None:
     """A valid name, printable on one line: text or a whole number. None otherwise."""
     if type(given) is int and abs(given) < 1 << 63:
         return str(given)
-    text = isinstance(given, str) and 0 < len(given) <= LONGEST_NAME and given.isprintable()
+    text = isinstance(given, str) and len(given) <= LONGEST_NAME and check_name(given)
     return str(given) if text else None

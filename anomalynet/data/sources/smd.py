@@ -1,0 +1,98 @@
+"""SMD, the Server Machine Dataset: 28 machines with 38 channels, each with an unlabelled half and
+a labelled one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from anomalynet.data.sources import _reading
+from anomalynet.data.telemetry import Channel, Telemetry
+from anomalynet.errors import DataError
+
+GROUPS = {1: 8, 2: 9, 3: 11}  # group → machines in it
+CHANNELS = tuple(Channel(f"channel {number}") for number in range(1, 39))
+"""Numbered as in the publishers' `interpretation_label`; their files have no names."""
+INFO = _reading.SourceInfo(
+    name="smd",
+    title="SMD: 28 server machines, 38 channels, 1 min; half unlabelled, half labelled",
+    licence="MIT",
+    url="https://github.com/NetManAIOps/OmniAnomaly",
+    period=60.0,
+    subsets=tuple(f"machine-{one}-{n + 1}" for one, many in GROUPS.items() for n in range(many)),
+    folders=(".", "ServerMachineDataset"),
+    warnings=(
+        "the first half of each machine (…/train) is unlabelled: it trains and calibrates, and is "
+        "never scored; the second (…/test) is split by machine, or by time within one",
+        "the publishers test on each whole second half, without labels for the threshold, and with "
+        "point adjustment: not comparable with metrics of single steps",
+        "the publishers scaled each channel to 0…1, with extremes that a detector would not know "
+        "yet; about one channel in six is constant in the training half of its machine",
+        "the files have no times: readings are placed one minute apart, so lost readings, and "
+        "events that machines share, are unknown",
+    ),
+)
+PARTS = ("train", "test", "test_label")
+COMMIT = "7fb0e0acf89ea49908896bcc9f9e80fcfff6baf4"
+url = _reading.pinned("NetManAIOps/OmniAnomaly", COMMIT, "ServerMachineDataset/")
+
+
+def files(root: Path, subset: str | None) -> list[Path]:
+    """Three files of one machine, or of each whose files are complete, below `root`."""
+    wanted = (subset,) if subset else INFO.subsets
+    machines = [[root / part / f"{one}.txt" for part in PARTS] for one in wanted]
+    return [path for paths in machines if all(map(Path.is_file, paths)) for path in paths]
+
+
+def load(root: Path, subset: str | None) -> Telemetry:
+    """Read one machine or all; its two halves are two series of one group. Raises DataError: not a
+    file of SMD."""
+    paths = files(root, subset)
+    machines = [path.stem for path in paths[:: len(PARTS)]]
+    frame = pl.concat([_read(root, machine) for machine in machines])
+    numbered, incidents = _reading.number_incidents(frame.sort("series", "time"))
+    few = _reading.incomplete(len(machines), 1 if subset else len(INFO.subsets), "machines")
+    return Telemetry(
+        frame=numbered.lazy(),
+        channels=CHANNELS,
+        period=INFO.period,
+        groups={f"{one}/{half}": one for one in machines for half in ("train", "test")},
+        train_only=frozenset(f"{one}/train" for one in machines),
+        incidents=incidents,
+        counts={"rows": frame.height, "machines": len(machines)},
+        warnings=(*INFO.warnings, *few),
+    )
+
+
+def _read(root: Path, machine: str) -> pl.DataFrame:
+    """The two halves of a machine, the second after the first."""
+    train, test, labels = (root / part / f"{machine}.txt" for part in PARTS)
+    names = [channel.name for channel in CHANNELS]
+    first, second = (_table(path, names, pl.Float32) for path in (train, test))
+    known = _reading.labels(labels, _table(labels, ["label"], pl.String)["label"])
+    if len(known) != second.height:
+        what = f"{labels}: {len(known)} labels, but {test} has {second.height} rows"
+        raise DataError(what, "fetch or copy the files again")
+    halves = (
+        first.select(
+            pl.lit(f"{machine}/train").alias("series"), pl.all(), label=pl.lit(None, pl.Int8)
+        ),
+        second.select(pl.lit(f"{machine}/test").alias("series"), pl.all(), label=known),
+    )
+    time = (pl.int_range(pl.len()) * 60_000_000).cast(pl.Datetime("us"))
+    return pl.concat(halves).with_columns(time=time, kind=pl.lit(None, pl.String))
+
+
+def _table(path: Path, names: list[str], dtype: type[pl.DataType]) -> pl.DataFrame:
+    """A file without a header; its six decimals fit Float32."""
+    try:
+        table = pl.read_csv(path, has_header=False, schema=dict.fromkeys(names, dtype))
+    except pl.exceptions.PolarsError as error:
+        what = f"{path}: not {len(names)} numbers on each line: {str(error).splitlines()[0]}"
+        raise DataError(what, "fetch or copy the file again") from error
+    gap = table.select(pl.any_horizontal(pl.all().is_null()).arg_max()).item()
+    if gap is not None and None in table.row(gap):
+        what = f"{path}:{gap + 1}: fewer than {len(names)} numbers"
+        raise DataError(what, "fetch or copy the file again")
+    return table
