@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
-from torch import Tensor
+from torch import Tensor, nn
 
 from anomalynet.config.schema import Config
 from anomalynet.data.batches import Batch, OrderedBatches
 from anomalynet.data.prepared import Float32, Float64
 from anomalynet.data.windows import Windows, WindowShape
-from anomalynet.errors import DataError, UsageError
+from anomalynet.errors import DataError, RunError, UsageError
 from anomalynet.layers.sequence import classification_loss
 from anomalynet.metrics.classification import metric_collection
 from anomalynet.models import part_scores
@@ -181,6 +181,11 @@ class Detector(WindowModel, L.LightningModule):
         """The state after the next steps x (n, time, channel) of n segments, and their scores
         (n, time), float32; of a network that `carries_state`."""
         raise NotImplementedError
+
+    def step_module(self) -> nn.Module:
+        """One step of a network that `carries_state`, for export: see
+        `models.hybrid_causal.StepGraph`. Raises RunError: the network has none."""
+        raise RunError(f"{type(self).__name__} has no `step_module`: it cannot be exported")
 
     def set_threshold(self, limit: float) -> None:
         """Takes the score from which a step is an attack."""

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from anomalynet.data.windows import WindowShape
-from anomalynet.detection.export.network import StepGraph
 from anomalynet.errors import ConfigError
 from anomalynet.layers.sequence import classification_loss
 from anomalynet.models.hybrid_causal import HybridCausal
@@ -60,7 +59,7 @@ def test_a_segment_in_parts_scores_as_in_one(lengths: list[int], kernel: int) ->
 def test_single_steps_over_a_ring_of_states_score_as_the_segment(kernel: int) -> None:
     model, x = _model(kernel=kernel), _segment()
     expected = model.advance(model.initial_state(2), x)[1]
-    graph = StepGraph(model)
+    graph = model.step_module()
     tail, hidden, cell, _ = model.initial_state(2)
     states = torch.full(
         (2, STEPS, 64), 7.0
