@@ -1,4 +1,5 @@
-"""What is told of a simulated world beyond any data set: its network, incidents and pictures."""
+"""Describes the network, the incidents and the pictures of a simulated world, which other data sets
+do not have."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def open_world(config: DataConfig) -> World | None:
-    """The world behind simulated data, None of any other; a preset's world is simulated if it was
-    not yet."""
+    """The world of simulated data; None for other data. A preset's world is simulated if
+    necessary."""
     from anomalynet.data.sources import simulated
     from anomalynet.simulation.store import read_world
 
@@ -23,8 +24,8 @@ def open_world(config: DataConfig) -> World | None:
 
 
 def cells(world: World) -> list[dict[str, Any]]:
-    """A row a radio cell: nodes, percent delivered over all and of the worst node, weakest and
-    strongest link in dBm."""
+    """One row per radio cell: number of nodes, percent delivered of all nodes and of the worst
+    node, weakest and strongest link in dBm."""
     import polars as pl
 
     received, expected, link = pl.col("received"), pl.col("expected"), pl.col("link")
@@ -41,8 +42,8 @@ def cells(world: World) -> list[dict[str, Any]]:
 
 
 def incidents(world: World, described: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A row a type of incident, in the order of the taxonomy: how many of each severity, nodes
-    touched, median minutes, rows of telemetry, which `describe`'s incidents know."""
+    """One row per type of incident, in the order of the taxonomy: number per severity, mean number
+    of nodes, median minutes, and rows of telemetry, which are taken from `described`."""
     import polars as pl
 
     from anomalynet.simulation.incidents.taxonomy import TYPES
@@ -57,13 +58,14 @@ def incidents(world: World, described: Sequence[Mapping[str, Any]]) -> list[dict
         pl.col("nodes").list.len().mean().round(1).alias("nodes each"),
         minutes.median().round(1).alias("median minutes"),
     )
-    held = {row["type"]: row["rows"] for row in described}
-    found = {row["type"]: {**row, "rows": held.get(row["type"], 0)} for row in table.to_dicts()}
+    counts = {row["type"]: row["rows"] for row in described}
+    found = {row["type"]: {**row, "rows": counts.get(row["type"], 0)} for row in table.to_dicts()}
     return [found[name] for name in TYPES if name in found]
 
 
 def draw(world: World, folder: Path | None) -> list[Path]:
-    """Write the pictures of a world into a folder, by default its `figures`; gives their paths."""
+    """Write the pictures of a world into a folder, by default its `figures`; returns their
+    paths."""
     from anomalynet.reporting.sections.deployment import draw_world
 
     target = folder or world.folder / "figures"
@@ -79,13 +81,13 @@ def draw(world: World, folder: Path | None) -> list[Path]:
 
 
 def world_facts(manifest: Manifest) -> dict[str, str]:
-    """A world in a few lines: label → text with its unit."""
+    """The main facts of a world: label → text with its unit."""
     counts, scenario = manifest.counts, manifest.scenario
     deployment, size = scenario["deployment"], sum(one["bytes"] for one in manifest.files.values())
     kinds = ("attack", "fault", "environment")
     causes = ", ".join(f"{counts[f'incidents, {kind}']:.0f} {kind}" for kind in kinds)
     area = f"{deployment['width']:g} m × {deployment['height']:g} m"
-    density = f"{counts['density']:.3g} nodes a hectare"
+    density = f"{counts['density']:.3g} nodes per hectare"
     return {
         "scenario": f"{scenario['name']}, seed {scenario['seed']}",
         "simulated": f"{scenario['duration']} from {scenario['start'].replace('T', ' ')}",

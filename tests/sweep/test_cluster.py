@@ -233,7 +233,7 @@ def test_a_cluster_without_room_is_told_and_then_an_error(
     worker = RayWorker(RaySlot(), FakeRay([HELLO], cpus=()), said.append)
     with pytest.raises(RunError, match="no node of the Ray cluster has 1 CPU for a run"):
         worker.ask(jobs[0].message(None))
-    assert said == ["waiting for a place on the Ray cluster: 1 CPU for a run"]
+    assert said == ["waiting for free resources on the Ray cluster: 1 CPU for a run"]
 
 
 def test_slots_are_what_the_cluster_has() -> None:

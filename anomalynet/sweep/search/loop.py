@@ -133,15 +133,15 @@ class Search:
             batch = (_index(lost[0]) if lost else len(known)) // size
             claimed = [self.store.adopt(trial) for trial in lost if _index(trial) // size == batch]
             while len(known) < min((batch + 1) * size, self.total):
-                new = self._proposed(known)
+                new = self._propose(known)
                 if new is None and self.exhausted:
                     break
                 claimed += [new] if new else []
                 known = self.store.trials()
                 batch = batch if claimed else len(known) // size
-        return [self._prepared(trial, known) for trial in claimed]
+        return [self._prepare(trial, known) for trial in claimed]
 
-    def _proposed(self, known: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    def _propose(self, known: Sequence[FrozenTrial]) -> FrozenTrial | None:
         """Propose and store the next trial; None if the space is exhausted, or if another machine
         stored one first."""
         index = len(known)
@@ -172,7 +172,7 @@ class Search:
                 )
         return found
 
-    def _prepared(self, frozen: FrozenTrial, known: Sequence[FrozenTrial]) -> Trial:
+    def _prepare(self, frozen: FrozenTrial, known: Sequence[FrozenTrial]) -> Trial:
         settings = self.sweep.search
         trial = Trial(frozen, _index(frozen), dict(frozen.params))
         try:
@@ -206,7 +206,7 @@ class Search:
             return [
                 (number, value)
                 for number, job in enumerate(finished)
-                if (value := _known(job, objective)) is not None
+                if (value := _value_or_none(job, objective)) is not None
             ]
         lines = [] if made_by_other_code(first.folder.environment) else first.folder.read_progress()
         return [(int(line["epoch"]), float(line[objective])) for line in lines if objective in line]
@@ -220,7 +220,7 @@ class Search:
             self.store.prune(trial.frozen, trial.judged)
             return
         if failed:
-            trial.reason = f"{failed.run.place}: {failed.reason}"
+            trial.reason = f"{failed.run.repetition}: {failed.reason}"
         elif any(job.state != "done" for job in trial.jobs):
             what = f"trial {trial.index}: a run was requested to stop"
             raise StoppedError(what, "the same command continues it")
@@ -239,10 +239,10 @@ class Search:
 
 
 def _index(trial: FrozenTrial) -> int:
-    return int(trial.user_attrs["place"])  # the stored key
+    return int(trial.user_attrs["place"])  # the key of the index in stored trials
 
 
-def _known(job: Job, objective: str) -> float | None:
+def _value_or_none(job: Job, objective: str) -> float | None:
     try:
         return run_value(job.folder, objective)
     except AnomalynetError:

@@ -174,8 +174,7 @@ def empty_storage() -> BaseStorage:
 
 def open_storage(url: str | None, journal: Path) -> BaseStorage:
     """Open a database, or by default a journal file, which is locked only for milliseconds at a
-    time.
-    Raises UsageError: it cannot be opened."""
+    time. Raises UsageError: it cannot be opened."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
