@@ -14,27 +14,12 @@ from typing import NoReturn
 from anomalynet import __version__
 from anomalynet.errors import AnomalynetError, UsageError
 
-VERBS = tuple(
-    [
-        "reproduce",
-        "train",
-        "test",
-        "sweep",
-        "status",
-        "report",
-        "check",
-        "audit",
-        "audit-table",
-        "data",
-        "simulate",
-        "export",
-        "detect",
-        "ls",
-        "show",
-        "sync",
-        "doctor",
-    ]
+# fmt: off
+VERBS = (
+    "reproduce", "train", "test", "sweep", "status", "report", "check", "audit", "audit-table",
+    "data", "simulate", "export", "detect", "ls", "show", "sync", "doctor",
 )
+# fmt: on
 """In the order of the help text."""
 
 EPILOG = """\
@@ -42,8 +27,8 @@ examples:
   anomalynet reproduce                               every model of the paper, then the report
   anomalynet simulate smart_city --out worlds/city   a sensor network with labelled incidents
   anomalynet data fetch skab                         real data, verified
-  anomalynet audit skab                              how well its labels can be guessed without sensors
-  anomalynet audit-table table_3.csv                 whether a published table is arithmetically possible
+  anomalynet audit skab                              how far labels can be guessed without sensors
+  anomalynet audit-table table_3.csv                 whether a published table is possible
   anomalynet train hybrid data.name=skab             one run; repeat the command to resume
   anomalynet test RUN_ID data.name=mine              the run's detector and threshold on other data
   anomalynet export RUN_ID --out model.onnx          the run's detector as a file, for `detect`

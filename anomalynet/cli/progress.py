@@ -67,7 +67,7 @@ class SimulationProgress(Display):
         return bar
 
     def __call__(self, reached: float) -> None:
-        """Redraw at most ten times per second; without a terminal, print a line every `INTERVAL`."""
+        """Redraw at most ten times per second; otherwise print a line every `INTERVAL`."""
         if self._first is None:
             self._first = reached  # cells of an earlier command must not count for the speed
         hours = f"{self.total / 3600:.1f} h simulated"

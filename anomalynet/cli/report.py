@@ -8,9 +8,7 @@ from pathlib import Path
 from anomalynet.cli.arguments import add_report, add_runs, forms_of, option
 from anomalynet.cli.output import print_rows
 
-SUMMARY = (
-    "write the paper's tables and figures, or the comparison of a sweep's arms, from finished runs"
-)
+SUMMARY = "write the paper's tables and figures, or compare a sweep's arms, from finished runs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(parser, "--storage", "URL", "database of a search that was started with --storage")
     add_report(parser)
     parser.epilog = (
-        "Only reads result files: nothing is trained. Missing folds are marked as missing. If there "
-        "are runs on several data sets, a comparison of the data sets is written too."
+        "Only reads result files: nothing is trained. Missing folds are marked. If there are runs "
+        "on several data sets, a comparison of the data sets is written too."
     )
 
 

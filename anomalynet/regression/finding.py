@@ -55,8 +55,8 @@ class Finding:
         return f"{self.experiment}: {self.metric}{size}: {self.verdict}{note}"
 
 
-def noted(finding: Finding, note: str) -> Finding:
-    """A finding with a further note."""
+def add_note(finding: Finding, note: str) -> Finding:
+    """The finding with a further note."""
     return replace(finding, note="; ".join(filter(None, [finding.note, note])))
 
 
@@ -66,7 +66,7 @@ def number(value: float | None) -> str:
 
 
 def interval(finding: Finding) -> str:
-    """`[low, high]`; empty without an interval."""
+    """The interval of a finding as `[low, high]`; empty without one."""
     if finding.low is None or finding.high is None:
         return ""
     return f"[{finding.low:+.3g}, {finding.high:+.3g}]"

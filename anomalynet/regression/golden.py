@@ -8,7 +8,15 @@ from pathlib import Path
 
 from anomalynet.metrics.suite import METRICS
 from anomalynet.regression.baseline import PARTS_OF_DATA, Golden, Tolerances, Values
-from anomalynet.regression.finding import MISSING, NEW, OTHER_RUN, REGRESSION, SAME, Finding, noted
+from anomalynet.regression.finding import (
+    MISSING,
+    NEW,
+    OTHER_RUN,
+    REGRESSION,
+    SAME,
+    Finding,
+    add_note,
+)
 from anomalynet.runs.folder import RunFolder
 
 SAMPLE = 64  # scores stored per part, evenly spaced
@@ -29,7 +37,7 @@ UNCOUNTED = ("auroc", "average_precision", "accuracy_at_half", "prevalence")
 
 def summarise(folder: RunFolder) -> Values:
     """The golden values of a finished run, read without torch: windows, losses, scores, threshold
-    and metrics, in the order in which they are computed; 9 digits each, None where a metric is
+    and metrics, in the order in which they are computed; 9 digits each, None if a metric is
     undefined. Errors of the normalisation show in losses and scores."""
     result = folder.read_result()
     values: Values = {"windows": [float(part.windows) for part in result.parts.values()]}
@@ -86,14 +94,14 @@ def compare(
     note = f"against {elsewhere}" if elsewhere else ""
     if found:
         note = "; ".join(filter(None, [OTHER_RUN if run != record.run else "", note]))
-        return [noted(finding, note) for finding in found]
+        return [add_note(finding, note) for finding in found]
     count = sum(len(values) for name, values in now.items() if name not in excused)
     if excused:
         note += (
             f"; {len(excused)} not compared, because up to {CROSSINGS} scores crossed the threshold"
         )
-    whole = f"all {count} values"
-    return [Finding("golden", experiment, whole, SAME, tolerance=tolerance, note=note)]
+    what = f"all {count} values"
+    return [Finding("golden", experiment, what, SAME, tolerance=tolerance, note=note)]
 
 
 def _finding(
@@ -137,7 +145,8 @@ def _finding(
 
 
 def _crossed(before: Values, now: Values) -> set[str]:
-    """The metrics whose change up to `CROSSINGS` scores that crossed the threshold explain."""
+    """The metrics whose change is explained by up to `CROSSINGS` scores that crossed the
+    threshold."""
     excused: set[str] = set()
     for part in PARTS_OF_DATA:
         names = [f"{part}/{name}" for name in COUNTS]

@@ -160,9 +160,8 @@ def _train(
     carry_out(own, planned.slots, planned.label, planned.on, progress=progress)
     failed = [job for job in own if job.state == "failed"]
     for job in failed:
-        notify(
-            f"failed: {job.run.arm.name} {job.run.repetition} {job.folder.path}: {brief(job.reason)}"
-        )
+        name = f"{job.run.arm.name} {job.run.repetition}"
+        notify(f"failed: {name} {job.folder.path}: {brief(job.reason)}")
     if failed:
         notify(f"{'the same command' if again else '`--rerun failed`'} tries them again")
     return record

@@ -121,7 +121,7 @@ def test_only_runs_of_the_same_seed_are_a_pair(tmp_path: Path) -> None:
     assert (row["mean"], row["pairs"]) == ("55.5000", "1")
     assert (row["difference"], row["difference_spread"]) == ("5.0000", "")
     assert "| **model.attention=false**† | 1 of 2 |" in text
-    assert "- † Not all runs are there: model.attention=false (1 of 2 runs)." in text
+    assert "- † Not all runs are finished: model.attention=false (1 of 2 runs)." in text
 
 
 def test_decisions_are_pooled_over_folds_and_rankings_averaged(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_other_code_other_data_warnings_and_duplicates_are_said(tmp_path: Path) 
     text, arms, _ = written(tmp_path, ablation(on(twice, expected=1)))
     assert "reference: left out, because another run has their seed and fold: bbbb0000." in text
     assert arms["reference", "recall_attack"]["mean"] == "50.5000"
-    assert "There is no arm beside the reference." in text
+    assert "There is no arm besides the reference." in text
 
 
 @pytest.fixture(scope="module")

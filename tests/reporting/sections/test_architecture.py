@@ -96,7 +96,7 @@ def test_the_commonest_network_is_drawn_and_the_others_are_counted(tmp_path: Pat
     trace(runs[1])
     trace(runs[2])
     text = "\n".join(figure_1_section(context(*runs)).parts)
-    assert "run `hybrid/hybr0001` (beside 1 with another network and 1 without one)" in text
+    assert "run `hybrid/hybr0001` (not shown: 1 with another network and 1 without one)" in text
 
 
 def test_other_networks_stand_beside_and_code_of_others_is_marked(tmp_path: Path) -> None:

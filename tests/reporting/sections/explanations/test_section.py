@@ -15,7 +15,11 @@ import pytest
 
 from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import ArmMetrics
-from anomalynet.reporting.sections.explanations.section import explanations_section, places, spans
+from anomalynet.reporting.sections.explanations.section import (
+    columns_of,
+    explanations_section,
+    spans,
+)
 from anomalynet.reporting.sections.explanations.timeline import (
     Timeline,
     choose,
@@ -91,7 +95,7 @@ def test_examples_are_the_first_the_middle_and_the_last_by_share_alarmed(tmp_pat
     second = {4: course(0.6, 0.6, 0.6), 5: course(0.4, 0.4, 0.6), 3: course(0.0, 0.0, 0.0)}
     folds = [write(tmp_path, "hybrid", own, fold=fold) for fold, own in enumerate((first, second))]
     ranked = examples(hybrid(measured(*folds)))
-    alarmed = [(one.incident, round(one.alarmed, 3)) for one in ranked]
+    alarmed = [(one.incident, round(one.alarmed_share, 3)) for one in ranked]
     assert alarmed == [(3, 1.0), (4, 1.0), (1, 0.667), (5, 0.333), (2, 0.0)]
     assert ranked[0].margin == pytest.approx(0.4)
     assert ranked[0].record.result.fold == 0, "what two runs explain counts in the first"
@@ -110,7 +114,7 @@ def test_the_sentence_is_the_mean_before_and_during(tmp_path: Path) -> None:
     line = the_only(write(tmp_path, "hybrid", {7: course(0.4, 0.9, 0.9)}))
     found = numbers(line)
     assert line.seconds.tolist() == [30.0 * step for step in range(-FIRST, STEPS - FIRST)]
-    assert found.alarmed == pytest.approx(2 / 3)
+    assert found.alarmed_share == pytest.approx(2 / 3)
     assert found.delay == 30.0
     assert found.error == {"pressure": (0.25, 2.5), "mask": (1.0, 1.5)}
     assert (found.newest, found.parts) == (1, 4)
@@ -147,8 +151,8 @@ def test_other_models_of_the_same_place_stand_beside(tmp_path: Path) -> None:
     for name, incident, scores, known in others:
         runs.append(write(tmp_path, name, {incident: scores}, explained=False, **known))
     line = the_only(*runs)
-    beside = [(one.title, one.alarms.nonzero()[0].tolist()) for one in line.others]
-    assert beside == [("CNN", [5]), ("Autoencoder", [4, 5])]
+    alarmed = [(one.title, one.alarms.nonzero()[0].tolist()) for one in line.others]
+    assert alarmed == [("CNN", [5]), ("Autoencoder", [4, 5])]
     assert line.others[0].scores.tolist() == course(0.3, 0.6, 0.3)
     found = explanations_section(context(*runs))
     svg = found.files["figures/example_best.svg"].decode()
@@ -205,6 +209,6 @@ def test_without_a_hybrid_another_network_is_shown_and_without_files_nothing(
 
 
 def test_a_gap_is_an_empty_column() -> None:
-    at = places(np.array([0.0, 30.0, 60.0, 600.0, 630.0]))
+    at = columns_of(np.array([0.0, 30.0, 60.0, 600.0, 630.0]))
     assert at.tolist() == [0, 1, 2, 4, 5]
     assert spans(np.array([True, True, True, True, False]), at) == [(-0.5, 3.0), (3.5, 1.0)]
