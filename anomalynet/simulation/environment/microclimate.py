@@ -31,11 +31,7 @@ RHYTHMS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 }
 """People at each full hour in percent of the busiest hour, on weekdays and weekends;
 interpolated."""
-STAY = {
-    "street": 180.0,
-    "shifts": 2700.0,
-    "ward": 900.0,
-}  # mean seconds that a person stays in a room
+STAY = {"street": 180.0, "shifts": 2700.0, "ward": 900.0}  # mean seconds of a person in a room
 WORKING = 0.3  # share of the busiest hour's people above which machines run
 RUN, PAUSE = 2400.0, 420.0  # mean seconds that a machine runs and pauses
 SUN_HEAT = 2.0  # K by which full sun heats a sensor's housing outdoors

@@ -23,13 +23,12 @@ TWILIGHT = 0.007  # light at sunrise as a share of noon's
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """The weather, equal for all cells, float64 (sample,): outdoor temperature in °C, water vapour
-    in hPa, daylight as a share of a clear noon, wind with mean 0 and variance 1."""
+    """The weather, equal for all cells, float64 (sample,)."""
 
-    temperature: Float64
-    vapour: Float64
-    daylight: Float64
-    wind: Float64
+    temperature: Float64  # outdoors, °C
+    vapour: Float64  # hPa
+    daylight: Float64  # share of a clear noon
+    wind: Float64  # mean 0, variance 1
 
 
 def saturation(temperature: Float64 | float) -> Float64:

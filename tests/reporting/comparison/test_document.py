@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from anomalynet.errors import NothingToCompareError
-from anomalynet.reporting.comparison.blocks import blocks_of, comparable
+from anomalynet.reporting.comparison.blocks import blocks_of, comparable, compare_models
 from anomalynet.reporting.comparison.document import METRICS, write_comparison
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record, rows, snapshot
