@@ -45,9 +45,8 @@ def run(args: argparse.Namespace) -> int:
     if info.needs_subset and config.subset is None:
         configs = [replace(config, subset=subset) for subset in info.subsets]
     results = []
-    for subset_config in configs:
-        show = audit_progress(subset_config.title)
-        found = audit(subset_config, args.seed, progress=show)
+    for own in configs:
+        found = audit(own, args.seed, progress=audit_progress(own.title))
         results.append(found.to_dict())
         write_audit(args.runs, results[-1])
         if not args.json:

@@ -109,8 +109,7 @@ def _counts(outcome: SweepOutcome) -> dict[str, object]:
 
 
 def _show(args: argparse.Namespace, outcome: SweepOutcome) -> None:
-    """Print every run with its arm, id and state; then the number of unfinished runs and their
-    time."""
+    """Print every run with its arm, id and state; then the number and time of unfinished ones."""
     from anomalynet.sweep import estimate
 
     jobs = outcome.jobs
@@ -142,8 +141,7 @@ def _show(args: argparse.Namespace, outcome: SweepOutcome) -> None:
 
 
 def _show_search(args: argparse.Namespace, outcome: SweepOutcome) -> None:
-    """Print every trial with its state, values and parameters; then the number of missing trials
-    and their time."""
+    """Print every trial with its state and values; then the number and time of missing trials."""
     from dataclasses import replace
 
     from anomalynet.sweep import estimate

@@ -193,12 +193,8 @@ def detection_delays(
 
 def first_delays(starts: Times, detected: Integers, times: Times) -> Floats:
     """Seconds (incident,) from each incident's start to its first alarm, inf if there is none.
-
-    Args:
-        starts: (incident,) microseconds.
-        detected: (alarm,) index of the incident that the alarm detects.
-        times: (alarm,) microseconds.
-    """
+    `starts` (incident,) and `times` (alarm,) are in microseconds; `detected` (alarm,) is the index
+    of the incident that an alarm detects."""
     never = np.iinfo(np.int64).max
     first = np.full(len(starts), never)
     np.minimum.at(first, detected, times)
@@ -228,8 +224,7 @@ def lowest_thresholds(level: Floats, series: Integers, alarms_allowed: Floats) -
     raises more alarms.
 
     An alarm is a run of steps of one series at or above the threshold. Alarms merge when the
-    threshold falls. Without "nor any higher" the answer would be a threshold at which all steps
-    are one long alarm.
+    threshold falls, so that without "any higher" the answer would be one long alarm of all steps.
 
     Args:
         level: (n,) scores of steps ordered by (series, time), -inf for steps that cannot alarm.

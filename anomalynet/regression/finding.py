@@ -55,8 +55,8 @@ class Finding:
         return f"{self.experiment}: {self.metric}{size}: {self.verdict}{note}"
 
 
-def add_note(finding: Finding, note: str) -> Finding:
-    """The finding with a further note."""
+def noted(finding: Finding, note: str) -> Finding:
+    """A finding with a further note."""
     return replace(finding, note="; ".join(filter(None, [finding.note, note])))
 
 

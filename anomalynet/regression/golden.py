@@ -8,15 +8,7 @@ from pathlib import Path
 
 from anomalynet.metrics.suite import METRICS
 from anomalynet.regression.baseline import PARTS_OF_DATA, Golden, Tolerances, Values
-from anomalynet.regression.finding import (
-    MISSING,
-    NEW,
-    OTHER_RUN,
-    REGRESSION,
-    SAME,
-    Finding,
-    add_note,
-)
+from anomalynet.regression.finding import MISSING, NEW, OTHER_RUN, REGRESSION, SAME, Finding, noted
 from anomalynet.runs.folder import RunFolder
 
 SAMPLE = 64  # scores stored per part, evenly spaced
@@ -94,7 +86,7 @@ def compare(
     note = f"against {elsewhere}" if elsewhere else ""
     if found:
         note = "; ".join(filter(None, [OTHER_RUN if run != record.run else "", note]))
-        return [add_note(finding, note) for finding in found]
+        return [noted(finding, note) for finding in found]
     count = sum(len(values) for name, values in now.items() if name not in excused)
     if excused:
         note += (

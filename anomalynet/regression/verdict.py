@@ -16,7 +16,7 @@ from anomalynet.regression.finding import (
     OTHER_RUN,
     REGRESSION,
     Finding,
-    add_note,
+    noted,
 )
 
 R = TypeVar("R", Golden, Repeated)
@@ -66,9 +66,9 @@ def match(records: Mapping[str, R], key: str) -> Match[R] | None:
 def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
     """All comparisons with the baseline: goldens first, experiments in the order of their sweep."""
     found, limits = list(measured.failed), baseline.tolerances
-    environments, here = baseline.environments.items(), measured.environment
+    stored, here = baseline.environments.items(), measured.environment
     for name, (run, values) in measured.golden.items():
-        goldens = {key: own.golden[name] for key, own in environments if name in own.golden}
+        goldens = {key: own.golden[name] for key, own in stored if name in own.golden}
         one = match(goldens, here)
         if one is None:
             found.append(Finding("golden", name, "all values", NEW))
@@ -76,17 +76,15 @@ def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
             elsewhere = "" if one.exact else one.key
             found += golden.compare(name, one.record, values, limits, run, elsewhere)
     for name, (run, runs) in measured.statistical.items():
-        repeated = {
-            key: own.statistical[name] for key, own in environments if name in own.statistical
-        }
+        repeated = {key: own.statistical[name] for key, own in stored if name in own.statistical}
         other = match(repeated, here)
         for metric, tolerance in limits.metrics.items():
             if other is None:
                 found.append(Finding("statistical", name, metric, NEW))
                 continue
             new = statistical.compare(name, metric, other.record.runs, runs, tolerance)
-            new = new if run == other.record.run else add_note(new, OTHER_RUN)
-            found.append(new if other.exact else add_note(new, f"against {other.key}"))
+            new = new if run == other.record.run else noted(new, OTHER_RUN)
+            found.append(new if other.exact else noted(new, f"against {other.key}"))
     return found
 
 

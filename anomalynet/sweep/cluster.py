@@ -37,8 +37,8 @@ SILENT, NO_ROOM = 15.0, 60.0
 """Seconds without a free node after which the user is notified, and after which a cluster that is
 too small is an error."""
 STATE = ("checkpoints/last.ckpt", "checkpoints/best.ckpt", "timings.json", "progress.jsonl")
-"""Files that another node needs to continue a run. Reading them in this order makes sure that best
-is never older than last."""
+"""Files that another node needs to continue a run. Read in this order, best is never older than
+last."""
 OTHER = "RAY_ADDRESS=HOST:PORT names another cluster; without it, this machine's is used or started"
 SAME_CODE = "install the same anomalynet on every node of the cluster"
 
@@ -56,7 +56,7 @@ class RaySlot(Slot):
 
 @contextlib.contextmanager
 def session() -> Iterator[Any]:
-    """Connect to Ray, and disconnect afterwards; hides Ray's notices, because stdout is for
+    """Connect to Ray, and disconnect afterwards. Ray's notices are hidden: stdout is for
     results."""
     ray = connect()
     try:
@@ -112,9 +112,8 @@ def _answers(address: str) -> bool:
 def ray_slots(
     ray: Any, count: int | None, hardware: HardwareConfig, runs_per_gpu: int = 1
 ) -> list[Slot]:
-    """`count` slots, by default as many as the nodes have room for: on GPUs if there are any, else
-    on CPUs. Raises UsageError: no node has room for one run, or several runs would share each of
-    several GPUs."""
+    """`count` slots, by default as many as the nodes have room for: on GPUs if any, else on CPUs.
+    Raises UsageError: no node has room for a run, or several runs would share several GPUs."""
     if count is not None and count < 1:
         raise UsageError(f"--slots must be at least 1, not {count}")
     if runs_per_gpu < 1 or (hardware.devices > 1 and runs_per_gpu > 1):
@@ -148,8 +147,7 @@ def _room(ray: Any, slot: RaySlot) -> int:
 
 
 def program() -> str:
-    """Ten hex digits over the code that must be the same on a node as on the machine that sends it
-    runs."""
+    """Ten hex digits over the code that must be the same on a node and on the sending machine."""
     folders = "config data layers metrics models runs simulation sweep training"
     return code_hash(tuple(folders.split()))
 

@@ -71,10 +71,8 @@ class Sweep:
 
 
 def read_sweep(name: str, preset: str) -> Sweep:
-    """Read a sweep by name or path, with one of its presets.
-
-    Raises UsageError: no such preset. ConfigError: every problem, with file, line and the nearest
-    valid key."""
+    """Read a sweep by name or path, with one of its presets. Raises UsageError: no such preset;
+    ConfigError: every problem, with file, line and the nearest valid key."""
     path = locate.find("sweeps", name)
     levels, problems = chain(path, "sweeps")
     leaves = {leaf.key: leaf for level in levels for leaf in level}
@@ -95,13 +93,9 @@ def _no_keys(leaf: Leaf) -> Problem:
 
 
 def _sweep(
-    path: Path,
-    values: dict[str, Leaf],
-    settings: dict[str, Leaf],
-    preset: str,
-    earlier: list[Problem],
+    path: Path, values: dict[str, Leaf], settings: dict[str, Leaf], preset: str, old: list[Problem]
 ) -> Sweep:
-    problems = [*earlier]
+    problems = [*old]
     for key, leaf in values.items():
         if key not in _WHOLE and not key.startswith(_OPEN):
             problem = Problem(leaf.where, f"unknown key {key!r}", nearest_key(key, _WHOLE))

@@ -47,8 +47,7 @@ class Job:
     seconds: float | None = None  # duration in this launch
 
     def fail(self, reason: str) -> None:
-        """Mark the job as failed, and store the reason in its folder for `status` and later
-        commands."""
+        """Mark the job as failed, and store the reason in its folder for later commands."""
         self.state, self.reason = "failed", reason
         self.folder.path.mkdir(parents=True, exist_ok=True)
         write_json(self.folder.failed, {"reason": reason, "attempts": self.attempts})
@@ -80,13 +79,8 @@ def jobs_of(
     prints: dict[DataConfig, str] | None = None,
 ) -> list[Job]:
     """The planned runs with the folders that their identities give them; the data is fingerprinted,
-    not parsed.
-
-    Args:
-        again: which runs are trained once more: `failed` ones, finished ones of other code
-            (`stale`).
-        prints: fingerprints by data configuration that need not be computed; new ones are added.
-    """
+    not parsed. `prints`: known fingerprints by data configuration; new ones are added. `again`:
+    which runs are trained once more: `failed` ones, finished ones of other code (`stale`)."""
     prints = {} if prints is None else prints
     jobs = []
     for number, run in enumerate(planned, 1):
@@ -114,8 +108,7 @@ def _job(run: PlannedRun, folder: RunFolder, number: int, again: Sequence[Again]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedSweep:
-    """A sweep and everything that decides how it is carried out; nothing is trained or written
-    yet."""
+    """A sweep and everything that decides how it is carried out, before anything is trained."""
 
     source: str  # name or path of its file
     sweep: Sweep

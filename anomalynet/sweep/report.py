@@ -105,11 +105,7 @@ def started_sweeps(name: str | None, runs: Path) -> list[SweepRecord]:
     from anomalynet.config import locate
 
     records = read_sweeps(runs)
-    found = [
-        record
-        for record in records
-        if name in (record.sweep, Path(record.sweep).stem, record.label)
-    ]
+    found = [own for own in records if name in (own.sweep, Path(own.sweep).stem, own.label)]
     if name and not found and (name in locate.files("sweeps") or name.endswith((".yaml", ".yml"))):
         raise NothingToCompareError(
             f"the sweep {name} was not started in {runs}", f"anomalynet sweep {name}"

@@ -89,11 +89,9 @@ def run_sweep(
         gpus: GPUs of this machine to train on, `0,1` or `all`, each with `runs_per_gpu` runs.
         on: `local`, or `ray` for the nodes of a Ray cluster.
         rerun: also train again runs that `failed`, or that other code made (`stale`).
-        only: numbers of runs such as `3,7-9`, as `anomalynet sweep --plan` counts them; then no
-            report is written.
+        only: numbers of runs such as `3,7-9`, as `--plan` counts them; no report is written.
         formats: forms of the report: `md`, `html`, `latex`, `csv` or `all`.
-        trials, storage: for a search, the total number of trials and the database that machines
-            share.
+        trials, storage: of a search: total number of trials, and database that machines share.
         measure: train one epoch of each unmeasured model first, to estimate the time.
         plan_only: train and write nothing; return the plan.
         progress: show the progress on stderr; nothing is printed otherwise.

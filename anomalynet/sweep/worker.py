@@ -1,7 +1,6 @@
 """A worker process, which imports torch once and trains one run after another; and the command line
-of a single run, for schedulers and for several devices. The worker reads one job per line from
-stdin and writes one reply per line to stdout, both JSON. It ends when its stdin closes, because
-then its parent is gone."""
+of a single run, for schedulers and for several devices. The worker reads jobs from stdin and writes
+replies to stdout, one JSON line each. It ends when its stdin closes: then its parent is gone."""
 
 from __future__ import annotations
 

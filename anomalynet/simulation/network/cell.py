@@ -17,14 +17,7 @@ from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.incidents.values import distort
 from anomalynet.simulation.network.clocks import Life, live
 from anomalynet.simulation.network.frames import builder
-from anomalynet.simulation.network.gateway import (
-    Heard,
-    arrived,
-    hear,
-    in_service,
-    table,
-    with_severity,
-)
+from anomalynet.simulation.network.gateway import Heard, arrived, grade, hear, in_service, table
 from anomalynet.simulation.network.placement import place_nodes
 from anomalynet.simulation.radio.link import draws_needed, on_air
 from anomalynet.simulation.radio.propagation import audible, to_gateway
@@ -84,7 +77,7 @@ def simulate_cell(
         undisturbed = _simulate(scenario, cell, world, (), second)
         without = arrived(scenario, cell, undisturbed.heard, table(scenario, undisturbed.heard))
         happened = arrived(scenario, cell, disturbed.heard, columns)
-        chosen = with_severity(scenario, chosen, happened, without)
+        chosen = grade(scenario, chosen, happened, without)
     return CellResult(cell, columns, chosen, _nodes(scenario, cell, disturbed), disturbed.counts)
 
 

@@ -147,7 +147,7 @@ def arrived(scenario: Scenario, cell: Cell, heard: Heard, columns: Columns) -> A
     return found
 
 
-def with_severity(
+def grade(
     scenario: Scenario, incidents: tuple[Incident, ...], happened: Arrived, without: Arrived
 ) -> tuple[Incident, ...]:
     """The incidents with their severity: the worst of deviation, loss and lateness, increased by

@@ -24,9 +24,9 @@ from anomalynet.reporting.sections.explanations.timeline import (
     Timeline,
     choose,
     examples,
-    numbers,
+    read_timeline,
     sentence,
-    timeline,
+    summarise,
 )
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.files import write_json
@@ -107,12 +107,12 @@ def test_examples_are_the_first_the_middle_and_the_last_by_share_alarmed(tmp_pat
 
 def the_only(*runs: RunRecord) -> Timeline:
     models = measured(*runs)
-    return timeline(examples(hybrid(models))[0], hybrid(models), models)
+    return read_timeline(examples(hybrid(models))[0], hybrid(models), models)
 
 
 def test_the_sentence_is_the_mean_before_and_during(tmp_path: Path) -> None:
     line = the_only(write(tmp_path, "hybrid", {7: course(0.4, 0.9, 0.9)}))
-    found = numbers(line)
+    found = summarise(line)
     assert line.seconds.tolist() == [30.0 * step for step in range(-FIRST, STEPS - FIRST)]
     assert found.alarmed_share == pytest.approx(2 / 3)
     assert found.delay == 30.0
@@ -130,14 +130,14 @@ def test_the_sentence_is_the_mean_before_and_during(tmp_path: Path) -> None:
 def test_a_network_without_attention_or_error_says_nothing_of_them(tmp_path: Path) -> None:
     line = the_only(write(tmp_path, "hybrid", {7: course(0.1, 0.1, 0.1)}, attention=False))
     assert line.attention is None
-    assert math.isnan(numbers(line).delay)
-    assert "attention" not in sentence(line, numbers(line))
+    assert math.isnan(summarise(line).delay)
+    assert "attention" not in sentence(line, summarise(line))
     longer = replace(line, example=replace(line.example, steps=100))
-    assert "100 scored steps (the first 3 are shown)" in sentence(longer, numbers(line))
+    assert "100 scored steps (the first 3 are shown)" in sentence(longer, summarise(line))
     quiet = replace(line, error=None)
-    assert sentence(quiet, numbers(quiet)) == "0 % of its 3 scored steps are alarmed."
+    assert sentence(quiet, summarise(quiet)) == "0 % of its 3 scored steps are alarmed."
     falling = replace(line, error=np.linspace(2.0, 1.0, STEPS)[:, None].repeat(2, axis=1))
-    assert "no channel's error rose" in sentence(falling, numbers(falling))
+    assert "no channel's error rose" in sentence(falling, summarise(falling))
 
 
 def test_other_models_of_the_same_place_stand_beside(tmp_path: Path) -> None:
