@@ -34,7 +34,7 @@ SMALL = f"data.scenario='{TINY}' data.calibration_rows=50"
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ("trian cnn", 2, "there is no verb 'trian'; did you mean 'train'?"),
+        ("trian cnn", 2, "unknown verb 'trian'; did you mean 'train'?"),
         ("train cnnn", 2, "did you mean 'cnn'?"),
         ("train cnn training.epoch=3 seed=x", 2, "did you mean 'training.epochs'?"),
         ("train cnn seed=4294967296", 2, "must be below 2^32"),

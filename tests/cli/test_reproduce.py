@@ -129,7 +129,7 @@ def test_a_data_set_is_named_or_is_the_folder_of_a_world(
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "scenario.yaml").touch()
     with pytest.raises(
-        UsageError, match=r"mine: not the folder of a finished world, it has no manifest\.json"
+        UsageError, match=r"mine: not the folder of a finished world: missing manifest\.json"
     ):
         data_set("mine")
     for folder in ("mine", "skab"):

@@ -92,7 +92,7 @@ def test_a_damaged_world_is_one_message(world: Path, harm: Harm, told: str) -> N
 
 
 def test_a_folder_without_a_world_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no simulated world \(no manifest\.json\)"):
+    with pytest.raises(DataError, match=r"not a simulated world \(no manifest\.json\)"):
         read_world(tmp_path)
 
 

@@ -173,7 +173,7 @@ def test_the_section_names_rule_run_and_incident(tmp_path: Path) -> None:
     ]
     found = explanations_section(context(*runs))
     text = "\n\n".join(found.parts)
-    assert "Of these 3 incidents of Hybrid (2 runs;" in text
+    assert "These 3 incidents of Hybrid (2 runs;" in text
     for name, number, share in (("best", 1, 67), ("worst", 2, 0)):
         title = (
             f"> **The incident found {name}: flood (number {number}, severity 2) on s{number}.**"
