@@ -109,7 +109,7 @@ def test_an_experiment_that_went_or_came_is_nothing_to_compare(
     assert "golden%0Arandom_forest: " in told.err
     assert "random_forest: in sweep golden, missing in the baseline (golden)" in told.err
     steps = told.err[told.err.rindex("→") :]
-    assert 'logistic: the same command with --only golden --update "reason"' in steps
+    assert 'logistic: repeat the command with --only golden --update "reason"' in steps
     assert "--only golden --experiments random_forest --update" in steps
     (here / "golden.yaml").write_text(GOLDEN.replace("logistic", "removed"))
     assert main([*COMMAND]) == 4

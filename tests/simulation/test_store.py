@@ -82,7 +82,7 @@ KEYS = r"manifest\.json: damaged: keys are missing or of the wrong type"
         (changed(files={}), KEYS),
         (changed(files={"nodes.parquet": 3}), KEYS),
         (changed(format=99), r"manifest\.json: format 99, but this version reads format 1"),
-        (without("manifest.json"), r"interrupted \(no manifest\.json\)\n.*--out .* continues it"),
+        (without("manifest.json"), r"interrupted \(no manifest\.json\)\n.*--out .* resumes it"),
     ],
 )
 def test_a_damaged_world_is_one_message(world: Path, harm: Harm, told: str) -> None:
