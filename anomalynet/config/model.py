@@ -90,7 +90,7 @@ class Hybrid(Convolutional):
     autoencoder_depth: int = 2
     """Layers of the encoder; 0 removes the autoencoder."""
     autoencoder_placement: Literal["parallel", "inline"] = "parallel"
-    """`parallel`: beside the sequence stage; `inline`: before it, per step."""
+    """`parallel`: in parallel with the sequence stage; `inline`: before it, per step."""
     latent: int = 32
     """Width of the latent space."""
     matched_depth: int = 0

@@ -130,6 +130,6 @@ def means(runs: Sequence[RunMetrics]) -> dict[str, float | None]:
     found = {}
     for metric in dict.fromkeys(name for run in runs for name in run.metrics):
         values = {(run.seed, run.fold, run.world): run.metrics.get(metric) for run in runs}
-        known = {key: value for key, value in values.items() if value is not None}
-        found[metric] = _mean(_clusters(known))
+        defined = {key: value for key, value in values.items() if value is not None}
+        found[metric] = _mean(_clusters(defined))
     return found

@@ -33,21 +33,21 @@ class AblationReport:
     label: str
     sweep: str  # name or path of its file
     folder: Path | None  # of its report; None if there is none
-    link: str  # from another report; empty without a report beside that
+    link: str  # from the report that quotes it; empty if its folder is not next to that report's
 
 
 def ablation_reports(runs: Path, out: Path, data: str) -> tuple[AblationReport, ...]:
     """The ablations on a data set that have a finished run, by name.
 
-    A report is first looked for beside `out`, then in the folder that the sweep recorded; only one
-    beside `out` gets a link."""
+    A report is first looked for next to `out`, then in the folder that the sweep recorded; only one
+    next to `out` gets a link."""
     found = []
     for record in read_sweeps(runs):
         if record.trials is not None or record.sweep == PAPER or data not in _data(record, runs):
             continue
-        beside, recorded = out.parent / record.label, Path(record.report)
-        folder = next((path for path in (beside, recorded) if (path / FINDINGS).is_file()), None)
-        link = f"../{record.label}/report.md" if folder == beside else ""
+        neighbour, recorded = out.parent / record.label, Path(record.report)
+        folder = next((path for path in (neighbour, recorded) if (path / FINDINGS).is_file()), None)
+        link = f"../{record.label}/report.md" if folder == neighbour else ""
         found.append(AblationReport(record.label, record.sweep, folder, link))
     return tuple(sorted(found, key=lambda one: one.label))
 

@@ -52,12 +52,12 @@ class Network:
     window: str  # shape of its input
     parts: tuple[Part, ...]  # in the order in which data passes through them
     parameters: int
-    beside: str  # name of the part that reads the window in parallel to the others; may be missing
+    parallel: str  # name of the part that runs in parallel with the others; "" if none
 
     @property
     def chain(self) -> list[Part]:
         """The parts that follow each other, in their order."""
-        return [part for part in self.parts if part.name != self.beside] or list(self.parts)
+        return [part for part in self.parts if part.name != self.parallel] or list(self.parts)
 
 
 def read_network(record: RunRecord) -> Network | None:
@@ -74,9 +74,9 @@ def read_network(record: RunRecord) -> Network | None:
         parts = tuple(_part(**one) for one in raw["layers"])
         parts = tuple(sorted(parts, key=lambda part: part.name != "autoencoder"))
         inline = record.config.get("model", {}).get("autoencoder_placement") == "inline"
-        beside = "" if inline else "autoencoder"
+        parallel = "" if inline else "autoencoder"
         window = f"{steps} steps × {channels} channels"
-        return Network(window, parts, int(raw["parameters"]), beside)
+        return Network(window, parts, int(raw["parameters"]), parallel)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -118,14 +118,14 @@ def figure_1_section(context: ReportContext) -> Section:
     records = [record for one in context.models for record in one.arm.records]
     if all(record.result.epochs is None for record in records):
         return Section()
-    known = [found for model in context.models if (found := _shown(model))]
-    main = [found for found in known if found.model.arm.experiment == "hybrid"][:1]
-    others = [found for found in known if found not in main]
+    networks = [found for model in context.models if (found := _shown(model))]
+    main = [found for found in networks if found.model.arm.experiment == "hybrid"][:1]
+    others = [found for found in networks if found not in main]
     parts, files = [f"### {TITLE}"], dict[str, bytes]()
     if not main:
         missing = "there is no such run, or an earlier version made it."
         parts.append(f"No run of the hybrid has stored the parts of its network: {missing}")
-    parts += [NOTE] if known else []
+    parts += [NOTE] if networks else []
     for name, title, shown in ((MAIN, TITLE, main), (OTHERS, OTHERS_TITLE, others)):
         if shown:
             note = "; ".join(found.sentence for found in shown) + "."
@@ -140,10 +140,10 @@ def figure_1_section(context: ReportContext) -> Section:
         lines.append(["**all**", "", "", "", f"**{_count(network.parameters)}**"])
         header = ["Part", "kind", "layers", "output", "parameters"]
         parts.append(markdown.grid(header, lines, "llllr"))
-    if known:
+    if networks:
         rows = [
             (found.model.arm.name, context.data, found.run, *astuple(part))
-            for found in known
+            for found in networks
             for part in found.network.parts
         ]
         files["tables/architecture.csv"] = to_csv(COLUMNS, rows).encode()

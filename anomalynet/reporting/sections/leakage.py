@@ -34,8 +34,8 @@ def warnings(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> tuple[s
     if not audit:
         return ()
     results = [record.result for one in models for record in one.arm.records]
-    known = {warning for result in results for warning in result.warnings}
-    found = [warning for warning in audit["warnings"] if warning not in known]
+    in_results = {warning for result in results for warning in result.warnings}
+    found = [warning for warning in audit["warnings"] if warning not in in_results]
     aurocs = (one.summary("auroc_pooled").mean for one in models)
     best = max((value for value in aurocs if not math.isnan(value)), default=math.nan)
     leaks, ahead = [], []

@@ -88,10 +88,10 @@ def occupancy(scenario: Scenario, cell: Cell, times: Float64) -> Float64:
     # Each person arrived at a random moment of the step before the sample.
     before = draw("moments").random(len(sample)) * (sample > 0)
     stays = draw("stays").exponential(stay / step, len(sample))
-    left = sample + np.maximum(np.ceil(stays - before), 0.0).astype(np.int64)
+    leaving = sample + np.maximum(np.ceil(stays - before), 0.0).astype(np.int64)
     change = np.zeros((rooms, len(times) + 1))
     np.add.at(change, (room, sample), 1.0)
-    np.add.at(change, (room, np.minimum(left, len(times))), -1.0)
+    np.add.at(change, (room, np.minimum(leaving, len(times))), -1.0)
     present: Float64 = np.cumsum(change, axis=1)[:, :-1]
     return present
 

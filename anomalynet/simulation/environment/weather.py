@@ -134,9 +134,9 @@ def grid(scenario: Scenario) -> Float64:
 
 def resample(values: Float64, times: Float64) -> Float64:
     """A field (step, n) at other times: float64 (n, sample), linear between the points."""
-    left = np.minimum((times / STEP).astype(np.int64), len(values) - 2)
-    weight = (times / STEP - left)[:, None]
-    between: Float64 = values[left] * (1 - weight) + values[left + 1] * weight
+    before = np.minimum((times / STEP).astype(np.int64), len(values) - 2)
+    weight = (times / STEP - before)[:, None]
+    between: Float64 = values[before] * (1 - weight) + values[before + 1] * weight
     return np.ascontiguousarray(between.T)
 
 

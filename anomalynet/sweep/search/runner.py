@@ -46,24 +46,24 @@ class OpenSearch:
         batch = self.search.sweep.search.batch
         return min(len(self.planned.slots), len(self.planned.jobs) * batch)
 
-    def rows(self, known: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
+    def rows(self, stored: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
         """A row per trial: its number, state, values and parameters."""
         found, objectives = [], self.search.sweep.search.objectives
-        for number, trial in enumerate(known):
+        for number, trial in enumerate(stored):
             values = dict(zip(objectives, trial.values or [None] * len(objectives), strict=True))
             state = trial.state.name.lower()
             found.append({"trial": number, "state": state, **values, **trial.params})
         return found
 
-    def best(self, known: Sequence[FrozenTrial]) -> list[int]:
+    def best(self, stored: Sequence[FrozenTrial]) -> list[int]:
         """The numbers of the best trial, or of the Pareto front."""
-        return study.best(known, self.search.sweep.search.directions)
+        return study.best(stored, self.search.sweep.search.directions)
 
     def folders(self, trial: FrozenTrial) -> list[RunFolder]:
         """The folders of a trial's runs; they may not exist yet."""
         return [RunFolder(self.planned.runs / name) for name in trial.user_attrs.get("runs", [])]
 
-    def outcome(self, known: Sequence[FrozenTrial], path: Path | None = None) -> SweepOutcome:
+    def outcome(self, stored: Sequence[FrozenTrial], path: Path | None = None) -> SweepOutcome:
         """The trials so far, with the path of the report."""
         return SweepOutcome(
             label=self.planned.label,
@@ -71,18 +71,18 @@ class OpenSearch:
             jobs=tuple(self.planned.jobs),
             report=path,
             wanted=self.search.total,
-            trials=tuple(self.rows(known)),
-            best=tuple(self.best(known)),
+            trials=tuple(self.rows(stored)),
+            best=tuple(self.best(stored)),
         )
 
-    def write_record(self, known: Sequence[FrozenTrial]) -> SweepRecord:
+    def write_record(self, stored: Sequence[FrozenTrial]) -> SweepRecord:
         """Write the runs so far, for `status`."""
-        return self.planned.write_record(self._runs(known), self.search.total)
+        return self.planned.write_record(self._runs(stored), self.search.total)
 
-    def _runs(self, known: Sequence[FrozenTrial]) -> Iterator[SweepRun]:
+    def _runs(self, stored: Sequence[FrozenTrial]) -> Iterator[SweepRun]:
         base, number = self.planned.jobs, 0
         epochs = base[0].run.loaded.config.training.epochs
-        for index, trial in enumerate(known):
+        for index, trial in enumerate(stored):
             own, ended = trial.params.get("training.epochs", epochs), trial.state.is_finished()
             for name, job in zip(trial.user_attrs.get("runs", []), base, strict=False):
                 experiment, _, run_id = name.partition("/")
@@ -128,26 +128,26 @@ def run_search(
         return opened.outcome(search.store.trials())
     if rerun:
         search.renew(rerun)
-    known = search.store.trials()
-    ended = sum(trial.state.is_finished() for trial in known[: search.total])
+    stored = search.store.trials()
+    ended = sum(trial.state.is_finished() for trial in stored[: search.total])
     size = f"{len(planned.jobs)} run{'s' if len(planned.jobs) > 1 else ''}"
     notify(
         f"{search.total} trials of {size} on {planned.data}, {ended} done, "
         f"{opened.runs_at_a_time} at a time, in {planned.runs}"
     )
-    record = opened.write_record(known)
+    record = opened.write_record(stored)
     if ended < search.total:
         _work(opened, progress)
-        known = search.store.trials()
-        record = opened.write_record(known)
-    _notify_of_trials(opened, known, notify)
-    chosen = opened.best(known)
-    source = partial(_source_of, opened, known, chosen)
-    write = partial(_report, opened, known, chosen, forms, notify)
+        stored = search.store.trials()
+        record = opened.write_record(stored)
+    _notify_of_trials(opened, stored, notify)
+    chosen = opened.best(stored)
+    source = partial(_source_of, opened, stored, chosen)
+    write = partial(_report, opened, stored, chosen, forms, notify)
     path = report.renew_report(record, planned.runs, forms, source, write)
-    outcome = opened.outcome(known, path)
+    outcome = opened.outcome(stored, path)
     if planned.jobs[0].run.loaded.config.tracking == "wandb":
-        folders = [folder.path for trial in known for folder in opened.folders(trial)]
+        folders = [folder.path for trial in stored for folder in opened.folders(trial)]
         report.track_rows(planned, outcome.trials, folders, notify)
     return outcome
 
@@ -175,25 +175,25 @@ def _work(opened: OpenSearch, progress: bool) -> None:
 
 
 def _notify_of_trials(
-    opened: OpenSearch, known: Sequence[FrozenTrial], notify: Callable[[str], None]
+    opened: OpenSearch, stored: Sequence[FrozenTrial], notify: Callable[[str], None]
 ) -> None:
     """Notify of trials that another process runs, of failed ones, and of runs that other code
     made."""
-    for trial in known[: opened.search.total]:
+    for trial in stored[: opened.search.total]:
         if not trial.state.is_finished():
             owner, number = trial.user_attrs.get("owner") or {}, trial.user_attrs["place"]
             where = f"process {owner.get('pid')} on {owner.get('host')}"
             notify(f"trial {number} is running in {where}")
     if opened.search.exhausted:
-        notify(f"all {len(known)} points of the space have been tried")
-    failed = [number for number, trial in enumerate(known) if trial.state.name == "FAIL"]
+        notify(f"all {len(stored)} points of the space have been tried")
+    failed = [number for number, trial in enumerate(stored) if trial.state.name == "FAIL"]
     for number in failed:
-        reason = str(known[number].user_attrs.get("reason", "")).strip()
+        reason = str(stored[number].user_attrs.get("reason", "")).strip()
         notify(f"failed: trial {number}: {reason.splitlines()[0]}")
     if failed:
         notify("`--rerun failed` tries them again, with the same values and numbers")
     stale = []
-    for number, trial in enumerate(known):
+    for number, trial in enumerate(stored):
         folders = opened.folders(trial) if trial.state.name == "COMPLETE" else []
         stale += [number] if any(made_by_other_code(one.environment) for one in folders) else []
     if stale:
@@ -203,23 +203,23 @@ def _notify_of_trials(
         )
 
 
-def _source_of(opened: OpenSearch, known: Sequence[FrozenTrial], chosen: Sequence[int]) -> str:
+def _source_of(opened: OpenSearch, stored: Sequence[FrozenTrial], chosen: Sequence[int]) -> str:
     """A digest of everything that a report is made from: trials, results of the chosen ones, the
     code."""
     facts = f"{report.code_of_reports()} {opened.planned.out} {opened.search.total}"
     digest = hashlib.sha256(facts.encode())
-    for trial in known:
+    for trial in stored:
         own = (trial.state.name, trial.params, trial.values, trial.user_attrs.get("reason"))
         digest.update(repr(own).encode())
     for number in chosen:
-        for folder in opened.folders(known[number]):
+        for folder in opened.folders(stored[number]):
             digest.update(report.content_of(folder) if folder.finished else b"elsewhere")
     return digest.hexdigest()
 
 
 def _report(
     opened: OpenSearch,
-    known: Sequence[FrozenTrial],
+    stored: Sequence[FrozenTrial],
     chosen: Sequence[int],
     forms: Sequence[Form],
     notify: Callable[[str], None],
@@ -231,14 +231,14 @@ def _report(
     search, out = opened.search, opened.planned.out
     sweep, settings, records = search.sweep, search.sweep.search, {}
     for number in chosen:
-        folders = opened.folders(known[number])
+        folders = opened.folders(stored[number])
         if all(folder.finished for folder in folders):
             records[number] = [load_record(folder) for folder in folders]
         else:
             notify(
                 f"trial {number} was run on another machine: its test metrics are not in the report"
             )
-    params = {number: known[number].params for number in chosen}
+    params = {number: stored[number].params for number in chosen}
     outcome = SearchOutcome(
         name=sweep.name,
         question=sweep.question,
@@ -247,7 +247,7 @@ def _report(
         objectives=settings.objectives,
         directions=settings.directions,
         wanted=search.total,
-        trials=known,
+        trials=stored,
         space=distributions(sweep.axes),
         best=chosen,
         records=records,
@@ -264,9 +264,9 @@ def _repetitions(base: Sequence[Job]) -> str:
     parts = []
     for index, name in enumerate(("seed", "fold", "world"), 1):
         values = [job.run.expected[index] for job in base]
-        known = sorted({value for value in values if isinstance(value, int)})
-        if known:
-            parts.append(f"{name}{'s' if len(known) > 1 else ''} {', '.join(map(str, known))}")
+        numbers = sorted({value for value in values if isinstance(value, int)})
+        if numbers:
+            parts.append(f"{name}{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}")
     return " × ".join(parts)
 
 
@@ -303,7 +303,7 @@ def report_search_again(
         jobs=base,
     )
     opened = open_search(planned, record.trials, storage)
-    known = opened.search.store.trials()
-    if not known:
+    stored = opened.search.store.trials()
+    if not stored:
         raise NothingToCompareError(f"{label}: no trial yet", again)
-    return _report(opened, known, opened.best(known), forms, say)
+    return _report(opened, stored, opened.best(stored), forms, say)
