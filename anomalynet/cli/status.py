@@ -154,8 +154,8 @@ def _plain(sweep: SweepStatus) -> dict[str, Any]:
     """The status of a sweep as values that JSON can hold."""
     runs = []
     for one in sweep.runs:
-        keys = ("number", "arm", "place", "experiment", "id")
-        row = {key: getattr(one.run, key) for key in keys}
+        run_keys = ("number", "arm", "place", "experiment", "id")
+        row = {key: getattr(one.run, key) for key in run_keys}
         row |= {"state": one.state, "epoch": one.epoch, "epochs": one.run.epochs}
         runs.append({**row, "best": one.best, "reason": one.reason or None})
     keys = ("label", "sweep", "preset", "overrides", "report", "trials")
