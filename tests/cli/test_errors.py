@@ -53,7 +53,7 @@ SMALL = f"data.scenario='{TINY}' data.calibration_rows=50"
         ("sweep components --format docx", 2, "there is no form 'docx'"),
         ("reproduce --format docx", 2, "there is no form 'docx'"),
         ("reproduce --models=", 2, "no experiment is named"),
-        ("reproduce seed=3", 2, "seeds and folds are the sweep's"),
+        ("reproduce seed=3", 2, "the sweep sets seeds and folds"),
         ("show a b c", 2, "name one experiment, or two"),
         ("audit nothing", 2, "unknown data set 'nothing'"),
         ("ls sweps", 2, "invalid choice: 'sweps'"),
