@@ -352,7 +352,7 @@ def test_a_node_with_other_code_or_data_says_so_and_clears_away_what_was_killed(
         folder.mkdir(parents=True)
     order = order_of(job.message(None), job.folder)
     _, other = carry_out({**order, "id": "0123456789"})
-    assert other["unfit"].endswith(f"it comes to the run {order['id']}, not 0123456789")
+    assert other["unfit"].endswith(f"it would train the run {order['id']}, not 0123456789")
     _, other = carry_out({**order, "code": "0123456789"})
     told = f"it has other code ({program()}) than the machine that sends it (0123456789)"
     assert other["unfit"] == told
