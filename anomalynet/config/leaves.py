@@ -16,11 +16,11 @@ from anomalynet.errors import ConfigError, Problem
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One value: its dotted key, and the file and line or argument that sets it."""
+    """One value of a configuration."""
 
-    key: str
+    key: str  # dotted
     value: object
-    where: str
+    where: str  # the file and line, or the argument, that sets it
     text: Any = None  # the value as written, scalars as text; None: unknown
 
     @property
@@ -51,7 +51,7 @@ def _written(node: yaml.Node) -> Any:
 
 
 def shown(path: Path) -> str:
-    """A path as the user would write it."""
+    """A path relative to the working folder if it is in it."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:

@@ -96,8 +96,8 @@ def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf
             return levels, []
         parent = _parent(path, named.word, kind)
         if parent is None:
-            beside = [other.name for other in path.parent.glob("*.yaml") if other != path]
-            known = [*beside, *locate.files(kind)]
+            siblings = [other.name for other in path.parent.glob("*.yaml") if other != path]
+            known = [*siblings, *locate.files(kind)]
             what = f"extends {named.word!r}, neither in {path.parent} nor among the {kind}"
             return levels, [Problem(named.where, what, nearest(named.word, known))]
         if parent.resolve() in visited:
@@ -109,9 +109,9 @@ def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf
 
 def _parent(path: Path, target: str, kind: locate.Kind) -> Path | None:
     """The file that `extends` names: in the same folder, or one of its kind by name."""
-    beside = path.parent / target
-    if beside.is_file():
-        return beside
+    sibling = path.parent / target
+    if sibling.is_file():
+        return sibling
     return locate.files(kind).get(target.removesuffix(".yaml"))
 
 

@@ -1,5 +1,5 @@
-"""Long short-term memory, the sequence stage that every classifier shares, and the classifier at
-the end of every network with its loss."""
+"""The LSTM layer, the sequence stage that all classifying networks share, and their head with its
+loss."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from anomalynet.layers.conv import Convolution
 
 
 class Recurrent(nn.Module):
-    """One LSTM layer from a zero state; torch keeps two bias vectors where the paper writes one,
-    their sum is the paper's.
+    """One LSTM layer from a zero state. Torch has two bias vectors; their sum is the paper's one.
 
     Args:
         features: width of the input.
@@ -35,8 +34,8 @@ class Recurrent(nn.Module):
         return states
 
     def carry(self, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The states (batch, time, hidden) as `forward`, but from a state: hidden and cell (batch,
-        hidden); and what they become."""
+        """The states (batch, time, hidden) like `forward`, but starting from `hidden` and `cell`
+        (batch, hidden); also returns the new hidden and cell."""
         states, (last, memory) = self.lstm(x, (hidden.unsqueeze(0), cell.unsqueeze(0)))
         return states, last[0], memory[0]
 
@@ -83,18 +82,18 @@ def classification_loss(
 
 
 class SequenceStage(nn.Module):
-    """Reads a window step by step and describes it by its last step and a summary over time.
+    """Reads a window step by step; its output is the last step and a summary over time.
 
-    One stage for all models: that is what makes `cnn_lstm` the hybrid without autoencoder and
-    attention, weight for weight.
+    All models share this stage, so `cnn_lstm` is exactly the hybrid without autoencoder and
+    attention.
 
     Args:
-        convolution: or None, and the next part reads the window itself.
-        recurrent: or None, and the last convolved step stands for the last LSTM state.
-        attention: or None, and the mean over time stands for the context vector.
-        width: features that leave the last sequence part.
+        convolution: if None, the next part reads the window itself.
+        recurrent: if None, the last convolved step replaces the last LSTM state.
+        attention: if None, the mean over time replaces the context vector.
+        width: number of features after the convolution and the LSTM.
 
-    Source: §3.2, Fig. 1; what stands for a missing part is not in the paper.
+    Source: §3.2, Fig. 1; the replacement of a missing part is not in the paper.
     """
 
     def __init__(

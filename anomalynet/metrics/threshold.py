@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from anomalynet.config.schema import EvaluationConfig
 from anomalynet.errors import DataError
-from anomalynet.metrics.events import SECONDS_A_DAY, lowest_thresholds
+from anomalynet.metrics.events import SECONDS_PER_DAY, lowest_thresholds
 
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.floating]
@@ -124,6 +124,6 @@ def alarm_budget(
             "count on"
         )
     level = np.where(admitted, scores, -np.inf).astype(np.float64)
-    budget = alarms_per_day * int(scored.sum()) * period / SECONDS_A_DAY
+    budget = alarms_per_day * int(scored.sum()) * period / SECONDS_PER_DAY
     (lowest,) = lowest_thresholds(level, series, np.array([budget]))
     return max(lowest, float(level[admitted].min()))

@@ -97,7 +97,7 @@ def test_from_python_a_report_has_the_bytes_that_the_verb_writes(
     runs = list_runs(stored / "runs").filter(pl.col("data") == "skab")
     path = write_report(runs, stored / "skab", command=command.decode())
     assert (path, path.read_bytes()) == (stored / "skab/report.md", written)
-    with pytest.raises(UsageError, match="of one data set, these runs are of skab, ton_iot/fridge"):
+    with pytest.raises(UsageError, match="these runs are on skab, ton_iot/fridge"):
         write_report(stored / "runs", stored / "both")
     assert not (stored / "both").exists()
 

@@ -130,7 +130,7 @@ def test_a_data_set_is_named_or_is_the_folder_of_a_world(
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "scenario.yaml").touch()
     with pytest.raises(
-        UsageError, match=r"mine: not the folder of a finished world, it has no manifest\.json"
+        UsageError, match=r"mine: not the folder of a finished world: missing manifest\.json"
     ):
         data_set("mine")
     for folder in ("mine", "skab"):
@@ -138,5 +138,5 @@ def test_a_data_set_is_named_or_is_the_folder_of_a_world(
     assert data_set("mine") == ("simulated", ["data.root=mine"])
     assert data_set("skab") == ("skab", [])
     assert data_set("./skab") == ("simulated", ["data.root=./skab"])
-    with pytest.raises(UsageError, match=r"it has no scenario\.yaml"):
+    with pytest.raises(UsageError, match=r"missing scenario\.yaml"):
         data_set(str(tmp_path))

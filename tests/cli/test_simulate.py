@@ -37,7 +37,7 @@ def test_a_world_its_csv_and_its_counts(tmp_path: Path, capsys: pytest.CaptureFi
     )
     assert main(["simulate", *TINY, "--out", str(folder)]) == 0
     told = capsys.readouterr()
-    assert told.err == f"{folder}: complete and sound already\n"
+    assert told.err == f"{folder}: already complete and undamaged\n"
     assert told.out.splitlines()[0] == str(folder) and "readings expected\t720" in told.out
 
 

@@ -227,7 +227,7 @@ def test_probes_stand_in_the_report_and_warn_when_they_are_ahead(
     assert "| row position | no sensor | 100.00 | 94.00 | leak |" in text
     top = text[: text.index("## Which model is ahead")]
     assert "> **Warning.** the audit's own warning" in top
-    assert "without looking at a sensor, from row position (AUROC 100.00 %)" in top
+    assert "without any sensor, from row position (AUROC 100.00 %)" in top
     assert re.search(
         r"best model \(AUROC, scores pooled, 9\d\.\d\d %\): row position 100\.00 %", top
     )

@@ -76,7 +76,9 @@ def _read(path: Path, windows: list[list[datetime]]) -> pl.DataFrame:
     text, _ = _reading.read_text(path, ",", ["timestamp", "value"])
     read = text["timestamp"].str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
     time = _reading.parse(path, text["timestamp"], read, "a time like '2014-07-01 00:30:00'")
-    inside = pl.any_horizontal(pl.lit(False), *(pl.lit(time).is_between(*one) for one in windows))
+    inside = pl.any_horizontal(
+        pl.lit(False), *(pl.lit(time).is_between(start, end) for start, end in windows)
+    )
     return pl.select(
         series=pl.lit(path.stem),
         time=time,

@@ -57,7 +57,7 @@ def _axis_problems(sweep: Sweep, overrides: Sequence[str], key: str) -> list[Pro
     axis, found = sweep.axes[key], []
     for end in (axis.low, axis.high) if isinstance(axis, Range) else (axis[0], axis[-1]):
         try:
-            load(sweep.experiments[0], overrides, {**sweep.settings, key: end}, sweep.places)
+            load(sweep.experiments[0], overrides, {**sweep.settings, key: end}, sweep.locations)
         except ConfigError as error:
             found.append(list(error.problems))
         else:
