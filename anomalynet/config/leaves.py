@@ -122,11 +122,11 @@ def read_overrides(overrides: Sequence[str]) -> list[Leaf]:
 
 def _read_value(text: str) -> tuple[object, str]:
     """The value of an argument and its text, without the quotes around it."""
-    loader = _Loader(text)
     try:
-        node = loader.get_single_node()
-        quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
-        value = None if node is None else loader.construct_object(node, deep=True)
+        loader = _Loader(text)
+        node = loader.get_single_node() or yaml.ScalarNode("tag:yaml.org,2002:null", "")
+        value = loader.construct_object(node, deep=True)
     except yaml.YAMLError:
         return text, text  # such as a path with ": " or an @
+    quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
     return value, node.value if quoted else text

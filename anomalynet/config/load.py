@@ -23,7 +23,7 @@ TEXT_KEYS = (
     (".data.name", ".model.name", ".experiment", ".experiments"),
     (".data.root", ".data.scenario", ".data.subset"),
 )
-"""Keys of configurations and sweeps that take any text; those in the second row may be empty."""
+"""Keys of a configuration or a sweep that take any text: those that need one, those that do not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,13 +67,13 @@ def read_text(path: Path, separator: str, required: Sequence[str]) -> tuple[pl.D
     return stripped, padded
 
 
-def parse(path: Path, before: pl.Series, after: pl.Series, what: str) -> pl.Series:
+def parse(path: Path, before: pl.Series, after: pl.Series, what: str, header: int = 1) -> pl.Series:
     """Check that only empty text became null when `before` was parsed to `after`; return `after`.
     Raises DataError: text that could not be parsed; names the first line."""
     failed = (after.is_null() & (before != "")).arg_max()
     if failed is not None and after[failed] is None and before[failed] != "":
         raise DataError(
-            f"{path}:{failed + 2}: {before.name} is {before[failed]!r}, not {what}",
+            f"{path}:{failed + header + 1}: {before.name} is {before[failed]!r}, not {what}",
             "fetch or copy the file again",
         )
     return after
@@ -84,11 +84,12 @@ def numbers(path: Path, column: pl.Series) -> pl.Series:
     return parse(path, column, column.cast(pl.Float64, strict=False), "a number")
 
 
-def labels(path: Path, column: pl.Series) -> pl.Series:
+def labels(path: Path, column: pl.Series, header: int = 1) -> pl.Series:
     """Parse a text column of 0 and 1, written as integers or decimals, as Int8. Raises DataError as
     `parse`."""
     number = column.cast(pl.Float64, strict=False)
-    return parse(path, column, number.set(~number.is_in([0.0, 1.0]), None).cast(pl.Int8), "0 or 1")
+    known = number.set(~number.is_in([0.0, 1.0]), None).cast(pl.Int8)
+    return parse(path, column, known, "0 or 1", header)
 
 
 def number_incidents(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, Incident]]:

@@ -31,12 +31,10 @@ INFO = _reading.SourceInfo(
     warnings=(
         "labels are wide windows, about 10 % of each recording divided by its events: most "
         "readings in a window are normal",
-        "six of seven recordings are normal for their first third, and two end inside a window: "
-        "compare with the position in the audit",
+        "six of seven recordings are normal for their first third, and two end in a window",
         "quantities and steps differ (5 min, nyc_taxi 30 min, ambient 1 h): together, a reading is "
         "a step and windows cross silences; data.subset=nyc_taxi has its own grid",
-        "published numbers are mostly NAB scores or use point adjustment: not comparable with "
-        "metrics of single steps",
+        "published NAB scores and point adjustment are not comparable with metrics of single steps",
     ),
 )
 WINDOWS = "labels/combined_windows.json"
@@ -72,7 +70,7 @@ def load(root: Path, subset: str | None) -> Telemetry:
     )
 
 
-def _read(path: Path, windows: list[list[datetime]]) -> pl.DataFrame:
+def _read(path: Path, windows: list[tuple[datetime, datetime]]) -> pl.DataFrame:
     text, _ = _reading.read_text(path, ",", ["timestamp", "value"])
     read = text["timestamp"].str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
     time = _reading.parse(path, text["timestamp"], read, "a time like '2014-07-01 00:30:00'")
@@ -88,11 +86,12 @@ def _read(path: Path, windows: list[list[datetime]]) -> pl.DataFrame:
     )
 
 
-def _windows(labels: Path, path: Path) -> list[list[datetime]]:
+def _windows(labels: Path, path: Path) -> list[tuple[datetime, datetime]]:
     """First and last moment of each event of a recording."""
     try:
         pairs = json.loads(labels.read_bytes())[f"{path.parent.name}/{path.name}"]
-        return [[datetime.fromisoformat(text) for text in pair] for pair in pairs]
+        read = datetime.fromisoformat
+        return [(read(begin), read(end)) for begin, end in pairs]
     except (ValueError, KeyError, TypeError) as error:
         what = f"{labels}: no valid windows of {path.parent.name}/{path.name}: {error!r}"
         raise DataError(what, "fetch or copy the file again") from error

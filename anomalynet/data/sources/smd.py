@@ -25,12 +25,11 @@ INFO = _reading.SourceInfo(
     warnings=(
         "the first half of each machine (…/train) is unlabelled: it trains and calibrates, and is "
         "never scored; the second (…/test) is split by machine, or by time within one",
-        "the publishers test on each whole second half, without labels for the threshold, and with "
-        "point adjustment: not comparable with metrics of single steps",
+        "published results test on each whole second half, mostly with point adjustment and a "
+        "threshold from the test labels: not comparable with metrics of single steps",
         "the publishers scaled each channel to 0…1, with extremes that a detector would not know "
-        "yet; about one channel in six is constant in the training half of its machine",
-        "the files have no times: readings are placed one minute apart, so lost readings, and "
-        "events that machines share, are unknown",
+        "yet; about one in six is constant in the training half of its machine",
+        "the files have no times: readings are placed one minute apart, losses are invisible",
     ),
 )
 PARTS = ("train", "test", "test_label")
@@ -70,7 +69,7 @@ def _read(root: Path, machine: str) -> pl.DataFrame:
     train, test, labels = (root / part / f"{machine}.txt" for part in PARTS)
     names = [channel.name for channel in CHANNELS]
     first, second = (_table(path, names, pl.Float32) for path in (train, test))
-    known = _reading.labels(labels, _table(labels, ["label"], pl.String)["label"])
+    known = _reading.labels(labels, _table(labels, ["label"], pl.String)["label"], header=0)
     if len(known) != second.height:
         what = f"{labels}: {len(known)} labels, but {test} has {second.height} rows"
         raise DataError(what, "fetch or copy the files again")
