@@ -82,7 +82,7 @@ def test_what_is_not_nab_is_refused_with_its_file(tmp_path: Path) -> None:
     path, labels = write(tmp_path) / "data/realKnownCause/nyc_taxi.csv", tmp_path / "labels"
     text = path.read_text()
     for content, told in (
-        (text.replace(",0\n", ",high\n", 1), r"nyc_taxi\.csv:2: value is 'high'"),
+        (text.replace(",0\n", ",high\n", 1), r"nyc_taxi\.csv:2: sensor 'value' is 'high'"),
         (text.replace("2014-07-01 00:30:00", "1 July"), r"nyc_taxi\.csv:3: timestamp is '1 July'"),
         (text.replace("timestamp", "time"), r"nyc_taxi\.csv:1: missing column 'timestamp'"),
     ):

@@ -72,10 +72,10 @@ def test_machines_are_groups_and_missing_ones_are_reported(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("file", "old", "new", "told"),
     [
-        ("test", "0.500000\n", "half\n", r"test/machine-1-1\.txt: not 38 numbers"),
-        ("train", ",0.500000\n", "\n", r"train/machine-1-1\.txt:40: fewer than 38 numbers"),
-        ("train", "0.500000\n", "0.5,1\n", r"train/machine-1-1\.txt: not 38 numbers"),
-        ("test_label", "0\n", "2\n", r"machine-1-1\.txt:60: label is '2', not 0 or 1"),
+        ("test", "0.500000\n", "half\n", r"test/machine-1-1\.txt:60: .*'half'"),
+        ("train", ",0.500000\n", "\n", r"train/machine-1-1\.txt:40: 37 fields"),
+        ("train", "0.500000\n", "0.5,1\n", r"train/machine-1-1\.txt:40: 39 fields"),
+        ("test_label", "0\n", "2\n", r"machine-1-1\.txt:60: a label is 0 or 1"),
         ("test_label", "0\n", "", r"test_label/machine-1-1\.txt: 59 labels.* 60 rows"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.sources import _reading
 from anomalynet.data.telemetry import Channel, Telemetry
 from anomalynet.errors import DataError
@@ -71,19 +72,11 @@ def load(root: Path, subset: str | None) -> Telemetry:
 
 
 def _read(path: Path, windows: list[tuple[datetime, datetime]]) -> pl.DataFrame:
-    text, _ = _reading.read_text(path, ",", ["timestamp", "value"])
-    read = text["timestamp"].str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
-    time = _reading.parse(path, text["timestamp"], read, "a time like '2014-07-01 00:30:00'")
-    inside = pl.any_horizontal(
-        pl.lit(False), *(pl.lit(time).is_between(start, end) for start, end in windows)
-    )
-    return pl.select(
-        series=pl.lit(path.stem),
-        time=time,
-        label=inside.cast(pl.Int8),
-        kind=pl.when(inside).then(pl.lit(FILES[path.stem][1])),
-        value=_reading.numbers(path, text["value"]),
-    )
+    form = TableFormat(time="timestamp", unsorted="sort", duplicates="keep")
+    inside = (pl.col("time").is_between(start, end) for start, end in windows)
+    frame = _reading.read(path, form).with_columns(inside=pl.any_horizontal(pl.lit(False), *inside))
+    kind = pl.when("inside").then(pl.lit(FILES[path.stem][1]))
+    return frame.with_columns(label=pl.col("inside").cast(pl.Int8), kind=kind).drop("inside")
 
 
 def _windows(labels: Path, path: Path) -> list[tuple[datetime, datetime]]:

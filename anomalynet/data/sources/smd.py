@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.sources import _reading
 from anomalynet.data.telemetry import Channel, Telemetry
 from anomalynet.errors import DataError
@@ -67,31 +68,21 @@ def load(root: Path, subset: str | None) -> Telemetry:
 def _read(root: Path, machine: str) -> pl.DataFrame:
     """The two halves of a machine, the second after the first."""
     train, test, labels = (root / part / f"{machine}.txt" for part in PARTS)
-    names = [channel.name for channel in CHANNELS]
-    first, second = (_table(path, names, pl.Float32) for path in (train, test))
-    known = _reading.labels(labels, _table(labels, ["label"], pl.String)["label"], header=0)
-    if len(known) != second.height:
-        what = f"{labels}: {len(known)} labels, but {test} has {second.height} rows"
+    names = tuple(channel.name for channel in CHANNELS)
+    halves = []
+    for path in (train, test):
+        half = _reading.read(path, TableFormat(columns=names)).with_columns(
+            pl.col(names).cast(pl.Float32),  # six decimals
+            series=pl.lit(f"{machine}/{path.parent.name}"),
+        )
+        halves.append(half)
+    known = _reading.read(labels, TableFormat(columns=("value",)))["value"]
+    if len(known) != halves[1].height:
+        what = f"{labels}: {len(known)} labels, but {test} has {halves[1].height} rows"
         raise DataError(what, "fetch or copy the files again")
-    halves = (
-        first.select(
-            pl.lit(f"{machine}/train").alias("series"), pl.all(), label=pl.lit(None, pl.Int8)
-        ),
-        second.select(pl.lit(f"{machine}/test").alias("series"), pl.all(), label=known),
-    )
+    if not (valid := known.is_in([0.0, 1.0])).all():
+        line = int((~valid).arg_max() or 0) + 1
+        raise DataError(f"{labels}:{line}: a label is 0 or 1", "fetch or copy the file again")
+    halves[1] = halves[1].with_columns(label=known.cast(pl.Int8))
     time = (pl.int_range(pl.len()) * 60_000_000).cast(pl.Datetime("us"))
-    return pl.concat(halves).with_columns(time=time, kind=pl.lit(None, pl.String))
-
-
-def _table(path: Path, names: list[str], dtype: type[pl.DataType]) -> pl.DataFrame:
-    """A file without a header; its six decimals fit Float32."""
-    try:
-        table = pl.read_csv(path, has_header=False, schema=dict.fromkeys(names, dtype))
-    except pl.exceptions.PolarsError as error:
-        what = f"{path}: not {len(names)} numbers on each line: {str(error).splitlines()[0]}"
-        raise DataError(what, "fetch or copy the file again") from error
-    gap = table.select(pl.any_horizontal(pl.all().is_null()).arg_max()).item()
-    if gap is not None and None in table.row(gap):
-        what = f"{path}:{gap + 1}: fewer than {len(names)} numbers"
-        raise DataError(what, "fetch or copy the file again")
-    return table
+    return pl.concat(halves).with_columns(time=time)
