@@ -39,8 +39,8 @@ def find_warnings(table: Table, keys: pl.DataFrame) -> list[str]:
     - Columns that give the answer away: row counters; columns of at most `MOST_STATES` values that
       each occur with one label only, or whose values other than the most frequent occur in attacks
       only; columns whose AUROC alone is at least `SEPARATES`.
-    - Likely sentinels: the minimum or maximum of a sensor, not 0, in at least three rows, further
-      from its other values than these lie apart.
+    - Likely sentinels: the minimum or maximum of a sensor, not 0, in at least three rows and less
+      than half of them, further from its other values than these lie apart.
     - Values that are distinct, but equal as 32-bit floats even after their mean is subtracted.
 
     `keys`: of the rows that are kept, with position, series and final labels.
@@ -102,7 +102,7 @@ def _sentinels(known: Floats, low: float, high: float) -> list[float]:
     found = []
     for value in (low, high):
         others = known[known != value]
-        if value == 0 or len(known) - len(others) < 3:
+        if value == 0 or not 3 <= len(known) - len(others) < len(others):
             continue
         near, far = float(others.min()), float(others.max())
         distance = near - value if value == low else value - far

@@ -88,10 +88,7 @@ def read_table(
     keys, changed = ordering.order(rows, keys, form)
     counts |= changed
     file = staging / "readings.parquet"
-    readings = [
-        sensors[index].cast(pl.Float64).alias(channel.name)
-        for index, channel in roles.channels.items()
-    ]
+    readings = [sensors[index].alias(channel.name) for index, channel in roles.channels.items()]
     rows.frame.select(readings).sink_parquet(file, maintain_order=True, compression="lz4")
     missing = pl.scan_parquet(file).select(pl.sum_horizontal(pl.all().null_count()))
     if total := missing.collect(engine="streaming").item():

@@ -52,20 +52,25 @@ def read_sensors(
             raise DataError(what, f"use --ignore {channel.name}")
     words = {str(index) for index in channels if rows.dtype(index) == pl.String}
     resolved = replace(form, decimal=form.decimal or ".", thousands=form.thousands or "")
-    invalid, large = _odd_cells(rows, channels, words, resolved)
-    if invalid and words and None in (form.decimal, form.thousands):
+    odd = _odd_cells(rows, channels, words, resolved)
+    if odd["invalid"] and words and None in (form.decimal, form.thousands):
         resolved = _number_format(rows, channels, words, form)
-        invalid, large = _odd_cells(rows, channels, words, resolved)
-    if invalid:
-        _refuse_text(rows, channels, invalid)
+        odd = _odd_cells(rows, channels, words, resolved)
+    if odd["invalid"]:
+        _refuse_text(rows, channels, odd["invalid"])
     warnings = [
         f"sensor {channels[index].name!r}: {count:,} readings of {cells.LARGEST:g} or more are "
         f"missing, the first at {rows.where(row)} ({rows.cell(index, row)})"
-        for row, index, count in large
+        for row, index, count in odd["large"]
     ]
-    counts = {"readings too large for 32-bit windows": sum(count for *_, count in large)}
-    sensors = {index: _reading(index, str(index) in words, resolved) for index in channels}
-    return sensors, resolved, counts if large else {}, warnings
+    large = sum(count for *_, count in odd["large"])
+    switches = {index for _, index, _ in odd["switch"]}
+    sensors = {
+        index: _reading(pl.col(str(index)), str(index) in words, index in switches, resolved)
+        for index in channels
+    }
+    counts = {"readings too large for 32-bit windows": large} if large else {}
+    return sensors, resolved, counts, warnings
 
 
 def _long(rows: Rows, columns: Sequence[str]) -> pl.LazyFrame:
@@ -76,44 +81,41 @@ def _long(rows: Rows, columns: Sequence[str]) -> pl.LazyFrame:
 
 def _odd_cells(
     rows: Rows, channels: dict[int, Channel], words: set[str], form: TableFormat
-) -> tuple[list[tuple[int, int]], list[tuple[int, int, int]]]:
-    """Row and index of the first invalid cell of each sensor that has one; and row, index and
-    number of its readings that are too large."""
-    invalid, large = [], []
+) -> dict[str, list[tuple[int, int, int]]]:
+    """Cells that are invalid, too large, or a switch (true or false): first row, index and number
+    of each sensor that has some."""
+    odd: dict[str, list[tuple[int, int, int]]] = {"invalid": [], "large": [], "switch": []}
     for is_text in (True, False):
         columns = [str(index) for index in channels if (str(index) in words) == is_text]
         if not columns:
             continue
-        value = _number(pl.col("cell"), is_text, form)
-        odd = _long(rows, columns).with_columns(value=value, finite=value.is_finite())
-        odd = odd.filter(pl.col("cell").is_not_null() & ~pl.col("value").is_nan().fill_null(False))
-        odd = odd.filter(
-            ~pl.col("finite").fill_null(False) | (pl.col("value").abs() >= cells.LARGEST)
-        )
-        odd = odd.filter(~_is_null(pl.col("cell"), pl.col("value"), is_text, form))
-        facts = odd.group_by("column", finite=pl.col("finite").fill_null(False))
-        found = facts.agg(pl.col(ROW).min(), pl.len()).sort(ROW, pl.col("column").cast(pl.Int64))
-        for column, finite, row, count in found.collect(engine="streaming").iter_rows():
-            if finite:
-                large.append((row, int(column), count))
-            else:
-                invalid.append((row, int(column)))
-    return sorted(invalid), sorted(large)
+        cell, value = pl.col("cell"), pl.col("value")
+        cases = pl.when(value.is_finite()).then(pl.lit("large"))
+        if is_text:
+            cases = cases.when(cell.str.to_lowercase().is_in(list(SWITCH))).then(pl.lit("switch"))
+        read = _long(rows, columns).with_columns(value=_number(cell, is_text, form))
+        known = (value.abs() < cells.LARGEST) | value.is_nan()
+        left = read.filter(cell.is_not_null() & ~known.fill_null(value=False))
+        left = left.filter(~_is_null(cell, value, is_text, form))
+        facts = left.group_by("column", case=cases.otherwise(pl.lit("invalid")))
+        found = facts.agg(pl.col(ROW).min(), pl.len()).collect(engine="streaming")
+        for column, case, row, count in found.iter_rows():
+            odd[case].append((row, int(column), count))
+    return {case: sorted(found) for case, found in odd.items()}
 
 
 def _number(cell: pl.Expr, is_text: bool, form: TableFormat) -> pl.Expr:
     """Cells as Float64: null where they are not a number, NaN where they say so."""
     if not is_text:
         return cell.cast(pl.Float64)
-    text = cell.str.to_lowercase().replace(SWITCH)
     decimal, thousands = form.decimal or ".", form.thousands or ""
     if (decimal, thousands) != (".", ""):
-        number = text.str.contains(cells.number_pattern(decimal, thousands))
-        text = pl.when(number | (text.str.strip_chars_start("+-") == "nan")).then(text)
+        number = cell.str.contains(cells.number_pattern(decimal, thousands))
+        cell = pl.when(number | cell.str.contains("(?i)^[-+]?nan$")).then(cell)
         if thousands:
-            text = text.str.replace_all(cells.THOUSANDS[thousands], "")
-        text = text.str.replace(decimal, ".", literal=True)
-    return text.cast(pl.Float64, strict=False)
+            cell = cell.str.replace_all(cells.THOUSANDS[thousands], "")
+        cell = cell.str.replace(decimal, ".", literal=True)
+    return cell.cast(pl.Float64, strict=False)
 
 
 def _is_null(cell: pl.Expr, value: pl.Expr, is_text: bool, form: TableFormat) -> pl.Expr:
@@ -122,13 +124,14 @@ def _is_null(cell: pl.Expr, value: pl.Expr, is_text: bool, form: TableFormat) ->
     return null | cell.is_in([*NULLS, *form.null]) if is_text else null
 
 
-def _reading(index: int, is_text: bool, form: TableFormat) -> pl.Expr:
-    cell = pl.col(str(index))
+def _reading(cell: pl.Expr, is_text: bool, has_switches: bool, form: TableFormat) -> pl.Expr:
+    if has_switches:  # not everywhere: time grows with the square of the columns
+        cell = pl.coalesce(cell.str.to_lowercase().replace_strict(SWITCH, default=None), cell)
     value = _number(cell, is_text, form)
-    valid = value.is_finite() & (value.abs() < cells.LARGEST)
+    valid = value.abs() < cells.LARGEST
     if form.null:
         valid &= ~_is_null(cell, value, is_text, form)
-    return pl.when(valid).then(value)
+    return pl.when(valid & value.is_finite()).then(value)
 
 
 def _number_format(
@@ -182,9 +185,9 @@ def _number_format(
 
 
 def _refuse_text(rows: Rows, channels: dict[int, Channel], invalid: list[tuple[int, int]]) -> None:
-    row, index = invalid[0]
+    row, index, _ = invalid[0]
     name, value = channels[index].name, rows.cell(index, row)
-    others = ", ".join(repr(channels[other].name) for _, other in invalid[1:9])
+    others = ", ".join(repr(channels[other].name) for _, other, _ in invalid[1:9])
     also = f" (invalid cells also in {others})" if others else ""
     signs = [f"--decimal {point}" for point in SIGNS["decimal"] if cells.read_number(value, point)]
     raise DataError(
